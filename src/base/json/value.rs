@@ -1,0 +1,197 @@
+//! `Value`: one checked JSON value that borrows its text. Every walk over it is infallible.
+
+use super::text::Str;
+use std::borrow::Cow;
+
+/// The six kinds of JSON value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "JSON has six kinds and no seventh")]
+pub enum Kind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// A number
+    Number,
+    /// A string
+    String,
+    /// An array
+    Array,
+    /// An object
+    Object,
+}
+
+/// One JSON value inside a text that has been checked as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a> {
+    raw: &'a str,
+}
+
+impl<'a> Value<'a> {
+    /// `raw` must be exactly one value, checked by the scanner, without surrounding space.
+    pub(crate) const fn from_checked(raw: &'a str) -> Self {
+        Self { raw }
+    }
+
+    /// The value's text, exactly as it stood.
+    #[must_use]
+    pub const fn raw(&self) -> &'a str {
+        self.raw
+    }
+
+    /// What kind of value this is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.raw.as_bytes().first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') | None => Kind::Null,
+            Some(_) => Kind::Number,
+        }
+    }
+
+    /// The string with its escapes, if this is one.
+    #[must_use]
+    pub fn as_json_str(&self) -> Option<Str<'a>> {
+        let inner = self.raw.strip_prefix('"')?.strip_suffix('"')?;
+        Some(Str::new(inner, inner.contains('\\')))
+    }
+
+    /// The text, if this is a string.
+    #[must_use]
+    pub fn as_str(&self) -> Option<Cow<'a, str>> {
+        self.as_json_str().map(|s| s.decode())
+    }
+
+    /// The truth value, if this is one.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.raw {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The integer, if this is a number written without fraction and exponent that fits.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        self.number()?.parse().ok()
+    }
+
+    /// The integer, if this is a number written without fraction, exponent and sign that fits.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        self.number()?.parse().ok()
+    }
+
+    /// The nearest double, if this is a number in the range of doubles.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        self.number()?.parse().ok().filter(|x: &f64| x.is_finite())
+    }
+
+    /// The elements; none if this is not an array.
+    #[must_use]
+    pub fn elements(&self) -> Elements<'a> {
+        Elements(Walk::inside(self.raw, b'['))
+    }
+
+    /// The members in the order of the text; none if this is not an object.
+    #[must_use]
+    pub fn members(&self) -> Members<'a> {
+        Members(Walk::inside(self.raw, b'{'))
+    }
+
+    /// The member with this name, if this is an object that has it.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<Self> {
+        self.members().find(|(n, _)| n == name).map(|(_, value)| value)
+    }
+
+    fn number(&self) -> Option<&'a str> {
+        (self.kind() == Kind::Number).then_some(self.raw)
+    }
+}
+
+/// The elements of an array.
+#[derive(Clone, Debug)]
+pub struct Elements<'a>(Walk<'a>);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        self.0.value()
+    }
+}
+
+/// The members of an object.
+#[derive(Clone, Debug)]
+pub struct Members<'a>(Walk<'a>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Str<'a>, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = self.0.value()?.as_json_str()?;
+        Some((name, self.0.value()?))
+    }
+}
+
+/// Steps from value to value inside one container; the text is known to be well-formed.
+#[derive(Clone, Debug)]
+struct Walk<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Walk<'a> {
+    fn inside(raw: &'a str, open: u8) -> Self {
+        let opened = raw.as_bytes().first() == Some(&open);
+        let inner = raw.get(1..raw.len().saturating_sub(1)).filter(|_| opened);
+        Self { rest: inner.unwrap_or_default() }
+    }
+
+    fn value(&mut self) -> Option<Value<'a>> {
+        let skip = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':');
+        let start = self.rest.bytes().position(|b| !skip(&b))?;
+        let at = self.rest.get(start..)?;
+        let (raw, rest) = at.split_at_checked(value_len(at.as_bytes()))?;
+        self.rest = rest;
+        Some(Value { raw })
+    }
+}
+
+/// The length of the value that well-formed `text` begins with.
+fn value_len(text: &[u8]) -> usize {
+    let mut depth = 0usize;
+    let mut bytes = text.iter().enumerate();
+    while let Some((i, &byte)) = bytes.next() {
+        match byte {
+            b'"' => {
+                let mut end = i;
+                while let Some((j, &b)) = bytes.next() {
+                    end = j;
+                    match b {
+                        b'\\' => {
+                            bytes.next();
+                        }
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+                if depth == 0 {
+                    return end + 1;
+                }
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth > 1 => depth -= 1,
+            b'}' | b']' if depth == 1 => return i + 1,
+            b'}' | b']' | b',' | b' ' | b'\t' | b'\n' | b'\r' | b':' if depth == 0 => return i,
+            _ => {}
+        }
+    }
+    text.len()
+}

@@ -1,0 +1,8 @@
+//! Layer 0: strict, bounded, wiped. No domain words and no I/O beyond the clock and the system's
+//! random number generator, each behind a trait.
+
+pub(crate) mod b64;
+pub(crate) mod clock;
+pub mod json;
+pub(crate) mod random;
+pub(crate) mod secret;

@@ -1,0 +1,261 @@
+//! `Error`, `ErrorKind` and the one table that every language binding is checked against.
+//!
+//! One kind = one number = one C status = one Python class. Numbers come in blocks (1-99 misuse and
+//! internal, 100s token, 200s key, 300s API key, 400s session, 500s OAuth peer, 600s store, 700s
+//! transport) and are never reused. A message is one or more sentences of at most
+//! [`Error::MAX_MESSAGE`] bytes and never holds a token, a key, a MAC or text an attacker chose.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $python:literal, $summary:literal;)+) => {
+        /// What went wrong, as one stable number shared by Rust, C, C++ and Python.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        #[repr(i32)]
+        pub enum ErrorKind {
+            $($(#[doc = $doc])+ $name = $code,)+
+        }
+
+        impl ErrorKind {
+            /// Every kind, in ascending order of its number.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The Rust name, for example `InvalidSignature`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+
+            /// The Python class under `gatekey.exceptions`, for example `InvalidSignatureError`.
+            #[must_use]
+            pub const fn python_class(self) -> &'static str {
+                match self { $(Self::$name => $python),+ }
+            }
+
+            /// One sentence that says what this kind means, whatever the call.
+            #[must_use]
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$name => $summary),+ }
+            }
+
+            /// The kind with this number, if there is one.
+            #[must_use]
+            pub const fn from_code(code: i32) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A defect in gatekey itself; please report it.
+    Internal = 1, "InternalError", "gatekey met a defect of its own.";
+    /// An argument is out of range, NULL, not UTF-8 or of the wrong shape.
+    InvalidArgument = 2, "UsageError", "An argument is not acceptable.";
+    /// A policy, signer or verifier contradicts itself or is incomplete.
+    InvalidConfiguration = 3, "ConfigurationError", "The configuration contradicts itself or is incomplete.";
+    /// This part of gatekey was not built into the library at hand.
+    Unsupported = 4, "UnsupportedError", "This build of gatekey does not contain the requested part.";
+    /// The operating system's random number generator failed.
+    RandomUnavailable = 5, "RandomUnavailableError", "The system's random number generator failed.";
+
+    /// The token is not a JWS compact serialization of a JSON object (RFC 7515 section 7.1).
+    MalformedToken = 100, "DecodeError", "The token is malformed.";
+    /// The signature or MAC does not match. Always wins over a claim error.
+    InvalidSignature = 101, "InvalidSignatureError", "The signature is not valid.";
+    /// `exp` is now or in the past (RFC 7519 section 4.1.4).
+    Expired = 102, "ExpiredSignatureError", "The token has expired.";
+    /// `nbf` is in the future (RFC 7519 section 4.1.5).
+    NotYetValid = 103, "ImmatureSignatureError", "The token is not valid yet.";
+    /// `iss` is not the expected one, or is present and the policy says nothing about it.
+    InvalidIssuer = 104, "InvalidIssuerError", "The issuer is not acceptable.";
+    /// `aud` names nobody expected, or is present and the policy says nothing about it.
+    InvalidAudience = 105, "InvalidAudienceError", "The audience is not acceptable.";
+    /// The header's `typ` is not the expected one.
+    InvalidType = 106, "InvalidTypeError", "The token type is not acceptable.";
+    /// `sub` is not the expected one.
+    InvalidSubject = 107, "InvalidSubjectError", "The subject is not acceptable.";
+    /// A claim the policy requires is absent.
+    MissingClaim = 108, "MissingRequiredClaimError", "A required claim is missing.";
+    /// A registered claim has the wrong JSON type or an impossible value.
+    InvalidClaim = 109, "InvalidClaimError", "A claim has a wrong type or value.";
+    /// The algorithm is not one that gatekey implements; `none` is not an algorithm.
+    UnsupportedAlgorithm = 110, "UnsupportedAlgorithmError", "The algorithm is not supported.";
+    /// The header's `alg` is not the one the key is bound to.
+    InvalidAlgorithm = 111, "InvalidAlgorithmError", "The token's algorithm is not the one of the key.";
+    /// The header lists an extension in `crit` that gatekey does not understand.
+    UnsupportedCritical = 112, "UnsupportedCriticalError", "The token demands an extension that is not supported.";
+    /// No key of the set fits the token's `kid` and `alg`.
+    KeyNotFound = 113, "KeyNotFoundError", "No key fits the token.";
+    /// Several keys fit and the policy does not allow trying them.
+    AmbiguousKey = 114, "AmbiguousKeyError", "More than one key fits.";
+    /// The token or one of its parts is longer than the policy allows.
+    TokenTooLarge = 115, "TokenTooLargeError", "The token is too large.";
+    /// `iat` is in the future (beyond the leeway).
+    IssuedInFuture = 116, "InvalidIssuedAtError", "The token claims to be issued in the future.";
+    /// `iat` is longer ago than the policy's maximal age.
+    TooOld = 117, "TokenTooOldError", "The token was issued too long ago.";
+
+    /// The key cannot be parsed or its parts do not form a key.
+    InvalidKey = 200, "InvalidKeyError", "The key is not valid.";
+    /// The key is too weak: RSA under 2048 bits, a short secret, a ROCA modulus.
+    WeakKey = 201, "WeakKeyError", "The key is too weak.";
+    /// The key type or curve is not one that gatekey implements.
+    UnsupportedKey = 202, "UnsupportedKeyError", "The type of the key is not supported.";
+    /// The private part does not belong to the public part.
+    KeyPairMismatch = 203, "KeyPairMismatchError", "The private key does not match the public key.";
+    /// `use`, `key_ops` or `alg` of the key forbids what is asked, or a public key is asked to sign.
+    KeyUsage = 204, "KeyUsageError", "The key may not be used for this.";
+    /// An HMAC secret that is really a PEM, DER, SSH or JWK key in some disguise.
+    SecretLooksLikeKey = 205, "SecretLooksLikeKeyError", "The HMAC secret looks like a public or private key.";
+    /// A key set mixes symmetric and asymmetric keys.
+    MixedKeySet = 206, "MixedKeySetError", "A key set may not mix symmetric and asymmetric keys.";
+    /// The algorithm cannot be told from the key alone (RSA, symmetric).
+    AlgorithmRequired = 207, "AlgorithmRequiredError", "The key fits several algorithms; name one.";
+}
+
+impl ErrorKind {
+    /// The stable number: the C status and Python's `error.code`.
+    #[must_use]
+    pub const fn code(self) -> i32 {
+        self as i32
+    }
+
+    /// The C constant, for example `GK_STATUS_INVALID_SIGNATURE`.
+    #[must_use]
+    pub fn c_name(self) -> String {
+        let mut name = String::from("GK_STATUS");
+        for c in self.name().chars() {
+            if c.is_ascii_uppercase() {
+                name.push('_');
+            }
+            name.push(c.to_ascii_uppercase());
+        }
+        name
+    }
+
+    /// True when what a caller of the API presented was refused; answer 401 (RFC 6750 section 3).
+    #[must_use]
+    pub const fn is_rejected(self) -> bool {
+        matches!(self.code(), 100..=199)
+    }
+
+    /// True when the program that uses gatekey made the mistake; answer 500 and fix the program.
+    #[must_use]
+    pub const fn is_misuse(self) -> bool {
+        matches!(self.code(), 2..=4 | 200..=299)
+    }
+
+    /// True when something gatekey depends on is out of reach; answer 503 and try again later.
+    #[must_use]
+    pub const fn is_unavailable(self) -> bool {
+        matches!(self, Self::RandomUnavailable)
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.summary())
+    }
+}
+
+/// Why a call failed: an [`ErrorKind`] and a message for the log.
+///
+/// Cheap to make: an error whose message is a literal does not allocate.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    claim: Option<Cow<'static, str>>,
+}
+
+impl Error {
+    /// The most bytes a message has; longer ones are cut at a character boundary.
+    pub const MAX_MESSAGE: usize = 200;
+
+    /// An error with a message that names the remedy.
+    #[cold]
+    pub(crate) const fn new(kind: ErrorKind, message: &'static str) -> Self {
+        Self { kind, message: Cow::Borrowed(message), claim: None }
+    }
+
+    /// An error with a composed message; `message` must hold nothing secret and nothing the
+    /// token's sender chose.
+    #[cold]
+    pub(crate) fn with_message(kind: ErrorKind, mut message: String) -> Self {
+        let mut end = message.len().min(Self::MAX_MESSAGE);
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        message.truncate(end);
+        Self { kind, message: Cow::Owned(message), claim: None }
+    }
+
+    /// The same error, about this claim (a name from the policy or a registered claim's name).
+    #[cold]
+    pub(crate) fn about_claim(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
+        self.claim = Some(claim.into());
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The message: at most [`Self::MAX_MESSAGE`] bytes, safe to log.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The claim the error is about, where it is about one.
+    #[must_use]
+    pub fn claim(&self) -> Option<&str> {
+        self.claim.as_deref()
+    }
+
+    /// See [`ErrorKind::is_rejected`].
+    #[must_use]
+    pub const fn is_rejected(&self) -> bool {
+        self.kind.is_rejected()
+    }
+
+    /// See [`ErrorKind::is_misuse`].
+    #[must_use]
+    pub const fn is_misuse(&self) -> bool {
+        self.kind.is_misuse()
+    }
+
+    /// See [`ErrorKind::is_unavailable`].
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        self.kind.is_unavailable()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({}): {}", self.kind.name(), self.kind.code(), self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind, kind.summary())
+    }
+}
