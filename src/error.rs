@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -171,7 +172,14 @@ impl fmt::Display for ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
-    claim: Option<Cow<'static, str>>,
+    claim: Option<ClaimName>,
+}
+
+/// A claim's name; sharing it costs no allocation.
+#[derive(Clone, PartialEq, Eq)]
+enum ClaimName {
+    Registered(&'static str),
+    Named(Arc<str>),
 }
 
 impl Error {
@@ -196,10 +204,24 @@ impl Error {
         Self { kind, message: Cow::Owned(message), claim: None }
     }
 
-    /// The same error, about this claim (a name from the policy or a registered claim's name).
+    /// The same error, about this registered claim.
     #[cold]
-    pub(crate) fn about_claim(mut self, claim: impl Into<Cow<'static, str>>) -> Self {
-        self.claim = Some(claim.into());
+    pub(crate) fn about_claim(mut self, claim: &'static str) -> Self {
+        self.claim = Some(ClaimName::Registered(claim));
+        self
+    }
+
+    /// The same error, about a claim that the policy names.
+    #[cold]
+    pub(crate) fn about_named_claim(mut self, claim: &Arc<str>) -> Self {
+        self.claim = Some(ClaimName::Named(Arc::clone(claim)));
+        self
+    }
+
+    /// The same message under another kind.
+    #[cold]
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
         self
     }
 
@@ -218,7 +240,10 @@ impl Error {
     /// The claim the error is about, where it is about one.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
-        self.claim.as_deref()
+        self.claim.as_ref().map(|claim| match claim {
+            ClaimName::Registered(name) => name,
+            ClaimName::Named(name) => name.as_ref(),
+        })
     }
 
     /// See [`ErrorKind::is_rejected`].

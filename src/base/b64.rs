@@ -27,7 +27,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 }
 
 /// Appends the encoding of `bytes` to `out`.
-pub(crate) fn encode_into(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
     URL_SAFE_NO_PAD.encode_append(bytes, out);
 }
 

@@ -12,6 +12,7 @@ mod text;
 mod value;
 
 pub use scan::{Visitor, visit};
+pub(crate) use scan::{utf8, visit_str};
 pub use text::{Str, write_str};
 pub use value::{Elements, Kind, Members, Value};
 

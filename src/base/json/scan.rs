@@ -40,7 +40,16 @@ impl Visitor<'_> for () {}
 /// # Errors
 /// `MalformedToken`: the text is not acceptable JSON (see the module's documentation).
 pub fn visit<'a, V: Visitor<'a>>(text: &'a [u8], visitor: &mut V) -> Result<Value<'a>> {
-    let text = simdutf8::basic::from_utf8(text).map_err(|_| NOT_UTF8)?;
+    visit_str(utf8(text)?, visitor)
+}
+
+/// The text, if it is UTF-8.
+pub(crate) fn utf8(text: &[u8]) -> Result<&str> {
+    simdutf8::basic::from_utf8(text).map_err(|_| NOT_UTF8)
+}
+
+/// [`visit`] for a text that is known to be UTF-8.
+pub(crate) fn visit_str<'a, V: Visitor<'a>>(text: &'a str, visitor: &mut V) -> Result<Value<'a>> {
     let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, names: Names::new(), visitor };
     scanner.skip_space();
     let start = scanner.at;
@@ -364,7 +373,7 @@ impl Name<'_> {
     #[inline]
     fn same(&self, other: &Self) -> bool {
         if self.text.has_escapes() || other.text.has_escapes() {
-            return self.text.decode() == other.text.decode();
+            return self.text == other.text;
         }
         self.head == other.head && self.text.raw() == other.text.raw()
     }

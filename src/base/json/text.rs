@@ -29,14 +29,43 @@ impl<'a> Str<'a> {
     /// The text it stands for; borrowed where there are no escapes.
     #[must_use]
     pub fn decode(&self) -> Cow<'a, str> {
-        if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
+        if self.escaped { Cow::Owned(self.chars().collect()) } else { Cow::Borrowed(self.raw) }
+    }
+
+    /// The text it stands for, decoded into `buffer` if it must be; `None` if that is too small.
+    /// Never allocates.
+    #[must_use]
+    pub fn decode_in<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str>
+    where
+        'a: 'b,
+    {
+        if !self.escaped {
+            return Some(self.raw);
+        }
+        let mut len = 0;
+        for c in self.chars() {
+            let end = len + c.len_utf8();
+            c.encode_utf8(buffer.get_mut(len..end)?);
+            len = end;
+        }
+        std::str::from_utf8(buffer.get(..len)?).ok()
+    }
+
+    fn chars(&self) -> Unescape<'a> {
+        Unescape(self.raw.chars())
     }
 }
 
-/// Compares the text, after unescaping.
+/// Compares the text, after unescaping; never allocates.
 impl PartialEq<str> for Str<'_> {
     fn eq(&self, other: &str) -> bool {
-        if self.escaped { unescape(self.raw) == other } else { self.raw == other }
+        if self.escaped { self.chars().eq(other.chars()) } else { self.raw == other }
+    }
+}
+
+impl PartialEq for Str<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        if other.escaped { other.chars().eq(self.chars()) } else { *self == *other.raw }
     }
 }
 
@@ -66,43 +95,40 @@ pub fn write_str(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Decodes escapes that the scanner has already found to be well-formed.
-fn unescape(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((clean, after)) = rest.split_once('\\') {
-        out.push_str(clean);
-        let mut tail = after.chars();
-        match tail.next() {
-            Some('n') => out.push('\n'),
-            Some('t') => out.push('\t'),
-            Some('r') => out.push('\r'),
-            Some('b') => out.push('\u{8}'),
-            Some('f') => out.push('\u{c}'),
-            Some('u') => {
-                let (decoded, left) = unescape_unicode(tail.as_str());
-                out.push(decoded);
-                rest = left;
-                continue;
-            }
-            Some(same) => out.push(same),
-            None => {}
+/// The characters that a checked string stands for.
+struct Unescape<'a>(std::str::Chars<'a>);
+
+impl Iterator for Unescape<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.0.next()?;
+        if c != '\\' {
+            return Some(c);
         }
-        rest = tail.as_str();
+        Some(match self.0.next()? {
+            'n' => '\n',
+            't' => '\t',
+            'r' => '\r',
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'u' => {
+                let high = self.code_unit();
+                if let 0xD800..=0xDBFF = high {
+                    self.0.nth(1); // the `\u` of the low half, which the scanner has seen
+                    let low = self.code_unit();
+                    char::from_u32(0x10000 + ((high & 0x3FF) << 10 | low & 0x3FF)).unwrap_or('\u{FFFD}')
+                } else {
+                    char::from_u32(high).unwrap_or('\u{FFFD}')
+                }
+            }
+            same => same,
+        })
     }
-    out.push_str(rest);
-    out
 }
 
-/// Reads `XXXX` or `XXXX\uYYYY` (a surrogate pair) from the front of `text`.
-fn unescape_unicode(text: &str) -> (char, &str) {
-    let unit = |s: &str| s.get(..4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
-    let after_one = text.get(4..).unwrap_or_default();
-    let high = unit(text).unwrap_or(0xFFFD);
-    let low = after_one.strip_prefix("\\u").and_then(unit);
-    if let (0xD800..=0xDBFF, Some(low @ 0xDC00..=0xDFFF)) = (high, low) {
-        let c = char::decode_utf16([high, low]).next().and_then(Result::ok).unwrap_or('\u{FFFD}');
-        return (c, after_one.get(6..).unwrap_or_default());
+impl Unescape<'_> {
+    fn code_unit(&mut self) -> u32 {
+        self.0.by_ref().take(4).fold(0, |unit, c| unit << 4 | c.to_digit(16).unwrap_or_default())
     }
-    (char::from_u32(u32::from(high)).unwrap_or('\u{FFFD}'), after_one)
 }
