@@ -1,5 +1,6 @@
 //! gatekey: API authentication in one audited core.
 
+mod crypto;
 mod error;
 
 pub(crate) mod base;

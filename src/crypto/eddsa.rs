@@ -1,0 +1,133 @@
+//! Ed25519 (RFC 8032 section 5.1; RFC 8037 section 3.1). Ed448 is not implemented.
+//!
+//! Refuses public keys that encode their point in a second way (RFC 8032 section 5.1.3) and the
+//! eight points of small order, under which one signature is good for many messages.
+
+use super::{buffer_too_short, library_failed};
+use crate::base::secret::Secret;
+use crate::error::{Error, ErrorKind, Result};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
+
+/// The length in bytes of a public key and of a seed.
+pub(crate) const KEY_LEN: usize = 32;
+
+/// The length in bytes of a signature.
+pub(crate) const SIGNATURE_LEN: usize = 64;
+
+/// A public key.
+pub(crate) struct PublicKey(ParsedPublicKey);
+
+impl PublicKey {
+    /// Checks and prepares a key from its 32 bytes.
+    ///
+    /// # Errors
+    /// `InvalidKey` for other lengths and for points that are not encoded canonically,
+    /// `WeakKey` for points of small order.
+    pub(crate) fn new(public: &[u8]) -> Result<Self> {
+        let bytes: &[u8; KEY_LEN] = public.try_into().map_err(|_| invalid_point())?;
+        check_point(bytes)?;
+        ParsedPublicKey::new(&ED25519, bytes).map(Self).map_err(|_| invalid_point())
+    }
+
+    /// Whether `sig` is a signature of `msg`.
+    pub(crate) fn verify(&self, msg: &[u8], sig: &[u8]) -> bool {
+        sig.len() == SIGNATURE_LEN && self.0.verify_sig(msg, sig).is_ok()
+    }
+}
+
+/// A private key.
+pub(crate) struct PrivateKey(Ed25519KeyPair);
+
+impl PrivateKey {
+    /// Expands a key from its 32-byte seed, which RFC 8032 calls the private key.
+    ///
+    /// # Errors
+    /// `InvalidKey` for other lengths.
+    pub(crate) fn from_seed(seed: &[u8]) -> Result<Self> {
+        if seed.len() != KEY_LEN {
+            return Err(Error::new(
+                ErrorKind::InvalidKey,
+                "An Ed25519 private key is a seed of 32 bytes; export the key again.",
+            ));
+        }
+        Ed25519KeyPair::from_seed_unchecked(seed).map(Self).map_err(|_| library_failed())
+    }
+
+    /// The public key.
+    pub(crate) fn public(&self) -> [u8; KEY_LEN] {
+        let mut out = [0; KEY_LEN];
+        out.copy_from_slice(self.0.public_key().as_ref());
+        out
+    }
+
+    /// Writes the signature of `msg` to the front of `out` and returns its length.
+    pub(crate) fn sign(&self, msg: &[u8], out: &mut [u8]) -> Result<usize> {
+        let out = out.get_mut(..SIGNATURE_LEN).ok_or_else(buffer_too_short)?;
+        let sig = self.0.try_sign(msg).map_err(|_| library_failed())?;
+        out.copy_from_slice(sig.as_ref());
+        Ok(SIGNATURE_LEN)
+    }
+}
+
+/// Generates a key; returns its seed.
+pub(crate) fn generate() -> Result<Secret> {
+    let pair = Ed25519KeyPair::generate().map_err(|_| library_failed())?;
+    let document = pair.to_pkcs8v1().map_err(|_| library_failed())?;
+    // RFC 8410 section 7: the document ends with the seed's OCTET STRING.
+    match document.as_ref().last_chunk::<34>() {
+        Some([4, 32, seed @ ..]) => Ok(Secret::new(seed.to_vec())),
+        _ => Err(library_failed()),
+    }
+}
+
+/// The library takes any 32 bytes; this is what it leaves out.
+fn check_point(bytes: &[u8; KEY_LEN]) -> Result<()> {
+    /// p = 2^255 - 19, little-endian.
+    const P: [u8; KEY_LEN] = with_ends(0xed, 0xff, 0x7f);
+    /// The y coordinates of the points whose order divides 8, little-endian.
+    const SMALL_ORDER: [[u8; KEY_LEN]; 5] = [
+        with_ends(0, 0, 0),
+        with_ends(1, 0, 0),
+        with_ends(0xec, 0xff, 0x7f),
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let mut y = *bytes;
+    let [.., top] = &mut y;
+    *top &= 0x7f; // the sign of x
+    if y.iter().rev().ge(P.iter().rev()) {
+        return Err(invalid_point());
+    }
+    if SMALL_ORDER.contains(&y) {
+        return Err(Error::new(
+            ErrorKind::WeakKey,
+            "The Ed25519 public key is a point of small order, which signs nothing; replace it.",
+        ));
+    }
+    Ok(())
+}
+
+/// 32 bytes of which all but the first and the last are alike.
+const fn with_ends(first: u8, middle: u8, last: u8) -> [u8; KEY_LEN] {
+    let mut bytes = [middle; KEY_LEN];
+    let [low, .., high] = &mut bytes;
+    *low = first;
+    *high = last;
+    bytes
+}
+
+#[cold]
+const fn invalid_point() -> Error {
+    Error::new(
+        ErrorKind::InvalidKey,
+        "The Ed25519 public key is not a point in its 32-byte encoding; export the key again.",
+    )
+}
