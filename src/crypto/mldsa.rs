@@ -5,6 +5,7 @@
 use super::{MlDsa, buffer_too_short, library_failed};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
+use aws_lc_rs::encoding::AsRawBytes as _;
 use aws_lc_rs::signature::{
     self, KeyPair, ParsedPublicKey, PqdsaKeyPair, PqdsaSigningAlgorithm, PqdsaVerificationAlgorithm,
 };
@@ -83,6 +84,12 @@ impl PrivateKey {
     /// The public key.
     pub(crate) fn public(&self) -> Vec<u8> {
         self.0.public_key().as_ref().to_vec()
+    }
+
+    /// Whether `expanded` is this key's expanded form (FIPS 204 section 5.1).
+    pub(crate) fn expands_to(&self, expanded: &[u8]) -> bool {
+        let own = self.0.private_key().as_raw_bytes();
+        own.is_ok_and(|own| super::constant_time_eq(own.as_ref(), expanded))
     }
 
     /// Writes the signature of `msg` to the front of `out` and returns its length.

@@ -1,0 +1,50 @@
+//! Public keys: SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7; RFC 3279, RFC 5480, RFC 8410,
+//! RFC 9881 for the key types), X.509 certificates, and PKCS#1 `RSAPublicKey`.
+//!
+//! A certificate is only a wrapper here: neither its signature nor its validity nor its chain is
+//! checked, so whoever loads one must trust where it came from.
+
+use super::{Algorithm, BAD_POINT, MALFORMED};
+use crate::crypto::{Curve, ecdsa};
+use crate::error::Result;
+use crate::jwk::key::Stated;
+use crate::jwk::material::Parts;
+use der::Decode as _;
+use spki::SubjectPublicKeyInfoRef;
+
+pub(super) fn spki(der: &[u8]) -> Result<(Parts, Stated)> {
+    from_spki(SubjectPublicKeyInfoRef::from_der(der).map_err(|_| MALFORMED)?)
+}
+
+pub(super) fn certificate(der: &[u8]) -> Result<(Parts, Stated)> {
+    use spki::der::referenced::OwnedToRef as _;
+    let certificate = x509_cert::Certificate::from_der(der).map_err(|_| MALFORMED)?;
+    from_spki(certificate.tbs_certificate().subject_public_key_info().owned_to_ref())
+}
+
+pub(super) fn pkcs1(der: &[u8]) -> Result<(Parts, Stated)> {
+    let key = pkcs1::RsaPublicKeyRef::from_der(der).map_err(|_| MALFORMED)?;
+    let (n, e) = (key.modulus.as_bytes().to_vec(), key.public_exponent.as_bytes().to_vec());
+    Ok((Parts::Rsa { n, e, private: None }, Stated::default()))
+}
+
+fn from_spki(info: SubjectPublicKeyInfoRef<'_>) -> Result<(Parts, Stated)> {
+    let algorithm = Algorithm::of(info.algorithm)?;
+    let key = info.subject_public_key.as_bytes().ok_or(MALFORMED)?;
+    let parts = match algorithm {
+        Algorithm::Rsa | Algorithm::RsaPss(_) => pkcs1(key)?.0,
+        Algorithm::Ec(curve) => Parts::Ec { curve, point: point(curve, key)?, private: None },
+        Algorithm::Ed25519 => Parts::Ed25519 { public: key.to_vec(), seed: None },
+        Algorithm::MlDsa(set) => Parts::MlDsa { set, public: key.to_vec(), seed: None },
+    };
+    Ok((parts, algorithm.stated()))
+}
+
+/// The uncompressed form of a point. The hybrid forms of X9.62 and the point at infinity are refused.
+pub(super) fn point(curve: Curve, encoded: &[u8]) -> Result<Vec<u8>> {
+    match encoded {
+        [4, ..] => Ok(encoded.to_vec()),
+        [2 | 3, ..] => ecdsa::decompress(curve, encoded),
+        _ => Err(BAD_POINT),
+    }
+}

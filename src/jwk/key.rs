@@ -1,0 +1,380 @@
+//! `Key`: material bound to exactly one algorithm (RFC 8725 section 3.1 and its revision).
+//!
+//! A key that has been loaded is usable: its numbers have been checked and parsed, its permissions
+//! are known, and neither a token's header nor a caller can make it work with another algorithm.
+
+use super::alg::{Alg, Family};
+use super::material::{Engine, Parts};
+use super::options::KeyOptions;
+use super::usage::Usage;
+use super::{der, export, pem, thumbprint};
+use crate::base::random::{SecureRandom as _, SystemRandom};
+use crate::base::secret::Secret;
+use crate::crypto::{ecdsa, eddsa, mldsa, rsa};
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+use std::sync::Arc;
+
+/// A key for exactly one algorithm. Cloning shares it; private parts are wiped with the last clone.
+///
+/// ```
+/// use gatekey::{Alg, Key};
+/// let key = Key::generate(Alg::Es256)?;
+/// let public = Key::from_jwk(key.to_jwk()?.as_bytes(), None)?;
+/// key.sign_with(b"message", |signature| public.verify_signature(b"message", signature))??;
+/// # Ok::<(), gatekey::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Key(Arc<Named>);
+
+struct Named {
+    kid: Box<str>,
+    explicit_kid: bool,
+    core: Arc<Core>,
+}
+
+struct Core {
+    alg: Alg,
+    usage: Usage,
+    parts: Parts,
+    engine: Engine,
+    /// Kept to make the public half of a key that was loaded under this licence.
+    allow_weak: bool,
+}
+
+/// What a key in some format says about itself, beside its numbers.
+#[derive(Default)]
+pub(super) struct Stated {
+    pub(super) alg: Option<Alg>,
+    /// The key may only be used with RSASSA-PSS (OID id-RSASSA-PSS).
+    pub(super) pss_only: bool,
+    pub(super) kid: Option<String>,
+    pub(super) usage: Usage,
+}
+
+/// The most bytes a `kid` may have.
+pub(super) const MAX_KID: usize = 256;
+
+impl Key {
+    /// A new key. RSA keys have 2048 bits, secrets are as long as the hash.
+    ///
+    /// # Errors
+    /// `RandomUnavailable`: the system's random number generator failed.
+    pub fn generate(alg: Alg) -> Result<Self> {
+        let parts = match alg.family() {
+            Family::Rsa(_) => return Self::generate_rsa(alg, 2048),
+            Family::Hmac(hash) => {
+                let mut secret = zeroize::Zeroizing::new([0; 64]);
+                let secret = secret.get_mut(..hash.len()).unwrap_or_default();
+                SystemRandom.fill(secret)?;
+                Parts::Symmetric { secret: Secret::new(secret.to_vec()) }
+            }
+            Family::Ec(curve) => {
+                let (d, point) = ecdsa::generate(curve)?;
+                Parts::Ec { curve, point, private: Some(d) }
+            }
+            Family::Ed25519 => {
+                let seed = eddsa::generate()?;
+                let public = eddsa::PrivateKey::from_seed(seed.expose())?.public().to_vec();
+                Parts::Ed25519 { public, seed: Some(seed) }
+            }
+            Family::MlDsa(set) => {
+                let seed = mldsa::generate(set)?;
+                let public = mldsa::PrivateKey::from_seed(set, seed.expose())?.public();
+                Parts::MlDsa { set, public, seed: Some(seed) }
+            }
+        };
+        Self::build(parts, alg, Stated::default(), false)
+    }
+
+    /// A new RSA key of 2048, 3072, 4096 or 8192 bits. Long keys take seconds.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the algorithm is not an RSA one, or the size is another.
+    pub fn generate_rsa(alg: Alg, bits: usize) -> Result<Self> {
+        if !matches!(alg.family(), Family::Rsa(_)) || !matches!(bits, 2048 | 3072 | 4096 | 8192) {
+            return Err(NOT_RSA);
+        }
+        let (parts, _) = der::read_any(rsa::generate(bits)?.expose())?;
+        Self::build(parts, alg, Stated::default(), false)
+    }
+
+    /// A key for HS256, HS384 or HS512 from at least 32, 48 or 64 random bytes.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the algorithm is not one of these. `WeakKey`: the secret is empty, too
+    /// short, or one byte repeated. `SecretLooksLikeKey`: it is a PEM, DER, SSH or JWK key in some
+    /// disguise, which an attacker may know. `InvalidKey`: it has more than 64 KiB.
+    ///
+    /// # Security
+    /// The secret must come from a random number generator; a password is not a key.
+    pub fn from_secret(secret: &[u8], alg: Alg) -> Result<Self> {
+        KeyOptions::new().alg(alg).from_secret(secret)
+    }
+
+    /// A key from PEM (RFC 7468): PKCS#8, PKCS#1, SEC1, SPKI, or an X.509 certificate.
+    ///
+    /// Of a certificate, only the public key is read; of a chain, that of the first. Neither its
+    /// signature nor its validity is checked. RSA keys need `alg`; the others imply it.
+    ///
+    /// # Errors
+    /// `AlgorithmRequired`: several algorithms fit. `KeyUsage`: the key is restricted to another
+    /// algorithm (id-RSASSA-PSS). `InvalidKey`: malformed, mislabelled, several keys, numbers that are
+    /// no key, longer than 64 KiB, or `alg` needs a key of another type or curve. `UnsupportedKey`: an
+    /// unknown type or curve, or an encrypted key. `KeyPairMismatch`: a private part that does not
+    /// belong to the public one. `WeakKey`: RSA under 2048 bits or a ROCA modulus.
+    pub fn from_pem(pem: &[u8], alg: Option<Alg>) -> Result<Self> {
+        options(alg).from_pem(pem)
+    }
+
+    /// A key from DER; the same forms as [`Self::from_pem`].
+    ///
+    /// # Errors
+    /// As [`Self::from_pem`].
+    pub fn from_der(der: &[u8], alg: Option<Alg>) -> Result<Self> {
+        options(alg).from_der(der)
+    }
+
+    /// A key from a JWK (RFC 7517) of type `oct`, `RSA`, `EC`, `OKP` or `AKP`.
+    ///
+    /// `oct` and `RSA` need `alg`, in the JWK or as the argument. `use`, `key_ops` and `alg` of the JWK
+    /// bind. Members that gatekey does not know are ignored, among them `x5c` and `x5u`.
+    ///
+    /// # Errors
+    /// As [`Self::from_pem`] and [`Self::from_secret`]. `KeyUsage`: also if `use` or `key_ops` is for
+    /// something else than signatures, or `alg` contradicts the argument. `UnsupportedAlgorithm`: `alg`
+    /// is unknown. `InvalidKey`: also if the JSON is malformed or longer than 512 KiB.
+    pub fn from_jwk(json: &[u8], alg: Option<Alg>) -> Result<Self> {
+        options(alg).from_jwk(json)
+    }
+
+    /// The one place where a key comes into being.
+    pub(super) fn build(parts: Parts, alg: Alg, stated: Stated, allow_weak: bool) -> Result<Self> {
+        if !parts.fit(alg) {
+            return Err(NOT_FIT);
+        }
+        let usage = stated.usage;
+        if !usage.permits_verifying() && !parts.is_private() {
+            return Err(USELESS);
+        }
+        let engine = Engine::new(&parts, alg, allow_weak)?;
+        let explicit_kid = stated.kid.is_some();
+        let kid = stated.kid.unwrap_or_else(|| thumbprint::of(&parts));
+        let core = Arc::new(Core { alg, usage, parts, engine, allow_weak });
+        Ok(Self(Arc::new(Named { kid: kid.into(), explicit_kid, core })))
+    }
+
+    /// The algorithm the key is bound to.
+    #[must_use]
+    pub fn alg(&self) -> Alg {
+        self.0.core.alg
+    }
+
+    /// The key's name: its own, or else its RFC 7638 thumbprint.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.0.kid
+    }
+
+    /// Whether the key was named, rather than named after its thumbprint.
+    #[must_use]
+    pub fn has_explicit_kid(&self) -> bool {
+        self.0.explicit_kid
+    }
+
+    /// The same key under another name of 1 to 256 bytes.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the name is empty or too long.
+    pub fn with_kid(&self, kid: &str) -> Result<Self> {
+        if kid.is_empty() || kid.len() > MAX_KID {
+            return Err(Self::BAD_KID);
+        }
+        let core = Arc::clone(&self.0.core);
+        Ok(Self(Arc::new(Named { kid: kid.into(), explicit_kid: true, core })))
+    }
+
+    /// Whether the key holds secret parts; true for symmetric keys.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.parts().is_private()
+    }
+
+    /// Whether signer and verifier share this key (HS256, HS384, HS512).
+    #[must_use]
+    pub fn is_symmetric(&self) -> bool {
+        self.alg().is_symmetric()
+    }
+
+    /// `sig`, the `use` that the key is exported with; `None` for a key that has `key_ops` instead.
+    #[must_use]
+    pub fn key_use(&self) -> Option<&str> {
+        self.usage().use_sig.then_some("sig")
+    }
+
+    /// Whether the key can sign and its owner permits it.
+    #[must_use]
+    pub fn may_sign(&self) -> bool {
+        self.is_private() && self.usage().permits_signing()
+    }
+
+    /// Whether the key's owner permits verifying with it.
+    #[must_use]
+    pub fn may_verify(&self) -> bool {
+        self.usage().permits_verifying()
+    }
+
+    /// The public half, under the same name, to be given away. It may verify.
+    ///
+    /// # Errors
+    /// `KeyUsage`: a symmetric key has none.
+    pub fn public(&self) -> Result<Self> {
+        let core = &self.0.core;
+        let parts = core.parts.public().ok_or(SYMMETRIC)?;
+        if !self.is_private() {
+            return Ok(self.clone());
+        }
+        let engine = Engine::new(&parts, core.alg, core.allow_weak)?;
+        let usage = core.usage.public();
+        let core =
+            Arc::new(Core { alg: core.alg, usage, parts, engine, allow_weak: core.allow_weak });
+        Ok(Self(Arc::new(Named {
+            kid: self.0.kid.clone(),
+            explicit_kid: self.0.explicit_kid,
+            core,
+        })))
+    }
+
+    /// The thumbprint (RFC 7638, SHA-256, base64url); equal for the two halves of a pair.
+    ///
+    /// # Security
+    /// That of a symmetric key is a hash of the secret: harmless for a random one.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        thumbprint::of(self.parts())
+    }
+
+    /// The thumbprint as a URI (RFC 9278).
+    #[must_use]
+    pub fn thumbprint_uri(&self) -> String {
+        format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{}", self.thumbprint())
+    }
+
+    /// The public half as a JWK, with `kid`, `alg` and `use`.
+    ///
+    /// # Errors
+    /// `KeyUsage`: a symmetric key has no public half.
+    pub fn to_jwk(&self) -> Result<String> {
+        let mut out = String::new();
+        export::write_public(self, &mut out)?;
+        Ok(out)
+    }
+
+    /// The whole key as a JWK.
+    ///
+    /// # Errors
+    /// `KeyUsage`: the key has no private part.
+    pub fn to_private_jwk(&self) -> Result<Secret> {
+        export::private_jwk(self)
+    }
+
+    /// The public half as PEM (`PUBLIC KEY`, RFC 5280 SubjectPublicKeyInfo).
+    ///
+    /// # Errors
+    /// `KeyUsage`: a symmetric key has no public half.
+    pub fn to_pem(&self) -> Result<String> {
+        pem::write_public(self.parts())
+    }
+
+    /// The whole key as PEM (`PRIVATE KEY`, unencrypted PKCS#8).
+    ///
+    /// # Errors
+    /// `KeyUsage`: the key has no private part, or is symmetric and has no PEM form.
+    pub fn to_private_pem(&self) -> Result<Secret> {
+        pem::write_private(self.parts())
+    }
+
+    /// Signs, and hands the signature to `f`.
+    ///
+    /// # Errors
+    /// `KeyUsage`: the key is public or may not sign.
+    pub fn sign_with<R>(&self, message: &[u8], f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        if !self.usage().permits_signing() {
+            return Err(MAY_NOT_SIGN);
+        }
+        self.0.core.engine.sign_with(message, f)
+    }
+
+    /// Checks a signature. Does not allocate.
+    ///
+    /// # Errors
+    /// `InvalidSignature`: it does not match. `KeyUsage`: the key may not verify.
+    pub fn verify_signature(&self, message: &[u8], signature: &[u8]) -> Result<()> {
+        if !self.may_verify() {
+            return Err(MAY_NOT_VERIFY);
+        }
+        if self.0.core.engine.verify(message, signature) { Ok(()) } else { Err(WRONG_SIGNATURE) }
+    }
+
+    /// How long every signature of this key is, in bytes.
+    #[must_use]
+    pub fn signature_len(&self) -> usize {
+        self.0.core.engine.signature_len(self.alg())
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0.core.parts
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        self.0.core.usage
+    }
+
+    pub(super) const BAD_KID: Error =
+        Error::new(ErrorKind::InvalidArgument, "A `kid` must have 1 to 256 bytes.");
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("alg", &self.alg())
+            .field("kid", &self.kid())
+            .field("private", &self.is_private())
+            .finish_non_exhaustive()
+    }
+}
+
+fn options(alg: Option<Alg>) -> KeyOptions {
+    alg.map_or_else(KeyOptions::new, |alg| KeyOptions::new().alg(alg))
+}
+
+const NOT_RSA: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "An RSA key is for RS256 to PS512 and made with 2048, 3072, 4096 or 8192 bits.",
+);
+
+const NOT_FIT: Error = Error::new(
+    ErrorKind::InvalidKey,
+    "The algorithm needs a key of another type or curve; name the algorithm of this key.",
+);
+
+const USELESS: Error = Error::new(
+    ErrorKind::KeyUsage,
+    "The `key_ops` of a public key must permit `verify`; a public key can do nothing else.",
+);
+
+const SYMMETRIC: Error = Error::new(
+    ErrorKind::KeyUsage,
+    "A symmetric key has no public half; it must never be published.",
+);
+
+const MAY_NOT_SIGN: Error =
+    Error::new(ErrorKind::KeyUsage, "The key's `key_ops` does not permit `sign`.");
+
+const MAY_NOT_VERIFY: Error = Error::new(
+    ErrorKind::KeyUsage,
+    "The key's `key_ops` does not permit `verify`; use its public half.",
+);
+
+const WRONG_SIGNATURE: Error =
+    Error::new(ErrorKind::InvalidSignature, "The signature is not valid.");

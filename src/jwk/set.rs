@@ -1,0 +1,271 @@
+//! `KeySet`: several keys, told apart by `kid` and algorithm (RFC 7517 section 5).
+//!
+//! A set is all symmetric or all asymmetric: a set with both would let a public key's owner choose how
+//! a token is checked. Reading a JWK Set skips members that gatekey cannot or may not use, as RFC 7517
+//! section 5 asks, and says how many and why; the set's JSON itself must be well-formed throughout.
+
+use super::alg::{Alg, Family};
+use super::export;
+use super::import;
+use super::key::Key;
+use super::options::KeyOptions;
+use crate::base::json::{Kind, Value};
+use crate::base::secret::Secret;
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Keys to verify with, or to publish. Cloning shares it.
+///
+/// ```
+/// use gatekey::{Alg, Key, KeySet};
+/// let set = KeySet::new([Key::generate(Alg::Es256)?, Key::generate(Alg::EdDsa)?])?;
+/// let published = KeySet::from_jwks(set.to_jwks()?.as_bytes())?;
+/// assert_eq!(published.len(), 2);
+/// # Ok::<(), gatekey::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct KeySet(Arc<Inner>);
+
+struct Inner {
+    keys: Box<[Key]>,
+    /// Indices into `keys`, ordered by `kid`.
+    by_kid: Box<[usize]>,
+    skipped: Box<[Error]>,
+}
+
+/// The most members of a JWK Set that are read.
+const MAX_KEYS: usize = 100;
+
+impl KeySet {
+    /// A set of these keys, in this order.
+    ///
+    /// # Errors
+    /// `MixedKeySet`: some are symmetric and some are not. `InvalidArgument`: there are more than 100.
+    pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self> {
+        let keys: Vec<Key> = keys.into_iter().take(MAX_KEYS + 1).collect();
+        if keys.len() > MAX_KEYS {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "A key set may have at most 100 keys.",
+            ));
+        }
+        Self::from_parts(keys, Vec::new())
+    }
+
+    /// Reads a JWK Set, private or public.
+    ///
+    /// Members that cannot or may not be used for signatures are skipped: unknown types, curves and
+    /// algorithms, `use` other than `sig`, weak keys, malformed keys, and RSA and `oct` keys without
+    /// `alg`. See [`Self::skipped`].
+    ///
+    /// # Errors
+    /// `InvalidKey`: not a JWK Set, malformed JSON anywhere, more than 100 members or 512 KiB.
+    /// `MixedKeySet`: usable symmetric and asymmetric keys side by side.
+    pub fn from_jwks(json: &[u8]) -> Result<Self> {
+        Self::from_jwks_with(json, None)
+    }
+
+    /// As [`Self::from_jwks`], and RSA members without `alg` are used with `default_rsa`.
+    ///
+    /// # Errors
+    /// As [`Self::from_jwks`]. `InvalidArgument`: `default_rsa` is not an RSA algorithm.
+    pub fn from_jwks_with(json: &[u8], default_rsa: Option<Alg>) -> Result<Self> {
+        if default_rsa.is_some_and(|alg| !matches!(alg.family(), Family::Rsa(_))) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "The default algorithm of RSA keys must be one of RS256 to PS512.",
+            ));
+        }
+        let text = import::parse(json)?;
+        let members = text.member("keys").filter(|members| members.kind() == Kind::Array);
+        let members = members.ok_or(NOT_A_SET)?;
+        if members.elements().nth(MAX_KEYS).is_some() {
+            return Err(Error::new(ErrorKind::InvalidKey, "A JWK Set may have at most 100 keys."));
+        }
+        let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+        for member in members.elements() {
+            match read_member(&member, default_rsa) {
+                Ok(key) => keys.push(key),
+                Err(reason) => skipped.push(reason),
+            }
+        }
+        Self::from_parts(keys, skipped)
+    }
+
+    /// The public halves as a JWK Set, to be published.
+    ///
+    /// # Errors
+    /// `KeyUsage`: the keys are symmetric.
+    pub fn to_jwks(&self) -> Result<String> {
+        let mut out = String::new();
+        write_set(self.iter(), &mut out, export::write_public)?;
+        Ok(out)
+    }
+
+    /// The whole keys as a JWK Set.
+    ///
+    /// # Errors
+    /// `KeyUsage`: one of the keys has no private part.
+    pub fn to_private_jwks(&self) -> Result<Secret> {
+        let capacity: usize = self.iter().map(|key| export::private_capacity(key) + 1).sum();
+        let mut out = Zeroizing::new(String::with_capacity(capacity + 16));
+        write_set(self.iter(), &mut out, export::write_private)?;
+        Ok(Secret::from(std::mem::take(&mut *out)))
+    }
+
+    /// How many members of the JWK Set were skipped.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.0.skipped.len()
+    }
+
+    /// Why they were skipped, in the order of the text.
+    #[must_use]
+    pub fn skipped_reasons(&self) -> &[Error] {
+        &self.0.skipped
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.keys.len()
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.keys.is_empty()
+    }
+
+    /// The keys in their order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Key> {
+        self.0.keys.iter()
+    }
+
+    /// The first key with this name.
+    #[must_use]
+    pub fn by_kid(&self, kid: &str) -> Option<&Key> {
+        self.named(kid).next()
+    }
+
+    /// The one key that verifies a token with this `kid` and algorithm. Never allocates.
+    ///
+    /// Names are compared byte by byte; keys that may not verify do not count.
+    ///
+    /// # Errors
+    /// `KeyNotFound`: no key has the name, or the set has no key. `InvalidAlgorithm`: those that have
+    /// it, or without a `kid` all there are, are for other algorithms. `AmbiguousKey`: several fit.
+    pub fn select(&self, kid: Option<&str>, alg: Alg) -> Result<&Key> {
+        match kid {
+            Some(kid) => only(self.named(kid), alg, NO_SUCH_KID, SHARED_KID),
+            None => only(self.iter(), alg, EMPTY, KID_NEEDED),
+        }
+    }
+
+    /// The keys that may verify with this algorithm, in their order.
+    pub fn matching(&self, alg: Alg) -> impl Iterator<Item = &Key> {
+        self.iter().filter(move |key| key.may_verify() && key.alg().same_algorithm(alg))
+    }
+
+    fn named<'s>(&'s self, kid: &str) -> impl Iterator<Item = &'s Key> {
+        let Inner { keys, by_kid, .. } = &*self.0;
+        let name = |&index: &usize| keys.get(index).map_or("", Key::kid);
+        let start = by_kid.partition_point(|index| name(index) < kid);
+        let rest = by_kid.get(start..).unwrap_or_default();
+        let same = rest.iter().take_while(|index| name(index) == kid).count();
+        rest.iter().take(same).filter_map(|&index| keys.get(index))
+    }
+
+    fn from_parts(keys: Vec<Key>, skipped: Vec<Error>) -> Result<Self> {
+        let symmetric = keys.iter().filter(|key| key.is_symmetric()).count();
+        if symmetric != 0 && symmetric != keys.len() {
+            return Err(ErrorKind::MixedKeySet.into());
+        }
+        let mut by_kid: Vec<(usize, &Key)> = keys.iter().enumerate().collect();
+        by_kid.sort_by_key(|(_, key)| key.kid()); // stable: equal names keep their order
+        let by_kid = by_kid.into_iter().map(|(index, _)| index).collect();
+        Ok(Self(Arc::new(Inner { keys: keys.into(), by_kid, skipped: skipped.into() })))
+    }
+}
+
+impl<'s> IntoIterator for &'s KeySet {
+    type Item = &'s Key;
+    type IntoIter = std::slice::Iter<'s, Key>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+fn read_member(member: &Value<'_>, default_rsa: Option<Alg>) -> Result<Key> {
+    let (parts, mut stated) = import::read(member)?;
+    if matches!(parts, super::material::Parts::Rsa { .. }) {
+        stated.alg = stated.alg.or(default_rsa);
+    }
+    KeyOptions::new().build(parts, stated)
+}
+
+fn write_set<'k>(
+    keys: impl Iterator<Item = &'k Key>,
+    out: &mut String,
+    write: impl Fn(&Key, &mut String) -> Result<()>,
+) -> Result<()> {
+    out.push_str(r#"{"keys":["#);
+    for (i, key) in keys.enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write(key, out)?;
+    }
+    out.push_str("]}");
+    Ok(())
+}
+
+/// The one key of these that may verify with this algorithm.
+fn only<'k>(
+    keys: impl Iterator<Item = &'k Key>,
+    alg: Alg,
+    none: Error,
+    several: Error,
+) -> Result<&'k Key> {
+    let mut others = false;
+    let mut found = None;
+    for key in keys.filter(|key| key.may_verify()) {
+        if !key.alg().same_algorithm(alg) {
+            others = true;
+        } else if found.replace(key).is_some() {
+            return Err(several);
+        }
+    }
+    found.ok_or(if others { OTHER_ALGORITHM } else { none })
+}
+
+const NOT_A_SET: Error = Error::new(
+    ErrorKind::InvalidKey,
+    "A JWK Set must be a JSON object with an array `keys` (RFC 7517 section 5).",
+);
+const NO_SUCH_KID: Error = Error::new(
+    ErrorKind::KeyNotFound,
+    "No key of the set has the token's `kid`; refresh the set if it may be stale.",
+);
+const EMPTY: Error = Error::new(ErrorKind::KeyNotFound, "The key set has no key that may verify.");
+const SHARED_KID: Error = Error::new(
+    ErrorKind::AmbiguousKey,
+    "Several keys of the set share the token's `kid` and algorithm; give them names of their own.",
+);
+const KID_NEEDED: Error = Error::new(
+    ErrorKind::AmbiguousKey,
+    "The token names no `kid` and several keys fit; have tokens name their key.",
+);
+const OTHER_ALGORITHM: Error = Error::new(
+    ErrorKind::InvalidAlgorithm,
+    "The token's `alg` is not that of the key it names, or of any key in the set.",
+);
