@@ -13,6 +13,9 @@ pub(crate) mod hmac;
 pub(crate) mod mldsa;
 pub(crate) mod rsa;
 
+#[cfg(test)]
+mod tests;
+
 use crate::error::{Error, ErrorKind};
 
 /// The length of the longest signature there is: ML-DSA-87 (RSA-8192 has 1024 bytes).
