@@ -5,7 +5,6 @@
 //! transport) and are never reused. A message is one or more sentences of at most
 //! [`Error::MAX_MESSAGE`] bytes and never holds a token, a key, a MAC or text an attacker chose.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -167,11 +166,11 @@ impl fmt::Display for ErrorKind {
 
 /// Why a call failed: an [`ErrorKind`] and a message for the log.
 ///
-/// Cheap to make: an error whose message is a literal does not allocate.
+/// Cheap to make: it never allocates.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
-    message: Cow<'static, str>,
+    message: &'static str,
     claim: Option<ClaimName>,
 }
 
@@ -183,25 +182,14 @@ enum ClaimName {
 }
 
 impl Error {
-    /// The most bytes a message has; longer ones are cut at a character boundary.
+    /// The most bytes a message has.
     pub const MAX_MESSAGE: usize = 200;
 
     /// An error with a message that names the remedy.
     #[cold]
     pub(crate) const fn new(kind: ErrorKind, message: &'static str) -> Self {
-        Self { kind, message: Cow::Borrowed(message), claim: None }
-    }
-
-    /// An error with a composed message; `message` must hold nothing secret and nothing the
-    /// token's sender chose.
-    #[cold]
-    pub(crate) fn with_message(kind: ErrorKind, mut message: String) -> Self {
-        let mut end = message.len().min(Self::MAX_MESSAGE);
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
-        message.truncate(end);
-        Self { kind, message: Cow::Owned(message), claim: None }
+        debug_assert!(message.len() <= Self::MAX_MESSAGE, "a message is a sentence or two");
+        Self { kind, message, claim: None }
     }
 
     /// The same error, about this registered claim.
@@ -233,8 +221,8 @@ impl Error {
 
     /// The message: at most [`Self::MAX_MESSAGE`] bytes, safe to log.
     #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
+    pub const fn message(&self) -> &'static str {
+        self.message
     }
 
     /// The claim the error is about, where it is about one.
@@ -267,7 +255,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(self.message)
     }
 }
 

@@ -1,11 +1,61 @@
-//! gatekey: API authentication in one audited core.
+//! gatekey: API authentication in one audited core, for Rust, C, C++ and Python.
+//!
+//! An API must know who calls and what they may do. This crate signs and verifies JSON Web Tokens
+//! (RFC 7519) with keys that are bound to one algorithm each, under policies that fail closed.
+//!
+//! ```
+//! use gatekey::{Alg, Claims, Key, Policy, Signer, Verifier};
+//!
+//! let key = Key::generate(Alg::Es256)?;
+//! let signer = Signer::builder(&key).issuer("https://auth.example").audience("orders").build()?;
+//! let token = signer.sign(&Claims::new().subject("alice"))?;
+//!
+//! let policy = Policy::new().expect_issuer("https://auth.example").expect_audience("orders");
+//! let verifier = Verifier::with_key(&key.public()?, policy)?;
+//! let claims = verifier.verify(&token)?;
+//! assert_eq!(claims.subject().as_deref(), Some("alice"));
+//! # Ok::<(), gatekey::Error>(())
+//! ```
+//!
+//! # How it is laid out
+//! Modules are listed in the order of their layers; each uses only those above it.
+//!
+//! | | |
+//! |---|---|
+//! | [`Error`], [`ErrorKind`] | one kind = one number = one C status = one Python class |
+//! | [`json`], [`Secret`], [`Clock`], [`SecureRandom`] | strict, bounded, wiped |
+//! | [`Alg`], [`Key`], [`KeySet`] | keys: generated, imported (JWK, PEM, DER), checked, exported |
+//! | [`Policy`], [`Verifier`], [`Verified`] | from a token to claims |
+//! | [`Claims`], [`Signer`], [`Unsigned`] | from claims to a token |
+//!
+//! # What it promises
+//! Every input is bounded before it is parsed; refusing a token allocates nothing; a bad signature is
+//! reported as that and nothing else; no message holds a token, a key or text a stranger chose.
 
-mod crypto;
 mod error;
+pub use error::{Error, ErrorKind, Result};
 
-pub(crate) mod base;
+mod base;
 pub use base::clock::{Clock, FixedClock, SystemClock};
 pub use base::json;
 pub use base::random::{SecureRandom, SystemRandom};
 pub use base::secret::Secret;
-pub use error::{Error, ErrorKind, Result};
+
+mod crypto;
+
+mod jwk;
+pub use jwk::{Alg, Key, KeyOptions, KeySet};
+
+mod jws;
+
+mod jwt;
+pub use jwt::{
+    Claims, IssuerRule, Policy, Signer, SignerBuilder, Unsigned, Unverified, Verified, Verifier,
+    danger_decode_unverified,
+};
+
+#[cfg(feature = "jsonwebtoken")]
+pub mod interop;
+
+#[cfg(feature = "capi")]
+pub mod ffi;

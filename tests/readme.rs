@@ -36,7 +36,10 @@ fn every_marked_snippet_is_the_file_it_names() {
         assert_eq!(*code, read(path), "README.md and {path} differ; copy the file into the README");
     }
     let shown: Vec<&str> = snippets.iter().map(|(path, _)| path.as_str()).collect();
-    assert_eq!(shown, ["examples/quickstart.py", "examples/quickstart.cpp", "examples/quickstart.c"]);
+    assert_eq!(
+        shown,
+        ["examples/quickstart.py", "examples/quickstart.cpp", "examples/quickstart.c"]
+    );
 }
 
 #[test]

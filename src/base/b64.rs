@@ -31,6 +31,11 @@ pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
     URL_SAFE_NO_PAD.encode_append(bytes, out);
 }
 
+/// Checks that the text is canonical without decoding it.
+pub(crate) fn check(text: &[u8]) -> Result<()> {
+    URL_SAFE_NO_PAD.check(text).map_err(|_| MALFORMED)
+}
+
 /// Decodes into a new vector.
 pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).map_err(|_| MALFORMED)
@@ -51,7 +56,10 @@ mod tests {
 
     #[test]
     fn refuses_every_non_canonical_form() {
-        for text in ["A", "AAAAA", "AA==", "AAA=", "AB", "AAB", "A A", "AA\n", "A+", "A/", "é", "AA.A", "AAAA="] {
+        for text in [
+            "A", "AAAAA", "AA==", "AAA=", "AB", "AAB", "A A", "AA\n", "A+", "A/", "é", "AA.A",
+            "AAAA=",
+        ] {
             assert!(decode(text.as_bytes()).is_err(), "{text:?}");
             assert!(decode_to_slice(text.as_bytes(), &mut [0; 16]).is_err(), "{text:?}");
         }

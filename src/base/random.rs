@@ -31,7 +31,8 @@ impl SecureRandom for SystemRandom {
                     own.rng.fill_bytes(out);
                 }
                 _ => {
-                    let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| ErrorKind::RandomUnavailable)?;
+                    let mut rng = StdRng::try_from_rng(&mut SysRng)
+                        .map_err(|_| ErrorKind::RandomUnavailable)?;
                     rng.fill_bytes(out);
                     *slot = Some(Generator { pid, left: RESEED_AFTER, rng });
                 }

@@ -1,8 +1,8 @@
 //! The one pass over a JSON text: checks everything, tells a visitor, copies nothing.
 
+use super::MAX_DEPTH;
 use super::text::Str;
 use super::value::Value;
-use super::MAX_DEPTH;
 use crate::error::{Error, ErrorKind, Result};
 use std::ops::Range;
 
@@ -62,15 +62,24 @@ pub(crate) fn visit_str<'a, V: Visitor<'a>>(text: &'a str, visitor: &mut V) -> R
     Ok(Value::from_checked(text.get(start..end).unwrap_or_default()))
 }
 
-const MALFORMED: Error = Error::new(ErrorKind::MalformedToken, "The text is not valid JSON (RFC 8259).");
-const NOT_UTF8: Error = Error::new(ErrorKind::MalformedToken, "The JSON text is not UTF-8 (RFC 8259 section 8.1).");
-const TOO_DEEP: Error = Error::new(ErrorKind::MalformedToken, "The JSON text is nested deeper than 32 levels.");
-const DUPLICATE: Error =
-    Error::new(ErrorKind::MalformedToken, "A JSON object has two members of one name (RFC 7519 section 4).");
-const LONE_SURROGATE: Error =
-    Error::new(ErrorKind::MalformedToken, "A JSON string escapes half of a surrogate pair (RFC 7493 section 2.1).");
-const BAD_NUMBER: Error =
-    Error::new(ErrorKind::MalformedToken, "A JSON number is malformed or out of range (RFC 8259 section 6).");
+const MALFORMED: Error =
+    Error::new(ErrorKind::MalformedToken, "The text is not valid JSON (RFC 8259).");
+const NOT_UTF8: Error =
+    Error::new(ErrorKind::MalformedToken, "The JSON text is not UTF-8 (RFC 8259 section 8.1).");
+const TOO_DEEP: Error =
+    Error::new(ErrorKind::MalformedToken, "The JSON text is nested deeper than 32 levels.");
+const DUPLICATE: Error = Error::new(
+    ErrorKind::MalformedToken,
+    "A JSON object has two members of one name (RFC 7519 section 4).",
+);
+const LONE_SURROGATE: Error = Error::new(
+    ErrorKind::MalformedToken,
+    "A JSON string escapes half of a surrogate pair (RFC 7493 section 2.1).",
+);
+const BAD_NUMBER: Error = Error::new(
+    ErrorKind::MalformedToken,
+    "A JSON number is malformed or out of range (RFC 8259 section 6).",
+);
 
 struct Scanner<'a, 'v, V> {
     text: &'a str,
@@ -133,7 +142,8 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
                 self.value(depth + 1)?;
                 if depth == 0 {
                     let place = start..self.at;
-                    let value = Value::from_checked(self.text.get(place.clone()).unwrap_or_default());
+                    let value =
+                        Value::from_checked(self.text.get(place.clone()).unwrap_or_default());
                     self.visitor.top_member(name, value, place);
                 }
                 self.skip_space();
@@ -357,9 +367,10 @@ impl<'a> Names<'a> {
             let end = self.len.min(LINEAR);
             let open = self.first.get(first_name.min(end)..end).unwrap_or_default();
             let spilled = self.more.get(first_name.saturating_sub(LINEAR)..).unwrap_or_default();
-            let mut all: Vec<_> = open.iter().chain(spilled).map(|name| name.text.decode()).collect();
+            let mut all: Vec<_> =
+                open.iter().chain(spilled).map(|name| name.text.decode()).collect();
             all.sort_unstable();
-            if all.array_windows().any(|[a, b]| a == b) {
+            if all.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
                 return Err(DUPLICATE);
             }
         }

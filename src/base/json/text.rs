@@ -70,29 +70,30 @@ impl PartialEq for Str<'_> {
 }
 
 /// Appends `text` as a JSON string, quotes included.
-pub fn write_str(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut clean_from = 0;
-    for (i, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(bytes.get(clean_from..i).unwrap_or_default());
-        clean_from = i + 1;
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => {
-                let hex = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
+pub fn write_str(out: &mut String, text: &str) {
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+    {
+        let (clean, special) = rest.split_at(at); // the byte found is ASCII, so this is a boundary
+        out.push_str(clean);
+        let mut tail = special.chars();
+        match tail.next() {
+            Some(c @ ('"' | '\\')) => out.extend(['\\', c]),
+            Some('\n') => out.push_str("\\n"),
+            Some('\r') => out.push_str("\\r"),
+            Some('\t') => out.push_str("\\t"),
+            control => {
+                let code = control.map_or(0, u32::from);
+                let hex = |nibble: u32| char::from_digit(nibble, 16).unwrap_or('0');
+                out.push_str("\\u00");
+                out.extend([hex(code >> 4), hex(code & 15)]);
             }
         }
+        rest = tail.as_str();
     }
-    out.extend_from_slice(bytes.get(clean_from..).unwrap_or_default());
-    out.push(b'"');
+    out.push_str(rest);
+    out.push('"');
 }
 
 /// The characters that a checked string stands for.
@@ -117,7 +118,8 @@ impl Iterator for Unescape<'_> {
                 if let 0xD800..=0xDBFF = high {
                     self.0.nth(1); // the `\u` of the low half, which the scanner has seen
                     let low = self.code_unit();
-                    char::from_u32(0x10000 + ((high & 0x3FF) << 10 | low & 0x3FF)).unwrap_or('\u{FFFD}')
+                    char::from_u32(0x10000 + ((high & 0x3FF) << 10 | low & 0x3FF))
+                        .unwrap_or('\u{FFFD}')
                 } else {
                     char::from_u32(high).unwrap_or('\u{FFFD}')
                 }

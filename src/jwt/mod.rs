@@ -1,0 +1,20 @@
+//! JSON Web Tokens (RFC 7519): [`Claims`] are signed by a [`Signer`]; a [`Verifier`] turns a token
+//! into [`Verified`] claims under a [`Policy`] that fails closed.
+
+mod cache;
+mod check;
+mod claims;
+mod inspect;
+mod policy;
+mod registered;
+mod signer;
+mod trust;
+mod verified;
+mod verifier;
+
+pub use claims::Claims;
+pub use inspect::{Unverified, danger_decode_unverified};
+pub use policy::Policy;
+pub use signer::{Signer, SignerBuilder, Unsigned};
+pub use verified::Verified;
+pub use verifier::{IssuerRule, Verifier};

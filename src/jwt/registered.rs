@@ -1,0 +1,172 @@
+//! The seven registered claims (RFC 7519 section 4.1): found in one pass over the claims, checked for
+//! type, dates brought to whole seconds.
+//!
+//! Refused: claims that are not one JSON object, a registered claim of the wrong type, an empty
+//! audience list, a date that is not finite or beyond 2^53.
+
+use crate::base::json::{self, Kind, Str, Value, Visitor};
+use crate::error::{Error, ErrorKind, Result};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Where a claim's value stands in the claims' text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    start: u32,
+    end: u32,
+}
+
+impl Place {
+    /// The value that stands here; `text` must be the text the place was found in.
+    pub(super) fn value(self, text: &str) -> Value<'_> {
+        Value::from_checked(text.get(self.start as usize..self.end as usize).unwrap_or_default())
+    }
+}
+
+/// The registered claims of one set of claims, all of the right type.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Registered {
+    pub(super) issuer: Option<Place>,
+    pub(super) subject: Option<Place>,
+    pub(super) audience: Option<Place>,
+    pub(super) token_id: Option<Place>,
+    /// Rounded down, so that a token never outlives its fraction of a second.
+    pub(super) expires_at: Option<i64>,
+    /// Rounded up.
+    pub(super) not_before: Option<i64>,
+    /// Rounded down.
+    pub(super) issued_at: Option<i64>,
+}
+
+/// What one pass over the claims found.
+pub(super) struct Scan<'t> {
+    pub(super) registered: Registered,
+    /// Bit `i` is set when the claim `required[i]` is there.
+    pub(super) found: u32,
+    /// The text, known to be UTF-8.
+    pub(super) text: &'t str,
+    /// The object without surrounding white space.
+    pub(super) object: Value<'t>,
+}
+
+/// Reads the claims; `required` are at most [`MAX_REQUIRED`] names to look out for.
+pub(super) fn scan<'t>(text: &'t [u8], required: &[Arc<str>]) -> Result<Scan<'t>> {
+    let text = json::utf8(text)?;
+    let mut places = Places { at: [None; 7], required, found: 0 };
+    let object = json::visit_str(text, &mut places)?;
+    if object.kind() != Kind::Object {
+        return Err(NOT_AN_OBJECT);
+    }
+    let [issuer, subject, audience, expires_at, not_before, issued_at, token_id] = places.at;
+    let registered = Registered {
+        issuer: string(issuer, text, "iss")?,
+        subject: string(subject, text, "sub")?,
+        audience: string_or_list(audience, text)?,
+        token_id: string(token_id, text, "jti")?,
+        expires_at: date(expires_at, text, "exp", f64::floor)?,
+        not_before: date(not_before, text, "nbf", f64::ceil)?,
+        issued_at: date(issued_at, text, "iat", f64::floor)?,
+    };
+    Ok(Scan { registered, found: places.found, text, object })
+}
+
+/// The most claims that a policy may require by name.
+pub(super) const MAX_REQUIRED: usize = u32::BITS as usize;
+
+/// The audiences of an `aud` value (RFC 7519 section 4.1.3): itself, or its elements.
+pub(super) fn audiences(value: Value<'_>) -> impl Iterator<Item = Str<'_>> {
+    value
+        .as_json_str()
+        .into_iter()
+        .chain(value.elements().filter_map(|element| element.as_json_str()))
+}
+
+const NOT_AN_OBJECT: Error =
+    Error::new(ErrorKind::MalformedToken, "The claims are not a JSON object (RFC 7519 section 3).");
+const NOT_A_STRING: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "A claim that must be a string is not (RFC 7519 section 4.1).",
+);
+const NOT_AN_AUDIENCE: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "The `aud` claim is neither a string nor a non-empty list of strings (RFC 7519 section 4.1.3).",
+);
+const NOT_A_DATE: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "A date claim is not a number of seconds within 2^53 (NumericDate, RFC 7519 section 2).",
+);
+
+struct Places<'r> {
+    /// In the order of [`slot`].
+    at: [Option<Place>; 7],
+    required: &'r [Arc<str>],
+    found: u32,
+}
+
+impl<'a> Visitor<'a> for Places<'_> {
+    fn top_member(&mut self, name: Str<'a>, _value: Value<'a>, place: Range<usize>) {
+        if let Some(place_of) = slot(name).and_then(|slot| self.at.get_mut(slot)) {
+            // A text longer than 4 GiB is refused long before it is scanned.
+            let [start, end] =
+                [place.start, place.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+            *place_of = Some(Place { start, end });
+        }
+        for (i, required) in self.required.iter().enumerate() {
+            if name == **required {
+                self.found |= 1 << i;
+            }
+        }
+    }
+}
+
+fn slot(name: Str<'_>) -> Option<usize> {
+    const NAMES: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+    if !name.has_escapes() && name.raw().len() != 3 {
+        return None;
+    }
+    NAMES.iter().position(|known| name == **known)
+}
+
+fn string(place: Option<Place>, text: &str, claim: &'static str) -> Result<Option<Place>> {
+    match place {
+        Some(place) if place.value(text).kind() != Kind::String => {
+            Err(NOT_A_STRING.about_claim(claim))
+        }
+        _ => Ok(place),
+    }
+}
+
+fn string_or_list(place: Option<Place>, text: &str) -> Result<Option<Place>> {
+    let Some(value) = place.map(|place| place.value(text)) else { return Ok(None) };
+    let acceptable = match value.kind() {
+        Kind::String => true,
+        Kind::Array => {
+            let mut elements = value.elements().peekable();
+            elements.peek().is_some() && elements.all(|element| element.kind() == Kind::String)
+        }
+        _ => false,
+    };
+    if acceptable { Ok(place) } else { Err(NOT_AN_AUDIENCE.about_claim("aud")) }
+}
+
+fn date(
+    place: Option<Place>,
+    text: &str,
+    claim: &'static str,
+    round: fn(f64) -> f64,
+) -> Result<Option<i64>> {
+    const LIMIT: i64 = 1 << 53;
+    let Some(value) = place.map(|place| place.value(text)) else { return Ok(None) };
+    let seconds = value.as_i64().or_else(|| {
+        let seconds = round(value.as_f64()?);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the cast saturates, and the limit is checked next"
+        )]
+        Some(seconds as i64)
+    });
+    match seconds {
+        Some(seconds) if seconds.unsigned_abs() <= LIMIT.unsigned_abs() => Ok(Some(seconds)),
+        _ => Err(NOT_A_DATE.about_claim(claim)),
+    }
+}

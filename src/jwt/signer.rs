@@ -1,0 +1,430 @@
+//! `Signer`: a key and what every token of it says, prepared once.
+//!
+//! Sets `iat`, `exp` (from a time to live, 15 minutes unless told), `jti`, `iss` and `aud` where the
+//! claims do not; refuses claims that contradict it. The two-step form ([`Signer::prepare`],
+//! [`Unsigned::attach`]) leaves the signature to a KMS or an HSM.
+
+use super::claims::{Claims, as_argument, quoted};
+use super::registered::{self, Place, Registered, Scan, audiences};
+use crate::base::clock::{Clock, SystemClock};
+use crate::base::random::{SecureRandom, SystemRandom};
+use crate::base::{b64, json};
+use crate::error::{Error, ErrorKind, Result};
+use crate::jwk::Key;
+use std::fmt;
+use std::sync::Arc;
+
+/// Signs claims with one key. Immutable, cheap to clone, safe to share.
+///
+/// ```
+/// use gatekey::{Alg, Claims, Key, Signer};
+/// let key = Key::generate(Alg::EdDsa)?;
+/// let signer = Signer::builder(&key).issuer("https://auth.example").audience("api").ttl(300).build()?;
+/// let token = signer.sign(&Claims::new().subject("alice").claim_str("scope", "orders:read"))?;
+/// assert_eq!(token.split('.').count(), 3);
+/// # Ok::<(), gatekey::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Signer(Arc<Inner>);
+
+struct Inner {
+    key: Key,
+    /// The encoded header and a dot.
+    header: String,
+    /// `iss` and `aud` as JSON text.
+    issuer: Option<String>,
+    audience: Option<String>,
+    ttl: Option<u64>,
+    token_ids: bool,
+    allow_missing_exp: bool,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn SecureRandom>,
+}
+
+/// What every token of a [`Signer`] says; see [`Signer::builder`].
+#[derive(Clone)]
+#[must_use]
+pub struct SignerBuilder {
+    key: Key,
+    issuer: Option<String>,
+    audience: Vec<String>,
+    ttl: Option<u64>,
+    typ: Option<String>,
+    kid: bool,
+    token_ids: bool,
+    allow_missing_exp: bool,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn SecureRandom>,
+}
+
+impl SignerBuilder {
+    /// The longest time to live, in seconds: a hundred years.
+    pub const MAX_TTL: u64 = 100 * 366 * 24 * 60 * 60;
+
+    /// Every token says this `iss` (RFC 7519 section 4.1.1).
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// Every token says this `aud`; several calls make a list (RFC 7519 section 4.1.3).
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience.push(audience.into());
+        self
+    }
+
+    /// Tokens live this many seconds; 900 (15 minutes) unless set, at most [`Self::MAX_TTL`].
+    pub const fn ttl(mut self, seconds: u64) -> Self {
+        self.ttl = Some(seconds);
+        self
+    }
+
+    /// Sets no `exp`: the claims must bring their own.
+    pub const fn no_ttl(mut self) -> Self {
+        self.ttl = None;
+        self
+    }
+
+    /// The header's `typ`; `JWT` unless set (RFC 8725 section 3.11).
+    pub fn typ(mut self, typ: impl Into<String>) -> Self {
+        self.typ = Some(typ.into());
+        self
+    }
+
+    /// Leaves `typ` out of the header.
+    pub fn no_typ(mut self) -> Self {
+        self.typ = None;
+        self
+    }
+
+    /// Whether the header names the key's `kid`; it does unless told.
+    pub const fn kid(mut self, named: bool) -> Self {
+        self.kid = named;
+        self
+    }
+
+    /// Whether a token without `jti` gets a random one of 128 bits; it does unless told.
+    pub const fn token_ids(mut self, made: bool) -> Self {
+        self.token_ids = made;
+        self
+    }
+
+    /// Allows tokens without `exp`, which live for ever; only together with [`Self::no_ttl`].
+    pub const fn allow_missing_exp(mut self) -> Self {
+        self.allow_missing_exp = true;
+        self
+    }
+
+    /// Reads the time from this clock instead of the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Draws token identifiers from this source instead of the system's.
+    pub fn random(mut self, random: Arc<dyn SecureRandom>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// The signer.
+    ///
+    /// # Errors
+    /// `KeyUsage`: the private key may not sign. `InvalidConfiguration`: an empty issuer, audience
+    /// or type, a time to live of 0 or more than [`Self::MAX_TTL`], or one that is set although
+    /// tokens may lack `exp`.
+    pub fn build(self) -> Result<Signer> {
+        const fn refuse<T>(message: &'static str) -> Result<T> {
+            Err(Error::new(ErrorKind::InvalidConfiguration, message))
+        }
+        if self.key.is_private() && !self.key.may_sign() {
+            return Err(MAY_NOT_SIGN);
+        }
+        let named = [&self.issuer, &self.typ].into_iter().flatten().chain(&self.audience);
+        if named.into_iter().any(String::is_empty) {
+            return refuse(
+                "The issuer, an audience or the type is empty; name a value or leave it out.",
+            );
+        }
+        match self.ttl {
+            Some(0) => {
+                return refuse("A time to live of 0 seconds makes tokens that are never valid.");
+            }
+            Some(Self::MAX_TTL..) => {
+                return refuse("The time to live is more than a hundred years.");
+            }
+            Some(_) if self.allow_missing_exp => {
+                return refuse(
+                    "Tokens with a time to live have `exp`; drop one of the two settings.",
+                );
+            }
+            _ => {}
+        }
+        let header = self.header();
+        let audience: Vec<_> = self.audience.iter().map(|one| quoted(one)).collect();
+        let audience = match audience.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => Some(format!("[{}]", several.join(","))),
+        };
+        Ok(Signer(Arc::new(Inner {
+            key: self.key,
+            header,
+            issuer: self.issuer.as_deref().map(quoted),
+            audience,
+            ttl: self.ttl,
+            token_ids: self.token_ids,
+            allow_missing_exp: self.allow_missing_exp,
+            clock: self.clock,
+            random: self.random,
+        })))
+    }
+
+    fn header(&self) -> String {
+        let mut json = format!(r#"{{"alg":"{}""#, self.key.alg().name());
+        if let Some(typ) = &self.typ {
+            json.push_str(r#","typ":"#);
+            json::write_str(&mut json, typ);
+        }
+        if self.kid {
+            json.push_str(r#","kid":"#);
+            json::write_str(&mut json, self.key.kid());
+        }
+        json.push('}');
+        let mut header = b64::encode(json.as_bytes());
+        header.push('.');
+        header
+    }
+}
+
+impl Signer {
+    /// The longest claims that are signed, in bytes. Verifiers refuse tokens over 16 KiB unless
+    /// their policy says otherwise.
+    pub const MAX_CLAIMS_BYTES: usize = 1024 * 1024;
+
+    /// Begins a signer for this key. A public key makes one that can only [`prepare`](Self::prepare).
+    pub fn builder(key: &Key) -> SignerBuilder {
+        SignerBuilder {
+            key: key.clone(),
+            issuer: None,
+            audience: Vec::new(),
+            ttl: Some(900),
+            typ: Some("JWT".to_owned()),
+            kid: true,
+            token_ids: true,
+            allow_missing_exp: false,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        }
+    }
+
+    /// The key that signs.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.0.key
+    }
+
+    /// Signs claims.
+    ///
+    /// # Errors
+    /// As [`Self::sign_json`].
+    pub fn sign(&self, claims: &Claims) -> Result<String> {
+        self.sign_json(claims.to_json())
+    }
+
+    /// Signs the claims of a JSON object; what it says keeps its exact text.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: not one JSON object, not acceptable JSON, or too long. `InvalidClaim`: a
+    /// registered claim of the wrong type, or an `iss` or `aud` that is not the signer's.
+    /// `MissingClaim`: no `exp` and no time to live. `KeyUsage`: the key is public.
+    /// `RandomUnavailable`.
+    pub fn sign_json(&self, claims: impl AsRef<[u8]>) -> Result<String> {
+        let Inner { key, .. } = &*self.0;
+        if !key.may_sign() {
+            return Err(MAY_NOT_SIGN);
+        }
+        let mut token = self.0.signing_input(claims.as_ref())?;
+        let signature = key.sign_with(token.as_bytes(), b64::encode)?;
+        token.push('.');
+        token.push_str(&signature);
+        Ok(token)
+    }
+
+    /// The first of two steps: what is to be signed elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::prepare_json`].
+    pub fn prepare(&self, claims: &Claims) -> Result<Unsigned> {
+        self.prepare_json(claims.to_json())
+    }
+
+    /// [`Self::prepare`] for the claims of a JSON object.
+    ///
+    /// # Errors
+    /// As [`Self::sign_json`], without `KeyUsage`.
+    pub fn prepare_json(&self, claims: impl AsRef<[u8]>) -> Result<Unsigned> {
+        Ok(Unsigned {
+            signing_input: self.0.signing_input(claims.as_ref())?,
+            key: self.0.key.clone(),
+        })
+    }
+}
+
+/// A token that lacks its signature.
+#[derive(Clone)]
+pub struct Unsigned {
+    signing_input: String,
+    key: Key,
+}
+
+impl Unsigned {
+    /// What the signature is computed over (RFC 7515 section 5.1): ASCII.
+    #[must_use]
+    pub fn signing_input(&self) -> &str {
+        &self.signing_input
+    }
+
+    /// Adds the signature in its JWS form (RFC 7518 section 3; ECDSA is `r || s`, not DER) and gives
+    /// the token.
+    ///
+    /// # Errors
+    /// `InvalidSignature`: the key does not verify it.
+    pub fn attach(&self, signature: &[u8]) -> Result<String> {
+        self.key.verify_signature(self.signing_input.as_bytes(), signature)?;
+        let mut token =
+            String::with_capacity(self.signing_input.len() + 1 + b64::encoded_len(signature.len()));
+        token.push_str(&self.signing_input);
+        token.push('.');
+        b64::encode_into(signature, &mut token);
+        Ok(token)
+    }
+}
+
+impl Inner {
+    /// The claims with what the signer adds, behind the header, encoded.
+    fn signing_input(&self, claims: &[u8]) -> Result<String> {
+        if claims.len() > Signer::MAX_CLAIMS_BYTES {
+            return Err(TOO_LARGE);
+        }
+        let claims = registered::scan(claims, &[]).map_err(as_argument)?;
+        let payload = self.payload(&claims)?;
+        let signature_len = b64::encoded_len(self.key.signature_len());
+        let capacity = self.header.len() + b64::encoded_len(payload.len()) + 1 + signature_len;
+        let mut input = String::with_capacity(capacity);
+        input.push_str(&self.header);
+        b64::encode_into(payload.as_bytes(), &mut input);
+        Ok(input)
+    }
+
+    fn payload(&self, claims: &Scan<'_>) -> Result<String> {
+        const ROOM_FOR_DATES_AND_ID: usize = 96;
+        let Registered { issuer, audience, token_id, expires_at, issued_at, .. } =
+            claims.registered;
+        let object = claims.object.raw();
+        let fixed = [&self.issuer, &self.audience]
+            .into_iter()
+            .flatten()
+            .map(|text| text.len() + 8)
+            .sum::<usize>();
+        let mut payload =
+            Payload(String::with_capacity(object.len() + fixed + ROOM_FOR_DATES_AND_ID));
+        payload.0.push_str(object.strip_suffix('}').unwrap_or_default().trim_end());
+        if let Some(mine) = absent_or_same(self.issuer.as_deref(), issuer, claims.text, "iss")? {
+            payload.member("iss", mine);
+        }
+        if let Some(mine) = absent_or_same(self.audience.as_deref(), audience, claims.text, "aud")?
+        {
+            payload.member("aud", mine);
+        }
+        if issued_at.is_none() || expires_at.is_none() {
+            let now = self.clock.now();
+            if now > LATEST {
+                return Err(BROKEN_CLOCK);
+            }
+            if issued_at.is_none() {
+                payload.member("iat", now);
+            }
+            match self.ttl {
+                Some(ttl) if expires_at.is_none() => payload.member("exp", now.saturating_add(ttl)),
+                None if expires_at.is_none() && !self.allow_missing_exp => {
+                    return Err(NO_EXPIRY.about_claim("exp"));
+                }
+                _ => {}
+            }
+        }
+        if self.token_ids && token_id.is_none() {
+            let mut id = [0; 16];
+            self.random.fill(&mut id)?;
+            payload.member("jti", format_args!("\"{}\"", b64::encode(&id)));
+        }
+        payload.0.push('}');
+        Ok(payload.0)
+    }
+}
+
+/// A JSON object without its closing brace.
+struct Payload(String);
+
+impl Payload {
+    fn member(&mut self, name: &str, value: impl fmt::Display) {
+        use fmt::Write as _;
+        let comma = if self.0.ends_with('{') { "" } else { "," };
+        // Writing to a String cannot fail.
+        let _infallible = write!(self.0, "{comma}\"{name}\":{value}");
+    }
+}
+
+/// What the signer says, unless the claims say the same already.
+fn absent_or_same<'m>(
+    mine: Option<&'m str>,
+    theirs: Option<Place>,
+    text: &str,
+    claim: &'static str,
+) -> Result<Option<&'m str>> {
+    let (Some(mine), Some(theirs)) = (mine, theirs) else { return Ok(mine) };
+    let same = json::parse(mine.as_bytes())
+        .is_ok_and(|mine| audiences(mine).eq(audiences(theirs.value(text))));
+    if same { Ok(None) } else { Err(CONTRADICTION.about_claim(claim)) }
+}
+
+/// The latest time at which a token can be signed: the year 10000, well within 2^53 seconds.
+const LATEST: u64 = 253_402_300_800;
+
+const BROKEN_CLOCK: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The clock is out of range: before 1970 or after the year 9999.",
+);
+const MAY_NOT_SIGN: Error = Error::new(
+    ErrorKind::KeyUsage,
+    "The key may not sign: it is public, or its `key_ops` says otherwise. Sign with the private key.",
+);
+const TOO_LARGE: Error =
+    Error::new(ErrorKind::InvalidArgument, "The claims are longer than 1 MiB.");
+const NO_EXPIRY: Error = Error::new(
+    ErrorKind::MissingClaim,
+    "The claims have no `exp` and the signer sets none; give one a time to live, or allow its absence.",
+);
+const CONTRADICTION: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "The claims name an issuer or audience that is not the signer's; leave it to the signer.",
+);
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("key", &self.0.key).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SignerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignerBuilder").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// Says nothing of the claims, which are not out yet.
+impl fmt::Debug for Unsigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsigned").field("key", &self.key).finish_non_exhaustive()
+    }
+}

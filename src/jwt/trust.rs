@@ -1,0 +1,206 @@
+//! Which key a token is held against, and whether its signature is good.
+//!
+//! The header never chooses an algorithm: its `alg` is compared with the one the key is bound to
+//! (RFC 8725 section 3.1), its `kid` only selects among the keys that are trusted already.
+
+use super::cache::HeaderCache;
+use super::policy::Policy;
+use crate::base::b64;
+use crate::base::json::Str;
+use crate::error::{Error, ErrorKind, Result};
+use crate::jwk::{Alg, Key, KeySet};
+use crate::jws::{Compact, Header, with_decoded};
+
+/// The keys that one issuer's tokens may be signed with.
+pub(super) struct Trust {
+    keys: Keys,
+    try_keys_without_kid: bool,
+    seen: HeaderCache,
+}
+
+enum Keys {
+    One(Key),
+    Set(KeySet),
+}
+
+/// A token whose signature is good.
+pub(super) struct Authentic<'k> {
+    pub(super) key: &'k Key,
+    /// Whether the policy accepts the header's `typ`; not an error before the claims were looked at.
+    pub(super) typ: Result<()>,
+    /// Whether the header is one that the cache holds.
+    pub(super) seen: bool,
+}
+
+/// The most keys that are tried on a token without `kid`.
+const MOST_TRIES: usize = 4;
+
+/// The longest `kid` that a key can have, in bytes.
+const LONGEST_KID: usize = 256;
+
+impl Trust {
+    pub(super) fn in_key(key: &Key, policy: &Policy, algorithms: Option<&[Alg]>) -> Result<Self> {
+        if !key.may_verify() {
+            return Err(MAY_NOT_VERIFY);
+        }
+        if !is_allowed(key, algorithms) {
+            return Err(NO_KEY_OF_ALGORITHM);
+        }
+        Ok(Self::new(Keys::One(key.clone()), policy))
+    }
+
+    pub(super) fn in_set(
+        set: &KeySet,
+        policy: &Policy,
+        algorithms: Option<&[Alg]>,
+    ) -> Result<Self> {
+        if set.is_empty() {
+            return Err(NO_KEYS);
+        }
+        if !set.iter().any(Key::may_verify) {
+            return Err(MAY_NOT_VERIFY);
+        }
+        let usable = |key: &&Key| key.may_verify() && is_allowed(key, algorithms);
+        let usable = KeySet::new(set.iter().filter(usable).cloned())?;
+        if usable.is_empty() {
+            return Err(NO_KEY_OF_ALGORITHM);
+        }
+        Ok(Self::new(Keys::Set(usable), policy))
+    }
+
+    fn new(keys: Keys, policy: &Policy) -> Self {
+        Self {
+            keys,
+            try_keys_without_kid: policy.try_keys_without_kid,
+            seen: HeaderCache::default(),
+        }
+    }
+
+    pub(super) fn is_symmetric(&self) -> bool {
+        match &self.keys {
+            Keys::One(key) => key.is_symmetric(),
+            Keys::Set(set) => set.iter().all(Key::is_symmetric),
+        }
+    }
+
+    /// Finds the key and checks the signature.
+    pub(super) fn authenticate(
+        &self,
+        token: &Compact<'_>,
+        policy: &Policy,
+    ) -> Result<Authentic<'_>> {
+        if let Some(key) = self.seen.get(token.header) {
+            check_signature(key, token)?;
+            return Ok(Authentic { key, typ: Ok(()), seen: true });
+        }
+        if b64::decoded_len(token.header.len()) > policy.max_header_bytes {
+            return Err(HEADER_TOO_LARGE);
+        }
+        with_decoded(token.header, |text| {
+            let header = Header::parse(text)?;
+            let typ = policy.check_type(header.typ);
+            let key = self.key_for(&header, token)?;
+            Ok(Authentic { key, typ, seen: false })
+        })
+    }
+
+    /// Remembers the header of a token that has passed every check. One without `kid` may come from
+    /// any of several keys and is looked at anew each time.
+    pub(super) fn accepted(&self, token: &Compact<'_>, key: &Key) {
+        if !self.try_keys_without_kid {
+            self.seen.remember(token.header, key);
+        }
+    }
+
+    fn key_for(&self, header: &Header<'_>, token: &Compact<'_>) -> Result<&Key> {
+        let alg = algorithm(header.alg)?;
+        let key = match &self.keys {
+            Keys::One(key) => {
+                if !key.alg().same_algorithm(alg) {
+                    return Err(WRONG_ALGORITHM);
+                }
+                if key.has_explicit_kid() && header.kid.is_some_and(|kid| kid != *key.kid()) {
+                    return Err(UNKNOWN_KID);
+                }
+                key
+            }
+            Keys::Set(set) => match header.kid {
+                Some(kid) => {
+                    let mut buffer = [0; LONGEST_KID];
+                    set.select(Some(kid.decode_in(&mut buffer).ok_or(UNKNOWN_KID)?), alg)?
+                }
+                None if self.try_keys_without_kid => return first_that_fits(set, alg, token),
+                None => set.select(None, alg)?,
+            },
+        };
+        check_signature(key, token)?;
+        Ok(key)
+    }
+}
+
+/// The algorithm that the header names.
+fn algorithm(name: Str<'_>) -> Result<Alg> {
+    const LONGEST: usize = 32;
+    let mut buffer = [0; LONGEST];
+    let name = name.decode_in(&mut buffer).ok_or(UNKNOWN_ALGORITHM)?;
+    Alg::from_bytes(name.as_bytes()).ok_or(UNKNOWN_ALGORITHM)
+}
+
+fn first_that_fits<'k>(set: &'k KeySet, alg: Alg, token: &Compact<'_>) -> Result<&'k Key> {
+    let candidates = set.matching(alg).take(MOST_TRIES + 1).count();
+    if candidates == 0 {
+        return Err(WRONG_ALGORITHM);
+    }
+    if candidates > MOST_TRIES {
+        return Err(TOO_MANY_TRIES);
+    }
+    let mut refusal = BAD_SIGNATURE;
+    for key in set.matching(alg) {
+        match check_signature(key, token) {
+            Ok(()) => return Ok(key),
+            Err(error) => refusal = error,
+        }
+    }
+    Err(refusal)
+}
+
+fn check_signature(key: &Key, token: &Compact<'_>) -> Result<()> {
+    if token.signature.len() != b64::encoded_len(key.signature_len()) {
+        b64::check(token.signature)?;
+        return Err(BAD_SIGNATURE);
+    }
+    with_decoded(token.signature, |signature| key.verify_signature(token.signing_input, signature))
+}
+
+fn is_allowed(key: &Key, algorithms: Option<&[Alg]>) -> bool {
+    algorithms.is_none_or(|allowed| allowed.iter().any(|alg| alg.same_algorithm(key.alg())))
+}
+
+const MAY_NOT_VERIFY: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The key may not verify: its `key_ops` or `use` says otherwise (RFC 7517 section 4.3).",
+);
+const NO_KEYS: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "There is no key to verify with; if the set came from a JWKS, look at what it skipped.",
+);
+const NO_KEY_OF_ALGORITHM: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "No key has one of the algorithms that the policy allows.",
+);
+const HEADER_TOO_LARGE: Error =
+    Error::new(ErrorKind::TokenTooLarge, "The token's header is longer than the policy allows.");
+const UNKNOWN_ALGORITHM: Error = Error::new(
+    ErrorKind::UnsupportedAlgorithm,
+    "The token's algorithm is not supported; `none` is not an algorithm.",
+);
+const WRONG_ALGORITHM: Error = Error::new(
+    ErrorKind::InvalidAlgorithm,
+    "The token's algorithm is not one that the keys are bound to.",
+);
+const UNKNOWN_KID: Error = Error::new(ErrorKind::KeyNotFound, "No key has the token's `kid`.");
+const TOO_MANY_TRIES: Error = Error::new(
+    ErrorKind::AmbiguousKey,
+    "The token has no `kid`, and more than four keys have its algorithm.",
+);
+const BAD_SIGNATURE: Error = Error::new(ErrorKind::InvalidSignature, "The signature is not valid.");

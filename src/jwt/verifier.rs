@@ -1,0 +1,249 @@
+//! `Verifier`: keys and a policy, checked once, then asked any number of times from any thread.
+
+use super::policy::{Policy, Rule};
+use super::registered::{self, Scan};
+use super::trust::{Authentic, Trust};
+use super::verified::Verified;
+use crate::error::{Error, ErrorKind, Result};
+use crate::jwk::{Alg, Key, KeySet};
+use crate::jws::{Compact, with_decoded};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Turns tokens into [`Verified`] claims. Immutable, cheap to clone, safe to share.
+///
+/// Refusing a token allocates nothing; accepting one allocates once, for its claims.
+///
+/// ```
+/// use gatekey::{Alg, Claims, Key, Policy, Signer, Verifier};
+/// let key = Key::generate(Alg::Es256)?;
+/// let signer = Signer::builder(&key).issuer("https://auth.example").audience("api").build()?;
+/// let token = signer.sign(&Claims::new().subject("alice"))?;
+///
+/// let policy = Policy::new().expect_issuer("https://auth.example").expect_audience("api");
+/// let verifier = Verifier::with_key(&key.public()?, policy)?;
+/// assert_eq!(verifier.verify(&token)?.subject().as_deref(), Some("alice"));
+/// # Ok::<(), gatekey::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    policy: Policy,
+    trust: Trusted,
+}
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of these to a verifier, behind its Arc"
+)]
+enum Trusted {
+    /// One set of keys for every token.
+    All(Trust),
+    /// Each issuer's keys for its own tokens.
+    ByIssuer(HashMap<Box<str>, IssuerTrust>),
+}
+
+struct IssuerTrust {
+    trust: Trust,
+    audience: Option<Rule>,
+}
+
+/// One issuer of [`Verifier::for_issuers`]: its name and its keys, which verify no other issuer's
+/// tokens.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct IssuerRule {
+    issuer: String,
+    keys: KeySet,
+    audience: Rule,
+    algorithms: Option<Vec<Alg>>,
+}
+
+impl IssuerRule {
+    /// Tokens whose `iss` is `issuer` are verified with `keys`.
+    pub fn new(issuer: impl Into<String>, keys: &KeySet) -> Self {
+        Self { issuer: issuer.into(), keys: keys.clone(), audience: Rule::SILENT, algorithms: None }
+    }
+
+    /// Demands this audience of the issuer's tokens, or one of several calls; without it the
+    /// policy's rule holds.
+    pub fn expect_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience.expect(audience.into());
+        self
+    }
+
+    /// Uses only the issuer's keys of these algorithms; without it the policy's list holds.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Alg>) -> Self {
+        self.algorithms = Some(algorithms.into_iter().collect());
+        self
+    }
+}
+
+impl Verifier {
+    /// A verifier that trusts the keys of a set. A token's `kid` must name one of them; a token
+    /// without `kid` needs exactly one key of its algorithm (see [`Policy::try_keys_without_kid`]).
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: there is no key that may verify, none has an allowed algorithm, or the
+    /// policy contradicts itself.
+    pub fn new(keys: &KeySet, policy: Policy) -> Result<Self> {
+        policy.validate()?;
+        let trust = Trust::in_set(keys, &policy, policy.algorithms.as_deref())?;
+        Ok(Self::of(policy, Trusted::All(trust)))
+    }
+
+    /// A verifier that trusts one key. A token's `kid` must be the key's where the key was given
+    /// one by name; a key known only by its thumbprint takes any.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: the key may not verify, its algorithm is not allowed, or the policy
+    /// contradicts itself.
+    pub fn with_key(key: &Key, policy: Policy) -> Result<Self> {
+        policy.validate()?;
+        let trust = Trust::in_key(key, &policy, policy.algorithms.as_deref())?;
+        Ok(Self::of(policy, Trusted::All(trust)))
+    }
+
+    /// A verifier for several issuers. The token's `iss` selects the rule and is thereby checked; a
+    /// key never verifies another issuer's token (RFC 8725 section 3.8).
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: no rule, two rules for one issuer, a rule without a usable key, or a
+    /// policy that contradicts itself or speaks about the issuer.
+    pub fn for_issuers(
+        rules: impl IntoIterator<Item = IssuerRule>,
+        policy: Policy,
+    ) -> Result<Self> {
+        policy.validate()?;
+        if !policy.issuer.is_silent() {
+            return Err(ISSUER_TWICE);
+        }
+        let mut by_issuer = HashMap::new();
+        for rule in rules {
+            rule.audience.validate()?;
+            if rule.issuer.is_empty() || rule.algorithms.as_ref().is_some_and(Vec::is_empty) {
+                return Err(EMPTY_RULE);
+            }
+            let algorithms = rule.algorithms.as_deref().or(policy.algorithms.as_deref());
+            let trust = Trust::in_set(&rule.keys, &policy, algorithms)?;
+            let audience = (!rule.audience.is_silent()).then_some(rule.audience);
+            if by_issuer
+                .insert(rule.issuer.into_boxed_str(), IssuerTrust { trust, audience })
+                .is_some()
+            {
+                return Err(ISSUER_TWICE);
+            }
+        }
+        if by_issuer.is_empty() {
+            return Err(NO_ISSUERS);
+        }
+        Ok(Self::of(policy, Trusted::ByIssuer(by_issuer)))
+    }
+
+    fn of(policy: Policy, trust: Trusted) -> Self {
+        Self(Arc::new(Inner { policy, trust }))
+    }
+
+    /// Verifies a JWS compact serialization: size, structure, header, key, signature, claims, in
+    /// this order; the first failure is the answer.
+    ///
+    /// # Errors
+    /// A kind from the 100s block ([`crate::ErrorKind::is_rejected`]). A bad signature is
+    /// `InvalidSignature`, whatever the claims say.
+    ///
+    /// # Security
+    /// Nothing about the claims of a token with a bad signature can be learned from the error. With
+    /// [`Self::for_issuers`] the claims are parsed to read `iss` before the signature is checked.
+    pub fn verify(&self, token: impl AsRef<[u8]>) -> Result<Verified> {
+        self.0.verify(token.as_ref())
+    }
+
+    /// Whether every key is symmetric, so that a verification takes about a microsecond.
+    #[must_use]
+    pub fn is_symmetric(&self) -> bool {
+        match &self.0.trust {
+            Trusted::All(trust) => trust.is_symmetric(),
+            Trusted::ByIssuer(rules) => rules.values().all(|rule| rule.trust.is_symmetric()),
+        }
+    }
+}
+
+impl Inner {
+    fn verify(&self, token: &[u8]) -> Result<Verified> {
+        if token.len() > self.policy.max_token_bytes {
+            return Err(TOO_LARGE);
+        }
+        let token = Compact::split(token)?;
+        let policy = &self.policy;
+        match &self.trust {
+            Trusted::All(trust) => {
+                let authentic = trust.authenticate(&token, policy)?;
+                with_decoded(token.payload, |payload| {
+                    let claims = registered::scan(payload, &policy.required)?;
+                    policy.check_claims(&claims, &policy.issuer, &policy.audience)?;
+                    accept(trust, &token, authentic, &claims)
+                })
+            }
+            Trusted::ByIssuer(rules) => with_decoded(token.payload, |payload| {
+                let claims = registered::scan(payload, &policy.required)?;
+                let rule = rule_for(rules, &claims)?;
+                let authentic = rule.trust.authenticate(&token, policy)?;
+                let audience = rule.audience.as_ref().unwrap_or(&policy.audience);
+                policy.check_claims(&claims, &Rule::IGNORED, audience)?;
+                accept(&rule.trust, &token, authentic, &claims)
+            }),
+        }
+    }
+}
+
+fn accept(
+    trust: &Trust,
+    token: &Compact<'_>,
+    authentic: Authentic<'_>,
+    claims: &Scan<'_>,
+) -> Result<Verified> {
+    authentic.typ?;
+    if !authentic.seen {
+        trust.accepted(token, authentic.key);
+    }
+    Ok(Verified::new(claims, token.header, authentic.key))
+}
+
+fn rule_for<'r>(
+    rules: &'r HashMap<Box<str>, IssuerTrust>,
+    claims: &Scan<'_>,
+) -> Result<&'r IssuerTrust> {
+    const LONGEST: usize = 1024;
+    let mut buffer = [0; LONGEST];
+    let issuer = claims.registered.issuer.ok_or_else(|| NO_ISSUER.about_claim("iss"))?;
+    let issuer =
+        issuer.value(claims.text).as_json_str().and_then(|issuer| issuer.decode_in(&mut buffer));
+    issuer.and_then(|issuer| rules.get(issuer)).ok_or_else(|| UNKNOWN_ISSUER.about_claim("iss"))
+}
+
+const TOO_LARGE: Error =
+    Error::new(ErrorKind::TokenTooLarge, "The token is longer than the policy allows.");
+const NO_ISSUER: Error = Error::new(
+    ErrorKind::MissingClaim,
+    "The token has no `iss` claim, which selects the keys to verify it with.",
+);
+const UNKNOWN_ISSUER: Error =
+    Error::new(ErrorKind::InvalidIssuer, "The token's issuer is none of those the verifier knows.");
+const ISSUER_TWICE: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "An issuer is named twice, or both by a rule and by the policy; name each once, in its rule.",
+);
+const EMPTY_RULE: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "An issuer's rule has no issuer or an empty list of algorithms.",
+);
+const NO_ISSUERS: Error =
+    Error::new(ErrorKind::InvalidConfiguration, "There is no issuer to trust.");
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("policy", &self.0.policy).finish_non_exhaustive()
+    }
+}
