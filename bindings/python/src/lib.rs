@@ -1,1 +1,48 @@
-//! stub
+//! `gatekey._core`: the extension module behind the Python package `gatekey`.
+//!
+//! Only an adapter: every rule lives in the Rust crate. What is decided here is how Python values
+//! become JSON and back (`encode`, `decode`), which class an error is raised as (`errors`), how
+//! options and clocks are read (`options`), and when the GIL is released: for public-key
+//! operations, never for an HMAC, which is over before another thread could wake up.
+
+#![forbid(unsafe_code)]
+
+mod decode;
+mod encode;
+mod errors;
+mod key;
+mod keyset;
+mod options;
+mod signer;
+mod verified;
+mod verifier;
+
+/// The extension module of gatekey. Import `gatekey` instead.
+#[pyo3::pymodule(gil_used = false)]
+mod _core {
+    use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+
+    #[pymodule_export]
+    use crate::key::Key;
+    #[pymodule_export]
+    use crate::keyset::KeySet;
+    #[pymodule_export]
+    use crate::options::AnyValue;
+    #[pymodule_export]
+    use crate::signer::{Signer, Unsigned};
+    #[pymodule_export]
+    use crate::verified::{Verified, danger_decode_unverified};
+    #[pymodule_export]
+    use crate::verifier::{IssuerRule, Verifier};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        crate::errors::load(py)?;
+        module.add("ANY", AnyValue)?;
+        module
+            .add("ALGORITHMS", PyTuple::new(py, gatekey::Alg::ALL.iter().map(|alg| alg.name()))?)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

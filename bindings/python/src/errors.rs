@@ -1,0 +1,91 @@
+//! Raises `gatekey::Error` as the Python class of its kind.
+//!
+//! The classes are Python's own (`gatekey/exceptions.py`), so that they can be documented,
+//! subclassed and pickled; they are looked up once, when the module is imported, so that a refusal
+//! costs one allocation and no look-up.
+
+use gatekey::{Error, ErrorKind};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+
+static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
+
+struct Classes {
+    /// In the order of `ErrorKind::ALL`, which ascends.
+    by_kind: Vec<(ErrorKind, Py<PyType>)>,
+    /// PyJWT tells a `jti` of a wrong type apart; a subclass of the class of `InvalidClaim`.
+    invalid_jti: Py<PyType>,
+}
+
+impl Classes {
+    fn find(py: Python<'_>) -> PyResult<Self> {
+        let module = py.import("gatekey.exceptions")?;
+        let class =
+            |name: &str| Ok::<_, PyErr>(module.getattr(name)?.cast_into::<PyType>()?.unbind());
+        let by_kind = ErrorKind::ALL
+            .iter()
+            .map(|kind| Ok((*kind, class(kind.python_class())?)))
+            .collect::<PyResult<_>>()?;
+        Ok(Self { by_kind, invalid_jti: class("InvalidJTIError")? })
+    }
+
+    fn of(&self, kind: ErrorKind, claim: Option<&str>) -> Option<&Py<PyType>> {
+        if kind == ErrorKind::InvalidClaim && claim == Some("jti") {
+            return Some(&self.invalid_jti);
+        }
+        let at = self.by_kind.binary_search_by_key(&kind, |(kind, _)| *kind).ok()?;
+        self.by_kind.get(at).map(|(_, class)| class)
+    }
+}
+
+/// Finds every class; the import of the module fails if one is missing.
+pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
+    CLASSES.get_or_try_init(py, || Classes::find(py)).map(drop)
+}
+
+/// The exception for this error, ready to be raised.
+#[cold]
+pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
+    new(py, error.kind(), error.message(), error.claim()).unwrap_or_else(|failure| failure)
+}
+
+/// `UsageError`: the value of an argument is not acceptable. A wrong type is Python's `TypeError`.
+#[cold]
+pub(crate) fn usage(py: Python<'_>, message: &str) -> PyErr {
+    of_kind(py, ErrorKind::InvalidArgument, message)
+}
+
+/// The exception of this kind, with a message of the binding's own.
+#[cold]
+pub(crate) fn of_kind(py: Python<'_>, kind: ErrorKind, message: &str) -> PyErr {
+    new(py, kind, message, None).unwrap_or_else(|failure| failure)
+}
+
+fn new(py: Python<'_>, kind: ErrorKind, message: &str, claim: Option<&str>) -> PyResult<PyErr> {
+    let classes = CLASSES.get_or_try_init(py, || Classes::find(py))?;
+    let Some(class) = classes.of(kind, claim) else {
+        return Ok(pyo3::exceptions::PySystemError::new_err(
+            "gatekey has no class for this error.",
+        ));
+    };
+    let exception = class.bind(py).call1((message,))?;
+    if let Some(claim) = claim {
+        exception.setattr(intern!(py, "claim"), claim)?;
+    }
+    Ok(PyErr::from_value(exception))
+}
+
+/// `result.or_raise(py)?`
+pub(crate) trait OrRaise<T> {
+    /// The value, or the error as a Python exception.
+    fn or_raise(self, py: Python<'_>) -> PyResult<T>;
+}
+
+impl<T> OrRaise<T> for gatekey::Result<T> {
+    #[inline]
+    fn or_raise(self, py: Python<'_>) -> PyResult<T> {
+        self.map_err(|error| raise(py, &error))
+    }
+}

@@ -1,0 +1,238 @@
+//! `gatekey.Key`: key material bound to exactly one algorithm.
+
+use crate::errors::OrRaise;
+use crate::options::{algorithm, jwk_text, octets, optional_algorithm};
+use gatekey::KeyOptions;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyAny, PyDict};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// A key and the one algorithm it may be used with.
+///
+/// Immutable and safe to share between threads. Its repr never shows key material, it refuses to
+/// be pickled or copied, and its memory is wiped when it is gone.
+///
+/// Two keys are equal if they are of one algorithm and one kid, have the same RFC 7638 thumbprint,
+/// and are both private or both public.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct Key(pub(crate) gatekey::Key);
+
+#[pymethods]
+impl Key {
+    /// Makes a new key for this algorithm: a secret as long as the hash for HS*, 2048 bits for
+    /// RS* and PS* unless `bits` says otherwise.
+    #[staticmethod]
+    #[pyo3(signature = (alg, *, kid=None, bits=None))]
+    fn generate(
+        py: Python<'_>,
+        alg: &str,
+        kid: Option<&str>,
+        bits: Option<usize>,
+    ) -> PyResult<Self> {
+        let alg = algorithm(py, alg)?;
+        let key = py.detach(|| match bits {
+            Some(bits) => gatekey::Key::generate_rsa(alg, bits),
+            None => gatekey::Key::generate(alg),
+        });
+        let key = key.or_raise(py)?;
+        match kid {
+            Some(kid) => key.with_kid(kid).or_raise(py).map(Self),
+            None => Ok(Self(key)),
+        }
+    }
+
+    /// A symmetric key for HS256, HS384 or HS512; the secret is at least as long as the hash.
+    ///
+    /// Text that is really a PEM, DER, SSH or JWK key is refused in every disguise.
+    /// `danger_allow_weak` accepts a shorter secret, for legacy peers.
+    #[staticmethod]
+    #[pyo3(signature = (secret, alg, *, kid=None, danger_allow_weak=false))]
+    fn from_secret(
+        secret: &Bound<'_, PyAny>,
+        alg: &str,
+        kid: Option<&str>,
+        danger_allow_weak: bool,
+    ) -> PyResult<Self> {
+        let py = secret.py();
+        let options = options(py, Some(alg), kid, danger_allow_weak)?;
+        options.from_secret(octets(secret, "secret")?).or_raise(py).map(Self)
+    }
+
+    /// A key from PEM: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate.
+    ///
+    /// RSA keys need `alg`; for every other type it follows from the key.
+    #[staticmethod]
+    #[pyo3(signature = (data, alg=None, *, kid=None, danger_allow_weak=false))]
+    fn from_pem(
+        data: &Bound<'_, PyAny>,
+        alg: Option<&str>,
+        kid: Option<&str>,
+        danger_allow_weak: bool,
+    ) -> PyResult<Self> {
+        let py = data.py();
+        let options = options(py, alg, kid, danger_allow_weak)?;
+        let data = octets(data, "data")?;
+        py.detach(|| options.from_pem(data)).or_raise(py).map(Self)
+    }
+
+    /// A key from DER: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate.
+    ///
+    /// RSA keys need `alg`; for every other type it follows from the key.
+    #[staticmethod]
+    #[pyo3(signature = (data, alg=None, *, kid=None, danger_allow_weak=false))]
+    fn from_der(
+        py: Python<'_>,
+        data: &[u8],
+        alg: Option<&str>,
+        kid: Option<&str>,
+        danger_allow_weak: bool,
+    ) -> PyResult<Self> {
+        let options = options(py, alg, kid, danger_allow_weak)?;
+        py.detach(|| options.from_der(data)).or_raise(py).map(Self)
+    }
+
+    /// A key from a JWK (RFC 7517), as a dict or as JSON text.
+    ///
+    /// `alg` may be left out if the JWK has one, or if it follows from the type of the key.
+    #[staticmethod]
+    #[pyo3(signature = (jwk, alg=None, *, kid=None, danger_allow_weak=false))]
+    fn from_jwk(
+        jwk: &Bound<'_, PyAny>,
+        alg: Option<&str>,
+        kid: Option<&str>,
+        danger_allow_weak: bool,
+    ) -> PyResult<Self> {
+        let py = jwk.py();
+        let options = options(py, alg, kid, danger_allow_weak)?;
+        let text = jwk_text(jwk, "jwk")?;
+        py.detach(|| options.from_jwk(text.expose())).or_raise(py).map(Self)
+    }
+
+    /// The algorithm, for example `ES256`.
+    #[getter]
+    fn alg(&self) -> &'static str {
+        self.0.alg().name()
+    }
+
+    /// The key id: the one given, or else the RFC 7638 thumbprint.
+    #[getter]
+    fn kid(&self) -> &str {
+        self.0.kid()
+    }
+
+    /// Whether the key can sign; true of every symmetric key.
+    #[getter]
+    fn is_private(&self) -> bool {
+        self.0.is_private()
+    }
+
+    /// Whether the key is a secret shared by signer and verifier (HS256, HS384, HS512).
+    #[getter]
+    fn is_symmetric(&self) -> bool {
+        self.0.is_symmetric()
+    }
+
+    /// The same key under another key id.
+    fn with_kid(&self, py: Python<'_>, kid: &str) -> PyResult<Self> {
+        self.0.with_kid(kid).or_raise(py).map(Self)
+    }
+
+    /// The public half. A symmetric key has none.
+    fn public(&self, py: Python<'_>) -> PyResult<Self> {
+        self.0.public().or_raise(py).map(Self)
+    }
+
+    /// The RFC 7638 thumbprint: base64url of a SHA-256.
+    fn thumbprint(&self) -> String {
+        self.0.thumbprint()
+    }
+
+    /// The RFC 9278 thumbprint URI.
+    fn thumbprint_uri(&self) -> String {
+        self.0.thumbprint_uri()
+    }
+
+    /// The key as a JWK; with its private or secret members only if asked.
+    #[pyo3(signature = (*, private=false))]
+    fn to_jwk<'py>(&self, py: Python<'py>, private: bool) -> PyResult<Bound<'py, PyDict>> {
+        let jwk = if private {
+            let text = self.0.to_private_jwk().or_raise(py)?;
+            crate::decode::object(py, text.expose())?
+        } else {
+            crate::decode::object(py, self.0.to_jwk().or_raise(py)?.as_bytes())?
+        };
+        Ok(jwk.0)
+    }
+
+    /// The key as PEM text: SPKI, or PKCS#8 if the private key is asked for.
+    #[pyo3(signature = (*, private=false))]
+    fn to_pem(&self, py: Python<'_>, private: bool) -> PyResult<String> {
+        if private {
+            let text = self.0.to_private_pem().or_raise(py)?;
+            return Ok(text.expose_str().to_owned());
+        }
+        self.0.to_pem().or_raise(py)
+    }
+
+    fn __repr__(&self) -> String {
+        let kind = match (self.0.is_symmetric(), self.0.is_private()) {
+            (true, _) => "secret",
+            (false, true) => "private",
+            (false, false) => "public",
+        };
+        format!(
+            "<gatekey.Key alg='{}' kid='{}' {kind}>",
+            self.0.alg().name(),
+            self.0.kid().escape_debug()
+        )
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self == other
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.identity().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Refuses: a pickle would hold the secret in plain text, on disk or on the wire.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a Key is not pickled or copied; share it, or export it with to_jwk()",
+        ))
+    }
+}
+
+impl Key {
+    fn identity(&self) -> (&'static str, &str, bool, String) {
+        (self.0.alg().name(), self.0.kid(), self.0.is_private(), self.0.thumbprint())
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+fn options(
+    py: Python<'_>,
+    alg: Option<&str>,
+    kid: Option<&str>,
+    weak: bool,
+) -> PyResult<KeyOptions> {
+    let mut options = KeyOptions::new();
+    if let Some(alg) = optional_algorithm(py, alg)? {
+        options = options.alg(alg);
+    }
+    if let Some(kid) = kid {
+        options = options.kid(kid);
+    }
+    if weak {
+        options = options.danger_allow_weak();
+    }
+    Ok(options)
+}

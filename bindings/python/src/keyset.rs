@@ -1,0 +1,121 @@
+//! `gatekey.KeySet`: several keys, looked up by kid.
+
+use crate::errors::{OrRaise, of_kind, raise};
+use crate::key::Key;
+use crate::options::{jwk_text, optional_algorithm, wrong_type};
+use gatekey::ErrorKind;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyIterator, PyList, PyString, PyTuple};
+
+/// Several keys, symmetric or asymmetric but never both.
+///
+/// `len(keyset)` and iteration give its keys; `keyset[kid]` is the key with this kid.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct KeySet(pub(crate) gatekey::KeySet);
+
+#[pymethods]
+impl KeySet {
+    #[new]
+    fn new(py: Python<'_>, keys: &Bound<'_, PyAny>) -> PyResult<Self> {
+        gatekey::KeySet::new(members(keys)?).or_raise(py).map(Self)
+    }
+
+    /// The usable keys of a JWK Set (RFC 7517), as a dict or as JSON text.
+    ///
+    /// Members that cannot be used are left out and counted in `skipped`. An RSA member without
+    /// `alg` is one of them, unless `default_rsa` names the algorithm to use it with.
+    #[staticmethod]
+    #[pyo3(signature = (jwks, *, default_rsa=None))]
+    fn from_jwks(jwks: &Bound<'_, PyAny>, default_rsa: Option<&str>) -> PyResult<Self> {
+        let py = jwks.py();
+        let default_rsa = optional_algorithm(py, default_rsa)?;
+        let text = jwk_text(jwks, "jwks")?;
+        py.detach(|| gatekey::KeySet::from_jwks_with(text.expose(), default_rsa))
+            .or_raise(py)
+            .map(Self)
+    }
+
+    /// The set as a JWK Set; with private or secret members only if asked.
+    #[pyo3(signature = (*, private=false))]
+    fn to_jwks<'py>(&self, py: Python<'py>, private: bool) -> PyResult<Bound<'py, PyDict>> {
+        let jwks = if private {
+            let text = self.0.to_private_jwks().or_raise(py)?;
+            crate::decode::object(py, text.expose())?
+        } else {
+            crate::decode::object(py, self.0.to_jwks().or_raise(py)?.as_bytes())?
+        };
+        Ok(jwks.0)
+    }
+
+    /// How many members of the JWK Set could not be used.
+    #[getter]
+    fn skipped(&self) -> usize {
+        self.0.skipped()
+    }
+
+    /// Why they could not be used: one error for each, in the order of the JWK Set.
+    #[getter]
+    fn skipped_reasons<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let reasons = self.0.skipped_reasons().iter().map(|error| raise(py, error).into_value(py));
+        PyTuple::new(py, reasons.collect::<Vec<_>>())
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        PyList::new(py, self.0.iter().cloned().map(Key))?.try_iter()
+    }
+
+    /// The key with this kid; `KeyNotFoundError`, which is a `KeyError`, if there is none.
+    fn __getitem__(&self, py: Python<'_>, kid: &str) -> PyResult<Key> {
+        let missing =
+            || of_kind(py, ErrorKind::KeyNotFound, "The key set has no key with this kid.");
+        self.0.by_kid(kid).cloned().map(Key).ok_or_else(missing)
+    }
+
+    /// Whether the set holds this key, or a key with this kid.
+    fn __contains__(&self, item: &Bound<'_, PyAny>) -> bool {
+        if let Ok(kid) = item.cast::<PyString>() {
+            return kid.to_str().is_ok_and(|kid| self.0.by_kid(kid).is_some());
+        }
+        item.cast::<Key>().is_ok_and(|key| self.0.iter().any(|own| Key(own.clone()) == *key.get()))
+    }
+
+    fn __repr__(&self) -> String {
+        let algorithms: Vec<_> = self.0.iter().map(|key| key.alg().name()).collect();
+        format!("<gatekey.KeySet of {}: {}>", algorithms.len(), algorithms.join(", "))
+    }
+
+    /// Refuses: a pickle would hold the secrets in plain text.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a KeySet is not pickled or copied; share it, or export it with to_jwks()",
+        ))
+    }
+}
+
+/// Reads the `keys` of a verifier: a `KeySet`, or an iterable of `Key`.
+pub(crate) fn keyset(keys: &Bound<'_, PyAny>) -> PyResult<gatekey::KeySet> {
+    if let Ok(set) = keys.cast::<KeySet>() {
+        return Ok(set.get().0.clone());
+    }
+    if let Ok(key) = keys.cast::<Key>() {
+        return gatekey::KeySet::new([key.get().0.clone()]).or_raise(keys.py());
+    }
+    gatekey::KeySet::new(members(keys)?).or_raise(keys.py())
+}
+
+fn members(keys: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::Key>> {
+    const WANTED: &str = "an iterable of gatekey.Key";
+    let Ok(items) = keys.try_iter() else {
+        return Err(wrong_type(keys, "keys", WANTED));
+    };
+    let key = |item: &Bound<'_, PyAny>| match item.cast::<Key>() {
+        Ok(key) => Ok(key.get().0.clone()),
+        Err(_) => Err(wrong_type(item, "keys", WANTED)),
+    };
+    items.map(|item| key(&item?)).collect()
+}

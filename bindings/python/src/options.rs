@@ -1,0 +1,234 @@
+//! Reads what callers pass: text, JSON, expectations, durations and clocks.
+//!
+//! Errors name the argument and the type that was found, never the value: it may be a secret.
+
+use crate::errors::{raise, usage};
+use gatekey::{Alg, ErrorKind, Secret};
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString, PyType};
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// The type of `gatekey.ANY`: accept any value of this claim, or its absence.
+#[pyclass(frozen, module = "gatekey._core")]
+pub(crate) struct AnyValue;
+
+#[pymethods]
+impl AnyValue {
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    const fn __repr__(&self) -> &'static str {
+        "gatekey.ANY"
+    }
+
+    /// Pickles and copies by name: there is only one.
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    const fn __reduce__(&self) -> &'static str {
+        "ANY"
+    }
+}
+
+/// The bytes of a `bytes`, or of a `str` in UTF-8. Mutable buffers are not taken: another thread
+/// could change them after the check.
+#[inline]
+pub(crate) fn octets<'a>(value: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'a [u8]> {
+    if let Ok(text) = value.cast::<PyString>() {
+        // Python's own UnicodeEncodeError would carry the whole text along.
+        return text.to_str().map(str::as_bytes).map_err(|_| {
+            usage(
+                value.py(),
+                &format!("The {what} holds half of a surrogate pair, which has no UTF-8 form."),
+            )
+        });
+    }
+    match value.cast::<PyBytes>() {
+        Ok(bytes) => Ok(bytes.as_bytes()),
+        Err(_) => Err(wrong_type(value, what, "str or bytes")),
+    }
+}
+
+/// The bytes of a token. A `str` that is not Unicode text is a malformed token, not a misuse.
+#[inline]
+pub(crate) fn token_octets<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+    if let Ok(text) = value.cast::<PyString>() {
+        let malformed = |_| raise(value.py(), &ErrorKind::MalformedToken.into());
+        return text.to_str().map(str::as_bytes).map_err(malformed);
+    }
+    octets(value, "token")
+}
+
+/// A JWK or JWK Set, given as a dict or as JSON text. Wiped, because it may be private.
+pub(crate) fn jwk_text(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Secret> {
+    match value.cast::<PyDict>() {
+        Ok(members) => crate::encode::jwk(members).map(Secret::from),
+        Err(_) if value.cast::<PyString>().is_ok() || value.cast::<PyBytes>().is_ok() => {
+            octets(value, what).map(|text| Secret::new(text.to_vec()))
+        }
+        Err(_) => Err(wrong_type(value, what, "dict, str or bytes")),
+    }
+}
+
+/// The algorithm of this name.
+pub(crate) fn algorithm(py: Python<'_>, name: &str) -> PyResult<Alg> {
+    Alg::from_name(name).map_err(|error| raise(py, &error))
+}
+
+/// The algorithm of this name, if one is named.
+pub(crate) fn optional_algorithm(py: Python<'_>, name: Option<&str>) -> PyResult<Option<Alg>> {
+    name.map(|name| algorithm(py, name)).transpose()
+}
+
+/// A `str`, or any iterable of `str`.
+pub(crate) fn names(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<String>> {
+    let name = |item: &Bound<'_, PyAny>| match item.cast::<PyString>() {
+        Ok(_) => {
+            let text = octets(item, what)?;
+            Ok(String::from_utf8_lossy(text).into_owned())
+        }
+        Err(_) => Err(wrong_type(item, what, "str, or an iterable of str")),
+    };
+    if value.cast::<PyString>().is_ok() {
+        return Ok(vec![name(value)?]);
+    }
+    let Ok(items) = value.try_iter() else {
+        return Err(wrong_type(value, what, "str, or an iterable of str"));
+    };
+    items.map(|item| name(&item?)).collect()
+}
+
+/// What a policy says about one claim: nothing, anything goes, or one of these.
+pub(crate) enum Expectation {
+    Silent,
+    Ignore,
+    OneOf(Vec<String>),
+}
+
+impl Expectation {
+    /// Reads `None`, `gatekey.ANY`, a `str` or an iterable of `str`. Nothing to choose from is
+    /// refused: it can only be a configuration that went missing.
+    pub(crate) fn read(value: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<Self> {
+        let Some(value) = value else {
+            return Ok(Self::Silent);
+        };
+        if value.cast::<AnyValue>().is_ok() {
+            return Ok(Self::Ignore);
+        }
+        let values = names(value, what)?;
+        if values.is_empty() {
+            let py = value.py();
+            let message = format!(
+                "No {what} is listed; name at least one, or pass gatekey.ANY to ignore it."
+            );
+            return Err(configuration(py, &message));
+        }
+        Ok(Self::OneOf(values))
+    }
+}
+
+/// `ConfigurationError` with a message of the binding's own.
+pub(crate) fn configuration(py: Python<'_>, message: &str) -> PyErr {
+    crate::errors::of_kind(py, ErrorKind::InvalidConfiguration, message)
+}
+
+/// A length of time in whole seconds: an `int` or a `datetime.timedelta`, not negative.
+pub(crate) fn seconds(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
+    static TIMEDELTA: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = value.py();
+    let unusable =
+        || usage(py, &format!("The {what} must be a whole number of seconds, zero or more."));
+    if value.cast::<PyInt>().is_ok() && value.cast::<PyBool>().is_err() {
+        return value.extract().map_err(|_| unusable());
+    }
+    if value.is_instance(TIMEDELTA.import(py, "datetime", "timedelta")?)? {
+        let total: f64 = value.call_method0(intern!(py, "total_seconds"))?.extract()?;
+        return whole(total).filter(|_| total.fract() == 0.0).ok_or_else(unusable);
+    }
+    Err(wrong_type(value, what, "int or timedelta"))
+}
+
+/// The whole seconds in `total`, if it is neither negative nor beyond what a double counts exactly.
+fn whole(total: f64) -> Option<u64> {
+    const LIMIT: f64 = 9_007_199_254_740_992.0; // 2^53: every whole number up to here is exact
+    if !(0.0..LIMIT).contains(&total) {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked just above"
+    )]
+    let seconds = total as u64;
+    Some(seconds)
+}
+
+/// A clock written in Python: a callable, or an object with a `now()` method, that returns the
+/// seconds since the Unix epoch.
+///
+/// It is read once before each operation and handed to the core through a thread-local variable:
+/// so it may raise, and the core needs no GIL.
+pub(crate) struct PyClock(Py<PyAny>);
+
+impl PyClock {
+    /// Reads the `clock` argument.
+    pub(crate) fn read(value: Option<Bound<'_, PyAny>>) -> PyResult<Option<Self>> {
+        let Some(value) = value else {
+            return Ok(None);
+        };
+        if value.is_callable() {
+            return Ok(Some(Self(value.unbind())));
+        }
+        match value.getattr(intern!(value.py(), "now")) {
+            Ok(now) if now.is_callable() => Ok(Some(Self(now.unbind()))),
+            _ => Err(wrong_type(&value, "clock", "a callable or an object with now()")),
+        }
+    }
+
+    /// The clock to give to the core.
+    pub(crate) fn core() -> Arc<dyn gatekey::Clock> {
+        Arc::new(ThreadClock)
+    }
+
+    /// Reads the clock for the operation that follows on this thread.
+    pub(crate) fn tick(&self, py: Python<'_>) -> PyResult<()> {
+        let value = self.0.call0(py)?;
+        let value = value.bind(py);
+        let seconds = if let Ok(float) = value.cast::<PyFloat>() {
+            whole(float.value())
+        } else if value.cast::<PyInt>().is_ok() && value.cast::<PyBool>().is_err() {
+            value.extract().ok()
+        } else {
+            return Err(wrong_type(value, "clock's result", "int or float"));
+        };
+        let message = "The clock must return the seconds since 1970, zero or more.";
+        NOW.set(seconds.ok_or_else(|| usage(py, message))?);
+        Ok(())
+    }
+
+    /// Shows the callable to Python's garbage collector.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.0)
+    }
+}
+
+thread_local! {
+    /// Never read before it is set; the far future refuses every token that expires.
+    static NOW: Cell<u64> = const { Cell::new(u64::MAX) };
+}
+
+struct ThreadClock;
+
+impl gatekey::Clock for ThreadClock {
+    fn now(&self) -> u64 {
+        NOW.get()
+    }
+}
+
+/// `TypeError`: an argument is of a type that cannot be meant.
+#[cold]
+pub(crate) fn wrong_type(value: &Bound<'_, PyAny>, what: &str, wanted: &str) -> PyErr {
+    let found = value.get_type().name().map_or_else(|_| String::from("?"), |name| name.to_string());
+    PyTypeError::new_err(format!("{what} must be {wanted}, not {found}"))
+}

@@ -1,0 +1,162 @@
+//! `gatekey.Signer`: a parsed key and the claims it adds, and the two-step form for a KMS or HSM.
+
+use crate::encode;
+use crate::errors::OrRaise;
+use crate::key::Key;
+use crate::options::{PyClock, names, seconds};
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+/// Signs claims with one key. Immutable and safe to share between threads.
+///
+/// Each token gets the `issuer` and `audience` given here, `iat`, `exp` (now + `ttl` seconds), a
+/// random `jti` (unless `token_ids=False`) and the `kid` of the key (unless `kid=False`). Claims may
+/// bring their own `iat`, `exp` and `jti`; an `iss` or `aud` that is not the signer's is refused.
+/// `ttl=None` sets no `exp`: the claims must have one, unless `allow_missing_exp`.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct Signer {
+    inner: gatekey::Signer,
+    clock: Option<PyClock>,
+    symmetric: bool,
+}
+
+#[pymethods]
+impl Signer {
+    #[new]
+    #[pyo3(
+        signature = (key, *, issuer=None, audience=None, ttl=Ttl(Some(900)), typ=Some("JWT"), kid=true,
+            token_ids=true, allow_missing_exp=false, clock=None),
+        text_signature = "(key, *, issuer=None, audience=None, ttl=900, typ='JWT', kid=True, \
+            token_ids=True, allow_missing_exp=False, clock=None)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
+    fn new(
+        py: Python<'_>,
+        key: &Bound<'_, Key>,
+        issuer: Option<&str>,
+        audience: Option<&Bound<'_, PyAny>>,
+        ttl: Ttl,
+        typ: Option<&str>,
+        kid: bool,
+        token_ids: bool,
+        allow_missing_exp: bool,
+        clock: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let key = &key.get().0;
+        let mut builder = gatekey::Signer::builder(key).kid(kid).token_ids(token_ids);
+        if let Some(issuer) = issuer {
+            builder = builder.issuer(issuer);
+        }
+        for name in
+            audience.map(|audience| names(audience, "audience")).transpose()?.unwrap_or_default()
+        {
+            builder = builder.audience(name);
+        }
+        builder = match ttl.0 {
+            Some(seconds) => builder.ttl(seconds),
+            None => builder.no_ttl(),
+        };
+        builder = match typ {
+            Some(typ) => builder.typ(typ),
+            None => builder.no_typ(),
+        };
+        if allow_missing_exp {
+            builder = builder.allow_missing_exp();
+        }
+        let clock = PyClock::read(clock)?;
+        if clock.is_some() {
+            builder = builder.clock(PyClock::core());
+        }
+        Ok(Self { inner: builder.build().or_raise(py)?, clock, symmetric: key.is_symmetric() })
+    }
+
+    /// The key, for publishing its public half.
+    #[getter]
+    fn key(&self) -> Key {
+        Key(self.inner.key().clone())
+    }
+
+    /// The signed token.
+    ///
+    /// Claims are a mapping of `str` to `str`, `int` of any size, finite `float`, `bool`, `None`,
+    /// and lists, tuples and dicts of those. `exp`, `nbf` and `iat` may be aware datetimes.
+    fn sign(&self, claims: &Bound<'_, PyAny>) -> PyResult<String> {
+        let py = claims.py();
+        let json = self.json(claims)?;
+        if self.symmetric {
+            self.inner.sign_json(&json).or_raise(py)
+        } else {
+            py.detach(|| self.inner.sign_json(&json)).or_raise(py)
+        }
+    }
+
+    /// The token without its signature, for a key that lives in a KMS or HSM.
+    fn prepare(&self, claims: &Bound<'_, PyAny>) -> PyResult<Unsigned> {
+        let json = self.json(claims)?;
+        self.inner.prepare_json(&json).or_raise(claims.py()).map(Unsigned)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gatekey.Signer alg='{}'>", self.inner.key().alg().name())
+    }
+
+    /// Refuses: a pickle would hold the private key in plain text.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a Signer is not pickled or copied; share it"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
+    }
+}
+
+impl Signer {
+    /// The claims as JSON, and the clock read. In this order: reading the claims may run Python
+    /// code, which may use this very thread's clock.
+    fn json(&self, claims: &Bound<'_, PyAny>) -> PyResult<String> {
+        let json = encode::claims(claims)?;
+        if let Some(clock) = &self.clock {
+            clock.tick(claims.py())?;
+        }
+        Ok(json)
+    }
+}
+
+/// A token that waits for its signature.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct Unsigned(gatekey::Unsigned);
+
+#[pymethods]
+impl Unsigned {
+    /// What must be signed: header and claims, encoded (RFC 7515 section 5.1).
+    #[getter]
+    fn signing_input(&self) -> &str {
+        self.0.signing_input()
+    }
+
+    /// The token with this signature, which is verified first. ECDSA signatures are r and s, not
+    /// DER (RFC 7518 section 3.4).
+    fn attach(&self, py: Python<'_>, signature: &[u8]) -> PyResult<String> {
+        py.detach(|| self.0.attach(signature)).or_raise(py)
+    }
+
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    const fn __repr__(&self) -> &'static str {
+        "<gatekey.Unsigned>"
+    }
+}
+
+/// The `ttl` argument: seconds, a timedelta, or None for no `exp`.
+struct Ttl(Option<u64>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Ttl {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if value.is_none() {
+            return Ok(Self(None));
+        }
+        seconds(&value, "ttl").map(|seconds| Self(Some(seconds)))
+    }
+}

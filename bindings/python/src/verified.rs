@@ -1,0 +1,233 @@
+//! `gatekey.Verified`: the claims of a token that was verified; proof that it was.
+
+use crate::decode;
+use crate::errors::OrRaise;
+use crate::options::token_octets;
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyKeyError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyMappingProxy, PyString, PyTuple};
+use std::borrow::Cow;
+
+/// The claims of a verified token, as a read-only mapping.
+///
+/// Only `Verifier.verify` makes one. It cannot be changed, nor can what it holds: arrays and
+/// objects are handed out as fresh copies.
+#[pyclass(frozen, mapping, module = "gatekey")]
+pub(crate) struct Verified {
+    inner: gatekey::Verified,
+    /// Made at the first access: a service that reads `subject` alone never pays for it.
+    claims: PyOnceLock<Claims>,
+}
+
+struct Claims {
+    dict: Py<PyDict>,
+    /// Whether a claim is an array or an object, which must not leave this place.
+    nested: bool,
+}
+
+#[pymethods]
+impl Verified {
+    /// The header, as a new dict.
+    #[getter]
+    fn header<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        decode::object(py, self.inner.header_json().as_bytes()).map(|(dict, _)| dict)
+    }
+
+    /// The claims, as a new dict.
+    #[getter(claims)]
+    fn claims_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        decode::object(py, self.inner.claims_json().as_bytes()).map(|(dict, _)| dict)
+    }
+
+    /// The claims' JSON, byte for byte as it was signed.
+    #[getter]
+    fn raw<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.inner.claims_json().as_bytes())
+    }
+
+    /// The kid of the key that verified the token.
+    #[getter]
+    fn key_id(&self) -> &str {
+        self.inner.key_id()
+    }
+
+    /// The algorithm of the key that verified the token.
+    #[getter]
+    fn alg(&self) -> &'static str {
+        self.inner.alg().name()
+    }
+
+    /// `iss`, if present.
+    #[getter]
+    fn issuer(&self) -> Option<Cow<'_, str>> {
+        self.inner.issuer()
+    }
+
+    /// `sub`, if present.
+    #[getter]
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        self.inner.subject()
+    }
+
+    /// `aud`, whether it was one string or several; empty if absent.
+    #[getter]
+    fn audience<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.inner.audience())
+    }
+
+    /// `exp` in whole seconds since the Unix epoch, if present.
+    #[getter]
+    fn expires_at(&self) -> Option<i64> {
+        self.inner.expires_at()
+    }
+
+    /// `nbf` in whole seconds since the Unix epoch, if present.
+    #[getter]
+    fn not_before(&self) -> Option<i64> {
+        self.inner.not_before()
+    }
+
+    /// `iat` in whole seconds since the Unix epoch, if present.
+    #[getter]
+    fn issued_at(&self) -> Option<i64> {
+        self.inner.issued_at()
+    }
+
+    /// `jti`, if present.
+    #[getter]
+    fn token_id(&self) -> Option<Cow<'_, str>> {
+        self.inner.token_id()
+    }
+
+    fn __getitem__<'py>(&self, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.find(name)?.ok_or_else(|| PyKeyError::new_err(name.clone().unbind()))
+    }
+
+    /// The claim with this name, or else the default.
+    #[pyo3(signature = (name, default=None, /))]
+    fn get<'py>(
+        &self,
+        name: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.find(name)?.or(default))
+    }
+
+    fn __contains__(&self, name: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.dict(name.py())?.contains(name)
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.dict(py)?.len())
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        self.dict(py)?.try_iter()
+    }
+
+    /// A view of the names of the claims.
+    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.view(py)?.call_method0("keys")
+    }
+
+    /// A view of the values of the claims.
+    fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.view(py)?.call_method0("values")
+    }
+
+    /// A view of the names and values of the claims.
+    fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.view(py)?.call_method0("items")
+    }
+
+    fn __eq__<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = other.py();
+        let own = self.dict(py)?;
+        if let Ok(other) = other.cast::<Self>() {
+            return own.eq(other.get().dict(py)?)?.into_bound_py_any(py);
+        }
+        if other.cast::<PyDict>().is_ok() || other.cast::<PyMappingProxy>().is_ok() {
+            return own.eq(other)?.into_bound_py_any(py);
+        }
+        Ok(py.NotImplemented().into_bound(py))
+    }
+
+    /// Shows which registered claims there are, but no value: claims are personal data.
+    fn __repr__(&self) -> String {
+        const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+        let claims = self.inner.claims();
+        let total = claims.members().count();
+        let known: Vec<_> =
+            REGISTERED.into_iter().filter(|name| claims.member(name).is_some()).collect();
+        let more = match total.saturating_sub(known.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "<gatekey.Verified alg='{}' claims: {}{more}>",
+            self.inner.alg().name(),
+            known.join(", ")
+        )
+    }
+
+    /// Refuses: whoever loads a pickle has verified nothing.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a Verified is not pickled or copied, it is proof only here; use its .claims",
+        ))
+    }
+}
+
+impl Verified {
+    #[inline]
+    pub(crate) const fn new(inner: gatekey::Verified) -> Self {
+        Self { inner, claims: PyOnceLock::new() }
+    }
+
+    fn claims(&self, py: Python<'_>) -> PyResult<&Claims> {
+        self.claims.get_or_try_init(py, || {
+            let (dict, nested) = decode::object(py, self.inner.claims_json().as_bytes())?;
+            Ok(Claims { dict: dict.unbind(), nested })
+        })
+    }
+
+    fn dict<'a, 'py>(&'a self, py: Python<'py>) -> PyResult<&'a Bound<'py, PyDict>> {
+        Ok(self.claims(py)?.dict.bind(py))
+    }
+
+    /// A dict whose views may be handed out: its arrays and objects belong to the caller.
+    fn view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let claims = self.claims(py)?;
+        if claims.nested { self.claims_dict(py) } else { Ok(claims.dict.bind(py).clone()) }
+    }
+
+    fn find<'py>(&self, name: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = name.py();
+        let claims = self.claims(py)?;
+        let Some(value) = claims.dict.bind(py).get_item(name)? else {
+            return Ok(None);
+        };
+        if claims.nested && (value.cast::<PyList>().is_ok() || value.cast::<PyDict>().is_ok()) {
+            let name = name.cast::<PyString>()?.to_str()?;
+            let raw = self.inner.claim(name).map_or("null", |value| value.raw());
+            return decode::value(py, raw.as_bytes()).map(Some);
+        }
+        Ok(Some(value))
+    }
+}
+
+/// The header and the claims of a token that nobody has verified: anybody can write them.
+///
+/// For looking at tokens, never for deciding anything.
+#[pyfunction]
+pub(crate) fn danger_decode_unverified<'py>(
+    token: &Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+    let py = token.py();
+    let unverified = gatekey::danger_decode_unverified(token_octets(token)?).or_raise(py)?;
+    let (header, _) = decode::object(py, unverified.header_json().as_bytes())?;
+    let (claims, _) = decode::object(py, unverified.claims_json().as_bytes())?;
+    Ok((header, claims))
+}

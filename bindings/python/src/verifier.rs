@@ -1,0 +1,309 @@
+//! `gatekey.Verifier`: keys and a policy, checked once, used by any number of threads.
+
+use crate::errors::OrRaise;
+use crate::key::Key;
+use crate::keyset::keyset;
+use crate::options::{
+    Expectation, PyClock, algorithm, configuration, names, seconds, token_octets, wrong_type,
+};
+use crate::verified::Verified;
+use gatekey::{Alg, Policy};
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyMapping, PyString};
+
+/// Verifies tokens against keys and a policy. Immutable and safe to share between threads.
+///
+/// A claim the policy is silent about is not accepted: a token with an `iss` or `aud` needs
+/// `issuer=` or `audience=`, or `gatekey.ANY` there. An expected claim is a required claim. `exp`
+/// is required unless `allow_missing_exp`. `typ` must be absent or `JWT` unless `typ=` says more.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct Verifier {
+    inner: gatekey::Verifier,
+    clock: Option<PyClock>,
+    symmetric: bool,
+}
+
+#[pymethods]
+impl Verifier {
+    #[new]
+    #[pyo3(signature = (keys, *, issuer=None, audience=None, typ=None, subject=None, leeway=None,
+        max_age=None, required=None, allow_missing_exp=false, clock=None, algorithms=None,
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=false),
+        text_signature = "(keys, *, issuer=None, audience=None, typ=None, subject=None, leeway=0, \
+        max_age=None, required=(), allow_missing_exp=False, clock=None, algorithms=None, \
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=False)")]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
+    fn new(
+        py: Python<'_>,
+        keys: &Bound<'_, PyAny>,
+        issuer: Option<&Bound<'_, PyAny>>,
+        audience: Option<&Bound<'_, PyAny>>,
+        typ: Option<&Bound<'_, PyAny>>,
+        subject: Option<&str>,
+        leeway: Option<&Bound<'_, PyAny>>,
+        max_age: Option<&Bound<'_, PyAny>>,
+        required: Option<&Bound<'_, PyAny>>,
+        allow_missing_exp: bool,
+        clock: Option<Bound<'_, PyAny>>,
+        algorithms: Option<&Bound<'_, PyAny>>,
+        max_token_bytes: Option<usize>,
+        max_header_bytes: Option<usize>,
+        try_keys_without_kid: bool,
+    ) -> PyResult<Self> {
+        let mut policy = Options {
+            audience,
+            typ,
+            subject,
+            leeway,
+            max_age,
+            required,
+            allow_missing_exp,
+            algorithms,
+            max_token_bytes,
+            max_header_bytes,
+            try_keys_without_kid,
+        }
+        .policy(py)?;
+        policy = match Expectation::read(issuer, "issuer")? {
+            Expectation::Silent => policy,
+            Expectation::Ignore => policy.ignore_issuer(),
+            Expectation::OneOf(issuers) => issuers.into_iter().fold(policy, Policy::expect_issuer),
+        };
+        Self::build(py, policy, clock, |policy| match keys.cast::<Key>() {
+            Ok(key) => gatekey::Verifier::with_key(&key.get().0, policy).or_raise(py),
+            Err(_) => gatekey::Verifier::new(&keyset(keys)?, policy).or_raise(py),
+        })
+    }
+
+    /// A verifier for several issuers, each with its own keys; a key never crosses issuers.
+    ///
+    /// `issuers` maps the issuer's `iss` to its keys, or to an `IssuerRule` with an audience and
+    /// algorithms of its own.
+    #[staticmethod]
+    #[pyo3(signature = (issuers, *, audience=None, typ=None, subject=None, leeway=None,
+        max_age=None, required=None, allow_missing_exp=false, clock=None, algorithms=None,
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=false),
+        text_signature = "(issuers, *, audience=None, typ=None, subject=None, leeway=0, \
+        max_age=None, required=(), allow_missing_exp=False, clock=None, algorithms=None, \
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=False)")]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
+    fn for_issuers(
+        py: Python<'_>,
+        issuers: &Bound<'_, PyAny>,
+        audience: Option<&Bound<'_, PyAny>>,
+        typ: Option<&Bound<'_, PyAny>>,
+        subject: Option<&str>,
+        leeway: Option<&Bound<'_, PyAny>>,
+        max_age: Option<&Bound<'_, PyAny>>,
+        required: Option<&Bound<'_, PyAny>>,
+        allow_missing_exp: bool,
+        clock: Option<Bound<'_, PyAny>>,
+        algorithms: Option<&Bound<'_, PyAny>>,
+        max_token_bytes: Option<usize>,
+        max_header_bytes: Option<usize>,
+        try_keys_without_kid: bool,
+    ) -> PyResult<Self> {
+        let policy = Options {
+            audience,
+            typ,
+            subject,
+            leeway,
+            max_age,
+            required,
+            allow_missing_exp,
+            algorithms,
+            max_token_bytes,
+            max_header_bytes,
+            try_keys_without_kid,
+        }
+        .policy(py)?;
+        let rules = rules(issuers)?;
+        Self::build(py, policy, clock, |policy| {
+            gatekey::Verifier::for_issuers(rules, policy).or_raise(py)
+        })
+    }
+
+    /// The claims of the token, if its signature is valid and the policy accepts it.
+    ///
+    /// Raises a subclass of `InvalidTokenError` otherwise. A bad signature always wins over any
+    /// other fault of the claims.
+    fn verify(&self, py: Python<'_>, token: &Bound<'_, PyAny>) -> PyResult<Verified> {
+        let bytes = token_octets(token)?;
+        if let Some(clock) = &self.clock {
+            clock.tick(py)?;
+        }
+        let verified = if self.symmetric {
+            self.inner.verify(bytes)
+        } else {
+            py.detach(|| self.inner.verify(bytes))
+        };
+        verified.or_raise(py).map(Verified::new)
+    }
+
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    const fn __repr__(&self) -> &'static str {
+        "<gatekey.Verifier>"
+    }
+
+    /// Refuses: a pickle could hold a secret in plain text.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a Verifier is not pickled or copied; share it"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
+    }
+}
+
+impl Verifier {
+    fn build(
+        _py: Python<'_>,
+        mut policy: Policy,
+        clock: Option<Bound<'_, PyAny>>,
+        make: impl FnOnce(Policy) -> PyResult<gatekey::Verifier>,
+    ) -> PyResult<Self> {
+        let clock = PyClock::read(clock)?;
+        if clock.is_some() {
+            policy = policy.clock(PyClock::core());
+        }
+        let inner = make(policy)?;
+        let symmetric = inner.is_symmetric();
+        Ok(Self { inner, clock, symmetric })
+    }
+}
+
+/// The keys of one issuer, with an audience and algorithms of its own, for `Verifier.for_issuers`.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct IssuerRule {
+    keys: gatekey::KeySet,
+    audience: Vec<String>,
+    algorithms: Option<Vec<Alg>>,
+}
+
+#[pymethods]
+impl IssuerRule {
+    #[new]
+    #[pyo3(signature = (keys, *, audience=None, algorithms=None))]
+    fn new(
+        py: Python<'_>,
+        keys: &Bound<'_, PyAny>,
+        audience: Option<&Bound<'_, PyAny>>,
+        algorithms: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let audience = match Expectation::read(audience, "audience")? {
+            Expectation::Silent => Vec::new(),
+            Expectation::OneOf(values) => values,
+            Expectation::Ignore => {
+                let message = "The audience of one issuer cannot be ANY; pass it to for_issuers().";
+                return Err(configuration(py, message));
+            }
+        };
+        let algorithms = algorithms.map(|names| algorithm_list(py, names)).transpose()?;
+        Ok(Self { keys: keyset(keys)?, audience, algorithms })
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gatekey.IssuerRule with {} keys>", self.keys.len())
+    }
+
+    /// Refuses: a pickle could hold a secret in plain text.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("an IssuerRule is not pickled or copied; share it"))
+    }
+}
+
+fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::IssuerRule>> {
+    const WANTED: &str = "a mapping of issuers to keys";
+    let Ok(mapping) = issuers.cast::<PyMapping>() else {
+        return Err(wrong_type(issuers, "issuers", WANTED));
+    };
+    let mut rules = Vec::new();
+    for item in mapping.items()?.iter() {
+        let (issuer, value) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+        let Ok(issuer) = issuer.cast::<PyString>() else {
+            return Err(wrong_type(&issuer, "an issuer", "str"));
+        };
+        let issuer = issuer.to_str()?;
+        rules.push(match value.cast::<IssuerRule>() {
+            Ok(own) => own.get().rule(issuer),
+            Err(_) => gatekey::IssuerRule::new(issuer, &keyset(&value)?),
+        });
+    }
+    Ok(rules)
+}
+
+impl IssuerRule {
+    fn rule(&self, issuer: &str) -> gatekey::IssuerRule {
+        let rule = gatekey::IssuerRule::new(issuer, &self.keys);
+        let rule = self.audience.iter().cloned().fold(rule, gatekey::IssuerRule::expect_audience);
+        match &self.algorithms {
+            Some(algorithms) => rule.algorithms(algorithms.iter().copied()),
+            None => rule,
+        }
+    }
+}
+
+/// The options that both constructors share, as they came from Python.
+struct Options<'a, 'py> {
+    audience: Option<&'a Bound<'py, PyAny>>,
+    typ: Option<&'a Bound<'py, PyAny>>,
+    subject: Option<&'a str>,
+    leeway: Option<&'a Bound<'py, PyAny>>,
+    max_age: Option<&'a Bound<'py, PyAny>>,
+    required: Option<&'a Bound<'py, PyAny>>,
+    allow_missing_exp: bool,
+    algorithms: Option<&'a Bound<'py, PyAny>>,
+    max_token_bytes: Option<usize>,
+    max_header_bytes: Option<usize>,
+    try_keys_without_kid: bool,
+}
+
+impl Options<'_, '_> {
+    fn policy(&self, py: Python<'_>) -> PyResult<Policy> {
+        let mut policy = Policy::new();
+        policy = match Expectation::read(self.audience, "audience")? {
+            Expectation::Silent => policy,
+            Expectation::Ignore => policy.ignore_audience(),
+            Expectation::OneOf(values) => values.into_iter().fold(policy, Policy::expect_audience),
+        };
+        policy = match Expectation::read(self.typ, "typ")? {
+            Expectation::Silent => policy,
+            Expectation::Ignore => policy.ignore_type(),
+            Expectation::OneOf(values) => values.into_iter().fold(policy, Policy::expect_type),
+        };
+        if let Some(subject) = self.subject {
+            policy = policy.expect_subject(subject);
+        }
+        if let Some(leeway) = self.leeway {
+            policy = policy.leeway(seconds(leeway, "leeway")?);
+        }
+        if let Some(max_age) = self.max_age {
+            policy = policy.max_age(seconds(max_age, "max_age")?);
+        }
+        if let Some(required) = self.required {
+            policy = names(required, "required")?.into_iter().fold(policy, Policy::require_claim);
+        }
+        if let Some(algorithms) = self.algorithms {
+            policy = policy.algorithms(algorithm_list(py, algorithms)?);
+        }
+        if let Some(bytes) = self.max_token_bytes {
+            policy = policy.max_token_bytes(bytes);
+        }
+        if let Some(bytes) = self.max_header_bytes {
+            policy = policy.max_header_bytes(bytes);
+        }
+        if self.allow_missing_exp {
+            policy = policy.allow_missing_exp();
+        }
+        if self.try_keys_without_kid {
+            policy = policy.try_keys_without_kid();
+        }
+        Ok(policy)
+    }
+}
+
+fn algorithm_list(py: Python<'_>, list: &Bound<'_, PyAny>) -> PyResult<Vec<Alg>> {
+    names(list, "algorithms")?.iter().map(|name| algorithm(py, name)).collect()
+}
