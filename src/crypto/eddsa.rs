@@ -2,6 +2,7 @@
 //!
 //! Refuses public keys that encode their point in a second way (RFC 8032 section 5.1.3) and the
 //! eight points of small order, under which one signature is good for many messages.
+//! Strings that encode no point at all do load, but verify nothing.
 
 use super::{buffer_too_short, library_failed};
 use crate::base::secret::Secret;
@@ -80,7 +81,7 @@ pub(crate) fn generate() -> Result<Secret> {
     }
 }
 
-/// The library takes any 32 bytes; this is what it leaves out.
+/// The library takes any 32 bytes when it loads a key, and points of small order ever after.
 fn check_point(bytes: &[u8; KEY_LEN]) -> Result<()> {
     /// p = 2^255 - 19, little-endian.
     const P: [u8; KEY_LEN] = with_ends(0xed, 0xff, 0x7f);
@@ -109,7 +110,7 @@ fn check_point(bytes: &[u8; KEY_LEN]) -> Result<()> {
     if SMALL_ORDER.contains(&y) {
         return Err(Error::new(
             ErrorKind::WeakKey,
-            "The Ed25519 public key is a point of small order, which signs nothing; replace it.",
+            "The Ed25519 public key is a point of small order, for which anyone can sign; replace it.",
         ));
     }
     Ok(())

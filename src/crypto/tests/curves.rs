@@ -229,9 +229,18 @@ fn ed25519_points_of_small_order() {
             assert_eq!(kind(eddsa::PublicKey::new(&point)), ErrorKind::InvalidKey, "{low} {high}");
         }
     }
-    // y = 9 + 256 k is canonical whatever its upper bytes are.
-    let mut canonical = [0xff; 32];
-    (canonical[0], canonical[31]) = (0xeb, 0x7f);
-    let _ = eddsa::PublicKey::new(&canonical)
-        .map_err(|error| assert_eq!(error.kind(), ErrorKind::InvalidKey));
+}
+
+#[test]
+fn ed25519_strings_that_encode_no_point() {
+    // No x goes with y = 2. The string loads and then verifies nothing, forged or genuine.
+    let mut no_point = [0; 32];
+    no_point[0] = 2;
+    let key = eddsa::PublicKey::new(&no_point).expect("canonical string");
+    let seed = eddsa::generate().expect("seed");
+    let mut sig = [0; 64];
+    assert!(!key.verify(MESSAGE, &sig));
+    let private = eddsa::PrivateKey::from_seed(seed.expose()).expect("key");
+    private.sign(MESSAGE, &mut sig).expect("signature");
+    assert!(!key.verify(MESSAGE, &sig));
 }
