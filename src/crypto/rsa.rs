@@ -91,8 +91,9 @@ impl PublicKey {
             .map_err(|_| invalid_numbers())?;
         let this = Self { key, modulus_len: n.len() };
         // The first verification prepares the modulus for Montgomery arithmetic under a lock. Done
-        // here, no request pays for it and no two threads meet at that lock.
-        let probe = [1; MAX_MODULUS_LEN];
+        // here, no request pays for it and no two threads meet at that lock. (Zero is a number that
+        // is below every modulus, which the library demands first.)
+        let probe = [0; MAX_MODULUS_LEN];
         this.verify(b"", probe.get(..this.modulus_len).unwrap_or_default());
         Ok(this)
     }
