@@ -1,0 +1,2193 @@
+/*
+ * gatekey: API authentication in one audited core. Sign and verify JSON Web Tokens (RFC 7519).
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * This file is rendered from src/ffi by build.rs. Do not edit it; run `make header`.
+ * A C++ program includes gatekey.hpp, which covers everything here.
+ *
+ * Errors. A call that can fail returns a gk_status, GK_STATUS_OK (0) on success, and takes as its last
+ * argument a gk_error of the caller's, or NULL. Statuses chain: `if (f(..., &err) || g(..., &err))`.
+ * Beside those named under @return every such call may return GK_STATUS_INVALID_ARGUMENT (a pointer is
+ * NULL that must not be, text is not UTF-8, a number names no algorithm) and GK_STATUS_INTERNAL. A call
+ * that cannot fail returns its result and takes NULL for an empty handle.
+ *
+ * Ownership. Handles are opaque pointers. gk_x_new, gk_x_from_..., and every call that receives a
+ * `gk_x **` make one; gk_x_clone makes another; gk_x_free destroys one, takes NULL, and is the only
+ * call that gives a handle up. What a call receives as `const` it copies or shares, so that handles
+ * may be freed in any order. A pointer that receives a result is set to NULL before anything else.
+ *
+ * Bytes and text. Input is a pointer and a length in bytes; text is UTF-8 and needs no NUL, and NULL is
+ * fine if and only if the length is 0. GK_TEXT("literal") writes both arguments. Output is a gk_buf,
+ * which the caller gives to gk_buf_free, or a gk_str, which belongs to the handle it came from.
+ *
+ * Threads. A `const gk_x *` may be used by several threads at once, a `gk_x *` by one at a time. There
+ * is nothing to initialize and nothing to clean up.
+ *
+ * Secrets. Keys and exported private keys are wiped when freed. No message contains a token or a key.
+ *
+ * Stability. Functions and constants are only ever added under one GK_ABI_VERSION. What a build of the
+ * library leaves out returns GK_STATUS_UNSUPPORTED; this header is the same for all of them.
+ */
+
+
+#ifndef GATEKEY_H
+#define GATEKEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** The version of this header. gk_version() is that of the library. */
+#define GK_VERSION "0.1.0"
+
+/** Text in the form of two arguments, pointer and length; for literals only. */
+#define GK_TEXT(literal) ("" literal), (sizeof(literal) - 1)
+
+/** Marks calls whose result must be looked at. */
+#if defined(__GNUC__)
+#define GK_NODISCARD __attribute__((__warn_unused_result__))
+#else
+#define GK_NODISCARD
+#endif
+
+
+/**
+ * The version of the ABI that this header describes, and the number in the name of the shared
+ * library (libgatekey.so.0). Functions and constants are only ever added under one number; it rises
+ * when something that exists changes or goes.
+ */
+#define GK_ABI_VERSION 0
+
+/** The size of gk_error.message in bytes. */
+#define GK_ERROR_MESSAGE_SIZE 252
+
+/** The size of a thumbprint in bytes, with the NUL at its end. */
+#define GK_THUMBPRINT_SIZE 44
+
+/** The size of a thumbprint URI in bytes, with the NUL at its end. */
+#define GK_THUMBPRINT_URI_SIZE 89
+
+/** Claims to sign (RFC 7519 section 4). A member that is set twice keeps the later value. */
+typedef struct gk_claims gk_claims;
+
+/** One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's tokens. */
+typedef struct gk_issuer_rule gk_issuer_rule;
+
+/**
+ * A key: its material, parsed once, and the one algorithm it may be used with. Immutable and shared
+ * by reference count. Its memory is wiped when the last handle to it is freed.
+ */
+typedef struct gk_key gk_key;
+
+/** How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy keys. */
+typedef struct gk_key_options gk_key_options;
+
+/** At most 100 keys, all symmetric or all asymmetric. Immutable and shared by reference count. */
+typedef struct gk_keyset gk_keyset;
+
+/**
+ * What a verifier demands of a token beyond its signature. A policy fails closed: a token with an
+ * issuer or an audience about which the policy says nothing is refused; whatever is expected is
+ * required; `exp` is required, `nbf` checked, an `iat` in the future refused; `typ` must be absent or
+ * `JWT`. Contradictions are found when the verifier is made.
+ */
+typedef struct gk_policy gk_policy;
+
+/**
+ * A key and what every token of it says. Immutable, shared by reference count, safe to use from
+ * several threads at once.
+ */
+typedef struct gk_signer gk_signer;
+
+/** What every token of a signer says, while it is being put together. */
+typedef struct gk_signer_builder gk_signer_builder;
+
+/** A token that lacks its signature. */
+typedef struct gk_unsigned gk_unsigned;
+
+/** The header and the claims of a token that was NOT verified: anyone may have written them. */
+typedef struct gk_unverified gk_unverified;
+
+/**
+ * The claims of a token whose signature and claims were found good, exactly as they were signed; there
+ * is no other way to get one. Immutable, safe to use from several threads at once.
+ */
+typedef struct gk_verified gk_verified;
+
+/**
+ * Keys and a policy, checked once. Immutable, shared by reference count, safe to use from several
+ * threads at once; make one when the program starts and keep it.
+ */
+typedef struct gk_verifier gk_verifier;
+
+/**
+ * The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
+ * 100s token, 200s key. A number is never reused; treat one you do not know as a failure.
+ */
+typedef int32_t gk_status;
+
+/**
+ * Why a call failed. 256 bytes, owned by the caller, usually on the stack; nothing in it needs
+ * freeing. Each fallible call writes it, so it needs no initial value and can be used again.
+ */
+typedef struct {
+    /** The status that the call returned; GK_STATUS_OK after a call that succeeded. */
+    gk_status status;
+    /**
+     * Sentences for the log that name the remedy, in UTF-8, NUL-terminated, at most 200 bytes; empty
+     * after a call that succeeded. Never contains a token, a key or a signature.
+     */
+    char message[GK_ERROR_MESSAGE_SIZE];
+} gk_error;
+
+/**
+ * Text or bytes that the library has allocated and the caller owns: give it to gk_buf_free. The byte
+ * behind the last one is NUL. A call that fails leaves {NULL, 0}. Change neither member.
+ */
+typedef struct {
+    /** The first byte, or NULL. */
+    char *data;
+    /** How many bytes there are, without the NUL behind them. */
+    size_t len;
+} gk_buf;
+
+/** An algorithm: one of the GK_ALG_ constants. Any other number is refused. */
+typedef int32_t gk_alg;
+
+/**
+ * Text that belongs to a handle: UTF-8 without a NUL at its end, valid until the handle is freed (or
+ * changed, where it can be). `data` is NULL if there is nothing; empty text is not NULL.
+ */
+typedef struct {
+    /** The first byte, or NULL. */
+    const char *data;
+    /** How many bytes there are. */
+    size_t len;
+} gk_str;
+
+/**
+ * A clock. Called from any thread that verifies or signs, from several at once; must not throw or jump
+ * out.
+ *
+ * @param user The pointer that the clock was registered with.
+ * @return Whole seconds since 1970-01-01T00:00:00Z.
+ */
+typedef uint64_t (*gk_clock_fn)(void *user);
+
+/**
+ * Releases the pointer that a callback was registered with. Called exactly once, from any thread, when
+ * no handle uses the callback any more.
+ *
+ * @param user The pointer that the callback was registered with.
+ */
+typedef void (*gk_release_fn)(void *user);
+
+/**
+ * A source of randomness. Called like a gk_clock_fn.
+ *
+ * @param user The pointer that the source was registered with.
+ * @param out Where to write unpredictable bytes.
+ * @param len How many.
+ * @return True if all of them were written; false fails the call with GK_STATUS_RANDOM_UNAVAILABLE.
+ */
+typedef bool (*gk_random_fn)(void *user, uint8_t *out, size_t len);
+
+/** The call succeeded. */
+#define GK_STATUS_OK 0
+
+/** A defect in gatekey itself; please report it. */
+#define GK_STATUS_INTERNAL 1
+
+/** An argument is out of range, NULL, not UTF-8 or of the wrong shape. */
+#define GK_STATUS_INVALID_ARGUMENT 2
+
+/** A policy, signer or verifier contradicts itself or is incomplete. */
+#define GK_STATUS_INVALID_CONFIGURATION 3
+
+/** This part of gatekey was not built into the library at hand. */
+#define GK_STATUS_UNSUPPORTED 4
+
+/** The operating system's random number generator failed. */
+#define GK_STATUS_RANDOM_UNAVAILABLE 5
+
+/** The token is not a JWS compact serialization of a JSON object (RFC 7515 section 7.1). */
+#define GK_STATUS_MALFORMED_TOKEN 100
+
+/** The signature or MAC does not match. Always wins over a claim error. */
+#define GK_STATUS_INVALID_SIGNATURE 101
+
+/** `exp` is now or in the past (RFC 7519 section 4.1.4). */
+#define GK_STATUS_EXPIRED 102
+
+/** `nbf` is in the future (RFC 7519 section 4.1.5). */
+#define GK_STATUS_NOT_YET_VALID 103
+
+/** `iss` is not the expected one, or is present and the policy says nothing about it. */
+#define GK_STATUS_INVALID_ISSUER 104
+
+/** `aud` names nobody expected, or is present and the policy says nothing about it. */
+#define GK_STATUS_INVALID_AUDIENCE 105
+
+/** The header's `typ` is not the expected one. */
+#define GK_STATUS_INVALID_TYPE 106
+
+/** `sub` is not the expected one. */
+#define GK_STATUS_INVALID_SUBJECT 107
+
+/** A claim the policy requires is absent. */
+#define GK_STATUS_MISSING_CLAIM 108
+
+/** A registered claim has the wrong JSON type or an impossible value. */
+#define GK_STATUS_INVALID_CLAIM 109
+
+/** The algorithm is not one that gatekey implements; `none` is not an algorithm. */
+#define GK_STATUS_UNSUPPORTED_ALGORITHM 110
+
+/** The header's `alg` is not the one the key is bound to. */
+#define GK_STATUS_INVALID_ALGORITHM 111
+
+/** The header lists an extension in `crit` that gatekey does not understand. */
+#define GK_STATUS_UNSUPPORTED_CRITICAL 112
+
+/** No key of the set fits the token's `kid` and `alg`. */
+#define GK_STATUS_KEY_NOT_FOUND 113
+
+/** Several keys fit and the policy does not allow trying them. */
+#define GK_STATUS_AMBIGUOUS_KEY 114
+
+/** The token or one of its parts is longer than the policy allows. */
+#define GK_STATUS_TOKEN_TOO_LARGE 115
+
+/** `iat` is in the future (beyond the leeway). */
+#define GK_STATUS_ISSUED_IN_FUTURE 116
+
+/** `iat` is longer ago than the policy's maximal age. */
+#define GK_STATUS_TOO_OLD 117
+
+/** The key cannot be parsed or its parts do not form a key. */
+#define GK_STATUS_INVALID_KEY 200
+
+/** The key is too weak: RSA under 2048 bits, a short secret, a ROCA modulus. */
+#define GK_STATUS_WEAK_KEY 201
+
+/** The key type or curve is not one that gatekey implements. */
+#define GK_STATUS_UNSUPPORTED_KEY 202
+
+/** The private part does not belong to the public part. */
+#define GK_STATUS_KEY_PAIR_MISMATCH 203
+
+/** `use`, `key_ops` or `alg` of the key forbids what is asked, or a public key is asked to sign. */
+#define GK_STATUS_KEY_USAGE 204
+
+/** An HMAC secret that is really a PEM, DER, SSH or JWK key in some disguise. */
+#define GK_STATUS_SECRET_LOOKS_LIKE_KEY 205
+
+/** A key set mixes symmetric and asymmetric keys. */
+#define GK_STATUS_MIXED_KEY_SET 206
+
+/** The algorithm cannot be told from the key alone (RSA, symmetric). */
+#define GK_STATUS_ALGORITHM_REQUIRED 207
+
+/** Where a function says that it may be given: the key or the JWK itself says which algorithm. */
+#define GK_ALG_ANY 0
+
+/** HMAC with SHA-256 (RFC 7518 section 3.2). */
+#define GK_ALG_HS256 1
+
+/** HMAC with SHA-384. */
+#define GK_ALG_HS384 2
+
+/** HMAC with SHA-512. */
+#define GK_ALG_HS512 3
+
+/** RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3). */
+#define GK_ALG_RS256 4
+
+/** RSASSA-PKCS1-v1_5 with SHA-384. */
+#define GK_ALG_RS384 5
+
+/** RSASSA-PKCS1-v1_5 with SHA-512. */
+#define GK_ALG_RS512 6
+
+/** RSASSA-PSS with SHA-256 (RFC 7518 section 3.5). */
+#define GK_ALG_PS256 7
+
+/** RSASSA-PSS with SHA-384. */
+#define GK_ALG_PS384 8
+
+/** RSASSA-PSS with SHA-512. */
+#define GK_ALG_PS512 9
+
+/** ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4). */
+#define GK_ALG_ES256 10
+
+/** ECDSA on P-384 with SHA-384. */
+#define GK_ALG_ES384 11
+
+/** ECDSA on P-521 with SHA-512. */
+#define GK_ALG_ES512 12
+
+/** ECDSA on secp256k1 with SHA-256 (RFC 8812 section 3.2). */
+#define GK_ALG_ES256K 13
+
+/** Ed25519 under its older name, EdDSA (RFC 8037 section 3.1). */
+#define GK_ALG_EDDSA 14
+
+/** Ed25519 under its own name (RFC 9864 section 2.2). A token of either name fits a key of either. */
+#define GK_ALG_ED25519 15
+
+/** ML-DSA-44 (RFC 9964). */
+#define GK_ALG_ML_DSA_44 16
+
+/** ML-DSA-65 (RFC 9964). */
+#define GK_ALG_ML_DSA_65 17
+
+/** ML-DSA-87 (RFC 9964). */
+#define GK_ALG_ML_DSA_87 18
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The ABI version of the library that is linked in.
+ *
+ * @return The library's GK_ABI_VERSION. A program built against another number must not go on.
+ */
+uint32_t gk_abi_version(void);
+
+/**
+ * The version of the library that is linked in.
+ *
+ * @return Text such as "0.1.0", NUL-terminated, valid for ever.
+ */
+const char *gk_version(void);
+
+/**
+ * The name of a status, the same in every language.
+ *
+ * @param status A status.
+ * @return A name such as "InvalidSignature", NUL-terminated, valid for ever; "Ok" for GK_STATUS_OK and
+ * "Unknown" for a number that this library does not know.
+ */
+const char *gk_status_name(gk_status status);
+
+/**
+ * One sentence that says what a status means, whatever the call.
+ *
+ * @param status A status.
+ * @return The sentence, NUL-terminated, valid for ever. Never NULL.
+ */
+const char *gk_status_summary(gk_status status);
+
+/**
+ * Whether what the caller of your API presented was refused: answer 401 (RFC 6750 section 3).
+ *
+ * @param status A status.
+ * @return True for the 100s.
+ */
+bool gk_status_is_rejected(gk_status status);
+
+/**
+ * Whether your program made the mistake (an argument, the configuration, a key): answer 500 and fix
+ * the program.
+ *
+ * @param status A status.
+ * @return True for 2 to 4 and the 200s.
+ */
+bool gk_status_is_misuse(gk_status status);
+
+/**
+ * Whether something the library depends on is out of reach: answer 503 and try again later.
+ *
+ * @param status A status.
+ * @return True for GK_STATUS_RANDOM_UNAVAILABLE.
+ */
+bool gk_status_is_unavailable(gk_status status);
+
+/**
+ * The name of the claim that the error is about, where it is about one: which one was missing, or
+ * had the wrong type.
+ *
+ * @param err An error that a call has written; NULL is fine.
+ * @return The name, NUL-terminated, cut after 50 bytes, valid as long as `*err` is not changed; empty
+ * if the error is not about a claim. Never NULL.
+ */
+const char *gk_error_claim(const gk_error *err);
+
+/**
+ * Wipes and frees what a gk_buf holds and leaves {NULL, 0}.
+ *
+ * @param buf A buffer that a call of this library has filled, or {NULL, 0}; NULL is fine.
+ */
+void gk_buf_free(gk_buf *buf);
+
+/**
+ * The name of an algorithm as it stands in `alg`.
+ *
+ * @param alg A GK_ALG_ constant.
+ * @return The name, such as "ES256", NUL-terminated, valid for ever; "" for any other number.
+ */
+const char *gk_alg_name(gk_alg alg);
+
+/**
+ * The algorithm of this name.
+ *
+ * @param name A name as it stands in `alg`, compared byte by byte; borrowed for the call.
+ * @param name_len Its length in bytes.
+ * @param alg Receives the number; GK_ALG_ANY if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED_ALGORITHM for a name that is not implemented, `none`
+ * included.
+ */
+GK_NODISCARD
+gk_status gk_alg_from_name(const char *name,
+                           size_t name_len,
+                           gk_alg *alg,
+                           gk_error *err);
+
+/**
+ * Whether the algorithm is an HMAC, whose key both signs and verifies and must be kept secret.
+ *
+ * @param alg A GK_ALG_ constant.
+ * @return True for GK_ALG_HS256, GK_ALG_HS384 and GK_ALG_HS512; false for any other number.
+ */
+bool gk_alg_is_symmetric(gk_alg alg);
+
+/**
+ * Makes a new private key: RSA of 2048 bits, or a secret as long as the hash.
+ *
+ * @param alg A GK_ALG_ constant.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_RANDOM_UNAVAILABLE.
+ */
+GK_NODISCARD gk_status gk_key_generate(gk_alg alg, gk_key **key, gk_error *err);
+
+/**
+ * Makes a new private RSA key. This takes from a tenth of a second to many seconds.
+ *
+ * @param alg One of GK_ALG_RS256 to GK_ALG_PS512.
+ * @param bits The length of the modulus: 2048, 3072, 4096 or 8192.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT, GK_STATUS_WEAK_KEY or GK_STATUS_UNSUPPORTED_KEY
+ * for another algorithm or length.
+ */
+GK_NODISCARD gk_status gk_key_generate_rsa(gk_alg alg, size_t bits, gk_key **key, gk_error *err);
+
+/**
+ * Makes an HMAC key of a shared secret: random bytes, not a password and not the text of a key.
+ *
+ * @param secret The secret, at least as long as the hash (32, 48 or 64 bytes); copied.
+ * @param secret_len Its length in bytes.
+ * @param alg GK_ALG_HS256, GK_ALG_HS384 or GK_ALG_HS512.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_WEAK_KEY if the secret is too short; GK_STATUS_SECRET_LOOKS_LIKE_KEY
+ * if it is a PEM, DER, SSH or JWK key in any disguise; GK_STATUS_INVALID_ARGUMENT for another algorithm.
+ */
+GK_NODISCARD
+gk_status gk_key_from_secret(const uint8_t *secret,
+                             size_t secret_len,
+                             gk_alg alg,
+                             gk_key **key,
+                             gk_error *err);
+
+/**
+ * Reads a key from PEM: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate (whose validity is not
+ * checked; only its public key is used).
+ *
+ * @param pem The text, at most 64 KiB; borrowed for the call.
+ * @param pem_len Its length in bytes.
+ * @param alg The algorithm; GK_ALG_ANY where the key itself tells it, which an RSA key does not.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_KEY, GK_STATUS_WEAK_KEY, GK_STATUS_UNSUPPORTED_KEY,
+ * GK_STATUS_KEY_PAIR_MISMATCH, GK_STATUS_ALGORITHM_REQUIRED.
+ */
+GK_NODISCARD
+gk_status gk_key_from_pem(const char *pem,
+                          size_t pem_len,
+                          gk_alg alg,
+                          gk_key **key,
+                          gk_error *err);
+
+/**
+ * Reads a key from DER: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate.
+ *
+ * @param der The bytes, at most 64 KiB; borrowed for the call.
+ * @param der_len Their number.
+ * @param alg The algorithm; GK_ALG_ANY where the key itself tells it, which an RSA key does not.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_key_from_pem.
+ */
+GK_NODISCARD
+gk_status gk_key_from_der(const uint8_t *der,
+                          size_t der_len,
+                          gk_alg alg,
+                          gk_key **key,
+                          gk_error *err);
+
+/**
+ * Reads a key from a JSON Web Key (RFC 7517).
+ *
+ * @param json The JWK, at most 512 KiB; borrowed for the call.
+ * @param json_len Its length in bytes.
+ * @param alg The algorithm; GK_ALG_ANY where the JWK tells it by `alg` or by its curve.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_key_from_pem, and GK_STATUS_KEY_USAGE if `alg` contradicts the JWK's, or its `use` or
+ * `key_ops` contradict themselves.
+ */
+GK_NODISCARD
+gk_status gk_key_from_jwk(const char *json,
+                          size_t json_len,
+                          gk_alg alg,
+                          gk_key **key,
+                          gk_error *err);
+
+/**
+ * Shares a key.
+ *
+ * @param key The key; NULL is fine.
+ * @return Another handle to the same key, to be freed with gk_key_free; NULL for NULL.
+ */
+gk_key *gk_key_clone(const gk_key *key);
+
+/**
+ * Frees a handle; the key is wiped with the last one.
+ *
+ * @param key The handle, which must not be used again; NULL is fine.
+ */
+void gk_key_free(gk_key *key);
+
+/**
+ * The algorithm that the key is bound to.
+ *
+ * @param key The key.
+ * @return A GK_ALG_ constant; GK_ALG_ANY for NULL.
+ */
+gk_alg gk_key_alg(const gk_key *key);
+
+/**
+ * The key's identifier: the one it was given, or its thumbprint.
+ *
+ * @param key The key.
+ * @return 1 to 256 bytes, lent by the key; {NULL, 0} for NULL.
+ */
+gk_str gk_key_kid(const gk_key *key);
+
+/**
+ * Whether the key was given its identifier, by a JWK or by the caller.
+ *
+ * @param key The key.
+ * @return False if gk_key_kid is the thumbprint, and for NULL.
+ */
+bool gk_key_has_explicit_kid(const gk_key *key);
+
+/**
+ * The same key under another identifier.
+ *
+ * @param key The key, which stays as it is.
+ * @param kid The identifier, 1 to 256 bytes of UTF-8; copied.
+ * @param kid_len Its length in bytes.
+ * @param renamed Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the identifier is empty or too long.
+ */
+GK_NODISCARD
+gk_status gk_key_with_kid(const gk_key *key,
+                          const char *kid,
+                          size_t kid_len,
+                          gk_key **renamed,
+                          gk_error *err);
+
+/**
+ * Whether the key has a private part, or is a shared secret.
+ *
+ * @param key The key.
+ * @return False for NULL.
+ */
+bool gk_key_is_private(const gk_key *key);
+
+/**
+ * Whether the key is a shared secret (HMAC).
+ *
+ * @param key The key.
+ * @return False for NULL.
+ */
+bool gk_key_is_symmetric(const gk_key *key);
+
+/**
+ * The JWK's `use` (RFC 7517 section 4.2).
+ *
+ * @param key The key.
+ * @return Text lent by the key; {NULL, 0} if there is none, and for NULL.
+ */
+gk_str gk_key_use(const gk_key *key);
+
+/**
+ * Whether the key has what it takes to sign and its `use` and `key_ops` allow it.
+ *
+ * @param key The key.
+ * @return False for NULL.
+ */
+bool gk_key_may_sign(const gk_key *key);
+
+/**
+ * Whether the key's `use` and `key_ops` allow it to verify.
+ *
+ * @param key The key.
+ * @return False for NULL.
+ */
+bool gk_key_may_verify(const gk_key *key);
+
+/**
+ * The public part of a key, under the same identifier.
+ *
+ * @param key The key, which stays as it is.
+ * @param public_key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for an HMAC key, which has no public part.
+ */
+GK_NODISCARD gk_status gk_key_public(const gk_key *key, gk_key **public_key, gk_error *err);
+
+/**
+ * The SHA-256 thumbprint of the key's public part, or of the secret (RFC 7638), in base64url.
+ *
+ * @param key The key.
+ * @param thumbprint Receives 43 characters and a NUL; all NUL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_key_thumbprint(const gk_key *key,
+                            char (*thumbprint)[GK_THUMBPRINT_SIZE],
+                            gk_error *err);
+
+/**
+ * The thumbprint as a URI: "urn:ietf:params:oauth:jwk-thumbprint:sha-256:..." (RFC 9278).
+ *
+ * @param key The key.
+ * @param uri Receives 88 characters and a NUL; all NUL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_key_thumbprint_uri(const gk_key *key,
+                                char (*uri)[GK_THUMBPRINT_URI_SIZE],
+                                gk_error *err);
+
+/**
+ * The public part as a JSON Web Key.
+ *
+ * @param key The key.
+ * @param json Receives the JWK, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for an HMAC key.
+ */
+GK_NODISCARD gk_status gk_key_to_jwk(const gk_key *key, gk_buf *json, gk_error *err);
+
+/**
+ * The private key, or the secret, as a JSON Web Key. Keep it secret.
+ *
+ * @param key The key.
+ * @param json Receives the JWK, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a key without a private part.
+ */
+GK_NODISCARD gk_status gk_key_to_private_jwk(const gk_key *key, gk_buf *json, gk_error *err);
+
+/**
+ * The public part as PEM (SPKI, "PUBLIC KEY").
+ *
+ * @param key The key.
+ * @param pem Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for an HMAC key.
+ */
+GK_NODISCARD gk_status gk_key_to_pem(const gk_key *key, gk_buf *pem, gk_error *err);
+
+/**
+ * The private key as PEM (PKCS#8, "PRIVATE KEY"), not encrypted. Keep it secret.
+ *
+ * @param key The key.
+ * @param pem Receives the text, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a key without a private part and for an HMAC key.
+ */
+GK_NODISCARD gk_status gk_key_to_private_pem(const gk_key *key, gk_buf *pem, gk_error *err);
+
+/**
+ * Signs any bytes. For tokens use gk_signer_sign; this is for what stands in for a key store.
+ *
+ * @param key A key that may sign.
+ * @param message The bytes; borrowed for the call.
+ * @param message_len Their number.
+ * @param signature Receives the raw signature or MAC, to be freed with gk_buf_free; {NULL, 0} if the
+ * call fails. It may contain NUL bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a key that may not sign.
+ */
+GK_NODISCARD
+gk_status gk_key_sign(const gk_key *key,
+                      const uint8_t *message,
+                      size_t message_len,
+                      gk_buf *signature,
+                      gk_error *err);
+
+/**
+ * Verifies a raw signature or MAC of any bytes. For tokens use gk_verifier_verify.
+ *
+ * @param key A key that may verify.
+ * @param message The bytes; borrowed for the call.
+ * @param message_len Their number.
+ * @param signature The signature; borrowed for the call.
+ * @param signature_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK if the signature is valid; GK_STATUS_INVALID_SIGNATURE; GK_STATUS_KEY_USAGE.
+ */
+GK_NODISCARD
+gk_status gk_key_verify_signature(const gk_key *key,
+                                  const uint8_t *message,
+                                  size_t message_len,
+                                  const uint8_t *signature,
+                                  size_t signature_len,
+                                  gk_error *err);
+
+/**
+ * How long the signatures of this key are.
+ *
+ * @param key The key.
+ * @return A number of bytes; 0 for NULL.
+ */
+size_t gk_key_signature_len(const gk_key *key);
+
+/**
+ * Options that say nothing.
+ *
+ * @return The options, to be freed with gk_key_options_free.
+ */
+gk_key_options *gk_key_options_new(void);
+
+/**
+ * Copies options.
+ *
+ * @param options The options; NULL is fine.
+ * @return A copy, to be freed with gk_key_options_free; NULL for NULL.
+ */
+gk_key_options *gk_key_options_clone(const gk_key_options *options);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_key_options_free(gk_key_options *options);
+
+/**
+ * Names the algorithm.
+ *
+ * @param options The options.
+ * @param alg A GK_ALG_ constant.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_key_options_alg(gk_key_options *options, gk_alg alg, gk_error *err);
+
+/**
+ * Gives the key its identifier.
+ *
+ * @param options The options.
+ * @param kid The identifier, 1 to 256 bytes of UTF-8; copied. Checked when the key is read.
+ * @param kid_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_key_options_kid(gk_key_options *options,
+                             const char *kid,
+                             size_t kid_len,
+                             gk_error *err);
+
+/**
+ * DANGER: accepts HMAC secrets shorter than the hash, and RSA keys of 1024 bits or more, for tokens of
+ * legacy systems that cannot be changed. Such tokens can be forged by a determined attacker.
+ *
+ * @param options The options.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_key_options_danger_allow_weak(gk_key_options *options,
+                                           gk_error *err);
+
+/**
+ * Makes a new private key as gk_key_generate does.
+ *
+ * @param options The options, which must name the algorithm.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_key_generate, and GK_STATUS_ALGORITHM_REQUIRED.
+ */
+GK_NODISCARD
+gk_status gk_key_options_generate(const gk_key_options *options,
+                                  gk_key **key,
+                                  gk_error *err);
+
+/**
+ * Makes an HMAC key of a shared secret as gk_key_from_secret does.
+ *
+ * @param options The options, which must name the algorithm.
+ * @param secret The secret; copied.
+ * @param secret_len Its length in bytes.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_key_from_secret, and GK_STATUS_ALGORITHM_REQUIRED.
+ */
+GK_NODISCARD
+gk_status gk_key_options_from_secret(const gk_key_options *options,
+                                     const uint8_t *secret,
+                                     size_t secret_len,
+                                     gk_key **key,
+                                     gk_error *err);
+
+/**
+ * Reads a key from PEM as gk_key_from_pem does.
+ *
+ * @param options The options.
+ * @param pem The text, at most 64 KiB; borrowed for the call.
+ * @param pem_len Its length in bytes.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_key_from_pem.
+ */
+GK_NODISCARD
+gk_status gk_key_options_from_pem(const gk_key_options *options,
+                                  const char *pem,
+                                  size_t pem_len,
+                                  gk_key **key,
+                                  gk_error *err);
+
+/**
+ * Reads a key from DER as gk_key_from_der does.
+ *
+ * @param options The options.
+ * @param der The bytes, at most 64 KiB; borrowed for the call.
+ * @param der_len Their number.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_key_from_pem.
+ */
+GK_NODISCARD
+gk_status gk_key_options_from_der(const gk_key_options *options,
+                                  const uint8_t *der,
+                                  size_t der_len,
+                                  gk_key **key,
+                                  gk_error *err);
+
+/**
+ * Reads a key from a JSON Web Key as gk_key_from_jwk does.
+ *
+ * @param options The options.
+ * @param json The JWK, at most 512 KiB; borrowed for the call.
+ * @param json_len Its length in bytes.
+ * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_key_from_jwk.
+ */
+GK_NODISCARD
+gk_status gk_key_options_from_jwk(const gk_key_options *options,
+                                  const char *json,
+                                  size_t json_len,
+                                  gk_key **key,
+                                  gk_error *err);
+
+/**
+ * Makes a set of keys.
+ *
+ * @param keys The keys, which stay the caller's; the set shares them. None of them NULL.
+ * @param keys_len Their number.
+ * @param keyset Receives the set, to be freed with gk_keyset_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MIXED_KEY_SET if HMAC keys and others are mixed.
+ */
+GK_NODISCARD
+gk_status gk_keyset_new(const gk_key *const *keys,
+                        size_t keys_len,
+                        gk_keyset **keyset,
+                        gk_error *err);
+
+/**
+ * Reads a JWK Set (RFC 7517 section 5). Members that cannot be used are skipped and counted.
+ *
+ * @param json The JWK Set, at most 512 KiB and 100 keys; borrowed for the call.
+ * @param json_len Its length in bytes.
+ * @param default_rsa The algorithm of RSA members that name none; with GK_ALG_ANY they are skipped.
+ * @param keyset Receives the set, to be freed with gk_keyset_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK, even if every member was skipped; GK_STATUS_INVALID_KEY if the text is not a
+ * JWK Set; GK_STATUS_MIXED_KEY_SET.
+ */
+GK_NODISCARD
+gk_status gk_keyset_from_jwks(const char *json,
+                              size_t json_len,
+                              gk_alg default_rsa,
+                              gk_keyset **keyset,
+                              gk_error *err);
+
+/**
+ * Shares a set.
+ *
+ * @param keyset The set; NULL is fine.
+ * @return Another handle to the same set, to be freed with gk_keyset_free; NULL for NULL.
+ */
+gk_keyset *gk_keyset_clone(const gk_keyset *keyset);
+
+/**
+ * Frees a handle to a set.
+ *
+ * @param keyset The handle, which must not be used again; NULL is fine.
+ */
+void gk_keyset_free(gk_keyset *keyset);
+
+/**
+ * How many keys there are.
+ *
+ * @param keyset The set.
+ * @return Their number; 0 for NULL.
+ */
+size_t gk_keyset_len(const gk_keyset *keyset);
+
+/**
+ * How many members of the JWK Set were skipped.
+ *
+ * @param keyset The set.
+ * @return Their number; 0 for NULL.
+ */
+size_t gk_keyset_skipped(const gk_keyset *keyset);
+
+/**
+ * Why a member of the JWK Set was skipped.
+ *
+ * @param keyset The set.
+ * @param index Which of the skipped members, from 0.
+ * @return The status that reading this member alone would have had; GK_STATUS_OK for NULL and where
+ * there is none.
+ */
+gk_status gk_keyset_skipped_reason(const gk_keyset *keyset, size_t index);
+
+/**
+ * One key of the set, in the order in which they were given.
+ *
+ * @param keyset The set.
+ * @param index Which key, from 0.
+ * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there are not so many.
+ */
+GK_NODISCARD
+gk_status gk_keyset_at(const gk_keyset *keyset,
+                       size_t index,
+                       gk_key **key,
+                       gk_error *err);
+
+/**
+ * The key with this identifier; the first, if several have it.
+ *
+ * @param keyset The set.
+ * @param kid The identifier, compared byte by byte; borrowed for the call.
+ * @param kid_len Its length in bytes.
+ * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND.
+ */
+GK_NODISCARD
+gk_status gk_keyset_by_kid(const gk_keyset *keyset,
+                           const char *kid,
+                           size_t kid_len,
+                           gk_key **key,
+                           gk_error *err);
+
+/**
+ * The one key that a token with this `kid` and `alg` would be verified with.
+ *
+ * @param keyset The set.
+ * @param kid The token's `kid`, borrowed for the call; NULL for a token that has none.
+ * @param kid_len Its length in bytes.
+ * @param alg The token's algorithm, a GK_ALG_ constant.
+ * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_INVALID_ALGORITHM if the key of this `kid`
+ * has another algorithm; GK_STATUS_AMBIGUOUS_KEY if several keys fit.
+ */
+GK_NODISCARD
+gk_status gk_keyset_select(const gk_keyset *keyset,
+                           const char *kid,
+                           size_t kid_len,
+                           gk_alg alg,
+                           gk_key **key,
+                           gk_error *err);
+
+/**
+ * The public parts of all keys as a JWK Set, to be published.
+ *
+ * @param keyset The set.
+ * @param json Receives the JWK Set, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a set of HMAC keys.
+ */
+GK_NODISCARD gk_status gk_keyset_to_jwks(const gk_keyset *keyset, gk_buf *json, gk_error *err);
+
+/**
+ * All keys as a JWK Set, private parts and secrets included. Keep it secret.
+ *
+ * @param keyset The set.
+ * @param json Receives the JWK Set, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if a key has no private part.
+ */
+GK_NODISCARD
+gk_status gk_keyset_to_private_jwks(const gk_keyset *keyset,
+                                    gk_buf *json,
+                                    gk_error *err);
+
+/**
+ * No claims yet.
+ *
+ * @return The claims, to be freed with gk_claims_free.
+ */
+gk_claims *gk_claims_new(void);
+
+/**
+ * Takes the claims of a JSON object; values keep their exact text.
+ *
+ * @param json One JSON object; copied.
+ * @param json_len Its length in bytes.
+ * @param claims Receives the claims, to be freed with gk_claims_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON;
+ * GK_STATUS_INVALID_CLAIM if a registered claim has the wrong type.
+ */
+GK_NODISCARD
+gk_status gk_claims_from_json(const char *json,
+                              size_t json_len,
+                              gk_claims **claims,
+                              gk_error *err);
+
+/**
+ * Copies claims.
+ *
+ * @param claims The claims; NULL is fine.
+ * @return A copy, to be freed with gk_claims_free; NULL for NULL.
+ */
+gk_claims *gk_claims_clone(const gk_claims *claims);
+
+/**
+ * Frees claims.
+ *
+ * @param claims The claims, which must not be used again; NULL is fine.
+ */
+void gk_claims_free(gk_claims *claims);
+
+/**
+ * Sets `iss`: who issues the token (RFC 7519 section 4.1.1).
+ *
+ * @param claims The claims.
+ * @param issuer The issuer, UTF-8; copied.
+ * @param issuer_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_claims_issuer(gk_claims *claims,
+                           const char *issuer,
+                           size_t issuer_len,
+                           gk_error *err);
+
+/**
+ * Sets `sub`: whom the token is about (RFC 7519 section 4.1.2).
+ *
+ * @param claims The claims.
+ * @param subject The subject, UTF-8; copied.
+ * @param subject_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_claims_subject(gk_claims *claims,
+                            const char *subject,
+                            size_t subject_len,
+                            gk_error *err);
+
+/**
+ * Adds to `aud`: for whom the token is; several calls make a list (RFC 7519 section 4.1.3).
+ *
+ * @param claims The claims.
+ * @param audience The audience, UTF-8; copied.
+ * @param audience_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_claims_audience(gk_claims *claims,
+                             const char *audience,
+                             size_t audience_len,
+                             gk_error *err);
+
+/**
+ * Sets `jti`: the token's own identifier (RFC 7519 section 4.1.7). A signer makes a random one otherwise.
+ *
+ * @param claims The claims.
+ * @param id The identifier, UTF-8; copied.
+ * @param id_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_claims_token_id(gk_claims *claims,
+                             const char *id,
+                             size_t id_len,
+                             gk_error *err);
+
+/**
+ * Sets `exp`: when the token expires (RFC 7519 section 4.1.4).
+ *
+ * @param claims The claims.
+ * @param seconds Seconds since 1970-01-01T00:00:00Z.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_claims_expires_at(gk_claims *claims, int64_t seconds, gk_error *err);
+
+/**
+ * Sets `nbf`: from when on it is valid (RFC 7519 section 4.1.5).
+ *
+ * @param claims The claims.
+ * @param seconds Seconds since 1970-01-01T00:00:00Z.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_claims_not_before(gk_claims *claims, int64_t seconds, gk_error *err);
+
+/**
+ * Sets `iat`: when it was issued (RFC 7519 section 4.1.6).
+ *
+ * @param claims The claims.
+ * @param seconds Seconds since 1970-01-01T00:00:00Z.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_claims_issued_at(gk_claims *claims, int64_t seconds, gk_error *err);
+
+/**
+ * Sets a string claim of any name.
+ *
+ * @param claims The claims.
+ * @param name The claim's name, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param value The value, UTF-8; copied.
+ * @param value_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_claims_claim_str(gk_claims *claims,
+                              const char *name,
+                              size_t name_len,
+                              const char *value,
+                              size_t value_len,
+                              gk_error *err);
+
+/**
+ * Sets an integer claim of any name.
+ *
+ * @param claims The claims.
+ * @param name The claim's name, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param value The value.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_claims_claim_i64(gk_claims *claims,
+                              const char *name,
+                              size_t name_len,
+                              int64_t value,
+                              gk_error *err);
+
+/**
+ * Sets a boolean claim of any name.
+ *
+ * @param claims The claims.
+ * @param name The claim's name, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param value The value.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_claims_claim_bool(gk_claims *claims,
+                               const char *name,
+                               size_t name_len,
+                               bool value,
+                               gk_error *err);
+
+/**
+ * Sets a claim of any name and kind.
+ *
+ * @param claims The claims.
+ * @param name The claim's name, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param json The value as JSON text, kept exactly; copied.
+ * @param json_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON.
+ */
+GK_NODISCARD
+gk_status gk_claims_claim_json(gk_claims *claims,
+                               const char *name,
+                               size_t name_len,
+                               const char *json,
+                               size_t json_len,
+                               gk_error *err);
+
+/**
+ * The claims as one JSON object.
+ *
+ * @param claims The claims.
+ * @param json Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_claims_to_json(const gk_claims *claims, gk_buf *json, gk_error *err);
+
+/**
+ * Begins a signer: tokens of 15 minutes with `typ` JWT, the key's `kid` and a random `jti`.
+ *
+ * @param key The key, which is shared. A public key makes a signer that can only prepare tokens.
+ * @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_new(const gk_key *key,
+                                gk_signer_builder **builder,
+                                gk_error *err);
+
+/**
+ * Copies a builder.
+ *
+ * @param builder The builder; NULL is fine.
+ * @return A copy, to be freed with gk_signer_builder_free; NULL for NULL.
+ */
+gk_signer_builder *gk_signer_builder_clone(const gk_signer_builder *builder);
+
+/**
+ * Frees a builder; signers made with it are not affected.
+ *
+ * @param builder The builder, which must not be used again; NULL is fine.
+ */
+void gk_signer_builder_free(gk_signer_builder *builder);
+
+/**
+ * Every token says this `iss` (RFC 7519 section 4.1.1).
+ *
+ * @param builder The builder.
+ * @param issuer The issuer, not empty, UTF-8; copied.
+ * @param issuer_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_issuer(gk_signer_builder *builder,
+                                   const char *issuer,
+                                   size_t issuer_len,
+                                   gk_error *err);
+
+/**
+ * Every token says this `aud`; several calls make a list (RFC 7519 section 4.1.3).
+ *
+ * @param builder The builder.
+ * @param audience The audience, not empty, UTF-8; copied.
+ * @param audience_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_audience(gk_signer_builder *builder,
+                                     const char *audience,
+                                     size_t audience_len,
+                                     gk_error *err);
+
+/**
+ * Sets how long tokens live.
+ *
+ * @param builder The builder.
+ * @param seconds The time to live in seconds, at least 1 and less than a hundred years; 900 unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_ttl(gk_signer_builder *builder,
+                                uint64_t seconds,
+                                gk_error *err);
+
+/**
+ * Sets no `exp`: the claims must bring their own.
+ *
+ * @param builder The builder.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_signer_builder_no_ttl(gk_signer_builder *builder, gk_error *err);
+
+/**
+ * Sets the header's `typ` (RFC 8725 section 3.11).
+ *
+ * @param builder The builder.
+ * @param typ The media type, not empty, UTF-8; copied.
+ * @param typ_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_typ(gk_signer_builder *builder,
+                                const char *typ,
+                                size_t typ_len,
+                                gk_error *err);
+
+/**
+ * Leaves `typ` out of the header.
+ *
+ * @param builder The builder.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_signer_builder_no_typ(gk_signer_builder *builder, gk_error *err);
+
+/**
+ * Sets whether the header names the key's `kid`.
+ *
+ * @param builder The builder.
+ * @param named True unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_signer_builder_kid(gk_signer_builder *builder, bool named, gk_error *err);
+
+/**
+ * Sets whether a token without `jti` gets a random one of 128 bits.
+ *
+ * @param builder The builder.
+ * @param made True unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_token_ids(gk_signer_builder *builder,
+                                      bool made,
+                                      gk_error *err);
+
+/**
+ * Allows tokens without `exp`, which live for ever; only together with gk_signer_builder_no_ttl.
+ *
+ * @param builder The builder.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_allow_missing_exp(gk_signer_builder *builder,
+                                              gk_error *err);
+
+/**
+ * Reads the time from this function instead of the system's clock.
+ *
+ * @param builder The builder.
+ * @param now The clock.
+ * @param user Handed to `now`; may be NULL.
+ * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL. Not
+ * called if this call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_clock(gk_signer_builder *builder,
+                                  gk_clock_fn now,
+                                  void *user,
+                                  gk_release_fn release,
+                                  gk_error *err);
+
+/**
+ * Draws token identifiers from this function instead of the system's generator.
+ *
+ * @param builder The builder.
+ * @param fill The source.
+ * @param user Handed to `fill`; may be NULL.
+ * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL. Not
+ * called if this call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_random(gk_signer_builder *builder,
+                                   gk_random_fn fill,
+                                   void *user,
+                                   gk_release_fn release,
+                                   gk_error *err);
+
+/**
+ * Makes the signer; the builder stays as it is.
+ *
+ * @param builder The builder.
+ * @param signer Receives the signer, to be freed with gk_signer_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or a time
+ * to live that is out of range or contradicts gk_signer_builder_allow_missing_exp; GK_STATUS_KEY_USAGE
+ * for a private key that may not sign.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_build(const gk_signer_builder *builder,
+                                  gk_signer **signer,
+                                  gk_error *err);
+
+/**
+ * Shares a signer.
+ *
+ * @param signer The signer; NULL is fine.
+ * @return Another handle to the same signer, to be freed with gk_signer_free; NULL for NULL.
+ */
+gk_signer *gk_signer_clone(const gk_signer *signer);
+
+/**
+ * Frees a handle to a signer.
+ *
+ * @param signer The handle, which must not be used again; NULL is fine.
+ */
+void gk_signer_free(gk_signer *signer);
+
+/**
+ * The key that signs.
+ *
+ * @param signer The signer.
+ * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_signer_key(const gk_signer *signer, gk_key **key, gk_error *err);
+
+/**
+ * Signs claims. The signer adds `iss`, `aud`, `iat`, `exp` and `jti` where the claims lack them.
+ *
+ * @param signer The signer.
+ * @param claims The claims, which stay as they are.
+ * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an `iss` or
+ * `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a time to live;
+ * GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE.
+ */
+GK_NODISCARD
+gk_status gk_signer_sign(const gk_signer *signer,
+                         const gk_claims *claims,
+                         gk_buf *token,
+                         gk_error *err);
+
+/**
+ * Signs the claims of a JSON object; what it says keeps its exact text.
+ *
+ * @param signer The signer.
+ * @param json One JSON object, at most 1 MiB; borrowed for the call. Never paste text from outside into
+ * it: use gk_claims.
+ * @param json_len Its length in bytes.
+ * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_signer_sign; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON.
+ */
+GK_NODISCARD
+gk_status gk_signer_sign_json(const gk_signer *signer,
+                              const char *json,
+                              size_t json_len,
+                              gk_buf *token,
+                              gk_error *err);
+
+/**
+ * The first of two steps, for a key that another machine holds: what is to be signed.
+ *
+ * @param signer The signer, whose key may be public.
+ * @param claims The claims, which stay as they are.
+ * @param prepared Receives the token without its signature, to be freed with gk_unsigned_free; NULL if
+ * the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_signer_sign, without GK_STATUS_KEY_USAGE.
+ */
+GK_NODISCARD
+gk_status gk_signer_prepare(const gk_signer *signer,
+                            const gk_claims *claims,
+                            gk_unsigned **prepared,
+                            gk_error *err);
+
+/**
+ * gk_signer_prepare for the claims of a JSON object.
+ *
+ * @param signer The signer, whose key may be public.
+ * @param json One JSON object, at most 1 MiB; borrowed for the call.
+ * @param json_len Its length in bytes.
+ * @param prepared Receives the token without its signature, to be freed with gk_unsigned_free; NULL if
+ * the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_signer_sign_json, without GK_STATUS_KEY_USAGE.
+ */
+GK_NODISCARD
+gk_status gk_signer_prepare_json(const gk_signer *signer,
+                                 const char *json,
+                                 size_t json_len,
+                                 gk_unsigned **prepared,
+                                 gk_error *err);
+
+/**
+ * What the signature is computed over (RFC 7515 section 5.1).
+ *
+ * @param prepared The token without its signature.
+ * @return ASCII text lent by the handle; {NULL, 0} for NULL.
+ */
+gk_str gk_unsigned_signing_input(const gk_unsigned *prepared);
+
+/**
+ * The second of two steps: adds the signature, once the key has verified it.
+ *
+ * @param prepared The token without its signature, which stays as it is.
+ * @param signature The signature in its JWS form (RFC 7518 section 3; ECDSA is r and s side by side, not
+ * DER); borrowed for the call.
+ * @param signature_len Its length in bytes.
+ * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_SIGNATURE.
+ */
+GK_NODISCARD
+gk_status gk_unsigned_attach(const gk_unsigned *prepared,
+                             const uint8_t *signature,
+                             size_t signature_len,
+                             gk_buf *token,
+                             gk_error *err);
+
+/**
+ * Frees a token without its signature.
+ *
+ * @param prepared The handle, which must not be used again; NULL is fine.
+ */
+void gk_unsigned_free(gk_unsigned *prepared);
+
+/**
+ * A policy that says nothing: no issuer, no audience, no leeway, tokens of at most 16 KiB.
+ *
+ * @return The policy, to be freed with gk_policy_free.
+ */
+gk_policy *gk_policy_new(void);
+
+/**
+ * Copies a policy.
+ *
+ * @param policy The policy; NULL is fine.
+ * @return A copy, to be freed with gk_policy_free; NULL for NULL.
+ */
+gk_policy *gk_policy_clone(const gk_policy *policy);
+
+/**
+ * Frees a policy; verifiers made with it are not affected.
+ *
+ * @param policy The policy, which must not be used again; NULL is fine.
+ */
+void gk_policy_free(gk_policy *policy);
+
+/**
+ * Demands that `iss` is this, or one of the values of several calls (RFC 7519 section 4.1.1).
+ *
+ * @param policy The policy.
+ * @param issuer The issuer, not empty, UTF-8; copied.
+ * @param issuer_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_policy_expect_issuer(gk_policy *policy,
+                                  const char *issuer,
+                                  size_t issuer_len,
+                                  gk_error *err);
+
+/**
+ * Accepts any `iss` and none.
+ *
+ * @param policy The policy.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_policy_ignore_issuer(gk_policy *policy, gk_error *err);
+
+/**
+ * Demands that `aud` names this, or one of the values of several calls (RFC 7519 section 4.1.3).
+ *
+ * @param policy The policy.
+ * @param audience The audience, not empty, UTF-8; copied.
+ * @param audience_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_policy_expect_audience(gk_policy *policy,
+                                    const char *audience,
+                                    size_t audience_len,
+                                    gk_error *err);
+
+/**
+ * Accepts any `aud` and none.
+ *
+ * @param policy The policy.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_policy_ignore_audience(gk_policy *policy, gk_error *err);
+
+/**
+ * Demands that the header's `typ` is this, or one of the values of several calls; letter case and a
+ * leading `application/` do not matter (RFC 8725 section 3.11).
+ *
+ * @param policy The policy.
+ * @param typ The media type, not empty, UTF-8; copied.
+ * @param typ_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_policy_expect_type(gk_policy *policy,
+                                const char *typ,
+                                size_t typ_len,
+                                gk_error *err);
+
+/**
+ * Accepts any `typ` and none.
+ *
+ * @param policy The policy.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_policy_ignore_type(gk_policy *policy, gk_error *err);
+
+/**
+ * Demands that `sub` is this (RFC 7519 section 4.1.2).
+ *
+ * @param policy The policy.
+ * @param subject The subject, not empty, UTF-8; copied.
+ * @param subject_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_policy_expect_subject(gk_policy *policy,
+                                   const char *subject,
+                                   size_t subject_len,
+                                   gk_error *err);
+
+/**
+ * Demands that a claim of this name is there; at most 32 names.
+ *
+ * @param policy The policy.
+ * @param name The name, not empty, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_policy_require_claim(gk_policy *policy,
+                                  const char *name,
+                                  size_t name_len,
+                                  gk_error *err);
+
+/**
+ * Refuses a token that was issued longer ago than this; `iat` is then required.
+ *
+ * @param policy The policy.
+ * @param seconds The age in seconds, at least 1.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_policy_max_age(gk_policy *policy, uint64_t seconds, gk_error *err);
+
+/**
+ * Forgives clocks that disagree by up to this much.
+ *
+ * @param policy The policy.
+ * @param seconds The leeway in seconds, at most 600; 0 unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_policy_leeway(gk_policy *policy, uint64_t seconds, gk_error *err);
+
+/**
+ * Accepts a token without `exp`. One that has it is still checked.
+ *
+ * @param policy The policy.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_policy_allow_missing_exp(gk_policy *policy, gk_error *err);
+
+/**
+ * Uses only keys of these algorithms (RFC 8725 section 3.1); those of the keys unless set.
+ *
+ * @param policy The policy.
+ * @param algs GK_ALG_ constants; copied.
+ * @param algs_len How many, at least 1.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_policy_algorithms(gk_policy *policy,
+                               const gk_alg *algs,
+                               size_t algs_len,
+                               gk_error *err);
+
+/**
+ * Sets the longest token that is looked at.
+ *
+ * @param policy The policy.
+ * @param bytes The length in bytes, 1 to 1048576; 16384 unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_policy_max_token_bytes(gk_policy *policy, size_t bytes, gk_error *err);
+
+/**
+ * Sets the longest header that is looked at.
+ *
+ * @param policy The policy.
+ * @param bytes The length in bytes once decoded, at least 1; 4096 unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_policy_max_header_bytes(gk_policy *policy, size_t bytes, gk_error *err);
+
+/**
+ * Reads the time from this function instead of the system's clock.
+ *
+ * @param policy The policy.
+ * @param now The clock.
+ * @param user Handed to `now`; may be NULL.
+ * @param release Releases `user` when neither the policy nor any copy or verifier of it is left; may be NULL. Not
+ * called if this call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_policy_clock(gk_policy *policy,
+                          gk_clock_fn now,
+                          void *user,
+                          gk_release_fn release,
+                          gk_error *err);
+
+/**
+ * Tries up to four keys on a token without `kid`, where several have its algorithm.
+ *
+ * @param policy The policy.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_policy_try_keys_without_kid(gk_policy *policy, gk_error *err);
+
+/**
+ * Makes a verifier that trusts the keys of a set. A token's `kid` must name one of them; a token
+ * without `kid` needs exactly one key of its algorithm.
+ *
+ * @param keyset The keys, which are shared.
+ * @param policy The policy, which is copied.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if no key can be used or the policy contradicts
+ * itself.
+ */
+GK_NODISCARD
+gk_status gk_verifier_new(const gk_keyset *keyset,
+                          const gk_policy *policy,
+                          gk_verifier **verifier,
+                          gk_error *err);
+
+/**
+ * Makes a verifier that trusts one key. A token's `kid` must be the key's, if the key was given one;
+ * a key known only by its thumbprint takes any.
+ *
+ * @param key The key, which is shared.
+ * @param policy The policy, which is copied.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_verifier_new.
+ */
+GK_NODISCARD
+gk_status gk_verifier_with_key(const gk_key *key,
+                               const gk_policy *policy,
+                               gk_verifier **verifier,
+                               gk_error *err);
+
+/**
+ * Makes a verifier for several issuers. The token's `iss` selects the rule; a key never verifies
+ * another issuer's token (RFC 8725 section 3.8).
+ *
+ * @param rules The rules, which are copied. None of them NULL.
+ * @param rules_len Their number, at least 1.
+ * @param policy What holds for all of them; it says nothing about the issuer. It is copied.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no rule, an issuer has two rules, no
+ * key of a rule can be used, or the policy contradicts itself or names an issuer.
+ */
+GK_NODISCARD
+gk_status gk_verifier_for_issuers(const gk_issuer_rule *const *rules,
+                                  size_t rules_len,
+                                  const gk_policy *policy,
+                                  gk_verifier **verifier,
+                                  gk_error *err);
+
+/**
+ * Shares a verifier.
+ *
+ * @param verifier The verifier; NULL is fine.
+ * @return Another handle to the same verifier, to be freed with gk_verifier_free; NULL for NULL.
+ */
+gk_verifier *gk_verifier_clone(const gk_verifier *verifier);
+
+/**
+ * Frees a handle to a verifier; what it has verified is not affected.
+ *
+ * @param verifier The handle, which must not be used again; NULL is fine.
+ */
+void gk_verifier_free(gk_verifier *verifier);
+
+/**
+ * Verifies a token: size, structure, header, key, signature, claims, in this order; the first failure
+ * is the answer. A refusal allocates nothing.
+ *
+ * @param verifier The verifier.
+ * @param token A JWS compact serialization (RFC 7515 section 7.1), without surrounding space; borrowed
+ * for the call.
+ * @param token_len Its length in bytes.
+ * @param verified Receives the claims, to be freed with gk_verified_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK only if the token is good; one of the 100s if it is not.
+ * GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims.
+ */
+GK_NODISCARD
+gk_status gk_verifier_verify(const gk_verifier *verifier,
+                             const char *token,
+                             size_t token_len,
+                             gk_verified **verified,
+                             gk_error *err);
+
+/**
+ * Whether every key is symmetric, so that a verification takes about a microsecond.
+ *
+ * @param verifier The verifier.
+ * @return False for NULL.
+ */
+bool gk_verifier_is_symmetric(const gk_verifier *verifier);
+
+/**
+ * Makes the rule of one issuer.
+ *
+ * @param issuer Its `iss`, not empty, UTF-8; copied.
+ * @param issuer_len Its length in bytes.
+ * @param keyset Its keys, which are shared.
+ * @param rule Receives the rule, to be freed with gk_issuer_rule_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_issuer_rule_new(const char *issuer,
+                             size_t issuer_len,
+                             const gk_keyset *keyset,
+                             gk_issuer_rule **rule,
+                             gk_error *err);
+
+/**
+ * Copies a rule.
+ *
+ * @param rule The rule; NULL is fine.
+ * @return A copy, to be freed with gk_issuer_rule_free; NULL for NULL.
+ */
+gk_issuer_rule *gk_issuer_rule_clone(const gk_issuer_rule *rule);
+
+/**
+ * Frees a rule; verifiers made with it are not affected.
+ *
+ * @param rule The rule, which must not be used again; NULL is fine.
+ */
+void gk_issuer_rule_free(gk_issuer_rule *rule);
+
+/**
+ * Demands this `aud` of the issuer's tokens, or one of several calls; what the policy says unless set.
+ *
+ * @param rule The rule.
+ * @param audience The audience, not empty, UTF-8; copied.
+ * @param audience_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_issuer_rule_expect_audience(gk_issuer_rule *rule,
+                                         const char *audience,
+                                         size_t audience_len,
+                                         gk_error *err);
+
+/**
+ * Uses only the issuer's keys of these algorithms; what the policy says unless set.
+ *
+ * @param rule The rule.
+ * @param algs GK_ALG_ constants; copied.
+ * @param algs_len How many, at least 1.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_issuer_rule_algorithms(gk_issuer_rule *rule,
+                                    const gk_alg *algs,
+                                    size_t algs_len,
+                                    gk_error *err);
+
+/**
+ * Copies what was verified.
+ *
+ * @param verified The claims; NULL is fine.
+ * @return A copy, to be freed with gk_verified_free; NULL for NULL.
+ */
+gk_verified *gk_verified_clone(const gk_verified *verified);
+
+/**
+ * Frees what was verified, and all text it has lent.
+ *
+ * @param verified The handle, which must not be used again; NULL is fine.
+ */
+void gk_verified_free(gk_verified *verified);
+
+/**
+ * All claims, exactly as they were signed: the text of one JSON object. Nothing is copied.
+ *
+ * @param verified The claims.
+ * @return Text lent by the handle; {NULL, 0} for NULL.
+ */
+gk_str gk_verified_claims_json(const gk_verified *verified);
+
+/**
+ * The protected header: the text of one JSON object.
+ *
+ * @param verified The claims.
+ * @param json Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_verified_header_json(const gk_verified *verified,
+                                  gk_buf *json,
+                                  gk_error *err);
+
+/**
+ * The algorithm of the key that verified the token.
+ *
+ * @param verified The claims.
+ * @return A GK_ALG_ constant; GK_ALG_ANY for NULL.
+ */
+gk_alg gk_verified_alg(const gk_verified *verified);
+
+/**
+ * The `kid` of the key that verified the token.
+ *
+ * @param verified The claims.
+ * @return Text lent by the handle; {NULL, 0} for NULL.
+ */
+gk_str gk_verified_key_id(const gk_verified *verified);
+
+/**
+ * `iss`, who issued the token (RFC 7519 section 4.1.1).
+ *
+ * @param verified The claims.
+ * @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
+ */
+gk_str gk_verified_issuer(const gk_verified *verified);
+
+/**
+ * `sub`, whom the token is about (RFC 7519 section 4.1.2).
+ *
+ * @param verified The claims.
+ * @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
+ */
+gk_str gk_verified_subject(const gk_verified *verified);
+
+/**
+ * `jti`, the token's own identifier (RFC 7519 section 4.1.7).
+ *
+ * @param verified The claims.
+ * @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
+ */
+gk_str gk_verified_token_id(const gk_verified *verified);
+
+/**
+ * How many values `aud` has (RFC 7519 section 4.1.3).
+ *
+ * @param verified The claims.
+ * @return Their number; 0 if the token has none, and for NULL.
+ */
+size_t gk_verified_audience_len(const gk_verified *verified);
+
+/**
+ * One value of `aud`.
+ *
+ * @param verified The claims.
+ * @param index Which value, from 0.
+ * @return Text lent by the handle; {NULL, 0} if there are not so many, and for NULL.
+ */
+gk_str gk_verified_audience_at(const gk_verified *verified, size_t index);
+
+/**
+ * `exp`, when the token expires (RFC 7519 section 4.1.4).
+ *
+ * @param verified The claims.
+ * @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are none.
+ * May be NULL.
+ * @return Whether the token has it; false for NULL.
+ */
+bool gk_verified_expires_at(const gk_verified *verified,
+                            int64_t *seconds);
+
+/**
+ * `nbf`, from when on the token is valid (RFC 7519 section 4.1.5).
+ *
+ * @param verified The claims.
+ * @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded up; 0 if there are none.
+ * May be NULL.
+ * @return Whether the token has it; false for NULL.
+ */
+bool gk_verified_not_before(const gk_verified *verified,
+                            int64_t *seconds);
+
+/**
+ * `iat`, when the token was issued (RFC 7519 section 4.1.6).
+ *
+ * @param verified The claims.
+ * @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are none.
+ * May be NULL.
+ * @return Whether the token has it; false for NULL.
+ */
+bool gk_verified_issued_at(const gk_verified *verified,
+                           int64_t *seconds);
+
+/**
+ * Any claim as JSON text, exactly as it was signed. Nothing is copied.
+ *
+ * @param verified The claims.
+ * @param name The claim's name, UTF-8; borrowed for the call.
+ * @param name_len Its length in bytes.
+ * @return Text lent by the handle; {NULL, 0} if the token has no such claim, and for NULL.
+ */
+gk_str gk_verified_claim_json(const gk_verified *verified, const char *name, size_t name_len);
+
+/**
+ * A string claim of any name, without the escapes of JSON.
+ *
+ * @param verified The claims.
+ * @param name The claim's name, UTF-8; borrowed for the call.
+ * @param name_len Its length in bytes.
+ * @param value Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails. It may
+ * contain NUL bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a string.
+ */
+GK_NODISCARD
+gk_status gk_verified_claim_str(const gk_verified *verified,
+                                const char *name,
+                                size_t name_len,
+                                gk_buf *value,
+                                gk_error *err);
+
+/**
+ * An integer claim of any name.
+ *
+ * @param verified The claims.
+ * @param name The claim's name, UTF-8; borrowed for the call.
+ * @param name_len Its length in bytes.
+ * @param value Receives the number; 0 if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a number, has a
+ * fraction or an exponent, or does not fit.
+ */
+GK_NODISCARD
+gk_status gk_verified_claim_i64(const gk_verified *verified,
+                                const char *name,
+                                size_t name_len,
+                                int64_t *value,
+                                gk_error *err);
+
+/**
+ * A boolean claim of any name.
+ *
+ * @param verified The claims.
+ * @param name The claim's name, UTF-8; borrowed for the call.
+ * @param name_len Its length in bytes.
+ * @param value Receives the truth value; false if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not true or false.
+ */
+GK_NODISCARD
+gk_status gk_verified_claim_bool(const gk_verified *verified,
+                                 const char *name,
+                                 size_t name_len,
+                                 bool *value,
+                                 gk_error *err);
+
+/**
+ * DANGER: decodes a token without verifying anything but its form. The result proves nothing; never
+ * authenticate, authorize or pick a key by it.
+ *
+ * @param token A JWS compact serialization, at most 1 MiB; borrowed for the call.
+ * @param token_len Its length in bytes.
+ * @param unverified Receives header and claims, to be freed with gk_unverified_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MALFORMED_TOKEN; GK_STATUS_TOKEN_TOO_LARGE.
+ */
+GK_NODISCARD
+gk_status gk_danger_decode_unverified(const char *token,
+                                      size_t token_len,
+                                      gk_unverified **unverified,
+                                      gk_error *err);
+
+/**
+ * The header as anyone may have written it: the text of one JSON object.
+ *
+ * @param unverified The token's parts.
+ * @return Text lent by the handle; {NULL, 0} for NULL.
+ */
+gk_str gk_unverified_header_json(const gk_unverified *unverified);
+
+/**
+ * The claims as anyone may have written them: the text of one JSON object.
+ *
+ * @param unverified The token's parts.
+ * @return Text lent by the handle; {NULL, 0} for NULL.
+ */
+gk_str gk_unverified_claims_json(const gk_unverified *unverified);
+
+/**
+ * Frees a token's parts, and all text they have lent.
+ *
+ * @param unverified The handle, which must not be used again; NULL is fine.
+ */
+void gk_unverified_free(gk_unverified *unverified);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* GATEKEY_H */

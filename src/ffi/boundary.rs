@@ -1,0 +1,240 @@
+//! The boundary itself: panics stop here, errors become a status and a `gk_error`, pairs of pointer
+//! and length become slices, results become handles.
+
+#![deny(unsafe_op_in_unsafe_fn)]
+
+use super::buf::{gk_buf, gk_str};
+use super::error::gk_error;
+use super::status::{GK_STATUS_OK, gk_status};
+use crate::{Alg, Error, ErrorKind};
+use libc::c_char;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Why a call of the C ABI failed: an error of the library, or an argument that cannot be used.
+pub(super) enum Fault {
+    Core(Error),
+    /// The named argument is NULL.
+    Null(&'static str),
+    /// The named argument's length cannot be that of anything in memory.
+    TooLong(&'static str),
+    /// The named argument is not UTF-8.
+    NotUtf8(&'static str),
+    /// The number names no algorithm.
+    UnknownAlg,
+    /// The named argument points outside what there is.
+    OutOfRange(&'static str),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Core(error)
+    }
+}
+
+impl From<ErrorKind> for Fault {
+    fn from(kind: ErrorKind) -> Self {
+        Self::Core(kind.into())
+    }
+}
+
+impl Fault {
+    pub(super) const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Core(error) => error.kind(),
+            _ => ErrorKind::InvalidArgument,
+        }
+    }
+}
+
+pub(super) type Outcome<T> = Result<T, Fault>;
+
+/// Runs the body of a fallible call: the status is returned and, with the message, left in `err`.
+///
+/// # Safety
+/// `err` is NULL or points to writable memory of the size of a `gk_error`.
+pub(super) unsafe fn guard(err: *mut gk_error, body: impl FnOnce() -> Outcome<()>) -> gk_status {
+    let fault = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => {
+            // SAFETY: as this function's own contract.
+            unsafe { gk_error::clear(err) };
+            return GK_STATUS_OK;
+        }
+        Ok(Err(fault)) => fault,
+        Err(_panic) => ErrorKind::Internal.into(),
+    };
+    // SAFETY: as this function's own contract.
+    unsafe { gk_error::report(err, &fault) }
+}
+
+/// Runs the body of a call that makes a handle; `*out` is NULL unless the call succeeds.
+///
+/// # Safety
+/// `out` is NULL or writable; `err` as in [`guard`].
+pub(super) unsafe fn create<T>(
+    out: *mut *mut T,
+    err: *mut gk_error,
+    body: impl FnOnce() -> Outcome<T>,
+) -> gk_status {
+    let place = || -> Outcome<()> {
+        // SAFETY: `out` is writable where it is not NULL; what it held is not read.
+        unsafe {
+            writable(out)?.write(std::ptr::null_mut());
+            out.write(Box::into_raw(Box::new(body()?)));
+        }
+        Ok(())
+    };
+    // SAFETY: as this function's own contract.
+    unsafe { guard(err, place) }
+}
+
+/// Runs the body of a call whose result has a variable size; `*out` is empty unless it succeeds.
+///
+/// # Safety
+/// `out` is NULL or writable; `err` as in [`guard`].
+pub(super) unsafe fn fill<T: AsRef<[u8]>>(
+    out: *mut gk_buf,
+    err: *mut gk_error,
+    body: impl FnOnce() -> Outcome<T>,
+) -> gk_status {
+    let place = || -> Outcome<()> {
+        // SAFETY: `out` is writable where it is not NULL; what it held is not read.
+        unsafe {
+            writable(out)?.write(gk_buf::EMPTY);
+            out.write(gk_buf::copy_of(body()?.as_ref()));
+        }
+        Ok(())
+    };
+    // SAFETY: as this function's own contract.
+    unsafe { guard(err, place) }
+}
+
+/// Runs the body of a call whose result is text of one fixed length, `N - 1` bytes, and a NUL.
+/// The array is all NUL unless the call succeeds.
+///
+/// # Safety
+/// `out` is NULL or writable; `err` as in [`guard`].
+pub(super) unsafe fn fill_array<const N: usize>(
+    out: *mut [c_char; N],
+    err: *mut gk_error,
+    body: impl FnOnce() -> Outcome<String>,
+) -> gk_status {
+    let place = || -> Outcome<()> {
+        // SAFETY: `out` is writable where it is not NULL; what it held is not read.
+        unsafe { writable(out)?.write([0; N]) };
+        let text = body()?;
+        let mut array = [0; N];
+        if text.len() + 1 != N {
+            return Err(ErrorKind::Internal.into());
+        }
+        for (to, from) in array.iter_mut().zip(text.bytes()) {
+            *to = from.cast_signed();
+        }
+        // SAFETY: as above.
+        unsafe { out.write(array) };
+        Ok(())
+    };
+    // SAFETY: as this function's own contract.
+    unsafe { guard(err, place) }
+}
+
+/// Runs the body of a call that cannot fail; `otherwise` is what a NULL handle yields.
+pub(super) fn look<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
+    catch_unwind(AssertUnwindSafe(body)).ok().flatten().unwrap_or(otherwise)
+}
+
+/// Shares a handle.
+pub(super) fn share<T>(body: impl FnOnce() -> Option<T>) -> Option<Box<T>> {
+    look(None, || body().map(|shared| Some(Box::new(shared))))
+}
+
+/// Destroys a handle; NULL is fine.
+pub(super) fn release<T>(handle: Option<Box<T>>) {
+    look((), || {
+        drop(handle);
+        Some(())
+    });
+}
+
+/// The handle, which must be there.
+pub(super) fn given<T>(handle: Option<T>, name: &'static str) -> Outcome<T> {
+    handle.ok_or(Fault::Null(name))
+}
+
+/// The place for a result, which must be there.
+pub(super) const fn writable<T>(out: *mut T) -> Outcome<*mut T> {
+    if out.is_null() { Err(Fault::Null("the place for the result")) } else { Ok(out) }
+}
+
+/// The bytes at `data`; NULL is fine if and only if there are none.
+///
+/// # Safety
+/// `data` is NULL or points to `len` values that nobody changes while `'a` lasts.
+pub(super) unsafe fn slice<'a, T>(
+    data: *const T,
+    len: usize,
+    name: &'static str,
+) -> Outcome<&'a [T]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if data.is_null() {
+        return Err(Fault::Null(name));
+    }
+    if len > isize::MAX.cast_unsigned() / size_of::<T>() || !data.is_aligned() {
+        return Err(Fault::TooLong(name));
+    }
+    // SAFETY: not NULL, aligned, and the caller vouches for the length.
+    Ok(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// The bytes of what C calls text, whatever they are.
+///
+/// # Safety
+/// As [`slice`].
+pub(super) unsafe fn chars<'a>(
+    data: *const c_char,
+    len: usize,
+    name: &'static str,
+) -> Outcome<&'a [u8]> {
+    // SAFETY: as this function's own contract; `char` has the size of a byte.
+    unsafe { slice(data.cast(), len, name) }
+}
+
+/// The text at `data`, which must be UTF-8.
+///
+/// # Safety
+/// As [`slice`].
+pub(super) unsafe fn text<'a>(
+    data: *const c_char,
+    len: usize,
+    name: &'static str,
+) -> Outcome<&'a str> {
+    // SAFETY: as this function's own contract.
+    let bytes = unsafe { chars(data, len, name) }?;
+    std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8(name))
+}
+
+/// The algorithm with this number.
+pub(super) fn alg(code: i32) -> Outcome<Alg> {
+    Alg::from_code(code).ok_or(Fault::UnknownAlg)
+}
+
+/// The algorithm with this number; 0 leaves the choice to the key.
+pub(super) fn alg_or_any(code: i32) -> Outcome<Option<Alg>> {
+    if code == 0 { Ok(None) } else { alg(code).map(Some) }
+}
+
+/// The algorithms with these numbers.
+///
+/// # Safety
+/// As [`slice`].
+pub(super) unsafe fn algs(data: *const i32, len: usize) -> Outcome<Vec<Alg>> {
+    // SAFETY: as this function's own contract.
+    let codes = unsafe { slice(data, len, "algs") }?;
+    codes.iter().map(|&code| alg(code)).collect()
+}
+
+/// Text lent to C for as long as the handle it comes from lives.
+pub(super) const fn lend(text: &str) -> gk_str {
+    gk_str { data: text.as_ptr().cast(), len: text.len() }
+}

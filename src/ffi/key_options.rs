@@ -1,0 +1,210 @@
+//! `gk_key_options`: reading a key under conditions that are not the default.
+
+use super::alg::gk_alg;
+use super::boundary::{Outcome, alg, chars, create, given, guard, release, share, slice, text};
+use super::error::gk_error;
+use super::key::gk_key;
+use super::status::gk_status;
+use crate::KeyOptions;
+use libc::c_char;
+
+/// How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy keys.
+pub struct gk_key_options(KeyOptions);
+
+/// Options that say nothing.
+///
+/// @return The options, to be freed with gk_key_options_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_key_options_new() -> Option<Box<gk_key_options>> {
+    share(|| Some(gk_key_options(KeyOptions::new())))
+}
+
+/// Copies options.
+///
+/// @param options The options; NULL is fine.
+/// @return A copy, to be freed with gk_key_options_free; NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_key_options_clone(
+    options: Option<&gk_key_options>,
+) -> Option<Box<gk_key_options>> {
+    share(|| Some(gk_key_options(options?.0.clone())))
+}
+
+/// Frees options.
+///
+/// @param options The options, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_key_options_free(options: Option<Box<gk_key_options>>) {
+    release(options);
+}
+
+/// Names the algorithm.
+///
+/// @param options The options.
+/// @param alg A GK_ALG_ constant.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_options_alg(
+    options: Option<&mut gk_key_options>,
+    alg: gk_alg,
+    err: *mut gk_error,
+) -> gk_status {
+    set(options, err, || self::alg(alg), KeyOptions::alg)
+}
+
+/// Gives the key its identifier.
+///
+/// @param options The options.
+/// @param kid The identifier, 1 to 256 bytes of UTF-8; copied. Checked when the key is read.
+/// @param kid_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_options_kid(
+    options: Option<&mut gk_key_options>,
+    kid: *const c_char,
+    kid_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    set(options, err, || text(kid, kid_len, "kid"), KeyOptions::kid)
+}
+
+/// DANGER: accepts HMAC secrets shorter than the hash, and RSA keys of 1024 bits or more, for tokens of
+/// legacy systems that cannot be changed. Such tokens can be forged by a determined attacker.
+///
+/// @param options The options.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_options_danger_allow_weak(
+    options: Option<&mut gk_key_options>,
+    err: *mut gk_error,
+) -> gk_status {
+    set(options, err, || Ok(()), |options, ()| options.danger_allow_weak())
+}
+
+/// Makes a new private key as gk_key_generate does.
+///
+/// @param options The options, which must name the algorithm.
+/// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_key_generate, and GK_STATUS_ALGORITHM_REQUIRED.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_options_generate(
+    options: Option<&gk_key_options>,
+    key: *mut *mut gk_key,
+    err: *mut gk_error,
+) -> gk_status {
+    create(key, err, || Ok(gk_key(given(options, "options")?.0.generate()?)))
+}
+
+/// Makes an HMAC key of a shared secret as gk_key_from_secret does.
+///
+/// @param options The options, which must name the algorithm.
+/// @param secret The secret; copied.
+/// @param secret_len Its length in bytes.
+/// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_key_from_secret, and GK_STATUS_ALGORITHM_REQUIRED.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_options_from_secret(
+    options: Option<&gk_key_options>,
+    secret: *const u8,
+    secret_len: usize,
+    key: *mut *mut gk_key,
+    err: *mut gk_error,
+) -> gk_status {
+    create(key, err, || {
+        let secret = slice(secret, secret_len, "secret")?;
+        Ok(gk_key(given(options, "options")?.0.from_secret(secret)?))
+    })
+}
+
+/// Reads a key from PEM as gk_key_from_pem does.
+///
+/// @param options The options.
+/// @param pem The text, at most 64 KiB; borrowed for the call.
+/// @param pem_len Its length in bytes.
+/// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_key_from_pem.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_options_from_pem(
+    options: Option<&gk_key_options>,
+    pem: *const c_char,
+    pem_len: usize,
+    key: *mut *mut gk_key,
+    err: *mut gk_error,
+) -> gk_status {
+    create(key, err, || {
+        let pem = chars(pem, pem_len, "pem")?;
+        Ok(gk_key(given(options, "options")?.0.from_pem(pem)?))
+    })
+}
+
+/// Reads a key from DER as gk_key_from_der does.
+///
+/// @param options The options.
+/// @param der The bytes, at most 64 KiB; borrowed for the call.
+/// @param der_len Their number.
+/// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_key_from_pem.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_options_from_der(
+    options: Option<&gk_key_options>,
+    der: *const u8,
+    der_len: usize,
+    key: *mut *mut gk_key,
+    err: *mut gk_error,
+) -> gk_status {
+    create(key, err, || {
+        let der = slice(der, der_len, "der")?;
+        Ok(gk_key(given(options, "options")?.0.from_der(der)?))
+    })
+}
+
+/// Reads a key from a JSON Web Key as gk_key_from_jwk does.
+///
+/// @param options The options.
+/// @param json The JWK, at most 512 KiB; borrowed for the call.
+/// @param json_len Its length in bytes.
+/// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_key_from_jwk.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_options_from_jwk(
+    options: Option<&gk_key_options>,
+    json: *const c_char,
+    json_len: usize,
+    key: *mut *mut gk_key,
+    err: *mut gk_error,
+) -> gk_status {
+    create(key, err, || {
+        let json = chars(json, json_len, "json")?;
+        Ok(gk_key(given(options, "options")?.0.from_jwk(json)?))
+    })
+}
+
+/// Changes the options by one value, or leaves them as they are.
+unsafe fn set<V>(
+    options: Option<&mut gk_key_options>,
+    err: *mut gk_error,
+    value: impl FnOnce() -> Outcome<V>,
+    with: impl FnOnce(KeyOptions, V) -> KeyOptions,
+) -> gk_status {
+    guard(err, || {
+        let options = given(options, "options")?;
+        options.0 = with(options.0.clone(), value()?);
+        Ok(())
+    })
+}

@@ -1,0 +1,317 @@
+//! `gk_policy`: what a verifier demands of a token beyond its signature.
+
+use super::alg::gk_alg;
+use super::boundary::{Outcome, algs, given, guard, release, share, text};
+use super::callback::{clock, gk_clock_fn, gk_release_fn};
+use super::error::gk_error;
+use super::status::gk_status;
+use crate::Policy;
+use libc::{c_char, c_void};
+
+/// What a verifier demands of a token beyond its signature. A policy fails closed: a token with an
+/// issuer or an audience about which the policy says nothing is refused; whatever is expected is
+/// required; `exp` is required, `nbf` checked, an `iat` in the future refused; `typ` must be absent or
+/// `JWT`. Contradictions are found when the verifier is made.
+pub struct gk_policy(pub(super) Policy);
+
+/// A policy that says nothing: no issuer, no audience, no leeway, tokens of at most 16 KiB.
+///
+/// @return The policy, to be freed with gk_policy_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_policy_new() -> Option<Box<gk_policy>> {
+    share(|| Some(gk_policy(Policy::new())))
+}
+
+/// Copies a policy.
+///
+/// @param policy The policy; NULL is fine.
+/// @return A copy, to be freed with gk_policy_free; NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_policy_clone(policy: Option<&gk_policy>) -> Option<Box<gk_policy>> {
+    share(|| Some(gk_policy(policy?.0.clone())))
+}
+
+/// Frees a policy; verifiers made with it are not affected.
+///
+/// @param policy The policy, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_policy_free(policy: Option<Box<gk_policy>>) {
+    release(policy);
+}
+
+/// Demands that `iss` is this, or one of the values of several calls (RFC 7519 section 4.1.1).
+///
+/// @param policy The policy.
+/// @param issuer The issuer, not empty, UTF-8; copied.
+/// @param issuer_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_expect_issuer(
+    policy: Option<&mut gk_policy>,
+    issuer: *const c_char,
+    issuer_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.expect_issuer(text(issuer, issuer_len, "issuer")?)))
+}
+
+/// Accepts any `iss` and none.
+///
+/// @param policy The policy.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_ignore_issuer(
+    policy: Option<&mut gk_policy>,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.ignore_issuer()))
+}
+
+/// Demands that `aud` names this, or one of the values of several calls (RFC 7519 section 4.1.3).
+///
+/// @param policy The policy.
+/// @param audience The audience, not empty, UTF-8; copied.
+/// @param audience_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_expect_audience(
+    policy: Option<&mut gk_policy>,
+    audience: *const c_char,
+    audience_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.expect_audience(text(audience, audience_len, "audience")?)))
+}
+
+/// Accepts any `aud` and none.
+///
+/// @param policy The policy.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_ignore_audience(
+    policy: Option<&mut gk_policy>,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.ignore_audience()))
+}
+
+/// Demands that the header's `typ` is this, or one of the values of several calls; letter case and a
+/// leading `application/` do not matter (RFC 8725 section 3.11).
+///
+/// @param policy The policy.
+/// @param typ The media type, not empty, UTF-8; copied.
+/// @param typ_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_expect_type(
+    policy: Option<&mut gk_policy>,
+    typ: *const c_char,
+    typ_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.expect_type(text(typ, typ_len, "typ")?)))
+}
+
+/// Accepts any `typ` and none.
+///
+/// @param policy The policy.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_ignore_type(
+    policy: Option<&mut gk_policy>,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.ignore_type()))
+}
+
+/// Demands that `sub` is this (RFC 7519 section 4.1.2).
+///
+/// @param policy The policy.
+/// @param subject The subject, not empty, UTF-8; copied.
+/// @param subject_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_expect_subject(
+    policy: Option<&mut gk_policy>,
+    subject: *const c_char,
+    subject_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.expect_subject(text(subject, subject_len, "subject")?)))
+}
+
+/// Demands that a claim of this name is there; at most 32 names.
+///
+/// @param policy The policy.
+/// @param name The name, not empty, UTF-8; copied.
+/// @param name_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_require_claim(
+    policy: Option<&mut gk_policy>,
+    name: *const c_char,
+    name_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.require_claim(text(name, name_len, "name")?)))
+}
+
+/// Refuses a token that was issued longer ago than this; `iat` is then required.
+///
+/// @param policy The policy.
+/// @param seconds The age in seconds, at least 1.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_max_age(
+    policy: Option<&mut gk_policy>,
+    seconds: u64,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.max_age(seconds)))
+}
+
+/// Forgives clocks that disagree by up to this much.
+///
+/// @param policy The policy.
+/// @param seconds The leeway in seconds, at most 600; 0 unless set.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_leeway(
+    policy: Option<&mut gk_policy>,
+    seconds: u64,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.leeway(seconds)))
+}
+
+/// Accepts a token without `exp`. One that has it is still checked.
+///
+/// @param policy The policy.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_allow_missing_exp(
+    policy: Option<&mut gk_policy>,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.allow_missing_exp()))
+}
+
+/// Uses only keys of these algorithms (RFC 8725 section 3.1); those of the keys unless set.
+///
+/// @param policy The policy.
+/// @param algs GK_ALG_ constants; copied.
+/// @param algs_len How many, at least 1.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_algorithms(
+    policy: Option<&mut gk_policy>,
+    algs: *const gk_alg,
+    algs_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.algorithms(self::algs(algs, algs_len)?)))
+}
+
+/// Sets the longest token that is looked at.
+///
+/// @param policy The policy.
+/// @param bytes The length in bytes, 1 to 1048576; 16384 unless set.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_max_token_bytes(
+    policy: Option<&mut gk_policy>,
+    bytes: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.max_token_bytes(bytes)))
+}
+
+/// Sets the longest header that is looked at.
+///
+/// @param policy The policy.
+/// @param bytes The length in bytes once decoded, at least 1; 4096 unless set.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_max_header_bytes(
+    policy: Option<&mut gk_policy>,
+    bytes: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.max_header_bytes(bytes)))
+}
+
+/// Reads the time from this function instead of the system's clock.
+///
+/// @param policy The policy.
+/// @param now The clock.
+/// @param user Handed to `now`; may be NULL.
+/// @param release Releases `user` when neither the policy nor any copy or verifier of it is left; may be NULL. Not
+/// called if this call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_clock(
+    policy: Option<&mut gk_policy>,
+    now: gk_clock_fn,
+    user: *mut c_void,
+    release: gk_release_fn,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.clock(clock(now, user, release)?)))
+}
+
+/// Tries up to four keys on a token without `kid`, where several have its algorithm.
+///
+/// @param policy The policy.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_try_keys_without_kid(
+    policy: Option<&mut gk_policy>,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| Ok(policy.try_keys_without_kid()))
+}
+
+/// Changes the policy, or leaves it as it is.
+unsafe fn set(
+    policy: Option<&mut gk_policy>,
+    err: *mut gk_error,
+    change: impl FnOnce(Policy) -> Outcome<Policy>,
+) -> gk_status {
+    guard(err, || {
+        let policy = given(policy, "policy")?;
+        policy.0 = change(policy.0.clone())?;
+        Ok(())
+    })
+}

@@ -1,0 +1,161 @@
+//! `gk_status`: one number per kind of failure, the same as `ErrorKind` in Rust and `code` in Python.
+
+use super::boundary::look;
+use crate::ErrorKind;
+use libc::c_char;
+
+/// The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
+/// 100s token, 200s key. A number is never reused; treat one you do not know as a failure.
+pub type gk_status = i32;
+
+/// The call succeeded.
+pub const GK_STATUS_OK: gk_status = 0;
+/// A defect in gatekey itself; please report it.
+pub const GK_STATUS_INTERNAL: gk_status = 1;
+/// An argument is out of range, NULL, not UTF-8 or of the wrong shape.
+pub const GK_STATUS_INVALID_ARGUMENT: gk_status = 2;
+/// A policy, signer or verifier contradicts itself or is incomplete.
+pub const GK_STATUS_INVALID_CONFIGURATION: gk_status = 3;
+/// This part of gatekey was not built into the library at hand.
+pub const GK_STATUS_UNSUPPORTED: gk_status = 4;
+/// The operating system's random number generator failed.
+pub const GK_STATUS_RANDOM_UNAVAILABLE: gk_status = 5;
+/// The token is not a JWS compact serialization of a JSON object (RFC 7515 section 7.1).
+pub const GK_STATUS_MALFORMED_TOKEN: gk_status = 100;
+/// The signature or MAC does not match. Always wins over a claim error.
+pub const GK_STATUS_INVALID_SIGNATURE: gk_status = 101;
+/// `exp` is now or in the past (RFC 7519 section 4.1.4).
+pub const GK_STATUS_EXPIRED: gk_status = 102;
+/// `nbf` is in the future (RFC 7519 section 4.1.5).
+pub const GK_STATUS_NOT_YET_VALID: gk_status = 103;
+/// `iss` is not the expected one, or is present and the policy says nothing about it.
+pub const GK_STATUS_INVALID_ISSUER: gk_status = 104;
+/// `aud` names nobody expected, or is present and the policy says nothing about it.
+pub const GK_STATUS_INVALID_AUDIENCE: gk_status = 105;
+/// The header's `typ` is not the expected one.
+pub const GK_STATUS_INVALID_TYPE: gk_status = 106;
+/// `sub` is not the expected one.
+pub const GK_STATUS_INVALID_SUBJECT: gk_status = 107;
+/// A claim the policy requires is absent.
+pub const GK_STATUS_MISSING_CLAIM: gk_status = 108;
+/// A registered claim has the wrong JSON type or an impossible value.
+pub const GK_STATUS_INVALID_CLAIM: gk_status = 109;
+/// The algorithm is not one that gatekey implements; `none` is not an algorithm.
+pub const GK_STATUS_UNSUPPORTED_ALGORITHM: gk_status = 110;
+/// The header's `alg` is not the one the key is bound to.
+pub const GK_STATUS_INVALID_ALGORITHM: gk_status = 111;
+/// The header lists an extension in `crit` that gatekey does not understand.
+pub const GK_STATUS_UNSUPPORTED_CRITICAL: gk_status = 112;
+/// No key of the set fits the token's `kid` and `alg`.
+pub const GK_STATUS_KEY_NOT_FOUND: gk_status = 113;
+/// Several keys fit and the policy does not allow trying them.
+pub const GK_STATUS_AMBIGUOUS_KEY: gk_status = 114;
+/// The token or one of its parts is longer than the policy allows.
+pub const GK_STATUS_TOKEN_TOO_LARGE: gk_status = 115;
+/// `iat` is in the future (beyond the leeway).
+pub const GK_STATUS_ISSUED_IN_FUTURE: gk_status = 116;
+/// `iat` is longer ago than the policy's maximal age.
+pub const GK_STATUS_TOO_OLD: gk_status = 117;
+/// The key cannot be parsed or its parts do not form a key.
+pub const GK_STATUS_INVALID_KEY: gk_status = 200;
+/// The key is too weak: RSA under 2048 bits, a short secret, a ROCA modulus.
+pub const GK_STATUS_WEAK_KEY: gk_status = 201;
+/// The key type or curve is not one that gatekey implements.
+pub const GK_STATUS_UNSUPPORTED_KEY: gk_status = 202;
+/// The private part does not belong to the public part.
+pub const GK_STATUS_KEY_PAIR_MISMATCH: gk_status = 203;
+/// `use`, `key_ops` or `alg` of the key forbids what is asked, or a public key is asked to sign.
+pub const GK_STATUS_KEY_USAGE: gk_status = 204;
+/// An HMAC secret that is really a PEM, DER, SSH or JWK key in some disguise.
+pub const GK_STATUS_SECRET_LOOKS_LIKE_KEY: gk_status = 205;
+/// A key set mixes symmetric and asymmetric keys.
+pub const GK_STATUS_MIXED_KEY_SET: gk_status = 206;
+/// The algorithm cannot be told from the key alone (RSA, symmetric).
+pub const GK_STATUS_ALGORITHM_REQUIRED: gk_status = 207;
+
+/// The name of a status, the same in every language.
+///
+/// @param status A status.
+/// @return A name such as "InvalidSignature", NUL-terminated, valid for ever; "Ok" for GK_STATUS_OK and
+/// "Unknown" for a number that this library does not know.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_status_name(status: gk_status) -> *const c_char {
+    look(c"Unknown".as_ptr(), || match status {
+        GK_STATUS_OK => Some(c"Ok".as_ptr()),
+        _ => NAMES.get(index(status)?).map(|name| name.as_ptr().cast()),
+    })
+}
+
+/// One sentence that says what a status means, whatever the call.
+///
+/// @param status A status.
+/// @return The sentence, NUL-terminated, valid for ever. Never NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_status_summary(status: gk_status) -> *const c_char {
+    look(c"This library does not know this status.".as_ptr(), || match status {
+        GK_STATUS_OK => Some(c"The call succeeded.".as_ptr()),
+        _ => SUMMARIES.get(index(status)?).map(|summary| summary.as_ptr().cast()),
+    })
+}
+
+/// Whether what the caller of your API presented was refused: answer 401 (RFC 6750 section 3).
+///
+/// @param status A status.
+/// @return True for the 100s.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_status_is_rejected(status: gk_status) -> bool {
+    look(false, || Some(ErrorKind::from_code(status)?.is_rejected()))
+}
+
+/// Whether your program made the mistake (an argument, the configuration, a key): answer 500 and fix
+/// the program.
+///
+/// @param status A status.
+/// @return True for 2 to 4 and the 200s.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_status_is_misuse(status: gk_status) -> bool {
+    look(false, || Some(ErrorKind::from_code(status)?.is_misuse()))
+}
+
+/// Whether something the library depends on is out of reach: answer 503 and try again later.
+///
+/// @param status A status.
+/// @return True for GK_STATUS_RANDOM_UNAVAILABLE.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_status_is_unavailable(status: gk_status) -> bool {
+    look(false, || Some(ErrorKind::from_code(status)?.is_unavailable()))
+}
+
+fn index(status: gk_status) -> Option<usize> {
+    ErrorKind::ALL.iter().position(|kind| kind.code() == status)
+}
+
+static NAMES: [[u8; 32]; ErrorKind::ALL.len()] = table(false);
+static SUMMARIES: [[u8; 96]; ErrorKind::ALL.len()] = table(true);
+
+/// The names or the summaries of all kinds, as C wants them.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+const fn table<const N: usize>(summaries: bool) -> [[u8; N]; ErrorKind::ALL.len()] {
+    let mut rows = [[0; N]; ErrorKind::ALL.len()];
+    let mut i = 0;
+    while i < rows.len() {
+        let kind = ErrorKind::ALL[i];
+        rows[i] = c_text(if summaries { kind.summary() } else { kind.name() });
+        i += 1;
+    }
+    rows
+}
+
+/// The text and at least one NUL. Does not compile where that does not fit.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+pub(super) const fn c_text<const N: usize>(text: &str) -> [u8; N] {
+    let bytes = text.as_bytes();
+    assert!(bytes.len() < N, "a text of the C ABI does not fit its table");
+    let mut out = [0; N];
+    let mut i = 0;
+    while i < bytes.len() {
+        out[i] = bytes[i];
+        i += 1;
+    }
+    out
+}

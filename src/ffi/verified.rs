@@ -1,0 +1,304 @@
+//! `gk_verified`: the claims of a token that passed. What the token wrote without escapes is lent as it
+//! stands; what has escapes is decoded once, when somebody asks.
+
+use super::alg::gk_alg;
+use super::boundary::{Outcome, fill, given, guard, lend, look, release, share, text, writable};
+use super::buf::{gk_buf, gk_str};
+use super::error::gk_error;
+use super::status::gk_status;
+use crate::json::Value;
+use crate::{ErrorKind, Verified};
+use libc::c_char;
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+/// The claims of a token whose signature and claims were found good, exactly as they were signed; there
+/// is no other way to get one. Immutable, safe to use from several threads at once.
+pub struct gk_verified {
+    inner: Verified,
+    decoded: Decoded,
+}
+
+/// Claims that had escapes, without them.
+#[derive(Default)]
+struct Decoded {
+    issuer: OnceLock<Box<str>>,
+    subject: OnceLock<Box<str>>,
+    token_id: OnceLock<Box<str>>,
+    audience: OnceLock<Box<[Box<str>]>>,
+}
+
+impl gk_verified {
+    pub(super) fn new(inner: Verified) -> Self {
+        Self { inner, decoded: Decoded::default() }
+    }
+
+    fn claim(&self, name: &str) -> Outcome<Value<'_>> {
+        self.inner.claim(name).ok_or_else(|| ErrorKind::MissingClaim.into())
+    }
+
+    fn audience(&self) -> &[Box<str>] {
+        let decode =
+            || self.inner.audience().into_iter().map(Cow::into_owned).map(Into::into).collect();
+        self.decoded.audience.get_or_init(decode)
+    }
+}
+
+/// Copies what was verified.
+///
+/// @param verified The claims; NULL is fine.
+/// @return A copy, to be freed with gk_verified_free; NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_verified_clone(verified: Option<&gk_verified>) -> Option<Box<gk_verified>> {
+    share(|| Some(gk_verified::new(verified?.inner.clone())))
+}
+
+/// Frees what was verified, and all text it has lent.
+///
+/// @param verified The handle, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_verified_free(verified: Option<Box<gk_verified>>) {
+    release(verified);
+}
+
+/// All claims, exactly as they were signed: the text of one JSON object. Nothing is copied.
+///
+/// @param verified The claims.
+/// @return Text lent by the handle; {NULL, 0} for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_verified_claims_json(verified: Option<&gk_verified>) -> gk_str {
+    look(gk_str::NONE, || Some(lend(verified?.inner.claims_json())))
+}
+
+/// The protected header: the text of one JSON object.
+///
+/// @param verified The claims.
+/// @param json Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_verified_header_json(
+    verified: Option<&gk_verified>,
+    json: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(json, err, || Ok(given(verified, "verified")?.inner.header_json()))
+}
+
+/// The algorithm of the key that verified the token.
+///
+/// @param verified The claims.
+/// @return A GK_ALG_ constant; GK_ALG_ANY for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_verified_alg(verified: Option<&gk_verified>) -> gk_alg {
+    look(0, || Some(verified?.inner.alg().code()))
+}
+
+/// The `kid` of the key that verified the token.
+///
+/// @param verified The claims.
+/// @return Text lent by the handle; {NULL, 0} for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_verified_key_id(verified: Option<&gk_verified>) -> gk_str {
+    look(gk_str::NONE, || Some(lend(verified?.inner.key_id())))
+}
+
+/// `iss`, who issued the token (RFC 7519 section 4.1.1).
+///
+/// @param verified The claims.
+/// @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_verified_issuer(verified: Option<&gk_verified>) -> gk_str {
+    look(gk_str::NONE, || lend_decoded(verified?.inner.issuer(), &verified?.decoded.issuer))
+}
+
+/// `sub`, whom the token is about (RFC 7519 section 4.1.2).
+///
+/// @param verified The claims.
+/// @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_verified_subject(verified: Option<&gk_verified>) -> gk_str {
+    look(gk_str::NONE, || lend_decoded(verified?.inner.subject(), &verified?.decoded.subject))
+}
+
+/// `jti`, the token's own identifier (RFC 7519 section 4.1.7).
+///
+/// @param verified The claims.
+/// @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_verified_token_id(verified: Option<&gk_verified>) -> gk_str {
+    look(gk_str::NONE, || lend_decoded(verified?.inner.token_id(), &verified?.decoded.token_id))
+}
+
+/// How many values `aud` has (RFC 7519 section 4.1.3).
+///
+/// @param verified The claims.
+/// @return Their number; 0 if the token has none, and for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_verified_audience_len(verified: Option<&gk_verified>) -> usize {
+    look(0, || Some(verified?.audience().len()))
+}
+
+/// One value of `aud`.
+///
+/// @param verified The claims.
+/// @param index Which value, from 0.
+/// @return Text lent by the handle; {NULL, 0} if there are not so many, and for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_verified_audience_at(verified: Option<&gk_verified>, index: usize) -> gk_str {
+    look(gk_str::NONE, || verified?.audience().get(index).map(|audience| lend(audience)))
+}
+
+/// `exp`, when the token expires (RFC 7519 section 4.1.4).
+///
+/// @param verified The claims.
+/// @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are none.
+/// May be NULL.
+/// @return Whether the token has it; false for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_verified_expires_at(
+    verified: Option<&gk_verified>,
+    seconds: *mut i64,
+) -> bool {
+    date(verified.and_then(|verified| verified.inner.expires_at()), seconds)
+}
+
+/// `nbf`, from when on the token is valid (RFC 7519 section 4.1.5).
+///
+/// @param verified The claims.
+/// @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded up; 0 if there are none.
+/// May be NULL.
+/// @return Whether the token has it; false for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_verified_not_before(
+    verified: Option<&gk_verified>,
+    seconds: *mut i64,
+) -> bool {
+    date(verified.and_then(|verified| verified.inner.not_before()), seconds)
+}
+
+/// `iat`, when the token was issued (RFC 7519 section 4.1.6).
+///
+/// @param verified The claims.
+/// @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are none.
+/// May be NULL.
+/// @return Whether the token has it; false for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_verified_issued_at(
+    verified: Option<&gk_verified>,
+    seconds: *mut i64,
+) -> bool {
+    date(verified.and_then(|verified| verified.inner.issued_at()), seconds)
+}
+
+/// Any claim as JSON text, exactly as it was signed. Nothing is copied.
+///
+/// @param verified The claims.
+/// @param name The claim's name, UTF-8; borrowed for the call.
+/// @param name_len Its length in bytes.
+/// @return Text lent by the handle; {NULL, 0} if the token has no such claim, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_verified_claim_json(
+    verified: Option<&gk_verified>,
+    name: *const c_char,
+    name_len: usize,
+) -> gk_str {
+    look(gk_str::NONE, || {
+        let name = text(name, name_len, "name").ok()?;
+        Some(lend(verified?.inner.claim(name)?.raw()))
+    })
+}
+
+/// A string claim of any name, without the escapes of JSON.
+///
+/// @param verified The claims.
+/// @param name The claim's name, UTF-8; borrowed for the call.
+/// @param name_len Its length in bytes.
+/// @param value Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails. It may
+/// contain NUL bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a string.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_verified_claim_str(
+    verified: Option<&gk_verified>,
+    name: *const c_char,
+    name_len: usize,
+    value: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(value, err, || {
+        let claim = given(verified, "verified")?.claim(text(name, name_len, "name")?)?;
+        Ok(claim.as_str().ok_or(ErrorKind::InvalidClaim)?.into_owned())
+    })
+}
+
+/// An integer claim of any name.
+///
+/// @param verified The claims.
+/// @param name The claim's name, UTF-8; borrowed for the call.
+/// @param name_len Its length in bytes.
+/// @param value Receives the number; 0 if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a number, has a
+/// fraction or an exponent, or does not fit.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_verified_claim_i64(
+    verified: Option<&gk_verified>,
+    name: *const c_char,
+    name_len: usize,
+    value: *mut i64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        writable(value)?.write(0);
+        let claim = given(verified, "verified")?.claim(text(name, name_len, "name")?)?;
+        value.write(claim.as_i64().ok_or(ErrorKind::InvalidClaim)?);
+        Ok(())
+    })
+}
+
+/// A boolean claim of any name.
+///
+/// @param verified The claims.
+/// @param name The claim's name, UTF-8; borrowed for the call.
+/// @param name_len Its length in bytes.
+/// @param value Receives the truth value; false if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not true or false.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_verified_claim_bool(
+    verified: Option<&gk_verified>,
+    name: *const c_char,
+    name_len: usize,
+    value: *mut bool,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        writable(value)?.write(false);
+        let claim = given(verified, "verified")?.claim(text(name, name_len, "name")?)?;
+        value.write(claim.as_bool().ok_or(ErrorKind::InvalidClaim)?);
+        Ok(())
+    })
+}
+
+/// Lends a claim, from the token's own text if it stands there without escapes.
+fn lend_decoded(claim: Option<Cow<'_, str>>, decoded: &OnceLock<Box<str>>) -> Option<gk_str> {
+    Some(match claim? {
+        Cow::Borrowed(own) => lend(own),
+        Cow::Owned(made) => lend(decoded.get_or_init(|| made.into())),
+    })
+}
+
+/// Hands out a date, if there is one.
+unsafe fn date(date: Option<i64>, seconds: *mut i64) -> bool {
+    look(false, || {
+        if !seconds.is_null() {
+            seconds.write(date.unwrap_or_default());
+        }
+        Some(date.is_some())
+    })
+}
