@@ -18,8 +18,7 @@ AUDIENCE = "orders"
 
 # RFC 7515 appendix A: the claims are the same in A.1 to A.3; A.4 signs the word "Payload".
 RFC_CLAIMS = (
-    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt"
-    "cGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 )
 RFC_EXPIRY = 1300819380
 RFC_TOKENS = [

@@ -5,7 +5,7 @@ VENV_STAMP := $(VENV)/.gatekey-tools
 WHEELS := $(TARGET)/wheels
 WHEEL_STAMP := $(VENV)/.gatekey-wheel
 PYTHON_SOURCES := $(shell find $(PYTHON_DIR)/src $(PYTHON_DIR)/gatekey src -name '*.rs' -o -name '*.py' -o -name '*.pyi')
-PYTHON_CHECKED := $(PYTHON_DIR)/gatekey $(PYTHON_DIR)/tests $(wildcard examples/*.py)
+PYTHON_EXAMPLES := $(addprefix $(CURDIR)/,$(wildcard examples/*.py))
 
 .PHONY: venv wheel test-python demo-python
 
@@ -36,10 +36,13 @@ $(WHEEL_STAMP): $(VENV_STAMP) $(PYTHON_SOURCES) Cargo.toml Cargo.lock $(PYTHON_D
 	@touch $@
 
 test-python: $(WHEEL_STAMP) ## Tests, types, stubs and lints of the Python package
+	@echo "python: tests"
 	cd $(PYTHON_DIR) && $(VENV)/bin/pytest -q
-	cd $(PYTHON_DIR) && $(VENV_PY) -m mypy --config-file pyproject.toml $(PYTHON_CHECKED:$(PYTHON_DIR)/gatekey=-p gatekey)
-	cd $(PYTHON_DIR)/tests && $(VENV_PY) -m mypy.stubtest gatekey gatekey._core
-	cd $(PYTHON_DIR) && $(VENV)/bin/ruff check --quiet $(PYTHON_CHECKED) && $(VENV)/bin/ruff format --quiet --check $(PYTHON_CHECKED)
+	@echo "python: types, stubs, lints"
+	cd $(PYTHON_DIR) && $(VENV_PY) -m mypy -p gatekey && $(VENV_PY) -m mypy tests $(PYTHON_EXAMPLES)
+	cd $(PYTHON_DIR)/tests && $(VENV_PY) -m mypy.stubtest gatekey
+	cd $(PYTHON_DIR) && $(VENV)/bin/ruff check --quiet --config pyproject.toml . $(PYTHON_EXAMPLES)
+	cd $(PYTHON_DIR) && $(VENV)/bin/ruff format --quiet --check --config pyproject.toml . $(PYTHON_EXAMPLES)
 
 demo-python: $(WHEEL_STAMP) ## The demo in Python
 	@$(VENV_PY) examples/tokens.py

@@ -4,6 +4,21 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar, final, overload
 
 from gatekey.exceptions import GatekeyError
 
+__all__ = [
+    "ALGORITHMS",
+    "ANY",
+    "AnyValue",
+    "IssuerRule",
+    "Key",
+    "KeySet",
+    "Signer",
+    "Unsigned",
+    "Verified",
+    "Verifier",
+    "__version__",
+    "danger_decode_unverified",
+]
+
 class _Now(Protocol):
     def now(self) -> int | float: ...
 
@@ -72,7 +87,9 @@ class Key:
 class KeySet:
     def __new__(cls, keys: Iterable[Key]) -> KeySet: ...
     @staticmethod
-    def from_jwks(jwks: dict[str, Any] | str | bytes, *, default_rsa: str | None = None) -> KeySet: ...
+    def from_jwks(
+        jwks: dict[str, Any] | str | bytes, *, default_rsa: str | None = None
+    ) -> KeySet: ...
     def to_jwks(self, *, private: bool = False) -> dict[str, Any]: ...
     @property
     def skipped(self) -> int: ...

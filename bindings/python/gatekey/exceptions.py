@@ -125,7 +125,7 @@ class ConfigurationError(UsageError):
 
 
 class UnsupportedError(GatekeyError):
-    """This build of gatekey does not contain the requested part."""
+    """The requested part is not in this build of gatekey."""
 
     code = 4
     kind = "Unsupported"

@@ -1,0 +1,50 @@
+"""The examples run, and the README shows them as they are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples"
+
+
+def run(name: str, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_quickstart() -> None:
+    assert run("quickstart.py") == "alice may orders:read\n"
+
+
+def test_the_readme_shows_the_quickstart() -> None:
+    code = (EXAMPLES / "quickstart.py").read_text()
+    assert f"```python\n{code}```\n" in (ROOT / "bindings/python/README.md").read_text()
+
+
+def test_tokens() -> None:
+    shown = run("tokens.py")
+    for line in ("expired", "tampered", "wrong audience"):
+        assert f"  {line:<15} refused, " in shown
+    for name in ("A.1", "A.2", "A.3"):
+        assert f"  RFC 7515 {name}    " in shown
+    assert "RFC 7515 A.4    refused, DecodeError" in shown
+    assert "iss https://pyjwt.example, sub bob" in shown
+
+
+def test_mint_with_pyjwt(tmp_path: Path) -> None:
+    assert run("mint_with_pyjwt.py", str(tmp_path / "new")) == ""
+    assert (tmp_path / "new" / "token.txt").read_text().count(".") == 2
+    assert '"keys"' in (tmp_path / "new" / "jwks.json").read_text()
+
+
+@pytest.mark.parametrize("name", ["quickstart.py", "tokens.py", "mint_with_pyjwt.py"])
+def test_examples_are_short(name: str) -> None:
+    assert len((EXAMPLES / name).read_text().splitlines()) <= 200

@@ -1,0 +1,117 @@
+"""One verifier, one signer and one key set, shared by eight threads."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gatekey import Key, KeySet, Signer, Verified, Verifier, exceptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+THREADS = 8
+
+
+def together(work: Callable[[int], None]) -> None:
+    """Run the work in every thread at once; the first exception is raised."""
+    barrier = threading.Barrier(THREADS)
+
+    def run(number: int) -> None:
+        barrier.wait()
+        work(number)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(THREADS) as pool:
+            for done in [pool.submit(run, number) for number in range(THREADS)]:
+                done.result()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("alg", ["HS256", "ES256", "EdDSA", "RS256", "ML-DSA-44"])
+def test_one_verifier_and_one_signer(alg: str, key_for: Callable[[str], Key]) -> None:
+    signer = Signer(key_for(alg), issuer="i")
+    verifier = Verifier(KeySet([key_for(alg)]), issuer="i")
+    stranger = Signer(Key.generate(alg).with_kid(signer.key.kid), issuer="i").sign({})
+    ids: list[str] = []
+
+    def work(number: int) -> None:
+        for turn in range(50):
+            claims = {"sub": f"{number}", "turn": turn, "deep": [{"n": number}]}
+            verified = verifier.verify(signer.sign(claims))
+            assert verified.subject == str(number)
+            assert (verified["turn"], verified["deep"]) == (turn, [{"n": number}])
+            ids.append(verified["jti"])
+            with pytest.raises(exceptions.InvalidSignatureError):
+                verifier.verify(stranger)
+
+    together(work)
+    assert len(set(ids)) == THREADS * 50
+
+
+def test_the_first_look_at_one_result() -> None:
+    key = Key.generate("HS256")
+    signer, verifier = Signer(key), Verifier(key)
+    results: list[Verified] = [verifier.verify(signer.sign({"n": n, "l": [n]})) for n in range(300)]
+
+    def work(_: int) -> None:
+        for n, verified in enumerate(results):
+            assert (verified["n"], verified["l"]) == (n, [n])
+            assert verified == verified.claims
+
+    together(work)
+
+
+def test_clocks_belong_to_their_verifier() -> None:
+    key = Key.generate("ES256")
+    token = Signer(key, ttl=None).sign({"exp": 4_000_000_000, "iat": 1})
+    early = Verifier(key, clock=lambda: 3_999_999_999)
+    late = Verifier(key, clock=lambda: 4_000_000_000)
+
+    def work(number: int) -> None:
+        for _ in range(100):
+            if number % 2:
+                assert early.verify(token)
+            else:
+                with pytest.raises(exceptions.ExpiredSignatureError):
+                    late.verify(token)
+
+    together(work)
+
+
+def test_the_gil_is_released_for_public_keys() -> None:
+    """While one thread makes an RSA key, which takes long, another one moves on."""
+    steps = 0
+    stop = threading.Event()
+
+    def count() -> None:
+        nonlocal steps
+        while not stop.is_set():
+            steps += 1
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    before = steps
+    Key.generate("RS256", bits=4096)
+    after = steps
+    stop.set()
+    thread.join()
+    assert after > before + 100
+
+
+def test_keys_are_imported_and_exported_in_threads(key: Key) -> None:
+    pem, jwks = key.to_pem(private=True), KeySet([key]).to_jwks()
+
+    def work(_: int) -> None:
+        for _turn in range(20):
+            assert Key.from_pem(pem) == key
+            assert key.public() in KeySet.from_jwks(jwks)
+
+    together(work)
