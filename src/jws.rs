@@ -99,8 +99,9 @@ pub(crate) fn with_decoded<R>(part: &[u8], then: impl FnOnce(&[u8]) -> Result<R>
     }
     match b64::decoded_len(part.len()) {
         0..=128 => on_the_stack::<R, 128>(part, then),
-        129..=1024 => on_the_stack::<R, 1024>(part, then),
-        1025..=STACK => on_the_stack::<R, STACK>(part, then),
+        129..=512 => on_the_stack::<R, 512>(part, then),
+        513..=2048 => on_the_stack::<R, 2048>(part, then),
+        2049..=STACK => on_the_stack::<R, STACK>(part, then),
         _ => then(&b64::decode(part)?),
     }
 }

@@ -36,3 +36,36 @@ impl HeaderCache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwk::Alg;
+
+    #[test]
+    fn remembers_the_first_eight_headers_and_no_more() {
+        let cache = HeaderCache::default();
+        let keys: Vec<Key> = (0..10).map(|_| Key::generate(Alg::Hs256).unwrap()).collect();
+        for (i, key) in keys.iter().enumerate() {
+            let header = format!("header {i}");
+            assert!(cache.get(header.as_bytes()).is_none());
+            cache.remember(header.as_bytes(), key);
+            cache.remember(header.as_bytes(), key);
+        }
+        for (i, key) in keys.iter().enumerate() {
+            let found = cache.get(format!("header {i}").as_bytes()).map(Key::kid);
+            assert_eq!(found, (i < 8).then_some(key.kid()), "header {i}");
+        }
+        assert!(cache.get(b"header").is_none());
+        assert!(cache.get(b"").is_none());
+    }
+
+    #[test]
+    fn the_first_key_of_a_header_stays() {
+        let cache = HeaderCache::default();
+        let [first, second] = [(); 2].map(|()| Key::generate(Alg::Hs256).unwrap());
+        cache.remember(b"header", &first);
+        cache.remember(b"header", &second);
+        assert_eq!(cache.get(b"header").unwrap().kid(), first.kid());
+    }
+}

@@ -45,11 +45,14 @@ pub fn visit<'a, V: Visitor<'a>>(text: &'a [u8], visitor: &mut V) -> Result<Valu
 
 /// The text, if it is UTF-8.
 pub(crate) fn utf8(text: &[u8]) -> Result<&str> {
-    simdutf8::basic::from_utf8(text).map_err(|_| NOT_UTF8)
+    simdutf8::basic::from_utf8(text).map_err(|_| Fault::NotUtf8.into())
 }
 
 /// [`visit`] for a text that is known to be UTF-8.
 pub(crate) fn visit_str<'a, V: Visitor<'a>>(text: &'a str, visitor: &mut V) -> Result<Value<'a>> {
+    if text.len() > MAX_LEN {
+        return Err(Fault::Malformed.into());
+    }
     let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, names: Names::new(), visitor };
     scanner.skip_space();
     let start = scanner.at;
@@ -57,40 +60,52 @@ pub(crate) fn visit_str<'a, V: Visitor<'a>>(text: &'a str, visitor: &mut V) -> R
     let end = scanner.at;
     scanner.skip_space();
     if scanner.at != text.len() {
-        return Err(MALFORMED);
+        return Err(Fault::Malformed.into());
     }
     Ok(Value::from_checked(text.get(start..end).unwrap_or_default()))
 }
 
-const MALFORMED: Error =
-    Error::new(ErrorKind::MalformedToken, "The text is not valid JSON (RFC 8259).");
-const NOT_UTF8: Error =
-    Error::new(ErrorKind::MalformedToken, "The JSON text is not UTF-8 (RFC 8259 section 8.1).");
-const TOO_DEEP: Error =
-    Error::new(ErrorKind::MalformedToken, "The JSON text is nested deeper than 32 levels.");
-const DUPLICATE: Error = Error::new(
-    ErrorKind::MalformedToken,
-    "A JSON object has two members of one name (RFC 7519 section 4).",
-);
-const LONE_SURROGATE: Error = Error::new(
-    ErrorKind::MalformedToken,
-    "A JSON string escapes half of a surrogate pair (RFC 7493 section 2.1).",
-);
-const BAD_NUMBER: Error = Error::new(
-    ErrorKind::MalformedToken,
-    "A JSON number is malformed or out of range (RFC 8259 section 6).",
-);
+/// The longest text that is read. Callers bound theirs far below it.
+const MAX_LEN: usize = 1 << 31;
+
+/// What is wrong with a text: one byte, so that the scanner's results travel in registers.
+#[derive(Clone, Copy)]
+enum Fault {
+    NotUtf8,
+    Malformed,
+    TooDeep,
+    Duplicate,
+    LoneSurrogate,
+    BadNumber,
+}
+
+impl From<Fault> for Error {
+    #[cold]
+    fn from(fault: Fault) -> Self {
+        let message = match fault {
+            Fault::NotUtf8 => "The JSON text is not UTF-8 (RFC 8259 section 8.1).",
+            Fault::Malformed => "The text is not valid JSON (RFC 8259).",
+            Fault::TooDeep => "The JSON text is nested deeper than 32 levels.",
+            Fault::Duplicate => "A JSON object has two members of one name (RFC 7519 section 4).",
+            Fault::LoneSurrogate => {
+                "A JSON string escapes half of a surrogate pair (RFC 7493 section 2.1)."
+            }
+            Fault::BadNumber => "A JSON number is malformed or out of range (RFC 8259 section 6).",
+        };
+        Self::new(ErrorKind::MalformedToken, message)
+    }
+}
 
 struct Scanner<'a, 'v, V> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
-    names: Names<'a>,
+    names: Names,
     visitor: &'v mut V,
 }
 
 impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
-    fn value(&mut self, depth: usize) -> Result<()> {
+    fn value(&mut self, depth: usize) -> Result<(), Fault> {
         match self.peek() {
             Some(b'"') => {
                 let text = self.string()?;
@@ -111,14 +126,14 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
                 self.visitor.null();
             }
             Some(b'-' | b'0'..=b'9') => self.number()?,
-            _ => return Err(MALFORMED),
+            _ => return Err(Fault::Malformed),
         }
         Ok(())
     }
 
-    fn object(&mut self, depth: usize) -> Result<()> {
+    fn object(&mut self, depth: usize) -> Result<(), Fault> {
         if depth == MAX_DEPTH {
-            return Err(TOO_DEEP);
+            return Err(Fault::TooDeep);
         }
         self.at += 1;
         self.visitor.begin_object();
@@ -127,15 +142,14 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
         if !self.take(b'}') {
             loop {
                 if self.peek() != Some(b'"') {
-                    return Err(MALFORMED);
+                    return Err(Fault::Malformed);
                 }
-                let name_at = self.at + 1;
                 let name = self.string()?;
-                self.names.add(self.bytes, name_at, name, first_name)?;
+                self.names.add(self.text, self.at - 1, name, first_name)?;
                 self.visitor.name(name);
                 self.skip_space();
                 if !self.take(b':') {
-                    return Err(MALFORMED);
+                    return Err(Fault::Malformed);
                 }
                 self.skip_space();
                 let start = self.at;
@@ -152,18 +166,18 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
                 } else if self.take(b'}') {
                     break;
                 } else {
-                    return Err(MALFORMED);
+                    return Err(Fault::Malformed);
                 }
             }
         }
-        self.names.close(first_name)?;
+        self.names.close(first_name, self.text)?;
         self.visitor.end_object();
         Ok(())
     }
 
-    fn array(&mut self, depth: usize) -> Result<()> {
+    fn array(&mut self, depth: usize) -> Result<(), Fault> {
         if depth == MAX_DEPTH {
-            return Err(TOO_DEEP);
+            return Err(Fault::TooDeep);
         }
         self.at += 1;
         self.visitor.begin_array();
@@ -177,7 +191,7 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
                 } else if self.take(b']') {
                     break;
                 } else {
-                    return Err(MALFORMED);
+                    return Err(Fault::Malformed);
                 }
             }
         }
@@ -185,38 +199,48 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<Str<'a>> {
+    #[inline(always)]
+    fn string(&mut self) -> Result<Str<'a>, Fault> {
+        let start = self.at + 1;
+        let escaped = self.skip_string()?;
+        let raw = self.text.get(start..self.at - 1).unwrap_or_default();
+        Ok(Str::new(raw, escaped))
+    }
+
+    /// Moves past a string and tells whether it has escapes.
+    #[inline(always)]
+    fn skip_string(&mut self) -> Result<bool, Fault> {
         self.at += 1;
-        let start = self.at;
         let mut escaped = false;
         loop {
             self.skip_plain();
             match self.peek() {
                 Some(b'"') => {
-                    let raw = self.text.get(start..self.at).unwrap_or_default();
                     self.at += 1;
-                    return Ok(Str::new(raw, escaped));
+                    return Ok(escaped);
                 }
                 Some(b'\\') => {
                     escaped = true;
                     self.escape()?;
                 }
-                _ => return Err(MALFORMED),
+                _ => return Err(Fault::Malformed),
             }
         }
     }
 
     /// Moves to the next quote, backslash or control character, eight bytes at a time.
+    #[inline]
     fn skip_plain(&mut self) {
         const ONES: u64 = u64::MAX / 255;
         const HIGHS: u64 = ONES << 7;
-        let zero_bytes = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
         while let Some(chunk) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
             let word = u64::from_le_bytes(*chunk);
-            let quote = zero_bytes(word ^ (ONES * u64::from(b'"')));
-            let backslash = zero_bytes(word ^ (ONES * u64::from(b'\\')));
-            let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-            let stop = quote | backslash | control;
+            // Each subtraction borrows from the top bit of a byte that is a stop; where the text's
+            // own top bit is set there is none. A borrow can only mislead above the first stop.
+            let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+            let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+            let control = word.wrapping_sub(ONES * 0x20);
+            let stop = (quote | backslash | control) & !word & HIGHS;
             if stop != 0 {
                 self.at += (stop.trailing_zeros() / 8) as usize;
                 return;
@@ -228,7 +252,8 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
         }
     }
 
-    fn escape(&mut self) -> Result<()> {
+    #[cold]
+    fn escape(&mut self) -> Result<(), Fault> {
         self.at += 1;
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
@@ -237,32 +262,33 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
                 match self.code_unit()? {
                     0xD800..=0xDBFF => {
                         if !(self.take(b'\\') && self.take(b'u')) {
-                            return Err(LONE_SURROGATE);
+                            return Err(Fault::LoneSurrogate);
                         }
                         if !matches!(self.code_unit()?, 0xDC00..=0xDFFF) {
-                            return Err(LONE_SURROGATE);
+                            return Err(Fault::LoneSurrogate);
                         }
                     }
-                    0xDC00..=0xDFFF => return Err(LONE_SURROGATE),
+                    0xDC00..=0xDFFF => return Err(Fault::LoneSurrogate),
                     _ => {}
                 }
             }
-            _ => return Err(MALFORMED),
+            _ => return Err(Fault::Malformed),
         }
         Ok(())
     }
 
-    fn code_unit(&mut self) -> Result<u32> {
+    fn code_unit(&mut self) -> Result<u32, Fault> {
         let mut unit = 0;
         for _ in 0..4 {
-            let digit = self.peek().and_then(|b| char::from(b).to_digit(16)).ok_or(MALFORMED)?;
+            let digit =
+                self.peek().and_then(|b| char::from(b).to_digit(16)).ok_or(Fault::Malformed)?;
             unit = unit * 16 + digit;
             self.at += 1;
         }
         Ok(unit)
     }
 
-    fn number(&mut self) -> Result<()> {
+    fn number(&mut self) -> Result<(), Fault> {
         let start = self.at;
         self.take(b'-');
         if !self.take(b'0') {
@@ -280,38 +306,44 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
         }
         let text = self.text.get(start..self.at).unwrap_or_default();
         if !is_integer && !text.parse().is_ok_and(f64::is_finite) {
-            return Err(BAD_NUMBER);
+            return Err(Fault::BadNumber);
         }
         self.visitor.number(text);
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<()> {
+    #[inline]
+    fn digits(&mut self) -> Result<(), Fault> {
         let start = self.at;
         while self.peek().is_some_and(|b| b.is_ascii_digit()) {
             self.at += 1;
         }
-        if self.at == start { Err(BAD_NUMBER) } else { Ok(()) }
+        if self.at == start { Err(Fault::BadNumber) } else { Ok(()) }
     }
 
-    fn literal(&mut self, word: &[u8]) -> Result<()> {
+    fn literal(&mut self, word: &[u8]) -> Result<(), Fault> {
         if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
-            return Err(MALFORMED);
+            return Err(Fault::Malformed);
         }
         self.at += word.len();
         Ok(())
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn take(&mut self, byte: u8) -> bool {
-        let here = self.peek() == Some(byte);
-        self.at += usize::from(here);
-        here
+        // A branch, which is foreseen, and not an addition, which the next read would wait for.
+        if self.peek() != Some(byte) {
+            return false;
+        }
+        self.at += 1;
+        true
     }
 
     fn peek(&self) -> Option<u8> {
@@ -323,70 +355,143 @@ impl<'a, V: Visitor<'a>> Scanner<'a, '_, V> {
 ///
 /// Up to [`LINEAR`] members of one object are compared as they come; from there on the object is
 /// sorted once when it ends, so that an attacker's thousand members cost n log n, not n squared.
-struct Names<'a> {
-    first: [Name<'a>; LINEAR],
-    more: Vec<Name<'a>>,
+struct Names {
+    /// The first eight bytes of each name, zero-filled: tells most names apart.
+    heads: [u64; LINEAR],
+    places: [Place; LINEAR],
+    /// What does not fit above.
+    more: Vec<Place>,
     len: usize,
+    /// Whether a name with escapes was met, which its first bytes do not tell apart.
+    escaped: bool,
 }
 
-const LINEAR: usize = 24;
+const LINEAR: usize = 16;
 
+/// Where a name stands in the text, which has at most 2^31 bytes.
 #[derive(Clone, Copy)]
-struct Name<'a> {
-    /// The first eight bytes: tells most names apart in one comparison.
-    head: u64,
-    text: Str<'a>,
+struct Place {
+    at: u32,
+    /// The length in bytes; the top bit says whether there are escapes.
+    len: u32,
 }
 
-impl<'a> Names<'a> {
+impl Names {
     const fn new() -> Self {
-        let empty = Name { head: 0, text: Str::new("", false) };
-        Self { first: [empty; LINEAR], more: Vec::new(), len: 0 }
+        let nowhere = Place { at: 0, len: 0 };
+        Self {
+            heads: [0; LINEAR],
+            places: [nowhere; LINEAR],
+            more: Vec::new(),
+            len: 0,
+            escaped: false,
+        }
     }
 
-    fn add(&mut self, bytes: &[u8], at: usize, text: Str<'a>, first_name: usize) -> Result<()> {
-        let name = Name { head: head(bytes, at, text.raw().len()), text };
-        let end = self.len.min(LINEAR);
-        if self.len - first_name < LINEAR {
-            let open = self.first.get(first_name.min(end)..end).unwrap_or_default();
-            let spilled = self.more.get(first_name.saturating_sub(LINEAR)..).unwrap_or_default();
-            if open.iter().chain(spilled).any(|other| other.same(&name)) {
-                return Err(DUPLICATE);
-            }
+    /// Adds the name whose closing quote stands at `end`.
+    #[inline]
+    fn add(
+        &mut self,
+        text: &str,
+        end: usize,
+        name: Str<'_>,
+        first_name: usize,
+    ) -> Result<(), Fault> {
+        let place = Place::new(end, name);
+        let head = head(text.as_bytes(), place.at as usize, name.raw().len());
+        self.escaped |= name.has_escapes();
+        if self.len >= LINEAR || self.escaped {
+            return self.add_slowly(text, place, head, first_name);
         }
-        match self.first.get_mut(self.len) {
-            Some(slot) => *slot = name,
-            None => self.more.push(name),
+        let earlier = self.heads.get(first_name..self.len).unwrap_or_default();
+        // No early exit, so that the compiler compares several at a time.
+        if earlier.iter().fold(false, |met, other| met | (*other == head)) {
+            self.compare(text, place, first_name)?;
         }
-        self.len += 1;
+        self.push(place, head);
         Ok(())
     }
 
-    fn close(&mut self, first_name: usize) -> Result<()> {
+    #[cold]
+    fn add_slowly(
+        &mut self,
+        text: &str,
+        place: Place,
+        head: u64,
+        first_name: usize,
+    ) -> Result<(), Fault> {
+        if self.len - first_name < LINEAR {
+            self.compare(text, place, first_name)?;
+        }
+        self.push(place, head);
+        Ok(())
+    }
+
+    #[inline]
+    fn push(&mut self, place: Place, head: u64) {
+        match (self.heads.get_mut(self.len), self.places.get_mut(self.len)) {
+            (Some(head_slot), Some(slot)) => (*head_slot, *slot) = (head, place),
+            _ => self.more.push(place),
+        }
+        self.len += 1;
+    }
+
+    #[cold]
+    fn compare(&self, text: &str, place: Place, first_name: usize) -> Result<(), Fault> {
+        let name = place.name(text);
+        if self.open(first_name).any(|other| other.name(text) == name) {
+            Err(Fault::Duplicate)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    fn close(&mut self, first_name: usize, text: &str) -> Result<(), Fault> {
         if self.len - first_name > LINEAR {
-            let end = self.len.min(LINEAR);
-            let open = self.first.get(first_name.min(end)..end).unwrap_or_default();
-            let spilled = self.more.get(first_name.saturating_sub(LINEAR)..).unwrap_or_default();
-            let mut all: Vec<_> =
-                open.iter().chain(spilled).map(|name| name.text.decode()).collect();
-            all.sort_unstable();
-            if all.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
-                return Err(DUPLICATE);
-            }
+            self.compare_many(first_name, text)?;
         }
         self.len = first_name;
         self.more.truncate(first_name.saturating_sub(LINEAR));
         Ok(())
     }
+
+    #[cold]
+    fn compare_many(&self, first_name: usize, text: &str) -> Result<(), Fault> {
+        let mut all: Vec<_> =
+            self.open(first_name).map(|place| place.name(text).decode()).collect();
+        all.sort_unstable();
+        if all.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+            return Err(Fault::Duplicate);
+        }
+        Ok(())
+    }
+
+    /// The names of the innermost object.
+    fn open(&self, first_name: usize) -> impl Iterator<Item = &Place> {
+        let filled = self.len.min(LINEAR);
+        let here = self.places.get(first_name.min(filled)..filled).unwrap_or_default();
+        here.iter().chain(self.more.get(first_name.saturating_sub(LINEAR)..).unwrap_or_default())
+    }
 }
 
-impl Name<'_> {
+impl Place {
+    const ESCAPED: u32 = 1 << 31;
+
     #[inline]
-    fn same(&self, other: &Self) -> bool {
-        if self.text.has_escapes() || other.text.has_escapes() {
-            return self.text == other.text;
-        }
-        self.head == other.head && self.text.raw() == other.text.raw()
+    fn new(end: usize, name: Str<'_>) -> Self {
+        let len = name.raw().len();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "visit_str refuses texts over 2^31 bytes"
+        )]
+        let [at, len] = [(end - len) as u32, len as u32];
+        Self { at, len: if name.has_escapes() { len | Self::ESCAPED } else { len } }
+    }
+
+    fn name(self, text: &str) -> Str<'_> {
+        let (at, len) = (self.at as usize, (self.len & !Self::ESCAPED) as usize);
+        Str::new(text.get(at..at + len).unwrap_or_default(), self.len & Self::ESCAPED != 0)
     }
 }
 
