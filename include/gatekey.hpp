@@ -1,0 +1,19 @@
+// gatekey for C++17: header-only, over gatekey.h. Sign and verify JSON Web Tokens (RFC 7519).
+//
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Handles are move-only and as large as a pointer; clone() makes another. Text goes in as
+// string_view and comes out as std::string, or as a string_view that lives as long as the handle it
+// came from. Calls throw gatekey::error; verifier::try_verify does not, because a bad token is not
+// exceptional. A const handle may be used by several threads at once. A handle that was moved from
+// may be assigned to and destroyed.
+#ifndef GATEKEY_HPP
+#define GATEKEY_HPP
+
+#include "gatekey/handle.hpp"
+#include "gatekey/key.hpp"
+#include "gatekey/signer.hpp"
+#include "gatekey/status.hpp"
+#include "gatekey/verifier.hpp"
+
+#endif // GATEKEY_HPP

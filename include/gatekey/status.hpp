@@ -1,0 +1,165 @@
+// The vocabulary: versions, statuses, algorithms, the exception and the result. Include
+// gatekey.hpp.
+#ifndef GATEKEY_STATUS_HPP
+#define GATEKEY_STATUS_HPP
+
+#include "../gatekey.h"
+
+#include <cstdint>
+#include <exception>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace gatekey {
+
+static_assert(GK_ABI_VERSION == 0, "gatekey.h and gatekey.hpp are of different versions");
+
+/// The version of the library that is linked in, such as "0.1.0".
+inline std::string_view version() noexcept { return gk_version(); }
+
+/// The ABI version of the library that is linked in; must be GK_ABI_VERSION.
+inline std::uint32_t abi_version() noexcept { return gk_abi_version(); }
+
+/// Why a call failed; the numbers of GK_STATUS_ constants.
+enum class status : gk_status {
+    ok = GK_STATUS_OK,
+    internal = GK_STATUS_INTERNAL,
+    invalid_argument = GK_STATUS_INVALID_ARGUMENT,
+    invalid_configuration = GK_STATUS_INVALID_CONFIGURATION,
+    unsupported = GK_STATUS_UNSUPPORTED,
+    random_unavailable = GK_STATUS_RANDOM_UNAVAILABLE,
+    malformed_token = GK_STATUS_MALFORMED_TOKEN,
+    invalid_signature = GK_STATUS_INVALID_SIGNATURE,
+    expired = GK_STATUS_EXPIRED,
+    not_yet_valid = GK_STATUS_NOT_YET_VALID,
+    invalid_issuer = GK_STATUS_INVALID_ISSUER,
+    invalid_audience = GK_STATUS_INVALID_AUDIENCE,
+    invalid_type = GK_STATUS_INVALID_TYPE,
+    invalid_subject = GK_STATUS_INVALID_SUBJECT,
+    missing_claim = GK_STATUS_MISSING_CLAIM,
+    invalid_claim = GK_STATUS_INVALID_CLAIM,
+    unsupported_algorithm = GK_STATUS_UNSUPPORTED_ALGORITHM,
+    invalid_algorithm = GK_STATUS_INVALID_ALGORITHM,
+    unsupported_critical = GK_STATUS_UNSUPPORTED_CRITICAL,
+    key_not_found = GK_STATUS_KEY_NOT_FOUND,
+    ambiguous_key = GK_STATUS_AMBIGUOUS_KEY,
+    token_too_large = GK_STATUS_TOKEN_TOO_LARGE,
+    issued_in_future = GK_STATUS_ISSUED_IN_FUTURE,
+    too_old = GK_STATUS_TOO_OLD,
+    invalid_key = GK_STATUS_INVALID_KEY,
+    weak_key = GK_STATUS_WEAK_KEY,
+    unsupported_key = GK_STATUS_UNSUPPORTED_KEY,
+    key_pair_mismatch = GK_STATUS_KEY_PAIR_MISMATCH,
+    key_usage = GK_STATUS_KEY_USAGE,
+    secret_looks_like_key = GK_STATUS_SECRET_LOOKS_LIKE_KEY,
+    mixed_key_set = GK_STATUS_MIXED_KEY_SET,
+    algorithm_required = GK_STATUS_ALGORITHM_REQUIRED,
+};
+
+/// The name of a status, the same in every language: "InvalidSignature".
+inline std::string_view name(status s) noexcept {
+    return gk_status_name(static_cast<gk_status>(s));
+}
+
+/// One sentence that says what a status means, whatever the call.
+inline std::string_view summary(status s) noexcept {
+    return gk_status_summary(static_cast<gk_status>(s));
+}
+
+/// Whether what the caller of your API presented was refused: answer 401.
+inline bool is_rejected(status s) noexcept {
+    return gk_status_is_rejected(static_cast<gk_status>(s));
+}
+
+/// Whether your program made the mistake: answer 500 and fix the program.
+inline bool is_misuse(status s) noexcept { return gk_status_is_misuse(static_cast<gk_status>(s)); }
+
+/// Whether something the library depends on is out of reach: answer 503.
+inline bool is_unavailable(status s) noexcept {
+    return gk_status_is_unavailable(static_cast<gk_status>(s));
+}
+
+/// An algorithm; a key is bound to exactly one.
+enum class alg : gk_alg {
+    any = GK_ALG_ANY, ///< Where a function has it as the default: the key itself says which.
+    hs256 = GK_ALG_HS256,
+    hs384 = GK_ALG_HS384,
+    hs512 = GK_ALG_HS512,
+    rs256 = GK_ALG_RS256,
+    rs384 = GK_ALG_RS384,
+    rs512 = GK_ALG_RS512,
+    ps256 = GK_ALG_PS256,
+    ps384 = GK_ALG_PS384,
+    ps512 = GK_ALG_PS512,
+    es256 = GK_ALG_ES256,
+    es384 = GK_ALG_ES384,
+    es512 = GK_ALG_ES512,
+    es256k = GK_ALG_ES256K,
+    eddsa = GK_ALG_EDDSA,
+    ed25519 = GK_ALG_ED25519,
+    ml_dsa_44 = GK_ALG_ML_DSA_44,
+    ml_dsa_65 = GK_ALG_ML_DSA_65,
+    ml_dsa_87 = GK_ALG_ML_DSA_87,
+};
+
+/// The name as it stands in a token's `alg`.
+inline std::string_view name(alg a) noexcept { return gk_alg_name(static_cast<gk_alg>(a)); }
+
+/// Whether the algorithm is an HMAC, whose key both signs and verifies.
+inline bool is_symmetric(alg a) noexcept { return gk_alg_is_symmetric(static_cast<gk_alg>(a)); }
+
+/// What every throwing call throws: a status and a message that is safe to log.
+class error : public std::exception {
+  public:
+    explicit error(const gk_error &raw) noexcept : raw_(raw) {}
+
+    [[nodiscard]] gatekey::status status() const noexcept {
+        return static_cast<gatekey::status>(raw_.status);
+    }
+    [[nodiscard]] std::string_view name() const noexcept { return gatekey::name(status()); }
+    /// The message; at most 200 bytes.
+    [[nodiscard]] const char *what() const noexcept override { return raw_.message; }
+    /// The claim that the error is about; empty if it is not about one.
+    [[nodiscard]] std::string_view claim() const noexcept { return gk_error_claim(&raw_); }
+    [[nodiscard]] bool is_rejected() const noexcept { return gatekey::is_rejected(status()); }
+    [[nodiscard]] bool is_misuse() const noexcept { return gatekey::is_misuse(status()); }
+    [[nodiscard]] bool is_unavailable() const noexcept { return gatekey::is_unavailable(status()); }
+
+  private:
+    gk_error raw_;
+};
+
+/// A value, or why there is none. Nothing here throws but value().
+template <class T> class [[nodiscard]] result {
+  public:
+    result(T value) noexcept : state_(std::move(value)) {}
+    result(const gatekey::error &why) noexcept : state_(why) {}
+
+    [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
+    [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+    /// status::ok if there is a value.
+    [[nodiscard]] gatekey::status status() const noexcept {
+        return has_value() ? gatekey::status::ok : error().status();
+    }
+    /// Why there is no value; only to be asked if there is none.
+    [[nodiscard]] const gatekey::error &error() const noexcept { return *std::get_if<1>(&state_); }
+
+    /// The value; only to be asked if there is one.
+    [[nodiscard]] T &operator*() noexcept { return *std::get_if<0>(&state_); }
+    [[nodiscard]] const T &operator*() const noexcept { return *std::get_if<0>(&state_); }
+    [[nodiscard]] T *operator->() noexcept { return std::get_if<0>(&state_); }
+    [[nodiscard]] const T *operator->() const noexcept { return std::get_if<0>(&state_); }
+    /// Takes the value out; throws the error if there is none.
+    [[nodiscard]] T value() && {
+        if (!has_value()) throw error();
+        return std::move(**this);
+    }
+
+  private:
+    std::variant<T, gatekey::error> state_;
+};
+
+} // namespace gatekey
+
+#endif // GATEKEY_STATUS_HPP
