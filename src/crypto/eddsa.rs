@@ -2,12 +2,12 @@
 //!
 //! Refuses public keys that encode their point in a second way (RFC 8032 section 5.1.3) and the
 //! eight points of small order, under which one signature is good for many messages.
-//! Strings that encode no point at all do load, but verify nothing.
 
 use super::{buffer_too_short, library_failed};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
+use curve25519_dalek::edwards::CompressedEdwardsY;
 
 /// The length in bytes of a public key and of a seed.
 pub(crate) const KEY_LEN: usize = 32;
@@ -22,7 +22,7 @@ impl PublicKey {
     /// Checks and prepares a key from its 32 bytes.
     ///
     /// # Errors
-    /// `InvalidKey` for other lengths and for points that are not encoded canonically,
+    /// `InvalidKey` for other lengths and for what is not the canonical encoding of a point,
     /// `WeakKey` for points of small order.
     pub(crate) fn new(public: &[u8]) -> Result<Self> {
         let bytes: &[u8; KEY_LEN] = public.try_into().map_err(|_| invalid_point())?;
@@ -81,48 +81,17 @@ pub(crate) fn generate() -> Result<Secret> {
     }
 }
 
-/// The library takes any 32 bytes when it loads a key, and points of small order ever after.
+/// AWS-LC takes any 32 bytes when it loads a key, and points of small order ever after; this does not.
 fn check_point(bytes: &[u8; KEY_LEN]) -> Result<()> {
-    /// p = 2^255 - 19, little-endian.
-    const P: [u8; KEY_LEN] = with_ends(0xed, 0xff, 0x7f);
-    /// The y coordinates of the points whose order divides 8, little-endian.
-    const SMALL_ORDER: [[u8; KEY_LEN]; 5] = [
-        with_ends(0, 0, 0),
-        with_ends(1, 0, 0),
-        with_ends(0xec, 0xff, 0x7f),
-        [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
-            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
-            0x6d, 0x53, 0xfc, 0x05,
-        ],
-        [
-            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
-            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
-            0x92, 0xac, 0x03, 0x7a,
-        ],
-    ];
-    let mut y = *bytes;
-    let [.., top] = &mut y;
-    *top &= 0x7f; // the sign of x
-    if y.iter().rev().ge(P.iter().rev()) {
-        return Err(invalid_point());
-    }
-    if SMALL_ORDER.contains(&y) {
+    let encoded = CompressedEdwardsY(*bytes);
+    let point = encoded.decompress().filter(|point| point.compress() == encoded);
+    if point.ok_or_else(invalid_point)?.is_small_order() {
         return Err(Error::new(
             ErrorKind::WeakKey,
             "The Ed25519 public key is a point of small order, for which anyone can sign; replace it.",
         ));
     }
     Ok(())
-}
-
-/// 32 bytes of which all but the first and the last are alike.
-const fn with_ends(first: u8, middle: u8, last: u8) -> [u8; KEY_LEN] {
-    let mut bytes = [middle; KEY_LEN];
-    let [low, .., high] = &mut bytes;
-    *low = first;
-    *high = last;
-    bytes
 }
 
 #[cold]
