@@ -7,7 +7,8 @@
 //! taken out first (byte order marks, white space, zero-width characters, the zeros of UTF-16), and
 //! then the same again in whatever base64, base64url, hexadecimal or JSON strings inside decode to.
 //!
-//! A random secret is found guilty with a chance below 2^-30, whatever its encoding.
+//! A random secret of up to 128 bytes is found guilty with a chance below 2^-30, whatever its
+//! encoding.
 
 use super::der;
 use crate::base::json::{self, Value};
@@ -31,7 +32,8 @@ pub(super) fn refuse_keys(secret: &[u8]) -> Result<()> {
 const MAX_DEPTH: usize = 3;
 
 fn looks_like_key(bytes: &[u8], depth: usize) -> bool {
-    let text = printable(bytes);
+    let graphic = graphic(bytes);
+    let text = without_escapes(&graphic);
     if is_key_der(bytes) || names_a_key(&text) {
         return true;
     }
@@ -39,7 +41,7 @@ fn looks_like_key(bytes: &[u8], depth: usize) -> bool {
         return false;
     }
     let inside = |decoded: Zeroizing<Vec<u8>>| looks_like_key(&decoded, depth + 1);
-    if is_key_json(bytes, depth) {
+    if is_key_json(&graphic, depth) {
         return true;
     }
     let mut hex = Zeroizing::new(text.clone());
@@ -55,23 +57,29 @@ fn looks_like_key(bytes: &[u8], depth: usize) -> bool {
 /// No key is shorter in an encoding.
 const SHORTEST: usize = 24;
 
-/// What is left of a text once everything is taken out that can hide or break up words, with
-/// escapes for line breaks.
-fn printable(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+/// What is left of a text without everything that can hide or break up words.
+fn graphic(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len()));
-    let mut graphic = bytes.iter().copied().filter(u8::is_ascii_graphic).peekable();
-    while let Some(byte) = graphic.next() {
+    text.extend(bytes.iter().copied().filter(u8::is_ascii_graphic));
+    text
+}
+
+/// The text without backslashes, and without the line breaks that they escape.
+fn without_escapes(graphic: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(graphic.len()));
+    let mut rest = graphic.iter().copied().peekable();
+    while let Some(byte) = rest.next() {
         if byte != b'\\' {
             text.push(byte);
-        } else if matches!(graphic.peek(), Some(b'n' | b'r' | b't')) {
-            graphic.next();
+        } else if matches!(rest.peek(), Some(b'n' | b'r' | b't')) {
+            rest.next();
         }
     }
     text
 }
 
 fn names_a_key(text: &[u8]) -> bool {
-    const NAMES: [&[u8]; 18] = [
+    const NAMES: [&[u8]; 17] = [
         b"----BEGIN",
         b"----END",
         b"ssh-rsa",
@@ -85,11 +93,10 @@ fn names_a_key(text: &[u8]) -> bool {
         b"PuTTY-User-Key-File",
         b"RSAKeyValue",
         b"<Modulus>",
-        br#""kty""#,
-        b"'kty'",
-        br#""keys""#,
-        b"'keys'",
-        b"\"priv\":\"",
+        br#""kty":"#,
+        b"'kty':",
+        br#""keys":"#,
+        b"'keys':",
     ];
     NAMES.iter().any(|name| memmem::find(text, name).is_some())
 }
@@ -107,26 +114,36 @@ fn is_key_der(bytes: &[u8]) -> bool {
     if IDENTIFIERS.iter().any(|identifier| memmem::find(bytes, identifier).is_some()) {
         return true;
     }
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == 0x30).map(|(at, _)| at);
+    starts.filter_map(|at| bytes.get(at..)).any(is_nameless_key)
+}
+
+/// PKCS#1 and SEC1 without parameters: the two forms that name no algorithm.
+fn is_nameless_key(bytes: &[u8]) -> bool {
     let Ok(document) = SliceReader::new(bytes).and_then(|mut reader| reader.tlv_bytes()) else {
         return false;
     };
     match der::recognize(document) {
-        Some(der::Container::Pkcs1Public) => pkcs1::RsaPublicKeyRef::from_der(document).is_ok(),
+        Some(der::Container::Pkcs1Public) => pkcs1::RsaPublicKeyRef::from_der(document)
+            .is_ok_and(|key| key.modulus.as_bytes().len() >= SHORTEST_MODULUS),
         Some(der::Container::Pkcs1Private) => pkcs1::RsaPrivateKeyRef::from_der(document).is_ok(),
         Some(der::Container::Sec1) => sec1::EcPrivateKey::from_der(document).is_ok(),
         _ => false,
     }
 }
 
+/// 512 bits; what is shorter was never a key, and might be chance.
+const SHORTEST_MODULUS: usize = 64;
+
 /// JSON with the members of a JWK or JWK Set under escapes, or with a key in one of its strings.
-fn is_key_json(bytes: &[u8], depth: usize) -> bool {
+fn is_key_json(text: &[u8], depth: usize) -> bool {
     let opens = |byte: &u8| matches!(byte, b'{' | b'[' | b'"');
     let closes = |byte: &u8| matches!(byte, b'}' | b']' | b'"');
-    let (Some(start), Some(end)) = (bytes.iter().position(opens), bytes.iter().rposition(closes))
+    let (Some(start), Some(end)) = (text.iter().position(opens), text.iter().rposition(closes))
     else {
         return false;
     };
-    let text = bytes.get(start..=end).unwrap_or_default();
+    let text = text.get(start..=end).unwrap_or_default();
     json::parse(text).is_ok_and(|value| holds_key(&value, depth))
 }
 

@@ -21,9 +21,7 @@ pub(super) fn write_public(key: &Key, out: &mut String) -> Result<()> {
             "A symmetric key has no public JWK; export it privately if you mean to.",
         ));
     }
-    let usage = if key.is_private() { key.usage().public() } else { key.usage() };
-    let kty = kty(key.parts());
-    write_head(key, kty, usage, out);
+    write_head(key, kty(key.parts()), key.usage().public(), out);
     write_public_numbers(key.parts(), out);
     out.push('}');
     Ok(())

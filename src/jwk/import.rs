@@ -21,6 +21,9 @@ use std::borrow::Cow;
 /// The most bytes of JWK or JWK Set text that are read.
 pub(super) const MAX_TEXT: usize = 512 * 1024;
 
+/// The most bytes of PEM, DER or secret that are read.
+pub(super) const MAX_BINARY: usize = 64 * 1024;
+
 /// Reads the text of one JWK.
 pub(super) fn read_text(text: &[u8]) -> Result<(Parts, Stated)> {
     read(&parse(text)?)
@@ -52,7 +55,7 @@ pub(super) fn read(jwk: &Value<'_>) -> Result<(Parts, Stated)> {
         return Err(invalid("The `kid` of a JWK must have 1 to 256 bytes."));
     }
     let parts = match kty.as_ref() {
-        "oct" => Parts::Symmetric { secret: private(jwk, "k")?.ok_or(MISSING)? },
+        "oct" => Parts::Symmetric { secret: secret(jwk)? },
         "RSA" => rsa(jwk)?,
         "EC" => ec(jwk)?,
         "OKP" => okp(jwk)?,
@@ -65,6 +68,14 @@ pub(super) fn read(jwk: &Value<'_>) -> Result<(Parts, Stated)> {
         }
     };
     Ok((parts, Stated { alg, pss_only: false, kid, usage }))
+}
+
+fn secret(jwk: &Value<'_>) -> Result<Secret> {
+    let secret = private(jwk, "k")?.ok_or(MISSING)?;
+    if secret.expose().len() > MAX_BINARY {
+        return Err(invalid("A secret may have at most 64 KiB."));
+    }
+    Ok(secret)
 }
 
 fn rsa(jwk: &Value<'_>) -> Result<Parts> {

@@ -38,8 +38,6 @@ struct Core {
     usage: Usage,
     parts: Parts,
     engine: Engine,
-    /// Kept to make the public half of a key that was loaded under this licence.
-    allow_weak: bool,
 }
 
 /// What a key in some format says about itself, beside its numbers.
@@ -160,7 +158,7 @@ impl Key {
         let engine = Engine::new(&parts, alg, allow_weak)?;
         let explicit_kid = stated.kid.is_some();
         let kid = stated.kid.unwrap_or_else(|| thumbprint::of(&parts));
-        let core = Arc::new(Core { alg, usage, parts, engine, allow_weak });
+        let core = Arc::new(Core { alg, usage, parts, engine });
         Ok(Self(Arc::new(Named { kid: kid.into(), explicit_kid, core })))
     }
 
@@ -234,10 +232,9 @@ impl Key {
         if !self.is_private() {
             return Ok(self.clone());
         }
-        let engine = Engine::new(&parts, core.alg, core.allow_weak)?;
+        let engine = Engine::new(&parts, core.alg, false)?; // no private key is weak
         let usage = core.usage.public();
-        let core =
-            Arc::new(Core { alg: core.alg, usage, parts, engine, allow_weak: core.allow_weak });
+        let core = Arc::new(Core { alg: core.alg, usage, parts, engine });
         Ok(Self(Arc::new(Named {
             kid: self.0.kid.clone(),
             explicit_kid: self.0.explicit_kid,

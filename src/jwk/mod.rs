@@ -7,6 +7,7 @@
 mod alg;
 mod der;
 mod disguise;
+mod edwards;
 mod export;
 mod import;
 mod key;

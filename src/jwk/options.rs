@@ -2,7 +2,7 @@
 
 use super::alg::Alg;
 use super::der;
-use super::import;
+use super::import::{self, MAX_BINARY};
 use super::key::{Key, MAX_KID, Stated};
 use super::material::Parts;
 use super::pem;
@@ -137,9 +137,6 @@ impl KeyOptions {
         Key::build(parts, alg, stated, self.allow_weak)
     }
 }
-
-/// The most bytes of PEM, DER or secret that are read.
-const MAX_BINARY: usize = 64 * 1024;
 
 const TOO_LARGE: Error =
     Error::new(ErrorKind::InvalidKey, "A key in PEM or DER, or a secret, may have at most 64 KiB.");

@@ -63,18 +63,12 @@ pub(in crate::jwk) fn rsa_numbers(der: &[u8]) -> Result<[(&'static str, &[u8]); 
 }
 
 fn from_pkcs1(der: &[u8]) -> Result<Parts> {
-    let mut reader = SliceReader::new(der).map_err(|_| MALFORMED)?;
-    let version = reader.sequence(|inner| {
-        let version = inner.decode::<u8>()?;
-        inner.drain(inner.remaining_len())?;
-        Ok::<_, der::Error>(version)
-    });
-    if version.map_err(|_| MALFORMED)? == 1 {
+    let key = pkcs1::RsaPrivateKeyRef::from_der(der).map_err(|_| MALFORMED)?;
+    if key.other_prime_infos.is_some() {
         return Err(unsupported(
             "RSA keys of more than two primes are not supported; generate a key of two primes.",
         ));
     }
-    let key = pkcs1::RsaPrivateKeyRef::from_der(der).map_err(|_| MALFORMED)?;
     let bytes = |number: UintRef<'_>| number.as_bytes().to_vec();
     let private = Some(Secret::new(der.to_vec()));
     Ok(Parts::Rsa { n: bytes(key.modulus), e: bytes(key.public_exponent), private })

@@ -1,0 +1,239 @@
+//! HMAC secrets: too short, without entropy, or really a key of another kind in some disguise.
+
+use super::*;
+use crate::base::b64;
+use crate::base::random::{SecureRandom as _, SystemRandom};
+use crate::jwk::KeyOptions;
+use crate::jwk::KeySet;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+const HS: [(Alg, usize); 3] = [(Alg::Hs256, 32), (Alg::Hs384, 48), (Alg::Hs512, 64)];
+
+fn random(len: usize) -> Vec<u8> {
+    let mut out = vec![0; len];
+    SystemRandom.fill(&mut out).unwrap();
+    out
+}
+
+#[test]
+fn secrets_are_as_long_as_the_hash() {
+    for (alg, least) in HS {
+        for len in [least, least + 1, 128, 64 * 1024] {
+            assert!(Key::from_secret(&random(len), alg).is_ok());
+        }
+        let weak = KeyOptions::new().alg(alg).danger_allow_weak();
+        for len in 1..least {
+            let secret = random(len);
+            refused(Key::from_secret(&secret, alg), ErrorKind::WeakKey);
+            let text = format!(r#"{{"kty":"oct","alg":"{alg}","k":"{}"}}"#, b64::encode(&secret));
+            refused(jwk(&text), ErrorKind::WeakKey);
+            let key = weak.from_secret(&secret).unwrap();
+            assert_works_with(&key, &weak.from_jwk(text.as_bytes()).unwrap());
+        }
+    }
+}
+
+#[test]
+fn empty_secrets_are_never_accepted() {
+    for (alg, _) in HS {
+        refused(Key::from_secret(b"", alg), ErrorKind::WeakKey);
+        let weak = KeyOptions::new().alg(alg).danger_allow_weak();
+        refused(weak.from_secret(b""), ErrorKind::WeakKey);
+        refused(weak.from_jwk(br#"{"kty":"oct","k":""}"#), ErrorKind::WeakKey);
+        let huge = format!(r#"{{"kty":"oct","k":"{}"}}"#, b64::encode(&random(64 * 1024 + 1)));
+        refused(weak.from_jwk(huge.as_bytes()), ErrorKind::InvalidKey);
+    }
+}
+
+#[test]
+fn one_byte_repeated_is_no_secret() {
+    for byte in [0, b'a', 0xFF] {
+        refused(Key::from_secret(&[byte; 64], Alg::Hs256), ErrorKind::WeakKey);
+    }
+}
+
+#[test]
+fn secrets_are_for_symmetric_algorithms_and_those_for_secrets() {
+    for &alg in Alg::ALL.iter().filter(|alg| !alg.is_symmetric()) {
+        refused(Key::from_secret(&random(64), alg), ErrorKind::InvalidArgument);
+    }
+    for (alg, _) in HS {
+        for name in ["rsa.spki", "p256.pkcs8", "ed25519.spki"] {
+            refused(load(name, Some(alg)), ErrorKind::InvalidKey);
+        }
+    }
+}
+
+/// Keys that an attacker may know, in the forms they are passed around in.
+fn exposed() -> Vec<(String, Vec<u8>)> {
+    let mut out = Vec::new();
+    for name in [
+        "rsa.spki",
+        "rsa.pkcs1public",
+        "rsa.pkcs8",
+        "rsa.pkcs1",
+        "rsa.certificate",
+        "rsa.encrypted",
+        "rsa-pss-256.spki",
+        "p256.spki",
+        "p256.compressed",
+        "p384.sec1",
+        "p521.certificate",
+        "secp256k1.spki",
+        "secp256k1.pkcs8",
+        "ed25519.spki",
+        "ed25519.pkcs8",
+        "ed448.spki",
+        "x25519.spki",
+        "mldsa44.spki",
+        "mldsa65.pkcs8",
+        "mldsa87.spki",
+        "openssh.private",
+    ] {
+        let text = fixture(name).to_owned();
+        if name != "openssh.private" {
+            out.push((format!("{name} DER"), der(name)));
+        }
+        out.push((format!("{name} CRLF"), text.replace('\n', "\r\n").into_bytes()));
+        out.push((format!("{name} one line"), text.replace('\n', "\\n").into_bytes()));
+        out.push((format!("{name} LF at the end"), format!("{text}\n").into_bytes()));
+        out.push((name.to_owned(), text.into_bytes()));
+    }
+    let rsa = Key::from_pem(fixture("rsa.spki").as_bytes(), Some(Alg::Rs256)).unwrap();
+    for key in [rsa, Key::generate(Alg::Es256).unwrap(), Key::generate(Alg::EdDsa).unwrap()] {
+        let jwk = key.to_jwk().unwrap();
+        out.push((format!("{} JWK", key.alg()), jwk.clone().into_bytes()));
+        out.push((format!("{} JWK array", key.alg()), format!("[{jwk}]").into_bytes()));
+        out.push((format!("{} pretty", key.alg()), jwk.replace(':', " : ").into_bytes()));
+        out.push((format!("{} Python", key.alg()), jwk.replace('"', "'").into_bytes()));
+        out.push((format!("{} in a string", key.alg()), format!("{jwk:?}").into_bytes()));
+        let escaped = jwk.replace("kty", r"\u006bty");
+        out.push((format!("{} escaped", key.alg()), escaped.into_bytes()));
+        let set = KeySet::new([key]).unwrap().to_jwks().unwrap();
+        out.push(("JWKS".to_owned(), set.into_bytes()));
+    }
+    for ssh in [
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7 me@host",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0v me@host",
+        "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY= x",
+        "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29t x",
+        "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20 x",
+        "ssh-dss AAAAB3NzaC1kc3MAAACBAP1 x",
+        "no-pty,command=\"x\" ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7",
+        "AAAAC3NzaC1lZDI1NTE5AAAAIJ0vAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "---- BEGIN SSH2 PUBLIC KEY ----\nAAAAB3NzaC1yc2EAAAADAQAB\n",
+        "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n",
+        "<RSAKeyValue><Modulus>AQAB</Modulus><Exponent>AQAB</Exponent></RSAKeyValue>",
+    ] {
+        out.push((ssh.to_owned(), ssh.as_bytes().to_vec()));
+    }
+    out
+}
+
+/// The same bytes behind every disguise.
+fn disguises(key: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let wrap = |text: &str, eol: &str| {
+        text.as_bytes()
+            .chunks(64)
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect::<Vec<_>>()
+            .join(eol)
+    };
+    let standard = STANDARD.encode(key);
+    let url = b64::encode(key);
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let colons = key.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":");
+    let mut out = vec![
+        ("itself", key.to_vec()),
+        ("base64", standard.clone().into_bytes()),
+        ("base64 in lines", wrap(&standard, "\n").into_bytes()),
+        ("base64 in CRLF lines", wrap(&standard, "\r\n").into_bytes()),
+        ("base64 with escaped lines", wrap(&standard, "\\n").into_bytes()),
+        ("base64url", url.clone().into_bytes()),
+        ("base64 after a name", format!("base64:{standard}").into_bytes()),
+        ("base64 after a word", format!("key-{url}").into_bytes()),
+        ("base64 twice", STANDARD.encode(&standard).into_bytes()),
+        ("base64url of lines", b64::encode(wrap(&standard, "\n").as_bytes()).into_bytes()),
+        ("JSON string of base64", format!("\"{standard}\"").into_bytes()),
+        ("JSON object of base64url", format!(r#"{{"secret":"{url}"}}"#).into_bytes()),
+        ("hex", hex.clone().into_bytes()),
+        ("HEX", hex.to_uppercase().into_bytes()),
+        ("hex with colons", colons.into_bytes()),
+        ("base64 of hex", STANDARD.encode(&hex).into_bytes()),
+    ];
+    if key.is_ascii() {
+        let text = std::str::from_utf8(key).unwrap();
+        for prefix in [
+            "\u{feff}",
+            " ",
+            "\n\n",
+            "\t",
+            "\u{200b}",
+            "\u{2060}",
+            "# comment\n",
+            "x",
+            "\0",
+            "\u{85}",
+        ] {
+            out.push(("prefix", format!("{prefix}{text}").into_bytes()));
+        }
+        let utf16: Vec<u16> = text.encode_utf16().collect();
+        let little: Vec<u8> = utf16.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = utf16.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        out.push(("UTF-16LE with BOM", [&[0xFF, 0xFE], &little[..]].concat()));
+        out.push(("UTF-16BE with BOM", [&[0xFE, 0xFF], &big[..]].concat()));
+        out.push(("base64 of UTF-16", STANDARD.encode(&little).into_bytes()));
+        out.push(("UTF-16LE", little));
+        out.push(("UTF-16BE", big));
+        let utf32 = text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        out.push(("UTF-32LE", utf32));
+        let spread = text.chars().flat_map(|c| [c, '\u{200b}']).collect::<String>();
+        out.push(("zero-width spaces between", spread.into_bytes()));
+    }
+    out
+}
+
+#[test]
+fn keys_in_every_disguise_are_refused_even_under_danger() {
+    for (name, key) in exposed() {
+        for (disguise, secret) in disguises(&key) {
+            let options = KeyOptions::new().alg(Alg::Hs256).danger_allow_weak();
+            let kind = options.from_secret(&secret).err().map(|error| error.kind());
+            assert_eq!(kind, Some(ErrorKind::SecretLooksLikeKey), "{name} as {disguise}");
+        }
+        for (alg, _) in HS {
+            refused(Key::from_secret(&key, alg), ErrorKind::SecretLooksLikeKey);
+            let text = format!(r#"{{"kty":"oct","alg":"{alg}","k":"{}"}}"#, b64::encode(&key));
+            refused(jwk(&text), ErrorKind::SecretLooksLikeKey);
+            let set = KeySet::from_jwks(format!(r#"{{"keys":[{text}]}}"#).as_bytes()).unwrap();
+            assert_eq!(set.skipped_reasons()[0].kind(), ErrorKind::SecretLooksLikeKey);
+        }
+    }
+}
+
+#[test]
+fn random_secrets_are_never_refused() {
+    let check = |secret: &[u8]| {
+        let outcome = crate::jwk::disguise::refuse_keys(secret);
+        assert!(outcome.is_ok(), "{secret:?}");
+    };
+    for round in 0..100_000usize {
+        let secret = random(32 + round % 97);
+        match round % 5 {
+            0 => check(&secret),
+            1 => check(b64::encode(&secret).as_bytes()),
+            2 => check(STANDARD.encode(&secret).as_bytes()),
+            3 => check(secret.iter().map(|b| format!("{b:02x}")).collect::<String>().as_bytes()),
+            _ => check(&secret.iter().map(|byte| b' ' + byte % 95).collect::<Vec<_>>()),
+        }
+    }
+    for text in [
+        "correct horse battery staple correct horse",
+        r#"{"secret":"hVb2Q0bZ1mJt8Wq4xUeYcN7rLk3sPdGf"}"#,
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d-9b1deb4d-3b7d-4bad",
+    ] {
+        check(text.as_bytes());
+    }
+}

@@ -1,0 +1,185 @@
+//! Key sets: what is read and skipped, and which key is selected.
+
+use super::*;
+use crate::jwk::KeySet;
+
+fn set(members: &[&str]) -> Result<KeySet> {
+    KeySet::from_jwks(format!(r#"{{"keys":[{}]}}"#, members.join(",")).as_bytes())
+}
+
+fn named(alg: Alg, kid: &str) -> Key {
+    Key::generate(alg).unwrap().with_kid(kid).unwrap()
+}
+
+#[test]
+fn unusable_members_are_skipped_and_counted_with_their_reasons() {
+    let good = Key::generate(Alg::Es256).unwrap().to_jwk().unwrap();
+    let weak = format!(r#"{{"kty":"RSA","alg":"RS256","e":"AQAB","n":"{}"}}"#, "_".repeat(84));
+    let cases = [
+        (r#"{"kty":"EC","crv":"P-224","x":"AA","y":"AA"}"#, ErrorKind::UnsupportedKey),
+        (r#"{"kty":"MLWE","alg":"KYBER512"}"#, ErrorKind::UnsupportedAlgorithm),
+        (r#"{"kty":"unknown"}"#, ErrorKind::UnsupportedKey),
+        (r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#, ErrorKind::UnsupportedKey),
+        (r#"{"kty":"RSA","use":"enc","n":"AA","e":"AQAB"}"#, ErrorKind::KeyUsage),
+        (r#"{"kty":"EC","key_ops":["deriveKey"],"crv":"P-256"}"#, ErrorKind::KeyUsage),
+        (r#"{"kty":"RSA","alg":"RSA-OAEP","n":"AA","e":"AQAB"}"#, ErrorKind::UnsupportedAlgorithm),
+        (r#"{"kty":"oct","k":"AAAA"}"#, ErrorKind::AlgorithmRequired),
+        (r#"{"kty":"oct","alg":"HS256","k":"AAAA"}"#, ErrorKind::WeakKey),
+        (&weak, ErrorKind::WeakKey),
+        (r#"{"kty":"EC","crv":"P-256","x":"AA"}"#, ErrorKind::InvalidKey),
+        (r#"{}"#, ErrorKind::InvalidKey),
+        ("null", ErrorKind::InvalidKey),
+        ("1", ErrorKind::InvalidKey),
+        ("[]", ErrorKind::InvalidKey),
+        (r#""kty""#, ErrorKind::InvalidKey),
+    ];
+    let mut members: Vec<_> = cases.iter().map(|(text, _)| *text).collect();
+    members.insert(8, &good);
+    let set = set(&members).unwrap();
+    assert_eq!((set.len(), set.skipped()), (1, cases.len()));
+    let reasons: Vec<_> = set.skipped_reasons().iter().map(crate::error::Error::kind).collect();
+    assert_eq!(reasons, cases.map(|(_, kind)| kind));
+    assert!(!set.is_empty());
+    assert_eq!(set.iter().next().unwrap().alg(), Alg::Es256);
+}
+
+#[test]
+fn the_text_must_be_a_set() {
+    let good = Key::generate(Alg::Es256).unwrap().to_jwk().unwrap();
+    for text in [
+        String::new(),
+        "{}".to_owned(),
+        "[]".to_owned(),
+        "null".to_owned(),
+        good.clone(),
+        format!("[{good}]"),
+        format!(r#"{{"keys":{good}}}"#),
+        r#"{"keys":null}"#.to_owned(),
+        format!(r#"{{"keys":[{good}],"keys":[]}}"#),
+        format!(r#"{{"keys":[{good},{{"kty":"x","kty":"x"}}]}}"#), // duplicates anywhere
+        format!(r#"{{"keys":[{good}]"#),
+        format!(r#"{{"keys":[{good},]}}"#),
+        format!(r#"{{"keys":[{good}]}}x"#),
+        format!(r#"{{"keys":[{}]}}"#, vec!["1"; 101].join(",")),
+        format!(r#"{{"keys":[],"pad":"{}"}}"#, "x".repeat(512 * 1024)),
+    ] {
+        refused(KeySet::from_jwks(text.as_bytes()), ErrorKind::InvalidKey);
+    }
+    assert!(set(&[]).unwrap().is_empty());
+    assert_eq!(set(&["1"; 100]).unwrap().skipped(), 100);
+    let keys = std::iter::repeat_n(Key::generate(Alg::Es256).unwrap(), 101);
+    refused(KeySet::new(keys), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn symmetric_and_asymmetric_keys_do_not_mix() {
+    let (secret, pair) = (Key::generate(Alg::Hs256).unwrap(), Key::generate(Alg::Rs256).unwrap());
+    refused(KeySet::new([secret.clone(), pair.clone()]), ErrorKind::MixedKeySet);
+    refused(KeySet::new([pair.clone(), secret.clone()]), ErrorKind::MixedKeySet);
+    let secret = secret.to_private_jwk().unwrap();
+    let pair = pair.to_jwk().unwrap();
+    refused(set(&[secret.expose_str(), &pair]), ErrorKind::MixedKeySet);
+}
+
+#[test]
+fn rsa_members_without_alg_need_a_default() {
+    let full = Key::generate(Alg::Rs256).unwrap().to_jwk().unwrap();
+    let silent = full.replace(r#""alg":"RS256","#, "");
+    let text = format!(r#"{{"keys":[{silent}]}}"#);
+    let skipped = KeySet::from_jwks(text.as_bytes()).unwrap();
+    assert_eq!(skipped.skipped_reasons()[0].kind(), ErrorKind::AlgorithmRequired);
+    for alg in [Alg::Rs256, Alg::Ps512] {
+        let set = KeySet::from_jwks_with(text.as_bytes(), Some(alg)).unwrap();
+        assert_eq!(set.iter().next().unwrap().alg(), alg);
+        let full = format!(r#"{{"keys":[{full}]}}"#);
+        let set = KeySet::from_jwks_with(full.as_bytes(), Some(alg)).unwrap();
+        assert_eq!(set.iter().next().unwrap().alg(), Alg::Rs256);
+    }
+    for alg in [Alg::Hs256, Alg::Es256, Alg::EdDsa] {
+        let result = KeySet::from_jwks_with(text.as_bytes(), Some(alg));
+        refused(result, ErrorKind::InvalidArgument);
+    }
+}
+
+#[test]
+fn selection_by_name_and_algorithm() {
+    for extra in [0, 20] {
+        let mut keys = vec![
+            named(Alg::Es256, "a"),
+            named(Alg::Es256, "b"),
+            named(Alg::EdDsa, "c"),
+            named(Alg::Es384, "same"),
+            named(Alg::EdDsa, "same"),
+            named(Alg::Es512, "twice"),
+            named(Alg::Es512, "twice"),
+        ];
+        keys.extend((0..extra).map(|i| named(Alg::Es256, &format!("extra{i}"))));
+        let set = KeySet::new(keys.iter().rev().cloned()).unwrap();
+        let kid = |kid, alg| set.select(Some(kid), alg).map(|key| (key.kid(), key.alg()));
+        assert_eq!(kid("a", Alg::Es256).unwrap(), ("a", Alg::Es256));
+        assert_eq!(kid("b", Alg::Es256).unwrap(), ("b", Alg::Es256));
+        assert_eq!(kid("c", Alg::EdDsa).unwrap(), ("c", Alg::EdDsa));
+        assert_eq!(kid("c", Alg::Ed25519).unwrap(), ("c", Alg::EdDsa));
+        assert_eq!(kid("same", Alg::Es384).unwrap(), ("same", Alg::Es384));
+        assert_eq!(kid("same", Alg::EdDsa).unwrap(), ("same", Alg::EdDsa));
+        refused(kid("same", Alg::Es256), ErrorKind::InvalidAlgorithm);
+        refused(kid("a", Alg::Rs256), ErrorKind::InvalidAlgorithm);
+        refused(kid("twice", Alg::Es512), ErrorKind::AmbiguousKey);
+        refused(kid("twice", Alg::Es256), ErrorKind::InvalidAlgorithm);
+        for unknown in ["", "A", "a ", "aa", "z", "../a", "' or 1", "a\0"] {
+            refused(kid(unknown, Alg::Es256), ErrorKind::KeyNotFound);
+        }
+        assert_eq!(set.select(None, Alg::Es384).unwrap().kid(), "same");
+        refused(set.select(None, Alg::Es256), ErrorKind::AmbiguousKey);
+        refused(set.select(None, Alg::Rs256), ErrorKind::InvalidAlgorithm);
+        assert_eq!(set.matching(Alg::Es512).count(), 2);
+        assert_eq!(set.matching(Alg::Ed25519).count(), 2);
+        assert_eq!(set.by_kid("b").unwrap().kid(), "b");
+        assert!(set.by_kid("nobody").is_none());
+        let first = set.iter().find(|key| key.kid() == "twice").unwrap();
+        assert_eq!(set.by_kid("twice").unwrap().thumbprint(), first.thumbprint());
+        assert_eq!((&set).into_iter().count(), keys.len());
+    }
+    refused(KeySet::new([]).unwrap().select(None, Alg::Es256), ErrorKind::KeyNotFound);
+}
+
+#[test]
+fn keys_that_may_not_verify_are_not_selected() {
+    let text = named(Alg::Es256, "a").to_private_jwk().unwrap();
+    let text = text.expose_str().replace(r#""use":"sig""#, r#""key_ops":["sign"]"#);
+    let only_signs = jwk(&text).unwrap();
+    let set = KeySet::new([only_signs.clone(), only_signs.public().unwrap()]).unwrap();
+    assert!(!set.select(Some("a"), Alg::Es256).unwrap().is_private());
+    assert!(!set.select(None, Alg::Es256).unwrap().is_private());
+    assert_eq!(set.matching(Alg::Es256).count(), 1);
+    let alone = KeySet::new([only_signs]).unwrap();
+    refused(alone.select(Some("a"), Alg::Es256), ErrorKind::KeyNotFound);
+    refused(alone.select(None, Alg::Es256), ErrorKind::KeyNotFound);
+}
+
+#[test]
+fn sets_survive_a_round_trip_and_publish_no_secret() {
+    let algs = [Alg::Rs256, Alg::Es256, Alg::Es256k, Alg::EdDsa, Alg::MlDsa44];
+    let set = KeySet::new(algs.map(|alg| named(alg, alg.name()))).unwrap();
+    let public = set.to_jwks().unwrap();
+    for private in [r#""d":"#, r#""p":"#, r#""priv":"#] {
+        assert!(!public.contains(private));
+    }
+    let again = KeySet::from_jwks(public.as_bytes()).unwrap();
+    assert_eq!((again.len(), again.skipped()), (algs.len(), 0));
+    assert_eq!(again.to_jwks().unwrap(), public);
+    refused(again.to_private_jwks(), ErrorKind::KeyUsage);
+    let private = set.to_private_jwks().unwrap();
+    let again = KeySet::from_jwks(private.expose()).unwrap();
+    assert_eq!(again.to_private_jwks().unwrap().expose_str(), private.expose_str());
+    for (one, other) in set.iter().zip(&again) {
+        assert_works_with(one, other);
+    }
+
+    let secrets = KeySet::new([Alg::Hs256, Alg::Hs512].map(|alg| named(alg, alg.name()))).unwrap();
+    refused(secrets.to_jwks(), ErrorKind::KeyUsage);
+    let private = secrets.to_private_jwks().unwrap();
+    let again = KeySet::from_jwks(private.expose()).unwrap();
+    assert_eq!(again.to_private_jwks().unwrap().expose_str(), private.expose_str());
+    assert_eq!(KeySet::new([]).unwrap().to_jwks().unwrap(), r#"{"keys":[]}"#);
+}
