@@ -5,7 +5,7 @@
 //! private parts that do not belong to the public ones are refused.
 
 use super::alg::{Alg, Family};
-use super::{disguise, edwards, strength};
+use super::{disguise, strength};
 use crate::base::secret::Secret;
 use crate::crypto::{Curve, MAX_SIGNATURE_LEN, MlDsa, ecdsa, eddsa, hmac, mldsa, rsa};
 use crate::error::{Error, ErrorKind, Result};
@@ -136,11 +136,7 @@ impl Engine {
                 if private.as_ref().is_some_and(|key| key.public()[..] != public[..]) {
                     return Err(MISMATCH);
                 }
-                let key = eddsa::PublicKey::new(public)?;
-                if !public.first_chunk().is_some_and(edwards::is_point) {
-                    return Err(NO_POINT);
-                }
-                Self::Ed25519(key, private)
+                Self::Ed25519(eddsa::PublicKey::new(public)?, private)
             }
             (Parts::MlDsa { set, public, seed }, Family::MlDsa(_)) => {
                 let private = seed.as_ref().map(|s| mldsa::PrivateKey::from_seed(*set, s.expose()));
@@ -213,11 +209,6 @@ const MAX_MODULUS: usize = 1024;
 const MISMATCH: Error = Error::new(
     ErrorKind::KeyPairMismatch,
     "The private part of the key does not belong to its public part.",
-);
-
-const NO_POINT: Error = Error::new(
-    ErrorKind::InvalidKey,
-    "The Ed25519 public key is not a point of its curve; export the key again.",
 );
 
 const NOT_FIT: Error = Error::new(

@@ -7,7 +7,6 @@
 mod alg;
 mod der;
 mod disguise;
-mod edwards;
 mod export;
 mod import;
 mod key;
