@@ -1,0 +1,14 @@
+//! The attack catalogue: one test per published weakness of another library, named by its row.
+//!
+//! Each is expanded over the algorithms and the input forms it can take. What is asserted is the
+//! kind of the refusal, not merely that there was one.
+
+mod algorithm;
+mod cache;
+mod claims;
+mod errors;
+mod header;
+mod keys;
+mod secrets;
+mod signature;
+mod structure;

@@ -1,0 +1,34 @@
+//! The public API as a user sees it: published vectors, the attack catalogue, every knob of the
+//! policy, threads, properties and the comparison with `jsonwebtoken`. One binary, so that the
+//! crate is linked once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that meets the unexpected must fail loudly and say why"
+)]
+
+mod counting;
+mod fixtures;
+mod forge;
+
+mod attacks;
+mod claims;
+mod concurrency;
+#[cfg(feature = "jsonwebtoken")]
+mod differential_jsonwebtoken;
+#[cfg(feature = "jsonwebtoken")]
+mod interop;
+mod keys;
+mod keysets;
+mod policy;
+mod properties;
+mod rfc;
+mod rfc7520;
+mod signer;
+mod token_file;
+mod vectors;
+mod wycheproof_jws;
