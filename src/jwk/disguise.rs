@@ -2,10 +2,11 @@
 //!
 //! Whoever loads a public key as an HMAC secret lets everybody sign who has that public key: the
 //! confusion behind CVE-2015-9235 and its successors, which all slipped past narrower filters. So a
-//! secret is searched, not matched: for PEM armour, SSH key names, JWK members, XML key values and the
-//! object identifiers of key algorithms anywhere in it, with everything that is not printable ASCII
-//! taken out first (byte order marks, white space, zero-width characters, the zeros of UTF-16), and
-//! then the same again in whatever base64, base64url, hexadecimal or JSON strings inside decode to.
+//! secret is searched, not matched: for PEM armour, SSH key names, JWK members, XML key values and
+//! the object identifiers of key algorithms anywhere in it, with everything that is not printable
+//! ASCII taken out first (byte order marks, white space, zero-width characters, the zeros of
+//! UTF-16), and then the same again in whatever base64, base64url, hexadecimal or JSON strings
+//! inside decode to.
 //!
 //! A random secret of up to 128 bytes is found guilty with a chance below 2^-30, whatever its
 //! encoding.

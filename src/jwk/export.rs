@@ -1,5 +1,5 @@
-//! Writing a JWK: `kty`, `use`, `key_ops`, `alg`, `kid` in the order of RFC 7517 section 4, then the
-//! numbers in the order of RFC 7518 section 6.
+//! Writing a JWK: `kty`, `use`, `key_ops`, `alg`, `kid` in the order of RFC 7517 section 4, then
+//! the numbers in the order of RFC 7518 section 6.
 //!
 //! Private members leave only through [`private_jwk`], whose buffer is sized first and so never
 //! leaves a copy behind.

@@ -1,10 +1,11 @@
 //! Reading a JWK (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2, RFC 9964 section 3).
 //!
 //! Refused: duplicate members at any depth, a `kty` or `crv` gatekey does not implement, base64url
-//! that is not canonical, numbers with leading zero octets (RFC 7518 section 2: the minimum number of
-//! octets), coordinates, seeds and scalars of any length but their own (section 6.2.1.2), private RSA
-//! keys without all of `p q dp dq qi` or with `oth`, private members without the one that makes the
-//! key private, and `AKP` keys without `alg`. Members that gatekey does not know are ignored.
+//! that is not canonical, numbers with leading zero octets (RFC 7518 section 2: the minimum number
+//! of octets), coordinates, seeds and scalars of any length but their own (section 6.2.1.2),
+//! private RSA keys without all of `p q dp dq qi` or with `oth`, private members without the one
+//! that makes the key private, and `AKP` keys without `alg`. Members that gatekey does not know are
+//! ignored.
 
 use super::alg::{Alg, Family};
 use super::der::write;

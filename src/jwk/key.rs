@@ -117,10 +117,11 @@ impl Key {
     ///
     /// # Errors
     /// `AlgorithmRequired`: several algorithms fit. `KeyUsage`: the key is restricted to another
-    /// algorithm (id-RSASSA-PSS). `InvalidKey`: malformed, mislabelled, several keys, numbers that are
-    /// no key, longer than 64 KiB, or `alg` needs a key of another type or curve. `UnsupportedKey`: an
-    /// unknown type or curve, or an encrypted key. `KeyPairMismatch`: a private part that does not
-    /// belong to the public one. `WeakKey`: RSA under 2048 bits or a ROCA modulus.
+    /// algorithm (id-RSASSA-PSS). `InvalidKey`: malformed, mislabelled, several keys, numbers that
+    /// are no key, longer than 64 KiB, or `alg` needs a key of another type or curve.
+    /// `UnsupportedKey`: an unknown type or curve, or an encrypted key. `KeyPairMismatch`: a
+    /// private part that does not belong to the public one. `WeakKey`: RSA under 2048 bits or a
+    /// ROCA modulus.
     pub fn from_pem(pem: &[u8], alg: Option<Alg>) -> Result<Self> {
         options(alg).from_pem(pem)
     }
@@ -135,13 +136,14 @@ impl Key {
 
     /// A key from a JWK (RFC 7517) of type `oct`, `RSA`, `EC`, `OKP` or `AKP`.
     ///
-    /// `oct` and `RSA` need `alg`, in the JWK or as the argument. `use`, `key_ops` and `alg` of the JWK
-    /// bind. Members that gatekey does not know are ignored, among them `x5c` and `x5u`.
+    /// `oct` and `RSA` need `alg`, in the JWK or as the argument. `use`, `key_ops` and `alg` of the
+    /// JWK bind. Members that gatekey does not know are ignored, among them `x5c` and `x5u`.
     ///
     /// # Errors
-    /// As [`Self::from_pem`] and [`Self::from_secret`]. `KeyUsage`: also if `use` or `key_ops` is for
-    /// something else than signatures, or `alg` contradicts the argument. `UnsupportedAlgorithm`: `alg`
-    /// is unknown. `InvalidKey`: also if the JSON is malformed or longer than 512 KiB.
+    /// As [`Self::from_pem`] and [`Self::from_secret`]. `KeyUsage`: also if `use` or `key_ops` is
+    /// for something else than signatures, or `alg` contradicts the argument.
+    /// `UnsupportedAlgorithm`: `alg` is unknown. `InvalidKey`: also if the JSON is malformed or
+    /// longer than 512 KiB.
     pub fn from_jwk(json: &[u8], alg: Option<Alg>) -> Result<Self> {
         options(alg).from_jwk(json)
     }

@@ -1,8 +1,8 @@
 //! A key's numbers: what was read, and what `crypto` made of them.
 //!
-//! [`Parts`] are the numbers as every format carries them, kept for export. [`Engine`] holds the same
-//! numbers parsed for use with exactly one algorithm; making one is where points off the curve and
-//! private parts that do not belong to the public ones are refused.
+//! [`Parts`] are the numbers as every format carries them, kept for export. [`Engine`] holds the
+//! same numbers parsed for use with exactly one algorithm; making one is where points off the curve
+//! and private parts that do not belong to the public ones are refused.
 
 use super::alg::{Alg, Family};
 use super::{disguise, strength};

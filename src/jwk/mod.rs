@@ -1,8 +1,9 @@
 //! Layer 2: JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037, RFC 9964) and the other formats
 //! keys come in, each key bound to exactly one algorithm.
 //!
-//! Reading is strict: what is loaded is a key that works, and what may not be used is refused at load
-//! and not at the first token. Nothing here knows tokens, claims or time, and nothing does I/O.
+//! Reading is strict: what is loaded is a key that works, and what may not be used is refused at
+//! load and not at the first token. Nothing here knows tokens, claims or time, and nothing does
+//! I/O.
 
 mod alg;
 mod der;

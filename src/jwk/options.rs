@@ -45,12 +45,12 @@ impl KeyOptions {
         self
     }
 
-    /// Accepts legacy keys: HMAC secrets of any length but zero, and RSA public keys of 1024 to 2047
-    /// bits, to verify only.
+    /// Accepts legacy keys: HMAC secrets of any length but zero, and RSA public keys of 1024 to
+    /// 2047 bits, to verify only.
     ///
     /// # Security
-    /// Such keys can be guessed or factored. Secrets that look like a key in disguise, ROCA moduli and
-    /// everything malformed are refused even so.
+    /// Such keys can be guessed or factored. Secrets that look like a key in disguise, ROCA moduli
+    /// and everything malformed are refused even so.
     #[must_use]
     pub const fn danger_allow_weak(mut self) -> Self {
         self.allow_weak = true;

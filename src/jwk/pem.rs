@@ -2,9 +2,9 @@
 //!
 //! Text may stand before the first block. Refused: anything but white space after the last one, a
 //! label that does not match its content, encrypted keys (PKCS#8 or the old `Proc-Type` header),
-//! labels gatekey does not know, and files with several keys. Two files with several blocks have one
-//! meaning and are read: a chain of certificates stands for its first, and `EC PARAMETERS` may precede
-//! the `EC PRIVATE KEY` of the same curve, as OpenSSL writes it.
+//! labels gatekey does not know, and files with several keys. Two files with several blocks have
+//! one meaning and are read: a chain of certificates stands for its first, and `EC PARAMETERS` may
+//! precede the `EC PRIVATE KEY` of the same curve, as OpenSSL writes it.
 
 use super::der::{self, Container, write};
 use super::key::Stated;

@@ -1,8 +1,9 @@
 //! `KeySet`: several keys, told apart by `kid` and algorithm (RFC 7517 section 5).
 //!
-//! A set is all symmetric or all asymmetric: a set with both would let a public key's owner choose how
-//! a token is checked. Reading a JWK Set skips members that gatekey cannot or may not use, as RFC 7517
-//! section 5 asks, and says how many and why; the set's JSON itself must be well-formed throughout.
+//! A set is all symmetric or all asymmetric: a set with both would let a public key's owner choose
+//! how a token is checked. Reading a JWK Set skips members that gatekey cannot or may not use, as
+//! RFC 7517 section 5 asks, and says how many and why; the set's JSON itself must be well-formed
+//! throughout.
 
 use super::alg::{Alg, Family};
 use super::export;
@@ -42,7 +43,8 @@ impl KeySet {
     /// A set of these keys, in this order.
     ///
     /// # Errors
-    /// `MixedKeySet`: some are symmetric and some are not. `InvalidArgument`: there are more than 100.
+    /// `MixedKeySet`: some are symmetric and some are not. `InvalidArgument`: there are more than
+    /// 100.
     pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self> {
         let keys: Vec<Key> = keys.into_iter().take(MAX_KEYS + 1).collect();
         if keys.len() > MAX_KEYS {
@@ -57,8 +59,8 @@ impl KeySet {
     /// Reads a JWK Set, private or public.
     ///
     /// Members that cannot or may not be used for signatures are skipped: unknown types, curves and
-    /// algorithms, `use` other than `sig`, weak keys, malformed keys, and RSA and `oct` keys without
-    /// `alg`. See [`Self::skipped`].
+    /// algorithms, `use` other than `sig`, weak keys, malformed keys, and RSA and `oct` keys
+    /// without `alg`. See [`Self::skipped`].
     ///
     /// # Errors
     /// `InvalidKey`: not a JWK Set, malformed JSON anywhere, more than 100 members or 512 KiB.
@@ -155,8 +157,9 @@ impl KeySet {
     /// Names are compared byte by byte; keys that may not verify do not count.
     ///
     /// # Errors
-    /// `KeyNotFound`: no key has the name, or the set has no key. `InvalidAlgorithm`: those that have
-    /// it, or without a `kid` all there are, are for other algorithms. `AmbiguousKey`: several fit.
+    /// `KeyNotFound`: no key has the name, or the set has no key. `InvalidAlgorithm`: those that
+    /// have it, or without a `kid` all there are, are for other algorithms. `AmbiguousKey`: several
+    /// fit.
     pub fn select(&self, kid: Option<&str>, alg: Alg) -> Result<&Key> {
         match kid {
             Some(kid) => only(self.named(kid), alg, NO_SUCH_KID, SHARED_KID),

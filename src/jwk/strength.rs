@@ -44,8 +44,8 @@ pub(super) fn check_secret(secret: &[u8], hash: Hash, allow_weak: bool) -> Resul
 ///
 /// The flawed generator makes primes `k * M + (65537^a mod M)`, where M is the product of the first
 /// primes (39 of them for the shortest keys, more for longer ones). So a product of two such primes
-/// is a power of 65537 modulo every small prime. A random modulus passes all of these subgroup tests
-/// with a chance of about 2^-28.
+/// is a power of 65537 modulo every small prime. A random modulus passes all of these subgroup
+/// tests with a chance of about 2^-28.
 pub(super) fn is_roca(n: &[u8]) -> bool {
     const GENERATOR: u32 = 65537;
     ROCA_PRIMES.iter().all(|&prime| {

@@ -1,5 +1,5 @@
-//! The JWK thumbprint: SHA-256 over the required members in lexicographic order (RFC 7638 section 3,
-//! RFC 8037 section 2 for `OKP`, RFC 9964 section 6 for `AKP`).
+//! The JWK thumbprint: SHA-256 over the required members in lexicographic order (RFC 7638 section
+//! 3, RFC 8037 section 2 for `OKP`, RFC 9964 section 6 for `AKP`).
 
 use super::material::Parts;
 use crate::base::b64;

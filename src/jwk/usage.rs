@@ -1,8 +1,8 @@
 //! What a key may be used for: `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
 //!
 //! Refused: a `use` other than `sig`, a `key_ops` that permits neither signing nor verifying, one
-//! that also permits encrypting or deriving (section 4.3: unrelated operations must not share a key,
-//! and they contradict `use`), one with duplicates, and any that is not an array of strings.
+//! that also permits encrypting or deriving (section 4.3: unrelated operations must not share a
+//! key, and they contradict `use`), one with duplicates, and any that is not an array of strings.
 
 use crate::base::json::{Kind, Value};
 use crate::error::{Error, ErrorKind, Result};

@@ -1,5 +1,6 @@
-//! Private keys: PKCS#8 and OneAsymmetricKey (RFC 5208, RFC 5958; RFC 8410 for Ed25519, RFC 9881 for
-//! ML-DSA), PKCS#1 `RSAPrivateKey` (RFC 8017 appendix A.1.2) and SEC1 `ECPrivateKey` (RFC 5915).
+//! Private keys: PKCS#8 and OneAsymmetricKey (RFC 5208, RFC 5958; RFC 8410 for Ed25519, RFC 9881
+//! for ML-DSA), PKCS#1 `RSAPrivateKey` (RFC 8017 appendix A.1.2) and SEC1 `ECPrivateKey` (RFC
+//! 5915).
 //!
 //! A public key that stands beside the private one must be its own. ML-DSA keys are seeds; a key in
 //! expanded form only is refused, and one in both forms must have both of one key.
@@ -103,7 +104,8 @@ fn from_sec1(der: &[u8], outer: Option<Curve>, beside: Option<&[u8]>) -> Result<
     Ok(Parts::Ec { curve, point: own, private: Some(private) })
 }
 
-/// `CHOICE { seed [0] OCTET STRING, expandedKey OCTET STRING, both SEQUENCE }` (RFC 9881 section 6).
+/// `CHOICE { seed [0] OCTET STRING, expandedKey OCTET STRING, both SEQUENCE }` (RFC 9881 section
+/// 6).
 fn from_ml_dsa(set: MlDsa, der: &[u8], beside: Option<&[u8]>) -> Result<Parts> {
     const SEED: u8 = 0x80;
     const EXPANDED: u8 = 0x04;
