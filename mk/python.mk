@@ -2,7 +2,7 @@
 
 PYTHON_DIR := $(CURDIR)/bindings/python
 VENV_STAMP := $(VENV)/.gatekey-tools
-WHEELS := $(TARGET)/wheels
+WHEELS := $(TARGET)/python
 WHEEL_STAMP := $(VENV)/.gatekey-wheel
 PYTHON_SOURCES := $(shell find $(PYTHON_DIR)/src $(PYTHON_DIR)/gatekey src -name '*.rs' -o -name '*.py' -o -name '*.pyi')
 PYTHON_EXAMPLES := $(addprefix $(CURDIR)/,$(wildcard examples/*.py))

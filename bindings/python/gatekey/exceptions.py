@@ -161,6 +161,7 @@ class ExpiredSignatureError(InvalidTokenError):
 
     code = 102
     kind = "Expired"
+    claim = "exp"
 
 
 class ImmatureSignatureError(InvalidTokenError):
@@ -168,6 +169,7 @@ class ImmatureSignatureError(InvalidTokenError):
 
     code = 103
     kind = "NotYetValid"
+    claim = "nbf"
 
 
 class InvalidIssuerError(InvalidTokenError):
@@ -175,6 +177,7 @@ class InvalidIssuerError(InvalidTokenError):
 
     code = 104
     kind = "InvalidIssuer"
+    claim = "iss"
 
 
 class InvalidAudienceError(InvalidTokenError):
@@ -182,6 +185,7 @@ class InvalidAudienceError(InvalidTokenError):
 
     code = 105
     kind = "InvalidAudience"
+    claim = "aud"
 
 
 class InvalidTypeError(InvalidTokenError):
@@ -196,6 +200,7 @@ class InvalidSubjectError(InvalidTokenError):
 
     code = 107
     kind = "InvalidSubject"
+    claim = "sub"
 
 
 class MissingRequiredClaimError(InvalidTokenError):
@@ -214,6 +219,8 @@ class InvalidClaimError(InvalidTokenError):
 
 class InvalidJTIError(InvalidClaimError):
     """``jti`` is not a string."""
+
+    claim = "jti"
 
 
 class UnsupportedCriticalError(InvalidTokenError):
@@ -265,6 +272,7 @@ class InvalidIssuedAtError(ImmatureSignatureError):
 
     code = 116
     kind = "IssuedInFuture"
+    claim = "iat"
 
 
 class TokenTooOldError(InvalidTokenError):
@@ -272,6 +280,7 @@ class TokenTooOldError(InvalidTokenError):
 
     code = 117
     kind = "TooOld"
+    claim = "iat"
 
 
 class InvalidKeyError(GatekeyError):

@@ -1,29 +1,41 @@
 //! Raises `gatekey::Error` as the Python class of its kind.
 //!
 //! The classes are Python's own (`gatekey/exceptions.py`), so that they can be documented,
-//! subclassed and pickled; they are looked up once, when the module is imported, so that a refusal
-//! costs one allocation and no look-up.
+//! subclassed and pickled. They are looked up once, when the module is imported: a refused token
+//! must not cost much more than an accepted one, or refusals become a way to keep a server busy.
 
 use gatekey::{Error, ErrorKind};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyTuple, PyType};
 
 static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
 
 struct Classes {
     /// In the order of `ErrorKind::ALL`, which ascends.
-    by_kind: Vec<(ErrorKind, Py<PyType>)>,
+    by_kind: Vec<(ErrorKind, Class)>,
     /// PyJWT tells a `jti` of a wrong type apart; a subclass of the class of `InvalidClaim`.
-    invalid_jti: Py<PyType>,
+    invalid_jti: Class,
+}
+
+struct Class {
+    python: Py<PyType>,
+    /// The class attribute `claim`: an exception about another claim gets an attribute of its own.
+    claim: Option<String>,
+    /// The first message it was raised with, which is nearly always the next one too, and the
+    /// arguments of the exception made of it.
+    usual: PyOnceLock<(Box<str>, Py<PyTuple>)>,
 }
 
 impl Classes {
     fn find(py: Python<'_>) -> PyResult<Self> {
         let module = py.import("gatekey.exceptions")?;
-        let class =
-            |name: &str| Ok::<_, PyErr>(module.getattr(name)?.cast_into::<PyType>()?.unbind());
+        let class = |name: &str| {
+            let python = module.getattr(name)?.cast_into::<PyType>()?;
+            let claim = python.getattr(intern!(py, "claim"))?.extract()?;
+            Ok::<_, PyErr>(Class { python: python.unbind(), claim, usual: PyOnceLock::new() })
+        };
         let by_kind = ErrorKind::ALL
             .iter()
             .map(|kind| Ok((*kind, class(kind.python_class())?)))
@@ -31,12 +43,34 @@ impl Classes {
         Ok(Self { by_kind, invalid_jti: class("InvalidJTIError")? })
     }
 
-    fn of(&self, kind: ErrorKind, claim: Option<&str>) -> Option<&Py<PyType>> {
+    fn of(&self, kind: ErrorKind, claim: Option<&str>) -> Option<&Class> {
         if kind == ErrorKind::InvalidClaim && claim == Some("jti") {
             return Some(&self.invalid_jti);
         }
         let at = self.by_kind.binary_search_by_key(&kind, |(kind, _)| *kind).ok()?;
         self.by_kind.get(at).map(|(_, class)| class)
+    }
+}
+
+impl Class {
+    fn exception<'py>(
+        &self,
+        py: Python<'py>,
+        message: &str,
+        claim: Option<&str>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let usual = self.usual.get_or_try_init(py, || {
+            Ok::<_, PyErr>((message.into(), PyTuple::new(py, [message])?.unbind()))
+        })?;
+        let exception = if *usual.0 == *message {
+            self.python.bind(py).call1(usual.1.bind(py))?
+        } else {
+            self.python.bind(py).call1((message,))?
+        };
+        if claim.is_some() && claim != self.claim.as_deref() {
+            exception.setattr(intern!(py, "claim"), claim)?;
+        }
+        Ok(exception)
     }
 }
 
@@ -70,11 +104,7 @@ fn new(py: Python<'_>, kind: ErrorKind, message: &str, claim: Option<&str>) -> P
             "gatekey has no class for this error.",
         ));
     };
-    let exception = class.bind(py).call1((message,))?;
-    if let Some(claim) = claim {
-        exception.setattr(intern!(py, "claim"), claim)?;
-    }
-    Ok(PyErr::from_value(exception))
+    class.exception(py, message, claim).map(PyErr::from_value)
 }
 
 /// `result.or_raise(py)?`

@@ -6,11 +6,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from gatekey import ALGORITHMS, Key, Signer, Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+settings.register_profile("gatekey", database=None, deadline=None)
+settings.load_profile("gatekey")
 
 ISSUER = "https://auth.example"
 AUDIENCE = "orders"

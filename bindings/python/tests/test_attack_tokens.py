@@ -36,7 +36,7 @@ KEYS: dict[str, Key] = {}
 POLICIES: dict[str, Policy] = {}
 ATTACKS: list[Attack] = []
 
-for line in FILE.read_text().splitlines():
+for line in FILE.read_bytes().decode().split("\n"):
     if not line or line.startswith("#"):
         continue
     kind, *fields = line.split("\t")
