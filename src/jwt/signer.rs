@@ -291,7 +291,7 @@ impl Unsigned {
     /// # Errors
     /// `InvalidSignature`: the key does not verify it.
     pub fn attach(&self, signature: &[u8]) -> Result<String> {
-        self.key.verify_signature(self.signing_input.as_bytes(), signature)?;
+        self.key.check_own_signature(self.signing_input.as_bytes(), signature)?;
         let mut token =
             String::with_capacity(self.signing_input.len() + 1 + b64::encoded_len(signature.len()));
         token.push_str(&self.signing_input);

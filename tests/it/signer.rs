@@ -236,6 +236,23 @@ fn two_steps_with_a_secret() {
     refused(unsigned.attach(&tag[..47]), ErrorKind::InvalidSignature, "a cut tag");
 }
 
+/// A signer checks what it attaches, even where the key's `key_ops` leaves verifying to others.
+#[test]
+fn two_steps_with_a_key_that_may_only_sign() {
+    let mut jwk: Value =
+        serde_json::from_slice(key(Alg::Es256).to_private_jwk().unwrap().expose()).unwrap();
+    jwk.as_object_mut().unwrap().remove("use");
+    jwk["key_ops"] = json!(["sign"]);
+    let only_signs = Key::from_jwk(jwk.to_string().as_bytes(), None).unwrap();
+    assert!(only_signs.may_sign() && !only_signs.may_verify());
+    let unsigned = Signer::builder(&only_signs).build().unwrap().prepare(&Claims::new()).unwrap();
+    let input = unsigned.signing_input().as_bytes();
+    let right = only_signs.sign_with(input, <[u8]>::to_vec).unwrap();
+    assert!(unsigned.attach(&right).is_ok());
+    refused(unsigned.attach(&[1; 64]), ErrorKind::InvalidSignature, "not a signature");
+    refused(only_signs.verify_signature(input, &right), ErrorKind::KeyUsage, "may only sign");
+}
+
 #[test]
 fn long_claims_are_bounded() {
     let signer = signer(Alg::Hs256).build().unwrap();
