@@ -1,3 +1,5 @@
+//! The reader against RFC 8259, hostile text and serde_json.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,0 +1,360 @@
+//! The layers of the house, checked: who may import whom, who may name which crate, and where
+//! `unsafe`, time, environment, files and sockets may appear.
+//!
+//! Reads `src/**` as text: comments and literals are blanked, then every path that starts with
+//! `crate::` or climbs there by `super::` is held against [`LAYERS`]. Unit tests inside `src` obey the
+//! layers as well; only the rules about the outside world are lifted for them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test must fail loudly and say why"
+)]
+
+#[path = "layers/source.rs"]
+mod source;
+
+use source::{code, words};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A room and the rooms it may import. A room may always import itself.
+const LAYERS: [(&str, &[&str]); 8] = [
+    // 0: no domain words, no I/O
+    ("error", &[]),
+    ("base", &["error"]),
+    // 1: bytes in, bytes out
+    ("crypto", &["error", "base"]),
+    // 2: formats and rules, leftwards
+    ("jwk", &["error", "base", "crypto"]),
+    ("jws", &["error", "base", "crypto", "jwk"]),
+    ("jwt", &["error", "base", "crypto", "jwk", "jws"]),
+    // Edges, imported by nobody.
+    ("interop", &["error", "base", "jwk"]),
+    // The public API only: see `ffi_uses_the_public_api`.
+    ("ffi", PUBLIC),
+];
+
+/// What `ffi` may name is a re-export of the crate root, never a room.
+const PUBLIC: &[&str] = &[];
+
+/// Crates and modules of `std` that only some files may name; a folder ends in `/`.
+const OUTSIDE: [(&str, &[&str]); 16] = [
+    ("aws_lc_rs", &["src/crypto/"]),
+    ("jsonwebtoken", &["src/interop.rs", "src/lib.rs"]),
+    ("serde_json", &["src/interop.rs"]),
+    ("rand", &["src/base/random.rs"]),
+    ("base64_simd", &["src/base/b64.rs"]),
+    ("simdutf8", &["src/base/json/"]),
+    ("libc", &["src/ffi/"]),
+    ("der", &["src/jwk/", "src/crypto/"]),
+    ("x509_cert", &["src/jwk/"]),
+    ("pem_rfc7468", &["src/jwk/"]),
+    ("std::time", &["src/base/clock.rs"]),
+    ("std::process", &["src/base/random.rs"]),
+    ("std::env", &[]),
+    ("std::fs", &[]),
+    ("std::net", &[]),
+    ("std::io", &[]),
+];
+
+#[test]
+fn every_import_keeps_to_its_layer() {
+    let exports = root_exports(&code(&read("src/lib.rs")));
+    let mut paths = 0;
+    for file in sources() {
+        let text = read(&file);
+        paths += crate_paths(&file, &code(&text)).len();
+        let wrong = violations(&file, &text, &exports);
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+    assert!(paths > 100, "only {paths} paths were seen; is src/ read at all?");
+}
+
+#[test]
+fn every_room_is_in_the_table() {
+    for file in sources() {
+        let room = room_of(&file);
+        let known = room == "lib" || LAYERS.iter().any(|(name, _)| *name == room);
+        assert!(known, "{file}: no layer for {room}; add a row to LAYERS");
+    }
+    // A row may only point to rows above it, so that there is no circle.
+    for (i, (room, allowed)) in LAYERS.iter().enumerate() {
+        for name in *allowed {
+            assert!(
+                LAYERS[..i].iter().any(|(above, _)| above == name),
+                "{room} may import {name}, which is not above it"
+            );
+        }
+    }
+}
+
+#[test]
+fn files_open_with_what_they_are() {
+    for file in sources() {
+        let text = read(&file);
+        assert!(text.starts_with("//!"), "{file} does not open with `//!`");
+        assert!(text.lines().count() <= 600, "{file} has more than 600 lines");
+    }
+}
+
+/// The self-test: each rule finds what breaks it, and nothing where nothing is broken.
+#[test]
+fn violations_are_found() {
+    let exports = BTreeMap::from([
+        ("Key".to_owned(), "jwk".to_owned()),
+        ("Policy".to_owned(), "jwt".to_owned()),
+    ]);
+    for (file, text) in [
+        ("src/base/b64.rs", "use crate::crypto::hash;"),
+        ("src/crypto/rsa.rs", "use crate::{\n    error::Result,\n    jwk::Key,\n};"),
+        ("src/crypto/rsa.rs", "fn f() { crate::base::json::parse(b\"\"); let k: crate::Key; }"),
+        ("src/jwk/key.rs", "use super::super::jwt::Policy;"),
+        ("src/jwk/der/mod.rs", "use super::super::jws::Compact;"),
+        ("src/jws.rs", "use super::jwt::Policy;"),
+        ("src/jws.rs", "use crate::Policy;"),
+        ("src/error.rs", "use crate::base::json;"),
+        ("src/jwt/mod.rs", "use crate::ffi::boundary;"),
+        ("src/ffi/key.rs", "use crate::jwk::Key;"),
+        ("src/ffi/key.rs", "use crate::{Key, base::b64};"),
+        ("src/jwt/signer.rs", "use aws_lc_rs::hmac;"),
+        ("src/jwk/key.rs", "use ::aws_lc_rs as lc;"),
+        ("src/jwk/key.rs", "fn f(k: jsonwebtoken::DecodingKey) {}"),
+        ("src/jwt/check.rs", "let now = std::time::SystemTime::now();"),
+        ("src/jwt/check.rs", "use std::{fmt, time::Instant};"),
+        ("src/jwk/set.rs", "std::fs::read(path)"),
+        ("src/crypto/mod.rs", "std::env::var(\"X\")"),
+        ("src/base/clock.rs", "use std::net::TcpStream;"),
+        ("src/crypto/hmac.rs", "unsafe { x() }"),
+        ("src/jwt/mod.rs", "unsafe fn f() {}"),
+        ("src/crypto/rsa.rs", "#[cfg(test)]\nmod tests {\n use crate::jwk::Key;\n}"),
+    ] {
+        assert_eq!(violations(file, text, &exports).len(), 1, "{file}: {text}");
+    }
+    for (file, text) in [
+        (
+            "src/jwk/key.rs",
+            "use crate::{base::{b64, json}, crypto, error::Result};\nuse super::alg::Alg;",
+        ),
+        ("src/jwk/der/read.rs", "use super::super::alg::Alg;\nuse super::write;"),
+        (
+            "src/jws.rs",
+            "#[cfg(test)]\nmod tests {\n use super::*;\n use super::super::error::Error;\n}",
+        ),
+        (
+            "src/jwk/key.rs",
+            "// use crate::jwt::Policy;\n/* aws_lc_rs */ let s = \"unsafe crate::jwt \\\" x\";",
+        ),
+        (
+            "src/jwk/key.rs",
+            "/// [`crate::Verifier`] and std::time\nlet r = r#\"std::fs \"unsafe\" \"#;",
+        ),
+        (
+            "src/ffi/key.rs",
+            "use crate::{Key, Policy};\nuse super::boundary::guard;\nuse crate::ffi::buf;\nunsafe { f() }",
+        ),
+        (
+            "src/base/random.rs",
+            "#[cfg(test)]\nmod tests {\n use std::time::Duration; use serde_json::json;\n}",
+        ),
+        ("src/crypto/tests/mod.rs", "use std::fs; use super::hash;"),
+        (
+            "src/jwk/key.rs",
+            "let c = '\\''; let l: &'static str = x; let rsa = 1; let derive = 2; // unsafe",
+        ),
+        (
+            "src/interop.rs",
+            "use jsonwebtoken::Algorithm; use crate::jwk::Key; use crate::base::b64;",
+        ),
+    ] {
+        assert_eq!(violations(file, text, &exports), Vec::<String>::new(), "{file}");
+    }
+}
+
+#[test]
+fn the_crate_root_is_understood() {
+    let exports = root_exports(&code(
+        "pub use base::json;\npub use jwk::{Alg, Key};\npub use jwt::{\n    Claims,\n    Policy,\n};",
+    ));
+    let of = |name: &str| exports.get(name).map(String::as_str);
+    assert_eq!(
+        [of("json"), of("Alg"), of("Policy"), of("Nobody")],
+        [Some("base"), Some("jwk"), Some("jwt"), None]
+    );
+    let real = root_exports(&code(&read("src/lib.rs")));
+    assert!(
+        ["Key", "Verifier", "Error", "Secret"].iter().all(|name| real.contains_key(*name)),
+        "{real:?}"
+    );
+}
+
+/// Everything in the file that its layer does not allow.
+fn violations(file: &str, text: &str, exports: &BTreeMap<String, String>) -> Vec<String> {
+    let (code, room) = (code(text), room_of(file));
+    if room == "lib" {
+        return Vec::new();
+    }
+    let allowed =
+        LAYERS.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, allowed)| *allowed);
+    let mut wrong = Vec::new();
+    for name in crate_paths(file, &code) {
+        let target = exports.get(&name).unwrap_or(&name);
+        let fine = *target == room
+            || allowed.contains(&target.as_str())
+            || room == "ffi" && exports.contains_key(&name);
+        if !fine {
+            wrong.push(format!("{file}: {room} may not import {name}, which is of {target}"));
+        }
+    }
+    let product = without_tests(file, &code);
+    for (name, places) in OUTSIDE {
+        let at_home = places.iter().any(|place| {
+            if place.ends_with('/') { file.starts_with(place) } else { file == *place }
+        });
+        // Test code may look around in the world; other crates' types stay where they are at home.
+        let strict = matches!(name, "aws_lc_rs" | "jsonwebtoken");
+        if !at_home && names(if strict { &code } else { &product }, name) {
+            wrong.push(format!("{file}: {name} may only be named in {places:?}"));
+        }
+    }
+    if room != "ffi" && words(&code).any(|(word, _)| word == "unsafe") {
+        wrong.push(format!("{file}: `unsafe` belongs into src/ffi"));
+    }
+    wrong
+}
+
+/// The first names after `crate::`, and after as many `super::` as lead there.
+fn crate_paths(file: &str, code: &str) -> Vec<String> {
+    let depth = file
+        .trim_start_matches("src/")
+        .trim_end_matches(".rs")
+        .trim_end_matches("/mod")
+        .split('/')
+        .count();
+    let mut found = Vec::new();
+    for (word, at) in words(code) {
+        let rest = &code[at + word.len()..];
+        if word == "crate" {
+            found.extend(rest.strip_prefix("::").map(first_names).unwrap_or_default());
+        } else if word == "super" && !code[..at].ends_with("super::") {
+            let mut chain = rest;
+            let mut climbed = 1;
+            while let Some(after) = chain.strip_prefix("::super") {
+                (chain, climbed) = (after, climbed + 1);
+            }
+            if climbed >= depth + inline_depth(&code[..at]) {
+                found.extend(chain.strip_prefix("::").map(first_names).unwrap_or_default());
+            }
+        }
+    }
+    found
+}
+
+/// The names that a path or a group of paths begins with.
+fn first_names(path: &str) -> Vec<String> {
+    let name = |text: &str| -> String {
+        text.chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect()
+    };
+    let Some(group) = path.strip_prefix('{') else { return vec![name(path)] };
+    let (mut depth, mut names, mut start) = (0, Vec::new(), true);
+    for (i, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => start = true,
+            _ if start && depth == 0 && !c.is_whitespace() => {
+                names.push(name(&group[i..]));
+                start = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// How many inline `mod name {` are open where `before` ends.
+fn inline_depth(before: &str) -> usize {
+    let mut open: Vec<bool> = Vec::new();
+    for (i, c) in before.char_indices() {
+        match c {
+            '{' => {
+                let head: Vec<&str> =
+                    before[..i].trim_end().rsplitn(3, char::is_whitespace).collect();
+                open.push(head.get(1) == Some(&"mod"));
+            }
+            '}' => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    open.into_iter().filter(|&is_mod| is_mod).count()
+}
+
+/// The code that is not for tests.
+fn without_tests(file: &str, code: &str) -> String {
+    let is_test_file = file.contains("/tests/") || file.ends_with("/tests.rs");
+    let product = if is_test_file { "" } else { code };
+    // By convention the tests of a file are its last item.
+    product.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
+}
+
+/// Whether `code` names this crate or module of `std`, also through `use std::{...}`.
+fn names(code: &str, name: &str) -> bool {
+    if let Some(module) = name.strip_prefix("std::") {
+        let grouped = |group: &str| first_names(group).iter().any(|first| first == module);
+        return code.match_indices("std::").any(|(at, _)| grouped(&code[at + 5..]));
+    }
+    words(code).any(|(word, at)| {
+        let before = code[..at].trim_end();
+        let rest = code[at + word.len()..].trim_start();
+        // A path's first segment, or a `use` of the crate itself.
+        let first = !before.ends_with("::")
+            || before.trim_end_matches("::").ends_with([' ', '\n', '{', '(', ',', '<']);
+        let used = rest.starts_with("::") || before.ends_with("use") || before.ends_with("use ::");
+        word == name && first && used
+    })
+}
+
+/// The names the crate root re-exports, with the room each is from.
+fn root_exports(code: &str) -> BTreeMap<String, String> {
+    let mut exports = BTreeMap::new();
+    for part in code.split("pub use ").skip(1) {
+        let path: String = part.split(';').next().unwrap().split_whitespace().collect();
+        let (room, rest) = path.split_once("::").unwrap();
+        for name in first_names(rest.rsplit_once("::").map_or(rest, |(_, last)| last)) {
+            exports.insert(name, room.to_owned());
+        }
+    }
+    exports
+}
+
+/// The first folder or file under `src`.
+fn room_of(file: &str) -> String {
+    file.trim_start_matches("src/").split(['/', '.']).next().unwrap().to_owned()
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
+        .unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// Every Rust file under `src`, as a path from the root of the project.
+fn sources() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut files) = (vec![root.join("src")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    files.sort();
+    files
+}

@@ -1,0 +1,239 @@
+//! Refusing a token allocates nothing; accepting one allocates once, for its claims.
+//!
+//! Counted with a global allocator, for every algorithm. What the cryptographic library allocates in
+//! C is not seen here.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected must fail loudly and say why"
+)]
+#![expect(dead_code, reason = "the fixtures are shared with tests/it, which uses all of them")]
+
+#[path = "it/counting.rs"]
+mod counting;
+#[path = "it/fixtures.rs"]
+mod fixtures;
+#[path = "it/forge.rs"]
+mod forge;
+
+use counting::count;
+use fixtures::{
+    NOW, claims, claims_with, claims_without, key, other, policy, refused, verifier, verifying,
+};
+use forge::{b64, header, header_and, resign, sign, signature, token};
+use gatekey::{Alg, ErrorKind, IssuerRule, KeySet, Policy, Verifier, danger_decode_unverified};
+use serde_json::json;
+
+/// Refused with this kind and without asking the allocator for anything, twice over.
+#[track_caller]
+fn refused_for_free(verifier: &Verifier, token: &str, kind: ErrorKind, what: &str) {
+    for _ in 0..2 {
+        let (result, asked) = count(|| verifier.verify(token));
+        assert_eq!(asked.calls, 0, "{what}: {asked:?}");
+        refused(result, kind, what);
+    }
+}
+
+#[test]
+fn refusals_allocate_nothing() {
+    for &alg in Alg::ALL {
+        let (own, verifier) = (key(alg), verifier(alg));
+        let good = token(own, &claims());
+        verifier.verify(&good).unwrap(); // so that known and unknown headers are both met below
+        let mut flipped = signature(&good);
+        flipped[2] ^= 1;
+        let with_header = |members: &str| sign(own, header_and(alg, members), claims().to_string());
+        let cases = [
+            ("signature", ErrorKind::InvalidSignature, resign(&good, &flipped)),
+            ("no signature", ErrorKind::InvalidSignature, resign(&good, b"")),
+            (
+                "a stranger",
+                ErrorKind::InvalidSignature,
+                sign(other(alg), header(alg), claims().to_string()),
+            ),
+            (
+                "a stranger, another header",
+                ErrorKind::InvalidSignature,
+                sign(other(alg), header_and(alg, r#""n":1"#), "{}"),
+            ),
+            ("expired", ErrorKind::Expired, token(own, &claims_with("exp", json!(NOW)))),
+            ("early", ErrorKind::NotYetValid, token(own, &claims_with("nbf", json!(NOW + 1)))),
+            ("future", ErrorKind::IssuedInFuture, token(own, &claims_with("iat", json!(NOW + 1)))),
+            (
+                "issuer",
+                ErrorKind::InvalidIssuer,
+                token(own, &claims_with("iss", json!("https://x.example"))),
+            ),
+            (
+                "audience",
+                ErrorKind::InvalidAudience,
+                token(own, &claims_with("aud", json!(["x", "y"]))),
+            ),
+            (
+                "escaped",
+                ErrorKind::InvalidIssuer,
+                sign(own, header(alg), claims().to_string().replace("issuer", r"\u0065il")),
+            ),
+            ("no exp", ErrorKind::MissingClaim, token(own, &claims_without("exp"))),
+            ("no audience", ErrorKind::MissingClaim, token(own, &claims_without("aud"))),
+            ("aud type", ErrorKind::InvalidClaim, token(own, &claims_with("aud", json!([1])))),
+            ("exp type", ErrorKind::InvalidClaim, token(own, &claims_with("exp", json!("1")))),
+            ("typ", ErrorKind::InvalidType, with_header(r#""typ":"x""#)),
+            ("escaped typ", ErrorKind::InvalidType, with_header(r#""typ":"\u0078""#)),
+            ("crit", ErrorKind::UnsupportedCritical, with_header(r#""crit":["x"],"x":1"#)),
+            ("bad crit", ErrorKind::MalformedToken, with_header(r#""crit":[]"#)),
+            ("none", ErrorKind::UnsupportedAlgorithm, sign(own, r#"{"alg":"none"}"#, "{}")),
+            (
+                "escaped alg",
+                ErrorKind::UnsupportedAlgorithm,
+                sign(own, r#"{"alg":"n\u006fne"}"#, "{}"),
+            ),
+            (
+                "another alg",
+                ErrorKind::InvalidAlgorithm,
+                sign(own, header(if alg == Alg::Hs256 { Alg::Rs256 } else { Alg::Hs256 }), "{}"),
+            ),
+            ("no header", ErrorKind::MalformedToken, "..".to_owned()),
+            ("not a token", ErrorKind::MalformedToken, "not a token".to_owned()),
+            ("padding", ErrorKind::MalformedToken, format!("{good}=")),
+            ("no claims", ErrorKind::MalformedToken, sign(own, header(alg), "[]")),
+            ("duplicate", ErrorKind::MalformedToken, sign(own, header(alg), r#"{"a":1,"a":2}"#)),
+            (
+                "escaped duplicate",
+                ErrorKind::MalformedToken,
+                sign(own, header(alg), r#"{"ab":1,"a\u0062":2}"#),
+            ),
+            ("UTF-8", ErrorKind::MalformedToken, sign(own, header(alg), b"{\"a\":\"\xff\"}")),
+            ("deep", ErrorKind::MalformedToken, sign(own, header(alg), "[".repeat(100))),
+            (
+                "huge",
+                ErrorKind::TokenTooLarge,
+                token(own, &claims_with("x", json!("x".repeat(20_000)))),
+            ),
+            (
+                "huge header",
+                ErrorKind::TokenTooLarge,
+                with_header(&format!(r#""x":"{}""#, "x".repeat(4100))),
+            ),
+        ];
+        for (what, kind, token) in cases {
+            refused_for_free(&verifier, &token, kind, &format!("{alg} {what}"));
+        }
+    }
+}
+
+#[test]
+fn refusals_of_key_sets_and_issuers_allocate_nothing() {
+    let named = |alg: Alg, kid: &str| verifying(key(alg)).with_kid(kid).unwrap();
+    let set = KeySet::new([
+        named(Alg::Es256, "a"),
+        named(Alg::Rs256, "b"),
+        verifying(other(Alg::Es256)).with_kid("c").unwrap(),
+    ])
+    .unwrap();
+    let verifier = Verifier::new(&set, policy()).unwrap();
+    let signed = |alg: Alg, kid: &str| {
+        sign(key(alg), header_and(alg, &format!(r#""kid":"{kid}""#)), claims().to_string())
+    };
+    for (token, kind) in [
+        (signed(Alg::Es256, "nobody"), ErrorKind::KeyNotFound),
+        (signed(Alg::Es256, "n\\u006fbody"), ErrorKind::KeyNotFound),
+        (signed(Alg::Es256, &"k".repeat(2000)), ErrorKind::KeyNotFound),
+        (signed(Alg::Es256, "b"), ErrorKind::InvalidAlgorithm),
+        (signed(Alg::Es256, "c"), ErrorKind::InvalidSignature),
+        (token(key(Alg::Es256), &claims()), ErrorKind::AmbiguousKey),
+        (token(key(Alg::Es384), &claims()), ErrorKind::InvalidAlgorithm),
+    ] {
+        refused_for_free(&verifier, &token, kind, "a set");
+    }
+    let trying = Verifier::new(&set, policy().try_keys_without_kid()).unwrap();
+    let stranger = sign(
+        &gatekey::Key::generate(Alg::Es256).unwrap(),
+        header(Alg::Es256),
+        claims().to_string(),
+    );
+    refused_for_free(&trying, &stranger, ErrorKind::InvalidSignature, "tried in vain");
+
+    let rule = IssuerRule::new("https://a.example", &set).expect_audience(fixtures::AUDIENCE);
+    let policy = Policy::new().clock(fixtures::fixed_clock());
+    let by_issuer = Verifier::for_issuers([rule], policy).unwrap();
+    for (claims, kind) in [
+        (claims(), ErrorKind::InvalidIssuer),
+        (claims_without("iss"), ErrorKind::MissingClaim),
+        (claims_with("iss", json!(7)), ErrorKind::InvalidClaim),
+        (claims_with("iss", json!("https://a.example")), ErrorKind::AmbiguousKey),
+    ] {
+        refused_for_free(&by_issuer, &token(key(Alg::Es256), &claims), kind, "an issuer");
+    }
+    let required = Verifier::with_key(
+        key(Alg::Hs256),
+        fixtures::policy().require_claim("scope").expect_subject("ada"),
+    )
+    .unwrap();
+    refused_for_free(
+        &required,
+        &token(key(Alg::Hs256), &claims()),
+        ErrorKind::MissingClaim,
+        "a required claim",
+    );
+    refused_for_free(
+        &required,
+        &token(key(Alg::Hs256), &claims_with("sub", json!("eve"))),
+        ErrorKind::InvalidSubject,
+        "sub",
+    );
+}
+
+/// The one allocation holds the claims, the encoded header and the `kid`: no more than the token.
+#[test]
+fn acceptance_allocates_once() {
+    for &alg in Alg::ALL {
+        let good = token(key(alg), &claims());
+        let verifier = verifier(alg);
+        verifier.verify(&good).unwrap(); // the header is remembered by the first acceptance
+        for _ in 0..3 {
+            let (result, asked) = count(|| verifier.verify(&good));
+            assert_eq!(asked.calls, 1, "{alg} {asked:?}");
+            let verified = result.unwrap();
+            assert!(
+                asked.bytes as usize <= good.len() + verified.key_id().len(),
+                "{alg} {asked:?}"
+            );
+            let (_, asked) = count(|| {
+                let strings = verified.issuer().map_or(0, |text| text.len())
+                    + verified.subject().map_or(0, |text| text.len());
+                (
+                    strings,
+                    verified.expires_at(),
+                    verified.claims_json().len(),
+                    verified.claim("jti").map(|id| id.raw().len()),
+                )
+            });
+            assert_eq!(asked.calls, 0, "reading borrowed claims");
+        }
+        let (_, asked) = count(|| verifier.clone());
+        assert_eq!(asked.calls, 0, "a verifier is shared, not copied");
+    }
+}
+
+#[test]
+fn megabytes_are_refused_for_free() {
+    let verifier = verifier(Alg::Hs256);
+    let huge = [
+        "A".repeat(64 << 20),
+        ".".repeat(16 << 20),
+        "{".repeat(16 << 20),
+        format!("{}.{}.{}", b64(header(Alg::Hs256)), "A".repeat(32 << 20), b64([0; 32])),
+        format!("{}.e30.{}", b64(header(Alg::Hs256)), "A".repeat(32 << 20)),
+        format!("{}.e30.{}", "A".repeat(32 << 20), b64([0; 32])),
+    ];
+    for token in huge {
+        refused_for_free(&verifier, &token, ErrorKind::TokenTooLarge, "megabytes");
+        let (result, asked) = count(|| danger_decode_unverified(&token).map(|_| ()));
+        assert_eq!(asked.calls, 0);
+        refused(result, ErrorKind::TokenTooLarge, "megabytes, only to look at");
+    }
+}
