@@ -78,7 +78,7 @@ impl<'a> Value<'a> {
     /// The integer, if this is a number written without fraction and exponent that fits.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
-        self.number()?.parse().ok()
+        short_natural(self.raw.as_bytes()).or_else(|| self.number()?.parse().ok())
     }
 
     /// The integer, if this is a number written without fraction, exponent and sign that fits.
@@ -114,6 +114,17 @@ impl<'a> Value<'a> {
     fn number(&self) -> Option<&'a str> {
         (self.kind() == Kind::Number).then_some(self.raw)
     }
+}
+
+/// The number that up to fifteen digits stand for: every date and most counts, read in one go.
+#[inline]
+fn short_natural(text: &[u8]) -> Option<i64> {
+    let short = (1..=15).contains(&text.len());
+    let digit = |number: i64, byte: &u8| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| number * 10 + i64::from(digit))
+    };
+    if short { text.iter().try_fold(0, digit) } else { None }
 }
 
 /// The elements of an array.
