@@ -46,7 +46,7 @@ def rust_program() -> Path:
     step("building the Rust contenders" + ("" if simple else " (without jwt-simple: no cmake or libclang)"))
     features = ["--features", "jwt-simple"] if simple else []
     manifest = BENCHES / "Cargo.toml"
-    run(CARGO, "build", "--release", "--locked", "--manifest-path", manifest, *features, CARGO_TARGET_DIR=str(TARGET))
+    run(CARGO, "build", "--release", "--manifest-path", manifest, *features, CARGO_TARGET_DIR=str(TARGET))
     return TARGET / "release" / "gatekey-bench"
 
 

@@ -24,7 +24,7 @@ fi
 
 echo 'fuzz: building' >&2
 RUSTFLAGS=$(echo $flags) CARGO_TARGET_DIR=$out \
-    "$cargo" ${toolchain[@]+"${toolchain[@]}"} build --locked --release --features libfuzzer --target "$host" --quiet
+    "$cargo" ${toolchain[@]+"${toolchain[@]}"} build --release --features libfuzzer --target "$host" --quiet
 
 failed=0
 for target in "${targets[@]}"; do

@@ -19,4 +19,4 @@ fuzz:
 
 # The same targets over their seeds and a fixed sequence of mutations, on the stable toolchain.
 test-fuzz:
-	CARGO_TARGET_DIR='$(TARGET)' $(CARGO) test --locked --manifest-path fuzz/Cargo.toml
+	CARGO_TARGET_DIR='$(TARGET)' $(CARGO) test --manifest-path fuzz/Cargo.toml
