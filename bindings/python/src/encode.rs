@@ -107,7 +107,7 @@ impl Encoder {
             let Ok(name) = name.cast::<PyString>() else {
                 let found = type_name(&name);
                 return Err(PyTypeError::new_err(format!(
-                    "the names of claims must be str, not {found}"
+                    "the names of members must be str, not {found}"
                 )));
             };
             self.string(name)?;

@@ -1,8 +1,9 @@
 //! `gatekey.Verified`: the claims of a token that was verified; proof that it was.
 
 use crate::decode;
-use crate::errors::OrRaise;
+use crate::errors::{OrRaise, of_kind};
 use crate::options::token_octets;
+use gatekey::ErrorKind;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
@@ -186,11 +187,17 @@ impl Verified {
         Self { inner, claims: PyOnceLock::new() }
     }
 
+    /// The dict, made at the first call. Two threads may both make it, and one is thrown away: that
+    /// is cheaper than a lock, which would have to let go of the GIL.
     fn claims(&self, py: Python<'_>) -> PyResult<&Claims> {
-        self.claims.get_or_try_init(py, || {
-            let (dict, nested) = decode::object(py, self.inner.claims_json().as_bytes())?;
-            Ok(Claims { dict: dict.unbind(), nested })
-        })
+        if let Some(claims) = self.claims.get(py) {
+            return Ok(claims);
+        }
+        let (dict, nested) = decode::object(py, self.inner.claims_json().as_bytes())?;
+        let mine = Claims { dict: dict.unbind(), nested };
+        let _lost_the_race = self.claims.set(py, mine);
+        let internal = || of_kind(py, ErrorKind::Internal, "A verified token lost its claims.");
+        self.claims.get(py).ok_or_else(internal)
     }
 
     fn dict<'a, 'py>(&'a self, py: Python<'py>) -> PyResult<&'a Bound<'py, PyDict>> {

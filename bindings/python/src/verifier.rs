@@ -15,9 +15,20 @@ use pyo3::types::{PyMapping, PyString};
 
 /// Verifies tokens against keys and a policy. Immutable and safe to share between threads.
 ///
-/// A claim the policy is silent about is not accepted: a token with an `iss` or `aud` needs
-/// `issuer=` or `audience=`, or `gatekey.ANY` there. An expected claim is a required claim. `exp`
-/// is required unless `allow_missing_exp`. `typ` must be absent or `JWT` unless `typ=` says more.
+/// `keys` is a `Key`, a `KeySet` or several keys. The options are:
+///
+/// - `issuer`, `audience`, `typ`: one value or several to choose from, which makes the claim
+///   required; `gatekey.ANY` accepts every value and none. Where nothing is said, a token that has
+///   an `iss` or `aud` is refused, and so is a `typ` other than `JWT`.
+/// - `subject`: the only `sub` accepted. `required`: names of claims that must be there.
+/// - `leeway`: seconds, or a timedelta, by which clocks may differ; at most 600.
+/// - `max_age`: seconds, or a timedelta, since `iat`, which is then required.
+/// - `allow_missing_exp`: accept a token that never expires. An `exp` is always checked.
+/// - `algorithms`: use only keys of these algorithms. The keys have one each, so this is rarely
+///   needed.
+/// - `max_token_bytes`, `max_header_bytes`: 16 KiB and 4 KiB unless set.
+/// - `try_keys_without_kid`: try up to four keys on a token that names none.
+/// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Verifier {
     inner: gatekey::Verifier,

@@ -128,6 +128,15 @@ def test_rsa_must_be_told_its_algorithm() -> None:
     assert Key.from_pem(pem, "PS512").alg == "PS512"
 
 
+def test_short_rsa_keys_are_for_legacy_verification_only() -> None:
+    theirs = rsa.generate_private_key(65537, 1024).public_key()
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem = theirs.public_bytes(serialization.Encoding.PEM, spki)
+    with pytest.raises(exceptions.WeakKeyError):
+        Key.from_pem(pem, "RS256")
+    assert not Key.from_pem(pem, "RS256", danger_allow_weak=True).is_private
+
+
 def test_a_jwk_that_says_otherwise(key: Key) -> None:
     with pytest.raises(exceptions.InvalidKeyError):
         Key.from_jwk(key.to_jwk(), "ES384")

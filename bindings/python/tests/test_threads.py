@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -115,3 +117,22 @@ def test_keys_are_imported_and_exported_in_threads(key: Key) -> None:
             assert key.public() in KeySet.from_jwks(jwks)
 
     together(work)
+
+
+def test_a_clock_that_knows_its_verifier_is_collected() -> None:
+    class Clock:
+        verifier: Verifier
+        signer: Signer
+
+        def now(self) -> int:
+            return 0
+
+    def make() -> weakref.ref[Clock]:
+        clock, key = Clock(), Key.generate("HS256")
+        clock.verifier = Verifier(key, clock=clock)
+        clock.signer = Signer(key, clock=clock)
+        return weakref.ref(clock)
+
+    remembered = make()
+    gc.collect()
+    assert remembered() is None
