@@ -1,6 +1,7 @@
 //! Refusing a token allocates nothing; accepting one allocates once, for its claims.
 //!
-//! Counted with a global allocator, for every algorithm. What the cryptographic library allocates in
+//! The one exception: where more than sixteen member names are open at a time, the search for
+//! duplicates keeps the rest of them on the heap; how much that may be is held here, too. Counted with a global allocator, for every algorithm. What the cryptographic library allocates in
 //! C is not seen here.
 
 #![expect(
@@ -235,5 +236,35 @@ fn megabytes_are_refused_for_free() {
         let (result, asked) = count(|| danger_decode_unverified(&token).map(|_| ()));
         assert_eq!(asked.calls, 0);
         refused(result, ErrorKind::TokenTooLarge, "megabytes, only to look at");
+    }
+}
+
+/// The exception: wide objects cost a few allocations, in proportion to the text, good or not.
+#[test]
+fn wide_objects_allocate_little() {
+    let verifier = verifier(Alg::Hs256);
+    for n in [16u64, 17, 40, 200, 500] {
+        let members: Vec<String> = (0..n).map(|i| format!("\"\\u006d{i}\":{i}")).collect();
+        let wide = format!("{{\"alg\":\"HS256\",{}}}", members.join(","));
+        let claims = claims().to_string().replacen('{', &format!("{{{},", members.join(",")), 1);
+        let own = key(Alg::Hs256);
+        for (what, token) in [
+            ("header, bad signature", sign(other(Alg::Hs256), &wide, "{}")),
+            (
+                "claims, expired",
+                sign(own, header(Alg::Hs256), claims.replacen("\"exp\":", "\"exp\":1,\"old\":", 1)),
+            ),
+            (
+                "claims, a duplicate",
+                sign(own, header(Alg::Hs256), claims.replacen('{', "{\"m0\":1,", 1)),
+            ),
+        ] {
+            let (result, asked) = count(|| verifier.verify(&token));
+            assert!(result.is_err(), "{what}");
+            let growth = u64::from(n.ilog2()) + 2;
+            // One decoded copy of each name that has escapes, which only a crafted text has.
+            assert!(asked.calls <= growth + n + 8, "{what} {n}: {asked:?}");
+            assert!(asked.bytes <= 128 * (n + 8), "{what} {n}: {asked:?}");
+        }
     }
 }
