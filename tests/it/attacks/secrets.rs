@@ -155,6 +155,36 @@ fn row_06_jwk_text_as_secret() {
     }
 }
 
+/// The other side of rows 3 to 6: what a careful person makes as a secret is taken.
+#[test]
+fn row_06_honest_secrets_are_taken() {
+    use gatekey::SecureRandom as _;
+    for round in 0..2000 {
+        let mut random = vec![0; 64 + round % 65];
+        gatekey::SystemRandom.fill(&mut random).unwrap();
+        let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let forms = [
+            random.clone(),
+            STANDARD.encode(&random).into_bytes(),
+            b64(&random).into_bytes(),
+            hex.to_uppercase().into_bytes(),
+            hex.into_bytes(),
+        ];
+        for secret in forms {
+            let loaded = Key::from_secret(&secret, Alg::Hs512);
+            assert!(loaded.is_ok(), "{loaded:?}: {secret:?}");
+        }
+    }
+    for phrase in [
+        "correct horse battery staple correct horse battery staple correct horse",
+        "8f14e45f-ceea-467f-9575-1d4d1a6f4b7c:c9f0f895-fb98-4b91-8f3d-5d1a6f4b7cee",
+        "do not begin or end a public key with a secret; this is one of the two ....",
+        "-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.-.",
+    ] {
+        assert!(Key::from_secret(phrase.as_bytes(), Alg::Hs512).is_ok(), "{phrase}");
+    }
+}
+
 /// CVE-2019-20933, CVE-2020-28637, CVE-2026-45363: the empty secret, by every road.
 #[test]
 fn row_11_empty_and_short_secrets() {
