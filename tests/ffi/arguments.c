@@ -1,0 +1,504 @@
+/* Calls every function of the library with NULL and with wrong arguments. Fails when
+ * tests/symbols.txt names a function that is not called here.
+ *
+ * usage: arguments ROOT, the directory of the repository */
+#include "check.h"
+
+#define NOTEXT NULL, 3         /* NULL with a length */
+#define LATIN1 "caf\xE9", 4    /* not UTF-8 */
+#define TEXT GK_TEXT("text")   /* nothing wrong with it */
+#define BINARY raw, sizeof raw /* bytes, nothing wrong with them */
+#define NORAW NULL, 3          /* no bytes with a length */
+
+enum { MOST_FUNCTIONS = 512 };
+static const char *called[MOST_FUNCTIONS];
+static size_t called_count;
+
+static void mark(const char *function) {
+    if (called_count > 0 && strcmp(called[called_count - 1], function) == 0) return;
+    CHECK(called_count < MOST_FUNCTIONS);
+    called[called_count++] = function;
+}
+
+/* Names the function, so that the list at the end can be compared. */
+#define CALL(function) (mark(#function), function)
+
+/* The call must be refused as a mistake, whether or not it is given a gk_error. */
+#define REFUSED(function, ...)                                                                     \
+    do {                                                                                           \
+        FAILS(GK_STATUS_INVALID_ARGUMENT, CALL(function)(__VA_ARGS__, &err));                      \
+        CHECK(gk_error_claim(&err)[0] == 0);                                                       \
+        CHECK(function(__VA_ARGS__, NULL) == GK_STATUS_INVALID_ARGUMENT);                          \
+    } while (0)
+
+/* The call must be refused, and the handle it would have made must be NULL. */
+#define NO_HANDLE(type, function, ...)                                                             \
+    do {                                                                                           \
+        type *out = (type *)&err;                                                                  \
+        FAILS(GK_STATUS_INVALID_ARGUMENT, CALL(function)(__VA_ARGS__, &out, &err));                \
+        CHECK(out == NULL);                                                                        \
+        out = (type *)&err;                                                                        \
+        CHECK(function(__VA_ARGS__, &out, NULL) == GK_STATUS_INVALID_ARGUMENT && out == NULL);     \
+    } while (0)
+
+/* The call must be refused, and the buffer it would have filled must be empty. */
+#define NO_BUF(function, ...)                                                                      \
+    do {                                                                                           \
+        gk_buf out = {(char *)&err, 7};                                                            \
+        FAILS(GK_STATUS_INVALID_ARGUMENT, CALL(function)(__VA_ARGS__, &out, &err));                \
+        CHECK(out.data == NULL && out.len == 0);                                                   \
+    } while (0)
+
+/* A setter with one text: no handle, no text, no UTF-8. */
+#define TEXT_SETTER(function, handle)                                                              \
+    do {                                                                                           \
+        REFUSED(function, NULL, TEXT);                                                             \
+        REFUSED(function, handle, NOTEXT);                                                         \
+        REFUSED(function, handle, LATIN1);                                                         \
+    } while (0)
+
+static gk_error err;
+static const uint8_t raw[] = {1, 2, 3, 4};
+static const gk_alg wrong_algs[] = {0, 19, -1, INT32_MAX, INT32_MIN};
+static const gk_alg good_algs[] = {GK_ALG_ES256};
+
+/* Handles with nothing wrong. */
+static gk_key *key;
+static gk_key_options *options;
+static gk_keyset *keyset;
+static gk_claims *claims;
+static gk_signer_builder *builder;
+static gk_signer *signer;
+static gk_unsigned *prepared;
+static gk_policy *policy;
+static gk_issuer_rule *rule;
+static gk_verifier *verifier;
+static gk_verified *verified;
+static gk_unverified *unverified;
+static gk_buf token;
+
+static void set_up(void) {
+    MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
+    const gk_key *keys[] = {key};
+    options = gk_key_options_new();
+    MUST(CALL(gk_keyset_new)(keys, 1, &keyset, &err));
+    claims = gk_claims_new();
+    MUST(gk_signer_builder_new(key, &builder, &err));
+    MUST(gk_signer_builder_build(builder, &signer, &err));
+    MUST(gk_signer_prepare(signer, claims, &prepared, &err));
+    MUST(gk_signer_sign(signer, claims, &token, &err));
+    policy = gk_policy_new();
+    MUST(gk_issuer_rule_new(TEXT, keyset, &rule, &err));
+    MUST(gk_verifier_new(keyset, policy, &verifier, &err));
+    MUST(gk_verifier_verify(verifier, token.data, token.len, &verified, &err));
+    MUST(gk_danger_decode_unverified(token.data, token.len, &unverified, &err));
+}
+
+static void tear_down(void) {
+    CALL(gk_unverified_free)(unverified);
+    CALL(gk_verified_free)(verified);
+    CALL(gk_verifier_free)(verifier);
+    CALL(gk_issuer_rule_free)(rule);
+    CALL(gk_policy_free)(policy);
+    CALL(gk_buf_free)(&token);
+    CALL(gk_unsigned_free)(prepared);
+    CALL(gk_signer_free)(signer);
+    CALL(gk_signer_builder_free)(builder);
+    CALL(gk_claims_free)(claims);
+    CALL(gk_keyset_free)(keyset);
+    CALL(gk_key_options_free)(options);
+    CALL(gk_key_free)(key);
+
+    /* Freeing nothing is fine, and so is freeing a buffer twice. */
+    gk_buf_free(&token);
+    gk_buf_free(NULL);
+    gk_unverified_free(NULL);
+    gk_verified_free(NULL);
+    gk_verifier_free(NULL);
+    gk_issuer_rule_free(NULL);
+    gk_policy_free(NULL);
+    gk_unsigned_free(NULL);
+    gk_signer_free(NULL);
+    gk_signer_builder_free(NULL);
+    gk_claims_free(NULL);
+    gk_keyset_free(NULL);
+    gk_key_options_free(NULL);
+    gk_key_free(NULL);
+}
+
+static void clones(void) {
+    CHECK(CALL(gk_key_clone)(NULL) == NULL);
+    CHECK(CALL(gk_key_options_clone)(NULL) == NULL);
+    CHECK(CALL(gk_keyset_clone)(NULL) == NULL);
+    CHECK(CALL(gk_claims_clone)(NULL) == NULL);
+    CHECK(CALL(gk_signer_builder_clone)(NULL) == NULL);
+    CHECK(CALL(gk_signer_clone)(NULL) == NULL);
+    CHECK(CALL(gk_policy_clone)(NULL) == NULL);
+    CHECK(CALL(gk_issuer_rule_clone)(NULL) == NULL);
+    CHECK(CALL(gk_verifier_clone)(NULL) == NULL);
+    CHECK(CALL(gk_verified_clone)(NULL) == NULL);
+}
+
+static void versions_statuses_and_algorithms(void) {
+    CHECK(CALL(gk_abi_version)() == GK_ABI_VERSION);
+    CHECK(strcmp(CALL(gk_version)(), GK_VERSION) == 0);
+    CHECK(strcmp(CALL(gk_status_name)(-7), "Unknown") == 0);
+    CHECK(strcmp(gk_status_name(GK_STATUS_OK), "Ok") == 0);
+    CHECK(strcmp(gk_status_name(GK_STATUS_TOO_OLD), "TooOld") == 0);
+    CHECK(strlen(CALL(gk_status_summary)(INT32_MIN)) > 0);
+    CHECK(strlen(gk_status_summary(GK_STATUS_OK)) > 0);
+    CHECK(!CALL(gk_status_is_rejected)(99) && !gk_status_is_rejected(GK_STATUS_OK));
+    CHECK(gk_status_is_rejected(GK_STATUS_EXPIRED));
+    CHECK(!CALL(gk_status_is_misuse)(-1) && gk_status_is_misuse(GK_STATUS_WEAK_KEY));
+    CHECK(!CALL(gk_status_is_unavailable)(INT32_MAX));
+    CHECK(gk_status_is_unavailable(GK_STATUS_RANDOM_UNAVAILABLE));
+    CHECK(CALL(gk_error_claim)(NULL)[0] == 0);
+    gk_error full;
+    memset(&full, 'x', sizeof full);
+    CHECK(gk_error_claim(&full)[0] == 0);
+
+    gk_alg alg = 5;
+    for (size_t i = 0; i < sizeof wrong_algs / sizeof *wrong_algs; i++) {
+        CHECK(CALL(gk_alg_name)(wrong_algs[i])[0] == 0);
+        CHECK(!CALL(gk_alg_is_symmetric)(wrong_algs[i]));
+    }
+    REFUSED(gk_alg_from_name, NOTEXT, &alg);
+    CHECK(alg == GK_ALG_ANY);
+    REFUSED(gk_alg_from_name, TEXT, NULL);
+    FAILS(GK_STATUS_UNSUPPORTED_ALGORITHM, gk_alg_from_name(LATIN1, &alg, &err));
+    FAILS(GK_STATUS_UNSUPPORTED_ALGORITHM, gk_alg_from_name(GK_TEXT("none"), &alg, &err));
+    FAILS(GK_STATUS_UNSUPPORTED_ALGORITHM, gk_alg_from_name(NULL, 0, &alg, &err));
+}
+
+static void keys_in(void) {
+    for (size_t i = 0; i < sizeof wrong_algs / sizeof *wrong_algs; i++) {
+        const gk_alg wrong = wrong_algs[i];
+        NO_HANDLE(gk_key, gk_key_generate, wrong);
+        NO_HANDLE(gk_key, gk_key_generate_rsa, wrong, 2048);
+        NO_HANDLE(gk_key, gk_key_from_secret, BINARY, wrong);
+        REFUSED(gk_key_options_alg, options, wrong);
+        if (wrong == GK_ALG_ANY) continue;
+        NO_HANDLE(gk_key, gk_key_from_pem, TEXT, wrong);
+        NO_HANDLE(gk_key, gk_key_from_der, BINARY, wrong);
+        NO_HANDLE(gk_key, gk_key_from_jwk, TEXT, wrong);
+        NO_HANDLE(gk_keyset, gk_keyset_from_jwks, TEXT, wrong);
+        REFUSED(gk_policy_algorithms, policy, &wrong, 1);
+        REFUSED(gk_issuer_rule_algorithms, rule, &wrong, 1);
+    }
+    REFUSED(gk_key_generate, GK_ALG_ES256, NULL);
+    REFUSED(gk_key_generate_rsa, GK_ALG_RS256, 2048, NULL);
+    NO_HANDLE(gk_key, gk_key_generate_rsa, GK_ALG_RS256, 2047);
+    NO_HANDLE(gk_key, gk_key_generate_rsa, GK_ALG_RS256, SIZE_MAX);
+    NO_HANDLE(gk_key, gk_key_generate_rsa, GK_ALG_ES256, 2048);
+    NO_HANDLE(gk_key, gk_key_from_secret, NORAW, GK_ALG_HS256);
+    NO_HANDLE(gk_key, gk_key_from_secret, raw, SIZE_MAX, GK_ALG_HS256);
+    NO_HANDLE(gk_key, gk_key_from_secret, BINARY, GK_ALG_RS256);
+    REFUSED(gk_key_from_secret, BINARY, GK_ALG_HS256, NULL);
+    NO_HANDLE(gk_key, gk_key_from_pem, NOTEXT, GK_ALG_ANY);
+    REFUSED(gk_key_from_pem, TEXT, GK_ALG_ANY, NULL);
+    NO_HANDLE(gk_key, gk_key_from_der, NORAW, GK_ALG_ANY);
+    REFUSED(gk_key_from_der, BINARY, GK_ALG_ANY, NULL);
+    NO_HANDLE(gk_key, gk_key_from_jwk, NOTEXT, GK_ALG_ANY);
+    REFUSED(gk_key_from_jwk, TEXT, GK_ALG_ANY, NULL);
+
+    gk_key_options *more = CALL(gk_key_options_new)();
+    CHECK(more != NULL);
+    gk_key_options_free(more);
+    REFUSED(gk_key_options_alg, NULL, GK_ALG_ES256);
+    TEXT_SETTER(gk_key_options_kid, options);
+    REFUSED(gk_key_options_danger_allow_weak, NULL);
+    NO_HANDLE(gk_key, gk_key_options_generate, NULL);
+    REFUSED(gk_key_options_generate, options, NULL);
+    NO_HANDLE(gk_key, gk_key_options_from_secret, NULL, BINARY);
+    NO_HANDLE(gk_key, gk_key_options_from_secret, options, NORAW);
+    REFUSED(gk_key_options_from_secret, options, BINARY, NULL);
+    NO_HANDLE(gk_key, gk_key_options_from_pem, NULL, TEXT);
+    NO_HANDLE(gk_key, gk_key_options_from_pem, options, NOTEXT);
+    REFUSED(gk_key_options_from_pem, options, TEXT, NULL);
+    NO_HANDLE(gk_key, gk_key_options_from_der, NULL, BINARY);
+    NO_HANDLE(gk_key, gk_key_options_from_der, options, NORAW);
+    REFUSED(gk_key_options_from_der, options, BINARY, NULL);
+    NO_HANDLE(gk_key, gk_key_options_from_jwk, NULL, TEXT);
+    NO_HANDLE(gk_key, gk_key_options_from_jwk, options, NOTEXT);
+    REFUSED(gk_key_options_from_jwk, options, TEXT, NULL);
+}
+
+static void keys_out(void) {
+    CHECK(CALL(gk_key_alg)(NULL) == GK_ALG_ANY);
+    CHECK(CALL(gk_key_kid)(NULL).data == NULL && gk_key_kid(NULL).len == 0);
+    CHECK(!CALL(gk_key_has_explicit_kid)(NULL));
+    CHECK(!CALL(gk_key_is_private)(NULL));
+    CHECK(!CALL(gk_key_is_symmetric)(NULL));
+    CHECK(CALL(gk_key_use)(NULL).data == NULL);
+    CHECK(!CALL(gk_key_may_sign)(NULL));
+    CHECK(!CALL(gk_key_may_verify)(NULL));
+    CHECK(CALL(gk_key_signature_len)(NULL) == 0);
+
+    NO_HANDLE(gk_key, gk_key_with_kid, NULL, TEXT);
+    NO_HANDLE(gk_key, gk_key_with_kid, key, NOTEXT);
+    NO_HANDLE(gk_key, gk_key_with_kid, key, LATIN1);
+    NO_HANDLE(gk_key, gk_key_with_kid, key, NULL, 0);
+    REFUSED(gk_key_with_kid, key, TEXT, NULL);
+    NO_HANDLE(gk_key, gk_key_public, NULL);
+    REFUSED(gk_key_public, key, NULL);
+
+    char thumbprint[GK_THUMBPRINT_SIZE], uri[GK_THUMBPRINT_URI_SIZE];
+    memset(thumbprint, 'x', sizeof thumbprint);
+    memset(uri, 'x', sizeof uri);
+    REFUSED(gk_key_thumbprint, NULL, &thumbprint);
+    REFUSED(gk_key_thumbprint, key, NULL);
+    REFUSED(gk_key_thumbprint_uri, NULL, &uri);
+    REFUSED(gk_key_thumbprint_uri, key, NULL);
+    CHECK(thumbprint[0] == 0 && thumbprint[sizeof thumbprint - 1] == 0);
+    CHECK(uri[0] == 0 && uri[sizeof uri - 1] == 0);
+
+    NO_BUF(gk_key_to_jwk, NULL);
+    REFUSED(gk_key_to_jwk, key, NULL);
+    NO_BUF(gk_key_to_private_jwk, NULL);
+    REFUSED(gk_key_to_private_jwk, key, NULL);
+    NO_BUF(gk_key_to_pem, NULL);
+    REFUSED(gk_key_to_pem, key, NULL);
+    NO_BUF(gk_key_to_private_pem, NULL);
+    REFUSED(gk_key_to_private_pem, key, NULL);
+    NO_BUF(gk_key_sign, NULL, BINARY);
+    NO_BUF(gk_key_sign, key, NORAW);
+    REFUSED(gk_key_sign, key, BINARY, NULL);
+    REFUSED(gk_key_verify_signature, NULL, BINARY, BINARY);
+    REFUSED(gk_key_verify_signature, key, NORAW, BINARY);
+    REFUSED(gk_key_verify_signature, key, BINARY, NORAW);
+    FAILS(GK_STATUS_INVALID_SIGNATURE, gk_key_verify_signature(key, BINARY, NULL, 0, &err));
+}
+
+static void keysets(void) {
+    const gk_key *hole[] = {key, NULL};
+    NO_HANDLE(gk_keyset, gk_keyset_new, NULL, 1);
+    NO_HANDLE(gk_keyset, gk_keyset_new, hole, 2);
+    REFUSED(gk_keyset_new, hole, 1, NULL);
+    NO_HANDLE(gk_keyset, gk_keyset_from_jwks, NOTEXT, GK_ALG_ANY);
+    REFUSED(gk_keyset_from_jwks, TEXT, GK_ALG_ANY, NULL);
+    CHECK(CALL(gk_keyset_len)(NULL) == 0);
+    CHECK(CALL(gk_keyset_skipped)(NULL) == 0);
+    CHECK(CALL(gk_keyset_skipped_reason)(NULL, 0) == GK_STATUS_OK);
+    CHECK(gk_keyset_skipped_reason(keyset, SIZE_MAX) == GK_STATUS_OK);
+    NO_HANDLE(gk_key, gk_keyset_at, NULL, 0);
+    NO_HANDLE(gk_key, gk_keyset_at, keyset, 1);
+    NO_HANDLE(gk_key, gk_keyset_at, keyset, SIZE_MAX);
+    REFUSED(gk_keyset_at, keyset, 0, NULL);
+    NO_HANDLE(gk_key, gk_keyset_by_kid, NULL, TEXT);
+    NO_HANDLE(gk_key, gk_keyset_by_kid, keyset, NOTEXT);
+    NO_HANDLE(gk_key, gk_keyset_by_kid, keyset, LATIN1);
+    REFUSED(gk_keyset_by_kid, keyset, TEXT, NULL);
+    NO_HANDLE(gk_key, gk_keyset_select, NULL, TEXT, GK_ALG_ES256);
+    NO_HANDLE(gk_key, gk_keyset_select, keyset, NOTEXT, GK_ALG_ES256);
+    NO_HANDLE(gk_key, gk_keyset_select, keyset, LATIN1, GK_ALG_ES256);
+    NO_HANDLE(gk_key, gk_keyset_select, keyset, TEXT, GK_ALG_ANY);
+    REFUSED(gk_keyset_select, keyset, TEXT, GK_ALG_ES256, NULL);
+    NO_BUF(gk_keyset_to_jwks, NULL);
+    REFUSED(gk_keyset_to_jwks, keyset, NULL);
+    NO_BUF(gk_keyset_to_private_jwks, NULL);
+    REFUSED(gk_keyset_to_private_jwks, keyset, NULL);
+}
+
+static void claims_and_signers(void) {
+    gk_claims *more = CALL(gk_claims_new)();
+    CHECK(more != NULL);
+    gk_claims_free(more);
+    NO_HANDLE(gk_claims, gk_claims_from_json, NOTEXT);
+    NO_HANDLE(gk_claims, gk_claims_from_json, TEXT);
+    NO_HANDLE(gk_claims, gk_claims_from_json, LATIN1);
+    NO_HANDLE(gk_claims, gk_claims_from_json, NULL, 0);
+    REFUSED(gk_claims_from_json, GK_TEXT("{}"), NULL);
+    TEXT_SETTER(gk_claims_issuer, claims);
+    TEXT_SETTER(gk_claims_subject, claims);
+    TEXT_SETTER(gk_claims_audience, claims);
+    TEXT_SETTER(gk_claims_token_id, claims);
+    REFUSED(gk_claims_expires_at, NULL, 1);
+    REFUSED(gk_claims_not_before, NULL, 1);
+    REFUSED(gk_claims_issued_at, NULL, 1);
+    REFUSED(gk_claims_claim_str, NULL, TEXT, TEXT);
+    REFUSED(gk_claims_claim_str, claims, NOTEXT, TEXT);
+    REFUSED(gk_claims_claim_str, claims, TEXT, NOTEXT);
+    REFUSED(gk_claims_claim_str, claims, TEXT, LATIN1);
+    REFUSED(gk_claims_claim_i64, NULL, TEXT, 1);
+    REFUSED(gk_claims_claim_i64, claims, NOTEXT, 1);
+    REFUSED(gk_claims_claim_bool, NULL, TEXT, true);
+    REFUSED(gk_claims_claim_bool, claims, LATIN1, true);
+    REFUSED(gk_claims_claim_json, NULL, TEXT, GK_TEXT("1"));
+    REFUSED(gk_claims_claim_json, claims, NOTEXT, GK_TEXT("1"));
+    REFUSED(gk_claims_claim_json, claims, TEXT, NOTEXT);
+    REFUSED(gk_claims_claim_json, claims, TEXT, GK_TEXT("{"));
+    REFUSED(gk_claims_claim_json, claims, TEXT, GK_TEXT("1,\"admin\":true"));
+    NO_BUF(gk_claims_to_json, NULL);
+    REFUSED(gk_claims_to_json, claims, NULL);
+
+    NO_HANDLE(gk_signer_builder, gk_signer_builder_new, NULL);
+    REFUSED(gk_signer_builder_new, key, NULL);
+    TEXT_SETTER(gk_signer_builder_issuer, builder);
+    TEXT_SETTER(gk_signer_builder_audience, builder);
+    TEXT_SETTER(gk_signer_builder_typ, builder);
+    REFUSED(gk_signer_builder_ttl, NULL, 1);
+    REFUSED(gk_signer_builder_no_ttl, NULL);
+    REFUSED(gk_signer_builder_no_typ, NULL);
+    REFUSED(gk_signer_builder_kid, NULL, true);
+    REFUSED(gk_signer_builder_token_ids, NULL, true);
+    REFUSED(gk_signer_builder_allow_missing_exp, NULL);
+    REFUSED(gk_signer_builder_clock, builder, NULL, NULL, NULL);
+    REFUSED(gk_signer_builder_random, builder, NULL, NULL, NULL);
+    NO_HANDLE(gk_signer, gk_signer_builder_build, NULL);
+    REFUSED(gk_signer_builder_build, builder, NULL);
+    NO_HANDLE(gk_key, gk_signer_key, NULL);
+    REFUSED(gk_signer_key, signer, NULL);
+    NO_BUF(gk_signer_sign, NULL, claims);
+    NO_BUF(gk_signer_sign, signer, NULL);
+    REFUSED(gk_signer_sign, signer, claims, NULL);
+    NO_BUF(gk_signer_sign_json, NULL, GK_TEXT("{}"));
+    NO_BUF(gk_signer_sign_json, signer, NOTEXT);
+    NO_BUF(gk_signer_sign_json, signer, TEXT);
+    NO_BUF(gk_signer_sign_json, signer, NULL, 0);
+    REFUSED(gk_signer_sign_json, signer, GK_TEXT("{}"), NULL);
+    NO_HANDLE(gk_unsigned, gk_signer_prepare, NULL, claims);
+    NO_HANDLE(gk_unsigned, gk_signer_prepare, signer, NULL);
+    REFUSED(gk_signer_prepare, signer, claims, NULL);
+    NO_HANDLE(gk_unsigned, gk_signer_prepare_json, NULL, GK_TEXT("{}"));
+    NO_HANDLE(gk_unsigned, gk_signer_prepare_json, signer, NOTEXT);
+    REFUSED(gk_signer_prepare_json, signer, GK_TEXT("{}"), NULL);
+    CHECK(CALL(gk_unsigned_signing_input)(NULL).data == NULL);
+    NO_BUF(gk_unsigned_attach, NULL, BINARY);
+    NO_BUF(gk_unsigned_attach, prepared, NORAW);
+    REFUSED(gk_unsigned_attach, prepared, BINARY, NULL);
+}
+
+static void policies_and_verifiers(void) {
+    gk_policy *more = CALL(gk_policy_new)();
+    CHECK(more != NULL);
+    gk_policy_free(more);
+    TEXT_SETTER(gk_policy_expect_issuer, policy);
+    TEXT_SETTER(gk_policy_expect_audience, policy);
+    TEXT_SETTER(gk_policy_expect_type, policy);
+    TEXT_SETTER(gk_policy_expect_subject, policy);
+    TEXT_SETTER(gk_policy_require_claim, policy);
+    REFUSED(gk_policy_ignore_issuer, NULL);
+    REFUSED(gk_policy_ignore_audience, NULL);
+    REFUSED(gk_policy_ignore_type, NULL);
+    REFUSED(gk_policy_max_age, NULL, 1);
+    REFUSED(gk_policy_leeway, NULL, 1);
+    REFUSED(gk_policy_allow_missing_exp, NULL);
+    REFUSED(gk_policy_algorithms, NULL, good_algs, 1);
+    REFUSED(gk_policy_algorithms, policy, NULL, 1);
+    REFUSED(gk_policy_algorithms, policy, good_algs, SIZE_MAX);
+    REFUSED(gk_policy_max_token_bytes, NULL, 1);
+    REFUSED(gk_policy_max_header_bytes, NULL, 1);
+    REFUSED(gk_policy_clock, policy, NULL, NULL, NULL);
+    REFUSED(gk_policy_try_keys_without_kid, NULL);
+
+    const gk_issuer_rule *hole[] = {rule, NULL};
+    NO_HANDLE(gk_issuer_rule, gk_issuer_rule_new, NOTEXT, keyset);
+    NO_HANDLE(gk_issuer_rule, gk_issuer_rule_new, LATIN1, keyset);
+    NO_HANDLE(gk_issuer_rule, gk_issuer_rule_new, TEXT, NULL);
+    REFUSED(gk_issuer_rule_new, TEXT, keyset, NULL);
+    TEXT_SETTER(gk_issuer_rule_expect_audience, rule);
+    REFUSED(gk_issuer_rule_algorithms, NULL, good_algs, 1);
+    REFUSED(gk_issuer_rule_algorithms, rule, NULL, 1);
+
+    NO_HANDLE(gk_verifier, gk_verifier_new, NULL, policy);
+    NO_HANDLE(gk_verifier, gk_verifier_new, keyset, NULL);
+    REFUSED(gk_verifier_new, keyset, policy, NULL);
+    NO_HANDLE(gk_verifier, gk_verifier_with_key, NULL, policy);
+    NO_HANDLE(gk_verifier, gk_verifier_with_key, key, NULL);
+    REFUSED(gk_verifier_with_key, key, policy, NULL);
+    NO_HANDLE(gk_verifier, gk_verifier_for_issuers, NULL, 1, policy);
+    NO_HANDLE(gk_verifier, gk_verifier_for_issuers, hole, 2, policy);
+    NO_HANDLE(gk_verifier, gk_verifier_for_issuers, hole, 1, NULL);
+    REFUSED(gk_verifier_for_issuers, hole, 1, policy, NULL);
+    CHECK(!CALL(gk_verifier_is_symmetric)(NULL));
+    NO_HANDLE(gk_verified, gk_verifier_verify, NULL, token.data, token.len);
+    NO_HANDLE(gk_verified, gk_verifier_verify, verifier, NOTEXT);
+    NO_HANDLE(gk_verified, gk_verifier_verify, verifier, token.data, SIZE_MAX);
+    REFUSED(gk_verifier_verify, verifier, token.data, token.len, NULL);
+    NO_HANDLE(gk_unverified, gk_danger_decode_unverified, NOTEXT);
+    REFUSED(gk_danger_decode_unverified, token.data, token.len, NULL);
+    CHECK(CALL(gk_unverified_header_json)(NULL).data == NULL);
+    CHECK(CALL(gk_unverified_claims_json)(NULL).data == NULL);
+
+    /* What is not a token is refused as that, NULL of no length included. */
+    gk_verified *none = verified;
+    FAILS(GK_STATUS_MALFORMED_TOKEN, gk_verifier_verify(verifier, NULL, 0, &none, &err));
+    CHECK(none == NULL);
+    FAILS(GK_STATUS_MALFORMED_TOKEN, gk_verifier_verify(verifier, LATIN1, &none, &err));
+    FAILS(GK_STATUS_MALFORMED_TOKEN, gk_verifier_verify(verifier, TEXT, &none, &err));
+}
+
+static void what_was_verified(void) {
+    CHECK(CALL(gk_verified_claims_json)(NULL).data == NULL);
+    NO_BUF(gk_verified_header_json, NULL);
+    REFUSED(gk_verified_header_json, verified, NULL);
+    CHECK(CALL(gk_verified_alg)(NULL) == GK_ALG_ANY);
+    CHECK(CALL(gk_verified_key_id)(NULL).data == NULL);
+    CHECK(CALL(gk_verified_issuer)(NULL).data == NULL);
+    CHECK(CALL(gk_verified_subject)(NULL).data == NULL);
+    CHECK(CALL(gk_verified_token_id)(NULL).data == NULL);
+    CHECK(CALL(gk_verified_audience_len)(NULL) == 0);
+    CHECK(CALL(gk_verified_audience_at)(NULL, 0).data == NULL);
+    CHECK(gk_verified_audience_at(verified, SIZE_MAX).data == NULL);
+    int64_t seconds = 9;
+    CHECK(!CALL(gk_verified_expires_at)(NULL, &seconds) && seconds == 0);
+    CHECK(gk_verified_expires_at(verified, NULL));
+    seconds = 9;
+    CHECK(!CALL(gk_verified_not_before)(NULL, &seconds) && seconds == 0);
+    seconds = 9;
+    CHECK(!CALL(gk_verified_issued_at)(NULL, &seconds) && seconds == 0);
+    CHECK(CALL(gk_verified_claim_json)(NULL, TEXT).data == NULL);
+    CHECK(gk_verified_claim_json(verified, NOTEXT).data == NULL);
+    CHECK(gk_verified_claim_json(verified, LATIN1).data == NULL);
+    CHECK(gk_verified_claim_json(verified, NULL, 0).data == NULL);
+    NO_BUF(gk_verified_claim_str, NULL, TEXT);
+    NO_BUF(gk_verified_claim_str, verified, NOTEXT);
+    NO_BUF(gk_verified_claim_str, verified, LATIN1);
+    REFUSED(gk_verified_claim_str, verified, TEXT, NULL);
+    int64_t number = 9;
+    REFUSED(gk_verified_claim_i64, NULL, TEXT, &number);
+    CHECK(number == 0);
+    REFUSED(gk_verified_claim_i64, verified, NOTEXT, &number);
+    REFUSED(gk_verified_claim_i64, verified, TEXT, NULL);
+    bool truth = true;
+    REFUSED(gk_verified_claim_bool, NULL, TEXT, &truth);
+    CHECK(!truth);
+    REFUSED(gk_verified_claim_bool, verified, NOTEXT, &truth);
+    REFUSED(gk_verified_claim_bool, verified, TEXT, NULL);
+}
+
+/* Every function that the library exports must have been called above. */
+static void nothing_is_left_out(const char *root) {
+    char path[4096], name[128];
+    size_t functions = 0, missing = 0;
+    snprintf(path, sizeof path, "%s/tests/symbols.txt", root);
+    FILE *list = fopen(path, "r");
+    CHECK(list != NULL);
+    while (fgets(name, sizeof name, list) != NULL) {
+        name[strcspn(name, "\n")] = 0;
+        functions++;
+        bool found = false;
+        for (size_t i = 0; i < called_count && !found; i++) found = strcmp(called[i], name) == 0;
+        if (!found) fprintf(stderr, "tests/ffi/arguments.c does not call %s\n", name);
+        missing += !found;
+    }
+    fclose(list);
+    CHECK(functions > 100);
+    CHECK(missing == 0);
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    set_up();
+    clones();
+    versions_statuses_and_algorithms();
+    keys_in();
+    keys_out();
+    keysets();
+    claims_and_signers();
+    policies_and_verifiers();
+    what_was_verified();
+    tear_down();
+    nothing_is_left_out(argv[1]);
+    return passed("arguments");
+}

@@ -1,0 +1,63 @@
+#!/bin/sh
+# Installs into an empty directory and builds and runs consumers against that and nothing else: with
+# pkg-config (shared and static, C and C++) and with CMake (both targets, before and after a move).
+#
+# usage: installed.sh MAKE CC CXX DIRECTORY ABI
+set -eu
+make=$1 cc=$2 cxx=$3 out=$4 abi=$5
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+need() { "$here/need.sh" "$1"; }
+
+rm -rf "$out"
+mkdir -p "$out"
+$make --no-print-directory -s install PREFIX="$out/prefix" DESTDIR= > "$out/install.log" 2>&1 ||
+    { cat "$out/install.log"; exit 1; }
+for file in lib/libgatekey.so "lib/libgatekey.so.$abi" lib/libgatekey.a include/gatekey.h \
+    include/gatekey.hpp include/gatekey/verifier.hpp lib/pkgconfig/gatekey.pc \
+    lib/cmake/gatekey/gatekeyConfig.cmake lib/cmake/gatekey/gatekeyConfigVersion.cmake; do
+    [ -s "$out/prefix/$file" ] || { echo "make install did not install $file"; exit 1; }
+done
+[ -L "$out/prefix/lib/libgatekey.so" ] || { echo "libgatekey.so is not a link"; exit 1; }
+if grep -rqs '@[A-Z_]*@' "$out/prefix/lib/pkgconfig" "$out/prefix/lib/cmake"; then
+    echo "a placeholder was not filled in"
+    exit 1
+fi
+
+run() { # program: must say who may come in
+    [ "$("$1")" = "alice may come in" ] || { echo "$1 did not work"; exit 1; }
+}
+links_shared() { # program, yes or no
+    found=no
+    if readelf -d "$1" | grep -q "libgatekey.so.$abi"; then found=yes; fi
+    [ $found = "$2" ] || { echo "$1: linked to the shared library: $found"; exit 1; }
+}
+
+if need pkg-config; then
+    export PKG_CONFIG_PATH="$out/prefix/lib/pkgconfig"
+    cd "$out"
+    $cc "$here/consumer/main.c" -o pc-c $(pkg-config --cflags --libs gatekey)
+    $cxx -std=c++17 "$here/consumer/main.cpp" -o pc-cpp $(pkg-config --cflags --libs gatekey)
+    for program in pc-c pc-cpp; do
+        links_shared "$out/$program" yes
+        LD_LIBRARY_PATH="$out/prefix/lib" run "$out/$program"
+    done
+    static=$(pkg-config --static --libs gatekey | sed 's/-lgatekey/-l:libgatekey.a/')
+    $cc "$here/consumer/main.c" -o pc-static $(pkg-config --cflags gatekey) $static
+    links_shared "$out/pc-static" no
+    run "$out/pc-static"
+    echo "ffi: pkg-config consumers: C, C++, static"
+fi
+
+if need cmake; then
+    # A directory that is not the one it was installed for: the package must find its own files.
+    mv "$out/prefix" "$out/moved"
+    cmake -S "$here/consumer" -B "$out/cmake" -DCMAKE_PREFIX_PATH="$out/moved" \
+        -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" > "$out/cmake.log" 2>&1 &&
+        cmake --build "$out/cmake" >> "$out/cmake.log" 2>&1 || { cat "$out/cmake.log"; exit 1; }
+    links_shared "$out/cmake/consumer-c" yes
+    links_shared "$out/cmake/consumer-cpp" yes
+    links_shared "$out/cmake/consumer-static" no
+    for program in consumer-c consumer-cpp consumer-static; do run "$out/cmake/$program"; done
+    echo "ffi: CMake consumers: C, C++, static"
+fi
+rm -rf "$out"
