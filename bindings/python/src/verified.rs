@@ -212,16 +212,36 @@ impl Verified {
 
     fn find<'py>(&self, name: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = name.py();
+        if self.claims.get(py).is_none()
+            && let Some(text) = self.at_hand(name)
+        {
+            return Ok(Some(PyString::new(py, &text).into_any()));
+        }
         let claims = self.claims(py)?;
         let Some(value) = claims.dict.bind(py).get_item(name)? else {
             return Ok(None);
         };
         if claims.nested && (value.cast::<PyList>().is_ok() || value.cast::<PyDict>().is_ok()) {
-            let name = name.cast::<PyString>()?.to_str()?;
-            let raw = self.inner.claim(name).map_or("null", |value| value.raw());
-            return decode::value(py, raw.as_bytes()).map(Some);
+            return self.one(py, name.cast::<PyString>()?.to_str()?);
         }
         Ok(Some(value))
+    }
+
+    /// The claims that most services read, and no more than them: their places in the text are
+    /// known, so that the dict need not be made.
+    fn at_hand(&self, name: &Bound<'_, PyAny>) -> Option<Cow<'_, str>> {
+        match name.cast::<PyString>().ok()?.to_str().ok()? {
+            "sub" => self.inner.subject(),
+            "iss" => self.inner.issuer(),
+            "jti" => self.inner.token_id(),
+            _ => None,
+        }
+    }
+
+    /// One claim, made afresh.
+    fn one<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let claim = self.inner.claim(name);
+        claim.map(|claim| decode::value(py, claim.raw().as_bytes())).transpose()
     }
 }
 

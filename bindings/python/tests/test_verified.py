@@ -164,3 +164,13 @@ def test_public_names() -> None:
         if isinstance(value, type):
             assert value.__doc__
             assert value.__module__ == "gatekey"
+
+
+@pytest.mark.parametrize("claim", ["iss", "sub", "jti"])
+def test_a_claim_is_the_same_before_and_after_the_dict_is_made(claim: str) -> None:
+    value = 'a"\\\n\u00e9\U0001f600'
+    key = Key.generate("HS256")
+    verified = Verifier(key, issuer=gatekey.ANY).verify(Signer(key).sign({claim: value}))
+    assert verified[claim] == verified.get(claim) == value
+    assert len(verified) == len(verified.claims)
+    assert verified[claim] == verified.get(claim) == value
