@@ -1,7 +1,9 @@
 //! Refusing a token allocates nothing; accepting one allocates once, for its claims.
 //!
 //! The one exception: where more than sixteen member names are open at a time, the search for
-//! duplicates keeps the rest of them on the heap; how much that may be is held here, too. Counted with a global allocator, for every algorithm. What the cryptographic library allocates in
+//! duplicates keeps the rest of them on the heap; how much that may be is held here, too.
+//!
+//! Counted with a global allocator, for every algorithm. What the cryptographic library allocates in
 //! C is not seen here.
 
 #![expect(

@@ -1,6 +1,8 @@
 //! The README shows files that the tests compile or run, byte for byte, and leads with the two
 //! commands.
 
+#![expect(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 
