@@ -1,7 +1,7 @@
 """Builds the programs that `run.py` measures, and says which peers are missing and why.
 
-Everything lands under the folder `target/bench`: fixtures, virtual environment, programs, an
-installed copy of libgatekey.
+Everything lands under the folder `target/bench`: fixtures, virtual environment, programs. `make bench`
+has installed libgatekey there and built the wheel before.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def run(*command: str | Path, **env: str) -> None:
 
 def rust_program() -> Path:
     """The Rust contenders; jwt-simple only where its BoringSSL can be built."""
-    clang = glob.glob("/usr/lib/llvm-*/lib/libclang*.so*") + glob.glob("/usr/lib*/**/libclang.so*", recursive=True)
+    clang = glob.glob("/usr/lib/llvm-*/lib/libclang*.so*") or glob.glob("/usr/lib64/libclang*.so*")
     simple = shutil.which("cmake") and (clang or os.environ.get("LIBCLANG_PATH"))
     step("building the Rust contenders" + ("" if simple else " (without jwt-simple: no cmake or libclang)"))
     features = ["--features", "jwt-simple"] if simple else []
@@ -64,7 +64,6 @@ def all_hosts() -> list[Host]:
 
 def c_hosts() -> list[Host]:
     step("building the C and C++ contenders")
-    run("make", "--no-print-directory", "-s", "install", f"PREFIX={PREFIX}", "DESTDIR=")
     debian_packages()
     out = WORK / "bin"
     out.mkdir(parents=True, exist_ok=True)
@@ -127,8 +126,8 @@ def python_hosts() -> list[Host]:
         run(PYTHON, "-m", "venv", venv)
     pip = [python, "-m", "pip", "--disable-pip-version-check", "-q"]
     run(*pip, "install", "-r", BENCHES / "python/requirements.txt")
-    # Built again on each run: an older wheel of the same version number must not be measured.
-    run(*pip, "install", "--force-reinstall", "--no-deps", ROOT / "bindings/python", CARGO_TARGET_DIR=str(TARGET))
+    wheels = sorted((TARGET / "wheels").glob("gatekey-*.whl"), key=lambda wheel: wheel.stat().st_mtime)
+    run(*pip, "install", "--force-reinstall", "--no-deps", wheels[-1])
     old = WORK / f"pyjwt-{OLD_PYJWT}"
     if not old.exists():
         run(*pip, "install", "--no-deps", "--target", old, f"PyJWT=={OLD_PYJWT}")

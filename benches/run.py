@@ -2,7 +2,8 @@
 
 In every round each contender of a group (one operation, one algorithm) takes one sample after the
 other, each in its own process, and every other round in reverse order; a ratio is the median over
-the rounds of the ratio to the floor's sample of the same round.
+the rounds of the ratio to the floor's sample of the same round. The processes are started anew a few
+times, because where a program lands in memory moves its speed by some per cent.
 `QUICK=1` takes a few short rounds and writes nothing but the report to standard output;
 `ROUNDS` and `MILLISECONDS` override the number of rounds and the length of a sample.
 """
@@ -23,6 +24,7 @@ import report
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = int(os.environ.get("ROUNDS", 3 if QUICK else 21))
 MILLISECONDS = float(os.environ.get("MILLISECONDS", 10 if QUICK else 40))
+LAUNCHES = 1 if QUICK else 3
 
 # What is taken of the operations that are not measured for everybody.
 TWO_THREADS = ("gatekey (C)", "gatekey (Python)", "PyJWT 2.15.1", "oxyjwt")
@@ -80,37 +82,46 @@ def wanted(case: Case) -> bool:
     return True
 
 
-def measure(programs: list[Program]) -> dict[Case, list[float]]:
-    where = {case: program for program in programs for case in program.cases if wanted(case)}
-    groups: dict[tuple[str, str], list[Case]] = defaultdict(list)
-    for case in where:
-        groups[case[1:]].append(case)
-    samples: dict[Case, list[float]] = {case: [] for case in where}
+def launch(every: list[hosts.Host]) -> list[Program]:
+    hosts.step("proving that each contender accepts the good tokens and refuses the bad ones")
+    return [Program(host) for host in every if host.command]
+
+
+def measure(every: list[hosts.Host]) -> tuple[dict[Case, list[float]], list[Program]]:
+    samples: dict[Case, list[float]] = defaultdict(list)
     started = time.monotonic()
+    programs: list[Program] = []
     for turn in range(ROUNDS):
+        if turn % -(-ROUNDS // LAUNCHES) == 0:
+            for program in programs:
+                program.end()
+            programs = launch(every)
+            where = {case: program for program in programs for case in program.cases if wanted(case)}
+            groups: dict[tuple[str, str], list[Case]] = defaultdict(list)
+            for case in where:
+                groups[case[1:]].append(case)
         for group in groups.values():
             for case in group if turn % 2 == 0 else reversed(group):
                 samples[case].append(where[case].sample(case, MILLISECONDS))
         left = (time.monotonic() - started) / (turn + 1) * (ROUNDS - turn - 1)
         print(f"bench: round {turn + 1} of {ROUNDS}, {left:.0f} s to go", file=sys.stderr, flush=True)
-    return samples
+    for program in programs:
+        program.end()
+    return dict(samples), programs
 
 
 def main() -> None:
     hosts.WORK.mkdir(parents=True, exist_ok=True)
     every = hosts.all_hosts()
     skipped = {host.name: host.reason for host in every if host.command is None}
-    hosts.step("proving that each contender accepts the good tokens and refuses the bad ones")
-    programs = [Program(host) for host in every if host.command]
-    versions = {}
+    samples, programs = measure(every)
+    versions: dict[str, str] = {}
     for program in programs:
         skipped |= program.skipped
         for name, number in program.versions.items():
-            versions[name] = f"{versions[name]}, {number}" if name in versions else number
-    samples = measure(programs)
-    for program in programs:
-        program.end()
-    result = report.Result(samples, versions, skipped, ROUNDS, MILLISECONDS)
+            numbers = [*filter(None, versions.get(name, "").split(", ")), number]
+            versions[name] = ", ".join(dict.fromkeys(numbers))
+    result = report.Result(samples, versions, skipped, ROUNDS, LAUNCHES, MILLISECONDS)
     text = report.write(result)
     print(text)
     raw = [[*case, taken] for case, taken in samples.items()]

@@ -5,18 +5,15 @@ BENCH_ENV = CARGO='$(CARGO)' PYTHON='$(PYTHON)' TARGET='$(TARGET)'
 
 .PHONY: bench callgrind fuzz test-fuzz
 
-# Measures gatekey and its peers and writes docs/bench.md and docs/bench.svg; QUICK=1 only prints.
-bench:
+bench: wheel ## Measures gatekey beside its peers, writes docs/bench.md and docs/bench.svg (QUICK=1: prints)
+	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
 	$(BENCH_ENV) $(PYTHON) benches/run.py
 
-# Counts the instructions of one HS256 verify and sign.
-callgrind:
+callgrind: ## Counts the instructions of one HS256 verify and sign (ALG=ES256: of another algorithm)
 	$(BENCH_ENV) $(PYTHON) benches/callgrind.py
 
-# Runs every fuzz target for FUZZ_SECONDS.
-fuzz:
+fuzz: ## Runs every fuzz target under libFuzzer for FUZZ_SECONDS (60)
 	CARGO='$(CARGO)' TARGET='$(TARGET)' FUZZ_SECONDS='$(FUZZ_SECONDS)' fuzz/run.sh
 
-# The same targets over their seeds and a fixed sequence of mutations, on the stable toolchain.
-test-fuzz:
+test-fuzz: ## The fuzz targets over their seeds and a fixed sequence of mutations
 	CARGO_TARGET_DIR='$(TARGET)' $(CARGO) test --manifest-path fuzz/Cargo.toml

@@ -94,7 +94,7 @@ pub(crate) fn answer(cases: &mut [Case]) {
         let [contender, op, alg, ms] = words[..] else { panic!("not a request: {line}") };
         let case = cases.iter_mut().find(|c| (c.contender, c.op, c.alg) == (contender, op, alg));
         let case = case.expect("the driver asks for cases it was told of");
-        let budget = Duration::from_millis(ms.parse().expect("milliseconds"));
+        let budget = Duration::from_secs_f64(ms.parse::<f64>().expect("milliseconds") / 1e3);
         writeln!(out, "{}", sample(&mut case.run, budget)).expect("the driver listens");
         out.flush().expect("the driver listens");
     }
