@@ -138,7 +138,7 @@ def timed(operation: Callable, inputs: list) -> Callable[[int], int]:
 
 
 def reading(verify: Callable) -> Callable:
-    return lambda token: verify(token)["sub"]
+    return lambda token: verify(token)["scope"]
 
 
 def timed_calls(operation: Callable) -> Callable[[int], int]:
