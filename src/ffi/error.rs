@@ -4,6 +4,8 @@ use super::boundary::{Fault, look};
 use super::status::{GK_STATUS_OK, gk_status};
 use libc::c_char;
 use std::fmt::{self, Write};
+use std::mem::MaybeUninit;
+use std::ptr;
 
 /// The size of gk_error.message in bytes.
 pub const GK_ERROR_MESSAGE_SIZE: usize = 252;
@@ -58,61 +60,70 @@ impl gk_error {
     pub(super) unsafe fn report(err: *mut Self, fault: &Fault) -> gk_status {
         let status = fault.kind().code();
         if !err.is_null() {
-            // SAFETY: writable by contract.
-            unsafe { err.write(Self { status, message: Text::of(fault) }) };
+            // SAFETY: writable by contract; neither place is read before it is written.
+            let message = unsafe {
+                (&raw mut (*err).status).write(status);
+                &mut *(&raw mut (*err).message).cast::<[MaybeUninit<u8>; GK_ERROR_MESSAGE_SIZE]>()
+            };
+            Text { bytes: message, len: 0 }.say(fault);
         }
         status
     }
 }
 
-/// The message, a NUL, the name of the claim, a NUL.
-struct Text {
-    bytes: [c_char; GK_ERROR_MESSAGE_SIZE],
+/// The message, a NUL, the name of the claim, a NUL. Cuts what does not fit and never fails.
+struct Text<'e> {
+    bytes: &'e mut [MaybeUninit<u8>; GK_ERROR_MESSAGE_SIZE],
     len: usize,
-    limit: usize,
 }
 
-impl Text {
-    fn of(fault: &Fault) -> [c_char; GK_ERROR_MESSAGE_SIZE] {
-        let mut text =
-            Self { bytes: [0; GK_ERROR_MESSAGE_SIZE], len: 0, limit: crate::Error::MAX_MESSAGE };
-        // A `Text` cuts what does not fit and never fails.
-        let _never = match fault {
-            Fault::Core(error) => text.write_str(error.message()),
-            Fault::Null(name) => write!(text, "The argument `{name}` is NULL."),
+impl Text<'_> {
+    fn say(&mut self, fault: &Fault) {
+        let _infallible = match fault {
+            Fault::Core(error) => self.write_str(error.message()),
+            Fault::Null(name) => write!(self, "The argument `{name}` is NULL."),
             Fault::TooLong(name) => {
-                write!(text, "The argument `{name}` is misaligned or longer than memory can be.")
+                write!(self, "The argument `{name}` is misaligned or longer than memory can be.")
             }
-            Fault::NotUtf8(name) => write!(text, "The argument `{name}` is not UTF-8."),
+            Fault::NotUtf8(name) => write!(self, "The argument `{name}` is not UTF-8."),
             Fault::UnknownAlg => {
-                text.write_str("The number names no algorithm; use a GK_ALG_ constant.")
+                self.write_str("The number names no algorithm; use a GK_ALG_ constant.")
             }
-            Fault::OutOfRange(name) => write!(text, "The argument `{name}` is out of range."),
+            Fault::OutOfRange(name) => write!(self, "The argument `{name}` is out of range."),
         };
-        if let Fault::Core(error) = fault
-            && let Some(claim) = error.claim()
-        {
-            text.len += 1;
-            text.limit = GK_ERROR_MESSAGE_SIZE - 1;
-            let _never = text.write_str(claim);
+        self.end();
+        let claim = if let Fault::Core(error) = fault { error.claim() } else { None };
+        // A NUL would end the name early.
+        self.put(claim.filter(|name| !name.contains('\0')).unwrap_or_default(), LONGEST_CLAIM);
+        self.end();
+    }
+
+    /// Appends as much of the text as `room` allows, cut between two characters.
+    fn put(&mut self, text: &str, room: usize) {
+        let mut end = text.len().min(room);
+        while !text.is_char_boundary(end) {
+            end -= 1;
         }
-        text.bytes
+        if let Some(places) = self.bytes.get_mut(self.len..self.len + end) {
+            // SAFETY: `text` has `end` bytes, and so has `places`.
+            unsafe { ptr::copy_nonoverlapping(text.as_ptr(), places.as_mut_ptr().cast(), end) };
+            self.len += end;
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            place.write(0);
+        }
+        self.len += 1;
     }
 }
 
-impl Write for Text {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        let room = self.limit.saturating_sub(self.len);
-        let mut end = s.len().min(room);
-        while !s.is_char_boundary(end) {
-            end -= 1;
-        }
-        let places = self.bytes.iter_mut().skip(self.len);
-        for (place, byte) in places.zip(s.bytes().take(end)) {
-            // A NUL would end the message early; no message holds one, a claim's name may.
-            *place = if byte == 0 { b'?'.cast_signed() } else { byte.cast_signed() };
-        }
-        self.len += end;
+const LONGEST_CLAIM: usize = GK_ERROR_MESSAGE_SIZE - 2 - crate::Error::MAX_MESSAGE;
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text, crate::Error::MAX_MESSAGE.saturating_sub(self.len));
         Ok(())
     }
 }

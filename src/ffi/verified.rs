@@ -16,31 +16,49 @@ use std::sync::OnceLock;
 /// is no other way to get one. Immutable, safe to use from several threads at once.
 pub struct gk_verified {
     inner: Verified,
-    decoded: Decoded,
+    decoded: OnceLock<Box<Decoded>>,
 }
 
-/// Claims that had escapes, without them.
-#[derive(Default)]
+/// Claims without the escapes of JSON, made when the first of them is asked for.
 struct Decoded {
-    issuer: OnceLock<Box<str>>,
-    subject: OnceLock<Box<str>>,
-    token_id: OnceLock<Box<str>>,
-    audience: OnceLock<Box<[Box<str>]>>,
+    issuer: Option<Box<str>>,
+    subject: Option<Box<str>>,
+    token_id: Option<Box<str>>,
+    audience: Box<[Box<str>]>,
 }
 
 impl gk_verified {
-    pub(super) fn new(inner: Verified) -> Self {
-        Self { inner, decoded: Decoded::default() }
+    pub(super) const fn new(inner: Verified) -> Self {
+        Self { inner, decoded: OnceLock::new() }
     }
 
     fn claim(&self, name: &str) -> Outcome<Value<'_>> {
         self.inner.claim(name).ok_or_else(|| ErrorKind::MissingClaim.into())
     }
 
-    fn audience(&self) -> &[Box<str>] {
-        let decode =
-            || self.inner.audience().into_iter().map(Cow::into_owned).map(Into::into).collect();
-        self.decoded.audience.get_or_init(decode)
+    /// Lends a claim: from the token's own text if it stands there without escapes.
+    fn lend(
+        &self,
+        claim: Option<Cow<'_, str>>,
+        decoded: impl FnOnce(&Decoded) -> Option<&str>,
+    ) -> Option<gk_str> {
+        match claim? {
+            Cow::Borrowed(own) => Some(lend(own)),
+            Cow::Owned(_) => decoded(self.decoded()).map(lend),
+        }
+    }
+
+    fn decoded(&self) -> &Decoded {
+        self.decoded.get_or_init(|| {
+            let own = |claim: Option<Cow<'_, str>>| claim.map(|text| text.into_owned().into());
+            let audience = self.inner.audience().into_iter();
+            Box::new(Decoded {
+                issuer: own(self.inner.issuer()),
+                subject: own(self.inner.subject()),
+                token_id: own(self.inner.token_id()),
+                audience: audience.map(|text| text.into_owned().into()).collect(),
+            })
+        })
     }
 }
 
@@ -110,7 +128,10 @@ pub extern "C" fn gk_verified_key_id(verified: Option<&gk_verified>) -> gk_str {
 /// @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_verified_issuer(verified: Option<&gk_verified>) -> gk_str {
-    look(gk_str::NONE, || lend_decoded(verified?.inner.issuer(), &verified?.decoded.issuer))
+    look(gk_str::NONE, || {
+        let verified = verified?;
+        verified.lend(verified.inner.issuer(), |decoded| decoded.issuer.as_deref())
+    })
 }
 
 /// `sub`, whom the token is about (RFC 7519 section 4.1.2).
@@ -119,7 +140,10 @@ pub extern "C" fn gk_verified_issuer(verified: Option<&gk_verified>) -> gk_str {
 /// @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_verified_subject(verified: Option<&gk_verified>) -> gk_str {
-    look(gk_str::NONE, || lend_decoded(verified?.inner.subject(), &verified?.decoded.subject))
+    look(gk_str::NONE, || {
+        let verified = verified?;
+        verified.lend(verified.inner.subject(), |decoded| decoded.subject.as_deref())
+    })
 }
 
 /// `jti`, the token's own identifier (RFC 7519 section 4.1.7).
@@ -128,7 +152,10 @@ pub extern "C" fn gk_verified_subject(verified: Option<&gk_verified>) -> gk_str 
 /// @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_verified_token_id(verified: Option<&gk_verified>) -> gk_str {
-    look(gk_str::NONE, || lend_decoded(verified?.inner.token_id(), &verified?.decoded.token_id))
+    look(gk_str::NONE, || {
+        let verified = verified?;
+        verified.lend(verified.inner.token_id(), |decoded| decoded.token_id.as_deref())
+    })
 }
 
 /// How many values `aud` has (RFC 7519 section 4.1.3).
@@ -137,7 +164,7 @@ pub extern "C" fn gk_verified_token_id(verified: Option<&gk_verified>) -> gk_str
 /// @return Their number; 0 if the token has none, and for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_verified_audience_len(verified: Option<&gk_verified>) -> usize {
-    look(0, || Some(verified?.audience().len()))
+    look(0, || Some(verified?.decoded().audience.len()))
 }
 
 /// One value of `aud`.
@@ -147,7 +174,7 @@ pub extern "C" fn gk_verified_audience_len(verified: Option<&gk_verified>) -> us
 /// @return Text lent by the handle; {NULL, 0} if there are not so many, and for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_verified_audience_at(verified: Option<&gk_verified>, index: usize) -> gk_str {
-    look(gk_str::NONE, || verified?.audience().get(index).map(|audience| lend(audience)))
+    look(gk_str::NONE, || verified?.decoded().audience.get(index).map(|audience| lend(audience)))
 }
 
 /// `exp`, when the token expires (RFC 7519 section 4.1.4).
@@ -282,14 +309,6 @@ pub unsafe extern "C" fn gk_verified_claim_bool(
         let claim = given(verified, "verified")?.claim(text(name, name_len, "name")?)?;
         value.write(claim.as_bool().ok_or(ErrorKind::InvalidClaim)?);
         Ok(())
-    })
-}
-
-/// Lends a claim, from the token's own text if it stands there without escapes.
-fn lend_decoded(claim: Option<Cow<'_, str>>, decoded: &OnceLock<Box<str>>) -> Option<gk_str> {
-    Some(match claim? {
-        Cow::Borrowed(own) => lend(own),
-        Cow::Owned(made) => lend(decoded.get_or_init(|| made.into())),
     })
 }
 

@@ -23,6 +23,18 @@ if grep -rqs '@[A-Z_]*@' "$out/prefix/lib/pkgconfig" "$out/prefix/lib/cmake"; th
     exit 1
 fi
 
+# A staged installation, as packagers make them: files under DESTDIR, which no file mentions.
+$make --no-print-directory -s install PREFIX=/usr LIBDIR=/usr/lib64 DESTDIR="$out/stage" > "$out/install.log" 2>&1 ||
+    { cat "$out/install.log"; exit 1; }
+grep -qx 'libdir=/usr/lib64' "$out/stage/usr/lib64/pkgconfig/gatekey.pc"
+[ -s "$out/stage/usr/lib64/libgatekey.so.$abi" ] && [ -s "$out/stage/usr/include/gatekey.h" ]
+if grep -rqs "$out" "$out/stage/usr/lib64/pkgconfig" "$out/stage/usr/lib64/cmake"; then
+    echo "DESTDIR leaked into an installed file"
+    exit 1
+fi
+$make --no-print-directory -s uninstall PREFIX=/usr LIBDIR=/usr/lib64 DESTDIR="$out/stage"
+[ -z "$(find "$out/stage" ! -type d)" ] || { echo "make uninstall leaves files"; exit 1; }
+
 run() { # program: must say who may come in
     [ "$("$1")" = "alice may come in" ] || { echo "$1 did not work"; exit 1; }
 }
