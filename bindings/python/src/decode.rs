@@ -15,12 +15,9 @@ pub(crate) fn value<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, Py
     builder.finish()
 }
 
-/// The members of a JSON object, and whether one of them is an array or an object.
-pub(crate) fn object<'py>(py: Python<'py>, text: &[u8]) -> PyResult<(Bound<'py, PyDict>, bool)> {
-    let mut builder = Builder::new(py);
-    json::visit(text, &mut builder).or_raise(py)?;
-    let nested = builder.nested;
-    Ok((builder.finish()?.cast_into::<PyDict>()?, nested))
+/// The members of a JSON object.
+pub(crate) fn object<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyDict>> {
+    Ok(value(py, text)?.cast_into::<PyDict>()?)
 }
 
 /// Builds the value bottom up. The innermost open container is in a field of its own, so that a
@@ -29,7 +26,6 @@ struct Builder<'py> {
     py: Python<'py>,
     open: Open<'py>,
     parents: Vec<Open<'py>>,
-    nested: bool,
     failure: Option<PyErr>,
 }
 
@@ -43,7 +39,7 @@ enum Open<'py> {
 
 impl<'py> Builder<'py> {
     const fn new(py: Python<'py>) -> Self {
-        Self { py, open: Open::Root(None), parents: Vec::new(), nested: false, failure: None }
+        Self { py, open: Open::Root(None), parents: Vec::new(), failure: None }
     }
 
     fn finish(self) -> PyResult<Bound<'py, PyAny>> {
@@ -75,7 +71,6 @@ impl<'py> Builder<'py> {
     fn begin(&mut self, container: Open<'py>) {
         let parent = std::mem::replace(&mut self.open, container);
         if !matches!(parent, Open::Root(_)) {
-            self.nested = true;
             self.parents.push(parent);
         }
     }
@@ -145,7 +140,8 @@ impl<'a> Visitor<'a> for Builder<'_> {
     }
 }
 
-fn number<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+/// The `int` or `float` of a JSON number that has been checked.
+pub(crate) fn number<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
     if let Ok(small) = text.parse::<i64>() {
         return Ok(PyInt::new(py, small).into_any());
     }

@@ -156,13 +156,12 @@ impl Key {
     /// The key as a JWK; with its private or secret members only if asked.
     #[pyo3(signature = (*, private=false))]
     fn to_jwk<'py>(&self, py: Python<'py>, private: bool) -> PyResult<Bound<'py, PyDict>> {
-        let jwk = if private {
+        if private {
             let text = self.0.to_private_jwk().or_raise(py)?;
-            crate::decode::object(py, text.expose())?
+            crate::decode::object(py, text.expose())
         } else {
-            crate::decode::object(py, self.0.to_jwk().or_raise(py)?.as_bytes())?
-        };
-        Ok(jwk.0)
+            crate::decode::object(py, self.0.to_jwk().or_raise(py)?.as_bytes())
+        }
     }
 
     /// The key as PEM text: SPKI, or PKCS#8 if the private key is asked for.

@@ -39,13 +39,12 @@ impl KeySet {
     /// The set as a JWK Set; with private or secret members only if asked.
     #[pyo3(signature = (*, private=false))]
     fn to_jwks<'py>(&self, py: Python<'py>, private: bool) -> PyResult<Bound<'py, PyDict>> {
-        let jwks = if private {
+        if private {
             let text = self.0.to_private_jwks().or_raise(py)?;
-            crate::decode::object(py, text.expose())?
+            crate::decode::object(py, text.expose())
         } else {
-            crate::decode::object(py, self.0.to_jwks().or_raise(py)?.as_bytes())?
-        };
-        Ok(jwks.0)
+            crate::decode::object(py, self.0.to_jwks().or_raise(py)?.as_bytes())
+        }
     }
 
     /// How many members of the JWK Set could not be used.

@@ -10,6 +10,7 @@
 mod decode;
 mod encode;
 mod errors;
+mod index;
 mod key;
 mod keyset;
 mod options;

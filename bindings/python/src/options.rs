@@ -33,21 +33,23 @@ impl AnyValue {
 
 /// The bytes of a `bytes`, or of a `str` in UTF-8. Mutable buffers are not taken: another thread
 /// could change them after the check.
-#[inline]
 pub(crate) fn octets<'a>(value: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'a [u8]> {
-    if let Ok(text) = value.cast::<PyString>() {
-        // Python's own UnicodeEncodeError would carry the whole text along.
-        return text.to_str().map(str::as_bytes).map_err(|_| {
-            usage(
-                value.py(),
-                &format!("The {what} holds half of a surrogate pair, which has no UTF-8 form."),
-            )
-        });
+    if let Ok(value) = value.cast::<PyString>() {
+        return text(value, what).map(str::as_bytes);
     }
     match value.cast::<PyBytes>() {
         Ok(bytes) => Ok(bytes.as_bytes()),
         Err(_) => Err(wrong_type(value, what, "str or bytes")),
     }
+}
+
+/// The text of a `str`. Python's own UnicodeEncodeError would carry the whole text along.
+fn text<'a>(value: &'a Bound<'_, PyString>, what: &str) -> PyResult<&'a str> {
+    value.to_str().map_err(|_| {
+        let message =
+            format!("The {what} holds half of a surrogate pair, which has no UTF-8 form.");
+        usage(value.py(), &message)
+    })
 }
 
 /// The bytes of a token. A `str` that is not Unicode text is a malformed token, not a misuse.
@@ -84,10 +86,7 @@ pub(crate) fn optional_algorithm(py: Python<'_>, name: Option<&str>) -> PyResult
 /// A `str`, or any iterable of `str`.
 pub(crate) fn names(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<String>> {
     let name = |item: &Bound<'_, PyAny>| match item.cast::<PyString>() {
-        Ok(_) => {
-            let text = octets(item, what)?;
-            Ok(String::from_utf8_lossy(text).into_owned())
-        }
+        Ok(name) => text(name, what).map(str::to_owned),
         Err(_) => Err(wrong_type(item, what, "str, or an iterable of str")),
     };
     if value.cast::<PyString>().is_ok() {

@@ -2,10 +2,12 @@
 
 use crate::decode;
 use crate::errors::{OrRaise, of_kind};
+use crate::index::{self, Index};
 use crate::options::token_octets;
 use gatekey::ErrorKind;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyKeyError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyMappingProxy, PyString, PyTuple};
@@ -13,19 +15,13 @@ use std::borrow::Cow;
 
 /// The claims of a verified token, as a read-only mapping.
 ///
-/// Only `Verifier.verify` makes one. It cannot be changed, nor can what it holds: arrays and
-/// objects are handed out as fresh copies.
+/// Only `Verifier.verify` makes one. It cannot be changed, nor can what it holds: every look at a
+/// claim makes a new object.
 #[pyclass(frozen, mapping, module = "gatekey")]
 pub(crate) struct Verified {
     inner: gatekey::Verified,
-    /// Made at the first access: a service that reads `subject` alone never pays for it.
-    claims: PyOnceLock<Claims>,
-}
-
-struct Claims {
-    dict: Py<PyDict>,
-    /// Whether a claim is an array or an object, which must not leave this place.
-    nested: bool,
+    /// Made at the first look-up.
+    index: PyOnceLock<Index>,
 }
 
 #[pymethods]
@@ -33,13 +29,13 @@ impl Verified {
     /// The header, as a new dict.
     #[getter]
     fn header<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        decode::object(py, self.inner.header_json().as_bytes()).map(|(dict, _)| dict)
+        decode::object(py, self.inner.header_json().as_bytes())
     }
 
     /// The claims, as a new dict.
-    #[getter(claims)]
-    fn claims_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        decode::object(py, self.inner.claims_json().as_bytes()).map(|(dict, _)| dict)
+    #[getter]
+    fn claims<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        decode::object(py, self.inner.claims_json().as_bytes())
     }
 
     /// The claims' JSON, byte for byte as it was signed.
@@ -117,40 +113,39 @@ impl Verified {
     }
 
     fn __contains__(&self, name: &Bound<'_, PyAny>) -> PyResult<bool> {
-        self.dict(name.py())?.contains(name)
+        self.raw_claim(name).map(|claim| claim.is_some())
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.dict(py)?.len())
+        self.index(py).map(Index::len)
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        self.dict(py)?.try_iter()
+        PyList::new(py, self.index(py)?.names(self.inner.claims_json()))?.try_iter()
     }
 
     /// A view of the names of the claims.
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.view(py)?.call_method0("keys")
+        self.claims(py)?.call_method0(intern!(py, "keys"))
     }
 
     /// A view of the values of the claims.
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.view(py)?.call_method0("values")
+        self.claims(py)?.call_method0(intern!(py, "values"))
     }
 
     /// A view of the names and values of the claims.
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.view(py)?.call_method0("items")
+        self.claims(py)?.call_method0(intern!(py, "items"))
     }
 
     fn __eq__<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = other.py();
-        let own = self.dict(py)?;
         if let Ok(other) = other.cast::<Self>() {
-            return own.eq(other.get().dict(py)?)?.into_bound_py_any(py);
+            return self.claims(py)?.eq(other.get().claims(py)?)?.into_bound_py_any(py);
         }
         if other.cast::<PyDict>().is_ok() || other.cast::<PyMappingProxy>().is_ok() {
-            return own.eq(other)?.into_bound_py_any(py);
+            return self.claims(py)?.eq(other)?.into_bound_py_any(py);
         }
         Ok(py.NotImplemented().into_bound(py))
     }
@@ -184,64 +179,33 @@ impl Verified {
 impl Verified {
     #[inline]
     pub(crate) const fn new(inner: gatekey::Verified) -> Self {
-        Self { inner, claims: PyOnceLock::new() }
+        Self { inner, index: PyOnceLock::new() }
     }
 
-    /// The dict, made at the first call. Two threads may both make it, and one is thrown away: that
+    /// The index, made at the first call. Two threads may both make it, and one is thrown away: that
     /// is cheaper than a lock, which would have to let go of the GIL.
-    fn claims(&self, py: Python<'_>) -> PyResult<&Claims> {
-        if let Some(claims) = self.claims.get(py) {
-            return Ok(claims);
+    fn index(&self, py: Python<'_>) -> PyResult<&Index> {
+        if let Some(index) = self.index.get(py) {
+            return Ok(index);
         }
-        let (dict, nested) = decode::object(py, self.inner.claims_json().as_bytes())?;
-        let mine = Claims { dict: dict.unbind(), nested };
-        let _lost_the_race = self.claims.set(py, mine);
+        let _lost_the_race = self.index.set(py, Index::of(py, self.inner.claims_json())?);
         let internal = || of_kind(py, ErrorKind::Internal, "A verified token lost its claims.");
-        self.claims.get(py).ok_or_else(internal)
+        self.index.get(py).ok_or_else(internal)
     }
 
-    fn dict<'a, 'py>(&'a self, py: Python<'py>) -> PyResult<&'a Bound<'py, PyDict>> {
-        Ok(self.claims(py)?.dict.bind(py))
-    }
-
-    /// A dict whose views may be handed out: its arrays and objects belong to the caller.
-    fn view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let claims = self.claims(py)?;
-        if claims.nested { self.claims_dict(py) } else { Ok(claims.dict.bind(py).clone()) }
+    /// The JSON text of one claim. Names are text: nothing else can be one.
+    fn raw_claim(&self, name: &Bound<'_, PyAny>) -> PyResult<Option<&str>> {
+        let Ok(name) = name.cast::<PyString>() else {
+            return Ok(None);
+        };
+        let Ok(text) = name.to_str() else {
+            return Ok(None); // half of a surrogate pair: no token can hold it
+        };
+        Ok(self.index(name.py())?.find(self.inner.claims_json(), text))
     }
 
     fn find<'py>(&self, name: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let py = name.py();
-        if self.claims.get(py).is_none()
-            && let Some(text) = self.at_hand(name)
-        {
-            return Ok(Some(PyString::new(py, &text).into_any()));
-        }
-        let claims = self.claims(py)?;
-        let Some(value) = claims.dict.bind(py).get_item(name)? else {
-            return Ok(None);
-        };
-        if claims.nested && (value.cast::<PyList>().is_ok() || value.cast::<PyDict>().is_ok()) {
-            return self.one(py, name.cast::<PyString>()?.to_str()?);
-        }
-        Ok(Some(value))
-    }
-
-    /// The claims that most services read, and no more than them: their places in the text are
-    /// known, so that the dict need not be made.
-    fn at_hand(&self, name: &Bound<'_, PyAny>) -> Option<Cow<'_, str>> {
-        match name.cast::<PyString>().ok()?.to_str().ok()? {
-            "sub" => self.inner.subject(),
-            "iss" => self.inner.issuer(),
-            "jti" => self.inner.token_id(),
-            _ => None,
-        }
-    }
-
-    /// One claim, made afresh.
-    fn one<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let claim = self.inner.claim(name);
-        claim.map(|claim| decode::value(py, claim.raw().as_bytes())).transpose()
+        self.raw_claim(name)?.map(|claim| index::object(name.py(), claim)).transpose()
     }
 }
 
@@ -254,7 +218,7 @@ pub(crate) fn danger_decode_unverified<'py>(
 ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
     let py = token.py();
     let unverified = gatekey::danger_decode_unverified(token_octets(token)?).or_raise(py)?;
-    let (header, _) = decode::object(py, unverified.header_json().as_bytes())?;
-    let (claims, _) = decode::object(py, unverified.claims_json().as_bytes())?;
+    let header = decode::object(py, unverified.header_json().as_bytes())?;
+    let claims = decode::object(py, unverified.claims_json().as_bytes())?;
     Ok((header, claims))
 }
