@@ -194,6 +194,11 @@ fn keys_that_may_not_verify_do_not_count() {
         other(Alg::Es256).thumbprint()
     );
     assert_eq!(set.matching(Alg::Es256).count(), 1);
+    // The only key of an allowed algorithm may not verify: nothing is left, whatever else is there.
+    let mixed = KeySet::new([signs.clone(), public(Alg::Rs256, "b")]).unwrap();
+    let only = |alg| Verifier::new(&mixed, policy().algorithms([alg]));
+    refused(only(Alg::Es256), ErrorKind::InvalidConfiguration, "the key of ES256 only signs");
+    assert!(only(Alg::Rs256).is_ok());
     let alone = KeySet::new([signs]).unwrap();
     assert!(alone.select(Some("a"), Alg::Es256).is_err());
     refused(Verifier::new(&alone, policy()), ErrorKind::InvalidConfiguration, "nothing may verify");
