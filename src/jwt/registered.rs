@@ -6,6 +6,7 @@
 
 use crate::base::json::{self, Kind, Str, Value, Visitor};
 use crate::error::{Error, ErrorKind, Result};
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,13 +14,16 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     start: u32,
-    end: u32,
+    /// No value ends at 0; saying so makes an `Option<Place>` no larger than a `Place`.
+    end: NonZeroU32,
 }
 
 impl Place {
     /// The value that stands here; `text` must be the text the place was found in.
     pub(super) fn value(self, text: &str) -> Value<'_> {
-        Value::from_checked(text.get(self.start as usize..self.end as usize).unwrap_or_default())
+        Value::from_checked(
+            text.get(self.start as usize..self.end.get() as usize).unwrap_or_default(),
+        )
     }
 }
 
@@ -109,7 +113,7 @@ impl<'a> Visitor<'a> for Places<'_> {
             // A text longer than 4 GiB is refused long before it is scanned.
             let [start, end] =
                 [place.start, place.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
-            *place_of = Some(Place { start, end });
+            *place_of = NonZeroU32::new(end).map(|end| Place { start, end });
         }
         for (i, required) in self.required.iter().enumerate() {
             if name == **required {
