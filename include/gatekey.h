@@ -456,6 +456,15 @@ gk_status gk_alg_from_name(const char *name,
 bool gk_alg_is_symmetric(gk_alg alg);
 
 /**
+ * Whether two numbers mean the same algorithm: equal ones, and GK_ALG_EDDSA and GK_ALG_ED25519.
+ *
+ * @param left A GK_ALG_ constant.
+ * @param right A GK_ALG_ constant.
+ * @return False if one of them names no algorithm.
+ */
+bool gk_alg_same_algorithm(gk_alg left, gk_alg right);
+
+/**
  * Makes a new private key: RSA of 2048 bits, or a secret as long as the hash.
  *
  * @param alg A GK_ALG_ constant.
@@ -472,21 +481,21 @@ GK_NODISCARD gk_status gk_key_generate(gk_alg alg, gk_key **key, gk_error *err);
  * @param bits The length of the modulus: 2048, 3072, 4096 or 8192.
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT, GK_STATUS_WEAK_KEY or GK_STATUS_UNSUPPORTED_KEY
- * for another algorithm or length.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for another algorithm or length.
  */
 GK_NODISCARD gk_status gk_key_generate_rsa(gk_alg alg, size_t bits, gk_key **key, gk_error *err);
 
 /**
  * Makes an HMAC key of a shared secret: random bytes, not a password and not the text of a key.
  *
- * @param secret The secret, at least as long as the hash (32, 48 or 64 bytes); copied.
+ * @param secret The secret, at least as long as the hash (32, 48 or 64 bytes), at most 64 KiB; copied.
  * @param secret_len Its length in bytes.
  * @param alg GK_ALG_HS256, GK_ALG_HS384 or GK_ALG_HS512.
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_WEAK_KEY if the secret is too short; GK_STATUS_SECRET_LOOKS_LIKE_KEY
- * if it is a PEM, DER, SSH or JWK key in any disguise; GK_STATUS_INVALID_ARGUMENT for another algorithm.
+ * @return GK_STATUS_OK; GK_STATUS_WEAK_KEY if the secret is too short or one byte repeated;
+ * GK_STATUS_SECRET_LOOKS_LIKE_KEY if it is a PEM, DER, SSH or JWK key in any disguise;
+ * GK_STATUS_INVALID_KEY if it is too long; GK_STATUS_INVALID_ARGUMENT for another algorithm.
  */
 GK_NODISCARD
 gk_status gk_key_from_secret(const uint8_t *secret,
@@ -504,8 +513,10 @@ gk_status gk_key_from_secret(const uint8_t *secret,
  * @param alg The algorithm; GK_ALG_ANY where the key itself tells it, which an RSA key does not.
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_KEY, GK_STATUS_WEAK_KEY, GK_STATUS_UNSUPPORTED_KEY,
- * GK_STATUS_KEY_PAIR_MISMATCH, GK_STATUS_ALGORITHM_REQUIRED.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_KEY if it is malformed, or the algorithm needs another type of
+ * key; GK_STATUS_UNSUPPORTED_KEY if its type is unknown or it is encrypted; GK_STATUS_WEAK_KEY;
+ * GK_STATUS_KEY_PAIR_MISMATCH; GK_STATUS_ALGORITHM_REQUIRED; GK_STATUS_KEY_USAGE if the key itself says
+ * that it is for another algorithm.
  */
 GK_NODISCARD
 gk_status gk_key_from_pem(const char *pem,
@@ -539,8 +550,9 @@ gk_status gk_key_from_der(const uint8_t *der,
  * @param alg The algorithm; GK_ALG_ANY where the JWK tells it by `alg` or by its curve.
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return As gk_key_from_pem, and GK_STATUS_KEY_USAGE if `alg` contradicts the JWK's, or its `use` or
- * `key_ops` contradict themselves.
+ * @return As gk_key_from_pem and gk_key_from_secret; GK_STATUS_KEY_USAGE also if `alg` contradicts the
+ * JWK's, or `use` or `key_ops` are for something else than signatures; GK_STATUS_UNSUPPORTED_ALGORITHM
+ * if the JWK's `alg` is unknown.
  */
 GK_NODISCARD
 gk_status gk_key_from_jwk(const char *json,
@@ -622,10 +634,10 @@ bool gk_key_is_private(const gk_key *key);
 bool gk_key_is_symmetric(const gk_key *key);
 
 /**
- * The JWK's `use` (RFC 7517 section 4.2).
+ * "sig", the `use` that the key is exported with (RFC 7517 section 4.2).
  *
  * @param key The key.
- * @return Text lent by the key; {NULL, 0} if there is none, and for NULL.
+ * @return Text lent by the key; {NULL, 0} if it has `key_ops` instead, and for NULL.
  */
 gk_str gk_key_use(const gk_key *key);
 
@@ -816,16 +828,14 @@ gk_status gk_key_options_kid(gk_key_options *options,
                              gk_error *err);
 
 /**
- * DANGER: accepts HMAC secrets shorter than the hash, and RSA keys of 1024 bits or more, for tokens of
- * legacy systems that cannot be changed. Such tokens can be forged by a determined attacker.
+ * DANGER: accepts HMAC secrets of any length but zero, and RSA public keys of 1024 to 2047 bits to
+ * verify with, for legacy systems that cannot be changed. Such keys can be guessed or factored.
  *
  * @param options The options.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_key_options_danger_allow_weak(gk_key_options *options,
-                                           gk_error *err);
+GK_NODISCARD gk_status gk_key_options_danger_allow_weak(gk_key_options *options, gk_error *err);
 
 /**
  * Makes a new private key as gk_key_generate does.

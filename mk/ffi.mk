@@ -83,13 +83,13 @@ $(FFI_OUT)/static/%: FFI_LINK = $(FFI_STATIC)
 # $(1): shared, static or sanitized. What depends on the static library is linked anew with it.
 define ffi_rules
 $(addprefix $(FFI_OUT)/$(1)/,$(FFI_C_TESTS)): $(FFI_OUT)/$(1)/%: tests/ffi/%.c $(FFI_HEADERS) | ffi-library
-	$$(CC) $(FFI_CFLAGS) $$< -o $$@ $$(FFI_LINK)
+	@$$(CC) $(FFI_CFLAGS) $$< -o $$@ $$(FFI_LINK)
 $(addprefix $(FFI_OUT)/$(1)/,$(FFI_CXX_TESTS)): $(FFI_OUT)/$(1)/%: tests/ffi/%.cpp tests/ffi/second.cpp $(FFI_HEADERS) | ffi-library
-	$$(CXX) $(FFI_CXXFLAGS) $$< tests/ffi/second.cpp -o $$@ $$(FFI_LINK)
+	@$$(CXX) $(FFI_CXXFLAGS) $$< tests/ffi/second.cpp -o $$@ $$(FFI_LINK)
 $(FFI_OUT)/$(1)/%-c: examples/%.c $(FFI_HEADERS) | ffi-library
-	$$(CC) $(FFI_CFLAGS) $$< -o $$@ $$(FFI_LINK)
+	@$$(CC) $(FFI_CFLAGS) $$< -o $$@ $$(FFI_LINK)
 $(FFI_OUT)/$(1)/%-cpp: examples/%.cpp $(FFI_HEADERS) | ffi-library
-	$$(CXX) $(FFI_CXXFLAGS) $$< -o $$@ $$(FFI_LINK)
+	@$$(CXX) $(FFI_CXXFLAGS) $$< -o $$@ $$(FFI_LINK)
 endef
 $(foreach kind,shared static sanitized,$(eval $(call ffi_rules,$(kind))))
 $(addprefix $(FFI_OUT)/static/,$(FFI_PROGRAMS)): $(wildcard $(FFI_LIB)/libgatekey.a)

@@ -74,7 +74,7 @@ class key : public detail::owner<gk_key, gk_key_free> {
     /// Whether it has a private part, or is a shared secret.
     [[nodiscard]] bool is_private() const noexcept { return gk_key_is_private(get()); }
     [[nodiscard]] bool is_symmetric() const noexcept { return gk_key_is_symmetric(get()); }
-    /// The JWK's `use`.
+    /// "sig", the `use` it is exported with; none if it has `key_ops` instead.
     [[nodiscard]] std::optional<std::string_view> use() const noexcept {
         return detail::maybe(gk_key_use(get()));
     }
@@ -155,7 +155,7 @@ class key_options : public detail::owner<gk_key_options, gk_key_options_free> {
             [&](gk_error *err) { return gk_key_options_kid(get(), kid.data(), kid.size(), err); });
         return *this;
     }
-    /// DANGER: accepts short HMAC secrets and RSA keys of 1024 bits or more, of legacy systems.
+    /// DANGER: accepts short HMAC secrets, and RSA public keys of 1024 bits or more to verify with.
     key_options &danger_allow_weak() {
         detail::done([&](gk_error *err) { return gk_key_options_danger_allow_weak(get(), err); });
         return *this;

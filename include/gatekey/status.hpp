@@ -109,6 +109,11 @@ inline std::string_view name(alg a) noexcept { return gk_alg_name(static_cast<gk
 /// Whether the algorithm is an HMAC, whose key both signs and verifies.
 inline bool is_symmetric(alg a) noexcept { return gk_alg_is_symmetric(static_cast<gk_alg>(a)); }
 
+/// Whether both mean the same algorithm: equal ones, and alg::eddsa and alg::ed25519.
+inline bool same_algorithm(alg left, alg right) noexcept {
+    return gk_alg_same_algorithm(static_cast<gk_alg>(left), static_cast<gk_alg>(right));
+}
+
 /// What every throwing call throws: a status and a message that is safe to log.
 class error : public std::exception {
   public:

@@ -95,6 +95,16 @@ pub extern "C" fn gk_alg_is_symmetric(alg: gk_alg) -> bool {
     look(false, || Some(Alg::from_code(alg)?.is_symmetric()))
 }
 
+/// Whether two numbers mean the same algorithm: equal ones, and GK_ALG_EDDSA and GK_ALG_ED25519.
+///
+/// @param left A GK_ALG_ constant.
+/// @param right A GK_ALG_ constant.
+/// @return False if one of them names no algorithm.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_alg_same_algorithm(left: gk_alg, right: gk_alg) -> bool {
+    look(false, || Some(Alg::from_code(left)?.same_algorithm(Alg::from_code(right)?)))
+}
+
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
 static NAMES: [[u8; 16]; Alg::ALL.len()] = {
     let mut names = [[0; 16]; Alg::ALL.len()];

@@ -43,8 +43,7 @@ pub unsafe extern "C" fn gk_key_generate(
 /// @param bits The length of the modulus: 2048, 3072, 4096 or 8192.
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT, GK_STATUS_WEAK_KEY or GK_STATUS_UNSUPPORTED_KEY
-/// for another algorithm or length.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for another algorithm or length.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_generate_rsa(
@@ -58,13 +57,14 @@ pub unsafe extern "C" fn gk_key_generate_rsa(
 
 /// Makes an HMAC key of a shared secret: random bytes, not a password and not the text of a key.
 ///
-/// @param secret The secret, at least as long as the hash (32, 48 or 64 bytes); copied.
+/// @param secret The secret, at least as long as the hash (32, 48 or 64 bytes), at most 64 KiB; copied.
 /// @param secret_len Its length in bytes.
 /// @param alg GK_ALG_HS256, GK_ALG_HS384 or GK_ALG_HS512.
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_WEAK_KEY if the secret is too short; GK_STATUS_SECRET_LOOKS_LIKE_KEY
-/// if it is a PEM, DER, SSH or JWK key in any disguise; GK_STATUS_INVALID_ARGUMENT for another algorithm.
+/// @return GK_STATUS_OK; GK_STATUS_WEAK_KEY if the secret is too short or one byte repeated;
+/// GK_STATUS_SECRET_LOOKS_LIKE_KEY if it is a PEM, DER, SSH or JWK key in any disguise;
+/// GK_STATUS_INVALID_KEY if it is too long; GK_STATUS_INVALID_ARGUMENT for another algorithm.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_from_secret(
@@ -87,8 +87,10 @@ pub unsafe extern "C" fn gk_key_from_secret(
 /// @param alg The algorithm; GK_ALG_ANY where the key itself tells it, which an RSA key does not.
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_KEY, GK_STATUS_WEAK_KEY, GK_STATUS_UNSUPPORTED_KEY,
-/// GK_STATUS_KEY_PAIR_MISMATCH, GK_STATUS_ALGORITHM_REQUIRED.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_KEY if it is malformed, or the algorithm needs another type of
+/// key; GK_STATUS_UNSUPPORTED_KEY if its type is unknown or it is encrypted; GK_STATUS_WEAK_KEY;
+/// GK_STATUS_KEY_PAIR_MISMATCH; GK_STATUS_ALGORITHM_REQUIRED; GK_STATUS_KEY_USAGE if the key itself says
+/// that it is for another algorithm.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_from_pem(
@@ -128,8 +130,9 @@ pub unsafe extern "C" fn gk_key_from_der(
 /// @param alg The algorithm; GK_ALG_ANY where the JWK tells it by `alg` or by its curve.
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return As gk_key_from_pem, and GK_STATUS_KEY_USAGE if `alg` contradicts the JWK's, or its `use` or
-/// `key_ops` contradict themselves.
+/// @return As gk_key_from_pem and gk_key_from_secret; GK_STATUS_KEY_USAGE also if `alg` contradicts the
+/// JWK's, or `use` or `key_ops` are for something else than signatures; GK_STATUS_UNSUPPORTED_ALGORITHM
+/// if the JWK's `alg` is unknown.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_from_jwk(
@@ -226,10 +229,10 @@ pub extern "C" fn gk_key_is_symmetric(key: Option<&gk_key>) -> bool {
     look(false, || Some(key?.0.is_symmetric()))
 }
 
-/// The JWK's `use` (RFC 7517 section 4.2).
+/// "sig", the `use` that the key is exported with (RFC 7517 section 4.2).
 ///
 /// @param key The key.
-/// @return Text lent by the key; {NULL, 0} if there is none, and for NULL.
+/// @return Text lent by the key; {NULL, 0} if it has `key_ops` instead, and for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_key_use(key: Option<&gk_key>) -> gk_str {
     look(gk_str::NONE, || key?.0.key_use().map(lend))

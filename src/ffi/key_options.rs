@@ -72,8 +72,8 @@ pub unsafe extern "C" fn gk_key_options_kid(
     set(options, err, || text(kid, kid_len, "kid"), KeyOptions::kid)
 }
 
-/// DANGER: accepts HMAC secrets shorter than the hash, and RSA keys of 1024 bits or more, for tokens of
-/// legacy systems that cannot be changed. Such tokens can be forged by a determined attacker.
+/// DANGER: accepts HMAC secrets of any length but zero, and RSA public keys of 1024 to 2047 bits to
+/// verify with, for legacy systems that cannot be changed. Such keys can be guessed or factored.
 ///
 /// @param options The options.
 /// @param err Receives the error; may be NULL.

@@ -161,7 +161,10 @@ static void versions_statuses_and_algorithms(void) {
     for (size_t i = 0; i < sizeof wrong_algs / sizeof *wrong_algs; i++) {
         CHECK(CALL(gk_alg_name)(wrong_algs[i])[0] == 0);
         CHECK(!CALL(gk_alg_is_symmetric)(wrong_algs[i]));
+        CHECK(!CALL(gk_alg_same_algorithm)(wrong_algs[i], wrong_algs[i]));
     }
+    CHECK(gk_alg_same_algorithm(GK_ALG_EDDSA, GK_ALG_ED25519));
+    CHECK(!gk_alg_same_algorithm(GK_ALG_ES256, GK_ALG_ES384));
     REFUSED(gk_alg_from_name, NOTEXT, &alg);
     CHECK(alg == GK_ALG_ANY);
     REFUSED(gk_alg_from_name, TEXT, NULL);

@@ -74,6 +74,7 @@ void statuses_and_algorithms() {
     CHECK(gatekey::is_unavailable(status::random_unavailable));
     CHECK(gatekey::name(alg::ml_dsa_65) == "ML-DSA-65" && gatekey::name(alg::any).empty());
     CHECK(gatekey::is_symmetric(alg::hs384) && !gatekey::is_symmetric(alg::es256k));
+    CHECK(gatekey::same_algorithm(alg::eddsa, alg::ed25519));
     CHECK(gatekey::alg_from_name("Ed25519") == alg::ed25519);
     THROWS(status::unsupported_algorithm, gatekey::alg_from_name("none"));
 }
