@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 THREADS = 8
+
+needs_gil = pytest.mark.skipif(
+    not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="this Python has no GIL"
+)
 
 
 def together(work: Callable[[int], None]) -> None:
@@ -88,8 +93,8 @@ def test_clocks_belong_to_their_verifier() -> None:
     together(work)
 
 
-def test_the_gil_is_released_for_public_keys() -> None:
-    """While one thread makes an RSA key, which takes long, another one moves on."""
+def steps_of_another_thread(work: Callable[[], object]) -> int:
+    """How far another thread gets during the work, if only the work can let go of the GIL."""
     steps = 0
     stop = threading.Event()
 
@@ -97,15 +102,51 @@ def test_the_gil_is_released_for_public_keys() -> None:
         nonlocal steps
         while not stop.is_set():
             steps += 1
+            time.sleep(0)
 
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
     thread = threading.Thread(target=count)
-    thread.start()
-    before = steps
-    Key.generate("RS256", bits=4096)
-    after = steps
-    stop.set()
-    thread.join()
-    assert after > before + 100
+    try:
+        thread.start()
+        while steps == 0:
+            time.sleep(0.001)
+        before = steps
+        work()
+        return steps - before
+    finally:
+        stop.set()
+        sys.setswitchinterval(interval)
+        thread.join()
+
+
+def repeated(count: int, work: Callable[[], object]) -> Callable[[], None]:
+    def loop() -> None:
+        for _ in range(count):
+            work()
+
+    return loop
+
+
+@needs_gil
+@pytest.mark.parametrize("alg", ["RS256", "PS512", "ES512", "EdDSA", "ML-DSA-87"])
+def test_the_gil_is_released_for_public_keys(alg: str, key_for: Callable[[str], Key]) -> None:
+    signer, verifier = Signer(key_for(alg)), Verifier(key_for(alg).public())
+    token = signer.sign({})
+    assert steps_of_another_thread(repeated(1000, lambda: verifier.verify(token))) > 0
+    assert steps_of_another_thread(repeated(200, lambda: signer.sign({}))) > 0
+
+
+@needs_gil
+def test_the_gil_is_kept_for_an_hmac(secret: Key) -> None:
+    signer, verifier = Signer(secret), Verifier(secret)
+    token = signer.sign({"n": 1})
+    assert steps_of_another_thread(repeated(1000, lambda: verifier.verify(token)["n"])) == 0
+    assert steps_of_another_thread(repeated(1000, lambda: signer.sign({}))) == 0
+
+
+def test_an_rsa_key_is_made_without_the_gil() -> None:
+    assert steps_of_another_thread(lambda: Key.generate("RS256", bits=3072)) > 10
 
 
 def test_keys_are_imported_and_exported_in_threads(key: Key) -> None:
