@@ -1879,7 +1879,8 @@ void gk_verifier_free(gk_verifier *verifier);
 
 /**
  * Verifies a token: size, structure, header, key, signature, claims, in this order; the first failure
- * is the answer. A refusal allocates nothing.
+ * is the answer. A refusal allocates nothing, unless the token has objects of more than sixteen
+ * members.
  *
  * @param verifier The verifier.
  * @param token A JWS compact serialization (RFC 7515 section 7.1), without surrounding space; borrowed

@@ -29,8 +29,9 @@
 //! | [`Claims`], [`Signer`], [`Unsigned`] | from claims to a token |
 //!
 //! # What it promises
-//! Every input is bounded before it is parsed; refusing a token allocates nothing; a bad signature is
-//! reported as that and nothing else; no message holds a token, a key or text a stranger chose.
+//! Every input is bounded before it is parsed; refusing a token allocates nothing (objects of more than
+//! sixteen members excepted); a bad signature is reported as that and nothing else; no message holds a
+//! token, a key or text a stranger chose.
 
 mod error;
 pub use error::{Error, ErrorKind, Result};

@@ -53,25 +53,55 @@ pub(super) struct Scan<'t> {
     pub(super) object: Value<'t>,
 }
 
-/// Reads the claims; `required` are at most [`MAX_REQUIRED`] names to look out for.
+/// Reads the claims and checks the registered ones for type; `required` are at most
+/// [`MAX_REQUIRED`] names to look out for.
 pub(super) fn scan<'t>(text: &'t [u8], required: &[Arc<str>]) -> Result<Scan<'t>> {
+    find(text, required)?.check()
+}
+
+/// Claims whose places are known and whose types are not.
+pub(super) struct Found<'t> {
+    /// In the order of [`slot`].
+    at: [Option<Place>; 7],
+    found: u32,
+    text: &'t str,
+    object: Value<'t>,
+}
+
+/// Finds the claims and checks nothing but the JSON.
+pub(super) fn find<'t>(text: &'t [u8], required: &[Arc<str>]) -> Result<Found<'t>> {
     let text = json::utf8(text)?;
     let mut places = Places { at: [None; 7], required, found: 0 };
     let object = json::visit_str(text, &mut places)?;
     if object.kind() != Kind::Object {
         return Err(NOT_AN_OBJECT);
     }
-    let [issuer, subject, audience, expires_at, not_before, issued_at, token_id] = places.at;
-    let registered = Registered {
-        issuer: string(issuer, text, "iss")?,
-        subject: string(subject, text, "sub")?,
-        audience: string_or_list(audience, text)?,
-        token_id: string(token_id, text, "jti")?,
-        expires_at: date(expires_at, text, "exp", f64::floor)?,
-        not_before: date(not_before, text, "nbf", f64::ceil)?,
-        issued_at: date(issued_at, text, "iat", f64::floor)?,
-    };
-    Ok(Scan { registered, found: places.found, text, object })
+    Ok(Found { at: places.at, found: places.found, text, object })
+}
+
+impl<'t> Found<'t> {
+    /// `iss`, if it is there and a string.
+    pub(super) fn issuer(&self) -> Result<Option<Str<'t>>> {
+        let [issuer, ..] = self.at;
+        let issuer = string(issuer, self.text, "iss")?;
+        Ok(issuer.and_then(|place| place.value(self.text).as_json_str()))
+    }
+
+    /// Checks the types.
+    pub(super) fn check(self) -> Result<Scan<'t>> {
+        let Self { at, found, text, object } = self;
+        let [issuer, subject, audience, expires_at, not_before, issued_at, token_id] = at;
+        let registered = Registered {
+            issuer: string(issuer, text, "iss")?,
+            subject: string(subject, text, "sub")?,
+            audience: string_or_list(audience, text)?,
+            token_id: string(token_id, text, "jti")?,
+            expires_at: date(expires_at, text, "exp", f64::floor)?,
+            not_before: date(not_before, text, "nbf", f64::ceil)?,
+            issued_at: date(issued_at, text, "iat", f64::floor)?,
+        };
+        Ok(Scan { registered, found, text, object })
+    }
 }
 
 /// The most claims that a policy may require by name.

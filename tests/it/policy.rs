@@ -300,6 +300,15 @@ fn several_issuers_each_with_their_own() {
     ] {
         refused(verifier.verify(make(iss, aud, key)), kind, &format!("{iss} {aud} {}", key.alg()));
     }
+    // A bad signature wins over whatever else the claims of a known issuer say.
+    for (claim, value) in
+        [("exp", json!("soon")), ("exp", json!(1)), ("aud", json!(7)), ("sub", json!([]))]
+    {
+        let mut claims = claims_with("iss", json!("https://a.example"));
+        claims[claim] = value;
+        let result = verifier.verify(token(other(Alg::Es256), &claims));
+        refused(result, ErrorKind::InvalidSignature, &format!("forged, and {claim} is wrong"));
+    }
     let no_issuer = token(key(Alg::Es256), &claims_without("iss"));
     refused_about(&verifier, &no_issuer, ErrorKind::MissingClaim, "iss");
 
