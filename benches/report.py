@@ -201,8 +201,7 @@ Written by `make bench` on {date.today():%-d %B %Y}; quote the ratios, not the t
 - **floor** = the least honest work: split, three SIMD base64 decodes, the AWS-LC primitive with a key parsed once
   (HS256: its SHA-256 states saved), one JSON pass that allocates nothing, the clock, three compares. It hands nothing out,
   knows the header by heart and does not look for duplicate members: a limit, not a product. To sign: serde_json of a
-  struct, base64, the primitive. **primitive** = aws-lc-rs alone. **read** = and one claim is read through the mapping, which
-  makes a dict of all claims first.
+  struct, base64, the primitive. **primitive** = aws-lc-rs alone. **read** = and one claim is read through the mapping.
 {skipped}
 ## Verify
 
