@@ -11,17 +11,23 @@ use std::fmt;
 /// let claims = gatekey::Claims::new().subject("alice").audience("api").claim_str("scope", "read");
 /// assert_eq!(claims.to_json(), r#"{"sub":"alice","aud":"api","scope":"read"}"#);
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 #[must_use]
 pub struct Claims {
-    /// Names and the JSON text of their values, in the order they were first set.
-    members: Vec<(String, String)>,
+    /// One JSON object, checked, so that signing has nothing left to write.
+    json: String,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Claims {
     /// No claims yet.
-    pub const fn new() -> Self {
-        Self { members: Vec::new() }
+    pub fn new() -> Self {
+        Self { json: "{}".to_owned() }
     }
 
     /// The claims of a JSON object; values keep their exact text.
@@ -31,12 +37,7 @@ impl Claims {
     /// `InvalidClaim`: a registered claim has the wrong type.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         let claims = registered::scan(text, &[]).map_err(as_argument)?;
-        let members = claims.object.members();
-        Ok(Self {
-            members: members
-                .map(|(name, value)| (name.decode().into_owned(), value.raw().to_owned()))
-                .collect(),
-        })
+        Ok(Self { json: claims.object.raw().to_owned() })
     }
 
     /// `iss`: who issues the token (RFC 7519 section 4.1.1).
@@ -51,16 +52,18 @@ impl Claims {
 
     /// `aud`: for whom the token is; several calls add to the list (RFC 7519 section 4.1.3).
     pub fn audience(self, audience: &str) -> Self {
-        let earlier = self.get("aud").and_then(|text| json::parse(text.as_bytes()).ok());
-        let mut texts: Vec<String> =
-            earlier.into_iter().flat_map(audiences).map(|one| quoted(&one.decode())).collect();
+        let mut texts: Vec<String> = self
+            .object()
+            .member("aud")
+            .into_iter()
+            .flat_map(audiences)
+            .map(|one| quoted(&one.decode()))
+            .collect();
         texts.push(quoted(audience));
-        let value = if let [only] = texts.as_slice() {
-            only.clone()
-        } else {
-            format!("[{}]", texts.join(","))
-        };
-        self.set("aud", value)
+        match texts.as_slice() {
+            [only] => self.set("aud", only),
+            several => self.set("aud", &format!("[{}]", several.join(","))),
+        }
     }
 
     /// `jti`: the token's own identifier (RFC 7519 section 4.1.7).
@@ -85,17 +88,17 @@ impl Claims {
 
     /// A string claim of any name.
     pub fn claim_str(self, name: &str, value: &str) -> Self {
-        self.set(name, quoted(value))
+        self.set(name, &quoted(value))
     }
 
     /// An integer claim of any name.
     pub fn claim_i64(self, name: &str, value: i64) -> Self {
-        self.set(name, value.to_string())
+        self.set(name, &value.to_string())
     }
 
     /// A boolean claim of any name.
     pub fn claim_bool(self, name: &str, value: bool) -> Self {
-        self.set(name, value.to_string())
+        self.set(name, &value.to_string())
     }
 
     /// A claim of any name and kind, as JSON text.
@@ -103,37 +106,51 @@ impl Claims {
     /// # Errors
     /// `InvalidArgument`: the text is not acceptable JSON (see [`crate::json`]).
     pub fn claim_json(self, name: &str, value: &str) -> Result<Self> {
-        let value = json::parse(value.as_bytes()).map_err(as_argument)?.raw().to_owned();
-        Ok(self.set(name, value))
+        let value = json::parse(value.as_bytes()).map_err(as_argument)?;
+        Ok(self.set(name, value.raw()))
     }
 
     /// The claims as one JSON object.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = String::from("{");
-        for (i, (name, value)) in self.members.iter().enumerate() {
-            if i > 0 {
-                text.push(',');
-            }
-            json::write_str(&mut text, name);
-            text.push(':');
-            text.push_str(value);
-        }
-        text.push('}');
-        text
+        self.json.clone()
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
-        self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    /// [`Self::to_json`] without a copy.
+    pub(super) fn json(&self) -> &str {
+        &self.json
     }
 
-    fn set(mut self, name: &str, value: String) -> Self {
-        match self.members.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = value,
-            None => self.members.push((name.to_owned(), value)),
-        }
-        self
+    fn object(&self) -> json::Value<'_> {
+        json::Value::from_checked(&self.json)
     }
+
+    fn set(mut self, name: &str, value: &str) -> Self {
+        if self.object().member(name).is_none() {
+            self.json.pop(); // the closing brace
+            self.json.truncate(self.json.trim_end().len());
+            append(&mut self.json, name, value);
+            self.json.push('}');
+            return self;
+        }
+        let mut json = String::from("{");
+        for (known, old) in self.object().members() {
+            let new = if known == *name { value } else { old.raw() };
+            append(&mut json, &known.decode(), new);
+        }
+        json.push('}');
+        Self { json }
+    }
+}
+
+/// Appends a member to an object that is not closed yet.
+fn append(json: &mut String, name: &str, value: &str) {
+    if !json.ends_with('{') {
+        json.push(',');
+    }
+    json::write_str(json, name);
+    json.push(':');
+    json.push_str(value);
 }
 
 /// What is wrong with a text that the program itself hands in is the program's mistake.
@@ -155,6 +172,6 @@ pub(super) fn quoted(text: &str) -> String {
 /// Names the claims; their values are the subject's business, not the log's.
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.members.iter().map(|(name, _)| name)).finish()
+        f.debug_set().entries(self.object().members().map(|(name, _)| name.decode())).finish()
     }
 }

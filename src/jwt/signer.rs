@@ -229,7 +229,7 @@ impl Signer {
     /// # Errors
     /// As [`Self::sign_json`].
     pub fn sign(&self, claims: &Claims) -> Result<String> {
-        self.sign_json(claims.to_json())
+        self.sign_json(claims.json())
     }
 
     /// Signs the claims of a JSON object; what it says keeps its exact text.
@@ -256,7 +256,7 @@ impl Signer {
     /// # Errors
     /// As [`Self::prepare_json`].
     pub fn prepare(&self, claims: &Claims) -> Result<Unsigned> {
-        self.prepare_json(claims.to_json())
+        self.prepare_json(claims.json())
     }
 
     /// [`Self::prepare`] for the claims of a JSON object.

@@ -2,7 +2,8 @@
 //!
 //! Refused, at every depth: invalid UTF-8, a byte order mark, duplicate member names (compared after
 //! unescaping), nesting deeper than [`MAX_DEPTH`], lone surrogate escapes, control characters in
-//! strings, numbers that overflow a double, and anything after the value.
+//! strings, fractions and exponents that overflow a double (integers may have any size), and anything
+//! after the value.
 //!
 //! [`parse`] checks a whole text once and hands out [`Value`]s that borrow from it; [`visit`] drives a
 //! [`Visitor`] through the same single pass. Neither copies anything.
