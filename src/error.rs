@@ -117,6 +117,42 @@ kinds! {
     MixedKeySet = 206, "MixedKeySetError", "A key set may not mix symmetric and asymmetric keys.";
     /// The algorithm cannot be told from the key alone (RSA, symmetric).
     AlgorithmRequired = 207, "AlgorithmRequiredError", "The key fits several algorithms; name one.";
+
+    /// The text is not an API key: wrong length, alphabet or checksum. It never reaches the store.
+    MalformedApiKey = 300, "MalformedApiKeyError", "The API key is not valid.";
+    /// No API key has this id in this environment and tenant.
+    ApiKeyNotFound = 301, "ApiKeyNotFoundError", "The API key is not valid.";
+    /// The id exists, the secret is not its own.
+    BadApiKeySecret = 302, "BadApiKeySecretError", "The API key is not valid.";
+    /// The key is disabled; it can be enabled again.
+    ApiKeyDisabled = 303, "ApiKeyDisabledError", "The API key is disabled.";
+    /// The key is revoked for good.
+    ApiKeyRevoked = 304, "ApiKeyRevokedError", "The API key has been revoked.";
+    /// The key's time of expiry is now or in the past.
+    ApiKeyExpired = 305, "ApiKeyExpiredError", "The API key has expired.";
+    /// The key's time of validity begins in the future.
+    ApiKeyNotYetValid = 306, "ApiKeyNotYetValidError", "The API key is not valid yet.";
+    /// The caller's address is not on the key's allow-list, or was not given.
+    ApiKeyAddress = 307, "ApiKeyAddressError", "The API key may not be used from this address.";
+    /// The key lacks a scope that the call requires (RFC 6750 section 3.1).
+    InsufficientScope = 308, "InsufficientScopeError", "The API key lacks a required scope.";
+    /// The key's rate limit is reached; `retry_after` tells when to come back.
+    RateLimited = 309, "RateLimitedError", "The API key is used too often.";
+    /// The key's credits are spent; `retry_after` tells of the next refill.
+    CreditsExhausted = 310, "CreditsExhaustedError", "The API key has no credits left.";
+
+    /// The store cannot be reached or has not been heard of for longer than `max_stale`.
+    StoreUnavailable = 600, "StoreUnavailableError", "The store is out of reach.";
+    /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
+    StoreCorrupt = 601, "StoreCorruptError", "The store holds something that is damaged.";
+    /// The row has changed since it was read, or exists already.
+    StoreConflict = 602, "StoreConflictError", "Somebody else has changed this at the same time.";
+    /// The store is read-only: the file, its folder or the file system.
+    StoreReadOnly = 603, "StoreReadOnlyError", "The store cannot be written to.";
+    /// The disk is full; nothing was changed.
+    StoreFull = 604, "StoreFullError", "The store has no room left.";
+    /// A pepper that the store's rows were made with is missing or has another value.
+    WrongPepper = 605, "WrongPepperError", "The pepper does not fit the store.";
 }
 
 impl ErrorKind {
@@ -139,22 +175,61 @@ impl ErrorKind {
         name
     }
 
-    /// True when what a caller of the API presented was refused; answer 401 (RFC 6750 section 3).
+    /// True when what a caller of the API presented was refused; answer [`Self::http_status`].
     #[must_use]
     pub const fn is_rejected(self) -> bool {
-        matches!(self.code(), 100..=199)
+        matches!(self.code(), 100..=199 | 300..=399)
     }
 
     /// True when the program that uses gatekey made the mistake; answer 500 and fix the program.
     #[must_use]
     pub const fn is_misuse(self) -> bool {
-        matches!(self.code(), 2..=4 | 200..=299)
+        matches!(self.code(), 2..=4 | 200..=299 | 605)
     }
 
     /// True when something gatekey depends on is out of reach; answer 503 and try again later.
     #[must_use]
     pub const fn is_unavailable(self) -> bool {
-        matches!(self, Self::RandomUnavailable)
+        matches!(self.code(), 5 | 600..=604)
+    }
+
+    /// What an HTTP service answers: 401, 403 or 429 where the caller was refused (RFC 6750 section
+    /// 3.1, RFC 6585 section 4), 503 where something is out of reach, 500 otherwise.
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::ApiKeyAddress | Self::InsufficientScope => 403,
+            Self::RateLimited | Self::CreditsExhausted => 429,
+            _ if self.is_rejected() => 401,
+            _ if self.is_unavailable() => 503,
+            _ => 500,
+        }
+    }
+
+    /// The reason's name in audit rows, metrics and Python's `error.code`, for example `BAD_SECRET`;
+    /// the numbers below 300 have none and answer with an empty text.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::MalformedApiKey => "MALFORMED",
+            Self::ApiKeyNotFound => "NOT_FOUND",
+            Self::BadApiKeySecret => "BAD_SECRET",
+            Self::ApiKeyDisabled => "DISABLED",
+            Self::ApiKeyRevoked => "REVOKED",
+            Self::ApiKeyExpired => "EXPIRED",
+            Self::ApiKeyNotYetValid => "NOT_YET",
+            Self::ApiKeyAddress => "IP",
+            Self::InsufficientScope => "SCOPE",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::CreditsExhausted => "CREDITS",
+            Self::StoreUnavailable => "STORE_UNAVAILABLE",
+            Self::StoreCorrupt => "STORE_CORRUPT",
+            Self::StoreConflict => "STORE_CONFLICT",
+            Self::StoreReadOnly => "STORE_READ_ONLY",
+            Self::StoreFull => "STORE_FULL",
+            Self::WrongPepper => "WRONG_PEPPER",
+            _ => "",
+        }
     }
 }
 
@@ -172,6 +247,8 @@ pub struct Error {
     kind: ErrorKind,
     message: &'static str,
     claim: Option<ClaimName>,
+    /// Milliseconds; 0 where coming back later is no remedy.
+    retry_after: u32,
 }
 
 /// A claim's name; sharing it costs no allocation.
@@ -189,7 +266,7 @@ impl Error {
     #[cold]
     pub(crate) const fn new(kind: ErrorKind, message: &'static str) -> Self {
         debug_assert!(message.len() <= Self::MAX_MESSAGE, "a message is a sentence or two");
-        Self { kind, message, claim: None }
+        Self { kind, message, claim: None, retry_after: 0 }
     }
 
     /// The same error, about this registered claim.
@@ -203,6 +280,13 @@ impl Error {
     #[cold]
     pub(crate) fn about_named_claim(mut self, claim: &Arc<str>) -> Self {
         self.claim = Some(ClaimName::Named(Arc::clone(claim)));
+        self
+    }
+
+    /// The same error, with the milliseconds after which the call may succeed, rounded up to 1.
+    #[cold]
+    pub(crate) fn retry_after_ms(mut self, milliseconds: u64) -> Self {
+        self.retry_after = u32::try_from(milliseconds.max(1)).unwrap_or(u32::MAX);
         self
     }
 
@@ -232,6 +316,13 @@ impl Error {
             ClaimName::Registered(name) => name,
             ClaimName::Named(name) => name.as_ref(),
         })
+    }
+
+    /// The milliseconds after which the same call may succeed (`Retry-After`, RFC 9110 section
+    /// 10.2.3), where waiting is the remedy.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u32> {
+        if self.retry_after == 0 { None } else { Some(self.retry_after) }
     }
 
     /// See [`ErrorKind::is_rejected`].

@@ -55,6 +55,15 @@ pub use jwt::{
     danger_decode_unverified,
 };
 
+mod store;
+pub use store::{
+    AuditFilter, AuditRecord, Change, Changes, Credits, KeyFilter, KeyRecord, KeyStatus, Lease,
+    Loaded, Lookup, MemoryStore, Page, PepperCheck, Previous, Proof, Rate, Store, StoredKey, Usage,
+    Write,
+};
+
+mod apikey;
+
 #[cfg(feature = "jsonwebtoken")]
 pub mod interop;
 

@@ -52,10 +52,14 @@ fn the_table_itself() {
             1,
             "{kind:?} must tell what to answer"
         );
+        let status = kind.http_status();
+        assert_eq!((400..500).contains(&status), kind.is_rejected(), "{kind:?} answers {status}");
+        assert_eq!(status == 503, kind.is_unavailable(), "{kind:?} answers {status}");
+        assert_eq!(kind.reason().is_empty(), kind.code() < 300, "{kind:?}");
         assert_eq!(Error::from(kind).kind(), kind);
         assert_eq!(kind.to_string(), kind.summary());
     }
-    for code in [0, -1, 6, 99, 118, 199, 208, i32::MAX, i32::MIN] {
+    for code in [0, -1, 6, 99, 118, 199, 208, 299, 311, 399, 599, 606, i32::MAX, i32::MIN] {
         assert_eq!(ErrorKind::from_code(code), None, "{code}");
     }
 }
@@ -92,14 +96,17 @@ fn every_kind_is_in_the_cpp_header() {
     });
 }
 
-/// `class XError(...):` with `code = n` before the next class, and its name in `__all__`.
+/// `class XError(...):` with `code = n` or `number = n` before the next class, and its name in `__all__`.
 #[test]
 fn every_kind_is_a_python_class() {
     let module = read("bindings/python/gatekey/exceptions.py");
     let classes = module.split("\nclass ").skip(1).filter_map(|class| {
         let name = class.split(['(', ':']).next()?;
-        let code = class.lines().find_map(|line| line.trim().strip_prefix("code = "))?;
-        code.parse::<i32>().is_ok().then(|| format!("{name} {code}"))
+        let code = class.lines().find_map(|line| {
+            let (key, number) = line.trim().split_once(" = ")?;
+            (["code", "number"].contains(&key) && number.parse::<i32>().is_ok()).then_some(number)
+        })?;
+        Some(format!("{name} {code}"))
     });
     same_rows("bindings/python/gatekey/exceptions.py", &classes.collect(), |kind| {
         format!("{} {}", kind.python_class(), kind.code())

@@ -55,6 +55,23 @@ enum class status : gk_status {
     secret_looks_like_key = GK_STATUS_SECRET_LOOKS_LIKE_KEY,
     mixed_key_set = GK_STATUS_MIXED_KEY_SET,
     algorithm_required = GK_STATUS_ALGORITHM_REQUIRED,
+    malformed_api_key = GK_STATUS_MALFORMED_API_KEY,
+    api_key_not_found = GK_STATUS_API_KEY_NOT_FOUND,
+    bad_api_key_secret = GK_STATUS_BAD_API_KEY_SECRET,
+    api_key_disabled = GK_STATUS_API_KEY_DISABLED,
+    api_key_revoked = GK_STATUS_API_KEY_REVOKED,
+    api_key_expired = GK_STATUS_API_KEY_EXPIRED,
+    api_key_not_yet_valid = GK_STATUS_API_KEY_NOT_YET_VALID,
+    api_key_address = GK_STATUS_API_KEY_ADDRESS,
+    insufficient_scope = GK_STATUS_INSUFFICIENT_SCOPE,
+    rate_limited = GK_STATUS_RATE_LIMITED,
+    credits_exhausted = GK_STATUS_CREDITS_EXHAUSTED,
+    store_unavailable = GK_STATUS_STORE_UNAVAILABLE,
+    store_corrupt = GK_STATUS_STORE_CORRUPT,
+    store_conflict = GK_STATUS_STORE_CONFLICT,
+    store_read_only = GK_STATUS_STORE_READ_ONLY,
+    store_full = GK_STATUS_STORE_FULL,
+    wrong_pepper = GK_STATUS_WRONG_PEPPER,
 };
 
 /// The name of a status, the same in every language: "InvalidSignature".
@@ -67,7 +84,7 @@ inline std::string_view summary(status s) noexcept {
     return gk_status_summary(static_cast<gk_status>(s));
 }
 
-/// Whether what the caller of your API presented was refused: answer 401.
+/// Whether what the caller of your API presented was refused: answer http_status().
 inline bool is_rejected(status s) noexcept {
     return gk_status_is_rejected(static_cast<gk_status>(s));
 }
@@ -78,6 +95,11 @@ inline bool is_misuse(status s) noexcept { return gk_status_is_misuse(static_cas
 /// Whether something the library depends on is out of reach: answer 503.
 inline bool is_unavailable(status s) noexcept {
     return gk_status_is_unavailable(static_cast<gk_status>(s));
+}
+
+/// What an HTTP service answers: 200, 401, 403, 429, 500 or 503.
+inline std::uint16_t http_status(status s) noexcept {
+    return gk_status_http(static_cast<gk_status>(s));
 }
 
 /// An algorithm; a key is bound to exactly one.

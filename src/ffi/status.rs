@@ -5,7 +5,7 @@ use crate::ErrorKind;
 use libc::c_char;
 
 /// The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
-/// 100s token, 200s key. A number is never reused; treat one you do not know as a failure.
+/// 100s token, 200s key, 300s API key, 600s store. A number is never reused; treat one you do not know as a failure.
 pub type gk_status = i32;
 
 /// The call succeeded.
@@ -72,6 +72,40 @@ pub const GK_STATUS_SECRET_LOOKS_LIKE_KEY: gk_status = 205;
 pub const GK_STATUS_MIXED_KEY_SET: gk_status = 206;
 /// The algorithm cannot be told from the key alone (RSA, symmetric).
 pub const GK_STATUS_ALGORITHM_REQUIRED: gk_status = 207;
+/// The text is not an API key: wrong length, alphabet or checksum. It never reaches the store.
+pub const GK_STATUS_MALFORMED_API_KEY: gk_status = 300;
+/// No API key has this id in this environment and tenant.
+pub const GK_STATUS_API_KEY_NOT_FOUND: gk_status = 301;
+/// The id exists, the secret is not its own.
+pub const GK_STATUS_BAD_API_KEY_SECRET: gk_status = 302;
+/// The key is disabled; it can be enabled again.
+pub const GK_STATUS_API_KEY_DISABLED: gk_status = 303;
+/// The key is revoked for good.
+pub const GK_STATUS_API_KEY_REVOKED: gk_status = 304;
+/// The key's time of expiry is now or in the past.
+pub const GK_STATUS_API_KEY_EXPIRED: gk_status = 305;
+/// The key's time of validity begins in the future.
+pub const GK_STATUS_API_KEY_NOT_YET_VALID: gk_status = 306;
+/// The caller's address is not on the key's allow-list, or was not given.
+pub const GK_STATUS_API_KEY_ADDRESS: gk_status = 307;
+/// The key lacks a scope that the call requires (RFC 6750 section 3.1).
+pub const GK_STATUS_INSUFFICIENT_SCOPE: gk_status = 308;
+/// The key's rate limit is reached; `retry_after` tells when to come back.
+pub const GK_STATUS_RATE_LIMITED: gk_status = 309;
+/// The key's credits are spent; `retry_after` tells of the next refill.
+pub const GK_STATUS_CREDITS_EXHAUSTED: gk_status = 310;
+/// The store cannot be reached or has not been heard of for longer than `max_stale`.
+pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 600;
+/// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
+pub const GK_STATUS_STORE_CORRUPT: gk_status = 601;
+/// The row has changed since it was read, or exists already.
+pub const GK_STATUS_STORE_CONFLICT: gk_status = 602;
+/// The store is read-only: the file, its folder or the file system.
+pub const GK_STATUS_STORE_READ_ONLY: gk_status = 603;
+/// The disk is full; nothing was changed.
+pub const GK_STATUS_STORE_FULL: gk_status = 604;
+/// A pepper that the store's rows were made with is missing or has another value.
+pub const GK_STATUS_WRONG_PEPPER: gk_status = 605;
 
 /// The name of a status, the same in every language.
 ///
@@ -98,10 +132,10 @@ pub extern "C" fn gk_status_summary(status: gk_status) -> *const c_char {
     })
 }
 
-/// Whether what the caller of your API presented was refused: answer 401 (RFC 6750 section 3).
+/// Whether what the caller of your API presented was refused: answer gk_status_http (RFC 6750 section 3).
 ///
 /// @param status A status.
-/// @return True for the 100s.
+/// @return True for the 100s and 300s.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_is_rejected(status: gk_status) -> bool {
     look(false, || Some(ErrorKind::from_code(status)?.is_rejected()))
@@ -111,7 +145,7 @@ pub extern "C" fn gk_status_is_rejected(status: gk_status) -> bool {
 /// the program.
 ///
 /// @param status A status.
-/// @return True for 2 to 4 and the 200s.
+/// @return True for 2 to 4, the 200s and GK_STATUS_WRONG_PEPPER.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_is_misuse(status: gk_status) -> bool {
     look(false, || Some(ErrorKind::from_code(status)?.is_misuse()))
@@ -120,10 +154,23 @@ pub extern "C" fn gk_status_is_misuse(status: gk_status) -> bool {
 /// Whether something the library depends on is out of reach: answer 503 and try again later.
 ///
 /// @param status A status.
-/// @return True for GK_STATUS_RANDOM_UNAVAILABLE.
+/// @return True for GK_STATUS_RANDOM_UNAVAILABLE and the 600s but GK_STATUS_WRONG_PEPPER.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_is_unavailable(status: gk_status) -> bool {
     look(false, || Some(ErrorKind::from_code(status)?.is_unavailable()))
+}
+
+/// What an HTTP service answers: 401, 403 or 429 where the caller was refused, 503 where something is
+/// out of reach, 500 where the program or the library is wrong.
+///
+/// @param status A status.
+/// @return The HTTP status code; 200 for GK_STATUS_OK, 500 for a status this library does not know.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_status_http(status: gk_status) -> u16 {
+    look(500, || match status {
+        GK_STATUS_OK => Some(200),
+        _ => Some(ErrorKind::from_code(status)?.http_status()),
+    })
 }
 
 fn index(status: gk_status) -> Option<usize> {

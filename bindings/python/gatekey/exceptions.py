@@ -31,6 +31,25 @@
     |  |- SecretLooksLikeKeyError                                                       205
     |  |- MixedKeySetError                                                              206
     |  `- AlgorithmRequiredError                                                        207
+    |- ApiKeyError                            an API key is refused: answer .status
+    |  |- MalformedApiKeyError                MALFORMED                         300
+    |  |- ApiKeyNotFoundError                 NOT_FOUND                         301
+    |  |- BadApiKeySecretError                BAD_SECRET                        302
+    |  |- ApiKeyDisabledError                 DISABLED                          303
+    |  |- ApiKeyRevokedError                  REVOKED                           304
+    |  |- ApiKeyExpiredError                  EXPIRED                           305
+    |  |- ApiKeyNotYetValidError              NOT_YET                           306
+    |  |- ApiKeyAddressError                  IP                                307
+    |  |- InsufficientScopeError              SCOPE                             308
+    |  |- RateLimitedError                    RATE_LIMITED                      309
+    |  `- CreditsExhaustedError               CREDITS                           310
+    |- StoreError                             what keys are kept in
+    |  |- StoreUnavailableError (ApiKeyError) STORE_UNAVAILABLE                 600
+    |  |- StoreCorruptError                   STORE_CORRUPT                     601
+    |  |- StoreConflictError                  STORE_CONFLICT                    602
+    |  |- StoreReadOnlyError                  STORE_READ_ONLY                   603
+    |  |- StoreFullError                      STORE_FULL                        604
+    |  `- WrongPepperError                    WRONG_PEPPER                      605
     |- UsageError (ValueError)                an argument is not acceptable               2
     |  `- ConfigurationError                  a verifier or signer makes no sense         3
     |- UnsupportedError                       not in this build                           4
@@ -50,11 +69,21 @@ from typing import ClassVar
 __all__ = [
     "AlgorithmRequiredError",
     "AmbiguousKeyError",
+    "ApiKeyAddressError",
+    "ApiKeyDisabledError",
+    "ApiKeyError",
+    "ApiKeyExpiredError",
+    "ApiKeyNotFoundError",
+    "ApiKeyNotYetValidError",
+    "ApiKeyRevokedError",
+    "BadApiKeySecretError",
     "ConfigurationError",
+    "CreditsExhaustedError",
     "DecodeError",
     "ExpiredSignatureError",
     "GatekeyError",
     "ImmatureSignatureError",
+    "InsufficientScopeError",
     "InternalError",
     "InvalidAlgorithmError",
     "InvalidAudienceError",
@@ -70,11 +99,19 @@ __all__ = [
     "KeyNotFoundError",
     "KeyPairMismatchError",
     "KeyUsageError",
+    "MalformedApiKeyError",
     "MissingRequiredClaimError",
     "MixedKeySetError",
     "PyJWTError",
     "RandomUnavailableError",
+    "RateLimitedError",
     "SecretLooksLikeKeyError",
+    "StoreConflictError",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreFullError",
+    "StoreReadOnlyError",
+    "StoreUnavailableError",
     "TokenTooLargeError",
     "TokenTooOldError",
     "UnsupportedAlgorithmError",
@@ -83,14 +120,16 @@ __all__ = [
     "UnsupportedKeyError",
     "UsageError",
     "WeakKeyError",
+    "WrongPepperError",
 ]
 
 
 class GatekeyError(Exception):
     """The root of every error that gatekey raises."""
 
-    code: ClassVar[int] = 0
-    """The stable number, the same in Rust, C and C++; 0 for a class that is never raised itself."""
+    code: ClassVar[int | str] = 0
+    """The stable number, the same in Rust, C and C++; 0 for a class that is never raised itself.
+    For API keys and stores, whose numbers are in ``number``, the reason's name."""
 
     kind: ClassVar[str] = ""
     """The name in Rust, for example ``InvalidSignature``."""
@@ -337,3 +376,169 @@ class AlgorithmRequiredError(InvalidKeyError):
 
     code = 207
     kind = "AlgorithmRequired"
+
+class ApiKeyError(GatekeyError):
+    """An API key is refused; ``code`` is the reason's name, ``status`` what to answer."""
+
+    number: ClassVar[int] = 0
+    """The stable number, the same in Rust, C and C++."""
+
+    status: ClassVar[int] = 401
+    """The HTTP status to answer with."""
+
+    retry_after: float | None = None
+    """Seconds after which the same call may succeed, where waiting is the remedy."""
+
+
+class StoreError(GatekeyError):
+    """What keys are kept in is out of reach, damaged, full or not the right one."""
+
+    number: ClassVar[int] = 0
+    """The stable number, the same in Rust, C and C++."""
+
+    status: ClassVar[int] = 503
+    """The HTTP status to answer with."""
+
+
+class MalformedApiKeyError(ApiKeyError):
+    """The text is not an API key: wrong length, alphabet or checksum. It never reaches the store."""
+
+    number = 300
+    code = "MALFORMED"
+    kind = "MalformedApiKey"
+
+
+class ApiKeyNotFoundError(ApiKeyError):
+    """No API key has this id in this environment and tenant."""
+
+    number = 301
+    code = "NOT_FOUND"
+    kind = "ApiKeyNotFound"
+
+
+class BadApiKeySecretError(ApiKeyError):
+    """The id exists, the secret is not its own."""
+
+    number = 302
+    code = "BAD_SECRET"
+    kind = "BadApiKeySecret"
+
+
+class ApiKeyDisabledError(ApiKeyError):
+    """The key is disabled; it can be enabled again."""
+
+    number = 303
+    code = "DISABLED"
+    kind = "ApiKeyDisabled"
+
+
+class ApiKeyRevokedError(ApiKeyError):
+    """The key is revoked for good."""
+
+    number = 304
+    code = "REVOKED"
+    kind = "ApiKeyRevoked"
+
+
+class ApiKeyExpiredError(ApiKeyError):
+    """The key's time of expiry is now or in the past."""
+
+    number = 305
+    code = "EXPIRED"
+    kind = "ApiKeyExpired"
+
+
+class ApiKeyNotYetValidError(ApiKeyError):
+    """The key's time of validity begins in the future."""
+
+    number = 306
+    code = "NOT_YET"
+    kind = "ApiKeyNotYetValid"
+
+
+class ApiKeyAddressError(ApiKeyError):
+    """The caller's address is not on the key's allow-list, or was not given."""
+
+    number = 307
+    code = "IP"
+    kind = "ApiKeyAddress"
+    status = 403
+
+
+class InsufficientScopeError(ApiKeyError):
+    """The key lacks a scope that the call requires (RFC 6750 section 3.1)."""
+
+    number = 308
+    code = "SCOPE"
+    kind = "InsufficientScope"
+    status = 403
+
+
+class RateLimitedError(ApiKeyError):
+    """The key's rate limit is reached; ``retry_after`` tells when to come back."""
+
+    number = 309
+    code = "RATE_LIMITED"
+    kind = "RateLimited"
+    status = 429
+
+
+class CreditsExhaustedError(ApiKeyError):
+    """The key's credits are spent; ``retry_after`` tells of the next refill."""
+
+    number = 310
+    code = "CREDITS"
+    kind = "CreditsExhausted"
+    status = 429
+
+
+class StoreUnavailableError(StoreError, ApiKeyError):
+    """The store cannot be reached or has not been heard of for longer than ``max_stale``."""
+
+    number = 600
+    code = "STORE_UNAVAILABLE"
+    kind = "StoreUnavailable"
+    status = 503
+
+
+class StoreCorruptError(StoreError):
+    """The store, or a row of it, is damaged, was altered from outside, or is of a version that
+    this library does not know.
+    """
+
+    number = 601
+    code = "STORE_CORRUPT"
+    kind = "StoreCorrupt"
+
+
+class StoreConflictError(StoreError):
+    """The row has changed since it was read, or exists already."""
+
+    number = 602
+    code = "STORE_CONFLICT"
+    kind = "StoreConflict"
+
+
+class StoreReadOnlyError(StoreError):
+    """The store is read-only: the file, its folder or the file system."""
+
+    number = 603
+    code = "STORE_READ_ONLY"
+    kind = "StoreReadOnly"
+
+
+class StoreFullError(StoreError):
+    """The disk is full; nothing was changed."""
+
+    number = 604
+    code = "STORE_FULL"
+    kind = "StoreFull"
+
+
+class WrongPepperError(StoreError):
+    """A pepper that the store's rows were made with is missing or has another value."""
+
+    number = 605
+    code = "WRONG_PEPPER"
+    kind = "WrongPepper"
+    status = 500

@@ -1,0 +1,259 @@
+//! The plain records that a [`Store`](super::Store) keeps: keys, what proves them, and the audit.
+
+use std::fmt;
+
+/// An API key, without anything that would prove it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyRecord {
+    /// The public id: twelve letters and digits, part of the key's text.
+    pub id: String,
+    /// The prefix of the key's text, for example `gk`.
+    pub prefix: String,
+    /// The environment, for example `live`.
+    pub env: String,
+    /// The tenant; empty where there is one only.
+    pub tenant: String,
+    /// Whose key it is.
+    pub owner: String,
+    /// What the owner calls it.
+    pub name: String,
+    /// What it may do: scope tokens of RFC 6749 section 3.3, ascending, each once.
+    pub scopes: Vec<String>,
+    /// From where it may be used, as `address/length`; empty means from anywhere.
+    pub cidrs: Vec<String>,
+    /// Active, disabled or revoked.
+    pub status: KeyStatus,
+    /// When it was revoked, in seconds since the Unix epoch.
+    pub revoked_at: Option<u64>,
+    /// Why it was disabled or revoked.
+    pub reason: String,
+    /// When it becomes valid, in seconds since the Unix epoch.
+    pub not_before: Option<u64>,
+    /// When it stops being valid, in seconds since the Unix epoch.
+    pub expires_at: Option<u64>,
+    /// How often it may be used.
+    pub rate: Option<Rate>,
+    /// How much it may be used.
+    pub credits: Option<Credits>,
+    /// The program's own notes: one JSON object, at most 4 KiB; empty for none.
+    pub meta: String,
+    /// When it was made, in seconds since the Unix epoch.
+    pub created_at: u64,
+    /// Who made it.
+    pub created_by: String,
+    /// When its secret was last changed, in seconds since the Unix epoch.
+    pub rotated_at: Option<u64>,
+    /// Until when the secret before the last rotation is still accepted.
+    pub overlap_until: Option<u64>,
+    /// When it was last used, in seconds since the Unix epoch, as of the last flush.
+    pub last_used_at: Option<u64>,
+    /// How often it was used, as of the last flush.
+    pub uses: u64,
+    /// Grows by one with every change.
+    pub version: u64,
+}
+
+/// Whether a key may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum KeyStatus {
+    /// It may.
+    #[default]
+    Active = 0,
+    /// It may not, until it is enabled again.
+    Disabled = 1,
+    /// It may not, ever.
+    Revoked = 2,
+}
+
+impl KeyStatus {
+    /// The lower-case name: `active`, `disabled`, `revoked`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// The status of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Active, Self::Disabled, Self::Revoked].into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// How often a key may be used: `burst` units at once, `burst` units in each `period`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rate {
+    /// Units; at least 1.
+    pub burst: u32,
+    /// Seconds; at least 1, at most 366 days.
+    pub period: u32,
+}
+
+/// How much a key may be used in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Credits {
+    /// What is left, without what running processes have taken out and not spent yet.
+    pub remaining: u64,
+    /// What a refill fills up to.
+    pub limit: u64,
+    /// What each refill adds; 0 for no refill.
+    pub refill: u64,
+    /// The seconds between refills; 0 for no refill.
+    pub every: u32,
+    /// When it was last refilled, in seconds since the Unix epoch.
+    pub refilled_at: u64,
+}
+
+/// A key with what proves it. `Debug` shows the record only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// What everybody may know.
+    pub record: KeyRecord,
+    /// What the presented secret is held against.
+    pub proof: Proof,
+    /// The proof before the last rotation, while it is still accepted.
+    pub previous: Option<Previous>,
+    /// How an imported key, which has a text of another format, is found.
+    pub lookup: Option<Lookup>,
+    /// A MAC over the row, so that a row altered from outside denies its key.
+    pub seal: [u8; 16],
+    /// The pepper of the seal.
+    pub seal_pepper: u32,
+}
+
+/// What a secret is held against: a MAC under one pepper after the other, over something that
+/// `scheme` derives from the presented text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// How the presented text is digested before the MACs; numbers are never reused.
+    pub scheme: u16,
+    /// What the scheme needs besides: cost and salt of a slow hash; else empty.
+    pub params: String,
+    /// The peppers, innermost first; at least one, at most eight.
+    pub peppers: Vec<u32>,
+    /// The outermost MAC.
+    pub mac: [u8; 32],
+}
+
+/// A proof that is accepted until a deadline.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Previous {
+    /// The proof.
+    pub proof: Proof,
+    /// The first second at which it is not accepted any more, since the Unix epoch.
+    pub until: u64,
+}
+
+/// The MAC of what an imported key is found by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lookup {
+    /// The pepper of the MAC.
+    pub pepper: u32,
+    /// The MAC, cut to 128 bits; unique in the store.
+    pub tag: [u8; 16],
+}
+
+/// What tells whether a pepper is the one that rows were made with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PepperCheck {
+    /// The pepper's number.
+    pub pepper: u32,
+    /// A MAC under it, of a fixed text, cut to 128 bits.
+    pub check: [u8; 16],
+    /// When it was first used, in seconds since the Unix epoch.
+    pub since: u64,
+}
+
+/// What a key was used since the last flush.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The key's id.
+    pub id: String,
+    /// The last use, in seconds since the Unix epoch.
+    pub last_used_at: u64,
+    /// How many uses.
+    pub uses: u64,
+}
+
+/// A row of the audit, which only ever grows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuditRecord {
+    /// Its number: one more than that of the row before.
+    pub seq: u64,
+    /// When, in seconds since the Unix epoch.
+    pub at: u64,
+    /// Who asked for it.
+    pub actor: String,
+    /// What was done.
+    pub action: String,
+    /// The key's id.
+    pub key_id: String,
+    /// More about it.
+    pub detail: String,
+}
+
+impl AuditRecord {
+    /// A row, for stores that read one.
+    #[must_use]
+    pub const fn new(
+        seq: u64,
+        at: u64,
+        actor: String,
+        action: String,
+        key_id: String,
+        detail: String,
+    ) -> Self {
+        Self { seq, at, actor, action, key_id, detail }
+    }
+}
+
+/// Which keys are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct KeyFilter {
+    /// Only keys of this owner.
+    pub owner: Option<String>,
+    /// Only keys of this tenant.
+    pub tenant: Option<String>,
+    /// Only keys with ids above this one: [`Page::cursor`] of the page before.
+    pub cursor: Option<String>,
+    /// At most this many; 0 means 100, and more than 1000 are never handed out.
+    pub limit: usize,
+}
+
+/// Which audit rows are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Only rows about this key.
+    pub key_id: Option<String>,
+    /// Only rows after this one: [`Page::cursor`] of the page before.
+    pub cursor: Option<String>,
+    /// At most this many; 0 means 100, and more than 1000 are never handed out.
+    pub limit: usize,
+}
+
+/// Some records and where to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The records.
+    pub records: Vec<T>,
+    /// What to ask for the next page with; `None` if this is the last one.
+    pub cursor: Option<String>,
+}
+
+/// The number of records a page has at most, for a limit as a filter has it.
+pub(super) fn page_size(limit: usize) -> usize {
+    if limit == 0 { 100 } else { limit.min(1000) }
+}
+
+impl fmt::Debug for StoredKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.record.fmt(f)
+    }
+}
