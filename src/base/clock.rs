@@ -1,13 +1,24 @@
-//! Time enters only here, in whole seconds since the Unix epoch (NumericDate, RFC 7519 section 2).
+//! Time enters only here: whole seconds since the Unix epoch (NumericDate, RFC 7519 section 2), and
+//! nanoseconds that never go back, for limits and staleness.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A source of the current time.
 pub trait Clock: Send + Sync {
     /// Whole seconds since 1970-01-01T00:00:00Z, rounded down.
     fn now(&self) -> u64;
+
+    /// Nanoseconds since some moment in the past. A clock that has nothing better counts from the
+    /// Unix epoch.
+    fn monotonic(&self) -> u64 {
+        self.now().saturating_mul(NANOS)
+    }
 }
+
+/// Nanoseconds in a second.
+pub(crate) const NANOS: u64 = 1_000_000_000;
 
 /// The operating system's wall clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,11 +30,17 @@ impl Clock for SystemClock {
     fn now(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |d| d.as_secs())
     }
+
+    fn monotonic(&self) -> u64 {
+        static START: OnceLock<Instant> = OnceLock::new();
+        let elapsed = START.get_or_init(Instant::now).elapsed();
+        elapsed.as_secs().saturating_mul(NANOS).saturating_add(u64::from(elapsed.subsec_nanos()))
+    }
 }
 
 /// A clock that stands still until it is told to move. For tests and replays.
 #[derive(Debug)]
-pub struct FixedClock(AtomicU64);
+pub struct FixedClock(AtomicU64); // whole seconds
 
 impl FixedClock {
     /// A clock that reads `now` seconds since the Unix epoch.

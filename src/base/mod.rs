@@ -4,5 +4,6 @@
 pub(crate) mod b64;
 pub(crate) mod clock;
 pub mod json;
+pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod secret;

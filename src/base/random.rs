@@ -3,6 +3,7 @@
 //! Identifiers (`jti`) come from a ChaCha generator per thread, seeded by the operating system and
 //! seeded anew in a forked child: two processes never share a stream.
 
+use super::process;
 use crate::error::{ErrorKind, Result};
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng as _, SeedableRng as _};
@@ -24,7 +25,7 @@ pub struct SystemRandom;
 impl SecureRandom for SystemRandom {
     fn fill(&self, out: &mut [u8]) -> Result<()> {
         GENERATOR.with_borrow_mut(|slot| {
-            let pid = std::process::id();
+            let pid = process::id();
             match slot {
                 Some(own) if own.pid == pid && own.left >= out.len() => {
                     own.left -= out.len();

@@ -23,6 +23,15 @@ use crate::error::Result;
 /// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing has
 /// changed.
 pub trait Store: Send + Sync {
+    /// About how many keys there are, so that [`Store::load`] finds room for them; 0 if that is not
+    /// known.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn count(&self) -> Result<u64> {
+        Ok(0)
+    }
+
     /// Hands every key to `visit` and returns the sequence number of the last change in it.
     ///
     /// # Errors

@@ -127,6 +127,14 @@ pub struct StoredKey {
     pub seal_pepper: u32,
 }
 
+impl StoredKey {
+    /// A key that is not sealed yet.
+    #[must_use]
+    pub const fn new(record: KeyRecord, proof: Proof) -> Self {
+        Self { record, proof, previous: None, lookup: None, seal: [0; 16], seal_pepper: 0 }
+    }
+}
+
 /// What a secret is held against: a MAC under one pepper after the other, over something that
 /// `scheme` derives from the presented text.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,0 +1,313 @@
+//! Changes to keys. Each is one durable transaction with its audit row, made again if somebody else
+//! changed the key in between, and in force in this process when the call returns.
+
+use super::feed::lock;
+use super::format::{self, KeyId};
+use super::keys::{ApiKeys, Inner};
+use super::spec::{IssuedKey, KeySpec, KeyUpdate, argument, text};
+use crate::base::secret::Secret;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{
+    AuditFilter, AuditRecord, Change, KeyFilter, KeyRecord, KeyStatus, Loaded, Page, Previous, Proof,
+    StoredKey, Write,
+};
+use std::sync::atomic::Ordering;
+
+const UNKNOWN: Error = Error::new(ErrorKind::ApiKeyNotFound, "There is no API key with this id.");
+
+/// How often a change is tried that others keep overtaking.
+const TRIES: usize = 16;
+
+/// The longest overlap of a rotation: 90 days, in seconds.
+const LONGEST_OVERLAP: u64 = 90 * 86_400;
+
+impl ApiKeys {
+    /// Makes a key. Its text is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: something of `spec` is not acceptable. Those of [`crate::Store`].
+    pub fn create(&self, spec: &KeySpec) -> Result<IssuedKey> {
+        let inner = &self.inner;
+        let mut record = spec.check(inner.clock.now())?;
+        record.prefix.clone_from(&inner.prefix);
+        record.env.clone_from(&inner.env);
+        record.created_by = (*self.actor).to_owned();
+        record.version = 1;
+        let mut taken = None;
+        for _ in 0..TRIES {
+            let (id, secret) = format::generate(&*inner.random, &inner.prefix, &inner.env)?;
+            id.as_str().clone_into(&mut record.id);
+            let proof = inner.proof(id, &secret)?;
+            let mut key = StoredKey::new(record.clone(), proof);
+            inner.seal(&mut key);
+            let key = Box::new(key);
+            match self.write(Change::Insert(key.clone()), "create", String::new()) {
+                Ok(()) => {
+                    self.take_over(Loaded::Key(key));
+                    return Ok(IssuedKey { secret, record });
+                }
+                // Somebody has this id: one chance in 2^71 for each key there is.
+                Err(error) if error.kind() == ErrorKind::StoreConflict => taken = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(taken.unwrap_or_else(|| ErrorKind::StoreConflict.into()))
+    }
+
+    /// Gives the key a new secret under the same id. The old one is accepted for `overlap` more
+    /// seconds, at most 90 days; 0 ends it now. An imported key gets a text of gatekey's own format.
+    ///
+    /// # Errors
+    /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays revoked. `InvalidArgument`: the overlap is too
+    /// long, or of an imported key, whose old text cannot be found beside the new one. Those of
+    /// [`crate::Store`].
+    pub fn rotate(&self, id: &str, overlap: u64) -> Result<IssuedKey> {
+        if overlap > LONGEST_OVERLAP {
+            return Err(argument("An overlap has at most 90 days, given in seconds."));
+        }
+        let inner = &self.inner;
+        let mut secret = None;
+        let key = self.change(id, "rotate", &mut |key, now| {
+            if key.record.status == KeyStatus::Revoked {
+                return Err(ErrorKind::ApiKeyRevoked.into());
+            }
+            if key.lookup.is_some() && overlap > 0 {
+                return Err(argument("An imported key is rotated without an overlap: give 0."));
+            }
+            let own = KeyId::from_text(id).ok_or(UNKNOWN)?;
+            key.record.prefix.clone_from(&inner.prefix);
+            let new = format::reissue(&*inner.random, &inner.prefix, &key.record.env, own)?;
+            let old = std::mem::replace(&mut key.proof, inner.proof(own, &new)?);
+            let until = now.saturating_add(overlap);
+            key.previous = (overlap > 0).then_some(Previous { proof: old, until });
+            key.lookup = None;
+            key.record.overlap_until = (overlap > 0).then_some(until);
+            key.record.rotated_at = Some(now);
+            secret = Some(new);
+            Ok(format!("overlap {overlap} s"))
+        })?;
+        let secret = secret.unwrap_or_else(|| Secret::new(Vec::new()));
+        Ok(IssuedKey { secret, record: key.record })
+    }
+
+    /// Revokes the key for good. A key that is revoked already stays as it is.
+    ///
+    /// # Errors
+    /// `ApiKeyNotFound`; `InvalidArgument`: the reason has more than 500 bytes. Those of
+    /// [`crate::Store`].
+    pub fn revoke(&self, id: &str, reason: &str) -> Result<KeyRecord> {
+        self.set_status(id, KeyStatus::Revoked, "revoke", reason)
+    }
+
+    /// Refuses the key until it is enabled again.
+    ///
+    /// # Errors
+    /// As [`Self::revoke`]; `ApiKeyRevoked`: it stays revoked.
+    pub fn disable(&self, id: &str, reason: &str) -> Result<KeyRecord> {
+        self.set_status(id, KeyStatus::Disabled, "disable", reason)
+    }
+
+    /// Accepts a disabled key again.
+    ///
+    /// # Errors
+    /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays revoked. Those of [`crate::Store`].
+    pub fn enable(&self, id: &str) -> Result<KeyRecord> {
+        self.set_status(id, KeyStatus::Active, "enable", "")
+    }
+
+    fn set_status(
+        &self,
+        id: &str,
+        status: KeyStatus,
+        action: &'static str,
+        reason: &str,
+    ) -> Result<KeyRecord> {
+        let reason = text(reason, 500, "A reason has at most 500 bytes.")?;
+        let changed = self.change(id, action, &mut |key, now| {
+            let record = &mut key.record;
+            match (record.status, status) {
+                (old, new) if old == new => return Err(UNCHANGED),
+                (KeyStatus::Revoked, _) => return Err(ErrorKind::ApiKeyRevoked.into()),
+                (_, KeyStatus::Revoked) => {
+                    record.revoked_at = Some(now);
+                    // Nothing of a revoked key is worth keeping that could prove it.
+                    key.previous = None;
+                    record.overlap_until = None;
+                }
+                _ => {}
+            }
+            record.status = status;
+            record.reason.clone_from(&reason);
+            Ok(reason.clone())
+        });
+        match changed {
+            Ok(key) => Ok(key.record),
+            Err(error) if error == UNCHANGED => self.get(id),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes what `update` names.
+    ///
+    /// # Errors
+    /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays as it is. `InvalidArgument`: something is not
+    /// acceptable, or nothing is to change. Those of [`crate::Store`].
+    pub fn update(&self, id: &str, update: &KeyUpdate) -> Result<KeyRecord> {
+        let key = self.change_with(id, "update", update.credits.is_some(), &mut |key, now| {
+            if key.record.status == KeyStatus::Revoked {
+                return Err(ErrorKind::ApiKeyRevoked.into());
+            }
+            update.apply(&mut key.record, now)
+        })?;
+        Ok(key.record)
+    }
+
+    /// The key as the store has it, with what this process has leased of its credits.
+    ///
+    /// # Errors
+    /// `ApiKeyNotFound`; `StoreCorrupt`: its row is damaged. Those of [`crate::Store`].
+    pub fn get(&self, id: &str) -> Result<KeyRecord> {
+        let id = KeyId::from_text(id).ok_or(UNKNOWN)?;
+        let mut record = self.inner.store.get(id.as_str())?.ok_or(UNKNOWN)?.record;
+        if let (Some(credits), Some((_, slot))) =
+            (&mut record.credits, self.inner.mirror.find(id.to_u128()))
+        {
+            credits.remaining += slot.lease.load(Ordering::Relaxed);
+        }
+        Ok(record)
+    }
+
+    /// Keys in ascending order of their ids.
+    ///
+    /// # Errors
+    /// Those of [`crate::Store`].
+    pub fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
+        self.inner.store.list(filter)
+    }
+
+    /// What was done, in the order in which it was done.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the cursor is not one of ours. Those of [`crate::Store`].
+    pub fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
+        if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
+            return Err(argument("The cursor is not one that a page of the audit came with."));
+        }
+        self.inner.store.audit(filter)
+    }
+
+    /// Deletes keys that have expired, or were revoked, before the date `before` (seconds since the
+    /// Unix epoch); their audit rows stay. How many.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the date is in the future. Those of [`crate::Store`].
+    pub fn purge(&self, before: u64) -> Result<u64> {
+        if before > self.inner.clock.now() {
+            return Err(argument("Only keys that ended in the past can be purged."));
+        }
+        let (mut filter, mut purged) = (KeyFilter { limit: 1000, ..KeyFilter::default() }, 0);
+        loop {
+            let page = self.inner.store.list(&filter)?;
+            for record in page.records {
+                let ended = [record.expires_at, record.revoked_at].into_iter().flatten().min();
+                if ended.is_none_or(|ended| ended >= before) {
+                    continue;
+                }
+                let delete = Change::Delete { id: record.id.clone(), version: record.version };
+                match self.write(delete, "purge", String::new()) {
+                    Ok(()) => purged += 1,
+                    // Changed a moment ago: then it may be wanted.
+                    Err(error) if error.kind() == ErrorKind::StoreConflict => continue,
+                    Err(error) => return Err(error),
+                }
+                self.take_over(Loaded::Removed(record.id));
+            }
+            match page.cursor {
+                Some(cursor) => filter.cursor = Some(cursor),
+                None => return Ok(purged),
+            }
+        }
+    }
+
+    fn change(&self, id: &str, action: &'static str, change: Changer<'_>) -> Result<StoredKey> {
+        self.change_with(id, action, false, change)
+    }
+
+    /// Reads the key, changes it and writes it back, again if somebody else was faster.
+    fn change_with(
+        &self,
+        id: &str,
+        action: &'static str,
+        set_credits: bool,
+        change: Changer<'_>,
+    ) -> Result<StoredKey> {
+        let inner = &self.inner;
+        let id = KeyId::from_text(id).ok_or(UNKNOWN)?;
+        let mut overtaken = None;
+        for _ in 0..TRIES {
+            let mut key = inner.store.get(id.as_str())?.ok_or(UNKNOWN)?;
+            inner.unaltered(&key)?;
+            let detail = change(&mut key, inner.clock.now())?;
+            key.record.version += 1;
+            inner.seal(&mut key);
+            // What is leased belongs to the credits that are replaced.
+            let own = inner.own();
+            let _leasing = set_credits.then(|| lock(&own.leasing));
+            let update = Change::Update { key: Box::new(key.clone()), set_credits };
+            match self.write(update, action, detail) {
+                Ok(()) => {
+                    if set_credits && let Some((_, slot)) = inner.mirror.find(id.to_u128()) {
+                        slot.lease.store(0, Ordering::Relaxed);
+                    }
+                    self.take_over(Loaded::Key(Box::new(key.clone())));
+                    return Ok(key);
+                }
+                Err(error) if error.kind() == ErrorKind::StoreConflict => overtaken = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(overtaken.unwrap_or_else(|| ErrorKind::StoreConflict.into()))
+    }
+
+    pub(super) fn write(&self, change: Change, action: &'static str, detail: String) -> Result<()> {
+        let at = self.inner.clock.now();
+        let actor = (*self.actor).to_owned();
+        self.inner.store.write(&[Write { change, at, actor, action, detail }]).map(drop)
+    }
+}
+
+/// Changes a key at a time; more about it for the audit.
+type Changer<'a> = &'a mut dyn FnMut(&mut StoredKey, u64) -> Result<String>;
+
+/// There is nothing to do. Never leaves this file.
+const UNCHANGED: Error = Error::new(ErrorKind::StoreConflict, "The key is as it is wanted.");
+
+impl Inner {
+    /// The proof of a key of our format, under the active pepper.
+    pub(super) fn proof(&self, id: KeyId, text: &Secret) -> Result<Proof> {
+        let parsed = format::parse(text.expose()).ok_or(ErrorKind::Internal)?;
+        let pepper = self.peppers.active();
+        let mac = self.peppers.mac_native(pepper, &id, parsed.secret).ok_or(ErrorKind::Internal)?;
+        let scheme = super::hash::Schemes::NATIVE;
+        Ok(Proof { scheme, params: String::new(), peppers: vec![pepper], mac })
+    }
+
+    /// Seals the key as it is, under the active pepper.
+    pub(super) fn seal(&self, key: &mut StoredKey) {
+        key.seal_pepper = self.peppers.active();
+        key.seal = self.peppers.seal(key.seal_pepper, key);
+    }
+
+    /// Refuses to build on a row that was altered from outside: sealing it anew would make it good.
+    fn unaltered(&self, key: &StoredKey) -> Result<()> {
+        if self.peppers.contains(key.seal_pepper)
+            && self.peppers.seal(key.seal_pepper, key) == key.seal
+        {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::StoreCorrupt,
+            "The row of this API key is damaged or was altered from outside; restore it from a backup.",
+        ))
+    }
+}

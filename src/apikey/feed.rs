@@ -1,0 +1,385 @@
+//! How the mirror follows the store: a look at the change feed at most every 25 ms, made by whichever
+//! verification comes first while the others go on, and everything anew after a fork.
+
+use super::format::KeyId;
+use super::hash::Schemes;
+use super::keys::{ApiKeys, Inner};
+use super::limit::rescale;
+use super::mirror::{Hot, Places};
+use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
+use crate::base::process;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{KeyStatus, Loaded, StoredKey};
+use arc_swap::ArcSwap;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How old what the mirror knows may be before somebody looks, in nanoseconds. Half of what is
+/// promised, because the look itself takes its time.
+const LOOK_AFTER: u64 = 25_000_000;
+
+/// The changes that are asked for at a time.
+const BATCH: usize = 1000;
+
+const SILENT: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The store has not been heard of for longer than max_stale allows; see that it can be read.",
+);
+
+/// How far the mirror has followed.
+pub(super) struct Feed {
+    /// When the store was last heard of, on the monotonic clock.
+    heard: AtomicU64,
+    /// The wall clock at the last look: seconds since the Unix epoch.
+    wall: AtomicU64,
+    /// How many keys are found by a look-up tag.
+    foreign: AtomicUsize,
+    own: ArcSwap<Own>,
+}
+
+/// What belongs to this process: a lock that another thread held during a fork is never let go of in
+/// the child, so that the child takes new ones.
+pub(super) struct Own {
+    pid: u32,
+    writer: Mutex<Writer>,
+    /// One lease of credits at a time.
+    pub(super) leasing: Mutex<()>,
+    /// One flush at a time.
+    pub(super) flushing: Mutex<()>,
+}
+
+/// What the one writer of the mirror knows.
+#[derive(Default)]
+pub(super) struct Writer {
+    places: Places,
+    /// The last change that was followed.
+    seq: u64,
+    /// Whether the mirror is the one of this process.
+    ready: bool,
+    /// Imported keys: by what each id is found.
+    foreign: HashMap<String, u128>,
+    /// Keys whose peppers are not at hand, as of the last load.
+    without_pepper: usize,
+}
+
+impl Own {
+    fn new() -> Self {
+        Self {
+            pid: process::id(),
+            writer: Mutex::default(),
+            leasing: Mutex::default(),
+            flushing: Mutex::default(),
+        }
+    }
+}
+
+/// The lock, whoever died holding it: nothing behind these locks can be left half done that is not
+/// put right by the next load.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Feed {
+    pub(super) fn new() -> Self {
+        Self {
+            heard: AtomicU64::new(0),
+            wall: AtomicU64::new(0),
+            foreign: AtomicUsize::new(0),
+            own: ArcSwap::from_pointee(Own::new()),
+        }
+    }
+
+    /// Seconds since the Unix epoch, at most 25 ms ago.
+    #[inline]
+    pub(super) fn wall(&self) -> u64 {
+        self.wall.load(Ordering::Relaxed)
+    }
+
+    /// Whether any key is found by a look-up tag.
+    #[inline]
+    pub(super) fn has_foreign(&self) -> bool {
+        self.foreign.load(Ordering::Relaxed) != 0
+    }
+
+    /// How long ago the store was heard of. A clock that stepped back by more than what a race
+    /// between two threads explains makes it for ever.
+    #[inline]
+    fn age(&self, now: u64) -> u64 {
+        let heard = self.heard.load(Ordering::Acquire);
+        if now >= heard {
+            now - heard
+        } else if heard - now < LOOK_AFTER {
+            0
+        } else {
+            u64::MAX
+        }
+    }
+}
+
+impl Inner {
+    /// The locks of this process.
+    pub(super) fn own(&self) -> Arc<Own> {
+        let own = self.feed.own.load_full();
+        if own.pid == process::id() {
+            return own;
+        }
+        self.feed.own.compare_and_swap(&own, Arc::new(Own::new()));
+        self.feed.own.load_full()
+    }
+
+    /// Whether this process is the one that last used the keys.
+    pub(super) fn is_own(&self) -> bool {
+        self.feed.own.load().pid == process::id()
+    }
+
+    /// The writer's lock, with the mirror made this process's own.
+    pub(super) fn writer<'own>(&self, own: &'own Own) -> Result<MutexGuard<'own, Writer>> {
+        let mut writer = lock(&own.writer);
+        self.make_ready(&mut writer)?;
+        Ok(writer)
+    }
+
+    fn make_ready(&self, writer: &mut Writer) -> Result<()> {
+        if writer.ready {
+            return Ok(());
+        }
+        // What the process before the fork leased and counted is its own to spend and to write down.
+        for slot in self.mirror.slots() {
+            slot.lease.store(0, Ordering::Relaxed);
+            slot.uses.store(0, Ordering::Relaxed);
+        }
+        self.upgrades.forget();
+        writer.places = self.mirror.places();
+        self.load(writer)?;
+        writer.ready = true;
+        Ok(())
+    }
+
+    /// Reads every key.
+    pub(super) fn reload(&self) -> Result<()> {
+        let own = self.own();
+        let mut writer = lock(&own.writer);
+        if writer.ready { self.load(&mut writer)? } else { self.make_ready(&mut writer)? }
+        if writer.without_pepper > 0 {
+            return Err(Error::new(
+                ErrorKind::WrongPepper,
+                "The store has keys under a pepper that was not given; give all of them, oldest first.",
+            ));
+        }
+        Ok(())
+    }
+
+    fn load(&self, writer: &mut Writer) -> Result<()> {
+        let now = self.clock.monotonic();
+        let keys = usize::try_from(self.store.count()?).unwrap_or(usize::MAX);
+        self.mirror.reserve(&mut writer.places, keys);
+        writer.without_pepper = 0;
+        let is_first = self.mirror.slots().next().is_none();
+        let mut seen = HashSet::new();
+        let mut full = false;
+        writer.seq = self.store.load(&mut |loaded| {
+            let key = self.follow(writer, loaded, true);
+            full |= key.is_none();
+            if !is_first && let Some(key) = key {
+                seen.insert(key);
+            }
+        })?;
+        if full {
+            return Err(Error::new(ErrorKind::StoreFull, "There are too many keys for memory."));
+        }
+        if !is_first {
+            self.mirror.retain(&mut writer.places, &mut |key| seen.contains(&key));
+        }
+        self.heard(now);
+        Ok(())
+    }
+
+    fn heard(&self, now: u64) {
+        self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
+        self.feed.heard.store(now, Ordering::Release);
+    }
+
+    /// Refuses if what the mirror knows is too old; looks at the feed if it is time to.
+    #[inline]
+    pub(super) fn be_fresh(self: &Arc<Self>, now: u64) -> Result<()> {
+        if self.feed.age(now) <= LOOK_AFTER && !self.strict {
+            return Ok(());
+        }
+        self.look(now)
+    }
+
+    #[cold]
+    fn look(self: &Arc<Self>, now: u64) -> Result<()> {
+        self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
+        self.start_flusher();
+        let looked = self.sync(now, self.strict);
+        // A strict answer needs the store; any other is good for a while.
+        if self.strict {
+            return looked;
+        }
+        if self.feed.age(now) > self.max_stale { Err(SILENT) } else { Ok(()) }
+    }
+
+    /// Follows the feed to its end. Unless `wait`, not while somebody else does.
+    pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
+        let own = self.own();
+        let mut writer = match own.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(std::sync::TryLockError::WouldBlock) if !wait => return Ok(()),
+            Err(std::sync::TryLockError::WouldBlock) => lock(&own.writer),
+        };
+        self.make_ready(&mut writer)?;
+        if self.store.changed()? {
+            loop {
+                let changes = self.store.changes(writer.seq, BATCH)?;
+                if changes.reload {
+                    self.load(&mut writer)?;
+                    break;
+                }
+                for loaded in changes.keys {
+                    self.follow(&mut writer, loaded, false);
+                }
+                writer.seq = changes.seq;
+                if !changes.more {
+                    break;
+                }
+            }
+        }
+        self.heard(now);
+        Ok(())
+    }
+
+    /// Does what a change says; by what the key is found, unless there is no room for it.
+    fn follow(&self, writer: &mut Writer, loaded: Loaded, anew: bool) -> Option<u128> {
+        match loaded {
+            Loaded::Key(key) => self.keep(writer, &key, anew),
+            Loaded::Corrupt(id) => {
+                let mut key = StoredKey::unknown();
+                key.record.id = id;
+                self.keep(writer, &key, anew)
+            }
+            Loaded::Removed(id) => {
+                let foreign = writer.foreign.remove(&id);
+                let key = foreign.or_else(|| KeyId::from_text(&id).map(KeyId::to_u128))?;
+                self.feed.foreign.store(writer.foreign.len(), Ordering::Relaxed);
+                self.mirror.remove(&mut writer.places, key);
+                Some(key)
+            }
+        }
+    }
+
+    /// Puts a key as it is now into the mirror.
+    pub(super) fn keep(&self, writer: &mut Writer, stored: &StoredKey, anew: bool) -> Option<u128> {
+        let record = &stored.record;
+        let earlier = writer.foreign.get(&record.id).copied();
+        let key = match (&stored.lookup, earlier) {
+            (Some(lookup), _) => foreign_key(lookup.tag),
+            (None, Some(earlier)) if record.version == 0 => earlier, // a damaged row
+            _ => KeyId::from_text(&record.id)?.to_u128(),
+        };
+        if stored.lookup.is_some() {
+            writer.foreign.insert(record.id.clone(), key);
+            self.feed.foreign.store(writer.foreign.len(), Ordering::Relaxed);
+        }
+        if let Some(earlier) = earlier.filter(|earlier| *earlier != key) {
+            self.mirror.remove(&mut writer.places, earlier);
+        }
+        let known = self.mirror.find(key).map(|(_, slot)| slot);
+        let version = known.and_then(|slot| slot.with_profile(Profile::version)).unwrap_or(0);
+        if !anew && version > record.version && record.version != 0 {
+            return Some(key); // an answer that was overtaken by a later one
+        }
+        if !self.knows_peppers(stored) {
+            writer.without_pepper += 1;
+        }
+        let (hot, profile) = self.both_halves(stored, key);
+        if let Some(slot) = known
+            && let Some((old, _)) = slot.read()
+            && old.rate != hot.rate
+        {
+            let now = self.clock.monotonic();
+            let (old, new) = (unpack_rate(old.rate), unpack_rate(hot.rate));
+            let tat = rescale(slot.tat.load(Ordering::Relaxed), now, old, new);
+            slot.tat.store(tat, Ordering::Relaxed);
+        }
+        self.mirror.put(&mut writer.places, &hot, Arc::new(profile)).then_some(key)
+    }
+
+    fn knows_peppers(&self, stored: &StoredKey) -> bool {
+        let previous = stored.previous.iter().flat_map(|previous| &previous.proof.peppers);
+        let lookup = stored.lookup.iter().map(|lookup| &lookup.pepper);
+        let seal = (stored.record.version != 0).then_some(&stored.seal_pepper);
+        let mut all = stored.proof.peppers.iter().chain(previous).chain(lookup).chain(seal);
+        all.all(|pepper| self.peppers.contains(*pepper))
+    }
+
+    fn both_halves(&self, stored: &StoredKey, key: u128) -> (Hot, Profile) {
+        let sealed = self.peppers.contains(stored.seal_pepper)
+            && self.peppers.seal(stored.seal_pepper, stored) == stored.seal;
+        match Profile::new(stored) {
+            Ok(profile) if sealed => (self.hot(stored, key), profile),
+            _ => {
+                let mut unknown = StoredKey::unknown();
+                unknown.record.id.clone_from(&stored.record.id);
+                unknown.record.version = stored.record.version;
+                let hot = Hot { key, flags: Hot::DAMAGED, ..Hot::default() };
+                (hot, Profile::new(&unknown).unwrap_or_else(|_| Profile::empty()))
+            }
+        }
+    }
+
+    fn hot(&self, stored: &StoredKey, key: u128) -> Hot {
+        let (record, proof) = (&stored.record, &stored.proof);
+        let simple = is_simple(proof);
+        let current = simple && proof.peppers.first() == Some(&self.peppers.active())
+            || proof.scheme != Schemes::NATIVE
+                && Schemes::is_fast(proof.scheme)
+                && proof.peppers == [self.peppers.active()];
+        let flags = [
+            (record.status == KeyStatus::Disabled, Hot::DISABLED),
+            (record.status == KeyStatus::Revoked, Hot::REVOKED),
+            (record.env != self.env, Hot::ELSEWHERE),
+            (simple, Hot::SIMPLE),
+            (stored.previous.is_some(), Hot::PREVIOUS),
+            (!record.cidrs.is_empty(), Hot::CIDRS),
+            (record.credits.is_some(), Hot::CREDITS),
+            (record.prefix != self.prefix, Hot::PREFIX),
+            (!current, Hot::UPGRADE),
+        ];
+        Hot {
+            key,
+            mac: if simple { words(&proof.mac) } else { [0; 4] },
+            pepper: proof.peppers.first().copied().unwrap_or(0),
+            flags: flags.iter().filter(|(is, _)| *is).map(|(_, flag)| flag).sum(),
+            expires_at: record.expires_at.unwrap_or(u64::MAX),
+            not_before: record.not_before.unwrap_or(0),
+            rate: pack_rate(record.rate),
+        }
+    }
+}
+
+impl ApiKeys {
+    /// Takes over a change of our own that the store has accepted.
+    pub(super) fn take_over(&self, loaded: Loaded) {
+        let own = self.inner.own();
+        if let Ok(mut writer) = self.inner.writer(&own) {
+            self.inner.follow(&mut writer, loaded, false);
+        }
+    }
+}
+
+/// What an imported key is found by; never what one of ours is found by, whose top bits are 0.
+pub(super) const fn foreign_key(tag: [u8; 16]) -> u128 {
+    u128::from_be_bytes(tag) | 1 << 127
+}
+
+/// A MAC as words.
+#[inline]
+pub(super) fn words(mac: &[u8; 32]) -> [u64; 4] {
+    std::array::from_fn(|i| {
+        let chunk = mac.get(i * 8..).and_then(|rest| rest.first_chunk::<8>());
+        chunk.map_or(0, |chunk| u64::from_le_bytes(*chunk))
+    })
+}

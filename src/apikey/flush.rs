@@ -1,0 +1,226 @@
+//! What is written down later, in batches: when keys were last used, and proofs that are made anew
+//! under the active pepper. What is lost of it in a crash is made up for by the next use.
+
+use super::feed::lock;
+use super::hash::Candidate;
+use super::keys::{ApiKeys, Inner};
+use super::profile::Profile;
+use crate::base::clock::NANOS;
+use crate::base::process;
+use crate::error::{ErrorKind, Result};
+use crate::store::{Change, Lookup, Proof, Usage, Write};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+/// Seconds between two flushes.
+const EVERY: u64 = 10;
+/// Rows in one call of the store.
+const BATCH: usize = 1000;
+/// Proofs that wait at most; those beyond are made anew at a later use.
+const WAITING: usize = 10_000;
+
+/// The thread that flushes; started by the first verification of each process.
+pub(super) struct Flusher {
+    pid: AtomicU32,
+    flushed: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Flusher {
+    pub(super) fn new() -> Self {
+        Self { pid: AtomicU32::new(0), flushed: AtomicU64::new(0), closed: AtomicBool::new(false) }
+    }
+}
+
+/// Proofs under the active pepper that wait for being written.
+#[derive(Default)]
+pub(super) struct Upgrades(arc_swap::ArcSwap<Mutex<HashMap<String, Upgrade>>>);
+
+struct Upgrade {
+    proof: Proof,
+    lookup: Option<Lookup>,
+    /// The version of the key whose proof this is.
+    version: u64,
+}
+
+impl Upgrades {
+    /// Notes that the key's proof can be made anew, now that its text is at hand.
+    #[cold]
+    pub(super) fn note(&self, inner: &Inner, profile: &Profile, candidate: Candidate<'_>) {
+        let waiting = self.0.load();
+        let Ok(mut waiting) = waiting.try_lock() else { return };
+        if waiting.len() >= WAITING || waiting.contains_key(profile.id()) {
+            return;
+        }
+        let (proof, lookup) = inner.peppers.prove_anew(candidate);
+        let upgrade = Upgrade { proof, lookup, version: profile.version() };
+        waiting.insert(profile.id().to_owned(), upgrade);
+    }
+
+    /// Forgets all of them: they are the parent's to write down. The lock may be held for ever.
+    pub(super) fn forget(&self) {
+        self.0.store(Arc::default());
+    }
+
+    fn take(&self) -> HashMap<String, Upgrade> {
+        std::mem::take(&mut *lock(&self.0.load()))
+    }
+}
+
+impl Inner {
+    pub(super) fn start_flusher(self: &Arc<Self>) {
+        let (pid, known) = (process::id(), self.flusher.pid.load(Ordering::Relaxed));
+        if known == pid || self.flusher.closed.load(Ordering::Relaxed) {
+            return;
+        }
+        let flusher = &self.flusher;
+        if flusher.pid.compare_exchange(known, pid, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            flusher.flushed.store(self.clock.monotonic(), Ordering::Relaxed);
+            let weak = Arc::downgrade(self);
+            process::every(1000, move || Weak::upgrade(&weak).is_some_and(|inner| inner.tick()));
+        }
+    }
+
+    /// Whether to go on.
+    fn tick(&self) -> bool {
+        if self.flusher.closed.load(Ordering::Relaxed) {
+            return false;
+        }
+        let now = self.clock.monotonic();
+        if now.abs_diff(self.flusher.flushed.load(Ordering::Relaxed)) >= EVERY * NANOS {
+            self.flusher.flushed.store(now, Ordering::Relaxed);
+            // What cannot be written now is kept and tried again.
+            let _ = self.flush();
+        }
+        true
+    }
+
+    pub(super) fn flush(&self) -> Result<()> {
+        let own = self.own();
+        drop(self.writer(&own)?);
+        let _one = lock(&own.flushing);
+        self.flush_uses()?;
+        self.flush_upgrades()
+    }
+
+    fn flush_uses(&self) -> Result<()> {
+        let mut usage = Vec::new();
+        self.mirror.drain_used(&mut |slot| {
+            let uses = slot.uses.swap(0, Ordering::AcqRel);
+            let last_used_at = slot.last_used.load(Ordering::Relaxed);
+            if let Some(id) = slot.with_profile(|profile| profile.id().to_owned())
+                && uses > 0
+            {
+                usage.push(Usage { id, last_used_at, uses });
+            }
+        });
+        for (done, batch) in usage.chunks(BATCH).enumerate() {
+            if let Err(error) = self.store.record_usage(batch) {
+                self.put_back(usage.get(done * BATCH..).unwrap_or_default());
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_back(&self, usage: &[Usage]) {
+        let mut left: HashMap<&str, &Usage> =
+            usage.iter().map(|usage| (usage.id.as_str(), usage)).collect();
+        self.mirror.for_each_place(&mut |place, slot| {
+            let usage = slot.with_profile(|profile| left.remove(profile.id())).flatten();
+            if let Some(usage) = usage {
+                self.mirror.used(place, slot, usage.last_used_at);
+                slot.uses.fetch_add(usage.uses - 1, Ordering::Relaxed);
+            }
+        });
+    }
+
+    fn flush_upgrades(&self) -> Result<()> {
+        let mut writes = Vec::new();
+        for (id, upgrade) in self.upgrades.take() {
+            let Some(mut key) = self.store.get(&id)? else { continue };
+            if key.record.version != upgrade.version {
+                continue; // the next use makes it anew
+            }
+            let from = key.proof.peppers.last().copied().unwrap_or(0);
+            key.proof = upgrade.proof;
+            if key.lookup.is_some() {
+                key.lookup = upgrade.lookup;
+            }
+            key.record.version += 1;
+            self.seal(&mut key);
+            writes.push(Write {
+                change: Change::Update { key: Box::new(key), set_credits: false },
+                at: self.clock.now(),
+                actor: String::new(),
+                action: "pepper.upgrade",
+                detail: format!("pepper {from} to {}", self.peppers.active()),
+            });
+        }
+        for batch in writes.chunks(BATCH) {
+            match self.store.write(batch) {
+                Ok(_) => {}
+                // One of them was changed in between; the next use makes all of them anew.
+                Err(error) if error.kind() == ErrorKind::StoreConflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what was leased and not spent.
+    fn return_leases(&self) -> Result<()> {
+        for slot in self.mirror.slots() {
+            if slot.lease.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            if let Some(id) = slot.with_profile(|profile| profile.id().to_owned()) {
+                let amount = slot.lease.swap(0, Ordering::AcqRel);
+                if let Err(error) = self.store.return_credits(&id, amount) {
+                    slot.lease.fetch_add(amount, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&self) -> Result<()> {
+        self.flusher.closed.store(true, Ordering::Relaxed);
+        let written = self.flush().and_then(|()| self.return_leases());
+        written.and(self.store.close())
+    }
+}
+
+impl ApiKeys {
+    /// Writes down now when keys were last used and which proofs were made anew; otherwise that
+    /// happens every 10 seconds.
+    ///
+    /// # Errors
+    /// Those of [`crate::Store`]; what was not written is kept and tried again.
+    pub fn flush(&self) -> Result<()> {
+        self.inner.flush()?;
+        let own = self.inner.own();
+        self.inner.writer(&own)?;
+        self.inner.sync(self.inner.clock.monotonic(), true)
+    }
+
+    /// [`Self::flush`], gives back the credits that were leased and not spent, and closes the store.
+    /// Dropping the last handle does the same, without telling what went wrong.
+    ///
+    /// # Errors
+    /// Those of [`crate::Store`].
+    pub fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A child that never used the keys after its fork owes the store nothing.
+        if self.is_own() && !self.flusher.closed.load(Ordering::Relaxed) {
+            let _ = self.close();
+        }
+    }
+}

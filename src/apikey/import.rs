@@ -1,0 +1,241 @@
+//! Keys that another system issued, taken over without their owners noticing: from the keys themselves
+//! or from the digests and slow hashes that the other system kept.
+//!
+//! What is stored is a MAC over the digest, so that nothing unkeyed stays, and how the key is found: by
+//! a MAC of its whole digest, or of a public part that the row names. Salted hashes need the latter.
+
+use super::format::{self, KeyId};
+use super::hash::{Candidate, ImportScheme, LookupKind, Peppers, Schemes};
+use super::keys::ApiKeys;
+use super::spec::{KeySpec, argument};
+use crate::base::secret::Secret;
+use crate::crypto::hash::{sha256, sha512};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Change, Loaded, Lookup, Proof, StoredKey, Write};
+use std::collections::HashSet;
+
+/// The longest key of another system, in bytes.
+pub(super) const LONGEST: usize = 512;
+/// The shortest: what is shorter can be guessed however it is stored.
+const SHORTEST: usize = 8;
+/// The parts of a key that may be what it is looked up by, at most.
+const PARTS: usize = 6;
+/// Rows in one transaction.
+const BATCH: usize = 500;
+
+/// One key of another system.
+#[derive(Clone, Debug)]
+pub struct ImportRow {
+    /// Whose key it is, and what it may do.
+    pub spec: KeySpec,
+    /// The key itself for [`ImportScheme::Plaintext`], else what the other system kept of it.
+    pub credential: Secret,
+    /// The public part of the key, up to (or between) separators `. _ - : ~`, by which it is found; a
+    /// digest may then be of the whole key or of what follows. Required for salted hashes.
+    pub lookup: Option<String>,
+}
+
+/// What became of an import.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ImportReport {
+    /// How many keys were imported.
+    pub imported: u64,
+    /// The ids that the keys were given, in the order of the rows.
+    pub ids: Vec<String>,
+    /// The rows that were not, by their place (from 0), and why. If one of them is of the wrong form,
+    /// nothing was imported; rows that are there already stop nobody else.
+    pub rejected: Vec<(usize, Error)>,
+}
+
+impl ApiKeys {
+    /// Imports keys. All rows are checked before the first is written.
+    ///
+    /// # Errors
+    /// Those of [`crate::Store`]; batches before that stay, and a second import reports them as
+    /// `StoreConflict` in [`ImportReport::rejected`].
+    pub fn import(&self, scheme: ImportScheme, rows: &[ImportRow]) -> Result<ImportReport> {
+        let mut report = ImportReport::default();
+        let mut keys = Vec::with_capacity(rows.len());
+        let (mut tags, mut ids) = (HashSet::new(), HashSet::new());
+        for (at, row) in rows.iter().enumerate() {
+            match self.imported(scheme, row) {
+                Ok(key) if key.lookup.is_some_and(|lookup| !tags.insert(lookup.tag)) => {
+                    report.rejected.push((at, argument("Another row holds the same key.")));
+                }
+                Ok(key) if !ids.insert(key.record.id.clone()) => {
+                    report.rejected.push((at, argument("Another row holds the same key.")));
+                }
+                Ok(key) => keys.push((at, key)),
+                Err(error) => report.rejected.push((at, error)),
+            }
+        }
+        if !report.rejected.is_empty() {
+            return Ok(report);
+        }
+        for batch in keys.chunks(BATCH) {
+            match self.insert(scheme, batch) {
+                Ok(()) => report.note(batch),
+                Err(error) if error.kind() == ErrorKind::StoreConflict => {
+                    // Some of them are there already: one by one.
+                    for one in batch.chunks(1) {
+                        match self.insert(scheme, one) {
+                            Ok(()) => report.note(one),
+                            Err(error) if error.kind() == ErrorKind::StoreConflict => {
+                                report.rejected.extend(one.iter().map(|(at, _)| (*at, THERE)));
+                            }
+                            Err(error) => return Err(error),
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(report)
+    }
+
+    fn insert(&self, scheme: ImportScheme, keys: &[(usize, StoredKey)]) -> Result<()> {
+        let writes: Vec<Write> = keys
+            .iter()
+            .map(|(_, key)| Write {
+                change: Change::Insert(Box::new(key.clone())),
+                at: key.record.created_at,
+                actor: (*self.actor).to_owned(),
+                action: "import",
+                detail: scheme.name().to_owned(),
+            })
+            .collect();
+        self.inner.store.write(&writes)?;
+        for (_, key) in keys {
+            self.take_over(Loaded::Key(Box::new(key.clone())));
+        }
+        Ok(())
+    }
+
+    /// The row as it will be stored.
+    fn imported(&self, scheme: ImportScheme, row: &ImportRow) -> Result<StoredKey> {
+        let (inner, credential) = (&self.inner, row.credential.expose());
+        let mut record = row.spec.check(inner.clock.now())?;
+        record.prefix.clone_from(&inner.prefix);
+        record.env.clone_from(&inner.env);
+        record.created_by = (*self.actor).to_owned();
+        record.version = 1;
+        if scheme == ImportScheme::Plaintext {
+            if let Some(own) = format::parse(credential) {
+                return self.own_format(record, &own, &row.credential);
+            }
+            if credential.len() < SHORTEST || credential.len() > LONGEST {
+                return Err(argument("A key to import has 8 to 512 bytes."));
+            }
+        }
+        let digest = super::hash::import(scheme, credential)?;
+        let pepper = inner.peppers.active();
+        let (kind, text) = match (&row.lookup, digest.scheme) {
+            (Some(lookup), _) => {
+                check_lookup(lookup)?;
+                (LookupKind::Named, lookup.as_bytes())
+            }
+            (None, Schemes::SHA256) => (LookupKind::Sha256, &*digest.raw),
+            (None, Schemes::SHA512) => (LookupKind::Sha512, &*digest.raw),
+            (None, _) => {
+                return Err(argument(
+                    "A salted hash cannot be looked up; give `lookup`, the public part of the key.",
+                ));
+            }
+        };
+        let tag = inner.peppers.lookup_tag(pepper, kind, text).ok_or(ErrorKind::Internal)?;
+        let mac = inner.peppers.mac_foreign(pepper, digest.scheme, &digest.raw);
+        let mac = mac.ok_or(ErrorKind::Internal)?;
+        let proof =
+            Proof { scheme: digest.scheme, params: digest.params, peppers: vec![pepper], mac };
+        let (id, _) = format::generate(&*inner.random, &inner.prefix, &inner.env)?;
+        id.as_str().clone_into(&mut record.id);
+        let mut key = StoredKey::new(record, proof);
+        key.lookup = Some(Lookup { pepper, tag });
+        inner.seal(&mut key);
+        Ok(key)
+    }
+
+    /// A key that another gatekey issued keeps its id and is one of ours.
+    fn own_format(
+        &self,
+        mut record: crate::store::KeyRecord,
+        own: &format::Presented<'_>,
+        text: &Secret,
+    ) -> Result<StoredKey> {
+        if own.env != self.inner.env {
+            return Err(argument("The key is of another environment."));
+        }
+        own.id.as_str().clone_into(&mut record.id);
+        own.prefix.clone_into(&mut record.prefix);
+        let mut key = StoredKey::new(record, self.inner.proof(own.id, text)?);
+        self.inner.seal(&mut key);
+        Ok(key)
+    }
+}
+
+const THERE: Error = Error::new(ErrorKind::StoreConflict, "This key has been imported before.");
+
+impl ImportReport {
+    fn note(&mut self, keys: &[(usize, StoredKey)]) {
+        self.imported += keys.len() as u64;
+        self.ids.extend(keys.iter().map(|(_, key)| key.record.id.clone()));
+    }
+}
+
+const fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'.' | b'_' | b'-' | b':' | b'~')
+}
+
+fn check_lookup(lookup: &str) -> Result<()> {
+    let fits = (1..=128).contains(&lookup.len())
+        && lookup.bytes().all(|byte| byte.is_ascii_graphic())
+        && lookup.bytes().filter(|byte| is_separator(*byte)).count() < PARTS;
+    if fits {
+        Ok(())
+    } else {
+        Err(argument("A look-up has 1 to 128 visible ASCII characters, at most 5 of them . _ - : ~"))
+    }
+}
+
+/// Everything by which a presented text may be found, with what follows it in the text.
+pub(super) fn lookups(presented: &[u8]) -> impl Iterator<Item = (LookupKind, Vec<u8>, &[u8])> {
+    let whole = [
+        (LookupKind::Sha256, sha256(presented).to_vec(), presented),
+        (LookupKind::Sha512, sha512(presented).to_vec(), presented),
+    ];
+    let mut from = 0;
+    let ends = presented.iter().enumerate().filter(|(_, byte)| is_separator(**byte));
+    let parts = ends.take(PARTS).flat_map(move |(end, _)| {
+        let rest = presented.get(end + 1..).unwrap_or_default();
+        let so_far = presented.get(..end).unwrap_or_default();
+        let part = presented.get(from..end).unwrap_or_default();
+        let is_first = std::mem::replace(&mut from, end + 1) == 0;
+        let part = (!is_first && !part.is_empty()).then(|| (LookupKind::Named, part.to_vec(), rest));
+        let so_far = (!so_far.is_empty()).then(|| (LookupKind::Named, so_far.to_vec(), rest));
+        so_far.into_iter().chain(part)
+    });
+    whole.into_iter().chain(parts)
+}
+
+/// The proof of a text that was just proved, under the active pepper, and how it is found from now
+/// on. Everything that is not of our format is then one SHA-256 and one MAC.
+pub(super) fn prove_anew(
+    peppers: &Peppers,
+    candidate: Candidate<'_>,
+) -> Option<(Proof, Option<Lookup>)> {
+    let pepper = peppers.active();
+    let proof = |scheme, mac| Proof { scheme, params: String::new(), peppers: vec![pepper], mac };
+    match candidate {
+        Candidate::Native { id, secret } => {
+            let id: KeyId = id;
+            Some((proof(Schemes::NATIVE, peppers.mac_native(pepper, &id, secret)?), None))
+        }
+        Candidate::Foreign { whole, .. } => {
+            let digest = sha256(whole);
+            let mac = peppers.mac_foreign(pepper, Schemes::SHA256, &digest)?;
+            let tag = peppers.lookup_tag(pepper, LookupKind::Sha256, &digest)?;
+            Some((proof(Schemes::SHA256, mac), Some(Lookup { pepper, tag })))
+        }
+    }
+}

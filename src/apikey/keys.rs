@@ -1,0 +1,171 @@
+//! `ApiKeys`: the handle that a service holds, and how it is opened.
+
+use super::feed::Feed;
+use super::flush::{Flusher, Upgrades};
+use super::format::{check_env, check_prefix};
+use super::hash::Peppers;
+use super::mirror::Mirror;
+use super::spec::{argument, text};
+use crate::base::clock::{Clock, NANOS, SystemClock};
+use crate::base::random::{SecureRandom, SystemRandom};
+use crate::error::Result;
+use crate::store::Store;
+use std::sync::{Arc, Mutex};
+
+/// How keys are made and verified.
+#[derive(Clone)]
+#[must_use]
+pub struct ApiKeyOptions {
+    pub(super) prefix: String,
+    pub(super) env: String,
+    pub(super) strict: bool,
+    pub(super) max_stale: u64,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn SecureRandom>,
+}
+
+impl Default for ApiKeyOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ApiKeyOptions {
+    /// Keys that begin with `gk_live_`, a store that may be silent for 30 seconds, the system's clock.
+    pub fn new() -> Self {
+        Self {
+            prefix: "gk".to_owned(),
+            env: "live".to_owned(),
+            strict: false,
+            max_stale: 30,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        }
+    }
+
+    /// What new keys begin with: a small letter, then at most 19 small letters, digits and `_`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The environment of new keys and the only one that is accepted: 2 to 8 small letters.
+    pub fn env(mut self, env: impl Into<String>) -> Self {
+        self.env = env.into();
+        self
+    }
+
+    /// Asks the store before every verification whether anything has changed, so that a revocation by
+    /// another process is seen at once and not within 50 ms. Costs about a microsecond on SQLite.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// For how many seconds keys are served from memory while the store is out of reach; 0 to 86400.
+    pub fn max_stale(mut self, seconds: u64) -> Self {
+        self.max_stale = seconds;
+        self
+    }
+
+    /// The source of the time.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The source of ids and secrets.
+    pub fn random(mut self, random: Arc<dyn SecureRandom>) -> Self {
+        self.random = random;
+        self
+    }
+}
+
+/// The API keys of a service: safe to share between threads, cheap to clone, usable after a fork.
+#[derive(Clone)]
+pub struct ApiKeys {
+    pub(super) inner: Arc<Inner>,
+    /// Who makes the changes, for the audit.
+    pub(super) actor: Arc<str>,
+}
+
+pub(super) struct Inner {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) peppers: Peppers,
+    pub(super) prefix: String,
+    pub(super) env: String,
+    pub(super) strict: bool,
+    /// Nanoseconds.
+    pub(super) max_stale: u64,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn SecureRandom>,
+    pub(super) mirror: Mirror,
+    pub(super) feed: Feed,
+    pub(super) flusher: Flusher,
+    pub(super) upgrades: Upgrades,
+    /// One lease of credits at a time.
+    pub(super) leasing: Mutex<()>,
+}
+
+impl ApiKeys {
+    /// Opens the keys in a store: checks the peppers against it and reads every key.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: an option is out of range. `WrongPepper`: the store was made with other
+    /// peppers. Those of [`Store`].
+    pub fn open(store: Arc<dyn Store>, peppers: Peppers, options: ApiKeyOptions) -> Result<Self> {
+        check_prefix(&options.prefix)?;
+        check_env(&options.env)?;
+        if options.max_stale > 86_400 {
+            return Err(argument("A store may be silent for at most 86400 seconds."));
+        }
+        let keys = Self {
+            inner: Arc::new(Inner {
+                store,
+                peppers,
+                prefix: options.prefix,
+                env: options.env,
+                strict: options.strict,
+                max_stale: options.max_stale * NANOS,
+                clock: options.clock,
+                random: options.random,
+                mirror: Mirror::new(),
+                feed: Feed::new(),
+                flusher: Flusher::new(),
+                upgrades: Upgrades::default(),
+                leasing: Mutex::new(()),
+            }),
+            actor: Arc::from(""),
+        };
+        keys.inner.check_peppers()?;
+        keys.inner.reload()?;
+        Ok(keys)
+    }
+
+    /// The same keys, with changes noted in the audit as made by `actor`: at most 255 bytes.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the name is too long or holds control characters.
+    pub fn acting_as(&self, actor: &str) -> Result<Self> {
+        let actor = text(actor, 255, "The name of an actor has at most 255 bytes.")?;
+        Ok(Self { inner: Arc::clone(&self.inner), actor: actor.into() })
+    }
+
+    /// The prefix of new keys.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.inner.prefix
+    }
+
+    /// The environment of the keys.
+    #[must_use]
+    pub fn env(&self) -> &str {
+        &self.inner.env
+    }
+}
+
+impl std::fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ApiKeys({}_{})", self.inner.prefix, self.inner.env)
+    }
+}

@@ -1,0 +1,34 @@
+//! Layer 4: API keys: issue, verify, rotate, revoke, limit.
+//!
+//! A key is `<prefix>_<env>_<id12>_<secret30><crc6>`. The store keeps HMAC-SHA256 of id and secret under
+//! a pepper that is not in the store; verification reads a mirror in memory that follows the store's
+//! change feed, and asks the store nothing. What cannot be known is refused: a store not heard of for
+//! longer than `max_stale`, a row altered from outside, a limit that cannot be counted.
+
+mod admin;
+mod cidr;
+mod feed;
+mod flush;
+mod format;
+mod hash;
+mod headers;
+mod import;
+mod keys;
+mod limit;
+mod mirror;
+mod peppers;
+mod profile;
+mod scan_rule;
+mod scope;
+mod spec;
+mod verify;
+
+pub use hash::{ImportScheme, Peppers};
+pub use headers::{api_key_from_headers, api_key_from_query};
+pub use import::{ImportReport, ImportRow};
+pub use keys::{ApiKeyOptions, ApiKeys};
+pub use limit::parse_rate;
+pub use peppers::PepperUse;
+pub use scan_rule::{ScanRule, scan_rule};
+pub use spec::{CreditSpec, IssuedKey, KeySpec, KeyUpdate};
+pub use verify::{Check, Grant};

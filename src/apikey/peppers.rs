@@ -1,0 +1,161 @@
+//! Peppers over time: whether those at hand are the store's, what is left of old ones, and wrapping
+//! every row at once when one has leaked.
+
+use super::keys::{ApiKeys, Inner};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Change, Loaded, PepperCheck, Proof, StoredKey, Write};
+use std::collections::BTreeMap;
+
+/// The most peppers one MAC lies under.
+const DEEPEST: usize = 8;
+/// Rows in one transaction.
+const BATCH: usize = 500;
+
+const WRONG: Error = Error::new(
+    ErrorKind::WrongPepper,
+    "The pepper is not the one that this store was made with; give the right one, or all keys fail.",
+);
+
+/// How much of the store still needs a pepper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PepperUse {
+    /// The pepper's number.
+    pub pepper: u32,
+    /// Whether new keys are made under it.
+    pub active: bool,
+    /// The keys that cannot be verified without it.
+    pub keys: u64,
+    /// When it was first used, in seconds since the Unix epoch; 0 if never.
+    pub since: u64,
+}
+
+impl Inner {
+    /// Holds the peppers at hand against those that the store was made with.
+    pub(super) fn check_peppers(&self) -> Result<()> {
+        let known = self.store.pepper_checks()?;
+        for check in &known {
+            if self.peppers.contains(check.pepper) && self.peppers.check(check.pepper) != check.check {
+                return Err(WRONG);
+            }
+        }
+        let pepper = self.peppers.active();
+        if known.iter().any(|check| check.pepper == pepper) {
+            return Ok(());
+        }
+        let check = self.peppers.check(pepper);
+        let added =
+            self.store.add_pepper_check(&PepperCheck { pepper, check, since: self.clock.now() });
+        match added {
+            // Verification works without; nothing can be made under it anyway.
+            Err(error) if error.kind() == ErrorKind::StoreReadOnly => {}
+            other => other?,
+        }
+        // Somebody else may have been faster, with another value.
+        let known = self.store.pepper_checks()?;
+        let own = known.iter().find(|check| check.pepper == pepper);
+        if own.is_some_and(|own| own.check != check) { Err(WRONG) } else { Ok(()) }
+    }
+}
+
+impl ApiKeys {
+    /// What is left under each pepper, in ascending order of their numbers. A pepper that is not
+    /// active and has no keys left may be thrown away.
+    ///
+    /// # Errors
+    /// Those of [`crate::Store`].
+    pub fn pepper_report(&self) -> Result<Vec<PepperUse>> {
+        let store = &self.inner.store;
+        let mut uses: BTreeMap<u32, PepperUse> = BTreeMap::new();
+        let active = self.inner.peppers.active();
+        let fresh = |pepper| PepperUse { pepper, active: pepper == active, keys: 0, since: 0 };
+        for check in store.pepper_checks()? {
+            uses.entry(check.pepper).or_insert_with(|| fresh(check.pepper)).since = check.since;
+        }
+        for pepper in self.inner.peppers.ids() {
+            uses.entry(pepper).or_insert_with(|| fresh(pepper));
+        }
+        store.load(&mut |loaded| {
+            let Loaded::Key(key) = loaded else { return };
+            let mut needed = needs(&key);
+            needed.sort_unstable();
+            needed.dedup();
+            for pepper in needed {
+                uses.entry(pepper).or_insert_with(|| fresh(pepper)).keys += 1;
+            }
+        })?;
+        Ok(uses.into_values().collect())
+    }
+
+    /// Puts every MAC that is not under the active pepper under that as well, now: for the day an old
+    /// pepper has leaked. Without the active one, what leaked is then worth nothing; the old ones
+    /// stay needed, though not secret, until each key has been used once. How many keys.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: a key lies under eight peppers already. Those of [`crate::Store`];
+    /// what was wrapped before stays wrapped, and a second call goes on.
+    pub fn wrap_peppers(&self) -> Result<u64> {
+        let inner = &self.inner;
+        let mut old = Vec::new();
+        inner.store.load(&mut |loaded| {
+            if let Loaded::Key(key) = loaded
+                && (key.proof.peppers.last() != Some(&inner.peppers.active())
+                    || key.seal_pepper != inner.peppers.active())
+            {
+                old.push(key);
+            }
+        })?;
+        let mut wrapped = 0;
+        for batch in old.chunks(BATCH) {
+            let mut writes = Vec::with_capacity(batch.len());
+            for key in batch {
+                inner.unaltered(key)?;
+                let mut key = key.clone();
+                self.wrap(&mut key.proof)?;
+                if let Some(previous) = &mut key.previous {
+                    self.wrap(&mut previous.proof)?;
+                }
+                key.record.version += 1;
+                inner.seal(&mut key);
+                writes.push(Write {
+                    change: Change::Update { key, set_credits: false },
+                    at: inner.clock.now(),
+                    actor: (*self.actor).to_owned(),
+                    action: "pepper.wrap",
+                    detail: format!("pepper {}", inner.peppers.active()),
+                });
+            }
+            inner.store.write(&writes)?;
+            wrapped += writes.len() as u64;
+            for write in writes {
+                if let Change::Update { key, .. } = write.change {
+                    self.take_over(Loaded::Key(key));
+                }
+            }
+        }
+        Ok(wrapped)
+    }
+
+    fn wrap(&self, proof: &mut Proof) -> Result<()> {
+        let peppers = &self.inner.peppers;
+        if proof.peppers.last() == Some(&peppers.active()) {
+            return Ok(());
+        }
+        if proof.peppers.len() == DEEPEST {
+            return Err(Error::new(
+                ErrorKind::InvalidConfiguration,
+                "A key lies under eight peppers already; rotate or purge keys that are never used.",
+            ));
+        }
+        proof.mac = peppers.mac(peppers.active(), &proof.mac).ok_or(ErrorKind::Internal)?;
+        proof.peppers.push(peppers.active());
+        Ok(())
+    }
+}
+
+/// Every pepper without which the key cannot be verified.
+fn needs(key: &StoredKey) -> Vec<u32> {
+    let previous = key.previous.iter().flat_map(|previous| &previous.proof.peppers);
+    let lookup = key.lookup.iter().map(|lookup| &lookup.pepper);
+    key.proof.peppers.iter().chain(previous).chain(lookup).chain([&key.seal_pepper]).copied().collect()
+}

@@ -1,0 +1,250 @@
+//! What a key is to be like: the arguments of `create` and `update`, checked before anything is done.
+
+use super::cidr::Cidr;
+use super::scope::check_scopes;
+use crate::base::json;
+use crate::base::secret::Secret;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Credits, KeyRecord, Rate};
+
+/// A new key as it is asked for. Only the owner is required.
+#[derive(Clone, Debug, Default)]
+pub struct KeySpec {
+    /// Whose key it is: 1 to 255 bytes.
+    pub owner: String,
+    /// What the owner calls it: at most 255 bytes.
+    pub name: String,
+    /// The tenant: at most 127 bytes; empty where there is one only.
+    pub tenant: String,
+    /// Scope tokens (RFC 6749 section 3.3): at most 64 of at most 128 bytes each.
+    pub scopes: Vec<String>,
+    /// When it becomes valid, in seconds since the Unix epoch.
+    pub not_before: Option<u64>,
+    /// For how many seconds it is valid, from now; at least 1.
+    pub expires_in: Option<u64>,
+    /// How often it may be used.
+    pub rate: Option<Rate>,
+    /// How much it may be used.
+    pub credits: Option<CreditSpec>,
+    /// From where it may be used: at most 64 addresses or networks, such as `10.0.0.0/8`.
+    pub cidrs: Vec<String>,
+    /// One JSON object of at most 4096 bytes; empty for none.
+    pub meta: String,
+}
+
+impl KeySpec {
+    /// A key of this owner.
+    pub fn new(owner: impl Into<String>) -> Self {
+        Self { owner: owner.into(), ..Self::default() }
+    }
+}
+
+/// Credits as they are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CreditSpec {
+    /// What there is at first, and what a refill fills up to if that is more than `refill`.
+    pub amount: u64,
+    /// What each refill adds; 0 for no refill.
+    pub refill: u64,
+    /// The seconds between refills; 0 for no refill.
+    pub every: u32,
+}
+
+/// What is to change of a key; what is `None` stays. An inner `None` takes a limit away.
+#[derive(Clone, Debug, Default)]
+pub struct KeyUpdate {
+    /// See [`KeySpec::owner`].
+    pub owner: Option<String>,
+    /// See [`KeySpec::name`].
+    pub name: Option<String>,
+    /// See [`KeySpec::scopes`].
+    pub scopes: Option<Vec<String>>,
+    /// See [`KeySpec::not_before`].
+    pub not_before: Option<Option<u64>>,
+    /// When it stops being valid, in seconds since the Unix epoch.
+    pub expires_at: Option<Option<u64>>,
+    /// See [`KeySpec::rate`].
+    pub rate: Option<Option<Rate>>,
+    /// See [`KeySpec::credits`].
+    pub credits: Option<Option<CreditSpec>>,
+    /// See [`KeySpec::cidrs`].
+    pub cidrs: Option<Vec<String>>,
+    /// See [`KeySpec::meta`].
+    pub meta: Option<String>,
+}
+
+/// A key that was just made: the one time that its text is seen.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IssuedKey {
+    /// The key's text, to be handed to its owner; wiped on drop.
+    pub secret: Secret,
+    /// Everything else about it.
+    pub record: KeyRecord,
+}
+
+/// The last second that is understood: 2^53 (RFC 7519's NumericDate as a double).
+const LATEST: u64 = 1 << 53;
+
+impl KeySpec {
+    /// The record of the key, as far as it is asked for.
+    pub(crate) fn check(&self, now: u64) -> Result<KeyRecord> {
+        let mut record = KeyRecord::default();
+        record.owner = owner(&self.owner)?;
+        record.name = text(&self.name, 255, "The name of a key has at most 255 bytes.")?;
+        record.tenant = text(&self.tenant, 127, "A tenant has at most 127 bytes.")?;
+        record.scopes = check_scopes(&self.scopes)?;
+        record.cidrs = cidrs(&self.cidrs)?;
+        record.not_before = self.not_before.map(date).transpose()?;
+        record.expires_at = match self.expires_in {
+            None => None,
+            Some(0) => return Err(argument("A key must be valid for at least one second.")),
+            Some(seconds) => Some(date(now.saturating_add(seconds))?),
+        };
+        record.rate = self.rate.map(rate).transpose()?;
+        record.credits = self.credits.map(|credits| credits.check(now)).transpose()?;
+        record.meta = meta(&self.meta)?;
+        record.created_at = now;
+        in_order(&record)?;
+        Ok(record)
+    }
+}
+
+impl KeyUpdate {
+    /// Changes the record; the names of what was changed, for the audit.
+    pub(crate) fn apply(&self, record: &mut KeyRecord, now: u64) -> Result<String> {
+        let mut changed = Vec::new();
+        let mut note = |name| changed.push(name);
+        if let Some(new) = &self.owner {
+            record.owner = owner(new)?;
+            note("owner");
+        }
+        if let Some(new) = &self.name {
+            record.name = text(new, 255, "The name of a key has at most 255 bytes.")?;
+            note("name");
+        }
+        if let Some(new) = &self.scopes {
+            record.scopes = check_scopes(new)?;
+            note("scopes");
+        }
+        if let Some(new) = &self.cidrs {
+            record.cidrs = cidrs(new)?;
+            note("cidrs");
+        }
+        if let Some(new) = self.not_before {
+            record.not_before = new.map(date).transpose()?;
+            note("not_before");
+        }
+        if let Some(new) = self.expires_at {
+            record.expires_at = new.map(date).transpose()?;
+            note("expires_at");
+        }
+        if let Some(new) = self.rate {
+            record.rate = new.map(rate).transpose()?;
+            note("rate");
+        }
+        if let Some(new) = self.credits {
+            record.credits = new.map(|credits| credits.check(now)).transpose()?;
+            note("credits");
+        }
+        if let Some(new) = &self.meta {
+            record.meta = meta(new)?;
+            note("meta");
+        }
+        in_order(record)?;
+        if changed.is_empty() {
+            return Err(argument("Nothing is to change; name at least one thing that is."));
+        }
+        Ok(changed.join(" "))
+    }
+}
+
+impl CreditSpec {
+    fn check(self, now: u64) -> Result<Credits> {
+        if (self.refill == 0) != (self.every == 0) {
+            return Err(argument("A refill of credits needs an amount and a number of seconds."));
+        }
+        if self.amount > LATEST || self.refill > LATEST {
+            return Err(argument("At most 2^53 credits can be counted."));
+        }
+        Ok(Credits {
+            remaining: self.amount,
+            limit: self.amount.max(self.refill),
+            refill: self.refill,
+            every: self.every,
+            refilled_at: now,
+        })
+    }
+}
+
+pub(super) const fn argument(message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+/// A text for people and logs: bounded, without control characters.
+pub(super) fn text(text: &str, most: usize, message: &'static str) -> Result<String> {
+    if text.len() > most {
+        return Err(argument(message));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(argument("Names may not hold control characters."));
+    }
+    Ok(text.to_owned())
+}
+
+fn owner(owner: &str) -> Result<String> {
+    const MESSAGE: &str = "An owner has 1 to 255 bytes.";
+    if owner.is_empty() {
+        return Err(argument(MESSAGE));
+    }
+    text(owner, 255, MESSAGE)
+}
+
+fn cidrs(cidrs: &[String]) -> Result<Vec<String>> {
+    if cidrs.len() > 64 {
+        return Err(argument("An allow-list has at most 64 networks."));
+    }
+    let parsed: Vec<_> = cidrs.iter().map(|cidr| Cidr::parse(cidr)).collect::<Result<_>>()?;
+    let mut texts: Vec<String> = parsed.iter().map(Cidr::to_string).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    Ok(texts)
+}
+
+fn date(seconds: u64) -> Result<u64> {
+    if seconds == 0 || seconds > LATEST {
+        return Err(argument("A date is in seconds since the Unix epoch, from 1 to 2^53."));
+    }
+    Ok(seconds)
+}
+
+fn rate(rate: Rate) -> Result<Rate> {
+    const LONGEST: u32 = 366 * 86_400;
+    if rate.burst == 0 || rate.period == 0 || rate.period > LONGEST {
+        return Err(argument("A rate is at least 1 in at least 1 second and at most 366 days."));
+    }
+    Ok(rate)
+}
+
+fn meta(meta: &str) -> Result<String> {
+    if meta.len() > 4096 {
+        return Err(argument("Metadata has at most 4096 bytes."));
+    }
+    if !meta.is_empty() {
+        let value = json::parse(meta.as_bytes());
+        let is_object = value.is_ok_and(|value| value.kind() == json::Kind::Object);
+        if !is_object {
+            return Err(argument("Metadata must be one JSON object."));
+        }
+    }
+    Ok(meta.to_owned())
+}
+
+fn in_order(record: &KeyRecord) -> Result<()> {
+    match (record.not_before, record.expires_at) {
+        (Some(from), Some(to)) if from >= to => {
+            Err(argument("A key that expires before it is valid could never be used."))
+        }
+        _ => Ok(()),
+    }
+}

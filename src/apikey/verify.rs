@@ -1,0 +1,447 @@
+//! One request's key: parse and checksum, id, MAC, status, times, environment and tenant, address,
+//! scopes, rate, credits. Nothing is consumed until everything before has passed; the store is asked
+//! only for an id that is not in memory and for more credits.
+
+use super::feed::{foreign_key, lock, words};
+use super::format::{self, Presented};
+use super::hash::{Candidate, LookupKind};
+use super::keys::{ApiKeys, Inner};
+use super::limit::gcra;
+use super::mirror::{Hot, Slot};
+use super::profile::{Profile, Rare, unpack_rate};
+use crate::base::clock::NANOS;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::KeyRecord;
+use core::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What a request needs besides a good key.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Check<'a> {
+    scopes: &'a [&'a str],
+    ip: Option<IpAddr>,
+    tenant: Option<&'a str>,
+    cost: u32,
+}
+
+impl Default for Check<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> Check<'a> {
+    /// No scope, no address, any tenant, a cost of 1.
+    pub const fn new() -> Self {
+        Self { scopes: &[], ip: None, tenant: None, cost: 1 }
+    }
+
+    /// All of these scopes.
+    pub const fn scopes(mut self, scopes: &'a [&'a str]) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    /// The caller's address; a key that is limited to addresses is refused without one.
+    pub const fn ip(mut self, ip: IpAddr) -> Self {
+        self.ip = Some(ip);
+        self
+    }
+
+    /// The tenant that the key must belong to.
+    pub const fn tenant(mut self, tenant: &'a str) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// How many units of the rate and how many credits the request takes; 0 takes none, which suits a
+    /// `whoami`.
+    pub const fn cost(mut self, cost: u32) -> Self {
+        self.cost = cost;
+        self
+    }
+}
+
+/// A key that may do what was asked: the proof that it was verified.
+#[derive(Clone)]
+pub struct Grant {
+    profile: Arc<Profile>,
+    hot: Hot,
+    last_used: u64,
+    uses: u64,
+}
+
+impl Grant {
+    /// The key's id.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        self.profile.id()
+    }
+
+    /// Whose key it is.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        self.profile.owner()
+    }
+
+    /// The tenant; empty where there is one only.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        self.profile.tenant()
+    }
+
+    /// The key's scopes, ascending, separated by spaces (RFC 6749 section 3.3).
+    #[must_use]
+    pub fn scopes(&self) -> &str {
+        self.profile.scopes()
+    }
+
+    /// When the key stops being valid, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<u64> {
+        (self.hot.expires_at != u64::MAX).then_some(self.hot.expires_at)
+    }
+
+    /// Everything about the key.
+    #[must_use]
+    pub fn record(&self) -> KeyRecord {
+        self.profile.record(&self.hot, self.last_used, self.uses)
+    }
+}
+
+impl std::fmt::Debug for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Grant({})", self.key_id())
+    }
+}
+
+const DAMAGED: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The row of this API key is damaged or under an unknown pepper; only this key is denied.",
+);
+const BUSY: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The API key is being changed without end; try again.",
+);
+
+impl ApiKeys {
+    /// Verifies a presented key and takes the request's cost from its limits.
+    ///
+    /// # Errors
+    /// `MalformedApiKey`, `ApiKeyNotFound`, `BadApiKeySecret`, `ApiKeyDisabled`, `ApiKeyRevoked`,
+    /// `ApiKeyExpired`, `ApiKeyNotYetValid`, `ApiKeyAddress`, `InsufficientScope`, `RateLimited`,
+    /// `CreditsExhausted`: the first of these that holds; nothing is consumed. `StoreUnavailable`: the
+    /// store has been silent for too long, or this key's row is damaged.
+    pub fn verify(&self, presented: impl AsRef<[u8]>, check: &Check<'_>) -> Result<Grant> {
+        let presented = presented.as_ref();
+        let inner = &self.inner;
+        match format::parse(presented) {
+            Some(parsed) => inner.verify_native(&parsed, check),
+            None if inner.feed.has_foreign() => inner.verify_foreign(presented, check),
+            None => Err(ErrorKind::MalformedApiKey.into()),
+        }
+    }
+}
+
+impl Inner {
+    fn verify_native(self: &Arc<Self>, presented: &Presented<'_>, check: &Check<'_>) -> Result<Grant> {
+        let now = self.clock.monotonic();
+        self.be_fresh(now)?;
+        let key = presented.id.to_u128();
+        let Some((place, slot)) = self.find(key, now)? else {
+            // As much work as for an id that exists.
+            self.peppers.mac_native(self.peppers.active(), &presented.id, presented.secret);
+            return Err(ErrorKind::ApiKeyNotFound.into());
+        };
+        let proves = |hot: &Hot, slot: &Slot| {
+            if hot.has(Hot::SIMPLE)
+                && let Some(mac) = self.peppers.mac_native(hot.pepper, &presented.id, presented.secret)
+                && same(&words(&mac), &hot.mac)
+            {
+                return Ok(true);
+            }
+            if !hot.has(Hot::PREVIOUS) && hot.has(Hot::SIMPLE) {
+                return Ok(false);
+            }
+            let candidate = Candidate::Native { id: presented.id, secret: presented.secret };
+            self.proves_otherwise(slot, candidate)
+        };
+        let grant = self.grant(key, place, slot, now, check, &proves, Some(presented))?;
+        if grant.hot.has(Hot::UPGRADE) {
+            let candidate = Candidate::Native { id: presented.id, secret: presented.secret };
+            self.upgrades.note(self, &grant.profile, candidate);
+        }
+        Ok(grant)
+    }
+
+    /// A key of another format, imported. Its text is searched for what it may be found by.
+    #[cold]
+    fn verify_foreign(self: &Arc<Self>, presented: &[u8], check: &Check<'_>) -> Result<Grant> {
+        if presented.is_empty() || presented.len() > super::import::LONGEST {
+            return Err(ErrorKind::MalformedApiKey.into());
+        }
+        let now = self.clock.monotonic();
+        self.be_fresh(now)?;
+        let mut outcome = Err(ErrorKind::MalformedApiKey.into());
+        for (kind, text, rest) in super::import::lookups(presented) {
+            for pepper in self.peppers.ids() {
+                let Some(tag) = self.peppers.lookup_tag(pepper, kind, text) else { continue };
+                let key = foreign_key(tag);
+                let Some((place, slot)) = self.mirror.find(key) else { continue };
+                let secret = if kind == LookupKind::Named { rest } else { presented };
+                let candidate = Candidate::Foreign { whole: presented, secret };
+                let proves = |_: &Hot, slot: &Slot| self.proves_otherwise(slot, candidate);
+                outcome = self.grant(key, place, slot, now, check, &proves, None);
+                match &outcome {
+                    Ok(grant) => {
+                        if grant.hot.has(Hot::UPGRADE) {
+                            self.upgrades.note(self, &grant.profile, candidate);
+                        }
+                        return outcome;
+                    }
+                    // Another part of the text may be the look-up of another key.
+                    Err(error) if error.kind() == ErrorKind::BadApiKeySecret => {}
+                    Err(_) => return outcome,
+                }
+            }
+        }
+        outcome
+    }
+
+    /// The slot of a key; one that is not in memory may have come to the store a moment ago.
+    #[inline]
+    fn find(&self, key: u128, now: u64) -> Result<Option<(u32, &Slot)>> {
+        if let Some(found) = self.mirror.find(key) {
+            return Ok(Some(found));
+        }
+        self.find_late(key, now)
+    }
+
+    #[cold]
+    fn find_late(&self, key: u128, now: u64) -> Result<Option<(u32, &Slot)>> {
+        match self.sync(now, true) {
+            Ok(()) => Ok(self.mirror.find(key)),
+            // Not in memory, and what is in the store cannot be known.
+            Err(error) => Err(error.with_kind(ErrorKind::StoreUnavailable)),
+        }
+    }
+
+    /// Whether the text is proved by what does not fit into [`Hot`]: another scheme, several peppers,
+    /// or the proof of before the last rotation.
+    #[cold]
+    fn proves_otherwise(&self, slot: &Slot, candidate: Candidate<'_>) -> Result<bool> {
+        let Some(profile) = slot.profile() else { return Ok(false) };
+        let Some(rare) = profile.rare() else { return Ok(false) };
+        if let Some(proof) = &rare.proof
+            && self.peppers.prove(&proof.0, candidate)?
+        {
+            return Ok(true);
+        }
+        match &rare.previous {
+            Some(previous) if self.feed.wall() < previous.0.until => {
+                self.peppers.prove(&previous.0.proof, candidate)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Everything from the MAC on.
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "what a request and a slot have to do with each other")]
+    fn grant(
+        self: &Arc<Self>,
+        key: u128,
+        place: u32,
+        slot: &Slot,
+        now: u64,
+        check: &Check<'_>,
+        proves: &dyn Fn(&Hot, &Slot) -> Result<bool>,
+        presented: Option<&Presented<'_>>,
+    ) -> Result<Grant> {
+        // A key may change between the look at its hot part and the look at the rest; then once more.
+        for _ in 0..64 {
+            let (hot, sequence) = slot.read().ok_or(BUSY)?;
+            if hot.key != key {
+                return Err(ErrorKind::ApiKeyNotFound.into());
+            }
+            if hot.has(Hot::DAMAGED) {
+                return Err(DAMAGED);
+            }
+            let proved = proves(&hot, slot)?;
+            let profile = slot.profile();
+            let Some(profile) = profile.filter(|_| slot.is_at(sequence)) else { continue };
+            if !proved {
+                return Err(ErrorKind::BadApiKeySecret.into());
+            }
+            let wall = self.feed.wall();
+            may_be_used(&hot, wall)?;
+            self.belongs(&hot, &profile, presented, check)?;
+            if hot.has(Hot::CIDRS) {
+                is_allowed(&profile, check.ip)?;
+            }
+            if !check.scopes.is_empty() && !profile.has_scopes(check.scopes) {
+                return Err(ErrorKind::InsufficientScope.into());
+            }
+            if check.cost > 0 && (hot.rate != 0 || hot.has(Hot::CREDITS)) {
+                self.take(&hot, slot, &profile, now, wall, check.cost)?;
+            }
+            let last_used = slot.last_used.load(Ordering::Relaxed);
+            self.mirror.used(place, slot, wall);
+            let uses = slot.uses.load(Ordering::Relaxed);
+            return Ok(Grant { profile, hot, last_used, uses });
+        }
+        Err(BUSY)
+    }
+
+    #[inline]
+    fn belongs(
+        &self,
+        hot: &Hot,
+        profile: &Profile,
+        presented: Option<&Presented<'_>>,
+        check: &Check<'_>,
+    ) -> Result<()> {
+        let text_fits = presented.is_none_or(|presented| {
+            let prefix = if hot.has(Hot::PREFIX) { profile.prefix() } else { &self.prefix };
+            presented.env == self.env && presented.prefix == prefix
+        });
+        let tenant_fits = check.tenant.is_none_or(|tenant| tenant == profile.tenant());
+        if text_fits && tenant_fits && !hot.has(Hot::ELSEWHERE) {
+            Ok(())
+        } else {
+            Err(ErrorKind::ApiKeyNotFound.into())
+        }
+    }
+
+    /// Takes the cost from the rate and from the credits, or from neither.
+    fn take(
+        &self,
+        hot: &Hot,
+        slot: &Slot,
+        profile: &Profile,
+        now: u64,
+        wall: u64,
+        cost: u32,
+    ) -> Result<()> {
+        let rate = unpack_rate(hot.rate);
+        let next = |tat: u64| rate.map_or(Ok(tat), |rate| gcra(tat, now, rate, cost));
+        let mut tat = slot.tat.load(Ordering::Relaxed);
+        next(tat).map_err(too_often)?;
+        let rare = profile.rare().filter(|_| hot.has(Hot::CREDITS));
+        if let Some(rare) = rare {
+            self.spend(slot, profile.id(), rare, u64::from(cost), wall)?;
+        }
+        loop {
+            let new = match next(tat) {
+                Ok(new) => new,
+                Err(wait) => {
+                    // Somebody else took the last of the rate in between.
+                    if rare.is_some() {
+                        slot.lease.fetch_add(u64::from(cost), Ordering::Relaxed);
+                    }
+                    return Err(too_often(wait));
+                }
+            };
+            if new == tat {
+                return Ok(());
+            }
+            match slot.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(current) => tat = current,
+            }
+        }
+    }
+
+    /// Spends from what is leased; leases more where that is not enough.
+    fn spend(&self, slot: &Slot, id: &str, rare: &Rare, cost: u64, wall: u64) -> Result<()> {
+        if self.is_own() && spend_leased(slot, cost) {
+            return Ok(());
+        }
+        if let Some(until) = rare.is_dry(wall) {
+            return Err(no_credits(until, wall));
+        }
+        let own = self.own();
+        drop(self.writer(&own)?); // after a fork, what the parent has leased is not ours
+        let _one = lock(&own.leasing);
+        if spend_leased(slot, cost) {
+            return Ok(());
+        }
+        let limit = rare.credits.map_or(0, |credits| credits.limit);
+        let missing = cost.saturating_sub(slot.lease.load(Ordering::Relaxed));
+        let want = missing.max((limit / 64).clamp(1, 1024));
+        let lease = self.store.lease_credits(id, want, wall)?;
+        slot.lease.fetch_add(lease.granted, Ordering::Relaxed);
+        if spend_leased(slot, cost) {
+            return Ok(());
+        }
+        // Where nothing refills, somebody may still add credits: the feed tells, at once.
+        let until = lease.refill_at.unwrap_or(u64::MAX);
+        if lease.remaining == 0 && slot.lease.load(Ordering::Relaxed) == 0 {
+            rare.dry_until.store(until.min(wall.saturating_add(1)), Ordering::Relaxed);
+        }
+        Err(no_credits(until, wall))
+    }
+}
+
+fn spend_leased(slot: &Slot, cost: u64) -> bool {
+    let take = |leased: u64| leased.checked_sub(cost);
+    slot.lease.fetch_update(Ordering::AcqRel, Ordering::Relaxed, take).is_ok()
+}
+
+#[cold]
+fn too_often(wait: u64) -> Error {
+    let error = Error::from(ErrorKind::RateLimited);
+    match wait {
+        u64::MAX => Error::new(
+            ErrorKind::RateLimited,
+            "The request costs more than the API key's rate limit ever allows at once.",
+        ),
+        nanoseconds => error.retry_after_ms(nanoseconds.div_ceil(NANOS / 1000)),
+    }
+}
+
+#[cold]
+fn no_credits(refill_at: u64, wall: u64) -> Error {
+    let error = Error::from(ErrorKind::CreditsExhausted);
+    match refill_at {
+        u64::MAX => error,
+        at => error.retry_after_ms(at.saturating_sub(wall).saturating_mul(1000)),
+    }
+}
+
+#[inline]
+fn may_be_used(hot: &Hot, wall: u64) -> Result<()> {
+    let kind = if hot.has(Hot::REVOKED) {
+        ErrorKind::ApiKeyRevoked
+    } else if hot.has(Hot::DISABLED) {
+        ErrorKind::ApiKeyDisabled
+    } else if wall >= hot.expires_at {
+        ErrorKind::ApiKeyExpired
+    } else if wall < hot.not_before {
+        ErrorKind::ApiKeyNotYetValid
+    } else {
+        return Ok(());
+    };
+    Err(kind.into())
+}
+
+fn is_allowed(profile: &Profile, ip: Option<IpAddr>) -> Result<()> {
+    let cidrs = profile.rare().map_or(&[][..], |rare| &rare.cidrs);
+    match ip {
+        Some(ip) if cidrs.iter().any(|cidr| cidr.contains(ip)) => Ok(()),
+        Some(_) => Err(ErrorKind::ApiKeyAddress.into()),
+        None => Err(Error::new(
+            ErrorKind::ApiKeyAddress,
+            "The API key is limited to addresses, and the caller's address was not given.",
+        )),
+    }
+}
+
+/// Whether two MACs are the same, in a time that does not tell where they differ.
+#[inline]
+fn same(a: &[u64; 4], b: &[u64; 4]) -> bool {
+    let difference = a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b));
+    std::hint::black_box(difference) == 0
+}
