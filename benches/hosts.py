@@ -126,7 +126,7 @@ def python_hosts() -> list[Host]:
         run(PYTHON, "-m", "venv", venv)
     pip = [python, "-m", "pip", "--disable-pip-version-check", "-q"]
     run(*pip, "install", "-r", BENCHES / "python/requirements.txt")
-    wheels = sorted((TARGET / "wheels").glob("gatekey-*.whl"), key=lambda wheel: wheel.stat().st_mtime)
+    wheels = sorted((TARGET / "python").glob("gatekey-*.whl"), key=lambda wheel: wheel.stat().st_mtime)
     run(*pip, "install", "--force-reinstall", "--no-deps", wheels[-1])
     old = WORK / f"pyjwt-{OLD_PYJWT}"
     if not old.exists():
