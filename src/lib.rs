@@ -62,7 +62,18 @@ pub use store::{
     Write,
 };
 
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
+
 mod apikey;
+pub use apikey::{
+    ApiKeyOptions, ApiKeys, Check, CreditSpec, Grant, ImportReport, ImportRow, ImportScheme,
+    IssuedKey, KeySpec, KeyUpdate, PepperUse, Peppers, ScanRule, api_key_from_headers,
+    api_key_from_query, parse_ip, parse_rate, scan_rule,
+};
+
+mod open;
+pub use open::{Opened, PepperSource, add_pepper, open_api_keys, read_pepper_file, read_peppers};
 
 #[cfg(feature = "jsonwebtoken")]
 pub mod interop;

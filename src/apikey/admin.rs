@@ -8,8 +8,8 @@ use super::spec::{IssuedKey, KeySpec, KeyUpdate, argument, text};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
-    AuditFilter, AuditRecord, Change, KeyFilter, KeyRecord, KeyStatus, Loaded, Page, Previous, Proof,
-    StoredKey, Write,
+    AuditFilter, AuditRecord, Change, KeyFilter, KeyRecord, KeyStatus, Loaded, Page, Previous,
+    Proof, StoredKey, Write,
 };
 use std::sync::atomic::Ordering;
 
@@ -299,7 +299,7 @@ impl Inner {
     }
 
     /// Refuses to build on a row that was altered from outside: sealing it anew would make it good.
-    fn unaltered(&self, key: &StoredKey) -> Result<()> {
+    pub(super) fn unaltered(&self, key: &StoredKey) -> Result<()> {
         if self.peppers.contains(key.seal_pepper)
             && self.peppers.seal(key.seal_pepper, key) == key.seal
         {

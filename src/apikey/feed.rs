@@ -27,6 +27,8 @@ const SILENT: Error = Error::new(
     "The store has not been heard of for longer than max_stale allows; see that it can be read.",
 );
 
+const CLOSED: Error = Error::new(ErrorKind::InvalidArgument, "The API keys have been closed.");
+
 /// How far the mirror has followed.
 pub(super) struct Feed {
     /// When the store was last heard of, on the monotonic clock.
@@ -102,6 +104,11 @@ impl Feed {
         self.foreign.load(Ordering::Relaxed) != 0
     }
 
+    /// Every verification from now on looks, and finds that it is over.
+    pub(super) fn stop(&self) {
+        self.heard.store(u64::MAX, Ordering::Release);
+    }
+
     /// How long ago the store was heard of. A clock that stepped back by more than what a race
     /// between two threads explains makes it for ever.
     #[inline]
@@ -160,7 +167,11 @@ impl Inner {
     pub(super) fn reload(&self) -> Result<()> {
         let own = self.own();
         let mut writer = lock(&own.writer);
-        if writer.ready { self.load(&mut writer)? } else { self.make_ready(&mut writer)? }
+        if writer.ready {
+            self.load(&mut writer)?
+        } else {
+            self.make_ready(&mut writer)?
+        }
         if writer.without_pepper > 0 {
             return Err(Error::new(
                 ErrorKind::WrongPepper,
@@ -211,6 +222,9 @@ impl Inner {
 
     #[cold]
     fn look(self: &Arc<Self>, now: u64) -> Result<()> {
+        if self.flusher.closed.load(Ordering::Acquire) {
+            return Err(CLOSED);
+        }
         self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
         self.start_flusher();
         let looked = self.sync(now, self.strict);

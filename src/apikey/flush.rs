@@ -3,6 +3,7 @@
 
 use super::feed::lock;
 use super::hash::Candidate;
+use super::import::prove_anew;
 use super::keys::{ApiKeys, Inner};
 use super::profile::Profile;
 use crate::base::clock::NANOS;
@@ -24,7 +25,7 @@ const WAITING: usize = 10_000;
 pub(super) struct Flusher {
     pid: AtomicU32,
     flushed: AtomicU64,
-    closed: AtomicBool,
+    pub(super) closed: AtomicBool,
 }
 
 impl Flusher {
@@ -53,7 +54,7 @@ impl Upgrades {
         if waiting.len() >= WAITING || waiting.contains_key(profile.id()) {
             return;
         }
-        let (proof, lookup) = inner.peppers.prove_anew(candidate);
+        let Some((proof, lookup)) = prove_anew(&inner.peppers, candidate) else { return };
         let upgrade = Upgrade { proof, lookup, version: profile.version() };
         waiting.insert(profile.id().to_owned(), upgrade);
     }
@@ -187,8 +188,11 @@ impl Inner {
     }
 
     fn close(&self) -> Result<()> {
-        self.flusher.closed.store(true, Ordering::Relaxed);
+        if self.flusher.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
         let written = self.flush().and_then(|()| self.return_leases());
+        self.feed.stop();
         written.and(self.store.close())
     }
 }
@@ -201,8 +205,6 @@ impl ApiKeys {
     /// Those of [`crate::Store`]; what was not written is kept and tried again.
     pub fn flush(&self) -> Result<()> {
         self.inner.flush()?;
-        let own = self.inner.own();
-        self.inner.writer(&own)?;
         self.inner.sync(self.inner.clock.monotonic(), true)
     }
 

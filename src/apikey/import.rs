@@ -130,7 +130,7 @@ impl ApiKeys {
         }
         let digest = super::hash::import(scheme, credential)?;
         let pepper = inner.peppers.active();
-        let (kind, text) = match (&row.lookup, digest.scheme) {
+        let (kind, text): (_, &[u8]) = match (&row.lookup, digest.scheme) {
             (Some(lookup), _) => {
                 check_lookup(lookup)?;
                 (LookupKind::Named, lookup.as_bytes())
@@ -194,7 +194,9 @@ fn check_lookup(lookup: &str) -> Result<()> {
     if fits {
         Ok(())
     } else {
-        Err(argument("A look-up has 1 to 128 visible ASCII characters, at most 5 of them . _ - : ~"))
+        Err(argument(
+            "A look-up has 1 to 128 visible ASCII characters, at most 5 of them . _ - : ~",
+        ))
     }
 }
 
@@ -211,7 +213,8 @@ pub(super) fn lookups(presented: &[u8]) -> impl Iterator<Item = (LookupKind, Vec
         let so_far = presented.get(..end).unwrap_or_default();
         let part = presented.get(from..end).unwrap_or_default();
         let is_first = std::mem::replace(&mut from, end + 1) == 0;
-        let part = (!is_first && !part.is_empty()).then(|| (LookupKind::Named, part.to_vec(), rest));
+        let part =
+            (!is_first && !part.is_empty()).then(|| (LookupKind::Named, part.to_vec(), rest));
         let so_far = (!so_far.is_empty()).then(|| (LookupKind::Named, so_far.to_vec(), rest));
         so_far.into_iter().chain(part)
     });

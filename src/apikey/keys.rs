@@ -10,7 +10,7 @@ use crate::base::clock::{Clock, NANOS, SystemClock};
 use crate::base::random::{SecureRandom, SystemRandom};
 use crate::error::Result;
 use crate::store::Store;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// How keys are made and verified.
 #[derive(Clone)]
@@ -103,8 +103,6 @@ pub(super) struct Inner {
     pub(super) feed: Feed,
     pub(super) flusher: Flusher,
     pub(super) upgrades: Upgrades,
-    /// One lease of credits at a time.
-    pub(super) leasing: Mutex<()>,
 }
 
 impl ApiKeys {
@@ -133,7 +131,6 @@ impl ApiKeys {
                 feed: Feed::new(),
                 flusher: Flusher::new(),
                 upgrades: Upgrades::default(),
-                leasing: Mutex::new(()),
             }),
             actor: Arc::from(""),
         };

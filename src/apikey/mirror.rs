@@ -268,6 +268,11 @@ impl Mirror {
         self.chunks().flat_map(|chunk| &chunk.slots)
     }
 
+    /// Hands out every slot with its place.
+    pub(crate) fn for_each_place(&self, visit: &mut dyn FnMut(u32, &Slot)) {
+        self.slots().zip(0..).for_each(|(slot, place)| visit(place, slot));
+    }
+
     fn chunks(&self) -> impl Iterator<Item = &Chunk> {
         self.groups.iter().filter_map(OnceLock::get).flatten().filter_map(OnceLock::get)
     }

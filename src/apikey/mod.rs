@@ -13,6 +13,7 @@ mod format;
 mod hash;
 mod headers;
 mod import;
+mod import_formats;
 mod keys;
 mod limit;
 mod mirror;
@@ -23,6 +24,7 @@ mod scope;
 mod spec;
 mod verify;
 
+pub use cidr::parse_ip;
 pub use hash::{ImportScheme, Peppers};
 pub use headers::{api_key_from_headers, api_key_from_query};
 pub use import::{ImportReport, ImportRow};

@@ -35,7 +35,9 @@ impl Inner {
     pub(super) fn check_peppers(&self) -> Result<()> {
         let known = self.store.pepper_checks()?;
         for check in &known {
-            if self.peppers.contains(check.pepper) && self.peppers.check(check.pepper) != check.check {
+            if self.peppers.contains(check.pepper)
+                && self.peppers.check(check.pepper) != check.check
+            {
                 return Err(WRONG);
             }
         }
@@ -157,5 +159,12 @@ impl ApiKeys {
 fn needs(key: &StoredKey) -> Vec<u32> {
     let previous = key.previous.iter().flat_map(|previous| &previous.proof.peppers);
     let lookup = key.lookup.iter().map(|lookup| &lookup.pepper);
-    key.proof.peppers.iter().chain(previous).chain(lookup).chain([&key.seal_pepper]).copied().collect()
+    key.proof
+        .peppers
+        .iter()
+        .chain(previous)
+        .chain(lookup)
+        .chain([&key.seal_pepper])
+        .copied()
+        .collect()
 }

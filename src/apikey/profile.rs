@@ -30,7 +30,6 @@ pub(crate) struct Rare {
     pub(crate) dry_until: AtomicU64,
     pub(crate) previous: Option<Sealed<Previous>>,
     pub(crate) proof: Option<Sealed<Proof>>,
-    /// The part of an imported key's text that it is looked up by is this long; 0 for the whole.
     rotated_at: Option<u64>,
     revoked_at: Option<u64>,
 }
@@ -98,6 +97,19 @@ impl Profile {
             version: record.version,
             rare: (!is_plain).then(|| Box::new(rare)),
         })
+    }
+
+    /// The profile of nobody.
+    pub(crate) fn empty() -> Self {
+        Self {
+            text: "".into(),
+            ends: [0; TEXTS],
+            created_at: 0,
+            last_used_at: 0,
+            uses: 0,
+            version: 0,
+            rare: None,
+        }
     }
 
     fn text(&self, n: usize) -> &str {

@@ -121,10 +121,8 @@ const DAMAGED: Error = Error::new(
     ErrorKind::StoreUnavailable,
     "The row of this API key is damaged or under an unknown pepper; only this key is denied.",
 );
-const BUSY: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "The API key is being changed without end; try again.",
-);
+const BUSY: Error =
+    Error::new(ErrorKind::StoreUnavailable, "The API key is being changed without end; try again.");
 
 impl ApiKeys {
     /// Verifies a presented key and takes the request's cost from its limits.
@@ -146,7 +144,11 @@ impl ApiKeys {
 }
 
 impl Inner {
-    fn verify_native(self: &Arc<Self>, presented: &Presented<'_>, check: &Check<'_>) -> Result<Grant> {
+    fn verify_native(
+        self: &Arc<Self>,
+        presented: &Presented<'_>,
+        check: &Check<'_>,
+    ) -> Result<Grant> {
         let now = self.clock.monotonic();
         self.be_fresh(now)?;
         let key = presented.id.to_u128();
@@ -157,7 +159,8 @@ impl Inner {
         };
         let proves = |hot: &Hot, slot: &Slot| {
             if hot.has(Hot::SIMPLE)
-                && let Some(mac) = self.peppers.mac_native(hot.pepper, &presented.id, presented.secret)
+                && let Some(mac) =
+                    self.peppers.mac_native(hot.pepper, &presented.id, presented.secret)
                 && same(&words(&mac), &hot.mac)
             {
                 return Ok(true);
@@ -187,7 +190,7 @@ impl Inner {
         let mut outcome = Err(ErrorKind::MalformedApiKey.into());
         for (kind, text, rest) in super::import::lookups(presented) {
             for pepper in self.peppers.ids() {
-                let Some(tag) = self.peppers.lookup_tag(pepper, kind, text) else { continue };
+                let Some(tag) = self.peppers.lookup_tag(pepper, kind, &text) else { continue };
                 let key = foreign_key(tag);
                 let Some((place, slot)) = self.mirror.find(key) else { continue };
                 let secret = if kind == LookupKind::Named { rest } else { presented };
@@ -249,7 +252,10 @@ impl Inner {
 
     /// Everything from the MAC on.
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "what a request and a slot have to do with each other")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a request and a slot have to do with each other"
+    )]
     fn grant(
         self: &Arc<Self>,
         key: u128,

@@ -5,15 +5,19 @@
 //! fit behind it. Writes are all-or-nothing and carry their audit rows; the audit is also the change
 //! feed: what has a sequence number beyond the last one seen is new.
 
-pub mod conformance;
 mod memory;
 mod record;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 pub use memory::MemoryStore;
 pub use record::{
     AuditFilter, AuditRecord, Credits, KeyFilter, KeyRecord, KeyStatus, Lookup, Page, PepperCheck,
     Previous, Proof, Rate, StoredKey, Usage,
 };
+
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 use crate::error::Result;
 

@@ -133,6 +133,12 @@ impl StoredKey {
     pub const fn new(record: KeyRecord, proof: Proof) -> Self {
         Self { record, proof, previous: None, lookup: None, seal: [0; 16], seal_pepper: 0 }
     }
+
+    /// What stands for a row that cannot be read: a version no key has, and nothing that proves it.
+    pub(crate) fn unknown() -> Self {
+        let proof = Proof { scheme: 0, params: String::new(), peppers: Vec::new(), mac: [0; 32] };
+        Self::new(KeyRecord::default(), proof)
+    }
 }
 
 /// What a secret is held against: a MAC under one pepper after the other, over something that
@@ -253,6 +259,38 @@ pub struct Page<T> {
     pub records: Vec<T>,
     /// What to ask for the next page with; `None` if this is the last one.
     pub cursor: Option<String>,
+}
+
+impl Credits {
+    /// Adds what has been refilled until `now`, and tells when the next refill is due. Whole intervals
+    /// count; a clock that goes back refills nothing.
+    pub fn refill(&mut self, now: u64) -> Option<u64> {
+        let every = u64::from(self.every);
+        if self.refill == 0 || every == 0 {
+            return None;
+        }
+        let times = now.saturating_sub(self.refilled_at) / every;
+        let added = times.saturating_mul(self.refill);
+        // Nothing is taken from a key that was given more than a refill fills up to.
+        let full = self.limit.max(self.remaining);
+        self.remaining = self.remaining.saturating_add(added).min(full);
+        self.refilled_at += times * every;
+        self.refilled_at.checked_add(every)
+    }
+
+    /// Takes up to `want` after refilling.
+    pub(super) fn lease(&mut self, want: u64, now: u64) -> super::Lease {
+        let refill_at = self.refill(now);
+        let granted = want.min(self.remaining);
+        self.remaining -= granted;
+        super::Lease { granted, remaining: self.remaining, refill_at }
+    }
+
+    /// Gives back, up to the limit.
+    pub(super) fn give_back(&mut self, amount: u64) {
+        let full = self.limit.max(self.remaining);
+        self.remaining = self.remaining.saturating_add(amount).min(full);
+    }
 }
 
 /// The number of records a page has at most, for a limit as a filter has it.

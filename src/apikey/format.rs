@@ -1,0 +1,198 @@
+//! The text of a key: `<prefix>_<env>_<id12>_<secret30><crc6>`, base62, read from the right because a
+//! prefix may hold underscores.
+//!
+//! The checksum is CRC-32/ISO-HDLC of everything before it. It tells typos, cut lines and a scanner's
+//! false hits from keys without a look at the store; against somebody who computes it, the index in
+//! memory helps. At most 128 bytes are read, nothing is allocated.
+
+use super::spec::argument;
+use crate::base::random::SecureRandom;
+use crate::base::secret::Secret;
+use crate::error::Result;
+use zeroize::Zeroize;
+
+/// The public part of a key: twelve letters and digits, 71 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct KeyId([u8; ID]);
+
+const ID: usize = 12;
+const SECRET: usize = 30;
+const CRC: usize = 6;
+/// `_<id12>_<secret30><crc6>`.
+const TAIL: usize = 1 + ID + 1 + SECRET + CRC;
+/// The longest text that is looked at.
+const LONGEST: usize = 128;
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+impl KeyId {
+    /// The id in this text.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        let id: [u8; ID] = text.as_bytes().try_into().ok()?;
+        id.iter().all(u8::is_ascii_alphanumeric).then_some(Self(id))
+    }
+
+    /// The id as text.
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The id as bytes.
+    #[inline]
+    pub(crate) const fn as_bytes(&self) -> &[u8; ID] {
+        &self.0
+    }
+
+    /// The id as a number below 2^96.
+    #[inline]
+    pub(crate) fn to_u128(self) -> u128 {
+        let Self([a, b, c, d, e, f, g, h, i, j, k, l]) = self;
+        u128::from_be_bytes([0, 0, 0, 0, a, b, c, d, e, f, g, h, i, j, k, l])
+    }
+}
+
+/// A text that has the form of a key and the right checksum.
+#[derive(Clone, Copy)]
+pub(crate) struct Presented<'a> {
+    pub(crate) prefix: &'a str,
+    pub(crate) env: &'a str,
+    pub(crate) id: KeyId,
+    /// Thirty letters and digits, 178 bits.
+    pub(crate) secret: &'a [u8],
+}
+
+/// The parts of a key's text, if it is one.
+#[inline]
+pub(crate) fn parse(text: &[u8]) -> Option<Presented<'_>> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    let (head, tail) = text.split_at_checked(text.len().checked_sub(TAIL)?)?;
+    let (b'_', tail) = tail.split_first()? else { return None };
+    let (id, tail) = tail.split_first_chunk::<ID>()?;
+    let (b'_', tail) = tail.split_first()? else { return None };
+    let (secret, crc) = tail.split_first_chunk::<SECRET>()?;
+    let body = text.get(..text.len() - CRC)?;
+    // The checksum before the alphabet: a typo costs one pass.
+    if checksum(body) != read_checksum(crc)? || !all_base62(id) || !all_base62(secret) {
+        return None;
+    }
+    let head = std::str::from_utf8(head).ok()?;
+    let (prefix, env) = head.rsplit_once('_')?;
+    let fits = is_prefix(prefix.as_bytes()) && is_env(env.as_bytes());
+    fits.then_some(Presented { prefix, env, id: KeyId(*id), secret })
+}
+
+/// A new key: its id and its text.
+pub(crate) fn generate(
+    random: &dyn SecureRandom,
+    prefix: &str,
+    env: &str,
+) -> Result<(KeyId, Secret)> {
+    let id = KeyId(base62(random)?);
+    Ok((id, reissue(random, prefix, env, id)?))
+}
+
+/// A new text for the id.
+pub(crate) fn reissue(
+    random: &dyn SecureRandom,
+    prefix: &str,
+    env: &str,
+    id: KeyId,
+) -> Result<Secret> {
+    let mut secret = base62::<SECRET>(random)?;
+    // All of it at once: a text that grows would leave copies behind.
+    let mut text = Vec::with_capacity(prefix.len() + 1 + env.len() + TAIL);
+    for part in [prefix.as_bytes(), b"_", env.as_bytes(), b"_", &id.0, b"_", &secret] {
+        text.extend_from_slice(part);
+    }
+    secret.zeroize();
+    text.extend_from_slice(&write_checksum(checksum(&text)));
+    Ok(Secret::new(text))
+}
+
+/// Refuses what is not a prefix: `[a-z][a-z0-9_]{0,19}`.
+pub(crate) fn check_prefix(prefix: &str) -> Result<()> {
+    if is_prefix(prefix.as_bytes()) {
+        return Ok(());
+    }
+    Err(argument(
+        "A prefix is a small letter, then at most 19 small letters, digits and underscores.",
+    ))
+}
+
+/// Refuses what is not an environment: `[a-z]{2,8}`.
+pub(crate) fn check_env(env: &str) -> Result<()> {
+    if is_env(env.as_bytes()) {
+        return Ok(());
+    }
+    Err(argument("An environment is 2 to 8 small letters, such as live or test."))
+}
+
+#[inline]
+fn is_prefix(prefix: &[u8]) -> bool {
+    let rest = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+    prefix.len() <= 20
+        && prefix.split_first().is_some_and(|(a, b)| a.is_ascii_lowercase() && b.iter().all(rest))
+}
+
+#[inline]
+fn is_env(env: &[u8]) -> bool {
+    (2..=8).contains(&env.len()) && env.iter().all(u8::is_ascii_lowercase)
+}
+
+/// Without a branch on the bytes, which are secret.
+#[inline]
+fn all_base62(text: &[u8]) -> bool {
+    text.iter().fold(true, |all, byte| all & byte.is_ascii_alphanumeric())
+}
+
+#[inline]
+fn checksum(body: &[u8]) -> u32 {
+    crc32fast::hash(body)
+}
+
+/// The value of six digits; `None` if they are none or say more than 32 bits can.
+#[inline]
+fn read_checksum(digits: &[u8]) -> Option<u32> {
+    let mut value = 0_u64;
+    for digit in digits {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'A'..=b'Z' => digit - b'A' + 10,
+            b'a'..=b'z' => digit - b'a' + 36,
+            _ => return None,
+        };
+        value = value * 62 + u64::from(digit);
+    }
+    u32::try_from(value).ok()
+}
+
+fn write_checksum(mut value: u32) -> [u8; CRC] {
+    let mut digits = [b'0'; CRC];
+    for digit in digits.iter_mut().rev() {
+        *digit = ALPHABET.get((value % 62) as usize).copied().unwrap_or(b'0');
+        value /= 62;
+    }
+    digits
+}
+
+/// Random letters and digits, each as likely as the other: six bits at a time, the two values too many
+/// thrown away.
+fn base62<const N: usize>(random: &dyn SecureRandom) -> Result<[u8; N]> {
+    let (mut out, mut filled) = ([0; N], 0);
+    let mut bytes = [0; 64];
+    while filled < N {
+        random.fill(&mut bytes)?;
+        for byte in bytes {
+            if let (Some(letter), Some(slot)) =
+                (ALPHABET.get(usize::from(byte & 63)), out.get_mut(filled))
+            {
+                *slot = *letter;
+                filled += 1;
+            }
+        }
+    }
+    bytes.zeroize();
+    Ok(out)
+}

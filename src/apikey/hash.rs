@@ -1,0 +1,284 @@
+//! What is kept of a key: HMAC-SHA256 under a pepper, of id and secret for a key of ours, of a digest
+//! for an imported one. Peppers are numbered, so that a row says which it needs and new ones can come.
+//!
+//! A chain of peppers is a MAC of a MAC: a row that was wrapped needs all of them. Each use of a pepper
+//! has a tag of its own in front of the message, so that no MAC can stand in for another.
+
+use super::format::KeyId;
+use super::import_formats::Slowly;
+use super::spec::argument;
+use crate::base::secret::Secret;
+use crate::crypto::hash::{sha256, sha512};
+use crate::crypto::{Hash, constant_time_eq, hmac};
+use crate::error::Result;
+use crate::store::{Proof, StoredKey};
+use std::fmt;
+use std::sync::Arc;
+
+pub use super::import_formats::ImportScheme;
+pub(crate) use super::import_formats::import;
+
+/// Numbered secrets, oldest first; new keys are made under the last. Wiped when dropped.
+#[derive(Clone)]
+pub struct Peppers(Arc<[Pepper]>);
+
+struct Pepper {
+    number: u32,
+    key: hmac::Key,
+}
+
+impl Peppers {
+    /// The peppers with their numbers, oldest first: 1 to 16 of them, each of at least 16 bytes (32
+    /// are usual), with distinct numbers from 1.
+    ///
+    /// # Errors
+    /// `InvalidArgument`.
+    pub fn new(peppers: &[(u32, Secret)]) -> Result<Self> {
+        if peppers.is_empty() || peppers.len() > 16 {
+            return Err(argument("There must be 1 to 16 peppers."));
+        }
+        for (at, (number, secret)) in peppers.iter().enumerate() {
+            let earlier = peppers.iter().take(at);
+            if *number == 0 || earlier.clone().any(|(other, _)| other == number) {
+                return Err(argument("Peppers have distinct numbers, from 1."));
+            }
+            if secret.expose().len() < 16 {
+                return Err(argument("A pepper has at least 16 bytes; 32 random ones are best."));
+            }
+            if earlier.clone().any(|(_, other)| other.expose() == secret.expose()) {
+                return Err(argument("Two peppers have the same bytes."));
+            }
+        }
+        let keys = peppers.iter().map(|(number, secret)| Pepper {
+            number: *number,
+            key: hmac::Key::new(Hash::Sha256, secret.expose()),
+        });
+        Ok(Self(keys.collect()))
+    }
+
+    /// The number of the pepper that new keys are made under.
+    #[must_use]
+    pub fn active(&self) -> u32 {
+        self.0.last().map_or(0, |pepper| pepper.number)
+    }
+
+    /// The numbers, oldest first.
+    pub fn ids(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().map(|pepper| pepper.number)
+    }
+
+    /// Whether there is a pepper of this number.
+    #[must_use]
+    pub fn contains(&self, number: u32) -> bool {
+        self.key(number).is_some()
+    }
+
+    #[inline]
+    fn key(&self, number: u32) -> Option<&hmac::Key> {
+        self.0.iter().rev().find(|pepper| pepper.number == number).map(|pepper| &pepper.key)
+    }
+
+    /// The MAC of a key of ours.
+    #[inline]
+    pub(crate) fn mac_native(&self, pepper: u32, id: &KeyId, secret: &[u8]) -> Option<[u8; 32]> {
+        // 45 bytes: with the padding, one block of SHA-256.
+        let mut message = [0; 45];
+        let (tag, rest) = message.split_first_chunk_mut::<3>()?;
+        let (own_id, own_secret) = rest.split_first_chunk_mut::<12>()?;
+        *tag = *b"gk1";
+        own_id.copy_from_slice(id.as_bytes());
+        *own_secret.first_chunk_mut::<30>()? = *secret.first_chunk::<30>()?;
+        let mac = self.mac(pepper, &message);
+        zeroize::Zeroize::zeroize(&mut message);
+        mac
+    }
+
+    /// A MAC under one pepper.
+    #[inline]
+    pub(crate) fn mac(&self, pepper: u32, message: &[u8]) -> Option<[u8; 32]> {
+        let mut out = [0; 64];
+        self.key(pepper)?.sign(message, &mut out).try_into().ok()
+    }
+
+    /// The first MAC of an imported key, over what `scheme` makes of its text.
+    pub(crate) fn mac_foreign(&self, pepper: u32, scheme: u16, raw: &[u8]) -> Option<[u8; 32]> {
+        self.mac(pepper, &[b"gkf", &scheme.to_be_bytes()[..], raw].concat())
+    }
+
+    /// What an imported key is found by.
+    pub(crate) fn lookup_tag(
+        &self,
+        pepper: u32,
+        kind: LookupKind,
+        text: &[u8],
+    ) -> Option<[u8; 16]> {
+        let tag: &[u8] = match kind {
+            LookupKind::Sha256 => b"gkl256",
+            LookupKind::Sha512 => b"gkl512",
+            LookupKind::Named => b"gklname",
+        };
+        half(self.mac(pepper, &[tag, text].concat())?)
+    }
+
+    /// What tells whether a pepper is the one it should be; zeros for one that is not here.
+    pub(crate) fn check(&self, pepper: u32) -> [u8; 16] {
+        self.mac(pepper, b"gkp pepper check").and_then(half).unwrap_or_default()
+    }
+
+    /// A MAC over the whole row but its counters; zeros for a pepper that is not here.
+    pub(crate) fn seal(&self, pepper: u32, key: &StoredKey) -> [u8; 16] {
+        self.mac(pepper, &canonical(key)).and_then(half).unwrap_or_default()
+    }
+
+    /// Whether the text is the one that the proof is of. An unknown pepper or scheme proves nothing.
+    pub(crate) fn prove(&self, proof: &Proof, candidate: Candidate<'_>) -> Result<bool> {
+        match candidate {
+            Candidate::Native { id, secret } if proof.scheme == Schemes::NATIVE => {
+                let first = proof.peppers.first().copied().unwrap_or(0);
+                Ok(self.ends_in(proof, self.mac_native(first, &id, secret)))
+            }
+            Candidate::Foreign { whole, secret } if proof.scheme != Schemes::NATIVE => {
+                if self.proves_digest(proof, whole)? {
+                    return Ok(true);
+                }
+                // Some systems digest the part behind the look-up only.
+                Ok(secret != whole && self.proves_digest(proof, secret)?)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn proves_digest(&self, proof: &Proof, text: &[u8]) -> Result<bool> {
+        let raw = match proof.scheme {
+            Schemes::SHA256 => Some(sha256(text).to_vec()),
+            Schemes::SHA512 => Some(sha512(text).to_vec()),
+            scheme => match Slowly::read(scheme, &proof.params) {
+                Some(slow) => slow.hash(text)?,
+                None => None,
+            },
+        };
+        let Some(raw) = raw else { return Ok(false) };
+        let first = proof.peppers.first().copied().unwrap_or(0);
+        Ok(self.ends_in(proof, self.mac_foreign(first, proof.scheme, &raw)))
+    }
+
+    /// Whether the chain that begins with this MAC ends in the proof's.
+    fn ends_in(&self, proof: &Proof, first: Option<[u8; 32]>) -> bool {
+        let wrapped = proof.peppers.iter().skip(1);
+        let mac = first.and_then(|first| {
+            wrapped.copied().try_fold(first, |mac, pepper| self.mac(pepper, &mac))
+        });
+        mac.is_some_and(|mac| constant_time_eq(&mac, &proof.mac))
+    }
+}
+
+/// Names the numbers only.
+impl fmt::Debug for Peppers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Peppers").field(&self.ids().collect::<Vec<_>>()).finish()
+    }
+}
+
+/// How the text of a key is digested before the MACs; numbers are never reused.
+pub(crate) struct Schemes;
+
+impl Schemes {
+    /// A key of ours: no digest.
+    pub(crate) const NATIVE: u16 = 1;
+    pub(crate) const SHA256: u16 = 16;
+    pub(crate) const SHA512: u16 = 17;
+    pub(crate) const ARGON2: u16 = 18;
+    pub(crate) const BCRYPT: u16 = 19;
+    pub(crate) const PBKDF2_SHA256: u16 = 20;
+    /// bcrypt of the hexadecimal SHA-256, as Django has it.
+    pub(crate) const BCRYPT_SHA256: u16 = 21;
+
+    /// Whether the digest costs next to nothing.
+    pub(crate) const fn is_fast(scheme: u16) -> bool {
+        matches!(scheme, Self::NATIVE | Self::SHA256 | Self::SHA512)
+    }
+}
+
+/// A text that may be proved.
+#[derive(Clone, Copy)]
+pub(crate) enum Candidate<'a> {
+    /// A key of our format.
+    Native { id: KeyId, secret: &'a [u8] },
+    /// An imported key: all of it, and what follows its look-up.
+    Foreign { whole: &'a [u8], secret: &'a [u8] },
+}
+
+/// What a look-up tag is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookupKind {
+    /// The SHA-256 digest of the whole key.
+    Sha256,
+    /// The SHA-512 digest of the whole key.
+    Sha512,
+    /// A public part of the key.
+    Named,
+}
+
+fn half(mac: [u8; 32]) -> Option<[u8; 16]> {
+    mac.first_chunk().copied()
+}
+
+/// The row as bytes: every field with its length in front, in the order of the struct. Left out: the
+/// seal itself, and what changes with use.
+fn canonical(key: &StoredKey) -> Vec<u8> {
+    let record = &key.record;
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(b"gks1");
+    let mut bytes = |bytes: &[u8]| {
+        out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        out.extend_from_slice(bytes);
+    };
+    let number = |number: u64| number.to_be_bytes();
+    let some = |value: Option<u64>| value.map_or_else(Vec::new, |value| number(value).to_vec());
+    for text in [
+        &record.id,
+        &record.prefix,
+        &record.env,
+        &record.tenant,
+        &record.owner,
+        &record.name,
+        &record.reason,
+        &record.meta,
+        &record.created_by,
+    ] {
+        bytes(text.as_bytes());
+    }
+    bytes(record.scopes.join(" ").as_bytes());
+    bytes(record.cidrs.join(" ").as_bytes());
+    bytes(record.status.name().as_bytes());
+    for date in [
+        record.revoked_at,
+        record.not_before,
+        record.expires_at,
+        record.rotated_at,
+        record.overlap_until,
+        Some(record.created_at),
+        Some(record.version),
+        record.rate.map(|rate| u64::from(rate.burst) << 32 | u64::from(rate.period)),
+    ] {
+        bytes(&some(date));
+    }
+    let credits = record.credits.map(|credits| {
+        [number(credits.limit), number(credits.refill), number(u64::from(credits.every))].concat()
+    });
+    bytes(&credits.unwrap_or_default());
+    let mut proof = |proof: &Proof| {
+        bytes(&proof.scheme.to_be_bytes());
+        bytes(proof.params.as_bytes());
+        bytes(&proof.peppers.iter().flat_map(|pepper| pepper.to_be_bytes()).collect::<Vec<_>>());
+        bytes(&proof.mac);
+    };
+    proof(&key.proof);
+    if let Some(previous) = &key.previous {
+        proof(&previous.proof);
+        bytes(&number(previous.until));
+    }
+    let lookup = key.lookup.map(|lookup| [&lookup.pepper.to_be_bytes()[..], &lookup.tag].concat());
+    bytes(&lookup.unwrap_or_default());
+    out
+}

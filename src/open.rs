@@ -1,0 +1,241 @@
+//! Layer 5: where the edges get their API keys from: a store by its URL, peppers from a file or the
+//! environment. The one room besides the adapters that touches files.
+
+use crate::apikey::{ApiKeyOptions, ApiKeys, Peppers};
+use crate::base::random::{SecureRandom, SystemRandom};
+use crate::base::secret::Secret;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{MemoryStore, Store};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Where the peppers come from. Losing them is losing the keys: back them up, apart from the store.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum PepperSource {
+    /// From the file beside the store, `<store>.pepper`, which is made if neither is there; in memory,
+    /// a random one.
+    #[default]
+    Beside,
+    /// From this file, which only its owner may read (mode 0600). See [`read_peppers`].
+    File(PathBuf),
+    /// From this environment variable, written as in a file.
+    Env(String),
+    /// These.
+    Given(Peppers),
+}
+
+/// API keys that were opened, and what a person should know of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The keys.
+    pub keys: ApiKeys,
+    /// The pepper file that was made just now: tell somebody to back it up.
+    pub new_pepper_file: Option<PathBuf>,
+}
+
+/// Opens API keys: `memory:`, or `sqlite:///relative/path` and `sqlite:////absolute/path`.
+///
+/// # Errors
+/// `InvalidArgument`: the URL is neither, or a pepper is not acceptable. `Unsupported`: this build has
+/// no SQLite. `InvalidConfiguration`: a pepper file may be read by others. `WrongPepper`. Those of
+/// [`Store`].
+pub fn open_api_keys(url: &str, pepper: &PepperSource, options: ApiKeyOptions) -> Result<Opened> {
+    let (store, path) = open_store(url)?;
+    let is_new = store.count()? == 0 && store.pepper_checks()?.is_empty();
+    let beside = path.map(|path| {
+        let mut name = path.into_os_string();
+        name.push(".pepper");
+        PathBuf::from(name)
+    });
+    let (peppers, new_pepper_file) = match (pepper, beside) {
+        (PepperSource::Given(peppers), _) => (peppers.clone(), None),
+        (PepperSource::File(path), _) => (read_pepper_file(path)?, None),
+        (PepperSource::Env(name), _) => {
+            let text = std::env::var(name).map_err(|_| {
+                Error::new(
+                    ErrorKind::InvalidConfiguration,
+                    "The environment variable with the peppers is not set, or not text.",
+                )
+            })?;
+            (read_peppers(&Zeroizing::new(text))?, None)
+        }
+        (PepperSource::Beside, None) => (Peppers::new(&[(1, random_pepper()?)])?, None),
+        (PepperSource::Beside, Some(beside)) => {
+            let made = if is_new { make_pepper_file(&beside)? } else { false };
+            let peppers = read_pepper_file(&beside)?;
+            (peppers, made.then_some(beside))
+        }
+    };
+    let keys = ApiKeys::open(store, peppers, options)?;
+    Ok(Opened { keys, new_pepper_file })
+}
+
+/// The store that a URL names, and its path.
+fn open_store(url: &str) -> Result<(Arc<dyn Store>, Option<PathBuf>)> {
+    if url == "memory:" {
+        return Ok((Arc::new(MemoryStore::new()), None));
+    }
+    let path = url.strip_prefix("sqlite:///").filter(|path| !path.is_empty());
+    let path = path.ok_or(Error::new(
+        ErrorKind::InvalidArgument,
+        "A store is memory:, sqlite:///relative/path or sqlite:////absolute/path.",
+    ))?;
+    if path.contains(['?', '#', '\0']) {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "The URL of a SQLite store is a path alone, without ? and #.",
+        ));
+    }
+    #[cfg(feature = "sqlite")]
+    {
+        let path = PathBuf::from(path);
+        Ok((Arc::new(crate::store::SqliteStore::open(&path)?), Some(path)))
+    }
+    #[cfg(not(feature = "sqlite"))]
+    Err(Error::new(ErrorKind::Unsupported, "This build of gatekey has no SQLite store."))
+}
+
+/// Reads peppers: a line each, oldest first, as `<number> <64 hexadecimal digits>`; `#` begins a
+/// comment.
+///
+/// # Errors
+/// `InvalidArgument`: a line is something else.
+pub fn read_peppers(text: &str) -> Result<Peppers> {
+    const LINE: &str = "A pepper is written as its number, a space and 32 bytes in hexadecimal.";
+    let wrong = || Error::new(ErrorKind::InvalidArgument, LINE);
+    let mut peppers = Vec::new();
+    for line in
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let (number, digits) = line.split_once(char::is_whitespace).ok_or_else(wrong)?;
+        let number: u32 = number.parse().map_err(|_| wrong())?;
+        let secret = hex(digits.trim()).filter(|bytes| bytes.len() == 32).ok_or_else(wrong)?;
+        peppers.push((number, Secret::new(secret)));
+    }
+    Peppers::new(&peppers)
+}
+
+/// The peppers in a file that nobody else may read.
+///
+/// # Errors
+/// `InvalidConfiguration`: others may read it. `WrongPepper`: it is not there. That of
+/// [`read_peppers`].
+pub fn read_pepper_file(path: &Path) -> Result<Peppers> {
+    const MISSING: &str =
+        "The pepper file is not there or cannot be read; without it every key is lost. Restore it.";
+    let missing = |_| Error::new(ErrorKind::WrongPepper, MISSING);
+    let mut file = std::fs::File::open(path).map_err(missing)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = file.metadata().map_err(missing)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(Error::new(
+                ErrorKind::InvalidConfiguration,
+                "The pepper file may be read by others; chmod 600 it, and rotate the pepper if they did.",
+            ));
+        }
+    }
+    let mut text = Zeroizing::new(String::new());
+    let read =
+        std::io::Read::read_to_string(&mut std::io::Read::take(&mut file, 65_536), &mut text);
+    read.map_err(missing)?;
+    read_peppers(&text)
+}
+
+/// Adds a random pepper to a file, which is made if it is not there; its number. The new one is the
+/// active one for whoever reads the file from now on.
+///
+/// # Errors
+/// As [`read_pepper_file`]; `StoreReadOnly`, `StoreFull`.
+pub fn add_pepper(path: &Path) -> Result<u32> {
+    if make_pepper_file(path)? {
+        return Ok(1);
+    }
+    let peppers = read_pepper_file(path)?;
+    let number = peppers.ids().max().unwrap_or(0).saturating_add(1);
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unwritable(&error))?);
+    let separator = if text.ends_with('\n') { "" } else { "\n" };
+    let new = Zeroizing::new(format!("{}{separator}{}\n", *text, *pepper_line(number)?));
+    read_peppers(&new)?;
+    // Beside and then renamed: a crash leaves the old file or the new one.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    write_private(&beside, new.as_bytes()).and_then(|()| std::fs::rename(&beside, path)).map_err(
+        |error| {
+            // It may hold half a pepper; if it cannot be removed, nobody but us can read it.
+            let _ = std::fs::remove_file(&beside);
+            unwritable(&error)
+        },
+    )?;
+    Ok(number)
+}
+
+/// Whether the file was made: one that is there stays.
+fn make_pepper_file(path: &Path) -> Result<bool> {
+    let text = Zeroizing::new(format!(
+        "# gatekey's peppers, oldest first; keys cannot be verified without them. Back this file up.\n{}\n",
+        *pepper_line(1)?
+    ));
+    match write_private(path, text.as_bytes()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(unwritable(&error)),
+    }
+}
+
+/// Writes a file that was not there and that only its owner may read, whole or not at all.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    std::io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()
+}
+
+fn unwritable(error: &std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => ErrorKind::StoreFull.into(),
+        _ => Error::new(
+            ErrorKind::StoreReadOnly,
+            "The pepper file cannot be written; see that its folder is there and may be written to.",
+        ),
+    }
+}
+
+fn pepper_line(number: u32) -> Result<Zeroizing<String>> {
+    let secret = random_pepper()?;
+    let mut line = Zeroizing::new(String::with_capacity(80));
+    line.push_str(&number.to_string());
+    line.push(' ');
+    for byte in secret.expose() {
+        for digit in [byte >> 4, byte & 15] {
+            line.extend(char::from_digit(u32::from(digit), 16));
+        }
+    }
+    Ok(line)
+}
+
+fn random_pepper() -> Result<Secret> {
+    let mut bytes = vec![0; 32];
+    SystemRandom.fill(&mut bytes)?;
+    Ok(Secret::new(bytes))
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || text.len() % 2 != 0 {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
+        _ => None,
+    };
+    text.as_bytes().chunks(2).map(byte).collect()
+}

@@ -1,0 +1,236 @@
+//! Keys in memory: for tests, and for services whose keys come from elsewhere at each start. Gone when
+//! the process ends.
+
+use super::record::page_size;
+use super::{
+    AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Page,
+    PepperCheck, Store, StoredKey, Usage, Write,
+};
+use crate::error::{Error, ErrorKind, Result};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    keys: BTreeMap<String, StoredKey>,
+    audit: Vec<AuditRecord>,
+    peppers: BTreeMap<u32, ([u8; 16], u64)>,
+    closed: bool,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> Result<MutexGuard<'_, State>> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed { Err(CLOSED) } else { Ok(state) }
+    }
+}
+
+const CLOSED: Error = Error::new(ErrorKind::StoreUnavailable, "The store has been closed.");
+
+impl State {
+    /// Whether the change is possible, on top of those before it.
+    fn allows(&self, change: &Change, others: &[Write]) -> bool {
+        match change {
+            Change::Insert(key) => {
+                let new = &key.record.id;
+                let taken = |other: &StoredKey| {
+                    other.record.id == *new || key.lookup.is_some() && same_tag(other, key)
+                };
+                let inserted = others.iter().filter_map(|write| match &write.change {
+                    Change::Insert(key) => Some(&**key),
+                    _ => None,
+                });
+                !self.keys.contains_key(new) && !self.keys.values().chain(inserted).any(taken)
+            }
+            Change::Update { key, .. } => {
+                let own = self.keys.get(&key.record.id);
+                let is_next = own.is_some_and(|own| own.record.version + 1 == key.record.version);
+                let tag_is_free = key.lookup.is_none()
+                    || !self
+                        .keys
+                        .values()
+                        .any(|other| other.record.id != key.record.id && same_tag(other, key));
+                is_next && tag_is_free
+            }
+            Change::Delete { id, version } => {
+                self.keys.get(id).is_some_and(|own| own.record.version == *version)
+            }
+        }
+    }
+
+    fn apply(&mut self, write: &Write) {
+        let id = match &write.change {
+            Change::Insert(key) => {
+                self.keys.insert(key.record.id.clone(), (**key).clone());
+                &key.record.id
+            }
+            Change::Update { key, set_credits } => {
+                let mut new = (**key).clone();
+                if let Some(old) = self.keys.get(&key.record.id) {
+                    new.record.uses = old.record.uses;
+                    new.record.last_used_at = old.record.last_used_at;
+                    if !set_credits {
+                        new.record.credits = old.record.credits;
+                    }
+                }
+                self.keys.insert(key.record.id.clone(), new);
+                &key.record.id
+            }
+            Change::Delete { id, .. } => {
+                self.keys.remove(id);
+                id
+            }
+        };
+        self.audit.push(AuditRecord::new(
+            self.audit.len() as u64 + 1,
+            write.at,
+            write.actor.clone(),
+            write.action.to_owned(),
+            id.clone(),
+            write.detail.clone(),
+        ));
+    }
+}
+
+fn same_tag(a: &StoredKey, b: &StoredKey) -> bool {
+    a.lookup.is_some_and(|a| b.lookup.is_some_and(|b| a.tag == b.tag))
+}
+
+impl Store for MemoryStore {
+    fn count(&self) -> Result<u64> {
+        Ok(self.state()?.keys.len() as u64)
+    }
+
+    fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64> {
+        let state = self.state()?;
+        for key in state.keys.values() {
+            visit(Loaded::Key(Box::new(key.clone())));
+        }
+        Ok(state.audit.len() as u64)
+    }
+
+    fn changed(&self) -> Result<bool> {
+        self.state().map(|_| true)
+    }
+
+    fn changes(&self, after: u64, limit: usize) -> Result<Changes> {
+        let state = self.state()?;
+        let skipped = usize::try_from(after).unwrap_or(usize::MAX);
+        let rows = state.audit.get(skipped..).unwrap_or_default();
+        let rows = rows.get(..limit).unwrap_or(rows);
+        let mut seen = HashSet::new();
+        let keys = rows.iter().filter(|row| seen.insert(&row.key_id)).map(|row| {
+            state.keys.get(&row.key_id).map_or_else(
+                || Loaded::Removed(row.key_id.clone()),
+                |key| Loaded::Key(Box::new(key.clone())),
+            )
+        });
+        let seq = rows.last().map_or(after, |row| row.seq);
+        let more = (seq as usize) < state.audit.len();
+        Ok(Changes { seq, keys: keys.collect(), more, reload: false })
+    }
+
+    fn get(&self, id: &str) -> Result<Option<StoredKey>> {
+        Ok(self.state()?.keys.get(id).cloned())
+    }
+
+    fn write(&self, writes: &[Write]) -> Result<u64> {
+        let mut state = self.state()?;
+        let mut touched = BTreeSet::new();
+        for (at, write) in writes.iter().enumerate() {
+            let id = match &write.change {
+                Change::Insert(key) | Change::Update { key, .. } => &key.record.id,
+                Change::Delete { id, .. } => id,
+            };
+            // A batch touches each key once, so that all can be checked before any is done.
+            let others = writes.get(..at).unwrap_or_default();
+            if !touched.insert(id) || !state.allows(&write.change, others) {
+                return Err(ErrorKind::StoreConflict.into());
+            }
+        }
+        writes.iter().for_each(|write| state.apply(write));
+        Ok(state.audit.len() as u64)
+    }
+
+    fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
+        let state = self.state()?;
+        let wanted = state.keys.values().map(|key| &key.record).filter(|record| {
+            filter.cursor.as_ref().is_none_or(|cursor| record.id > *cursor)
+                && filter.owner.as_ref().is_none_or(|owner| record.owner == *owner)
+                && filter.tenant.as_ref().is_none_or(|tenant| record.tenant == *tenant)
+        });
+        Ok(page(wanted.cloned(), filter.limit, |record| record.id.clone()))
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
+        let state = self.state()?;
+        let after: u64 = filter.cursor.as_ref().map_or(0, |c| c.parse().unwrap_or(u64::MAX));
+        let wanted = state.audit.iter().filter(|row| {
+            row.seq > after && filter.key_id.as_ref().is_none_or(|id| row.key_id == *id)
+        });
+        Ok(page(wanted.cloned(), filter.limit, |row| row.seq.to_string()))
+    }
+
+    fn lease_credits(&self, id: &str, want: u64, now: u64) -> Result<Lease> {
+        let mut state = self.state()?;
+        let credits = state.keys.get_mut(id).and_then(|key| key.record.credits.as_mut());
+        Ok(credits.ok_or(ErrorKind::StoreConflict)?.lease(want, now))
+    }
+
+    fn return_credits(&self, id: &str, amount: u64) -> Result<()> {
+        let mut state = self.state()?;
+        if let Some(credits) = state.keys.get_mut(id).and_then(|key| key.record.credits.as_mut()) {
+            credits.give_back(amount);
+        }
+        Ok(())
+    }
+
+    fn record_usage(&self, batch: &[Usage]) -> Result<()> {
+        let mut state = self.state()?;
+        for usage in batch {
+            if let Some(key) = state.keys.get_mut(&usage.id) {
+                let record = &mut key.record;
+                record.uses = record.uses.saturating_add(usage.uses);
+                record.last_used_at = record.last_used_at.max(Some(usage.last_used_at));
+            }
+        }
+        Ok(())
+    }
+
+    fn pepper_checks(&self) -> Result<Vec<PepperCheck>> {
+        let state = self.state()?;
+        let checks = state.peppers.iter();
+        Ok(checks.map(|(&pepper, &(check, since))| PepperCheck { pepper, check, since }).collect())
+    }
+
+    fn add_pepper_check(&self, check: &PepperCheck) -> Result<()> {
+        self.state()?.peppers.entry(check.pepper).or_insert((check.check, check.since));
+        Ok(())
+    }
+
+    /// What is in the store is gone.
+    fn close(&self) -> Result<()> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = State { closed: true, ..State::default() };
+        Ok(())
+    }
+}
+
+/// The first records, and where to go on.
+fn page<T>(records: impl Iterator<Item = T>, limit: usize, cursor: fn(&T) -> String) -> Page<T> {
+    let limit = page_size(limit);
+    let mut records: Vec<T> = records.take(limit + 1).collect();
+    let more = records.len() > limit;
+    records.truncate(limit);
+    Page { cursor: if more { records.last().map(cursor) } else { None }, records }
+}

@@ -1,0 +1,211 @@
+//! The connections of this process to the file: one to read, one to write, each for one user at a
+//! time, opened anew after a fork.
+
+use super::fault;
+use super::schema::migrate;
+use crate::base::process;
+use crate::error::{Error, ErrorKind, Result};
+use arc_swap::ArcSwapOption;
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a writer waits for another process.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) struct Connections {
+    path: PathBuf,
+    closed: AtomicBool,
+    own: ArcSwapOption<Own>,
+}
+
+/// The connections that one process opened.
+pub(super) struct Own {
+    pid: u32,
+    reader: Mutex<Option<Reader>>,
+    writer: Mutex<Option<Connection>>,
+    read_only: bool,
+}
+
+/// The reader, and the `data_version` up to which it has seen every change.
+struct Reader {
+    connection: Connection,
+    seen: Option<i64>,
+}
+
+impl Connections {
+    /// Opens the file, or makes it.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let path = std::path::absolute(path).map_err(|_| {
+            Error::new(ErrorKind::InvalidArgument, "The path of the key store is not one.")
+        })?;
+        let connections =
+            Self { path, closed: AtomicBool::new(false), own: ArcSwapOption::empty() };
+        connections.own()?;
+        Ok(connections)
+    }
+
+    /// The connections of this process.
+    fn own(&self) -> Result<Arc<Own>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(CLOSED);
+        }
+        let known = self.own.load_full();
+        if let Some(own) = &known
+            && own.pid == process::id()
+        {
+            return Ok(Arc::clone(own));
+        }
+        let new = Arc::new(Own::open(&self.path)?);
+        let before = self.own.compare_and_swap(&known, Some(Arc::clone(&new)));
+        let before = arc_swap::Guard::into_inner(before);
+        if !same(&before, &known) {
+            // Another thread of this process was faster.
+            return before.ok_or_else(|| ErrorKind::StoreUnavailable.into());
+        }
+        // Closing what the parent opened would take its locks away.
+        std::mem::forget(known);
+        Ok(new)
+    }
+
+    /// Hands out the connection to read from, and the `data_version` up to which every change was seen.
+    pub(super) fn reading<T>(
+        &self,
+        work: impl FnOnce(&mut Connection, &mut Option<i64>) -> Result<T>,
+    ) -> Result<T> {
+        let own = self.own()?;
+        let mut reader = lock(&own.reader);
+        let Reader { connection, seen } = reader.as_mut().ok_or(CLOSED)?;
+        work(connection, seen)
+    }
+
+    /// Hands out the connection to write to.
+    pub(super) fn writing<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+        let own = self.own()?;
+        if own.read_only {
+            return Err(READ_ONLY);
+        }
+        let mut writer = lock(&own.writer);
+        work(writer.as_mut().ok_or(CLOSED)?)
+    }
+
+    /// Closes the connections of this process. A second call does nothing.
+    pub(super) fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let Some(own) = self.own.swap(None) else { return Ok(()) };
+        if own.pid != process::id() {
+            std::mem::forget(own);
+            return Ok(());
+        }
+        let reader = lock(&own.reader).take().map(|reader| reader.connection);
+        let writer = lock(&own.writer).take();
+        for connection in reader.into_iter().chain(writer) {
+            connection.close().map_err(|(_, error)| fault(error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Own {
+    fn open(path: &Path) -> Result<Self> {
+        let (mut writer, read_only) = match open_to_write(path) {
+            Ok(connection) => (connection, false),
+            Err(error) if may_be_read(&error) => (open_to_read(path)?, true),
+            Err(error) => return Err(error),
+        };
+        migrate(&mut writer, read_only)?;
+        let (reader, writer) =
+            if read_only { (writer, None) } else { (open_to_read(path)?, Some(writer)) };
+        Ok(Self {
+            pid: process::id(),
+            reader: Mutex::new(Some(Reader { connection: reader, seen: None })),
+            writer: Mutex::new(writer),
+            read_only,
+        })
+    }
+}
+
+fn open_to_write(path: &Path) -> Result<Connection> {
+    make_private(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(PATIENCE).map_err(fault)?;
+    // Changes nothing in a file that is not ours: the header is read first.
+    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    tables.map_err(fault)?;
+    super::schema::check_owner(&connection)?;
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(fault)?;
+    if mode != "wal" {
+        return Err(Error::new(
+            ErrorKind::StoreUnavailable,
+            "The key store cannot use WAL there; put it on a local file system.",
+        ));
+    }
+    connection.pragma_update(None, "synchronous", "FULL").map_err(fault)?;
+    Ok(connection)
+}
+
+fn open_to_read(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(PATIENCE).map_err(fault)?;
+    Ok(connection)
+}
+
+/// Whether a file that cannot be opened to write may still be read.
+fn may_be_read(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::StoreReadOnly | ErrorKind::StoreUnavailable)
+}
+
+/// Makes an empty file that only its owner may read, if there is none.
+fn make_private(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) => match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Ok(()),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                Err(READ_ONLY)
+            }
+            std::io::ErrorKind::StorageFull => Err(ErrorKind::StoreFull.into()),
+            _ => Err(Error::new(
+                ErrorKind::StoreUnavailable,
+                "The file of the key store cannot be made; see that its folder is there.",
+            )),
+        },
+    }
+}
+
+const CLOSED: Error = Error::new(ErrorKind::StoreUnavailable, "The key store has been closed.");
+const READ_ONLY: Error = Error::new(
+    ErrorKind::StoreReadOnly,
+    "The key store is read-only; give this process the right to write the file and its folder.",
+);
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        let _ = self.close(); // nobody is left to be told
+    }
+}
+
+fn same(a: &Option<Arc<Own>>, b: &Option<Arc<Own>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A transaction that was cut short by a panic has been rolled back.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,456 @@
+//! Keys in a SQLite file, which several processes may share: WAL, a full sync for every change to a
+//! key, a lesser one for counters. The audit is the change feed; whether there is anything new is told
+//! by SQLite's `data_version`, for about a microsecond.
+//!
+//! Connections do not survive a fork: each process opens its own, and lets those of its parent lie,
+//! because closing them would take away the parent's locks. A file that cannot be written to can still
+//! be read.
+
+mod connections;
+mod rows;
+mod schema;
+
+use self::connections::Connections;
+use super::record::page_size;
+use super::{
+    AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Page,
+    PepperCheck, Store, StoredKey, Usage, Write,
+};
+use crate::error::{Error, ErrorKind, Result};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// A store in a SQLite file.
+pub struct SqliteStore(Connections);
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SqliteStore")
+    }
+}
+
+/// Rows of counters in one transaction, so that nobody waits long for it.
+const USAGE_BATCH: usize = 250;
+
+impl SqliteStore {
+    /// Opens the file, or makes it, readable by its owner only.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`: the file or its folder cannot be opened. `StoreReadOnly`: there is no file
+    /// and none can be made. `StoreCorrupt`: it is not a store of ours, or of a newer version;
+    /// it is left as it is.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Connections::open(path.as_ref()).map(Self)
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+        self.0.reading(|reader, _| work(reader))
+    }
+
+    /// All or nothing, synced when it returns.
+    fn transact<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.0.writing(|connection| in_transaction(connection, work))
+    }
+}
+
+fn in_transaction<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T>,
+) -> Result<T> {
+    let transaction = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(fault)?;
+    let done = work(&transaction)?;
+    transaction.commit().map_err(fault)?;
+    Ok(done)
+}
+
+impl Store for SqliteStore {
+    fn count(&self) -> Result<u64> {
+        self.read(|reader| {
+            let count =
+                reader.query_row("SELECT count(*) FROM key", [], |row| row.get::<_, i64>(0));
+            Ok(u64::try_from(count.map_err(fault)?).unwrap_or(0))
+        })
+    }
+
+    fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64> {
+        self.read(|reader| {
+            // One transaction, so that the number belongs to what was read.
+            let snapshot = reader.transaction().map_err(fault)?;
+            let seq = last_seq(&snapshot)?;
+            {
+                let mut select = snapshot.prepare_cached(rows::SELECT).map_err(fault)?;
+                let mut found = select.query([]).map_err(fault)?;
+                while let Some(row) = found.next().map_err(fault)? {
+                    visit(loaded(row)?);
+                }
+            }
+            Ok(seq)
+        })
+    }
+
+    fn changed(&self) -> Result<bool> {
+        self.0.reading(|reader, seen| {
+            let version = data_version(reader)?;
+            Ok(*seen != Some(version))
+        })
+    }
+
+    fn changes(&self, after: u64, limit: usize) -> Result<Changes> {
+        self.0.reading(|reader, seen| {
+            // Before the look: what comes in between is seen by the next.
+            let version = data_version(reader)?;
+            let snapshot = reader.transaction().map_err(fault)?;
+            let changes = changes(&snapshot, after, limit)?;
+            drop(snapshot);
+            *seen = (!changes.more).then_some(version);
+            Ok(changes)
+        })
+    }
+
+    fn get(&self, id: &str) -> Result<Option<StoredKey>> {
+        self.read(|reader| match one(reader, id)? {
+            Some(Loaded::Key(key)) => Ok(Some(*key)),
+            Some(_) => Err(Error::new(ErrorKind::StoreCorrupt, "The row of this key is damaged.")),
+            None => Ok(None),
+        })
+    }
+
+    fn write(&self, writes: &[Write]) -> Result<u64> {
+        self.transact(|transaction| {
+            for write in writes {
+                let id = apply(transaction, &write.change)?;
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO audit (at, actor, action, key_id, detail) VALUES (?, ?, ?, ?, ?)",
+                    )
+                    .and_then(|mut insert| {
+                        let at = rows::signed(write.at)?;
+                        insert.execute(params![at, write.actor, write.action, id, write.detail])
+                    })
+                    .map_err(fault)?;
+            }
+            last_seq(transaction)
+        })
+    }
+
+    fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
+        let mut conditions = Vec::new();
+        let mut values: rows::Values = Vec::new();
+        for (condition, value) in [
+            ("id > ?", &filter.cursor),
+            ("owner = ?", &filter.owner),
+            ("tenant = ?", &filter.tenant),
+        ] {
+            if let Some(value) = value {
+                conditions.push(condition);
+                values.push(Box::new(value.clone()));
+            }
+        }
+        let limit = page_size(filter.limit);
+        let sql =
+            format!("{}{} ORDER BY id LIMIT {}", rows::SELECT, where_all(&conditions), limit + 1);
+        self.read(|reader| {
+            let mut select = reader.prepare_cached(&sql).map_err(fault)?;
+            let mut found = select.query(params_from_iter(values)).map_err(fault)?;
+            let (mut page, mut met) = (Page { records: Vec::new(), cursor: None }, 0);
+            let mut last = None;
+            while let Some(row) = found.next().map_err(fault)? {
+                met += 1;
+                if met > limit {
+                    page.cursor = last;
+                    break;
+                }
+                last = row.get("id").ok();
+                if let Loaded::Key(key) = loaded(row)? {
+                    page.records.push(key.record);
+                }
+            }
+            Ok(page)
+        })
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
+        let after: u64 = filter.cursor.as_ref().map_or(0, |c| c.parse().unwrap_or(u64::MAX));
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let mut conditions = vec!["seq > ?"];
+        let mut values: rows::Values = vec![Box::new(after)];
+        if let Some(id) = &filter.key_id {
+            conditions.push("key_id = ?");
+            values.push(Box::new(id.clone()));
+        }
+        let limit = page_size(filter.limit);
+        let sql = format!(
+            "SELECT * FROM audit{} ORDER BY seq LIMIT {}",
+            where_all(&conditions),
+            limit + 1
+        );
+        self.read(|reader| {
+            let mut select = reader.prepare_cached(&sql).map_err(fault)?;
+            let found = select.query_map(params_from_iter(values), rows::audit).map_err(fault)?;
+            let mut records: Vec<_> = found.collect::<rusqlite::Result<_>>().map_err(fault)?;
+            let more = records.len() > limit;
+            records.truncate(limit);
+            let last = records.last().map(|row: &AuditRecord| row.seq.to_string());
+            Ok(Page { records, cursor: last.filter(|_| more) })
+        })
+    }
+
+    fn lease_credits(&self, id: &str, want: u64, now: u64) -> Result<Lease> {
+        self.transact(|transaction| {
+            let mut credits = credits(transaction, id)?.ok_or(ErrorKind::StoreConflict)?;
+            let before = credits;
+            let lease = credits.lease(want, now);
+            if credits != before {
+                set_credits(transaction, id, Some(&credits))?;
+            }
+            Ok(lease)
+        })
+    }
+
+    fn return_credits(&self, id: &str, amount: u64) -> Result<()> {
+        self.transact(|transaction| {
+            let Some(mut credits) = credits(transaction, id)? else { return Ok(()) };
+            credits.give_back(amount);
+            set_credits(transaction, id, Some(&credits))
+        })
+    }
+
+    fn record_usage(&self, batch: &[Usage]) -> Result<()> {
+        const UPSERT: &str = "INSERT INTO usage (key_id, last_used_at, uses) \
+             SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM key WHERE id = ?1) \
+             ON CONFLICT (key_id) DO UPDATE SET uses = uses + excluded.uses, \
+             last_used_at = max(last_used_at, excluded.last_used_at)";
+        for chunk in batch.chunks(USAGE_BATCH) {
+            self.0.writing(|connection| {
+                // What a power cut takes of it is made up for by the next use.
+                connection.pragma_update(None, "synchronous", "NORMAL").map_err(fault)?;
+                let done = in_transaction(connection, |transaction| {
+                    let mut upsert = transaction.prepare_cached(UPSERT).map_err(fault)?;
+                    for usage in chunk {
+                        let mut put = || {
+                            let last = rows::signed(usage.last_used_at)?;
+                            upsert.execute(params![usage.id, last, rows::signed(usage.uses)?])
+                        };
+                        put().map_err(fault)?;
+                    }
+                    Ok(())
+                });
+                connection.pragma_update(None, "synchronous", "FULL").map_err(fault)?;
+                done
+            })?;
+        }
+        Ok(())
+    }
+
+    fn pepper_checks(&self) -> Result<Vec<PepperCheck>> {
+        self.read(|reader| {
+            let mut select =
+                reader.prepare_cached("SELECT * FROM pepper ORDER BY pepper").map_err(fault)?;
+            let found = select.query_map([], |row| {
+                Ok(PepperCheck {
+                    pepper: row.get("pepper")?,
+                    check: row.get("fingerprint")?,
+                    since: rows::unsigned(row, "since")?,
+                })
+            });
+            found.and_then(Iterator::collect).map_err(fault)
+        })
+    }
+
+    fn add_pepper_check(&self, check: &PepperCheck) -> Result<()> {
+        self.transact(|transaction| {
+            let since = rows::signed(check.since).map_err(fault)?;
+            transaction
+                .execute(
+                    "INSERT OR IGNORE INTO pepper (pepper, fingerprint, since) VALUES (?, ?, ?)",
+                    params![check.pepper, &check.check[..], since],
+                )
+                .map_err(fault)
+                .map(drop)
+        })
+    }
+
+    fn close(&self) -> Result<()> {
+        self.0.close()
+    }
+}
+
+fn where_all(conditions: &[&str]) -> String {
+    if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE {}", conditions.join(" AND "))
+    }
+}
+
+fn data_version(reader: &Connection) -> Result<i64> {
+    let mut select = reader.prepare_cached("PRAGMA data_version").map_err(fault)?;
+    select.query_row([], |row| row.get(0)).map_err(fault)
+}
+
+fn last_seq(connection: &Connection) -> Result<u64> {
+    let last: Option<i64> =
+        connection.query_row("SELECT max(seq) FROM audit", [], |row| row.get(0)).map_err(fault)?;
+    Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0))
+}
+
+/// A key as a row says; one that cannot be read is told by its id.
+fn loaded(row: &rusqlite::Row<'_>) -> Result<Loaded> {
+    match rows::key(row) {
+        Ok(key) => Ok(Loaded::Key(Box::new(key))),
+        Err(_) => Ok(Loaded::Corrupt(row.get("id").map_err(fault)?)),
+    }
+}
+
+fn one(connection: &Connection, id: &str) -> Result<Option<Loaded>> {
+    let sql = format!("{} WHERE id = ?", rows::SELECT);
+    let mut select = connection.prepare_cached(&sql).map_err(fault)?;
+    let mut found = select.query([id]).map_err(fault)?;
+    found.next().map_err(fault)?.map(loaded).transpose()
+}
+
+fn changes(snapshot: &Transaction<'_>, after: u64, limit: usize) -> Result<Changes> {
+    let after_signed = i64::try_from(after).unwrap_or(i64::MAX);
+    let last = last_seq(snapshot)?;
+    if last < after {
+        // Another file under the same name, or one from a backup.
+        return Ok(Changes { seq: last, reload: true, ..Changes::default() });
+    }
+    let mut select = snapshot
+        .prepare_cached("SELECT seq, key_id FROM audit WHERE seq > ? ORDER BY seq LIMIT ?")
+        .map_err(fault)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = select
+        .query_map(params![after_signed, limit], |row| {
+            Ok((rows::unsigned(row, "seq")?, row.get::<_, String>("key_id")?))
+        })
+        .map_err(fault)?;
+    let mut out = Changes { seq: after, ..Changes::default() };
+    let mut seen = HashSet::new();
+    for row in found {
+        let (seq, id) = row.map_err(fault)?;
+        out.seq = seq;
+        if !seen.contains(&id) {
+            out.keys.push(one(snapshot, &id)?.unwrap_or_else(|| Loaded::Removed(id.clone())));
+            seen.insert(id);
+        }
+    }
+    out.more = out.seq < last;
+    Ok(out)
+}
+
+/// Does the change; the id of its key.
+fn apply<'a>(transaction: &Transaction<'_>, change: &'a Change) -> Result<&'a str> {
+    let conflict = || Err(Error::from(ErrorKind::StoreConflict));
+    match change {
+        Change::Insert(key) => {
+            let mut insert = transaction.prepare_cached(rows::INSERT).map_err(fault)?;
+            rows::put(&mut insert, key).map_err(fault)?;
+            set_credits(transaction, &key.record.id, key.record.credits.as_ref())?;
+            Ok(&key.record.id)
+        }
+        Change::Update { key, set_credits: credits_too } => {
+            let mut update = transaction.prepare_cached(rows::UPDATE).map_err(fault)?;
+            if rows::put(&mut update, key).map_err(fault)? != 1 {
+                return conflict();
+            }
+            if *credits_too {
+                set_credits(transaction, &key.record.id, key.record.credits.as_ref())?;
+            }
+            Ok(&key.record.id)
+        }
+        Change::Delete { id, version } => {
+            let version = rows::signed(*version).map_err(fault)?;
+            let deleted = transaction
+                .execute("DELETE FROM key WHERE id = ? AND version = ?", params![id, version])
+                .map_err(fault)?;
+            if deleted != 1 {
+                return conflict();
+            }
+            set_credits(transaction, id, None)?;
+            transaction.execute("DELETE FROM usage WHERE key_id = ?", [id]).map_err(fault)?;
+            Ok(id)
+        }
+    }
+}
+
+fn credits(transaction: &Transaction<'_>, id: &str) -> Result<Option<super::Credits>> {
+    let mut select =
+        transaction.prepare_cached("SELECT * FROM credit WHERE key_id = ?").map_err(fault)?;
+    select.query_row([id], rows::credits).optional().map(Option::flatten).map_err(fault)
+}
+
+fn set_credits(
+    transaction: &Transaction<'_>,
+    id: &str,
+    credits: Option<&super::Credits>,
+) -> Result<()> {
+    let done = match credits {
+        None => transaction.execute("DELETE FROM credit WHERE key_id = ?", [id]),
+        Some(credits) => {
+            let values = || {
+                Ok::<_, rusqlite::Error>([
+                    rows::signed(credits.remaining)?,
+                    rows::signed(credits.limit)?,
+                    rows::signed(credits.refill)?,
+                    i64::from(credits.every),
+                    rows::signed(credits.refilled_at)?,
+                ])
+            };
+            let [remaining, most, refill, every, refilled_at] = values().map_err(fault)?;
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO credit VALUES (?, ?, ?, ?, ?, ?)")
+                .and_then(|mut put| {
+                    put.execute(params![id, remaining, most, refill, every, refilled_at])
+                })
+        }
+    };
+    done.map_err(fault).map(drop)
+}
+
+/// What SQLite says, as what it means to the caller.
+#[cold]
+fn fault(error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode;
+    let (kind, message) = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            (ErrorKind::StoreFull, "The disk of the key store is full; make room and try again.")
+        }
+        Some(ErrorCode::ReadOnly) => (
+            ErrorKind::StoreReadOnly,
+            "The key store is read-only; give this process the right to write the file and its folder.",
+        ),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (
+            ErrorKind::StoreCorrupt,
+            "The file of the key store is damaged or no SQLite database; restore it from a backup.",
+        ),
+        Some(ErrorCode::ConstraintViolation) => {
+            (ErrorKind::StoreConflict, ErrorKind::StoreConflict.summary())
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            ErrorKind::StoreUnavailable,
+            "Another process holds the key store for too long; try again.",
+        ),
+        Some(ErrorCode::SystemIoFailure) if is_out_of_space(&error) => {
+            (ErrorKind::StoreFull, "The disk of the key store is full; make room and try again.")
+        }
+        Some(ErrorCode::CannotOpen) => (
+            ErrorKind::StoreUnavailable,
+            "The file of the key store cannot be opened; see that it and its folder are there.",
+        ),
+        Some(_) => (
+            ErrorKind::StoreUnavailable,
+            "The file of the key store cannot be read or written just now.",
+        ),
+        None => (ErrorKind::StoreCorrupt, "A row of the key store holds what it should not."),
+    };
+    Error::new(kind, message)
+}
+
+/// A write that failed, with SQLite's extended code SQLITE_IOERR_WRITE, as a file-size limit does.
+fn is_out_of_space(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == 778)
+}

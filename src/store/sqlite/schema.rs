@@ -1,0 +1,104 @@
+//! The tables, version by version. A file says its version in `user_version` and that it is ours in
+//! `application_id`; it is brought forward one step at a time, each step with its new number in one
+//! transaction. A released step is never edited.
+
+use super::fault;
+use crate::error::{Error, ErrorKind, Result};
+use rusqlite::{Connection, TransactionBehavior};
+
+/// "gkey".
+const APPLICATION: i32 = 0x676b_6579;
+
+/// The step to each version from the one before.
+const STEPS: [&str; 1] = [
+    // 1
+    "CREATE TABLE key (
+        id TEXT PRIMARY KEY NOT NULL, prefix TEXT NOT NULL, env TEXT NOT NULL, tenant TEXT NOT NULL,
+        owner TEXT NOT NULL, name TEXT NOT NULL, scopes TEXT NOT NULL, cidrs TEXT NOT NULL,
+        status TEXT NOT NULL, revoked_at INTEGER, reason TEXT NOT NULL,
+        not_before INTEGER, expires_at INTEGER, rate_burst INTEGER, rate_period INTEGER,
+        meta TEXT NOT NULL, created_at INTEGER NOT NULL, created_by TEXT NOT NULL,
+        rotated_at INTEGER, overlap_until INTEGER, version INTEGER NOT NULL,
+        proof TEXT NOT NULL, mac BLOB NOT NULL,
+        previous TEXT, previous_mac BLOB, previous_until INTEGER,
+        lookup_pepper INTEGER, lookup_tag BLOB UNIQUE,
+        seal BLOB NOT NULL, seal_pepper INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX key_owner ON key (owner);
+    CREATE INDEX key_tenant ON key (tenant);
+    CREATE TABLE credit (
+        key_id TEXT PRIMARY KEY NOT NULL, remaining INTEGER NOT NULL, most INTEGER NOT NULL,
+        refill INTEGER NOT NULL, every INTEGER NOT NULL, refilled_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE usage (
+        key_id TEXT PRIMARY KEY NOT NULL, last_used_at INTEGER NOT NULL, uses INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL,
+        action TEXT NOT NULL, key_id TEXT NOT NULL, detail TEXT NOT NULL
+    );
+    CREATE INDEX audit_key ON audit (key_id, seq);
+    CREATE TABLE pepper (
+        pepper INTEGER PRIMARY KEY NOT NULL, fingerprint BLOB NOT NULL, since INTEGER NOT NULL
+    );",
+];
+
+/// Brings the file to the newest version, if it is ours or empty.
+pub(super) fn migrate(connection: &mut Connection, read_only: bool) -> Result<()> {
+    let (application, version) = read(connection)?;
+    if check(connection, application, version)? == STEPS.len() {
+        return Ok(());
+    }
+    if read_only {
+        return Err(Error::new(
+            ErrorKind::StoreReadOnly,
+            "The key store is new or of an older version and cannot be written to; open it once where it can.",
+        ));
+    }
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+    // Another process may have been faster.
+    let (application, version) = read(&transaction)?;
+    let done = check(&transaction, application, version)?;
+    for step in STEPS.iter().skip(done) {
+        transaction.execute_batch(step).map_err(fault)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION).map_err(fault)?;
+    transaction.pragma_update(None, "user_version", STEPS.len() as i64).map_err(fault)?;
+    transaction.commit().map_err(fault)
+}
+
+/// Refuses a file that is not ours, or of a newer version.
+pub(super) fn check_owner(connection: &Connection) -> Result<()> {
+    let (application, version) = read(connection)?;
+    check(connection, application, version).map(drop)
+}
+
+fn read(connection: &Connection) -> Result<(i32, i64)> {
+    let application = connection.pragma_query_value(None, "application_id", |row| row.get(0));
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    Ok((application.map_err(fault)?, version.map_err(fault)?))
+}
+
+/// The version as a number of steps.
+fn check(connection: &Connection, application: i32, version: i64) -> Result<usize> {
+    let is_empty = || {
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(fault)?;
+        Ok::<_, Error>(tables == 0)
+    };
+    if application != APPLICATION && (application != 0 || version != 0 || !is_empty()?) {
+        return Err(Error::new(
+            ErrorKind::StoreCorrupt,
+            "The file is a SQLite database of something else; give a path of its own to the keys.",
+        ));
+    }
+    match usize::try_from(version) {
+        Ok(version) if version <= STEPS.len() => Ok(version),
+        _ => Err(Error::new(
+            ErrorKind::StoreCorrupt,
+            "The key store was written by a newer version of gatekey; use that version.",
+        )),
+    }
+}
