@@ -14,6 +14,8 @@ DESTDIR ?=
 TARGET := $(CURDIR)/target
 VENV := $(CURDIR)/.venv
 VENV_PY := $(VENV)/bin/python
+# All but `fips`, which needs Go on the building machine.
+FEATURES := capi,jsonwebtoken,sqlite
 export CARGO_TARGET_DIR := $(TARGET)
 
 include mk/ffi.mk mk/python.mk mk/peers.mk mk/bench.mk
@@ -29,11 +31,11 @@ test: lint test-rust test-ffi test-python test-peers test-fuzz ## Every test
 	@echo "All tests passed."
 
 test-rust: ## Unit, integration and documentation tests of the core
-	$(CARGO) test --features capi,jsonwebtoken
+	$(CARGO) test --features $(FEATURES)
 
 lint: ## Formatting and lints of the Rust code
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --all-targets --features capi,jsonwebtoken -- -D warnings
+	$(CARGO) clippy --all-targets --features $(FEATURES) -- -D warnings
 	$(CARGO) clippy -p gatekey-c -p gatekey-python -- -D warnings
 
 clean: ## Removes everything that was built

@@ -187,12 +187,21 @@ impl Inner {
         Ok(())
     }
 
+    /// There is nothing to write down of keys that could not be opened.
+    pub(super) fn give_up(&self) {
+        self.flusher.closed.store(true, Ordering::Release);
+    }
+
     fn close(&self) -> Result<()> {
         if self.flusher.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         let written = self.flush().and_then(|()| self.return_leases());
         self.feed.stop();
+        // Somebody else may still hold the store; then it closes with its last handle.
+        if Arc::strong_count(&self.store) > 1 {
+            return written;
+        }
         written.and(self.store.close())
     }
 }
@@ -208,8 +217,8 @@ impl ApiKeys {
         self.inner.sync(self.inner.clock.monotonic(), true)
     }
 
-    /// [`Self::flush`], gives back the credits that were leased and not spent, and closes the store.
-    /// Dropping the last handle does the same, without telling what went wrong.
+    /// [`Self::flush`], gives back the credits that were leased and not spent, and closes the store
+    /// unless somebody else holds it. Dropping the last handle does the same, without telling what went wrong.
     ///
     /// # Errors
     /// Those of [`crate::Store`].

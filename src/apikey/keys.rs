@@ -134,8 +134,11 @@ impl ApiKeys {
             }),
             actor: Arc::from(""),
         };
-        keys.inner.check_peppers()?;
-        keys.inner.reload()?;
+        let opened = keys.inner.check_peppers().and_then(|()| keys.inner.reload());
+        if let Err(error) = opened {
+            keys.inner.give_up();
+            return Err(error);
+        }
         Ok(keys)
     }
 

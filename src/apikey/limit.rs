@@ -25,6 +25,12 @@ pub(crate) fn gcra(tat: u64, now: u64, rate: Rate, cost: u32) -> Result<u64, u64
     }
 }
 
+/// The arrival time as it counts: see [`gcra`].
+#[inline]
+pub(crate) fn settled(tat: u64, now: u64, rate: Rate) -> u64 {
+    tat.min(now.saturating_add(unit_and_burst(rate).1))
+}
+
 /// The arrival time under a new rate: the units used stay used, so that a raised rate frees a waiting
 /// key at once and a lowered one forgives nothing.
 pub(crate) fn rescale(tat: u64, now: u64, old: Option<Rate>, new: Option<Rate>) -> u64 {

@@ -26,12 +26,22 @@ pub(crate) struct Profile {
 pub(crate) struct Rare {
     pub(crate) cidrs: Box<[Cidr]>,
     pub(crate) credits: Option<Credits>,
-    /// Until when the store need not be asked for credits again, in seconds since the Unix epoch.
-    pub(crate) dry_until: AtomicU64,
+    pub(crate) dry: Dry,
     pub(crate) previous: Option<Sealed<Previous>>,
     pub(crate) proof: Option<Sealed<Proof>>,
     rotated_at: Option<u64>,
     revoked_at: Option<u64>,
+}
+
+/// What the store said when it was last asked for more credits than it had.
+#[derive(Debug, Default)]
+pub(crate) struct Dry {
+    /// Until when it need not be asked again, in seconds since the Unix epoch.
+    pub(crate) until: AtomicU64,
+    /// How many it had.
+    pub(crate) left: AtomicU64,
+    /// When the next refill is due; `u64::MAX` if never.
+    pub(crate) refill_at: AtomicU64,
 }
 
 /// Something that `Debug` does not show.
@@ -76,7 +86,7 @@ impl Profile {
         let rare = Rare {
             cidrs,
             credits: record.credits,
-            dry_until: AtomicU64::new(0),
+            dry: Dry::default(),
             previous: key.previous.clone().map(Sealed),
             proof: (!is_simple(&key.proof)).then(|| Sealed(key.proof.clone())),
             rotated_at: record.rotated_at,
@@ -198,10 +208,11 @@ impl Profile {
 }
 
 impl Rare {
-    /// Whether the store said, not long ago, that there are no credits.
-    pub(crate) fn is_dry(&self, now: u64) -> Option<u64> {
-        let until = self.dry_until.load(Ordering::Relaxed);
-        (now < until).then_some(until)
+    /// If the store said not long ago that it has less than `need`: when the next refill is due.
+    pub(crate) fn is_dry(&self, now: u64, need: u64) -> Option<u64> {
+        let dry = now < self.dry.until.load(Ordering::Relaxed)
+            && need > self.dry.left.load(Ordering::Relaxed);
+        dry.then(|| self.dry.refill_at.load(Ordering::Relaxed))
     }
 }
 

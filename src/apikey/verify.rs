@@ -6,7 +6,7 @@ use super::feed::{foreign_key, lock, words};
 use super::format::{self, Presented};
 use super::hash::{Candidate, LookupKind};
 use super::keys::{ApiKeys, Inner};
-use super::limit::gcra;
+use super::limit::{gcra, settled};
 use super::mirror::{Hot, Slot};
 use super::profile::{Profile, Rare, unpack_rate};
 use crate::base::clock::NANOS;
@@ -334,6 +334,11 @@ impl Inner {
         let rate = unpack_rate(hot.rate);
         let next = |tat: u64| rate.map_or(Ok(tat), |rate| gcra(tat, now, rate, cost));
         let mut tat = slot.tat.load(Ordering::Relaxed);
+        if let Some(settled) = rate.map(|rate| settled(tat, now, rate)).filter(|new| *new < tat) {
+            // The clock stepped back. Written down, or it would be a whole burst ahead for ever.
+            let _ = slot.tat.compare_exchange(tat, settled, Ordering::AcqRel, Ordering::Relaxed);
+            tat = slot.tat.load(Ordering::Relaxed);
+        }
         next(tat).map_err(too_often)?;
         let rare = profile.rare().filter(|_| hot.has(Hot::CREDITS));
         if let Some(rare) = rare {
@@ -365,8 +370,8 @@ impl Inner {
         if self.is_own() && spend_leased(slot, cost) {
             return Ok(());
         }
-        if let Some(until) = rare.is_dry(wall) {
-            return Err(no_credits(until, wall));
+        if let Some(refill_at) = rare.is_dry(wall, cost.saturating_sub(leased(slot))) {
+            return Err(no_credits(refill_at, wall));
         }
         let own = self.own();
         drop(self.writer(&own)?); // after a fork, what the parent has leased is not ours
@@ -375,20 +380,24 @@ impl Inner {
             return Ok(());
         }
         let limit = rare.credits.map_or(0, |credits| credits.limit);
-        let missing = cost.saturating_sub(slot.lease.load(Ordering::Relaxed));
-        let want = missing.max((limit / 64).clamp(1, 1024));
-        let lease = self.store.lease_credits(id, want, wall)?;
+        let need = cost.saturating_sub(leased(slot));
+        let want = need.max((limit / 64).clamp(1, 1024));
+        let lease = self.store.lease_credits(id, need, want, wall)?;
         slot.lease.fetch_add(lease.granted, Ordering::Relaxed);
         if spend_leased(slot, cost) {
             return Ok(());
         }
-        // Where nothing refills, somebody may still add credits: the feed tells, at once.
-        let until = lease.refill_at.unwrap_or(u64::MAX);
-        if lease.remaining == 0 && slot.lease.load(Ordering::Relaxed) == 0 {
-            rare.dry_until.store(until.min(wall.saturating_add(1)), Ordering::Relaxed);
-        }
-        Err(no_credits(until, wall))
+        // If credits are set anew, the feed tells; if another process gives some back, the next second.
+        let refill_at = lease.refill_at.unwrap_or(u64::MAX);
+        rare.dry.left.store(lease.remaining, Ordering::Relaxed);
+        rare.dry.refill_at.store(refill_at, Ordering::Relaxed);
+        rare.dry.until.store(refill_at.min(wall.saturating_add(1)), Ordering::Relaxed);
+        Err(no_credits(refill_at, wall))
     }
+}
+
+fn leased(slot: &Slot) -> u64 {
+    slot.lease.load(Ordering::Relaxed)
 }
 
 fn spend_leased(slot: &Slot, cost: u64) -> bool {

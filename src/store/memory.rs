@@ -181,10 +181,10 @@ impl Store for MemoryStore {
         Ok(page(wanted.cloned(), filter.limit, |row| row.seq.to_string()))
     }
 
-    fn lease_credits(&self, id: &str, want: u64, now: u64) -> Result<Lease> {
+    fn lease_credits(&self, id: &str, need: u64, want: u64, now: u64) -> Result<Lease> {
         let mut state = self.state()?;
         let credits = state.keys.get_mut(id).and_then(|key| key.record.credits.as_mut());
-        Ok(credits.ok_or(ErrorKind::StoreConflict)?.lease(want, now))
+        Ok(credits.ok_or(ErrorKind::StoreConflict)?.lease(need, want, now))
     }
 
     fn return_credits(&self, id: &str, amount: u64) -> Result<()> {

@@ -80,12 +80,12 @@ pub trait Store: Send + Sync {
     /// See [`Store`].
     fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>>;
 
-    /// Takes up to `want` credits from the key, after refilling it for the time `now` (seconds since
-    /// the Unix epoch). What is taken is gone from the store, so that a crash loses and never grants.
+    /// Takes up to `want` credits from the key, none if there are fewer than `need`, after refilling it
+    /// for the time `now` (seconds since the Unix epoch). What is taken is gone from the store, so that a crash loses and never grants.
     ///
     /// # Errors
     /// See [`Store`]. `StoreConflict`: there is no such key, or it has no credits to count.
-    fn lease_credits(&self, id: &str, want: u64, now: u64) -> Result<Lease>;
+    fn lease_credits(&self, id: &str, need: u64, want: u64, now: u64) -> Result<Lease>;
 
     /// Gives back credits that were leased and not spent; at most up to the key's limit.
     ///
@@ -182,7 +182,7 @@ pub enum Change {
 /// The answer of [`Store::lease_credits`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
-    /// How many were taken: at most as many as were wanted, 0 if none are left.
+    /// How many were taken: at most as many as were wanted, 0 if fewer than needed are left.
     pub granted: u64,
     /// How many are left in the store.
     pub remaining: u64,

@@ -278,10 +278,10 @@ impl Credits {
         self.refilled_at.checked_add(every)
     }
 
-    /// Takes up to `want` after refilling.
-    pub(super) fn lease(&mut self, want: u64, now: u64) -> super::Lease {
+    /// Takes up to `want`, none if there are fewer than `need`, after refilling.
+    pub(super) fn lease(&mut self, need: u64, want: u64, now: u64) -> super::Lease {
         let refill_at = self.refill(now);
-        let granted = want.min(self.remaining);
+        let granted = if need > self.remaining { 0 } else { want.max(need).min(self.remaining) };
         self.remaining -= granted;
         super::Lease { granted, remaining: self.remaining, refill_at }
     }

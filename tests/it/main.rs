@@ -15,6 +15,7 @@ mod counting;
 mod fixtures;
 mod forge;
 
+mod api_keys;
 mod attacks;
 mod claims;
 mod concurrency;

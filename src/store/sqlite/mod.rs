@@ -198,11 +198,11 @@ impl Store for SqliteStore {
         })
     }
 
-    fn lease_credits(&self, id: &str, want: u64, now: u64) -> Result<Lease> {
+    fn lease_credits(&self, id: &str, need: u64, want: u64, now: u64) -> Result<Lease> {
         self.transact(|transaction| {
             let mut credits = credits(transaction, id)?.ok_or(ErrorKind::StoreConflict)?;
             let before = credits;
-            let lease = credits.lease(want, now);
+            let lease = credits.lease(need, want, now);
             if credits != before {
                 set_credits(transaction, id, Some(&credits))?;
             }

@@ -78,12 +78,21 @@ fn any_changed_character_is_refused_before_the_store_is_asked() {
             if std::mem::replace(&mut changed[at], byte) == byte {
                 continue;
             }
-            refused(bench.keys.verify(&changed, &Check::new()), ErrorKind::MalformedApiKey, "changed");
+            refused(
+                bench.keys.verify(&changed, &Check::new()),
+                ErrorKind::MalformedApiKey,
+                "changed",
+            );
         }
         let (left, right) = key.split_at(at);
-        for other in [format!("{left}a{right}"), format!("{left}{}", &right[1..]), left.to_owned()] {
+        for other in [format!("{left}a{right}"), format!("{left}{}", &right[1..]), left.to_owned()]
+        {
             if other != key {
-                refused(bench.keys.verify(&other, &Check::new()), ErrorKind::MalformedApiKey, &other);
+                refused(
+                    bench.keys.verify(&other, &Check::new()),
+                    ErrorKind::MalformedApiKey,
+                    &other,
+                );
             }
         }
     }
@@ -103,9 +112,12 @@ fn any_changed_character_is_refused_before_the_store_is_asked() {
 
 #[test]
 fn prefixes_may_hold_underscores() {
-    for (prefix, env) in [("a", "xx"), ("my_app_", "test"), ("a_live", "live"), ("abcdefghijklmnopqrst", "abcdefgh")] {
+    for (prefix, env) in
+        [("a", "xx"), ("my_app_", "test"), ("a_live", "live"), ("abcdefghijklmnopqrst", "abcdefgh")]
+    {
         let options = ApiKeyOptions::new().prefix(prefix).env(env);
-        let keys = ApiKeys::open(Arc::new(MemoryStore::new()), super::pepper(&[1]), options).unwrap();
+        let keys =
+            ApiKeys::open(Arc::new(MemoryStore::new()), super::pepper(&[1]), options).unwrap();
         let issued = keys.create(&KeySpec::new("acme")).unwrap();
         let key = text(&issued);
         assert!(key.starts_with(&format!("{prefix}_{env}_{}", issued.record.id)), "{key}");
@@ -113,8 +125,17 @@ fn prefixes_may_hold_underscores() {
         assert_eq!((&*record.prefix, &*record.env), (prefix, env));
     }
     for (prefix, env) in [
-        ("", "live"), ("A", "live"), ("1a", "live"), ("_a", "live"), ("a-b", "live"), ("é", "live"),
-        ("abcdefghijklmnopqrstu", "live"), ("gk", ""), ("gk", "l"), ("gk", "Live"), ("gk", "li1e"),
+        ("", "live"),
+        ("A", "live"),
+        ("1a", "live"),
+        ("_a", "live"),
+        ("a-b", "live"),
+        ("é", "live"),
+        ("abcdefghijklmnopqrstu", "live"),
+        ("gk", ""),
+        ("gk", "l"),
+        ("gk", "Live"),
+        ("gk", "li1e"),
         ("gk", "abcdefghi"),
     ] {
         let options = ApiKeyOptions::new().prefix(prefix).env(env);

@@ -26,10 +26,8 @@ struct Bench {
 }
 
 fn pepper(numbers: &[u32]) -> Peppers {
-    let secrets: Vec<_> = numbers
-        .iter()
-        .map(|&n| (n, Secret::new(vec![u8::try_from(n).unwrap(); 32])))
-        .collect();
+    let secrets: Vec<_> =
+        numbers.iter().map(|&n| (n, Secret::new(vec![u8::try_from(n).unwrap(); 32]))).collect();
     Peppers::new(&secrets).unwrap()
 }
 
