@@ -20,7 +20,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 
 include mk/ffi.mk mk/python.mk mk/peers.mk mk/bench.mk
 
-.PHONY: help demo test test-rust lint clean
+.PHONY: help demo test test-rust crash lint clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -32,6 +32,9 @@ test: lint test-rust test-ffi test-python test-peers test-fuzz ## Every test
 
 test-rust: ## Unit, integration and documentation tests of the core
 	$(CARGO) test --features $(FEATURES)
+
+crash: ## Kills a process that works on API keys 1000 times; `make test` does it 200 times
+	GATEKEY_CRASH_ROUNDS=1000 $(CARGO) test --features $(FEATURES) --test processes crash -- --nocapture
 
 lint: ## Formatting and lints of the Rust code
 	$(CARGO) fmt --all --check

@@ -123,7 +123,7 @@ typedef struct gk_verifier gk_verifier;
 
 /**
  * The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
- * 100s token, 200s key. A number is never reused; treat one you do not know as a failure.
+ * 100s token, 200s key, 300s API key, 600s store. A number is never reused; treat one you do not know as a failure.
  */
 typedef int32_t gk_status;
 
@@ -289,6 +289,57 @@ typedef bool (*gk_random_fn)(void *user, uint8_t *out, size_t len);
 /** The algorithm cannot be told from the key alone (RSA, symmetric). */
 #define GK_STATUS_ALGORITHM_REQUIRED 207
 
+/** The text is not an API key: wrong length, alphabet or checksum. It never reaches the store. */
+#define GK_STATUS_MALFORMED_API_KEY 300
+
+/** No API key has this id in this environment and tenant. */
+#define GK_STATUS_API_KEY_NOT_FOUND 301
+
+/** The id exists, the secret is not its own. */
+#define GK_STATUS_BAD_API_KEY_SECRET 302
+
+/** The key is disabled; it can be enabled again. */
+#define GK_STATUS_API_KEY_DISABLED 303
+
+/** The key is revoked for good. */
+#define GK_STATUS_API_KEY_REVOKED 304
+
+/** The key's time of expiry is now or in the past. */
+#define GK_STATUS_API_KEY_EXPIRED 305
+
+/** The key's time of validity begins in the future. */
+#define GK_STATUS_API_KEY_NOT_YET_VALID 306
+
+/** The caller's address is not on the key's allow-list, or was not given. */
+#define GK_STATUS_API_KEY_ADDRESS 307
+
+/** The key lacks a scope that the call requires (RFC 6750 section 3.1). */
+#define GK_STATUS_INSUFFICIENT_SCOPE 308
+
+/** The key's rate limit is reached; `retry_after` tells when to come back. */
+#define GK_STATUS_RATE_LIMITED 309
+
+/** The key's credits are spent; `retry_after` tells of the next refill. */
+#define GK_STATUS_CREDITS_EXHAUSTED 310
+
+/** The store cannot be reached or has not been heard of for longer than `max_stale`. */
+#define GK_STATUS_STORE_UNAVAILABLE 600
+
+/** The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know. */
+#define GK_STATUS_STORE_CORRUPT 601
+
+/** The row has changed since it was read, or exists already. */
+#define GK_STATUS_STORE_CONFLICT 602
+
+/** The store is read-only: the file, its folder or the file system. */
+#define GK_STATUS_STORE_READ_ONLY 603
+
+/** The disk is full; nothing was changed. */
+#define GK_STATUS_STORE_FULL 604
+
+/** A pepper that the store's rows were made with is missing or has another value. */
+#define GK_STATUS_WRONG_PEPPER 605
+
 /** Where a function says that it may be given: the key or the JWK itself says which algorithm. */
 #define GK_ALG_ANY 0
 
@@ -382,10 +433,10 @@ const char *gk_status_name(gk_status status);
 const char *gk_status_summary(gk_status status);
 
 /**
- * Whether what the caller of your API presented was refused: answer 401 (RFC 6750 section 3).
+ * Whether what the caller of your API presented was refused: answer gk_status_http (RFC 6750 section 3).
  *
  * @param status A status.
- * @return True for the 100s.
+ * @return True for the 100s and 300s.
  */
 bool gk_status_is_rejected(gk_status status);
 
@@ -394,7 +445,7 @@ bool gk_status_is_rejected(gk_status status);
  * the program.
  *
  * @param status A status.
- * @return True for 2 to 4 and the 200s.
+ * @return True for 2 to 4, the 200s and GK_STATUS_WRONG_PEPPER.
  */
 bool gk_status_is_misuse(gk_status status);
 
@@ -402,9 +453,18 @@ bool gk_status_is_misuse(gk_status status);
  * Whether something the library depends on is out of reach: answer 503 and try again later.
  *
  * @param status A status.
- * @return True for GK_STATUS_RANDOM_UNAVAILABLE.
+ * @return True for GK_STATUS_RANDOM_UNAVAILABLE and the 600s but GK_STATUS_WRONG_PEPPER.
  */
 bool gk_status_is_unavailable(gk_status status);
+
+/**
+ * What an HTTP service answers: 401, 403 or 429 where the caller was refused, 503 where something is
+ * out of reach, 500 where the program or the library is wrong.
+ *
+ * @param status A status.
+ * @return The HTTP status code; 200 for GK_STATUS_OK, 500 for a status this library does not know.
+ */
+uint16_t gk_status_http(gk_status status);
 
 /**
  * The name of the claim that the error is about, where it is about one: which one was missing, or

@@ -202,7 +202,8 @@ impl Inner {
         if Arc::strong_count(&self.store) > 1 {
             return written;
         }
-        written.and(self.store.close())
+        let closed = self.store.close();
+        written.and(closed)
     }
 }
 

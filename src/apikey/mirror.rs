@@ -84,7 +84,7 @@ impl Slot {
             let sequence = self.sequence.load(Ordering::Acquire);
             let hot = self.hot();
             fence(Ordering::Acquire);
-            if sequence % 2 == 0 && self.is_at(sequence) {
+            if sequence.is_multiple_of(2) && self.is_at(sequence) {
                 return Some((hot, sequence));
             }
             std::hint::spin_loop();

@@ -172,38 +172,37 @@ impl Profile {
         let text = |n: usize| self.text(n).to_owned();
         let some = |number: u64| (number != 0).then_some(number);
         let rare = self.rare();
-        let mut record = KeyRecord::default();
-        record.id = text(0);
-        record.owner = text(1);
-        record.scopes = self.scopes().split_terminator(' ').map(str::to_owned).collect();
-        record.tenant = text(3);
-        record.prefix = text(4);
-        record.env = text(5);
-        record.name = text(6);
-        record.reason = text(7);
-        record.created_by = text(8);
-        record.meta = text(9);
-        record.cidrs =
-            rare.map(|rare| rare.cidrs.iter().map(Cidr::to_string).collect()).unwrap_or_default();
-        record.status = if hot.has(Hot::REVOKED) {
-            KeyStatus::Revoked
-        } else if hot.has(Hot::DISABLED) {
-            KeyStatus::Disabled
-        } else {
-            KeyStatus::Active
-        };
-        record.revoked_at = rare.and_then(|rare| rare.revoked_at);
-        record.not_before = some(hot.not_before);
-        record.expires_at = (hot.expires_at != u64::MAX).then_some(hot.expires_at);
-        record.rate = unpack_rate(hot.rate);
-        record.credits = rare.and_then(|rare| rare.credits);
-        record.created_at = self.created_at;
-        record.rotated_at = rare.and_then(|rare| rare.rotated_at);
-        record.overlap_until = rare.and_then(|rare| Some(rare.previous.as_ref()?.0.until));
-        record.last_used_at = some(self.last_used_at.max(last_used));
-        record.uses = self.uses.saturating_add(uses);
-        record.version = self.version;
-        record
+        KeyRecord {
+            id: text(0),
+            owner: text(1),
+            scopes: self.scopes().split_terminator(' ').map(str::to_owned).collect(),
+            tenant: text(3),
+            prefix: text(4),
+            env: text(5),
+            name: text(6),
+            reason: text(7),
+            created_by: text(8),
+            meta: text(9),
+            cidrs: rare.iter().flat_map(|rare| rare.cidrs.iter().map(Cidr::to_string)).collect(),
+            status: if hot.has(Hot::REVOKED) {
+                KeyStatus::Revoked
+            } else if hot.has(Hot::DISABLED) {
+                KeyStatus::Disabled
+            } else {
+                KeyStatus::Active
+            },
+            revoked_at: rare.and_then(|rare| rare.revoked_at),
+            not_before: some(hot.not_before),
+            expires_at: (hot.expires_at != u64::MAX).then_some(hot.expires_at),
+            rate: unpack_rate(hot.rate),
+            credits: rare.and_then(|rare| rare.credits),
+            created_at: self.created_at,
+            rotated_at: rare.and_then(|rare| rare.rotated_at),
+            overlap_until: rare.and_then(|rare| Some(rare.previous.as_ref()?.0.until)),
+            last_used_at: some(self.last_used_at.max(last_used)),
+            uses: self.uses.saturating_add(uses),
+            version: self.version,
+        }
     }
 }
 

@@ -89,22 +89,24 @@ const LATEST: u64 = 1 << 53;
 impl KeySpec {
     /// The record of the key, as far as it is asked for.
     pub(crate) fn check(&self, now: u64) -> Result<KeyRecord> {
-        let mut record = KeyRecord::default();
-        record.owner = owner(&self.owner)?;
-        record.name = text(&self.name, 255, "The name of a key has at most 255 bytes.")?;
-        record.tenant = text(&self.tenant, 127, "A tenant has at most 127 bytes.")?;
-        record.scopes = check_scopes(&self.scopes)?;
-        record.cidrs = cidrs(&self.cidrs)?;
-        record.not_before = self.not_before.map(date).transpose()?;
-        record.expires_at = match self.expires_in {
-            None => None,
-            Some(0) => return Err(argument("A key must be valid for at least one second.")),
-            Some(seconds) => Some(date(now.saturating_add(seconds))?),
+        let record = KeyRecord {
+            owner: owner(&self.owner)?,
+            name: text(&self.name, 255, "The name of a key has at most 255 bytes.")?,
+            tenant: text(&self.tenant, 127, "A tenant has at most 127 bytes.")?,
+            scopes: check_scopes(&self.scopes)?,
+            cidrs: cidrs(&self.cidrs)?,
+            not_before: self.not_before.map(date).transpose()?,
+            expires_at: match self.expires_in {
+                None => None,
+                Some(0) => return Err(argument("A key must be valid for at least one second.")),
+                Some(seconds) => Some(date(now.saturating_add(seconds))?),
+            },
+            rate: self.rate.map(rate).transpose()?,
+            credits: self.credits.map(|credits| credits.check(now)).transpose()?,
+            meta: meta(&self.meta)?,
+            created_at: now,
+            ..KeyRecord::default()
         };
-        record.rate = self.rate.map(rate).transpose()?;
-        record.credits = self.credits.map(|credits| credits.check(now)).transpose()?;
-        record.meta = meta(&self.meta)?;
-        record.created_at = now;
         in_order(&record)?;
         Ok(record)
     }

@@ -51,7 +51,7 @@ fn taken_from_json() {
         r#"{"sub":"ada","n":123456789012345678901234567890,"f":1.10,"u":"é😀","o":{"a":[{}]}}"#;
     assert_eq!(Claims::from_json(text.as_bytes()).unwrap().to_json(), text);
     let spaced = Claims::from_json(b" { } ").unwrap();
-    assert_eq!(spaced.clone().to_json(), "{ }");
+    assert_eq!(spaced.to_json(), "{ }");
     assert_eq!(spaced.subject("ada").to_json(), r#"{"sub":"ada"}"#);
     let spaced = Claims::from_json(b"{ \"a\" : 1 }\n").unwrap();
     assert_eq!(spaced.clone().claim_i64("b", 2).to_json(), r#"{ "a" : 1,"b":2}"#);

@@ -27,6 +27,25 @@ pub(super) struct Own {
     reader: Mutex<Option<Reader>>,
     writer: Mutex<Option<Connection>>,
     read_only: bool,
+    /// What the file looked like, if SQLite was told that it does not change: the only way to read a
+    /// WAL file where its companions can neither be found nor made.
+    frozen: Option<Looks>,
+}
+
+/// What changes with a file.
+#[derive(PartialEq, Eq)]
+struct Looks {
+    modified: Option<std::time::SystemTime>,
+    len: u64,
+    has_wal: bool,
+}
+
+impl Looks {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        let has_wal = companion(path, "-wal").exists();
+        Some(Self { modified: metadata.modified().ok(), len: metadata.len(), has_wal })
+    }
 }
 
 /// The reader, and the `data_version` up to which it has seen every change.
@@ -68,6 +87,15 @@ impl Connections {
         // Closing what the parent opened would take its locks away.
         std::mem::forget(known);
         Ok(new)
+    }
+
+    /// Opens a file anew that SQLite was told does not change, if it did.
+    pub(super) fn thaw(&self) {
+        let own = self.own.load();
+        let frozen = own.as_ref().and_then(|own| own.frozen.as_ref());
+        if frozen.is_some_and(|looks| Looks::of(&self.path).as_ref() != Some(looks)) {
+            self.own.store(None);
+        }
     }
 
     /// Hands out the connection to read from, and the `data_version` up to which every change was seen.
@@ -112,19 +140,32 @@ impl Connections {
 
 impl Own {
     fn open(path: &Path) -> Result<Self> {
-        let (mut writer, read_only) = match open_to_write(path) {
-            Ok(connection) => (connection, false),
-            Err(error) if may_be_read(&error) => (open_to_read(path)?, true),
+        let mut frozen = None;
+        let (reader, writer) = match open_to_write(path) {
+            Ok(mut writer) => {
+                migrate(&mut writer, false)?;
+                (open_to_read(path)?, Some(writer))
+            }
+            Err(error) if error.kind() == ErrorKind::StoreReadOnly || is_read_only(path) => {
+                let looks = Looks::of(path);
+                let mut reader = open_to_read(path)?;
+                if readable(&reader).is_err() && looks.as_ref().is_some_and(|looks| !looks.has_wal)
+                {
+                    reader = open_frozen(path)?;
+                    frozen = looks;
+                }
+                readable(&reader)?;
+                migrate(&mut reader, true)?;
+                (reader, None)
+            }
             Err(error) => return Err(error),
         };
-        migrate(&mut writer, read_only)?;
-        let (reader, writer) =
-            if read_only { (writer, None) } else { (open_to_read(path)?, Some(writer)) };
         Ok(Self {
             pid: process::id(),
             reader: Mutex::new(Some(Reader { connection: reader, seen: None })),
+            read_only: writer.is_none(),
             writer: Mutex::new(writer),
-            read_only,
+            frozen,
         })
     }
 }
@@ -135,8 +176,7 @@ fn open_to_write(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_timeout(PATIENCE).map_err(fault)?;
     // Changes nothing in a file that is not ours: the header is read first.
-    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
-    tables.map_err(fault)?;
+    readable(&connection)?;
     super::schema::check_owner(&connection)?;
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
@@ -158,9 +198,37 @@ fn open_to_read(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Whether a file that cannot be opened to write may still be read.
-fn may_be_read(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::StoreReadOnly | ErrorKind::StoreUnavailable)
+/// Reads a file on the word that nobody changes it; see [`Connections::thaw`].
+fn open_frozen(path: &Path) -> Result<Connection> {
+    let path = path.to_str().ok_or(Error::new(
+        ErrorKind::InvalidArgument,
+        "The path of a read-only key store must be UTF-8.",
+    ))?;
+    let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{path}?immutable=1"), flags).map_err(fault)
+}
+
+fn readable(connection: &Connection) -> Result<()> {
+    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    tables.map_err(fault)
+}
+
+fn companion(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Whether the file is there and we may not write it.
+fn is_read_only(path: &Path) -> bool {
+    let opened = std::fs::OpenOptions::new().write(true).open(path);
+    opened.is_err_and(|error| {
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
+    })
 }
 
 /// Makes an empty file that only its owner may read, if there is none.

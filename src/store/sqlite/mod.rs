@@ -92,6 +92,7 @@ impl Store for SqliteStore {
     }
 
     fn changed(&self) -> Result<bool> {
+        self.0.thaw();
         self.0.reading(|reader, seen| {
             let version = data_version(reader)?;
             Ok(*seen != Some(version))

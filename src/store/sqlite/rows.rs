@@ -82,30 +82,31 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
         (Some(burst), Some(period)) => Some(Rate { burst, period }),
         _ => None,
     };
-    let mut record = KeyRecord::default();
-    record.id = row.get("id")?;
-    record.prefix = row.get("prefix")?;
-    record.env = row.get("env")?;
-    record.tenant = row.get("tenant")?;
-    record.owner = row.get("owner")?;
-    record.name = row.get("name")?;
-    record.scopes = words("scopes")?;
-    record.cidrs = words("cidrs")?;
-    record.status = KeyStatus::from_name(&status).ok_or_else(|| wrong("status"))?;
-    record.revoked_at = maybe(row, "revoked_at")?;
-    record.reason = row.get("reason")?;
-    record.not_before = maybe(row, "not_before")?;
-    record.expires_at = maybe(row, "expires_at")?;
-    record.rate = rate;
-    record.credits = credits(row)?;
-    record.meta = row.get("meta")?;
-    record.created_at = unsigned(row, "created_at")?;
-    record.created_by = row.get("created_by")?;
-    record.rotated_at = maybe(row, "rotated_at")?;
-    record.overlap_until = maybe(row, "overlap_until")?;
-    record.last_used_at = maybe(row, "last_used_at")?;
-    record.uses = maybe(row, "uses")?.unwrap_or(0);
-    record.version = unsigned(row, "version")?;
+    let record = KeyRecord {
+        id: row.get("id")?,
+        prefix: row.get("prefix")?,
+        env: row.get("env")?,
+        tenant: row.get("tenant")?,
+        owner: row.get("owner")?,
+        name: row.get("name")?,
+        scopes: words("scopes")?,
+        cidrs: words("cidrs")?,
+        status: KeyStatus::from_name(&status).ok_or_else(|| wrong("status"))?,
+        revoked_at: maybe(row, "revoked_at")?,
+        reason: row.get("reason")?,
+        not_before: maybe(row, "not_before")?,
+        expires_at: maybe(row, "expires_at")?,
+        rate,
+        credits: credits(row)?,
+        meta: row.get("meta")?,
+        created_at: unsigned(row, "created_at")?,
+        created_by: row.get("created_by")?,
+        rotated_at: maybe(row, "rotated_at")?,
+        overlap_until: maybe(row, "overlap_until")?,
+        last_used_at: maybe(row, "last_used_at")?,
+        uses: maybe(row, "uses")?.unwrap_or(0),
+        version: unsigned(row, "version")?,
+    };
     if record.version == 0 {
         return Err(wrong("version"));
     }

@@ -67,7 +67,7 @@ fn every_scheme_is_verified_and_upgraded() {
             );
         }
         let id = bench.keys.verify(KEY, &Check::new()).expect(&what).key_id().to_owned();
-        assert_eq!(report.ids, [id.clone()], "{what}");
+        assert_eq!(report.ids, std::slice::from_ref(&id), "{what}");
         let slow = !matches!(stored(&bench).scheme, 16 | 17);
         bench.keys.flush().unwrap();
         assert_eq!(
@@ -192,7 +192,7 @@ fn a_key_of_another_gatekey_stays_what_it_is() {
     let (old, new) = (bench(), bench());
     let issued = old.create(|_| ());
     let report = new.keys.import(ImportScheme::Plaintext, &[row(&text(&issued), None)]).unwrap();
-    assert_eq!(report.ids, [issued.record.id.clone()]);
+    assert_eq!(report.ids, std::slice::from_ref(&issued.record.id));
     assert_eq!(new.keys.verify(text(&issued), &Check::new()).unwrap().key_id(), issued.record.id);
 }
 

@@ -119,7 +119,7 @@ fn conforms(store: &dyn Store) {
     store.record_usage(&back).unwrap();
     let lease = store.lease_credits("AAAAAAAAAAAA", 1, 4, NOW).unwrap();
     assert_eq!((lease.granted, lease.remaining, lease.refill_at), (4, 6, Some(NOW + 60)));
-    let mut changed = full.clone();
+    let mut changed = full;
     (changed.record.version, changed.record.name) = (2, "new".into());
     changed.lookup = None;
     changed.previous = None;
@@ -437,9 +437,9 @@ mod sqlite {
             bytes.extend(std::fs::read(file.unwrap().path()).unwrap());
         }
         let holds = |text: &[u8]| memchr::memmem::find(&bytes, text).is_some();
-        assert!(holds(keys[0][8..20].as_bytes()), "the id is there, so the search works");
+        assert!(holds(&keys[0].as_bytes()[8..20]), "the id is there, so the search works");
         for key in &keys {
-            assert!(!holds(key[21..51].as_bytes()) && !holds(&key.as_bytes()[21..33]));
+            assert!(!holds(&key.as_bytes()[21..51]) && !holds(&key.as_bytes()[21..33]));
         }
         assert!(!holds(&[1; 32]), "the pepper");
         let _ = pepper(&[1]);

@@ -118,7 +118,7 @@ fn every_token_of_the_file_gets_its_status() {
     }
     assert!(statuses.values().sum::<usize>() >= 300, "{statuses:?}");
     assert!(statuses[&0] >= 50, "{statuses:?}");
-    for kind in ErrorKind::ALL.iter().filter(|kind| kind.is_rejected()) {
+    for kind in ErrorKind::ALL.iter().filter(|kind| (100..200).contains(&kind.code())) {
         // These need several keys, or a policy that the file cannot express.
         let elsewhere =
             [ErrorKind::InvalidSubject, ErrorKind::AmbiguousKey, ErrorKind::TooOld].contains(kind);
