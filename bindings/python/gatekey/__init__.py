@@ -1,4 +1,4 @@
-"""API authentication in one audited core: sign and verify JSON Web Tokens.
+"""API authentication in one audited core: JSON Web Tokens and API keys.
 
 ::
 
@@ -8,6 +8,12 @@
     token = Signer(key, issuer="https://auth.example", audience="api").sign({"sub": "alice"})
     claims = Verifier(key.public(), issuer="https://auth.example", audience="api").verify(token)
     assert claims["sub"] == "alice"
+
+    from gatekey import ApiKeys
+
+    keys = ApiKeys.open("sqlite:///keys.sqlite")
+    issued = keys.create(owner="acme", scopes=["read"], rate="100/60s")
+    assert keys.verify(issued.secret, scopes=["read"]).owner == "acme"
 
 Keys are bound to one algorithm each. A verifier refuses what it was not told to expect. Every
 error is a class of :mod:`gatekey.exceptions`.
@@ -19,15 +25,26 @@ from gatekey import exceptions
 from gatekey._core import (
     ALGORITHMS,
     ANY,
+    ApiKeyCheck,
+    ApiKeyRecord,
+    ApiKeys,
+    AuditRecord,
+    ImportReport,
+    IssuedApiKey,
     IssuerRule,
     Key,
     KeySet,
+    Page,
+    PepperUse,
     Signer,
     Unsigned,
     Verified,
     Verifier,
     __version__,
+    api_key_from_headers,
+    api_key_from_query,
     danger_decode_unverified,
+    scan_rule,
 )
 
 _Mapping.register(Verified)
@@ -35,14 +52,25 @@ _Mapping.register(Verified)
 __all__ = [
     "ALGORITHMS",
     "ANY",
+    "ApiKeyCheck",
+    "ApiKeyRecord",
+    "ApiKeys",
+    "AuditRecord",
+    "ImportReport",
+    "IssuedApiKey",
     "IssuerRule",
     "Key",
     "KeySet",
+    "Page",
+    "PepperUse",
     "Signer",
     "Unsigned",
     "Verified",
     "Verifier",
     "__version__",
+    "api_key_from_headers",
+    "api_key_from_query",
     "danger_decode_unverified",
     "exceptions",
+    "scan_rule",
 ]

@@ -377,6 +377,7 @@ class AlgorithmRequiredError(InvalidKeyError):
     code = 207
     kind = "AlgorithmRequired"
 
+
 class ApiKeyError(GatekeyError):
     """An API key is refused; ``code`` is the reason's name, ``status`` what to answer."""
 
@@ -401,7 +402,7 @@ class StoreError(GatekeyError):
 
 
 class MalformedApiKeyError(ApiKeyError):
-    """The text is not an API key: wrong length, alphabet or checksum. It never reaches the store."""
+    """The text is not an API key: wrong length, alphabet or checksum."""
 
     number = 300
     code = "MALFORMED"
@@ -502,9 +503,7 @@ class StoreUnavailableError(StoreError, ApiKeyError):
 
 
 class StoreCorruptError(StoreError):
-    """The store, or a row of it, is damaged, was altered from outside, or is of a version that
-    this library does not know.
-    """
+    """The store, or a row of it, is damaged, was altered, or is of an unknown version."""
 
     number = 601
     code = "STORE_CORRUPT"

@@ -28,6 +28,13 @@ pub(crate) fn jwk(members: &Bound<'_, PyDict>) -> PyResult<String> {
     Ok(encoder.out)
 }
 
+/// Writes any mapping as a JSON object.
+pub(crate) fn object(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
+    let mut encoder = Encoder { out: String::new(), times: false };
+    encoder.object(&mapping(value, what)?, 0)?;
+    Ok(encoder.out)
+}
+
 /// A private copy of the mapping as a dict, which nobody else can change while it is read.
 fn mapping<'py>(value: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, PyDict>> {
     if let Ok(dict) = value.cast::<PyDict>() {

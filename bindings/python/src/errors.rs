@@ -82,7 +82,14 @@ pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
 /// The exception for this error, ready to be raised.
 #[cold]
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    new(py, error.kind(), error.message(), error.claim()).unwrap_or_else(|failure| failure)
+    let raised = new(py, error.kind(), error.message(), error.claim());
+    let raised = raised.unwrap_or_else(|failure| failure);
+    if let Some(seconds) = crate::apikey_records::retry_after(error)
+        && let Err(failure) = raised.value(py).setattr(intern!(py, "retry_after"), seconds)
+    {
+        return failure;
+    }
+    raised
 }
 
 /// `UsageError`: the value of an argument is not acceptable. A wrong type is Python's `TypeError`.

@@ -7,6 +7,9 @@
 
 #![forbid(unsafe_code)]
 
+mod apikey_args;
+mod apikey_records;
+mod apikeys;
 mod decode;
 mod encode;
 mod errors;
@@ -24,6 +27,12 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
+    #[pymodule_export]
+    use crate::apikey_records::{
+        ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
+    };
+    #[pymodule_export]
+    use crate::apikeys::{ApiKeys, api_key_from_headers, api_key_from_query, scan_rule};
     #[pymodule_export]
     use crate::key::Key;
     #[pymodule_export]

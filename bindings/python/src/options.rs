@@ -192,6 +192,12 @@ impl PyClock {
 
     /// Reads the clock for the operation that follows on this thread.
     pub(crate) fn tick(&self, py: Python<'_>) -> PyResult<()> {
+        NOW.set(self.now(py)?);
+        Ok(())
+    }
+
+    /// Reads the clock: whole seconds since 1970.
+    pub(crate) fn now(&self, py: Python<'_>) -> PyResult<u64> {
         let value = self.0.call0(py)?;
         let value = value.bind(py);
         let seconds = if let Ok(float) = value.cast::<PyFloat>() {
@@ -202,8 +208,7 @@ impl PyClock {
             return Err(wrong_type(value, "clock's result", "int or float"));
         };
         let message = "The clock must return the seconds since 1970, zero or more.";
-        NOW.set(seconds.ok_or_else(|| usage(py, message))?);
-        Ok(())
+        seconds.ok_or_else(|| usage(py, message))
     }
 
     /// Shows the callable to Python's garbage collector.

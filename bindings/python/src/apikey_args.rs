@@ -1,0 +1,250 @@
+//! Reads what callers of `ApiKeys` pass: peppers, rates, credits, dates, addresses, rows to import.
+
+use crate::errors::{OrRaise, usage};
+use crate::options::{names, octets, seconds, wrong_type};
+use gatekey::{CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Peppers, Rate, Secret};
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyMapping, PyString, PyTuple};
+use std::net::IpAddr;
+
+/// Bytes, which are pepper 1, or pairs of number and bytes, oldest first.
+pub(crate) fn peppers(value: &Bound<'_, PyAny>) -> PyResult<Peppers> {
+    const WANTED: &str = "bytes, or a list of pairs of a number and bytes";
+    let py = value.py();
+    let secret = |value: &Bound<'_, PyAny>| match value.cast::<PyBytes>() {
+        Ok(bytes) => Ok(Secret::new(bytes.as_bytes().to_vec())),
+        Err(_) => Err(wrong_type(value, "pepper", WANTED)),
+    };
+    if value.cast::<PyBytes>().is_ok() {
+        return Peppers::new(&[(1, secret(value)?)]).or_raise(py);
+    }
+    let items = value.try_iter().map_err(|_| wrong_type(value, "pepper", WANTED))?;
+    let mut peppers = Vec::new();
+    for item in items {
+        let item = item?;
+        let pair: (u32, Bound<'_, PyAny>) =
+            item.extract().map_err(|_| wrong_type(&item, "pepper", WANTED))?;
+        peppers.push((pair.0, secret(&pair.1)?));
+    }
+    Peppers::new(&peppers).or_raise(py)
+}
+
+/// Sets one option of a new key.
+pub(crate) fn set(spec: &mut KeySpec, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    match name {
+        "owner" => spec.owner = text(value, "owner")?,
+        "name" => spec.name = text(value, "name")?,
+        "tenant" => spec.tenant = text(value, "tenant")?,
+        "scopes" => spec.scopes = names(value, "scopes")?,
+        "cidrs" => spec.cidrs = networks(value)?,
+        "not_before" => spec.not_before = optional(value, |value| moment(value, "not_before"))?,
+        "expires_in" => spec.expires_in = optional(value, |value| seconds(value, "expires_in"))?,
+        "rate" => spec.rate = optional(value, rate)?,
+        "credits" => spec.credits = optional(value, credits)?,
+        "meta" => spec.meta = optional(value, meta)?.unwrap_or_default(),
+        _ => return Err(PyTypeError::new_err(format!("an API key has no option {name:?}"))),
+    }
+    Ok(())
+}
+
+/// Reads the keyword arguments of `update`.
+pub(crate) struct Changes;
+
+impl Changes {
+    pub(crate) fn read(
+        changes: Option<&Bound<'_, PyDict>>,
+        now: impl Fn() -> u64,
+    ) -> PyResult<KeyUpdate> {
+        let mut update = KeyUpdate::default();
+        for (name, value) in changes.iter().flat_map(|changes| changes.iter()) {
+            let name: String = name.extract()?;
+            match &*name {
+                "owner" => update.owner = Some(text(&value, "owner")?),
+                "name" => update.name = Some(text(&value, "name")?),
+                "scopes" => update.scopes = Some(names(&value, "scopes")?),
+                "cidrs" => {
+                    update.cidrs = Some(optional(&value, networks)?.unwrap_or_default());
+                }
+                "not_before" => {
+                    update.not_before = Some(optional(&value, |v| moment(v, "not_before"))?);
+                }
+                "expires_at" => {
+                    update.expires_at = Some(optional(&value, |v| moment(v, "expires_at"))?);
+                }
+                "expires_in" => {
+                    let length = optional(&value, |v| seconds(v, "expires_in"))?;
+                    update.expires_at = Some(length.map(|length| now().saturating_add(length)));
+                }
+                "rate" => update.rate = Some(optional(&value, rate)?),
+                "credits" => update.credits = Some(optional(&value, credits)?),
+                "meta" => update.meta = Some(optional(&value, meta)?.unwrap_or_default()),
+                _ => {
+                    return Err(PyTypeError::new_err(format!(
+                        "update() got an unexpected keyword argument {name:?}"
+                    )));
+                }
+            }
+        }
+        Ok(update)
+    }
+}
+
+/// One row of an import.
+pub(crate) fn import_row(
+    row: &Bound<'_, PyAny>,
+    at: usize,
+    scheme: ImportScheme,
+) -> PyResult<ImportRow> {
+    let py = row.py();
+    let Ok(row) = row.cast::<PyMapping>() else {
+        return Err(wrong_type(row, &format!("row {at}"), "a mapping"));
+    };
+    let mut spec = KeySpec::default();
+    let (mut credential, mut lookup) = (None, None);
+    let wanted = if scheme == ImportScheme::Plaintext { "secret" } else { "hash" };
+    for item in row.items()?.iter() {
+        let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
+        match &*name {
+            "secret" | "hash" if name == wanted => {
+                credential = Some(Secret::new(octets(&value, &name)?.to_vec()));
+            }
+            "secret" | "hash" => {}
+            "lookup" => lookup = optional(&value, |value| text(value, "lookup"))?,
+            "owner" | "name" | "tenant" | "scopes" | "cidrs" | "not_before" | "expires_in"
+            | "rate" | "credits" | "meta" => set(&mut spec, &name, &value)?,
+            _ => return Err(usage(py, &format!("Row {at} has a column that no key has."))),
+        }
+    }
+    let Some(credential) = credential else {
+        let message =
+            format!("Row {at} has no `{wanted}`, which the scheme {} needs.", scheme.name());
+        return Err(usage(py, &message));
+    };
+    Ok(ImportRow { spec, credential, lookup })
+}
+
+/// A moment: seconds since 1970, or an aware datetime.
+pub(crate) fn moment(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
+    let py = value.py();
+    let unusable =
+        || usage(py, &format!("The {what} must be a time after 1970, in whole seconds."));
+    if value.cast::<PyInt>().is_ok() && value.cast::<PyBool>().is_err() {
+        return value.extract().map_err(|_| unusable());
+    }
+    let Ok(timestamp) = value.getattr(intern!(py, "timestamp")) else {
+        return Err(wrong_type(value, what, "int or an aware datetime"));
+    };
+    if value.getattr(intern!(py, "tzinfo")).is_ok_and(|zone| zone.is_none()) {
+        return Err(usage(
+            py,
+            &format!("The {what} must be an aware datetime: it has no time zone."),
+        ));
+    }
+    let total: f64 = timestamp.call0()?.extract()?;
+    if !(0.0..9_007_199_254_740_992.0).contains(&total) {
+        return Err(unusable());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked just above"
+    )]
+    let whole = total as u64;
+    Ok(whole)
+}
+
+/// An address, as text or of the module `ipaddress`.
+pub(crate) fn address(value: &Bound<'_, PyAny>) -> PyResult<IpAddr> {
+    let text = value.str()?;
+    let parsed = text.to_str().ok().and_then(gatekey::parse_ip);
+    parsed
+        .ok_or_else(|| usage(value.py(), "The ip must be an IPv4 or IPv6 address, without a port."))
+}
+
+/// A header's name or value, as text or as bytes of ISO 8859-1 (RFC 9110 section 5.5).
+pub(crate) fn header(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(bytes.as_bytes().iter().copied().map(char::from).collect());
+    }
+    text(value, "header")
+}
+
+fn text(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
+    match value.cast::<PyString>() {
+        Ok(_) => {
+            let bytes = octets(value, what)?;
+            Ok(String::from_utf8_lossy(bytes).into_owned())
+        }
+        Err(_) => Err(wrong_type(value, what, "str")),
+    }
+}
+
+fn optional<T>(
+    value: &Bound<'_, PyAny>,
+    read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>,
+) -> PyResult<Option<T>> {
+    if value.is_none() { Ok(None) } else { read(value).map(Some) }
+}
+
+/// Texts, or networks and addresses of the module `ipaddress`.
+fn networks(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if value.cast::<PyString>().is_ok() {
+        return names(value, "cidrs");
+    }
+    let Ok(items) = value.try_iter() else {
+        return Err(wrong_type(value, "cidrs", "an iterable of networks"));
+    };
+    items.map(|item| item?.str()?.to_str().map(str::to_owned)).collect()
+}
+
+/// `"100/60s"`, or a pair of units and seconds.
+fn rate(value: &Bound<'_, PyAny>) -> PyResult<Rate> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return gatekey::parse_rate(text.to_str()?).or_raise(value.py());
+    }
+    if value.cast::<PyTuple>().is_ok()
+        && let Ok((burst, period)) = value.extract::<(u32, u32)>()
+    {
+        return Ok(Rate { burst, period });
+    }
+    Err(wrong_type(value, "rate", "a str such as '100/60s', or a pair of units and seconds"))
+}
+
+/// A number, or a mapping of `amount`, `refill` and `every`.
+fn credits(value: &Bound<'_, PyAny>) -> PyResult<CreditSpec> {
+    let py = value.py();
+    let count = |value: &Bound<'_, PyAny>| {
+        if value.cast::<PyInt>().is_err() || value.cast::<PyBool>().is_ok() {
+            return Err(wrong_type(value, "credits", "int, or a mapping of amount, refill, every"));
+        }
+        value.extract::<u64>().map_err(|_| usage(py, "Credits must be zero or more, below 2^53."))
+    };
+    let Ok(mapping) = value.cast::<PyMapping>() else {
+        return Ok(CreditSpec { amount: count(value)?, ..CreditSpec::default() });
+    };
+    let mut spec = CreditSpec::default();
+    for item in mapping.items()?.iter() {
+        let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
+        match &*name {
+            "amount" | "remaining" => spec.amount = count(&value)?,
+            "refill" => spec.refill = count(&value)?,
+            "every" => {
+                let every = seconds(&value, "every")?;
+                spec.every =
+                    u32::try_from(every).map_err(|_| usage(py, "A refill is too rare."))?;
+            }
+            // What `record.credits` shows and nobody sets.
+            "limit" | "refilled_at" => {}
+            _ => {
+                return Err(usage(py, "Credits have an amount, a refill and every, nothing else."));
+            }
+        }
+    }
+    Ok(spec)
+}
+
+fn meta(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    crate::encode::object(value, "meta")
+}

@@ -1,0 +1,462 @@
+//! `gatekey.ApiKeys`: issue, verify, rotate, revoke and limit API keys.
+//!
+//! A verification runs with the GIL held: it is over before another thread could wake up. Everything
+//! that touches the store's disk runs without.
+
+use crate::apikey_args::{self as args, Changes};
+use crate::apikey_records::{
+    ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
+};
+use crate::errors::{OrRaise, raise, usage};
+use crate::options::{PyClock, octets, seconds, wrong_type};
+use gatekey::{
+    ApiKeyOptions, AuditFilter, Check, ErrorKind, FixedClock, Grant, KeyFilter, PepperSource,
+};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyType};
+use std::sync::Arc;
+
+/// The API keys of a service, in memory or in a SQLite file.
+///
+/// Made by `ApiKeys.open`. Safe to share between threads, and to go on with after a fork. Every
+/// change is durable when its call returns. `close` it, or use it as a context manager, so that
+/// credits that are not spent are given back.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct ApiKeys {
+    inner: gatekey::ApiKeys,
+    clock: Option<(PyClock, Arc<FixedClock>)>,
+}
+
+#[pymethods]
+impl ApiKeys {
+    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`.
+    ///
+    /// - `pepper`: 16 bytes or more, or a list of `(number, bytes)`, oldest first, the last one
+    ///   active. Without one, the file `<path>.pepper` is used, and made with the store. Losing the
+    ///   pepper is losing the keys.
+    /// - `prefix`, `env`: what keys begin with, `gk_live_` unless set; keys of another environment
+    ///   are not accepted.
+    /// - `strict`: look for changes by other processes before every verification, not within 50 ms.
+    /// - `max_stale`: seconds for which keys are served from memory if the store is out of reach.
+    /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
+    #[staticmethod]
+    #[pyo3(signature = (url, *, pepper=None, prefix="gk", env="live", strict=false, max_stale=None,
+        clock=None), text_signature = "(url, *, pepper=None, prefix='gk', env='live', strict=False, \
+        max_stale=30, clock=None)")]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
+    fn open(
+        py: Python<'_>,
+        url: &str,
+        pepper: Option<&Bound<'_, PyAny>>,
+        prefix: &str,
+        env: &str,
+        strict: bool,
+        max_stale: Option<&Bound<'_, PyAny>>,
+        clock: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let pepper = match pepper {
+            None => PepperSource::Beside,
+            Some(pepper) => PepperSource::Given(args::peppers(pepper)?),
+        };
+        let max_stale = max_stale.map_or(Ok(30), |value| seconds(value, "max_stale"))?;
+        let mut options =
+            ApiKeyOptions::new().prefix(prefix).env(env).strict(strict).max_stale(max_stale);
+        let mut own_clock = None;
+        if let Some(python) = PyClock::read(clock)? {
+            let core = Arc::new(FixedClock::new(python.now(py)?));
+            options = options.clock(Arc::clone(&core) as Arc<dyn gatekey::Clock>);
+            own_clock = Some((python, core));
+        }
+        let opened = py.detach(|| gatekey::open_api_keys(url, &pepper, options)).or_raise(py)?;
+        if let Some(file) = &opened.new_pepper_file {
+            let logger = py.import("logging")?.call_method1("getLogger", ("gatekey",))?;
+            let message = "made the pepper file %s; back it up: without it every API key is lost";
+            logger.call_method1("warning", (message, file.display().to_string()))?;
+        }
+        Ok(Self { inner: opened.keys, clock: own_clock })
+    }
+
+    /// Makes a key. `secret` of the result is its text, which is kept nowhere.
+    #[pyo3(signature = (*, owner, name="", scopes=None, not_before=None, expires_in=None, rate=None,
+        credits=None, cidrs=None, meta=None, tenant="", actor=None),
+        text_signature = "($self, *, owner, name='', scopes=(), not_before=None, expires_in=None, \
+        rate=None, credits=None, cidrs=(), meta=None, tenant='', actor=None)")]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
+    fn create(
+        &self,
+        py: Python<'_>,
+        owner: &str,
+        name: &str,
+        scopes: Option<&Bound<'_, PyAny>>,
+        not_before: Option<&Bound<'_, PyAny>>,
+        expires_in: Option<&Bound<'_, PyAny>>,
+        rate: Option<&Bound<'_, PyAny>>,
+        credits: Option<&Bound<'_, PyAny>>,
+        cidrs: Option<&Bound<'_, PyAny>>,
+        meta: Option<&Bound<'_, PyAny>>,
+        tenant: &str,
+        actor: Option<&str>,
+    ) -> PyResult<IssuedApiKey> {
+        let mut spec = gatekey::KeySpec::new(owner);
+        spec.name = name.to_owned();
+        spec.tenant = tenant.to_owned();
+        let option = |name, value: Option<&Bound<'_, PyAny>>, spec: &mut gatekey::KeySpec| {
+            value.map_or(Ok(()), |value| args::set(spec, name, value))
+        };
+        for (name, value) in [
+            ("scopes", scopes),
+            ("not_before", not_before),
+            ("expires_in", expires_in),
+            ("rate", rate),
+            ("credits", credits),
+            ("cidrs", cidrs),
+            ("meta", meta),
+        ] {
+            option(name, value, &mut spec)?;
+        }
+        let keys = self.acting(py, actor)?;
+        py.detach(|| keys.create(&spec)).or_raise(py).map(IssuedApiKey::new)
+    }
+
+    /// The key's record, if it may do what is asked; takes the request's cost from its limits.
+    ///
+    /// `scopes`: all of these are needed. `ip`: the caller's address, a `str` or of the module
+    /// `ipaddress`; a key that is limited to addresses is refused without it. `cost`: units of the
+    /// rate and credits, 0 for none. `tenant`: the one that the key must belong to.
+    ///
+    /// Raises a subclass of `ApiKeyError`, each with `code`, `status` and `retry_after`.
+    #[pyo3(signature = (presented, *, scopes=None, ip=None, cost=1, tenant=None),
+        text_signature = "($self, presented, *, scopes=(), ip=None, cost=1, tenant=None)")]
+    fn verify(
+        &self,
+        py: Python<'_>,
+        presented: &Bound<'_, PyAny>,
+        scopes: Option<&Bound<'_, PyAny>>,
+        ip: Option<&Bound<'_, PyAny>>,
+        cost: u32,
+        tenant: Option<&str>,
+    ) -> PyResult<ApiKeyRecord> {
+        match self.verified(py, presented, scopes, ip, cost, tenant)? {
+            Ok(grant) => Ok(ApiKeyRecord::of_grant(grant)),
+            Err(error) => Err(raise(py, &error)),
+        }
+    }
+
+    /// Like `verify`, but tells instead of raising: see `ApiKeyCheck`. Mistakes in the arguments are
+    /// raised all the same.
+    #[pyo3(signature = (presented, *, scopes=None, ip=None, cost=1, tenant=None),
+        text_signature = "($self, presented, *, scopes=(), ip=None, cost=1, tenant=None)")]
+    fn check(
+        &self,
+        py: Python<'_>,
+        presented: &Bound<'_, PyAny>,
+        scopes: Option<&Bound<'_, PyAny>>,
+        ip: Option<&Bound<'_, PyAny>>,
+        cost: u32,
+        tenant: Option<&str>,
+    ) -> PyResult<ApiKeyCheck> {
+        match self.verified(py, presented, scopes, ip, cost, tenant)? {
+            Err(error) if error.is_misuse() => Err(raise(py, &error)),
+            outcome => ApiKeyCheck::new(py, outcome),
+        }
+    }
+
+    /// Gives the key a new secret under the same id; the old one is accepted for `overlap` more
+    /// seconds, at most 90 days.
+    #[pyo3(signature = (id, *, overlap=None, actor=None),
+        text_signature = "($self, id, *, overlap=0, actor=None)")]
+    fn rotate(
+        &self,
+        py: Python<'_>,
+        id: &str,
+        overlap: Option<&Bound<'_, PyAny>>,
+        actor: Option<&str>,
+    ) -> PyResult<IssuedApiKey> {
+        let overlap = overlap.map_or(Ok(0), |value| seconds(value, "overlap"))?;
+        let keys = self.acting(py, actor)?;
+        py.detach(|| keys.rotate(id, overlap)).or_raise(py).map(IssuedApiKey::new)
+    }
+
+    /// Revokes the key for good. The record as it is now.
+    #[pyo3(signature = (id, reason="", *, actor=None))]
+    fn revoke(
+        &self,
+        py: Python<'_>,
+        id: &str,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> PyResult<ApiKeyRecord> {
+        let keys = self.acting(py, actor)?;
+        py.detach(|| keys.revoke(id, reason)).or_raise(py).map(ApiKeyRecord::new)
+    }
+
+    /// Refuses the key until it is enabled again. The record as it is now.
+    #[pyo3(signature = (id, reason="", *, actor=None))]
+    fn disable(
+        &self,
+        py: Python<'_>,
+        id: &str,
+        reason: &str,
+        actor: Option<&str>,
+    ) -> PyResult<ApiKeyRecord> {
+        let keys = self.acting(py, actor)?;
+        py.detach(|| keys.disable(id, reason)).or_raise(py).map(ApiKeyRecord::new)
+    }
+
+    /// Accepts a disabled key again. The record as it is now.
+    #[pyo3(signature = (id, *, actor=None))]
+    fn enable(&self, py: Python<'_>, id: &str, actor: Option<&str>) -> PyResult<ApiKeyRecord> {
+        let keys = self.acting(py, actor)?;
+        py.detach(|| keys.enable(id)).or_raise(py).map(ApiKeyRecord::new)
+    }
+
+    /// Changes what is named: `owner`, `name`, `scopes`, `not_before`, `expires_at`, `expires_in`,
+    /// `rate`, `credits`, `cidrs`, `meta`. `None` takes a limit away. The record as it is now.
+    #[pyo3(signature = (id, *, actor=None, **changes))]
+    fn update(
+        &self,
+        py: Python<'_>,
+        id: &str,
+        actor: Option<&str>,
+        changes: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<ApiKeyRecord> {
+        let keys = self.acting(py, actor)?;
+        let now = || match &self.clock {
+            Some((_, clock)) => gatekey::Clock::now(&**clock),
+            None => gatekey::Clock::now(&gatekey::SystemClock),
+        };
+        let update = Changes::read(changes, now)?;
+        py.detach(|| keys.update(id, &update)).or_raise(py).map(ApiKeyRecord::new)
+    }
+
+    /// The record of the key. Raises `ApiKeyNotFoundError`.
+    fn get(&self, py: Python<'_>, id: &str) -> PyResult<ApiKeyRecord> {
+        self.tick(py)?;
+        py.detach(|| self.inner.get(id)).or_raise(py).map(ApiKeyRecord::new)
+    }
+
+    /// A page of records in ascending order of their ids; `cursor` of a page leads to the next one.
+    #[pyo3(signature = (*, owner=None, tenant=None, cursor=None, limit=100))]
+    fn list(
+        &self,
+        py: Python<'_>,
+        owner: Option<String>,
+        tenant: Option<String>,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> PyResult<Page> {
+        let limit = page_limit(py, limit)?;
+        let filter = KeyFilter { owner, tenant, cursor, limit };
+        let page = py.detach(|| self.inner.list(&filter)).or_raise(py)?;
+        let records = page.records.into_iter().map(|one| Py::new(py, ApiKeyRecord::new(one)));
+        Page::new(py, records, page.cursor)
+    }
+
+    /// A page of the audit, oldest first: what was done to keys, when and by whom.
+    #[pyo3(signature = (*, key_id=None, cursor=None, limit=100))]
+    fn audit(
+        &self,
+        py: Python<'_>,
+        key_id: Option<String>,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> PyResult<Page> {
+        let limit = page_limit(py, limit)?;
+        let filter = AuditFilter { key_id, cursor, limit };
+        let page = py.detach(|| self.inner.audit(&filter)).or_raise(py)?;
+        let rows = page.records.into_iter().map(|one| Py::new(py, AuditRecord::new(one)));
+        Page::new(py, rows, page.cursor)
+    }
+
+    /// Imports keys that another system issued, without their owners noticing.
+    ///
+    /// `rows` are mappings with `owner`, with `secret` (scheme `plaintext`) or `hash`, with `name`
+    /// and the other options of `create`, and with `lookup`, the public part of the key, which salted
+    /// hashes need. Schemes: plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt,
+    /// argon2, pbkdf2-sha256. A row of the wrong form raises `UsageError`, and nothing is imported;
+    /// keys that are there already are listed in `rejected`.
+    #[pyo3(signature = (rows, *, scheme, actor=None))]
+    fn import_(
+        &self,
+        py: Python<'_>,
+        rows: &Bound<'_, PyAny>,
+        scheme: &str,
+        actor: Option<&str>,
+    ) -> PyResult<ImportReport> {
+        let scheme = gatekey::ImportScheme::from_name(scheme).or_raise(py)?;
+        let keys = self.acting(py, actor)?;
+        let Ok(items) = rows.try_iter() else {
+            return Err(wrong_type(rows, "rows", "an iterable of mappings"));
+        };
+        let rows: Vec<_> = items
+            .enumerate()
+            .map(|(at, row)| args::import_row(&row?, at, scheme))
+            .collect::<PyResult<_>>()?;
+        let report = py.detach(|| keys.import(scheme, &rows)).or_raise(py)?;
+        let wrong = report.rejected.iter().filter(|(_, e)| e.kind() == ErrorKind::InvalidArgument);
+        let wrong: Vec<_> = wrong.take(3).map(|(at, error)| format!("row {at}: {error}")).collect();
+        if wrong.is_empty() {
+            return Ok(ImportReport::new(report));
+        }
+        Err(usage(py, &format!("Nothing was imported; {}", wrong.join(" "))))
+    }
+
+    /// Deletes keys that expired, or were revoked, before this time; how many. Their audit stays.
+    fn purge(&self, py: Python<'_>, before: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let before = args::moment(before, "before")?;
+        let keys = self.acting(py, None)?;
+        py.detach(|| keys.purge(before)).or_raise(py)
+    }
+
+    /// How many keys still need each pepper.
+    fn pepper_report(&self, py: Python<'_>) -> PyResult<Vec<PepperUse>> {
+        let report = py.detach(|| self.inner.pepper_report()).or_raise(py)?;
+        Ok(report.into_iter().map(PepperUse::new).collect())
+    }
+
+    /// Puts every key under the active pepper as well, now: for the day an old one has leaked. How
+    /// many keys.
+    #[pyo3(signature = (*, actor=None))]
+    fn wrap_peppers(&self, py: Python<'_>, actor: Option<&str>) -> PyResult<u64> {
+        let keys = self.acting(py, actor)?;
+        py.detach(|| keys.wrap_peppers()).or_raise(py)
+    }
+
+    /// Writes down now when keys were last used; otherwise that happens every 10 seconds.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        self.tick(py)?;
+        py.detach(|| self.inner.flush()).or_raise(py)
+    }
+
+    /// Writes down what is pending, gives back credits that were not spent, closes the store.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.tick(py)?;
+        py.detach(|| self.inner.close()).or_raise(py)
+    }
+
+    const fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (_kind=None, _error=None, _trace=None, /))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _kind: Option<&Bound<'_, PyType>>,
+        _error: Option<&Bound<'_, PyAny>>,
+        _trace: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.close(py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gatekey.ApiKeys {}_{}>", self.inner.prefix(), self.inner.env())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.clock.as_ref().map_or(Ok(()), |(clock, _)| clock.traverse(&visit))
+    }
+}
+
+impl ApiKeys {
+    /// Reads Python's clock for the call that follows.
+    #[inline]
+    fn tick(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some((python, core)) = &self.clock {
+            core.set(python.now(py)?);
+        }
+        Ok(())
+    }
+
+    fn acting(&self, py: Python<'_>, actor: Option<&str>) -> PyResult<gatekey::ApiKeys> {
+        self.tick(py)?;
+        match actor {
+            None => Ok(self.inner.clone()),
+            Some(actor) => self.inner.acting_as(actor).or_raise(py),
+        }
+    }
+
+    #[inline]
+    fn verified(
+        &self,
+        py: Python<'_>,
+        presented: &Bound<'_, PyAny>,
+        scopes: Option<&Bound<'_, PyAny>>,
+        ip: Option<&Bound<'_, PyAny>>,
+        cost: u32,
+        tenant: Option<&str>,
+    ) -> PyResult<gatekey::Result<Grant>> {
+        self.tick(py)?;
+        // A str that is no Unicode text is no key, not a misuse.
+        let presented = match presented.cast::<PyString>() {
+            Ok(text) => text.to_str().map_or(&b""[..], str::as_bytes),
+            Err(_) => octets(presented, "presented")?,
+        };
+        let mut check = Check::new().cost(cost);
+        if let Some(tenant) = tenant {
+            check = check.tenant(tenant);
+        }
+        if let Some(ip) = ip {
+            check = check.ip(args::address(ip)?);
+        }
+        let Some(scopes) = scopes else { return Ok(self.inner.verify(presented, &check)) };
+        let scopes = crate::options::names(scopes, "scopes")?;
+        let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+        Ok(self.inner.verify(presented, &check.scopes(&scopes)))
+    }
+}
+
+fn page_limit(py: Python<'_>, limit: usize) -> PyResult<usize> {
+    if (1..=1000).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(usage(py, "A page has 1 to 1000 records."))
+    }
+}
+
+/// The API key among a request's headers, given as pairs of name and value: of
+/// `Authorization: Bearer` or of `X-API-Key`; `None` if there is none.
+///
+/// Raises `MalformedApiKeyError` if there is more than one, or an empty one.
+#[pyfunction]
+pub(crate) fn api_key_from_headers(
+    py: Python<'_>,
+    pairs: &Bound<'_, PyAny>,
+) -> PyResult<Option<String>> {
+    let pairs = match pairs.getattr(intern!(py, "items")) {
+        Ok(items) if items.is_callable() => items.call0()?,
+        _ => pairs.clone(),
+    };
+    let Ok(items) = pairs.try_iter() else {
+        return Err(wrong_type(&pairs, "pairs", "an iterable of pairs of name and value"));
+    };
+    let mut headers = Vec::new();
+    for item in items {
+        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+        headers.push((args::header(&name)?, args::header(&value)?));
+    }
+    let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    gatekey::api_key_from_headers(pairs).or_raise(py).map(|key| key.map(str::to_owned))
+}
+
+/// The API key in a query string, for clients that can do nothing else: addresses end up in logs.
+#[pyfunction]
+pub(crate) fn api_key_from_query(
+    py: Python<'_>,
+    query: &str,
+    parameter: &str,
+) -> PyResult<Option<String>> {
+    gatekey::api_key_from_query(query, parameter).or_raise(py).map(|key| key.map(str::to_owned))
+}
+
+/// Rules for secret scanners, as a dict: `regex`, and `gitleaks` as TOML.
+#[pyfunction]
+pub(crate) fn scan_rule<'py>(py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
+    let rule = gatekey::scan_rule(prefix).or_raise(py)?;
+    let dict = PyDict::new(py);
+    dict.set_item("regex", rule.regex)?;
+    dict.set_item("gitleaks", rule.gitleaks)?;
+    Ok(dict)
+}

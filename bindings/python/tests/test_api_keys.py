@@ -1,0 +1,493 @@
+"""`gatekey.ApiKeys`: what a Python service sees of API keys."""
+
+from __future__ import annotations
+
+import copy
+import ipaddress
+import logging
+import os
+import pickle
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from typing import Any, TYPE_CHECKING
+
+import pytest
+
+import gatekey
+from gatekey import ApiKeys, exceptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+NOW = 1_800_000_000
+PEPPER = bytes(range(32))
+
+
+class Clock:
+    """Stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> int:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["memory:", "sqlite"])
+def keys(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[ApiKeys]:
+    url = request.param if request.param == "memory:" else f"sqlite:///{tmp_path}/keys.sqlite"
+    with ApiKeys.open(url, pepper=PEPPER, clock=clock) as keys:
+        yield keys
+
+
+def test_a_key_lives(keys: ApiKeys) -> None:
+    issued = keys.create(
+        owner="acme",
+        name="CI",
+        scopes=["write", "read"],
+        rate="100/60s",
+        credits=1000,
+        cidrs=["10.0.0.0/8", ipaddress.ip_network("2001:db8::/32")],
+        meta={"plan": "gold", "n": 12345678901234567890},
+        tenant="north",
+        expires_in=timedelta(days=30),
+        actor="boss",
+    )
+    assert issued.secret.startswith(f"gk_live_{issued.id}_")
+    record = keys.verify(issued.secret, scopes=["read"], ip="10.1.2.3", cost=2, tenant="north")
+    assert record.id == issued.id == record.id
+    assert (record.owner, record.name, record.tenant, record.status) == (
+        "acme",
+        "CI",
+        "north",
+        "active",
+    )
+    assert (record.prefix, record.env, record.version) == ("gk", "live", 1)
+    assert record.scopes == ("read", "write")
+    assert record.cidrs == ("10.0.0.0/8", "2001:db8::/32")
+    assert record.rate == "100/60s"
+    assert record.meta == {"plan": "gold", "n": 12345678901234567890}
+    assert (record.created_at, record.created_by) == (NOW, "boss")
+    assert record.expires_at == NOW + 30 * 86400
+    assert record.credits is not None
+    assert record.credits["limit"] == 1000
+    got = keys.get(issued.id)
+    assert got == keys.get(issued.id)
+    assert got.credits is not None
+    assert got.credits["remaining"] == 998
+    second = keys.rotate(issued.id, overlap=60)
+    ip = ipaddress.ip_address("10.0.0.1")
+    assert keys.verify(issued.secret, ip=ip).id == keys.verify(second.secret, ip=ip).id
+    revoked = keys.revoke(issued.id, reason="leaked", actor="boss")
+    assert (revoked.status, revoked.reason) == ("revoked", "leaked")
+    with pytest.raises(exceptions.ApiKeyRevokedError):
+        keys.verify(second.secret, ip=ip)
+    rows = keys.audit(key_id=issued.id)
+    assert [(row.seq, row.actor, row.action) for row in rows.records] == [
+        (1, "boss", "create"),
+        (2, "", "rotate"),
+        (3, "boss", "revoke"),
+    ]
+    assert rows.records[0].at == NOW
+    assert rows.records[2].detail == "leaked"
+    assert rows.records[1].key_id == issued.id
+
+
+Refusal = tuple[str, dict[str, Any], dict[str, Any], type[exceptions.ApiKeyError], str, int]
+REFUSALS: list[Refusal] = [
+    ("expired", {"expires_in": 5}, {}, exceptions.ApiKeyExpiredError, "EXPIRED", 401),
+    ("early", {"not_before": NOW + 99}, {}, exceptions.ApiKeyNotYetValidError, "NOT_YET", 401),
+    ("ip", {"cidrs": ["10.0.0.0/8"]}, {"ip": "1.2.3.4"}, exceptions.ApiKeyAddressError, "IP", 403),
+    ("no ip", {"cidrs": ["10.0.0.0/8"]}, {}, exceptions.ApiKeyAddressError, "IP", 403),
+    ("scope", {}, {"scopes": ["x"]}, exceptions.InsufficientScopeError, "SCOPE", 403),
+    ("scope str", {}, {"scopes": "x"}, exceptions.InsufficientScopeError, "SCOPE", 403),
+    ("rate", {"rate": (1, 60)}, {"cost": 2}, exceptions.RateLimitedError, "RATE_LIMITED", 429),
+    ("credits", {"credits": 0}, {}, exceptions.CreditsExhaustedError, "CREDITS", 429),
+    ("tenant", {"tenant": "a"}, {"tenant": "b"}, exceptions.ApiKeyNotFoundError, "NOT_FOUND", 401),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "request_", "error", "code", "status"),
+    [case[1:] for case in REFUSALS],
+    ids=[case[0] for case in REFUSALS],
+)
+def test_every_refusal(
+    keys: ApiKeys,
+    clock: Clock,
+    options: dict[str, Any],
+    request_: dict[str, Any],
+    error: type[exceptions.ApiKeyError],
+    code: str,
+    status: int,
+) -> None:
+    issued = keys.create(owner="acme", **options)
+    clock.time += 10
+    with pytest.raises(error) as raised:
+        keys.verify(issued.secret, **request_)
+    assert isinstance(raised.value, exceptions.ApiKeyError)
+    assert (raised.value.code, raised.value.status) == (code, status)
+    assert issued.secret not in f"{raised.value!r}{raised.value}"
+    result = keys.check(issued.secret, **request_)
+    assert not result
+    assert (result.ok, result.code, result.status) == (False, code, status)
+    assert (result.key_id, result.record) == (None, None)
+    assert result.message == str(raised.value)
+    assert result.retry_after == raised.value.retry_after
+    with pytest.raises(error):
+        result.raise_for_status()
+
+
+def test_the_first_three_reasons_have_one_message(keys: ApiKeys) -> None:
+    one, other = keys.create(owner="a"), keys.create(owner="a")
+    keys.rotate(one.id)
+    stranger = ApiKeys.open("memory:").create(owner="b").secret
+    codes, messages = [], set()
+    for presented in ("", "x", one.secret[:-1], other.secret + "0", stranger, one.secret):
+        result = keys.check(presented)
+        codes.append(result.code)
+        messages.add((result.message, result.status))
+    assert codes == ["MALFORMED"] * 4 + ["NOT_FOUND", "BAD_SECRET"]
+    assert messages == {("The API key is not valid.", 401)}
+
+
+def test_waiting_is_told_in_seconds(keys: ApiKeys, clock: Clock) -> None:
+    issued = keys.create(owner="acme", rate="1/60s")
+    assert keys.check(issued.secret).ok
+    result = keys.check(issued.secret)
+    assert result.retry_after == pytest.approx(60, abs=0.01)
+    clock.time += 60
+    assert keys.check(issued.secret).ok
+    with pytest.raises(exceptions.RateLimitedError) as raised:
+        keys.verify(issued.secret)
+    assert raised.value.retry_after == pytest.approx(60, abs=0.01)
+    assert exceptions.RateLimitedError.retry_after is None
+    keys.update(issued.id, rate="100/60s")
+    assert keys.check(issued.secret).ok, "a raised rate frees at once"
+
+
+def test_updates(keys: ApiKeys) -> None:
+    issued = keys.create(owner="acme", rate="1/60s", credits=5, cidrs=["10.0.0.0/8"], expires_in=9)
+    record = keys.update(
+        issued.id,
+        owner="globex",
+        name="n",
+        scopes=("a", "b"),
+        not_before=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        expires_in=60,
+        rate=None,
+        credits={"amount": 7, "refill": 2, "every": 60},
+        cidrs=None,
+        meta={"a": [1]},
+    )
+    assert (record.owner, record.name, record.scopes, record.cidrs) == (
+        "globex",
+        "n",
+        ("a", "b"),
+        (),
+    )
+    assert (record.not_before, record.expires_at, record.rate) == (1767225600, NOW + 60, None)
+    assert record.credits == {
+        "remaining": 7,
+        "limit": 7,
+        "refill": 2,
+        "every": 60,
+        "refilled_at": NOW,
+    }
+    assert record.meta == {"a": [1]}
+    assert keys.update(issued.id, expires_at=None, credits=None, meta=None).credits is None
+    assert keys.get(issued.id).meta == {}
+    with pytest.raises(TypeError, match="nonsense"):
+        keys.update(issued.id, nonsense=1)
+    with pytest.raises(exceptions.UsageError):
+        keys.update(issued.id)
+
+
+MISTAKES: list[tuple[str, Callable[[ApiKeys], object], type[Exception]]] = [
+    ("owner", lambda keys: keys.create(owner=""), exceptions.UsageError),
+    ("owner type", lambda keys: keys.create(owner=1), TypeError),  # type: ignore[arg-type]
+    ("scope", lambda keys: keys.create(owner="a", scopes=["a b"]), exceptions.UsageError),
+    ("scope type", lambda keys: keys.create(owner="a", scopes=[1]), TypeError),  # type: ignore[list-item]
+    ("rate", lambda keys: keys.create(owner="a", rate="fast"), exceptions.UsageError),
+    ("rate pair", lambda keys: keys.create(owner="a", rate=(0, 1)), exceptions.UsageError),
+    ("rate type", lambda keys: keys.create(owner="a", rate=1.5), TypeError),  # type: ignore[arg-type]
+    ("credits", lambda keys: keys.create(owner="a", credits=-1), exceptions.UsageError),
+    ("credits type", lambda keys: keys.create(owner="a", credits=True), TypeError),
+    ("credits name", lambda keys: keys.create(owner="a", credits={"x": 1}), exceptions.UsageError),
+    ("cidr", lambda keys: keys.create(owner="a", cidrs=["10.0.0.1/8"]), exceptions.UsageError),
+    ("meta", lambda keys: keys.create(owner="a", meta={"a": "x" * 5000}), exceptions.UsageError),
+    ("meta type", lambda keys: keys.create(owner="a", meta=[1]), TypeError),  # type: ignore[arg-type]
+    ("expires", lambda keys: keys.create(owner="a", expires_in=0), exceptions.UsageError),
+    ("expires float", lambda keys: keys.create(owner="a", expires_in=1.5), TypeError),  # type: ignore[arg-type]
+    (
+        "naive",
+        lambda keys: keys.create(owner="a", not_before=datetime(2026, 1, 1)),
+        exceptions.UsageError,
+    ),
+    ("overlap", lambda keys: keys.rotate("A" * 12, overlap=-1), exceptions.UsageError),
+    ("unknown", lambda keys: keys.get("A" * 12), exceptions.ApiKeyNotFoundError),
+    ("unknown id", lambda keys: keys.revoke("nobody"), exceptions.ApiKeyNotFoundError),
+    ("ip", lambda keys: keys.check("x", ip="localhost"), exceptions.UsageError),
+    ("presented", lambda keys: keys.check(1), TypeError),  # type: ignore[arg-type]
+    ("cost", lambda keys: keys.check("x", cost=-1), OverflowError),
+    ("limit", lambda keys: keys.list(limit=0), exceptions.UsageError),
+    ("limit", lambda keys: keys.audit(limit=1001), exceptions.UsageError),
+    ("cursor", lambda keys: keys.audit(cursor="x"), exceptions.UsageError),
+    ("purge", lambda keys: keys.purge(NOW + 99), exceptions.UsageError),
+    ("scheme", lambda keys: keys.import_([], scheme="md5"), exceptions.UsageError),
+    ("actor", lambda keys: keys.create(owner="a", actor="x\n"), exceptions.UsageError),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "error"), [case[1:] for case in MISTAKES], ids=[m[0] for m in MISTAKES]
+)
+def test_mistakes_change_nothing(
+    keys: ApiKeys, call: Callable[[ApiKeys], object], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        call(keys)
+    assert len(keys.list()) == len(keys.audit()) == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "error"),
+    [
+        ("", {}, exceptions.UsageError),
+        ("postgres://x", {}, exceptions.UsageError),
+        ("memory:", {"prefix": "A"}, exceptions.UsageError),
+        ("memory:", {"env": "x"}, exceptions.UsageError),
+        ("memory:", {"max_stale": 100_000}, exceptions.UsageError),
+        ("memory:", {"pepper": b"short"}, exceptions.UsageError),
+        ("memory:", {"pepper": []}, exceptions.UsageError),
+        ("memory:", {"pepper": [(0, PEPPER)]}, exceptions.UsageError),
+        ("memory:", {"pepper": "text"}, TypeError),
+        ("memory:", {"pepper": [PEPPER]}, TypeError),
+        ("memory:", {"clock": 1}, TypeError),
+        ("sqlite:////no/such/folder/keys", {}, exceptions.StoreUnavailableError),
+    ],
+)
+def test_mistakes_at_open(url: str, options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        ApiKeys.open(url, **options)
+
+
+def test_the_pepper_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    url, file = f"sqlite:///{tmp_path}/keys.sqlite", tmp_path / "keys.sqlite.pepper"
+    with caplog.at_level(logging.WARNING), ApiKeys.open(url) as keys:
+        issued = keys.create(owner="acme")
+    assert str(file) in caplog.text
+    assert "back it up" in caplog.text
+    assert file.stat().st_mode & 0o777 == 0o600
+    caplog.clear()
+    with ApiKeys.open(url) as keys:
+        assert keys.verify(issued.secret).owner == "acme"
+    assert caplog.text == ""
+    file.chmod(0o644)
+    with pytest.raises(exceptions.ConfigurationError, match="chmod 600"):
+        ApiKeys.open(url)
+    file.unlink()
+    with pytest.raises(exceptions.WrongPepperError):
+        ApiKeys.open(url)
+    with pytest.raises(exceptions.WrongPepperError):
+        ApiKeys.open(url, pepper=PEPPER)
+
+
+def test_peppers_rotate(tmp_path: Path) -> None:
+    url, new = f"sqlite:///{tmp_path}/keys.sqlite", bytes(32)
+    with ApiKeys.open(url, pepper=PEPPER) as keys:
+        issued, idle = keys.create(owner="acme"), keys.create(owner="acme")
+    with ApiKeys.open(url, pepper=[(1, PEPPER), (2, new)]) as keys:
+        assert keys.check(issued.secret).ok
+        keys.flush()
+        report = [(one.pepper, one.active, one.keys) for one in keys.pepper_report()]
+        assert report == [(1, False, 1), (2, True, 1)]
+        assert keys.wrap_peppers() == 1
+        assert keys.check(idle.secret).ok
+    with ApiKeys.open(url, pepper=[(2, new)]) as keys:
+        assert keys.check(idle.secret).ok
+
+
+def test_imports(keys: ApiKeys) -> None:
+    report = keys.import_(
+        [
+            {"secret": f"legacy-key-{n}", "owner": f"o{n}", "name": "old", "scopes": ["a"]}
+            for n in range(3)
+        ],
+        scheme="plaintext",
+    )
+    assert (report.imported, len(report.ids), report.rejected) == (3, 3, ())
+    record = keys.verify("legacy-key-1", scopes=["a"])
+    assert (record.owner, record.id) == ("o1", report.ids[1])
+    again = keys.import_(
+        [{"secret": "legacy-key-1", "owner": "x"}, {"secret": "legacy-key-9", "owner": "x"}],
+        scheme="plaintext",
+    )
+    assert again.imported == 1
+    assert [at for at, _ in again.rejected] == [0]
+    drf = (
+        "sha512$$"
+        + "7819fcc75ee1abf92636eb292ab0de0d7fb45b4a8c1e4cd67851ce7ae52d76e0"
+        + ("ac3daa2291d7e191ff51e6edb07d87b11b2c1db6fddbb72d2bd6fcbd6de8ed67")
+    )
+    keys.import_([{"hash": drf, "lookup": "abcd1234", "owner": "d"}], scheme="drf-api-key")
+    assert keys.verify("abcd1234.SecretPartOfTheLegacyKey42").owner == "d"
+    before = len(keys.list())
+    for rows in (
+        [{"secret": "legacy-key-7", "owner": "a"}, {"secret": "short", "owner": "a"}],
+        [{"secret": "legacy-key-7"}],
+        [{"hash": "00", "owner": "a"}],
+        [{"secret": "legacy-key-7", "owner": "a", "nonsense": 1}],
+    ):
+        with pytest.raises(exceptions.UsageError) as raised:
+            keys.import_(rows, scheme="plaintext")
+        assert "legacy-key-7" not in str(raised.value)
+    with pytest.raises(TypeError):
+        keys.import_([1], scheme="plaintext")  # type: ignore[list-item]
+    assert len(keys.list()) == before
+
+
+def test_pages(keys: ApiKeys) -> None:
+    ids = sorted(keys.create(owner=f"o{n % 2}", tenant=f"t{n % 3}").id for n in range(7))
+    first = keys.list(limit=3)
+    assert (len(first), first[0].id, first[-1].id) == (3, ids[0], ids[2])
+    found, cursor = [record.id for record in first], first.cursor
+    while cursor is not None:
+        page = keys.list(limit=3, cursor=cursor)
+        found += [record.id for record in page.records]
+        cursor = page.cursor
+    assert found == ids
+    assert len(keys.list(owner="o1")) == 3
+    assert len(keys.list(owner="o1", tenant="t0")) == 1
+    assert keys.list(owner="nobody").records == []
+
+
+def test_purge(keys: ApiKeys, clock: Clock) -> None:
+    issued = keys.create(owner="a", expires_in=5)
+    keys.create(owner="a")
+    clock.time += 10
+    assert keys.check(issued.secret).code == "EXPIRED"
+    assert keys.purge(NOW + 10) == 1
+    assert keys.check(issued.secret).code == "NOT_FOUND"
+    assert [row.action for row in keys.audit(key_id=issued.id)] == ["create", "purge"]
+
+
+def test_headers() -> None:
+    from_headers = gatekey.api_key_from_headers
+    assert from_headers([("Authorization", "Bearer k")]) == "k"
+    assert from_headers([(b"x-api-key", b"k")]) == "k"
+    assert from_headers({"Host": "x"}) is None
+    assert from_headers([]) is None
+    for wrong in ([("X-API-Key", "k"), ("Authorization", "Bearer k")], [("X-API-Key", "")]):
+        with pytest.raises(exceptions.MalformedApiKeyError):
+            from_headers(wrong)
+    with pytest.raises(TypeError):
+        from_headers(1)  # type: ignore[arg-type]
+    assert gatekey.api_key_from_query("a=1&key=k", "key") == "k"
+    rule = gatekey.scan_rule("acme")
+    assert rule["regex"] in rule["gitleaks"]
+
+
+def test_nothing_secret_is_shown(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/keys.sqlite"
+    with ApiKeys.open(url, pepper=PEPPER) as keys:
+        issued = keys.create(owner="acme")
+        record = keys.verify(issued.secret)
+        keys.verify(keys.rotate(issued.id).secret)
+        keys.flush()
+        shown = f"{keys!r}{issued!r}{record!r}{keys.check(issued.secret)!r}{keys.list()!r}"
+        shown += "".join(f"{row!r}{row.detail}" for row in keys.audit())
+        files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        assert issued.id in shown
+        assert issued.id.encode() in files
+        assert issued.secret[21:] not in shown
+        assert issued.secret[21:51].encode() not in files
+        assert PEPPER not in files
+        for copier in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError):
+                copier(issued)
+
+
+def test_another_handle_sees_a_revocation(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/keys.sqlite"
+    with (
+        ApiKeys.open(url, pepper=PEPPER) as here,
+        ApiKeys.open(url, pepper=PEPPER) as there,
+        ApiKeys.open(url, pepper=PEPPER, strict=True) as strict,
+    ):
+        issued = here.create(owner="acme")
+        assert there.check(issued.secret).ok
+        assert strict.check(issued.secret).ok
+        here.revoke(issued.id)
+        assert strict.check(issued.secret).code == "REVOKED"
+        time.sleep(0.05)
+        assert there.check(issued.secret).code == "REVOKED"
+
+
+def test_a_fork_goes_on(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/keys.sqlite"
+    keys = ApiKeys.open(url, pepper=PEPPER)
+    issued = keys.create(owner="acme", credits=500)
+    assert keys.check(issued.secret).ok
+    readers = []
+    for _ in range(2):
+        read, write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                spent = sum(keys.check(issued.secret).ok for _ in range(300))
+                made = keys.create(owner="child")
+                os.write(write, f"{spent} {made.secret}".encode())
+                keys.close()
+                code = 0
+            finally:
+                os._exit(code)
+        os.close(write)
+        readers.append((pid, read))
+    spent = 1 + sum(keys.check(issued.secret).ok for _ in range(300))
+    for pid, read in readers:
+        assert os.waitpid(pid, 0)[1] == 0
+        count, secret = os.read(read, 1000).decode().split()
+        os.close(read)
+        spent += int(count)
+        assert keys.verify(secret).owner == "child"
+    time.sleep(1.1)
+    spent += sum(keys.check(issued.secret).ok for _ in range(600))
+    assert spent == 500
+    keys.close()
+
+
+def test_threads_share_a_handle(keys: ApiKeys) -> None:
+    issued = keys.create(owner="acme", rate=(1000, 3600))
+    passed: list[int] = []
+
+    def work() -> None:
+        passed.append(sum(keys.check(issued.secret).ok for _ in range(400)))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(passed) == 1000
+
+
+def test_closed_keys_say_so() -> None:
+    keys = ApiKeys.open("memory:")
+    issued = keys.create(owner="acme")
+    keys.close()
+    keys.close()
+    with pytest.raises(exceptions.UsageError, match="closed"):
+        keys.verify(issued.secret)
+    with pytest.raises(exceptions.UsageError, match="closed"):
+        keys.check(issued.secret)
+    with pytest.raises(exceptions.StoreUnavailableError):
+        keys.create(owner="acme")
