@@ -1,5 +1,5 @@
 /*
- * gatekey: API authentication in one audited core. Sign and verify JSON Web Tokens (RFC 7519).
+ * gatekey: API authentication in one audited core. JSON Web Tokens (RFC 7519), API keys.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
@@ -67,6 +67,40 @@
 
 /** The size of a thumbprint URI in bytes, with the NUL at its end. */
 #define GK_THUMBPRINT_URI_SIZE 89
+
+/** The size of gk_api_key_result.key_id in bytes. */
+#define GK_API_KEY_ID_SIZE 16
+
+/** The size of gk_api_key_result.owner in bytes. */
+#define GK_API_KEY_OWNER_SIZE 256
+
+/** The size of gk_api_key_result.tenant in bytes. */
+#define GK_API_KEY_TENANT_SIZE 128
+
+/** What a route needs of a key: made once, shared by all threads. */
+typedef struct gk_api_key_check gk_api_key_check;
+
+/** Keys of another system, to be imported. */
+typedef struct gk_api_key_import gk_api_key_import;
+
+/**
+ * How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other
+ * processes seen within 50 ms, a store that may be silent for 30 seconds, the pepper in a file beside
+ * the store. Copied by gk_api_keys_open.
+ */
+typedef struct gk_api_key_options gk_api_key_options;
+
+/**
+ * What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update): only
+ * what is set. Several calls of gk_api_key_spec_scope and gk_api_key_spec_cidr add up.
+ */
+typedef struct gk_api_key_spec gk_api_key_spec;
+
+/**
+ * The API keys of a service, in a store. Shared by reference count, safe to use from several threads at
+ * once and to go on with after a fork.
+ */
+typedef struct gk_api_keys gk_api_keys;
 
 /** Claims to sign (RFC 7519 section 4). A member that is set twice keeps the later value. */
 typedef struct gk_claims gk_claims;
@@ -192,6 +226,30 @@ typedef void (*gk_release_fn)(void *user);
  * @return True if all of them were written; false fails the call with GK_STATUS_RANDOM_UNAVAILABLE.
  */
 typedef bool (*gk_random_fn)(void *user, uint8_t *out, size_t len);
+
+/** A limit or a list that gk_api_key_spec_clear takes away in an update. */
+typedef int32_t gk_api_key_field;
+
+/**
+ * The outcome of gk_api_keys_verify, in memory of the caller's, usually on the stack; nothing in it
+ * needs freeing, and it can be used again.
+ */
+typedef struct {
+    /** The status that the call returned. */
+    gk_status status;
+    /** What an HTTP service answers: 200, 401, 403, 429 or 503. */
+    uint16_t http_status;
+    /** The milliseconds after which the same call may succeed; 0 where waiting is no remedy. */
+    uint32_t retry_after_ms;
+    /** When the key stops being valid, in seconds since 1970; 0 for never. 0 if it was refused. */
+    uint64_t expires_at;
+    /** The key's id, NUL-terminated; empty if the key was refused. */
+    char key_id[GK_API_KEY_ID_SIZE];
+    /** Whose key it is, in UTF-8, NUL-terminated; empty if the key was refused. */
+    char owner[GK_API_KEY_OWNER_SIZE];
+    /** The tenant, in UTF-8, NUL-terminated; empty if there is none or the key was refused. */
+    char tenant[GK_API_KEY_TENANT_SIZE];
+} gk_api_key_result;
 
 /** The call succeeded. */
 #define GK_STATUS_OK 0
@@ -396,6 +454,24 @@ typedef bool (*gk_random_fn)(void *user, uint8_t *out, size_t len);
 
 /** ML-DSA-87 (RFC 9964). */
 #define GK_ALG_ML_DSA_87 18
+
+/** All scopes. */
+#define GK_API_KEY_FIELD_SCOPES 1
+
+/** All networks: the key may be used from anywhere. */
+#define GK_API_KEY_FIELD_CIDRS 2
+
+/** The first second at which the key is valid. */
+#define GK_API_KEY_FIELD_NOT_BEFORE 3
+
+/** The first second at which the key is not valid any more. */
+#define GK_API_KEY_FIELD_EXPIRES_AT 4
+
+/** The rate. */
+#define GK_API_KEY_FIELD_RATE 5
+
+/** The credits. */
+#define GK_API_KEY_FIELD_CREDITS 6
 
 #ifdef __cplusplus
 extern "C" {
@@ -2256,6 +2332,802 @@ gk_str gk_unverified_claims_json(const gk_unverified *unverified);
  * @param unverified The handle, which must not be used again; NULL is fine.
  */
 void gk_unverified_free(gk_unverified *unverified);
+
+/**
+ * The usual options.
+ *
+ * @return The options, to be freed with gk_api_key_options_free.
+ */
+gk_api_key_options *gk_api_key_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_api_key_options_free(gk_api_key_options *options);
+
+/**
+ * What new keys begin with.
+ *
+ * @param options The options.
+ * @param prefix A small letter, then at most 19 small letters, digits and underscores; copied.
+ * @param prefix_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; a prefix of another form is refused by gk_api_keys_open.
+ */
+GK_NODISCARD
+gk_status gk_api_key_options_prefix(gk_api_key_options *options,
+                                    const char *prefix,
+                                    size_t prefix_len,
+                                    gk_error *err);
+
+/**
+ * The environment of new keys, and the only one that is accepted.
+ *
+ * @param options The options.
+ * @param env 2 to 8 small letters; copied.
+ * @param env_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; an environment of another form is refused by gk_api_keys_open.
+ */
+GK_NODISCARD
+gk_status gk_api_key_options_env(gk_api_key_options *options,
+                                 const char *env,
+                                 size_t env_len,
+                                 gk_error *err);
+
+/**
+ * Whether to look for changes by other processes before every verification.
+ *
+ * @param options The options.
+ * @param strict False, the default, means within 50 ms.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_api_key_options_strict(gk_api_key_options *options,
+                                    bool strict,
+                                    gk_error *err);
+
+/**
+ * For how long keys are served from memory while the store is out of reach.
+ *
+ * @param options The options.
+ * @param seconds At most 86400; 30 unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; more is refused by gk_api_keys_open.
+ */
+GK_NODISCARD
+gk_status gk_api_key_options_max_stale(gk_api_key_options *options,
+                                       uint64_t seconds,
+                                       gk_error *err);
+
+/**
+ * Takes the time from a callback.
+ *
+ * @param options The options.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called even if no keys are opened, but not if this call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_api_key_options_clock(gk_api_key_options *options,
+                                   gk_clock_fn now,
+                                   void *user,
+                                   gk_release_fn release,
+                                   gk_error *err);
+
+/**
+ * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the keys.
+ *
+ * @param options The options.
+ * @param number Its number, from 1.
+ * @param pepper At least 16 bytes; copied.
+ * @param pepper_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what is wrong with peppers is told by gk_api_keys_open.
+ */
+GK_NODISCARD
+gk_status gk_api_key_options_pepper(gk_api_key_options *options,
+                                    uint32_t number,
+                                    const uint8_t *pepper,
+                                    size_t pepper_len,
+                                    gk_error *err);
+
+/**
+ * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
+ * bytes in hexadecimal.
+ *
+ * @param options The options.
+ * @param path The file's path; copied.
+ * @param path_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what is wrong with the file is told by gk_api_keys_open.
+ */
+GK_NODISCARD
+gk_status gk_api_key_options_pepper_file(gk_api_key_options *options,
+                                         const char *path,
+                                         size_t path_len,
+                                         gk_error *err);
+
+/**
+ * Takes the peppers from an environment variable, written as in a file.
+ *
+ * @param options The options.
+ * @param name The variable's name; copied.
+ * @param name_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what is wrong with the variable is told by gk_api_keys_open.
+ */
+GK_NODISCARD
+gk_status gk_api_key_options_pepper_env(gk_api_key_options *options,
+                                        const char *name,
+                                        size_t name_len,
+                                        gk_error *err);
+
+/**
+ * A specification that says nothing.
+ *
+ * @return The specification, to be freed with gk_api_key_spec_free.
+ */
+gk_api_key_spec *gk_api_key_spec_new(void);
+
+/**
+ * Frees a specification.
+ *
+ * @param spec The specification, which must not be used again; NULL is fine.
+ */
+void gk_api_key_spec_free(gk_api_key_spec *spec);
+
+/**
+ * Whose key it is. Required for a new key.
+ *
+ * @param spec The specification.
+ * @param owner 1 to 255 bytes of UTF-8; copied.
+ * @param owner_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what is out of bounds is refused by the call that uses the specification.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_owner(gk_api_key_spec *spec,
+                                const char *owner,
+                                size_t owner_len,
+                                gk_error *err);
+
+/**
+ * What the owner calls the key.
+ *
+ * @param spec The specification.
+ * @param name At most 255 bytes of UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_spec_owner.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_name(gk_api_key_spec *spec,
+                               const char *name,
+                               size_t name_len,
+                               gk_error *err);
+
+/**
+ * The tenant, which cannot be changed later.
+ *
+ * @param spec The specification.
+ * @param tenant At most 127 bytes of UTF-8; copied.
+ * @param tenant_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_spec_owner.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_tenant(gk_api_key_spec *spec,
+                                 const char *tenant,
+                                 size_t tenant_len,
+                                 gk_error *err);
+
+/**
+ * The program's own notes.
+ *
+ * @param spec The specification.
+ * @param json One JSON object of at most 4096 bytes; copied.
+ * @param json_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_spec_owner.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_meta(gk_api_key_spec *spec,
+                               const char *json,
+                               size_t json_len,
+                               gk_error *err);
+
+/**
+ * Adds something that the key may do.
+ *
+ * @param spec The specification.
+ * @param scope A scope token of RFC 6749 section 3.3, at most 128 bytes; copied.
+ * @param scope_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_spec_owner.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_scope(gk_api_key_spec *spec,
+                                const char *scope,
+                                size_t scope_len,
+                                gk_error *err);
+
+/**
+ * Adds a network from which the key may be used; without any, it may be used from anywhere.
+ *
+ * @param spec The specification.
+ * @param cidr For example 10.0.0.0/8, 2001:db8::/32 or one address; copied.
+ * @param cidr_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_spec_owner.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_cidr(gk_api_key_spec *spec,
+                               const char *cidr,
+                               size_t cidr_len,
+                               gk_error *err);
+
+/**
+ * When the key becomes valid.
+ *
+ * @param spec The specification.
+ * @param seconds Seconds since 1970-01-01T00:00:00Z.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_spec_owner.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_not_before(gk_api_key_spec *spec,
+                                     uint64_t seconds,
+                                     gk_error *err);
+
+/**
+ * For how long a new key is valid. An update says gk_api_key_spec_expires_at.
+ *
+ * @param spec The specification.
+ * @param seconds Seconds from the moment at which the key is made; at least 1.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_spec_owner.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_expires_in(gk_api_key_spec *spec,
+                                     uint64_t seconds,
+                                     gk_error *err);
+
+/**
+ * When a key that is updated stops being valid. A new key says gk_api_key_spec_expires_in.
+ *
+ * @param spec The specification.
+ * @param seconds Seconds since 1970-01-01T00:00:00Z.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_spec_owner.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_expires_at(gk_api_key_spec *spec,
+                                     uint64_t seconds,
+                                     gk_error *err);
+
+/**
+ * How often the key may be used.
+ *
+ * @param spec The specification.
+ * @param burst Units at once, and in each period; at least 1.
+ * @param period_seconds The period; at least 1, at most 366 days.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_spec_owner.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_rate(gk_api_key_spec *spec,
+                               uint32_t burst,
+                               uint32_t period_seconds,
+                               gk_error *err);
+
+/**
+ * How much the key may be used.
+ *
+ * @param spec The specification.
+ * @param amount The credits there are at first.
+ * @param refill What each refill adds; 0 for no refill.
+ * @param every_seconds The time between refills; 0 for no refill.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_spec_owner.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_credits(gk_api_key_spec *spec,
+                                  uint64_t amount,
+                                  uint64_t refill,
+                                  uint32_t every_seconds,
+                                  gk_error *err);
+
+/**
+ * Takes a limit or a list away, in an update.
+ *
+ * @param spec The specification.
+ * @param field A GK_API_KEY_FIELD_ constant.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_api_key_spec_clear(gk_api_key_spec *spec,
+                                gk_api_key_field field,
+                                gk_error *err);
+
+/**
+ * Opens API keys.
+ *
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path.
+ * @param url_len Its length in bytes.
+ * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used,
+ * and made with the store: back it up, because without it every key is lost.
+ * @param keys Receives the keys, to be freed with gk_api_keys_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file;
+ * GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_open(const char *url,
+                           size_t url_len,
+                           const gk_api_key_options *options,
+                           gk_api_keys **keys,
+                           gk_error *err);
+
+/**
+ * Whether gk_api_keys_open made a pepper file: somebody should be told to back it up.
+ *
+ * @param keys The keys.
+ * @return True if it did; false for NULL.
+ */
+bool gk_api_keys_made_pepper_file(const gk_api_keys *keys);
+
+/**
+ * Shares keys.
+ *
+ * @param keys The keys; NULL is fine.
+ * @return Another handle to the same keys, to be freed with gk_api_keys_free; NULL for NULL.
+ */
+gk_api_keys *gk_api_keys_clone(const gk_api_keys *keys);
+
+/**
+ * Frees a handle to keys. The last one writes down what is pending and closes the store, without
+ * telling what went wrong: see gk_api_keys_close.
+ *
+ * @param keys The handle, which must not be used again; NULL is fine.
+ */
+void gk_api_keys_free(gk_api_keys *keys);
+
+/**
+ * Shares keys; changes through the new handle are noted in the audit as made by this actor.
+ *
+ * @param keys The keys.
+ * @param actor Who makes the changes: at most 255 bytes of UTF-8; copied.
+ * @param actor_len Its length in bytes.
+ * @param acting Receives the handle, to be freed with gk_api_keys_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_acting_as(const gk_api_keys *keys,
+                                const char *actor,
+                                size_t actor_len,
+                                gk_api_keys **acting,
+                                gk_error *err);
+
+/**
+ * Makes a key.
+ *
+ * @param keys The keys.
+ * @param spec What the key is to be like; it has an owner at least.
+ * @param secret Receives the key's text, to be handed to its owner and freed with gk_buf_free, which
+ * wipes it; it is kept nowhere.
+ * @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_create(const gk_api_keys *keys,
+                             const gk_api_key_spec *spec,
+                             gk_buf *secret,
+                             gk_buf *record,
+                             gk_error *err);
+
+/**
+ * Gives a key a new secret under the same id.
+ *
+ * @param keys The keys.
+ * @param id The key's id.
+ * @param id_len Its length in bytes.
+ * @param overlap_seconds For how long the old secret is still accepted: at most 90 days.
+ * @param secret Receives the key's new text, as gk_api_keys_create.
+ * @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_rotate(const gk_api_keys *keys,
+                             const char *id,
+                             size_t id_len,
+                             uint64_t overlap_seconds,
+                             gk_buf *secret,
+                             gk_buf *record,
+                             gk_error *err);
+
+/**
+ * Revokes a key for good. A key that is revoked already stays as it is.
+ *
+ * @param keys The keys.
+ * @param id The key's id.
+ * @param id_len Its length in bytes.
+ * @param reason Why: at most 500 bytes of UTF-8.
+ * @param reason_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_revoke(const gk_api_keys *keys,
+                             const char *id,
+                             size_t id_len,
+                             const char *reason,
+                             size_t reason_len,
+                             gk_error *err);
+
+/**
+ * Refuses a key until it is enabled again.
+ *
+ * @param keys The keys.
+ * @param id The key's id.
+ * @param id_len Its length in bytes.
+ * @param reason Why: at most 500 bytes of UTF-8.
+ * @param reason_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_keys_revoke; GK_STATUS_API_KEY_REVOKED.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_disable(const gk_api_keys *keys,
+                              const char *id,
+                              size_t id_len,
+                              const char *reason,
+                              size_t reason_len,
+                              gk_error *err);
+
+/**
+ * Accepts a disabled key again.
+ *
+ * @param keys The keys.
+ * @param id The key's id.
+ * @param id_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_keys_disable.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_enable(const gk_api_keys *keys,
+                             const char *id,
+                             size_t id_len,
+                             gk_error *err);
+
+/**
+ * Changes what the specification says of a key.
+ *
+ * @param keys The keys.
+ * @param id The key's id.
+ * @param id_len Its length in bytes.
+ * @param spec What is to change; at least one thing.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_keys_disable.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_update(const gk_api_keys *keys,
+                             const char *id,
+                             size_t id_len,
+                             const gk_api_key_spec *spec,
+                             gk_error *err);
+
+/**
+ * The record of a key: one JSON object with id, prefix, env, tenant, owner, name, scopes, cidrs,
+ * status, revoked_at, reason, not_before, expires_at, rate, credits, meta, created_at, created_by,
+ * rotated_at, overlap_until, last_used_at, uses, version. Times are in seconds since 1970, or null.
+ *
+ * @param keys The keys.
+ * @param id The key's id.
+ * @param id_len Its length in bytes.
+ * @param record Receives the record, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_get(const gk_api_keys *keys,
+                          const char *id,
+                          size_t id_len,
+                          gk_buf *record,
+                          gk_error *err);
+
+/**
+ * A page of records in ascending order of their ids: {"records":[...],"cursor":"..."}, where the cursor
+ * of the last page is null.
+ *
+ * @param keys The keys.
+ * @param owner Only keys of this owner; NULL and 0 for all.
+ * @param owner_len Its length in bytes.
+ * @param tenant Only keys of this tenant; NULL and 0 for all.
+ * @param tenant_len Its length in bytes.
+ * @param cursor The cursor of the page before; NULL and 0 for the first page.
+ * @param cursor_len Its length in bytes.
+ * @param limit At most so many records, and at most 1000; 0 for 100.
+ * @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_list(const gk_api_keys *keys,
+                           const char *owner,
+                           size_t owner_len,
+                           const char *tenant,
+                           size_t tenant_len,
+                           const char *cursor,
+                           size_t cursor_len,
+                           size_t limit,
+                           gk_buf *page,
+                           gk_error *err);
+
+/**
+ * A page of the audit, oldest first: {"records":[{"seq","at","actor","action","key_id","detail"}],
+ * "cursor"}.
+ *
+ * @param keys The keys.
+ * @param key_id Only rows about this key; NULL and 0 for all.
+ * @param key_id_len Its length in bytes.
+ * @param cursor The cursor of the page before; NULL and 0 for the first page.
+ * @param cursor_len Its length in bytes.
+ * @param limit At most so many rows, and at most 1000; 0 for 100.
+ * @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_audit(const gk_api_keys *keys,
+                            const char *key_id,
+                            size_t key_id_len,
+                            const char *cursor,
+                            size_t cursor_len,
+                            size_t limit,
+                            gk_buf *page,
+                            gk_error *err);
+
+/**
+ * Deletes keys that expired, or were revoked, before a time. Their audit stays.
+ *
+ * @param keys The keys.
+ * @param before Seconds since 1970; not in the future.
+ * @param purged Receives how many; may be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_purge(const gk_api_keys *keys,
+                            uint64_t before,
+                            uint64_t *purged,
+                            gk_error *err);
+
+/**
+ * An import without rows.
+ *
+ * @return The import, to be freed with gk_api_key_import_free.
+ */
+gk_api_key_import *gk_api_key_import_new(void);
+
+/**
+ * Frees an import; credentials are wiped.
+ *
+ * @param import The import, which must not be used again; NULL is fine.
+ */
+void gk_api_key_import_free(gk_api_key_import *import);
+
+/**
+ * Adds a key of another system.
+ *
+ * @param import The import.
+ * @param spec What the key is to be like; copied.
+ * @param credential The key itself, or what the other system kept of it; copied.
+ * @param credential_len Its length in bytes.
+ * @param lookup The public part of the key, by which it is found; NULL and 0 for none. Salted hashes
+ * need one.
+ * @param lookup_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_api_key_import_add(gk_api_key_import *import,
+                                const gk_api_key_spec *spec,
+                                const char *credential,
+                                size_t credential_len,
+                                const char *lookup,
+                                size_t lookup_len,
+                                gk_error *err);
+
+/**
+ * Imports keys that another system issued. If a row is of the wrong form, nothing is imported; rows
+ * that are there already stop nobody else.
+ *
+ * @param keys The keys.
+ * @param scheme plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt, argon2 or
+ * pbkdf2-sha256.
+ * @param scheme_len Its length in bytes.
+ * @param import The rows.
+ * @param report Receives {"imported":n,"ids":[...],"rejected":[{"row","status","message"}]}, to be freed
+ * with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK, whatever was rejected; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_import(const gk_api_keys *keys,
+                             const char *scheme,
+                             size_t scheme_len,
+                             const gk_api_key_import *import,
+                             gk_buf *report,
+                             gk_error *err);
+
+/**
+ * How many keys still need each pepper: [{"pepper":n,"active":true,"keys":n,"since":n}].
+ *
+ * @param keys The keys.
+ * @param report Receives the report, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_pepper_report(const gk_api_keys *keys,
+                                    gk_buf *report,
+                                    gk_error *err);
+
+/**
+ * Puts every key under the active pepper as well, now: for the day an old one has leaked.
+ *
+ * @param keys The keys.
+ * @param wrapped Receives how many keys; may be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_wrap_peppers(const gk_api_keys *keys,
+                                   uint64_t *wrapped,
+                                   gk_error *err);
+
+/**
+ * Writes down now when keys were last used; otherwise that happens every 10 seconds.
+ *
+ * @param keys The keys.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD gk_status gk_api_keys_flush(const gk_api_keys *keys, gk_error *err);
+
+/**
+ * Writes down what is pending, gives back credits that were not spent, and closes the store for all
+ * handles. The handles are still to be freed.
+ *
+ * @param keys The keys.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD gk_status gk_api_keys_close(const gk_api_keys *keys, gk_error *err);
+
+/**
+ * A check that demands nothing: no scope, any tenant, a cost of 1.
+ *
+ * @return The check, to be freed with gk_api_key_check_free.
+ */
+gk_api_key_check *gk_api_key_check_new(void);
+
+/**
+ * Frees a check.
+ *
+ * @param check The check, which must not be used again; NULL is fine.
+ */
+void gk_api_key_check_free(gk_api_key_check *check);
+
+/**
+ * Demands a scope; with several calls, all of them.
+ *
+ * @param check The check.
+ * @param scope The scope; copied. At most 16 in all.
+ * @param scope_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_api_key_check_scope(gk_api_key_check *check,
+                                 const char *scope,
+                                 size_t scope_len,
+                                 gk_error *err);
+
+/**
+ * Demands a tenant.
+ *
+ * @param check The check.
+ * @param tenant The tenant; copied.
+ * @param tenant_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_api_key_check_tenant(gk_api_key_check *check,
+                                  const char *tenant,
+                                  size_t tenant_len,
+                                  gk_error *err);
+
+/**
+ * How many units of the rate and how many credits the request takes.
+ *
+ * @param check The check.
+ * @param cost 1 unless set; 0 takes none.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_api_key_check_cost(gk_api_key_check *check, uint32_t cost, gk_error *err);
+
+/**
+ * Verifies a presented key, and takes the request's cost from its limits. Allocates nothing.
+ *
+ * @param keys The keys.
+ * @param presented What the caller sent, whatever it is.
+ * @param presented_len Its length in bytes.
+ * @param check What the request needs; NULL for nothing.
+ * @param ip The caller's address as text, IPv4 or IPv6 without a port; NULL and 0 if it is not known,
+ * which refuses keys that are limited to addresses.
+ * @param ip_len Its length in bytes.
+ * @param result Receives the outcome, refusals included; may be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MALFORMED_API_KEY, GK_STATUS_API_KEY_NOT_FOUND and
+ * GK_STATUS_BAD_API_KEY_SECRET, which have one message for the caller; the other 300s;
+ * GK_STATUS_STORE_UNAVAILABLE if the store has been silent for too long.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_verify(const gk_api_keys *keys,
+                             const char *presented,
+                             size_t presented_len,
+                             const gk_api_key_check *check,
+                             const char *ip,
+                             size_t ip_len,
+                             gk_api_key_result *result,
+                             gk_error *err);
+
+/**
+ * The API key among a request's headers: of `Authorization: Bearer` or of `X-API-Key`.
+ *
+ * @param names The headers' names, UTF-8.
+ * @param values The headers' values, UTF-8, as many as names.
+ * @param len How many there are.
+ * @param key Receives the key, which lies in one of the values; {NULL, 0} if there is none.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MALFORMED_API_KEY if there is more than one, or an empty one.
+ */
+GK_NODISCARD
+gk_status gk_api_key_from_headers(const gk_str *names,
+                                  const gk_str *values,
+                                  size_t len,
+                                  gk_str *key,
+                                  gk_error *err);
+
+/**
+ * The rules by which scanners find keys that were committed by mistake.
+ *
+ * @param prefix The prefix of the keys.
+ * @param prefix_len Its length in bytes.
+ * @param regex Receives a regular expression, to be freed with gk_buf_free.
+ * @param gitleaks Receives a rule of gitleaks, as TOML, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_scan_rule(const char *prefix,
+                       size_t prefix_len,
+                       gk_buf *regex,
+                       gk_buf *gitleaks,
+                       gk_error *err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -53,7 +53,21 @@ mod verified;
 
 mod unverified;
 
+mod apikey_options;
+
+mod apikey_spec;
+
+mod apikey;
+
+mod apikey_verify;
+
+mod apikey_json;
+
 pub use alg::*;
+pub use apikey::*;
+pub use apikey_options::*;
+pub use apikey_spec::*;
+pub use apikey_verify::*;
 pub use buf::*;
 pub use callback::*;
 pub use claims::*;

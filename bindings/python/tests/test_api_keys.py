@@ -10,7 +10,7 @@ import pickle
 import threading
 import time
 from datetime import datetime, timedelta, timezone
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,8 +18,8 @@ import gatekey
 from gatekey import ApiKeys, exceptions
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 NOW = 1_800_000_000
 PEPPER = bytes(range(32))

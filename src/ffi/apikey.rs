@@ -1,0 +1,560 @@
+//! `gk_api_keys`: the API keys of a service. Records come as JSON (`apikey_json`), secrets in a buffer
+//! that is wiped when freed.
+
+use super::apikey_json as json;
+use super::apikey_options::gk_api_key_options;
+use super::apikey_spec::gk_api_key_spec;
+use super::boundary::{
+    Outcome, create, fill, given, guard, look, release, share, slice, text, writable,
+};
+use super::buf::gk_buf;
+use super::error::gk_error;
+use super::status::gk_status;
+use crate::{
+    ApiKeyOptions, ApiKeys, AuditFilter, ImportRow, ImportScheme, IssuedKey, KeyFilter,
+    PepperSource, Secret,
+};
+use libc::c_char;
+
+/// The API keys of a service, in a store. Shared by reference count, safe to use from several threads at
+/// once and to go on with after a fork.
+pub struct gk_api_keys {
+    pub(super) inner: ApiKeys,
+    /// Whether opening made a pepper file.
+    made_pepper_file: bool,
+}
+
+/// Keys of another system, to be imported.
+#[derive(Default)]
+pub struct gk_api_key_import(Vec<ImportRow>);
+
+/// Opens API keys.
+///
+/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path.
+/// @param url_len Its length in bytes.
+/// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used,
+/// and made with the store: back it up, because without it every key is lost.
+/// @param keys Receives the keys, to be freed with gk_api_keys_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file;
+/// GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_open(
+    url: *const c_char,
+    url_len: usize,
+    options: Option<&gk_api_key_options>,
+    keys: *mut *mut gk_api_keys,
+    err: *mut gk_error,
+) -> gk_status {
+    create(keys, err, || {
+        let url = text(url, url_len, "url")?;
+        let (source, options) = match options {
+            Some(options) => (options.pepper()?, options.options.clone()),
+            None => (PepperSource::default(), ApiKeyOptions::new()),
+        };
+        let opened = crate::open_api_keys(url, &source, options)?;
+        let made_pepper_file = opened.new_pepper_file.is_some();
+        Ok(gk_api_keys { inner: opened.keys, made_pepper_file })
+    })
+}
+
+/// Whether gk_api_keys_open made a pepper file: somebody should be told to back it up.
+///
+/// @param keys The keys.
+/// @return True if it did; false for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_api_keys_made_pepper_file(keys: Option<&gk_api_keys>) -> bool {
+    look(false, || Some(keys?.made_pepper_file))
+}
+
+/// Shares keys.
+///
+/// @param keys The keys; NULL is fine.
+/// @return Another handle to the same keys, to be freed with gk_api_keys_free; NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_api_keys_clone(keys: Option<&gk_api_keys>) -> Option<Box<gk_api_keys>> {
+    share(|| {
+        let keys = keys?;
+        Some(gk_api_keys { inner: keys.inner.clone(), made_pepper_file: keys.made_pepper_file })
+    })
+}
+
+/// Frees a handle to keys. The last one writes down what is pending and closes the store, without
+/// telling what went wrong: see gk_api_keys_close.
+///
+/// @param keys The handle, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_api_keys_free(keys: Option<Box<gk_api_keys>>) {
+    release(keys);
+}
+
+/// Shares keys; changes through the new handle are noted in the audit as made by this actor.
+///
+/// @param keys The keys.
+/// @param actor Who makes the changes: at most 255 bytes of UTF-8; copied.
+/// @param actor_len Its length in bytes.
+/// @param acting Receives the handle, to be freed with gk_api_keys_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_acting_as(
+    keys: Option<&gk_api_keys>,
+    actor: *const c_char,
+    actor_len: usize,
+    acting: *mut *mut gk_api_keys,
+    err: *mut gk_error,
+) -> gk_status {
+    create(acting, err, || {
+        let inner = given(keys, "keys")?.inner.acting_as(text(actor, actor_len, "actor")?)?;
+        Ok(gk_api_keys { inner, made_pepper_file: false })
+    })
+}
+
+/// Makes a key.
+///
+/// @param keys The keys.
+/// @param spec What the key is to be like; it has an owner at least.
+/// @param secret Receives the key's text, to be handed to its owner and freed with gk_buf_free, which
+/// wipes it; it is kept nowhere.
+/// @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_create(
+    keys: Option<&gk_api_keys>,
+    spec: Option<&gk_api_key_spec>,
+    secret: *mut gk_buf,
+    record: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    issue(secret, record, err, || {
+        Ok(given(keys, "keys")?.inner.create(&given(spec, "spec")?.spec)?)
+    })
+}
+
+/// Gives a key a new secret under the same id.
+///
+/// @param keys The keys.
+/// @param id The key's id.
+/// @param id_len Its length in bytes.
+/// @param overlap_seconds For how long the old secret is still accepted: at most 90 days.
+/// @param secret Receives the key's new text, as gk_api_keys_create.
+/// @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_rotate(
+    keys: Option<&gk_api_keys>,
+    id: *const c_char,
+    id_len: usize,
+    overlap_seconds: u64,
+    secret: *mut gk_buf,
+    record: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    issue(secret, record, err, || {
+        Ok(given(keys, "keys")?.inner.rotate(text(id, id_len, "id")?, overlap_seconds)?)
+    })
+}
+
+/// Revokes a key for good. A key that is revoked already stays as it is.
+///
+/// @param keys The keys.
+/// @param id The key's id.
+/// @param id_len Its length in bytes.
+/// @param reason Why: at most 500 bytes of UTF-8.
+/// @param reason_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_revoke(
+    keys: Option<&gk_api_keys>,
+    id: *const c_char,
+    id_len: usize,
+    reason: *const c_char,
+    reason_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let reason = text(reason, reason_len, "reason")?;
+        given(keys, "keys")?.inner.revoke(text(id, id_len, "id")?, reason)?;
+        Ok(())
+    })
+}
+
+/// Refuses a key until it is enabled again.
+///
+/// @param keys The keys.
+/// @param id The key's id.
+/// @param id_len Its length in bytes.
+/// @param reason Why: at most 500 bytes of UTF-8.
+/// @param reason_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_api_keys_revoke; GK_STATUS_API_KEY_REVOKED.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_disable(
+    keys: Option<&gk_api_keys>,
+    id: *const c_char,
+    id_len: usize,
+    reason: *const c_char,
+    reason_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let reason = text(reason, reason_len, "reason")?;
+        given(keys, "keys")?.inner.disable(text(id, id_len, "id")?, reason)?;
+        Ok(())
+    })
+}
+
+/// Accepts a disabled key again.
+///
+/// @param keys The keys.
+/// @param id The key's id.
+/// @param id_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_api_keys_disable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_enable(
+    keys: Option<&gk_api_keys>,
+    id: *const c_char,
+    id_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        given(keys, "keys")?.inner.enable(text(id, id_len, "id")?)?;
+        Ok(())
+    })
+}
+
+/// Changes what the specification says of a key.
+///
+/// @param keys The keys.
+/// @param id The key's id.
+/// @param id_len Its length in bytes.
+/// @param spec What is to change; at least one thing.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_api_keys_disable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_update(
+    keys: Option<&gk_api_keys>,
+    id: *const c_char,
+    id_len: usize,
+    spec: Option<&gk_api_key_spec>,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let update = &given(spec, "spec")?.update;
+        given(keys, "keys")?.inner.update(text(id, id_len, "id")?, update)?;
+        Ok(())
+    })
+}
+
+/// The record of a key: one JSON object with id, prefix, env, tenant, owner, name, scopes, cidrs,
+/// status, revoked_at, reason, not_before, expires_at, rate, credits, meta, created_at, created_by,
+/// rotated_at, overlap_until, last_used_at, uses, version. Times are in seconds since 1970, or null.
+///
+/// @param keys The keys.
+/// @param id The key's id.
+/// @param id_len Its length in bytes.
+/// @param record Receives the record, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_get(
+    keys: Option<&gk_api_keys>,
+    id: *const c_char,
+    id_len: usize,
+    record: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(record, err, || {
+        Ok(json::record(&given(keys, "keys")?.inner.get(text(id, id_len, "id")?)?))
+    })
+}
+
+/// A page of records in ascending order of their ids: {"records":[...],"cursor":"..."}, where the cursor
+/// of the last page is null.
+///
+/// @param keys The keys.
+/// @param owner Only keys of this owner; NULL and 0 for all.
+/// @param owner_len Its length in bytes.
+/// @param tenant Only keys of this tenant; NULL and 0 for all.
+/// @param tenant_len Its length in bytes.
+/// @param cursor The cursor of the page before; NULL and 0 for the first page.
+/// @param cursor_len Its length in bytes.
+/// @param limit At most so many records, and at most 1000; 0 for 100.
+/// @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_list(
+    keys: Option<&gk_api_keys>,
+    owner: *const c_char,
+    owner_len: usize,
+    tenant: *const c_char,
+    tenant_len: usize,
+    cursor: *const c_char,
+    cursor_len: usize,
+    limit: usize,
+    page: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(page, err, || {
+        let filter = KeyFilter {
+            owner: maybe(owner, owner_len, "owner")?,
+            tenant: maybe(tenant, tenant_len, "tenant")?,
+            cursor: maybe(cursor, cursor_len, "cursor")?,
+            limit,
+        };
+        Ok(json::page(&given(keys, "keys")?.inner.list(&filter)?, json::record))
+    })
+}
+
+/// A page of the audit, oldest first: {"records":[{"seq","at","actor","action","key_id","detail"}],
+/// "cursor"}.
+///
+/// @param keys The keys.
+/// @param key_id Only rows about this key; NULL and 0 for all.
+/// @param key_id_len Its length in bytes.
+/// @param cursor The cursor of the page before; NULL and 0 for the first page.
+/// @param cursor_len Its length in bytes.
+/// @param limit At most so many rows, and at most 1000; 0 for 100.
+/// @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_audit(
+    keys: Option<&gk_api_keys>,
+    key_id: *const c_char,
+    key_id_len: usize,
+    cursor: *const c_char,
+    cursor_len: usize,
+    limit: usize,
+    page: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(page, err, || {
+        let filter = AuditFilter {
+            key_id: maybe(key_id, key_id_len, "key_id")?,
+            cursor: maybe(cursor, cursor_len, "cursor")?,
+            limit,
+        };
+        Ok(json::page(&given(keys, "keys")?.inner.audit(&filter)?, json::audit))
+    })
+}
+
+/// Deletes keys that expired, or were revoked, before a time. Their audit stays.
+///
+/// @param keys The keys.
+/// @param before Seconds since 1970; not in the future.
+/// @param purged Receives how many; may be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_purge(
+    keys: Option<&gk_api_keys>,
+    before: u64,
+    purged: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let count = given(keys, "keys")?.inner.purge(before)?;
+        if !purged.is_null() {
+            purged.write(count);
+        }
+        Ok(())
+    })
+}
+
+/// An import without rows.
+///
+/// @return The import, to be freed with gk_api_key_import_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_api_key_import_new() -> Option<Box<gk_api_key_import>> {
+    share(|| Some(gk_api_key_import::default()))
+}
+
+/// Frees an import; credentials are wiped.
+///
+/// @param import The import, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_api_key_import_free(import: Option<Box<gk_api_key_import>>) {
+    release(import);
+}
+
+/// Adds a key of another system.
+///
+/// @param import The import.
+/// @param spec What the key is to be like; copied.
+/// @param credential The key itself, or what the other system kept of it; copied.
+/// @param credential_len Its length in bytes.
+/// @param lookup The public part of the key, by which it is found; NULL and 0 for none. Salted hashes
+/// need one.
+/// @param lookup_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_key_import_add(
+    import: Option<&mut gk_api_key_import>,
+    spec: Option<&gk_api_key_spec>,
+    credential: *const c_char,
+    credential_len: usize,
+    lookup: *const c_char,
+    lookup_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let credential: &[u8] = slice(credential.cast(), credential_len, "credential")?;
+        let row = ImportRow {
+            spec: given(spec, "spec")?.spec.clone(),
+            credential: Secret::new(credential.to_vec()),
+            lookup: maybe(lookup, lookup_len, "lookup")?,
+        };
+        given(import, "import")?.0.push(row);
+        Ok(())
+    })
+}
+
+/// Imports keys that another system issued. If a row is of the wrong form, nothing is imported; rows
+/// that are there already stop nobody else.
+///
+/// @param keys The keys.
+/// @param scheme plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt, argon2 or
+/// pbkdf2-sha256.
+/// @param scheme_len Its length in bytes.
+/// @param import The rows.
+/// @param report Receives {"imported":n,"ids":[...],"rejected":[{"row","status","message"}]}, to be freed
+/// with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK, whatever was rejected; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_import(
+    keys: Option<&gk_api_keys>,
+    scheme: *const c_char,
+    scheme_len: usize,
+    import: Option<&gk_api_key_import>,
+    report: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(report, err, || {
+        let scheme = ImportScheme::from_name(text(scheme, scheme_len, "scheme")?)?;
+        let rows = &given(import, "import")?.0;
+        Ok(json::report(&given(keys, "keys")?.inner.import(scheme, rows)?))
+    })
+}
+
+/// How many keys still need each pepper: [{"pepper":n,"active":true,"keys":n,"since":n}].
+///
+/// @param keys The keys.
+/// @param report Receives the report, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_pepper_report(
+    keys: Option<&gk_api_keys>,
+    report: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(report, err, || Ok(json::peppers(&given(keys, "keys")?.inner.pepper_report()?)))
+}
+
+/// Puts every key under the active pepper as well, now: for the day an old one has leaked.
+///
+/// @param keys The keys.
+/// @param wrapped Receives how many keys; may be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_wrap_peppers(
+    keys: Option<&gk_api_keys>,
+    wrapped: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let count = given(keys, "keys")?.inner.wrap_peppers()?;
+        if !wrapped.is_null() {
+            wrapped.write(count);
+        }
+        Ok(())
+    })
+}
+
+/// Writes down now when keys were last used; otherwise that happens every 10 seconds.
+///
+/// @param keys The keys.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_flush(
+    keys: Option<&gk_api_keys>,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || Ok(given(keys, "keys")?.inner.flush()?))
+}
+
+/// Writes down what is pending, gives back credits that were not spent, and closes the store for all
+/// handles. The handles are still to be freed.
+///
+/// @param keys The keys.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_close(
+    keys: Option<&gk_api_keys>,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || Ok(given(keys, "keys")?.inner.close()?))
+}
+
+/// Hands out a key that was just made.
+///
+/// # Safety
+/// `secret` is NULL or writable, `record` too; `err` as in [`guard`].
+unsafe fn issue(
+    secret: *mut gk_buf,
+    record: *mut gk_buf,
+    err: *mut gk_error,
+    make: impl FnOnce() -> Outcome<IssuedKey>,
+) -> gk_status {
+    guard(err, || {
+        if !record.is_null() {
+            record.write(gk_buf::EMPTY);
+        }
+        writable(secret)?.write(gk_buf::EMPTY);
+        let issued = make()?;
+        secret.write(gk_buf::copy_of(issued.secret.expose()));
+        if !record.is_null() {
+            record.write(gk_buf::copy_of(json::record(&issued.record).as_bytes()));
+        }
+        Ok(())
+    })
+}
+
+/// Text, or `None` if there is none.
+///
+/// # Safety
+/// As [`text`].
+unsafe fn maybe(data: *const c_char, len: usize, name: &'static str) -> Outcome<Option<String>> {
+    // SAFETY: as this function's own contract.
+    let given = unsafe { text(data, len, name) }?;
+    Ok((!given.is_empty()).then(|| given.to_owned()))
+}
