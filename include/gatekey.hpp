@@ -1,4 +1,4 @@
-// gatekey for C++17: header-only, over gatekey.h. Sign and verify JSON Web Tokens (RFC 7519).
+// gatekey for C++17: header-only, over gatekey.h. JSON Web Tokens (RFC 7519), API keys.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
@@ -10,6 +10,7 @@
 #ifndef GATEKEY_HPP
 #define GATEKEY_HPP
 
+#include "gatekey/apikey.hpp"
 #include "gatekey/handle.hpp"
 #include "gatekey/key.hpp"
 #include "gatekey/signer.hpp"

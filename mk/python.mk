@@ -46,3 +46,5 @@ test-python: $(WHEEL_STAMP) ## Tests, types, stubs and lints of the Python packa
 
 demo-python: $(WHEEL_STAMP) ## The demo in Python
 	@$(VENV_PY) examples/tokens.py
+	@rm -f $(WHEELS)/keys.sqlite*; echo "API keys, Python"
+	@$(VENV_PY) examples/keys.py sqlite:///$(WHEELS)/keys.sqlite

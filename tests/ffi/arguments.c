@@ -149,6 +149,8 @@ static void versions_statuses_and_algorithms(void) {
     CHECK(strlen(gk_status_summary(GK_STATUS_OK)) > 0);
     CHECK(!CALL(gk_status_is_rejected)(99) && !gk_status_is_rejected(GK_STATUS_OK));
     CHECK(gk_status_is_rejected(GK_STATUS_EXPIRED));
+    CHECK(CALL(gk_status_http)(-1) == 500 && gk_status_http(GK_STATUS_OK) == 200);
+    CHECK(gk_status_http(GK_STATUS_RATE_LIMITED) == 429);
     CHECK(!CALL(gk_status_is_misuse)(-1) && gk_status_is_misuse(GK_STATUS_WEAK_KEY));
     CHECK(!CALL(gk_status_is_unavailable)(INT32_MAX));
     CHECK(gk_status_is_unavailable(GK_STATUS_RANDOM_UNAVAILABLE));
@@ -470,7 +472,8 @@ static void what_was_verified(void) {
     REFUSED(gk_verified_claim_bool, verified, TEXT, NULL);
 }
 
-/* Every function that the library exports must have been called above. */
+/* Every function that the library exports must have been called above, but for those of API keys,
+ * which apikeys.c calls. */
 static void nothing_is_left_out(const char *root) {
     char path[4096], name[128];
     size_t functions = 0, missing = 0;
@@ -480,7 +483,7 @@ static void nothing_is_left_out(const char *root) {
     while (fgets(name, sizeof name, list) != NULL) {
         name[strcspn(name, "\n")] = 0;
         functions++;
-        bool found = false;
+        bool found = strncmp(name, "gk_api_key", 10) == 0 || strcmp(name, "gk_scan_rule") == 0;
         for (size_t i = 0; i < called_count && !found; i++) found = strcmp(called[i], name) == 0;
         if (!found) fprintf(stderr, "tests/ffi/arguments.c does not call %s\n", name);
         missing += !found;

@@ -1,0 +1,381 @@
+// API keys: issue, verify, rotate, revoke, limit. Include gatekey.hpp.
+#ifndef GATEKEY_APIKEY_HPP
+#define GATEKEY_APIKEY_HPP
+
+#include "handle.hpp"
+
+namespace gatekey {
+
+/// How API keys are made and verified, and where the peppers come from; without one, the file
+/// `<path>.pepper` is used and made with the store. Losing the pepper is losing the keys.
+class api_key_options : public detail::owner<gk_api_key_options, gk_api_key_options_free> {
+  public:
+    using owner::owner;
+    api_key_options() : owner(gk_api_key_options_new()) {}
+
+    /// What new keys begin with: `gk` unless set.
+    api_key_options &prefix(std::string_view prefix) {
+        return text(gk_api_key_options_prefix, prefix);
+    }
+    /// The environment, the only one that is accepted: `live` unless set.
+    api_key_options &env(std::string_view env) { return text(gk_api_key_options_env, env); }
+    /// Looks for changes by other processes before every verification, not within 50 ms.
+    api_key_options &strict(bool strict = true) {
+        return set([&](auto *err) { return gk_api_key_options_strict(get(), strict, err); });
+    }
+    /// For how many seconds keys are served from memory while the store is out of reach.
+    api_key_options &max_stale(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_api_key_options_max_stale(get(), seconds, err); });
+    }
+    /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
+    api_key_options &pepper(std::uint32_t number, bytes_view pepper) {
+        return set([&](auto *err) {
+            return gk_api_key_options_pepper(get(), number, pepper.data(), pepper.size(), err);
+        });
+    }
+    api_key_options &pepper_file(std::string_view path) {
+        return text(gk_api_key_options_pepper_file, path);
+    }
+    api_key_options &pepper_env(std::string_view name) {
+        return text(gk_api_key_options_pepper_env, name);
+    }
+    api_key_options &clock(clock_function now) {
+        detail::give(std::move(now), [&](void *user, auto drop, auto *err) {
+            return gk_api_key_options_clock(get(), detail::read_clock, user, drop, err);
+        });
+        return *this;
+    }
+
+  private:
+    template <class Call> api_key_options &set(Call call) {
+        detail::done(call);
+        return *this;
+    }
+    template <class Set> api_key_options &text(Set set_text, std::string_view value) {
+        return set([&](gk_error *err) { return set_text(get(), value.data(), value.size(), err); });
+    }
+};
+
+/// A limit or a list that an update takes away.
+enum class api_key_field : gk_api_key_field {
+    scopes = GK_API_KEY_FIELD_SCOPES,
+    cidrs = GK_API_KEY_FIELD_CIDRS,
+    not_before = GK_API_KEY_FIELD_NOT_BEFORE,
+    expires_at = GK_API_KEY_FIELD_EXPIRES_AT,
+    rate = GK_API_KEY_FIELD_RATE,
+    credits = GK_API_KEY_FIELD_CREDITS,
+};
+
+/// What a key is to be like, or what is to change of one.
+class api_key_spec : public detail::owner<gk_api_key_spec, gk_api_key_spec_free> {
+  public:
+    using owner::owner;
+    api_key_spec() : owner(gk_api_key_spec_new()) {}
+
+    /// Whose key it is; required for a new key.
+    api_key_spec &owned_by(std::string_view who) { return text(gk_api_key_spec_owner, who); }
+    api_key_spec &name(std::string_view name) { return text(gk_api_key_spec_name, name); }
+    api_key_spec &tenant(std::string_view tenant) { return text(gk_api_key_spec_tenant, tenant); }
+    /// One JSON object of at most 4096 bytes.
+    api_key_spec &meta(std::string_view json) { return text(gk_api_key_spec_meta, json); }
+    /// Several calls of scope and cidr add up.
+    api_key_spec &scope(std::string_view scope) { return text(gk_api_key_spec_scope, scope); }
+    api_key_spec &cidr(std::string_view cidr) { return text(gk_api_key_spec_cidr, cidr); }
+    /// Dates are in seconds since 1970-01-01T00:00:00Z.
+    api_key_spec &not_before(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_api_key_spec_not_before(get(), seconds, err); });
+    }
+    /// Of a new key: seconds from when it is made.
+    api_key_spec &expires_in(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_api_key_spec_expires_in(get(), seconds, err); });
+    }
+    /// Of a key that is updated.
+    api_key_spec &expires_at(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_api_key_spec_expires_at(get(), seconds, err); });
+    }
+    /// So many units at once, and in each period.
+    api_key_spec &rate(std::uint32_t burst, std::uint32_t period_seconds) {
+        return set(
+            [&](auto *err) { return gk_api_key_spec_rate(get(), burst, period_seconds, err); });
+    }
+    api_key_spec &credits(std::uint64_t amount, std::uint64_t refill = 0,
+                          std::uint32_t every_seconds = 0) {
+        return set([&](auto *err) {
+            return gk_api_key_spec_credits(get(), amount, refill, every_seconds, err);
+        });
+    }
+    /// Takes a limit or a list away.
+    api_key_spec &clear(api_key_field field) {
+        return set([&](auto *err) {
+            return gk_api_key_spec_clear(get(), static_cast<gk_api_key_field>(field), err);
+        });
+    }
+
+  private:
+    template <class Call> api_key_spec &set(Call call) {
+        detail::done(call);
+        return *this;
+    }
+    template <class Set> api_key_spec &text(Set set_text, std::string_view value) {
+        return set([&](gk_error *err) { return set_text(get(), value.data(), value.size(), err); });
+    }
+};
+
+/// What a route needs of a key: made once, shared by all threads.
+class api_key_check : public detail::owner<gk_api_key_check, gk_api_key_check_free> {
+  public:
+    using owner::owner;
+    api_key_check() : owner(gk_api_key_check_new()) {}
+
+    /// Several calls demand all of them.
+    api_key_check &scope(std::string_view scope) & {
+        return set([&](gk_error *err) {
+            return gk_api_key_check_scope(get(), scope.data(), scope.size(), err);
+        });
+    }
+    api_key_check &&scope(std::string_view scope) && { return std::move(this->scope(scope)); }
+    api_key_check &tenant(std::string_view tenant) & {
+        return set([&](gk_error *err) {
+            return gk_api_key_check_tenant(get(), tenant.data(), tenant.size(), err);
+        });
+    }
+    api_key_check &&tenant(std::string_view tenant) && { return std::move(this->tenant(tenant)); }
+    /// What the request takes from the rate and from the credits: 1 unless set.
+    api_key_check &cost(std::uint32_t cost) & {
+        return set([&](gk_error *err) { return gk_api_key_check_cost(get(), cost, err); });
+    }
+    api_key_check &&cost(std::uint32_t cost) && { return std::move(this->cost(cost)); }
+
+  private:
+    template <class Call> api_key_check &set(Call call) {
+        detail::done(call);
+        return *this;
+    }
+};
+
+/// A key that was just made: the one time that its text is seen.
+struct issued_api_key {
+    gatekey::secret secret;
+    std::string record_json;
+};
+
+/// A key that may do what was asked, or why not. Nothing in it is on the heap.
+class api_key_result {
+  public:
+    [[nodiscard]] bool ok() const noexcept { return raw_.status == GK_STATUS_OK; }
+    [[nodiscard]] explicit operator bool() const noexcept { return ok(); }
+    [[nodiscard]] gatekey::status status() const noexcept {
+        return static_cast<gatekey::status>(raw_.status);
+    }
+    /// 200, 401, 403, 429 or 503.
+    [[nodiscard]] std::uint16_t http_status() const noexcept { return raw_.http_status; }
+    /// Milliseconds; 0 where waiting is no remedy.
+    [[nodiscard]] std::uint32_t retry_after_ms() const noexcept { return raw_.retry_after_ms; }
+    /// These are empty, or none, if the key was refused.
+    [[nodiscard]] std::string_view key_id() const noexcept { return raw_.key_id; }
+    [[nodiscard]] std::string_view owner() const noexcept { return raw_.owner; }
+    [[nodiscard]] std::string_view tenant() const noexcept { return raw_.tenant; }
+    [[nodiscard]] std::optional<std::uint64_t> expires_at() const noexcept {
+        if (raw_.expires_at == 0) return std::nullopt;
+        return raw_.expires_at;
+    }
+
+  private:
+    friend class api_keys;
+    api_key_result() noexcept = default;
+    gk_api_key_result raw_;
+};
+
+/// Keys of another system, to be imported.
+class api_key_import : public detail::owner<gk_api_key_import, gk_api_key_import_free> {
+  public:
+    using owner::owner;
+    api_key_import() : owner(gk_api_key_import_new()) {}
+
+    /// The key itself, or what the other system kept of it; salted hashes need a look-up.
+    api_key_import &add(const api_key_spec &spec, std::string_view credential,
+                        std::string_view lookup = {}) {
+        detail::done([&](auto *err) {
+            return gk_api_key_import_add(get(), spec.get(), credential.data(), credential.size(),
+                                         lookup.data(), lookup.size(), err);
+        });
+        return *this;
+    }
+};
+
+/// The API keys of a service, in memory or in a SQLite file. Safe to share between threads.
+class api_keys : public detail::owner<gk_api_keys, gk_api_keys_free> {
+  public:
+    using owner::owner;
+    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`.
+    [[nodiscard]] static api_keys open(std::string_view url,
+                                       const api_key_options &options = api_key_options()) {
+        return api_keys(detail::made<gk_api_keys>([&](auto **out, auto *err) {
+            return gk_api_keys_open(url.data(), url.size(), options.get(), out, err);
+        }));
+    }
+    /// Whether opening made a pepper file, which somebody should back up.
+    [[nodiscard]] bool made_pepper_file() const noexcept {
+        return gk_api_keys_made_pepper_file(get());
+    }
+    [[nodiscard]] api_keys clone() const { return api_keys(gk_api_keys_clone(get())); }
+    /// The same keys; changes are noted in the audit as made by this actor.
+    [[nodiscard]] api_keys acting_as(std::string_view actor) const {
+        return api_keys(detail::made<gk_api_keys>([&](auto **out, auto *err) {
+            return gk_api_keys_acting_as(get(), actor.data(), actor.size(), out, err);
+        }));
+    }
+
+    [[nodiscard]] issued_api_key create(const api_key_spec &spec) const {
+        return issued([&](auto *secret, auto *record, auto *err) {
+            return gk_api_keys_create(get(), spec.get(), secret, record, err);
+        });
+    }
+    /// A new secret under the same id; the old one is accepted for so many more seconds.
+    [[nodiscard]] issued_api_key rotate(std::string_view id,
+                                        std::uint64_t overlap_seconds = 0) const {
+        return issued([&](auto *secret, auto *record, auto *err) {
+            return gk_api_keys_rotate(get(), id.data(), id.size(), overlap_seconds, secret, record,
+                                      err);
+        });
+    }
+    /// For good.
+    void revoke(std::string_view id, std::string_view reason = {}) const {
+        detail::done([&](auto *err) {
+            return gk_api_keys_revoke(get(), id.data(), id.size(), reason.data(), reason.size(),
+                                      err);
+        });
+    }
+    void disable(std::string_view id, std::string_view reason = {}) const {
+        detail::done([&](auto *err) {
+            return gk_api_keys_disable(get(), id.data(), id.size(), reason.data(), reason.size(),
+                                       err);
+        });
+    }
+    void enable(std::string_view id) const {
+        detail::done(
+            [&](auto *err) { return gk_api_keys_enable(get(), id.data(), id.size(), err); });
+    }
+    void update(std::string_view id, const api_key_spec &spec) const {
+        detail::done([&](auto *err) {
+            return gk_api_keys_update(get(), id.data(), id.size(), spec.get(), err);
+        });
+    }
+
+    /// The key may do what the check needs, or a gatekey::error is thrown.
+    [[nodiscard]] api_key_result verify(std::string_view presented,
+                                        const api_key_check &check = api_key_check(),
+                                        std::string_view ip = {}) const {
+        api_key_result result;
+        detail::done([&](auto *err) {
+            return gk_api_keys_verify(get(), presented.data(), presented.size(), check.get(),
+                                      ip.data(), ip.size(), &result.raw_, err);
+        });
+        return result;
+    }
+    /// Whether the key may, or why not. Allocates nothing.
+    [[nodiscard]] api_key_result try_verify(std::string_view presented, const api_key_check &check,
+                                            std::string_view ip = {}) const noexcept {
+        api_key_result result;
+        const gk_status told_by_the_result =
+            gk_api_keys_verify(get(), presented.data(), presented.size(), check.get(), ip.data(),
+                               ip.size(), &result.raw_, nullptr);
+        static_cast<void>(told_by_the_result);
+        return result;
+    }
+
+    /// Records and pages are JSON, as gatekey.h says.
+    [[nodiscard]] std::string record_json(std::string_view id) const {
+        return detail::text([&](auto *out, auto *err) {
+            return gk_api_keys_get(get(), id.data(), id.size(), out, err);
+        });
+    }
+    [[nodiscard]] std::string list_json(std::string_view owned_by = {},
+                                        std::string_view tenant = {}, std::string_view cursor = {},
+                                        std::size_t limit = 0) const {
+        return detail::text([&](auto *out, auto *err) {
+            return gk_api_keys_list(get(), owned_by.data(), owned_by.size(), tenant.data(),
+                                    tenant.size(), cursor.data(), cursor.size(), limit, out, err);
+        });
+    }
+    [[nodiscard]] std::string audit_json(std::string_view key_id = {}, std::string_view cursor = {},
+                                         std::size_t limit = 0) const {
+        return detail::text([&](auto *out, auto *err) {
+            return gk_api_keys_audit(get(), key_id.data(), key_id.size(), cursor.data(),
+                                     cursor.size(), limit, out, err);
+        });
+    }
+    /// Deletes keys that ended before this time; how many.
+    std::uint64_t purge(std::uint64_t before) const {
+        std::uint64_t purged = 0;
+        detail::done([&](auto *err) { return gk_api_keys_purge(get(), before, &purged, err); });
+        return purged;
+    }
+    /// A report as JSON.
+    [[nodiscard]] std::string import(std::string_view scheme, const api_key_import &rows) const {
+        return detail::text([&](auto *out, auto *err) {
+            return gk_api_keys_import(get(), scheme.data(), scheme.size(), rows.get(), out, err);
+        });
+    }
+    [[nodiscard]] std::string pepper_report_json() const {
+        return detail::text(
+            [&](auto *out, auto *err) { return gk_api_keys_pepper_report(get(), out, err); });
+    }
+    std::uint64_t wrap_peppers() const {
+        std::uint64_t wrapped = 0;
+        detail::done([&](auto *err) { return gk_api_keys_wrap_peppers(get(), &wrapped, err); });
+        return wrapped;
+    }
+    void flush() const {
+        detail::done([&](auto *err) { return gk_api_keys_flush(get(), err); });
+    }
+    /// Gives back credits that were not spent and closes the store, for all handles.
+    void close() const {
+        detail::done([&](auto *err) { return gk_api_keys_close(get(), err); });
+    }
+
+  private:
+    template <class Call> static issued_api_key issued(Call call) {
+        detail::buffer secret;
+        std::string record =
+            detail::text([&](gk_buf *out, gk_error *err) { return call(&secret.raw, out, err); });
+        return {gatekey::secret(std::move(secret)), std::move(record)};
+    }
+};
+
+/// The key of `Authorization: Bearer` or of `X-API-Key` among pairs of name and value.
+template <class Pairs>
+[[nodiscard]] std::optional<std::string_view> api_key_from_headers(const Pairs &pairs) {
+    std::vector<gk_str> names;
+    std::vector<gk_str> values;
+    for (const auto &[name, value] : pairs) {
+        const std::string_view name_view(name);
+        const std::string_view value_view(value);
+        names.push_back({name_view.data(), name_view.size()});
+        values.push_back({value_view.data(), value_view.size()});
+    }
+    gk_str key{nullptr, 0};
+    detail::done([&](auto *err) {
+        return gk_api_key_from_headers(names.data(), values.data(), names.size(), &key, err);
+    });
+    return detail::maybe(key);
+}
+
+/// A rule for secret scanners.
+struct scan_rule {
+    std::string regex;
+    std::string gitleaks;
+
+    [[nodiscard]] static scan_rule of(std::string_view prefix) {
+        detail::buffer regex;
+        detail::buffer gitleaks;
+        detail::done([&](auto *err) {
+            return gk_scan_rule(prefix.data(), prefix.size(), &regex.raw, &gitleaks.raw, err);
+        });
+        return {{regex.raw.data, regex.raw.len}, {gitleaks.raw.data, gitleaks.raw.len}};
+    }
+};
+
+} // namespace gatekey
+
+#endif // GATEKEY_APIKEY_HPP

@@ -1,0 +1,427 @@
+/* API keys from C: every call, every reason of refusal, wrong arguments, threads. */
+#define _DEFAULT_SOURCE /* mkdtemp */
+
+#include "check.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+static const uint8_t PEPPER[32] = {1, 2, 3};
+
+static uint64_t now_seconds = 1800000000;
+
+static uint64_t now(void *user) {
+    (void)user;
+    return now_seconds;
+}
+
+static void released(void *user) { ++*(int *)user; }
+
+static gk_api_keys *open_keys(const char *url) {
+    gk_error err;
+    gk_api_keys *keys = NULL;
+    gk_api_key_options *options = gk_api_key_options_new();
+    MUST(gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER, &err));
+    MUST(gk_api_key_options_prefix(options, GK_TEXT("acme"), &err));
+    MUST(gk_api_key_options_env(options, GK_TEXT("test"), &err));
+    MUST(gk_api_key_options_strict(options, true, &err));
+    MUST(gk_api_key_options_max_stale(options, 10, &err));
+    MUST(gk_api_key_options_clock(options, now, NULL, NULL, &err));
+    MUST(gk_api_keys_open(url, strlen(url), options, &keys, &err));
+    gk_api_key_options_free(options);
+    return keys;
+}
+
+static gk_api_key_spec *owned(const char *owner) {
+    gk_error err;
+    gk_api_key_spec *spec = gk_api_key_spec_new();
+    MUST(gk_api_key_spec_owner(spec, owner, strlen(owner), &err));
+    return spec;
+}
+
+/* The id in a key's text: acme_test_<id>_... */
+static void id_of(const gk_buf *secret, char id[13]) {
+    CHECK(secret->len == 59);
+    memcpy(id, secret->data + 10, 12);
+    id[12] = 0;
+}
+
+static gk_buf created(const gk_api_keys *keys, const gk_api_key_spec *spec) {
+    gk_error err;
+    gk_buf secret, record;
+    MUST(gk_api_keys_create(keys, spec, &secret, &record, &err));
+    CHECK(strstr(record.data, "\"status\":\"active\"") != NULL);
+    CHECK(strstr(record.data, secret.data + 23) == NULL);
+    gk_buf_free(&record);
+    return secret;
+}
+
+static gk_status verified(const gk_api_keys *keys, const gk_buf *key, const gk_api_key_check *needs,
+                          const char *ip, gk_api_key_result *result) {
+    gk_error err;
+    const gk_status status =
+        gk_api_keys_verify(keys, key->data, key->len, needs, ip, ip ? strlen(ip) : 0, result, &err);
+    CHECK(result->status == status && err.status == status);
+    CHECK(result->http_status == gk_status_http(status));
+    CHECK((status == GK_STATUS_OK) == (result->key_id[0] != 0));
+    CHECK(status == GK_STATUS_OK || result->owner[0] == 0);
+    return status;
+}
+
+static void lives(const char *url) {
+    gk_error err;
+    gk_api_key_result result;
+    gk_api_keys *keys = open_keys(url);
+    gk_api_keys *boss = NULL;
+    char id[13];
+    CHECK(!gk_api_keys_made_pepper_file(keys));
+    MUST(gk_api_keys_acting_as(keys, GK_TEXT("boss"), &boss, &err));
+
+    gk_api_key_spec *spec = owned("acme \xc3\xa9");
+    MUST(gk_api_key_spec_name(spec, GK_TEXT("CI"), &err));
+    MUST(gk_api_key_spec_tenant(spec, GK_TEXT("north"), &err));
+    MUST(gk_api_key_spec_meta(spec, GK_TEXT("{\"plan\":\"gold\"}"), &err));
+    MUST(gk_api_key_spec_scope(spec, GK_TEXT("read"), &err));
+    MUST(gk_api_key_spec_scope(spec, GK_TEXT("write"), &err));
+    MUST(gk_api_key_spec_cidr(spec, GK_TEXT("10.0.0.0/8"), &err));
+    MUST(gk_api_key_spec_not_before(spec, now_seconds - 1, &err));
+    MUST(gk_api_key_spec_expires_in(spec, 100, &err));
+    MUST(gk_api_key_spec_rate(spec, 5, 60, &err));
+    MUST(gk_api_key_spec_credits(spec, 4, 1, 60, &err));
+    gk_buf secret = created(boss, spec);
+    id_of(&secret, id);
+
+    gk_api_key_check *needs = gk_api_key_check_new();
+    MUST(gk_api_key_check_scope(needs, GK_TEXT("read"), &err));
+    MUST(gk_api_key_check_scope(needs, GK_TEXT("write"), &err));
+    MUST(gk_api_key_check_tenant(needs, GK_TEXT("north"), &err));
+    MUST(gk_api_key_check_cost(needs, 2, &err));
+    CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_OK);
+    CHECK(strcmp(result.key_id, id) == 0 && strcmp(result.owner, "acme \xc3\xa9") == 0);
+    CHECK(strcmp(result.tenant, "north") == 0 && result.expires_at == now_seconds + 100);
+    CHECK(verified(keys, &secret, needs, "11.1.2.3", &result) == GK_STATUS_API_KEY_ADDRESS);
+    CHECK(verified(keys, &secret, needs, NULL, &result) == GK_STATUS_API_KEY_ADDRESS);
+    CHECK(verified(keys, &secret, needs, "::ffff:10.1.2.3", &result) == GK_STATUS_OK);
+    CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_RATE_LIMITED);
+    CHECK(result.retry_after_ms > 0 && result.http_status == 429);
+    now_seconds += 59;
+    CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_CREDITS_EXHAUSTED);
+    CHECK(result.retry_after_ms == 1000);
+    MUST(gk_api_key_check_scope(needs, GK_TEXT("admin"), &err));
+    CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_INSUFFICIENT_SCOPE);
+    now_seconds += 41;
+    CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_API_KEY_EXPIRED);
+
+    gk_api_key_spec *update = gk_api_key_spec_new();
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_keys_update(keys, id, 12, update, &err));
+    for (gk_api_key_field field = 1; field <= 6; field++) {
+        MUST(gk_api_key_spec_clear(update, field, &err));
+    }
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_key_spec_clear(update, 7, &err));
+    MUST(gk_api_keys_update(keys, id, 12, update, &err));
+    gk_api_key_check_free(needs);
+    CHECK(verified(keys, &secret, NULL, NULL, &result) == GK_STATUS_OK && result.expires_at == 0);
+    MUST(gk_api_key_spec_expires_at(update, now_seconds + 50, &err));
+    MUST(gk_api_keys_update(keys, id, 12, update, &err));
+    CHECK(verified(keys, &secret, NULL, NULL, &result) == GK_STATUS_OK);
+    CHECK(result.expires_at == now_seconds + 50);
+
+    gk_buf second, third, page;
+    MUST(gk_api_keys_rotate(keys, id, 12, 60, &second, NULL, &err));
+    CHECK(verified(keys, &secret, NULL, NULL, &result) == GK_STATUS_OK);
+    CHECK(verified(keys, &second, NULL, NULL, &result) == GK_STATUS_OK);
+    MUST(gk_api_keys_rotate(keys, id, 12, 0, &third, NULL, &err));
+    CHECK(verified(keys, &second, NULL, NULL, &result) == GK_STATUS_BAD_API_KEY_SECRET);
+    MUST(gk_api_keys_disable(keys, id, 12, GK_TEXT("unpaid"), &err));
+    CHECK(verified(keys, &third, NULL, NULL, &result) == GK_STATUS_API_KEY_DISABLED);
+    MUST(gk_api_keys_enable(keys, id, 12, &err));
+    CHECK(verified(keys, &third, NULL, NULL, &result) == GK_STATUS_OK);
+    MUST(gk_api_keys_flush(keys, &err));
+    MUST(gk_api_keys_get(keys, id, 12, &page, &err));
+    CHECK(strstr(page.data, "\"scopes\":[],\"cidrs\":[]") && strstr(page.data, "\"rate\":null"));
+    CHECK(strstr(page.data, "\"meta\":{\"plan\":\"gold\"}") && !strstr(page.data, "\"uses\":0"));
+    gk_buf_free(&page);
+    MUST(gk_api_keys_revoke(boss, id, 12, GK_TEXT("leaked"), &err));
+    CHECK(verified(keys, &third, NULL, NULL, &result) == GK_STATUS_API_KEY_REVOKED);
+    FAILS(GK_STATUS_API_KEY_REVOKED, gk_api_keys_enable(keys, id, 12, &err));
+
+    MUST(gk_api_keys_audit(keys, id, 12, NULL, 0, 0, &page, &err));
+    CHECK(strstr(page.data, "\"seq\":1,") &&
+          strstr(page.data, "\"actor\":\"boss\",\"action\":\"revoke\""));
+    CHECK(strstr(page.data, "\"cursor\":null"));
+    gk_buf_free(&page);
+    MUST(gk_api_keys_audit(keys, NULL, 0, NULL, 0, 1, &page, &err));
+    CHECK(strstr(page.data, "\"cursor\":\"1\"") != NULL);
+    gk_buf_free(&page);
+    MUST(gk_api_keys_list(keys, GK_TEXT("acme \xc3\xa9"), GK_TEXT("north"), NULL, 0, 0, &page,
+                          &err));
+    CHECK(strstr(page.data, id) != NULL);
+    gk_buf_free(&page);
+    MUST(gk_api_keys_list(keys, GK_TEXT("nobody"), NULL, 0, NULL, 0, 0, &page, &err));
+    CHECK(strcmp(page.data, "{\"records\":[],\"cursor\":null}") == 0);
+    gk_buf_free(&page);
+
+    uint64_t count = 7;
+    MUST(gk_api_keys_wrap_peppers(keys, &count, &err));
+    CHECK(count == 0);
+    MUST(gk_api_keys_pepper_report(keys, &page, &err));
+    CHECK(strstr(page.data, "\"pepper\":1,\"active\":true,\"keys\":1") != NULL);
+    gk_buf_free(&page);
+    now_seconds += 1;
+    MUST(gk_api_keys_purge(keys, now_seconds, &count, &err));
+    CHECK(count == 1);
+    FAILS(GK_STATUS_API_KEY_NOT_FOUND, gk_api_keys_get(keys, id, 12, &page, &err));
+    CHECK(page.data == NULL && page.len == 0);
+
+    gk_api_keys *other = gk_api_keys_clone(keys);
+    MUST(gk_api_keys_close(other, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT,
+          gk_api_keys_verify(keys, third.data, third.len, NULL, NULL, 0, NULL, &err));
+    gk_api_keys_free(other);
+    gk_buf_free(&secret);
+    gk_buf_free(&second);
+    gk_buf_free(&third);
+    gk_api_key_spec_free(update);
+    gk_api_key_spec_free(spec);
+    gk_api_keys_free(boss);
+    gk_api_keys_free(keys);
+}
+
+static void imports(void) {
+    gk_error err;
+    gk_api_key_result result;
+    gk_api_keys *keys = open_keys("memory:");
+    gk_api_key_spec *spec = owned("acme");
+    gk_api_key_import *rows = gk_api_key_import_new();
+    gk_buf report;
+    MUST(gk_api_key_import_add(rows, spec, GK_TEXT("legacy-key-1"), NULL, 0, &err));
+    MUST(gk_api_key_import_add(rows, spec, GK_TEXT("pub.legacy-key-2"), GK_TEXT("pub"), &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT,
+          gk_api_keys_import(keys, GK_TEXT("md5"), rows, &report, &err));
+    MUST(gk_api_keys_import(keys, GK_TEXT("plaintext"), rows, &report, &err));
+    CHECK(strstr(report.data, "{\"imported\":2,") && strstr(report.data, "\"rejected\":[]"));
+    gk_buf_free(&report);
+    MUST(gk_api_keys_import(keys, GK_TEXT("plaintext"), rows, &report, &err));
+    CHECK(strstr(report.data, "\"imported\":0") &&
+          strstr(report.data, "{\"row\":1,\"status\":602,"));
+    gk_buf_free(&report);
+    MUST(gk_api_keys_verify(keys, GK_TEXT("pub.legacy-key-2"), NULL, NULL, 0, &result, &err));
+    FAILS(GK_STATUS_MALFORMED_API_KEY,
+          gk_api_keys_verify(keys, GK_TEXT("legacy-key-3"), NULL, NULL, 0, &result, &err));
+    gk_api_key_import_free(rows);
+    gk_api_key_spec_free(spec);
+    gk_api_keys_free(keys);
+}
+
+static void headers_and_rules(void) {
+    gk_error err;
+    const gk_str names[] = {{GK_TEXT("Host")}, {GK_TEXT("authorization")}, {GK_TEXT("X-API-Key")}};
+    const gk_str values[] = {{GK_TEXT("a")}, {GK_TEXT("Bearer k")}, {GK_TEXT("k")}};
+    gk_str key = {"x", 1};
+    gk_buf regex, gitleaks;
+    MUST(gk_api_key_from_headers(names, values, 1, &key, &err));
+    CHECK(key.data == NULL);
+    MUST(gk_api_key_from_headers(names, values, 2, &key, &err));
+    CHECK(str_is(key, "k") && key.data == values[1].data + 7);
+    FAILS(GK_STATUS_MALFORMED_API_KEY, gk_api_key_from_headers(names, values, 3, &key, &err));
+    CHECK(key.data == NULL);
+    MUST(gk_api_key_from_headers(NULL, NULL, 0, &key, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_key_from_headers(NULL, values, 1, &key, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_key_from_headers(names, values, 1, NULL, &err));
+    MUST(gk_scan_rule(GK_TEXT("acme"), &regex, &gitleaks, &err));
+    CHECK(strstr(gitleaks.data, regex.data) != NULL);
+    gk_buf_free(&regex);
+    gk_buf_free(&gitleaks);
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_scan_rule(GK_TEXT("A"), &regex, &gitleaks, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_scan_rule(GK_TEXT("a"), NULL, &gitleaks, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_scan_rule(GK_TEXT("a"), &regex, NULL, &err));
+}
+
+/* NULL where something is needed, text that is not UTF-8, options that make no sense. */
+static void wrong_arguments(void) {
+    const gk_status WRONG = GK_STATUS_INVALID_ARGUMENT;
+    gk_error err;
+    gk_buf out;
+    gk_api_key_result result;
+    gk_api_keys *keys = open_keys("memory:"), *none = NULL;
+    gk_api_key_spec *spec = owned("a");
+    gk_api_key_check *needs = gk_api_key_check_new();
+    gk_api_key_options *options = gk_api_key_options_new();
+    gk_api_key_import *rows = gk_api_key_import_new();
+    static const char BAD[] = {(char)0xff};
+    int releases = 0;
+
+    FAILS(WRONG, gk_api_keys_open(GK_TEXT("nowhere"), NULL, &none, &err));
+    FAILS(WRONG, gk_api_keys_open(NULL, 1, NULL, &none, &err));
+    FAILS(WRONG, gk_api_keys_open(BAD, 1, NULL, &none, &err));
+    FAILS(WRONG, gk_api_keys_open(GK_TEXT("memory:"), NULL, NULL, &err));
+    FAILS(GK_STATUS_STORE_UNAVAILABLE,
+          gk_api_keys_open(GK_TEXT("sqlite:////no/such/folder/x"), NULL, &none, &err));
+    CHECK(none == NULL);
+    FAILS(WRONG, gk_api_keys_acting_as(NULL, NULL, 0, &none, &err));
+    FAILS(WRONG, gk_api_keys_acting_as(keys, BAD, 1, &none, &err));
+    FAILS(WRONG, gk_api_keys_create(NULL, spec, &out, NULL, &err));
+    FAILS(WRONG, gk_api_keys_create(keys, NULL, &out, NULL, &err));
+    FAILS(WRONG, gk_api_keys_create(keys, spec, NULL, NULL, &err));
+    FAILS(WRONG, gk_api_keys_rotate(NULL, NULL, 0, 0, &out, NULL, &err));
+    FAILS(GK_STATUS_API_KEY_NOT_FOUND, gk_api_keys_rotate(keys, NULL, 0, 0, &out, NULL, &err));
+    FAILS(WRONG, gk_api_keys_revoke(NULL, NULL, 0, NULL, 0, &err));
+    FAILS(WRONG, gk_api_keys_disable(NULL, NULL, 0, NULL, 0, &err));
+    FAILS(WRONG, gk_api_keys_revoke(keys, BAD, 1, NULL, 0, &err));
+    FAILS(WRONG, gk_api_keys_enable(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_keys_update(NULL, NULL, 0, spec, &err));
+    FAILS(WRONG, gk_api_keys_update(keys, NULL, 0, NULL, &err));
+    FAILS(WRONG, gk_api_keys_get(NULL, NULL, 0, &out, &err));
+    FAILS(WRONG, gk_api_keys_get(keys, NULL, 0, NULL, &err));
+    FAILS(WRONG, gk_api_keys_list(NULL, NULL, 0, NULL, 0, NULL, 0, 0, &out, &err));
+    FAILS(WRONG, gk_api_keys_audit(NULL, NULL, 0, NULL, 0, 0, &out, &err));
+    FAILS(WRONG, gk_api_keys_audit(keys, NULL, 0, GK_TEXT("x"), 0, &out, &err));
+    FAILS(WRONG, gk_api_keys_purge(NULL, 1, NULL, &err));
+    FAILS(WRONG, gk_api_keys_purge(keys, now_seconds + 9, NULL, &err));
+    FAILS(WRONG, gk_api_keys_import(NULL, GK_TEXT("plaintext"), rows, &out, &err));
+    FAILS(WRONG, gk_api_keys_import(keys, GK_TEXT("plaintext"), NULL, &out, &err));
+    FAILS(WRONG, gk_api_keys_pepper_report(NULL, &out, &err));
+    FAILS(WRONG, gk_api_keys_wrap_peppers(NULL, NULL, &err));
+    FAILS(WRONG, gk_api_keys_flush(NULL, &err));
+    FAILS(WRONG, gk_api_keys_close(NULL, &err));
+    FAILS(WRONG, gk_api_keys_verify(NULL, NULL, 0, NULL, NULL, 0, &result, &err));
+    CHECK(result.status == WRONG && result.http_status == 500);
+    FAILS(WRONG, gk_api_keys_verify(keys, NULL, 1, NULL, NULL, 0, &result, &err));
+    FAILS(WRONG, gk_api_keys_verify(keys, NULL, 0, NULL, GK_TEXT("localhost"), &result, &err));
+    FAILS(GK_STATUS_MALFORMED_API_KEY,
+          gk_api_keys_verify(keys, NULL, 0, NULL, NULL, 0, &result, &err));
+    FAILS(GK_STATUS_MALFORMED_API_KEY,
+          gk_api_keys_verify(keys, BAD, 1, needs, NULL, 0, &result, &err));
+
+    FAILS(WRONG, gk_api_key_check_scope(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_check_tenant(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_check_cost(NULL, 1, &err));
+    for (int i = 0; i < 16; i++) MUST(gk_api_key_check_scope(needs, GK_TEXT("a"), &err));
+    FAILS(WRONG, gk_api_key_check_scope(needs, GK_TEXT("a"), &err));
+    FAILS(WRONG, gk_api_key_import_add(NULL, spec, NULL, 0, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_import_add(rows, NULL, NULL, 0, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_spec_owner(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_spec_name(spec, BAD, 1, &err));
+    FAILS(WRONG, gk_api_key_spec_tenant(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_spec_meta(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_spec_scope(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_spec_cidr(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_spec_not_before(NULL, 1, &err));
+    FAILS(WRONG, gk_api_key_spec_expires_in(NULL, 1, &err));
+    FAILS(WRONG, gk_api_key_spec_expires_at(NULL, 1, &err));
+    FAILS(WRONG, gk_api_key_spec_rate(NULL, 1, 1, &err));
+    FAILS(WRONG, gk_api_key_spec_credits(NULL, 1, 0, 0, &err));
+    MUST(gk_api_key_spec_cidr(spec, GK_TEXT("nonsense"), &err));
+    FAILS(WRONG, gk_api_keys_create(keys, spec, &out, NULL, &err));
+    CHECK(out.data == NULL);
+
+    FAILS(WRONG, gk_api_key_options_prefix(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_options_env(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_options_strict(NULL, true, &err));
+    FAILS(WRONG, gk_api_key_options_max_stale(NULL, 1, &err));
+    FAILS(WRONG, gk_api_key_options_clock(options, NULL, NULL, NULL, &err));
+    FAILS(WRONG, gk_api_key_options_pepper(NULL, 1, PEPPER, 32, &err));
+    FAILS(WRONG, gk_api_key_options_pepper_file(NULL, NULL, 0, &err));
+    FAILS(WRONG, gk_api_key_options_pepper_env(NULL, NULL, 0, &err));
+    MUST(gk_api_key_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"), &err));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_api_keys_open(GK_TEXT("memory:"), options, &none, &err));
+    MUST(gk_api_key_options_pepper_file(options, GK_TEXT("/no/such/file"), &err));
+    FAILS(GK_STATUS_WRONG_PEPPER, gk_api_keys_open(GK_TEXT("memory:"), options, &none, &err));
+    MUST(gk_api_key_options_pepper(options, 1, PEPPER, 3, &err));
+    FAILS(WRONG, gk_api_keys_open(GK_TEXT("memory:"), options, &none, &err));
+    MUST(gk_api_key_options_clock(options, now, &releases, released, &err));
+    CHECK(releases == 0);
+    gk_api_key_options_free(options);
+    CHECK(releases == 1);
+
+    CHECK(gk_api_keys_clone(NULL) == NULL && !gk_api_keys_made_pepper_file(NULL));
+    gk_api_keys_free(NULL);
+    gk_api_key_spec_free(NULL);
+    gk_api_key_check_free(NULL);
+    gk_api_key_options_free(NULL);
+    gk_api_key_import_free(NULL);
+    gk_api_key_import_free(rows);
+    gk_api_key_check_free(needs);
+    gk_api_key_spec_free(spec);
+    gk_api_keys_free(keys);
+}
+
+struct shared {
+    const gk_api_keys *keys;
+    gk_buf secret;
+};
+
+static void *verify_many(void *argument) {
+    const struct shared *shared = argument;
+    intptr_t passed = 0;
+    for (int i = 0; i < 500; i++) {
+        gk_api_key_result result;
+        passed += gk_api_keys_verify(shared->keys, shared->secret.data, shared->secret.len, NULL,
+                                     NULL, 0, &result, NULL) == GK_STATUS_OK;
+    }
+    return (void *)passed;
+}
+
+static void threads(void) {
+    gk_error err;
+    gk_api_keys *keys = open_keys("memory:");
+    gk_api_key_spec *spec = owned("acme");
+    MUST(gk_api_key_spec_rate(spec, 1000, 3600, &err));
+    struct shared shared = {keys, created(keys, spec)};
+    pthread_t all[8];
+    intptr_t passed = 0;
+    for (int i = 0; i < 8; i++) CHECK(pthread_create(&all[i], NULL, verify_many, &shared) == 0);
+    for (int i = 0; i < 8; i++) {
+        void *own;
+        CHECK(pthread_join(all[i], &own) == 0);
+        passed += (intptr_t)own;
+    }
+    CHECK(passed == 1000);
+    gk_buf_free(&shared.secret);
+    gk_api_key_spec_free(spec);
+    gk_api_keys_free(keys);
+}
+
+/* Every function of API keys that the library exports is named in this file. */
+static void nothing_is_left_out(const char *root) {
+    static char source[100000];
+    char path[4096], name[128], call[130];
+    size_t functions = 0;
+    snprintf(path, sizeof path, "%s/tests/ffi/apikeys.c", root);
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    source[fread(source, 1, sizeof source - 1, file)] = 0;
+    fclose(file);
+    snprintf(path, sizeof path, "%s/tests/symbols.txt", root);
+    file = fopen(path, "r");
+    CHECK(file != NULL);
+    while (fgets(name, sizeof name, file) != NULL) {
+        name[strcspn(name, "\n")] = 0;
+        if (strncmp(name, "gk_api_key", 10) != 0) continue;
+        functions++;
+        snprintf(call, sizeof call, "%s(", name);
+        if (strstr(source, call) == NULL) fprintf(stderr, "apikeys.c does not call %s\n", name);
+        CHECK(strstr(source, call) != NULL);
+    }
+    fclose(file);
+    CHECK(functions > 40);
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    nothing_is_left_out(argv[1]);
+    char folder[] = "/tmp/gatekey-ffi-XXXXXX", url[128], file[128];
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(url, sizeof url, "sqlite:///%s/keys.sqlite", folder);
+    lives("memory:");
+    lives(url);
+    imports();
+    headers_and_rules();
+    wrong_arguments();
+    threads();
+    snprintf(file, sizeof file, "%s/keys.sqlite", folder);
+    CHECK(unlink(file) == 0 && rmdir(folder) == 0);
+    printf("apikeys: %d checks\n", checks_made);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,121 @@
+// Everything in gatekey/apikey.hpp: each member is called.
+#include <gatekey.hpp>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+
+namespace {
+
+using namespace gatekey;
+
+int checks_made = 0;
+
+void check(bool holds, const char *what, int line) {
+    checks_made++;
+    if (holds) return;
+    std::fprintf(stderr, "apikeys_wrapper.cpp:%d: failed: %s\n", line, what);
+    std::exit(EXIT_FAILURE);
+}
+
+#define CHECK(condition) check((condition), #condition, __LINE__)
+
+template <class Call> void refused(status wanted, Call call, int line) {
+    try {
+        call();
+    } catch (const error &why) {
+        check(why.status() == wanted, why.what(), line);
+        return;
+    }
+    check(false, "nothing was thrown", line);
+}
+
+#define REFUSED(wanted, call) refused((wanted), [&] { call; }, __LINE__)
+
+bool holds(const std::string &text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
+
+} // namespace
+
+int main() {
+    std::uint64_t now = 1800000000;
+    const std::array<std::uint8_t, 32> pepper{1};
+    const auto keys = api_keys::open(
+        "memory:",
+        api_key_options().prefix("acme").env("test").strict().max_stale(10).pepper(1, pepper).clock(
+            [&] { return now; }));
+    CHECK(!keys.made_pepper_file());
+    const auto boss = keys.acting_as("boss");
+    const auto issued = boss.create(api_key_spec()
+                                        .owned_by("acme")
+                                        .name("CI")
+                                        .tenant("north")
+                                        .meta("{}")
+                                        .scope("read")
+                                        .cidr("10.0.0.0/8")
+                                        .not_before(now)
+                                        .expires_in(100)
+                                        .rate(3, 60)
+                                        .credits(2, 1, 60));
+    CHECK(issued.secret.view().substr(0, 10) == "acme_test_");
+    CHECK(holds(issued.record_json, "\"created_by\":\"boss\""));
+    CHECK(!holds(issued.record_json, issued.secret.view().substr(23)));
+
+    const auto needs = api_key_check().scope("read").tenant("north").cost(2);
+    const auto granted = keys.verify(issued.secret.view(), needs, "10.0.0.1");
+    CHECK(granted && granted.ok() && granted.status() == status::ok);
+    CHECK(granted.owner() == "acme" && granted.tenant() == "north");
+    CHECK(granted.expires_at() == now + 100 && granted.http_status() == 200);
+    const std::string id(granted.key_id());
+    const auto limited = keys.try_verify(issued.secret.view(), needs, "10.0.0.1");
+    CHECK(!limited && limited.status() == status::rate_limited && limited.http_status() == 429);
+    CHECK(limited.retry_after_ms() > 0 && limited.key_id().empty() && !limited.expires_at());
+    REFUSED(status::api_key_address, static_cast<void>(keys.verify(issued.secret.view())));
+    REFUSED(status::malformed_api_key, static_cast<void>(keys.verify("x")));
+    CHECK(http_status(status::insufficient_scope) == 403);
+
+    keys.update(id, api_key_spec().clear(api_key_field::cidrs).clear(api_key_field::rate));
+    keys.update(id, api_key_spec().clear(api_key_field::credits).expires_at(now + 5));
+    CHECK(keys.verify(issued.secret.view()).expires_at() == now + 5);
+    const auto rotated = keys.rotate(id, 60);
+    CHECK(keys.try_verify(issued.secret.view(), needs).ok());
+    CHECK(keys.try_verify(rotated.secret.view(), needs).ok());
+    keys.disable(id, "unpaid");
+    CHECK(keys.try_verify(rotated.secret.view(), needs).status() == status::api_key_disabled);
+    keys.enable(id);
+    keys.revoke(id, "leaked");
+    REFUSED(status::api_key_revoked, keys.enable(id));
+    keys.flush();
+    CHECK(holds(keys.record_json(id), "\"status\":\"revoked\""));
+    CHECK(holds(keys.list_json("acme", "north"), id));
+    CHECK(holds(keys.audit_json(id), "\"action\":\"revoke\""));
+    CHECK(holds(keys.pepper_report_json(), "\"pepper\":1"));
+    CHECK(keys.wrap_peppers() == 0);
+    now += 10;
+    CHECK(keys.purge(now) == 1);
+
+    const auto rows =
+        std::move(api_key_import().add(api_key_spec().owned_by("o"), "pub.legacy-key", "pub"));
+    CHECK(holds(keys.import("plaintext", rows), "\"imported\":1"));
+    CHECK(keys.verify("pub.legacy-key").owner() == "o");
+
+    const std::map<std::string, std::string> headers{{"X-API-Key", "k"}};
+    CHECK(api_key_from_headers(headers) == "k");
+    CHECK(!api_key_from_headers(std::map<std::string, std::string>{}));
+    const auto rule = scan_rule::of("acme");
+    CHECK(holds(rule.gitleaks, rule.regex));
+    REFUSED(status::invalid_argument, static_cast<void>(scan_rule::of("A")));
+    REFUSED(status::invalid_argument, static_cast<void>(api_keys::open("nowhere")));
+    REFUSED(status::wrong_pepper, static_cast<void>(api_keys::open(
+                                      "memory:", api_key_options().pepper_file("/no/file"))));
+    REFUSED(status::invalid_configuration,
+            static_cast<void>(
+                api_keys::open("memory:", api_key_options().pepper_env("GATEKEY_NOT_SET"))));
+
+    auto copy = keys.clone();
+    copy.close();
+    REFUSED(status::invalid_argument, static_cast<void>(keys.verify("x_live")));
+    std::printf("apikeys_wrapper: %d checks\n", checks_made);
+}
