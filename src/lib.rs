@@ -17,6 +17,24 @@
 //! # Ok::<(), gatekey::Error>(())
 //! ```
 //!
+//! And it issues and verifies API keys, which a store keeps as HMACs under a pepper:
+//!
+//! ```
+//! use gatekey::{ApiKeyOptions, Check, ErrorKind, KeySpec, PepperSource, open_api_keys};
+//!
+//! let keys = open_api_keys("memory:", &PepperSource::Beside, ApiKeyOptions::new())?.keys;
+//! let mut spec = KeySpec::new("acme");
+//! spec.scopes = vec!["orders:read".into()];
+//! let issued = keys.create(&spec)?; // issued.secret is shown once
+//! let check = Check::new().scopes(&["orders:read"]);
+//! assert_eq!(keys.verify(issued.secret.expose(), &check)?.owner(), "acme");
+//!
+//! keys.revoke(&issued.record.id, "leaked")?;
+//! let refused = keys.verify(issued.secret.expose(), &check).unwrap_err();
+//! assert_eq!(refused.kind(), ErrorKind::ApiKeyRevoked);
+//! # Ok::<(), gatekey::Error>(())
+//! ```
+//!
 //! # How it is laid out
 //! Modules are listed in the order of their layers; each uses only those above it.
 //!
@@ -27,6 +45,9 @@
 //! | [`Alg`], [`Key`], [`KeySet`] | keys: generated, imported (JWK, PEM, DER), checked, exported |
 //! | [`Policy`], [`Verifier`], [`Verified`] | from a token to claims |
 //! | [`Claims`], [`Signer`], [`Unsigned`] | from claims to a token |
+//! | [`Store`], [`MemoryStore`] | what API keys are kept in |
+//! | [`ApiKeys`], [`KeySpec`], [`Check`], [`Grant`] | API keys: issued, verified, rotated, revoked |
+//! | [`open_api_keys`], [`PepperSource`] | a store by its URL, peppers from a file |
 //!
 //! # What it promises
 //! Every input is bounded before it is parsed; refusing a token allocates nothing (objects of more than

@@ -40,7 +40,14 @@ fn every_marked_snippet_is_the_file_it_names() {
     let shown: Vec<&str> = snippets.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(
         shown,
-        ["examples/quickstart.py", "examples/quickstart.cpp", "examples/quickstart.c"]
+        [
+            "examples/quickstart.py",
+            "examples/quickstart.cpp",
+            "examples/quickstart.c",
+            "examples/keys.py",
+            "examples/keys.cpp",
+            "examples/keys.c",
+        ]
     );
 }
 

@@ -7,7 +7,7 @@ use super::import::prove_anew;
 use super::keys::{ApiKeys, Inner};
 use super::profile::Profile;
 use crate::base::clock::NANOS;
-use crate::base::process;
+use crate::base::process::{self, Ticker};
 use crate::error::{ErrorKind, Result};
 use crate::store::{Change, Lookup, Proof, Usage, Write};
 use std::collections::HashMap;
@@ -25,12 +25,18 @@ const WAITING: usize = 10_000;
 pub(super) struct Flusher {
     pid: AtomicU32,
     flushed: AtomicU64,
+    ticker: Mutex<Option<Ticker>>,
     pub(super) closed: AtomicBool,
 }
 
 impl Flusher {
     pub(super) fn new() -> Self {
-        Self { pid: AtomicU32::new(0), flushed: AtomicU64::new(0), closed: AtomicBool::new(false) }
+        Self {
+            pid: AtomicU32::new(0),
+            flushed: AtomicU64::new(0),
+            ticker: Mutex::new(None),
+            closed: AtomicBool::new(false),
+        }
     }
 }
 
@@ -79,7 +85,15 @@ impl Inner {
         if flusher.pid.compare_exchange(known, pid, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             flusher.flushed.store(self.clock.monotonic(), Ordering::Relaxed);
             let weak = Arc::downgrade(self);
-            process::every(1000, move || Weak::upgrade(&weak).is_some_and(|inner| inner.tick()));
+            let tick = move || Weak::upgrade(&weak).is_some_and(|inner| inner.tick());
+            // Without a thread, everything is written down by `flush` and `close`.
+            let ticker = Ticker::start(1000, tick);
+            // A lock that was held during a fork belongs to a thread that is not there.
+            if let Ok(mut place) = flusher.ticker.try_lock()
+                && let Some(parents) = std::mem::replace(&mut *place, ticker)
+            {
+                parents.stop();
+            }
         }
     }
 
@@ -196,6 +210,8 @@ impl Inner {
         if self.flusher.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        let ticker = self.flusher.ticker.try_lock().ok().and_then(|mut place| place.take());
+        ticker.into_iter().for_each(Ticker::stop);
         let written = self.flush().and_then(|()| self.return_leases());
         self.feed.stop();
         // Somebody else may still hold the store; then it closes with its last handle.

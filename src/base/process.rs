@@ -1,6 +1,8 @@
 //! The process itself, which may have been forked from the one that opened something, and a thread of
 //! its own that ticks.
 
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The number of this process: another one after a fork.
@@ -8,16 +10,56 @@ pub(crate) fn id() -> u32 {
     std::process::id()
 }
 
-/// Calls `tick` every `milliseconds` on a thread of this process until it answers false. False at
-/// once if the system gives no thread.
-pub(crate) fn every(milliseconds: u64, mut tick: impl FnMut() -> bool + Send + 'static) -> bool {
-    let work = move || {
-        loop {
-            std::thread::sleep(Duration::from_millis(milliseconds));
-            if !tick() {
-                return;
-            }
+/// A thread that does something every so often until it is stopped.
+pub(crate) struct Ticker {
+    /// The process whose thread it is; a child has none.
+    pid: u32,
+    stop: Arc<Stop>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Stop {
+    told: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Ticker {
+    /// Calls `tick` every `milliseconds` until it answers false or the ticker is stopped. `None` if
+    /// the system gives no thread.
+    pub(crate) fn start(
+        milliseconds: u64,
+        mut tick: impl FnMut() -> bool + Send + 'static,
+    ) -> Option<Self> {
+        let stop = Arc::new(Stop::default());
+        let own = Arc::clone(&stop);
+        let work = move || while own.sleep(milliseconds) && tick() {};
+        let thread = std::thread::Builder::new().name("gatekey".to_owned()).spawn(work).ok()?;
+        Some(Self { pid: id(), stop, thread })
+    }
+
+    /// Stops the thread and waits for its end, so that nothing of it runs when the library is
+    /// unloaded. On the thread itself, and in a child that has no such thread, does not wait.
+    pub(crate) fn stop(self) {
+        if self.pid != id() {
+            std::mem::forget(self);
+            return;
         }
-    };
-    std::thread::Builder::new().name("gatekey".to_owned()).spawn(work).is_ok()
+        *self.stop.told.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stop.bell.notify_all();
+        if self.thread.thread().id() != std::thread::current().id() {
+            // A tick that panicked has said so already.
+            let _ = self.thread.join();
+        }
+    }
+}
+
+impl Stop {
+    /// Whether the whole time has passed without a word.
+    fn sleep(&self, milliseconds: u64) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = Duration::from_millis(milliseconds);
+        let told = self.bell.wait_timeout_while(told, time, |told| !*told);
+        !*told.unwrap_or_else(PoisonError::into_inner).0
+    }
 }
