@@ -1,6 +1,7 @@
 //! The process itself, which may have been forked from the one that opened something, and a thread of
 //! its own that ticks.
 
+use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,6 +25,11 @@ struct Stop {
     bell: Condvar,
 }
 
+thread_local! {
+    /// Whether this is the thread of a ticker, which cannot wait for itself.
+    static IS_TICKER: Cell<bool> = const { Cell::new(false) };
+}
+
 impl Ticker {
     /// Calls `tick` every `milliseconds` until it answers false or the ticker is stopped. `None` if
     /// the system gives no thread.
@@ -33,7 +39,10 @@ impl Ticker {
     ) -> Option<Self> {
         let stop = Arc::new(Stop::default());
         let own = Arc::clone(&stop);
-        let work = move || while own.sleep(milliseconds) && tick() {};
+        let work = move || {
+            IS_TICKER.set(true);
+            while own.sleep(milliseconds) && tick() {}
+        };
         let thread = std::thread::Builder::new().name("gatekey".to_owned()).spawn(work).ok()?;
         Some(Self { pid: id(), stop, thread })
     }
@@ -47,7 +56,7 @@ impl Ticker {
         }
         *self.stop.told.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.stop.bell.notify_all();
-        if self.thread.thread().id() != std::thread::current().id() {
+        if !IS_TICKER.get() {
             // A tick that panicked has said so already.
             let _ = self.thread.join();
         }
