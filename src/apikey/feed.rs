@@ -375,6 +375,15 @@ impl Inner {
 }
 
 impl ApiKeys {
+    /// Looks now at what other processes have changed, however recent the last look: for a program
+    /// whose [`crate::Clock`] may stand still while they go on.
+    ///
+    /// # Errors
+    /// Those of [`crate::Store`].
+    pub fn refresh(&self) -> Result<()> {
+        self.inner.sync(self.inner.clock.monotonic(), true)
+    }
+
     /// Takes over a change of our own that the store has accepted.
     pub(super) fn take_over(&self, loaded: Loaded) {
         let own = self.inner.own();
