@@ -1,13 +1,59 @@
 //! Reads what callers of `ApiKeys` pass: peppers, rates, credits, dates, addresses, rows to import.
 
 use crate::errors::{OrRaise, usage};
-use crate::options::{names, octets, seconds, wrong_type};
+use crate::options::{names, octets, seconds, whole, wrong_type};
 use gatekey::{CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Peppers, Rate, Secret};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyMapping, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyString, PyTuple, PyType};
 use std::net::IpAddr;
+
+/// A text. Python's own UnicodeEncodeError would carry the whole of it along.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a>(pub(crate) &'a str);
+
+impl Text<'_> {
+    pub(crate) fn owned(self) -> String {
+        self.0.to_owned()
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Text<'a> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        match <&'a str>::extract(value) {
+            Ok(text) => Ok(Self(text)),
+            Err(_) if value.cast::<PyString>().is_ok() => {
+                let message = "A text holds half of a surrogate pair, which has no UTF-8 form.";
+                Err(usage(value.py(), message))
+            }
+            Err(_) => Err(wrong_type(&value, "it", "str")),
+        }
+    }
+}
+
+/// A number that cannot be negative.
+#[derive(Clone, Copy)]
+pub(crate) struct Count(pub(crate) u32);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Count {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        count(&value, "it").map(Self)
+    }
+}
+
+fn count(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u32> {
+    if value.cast::<PyInt>().is_err() || value.cast::<PyBool>().is_ok() {
+        return Err(wrong_type(value, what, "int"));
+    }
+    let message = "A number is negative or too large; it must be from 0 to 4294967295.";
+    value.extract().map_err(|_| usage(value.py(), message))
+}
 
 /// Bytes, which are pepper 1, or pairs of number and bytes, oldest first.
 pub(crate) fn peppers(value: &Bound<'_, PyAny>) -> PyResult<Peppers> {
@@ -24,9 +70,9 @@ pub(crate) fn peppers(value: &Bound<'_, PyAny>) -> PyResult<Peppers> {
     let mut peppers = Vec::new();
     for item in items {
         let item = item?;
-        let pair: (u32, Bound<'_, PyAny>) =
-            item.extract().map_err(|_| wrong_type(&item, "pepper", WANTED))?;
-        peppers.push((pair.0, secret(&pair.1)?));
+        let pair = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>();
+        let (number, bytes) = pair.map_err(|_| wrong_type(&item, "pepper", WANTED))?;
+        peppers.push((count(&number, "the number of a pepper")?, secret(&bytes)?));
     }
     Peppers::new(&peppers).or_raise(py)
 }
@@ -125,16 +171,18 @@ pub(crate) fn import_row(
     Ok(ImportRow { spec, credential, lookup })
 }
 
-/// A moment: seconds since 1970, or an aware datetime.
+/// A moment: seconds since 1970, whose fraction does not count, or an aware datetime.
 pub(crate) fn moment(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
     let py = value.py();
-    let unusable =
-        || usage(py, &format!("The {what} must be a time after 1970, in whole seconds."));
+    let unusable = || usage(py, &format!("The {what} must be a time after 1970, in seconds."));
     if value.cast::<PyInt>().is_ok() && value.cast::<PyBool>().is_err() {
         return value.extract().map_err(|_| unusable());
     }
+    if let Ok(float) = value.cast::<PyFloat>() {
+        return whole(float.value()).ok_or_else(unusable);
+    }
     let Ok(timestamp) = value.getattr(intern!(py, "timestamp")) else {
-        return Err(wrong_type(value, what, "int or an aware datetime"));
+        return Err(wrong_type(value, what, "int, float or an aware datetime"));
     };
     if value.getattr(intern!(py, "tzinfo")).is_ok_and(|zone| zone.is_none()) {
         return Err(usage(
@@ -142,41 +190,67 @@ pub(crate) fn moment(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
             &format!("The {what} must be an aware datetime: it has no time zone."),
         ));
     }
-    let total: f64 = timestamp.call0()?.extract()?;
-    if !(0.0..9_007_199_254_740_992.0).contains(&total) {
-        return Err(unusable());
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked just above"
-    )]
-    let whole = total as u64;
-    Ok(whole)
+    whole(timestamp.call0()?.extract()?).ok_or_else(unusable)
 }
 
 /// An address, as text or of the module `ipaddress`.
 pub(crate) fn address(value: &Bound<'_, PyAny>) -> PyResult<IpAddr> {
-    let text = value.str()?;
-    let parsed = text.to_str().ok().and_then(gatekey::parse_ip);
-    parsed
-        .ok_or_else(|| usage(value.py(), "The ip must be an IPv4 or IPv6 address, without a port."))
+    let unusable = || usage(value.py(), "The ip must be an IPv4 or IPv6 address, without a port.");
+    if let Ok(text) = value.cast::<PyString>() {
+        return text.to_str().ok().and_then(gatekey::parse_ip).ok_or_else(unusable);
+    }
+    if !is_of_ipaddress(value, false)? {
+        return Err(wrong_type(value, "ip", "str, or an address of the module ipaddress"));
+    }
+    // Its text may name a zone.
+    let packed = value.getattr(intern!(value.py(), "packed"))?;
+    let octets = packed.cast::<PyBytes>()?.as_bytes();
+    match (<[u8; 4]>::try_from(octets), <[u8; 16]>::try_from(octets)) {
+        (Ok(v4), _) => Ok(v4.into()),
+        (_, Ok(v6)) => Ok(v6.into()),
+        _ => Err(unusable()),
+    }
 }
 
-/// A header's name or value, as text or as bytes of ISO 8859-1 (RFC 9110 section 5.5).
-pub(crate) fn header(value: &Bound<'_, PyAny>) -> PyResult<String> {
+/// Whether this is an address, or else a network if those will do, of the module `ipaddress`.
+fn is_of_ipaddress(value: &Bound<'_, PyAny>, or_network: bool) -> PyResult<bool> {
+    static CLASSES: PyOnceLock<[Py<PyType>; 4]> = PyOnceLock::new();
+    let py = value.py();
+    let classes = CLASSES.get_or_try_init(py, || {
+        let module = py.import("ipaddress")?;
+        let class = |name: &str| -> PyResult<_> {
+            Ok(module.getattr(name)?.cast_into::<PyType>()?.unbind())
+        };
+        Ok::<_, PyErr>([
+            class("IPv4Address")?,
+            class("IPv6Address")?,
+            class("IPv4Network")?,
+            class("IPv6Network")?,
+        ])
+    })?;
+    for class in classes.iter().take(if or_network { 4 } else { 2 }) {
+        if value.is_instance(class.bind(py))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A header's name or value, as text or as bytes of ISO 8859-1 (RFC 9110 section 5.5). What is no
+/// Unicode text was sent by a stranger, and is not a misuse.
+pub(crate) fn header(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(bytes.as_bytes().iter().copied().map(char::from).collect());
     }
-    text(value, "header")
+    match value.cast::<PyString>() {
+        Ok(text) => Ok(text.to_string_lossy().into_owned()),
+        Err(_) => Err(wrong_type(value, what, "str or bytes")),
+    }
 }
 
 fn text(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
     match value.cast::<PyString>() {
-        Ok(_) => {
-            let bytes = octets(value, what)?;
-            Ok(String::from_utf8_lossy(bytes).into_owned())
-        }
+        Ok(_) => value.extract::<Text<'_>>().map(Text::owned),
         Err(_) => Err(wrong_type(value, what, "str")),
     }
 }
@@ -196,18 +270,25 @@ fn networks(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     let Ok(items) = value.try_iter() else {
         return Err(wrong_type(value, "cidrs", "an iterable of networks"));
     };
-    items.map(|item| item?.str()?.to_str().map(str::to_owned)).collect()
+    let network = |item: &Bound<'_, PyAny>| {
+        if item.cast::<PyString>().is_ok() || !is_of_ipaddress(item, true)? {
+            return text(item, "a network");
+        }
+        item.str()?.extract::<Text<'_>>().map(Text::owned)
+    };
+    items.map(|item| network(&item?)).collect()
 }
 
 /// `"100/60s"`, or a pair of units and seconds.
 fn rate(value: &Bound<'_, PyAny>) -> PyResult<Rate> {
     if let Ok(text) = value.cast::<PyString>() {
-        return gatekey::parse_rate(text.to_str()?).or_raise(value.py());
+        let text = text.to_string_lossy(); // what is not Unicode is no rate
+        return gatekey::parse_rate(&text).or_raise(value.py());
     }
     if value.cast::<PyTuple>().is_ok()
-        && let Ok((burst, period)) = value.extract::<(u32, u32)>()
+        && let Ok((burst, period)) = value.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
     {
-        return Ok(Rate { burst, period });
+        return Ok(Rate { burst: count(&burst, "rate")?, period: count(&period, "rate")? });
     }
     Err(wrong_type(value, "rate", "a str such as '100/60s', or a pair of units and seconds"))
 }
@@ -215,21 +296,21 @@ fn rate(value: &Bound<'_, PyAny>) -> PyResult<Rate> {
 /// A number, or a mapping of `amount`, `refill` and `every`.
 fn credits(value: &Bound<'_, PyAny>) -> PyResult<CreditSpec> {
     let py = value.py();
-    let count = |value: &Bound<'_, PyAny>| {
+    let units = |value: &Bound<'_, PyAny>| {
         if value.cast::<PyInt>().is_err() || value.cast::<PyBool>().is_ok() {
             return Err(wrong_type(value, "credits", "int, or a mapping of amount, refill, every"));
         }
         value.extract::<u64>().map_err(|_| usage(py, "Credits must be zero or more, below 2^53."))
     };
     let Ok(mapping) = value.cast::<PyMapping>() else {
-        return Ok(CreditSpec { amount: count(value)?, ..CreditSpec::default() });
+        return Ok(CreditSpec { amount: units(value)?, ..CreditSpec::default() });
     };
     let mut spec = CreditSpec::default();
     for item in mapping.items()?.iter() {
         let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
         match &*name {
-            "amount" | "remaining" => spec.amount = count(&value)?,
-            "refill" => spec.refill = count(&value)?,
+            "amount" | "remaining" => spec.amount = units(&value)?,
+            "refill" => spec.refill = units(&value)?,
             "every" => {
                 let every = seconds(&value, "every")?;
                 spec.every =

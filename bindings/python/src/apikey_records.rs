@@ -73,7 +73,13 @@ impl ApiKeyRecord {
     /// What it may do, ascending.
     #[getter]
     fn scopes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, &self.whole().scopes)
+        match &self.grant {
+            Some(grant) => {
+                let scopes: Vec<&str> = grant.scopes().split_terminator(' ').collect();
+                PyTuple::new(py, scopes)
+            }
+            None => PyTuple::new(py, &self.whole().scopes),
+        }
     }
 
     /// From where it may be used; empty for anywhere.
@@ -109,7 +115,7 @@ impl ApiKeyRecord {
     /// When it stops being valid.
     #[getter]
     fn expires_at(&self) -> Option<u64> {
-        self.whole().expires_at
+        self.grant.as_ref().map_or_else(|| self.whole().expires_at, Grant::expires_at)
     }
 
     /// How often it may be used, as `100/60s`.

@@ -3,20 +3,19 @@
 //! A verification runs with the GIL held: it is over before another thread could wake up. Everything
 //! that touches the store's disk runs without.
 
-use crate::apikey_args::{self as args, Changes};
+use crate::apikey_args::{self as args, Changes, Count, Text};
+use crate::apikey_clock::OwnClock;
 use crate::apikey_records::{
     ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
 };
 use crate::errors::{OrRaise, raise, usage};
 use crate::options::{PyClock, octets, seconds, wrong_type};
-use gatekey::{
-    ApiKeyOptions, AuditFilter, Check, ErrorKind, FixedClock, Grant, KeyFilter, PepperSource,
-};
+use gatekey::{ApiKeyOptions, AuditFilter, Check, ErrorKind, Grant, KeyFilter, PepperSource};
+use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyType};
-use std::sync::Arc;
 
 /// The API keys of a service, in memory or in a SQLite file.
 ///
@@ -26,7 +25,7 @@ use std::sync::Arc;
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct ApiKeys {
     inner: gatekey::ApiKeys,
-    clock: Option<(PyClock, Arc<FixedClock>)>,
+    clock: Option<OwnClock>,
 }
 
 #[pymethods]
@@ -42,16 +41,16 @@ impl ApiKeys {
     /// - `max_stale`: seconds for which keys are served from memory if the store is out of reach.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
     #[staticmethod]
-    #[pyo3(signature = (url, *, pepper=None, prefix="gk", env="live", strict=false, max_stale=None,
+    #[pyo3(signature = (url, *, pepper=None, prefix=Text("gk"), env=Text("live"), strict=false, max_stale=None,
         clock=None), text_signature = "(url, *, pepper=None, prefix='gk', env='live', strict=False, \
         max_stale=30, clock=None)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn open(
         py: Python<'_>,
-        url: &str,
+        url: Text<'_>,
         pepper: Option<&Bound<'_, PyAny>>,
-        prefix: &str,
-        env: &str,
+        prefix: Text<'_>,
+        env: Text<'_>,
         strict: bool,
         max_stale: Option<&Bound<'_, PyAny>>,
         clock: Option<Bound<'_, PyAny>>,
@@ -62,33 +61,31 @@ impl ApiKeys {
         };
         let max_stale = max_stale.map_or(Ok(30), |value| seconds(value, "max_stale"))?;
         let mut options =
-            ApiKeyOptions::new().prefix(prefix).env(env).strict(strict).max_stale(max_stale);
-        let mut own_clock = None;
-        if let Some(python) = PyClock::read(clock)? {
-            let core = Arc::new(FixedClock::new(python.now(py)?));
-            options = options.clock(Arc::clone(&core) as Arc<dyn gatekey::Clock>);
-            own_clock = Some((python, core));
+            ApiKeyOptions::new().prefix(prefix.0).env(env.0).strict(strict).max_stale(max_stale);
+        let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
+        if let Some(clock) = &clock {
+            options = options.clock(clock.core());
         }
-        let opened = py.detach(|| gatekey::open_api_keys(url, &pepper, options)).or_raise(py)?;
+        let opened = py.detach(|| gatekey::open_api_keys(url.0, &pepper, options)).or_raise(py)?;
         if let Some(file) = &opened.new_pepper_file {
             let logger = py.import("logging")?.call_method1("getLogger", ("gatekey",))?;
             let message = "made the pepper file %s; back it up: without it every API key is lost";
             logger.call_method1("warning", (message, file.display().to_string()))?;
         }
-        Ok(Self { inner: opened.keys, clock: own_clock })
+        Ok(Self { inner: opened.keys, clock })
     }
 
     /// Makes a key. `secret` of the result is its text, which is kept nowhere.
-    #[pyo3(signature = (*, owner, name="", scopes=None, not_before=None, expires_in=None, rate=None,
-        credits=None, cidrs=None, meta=None, tenant="", actor=None),
+    #[pyo3(signature = (*, owner, name=Text(""), scopes=None, not_before=None, expires_in=None, rate=None,
+        credits=None, cidrs=None, meta=None, tenant=Text(""), actor=None),
         text_signature = "($self, *, owner, name='', scopes=(), not_before=None, expires_in=None, \
         rate=None, credits=None, cidrs=(), meta=None, tenant='', actor=None)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn create(
         &self,
         py: Python<'_>,
-        owner: &str,
-        name: &str,
+        owner: Text<'_>,
+        name: Text<'_>,
         scopes: Option<&Bound<'_, PyAny>>,
         not_before: Option<&Bound<'_, PyAny>>,
         expires_in: Option<&Bound<'_, PyAny>>,
@@ -96,12 +93,12 @@ impl ApiKeys {
         credits: Option<&Bound<'_, PyAny>>,
         cidrs: Option<&Bound<'_, PyAny>>,
         meta: Option<&Bound<'_, PyAny>>,
-        tenant: &str,
-        actor: Option<&str>,
+        tenant: Text<'_>,
+        actor: Option<Text<'_>>,
     ) -> PyResult<IssuedApiKey> {
-        let mut spec = gatekey::KeySpec::new(owner);
-        spec.name = name.to_owned();
-        spec.tenant = tenant.to_owned();
+        let mut spec = gatekey::KeySpec::new(owner.0);
+        spec.name = name.0.to_owned();
+        spec.tenant = tenant.0.to_owned();
         let option = |name, value: Option<&Bound<'_, PyAny>>, spec: &mut gatekey::KeySpec| {
             value.map_or(Ok(()), |value| args::set(spec, name, value))
         };
@@ -127,7 +124,7 @@ impl ApiKeys {
     /// rate and credits, 0 for none. `tenant`: the one that the key must belong to.
     ///
     /// Raises a subclass of `ApiKeyError`, each with `code`, `status` and `retry_after`.
-    #[pyo3(signature = (presented, *, scopes=None, ip=None, cost=1, tenant=None),
+    #[pyo3(signature = (presented, *, scopes=None, ip=None, cost=Count(1), tenant=None),
         text_signature = "($self, presented, *, scopes=(), ip=None, cost=1, tenant=None)")]
     fn verify(
         &self,
@@ -135,8 +132,8 @@ impl ApiKeys {
         presented: &Bound<'_, PyAny>,
         scopes: Option<&Bound<'_, PyAny>>,
         ip: Option<&Bound<'_, PyAny>>,
-        cost: u32,
-        tenant: Option<&str>,
+        cost: Count,
+        tenant: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
         match self.verified(py, presented, scopes, ip, cost, tenant)? {
             Ok(grant) => Ok(ApiKeyRecord::of_grant(grant)),
@@ -146,7 +143,7 @@ impl ApiKeys {
 
     /// Like `verify`, but tells instead of raising: see `ApiKeyCheck`. Mistakes in the arguments are
     /// raised all the same.
-    #[pyo3(signature = (presented, *, scopes=None, ip=None, cost=1, tenant=None),
+    #[pyo3(signature = (presented, *, scopes=None, ip=None, cost=Count(1), tenant=None),
         text_signature = "($self, presented, *, scopes=(), ip=None, cost=1, tenant=None)")]
     fn check(
         &self,
@@ -154,8 +151,8 @@ impl ApiKeys {
         presented: &Bound<'_, PyAny>,
         scopes: Option<&Bound<'_, PyAny>>,
         ip: Option<&Bound<'_, PyAny>>,
-        cost: u32,
-        tenant: Option<&str>,
+        cost: Count,
+        tenant: Option<Text<'_>>,
     ) -> PyResult<ApiKeyCheck> {
         match self.verified(py, presented, scopes, ip, cost, tenant)? {
             Err(error) if error.is_misuse() => Err(raise(py, &error)),
@@ -170,46 +167,53 @@ impl ApiKeys {
     fn rotate(
         &self,
         py: Python<'_>,
-        id: &str,
+        id: Text<'_>,
         overlap: Option<&Bound<'_, PyAny>>,
-        actor: Option<&str>,
+        actor: Option<Text<'_>>,
     ) -> PyResult<IssuedApiKey> {
         let overlap = overlap.map_or(Ok(0), |value| seconds(value, "overlap"))?;
         let keys = self.acting(py, actor)?;
-        py.detach(|| keys.rotate(id, overlap)).or_raise(py).map(IssuedApiKey::new)
+        py.detach(|| keys.rotate(id.0, overlap)).or_raise(py).map(IssuedApiKey::new)
     }
 
     /// Revokes the key for good. The record as it is now.
-    #[pyo3(signature = (id, reason="", *, actor=None))]
+    #[pyo3(signature = (id, reason=Text(""), *, actor=None),
+        text_signature = "($self, id, reason='', *, actor=None)")]
     fn revoke(
         &self,
         py: Python<'_>,
-        id: &str,
-        reason: &str,
-        actor: Option<&str>,
+        id: Text<'_>,
+        reason: Text<'_>,
+        actor: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
         let keys = self.acting(py, actor)?;
-        py.detach(|| keys.revoke(id, reason)).or_raise(py).map(ApiKeyRecord::new)
+        py.detach(|| keys.revoke(id.0, reason.0)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// Refuses the key until it is enabled again. The record as it is now.
-    #[pyo3(signature = (id, reason="", *, actor=None))]
+    #[pyo3(signature = (id, reason=Text(""), *, actor=None),
+        text_signature = "($self, id, reason='', *, actor=None)")]
     fn disable(
         &self,
         py: Python<'_>,
-        id: &str,
-        reason: &str,
-        actor: Option<&str>,
+        id: Text<'_>,
+        reason: Text<'_>,
+        actor: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
         let keys = self.acting(py, actor)?;
-        py.detach(|| keys.disable(id, reason)).or_raise(py).map(ApiKeyRecord::new)
+        py.detach(|| keys.disable(id.0, reason.0)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// Accepts a disabled key again. The record as it is now.
     #[pyo3(signature = (id, *, actor=None))]
-    fn enable(&self, py: Python<'_>, id: &str, actor: Option<&str>) -> PyResult<ApiKeyRecord> {
+    fn enable(
+        &self,
+        py: Python<'_>,
+        id: Text<'_>,
+        actor: Option<Text<'_>>,
+    ) -> PyResult<ApiKeyRecord> {
         let keys = self.acting(py, actor)?;
-        py.detach(|| keys.enable(id)).or_raise(py).map(ApiKeyRecord::new)
+        py.detach(|| keys.enable(id.0)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// Changes what is named: `owner`, `name`, `scopes`, `not_before`, `expires_at`, `expires_in`,
@@ -218,36 +222,35 @@ impl ApiKeys {
     fn update(
         &self,
         py: Python<'_>,
-        id: &str,
-        actor: Option<&str>,
+        id: Text<'_>,
+        actor: Option<Text<'_>>,
         changes: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<ApiKeyRecord> {
         let keys = self.acting(py, actor)?;
-        let now = || match &self.clock {
-            Some((_, clock)) => gatekey::Clock::now(&**clock),
-            None => gatekey::Clock::now(&gatekey::SystemClock),
-        };
-        let update = Changes::read(changes, now)?;
-        py.detach(|| keys.update(id, &update)).or_raise(py).map(ApiKeyRecord::new)
+        let update = Changes::read(changes, || self.now())?;
+        py.detach(|| keys.update(id.0, &update)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// The record of the key. Raises `ApiKeyNotFoundError`.
-    fn get(&self, py: Python<'_>, id: &str) -> PyResult<ApiKeyRecord> {
+    fn get(&self, py: Python<'_>, id: Text<'_>) -> PyResult<ApiKeyRecord> {
         self.tick(py)?;
-        py.detach(|| self.inner.get(id)).or_raise(py).map(ApiKeyRecord::new)
+        py.detach(|| self.inner.get(id.0)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// A page of records in ascending order of their ids; `cursor` of a page leads to the next one.
-    #[pyo3(signature = (*, owner=None, tenant=None, cursor=None, limit=100))]
+    #[pyo3(signature = (*, owner=None, tenant=None, cursor=None, limit=Count(100)),
+        text_signature = "($self, *, owner=None, tenant=None, cursor=None, limit=100)")]
     fn list(
         &self,
         py: Python<'_>,
-        owner: Option<String>,
-        tenant: Option<String>,
-        cursor: Option<String>,
-        limit: usize,
+        owner: Option<Text<'_>>,
+        tenant: Option<Text<'_>>,
+        cursor: Option<Text<'_>>,
+        limit: Count,
     ) -> PyResult<Page> {
         let limit = page_limit(py, limit)?;
+        let (owner, tenant, cursor) =
+            (owner.map(Text::owned), tenant.map(Text::owned), cursor.map(Text::owned));
         let filter = KeyFilter { owner, tenant, cursor, limit };
         let page = py.detach(|| self.inner.list(&filter)).or_raise(py)?;
         let records = page.records.into_iter().map(|one| Py::new(py, ApiKeyRecord::new(one)));
@@ -255,15 +258,17 @@ impl ApiKeys {
     }
 
     /// A page of the audit, oldest first: what was done to keys, when and by whom.
-    #[pyo3(signature = (*, key_id=None, cursor=None, limit=100))]
+    #[pyo3(signature = (*, key_id=None, cursor=None, limit=Count(100)),
+        text_signature = "($self, *, key_id=None, cursor=None, limit=100)")]
     fn audit(
         &self,
         py: Python<'_>,
-        key_id: Option<String>,
-        cursor: Option<String>,
-        limit: usize,
+        key_id: Option<Text<'_>>,
+        cursor: Option<Text<'_>>,
+        limit: Count,
     ) -> PyResult<Page> {
         let limit = page_limit(py, limit)?;
+        let (key_id, cursor) = (key_id.map(Text::owned), cursor.map(Text::owned));
         let filter = AuditFilter { key_id, cursor, limit };
         let page = py.detach(|| self.inner.audit(&filter)).or_raise(py)?;
         let rows = page.records.into_iter().map(|one| Py::new(py, AuditRecord::new(one)));
@@ -282,10 +287,10 @@ impl ApiKeys {
         &self,
         py: Python<'_>,
         rows: &Bound<'_, PyAny>,
-        scheme: &str,
-        actor: Option<&str>,
+        scheme: Text<'_>,
+        actor: Option<Text<'_>>,
     ) -> PyResult<ImportReport> {
-        let scheme = gatekey::ImportScheme::from_name(scheme).or_raise(py)?;
+        let scheme = gatekey::ImportScheme::from_name(scheme.0).or_raise(py)?;
         let keys = self.acting(py, actor)?;
         let Ok(items) = rows.try_iter() else {
             return Err(wrong_type(rows, "rows", "an iterable of mappings"));
@@ -303,10 +308,18 @@ impl ApiKeys {
         Err(usage(py, &format!("Nothing was imported; {}", wrong.join(" "))))
     }
 
-    /// Deletes keys that expired, or were revoked, before this time; how many. Their audit stays.
-    fn purge(&self, py: Python<'_>, before: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let before = args::moment(before, "before")?;
-        let keys = self.acting(py, None)?;
+    /// Deletes keys that expired, or were revoked, before this time, or before now; how many. Their
+    /// audit stays.
+    #[pyo3(signature = (before=None, *, actor=None))]
+    fn purge(
+        &self,
+        py: Python<'_>,
+        before: Option<&Bound<'_, PyAny>>,
+        actor: Option<Text<'_>>,
+    ) -> PyResult<u64> {
+        let before = before.map(|before| args::moment(before, "before")).transpose()?;
+        let keys = self.acting(py, actor)?;
+        let before = before.unwrap_or_else(|| self.now());
         py.detach(|| keys.purge(before)).or_raise(py)
     }
 
@@ -319,7 +332,7 @@ impl ApiKeys {
     /// Puts every key under the active pepper as well, now: for the day an old one has leaked. How
     /// many keys.
     #[pyo3(signature = (*, actor=None))]
-    fn wrap_peppers(&self, py: Python<'_>, actor: Option<&str>) -> PyResult<u64> {
+    fn wrap_peppers(&self, py: Python<'_>, actor: Option<Text<'_>>) -> PyResult<u64> {
         let keys = self.acting(py, actor)?;
         py.detach(|| keys.wrap_peppers()).or_raise(py)
     }
@@ -355,8 +368,13 @@ impl ApiKeys {
         format!("<gatekey.ApiKeys {}_{}>", self.inner.prefix(), self.inner.env())
     }
 
+    /// Refuses: a pickle would need the peppers.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("an ApiKeys is not pickled or copied; share it"))
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.clock.as_ref().map_or(Ok(()), |(clock, _)| clock.traverse(&visit))
+        self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
     }
 }
 
@@ -364,17 +382,21 @@ impl ApiKeys {
     /// Reads Python's clock for the call that follows.
     #[inline]
     fn tick(&self, py: Python<'_>) -> PyResult<()> {
-        if let Some((python, core)) = &self.clock {
-            core.set(python.now(py)?);
-        }
-        Ok(())
+        self.clock.as_ref().map_or(Ok(()), |clock| clock.tick(py))
     }
 
-    fn acting(&self, py: Python<'_>, actor: Option<&str>) -> PyResult<gatekey::ApiKeys> {
+    fn now(&self) -> u64 {
+        match &self.clock {
+            Some(clock) => clock.now(),
+            None => gatekey::Clock::now(&gatekey::SystemClock),
+        }
+    }
+
+    fn acting(&self, py: Python<'_>, actor: Option<Text<'_>>) -> PyResult<gatekey::ApiKeys> {
         self.tick(py)?;
         match actor {
             None => Ok(self.inner.clone()),
-            Some(actor) => self.inner.acting_as(actor).or_raise(py),
+            Some(actor) => self.inner.acting_as(actor.0).or_raise(py),
         }
     }
 
@@ -385,18 +407,21 @@ impl ApiKeys {
         presented: &Bound<'_, PyAny>,
         scopes: Option<&Bound<'_, PyAny>>,
         ip: Option<&Bound<'_, PyAny>>,
-        cost: u32,
-        tenant: Option<&str>,
+        cost: Count,
+        tenant: Option<Text<'_>>,
     ) -> PyResult<gatekey::Result<Grant>> {
-        self.tick(py)?;
+        if let Some(clock) = &self.clock {
+            clock.tick(py)?;
+            clock.look(&self.inner);
+        }
         // A str that is no Unicode text is no key, not a misuse.
         let presented = match presented.cast::<PyString>() {
             Ok(text) => text.to_str().map_or(&b""[..], str::as_bytes),
             Err(_) => octets(presented, "presented")?,
         };
-        let mut check = Check::new().cost(cost);
+        let mut check = Check::new().cost(cost.0);
         if let Some(tenant) = tenant {
-            check = check.tenant(tenant);
+            check = check.tenant(tenant.0);
         }
         if let Some(ip) = ip {
             check = check.ip(args::address(ip)?);
@@ -408,9 +433,9 @@ impl ApiKeys {
     }
 }
 
-fn page_limit(py: Python<'_>, limit: usize) -> PyResult<usize> {
-    if (1..=1000).contains(&limit) {
-        Ok(limit)
+fn page_limit(py: Python<'_>, limit: Count) -> PyResult<usize> {
+    if (1..=1000).contains(&limit.0) {
+        Ok(limit.0 as usize)
     } else {
         Err(usage(py, "A page has 1 to 1000 records."))
     }
@@ -434,8 +459,11 @@ pub(crate) fn api_key_from_headers(
     };
     let mut headers = Vec::new();
     for item in items {
-        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
-        headers.push((args::header(&name)?, args::header(&value)?));
+        let item = item?;
+        let pair = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>();
+        let (name, value) =
+            pair.map_err(|_| wrong_type(&item, "a header", "a pair of name and value"))?;
+        headers.push((args::header(&name, "header")?, args::header(&value, "header")?));
     }
     let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     gatekey::api_key_from_headers(pairs).or_raise(py).map(|key| key.map(str::to_owned))
@@ -445,16 +473,17 @@ pub(crate) fn api_key_from_headers(
 #[pyfunction]
 pub(crate) fn api_key_from_query(
     py: Python<'_>,
-    query: &str,
-    parameter: &str,
+    query: &Bound<'_, PyAny>,
+    parameter: Text<'_>,
 ) -> PyResult<Option<String>> {
-    gatekey::api_key_from_query(query, parameter).or_raise(py).map(|key| key.map(str::to_owned))
+    let query = args::header(query, "query")?;
+    gatekey::api_key_from_query(&query, parameter.0).or_raise(py).map(|key| key.map(str::to_owned))
 }
 
 /// Rules for secret scanners, as a dict: `regex`, and `gitleaks` as TOML.
 #[pyfunction]
-pub(crate) fn scan_rule<'py>(py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
-    let rule = gatekey::scan_rule(prefix).or_raise(py)?;
+pub(crate) fn scan_rule<'py>(py: Python<'py>, prefix: Text<'_>) -> PyResult<Bound<'py, PyDict>> {
+    let rule = gatekey::scan_rule(prefix.0).or_raise(py)?;
     let dict = PyDict::new(py);
     dict.set_item("regex", rule.regex)?;
     dict.set_item("gitleaks", rule.gitleaks)?;

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod apikey_args;
+mod apikey_clock;
 mod apikey_records;
 mod apikeys;
 mod decode;

@@ -12,6 +12,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString, PyType};
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The type of `gatekey.ANY`: accept any value of this claim, or its absence.
 #[pyclass(frozen, module = "gatekey._core")]
@@ -149,7 +150,7 @@ pub(crate) fn seconds(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
 }
 
 /// The whole seconds in `total`, if it is neither negative nor beyond what a double counts exactly.
-fn whole(total: f64) -> Option<u64> {
+pub(crate) fn whole(total: f64) -> Option<u64> {
     const LIMIT: f64 = 9_007_199_254_740_992.0; // 2^53: every whole number up to here is exact
     if !(0.0..LIMIT).contains(&total) {
         return None;
@@ -192,23 +193,24 @@ impl PyClock {
 
     /// Reads the clock for the operation that follows on this thread.
     pub(crate) fn tick(&self, py: Python<'_>) -> PyResult<()> {
-        NOW.set(self.now(py)?);
+        NOW.set(self.now(py)?.as_secs());
         Ok(())
     }
 
-    /// Reads the clock: whole seconds since 1970.
-    pub(crate) fn now(&self, py: Python<'_>) -> PyResult<u64> {
+    /// Reads the clock: the time since 1970.
+    pub(crate) fn now(&self, py: Python<'_>) -> PyResult<Duration> {
         let value = self.0.call0(py)?;
         let value = value.bind(py);
-        let seconds = if let Ok(float) = value.cast::<PyFloat>() {
-            whole(float.value())
+        let time = if let Ok(float) = value.cast::<PyFloat>() {
+            let float = float.value();
+            whole(float).and_then(|_| Duration::try_from_secs_f64(float).ok())
         } else if value.cast::<PyInt>().is_ok() && value.cast::<PyBool>().is_err() {
-            value.extract().ok()
+            value.extract().ok().map(Duration::from_secs)
         } else {
             return Err(wrong_type(value, "clock's result", "int or float"));
         };
         let message = "The clock must return the seconds since 1970, zero or more.";
-        seconds.ok_or_else(|| usage(py, message))
+        time.ok_or_else(|| usage(py, message))
     }
 
     /// Shows the callable to Python's garbage collector.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import ipaddress
 import logging
-import os
 import pickle
-import threading
-import time
+import weakref
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +22,16 @@ if TYPE_CHECKING:
 
 NOW = 1_800_000_000
 PEPPER = bytes(range(32))
+LONE = "hunter2\ud800"  # half of a surrogate pair, which has no UTF-8 form
 
 
 class Clock:
     """Stands still until it is told to move."""
 
     def __init__(self) -> None:
-        self.time = NOW
+        self.time: int | float = NOW
 
-    def now(self) -> int:
+    def now(self) -> int | float:
         return self.time
 
 
@@ -145,6 +145,60 @@ def test_every_refusal(
         result.raise_for_status()
 
 
+def test_status_refuses(keys: ApiKeys) -> None:
+    issued = keys.create(owner="acme")
+    off = keys.disable(issued.id, "late")
+    assert (off.status, off.reason, off.revoked_at) == ("disabled", "late", None)
+    with pytest.raises(exceptions.ApiKeyDisabledError) as raised:
+        keys.verify(issued.secret)
+    assert (raised.value.code, raised.value.status) == ("DISABLED", 401)
+    assert keys.enable(issued.id).status == "active"
+    assert keys.verify(issued.secret.encode()).status == "active"
+    gone = keys.revoke(issued.id)
+    assert (gone.status, gone.revoked_at) == ("revoked", NOW)
+    with pytest.raises(exceptions.ApiKeyRevokedError) as caught:
+        keys.verify(issued.secret)
+    assert (caught.value.code, caught.value.status) == ("REVOKED", 401)
+    for change in (keys.enable, keys.disable, keys.rotate):
+        with pytest.raises(exceptions.ApiKeyRevokedError):
+            change(issued.id)
+    assert keys.revoke(issued.id) == gone
+
+
+def test_addresses(keys: ApiKeys) -> None:
+    issued = keys.create(owner="a", cidrs=["10.0.0.0/8", ipaddress.ip_address("2001:db8::1")])
+    for ip, ok in [
+        ("10.0.0.1", True),
+        ("::ffff:10.0.0.1", True),
+        (ipaddress.ip_address("::ffff:10.0.0.1"), True),
+        (ipaddress.ip_address("2001:db8::1"), True),
+        (ipaddress.IPv6Address("2001:db8::1%eth0"), True),
+        ("11.0.0.1", False),
+        (ipaddress.ip_address("2001:db8::2"), False),
+        (None, False),
+    ]:
+        assert keys.check(issued.secret, ip=ip).ok == ok, ip
+
+
+def test_a_cost_of_nothing_takes_nothing(keys: ApiKeys) -> None:
+    issued = keys.create(owner="a", rate="1/60s", credits=1)
+    assert all(keys.check(issued.secret, cost=0).ok for _ in range(5))
+    assert keys.check(issued.secret).ok
+    assert keys.check(issued.secret, cost=0).ok
+
+
+def test_records_are_values(keys: ApiKeys) -> None:
+    one, other = keys.create(owner="a", meta={"a": []}), keys.create(owner="a")
+    assert one.record == keys.get(one.id) != keys.get(other.id)
+    assert one.record != one.id
+    assert len({one.record, keys.get(one.id), other.record}) == 2
+    one.record.meta["a"].append(1)
+    assert one.record.meta == {"a": []}
+    for changed in (one.record, one, keys.check(one.secret), keys.list(), keys):
+        with pytest.raises(AttributeError):
+            changed.id = "x"  # type: ignore[misc, union-attr]
+
+
 def test_the_first_three_reasons_have_one_message(keys: ApiKeys) -> None:
     one, other = keys.create(owner="a"), keys.create(owner="a")
     keys.rotate(one.id)
@@ -236,7 +290,24 @@ MISTAKES: list[tuple[str, Callable[[ApiKeys], object], type[Exception]]] = [
     ("unknown id", lambda keys: keys.revoke("nobody"), exceptions.ApiKeyNotFoundError),
     ("ip", lambda keys: keys.check("x", ip="localhost"), exceptions.UsageError),
     ("presented", lambda keys: keys.check(1), TypeError),  # type: ignore[arg-type]
-    ("cost", lambda keys: keys.check("x", cost=-1), OverflowError),
+    ("ip type", lambda keys: keys.check("x", ip=1), TypeError),  # type: ignore[arg-type]
+    ("ip lone", lambda keys: keys.check("x", ip=LONE), exceptions.UsageError),
+    ("cost", lambda keys: keys.check("x", cost=-1), exceptions.UsageError),
+    ("cost size", lambda keys: keys.verify("x", cost=1 << 32), exceptions.UsageError),
+    ("cost type", lambda keys: keys.check("x", cost=1.0), TypeError),  # type: ignore[arg-type]
+    ("cost bool", lambda keys: keys.check("x", cost=True), TypeError),
+    ("scopes lone", lambda keys: keys.check("x", scopes=[LONE]), exceptions.UsageError),
+    ("tenant lone", lambda keys: keys.check("x", tenant=LONE), exceptions.UsageError),
+    ("owner lone", lambda keys: keys.create(owner=LONE), exceptions.UsageError),
+    ("rate lone", lambda keys: keys.create(owner="a", rate=LONE), exceptions.UsageError),
+    ("rate sign", lambda keys: keys.create(owner="a", rate=(-1, 1)), exceptions.UsageError),
+    ("rate parts", lambda keys: keys.create(owner="a", rate=("1", 1)), TypeError),  # type: ignore[arg-type]
+    ("cidr type", lambda keys: keys.create(owner="a", cidrs=[10]), TypeError),  # type: ignore[list-item]
+    ("cidr lone", lambda keys: keys.create(owner="a", cidrs=[LONE]), exceptions.UsageError),
+    ("date", lambda keys: keys.create(owner="a", not_before=-1.5), exceptions.UsageError),
+    ("id lone", lambda keys: keys.get(LONE), exceptions.UsageError),
+    ("id type", lambda keys: keys.get(1), TypeError),  # type: ignore[arg-type]
+    ("limit sign", lambda keys: keys.list(limit=-1), exceptions.UsageError),
     ("limit", lambda keys: keys.list(limit=0), exceptions.UsageError),
     ("limit", lambda keys: keys.audit(limit=1001), exceptions.UsageError),
     ("cursor", lambda keys: keys.audit(cursor="x"), exceptions.UsageError),
@@ -252,8 +323,10 @@ MISTAKES: list[tuple[str, Callable[[ApiKeys], object], type[Exception]]] = [
 def test_mistakes_change_nothing(
     keys: ApiKeys, call: Callable[[ApiKeys], object], error: type[Exception]
 ) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error) as raised:
         call(keys)
+    assert "hunter2" not in f"{raised.value!r}{vars(raised.value)}"
+    assert not hasattr(raised.value, "object")
     assert len(keys.list()) == len(keys.audit()) == 0
 
 
@@ -270,6 +343,13 @@ def test_mistakes_change_nothing(
         ("memory:", {"pepper": [(0, PEPPER)]}, exceptions.UsageError),
         ("memory:", {"pepper": "text"}, TypeError),
         ("memory:", {"pepper": [PEPPER]}, TypeError),
+        ("memory:", {"pepper": [(-1, PEPPER)]}, exceptions.UsageError),
+        ("memory:", {"pepper": [("1", PEPPER)]}, TypeError),
+        ("memory:", {"pepper": [(1, PEPPER), (1, PEPPER)]}, exceptions.UsageError),
+        ("memory:", {"max_stale": -1}, exceptions.UsageError),
+        ("memory:", {"clock": lambda: -1}, exceptions.UsageError),
+        ("memory:", {"prefix": "\ud800"}, exceptions.UsageError),
+        ("sqlite:///\ud800", {}, exceptions.UsageError),
         ("memory:", {"clock": 1}, TypeError),
         ("sqlite:////no/such/folder/keys", {}, exceptions.StoreUnavailableError),
     ],
@@ -377,6 +457,14 @@ def test_purge(keys: ApiKeys, clock: Clock) -> None:
     assert keys.purge(NOW + 10) == 1
     assert keys.check(issued.secret).code == "NOT_FOUND"
     assert [row.action for row in keys.audit(key_id=issued.id)] == ["create", "purge"]
+    assert keys.purge() == 0
+    revoked = keys.revoke(keys.create(owner="b").id)
+    assert keys.purge() == 0
+    clock.time += 0.5
+    assert keys.purge(before=clock.time) == 0
+    clock.time += 0.5
+    assert keys.purge(actor="janitor") == 1
+    assert keys.audit(key_id=revoked.id)[-1].actor == "janitor"
 
 
 def test_headers() -> None:
@@ -388,9 +476,19 @@ def test_headers() -> None:
     for wrong in ([("X-API-Key", "k"), ("Authorization", "Bearer k")], [("X-API-Key", "")]):
         with pytest.raises(exceptions.MalformedApiKeyError):
             from_headers(wrong)
-    with pytest.raises(TypeError):
-        from_headers(1)  # type: ignore[arg-type]
+    assert from_headers([("X-Other", LONE), ("authorization", "bearer k")]) == "k"
+    assert (from_headers([("X-API-Key", LONE)]) or "").strip("\ufffd") == "hunter2"
+    for item in (1, [1], ["ab"], [("a", 1)], [("a", "b", "c")]):
+        with pytest.raises(TypeError):
+            from_headers(item)  # type: ignore[arg-type]
     assert gatekey.api_key_from_query("a=1&key=k", "key") == "k"
+    assert gatekey.api_key_from_query(b"a=1&key=k", "key") == "k"
+    assert gatekey.api_key_from_query("a=1", "key") is None
+    for query in ("key=k&key=k", "key="):
+        with pytest.raises(exceptions.MalformedApiKeyError):
+            gatekey.api_key_from_query(query, "key")
+    with pytest.raises(exceptions.UsageError):
+        gatekey.scan_rule("No")
     rule = gatekey.scan_rule("acme")
     assert rule["regex"] in rule["gitleaks"]
 
@@ -411,73 +509,39 @@ def test_nothing_secret_is_shown(tmp_path: Path) -> None:
         assert issued.secret[21:51].encode() not in files
         assert PEPPER not in files
         for copier in (pickle.dumps, copy.copy, copy.deepcopy):
-            with pytest.raises(TypeError):
-                copier(issued)
+            for holder in (issued, keys):
+                with pytest.raises(TypeError):
+                    copier(holder)
 
 
-def test_another_handle_sees_a_revocation(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/keys.sqlite"
-    with (
-        ApiKeys.open(url, pepper=PEPPER) as here,
-        ApiKeys.open(url, pepper=PEPPER) as there,
-        ApiKeys.open(url, pepper=PEPPER, strict=True) as strict,
-    ):
-        issued = here.create(owner="acme")
-        assert there.check(issued.secret).ok
-        assert strict.check(issued.secret).ok
-        here.revoke(issued.id)
-        assert strict.check(issued.secret).code == "REVOKED"
-        time.sleep(0.05)
-        assert there.check(issued.secret).code == "REVOKED"
+def test_a_clock_counts_fractions(keys: ApiKeys, clock: Clock) -> None:
+    issued = keys.create(owner="acme", rate="2/1s")
+    assert [keys.check(issued.secret).ok for _ in range(3)] == [True, True, False]
+    clock.time = NOW + 0.25
+    assert keys.check(issued.secret).retry_after == 0.25
+    clock.time = NOW + 0.5
+    assert [keys.check(issued.secret).ok for _ in range(2)] == [True, False]
 
 
-def test_a_fork_goes_on(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/keys.sqlite"
-    keys = ApiKeys.open(url, pepper=PEPPER)
-    issued = keys.create(owner="acme", credits=500)
-    assert keys.check(issued.secret).ok
-    readers = []
-    for _ in range(2):
-        read, write = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                spent = sum(keys.check(issued.secret).ok for _ in range(300))
-                made = keys.create(owner="child")
-                os.write(write, f"{spent} {made.secret}".encode())
-                keys.close()
-                code = 0
-            finally:
-                os._exit(code)
-        os.close(write)
-        readers.append((pid, read))
-    spent = 1 + sum(keys.check(issued.secret).ok for _ in range(300))
-    for pid, read in readers:
-        assert os.waitpid(pid, 0)[1] == 0
-        count, secret = os.read(read, 1000).decode().split()
-        os.close(read)
-        spent += int(count)
-        assert keys.verify(secret).owner == "child"
-    time.sleep(1.1)
-    spent += sum(keys.check(issued.secret).ok for _ in range(600))
-    assert spent == 500
-    keys.close()
+def test_what_a_clock_raises_is_raised() -> None:
+    times = iter([NOW])
+    keys = ApiKeys.open("memory:", clock=lambda: next(times))
+    with pytest.raises(StopIteration):
+        keys.verify("x")
 
 
-def test_threads_share_a_handle(keys: ApiKeys) -> None:
-    issued = keys.create(owner="acme", rate=(1000, 3600))
-    passed: list[int] = []
+def test_a_clock_that_knows_its_keys_is_collected() -> None:
+    class Knowing(Clock):
+        keys: ApiKeys
 
-    def work() -> None:
-        passed.append(sum(keys.check(issued.secret).ok for _ in range(400)))
+    def make() -> weakref.ref[Knowing]:
+        clock = Knowing()
+        clock.keys = ApiKeys.open("memory:", clock=clock)
+        return weakref.ref(clock)
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(passed) == 1000
+    remembered = make()
+    gc.collect()
+    assert remembered() is None
 
 
 def test_closed_keys_say_so() -> None:
