@@ -333,3 +333,15 @@ fn use_is_counted_and_flushed() {
     bench.keys.flush().unwrap();
     assert_eq!(bench.keys.get(id).unwrap().uses, 6);
 }
+
+#[test]
+fn a_look_is_made_whatever_the_clock_says() {
+    let bench = bench();
+    let key = text(&bench.create(|_| ()));
+    let elsewhere = bench.reopen(&[1]).unwrap();
+    let issued = bench.keys.list(&KeyFilter::default()).unwrap().records;
+    bench.keys.revoke(&issued[0].id, "").unwrap();
+    assert!(elsewhere.verify(&key, &Check::new()).is_ok(), "the clock stands still");
+    elsewhere.refresh().unwrap();
+    refused(elsewhere.verify(&key, &Check::new()), ErrorKind::ApiKeyRevoked, "after the look");
+}
