@@ -2,6 +2,7 @@
 //! environment. The one room besides the adapters that touches files.
 
 use crate::apikey::{ApiKeyOptions, ApiKeys, Peppers};
+use crate::base::hex;
 use crate::base::random::{SecureRandom, SystemRandom};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
@@ -112,7 +113,7 @@ pub fn read_peppers(text: &str) -> Result<Peppers> {
     {
         let (number, digits) = line.split_once(char::is_whitespace).ok_or_else(wrong)?;
         let number: u32 = number.parse().map_err(|_| wrong())?;
-        let secret = hex(digits.trim()).filter(|bytes| bytes.len() == 32).ok_or_else(wrong)?;
+        let secret = hex::decode(digits.trim(), 32).ok_or_else(wrong)?;
         peppers.push((number, Secret::new(secret)));
     }
     Peppers::new(&peppers)
@@ -226,16 +227,4 @@ fn random_pepper() -> Result<Secret> {
     let mut bytes = vec![0; 32];
     SystemRandom.fill(&mut bytes)?;
     Ok(Secret::new(bytes))
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
-        _ => None,
-    };
-    text.as_bytes().chunks(2).map(byte).collect()
 }

@@ -3,7 +3,7 @@
 
 use super::hash::Schemes;
 use super::spec::argument;
-use crate::base::b64;
+use crate::base::{b64, hex};
 use crate::crypto::hash::sha256;
 use crate::crypto::slow::Slow;
 use crate::error::{Error, ErrorKind, Result};
@@ -99,11 +99,11 @@ pub(crate) fn import(scheme: ImportScheme, credential: &[u8]) -> Result<Imported
     }
     let found = match scheme {
         ImportScheme::Plaintext => None,
-        ImportScheme::Sha256Hex => hex(text, 32).map(|raw| fast(Schemes::SHA256, raw)),
+        ImportScheme::Sha256Hex => hex::decode(text, 32).map(|raw| fast(Schemes::SHA256, raw)),
         ImportScheme::Sha256Base64 => base64(text, 32).map(|raw| fast(Schemes::SHA256, raw)),
-        ImportScheme::Sha512Hex => hex(text, 64).map(|raw| fast(Schemes::SHA512, raw)),
+        ImportScheme::Sha512Hex => hex::decode(text, 64).map(|raw| fast(Schemes::SHA512, raw)),
         ImportScheme::DrfApiKey => match text.strip_prefix("sha512$$") {
-            Some(digest) => hex(digest, 64).map(|raw| fast(Schemes::SHA512, raw)),
+            Some(digest) => hex::decode(digest, 64).map(|raw| fast(Schemes::SHA512, raw)),
             None => pbkdf2(text).or_else(|| bcrypt(text)).or_else(|| argon2(text)),
         },
         ImportScheme::Bcrypt => bcrypt(text),
@@ -122,22 +122,9 @@ const UNREADABLE: Error = Error::new(
     "The hash is not written as the scheme of the import says.",
 );
 
-fn hex(text: &str, len: usize) -> Option<Vec<u8>> {
-    if text.len() != 2 * len || !text.is_ascii() {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
-        _ => None,
-    };
-    text.as_bytes().chunks(2).map(byte).collect()
-}
-
-/// Base64 of either alphabet, padded or not.
+/// Base64 of either alphabet, padded or not, of so many bytes.
 fn base64(text: &str, len: usize) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
-    b64::decode(text.as_bytes()).ok().filter(|raw| raw.len() == len)
+    base64_of_any_length(text).filter(|raw| raw.len() == len)
 }
 
 fn base64_of_any_length(text: &str) -> Option<Vec<u8>> {

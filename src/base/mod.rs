@@ -3,6 +3,7 @@
 
 pub(crate) mod b64;
 pub(crate) mod clock;
+pub(crate) mod hex;
 pub mod json;
 pub(crate) mod process;
 pub(crate) mod random;
