@@ -41,7 +41,8 @@ def run(*command: str | Path, **env: str) -> None:
 
 def rust_program() -> Path:
     """The Rust contenders; jwt-simple only where its BoringSSL can be built."""
-    clang = glob.glob("/usr/lib/llvm-*/lib/libclang*.so*") or glob.glob("/usr/lib64/libclang*.so*")
+    found = glob.glob("/usr/lib/llvm-*/lib/libclang*.so*") + glob.glob("/usr/lib64/libclang*.so*")
+    clang = [library for library in found if "libclang-cpp" not in library]  # which clang-format brings along
     simple = shutil.which("cmake") and (clang or os.environ.get("LIBCLANG_PATH"))
     step("building the Rust contenders" + ("" if simple else " (without jwt-simple: no cmake or libclang)"))
     features = ["--features", "jwt-simple"] if simple else []
