@@ -48,6 +48,7 @@
 //! | [`Store`], [`MemoryStore`] | what API keys are kept in |
 //! | [`ApiKeys`], [`KeySpec`], [`Check`], [`Grant`] | API keys: issued, verified, rotated, revoked |
 //! | [`open_api_keys`], [`PepperSource`] | a store by its URL, peppers from a file |
+//! | [`ToJson`] | records as JSON |
 //!
 //! # What it promises
 //! Every input is bounded before it is parsed; refusing a token allocates nothing (objects of more than
@@ -96,8 +97,14 @@ pub use apikey::{
 mod open;
 pub use open::{Opened, PepperSource, add_pepper, open_api_keys, read_pepper_file, read_peppers};
 
+mod present;
+pub use present::ToJson;
+
 #[cfg(feature = "jsonwebtoken")]
 pub mod interop;
 
 #[cfg(feature = "capi")]
 pub mod ffi;
+
+#[cfg(feature = "cli")]
+pub mod cli;

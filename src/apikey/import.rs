@@ -55,6 +55,20 @@ impl ApiKeys {
     /// Those of [`crate::Store`]; batches before that stay, and a second import reports them as
     /// `StoreConflict` in [`ImportReport::rejected`].
     pub fn import(&self, scheme: ImportScheme, rows: &[ImportRow]) -> Result<ImportReport> {
+        self.import_with(scheme, rows, &mut |_| {})
+    }
+
+    /// As [`Self::import`], and calls `progress` with the number of rows that are done: after each
+    /// transaction, and never with fewer than before. A row is done when it is stored or rejected.
+    ///
+    /// # Errors
+    /// As [`Self::import`].
+    pub fn import_with(
+        &self,
+        scheme: ImportScheme,
+        rows: &[ImportRow],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<ImportReport> {
         let mut report = ImportReport::default();
         let mut keys = Vec::with_capacity(rows.len());
         let (mut tags, mut ids) = (HashSet::new(), HashSet::new());
@@ -71,8 +85,10 @@ impl ApiKeys {
             }
         }
         if !report.rejected.is_empty() {
+            progress(rows.len());
             return Ok(report);
         }
+        let mut done = 0;
         for batch in keys.chunks(BATCH) {
             match self.insert(scheme, batch) {
                 Ok(()) => report.note(batch),
@@ -90,6 +106,8 @@ impl ApiKeys {
                 }
                 Err(error) => return Err(error),
             }
+            done += batch.len();
+            progress(done);
         }
         Ok(report)
     }

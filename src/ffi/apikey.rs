@@ -1,7 +1,6 @@
-//! `gk_api_keys`: the API keys of a service. Records come as JSON (`apikey_json`), secrets in a buffer
+//! `gk_api_keys`: the API keys of a service. Records come as JSON, secrets in a buffer
 //! that is wiped when freed.
 
-use super::apikey_json as json;
 use super::apikey_options::gk_api_key_options;
 use super::apikey_spec::gk_api_key_spec;
 use super::boundary::{
@@ -12,7 +11,7 @@ use super::error::gk_error;
 use super::status::gk_status;
 use crate::{
     ApiKeyOptions, ApiKeys, AuditFilter, ImportRow, ImportScheme, IssuedKey, KeyFilter,
-    PepperSource, Secret,
+    PepperSource, Secret, ToJson as _,
 };
 use libc::c_char;
 
@@ -277,9 +276,7 @@ pub unsafe extern "C" fn gk_api_keys_get(
     record: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(record, err, || {
-        Ok(json::record(&given(keys, "keys")?.inner.get(text(id, id_len, "id")?)?))
-    })
+    fill(record, err, || Ok(given(keys, "keys")?.inner.get(text(id, id_len, "id")?)?.to_json()))
 }
 
 /// A page of records in ascending order of their ids: {"records":[...],"cursor":"..."}, where the cursor
@@ -317,7 +314,7 @@ pub unsafe extern "C" fn gk_api_keys_list(
             cursor: maybe(cursor, cursor_len, "cursor")?,
             limit,
         };
-        Ok(json::page(&given(keys, "keys")?.inner.list(&filter)?, json::record))
+        Ok(given(keys, "keys")?.inner.list(&filter)?.to_json())
     })
 }
 
@@ -351,7 +348,7 @@ pub unsafe extern "C" fn gk_api_keys_audit(
             cursor: maybe(cursor, cursor_len, "cursor")?,
             limit,
         };
-        Ok(json::page(&given(keys, "keys")?.inner.audit(&filter)?, json::audit))
+        Ok(given(keys, "keys")?.inner.audit(&filter)?.to_json())
     })
 }
 
@@ -454,7 +451,7 @@ pub unsafe extern "C" fn gk_api_keys_import(
     fill(report, err, || {
         let scheme = ImportScheme::from_name(text(scheme, scheme_len, "scheme")?)?;
         let rows = &given(import, "import")?.0;
-        Ok(json::report(&given(keys, "keys")?.inner.import(scheme, rows)?))
+        Ok(given(keys, "keys")?.inner.import(scheme, rows)?.to_json())
     })
 }
 
@@ -471,7 +468,7 @@ pub unsafe extern "C" fn gk_api_keys_pepper_report(
     report: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(report, err, || Ok(json::peppers(&given(keys, "keys")?.inner.pepper_report()?)))
+    fill(report, err, || Ok(given(keys, "keys")?.inner.pepper_report()?.to_json()))
 }
 
 /// Puts every key under the active pepper as well, now: for the day an old one has leaked.
@@ -543,7 +540,7 @@ unsafe fn issue(
         let issued = make()?;
         secret.write(gk_buf::copy_of(issued.secret.expose()));
         if !record.is_null() {
-            record.write(gk_buf::copy_of(json::record(&issued.record).as_bytes()));
+            record.write(gk_buf::copy_of(issued.record.to_json().as_bytes()));
         }
         Ok(())
     })

@@ -61,8 +61,6 @@ mod apikey;
 
 mod apikey_verify;
 
-mod apikey_json;
-
 pub use alg::*;
 pub use apikey::*;
 pub use apikey_options::*;

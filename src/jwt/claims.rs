@@ -57,9 +57,9 @@ impl Claims {
             .member("aud")
             .into_iter()
             .flat_map(audiences)
-            .map(|one| quoted(&one.decode()))
+            .map(|one| json::quoted(&one.decode()))
             .collect();
-        texts.push(quoted(audience));
+        texts.push(json::quoted(audience));
         match texts.as_slice() {
             [only] => self.set("aud", only),
             several => self.set("aud", &format!("[{}]", several.join(","))),
@@ -88,7 +88,7 @@ impl Claims {
 
     /// A string claim of any name.
     pub fn claim_str(self, name: &str, value: &str) -> Self {
-        self.set(name, &quoted(value))
+        self.set(name, &json::quoted(value))
     }
 
     /// An integer claim of any name.
@@ -160,13 +160,6 @@ pub(super) fn as_argument(error: Error) -> Error {
     } else {
         error
     }
-}
-
-/// The text as a JSON string.
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    json::write_str(&mut out, text);
-    out
 }
 
 /// Names the claims; their values are the subject's business, not the log's.

@@ -4,7 +4,7 @@
 //! claims do not; refuses claims that contradict it. The two-step form ([`Signer::prepare`],
 //! [`Unsigned::attach`]) leaves the signature to a KMS or an HSM.
 
-use super::claims::{Claims, as_argument, quoted};
+use super::claims::{Claims, as_argument};
 use super::registered::{self, Place, Registered, Scan, audiences};
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::random::{SecureRandom, SystemRandom};
@@ -161,7 +161,7 @@ impl SignerBuilder {
             _ => {}
         }
         let header = self.header();
-        let audience: Vec<_> = self.audience.iter().map(|one| quoted(one)).collect();
+        let audience: Vec<_> = self.audience.iter().map(|one| json::quoted(one)).collect();
         let audience = match audience.as_slice() {
             [] => None,
             [one] => Some(one.clone()),
@@ -170,7 +170,7 @@ impl SignerBuilder {
         Ok(Signer(Arc::new(Inner {
             key: self.key,
             header,
-            issuer: self.issuer.as_deref().map(quoted),
+            issuer: self.issuer.as_deref().map(json::quoted),
             audience,
             ttl: self.ttl,
             token_ids: self.token_ids,

@@ -11,6 +11,7 @@ mod apikey_args;
 mod apikey_clock;
 mod apikey_records;
 mod apikeys;
+mod cli;
 mod decode;
 mod encode;
 mod errors;
@@ -34,6 +35,8 @@ mod _core {
     };
     #[pymodule_export]
     use crate::apikeys::{ApiKeys, api_key_from_headers, api_key_from_query, scan_rule};
+    #[pymodule_export]
+    use crate::cli::_main;
     #[pymodule_export]
     use crate::key::Key;
     #[pymodule_export]

@@ -12,11 +12,11 @@ ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 
 
-def run(name: str, *arguments: str) -> str:
+def run(name: str, *arguments: str, told: str = "") -> str:
     command = [sys.executable, str(EXAMPLES / name), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert done.stderr == told
     return done.stdout
 
 
@@ -45,6 +45,14 @@ def test_mint_with_pyjwt(tmp_path: Path) -> None:
     assert '"keys"' in (tmp_path / "new" / "jwks.json").read_text()
 
 
-@pytest.mark.parametrize("name", ["quickstart.py", "tokens.py", "mint_with_pyjwt.py"])
+def test_keys(tmp_path: Path) -> None:
+    file = f"{tmp_path}/keys.sqlite"
+    told = f"made the pepper file {file}.pepper; back it up: without it every API key is lost\n"
+    shown = run("keys.py", f"sqlite:///{file}", told=told)
+    assert "acme may read orders\n" in shown
+    assert shown.endswith("the new secret: OK\nafter revoking: REVOKED\n")
+
+
+@pytest.mark.parametrize("name", ["quickstart.py", "keys.py", "tokens.py", "mint_with_pyjwt.py"])
 def test_examples_are_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) <= 200

@@ -11,11 +11,14 @@
 mod scan;
 mod text;
 mod value;
+mod write;
 
 pub use scan::{Visitor, visit};
 pub(crate) use scan::{utf8, visit_str};
 pub use text::{Str, write_str};
 pub use value::{Elements, Kind, Members, Value};
+pub(crate) use write::quoted;
+pub use write::{ObjectWriter, array};
 
 use crate::error::Result;
 

@@ -1,0 +1,87 @@
+//! Exit codes, and what a command fails with.
+
+use crate::{Error, ErrorKind};
+
+/// It is done.
+pub(super) const DONE: u8 = 0;
+/// A key or a token was looked at and refused, or there is no key of this id.
+pub(super) const REFUSED: u8 = 1;
+/// The arguments, or what they ask for together, are wrong.
+pub(super) const USAGE: u8 = 2;
+/// A file, a key or rows to import cannot be used.
+pub(super) const INPUT: u8 = 3;
+/// The store or its pepper: out of reach, damaged, read-only, full, of another pepper.
+pub(super) const STORE: u8 = 4;
+/// A defect of gatekey's, or of the system's random numbers.
+pub(super) const INTERNAL: u8 = 5;
+
+/// What a command comes to.
+pub(super) type Outcome<T> = Result<T, Failure>;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The library says no.
+    Library(Error),
+    /// The arguments contradict each other, or something of them cannot be read.
+    Usage(String),
+    /// Something that was handed in cannot be read or used.
+    Input(String),
+    /// Something was done, and something is to be told with this code.
+    Exit(u8, String),
+    /// Whoever reads our output has gone; there is nobody to tell.
+    OutputClosed,
+}
+
+impl Failure {
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Library(error) => code_of(error.kind()),
+            Self::Usage(_) => USAGE,
+            Self::Input(_) => INPUT,
+            Self::Exit(code, _) => *code,
+            // As a program that SIGPIPE has ended.
+            Self::OutputClosed => 141,
+        }
+    }
+
+    pub(super) fn message(&self) -> &str {
+        match self {
+            Self::Library(error) => error.message(),
+            Self::Usage(message) | Self::Input(message) | Self::Exit(_, message) => message,
+            Self::OutputClosed => "Nobody reads the output any more.",
+        }
+    }
+
+    /// The same, about this file or argument.
+    pub(super) fn about(self, what: &str) -> Self {
+        match self {
+            Self::Library(error) if code_of(error.kind()) == INPUT => {
+                Self::Input(format!("{what}: {error}"))
+            }
+            other => other,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Library(error)
+    }
+}
+
+fn code_of(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Internal | ErrorKind::RandomUnavailable => INTERNAL,
+        _ if kind.is_rejected() => REFUSED,
+        _ if (200..=299).contains(&kind.code()) => INPUT,
+        _ if kind.code() >= 600 => STORE,
+        _ => USAGE,
+    }
+}
+
+/// Prints what clap has to say: help and versions to standard output, mistakes to standard error.
+pub(super) fn usage(error: &clap::Error) -> u8 {
+    let _ = error.print(); // if nobody reads it, nothing is lost
+    if error.use_stderr() { USAGE } else { DONE }
+}

@@ -1,0 +1,128 @@
+//! What is read: files, standard input, prompts; bounded, and secrets wiped.
+
+use super::exit::{Failure, Outcome};
+use crate::Secret;
+use std::io::{IsTerminal as _, Read};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The most bytes of a key, a set of keys, claims or a token.
+const MOST: u64 = 1024 * 1024;
+
+/// The bytes of a file, or of standard input for `-`.
+pub(super) fn file(path: &Path) -> Outcome<Secret> {
+    let read = |source: &mut dyn Read| {
+        // Enough room from the start, so that growing leaves no copy of a secret behind.
+        let mut bytes = Vec::with_capacity(64 * 1024);
+        source.take(MOST + 1).read_to_end(&mut bytes).map(|_| Secret::new(bytes))
+    };
+    let bytes = if path == Path::new("-") {
+        read(&mut std::io::stdin().lock())
+    } else {
+        std::fs::File::open(path).and_then(|mut file| read(&mut file))
+    };
+    let bytes = bytes.map_err(|error| unreadable(path, &error))?;
+    if bytes.expose().len() as u64 > MOST {
+        return Err(Failure::Input(format!("{} has more than 1 MiB.", path.display())));
+    }
+    Ok(bytes)
+}
+
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Input(format!("{} cannot be read: {error}.", path.display()))
+}
+
+/// One line that nobody should see: from a prompt if a person sits there, else from standard input.
+pub(super) fn secret(what: &str) -> Outcome<Secret> {
+    if std::io::stdin().is_terminal() {
+        let line = rpassword::prompt_password(format!("{what} (not shown): "));
+        let line = line.map_err(|error| unreadable(Path::new("-"), &error))?;
+        return checked(Secret::from(line), what);
+    }
+    checked(file(Path::new("-"))?, what)
+}
+
+/// The text without the white space around it.
+fn checked(text: Secret, what: &str) -> Outcome<Secret> {
+    let trimmed = text.expose().trim_ascii();
+    if trimmed.is_empty() {
+        return Err(Failure::Input(format!("Nothing was given as the {what}.")));
+    }
+    Ok(Secret::new(trimmed.to_vec()))
+}
+
+/// The content of a file that is one line, such as a token or a secret.
+pub(super) fn line_of(path: &Path, what: &str) -> Outcome<Secret> {
+    checked(file(path)?, what)
+}
+
+/// Writes a file that was not there and that only its owner may read.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Outcome<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| {
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()
+    });
+    written
+        .map_err(|error| Failure::Input(format!("{} cannot be written: {error}.", path.display())))
+}
+
+/// Reads a length of time: `90d`, `1h 30m`, or seconds. For clap.
+pub(super) fn duration(text: &str) -> Result<u64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration.subsec_nanos() == 0 => Ok(duration.as_secs()),
+        _ => Err("write it as 90d, 12h, 15m, 30s, or in seconds".to_owned()),
+    }
+}
+
+/// Reads a date: `2027-01-31`, `2027-01-31T12:00:00Z`, or seconds since 1970. For clap.
+pub(super) fn moment(text: &str) -> Result<u64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let long = format!("{text}T00:00:00Z");
+    let date = if text.len() == 10 { long.as_str() } else { text };
+    let date = humantime::parse_rfc3339(date).ok();
+    date.and_then(|date| date.duration_since(UNIX_EPOCH).ok())
+        .as_ref()
+        .map(Duration::as_secs)
+        .ok_or_else(|| {
+            "write it as 2027-01-31, 2027-01-31T12:00:00Z, or in seconds since 1970".to_owned()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_as_people_write_them() {
+        for (text, seconds) in [
+            ("90d", 7_776_000),
+            ("1h 30m", 5400),
+            ("1h30m", 5400),
+            ("45", 45),
+            ("0s", 0),
+            ("2w", 1_209_600),
+        ] {
+            assert_eq!(duration(text), Ok(seconds), "{text}");
+        }
+        for text in ["", "d", "-1", "1.5", "1ms", "tomorrow", "99999999999999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        for (text, seconds) in
+            [("2027-01-31", 1_801_353_600), ("2027-01-31T12:00:00Z", 1_801_396_800), ("1", 1)]
+        {
+            assert_eq!(moment(text), Ok(seconds), "{text}");
+        }
+        for text in ["", "31.1.2027", "2027-02-30", "1969-12-31", "2027-01-31T12:00:00"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+}

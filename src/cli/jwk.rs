@@ -1,0 +1,225 @@
+//! `gatekey jwk ...`, `gatekey jwks`, and how all commands read keys.
+
+use super::exit::{Failure, Outcome};
+use super::input;
+use super::output::Output;
+use crate::json::{self, Kind, ObjectWriter};
+use crate::{Alg, Key, KeyOptions, KeySet, Secret};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Make a key; the private JWK goes to standard output or, better, to a file of mode 0600
+    Generate(Generate),
+    /// Print the public half of a key as a JWK
+    Public(Public),
+    /// Print the thumbprint of a key (RFC 7638, SHA-256)
+    Thumbprint(Thumbprint),
+    /// Write a key in another form: PEM, JWK
+    Convert(Convert),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Generate {
+    /// ES256, EdDSA, RS256, HS256, ML-DSA-44, ...
+    #[arg(long, value_parser = algorithm)]
+    alg: Alg,
+    /// The key's name [default: its thumbprint]
+    #[arg(long)]
+    kid: Option<String>,
+    /// The size of an RSA key: 2048, 3072, 4096
+    #[arg(long)]
+    bits: Option<usize>,
+    /// Write PEM instead of a JWK
+    #[arg(long)]
+    pem: bool,
+    /// Write to this new file, which only its owner may read
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// A key to be read.
+#[derive(Debug, clap::Args)]
+pub(super) struct KeyArgs {
+    /// A key: JWK, PEM or DER; - for standard input
+    #[arg(value_name = "KEY")]
+    file: PathBuf,
+    /// The key's algorithm, where it does not say so itself: RS256, PS256, ...
+    #[arg(long, value_parser = algorithm)]
+    alg: Option<Alg>,
+    /// The key's name [default: what it says itself, else its thumbprint]
+    #[arg(long)]
+    kid: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Public {
+    #[command(flatten)]
+    key: KeyArgs,
+    /// Write PEM instead of a JWK
+    #[arg(long)]
+    pem: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Thumbprint {
+    #[command(flatten)]
+    key: KeyArgs,
+    /// As a URI (RFC 9278)
+    #[arg(long)]
+    uri: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Convert {
+    #[command(flatten)]
+    key: KeyArgs,
+    /// What to write
+    #[arg(long, value_enum)]
+    to: Form,
+    /// Write the public half only
+    #[arg(long)]
+    public: bool,
+    /// Write to this new file, which only its owner may read
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    Jwk,
+    Pem,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Jwks {
+    /// Keys and sets of keys: JWK, JWK Set, PEM or DER
+    #[arg(required = true, value_name = "KEY")]
+    files: Vec<PathBuf>,
+    /// The algorithm of keys that do not say so themselves
+    #[arg(long, value_parser = algorithm)]
+    alg: Option<Alg>,
+}
+
+/// Reads an algorithm's name. For clap.
+pub(super) fn algorithm(name: &str) -> Result<Alg, String> {
+    Alg::from_name(name).map_err(|_| {
+        let known: Vec<_> = Alg::ALL.iter().map(|alg| alg.name()).collect();
+        format!("it is none of {}", known.join(", "))
+    })
+}
+
+pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
+    match command {
+        Command::Generate(generate) => {
+            let mut key = match generate.bits {
+                Some(bits) => Key::generate_rsa(generate.alg, bits)?,
+                None => Key::generate(generate.alg)?,
+            };
+            if let Some(kid) = &generate.kid {
+                key = key.with_kid(kid)?;
+            }
+            let form = if generate.pem { Form::Pem } else { Form::Jwk };
+            write(&key, form, false, generate.out.as_deref(), output)
+        }
+        Command::Public(Public { key, pem }) => {
+            let form = if pem { Form::Pem } else { Form::Jwk };
+            write(&key.read()?, form, true, None, output)
+        }
+        Command::Thumbprint(Thumbprint { key, uri }) => {
+            let key = key.read()?;
+            let mut json = ObjectWriter::new();
+            json.text("thumbprint", &key.thumbprint());
+            json.text("uri", &key.thumbprint_uri());
+            output.either(&json.end(), || if uri { key.thumbprint_uri() } else { key.thumbprint() })
+        }
+        Command::Convert(Convert { key, to, public, out }) => {
+            write(&key.read()?, to, public, out.as_deref(), output)
+        }
+    }
+}
+
+/// Writes a key: its private half where it has one, unless the public one is asked for.
+fn write(
+    key: &Key,
+    form: Form,
+    public: bool,
+    out: Option<&Path>,
+    output: &mut Output,
+) -> Outcome<()> {
+    let text = match (form, public || !key.is_private()) {
+        (Form::Jwk, true) => Secret::from(key.to_jwk()?),
+        (Form::Jwk, false) => key.to_private_jwk()?,
+        (Form::Pem, true) => Secret::from(key.to_pem()?),
+        (Form::Pem, false) => key.to_private_pem()?,
+    };
+    match out {
+        Some(path) => {
+            input::write_private(path, text.expose())?;
+            output.note(&format!("Wrote {} ({}, kid {}).", path.display(), key.alg(), key.kid()));
+            Ok(())
+        }
+        None => output.line(text.expose_str()),
+    }
+}
+
+pub(super) fn jwks(arguments: &Jwks, output: &mut Output) -> Outcome<()> {
+    let mut keys = Vec::new();
+    for file in &arguments.files {
+        let text = input::file(file)?;
+        let about = |error: crate::Error| Failure::from(error).about(&file.display().to_string());
+        if is_set(text.expose()) {
+            let set = KeySet::from_jwks(text.expose()).map_err(about)?;
+            if set.skipped() > 0 {
+                output.note(&format!(
+                    "{}: {} members were skipped.",
+                    file.display(),
+                    set.skipped()
+                ));
+            }
+            keys.extend(set.iter().cloned());
+        } else {
+            keys.push(read_key(text.expose(), options(arguments.alg, None)).map_err(about)?);
+        }
+    }
+    let set = KeySet::new(keys)?;
+    output.line(&set.to_jwks()?)
+}
+
+impl KeyArgs {
+    fn read(&self) -> Outcome<Key> {
+        let text = input::file(&self.file)?;
+        let read = read_key(text.expose(), options(self.alg, self.kid.as_deref()));
+        read.map_err(|error| Failure::from(error).about(&self.file.display().to_string()))
+    }
+}
+
+pub(super) fn options(alg: Option<Alg>, kid: Option<&str>) -> KeyOptions {
+    let mut options = KeyOptions::new();
+    if let Some(alg) = alg {
+        options = options.alg(alg);
+    }
+    match kid {
+        Some(kid) => options.kid(kid),
+        None => options,
+    }
+}
+
+/// A key in whichever form it is.
+pub(super) fn read_key(text: &[u8], options: KeyOptions) -> crate::Result<Key> {
+    match text.trim_ascii_start() {
+        [b'{', ..] => options.from_jwk(text),
+        [b'-', ..] => options.from_pem(text),
+        _ => options.from_der(text),
+    }
+}
+
+/// Whether the text is a JWK Set.
+pub(super) fn is_set(text: &[u8]) -> bool {
+    let value = json::parse(text.trim_ascii());
+    value.is_ok_and(|value| {
+        value.kind() == Kind::Object
+            && value.member("keys").is_some()
+            && value.member("kty").is_none()
+    })
+}

@@ -1,0 +1,107 @@
+//! The command line: API keys, peppers, tokens and JWKs for people and for scripts.
+//!
+//! What a command is for goes to standard output and nothing else does: `KEY=$(gatekey key create ...)`
+//! works. What a person should know besides goes to standard error. No secret is ever taken from, or
+//! put into, an argument: it comes from a file, from standard input or from a prompt.
+//!
+//! Exit codes are those of [`exit`], described in `docs/cli.md`.
+
+mod exit;
+mod import;
+mod input;
+mod jwk;
+mod key;
+mod output;
+mod pepper;
+mod spec;
+mod store;
+mod token;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use exit::Outcome;
+use output::Output;
+use std::ffi::OsString;
+
+/// API keys, JSON Web Tokens and JWKs from the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gatekey",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Secrets are read from files, standard input or a prompt, never from arguments.\n\
+        Exit codes: 0 done, 1 refused, 2 wrong usage, 3 unusable input, 4 store, 5 internal, 130 interrupted."
+)]
+struct Cli {
+    /// Write JSON, one value on one line, and errors as JSON too
+    #[arg(long, global = true, display_order = 90)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, look at, change and import API keys
+    #[command(subcommand)]
+    Key(Box<key::Command>),
+    /// Add peppers, see which are needed, wrap every key under a new one
+    #[command(subcommand)]
+    Pepper(pepper::Command),
+    /// Print a rule by which scanners find leaked keys: of gitleaks, and as a regular expression
+    ScanRule(key::ScanRule),
+    /// Sign, verify and look into JSON Web Tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Make, convert and name keys (RFC 7517)
+    #[command(subcommand)]
+    Jwk(jwk::Command),
+    /// Print the public halves of keys as a JWK Set, to be published
+    Jwks(jwk::Jwks),
+    /// Print the completions of a shell: gatekey completions bash > /etc/bash_completion.d/gatekey
+    Completions(Completions),
+}
+
+#[derive(Debug, clap::Args)]
+struct Completions {
+    shell: clap_complete::Shell,
+}
+
+/// Runs the command line: the name of the program, then its arguments. The exit code.
+pub fn main<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
+    let mut output = Output::new(cli.json);
+    match run(cli.command, &mut output).and_then(|()| output.flush()) {
+        Ok(()) => exit::DONE,
+        Err(failure) => output.failure(&failure),
+    }
+}
+
+fn run(command: Command, output: &mut Output) -> Outcome<()> {
+    match command {
+        Command::Key(command) => key::run(*command, output),
+        Command::Pepper(command) => pepper::run(command, output),
+        Command::ScanRule(rule) => key::scan_rule(&rule, output),
+        Command::Token(command) => token::run(command, output),
+        Command::Jwk(command) => jwk::run(command, output),
+        Command::Jwks(jwks) => jwk::jwks(&jwks, output),
+        Command::Completions(Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "gatekey", &mut script);
+            output.bytes(&script)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

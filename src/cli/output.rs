@@ -1,0 +1,351 @@
+//! What is written where: the result to standard output, everything else to standard error.
+
+use super::exit::{Failure, Outcome};
+use crate::json::{Kind, ObjectWriter, Value};
+use crate::{AuditRecord, KeyRecord, PepperUse};
+use comfy_table::{CellAlignment, Table, presets};
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Where the results of a command go.
+#[derive(Debug)]
+pub(super) struct Output {
+    json: bool,
+    out: std::io::BufWriter<std::io::Stdout>,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json, out: std::io::BufWriter::new(std::io::stdout()) }
+    }
+
+    /// Whether programs read the output.
+    pub(super) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Outcome<()> {
+        self.out.write_all(bytes).map_err(|error| unwritable(&error))
+    }
+
+    pub(super) fn line(&mut self, line: &str) -> Outcome<()> {
+        self.bytes(line.as_bytes())?;
+        self.bytes(if line.ends_with('\n') { b"" } else { b"\n" })
+    }
+
+    /// JSON for programs; for people what `text` makes.
+    pub(super) fn either(&mut self, json: &str, text: impl FnOnce() -> String) -> Outcome<()> {
+        if self.json { self.line(json) } else { self.line(&text()) }
+    }
+
+    pub(super) fn flush(&mut self) -> Outcome<()> {
+        self.out.flush().map_err(|error| unwritable(&error))
+    }
+
+    /// Something a person should know; programs are not told.
+    pub(super) fn note(&mut self, note: &str) {
+        if !self.json {
+            warn(note);
+        }
+    }
+
+    /// Tells of the failure; the exit code.
+    pub(super) fn failure(&mut self, failure: &Failure) -> u8 {
+        let _ = self.out.flush(); // what was done before the failure was done
+        let code = failure.code();
+        if matches!(failure, Failure::OutputClosed) {
+            return code;
+        }
+        if !self.json {
+            warn(&format!("error: {}", failure.message()));
+            return code;
+        }
+        let mut error = ObjectWriter::new();
+        if let Failure::Library(of_library) = failure {
+            let kind = of_library.kind();
+            error.number("status", u64::try_from(kind.code()).ok());
+            error.text("name", kind.name());
+            error.optional("claim", of_library.claim());
+            error.number("retry_after_ms", of_library.retry_after().map(u64::from));
+        }
+        error.text("message", failure.message());
+        error.number("exit", u64::from(code));
+        let mut object = ObjectWriter::new();
+        object.raw("error", &error.end());
+        warn(&object.end());
+        code
+    }
+}
+
+/// A line on standard error. If that is closed, there is nobody to tell.
+fn warn(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+fn unwritable(error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return Failure::OutputClosed;
+    }
+    Failure::Input(format!("The output cannot be written: {error}."))
+}
+
+/// Whether a person sees what is written to standard error.
+pub(super) fn is_watched() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// A date as people read it, in UTC; `-` for none.
+pub(super) fn date(seconds: impl Into<Option<u64>>) -> String {
+    // The last second of the year 9999, after which there is no such date.
+    const LAST: u64 = 253_402_300_799;
+    match seconds.into() {
+        None => "-".to_owned(),
+        Some(seconds) if seconds > LAST => "after 9999".to_owned(),
+        Some(seconds) => {
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+        }
+    }
+}
+
+/// How far away a date is: `in 15m`, `3h ago`, in its largest unit.
+pub(super) fn distance(seconds: u64, now: u64) -> String {
+    let apart = seconds.abs_diff(now);
+    let (count, unit) = match apart {
+        0 => return "now".to_owned(),
+        1..120 => (apart, 's'),
+        120..7200 => (apart / 60, 'm'),
+        7200..172_800 => (apart / 3600, 'h'),
+        _ => (apart / 86_400, 'd'),
+    };
+    if seconds > now { format!("in {count}{unit}") } else { format!("{count}{unit} ago") }
+}
+
+/// A number of things: `1 key`, `2 keys`.
+pub(super) fn count(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(header.iter().map(|name| name.to_uppercase()));
+    table
+}
+
+/// The table without the spaces that its last column ends with.
+fn text(table: &Table) -> String {
+    let trimmed = table.trim_fmt();
+    let lines: Vec<&str> =
+        trimmed.lines().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    lines.join("\n")
+}
+
+/// A table of names and values, one a line.
+fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    for (name, value) in facts {
+        table.add_row([name, &value]);
+    }
+    text(&table)
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
+}
+
+/// What is to be known of a key's state in a word.
+fn state(record: &KeyRecord, now: u64) -> String {
+    let expired = record.expires_at.is_some_and(|at| at <= now);
+    let waiting = record.not_before.is_some_and(|from| from > now);
+    match record.status.name() {
+        "active" if expired => "expired".to_owned(),
+        "active" if waiting => "not yet".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// Keys, one a line.
+pub(super) fn keys(records: &[KeyRecord], now: u64) -> String {
+    let mut table =
+        table(&["id", "state", "owner", "name", "scopes", "expires", "last used", "uses"]);
+    for record in records {
+        table.add_row([
+            record.id.clone(),
+            state(record, now),
+            record.owner.clone(),
+            or_dash(&record.name),
+            or_dash(&record.scopes.join(" ")),
+            record.expires_at.map_or_else(|| "never".to_owned(), |at| distance(at, now)),
+            record.last_used_at.map_or_else(|| "never".to_owned(), |at| distance(at, now)),
+            record.uses.to_string(),
+        ]);
+    }
+    if let Some(uses) = table.column_mut(7) {
+        uses.set_cell_alignment(CellAlignment::Right);
+    }
+    text(&table)
+}
+
+/// Everything about one key.
+pub(super) fn key(record: &KeyRecord, now: u64) -> String {
+    let dated = |at: Option<u64>| {
+        at.map_or_else(|| "-".to_owned(), |at| format!("{} ({})", date(at), distance(at, now)))
+    };
+    let credits = record.credits.map_or_else(
+        || "unlimited".to_owned(),
+        |credits| match credits.refill {
+            0 => format!("{} of {}", credits.remaining, credits.limit),
+            refill => {
+                let (left, most, every) = (credits.remaining, credits.limit, credits.every);
+                format!("{left} of {most}, {refill} more every {every} s")
+            }
+        },
+    );
+    let mut rows = vec![
+        ("id", record.id.clone()),
+        ("text begins with", format!("{}_{}_{}_", record.prefix, record.env, record.id)),
+        ("state", state(record, now)),
+        ("owner", record.owner.clone()),
+        ("name", or_dash(&record.name)),
+        ("tenant", or_dash(&record.tenant)),
+        ("scopes", or_dash(&record.scopes.join(" "))),
+        ("networks", if record.cidrs.is_empty() { "any".into() } else { record.cidrs.join(" ") }),
+        ("rate", record.rate.map_or_else(|| "unlimited".to_owned(), |rate| rate.to_string())),
+        ("credits", credits),
+        ("not before", dated(record.not_before)),
+        ("expires", record.expires_at.map_or_else(|| "never".to_owned(), |at| dated(Some(at)))),
+        ("created", dated(Some(record.created_at))),
+        ("created by", or_dash(&record.created_by)),
+        ("rotated", dated(record.rotated_at)),
+        ("old secret until", dated(record.overlap_until)),
+        ("last used", dated(record.last_used_at)),
+        ("uses", record.uses.to_string()),
+        ("metadata", or_dash(&record.meta)),
+        ("version", record.version.to_string()),
+    ];
+    if let Some(at) = record.revoked_at {
+        rows.insert(3, ("revoked", dated(Some(at))));
+    }
+    if !record.reason.is_empty() {
+        rows.insert(3, ("reason", record.reason.clone()));
+    }
+    facts(rows)
+}
+
+/// Rows of the audit, one a line.
+pub(super) fn audit(rows: &[AuditRecord]) -> String {
+    let mut table = table(&["seq", "at", "actor", "action", "key", "detail"]);
+    for row in rows {
+        let (seq, at) = (row.seq.to_string(), date(row.at));
+        table.add_row([&seq, &at, &or_dash(&row.actor), &row.action, &row.key_id, &row.detail]);
+    }
+    text(&table)
+}
+
+/// What is left under each pepper.
+pub(super) fn peppers(uses: &[PepperUse]) -> String {
+    let mut table = table(&["pepper", "keys", "since", ""]);
+    for one in uses {
+        let remark = match (one.active, one.keys) {
+            (true, _) => "active",
+            (false, 0) => "not needed any more",
+            (false, _) => "needed",
+        };
+        let since = date((one.since > 0).then_some(one.since));
+        table.add_row([one.pepper.to_string(), one.keys.to_string(), since, remark.to_owned()]);
+    }
+    text(&table)
+}
+
+/// JSON with a member a line, safe to show on a terminal whoever wrote it.
+pub(super) fn pretty(value: &Value<'_>) -> String {
+    let mut out = String::new();
+    write_pretty(&mut out, value, 0);
+    out
+}
+
+fn write_pretty(out: &mut String, value: &Value<'_>, depth: usize) {
+    let new_line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    };
+    let mut first = true;
+    let mut next = |out: &mut String| {
+        if !std::mem::replace(&mut first, false) {
+            out.push(',');
+        }
+        new_line(out, depth + 1);
+    };
+    match value.kind() {
+        Kind::Object => {
+            out.push('{');
+            for (name, value) in value.members() {
+                next(out);
+                out.push('"');
+                write_visible(out, name.raw());
+                out.push_str("\": ");
+                write_pretty(out, &value, depth + 1);
+            }
+            if !first {
+                new_line(out, depth);
+            }
+            out.push('}');
+        }
+        Kind::Array => {
+            out.push('[');
+            for value in value.elements() {
+                next(out);
+                write_pretty(out, &value, depth + 1);
+            }
+            if !first {
+                new_line(out, depth);
+            }
+            out.push(']');
+        }
+        _ => write_visible(out, value.raw()),
+    }
+}
+
+/// Text of a stranger: what would steer a terminal, or turn the direction of the text, is escaped as
+/// JSON escapes it.
+fn write_visible(out: &mut String, text: &str) {
+    for c in text.chars() {
+        let steers = c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if steers {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_do_not_steer_the_terminal() {
+        let text =
+            "{\"a\":[1,{}],\"\u{9b}31m\":\"\\u001b[2J\u{202e}\u{7f}\",\"n\":1.50,\"e\":[]}";
+        let value = crate::json::parse(text.as_bytes()).unwrap();
+        let wanted = "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"\\u009b31m\": \
+                      \"\\u001b[2J\\u202e\\u007f\",\n  \"n\": 1.50,\n  \"e\": []\n}";
+        assert_eq!(pretty(&value), wanted);
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(date(0), "1970-01-01T00:00:00Z");
+        assert_eq!(date(253_402_300_799), "9999-12-31T23:59:59Z");
+        assert_eq!(date(1 << 53), "after 9999");
+        assert_eq!(date(None), "-");
+        for (at, text) in [(1000, "now"), (1119, "in 119s"), (881, "119s ago"), (1120, "in 2m")] {
+            assert_eq!(distance(at, 1000), text);
+        }
+        assert_eq!(distance(1000 + 90 * 86_400, 1000), "in 90d");
+    }
+}

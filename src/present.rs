@@ -1,0 +1,113 @@
+//! Layer 5: records as JSON, which the edges print, store or hand to a reader of their own.
+
+use crate::apikey::{ImportReport, PepperUse};
+use crate::base::json::{ObjectWriter, array};
+use crate::store::{AuditRecord, Credits, KeyRecord, Page};
+
+/// What can be written as JSON. Times are in seconds since the Unix epoch, or `null`.
+pub trait ToJson {
+    /// The JSON text, on one line.
+    fn to_json(&self) -> String;
+}
+
+/// Everything about a key that is not secret; the rate is written as `100/60s`.
+impl ToJson for KeyRecord {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.text("id", &self.id);
+        out.text("prefix", &self.prefix);
+        out.text("env", &self.env);
+        out.text("tenant", &self.tenant);
+        out.text("owner", &self.owner);
+        out.text("name", &self.name);
+        out.texts("scopes", &self.scopes);
+        out.texts("cidrs", &self.cidrs);
+        out.text("status", self.status.name());
+        out.number("revoked_at", self.revoked_at);
+        out.text("reason", &self.reason);
+        out.number("not_before", self.not_before);
+        out.number("expires_at", self.expires_at);
+        out.optional("rate", self.rate.map(|rate| rate.to_string()).as_deref());
+        let credits = self.credits.map(|credits| credits.to_json());
+        out.raw("credits", credits.as_deref().unwrap_or("null"));
+        out.raw("meta", if self.meta.is_empty() { "{}" } else { &self.meta });
+        out.number("created_at", self.created_at);
+        out.text("created_by", &self.created_by);
+        out.number("rotated_at", self.rotated_at);
+        out.number("overlap_until", self.overlap_until);
+        out.number("last_used_at", self.last_used_at);
+        out.number("uses", self.uses);
+        out.number("version", self.version);
+        out.end()
+    }
+}
+
+impl ToJson for Credits {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.number("remaining", self.remaining);
+        out.number("limit", self.limit);
+        out.number("refill", self.refill);
+        out.number("every", u64::from(self.every));
+        out.number("refilled_at", self.refilled_at);
+        out.end()
+    }
+}
+
+impl ToJson for AuditRecord {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.number("seq", self.seq);
+        out.number("at", self.at);
+        out.text("actor", &self.actor);
+        out.text("action", &self.action);
+        out.text("key_id", &self.key_id);
+        out.text("detail", &self.detail);
+        out.end()
+    }
+}
+
+/// `{"records":[...],"cursor":"..."}`; the cursor of the last page is `null`.
+impl<T: ToJson> ToJson for Page<T> {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.raw("records", &array(&self.records, T::to_json));
+        out.optional("cursor", self.cursor.as_deref());
+        out.end()
+    }
+}
+
+/// `{"imported":n,"ids":[...],"rejected":[{"row":n,"status":n,"message":"..."}]}`.
+impl ToJson for ImportReport {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.number("imported", self.imported);
+        out.texts("ids", &self.ids);
+        let rejected = array(&self.rejected, |(row, error)| {
+            let mut out = ObjectWriter::new();
+            out.number("row", *row as u64);
+            out.raw("status", &error.kind().code().to_string());
+            out.text("message", error.message());
+            out.end()
+        });
+        out.raw("rejected", &rejected);
+        out.end()
+    }
+}
+
+impl ToJson for PepperUse {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.number("pepper", u64::from(self.pepper));
+        out.bool("active", self.active);
+        out.number("keys", self.keys);
+        out.number("since", self.since);
+        out.end()
+    }
+}
+
+impl<T: ToJson> ToJson for Vec<T> {
+    fn to_json(&self) -> String {
+        array(self, T::to_json)
+    }
+}
