@@ -100,8 +100,8 @@ impl Slot {
 
     /// The rest of the key, if the slot is in use.
     #[inline]
-    pub(crate) fn profile(&self) -> Option<Arc<Profile>> {
-        self.profile.load_full()
+    pub(crate) fn profile(&self) -> arc_swap::Guard<Option<Arc<Profile>>> {
+        self.profile.load()
     }
 
     /// Looks at the rest of the key without sharing it.

@@ -7,19 +7,55 @@ use crate::error::{ErrorKind, Result};
 use crate::store::{Credits, KeyRecord, KeyStatus, Previous, Proof, Rate, StoredKey};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Everything about a key but what is in [`Hot`].
+/// Everything about a key but what is in [`Hot`]. What most requests ask for comes first, within two
+/// cache lines of the reference count in front of it.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Profile {
-    /// The texts of the record, one after the other.
-    text: Box<str>,
-    /// Where each of them ends.
+    /// Where each of the texts ends.
     ends: [u16; TEXTS],
+    /// The texts of the record, one after the other.
+    text: Text,
     created_at: u64,
     last_used_at: u64,
     uses: u64,
     version: u64,
     /// What most keys do not have.
     rare: Option<Box<Rare>>,
+}
+
+/// Text that needs no memory of its own unless it is long.
+#[derive(Debug)]
+enum Text {
+    Short([u8; SHORT]),
+    Long(Box<str>),
+}
+
+/// What leaves no gap in a profile. Most keys' texts are shorter.
+const SHORT: usize = 87;
+
+impl Text {
+    fn new(text: &str) -> Self {
+        let mut short = [0; SHORT];
+        match short.get_mut(..text.len()) {
+            Some(place) => {
+                place.copy_from_slice(text.as_bytes());
+                Self::Short(short)
+            }
+            None => Self::Long(text.into()),
+        }
+    }
+
+    #[inline]
+    fn get(&self, from: usize, to: usize) -> &str {
+        match self {
+            Self::Short(bytes) => {
+                let part = bytes.get(from..to).unwrap_or_default();
+                std::str::from_utf8(part).unwrap_or_default() // it was text, cut where a text ends
+            }
+            Self::Long(text) => text.get(from..to).unwrap_or_default(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -99,7 +135,7 @@ impl Profile {
             && rare.rotated_at.is_none()
             && rare.revoked_at.is_none();
         Ok(Self {
-            text: text.into(),
+            text: Text::new(&text),
             ends,
             created_at: record.created_at,
             last_used_at: record.last_used_at.unwrap_or(0),
@@ -112,7 +148,7 @@ impl Profile {
     /// The profile of nobody.
     pub(crate) fn empty() -> Self {
         Self {
-            text: "".into(),
+            text: Text::new(""),
             ends: [0; TEXTS],
             created_at: 0,
             last_used_at: 0,
@@ -125,7 +161,13 @@ impl Profile {
     fn text(&self, n: usize) -> &str {
         let end = |n: usize| self.ends.get(n).map_or(0, |end| usize::from(*end));
         let start = n.checked_sub(1).map_or(0, end);
-        self.text.get(start..end(n)).unwrap_or_default()
+        self.text.get(start, end(n))
+    }
+
+    /// Has the processor fetch what a request will ask for, while it goes on with something else.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        std::hint::black_box((self.ends.first(), self.version));
     }
 
     /// The key's id.

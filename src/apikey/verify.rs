@@ -12,6 +12,7 @@ use super::profile::{Profile, Rare, unpack_rate};
 use crate::base::clock::NANOS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::KeyRecord;
+use arc_swap::Guard;
 use core::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -235,7 +236,8 @@ impl Inner {
     /// or the proof of before the last rotation.
     #[cold]
     fn proves_otherwise(&self, slot: &Slot, candidate: Candidate<'_>) -> Result<bool> {
-        let Some(profile) = slot.profile() else { return Ok(false) };
+        let profile = slot.profile();
+        let Some(profile) = profile.as_ref() else { return Ok(false) };
         let Some(rare) = profile.rare() else { return Ok(false) };
         if let Some(proof) = &rare.proof
             && self.peppers.prove(&proof.0, candidate)?
@@ -275,27 +277,33 @@ impl Inner {
             if hot.has(Hot::DAMAGED) {
                 return Err(DAMAGED);
             }
+            // Looked up before the MAC is computed, so that the memory answers meanwhile.
+            let held = slot.profile();
+            let Some(profile) = held.as_ref().filter(|_| slot.is_at(sequence)) else { continue };
+            profile.touch();
             let proved = proves(&hot, slot)?;
-            let profile = slot.profile();
-            let Some(profile) = profile.filter(|_| slot.is_at(sequence)) else { continue };
+            if !slot.is_at(sequence) {
+                continue;
+            }
             if !proved {
                 return Err(ErrorKind::BadApiKeySecret.into());
             }
             let wall = self.feed.wall();
             may_be_used(&hot, wall)?;
-            self.belongs(&hot, &profile, presented, check)?;
+            self.belongs(&hot, profile, presented, check)?;
             if hot.has(Hot::CIDRS) {
-                is_allowed(&profile, check.ip)?;
+                is_allowed(profile, check.ip)?;
             }
             if !check.scopes.is_empty() && !profile.has_scopes(check.scopes) {
                 return Err(ErrorKind::InsufficientScope.into());
             }
             if check.cost > 0 && (hot.rate != 0 || hot.has(Hot::CREDITS)) {
-                self.take(&hot, slot, &profile, now, wall, check.cost)?;
+                self.take(&hot, slot, profile, now, wall, check.cost)?;
             }
             let last_used = slot.last_used.load(Ordering::Relaxed);
             self.mirror.used(place, slot, wall);
             let uses = slot.uses.load(Ordering::Relaxed);
+            let profile = Guard::into_inner(held).ok_or(ErrorKind::Internal)?;
             return Ok(Grant { profile, hot, last_used, uses });
         }
         Err(BUSY)

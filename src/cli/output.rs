@@ -329,8 +329,7 @@ mod tests {
 
     #[test]
     fn strangers_do_not_steer_the_terminal() {
-        let text =
-            "{\"a\":[1,{}],\"\u{9b}31m\":\"\\u001b[2J\u{202e}\u{7f}\",\"n\":1.50,\"e\":[]}";
+        let text = "{\"a\":[1,{}],\"\u{9b}31m\":\"\\u001b[2J\u{202e}\u{7f}\",\"n\":1.50,\"e\":[]}";
         let value = crate::json::parse(text.as_bytes()).unwrap();
         let wanted = "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"\\u009b31m\": \
                       \"\\u001b[2J\\u202e\\u007f\",\n  \"n\": 1.50,\n  \"e\": []\n}";

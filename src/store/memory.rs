@@ -7,16 +7,19 @@ use super::{
     PepperCheck, Store, StoredKey, Usage, Write,
 };
 use crate::error::{Error, ErrorKind, Result};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A store in memory.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct MemoryStore(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     keys: BTreeMap<String, StoredKey>,
+    /// Whose look-up tag it is.
+    tags: HashMap<[u8; 16], String>,
     audit: Vec<AuditRecord>,
     peppers: BTreeMap<u32, ([u8; 16], u64)>,
     closed: bool,
@@ -35,32 +38,29 @@ impl MemoryStore {
     }
 }
 
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MemoryStore")
+    }
+}
+
 const CLOSED: Error = Error::new(ErrorKind::StoreUnavailable, "The store has been closed.");
 
 impl State {
-    /// Whether the change is possible, on top of those before it.
-    fn allows(&self, change: &Change, others: &[Write]) -> bool {
+    /// Whether the change is possible. The tags of keys that the same batch has put in are `taken`.
+    fn allows(&self, change: &Change, taken: &mut HashSet<[u8; 16]>) -> bool {
+        let mut tag_is_free = |key: &StoredKey| {
+            key.lookup.is_none_or(|lookup| {
+                let holder = self.tags.get(&lookup.tag);
+                holder.is_none_or(|id| *id == key.record.id) && taken.insert(lookup.tag)
+            })
+        };
         match change {
-            Change::Insert(key) => {
-                let new = &key.record.id;
-                let taken = |other: &StoredKey| {
-                    other.record.id == *new || key.lookup.is_some() && same_tag(other, key)
-                };
-                let inserted = others.iter().filter_map(|write| match &write.change {
-                    Change::Insert(key) => Some(&**key),
-                    _ => None,
-                });
-                !self.keys.contains_key(new) && !self.keys.values().chain(inserted).any(taken)
-            }
+            Change::Insert(key) => !self.keys.contains_key(&key.record.id) && tag_is_free(key),
             Change::Update { key, .. } => {
                 let own = self.keys.get(&key.record.id);
                 let is_next = own.is_some_and(|own| own.record.version + 1 == key.record.version);
-                let tag_is_free = key.lookup.is_none()
-                    || !self
-                        .keys
-                        .values()
-                        .any(|other| other.record.id != key.record.id && same_tag(other, key));
-                is_next && tag_is_free
+                is_next && tag_is_free(key)
             }
             Change::Delete { id, version } => {
                 self.keys.get(id).is_some_and(|own| own.record.version == *version)
@@ -68,10 +68,25 @@ impl State {
         }
     }
 
+    /// Puts a key in, and what it is found by.
+    fn put(&mut self, key: StoredKey) {
+        self.forget_tag(&key.record.id);
+        if let Some(lookup) = key.lookup {
+            self.tags.insert(lookup.tag, key.record.id.clone());
+        }
+        self.keys.insert(key.record.id.clone(), key);
+    }
+
+    fn forget_tag(&mut self, id: &str) {
+        if let Some(lookup) = self.keys.get(id).and_then(|old| old.lookup) {
+            self.tags.remove(&lookup.tag);
+        }
+    }
+
     fn apply(&mut self, write: &Write) {
         let id = match &write.change {
             Change::Insert(key) => {
-                self.keys.insert(key.record.id.clone(), (**key).clone());
+                self.put((**key).clone());
                 &key.record.id
             }
             Change::Update { key, set_credits } => {
@@ -83,10 +98,11 @@ impl State {
                         new.record.credits = old.record.credits;
                     }
                 }
-                self.keys.insert(key.record.id.clone(), new);
+                self.put(new);
                 &key.record.id
             }
             Change::Delete { id, .. } => {
+                self.forget_tag(id);
                 self.keys.remove(id);
                 id
             }
@@ -100,10 +116,6 @@ impl State {
             write.detail.clone(),
         ));
     }
-}
-
-fn same_tag(a: &StoredKey, b: &StoredKey) -> bool {
-    a.lookup.is_some_and(|a| b.lookup.is_some_and(|b| a.tag == b.tag))
 }
 
 impl Store for MemoryStore {
@@ -146,15 +158,14 @@ impl Store for MemoryStore {
 
     fn write(&self, writes: &[Write]) -> Result<u64> {
         let mut state = self.state()?;
-        let mut touched = BTreeSet::new();
-        for (at, write) in writes.iter().enumerate() {
+        let (mut touched, mut tags) = (HashSet::new(), HashSet::new());
+        for write in writes {
             let id = match &write.change {
                 Change::Insert(key) | Change::Update { key, .. } => &key.record.id,
                 Change::Delete { id, .. } => id,
             };
             // A batch touches each key once, so that all can be checked before any is done.
-            let others = writes.get(..at).unwrap_or_default();
-            if !touched.insert(id) || !state.allows(&write.change, others) {
+            if !touched.insert(id) || !state.allows(&write.change, &mut tags) {
                 return Err(ErrorKind::StoreConflict.into());
             }
         }
@@ -164,9 +175,10 @@ impl Store for MemoryStore {
 
     fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
         let state = self.state()?;
-        let wanted = state.keys.values().map(|key| &key.record).filter(|record| {
-            filter.cursor.as_ref().is_none_or(|cursor| record.id > *cursor)
-                && filter.owner.as_ref().is_none_or(|owner| record.owner == *owner)
+        let after = filter.cursor.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let keys = state.keys.range::<str, _>((after, Bound::Unbounded));
+        let wanted = keys.map(|(_, key)| &key.record).filter(|record| {
+            filter.owner.as_ref().is_none_or(|owner| record.owner == *owner)
                 && filter.tenant.as_ref().is_none_or(|tenant| record.tenant == *tenant)
         });
         Ok(page(wanted.cloned(), filter.limit, |record| record.id.clone()))
@@ -174,10 +186,10 @@ impl Store for MemoryStore {
 
     fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
         let state = self.state()?;
-        let after: u64 = filter.cursor.as_ref().map_or(0, |c| c.parse().unwrap_or(u64::MAX));
-        let wanted = state.audit.iter().filter(|row| {
-            row.seq > after && filter.key_id.as_ref().is_none_or(|id| row.key_id == *id)
-        });
+        let after: usize = filter.cursor.as_ref().map_or(0, |c| c.parse().unwrap_or(usize::MAX));
+        let rows = state.audit.get(after..).unwrap_or_default(); // row n has the number n + 1
+        let wanted =
+            rows.iter().filter(|row| filter.key_id.as_ref().is_none_or(|id| row.key_id == *id));
         Ok(page(wanted.cloned(), filter.limit, |row| row.seq.to_string()))
     }
 

@@ -209,3 +209,19 @@ fn bcrypt_does_not_ignore_what_it_cannot_read() {
         "NUL",
     );
 }
+
+#[test]
+fn progress_grows_to_the_number_of_rows() {
+    let bench = bench();
+    let rows: Vec<_> = (0..1234).map(|n| row(&format!("legacy-key-{n:04}"), None)).collect();
+    let mut seen = Vec::new();
+    let mut import = |rows: &[ImportRow]| {
+        bench.keys.import_with(ImportScheme::Plaintext, rows, &mut |done| seen.push(done))
+    };
+    assert_eq!(import(&rows).unwrap().imported, 1234);
+    // Again: every row is done, by being rejected.
+    assert_eq!(import(&rows).unwrap().rejected.len(), 1234);
+    // Nothing is done at all if a row is not acceptable.
+    assert_eq!(import(&[row("short", None)]).unwrap().imported, 0);
+    assert_eq!(seen, [500, 1000, 1234, 500, 1000, 1234, 1]);
+}
