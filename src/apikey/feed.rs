@@ -5,7 +5,7 @@ use super::format::KeyId;
 use super::hash::Schemes;
 use super::keys::{ApiKeys, Inner};
 use super::limit::rescale;
-use super::mirror::{Hot, Places};
+use super::mirror::{Hot, Places, Slot};
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
 use crate::base::process;
 use crate::error::{Error, ErrorKind, Result};
@@ -301,7 +301,7 @@ impl Inner {
             self.mirror.remove(&mut writer.places, earlier);
         }
         let known = self.mirror.find(key).map(|(_, slot)| slot);
-        let version = known.and_then(|slot| slot.with_profile(Profile::version)).unwrap_or(0);
+        let version = known.and_then(Slot::whole_profile).map_or(0, |profile| profile.version());
         if !anew && version > record.version && record.version != 0 {
             return Some(key); // an answer that was overtaken by a later one
         }
@@ -318,7 +318,7 @@ impl Inner {
             let tat = rescale(slot.tat.load(Ordering::Relaxed), now, old, new);
             slot.tat.store(tat, Ordering::Relaxed);
         }
-        self.mirror.put(&mut writer.places, &hot, Arc::new(profile)).then_some(key)
+        self.mirror.put(&mut writer.places, &hot, profile).then_some(key)
     }
 
     fn knows_peppers(&self, stored: &StoredKey) -> bool {

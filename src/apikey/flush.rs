@@ -124,7 +124,7 @@ impl Inner {
         self.mirror.drain_used(&mut |slot| {
             let uses = slot.uses.swap(0, Ordering::AcqRel);
             let last_used_at = slot.last_used.load(Ordering::Relaxed);
-            if let Some(id) = slot.with_profile(|profile| profile.id().to_owned())
+            if let Some(id) = slot.whole_profile().map(|profile| profile.id().to_owned())
                 && uses > 0
             {
                 usage.push(Usage { id, last_used_at, uses });
@@ -143,7 +143,7 @@ impl Inner {
         let mut left: HashMap<&str, &Usage> =
             usage.iter().map(|usage| (usage.id.as_str(), usage)).collect();
         self.mirror.for_each_place(&mut |place, slot| {
-            let usage = slot.with_profile(|profile| left.remove(profile.id())).flatten();
+            let usage = slot.whole_profile().and_then(|profile| left.remove(profile.id()));
             if let Some(usage) = usage {
                 self.mirror.used(place, slot, usage.last_used_at);
                 slot.uses.fetch_add(usage.uses - 1, Ordering::Relaxed);
@@ -190,7 +190,7 @@ impl Inner {
             if slot.lease.load(Ordering::Relaxed) == 0 {
                 continue;
             }
-            if let Some(id) = slot.with_profile(|profile| profile.id().to_owned()) {
+            if let Some(id) = slot.whole_profile().map(|profile| profile.id().to_owned()) {
                 let amount = slot.lease.swap(0, Ordering::AcqRel);
                 if let Err(error) = self.store.return_credits(&id, amount) {
                     slot.lease.fetch_add(amount, Ordering::Relaxed);

@@ -1,15 +1,17 @@
 //! The keys in memory: read without a lock, without a write and without an allocation.
 //!
-//! An open-addressing index of one word a slot leads to a record of one and a half cache lines, all of
-//! whose words are atomic. Each record has a sequence lock: a reader that meets a change reads again.
-//! What a verification seldom needs stands apart, in a shared [`Profile`]. Writers take turns outside
-//! (see `feed`); nothing they do makes a reader wait, and an index that has grown stays in place for
-//! those who still read it.
+//! An open-addressing index of one word a slot leads to a record of four cache lines in a row, all of
+//! whose words are atomic: the hot part, and the [`Card`] of a [`Profile`], so that whoever has waited for
+//! the first line has waited for all. Each record has a sequence lock: a reader that meets a change reads
+//! again. What most keys do not have stands apart, shared. Writers take turns outside (see `feed`);
+//! nothing they do makes a reader wait, and an index that has grown stays in place for those who still
+//! read it.
 
-use super::profile::Profile;
+use super::profile::{Card, Profile, Rare};
+use crate::base::prefetch::prefetch;
 use arc_swap::ArcSwapOption;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, OnceLock};
 
 /// What a verification reads of a key, as of one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,8 @@ impl Hot {
     pub(crate) const PREFIX: u32 = 1 << 8;
     /// The proof is to be made anew on use: another pepper than the active one, or another scheme.
     pub(crate) const UPGRADE: u32 = 1 << 9;
+    /// There is a [`Rare`] part. The slot's own: set by what is written into it.
+    const RARE: u32 = 1 << 10;
 
     pub(crate) const fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
@@ -72,7 +76,8 @@ pub(crate) struct Slot {
     pub(crate) uses: AtomicU64,
     /// When it was last used, in seconds since the Unix epoch.
     pub(crate) last_used: AtomicU64,
-    profile: ArcSwapOption<Profile>,
+    rare: ArcSwapOption<Rare>,
+    card: [AtomicU64; Card::WORDS],
 }
 
 impl Slot {
@@ -83,7 +88,6 @@ impl Slot {
         for _ in 0..1_000_000 {
             let sequence = self.sequence.load(Ordering::Acquire);
             let hot = self.hot();
-            fence(Ordering::Acquire);
             if sequence.is_multiple_of(2) && self.is_at(sequence) {
                 return Some((hot, sequence));
             }
@@ -92,22 +96,35 @@ impl Slot {
         None
     }
 
-    /// Whether nothing has changed since `sequence` was read.
+    /// Whether nothing that was read before has changed since `sequence` was.
     #[inline]
     pub(crate) fn is_at(&self, sequence: u64) -> bool {
+        fence(Ordering::Acquire);
         self.sequence.load(Ordering::Relaxed) == sequence
     }
 
-    /// The rest of the key, if the slot is in use.
+    /// The rest of the key, whose hot part this is. [`Self::is_at`] tells whether it was.
     #[inline]
-    pub(crate) fn profile(&self) -> arc_swap::Guard<Option<Arc<Profile>>> {
-        self.profile.load()
+    pub(crate) fn profile(&self, hot: &Hot) -> Profile {
+        let words = std::array::from_fn(|i| {
+            self.card.get(i).map_or(0, |word| word.load(Ordering::Relaxed))
+        });
+        let rare = if hot.has(Hot::RARE) { self.rare.load_full() } else { None };
+        Profile::from_parts(Card::from_words(words), rare)
     }
 
-    /// Looks at the rest of the key without sharing it.
-    #[inline]
-    pub(crate) fn with_profile<T>(&self, look: impl FnOnce(&Profile) -> T) -> Option<T> {
-        self.profile.load().as_deref().map(look)
+    /// The rest of the key, if the slot is in use.
+    pub(crate) fn whole_profile(&self) -> Option<Profile> {
+        loop {
+            let (hot, sequence) = self.read()?;
+            if hot.key == 0 {
+                return None;
+            }
+            let profile = self.profile(&hot);
+            if self.is_at(sequence) {
+                return Some(profile);
+            }
+        }
     }
 
     #[inline]
@@ -120,17 +137,21 @@ impl Slot {
         Hot { key, mac: [m0, m1, m2, m3], pepper, flags, expires_at, not_before, rate }
     }
 
-    fn write(&self, hot: &Hot, profile: Option<Arc<Profile>>) {
+    fn write(&self, hot: &Hot, profile: Profile) {
+        let (card, rare) = profile.into_parts();
         let open = self.sequence.load(Ordering::Relaxed) | 1;
         self.sequence.store(open, Ordering::Relaxed);
         fence(Ordering::Release);
         #[expect(clippy::cast_possible_truncation, reason = "two halves of a key")]
         let key = [(hot.key >> 64) as u64, hot.key as u64];
-        let bits = u64::from(hot.pepper) << 32 | u64::from(hot.flags);
+        let flags = hot.flags & !Hot::RARE | if rare.is_some() { Hot::RARE } else { 0 };
+        let bits = u64::from(hot.pepper) << 32 | u64::from(flags);
         let rest = [bits, hot.expires_at, hot.not_before, hot.rate];
         let words = key.iter().chain(&hot.mac).chain(&rest);
         self.words.iter().zip(words).for_each(|(word, new)| word.store(*new, Ordering::Relaxed));
-        self.profile.store(profile);
+        let card = card.words();
+        self.card.iter().zip(card).for_each(|(word, new)| word.store(new, Ordering::Relaxed));
+        self.rare.store(rare);
         self.sequence.store(open.wrapping_add(1), Ordering::Release);
     }
 }
@@ -186,6 +207,26 @@ impl Mirror {
             indices: [const { OnceLock::new() }; 28],
             index: AtomicUsize::new(0),
             groups: [const { OnceLock::new() }; GROUPS],
+        }
+    }
+
+    /// Has the processor fetch where the index will be looked at.
+    #[inline]
+    pub(crate) fn prefetch_index(&self, key: u128) {
+        if let Some(entry) = self.current().and_then(|index| probe(index, hash(key)).next()) {
+            prefetch(entry);
+        }
+    }
+
+    /// Has the processor fetch the record that will be read, as far as the index tells which it is.
+    #[inline]
+    pub(crate) fn prefetch_slot(&self, key: u128) {
+        let hash = hash(key);
+        let entries = probe(self.current().unwrap_or_default(), hash);
+        let entries = entries.map(|entry| entry.load(Ordering::Acquire));
+        let found = entries.take_while(|entry| *entry != 0).find(|entry| entry >> 32 == hash >> 32);
+        if let Some((_, slot)) = found.and_then(|entry| self.entry(entry)) {
+            prefetch(slot);
         }
     }
 
@@ -280,9 +321,9 @@ impl Mirror {
     // ---- the one writer ----
 
     /// Puts a key in or changes it; false if there is no room for one more.
-    pub(crate) fn put(&self, places: &mut Places, hot: &Hot, profile: Arc<Profile>) -> bool {
+    pub(crate) fn put(&self, places: &mut Places, hot: &Hot, profile: Profile) -> bool {
         if let Some((_, slot)) = self.find(hot.key) {
-            slot.write(hot, Some(profile));
+            slot.write(hot, profile);
             return true;
         }
         if !self.make_room(places) {
@@ -292,7 +333,7 @@ impl Mirror {
         for counter in [&slot.tat, &slot.lease, &slot.uses, &slot.last_used] {
             counter.store(0, Ordering::Relaxed);
         }
-        slot.write(hot, Some(profile));
+        slot.write(hot, profile);
         self.link(places, hot.key, place);
         true
     }
@@ -305,7 +346,7 @@ impl Mirror {
         if let Some(entry) = entries.find(|entry| entry.load(Ordering::Relaxed) == wanted) {
             entry.store(GONE, Ordering::Release);
         }
-        slot.write(&Hot::default(), None);
+        slot.write(&Hot::default(), Profile::empty());
         places.free.push(place);
     }
 

@@ -5,61 +5,116 @@ use super::cidr::Cidr;
 use super::mirror::Hot;
 use crate::error::{ErrorKind, Result};
 use crate::store::{Credits, KeyRecord, KeyStatus, Previous, Proof, Rate, StoredKey};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Everything about a key but what is in [`Hot`]. What most requests ask for comes first, within two
-/// cache lines of the reference count in front of it.
-#[derive(Debug)]
-#[repr(C)]
+/// Everything about a key but what is in [`Hot`].
+#[derive(Clone, Debug)]
 pub(crate) struct Profile {
-    /// Where each of the texts ends.
-    ends: [u16; TEXTS],
-    /// The texts of the record, one after the other.
-    text: Text,
-    created_at: u64,
-    last_used_at: u64,
-    uses: u64,
-    version: u64,
+    card: Card,
     /// What most keys do not have.
-    rare: Option<Box<Rare>>,
+    rare: Option<Arc<Rare>>,
 }
 
-/// Text that needs no memory of its own unless it is long.
-#[derive(Debug)]
-enum Text {
-    Short([u8; SHORT]),
-    Long(Box<str>),
-}
+/// What most requests ask for, packed so that it lies beside the hot part: four numbers, where each
+/// text ends, and the texts, one after the other. Texts that do not fit are in [`Rare`].
+#[derive(Clone)]
+pub(crate) struct Card([u8; CARD]);
 
-/// What leaves no gap in a profile. Most keys' texts are shorter.
-const SHORT: usize = 87;
+/// Two cache lines.
+const CARD: usize = 128;
+/// The numbers: when it was made and last used, how often, and its version.
+const NUMBERS: usize = 4;
+const TEXTS: usize = 10;
+const ENDS: usize = NUMBERS * 8;
+const TEXT: usize = ENDS + TEXTS;
 
-impl Text {
-    fn new(text: &str) -> Self {
-        let mut short = [0; SHORT];
-        match short.get_mut(..text.len()) {
-            Some(place) => {
-                place.copy_from_slice(text.as_bytes());
-                Self::Short(short)
-            }
-            None => Self::Long(text.into()),
-        }
+impl Card {
+    /// The words of a card.
+    pub(crate) const WORDS: usize = CARD / 8;
+
+    pub(crate) const fn empty() -> Self {
+        Self([0; CARD])
     }
 
     #[inline]
-    fn get(&self, from: usize, to: usize) -> &str {
-        match self {
-            Self::Short(bytes) => {
-                let part = bytes.get(from..to).unwrap_or_default();
-                std::str::from_utf8(part).unwrap_or_default() // it was text, cut where a text ends
-            }
-            Self::Long(text) => text.get(from..to).unwrap_or_default(),
+    pub(crate) fn from_words(words: [u64; Self::WORDS]) -> Self {
+        let mut bytes = [0; CARD];
+        let places = bytes.chunks_exact_mut(8);
+        places.zip(words).for_each(|(place, word)| place.copy_from_slice(&word.to_ne_bytes()));
+        Self(bytes)
+    }
+
+    pub(crate) fn words(&self) -> [u64; Self::WORDS] {
+        std::array::from_fn(|n| self.number(n))
+    }
+
+    fn new(numbers: [u64; NUMBERS]) -> Self {
+        let mut card = Self::empty();
+        let places = card.0.chunks_exact_mut(8);
+        places
+            .zip(numbers)
+            .for_each(|(place, number)| place.copy_from_slice(&number.to_ne_bytes()));
+        card
+    }
+
+    /// Writes the texts; false if they do not fit.
+    fn set_texts(&mut self, texts: &str, ends: &[u16; TEXTS]) -> bool {
+        let Some(place) = self.0.get_mut(TEXT..).and_then(|room| room.get_mut(..texts.len()))
+        else {
+            return false;
+        };
+        place.copy_from_slice(texts.as_bytes());
+        let places = self.0.get_mut(ENDS..TEXT).unwrap_or_default();
+        for (place, end) in places.iter_mut().zip(ends) {
+            *place = u8::try_from(*end).unwrap_or(0); // what fits is shorter than 256
         }
+        true
+    }
+
+    #[inline]
+    fn number(&self, n: usize) -> u64 {
+        let bytes = self.0.get(n * 8..).and_then(|rest| rest.first_chunk::<8>());
+        bytes.map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+    }
+
+    #[inline]
+    fn end(&self, n: usize) -> usize {
+        self.0.get(ENDS + n).map_or(0, |end| usize::from(*end))
+    }
+
+    #[inline]
+    fn text(&self, n: usize) -> &str {
+        let start = n.checked_sub(1).map_or(0, |before| self.end(before));
+        let part = self.0.get(TEXT + start..TEXT + self.end(n)).unwrap_or_default();
+        std::str::from_utf8(part).unwrap_or_default() // it was text, cut where a text ends
+    }
+}
+
+impl std::fmt::Debug for Card {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text(0))
+    }
+}
+
+/// Texts that do not fit into a card.
+#[derive(Debug)]
+struct Long {
+    text: Box<str>,
+    ends: [u16; TEXTS],
+}
+
+impl Long {
+    fn text(&self, n: usize) -> &str {
+        let end = |n: usize| self.ends.get(n).map_or(0, |end| usize::from(*end));
+        let start = n.checked_sub(1).map_or(0, end);
+        self.text.get(start..end(n)).unwrap_or_default()
     }
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
+    long: Option<Long>,
     pub(crate) cidrs: Box<[Cidr]>,
     pub(crate) credits: Option<Credits>,
     pub(crate) dry: Dry,
@@ -89,8 +144,6 @@ impl<T> std::fmt::Debug for Sealed<T> {
     }
 }
 
-const TEXTS: usize = 10;
-
 impl Profile {
     /// Packs a key.
     ///
@@ -119,7 +172,15 @@ impl Profile {
         }
         let cidrs = record.cidrs.iter().map(|text| Cidr::parse(text));
         let cidrs = cidrs.collect::<Result<_>>().map_err(|_| ErrorKind::StoreCorrupt)?;
+        let mut card = Card::new([
+            record.created_at,
+            record.last_used_at.unwrap_or(0),
+            record.uses,
+            record.version,
+        ]);
+        let fits = card.set_texts(&text, &ends);
         let rare = Rare {
+            long: (!fits).then(|| Long { text: text.into(), ends }),
             cidrs,
             credits: record.credits,
             dry: Dry::default(),
@@ -128,46 +189,37 @@ impl Profile {
             rotated_at: record.rotated_at,
             revoked_at: record.revoked_at,
         };
-        let is_plain = rare.cidrs.is_empty()
+        let is_plain = rare.long.is_none()
+            && rare.cidrs.is_empty()
             && rare.credits.is_none()
             && rare.previous.is_none()
             && rare.proof.is_none()
             && rare.rotated_at.is_none()
             && rare.revoked_at.is_none();
-        Ok(Self {
-            text: Text::new(&text),
-            ends,
-            created_at: record.created_at,
-            last_used_at: record.last_used_at.unwrap_or(0),
-            uses: record.uses,
-            version: record.version,
-            rare: (!is_plain).then(|| Box::new(rare)),
-        })
+        Ok(Self { card, rare: (!is_plain).then(|| Arc::new(rare)) })
     }
 
     /// The profile of nobody.
-    pub(crate) fn empty() -> Self {
-        Self {
-            text: Text::new(""),
-            ends: [0; TEXTS],
-            created_at: 0,
-            last_used_at: 0,
-            uses: 0,
-            version: 0,
-            rare: None,
-        }
+    pub(crate) const fn empty() -> Self {
+        Self::from_parts(Card::empty(), None)
     }
 
-    fn text(&self, n: usize) -> &str {
-        let end = |n: usize| self.ends.get(n).map_or(0, |end| usize::from(*end));
-        let start = n.checked_sub(1).map_or(0, end);
-        self.text.get(start, end(n))
-    }
-
-    /// Has the processor fetch what a request will ask for, while it goes on with something else.
     #[inline]
-    pub(crate) fn touch(&self) {
-        std::hint::black_box((self.ends.first(), self.version));
+    pub(crate) const fn from_parts(card: Card, rare: Option<Arc<Rare>>) -> Self {
+        Self { card, rare }
+    }
+
+    /// What it is made of, to be kept apart.
+    pub(crate) fn into_parts(self) -> (Card, Option<Arc<Rare>>) {
+        (self.card, self.rare)
+    }
+
+    #[inline]
+    fn text(&self, n: usize) -> &str {
+        match self.rare().and_then(|rare| rare.long.as_ref()) {
+            None => self.card.text(n),
+            Some(long) => long.text(n),
+        }
     }
 
     /// The key's id.
@@ -196,8 +248,8 @@ impl Profile {
     }
 
     /// The number of the change that made the key as it is.
-    pub(crate) const fn version(&self) -> u64 {
-        self.version
+    pub(crate) fn version(&self) -> u64 {
+        self.card.number(3)
     }
 
     /// Whether all of `wanted` are among the key's scopes.
@@ -205,6 +257,7 @@ impl Profile {
         wanted.iter().all(|wanted| self.scopes().split(' ').any(|scope| scope == *wanted))
     }
 
+    #[inline]
     pub(crate) fn rare(&self) -> Option<&Rare> {
         self.rare.as_deref()
     }
@@ -238,12 +291,12 @@ impl Profile {
             expires_at: (hot.expires_at != u64::MAX).then_some(hot.expires_at),
             rate: unpack_rate(hot.rate),
             credits: rare.and_then(|rare| rare.credits),
-            created_at: self.created_at,
+            created_at: self.card.number(0),
             rotated_at: rare.and_then(|rare| rare.rotated_at),
             overlap_until: rare.and_then(|rare| Some(rare.previous.as_ref()?.0.until)),
-            last_used_at: some(self.last_used_at.max(last_used)),
-            uses: self.uses.saturating_add(uses),
-            version: self.version,
+            last_used_at: some(self.card.number(1).max(last_used)),
+            uses: self.card.number(2).saturating_add(uses),
+            version: self.version(),
         }
     }
 }

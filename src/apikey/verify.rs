@@ -12,7 +12,6 @@ use super::profile::{Profile, Rare, unpack_rate};
 use crate::base::clock::NANOS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::KeyRecord;
-use arc_swap::Guard;
 use core::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -68,7 +67,7 @@ impl<'a> Check<'a> {
 /// A key that may do what was asked: the proof that it was verified.
 #[derive(Clone)]
 pub struct Grant {
-    profile: Arc<Profile>,
+    profile: Profile,
     hot: Hot,
     last_used: u64,
     uses: u64,
@@ -150,18 +149,27 @@ impl Inner {
         presented: &Presented<'_>,
         check: &Check<'_>,
     ) -> Result<Grant> {
+        let key = presented.id.to_u128();
+        self.mirror.prefetch_index(key);
         let now = self.clock.monotonic();
         self.be_fresh(now)?;
-        let key = presented.id.to_u128();
+        self.mirror.prefetch_slot(key);
+        // Before the key is looked up: its record arrives meanwhile, and an id that does not exist costs
+        // as much as one that does. Nearly all keys are under the active pepper.
+        let active = self.peppers.active();
+        let early = self.peppers.mac_native(active, &presented.id, presented.secret);
         let Some((place, slot)) = self.find(key, now)? else {
-            // As much work as for an id that exists.
-            self.peppers.mac_native(self.peppers.active(), &presented.id, presented.secret);
             return Err(ErrorKind::ApiKeyNotFound.into());
+        };
+        let mac = |pepper| {
+            if pepper == active {
+                return early;
+            }
+            self.peppers.mac_native(pepper, &presented.id, presented.secret)
         };
         let proves = |hot: &Hot, slot: &Slot| {
             if hot.has(Hot::SIMPLE)
-                && let Some(mac) =
-                    self.peppers.mac_native(hot.pepper, &presented.id, presented.secret)
+                && let Some(mac) = mac(hot.pepper)
                 && same(&words(&mac), &hot.mac)
             {
                 return Ok(true);
@@ -236,8 +244,7 @@ impl Inner {
     /// or the proof of before the last rotation.
     #[cold]
     fn proves_otherwise(&self, slot: &Slot, candidate: Candidate<'_>) -> Result<bool> {
-        let profile = slot.profile();
-        let Some(profile) = profile.as_ref() else { return Ok(false) };
+        let Some(profile) = slot.whole_profile() else { return Ok(false) };
         let Some(rare) = profile.rare() else { return Ok(false) };
         if let Some(proof) = &rare.proof
             && self.peppers.prove(&proof.0, candidate)?
@@ -277,10 +284,7 @@ impl Inner {
             if hot.has(Hot::DAMAGED) {
                 return Err(DAMAGED);
             }
-            // Looked up before the MAC is computed, so that the memory answers meanwhile.
-            let held = slot.profile();
-            let Some(profile) = held.as_ref().filter(|_| slot.is_at(sequence)) else { continue };
-            profile.touch();
+            let profile = slot.profile(&hot);
             let proved = proves(&hot, slot)?;
             if !slot.is_at(sequence) {
                 continue;
@@ -290,20 +294,19 @@ impl Inner {
             }
             let wall = self.feed.wall();
             may_be_used(&hot, wall)?;
-            self.belongs(&hot, profile, presented, check)?;
+            self.belongs(&hot, &profile, presented, check)?;
             if hot.has(Hot::CIDRS) {
-                is_allowed(profile, check.ip)?;
+                is_allowed(&profile, check.ip)?;
             }
             if !check.scopes.is_empty() && !profile.has_scopes(check.scopes) {
                 return Err(ErrorKind::InsufficientScope.into());
             }
             if check.cost > 0 && (hot.rate != 0 || hot.has(Hot::CREDITS)) {
-                self.take(&hot, slot, profile, now, wall, check.cost)?;
+                self.take(&hot, slot, &profile, now, wall, check.cost)?;
             }
             let last_used = slot.last_used.load(Ordering::Relaxed);
             self.mirror.used(place, slot, wall);
             let uses = slot.uses.load(Ordering::Relaxed);
-            let profile = Guard::into_inner(held).ok_or(ErrorKind::Internal)?;
             return Ok(Grant { profile, hot, last_used, uses });
         }
         Err(BUSY)

@@ -5,6 +5,7 @@ pub(crate) mod b64;
 pub(crate) mod clock;
 pub(crate) mod hex;
 pub mod json;
+pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod secret;
