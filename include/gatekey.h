@@ -2997,6 +2997,16 @@ gk_status gk_api_keys_wrap_peppers(const gk_api_keys *keys,
                                    gk_error *err);
 
 /**
+ * Looks now at what other processes have changed, however recent the last look: for a program whose
+ * clock may stand still while they go on.
+ *
+ * @param keys The keys.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD gk_status gk_api_keys_refresh(const gk_api_keys *keys, gk_error *err);
+
+/**
  * Writes down now when keys were last used; otherwise that happens every 10 seconds.
  *
  * @param keys The keys.

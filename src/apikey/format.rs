@@ -61,6 +61,13 @@ pub(crate) struct Presented<'a> {
     pub(crate) secret: &'a [u8],
 }
 
+/// Where the id of a key's text would be, unchecked: a hint of what will be looked up.
+#[inline]
+pub(crate) fn peek_id(text: &[u8]) -> Option<KeyId> {
+    let tail = text.get(text.len().checked_sub(TAIL)? + 1..)?;
+    tail.first_chunk().copied().map(KeyId)
+}
+
 /// The parts of a key's text, if it is one.
 #[inline]
 pub(crate) fn parse(text: &[u8]) -> Option<Presented<'_>> {

@@ -89,7 +89,9 @@ impl Peppers {
         own_id.copy_from_slice(id.as_bytes());
         *own_secret.first_chunk_mut::<30>()? = *secret.first_chunk::<30>()?;
         let mac = self.mac(pepper, &message);
-        zeroize::Zeroize::zeroize(&mut message);
+        if let Some(secret) = message.last_chunk_mut::<30>() {
+            zeroize::Zeroize::zeroize(secret);
+        }
         mac
     }
 

@@ -135,6 +135,9 @@ impl ApiKeys {
     pub fn verify(&self, presented: impl AsRef<[u8]>, check: &Check<'_>) -> Result<Grant> {
         let presented = presented.as_ref();
         let inner = &self.inner;
+        if let Some(id) = format::peek_id(presented) {
+            inner.mirror.prefetch_index(id.to_u128());
+        }
         match format::parse(presented) {
             Some(parsed) => inner.verify_native(&parsed, check),
             None if inner.feed.has_foreign() => inner.verify_foreign(presented, check),
@@ -150,7 +153,6 @@ impl Inner {
         check: &Check<'_>,
     ) -> Result<Grant> {
         let key = presented.id.to_u128();
-        self.mirror.prefetch_index(key);
         let now = self.clock.monotonic();
         self.be_fresh(now)?;
         self.mirror.prefetch_slot(key);

@@ -493,6 +493,21 @@ pub unsafe extern "C" fn gk_api_keys_wrap_peppers(
     })
 }
 
+/// Looks now at what other processes have changed, however recent the last look: for a program whose
+/// clock may stand still while they go on.
+///
+/// @param keys The keys.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_refresh(
+    keys: Option<&gk_api_keys>,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || Ok(given(keys, "keys")?.inner.refresh()?))
+}
+
 /// Writes down now when keys were last used; otherwise that happens every 10 seconds.
 ///
 /// @param keys The keys.

@@ -17,20 +17,22 @@ static uint64_t now(void *user) {
 
 static void released(void *user) { ++*(int *)user; }
 
-static gk_api_keys *open_keys(const char *url) {
+static gk_api_keys *open_with(const char *url, bool strict) {
     gk_error err;
     gk_api_keys *keys = NULL;
     gk_api_key_options *options = gk_api_key_options_new();
     MUST(gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER, &err));
     MUST(gk_api_key_options_prefix(options, GK_TEXT("acme"), &err));
     MUST(gk_api_key_options_env(options, GK_TEXT("test"), &err));
-    MUST(gk_api_key_options_strict(options, true, &err));
+    MUST(gk_api_key_options_strict(options, strict, &err));
     MUST(gk_api_key_options_max_stale(options, 10, &err));
     MUST(gk_api_key_options_clock(options, now, NULL, NULL, &err));
     MUST(gk_api_keys_open(url, strlen(url), options, &keys, &err));
     gk_api_key_options_free(options);
     return keys;
 }
+
+static gk_api_keys *open_keys(const char *url) { return open_with(url, true); }
 
 static gk_api_key_spec *owned(const char *owner) {
     gk_error err;
@@ -282,6 +284,7 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_api_keys_import(keys, GK_TEXT("plaintext"), NULL, &out, &err));
     FAILS(WRONG, gk_api_keys_pepper_report(NULL, &out, &err));
     FAILS(WRONG, gk_api_keys_wrap_peppers(NULL, NULL, &err));
+    FAILS(WRONG, gk_api_keys_refresh(NULL, &err));
     FAILS(WRONG, gk_api_keys_flush(NULL, &err));
     FAILS(WRONG, gk_api_keys_close(NULL, &err));
     FAILS(WRONG, gk_api_keys_verify(NULL, NULL, 0, NULL, NULL, 0, &result, &err));
@@ -345,6 +348,25 @@ static void wrong_arguments(void) {
     gk_api_key_check_free(needs);
     gk_api_key_spec_free(spec);
     gk_api_keys_free(keys);
+}
+
+/* Two handles on one file; the clock of both stands still. */
+static void stands_still(const char *url) {
+    gk_error err;
+    gk_api_key_result result;
+    char id[13];
+    gk_api_keys *here = open_with(url, false), *there = open_with(url, false);
+    gk_api_key_spec *spec = owned("acme");
+    gk_buf secret = created(here, spec);
+    id_of(&secret, id);
+    CHECK(verified(there, &secret, NULL, NULL, &result) == GK_STATUS_OK);
+    MUST(gk_api_keys_revoke(here, id, 12, NULL, 0, &err));
+    MUST(gk_api_keys_refresh(there, &err));
+    CHECK(verified(there, &secret, NULL, NULL, &result) == GK_STATUS_API_KEY_REVOKED);
+    gk_buf_free(&secret);
+    gk_api_key_spec_free(spec);
+    gk_api_keys_free(there);
+    gk_api_keys_free(here);
 }
 
 struct shared {
@@ -416,6 +438,7 @@ int main(int argc, char **argv) {
     snprintf(url, sizeof url, "sqlite:///%s/keys.sqlite", folder);
     lives("memory:");
     lives(url);
+    stands_still(url);
     imports();
     headers_and_rules();
     wrong_arguments();

@@ -87,6 +87,7 @@ int main() {
     keys.enable(id);
     keys.revoke(id, "leaked");
     REFUSED(status::api_key_revoked, keys.enable(id));
+    keys.refresh();
     keys.flush();
     CHECK(holds(keys.record_json(id), "\"status\":\"revoked\""));
     CHECK(holds(keys.list_json("acme", "north"), id));
