@@ -1,10 +1,6 @@
 //! The command line as its users meet it: the program is run, its output read, its exit code compared.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test must fail loudly and say why"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test must fail loudly and say why")]
 
 use gatekey::json::{self, Kind};
 use std::io::Write as _;
