@@ -157,7 +157,7 @@ typedef struct gk_verifier gk_verifier;
 
 /**
  * The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
- * 100s token, 200s key, 300s API key, 600s store. A number is never reused; treat one you do not know as a failure.
+ * 100s token, 200s key, 300s API key, 400s session, 600s store. A number is never reused; treat one you do not know as a failure.
  */
 typedef int32_t gk_status;
 
@@ -380,6 +380,12 @@ typedef struct {
 /** The key's credits are spent; `retry_after` tells of the next refill. */
 #define GK_STATUS_CREDITS_EXHAUSTED 310
 
+/** A cookie's name comes twice, or its value holds what no cookie holds (RFC 6265bis). */
+#define GK_STATUS_MALFORMED_COOKIE 400
+
+/** The request was caused by another site, or brings no CSRF token of its session. */
+#define GK_STATUS_CSRF_REJECTED 401
+
 /** The store cannot be reached or has not been heard of for longer than `max_stale`. */
 #define GK_STATUS_STORE_UNAVAILABLE 600
 
@@ -512,7 +518,7 @@ const char *gk_status_summary(gk_status status);
  * Whether what the caller of your API presented was refused: answer gk_status_http (RFC 6750 section 3).
  *
  * @param status A status.
- * @return True for the 100s and 300s.
+ * @return True for the 100s, 300s and 400s.
  */
 bool gk_status_is_rejected(gk_status status);
 

@@ -141,6 +141,11 @@ kinds! {
     /// The key's credits are spent; `retry_after` tells of the next refill.
     CreditsExhausted = 310, "CreditsExhaustedError", "The API key has no credits left.";
 
+    /// A cookie's name comes twice, or its value holds what no cookie holds (RFC 6265bis).
+    MalformedCookie = 400, "MalformedCookieError", "The cookie is malformed.";
+    /// The request was caused by another site, or brings no CSRF token of its session.
+    CsrfRejected = 401, "CsrfError", "The request may have been forged by another site.";
+
     /// The store cannot be reached or has not been heard of for longer than `max_stale`.
     StoreUnavailable = 600, "StoreUnavailableError", "The store is out of reach.";
     /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
@@ -178,7 +183,7 @@ impl ErrorKind {
     /// True when what a caller of the API presented was refused; answer [`Self::http_status`].
     #[must_use]
     pub const fn is_rejected(self) -> bool {
-        matches!(self.code(), 100..=199 | 300..=399)
+        matches!(self.code(), 100..=199 | 300..=499)
     }
 
     /// True when the program that uses gatekey made the mistake; answer 500 and fix the program.
@@ -193,12 +198,13 @@ impl ErrorKind {
         matches!(self.code(), 5 | 600..=604)
     }
 
-    /// What an HTTP service answers: 401, 403 or 429 where the caller was refused (RFC 6750 section
+    /// What an HTTP service answers: 400, 401, 403 or 429 where the caller was refused (RFC 6750 section
     /// 3.1, RFC 6585 section 4), 503 where something is out of reach, 500 otherwise.
     #[must_use]
     pub const fn http_status(self) -> u16 {
         match self {
-            Self::ApiKeyAddress | Self::InsufficientScope => 403,
+            Self::MalformedCookie => 400,
+            Self::ApiKeyAddress | Self::InsufficientScope | Self::CsrfRejected => 403,
             Self::RateLimited | Self::CreditsExhausted => 429,
             _ if self.is_rejected() => 401,
             _ if self.is_unavailable() => 503,
@@ -222,6 +228,8 @@ impl ErrorKind {
             Self::InsufficientScope => "SCOPE",
             Self::RateLimited => "RATE_LIMITED",
             Self::CreditsExhausted => "CREDITS",
+            Self::MalformedCookie => "MALFORMED_COOKIE",
+            Self::CsrfRejected => "CSRF",
             Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::StoreCorrupt => "STORE_CORRUPT",
             Self::StoreConflict => "STORE_CONFLICT",

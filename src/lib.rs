@@ -47,6 +47,7 @@
 //! | [`Claims`], [`Signer`], [`Unsigned`] | from claims to a token |
 //! | [`Store`], [`MemoryStore`] | what API keys are kept in |
 //! | [`ApiKeys`], [`KeySpec`], [`Check`], [`Grant`] | API keys: issued, verified, rotated, revoked |
+//! | [`Cookie`], [`Csrf`] | cookies that hold secrets; requests that are not forged |
 //! | [`open_api_keys`], [`PepperSource`] | a store by its URL, peppers from a file |
 //! | [`ToJson`] | records as JSON |
 //!
@@ -93,6 +94,9 @@ pub use apikey::{
     IssuedKey, KeySpec, KeyUpdate, PepperUse, Peppers, ScanRule, api_key_from_headers,
     api_key_from_query, parse_ip, parse_rate, scan_rule,
 };
+
+mod session;
+pub use session::{Cookie, CookieBuilder, Csrf, CsrfRequest, SameSite};
 
 mod open;
 pub use open::{Opened, PepperSource, add_pepper, open_api_keys, read_pepper_file, read_peppers};

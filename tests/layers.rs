@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may import. A room may always import itself.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     // 0: no domain words, no I/O
     ("error", &[]),
     ("base", &["error"]),
@@ -34,6 +34,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("store", &["error", "base"]),
     // 4: use cases, never each other
     ("apikey", &["error", "base", "crypto", "store"]),
+    ("session", &["error", "base", "crypto"]),
     // 5: what the edges share
     ("open", &["error", "base", "store", "apikey"]),
     ("present", &["base", "store", "apikey"]),

@@ -66,6 +66,8 @@ enum class status : gk_status {
     insufficient_scope = GK_STATUS_INSUFFICIENT_SCOPE,
     rate_limited = GK_STATUS_RATE_LIMITED,
     credits_exhausted = GK_STATUS_CREDITS_EXHAUSTED,
+    malformed_cookie = GK_STATUS_MALFORMED_COOKIE,
+    csrf_rejected = GK_STATUS_CSRF_REJECTED,
     store_unavailable = GK_STATUS_STORE_UNAVAILABLE,
     store_corrupt = GK_STATUS_STORE_CORRUPT,
     store_conflict = GK_STATUS_STORE_CONFLICT,

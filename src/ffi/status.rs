@@ -5,7 +5,7 @@ use crate::ErrorKind;
 use libc::c_char;
 
 /// The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
-/// 100s token, 200s key, 300s API key, 600s store. A number is never reused; treat one you do not know as a failure.
+/// 100s token, 200s key, 300s API key, 400s session, 600s store. A number is never reused; treat one you do not know as a failure.
 pub type gk_status = i32;
 
 /// The call succeeded.
@@ -94,6 +94,10 @@ pub const GK_STATUS_INSUFFICIENT_SCOPE: gk_status = 308;
 pub const GK_STATUS_RATE_LIMITED: gk_status = 309;
 /// The key's credits are spent; `retry_after` tells of the next refill.
 pub const GK_STATUS_CREDITS_EXHAUSTED: gk_status = 310;
+/// A cookie's name comes twice, or its value holds what no cookie holds (RFC 6265bis).
+pub const GK_STATUS_MALFORMED_COOKIE: gk_status = 400;
+/// The request was caused by another site, or brings no CSRF token of its session.
+pub const GK_STATUS_CSRF_REJECTED: gk_status = 401;
 /// The store cannot be reached or has not been heard of for longer than `max_stale`.
 pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 600;
 /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
@@ -135,7 +139,7 @@ pub extern "C" fn gk_status_summary(status: gk_status) -> *const c_char {
 /// Whether what the caller of your API presented was refused: answer gk_status_http (RFC 6750 section 3).
 ///
 /// @param status A status.
-/// @return True for the 100s and 300s.
+/// @return True for the 100s, 300s and 400s.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_is_rejected(status: gk_status) -> bool {
     look(false, || Some(ErrorKind::from_code(status)?.is_rejected()))

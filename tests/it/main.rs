@@ -29,6 +29,7 @@ mod policy;
 mod properties;
 mod rfc;
 mod rfc7520;
+mod session;
 mod signer;
 mod token_file;
 mod vectors;

@@ -14,6 +14,8 @@ __all__ = [
     "ApiKeyRecord",
     "ApiKeys",
     "AuditRecord",
+    "Cookie",
+    "Csrf",
     "ImportReport",
     "IssuedApiKey",
     "IssuerRule",
@@ -445,6 +447,48 @@ class PepperUse:
     def keys(self) -> int: ...
     @property
     def since(self) -> int: ...
+
+@final
+class Cookie:
+    def __new__(
+        cls,
+        name: str,
+        *,
+        path: str = "/",
+        domain: str | None = None,
+        max_age: float | timedelta | None = None,
+        same_site: str = "Lax",
+        secure: bool = True,
+        http_only: bool = True,
+        partitioned: bool = False,
+        danger_allow_http: bool = False,
+    ) -> Cookie: ...
+    @property
+    def name(self) -> str: ...
+    def set(self, value: str) -> str: ...
+    def clear(self) -> str: ...
+    def read(self, header: str | None) -> str | None: ...
+
+@final
+class Csrf:
+    def __new__(
+        cls,
+        secret: str | bytes,
+        *,
+        allow_same_site: bool = False,
+        danger_allow_http: bool = False,
+    ) -> Csrf: ...
+    def issue(self, session_id: str) -> str: ...
+    def check(
+        self,
+        session_id: str,
+        token: str | None,
+        *,
+        method: str,
+        sec_fetch_site: str | None = None,
+        origin: str | None = None,
+        host: str | None = None,
+    ) -> None: ...
 
 def api_key_from_headers(
     pairs: Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]],

@@ -43,6 +43,9 @@
     |  |- InsufficientScopeError              SCOPE                             308
     |  |- RateLimitedError                    RATE_LIMITED                      309
     |  `- CreditsExhaustedError               CREDITS                           310
+    |- SessionError                           a request is refused: answer .status
+    |  |- MalformedCookieError                MALFORMED_COOKIE                  400
+    |  `- CsrfError                           CSRF                              401
     |- StoreError                             what keys are kept in
     |  |- StoreUnavailableError (ApiKeyError) STORE_UNAVAILABLE                 600
     |  |- StoreCorruptError                   STORE_CORRUPT                     601
@@ -79,6 +82,7 @@ __all__ = [
     "BadApiKeySecretError",
     "ConfigurationError",
     "CreditsExhaustedError",
+    "CsrfError",
     "DecodeError",
     "ExpiredSignatureError",
     "GatekeyError",
@@ -100,12 +104,14 @@ __all__ = [
     "KeyPairMismatchError",
     "KeyUsageError",
     "MalformedApiKeyError",
+    "MalformedCookieError",
     "MissingRequiredClaimError",
     "MixedKeySetError",
     "PyJWTError",
     "RandomUnavailableError",
     "RateLimitedError",
     "SecretLooksLikeKeyError",
+    "SessionError",
     "StoreConflictError",
     "StoreCorruptError",
     "StoreError",
@@ -401,6 +407,16 @@ class StoreError(GatekeyError):
     """The HTTP status to answer with."""
 
 
+class SessionError(GatekeyError):
+    """A request is not of the session it says; ``status`` is what to answer."""
+
+    number: ClassVar[int] = 0
+    """The stable number, the same in Rust, C and C++."""
+
+    status: ClassVar[int] = 401
+    """The HTTP status to answer with."""
+
+
 class MalformedApiKeyError(ApiKeyError):
     """The text is not an API key: wrong length, alphabet or checksum."""
 
@@ -491,6 +507,24 @@ class CreditsExhaustedError(ApiKeyError):
     code = "CREDITS"
     kind = "CreditsExhausted"
     status = 429
+
+
+class MalformedCookieError(SessionError):
+    """A cookie's name comes twice, or its value holds what no cookie holds."""
+
+    number = 400
+    code = "MALFORMED_COOKIE"
+    kind = "MalformedCookie"
+    status = 400
+
+
+class CsrfError(SessionError):
+    """The request was caused by another site, or brings no CSRF token of its session."""
+
+    number = 401
+    code = "CSRF"
+    kind = "CsrfRejected"
+    status = 403
 
 
 class StoreUnavailableError(StoreError, ApiKeyError):

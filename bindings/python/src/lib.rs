@@ -22,6 +22,7 @@ mod options;
 mod signer;
 mod verified;
 mod verifier;
+mod web;
 
 /// The extension module of gatekey. Import `gatekey` instead.
 #[pyo3::pymodule(gil_used = false)]
@@ -49,6 +50,8 @@ mod _core {
     use crate::verified::{Verified, danger_decode_unverified};
     #[pymodule_export]
     use crate::verifier::{IssuerRule, Verifier};
+    #[pymodule_export]
+    use crate::web::{Cookie, Csrf};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

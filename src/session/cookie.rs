@@ -1,0 +1,367 @@
+//! Cookies that hold secrets (RFC 6265bis): made by rules that browsers enforce silently, cleared with the
+//! attributes they were set with, and refused where a name comes twice.
+
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt::Write as _;
+
+/// When a browser sends a cookie along with requests that other sites cause (RFC 6265bis section 5.6.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SameSite {
+    /// With navigations by links, not with other requests.
+    #[default]
+    Lax,
+    /// Never.
+    Strict,
+    /// Always; needs `Secure`.
+    None,
+}
+
+impl SameSite {
+    /// The attribute's value: `Lax`, `Strict`, `None`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lax => "Lax",
+            Self::Strict => "Strict",
+            Self::None => "None",
+        }
+    }
+
+    /// The one of this name, in any case.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: there is none.
+    pub fn from_name(name: &str) -> Result<Self> {
+        [Self::Lax, Self::Strict, Self::None]
+            .into_iter()
+            .find(|one| one.name().eq_ignore_ascii_case(name))
+            .ok_or(Error::new(ErrorKind::InvalidArgument, "SameSite is Lax, Strict or None."))
+    }
+}
+
+/// A cookie of one name: how it is set, cleared and read. Made once.
+///
+/// ```
+/// use gatekey::{Cookie, SameSite};
+///
+/// let refresh = Cookie::builder("__Host-refresh").same_site(SameSite::Strict).max_age(604_800).build()?;
+/// assert_eq!(
+///     refresh.set("opaque")?,
+///     "__Host-refresh=opaque; Path=/; Max-Age=604800; HttpOnly; Secure; SameSite=Strict"
+/// );
+/// assert_eq!(refresh.read("theme=dark; __Host-refresh=opaque")?, Some("opaque"));
+/// # Ok::<(), gatekey::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cookie {
+    name: String,
+    /// `; Path=/...; Domain=...`, as every header repeats it.
+    place: String,
+    /// `; Max-Age=...`, or nothing: until the browser ends.
+    age: String,
+    /// `; HttpOnly; Secure; SameSite=...`
+    flags: String,
+}
+
+/// How a [`Cookie`] is made; see [`Cookie::builder`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CookieBuilder {
+    name: String,
+    path: String,
+    domain: Option<String>,
+    max_age: Option<u64>,
+    same_site: SameSite,
+    secure: bool,
+    http_only: bool,
+    partitioned: bool,
+    allow_http: bool,
+}
+
+impl CookieBuilder {
+    /// The longest life, in seconds: 400 days, to which browsers cut (RFC 6265bis section 5.6.2).
+    pub const LONGEST: u64 = 400 * 86_400;
+
+    /// Under which path it is sent; `/` unless set.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Sends it to this domain and all below; without, to the host that set it and no other.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// For how many seconds it is kept; without, until the browser ends.
+    pub const fn max_age(mut self, seconds: u64) -> Self {
+        self.max_age = Some(seconds);
+        self
+    }
+
+    /// When it is sent with requests that other sites cause; `Lax` unless set.
+    pub const fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Whether scripts are kept from it; they are unless told. A CSRF token is for scripts to read.
+    pub const fn http_only(mut self, http_only: bool) -> Self {
+        self.http_only = http_only;
+        self
+    }
+
+    /// Keeps it apart for each top-level site that embeds us (CHIPS).
+    pub const fn partitioned(mut self, partitioned: bool) -> Self {
+        self.partitioned = partitioned;
+        self
+    }
+
+    /// Leaves `Secure` out; only together with [`Self::danger_allow_http`].
+    pub const fn insecure(mut self) -> Self {
+        self.secure = false;
+        self
+    }
+
+    /// Allows a cookie without `Secure`, for development without HTTPS.
+    ///
+    /// # Security
+    /// Whoever sees or changes the traffic has, or plants, the session.
+    pub const fn danger_allow_http(mut self) -> Self {
+        self.allow_http = true;
+        self
+    }
+
+    /// The cookie.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: a browser would refuse it, cut it, or send it where it should not go; the
+    /// message says which rule it breaks.
+    pub fn build(self) -> Result<Cookie> {
+        self.check_texts()?;
+        self.check_together()?;
+        let mut place = format!("; Path={}", self.path);
+        if let Some(domain) = &self.domain {
+            let _ = write!(place, "; Domain={domain}"); // a String takes anything
+        }
+        let mut flags = String::new();
+        for (is_set, flag) in [(self.http_only, "; HttpOnly"), (self.secure, "; Secure")] {
+            flags.push_str(if is_set { flag } else { "" });
+        }
+        let _ = write!(flags, "; SameSite={}", self.same_site.name());
+        if self.partitioned {
+            flags.push_str("; Partitioned");
+        }
+        let age = self.max_age.map_or_else(String::new, |age| format!("; Max-Age={age}"));
+        Ok(Cookie { name: self.name, place, age, flags })
+    }
+
+    /// Each by itself.
+    fn check_texts(&self) -> Result<()> {
+        if !(1..=128).contains(&self.name.len()) || !self.name.bytes().all(is_token) {
+            return refuse(
+                "A cookie's name is 1 to 128 letters, digits and !#$%&'*+-.^_`|~ (RFC 9110).",
+            );
+        }
+        let is_path = |byte: u8| (0x20..0x7f).contains(&byte) && byte != b';';
+        if !self.path.starts_with('/') || self.path.len() > 1024 || !self.path.bytes().all(is_path)
+        {
+            return refuse(
+                "A path begins with / and is at most 1024 ASCII characters without a semicolon.",
+            );
+        }
+        if self.domain.as_deref().is_some_and(|domain| !is_host_name(domain)) {
+            return refuse(
+                "A domain is a name such as example.com: without scheme, port or leading dot.",
+            );
+        }
+        match self.max_age {
+            Some(0) => refuse("A cookie is cleared by `clear`, not by a lifetime of 0 seconds."),
+            Some(age) if age > Self::LONGEST => {
+                refuse("Browsers keep a cookie for at most 400 days (RFC 6265bis).")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// All of them together.
+    fn check_together(&self) -> Result<()> {
+        // Browsers compare prefixes without regard to case (RFC 6265bis section 5.7).
+        let has_prefix = |prefix: &str| {
+            self.name.get(..prefix.len()).is_some_and(|own| own.eq_ignore_ascii_case(prefix))
+        };
+        let host = has_prefix("__Host-");
+        if host && (self.domain.is_some() || self.path != "/") {
+            return refuse(
+                "A cookie named __Host-... has no domain and the path / (RFC 6265bis section 4.1.3.2).",
+            );
+        }
+        if (host || has_prefix("__Secure-") || has_prefix("__Http-")) && !self.secure {
+            return refuse(
+                "A cookie named __Host-, __Secure- or __Http-... needs Secure; rename it to develop without.",
+            );
+        }
+        if (has_prefix("__Http-") || has_prefix("__Host-Http-")) && !self.http_only {
+            return refuse("A cookie named __Http- or __Host-Http-... needs HttpOnly.");
+        }
+        if self.same_site == SameSite::None && !self.secure {
+            return refuse("SameSite=None needs Secure; browsers refuse the cookie otherwise.");
+        }
+        if self.partitioned && !self.secure {
+            return refuse("Partitioned needs Secure; browsers refuse the cookie otherwise.");
+        }
+        if !self.secure && !self.allow_http {
+            return refuse(
+                "A cookie without Secure travels in clear text; to develop so, allow HTTP explicitly.",
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Cookie {
+    /// The most bytes of a name and a value: what every browser keeps (RFC 6265bis section 5.6).
+    pub const MAX_PAIR: usize = 4096;
+    /// The most bytes of a `Cookie` header that are read.
+    pub const MAX_HEADER: usize = 64 * 1024;
+
+    /// A cookie of this name: `Path=/; HttpOnly; Secure; SameSite=Lax`, until the browser ends. The name
+    /// should begin with `__Host-`, which keeps other hosts of the domain from planting one.
+    pub fn builder(name: impl Into<String>) -> CookieBuilder {
+        CookieBuilder {
+            name: name.into(),
+            path: "/".to_owned(),
+            domain: None,
+            max_age: None,
+            same_site: SameSite::Lax,
+            secure: true,
+            http_only: true,
+            partitioned: false,
+            allow_http: false,
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value of a `Set-Cookie` header that sets it.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the value is empty, holds what a cookie cannot (anything but visible ASCII
+    /// without `"`, `,`, `;` and `\`), or is too long together with the name.
+    pub fn set(&self, value: &str) -> Result<String> {
+        if value.is_empty() || !value.bytes().all(is_octet) {
+            return argument(
+                "A cookie's value is visible ASCII without quotes, commas, semicolons and backslashes.",
+            );
+        }
+        if self.name.len() + 1 + value.len() > Self::MAX_PAIR {
+            return argument(
+                "A cookie's name and value have at most 4096 bytes; browsers drop what is longer.",
+            );
+        }
+        Ok(format!("{}={value}{}{}{}", self.name, self.place, self.age, self.flags))
+    }
+
+    /// The value of a `Set-Cookie` header that makes the browser forget it.
+    #[must_use]
+    pub fn clear(&self) -> String {
+        // Both, because some agents know only one.
+        const NOW: &str = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+        format!("{}={}{NOW}{}", self.name, self.place, self.flags)
+    }
+
+    /// What a `Cookie` header says it is; `None` if it is not there. Several headers (HTTP/2) are to be
+    /// joined with `; ` before.
+    ///
+    /// # Errors
+    /// `MalformedCookie`: the name comes twice, which is how a planted cookie shows; the value holds what
+    /// no cookie holds; the header has more than [`Self::MAX_HEADER`] bytes.
+    pub fn read<'h>(&self, header: &'h str) -> Result<Option<&'h str>> {
+        if header.len() > Self::MAX_HEADER {
+            return Err(malformed("The Cookie header has more than 64 KiB."));
+        }
+        let mut found = None;
+        for pair in header.split(';') {
+            let Some((name, value)) = pair.split_once('=') else { continue };
+            if trim(name) != self.name {
+                continue;
+            }
+            if found.replace(trim(value)).is_some() {
+                return Err(malformed(
+                    "The Cookie header names this cookie twice; another host may have planted one.",
+                ));
+            }
+        }
+        match found {
+            Some("") | None => Ok(None),
+            Some(value) if value.len() <= Self::MAX_PAIR && value.bytes().all(is_octet) => {
+                Ok(found)
+            }
+            Some(_) => Err(malformed("The cookie's value holds what no cookie of ours does.")),
+        }
+    }
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// A character of a token (RFC 9110 section 5.6.2).
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// A character of a value (`cookie-octet`, RFC 6265bis section 4.1.1).
+const fn is_octet(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\')
+}
+
+/// A name of two labels or more, of letters, digits and hyphens.
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()); // of an address
+    name.len() <= 253 && name.contains('.') && !is_number && name.split('.').all(is_label)
+}
+
+#[cold]
+const fn refuse<T>(message: &'static str) -> Result<T> {
+    Err(Error::new(ErrorKind::InvalidConfiguration, message))
+}
+
+#[cold]
+const fn argument<T>(message: &'static str) -> Result<T> {
+    Err(Error::new(ErrorKind::InvalidArgument, message))
+}
+
+const fn malformed(message: &'static str) -> Error {
+    Error::new(ErrorKind::MalformedCookie, message)
+}
