@@ -77,6 +77,21 @@
 /** The size of gk_api_key_result.tenant in bytes. */
 #define GK_API_KEY_TENANT_SIZE 128
 
+/** Leaves HttpOnly out, so that scripts can read the cookie: for CSRF tokens. */
+#define GK_COOKIE_FOR_SCRIPTS 1
+
+/** Keeps the cookie apart for each top-level site that embeds us (CHIPS). */
+#define GK_COOKIE_PARTITIONED 2
+
+/** Leaves Secure out, for development without HTTPS: whoever sees the traffic has the session. */
+#define GK_COOKIE_DANGER_ALLOW_HTTP 4
+
+/** Accepts requests of other hosts of the same site: only where every host of the site is trusted. */
+#define GK_CSRF_ALLOW_SAME_SITE 1
+
+/** Accepts an Origin of `http://`, for development without HTTPS. */
+#define GK_CSRF_DANGER_ALLOW_HTTP 2
+
 /** What a route needs of a key: made once, shared by all threads. */
 typedef struct gk_api_key_check gk_api_key_check;
 
@@ -104,6 +119,15 @@ typedef struct gk_api_keys gk_api_keys;
 
 /** Claims to sign (RFC 7519 section 4). A member that is set twice keeps the later value. */
 typedef struct gk_claims gk_claims;
+
+/**
+ * A cookie of one name: how it is set, cleared and read (RFC 6265bis). Made once, shared by all
+ * threads.
+ */
+typedef struct gk_cookie gk_cookie;
+
+/** Makes and checks CSRF tokens, which are bound to a session. Made once, shared by all threads. */
+typedef struct gk_csrf gk_csrf;
 
 /** One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's tokens. */
 typedef struct gk_issuer_rule gk_issuer_rule;
@@ -250,6 +274,41 @@ typedef struct {
     /** The tenant, in UTF-8, NUL-terminated; empty if there is none or the key was refused. */
     char tenant[GK_API_KEY_TENANT_SIZE];
 } gk_api_key_result;
+
+/**
+ * When a browser sends a cookie with requests that other sites cause: one of the GK_SAME_SITE_
+ * constants. Any other number is refused.
+ */
+typedef int32_t gk_same_site;
+
+/**
+ * What a cookie is besides its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`, until the
+ * browser ends.
+ */
+typedef struct {
+    /** Under which path it is sent; {NULL, 0} for `/`. */
+    gk_str path;
+    /** To which domain, and all below, it is sent; {NULL, 0} for the host that set it and no other. */
+    gk_str domain;
+    /** For how many seconds it is kept, at most 400 days; 0 for until the browser ends. */
+    uint64_t max_age;
+    /** One of the GK_SAME_SITE_ constants. */
+    gk_same_site same_site;
+    /** Any of the GK_COOKIE_ constants, added up. */
+    uint32_t flags;
+} gk_cookie_attributes;
+
+/** What is known of a request, whatever it says; {NULL, 0} for a header that is not there. */
+typedef struct {
+    /** The method, such as POST. */
+    gk_str method;
+    /** The `Sec-Fetch-Site` header. */
+    gk_str sec_fetch_site;
+    /** The `Origin` header; goes with `host`. */
+    gk_str origin;
+    /** The `Host` header or, behind a proxy, the name under which users know the service. */
+    gk_str host;
+} gk_csrf_request;
 
 /** The call succeeded. */
 #define GK_STATUS_OK 0
@@ -478,6 +537,15 @@ typedef struct {
 
 /** The credits. */
 #define GK_API_KEY_FIELD_CREDITS 6
+
+/** With navigations by links, not with other requests. */
+#define GK_SAME_SITE_LAX 0
+
+/** Never. */
+#define GK_SAME_SITE_STRICT 1
+
+/** Always; needs Secure. */
+#define GK_SAME_SITE_NONE 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -3144,6 +3212,142 @@ gk_status gk_scan_rule(const char *prefix,
                        gk_buf *regex,
                        gk_buf *gitleaks,
                        gk_error *err);
+
+/**
+ * Makes a cookie. Its name should begin with `__Host-`, which keeps other hosts of the domain from
+ * planting one.
+ *
+ * @param name The name.
+ * @param name_len Its length in bytes.
+ * @param attributes What else it is; NULL for all zero.
+ * @param cookie Receives the cookie, to be freed with gk_cookie_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a browser would refuse it, cut it, or send
+ * it where it should not go.
+ */
+GK_NODISCARD
+gk_status gk_cookie_new(const char *name,
+                        size_t name_len,
+                        const gk_cookie_attributes *attributes,
+                        gk_cookie **cookie,
+                        gk_error *err);
+
+/**
+ * Frees a cookie.
+ *
+ * @param cookie The cookie, which must not be used again; NULL is fine.
+ */
+void gk_cookie_free(gk_cookie *cookie);
+
+/**
+ * The value of a `Set-Cookie` header that sets the cookie.
+ *
+ * @param cookie The cookie.
+ * @param value The value: visible ASCII without quotes, commas, semicolons and backslashes; with the
+ * name at most 4096 bytes.
+ * @param value_len Its length in bytes.
+ * @param header Receives the header's value, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_cookie_set(const gk_cookie *cookie,
+                        const char *value,
+                        size_t value_len,
+                        gk_buf *header,
+                        gk_error *err);
+
+/**
+ * The value of a `Set-Cookie` header that makes the browser forget the cookie.
+ *
+ * @param cookie The cookie.
+ * @param header Receives the header's value, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_cookie_clear(const gk_cookie *cookie, gk_buf *header, gk_error *err);
+
+/**
+ * What a `Cookie` header says that the cookie is. Several headers (HTTP/2) are to be joined with `; `
+ * before.
+ *
+ * @param cookie The cookie.
+ * @param header The header's value, whatever it is.
+ * @param header_len Its length in bytes.
+ * @param value Receives the value, which lies in the header; {NULL, 0} if it is not there.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MALFORMED_COOKIE if the name comes twice, or the value is none.
+ */
+GK_NODISCARD
+gk_status gk_cookie_read(const gk_cookie *cookie,
+                         const char *header,
+                         size_t header_len,
+                         gk_str *value,
+                         gk_error *err);
+
+/**
+ * Makes what makes and checks CSRF tokens.
+ *
+ * @param secret At least 32 random bytes, the same in every process.
+ * @param secret_len How many.
+ * @param flags Any of the GK_CSRF_ constants, added up; 0 for none.
+ * @param csrf Receives it, to be freed with gk_csrf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_WEAK_KEY if the secret is too short.
+ */
+GK_NODISCARD
+gk_status gk_csrf_new(const uint8_t *secret,
+                      size_t secret_len,
+                      uint32_t flags,
+                      gk_csrf **csrf,
+                      gk_error *err);
+
+/**
+ * Frees what makes and checks CSRF tokens.
+ *
+ * @param csrf It, which must not be used again; NULL is fine.
+ */
+void gk_csrf_free(gk_csrf *csrf);
+
+/**
+ * A new token for a session: 64 characters of base64url. It fits for as long as the session's id stays
+ * the same.
+ *
+ * @param csrf What makes it.
+ * @param session_id The id of the session: 1 to 512 bytes.
+ * @param session_id_len Its length in bytes.
+ * @param token Receives the token, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_csrf_issue(const gk_csrf *csrf,
+                        const char *session_id,
+                        size_t session_id_len,
+                        gk_buf *token,
+                        gk_error *err);
+
+/**
+ * Lets a request pass that is harmless (GET, HEAD, OPTIONS), or that no other site has caused and that
+ * brings a token of its session.
+ *
+ * @param csrf What made the token.
+ * @param session_id The id of the session: 1 to 512 bytes.
+ * @param session_id_len Its length in bytes.
+ * @param token The token that the request brings, whatever it is; NULL and 0 for none.
+ * @param token_len Its length in bytes.
+ * @param request The request.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_CSRF_REJECTED if it is neither.
+ */
+GK_NODISCARD
+gk_status gk_csrf_check(const gk_csrf *csrf,
+                        const char *session_id,
+                        size_t session_id_len,
+                        const char *token,
+                        size_t token_len,
+                        const gk_csrf_request *request,
+                        gk_error *err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -13,6 +13,7 @@
 #include "gatekey/apikey.hpp"
 #include "gatekey/handle.hpp"
 #include "gatekey/key.hpp"
+#include "gatekey/session.hpp"
 #include "gatekey/signer.hpp"
 #include "gatekey/status.hpp"
 #include "gatekey/verifier.hpp"

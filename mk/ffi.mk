@@ -26,8 +26,8 @@ FFI_STATIC := $(FFI_LIB)/libgatekey.a $(GK_NATIVE_LIBS)
 
 # Every program is built three times: against the shared library, with sanitizers, and against the
 # static library.
-FFI_C_TESTS := arguments keys roundtrip policy threads token_file apikeys
-FFI_CXX_TESTS := wrapper apikeys_wrapper
+FFI_C_TESTS := arguments keys roundtrip policy threads token_file apikeys session
+FFI_CXX_TESTS := wrapper apikeys_wrapper session_wrapper
 FFI_TESTS := $(FFI_C_TESTS) $(FFI_CXX_TESTS)
 FFI_EXAMPLES := quickstart-c quickstart-cpp tokens-c tokens-cpp keys-c keys-cpp
 FFI_PROGRAMS := $(FFI_TESTS) $(FFI_EXAMPLES)

@@ -61,6 +61,8 @@ mod apikey;
 
 mod apikey_verify;
 
+mod session;
+
 pub use alg::*;
 pub use apikey::*;
 pub use apikey_options::*;
@@ -74,6 +76,7 @@ pub use key::*;
 pub use key_options::*;
 pub use keyset::*;
 pub use policy::*;
+pub use session::*;
 pub use signer::*;
 pub use status::*;
 pub use unverified::*;

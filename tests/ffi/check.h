@@ -49,6 +49,32 @@ static inline bool buf_is(gk_buf buf, const char *text) {
 /* The bytes of a gk_buf as the two arguments of a call. */
 #define BYTES(buf) (const uint8_t *)(buf).data, (buf).len
 
+/* Ends the program unless the named file of this folder calls every exported function whose name
+ * begins so; how many there are. */
+static inline size_t calls_all(const char *root, const char *file_name, const char *begin) {
+    static char source[200000];
+    char path[4096], name[128], call[130];
+    size_t functions = 0;
+    snprintf(path, sizeof path, "%s/tests/ffi/%s", root, file_name);
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    source[fread(source, 1, sizeof source - 1, file)] = 0;
+    fclose(file);
+    snprintf(path, sizeof path, "%s/tests/symbols.txt", root);
+    file = fopen(path, "r");
+    CHECK(file != NULL);
+    while (fgets(name, sizeof name, file) != NULL) {
+        name[strcspn(name, "\n")] = 0;
+        if (strncmp(name, begin, strlen(begin)) != 0) continue;
+        functions++;
+        snprintf(call, sizeof call, "%s(", name);
+        if (strstr(source, call) == NULL) fprintf(stderr, "%s does not call %s\n", file_name, name);
+        CHECK(strstr(source, call) != NULL);
+    }
+    fclose(file);
+    return functions;
+}
+
 static inline int passed(const char *program) {
     printf("  %-12s %d checks\n", program, checks_made);
     return checks_made > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
