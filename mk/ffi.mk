@@ -15,7 +15,7 @@ GK_NATIVE_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
 
 FFI_OUT := $(TARGET)/ffi
 FFI_LIB := $(TARGET)/$(if $(filter dev,$(FFI_PROFILE)),debug,$(FFI_PROFILE))
-FFI_HEADERS := $(wildcard include/*.h include/*.hpp include/gatekey/*.hpp examples/*.h tests/ffi/*.h)
+FFI_HEADERS := $(wildcard include/*.h include/*.hpp include/gatekey/*.hpp examples/*.h tests/ffi/*.h tests/ffi/*.hpp)
 
 FFI_WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow
 FFI_CFLAGS := -std=c11 -g -O1 $(FFI_WARNINGS) -Wstrict-prototypes -Iinclude

@@ -1,11 +1,9 @@
 // Everything in gatekey.hpp: each member is called, and what it promises (moves, errors, views,
 // callbacks) is checked.
-#include <gatekey.hpp>
+#include "check.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
-#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 
@@ -21,36 +19,6 @@ using gatekey::policy;
 using gatekey::signer;
 using gatekey::status;
 using gatekey::verifier;
-
-std::atomic<int> checks_made{0};
-
-void check(bool holds, const char *what, int line) {
-    checks_made++;
-    if (holds) return;
-    std::fprintf(stderr, "wrapper.cpp:%d: failed: %s\n", line, what);
-    std::exit(EXIT_FAILURE);
-}
-
-#define CHECK(condition) check((condition), #condition, __LINE__)
-
-// The call must throw a gatekey::error of this status.
-template <class Call> gatekey::error thrown(status wanted, Call call, int line) {
-    try {
-        call();
-    } catch (const gatekey::error &error) {
-        if (error.status() != wanted) std::fprintf(stderr, "  got: %s\n", error.what());
-        check(error.status() == wanted, "another error was expected", line);
-        check(error.name() == gatekey::name(wanted), "the error has the name of its status", line);
-        check(*error.what() != 0, "the error has a message", line);
-        return error;
-    }
-    check(false, "an error was expected", line);
-    std::abort();
-}
-
-#define THROWS(wanted, expression)                                                                 \
-    thrown(                                                                                        \
-        wanted, [&] { static_cast<void>(expression); }, __LINE__)
 
 // Handles are one pointer, move-only, and move without throwing.
 template <class T> constexpr bool is_handle() {
@@ -342,6 +310,5 @@ int main() {
     knobs();
     callbacks();
     issuers_and_threads();
-    std::printf("  %-12s %d checks\n", "wrapper", checks_made.load());
-    return EXIT_SUCCESS;
+    return passed("wrapper");
 }
