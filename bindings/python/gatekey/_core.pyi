@@ -306,7 +306,12 @@ class ApiKeys:
         self, *, key_id: str | None = None, cursor: str | None = None, limit: int = 100
     ) -> Page[AuditRecord]: ...
     def import_(
-        self, rows: Iterable[Mapping[str, Any]], *, scheme: str, actor: str | None = None
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        scheme: str,
+        actor: str | None = None,
+        progress: Callable[[int, int], object] | None = None,
     ) -> ImportReport: ...
     def purge(self, before: _Moment | None = None, *, actor: str | None = None) -> int: ...
     def pepper_report(self) -> _List[PepperUse]: ...

@@ -282,13 +282,17 @@ impl ApiKeys {
     /// hashes need. Schemes: plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt,
     /// argon2, pbkdf2-sha256. A row of the wrong form raises `UsageError`, and nothing is imported;
     /// keys that are there already are listed in `rejected`.
-    #[pyo3(signature = (rows, *, scheme, actor=None))]
+    ///
+    /// `progress` is called with the number of rows that are done and of all, after every 500 rows. What
+    /// it raises is raised when the import is over.
+    #[pyo3(signature = (rows, *, scheme, actor=None, progress=None))]
     fn import_(
         &self,
         py: Python<'_>,
         rows: &Bound<'_, PyAny>,
         scheme: Text<'_>,
         actor: Option<Text<'_>>,
+        progress: Option<Py<PyAny>>,
     ) -> PyResult<ImportReport> {
         let scheme = gatekey::ImportScheme::from_name(scheme.0).or_raise(py)?;
         let keys = self.acting(py, actor)?;
@@ -299,7 +303,15 @@ impl ApiKeys {
             .enumerate()
             .map(|(at, row)| args::import_row(&row?, at, scheme))
             .collect::<PyResult<_>>()?;
-        let report = py.detach(|| keys.import(scheme, &rows)).or_raise(py)?;
+        let mut raised = None;
+        let mut tell = |done: usize| {
+            let Some(progress) = progress.as_ref().filter(|_| raised.is_none()) else { return };
+            raised = Python::attach(|py| progress.call1(py, (done, rows.len())).err());
+        };
+        let report = py.detach(|| keys.import_with(scheme, &rows, &mut tell)).or_raise(py)?;
+        if let Some(raised) = raised {
+            return Err(raised);
+        }
         let wrong = report.rejected.iter().filter(|(_, e)| e.kind() == ErrorKind::InvalidArgument);
         let wrong: Vec<_> = wrong.take(3).map(|(at, error)| format!("row {at}: {error}")).collect();
         if wrong.is_empty() {

@@ -434,6 +434,25 @@ def test_imports(keys: ApiKeys) -> None:
     assert len(keys.list()) == before
 
 
+def test_imports_tell_how_far_they_are(keys: ApiKeys) -> None:
+    rows = [{"secret": f"legacy-key-{n}", "owner": "o"} for n in range(1001)]
+    seen: list[tuple[int, int]] = []
+    keys.import_(rows, scheme="plaintext", progress=lambda *step: seen.append(step))
+    assert seen == [(500, 1001), (1000, 1001), (1001, 1001)]
+
+    calls = []
+
+    def fails(done: int, _: int) -> None:
+        calls.append(done)
+        raise KeyboardInterrupt
+
+    rows = [{"secret": f"other-key-{n}", "owner": "o"} for n in range(1001)]
+    with pytest.raises(KeyboardInterrupt):
+        keys.import_(rows, scheme="plaintext", progress=fails)
+    assert calls == [500]  # it is not called again, and the import is whole
+    assert keys.verify("other-key-1000").owner == "o"
+
+
 def test_pages(keys: ApiKeys) -> None:
     ids = sorted(keys.create(owner=f"o{n % 2}", tenant=f"t{n % 3}").id for n in range(7))
     first = keys.list(limit=3)
