@@ -1,25 +1,29 @@
-//! What is fuzzed: five functions of bytes that must return, whatever the bytes, without panicking;
+//! What is fuzzed: seven functions of bytes that must return, whatever the bytes, without panicking;
 //! they say whether gatekey accepted anything, so that a test can tell that they get that far.
 //!
 //! Each asserts more than that: that gatekey agrees with a reference, or with itself. They run under
 //! libFuzzer (`fuzz_targets/`) and, over a fixed sequence of mutations, as a plain test (`tests/`).
 
+pub mod apikey;
 pub mod header;
 pub mod json;
 pub mod jwk;
 pub mod keys;
 pub mod pem;
 pub mod reference;
+pub mod request;
 pub mod token;
 
 /// A function that is fuzzed, with the name of its folder of seeds.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 7] = [
     ("token", token::run),
     ("header", header::run),
     ("jwk", jwk::run),
     ("pem", pem::run),
     ("json", json::run),
+    ("apikey", apikey::run),
+    ("request", request::run),
 ];

@@ -32,6 +32,16 @@ fn json() {
     mutate("json");
 }
 
+#[test]
+fn apikey() {
+    mutate("apikey");
+}
+
+#[test]
+fn request() {
+    mutate("request");
+}
+
 fn mutate(name: &str) {
     let (_, target) = TARGETS.into_iter().find(|(each, _)| *each == name).unwrap();
     let seeds = seeds(name);
@@ -67,7 +77,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
-const WORDS: [&str; 40] = [
+const WORDS: [&str; 45] = [
     "\"",
     "\\",
     "{",
@@ -108,6 +118,11 @@ const WORDS: [&str; 40] = [
     "=",
     "AAAA",
     "____",
+    "; __Host-a=",
+    "X-API-Key: ",
+    "_live_",
+    "same-site",
+    "\r\n",
 ];
 
 fn change(data: &mut Vec<u8>, dice: &mut Dice, seeds: &[Vec<u8>]) {
