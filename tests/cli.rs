@@ -586,6 +586,15 @@ fn keys_in_every_form() {
     let first = desk.read("new.jwk");
     desk.run("jwk generate --alg ES256 --out new.jwk").failed(INPUT);
     assert_eq!(desk.read("new.jwk"), first, "a key is never overwritten");
+    desk.run("jwk generate --alg ES256 --out no/such/folder").failed(INPUT);
+    // A full disk leaves no half of a key.
+    let program = env!("CARGO_BIN_EXE_gatekey");
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 0; exec {program} jwk generate --alg RS256 --out half.jwk"
+    );
+    let ran = Command::new("bash").args(["-c", &limited]).current_dir(&desk.0).output().unwrap();
+    assert_eq!(ran.status.code(), Some(INPUT), "{ran:?}");
+    assert!(!desk.0.join("half.jwk").exists());
     desk.run("jwk generate --alg none").failed(USAGE);
     desk.run("jwk generate --alg RS256 --bits 1024").failed(USAGE);
     desk.run("jwk generate --alg ES256 --bits 2048").failed(USAGE);

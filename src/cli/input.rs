@@ -63,8 +63,11 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Outcome<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(path).and_then(|mut file| {
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.sync_all()
+        let written = std::io::Write::write_all(&mut file, bytes).and_then(|()| file.sync_all());
+        if written.is_err() {
+            let _ = std::fs::remove_file(path); // half a key is none
+        }
+        written
     });
     written
         .map_err(|error| Failure::Input(format!("{} cannot be written: {error}.", path.display())))
