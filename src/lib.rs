@@ -99,7 +99,10 @@ mod session;
 pub use session::{Cookie, CookieBuilder, Csrf, CsrfRequest, SameSite};
 
 mod open;
-pub use open::{Opened, PepperSource, add_pepper, open_api_keys, read_pepper_file, read_peppers};
+pub use open::{
+    Opened, PepperSource, add_pepper, open_api_keys, read_pepper_file, read_peppers,
+    write_private_file,
+};
 
 mod present;
 pub use present::ToJson;

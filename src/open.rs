@@ -166,13 +166,13 @@ pub fn add_pepper(path: &Path) -> Result<u32> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
-    write_private(&beside, new.as_bytes()).and_then(|()| std::fs::rename(&beside, path)).map_err(
-        |error| {
+    write_private_file(&beside, new.as_bytes())
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(|error| {
             // It may hold half a pepper; if it cannot be removed, nobody but us can read it.
             let _ = std::fs::remove_file(&beside);
             unwritable(&error)
-        },
-    )?;
+        })?;
     Ok(number)
 }
 
@@ -182,22 +182,30 @@ fn make_pepper_file(path: &Path) -> Result<bool> {
         "# gatekey's peppers, oldest first; keys cannot be verified without them. Back this file up.\n{}\n",
         *pepper_line(1)?
     ));
-    match write_private(path, text.as_bytes()) {
+    match write_private_file(path, text.as_bytes()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(unwritable(&error)),
     }
 }
 
-/// Writes a file that was not there and that only its owner may read, whole or not at all.
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file that was not there and that only its owner may read (mode 0600), whole or not at all:
+/// for peppers, private keys and other secrets.
+///
+/// # Errors
+/// Those of the operating system; `AlreadyExists` for a file that is there, which stays as it is.
+pub fn write_private_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
-    std::io::Write::write_all(&mut file, bytes)?;
-    file.sync_all()
+    let written = std::io::Write::write_all(&mut file, bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a secret is none, and the next attempt must find the place free.
+        let _ = std::fs::remove_file(path);
+    }
+    written
 }
 
 fn unwritable(error: &std::io::Error) -> Error {

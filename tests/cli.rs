@@ -75,6 +75,19 @@ impl Desk {
         self.run_with(&line.split(' ').collect::<Vec<_>>(), b"")
     }
 
+    /// Runs it where no file can grow.
+    fn run_on_a_full_disk(&self, line: &str) -> Ran {
+        let program = env!("CARGO_BIN_EXE_gatekey");
+        let limited = format!("trap '' XFSZ; ulimit -f 0; exec {program} {line}");
+        let mut shell = Command::new("bash");
+        let output = shell.args(["-c", &limited]).current_dir(&self.0).output().unwrap();
+        Ran {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// Makes a key: its text and its id.
     #[track_caller]
     fn key(&self, more: &str) -> (String, String) {
@@ -340,6 +353,13 @@ fn the_pepper_must_fit() {
     assert_eq!(desk.run("pepper wrap --json").done(), "{\"wrapped\":1}\n");
     desk.verify(&key, &[]).done();
 
+    // A full disk leaves the file as it is, and no half of a new one.
+    let before = desk.read("keys.sqlite.pepper");
+    desk.run_on_a_full_disk("pepper add --store keys.sqlite").failed(STORE);
+    desk.run_on_a_full_disk("pepper add --store keys.sqlite --pepper-file fresh").failed(STORE);
+    assert_eq!(desk.read("keys.sqlite.pepper"), before);
+    assert!(!desk.names().iter().any(|name| name == "fresh" || name.ends_with(".new")));
+
     // From the environment, which is not where a pepper can be added.
     let peppers = String::from_utf8(desk.read("keys.sqlite.pepper")).unwrap();
     let mut program = desk.program();
@@ -588,12 +608,7 @@ fn keys_in_every_form() {
     assert_eq!(desk.read("new.jwk"), first, "a key is never overwritten");
     desk.run("jwk generate --alg ES256 --out no/such/folder").failed(INPUT);
     // A full disk leaves no half of a key.
-    let program = env!("CARGO_BIN_EXE_gatekey");
-    let limited = format!(
-        "trap '' XFSZ; ulimit -f 0; exec {program} jwk generate --alg RS256 --out half.jwk"
-    );
-    let ran = Command::new("bash").args(["-c", &limited]).current_dir(&desk.0).output().unwrap();
-    assert_eq!(ran.status.code(), Some(INPUT), "{ran:?}");
+    desk.run_on_a_full_disk("jwk generate --alg RS256 --out half.jwk").failed(INPUT);
     assert!(!desk.0.join("half.jwk").exists());
     desk.run("jwk generate --alg none").failed(USAGE);
     desk.run("jwk generate --alg RS256 --bits 1024").failed(USAGE);

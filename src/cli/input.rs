@@ -58,18 +58,7 @@ pub(super) fn line_of(path: &Path, what: &str) -> Outcome<Secret> {
 
 /// Writes a file that was not there and that only its owner may read.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Outcome<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| {
-        let written = std::io::Write::write_all(&mut file, bytes).and_then(|()| file.sync_all());
-        if written.is_err() {
-            let _ = std::fs::remove_file(path); // half a key is none
-        }
-        written
-    });
-    written
+    crate::write_private_file(path, bytes)
         .map_err(|error| Failure::Input(format!("{} cannot be written: {error}.", path.display())))
 }
 

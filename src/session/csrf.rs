@@ -143,14 +143,8 @@ impl Csrf {
         }
         self.check_source(request)?;
         let mut bytes = [0; RANDOM + MAC];
-        let is_token = token.len() == TOKEN
-            && b64::decode(token.as_bytes()).is_ok_and(|decoded| {
-                let fits = decoded.len() == bytes.len();
-                if fits {
-                    bytes.copy_from_slice(&decoded);
-                }
-                fits
-            });
+        let is_token =
+            token.len() == TOKEN && b64::decode_to_slice(token.as_bytes(), &mut bytes).is_ok();
         let (random, mac) = bytes.split_at(RANDOM);
         let wanted = self.mac(session_id, random);
         if is_token && constant_time_eq(&wanted, mac) {
