@@ -88,11 +88,14 @@ pub use store::{
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 
+mod pepper;
+pub use pepper::Peppers;
+
 mod apikey;
 pub use apikey::{
     ApiKeyOptions, ApiKeys, Check, CreditSpec, Grant, ImportReport, ImportRow, ImportScheme,
-    IssuedKey, KeySpec, KeyUpdate, PepperUse, Peppers, ScanRule, api_key_from_headers,
-    api_key_from_query, parse_ip, parse_rate, scan_rule,
+    IssuedKey, KeySpec, KeyUpdate, PepperUse, ScanRule, api_key_from_headers, api_key_from_query,
+    parse_ip, parse_rate, scan_rule,
 };
 
 mod session;

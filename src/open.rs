@@ -1,11 +1,12 @@
 //! Layer 5: where the edges get their API keys from: a store by its URL, peppers from a file or the
 //! environment. The one room besides the adapters that touches files.
 
-use crate::apikey::{ApiKeyOptions, ApiKeys, Peppers};
+use crate::apikey::{ApiKeyOptions, ApiKeys};
 use crate::base::hex;
 use crate::base::random::{SecureRandom, SystemRandom};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
+use crate::pepper::Peppers;
 use crate::store::{MemoryStore, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,11 +1,12 @@
 //! Changes to keys. Each is one durable transaction with its audit row, made again if somebody else
 //! changed the key in between, and in force in this process when the call returns.
 
-use super::feed::lock;
 use super::format::{self, KeyId};
 use super::keys::{ApiKeys, Inner};
-use super::spec::{IssuedKey, KeySpec, KeyUpdate, argument, text};
+use super::spec::{IssuedKey, KeySpec, KeyUpdate};
+use crate::base::process::lock;
 use crate::base::secret::Secret;
+use crate::base::text::{argument, plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
     AuditFilter, AuditRecord, Change, KeyFilter, KeyRecord, KeyStatus, Loaded, Page, Previous,
@@ -122,7 +123,7 @@ impl ApiKeys {
         action: &'static str,
         reason: &str,
     ) -> Result<KeyRecord> {
-        let reason = text(reason, 500, "A reason has at most 500 bytes.")?;
+        let reason = plain(reason, 500, "A reason has at most 500 bytes.")?;
         let changed = self.change(id, action, &mut |key, now| {
             let record = &mut key.record;
             match (record.status, status) {

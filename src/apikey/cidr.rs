@@ -1,7 +1,7 @@
 //! Networks from which a key may be used (RFC 4632, RFC 4291 section 2.3). An IPv4 address that was
 //! mapped into IPv6 (RFC 4291 section 2.5.5.2) counts as the IPv4 address that it is.
 
-use super::spec::argument;
+use crate::base::text::argument;
 use crate::error::Result;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;

@@ -7,17 +7,14 @@ use super::keys::{ApiKeys, Inner};
 use super::limit::rescale;
 use super::mirror::{Hot, Places, Slot};
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
-use crate::base::process;
+use crate::base::fresh::Freshness;
+use crate::base::process::{self, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{KeyStatus, Loaded, StoredKey};
 use arc_swap::ArcSwap;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// How old what the mirror knows may be before somebody looks, in nanoseconds. Half of what is
-/// promised, because the look itself takes its time.
-const LOOK_AFTER: u64 = 25_000_000;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The changes that are asked for at a time.
 const BATCH: usize = 1000;
@@ -32,7 +29,7 @@ const CLOSED: Error = Error::new(ErrorKind::InvalidArgument, "The API keys have 
 /// How far the mirror has followed.
 pub(super) struct Feed {
     /// When the store was last heard of, on the monotonic clock.
-    heard: AtomicU64,
+    heard: Freshness,
     /// The wall clock at the last look: seconds since the Unix epoch.
     wall: AtomicU64,
     /// How many keys are found by a look-up tag.
@@ -76,16 +73,10 @@ impl Own {
     }
 }
 
-/// The lock, whoever died holding it: nothing behind these locks can be left half done that is not
-/// put right by the next load.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Feed {
     pub(super) fn new() -> Self {
         Self {
-            heard: AtomicU64::new(0),
+            heard: Freshness::new(),
             wall: AtomicU64::new(0),
             foreign: AtomicUsize::new(0),
             own: ArcSwap::from_pointee(Own::new()),
@@ -106,21 +97,7 @@ impl Feed {
 
     /// Every verification from now on looks, and finds that it is over.
     pub(super) fn stop(&self) {
-        self.heard.store(u64::MAX, Ordering::Release);
-    }
-
-    /// How long ago the store was heard of. A clock that stepped back by more than what a race
-    /// between two threads explains makes it for ever.
-    #[inline]
-    fn age(&self, now: u64) -> u64 {
-        let heard = self.heard.load(Ordering::Acquire);
-        if now >= heard {
-            now - heard
-        } else if heard - now < LOOK_AFTER {
-            0
-        } else {
-            u64::MAX
-        }
+        self.heard.stop();
     }
 }
 
@@ -208,13 +185,13 @@ impl Inner {
 
     fn heard(&self, now: u64) {
         self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
-        self.feed.heard.store(now, Ordering::Release);
+        self.feed.heard.heard(now);
     }
 
     /// Refuses if what the mirror knows is too old; looks at the feed if it is time to.
     #[inline]
     pub(super) fn be_fresh(self: &Arc<Self>, now: u64) -> Result<()> {
-        if self.feed.age(now) <= LOOK_AFTER && !self.strict {
+        if self.feed.heard.is_recent(now) && !self.strict {
             return Ok(());
         }
         self.look(now)
@@ -232,7 +209,7 @@ impl Inner {
         if self.strict {
             return looked;
         }
-        if self.feed.age(now) > self.max_stale { Err(SILENT) } else { Ok(()) }
+        if self.feed.heard.is_within(now, self.max_stale) { Ok(()) } else { Err(SILENT) }
     }
 
     /// Follows the feed to its end. Unless `wait`, not while somebody else does.

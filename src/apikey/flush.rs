@@ -1,13 +1,12 @@
 //! What is written down later, in batches: when keys were last used, and proofs that are made anew
 //! under the active pepper. What is lost of it in a crash is made up for by the next use.
 
-use super::feed::lock;
 use super::hash::Candidate;
 use super::import::prove_anew;
 use super::keys::{ApiKeys, Inner};
 use super::profile::Profile;
 use crate::base::clock::NANOS;
-use crate::base::process::{self, Ticker};
+use crate::base::process::{self, Ticker, lock};
 use crate::error::{ErrorKind, Result};
 use crate::store::{Change, Lookup, Proof, Usage, Write};
 use std::collections::HashMap;

@@ -5,9 +5,10 @@
 //! false hits from keys without a look at the store; against somebody who computes it, the index in
 //! memory helps. At most 128 bytes are read, nothing is allocated.
 
-use super::spec::argument;
+use crate::base::b62::{self, CRC, checksum, read_checksum};
 use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
+use crate::base::text::argument;
 use crate::error::Result;
 use zeroize::Zeroize;
 
@@ -17,13 +18,10 @@ pub(crate) struct KeyId([u8; ID]);
 
 const ID: usize = 12;
 const SECRET: usize = 30;
-const CRC: usize = 6;
 /// `_<id12>_<secret30><crc6>`.
 const TAIL: usize = 1 + ID + 1 + SECRET + CRC;
 /// The longest text that is looked at.
 const LONGEST: usize = 128;
-
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 impl KeyId {
     /// The id in this text.
@@ -96,7 +94,7 @@ pub(crate) fn generate(
     prefix: &str,
     env: &str,
 ) -> Result<(KeyId, Secret)> {
-    let id = KeyId(base62(random)?);
+    let id = KeyId(b62::random(random)?);
     Ok((id, reissue(random, prefix, env, id)?))
 }
 
@@ -107,14 +105,14 @@ pub(crate) fn reissue(
     env: &str,
     id: KeyId,
 ) -> Result<Secret> {
-    let mut secret = base62::<SECRET>(random)?;
+    let mut secret = b62::random::<SECRET>(random)?;
     // All of it at once: a text that grows would leave copies behind.
     let mut text = Vec::with_capacity(prefix.len() + 1 + env.len() + TAIL);
     for part in [prefix.as_bytes(), b"_", env.as_bytes(), b"_", &id.0, b"_", &secret] {
         text.extend_from_slice(part);
     }
     secret.zeroize();
-    text.extend_from_slice(&write_checksum(checksum(&text)));
+    text.extend_from_slice(&b62::write::<CRC>(checksum(&text).into()));
     Ok(Secret::new(text))
 }
 
@@ -152,54 +150,4 @@ fn is_env(env: &[u8]) -> bool {
 #[inline]
 fn all_base62(text: &[u8]) -> bool {
     text.iter().fold(true, |all, byte| all & byte.is_ascii_alphanumeric())
-}
-
-#[inline]
-fn checksum(body: &[u8]) -> u32 {
-    crc32fast::hash(body)
-}
-
-/// The value of six digits; `None` if they are none or say more than 32 bits can.
-#[inline]
-fn read_checksum(digits: &[u8]) -> Option<u32> {
-    let mut value = 0_u64;
-    for digit in digits {
-        let digit = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'A'..=b'Z' => digit - b'A' + 10,
-            b'a'..=b'z' => digit - b'a' + 36,
-            _ => return None,
-        };
-        value = value * 62 + u64::from(digit);
-    }
-    u32::try_from(value).ok()
-}
-
-fn write_checksum(mut value: u32) -> [u8; CRC] {
-    let mut digits = [b'0'; CRC];
-    for digit in digits.iter_mut().rev() {
-        *digit = ALPHABET.get((value % 62) as usize).copied().unwrap_or(b'0');
-        value /= 62;
-    }
-    digits
-}
-
-/// Random letters and digits, each as likely as the other: six bits at a time, the two values too many
-/// thrown away.
-fn base62<const N: usize>(random: &dyn SecureRandom) -> Result<[u8; N]> {
-    let (mut out, mut filled) = ([0; N], 0);
-    let mut bytes = [0; 64];
-    while filled < N {
-        random.fill(&mut bytes)?;
-        for byte in bytes {
-            if let (Some(letter), Some(slot)) =
-                (ALPHABET.get(usize::from(byte & 63)), out.get_mut(filled))
-            {
-                *slot = *letter;
-                filled += 1;
-            }
-        }
-    }
-    bytes.zeroize();
-    Ok(out)
 }

@@ -1,83 +1,21 @@
 //! What is kept of a key: HMAC-SHA256 under a pepper, of id and secret for a key of ours, of a digest
-//! for an imported one. Peppers are numbered, so that a row says which it needs and new ones can come.
+//! for an imported one.
 //!
 //! A chain of peppers is a MAC of a MAC: a row that was wrapped needs all of them. Each use of a pepper
 //! has a tag of its own in front of the message, so that no MAC can stand in for another.
 
 use super::format::KeyId;
 use super::import_formats::Slowly;
-use super::spec::argument;
-use crate::base::secret::Secret;
+use crate::crypto::constant_time_eq;
 use crate::crypto::hash::{sha256, sha512};
-use crate::crypto::{Hash, constant_time_eq, hmac};
 use crate::error::Result;
 use crate::store::{Proof, StoredKey};
-use std::fmt;
-use std::sync::Arc;
 
 pub use super::import_formats::ImportScheme;
 pub(crate) use super::import_formats::import;
-
-/// Numbered secrets, oldest first; new keys are made under the last. Wiped when dropped.
-#[derive(Clone)]
-pub struct Peppers(Arc<[Pepper]>);
-
-struct Pepper {
-    number: u32,
-    key: hmac::Key,
-}
+pub(crate) use crate::pepper::Peppers;
 
 impl Peppers {
-    /// The peppers with their numbers, oldest first: 1 to 16 of them, each of at least 16 bytes (32
-    /// are usual), with distinct numbers from 1.
-    ///
-    /// # Errors
-    /// `InvalidArgument`.
-    pub fn new(peppers: &[(u32, Secret)]) -> Result<Self> {
-        if peppers.is_empty() || peppers.len() > 16 {
-            return Err(argument("There must be 1 to 16 peppers."));
-        }
-        for (at, (number, secret)) in peppers.iter().enumerate() {
-            let earlier = peppers.iter().take(at);
-            if *number == 0 || earlier.clone().any(|(other, _)| other == number) {
-                return Err(argument("Peppers have distinct numbers, from 1."));
-            }
-            if secret.expose().len() < 16 {
-                return Err(argument("A pepper has at least 16 bytes; 32 random ones are best."));
-            }
-            if earlier.clone().any(|(_, other)| other.expose() == secret.expose()) {
-                return Err(argument("Two peppers have the same bytes."));
-            }
-        }
-        let keys = peppers.iter().map(|(number, secret)| Pepper {
-            number: *number,
-            key: hmac::Key::new(Hash::Sha256, secret.expose()),
-        });
-        Ok(Self(keys.collect()))
-    }
-
-    /// The number of the pepper that new keys are made under.
-    #[must_use]
-    pub fn active(&self) -> u32 {
-        self.0.last().map_or(0, |pepper| pepper.number)
-    }
-
-    /// The numbers, oldest first.
-    pub fn ids(&self) -> impl Iterator<Item = u32> + '_ {
-        self.0.iter().map(|pepper| pepper.number)
-    }
-
-    /// Whether there is a pepper of this number.
-    #[must_use]
-    pub fn contains(&self, number: u32) -> bool {
-        self.key(number).is_some()
-    }
-
-    #[inline]
-    fn key(&self, number: u32) -> Option<&hmac::Key> {
-        self.0.iter().rev().find(|pepper| pepper.number == number).map(|pepper| &pepper.key)
-    }
-
     /// The MAC of a key of ours.
     #[inline]
     pub(crate) fn mac_native(&self, pepper: u32, id: &KeyId, secret: &[u8]) -> Option<[u8; 32]> {
@@ -93,13 +31,6 @@ impl Peppers {
             zeroize::Zeroize::zeroize(secret);
         }
         mac
-    }
-
-    /// A MAC under one pepper.
-    #[inline]
-    pub(crate) fn mac(&self, pepper: u32, message: &[u8]) -> Option<[u8; 32]> {
-        let mut out = [0; 64];
-        self.key(pepper)?.sign(message, &mut out).try_into().ok()
     }
 
     /// The first MAC of an imported key, over what `scheme` makes of its text.
@@ -120,11 +51,6 @@ impl Peppers {
             LookupKind::Named => b"gklname",
         };
         half(self.mac(pepper, &[tag, text].concat())?)
-    }
-
-    /// What tells whether a pepper is the one it should be; zeros for one that is not here.
-    pub(crate) fn check(&self, pepper: u32) -> [u8; 16] {
-        self.mac(pepper, b"gkp pepper check").and_then(half).unwrap_or_default()
     }
 
     /// A MAC over the whole row but its counters; zeros for a pepper that is not here.
@@ -171,13 +97,6 @@ impl Peppers {
             wrapped.copied().try_fold(first, |mac, pepper| self.mac(pepper, &mac))
         });
         mac.is_some_and(|mac| constant_time_eq(&mac, &proof.mac))
-    }
-}
-
-/// Names the numbers only.
-impl fmt::Debug for Peppers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Peppers").field(&self.ids().collect::<Vec<_>>()).finish()
     }
 }
 

@@ -7,8 +7,9 @@
 use super::format::{self, KeyId};
 use super::hash::{Candidate, ImportScheme, LookupKind, Peppers, Schemes};
 use super::keys::ApiKeys;
-use super::spec::{KeySpec, argument};
+use super::spec::KeySpec;
 use crate::base::secret::Secret;
+use crate::base::text::argument;
 use crate::crypto::hash::{sha256, sha512};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Change, Loaded, Lookup, Proof, StoredKey, Write};

@@ -2,7 +2,7 @@
 //! slow hashes of PHC strings, of bcrypt and of Django.
 
 use super::hash::Schemes;
-use super::spec::argument;
+use crate::base::text::argument;
 use crate::base::{b64, hex};
 use crate::crypto::hash::sha256;
 use crate::crypto::slow::Slow;

@@ -3,12 +3,13 @@
 use super::feed::Feed;
 use super::flush::{Flusher, Upgrades};
 use super::format::{check_env, check_prefix};
-use super::hash::Peppers;
 use super::mirror::Mirror;
-use super::spec::{argument, text};
-use crate::base::clock::{Clock, NANOS, SystemClock};
+use crate::base::clock::{Clock, SystemClock};
+use crate::base::fresh::stale_nanos;
 use crate::base::random::{SecureRandom, SystemRandom};
+use crate::base::text;
 use crate::error::Result;
+use crate::pepper::Peppers;
 use crate::store::Store;
 use std::sync::Arc;
 
@@ -114,9 +115,7 @@ impl ApiKeys {
     pub fn open(store: Arc<dyn Store>, peppers: Peppers, options: ApiKeyOptions) -> Result<Self> {
         check_prefix(&options.prefix)?;
         check_env(&options.env)?;
-        if options.max_stale > 86_400 {
-            return Err(argument("A store may be silent for at most 86400 seconds."));
-        }
+        let max_stale = stale_nanos(options.max_stale)?;
         let keys = Self {
             inner: Arc::new(Inner {
                 store,
@@ -124,7 +123,7 @@ impl ApiKeys {
                 prefix: options.prefix,
                 env: options.env,
                 strict: options.strict,
-                max_stale: options.max_stale * NANOS,
+                max_stale,
                 clock: options.clock,
                 random: options.random,
                 mirror: Mirror::new(),
@@ -134,7 +133,9 @@ impl ApiKeys {
             }),
             actor: Arc::from(""),
         };
-        let opened = keys.inner.check_peppers().and_then(|()| keys.inner.reload());
+        let inner = &keys.inner;
+        let checked = inner.peppers.check_against(&*inner.store, inner.clock.now());
+        let opened = checked.and_then(|()| inner.reload());
         if let Err(error) = opened {
             keys.inner.give_up();
             return Err(error);
@@ -147,7 +148,7 @@ impl ApiKeys {
     /// # Errors
     /// `InvalidArgument`: the name is too long or holds control characters.
     pub fn acting_as(&self, actor: &str) -> Result<Self> {
-        let actor = text(actor, 255, "The name of an actor has at most 255 bytes.")?;
+        let actor = text::plain(actor, 255, "The name of an actor has at most 255 bytes.")?;
         Ok(Self { inner: Arc::clone(&self.inner), actor: actor.into() })
     }
 

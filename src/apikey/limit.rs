@@ -1,8 +1,8 @@
 //! The rate limit: GCRA (ITU-T I.371), one number a key. The number is the time at which all that was
 //! used will have drained away; a request may move it at most one period ahead of now.
 
-use super::spec::argument;
 use crate::base::clock::NANOS;
+use crate::base::text::argument;
 use crate::error::Result;
 use crate::store::Rate;
 use std::fmt;

@@ -25,7 +25,7 @@ mod spec;
 mod verify;
 
 pub use cidr::parse_ip;
-pub use hash::{ImportScheme, Peppers};
+pub use hash::ImportScheme;
 pub use headers::{api_key_from_headers, api_key_from_query};
 pub use import::{ImportReport, ImportRow};
 pub use keys::{ApiKeyOptions, ApiKeys};

@@ -1,20 +1,14 @@
-//! Peppers over time: whether those at hand are the store's, what is left of old ones, and wrapping
-//! every row at once when one has leaked.
+//! Peppers over time: what is left of old ones, and wrapping every row at once when one has leaked.
 
-use super::keys::{ApiKeys, Inner};
+use super::keys::ApiKeys;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Change, Loaded, PepperCheck, Proof, StoredKey, Write};
+use crate::store::{Change, Loaded, Proof, StoredKey, Write};
 use std::collections::BTreeMap;
 
 /// The most peppers one MAC lies under.
 const DEEPEST: usize = 8;
 /// Rows in one transaction.
 const BATCH: usize = 500;
-
-const WRONG: Error = Error::new(
-    ErrorKind::WrongPepper,
-    "The pepper is not the one that this store was made with; give the right one, or all keys fail.",
-);
 
 /// How much of the store still needs a pepper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,36 +22,6 @@ pub struct PepperUse {
     pub keys: u64,
     /// When it was first used, in seconds since the Unix epoch; 0 if never.
     pub since: u64,
-}
-
-impl Inner {
-    /// Holds the peppers at hand against those that the store was made with.
-    pub(super) fn check_peppers(&self) -> Result<()> {
-        let known = self.store.pepper_checks()?;
-        for check in &known {
-            if self.peppers.contains(check.pepper)
-                && self.peppers.check(check.pepper) != check.check
-            {
-                return Err(WRONG);
-            }
-        }
-        let pepper = self.peppers.active();
-        if known.iter().any(|check| check.pepper == pepper) {
-            return Ok(());
-        }
-        let check = self.peppers.check(pepper);
-        let added =
-            self.store.add_pepper_check(&PepperCheck { pepper, check, since: self.clock.now() });
-        match added {
-            // Verification works without; nothing can be made under it anyway.
-            Err(error) if error.kind() == ErrorKind::StoreReadOnly => {}
-            other => other?,
-        }
-        // Somebody else may have been faster, with another value.
-        let known = self.store.pepper_checks()?;
-        let own = known.iter().find(|check| check.pepper == pepper);
-        if own.is_some_and(|own| own.check != check) { Err(WRONG) } else { Ok(()) }
-    }
 }
 
 impl ApiKeys {

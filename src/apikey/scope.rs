@@ -1,7 +1,7 @@
 //! Scopes: tokens of RFC 6749 section 3.3, compared byte by byte. There are no wildcards; what a
 //! service wants to mean by `orders:*` it grants.
 
-use super::spec::argument;
+use crate::base::text::argument;
 use crate::error::Result;
 
 /// The scopes of a key, ascending, each once.

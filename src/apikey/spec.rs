@@ -2,9 +2,9 @@
 
 use super::cidr::Cidr;
 use super::scope::check_scopes;
-use crate::base::json;
 use crate::base::secret::Secret;
-use crate::error::{Error, ErrorKind, Result};
+use crate::base::text::{argument, meta, plain, plain_some};
+use crate::error::Result;
 use crate::store::{Credits, KeyRecord, Rate};
 
 /// A new key as it is asked for. Only the owner is required.
@@ -91,8 +91,8 @@ impl KeySpec {
     pub(crate) fn check(&self, now: u64) -> Result<KeyRecord> {
         let record = KeyRecord {
             owner: owner(&self.owner)?,
-            name: text(&self.name, 255, "The name of a key has at most 255 bytes.")?,
-            tenant: text(&self.tenant, 127, "A tenant has at most 127 bytes.")?,
+            name: plain(&self.name, 255, "The name of a key has at most 255 bytes.")?,
+            tenant: plain(&self.tenant, 127, "A tenant has at most 127 bytes.")?,
             scopes: check_scopes(&self.scopes)?,
             cidrs: cidrs(&self.cidrs)?,
             not_before: self.not_before.map(date).transpose()?,
@@ -122,7 +122,7 @@ impl KeyUpdate {
             note("owner");
         }
         if let Some(new) = &self.name {
-            record.name = text(new, 255, "The name of a key has at most 255 bytes.")?;
+            record.name = plain(new, 255, "The name of a key has at most 255 bytes.")?;
             note("name");
         }
         if let Some(new) = &self.scopes {
@@ -179,27 +179,8 @@ impl CreditSpec {
     }
 }
 
-pub(super) const fn argument(message: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidArgument, message)
-}
-
-/// A text for people and logs: bounded, without control characters.
-pub(super) fn text(text: &str, most: usize, message: &'static str) -> Result<String> {
-    if text.len() > most {
-        return Err(argument(message));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(argument("Names may not hold control characters."));
-    }
-    Ok(text.to_owned())
-}
-
 fn owner(owner: &str) -> Result<String> {
-    const MESSAGE: &str = "An owner has 1 to 255 bytes.";
-    if owner.is_empty() {
-        return Err(argument(MESSAGE));
-    }
-    text(owner, 255, MESSAGE)
+    plain_some(owner, 255, "An owner has 1 to 255 bytes.")
 }
 
 fn cidrs(cidrs: &[String]) -> Result<Vec<String>> {
@@ -226,20 +207,6 @@ fn rate(rate: Rate) -> Result<Rate> {
         return Err(argument("A rate is at least 1 in at least 1 second and at most 366 days."));
     }
     Ok(rate)
-}
-
-fn meta(meta: &str) -> Result<String> {
-    if meta.len() > 4096 {
-        return Err(argument("Metadata has at most 4096 bytes."));
-    }
-    if !meta.is_empty() {
-        let value = json::parse(meta.as_bytes());
-        let is_object = value.is_ok_and(|value| value.kind() == json::Kind::Object);
-        if !is_object {
-            return Err(argument("Metadata must be one JSON object."));
-        }
-    }
-    Ok(meta.to_owned())
 }
 
 fn in_order(record: &KeyRecord) -> Result<()> {

@@ -2,7 +2,7 @@
 //! scopes, rate, credits. Nothing is consumed until everything before has passed; the store is asked
 //! only for an id that is not in memory and for more credits.
 
-use super::feed::{foreign_key, lock, words};
+use super::feed::{foreign_key, words};
 use super::format::{self, Presented};
 use super::hash::{Candidate, LookupKind};
 use super::keys::{ApiKeys, Inner};
@@ -10,6 +10,7 @@ use super::limit::{gcra, settled};
 use super::mirror::{Hot, Slot};
 use super::profile::{Profile, Rare, unpack_rate};
 use crate::base::clock::NANOS;
+use crate::base::process::lock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::KeyRecord;
 use core::net::IpAddr;

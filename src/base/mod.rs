@@ -1,11 +1,14 @@
 //! Layer 0: strict, bounded, wiped. No domain words and no I/O beyond the clock and the system's
 //! random number generator, each behind a trait.
 
+pub(crate) mod b62;
 pub(crate) mod b64;
 pub(crate) mod clock;
+pub(crate) mod fresh;
 pub(crate) mod hex;
 pub mod json;
 pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod secret;
+pub(crate) mod text;

@@ -2,13 +2,19 @@
 //! its own that ticks.
 
 use std::cell::Cell;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The number of this process: another one after a fork.
 pub(crate) fn id() -> u32 {
     std::process::id()
+}
+
+/// The lock, whoever died holding it: only for what cannot be left half done, or is put right by the
+/// next load.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread that does something every so often until it is stopped.

@@ -1,0 +1,66 @@
+//! How old what is known of a store may be before somebody looks again.
+
+use super::clock::NANOS;
+use super::text::argument;
+use crate::error::Result;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How old what is known may be before somebody looks, in nanoseconds. Half of what is promised, because
+/// the look itself takes its time.
+pub(crate) const LOOK_AFTER: u64 = 25_000_000;
+
+/// When a store was last heard of, in nanoseconds of one clock.
+pub(crate) struct Freshness(AtomicU64);
+
+impl Freshness {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// The store has answered; `now` is from before it was asked.
+    pub(crate) fn heard(&self, now: u64) {
+        self.0.store(now, Ordering::Release);
+    }
+
+    /// From now on everything is too old.
+    pub(crate) fn stop(&self) {
+        self.0.store(u64::MAX, Ordering::Release);
+    }
+
+    /// Whether nobody needs to look yet.
+    #[inline]
+    pub(crate) fn is_recent(&self, now: u64) -> bool {
+        self.age(now) <= LOOK_AFTER
+    }
+
+    /// Whether the store was heard of within so many nanoseconds.
+    pub(crate) fn is_within(&self, now: u64, most: u64) -> bool {
+        self.age(now) <= most
+    }
+
+    /// How long ago the store was heard of. A clock that stepped back by more than what a race
+    /// between two threads explains makes it for ever.
+    #[inline]
+    fn age(&self, now: u64) -> u64 {
+        let heard = self.0.load(Ordering::Acquire);
+        if now >= heard {
+            now - heard
+        } else if heard - now < LOOK_AFTER {
+            0
+        } else {
+            u64::MAX
+        }
+    }
+}
+
+/// `max_stale` in nanoseconds.
+///
+/// # Errors
+/// `InvalidArgument`: it is longer than a day.
+pub(crate) fn stale_nanos(seconds: u64) -> Result<u64> {
+    const LONGEST: u64 = 86_400;
+    if seconds > LONGEST {
+        return Err(argument("A store may be silent for at most 86400 seconds."));
+    }
+    Ok(seconds * NANOS)
+}

@@ -1,0 +1,39 @@
+//! Texts that programs hand in for people and logs: bounded, without control characters.
+
+use super::json;
+use crate::error::{Error, ErrorKind, Result};
+
+/// An argument that is not acceptable.
+#[cold]
+pub(crate) const fn argument(message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+/// A text of at most so many bytes; `message` says so.
+pub(crate) fn plain(text: &str, most: usize, message: &'static str) -> Result<String> {
+    if text.len() > most {
+        return Err(argument(message));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(argument("Names may not hold control characters."));
+    }
+    Ok(text.to_owned())
+}
+
+/// [`plain`], and not empty.
+pub(crate) fn plain_some(text: &str, most: usize, message: &'static str) -> Result<String> {
+    if text.is_empty() { Err(argument(message)) } else { plain(text, most, message) }
+}
+
+/// A program's own notes: one JSON object of at most 4096 bytes, or nothing.
+pub(crate) fn meta(meta: &str) -> Result<String> {
+    if meta.len() > 4096 {
+        return Err(argument("Metadata has at most 4096 bytes."));
+    }
+    let is_object =
+        || json::parse(meta.as_bytes()).is_ok_and(|value| value.kind() == json::Kind::Object);
+    if !meta.is_empty() && !is_object() {
+        return Err(argument("Metadata must be one JSON object."));
+    }
+    Ok(meta.to_owned())
+}

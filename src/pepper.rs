@@ -1,0 +1,124 @@
+//! Layer 3: peppers: numbered secrets outside of the store, under which whatever proves a key or a session
+//! is kept. A row says which it needs, so that new ones can come.
+//!
+//! Each use of a pepper has a tag of its own in front of the message, so that no MAC can stand in for
+//! another.
+
+use crate::base::secret::Secret;
+use crate::base::text::argument;
+use crate::crypto::{Hash, hmac};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{PepperCheck, Store};
+use std::fmt;
+use std::sync::Arc;
+
+/// Numbered secrets, oldest first; new keys are made under the last. Wiped when dropped.
+#[derive(Clone)]
+pub struct Peppers(Arc<[Pepper]>);
+
+struct Pepper {
+    number: u32,
+    key: hmac::Key,
+}
+
+const WRONG: Error = Error::new(
+    ErrorKind::WrongPepper,
+    "The pepper is not the one that this store was made with; give the right one, or everything fails.",
+);
+
+impl Peppers {
+    /// The peppers with their numbers, oldest first: 1 to 16 of them, each of at least 16 bytes (32
+    /// are usual), with distinct numbers from 1.
+    ///
+    /// # Errors
+    /// `InvalidArgument`.
+    pub fn new(peppers: &[(u32, Secret)]) -> Result<Self> {
+        if peppers.is_empty() || peppers.len() > 16 {
+            return Err(argument("There must be 1 to 16 peppers."));
+        }
+        for (at, (number, secret)) in peppers.iter().enumerate() {
+            let earlier = peppers.iter().take(at);
+            if *number == 0 || earlier.clone().any(|(other, _)| other == number) {
+                return Err(argument("Peppers have distinct numbers, from 1."));
+            }
+            if secret.expose().len() < 16 {
+                return Err(argument("A pepper has at least 16 bytes; 32 random ones are best."));
+            }
+            if earlier.clone().any(|(_, other)| other.expose() == secret.expose()) {
+                return Err(argument("Two peppers have the same bytes."));
+            }
+        }
+        let keys = peppers.iter().map(|(number, secret)| Pepper {
+            number: *number,
+            key: hmac::Key::new(Hash::Sha256, secret.expose()),
+        });
+        Ok(Self(keys.collect()))
+    }
+
+    /// The number of the pepper that new keys are made under.
+    #[must_use]
+    pub fn active(&self) -> u32 {
+        self.0.last().map_or(0, |pepper| pepper.number)
+    }
+
+    /// The numbers, oldest first.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
+        self.0.iter().map(|pepper| pepper.number)
+    }
+
+    /// Whether there is a pepper of this number.
+    #[must_use]
+    pub fn contains(&self, number: u32) -> bool {
+        self.key(number).is_some()
+    }
+
+    #[inline]
+    fn key(&self, number: u32) -> Option<&hmac::Key> {
+        self.0.iter().rev().find(|pepper| pepper.number == number).map(|pepper| &pepper.key)
+    }
+
+    /// A MAC under one pepper.
+    #[inline]
+    pub(crate) fn mac(&self, pepper: u32, message: &[u8]) -> Option<[u8; 32]> {
+        let mut out = [0; 64];
+        self.key(pepper)?.sign(message, &mut out).try_into().ok()
+    }
+
+    /// What tells whether a pepper is the one it should be; zeros for one that is not here.
+    pub(crate) fn check(&self, pepper: u32) -> [u8; 16] {
+        let mac = self.mac(pepper, b"gkp pepper check");
+        mac.and_then(|mac| mac.first_chunk().copied()).unwrap_or_default()
+    }
+
+    /// Holds the peppers at hand against those that the store was made with, and makes the active one
+    /// known to it; `now` is in seconds since the Unix epoch.
+    pub(crate) fn check_against(&self, store: &dyn Store, now: u64) -> Result<()> {
+        let known = store.pepper_checks()?;
+        for check in &known {
+            if self.contains(check.pepper) && self.check(check.pepper) != check.check {
+                return Err(WRONG);
+            }
+        }
+        let pepper = self.active();
+        if known.iter().any(|check| check.pepper == pepper) {
+            return Ok(());
+        }
+        let check = self.check(pepper);
+        match store.add_pepper_check(&PepperCheck { pepper, check, since: now }) {
+            // Verification works without; nothing can be made under it anyway.
+            Err(error) if error.kind() == ErrorKind::StoreReadOnly => {}
+            other => other?,
+        }
+        // Somebody else may have been faster, with another value.
+        let known = store.pepper_checks()?;
+        let own = known.iter().find(|check| check.pepper == pepper);
+        if own.is_some_and(|own| own.check != check) { Err(WRONG) } else { Ok(()) }
+    }
+}
+
+/// Names the numbers only.
+impl fmt::Debug for Peppers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Peppers").field(&self.ids().collect::<Vec<_>>()).finish()
+    }
+}
