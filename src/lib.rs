@@ -81,8 +81,10 @@ pub use jwt::{
 mod store;
 pub use store::{
     AuditFilter, AuditRecord, Change, Changes, Credits, KeyFilter, KeyRecord, KeyStatus, Lease,
-    Loaded, Lookup, MemoryStore, Page, PepperCheck, Previous, Proof, Rate, Store, StoredKey, Usage,
-    Write,
+    Loaded, Lookup, MemoryStore, Page, PepperCheck, Previous, Proof, Rate, Revocation,
+    RevocationChanges, RevocationKind, RingStore, SessionEnd, SessionEvent, SessionEventFilter,
+    SessionFilter, SessionRecord, SessionStore, SessionWrite, Store, StoredKey, StoredRing,
+    StoredSession, Usage, Write,
 };
 
 #[cfg(feature = "sqlite")]

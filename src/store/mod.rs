@@ -1,4 +1,5 @@
-//! Layer 3: what API keys are kept in: plain records and the [`Store`] trait.
+//! Layer 3: what API keys, sessions and key rings are kept in: plain records, and the trait [`Store`], which
+//! is [`SessionStore`] and [`RingStore`] as well: one store, one file, one backup.
 //!
 //! A store never sees a secret, only MACs; it knows no rule of verification either. The trait is
 //! synchronous, object-safe and names no runtime, so that SQLite, PostgreSQL and a test's own store
@@ -7,6 +8,8 @@
 
 mod memory;
 mod record;
+mod ring;
+mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -15,18 +18,24 @@ pub use record::{
     AuditFilter, AuditRecord, Credits, KeyFilter, KeyRecord, KeyStatus, Lookup, Page, PepperCheck,
     Previous, Proof, Rate, StoredKey, Usage,
 };
+pub use ring::{RingStore, StoredRing};
+pub use session::{
+    Revocation, RevocationChanges, RevocationKind, SessionEnd, SessionEvent, SessionEventFilter,
+    SessionFilter, SessionRecord, SessionStore, SessionWrite, StoredSession,
+};
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
 use crate::error::Result;
 
-/// Where keys are kept. Every call is durable when it returns, usage excepted.
+/// Where everything is kept; these calls are about API keys. Every call is durable when it returns, usage
+/// excepted.
 ///
 /// # Errors
 /// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing has
 /// changed.
-pub trait Store: Send + Sync {
+pub trait Store: SessionStore + RingStore {
     /// About how many keys there are, so that [`Store::load`] finds room for them; 0 if that is not
     /// known.
     ///

@@ -3,13 +3,13 @@
 
 use super::fault;
 use super::schema::migrate;
-use crate::base::process;
+use crate::base::process::{self, lock};
 use crate::error::{Error, ErrorKind, Result};
 use arc_swap::ArcSwapOption;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long a writer waits for another process.
@@ -48,17 +48,24 @@ impl Looks {
     }
 }
 
-/// The reader, and the `data_version` up to which it has seen every change.
+/// The reader, and how far it has seen every change.
 struct Reader {
     connection: Connection,
-    seen: Option<i64>,
+    seen: Seen,
+}
+
+/// The `data_version` up to which every change of a kind was seen.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) keys: Option<i64>,
+    pub(super) revocations: Option<i64>,
 }
 
 impl Connections {
     /// Opens the file, or makes it.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let path = std::path::absolute(path).map_err(|_| {
-            Error::new(ErrorKind::InvalidArgument, "The path of the key store is not one.")
+            Error::new(ErrorKind::InvalidArgument, "The path of the store is not one.")
         })?;
         let connections =
             Self { path, closed: AtomicBool::new(false), own: ArcSwapOption::empty() };
@@ -98,10 +105,10 @@ impl Connections {
         }
     }
 
-    /// Hands out the connection to read from, and the `data_version` up to which every change was seen.
+    /// Hands out the connection to read from, and how far it has seen every change.
     pub(super) fn reading<T>(
         &self,
-        work: impl FnOnce(&mut Connection, &mut Option<i64>) -> Result<T>,
+        work: impl FnOnce(&mut Connection, &mut Seen) -> Result<T>,
     ) -> Result<T> {
         let own = self.own()?;
         let mut reader = lock(&own.reader);
@@ -162,7 +169,7 @@ impl Own {
         };
         Ok(Self {
             pid: process::id(),
-            reader: Mutex::new(Some(Reader { connection: reader, seen: None })),
+            reader: Mutex::new(Some(Reader { connection: reader, seen: Seen::default() })),
             read_only: writer.is_none(),
             writer: Mutex::new(writer),
             frozen,
@@ -184,7 +191,7 @@ fn open_to_write(path: &Path) -> Result<Connection> {
     if mode != "wal" {
         return Err(Error::new(
             ErrorKind::StoreUnavailable,
-            "The key store cannot use WAL there; put it on a local file system.",
+            "The store cannot use WAL there; put it on a local file system.",
         ));
     }
     connection.pragma_update(None, "synchronous", "FULL").map_err(fault)?;
@@ -247,16 +254,16 @@ fn make_private(path: &Path) -> Result<()> {
             std::io::ErrorKind::StorageFull => Err(ErrorKind::StoreFull.into()),
             _ => Err(Error::new(
                 ErrorKind::StoreUnavailable,
-                "The file of the key store cannot be made; see that its folder is there.",
+                "The file of the store cannot be made; see that its folder is there.",
             )),
         },
     }
 }
 
-const CLOSED: Error = Error::new(ErrorKind::StoreUnavailable, "The key store has been closed.");
+const CLOSED: Error = Error::new(ErrorKind::StoreUnavailable, "The store has been closed.");
 const READ_ONLY: Error = Error::new(
     ErrorKind::StoreReadOnly,
-    "The key store is read-only; give this process the right to write the file and its folder.",
+    "The store is read-only; give this process the right to write the file and its folder.",
 );
 
 impl Drop for Connections {
@@ -271,9 +278,4 @@ fn same(a: &Option<Arc<Own>>, b: &Option<Arc<Own>>) -> bool {
         (None, None) => true,
         _ => false,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A transaction that was cut short by a panic has been rolled back.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Keys in a SQLite file, which several processes may share: WAL, a full sync for every change to a
+//! Keys and sessions in a SQLite file, which several processes may share: WAL, a full sync for every change to a
 //! key, a lesser one for counters. The audit is the change feed; whether there is anything new is told
 //! by SQLite's `data_version`, for about a microsecond.
 //!
@@ -7,8 +7,10 @@
 //! be read.
 
 mod connections;
+mod revocation;
 mod rows;
 mod schema;
+mod session;
 
 use self::connections::Connections;
 use super::record::page_size;
@@ -95,7 +97,7 @@ impl Store for SqliteStore {
         self.0.thaw();
         self.0.reading(|reader, seen| {
             let version = data_version(reader)?;
-            Ok(*seen != Some(version))
+            Ok(seen.keys != Some(version))
         })
     }
 
@@ -106,7 +108,7 @@ impl Store for SqliteStore {
             let snapshot = reader.transaction().map_err(fault)?;
             let changes = changes(&snapshot, after, limit)?;
             drop(snapshot);
-            *seen = (!changes.more).then_some(version);
+            seen.keys = (!changes.more).then_some(version);
             Ok(changes)
         })
     }
@@ -418,35 +420,35 @@ fn fault(error: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode;
     let (kind, message) = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => {
-            (ErrorKind::StoreFull, "The disk of the key store is full; make room and try again.")
+            (ErrorKind::StoreFull, "The disk of the store is full; make room and try again.")
         }
         Some(ErrorCode::ReadOnly) => (
             ErrorKind::StoreReadOnly,
-            "The key store is read-only; give this process the right to write the file and its folder.",
+            "The store is read-only; give this process the right to write the file and its folder.",
         ),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (
             ErrorKind::StoreCorrupt,
-            "The file of the key store is damaged or no SQLite database; restore it from a backup.",
+            "The file of the store is damaged or no SQLite database; restore it from a backup.",
         ),
         Some(ErrorCode::ConstraintViolation) => {
             (ErrorKind::StoreConflict, ErrorKind::StoreConflict.summary())
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             ErrorKind::StoreUnavailable,
-            "Another process holds the key store for too long; try again.",
+            "Another process holds the store for too long; try again.",
         ),
         Some(ErrorCode::SystemIoFailure) if is_out_of_space(&error) => {
-            (ErrorKind::StoreFull, "The disk of the key store is full; make room and try again.")
+            (ErrorKind::StoreFull, "The disk of the store is full; make room and try again.")
         }
         Some(ErrorCode::CannotOpen) => (
             ErrorKind::StoreUnavailable,
-            "The file of the key store cannot be opened; see that it and its folder are there.",
+            "The file of the store cannot be opened; see that it and its folder are there.",
         ),
         Some(_) => (
             ErrorKind::StoreUnavailable,
-            "The file of the key store cannot be read or written just now.",
+            "The file of the store cannot be read or written just now.",
         ),
-        None => (ErrorKind::StoreCorrupt, "A row of the key store holds what it should not."),
+        None => (ErrorKind::StoreCorrupt, "A row of the store holds what it should not."),
     };
     Error::new(kind, message)
 }

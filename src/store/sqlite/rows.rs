@@ -178,12 +178,17 @@ fn read_proof(text: &str, mac: [u8; 32]) -> rusqlite::Result<Proof> {
     read().ok_or_else(|| wrong("proof"))
 }
 
+/// A time as SQLite counts it; one beyond 2^63 is as good as never.
+pub(super) fn bounded(time: u64) -> i64 {
+    i64::try_from(time).unwrap_or(i64::MAX)
+}
+
 /// SQLite counts to 2^63.
 pub(super) fn signed(number: u64) -> rusqlite::Result<i64> {
     i64::try_from(number).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-fn maybe(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> {
+pub(super) fn maybe(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> {
     let number: Option<i64> = row.get(column)?;
     number.map(|number| u64::try_from(number).map_err(|_| wrong("a number"))).transpose()
 }
@@ -192,7 +197,7 @@ pub(super) fn unsigned(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
     maybe(row, column)?.ok_or_else(|| wrong("a number"))
 }
 
-fn wrong(what: &'static str) -> rusqlite::Error {
+pub(super) fn wrong(what: &'static str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Null, what.into())
 }
 

@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 const APPLICATION: i32 = 0x676b_6579;
 
 /// The step to each version from the one before.
-const STEPS: [&str; 1] = [
+const STEPS: [&str; 2] = [
     // 1
     "CREATE TABLE key (
         id TEXT PRIMARY KEY NOT NULL, prefix TEXT NOT NULL, env TEXT NOT NULL, tenant TEXT NOT NULL,
@@ -41,6 +41,39 @@ const STEPS: [&str; 1] = [
     CREATE TABLE pepper (
         pepper INTEGER PRIMARY KEY NOT NULL, fingerprint BLOB NOT NULL, since INTEGER NOT NULL
     );",
+    // 2
+    "CREATE TABLE session (
+        family TEXT PRIMARY KEY NOT NULL, subject TEXT NOT NULL, client TEXT NOT NULL,
+        meta TEXT NOT NULL, created_at INTEGER NOT NULL, last_seen_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL, absolute_expires_at INTEGER NOT NULL,
+        refreshes INTEGER NOT NULL, ended_at INTEGER, end TEXT, counter INTEGER NOT NULL,
+        seed BLOB NOT NULL, pepper INTEGER NOT NULL, access_ttl INTEGER NOT NULL,
+        claims TEXT NOT NULL, version INTEGER NOT NULL, seal BLOB NOT NULL,
+        seal_pepper INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX session_subject ON session (subject);
+    CREATE TABLE session_event (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, family TEXT NOT NULL,
+        subject TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL
+    );
+    CREATE INDEX session_event_family ON session_event (family, seq);
+    CREATE INDEX session_event_subject ON session_event (subject, seq);
+    CREATE TABLE revocation (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, issuer TEXT NOT NULL,
+        value TEXT NOT NULL, before INTEGER NOT NULL, until INTEGER NOT NULL, at INTEGER NOT NULL,
+        UNIQUE (kind, issuer, value)
+    );
+    CREATE INDEX revocation_until ON revocation (until);
+    CREATE TABLE horizon (one INTEGER PRIMARY KEY NOT NULL, until INTEGER NOT NULL);
+    CREATE TABLE seen_token (
+        issuer TEXT NOT NULL, token_id TEXT NOT NULL, until INTEGER NOT NULL,
+        UNIQUE (issuer, token_id)
+    );
+    CREATE INDEX seen_token_until ON seen_token (until);
+    CREATE TABLE key_ring (
+        name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, pepper INTEGER NOT NULL,
+        text BLOB NOT NULL
+    ) WITHOUT ROWID;",
 ];
 
 /// Brings the file to the newest version, if it is ours or empty.
@@ -52,7 +85,7 @@ pub(super) fn migrate(connection: &mut Connection, read_only: bool) -> Result<()
     if read_only {
         return Err(Error::new(
             ErrorKind::StoreReadOnly,
-            "The key store is new or of an older version and cannot be written to; open it once where it can.",
+            "The store is new or of an older version and cannot be written to; open it once where it can.",
         ));
     }
     let transaction =
@@ -91,14 +124,14 @@ fn check(connection: &Connection, application: i32, version: i64) -> Result<usiz
     if application != APPLICATION && (application != 0 || version != 0 || !is_empty()?) {
         return Err(Error::new(
             ErrorKind::StoreCorrupt,
-            "The file is a SQLite database of something else; give a path of its own to the keys.",
+            "The file is a SQLite database of something else; give the store a path of its own.",
         ));
     }
     match usize::try_from(version) {
         Ok(version) if version <= STEPS.len() => Ok(version),
         _ => Err(Error::new(
             ErrorKind::StoreCorrupt,
-            "The key store was written by a newer version of gatekey; use that version.",
+            "The store was written by a newer version of gatekey; use that version.",
         )),
     }
 }

@@ -1,6 +1,9 @@
-//! Keys in memory: for tests, and for services whose keys come from elsewhere at each start. Gone when
-//! the process ends.
+//! Keys and sessions in memory: for tests, and for services whose keys come from elsewhere at each start.
+//! Gone when the process ends.
 
+mod session;
+
+use self::session::Sessions;
 use super::record::page_size;
 use super::{
     AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Page,
@@ -22,6 +25,7 @@ struct State {
     tags: HashMap<[u8; 16], String>,
     audit: Vec<AuditRecord>,
     peppers: BTreeMap<u32, ([u8; 16], u64)>,
+    sessions: Sessions,
     closed: bool,
 }
 

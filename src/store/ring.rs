@@ -1,0 +1,54 @@
+//! What key rings are kept in: one blob each, replaced as a whole.
+
+use crate::error::Result;
+use std::fmt;
+
+/// A key ring as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredRing {
+    /// Its name in the store.
+    pub name: String,
+    /// Grows by one with every change; the first is 1.
+    pub version: u64,
+    /// The pepper that the text is sealed under; 0 for a text that lies open.
+    pub pepper: u32,
+    /// The text, sealed or open.
+    pub text: Vec<u8>,
+}
+
+/// Says nothing of the keys.
+impl fmt::Debug for StoredRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredRing({}, version {})", self.name, self.version)
+    }
+}
+
+/// Where key rings are kept. Every call is durable when it returns.
+///
+/// # Errors
+/// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing has
+/// changed.
+pub trait RingStore: Send + Sync {
+    /// The ring of this name.
+    ///
+    /// # Errors
+    /// See [`RingStore`].
+    fn ring(&self, name: &str) -> Result<Option<StoredRing>>;
+
+    /// The version of the ring of this name, 0 if there is none: cheap.
+    ///
+    /// # Errors
+    /// See [`RingStore`].
+    fn ring_version(&self, name: &str) -> Result<u64>;
+
+    /// Puts the ring in the place of the version before it.
+    ///
+    /// # Errors
+    /// See [`RingStore`]. `StoreConflict`: its version is not one more than that of the ring that is there.
+    fn put_ring(&self, ring: &StoredRing) -> Result<()>;
+
+    /// Whether others can read what is written there, so that a ring must be sealed.
+    fn wants_seal(&self) -> bool {
+        true
+    }
+}

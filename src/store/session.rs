@@ -1,0 +1,329 @@
+//! What sessions are kept in: one row per family of refresh tokens, what happened to it, and what has been
+//! revoked. The trait is [`SessionStore`]; every [`Store`](super::Store) is one.
+
+use super::record::Page;
+use crate::error::Result;
+use std::fmt;
+
+/// A session: one log-in of one subject, and the family of its refresh tokens. Times are in seconds since
+/// the Unix epoch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionRecord {
+    /// The public id, twelve letters and digits: part of each refresh token, `sid` of each access token.
+    pub family: String,
+    /// Whose session it is: `sub` of each access token.
+    pub subject: String,
+    /// What the subject logged in with, for people: a browser, a device.
+    pub client: String,
+    /// The program's own notes: one JSON object, at most 4 KiB; empty for none.
+    pub meta: String,
+    /// When it was started.
+    pub created_at: u64,
+    /// When it was started or last refreshed.
+    pub last_seen_at: u64,
+    /// When it ends unless it is refreshed before.
+    pub expires_at: u64,
+    /// When it ends however often it is refreshed.
+    pub absolute_expires_at: u64,
+    /// How often it was refreshed.
+    pub refreshes: u64,
+    /// When it was ended; `None` while it is live or has merely expired.
+    pub ended_at: Option<u64>,
+    /// Why it was ended.
+    pub end: Option<SessionEnd>,
+}
+
+impl SessionRecord {
+    /// Whether it can be refreshed at this time.
+    #[must_use]
+    pub const fn is_live(&self, now: u64) -> bool {
+        self.ended_at.is_none() && now < self.expires_at
+    }
+}
+
+/// Why a session was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// It was logged out.
+    LogOut,
+    /// All sessions of its subject were.
+    LogOutEverywhere,
+    /// A refresh token was used a second time: somebody else may have it.
+    Reuse,
+    /// It was refreshed too late; noted so that a clock that steps back does not make it live again.
+    Expired,
+}
+
+impl SessionEnd {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::LogOut, Self::LogOutEverywhere, Self::Reuse, Self::Expired];
+
+    /// The lower-case name: `logout`, `logout_everywhere`, `reuse`, `expired`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LogOut => "logout",
+            Self::LogOutEverywhere => "logout_everywhere",
+            Self::Reuse => "reuse",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|end| end.name() == name)
+    }
+}
+
+/// A session as a store keeps it: nothing in it can be presented, and none of its tokens can be computed
+/// without a pepper, which is not in the store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredSession {
+    /// What may be shown.
+    pub record: SessionRecord,
+    /// The number of the refresh token that is good now; grows by one with each rotation.
+    pub counter: u32,
+    /// Random bytes that go into each refresh token's MAC.
+    pub seed: [u8; 16],
+    /// The pepper of the refresh token that is good now.
+    pub pepper: u32,
+    /// The longest life of an access token of this session, in seconds.
+    pub access_ttl: u64,
+    /// What each access token says besides: one JSON object.
+    pub claims: String,
+    /// Grows by one with every change.
+    pub version: u64,
+    /// A MAC over the whole row, so that one altered from outside is found.
+    pub seal: [u8; 16],
+    /// The pepper of the seal.
+    pub seal_pepper: u32,
+}
+
+impl fmt::Debug for StoredSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.record.fmt(f)
+    }
+}
+
+/// Something that happened to a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionEvent {
+    /// Its number, given by the store; those of later events are higher.
+    pub seq: u64,
+    /// When, in seconds since the Unix epoch.
+    pub at: u64,
+    /// The session.
+    pub family: String,
+    /// Whose session it is.
+    pub subject: String,
+    /// `start`, or the name of a [`SessionEnd`].
+    pub action: String,
+    /// More about it, without any secret.
+    pub detail: String,
+}
+
+impl SessionEvent {
+    /// An event, for stores that read one.
+    #[must_use]
+    pub const fn new(
+        seq: u64,
+        at: u64,
+        family: String,
+        subject: String,
+        action: String,
+        detail: String,
+    ) -> Self {
+        Self { seq, at, family, subject, action, detail }
+    }
+}
+
+/// Which sessions are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Only sessions of this subject.
+    pub subject: Option<String>,
+    /// Only sessions that can be refreshed at this time, in seconds since the Unix epoch.
+    pub live_at: Option<u64>,
+    /// Only sessions with ids above this one: [`Page::cursor`] of the page before.
+    pub cursor: Option<String>,
+    /// At most this many; 0 means 100, and more than 1000 are never handed out.
+    pub limit: usize,
+}
+
+/// Which events are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct SessionEventFilter {
+    /// Only events of this subject's sessions.
+    pub subject: Option<String>,
+    /// Only events of this session.
+    pub family: Option<String>,
+    /// Only events after this one: [`Page::cursor`] of the page before.
+    pub cursor: Option<String>,
+    /// At most this many; 0 means 100, and more than 1000 are never handed out.
+    pub limit: usize,
+}
+
+/// What is done together or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct SessionWrite {
+    /// Sessions that begin; their version is 1.
+    pub insert: Vec<StoredSession>,
+    /// Sessions as they are to be; their version is one more than the row must have now.
+    pub update: Vec<StoredSession>,
+    /// What is noted of it; the store gives the numbers.
+    pub events: Vec<SessionEvent>,
+    /// What is revoked with it.
+    pub revocations: Vec<Revocation>,
+}
+
+/// What a [`Revocation`] is about; numbers are never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum RevocationKind {
+    /// One token: `iss` and `jti`.
+    Token = 1,
+    /// The tokens of one session: `sid`.
+    Session = 2,
+    /// The tokens of one key: the `kid` of the key that verified them.
+    Key = 3,
+    /// The tokens of one subject (`sub`) that were issued before a time.
+    Subject = 4,
+    /// The tokens of one tenant that were issued before a time.
+    Tenant = 5,
+    /// All tokens that were issued before a time.
+    All = 6,
+}
+
+impl RevocationKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Token, Self::Session, Self::Key, Self::Subject, Self::Tenant, Self::All];
+
+    /// The kind of this number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == code)
+    }
+
+    /// The lower-case name: `token`, `session`, `key`, `subject`, `tenant`, `all`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Session => "session",
+            Self::Key => "key",
+            Self::Subject => "subject",
+            Self::Tenant => "tenant",
+            Self::All => "all",
+        }
+    }
+}
+
+/// Tokens that are not good any more. One that is revoked again keeps the later of both times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// What it is about.
+    pub kind: RevocationKind,
+    /// `iss`, for one token; else empty.
+    pub issuer: String,
+    /// `jti`, `sid`, `kid`, `sub` or the tenant; empty for all.
+    pub value: String,
+    /// Tokens issued before this time are meant, in seconds since the Unix epoch; 0 where it does not
+    /// matter when.
+    pub before: u64,
+    /// When the last token that is meant has expired, in seconds since the Unix epoch.
+    pub until: u64,
+    /// When it was revoked, in seconds since the Unix epoch.
+    pub at: u64,
+}
+
+/// The answer of [`SessionStore::revocations`].
+#[derive(Clone, Debug, Default)]
+pub struct RevocationChanges {
+    /// The sequence number to go on from.
+    pub seq: u64,
+    /// What was revoked, as it is now.
+    pub entries: Vec<Revocation>,
+    /// Whether more is waiting after `seq`.
+    pub more: bool,
+    /// Whether the feed ends before `after`, so that it is not the one that was followed so far: begin
+    /// again at 0, and forget nothing.
+    pub reload: bool,
+}
+
+/// Where sessions and revocations are kept. Every call is durable when it returns.
+///
+/// # Errors
+/// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing has
+/// changed.
+pub trait SessionStore: Send + Sync {
+    /// One session.
+    ///
+    /// # Errors
+    /// See [`SessionStore`].
+    fn session(&self, family: &str) -> Result<Option<StoredSession>>;
+
+    /// Sessions in ascending order of their ids, those after `filter.cursor` first.
+    ///
+    /// # Errors
+    /// See [`SessionStore`]; damaged rows are left out.
+    fn sessions(&self, filter: &SessionFilter) -> Result<Page<StoredSession>>;
+
+    /// Does all of it or nothing.
+    ///
+    /// # Errors
+    /// See [`SessionStore`]. `StoreConflict`: a session to insert exists, or one to update is gone or has
+    /// another version.
+    fn write_sessions(&self, write: &SessionWrite) -> Result<()>;
+
+    /// Events in ascending order of their numbers, those after `filter.cursor` first.
+    ///
+    /// # Errors
+    /// See [`SessionStore`].
+    fn session_events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>>;
+
+    /// Deletes sessions that ended or expired before this time, and events from before it; how many
+    /// sessions.
+    ///
+    /// # Errors
+    /// See [`SessionStore`].
+    fn purge_sessions(&self, before: u64) -> Result<u64>;
+
+    /// What was revoked after the sequence number `after`, in the order in which it was.
+    ///
+    /// # Errors
+    /// See [`SessionStore`].
+    fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges>;
+
+    /// Whether anything may have been revoked since the last [`SessionStore::revocations`] that came to
+    /// the end: cheap, may err on the side of true, never on the side of false.
+    ///
+    /// # Errors
+    /// See [`SessionStore`].
+    fn revocations_changed(&self) -> Result<bool>;
+
+    /// Forgets revocations whose `until` is not after `now`, and remembers the latest of these times as the
+    /// horizon; how many.
+    ///
+    /// # Errors
+    /// See [`SessionStore`].
+    fn purge_revocations(&self, now: u64) -> Result<u64>;
+
+    /// The latest `until` of all revocations that were ever forgotten; 0 if none was.
+    ///
+    /// # Errors
+    /// See [`SessionStore`].
+    fn revocation_horizon(&self) -> Result<u64>;
+
+    /// Remembers a token until `until`; whether it was not remembered before. Forgets some of those whose
+    /// time has passed at `now`.
+    ///
+    /// # Errors
+    /// See [`SessionStore`].
+    fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool>;
+}

@@ -1,0 +1,129 @@
+//! What has been revoked, as rows that are numbered anew whenever they change: the numbers are the feed.
+
+use super::{fault, rows};
+use crate::error::Result;
+use crate::store::{Revocation, RevocationChanges, RevocationKind};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+/// One row for each thing that is revoked, with the later times.
+const REVOKE: &str = "INSERT OR REPLACE INTO revocation (kind, issuer, value, before, until, at) \
+     SELECT ?1, ?2, ?3, max(?4, coalesce(max(before), 0)), max(?5, coalesce(max(until), 0)), ?6 \
+     FROM revocation WHERE kind = ?1 AND issuer = ?2 AND value = ?3";
+
+/// Rows whose time has passed that a new one takes away.
+const SWEEP: u32 = 4;
+
+pub(super) fn revoke(transaction: &Transaction<'_>, entries: &[Revocation]) -> Result<()> {
+    let mut revoke = transaction.prepare_cached(REVOKE).map_err(fault)?;
+    for entry in entries {
+        let mut run = || {
+            revoke.execute(params![
+                entry.kind as u8,
+                entry.issuer,
+                entry.value,
+                rows::bounded(entry.before),
+                rows::bounded(entry.until),
+                rows::signed(entry.at)?,
+            ])
+        };
+        run().map_err(fault)?;
+    }
+    Ok(())
+}
+
+pub(super) fn changes(
+    snapshot: &Transaction<'_>,
+    after: u64,
+    limit: usize,
+) -> Result<RevocationChanges> {
+    let last: Option<i64> = snapshot
+        .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'revocation'", [], |row| {
+            row.get(0)
+        })
+        .optional()
+        .map_err(fault)?;
+    let last = last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0);
+    if last < after {
+        // Another file under the same name, or one from a backup.
+        return Ok(RevocationChanges { reload: true, ..RevocationChanges::default() });
+    }
+    let mut select = snapshot
+        .prepare_cached("SELECT * FROM revocation WHERE seq > ? ORDER BY seq LIMIT ?")
+        .map_err(fault)?;
+    let after_signed = i64::try_from(after).unwrap_or(i64::MAX);
+    let limit_signed = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut found = select.query(params![after_signed, limit_signed]).map_err(fault)?;
+    let mut out = RevocationChanges { seq: after, ..RevocationChanges::default() };
+    while let Some(row) = found.next().map_err(fault)? {
+        let (seq, entry) = read(row).map_err(fault)?;
+        out.seq = seq;
+        out.entries.push(entry);
+    }
+    out.more = out.entries.len() == limit;
+    if !out.more {
+        out.seq = last; // the last ones may have been forgotten
+    }
+    Ok(out)
+}
+
+/// A row that cannot be read is an error for all: what it revokes must not become valid.
+fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Revocation)> {
+    let kind = RevocationKind::from_code(row.get("kind")?).ok_or_else(|| rows::wrong("kind"))?;
+    let entry = Revocation {
+        kind,
+        issuer: row.get("issuer")?,
+        value: row.get("value")?,
+        before: rows::unsigned(row, "before")?,
+        until: rows::unsigned(row, "until")?,
+        at: rows::unsigned(row, "at")?,
+    };
+    Ok((rows::unsigned(row, "seq")?, entry))
+}
+
+pub(super) fn purge(transaction: &Transaction<'_>, now: u64) -> Result<u64> {
+    let purge = || {
+        let now = rows::bounded(now);
+        // One row only, which never goes back.
+        transaction.execute(
+            "INSERT INTO horizon (one, until) SELECT 1, max(until) FROM revocation \
+             WHERE until <= ?1 HAVING max(until) IS NOT NULL \
+             ON CONFLICT (one) DO UPDATE SET until = max(until, excluded.until)",
+            [now],
+        )?;
+        transaction.execute("DELETE FROM revocation WHERE until <= ?", [now])
+    };
+    purge().map(|count| count as u64).map_err(fault)
+}
+
+pub(super) fn horizon(reader: &Connection) -> Result<u64> {
+    let mut select =
+        reader.prepare_cached("SELECT until FROM horizon WHERE one = 1").map_err(fault)?;
+    let horizon = select.query_row([], |row| rows::unsigned(row, "until"));
+    Ok(horizon.optional().map_err(fault)?.unwrap_or(0))
+}
+
+pub(super) fn remember(
+    transaction: &Transaction<'_>,
+    issuer: &str,
+    token_id: &str,
+    until: u64,
+    now: u64,
+) -> Result<bool> {
+    let remember = || {
+        let now = rows::bounded(now);
+        transaction
+            .prepare_cached(
+                "DELETE FROM seen_token WHERE rowid IN \
+                 (SELECT rowid FROM seen_token WHERE until <= ?1 ORDER BY until LIMIT ?2)",
+            )?
+            .execute(params![now, SWEEP])?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO seen_token (issuer, token_id, until) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (issuer, token_id) DO UPDATE SET until = excluded.until \
+                 WHERE until <= ?4",
+            )?
+            .execute(params![issuer, token_id, rows::bounded(until), now])
+    };
+    remember().map(|count| count == 1).map_err(fault)
+}

@@ -1,0 +1,286 @@
+//! Sessions, what happened to them, and key rings, as rows.
+
+use super::{SqliteStore, fault, revocation, rows, where_all};
+use crate::error::{ErrorKind, Result};
+use crate::store::record::page_size;
+use crate::store::{
+    Page, RevocationChanges, RingStore, SessionEnd, SessionEvent, SessionEventFilter,
+    SessionFilter, SessionRecord, SessionStore, SessionWrite, StoredRing, StoredSession,
+};
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params, params_from_iter};
+
+const INSERT: &str = "INSERT INTO session (family, subject, client, meta, created_at, last_seen_at, \
+     expires_at, absolute_expires_at, refreshes, ended_at, end, counter, seed, pepper, access_ttl, \
+     claims, version, seal, seal_pepper) VALUES (:family, :subject, :client, :meta, :created_at, \
+     :last_seen_at, :expires_at, :absolute_expires_at, :refreshes, :ended_at, :end, :counter, :seed, \
+     :pepper, :access_ttl, :claims, :version, :seal, :seal_pepper)";
+
+const UPDATE: &str = "UPDATE session SET subject = :subject, client = :client, meta = :meta, \
+     created_at = :created_at, last_seen_at = :last_seen_at, expires_at = :expires_at, \
+     absolute_expires_at = :absolute_expires_at, refreshes = :refreshes, ended_at = :ended_at, \
+     end = :end, counter = :counter, seed = :seed, pepper = :pepper, access_ttl = :access_ttl, \
+     claims = :claims, version = :version, seal = :seal, seal_pepper = :seal_pepper \
+     WHERE family = :family AND version = :version - 1";
+
+/// Runs [`INSERT`] or [`UPDATE`]; how many rows it was.
+fn put(transaction: &Transaction<'_>, sql: &str, session: &StoredSession) -> Result<usize> {
+    let record = &session.record;
+    let run = || {
+        transaction.prepare_cached(sql)?.execute(named_params! {
+            ":family": record.family,
+            ":subject": record.subject,
+            ":client": record.client,
+            ":meta": record.meta,
+            ":created_at": rows::signed(record.created_at)?,
+            ":last_seen_at": rows::signed(record.last_seen_at)?,
+            ":expires_at": rows::signed(record.expires_at)?,
+            ":absolute_expires_at": rows::signed(record.absolute_expires_at)?,
+            ":refreshes": rows::signed(record.refreshes)?,
+            ":ended_at": record.ended_at.map(rows::signed).transpose()?,
+            ":end": record.end.map(SessionEnd::name),
+            ":counter": session.counter,
+            ":seed": &session.seed[..],
+            ":pepper": session.pepper,
+            ":access_ttl": rows::signed(session.access_ttl)?,
+            ":claims": session.claims,
+            ":version": rows::signed(session.version)?,
+            ":seal": &session.seal[..],
+            ":seal_pepper": session.seal_pepper,
+        })
+    };
+    run().map_err(fault)
+}
+
+fn session(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
+    let end: Option<String> = row.get("end")?;
+    let end = end.map(|name| SessionEnd::from_name(&name).ok_or_else(|| rows::wrong("end")));
+    Ok(StoredSession {
+        record: SessionRecord {
+            family: row.get("family")?,
+            subject: row.get("subject")?,
+            client: row.get("client")?,
+            meta: row.get("meta")?,
+            created_at: rows::unsigned(row, "created_at")?,
+            last_seen_at: rows::unsigned(row, "last_seen_at")?,
+            expires_at: rows::unsigned(row, "expires_at")?,
+            absolute_expires_at: rows::unsigned(row, "absolute_expires_at")?,
+            refreshes: rows::unsigned(row, "refreshes")?,
+            ended_at: rows::maybe(row, "ended_at")?,
+            end: end.transpose()?,
+        },
+        counter: row.get("counter")?,
+        seed: row.get("seed")?,
+        pepper: row.get("pepper")?,
+        access_ttl: rows::unsigned(row, "access_ttl")?,
+        claims: row.get("claims")?,
+        version: rows::unsigned(row, "version")?,
+        seal: row.get("seal")?,
+        seal_pepper: row.get("seal_pepper")?,
+    })
+}
+
+impl SessionStore for SqliteStore {
+    fn session(&self, family: &str) -> Result<Option<StoredSession>> {
+        self.read(|reader| {
+            let mut select =
+                reader.prepare_cached("SELECT * FROM session WHERE family = ?").map_err(fault)?;
+            select.query_row([family], session).optional().map_err(fault)
+        })
+    }
+
+    fn sessions(&self, filter: &SessionFilter) -> Result<Page<StoredSession>> {
+        let (mut conditions, mut values) = (Vec::new(), Vec::<Value>::new());
+        if let Some(cursor) = &filter.cursor {
+            conditions.push("family > ?");
+            values.push(cursor.clone().into());
+        }
+        if let Some(subject) = &filter.subject {
+            conditions.push("subject = ?");
+            values.push(subject.clone().into());
+        }
+        if let Some(now) = filter.live_at {
+            conditions.push("ended_at IS NULL AND expires_at > ?");
+            values.push(rows::signed(now).map_err(fault)?.into());
+        }
+        let limit = page_size(filter.limit);
+        let sql = format!(
+            "SELECT * FROM session{} ORDER BY family LIMIT {}",
+            where_all(&conditions),
+            limit + 1
+        );
+        self.read(|reader| {
+            let mut select = reader.prepare_cached(&sql).map_err(fault)?;
+            let mut found = select.query(params_from_iter(values)).map_err(fault)?;
+            let (mut page, mut met) = (Page { records: Vec::new(), cursor: None }, 0);
+            let mut last = None;
+            while let Some(row) = found.next().map_err(fault)? {
+                met += 1;
+                if met > limit {
+                    page.cursor = last;
+                    break;
+                }
+                last = row.get("family").ok();
+                page.records.extend(session(row));
+            }
+            Ok(page)
+        })
+    }
+
+    fn write_sessions(&self, write: &SessionWrite) -> Result<()> {
+        self.transact(|transaction| {
+            for new in &write.insert {
+                if new.version != 1 {
+                    return Err(ErrorKind::StoreConflict.into());
+                }
+                put(transaction, INSERT, new)?;
+            }
+            for new in &write.update {
+                if put(transaction, UPDATE, new)? != 1 {
+                    return Err(ErrorKind::StoreConflict.into());
+                }
+            }
+            for event in &write.events {
+                let note = || {
+                    let sql = "INSERT INTO session_event (at, family, subject, action, detail) \
+                               VALUES (?, ?, ?, ?, ?)";
+                    let at = rows::signed(event.at)?;
+                    let SessionEvent { family, subject, action, detail, .. } = event;
+                    transaction
+                        .prepare_cached(sql)?
+                        .execute(params![at, family, subject, action, detail])
+                };
+                note().map_err(fault)?;
+            }
+            revocation::revoke(transaction, &write.revocations)
+        })
+    }
+
+    fn session_events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {
+        let after: u64 = filter.cursor.as_ref().map_or(0, |c| c.parse().unwrap_or(u64::MAX));
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let (mut conditions, mut values) = (vec!["seq > ?"], vec![Value::from(after)]);
+        for (condition, value) in [("subject = ?", &filter.subject), ("family = ?", &filter.family)]
+        {
+            if let Some(value) = value {
+                conditions.push(condition);
+                values.push(value.clone().into());
+            }
+        }
+        let limit = page_size(filter.limit);
+        let sql = format!(
+            "SELECT * FROM session_event{} ORDER BY seq LIMIT {}",
+            where_all(&conditions),
+            limit + 1
+        );
+        let event = |row: &Row<'_>| {
+            Ok(SessionEvent::new(
+                rows::unsigned(row, "seq")?,
+                rows::unsigned(row, "at")?,
+                row.get("family")?,
+                row.get("subject")?,
+                row.get("action")?,
+                row.get("detail")?,
+            ))
+        };
+        self.read(|reader| {
+            let mut select = reader.prepare_cached(&sql).map_err(fault)?;
+            let found = select.query_map(params_from_iter(values), event).map_err(fault)?;
+            let mut records: Vec<_> = found.collect::<rusqlite::Result<_>>().map_err(fault)?;
+            let more = records.len() > limit;
+            records.truncate(limit);
+            let last = records.last().map(|event: &SessionEvent| event.seq.to_string());
+            Ok(Page { records, cursor: last.filter(|_| more) })
+        })
+    }
+
+    fn purge_sessions(&self, before: u64) -> Result<u64> {
+        let before = rows::signed(before).map_err(fault)?;
+        self.transact(|transaction| {
+            let purge = || {
+                transaction.execute("DELETE FROM session_event WHERE at < ?", [before])?;
+                transaction
+                    .execute("DELETE FROM session WHERE expires_at < ?1 OR ended_at < ?1", [before])
+            };
+            purge().map(|count| count as u64).map_err(fault)
+        })
+    }
+
+    fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
+        self.0.reading(|reader, seen| {
+            // Before the look: what comes in between is seen by the next.
+            let version = super::data_version(reader)?;
+            let snapshot = reader.transaction().map_err(fault)?;
+            let changes = revocation::changes(&snapshot, after, limit)?;
+            drop(snapshot);
+            seen.revocations = (!changes.more && !changes.reload).then_some(version);
+            Ok(changes)
+        })
+    }
+
+    fn revocations_changed(&self) -> Result<bool> {
+        self.0.thaw();
+        self.0.reading(|reader, seen| Ok(seen.revocations != Some(super::data_version(reader)?)))
+    }
+
+    fn purge_revocations(&self, now: u64) -> Result<u64> {
+        self.transact(|transaction| revocation::purge(transaction, now))
+    }
+
+    fn revocation_horizon(&self) -> Result<u64> {
+        self.read(|reader| revocation::horizon(reader))
+    }
+
+    fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool> {
+        self.transact(|transaction| revocation::remember(transaction, issuer, token_id, until, now))
+    }
+}
+
+impl RingStore for SqliteStore {
+    fn ring(&self, name: &str) -> Result<Option<StoredRing>> {
+        self.read(|reader| {
+            let mut select =
+                reader.prepare_cached("SELECT * FROM key_ring WHERE name = ?").map_err(fault)?;
+            let ring = |row: &Row<'_>| {
+                Ok(StoredRing {
+                    name: row.get("name")?,
+                    version: rows::unsigned(row, "version")?,
+                    pepper: row.get("pepper")?,
+                    text: row.get("text")?,
+                })
+            };
+            select.query_row([name], ring).optional().map_err(fault)
+        })
+    }
+
+    fn ring_version(&self, name: &str) -> Result<u64> {
+        self.read(|reader| {
+            let mut select = reader
+                .prepare_cached("SELECT version FROM key_ring WHERE name = ?")
+                .map_err(fault)?;
+            let version = select.query_row([name], |row| rows::unsigned(row, "version"));
+            Ok(version.optional().map_err(fault)?.unwrap_or(0))
+        })
+    }
+
+    fn put_ring(&self, ring: &StoredRing) -> Result<()> {
+        self.transact(|transaction| {
+            let put = || {
+                let version = rows::signed(ring.version)?;
+                let values = params![ring.name, version, ring.pepper, ring.text];
+                if ring.version == 1 {
+                    return transaction.execute(
+                        "INSERT INTO key_ring (name, version, pepper, text) VALUES (?, ?, ?, ?)",
+                        values,
+                    );
+                }
+                transaction.execute(
+                    "UPDATE key_ring SET version = ?2, pepper = ?3, text = ?4 \
+                     WHERE name = ?1 AND version = ?2 - 1",
+                    values,
+                )
+            };
+            if put().map_err(fault)? == 1 { Ok(()) } else { Err(ErrorKind::StoreConflict.into()) }
+        })
+    }
+}
