@@ -68,14 +68,14 @@ pub use base::secret::Secret;
 mod crypto;
 
 mod jwk;
-pub use jwk::{Alg, Key, KeyOptions, KeySet};
+pub use jwk::{Alg, Key, KeyOptions, KeySet, KeySource};
 
 mod jws;
 
 mod jwt;
 pub use jwt::{
-    Claims, IssuerRule, Policy, Signer, SignerBuilder, Unsigned, Unverified, Verified, Verifier,
-    danger_decode_unverified,
+    Claims, IssuerRule, Policy, PresentedToken, RevocationList, Signer, SignerBuilder, Unsigned,
+    Unverified, Verified, Verifier, danger_decode_unverified,
 };
 
 mod store;

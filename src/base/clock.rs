@@ -10,6 +10,11 @@ pub trait Clock: Send + Sync {
     /// Whole seconds since 1970-01-01T00:00:00Z, rounded down.
     fn now(&self) -> u64;
 
+    /// Nanoseconds since 1970-01-01T00:00:00Z, as exactly as the clock knows them.
+    fn now_nanos(&self) -> u64 {
+        self.now().saturating_mul(NANOS)
+    }
+
     /// Nanoseconds since some moment in the past. A clock that has nothing better counts from the
     /// Unix epoch.
     fn monotonic(&self) -> u64 {
@@ -29,6 +34,13 @@ impl Clock for SystemClock {
     /// than every token fresh.
     fn now(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |d| d.as_secs())
+    }
+
+    fn now_nanos(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.map_or(u64::MAX, |now| {
+            now.as_secs().saturating_mul(NANOS).saturating_add(u64::from(now.subsec_nanos()))
+        })
     }
 
     fn monotonic(&self) -> u64 {

@@ -291,7 +291,7 @@ pub unsafe extern "C" fn gk_signer_key(
     key: *mut *mut gk_key,
     err: *mut gk_error,
 ) -> gk_status {
-    create(key, err, || Ok(gk_key(given(signer, "signer")?.0.key().clone())))
+    create(key, err, || Ok(gk_key(given(signer, "signer")?.0.key())))
 }
 
 /// Signs claims. The signer adds `iss`, `aud`, `iat`, `exp` and `jti` where the claims lack them.

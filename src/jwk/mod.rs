@@ -15,6 +15,7 @@ mod material;
 mod options;
 mod pem;
 mod set;
+mod source;
 mod strength;
 mod thumbprint;
 mod usage;
@@ -23,6 +24,7 @@ pub use alg::Alg;
 pub use key::Key;
 pub use options::KeyOptions;
 pub use set::KeySet;
+pub use source::KeySource;
 
 use crate::crypto::Curve;
 

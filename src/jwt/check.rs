@@ -2,9 +2,11 @@
 
 use super::policy::{Policy, Rule};
 use super::registered::{Registered, Scan, audiences};
-use crate::base::clock::{Clock as _, SystemClock};
+use super::revoked::PresentedToken;
+use crate::base::clock::{Clock as _, NANOS, SystemClock};
 use crate::base::json::Str;
 use crate::error::{Error, ErrorKind, Result};
+use crate::jwk::Key;
 use crate::jws;
 
 impl Policy {
@@ -26,16 +28,27 @@ impl Policy {
         if expected { Ok(()) } else { Err(WRONG_TYPE) }
     }
 
-    /// Checks claims whose signature is good; `issuer` and `audience` are the rules that hold for
-    /// the issuer at hand.
+    /// Checks claims whose signature is good by `key`; `issuer` and `audience` are the rules that hold
+    /// for the issuer at hand.
     pub(super) fn check_claims(
         &self,
         claims: &Scan<'_>,
         issuer: &Rule,
         audience: &Rule,
+        key: &Key,
     ) -> Result<()> {
         let Scan { registered, text, .. } = claims;
-        self.check_dates(registered)?;
+        let now = match &self.revocations {
+            None => self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now()),
+            Some(list) => {
+                let clock = self.clock.as_ref();
+                let now_nanos =
+                    clock.map_or_else(|| SystemClock.now_nanos(), |clock| clock.now_nanos());
+                list.check(&PresentedToken { claims, key, now_nanos, leeway: self.leeway })?;
+                now_nanos / NANOS
+            }
+        };
+        self.check_dates(registered, now)?;
         let named = registered.issuer.and_then(|place| place.value(text).as_json_str());
         issuer.check(named.into_iter(), &ISSUER)?;
         if let Some(expected) = &self.subject {
@@ -52,10 +65,9 @@ impl Policy {
         }
     }
 
-    fn check_dates(&self, claims: &Registered) -> Result<()> {
-        let seconds = self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
+    fn check_dates(&self, claims: &Registered, now: u64) -> Result<()> {
         let signed = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-        let (now, leeway) = (signed(seconds), signed(self.leeway));
+        let (now, leeway) = (signed(now), signed(self.leeway));
         match claims.expires_at {
             Some(at) if at.saturating_add(leeway) <= now => return Err(EXPIRED.about_claim("exp")),
             None if !self.allow_missing_exp => return Err(NO_EXPIRY.about_claim("exp")),

@@ -5,6 +5,7 @@
 //! one is refused, silence about the type means none or `JWT`, and whatever is expected is required.
 
 use super::registered::MAX_REQUIRED;
+use super::revoked::RevocationList;
 use crate::base::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Alg;
@@ -43,6 +44,7 @@ pub struct Policy {
     pub(super) max_header_bytes: usize,
     pub(super) try_keys_without_kid: bool,
     pub(super) clock: Option<Arc<dyn Clock>>,
+    pub(super) revocations: Option<Arc<dyn RevocationList>>,
 }
 
 /// What is said about one claim: nothing, any of some values, or that it does not matter.
@@ -105,6 +107,7 @@ impl Policy {
             max_header_bytes: 4 * 1024,
             try_keys_without_kid: false,
             clock: None,
+            revocations: None,
         }
     }
 
@@ -200,6 +203,12 @@ impl Policy {
         self
     }
 
+    /// Refuses tokens that are on this list, and every token while the list cannot be read.
+    pub fn revocations(mut self, list: Arc<dyn RevocationList>) -> Self {
+        self.revocations = Some(list);
+        self
+    }
+
     /// Tries up to four keys on a token without `kid`, where several have its algorithm.
     pub const fn try_keys_without_kid(mut self) -> Self {
         self.try_keys_without_kid = true;
@@ -261,6 +270,7 @@ impl fmt::Debug for Policy {
             .field("max_token_bytes", &self.max_token_bytes)
             .field("max_header_bytes", &self.max_header_bytes)
             .field("try_keys_without_kid", &self.try_keys_without_kid)
+            .field("revocations", &self.revocations.is_some())
             .finish_non_exhaustive()
     }
 }

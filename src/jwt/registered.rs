@@ -45,6 +45,8 @@ pub(super) struct Registered {
 /// What one pass over the claims found.
 pub(super) struct Scan<'t> {
     pub(super) registered: Registered,
+    /// `sid`, whatever it is: no registered claim of RFC 7519, but what sessions are revoked by.
+    pub(super) session: Option<Place>,
     /// Bit `i` is set when the claim `required[i]` is there.
     pub(super) found: u32,
     /// The text, known to be UTF-8.
@@ -62,7 +64,7 @@ pub(super) fn scan<'t>(text: &'t [u8], required: &[Arc<str>]) -> Result<Scan<'t>
 /// Claims whose places are known and whose types are not.
 pub(super) struct Found<'t> {
     /// In the order of [`slot`].
-    at: [Option<Place>; 7],
+    at: [Option<Place>; 8],
     found: u32,
     text: &'t str,
     object: Value<'t>,
@@ -71,7 +73,7 @@ pub(super) struct Found<'t> {
 /// Finds the claims and checks nothing but the JSON.
 pub(super) fn find<'t>(text: &'t [u8], required: &[Arc<str>]) -> Result<Found<'t>> {
     let text = json::utf8(text)?;
-    let mut places = Places { at: [None; 7], required, found: 0 };
+    let mut places = Places { at: [None; 8], required, found: 0 };
     let object = json::visit_str(text, &mut places)?;
     if object.kind() != Kind::Object {
         return Err(NOT_AN_OBJECT);
@@ -90,7 +92,7 @@ impl<'t> Found<'t> {
     /// Checks the types.
     pub(super) fn check(self) -> Result<Scan<'t>> {
         let Self { at, found, text, object } = self;
-        let [issuer, subject, audience, expires_at, not_before, issued_at, token_id] = at;
+        let [issuer, subject, audience, expires_at, not_before, issued_at, token_id, session] = at;
         let registered = Registered {
             issuer: string(issuer, text, "iss")?,
             subject: string(subject, text, "sub")?,
@@ -100,7 +102,7 @@ impl<'t> Found<'t> {
             not_before: date(not_before, text, "nbf", f64::ceil)?,
             issued_at: date(issued_at, text, "iat", f64::floor)?,
         };
-        Ok(Scan { registered, found, text, object })
+        Ok(Scan { registered, session, found, text, object })
     }
 }
 
@@ -132,7 +134,7 @@ const NOT_A_DATE: Error = Error::new(
 
 struct Places<'r> {
     /// In the order of [`slot`].
-    at: [Option<Place>; 7],
+    at: [Option<Place>; 8],
     required: &'r [Arc<str>],
     found: u32,
 }
@@ -167,12 +169,13 @@ fn slot(name: Str<'_>) -> Option<usize> {
         NBF => Some(4),
         IAT => Some(5),
         JTI => Some(6),
+        SID => Some(7),
         _ => None,
     }
 }
 
 /// In the order of [`slot`]; for names that are spelled with escapes.
-const NAMES: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+const NAMES: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid"];
 
 /// Three-letter names as numbers, which compare faster than texts.
 const ISS: u32 = number(b"iss");
@@ -182,6 +185,7 @@ const EXP: u32 = number(b"exp");
 const NBF: u32 = number(b"nbf");
 const IAT: u32 = number(b"iat");
 const JTI: u32 = number(b"jti");
+const SID: u32 = number(b"sid");
 
 const fn number(&[a, b, c]: &[u8; 3]) -> u32 {
     u32::from_be_bytes([0, a, b, c])

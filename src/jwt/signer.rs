@@ -5,12 +5,13 @@
 //! [`Unsigned::attach`]) leaves the signature to a KMS or an HSM.
 
 use super::claims::{Claims, as_argument};
+use super::following::Following;
 use super::registered::{self, Place, Registered, Scan, audiences};
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::random::{SecureRandom, SystemRandom};
 use crate::base::{b64, json};
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwk::Key;
+use crate::jwk::{Key, KeySource};
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,9 +29,9 @@ use std::sync::Arc;
 pub struct Signer(Arc<Inner>);
 
 struct Inner {
-    key: Key,
-    /// The encoded header and a dot.
-    header: String,
+    keys: Keys,
+    typ: Option<String>,
+    kid: bool,
     /// `iss` and `aud` as JSON text.
     issuer: Option<String>,
     audience: Option<String>,
@@ -41,11 +42,31 @@ struct Inner {
     random: Arc<dyn SecureRandom>,
 }
 
+/// Where the key comes from.
+#[expect(clippy::large_enum_variant, reason = "there is one of these to a signer, behind its Arc")]
+enum Keys {
+    One(Prepared),
+    Following(Following<Prepared>),
+}
+
+/// A key and the encoded header of its tokens, with a dot.
+struct Prepared {
+    key: Key,
+    header: String,
+}
+
+/// Where the key will come from.
+#[derive(Clone)]
+enum KeyFrom {
+    Key(Key),
+    Source(Arc<dyn KeySource>),
+}
+
 /// What every token of a [`Signer`] says; see [`Signer::builder`].
 #[derive(Clone)]
 #[must_use]
 pub struct SignerBuilder {
-    key: Key,
+    key: KeyFrom,
     issuer: Option<String>,
     audience: Vec<String>,
     ttl: Option<u64>,
@@ -58,6 +79,21 @@ pub struct SignerBuilder {
 }
 
 impl SignerBuilder {
+    fn of(key: KeyFrom) -> Self {
+        Self {
+            key,
+            issuer: None,
+            audience: Vec::new(),
+            ttl: Some(900),
+            typ: Some("JWT".to_owned()),
+            kid: true,
+            token_ids: true,
+            allow_missing_exp: false,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        }
+    }
+
     /// The longest time to live, in seconds: a hundred years.
     pub const MAX_TTL: u64 = 100 * 366 * 24 * 60 * 60;
 
@@ -132,13 +168,10 @@ impl SignerBuilder {
     /// # Errors
     /// `KeyUsage`: the private key may not sign. `InvalidConfiguration`: an empty issuer, audience
     /// or type, a time to live of 0 or more than [`Self::MAX_TTL`], or one that is set although
-    /// tokens may lack `exp`.
+    /// tokens may lack `exp`. Those of a [`KeySource`].
     pub fn build(self) -> Result<Signer> {
         const fn refuse<T>(message: &'static str) -> Result<T> {
             Err(Error::new(ErrorKind::InvalidConfiguration, message))
-        }
-        if self.key.is_private() && !self.key.may_sign() {
-            return Err(MAY_NOT_SIGN);
         }
         let named = [&self.issuer, &self.typ].into_iter().flatten().chain(&self.audience);
         if named.into_iter().any(String::is_empty) {
@@ -160,7 +193,16 @@ impl SignerBuilder {
             }
             _ => {}
         }
-        let header = self.header();
+        let (typ, kid) = (self.typ, self.kid);
+        let keys = match self.key {
+            KeyFrom::Key(key) => Keys::One(Prepared::new(key, typ.as_deref(), kid)?),
+            KeyFrom::Source(source) => {
+                let prepare = |source: &dyn KeySource| {
+                    Prepared::new(source.signing_key()?, typ.as_deref(), kid)
+                };
+                Keys::Following(Following::new(source, prepare)?)
+            }
+        };
         let audience: Vec<_> = self.audience.iter().map(|one| json::quoted(one)).collect();
         let audience = match audience.as_slice() {
             [] => None,
@@ -168,8 +210,9 @@ impl SignerBuilder {
             several => Some(format!("[{}]", several.join(","))),
         };
         Ok(Signer(Arc::new(Inner {
-            key: self.key,
-            header,
+            keys,
+            typ,
+            kid,
             issuer: self.issuer.as_deref().map(json::quoted),
             audience,
             ttl: self.ttl,
@@ -179,21 +222,26 @@ impl SignerBuilder {
             random: self.random,
         })))
     }
+}
 
-    fn header(&self) -> String {
-        let mut json = format!(r#"{{"alg":"{}""#, self.key.alg().name());
-        if let Some(typ) = &self.typ {
+impl Prepared {
+    fn new(key: Key, typ: Option<&str>, kid: bool) -> Result<Self> {
+        if key.is_private() && !key.may_sign() {
+            return Err(MAY_NOT_SIGN);
+        }
+        let mut json = format!(r#"{{"alg":"{}""#, key.alg().name());
+        if let Some(typ) = typ {
             json.push_str(r#","typ":"#);
             json::write_str(&mut json, typ);
         }
-        if self.kid {
+        if kid {
             json.push_str(r#","kid":"#);
-            json::write_str(&mut json, self.key.kid());
+            json::write_str(&mut json, key.kid());
         }
         json.push('}');
         let mut header = b64::encode(json.as_bytes());
         header.push('.');
-        header
+        Ok(Self { key, header })
     }
 }
 
@@ -204,24 +252,27 @@ impl Signer {
 
     /// Begins a signer for this key. A public key makes one that can only [`prepare`](Self::prepare).
     pub fn builder(key: &Key) -> SignerBuilder {
-        SignerBuilder {
-            key: key.clone(),
-            issuer: None,
-            audience: Vec::new(),
-            ttl: Some(900),
-            typ: Some("JWT".to_owned()),
-            kid: true,
-            token_ids: true,
-            allow_missing_exp: false,
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
+        SignerBuilder::of(KeyFrom::Key(key.clone()))
+    }
+
+    /// Begins a signer that signs with the key which its source names at each token.
+    pub fn following(source: Arc<dyn KeySource>) -> SignerBuilder {
+        SignerBuilder::of(KeyFrom::Source(source))
+    }
+
+    /// The key that signs; of a signer that follows a source, the one that signed last.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match &self.0.keys {
+            Keys::One(prepared) => prepared.key.clone(),
+            Keys::Following(following) => following.latest().thing.key.clone(),
         }
     }
 
-    /// The key that signs.
+    /// How many seconds tokens live, unless their claims say otherwise.
     #[must_use]
-    pub fn key(&self) -> &Key {
-        &self.0.key
+    pub fn ttl(&self) -> Option<u64> {
+        self.0.ttl
     }
 
     /// Signs claims.
@@ -240,15 +291,16 @@ impl Signer {
     /// `MissingClaim`: no `exp` and no time to live. `KeyUsage`: the key is public.
     /// `RandomUnavailable`.
     pub fn sign_json(&self, claims: impl AsRef<[u8]>) -> Result<String> {
-        let Inner { key, .. } = &*self.0;
-        if !key.may_sign() {
-            return Err(MAY_NOT_SIGN);
-        }
-        let mut token = self.0.signing_input(claims.as_ref())?;
-        let signature = key.sign_with(token.as_bytes(), b64::encode)?;
-        token.push('.');
-        token.push_str(&signature);
-        Ok(token)
+        self.0.with_key(|prepared| {
+            if !prepared.key.may_sign() {
+                return Err(MAY_NOT_SIGN);
+            }
+            let mut token = self.0.signing_input(prepared, claims.as_ref())?;
+            let signature = prepared.key.sign_with(token.as_bytes(), b64::encode)?;
+            token.push('.');
+            token.push_str(&signature);
+            Ok(token)
+        })
     }
 
     /// The first of two steps: what is to be signed elsewhere.
@@ -264,9 +316,11 @@ impl Signer {
     /// # Errors
     /// As [`Self::sign_json`], without `KeyUsage`.
     pub fn prepare_json(&self, claims: impl AsRef<[u8]>) -> Result<Unsigned> {
-        Ok(Unsigned {
-            signing_input: self.0.signing_input(claims.as_ref())?,
-            key: self.0.key.clone(),
+        self.0.with_key(|prepared| {
+            Ok(Unsigned {
+                signing_input: self.0.signing_input(prepared, claims.as_ref())?,
+                key: prepared.key.clone(),
+            })
         })
     }
 }
@@ -302,17 +356,30 @@ impl Unsigned {
 }
 
 impl Inner {
+    /// Hands out the key that signs now.
+    fn with_key<T>(&self, work: impl FnOnce(&Prepared) -> Result<T>) -> Result<T> {
+        match &self.keys {
+            Keys::One(prepared) => work(prepared),
+            Keys::Following(following) => {
+                let prepared = following.current(|source| {
+                    Prepared::new(source.signing_key()?, self.typ.as_deref(), self.kid)
+                })?;
+                work(&prepared.thing)
+            }
+        }
+    }
+
     /// The claims with what the signer adds, behind the header, encoded.
-    fn signing_input(&self, claims: &[u8]) -> Result<String> {
+    fn signing_input(&self, prepared: &Prepared, claims: &[u8]) -> Result<String> {
         if claims.len() > Signer::MAX_CLAIMS_BYTES {
             return Err(TOO_LARGE);
         }
         let claims = registered::scan(claims, &[]).map_err(as_argument)?;
         let payload = self.payload(&claims)?;
-        let signature_len = b64::encoded_len(self.key.signature_len());
-        let capacity = self.header.len() + b64::encoded_len(payload.len()) + 1 + signature_len;
+        let signature_len = b64::encoded_len(prepared.key.signature_len());
+        let capacity = prepared.header.len() + b64::encoded_len(payload.len()) + 1 + signature_len;
         let mut input = String::with_capacity(capacity);
-        input.push_str(&self.header);
+        input.push_str(&prepared.header);
         b64::encode_into(payload.as_bytes(), &mut input);
         Ok(input)
     }
@@ -412,13 +479,13 @@ const CONTRADICTION: Error = Error::new(
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer").field("key", &self.0.key).finish_non_exhaustive()
+        f.debug_struct("Signer").field("key", &self.key()).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for SignerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignerBuilder").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("SignerBuilder").finish_non_exhaustive()
     }
 }
 

@@ -1,11 +1,12 @@
 //! `Verifier`: keys and a policy, checked once, then asked any number of times from any thread.
 
+use super::following::Following;
 use super::policy::{Policy, Rule};
 use super::registered::{self, Found, Scan};
 use super::trust::{Authentic, Trust};
 use super::verified::Verified;
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwk::{Alg, Key, KeySet};
+use crate::jwk::{Alg, Key, KeySet, KeySource};
 use crate::jws::{Compact, with_decoded};
 use std::collections::HashMap;
 use std::fmt;
@@ -42,6 +43,8 @@ struct Inner {
 enum Trusted {
     /// One set of keys for every token.
     All(Trust),
+    /// One set of keys for every token, which changes.
+    Following(Following<Trust>),
     /// Each issuer's keys for its own tokens.
     ByIssuer(HashMap<Box<str>, IssuerTrust>),
 }
@@ -107,6 +110,19 @@ impl Verifier {
         Ok(Self::of(policy, Trusted::All(trust)))
     }
 
+    /// A verifier that trusts the keys of a source as they are at each token, as [`Self::new`] those of a
+    /// set.
+    ///
+    /// # Errors
+    /// As [`Self::new`], for the keys as they are now; those of the source.
+    pub fn following(source: Arc<dyn KeySource>, policy: Policy) -> Result<Self> {
+        policy.validate()?;
+        let following = Following::new(source, |source| {
+            Trust::in_set(&source.keys()?, &policy, policy.algorithms.as_deref())
+        })?;
+        Ok(Self::of(policy, Trusted::Following(following)))
+    }
+
     /// A verifier for several issuers. The token's `iss` selects the rule and is thereby checked; a
     /// key never verifies another issuer's token (RFC 8725 section 3.8).
     ///
@@ -152,7 +168,8 @@ impl Verifier {
     ///
     /// # Errors
     /// A kind from the 100s block ([`crate::ErrorKind::is_rejected`]). A bad signature is
-    /// `InvalidSignature`, whatever the claims say.
+    /// `InvalidSignature`, whatever the claims say. With revocations, or keys that change, also
+    /// `StoreUnavailable`: whether the token is good cannot be known.
     ///
     /// # Security
     /// Nothing about the claims of a token with a bad signature can be learned from the error. With
@@ -167,12 +184,17 @@ impl Verifier {
     pub fn is_symmetric(&self) -> bool {
         match &self.0.trust {
             Trusted::All(trust) => trust.is_symmetric(),
+            Trusted::Following(following) => following.latest().thing.is_symmetric(),
             Trusted::ByIssuer(rules) => rules.values().all(|rule| rule.trust.is_symmetric()),
         }
     }
 }
 
 impl Inner {
+    fn trust_in(&self, source: &dyn KeySource) -> Result<Trust> {
+        Trust::in_set(&source.keys()?, &self.policy, self.policy.algorithms.as_deref())
+    }
+
     fn verify(&self, token: &[u8]) -> Result<Verified> {
         if token.len() > self.policy.max_token_bytes {
             return Err(TOO_LARGE);
@@ -180,13 +202,10 @@ impl Inner {
         let token = Compact::split(token)?;
         let policy = &self.policy;
         match &self.trust {
-            Trusted::All(trust) => {
-                let authentic = trust.authenticate(&token, policy)?;
-                with_decoded(token.payload, |payload| {
-                    let claims = registered::scan(payload, &policy.required)?;
-                    policy.check_claims(&claims, &policy.issuer, &policy.audience)?;
-                    accept(trust, &token, authentic, &claims)
-                })
+            Trusted::All(trust) => verify_with(trust, policy, &token),
+            Trusted::Following(following) => {
+                let trust = following.current(|source| self.trust_in(source))?;
+                verify_with(&trust.thing, policy, &token)
             }
             Trusted::ByIssuer(rules) => with_decoded(token.payload, |payload| {
                 let claims = registered::find(payload, &policy.required)?;
@@ -194,11 +213,20 @@ impl Inner {
                 let authentic = rule.trust.authenticate(&token, policy)?;
                 let claims = claims.check()?;
                 let audience = rule.audience.as_ref().unwrap_or(&policy.audience);
-                policy.check_claims(&claims, &Rule::IGNORED, audience)?;
+                policy.check_claims(&claims, &Rule::IGNORED, audience, authentic.key)?;
                 accept(&rule.trust, &token, authentic, &claims)
             }),
         }
     }
+}
+
+fn verify_with(trust: &Trust, policy: &Policy, token: &Compact<'_>) -> Result<Verified> {
+    let authentic = trust.authenticate(token, policy)?;
+    with_decoded(token.payload, |payload| {
+        let claims = registered::scan(payload, &policy.required)?;
+        policy.check_claims(&claims, &policy.issuer, &policy.audience, authentic.key)?;
+        accept(trust, token, authentic, &claims)
+    })
 }
 
 fn accept(

@@ -74,7 +74,7 @@ impl Signer {
     /// The key, for publishing its public half.
     #[getter]
     fn key(&self) -> Key {
-        Key(self.inner.key().clone())
+        Key(self.inner.key())
     }
 
     /// The signed token.

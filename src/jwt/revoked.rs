@@ -1,0 +1,102 @@
+//! What a verifier asks a list of revoked tokens. The list itself is elsewhere: ours in
+//! [`crate::Revocations`], or a program's own.
+
+use super::registered::Scan;
+use crate::base::json::Value;
+use crate::error::{Error, ErrorKind, Result};
+use crate::jwk::Key;
+use std::borrow::Cow;
+
+/// Tokens that are not good any more, although signature and dates are.
+pub trait RevocationList: Send + Sync {
+    /// Lets a token pass whose signature is good and whose claims are still to be checked. Called for each
+    /// of them: fast, and without a lock.
+    ///
+    /// # Errors
+    /// `RevokedToken`: it is on the list. `StoreUnavailable`: that cannot be known; then the token is not
+    /// accepted. Any other kind refuses the token as well.
+    fn check(&self, token: &PresentedToken<'_>) -> Result<()>;
+}
+
+/// A token whose signature is good and whose claims are still to be checked.
+pub struct PresentedToken<'t> {
+    pub(super) claims: &'t Scan<'t>,
+    pub(super) key: &'t Key,
+    pub(super) now_nanos: u64,
+    pub(super) leeway: u64,
+}
+
+impl<'t> PresentedToken<'t> {
+    /// `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> Option<Cow<'t, str>> {
+        self.claims.registered.issuer?.value(self.claims.text).as_str()
+    }
+
+    /// `jti`.
+    #[must_use]
+    pub fn token_id(&self) -> Option<Cow<'t, str>> {
+        self.claims.registered.token_id?.value(self.claims.text).as_str()
+    }
+
+    /// `sub`.
+    #[must_use]
+    pub fn subject(&self) -> Option<Cow<'t, str>> {
+        self.claims.registered.subject?.value(self.claims.text).as_str()
+    }
+
+    /// `sid` (OpenID Connect Front-Channel Logout 1.0 section 3).
+    ///
+    /// # Errors
+    /// `InvalidClaim`: it is there and not a string, so that nobody can tell which session is meant.
+    pub fn session_id(&self) -> Result<Option<Cow<'t, str>>> {
+        let Some(place) = self.claims.session else { return Ok(None) };
+        let value = place.value(self.claims.text).as_str();
+        value.map(Some).ok_or_else(|| NO_SESSION.about_claim("sid"))
+    }
+
+    /// The claim with this name.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<Value<'t>> {
+        self.claims.object.member(name)
+    }
+
+    /// The `kid` of the key that verified the token.
+    #[must_use]
+    pub fn key_id(&self) -> &'t str {
+        self.key.kid()
+    }
+
+    /// `iat` in whole seconds since the Unix epoch, rounded down.
+    #[must_use]
+    pub const fn issued_at(&self) -> Option<i64> {
+        self.claims.registered.issued_at
+    }
+
+    /// `exp` in whole seconds since the Unix epoch, rounded down.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<i64> {
+        self.claims.registered.expires_at
+    }
+
+    /// The time by the verifier's clock, in nanoseconds since the Unix epoch.
+    #[must_use]
+    pub const fn now_nanos(&self) -> u64 {
+        self.now_nanos
+    }
+
+    /// The verifier's leeway, in seconds.
+    #[must_use]
+    pub const fn leeway(&self) -> u64 {
+        self.leeway
+    }
+}
+
+impl std::fmt::Debug for PresentedToken<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PresentedToken").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+const NO_SESSION: Error =
+    Error::new(ErrorKind::InvalidClaim, "The `sid` claim is not a string, so no session is known.");
