@@ -100,6 +100,8 @@ kinds! {
     IssuedInFuture = 116, "InvalidIssuedAtError", "The token claims to be issued in the future.";
     /// `iat` is longer ago than the policy's maximal age.
     TooOld = 117, "TokenTooOldError", "The token was issued too long ago.";
+    /// The token, its session, its subject or its key has been revoked.
+    RevokedToken = 118, "RevokedTokenError", "The token has been revoked.";
 
     /// The key cannot be parsed or its parts do not form a key.
     InvalidKey = 200, "InvalidKeyError", "The key is not valid.";
@@ -145,6 +147,16 @@ kinds! {
     MalformedCookie = 400, "MalformedCookieError", "The cookie is malformed.";
     /// The request was caused by another site, or brings no CSRF token of its session.
     CsrfRejected = 401, "CsrfError", "The request may have been forged by another site.";
+    /// The text is not a refresh token of ours, or its session is not known any more.
+    InvalidRefreshToken = 402, "InvalidRefreshTokenError", "The refresh token is not valid.";
+    /// A refresh token was used a second time, so that somebody else may have it: the session has been ended.
+    TokenReuse = 403, "TokenReuseError", "The refresh token was used before; the session has been ended.";
+    /// The session was logged out.
+    SessionEnded = 404, "SessionEndedError", "The session has been ended.";
+    /// The session was not refreshed in time, or has lasted for as long as a session may.
+    SessionExpired = 405, "SessionExpiredError", "The session has expired.";
+    /// There is no session with this id.
+    SessionNotFound = 406, "SessionNotFoundError", "There is no such session.";
 
     /// The store cannot be reached or has not been heard of for longer than `max_stale`.
     StoreUnavailable = 600, "StoreUnavailableError", "The store is out of reach.";
@@ -198,13 +210,14 @@ impl ErrorKind {
         matches!(self.code(), 5 | 600..=604)
     }
 
-    /// What an HTTP service answers: 400, 401, 403 or 429 where the caller was refused (RFC 6750 section
+    /// What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused (RFC 6750 section
     /// 3.1, RFC 6585 section 4), 503 where something is out of reach, 500 otherwise.
     #[must_use]
     pub const fn http_status(self) -> u16 {
         match self {
             Self::MalformedCookie => 400,
             Self::ApiKeyAddress | Self::InsufficientScope | Self::CsrfRejected => 403,
+            Self::SessionNotFound => 404,
             Self::RateLimited | Self::CreditsExhausted => 429,
             _ if self.is_rejected() => 401,
             _ if self.is_unavailable() => 503,
@@ -230,6 +243,11 @@ impl ErrorKind {
             Self::CreditsExhausted => "CREDITS",
             Self::MalformedCookie => "MALFORMED_COOKIE",
             Self::CsrfRejected => "CSRF",
+            Self::InvalidRefreshToken => "INVALID_REFRESH_TOKEN",
+            Self::TokenReuse => "TOKEN_REUSE",
+            Self::SessionEnded => "SESSION_ENDED",
+            Self::SessionExpired => "SESSION_EXPIRED",
+            Self::SessionNotFound => "SESSION_NOT_FOUND",
             Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::StoreCorrupt => "STORE_CORRUPT",
             Self::StoreConflict => "STORE_CONFLICT",

@@ -6,7 +6,7 @@
 
 use crate::base::secret::Secret;
 use crate::base::text::argument;
-use crate::crypto::{Hash, hmac};
+use crate::crypto::{Hash, constant_time_eq, hmac};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{PepperCheck, Store};
 use std::fmt;
@@ -24,6 +24,16 @@ struct Pepper {
 const WRONG: Error = Error::new(
     ErrorKind::WrongPepper,
     "The pepper is not the one that this store was made with; give the right one, or everything fails.",
+);
+
+const MISSING: Error = Error::new(
+    ErrorKind::WrongPepper,
+    "A row of the store was made under a pepper that was not given; give all of them, oldest first.",
+);
+
+const ALTERED: Error = Error::new(
+    ErrorKind::StoreCorrupt,
+    "A row of the store is damaged or was altered from outside; restore it from a backup.",
 );
 
 impl Peppers {
@@ -90,6 +100,20 @@ impl Peppers {
         mac.and_then(|mac| mac.first_chunk().copied()).unwrap_or_default()
     }
 
+    /// A MAC over a whole row; zeros for a pepper that is not here, or for a row that has them.
+    pub(crate) fn seal(&self, pepper: u32, row: &Fields) -> [u8; 16] {
+        let mac = self.mac(pepper, &row.0);
+        mac.and_then(|mac| mac.first_chunk().copied()).unwrap_or_default()
+    }
+
+    /// Refuses to build on a row that was altered from outside, or cannot be told from one.
+    pub(crate) fn check_seal(&self, pepper: u32, row: &Fields, seal: [u8; 16]) -> Result<()> {
+        if !self.contains(pepper) {
+            return Err(MISSING);
+        }
+        if constant_time_eq(&self.seal(pepper, row), &seal) { Ok(()) } else { Err(ALTERED) }
+    }
+
     /// Holds the peppers at hand against those that the store was made with, and makes the active one
     /// known to it; `now` is in seconds since the Unix epoch.
     pub(crate) fn check_against(&self, store: &dyn Store, now: u64) -> Result<()> {
@@ -113,6 +137,30 @@ impl Peppers {
         let known = store.pepper_checks()?;
         let own = known.iter().find(|check| check.pepper == pepper);
         if own.is_some_and(|own| own.check != check) { Err(WRONG) } else { Ok(()) }
+    }
+}
+
+/// A row as bytes: a tag, then every field with its length in front.
+pub(crate) struct Fields(Vec<u8>);
+
+impl Fields {
+    pub(crate) fn new(tag: &[u8]) -> Self {
+        let mut row = Vec::with_capacity(512);
+        row.extend_from_slice(tag);
+        Self(row)
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// No number is not the number 0.
+    pub(crate) fn number(&mut self, number: impl Into<Option<u64>>) {
+        match number.into() {
+            Some(number) => self.bytes(&number.to_be_bytes()),
+            None => self.bytes(&[]),
+        }
     }
 }
 

@@ -47,6 +47,7 @@ enum class status : gk_status {
     token_too_large = GK_STATUS_TOKEN_TOO_LARGE,
     issued_in_future = GK_STATUS_ISSUED_IN_FUTURE,
     too_old = GK_STATUS_TOO_OLD,
+    revoked_token = GK_STATUS_REVOKED_TOKEN,
     invalid_key = GK_STATUS_INVALID_KEY,
     weak_key = GK_STATUS_WEAK_KEY,
     unsupported_key = GK_STATUS_UNSUPPORTED_KEY,
@@ -68,6 +69,11 @@ enum class status : gk_status {
     credits_exhausted = GK_STATUS_CREDITS_EXHAUSTED,
     malformed_cookie = GK_STATUS_MALFORMED_COOKIE,
     csrf_rejected = GK_STATUS_CSRF_REJECTED,
+    invalid_refresh_token = GK_STATUS_INVALID_REFRESH_TOKEN,
+    token_reuse = GK_STATUS_TOKEN_REUSE,
+    session_ended = GK_STATUS_SESSION_ENDED,
+    session_expired = GK_STATUS_SESSION_EXPIRED,
+    session_not_found = GK_STATUS_SESSION_NOT_FOUND,
     store_unavailable = GK_STATUS_STORE_UNAVAILABLE,
     store_corrupt = GK_STATUS_STORE_CORRUPT,
     store_conflict = GK_STATUS_STORE_CONFLICT,
@@ -99,7 +105,7 @@ inline bool is_unavailable(status s) noexcept {
     return gk_status_is_unavailable(static_cast<gk_status>(s));
 }
 
-/// What an HTTP service answers: 200, 401, 403, 429, 500 or 503.
+/// What an HTTP service answers: 200, 400, 401, 403, 404, 429, 500 or 503.
 inline std::uint16_t http_status(status s) noexcept {
     return gk_status_http(static_cast<gk_status>(s));
 }

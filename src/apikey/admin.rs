@@ -2,6 +2,7 @@
 //! changed the key in between, and in force in this process when the call returns.
 
 use super::format::{self, KeyId};
+use super::hash::fields;
 use super::keys::{ApiKeys, Inner};
 use super::spec::{IssuedKey, KeySpec, KeyUpdate};
 use crate::base::process::lock;
@@ -296,19 +297,11 @@ impl Inner {
     /// Seals the key as it is, under the active pepper.
     pub(super) fn seal(&self, key: &mut StoredKey) {
         key.seal_pepper = self.peppers.active();
-        key.seal = self.peppers.seal(key.seal_pepper, key);
+        key.seal = self.peppers.seal(key.seal_pepper, &fields(key));
     }
 
     /// Refuses to build on a row that was altered from outside: sealing it anew would make it good.
     pub(super) fn unaltered(&self, key: &StoredKey) -> Result<()> {
-        if self.peppers.contains(key.seal_pepper)
-            && self.peppers.seal(key.seal_pepper, key) == key.seal
-        {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::StoreCorrupt,
-            "The row of this API key is damaged or was altered from outside; restore it from a backup.",
-        ))
+        self.peppers.check_seal(key.seal_pepper, &fields(key), key.seal)
     }
 }

@@ -2,7 +2,7 @@
 //! verification comes first while the others go on, and everything anew after a fork.
 
 use super::format::KeyId;
-use super::hash::Schemes;
+use super::hash::{Schemes, fields};
 use super::keys::{ApiKeys, Inner};
 use super::limit::rescale;
 use super::mirror::{Hot, Places, Slot};
@@ -307,8 +307,8 @@ impl Inner {
     }
 
     fn both_halves(&self, stored: &StoredKey, key: u128) -> (Hot, Profile) {
-        let sealed = self.peppers.contains(stored.seal_pepper)
-            && self.peppers.seal(stored.seal_pepper, stored) == stored.seal;
+        let sealed =
+            self.peppers.check_seal(stored.seal_pepper, &fields(stored), stored.seal).is_ok();
         match Profile::new(stored) {
             Ok(profile) if sealed => (self.hot(stored, key), profile),
             _ => {

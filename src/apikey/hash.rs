@@ -13,7 +13,7 @@ use crate::store::{Proof, StoredKey};
 
 pub use super::import_formats::ImportScheme;
 pub(crate) use super::import_formats::import;
-pub(crate) use crate::pepper::Peppers;
+pub(crate) use crate::pepper::{Fields, Peppers};
 
 impl Peppers {
     /// The MAC of a key of ours.
@@ -51,11 +51,6 @@ impl Peppers {
             LookupKind::Named => b"gklname",
         };
         half(self.mac(pepper, &[tag, text].concat())?)
-    }
-
-    /// A MAC over the whole row but its counters; zeros for a pepper that is not here.
-    pub(crate) fn seal(&self, pepper: u32, key: &StoredKey) -> [u8; 16] {
-        self.mac(pepper, &canonical(key)).and_then(half).unwrap_or_default()
     }
 
     /// Whether the text is the one that the proof is of. An unknown pepper or scheme proves nothing.
@@ -144,18 +139,11 @@ fn half(mac: [u8; 32]) -> Option<[u8; 16]> {
     mac.first_chunk().copied()
 }
 
-/// The row as bytes: every field with its length in front, in the order of the struct. Left out: the
-/// seal itself, and what changes with use.
-fn canonical(key: &StoredKey) -> Vec<u8> {
+/// The row as bytes, its fields in the order of the struct. Left out: the seal itself, and what changes
+/// with use.
+pub(crate) fn fields(key: &StoredKey) -> Fields {
     let record = &key.record;
-    let mut out = Vec::with_capacity(512);
-    out.extend_from_slice(b"gks1");
-    let mut bytes = |bytes: &[u8]| {
-        out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
-        out.extend_from_slice(bytes);
-    };
-    let number = |number: u64| number.to_be_bytes();
-    let some = |value: Option<u64>| value.map_or_else(Vec::new, |value| number(value).to_vec());
+    let mut row = Fields::new(b"gks1");
     for text in [
         &record.id,
         &record.prefix,
@@ -167,12 +155,12 @@ fn canonical(key: &StoredKey) -> Vec<u8> {
         &record.meta,
         &record.created_by,
     ] {
-        bytes(text.as_bytes());
+        row.bytes(text.as_bytes());
     }
-    bytes(record.scopes.join(" ").as_bytes());
-    bytes(record.cidrs.join(" ").as_bytes());
-    bytes(record.status.name().as_bytes());
-    for date in [
+    row.bytes(record.scopes.join(" ").as_bytes());
+    row.bytes(record.cidrs.join(" ").as_bytes());
+    row.bytes(record.status.name().as_bytes());
+    for number in [
         record.revoked_at,
         record.not_before,
         record.expires_at,
@@ -182,24 +170,26 @@ fn canonical(key: &StoredKey) -> Vec<u8> {
         Some(record.version),
         record.rate.map(|rate| u64::from(rate.burst) << 32 | u64::from(rate.period)),
     ] {
-        bytes(&some(date));
+        row.number(number);
     }
     let credits = record.credits.map(|credits| {
-        [number(credits.limit), number(credits.refill), number(u64::from(credits.every))].concat()
+        [credits.limit, credits.refill, u64::from(credits.every)].map(u64::to_be_bytes).concat()
     });
-    bytes(&credits.unwrap_or_default());
+    row.bytes(&credits.unwrap_or_default());
     let mut proof = |proof: &Proof| {
-        bytes(&proof.scheme.to_be_bytes());
-        bytes(proof.params.as_bytes());
-        bytes(&proof.peppers.iter().flat_map(|pepper| pepper.to_be_bytes()).collect::<Vec<_>>());
-        bytes(&proof.mac);
+        row.bytes(&proof.scheme.to_be_bytes());
+        row.bytes(proof.params.as_bytes());
+        row.bytes(
+            &proof.peppers.iter().flat_map(|pepper| pepper.to_be_bytes()).collect::<Vec<_>>(),
+        );
+        row.bytes(&proof.mac);
     };
     proof(&key.proof);
     if let Some(previous) = &key.previous {
         proof(&previous.proof);
-        bytes(&number(previous.until));
+        row.number(previous.until);
     }
     let lookup = key.lookup.map(|lookup| [&lookup.pepper.to_be_bytes()[..], &lookup.tag].concat());
-    bytes(&lookup.unwrap_or_default());
-    out
+    row.bytes(&lookup.unwrap_or_default());
+    row
 }

@@ -1,11 +1,12 @@
 //! Layer 1: bytes in, bytes out. The only folder that names the crypto library (`aws_lc_rs`).
 //!
 //! One submodule per family: [`hmac`] (RFC 2104), [`rsa`] (RFC 8017), [`ecdsa`] (FIPS 186-5),
-//! [`eddsa`] (RFC 8032), [`mldsa`] (FIPS 204), [`hash`] (FIPS 180-4), [`slow`] (RFC 9106, RFC 8018). In all of them a key is parsed
+//! [`eddsa`] (RFC 8032), [`mldsa`] (FIPS 204), [`hash`] (FIPS 180-4), [`slow`] (RFC 9106, RFC 8018), [`aead`] (SP 800-38D). In all of them a key is parsed
 //! and checked once, at construction; `verify` allocates nothing here and answers a plain `bool`;
 //! `sign` writes into the caller's buffer. A signature of any length but the algorithm's own is
 //! refused before any arithmetic. Nothing here knows JSON, claims or time.
 
+pub(crate) mod aead;
 pub(crate) mod ecdsa;
 pub(crate) mod eddsa;
 pub(crate) mod hash;

@@ -56,6 +56,8 @@ pub const GK_STATUS_TOKEN_TOO_LARGE: gk_status = 115;
 pub const GK_STATUS_ISSUED_IN_FUTURE: gk_status = 116;
 /// `iat` is longer ago than the policy's maximal age.
 pub const GK_STATUS_TOO_OLD: gk_status = 117;
+/// The token, its session, its subject or its key has been revoked.
+pub const GK_STATUS_REVOKED_TOKEN: gk_status = 118;
 /// The key cannot be parsed or its parts do not form a key.
 pub const GK_STATUS_INVALID_KEY: gk_status = 200;
 /// The key is too weak: RSA under 2048 bits, a short secret, a ROCA modulus.
@@ -98,6 +100,16 @@ pub const GK_STATUS_CREDITS_EXHAUSTED: gk_status = 310;
 pub const GK_STATUS_MALFORMED_COOKIE: gk_status = 400;
 /// The request was caused by another site, or brings no CSRF token of its session.
 pub const GK_STATUS_CSRF_REJECTED: gk_status = 401;
+/// The text is not a refresh token of ours, or its session is not known any more.
+pub const GK_STATUS_INVALID_REFRESH_TOKEN: gk_status = 402;
+/// A refresh token was used a second time, so that somebody else may have it: the session has been ended.
+pub const GK_STATUS_TOKEN_REUSE: gk_status = 403;
+/// The session was logged out.
+pub const GK_STATUS_SESSION_ENDED: gk_status = 404;
+/// The session was not refreshed in time, or has lasted for as long as a session may.
+pub const GK_STATUS_SESSION_EXPIRED: gk_status = 405;
+/// There is no session with this id.
+pub const GK_STATUS_SESSION_NOT_FOUND: gk_status = 406;
 /// The store cannot be reached or has not been heard of for longer than `max_stale`.
 pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 600;
 /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.

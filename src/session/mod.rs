@@ -3,6 +3,7 @@
 
 mod cookie;
 mod csrf;
+mod token;
 
 pub use cookie::{Cookie, CookieBuilder, SameSite};
 pub use csrf::{Csrf, CsrfRequest};

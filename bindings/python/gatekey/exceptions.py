@@ -22,7 +22,8 @@
     |  |- UnsupportedCriticalError            crit                                      112
     |  |- KeyNotFoundError (KeyError)         kid                                       113
     |  |- AmbiguousKeyError                                                             114
-    |  `- TokenTooOldError                    max_age                                   117
+    |  |- TokenTooOldError                    max_age                                   117
+    |  `- RevokedTokenError                   see revocations                           118
     |- InvalidKeyError                        a key that cannot be used                 200
     |  |- WeakKeyError                                                                  201
     |  |- UnsupportedKeyError                                                           202
@@ -45,7 +46,12 @@
     |  `- CreditsExhaustedError               CREDITS                           310
     |- SessionError                           a request is refused: answer .status
     |  |- MalformedCookieError                MALFORMED_COOKIE                  400
-    |  `- CsrfError                           CSRF                              401
+    |  |- CsrfError                           CSRF                              401
+    |  |- InvalidRefreshTokenError             INVALID_REFRESH_TOKEN             402
+    |  |- TokenReuseError                      TOKEN_REUSE                       403
+    |  |- SessionEndedError                    SESSION_ENDED                     404
+    |  |- SessionExpiredError                  SESSION_EXPIRED                   405
+    |  `- SessionNotFoundError                 SESSION_NOT_FOUND                 406
     |- StoreError                             what keys are kept in
     |  |- StoreUnavailableError (ApiKeyError) STORE_UNAVAILABLE                 600
     |  |- StoreCorruptError                   STORE_CORRUPT                     601
@@ -96,6 +102,7 @@ __all__ = [
     "InvalidIssuerError",
     "InvalidJTIError",
     "InvalidKeyError",
+    "InvalidRefreshTokenError",
     "InvalidSignatureError",
     "InvalidSubjectError",
     "InvalidTokenError",
@@ -110,14 +117,19 @@ __all__ = [
     "PyJWTError",
     "RandomUnavailableError",
     "RateLimitedError",
+    "RevokedTokenError",
     "SecretLooksLikeKeyError",
+    "SessionEndedError",
     "SessionError",
+    "SessionExpiredError",
+    "SessionNotFoundError",
     "StoreConflictError",
     "StoreCorruptError",
     "StoreError",
     "StoreFullError",
     "StoreReadOnlyError",
     "StoreUnavailableError",
+    "TokenReuseError",
     "TokenTooLargeError",
     "TokenTooOldError",
     "UnsupportedAlgorithmError",
@@ -328,6 +340,13 @@ class TokenTooOldError(InvalidTokenError):
     claim = "iat"
 
 
+class RevokedTokenError(InvalidTokenError):
+    """The token, its session, its subject or its key has been revoked."""
+
+    code = 118
+    kind = "RevokedToken"
+
+
 class InvalidKeyError(GatekeyError):
     """The key cannot be parsed, or its parts do not form a key."""
 
@@ -525,6 +544,47 @@ class CsrfError(SessionError):
     code = "CSRF"
     kind = "CsrfRejected"
     status = 403
+
+
+class InvalidRefreshTokenError(SessionError):
+    """The text is not a refresh token of ours, or its session is not known any more."""
+
+    number = 402
+    code = "INVALID_REFRESH_TOKEN"
+    kind = "InvalidRefreshToken"
+
+
+class TokenReuseError(SessionError):
+    """A refresh token was used a second time: somebody else may have it. The session has been ended."""
+
+    number = 403
+    code = "TOKEN_REUSE"
+    kind = "TokenReuse"
+
+
+class SessionEndedError(SessionError):
+    """The session was logged out."""
+
+    number = 404
+    code = "SESSION_ENDED"
+    kind = "SessionEnded"
+
+
+class SessionExpiredError(SessionError):
+    """The session was not refreshed in time, or has lasted for as long as a session may."""
+
+    number = 405
+    code = "SESSION_EXPIRED"
+    kind = "SessionExpired"
+
+
+class SessionNotFoundError(SessionError):
+    """There is no session with this id."""
+
+    number = 406
+    code = "SESSION_NOT_FOUND"
+    kind = "SessionNotFound"
+    status = 404
 
 
 class StoreUnavailableError(StoreError, ApiKeyError):
