@@ -82,9 +82,9 @@ mod store;
 pub use store::{
     AuditFilter, AuditRecord, Change, Changes, Credits, KeyFilter, KeyRecord, KeyStatus, Lease,
     Loaded, Lookup, MemoryStore, Page, PepperCheck, Previous, Proof, Rate, Revocation,
-    RevocationChanges, RevocationKind, RingStore, SessionEnd, SessionEvent, SessionEventFilter,
-    SessionFilter, SessionRecord, SessionStore, SessionWrite, Store, StoredKey, StoredRing,
-    StoredSession, Usage, Write,
+    RevocationChanges, RevocationKind, RingFolder, RingStore, SessionEnd, SessionEvent,
+    SessionEventFilter, SessionFilter, SessionRecord, SessionStore, SessionWrite, Store, StoredKey,
+    StoredRing, StoredSession, Usage, Write, write_private_file,
 };
 
 #[cfg(feature = "sqlite")]
@@ -101,12 +101,16 @@ pub use apikey::{
 };
 
 mod session;
-pub use session::{Cookie, CookieBuilder, Csrf, CsrfRequest, SameSite};
+pub use session::{
+    Cookie, CookieBuilder, Csrf, CsrfRequest, KeyRing, KeyRingOptions, RevocationOptions,
+    Revocations, RevokeScope, RingKey, RingKeyState, SameSite, SessionOptions, SessionSpec,
+    SessionTokens, Sessions,
+};
 
 mod open;
 pub use open::{
-    Opened, PepperSource, add_pepper, open_api_keys, read_pepper_file, read_peppers,
-    write_private_file,
+    Opened, OpenedKeyRing, OpenedSessions, PepperSource, add_pepper, open_api_keys, open_key_ring,
+    open_revocations, open_sessions, read_pepper_file, read_peppers,
 };
 
 mod present;

@@ -1,13 +1,18 @@
-//! Layer 5: where the edges get their API keys from: a store by its URL, peppers from a file or the
-//! environment. The one room besides the adapters that touches files.
+//! Layer 5: where the edges get API keys, sessions and key rings from: a store by its URL, peppers from a
+//! file or the environment. The one room besides the adapters that touches files.
 
 use crate::apikey::{ApiKeyOptions, ApiKeys};
+use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::hex;
 use crate::base::random::{SecureRandom, SystemRandom};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
+use crate::jwt::Signer;
 use crate::pepper::Peppers;
-use crate::store::{MemoryStore, Store};
+use crate::session::{
+    KeyRing, KeyRingOptions, RevocationOptions, Revocations, SessionOptions, Sessions,
+};
+use crate::store::{MemoryStore, RingFolder, Store, read_private_file, write_private_file};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -38,6 +43,26 @@ pub struct Opened {
     pub new_pepper_file: Option<PathBuf>,
 }
 
+/// Sessions that were opened, and what a person should know of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenedSessions {
+    /// The sessions.
+    pub sessions: Sessions,
+    /// The pepper file that was made just now: tell somebody to back it up.
+    pub new_pepper_file: Option<PathBuf>,
+}
+
+/// A key ring that was opened, and what a person should know of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenedKeyRing {
+    /// The ring.
+    pub ring: KeyRing,
+    /// The pepper file that was made just now: tell somebody to back it up.
+    pub new_pepper_file: Option<PathBuf>,
+}
+
 /// Opens API keys: `memory:`, or `sqlite:///relative/path` and `sqlite:////absolute/path`.
 ///
 /// # Errors
@@ -45,6 +70,71 @@ pub struct Opened {
 /// no SQLite. `InvalidConfiguration`: a pepper file may be read by others. `WrongPepper`. Those of
 /// [`Store`].
 pub fn open_api_keys(url: &str, pepper: &PepperSource, options: ApiKeyOptions) -> Result<Opened> {
+    let (store, peppers, new_pepper_file) = open_with_peppers(url, pepper)?;
+    let keys = ApiKeys::open(store, peppers, options)?;
+    Ok(Opened { keys, new_pepper_file })
+}
+
+/// Opens sessions in the same stores as [`open_api_keys`], which they may share with API keys. Without a
+/// signer they can be looked at and ended only.
+///
+/// # Errors
+/// As [`open_api_keys`] and [`Sessions::open`].
+pub fn open_sessions(
+    url: &str,
+    pepper: &PepperSource,
+    signer: Option<&Signer>,
+    options: SessionOptions,
+) -> Result<OpenedSessions> {
+    let (store, peppers, new_pepper_file) = open_with_peppers(url, pepper)?;
+    let sessions = Sessions::open(store, peppers, signer, options)?;
+    Ok(OpenedSessions { sessions, new_pepper_file })
+}
+
+/// Opens what is revoked in the same stores as [`open_api_keys`]; needs no peppers.
+///
+/// # Errors
+/// As [`open_api_keys`] and [`Revocations::open`].
+pub fn open_revocations(url: &str, options: RevocationOptions) -> Result<Revocations> {
+    Revocations::open(open_store(url)?.0, options)
+}
+
+/// Opens a key ring, and makes it if it is not there: sealed in a store of [`open_api_keys`], or in a
+/// folder that only its owner may read, which is what any other text names.
+///
+/// # Errors
+/// As [`open_api_keys`] and [`KeyRing::open`]. `InvalidConfiguration`: the folder may be read by others.
+pub fn open_key_ring(
+    url_or_folder: &str,
+    pepper: &PepperSource,
+    options: KeyRingOptions,
+) -> Result<OpenedKeyRing> {
+    if url_or_folder == "memory:" || url_or_folder.contains("://") {
+        let (store, peppers, new_pepper_file) = open_with_peppers(url_or_folder, pepper)?;
+        peppers.check_against(&*store, SystemClock.now())?;
+        let ring = KeyRing::open(store, Some(peppers), options)?;
+        return Ok(OpenedKeyRing { ring, new_pepper_file });
+    }
+    if url_or_folder.is_empty() {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "A key ring lies in a folder or in a store, such as sqlite:///auth.sqlite.",
+        ));
+    }
+    // A folder is for its owner alone; peppers that are given seal the ring in it as well.
+    let peppers = match pepper {
+        PepperSource::Beside => None,
+        given => Some(peppers_of(given, None, false)?.0),
+    };
+    let folder = Arc::new(RingFolder::open(url_or_folder)?);
+    Ok(OpenedKeyRing { ring: KeyRing::open(folder, peppers, options)?, new_pepper_file: None })
+}
+
+/// A store, its peppers, and the pepper file that was made with it.
+fn open_with_peppers(
+    url: &str,
+    pepper: &PepperSource,
+) -> Result<(Arc<dyn Store>, Peppers, Option<PathBuf>)> {
     let (store, path) = open_store(url)?;
     let is_new = store.count()? == 0 && store.pepper_checks()?.is_empty();
     let beside = path.map(|path| {
@@ -52,7 +142,17 @@ pub fn open_api_keys(url: &str, pepper: &PepperSource, options: ApiKeyOptions) -
         name.push(".pepper");
         PathBuf::from(name)
     });
-    let (peppers, new_pepper_file) = match (pepper, beside) {
+    let (peppers, new_pepper_file) = peppers_of(pepper, beside, is_new)?;
+    Ok((store, peppers, new_pepper_file))
+}
+
+/// The peppers, and the file that was made for them.
+fn peppers_of(
+    pepper: &PepperSource,
+    beside: Option<PathBuf>,
+    is_new: bool,
+) -> Result<(Peppers, Option<PathBuf>)> {
+    Ok(match (pepper, beside) {
         (PepperSource::Given(peppers), _) => (peppers.clone(), None),
         (PepperSource::File(path), _) => (read_pepper_file(path)?, None),
         (PepperSource::Env(name), _) => {
@@ -70,9 +170,7 @@ pub fn open_api_keys(url: &str, pepper: &PepperSource, options: ApiKeyOptions) -
             let peppers = read_pepper_file(&beside)?;
             (peppers, made.then_some(beside))
         }
-    };
-    let keys = ApiKeys::open(store, peppers, options)?;
-    Ok(Opened { keys, new_pepper_file })
+    })
 }
 
 /// The store that a URL names, and its path.
@@ -126,26 +224,15 @@ pub fn read_peppers(text: &str) -> Result<Peppers> {
 /// `InvalidConfiguration`: others may read it. `WrongPepper`: it is not there. That of
 /// [`read_peppers`].
 pub fn read_pepper_file(path: &Path) -> Result<Peppers> {
-    const MISSING: &str =
-        "The pepper file is not there or cannot be read; without it every key is lost. Restore it.";
-    let missing = |_| Error::new(ErrorKind::WrongPepper, MISSING);
-    let mut file = std::fs::File::open(path).map_err(missing)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = file.metadata().map_err(missing)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(Error::new(
-                ErrorKind::InvalidConfiguration,
-                "The pepper file may be read by others; chmod 600 it, and rotate the pepper if they did.",
-            ));
-        }
-    }
-    let mut text = Zeroizing::new(String::new());
-    let read =
-        std::io::Read::read_to_string(&mut std::io::Read::take(&mut file, 65_536), &mut text);
-    read.map_err(missing)?;
-    read_peppers(&text)
+    const MISSING: Error = Error::new(
+        ErrorKind::WrongPepper,
+        "The pepper file is not there or cannot be read; without it every key is lost. Restore it.",
+    );
+    let text = read_private_file(path, 65_536).map_err(|_| MISSING)?.ok_or(Error::new(
+        ErrorKind::InvalidConfiguration,
+        "The pepper file may be read by others; chmod 600 it, and rotate the pepper if they did.",
+    ))?;
+    read_peppers(std::str::from_utf8(&text).map_err(|_| MISSING)?)
 }
 
 /// Adds a random pepper to a file, which is made if it is not there; its number. The new one is the
@@ -188,25 +275,6 @@ fn make_pepper_file(path: &Path) -> Result<bool> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(unwritable(&error)),
     }
-}
-
-/// Writes a file that was not there and that only its owner may read (mode 0600), whole or not at all:
-/// for peppers, private keys and other secrets.
-///
-/// # Errors
-/// Those of the operating system; `AlreadyExists` for a file that is there, which stays as it is.
-pub fn write_private_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    let written = std::io::Write::write_all(&mut file, bytes).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // Half a secret is none, and the next attempt must find the place free.
-        let _ = std::fs::remove_file(path);
-    }
-    written
 }
 
 fn unwritable(error: &std::io::Error) -> Error {

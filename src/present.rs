@@ -2,7 +2,10 @@
 
 use crate::apikey::{ImportReport, PepperUse};
 use crate::base::json::{ObjectWriter, array};
-use crate::store::{AuditRecord, Credits, KeyRecord, Page};
+use crate::session::RingKey;
+use crate::store::{
+    AuditRecord, Credits, KeyRecord, Page, SessionEnd, SessionEvent, SessionRecord,
+};
 
 /// What can be written as JSON. Times are in seconds since the Unix epoch, or `null`.
 pub trait ToJson {
@@ -63,6 +66,51 @@ impl ToJson for AuditRecord {
         out.text("action", &self.action);
         out.text("key_id", &self.key_id);
         out.text("detail", &self.detail);
+        out.end()
+    }
+}
+
+impl ToJson for SessionRecord {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.text("family", &self.family);
+        out.text("subject", &self.subject);
+        out.text("client", &self.client);
+        out.raw("meta", if self.meta.is_empty() { "{}" } else { &self.meta });
+        out.number("created_at", self.created_at);
+        out.number("last_seen_at", self.last_seen_at);
+        out.number("expires_at", self.expires_at);
+        out.number("absolute_expires_at", self.absolute_expires_at);
+        out.number("refreshes", self.refreshes);
+        out.number("ended_at", self.ended_at);
+        out.optional("end", self.end.map(SessionEnd::name));
+        out.end()
+    }
+}
+
+impl ToJson for SessionEvent {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.number("seq", self.seq);
+        out.number("at", self.at);
+        out.text("family", &self.family);
+        out.text("subject", &self.subject);
+        out.text("action", &self.action);
+        out.text("detail", &self.detail);
+        out.end()
+    }
+}
+
+impl ToJson for RingKey {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.text("kid", &self.kid);
+        out.text("alg", self.alg.name());
+        out.text("state", self.state.name());
+        out.number("created_at", self.created_at);
+        out.number("active_at", self.active_at);
+        out.number("retired_at", self.retired_at);
+        out.number("until", self.until);
         out.end()
     }
 }

@@ -116,6 +116,12 @@ impl Claims {
         self.json.clone()
     }
 
+    /// Whether there is a claim of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.object().member(name).is_some()
+    }
+
     /// [`Self::to_json`] without a copy.
     pub(super) fn json(&self) -> &str {
         &self.json

@@ -43,7 +43,6 @@ struct Inner {
 }
 
 /// Where the key comes from.
-#[expect(clippy::large_enum_variant, reason = "there is one of these to a signer, behind its Arc")]
 enum Keys {
     One(Prepared),
     Following(Following<Prepared>),

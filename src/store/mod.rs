@@ -6,14 +6,19 @@
 //! fit behind it. Writes are all-or-nothing and carry their audit rows; the audit is also the change
 //! feed: what has a sequence number beyond the last one seen is new.
 
+mod folder;
 mod memory;
+mod private_file;
 mod record;
 mod ring;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use folder::RingFolder;
 pub use memory::MemoryStore;
+pub(crate) use private_file::read_private_file;
+pub use private_file::write_private_file;
 pub use record::{
     AuditFilter, AuditRecord, Credits, KeyFilter, KeyRecord, KeyStatus, Lookup, Page, PepperCheck,
     Previous, Proof, Rate, StoredKey, Usage,

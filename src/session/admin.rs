@@ -1,0 +1,109 @@
+//! Sessions looked at: by their subjects, who want to know where they are logged in, and by operators.
+
+use super::life::NOT_FOUND;
+use super::sessions::Sessions;
+use super::token;
+use crate::base::text::argument;
+use crate::error::Result;
+use crate::store::{
+    Page, SessionEvent, SessionEventFilter, SessionFilter, SessionRecord, StoredSession,
+};
+use std::sync::Arc;
+
+/// The most sessions of one subject that are listed.
+const MOST: usize = 10_000;
+
+/// For how many seconds after its expiry an access token may still be accepted somewhere.
+const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
+
+impl Sessions {
+    /// The live sessions of a subject, the last one used first: its devices. At most 10 000.
+    ///
+    /// # Errors
+    /// Those of [`crate::Store`].
+    pub fn list(&self, subject: &str) -> Result<Vec<SessionRecord>> {
+        let now = self.inner.clock.now();
+        let mut filter = SessionFilter {
+            subject: Some(subject.to_owned()),
+            live_at: Some(now),
+            limit: 1000,
+            ..SessionFilter::default()
+        };
+        let mut found: Vec<SessionRecord> = Vec::new();
+        loop {
+            let page = self.find(&filter)?;
+            found.extend(page.records);
+            filter.cursor = page.cursor;
+            if filter.cursor.is_none() || found.len() >= MOST {
+                break;
+            }
+        }
+        found.sort_by_key(|record| std::cmp::Reverse(record.last_seen_at));
+        Ok(found)
+    }
+
+    /// Sessions in ascending order of their ids, ended ones too if the filter does not say otherwise.
+    ///
+    /// # Errors
+    /// Those of [`crate::Store`].
+    pub fn find(&self, filter: &SessionFilter) -> Result<Page<SessionRecord>> {
+        let page = self.inner.store.sessions(filter)?;
+        let records = page.records.into_iter().map(|session| session.record).collect();
+        Ok(Page { records, cursor: page.cursor })
+    }
+
+    /// The session with this id, live or not.
+    ///
+    /// # Errors
+    /// `SessionNotFound`. Those of [`crate::Store`].
+    pub fn get(&self, family: &str) -> Result<SessionRecord> {
+        let known = token::is_family(family).then_some(family).ok_or(NOT_FOUND)?;
+        Ok(self.inner.store.session(known)?.ok_or(NOT_FOUND)?.record)
+    }
+
+    /// What happened to sessions, in the order in which it did: started, ended, ended for reuse.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the cursor is not one of ours. Those of [`crate::Store`].
+    pub fn events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {
+        if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
+            return Err(argument("The cursor is not one that a page of events came with."));
+        }
+        self.inner.store.session_events(filter)
+    }
+
+    /// Deletes sessions that have expired, or were ended, before the date `before` (seconds since the Unix
+    /// epoch), and events from before it. How many sessions. Their refresh tokens are refused as unknown
+    /// from then on.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the date is in the future. Those of [`crate::Store`].
+    pub fn purge(&self, before: u64) -> Result<u64> {
+        if before > self.inner.clock.now() {
+            return Err(argument("Only sessions that ended in the past can be purged."));
+        }
+        self.inner.store.purge_sessions(before)
+    }
+
+    /// Closes the store unless somebody else holds it, such as a verifier with these revocations. Dropping
+    /// the last handle does the same, without telling what went wrong.
+    ///
+    /// # Errors
+    /// Those of [`crate::Store`].
+    pub fn close(self) -> Result<()> {
+        let store = Arc::clone(&self.inner.store);
+        drop(self);
+        if Arc::strong_count(&store) > 1 { Ok(()) } else { store.close() }
+    }
+
+    /// The sessions of a subject whose access tokens may be accepted somewhere: some of them.
+    pub(super) fn with_live_tokens(&self, subject: &str, now: u64) -> Result<Vec<StoredSession>> {
+        let filter = SessionFilter {
+            subject: Some(subject.to_owned()),
+            live_at: Some(now.saturating_sub(LEEWAY)),
+            limit: 1000,
+            ..SessionFilter::default()
+        };
+        Ok(self.inner.store.sessions(&filter)?.records)
+    }
+}

@@ -1,0 +1,252 @@
+//! How what is in memory follows the store: a look at most every 25 ms, made by whichever verification comes
+//! first while the others go on. Nothing that was followed is taken back but what has expired.
+
+use super::table::Table;
+use super::{Inner, LEEWAY};
+use crate::base::clock::NANOS;
+use crate::base::fresh::Freshness;
+use crate::base::process::{self, lock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Revocation, RevocationKind};
+use arc_swap::ArcSwap;
+use std::hash::{BuildHasher, Hasher as _, RandomState};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, TryLockError};
+
+/// The entries that are asked for at a time.
+const BATCH: usize = 10_000;
+/// Seconds between two purges.
+const PURGE_EVERY: u64 = 600;
+
+const SILENT: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The store of revocations has been silent for longer than max_stale allows; see that it can be read.",
+);
+
+/// What is known, and how far it has followed.
+pub(super) struct Feed {
+    hasher: RandomState,
+    /// Tokens, sessions, keys: until when they are meant.
+    names: Table,
+    /// Subjects, tenants, all: which tokens of theirs, by the time of issue.
+    befores: Table,
+    /// Which kinds there are any of: bit `n` for the kind of number `n`.
+    kinds: AtomicU32,
+    heard: Freshness,
+    /// The last change that was followed.
+    seq: AtomicU64,
+    /// The latest time that was seen, in seconds since the Unix epoch.
+    latest: AtomicU64,
+    /// The latest `until` that was forgotten.
+    horizon: AtomicU64,
+    purged: AtomicU64,
+    own: ArcSwap<Own>,
+}
+
+/// The writer's lock of this process: one that another thread held during a fork is never let go of in the
+/// child.
+struct Own {
+    pid: u32,
+    writer: Mutex<()>,
+}
+
+impl Own {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { pid: process::id(), writer: Mutex::new(()) })
+    }
+}
+
+impl Feed {
+    pub(super) fn new() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            names: Table::new(),
+            befores: Table::new(),
+            kinds: AtomicU32::new(0),
+            heard: Freshness::new(),
+            seq: AtomicU64::new(0),
+            latest: AtomicU64::new(0),
+            horizon: AtomicU64::new(0),
+            purged: AtomicU64::new(0),
+            own: ArcSwap::new(Own::new()),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.names.len() + self.befores.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.names.bytes() + self.befores.bytes()
+    }
+
+    /// Notes the time; the latest that was ever noted.
+    #[inline]
+    pub(super) fn seen(&self, now: u64) -> u64 {
+        let latest = self.latest.load(Ordering::Relaxed);
+        if latest >= now {
+            return latest;
+        }
+        self.latest.fetch_max(now, Ordering::Relaxed).max(now)
+    }
+
+    pub(super) fn latest(&self) -> u64 {
+        self.latest.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn horizon(&self) -> u64 {
+        self.horizon.load(Ordering::Relaxed)
+    }
+
+    /// Whether anything of this kind was ever revoked.
+    #[inline]
+    pub(super) fn has(&self, kind: RevocationKind) -> bool {
+        self.kinds.load(Ordering::Acquire) & 1 << kind as u32 != 0
+    }
+
+    /// Whether exactly this is revoked.
+    #[inline]
+    pub(super) fn names(&self, kind: RevocationKind, issuer: &str, value: &str) -> bool {
+        self.names.get(self.hash(kind, issuer, value)).is_some()
+    }
+
+    /// The time before which tokens must not have been issued.
+    #[inline]
+    pub(super) fn before(&self, kind: RevocationKind, value: &str) -> Option<u64> {
+        self.befores.get(self.hash(kind, "", value))
+    }
+
+    #[inline]
+    fn hash(&self, kind: RevocationKind, issuer: &str, value: &str) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        // The length keeps two pairs of texts apart that are the same when joined.
+        hasher.write_u64((issuer.len() as u64) << 8 | u64::from(kind as u8));
+        hasher.write(issuer.as_bytes());
+        hasher.write(value.as_bytes());
+        hasher.finish()
+    }
+
+    fn own(&self) -> Arc<Own> {
+        let own = self.own.load_full();
+        if own.pid == process::id() {
+            return own;
+        }
+        self.own.compare_and_swap(&own, Own::new());
+        self.own.load_full()
+    }
+
+    /// Takes entries over.
+    pub(super) fn follow(&self, entries: &[Revocation]) {
+        let own = self.own();
+        let _one = lock(&own.writer);
+        self.follow_locked(entries);
+    }
+
+    fn follow_locked(&self, entries: &[Revocation]) {
+        let mut kinds = 0;
+        for entry in entries {
+            let hash = self.hash(entry.kind, &entry.issuer, &entry.value);
+            match entry.kind {
+                RevocationKind::Token | RevocationKind::Session | RevocationKind::Key => {
+                    self.names.put(hash, entry.until);
+                }
+                RevocationKind::Subject | RevocationKind::Tenant | RevocationKind::All => {
+                    self.befores.put(hash, entry.before);
+                }
+            }
+            kinds |= 1 << entry.kind as u32;
+        }
+        self.kinds.fetch_or(kinds, Ordering::Release);
+    }
+}
+
+impl Inner {
+    /// Refuses if what is known is too old; looks at the feed if it is time to.
+    #[inline]
+    pub(super) fn be_fresh(&self, now: u64) -> Result<()> {
+        if self.feed.heard.is_recent(now) && !self.strict {
+            return Ok(());
+        }
+        self.look(now)
+    }
+
+    #[cold]
+    fn look(&self, now: u64) -> Result<()> {
+        let looked = self.sync(now, self.strict);
+        // A strict answer needs the store; any other is good for a while.
+        if self.strict {
+            return looked;
+        }
+        if self.feed.heard.is_within(now, self.max_stale) { Ok(()) } else { Err(SILENT) }
+    }
+
+    /// Follows the feed to its end. Unless `wait`, not while somebody else does.
+    pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
+        let own = self.feed.own();
+        let _one = match own.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) if !wait => return Ok(()),
+            Err(TryLockError::WouldBlock) => lock(&own.writer),
+        };
+        let feed = &self.feed;
+        if self.store.revocations_changed()? {
+            // Before the entries: what is forgotten in between is behind the next horizon.
+            feed.horizon.fetch_max(self.store.revocation_horizon()?, Ordering::Relaxed);
+            self.follow_feed()?;
+        }
+        feed.heard.heard(now);
+        let seconds = feed.seen(now / NANOS);
+        let purged = feed.purged.load(Ordering::Relaxed);
+        if seconds.saturating_sub(purged) >= PURGE_EVERY {
+            feed.purged.store(seconds, Ordering::Relaxed);
+            // Somebody who may write will do it.
+            let _ = self.purge_locked(seconds);
+        }
+        Ok(())
+    }
+
+    fn follow_feed(&self) -> Result<()> {
+        let feed = &self.feed;
+        let mut begun_anew = false;
+        loop {
+            let changes = self.store.revocations(feed.seq.load(Ordering::Relaxed), BATCH)?;
+            if changes.reload {
+                if std::mem::replace(&mut begun_anew, true) {
+                    return Err(ErrorKind::StoreCorrupt.into());
+                }
+                feed.seq.store(0, Ordering::Relaxed);
+                continue;
+            }
+            if changes.more {
+                feed.names.reserve(changes.entries.len());
+            }
+            feed.follow_locked(&changes.entries);
+            feed.seq.store(changes.seq, Ordering::Relaxed);
+            if !changes.more {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) fn purge(&self, now: u64) -> Result<u64> {
+        let own = self.feed.own();
+        let _one = lock(&own.writer);
+        self.purge_locked(self.feed.seen(now))
+    }
+
+    fn purge_locked(&self, now: u64) -> Result<u64> {
+        let feed = &self.feed;
+        let kept_for = self.max_token_ttl.saturating_add(LEEWAY);
+        // The horizon comes first: what is forgotten must be behind it already.
+        feed.horizon
+            .fetch_max(feed.names.latest_of(&|until| until <= now).unwrap_or(0), Ordering::Relaxed);
+        feed.names.retain(&|until| until > now);
+        let before = |until: u64| until.saturating_add(kept_for) > now;
+        let horizon = feed.befores.latest_of(&|time| !before(time));
+        feed.horizon.fetch_max(horizon.map_or(0, |at| at + kept_for), Ordering::Relaxed);
+        feed.befores.retain(&before);
+        self.store.purge_revocations(now)
+    }
+}

@@ -1,0 +1,486 @@
+//! `KeyRing`: the keys of a signer over time. One is active and signs; the next one is published already, so
+//! that verifiers know it before its first token; retired ones are good until their last token has expired.
+//!
+//! A ring lies in a store, sealed under a pepper (AES-256-GCM), or in a folder that only its owner may read.
+//! Signers and verifiers follow it without a restart, in other processes within 50 ms.
+
+mod text;
+
+use self::text::{Kept, read, write};
+use crate::base::clock::{Clock, NANOS, SystemClock};
+use crate::base::fresh::{Freshness, stale_nanos};
+use crate::base::random::SystemRandom;
+use crate::base::text::argument;
+use crate::error::{Error, ErrorKind, Result};
+use crate::jwk::{Alg, Key, KeySet, KeySource};
+use crate::pepper::Peppers;
+use crate::store::{RingStore, StoredRing};
+use arc_swap::ArcSwap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// How often a change is tried that others keep overtaking.
+const TRIES: usize = 16;
+/// The most keys of a ring; a rotation a minute would need that many.
+const MOST: usize = 64;
+/// The largest leeway of any policy, in seconds.
+const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
+
+const SILENT: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The key ring has not been readable for longer than max_stale allows; see that its store is there.",
+);
+
+/// How a ring is kept and followed.
+#[derive(Clone)]
+#[must_use]
+pub struct KeyRingOptions {
+    name: String,
+    alg: Alg,
+    token_ttl: u64,
+    max_stale: u64,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for KeyRingOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl KeyRingOptions {
+    /// The longest life of a token: a year, in seconds.
+    pub const MAX_TOKEN_TTL: u64 = 366 * 86_400;
+
+    /// A ring named `default` of ES256 keys, for tokens that live for at most 15 minutes.
+    pub fn new() -> Self {
+        Self {
+            name: "default".to_owned(),
+            alg: Alg::Es256,
+            token_ttl: 900,
+            max_stale: 30,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The ring's name in its store or folder: 1 to 64 small letters, digits and hyphens.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The algorithm of new keys; those that are there keep theirs.
+    pub const fn alg(mut self, alg: Alg) -> Self {
+        self.alg = alg;
+        self
+    }
+
+    /// For how many seconds tokens live that the ring's keys sign: so long, and for the largest leeway of a
+    /// policy, a retired key is still good. At most [`Self::MAX_TOKEN_TTL`].
+    pub const fn token_ttl(mut self, seconds: u64) -> Self {
+        self.token_ttl = seconds;
+        self
+    }
+
+    /// For how many seconds the keys are used while their store is out of reach; 0 to 86400.
+    pub const fn max_stale(mut self, seconds: u64) -> Self {
+        self.max_stale = seconds;
+        self
+    }
+
+    /// The source of the time.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    fn check(&self) -> Result<()> {
+        let is_letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        if !(1..=64).contains(&self.name.len()) || !self.name.bytes().all(is_letter) {
+            return Err(argument("A ring's name is 1 to 64 small letters, digits and hyphens."));
+        }
+        if !(1..=Self::MAX_TOKEN_TTL).contains(&self.token_ttl) {
+            return Err(argument("Tokens live for at least a second and at most a year."));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for KeyRingOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRingOptions")
+            .field("name", &self.name)
+            .field("alg", &self.alg)
+            .field("token_ttl", &self.token_ttl)
+            .field("max_stale", &self.max_stale)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a key of a ring is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RingKeyState {
+    /// It signs from the next rotation on.
+    Next,
+    /// It signs.
+    Active,
+    /// It has signed; its tokens are still good.
+    Retired,
+}
+
+impl RingKeyState {
+    /// The lower-case name: `next`, `active`, `retired`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::Retired => "retired",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Next, Self::Active, Self::Retired].into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// A key of a ring, without the key. Times are in seconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RingKey {
+    /// The key's name in its tokens.
+    pub kid: String,
+    /// Its algorithm.
+    pub alg: Alg,
+    /// What it is for now.
+    pub state: RingKeyState,
+    /// When it was made.
+    pub created_at: u64,
+    /// When it became active.
+    pub active_at: Option<u64>,
+    /// When it was retired.
+    pub retired_at: Option<u64>,
+    /// Until when its tokens are good, if it is retired.
+    pub until: Option<u64>,
+}
+
+/// The keys of a signer over time: safe to share between threads, cheap to clone, usable after a fork. A
+/// [`KeySource`] for signers and verifiers.
+///
+/// ```
+/// use gatekey::{Claims, KeyRing, KeyRingOptions, MemoryStore, Peppers, Policy, Secret, Signer};
+/// use gatekey::Verifier;
+/// use std::sync::Arc;
+///
+/// let peppers = Peppers::new(&[(1, Secret::new(vec![7; 32]))])?; // from a file, in earnest
+/// let ring = KeyRing::open(Arc::new(MemoryStore::new()), Some(peppers), KeyRingOptions::new())?;
+/// let signer = Signer::following(Arc::new(ring.clone())).build()?;
+/// let verifier = Verifier::following(Arc::new(ring.clone()), Policy::new())?;
+///
+/// let before = signer.sign(&Claims::new().subject("alice"))?;
+/// ring.rotate()?;
+/// let after = signer.sign(&Claims::new().subject("alice"))?;
+/// let (before, after) = (verifier.verify(&before)?, verifier.verify(&after)?);
+/// assert_ne!(before.key_id(), after.key_id());
+/// # Ok::<(), gatekey::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct KeyRing(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn RingStore>,
+    peppers: Option<Peppers>,
+    options: KeyRingOptions,
+    /// Nanoseconds.
+    max_stale: u64,
+    heard: Freshness,
+    /// Grows with every change of `current`.
+    generation: AtomicU64,
+    current: ArcSwap<Current>,
+    /// So that one looks and the others go on; nothing depends on it, because a lock that was held during a
+    /// fork is never let go of in the child.
+    looking: Mutex<()>,
+}
+
+/// The ring as it was last read.
+#[derive(Clone)]
+struct Current {
+    version: u64,
+    keys: Vec<Kept>,
+}
+
+impl Current {
+    fn in_state(&self, state: RingKeyState) -> Option<&Kept> {
+        self.keys.iter().find(|kept| kept.shown.state == state)
+    }
+
+    fn has_lapsed(&self, now: u64) -> bool {
+        self.keys.iter().any(|kept| kept.has_lapsed(now))
+    }
+}
+
+impl KeyRing {
+    /// Opens a ring, and makes it, with an active and a next key, if it is not there.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: an option is out of range, or the store wants the ring sealed and there are no
+    /// peppers. `WrongPepper`: it was sealed under another pepper. `StoreCorrupt`: it was altered from
+    /// outside. Those of [`RingStore`].
+    pub fn open(
+        store: Arc<dyn RingStore>,
+        peppers: Option<Peppers>,
+        options: KeyRingOptions,
+    ) -> Result<Self> {
+        options.check()?;
+        if peppers.is_none() && store.wants_seal() {
+            return Err(argument("A ring in a store is sealed under a pepper; give the peppers."));
+        }
+        let max_stale = stale_nanos(options.max_stale)?;
+        let inner = Inner {
+            store,
+            peppers,
+            options,
+            max_stale,
+            heard: Freshness::new(),
+            generation: AtomicU64::new(1),
+            current: ArcSwap::from_pointee(Current { version: 0, keys: Vec::new() }),
+            looking: Mutex::new(()),
+        };
+        inner.make_if_missing()?;
+        inner.look(inner.options.clock.now_nanos())?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Makes the next key the active one, retires the one that was, and makes a new next one. Wait with a
+    /// second rotation until everybody who caches [`Self::to_jwks`] has seen the new next key.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: there are 64 keys whose tokens are still good. `MixedKeySet`: new keys are
+    /// symmetric and old ones are not, or the other way. Those of [`RingStore`]; then nothing has changed.
+    pub fn rotate(&self) -> Result<RingKey> {
+        self.0.change(&|keys, now| {
+            let until = now.saturating_add(self.0.options.token_ttl).saturating_add(LEEWAY);
+            for kept in keys.iter_mut() {
+                match kept.shown.state {
+                    RingKeyState::Active => kept.retire(now, until),
+                    RingKeyState::Next => kept.activate(now),
+                    RingKeyState::Retired => {}
+                }
+            }
+            Ok(())
+        })?;
+        self.active()
+    }
+
+    /// Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by whoever
+    /// follows the ring; where only the published keys are known, revoke the key as well. If it is the
+    /// active one, the next one takes its place.
+    ///
+    /// # Errors
+    /// `KeyNotFound`: the ring has no key of this name. Those of [`RingStore`]; then nothing has changed.
+    pub fn remove(&self, kid: &str) -> Result<()> {
+        self.0.change(&|keys, now| {
+            let at = keys.iter().position(|kept| kept.shown.kid == kid).ok_or(NO_SUCH_KEY)?;
+            let removed = keys.remove(at);
+            if removed.shown.state == RingKeyState::Active
+                && let Some(next) =
+                    keys.iter_mut().find(|kept| kept.shown.state == RingKeyState::Next)
+            {
+                next.activate(now);
+            }
+            Ok(())
+        })
+    }
+
+    /// The keys of the ring: the next one, the active one, and the retired ones, the latest first.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`: the ring cannot be read.
+    pub fn keys(&self) -> Result<Vec<RingKey>> {
+        self.0.be_fresh()?;
+        Ok(self.0.current.load().keys.iter().map(|kept| kept.shown.clone()).collect())
+    }
+
+    /// The key that signs.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`: the ring cannot be read.
+    pub fn active(&self) -> Result<RingKey> {
+        self.0.be_fresh()?;
+        let current = self.0.current.load();
+        let active = current.in_state(RingKeyState::Active).ok_or(NO_ACTIVE_KEY)?;
+        Ok(active.shown.clone())
+    }
+
+    /// The public keys as a JWK Set, to be published: the next one too.
+    ///
+    /// # Errors
+    /// `KeyUsage`: the keys are symmetric. `StoreUnavailable`: the ring cannot be read.
+    pub fn to_jwks(&self) -> Result<String> {
+        KeySource::keys(self)?.to_jwks()
+    }
+
+    /// Looks now at what other processes have changed.
+    ///
+    /// # Errors
+    /// Those of [`RingStore`].
+    pub fn refresh(&self) -> Result<()> {
+        self.0.look(self.0.options.clock.now_nanos())
+    }
+}
+
+impl KeySource for KeyRing {
+    fn generation(&self) -> Result<u64> {
+        self.0.be_fresh()?;
+        Ok(self.0.generation.load(Ordering::Acquire))
+    }
+
+    fn keys(&self) -> Result<KeySet> {
+        self.0.be_fresh()?;
+        KeySet::new(self.0.current.load().keys.iter().map(|kept| kept.verifying.clone()))
+    }
+
+    fn signing_key(&self) -> Result<Key> {
+        self.0.be_fresh()?;
+        let current = self.0.current.load();
+        Ok(current.in_state(RingKeyState::Active).ok_or(NO_ACTIVE_KEY)?.key.clone())
+    }
+}
+
+impl Inner {
+    /// Looks at the store if it is time to; refuses if what is known is too old.
+    #[inline]
+    fn be_fresh(&self) -> Result<()> {
+        let now = self.options.clock.now_nanos();
+        if self.heard.is_recent(now) {
+            return Ok(());
+        }
+        self.look_or_go_on(now)
+    }
+
+    #[cold]
+    fn look_or_go_on(&self, now: u64) -> Result<()> {
+        let looked = match self.looking.try_lock() {
+            Ok(_one) => self.look(now),
+            Err(_somebody_else) if self.heard.is_within(now, self.max_stale.min(NANOS)) => Ok(()),
+            // Whoever holds it takes too long, or was left behind by a fork.
+            Err(_) => self.look(now),
+        };
+        match looked {
+            Err(error) if error.kind() == ErrorKind::StoreCorrupt => Err(error),
+            Err(_) if !self.heard.is_within(now, self.max_stale) => Err(SILENT),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads the ring if it has changed, and forgets keys whose last token has expired.
+    fn look(&self, now: u64) -> Result<()> {
+        let known = self.current.load();
+        let seconds = now / NANOS;
+        if self.store.ring_version(&self.options.name)? != known.version {
+            self.show(self.load()?, seconds);
+        } else if known.has_lapsed(seconds) {
+            self.show((**known).clone(), seconds);
+        }
+        self.heard.heard(now);
+        Ok(())
+    }
+
+    fn show(&self, mut new: Current, now: u64) {
+        new.keys.retain(|kept| !kept.has_lapsed(now));
+        let new = Arc::new(new);
+        // Whoever was overtaken while reading does not bring an older version back.
+        self.current.rcu(|known| {
+            if known.version > new.version { Arc::clone(known) } else { Arc::clone(&new) }
+        });
+        // Last: whoever sees the number sees these keys.
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn load(&self) -> Result<Current> {
+        let ring = self.store.ring(&self.options.name)?.ok_or(GONE)?;
+        Ok(Current { version: ring.version, keys: self.open_ring(&ring)? })
+    }
+
+    fn open_ring(&self, ring: &StoredRing) -> Result<Vec<Kept>> {
+        text::open(ring, self.peppers.as_ref()).and_then(|text| read(&text))
+    }
+
+    fn make_if_missing(&self) -> Result<()> {
+        if self.store.ring_version(&self.options.name)? != 0 {
+            return Ok(());
+        }
+        let now = self.options.clock.now();
+        let mut active = Kept::generate(self.options.alg, now)?;
+        active.activate(now);
+        let next = Kept::generate(self.options.alg, now)?;
+        match self.put(1, &[next, active]) {
+            // Somebody else has just made it.
+            Err(error) if error.kind() == ErrorKind::StoreConflict => Ok(()),
+            other => other,
+        }
+    }
+
+    fn put(&self, version: u64, keys: &[Kept]) -> Result<()> {
+        // A ring is all symmetric or all asymmetric, as any set.
+        KeySet::new(keys.iter().map(|kept| kept.verifying.clone()))?;
+        let text = write(keys)?;
+        let name = &self.options.name;
+        let ring = text::seal(name, version, &text, self.peppers.as_ref(), &SystemRandom)?;
+        self.store.put_ring(&ring)
+    }
+
+    /// Reads the ring, changes it and puts it back, again if somebody else was faster.
+    fn change(&self, change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>) -> Result<()> {
+        for _ in 0..TRIES {
+            let Current { version, mut keys } = self.load()?;
+            let now = self.options.clock.now();
+            keys.retain(|kept| !kept.has_lapsed(now));
+            change(&mut keys, now)?;
+            // There is always a next one, and an active one.
+            for state in [RingKeyState::Active, RingKeyState::Next] {
+                if !keys.iter().any(|kept| kept.shown.state == state) {
+                    let mut made = Kept::generate(self.options.alg, now)?;
+                    if state == RingKeyState::Active {
+                        made.activate(now);
+                    }
+                    keys.push(made);
+                }
+            }
+            keys.sort_by_key(|kept| {
+                (kept.shown.state as u8, std::cmp::Reverse(kept.shown.retired_at))
+            });
+            if keys.len() > MOST {
+                return Err(TOO_MANY);
+            }
+            match self.put(version + 1, &keys) {
+                Ok(()) => return self.look(self.options.clock.now_nanos()),
+                Err(error) if error.kind() == ErrorKind::StoreConflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ErrorKind::StoreConflict.into())
+    }
+}
+
+const GONE: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The key ring is not in its store any more; restore it from a backup.",
+);
+const NO_ACTIVE_KEY: Error = Error::new(ErrorKind::KeyUsage, "The key ring has no active key.");
+const NO_SUCH_KEY: Error =
+    Error::new(ErrorKind::KeyNotFound, "The key ring has no key of this name.");
+const TOO_MANY: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The ring has 64 keys whose tokens are still good; rotate less often.",
+);
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let current = self.0.current.load();
+        let keys: Vec<_> = current.keys.iter().map(|kept| &kept.shown).collect();
+        f.debug_tuple("KeyRing").field(&keys).finish()
+    }
+}

@@ -1,0 +1,37 @@
+//! The seal of a session's row: whoever can write to the store and has no pepper cannot make one session
+//! another's, give it claims, or let it live longer.
+
+use crate::pepper::{Fields, Peppers};
+use crate::store::{SessionEnd, StoredSession};
+
+/// Seals the session as it is, under the active pepper.
+pub(super) fn seal(peppers: &Peppers, session: &mut StoredSession) {
+    session.seal_pepper = peppers.active();
+    session.seal = peppers.seal(session.seal_pepper, &fields(session));
+}
+
+/// The row as bytes, its fields in the order of the struct, without the seal itself.
+pub(super) fn fields(session: &StoredSession) -> Fields {
+    let record = &session.record;
+    let mut row = Fields::new(b"gkz1");
+    for text in [&record.family, &record.subject, &record.client, &record.meta, &session.claims] {
+        row.bytes(text.as_bytes());
+    }
+    for number in [
+        Some(record.created_at),
+        Some(record.last_seen_at),
+        Some(record.expires_at),
+        Some(record.absolute_expires_at),
+        Some(record.refreshes),
+        record.ended_at,
+        Some(session.counter.into()),
+        Some(session.pepper.into()),
+        Some(session.access_ttl),
+        Some(session.version),
+    ] {
+        row.number(number);
+    }
+    row.bytes(record.end.map_or("", SessionEnd::name).as_bytes());
+    row.bytes(&session.seed);
+    row
+}

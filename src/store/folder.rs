@@ -1,0 +1,162 @@
+//! Key rings in a folder that only its owner may read: each version of a ring is a file of its own, which
+//! appears whole or not at all, so that processes need no lock to agree on who was first.
+
+use super::private_file::{self, write_private_file};
+use super::ring::{RingStore, StoredRing};
+use crate::error::{Error, ErrorKind, Result};
+use std::fs;
+use std::io::ErrorKind as Io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use zeroize::Zeroizing;
+
+/// The longest ring that is read, in bytes.
+const LONGEST: u64 = 1 << 20;
+/// How often a ring is looked for that others keep replacing.
+const TRIES: usize = 16;
+
+/// A folder of key rings (mode 0700, its files 0600).
+#[derive(Debug)]
+pub struct RingFolder {
+    path: PathBuf,
+}
+
+impl RingFolder {
+    /// Opens the folder, or makes it.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: others may read it. `StoreUnavailable`, `StoreReadOnly`, `StoreFull`: it
+    /// cannot be opened or made.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = std::path::absolute(path.as_ref()).map_err(|error| fault(&error))?;
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(&path) {
+            Err(error) if error.kind() != Io::AlreadyExists => return Err(fault(&error)),
+            _ => {}
+        }
+        let metadata = fs::metadata(&path).map_err(|error| fault(&error))?;
+        if !metadata.is_dir() {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "A key ring is kept in a folder, and there is a file in its place.",
+            ));
+        }
+        if private_file::is_open_to_others(&metadata) {
+            return Err(OPEN_TO_OTHERS);
+        }
+        Ok(Self { path })
+    }
+
+    /// The versions of a ring, and where they are. There is one, but for a moment.
+    fn versions(&self, name: &str) -> Result<Vec<(u64, PathBuf)>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(|error| fault(&error))? {
+            let entry = entry.map_err(|error| fault(&error))?;
+            let file = entry.file_name();
+            let version = file.to_str().and_then(|file| {
+                file.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".ring")?.parse().ok()
+            });
+            found.extend(version.map(|version| (version, entry.path())));
+        }
+        Ok(found)
+    }
+
+    fn newest(&self, name: &str) -> Result<Option<(u64, PathBuf)>> {
+        Ok(self.versions(name)?.into_iter().max())
+    }
+}
+
+impl RingStore for RingFolder {
+    fn ring(&self, name: &str) -> Result<Option<StoredRing>> {
+        for _ in 0..TRIES {
+            let Some((version, path)) = self.newest(name)? else { return Ok(None) };
+            match private_file::read_private_file(&path, LONGEST) {
+                Ok(Some(text)) => {
+                    let (pepper, text) = split(&text).ok_or(DAMAGED)?;
+                    let text = text.to_vec();
+                    return Ok(Some(StoredRing { name: name.to_owned(), version, pepper, text }));
+                }
+                Ok(None) => return Err(OPEN_TO_OTHERS),
+                // Somebody has just put a newer one in its place.
+                Err(error) if error.kind() == Io::NotFound => {}
+                Err(error) => return Err(fault(&error)),
+            }
+        }
+        Err(ErrorKind::StoreUnavailable.into())
+    }
+
+    fn ring_version(&self, name: &str) -> Result<u64> {
+        Ok(self.newest(name)?.map_or(0, |(version, _)| version))
+    }
+
+    fn put_ring(&self, ring: &StoredRing) -> Result<()> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        if self.ring_version(&ring.name)? + 1 != ring.version {
+            return Err(ErrorKind::StoreConflict.into());
+        }
+        let place = self.path.join(format!("{}.{}.ring", ring.name, ring.version));
+        let unique = (crate::base::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let beside = self.path.join(format!(".{}.{}.{}", ring.name, unique.0, unique.1));
+        let mut text = Zeroizing::new(Vec::with_capacity(ring.text.len() + 16));
+        text.extend_from_slice(format!("{}\n", ring.pepper).as_bytes());
+        text.extend_from_slice(&ring.text);
+        // A name that is taken stays with who took it; a crash leaves the old ring or the new one.
+        let placed = write_private_file(&beside, &text)
+            .and_then(|()| fs::hard_link(&beside, &place))
+            .and_then(|()| fs::File::open(&self.path)?.sync_all());
+        // If it stays there, only its owner can read it.
+        let _ = fs::remove_file(&beside);
+        match placed {
+            Ok(()) => {}
+            Err(error) if error.kind() == Io::AlreadyExists => {
+                return Err(ErrorKind::StoreConflict.into());
+            }
+            Err(error) => return Err(fault(&error)),
+        }
+        for (version, path) in self.versions(&ring.name)? {
+            if version < ring.version {
+                // The newest counts; the next change tries again.
+                let _ = fs::remove_file(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Its files are for their owner alone.
+    fn wants_seal(&self) -> bool {
+        false
+    }
+}
+
+/// The pepper's number, on a line of its own, and the text.
+fn split(text: &[u8]) -> Option<(u32, &[u8])> {
+    let at = text.iter().position(|byte| *byte == b'\n')?;
+    let (line, rest) = text.split_at_checked(at)?;
+    Some((std::str::from_utf8(line).ok()?.parse().ok()?, rest.get(1..)?))
+}
+
+const OPEN_TO_OTHERS: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The folder of a key ring, or a file in it, may be read by others; chmod 700 and 600 them, and rotate.",
+);
+const DAMAGED: Error = Error::new(
+    ErrorKind::StoreCorrupt,
+    "The file of the key ring is damaged; restore it from a backup.",
+);
+
+#[cold]
+fn fault(error: &std::io::Error) -> Error {
+    match error.kind() {
+        Io::StorageFull => ErrorKind::StoreFull.into(),
+        Io::PermissionDenied | Io::ReadOnlyFilesystem => Error::new(
+            ErrorKind::StoreReadOnly,
+            "The folder of the key ring cannot be written or read; see whose it is.",
+        ),
+        _ => Error::new(
+            ErrorKind::StoreUnavailable,
+            "The folder of the key ring cannot be read or written; see that it is there.",
+        ),
+    }
+}
