@@ -54,6 +54,8 @@ pub(super) struct Writer {
     places: Places,
     /// The last change that was followed.
     seq: u64,
+    /// The store's stamp when it was followed to its end.
+    stamp: Option<u64>,
     /// Whether the mirror is the one of this process.
     ready: bool,
     /// Imported keys: by what each id is found.
@@ -222,7 +224,8 @@ impl Inner {
             Err(std::sync::TryLockError::WouldBlock) => lock(&own.writer),
         };
         self.make_ready(&mut writer)?;
-        if self.store.changed()? {
+        let stamp = self.store.stamp()?;
+        if writer.stamp != Some(stamp) {
             loop {
                 let changes = self.store.changes(writer.seq, BATCH)?;
                 if changes.reload {
@@ -237,6 +240,7 @@ impl Inner {
                     break;
                 }
             }
+            writer.stamp = Some(stamp);
         }
         self.heard(now);
         Ok(())

@@ -56,12 +56,12 @@ pub trait Store: SessionStore + RingStore {
     /// See [`Store`]; a damaged row is no error but a [`Loaded::Corrupt`].
     fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64>;
 
-    /// Whether anything may have changed since the last [`Store::changes`]: cheap, may err on the
-    /// side of true, never on the side of false.
+    /// A number that is another one whenever anything in the store may have changed since: cheap; each
+    /// follower keeps the one it saw last, and takes it before it reads.
     ///
     /// # Errors
     /// See [`Store`].
-    fn changed(&self) -> Result<bool>;
+    fn stamp(&self) -> Result<u64>;
 
     /// What has changed after the sequence number `after`, each key once, as it is now.
     ///

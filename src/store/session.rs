@@ -300,13 +300,6 @@ pub trait SessionStore: Send + Sync {
     /// See [`SessionStore`].
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges>;
 
-    /// Whether anything may have been revoked since the last [`SessionStore::revocations`] that came to
-    /// the end: cheap, may err on the side of true, never on the side of false.
-    ///
-    /// # Errors
-    /// See [`SessionStore`].
-    fn revocations_changed(&self) -> Result<bool>;
-
     /// Forgets revocations whose `until` is not after `now`, and remembers the latest of these times as the
     /// horizon; how many.
     ///
@@ -321,7 +314,8 @@ pub trait SessionStore: Send + Sync {
     fn revocation_horizon(&self) -> Result<u64>;
 
     /// Remembers a token until `until`; whether it was not remembered before. Forgets some of those whose
-    /// time has passed at `now`.
+    /// time has passed at `now`, and then knows nothing of any token whose `until` is not later: it answers
+    /// false for these.
     ///
     /// # Errors
     /// See [`SessionStore`].

@@ -1,31 +1,16 @@
-//! Several processes on one SQLite file, and processes that are killed while they work on it.
-//!
-//! The children are this same program, told by an environment variable what to do; each writes a line
-//! when a call has returned, so that the parent knows what was promised.
+//! API keys in several processes, and in processes that are killed.
 
-#![cfg(feature = "sqlite")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets the unexpected must fail loudly and say why"
-)]
-
+use super::{Dice, append, child, child_after, folder, nanos, rounds, say};
 use gatekey::{
     ApiKeyOptions, ApiKeys, AuditFilter, Check, CreditSpec, ErrorKind, KeySpec, Peppers, Secret,
     SqliteStore,
 };
 use std::collections::HashMap;
-use std::fs::OpenOptions;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// Which part a child plays, and in which folder.
-const PART: &str = "GATEKEY_TEST_PART";
-const FOLDER: &str = "GATEKEY_TEST_FOLDER";
+use std::time::{Duration, Instant};
 
 fn open(folder: &Path) -> ApiKeys {
     let store = SqliteStore::open(folder.join("keys.sqlite")).unwrap();
@@ -33,54 +18,17 @@ fn open(folder: &Path) -> ApiKeys {
     ApiKeys::open(Arc::new(store), peppers, ApiKeyOptions::new()).unwrap()
 }
 
-fn folder(test: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("gatekey-{test}-{}", std::process::id()));
-    std::fs::create_dir_all(&path).unwrap();
-    path
-}
-
-fn child(part: &str, folder: &Path, out: Stdio) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_child_plays_its_part", "--nocapture", "--test-threads=1"])
-        .env(PART, part)
-        .env(FOLDER, folder)
-        .stdout(out)
-        .spawn()
-        .unwrap()
-}
-
-/// Not a test of its own: what the children run.
-#[test]
-fn a_child_plays_its_part() {
-    let Ok(part) = std::env::var(PART) else { return };
-    let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
-    let (part, number) = part.split_once(':').unwrap_or((&part, "0"));
+/// What a child does in this part.
+pub(super) fn play(part: &str, number: &str, folder: &Path) -> bool {
     match part {
-        "worker" => work(&folder, number.parse().unwrap()),
-        "writer" => write(&folder),
-        "verifier" => verify(&folder, number),
-        "filler" => fill(&folder),
-        "reader" => read_only(&folder),
-        other => panic!("{other}"),
+        "worker" => work(folder, number.parse().unwrap()),
+        "writer" => write(folder),
+        "verifier" => verify(folder, number),
+        "filler" => fill(folder),
+        "reader" => read_only(folder),
+        _ => return false,
     }
-}
-
-/// Says something in one write, so that a kill leaves whole lines.
-fn say(line: &str) {
-    let mut out = std::io::stdout();
-    out.write_all(format!("{line}\n").as_bytes()).unwrap();
-    out.flush().unwrap();
-}
-
-/// Numbers that differ enough.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
+    true
 }
 
 // ---- killed while working ----
@@ -131,10 +79,6 @@ struct Promise {
     revoked: bool,
     /// A call was begun and never returned: it may have been done or not.
     open: Option<String>,
-}
-
-fn rounds() -> u32 {
-    std::env::var("GATEKEY_CRASH_ROUNDS").map_or(200, |rounds| rounds.parse().unwrap())
 }
 
 #[test]
@@ -249,15 +193,6 @@ fn check(keys: &ApiKeys, id: &str, promise: &mut Promise) {
 
 // ---- several at once ----
 
-fn nanos() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
-}
-
-fn append(folder: &Path, name: &str, line: &str) {
-    let mut file = OpenOptions::new().create(true).append(true).open(folder.join(name)).unwrap();
-    file.write_all(format!("{line}\n").as_bytes()).unwrap();
-}
-
 /// Makes keys, lets them be used for a moment, revokes them and notes when that had returned.
 fn write(folder: &Path) {
     let keys = open(folder);
@@ -348,16 +283,6 @@ fn a_revocation_elsewhere_is_seen_within_50_ms() {
 }
 
 // ---- a store that cannot be written to ----
-
-/// The child as a shell runs it, after `before`.
-fn child_after(before: &str, part: &str, folder: &Path) -> Child {
-    let itself = std::env::current_exe().unwrap();
-    let command = format!(
-        "{before} '{}' --exact a_child_plays_its_part --nocapture --test-threads=1",
-        itself.display()
-    );
-    Command::new("sh").arg("-c").arg(command).env(PART, part).env(FOLDER, folder).spawn().unwrap()
-}
 
 /// Creates keys until the file may not grow; what was there before still verifies, and nothing of the
 /// key that did not fit is there.
@@ -450,7 +375,7 @@ fn a_read_only_store_verifies_and_changes_nothing() {
             copy.display()
         );
         let mut reader = Command::new("sh");
-        reader.arg("-c").arg(command).env(PART, "reader").env(FOLDER, &folder);
+        reader.arg("-c").arg(command).env(super::PART, "reader").env(super::FOLDER, &folder);
         assert!(reader.status().unwrap().success(), "the child failed; see above");
         std::fs::remove_file(&copy).unwrap();
     }

@@ -47,12 +47,13 @@ pub(super) struct Feed {
 /// child.
 struct Own {
     pid: u32,
-    writer: Mutex<()>,
+    /// The store's stamp when it was followed to its end.
+    writer: Mutex<Option<u64>>,
 }
 
 impl Own {
     fn new() -> Arc<Self> {
-        Arc::new(Self { pid: process::id(), writer: Mutex::new(()) })
+        Arc::new(Self { pid: process::id(), writer: Mutex::new(None) })
     }
 }
 
@@ -184,17 +185,19 @@ impl Inner {
     /// Follows the feed to its end. Unless `wait`, not while somebody else does.
     pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
         let own = self.feed.own();
-        let _one = match own.writer.try_lock() {
+        let mut followed = match own.writer.try_lock() {
             Ok(writer) => writer,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) if !wait => return Ok(()),
             Err(TryLockError::WouldBlock) => lock(&own.writer),
         };
         let feed = &self.feed;
-        if self.store.revocations_changed()? {
+        let stamp = self.store.stamp()?;
+        if *followed != Some(stamp) {
             // Before the entries: what is forgotten in between is behind the next horizon.
             feed.horizon.fetch_max(self.store.revocation_horizon()?, Ordering::Relaxed);
             self.follow_feed()?;
+            *followed = Some(stamp);
         }
         feed.heard.heard(now);
         let seconds = feed.seen(now / NANOS);

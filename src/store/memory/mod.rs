@@ -135,8 +135,9 @@ impl Store for MemoryStore {
         Ok(state.audit.len() as u64)
     }
 
-    fn changed(&self) -> Result<bool> {
-        self.state().map(|_| true)
+    fn stamp(&self) -> Result<u64> {
+        let state = self.state()?;
+        Ok(state.audit.len() as u64 + state.sessions.revocation_seq)
     }
 
     fn changes(&self, after: u64, limit: usize) -> Result<Changes> {

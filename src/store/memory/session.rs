@@ -19,10 +19,11 @@ pub(super) struct Sessions {
     revocations: BTreeMap<u64, Revocation>,
     /// Where the revocation of something stands in `revocations`.
     places: HashMap<(RevocationKind, String, String), u64>,
-    revocation_seq: u64,
+    pub(super) revocation_seq: u64,
     horizon: u64,
     tokens: HashMap<(String, String), u64>,
-    pub(super) rings: BTreeMap<String, StoredRing>,
+    tokens_horizon: u64,
+    rings: BTreeMap<String, StoredRing>,
 }
 
 impl Sessions {
@@ -123,10 +124,6 @@ impl SessionStore for MemoryStore {
         Ok(RevocationChanges { seq, entries, more: more.is_some(), reload: false })
     }
 
-    fn revocations_changed(&self) -> Result<bool> {
-        self.state().map(|_| true)
-    }
-
     fn purge_revocations(&self, now: u64) -> Result<u64> {
         let mut state = self.state()?;
         let sessions = &mut state.sessions;
@@ -151,17 +148,19 @@ impl SessionStore for MemoryStore {
 
     fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool> {
         let mut state = self.state()?;
-        let tokens = &mut state.sessions.tokens;
+        let Sessions { tokens, tokens_horizon, .. } = &mut state.sessions;
         // Whenever there might be twice as many as are needed: every call pays for a few.
         if tokens.len().is_power_of_two() {
-            tokens.retain(|_, until| *until > now);
+            tokens.retain(|_, until| {
+                if *until <= now {
+                    *tokens_horizon = (*tokens_horizon).max(*until);
+                }
+                *until > now
+            });
         }
+        // What is not after the horizon may have been remembered, and forgotten since.
         let key = (issuer.to_owned(), token_id.to_owned());
-        if tokens.get(&key).is_some_and(|until| *until > now) {
-            return Ok(false);
-        }
-        tokens.insert(key, until);
-        Ok(true)
+        Ok(until > *tokens_horizon && tokens.insert(key, until).is_none())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use arc_swap::ArcSwapOption;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,17 +48,17 @@ impl Looks {
     }
 }
 
-/// The reader, and how far it has seen every change.
+/// The reader, and its number among those that this process and its parents have opened.
 struct Reader {
     connection: Connection,
-    seen: Seen,
+    number: u64,
 }
 
-/// The `data_version` up to which every change of a kind was seen.
-#[derive(Default)]
-pub(super) struct Seen {
-    pub(super) keys: Option<i64>,
-    pub(super) revocations: Option<i64>,
+impl Reader {
+    fn new(connection: Connection) -> Self {
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        Self { connection, number: OPENED.fetch_add(1, Ordering::Relaxed) }
+    }
 }
 
 impl Connections {
@@ -105,15 +105,15 @@ impl Connections {
         }
     }
 
-    /// Hands out the connection to read from, and how far it has seen every change.
+    /// Hands out the connection to read from, and its number.
     pub(super) fn reading<T>(
         &self,
-        work: impl FnOnce(&mut Connection, &mut Seen) -> Result<T>,
+        work: impl FnOnce(&mut Connection, u64) -> Result<T>,
     ) -> Result<T> {
         let own = self.own()?;
         let mut reader = lock(&own.reader);
-        let Reader { connection, seen } = reader.as_mut().ok_or(CLOSED)?;
-        work(connection, seen)
+        let Reader { connection, number } = reader.as_mut().ok_or(CLOSED)?;
+        work(connection, *number)
     }
 
     /// Hands out the connection to write to.
@@ -169,7 +169,7 @@ impl Own {
         };
         Ok(Self {
             pid: process::id(),
-            reader: Mutex::new(Some(Reader { connection: reader, seen: Seen::default() })),
+            reader: Mutex::new(Some(Reader::new(reader))),
             read_only: writer.is_none(),
             writer: Mutex::new(writer),
             frozen,

@@ -93,24 +93,18 @@ impl Store for SqliteStore {
         })
     }
 
-    fn changed(&self) -> Result<bool> {
+    fn stamp(&self) -> Result<u64> {
         self.0.thaw();
-        self.0.reading(|reader, seen| {
-            let version = data_version(reader)?;
-            Ok(seen.keys != Some(version))
+        self.0.reading(|reader, opened| {
+            let mut select = reader.prepare_cached("PRAGMA data_version").map_err(fault)?;
+            let version: i64 = select.query_row([], |row| row.get(0)).map_err(fault)?;
+            // The number is the connection's own, which is another one after a fork.
+            Ok(opened << 32 ^ version.cast_unsigned())
         })
     }
 
     fn changes(&self, after: u64, limit: usize) -> Result<Changes> {
-        self.0.reading(|reader, seen| {
-            // Before the look: what comes in between is seen by the next.
-            let version = data_version(reader)?;
-            let snapshot = reader.transaction().map_err(fault)?;
-            let changes = changes(&snapshot, after, limit)?;
-            drop(snapshot);
-            seen.keys = (!changes.more).then_some(version);
-            Ok(changes)
-        })
+        self.read(|reader| changes(&reader.transaction().map_err(fault)?, after, limit))
     }
 
     fn get(&self, id: &str) -> Result<Option<StoredKey>> {
@@ -287,11 +281,6 @@ fn where_all(conditions: &[&str]) -> String {
     } else {
         format!(" WHERE {}", conditions.join(" AND "))
     }
-}
-
-fn data_version(reader: &Connection) -> Result<i64> {
-    let mut select = reader.prepare_cached("PRAGMA data_version").map_err(fault)?;
-    select.query_row([], |row| row.get(0)).map_err(fault)
 }
 
 fn last_seq(connection: &Connection) -> Result<u64> {

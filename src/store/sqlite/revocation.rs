@@ -83,11 +83,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Revocation)> {
 pub(super) fn purge(transaction: &Transaction<'_>, now: u64) -> Result<u64> {
     let purge = || {
         let now = rows::bounded(now);
-        // One row only, which never goes back.
         transaction.execute(
-            "INSERT INTO horizon (one, until) SELECT 1, max(until) FROM revocation \
+            "INSERT INTO horizon (of, until) SELECT 'revocation', max(until) FROM revocation \
              WHERE until <= ?1 HAVING max(until) IS NOT NULL \
-             ON CONFLICT (one) DO UPDATE SET until = max(until, excluded.until)",
+             ON CONFLICT (of) DO UPDATE SET until = max(until, excluded.until)",
             [now],
         )?;
         transaction.execute("DELETE FROM revocation WHERE until <= ?", [now])
@@ -95,11 +94,15 @@ pub(super) fn purge(transaction: &Transaction<'_>, now: u64) -> Result<u64> {
     purge().map(|count| count as u64).map_err(fault)
 }
 
+/// The latest time of what was ever forgotten; it never goes back.
 pub(super) fn horizon(reader: &Connection) -> Result<u64> {
-    let mut select =
-        reader.prepare_cached("SELECT until FROM horizon WHERE one = 1").map_err(fault)?;
-    let horizon = select.query_row([], |row| rows::unsigned(row, "until"));
-    Ok(horizon.optional().map_err(fault)?.unwrap_or(0))
+    read_horizon(reader, "revocation").map_err(fault)
+}
+
+fn read_horizon(reader: &Connection, of: &str) -> rusqlite::Result<u64> {
+    let mut select = reader.prepare_cached("SELECT until FROM horizon WHERE of = ?")?;
+    let horizon = select.query_row([of], |row| rows::unsigned(row, "until"));
+    Ok(horizon.optional()?.unwrap_or(0))
 }
 
 pub(super) fn remember(
@@ -111,19 +114,31 @@ pub(super) fn remember(
 ) -> Result<bool> {
     let remember = || {
         let now = rows::bounded(now);
-        transaction
+        let old: Vec<(i64, i64)> = transaction
             .prepare_cached(
-                "DELETE FROM seen_token WHERE rowid IN \
-                 (SELECT rowid FROM seen_token WHERE until <= ?1 ORDER BY until LIMIT ?2)",
+                "SELECT rowid, until FROM seen_token WHERE until <= ?1 ORDER BY until LIMIT ?2",
             )?
-            .execute(params![now, SWEEP])?;
-        transaction
-            .prepare_cached(
-                "INSERT INTO seen_token (issuer, token_id, until) VALUES (?1, ?2, ?3) \
-                 ON CONFLICT (issuer, token_id) DO UPDATE SET until = excluded.until \
-                 WHERE until <= ?4",
-            )?
-            .execute(params![issuer, token_id, rows::bounded(until), now])
+            .query_map(params![now, SWEEP], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        if let Some((_, latest)) = old.last() {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO horizon (of, until) VALUES ('seen_token', ?1) \
+                     ON CONFLICT (of) DO UPDATE SET until = max(until, excluded.until)",
+                )?
+                .execute([latest])?;
+        }
+        let mut forget = transaction.prepare_cached("DELETE FROM seen_token WHERE rowid = ?")?;
+        for (row, _) in old {
+            forget.execute([row])?;
+        }
+        if until <= read_horizon(transaction, "seen_token")? {
+            return Ok(false); // it may have been remembered, and forgotten since
+        }
+        let mut insert = transaction.prepare_cached(
+            "INSERT OR IGNORE INTO seen_token (issuer, token_id, until) VALUES (?, ?, ?)",
+        )?;
+        Ok(insert.execute(params![issuer, token_id, rows::bounded(until)])? == 1)
     };
-    remember().map(|count| count == 1).map_err(fault)
+    remember().map_err(fault)
 }

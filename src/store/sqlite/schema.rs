@@ -64,7 +64,7 @@ const STEPS: [&str; 2] = [
         UNIQUE (kind, issuer, value)
     );
     CREATE INDEX revocation_until ON revocation (until);
-    CREATE TABLE horizon (one INTEGER PRIMARY KEY NOT NULL, until INTEGER NOT NULL);
+    CREATE TABLE horizon (of TEXT PRIMARY KEY NOT NULL, until INTEGER NOT NULL);
     CREATE TABLE seen_token (
         issuer TEXT NOT NULL, token_id TEXT NOT NULL, until INTEGER NOT NULL,
         UNIQUE (issuer, token_id)

@@ -207,20 +207,7 @@ impl SessionStore for SqliteStore {
     }
 
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
-        self.0.reading(|reader, seen| {
-            // Before the look: what comes in between is seen by the next.
-            let version = super::data_version(reader)?;
-            let snapshot = reader.transaction().map_err(fault)?;
-            let changes = revocation::changes(&snapshot, after, limit)?;
-            drop(snapshot);
-            seen.revocations = (!changes.more && !changes.reload).then_some(version);
-            Ok(changes)
-        })
-    }
-
-    fn revocations_changed(&self) -> Result<bool> {
-        self.0.thaw();
-        self.0.reading(|reader, seen| Ok(seen.revocations != Some(super::data_version(reader)?)))
+        self.read(|reader| revocation::changes(&reader.transaction().map_err(fault)?, after, limit))
     }
 
     fn purge_revocations(&self, now: u64) -> Result<u64> {

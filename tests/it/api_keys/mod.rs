@@ -9,6 +9,8 @@ mod peppers;
 mod stores;
 mod verify;
 
+pub(crate) use stores::Folder;
+
 use gatekey::{
     ApiKeyOptions, ApiKeys, Error, ErrorKind, FixedClock, IssuedKey, KeySpec, MemoryStore, Peppers,
     Secret, Store,

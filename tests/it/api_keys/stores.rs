@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A folder of its own for a test, removed afterwards.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new(test: &str) -> Self {
+    pub(crate) fn new(test: &str) -> Self {
         let path = std::env::temp_dir().join(format!("gatekey-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -162,8 +162,10 @@ fn conforms(store: &dyn Store) {
         (4, false, false, 1)
     );
     assert!(matches!(&changes.keys[..], [Loaded::Key(key)] if key.record.version == 3));
+    let stamp = store.stamp().unwrap();
+    assert_eq!(store.stamp().unwrap(), stamp);
     store.write(&[delete("BBBBBBBBBBBB", 1)]).unwrap();
-    assert!(store.changed().unwrap());
+    assert_ne!(store.stamp().unwrap(), stamp);
     let mut steps = Vec::new();
     let mut after = 0;
     loop {
@@ -212,7 +214,7 @@ fn conforms(store: &dyn Store) {
     store.close().unwrap();
     refused(store.get("AAAAAAAAAAAA"), ErrorKind::StoreUnavailable, "closed");
     refused(store.write(&[insert(&third)]), ErrorKind::StoreUnavailable, "closed");
-    refused(store.changed(), ErrorKind::StoreUnavailable, "closed");
+    refused(store.stamp(), ErrorKind::StoreUnavailable, "closed");
 }
 
 #[test]

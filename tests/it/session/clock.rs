@@ -1,0 +1,86 @@
+//! Clocks that step back: nothing that was refused as too old becomes good again.
+
+use super::{DAY, NOW, TTL, bench, refused};
+use gatekey::{ErrorKind, FixedClock, MemoryStore, RevocationOptions, Revocations};
+use std::sync::Arc;
+
+const HOUR: u64 = 3600;
+
+#[test]
+fn an_expired_session_stays_expired() {
+    let bench = bench();
+    let tokens = bench.start("alice");
+    bench.clock.set(NOW + 7 * DAY);
+    refused(bench.refresh(&tokens), ErrorKind::SessionExpired, "idle");
+    bench.clock.set(NOW + 7 * DAY - HOUR);
+    refused(bench.refresh(&tokens), ErrorKind::SessionExpired, "an hour back");
+    let restarted = bench.elsewhere(&[1]);
+    refused(restarted.refresh(&tokens), ErrorKind::SessionExpired, "and after a restart");
+}
+
+#[test]
+fn an_expired_access_token_stays_expired() {
+    let bench = bench();
+    let tokens = bench.start("alice");
+    assert!(bench.verify(&tokens).is_ok());
+    bench.clock.set(NOW + TTL);
+    refused(bench.verify(&tokens), ErrorKind::Expired, "expired");
+    bench.clock.set(NOW + TTL - HOUR / 8);
+    refused(bench.verify(&tokens), ErrorKind::Expired, "a step back");
+}
+
+#[test]
+fn the_grace_does_not_begin_anew() {
+    let bench = bench();
+    let first = bench.start("alice");
+    bench.clock.advance(HOUR + 60);
+    let second = bench.refresh(&first).unwrap();
+    bench.clock.set(NOW + 60);
+    refused(
+        bench.refresh(&first),
+        ErrorKind::TokenReuse,
+        "an hour before it was used is not within",
+    );
+    refused(bench.refresh(&second), ErrorKind::TokenReuse, "ended");
+}
+
+#[test]
+fn what_was_forgotten_is_not_accepted_again() {
+    let bench = bench();
+    let tokens = bench.start("alice");
+    bench.sessions.end(tokens.family()).unwrap();
+    bench.clock.set(NOW + DAY);
+    assert!(bench.sessions.revocations().purge().unwrap() > 0);
+    assert!(bench.sessions.revocations().is_empty());
+    bench.clock.set(NOW + 1);
+    refused(bench.verify(&tokens), ErrorKind::Expired, "the entry is gone, the token too old");
+    // A process that has never seen the later time knows it from the store.
+    let restarted = bench.elsewhere(&[1]);
+    restarted.clock.set(NOW + 1);
+    refused(restarted.verify(&tokens), ErrorKind::Expired, "after a restart");
+    let fresh = restarted.start("alice");
+    assert!(
+        restarted.verify(&fresh).is_ok(),
+        "what is younger than all that was forgotten is good"
+    );
+}
+
+#[test]
+fn a_token_for_one_use_is_not_used_twice() {
+    let clock = Arc::new(FixedClock::new(NOW));
+    let store = Arc::new(MemoryStore::new());
+    let options = RevocationOptions::new().clock(clock.clone());
+    let revocations = Revocations::open(store.clone(), options.clone()).unwrap();
+    assert!(revocations.seen_once("a", "1", NOW + 60).unwrap());
+    clock.set(NOW + DAY);
+    revocations.refresh().unwrap();
+    for n in 0..100 {
+        assert!(revocations.seen_once("a", &format!("x{n}"), NOW + DAY + 60).unwrap());
+    }
+    clock.set(NOW + 1);
+    assert!(!revocations.seen_once("a", "1", NOW + 60).unwrap(), "it had expired");
+    assert!(!revocations.seen_once("a", "x5", NOW + DAY + 60).unwrap());
+    let restarted = Revocations::open(store, options).unwrap();
+    assert!(!restarted.seen_once("a", "1", NOW + 60).unwrap(), "nor after a restart");
+    assert!(restarted.seen_once("a", "2", NOW + DAY).unwrap());
+}

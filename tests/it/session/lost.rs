@@ -1,0 +1,115 @@
+//! A store that can be out of reach.
+
+use gatekey::{
+    AuditFilter, AuditRecord, Changes, Error, ErrorKind, KeyFilter, KeyRecord, Lease, Loaded,
+    MemoryStore, Page, PepperCheck, RevocationChanges, RingStore, SessionEvent, SessionEventFilter,
+    SessionFilter, SessionStore, SessionWrite, Store, StoredKey, StoredRing, StoredSession, Usage,
+    Write,
+};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// A store in memory, and whether it is out of reach.
+#[derive(Default)]
+pub(super) struct Lost {
+    inner: MemoryStore,
+    lost: AtomicBool,
+}
+
+impl Lost {
+    pub(super) fn set(&self, lost: bool) {
+        self.lost.store(lost, Ordering::SeqCst);
+    }
+
+    fn there(&self) -> Result<&MemoryStore> {
+        if self.lost.load(Ordering::SeqCst) {
+            return Err(ErrorKind::StoreUnavailable.into());
+        }
+        Ok(&self.inner)
+    }
+}
+
+impl SessionStore for Lost {
+    fn session(&self, family: &str) -> Result<Option<StoredSession>> {
+        self.there()?.session(family)
+    }
+    fn sessions(&self, filter: &SessionFilter) -> Result<Page<StoredSession>> {
+        self.there()?.sessions(filter)
+    }
+    fn write_sessions(&self, write: &SessionWrite) -> Result<()> {
+        self.there()?.write_sessions(write)
+    }
+    fn session_events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {
+        self.there()?.session_events(filter)
+    }
+    fn purge_sessions(&self, before: u64) -> Result<u64> {
+        self.there()?.purge_sessions(before)
+    }
+    fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
+        self.there()?.revocations(after, limit)
+    }
+    fn purge_revocations(&self, now: u64) -> Result<u64> {
+        self.there()?.purge_revocations(now)
+    }
+    fn revocation_horizon(&self) -> Result<u64> {
+        self.there()?.revocation_horizon()
+    }
+    fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool> {
+        self.there()?.remember_token(issuer, token_id, until, now)
+    }
+}
+
+impl RingStore for Lost {
+    fn ring(&self, name: &str) -> Result<Option<StoredRing>> {
+        self.there()?.ring(name)
+    }
+    fn ring_version(&self, name: &str) -> Result<u64> {
+        self.there()?.ring_version(name)
+    }
+    fn put_ring(&self, ring: &StoredRing) -> Result<()> {
+        self.there()?.put_ring(ring)
+    }
+}
+
+impl Store for Lost {
+    fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64> {
+        self.there()?.load(visit)
+    }
+    fn stamp(&self) -> Result<u64> {
+        self.there()?.stamp()
+    }
+    fn changes(&self, after: u64, limit: usize) -> Result<Changes> {
+        self.there()?.changes(after, limit)
+    }
+    fn get(&self, id: &str) -> Result<Option<StoredKey>> {
+        self.there()?.get(id)
+    }
+    fn write(&self, writes: &[Write]) -> Result<u64> {
+        self.there()?.write(writes)
+    }
+    fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
+        self.there()?.list(filter)
+    }
+    fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
+        self.there()?.audit(filter)
+    }
+    fn lease_credits(&self, id: &str, need: u64, want: u64, now: u64) -> Result<Lease> {
+        self.there()?.lease_credits(id, need, want, now)
+    }
+    fn return_credits(&self, id: &str, amount: u64) -> Result<()> {
+        self.there()?.return_credits(id, amount)
+    }
+    fn record_usage(&self, batch: &[Usage]) -> Result<()> {
+        self.there()?.record_usage(batch)
+    }
+    fn pepper_checks(&self) -> Result<Vec<PepperCheck>> {
+        self.there()?.pepper_checks()
+    }
+    fn add_pepper_check(&self, check: &PepperCheck) -> Result<()> {
+        self.there()?.add_pepper_check(check)
+    }
+    fn close(&self) -> Result<()> {
+        self.there()?.close()
+    }
+}
