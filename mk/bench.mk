@@ -3,16 +3,20 @@
 FUZZ_SECONDS ?= 60
 BENCH_ENV = CARGO='$(CARGO)' PYTHON='$(PYTHON)' TARGET='$(TARGET)'
 
-.PHONY: bench bench-keys callgrind fuzz test-fuzz
+.PHONY: bench bench-keys bench-sessions callgrind fuzz test-fuzz
 
 bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and docs/bench.svg (QUICK=1: prints)
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
 	$(BENCH_ENV) $(PYTHON) benches/run.py
 	$(BENCH_ENV) $(PYTHON) benches/keys.py
+	$(BENCH_ENV) $(PYTHON) benches/sessions.py
 
 bench-keys: wheel ## The part of `make bench` that is about API keys
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
 	$(BENCH_ENV) $(PYTHON) benches/keys.py
+
+bench-sessions: wheel ## The part of `make bench` that is about sessions and revocations
+	$(BENCH_ENV) $(PYTHON) benches/sessions.py
 
 callgrind: ## Counts the instructions of one HS256 verify and sign (ALG=ES256: of another algorithm)
 	$(BENCH_ENV) $(PYTHON) benches/callgrind.py

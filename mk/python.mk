@@ -48,3 +48,5 @@ demo-python: $(WHEEL_STAMP) ## The demo in Python
 	@$(VENV_PY) examples/tokens.py
 	@rm -f $(WHEELS)/keys.sqlite*; echo "API keys, Python"
 	@$(VENV_PY) examples/keys.py sqlite:///$(WHEELS)/keys.sqlite
+	@rm -f $(WHEELS)/sessions.sqlite*; echo "Sessions, Python"
+	@$(VENV_PY) examples/sessions.py sqlite:///$(WHEELS)/sessions.sqlite

@@ -24,11 +24,17 @@ mod forge;
 
 use counting::count;
 use fixtures::{
-    NOW, claims, claims_with, claims_without, key, other, policy, refused, verifier, verifying,
+    ISSUER, NOW, claims, claims_with, claims_without, fixed_clock, key, other, policy, refused,
+    verifier, verifying,
 };
 use forge::{b64, header, header_and, resign, sign, signature, token};
-use gatekey::{Alg, ErrorKind, IssuerRule, KeySet, Policy, Verifier, danger_decode_unverified};
+use gatekey::{
+    Alg, ErrorKind, IssuerRule, KeyRing, KeyRingOptions, KeySet, KeySource as _, MemoryStore,
+    Peppers, Policy, RevocationOptions, Revocations, RevokeScope, Secret, Verifier,
+    danger_decode_unverified,
+};
 use serde_json::json;
+use std::sync::Arc;
 
 /// Refused with this kind and without asking the allocator for anything, twice over.
 #[track_caller]
@@ -161,7 +167,7 @@ fn refusals_of_key_sets_and_issuers_allocate_nothing() {
     refused_for_free(&trying, &stranger, ErrorKind::InvalidSignature, "tried in vain");
 
     let rule = IssuerRule::new("https://a.example", &set).expect_audience(fixtures::AUDIENCE);
-    let policy = Policy::new().clock(fixtures::fixed_clock());
+    let policy = Policy::new().clock(fixed_clock());
     let by_issuer = Verifier::for_issuers([rule], policy).unwrap();
     for (claims, kind) in [
         (claims(), ErrorKind::InvalidIssuer),
@@ -220,6 +226,56 @@ fn acceptance_allocates_once() {
         let (_, asked) = count(|| verifier.clone());
         assert_eq!(asked.calls, 0, "a verifier is shared, not copied");
     }
+}
+
+#[test]
+fn revocations_and_rings_allocate_nothing_more() {
+    for &alg in Alg::ALL {
+        let options = RevocationOptions::new().clock(fixed_clock());
+        let list = Revocations::open(Arc::new(MemoryStore::new()), options).unwrap();
+        for n in 0..1000 {
+            list.revoke_token(ISSUER, &format!("gone-{n}"), NOW + 600).unwrap();
+            list.revoke_session(&format!("gone-{n}")).unwrap();
+            list.revoke_before(NOW, RevokeScope::Subject(&format!("gone-{n}"))).unwrap();
+        }
+        list.revoke_key("gone").unwrap();
+        list.revoke_before(NOW - 100, RevokeScope::Tenant("acme")).unwrap();
+        list.revoke_before(NOW - 100, RevokeScope::All).unwrap();
+        let policy = policy().revocations(Arc::new(list));
+        let verifier = Verifier::with_key(&verifying(key(alg)), policy).unwrap();
+        let with =
+            |name: &str, value: serde_json::Value| token(key(alg), &claims_with(name, value));
+        let tenant = with("tenant", json!("acme"));
+        verifier.verify(&tenant).unwrap();
+        let (result, asked) = count(|| verifier.verify(&tenant));
+        assert!(result.is_ok());
+        assert_eq!(asked.calls, 1, "{alg:?}: {asked:?}");
+        for (what, token) in [
+            ("token", with("jti", json!("gone-7"))),
+            ("session", with("sid", json!("gone-7"))),
+            ("subject", with("sub", json!("gone-7"))),
+            ("all", with("iat", json!(NOW - 101))),
+        ] {
+            refused_for_free(&verifier, &token, ErrorKind::RevokedToken, what);
+        }
+        let endless = with("exp", json!(NOW + 365 * 86_400));
+        refused_for_free(&verifier, &endless, ErrorKind::InvalidClaim, "lives too long");
+    }
+    let peppers = Peppers::new(&[(1, Secret::new(vec![1; 32]))]).unwrap();
+    let options = KeyRingOptions::new().alg(Alg::EdDsa).clock(fixed_clock());
+    let ring = KeyRing::open(Arc::new(MemoryStore::new()), Some(peppers), options).unwrap();
+    let verifier = Verifier::following(Arc::new(ring.clone()), policy()).unwrap();
+    let signing = ring.signing_key().unwrap();
+    let named = header_and(Alg::EdDsa, &format!("\"kid\":\"{}\"", signing.kid()));
+    let good = sign(&signing, named, claims().to_string());
+    verifier.verify(&good).unwrap();
+    let (result, asked) = count(|| verifier.verify(&good));
+    assert!(result.is_ok());
+    assert_eq!(asked.calls, 1, "{asked:?}");
+    let mut flipped = signature(&good);
+    flipped[2] ^= 1;
+    let bad = resign(&good, &flipped);
+    refused_for_free(&verifier, &bad, ErrorKind::InvalidSignature, "with a ring");
 }
 
 #[test]

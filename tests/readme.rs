@@ -47,6 +47,8 @@ fn every_marked_snippet_is_the_file_it_names() {
             "examples/keys.py",
             "examples/keys.cpp",
             "examples/keys.c",
+            "examples/sessions.py",
+            "examples/sessions.cpp",
         ]
     );
 }

@@ -8,6 +8,7 @@ use crate::base::json::Str;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Key;
 use crate::jws;
+use std::cell::Cell;
 
 impl Policy {
     /// Whether the header's `typ` is acceptable (RFC 8725 section 3.11).
@@ -37,17 +38,27 @@ impl Policy {
         audience: &Rule,
         key: &Key,
     ) -> Result<()> {
-        let Scan { registered, text, .. } = claims;
-        let now = match &self.revocations {
-            None => self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now()),
-            Some(list) => {
-                let clock = self.clock.as_ref();
-                let now_nanos =
-                    clock.map_or_else(|| SystemClock.now_nanos(), |clock| clock.now_nanos());
-                list.check(&PresentedToken { claims, key, now_nanos, leeway: self.leeway })?;
-                now_nanos / NANOS
-            }
+        let clock = self.clock.as_ref();
+        let Some(list) = &self.revocations else {
+            let now = clock.map_or_else(|| SystemClock.now(), |clock| clock.now());
+            return self.check_each(claims, issuer, audience, now);
         };
+        let now_nanos = clock.map_or_else(|| SystemClock.now_nanos(), |clock| clock.now_nanos());
+        let token =
+            PresentedToken { claims, key, now_nanos, leeway: self.leeway, notes: Cell::default() };
+        list.prepare(&token);
+        self.check_each(claims, issuer, audience, now_nanos / NANOS)?;
+        list.check(&token)
+    }
+
+    fn check_each(
+        &self,
+        claims: &Scan<'_>,
+        issuer: &Rule,
+        audience: &Rule,
+        now: u64,
+    ) -> Result<()> {
+        let Scan { registered, text, .. } = claims;
         self.check_dates(registered, now)?;
         let named = registered.issuer.and_then(|place| place.value(text).as_json_str());
         issuer.check(named.into_iter(), &ISSUER)?;

@@ -6,11 +6,16 @@ use crate::base::json::Value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Key;
 use std::borrow::Cow;
+use std::cell::Cell;
 
 /// Tokens that are not good any more, although signature and dates are.
 pub trait RevocationList: Send + Sync {
-    /// Lets a token pass whose signature is good and whose claims are still to be checked. Called for each
-    /// of them: fast, and without a lock.
+    /// Says which token [`RevocationList::check`] will be asked about if its claims are good: time to note the
+    /// time, and to fetch from memory what will be looked at.
+    fn prepare(&self, _token: &PresentedToken<'_>) {}
+
+    /// Lets a token pass whose signature and claims are good. Called for each of them: fast, and without
+    /// a lock.
     ///
     /// # Errors
     /// `RevokedToken`: it is on the list. `StoreUnavailable`: that cannot be known; then the token is not
@@ -18,29 +23,33 @@ pub trait RevocationList: Send + Sync {
     fn check(&self, token: &PresentedToken<'_>) -> Result<()>;
 }
 
-/// A token whose signature is good and whose claims are still to be checked.
+/// A token whose signature is good.
 pub struct PresentedToken<'t> {
     pub(super) claims: &'t Scan<'t>,
     pub(super) key: &'t Key,
     pub(super) now_nanos: u64,
     pub(super) leeway: u64,
+    pub(super) notes: Cell<[Option<u64>; 2]>,
 }
 
 impl<'t> PresentedToken<'t> {
     /// `iss`.
     #[must_use]
+    #[inline]
     pub fn issuer(&self) -> Option<Cow<'t, str>> {
         self.claims.registered.issuer?.value(self.claims.text).as_str()
     }
 
     /// `jti`.
     #[must_use]
+    #[inline]
     pub fn token_id(&self) -> Option<Cow<'t, str>> {
         self.claims.registered.token_id?.value(self.claims.text).as_str()
     }
 
     /// `sub`.
     #[must_use]
+    #[inline]
     pub fn subject(&self) -> Option<Cow<'t, str>> {
         self.claims.registered.subject?.value(self.claims.text).as_str()
     }
@@ -77,6 +86,17 @@ impl<'t> PresentedToken<'t> {
     #[must_use]
     pub const fn expires_at(&self) -> Option<i64> {
         self.claims.registered.expires_at
+    }
+
+    /// What [`RevocationList::prepare`] has left for [`RevocationList::check`]: two numbers of the list's own.
+    #[must_use]
+    pub fn notes(&self) -> [Option<u64>; 2] {
+        self.notes.get()
+    }
+
+    /// Leaves two numbers for [`RevocationList::check`].
+    pub fn leave_notes(&self, notes: [Option<u64>; 2]) {
+        self.notes.set(notes);
     }
 
     /// The time by the verifier's clock, in nanoseconds since the Unix epoch.

@@ -1,4 +1,4 @@
-"""API authentication in one audited core: JSON Web Tokens and API keys.
+"""API authentication in one audited core: JSON Web Tokens, API keys and sessions.
 
 ::
 
@@ -14,6 +14,13 @@
     keys = ApiKeys.open("sqlite:///keys.sqlite")
     issued = keys.create(owner="acme", scopes=["read"], rate="100/60s")
     assert keys.verify(issued.secret, scopes=["read"]).owner == "acme"
+
+    from gatekey import Sessions
+
+    sessions = Sessions.open("sqlite:///auth.sqlite", signer=Signer(key, issuer="https://auth.example"))
+    tokens = sessions.start("alice")
+    tokens = sessions.refresh(tokens.refresh_token)
+    sessions.end_all("alice")
 
 Keys are bound to one algorithm each. A verifier refuses what it was not told to expect. Every
 error is a class of :mod:`gatekey.exceptions`.
@@ -35,9 +42,16 @@ from gatekey._core import (
     IssuedApiKey,
     IssuerRule,
     Key,
+    KeyRing,
     KeySet,
     Page,
     PepperUse,
+    Revocations,
+    RingKey,
+    SessionEvent,
+    SessionRecord,
+    Sessions,
+    SessionTokens,
     Signer,
     Unsigned,
     Verified,
@@ -64,9 +78,16 @@ __all__ = [
     "IssuedApiKey",
     "IssuerRule",
     "Key",
+    "KeyRing",
     "KeySet",
     "Page",
     "PepperUse",
+    "Revocations",
+    "RingKey",
+    "SessionEvent",
+    "SessionRecord",
+    "SessionTokens",
+    "Sessions",
     "Signer",
     "Unsigned",
     "Verified",

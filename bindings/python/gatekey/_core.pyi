@@ -1,6 +1,7 @@
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from os import PathLike
 from types import TracebackType
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, final, overload
 
@@ -20,9 +21,16 @@ __all__ = [
     "IssuedApiKey",
     "IssuerRule",
     "Key",
+    "KeyRing",
     "KeySet",
     "Page",
     "PepperUse",
+    "Revocations",
+    "RingKey",
+    "SessionEvent",
+    "SessionRecord",
+    "SessionTokens",
+    "Sessions",
     "Signer",
     "Unsigned",
     "Verified",
@@ -120,7 +128,7 @@ class KeySet:
 class Signer:
     def __new__(
         cls,
-        key: Key,
+        key: Key | KeyRing,
         *,
         issuer: str | None = None,
         audience: str | Iterable[str] | None = None,
@@ -146,7 +154,7 @@ class Unsigned:
 class Verifier:
     def __new__(
         cls,
-        keys: _Keys,
+        keys: _Keys | KeyRing,
         *,
         issuer: _Expected = None,
         audience: _Expected = None,
@@ -161,6 +169,7 @@ class Verifier:
         max_token_bytes: int | None = None,
         max_header_bytes: int | None = None,
         try_keys_without_kid: bool = False,
+        revocations: Revocations | None = None,
     ) -> Verifier: ...
     @staticmethod
     def for_issuers(
@@ -178,6 +187,7 @@ class Verifier:
         max_token_bytes: int | None = None,
         max_header_bytes: int | None = None,
         try_keys_without_kid: bool = False,
+        revocations: Revocations | None = None,
     ) -> Verifier: ...
     def verify(self, token: str | bytes) -> Verified: ...
 
@@ -246,7 +256,7 @@ class ApiKeys:
     def open(
         url: str,
         *,
-        pepper: bytes | Iterable[tuple[int, bytes]] | None = None,
+        pepper: _Peppers | None = None,
         prefix: str = "gk",
         env: str = "live",
         strict: bool = False,
@@ -452,6 +462,182 @@ class PepperUse:
     def keys(self) -> int: ...
     @property
     def since(self) -> int: ...
+
+_Peppers: TypeAlias = bytes | Iterable[tuple[int, bytes]]
+
+@final
+class Sessions:
+    @staticmethod
+    def open(
+        url: str,
+        *,
+        signer: Signer | None = None,
+        refresh_ttl: _Seconds = 604800,
+        absolute_ttl: _Seconds = 7776000,
+        grace: _Seconds = 10,
+        pepper: _Peppers | None = None,
+        strict: bool = False,
+        max_stale: _Seconds = 30,
+        max_token_ttl: _Seconds = 2592000,
+        tenant_claim: str = "tenant",
+        clock: _Clock | None = None,
+    ) -> Sessions: ...
+    def start(
+        self,
+        subject: str,
+        claims: Mapping[str, Any] | None = None,
+        client: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> SessionTokens: ...
+    def refresh(
+        self, refresh_token: str | bytes, claims: Mapping[str, Any] | None = None
+    ) -> SessionTokens: ...
+    def end(self, refresh_token_or_family: str | bytes) -> bool: ...
+    def end_all(self, subject: str) -> int: ...
+    def list(self, subject: str) -> _List[SessionRecord]: ...
+    def get(self, family: str) -> SessionRecord: ...
+    def events(
+        self,
+        *,
+        subject: str | None = None,
+        family: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[SessionEvent]: ...
+    def purge(self, before: _Moment | None = None) -> int: ...
+    @property
+    def revocations(self) -> Revocations: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Sessions: ...
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _trace: TracebackType | None = None,
+        /,
+    ) -> None: ...
+
+@final
+class SessionTokens:
+    @property
+    def access_token(self) -> str: ...
+    @property
+    def refresh_token(self) -> str: ...
+    @property
+    def expires_in(self) -> int: ...
+    @property
+    def expires_at(self) -> int: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def session(self) -> SessionRecord: ...
+
+@final
+class SessionRecord:
+    @property
+    def family(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def client(self) -> str: ...
+    @property
+    def meta(self) -> dict[str, Any]: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def last_seen_at(self) -> int: ...
+    @property
+    def expires_at(self) -> int: ...
+    @property
+    def absolute_expires_at(self) -> int: ...
+    @property
+    def refreshes(self) -> int: ...
+    @property
+    def ended_at(self) -> int | None: ...
+    @property
+    def end(self) -> str | None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class SessionEvent:
+    @property
+    def seq(self) -> int: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+
+@final
+class Revocations:
+    @staticmethod
+    def open(
+        url: str,
+        *,
+        strict: bool = False,
+        max_stale: _Seconds = 30,
+        max_token_ttl: _Seconds = 2592000,
+        tenant_claim: str = "tenant",
+        clock: _Clock | None = None,
+    ) -> Revocations: ...
+    def revoke_token(self, issuer: str | None, jti: str, expires_at: _Moment) -> None: ...
+    def revoke_session(self, sid: str) -> None: ...
+    def revoke_subject(self, sub: str) -> None: ...
+    def revoke_key(self, kid: str) -> None: ...
+    def revoke_before(
+        self, at: _Moment, subject: str | None = None, tenant: str | None = None
+    ) -> None: ...
+    def seen_once(self, issuer: str | None, jti: str, expires_at: _Moment) -> bool: ...
+    def refresh(self) -> None: ...
+    def purge(self) -> int: ...
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+
+@final
+class KeyRing:
+    @staticmethod
+    def open(
+        url_or_folder: str | PathLike[str],
+        *,
+        name: str = "default",
+        alg: str = "ES256",
+        token_ttl: _Seconds = 900,
+        max_stale: _Seconds = 30,
+        pepper: _Peppers | None = None,
+        clock: _Clock | None = None,
+    ) -> KeyRing: ...
+    def rotate(self) -> RingKey: ...
+    def remove(self, kid: str) -> None: ...
+    def keys(self) -> list[RingKey]: ...
+    @property
+    def active(self) -> RingKey: ...
+    def to_jwks(self) -> dict[str, Any]: ...
+    def refresh(self) -> None: ...
+
+@final
+class RingKey:
+    @property
+    def kid(self) -> str: ...
+    @property
+    def alg(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def active_at(self) -> int | None: ...
+    @property
+    def retired_at(self) -> int | None: ...
+    @property
+    def until(self) -> int | None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 @final
 class Cookie:

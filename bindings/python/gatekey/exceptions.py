@@ -555,7 +555,7 @@ class InvalidRefreshTokenError(SessionError):
 
 
 class TokenReuseError(SessionError):
-    """A refresh token was used a second time: somebody else may have it. The session has been ended."""
+    """A refresh token was used again: somebody else may have it. The session has been ended."""
 
     number = 403
     code = "TOKEN_REUSE"

@@ -2,13 +2,16 @@
 
 use crate::errors::{OrRaise, usage};
 use crate::options::{names, octets, seconds, whole, wrong_type};
-use gatekey::{CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Peppers, Rate, Secret};
+use gatekey::{
+    CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, PepperSource, Peppers, Rate, Secret,
+};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyString, PyTuple, PyType};
 use std::net::IpAddr;
+use std::path::Path;
 
 /// A text. Python's own UnicodeEncodeError would carry the whole of it along.
 #[derive(Clone, Copy)]
@@ -75,6 +78,20 @@ pub(crate) fn peppers(value: &Bound<'_, PyAny>) -> PyResult<Peppers> {
         peppers.push((count(&number, "the number of a pepper")?, secret(&bytes)?));
     }
     Peppers::new(&peppers).or_raise(py)
+}
+
+/// Where the peppers come from: as given, or from the file beside the store.
+pub(crate) fn pepper_source(value: Option<&Bound<'_, PyAny>>) -> PyResult<PepperSource> {
+    value.map_or(Ok(PepperSource::Beside), |value| peppers(value).map(PepperSource::Given))
+}
+
+/// Tells the log of a pepper file that was made, because somebody must back it up.
+pub(crate) fn warn_of_pepper(py: Python<'_>, file: Option<&Path>) -> PyResult<()> {
+    let Some(file) = file else { return Ok(()) };
+    let logger = py.import("logging")?.call_method1("getLogger", ("gatekey",))?;
+    let message = "made the pepper file %s; back it up: without it everything in the store is lost";
+    logger.call_method1("warning", (message, file.display().to_string()))?;
+    Ok(())
 }
 
 /// Sets one option of a new key.

@@ -4,13 +4,13 @@
 //! that touches the store's disk runs without.
 
 use crate::apikey_args::{self as args, Changes, Count, Text};
-use crate::apikey_clock::OwnClock;
 use crate::apikey_records::{
     ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
 };
+use crate::clock::OwnClock;
 use crate::errors::{OrRaise, raise, usage};
 use crate::options::{PyClock, octets, seconds, wrong_type};
-use gatekey::{ApiKeyOptions, AuditFilter, Check, ErrorKind, Grant, KeyFilter, PepperSource};
+use gatekey::{ApiKeyOptions, AuditFilter, Check, ErrorKind, Grant, KeyFilter};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -55,10 +55,7 @@ impl ApiKeys {
         max_stale: Option<&Bound<'_, PyAny>>,
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let pepper = match pepper {
-            None => PepperSource::Beside,
-            Some(pepper) => PepperSource::Given(args::peppers(pepper)?),
-        };
+        let pepper = args::pepper_source(pepper)?;
         let max_stale = max_stale.map_or(Ok(30), |value| seconds(value, "max_stale"))?;
         let mut options =
             ApiKeyOptions::new().prefix(prefix.0).env(env.0).strict(strict).max_stale(max_stale);
@@ -67,11 +64,7 @@ impl ApiKeys {
             options = options.clock(clock.core());
         }
         let opened = py.detach(|| gatekey::open_api_keys(url.0, &pepper, options)).or_raise(py)?;
-        if let Some(file) = &opened.new_pepper_file {
-            let logger = py.import("logging")?.call_method1("getLogger", ("gatekey",))?;
-            let message = "made the pepper file %s; back it up: without it every API key is lost";
-            logger.call_method1("warning", (message, file.display().to_string()))?;
-        }
+        args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
         Ok(Self { inner: opened.keys, clock })
     }
 
@@ -424,7 +417,7 @@ impl ApiKeys {
     ) -> PyResult<gatekey::Result<Grant>> {
         if let Some(clock) = &self.clock {
             clock.tick(py)?;
-            clock.look(&self.inner);
+            clock.look(|| self.inner.refresh());
         }
         // A str that is no Unicode text is no key, not a misuse.
         let presented = match presented.cast::<PyString>() {
@@ -450,7 +443,7 @@ impl ApiKeys {
     }
 }
 
-fn page_limit(py: Python<'_>, limit: Count) -> PyResult<usize> {
+pub(crate) fn page_limit(py: Python<'_>, limit: Count) -> PyResult<usize> {
     if (1..=1000).contains(&limit.0) {
         Ok(limit.0 as usize)
     } else {

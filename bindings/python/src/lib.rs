@@ -8,17 +8,21 @@
 #![forbid(unsafe_code)]
 
 mod apikey_args;
-mod apikey_clock;
 mod apikey_records;
 mod apikeys;
 mod cli;
+mod clock;
 mod decode;
 mod encode;
 mod errors;
 mod index;
 mod key;
+mod keyring;
 mod keyset;
 mod options;
+mod revocations;
+mod session_records;
+mod sessions;
 mod signer;
 mod verified;
 mod verifier;
@@ -41,9 +45,17 @@ mod _core {
     #[pymodule_export]
     use crate::key::Key;
     #[pymodule_export]
+    use crate::keyring::{KeyRing, RingKey};
+    #[pymodule_export]
     use crate::keyset::KeySet;
     #[pymodule_export]
     use crate::options::AnyValue;
+    #[pymodule_export]
+    use crate::revocations::Revocations;
+    #[pymodule_export]
+    use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
+    #[pymodule_export]
+    use crate::sessions::Sessions;
     #[pymodule_export]
     use crate::signer::{Signer, Unsigned};
     #[pymodule_export]

@@ -3,12 +3,15 @@
 use crate::encode;
 use crate::errors::OrRaise;
 use crate::key::Key;
-use crate::options::{PyClock, names, seconds};
+use crate::keyring::KeyRing;
+use crate::options::{PyClock, names, seconds, wrong_type};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use std::sync::Arc;
 
-/// Signs claims with one key. Immutable and safe to share between threads.
+/// Signs claims with one key, or with the active key of a `KeyRing`. Immutable and safe to share between
+/// threads.
 ///
 /// Each token gets the `issuer` and `audience` given here, `iat`, `exp` (now + `ttl` seconds), a
 /// random `jti` (unless `token_ids=False`) and the `kid` of the key (unless `kid=False`). Claims may
@@ -19,6 +22,8 @@ pub(crate) struct Signer {
     inner: gatekey::Signer,
     clock: Option<PyClock>,
     symmetric: bool,
+    /// Whose active key signs, if it is not always the same.
+    ring: Option<Py<KeyRing>>,
 }
 
 #[pymethods]
@@ -33,7 +38,7 @@ impl Signer {
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
     fn new(
         py: Python<'_>,
-        key: &Bound<'_, Key>,
+        key: &Bound<'_, PyAny>,
         issuer: Option<&str>,
         audience: Option<&Bound<'_, PyAny>>,
         ttl: Ttl,
@@ -43,8 +48,17 @@ impl Signer {
         allow_missing_exp: bool,
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let key = &key.get().0;
-        let mut builder = gatekey::Signer::builder(key).kid(kid).token_ids(token_ids);
+        let mut ring = None;
+        let builder = match (key.cast::<Key>(), key.cast::<KeyRing>()) {
+            (Ok(key), _) => gatekey::Signer::builder(&key.get().0),
+            (_, Ok(own)) => {
+                own.get().follow(py)?;
+                ring = Some(own.clone().unbind());
+                gatekey::Signer::following(Arc::new(own.get().core().clone()))
+            }
+            _ => return Err(wrong_type(key, "key", "a gatekey.Key or a gatekey.KeyRing")),
+        };
+        let mut builder = builder.kid(kid).token_ids(token_ids);
         if let Some(issuer) = issuer {
             builder = builder.issuer(issuer);
         }
@@ -68,7 +82,9 @@ impl Signer {
         if clock.is_some() {
             builder = builder.clock(PyClock::core());
         }
-        Ok(Self { inner: builder.build().or_raise(py)?, clock, symmetric: key.is_symmetric() })
+        let inner = builder.build().or_raise(py)?;
+        let symmetric = inner.key().is_symmetric();
+        Ok(Self { inner, clock, symmetric, ring })
     }
 
     /// The key, for publishing its public half.
@@ -107,15 +123,28 @@ impl Signer {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.ring)?;
         self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
     }
 }
 
 impl Signer {
+    /// The signer, to be given to sessions.
+    pub(crate) const fn core(&self) -> &gatekey::Signer {
+        &self.inner
+    }
+
+    /// Has the ring, if there is one, read its clock.
+    #[inline]
+    pub(crate) fn follow(&self, py: Python<'_>) -> PyResult<()> {
+        self.ring.as_ref().map_or(Ok(()), |ring| ring.get().follow(py))
+    }
+
     /// The claims as JSON, and the clock read. In this order: reading the claims may run Python
     /// code, which may use this very thread's clock.
     fn json(&self, claims: &Bound<'_, PyAny>) -> PyResult<String> {
         let json = encode::claims(claims)?;
+        self.follow(claims.py())?;
         if let Some(clock) = &self.clock {
             clock.tick(claims.py())?;
         }

@@ -1,21 +1,25 @@
 //! `gatekey.Verifier`: keys and a policy, checked once, used by any number of threads.
 
+use crate::clock::Looks;
 use crate::errors::OrRaise;
 use crate::key::Key;
+use crate::keyring::KeyRing;
 use crate::keyset::keyset;
 use crate::options::{
     Expectation, PyClock, algorithm, configuration, names, seconds, token_octets, wrong_type,
 };
+use crate::revocations::Revocations;
 use crate::verified::Verified;
 use gatekey::{Alg, Policy};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyString};
+use std::sync::Arc;
 
 /// Verifies tokens against keys and a policy. Immutable and safe to share between threads.
 ///
-/// `keys` is a `Key`, a `KeySet` or several keys. The options are:
+/// `keys` is a `Key`, a `KeySet`, several keys, or a `KeyRing`, which is followed. The options are:
 ///
 /// - `issuer`, `audience`, `typ`: one value or several to choose from, which makes the claim
 ///   required; `gatekey.ANY` accepts every value and none. Where nothing is said, a token that has
@@ -28,12 +32,18 @@ use pyo3::types::{PyMapping, PyString};
 ///   needed.
 /// - `max_token_bytes`, `max_header_bytes`: 16 KiB and 4 KiB unless set.
 /// - `try_keys_without_kid`: try up to four keys on a token that names none.
+/// - `revocations`: a `Revocations`; a token that is on it is a `RevokedTokenError`.
 /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Verifier {
     inner: gatekey::Verifier,
     clock: Option<PyClock>,
     symmetric: bool,
+    /// Whose keys are trusted, if they change.
+    ring: Option<Py<KeyRing>>,
+    revocations: Option<Py<Revocations>>,
+    /// A clock of Python's may stand still while other processes revoke.
+    looks: Looks,
 }
 
 #[pymethods]
@@ -41,10 +51,10 @@ impl Verifier {
     #[new]
     #[pyo3(signature = (keys, *, issuer=None, audience=None, typ=None, subject=None, leeway=None,
         max_age=None, required=None, allow_missing_exp=false, clock=None, algorithms=None,
-        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=false),
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=false, revocations=None),
         text_signature = "(keys, *, issuer=None, audience=None, typ=None, subject=None, leeway=0, \
         max_age=None, required=(), allow_missing_exp=False, clock=None, algorithms=None, \
-        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=False)")]
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=False, revocations=None)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
     fn new(
         py: Python<'_>,
@@ -62,6 +72,7 @@ impl Verifier {
         max_token_bytes: Option<usize>,
         max_header_bytes: Option<usize>,
         try_keys_without_kid: bool,
+        revocations: Option<Py<Revocations>>,
     ) -> PyResult<Self> {
         let mut policy = Options {
             audience,
@@ -82,7 +93,16 @@ impl Verifier {
             Expectation::Ignore => policy.ignore_issuer(),
             Expectation::OneOf(issuers) => issuers.into_iter().fold(policy, Policy::expect_issuer),
         };
-        Self::build(py, policy, clock, |policy| match keys.cast::<Key>() {
+        if let Ok(ring) = keys.cast::<KeyRing>() {
+            ring.get().follow(py)?;
+            let source = Arc::new(ring.get().core().clone());
+            let mut built = Self::build(policy, clock, revocations, |policy| {
+                gatekey::Verifier::following(source, policy).or_raise(py)
+            })?;
+            built.ring = Some(ring.clone().unbind());
+            return Ok(built);
+        }
+        Self::build(policy, clock, revocations, |policy| match keys.cast::<Key>() {
             Ok(key) => gatekey::Verifier::with_key(&key.get().0, policy).or_raise(py),
             Err(_) => gatekey::Verifier::new(&keyset(keys)?, policy).or_raise(py),
         })
@@ -95,10 +115,10 @@ impl Verifier {
     #[staticmethod]
     #[pyo3(signature = (issuers, *, audience=None, typ=None, subject=None, leeway=None,
         max_age=None, required=None, allow_missing_exp=false, clock=None, algorithms=None,
-        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=false),
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=false, revocations=None),
         text_signature = "(issuers, *, audience=None, typ=None, subject=None, leeway=0, \
         max_age=None, required=(), allow_missing_exp=False, clock=None, algorithms=None, \
-        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=False)")]
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=False, revocations=None)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
     fn for_issuers(
         py: Python<'_>,
@@ -115,6 +135,7 @@ impl Verifier {
         max_token_bytes: Option<usize>,
         max_header_bytes: Option<usize>,
         try_keys_without_kid: bool,
+        revocations: Option<Py<Revocations>>,
     ) -> PyResult<Self> {
         let policy = Options {
             audience,
@@ -131,7 +152,7 @@ impl Verifier {
         }
         .policy(py)?;
         let rules = rules(issuers)?;
-        Self::build(py, policy, clock, |policy| {
+        Self::build(policy, clock, revocations, |policy| {
             gatekey::Verifier::for_issuers(rules, policy).or_raise(py)
         })
     }
@@ -142,8 +163,14 @@ impl Verifier {
     /// other fault of the claims.
     fn verify(&self, py: Python<'_>, token: &Bound<'_, PyAny>) -> PyResult<Verified> {
         let bytes = token_octets(token)?;
+        if let Some(ring) = &self.ring {
+            ring.get().follow(py)?;
+        }
         if let Some(clock) = &self.clock {
             clock.tick(py)?;
+            if let Some(list) = &self.revocations {
+                self.looks.look(|| list.get().core().refresh());
+            }
         }
         let verified = if self.symmetric {
             self.inner.verify(bytes)
@@ -164,24 +191,29 @@ impl Verifier {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.ring)?;
+        visit.call(&self.revocations)?;
         self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
     }
 }
 
 impl Verifier {
     fn build(
-        _py: Python<'_>,
         mut policy: Policy,
         clock: Option<Bound<'_, PyAny>>,
+        revocations: Option<Py<Revocations>>,
         make: impl FnOnce(Policy) -> PyResult<gatekey::Verifier>,
     ) -> PyResult<Self> {
         let clock = PyClock::read(clock)?;
         if clock.is_some() {
             policy = policy.clock(PyClock::core());
         }
+        if let Some(list) = &revocations {
+            policy = policy.revocations(Arc::new(list.get().core().clone()));
+        }
         let inner = make(policy)?;
         let symmetric = inner.is_symmetric();
-        Ok(Self { inner, clock, symmetric })
+        Ok(Self { inner, clock, symmetric, ring: None, revocations, looks: Looks::new() })
     }
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
+TOLD = "made the pepper file {}.pepper; back it up: without it everything in the store is lost\n"
 
 
 def run(name: str, *arguments: str, told: str = "") -> str:
@@ -47,12 +48,23 @@ def test_mint_with_pyjwt(tmp_path: Path) -> None:
 
 def test_keys(tmp_path: Path) -> None:
     file = f"{tmp_path}/keys.sqlite"
-    told = f"made the pepper file {file}.pepper; back it up: without it every API key is lost\n"
+    told = TOLD.format(file)
     shown = run("keys.py", f"sqlite:///{file}", told=told)
     assert "acme may read orders\n" in shown
     assert shown.endswith("the new secret: OK\nafter revoking: REVOKED\n")
 
 
-@pytest.mark.parametrize("name", ["quickstart.py", "keys.py", "tokens.py", "mint_with_pyjwt.py"])
+def test_sessions(tmp_path: Path) -> None:
+    file = f"{tmp_path}/sessions.sqlite"
+    told = TOLD.format(file)
+    shown = run("sessions.py", f"sqlite:///{file}", told=told)
+    assert shown.startswith("alice is in for 900 seconds\nreuse detected: ")
+    assert "logged out of 2 sessions\n" in shown
+    assert shown.count("access token: The token has been revoked.\n") == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["quickstart.py", "keys.py", "sessions.py", "tokens.py", "mint_with_pyjwt.py"]
+)
 def test_examples_are_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) <= 200

@@ -28,6 +28,7 @@ impl<'a> Str<'a> {
 
     /// The text it stands for; borrowed where there are no escapes.
     #[must_use]
+    #[inline]
     pub fn decode(&self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(self.chars().collect()) } else { Cow::Borrowed(self.raw) }
     }

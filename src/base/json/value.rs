@@ -54,13 +54,15 @@ impl<'a> Value<'a> {
 
     /// The string with its escapes, if this is one.
     #[must_use]
+    #[inline]
     pub fn as_json_str(&self) -> Option<Str<'a>> {
         let inner = self.raw.strip_prefix('"')?.strip_suffix('"')?;
-        Some(Str::new(inner, inner.contains('\\')))
+        Some(Str::new(inner, has_escapes(inner)))
     }
 
     /// The text, if this is a string.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> Option<Cow<'a, str>> {
         self.as_json_str().map(|s| s.decode())
     }
@@ -205,4 +207,14 @@ fn value_len(text: &[u8]) -> usize {
         }
     }
     text.len()
+}
+
+/// Whether there is a backslash in a string. Most are short; looking at all of it is faster than stopping.
+#[inline]
+fn has_escapes(inner: &str) -> bool {
+    const SHORT: usize = 128;
+    if inner.len() > SHORT {
+        return memchr::memchr(b'\\', inner.as_bytes()).is_some();
+    }
+    inner.bytes().fold(false, |found, byte| found | (byte == b'\\'))
 }

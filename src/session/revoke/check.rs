@@ -1,21 +1,50 @@
 //! A token against what has been revoked. Takes no lock; allocates only where a claim is written with
 //! escapes.
 
+use super::feed::Feed;
 use super::{Inner, LEEWAY, Revocations};
 use crate::base::clock::NANOS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::{PresentedToken, RevocationList};
-use crate::store::RevocationKind;
+use crate::store::RevocationKind::{All, Key, Session, Subject, Tenant, Token};
 
 const REVOKED: Error = Error::new(ErrorKind::RevokedToken, "The token has been revoked.");
 
 impl RevocationList for Revocations {
+    fn prepare(&self, token: &PresentedToken<'_>) {
+        let feed = &self.0.feed;
+        feed.seen(token.now_nanos() / NANOS);
+        // Once for both: the names as numbers, which is most of what a check costs.
+        token.leave_notes([feed.token_as_number(token), feed.session_as_number(token)]);
+    }
+
     fn check(&self, token: &PresentedToken<'_>) -> Result<()> {
         let inner = &*self.0;
         inner.be_fresh(token.now_nanos())?;
         inner.check_dates(token)?;
         inner.check_names(token)?;
         inner.check_before(token)
+    }
+}
+
+impl Feed {
+    /// Which token it is, if any were revoked and it can be told.
+    #[inline]
+    fn token_as_number(&self, token: &PresentedToken<'_>) -> Option<u64> {
+        if !self.has(Token) {
+            return None;
+        }
+        let token_id = token.token_id()?;
+        Some(self.fetch(Token, &token.issuer().unwrap_or_default(), &token_id))
+    }
+
+    /// Which session it is of, if any were revoked and it can be told.
+    #[inline]
+    fn session_as_number(&self, token: &PresentedToken<'_>) -> Option<u64> {
+        if !self.has(Session) {
+            return None;
+        }
+        Some(self.fetch(Session, "", &token.session_id().ok()??))
     }
 }
 
@@ -36,19 +65,17 @@ impl Inner {
 
     fn check_names(&self, token: &PresentedToken<'_>) -> Result<()> {
         let feed = &self.feed;
-        if feed.has(RevocationKind::Token)
-            && let Some(token_id) = token.token_id()
-        {
-            let issuer = token.issuer().unwrap_or_default();
-            refuse_if(feed.names(RevocationKind::Token, &issuer, &token_id))?;
+        let [of_token, of_session] = token.notes();
+        // What was not there a moment ago may have come with the last look.
+        let of_token = of_token.or_else(|| feed.token_as_number(token));
+        refuse_if(of_token.is_some_and(|hash| feed.is_named(hash)))?;
+        if feed.has(Session) {
+            token.session_id()?;
+            let of_session = of_session.or_else(|| feed.session_as_number(token));
+            refuse_if(of_session.is_some_and(|hash| feed.is_named(hash)))?;
         }
-        if feed.has(RevocationKind::Session)
-            && let Some(session_id) = token.session_id()?
-        {
-            refuse_if(feed.names(RevocationKind::Session, "", &session_id))?;
-        }
-        if feed.has(RevocationKind::Key) {
-            refuse_if(feed.names(RevocationKind::Key, "", token.key_id()))?;
+        if feed.has(Key) {
+            refuse_if(feed.is_named(feed.fetch(Key, "", token.key_id())))?;
         }
         Ok(())
     }
@@ -57,20 +84,20 @@ impl Inner {
         let feed = &self.feed;
         let issued_at = token.issued_at().unwrap_or(i64::MIN);
         let is_before = |time: Option<u64>| time.is_some_and(|time| issued_at < signed(time));
-        if feed.has(RevocationKind::Subject)
+        if feed.has(Subject)
             && let Some(subject) = token.subject()
         {
-            refuse_if(is_before(feed.before(RevocationKind::Subject, &subject)))?;
+            refuse_if(is_before(feed.before(Subject, &subject)))?;
         }
-        if feed.has(RevocationKind::Tenant)
+        if feed.has(Tenant)
             && let Some(tenant) = token.claim(&self.tenant_claim)
         {
             // Numbers are tenants, too.
             let tenant = tenant.as_str().unwrap_or_else(|| tenant.raw().into());
-            refuse_if(is_before(feed.before(RevocationKind::Tenant, &tenant)))?;
+            refuse_if(is_before(feed.before(Tenant, &tenant)))?;
         }
-        if feed.has(RevocationKind::All) {
-            refuse_if(is_before(feed.before(RevocationKind::All, "")))?;
+        if feed.has(All) {
+            refuse_if(is_before(feed.before(All, "")))?;
         }
         Ok(())
     }

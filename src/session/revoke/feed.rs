@@ -9,7 +9,8 @@ use crate::base::process::{self, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Revocation, RevocationKind};
 use arc_swap::ArcSwap;
-use std::hash::{BuildHasher, Hasher as _, RandomState};
+use foldhash::quality::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
 
@@ -60,7 +61,7 @@ impl Own {
 impl Feed {
     pub(super) fn new() -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             names: Table::new(),
             befores: Table::new(),
             kinds: AtomicU32::new(0),
@@ -106,10 +107,18 @@ impl Feed {
         self.kinds.load(Ordering::Acquire) & 1 << kind as u32 != 0
     }
 
+    /// A name as a number; has the memory fetched that [`Self::is_named`] will read.
+    #[inline]
+    pub(super) fn fetch(&self, kind: RevocationKind, issuer: &str, value: &str) -> u64 {
+        let hash = self.hash(kind, issuer, value);
+        self.names.fetch(hash);
+        hash
+    }
+
     /// Whether exactly this is revoked.
     #[inline]
-    pub(super) fn names(&self, kind: RevocationKind, issuer: &str, value: &str) -> bool {
-        self.names.get(self.hash(kind, issuer, value)).is_some()
+    pub(super) fn is_named(&self, hash: u64) -> bool {
+        self.names.get(hash).is_some()
     }
 
     /// The time before which tokens must not have been issued.

@@ -5,6 +5,7 @@
 //! of a table that a million entries do not drive out of the cache. Two texts with the same hash are taken
 //! for each other: a good token is refused once in 10^13 tokens, if a million are revoked.
 
+use crate::base::prefetch::prefetch;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -35,6 +36,15 @@ impl Table {
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.taken.load(Ordering::Acquire)
+    }
+
+    /// Has the memory fetched that [`Self::get`] will read first.
+    #[inline]
+    pub(super) fn fetch(&self, hash: u64) {
+        let slots = self.slots.load();
+        #[expect(clippy::cast_possible_truncation, reason = "the mask takes the low bits anyway")]
+        let at = hash as usize & (slots.marks.len() - 1);
+        slots.marks.get(at).into_iter().for_each(prefetch);
     }
 
     /// The time of this hash.

@@ -237,6 +237,22 @@ fn entries_are_forgotten_when_they_have_become_needless() {
 }
 
 #[test]
+fn the_first_of_its_kind_is_seen_by_the_first_token_after_it() {
+    for (way, revoke) in ways() {
+        let bench = bench();
+        let token = bench.sign(claims());
+        let options = RevocationOptions::new().clock(bench.clock.clone());
+        let other = Revocations::open(bench.store.clone(), options).unwrap();
+        revoke(
+            &Bench { revocations: other, clock: bench.clock.clone(), ..bench_of(bench.alg) },
+            true,
+        );
+        bench.clock.advance(1); // time to look, which this token does
+        refused(bench.verify(&token), ErrorKind::RevokedToken, way);
+    }
+}
+
+#[test]
 fn a_million_entries_do_not_get_in_each_others_way() {
     let bench = bench();
     const COUNT: usize = 200_000;

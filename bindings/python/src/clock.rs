@@ -1,4 +1,4 @@
-//! The clock of an `ApiKeys` that was given one of Python's.
+//! The clock of something that keeps a store, and was given one of Python's.
 //!
 //! It is read before each call and kept for the threads of the core, which hold no GIL. It may well
 //! stand still, in a test, while other processes go on: so the store is looked at as real time passes.
@@ -16,16 +16,37 @@ const LOOK_AFTER: u64 = 25;
 pub(crate) struct OwnClock {
     python: PyClock,
     core: Arc<Reading>,
+    looks: Looks,
+}
+
+/// When a store was last looked at, in real time.
+pub(crate) struct Looks {
     opened: Instant,
-    /// When the store was last looked at: milliseconds after `opened`.
+    /// Milliseconds after `opened`.
     looked: AtomicU64,
+}
+
+impl Looks {
+    pub(crate) fn new() -> Self {
+        Self { opened: Instant::now(), looked: AtomicU64::new(0) }
+    }
+
+    /// Looks at the store if it is time to. A store that is out of reach is the next call's to judge.
+    pub(crate) fn look(&self, refresh: impl FnOnce() -> gatekey::Result<()>) {
+        let elapsed = self.opened.elapsed().min(Duration::from_secs(u64::from(u32::MAX)));
+        let now = elapsed.as_secs() * 1000 + u64::from(elapsed.subsec_millis());
+        if now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK_AFTER {
+            self.looked.store(now, Ordering::Relaxed);
+            let _ = refresh();
+        }
+    }
 }
 
 impl OwnClock {
     /// Reads the clock for the first time.
     pub(crate) fn new(py: Python<'_>, python: PyClock) -> PyResult<Self> {
         let core = Arc::new(Reading { time: AtomicU64::new(0), nanos: AtomicU64::new(0) });
-        let clock = Self { python, core, opened: Instant::now(), looked: AtomicU64::new(0) };
+        let clock = Self { python, core, looks: Looks::new() };
         clock.tick(py)?;
         Ok(clock)
     }
@@ -49,14 +70,9 @@ impl OwnClock {
         self.core.time.load(Ordering::Relaxed)
     }
 
-    /// Looks at the store if it is time to. A store that is out of reach is the next call's to judge.
-    pub(crate) fn look(&self, keys: &gatekey::ApiKeys) {
-        let elapsed = self.opened.elapsed().min(Duration::from_secs(u64::from(u32::MAX)));
-        let now = elapsed.as_secs() * 1000 + u64::from(elapsed.subsec_millis());
-        if now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK_AFTER {
-            self.looked.store(now, Ordering::Relaxed);
-            let _ = keys.refresh();
-        }
+    /// Looks at the store if it is time to; see [`Looks::look`].
+    pub(crate) fn look(&self, refresh: impl FnOnce() -> gatekey::Result<()>) {
+        self.looks.look(refresh);
     }
 
     /// Shows the callable to Python's garbage collector.
@@ -74,6 +90,10 @@ struct Reading {
 impl gatekey::Clock for Reading {
     fn now(&self) -> u64 {
         self.time.load(Ordering::Relaxed)
+    }
+
+    fn now_nanos(&self) -> u64 {
+        self.nanos.load(Ordering::Relaxed)
     }
 
     fn monotonic(&self) -> u64 {

@@ -1,0 +1,222 @@
+//! `gatekey.KeyRing`: keys that rotate.
+
+use crate::apikey_args::{self as args, Text};
+use crate::clock::OwnClock;
+use crate::decode;
+use crate::errors::{OrRaise, usage};
+use crate::options::{PyClock, algorithm, seconds, wrong_type};
+use gatekey::KeyRingOptions;
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+/// The keys of a signer over time: one signs, the next one is published already, retired ones are good
+/// until their last token has expired.
+///
+/// Made by `KeyRing.open`. `Signer(ring)` and `Verifier(ring)` follow it without a restart, in other
+/// processes within 50 ms.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct KeyRing {
+    inner: gatekey::KeyRing,
+    clock: Option<OwnClock>,
+}
+
+#[pymethods]
+impl KeyRing {
+    /// Opens a ring, and makes it if it is not there: in a store (`sqlite:///path`, `memory:`), sealed
+    /// under the pepper, or in a folder that only its owner may read, which is what any other text or
+    /// path names.
+    ///
+    /// - `name`: of the ring in its store or folder.
+    /// - `alg`: the algorithm of new keys.
+    /// - `token_ttl`: the longest life of a token that the ring signs, in seconds: so long, and 600
+    ///   seconds, a retired key is kept.
+    /// - `max_stale`: seconds for which the keys are used if the store is out of reach; 30.
+    /// - `pepper`: as for `ApiKeys.open`; in a folder, without one, the keys lie open in files of mode
+    ///   0600.
+    /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
+    #[staticmethod]
+    #[pyo3(signature = (url_or_folder, *, name=Text("default"), alg=Text("ES256"), token_ttl=None,
+        max_stale=None, pepper=None, clock=None),
+        text_signature = "(url_or_folder, *, name='default', alg='ES256', token_ttl=900, max_stale=30, \
+        pepper=None, clock=None)")]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
+    fn open(
+        py: Python<'_>,
+        url_or_folder: &Bound<'_, PyAny>,
+        name: Text<'_>,
+        alg: Text<'_>,
+        token_ttl: Option<&Bound<'_, PyAny>>,
+        max_stale: Option<&Bound<'_, PyAny>>,
+        pepper: Option<&Bound<'_, PyAny>>,
+        clock: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let place = place(url_or_folder)?;
+        let pepper = args::pepper_source(pepper)?;
+        let mut options = KeyRingOptions::new().name(name.0).alg(algorithm(py, alg.0)?);
+        if let Some(ttl) = token_ttl {
+            options = options.token_ttl(seconds(ttl, "token_ttl")?);
+        }
+        if let Some(max_stale) = max_stale {
+            options = options.max_stale(seconds(max_stale, "max_stale")?);
+        }
+        let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
+        if let Some(clock) = &clock {
+            options = options.clock(clock.core());
+        }
+        let opened = py.detach(|| gatekey::open_key_ring(&place, &pepper, options)).or_raise(py)?;
+        args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
+        Ok(Self { inner: opened.ring, clock })
+    }
+
+    /// Makes the next key the active one, retires the one that was, and makes a new next one. The new
+    /// active key. Wait with a second rotation until everybody who caches the set has seen the next one.
+    fn rotate(&self, py: Python<'_>) -> PyResult<RingKey> {
+        self.follow(py)?;
+        py.detach(|| self.inner.rotate()).or_raise(py).map(RingKey)
+    }
+
+    /// Takes a key out at once: for the day that it has leaked. Raises `KeyNotFoundError`.
+    fn remove(&self, py: Python<'_>, kid: Text<'_>) -> PyResult<()> {
+        self.follow(py)?;
+        py.detach(|| self.inner.remove(kid.0)).or_raise(py)
+    }
+
+    /// The next key, the active one, and the retired ones, the latest first.
+    fn keys(&self, py: Python<'_>) -> PyResult<Vec<RingKey>> {
+        self.follow(py)?;
+        Ok(self.inner.keys().or_raise(py)?.into_iter().map(RingKey).collect())
+    }
+
+    /// The key that signs.
+    #[getter]
+    fn active(&self, py: Python<'_>) -> PyResult<RingKey> {
+        self.follow(py)?;
+        self.inner.active().or_raise(py).map(RingKey)
+    }
+
+    /// The public keys as a JWK Set (RFC 7517), to be published: the next one, too.
+    fn to_jwks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.follow(py)?;
+        decode::object(py, self.inner.to_jwks().or_raise(py)?.as_bytes())
+    }
+
+    /// Looks now at what other processes have changed.
+    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        self.follow(py)?;
+        py.detach(|| self.inner.refresh()).or_raise(py)
+    }
+
+    fn __repr__(&self) -> String {
+        let active = self.inner.active().map(|key| key.kid).unwrap_or_default();
+        format!("<gatekey.KeyRing active={active:?}>")
+    }
+
+    /// Refuses: a pickle would hold the private keys in plain text.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a KeyRing is not pickled or copied; share it"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
+    }
+}
+
+impl KeyRing {
+    /// The ring, to be followed by a signer or verifier.
+    pub(crate) const fn core(&self) -> &gatekey::KeyRing {
+        &self.inner
+    }
+
+    /// Reads Python's clock, which may stand still, for what follows.
+    #[inline]
+    pub(crate) fn follow(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(clock) = &self.clock {
+            clock.tick(py)?;
+            clock.look(|| self.inner.refresh());
+        }
+        Ok(())
+    }
+}
+
+/// A key of a ring, without the key. Times are in seconds since 1970.
+#[pyclass(frozen, eq, module = "gatekey")]
+#[derive(PartialEq)]
+pub(crate) struct RingKey(gatekey::RingKey);
+
+#[pymethods]
+impl RingKey {
+    /// The key's name in its tokens.
+    #[getter]
+    fn kid(&self) -> &str {
+        &self.0.kid
+    }
+
+    /// Its algorithm.
+    #[getter]
+    fn alg(&self) -> &'static str {
+        self.0.alg.name()
+    }
+
+    /// `next`, `active` or `retired`.
+    #[getter]
+    const fn state(&self) -> &'static str {
+        self.0.state.name()
+    }
+
+    /// When it was made.
+    #[getter]
+    const fn created_at(&self) -> u64 {
+        self.0.created_at
+    }
+
+    /// When it became active.
+    #[getter]
+    const fn active_at(&self) -> Option<u64> {
+        self.0.active_at
+    }
+
+    /// When it was retired.
+    #[getter]
+    const fn retired_at(&self) -> Option<u64> {
+        self.0.retired_at
+    }
+
+    /// Until when its tokens are good, if it is retired.
+    #[getter]
+    const fn until(&self) -> Option<u64> {
+        self.0.until
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        std::hash::Hash::hash(&self.0.kid, &mut hasher);
+        std::hash::Hasher::finish(&hasher)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gatekey.RingKey {:?} {} {}>", self.0.kid, self.0.alg.name(), self.state())
+    }
+}
+
+/// A URL, or the path of a folder as text or of the module `pathlib`.
+fn place(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    const WANTED: &str = "str or a path";
+    if value.cast::<PyString>().is_ok() {
+        return value.extract::<Text<'_>>().map(Text::owned);
+    }
+    let path = value
+        .call_method0(intern!(value.py(), "__fspath__"))
+        .map_err(|_| wrong_type(value, "url_or_folder", WANTED))?;
+    let Ok(path) = path.cast::<PyString>() else {
+        return Err(wrong_type(value, "url_or_folder", WANTED));
+    };
+    let path = path.extract::<Text<'_>>()?.owned();
+    // What a path names is a folder, whatever it looks like.
+    if path == "memory:" || path.contains("://") {
+        return Err(usage(value.py(), "The path of a folder looks like a URL; give it as ./path."));
+    }
+    Ok(path)
+}

@@ -1,0 +1,281 @@
+//! `gatekey.Sessions`: log-ins, refresh tokens that rotate, log-outs.
+
+use crate::apikey_args::{self as args, Count, Text};
+use crate::apikey_records::Page;
+use crate::apikeys::page_limit;
+use crate::clock::OwnClock;
+use crate::encode;
+use crate::errors::{OrRaise, usage};
+use crate::options::{PyClock, octets, seconds};
+use crate::revocations::Revocations;
+use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
+use crate::signer::Signer;
+use gatekey::{Claims, RevocationOptions, SessionEventFilter, SessionOptions, SessionSpec};
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyType};
+use std::sync::{PoisonError, RwLock};
+
+/// The sessions of a service: access tokens of some minutes, refresh tokens that are used once.
+///
+/// Made by `Sessions.open`. Safe to share between threads, and to go on with after a fork. Every
+/// change is durable when its call returns.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct Sessions {
+    /// None once it is closed.
+    inner: RwLock<Option<gatekey::Sessions>>,
+    clock: Option<OwnClock>,
+    signer: Option<Py<Signer>>,
+}
+
+#[pymethods]
+impl Sessions {
+    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`; a store may hold API
+    /// keys as well.
+    ///
+    /// - `signer`: signs the access tokens, which live for its `ttl`. Without one, sessions are looked
+    ///   at and ended only.
+    /// - `refresh_ttl`: a session that is not refreshed for so long ends; 7 days.
+    /// - `absolute_ttl`: a session ends after so long however often it is refreshed; 90 days.
+    /// - `grace`: for so many seconds a refresh token that was used gives the same answer again, while
+    ///   its successor has not been presented; 10, at most 60.
+    /// - `strict`, `max_stale`, `max_token_ttl`, `tenant_claim`: of `revocations`, see `Revocations`.
+    /// - `pepper`: as for `ApiKeys.open`. Losing it ends every session.
+    /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970; the dates of
+    ///   access tokens come from it, too.
+    #[staticmethod]
+    #[pyo3(signature = (url, *, signer=None, refresh_ttl=None, absolute_ttl=None, grace=None, pepper=None,
+        strict=false, max_stale=None, max_token_ttl=None, tenant_claim=Text("tenant"), clock=None),
+        text_signature = "(url, *, signer=None, refresh_ttl=604800, absolute_ttl=7776000, grace=10, \
+        pepper=None, strict=False, max_stale=30, max_token_ttl=2592000, tenant_claim='tenant', clock=None)")]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
+    fn open(
+        py: Python<'_>,
+        url: Text<'_>,
+        signer: Option<Py<Signer>>,
+        refresh_ttl: Option<&Bound<'_, PyAny>>,
+        absolute_ttl: Option<&Bound<'_, PyAny>>,
+        grace: Option<&Bound<'_, PyAny>>,
+        pepper: Option<&Bound<'_, PyAny>>,
+        strict: bool,
+        max_stale: Option<&Bound<'_, PyAny>>,
+        max_token_ttl: Option<&Bound<'_, PyAny>>,
+        tenant_claim: Text<'_>,
+        clock: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let pepper = args::pepper_source(pepper)?;
+        let mut revocations = RevocationOptions::new().strict(strict).tenant_claim(tenant_claim.0);
+        if let Some(max_stale) = max_stale {
+            revocations = revocations.max_stale(seconds(max_stale, "max_stale")?);
+        }
+        if let Some(ttl) = max_token_ttl {
+            revocations = revocations.max_token_ttl(seconds(ttl, "max_token_ttl")?);
+        }
+        let mut options = SessionOptions::new().revocations(revocations);
+        if let Some(ttl) = refresh_ttl {
+            options = options.refresh_ttl(seconds(ttl, "refresh_ttl")?);
+        }
+        if let Some(ttl) = absolute_ttl {
+            options = options.absolute_ttl(seconds(ttl, "absolute_ttl")?);
+        }
+        if let Some(grace) = grace {
+            options = options.grace(seconds(grace, "grace")?);
+        }
+        let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
+        if let Some(clock) = &clock {
+            options = options.clock(clock.core());
+        }
+        let core = signer.as_ref().map(|signer| signer.get().core());
+        let opened =
+            py.detach(|| gatekey::open_sessions(url.0, &pepper, core, options)).or_raise(py)?;
+        args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
+        Ok(Self { inner: RwLock::new(Some(opened.sessions)), clock, signer })
+    }
+
+    /// Starts a session, after a log-in.
+    ///
+    /// `claims`: what each access token says besides; not `sub`, `sid`, `iss`, `aud`, `exp`, `iat` or
+    /// `jti`. `client`: what the subject logs in with, for people. `meta`: a mapping, for the program.
+    #[pyo3(signature = (subject, claims=None, client=None, meta=None))]
+    fn start(
+        &self,
+        py: Python<'_>,
+        subject: Text<'_>,
+        claims: Option<&Bound<'_, PyAny>>,
+        client: Option<Text<'_>>,
+        meta: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<SessionTokens> {
+        let spec = SessionSpec {
+            claims: claims.map(read_claims).transpose()?.unwrap_or_default(),
+            client: client.map(Text::owned).unwrap_or_default(),
+            meta: meta.map(|meta| encode::object(meta, "meta")).transpose()?.unwrap_or_default(),
+        };
+        let sessions = self.signing(py)?;
+        py.detach(|| sessions.start(subject.0, &spec)).or_raise(py).map(SessionTokens::new)
+    }
+
+    /// Exchanges a refresh token for a new pair. With `claims` the access tokens say these from now on,
+    /// else what they said before.
+    ///
+    /// Raises `TokenReuseError` if the token was used before: the session is ended then.
+    /// `SessionEndedError`, `SessionExpiredError`, `InvalidRefreshTokenError`.
+    #[pyo3(signature = (refresh_token, claims=None))]
+    fn refresh(
+        &self,
+        py: Python<'_>,
+        refresh_token: &Bound<'_, PyAny>,
+        claims: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<SessionTokens> {
+        let token = presented(refresh_token, "refresh_token")?;
+        let claims = claims.map(read_claims).transpose()?;
+        let sessions = self.signing(py)?;
+        let tokens = py.detach(|| sessions.refresh(token, claims.as_ref()));
+        tokens.or_raise(py).map(SessionTokens::new)
+    }
+
+    /// Ends a session and revokes its access tokens; whether it had not been ended before. Named by any
+    /// of its refresh tokens, or by its `family`.
+    fn end(&self, py: Python<'_>, refresh_token_or_family: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let token = presented(refresh_token_or_family, "refresh_token_or_family")?;
+        let sessions = self.inner(py)?;
+        py.detach(|| sessions.end(token)).or_raise(py)
+    }
+
+    /// Ends all sessions of a subject and revokes what access tokens it has; how many sessions.
+    fn end_all(&self, py: Python<'_>, subject: Text<'_>) -> PyResult<u64> {
+        let sessions = self.inner(py)?;
+        py.detach(|| sessions.end_all(subject.0)).or_raise(py)
+    }
+
+    /// The live sessions of a subject, the last one used first.
+    fn list(&self, py: Python<'_>, subject: Text<'_>) -> PyResult<Vec<SessionRecord>> {
+        let sessions = self.inner(py)?;
+        let records = py.detach(|| sessions.list(subject.0)).or_raise(py)?;
+        Ok(records.into_iter().map(SessionRecord::new).collect())
+    }
+
+    /// The session with this id, live or not. Raises `SessionNotFoundError`.
+    fn get(&self, py: Python<'_>, family: Text<'_>) -> PyResult<SessionRecord> {
+        let sessions = self.inner(py)?;
+        py.detach(|| sessions.get(family.0)).or_raise(py).map(SessionRecord::new)
+    }
+
+    /// A page of what happened to sessions, oldest first; `cursor` of a page leads to the next one.
+    #[pyo3(signature = (*, subject=None, family=None, cursor=None, limit=Count(100)),
+        text_signature = "($self, *, subject=None, family=None, cursor=None, limit=100)")]
+    fn events(
+        &self,
+        py: Python<'_>,
+        subject: Option<Text<'_>>,
+        family: Option<Text<'_>>,
+        cursor: Option<Text<'_>>,
+        limit: Count,
+    ) -> PyResult<Page> {
+        let filter = SessionEventFilter {
+            subject: subject.map(Text::owned),
+            family: family.map(Text::owned),
+            cursor: cursor.map(Text::owned),
+            limit: page_limit(py, limit)?,
+        };
+        let sessions = self.inner(py)?;
+        let page = py.detach(|| sessions.events(&filter)).or_raise(py)?;
+        let events = page.records.into_iter().map(|one| Py::new(py, SessionEvent::new(one)));
+        Page::new(py, events, page.cursor)
+    }
+
+    /// Deletes sessions that expired, or were ended, before this time, or before now; how many.
+    #[pyo3(signature = (before=None))]
+    fn purge(&self, py: Python<'_>, before: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
+        let before = before.map(|before| args::moment(before, "before")).transpose()?;
+        let sessions = self.inner(py)?;
+        let now = || match &self.clock {
+            Some(clock) => clock.now(),
+            None => gatekey::Clock::now(&gatekey::SystemClock),
+        };
+        let before = before.unwrap_or_else(now);
+        py.detach(|| sessions.purge(before)).or_raise(py)
+    }
+
+    /// What is revoked, to be given to verifiers: `Verifier(..., revocations=sessions.revocations)`.
+    #[getter]
+    fn revocations(slf: PyRef<'_, Self>) -> PyResult<Revocations> {
+        let inner = slf.inner(slf.py())?.revocations().clone();
+        Ok(Revocations::of_sessions(inner, slf.into()))
+    }
+
+    /// Closes the store, unless a verifier still has its revocations.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let taken = self.inner.write().unwrap_or_else(PoisonError::into_inner).take();
+        match taken {
+            Some(sessions) => py.detach(|| sessions.close()).or_raise(py),
+            None => Ok(()),
+        }
+    }
+
+    const fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (_kind=None, _error=None, _trace=None, /))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _kind: Option<&Bound<'_, PyType>>,
+        _error: Option<&Bound<'_, PyAny>>,
+        _trace: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.close(py)
+    }
+
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    const fn __repr__(&self) -> &'static str {
+        "<gatekey.Sessions>"
+    }
+
+    /// Refuses: a pickle would need the peppers.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a Sessions is not pickled or copied; share it"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.signer)?;
+        self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
+    }
+}
+
+impl Sessions {
+    /// The clock that was given, if one was.
+    pub(crate) const fn clock(&self) -> Option<&OwnClock> {
+        self.clock.as_ref()
+    }
+
+    /// The sessions, with Python's clock read for the call that follows.
+    fn inner(&self, py: Python<'_>) -> PyResult<gatekey::Sessions> {
+        if let Some(clock) = &self.clock {
+            clock.tick(py)?;
+        }
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.clone().ok_or_else(|| usage(py, "The sessions have been closed."))
+    }
+
+    /// The same, with the signer's keys up to date.
+    fn signing(&self, py: Python<'_>) -> PyResult<gatekey::Sessions> {
+        if let Some(signer) = &self.signer {
+            signer.get().follow(py)?;
+        }
+        self.inner(py)
+    }
+}
+
+fn read_claims(claims: &Bound<'_, PyAny>) -> PyResult<Claims> {
+    Claims::from_json(encode::claims(claims)?.as_bytes()).or_raise(claims.py())
+}
+
+/// What a client presents: a str that is no Unicode text is no token, not a misuse.
+fn presented<'a>(value: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'a [u8]> {
+    match value.cast::<PyString>() {
+        Ok(text) => Ok(text.to_str().map_or(&b""[..], str::as_bytes)),
+        Err(_) => octets(value, what),
+    }
+}

@@ -1,0 +1,147 @@
+"""`gatekey.KeyRing`: keys that rotate, in a store and in a folder."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gatekey import KeyRing, KeySet, RingKey, Sessions, Signer, Verifier, exceptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOW = 1_800_000_000
+PEPPER = bytes(range(32))
+
+
+class Clock:
+    """Stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.time: int | float = NOW
+
+    def now(self) -> int | float:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["memory:", "sqlite", "folder"])
+def ring(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> KeyRing:
+    if request.param == "folder":
+        return KeyRing.open(tmp_path / "keys", clock=clock)
+    url = request.param if request.param == "memory:" else f"sqlite:///{tmp_path}/auth.sqlite"
+    return KeyRing.open(url, pepper=PEPPER, clock=clock)
+
+
+def states(ring: KeyRing) -> list[str]:
+    return [key.state for key in ring.keys()]  # noqa: SIM118 (it is no mapping)
+
+
+def test_signer_and_verifier_follow(ring: KeyRing, clock: Clock) -> None:
+    signer, verifier = Signer(ring, clock=clock), Verifier(ring, clock=clock)
+    assert states(ring) == ["next", "active"]
+    following, active = ring.keys()
+    before = signer.sign({"sub": "alice"})
+    assert verifier.verify(before).key_id == active.kid == ring.active.kid
+    rotated = ring.rotate()
+    assert (rotated.kid, rotated.state, rotated.active_at) == (following.kid, "active", NOW)
+    assert rotated == ring.active
+    assert hash(rotated) == hash(ring.active)
+    after = signer.sign({"sub": "alice"})
+    assert verifier.verify(after).key_id == rotated.kid == signer.key.kid
+    assert verifier.verify(before).key_id == active.kid
+    retired = ring.keys()[-1]
+    assert (retired.state, retired.retired_at, retired.until) == ("retired", NOW, NOW + 1500)
+    assert (retired.alg, retired.created_at) == ("ES256", NOW)
+
+    published = ring.to_jwks()
+    assert len(published["keys"]) == 3
+    assert not any("d" in key for key in published["keys"])
+    assert Verifier(KeySet.from_jwks(published), clock=clock).verify(after).subject == "alice"
+
+    ring.remove(rotated.kid)
+    with pytest.raises(exceptions.KeyNotFoundError):
+        verifier.verify(after)
+    clock.time += 1500
+    assert states(ring) == ["next", "active"]
+    with pytest.raises(exceptions.KeyNotFoundError):
+        ring.remove(active.kid)
+
+
+def test_sessions_follow_their_signers_ring(tmp_path: Path, clock: Clock) -> None:
+    url = f"sqlite:///{tmp_path}/auth.sqlite"
+    ring = KeyRing.open(url, pepper=PEPPER, clock=clock)
+    with Sessions.open(url, signer=Signer(ring), pepper=PEPPER, clock=clock) as sessions:
+        verifier = Verifier(ring, clock=clock, revocations=sessions.revocations)
+        tokens = sessions.start("alice")
+        first = verifier.verify(tokens.access_token).key_id
+        other = KeyRing.open(url, pepper=PEPPER, clock=clock)
+        other.rotate()
+        clock.time += 1
+        tokens = sessions.refresh(tokens.refresh_token)
+        assert verifier.verify(tokens.access_token).key_id == other.active.kid != first
+
+
+def test_what_is_kept_is_kept_close(tmp_path: Path) -> None:
+    ring = KeyRing.open(str(tmp_path / "keys"))
+    ring.rotate()
+    (file,) = (tmp_path / "keys").iterdir()
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert KeyRing.open(tmp_path / "keys").keys() == ring.keys()
+    file.chmod(0o644)
+    with pytest.raises(exceptions.ConfigurationError, match="read by others"):
+        KeyRing.open(tmp_path / "keys")
+
+    KeyRing.open(f"sqlite:///{tmp_path}/auth.sqlite").rotate()
+    files = [file for file in tmp_path.iterdir() if file.is_file() and file.suffix != ".pepper"]
+    data = b"".join(file.read_bytes() for file in files)
+    assert b"default" in data
+    for clear in (b'"d"', b"jwk", b"active"):
+        assert clear not in data
+    with pytest.raises(exceptions.WrongPepperError):
+        KeyRing.open(f"sqlite:///{tmp_path}/auth.sqlite", pepper=PEPPER)
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: KeyRing.open(""), exceptions.UsageError),
+        (lambda: KeyRing.open(7), TypeError),  # type: ignore[arg-type]
+        (lambda: KeyRing.open("postgres://x"), exceptions.UsageError),
+        (lambda: KeyRing.open("memory:", name="../x"), exceptions.UsageError),
+        (lambda: KeyRing.open("memory:", alg="none"), exceptions.UnsupportedAlgorithmError),
+        (lambda: KeyRing.open("memory:", token_ttl=0), exceptions.UsageError),
+        (lambda: KeyRing.open("memory:", pepper=b"short"), exceptions.UsageError),
+        (lambda: Signer("a key"), TypeError),  # type: ignore[arg-type]
+        (lambda: Verifier.for_issuers({"i": KeyRing.open("memory:")}), TypeError),  # type: ignore[dict-item]
+    ],
+)
+def test_what_cannot_be_opened(call: Callable[[], Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        call()
+
+
+def test_nothing_shows_a_key(ring: KeyRing) -> None:
+    key: RingKey = ring.active
+    shown = repr(ring) + repr(key) + json.dumps(ring.to_jwks())
+    assert '"d"' not in shown
+    for thing in (ring, Signer(ring), Verifier(ring)):
+        with pytest.raises(TypeError):
+            pickle.dumps(thing)
+        with pytest.raises(TypeError):
+            copy.copy(thing)
+
+
+def test_symmetric_keys_are_not_published() -> None:
+    with pytest.raises(exceptions.KeyUsageError):
+        KeyRing.open("memory:", alg="HS256").to_jwks()
