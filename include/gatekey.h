@@ -1,5 +1,5 @@
 /*
- * gatekey: API authentication in one audited core. JSON Web Tokens (RFC 7519), API keys.
+ * gatekey: API authentication in one audited core. JSON Web Tokens (RFC 7519), API keys, sessions.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
@@ -24,7 +24,8 @@
  * Threads. A `const gk_x *` may be used by several threads at once, a `gk_x *` by one at a time. There
  * is nothing to initialize and nothing to clean up.
  *
- * Secrets. Keys and exported private keys are wiped when freed. No message contains a token or a key.
+ * Secrets. Keys, exported private keys and tokens are wiped when freed. No message contains a token or a
+ * key.
  *
  * Stability. Functions and constants are only ever added under one GK_ABI_VERSION. What a build of the
  * library leaves out returns GK_STATUS_UNSUPPORTED; this header is the same for all of them.
@@ -92,6 +93,9 @@
 /** Accepts an Origin of `http://`, for development without HTTPS. */
 #define GK_CSRF_DANGER_ALLOW_HTTP 2
 
+/** The size of gk_session_tokens.family in bytes. */
+#define GK_SESSION_FAMILY_SIZE 13
+
 /** What a route needs of a key: made once, shared by all threads. */
 typedef struct gk_api_key_check gk_api_key_check;
 
@@ -141,6 +145,21 @@ typedef struct gk_key gk_key;
 /** How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy keys. */
 typedef struct gk_key_options gk_key_options;
 
+/**
+ * The keys of a signer over time: one is active and signs, the next one is published already, and retired
+ * ones are good until their last token has expired. gk_signer_builder_following and
+ * gk_verifier_following go along with it without a restart, in other processes within 50 ms. Shared by
+ * reference count, safe to use from several threads at once and to go on with after a fork.
+ */
+typedef struct gk_key_ring gk_key_ring;
+
+/**
+ * How a ring is kept and followed: the name `default`, ES256 keys, tokens that live for at most 15
+ * minutes, a store that may be silent for 30 seconds; sealed under the pepper in a file beside the store,
+ * or not sealed in a folder. Copied by gk_key_ring_open.
+ */
+typedef struct gk_key_ring_options gk_key_ring_options;
+
 /** At most 100 keys, all symmetric or all asymmetric. Immutable and shared by reference count. */
 typedef struct gk_keyset gk_keyset;
 
@@ -151,6 +170,33 @@ typedef struct gk_keyset gk_keyset;
  * `JWT`. Contradictions are found when the verifier is made.
  */
 typedef struct gk_policy gk_policy;
+
+/**
+ * How what is revoked is kept and followed: tokens that live for at most 30 days, what other processes
+ * have revoked seen within 50 ms, a store that may be silent for 30 seconds, the claim `tenant`. Copied
+ * by gk_revocations_open.
+ */
+typedef struct gk_revocation_options gk_revocation_options;
+
+/**
+ * Tokens, sessions, subjects and keys that have been revoked, in a store; for gk_policy_revocations. Shared
+ * by reference count, safe to use from several threads at once and to go on with after a fork. A call
+ * that has revoked something is durable when it returns, and in force in other processes within 50 ms.
+ */
+typedef struct gk_revocations gk_revocations;
+
+/**
+ * How long sessions live and how they are kept: seven days without a refresh, ninety days in all, a grace
+ * of ten seconds, the pepper in a file beside the store; what is revoked as in gk_revocation_options_new.
+ * Copied by gk_sessions_open.
+ */
+typedef struct gk_session_options gk_session_options;
+
+/**
+ * The sessions of a service, in a store. Shared by reference count, safe to use from several threads at
+ * once and to go on with after a fork.
+ */
+typedef struct gk_sessions gk_sessions;
 
 /**
  * A key and what every token of it says. Immutable, shared by reference count, safe to use from
@@ -310,6 +356,23 @@ typedef struct {
     gk_str host;
 } gk_csrf_request;
 
+/**
+ * What a client is given at a log-in and at each refresh, in memory of the caller's: give it to
+ * gk_session_tokens_free. All zero if the call failed that was to fill it. Change no member.
+ */
+typedef struct {
+    /** The access token: a JWT with `sub`, `sid` and the claims of the session. */
+    gk_buf access_token;
+    /** The refresh token, 51 letters, digits and underscores, to be used once, instead of the one before. */
+    gk_buf refresh_token;
+    /** For how many seconds the access token is good (RFC 6749 section 5.1). */
+    uint64_t expires_in;
+    /** When the session ends unless it is refreshed before, in seconds since 1970. */
+    uint64_t expires_at;
+    /** The id of the session, which is `sid` of its access tokens: 12 letters and digits, NUL-terminated. */
+    char family[GK_SESSION_FAMILY_SIZE];
+} gk_session_tokens;
+
 /** The call succeeded. */
 #define GK_STATUS_OK 0
 
@@ -382,6 +445,9 @@ typedef struct {
 /** `iat` is longer ago than the policy's maximal age. */
 #define GK_STATUS_TOO_OLD 117
 
+/** The token, its session, its subject or its key has been revoked. */
+#define GK_STATUS_REVOKED_TOKEN 118
+
 /** The key cannot be parsed or its parts do not form a key. */
 #define GK_STATUS_INVALID_KEY 200
 
@@ -444,6 +510,21 @@ typedef struct {
 
 /** The request was caused by another site, or brings no CSRF token of its session. */
 #define GK_STATUS_CSRF_REJECTED 401
+
+/** The text is not a refresh token of ours, or its session is not known any more. */
+#define GK_STATUS_INVALID_REFRESH_TOKEN 402
+
+/** A refresh token was used a second time, so that somebody else may have it: the session has been ended. */
+#define GK_STATUS_TOKEN_REUSE 403
+
+/** The session was logged out. */
+#define GK_STATUS_SESSION_ENDED 404
+
+/** The session was not refreshed in time, or has lasted for as long as a session may. */
+#define GK_STATUS_SESSION_EXPIRED 405
+
+/** There is no session with this id. */
+#define GK_STATUS_SESSION_NOT_FOUND 406
 
 /** The store cannot be reached or has not been heard of for longer than `max_stale`. */
 #define GK_STATUS_STORE_UNAVAILABLE 600
@@ -1502,6 +1583,19 @@ gk_status gk_signer_builder_new(const gk_key *key,
                                 gk_error *err);
 
 /**
+ * Begins a signer that signs with the active key of a ring, whichever that is at each token.
+ *
+ * @param ring The ring, which is shared.
+ * @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_following(const gk_key_ring *ring,
+                                      gk_signer_builder **builder,
+                                      gk_error *err);
+
+/**
  * Copies a builder.
  *
  * @param builder The builder; NULL is fine.
@@ -1670,7 +1764,7 @@ gk_status gk_signer_builder_random(gk_signer_builder *builder,
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or a time
  * to live that is out of range or contradicts gk_signer_builder_allow_missing_exp; GK_STATUS_KEY_USAGE
- * for a private key that may not sign.
+ * for a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring cannot be read.
  */
 GK_NODISCARD
 gk_status gk_signer_builder_build(const gk_signer_builder *builder,
@@ -1693,7 +1787,7 @@ gk_signer *gk_signer_clone(const gk_signer *signer);
 void gk_signer_free(gk_signer *signer);
 
 /**
- * The key that signs.
+ * The key that signs; of a signer that follows a ring, the one that signed last.
  *
  * @param signer The signer.
  * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
@@ -1711,7 +1805,8 @@ GK_NODISCARD gk_status gk_signer_key(const gk_signer *signer, gk_key **key, gk_e
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an `iss` or
  * `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a time to live;
- * GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE.
+ * GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE; GK_STATUS_STORE_UNAVAILABLE if
+ * the ring cannot be read.
  */
 GK_NODISCARD
 gk_status gk_signer_sign(const gk_signer *signer,
@@ -2012,6 +2107,20 @@ gk_status gk_policy_clock(gk_policy *policy,
                           gk_error *err);
 
 /**
+ * Refuses tokens that have been revoked, and every token while it cannot be known whether it was. A token
+ * must then have `iat` and `exp`.
+ *
+ * @param policy The policy.
+ * @param revocations What has been revoked, which is shared.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_policy_revocations(gk_policy *policy,
+                                const gk_revocations *revocations,
+                                gk_error *err);
+
+/**
  * Tries up to four keys on a token without `kid`, where several have its algorithm.
  *
  * @param policy The policy.
@@ -2052,6 +2161,22 @@ gk_status gk_verifier_with_key(const gk_key *key,
                                const gk_policy *policy,
                                gk_verifier **verifier,
                                gk_error *err);
+
+/**
+ * Makes a verifier that trusts the keys of a ring as they are at each token, as gk_verifier_new those of
+ * a set.
+ *
+ * @param ring The ring, which is shared.
+ * @param policy The policy, which is copied.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_verifier_new; GK_STATUS_STORE_UNAVAILABLE if the ring cannot be read.
+ */
+GK_NODISCARD
+gk_status gk_verifier_following(const gk_key_ring *ring,
+                                const gk_policy *policy,
+                                gk_verifier **verifier,
+                                gk_error *err);
 
 /**
  * Makes a verifier for several issuers. The token's `iss` selects the rule; a key never verifies
@@ -2099,7 +2224,8 @@ void gk_verifier_free(gk_verifier *verifier);
  * @param verified Receives the claims, to be freed with gk_verified_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK only if the token is good; one of the 100s if it is not.
- * GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims.
+ * GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims. GK_STATUS_STORE_UNAVAILABLE if
+ * a ring or revocations cannot be read.
  */
 GK_NODISCARD
 gk_status gk_verifier_verify(const gk_verifier *verifier,
@@ -3348,6 +3474,925 @@ gk_status gk_csrf_check(const gk_csrf *csrf,
                         size_t token_len,
                         const gk_csrf_request *request,
                         gk_error *err);
+
+/**
+ * The usual options.
+ *
+ * @return The options, to be freed with gk_revocation_options_free.
+ */
+gk_revocation_options *gk_revocation_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_revocation_options_free(gk_revocation_options *options);
+
+/**
+ * Whether to look for what other processes have revoked at every token.
+ *
+ * @param options The options.
+ * @param strict False, the default, means within 50 ms.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_revocation_options_strict(gk_revocation_options *options,
+                                       bool strict,
+                                       gk_error *err);
+
+/**
+ * For how long tokens are accepted while the store is out of reach.
+ *
+ * @param options The options.
+ * @param seconds At most 86400; 30 unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; more is refused by gk_revocations_open.
+ */
+GK_NODISCARD
+gk_status gk_revocation_options_max_stale(gk_revocation_options *options,
+                                          uint64_t seconds,
+                                          gk_error *err);
+
+/**
+ * How long tokens live at the most, from `iat` to `exp`: others are refused, because what is revoked is
+ * not remembered for longer. The same for everybody who shares the store.
+ *
+ * @param options The options.
+ * @param seconds 1 to 316224000, which is ten years; 2592000, which is 30 days, unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; another number is refused by gk_revocations_open.
+ */
+GK_NODISCARD
+gk_status gk_revocation_options_max_token_ttl(gk_revocation_options *options,
+                                              uint64_t seconds,
+                                              gk_error *err);
+
+/**
+ * The claim that names a token's tenant.
+ *
+ * @param options The options.
+ * @param name The claim's name, 1 to 255 bytes of UTF-8; copied. `tenant` unless set.
+ * @param name_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; another name is refused by gk_revocations_open.
+ */
+GK_NODISCARD
+gk_status gk_revocation_options_tenant_claim(gk_revocation_options *options,
+                                             const char *name,
+                                             size_t name_len,
+                                             gk_error *err);
+
+/**
+ * Takes the time at which something is revoked from a callback.
+ *
+ * @param options The options.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called even if nothing is opened, but not if this call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_revocation_options_clock(gk_revocation_options *options,
+                                      gk_clock_fn now,
+                                      void *user,
+                                      gk_release_fn release,
+                                      gk_error *err);
+
+/**
+ * Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
+ *
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path.
+ * @param url_len Its length in bytes.
+ * @param options How; NULL for the usual options.
+ * @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the
+ * call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_open(const char *url,
+                              size_t url_len,
+                              const gk_revocation_options *options,
+                              gk_revocations **revocations,
+                              gk_error *err);
+
+/**
+ * Shares what has been revoked.
+ *
+ * @param revocations What has been revoked; NULL is fine.
+ * @return Another handle to the same, to be freed with gk_revocations_free; NULL for NULL.
+ */
+gk_revocations *gk_revocations_clone(const gk_revocations *revocations);
+
+/**
+ * Frees a handle to what has been revoked; verifiers that ask it are not affected.
+ *
+ * @param revocations The handle, which must not be used again; NULL is fine.
+ */
+void gk_revocations_free(gk_revocations *revocations);
+
+/**
+ * Revokes one token.
+ *
+ * @param revocations What has been revoked.
+ * @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for a token without one.
+ * @param issuer_len Its length in bytes.
+ * @param token_id The token's `jti`, 1 to 1024 bytes.
+ * @param token_id_len Its length in bytes.
+ * @param expires_at The token's `exp`, in seconds since 1970: for how long it must be remembered.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK, for a token that has expired already too; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_revoke_token(const gk_revocations *revocations,
+                                      const char *issuer,
+                                      size_t issuer_len,
+                                      const char *token_id,
+                                      size_t token_id_len,
+                                      uint64_t expires_at,
+                                      gk_error *err);
+
+/**
+ * Revokes the tokens of one session. gk_sessions_end does that, too.
+ *
+ * @param revocations What has been revoked.
+ * @param session_id The `sid` of its tokens, 1 to 1024 bytes.
+ * @param session_id_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_revoke_session(const gk_revocations *revocations,
+                                        const char *session_id,
+                                        size_t session_id_len,
+                                        gk_error *err);
+
+/**
+ * Revokes the tokens that a subject has now, whoever has issued them; a later log-in, from the next
+ * second on, gives good ones.
+ *
+ * @param revocations What has been revoked.
+ * @param subject The `sub` of its tokens, 1 to 1024 bytes.
+ * @param subject_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_revoke_subject(const gk_revocations *revocations,
+                                        const char *subject,
+                                        size_t subject_len,
+                                        gk_error *err);
+
+/**
+ * Revokes the tokens of one key, for ever.
+ *
+ * @param revocations What has been revoked.
+ * @param key_id The `kid` of the key that verifies them, 1 to 1024 bytes.
+ * @param key_id_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_revoke_key(const gk_revocations *revocations,
+                                    const char *key_id,
+                                    size_t key_id_len,
+                                    gk_error *err);
+
+/**
+ * Revokes the tokens that were issued (`iat`) before a time: those of a subject, those of a tenant or,
+ * where neither is given, everybody's.
+ *
+ * @param revocations What has been revoked.
+ * @param at Seconds since 1970; not in the future by more than a second.
+ * @param subject The `sub` of the tokens, 1 to 1024 bytes; NULL and 0 for none. Empty text is refused.
+ * @param subject_len Its length in bytes.
+ * @param tenant The tenant of the tokens, 1 to 1024 bytes; NULL and 0 for none. Not together with a
+ * subject. Empty text is refused.
+ * @param tenant_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_revoke_before(const gk_revocations *revocations,
+                                       uint64_t at,
+                                       const char *subject,
+                                       size_t subject_len,
+                                       const char *tenant,
+                                       size_t tenant_len,
+                                       gk_error *err);
+
+/**
+ * Whether a token that is good for one use has not been used yet; from now on it has, in every process
+ * that shares the store. A token that has expired is good for none.
+ *
+ * @param revocations What has been revoked.
+ * @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for a token without one.
+ * @param issuer_len Its length in bytes.
+ * @param token_id The token's `jti`, 1 to 1024 bytes.
+ * @param token_id_len Its length in bytes.
+ * @param expires_at The token's `exp`, in seconds since 1970.
+ * @param first Receives true if this is its first use; false otherwise, and if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK, whatever the answer; the 600s, and then the token must not be accepted.
+ */
+GK_NODISCARD
+gk_status gk_revocations_seen_once(const gk_revocations *revocations,
+                                   const char *issuer,
+                                   size_t issuer_len,
+                                   const char *token_id,
+                                   size_t token_id_len,
+                                   uint64_t expires_at,
+                                   bool *first,
+                                   gk_error *err);
+
+/**
+ * Looks now at what other processes have revoked, however recent the last look: for a program whose
+ * clock may stand still while they go on.
+ *
+ * @param revocations What has been revoked.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD gk_status gk_revocations_refresh(const gk_revocations *revocations, gk_error *err);
+
+/**
+ * Forgets now what has become needless; otherwise that happens every ten minutes.
+ *
+ * @param revocations What has been revoked.
+ * @param purged Receives how many entries of the store; 0 if the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_purge(const gk_revocations *revocations,
+                               uint64_t *purged,
+                               gk_error *err);
+
+/**
+ * How many entries there are in memory.
+ *
+ * @param revocations What has been revoked.
+ * @return How many; 0 for NULL.
+ */
+size_t gk_revocations_len(const gk_revocations *revocations);
+
+/**
+ * The usual options.
+ *
+ * @return The options, to be freed with gk_key_ring_options_free.
+ */
+gk_key_ring_options *gk_key_ring_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_key_ring_options_free(gk_key_ring_options *options);
+
+/**
+ * The ring's name in its store or folder.
+ *
+ * @param options The options.
+ * @param name 1 to 64 small letters, digits and hyphens; copied. `default` unless set.
+ * @param name_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; a name of another form is refused by gk_key_ring_open.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_options_name(gk_key_ring_options *options,
+                                   const char *name,
+                                   size_t name_len,
+                                   gk_error *err);
+
+/**
+ * The algorithm of new keys; those that are there keep theirs.
+ *
+ * @param options The options.
+ * @param alg One of the GK_ALG_ constants but GK_ALG_ANY; GK_ALG_ES256 unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_options_alg(gk_key_ring_options *options,
+                                  gk_alg alg,
+                                  gk_error *err);
+
+/**
+ * How long the tokens live that the ring's keys sign: so long, and 600 seconds more, a retired key is
+ * still good.
+ *
+ * @param options The options.
+ * @param seconds 1 to 31622400, which is a year; 900 unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; another number is refused by gk_key_ring_open.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_options_token_ttl(gk_key_ring_options *options,
+                                        uint64_t seconds,
+                                        gk_error *err);
+
+/**
+ * For how long the keys are used while their store is out of reach.
+ *
+ * @param options The options.
+ * @param seconds At most 86400; 30 unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; more is refused by gk_key_ring_open.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_options_max_stale(gk_key_ring_options *options,
+                                        uint64_t seconds,
+                                        gk_error *err);
+
+/**
+ * Takes the time from a callback.
+ *
+ * @param options The options.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called even if no ring is opened, but not if this call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_options_clock(gk_key_ring_options *options,
+                                    gk_clock_fn now,
+                                    void *user,
+                                    gk_release_fn release,
+                                    gk_error *err);
+
+/**
+ * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the ring.
+ *
+ * @param options The options.
+ * @param number Its number, from 1.
+ * @param pepper At least 16 bytes; copied.
+ * @param pepper_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what is wrong with peppers is told by gk_key_ring_open.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_options_pepper(gk_key_ring_options *options,
+                                     uint32_t number,
+                                     const uint8_t *pepper,
+                                     size_t pepper_len,
+                                     gk_error *err);
+
+/**
+ * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
+ * bytes in hexadecimal.
+ *
+ * @param options The options.
+ * @param path The file's path; copied.
+ * @param path_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what is wrong with the file is told by gk_key_ring_open.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_options_pepper_file(gk_key_ring_options *options,
+                                          const char *path,
+                                          size_t path_len,
+                                          gk_error *err);
+
+/**
+ * Takes the peppers from an environment variable, written as in a file.
+ *
+ * @param options The options.
+ * @param name The variable's name; copied.
+ * @param name_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what is wrong with the variable is told by gk_key_ring_open.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_options_pepper_env(gk_key_ring_options *options,
+                                         const char *name,
+                                         size_t name_len,
+                                         gk_error *err);
+
+/**
+ * Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a pepper in
+ * a store, or in a folder that only its owner may read (mode 0700).
+ *
+ * @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of a
+ * folder, which is made if it is not there.
+ * @param url_or_folder_len Its length in bytes.
+ * @param options How; NULL for the usual options. Without a pepper, a store uses the file
+ * `<path>.pepper`, which is made with the store: back it up, because without it the ring is lost.
+ * @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the pepper file;
+ * GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_open(const char *url_or_folder,
+                           size_t url_or_folder_len,
+                           const gk_key_ring_options *options,
+                           gk_key_ring **ring,
+                           gk_error *err);
+
+/**
+ * Whether gk_key_ring_open made a pepper file: somebody should be told to back it up.
+ *
+ * @param ring The ring.
+ * @return True if it did; false for NULL.
+ */
+bool gk_key_ring_made_pepper_file(const gk_key_ring *ring);
+
+/**
+ * Shares a ring.
+ *
+ * @param ring The ring; NULL is fine.
+ * @return Another handle to the same ring, to be freed with gk_key_ring_free; NULL for NULL.
+ */
+gk_key_ring *gk_key_ring_clone(const gk_key_ring *ring);
+
+/**
+ * Frees a handle to a ring; signers and verifiers that follow it are not affected.
+ *
+ * @param ring The handle, which must not be used again; NULL is fine.
+ */
+void gk_key_ring_free(gk_key_ring *ring);
+
+/**
+ * Makes the next key the active one, retires the one that was, and makes a new next one. Wait with another
+ * rotation until everybody who caches the published keys has seen the new next one.
+ *
+ * @param ring The ring.
+ * @param active Receives the key that is active now, as in gk_key_ring_keys, to be freed with
+ * gk_buf_free; {NULL, 0} if the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are still good;
+ * GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_rotate(const gk_key_ring *ring,
+                             gk_buf *active,
+                             gk_error *err);
+
+/**
+ * Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by whoever
+ * follows the ring; where only the published keys are known, gk_revocations_revoke_key as well. If it is
+ * the active one, the next one takes its place.
+ *
+ * @param ring The ring.
+ * @param kid The key's `kid`.
+ * @param kid_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_remove(const gk_key_ring *ring,
+                             const char *kid,
+                             size_t kid_len,
+                             gk_error *err);
+
+/**
+ * The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state (next,
+ * active, retired), created_at, active_at, retired_at, until. The next one comes first, then the active
+ * one, then the retired ones, the latest first. Times are in seconds since 1970, or null.
+ *
+ * @param ring The ring.
+ * @param keys Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_keys(const gk_key_ring *ring,
+                           gk_buf *keys,
+                           gk_error *err);
+
+/**
+ * The public keys as a JWK Set (RFC 7517 section 5), to be published: the next one too.
+ *
+ * @param ring The ring.
+ * @param jwks Receives the set as JSON, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if the keys are symmetric; the 600s.
+ */
+GK_NODISCARD gk_status gk_key_ring_to_jwks(const gk_key_ring *ring, gk_buf *jwks, gk_error *err);
+
+/**
+ * Looks now at what other processes have changed, however recent the last look: for a program whose
+ * clock may stand still while they go on.
+ *
+ * @param ring The ring.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD gk_status gk_key_ring_refresh(const gk_key_ring *ring, gk_error *err);
+
+/**
+ * The usual options.
+ *
+ * @return The options, to be freed with gk_session_options_free.
+ */
+gk_session_options *gk_session_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_session_options_free(gk_session_options *options);
+
+/**
+ * After how long a session ends that is not refreshed.
+ *
+ * @param options The options.
+ * @param seconds 1 to 316224000, which is ten years; 604800, which is seven days, unless set. Not less than
+ * the signer's tokens live.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; another number is refused by gk_sessions_open.
+ */
+GK_NODISCARD
+gk_status gk_session_options_refresh_ttl(gk_session_options *options,
+                                         uint64_t seconds,
+                                         gk_error *err);
+
+/**
+ * After how long a session ends however often it is refreshed.
+ *
+ * @param options The options.
+ * @param seconds At most 316224000, which is ten years, and not less than the time between two refreshes;
+ * 7776000, which is ninety days, unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; another number is refused by gk_sessions_open.
+ */
+GK_NODISCARD
+gk_status gk_session_options_absolute_ttl(gk_session_options *options,
+                                          uint64_t seconds,
+                                          gk_error *err);
+
+/**
+ * For how long a refresh token that was used gives the same answer again: for clients that lost the first
+ * one, and for tabs that ask at the same time.
+ *
+ * @param options The options.
+ * @param seconds At most 60; 10 unless set. 0 takes every second use for a theft.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; more is refused by gk_sessions_open.
+ */
+GK_NODISCARD
+gk_status gk_session_options_grace(gk_session_options *options,
+                                   uint64_t seconds,
+                                   gk_error *err);
+
+/**
+ * As gk_revocation_options_strict, for gk_sessions_revocations.
+ *
+ * @param options The options.
+ * @param strict False, the default, means within 50 ms.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_session_options_strict(gk_session_options *options,
+                                    bool strict,
+                                    gk_error *err);
+
+/**
+ * As gk_revocation_options_max_stale, for gk_sessions_revocations.
+ *
+ * @param options The options.
+ * @param seconds At most 86400; 30 unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; more is refused by gk_sessions_open.
+ */
+GK_NODISCARD
+gk_status gk_session_options_max_stale(gk_session_options *options,
+                                       uint64_t seconds,
+                                       gk_error *err);
+
+/**
+ * As gk_revocation_options_max_token_ttl, for gk_sessions_revocations. What the signer's tokens live is
+ * allowed in any case.
+ *
+ * @param options The options.
+ * @param seconds 1 to 316224000, which is ten years; 2592000, which is 30 days, unless set.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; another number is refused by gk_sessions_open.
+ */
+GK_NODISCARD
+gk_status gk_session_options_max_token_ttl(gk_session_options *options,
+                                           uint64_t seconds,
+                                           gk_error *err);
+
+/**
+ * As gk_revocation_options_tenant_claim, for gk_sessions_revocations.
+ *
+ * @param options The options.
+ * @param name The claim's name, 1 to 255 bytes of UTF-8; copied. `tenant` unless set.
+ * @param name_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; another name is refused by gk_sessions_open.
+ */
+GK_NODISCARD
+gk_status gk_session_options_tenant_claim(gk_session_options *options,
+                                          const char *name,
+                                          size_t name_len,
+                                          gk_error *err);
+
+/**
+ * Takes the time from a callback, for the dates of access tokens and of revocations as well.
+ *
+ * @param options The options.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called even if no sessions are opened, but not if this call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_session_options_clock(gk_session_options *options,
+                                   gk_clock_fn now,
+                                   void *user,
+                                   gk_release_fn release,
+                                   gk_error *err);
+
+/**
+ * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the sessions.
+ *
+ * @param options The options.
+ * @param number Its number, from 1.
+ * @param pepper At least 16 bytes; copied.
+ * @param pepper_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what is wrong with peppers is told by gk_sessions_open.
+ */
+GK_NODISCARD
+gk_status gk_session_options_pepper(gk_session_options *options,
+                                    uint32_t number,
+                                    const uint8_t *pepper,
+                                    size_t pepper_len,
+                                    gk_error *err);
+
+/**
+ * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
+ * bytes in hexadecimal.
+ *
+ * @param options The options.
+ * @param path The file's path; copied.
+ * @param path_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what is wrong with the file is told by gk_sessions_open.
+ */
+GK_NODISCARD
+gk_status gk_session_options_pepper_file(gk_session_options *options,
+                                         const char *path,
+                                         size_t path_len,
+                                         gk_error *err);
+
+/**
+ * Takes the peppers from an environment variable, written as in a file.
+ *
+ * @param options The options.
+ * @param name The variable's name; copied.
+ * @param name_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what is wrong with the variable is told by gk_sessions_open.
+ */
+GK_NODISCARD
+gk_status gk_session_options_pepper_env(gk_session_options *options,
+                                        const char *name,
+                                        size_t name_len,
+                                        gk_error *err);
+
+/**
+ * Wipes and frees tokens and leaves all of it zero.
+ *
+ * @param tokens Tokens that a call of this library has filled in, or all zero; NULL is fine.
+ */
+void gk_session_tokens_free(gk_session_tokens *tokens);
+
+/**
+ * Opens sessions. They may share a store with API keys and a key ring.
+ *
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path.
+ * @param url_len Its length in bytes.
+ * @param signer What signs the access tokens, which is shared; its tokens have a time to live, not longer
+ * than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
+ * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used, and
+ * made with the store: back it up, because without it every session is lost.
+ * @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or for ever,
+ * or others may read the pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no
+ * SQLite; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_sessions_open(const char *url,
+                           size_t url_len,
+                           const gk_signer *signer,
+                           const gk_session_options *options,
+                           gk_sessions **sessions,
+                           gk_error *err);
+
+/**
+ * Whether gk_sessions_open made a pepper file: somebody should be told to back it up.
+ *
+ * @param sessions The sessions.
+ * @return True if it did; false for NULL.
+ */
+bool gk_sessions_made_pepper_file(const gk_sessions *sessions);
+
+/**
+ * Shares sessions.
+ *
+ * @param sessions The sessions; NULL is fine.
+ * @return Another handle to the same sessions, to be freed with gk_sessions_free; NULL for NULL.
+ */
+gk_sessions *gk_sessions_clone(const gk_sessions *sessions);
+
+/**
+ * Frees a handle to sessions. The last one, of their revocations too, closes the store.
+ *
+ * @param sessions The handle, which must not be used again; NULL is fine.
+ */
+void gk_sessions_free(gk_sessions *sessions);
+
+/**
+ * Starts a session: after a log-in, for the subject that has logged in.
+ *
+ * @param sessions The sessions.
+ * @param subject Who has logged in, `sub` of the access tokens: 1 to 255 bytes.
+ * @param subject_len Its length in bytes.
+ * @param claims What each access token says besides; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`
+ * or `jti`; at most 8192 bytes as JSON. NULL for nothing.
+ * @param client What the subject logs in with, for people: at most 255 bytes; NULL and 0 for none.
+ * @param client_len Its length in bytes.
+ * @param meta The program's own notes: one JSON object of at most 4096 bytes; NULL and 0 for none.
+ * @param meta_len Its length in bytes.
+ * @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of gk_signer_sign; the
+ * 600s. If the call fails, there is no session.
+ */
+GK_NODISCARD
+gk_status gk_sessions_start(const gk_sessions *sessions,
+                            const char *subject,
+                            size_t subject_len,
+                            const gk_claims *claims,
+                            const char *client,
+                            size_t client_len,
+                            const char *meta,
+                            size_t meta_len,
+                            gk_session_tokens *tokens,
+                            gk_error *err);
+
+/**
+ * Exchanges a refresh token for new tokens. Of several calls at the same time one does; the others get
+ * the same refresh token.
+ *
+ * @param sessions The sessions.
+ * @param token The refresh token as the client sent it, whatever it is.
+ * @param token_len Its length in bytes.
+ * @param claims What the access tokens say from now on, as in gk_sessions_start; NULL for what they said
+ * before.
+ * @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used before: the
+ * session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of gk_signer_sign and
+ * the 600s, after which the token is as good as it was.
+ */
+GK_NODISCARD
+gk_status gk_sessions_refresh(const gk_sessions *sessions,
+                              const char *token,
+                              size_t token_len,
+                              const gk_claims *claims,
+                              gk_session_tokens *tokens,
+                              gk_error *err);
+
+/**
+ * Ends a session and revokes its access tokens: a log-out.
+ *
+ * @param sessions The sessions.
+ * @param token_or_family Any refresh token of the session or, where the program itself knows which one is
+ * meant, its id.
+ * @param token_or_family_len Its length in bytes.
+ * @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_SESSION_NOT_FOUND; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_sessions_end(const gk_sessions *sessions,
+                          const char *token_or_family,
+                          size_t token_or_family_len,
+                          bool *ended,
+                          gk_error *err);
+
+/**
+ * Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A log-in
+ * in the same second is not caught by it.
+ *
+ * @param sessions The sessions.
+ * @param subject The subject, 1 to 255 bytes.
+ * @param subject_len Its length in bytes.
+ * @param ended Receives how many sessions; 0 if the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s: what was ended by then stays ended, and a second call goes on.
+ */
+GK_NODISCARD
+gk_status gk_sessions_end_all(const gk_sessions *sessions,
+                              const char *subject,
+                              size_t subject_len,
+                              uint64_t *ended,
+                              gk_error *err);
+
+/**
+ * The live sessions of a subject, the last one used first: its devices. A JSON array of at most 10000
+ * records.
+ *
+ * @param sessions The sessions.
+ * @param subject The subject.
+ * @param subject_len Its length in bytes.
+ * @param records Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_sessions_list(const gk_sessions *sessions,
+                           const char *subject,
+                           size_t subject_len,
+                           gk_buf *records,
+                           gk_error *err);
+
+/**
+ * The record of a session, live or not: one JSON object with family, subject, client, meta, created_at,
+ * last_seen_at, expires_at, absolute_expires_at, refreshes, ended_at, end (logout, logout_everywhere,
+ * reuse, expired). Times are in seconds since 1970, or null.
+ *
+ * @param sessions The sessions.
+ * @param family The session's id.
+ * @param family_len Its length in bytes.
+ * @param record Receives the record, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_sessions_get(const gk_sessions *sessions,
+                          const char *family,
+                          size_t family_len,
+                          gk_buf *record,
+                          gk_error *err);
+
+/**
+ * A page of what happened to sessions, oldest first: {"records":[{"seq","at","family","subject","action",
+ * "detail"}],"cursor"}, where the action is start, logout, logout_everywhere, reuse or expired.
+ *
+ * @param sessions The sessions.
+ * @param subject Only sessions of this subject; NULL and 0 for all.
+ * @param subject_len Its length in bytes.
+ * @param family Only the session of this id; NULL and 0 for all.
+ * @param family_len Its length in bytes.
+ * @param cursor The cursor of the page before; NULL and 0 for the first page.
+ * @param cursor_len Its length in bytes.
+ * @param limit At most so many rows, and at most 1000; 0 for 100.
+ * @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_sessions_events(const gk_sessions *sessions,
+                             const char *subject,
+                             size_t subject_len,
+                             const char *family,
+                             size_t family_len,
+                             const char *cursor,
+                             size_t cursor_len,
+                             size_t limit,
+                             gk_buf *page,
+                             gk_error *err);
+
+/**
+ * Deletes sessions that expired, or were ended, before a time, and events from before it. Their refresh
+ * tokens are refused as unknown from then on.
+ *
+ * @param sessions The sessions.
+ * @param before Seconds since 1970; not in the future.
+ * @param purged Receives how many sessions; 0 if the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_sessions_purge(const gk_sessions *sessions,
+                            uint64_t before,
+                            uint64_t *purged,
+                            gk_error *err);
+
+/**
+ * What is revoked, for gk_policy_revocations: a session that has ended has its access tokens there.
+ *
+ * @param sessions The sessions; NULL is fine.
+ * @return A handle to it, to be freed with gk_revocations_free; NULL for NULL.
+ */
+gk_revocations *gk_sessions_revocations(const gk_sessions *sessions);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,4 +1,4 @@
-// gatekey for C++17: header-only, over gatekey.h. JSON Web Tokens (RFC 7519), API keys.
+// gatekey for C++17: header-only, over gatekey.h. JSON Web Tokens (RFC 7519), API keys, sessions.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
@@ -13,7 +13,10 @@
 #include "gatekey/apikey.hpp"
 #include "gatekey/handle.hpp"
 #include "gatekey/key.hpp"
+#include "gatekey/keyring.hpp"
+#include "gatekey/revocations.hpp"
 #include "gatekey/session.hpp"
+#include "gatekey/sessions.hpp"
 #include "gatekey/signer.hpp"
 #include "gatekey/status.hpp"
 #include "gatekey/verifier.hpp"

@@ -4,6 +4,7 @@
 #define GATEKEY_SIGNER_HPP
 
 #include "key.hpp"
+#include "keyring.hpp"
 
 namespace gatekey {
 
@@ -135,6 +136,12 @@ class signer::builder : public detail::owner<gk_signer_builder, gk_signer_builde
     explicit builder(const gatekey::key &key)
         : owner(detail::made<gk_signer_builder>(
               [&](auto **out, auto *err) { return gk_signer_builder_new(key.get(), out, err); })) {}
+    /// Signs with the active key of a ring, whichever that is at each token.
+    [[nodiscard]] static builder following(const key_ring &ring) {
+        return builder(detail::made<gk_signer_builder>([&](auto **out, auto *err) {
+            return gk_signer_builder_following(ring.get(), out, err);
+        }));
+    }
     [[nodiscard]] builder clone() const { return builder(gk_signer_builder_clone(get())); }
 
     builder &issuer(std::string_view issuer) {

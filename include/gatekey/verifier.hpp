@@ -3,6 +3,8 @@
 #define GATEKEY_VERIFIER_HPP
 
 #include "key.hpp"
+#include "keyring.hpp"
+#include "revocations.hpp"
 
 namespace gatekey {
 
@@ -49,6 +51,10 @@ class policy : public detail::owner<gk_policy, gk_policy_free> {
             return gk_policy_clock(get(), detail::read_clock, user, drop, err);
         });
         return *this;
+    }
+    /// Refuses tokens that have been revoked, and every token while that cannot be known.
+    policy &revocations(const gatekey::revocations &list) {
+        return set([&](auto *err) { return gk_policy_revocations(get(), list.get(), err); });
     }
     /// Tries up to four keys on a token without `kid`.
     policy &try_keys_without_kid() { return flag(gk_policy_try_keys_without_kid); }
@@ -192,6 +198,12 @@ class verifier : public detail::owner<gk_verifier, gk_verifier_free> {
     [[nodiscard]] static verifier with_key(const key &key, const policy &policy) {
         return verifier(detail::made<gk_verifier>([&](auto **out, auto *err) {
             return gk_verifier_with_key(key.get(), policy.get(), out, err);
+        }));
+    }
+    /// Trusts the keys of a ring as they are at each token.
+    [[nodiscard]] static verifier following(const key_ring &ring, const policy &policy) {
+        return verifier(detail::made<gk_verifier>([&](auto **out, auto *err) {
+            return gk_verifier_following(ring.get(), policy.get(), out, err);
         }));
     }
     /// Trusts several issuers, each with its own keys; the token's `iss` selects.

@@ -4,7 +4,7 @@
 use super::apikey_options::gk_api_key_options;
 use super::apikey_spec::gk_api_key_spec;
 use super::boundary::{
-    Outcome, create, fill, given, guard, look, release, share, slice, text, writable,
+    Outcome, create, fill, given, guard, look, maybe, release, share, slice, tell, text, writable,
 };
 use super::buf::gk_buf;
 use super::error::gk_error;
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn gk_api_keys_open(
     create(keys, err, || {
         let url = text(url, url_len, "url")?;
         let (source, options) = match options {
-            Some(options) => (options.pepper()?, options.options.clone()),
+            Some(options) => (options.peppers.source()?, options.options.clone()),
             None => (PepperSource::default(), ApiKeyOptions::new()),
         };
         let opened = crate::open_api_keys(url, &source, options)?;
@@ -369,9 +369,7 @@ pub unsafe extern "C" fn gk_api_keys_purge(
 ) -> gk_status {
     guard(err, || {
         let count = given(keys, "keys")?.inner.purge(before)?;
-        if !purged.is_null() {
-            purged.write(count);
-        }
+        tell(purged, count);
         Ok(())
     })
 }
@@ -486,9 +484,7 @@ pub unsafe extern "C" fn gk_api_keys_wrap_peppers(
 ) -> gk_status {
     guard(err, || {
         let count = given(keys, "keys")?.inner.wrap_peppers()?;
-        if !wrapped.is_null() {
-            wrapped.write(count);
-        }
+        tell(wrapped, count);
         Ok(())
     })
 }
@@ -559,14 +555,4 @@ unsafe fn issue(
         }
         Ok(())
     })
-}
-
-/// Text, or `None` if there is none.
-///
-/// # Safety
-/// As [`text`].
-unsafe fn maybe(data: *const c_char, len: usize, name: &'static str) -> Outcome<Option<String>> {
-    // SAFETY: as this function's own contract.
-    let given = unsafe { text(data, len, name) }?;
-    Ok((!given.is_empty()).then(|| given.to_owned()))
 }

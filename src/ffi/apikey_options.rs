@@ -3,8 +3,9 @@
 use super::boundary::{Outcome, given, guard, release, share, slice, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::error::gk_error;
+use super::pepper::PepperChoice;
 use super::status::gk_status;
-use crate::{ApiKeyOptions, PepperSource, Peppers, Secret};
+use crate::ApiKeyOptions;
 use libc::{c_char, c_void};
 
 /// How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other
@@ -12,18 +13,7 @@ use libc::{c_char, c_void};
 /// the store. Copied by gk_api_keys_open.
 pub struct gk_api_key_options {
     pub(super) options: ApiKeyOptions,
-    pub(super) source: PepperSource,
-    peppers: Vec<(u32, Secret)>,
-}
-
-impl gk_api_key_options {
-    /// Where the peppers come from.
-    pub(super) fn pepper(&self) -> Outcome<PepperSource> {
-        if self.peppers.is_empty() {
-            return Ok(self.source.clone());
-        }
-        Ok(PepperSource::Given(Peppers::new(&self.peppers)?))
-    }
+    pub(super) peppers: PepperChoice,
 }
 
 /// The usual options.
@@ -32,8 +22,8 @@ impl gk_api_key_options {
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_api_key_options_new() -> Option<Box<gk_api_key_options>> {
     share(|| {
-        let (options, source) = (ApiKeyOptions::new(), PepperSource::default());
-        Some(gk_api_key_options { options, source, peppers: Vec::new() })
+        let options = ApiKeyOptions::new();
+        Some(gk_api_key_options { options, peppers: PepperChoice::default() })
     })
 }
 
@@ -152,8 +142,8 @@ pub unsafe extern "C" fn gk_api_key_options_pepper(
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
-        let secret = Secret::new(slice(pepper, pepper_len, "pepper")?.to_vec());
-        given(options, "options")?.peppers.push((number, secret));
+        let pepper = slice(pepper, pepper_len, "pepper")?;
+        given(options, "options")?.peppers.add(number, pepper);
         Ok(())
     })
 }
@@ -176,7 +166,7 @@ pub unsafe extern "C" fn gk_api_key_options_pepper_file(
 ) -> gk_status {
     guard(err, || {
         let path = text(path, path_len, "path")?;
-        given(options, "options")?.source = PepperSource::File(path.into());
+        given(options, "options")?.peppers.file(path);
         Ok(())
     })
 }
@@ -198,7 +188,7 @@ pub unsafe extern "C" fn gk_api_key_options_pepper_env(
 ) -> gk_status {
     guard(err, || {
         let name = text(name, name_len, "name")?;
-        given(options, "options")?.source = PepperSource::Env(name.to_owned());
+        given(options, "options")?.peppers.env(name);
         Ok(())
     })
 }

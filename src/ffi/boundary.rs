@@ -23,6 +23,8 @@ pub(super) enum Fault {
     UnknownAlg,
     /// The named argument points outside what there is.
     OutOfRange(&'static str),
+    /// Of the two named arguments at most one may be given.
+    Both(&'static str, &'static str),
 }
 
 impl From<Error> for Fault {
@@ -121,20 +123,25 @@ pub(super) unsafe fn fill_array<const N: usize>(
     let place = || -> Outcome<()> {
         // SAFETY: `out` is writable where it is not NULL; what it held is not read.
         unsafe { writable(out)?.write([0; N]) };
-        let text = body()?;
-        let mut array = [0; N];
-        if text.len() + 1 != N {
-            return Err(ErrorKind::Internal.into());
-        }
-        for (to, from) in array.iter_mut().zip(text.bytes()) {
-            *to = from.cast_signed();
-        }
+        let array = array(&body()?)?;
         // SAFETY: as above.
         unsafe { out.write(array) };
         Ok(())
     };
     // SAFETY: as this function's own contract.
     unsafe { guard(err, place) }
+}
+
+/// Text of one fixed length, `N - 1` bytes, and a NUL.
+pub(super) fn array<const N: usize>(text: &str) -> Outcome<[c_char; N]> {
+    let mut array = [0; N];
+    if text.len() + 1 != N {
+        return Err(ErrorKind::Internal.into());
+    }
+    for (to, from) in array.iter_mut().zip(text.bytes()) {
+        *to = from.cast_signed();
+    }
+    Ok(array)
 }
 
 /// Runs the body of a call that cannot fail; `otherwise` is what a NULL handle yields.
@@ -212,6 +219,31 @@ pub(super) unsafe fn text<'a>(
     // SAFETY: as this function's own contract.
     let bytes = unsafe { chars(data, len, name) }?;
     std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8(name))
+}
+
+/// Text, or `None` if it is empty.
+///
+/// # Safety
+/// As [`slice`].
+pub(super) unsafe fn maybe(
+    data: *const c_char,
+    len: usize,
+    name: &'static str,
+) -> Outcome<Option<String>> {
+    // SAFETY: as this function's own contract.
+    let given = unsafe { text(data, len, name) }?;
+    Ok((!given.is_empty()).then(|| given.to_owned()))
+}
+
+/// Writes a number down for whoever wants to know it.
+///
+/// # Safety
+/// `place` is NULL or writable.
+pub(super) const unsafe fn tell<T: Copy>(place: *mut T, value: T) {
+    if !place.is_null() {
+        // SAFETY: as this function's own contract.
+        unsafe { place.write(value) };
+    }
 }
 
 /// The algorithm with this number.

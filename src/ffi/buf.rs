@@ -39,6 +39,19 @@ impl gk_buf {
         let len = bytes.len();
         Self { data: Box::into_raw(copy.into_boxed_slice()).cast(), len }
     }
+
+    /// Wipes and frees what there is.
+    ///
+    /// # Safety
+    /// Empty, or made by `copy_of` and not changed since.
+    pub(super) unsafe fn clear(&mut self) {
+        let taken = std::mem::replace(self, Self::EMPTY);
+        if !taken.data.is_null() {
+            let bytes = std::ptr::slice_from_raw_parts_mut(taken.data.cast::<u8>(), taken.len + 1);
+            // SAFETY: made by `copy_of`, and given up by the caller.
+            wipe(&mut unsafe { Box::from_raw(bytes) });
+        }
+    }
 }
 
 /// Wipes and frees what a gk_buf holds and leaves {NULL, 0}.
@@ -47,12 +60,7 @@ impl gk_buf {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_buf_free(buf: Option<&mut gk_buf>) {
     look((), || {
-        let taken = std::mem::replace(buf?, gk_buf::EMPTY);
-        if !taken.data.is_null() {
-            let bytes = std::ptr::slice_from_raw_parts_mut(taken.data.cast::<u8>(), taken.len + 1);
-            // SAFETY: made by `copy_of`, and given up by the caller.
-            wipe(&mut unsafe { Box::from_raw(bytes) });
-        }
+        buf?.clear();
         Some(())
     });
 }

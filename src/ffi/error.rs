@@ -90,6 +90,9 @@ impl Text<'_> {
                 self.write_str("The number names no algorithm; use a GK_ALG_ constant.")
             }
             Fault::OutOfRange(name) => write!(self, "The argument `{name}` is out of range."),
+            Fault::Both(one, other) => {
+                write!(self, "Give either the argument `{one}` or `{other}`, not both.")
+            }
         };
         self.end();
         let claim = if let Fault::Core(error) = fault { error.claim() } else { None };

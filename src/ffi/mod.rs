@@ -35,6 +35,8 @@ mod alg;
 
 mod callback;
 
+mod pepper;
+
 mod key;
 
 mod key_options;
@@ -63,6 +65,18 @@ mod apikey_verify;
 
 mod session;
 
+mod revocations_options;
+
+mod revocations;
+
+mod keyring_options;
+
+mod keyring;
+
+mod sessions_options;
+
+mod sessions;
+
 pub use alg::*;
 pub use apikey::*;
 pub use apikey_options::*;
@@ -74,9 +88,15 @@ pub use claims::*;
 pub use error::*;
 pub use key::*;
 pub use key_options::*;
+pub use keyring::*;
+pub use keyring_options::*;
 pub use keyset::*;
 pub use policy::*;
+pub use revocations::*;
+pub use revocations_options::*;
 pub use session::*;
+pub use sessions::*;
+pub use sessions_options::*;
 pub use signer::*;
 pub use status::*;
 pub use unverified::*;

@@ -4,9 +4,11 @@ use super::alg::gk_alg;
 use super::boundary::{Outcome, algs, given, guard, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::error::gk_error;
+use super::revocations::gk_revocations;
 use super::status::gk_status;
 use crate::Policy;
 use libc::{c_char, c_void};
+use std::sync::Arc;
 
 /// What a verifier demands of a token beyond its signature. A policy fails closed: a token with an
 /// issuer or an audience about which the policy says nothing is refused; whatever is expected is
@@ -287,6 +289,26 @@ pub unsafe extern "C" fn gk_policy_clock(
     err: *mut gk_error,
 ) -> gk_status {
     set(policy, err, |policy| Ok(policy.clock(clock(now, user, release)?)))
+}
+
+/// Refuses tokens that have been revoked, and every token while it cannot be known whether it was. A token
+/// must then have `iat` and `exp`.
+///
+/// @param policy The policy.
+/// @param revocations What has been revoked, which is shared.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_policy_revocations(
+    policy: Option<&mut gk_policy>,
+    revocations: Option<&gk_revocations>,
+    err: *mut gk_error,
+) -> gk_status {
+    set(policy, err, |policy| {
+        let list = Arc::new(given(revocations, "revocations")?.0.clone());
+        Ok(policy.revocations(list))
+    })
 }
 
 /// Tries up to four keys on a token without `kid`, where several have its algorithm.

@@ -8,16 +8,18 @@ use super::callback::{clock, gk_clock_fn, gk_random_fn, gk_release_fn, random};
 use super::claims::gk_claims;
 use super::error::gk_error;
 use super::key::gk_key;
+use super::keyring::gk_key_ring;
 use super::status::gk_status;
 use crate::{Signer, SignerBuilder, Unsigned};
 use libc::{c_char, c_void};
+use std::sync::Arc;
 
 /// What every token of a signer says, while it is being put together.
 pub struct gk_signer_builder(SignerBuilder);
 
 /// A key and what every token of it says. Immutable, shared by reference count, safe to use from
 /// several threads at once.
-pub struct gk_signer(Signer);
+pub struct gk_signer(pub(super) Signer);
 
 /// A token that lacks its signature.
 pub struct gk_unsigned(Unsigned);
@@ -36,6 +38,25 @@ pub unsafe extern "C" fn gk_signer_builder_new(
     err: *mut gk_error,
 ) -> gk_status {
     create(builder, err, || Ok(gk_signer_builder(Signer::builder(&given(key, "key")?.0))))
+}
+
+/// Begins a signer that signs with the active key of a ring, whichever that is at each token.
+///
+/// @param ring The ring, which is shared.
+/// @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_signer_builder_following(
+    ring: Option<&gk_key_ring>,
+    builder: *mut *mut gk_signer_builder,
+    err: *mut gk_error,
+) -> gk_status {
+    create(builder, err, || {
+        let ring = Arc::new(given(ring, "ring")?.inner.clone());
+        Ok(gk_signer_builder(Signer::following(ring)))
+    })
 }
 
 /// Copies a builder.
@@ -250,7 +271,7 @@ pub unsafe extern "C" fn gk_signer_builder_random(
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or a time
 /// to live that is out of range or contradicts gk_signer_builder_allow_missing_exp; GK_STATUS_KEY_USAGE
-/// for a private key that may not sign.
+/// for a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring cannot be read.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_signer_builder_build(
@@ -278,7 +299,7 @@ pub extern "C" fn gk_signer_free(signer: Option<Box<gk_signer>>) {
     release(signer);
 }
 
-/// The key that signs.
+/// The key that signs; of a signer that follows a ring, the one that signed last.
 ///
 /// @param signer The signer.
 /// @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
@@ -302,7 +323,8 @@ pub unsafe extern "C" fn gk_signer_key(
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an `iss` or
 /// `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a time to live;
-/// GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE.
+/// GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE; GK_STATUS_STORE_UNAVAILABLE if
+/// the ring cannot be read.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_signer_sign(

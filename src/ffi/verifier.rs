@@ -6,12 +6,14 @@ use super::boundary::{
 };
 use super::error::gk_error;
 use super::key::gk_key;
+use super::keyring::gk_key_ring;
 use super::keyset::gk_keyset;
 use super::policy::gk_policy;
 use super::status::gk_status;
 use super::verified::gk_verified;
 use crate::{IssuerRule, Verifier};
 use libc::c_char;
+use std::sync::Arc;
 
 /// Keys and a policy, checked once. Immutable, shared by reference count, safe to use from several
 /// threads at once; make one when the program starts and keep it.
@@ -62,6 +64,29 @@ pub unsafe extern "C" fn gk_verifier_with_key(
     create(verifier, err, || {
         let policy = given(policy, "policy")?.0.clone();
         Ok(gk_verifier(Verifier::with_key(&given(key, "key")?.0, policy)?))
+    })
+}
+
+/// Makes a verifier that trusts the keys of a ring as they are at each token, as gk_verifier_new those of
+/// a set.
+///
+/// @param ring The ring, which is shared.
+/// @param policy The policy, which is copied.
+/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_verifier_new; GK_STATUS_STORE_UNAVAILABLE if the ring cannot be read.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_verifier_following(
+    ring: Option<&gk_key_ring>,
+    policy: Option<&gk_policy>,
+    verifier: *mut *mut gk_verifier,
+    err: *mut gk_error,
+) -> gk_status {
+    create(verifier, err, || {
+        let policy = given(policy, "policy")?.0.clone();
+        let ring = Arc::new(given(ring, "ring")?.inner.clone());
+        Ok(gk_verifier(Verifier::following(ring, policy)?))
     })
 }
 
@@ -121,7 +146,8 @@ pub extern "C" fn gk_verifier_free(verifier: Option<Box<gk_verifier>>) {
 /// @param verified Receives the claims, to be freed with gk_verified_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK only if the token is good; one of the 100s if it is not.
-/// GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims.
+/// GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims. GK_STATUS_STORE_UNAVAILABLE if
+/// a ring or revocations cannot be read.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_verifier_verify(

@@ -16,8 +16,9 @@ compile() { # compiler, language, standard, header
 
 for standard in c99 c11 c17 c2x; do compile "$cc" c $standard gatekey.h; done
 for standard in c++11 c++14 c++17 c++20; do compile "$cxx" c++ $standard gatekey.h; done
-for header in gatekey.hpp gatekey/apikey.hpp gatekey/handle.hpp gatekey/key.hpp gatekey/session.hpp \
-    gatekey/signer.hpp gatekey/status.hpp gatekey/verifier.hpp; do
+for header in gatekey.hpp gatekey/apikey.hpp gatekey/handle.hpp gatekey/key.hpp gatekey/keyring.hpp \
+    gatekey/revocations.hpp gatekey/session.hpp gatekey/sessions.hpp gatekey/signer.hpp \
+    gatekey/status.hpp gatekey/verifier.hpp; do
     for standard in c++17 c++20 c++23; do compile "$cxx" c++ $standard $header; done
 done
 echo "ffi: $count compilations of the headers alone and twice"

@@ -1,0 +1,110 @@
+// The keys of a signer over time. Include gatekey.hpp.
+#ifndef GATEKEY_KEYRING_HPP
+#define GATEKEY_KEYRING_HPP
+
+#include "handle.hpp"
+
+namespace gatekey {
+
+/// How a ring is kept and followed, and where its peppers come from; without one, a store uses the
+/// file `<path>.pepper`. Losing the pepper is losing the ring.
+class key_ring_options : public detail::owner<gk_key_ring_options, gk_key_ring_options_free> {
+  public:
+    using owner::owner;
+    key_ring_options() : owner(gk_key_ring_options_new()) {}
+
+    /// The ring's name in its store or folder: `default` unless set.
+    key_ring_options &name(std::string_view name) { return text(gk_key_ring_options_name, name); }
+    /// The algorithm of new keys: ES256 unless set.
+    key_ring_options &alg(gatekey::alg alg) {
+        return set([&](auto *err) {
+            return gk_key_ring_options_alg(get(), static_cast<gk_alg>(alg), err);
+        });
+    }
+    /// How many seconds the tokens live that the ring's keys sign: 900 unless set.
+    key_ring_options &token_ttl(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_key_ring_options_token_ttl(get(), seconds, err); });
+    }
+    /// For how many seconds the keys are used while their store is out of reach: 30 unless set.
+    key_ring_options &max_stale(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_key_ring_options_max_stale(get(), seconds, err); });
+    }
+    /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
+    key_ring_options &pepper(std::uint32_t number, bytes_view pepper) {
+        return set([&](auto *err) {
+            return gk_key_ring_options_pepper(get(), number, pepper.data(), pepper.size(), err);
+        });
+    }
+    key_ring_options &pepper_file(std::string_view path) {
+        return text(gk_key_ring_options_pepper_file, path);
+    }
+    key_ring_options &pepper_env(std::string_view name) {
+        return text(gk_key_ring_options_pepper_env, name);
+    }
+    key_ring_options &clock(clock_function now) {
+        detail::give(std::move(now), [&](void *user, auto drop, auto *err) {
+            return gk_key_ring_options_clock(get(), detail::read_clock, user, drop, err);
+        });
+        return *this;
+    }
+
+  private:
+    template <class Call> key_ring_options &set(Call call) {
+        detail::done(call);
+        return *this;
+    }
+    template <class Set> key_ring_options &text(Set set_text, std::string_view value) {
+        return set([&](gk_error *err) { return set_text(get(), value.data(), value.size(), err); });
+    }
+};
+
+/// The keys of a signer over time: one is active and signs, the next one is published already, and
+/// retired ones are good until their last token has expired. signer::builder::following and
+/// verifier::following go along with it without a restart. Safe to share between threads.
+class key_ring : public detail::owner<gk_key_ring, gk_key_ring_free> {
+  public:
+    using owner::owner;
+    /// `memory:`, `sqlite:///relative/path`, `sqlite:////absolute/path`, or the path of a folder
+    /// that only its owner may read. Made if it is not there.
+    [[nodiscard]] static key_ring open(std::string_view url_or_folder,
+                                       const key_ring_options &options = key_ring_options()) {
+        return key_ring(detail::made<gk_key_ring>([&](auto **out, auto *err) {
+            return gk_key_ring_open(url_or_folder.data(), url_or_folder.size(), options.get(), out,
+                                    err);
+        }));
+    }
+    /// Whether opening made a pepper file, which somebody should back up.
+    [[nodiscard]] bool made_pepper_file() const noexcept {
+        return gk_key_ring_made_pepper_file(get());
+    }
+    [[nodiscard]] key_ring clone() const { return key_ring(gk_key_ring_clone(get())); }
+
+    /// The next key becomes the active one, and a new next one is made. The active one as JSON.
+    std::string rotate() const {
+        return detail::text(
+            [&](auto *out, auto *err) { return gk_key_ring_rotate(get(), out, err); });
+    }
+    /// Takes a key out at once: for the day that it has leaked.
+    void remove(std::string_view kid) const {
+        detail::done(
+            [&](auto *err) { return gk_key_ring_remove(get(), kid.data(), kid.size(), err); });
+    }
+    /// The keys of the ring as JSON, as gatekey.h says.
+    [[nodiscard]] std::string keys_json() const {
+        return detail::text(
+            [&](auto *out, auto *err) { return gk_key_ring_keys(get(), out, err); });
+    }
+    /// The public keys as a JWK Set, to be published.
+    [[nodiscard]] std::string to_jwks() const {
+        return detail::text(
+            [&](auto *out, auto *err) { return gk_key_ring_to_jwks(get(), out, err); });
+    }
+    /// Looks now at what other processes have changed: for a clock that may stand still.
+    void refresh() const {
+        detail::done([&](auto *err) { return gk_key_ring_refresh(get(), err); });
+    }
+};
+
+} // namespace gatekey
+
+#endif // GATEKEY_KEYRING_HPP

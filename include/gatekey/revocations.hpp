@@ -1,0 +1,145 @@
+// What is not good any more, although its signature and its dates are. Include gatekey.hpp.
+#ifndef GATEKEY_REVOCATIONS_HPP
+#define GATEKEY_REVOCATIONS_HPP
+
+#include "handle.hpp"
+
+namespace gatekey {
+
+/// How what is revoked is kept and followed.
+class revocation_options : public detail::owner<gk_revocation_options, gk_revocation_options_free> {
+  public:
+    using owner::owner;
+    revocation_options() : owner(gk_revocation_options_new()) {}
+
+    /// Looks for what other processes have revoked at every token, not within 50 ms.
+    revocation_options &strict(bool strict = true) {
+        return set([&](auto *err) { return gk_revocation_options_strict(get(), strict, err); });
+    }
+    /// For how many seconds tokens are accepted while the store is out of reach: 30 unless set.
+    revocation_options &max_stale(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_revocation_options_max_stale(get(), seconds, err); });
+    }
+    /// How many seconds tokens live at the most; others are refused. 30 days unless set.
+    revocation_options &max_token_ttl(std::uint64_t seconds) {
+        return set(
+            [&](auto *err) { return gk_revocation_options_max_token_ttl(get(), seconds, err); });
+    }
+    /// The claim that names a token's tenant: `tenant` unless set.
+    revocation_options &tenant_claim(std::string_view name) {
+        return set([&](auto *err) {
+            return gk_revocation_options_tenant_claim(get(), name.data(), name.size(), err);
+        });
+    }
+    revocation_options &clock(clock_function now) {
+        detail::give(std::move(now), [&](void *user, auto drop, auto *err) {
+            return gk_revocation_options_clock(get(), detail::read_clock, user, drop, err);
+        });
+        return *this;
+    }
+
+  private:
+    template <class Call> revocation_options &set(Call call) {
+        detail::done(call);
+        return *this;
+    }
+};
+
+/// Whose tokens revocations::revoke_before means.
+class revoke_scope {
+  public:
+    /// Everybody's.
+    [[nodiscard]] static revoke_scope all() noexcept { return {{nullptr, 0}, {nullptr, 0}}; }
+    /// Those of this subject (`sub`), whoever has issued them; the text must live on.
+    [[nodiscard]] static revoke_scope subject(std::string_view subject) noexcept {
+        return {named(subject), {nullptr, 0}};
+    }
+    /// Those of this tenant; the text must live on.
+    [[nodiscard]] static revoke_scope tenant(std::string_view tenant) noexcept {
+        return {{nullptr, 0}, named(tenant)};
+    }
+
+  private:
+    friend class revocations;
+    revoke_scope(gk_str subject, gk_str tenant) noexcept : subject_(subject), tenant_(tenant) {}
+    // Somebody without a name is nobody, and must not become everybody.
+    static gk_str named(std::string_view name) noexcept {
+        return {name.data() == nullptr ? "" : name.data(), name.size()};
+    }
+    gk_str subject_;
+    gk_str tenant_;
+};
+
+/// Tokens, sessions, subjects and keys that have been revoked, for policy::revocations. What was
+/// revoked is durable when the call returns, and in force in other processes within 50 ms. Safe to
+/// share between threads.
+class revocations : public detail::owner<gk_revocations, gk_revocations_free> {
+  public:
+    using owner::owner;
+    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`.
+    [[nodiscard]] static revocations
+    open(std::string_view url, const revocation_options &options = revocation_options()) {
+        return revocations(detail::made<gk_revocations>([&](auto **out, auto *err) {
+            return gk_revocations_open(url.data(), url.size(), options.get(), out, err);
+        }));
+    }
+    [[nodiscard]] revocations clone() const { return revocations(gk_revocations_clone(get())); }
+
+    /// One token, by its `iss` (empty for none), its `jti` and its `exp`.
+    void revoke_token(std::string_view issuer, std::string_view token_id,
+                      std::uint64_t expires_at) const {
+        detail::done([&](auto *err) {
+            return gk_revocations_revoke_token(get(), issuer.data(), issuer.size(), token_id.data(),
+                                               token_id.size(), expires_at, err);
+        });
+    }
+    /// The tokens of one session, by their `sid`.
+    void revoke_session(std::string_view session_id) const {
+        named(gk_revocations_revoke_session, session_id);
+    }
+    /// The tokens that a subject has now; those of a later log-in, from the next second on, are
+    /// good.
+    void revoke_subject(std::string_view subject) const {
+        named(gk_revocations_revoke_subject, subject);
+    }
+    /// The tokens of one key, for ever.
+    void revoke_key(std::string_view key_id) const { named(gk_revocations_revoke_key, key_id); }
+    /// The tokens that were issued before this time, in seconds since 1970.
+    void revoke_before(std::uint64_t at, const revoke_scope &scope) const {
+        detail::done([&](auto *err) {
+            return gk_revocations_revoke_before(get(), at, scope.subject_.data, scope.subject_.len,
+                                                scope.tenant_.data, scope.tenant_.len, err);
+        });
+    }
+    /// Whether a token that is good for one use has not been used yet; from now on it has.
+    [[nodiscard]] bool seen_once(std::string_view issuer, std::string_view token_id,
+                                 std::uint64_t expires_at) const {
+        bool first = false;
+        detail::done([&](auto *err) {
+            return gk_revocations_seen_once(get(), issuer.data(), issuer.size(), token_id.data(),
+                                            token_id.size(), expires_at, &first, err);
+        });
+        return first;
+    }
+    /// Looks now at what other processes have revoked: for a clock that may stand still.
+    void refresh() const {
+        detail::done([&](auto *err) { return gk_revocations_refresh(get(), err); });
+    }
+    /// Forgets what has become needless; how many entries.
+    std::uint64_t purge() const {
+        std::uint64_t purged = 0;
+        detail::done([&](auto *err) { return gk_revocations_purge(get(), &purged, err); });
+        return purged;
+    }
+    /// How many entries there are.
+    [[nodiscard]] std::size_t size() const noexcept { return gk_revocations_len(get()); }
+
+  private:
+    template <class Call> void named(Call revoke, std::string_view name) const {
+        detail::done([&](gk_error *err) { return revoke(get(), name.data(), name.size(), err); });
+    }
+};
+
+} // namespace gatekey
+
+#endif // GATEKEY_REVOCATIONS_HPP

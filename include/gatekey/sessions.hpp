@@ -1,0 +1,228 @@
+// Sessions: short access tokens, refresh tokens that rotate. Include gatekey.hpp.
+#ifndef GATEKEY_SESSIONS_HPP
+#define GATEKEY_SESSIONS_HPP
+
+#include "revocations.hpp"
+#include "signer.hpp"
+
+namespace gatekey {
+
+/// How long sessions live, how they are kept, and where the peppers come from; without one, the
+/// file `<path>.pepper` is used and made with the store. Losing the pepper is losing the sessions.
+class session_options : public detail::owner<gk_session_options, gk_session_options_free> {
+  public:
+    using owner::owner;
+    session_options() : owner(gk_session_options_new()) {}
+
+    /// After how many seconds a session ends that is not refreshed: seven days unless set.
+    session_options &refresh_ttl(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_session_options_refresh_ttl(get(), seconds, err); });
+    }
+    /// After how many seconds it ends however often it is refreshed: ninety days unless set.
+    session_options &absolute_ttl(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_session_options_absolute_ttl(get(), seconds, err); });
+    }
+    /// For how many seconds a used refresh token gives the same answer again: 10 unless set.
+    session_options &grace(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_session_options_grace(get(), seconds, err); });
+    }
+    /// These four are those of revocation_options, for sessions::revocations.
+    session_options &strict(bool strict = true) {
+        return set([&](auto *err) { return gk_session_options_strict(get(), strict, err); });
+    }
+    session_options &max_stale(std::uint64_t seconds) {
+        return set([&](auto *err) { return gk_session_options_max_stale(get(), seconds, err); });
+    }
+    session_options &max_token_ttl(std::uint64_t seconds) {
+        return set(
+            [&](auto *err) { return gk_session_options_max_token_ttl(get(), seconds, err); });
+    }
+    session_options &tenant_claim(std::string_view name) {
+        return text(gk_session_options_tenant_claim, name);
+    }
+    /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
+    session_options &pepper(std::uint32_t number, bytes_view pepper) {
+        return set([&](auto *err) {
+            return gk_session_options_pepper(get(), number, pepper.data(), pepper.size(), err);
+        });
+    }
+    session_options &pepper_file(std::string_view path) {
+        return text(gk_session_options_pepper_file, path);
+    }
+    session_options &pepper_env(std::string_view name) {
+        return text(gk_session_options_pepper_env, name);
+    }
+    session_options &clock(clock_function now) {
+        detail::give(std::move(now), [&](void *user, auto drop, auto *err) {
+            return gk_session_options_clock(get(), detail::read_clock, user, drop, err);
+        });
+        return *this;
+    }
+
+  private:
+    template <class Call> session_options &set(Call call) {
+        detail::done(call);
+        return *this;
+    }
+    template <class Set> session_options &text(Set set_text, std::string_view value) {
+        return set([&](gk_error *err) { return set_text(get(), value.data(), value.size(), err); });
+    }
+};
+
+/// What a client is given at a log-in and at each refresh. The tokens are wiped when it is
+/// destroyed; views of them live as long as it does.
+class session_tokens {
+  public:
+    session_tokens(session_tokens &&other) noexcept
+        : raw_(std::exchange(other.raw_, gk_session_tokens{})) {}
+    session_tokens &operator=(session_tokens &&other) noexcept {
+        std::swap(raw_, other.raw_);
+        return *this;
+    }
+    ~session_tokens() { gk_session_tokens_free(&raw_); }
+
+    /// A JWT with `sub`, `sid` and the claims of the session.
+    [[nodiscard]] std::string_view access_token() const noexcept {
+        return {raw_.access_token.data, raw_.access_token.len};
+    }
+    /// To be used once, instead of the one before.
+    [[nodiscard]] std::string_view refresh_token() const noexcept {
+        return {raw_.refresh_token.data, raw_.refresh_token.len};
+    }
+    /// For how many seconds the access token is good (RFC 6749 section 5.1).
+    [[nodiscard]] std::uint64_t expires_in() const noexcept { return raw_.expires_in; }
+    /// When the session ends unless it is refreshed before, in seconds since 1970.
+    [[nodiscard]] std::uint64_t expires_at() const noexcept { return raw_.expires_at; }
+    /// The id of the session: `sid` of its access tokens.
+    [[nodiscard]] std::string_view family() const noexcept { return raw_.family; }
+
+  private:
+    friend class sessions;
+    session_tokens() noexcept = default;
+    gk_session_tokens raw_{};
+};
+
+/// The sessions of a service, in memory or in a SQLite file. Safe to share between threads.
+class sessions : public detail::owner<gk_sessions, gk_sessions_free> {
+  public:
+    using owner::owner;
+    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`.
+    [[nodiscard]] static sessions open(std::string_view url, const signer &signer,
+                                       const session_options &options = session_options()) {
+        return opened(url, signer.get(), options);
+    }
+    /// Without a signer: to look at sessions and to end them, and nothing else.
+    [[nodiscard]] static sessions open(std::string_view url,
+                                       const session_options &options = session_options()) {
+        return opened(url, nullptr, options);
+    }
+    /// Whether opening made a pepper file, which somebody should back up.
+    [[nodiscard]] bool made_pepper_file() const noexcept {
+        return gk_sessions_made_pepper_file(get());
+    }
+    [[nodiscard]] sessions clone() const { return sessions(gk_sessions_clone(get())); }
+
+    /// Starts a session for a subject that has logged in. Each access token says these claims
+    /// besides; `client` is for people, `meta` one JSON object of the program's own.
+    [[nodiscard]] session_tokens start(std::string_view subject,
+                                       const claims &claims = gatekey::claims(),
+                                       std::string_view client = {},
+                                       std::string_view meta = {}) const {
+        session_tokens tokens;
+        detail::done([&](auto *err) {
+            return gk_sessions_start(get(), subject.data(), subject.size(), claims.get(),
+                                     client.data(), client.size(), meta.data(), meta.size(),
+                                     &tokens.raw_, err);
+        });
+        return tokens;
+    }
+
+    /// Exchanges a refresh token for new tokens, or throws: status::token_reuse, among others.
+    [[nodiscard]] session_tokens refresh(std::string_view token) const {
+        return refreshed(token, nullptr).value();
+    }
+    /// The same; access tokens say these claims from now on.
+    [[nodiscard]] session_tokens refresh(std::string_view token, const claims &claims) const {
+        return refreshed(token, claims.get()).value();
+    }
+    /// The new tokens, or why there are none.
+    [[nodiscard]] result<session_tokens> try_refresh(std::string_view token) const noexcept {
+        return refreshed(token, nullptr);
+    }
+    [[nodiscard]] result<session_tokens> try_refresh(std::string_view token,
+                                                     const claims &claims) const noexcept {
+        return refreshed(token, claims.get());
+    }
+
+    /// Logs out, by any refresh token or by the family; whether it had not been before.
+    bool end(std::string_view token_or_family) const {
+        bool ended = false;
+        detail::done([&](auto *err) {
+            return gk_sessions_end(get(), token_or_family.data(), token_or_family.size(), &ended,
+                                   err);
+        });
+        return ended;
+    }
+    /// Logs a subject out everywhere; how many sessions.
+    std::uint64_t end_all(std::string_view subject) const {
+        std::uint64_t ended = 0;
+        detail::done([&](auto *err) {
+            return gk_sessions_end_all(get(), subject.data(), subject.size(), &ended, err);
+        });
+        return ended;
+    }
+
+    /// Records and pages are JSON, as gatekey.h says. These are the live sessions of a subject.
+    [[nodiscard]] std::string list_json(std::string_view subject) const {
+        return detail::text([&](auto *out, auto *err) {
+            return gk_sessions_list(get(), subject.data(), subject.size(), out, err);
+        });
+    }
+    /// One session, live or not.
+    [[nodiscard]] std::string record_json(std::string_view family) const {
+        return detail::text([&](auto *out, auto *err) {
+            return gk_sessions_get(get(), family.data(), family.size(), out, err);
+        });
+    }
+    [[nodiscard]] std::string events_json(std::string_view subject = {},
+                                          std::string_view family = {},
+                                          std::string_view cursor = {},
+                                          std::size_t limit = 0) const {
+        return detail::text([&](auto *out, auto *err) {
+            return gk_sessions_events(get(), subject.data(), subject.size(), family.data(),
+                                      family.size(), cursor.data(), cursor.size(), limit, out, err);
+        });
+    }
+    /// Deletes sessions that ended before this time; how many.
+    std::uint64_t purge(std::uint64_t before) const {
+        std::uint64_t purged = 0;
+        detail::done([&](auto *err) { return gk_sessions_purge(get(), before, &purged, err); });
+        return purged;
+    }
+    /// What is revoked, for policy::revocations: what has ended has its access tokens there.
+    [[nodiscard]] gatekey::revocations revocations() const {
+        return gatekey::revocations(gk_sessions_revocations(get()));
+    }
+
+  private:
+    static sessions opened(std::string_view url, const gk_signer *signer,
+                           const session_options &options) {
+        return sessions(detail::made<gk_sessions>([&](auto **out, auto *err) {
+            return gk_sessions_open(url.data(), url.size(), signer, options.get(), out, err);
+        }));
+    }
+    result<session_tokens> refreshed(std::string_view token,
+                                     const gk_claims *claims) const noexcept {
+        session_tokens tokens;
+        gk_error err;
+        if (gk_sessions_refresh(get(), token.data(), token.size(), claims, &tokens.raw_, &err) !=
+            GK_STATUS_OK) {
+            return error(err);
+        }
+        return tokens;
+    }
+};
+
+} // namespace gatekey
+
+#endif // GATEKEY_SESSIONS_HPP

@@ -1,0 +1,178 @@
+//! `gk_key_ring`: the keys of a signer over time.
+
+use super::boundary::{create, fill, given, guard, look, release, share, text};
+use super::buf::gk_buf;
+use super::error::gk_error;
+use super::keyring_options::gk_key_ring_options;
+use super::status::gk_status;
+use crate::{KeyRing, KeyRingOptions, PepperSource, ToJson as _};
+use libc::c_char;
+
+/// The keys of a signer over time: one is active and signs, the next one is published already, and retired
+/// ones are good until their last token has expired. gk_signer_builder_following and
+/// gk_verifier_following go along with it without a restart, in other processes within 50 ms. Shared by
+/// reference count, safe to use from several threads at once and to go on with after a fork.
+pub struct gk_key_ring {
+    pub(super) inner: KeyRing,
+    /// Whether opening made a pepper file.
+    made_pepper_file: bool,
+}
+
+/// Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a pepper in
+/// a store, or in a folder that only its owner may read (mode 0700).
+///
+/// @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of a
+/// folder, which is made if it is not there.
+/// @param url_or_folder_len Its length in bytes.
+/// @param options How; NULL for the usual options. Without a pepper, a store uses the file
+/// `<path>.pepper`, which is made with the store: back it up, because without it the ring is lost.
+/// @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the pepper file;
+/// GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_ring_open(
+    url_or_folder: *const c_char,
+    url_or_folder_len: usize,
+    options: Option<&gk_key_ring_options>,
+    ring: *mut *mut gk_key_ring,
+    err: *mut gk_error,
+) -> gk_status {
+    create(ring, err, || {
+        let url_or_folder = text(url_or_folder, url_or_folder_len, "url_or_folder")?;
+        let (source, options) = match options {
+            Some(options) => (options.peppers.source()?, options.options.clone()),
+            None => (PepperSource::default(), KeyRingOptions::new()),
+        };
+        let opened = crate::open_key_ring(url_or_folder, &source, options)?;
+        let made_pepper_file = opened.new_pepper_file.is_some();
+        Ok(gk_key_ring { inner: opened.ring, made_pepper_file })
+    })
+}
+
+/// Whether gk_key_ring_open made a pepper file: somebody should be told to back it up.
+///
+/// @param ring The ring.
+/// @return True if it did; false for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_key_ring_made_pepper_file(ring: Option<&gk_key_ring>) -> bool {
+    look(false, || Some(ring?.made_pepper_file))
+}
+
+/// Shares a ring.
+///
+/// @param ring The ring; NULL is fine.
+/// @return Another handle to the same ring, to be freed with gk_key_ring_free; NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_key_ring_clone(ring: Option<&gk_key_ring>) -> Option<Box<gk_key_ring>> {
+    share(|| {
+        let ring = ring?;
+        Some(gk_key_ring { inner: ring.inner.clone(), made_pepper_file: ring.made_pepper_file })
+    })
+}
+
+/// Frees a handle to a ring; signers and verifiers that follow it are not affected.
+///
+/// @param ring The handle, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_key_ring_free(ring: Option<Box<gk_key_ring>>) {
+    release(ring);
+}
+
+/// Makes the next key the active one, retires the one that was, and makes a new next one. Wait with another
+/// rotation until everybody who caches the published keys has seen the new next one.
+///
+/// @param ring The ring.
+/// @param active Receives the key that is active now, as in gk_key_ring_keys, to be freed with
+/// gk_buf_free; {NULL, 0} if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are still good;
+/// GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_ring_rotate(
+    ring: Option<&gk_key_ring>,
+    active: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        if !active.is_null() {
+            active.write(gk_buf::EMPTY);
+        }
+        let rotated = given(ring, "ring")?.inner.rotate()?;
+        if !active.is_null() {
+            active.write(gk_buf::copy_of(rotated.to_json().as_bytes()));
+        }
+        Ok(())
+    })
+}
+
+/// Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by whoever
+/// follows the ring; where only the published keys are known, gk_revocations_revoke_key as well. If it is
+/// the active one, the next one takes its place.
+///
+/// @param ring The ring.
+/// @param kid The key's `kid`.
+/// @param kid_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_ring_remove(
+    ring: Option<&gk_key_ring>,
+    kid: *const c_char,
+    kid_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || Ok(given(ring, "ring")?.inner.remove(text(kid, kid_len, "kid")?)?))
+}
+
+/// The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state (next,
+/// active, retired), created_at, active_at, retired_at, until. The next one comes first, then the active
+/// one, then the retired ones, the latest first. Times are in seconds since 1970, or null.
+///
+/// @param ring The ring.
+/// @param keys Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_ring_keys(
+    ring: Option<&gk_key_ring>,
+    keys: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(keys, err, || Ok(given(ring, "ring")?.inner.keys()?.to_json()))
+}
+
+/// The public keys as a JWK Set (RFC 7517 section 5), to be published: the next one too.
+///
+/// @param ring The ring.
+/// @param jwks Receives the set as JSON, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if the keys are symmetric; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_ring_to_jwks(
+    ring: Option<&gk_key_ring>,
+    jwks: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(jwks, err, || Ok(given(ring, "ring")?.inner.to_jwks()?))
+}
+
+/// Looks now at what other processes have changed, however recent the last look: for a program whose
+/// clock may stand still while they go on.
+///
+/// @param ring The ring.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_ring_refresh(
+    ring: Option<&gk_key_ring>,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || Ok(given(ring, "ring")?.inner.refresh()?))
+}

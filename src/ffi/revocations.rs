@@ -1,0 +1,265 @@
+//! `gk_revocations`: what is not good any more, although its signature and its dates are.
+
+use super::boundary::{Fault, create, given, guard, look, release, share, tell, text, writable};
+use super::error::gk_error;
+use super::revocations_options::gk_revocation_options;
+use super::status::gk_status;
+use crate::{RevocationOptions, Revocations, RevokeScope};
+use libc::c_char;
+
+/// Tokens, sessions, subjects and keys that have been revoked, in a store; for gk_policy_revocations. Shared
+/// by reference count, safe to use from several threads at once and to go on with after a fork. A call
+/// that has revoked something is durable when it returns, and in force in other processes within 50 ms.
+pub struct gk_revocations(pub(super) Revocations);
+
+/// Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
+///
+/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path.
+/// @param url_len Its length in bytes.
+/// @param options How; NULL for the usual options.
+/// @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the
+/// call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_revocations_open(
+    url: *const c_char,
+    url_len: usize,
+    options: Option<&gk_revocation_options>,
+    revocations: *mut *mut gk_revocations,
+    err: *mut gk_error,
+) -> gk_status {
+    create(revocations, err, || {
+        let options = options.map_or_else(RevocationOptions::new, |options| options.0.clone());
+        Ok(gk_revocations(crate::open_revocations(text(url, url_len, "url")?, options)?))
+    })
+}
+
+/// Shares what has been revoked.
+///
+/// @param revocations What has been revoked; NULL is fine.
+/// @return Another handle to the same, to be freed with gk_revocations_free; NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_revocations_clone(
+    revocations: Option<&gk_revocations>,
+) -> Option<Box<gk_revocations>> {
+    share(|| Some(gk_revocations(revocations?.0.clone())))
+}
+
+/// Frees a handle to what has been revoked; verifiers that ask it are not affected.
+///
+/// @param revocations The handle, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_revocations_free(revocations: Option<Box<gk_revocations>>) {
+    release(revocations);
+}
+
+/// Revokes one token.
+///
+/// @param revocations What has been revoked.
+/// @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for a token without one.
+/// @param issuer_len Its length in bytes.
+/// @param token_id The token's `jti`, 1 to 1024 bytes.
+/// @param token_id_len Its length in bytes.
+/// @param expires_at The token's `exp`, in seconds since 1970: for how long it must be remembered.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK, for a token that has expired already too; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_revocations_revoke_token(
+    revocations: Option<&gk_revocations>,
+    issuer: *const c_char,
+    issuer_len: usize,
+    token_id: *const c_char,
+    token_id_len: usize,
+    expires_at: u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let issuer = text(issuer, issuer_len, "issuer")?;
+        let token_id = text(token_id, token_id_len, "token_id")?;
+        given(revocations, "revocations")?.0.revoke_token(issuer, token_id, expires_at)?;
+        Ok(())
+    })
+}
+
+/// Revokes the tokens of one session. gk_sessions_end does that, too.
+///
+/// @param revocations What has been revoked.
+/// @param session_id The `sid` of its tokens, 1 to 1024 bytes.
+/// @param session_id_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_revocations_revoke_session(
+    revocations: Option<&gk_revocations>,
+    session_id: *const c_char,
+    session_id_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let session_id = text(session_id, session_id_len, "session_id")?;
+        Ok(given(revocations, "revocations")?.0.revoke_session(session_id)?)
+    })
+}
+
+/// Revokes the tokens that a subject has now, whoever has issued them; a later log-in, from the next
+/// second on, gives good ones.
+///
+/// @param revocations What has been revoked.
+/// @param subject The `sub` of its tokens, 1 to 1024 bytes.
+/// @param subject_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_revocations_revoke_subject(
+    revocations: Option<&gk_revocations>,
+    subject: *const c_char,
+    subject_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let subject = text(subject, subject_len, "subject")?;
+        Ok(given(revocations, "revocations")?.0.revoke_subject(subject)?)
+    })
+}
+
+/// Revokes the tokens of one key, for ever.
+///
+/// @param revocations What has been revoked.
+/// @param key_id The `kid` of the key that verifies them, 1 to 1024 bytes.
+/// @param key_id_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_revocations_revoke_key(
+    revocations: Option<&gk_revocations>,
+    key_id: *const c_char,
+    key_id_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let key_id = text(key_id, key_id_len, "key_id")?;
+        Ok(given(revocations, "revocations")?.0.revoke_key(key_id)?)
+    })
+}
+
+/// Revokes the tokens that were issued (`iat`) before a time: those of a subject, those of a tenant or,
+/// where neither is given, everybody's.
+///
+/// @param revocations What has been revoked.
+/// @param at Seconds since 1970; not in the future by more than a second.
+/// @param subject The `sub` of the tokens, 1 to 1024 bytes; NULL and 0 for none. Empty text is refused.
+/// @param subject_len Its length in bytes.
+/// @param tenant The tenant of the tokens, 1 to 1024 bytes; NULL and 0 for none. Not together with a
+/// subject. Empty text is refused.
+/// @param tenant_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_revocations_revoke_before(
+    revocations: Option<&gk_revocations>,
+    at: u64,
+    subject: *const c_char,
+    subject_len: usize,
+    tenant: *const c_char,
+    tenant_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        // By the pointer and not by the length: a name that turned out to be empty is not everybody.
+        let none = (subject.is_null(), tenant.is_null());
+        let subject = text(subject, subject_len, "subject")?;
+        let tenant = text(tenant, tenant_len, "tenant")?;
+        let scope = match none {
+            (true, true) => RevokeScope::All,
+            (false, true) => RevokeScope::Subject(subject),
+            (true, false) => RevokeScope::Tenant(tenant),
+            (false, false) => return Err(Fault::Both("subject", "tenant")),
+        };
+        Ok(given(revocations, "revocations")?.0.revoke_before(at, scope)?)
+    })
+}
+
+/// Whether a token that is good for one use has not been used yet; from now on it has, in every process
+/// that shares the store. A token that has expired is good for none.
+///
+/// @param revocations What has been revoked.
+/// @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for a token without one.
+/// @param issuer_len Its length in bytes.
+/// @param token_id The token's `jti`, 1 to 1024 bytes.
+/// @param token_id_len Its length in bytes.
+/// @param expires_at The token's `exp`, in seconds since 1970.
+/// @param first Receives true if this is its first use; false otherwise, and if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK, whatever the answer; the 600s, and then the token must not be accepted.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_revocations_seen_once(
+    revocations: Option<&gk_revocations>,
+    issuer: *const c_char,
+    issuer_len: usize,
+    token_id: *const c_char,
+    token_id_len: usize,
+    expires_at: u64,
+    first: *mut bool,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        writable(first)?.write(false);
+        let issuer = text(issuer, issuer_len, "issuer")?;
+        let token_id = text(token_id, token_id_len, "token_id")?;
+        let revocations = &given(revocations, "revocations")?.0;
+        first.write(revocations.seen_once(issuer, token_id, expires_at)?);
+        Ok(())
+    })
+}
+
+/// Looks now at what other processes have revoked, however recent the last look: for a program whose
+/// clock may stand still while they go on.
+///
+/// @param revocations What has been revoked.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_revocations_refresh(
+    revocations: Option<&gk_revocations>,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || Ok(given(revocations, "revocations")?.0.refresh()?))
+}
+
+/// Forgets now what has become needless; otherwise that happens every ten minutes.
+///
+/// @param revocations What has been revoked.
+/// @param purged Receives how many entries of the store; 0 if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_revocations_purge(
+    revocations: Option<&gk_revocations>,
+    purged: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        tell(purged, 0);
+        tell(purged, given(revocations, "revocations")?.0.purge()?);
+        Ok(())
+    })
+}
+
+/// How many entries there are in memory.
+///
+/// @param revocations What has been revoked.
+/// @return How many; 0 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_revocations_len(revocations: Option<&gk_revocations>) -> usize {
+    look(0, || Some(revocations?.0.len()))
+}

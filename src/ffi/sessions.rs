@@ -1,0 +1,405 @@
+//! `gk_sessions`: short access tokens and refresh tokens that rotate. Records come as JSON, tokens in
+//! buffers that are wiped when freed.
+
+use super::boundary::{
+    Outcome, array, chars, create, fill, given, guard, look, maybe, release, share, tell, text,
+    writable,
+};
+use super::buf::gk_buf;
+use super::claims::gk_claims;
+use super::error::gk_error;
+use super::revocations::gk_revocations;
+use super::sessions_options::gk_session_options;
+use super::signer::gk_signer;
+use super::status::gk_status;
+use crate::{
+    PepperSource, SessionEventFilter, SessionOptions, SessionSpec, SessionTokens, Sessions,
+    ToJson as _,
+};
+use libc::c_char;
+
+/// The size of gk_session_tokens.family in bytes.
+pub const GK_SESSION_FAMILY_SIZE: usize = 13;
+
+/// The sessions of a service, in a store. Shared by reference count, safe to use from several threads at
+/// once and to go on with after a fork.
+pub struct gk_sessions {
+    inner: Sessions,
+    /// Whether opening made a pepper file.
+    made_pepper_file: bool,
+}
+
+/// What a client is given at a log-in and at each refresh, in memory of the caller's: give it to
+/// gk_session_tokens_free. All zero if the call failed that was to fill it. Change no member.
+#[repr(C)]
+pub struct gk_session_tokens {
+    /// The access token: a JWT with `sub`, `sid` and the claims of the session.
+    pub access_token: gk_buf,
+    /// The refresh token, 51 letters, digits and underscores, to be used once, instead of the one before.
+    pub refresh_token: gk_buf,
+    /// For how many seconds the access token is good (RFC 6749 section 5.1).
+    pub expires_in: u64,
+    /// When the session ends unless it is refreshed before, in seconds since 1970.
+    pub expires_at: u64,
+    /// The id of the session, which is `sid` of its access tokens: 12 letters and digits, NUL-terminated.
+    pub family: [c_char; GK_SESSION_FAMILY_SIZE],
+}
+
+impl gk_session_tokens {
+    const NONE: Self = Self {
+        access_token: gk_buf::EMPTY,
+        refresh_token: gk_buf::EMPTY,
+        expires_in: 0,
+        expires_at: 0,
+        family: [0; GK_SESSION_FAMILY_SIZE],
+    };
+}
+
+/// Wipes and frees tokens and leaves all of it zero.
+///
+/// @param tokens Tokens that a call of this library has filled in, or all zero; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_session_tokens_free(tokens: Option<&mut gk_session_tokens>) {
+    look((), || {
+        let tokens = tokens?;
+        tokens.access_token.clear();
+        tokens.refresh_token.clear();
+        *tokens = gk_session_tokens::NONE;
+        Some(())
+    });
+}
+
+/// Opens sessions. They may share a store with API keys and a key ring.
+///
+/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path.
+/// @param url_len Its length in bytes.
+/// @param signer What signs the access tokens, which is shared; its tokens have a time to live, not longer
+/// than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
+/// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used, and
+/// made with the store: back it up, because without it every session is lost.
+/// @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or for ever,
+/// or others may read the pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no
+/// SQLite; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_open(
+    url: *const c_char,
+    url_len: usize,
+    signer: Option<&gk_signer>,
+    options: Option<&gk_session_options>,
+    sessions: *mut *mut gk_sessions,
+    err: *mut gk_error,
+) -> gk_status {
+    create(sessions, err, || {
+        let url = text(url, url_len, "url")?;
+        let signer = signer.map(|signer| &signer.0);
+        let (source, options) = match options {
+            Some(options) => (options.peppers.source()?, options.options()),
+            None => (PepperSource::default(), SessionOptions::new()),
+        };
+        let opened = crate::open_sessions(url, &source, signer, options)?;
+        let made_pepper_file = opened.new_pepper_file.is_some();
+        Ok(gk_sessions { inner: opened.sessions, made_pepper_file })
+    })
+}
+
+/// Whether gk_sessions_open made a pepper file: somebody should be told to back it up.
+///
+/// @param sessions The sessions.
+/// @return True if it did; false for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_sessions_made_pepper_file(sessions: Option<&gk_sessions>) -> bool {
+    look(false, || Some(sessions?.made_pepper_file))
+}
+
+/// Shares sessions.
+///
+/// @param sessions The sessions; NULL is fine.
+/// @return Another handle to the same sessions, to be freed with gk_sessions_free; NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_sessions_clone(sessions: Option<&gk_sessions>) -> Option<Box<gk_sessions>> {
+    share(|| {
+        let sessions = sessions?;
+        let made_pepper_file = sessions.made_pepper_file;
+        Some(gk_sessions { inner: sessions.inner.clone(), made_pepper_file })
+    })
+}
+
+/// Frees a handle to sessions. The last one, of their revocations too, closes the store.
+///
+/// @param sessions The handle, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_sessions_free(sessions: Option<Box<gk_sessions>>) {
+    release(sessions);
+}
+
+/// Starts a session: after a log-in, for the subject that has logged in.
+///
+/// @param sessions The sessions.
+/// @param subject Who has logged in, `sub` of the access tokens: 1 to 255 bytes.
+/// @param subject_len Its length in bytes.
+/// @param claims What each access token says besides; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`
+/// or `jti`; at most 8192 bytes as JSON. NULL for nothing.
+/// @param client What the subject logs in with, for people: at most 255 bytes; NULL and 0 for none.
+/// @param client_len Its length in bytes.
+/// @param meta The program's own notes: one JSON object of at most 4096 bytes; NULL and 0 for none.
+/// @param meta_len Its length in bytes.
+/// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of gk_signer_sign; the
+/// 600s. If the call fails, there is no session.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_start(
+    sessions: Option<&gk_sessions>,
+    subject: *const c_char,
+    subject_len: usize,
+    claims: Option<&gk_claims>,
+    client: *const c_char,
+    client_len: usize,
+    meta: *const c_char,
+    meta_len: usize,
+    tokens: *mut gk_session_tokens,
+    err: *mut gk_error,
+) -> gk_status {
+    issue(tokens, err, || {
+        let spec = SessionSpec {
+            claims: claims.map(|claims| claims.0.clone()).unwrap_or_default(),
+            client: text(client, client_len, "client")?.to_owned(),
+            meta: text(meta, meta_len, "meta")?.to_owned(),
+        };
+        let subject = text(subject, subject_len, "subject")?;
+        Ok(given(sessions, "sessions")?.inner.start(subject, &spec)?)
+    })
+}
+
+/// Exchanges a refresh token for new tokens. Of several calls at the same time one does; the others get
+/// the same refresh token.
+///
+/// @param sessions The sessions.
+/// @param token The refresh token as the client sent it, whatever it is.
+/// @param token_len Its length in bytes.
+/// @param claims What the access tokens say from now on, as in gk_sessions_start; NULL for what they said
+/// before.
+/// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used before: the
+/// session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of gk_signer_sign and
+/// the 600s, after which the token is as good as it was.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_refresh(
+    sessions: Option<&gk_sessions>,
+    token: *const c_char,
+    token_len: usize,
+    claims: Option<&gk_claims>,
+    tokens: *mut gk_session_tokens,
+    err: *mut gk_error,
+) -> gk_status {
+    issue(tokens, err, || {
+        let token = chars(token, token_len, "token")?;
+        let claims = claims.map(|claims| &claims.0);
+        Ok(given(sessions, "sessions")?.inner.refresh(token, claims)?)
+    })
+}
+
+/// Ends a session and revokes its access tokens: a log-out.
+///
+/// @param sessions The sessions.
+/// @param token_or_family Any refresh token of the session or, where the program itself knows which one is
+/// meant, its id.
+/// @param token_or_family_len Its length in bytes.
+/// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_SESSION_NOT_FOUND; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_end(
+    sessions: Option<&gk_sessions>,
+    token_or_family: *const c_char,
+    token_or_family_len: usize,
+    ended: *mut bool,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        tell(ended, false);
+        let named = chars(token_or_family, token_or_family_len, "token_or_family")?;
+        tell(ended, given(sessions, "sessions")?.inner.end(named)?);
+        Ok(())
+    })
+}
+
+/// Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A log-in
+/// in the same second is not caught by it.
+///
+/// @param sessions The sessions.
+/// @param subject The subject, 1 to 255 bytes.
+/// @param subject_len Its length in bytes.
+/// @param ended Receives how many sessions; 0 if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s: what was ended by then stays ended, and a second call goes on.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_end_all(
+    sessions: Option<&gk_sessions>,
+    subject: *const c_char,
+    subject_len: usize,
+    ended: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        tell(ended, 0);
+        let subject = text(subject, subject_len, "subject")?;
+        tell(ended, given(sessions, "sessions")?.inner.end_all(subject)?);
+        Ok(())
+    })
+}
+
+/// The live sessions of a subject, the last one used first: its devices. A JSON array of at most 10000
+/// records.
+///
+/// @param sessions The sessions.
+/// @param subject The subject.
+/// @param subject_len Its length in bytes.
+/// @param records Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_list(
+    sessions: Option<&gk_sessions>,
+    subject: *const c_char,
+    subject_len: usize,
+    records: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(records, err, || {
+        let subject = text(subject, subject_len, "subject")?;
+        Ok(given(sessions, "sessions")?.inner.list(subject)?.to_json())
+    })
+}
+
+/// The record of a session, live or not: one JSON object with family, subject, client, meta, created_at,
+/// last_seen_at, expires_at, absolute_expires_at, refreshes, ended_at, end (logout, logout_everywhere,
+/// reuse, expired). Times are in seconds since 1970, or null.
+///
+/// @param sessions The sessions.
+/// @param family The session's id.
+/// @param family_len Its length in bytes.
+/// @param record Receives the record, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_get(
+    sessions: Option<&gk_sessions>,
+    family: *const c_char,
+    family_len: usize,
+    record: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(record, err, || {
+        let family = text(family, family_len, "family")?;
+        Ok(given(sessions, "sessions")?.inner.get(family)?.to_json())
+    })
+}
+
+/// A page of what happened to sessions, oldest first: {"records":[{"seq","at","family","subject","action",
+/// "detail"}],"cursor"}, where the action is start, logout, logout_everywhere, reuse or expired.
+///
+/// @param sessions The sessions.
+/// @param subject Only sessions of this subject; NULL and 0 for all.
+/// @param subject_len Its length in bytes.
+/// @param family Only the session of this id; NULL and 0 for all.
+/// @param family_len Its length in bytes.
+/// @param cursor The cursor of the page before; NULL and 0 for the first page.
+/// @param cursor_len Its length in bytes.
+/// @param limit At most so many rows, and at most 1000; 0 for 100.
+/// @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_events(
+    sessions: Option<&gk_sessions>,
+    subject: *const c_char,
+    subject_len: usize,
+    family: *const c_char,
+    family_len: usize,
+    cursor: *const c_char,
+    cursor_len: usize,
+    limit: usize,
+    page: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(page, err, || {
+        let filter = SessionEventFilter {
+            subject: maybe(subject, subject_len, "subject")?,
+            family: maybe(family, family_len, "family")?,
+            cursor: maybe(cursor, cursor_len, "cursor")?,
+            limit,
+        };
+        Ok(given(sessions, "sessions")?.inner.events(&filter)?.to_json())
+    })
+}
+
+/// Deletes sessions that expired, or were ended, before a time, and events from before it. Their refresh
+/// tokens are refused as unknown from then on.
+///
+/// @param sessions The sessions.
+/// @param before Seconds since 1970; not in the future.
+/// @param purged Receives how many sessions; 0 if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_purge(
+    sessions: Option<&gk_sessions>,
+    before: u64,
+    purged: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        tell(purged, 0);
+        tell(purged, given(sessions, "sessions")?.inner.purge(before)?);
+        Ok(())
+    })
+}
+
+/// What is revoked, for gk_policy_revocations: a session that has ended has its access tokens there.
+///
+/// @param sessions The sessions; NULL is fine.
+/// @return A handle to it, to be freed with gk_revocations_free; NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_sessions_revocations(
+    sessions: Option<&gk_sessions>,
+) -> Option<Box<gk_revocations>> {
+    share(|| Some(gk_revocations(sessions?.inner.revocations().clone())))
+}
+
+/// Hands out tokens that were just made.
+///
+/// # Safety
+/// `out` is NULL or writable; `err` as in [`guard`].
+unsafe fn issue(
+    out: *mut gk_session_tokens,
+    err: *mut gk_error,
+    make: impl FnOnce() -> Outcome<SessionTokens>,
+) -> gk_status {
+    guard(err, || {
+        writable(out)?.write(gk_session_tokens::NONE);
+        let tokens = make()?;
+        // What can fail comes before what would have to be freed.
+        let family = array(tokens.family())?;
+        out.write(gk_session_tokens {
+            access_token: gk_buf::copy_of(tokens.access_token.expose()),
+            refresh_token: gk_buf::copy_of(tokens.refresh_token.expose()),
+            expires_in: tokens.expires_in,
+            expires_at: tokens.expires_at,
+            family,
+        });
+        Ok(())
+    })
+}

@@ -1,0 +1,527 @@
+/* Sessions from C: every call, the life of a session, a stolen token, threads, wrong arguments. */
+#define _DEFAULT_SOURCE /* mkdtemp */
+
+#include "sessions.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+/* A token of a gk_session_tokens as the two arguments of a call. */
+#define REFRESH(tokens) (tokens).refresh_token.data, (tokens).refresh_token.len
+
+static gk_key *key;
+static gk_signer *signer;
+
+static gk_sessions *open_with(const char *url, const gk_signer *with, const uint8_t pepper[32]) {
+    gk_error err;
+    gk_sessions *sessions = NULL;
+    gk_session_options *options = gk_session_options_new();
+    MUST(gk_session_options_pepper(options, 1, pepper, 32, &err));
+    MUST(gk_session_options_refresh_ttl(options, 1000, &err));
+    MUST(gk_session_options_absolute_ttl(options, 2500, &err));
+    MUST(gk_session_options_grace(options, 10, &err));
+    MUST(gk_session_options_strict(options, true, &err));
+    MUST(gk_session_options_max_stale(options, 10, &err));
+    MUST(gk_session_options_max_token_ttl(options, 3600, &err));
+    MUST(gk_session_options_tenant_claim(options, GK_TEXT("org"), &err));
+    MUST(gk_session_options_clock(options, now, NULL, NULL, &err));
+    const gk_status status = gk_sessions_open(url, strlen(url), with, options, &sessions, &err);
+    CHECK(status == (pepper == PEPPER ? GK_STATUS_OK : GK_STATUS_WRONG_PEPPER));
+    CHECK((status == GK_STATUS_OK) == (sessions != NULL));
+    CHECK(!gk_sessions_made_pepper_file(sessions));
+    gk_session_options_free(options);
+    return sessions;
+}
+
+static gk_verifier *verifier_of(const gk_sessions *sessions) {
+    gk_revocations *revocations = gk_sessions_revocations(sessions);
+    gk_verifier *verifier = verifier_with(key, revocations);
+    gk_revocations_free(revocations);
+    return verifier;
+}
+
+static bool is_zero(const gk_session_tokens *tokens) {
+    static const char NONE[GK_SESSION_FAMILY_SIZE];
+    return tokens->access_token.data == NULL && tokens->access_token.len == 0 &&
+           tokens->refresh_token.data == NULL && tokens->refresh_token.len == 0 &&
+           tokens->expires_in == 0 && tokens->expires_at == 0 &&
+           memcmp(tokens->family, NONE, sizeof NONE) == 0;
+}
+
+static gk_session_tokens started(const gk_sessions *sessions, const char *subject) {
+    gk_error err;
+    gk_session_tokens tokens;
+    MUST(gk_sessions_start(sessions, subject, strlen(subject), NULL, NULL, 0, NULL, 0, &tokens,
+                           &err));
+    CHECK(tokens.refresh_token.len == 51 && strlen(tokens.family) == 12);
+    CHECK(strncmp(tokens.refresh_token.data, "gkr_", 4) == 0);
+    CHECK(strncmp(tokens.refresh_token.data + 4, tokens.family, 12) == 0);
+    return tokens;
+}
+
+/* A refresh that must succeed, of the same session. */
+static gk_session_tokens refreshed(const gk_sessions *sessions, const gk_session_tokens *before) {
+    gk_error err;
+    gk_session_tokens tokens;
+    MUST(gk_sessions_refresh(sessions, REFRESH(*before), NULL, &tokens, &err));
+    CHECK(strcmp(tokens.family, before->family) == 0);
+    CHECK(!buf_is(tokens.refresh_token, before->refresh_token.data));
+    CHECK(!buf_is(tokens.access_token, before->access_token.data));
+    return tokens;
+}
+
+static void refused(gk_status wanted, const gk_sessions *sessions, const gk_session_tokens *with) {
+    gk_error err;
+    gk_session_tokens tokens;
+    memset(&tokens, 'x', sizeof tokens);
+    FAILS(wanted, gk_sessions_refresh(sessions, REFRESH(*with), NULL, &tokens, &err));
+    CHECK(is_zero(&tokens) && gk_status_is_rejected(wanted) && gk_status_http(wanted) == 401);
+    CHECK(strstr(err.message, with->family) == NULL);
+}
+
+static bool says(const gk_verifier *verifier, const gk_buf *token, const char *claim) {
+    gk_error err;
+    gk_verified *verified = NULL;
+    MUST(gk_verifier_verify(verifier, token->data, token->len, &verified, &err));
+    const gk_str claims = gk_verified_claims_json(verified);
+    char text[2048];
+    CHECK(claims.len < sizeof text);
+    memcpy(text, claims.data, claims.len);
+    text[claims.len] = 0;
+    gk_verified_free(verified);
+    return strstr(text, claim) != NULL;
+}
+
+/* A log-in, refreshes, the grace, and a token that two have. */
+static void a_stolen_token(const char *url) {
+    gk_error err;
+    gk_buf json;
+    gk_session_tokens first, second, again, third;
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    gk_verifier *verifier = verifier_of(sessions);
+    gk_claims *claims = gk_claims_new();
+    char text[64];
+    MUST(gk_claims_claim_str(claims, GK_TEXT("scope"), GK_TEXT("read"), &err));
+    MUST(gk_sessions_start(sessions, GK_TEXT("alice"), claims, GK_TEXT("Firefox"),
+                           GK_TEXT("{\"ip\":\"::1\"}"), &first, &err));
+    CHECK(first.expires_in == 900 && first.expires_at == now_seconds + 1000);
+    CHECK(says(verifier, &first.access_token, "\"scope\":\"read\""));
+    CHECK(says(verifier, &first.access_token, "\"sub\":\"alice\""));
+    snprintf(text, sizeof text, "\"sid\":\"%s\"", first.family);
+    CHECK(says(verifier, &first.access_token, text));
+    snprintf(text, sizeof text, "\"iat\":%llu", (unsigned long long)now_seconds);
+    CHECK(says(verifier, &first.access_token, text));
+    MUST(gk_sessions_get(sessions, first.family, 12, &json, &err));
+    CHECK(holds(&json, "\"subject\":\"alice\",\"client\":\"Firefox\",\"meta\":{\"ip\":\"::1\"}"));
+    CHECK(holds(&json, "\"refreshes\":0,\"ended_at\":null,\"end\":null}"));
+    gk_buf_free(&json);
+
+    now_seconds += 100;
+    second = refreshed(sessions, &first);
+    CHECK(second.expires_at == now_seconds + 1000);
+    CHECK(says(verifier, &second.access_token, "\"scope\":\"read\""));
+    /* The answer was lost: the same one again, while nobody has used it. */
+    now_seconds += 10;
+    again = refreshed(sessions, &first);
+    CHECK(buf_is(again.refresh_token, second.refresh_token.data));
+    gk_session_tokens_free(&again);
+    MUST(gk_claims_claim_str(claims, GK_TEXT("scope"), GK_TEXT("write"), &err));
+    MUST(gk_sessions_refresh(sessions, REFRESH(second), claims, &third, &err));
+    CHECK(says(verifier, &third.access_token, "\"scope\":\"write\""));
+    MUST(gk_sessions_list(sessions, GK_TEXT("alice"), &json, &err));
+    CHECK(holds(&json, first.family) && holds(&json, "\"refreshes\":2,"));
+    gk_buf_free(&json);
+
+    refused(GK_STATUS_TOKEN_REUSE, sessions, &first);
+    CHECK(said(verifier, &third.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(said(verifier, &first.access_token) == GK_STATUS_REVOKED_TOKEN);
+    refused(GK_STATUS_TOKEN_REUSE, sessions, &third);
+    MUST(gk_sessions_list(sessions, GK_TEXT("alice"), &json, &err));
+    CHECK(buf_is(json, "[]"));
+    gk_buf_free(&json);
+    MUST(gk_sessions_events(sessions, NULL, 0, first.family, 12, NULL, 0, 0, &json, &err));
+    CHECK(holds(&json, "\"action\":\"start\"") && holds(&json, "\"action\":\"reuse\""));
+    CHECK(holds(&json, "\"cursor\":null"));
+    gk_buf_free(&json);
+
+    gk_claims_free(claims);
+    gk_session_tokens_free(&first);
+    gk_session_tokens_free(&second);
+    gk_session_tokens_free(&third);
+    CHECK(is_zero(&third));
+    gk_session_tokens_free(&third);
+    gk_verifier_free(verifier);
+    gk_sessions_free(sessions);
+}
+
+/* Log-outs, here and everywhere. */
+static void log_outs(const char *url) {
+    gk_error err;
+    gk_buf json;
+    bool ended = false;
+    uint64_t count = 0;
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    gk_verifier *verifier = verifier_of(sessions);
+    gk_session_tokens one = started(sessions, "carol"), two = started(sessions, "carol"),
+                      three = started(sessions, "carol"), other = started(sessions, "dave");
+    MUST(gk_sessions_end(sessions, REFRESH(one), &ended, &err));
+    CHECK(ended);
+    MUST(gk_sessions_end(sessions, one.family, 12, &ended, &err));
+    CHECK(!ended);
+    refused(GK_STATUS_SESSION_ENDED, sessions, &one);
+    CHECK(said(verifier, &one.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(said(verifier, &two.access_token) == GK_STATUS_OK);
+    MUST(gk_sessions_get(sessions, one.family, 12, &json, &err));
+    CHECK(holds(&json, "\"end\":\"logout\""));
+    gk_buf_free(&json);
+    MUST(gk_sessions_end(sessions, two.family, 12, NULL, &err));
+    gk_session_tokens_free(&two);
+    two = started(sessions, "carol");
+
+    MUST(gk_sessions_end_all(sessions, GK_TEXT("carol"), &count, &err));
+    CHECK(count == 2);
+    CHECK(said(verifier, &two.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(said(verifier, &three.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(said(verifier, &other.access_token) == GK_STATUS_OK);
+    refused(GK_STATUS_SESSION_ENDED, sessions, &three);
+    MUST(gk_sessions_end_all(sessions, GK_TEXT("carol"), NULL, &err));
+    now_seconds++;
+    gk_session_tokens_free(&one);
+    one = started(sessions, "carol");
+    CHECK(said(verifier, &one.access_token) == GK_STATUS_OK);
+
+    MUST(gk_sessions_events(sessions, GK_TEXT("carol"), NULL, 0, NULL, 0, 1, &json, &err));
+    CHECK(holds(&json, "\"action\":\"start\"") && !holds(&json, "\"cursor\":null"));
+    char cursor[24];
+    CHECK(sscanf(strstr(json.data, "\"cursor\":\""), "\"cursor\":\"%23[0-9]", cursor) == 1);
+    gk_buf_free(&json);
+    MUST(gk_sessions_events(sessions, GK_TEXT("carol"), NULL, 0, cursor, strlen(cursor), 1000,
+                            &json, &err));
+    CHECK(holds(&json, "\"action\":\"logout_everywhere\"") && !holds(&json, "\"dave\""));
+    gk_buf_free(&json);
+
+    now_seconds++;
+    MUST(gk_sessions_purge(sessions, now_seconds, &count, &err));
+    CHECK(count >= 3);
+    MUST(gk_sessions_purge(sessions, now_seconds, NULL, &err));
+    refused(GK_STATUS_INVALID_REFRESH_TOKEN, sessions, &three);
+    FAILS(GK_STATUS_SESSION_NOT_FOUND, gk_sessions_get(sessions, three.family, 12, &json, &err));
+    CHECK(json.data == NULL && json.len == 0);
+    ended = true;
+    FAILS(GK_STATUS_SESSION_NOT_FOUND, gk_sessions_end(sessions, three.family, 12, &ended, &err));
+    CHECK(!ended);
+    gk_session_tokens_free(&one);
+    gk_session_tokens_free(&two);
+    gk_session_tokens_free(&three);
+    gk_session_tokens_free(&other);
+    gk_verifier_free(verifier);
+    gk_sessions_free(sessions);
+}
+
+/* Not refreshed in time; refreshed for as long as a session may last; a clock that steps back. */
+static void expiry(const char *url) {
+    gk_session_tokens tokens[3];
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    const uint64_t begin = now_seconds;
+    tokens[0] = started(sessions, "erin");
+    now_seconds = begin + 1000;
+    refused(GK_STATUS_SESSION_EXPIRED, sessions, &tokens[0]);
+    now_seconds = begin + 10;
+    refused(GK_STATUS_SESSION_EXPIRED, sessions, &tokens[0]);
+    gk_session_tokens_free(&tokens[0]);
+
+    now_seconds = begin + 2000;
+    tokens[0] = started(sessions, "erin");
+    now_seconds += 900;
+    tokens[1] = refreshed(sessions, &tokens[0]);
+    now_seconds += 900;
+    tokens[2] = refreshed(sessions, &tokens[1]);
+    CHECK(tokens[2].expires_at == begin + 4500 && tokens[2].expires_in == 700);
+    now_seconds = begin + 4500;
+    refused(GK_STATUS_SESSION_EXPIRED, sessions, &tokens[2]);
+    for (int i = 0; i < 3; i++) gk_session_tokens_free(&tokens[i]);
+    gk_sessions_free(sessions);
+}
+
+struct refresher {
+    pthread_t thread;
+    const gk_sessions *sessions;
+    const gk_session_tokens *with;
+    pthread_barrier_t *all_are_here;
+    gk_session_tokens tokens;
+    gk_status status;
+};
+
+static void *refresh_once(void *argument) {
+    struct refresher *self = argument;
+    pthread_barrier_wait(self->all_are_here);
+    self->status =
+        gk_sessions_refresh(self->sessions, REFRESH(*self->with), NULL, &self->tokens, NULL);
+    return NULL;
+}
+
+/* Eight tabs with the same token at the same time: it is exchanged once, and all go on. */
+static void threads(const char *url) {
+    enum { THREADS = 8 };
+    gk_error err;
+    gk_buf json;
+    struct refresher all[THREADS];
+    pthread_barrier_t all_are_here;
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    gk_sessions *same = gk_sessions_clone(sessions);
+    gk_session_tokens first = started(sessions, "frank");
+    CHECK(pthread_barrier_init(&all_are_here, NULL, THREADS) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        all[i].sessions = i % 2 == 0 ? sessions : same;
+        all[i].with = &first;
+        all[i].all_are_here = &all_are_here;
+        CHECK(pthread_create(&all[i].thread, NULL, refresh_once, &all[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        CHECK(pthread_join(all[i].thread, NULL) == 0);
+        CHECK(all[i].status == GK_STATUS_OK);
+        CHECK(buf_is(all[i].tokens.refresh_token, all[0].tokens.refresh_token.data));
+    }
+    MUST(gk_sessions_get(sessions, first.family, 12, &json, &err));
+    CHECK(holds(&json, "\"refreshes\":1,"));
+    gk_buf_free(&json);
+    gk_session_tokens next = refreshed(sessions, &all[7].tokens);
+    gk_session_tokens_free(&next);
+    for (int i = 0; i < THREADS; i++) gk_session_tokens_free(&all[i].tokens);
+    gk_session_tokens_free(&first);
+    pthread_barrier_destroy(&all_are_here);
+    gk_sessions_free(same);
+    gk_sessions_free(sessions);
+}
+
+/* Somebody who may look and end, in the same file; and somebody with another pepper. */
+static void two_handles(const char *url) {
+    gk_error err;
+    gk_buf json;
+    bool ended = false;
+    gk_session_tokens none;
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    gk_sessions *looker = open_with(url, NULL, PEPPER);
+    gk_verifier *verifier = verifier_of(looker);
+    gk_session_tokens tokens = started(sessions, "grace");
+    MUST(gk_sessions_list(looker, GK_TEXT("grace"), &json, &err));
+    CHECK(holds(&json, tokens.family));
+    gk_buf_free(&json);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_sessions_start(looker, GK_TEXT("grace"), NULL, NULL, 0, NULL, 0, &none, &err));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_sessions_refresh(looker, REFRESH(tokens), NULL, &none, &err));
+    CHECK(is_zero(&none) && said(verifier, &tokens.access_token) == GK_STATUS_OK);
+    MUST(gk_sessions_end(sessions, REFRESH(tokens), &ended, &err));
+    gk_revocations *revocations = gk_sessions_revocations(looker);
+    MUST(gk_revocations_refresh(revocations, &err));
+    CHECK(ended && said(verifier, &tokens.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(open_with(url, signer, OTHER_PEPPER) == NULL);
+    gk_revocations_free(revocations);
+    gk_verifier_free(verifier);
+    gk_session_tokens_free(&tokens);
+    gk_sessions_free(looker);
+    gk_sessions_free(sessions);
+}
+
+/* The usual options; a signer whose tokens live for longer than a session. */
+static void usual_options(const char *url) {
+    gk_error err;
+    gk_sessions *sessions = NULL;
+    MUST(gk_sessions_open(url, strlen(url), signer, NULL, &sessions, &err));
+    CHECK(gk_sessions_made_pepper_file(sessions));
+    gk_sessions *same = gk_sessions_clone(sessions);
+    CHECK(gk_sessions_made_pepper_file(same));
+    gk_sessions_free(sessions);
+    gk_sessions_free(same);
+    MUST(gk_sessions_open(url, strlen(url), signer, NULL, &sessions, &err));
+    CHECK(!gk_sessions_made_pepper_file(sessions));
+    gk_sessions_free(sessions);
+
+    gk_signer_builder *builder = NULL;
+    MUST(gk_signer_builder_new(key, &builder, &err));
+    MUST(gk_signer_builder_ttl(builder, 604801, &err));
+    gk_signer *eternal = signer_of(builder);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_sessions_open(GK_TEXT("memory:"), eternal, NULL, &sessions, &err));
+    CHECK(sessions == NULL);
+    gk_signer_free(eternal);
+}
+
+static void wrong_options(void) {
+    gk_error err;
+    int releases = 0;
+    gk_sessions *none = NULL;
+    gk_session_options *options = gk_session_options_new();
+#define REFUSED_BY_OPEN(wanted)                                                                    \
+    FAILS(wanted, gk_sessions_open(GK_TEXT("memory:"), signer, options, &none, &err))
+    FAILS(WRONG, gk_session_options_refresh_ttl(NULL, 1, &err));
+    FAILS(WRONG, gk_session_options_absolute_ttl(NULL, 1, &err));
+    FAILS(WRONG, gk_session_options_grace(NULL, 1, &err));
+    FAILS(WRONG, gk_session_options_strict(NULL, true, &err));
+    FAILS(WRONG, gk_session_options_max_stale(NULL, 1, &err));
+    FAILS(WRONG, gk_session_options_max_token_ttl(NULL, 1, &err));
+    FAILS(WRONG, gk_session_options_tenant_claim(NULL, GK_TEXT("a"), &err));
+    FAILS(WRONG, gk_session_options_tenant_claim(options, BAD, &err));
+    FAILS(WRONG, gk_session_options_clock(NULL, now, NULL, NULL, &err));
+    FAILS(WRONG, gk_session_options_clock(options, NULL, &releases, released, &err));
+    FAILS(WRONG, gk_session_options_pepper(NULL, 1, PEPPER, 32, &err));
+    FAILS(WRONG, gk_session_options_pepper(options, 1, NULL, 32, &err));
+    FAILS(WRONG, gk_session_options_pepper_file(NULL, GK_TEXT("a"), &err));
+    FAILS(WRONG, gk_session_options_pepper_file(options, BAD, &err));
+    FAILS(WRONG, gk_session_options_pepper_env(NULL, GK_TEXT("A"), &err));
+    FAILS(WRONG, gk_session_options_pepper_env(options, BAD, &err));
+
+    MUST(gk_session_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"), &err));
+    REFUSED_BY_OPEN(GK_STATUS_INVALID_CONFIGURATION);
+    MUST(gk_session_options_pepper_file(options, GK_TEXT("/no/such/file"), &err));
+    REFUSED_BY_OPEN(GK_STATUS_WRONG_PEPPER);
+    MUST(gk_session_options_pepper(options, 1, PEPPER, 15, &err));
+    REFUSED_BY_OPEN(WRONG);
+    gk_session_options_free(options);
+
+    options = gk_session_options_new();
+    MUST(gk_session_options_grace(options, 61, &err));
+    REFUSED_BY_OPEN(WRONG);
+    MUST(gk_session_options_grace(options, 60, &err));
+    MUST(gk_session_options_refresh_ttl(options, 7776001, &err));
+    REFUSED_BY_OPEN(WRONG);
+    MUST(gk_session_options_refresh_ttl(options, 899, &err));
+    REFUSED_BY_OPEN(GK_STATUS_INVALID_CONFIGURATION);
+    MUST(gk_session_options_refresh_ttl(options, 900, &err));
+    MUST(gk_session_options_absolute_ttl(options, 899, &err));
+    REFUSED_BY_OPEN(WRONG);
+    MUST(gk_session_options_absolute_ttl(options, 900, &err));
+    MUST(gk_session_options_max_stale(options, 86401, &err));
+    REFUSED_BY_OPEN(WRONG);
+    MUST(gk_session_options_max_stale(options, 0, &err));
+    MUST(gk_session_options_tenant_claim(options, NULL, 0, &err));
+    REFUSED_BY_OPEN(WRONG);
+    CHECK(none == NULL);
+    MUST(gk_session_options_tenant_claim(options, GK_TEXT("tenant"), &err));
+    MUST(gk_session_options_clock(options, now, &releases, released, &err));
+    MUST(gk_sessions_open(GK_TEXT("memory:"), signer, options, &none, &err));
+    gk_session_options_free(options);
+    CHECK(releases == 0);
+    gk_sessions_free(none);
+    CHECK(releases == 1);
+    gk_session_options_free(NULL);
+}
+
+static void wrong_arguments(void) {
+    gk_error err;
+    gk_buf out;
+    gk_session_tokens none;
+    gk_sessions *sessions = open_with("memory:", signer, PEPPER), *nobody = NULL;
+    gk_session_tokens tokens = started(sessions, "alice");
+    gk_claims *own = gk_claims_new();
+    char forged[51];
+    uint64_t count = 7;
+    MUST(gk_claims_claim_str(own, GK_TEXT("sid"), GK_TEXT("another"), &err));
+
+    FAILS(WRONG, gk_sessions_open(GK_TEXT("nowhere"), signer, NULL, &nobody, &err));
+    FAILS(WRONG, gk_sessions_open(NULL, 1, signer, NULL, &nobody, &err));
+    FAILS(WRONG, gk_sessions_open(BAD, signer, NULL, &nobody, &err));
+    FAILS(WRONG, gk_sessions_open(GK_TEXT("memory:"), signer, NULL, NULL, &err));
+    FAILS(GK_STATUS_STORE_UNAVAILABLE,
+          gk_sessions_open(GK_TEXT("sqlite:////no/such/folder/x"), signer, NULL, &nobody, &err));
+    CHECK(nobody == NULL);
+
+#define START(subject, claims, client, meta)                                                       \
+    memset(&none, 'x', sizeof none);                                                               \
+    FAILS(WRONG, gk_sessions_start(sessions, subject, claims, client, meta, &none, &err));         \
+    CHECK(is_zero(&none))
+#define NOTHING NULL, 0
+    FAILS(WRONG, gk_sessions_start(NULL, GK_TEXT("a"), NULL, NOTHING, NOTHING, &none, &err));
+    CHECK(is_zero(&none));
+    FAILS(WRONG, gk_sessions_start(sessions, GK_TEXT("a"), NULL, NOTHING, NOTHING, NULL, &err));
+    START(NOTHING, NULL, NOTHING, NOTHING);
+    START(BAD, NULL, NOTHING, NOTHING);
+    START(GK_TEXT("a"), own, NOTHING, NOTHING);
+    START(GK_TEXT("a"), NULL, BAD, NOTHING);
+    START(GK_TEXT("a"), NULL, NOTHING, BAD);
+    START(GK_TEXT("a"), NULL, NOTHING, GK_TEXT("[]"));
+
+    FAILS(WRONG, gk_sessions_refresh(NULL, REFRESH(tokens), NULL, &none, &err));
+    FAILS(WRONG, gk_sessions_refresh(sessions, REFRESH(tokens), NULL, NULL, &err));
+    FAILS(WRONG, gk_sessions_refresh(sessions, REFRESH(tokens), own, &none, &err));
+    FAILS(WRONG, gk_sessions_refresh(sessions, NULL, 51, NULL, &none, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN,
+          gk_sessions_refresh(sessions, NULL, 0, NULL, &none, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN, gk_sessions_refresh(sessions, BAD, NULL, &none, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN,
+          gk_sessions_refresh(sessions, tokens.family, 12, NULL, &none, &err));
+    memcpy(forged, tokens.refresh_token.data, sizeof forged);
+    forged[30] = forged[30] == 'a' ? 'b' : 'a';
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN,
+          gk_sessions_refresh(sessions, forged, sizeof forged, NULL, &none, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN,
+          gk_sessions_end(sessions, forged, sizeof forged, NULL, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN, gk_sessions_end(sessions, BAD, NULL, &err));
+    FAILS(WRONG, gk_sessions_end(NULL, tokens.family, 12, NULL, &err));
+    FAILS(WRONG, gk_sessions_end(sessions, NULL, 12, NULL, &err));
+    FAILS(WRONG, gk_sessions_end_all(NULL, GK_TEXT("alice"), &count, &err));
+    CHECK(count == 0);
+    FAILS(WRONG, gk_sessions_end_all(sessions, NOTHING, NULL, &err));
+    FAILS(WRONG, gk_sessions_end_all(sessions, BAD, NULL, &err));
+    FAILS(WRONG, gk_sessions_list(NULL, GK_TEXT("alice"), &out, &err));
+    CHECK(out.data == NULL);
+    FAILS(WRONG, gk_sessions_list(sessions, BAD, &out, &err));
+    FAILS(WRONG, gk_sessions_list(sessions, GK_TEXT("alice"), NULL, &err));
+    FAILS(WRONG, gk_sessions_get(NULL, tokens.family, 12, &out, &err));
+    FAILS(WRONG, gk_sessions_get(sessions, BAD, &out, &err));
+    FAILS(WRONG, gk_sessions_get(sessions, tokens.family, 12, NULL, &err));
+    FAILS(GK_STATUS_SESSION_NOT_FOUND, gk_sessions_get(sessions, NOTHING, &out, &err));
+    FAILS(WRONG, gk_sessions_events(NULL, NOTHING, NOTHING, NOTHING, 0, &out, &err));
+    FAILS(WRONG, gk_sessions_events(sessions, BAD, NOTHING, NOTHING, 0, &out, &err));
+    FAILS(WRONG, gk_sessions_events(sessions, NOTHING, BAD, NOTHING, 0, &out, &err));
+    FAILS(WRONG, gk_sessions_events(sessions, NOTHING, NOTHING, GK_TEXT("x"), 0, &out, &err));
+    FAILS(WRONG, gk_sessions_events(sessions, NOTHING, NOTHING, NOTHING, 0, NULL, &err));
+    count = 7;
+    FAILS(WRONG, gk_sessions_purge(NULL, 1, &count, &err));
+    CHECK(count == 0);
+    FAILS(WRONG, gk_sessions_purge(sessions, now_seconds + 1, NULL, &err));
+
+    CHECK(gk_sessions_clone(NULL) == NULL && !gk_sessions_made_pepper_file(NULL));
+    CHECK(gk_sessions_revocations(NULL) == NULL);
+    gk_sessions_free(NULL);
+    gk_session_tokens_free(NULL);
+    gk_session_tokens_free(&tokens);
+    gk_claims_free(own);
+    gk_sessions_free(sessions);
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    CHECK(calls_all(argv[1], "sessions.c", "gk_session_options_") == 13);
+    CHECK(calls_all(argv[1], "sessions.c", "gk_session") == 27);
+    gk_error err;
+    gk_signer_builder *builder = NULL;
+    MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
+    MUST(gk_signer_builder_new(key, &builder, &err));
+    signer = signer_of(builder);
+    char folder[] = "/tmp/gatekey-ffi-XXXXXX", url[128], usual[128], file[128];
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(url, sizeof url, "sqlite:///%s/sessions.sqlite", folder);
+    snprintf(usual, sizeof usual, "sqlite:///%s/usual.sqlite", folder);
+    const char *stores[] = {"memory:", url};
+    for (int i = 0; i < 2; i++) {
+        a_stolen_token(stores[i]);
+        log_outs(stores[i]);
+        threads(stores[i]);
+        expiry(stores[i]);
+    }
+    two_handles(url);
+    usual_options(usual);
+    wrong_options();
+    wrong_arguments();
+    gk_signer_free(signer);
+    gk_key_free(key);
+    const char *files[] = {"sessions.sqlite", "usual.sqlite", "usual.sqlite.pepper"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(file, sizeof file, "%s/%s", folder, files[i]);
+        CHECK(unlink(file) == 0);
+    }
+    CHECK(rmdir(folder) == 0);
+    return passed("sessions");
+}
