@@ -4,12 +4,13 @@ use super::exit::{Failure, Outcome};
 use super::import::ImportArgs;
 use super::input::{self, duration};
 use super::output::{self, Output};
+use super::pages::{Pages, show_pages};
 use super::spec::{SpecArgs, UpdateArgs};
 use super::store::StoreArgs;
 use crate::json::ObjectWriter;
 use crate::{
-    ApiKeys, AuditFilter, Check, Clock as _, IssuedKey, KeyFilter, KeyRecord, Page, SystemClock,
-    ToJson, parse_ip,
+    ApiKeys, AuditFilter, Check, Clock as _, IssuedKey, KeyFilter, KeyRecord, SystemClock,
+    ToJson as _, parse_ip,
 };
 use std::net::IpAddr;
 
@@ -61,19 +62,6 @@ pub(super) struct List {
     pages: Pages,
     #[command(flatten)]
     store: StoreArgs,
-}
-
-#[derive(Debug, clap::Args)]
-struct Pages {
-    /// At most this many, from 1 to 1000
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    limit: u16,
-    /// Go on where the last page ended: the cursor it came with
-    #[arg(long)]
-    cursor: Option<String>,
-    /// All of them; as JSON, one record a line
-    #[arg(long, conflicts_with_all = ["limit", "cursor"])]
-    all: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -281,56 +269,6 @@ fn run_verify(verify: &Verify, output: &mut Output) -> Outcome<()> {
     let verified = keys.verify(presented.expose(), &check).map(|grant| grant.record());
     finish(&keys)?;
     show(&verified?, output)
-}
-
-/// Prints a page, or all of them.
-fn show_pages<T: ToJson>(
-    pages: Pages,
-    output: &mut Output,
-    mut fetch: impl FnMut(Option<String>, usize) -> crate::Result<Page<T>>,
-    table: impl Fn(&[T]) -> String,
-    none: &str,
-) -> Outcome<()> {
-    if !pages.all {
-        let page = fetch(pages.cursor, usize::from(pages.limit))?;
-        if output.is_json() {
-            return output.line(&page.to_json());
-        }
-        show_records(&page.records, output, table, none)?;
-        if let Some(cursor) = page.cursor {
-            output.note(&format!("There are more: --cursor {cursor}, or --all."));
-        }
-        return Ok(());
-    }
-    let (mut cursor, mut all) = (None, Vec::new());
-    loop {
-        let page = fetch(cursor, 1000)?;
-        if output.is_json() {
-            for record in &page.records {
-                output.line(&record.to_json())?;
-            }
-        } else {
-            all.extend(page.records);
-        }
-        cursor = page.cursor;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    if output.is_json() { Ok(()) } else { show_records(&all, output, table, none) }
-}
-
-fn show_records<T>(
-    records: &[T],
-    output: &mut Output,
-    table: impl Fn(&[T]) -> String,
-    none: &str,
-) -> Outcome<()> {
-    if records.is_empty() {
-        output.note(none);
-        return Ok(());
-    }
-    output.line(&table(records))
 }
 
 pub(super) fn scan_rule(arguments: &ScanRule, output: &mut Output) -> Outcome<()> {

@@ -1,4 +1,4 @@
-//! The command line: API keys, peppers, tokens and JWKs for people and for scripts.
+//! The command line: API keys, sessions, peppers, tokens and JWKs for people and for scripts.
 //!
 //! What a command is for goes to standard output and nothing else does: `KEY=$(gatekey key create ...)`
 //! works. What a person should know besides goes to standard error. No secret is ever taken from, or
@@ -11,8 +11,12 @@ mod import;
 mod input;
 mod jwk;
 mod key;
+mod keyring;
 mod output;
+mod pages;
 mod pepper;
+mod revoke;
+mod session;
 mod spec;
 mod store;
 mod token;
@@ -22,7 +26,7 @@ use exit::Outcome;
 use output::Output;
 use std::ffi::OsString;
 
-/// API keys, JSON Web Tokens and JWKs from the command line.
+/// API keys, sessions, JSON Web Tokens and JWKs from the command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "gatekey",
@@ -48,6 +52,15 @@ enum Command {
     /// Add peppers, see which are needed, wrap every key under a new one
     #[command(subcommand)]
     Pepper(pepper::Command),
+    /// See who is logged in, and log out
+    #[command(subcommand)]
+    Session(session::Command),
+    /// Have services refuse tokens that are still good
+    #[command(subcommand)]
+    Revoke(revoke::Command),
+    /// Make, rotate and publish the keys of a signer
+    #[command(subcommand)]
+    Keyring(keyring::Command),
     /// Print a rule by which scanners find leaked keys: of gitleaks, and as a regular expression
     ScanRule(key::ScanRule),
     /// Sign, verify and look into JSON Web Tokens
@@ -84,6 +97,9 @@ fn run(command: Command, output: &mut Output) -> Outcome<()> {
     match command {
         Command::Key(command) => key::run(*command, output),
         Command::Pepper(command) => pepper::run(command, output),
+        Command::Session(command) => session::run(command, output),
+        Command::Revoke(command) => revoke::run(command, output),
+        Command::Keyring(command) => keyring::run(command, output),
         Command::ScanRule(rule) => key::scan_rule(&rule, output),
         Command::Token(command) => token::run(command, output),
         Command::Jwk(command) => jwk::run(command, output),

@@ -2,7 +2,7 @@
 
 use super::exit::{Failure, Outcome};
 use crate::json::{Kind, ObjectWriter, Value};
-use crate::{AuditRecord, KeyRecord, PepperUse};
+use crate::{AuditRecord, KeyRecord, PepperUse, RingKey, SessionEnd, SessionEvent, SessionRecord};
 use comfy_table::{CellAlignment, Table, presets};
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, UNIX_EPOCH};
@@ -238,6 +238,78 @@ pub(super) fn audit(rows: &[AuditRecord]) -> String {
     for row in rows {
         let (seq, at) = (row.seq.to_string(), date(row.at));
         table.add_row([&seq, &at, &or_dash(&row.actor), &row.action, &row.key_id, &row.detail]);
+    }
+    text(&table)
+}
+
+/// What is to be known of a session's state in a word.
+fn session_state(record: &SessionRecord, now: u64) -> &'static str {
+    match record.end {
+        Some(end) => end.name(),
+        None if record.is_live(now) => "live",
+        None => SessionEnd::Expired.name(),
+    }
+}
+
+/// Sessions, one a line.
+pub(super) fn sessions(records: &[SessionRecord], now: u64) -> String {
+    let mut table = table(&["id", "state", "subject", "client", "started", "last seen", "expires"]);
+    for record in records {
+        table.add_row([
+            record.family.clone(),
+            session_state(record, now).to_owned(),
+            record.subject.clone(),
+            or_dash(&record.client),
+            distance(record.created_at, now),
+            distance(record.last_seen_at, now),
+            distance(record.expires_at, now),
+        ]);
+    }
+    text(&table)
+}
+
+/// Everything about one session.
+pub(super) fn session(record: &SessionRecord, now: u64) -> String {
+    let dated = |at: Option<u64>| {
+        at.map_or_else(|| "-".to_owned(), |at| format!("{} ({})", date(at), distance(at, now)))
+    };
+    facts([
+        ("id", record.family.clone()),
+        ("state", session_state(record, now).to_owned()),
+        ("subject", record.subject.clone()),
+        ("client", or_dash(&record.client)),
+        ("started", dated(Some(record.created_at))),
+        ("last seen", dated(Some(record.last_seen_at))),
+        ("refreshes", record.refreshes.to_string()),
+        ("expires", dated(Some(record.expires_at))),
+        ("expires at the latest", dated(Some(record.absolute_expires_at))),
+        ("ended", dated(record.ended_at)),
+        ("metadata", or_dash(&record.meta)),
+    ])
+}
+
+/// What happened to sessions, one a line.
+pub(super) fn session_events(events: &[SessionEvent]) -> String {
+    let mut table = table(&["seq", "at", "subject", "action", "session", "client"]);
+    for event in events {
+        let (seq, at) = (event.seq.to_string(), date(event.at));
+        let client = or_dash(&event.detail);
+        table.add_row([&seq, &at, &event.subject, &event.action, &event.family, &client]);
+    }
+    text(&table)
+}
+
+/// The keys of a ring, one a line.
+pub(super) fn ring_keys(keys: &[RingKey], now: u64) -> String {
+    let mut table = table(&["kid", "algorithm", "state", "made", "good until"]);
+    for key in keys {
+        table.add_row([
+            key.kid.clone(),
+            key.alg.name().to_owned(),
+            key.state.name().to_owned(),
+            distance(key.created_at, now),
+            key.until.map_or_else(|| "-".to_owned(), |until| distance(until, now)),
+        ]);
     }
     text(&table)
 }

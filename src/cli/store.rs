@@ -1,22 +1,49 @@
-//! Which store, which peppers: the arguments that every command on API keys has.
+//! Which store, which peppers: the arguments that commands on API keys, sessions and revocations have.
 
 use super::exit::{Failure, Outcome};
 use super::output::Output;
-use crate::{ApiKeyOptions, ApiKeys, PepperSource, open_api_keys};
+use crate::{
+    ApiKeyOptions, ApiKeys, PepperSource, RevocationOptions, Revocations, SessionOptions, Sessions,
+    open_api_keys, open_revocations, open_sessions,
+};
 use std::path::{Path, PathBuf};
 
+/// A store, whatever it holds.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Store")]
-pub(super) struct StoreArgs {
+pub(super) struct Location {
     /// The store: a path, or sqlite:///relative/path, sqlite:////absolute/path
     #[arg(long, env = "GATEKEY_STORE", value_name = "URL", display_order = 50)]
     store: String,
+}
+
+/// Where the peppers are.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Store")]
+pub(super) struct PepperArgs {
     /// The file with the peppers [default: the store's path with .pepper added]
     #[arg(long, env = "GATEKEY_PEPPER_FILE", value_name = "FILE", display_order = 51)]
     pepper_file: Option<PathBuf>,
     /// The environment variable that holds the peppers, as they stand in a pepper file
     #[arg(long, value_name = "NAME", conflicts_with = "pepper_file", display_order = 52)]
     pepper_env: Option<String>,
+}
+
+/// A store and its peppers.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    #[command(flatten)]
+    location: Location,
+    #[command(flatten)]
+    pepper: PepperArgs,
+}
+
+/// A store of API keys.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Store")]
+pub(super) struct StoreArgs {
+    #[command(flatten)]
+    place: Place,
     /// The environment of the keys: 2 to 8 small letters
     #[arg(long, env = "GATEKEY_ENV", default_value = "live", display_order = 53)]
     env: String,
@@ -28,9 +55,7 @@ pub(super) struct StoreArgs {
     actor: String,
 }
 
-impl StoreArgs {
-    /// The store's path, which commands but `create` and `import` want to exist: a slip of the pen
-    /// must not make a new store.
+impl Location {
     fn path(&self) -> Outcome<PathBuf> {
         let path = match self.store.split_once("://") {
             None => Some(self.store.as_str()).filter(|path| *path != "memory:"),
@@ -45,53 +70,77 @@ impl StoreArgs {
         })
     }
 
+    /// The store's path, if it is there: a slip of the pen must not make a new store.
+    fn existing(&self) -> Outcome<PathBuf> {
+        let path = self.path()?;
+        if path.exists() {
+            return Ok(path);
+        }
+        Err(Failure::Input(format!(
+            "There is no store at {}; `gatekey key create`, or the program that keeps its sessions there, \
+             makes one.",
+            path.display()
+        )))
+    }
+
+    /// What is revoked, in a store that is there.
+    pub(super) fn revocations(&self) -> Outcome<Revocations> {
+        let path = self.existing()?;
+        Ok(open_revocations(&url(&path), RevocationOptions::new())?)
+    }
+}
+
+impl PepperArgs {
+    pub(super) fn source(&self) -> PepperSource {
+        match (&self.pepper_file, &self.pepper_env) {
+            (Some(file), _) => PepperSource::File(file.clone()),
+            (None, Some(name)) => PepperSource::Env(name.clone()),
+            (None, None) => PepperSource::Beside,
+        }
+    }
+}
+
+impl Place {
+    /// The sessions of a store that is there, to be looked at and ended.
+    pub(super) fn sessions(&self) -> Outcome<Sessions> {
+        let path = self.location.existing()?;
+        let (pepper, options) = (self.pepper.source(), SessionOptions::new());
+        Ok(open_sessions(&url(&path), &pepper, None, options)?.sessions)
+    }
+}
+
+impl StoreArgs {
     /// Opens a store that is there.
     pub(super) fn open(&self, output: &mut Output) -> Outcome<ApiKeys> {
-        let path = self.path()?;
-        if !path.exists() {
-            return Err(Failure::Input(format!(
-                "There is no store at {}; `gatekey key create` makes one.",
-                path.display()
-            )));
-        }
+        self.place.location.existing()?;
         self.open_or_make(output)
     }
 
     /// Opens the store, and makes it if it is not there.
     pub(super) fn open_or_make(&self, output: &mut Output) -> Outcome<ApiKeys> {
-        let path = self.path()?;
-        let peppers = match (&self.pepper_file, &self.pepper_env) {
-            (Some(file), _) => PepperSource::File(file.clone()),
-            (None, Some(name)) => PepperSource::Env(name.clone()),
-            (None, None) => PepperSource::Beside,
-        };
+        let path = self.place.location.path()?;
+        let peppers = self.place.pepper.source();
         let is_new = !path.exists();
         let options = ApiKeyOptions::new().prefix(&self.prefix).env(&self.env);
-        let url = format!("sqlite:///{}", path.display());
-        let opened = open_api_keys(&url, &peppers, options)?;
+        let opened = open_api_keys(&url(&path), &peppers, options)?;
         if is_new {
             output.note(&format!("Made the store {}.", path.display()));
         }
-        if let Some(file) = &opened.new_pepper_file {
-            output.note(&format!(
-                "Made the pepper file {}. Back it up, apart from the store: without it every key is lost.",
-                file.display()
-            ));
-        }
+        note_pepper_file(opened.new_pepper_file.as_deref(), output);
         Ok(opened.keys.acting_as(&self.actor)?)
     }
 
     /// The file that holds the peppers.
     pub(super) fn pepper_path(&self) -> Outcome<PathBuf> {
-        if self.pepper_env.is_some() {
+        if self.place.pepper.pepper_env.is_some() {
             return Err(Failure::Usage(
                 "Peppers in an environment variable are added where that is set.".to_owned(),
             ));
         }
-        if let Some(file) = &self.pepper_file {
+        if let Some(file) = &self.place.pepper.pepper_file {
             return Ok(file.clone());
         }
-        let mut beside = self.path()?.into_os_string();
+        let mut beside = self.place.location.path()?.into_os_string();
         beside.push(".pepper");
         if Path::new(&beside).exists() {
             return Ok(beside.into());
@@ -100,5 +149,19 @@ impl StoreArgs {
             "There is no pepper file at {}; name it with --pepper-file.",
             Path::new(&beside).display()
         )))
+    }
+}
+
+fn url(path: &Path) -> String {
+    format!("sqlite:///{}", path.display())
+}
+
+/// Says that a pepper file was made, because somebody must back it up.
+pub(super) fn note_pepper_file(file: Option<&Path>, output: &mut Output) {
+    if let Some(file) = file {
+        output.note(&format!(
+            "Made the pepper file {}. Back it up, apart from the store: without it every key is lost.",
+            file.display()
+        ));
     }
 }

@@ -1,4 +1,4 @@
-//! The text of a refresh token: `gkr_<family12>_<counter6><mac22><crc6>`, base62, 52 characters.
+//! The text of a refresh token: `gkr_<family12>_<counter6><mac22><crc6>`, base62, 51 characters.
 //!
 //! Opaque to whoever holds it. The MAC is HMAC-SHA256 under a pepper, over the family, random bytes of its
 //! row and the counter, cut to 128 bits: the store alone yields no token, nor does the pepper alone. The

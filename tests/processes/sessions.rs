@@ -285,7 +285,7 @@ fn eight_processes_refresh_one_token_once_and_end_the_session_once() {
     std::thread::sleep(Duration::from_millis(3100));
     run_at_once(&folder, "refresher");
     assert_eq!(got(), vec!["TokenReuse"; PROCESSES], "all see it");
-    let filter = SessionEventFilter { family: Some(record.family.clone()), ..Default::default() };
+    let filter = SessionEventFilter { family: Some(record.family), ..Default::default() };
     let events = sessions.events(&filter).unwrap().records;
     let actions: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
     assert_eq!(actions, ["start", "reuse"], "it died once");

@@ -226,8 +226,8 @@ impl KeyRing {
     ///
     /// # Errors
     /// `InvalidArgument`: an option is out of range, or the store wants the ring sealed and there are no
-    /// peppers. `WrongPepper`: it was sealed under another pepper. `StoreCorrupt`: it was altered from
-    /// outside. Those of [`RingStore`].
+    /// peppers. `WrongPepper`: it was sealed under a pepper of another number. `StoreCorrupt`: it was altered
+    /// from outside, or the pepper of this number has another value. Those of [`RingStore`].
     pub fn open(
         store: Arc<dyn RingStore>,
         peppers: Option<Peppers>,

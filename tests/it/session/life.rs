@@ -285,7 +285,8 @@ fn a_row_that_was_altered_from_outside_gives_no_token() {
     let tokens = bench.start("mallory");
     let family = tokens.family().to_owned();
     let original = bench.store.session(&family).unwrap().unwrap();
-    let alterations: [(&str, fn(&mut gatekey::StoredSession)); 6] = [
+    type Alter = fn(&mut gatekey::StoredSession);
+    let alterations: [(&str, Alter); 6] = [
         ("the subject", |s| s.record.subject = "root".into()),
         ("the claims", |s| s.claims = r#"{"role":"admin"}"#.into()),
         ("the end", |s| s.record.absolute_expires_at += 1),

@@ -90,14 +90,14 @@ impl Bench {
     }
 
     /// Other handles on the same store, as another process has them, with a clock of their own.
-    fn elsewhere(&self, numbers: &[u32]) -> Bench {
+    fn elsewhere(&self, numbers: &[u32]) -> Self {
         let clock = Arc::new(FixedClock::new(gatekey::Clock::now(&*self.clock)));
         let store = Arc::clone(&self.store);
         let sessions =
             Sessions::open(Arc::clone(&store), peppers(numbers), Some(&signer()), options(&clock))
                 .unwrap();
         let verifier = verifier(&sessions, &clock);
-        Bench { sessions, verifier, clock, store }
+        Self { sessions, verifier, clock, store }
     }
 }
 

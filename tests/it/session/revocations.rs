@@ -167,7 +167,7 @@ fn a_token_about_which_nothing_can_be_known_is_refused() {
     let error = bench.verify(&number).unwrap_err();
     assert_eq!((error.kind(), error.claim()), (ErrorKind::InvalidClaim, Some("sid")));
     // Without revocations `sid` is a claim like any other.
-    let plain = Policy::new().expect_issuer(ISSUER).clock(bench.clock.clone());
+    let plain = Policy::new().expect_issuer(ISSUER).clock(bench.clock);
     assert!(Verifier::with_key(key(Alg::Hs256), plain).unwrap().verify(number).is_ok());
 }
 
@@ -317,7 +317,7 @@ fn a_strict_list_refuses_at_once() {
     store.set(true);
     refused(verifier.verify(&token), ErrorKind::StoreUnavailable, "at once");
     let options = RevocationOptions::new();
-    let opened = Revocations::open(store.clone(), options);
+    let opened = Revocations::open(store, options);
     refused(opened, ErrorKind::StoreUnavailable, "nothing is opened without its entries");
 }
 
@@ -325,7 +325,7 @@ fn a_strict_list_refuses_at_once() {
 fn a_strict_list_sees_others_at_once() {
     let (store, clock, revocations) = lost(RevocationOptions::new().strict(true));
     let (verifier, token) = verifier(&revocations, &clock);
-    let other = Revocations::open(store, RevocationOptions::new().clock(clock.clone())).unwrap();
+    let other = Revocations::open(store, RevocationOptions::new().clock(clock)).unwrap();
     assert!(verifier.verify(&token).is_ok());
     other.revoke_subject("alice").unwrap();
     refused(verifier.verify(&token), ErrorKind::RevokedToken, "though the clock stands still");

@@ -181,7 +181,8 @@ fn a_ring_in_a_store_is_sealed() {
 
     // Altered, exchanged or put back: refused, and what is known goes on for nobody.
     let ring = bench.store.ring("default").unwrap().unwrap();
-    let copies: [(&str, &dyn Fn(&mut gatekey::StoredRing)); 4] = [
+    type Alter<'a> = &'a dyn Fn(&mut gatekey::StoredRing);
+    let copies: [(&str, Alter<'_>); 4] = [
         ("altered", &|ring| ring.text[20] ^= 1),
         ("cut", &|ring| ring.text.truncate(30)),
         ("of another version", &|_| ()),

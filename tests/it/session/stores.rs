@@ -63,9 +63,12 @@ fn keeps_sessions(store: &dyn Store) {
     let all = SessionFilter::default();
     assert_eq!(found(store, &all), Vec::<String>::new());
     let (a, b, c) = (session("AAA", "alice"), session("BBB", "bob"), session("CCC", "alice"));
-    let write = SessionWrite { events: vec![event("AAA", "start", NOW)], ..insert(&[a.clone()]) };
+    let write = SessionWrite {
+        events: vec![event("AAA", "start", NOW)],
+        ..insert(std::slice::from_ref(&a))
+    };
     store.write_sessions(&write).unwrap();
-    store.write_sessions(&insert(&[b.clone(), c.clone()])).unwrap();
+    store.write_sessions(&insert(&[b.clone(), c])).unwrap();
     assert_eq!(store.session("AAA").unwrap(), Some(a.clone()));
     assert_eq!(store.session("aaa").unwrap(), None);
 
@@ -78,8 +81,11 @@ fn keeps_sessions(store: &dyn Store) {
         (insert(&[d.clone(), a.clone()]), "an id that is there"),
         (insert(&[d.clone(), late]), "a new one of a later version"),
         (SessionWrite { insert: vec![d.clone()], ..update(&[stale]) }, "not the next version"),
-        (SessionWrite { insert: vec![d.clone()], ..update(&[a.clone()]) }, "the same version"),
-        (SessionWrite { insert: vec![d.clone()], ..update(&[unknown]) }, "nobody"),
+        (
+            SessionWrite { insert: vec![d.clone()], ..update(std::slice::from_ref(&a)) },
+            "the same version",
+        ),
+        (SessionWrite { insert: vec![d], ..update(&[unknown]) }, "nobody"),
     ] {
         let write = SessionWrite {
             events: vec![event("DDD", "start", NOW)],
@@ -166,7 +172,7 @@ fn keeps_revocations(store: &dyn Store) {
     let first = store.revocations(start.seq, 1).unwrap();
     assert_eq!((first.entries.as_slice(), first.more), (&[token.clone()][..], true));
     let second = store.revocations(first.seq, 1).unwrap();
-    assert_eq!(second.entries, [subject.clone()]);
+    assert_eq!(second.entries, [subject]);
     let mut last = second;
     while last.more {
         last = store.revocations(last.seq, 1).unwrap();

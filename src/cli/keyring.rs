@@ -1,0 +1,148 @@
+//! `gatekey keyring ...`: keys that rotate. A ring is named by a folder, or by `sqlite:///path`.
+
+use super::exit::{Failure, Outcome};
+use super::input::duration;
+use super::jwk::algorithm;
+use super::output::{self, Output};
+use super::store::{PepperArgs, note_pepper_file};
+use crate::json::ObjectWriter;
+use crate::{
+    Alg, Clock as _, KeyRing, KeyRingOptions, RingFolder, RingKey, RingStore as _, SqliteStore,
+    SystemClock, ToJson as _, open_key_ring,
+};
+use std::path::Path;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Make a ring, with an active and a next key
+    New(New),
+    /// Show the keys of a ring: next, active, retired
+    Show(Ring),
+    /// Make the next key the active one; the one that was stays good for its tokens
+    Rotate(Rotate),
+    /// Take a key out at once: for the day that it has leaked
+    Remove(Remove),
+    /// Print the public keys as a JWK Set, to be published
+    Jwks(Ring),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Ring {
+    /// A folder that only its owner may read, or a store as sqlite:///relative/path
+    ring: String,
+    /// The ring's name in the folder or store
+    #[arg(long, default_value = "default")]
+    name: String,
+    #[command(flatten)]
+    pepper: PepperArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct New {
+    /// The algorithm of the keys
+    #[arg(long, default_value = "ES256", value_parser = algorithm)]
+    alg: Alg,
+    #[command(flatten)]
+    ring: Ring,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Rotate {
+    /// The algorithm of the new next key [default: that of the active key]
+    #[arg(long, value_parser = algorithm)]
+    alg: Option<Alg>,
+    /// The longest life of a token that the ring signs; so long, and 10 minutes, the old key stays good
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
+    token_ttl: u64,
+    #[command(flatten)]
+    ring: Ring,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Remove {
+    #[command(flatten)]
+    ring: Ring,
+    /// The `kid` of the key
+    kid: String,
+}
+
+impl Ring {
+    /// Whether there is a ring, without making anything.
+    fn exists(&self) -> Outcome<bool> {
+        let version = match self.ring.strip_prefix("sqlite:///") {
+            Some(path) if Path::new(path).exists() => {
+                SqliteStore::open(path)?.ring_version(&self.name)?
+            }
+            None if Path::new(&self.ring).is_dir() => {
+                RingFolder::open(&self.ring)?.ring_version(&self.name)?
+            }
+            _ => 0,
+        };
+        Ok(version > 0)
+    }
+
+    fn open(&self, options: KeyRingOptions, output: &mut Output) -> Outcome<KeyRing> {
+        let opened = open_key_ring(&self.ring, &self.pepper.source(), options.name(&self.name))?;
+        note_pepper_file(opened.new_pepper_file.as_deref(), output);
+        Ok(opened.ring)
+    }
+
+    /// Opens a ring that is there; new keys will have its active key's algorithm.
+    fn open_existing(&self, output: &mut Output) -> Outcome<KeyRing> {
+        if !self.exists()? {
+            return Err(Failure::Input(format!(
+                "There is no key ring {} at {}; `gatekey keyring new` makes one.",
+                self.name, self.ring
+            )));
+        }
+        let ring = self.open(KeyRingOptions::new(), output)?;
+        let options = KeyRingOptions::new().alg(ring.active()?.alg);
+        self.open(options, output)
+    }
+}
+
+pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
+    match command {
+        Command::New(New { alg, ring }) => {
+            if ring.exists()? {
+                return Err(Failure::Input(format!(
+                    "There is a key ring {} at {} already; it stays as it is.",
+                    ring.name, ring.ring
+                )));
+            }
+            show(&ring.open(KeyRingOptions::new().alg(alg), output)?, output)
+        }
+        Command::Show(ring) => show(&ring.open_existing(output)?, output),
+        Command::Rotate(Rotate { alg, token_ttl, ring }) => {
+            let opened = ring.open_existing(output)?;
+            let before = opened.active()?;
+            let options = KeyRingOptions::new().alg(alg.unwrap_or(before.alg)).token_ttl(token_ttl);
+            let after = ring.open(options, output)?.rotate()?;
+            told(&before, &after, output)
+        }
+        Command::Remove(Remove { ring, kid }) => {
+            let opened = ring.open_existing(output)?;
+            opened.remove(&kid)?;
+            show(&opened, output)
+        }
+        Command::Jwks(ring) => {
+            let jwks = ring.open_existing(output)?.to_jwks()?;
+            output.line(&jwks)
+        }
+    }
+}
+
+fn show(ring: &KeyRing, output: &mut Output) -> Outcome<()> {
+    let keys = ring.keys()?;
+    output.either(&keys.to_json(), || output::ring_keys(&keys, SystemClock.now()))
+}
+
+fn told(before: &RingKey, after: &RingKey, output: &mut Output) -> Outcome<()> {
+    let mut json = ObjectWriter::new();
+    json.text("retired", &before.kid);
+    json.text("active", &after.kid);
+    output.note(
+        "Wait with the next rotation until everybody who caches the published set has seen the new next key.",
+    );
+    output.either(&json.end(), || format!("Retired {}; {} signs now.", before.kid, after.kid))
+}

@@ -1,0 +1,166 @@
+//! `gatekey revoke ...`: tokens that services are to refuse from now on.
+
+use super::exit::{Failure, Outcome};
+use super::input::{self, duration, moment};
+use super::output::{self, Output};
+use super::store::Location;
+use crate::json::{self, ObjectWriter};
+use crate::{Clock as _, Revocations, RevokeScope, SystemClock, danger_decode_unverified};
+use std::path::Path;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Revoke one token: named by --jti, or read from standard input, without verifying it
+    Token(Token),
+    /// Revoke the access tokens of a session; `gatekey session end` ends it as well
+    Session(Session),
+    /// Revoke the tokens that a subject has now; a later log-in gives good ones
+    Subject(Subject),
+    /// Revoke the tokens of a key, for ever
+    Key(Key),
+    /// Revoke the tokens that were issued before a time
+    Before(Before),
+    /// Show how many revocations there are
+    Status(Location),
+    /// Forget revocations whose tokens have all expired
+    Purge(Location),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Token {
+    /// The token's `jti`; without it the token itself is read from standard input
+    #[arg(long, requires = "end")]
+    jti: Option<String>,
+    /// The token's `iss`
+    #[arg(long, requires = "jti", default_value = "", hide_default_value = true)]
+    issuer: String,
+    /// The token's `exp`: 2027-01-31T12:00:00Z, or seconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = moment, group = "end", requires = "jti")]
+    expires_at: Option<u64>,
+    /// In how long it expires: 15m, 1h, or seconds
+    #[arg(long, value_name = "DURATION", value_parser = duration, group = "end", requires = "jti")]
+    expires_in: Option<u64>,
+    #[command(flatten)]
+    location: Location,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Session {
+    /// `sid` of the tokens
+    sid: String,
+    #[command(flatten)]
+    location: Location,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Subject {
+    /// `sub` of the tokens
+    subject: String,
+    #[command(flatten)]
+    location: Location,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Key {
+    /// `kid` of the key
+    kid: String,
+    #[command(flatten)]
+    location: Location,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Before {
+    /// The time: now, 2027-01-31, 2027-01-31T12:00:00Z, or seconds since 1970
+    #[arg(value_parser = moment_or_now)]
+    time: u64,
+    /// Only tokens of this subject
+    #[arg(long, conflicts_with = "tenant")]
+    subject: Option<String>,
+    /// Only tokens of this tenant: the claim `tenant`
+    #[arg(long)]
+    tenant: Option<String>,
+    #[command(flatten)]
+    location: Location,
+}
+
+fn moment_or_now(text: &str) -> Result<u64, String> {
+    if text == "now" { Ok(SystemClock.now()) } else { moment(text) }
+}
+
+pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
+    match command {
+        Command::Token(token) => run_token(&token, output),
+        Command::Session(Session { sid, location }) => {
+            revoke(&location, output, |list| list.revoke_session(&sid))
+        }
+        Command::Subject(Subject { subject, location }) => {
+            revoke(&location, output, |list| list.revoke_subject(&subject))
+        }
+        Command::Key(Key { kid, location }) => {
+            revoke(&location, output, |list| list.revoke_key(&kid))
+        }
+        Command::Before(Before { time, subject, tenant, location }) => {
+            let scope = match (&subject, &tenant) {
+                (Some(subject), _) => RevokeScope::Subject(subject),
+                (None, Some(tenant)) => RevokeScope::Tenant(tenant),
+                (None, None) => RevokeScope::All,
+            };
+            revoke(&location, output, |list| list.revoke_before(time, scope))
+        }
+        Command::Status(location) => {
+            let list = location.revocations()?;
+            let mut json = ObjectWriter::new();
+            json.number("revocations", list.len() as u64);
+            json.number("memory_bytes", list.memory_bytes() as u64);
+            output.either(&json.end(), || output::count(list.len() as u64, "revocation"))
+        }
+        Command::Purge(location) => {
+            let purged = location.revocations()?.purge()?;
+            let mut json = ObjectWriter::new();
+            json.number("purged", purged);
+            output
+                .either(&json.end(), || format!("Forgot {}.", output::count(purged, "revocation")))
+        }
+    }
+}
+
+fn run_token(token: &Token, output: &mut Output) -> Outcome<()> {
+    if let Some(jti) = &token.jti {
+        let until = token
+            .expires_at
+            .or_else(|| token.expires_in.map(|length| SystemClock.now().saturating_add(length)))
+            .unwrap_or(0); // clap wants one of the two
+        return revoke(&token.location, output, |list| {
+            list.revoke_token(&token.issuer, jti, until)
+        });
+    }
+    let text = input::line_of(Path::new("-"), "token")?;
+    let token_text = danger_decode_unverified(text.expose())?;
+    let claims = json::parse(token_text.claims_json().as_bytes())?;
+    let text_of = |name: &str| claims.member(name).and_then(|value| value.as_str());
+    let (Some(jti), Some(expires_at)) = (
+        text_of("jti"),
+        claims.member("exp").and_then(|exp| exp.as_f64()).filter(|exp| (0.0..1e15).contains(exp)),
+    ) else {
+        return Err(Failure::Input(
+            "The token has no `jti` or no `exp`; revoke its session, subject or key.".to_owned(),
+        ));
+    };
+    let issuer = text_of("iss").unwrap_or_default();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+    let until = expires_at.ceil() as u64;
+    revoke(&token.location, output, |list| list.revoke_token(&issuer, &jti, until))
+}
+
+fn revoke(
+    location: &Location,
+    output: &mut Output,
+    revoke: impl FnOnce(&Revocations) -> crate::Result<()>,
+) -> Outcome<()> {
+    let list = location.revocations()?;
+    revoke(&list)?;
+    let mut json = ObjectWriter::new();
+    json.number("revocations", list.len() as u64);
+    output
+        .either(&json.end(), || "Revoked; services that share the store refuse it now.".to_owned())
+}
