@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 /// The most slots in eight that are taken before the table grows.
 const FULL: usize = 5;
 const SMALLEST: usize = 64;
+/// Of smaller tables everything is near already.
+const WORTH_FETCHING: usize = 8192;
 
 pub(super) struct Table {
     slots: ArcSwap<Slots>,
@@ -41,6 +43,9 @@ impl Table {
     /// Has the memory fetched that [`Self::get`] will read first.
     #[inline]
     pub(super) fn fetch(&self, hash: u64) {
+        if self.len() < WORTH_FETCHING {
+            return;
+        }
         let slots = self.slots.load();
         #[expect(clippy::cast_possible_truncation, reason = "the mask takes the low bits anyway")]
         let at = hash as usize & (slots.marks.len() - 1);
