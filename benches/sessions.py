@@ -73,7 +73,7 @@ def refreshes(contenders: dict[str, list[str]]) -> dict[tuple[str, int], float]:
                     rates.append(float("nan"))
                     continue
                 numbers = [output.split("\t") for output in outputs]
-                rates.append(sum(int(count) / (int(nanos) / 1e9) for _, count, nanos, *_ in numbers))
+                rates.append(sum(float(count) / (float(nanos) / 1e9) for _, count, nanos, *_ in numbers))
                 shutil.rmtree(folder)
             found[name, processes] = median(rates)
     return found

@@ -5,7 +5,9 @@ use super::input::{self, duration, moment};
 use super::output::{self, Output};
 use super::store::Location;
 use crate::json::{self, ObjectWriter};
-use crate::{Clock as _, Revocations, RevokeScope, SystemClock, danger_decode_unverified};
+use crate::{
+    Clock as _, RevocationOptions, Revocations, RevokeScope, SystemClock, danger_decode_unverified,
+};
 use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
@@ -21,9 +23,26 @@ pub(super) enum Command {
     /// Revoke the tokens that were issued before a time
     Before(Before),
     /// Show how many revocations there are
-    Status(Location),
+    Status(List),
     /// Forget revocations whose tokens have all expired
-    Purge(Location),
+    Purge(List),
+}
+
+/// What is revoked, in a store that is there.
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    /// The longest life of a token that the services accept, as they were told: for so long is what has
+    /// no expiry of its own remembered
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
+    max_token_ttl: u64,
+    #[command(flatten)]
+    location: Location,
+}
+
+impl List {
+    fn open(&self) -> Outcome<Revocations> {
+        self.location.revocations(RevocationOptions::new().max_token_ttl(self.max_token_ttl))
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,7 +60,7 @@ pub(super) struct Token {
     #[arg(long, value_name = "DURATION", value_parser = duration, group = "end", requires = "jti")]
     expires_in: Option<u64>,
     #[command(flatten)]
-    location: Location,
+    list: List,
 }
 
 #[derive(Debug, clap::Args)]
@@ -49,7 +68,7 @@ pub(super) struct Session {
     /// `sid` of the tokens
     sid: String,
     #[command(flatten)]
-    location: Location,
+    list: List,
 }
 
 #[derive(Debug, clap::Args)]
@@ -57,7 +76,7 @@ pub(super) struct Subject {
     /// `sub` of the tokens
     subject: String,
     #[command(flatten)]
-    location: Location,
+    list: List,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,7 +84,7 @@ pub(super) struct Key {
     /// `kid` of the key
     kid: String,
     #[command(flatten)]
-    location: Location,
+    list: List,
 }
 
 #[derive(Debug, clap::Args)]
@@ -80,7 +99,7 @@ pub(super) struct Before {
     #[arg(long)]
     tenant: Option<String>,
     #[command(flatten)]
-    location: Location,
+    list: List,
 }
 
 fn moment_or_now(text: &str) -> Result<u64, String> {
@@ -90,32 +109,30 @@ fn moment_or_now(text: &str) -> Result<u64, String> {
 pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
     match command {
         Command::Token(token) => run_token(&token, output),
-        Command::Session(Session { sid, location }) => {
-            revoke(&location, output, |list| list.revoke_session(&sid))
+        Command::Session(Session { sid, list }) => {
+            revoke(&list, output, |list| list.revoke_session(&sid))
         }
-        Command::Subject(Subject { subject, location }) => {
-            revoke(&location, output, |list| list.revoke_subject(&subject))
+        Command::Subject(Subject { subject, list }) => {
+            revoke(&list, output, |list| list.revoke_subject(&subject))
         }
-        Command::Key(Key { kid, location }) => {
-            revoke(&location, output, |list| list.revoke_key(&kid))
-        }
-        Command::Before(Before { time, subject, tenant, location }) => {
+        Command::Key(Key { kid, list }) => revoke(&list, output, |list| list.revoke_key(&kid)),
+        Command::Before(Before { time, subject, tenant, list }) => {
             let scope = match (&subject, &tenant) {
                 (Some(subject), _) => RevokeScope::Subject(subject),
                 (None, Some(tenant)) => RevokeScope::Tenant(tenant),
                 (None, None) => RevokeScope::All,
             };
-            revoke(&location, output, |list| list.revoke_before(time, scope))
+            revoke(&list, output, |list| list.revoke_before(time, scope))
         }
-        Command::Status(location) => {
-            let list = location.revocations()?;
+        Command::Status(list) => {
+            let list = list.open()?;
             let mut json = ObjectWriter::new();
             json.number("revocations", list.len() as u64);
             json.number("memory_bytes", list.memory_bytes() as u64);
             output.either(&json.end(), || output::count(list.len() as u64, "revocation"))
         }
-        Command::Purge(location) => {
-            let purged = location.revocations()?.purge()?;
+        Command::Purge(list) => {
+            let purged = list.open()?.purge()?;
             let mut json = ObjectWriter::new();
             json.number("purged", purged);
             output
@@ -130,9 +147,7 @@ fn run_token(token: &Token, output: &mut Output) -> Outcome<()> {
             .expires_at
             .or_else(|| token.expires_in.map(|length| SystemClock.now().saturating_add(length)))
             .unwrap_or(0); // clap wants one of the two
-        return revoke(&token.location, output, |list| {
-            list.revoke_token(&token.issuer, jti, until)
-        });
+        return revoke(&token.list, output, |list| list.revoke_token(&token.issuer, jti, until));
     }
     let text = input::line_of(Path::new("-"), "token")?;
     let token_text = danger_decode_unverified(text.expose())?;
@@ -149,15 +164,15 @@ fn run_token(token: &Token, output: &mut Output) -> Outcome<()> {
     let issuer = text_of("iss").unwrap_or_default();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
     let until = expires_at.ceil() as u64;
-    revoke(&token.location, output, |list| list.revoke_token(&issuer, &jti, until))
+    revoke(&token.list, output, |list| list.revoke_token(&issuer, &jti, until))
 }
 
 fn revoke(
-    location: &Location,
+    list: &List,
     output: &mut Output,
     revoke: impl FnOnce(&Revocations) -> crate::Result<()>,
 ) -> Outcome<()> {
-    let list = location.revocations()?;
+    let list = list.open()?;
     revoke(&list)?;
     let mut json = ObjectWriter::new();
     json.number("revocations", list.len() as u64);

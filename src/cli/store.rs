@@ -84,9 +84,9 @@ impl Location {
     }
 
     /// What is revoked, in a store that is there.
-    pub(super) fn revocations(&self) -> Outcome<Revocations> {
+    pub(super) fn revocations(&self, options: RevocationOptions) -> Outcome<Revocations> {
         let path = self.existing()?;
-        Ok(open_revocations(&url(&path), RevocationOptions::new())?)
+        Ok(open_revocations(&url(&path), options)?)
     }
 }
 

@@ -198,25 +198,25 @@ impl Sessions {
         let subject = plain_some(subject, 255, "A subject has 1 to 255 bytes.")?;
         let inner = &*self.inner;
         let (mut ended, mut overtaken) = (0, 0);
-        let mut watermark = Some(());
+        let mut marked = false;
         loop {
             let now = inner.clock.now();
             let sessions = self.with_live_tokens(&subject, now)?;
-            if sessions.is_empty() && watermark.is_none() {
+            if sessions.is_empty() && marked {
                 return Ok(ended);
             }
             let mut write = SessionWrite::default();
             for session in sessions {
                 Self::end_in(inner, &mut write, session, SessionEnd::LogOutEverywhere, now);
             }
-            if watermark.is_some() {
+            if !marked {
                 write.revocations.push(inner.revocations.of_subject(&subject, now));
             }
             match inner.store.write_sessions(&write) {
                 Ok(()) => {
                     inner.revocations.take_over(&write.revocations);
                     ended += write.update.len() as u64;
-                    watermark = None;
+                    marked = true;
                 }
                 Err(error) if error.kind() == ErrorKind::StoreConflict && overtaken < TRIES => {
                     overtaken += 1;
