@@ -63,7 +63,7 @@ fn present(data: &[u8]) -> bool {
 }
 
 /// The checksum of a text, as the format has it: CRC-32 in six digits of base 62.
-fn checksum(body: &[u8]) -> [u8; 6] {
+pub(crate) fn checksum(body: &[u8]) -> [u8; 6] {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut crc = !0_u32;
     for byte in body {

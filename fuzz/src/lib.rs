@@ -1,4 +1,4 @@
-//! What is fuzzed: seven functions of bytes that must return, whatever the bytes, without panicking;
+//! What is fuzzed: eight functions of bytes that must return, whatever the bytes, without panicking;
 //! they say whether gatekey accepted anything, so that a test can tell that they get that far.
 //!
 //! Each asserts more than that: that gatekey agrees with a reference, or with itself. They run under
@@ -11,6 +11,7 @@ pub mod jwk;
 pub mod keys;
 pub mod pem;
 pub mod reference;
+pub mod refresh;
 pub mod request;
 pub mod token;
 
@@ -18,7 +19,7 @@ pub mod token;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("token", token::run),
     ("header", header::run),
     ("jwk", jwk::run),
@@ -26,4 +27,5 @@ pub const TARGETS: [Target; 7] = [
     ("json", json::run),
     ("apikey", apikey::run),
     ("request", request::run),
+    ("refresh", refresh::run),
 ];

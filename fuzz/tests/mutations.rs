@@ -42,6 +42,11 @@ fn request() {
     mutate("request");
 }
 
+#[test]
+fn refresh() {
+    mutate("refresh");
+}
+
 fn mutate(name: &str) {
     let (_, target) = TARGETS.into_iter().find(|(each, _)| *each == name).unwrap();
     let seeds = seeds(name);

@@ -12,8 +12,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How long a writer waits for another process.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a writer that another process holds up tries again, about once a millisecond.
+const PATIENCE: i32 = 5000;
+
+/// Waits for another process; whether to try again. SQLite's own handler waits longer each time, up to a
+/// tenth of a second, so that of several busy writers one may get no turn for seconds.
+fn wait_a_little(tries: i32) -> bool {
+    // Not all for the same time: the process and the try make it differ.
+    let jitter = u64::from(process::id()).wrapping_mul(7) + u64::from(tries.unsigned_abs()) * 13;
+    std::thread::sleep(Duration::from_micros(500 + jitter % 1000));
+    tries < PATIENCE
+}
 
 pub(super) struct Connections {
     path: PathBuf,
@@ -181,7 +190,7 @@ fn open_to_write(path: &Path) -> Result<Connection> {
     make_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_timeout(PATIENCE).map_err(fault)?;
+    connection.busy_handler(Some(wait_a_little)).map_err(fault)?;
     // Changes nothing in a file that is not ours: the header is read first.
     readable(&connection)?;
     super::schema::check_owner(&connection)?;
@@ -201,7 +210,7 @@ fn open_to_write(path: &Path) -> Result<Connection> {
 fn open_to_read(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_timeout(PATIENCE).map_err(fault)?;
+    connection.busy_handler(Some(wait_a_little)).map_err(fault)?;
     Ok(connection)
 }
 
