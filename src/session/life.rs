@@ -149,7 +149,7 @@ impl Sessions {
             return Ok(tokens);
         }
         // Its successor has been presented if and only if the counter has gone on by more than one.
-        if presented.counter + 1 == session.counter && since <= inner.grace {
+        if presented.counter.checked_add(1) == Some(session.counter) && since <= inner.grace {
             return inner.tokens(&session, claims, now);
         }
         if presented.counter > session.counter {
