@@ -15,7 +15,7 @@ TARGET := $(CURDIR)/target
 VENV := $(CURDIR)/.venv
 VENV_PY := $(VENV)/bin/python
 # All but `fips`, which needs Go on the building machine.
-FEATURES := capi,jsonwebtoken,sqlite,cli
+FEATURES := capi,jsonwebtoken,sqlite,http,cli
 export CARGO_TARGET_DIR := $(TARGET)
 
 include mk/ffi.mk mk/python.mk mk/peers.mk mk/bench.mk

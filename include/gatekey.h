@@ -526,6 +526,54 @@ typedef struct {
 /** There is no session with this id. */
 #define GK_STATUS_SESSION_NOT_FOUND 406
 
+/** The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC 6749 section 10.12). */
+#define GK_STATUS_OAUTH_STATE_MISMATCH 500
+
+/** The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured. */
+#define GK_STATUS_OAUTH_ISSUER_MISMATCH 501
+
+/** The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1). */
+#define GK_STATUS_OAUTH_ACCESS_DENIED 502
+
+/** The server cannot answer without the user: `login_required`, `consent_required` and the like (OpenID Connect Core section 3.1.2.6). */
+#define GK_STATUS_OAUTH_INTERACTION_REQUIRED 503
+
+/** The authorization server refused the code, refresh token or assertion for good (`invalid_grant`, RFC 6749 section 5.2). */
+#define GK_STATUS_OAUTH_INVALID_GRANT 504
+
+/** The client's own authentication failed, or it may not do this (`invalid_client`, `unauthorized_client`). */
+#define GK_STATUS_OAUTH_INVALID_CLIENT 505
+
+/** The authorization server answered with any other error; `peer_code` names it. */
+#define GK_STATUS_OAUTH_REFUSED 506
+
+/** The authorization server answered 5xx or 429, `server_error` or `temporarily_unavailable`. */
+#define GK_STATUS_OAUTH_SERVER_FAILED 507
+
+/** The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with control characters, another token type. */
+#define GK_STATUS_OAUTH_MALFORMED_RESPONSE 508
+
+/** The ID token's `nonce` is not the one of this log-in (OpenID Connect Core section 3.1.3.7). */
+#define GK_STATUS_OAUTH_NONCE_MISMATCH 509
+
+/** The `sub` of the user info is not the one of the ID token (OpenID Connect Core section 5.3.2). */
+#define GK_STATUS_OAUTH_SUBJECT_MISMATCH 510
+
+/** The device code has expired before the user said yes or no (RFC 8628 section 3.5). */
+#define GK_STATUS_OAUTH_DEVICE_EXPIRED 511
+
+/** The token manager has no token under this name, or the authorization server has ended it. */
+#define GK_STATUS_OAUTH_NO_TOKEN 512
+
+/** There is no `Authorization` header, or another scheme than the ones accepted. */
+#define GK_STATUS_MISSING_CREDENTIALS 513
+
+/** The authorization server says that the token is expired, revoked or unknown (RFC 7662 section 2.2). */
+#define GK_STATUS_TOKEN_INACTIVE 514
+
+/** The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470). */
+#define GK_STATUS_INSUFFICIENT_AUTHENTICATION 515
+
 /** The store cannot be reached or has not been heard of for longer than `max_stale`. */
 #define GK_STATUS_STORE_UNAVAILABLE 600
 
@@ -543,6 +591,21 @@ typedef struct {
 
 /** A pepper that the store's rows were made with is missing or has another value. */
 #define GK_STATUS_WRONG_PEPPER 605
+
+/** The name does not resolve, nobody listens, or the connection broke. */
+#define GK_STATUS_CONNECTION_FAILED 700
+
+/** The whole answer was not there within the deadline (10 seconds unless set). */
+#define GK_STATUS_DEADLINE_EXCEEDED 701
+
+/** TLS could not be agreed on: the certificate is unknown, expired or for another name, or the version is too old. */
+#define GK_STATUS_TLS_FAILED 702
+
+/** The URL is not HTTPS, names an address that the policy keeps out, or the answer was a redirect. */
+#define GK_STATUS_REQUEST_BLOCKED 703
+
+/** The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata 512 KiB). */
+#define GK_STATUS_RESPONSE_TOO_LARGE 704
 
 /** Where a function says that it may be given: the key or the JWK itself says which algorithm. */
 #define GK_ALG_ANY 0

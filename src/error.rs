@@ -136,8 +136,8 @@ kinds! {
     ApiKeyNotYetValid = 306, "ApiKeyNotYetValidError", "The API key is not valid yet.";
     /// The caller's address is not on the key's allow-list, or was not given.
     ApiKeyAddress = 307, "ApiKeyAddressError", "The API key may not be used from this address.";
-    /// The key lacks a scope that the call requires (RFC 6750 section 3.1).
-    InsufficientScope = 308, "InsufficientScopeError", "The API key lacks a required scope.";
+    /// The key or token lacks a scope that the call requires (RFC 6750 section 3.1).
+    InsufficientScope = 308, "InsufficientScopeError", "The API key or token lacks a required scope.";
     /// The key's rate limit is reached; `retry_after` tells when to come back.
     RateLimited = 309, "RateLimitedError", "The API key is used too often.";
     /// The key's credits are spent; `retry_after` tells of the next refill.
@@ -158,6 +158,39 @@ kinds! {
     /// There is no session with this id.
     SessionNotFound = 406, "SessionNotFoundError", "There is no such session.";
 
+    /// The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC 6749 section 10.12).
+    OauthStateMismatch = 500, "OAuthStateError", "The log-in was not begun by this browser, or too long ago.";
+    /// The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured.
+    OauthIssuerMismatch = 501, "IssuerMismatchError", "The answer is from another authorization server than the one that was asked.";
+    /// The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1).
+    OauthAccessDenied = 502, "AccessDeniedError", "The user or the authorization server has denied the request.";
+    /// The server cannot answer without the user: `login_required`, `consent_required` and the like (OpenID Connect Core section 3.1.2.6).
+    OauthInteractionRequired = 503, "InteractionRequiredError", "The authorization server wants to ask the user something first.";
+    /// The authorization server refused the code, refresh token or assertion for good (`invalid_grant`, RFC 6749 section 5.2).
+    OauthInvalidGrant = 504, "InvalidGrantError", "The code or refresh token is not good any more.";
+    /// The client's own authentication failed, or it may not do this (`invalid_client`, `unauthorized_client`).
+    OauthInvalidClient = 505, "InvalidClientError", "The authorization server does not accept this client.";
+    /// The authorization server answered with any other error; `peer_code` names it.
+    OauthRefused = 506, "OAuthRefusedError", "The authorization server refused the request.";
+    /// The authorization server answered 5xx or 429, `server_error` or `temporarily_unavailable`.
+    OauthServerFailed = 507, "OAuthServerError", "The authorization server cannot answer now.";
+    /// The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with control characters, another token type.
+    OauthMalformedResponse = 508, "OAuthResponseError", "The authorization server's answer is not one.";
+    /// The ID token's `nonce` is not the one of this log-in (OpenID Connect Core section 3.1.3.7).
+    OauthNonceMismatch = 509, "NonceMismatchError", "The ID token belongs to another log-in.";
+    /// The `sub` of the user info is not the one of the ID token (OpenID Connect Core section 5.3.2).
+    OauthSubjectMismatch = 510, "SubjectMismatchError", "The user info is about somebody else.";
+    /// The device code has expired before the user said yes or no (RFC 8628 section 3.5).
+    OauthDeviceExpired = 511, "DeviceCodeExpiredError", "The user did not enter the code in time.";
+    /// The token manager has no token under this name, or the authorization server has ended it.
+    OauthNoToken = 512, "NoTokenError", "There is no token to use; a log-in is needed.";
+    /// There is no `Authorization` header, or another scheme than the ones accepted.
+    MissingCredentials = 513, "MissingCredentialsError", "The request brings no credentials.";
+    /// The authorization server says that the token is expired, revoked or unknown (RFC 7662 section 2.2).
+    TokenInactive = 514, "InactiveTokenError", "The token is not active.";
+    /// The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470).
+    InsufficientAuthentication = 515, "InsufficientAuthenticationError", "The user must sign in again, or more strongly.";
+
     /// The store cannot be reached or has not been heard of for longer than `max_stale`.
     StoreUnavailable = 600, "StoreUnavailableError", "The store is out of reach.";
     /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
@@ -170,6 +203,17 @@ kinds! {
     StoreFull = 604, "StoreFullError", "The store has no room left.";
     /// A pepper that the store's rows were made with is missing or has another value.
     WrongPepper = 605, "WrongPepperError", "The pepper does not fit the store.";
+
+    /// The name does not resolve, nobody listens, or the connection broke.
+    ConnectionFailed = 700, "ConnectionFailedError", "The other server cannot be reached.";
+    /// The whole answer was not there within the deadline (10 seconds unless set).
+    DeadlineExceeded = 701, "DeadlineExceededError", "The other server took too long.";
+    /// TLS could not be agreed on: the certificate is unknown, expired or for another name, or the version is too old.
+    TlsFailed = 702, "TlsError", "The other server's certificate is not acceptable.";
+    /// The URL is not HTTPS, names an address that the policy keeps out, or the answer was a redirect.
+    RequestBlocked = 703, "RequestBlockedError", "This address may not be asked.";
+    /// The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata 512 KiB).
+    ResponseTooLarge = 704, "ResponseTooLargeError", "The answer is too large.";
 }
 
 impl ErrorKind {
@@ -195,19 +239,34 @@ impl ErrorKind {
     /// True when what a caller of the API presented was refused; answer [`Self::http_status`].
     #[must_use]
     pub const fn is_rejected(self) -> bool {
-        matches!(self.code(), 100..=199 | 300..=499)
+        matches!(self.code(), 100..=199 | 300..=504 | 509..=515)
     }
 
     /// True when the program that uses gatekey made the mistake; answer 500 and fix the program.
     #[must_use]
     pub const fn is_misuse(self) -> bool {
-        matches!(self.code(), 2..=4 | 200..=299 | 605)
+        matches!(self.code(), 2..=4 | 200..=299 | 505 | 506 | 605 | 703)
     }
 
     /// True when something gatekey depends on is out of reach; answer 503 and try again later.
     #[must_use]
     pub const fn is_unavailable(self) -> bool {
-        matches!(self.code(), 5 | 600..=604)
+        matches!(self.code(), 5 | 507 | 508 | 600..=604 | 700..=702 | 704)
+    }
+
+    /// True when the same call may succeed later: something was out of reach, or there was too much of it.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::RandomUnavailable
+                | Self::RateLimited
+                | Self::OauthServerFailed
+                | Self::StoreUnavailable
+                | Self::StoreConflict
+                | Self::ConnectionFailed
+                | Self::DeadlineExceeded
+        )
     }
 
     /// What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused (RFC 6750 section
@@ -215,8 +274,11 @@ impl ErrorKind {
     #[must_use]
     pub const fn http_status(self) -> u16 {
         match self {
-            Self::MalformedCookie => 400,
-            Self::ApiKeyAddress | Self::InsufficientScope | Self::CsrfRejected => 403,
+            Self::MalformedCookie | Self::OauthStateMismatch | Self::OauthIssuerMismatch => 400,
+            Self::ApiKeyAddress
+            | Self::InsufficientScope
+            | Self::CsrfRejected
+            | Self::OauthAccessDenied => 403,
             Self::SessionNotFound => 404,
             Self::RateLimited | Self::CreditsExhausted => 429,
             _ if self.is_rejected() => 401,
@@ -248,6 +310,27 @@ impl ErrorKind {
             Self::SessionEnded => "SESSION_ENDED",
             Self::SessionExpired => "SESSION_EXPIRED",
             Self::SessionNotFound => "SESSION_NOT_FOUND",
+            Self::OauthStateMismatch => "OAUTH_STATE",
+            Self::OauthIssuerMismatch => "OAUTH_ISSUER",
+            Self::OauthAccessDenied => "ACCESS_DENIED",
+            Self::OauthInteractionRequired => "INTERACTION_REQUIRED",
+            Self::OauthInvalidGrant => "INVALID_GRANT",
+            Self::OauthInvalidClient => "INVALID_CLIENT",
+            Self::OauthRefused => "OAUTH_REFUSED",
+            Self::OauthServerFailed => "OAUTH_SERVER",
+            Self::OauthMalformedResponse => "OAUTH_RESPONSE",
+            Self::OauthNonceMismatch => "OAUTH_NONCE",
+            Self::OauthSubjectMismatch => "OAUTH_SUBJECT",
+            Self::OauthDeviceExpired => "DEVICE_EXPIRED",
+            Self::OauthNoToken => "NO_TOKEN",
+            Self::MissingCredentials => "MISSING_CREDENTIALS",
+            Self::TokenInactive => "TOKEN_INACTIVE",
+            Self::InsufficientAuthentication => "INSUFFICIENT_AUTHENTICATION",
+            Self::ConnectionFailed => "CONNECTION_FAILED",
+            Self::DeadlineExceeded => "DEADLINE",
+            Self::TlsFailed => "TLS",
+            Self::RequestBlocked => "REQUEST_BLOCKED",
+            Self::ResponseTooLarge => "RESPONSE_TOO_LARGE",
             Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::StoreCorrupt => "STORE_CORRUPT",
             Self::StoreConflict => "STORE_CONFLICT",
@@ -275,6 +358,14 @@ pub struct Error {
     claim: Option<ClaimName>,
     /// Milliseconds; 0 where coming back later is no remedy.
     retry_after: u32,
+    peer: Option<Arc<Peer>>,
+}
+
+/// What an authorization server said was wrong: bounded, and without control characters.
+#[derive(PartialEq, Eq)]
+struct Peer {
+    code: Box<str>,
+    message: Box<str>,
 }
 
 /// A claim's name; sharing it costs no allocation.
@@ -292,7 +383,7 @@ impl Error {
     #[cold]
     pub(crate) const fn new(kind: ErrorKind, message: &'static str) -> Self {
         debug_assert!(message.len() <= Self::MAX_MESSAGE, "a message is a sentence or two");
-        Self { kind, message, claim: None, retry_after: 0 }
+        Self { kind, message, claim: None, retry_after: 0, peer: None }
     }
 
     /// The same error, about this registered claim.
@@ -313,6 +404,19 @@ impl Error {
     #[cold]
     pub(crate) fn retry_after_ms(mut self, milliseconds: u64) -> Self {
         self.retry_after = u32::try_from(milliseconds.max(1)).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// The same error, with what an authorization server said: its `error` (RFC 6749 section 5.2) and
+    /// `error_description`, of which only a bounded, printable part is kept.
+    #[cold]
+    pub(crate) fn said_by_peer(mut self, code: &str, message: &str) -> Self {
+        let is_code = |c: &char| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.');
+        let code: String = code.chars().filter(is_code).take(64).collect();
+        let shown =
+            |c: char| if matches!(c, ' '..='~') && !"<>&\"\\".contains(c) { c } else { '?' };
+        let message: String = message.chars().take(200).map(shown).collect();
+        self.peer = Some(Arc::new(Peer { code: code.into(), message: message.into() }));
         self
     }
 
@@ -349,6 +453,28 @@ impl Error {
     #[must_use]
     pub const fn retry_after(&self) -> Option<u32> {
         if self.retry_after == 0 { None } else { Some(self.retry_after) }
+    }
+
+    /// The authorization server's own name of the error (RFC 6749 section 5.2), where it gave one: at most 64
+    /// letters, digits, `_`, `-` and `.`.
+    #[must_use]
+    pub fn peer_code(&self) -> Option<&str> {
+        self.peer.as_ref().map(|peer| &*peer.code).filter(|code| !code.is_empty())
+    }
+
+    /// What the authorization server said about it, in its own words: at most 200 printable characters.
+    ///
+    /// # Security
+    /// A stranger's text: show it to nobody who might take it for yours, and never as HTML.
+    #[must_use]
+    pub fn peer_message(&self) -> Option<&str> {
+        self.peer.as_ref().map(|peer| &*peer.message).filter(|message| !message.is_empty())
+    }
+
+    /// See [`ErrorKind::is_retryable`].
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        self.kind.is_retryable()
     }
 
     /// See [`ErrorKind::is_rejected`].

@@ -48,6 +48,9 @@
 //! | [`Store`], [`MemoryStore`] | what API keys are kept in |
 //! | [`ApiKeys`], [`KeySpec`], [`Check`], [`Grant`] | API keys: issued, verified, rotated, revoked |
 //! | [`Cookie`], [`Csrf`] | cookies that hold secrets; requests that are not forged |
+//! | [`Transport`], [`Operation`] | what other servers are asked, over the program's own loop or the built-in one |
+//! | [`OAuthClient`], [`TokenManager`], [`RemoteKeySet`] | OAuth 2.0 and OpenID Connect: log-ins, tokens, keys |
+//! | [`ResourceServer`], [`Demand`], [`Access`] | an API's door: tokens of another server, and API keys |
 //! | [`open_api_keys`], [`PepperSource`] | a store by its URL, peppers from a file |
 //! | [`ToJson`] | records as JSON |
 //!
@@ -81,17 +84,25 @@ pub use jwt::{
 mod store;
 pub use store::{
     AuditFilter, AuditRecord, Change, Changes, Credits, KeyFilter, KeyRecord, KeyStatus, Lease,
-    Loaded, Lookup, MemoryStore, Page, PepperCheck, Previous, Proof, Rate, Revocation,
-    RevocationChanges, RevocationKind, RingFolder, RingStore, SessionEnd, SessionEvent,
+    Loaded, Lookup, MemoryStore, MemoryTokenStore, Page, PepperCheck, Previous, Proof, Rate,
+    Revocation, RevocationChanges, RevocationKind, RingFolder, RingStore, SessionEnd, SessionEvent,
     SessionEventFilter, SessionFilter, SessionRecord, SessionStore, SessionWrite, Store, StoredKey,
-    StoredRing, StoredSession, Usage, Write, write_private_file,
+    StoredRing, StoredSession, TokenFolder, TokenStore, Usage, Write, write_private_file,
 };
 
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 
+mod transport;
+#[cfg(feature = "http")]
+pub use transport::{HttpOptions, HttpTransport};
+pub use transport::{HttpRequest, HttpResponse, Operation, Purpose, Step, Transport};
+
 mod pepper;
 pub use pepper::Peppers;
+
+mod cookie;
+pub use cookie::{Cookie, CookieBuilder, SameSite};
 
 mod apikey;
 pub use apikey::{
@@ -102,9 +113,20 @@ pub use apikey::{
 
 mod session;
 pub use session::{
-    Cookie, CookieBuilder, Csrf, CsrfRequest, KeyRing, KeyRingOptions, RevocationOptions,
-    Revocations, RevokeScope, RingKey, RingKeyState, SameSite, SessionOptions, SessionSpec,
-    SessionTokens, Sessions,
+    Csrf, CsrfRequest, KeyRing, KeyRingOptions, RevocationOptions, Revocations, RevokeScope,
+    RingKey, RingKeyState, SessionOptions, SessionSpec, SessionTokens, Sessions,
+};
+
+mod oauth;
+pub use oauth::{
+    AuthMethod, BegunLogin, DeviceCodes, FinishedLogin, Introspection, LoginOptions, LogoutNotice,
+    OAuthClient, OAuthConfig, OAuthTokens, RemoteKeySet, RemoteKeySetOptions, SeenOnce,
+    TokenExchange, TokenGrant, TokenManager, UserInfo, oauth_presets,
+};
+
+mod resource;
+pub use resource::{
+    Access, AccessKind, Demand, IntrospectionOptions, ResourceServer, ResourceServerBuilder,
 };
 
 mod open;

@@ -8,6 +8,7 @@ use crate::base::random::{SecureRandom, SystemRandom};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Signer;
+use crate::oauth::SeenOnce;
 use crate::pepper::Peppers;
 use crate::session::{
     KeyRing, KeyRingOptions, RevocationOptions, Revocations, SessionOptions, Sessions,
@@ -304,4 +305,11 @@ fn random_pepper() -> Result<Secret> {
     let mut bytes = vec![0; 32];
     SystemRandom.fill(&mut bytes)?;
     Ok(Secret::new(bytes))
+}
+
+/// Log-ins that have been finished are remembered like tokens that are good for one use.
+impl SeenOnce for Revocations {
+    fn seen_once(&self, issuer: &str, id: &str, expires_at: u64) -> Result<bool> {
+        Self::seen_once(self, issuer, id, expires_at)
+    }
 }

@@ -155,6 +155,11 @@ impl Fields {
         self.0.extend_from_slice(bytes);
     }
 
+    /// The row itself, as what something else belongs to.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// No number is not the number 0.
     pub(crate) fn number(&mut self, number: impl Into<Option<u64>>) {
         match number.into() {

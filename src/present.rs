@@ -2,6 +2,8 @@
 
 use crate::apikey::{ImportReport, PepperUse};
 use crate::base::json::{ObjectWriter, array};
+use crate::oauth::{DeviceCodes, Introspection, LogoutNotice, UserInfo};
+use crate::resource::Access;
 use crate::session::RingKey;
 use crate::store::{
     AuditRecord, Credits, KeyRecord, Page, SessionEnd, SessionEvent, SessionRecord,
@@ -157,5 +159,65 @@ impl ToJson for PepperUse {
 impl<T: ToJson> ToJson for Vec<T> {
     fn to_json(&self) -> String {
         array(self, T::to_json)
+    }
+}
+
+impl ToJson for Access {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.text("kind", self.kind.name());
+        out.optional("subject", self.subject.as_deref());
+        out.optional("client_id", self.client_id.as_deref());
+        out.texts("scopes", &self.scopes);
+        out.number("expires_at", self.expires_at);
+        out.raw("claims", &self.claims_json);
+        out.end()
+    }
+}
+
+/// What is shown to the user; the device's own code is not in it.
+impl ToJson for DeviceCodes {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.text("user_code", &self.user_code);
+        out.text("verification_uri", &self.verification_uri);
+        out.optional("verification_uri_complete", self.verification_uri_complete.as_deref());
+        out.number("expires_at", self.expires_at);
+        out.number("interval", self.interval);
+        out.end()
+    }
+}
+
+impl ToJson for UserInfo {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.text("subject", &self.subject);
+        out.optional("verified_email", self.verified_email.as_deref());
+        out.raw("claims", &self.claims_json);
+        out.end()
+    }
+}
+
+impl ToJson for Introspection {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.bool("active", self.active);
+        out.texts("scopes", &self.scopes);
+        out.optional("subject", self.subject.as_deref());
+        out.optional("client_id", self.client_id.as_deref());
+        out.number("expires_at", self.expires_at);
+        out.raw("claims", &self.claims_json);
+        out.end()
+    }
+}
+
+impl ToJson for LogoutNotice {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.optional("subject", self.subject.as_deref());
+        out.optional("session_id", self.session_id.as_deref());
+        out.text("token_id", &self.token_id);
+        out.number("expires_at", self.expires_at);
+        out.end()
     }
 }

@@ -59,8 +59,26 @@ fn the_table_itself() {
         assert_eq!(Error::from(kind).kind(), kind);
         assert_eq!(kind.to_string(), kind.summary());
     }
-    for code in [0, -1, 6, 99, 119, 199, 208, 299, 311, 399, 407, 499, 599, 606, i32::MAX, i32::MIN]
-    {
+    for code in [
+        0,
+        -1,
+        6,
+        99,
+        119,
+        199,
+        208,
+        299,
+        311,
+        399,
+        407,
+        499,
+        516,
+        599,
+        606,
+        705,
+        i32::MAX,
+        i32::MIN,
+    ] {
         assert_eq!(ErrorKind::from_code(code), None, "{code}");
     }
 }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may import. A room may always import itself.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     // 0: no domain words, no I/O
     ("error", &[]),
     ("base", &["error"]),
@@ -32,13 +32,18 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("jwt", &["error", "base", "crypto", "jwk", "jws"]),
     // 3: traits and plain records, and (below their own trait) the adapters
     ("store", &["error", "base"]),
+    ("transport", &["error", "base"]),
     ("pepper", &["error", "base", "crypto", "store"]),
+    ("cookie", &["error"]),
     // 4: use cases, never each other
     ("apikey", &["error", "base", "crypto", "store", "pepper"]),
     ("session", &["error", "base", "crypto", "jwk", "jwt", "store", "pepper"]),
+    ("oauth", OAUTH),
+    // 5: what joins use cases
+    ("resource", &["error", "base", "crypto", "jwk", "jwt", "transport", "apikey", "oauth"]),
     // 5: what the edges share
-    ("open", &["error", "base", "jwt", "store", "pepper", "apikey", "session"]),
-    ("present", &["base", "store", "apikey", "session"]),
+    ("open", &["error", "base", "jwt", "store", "pepper", "apikey", "session", "oauth"]),
+    ("present", &["base", "store", "apikey", "session", "oauth", "resource"]),
     // Edges, imported by nobody.
     ("interop", &["error", "base", "jwk"]),
     // The public API only: see [`EDGES`].
@@ -51,21 +56,48 @@ const LAYERS: [(&str, &[&str]); 16] = [
 /// What these rooms may name is a re-export of the crate root, never a room.
 const EDGES: [&str; 2] = ["ffi", "cli"];
 const PUBLIC: &[&str] = &[];
+const OAUTH: &[&str] =
+    &["error", "base", "crypto", "jwk", "jwt", "store", "transport", "pepper", "cookie"];
 
 /// Where files are read and written.
 const FILES: &[&str] = &[
     "src/open.rs",
     "src/store/sqlite/",
     "src/store/folder.rs",
+    "src/store/token_folder.rs",
     "src/store/private_file.rs",
     "src/cli/",
 ];
 
+/// Where bytes are read and written.
+const READERS: &[&str] = &[
+    "src/open.rs",
+    "src/store/sqlite/",
+    "src/store/folder.rs",
+    "src/store/token_folder.rs",
+    "src/store/private_file.rs",
+    "src/transport/http/",
+    "src/cli/",
+];
+
+/// Where time is read or waited for.
+const TIMES: &[&str] = &[
+    "src/base/clock.rs",
+    "src/base/process.rs",
+    "src/store/sqlite/",
+    "src/store/token_folder.rs",
+    "src/transport/http/",
+    "src/cli/",
+];
+
 /// Crates and modules of `std` that only some files may name; a folder ends in `/`.
-const OUTSIDE: [(&str, &[&str]); 27] = [
+const OUTSIDE: [(&str, &[&str]); 30] = [
     ("aws_lc_rs", &["src/crypto/"]),
     ("jsonwebtoken", &["src/interop.rs", "src/lib.rs"]),
     ("serde_json", &["src/interop.rs"]),
+    ("ureq", &["src/transport/http/"]),
+    ("rustls", &["src/transport/http/"]),
+    ("std::thread", &["src/base/process.rs", "src/transport/http/", "src/store/"]),
     ("rand", &["src/base/random.rs"]),
     ("base64_simd", &["src/base/b64.rs"]),
     ("simdutf8", &["src/base/json/"]),
@@ -73,7 +105,7 @@ const OUTSIDE: [(&str, &[&str]); 27] = [
     ("der", &["src/jwk/", "src/crypto/"]),
     ("x509_cert", &["src/jwk/"]),
     ("pem_rfc7468", &["src/jwk/"]),
-    ("std::time", &["src/base/clock.rs", "src/base/process.rs", "src/store/sqlite/", "src/cli/"]),
+    ("std::time", TIMES),
     ("std::process", &["src/base/process.rs", "src/bin/"]),
     ("crc32fast", &["src/base/b62.rs"]),
     ("argon2", &["src/crypto/"]),
@@ -88,8 +120,8 @@ const OUTSIDE: [(&str, &[&str]); 27] = [
     ("rpassword", &["src/cli/"]),
     ("std::env", &["src/open.rs", "src/bin/"]),
     ("std::fs", FILES),
-    ("std::net", &["src/cli/"]),
-    ("std::io", FILES),
+    ("std::net", &["src/cli/", "src/transport/http/"]),
+    ("std::io", READERS),
 ];
 
 #[test]

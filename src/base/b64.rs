@@ -4,7 +4,7 @@
 //! every byte string has exactly one accepted encoding.
 
 use crate::error::{Error, ErrorKind, Result};
-use base64_simd::{AsOut as _, URL_SAFE_NO_PAD};
+use base64_simd::{AsOut as _, STANDARD, URL_SAFE_NO_PAD};
 
 const MALFORMED: Error = Error::new(
     ErrorKind::MalformedToken,
@@ -24,6 +24,11 @@ pub(crate) const fn encoded_len(n: usize) -> usize {
 /// Encodes without padding.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(bytes)
+}
+
+/// Encodes with the other alphabet and padding, as `Authorization: Basic` wants it (RFC 7617 section 2).
+pub(crate) fn encode_padded(bytes: &[u8]) -> String {
+    STANDARD.encode_to_string(bytes)
 }
 
 /// Appends the encoding of `bytes` to `out`.

@@ -12,3 +12,4 @@ pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod secret;
 pub(crate) mod text;
+pub(crate) mod url;

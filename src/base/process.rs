@@ -1,8 +1,9 @@
 //! The process itself, which may have been forked from the one that opened something, and a thread of
 //! its own that ticks.
 
+use arc_swap::ArcSwap;
 use std::cell::Cell;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +16,46 @@ pub(crate) fn id() -> u32 {
 /// next load.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A lock within this process: one that was held during a fork is never let go of in the child, which gets another.
+pub(crate) struct OwnLock<T>(ArcSwap<Held<T>>);
+
+struct Held<T> {
+    pid: u32,
+    mutex: Mutex<T>,
+}
+
+impl<T: Default> OwnLock<T> {
+    pub(crate) fn new() -> Self {
+        Self(ArcSwap::from_pointee(Held { pid: id(), mutex: Mutex::default() }))
+    }
+
+    /// Works while nobody else in this process does.
+    pub(crate) fn locked<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        work(&mut lock(&self.held().mutex))
+    }
+
+    /// As [`Self::locked`]; `None` if somebody else is at it.
+    pub(crate) fn try_locked<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let held = self.held();
+        let mut guard = match held.mutex.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(work(&mut guard))
+    }
+
+    fn held(&self) -> Arc<Held<T>> {
+        let held = self.0.load_full();
+        if held.pid == id() {
+            return held;
+        }
+        // Two threads of a new child may come here; both end with the one that was first.
+        self.0.compare_and_swap(&held, Arc::new(Held { pid: id(), mutex: Mutex::default() }));
+        self.0.load_full()
+    }
 }
 
 /// A thread that does something every so often until it is stopped.

@@ -9,6 +9,13 @@ pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
     out
 }
 
+/// The SHA-384 digest of `data`.
+pub(crate) fn sha384(data: &[u8]) -> [u8; 48] {
+    let mut out = [0; 48];
+    out.copy_from_slice(digest::digest(&digest::SHA384, data).as_ref());
+    out
+}
+
 /// The SHA-512 digest of `data`.
 pub(crate) fn sha512(data: &[u8]) -> [u8; 64] {
     let mut out = [0; 64];

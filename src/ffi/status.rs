@@ -110,6 +110,38 @@ pub const GK_STATUS_SESSION_ENDED: gk_status = 404;
 pub const GK_STATUS_SESSION_EXPIRED: gk_status = 405;
 /// There is no session with this id.
 pub const GK_STATUS_SESSION_NOT_FOUND: gk_status = 406;
+/// The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC 6749 section 10.12).
+pub const GK_STATUS_OAUTH_STATE_MISMATCH: gk_status = 500;
+/// The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured.
+pub const GK_STATUS_OAUTH_ISSUER_MISMATCH: gk_status = 501;
+/// The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1).
+pub const GK_STATUS_OAUTH_ACCESS_DENIED: gk_status = 502;
+/// The server cannot answer without the user: `login_required`, `consent_required` and the like (OpenID Connect Core section 3.1.2.6).
+pub const GK_STATUS_OAUTH_INTERACTION_REQUIRED: gk_status = 503;
+/// The authorization server refused the code, refresh token or assertion for good (`invalid_grant`, RFC 6749 section 5.2).
+pub const GK_STATUS_OAUTH_INVALID_GRANT: gk_status = 504;
+/// The client's own authentication failed, or it may not do this (`invalid_client`, `unauthorized_client`).
+pub const GK_STATUS_OAUTH_INVALID_CLIENT: gk_status = 505;
+/// The authorization server answered with any other error; `peer_code` names it.
+pub const GK_STATUS_OAUTH_REFUSED: gk_status = 506;
+/// The authorization server answered 5xx or 429, `server_error` or `temporarily_unavailable`.
+pub const GK_STATUS_OAUTH_SERVER_FAILED: gk_status = 507;
+/// The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with control characters, another token type.
+pub const GK_STATUS_OAUTH_MALFORMED_RESPONSE: gk_status = 508;
+/// The ID token's `nonce` is not the one of this log-in (OpenID Connect Core section 3.1.3.7).
+pub const GK_STATUS_OAUTH_NONCE_MISMATCH: gk_status = 509;
+/// The `sub` of the user info is not the one of the ID token (OpenID Connect Core section 5.3.2).
+pub const GK_STATUS_OAUTH_SUBJECT_MISMATCH: gk_status = 510;
+/// The device code has expired before the user said yes or no (RFC 8628 section 3.5).
+pub const GK_STATUS_OAUTH_DEVICE_EXPIRED: gk_status = 511;
+/// The token manager has no token under this name, or the authorization server has ended it.
+pub const GK_STATUS_OAUTH_NO_TOKEN: gk_status = 512;
+/// There is no `Authorization` header, or another scheme than the ones accepted.
+pub const GK_STATUS_MISSING_CREDENTIALS: gk_status = 513;
+/// The authorization server says that the token is expired, revoked or unknown (RFC 7662 section 2.2).
+pub const GK_STATUS_TOKEN_INACTIVE: gk_status = 514;
+/// The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470).
+pub const GK_STATUS_INSUFFICIENT_AUTHENTICATION: gk_status = 515;
 /// The store cannot be reached or has not been heard of for longer than `max_stale`.
 pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 600;
 /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
@@ -122,6 +154,16 @@ pub const GK_STATUS_STORE_READ_ONLY: gk_status = 603;
 pub const GK_STATUS_STORE_FULL: gk_status = 604;
 /// A pepper that the store's rows were made with is missing or has another value.
 pub const GK_STATUS_WRONG_PEPPER: gk_status = 605;
+/// The name does not resolve, nobody listens, or the connection broke.
+pub const GK_STATUS_CONNECTION_FAILED: gk_status = 700;
+/// The whole answer was not there within the deadline (10 seconds unless set).
+pub const GK_STATUS_DEADLINE_EXCEEDED: gk_status = 701;
+/// TLS could not be agreed on: the certificate is unknown, expired or for another name, or the version is too old.
+pub const GK_STATUS_TLS_FAILED: gk_status = 702;
+/// The URL is not HTTPS, names an address that the policy keeps out, or the answer was a redirect.
+pub const GK_STATUS_REQUEST_BLOCKED: gk_status = 703;
+/// The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata 512 KiB).
+pub const GK_STATUS_RESPONSE_TOO_LARGE: gk_status = 704;
 
 /// The name of a status, the same in every language.
 ///

@@ -1,7 +1,7 @@
 //! `KeySource`: keys that change while a program runs.
 
 use super::{Key, KeySet};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Keys that change while a program runs: signers and verifiers follow them without a restart.
 ///
@@ -22,9 +22,35 @@ pub trait KeySource: Send + Sync {
     /// See [`KeySource`].
     fn keys(&self) -> Result<KeySet>;
 
+    /// A token fits none of the keys of `generation`. Looks whether there are others by now, at a rate that no flood
+    /// of tokens can raise; true if there are. Sources that always know their keys have nothing to look for.
+    ///
+    /// # Errors
+    /// See [`KeySource`].
+    fn look_again(&self, generation: u64) -> Result<bool> {
+        let _ = generation;
+        Ok(false)
+    }
+
     /// The key to sign with now.
     ///
     /// # Errors
     /// See [`KeySource`]; `KeyUsage` if there is none.
     fn signing_key(&self) -> Result<Key>;
+}
+
+/// Keys that stay as they are.
+impl KeySource for KeySet {
+    fn generation(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn keys(&self) -> Result<KeySet> {
+        Ok(self.clone())
+    }
+
+    fn signing_key(&self) -> Result<Key> {
+        let key = self.iter().find(|key| key.may_sign());
+        key.cloned().ok_or_else(|| Error::new(ErrorKind::KeyUsage, "No key of the set may sign."))
+    }
 }

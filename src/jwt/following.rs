@@ -41,6 +41,12 @@ impl<T> Following<T> {
         Ok(self.current.load())
     }
 
+    /// Whether the source has other keys than those that this was made of, after another look.
+    #[cold]
+    pub(super) fn look_again(&self, made: &Made<T>) -> Result<bool> {
+        self.source.look_again(made.generation)
+    }
+
     /// The thing as it was last made.
     pub(super) fn latest(&self) -> Guard<Arc<Made<T>>> {
         self.current.load()

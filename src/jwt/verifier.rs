@@ -205,7 +205,15 @@ impl Inner {
             Trusted::All(trust) => verify_with(trust, policy, &token),
             Trusted::Following(following) => {
                 let trust = following.current(|source| self.trust_in(source))?;
-                verify_with(&trust.thing, policy, &token)
+                let verified = verify_with(&trust.thing, policy, &token);
+                match &verified {
+                    // The keys may have been replaced, under new names or the old ones.
+                    Err(error) if is_about_the_key(error) && following.look_again(&trust)? => {
+                        let trust = following.current(|source| self.trust_in(source))?;
+                        verify_with(&trust.thing, policy, &token)
+                    }
+                    _ => verified,
+                }
             }
             Trusted::ByIssuer(rules) => with_decoded(token.payload, |payload| {
                 let claims = registered::find(payload, &policy.required)?;
@@ -218,6 +226,10 @@ impl Inner {
             }),
         }
     }
+}
+
+fn is_about_the_key(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::KeyNotFound | ErrorKind::InvalidSignature)
 }
 
 fn verify_with(trust: &Trust, policy: &Policy, token: &Compact<'_>) -> Result<Verified> {

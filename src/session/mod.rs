@@ -3,7 +3,6 @@
 //! another site.
 
 mod admin;
-mod cookie;
 mod csrf;
 mod life;
 mod revoke;
@@ -12,7 +11,6 @@ mod seal;
 mod sessions;
 mod token;
 
-pub use cookie::{Cookie, CookieBuilder, SameSite};
 pub use csrf::{Csrf, CsrfRequest};
 pub use revoke::{RevocationOptions, Revocations, RevokeScope};
 pub use ring::{KeyRing, KeyRingOptions, RingKey, RingKeyState};

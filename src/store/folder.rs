@@ -28,25 +28,7 @@ impl RingFolder {
     /// `InvalidConfiguration`: others may read it. `StoreUnavailable`, `StoreReadOnly`, `StoreFull`: it
     /// cannot be opened or made.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = std::path::absolute(path.as_ref()).map_err(|error| fault(&error))?;
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        match builder.create(&path) {
-            Err(error) if error.kind() != Io::AlreadyExists => return Err(fault(&error)),
-            _ => {}
-        }
-        let metadata = fs::metadata(&path).map_err(|error| fault(&error))?;
-        if !metadata.is_dir() {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                "A key ring is kept in a folder, and there is a file in its place.",
-            ));
-        }
-        if private_file::is_open_to_others(&metadata) {
-            return Err(OPEN_TO_OTHERS);
-        }
-        Ok(Self { path })
+        Ok(Self { path: open_private_folder(path.as_ref())? })
     }
 
     /// The versions of a ring, and where they are. There is one, but for a moment.
@@ -130,6 +112,32 @@ impl RingStore for RingFolder {
     }
 }
 
+/// Opens a folder that only its owner may look into, or makes it.
+///
+/// # Errors
+/// `InvalidConfiguration`: others may read it. `InvalidArgument`: it is a file. Those of the file system.
+pub(super) fn open_private_folder(path: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(path).map_err(|error| fault(&error))?;
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(&path) {
+        Err(error) if error.kind() != Io::AlreadyExists => return Err(fault(&error)),
+        _ => {}
+    }
+    let metadata = fs::metadata(&path).map_err(|error| fault(&error))?;
+    if !metadata.is_dir() {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "Secrets are kept in a folder, and there is a file in its place.",
+        ));
+    }
+    if private_file::is_open_to_others(&metadata) {
+        return Err(OPEN_TO_OTHERS);
+    }
+    Ok(path)
+}
+
 /// The pepper's number, on a line of its own, and the text.
 fn split(text: &[u8]) -> Option<(u32, &[u8])> {
     let at = text.iter().position(|byte| *byte == b'\n')?;
@@ -139,7 +147,7 @@ fn split(text: &[u8]) -> Option<(u32, &[u8])> {
 
 const OPEN_TO_OTHERS: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "The folder of a key ring, or a file in it, may be read by others; chmod 700 and 600 them, and rotate.",
+    "A folder of secrets, or a file in it, may be read by others; chmod 700 and 600 them, and rotate.",
 );
 const DAMAGED: Error = Error::new(
     ErrorKind::StoreCorrupt,
@@ -147,16 +155,16 @@ const DAMAGED: Error = Error::new(
 );
 
 #[cold]
-fn fault(error: &std::io::Error) -> Error {
+pub(super) fn fault(error: &std::io::Error) -> Error {
     match error.kind() {
         Io::StorageFull => ErrorKind::StoreFull.into(),
         Io::PermissionDenied | Io::ReadOnlyFilesystem => Error::new(
             ErrorKind::StoreReadOnly,
-            "The folder of the key ring cannot be written or read; see whose it is.",
+            "The folder of the secrets cannot be written or read; see whose it is.",
         ),
         _ => Error::new(
             ErrorKind::StoreUnavailable,
-            "The folder of the key ring cannot be read or written; see that it is there.",
+            "The folder of the secrets cannot be read or written; see that it is there.",
         ),
     }
 }

@@ -14,6 +14,8 @@ mod ring;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod token_folder;
+mod tokens;
 
 pub use folder::RingFolder;
 pub use memory::MemoryStore;
@@ -28,6 +30,9 @@ pub use session::{
     Revocation, RevocationChanges, RevocationKind, SessionEnd, SessionEvent, SessionEventFilter,
     SessionFilter, SessionRecord, SessionStore, SessionWrite, StoredSession,
 };
+
+pub use token_folder::TokenFolder;
+pub use tokens::{MemoryTokenStore, TokenStore};
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;

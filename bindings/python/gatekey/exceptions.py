@@ -59,6 +59,29 @@
     |  |- StoreReadOnlyError                  STORE_READ_ONLY                   603
     |  |- StoreFullError                      STORE_FULL                        604
     |  `- WrongPepperError                    WRONG_PEPPER                      605
+    |- OAuthError                             a log-in or a token fails: answer .status
+    |  |- OAuthStateError                      OAUTH_STATE                       500
+    |  |- IssuerMismatchError                  OAUTH_ISSUER                      501
+    |  |- AccessDeniedError                    ACCESS_DENIED                     502
+    |  |- InteractionRequiredError             INTERACTION_REQUIRED              503
+    |  |- InvalidGrantError                    INVALID_GRANT                     504
+    |  |- InvalidClientError                   INVALID_CLIENT                    505
+    |  |- OAuthRefusedError                    OAUTH_REFUSED                     506
+    |  |- OAuthServerError                     OAUTH_SERVER                      507
+    |  |- OAuthResponseError                   OAUTH_RESPONSE                    508
+    |  |- NonceMismatchError                   OAUTH_NONCE                       509
+    |  |- SubjectMismatchError                 OAUTH_SUBJECT                     510
+    |  |- DeviceCodeExpiredError               DEVICE_EXPIRED                    511
+    |  |- NoTokenError                         NO_TOKEN                          512
+    |  |- MissingCredentialsError              MISSING_CREDENTIALS               513
+    |  |- InactiveTokenError                   TOKEN_INACTIVE                    514
+    |  `- InsufficientAuthenticationError      INSUFFICIENT_AUTHENTICATION       515
+    |- TransportError                         another server could not be asked
+    |  |- ConnectionFailedError                CONNECTION_FAILED                 700
+    |  |- DeadlineExceededError                DEADLINE                          701
+    |  |- TlsError                             TLS                               702
+    |  |- RequestBlockedError                  REQUEST_BLOCKED                   703
+    |  `- ResponseTooLargeError                RESPONSE_TOO_LARGE                704
     |- UsageError (ValueError)                an argument is not acceptable               2
     |  `- ConfigurationError                  a verifier or signer makes no sense         3
     |- UnsupportedError                       not in this build                           4
@@ -76,6 +99,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AccessDeniedError",
     "AlgorithmRequiredError",
     "AmbiguousKeyError",
     "ApiKeyAddressError",
@@ -87,17 +111,25 @@ __all__ = [
     "ApiKeyRevokedError",
     "BadApiKeySecretError",
     "ConfigurationError",
+    "ConnectionFailedError",
     "CreditsExhaustedError",
     "CsrfError",
+    "DeadlineExceededError",
     "DecodeError",
+    "DeviceCodeExpiredError",
     "ExpiredSignatureError",
     "GatekeyError",
     "ImmatureSignatureError",
+    "InactiveTokenError",
+    "InsufficientAuthenticationError",
     "InsufficientScopeError",
+    "InteractionRequiredError",
     "InternalError",
     "InvalidAlgorithmError",
     "InvalidAudienceError",
     "InvalidClaimError",
+    "InvalidClientError",
+    "InvalidGrantError",
     "InvalidIssuedAtError",
     "InvalidIssuerError",
     "InvalidJTIError",
@@ -107,16 +139,27 @@ __all__ = [
     "InvalidSubjectError",
     "InvalidTokenError",
     "InvalidTypeError",
+    "IssuerMismatchError",
     "KeyNotFoundError",
     "KeyPairMismatchError",
     "KeyUsageError",
     "MalformedApiKeyError",
     "MalformedCookieError",
+    "MissingCredentialsError",
     "MissingRequiredClaimError",
     "MixedKeySetError",
+    "NoTokenError",
+    "NonceMismatchError",
+    "OAuthError",
+    "OAuthRefusedError",
+    "OAuthResponseError",
+    "OAuthServerError",
+    "OAuthStateError",
     "PyJWTError",
     "RandomUnavailableError",
     "RateLimitedError",
+    "RequestBlockedError",
+    "ResponseTooLargeError",
     "RevokedTokenError",
     "SecretLooksLikeKeyError",
     "SessionEndedError",
@@ -129,9 +172,12 @@ __all__ = [
     "StoreFullError",
     "StoreReadOnlyError",
     "StoreUnavailableError",
+    "SubjectMismatchError",
+    "TlsError",
     "TokenReuseError",
     "TokenTooLargeError",
     "TokenTooOldError",
+    "TransportError",
     "UnsupportedAlgorithmError",
     "UnsupportedCriticalError",
     "UnsupportedError",
@@ -154,6 +200,9 @@ class GatekeyError(Exception):
 
     claim: str | None = None
     """The claim that the error is about, where it is about one."""
+
+    retryable: ClassVar[bool] = False
+    """Whether the same call may succeed later."""
 
 
 PyJWTError = GatekeyError
@@ -193,6 +242,7 @@ class RandomUnavailableError(GatekeyError):
 
     code = 5
     kind = "RandomUnavailable"
+    retryable = True
 
 
 class InvalidTokenError(GatekeyError):
@@ -436,6 +486,35 @@ class SessionError(GatekeyError):
     """The HTTP status to answer with."""
 
 
+class OAuthError(GatekeyError):
+    """A log-in, a token request or a presented token failed; ``status`` is what to answer."""
+
+    number: ClassVar[int] = 0
+    """The stable number, the same in Rust, C and C++."""
+
+    status: ClassVar[int] = 401
+    """The HTTP status to answer with."""
+
+    peer_code: str | None = None
+    """The authorization server's own name of the error (RFC 6749 section 5.2), where it gave one."""
+
+    peer_message: str | None = None
+    """What the server said, at most 200 printable characters. A stranger's text: never show it as HTML."""
+
+    retry_after: float | None = None
+    """Seconds after which the same call may succeed, where waiting is the remedy."""
+
+
+class TransportError(GatekeyError):
+    """Another server could not be asked, or did not answer as it must."""
+
+    number: ClassVar[int] = 0
+    """The stable number, the same in Rust, C and C++."""
+
+    status: ClassVar[int] = 503
+    """The HTTP status to answer with."""
+
+
 class MalformedApiKeyError(ApiKeyError):
     """The text is not an API key: wrong length, alphabet or checksum."""
 
@@ -516,6 +595,7 @@ class RateLimitedError(ApiKeyError):
     number = 309
     code = "RATE_LIMITED"
     kind = "RateLimited"
+    retryable = True
     status = 429
 
 
@@ -587,12 +667,169 @@ class SessionNotFoundError(SessionError):
     status = 404
 
 
+class OAuthStateError(OAuthError):
+    """The callback's ``state`` fits no log-in that this browser has begun in the last ten
+    minutes (RFC 6749 section 10.12).
+    """
+
+    number = 500
+    code = "OAUTH_STATE"
+    kind = "OauthStateMismatch"
+    status = 400
+
+
+class IssuerMismatchError(OAuthError):
+    """The metadata, or the callback's ``iss`` (RFC 9207), names another issuer than the one
+    configured.
+    """
+
+    number = 501
+    code = "OAUTH_ISSUER"
+    kind = "OauthIssuerMismatch"
+    status = 400
+
+
+class AccessDeniedError(OAuthError):
+    """The user, or the server's policy, said no (``access_denied``, RFC 6749 section 4.1.2.1)."""
+
+    number = 502
+    code = "ACCESS_DENIED"
+    kind = "OauthAccessDenied"
+    status = 403
+
+
+class InteractionRequiredError(OAuthError):
+    """The server cannot answer without the user: ``login_required``, ``consent_required`` and
+    the like (OpenID Connect Core section 3.1.2.6).
+    """
+
+    number = 503
+    code = "INTERACTION_REQUIRED"
+    kind = "OauthInteractionRequired"
+
+
+class InvalidGrantError(OAuthError):
+    """The authorization server refused the code, refresh token or assertion for good
+    (``invalid_grant``, RFC 6749 section 5.2).
+    """
+
+    number = 504
+    code = "INVALID_GRANT"
+    kind = "OauthInvalidGrant"
+
+
+class InvalidClientError(OAuthError):
+    """The client's own authentication failed, or it may not do this (``invalid_client``,
+    ``unauthorized_client``).
+    """
+
+    number = 505
+    code = "INVALID_CLIENT"
+    kind = "OauthInvalidClient"
+    status = 500
+
+
+class OAuthRefusedError(OAuthError):
+    """The authorization server answered with any other error; ``peer_code`` names it."""
+
+    number = 506
+    code = "OAUTH_REFUSED"
+    kind = "OauthRefused"
+    status = 500
+
+
+class OAuthServerError(OAuthError):
+    """The authorization server answered 5xx or 429, ``server_error`` or
+    ``temporarily_unavailable``.
+    """
+
+    number = 507
+    code = "OAUTH_SERVER"
+    kind = "OauthServerFailed"
+    retryable = True
+    status = 503
+
+
+class OAuthResponseError(OAuthError):
+    """The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with
+    control characters, another token type.
+    """
+
+    number = 508
+    code = "OAUTH_RESPONSE"
+    kind = "OauthMalformedResponse"
+    status = 503
+
+
+class NonceMismatchError(OAuthError):
+    """The ID token's ``nonce`` is not the one of this log-in (OpenID Connect Core section
+    3.1.3.7).
+    """
+
+    number = 509
+    code = "OAUTH_NONCE"
+    kind = "OauthNonceMismatch"
+
+
+class SubjectMismatchError(OAuthError):
+    """The ``sub`` of the user info is not the one of the ID token (OpenID Connect Core section
+    5.3.2).
+    """
+
+    number = 510
+    code = "OAUTH_SUBJECT"
+    kind = "OauthSubjectMismatch"
+
+
+class DeviceCodeExpiredError(OAuthError):
+    """The device code has expired before the user said yes or no (RFC 8628 section 3.5)."""
+
+    number = 511
+    code = "DEVICE_EXPIRED"
+    kind = "OauthDeviceExpired"
+
+
+class NoTokenError(OAuthError):
+    """The token manager has no token under this name, or the authorization server has ended it."""
+
+    number = 512
+    code = "NO_TOKEN"
+    kind = "OauthNoToken"
+
+
+class MissingCredentialsError(OAuthError):
+    """There is no ``Authorization`` header, or another scheme than the ones accepted."""
+
+    number = 513
+    code = "MISSING_CREDENTIALS"
+    kind = "MissingCredentials"
+
+
+class InactiveTokenError(OAuthError):
+    """The authorization server says that the token is expired, revoked or unknown (RFC 7662
+    section 2.2).
+    """
+
+    number = 514
+    code = "TOKEN_INACTIVE"
+    kind = "TokenInactive"
+
+
+class InsufficientAuthenticationError(OAuthError):
+    """The token's ``acr`` or ``auth_time`` does not meet what this call demands (RFC 9470)."""
+
+    number = 515
+    code = "INSUFFICIENT_AUTHENTICATION"
+    kind = "InsufficientAuthentication"
+
+
 class StoreUnavailableError(StoreError, ApiKeyError):
     """The store cannot be reached or has not been heard of for longer than ``max_stale``."""
 
     number = 600
     code = "STORE_UNAVAILABLE"
     kind = "StoreUnavailable"
+    retryable = True
     status = 503
 
 
@@ -610,6 +847,7 @@ class StoreConflictError(StoreError):
     number = 602
     code = "STORE_CONFLICT"
     kind = "StoreConflict"
+    retryable = True
 
 
 class StoreReadOnlyError(StoreError):
@@ -635,3 +873,56 @@ class WrongPepperError(StoreError):
     code = "WRONG_PEPPER"
     kind = "WrongPepper"
     status = 500
+
+
+class ConnectionFailedError(TransportError):
+    """The name does not resolve, nobody listens, or the connection broke."""
+
+    number = 700
+    code = "CONNECTION_FAILED"
+    kind = "ConnectionFailed"
+    retryable = True
+    status = 503
+
+
+class DeadlineExceededError(TransportError):
+    """The whole answer was not there within the deadline (10 seconds unless set)."""
+
+    number = 701
+    code = "DEADLINE"
+    kind = "DeadlineExceeded"
+    retryable = True
+    status = 503
+
+
+class TlsError(TransportError):
+    """TLS could not be agreed on: the certificate is unknown, expired or for another name, or
+    the version is too old.
+    """
+
+    number = 702
+    code = "TLS"
+    kind = "TlsFailed"
+    status = 503
+
+
+class RequestBlockedError(TransportError):
+    """The URL is not HTTPS, names an address that the policy keeps out, or the answer was a
+    redirect.
+    """
+
+    number = 703
+    code = "REQUEST_BLOCKED"
+    kind = "RequestBlocked"
+    status = 500
+
+
+class ResponseTooLargeError(TransportError):
+    """The answer's body or head is longer than what the operation takes (1 MiB, key sets and
+    metadata 512 KiB).
+    """
+
+    number = 704
+    code = "RESPONSE_TOO_LARGE"
+    kind = "ResponseTooLarge"
+    status = 503

@@ -28,6 +28,12 @@ pub(crate) struct ApiKeys {
     clock: Option<OwnClock>,
 }
 
+impl ApiKeys {
+    pub(crate) const fn core(&self) -> &gatekey::ApiKeys {
+        &self.inner
+    }
+}
+
 #[pymethods]
 impl ApiKeys {
     /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`.

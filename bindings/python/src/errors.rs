@@ -84,6 +84,16 @@ pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     let raised = new(py, error.kind(), error.message(), error.claim());
     let raised = raised.unwrap_or_else(|failure| failure);
+    for (name, value) in [
+        (intern!(py, "peer_code"), error.peer_code()),
+        (intern!(py, "peer_message"), error.peer_message()),
+    ] {
+        if let Some(value) = value
+            && let Err(failure) = raised.value(py).setattr(name, value)
+        {
+            return failure;
+        }
+    }
     if let Some(seconds) = crate::apikey_records::retry_after(error)
         && let Err(failure) = raised.value(py).setattr(intern!(py, "retry_after"), seconds)
     {

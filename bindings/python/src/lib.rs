@@ -19,11 +19,15 @@ mod index;
 mod key;
 mod keyring;
 mod keyset;
+mod oauth_records;
+mod operation;
 mod options;
+mod remote;
 mod revocations;
 mod session_records;
 mod sessions;
 mod signer;
+mod transport;
 mod verified;
 mod verifier;
 mod web;
@@ -49,7 +53,16 @@ mod _core {
     #[pymodule_export]
     use crate::keyset::KeySet;
     #[pymodule_export]
+    use crate::oauth_records::{
+        Access, BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens,
+        UserInfo,
+    };
+    #[pymodule_export]
+    use crate::operation::{_OAuthClient, _Operation};
+    #[pymodule_export]
     use crate::options::AnyValue;
+    #[pymodule_export]
+    use crate::remote::{_RemoteKeySet, _ResourceServer, _TokenManager};
     #[pymodule_export]
     use crate::revocations::Revocations;
     #[pymodule_export]
@@ -58,6 +71,8 @@ mod _core {
     use crate::sessions::Sessions;
     #[pymodule_export]
     use crate::signer::{Signer, Unsigned};
+    #[pymodule_export]
+    use crate::transport::{HttpRequest, HttpTransport};
     #[pymodule_export]
     use crate::verified::{Verified, danger_decode_unverified};
     #[pymodule_export]
@@ -70,6 +85,7 @@ mod _core {
         let py = module.py();
         crate::errors::load(py)?;
         module.add("ANY", AnyValue)?;
+        module.add("OAUTH_PRESETS", PyTuple::new(py, gatekey::oauth_presets())?)?;
         module
             .add("ALGORITHMS", PyTuple::new(py, gatekey::Alg::ALL.iter().map(|alg| alg.name()))?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))

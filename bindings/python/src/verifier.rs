@@ -8,6 +8,7 @@ use crate::keyset::keyset;
 use crate::options::{
     Expectation, PyClock, algorithm, configuration, names, seconds, token_octets, wrong_type,
 };
+use crate::remote::_RemoteKeySet;
 use crate::revocations::Revocations;
 use crate::verified::Verified;
 use gatekey::{Alg, Policy};
@@ -100,6 +101,15 @@ impl Verifier {
                 gatekey::Verifier::following(source, policy).or_raise(py)
             })?;
             built.ring = Some(ring.clone().unbind());
+            return Ok(built);
+        }
+        if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
+            let source = Arc::new(remote.get().0.clone());
+            let mut built = Self::build(policy, clock, revocations, |policy| {
+                py.detach(|| gatekey::Verifier::following(source, policy)).or_raise(py)
+            })?;
+            // They may have to be fetched.
+            built.symmetric = false;
             return Ok(built);
         }
         Self::build(policy, clock, revocations, |policy| match keys.cast::<Key>() {

@@ -1,0 +1,229 @@
+//! `gatekey.RemoteKeySet`, and what is behind `gatekey.TokenManager` and `gatekey.ResourceServer`.
+
+use crate::apikey_args::{self as args, Text};
+use crate::apikeys::ApiKeys;
+use crate::errors::{OrRaise, raise};
+use crate::oauth_records::{Access, OAuthTokens};
+use crate::operation::{_OAuthClient, _Operation, Outcome};
+use crate::revocations::Revocations;
+use crate::transport::HttpTransport;
+use gatekey::{
+    Demand, IntrospectionOptions, KeySource, MemoryTokenStore, ResourceServerBuilder, Secret,
+    TokenFolder, TokenStore,
+};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use std::sync::Arc;
+
+/// The keys behind `gatekey.RemoteKeySet`, as the core follows them.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct _RemoteKeySet(pub(crate) gatekey::RemoteKeySet);
+
+#[pymethods]
+impl _RemoteKeySet {
+    #[new]
+    fn new(py: Python<'_>, options: Text<'_>, transport: Option<&HttpTransport>) -> PyResult<Self> {
+        let keys = gatekey::RemoteKeySet::from_json(options.0.as_bytes()).or_raise(py)?;
+        Ok(Self(match transport {
+            Some(transport) => keys.over(Arc::new(transport.core().clone())),
+            None => keys,
+        }))
+    }
+
+    /// Fetches the keys now.
+    fn refresh(&self) -> _Operation {
+        _Operation::new(self.0.refresh(), |()| Outcome::Nothing)
+    }
+
+    #[getter]
+    fn wants_refresh(&self) -> bool {
+        self.0.wants_refresh()
+    }
+
+    /// The keys as a JWK Set.
+    fn to_jwks(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| self.0.keys().and_then(|keys| keys.to_jwks())).or_raise(py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gatekey.{:?}>", self.0)
+    }
+}
+
+/// What is behind `gatekey.TokenManager`. Every call may wait for another thread or process; the GIL is released.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct _TokenManager(gatekey::TokenManager);
+
+#[pymethods]
+impl _TokenManager {
+    #[new]
+    #[pyo3(signature = (client, folder, transport, *, seal=None, grant=None))]
+    fn new(
+        py: Python<'_>,
+        client: &_OAuthClient,
+        folder: Option<Text<'_>>,
+        transport: &HttpTransport,
+        seal: Option<&Bound<'_, PyAny>>,
+        grant: Option<Text<'_>>,
+    ) -> PyResult<Self> {
+        let store: Arc<dyn TokenStore> = match folder {
+            None => Arc::new(MemoryTokenStore::new()),
+            Some(folder) => Arc::new(TokenFolder::open(folder.0).or_raise(py)?),
+        };
+        let transport = Arc::new(transport.core().clone());
+        let mut inner = gatekey::TokenManager::new(client.0.clone(), store, transport);
+        if let Some(grant) = grant {
+            let grant = gatekey::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
+            inner = inner.client_credentials(grant);
+        }
+        if let Some(seal) = seal {
+            inner = inner.sealed(args::peppers(seal)?);
+        }
+        Ok(Self(inner))
+    }
+
+    fn put(&self, py: Python<'_>, name: Text<'_>, tokens: &OAuthTokens) -> PyResult<()> {
+        py.detach(|| self.0.put(name.0, &tokens.0)).or_raise(py)
+    }
+
+    fn remove(&self, py: Python<'_>, name: Text<'_>) -> PyResult<()> {
+        py.detach(|| self.0.remove(name.0)).or_raise(py)
+    }
+
+    fn tokens(&self, py: Python<'_>, name: Text<'_>, min_ttl: u64) -> PyResult<OAuthTokens> {
+        let tokens = py.detach(|| self.0.tokens(name.0, min_ttl)).or_raise(py)?;
+        Ok(OAuthTokens(gatekey::OAuthTokens::clone(&tokens)))
+    }
+
+    fn known(&self, name: Text<'_>, min_ttl: u64) -> Option<OAuthTokens> {
+        let known = self.0.known(name.0, min_ttl)?;
+        Some(OAuthTokens(gatekey::OAuthTokens::clone(&known)))
+    }
+
+    fn replace(&self, py: Python<'_>, name: Text<'_>, refused: Text<'_>) -> PyResult<OAuthTokens> {
+        let refused = Secret::from(refused.owned());
+        let tokens = py.detach(|| self.0.replace(name.0, &refused)).or_raise(py)?;
+        Ok(OAuthTokens(gatekey::OAuthTokens::clone(&tokens)))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gatekey {:?}>", self.0)
+    }
+
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a TokenManager is not pickled or copied; share it"))
+    }
+}
+
+/// Whom to ask about opaque tokens, how, and for how long answers are remembered; whether they must name an audience.
+type Asking<'py> = (PyRef<'py, _OAuthClient>, PyRef<'py, HttpTransport>, u64, u64, bool);
+
+/// What is behind `gatekey.ResourceServer`.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct _ResourceServer {
+    inner: gatekey::ResourceServer,
+    /// For the HTTP status and challenge of the refusals of others.
+    #[pyo3(get)]
+    metadata_path: Option<String>,
+}
+
+#[pymethods]
+impl _ResourceServer {
+    #[new]
+    #[pyo3(signature = (options, *, keys=None, introspection=None, api_keys=None, revocations=None))]
+    fn new(
+        py: Python<'_>,
+        options: Text<'_>,
+        keys: Option<&Bound<'_, PyAny>>,
+        introspection: Option<Asking<'_>>,
+        api_keys: Option<&ApiKeys>,
+        revocations: Option<&Revocations>,
+    ) -> PyResult<Self> {
+        let keys = keys.map(key_source).transpose()?;
+        let mut builder =
+            ResourceServerBuilder::from_json(options.0.as_bytes(), keys).or_raise(py)?;
+        if let Some((client, transport, ttl, negative, audience)) = introspection {
+            let options = IntrospectionOptions::new().ttl(ttl).negative_ttl(negative);
+            let options = options.require_audience(audience);
+            let transport = Arc::new(transport.core().clone());
+            builder = builder.introspection(client.0.clone(), transport, options);
+        }
+        if let Some(api_keys) = api_keys {
+            builder = builder.api_keys(api_keys.core().clone());
+        }
+        if let Some(list) = revocations {
+            builder = builder.revocations(Arc::new(list.core().clone()));
+        }
+        let inner = py.detach(|| builder.build()).or_raise(py)?;
+        let metadata_path = inner.metadata_path();
+        Ok(Self { inner, metadata_path })
+    }
+
+    /// Who calls. The GIL is released: keys may have to be fetched, or the server asked.
+    #[pyo3(signature = (authorization, scopes, acr_values, max_age, address))]
+    fn check(
+        &self,
+        py: Python<'_>,
+        authorization: Option<Text<'_>>,
+        scopes: Vec<String>,
+        acr_values: Vec<String>,
+        max_age: Option<u64>,
+        address: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Access> {
+        let address = address.map(args::address).transpose()?;
+        let header = authorization.map(|header| header.0);
+        let checked = py.detach(|| {
+            with_demand(&scopes, &acr_values, max_age, |mut demand| {
+                demand.address = address;
+                self.inner.check(header, &demand).map_err(|error| {
+                    let challenge = self.inner.challenge(&error, &demand);
+                    (error, challenge)
+                })
+            })
+        });
+        checked.map(Access).map_err(|(error, challenge)| {
+            let raised = raise(py, &error);
+            let status = error.kind().http_status();
+            let told = raised.value(py).setattr("www_authenticate", challenge);
+            told.and_then(|()| raised.value(py).setattr("status", status)).err().unwrap_or(raised)
+        })
+    }
+
+    fn metadata_json(&self) -> String {
+        self.inner.metadata_json()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gatekey {:?}>", self.inner)
+    }
+
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a ResourceServer is not pickled or copied; share it"))
+    }
+}
+
+fn with_demand<T>(
+    scopes: &[String],
+    acr_values: &[String],
+    max_age: Option<u64>,
+    work: impl FnOnce(Demand<'_>) -> T,
+) -> T {
+    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+    let acr_values: Vec<&str> = acr_values.iter().map(String::as_str).collect();
+    let mut demand = Demand::new().scopes(&scopes).acr_values(&acr_values);
+    demand.max_age = max_age;
+    work(demand)
+}
+
+/// Keys that are fetched, that rotate, or that stay as they are.
+fn key_source(keys: &Bound<'_, PyAny>) -> PyResult<Arc<dyn KeySource>> {
+    if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
+        return Ok(Arc::new(remote.get().0.clone()));
+    }
+    if let Ok(ring) = keys.cast::<crate::keyring::KeyRing>() {
+        return Ok(Arc::new(ring.get().core().clone()));
+    }
+    Ok(Arc::new(crate::keyset::keyset(keys)?))
+}

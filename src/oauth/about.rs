@@ -1,0 +1,234 @@
+//! What a server knows about users and tokens: user info (OpenID Connect Core section 5.3), introspection
+//! (RFC 7662), revocation (RFC 7009), and the address that signs the user out there (RP-Initiated Logout 1.0).
+
+use super::answer::{self, MALFORMED, REDIRECT};
+use super::client::{Inner, OAuthClient};
+use super::config::checked_text;
+use super::tokens::OAuthTokens;
+use crate::base::hex;
+use crate::base::json::{self, Kind, Value};
+use crate::base::secret::Secret;
+use crate::base::url;
+use crate::crypto::{Hash, hmac};
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::{HttpRequest, HttpResponse, Io, Operation, Purpose};
+
+/// What a server knows about a user.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UserInfo {
+    /// Who it is, as the server names users: its `sub`, or the id where the provider has one instead.
+    pub subject: String,
+    /// An address that the provider says is the user's and proven, where it says so.
+    pub verified_email: Option<String>,
+    /// Everything the server said: the text of one JSON object.
+    pub claims_json: String,
+}
+
+/// What a server says about a token (RFC 7662 section 2.2).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Introspection {
+    /// Whether it is good.
+    pub active: bool,
+    /// What it allows.
+    pub scopes: Vec<String>,
+    /// Whom it is about.
+    pub subject: Option<String>,
+    /// Whom it was issued to.
+    pub client_id: Option<String>,
+    /// When it expires, in seconds since the Unix epoch.
+    pub expires_at: Option<u64>,
+    /// Everything the server said: the text of one JSON object.
+    pub claims_json: String,
+}
+
+impl OAuthClient {
+    /// Asks who the user of these tokens is. If an ID token has said so before, it must be the same.
+    ///
+    /// # Errors
+    /// Of the operation: `OauthSubjectMismatch`; `OauthInvalidGrant` for a token that is not good any more;
+    /// `OauthServerFailed`, `OauthMalformedResponse`, the 700s.
+    pub fn userinfo(&self, tokens: &OAuthTokens) -> Operation<UserInfo> {
+        let (token, subject) = (tokens.access_token.clone(), tokens.subject.clone());
+        self.operation(|inner, io| async move {
+            let info = inner.userinfo(&io, &token).await?;
+            if subject.is_some_and(|subject| subject != info.subject) {
+                return Err(ErrorKind::OauthSubjectMismatch.into());
+            }
+            Ok(info)
+        })
+    }
+
+    /// Asks whether a token is good (RFC 7662).
+    ///
+    /// # Errors
+    /// Of the operation: `OauthInvalidClient`, `OauthServerFailed`, `OauthMalformedResponse`, the 700s.
+    pub fn introspect(&self, token: &Secret) -> Operation<Introspection> {
+        let token = token.clone();
+        self.operation(|inner, io| async move { inner.introspect(&io, &token).await })
+    }
+
+    /// Ends a token at the server (RFC 7009): a refresh token ends its access tokens too. One that is not known has
+    /// ended already.
+    ///
+    /// # Errors
+    /// Of the operation: `OauthInvalidClient`, `OauthRefused`, `OauthServerFailed`, the 700s.
+    pub fn revoke(&self, token: &Secret, is_refresh_token: bool) -> Operation<()> {
+        let token = token.clone();
+        self.operation(move |inner, io| async move {
+            let metadata = inner.metadata(&io).await?;
+            let url = metadata.need(|endpoints| &endpoints.revocation)?;
+            let hint = if is_refresh_token { "refresh_token" } else { "access_token" };
+            let parameters = [("token", token.expose_str()), ("token_type_hint", hint)];
+            let response =
+                inner.post(&io, &metadata, url, Purpose::Revocation, &parameters).await?;
+            if (200..300).contains(&response.status) {
+                return Ok(());
+            }
+            answer::object(&inner.config.quirks, &response).map(|_| ())
+        })
+    }
+
+    /// Where to send the browser so that the user is signed out at the server too (RP-Initiated Logout 1.0 section 2).
+    ///
+    /// # Errors
+    /// `InvalidArgument`; of the operation: `InvalidConfiguration` if the server has no such page, and those of a
+    /// request for its metadata.
+    pub fn logout_url(
+        &self,
+        id_token: Option<&Secret>,
+        post_logout_redirect_uri: Option<&str>,
+        state: Option<&str>,
+    ) -> Result<Operation<String>> {
+        for text in [post_logout_redirect_uri, state].into_iter().flatten() {
+            checked_text(text, 1024)?;
+        }
+        let id_token = id_token.cloned();
+        let (uri, state) = (post_logout_redirect_uri.map(String::from), state.map(String::from));
+        Ok(self.operation(|inner, io| async move {
+            let metadata = inner.metadata(&io).await?;
+            let page = metadata.need(|endpoints| &endpoints.end_session)?;
+            let mut parameters = vec![("client_id", &*inner.config.client_id)];
+            let hint = id_token.as_ref().map(Secret::expose_str);
+            for (name, value) in [
+                ("id_token_hint", hint),
+                ("post_logout_redirect_uri", uri.as_deref()),
+                ("state", state.as_deref()),
+            ] {
+                parameters.extend(value.map(|value| (name, value)));
+            }
+            let joint = if page.contains('?') { '&' } else { '?' };
+            Ok(format!("{page}{joint}{}", url::form(parameters)))
+        }))
+    }
+}
+
+impl Inner {
+    async fn userinfo(&self, io: &Io, token: &Secret) -> Result<UserInfo> {
+        let metadata = self.metadata(io).await?;
+        let quirks = &self.config.quirks;
+        let mut url = metadata.need(|endpoints| &endpoints.userinfo)?.to_owned();
+        if let Some(secret) = self.config.secret.as_ref().filter(|_| quirks.app_secret_proof) {
+            let mut out = [0; 64];
+            let proof = hmac::Key::new(Hash::Sha256, secret.expose());
+            let proof = hex::encode(proof.sign(token.expose(), &mut out));
+            let joint = if url.contains('?') { '&' } else { '?' };
+            url = format!("{url}{joint}appsecret_proof={proof}");
+        }
+        let response = io.ask(self.get(url, token)).await?;
+        let text = self.told(&response)?;
+        let value = answer::parsed(&text)?;
+        let subject = value.member(&quirks.subject_member).ok_or(MALFORMED)?;
+        let subject = match (subject.as_str(), subject.as_u64()) {
+            (Some(text), _) if !text.is_empty() && text.len() <= 255 => text.into_owned(),
+            (None, Some(number)) => number.to_string(),
+            _ => return Err(MALFORMED),
+        };
+        let string = |name: &str| value.member(name).and_then(|text| text.as_str());
+        // Apple writes booleans as strings.
+        let is_verified = ["email_verified", "verified"].iter().any(|name| {
+            value.member(name).is_some_and(|flag| {
+                flag.as_bool() == Some(true) || flag.as_str().as_deref() == Some("true")
+            })
+        });
+        let mut verified_email = string("email").filter(|_| is_verified).map(String::from);
+        if let Some(url) = &quirks.emails_endpoint {
+            let response = io.ask(self.get(url.clone(), token)).await?;
+            // The user may not have granted it.
+            verified_email = match response.status {
+                200 => primary(&response).or(verified_email),
+                _ => None,
+            };
+        }
+        let claims_json = value.raw().to_owned();
+        Ok(UserInfo { subject, verified_email, claims_json })
+    }
+
+    fn get(&self, url: String, token: &Secret) -> HttpRequest {
+        let mut bearer = zeroize::Zeroizing::new(String::with_capacity(token.expose().len() + 7));
+        bearer.push_str("Bearer ");
+        bearer.push_str(token.expose_str());
+        let mut request = HttpRequest::new("GET", url, Purpose::UserInfo)
+            .header("accept", "application/json".to_owned())
+            .header("authorization", Secret::new(bearer.as_bytes().to_vec()));
+        request.deadline_ms = self.config.deadline_ms;
+        request
+    }
+
+    /// The object in an answer about a user.
+    fn told(&self, response: &HttpResponse) -> Result<Secret> {
+        match response.status {
+            401 | 403 => Err(Error::new(
+                ErrorKind::OauthInvalidGrant,
+                "The server does not accept the access token; refresh it, or begin a new log-in.",
+            )),
+            300..=399 => Err(REDIRECT),
+            _ => answer::object(&self.config.quirks, response),
+        }
+    }
+
+    pub(super) async fn introspect(&self, io: &Io, token: &Secret) -> Result<Introspection> {
+        let metadata = self.metadata(io).await?;
+        let url = metadata.need(|endpoints| &endpoints.introspection)?;
+        let parameters = [("token", token.expose_str())];
+        let response = self.post(io, &metadata, url, Purpose::Introspection, &parameters).await?;
+        let text = answer::object(&self.config.quirks, &response)?;
+        let value = answer::parsed(&text)?;
+        let string = |name: &str| match value.member(name) {
+            None => Ok(None),
+            Some(text) => text.as_str().map(|text| Some(text.into_owned())).ok_or(MALFORMED),
+        };
+        let active = value.member("active").and_then(|flag| flag.as_bool()).ok_or(MALFORMED)?;
+        // A token that is not yet, or no longer, good is not, whatever the server says.
+        let date = |name: &str| match value.member(name) {
+            None => Ok(None),
+            Some(date) => date.as_u64().map(Some).ok_or(MALFORMED),
+        };
+        let (now, leeway) = (self.config.clock.now(), self.config.leeway);
+        let expires_at = date("exp")?;
+        let in_time = expires_at.is_none_or(|end| now < end)
+            && date("nbf")?.is_none_or(|begin| begin <= now.saturating_add(leeway));
+        let scope = string("scope")?.unwrap_or_default();
+        Ok(Introspection {
+            active: active && in_time,
+            scopes: scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
+            subject: string("sub")?,
+            client_id: string("client_id")?,
+            expires_at,
+            claims_json: value.raw().to_owned(),
+        })
+    }
+}
+
+/// The primary address of a list, if it is proven.
+fn primary(response: &HttpResponse) -> Option<String> {
+    let list =
+        json::parse(response.body.expose()).ok().filter(|list| list.kind() == Kind::Array)?;
+    let says = |entry: &Value<'_>, name: &str| entry.member(name)?.as_bool();
+    let mut entries = list.elements();
+    let entry = entries.find(|entry| {
+        says(entry, "primary") == Some(true) && says(entry, "verified") == Some(true)
+    })?;
+    entry.member("email")?.as_str().map(String::from)
+}

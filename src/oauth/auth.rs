@@ -1,0 +1,222 @@
+//! How a client proves who it is at the token endpoint and its neighbours (RFC 6749 section 2.3, RFC 7523
+//! section 2.2, RFC 8705, OpenID Connect Core section 9).
+
+use super::config::OAuthConfig;
+use crate::base::b64;
+use crate::base::secret::Secret;
+use crate::base::url::encode_into;
+use crate::error::{Error, ErrorKind, Result};
+use crate::jwk::{Alg, Key};
+use crate::jwt::{Claims, Signer};
+use crate::transport::HttpRequest;
+use std::sync::Arc;
+
+/// How a client authenticates itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuthMethod {
+    /// It does not: a public client, protected by PKCE alone.
+    None,
+    /// Id and secret, form-encoded, in an `Authorization: Basic` header (RFC 6749 section 2.3.1).
+    SecretBasic,
+    /// Id and secret in the body.
+    SecretPost,
+    /// A token of 60 seconds, signed with the secret (HS256).
+    SecretJwt,
+    /// A token of 60 seconds, signed with the client's private key (RFC 7523).
+    PrivateKeyJwt,
+    /// The client's certificate (RFC 8705), which the transport presents.
+    Tls,
+    /// A secret that the client signs itself (Apple), in the body.
+    SignedSecret,
+}
+
+impl AuthMethod {
+    /// The name in metadata (`token_endpoint_auth_method`, RFC 7591 section 2).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::SecretBasic => "client_secret_basic",
+            Self::SecretPost => "client_secret_post",
+            Self::SecretJwt => "client_secret_jwt",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::Tls => "tls_client_auth",
+            Self::SignedSecret => "signed_secret",
+        }
+    }
+
+    /// The method of this name; `self_signed_tls_client_auth` is [`Self::Tls`] too.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: there is none.
+    pub fn from_name(name: &str) -> Result<Self> {
+        const ALL: [AuthMethod; 7] = [
+            AuthMethod::None,
+            AuthMethod::SecretBasic,
+            AuthMethod::SecretPost,
+            AuthMethod::SecretJwt,
+            AuthMethod::PrivateKeyJwt,
+            AuthMethod::Tls,
+            AuthMethod::SignedSecret,
+        ];
+        if name == "self_signed_tls_client_auth" {
+            return Ok(Self::Tls);
+        }
+        ALL.into_iter().find(|method| method.name() == name).ok_or(NO_SUCH_METHOD)
+    }
+}
+
+/// What a request is authenticated with: parameters for its body, and perhaps a header.
+#[derive(Default)]
+pub(super) struct Proof {
+    pub(super) parameters: Vec<(&'static str, Secret)>,
+    header: Option<Secret>,
+}
+
+impl Proof {
+    pub(super) fn attach(self, request: HttpRequest) -> HttpRequest {
+        match self.header {
+            Some(value) => request.header("authorization", value),
+            None => request,
+        }
+    }
+}
+
+/// The keys that a client signs its proofs with, parsed once.
+pub(super) struct Authenticator {
+    method: Option<AuthMethod>,
+    signer: Option<Key>,
+}
+
+impl Authenticator {
+    /// # Errors
+    /// `InvalidConfiguration`: the method needs what the client does not have. `WeakKey`: a secret that signs has
+    /// fewer than 32 bytes.
+    pub(super) fn new(config: &OAuthConfig) -> Result<Self> {
+        let needs = |fine: bool| if fine { Ok(()) } else { Err(LACKING) };
+        let mut signer = None;
+        match config.method {
+            None if config.key.is_some() => signer.clone_from(&config.key),
+            None | Some(AuthMethod::None | AuthMethod::Tls) => {}
+            Some(AuthMethod::SecretBasic | AuthMethod::SecretPost) => {
+                needs(config.secret.is_some())?;
+            }
+            Some(AuthMethod::SecretJwt) => {
+                let secret = config.secret.as_ref().ok_or(LACKING)?;
+                signer = Some(Key::from_secret(secret.expose(), Alg::Hs256)?);
+            }
+            Some(AuthMethod::PrivateKeyJwt) => {
+                signer = Some(config.key.clone().ok_or(LACKING)?);
+            }
+            Some(AuthMethod::SignedSecret) => {
+                needs(config.quirks.signed_secret.is_some())?;
+                signer = Some(config.key.clone().ok_or(LACKING)?);
+            }
+        }
+        if let Some(key) = &signer
+            && !key.may_sign()
+        {
+            return Err(LACKING);
+        }
+        Ok(Self { method: config.method, signer })
+    }
+
+    /// The method, with the help of what the server says it knows.
+    fn method(&self, config: &OAuthConfig, offered: &[String]) -> AuthMethod {
+        let offers = |method: AuthMethod| offered.iter().any(|name| name == method.name());
+        match self.method {
+            Some(method) => method,
+            None if self.signer.is_some() => AuthMethod::PrivateKeyJwt,
+            None if config.secret.is_none() => AuthMethod::None,
+            None if !offered.is_empty()
+                && !offers(AuthMethod::SecretBasic)
+                && offers(AuthMethod::SecretPost) =>
+            {
+                AuthMethod::SecretPost
+            }
+            None => AuthMethod::SecretBasic,
+        }
+    }
+
+    /// A proof for one request; `audience` is the server's issuer.
+    pub(super) fn prove(
+        &self,
+        config: &OAuthConfig,
+        offered: &[String],
+        audience: &str,
+    ) -> Result<Proof> {
+        let id = Secret::from(config.client_id.clone());
+        let secret = || config.secret.clone().ok_or(LACKING);
+        let mut proof = Proof::default();
+        let method = self.method(config, offered);
+        if method != AuthMethod::SecretBasic {
+            proof.parameters.push(("client_id", id));
+        }
+        match method {
+            AuthMethod::None | AuthMethod::Tls => {}
+            AuthMethod::SecretBasic => {
+                proof.header = Some(basic(&config.client_id, secret()?.expose_str()));
+            }
+            AuthMethod::SecretPost => proof.parameters.push(("client_secret", secret()?)),
+            AuthMethod::SecretJwt | AuthMethod::PrivateKeyJwt => {
+                let token = self.assertion(config, audience)?;
+                proof.parameters.push((
+                    "client_assertion_type",
+                    Secret::from(
+                        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned(),
+                    ),
+                ));
+                proof.parameters.push(("client_assertion", token));
+            }
+            AuthMethod::SignedSecret => {
+                proof.parameters.push(("client_secret", self.signed_secret(config)?));
+            }
+        }
+        Ok(proof)
+    }
+
+    /// A token for this one request. Its audience is the issuer alone: one that named an endpoint could be taken
+    /// to another server by whoever sent us there.
+    fn assertion(&self, config: &OAuthConfig, audience: &str) -> Result<Secret> {
+        let key = self.signer.as_ref().ok_or(LACKING)?;
+        let id = &config.client_id;
+        sign(config, key, &Claims::new().issuer(id).subject(id).audience(audience), 60)
+    }
+
+    fn signed_secret(&self, config: &OAuthConfig) -> Result<Secret> {
+        let key = self.signer.as_ref().ok_or(LACKING)?;
+        let (team, audience) = config.quirks.signed_secret.as_ref().ok_or(LACKING)?;
+        let claims = Claims::new().issuer(team).subject(&config.client_id).audience(audience);
+        sign(config, key, &claims, 300)
+    }
+}
+
+/// A token of so many seconds, with an id of its own.
+fn sign(config: &OAuthConfig, key: &Key, claims: &Claims, ttl: u64) -> Result<Secret> {
+    let (clock, random) = (Arc::clone(&config.clock), Arc::clone(&config.random));
+    // A secret has no name that the server would know.
+    let signer = Signer::builder(key).kid(!key.is_symmetric()).ttl(ttl);
+    let signer = signer.clock(clock).random(random).build()?;
+    Ok(Secret::from(signer.sign(claims)?))
+}
+
+/// `Basic`: the id and the secret are form-encoded first (RFC 6749 section 2.3.1), or a colon in them would be
+/// read as the one between them.
+fn basic(id: &str, secret: &str) -> Secret {
+    let mut pair = String::with_capacity(3 * (id.len() + secret.len()) + 1);
+    encode_into(id, &mut pair);
+    pair.push(':');
+    encode_into(secret, &mut pair);
+    let pair = Secret::from(pair);
+    Secret::from(format!("Basic {}", b64::encode_padded(pair.expose())))
+}
+
+const NO_SUCH_METHOD: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "There is no client authentication of this name; docs/oauth.md lists them.",
+);
+const LACKING: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The client's authentication needs a secret, or a private key, that the configuration does not have.",
+);

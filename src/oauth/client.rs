@@ -1,0 +1,287 @@
+//! `OAuthClient`: one registration at one authorization server. Every method that needs the server gives an
+//! [`Operation`], which a transport runs or an event loop drives.
+
+use super::answer;
+use super::auth::{AuthMethod, Authenticator};
+use super::config::{Endpoints, OAuthConfig};
+use super::keys::RemoteKeySet;
+use super::metadata::{self, Metadata, NO_ENDPOINT, check_endpoint};
+use crate::base::clock::NANOS;
+use crate::base::secret::Secret;
+use crate::base::text::argument;
+use crate::base::url;
+use crate::error::{Error, ErrorKind, Result};
+use crate::jwt::Verifier;
+use crate::pepper::Peppers;
+use crate::transport::{HttpRequest, HttpResponse, Io, Operation, Purpose};
+use arc_swap::ArcSwapOption;
+use std::fmt;
+use std::sync::Arc;
+
+/// For how long metadata are believed, in nanoseconds.
+const METADATA_TTL: u64 = 3600 * NANOS;
+
+/// One registration at one authorization server: safe to share between threads, cheap to clone.
+///
+/// ```no_run
+/// use gatekey::{HttpOptions, HttpTransport, LoginOptions, OAuthClient, OAuthConfig, Secret};
+///
+/// let http = HttpTransport::new(HttpOptions::new())?;
+/// let config = OAuthConfig::new("my-client")
+///     .issuer("https://auth.example")
+///     .client_secret(Secret::from("from a file".to_owned()))
+///     .redirect_uri("https://app.example/callback");
+/// let client = OAuthClient::new(config)?;
+///
+/// // GET /login: send the browser to `begun.url` with the cookies of `begun.set_cookies`.
+/// let begun = client.begin(&LoginOptions::new().return_to("/orders"), "")?.run(&http)?;
+///
+/// // GET /callback?code=...&state=...: `cookies` is the request's Cookie header.
+/// # let (callback, cookies) = ("", "");
+/// let login = client.finish(callback, cookies)?.run(&http)?;
+/// println!("{:?} signed in", login.subject);
+/// # Ok::<(), gatekey::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct OAuthClient(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) config: OAuthConfig,
+    pub(super) flow_keys: Peppers,
+    auth: Authenticator,
+    metadata: ArcSwapOption<Known>,
+    pub(super) trust: ArcSwapOption<Trust>,
+}
+
+struct Known {
+    metadata: Arc<Metadata>,
+    until: u64,
+}
+
+/// What ID tokens are verified with: the keys at one address.
+pub(super) struct Trust {
+    pub(super) keys: RemoteKeySet,
+    pub(super) verifier: Verifier,
+}
+
+impl OAuthClient {
+    /// Checks a configuration as a whole.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: something is missing, contradicts itself or is not `https`; the error's claim names
+    /// the member where there is one. `WeakKey`: a secret that signs has fewer than 32 bytes.
+    pub fn new(mut config: OAuthConfig) -> Result<Self> {
+        fill_in(&mut config)?;
+        check(&mut config)?;
+        let auth = Authenticator::new(&config)?;
+        let flow_keys = match &config.flow_keys {
+            Some(keys) => keys.clone(),
+            None => {
+                let mut secret = zeroize::Zeroizing::new(vec![0; 32]);
+                config.random.fill(&mut secret)?;
+                Peppers::new(&[(1, Secret::new(std::mem::take(&mut *secret)))])?
+            }
+        };
+        Ok(Self(Arc::new(Inner {
+            config,
+            flow_keys,
+            auth,
+            metadata: ArcSwapOption::empty(),
+            trust: ArcSwapOption::empty(),
+        })))
+    }
+
+    /// The client's id.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.0.config.client_id
+    }
+
+    /// Who its authorization server is, if the configuration names an issuer.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.0.config.issuer.as_deref()
+    }
+
+    /// An operation of this client's.
+    pub(super) fn operation<T, F>(&self, code: impl FnOnce(Arc<Inner>, Io) -> F) -> Operation<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        Operation::new(|io| code(inner, io))
+    }
+}
+
+impl Inner {
+    /// What is known of the server, asked for if need be. If it cannot be reached, what was known before is used.
+    pub(super) async fn metadata(&self, io: &Io) -> Result<Arc<Metadata>> {
+        let now = self.config.clock.monotonic();
+        let known = self.metadata.load_full();
+        if let Some(known) = &known
+            && now < known.until
+        {
+            return Ok(Arc::clone(&known.metadata));
+        }
+        let metadata = if self.config.discover && self.config.issuer.is_some() {
+            match (metadata::discover(io, &self.config).await, &known) {
+                (Ok(metadata), _) => metadata,
+                (Err(error), Some(known)) if error.is_unavailable() => {
+                    return Ok(Arc::clone(&known.metadata));
+                }
+                (Err(error), _) => return Err(error),
+            }
+        } else {
+            Metadata::configured(&self.config)
+        };
+        let metadata = Arc::new(metadata);
+        let until = now.saturating_add(METADATA_TTL);
+        self.metadata.store(Some(Arc::new(Known { metadata: Arc::clone(&metadata), until })));
+        Ok(metadata)
+    }
+
+    /// Posts a form to one of the server's endpoints, with the client's proof of who it is.
+    pub(super) async fn post(
+        &self,
+        io: &Io,
+        metadata: &Metadata,
+        url: &str,
+        purpose: Purpose,
+        parameters: &[(&str, &str)],
+    ) -> Result<HttpResponse> {
+        let proof = self.auth.prove(&self.config, &metadata.auth_methods, &metadata.issuer)?;
+        // A pushed request names the client itself (RFC 9126 section 2.1).
+        let is_new = |name: &str| parameters.iter().all(|(own, _)| *own != name);
+        let own = proof.parameters.iter().map(|(name, value)| (*name, value.expose_str()));
+        let own = own.filter(|(name, _)| is_new(name));
+        let body = url::form(parameters.iter().copied().chain(own));
+        let request = HttpRequest::new("POST", url.to_owned(), purpose)
+            .header("accept", "application/json".to_owned())
+            .header("content-type", "application/x-www-form-urlencoded".to_owned());
+        let mut request = proof.attach(request);
+        request.body = Some(Secret::from(body));
+        request.deadline_ms = self.config.deadline_ms;
+        let response = io.ask(request).await?;
+        if (300..400).contains(&response.status) {
+            return Err(answer::REDIRECT);
+        }
+        Ok(response)
+    }
+
+    /// Scopes as one parameter.
+    pub(super) fn join_scopes(&self, scopes: &[String]) -> String {
+        scopes.join(if self.config.quirks.comma_scopes { "," } else { " " })
+    }
+}
+
+/// Puts the variables where a preset has placeholders.
+fn fill_in(config: &mut OAuthConfig) -> Result<()> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:/-".contains(c);
+    if config.variables.iter().any(|(_, value)| value.is_empty() || !value.chars().all(is_plain)) {
+        return Err(argument("A preset's variable is letters, digits and any of . _ : / -"));
+    }
+    let variables = config.variables.clone();
+    let value = |name: &str| variables.iter().find(|(known, _)| known == name);
+    let mut texts: Vec<&mut String> = config.issuer.as_mut().into_iter().collect();
+    texts.extend(config.endpoints.each().into_iter().filter_map(|(_, place)| place.as_mut()));
+    texts.extend(config.quirks.texts());
+    for text in texts {
+        for (name, value) in &variables {
+            *text = text.replace(&format!("{{{name}}}"), value);
+        }
+        // The one placeholder that a token fills in.
+        let rest = text.replace("{tenantid}", "");
+        if let Some((_, name)) = rest.split_once('{') {
+            let name = name.split('}').next().unwrap_or_default();
+            return Err(MISSING_VARIABLE.about_named_claim(&name.into()));
+        }
+    }
+    if config.quirks.issuer_template.is_some() && config.tenants.is_empty() {
+        match value("tenant").map_or("common", |(_, tenant)| tenant) {
+            "common" | "organizations" => {}
+            // Entra's name for people without an organization.
+            "consumers" => config.tenants.push("9188040d-6c67-4c5b-b112-36a304b66dad".to_owned()),
+            tenant if super::id_token::is_guid(tenant) => config.tenants.push(tenant.to_owned()),
+            _ => return Err(TENANT_BY_NAME),
+        }
+    }
+    Ok(())
+}
+
+fn check(config: &mut OAuthConfig) -> Result<()> {
+    let loopback = config.allow_loopback_http;
+    let misconfigured = |error: Error| error.with_kind(ErrorKind::InvalidConfiguration);
+    super::config::checked_text(&config.client_id, 1024)?;
+    if let Some(issuer) = &config.issuer {
+        metadata::well_known(issuer, loopback)?;
+    }
+    for (name, place) in config.endpoints.each() {
+        if let Some(url) = place {
+            check_endpoint(url, loopback)
+                .map_err(|error| misconfigured(error).about_named_claim(&name.into()))?;
+        }
+    }
+    if let Some(uri) = &config.redirect_uri {
+        check_redirect_uri(uri)?;
+    }
+    let Endpoints { token, introspection, .. } = &config.endpoints;
+    if config.issuer.is_none() && token.is_none() && introspection.is_none() {
+        return Err(NO_ENDPOINT);
+    }
+    if config.leeway > 600 {
+        return Err(argument("The leeway is at most 600 seconds; mend the clocks instead."));
+    }
+    if !(1..=120_000).contains(&config.deadline_ms) {
+        return Err(argument("A request may take from 1 to 120000 milliseconds."));
+    }
+    if config.scopes.iter().any(|scope| !is_scope(scope)) {
+        return Err(argument("A scope is visible ASCII without quotes and backslashes."));
+    }
+    if config.method == Some(AuthMethod::SignedSecret) && config.quirks.signed_secret.is_none() {
+        return Err(NO_ENDPOINT);
+    }
+    Ok(())
+}
+
+/// A redirect URI is absolute and has no fragment (RFC 6749 section 3.1.2): `https`, `http` on this machine
+/// (RFC 8252 section 7.3), or a scheme of the program's own with a dot in it (section 7.1).
+fn check_redirect_uri(uri: &str) -> Result<()> {
+    if url::Url::checked(uri, true).is_ok() {
+        return Ok(());
+    }
+    let is_own = uri.split_once(":/").is_some_and(|(scheme, rest)| {
+        scheme.contains('.')
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+".contains(&b))
+            && rest.bytes().all(|b| matches!(b, b'!'..=b'~') && !b"#<>\"\\^`{|}".contains(&b))
+    });
+    if is_own { Ok(()) } else { Err(WRONG_REDIRECT_URI) }
+}
+
+/// A scope token (RFC 6749 section 3.3).
+pub(super) fn is_scope(scope: &str) -> bool {
+    !scope.is_empty()
+        && scope.len() <= 256
+        && scope.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
+}
+
+const MISSING_VARIABLE: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The preset needs a variable that is not given; the error names it.",
+);
+const TENANT_BY_NAME: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "Name the tenant by its id, or name the ids of the allowed tenants: tokens do not carry its domain.",
+);
+const WRONG_REDIRECT_URI: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "A redirect URI is an https address, http on this machine, or a scheme of the program's own.",
+);
+
+impl fmt::Debug for OAuthClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthClient")
+            .field("client_id", &self.0.config.client_id)
+            .field("issuer", &self.0.config.issuer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,460 @@
+//! Tokens without a browser: refreshing (RFC 6749 section 6), client credentials (section 4.4), token exchange
+//! (RFC 8693), assertions (RFC 7523 section 2.1), and the flow for devices (RFC 8628).
+
+use super::answer::{self, MALFORMED};
+use super::client::{Inner, OAuthClient, is_scope};
+use super::config::{self, checked_text, each_member, texts, unknown};
+
+use super::id_token::Expected;
+use super::metadata::check_endpoint;
+use super::tokens::{self, OAuthTokens};
+use crate::base::json::Value;
+use crate::base::secret::Secret;
+use crate::base::text::argument;
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::{Io, Operation, Purpose};
+use std::fmt;
+
+/// The longest that a device's user is waited for, in seconds.
+const LONGEST_WAIT: u64 = 3600;
+
+/// What a token is asked for.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct TokenGrant {
+    pub(super) scopes: Vec<String>,
+    pub(super) parameters: Vec<(String, String)>,
+}
+
+impl TokenGrant {
+    /// No scope in particular.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a grant: one JSON object with any of `scopes`, `resources` and `parameters`.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: it is not one, or a member is unknown or has a wrong type.
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        let mut grant = Self::new();
+        each_member(text, |name, value| grant.member(name, value))?;
+        Ok(grant)
+    }
+
+    fn member(&mut self, name: &str, value: &Value<'_>) -> Result<()> {
+        match name {
+            "scopes" => self.scopes = texts(name, value)?,
+            "resources" => {
+                let resources = texts(name, value)?.into_iter();
+                self.parameters.extend(resources.map(|resource| ("resource".to_owned(), resource)));
+            }
+            "parameters" => {
+                for (own, value) in value.members() {
+                    let value = config::text(name, &value)?;
+                    self.parameters.push((own.decode().into_owned(), value));
+                }
+            }
+            _ => return Err(unknown(name)),
+        }
+        Ok(())
+    }
+
+    /// The scopes to ask for.
+    pub fn scopes(mut self, scopes: &[&str]) -> Self {
+        self.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        self
+    }
+
+    /// An API that the token is for (RFC 8707).
+    pub fn resource(self, resource: impl Into<String>) -> Self {
+        self.parameter("resource", resource)
+    }
+
+    /// A parameter of the server's own, for example Auth0's `audience`.
+    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    fn check(&self) -> Result<()> {
+        const OWN: [&str; 11] = [
+            "grant_type",
+            "client_id",
+            "client_secret",
+            "client_assertion",
+            "client_assertion_type",
+            "scope",
+            "refresh_token",
+            "device_code",
+            "subject_token",
+            "assertion",
+            "code",
+        ];
+        if self.scopes.iter().any(|scope| !is_scope(scope)) {
+            return Err(argument("A scope is visible ASCII without quotes and backslashes."));
+        }
+        for (name, value) in &self.parameters {
+            checked_text(name, 64)?;
+            checked_text(value, 2048)?;
+            if OWN.contains(&name.as_str()) {
+                return Err(argument(
+                    "A grant sets this parameter itself; it cannot be overridden.",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A token that is exchanged for another (RFC 8693 section 2.1).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TokenExchange {
+    subject: (Secret, String),
+    actor: Option<(Secret, String)>,
+    requested: Option<String>,
+    audience: Option<String>,
+    grant: TokenGrant,
+}
+
+impl TokenExchange {
+    /// The type of an access token.
+    pub const ACCESS_TOKEN: &'static str = "urn:ietf:params:oauth:token-type:access_token";
+    /// The type of an ID token.
+    pub const ID_TOKEN: &'static str = "urn:ietf:params:oauth:token-type:id_token";
+    /// The type of any JWT.
+    pub const JWT: &'static str = "urn:ietf:params:oauth:token-type:jwt";
+
+    /// On behalf of whom: a token and its type.
+    pub fn new(subject_token: Secret, subject_token_type: impl Into<String>) -> Self {
+        Self {
+            subject: (subject_token, subject_token_type.into()),
+            actor: None,
+            requested: None,
+            audience: None,
+            grant: TokenGrant::new(),
+        }
+    }
+
+    /// Reads an exchange: one JSON object with `subject_token`, `subject_token_type` and any of `actor_token`,
+    /// `actor_token_type`, `requested_token_type`, `audience` and the members of [`TokenGrant::from_json`].
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: it is not one, or a member is missing, unknown or of a wrong type.
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        let mut exchange = Self::new(Secret::new(Vec::new()), Self::ACCESS_TOKEN);
+        let (mut actor, mut kind) = (None, Self::ACCESS_TOKEN.to_owned());
+        each_member(text, |name, value| {
+            let text = || config::text(name, value);
+            match name {
+                "subject_token" => exchange.subject.0 = Secret::from(text()?),
+                "subject_token_type" => exchange.subject.1 = text()?,
+                "actor_token" => actor = Some(Secret::from(text()?)),
+                "actor_token_type" => kind = text()?,
+                "requested_token_type" => exchange.requested = Some(text()?),
+                "audience" => exchange.audience = Some(text()?),
+                _ => exchange.grant.member(name, value)?,
+            }
+            Ok(())
+        })?;
+        if exchange.subject.0.expose().is_empty() {
+            return Err(config::wrong("subject_token"));
+        }
+        exchange.actor = actor.map(|token| (token, kind));
+        Ok(exchange)
+    }
+
+    /// Who acts for them.
+    pub fn actor(mut self, token: Secret, token_type: impl Into<String>) -> Self {
+        self.actor = Some((token, token_type.into()));
+        self
+    }
+
+    /// The type of token that is wanted.
+    pub fn requested_type(mut self, token_type: impl Into<String>) -> Self {
+        self.requested = Some(token_type.into());
+        self
+    }
+
+    /// For whom the new token is.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// Scopes, resources and further parameters.
+    pub fn grant(mut self, grant: TokenGrant) -> Self {
+        self.grant = grant;
+        self
+    }
+}
+
+/// What a device shows its user.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DeviceCodes {
+    /// What the user types in.
+    pub user_code: String,
+    /// Where: an `https` address.
+    pub verification_uri: String,
+    /// The same with the code in it, for a link or a picture.
+    pub verification_uri_complete: Option<String>,
+    /// When the codes expire, in seconds since the Unix epoch.
+    pub expires_at: u64,
+    /// Seconds between two questions.
+    pub interval: u64,
+    device_code: Secret,
+    scopes: Vec<String>,
+}
+
+/// Where the user goes and until when.
+impl fmt::Debug for DeviceCodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceCodes({}, until {})", self.verification_uri, self.expires_at)
+    }
+}
+
+impl OAuthClient {
+    /// Gets new tokens for a refresh token. Where the answer brings no new refresh token, scopes or ID token, the old
+    /// ones stay. Keep what it gives before you use it: the old refresh token may be dead by then. A
+    /// [`TokenManager`](crate::TokenManager) does that, once for all threads and processes.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: there is no refresh token, or it is of another server. Of the operation:
+    /// `OauthInvalidGrant`, which is final; `OauthServerFailed` and the 700s, after which the refresh token is
+    /// still the one to use.
+    pub fn refresh(&self, tokens: &OAuthTokens) -> Result<Operation<OAuthTokens>> {
+        if tokens.refresh_token.is_none() {
+            return Err(argument("There is no refresh token to get new tokens with."));
+        }
+        let old = tokens.clone();
+        Ok(self.operation(|inner, io| async move { inner.refresh(&io, old).await }))
+    }
+
+    /// Gets a token for the client itself (RFC 6749 section 4.4).
+    ///
+    /// # Errors
+    /// `InvalidArgument`; of the operation: `OauthInvalidClient`, `OauthRefused`, `OauthServerFailed`,
+    /// `OauthMalformedResponse`, the 700s.
+    pub fn client_credentials(&self, grant: &TokenGrant) -> Result<Operation<OAuthTokens>> {
+        self.grant(grant, vec![("grant_type", Secret::from("client_credentials".to_owned()))])
+    }
+
+    /// Exchanges one token for another (RFC 8693).
+    ///
+    /// # Errors
+    /// As [`Self::client_credentials`], and `OauthInvalidGrant`.
+    pub fn token_exchange(&self, exchange: &TokenExchange) -> Result<Operation<OAuthTokens>> {
+        let text = |text: &str| Secret::from(text.to_owned());
+        let mut own = vec![
+            ("grant_type", text("urn:ietf:params:oauth:grant-type:token-exchange")),
+            ("subject_token", exchange.subject.0.clone()),
+            ("subject_token_type", text(&exchange.subject.1)),
+        ];
+        if let Some((token, kind)) = &exchange.actor {
+            own.extend([("actor_token", token.clone()), ("actor_token_type", text(kind))]);
+        }
+        own.extend(exchange.requested.as_deref().map(|kind| ("requested_token_type", text(kind))));
+        own.extend(exchange.audience.as_deref().map(|audience| ("audience", text(audience))));
+        self.grant(&exchange.grant, own)
+    }
+
+    /// Exchanges an assertion, a JWT that somebody whom the server trusts has signed (RFC 7523 section 2.1).
+    ///
+    /// # Errors
+    /// As [`Self::client_credentials`], and `OauthInvalidGrant`.
+    pub fn jwt_bearer(
+        &self,
+        assertion: Secret,
+        grant: &TokenGrant,
+    ) -> Result<Operation<OAuthTokens>> {
+        let kind = Secret::from("urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned());
+        self.grant(grant, vec![("grant_type", kind), ("assertion", assertion)])
+    }
+
+    fn grant(
+        &self,
+        grant: &TokenGrant,
+        own: Vec<(&'static str, Secret)>,
+    ) -> Result<Operation<OAuthTokens>> {
+        grant.check()?;
+        let grant = grant.clone();
+        Ok(self.operation(|inner, io| async move { inner.grant(&io, &grant, &own).await }))
+    }
+
+    /// Begins the flow for a device without a browser (RFC 8628 section 3.1): show the codes, then [`Self::poll`].
+    ///
+    /// # Errors
+    /// `InvalidArgument`; of the operation: as [`Self::client_credentials`]; `RequestBlocked` if the address to show
+    /// is not `https`.
+    pub fn device_codes(&self, grant: &TokenGrant) -> Result<Operation<DeviceCodes>> {
+        grant.check()?;
+        let grant = grant.clone();
+        Ok(self.operation(|inner, io| async move { inner.device_codes(&io, &grant).await }))
+    }
+
+    /// Asks until the user has said yes or no, as often as the server wants it (RFC 8628 section 3.4). An operation
+    /// that is dropped is cancelled.
+    ///
+    /// # Errors
+    /// Of the operation: `OauthAccessDenied`, `OauthDeviceExpired`, and those of a request that trying again does not
+    /// mend.
+    pub fn poll(&self, codes: &DeviceCodes) -> Operation<OAuthTokens> {
+        let codes = codes.clone();
+        self.operation(|inner, io| async move { inner.poll(&io, &codes).await })
+    }
+}
+
+impl Inner {
+    async fn grant(
+        &self,
+        io: &Io,
+        grant: &TokenGrant,
+        own: &[(&'static str, Secret)],
+    ) -> Result<OAuthTokens> {
+        let metadata = self.metadata(io).await?;
+        let url = metadata.need(|endpoints| &endpoints.token)?;
+        let scope = self.join_scopes(&grant.scopes);
+        let mut parameters: Vec<(&str, &str)> =
+            own.iter().map(|(name, value)| (*name, value.expose_str())).collect();
+        if !scope.is_empty() {
+            parameters.push(("scope", &scope));
+        }
+        parameters.extend(grant.parameters.iter().map(|(name, value)| (&**name, &**value)));
+        let response = self.post(io, &metadata, url, Purpose::Token, &parameters).await?;
+        let mut tokens = tokens::read(&self.config, &metadata.issuer, &response, &grant.scopes)?;
+        // Nobody has signed in here; what it says about anybody was not verified.
+        tokens.id_token = None;
+        Ok(tokens)
+    }
+
+    pub(super) async fn refresh(&self, io: &Io, old: OAuthTokens) -> Result<OAuthTokens> {
+        let metadata = self.metadata(io).await?;
+        if metadata.issuer != old.issuer {
+            return Err(ANOTHER_SERVER);
+        }
+        let url = metadata.need(|endpoints| &endpoints.token)?;
+        let refresh_token = old.refresh_token.clone().ok_or(ErrorKind::OauthNoToken)?;
+        let scope = self.join_scopes(&old.scopes);
+        let mut parameters =
+            vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose_str())];
+        if self.config.quirks.scope_on_refresh && !scope.is_empty() {
+            parameters.push(("scope", &scope));
+        }
+        let response = self.post(io, &metadata, url, Purpose::Token, &parameters).await?;
+        let mut new = tokens::read(&self.config, &metadata.issuer, &response, &old.scopes)?;
+        if new.refresh_token.is_none() {
+            new.refresh_token = Some(refresh_token);
+        }
+        match (&new.id_token, &old.subject) {
+            (Some(_), Some(subject)) => {
+                let expected =
+                    Expected { nonce: None, code: None, max_age: None, subject: Some(subject) };
+                // The refresh token in hand is the only good one by now: a fault of the ID token must not lose it.
+                if let Err(error) = self.validate(io, &metadata, &mut new, &expected).await {
+                    if !error.is_unavailable() {
+                        return Err(error);
+                    }
+                    keep_identity(&mut new, old);
+                }
+            }
+            _ => keep_identity(&mut new, old),
+        }
+        Ok(new)
+    }
+
+    async fn device_codes(&self, io: &Io, grant: &TokenGrant) -> Result<DeviceCodes> {
+        let metadata = self.metadata(io).await?;
+        let url = metadata.need(|endpoints| &endpoints.device)?;
+        let scopes = if grant.scopes.is_empty() { &self.config.scopes } else { &grant.scopes };
+        let scope = self.join_scopes(scopes);
+        let mut parameters: Vec<(&str, &str)> = Vec::new();
+        if !scope.is_empty() {
+            parameters.push(("scope", &scope));
+        }
+        parameters.extend(grant.parameters.iter().map(|(name, value)| (&**name, &**value)));
+        let purpose = Purpose::DeviceAuthorization;
+        let response = self.post(io, &metadata, url, purpose, &parameters).await?;
+        let text = answer::object(&self.config.quirks, &response)?;
+        let value = answer::parsed(&text)?;
+        let string = |name: &str| value.member(name).and_then(|text| text.as_str());
+        let shown = |text: &str| checked_text(text, 1024).map_err(|_| MALFORMED);
+        let address = |url: &str| check_endpoint(url, self.config.allow_loopback_http);
+        let user_code = string("user_code").ok_or(MALFORMED)?;
+        shown(&user_code)?;
+        // Google's name of it, from before the RFC.
+        let uri =
+            string("verification_uri").or_else(|| string("verification_url")).ok_or(MALFORMED)?;
+        address(&uri)?;
+        let complete = string("verification_uri_complete");
+        complete.as_deref().map_or(Ok(()), address)?;
+        let device_code = string("device_code").ok_or(MALFORMED)?;
+        shown(&device_code)?;
+        let number = |name: &str| value.member(name).and_then(|number| number.as_u64());
+        let life = number("expires_in").ok_or(MALFORMED)?.min(LONGEST_WAIT);
+        Ok(DeviceCodes {
+            user_code: user_code.into_owned(),
+            verification_uri: uri.into_owned(),
+            verification_uri_complete: complete.map(String::from),
+            expires_at: self.config.clock.now().saturating_add(life),
+            interval: number("interval").unwrap_or(5).clamp(1, 60),
+            device_code: Secret::from(device_code.into_owned()),
+            scopes: scopes.clone(),
+        })
+    }
+
+    async fn poll(&self, io: &Io, codes: &DeviceCodes) -> Result<OAuthTokens> {
+        let metadata = self.metadata(io).await?;
+        let url = metadata.need(|endpoints| &endpoints.token)?;
+        let parameters = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("device_code", codes.device_code.expose_str()),
+        ];
+        let mut interval = codes.interval;
+        loop {
+            io.pause(interval * 1000).await;
+            if self.config.clock.now() >= codes.expires_at {
+                return Err(ErrorKind::OauthDeviceExpired.into());
+            }
+            let answer = self.post(io, &metadata, url, Purpose::Token, &parameters).await;
+            let read = answer.and_then(|response| {
+                tokens::read(&self.config, &metadata.issuer, &response, &codes.scopes)
+            });
+            let error = match read {
+                Err(error) => error,
+                Ok(mut tokens) => {
+                    let wants = codes.scopes.iter().any(|scope| scope == "openid");
+                    if tokens.id_token.is_some() && wants && !self.config.quirks.no_id_token {
+                        // No nonce was sent: there is no browser that it could have been bound to.
+                        let expected =
+                            Expected { nonce: None, code: None, max_age: None, subject: None };
+                        self.validate(io, &metadata, &mut tokens, &expected).await?;
+                    } else {
+                        tokens.id_token = None;
+                    }
+                    return Ok(tokens);
+                }
+            };
+            match error.peer_code() {
+                Some("authorization_pending") => {}
+                Some("slow_down") => interval += 5,
+                // Twice as long after a time-out (RFC 8628 section 3.5).
+                _ if error.is_retryable() => interval = (interval * 2).min(60),
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
+/// Who signed in, when a refresh does not say.
+fn keep_identity(new: &mut OAuthTokens, old: OAuthTokens) {
+    new.id_token = old.id_token;
+    new.claims_json = old.claims_json;
+    new.subject = old.subject;
+}
+
+const ANOTHER_SERVER: Error = Error::new(
+    ErrorKind::OauthIssuerMismatch,
+    "The refresh token is of another authorization server; it is sent nowhere else.",
+);

@@ -1,0 +1,355 @@
+//! ID tokens (OpenID Connect Core section 3.1.3.7) and logout tokens (Back-Channel Logout section 2.6), held
+//! against the server's keys on this project's own verifier.
+
+use super::client::{Inner, OAuthClient, Trust};
+use super::config::OAuthConfig;
+use super::keys::{RemoteKeySet, RemoteKeySetOptions};
+use super::metadata::Metadata;
+use super::tokens::OAuthTokens;
+use crate::base::b64;
+use crate::base::json::{Kind, Value};
+use crate::base::secret::Secret;
+use crate::crypto::constant_time_eq;
+use crate::crypto::hash::{sha256, sha384, sha512};
+use crate::error::{Error, ErrorKind, Result};
+use crate::jwk::Alg;
+use crate::jwt::{Policy, Verified, Verifier};
+use crate::transport::{Io, Operation};
+use std::sync::Arc;
+
+/// How old a logout token may be, in seconds.
+const LOGOUT_AGE: u64 = 120;
+
+/// What an ID token is held against, beyond its signature, issuer, audience and times.
+pub(super) struct Expected<'a> {
+    pub(super) nonce: Option<&'a str>,
+    pub(super) code: Option<&'a Secret>,
+    pub(super) max_age: Option<u64>,
+    /// Who signed in before, when tokens are refreshed.
+    pub(super) subject: Option<&'a str>,
+}
+
+/// A session that the authorization server has ended (Back-Channel Logout 1.0).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogoutNotice {
+    /// Whose sessions end, if the server named somebody.
+    pub subject: Option<String>,
+    /// The server's session, if it named one: the `sid` of the ID token.
+    pub session_id: Option<String>,
+    /// The token's id, for [`crate::Revocations::seen_once`].
+    pub token_id: String,
+    /// When the token expires, in seconds since the Unix epoch.
+    pub expires_at: u64,
+}
+
+impl OAuthClient {
+    /// Verifies the `logout_token` that an authorization server posts when a session ends. Answer 200 or 400, with
+    /// `Cache-Control: no-store`; end the sessions, unless the token's id has been seen.
+    ///
+    /// # Errors
+    /// Of the operation: the 100s for a token that is not valid, or older than two minutes; the 700s.
+    pub fn logout_notice(&self, logout_token: &str) -> Operation<LogoutNotice> {
+        let token = Secret::from(logout_token.to_owned());
+        self.operation(|inner, io| async move {
+            let metadata = inner.metadata(&io).await?;
+            let policy = inner.policy(&metadata).expect_type("logout+jwt").max_age(LOGOUT_AGE);
+            let policy = policy.require_claim("jti").require_claim("events");
+            let verified = inner.verify(&io, &metadata, &token, Some(policy)).await?;
+            inner.check_issuer(&verified)?;
+            read_logout(&verified)
+        })
+    }
+}
+
+fn read_logout(token: &Verified) -> Result<LogoutNotice> {
+    const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+    let events = token.claim("events").and_then(|events| events.member(EVENT));
+    if events.is_none_or(|event| event.kind() != Kind::Object) {
+        return Err(claim("events", "The logout token speaks of no log-out."));
+    }
+    if token.claim("nonce").is_some() {
+        return Err(claim("nonce", "A logout token has no nonce; this is another kind of token."));
+    }
+    let session_id = token.claim("sid").and_then(|sid| sid.as_str()).map(String::from);
+    let subject = token.subject().map(String::from);
+    if session_id.is_none() && subject.is_none() {
+        return Err(claim("sub", "The logout token names neither a subject nor a session."));
+    }
+    let token_id = token.token_id().ok_or(ErrorKind::MissingClaim)?.into_owned();
+    let expires_at = token.expires_at().and_then(|end| u64::try_from(end).ok()).unwrap_or(u64::MAX);
+    Ok(LogoutNotice { subject, session_id, token_id, expires_at })
+}
+
+impl Inner {
+    /// Validates the ID token of an answer, and takes its claims over.
+    pub(super) async fn validate(
+        &self,
+        io: &Io,
+        metadata: &Metadata,
+        tokens: &mut OAuthTokens,
+        expected: &Expected<'_>,
+    ) -> Result<()> {
+        let token = tokens.id_token.as_ref().ok_or(NO_ID_TOKEN)?;
+        let verified = self.verify(io, metadata, token, None).await?;
+        self.check(&verified, tokens, expected)?;
+        tokens.claims_json = Some(verified.claims_json().to_owned());
+        tokens.subject = verified.subject().map(String::from);
+        Ok(())
+    }
+
+    /// The token's claims if one of the server's keys has signed it; `policy` if it is not an ID token.
+    async fn verify(
+        &self,
+        io: &Io,
+        metadata: &Metadata,
+        token: &Secret,
+        policy: Option<Policy>,
+    ) -> Result<Verified> {
+        let trust = self.trust(io, metadata).await?;
+        let other;
+        let verifier = match policy {
+            None => &trust.verifier,
+            Some(policy) => {
+                other = self.verifier(&trust.keys, policy)?;
+                &other
+            }
+        };
+        match verifier.verify(token.expose()) {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::KeyNotFound | ErrorKind::InvalidSignature)
+                    && !self.has_own_key()
+                    && trust.keys.may_look() =>
+            {
+                trust.keys.fetch(io).await?;
+                verifier.verify(token.expose())
+            }
+            verified => verified,
+        }
+    }
+
+    /// The server's keys, as fresh as they should be, and the verifier that follows them.
+    async fn trust(&self, io: &Io, metadata: &Metadata) -> Result<Arc<Trust>> {
+        let own = self.has_own_key();
+        let url = if own { "" } else { metadata.need(|endpoints| &endpoints.jwks)? };
+        let known = self.trust.load_full().filter(|trust| own || trust.keys.is_of(url));
+        if let Some(trust) = known {
+            if !own && trust.keys.wants_refresh() {
+                match trust.keys.fetch(io).await {
+                    Err(error) if !trust.keys.is_usable() => return Err(error),
+                    _ => {}
+                }
+            }
+            return Ok(trust);
+        }
+        let options = RemoteKeySetOptions::of(&self.config);
+        // With a secret there are no keys to fetch; the address is never asked.
+        let keys = RemoteKeySet::new(if own { "https://localhost/" } else { url }, options)?;
+        if !own {
+            keys.fetch(io).await?;
+        }
+        let verifier = self.verifier(&keys, self.policy(metadata))?;
+        let trust = Arc::new(Trust { keys, verifier });
+        self.trust.store(Some(Arc::clone(&trust)));
+        Ok(trust)
+    }
+
+    /// Whether ID tokens are MACed with the client's secret: only if the registration says so.
+    fn has_own_key(&self) -> bool {
+        self.config.id_token_algs.iter().any(|alg| is_hmac(*alg))
+    }
+
+    fn verifier(&self, keys: &RemoteKeySet, policy: Policy) -> Result<Verifier> {
+        match self.config.id_token_algs.iter().find(|alg| is_hmac(**alg)) {
+            None => Verifier::following(Arc::new(keys.clone()), policy),
+            Some(alg) => {
+                let secret = self.config.secret.as_ref().ok_or(NO_SECRET)?;
+                Verifier::with_key(&crate::jwk::Key::from_secret(secret.expose(), *alg)?, policy)
+            }
+        }
+    }
+
+    fn policy(&self, metadata: &Metadata) -> Policy {
+        let config = &self.config;
+        let mut policy = Policy::new()
+            .expect_audience(&*config.client_id)
+            .require_claim("sub")
+            .require_claim("iat")
+            .leeway(config.leeway)
+            .max_token_bytes(32 * 1024)
+            .try_keys_without_kid()
+            .algorithms(algorithms(config, metadata))
+            .clock(Arc::clone(&config.clock));
+        if config.quirks.issuer_template.is_some() {
+            return policy.ignore_issuer().require_claim("iss");
+        }
+        policy = policy.expect_issuer(&*metadata.issuer);
+        for alias in &config.quirks.issuer_aliases {
+            policy = policy.expect_issuer(&**alias);
+        }
+        policy
+    }
+
+    /// The issuer of a server that has one for each tenant: the template filled in with the token's own tenant, which
+    /// must be an allowed one.
+    fn check_issuer(&self, token: &Verified) -> Result<()> {
+        let Some(template) = &self.config.quirks.issuer_template else { return Ok(()) };
+        let tenant = token.claim("tid").and_then(|tid| tid.as_str()).unwrap_or_default();
+        let allowed = &self.config.tenants;
+        let is_allowed = allowed.is_empty() || allowed.iter().any(|known| *known == tenant);
+        let issuer = template.replace("{tenantid}", &tenant);
+        if !is_guid(&tenant) || !is_allowed || token.issuer().as_deref() != Some(&issuer) {
+            return Err(Error::new(
+                ErrorKind::InvalidIssuer,
+                "The ID token is not from a tenant that is allowed, or its issuer is not the tenant's.",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check(&self, token: &Verified, tokens: &OAuthTokens, expected: &Expected<'_>) -> Result<()> {
+        self.check_issuer(token)?;
+        self.check_audience(token)?;
+        match (expected.nonce, token.claim("nonce")) {
+            (None, None) => {}
+            (Some(own), Some(nonce))
+                if nonce
+                    .as_str()
+                    .is_some_and(|nonce| constant_time_eq(own.as_bytes(), nonce.as_bytes())) => {}
+            // The ID token of a refresh may bring the first one's nonce, which is not known any more.
+            (None, Some(_)) if expected.subject.is_some() => {}
+            _ => return Err(ErrorKind::OauthNonceMismatch.into()),
+        }
+        if expected.subject.is_some_and(|own| token.subject().as_deref() != Some(own)) {
+            return Err(ErrorKind::OauthSubjectMismatch.into());
+        }
+        let access_token = Some(&tokens.access_token);
+        for (name, secret) in [("at_hash", access_token), ("c_hash", expected.code)] {
+            if let Some(hash) = token.claim(name) {
+                let own = secret.map(|secret| half_hash(token.alg(), secret.expose()));
+                if own.is_none() || hash.as_str().as_deref() != own.as_deref() {
+                    return Err(claim(
+                        name,
+                        "The ID token was made for another access token or code.",
+                    ));
+                }
+            }
+        }
+        if let Some(max_age) = expected.max_age {
+            let at = token.claim("auth_time").as_ref().and_then(Value::as_f64);
+            let at = at.ok_or_else(|| claim("auth_time", NO_AUTH_TIME))?;
+            #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
+            let oldest =
+                self.config.clock.now().saturating_sub(max_age + self.config.leeway) as f64;
+            if at.is_nan() || at < oldest {
+                return Err(Error::new(
+                    ErrorKind::TooOld,
+                    "The user signed in longer ago than the log-in allows.",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever else is in `aud` must be known, and `azp` must be this client (OpenID Connect Core section 2).
+    fn check_audience(&self, token: &Verified) -> Result<()> {
+        let own = &*self.config.client_id;
+        let azp = token.claim("azp");
+        let is_azp = azp.as_ref().is_some_and(|azp| azp.as_str().as_deref() == Some(own));
+        let is_known = |audience: &str| {
+            audience == own || self.config.trusted_audiences.iter().any(|known| known == audience)
+        };
+        let all_known = token.audience().iter().all(|audience| is_known(audience));
+        if !is_azp && (azp.is_some() || !all_known) {
+            return Err(Error::new(
+                ErrorKind::InvalidAudience,
+                "The ID token was issued to another client, or is for others too that are not trusted.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The algorithms that ID tokens may have: as registered, or the asymmetric ones that the server says it uses.
+fn algorithms(config: &OAuthConfig, metadata: &Metadata) -> Vec<Alg> {
+    let offered = &metadata.id_token_algs;
+    if !config.id_token_algs.is_empty() {
+        let is_offered = |alg: &&Alg| {
+            offered.is_empty() || offered.iter().any(|other| other.same_algorithm(**alg))
+        };
+        return config.id_token_algs.iter().filter(is_offered).copied().collect();
+    }
+    let asymmetric: Vec<Alg> = offered.iter().copied().filter(|alg| !is_hmac(*alg)).collect();
+    // What OpenID Connect has everybody use who says nothing.
+    if asymmetric.is_empty() { vec![Alg::Rs256] } else { asymmetric }
+}
+
+const fn is_hmac(alg: Alg) -> bool {
+    matches!(alg, Alg::Hs256 | Alg::Hs384 | Alg::Hs512)
+}
+
+/// The left half of a hash, with the hash of the token's algorithm (OpenID Connect Core section 3.1.3.6).
+fn half_hash(alg: Alg, secret: &[u8]) -> String {
+    let name = alg.name();
+    if name.ends_with("256") || name.ends_with("256K") {
+        b64::encode(sha256(secret).split_at(16).0)
+    } else if name.ends_with("384") {
+        b64::encode(sha384(secret).split_at(24).0)
+    } else {
+        b64::encode(sha512(secret).split_at(32).0)
+    }
+}
+
+/// `8-4-4-4-12` hexadecimal digits in lower case.
+pub(super) fn is_guid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    lengths == [8, 4, 4, 4, 12] && parts.iter().all(|part| part.bytes().all(is_hex))
+}
+
+#[cold]
+fn claim(name: &'static str, message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidClaim, message).about_claim(name)
+}
+
+const NO_AUTH_TIME: &str =
+    "The ID token does not say when the user signed in, although that was asked.";
+const NO_ID_TOKEN: Error = Error::new(
+    ErrorKind::OauthMalformedResponse,
+    "The authorization server gave no ID token, although openid was asked for.",
+);
+const NO_SECRET: Error =
+    Error::new(ErrorKind::InvalidConfiguration, "ID tokens with HMAC need the client's secret.");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guids() {
+        assert!(is_guid("9188040d-6c67-4c5b-b112-36a304b66dad"));
+        for wrong in [
+            "",
+            "common",
+            "9188040D-6c67-4c5b-b112-36a304b66dad",
+            "9188040d6c674c5bb11236a304b66dad",
+            "9188040d-6c67-4c5b-b112-36a304b66dag",
+        ] {
+            assert!(!is_guid(wrong), "{wrong}");
+        }
+    }
+
+    /// OpenID Connect Core 1.0, appendix A.3 and A.4: the access token and code of the examples.
+    #[test]
+    fn published_hashes() {
+        assert_eq!(
+            half_hash(Alg::Rs256, b"jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"),
+            "77QmUPtjPfzWtF2AnpK9RQ"
+        );
+        assert_eq!(
+            half_hash(Alg::Rs256, b"Qcb0Orv1zh30vL1MPRsbm-diHiMwcLyZvn1arpZv-Jxf_11jnpEX3Tgfvk"),
+            "LDktKdoQak3Pk0cnXxCltA"
+        );
+    }
+}

@@ -1,0 +1,532 @@
+//! Signing in: the authorization code flow (RFC 6749 section 4.1) with PKCE (RFC 7636), `state`, `nonce` (OpenID
+//! Connect Core section 3.1) and the issuer in the response (RFC 9207).
+
+use super::answer;
+use super::client::{Inner, OAuthClient, is_scope};
+use super::config::{self, checked_text, each_member, texts, unknown, wrong};
+use super::flow::{Flow, MISMATCH};
+use super::metadata::Metadata;
+use super::tokens::{self, OAuthTokens};
+use crate::base::b64;
+use crate::base::json::{self, Kind, ObjectWriter};
+use crate::base::secret::Secret;
+use crate::base::text::argument;
+use crate::base::url;
+use crate::crypto::hash::sha256;
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::{HttpResponse, Io, Operation, Purpose};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The longest callback that is read, in bytes.
+const LONGEST_CALLBACK: usize = 16 * 1024;
+
+/// What one log-in asks for.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct LoginOptions {
+    scopes: Option<Vec<String>>,
+    return_to: String,
+    prompt: Option<String>,
+    login_hint: Option<String>,
+    acr_values: Option<String>,
+    max_age: Option<u64>,
+    resources: Vec<String>,
+    parameters: Vec<(String, String)>,
+}
+
+impl LoginOptions {
+    /// The configuration's scopes, and back to `/`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads options: one JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`, `acr_values`,
+    /// `max_age`, `resources` and `parameters`.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: it is not one, or a member is unknown or has a wrong type.
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        let mut options = Self::new();
+        each_member(text, |name, value| {
+            match name {
+                "scopes" => options.scopes = Some(texts(name, value)?),
+                "return_to" => options.return_to = config::text(name, value)?,
+                "prompt" => options.prompt = Some(config::text(name, value)?),
+                "login_hint" => options.login_hint = Some(config::text(name, value)?),
+                "acr_values" => options.acr_values = Some(config::text(name, value)?),
+                "max_age" => options.max_age = Some(value.as_u64().ok_or_else(|| wrong(name))?),
+                "resources" => options.resources = texts(name, value)?,
+                "parameters" => {
+                    for (own, value) in value.members() {
+                        let value = config::text(name, &value)?;
+                        options.parameters.push((own.decode().into_owned(), value));
+                    }
+                }
+                _ => return Err(unknown(name)),
+            }
+            Ok(())
+        })?;
+        Ok(options)
+    }
+
+    /// The scopes to ask for, instead of the configuration's.
+    pub fn scopes(mut self, scopes: &[&str]) -> Self {
+        self.scopes = Some(scopes.iter().map(|scope| (*scope).to_owned()).collect());
+        self
+    }
+
+    /// The page of this site to go to afterwards: a path. Anything that could lead elsewhere becomes `/`.
+    pub fn return_to(mut self, path: impl Into<String>) -> Self {
+        self.return_to = path.into();
+        self
+    }
+
+    /// `none`, `login`, `consent`, `select_account` (OpenID Connect Core section 3.1.2.1).
+    pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.prompt = Some(prompt.into());
+        self
+    }
+
+    /// Who is probably going to sign in.
+    pub fn login_hint(mut self, hint: impl Into<String>) -> Self {
+        self.login_hint = Some(hint.into());
+        self
+    }
+
+    /// How strongly the user is to sign in, the best first, separated by spaces.
+    pub fn acr_values(mut self, values: impl Into<String>) -> Self {
+        self.acr_values = Some(values.into());
+        self
+    }
+
+    /// The user must have signed in during the last so many seconds; the ID token must prove it.
+    pub const fn max_age(mut self, seconds: u64) -> Self {
+        self.max_age = Some(seconds);
+        self
+    }
+
+    /// An API that the access token is for (RFC 8707).
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resources.push(resource.into());
+        self
+    }
+
+    /// A parameter of the provider's own; none of those that protect the log-in.
+    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.parameters.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// A log-in that has begun.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct BegunLogin {
+    /// Where to send the browser.
+    pub url: String,
+    /// The `Set-Cookie` values that must go with it.
+    pub set_cookies: Vec<String>,
+}
+
+impl BegunLogin {
+    /// Both, as one JSON object: `url` and `set_cookies`.
+    #[must_use]
+    pub fn to_secret_json(&self) -> Secret {
+        let mut out = ObjectWriter::new();
+        out.text("url", &self.url);
+        out.texts("set_cookies", &self.set_cookies);
+        Secret::from(out.end())
+    }
+}
+
+/// Where the browser is sent, without what protects the log-in.
+impl fmt::Debug for BegunLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.url.split('?').next().unwrap_or_default();
+        write!(f, "BegunLogin({place}, {} cookies)", self.set_cookies.len())
+    }
+}
+
+/// A log-in that has succeeded.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FinishedLogin {
+    /// The tokens; the ID token is valid if it is there.
+    pub tokens: OAuthTokens,
+    /// The ID token's `sub`: together with the issuer, who the user is. `None` without OpenID Connect; then
+    /// [`OAuthClient::userinfo`] tells.
+    pub subject: Option<String>,
+    /// The ID token's claims: the text of one JSON object.
+    pub claims_json: Option<String>,
+    /// What Apple posts along the first time: the text of one JSON object with the user's name. Not signed.
+    pub user_json: Option<String>,
+    /// The page of this site to go to: a path.
+    pub return_to: String,
+    /// The `Set-Cookie` values that must go with the answer.
+    pub set_cookies: Vec<String>,
+}
+
+impl FinishedLogin {
+    /// All of it as one JSON object; the tokens are in `tokens`.
+    #[must_use]
+    pub fn to_secret_json(&self) -> Secret {
+        let mut out = ObjectWriter::new();
+        out.optional("subject", self.subject.as_deref());
+        out.raw("claims", self.claims_json.as_deref().unwrap_or("null"));
+        out.raw("user", self.user_json.as_deref().unwrap_or("null"));
+        out.text("return_to", &self.return_to);
+        out.texts("set_cookies", &self.set_cookies);
+        out.raw("tokens", self.tokens.to_secret_json().expose_str());
+        Secret::from(out.end())
+    }
+}
+
+impl OAuthClient {
+    /// Begins a log-in. `cookies` is the request's `Cookie` header, or empty: of the log-ins that it says have begun
+    /// and not ended, the oldest beyond five are given up.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: a parameter is not acceptable. `InvalidConfiguration`: there is no redirect URI. Of the
+    /// operation: those of a request (700s, `OauthServerFailed`, `OauthMalformedResponse`), `OauthIssuerMismatch`,
+    /// and `OauthRefused` from the endpoint of pushed requests.
+    pub fn begin(&self, options: &LoginOptions, cookies: &str) -> Result<Operation<BegunLogin>> {
+        let inner = &self.0;
+        if inner.config.redirect_uri.is_none() {
+            return Err(NO_REDIRECT_URI);
+        }
+        options.check()?;
+        let (options, cookies) = (options.clone(), cookies.to_owned());
+        Ok(self.operation(|inner, io| async move { inner.begin(&io, options, &cookies).await }))
+    }
+
+    /// Finishes a log-in. `callback` is the callback's address, its query, or the form that was posted; `cookies` the
+    /// request's `Cookie` header. `state`, `iss` and errors are looked at before anything is asked of anybody.
+    ///
+    /// # Errors
+    /// `OauthStateMismatch`: the log-in was not begun here. `OauthIssuerMismatch`: the answer is from another server.
+    /// `OauthAccessDenied`, `OauthInteractionRequired`, `OauthServerFailed`, `OauthRefused`: the server says so. Of
+    /// the operation: `OauthInvalidGrant`, `OauthInvalidClient`, `OauthMalformedResponse`, `OauthNonceMismatch`, the
+    /// 100s for an ID token that is not valid, the 700s.
+    ///
+    /// # Security
+    /// Whatever the outcome, answer with the cookie of [`Self::end_login`] or `set_cookies`: a log-in is good once.
+    pub fn finish(&self, callback: &str, cookies: &str) -> Result<Operation<FinishedLogin>> {
+        let callback = Callback::read(callback)?;
+        let flow = self.0.open_flow(&callback.state, cookies)?;
+        callback.check_issuer(&flow, &self.0.config.quirks.issuer_aliases)?;
+        if let Some(code) = &callback.error {
+            let message = callback.error_description.as_deref().unwrap_or_default();
+            return Err(answer::error_named(&self.0.config.quirks, code, message));
+        }
+        let code = callback.code.ok_or(MALFORMED_CALLBACK)?;
+        let set_cookies = vec![self.0.clear_flow(&callback.state)?];
+        let id = b64::encode(&flow.state_hash);
+        if let Some(replay) = &self.0.config.replay
+            && !replay.seen_once(&flow.issuer, &id, flow.begun_at + super::flow::TTL + 1)?
+        {
+            return Err(MISMATCH);
+        }
+        let user_json = callback.user;
+        Ok(self.operation(|inner, io| async move {
+            let return_to = flow.return_to.clone();
+            let tokens = inner.exchange(&io, &code, &flow).await?;
+            Ok(FinishedLogin {
+                subject: tokens.subject.clone(),
+                claims_json: tokens.claims_json.clone(),
+                tokens,
+                user_json,
+                return_to,
+                set_cookies,
+            })
+        }))
+    }
+
+    /// The `Set-Cookie` value that ends the log-in of a callback, to be sent whatever became of it; `None` if the
+    /// callback names none.
+    #[must_use]
+    pub fn end_login(&self, callback: &str) -> Option<String> {
+        let callback = Callback::read(callback).ok()?;
+        self.0.clear_flow(&callback.state).ok()
+    }
+}
+
+impl LoginOptions {
+    fn check(&self) -> Result<()> {
+        if self.scopes.iter().flatten().any(|scope| !is_scope(scope)) {
+            return Err(argument("A scope is visible ASCII without quotes and backslashes."));
+        }
+        let texts = [&self.prompt, &self.login_hint, &self.acr_values];
+        for text in texts.into_iter().flatten().chain(&self.resources) {
+            checked_text(text, 1024)?;
+        }
+        for (name, value) in &self.parameters {
+            checked_text(name, 64)?;
+            checked_text(value, 1024)?;
+            if OWN_PARAMETERS.contains(&name.as_str()) {
+                return Err(argument(
+                    "A log-in sets this parameter itself; it cannot be overridden.",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a log-in is made of and protected by.
+const OWN_PARAMETERS: [&str; 17] = [
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "request",
+    "request_uri",
+    "max_age",
+    "prompt",
+    "client_assertion",
+    "client_assertion_type",
+];
+
+impl Inner {
+    async fn begin(&self, io: &Io, options: LoginOptions, cookies: &str) -> Result<BegunLogin> {
+        let metadata = self.metadata(io).await?;
+        let authorization = metadata.need(|endpoints| &endpoints.authorization)?;
+        let quirks = &self.config.quirks;
+        if self.config.require_pkce && !metadata.knows_s256 {
+            return Err(NO_PKCE);
+        }
+        let random = || {
+            let mut bytes = [0; 32];
+            self.config.random.fill(&mut bytes).map(|()| b64::encode(&bytes))
+        };
+        let scopes = options.scopes.unwrap_or_else(|| self.config.scopes.clone());
+        let is_openid = scopes.iter().any(|scope| scope == "openid");
+        let (state, verifier) = (random()?, Secret::from(random()?));
+        let flow = Flow {
+            state_hash: sha256(state.as_bytes()),
+            nonce: (is_openid && !quirks.no_nonce).then(random).transpose()?,
+            verifier: (!quirks.no_pkce).then_some(verifier),
+            issuer: metadata.issuer.clone(),
+            promises_iss: metadata.promises_iss,
+            redirect_uri: self.config.redirect_uri.clone().unwrap_or_default(),
+            return_to: safe_path(&options.return_to).to_owned(),
+            scopes: scopes.clone(),
+            max_age: options.max_age,
+            begun_at: self.config.clock.now(),
+        };
+        let challenge =
+            flow.verifier.as_ref().map(|verifier| b64::encode(&sha256(verifier.expose())));
+        let (scope, max_age) =
+            (self.join_scopes(&scopes), options.max_age.map(|age| age.to_string()));
+        let mut parameters: Vec<(&str, &str)> = vec![
+            ("response_type", "code"),
+            ("client_id", &self.config.client_id),
+            ("redirect_uri", &flow.redirect_uri),
+            ("state", &state),
+        ];
+        let scope = Some(scope.as_str()).filter(|scope| !scope.is_empty());
+        for (name, value) in [
+            ("scope", scope),
+            ("nonce", flow.nonce.as_deref()),
+            ("code_challenge", challenge.as_deref()),
+            ("code_challenge_method", challenge.as_ref().map(|_| "S256")),
+            ("response_mode", quirks.response_mode.as_deref()),
+            ("prompt", options.prompt.as_deref()),
+            ("login_hint", options.login_hint.as_deref()),
+            ("acr_values", options.acr_values.as_deref()),
+            ("max_age", max_age.as_deref()),
+        ] {
+            parameters.extend(value.map(|value| (name, value)));
+        }
+        parameters.extend(options.resources.iter().map(|resource| ("resource", resource.as_str())));
+        let extra = quirks.authorize.iter().chain(&options.parameters);
+        parameters.extend(extra.map(|(name, value)| (name.as_str(), value.as_str())));
+        let set_cookies = self.set_flow(&state, &flow, cookies)?;
+        let pushed = metadata.endpoints.pushed.as_deref();
+        let query = match pushed {
+            Some(pushed) if metadata.requires_pushed || self.config.endpoints.pushed.is_some() => {
+                let request_uri = self.push(io, &metadata, pushed, &parameters).await?;
+                url::form([("client_id", &*self.config.client_id), ("request_uri", &request_uri)])
+            }
+            _ => url::form(parameters),
+        };
+        let joint = if authorization.contains('?') { '&' } else { '?' };
+        Ok(BegunLogin { url: format!("{authorization}{joint}{query}"), set_cookies })
+    }
+
+    /// Deposits the request and gives its name (RFC 9126).
+    async fn push(
+        &self,
+        io: &Io,
+        metadata: &Metadata,
+        url: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<String> {
+        let purpose = Purpose::PushedAuthorization;
+        let response = self.post(io, metadata, url, purpose, parameters).await?;
+        let text = answer::object(&self.config.quirks, &response)?;
+        let name = answer::parsed(&text)?.member("request_uri").and_then(|uri| uri.as_str());
+        let name = name.ok_or(answer::MALFORMED)?;
+        checked_text(&name, 1024).map_err(|_| answer::MALFORMED)?;
+        Ok(name.into_owned())
+    }
+
+    /// Exchanges the code, and validates the ID token.
+    async fn exchange(&self, io: &Io, code: &Secret, flow: &Flow) -> Result<OAuthTokens> {
+        let metadata = self.metadata(io).await?;
+        // The server that the browser was sent to, whatever the configuration says by now.
+        if metadata.issuer != flow.issuer {
+            return Err(ErrorKind::OauthIssuerMismatch.into());
+        }
+        let url = metadata.need(|endpoints| &endpoints.token)?;
+        let mut parameters = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code.expose_str()),
+            ("redirect_uri", &flow.redirect_uri),
+        ];
+        if let Some(verifier) = &flow.verifier {
+            parameters.push(("code_verifier", verifier.expose_str()));
+        }
+        let response: HttpResponse =
+            self.post(io, &metadata, url, Purpose::Token, &parameters).await?;
+        let mut tokens = tokens::read(&self.config, &metadata.issuer, &response, &flow.scopes)?;
+        drop(response);
+        let wants_id_token = flow.scopes.iter().any(|scope| scope == "openid");
+        if self.config.quirks.no_id_token || !wants_id_token {
+            // Nothing was sent that it could be held against.
+            tokens.id_token = None;
+            return Ok(tokens);
+        }
+        let expected = super::id_token::Expected {
+            nonce: flow.nonce.as_deref(),
+            code: Some(code),
+            max_age: flow.max_age,
+            subject: None,
+        };
+        self.validate(io, &metadata, &mut tokens, &expected).await?;
+        Ok(tokens)
+    }
+}
+
+/// What came back with the browser.
+struct Callback {
+    state: String,
+    code: Option<Secret>,
+    iss: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+    user: Option<String>,
+}
+
+impl Callback {
+    fn read(callback: &str) -> Result<Self> {
+        if callback.len() > LONGEST_CALLBACK {
+            return Err(MALFORMED_CALLBACK);
+        }
+        let query = callback.split_once('?').map_or(callback, |(_, query)| query);
+        let query = query.split('#').next().unwrap_or_default();
+        let pairs = url::pairs(query).ok_or(MALFORMED_CALLBACK)?;
+        let one = |name: &str| -> Result<Option<String>> {
+            let mut values = pairs.iter().filter(|(own, _)| own == name).map(|(_, value)| value);
+            let value = values.next();
+            if values.next().is_some() {
+                return Err(if name == "state" { MISMATCH } else { MALFORMED_CALLBACK });
+            }
+            Ok(value
+                .filter(|value| !value.is_empty())
+                .map(|value: &Cow<'_, str>| value.to_string()))
+        };
+        let is_object = |text: &String| {
+            json::parse(text.as_bytes()).is_ok_and(|value| value.kind() == Kind::Object)
+        };
+        Ok(Self {
+            state: one("state")?.ok_or(MISMATCH)?,
+            code: one("code")?.map(Secret::from),
+            iss: one("iss")?,
+            error: one("error")?,
+            error_description: one("error_description")?,
+            user: one("user")?.filter(is_object),
+        })
+    }
+
+    /// The answer is from the server that was asked (RFC 9207 section 2.4); that it comes with an error is no excuse.
+    fn check_issuer(&self, flow: &Flow, aliases: &[String]) -> Result<()> {
+        match &self.iss {
+            Some(iss) if *iss == flow.issuer || aliases.contains(iss) => Ok(()),
+            None if !flow.promises_iss => Ok(()),
+            _ => Err(ErrorKind::OauthIssuerMismatch.into()),
+        }
+    }
+}
+
+/// The path, if it leads to this very site for every browser; `/` otherwise.
+fn safe_path(path: &str) -> &str {
+    let mut bytes = path.bytes();
+    let begins_well = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
+    let lower = path.to_ascii_lowercase();
+    let fine = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'\\';
+    let is_hidden =
+        ["/%2f", "/%5c", "/%09", "/%0a", "/%0d"].iter().any(|start| lower.starts_with(start))
+            || lower.starts_with("/./")
+            || lower.starts_with("/../")
+            || lower.starts_with("/%2e");
+    if begins_well && !is_hidden && path.len() <= 1024 && path.bytes().all(fine) {
+        path
+    } else {
+        "/"
+    }
+}
+
+const NO_REDIRECT_URI: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "A log-in needs the redirect URI that the client is registered with.",
+);
+const NO_PKCE: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "PKCE is required, and the server's metadata do not say that it knows S256.",
+);
+const MALFORMED_CALLBACK: Error = Error::new(
+    ErrorKind::OauthStateMismatch,
+    "The callback is not one: too long, a parameter that comes twice, or neither a code nor an error.",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::safe_path;
+
+    #[test]
+    fn returns_to_this_site_only() {
+        for good in ["/", "/orders", "/a/b?c=d%2Fe&f=//x", "/a//b"] {
+            assert_eq!(safe_path(good), good);
+        }
+        for bad in [
+            "",
+            "//evil",
+            "/\\evil",
+            "\\\\evil",
+            "https:evil",
+            "https://evil",
+            "/%2f/evil",
+            "/%2Fevil",
+            "/%5Cevil",
+            "javascript:alert(1)",
+            "/a\r\nSet-Cookie: x",
+            "/a b",
+            "evil",
+            "/\t/evil",
+            "/./\\evil",
+            "/..//evil",
+            "/%2e/",
+            "/é",
+        ] {
+            assert_eq!(safe_path(bad), "/", "{bad:?}");
+        }
+    }
+}

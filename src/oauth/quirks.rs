@@ -1,0 +1,132 @@
+//! Where a provider departs from the RFCs: data, never code that asks which provider it is. The defaults are the
+//! RFCs themselves; `docs/oauth.md` says which preset sets what.
+
+use super::config::{texts, unknown, wrong};
+use crate::base::json::Value;
+use crate::error::Result;
+
+/// What a provider does otherwise.
+#[derive(Clone, Debug)]
+pub(super) struct Quirks {
+    /// What stands between scopes: a space (RFC 6749 section 3.3), or a comma.
+    pub(super) comma_scopes: bool,
+    /// Answers may be forms (GitHub, unless asked for JSON).
+    pub(super) form_answers: bool,
+    /// `token_type` may be missing.
+    pub(super) untyped_tokens: bool,
+    /// `expires_in` may be a string.
+    pub(super) expires_in_text: bool,
+    /// `scope` may be a list.
+    pub(super) scope_list: bool,
+    /// The tokens are in this member of the answer (Slack's apps).
+    pub(super) nested_in: Option<String>,
+    /// PKCE is not sent: the server refuses it (LinkedIn). State stays.
+    pub(super) no_pkce: bool,
+    /// No nonce is sent, none is expected.
+    pub(super) no_nonce: bool,
+    /// `response_mode`, for example `form_post`.
+    pub(super) response_mode: Option<String>,
+    /// More parameters of the authorization request.
+    pub(super) authorize: Vec<(String, String)>,
+    /// The scopes are sent again when refreshing (Microsoft).
+    pub(super) scope_on_refresh: bool,
+    /// The member of the user info that names the user.
+    pub(super) subject_member: String,
+    /// Where the user's addresses are, each with `email`, `primary` and `verified`.
+    pub(super) emails_endpoint: Option<String>,
+    /// The user info is asked for with `appsecret_proof` (Facebook).
+    pub(super) app_secret_proof: bool,
+    /// Other issuers that ID tokens may name.
+    pub(super) issuer_aliases: Vec<String>,
+    /// The issuer of ID tokens, with `{tenantid}` for their `tid`.
+    pub(super) issuer_template: Option<String>,
+    /// The client's secret is a token that it signs: the issuer (team) and audience of that token.
+    pub(super) signed_secret: Option<(String, String)>,
+    /// Names of errors that mean `invalid_grant` and `invalid_client`.
+    pub(super) grant_errors: Vec<String>,
+    pub(super) client_errors: Vec<String>,
+    /// It issues no ID tokens; a log-in does not ask for `openid`.
+    pub(super) no_id_token: bool,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self {
+            comma_scopes: false,
+            form_answers: false,
+            untyped_tokens: false,
+            expires_in_text: false,
+            scope_list: false,
+            nested_in: None,
+            no_pkce: false,
+            no_nonce: false,
+            response_mode: None,
+            authorize: Vec::new(),
+            scope_on_refresh: false,
+            subject_member: "sub".to_owned(),
+            emails_endpoint: None,
+            app_secret_proof: false,
+            issuer_aliases: Vec::new(),
+            issuer_template: None,
+            signed_secret: None,
+            grant_errors: Vec::new(),
+            client_errors: Vec::new(),
+            no_id_token: false,
+        }
+    }
+}
+
+impl Quirks {
+    pub(super) fn apply(&mut self, value: &Value<'_>) -> Result<()> {
+        for (name, value) in value.members() {
+            let name = name.decode();
+            let text = || value.as_str().map(String::from).ok_or_else(|| wrong(&name));
+            let flag = || value.as_bool().ok_or_else(|| wrong(&name));
+            match &*name {
+                "comma_scopes" => self.comma_scopes = flag()?,
+                "form_answers" => self.form_answers = flag()?,
+                "untyped_tokens" => self.untyped_tokens = flag()?,
+                "expires_in_text" => self.expires_in_text = flag()?,
+                "scope_list" => self.scope_list = flag()?,
+                "nested_in" => self.nested_in = Some(text()?),
+                "no_pkce" => self.no_pkce = flag()?,
+                "no_nonce" => self.no_nonce = flag()?,
+                "response_mode" => self.response_mode = Some(text()?),
+                "authorize" => {
+                    let pair = |(name, value): (crate::base::json::Str<'_>, Value<'_>)| {
+                        let value = value.as_str().ok_or_else(|| wrong("authorize"))?;
+                        Ok((name.decode().into_owned(), value.into_owned()))
+                    };
+                    self.authorize = value.members().map(pair).collect::<Result<_>>()?;
+                }
+                "scope_on_refresh" => self.scope_on_refresh = flag()?,
+                "subject_member" => self.subject_member = text()?,
+                "emails_endpoint" => self.emails_endpoint = Some(text()?),
+                "app_secret_proof" => self.app_secret_proof = flag()?,
+                "issuer_aliases" => self.issuer_aliases = texts(&name, &value)?,
+                "issuer_template" => self.issuer_template = Some(text()?),
+                "signed_secret" => match texts(&name, &value)?.as_slice() {
+                    [team, audience] => self.signed_secret = Some((team.clone(), audience.clone())),
+                    _ => return Err(wrong(&name)),
+                },
+                "grant_errors" => self.grant_errors = texts(&name, &value)?,
+                "client_errors" => self.client_errors = texts(&name, &value)?,
+                "no_id_token" => self.no_id_token = flag()?,
+                _ => return Err(unknown(&name)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every text of it in which a preset's placeholders may stand.
+    pub(super) fn texts(&mut self) -> Vec<&mut String> {
+        let mut texts: Vec<&mut String> = self.issuer_aliases.iter_mut().collect();
+        texts.extend(self.emails_endpoint.as_mut());
+        texts.extend(self.issuer_template.as_mut());
+        if let Some((team, audience)) = &mut self.signed_secret {
+            texts.extend([team, audience]);
+        }
+        texts.extend(self.authorize.iter_mut().map(|(_, value)| value));
+        texts
+    }
+}

@@ -1,0 +1,205 @@
+//! `OAuthTokens`: what a token endpoint gave (RFC 6749 section 5.1), and how it is read.
+
+use super::answer::{self, MALFORMED};
+use super::config::OAuthConfig;
+use crate::base::json::{self, Kind, ObjectWriter, Value};
+use crate::base::secret::Secret;
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::HttpResponse;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The longest token that is taken, in bytes.
+const LONGEST_TOKEN: usize = 32 * 1024;
+/// The longest life of a token that is believed: ten years, in seconds.
+const LONGEST_LIFE: u64 = 10 * 366 * 86_400;
+
+/// What a token endpoint gave. Every token is wiped when dropped and shown by no `Debug`.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct OAuthTokens {
+    /// Who gave it: the issuer, or the token endpoint of a server without one. A refresh token goes nowhere else.
+    pub issuer: String,
+    /// What is sent to the API, as `Authorization: Bearer`.
+    pub access_token: Secret,
+    /// When it expires, in seconds since the Unix epoch, if the server said so.
+    pub expires_at: Option<u64>,
+    /// What gets the next access token.
+    pub refresh_token: Option<Secret>,
+    /// What was granted: as the server said, or as it was asked for.
+    pub scopes: Vec<String>,
+    /// Who signed in, as a token (OpenID Connect Core section 2): valid, if it is here.
+    pub id_token: Option<Secret>,
+    /// The ID token's claims: the text of one JSON object.
+    pub claims_json: Option<String>,
+    /// The ID token's `sub`.
+    pub subject: Option<String>,
+    /// What kind of token an exchange has given (RFC 8693 section 2.2.1).
+    pub issued_token_type: Option<String>,
+}
+
+impl OAuthTokens {
+    /// All of it as JSON, tokens included, to be kept in a safe place.
+    ///
+    /// # Security
+    /// Whoever reads it is the user.
+    #[must_use]
+    pub fn to_secret_json(&self) -> Secret {
+        let mut out = ObjectWriter::new();
+        out.text("issuer", &self.issuer);
+        out.text("access_token", self.access_token.expose_str());
+        out.number("expires_at", self.expires_at);
+        out.optional("refresh_token", self.refresh_token.as_ref().map(Secret::expose_str));
+        out.texts("scopes", &self.scopes);
+        out.optional("id_token", self.id_token.as_ref().map(Secret::expose_str));
+        out.raw("claims", self.claims_json.as_deref().unwrap_or("null"));
+        out.optional("subject", self.subject.as_deref());
+        out.optional("issued_token_type", self.issued_token_type.as_deref());
+        Secret::from(out.end())
+    }
+
+    /// Reads [`Self::to_secret_json`].
+    ///
+    /// # Errors
+    /// `StoreCorrupt`: it is not that.
+    pub fn from_secret_json(text: &[u8]) -> Result<Self> {
+        let value = json::parse(text).map_err(|_| DAMAGED)?;
+        let text = |name: &str| value.member(name).and_then(|text| text.as_str());
+        let secret = |name: &str| text(name).map(|text| Secret::from(text.into_owned()));
+        let claims = value.member("claims").filter(|claims| claims.kind() == Kind::Object);
+        let scopes = value.member("scopes").ok_or(DAMAGED)?;
+        let scope = |scope: Value<'_>| scope.as_str().map(String::from).ok_or(DAMAGED);
+        Ok(Self {
+            issuer: text("issuer").ok_or(DAMAGED)?.into_owned(),
+            access_token: secret("access_token").ok_or(DAMAGED)?,
+            expires_at: value.member("expires_at").and_then(|time| time.as_u64()),
+            refresh_token: secret("refresh_token"),
+            scopes: scopes.elements().map(scope).collect::<Result<_>>()?,
+            id_token: secret("id_token"),
+            claims_json: claims.map(|claims| claims.raw().to_owned()),
+            subject: text("subject").map(String::from),
+            issued_token_type: text("issued_token_type").map(String::from),
+        })
+    }
+
+    /// Whether the access token is good for so many more seconds; one whose end is not known is.
+    #[must_use]
+    pub fn is_good_for(&self, seconds: u64, now: u64) -> bool {
+        self.expires_at.is_none_or(|end| now.saturating_add(seconds) < end)
+    }
+}
+
+/// Who gave them, who they are about and when they end.
+impl fmt::Debug for OAuthTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthTokens")
+            .field("issuer", &self.issuer)
+            .field("subject", &self.subject)
+            .field("expires_at", &self.expires_at)
+            .field("scopes", &self.scopes)
+            .field("has_refresh_token", &self.refresh_token.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The tokens of an answer, the ID token not yet verified. `asked` are the scopes of the request.
+pub(super) fn read(
+    config: &OAuthConfig,
+    issuer: &str,
+    response: &HttpResponse,
+    asked: &[String],
+) -> Result<OAuthTokens> {
+    let quirks = &config.quirks;
+    let text = answer::object(quirks, response)?;
+    let whole = answer::parsed(&text)?;
+    let value = match &quirks.nested_in {
+        Some(name) if whole.member("access_token").is_none() => {
+            whole.member(name).filter(|inner| inner.kind() == Kind::Object).ok_or(MALFORMED)?
+        }
+        _ => whole,
+    };
+    let string = |name: &str| match value.member(name) {
+        None => Ok(None),
+        Some(text) if text.kind() == Kind::Null => Ok(None),
+        Some(text) => text.as_str().map(Some).ok_or(MALFORMED),
+    };
+    let token = |name: &str| string(name)?.map(|text| checked_token(&text)).transpose();
+    let access_token = token("access_token")?.ok_or(NO_TOKEN)?;
+    let issued_token_type =
+        string("issued_token_type")?.map(|text| printable(&text)).transpose()?;
+    match string("token_type")? {
+        None if quirks.untyped_tokens => {}
+        Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
+        // Slack names the side that a nested token is for.
+        Some(_) if quirks.nested_in.is_some() => {}
+        // An exchanged token that is not an access token (RFC 8693 section 2.2.1).
+        Some(kind) if kind.eq_ignore_ascii_case("n_a") && issued_token_type.is_some() => {}
+        _ => return Err(WRONG_TYPE),
+    }
+    let life = match value.member("expires_in") {
+        None => None,
+        Some(life) if life.kind() == Kind::Null => None,
+        Some(life) => {
+            let seconds = life.as_u64();
+            let written = || life.as_str().and_then(|text| text.parse().ok());
+            let seconds = if quirks.expires_in_text { seconds.or_else(written) } else { seconds };
+            Some(seconds.filter(|&seconds| seconds <= LONGEST_LIFE).ok_or(MALFORMED)?)
+        }
+    };
+    let scopes = match value.member("scope") {
+        None => asked.to_vec(),
+        Some(list) if list.kind() == Kind::Null => asked.to_vec(),
+        Some(list) if list.kind() == Kind::Array && quirks.scope_list => {
+            let scope = |scope: Value<'_>| printable(&scope.as_str().ok_or(MALFORMED)?);
+            list.elements().map(scope).collect::<Result<_>>()?
+        }
+        Some(text) => {
+            let text = printable(&text.as_str().ok_or(MALFORMED)?)?;
+            let is_between = |c: char| c == ' ' || quirks.comma_scopes && c == ',';
+            text.split(is_between).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+        }
+    };
+    Ok(OAuthTokens {
+        issuer: issuer.to_owned(),
+        access_token,
+        expires_at: life.map(|life| config.clock.now().saturating_add(life)),
+        refresh_token: token("refresh_token")?,
+        scopes,
+        id_token: token("id_token")?,
+        claims_json: None,
+        subject: None,
+        issued_token_type,
+    })
+}
+
+/// A token: visible ASCII, so that it cannot end a header's line (RFC 6749 appendix A.12, RFC 6750 section 2.1).
+fn checked_token(text: &str) -> Result<Secret> {
+    let text = Zeroizing::new(text.to_owned());
+    if text.is_empty()
+        || text.len() > LONGEST_TOKEN
+        || !text.bytes().all(|b| matches!(b, b'!'..=b'~'))
+    {
+        return Err(NO_TOKEN);
+    }
+    Ok(Secret::new(text.as_bytes().to_vec()))
+}
+
+fn printable(text: &str) -> Result<String> {
+    if text.len() > 4096 || !text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return Err(MALFORMED);
+    }
+    Ok(text.to_owned())
+}
+
+const NO_TOKEN: Error = Error::new(
+    ErrorKind::OauthMalformedResponse,
+    "The authorization server's answer holds no token, or one that cannot be sent in a header.",
+);
+const WRONG_TYPE: Error = Error::new(
+    ErrorKind::OauthMalformedResponse,
+    "The authorization server gave a token of another type than Bearer, or of no type; it is not used.",
+);
+const DAMAGED: Error = Error::new(
+    ErrorKind::StoreCorrupt,
+    "What was kept is not tokens; it was altered or is of another version.",
+);

@@ -1,0 +1,76 @@
+//! What whoever is refused is told: `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC 9728 section 5.1)
+//! and the metadata of the API itself (RFC 9728 section 2). Nothing that a caller sent gets into it.
+
+use super::server::{Demand, ResourceServer};
+use crate::base::json::ObjectWriter;
+use crate::base::url::Url;
+use crate::error::{Error, ErrorKind};
+
+impl ResourceServer {
+    /// The value of the `WWW-Authenticate` header for a refusal; `None` where the status is neither 401 nor 403.
+    #[must_use]
+    pub fn challenge(&self, error: &Error, demand: &Demand<'_>) -> Option<String> {
+        let kind = error.kind();
+        let code = match kind {
+            // No error is named to somebody who has not tried (RFC 6750 section 3.1).
+            ErrorKind::MissingCredentials => None,
+            ErrorKind::InsufficientScope => Some("insufficient_scope"),
+            ErrorKind::InsufficientAuthentication => Some("insufficient_user_authentication"),
+            _ if matches!(kind.http_status(), 401 | 403) => Some("invalid_token"),
+            _ => return None,
+        };
+        let mut parts = Vec::new();
+        if let Some(code) = code {
+            parts.push(pair("error", code));
+            parts.push(pair("error_description", kind.summary()));
+        }
+        let scopes = demand.scopes.join(" ");
+        if matches!(code, None | Some("insufficient_scope")) && !scopes.is_empty() {
+            parts.push(pair("scope", &scopes));
+        }
+        if code == Some("insufficient_user_authentication") {
+            if !demand.acr_values.is_empty() {
+                parts.push(pair("acr_values", &demand.acr_values.join(" ")));
+            }
+            parts.extend(demand.max_age.map(|age| pair("max_age", &age.to_string())));
+        }
+        parts.extend(self.0.metadata_url.as_deref().map(|url| pair("resource_metadata", url)));
+        if parts.is_empty() {
+            return Some("Bearer".to_owned());
+        }
+        Some(format!("Bearer {}", parts.join(", ")))
+    }
+
+    /// The metadata of the API (RFC 9728 section 2), to be served as `application/json` at
+    /// [`Self::metadata_path`].
+    #[must_use]
+    pub fn metadata_json(&self) -> String {
+        let inner = &self.0;
+        let mut out = ObjectWriter::new();
+        out.text("resource", &inner.audience);
+        if let Some(issuer) = &inner.issuer {
+            out.texts("authorization_servers", &[issuer]);
+        }
+        if !inner.scopes_supported.is_empty() {
+            out.texts("scopes_supported", &inner.scopes_supported);
+        }
+        out.texts("bearer_methods_supported", &["header"]);
+        out.end()
+    }
+
+    /// The path that the metadata are served at: before the path of the API's own identifier (RFC 9728 section 3.1);
+    /// `None` if that is not an address.
+    #[must_use]
+    pub fn metadata_path(&self) -> Option<String> {
+        let url = Url::parse(&self.0.audience).ok()?;
+        let path = url.path.strip_suffix('/').unwrap_or(url.path);
+        Some(format!("/.well-known/oauth-protected-resource{path}"))
+    }
+}
+
+/// `name="value"`, without what would end the quotes or the header.
+fn pair(name: &str, value: &str) -> String {
+    let value: String =
+        value.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
+    format!("{name}=\"{value}\"")
+}

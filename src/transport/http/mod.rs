@@ -1,0 +1,183 @@
+//! The built-in transport: HTTP/1.1 over TLS 1.2 and 1.3 (rustls on the same AWS-LC as everything else), blocking,
+//! without threads of its own but for a short one while a name is looked up.
+//!
+//! Refused: plain `http` but to this machine if that is allowed; addresses that the policy keeps out, at the very
+//! moment of connecting; redirects, which come back as what they are; answers that are longer or slower than the
+//! request allows. Nothing is read from the environment: no proxies, no certificates.
+//!
+//! Connections are not kept between requests: a `POST` on a connection that turns out to be dead could not be told
+//! from one that was heard, and a refresh token is good once. TLS sessions are resumed, which makes up for it.
+
+mod options;
+mod resolve;
+
+pub use options::HttpOptions;
+
+use self::resolve::{Blocked, Filter};
+use super::{HttpRequest, HttpResponse, Transport};
+use crate::base::process;
+use crate::base::secret::Secret;
+use crate::base::url::Url;
+use crate::error::{Error, ErrorKind, Result};
+use arc_swap::ArcSwapOption;
+use std::fmt;
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::config::AutoHeaderValue;
+use ureq::unversioned::transport::DefaultConnector;
+use zeroize::Zeroizing;
+
+/// The largest head of an answer, in bytes.
+const LARGEST_HEAD: usize = 64 * 1024;
+/// What we call ourselves; some servers answer nobody who does not.
+const USER_AGENT: &str = concat!("gatekey/", env!("CARGO_PKG_VERSION"));
+
+/// The built-in transport: safe to share between threads, cheap to clone, usable after a fork.
+#[derive(Clone)]
+pub struct HttpTransport(Arc<Inner>);
+
+struct Inner {
+    options: HttpOptions,
+    tls: ureq::tls::TlsConfig,
+    /// Of this process: one that was used in the parent of a fork is not used in the child.
+    agent: ArcSwapOption<Own>,
+}
+
+struct Own {
+    pid: u32,
+    agent: ureq::Agent,
+}
+
+impl HttpTransport {
+    /// A transport with these options.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: a certificate or key cannot be read, or they do not belong together.
+    pub fn new(options: HttpOptions) -> Result<Self> {
+        let tls = options.tls()?;
+        Ok(Self(Arc::new(Inner { options, tls, agent: ArcSwapOption::empty() })))
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&self, request: &HttpRequest) -> Result<HttpResponse> {
+        let url = Url::checked(&request.url, self.0.options.allow_loopback_http)?;
+        let deadline = request.deadline_ms.min(self.0.options.deadline_ms).max(1);
+        let own = self.0.own();
+        let headers = || {
+            let headers = request.headers.iter();
+            headers
+                .map(|(name, value)| (*name, value.expose()))
+                .chain([("user-agent", USER_AGENT.as_bytes())])
+        };
+        let timeout = Some(Duration::from_millis(deadline));
+        let sent = if request.method == "POST" {
+            let mut builder = own.agent.post(&request.url).config().timeout_global(timeout).build();
+            for (name, value) in headers() {
+                builder = builder.header(name, value);
+            }
+            builder.send(request.body.as_ref().map_or(&[][..], Secret::expose))
+        } else {
+            let mut builder = own.agent.get(&request.url).config().timeout_global(timeout).build();
+            for (name, value) in headers() {
+                builder = builder.header(name, value);
+            }
+            builder.call()
+        };
+        let mut response = sent.map_err(|error| fault(&error, url.https))?;
+        let body = read(response.body_mut(), request.max_body)?;
+        let kept = ["content-type", "cache-control", "retry-after"];
+        let headers = response.headers().iter().filter(|(name, _)| kept.contains(&name.as_str()));
+        let headers = headers.filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        });
+        Ok(HttpResponse { status: response.status().as_u16(), headers: headers.collect(), body })
+    }
+
+    fn wait(&self, milliseconds: u64) {
+        std::thread::sleep(Duration::from_millis(milliseconds));
+    }
+}
+
+impl Inner {
+    fn own(&self) -> Arc<Own> {
+        let pid = process::id();
+        match self.agent.load_full() {
+            Some(own) if own.pid == pid => own,
+            _ => {
+                let own = Arc::new(Own { pid, agent: self.agent() });
+                self.agent.store(Some(Arc::clone(&own)));
+                own
+            }
+        }
+    }
+
+    fn agent(&self) -> ureq::Agent {
+        let config = ureq::Agent::config_builder()
+            .tls_config(self.tls.clone())
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_response_header_size(LARGEST_HEAD)
+            .max_idle_connections(0)
+            .max_idle_connections_per_host(0)
+            .timeout_connect(Some(Duration::from_millis(self.options.connect_ms)))
+            .accept_encoding(AutoHeaderValue::None)
+            .accept(AutoHeaderValue::None)
+            .user_agent(AutoHeaderValue::None)
+            .build();
+        let filter = Filter {
+            public_only: self.options.public_only,
+            allow_loopback_http: self.options.allow_loopback_http,
+        };
+        ureq::Agent::with_parts(config, DefaultConnector::default(), filter)
+    }
+}
+
+/// The body, of which no more is read than one byte beyond what is allowed.
+fn read(body: &mut ureq::Body, most: usize) -> Result<Secret> {
+    let told = body.content_length().and_then(|length| usize::try_from(length).ok());
+    if told.is_some_and(|length| length > most) {
+        return Err(ErrorKind::ResponseTooLarge.into());
+    }
+    // What is told is taken at once, so that a text that grows leaves few copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(told.unwrap_or(4096)));
+    let mut reader = body.as_reader().take(most as u64 + 1);
+    reader.read_to_end(&mut bytes).map_err(|error| fault(&ureq::Error::from(error), true))?;
+    if bytes.len() > most {
+        return Err(ErrorKind::ResponseTooLarge.into());
+    }
+    Ok(Secret::new(std::mem::take(&mut *bytes)))
+}
+
+#[cold]
+fn fault(error: &ureq::Error, is_tls: bool) -> Error {
+    let is_tls_error = |error: &std::io::Error| {
+        is_tls && error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    };
+    match error {
+        ureq::Error::Timeout(_) => ErrorKind::DeadlineExceeded.into(),
+        ureq::Error::Other(other) if other.is::<Blocked>() => ErrorKind::RequestBlocked.into(),
+        ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => {
+            ErrorKind::ResponseTooLarge.into()
+        }
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => ErrorKind::TlsFailed.into(),
+        ureq::Error::Io(error) if is_tls_error(error) => ErrorKind::TlsFailed.into(),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            ErrorKind::DeadlineExceeded.into()
+        }
+        ureq::Error::Protocol(_) | ureq::Error::Http(_) => Error::new(
+            ErrorKind::ConnectionFailed,
+            "The other server does not speak HTTP as it must; see that address and port are right.",
+        ),
+        _ => ErrorKind::ConnectionFailed.into(),
+    }
+}
+
+impl fmt::Debug for HttpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HttpTransport").field(&self.0.options).finish()
+    }
+}

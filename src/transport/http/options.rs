@@ -1,0 +1,188 @@
+//! How the built-in transport connects: whom it may reach, whom it trusts, and how long it waits.
+
+use crate::base::json::{self, Kind};
+use crate::base::secret::Secret;
+use crate::base::text::argument;
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+use std::sync::Arc;
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider};
+
+/// How the built-in transport connects.
+#[derive(Clone)]
+#[must_use]
+pub struct HttpOptions {
+    pub(super) allow_loopback_http: bool,
+    pub(super) public_only: bool,
+    pub(super) deadline_ms: u64,
+    pub(super) connect_ms: u64,
+    authorities: Vec<u8>,
+    client: Option<(Vec<u8>, Secret)>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HttpOptions {
+    /// `https` to any address but those of the link itself, with Mozilla's authorities; 10 seconds in all.
+    pub const fn new() -> Self {
+        Self {
+            allow_loopback_http: false,
+            public_only: false,
+            deadline_ms: 10_000,
+            connect_ms: 5_000,
+            authorities: Vec::new(),
+            client: None,
+        }
+    }
+
+    /// Reads options: one JSON object with any of `allow_loopback_http`, `public_only`, `deadline_ms`, `connect_ms`,
+    /// `ca_pem`, `client_certificate_pem` and `client_key_pem`.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: it is not one, or a member is not known or out of range.
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        let value = json::parse(text).ok().filter(|value| value.kind() == Kind::Object);
+        let (mut options, mut certificate, mut key) = (Self::new(), None, None);
+        for (name, value) in value.ok_or(NOT_OPTIONS)?.members() {
+            let flag = || value.as_bool().ok_or(NOT_OPTIONS);
+            let number = || value.as_u64().ok_or(NOT_OPTIONS);
+            let text = || value.as_str().ok_or(NOT_OPTIONS);
+            match &*name.decode() {
+                "allow_loopback_http" => options.allow_loopback_http = flag()?,
+                "public_only" => options.public_only = flag()?,
+                "deadline_ms" => options.deadline_ms = number()?,
+                "connect_ms" => options.connect_ms = number()?,
+                "ca_pem" => options.authorities = text()?.as_bytes().to_vec(),
+                "client_certificate_pem" => certificate = Some(text()?.as_bytes().to_vec()),
+                "client_key_pem" => key = Some(Secret::from(text()?.into_owned())),
+                _ => return Err(NOT_OPTIONS),
+            }
+        }
+        options.client = match (certificate, key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            _ => {
+                return Err(argument(
+                    "A client certificate needs its key, and the key its certificate.",
+                ));
+            }
+        };
+        Ok(options)
+    }
+
+    /// Allows plain `http` to this very machine (127.0.0.1, \[::1\], localhost), for tests.
+    pub const fn allow_loopback_http(mut self, allow: bool) -> Self {
+        self.allow_loopback_http = allow;
+        self
+    }
+
+    /// Reaches only public addresses: for URLs that a stranger may have had a say in. Every address that a name stands
+    /// for must be public, when it is connected to.
+    pub const fn public_only(mut self, only: bool) -> Self {
+        self.public_only = only;
+        self
+    }
+
+    /// The most milliseconds that a request may take in all, whatever it asks for: 1 to 120,000.
+    pub const fn deadline_ms(mut self, milliseconds: u64) -> Self {
+        self.deadline_ms = milliseconds;
+        self
+    }
+
+    /// The most milliseconds that connecting may take.
+    pub const fn connect_ms(mut self, milliseconds: u64) -> Self {
+        self.connect_ms = milliseconds;
+        self
+    }
+
+    /// Trusts these certificate authorities (PEM) and no others.
+    pub fn ca_pem(mut self, pem: &[u8]) -> Self {
+        self.authorities = pem.to_vec();
+        self
+    }
+
+    /// Presents this certificate chain with its private key (PEM) to servers that ask for one (RFC 8705).
+    pub fn client_certificate_pem(mut self, chain: &[u8], private_key: &[u8]) -> Self {
+        self.client = Some((chain.to_vec(), Secret::new(private_key.to_vec())));
+        self
+    }
+
+    pub(super) fn tls(&self) -> Result<TlsConfig> {
+        let range = 1..=120_000;
+        if !range.contains(&self.deadline_ms) || !range.contains(&self.connect_ms) {
+            return Err(argument("A request may take from 1 to 120000 milliseconds."));
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(Arc::clone(&provider))
+            .root_certs(RootCerts::WebPki);
+        if !self.authorities.is_empty() {
+            tls = tls.root_certs(RootCerts::new_with_certs(&certificates(&self.authorities)?));
+        }
+        if let Some((chain, key)) = &self.client {
+            let key = PrivateKey::from_pem(key.expose()).map_err(|_| NOT_PEM)?;
+            let chain = certificates(chain)?;
+            check_pair(&provider, &chain, &key)?;
+            tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
+        }
+        Ok(tls.build())
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>> {
+    let mut found = Vec::new();
+    for item in ureq::tls::parse_pem(pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| NOT_PEM)? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() { Err(NOT_PEM) } else { Ok(found) }
+}
+
+/// Whether the key belongs to the certificate: found out now, not at the first request.
+fn check_pair(
+    provider: &Arc<rustls::crypto::CryptoProvider>,
+    chain: &[Certificate<'static>],
+    key: &PrivateKey<'static>,
+) -> Result<()> {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let key = PrivateKeyDer::try_from(key.der().to_vec()).map_err(|_| NOT_PEM)?;
+    let chain = chain.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec()));
+    rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| ErrorKind::Internal)?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_client_auth_cert(chain.collect(), key)
+        .map(|_| ())
+        .map_err(|_| NOT_A_PAIR)
+}
+
+const NOT_OPTIONS: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The transport's options are not a JSON object of known members; see docs/oauth.md.",
+);
+const NOT_PEM: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The certificate or private key is not PEM; nothing is trusted instead.",
+);
+const NOT_A_PAIR: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The client's private key does not belong to its certificate.",
+);
+
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpOptions")
+            .field("allow_loopback_http", &self.allow_loopback_http)
+            .field("public_only", &self.public_only)
+            .field("deadline_ms", &self.deadline_ms)
+            .field("own_authorities", &!self.authorities.is_empty())
+            .field("client_certificate", &self.client.is_some())
+            .finish_non_exhaustive()
+    }
+}

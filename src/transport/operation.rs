@@ -1,0 +1,206 @@
+//! `Operation`: protocol code that asks for a request, is fed the answer, and in the end has a result. It has no
+//! socket and does not block: a loop of any kind drives it.
+//!
+//! Inside, an operation is an `async` block whose only events are the answers to its own requests. The compiler
+//! writes the state machine; there is no runtime and no waker.
+
+use super::{HttpRequest, HttpResponse, Transport};
+use crate::base::process::lock;
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+/// What an operation wants next.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Step<T> {
+    /// Send this, then [`Operation::feed`] the answer or [`Operation::fail`].
+    Request(HttpRequest),
+    /// Come back after so many milliseconds.
+    Wait(u64),
+    /// It is over.
+    Done(T),
+}
+
+/// Something that takes requests to another server: ask [`Self::next`] what it wants until it is done.
+///
+/// ```no_run
+/// # fn send(_: &gatekey::HttpRequest) -> gatekey::Result<gatekey::HttpResponse> { unimplemented!() }
+/// # fn drive<T>(mut operation: gatekey::Operation<T>) -> gatekey::Result<T> {
+/// loop {
+///     match operation.next()? {
+///         gatekey::Step::Done(result) => return Ok(result),
+///         gatekey::Step::Wait(ms) => std::thread::sleep(std::time::Duration::from_millis(ms)),
+///         gatekey::Step::Request(request) => match send(&request) {
+///             Ok(response) => operation.feed(response),
+///             Err(error) => operation.fail(error),
+///         },
+///         _ => unreachable!("an operation wants nothing else"),
+///     }
+/// }
+/// # }
+/// ```
+#[must_use = "an operation does nothing until it is driven"]
+pub struct Operation<T> {
+    future: Option<Pin<Box<dyn Future<Output = Result<T>> + Send>>>,
+    io: Io,
+}
+
+/// The side of an operation that its own code sees.
+#[derive(Clone)]
+pub(crate) struct Io(Arc<Mutex<Port>>);
+
+/// What passes between an operation and whoever drives it.
+enum Port {
+    Idle,
+    Wanted(HttpRequest),
+    Pause(u64),
+    /// It was handed out; the answer is awaited.
+    Out {
+        pause: bool,
+    },
+    Answered(Result<HttpResponse>),
+}
+
+impl<T> Operation<T> {
+    /// An operation of this code.
+    pub(crate) fn new<F>(code: impl FnOnce(Io) -> F) -> Self
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let io = Io(Arc::new(Mutex::new(Port::Idle)));
+        Self { future: Some(Box::pin(code(io.clone()))), io }
+    }
+
+    /// What it wants now. After a [`Step::Request`] feed the answer first; after a [`Step::Wait`] just ask again.
+    ///
+    /// # Errors
+    /// Those of the operation; then it is over. `InvalidArgument`: the last request has not been answered, or the
+    /// operation is over already.
+    #[expect(clippy::should_implement_trait, reason = "an operation is driven, not iterated")]
+    pub fn next(&mut self) -> Result<Step<T>> {
+        {
+            let mut port = lock(&self.io.0);
+            match &*port {
+                Port::Out { pause: false } => return Err(UNANSWERED),
+                Port::Out { pause: true } => {
+                    *port = Port::Answered(Err(ErrorKind::Internal.into()))
+                }
+                _ => {}
+            }
+        }
+        let future = self.future.as_mut().ok_or(OVER)?;
+        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => {
+                self.future = None;
+                result.map(Step::Done)
+            }
+            Poll::Pending => {
+                let mut port = lock(&self.io.0);
+                let pause = matches!(&*port, Port::Pause(_));
+                match std::mem::replace(&mut *port, Port::Out { pause }) {
+                    Port::Wanted(request) => Ok(Step::Request(request)),
+                    Port::Pause(milliseconds) => Ok(Step::Wait(milliseconds)),
+                    _ => Err(ErrorKind::Internal.into()),
+                }
+            }
+        }
+    }
+
+    /// The answer to the last request, whatever its status. A body that is longer than the request allowed is
+    /// refused.
+    pub fn feed(&mut self, response: HttpResponse) {
+        self.answer(Ok(response));
+    }
+
+    /// There is no answer to the last request: one of the 700s.
+    pub fn fail(&mut self, error: Error) {
+        self.answer(Err(error));
+    }
+
+    fn answer(&mut self, answer: Result<HttpResponse>) {
+        let mut port = lock(&self.io.0);
+        if matches!(&*port, Port::Out { pause: false }) {
+            *port = Port::Answered(answer);
+        }
+    }
+
+    /// Drives it to its end.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    pub fn run(mut self, transport: &dyn Transport) -> Result<T> {
+        loop {
+            match self.next()? {
+                Step::Done(result) => return Ok(result),
+                Step::Wait(milliseconds) => transport.wait(milliseconds),
+                Step::Request(request) => self.answer(transport.send(&request)),
+            }
+        }
+    }
+
+    /// The same operation, and then what `then` makes of its result.
+    pub fn map<U: 'static>(self, then: impl FnOnce(T) -> U + Send + 'static) -> Operation<U>
+    where
+        T: 'static,
+    {
+        let Self { future, io } = self;
+        let future = future.map(|future| -> Pin<Box<dyn Future<Output = Result<U>> + Send>> {
+            Box::pin(async move { future.await.map(then) })
+        });
+        Operation { future, io }
+    }
+}
+
+impl Io {
+    /// The answer to a request. Bodies that are longer than what the request allows are refused.
+    pub(crate) async fn ask(&self, request: HttpRequest) -> Result<HttpResponse> {
+        let max_body = request.max_body;
+        *lock(&self.0) = Port::Wanted(request);
+        let response = Answer(&self.0).await?;
+        if response.body.expose().len() > max_body {
+            return Err(ErrorKind::ResponseTooLarge.into());
+        }
+        Ok(response)
+    }
+
+    /// Returns after so many milliseconds.
+    pub(crate) async fn pause(&self, milliseconds: u64) {
+        *lock(&self.0) = Port::Pause(milliseconds);
+        // Whatever it says: the time is over.
+        let _ = Answer(&self.0).await;
+    }
+}
+
+/// Ready once there is an answer.
+struct Answer<'a>(&'a Mutex<Port>);
+
+impl Future for Answer<'_> {
+    type Output = Result<HttpResponse>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut port = lock(self.0);
+        if !matches!(&*port, Port::Answered(_)) {
+            return Poll::Pending;
+        }
+        match std::mem::replace(&mut *port, Port::Idle) {
+            Port::Answered(answer) => Poll::Ready(answer),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+const UNANSWERED: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The operation's last request has not been answered yet.",
+);
+const OVER: Error = Error::new(ErrorKind::InvalidArgument, "The operation is over.");
+
+impl<T> fmt::Debug for Operation<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.future.is_some() { "Operation(running)" } else { "Operation(over)" })
+    }
+}

@@ -1,0 +1,118 @@
+"""A browser without a window: signs in, says no, approves a device or signs out at the tests' authorization server.
+
+Only for its development forms. Used as a module, or as a program that prints where the browser would end up::
+
+    python3 agent.py login URL STOP [NAME]
+    python3 agent.py deny URL STOP
+    python3 agent.py device URL [NAME]
+    python3 agent.py logout URL STOP
+"""
+
+from __future__ import annotations
+
+import html
+import http.cookiejar
+import re
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+MOST_STEPS = 16
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Shows redirects instead of following them: one of them is the callback, where nobody listens."""
+
+    def redirect_request(self, *_args: object, **_kwargs: object) -> None:
+        return None
+
+
+class Browser:
+    """One browser: its cookies, and the page it shows."""
+
+    def __init__(self, stop: str) -> None:
+        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self._opener = urllib.request.build_opener(_Stay, jar)
+        self._stop = stop
+        self.url = ""
+        self.page = ""
+
+    def open(self, url: str, form: dict[str, str] | None = None) -> bool:
+        """Goes there, and on to where it is sent; true if that is a callback, which is not opened."""
+        for _ in range(MOST_STEPS):
+            data = urllib.parse.urlencode(form).encode() if form is not None else None
+            try:
+                answer = self._opener.open(url, data, timeout=10)
+            except urllib.error.HTTPError as error:
+                answer = error
+            with answer:
+                self.url, self.page = url, answer.read(1 << 20).decode()
+                location = answer.headers.get("location")
+            if not location:
+                return False
+            url, form = urllib.parse.urljoin(url, location), None
+            if self._stop and url.startswith(self._stop):
+                self.url = url
+                return True
+        raise RuntimeError(f"no end of redirects at {url}")
+
+    def submit(self, **fields: str) -> bool:
+        """Sends the page's form with these fields and its own hidden ones."""
+        action = re.search(r'<form[^>]*action="([^"]+)"', self.page)
+        if not action:
+            raise RuntimeError(f"{self.url} shows no form:\n{self.page[:2000]}")
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', self.page))
+        return self.open(urllib.parse.urljoin(self.url, html.unescape(action[1])), hidden | fields)
+
+    def sign_in(self, name: str) -> bool:
+        """Answers the forms that ask who it is and whether it is fine; true at the callback."""
+        for _ in range(MOST_STEPS):
+            prompt = re.search(r'name="prompt" value="(\w+)"', self.page)
+            if not prompt:
+                return False
+            if self.submit(prompt=prompt[1], login=name, password="any"):  # noqa: S106
+                return True
+        raise RuntimeError(f"no end of forms at {self.url}")
+
+
+def login(url: str, stop: str, name: str = "alice") -> str:
+    """Signs in; the address of the callback."""
+    browser = Browser(stop)
+    if browser.open(url) or browser.sign_in(name):
+        return browser.url
+    raise RuntimeError(f"no callback, but {browser.url}:\n{browser.page[:2000]}")
+
+
+def deny(url: str, stop: str) -> str:
+    """Says no; the address of the callback."""
+    browser = Browser(stop)
+    browser.open(url)
+    abort = re.search(r'href="([^"]*abort[^"]*)"', browser.page)
+    if abort and browser.open(urllib.parse.urljoin(browser.url, html.unescape(abort[1]))):
+        return browser.url
+    raise RuntimeError(f"{browser.url} cannot be left:\n{browser.page[:2000]}")
+
+
+def device(url: str, name: str = "alice") -> str:
+    """Opens the complete address that a device shows, confirms and signs in; the last page."""
+    browser = Browser("")
+    browser.open(url)
+    for _ in range(3):
+        if 'name="user_code"' in browser.page or 'name="xsrf"' in browser.page:
+            browser.submit(confirm="yes")
+    browser.sign_in(name)
+    return browser.page
+
+
+def logout(url: str, stop: str) -> str:
+    """Signs out, confirming it; where the browser is sent then."""
+    browser = Browser(stop)
+    if browser.open(url) or browser.submit(logout="yes"):
+        return browser.url
+    raise RuntimeError(f"no way back, but {browser.url}:\n{browser.page[:2000]}")
+
+
+if __name__ == "__main__":
+    what, *arguments = sys.argv[1:]
+    print({"login": login, "deny": deny, "device": device, "logout": logout}[what](*arguments))

@@ -1,0 +1,255 @@
+//! Rows 29 and 30 of the catalogue: the keys of an issuer over time, and floods of tokens that want other ones.
+
+use crate::authority::{Authority, http, now};
+use crate::evil::Reply;
+use gatekey::{
+    Alg, ErrorKind, FixedClock, Key, KeySet, KeySource as _, Policy, RemoteKeySet,
+    RemoteKeySetOptions, Verifier,
+};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+fn options() -> RemoteKeySetOptions {
+    RemoteKeySetOptions::new().allow_loopback_http(true)
+}
+
+fn keys(authority: &Authority, options: RemoteKeySetOptions) -> RemoteKeySet {
+    RemoteKeySet::new(format!("{}/jwks", authority.server.url), options)
+        .unwrap()
+        .over(Arc::new(http()))
+}
+
+fn verifier(keys: &RemoteKeySet) -> Verifier {
+    Verifier::following(Arc::new(keys.clone()), Policy::new()).unwrap()
+}
+
+fn token(authority: &Authority) -> String {
+    authority.world.sign(&json!({ "sub": "alice", "exp": now() + 300 }))
+}
+
+fn rotate(authority: &Authority, kid: &str) {
+    *authority.world.key.lock().unwrap() =
+        Key::generate(Alg::Es256).unwrap().with_kid(kid).unwrap();
+}
+
+/// Row 29: a new key is found with the first token of it, the old one is gone; once in a pause.
+#[test]
+fn rotation() {
+    let authority = Authority::start();
+    let clock = Arc::new(FixedClock::new(now()));
+    let verifier = verifier(&keys(&authority, options().clock(Arc::clone(&clock) as _)));
+    let old = token(&authority);
+    verifier.verify(&old).unwrap();
+    rotate(&authority, "two");
+    let new = token(&authority);
+    verifier.verify(&new).unwrap();
+    assert_eq!(authority.server.count("/jwks"), 2);
+    assert_eq!(verifier.verify(&old).unwrap_err().kind(), ErrorKind::KeyNotFound);
+    // The same name, another key.
+    rotate(&authority, "two");
+    let newest = token(&authority);
+    assert_eq!(
+        verifier.verify(&newest).unwrap_err().kind(),
+        ErrorKind::InvalidSignature,
+        "within the pause"
+    );
+    clock.advance(31);
+    verifier.verify(&newest).unwrap();
+    assert_eq!(verifier.verify(&new).unwrap_err().kind(), ErrorKind::InvalidSignature);
+    assert_eq!(authority.server.count("/jwks"), 3);
+}
+
+/// Row 30: ten thousand tokens of unknown keys in eight threads cause one fetch, and others are not held up.
+#[test]
+fn a_flood_of_unknown_keys() {
+    let authority = Authority::start();
+    let verifier = verifier(&keys(&authority, options()));
+    let good = token(&authority);
+    verifier.verify(&good).unwrap();
+    let key = authority.world.key();
+    let slowest = std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (verifier, key) = (&verifier, &key);
+            scope.spawn(move || {
+                for number in 0..1250 {
+                    let key = key.with_kid(&format!("{thread}-{number}")).unwrap();
+                    let header = format!(r#"{{"alg":"ES256","kid":"{}"}}"#, key.kid());
+                    let token = crate::forge::sign(&key, header, "{}");
+                    assert_eq!(verifier.verify(token).unwrap_err().kind(), ErrorKind::KeyNotFound);
+                }
+            });
+        }
+        let mut times: Vec<Duration> = (0..1000)
+            .map(|_| {
+                let begun = Instant::now();
+                verifier.verify(&good).unwrap();
+                begun.elapsed()
+            })
+            .collect();
+        times.sort();
+        times[500]
+    });
+    assert_eq!(authority.server.count("/jwks"), 2);
+    eprintln!("a known key during the flood: {slowest:?} (the median)");
+}
+
+/// Row 30: an issuer out of reach: its keys are used for `max_stale`, then nothing is accepted.
+#[test]
+fn an_issuer_that_falls_silent() {
+    static BROKEN: AtomicBool = AtomicBool::new(false);
+    let authority = Authority::with(|request, _| {
+        let broken = request.path == "/jwks" && BROKEN.load(Ordering::SeqCst);
+        broken.then(|| Reply::json(503, json!({})))
+    });
+    let clock = Arc::new(FixedClock::new(now()));
+    let options = options().ttl(600).max_stale(3600).clock(Arc::clone(&clock) as _);
+    let verifier = verifier(&keys(&authority, options));
+    let token = token(&authority);
+    verifier.verify(&token).unwrap();
+    BROKEN.store(true, Ordering::SeqCst);
+    clock.advance(601);
+    for _ in 0..50 {
+        verifier.verify(&token).unwrap();
+    }
+    assert_eq!(authority.server.count("/jwks"), 2, "one try in a pause");
+    clock.advance(3600 - 601);
+    verifier.verify(&token).unwrap();
+    clock.advance(1);
+    let error = verifier.verify(&token).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OauthServerFailed);
+    assert!(error.is_unavailable() && error.is_retryable());
+    BROKEN.store(false, Ordering::SeqCst);
+    clock.advance(30);
+    verifier.verify(&token).unwrap();
+}
+
+/// While one thread fetches, the others go on with the keys that are known.
+#[test]
+fn stale_while_revalidating() {
+    static SLOW: AtomicBool = AtomicBool::new(false);
+    let authority = Authority::with(|request, _| {
+        if request.path == "/jwks" && SLOW.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(400));
+        }
+        None
+    });
+    let clock = Arc::new(FixedClock::new(now()));
+    let verifier = verifier(&keys(&authority, options().clock(Arc::clone(&clock) as _)));
+    let token = token(&authority);
+    SLOW.store(true, Ordering::SeqCst);
+    clock.advance(3601);
+    let waited = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let begun = Instant::now();
+                verifier.verify(&token).unwrap();
+                if begun.elapsed() >= Duration::from_millis(300) {
+                    waited.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    assert_eq!((waited.load(Ordering::SeqCst), authority.server.count("/jwks")), (1, 2));
+}
+
+/// Eight threads that need the first keys fetch them once.
+#[test]
+fn single_flight() {
+    let authority = Authority::with(|request, _| {
+        if request.path == "/jwks" {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        None
+    });
+    let keys = keys(&authority, options());
+    std::thread::scope(|scope| {
+        (0..8).for_each(|_| drop(scope.spawn(|| assert_eq!(keys.keys().unwrap().len(), 1))));
+    });
+    assert_eq!(authority.server.count("/jwks"), 1);
+}
+
+#[test]
+fn cache_control() {
+    for (header, fresh) in
+        [("max-age=5", 60), ("max-age=1200", 1200), ("max-age=9999999", 86_400), ("no-store", 60)]
+    {
+        let authority = Authority::with(move |request, world| {
+            (request.path == "/jwks").then(|| {
+                let keys = KeySet::new([world.key().public().unwrap()]).unwrap().to_jwks().unwrap();
+                Reply::Full(200, vec![("cache-control", header.to_owned())], keys.into_bytes())
+            })
+        });
+        let clock = Arc::new(FixedClock::new(now()));
+        let keys = keys(&authority, options().clock(Arc::clone(&clock) as _));
+        keys.generation().unwrap();
+        clock.advance(fresh - 1);
+        keys.generation().unwrap();
+        assert_eq!(authority.server.count("/jwks"), 1, "{header}");
+        clock.advance(1);
+        keys.generation().unwrap();
+        assert_eq!(authority.server.count("/jwks"), 2, "{header}");
+    }
+}
+
+/// What is no set of public keys is refused as a whole.
+#[test]
+fn sets_that_are_refused() {
+    let key = Key::generate(Alg::Es256).unwrap();
+    let public = key.public().unwrap().to_jwk().unwrap();
+    let oct = r#"{"kty":"oct","alg":"HS256","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
+    let many: Vec<&str> = std::iter::repeat_n(&*public, 101).collect();
+    for (what, body) in [
+        ("symmetric", format!(r#"{{"keys":[{oct}]}}"#)),
+        ("mixed", format!(r#"{{"keys":[{public},{oct}]}}"#)),
+        ("empty", r#"{"keys":[]}"#.to_owned()),
+        ("no set", "{}".to_owned()),
+        ("twice", format!(r#"{{"keys":[{public}],"keys":[]}}"#)),
+        ("too many", format!(r#"{{"keys":[{}]}}"#, many.join(","))),
+        (
+            "for encryption",
+            r#"{"keys":[{"kty":"EC","use":"enc","crv":"P-256","x":"A","y":"A"}]}"#.to_owned(),
+        ),
+        ("html", "<html>".to_owned()),
+    ] {
+        let authority = Authority::with(move |request, _| {
+            (request.path == "/jwks").then(|| Reply::json(200, &body))
+        });
+        let error = keys(&authority, options()).keys().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OauthMalformedResponse, "{what}");
+    }
+    let authority = Authority::with(|request, _| {
+        (request.path == "/jwks").then(|| Reply::json(200, " ".repeat(512 * 1024 + 1)))
+    });
+    assert_eq!(keys(&authority, options()).keys().unwrap_err().kind(), ErrorKind::ResponseTooLarge);
+    // Whoever publishes private keys has other troubles; their public halves verify.
+    let private = format!(r#"{{"keys":[{}]}}"#, key.to_private_jwk().unwrap().expose_str());
+    let authority = Authority::with(move |request, _| {
+        (request.path == "/jwks").then(|| Reply::json(200, &private))
+    });
+    assert!(keys(&authority, options()).keys().unwrap().iter().all(|key| !key.is_private()));
+    assert_eq!(
+        RemoteKeySet::new("http://h/jwks", options()).unwrap_err().kind(),
+        ErrorKind::InvalidConfiguration
+    );
+}
+
+/// By the issuer, and driven by somebody else's loop: nothing blocks.
+#[test]
+fn by_the_issuer_and_without_a_transport() {
+    let authority = Authority::start();
+    let keys = RemoteKeySet::of_issuer(&*authority.server.url, options()).unwrap();
+    assert!(keys.wants_refresh());
+    assert_eq!(keys.keys().unwrap_err().kind(), ErrorKind::OauthServerFailed);
+    keys.refresh().run(&http()).unwrap();
+    assert!(!keys.wants_refresh());
+    verifier(&keys).verify(token(&authority)).unwrap();
+    rotate(&authority, "two");
+    assert_eq!(
+        verifier(&keys).verify(token(&authority)).unwrap_err().kind(),
+        ErrorKind::KeyNotFound
+    );
+    assert_eq!(keys.signing_key().unwrap_err().kind(), ErrorKind::KeyUsage);
+}

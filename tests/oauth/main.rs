@@ -1,0 +1,34 @@
+//! OAuth 2.0 and OpenID Connect through the public API: against a certified authorization server (`real`), and
+//! against a hostile one of the project's own, one test for each row of the attack catalogue in
+//! `docs/threat-model.md`.
+
+#![cfg(feature = "http")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected must fail loudly and say why"
+)]
+
+#[path = "../it/forge.rs"]
+#[expect(dead_code, reason = "the tokens of the other test program are made with the rest of it")]
+mod forge;
+
+mod authority;
+mod evil;
+mod provider;
+
+mod answers;
+mod callbacks;
+mod discovery;
+mod exhaustion;
+mod id_tokens;
+mod key_sets;
+mod machines;
+mod managers;
+mod operations;
+mod presets;
+mod real;
+mod resources;
+mod secrets;

@@ -1,0 +1,339 @@
+//! Rows 37 and 38 of the catalogue: one refresh for all threads and all processes; what goes wrong loses nothing.
+
+use crate::authority::{Authority, http, now};
+use crate::evil::{Evil, Reply};
+use gatekey::{
+    ErrorKind, FixedClock, MemoryTokenStore, OAuthClient, OAuthConfig, OAuthTokens, Peppers,
+    Result, Secret, TokenFolder, TokenGrant, TokenManager, TokenStore,
+};
+use serde_json::json;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A server on which each refresh token is good once; a second use ends all of them.
+fn rotating(delay: Duration) -> Evil {
+    let state: Mutex<(u32, bool)> = Mutex::new((0, false));
+    Evil::start(move |request| {
+        if request.path != "/token" {
+            return Reply::json(404, json!({}));
+        }
+        let presented = request.form("refresh_token");
+        let number = {
+            let mut state = state.lock().unwrap();
+            if state.1 || presented != Some(format!("r{}", state.0)) {
+                state.1 = true;
+                return Reply::json(400, json!({ "error": "invalid_grant" }));
+            }
+            state.0 += 1;
+            state.0
+        };
+        std::thread::sleep(delay);
+        Reply::json(
+            200,
+            json!({
+                "access_token": format!("a{number}"), "token_type": "Bearer", "expires_in": 300,
+                "refresh_token": format!("r{number}"),
+            }),
+        )
+    })
+}
+
+fn config(server: &Evil) -> OAuthConfig {
+    let config = OAuthConfig::new("c").allow_loopback_http(true).deadline_ms(5_000);
+    config.endpoint("token_endpoint", format!("{}/token", server.url)).unwrap()
+}
+
+fn client(server: &Evil) -> OAuthClient {
+    OAuthClient::new(config(server)).unwrap()
+}
+
+fn tokens(server: &Evil, expires_at: u64) -> OAuthTokens {
+    let text = json!({
+        "issuer": format!("{}/token", server.url), "access_token": "a0", "expires_at": expires_at,
+        "refresh_token": "r0", "scopes": ["s"],
+    });
+    OAuthTokens::from_secret_json(text.to_string().as_bytes()).unwrap()
+}
+
+fn folder(test: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("gatekey-oauth-{test}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    path
+}
+
+#[test]
+fn eight_threads_refresh_once() {
+    let server = rotating(Duration::from_millis(100));
+    let manager =
+        TokenManager::new(client(&server), Arc::new(MemoryTokenStore::new()), Arc::new(http()));
+    manager.put("alice", &tokens(&server, now())).unwrap();
+    let got: HashSet<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| manager.access_token("alice", 60).unwrap().expose_str().to_owned())
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!((got, server.count("/token")), (HashSet::from(["a1".to_owned()]), 1));
+    assert_eq!(
+        manager.known("alice", 60).unwrap().refresh_token.as_ref().unwrap().expose_str(),
+        "r1"
+    );
+}
+
+const PART: &str = "GATEKEY_TEST_MANAGER";
+
+/// Not a test of its own: what each of eight processes does.
+#[test]
+fn a_process_asks_for_a_token() {
+    let Ok(part) = std::env::var(PART) else { return };
+    let (url, path) = part.split_once(' ').unwrap();
+    let config = OAuthConfig::new("c").allow_loopback_http(true);
+    let client =
+        OAuthClient::new(config.endpoint("token_endpoint", format!("{url}/token")).unwrap())
+            .unwrap();
+    let store = Arc::new(TokenFolder::open(path).unwrap());
+    let manager = TokenManager::new(client, store, Arc::new(http())).sealed(peppers());
+    println!("GOT {}", manager.access_token("alice", 60).unwrap().expose_str());
+}
+
+fn peppers() -> Peppers {
+    Peppers::new(&[(1, Secret::new(vec![7; 32]))]).unwrap()
+}
+
+#[test]
+fn eight_processes_refresh_once() {
+    let server = rotating(Duration::from_millis(200));
+    let path = folder("processes");
+    let store = Arc::new(TokenFolder::open(&path).unwrap());
+    let manager = TokenManager::new(client(&server), store, Arc::new(http())).sealed(peppers());
+    manager.put("alice", &tokens(&server, now())).unwrap();
+    let child = || {
+        Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "managers::a_process_asks_for_a_token",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(PART, format!("{} {}", server.url, path.display()))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let children: Vec<_> = (0..8).map(|_| child()).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("GOT a1"), "{text}");
+    }
+    assert_eq!(server.count("/token"), 1);
+    // Sealed, and for nobody else's eyes.
+    for entry in std::fs::read_dir(&path).unwrap() {
+        let entry = entry.unwrap();
+        let bytes = std::fs::read(entry.path()).unwrap();
+        assert!(
+            !bytes.windows(2).any(|two| two == b"r1" || two == b"a1"),
+            "{:?}",
+            entry.file_name()
+        );
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&entry.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o077, 0, "{:?}", entry.file_name());
+    }
+    std::fs::remove_dir_all(path).unwrap();
+}
+
+/// A store that looks at what is written, and may be out of room.
+#[derive(Default)]
+struct Watched {
+    inner: MemoryTokenStore,
+    full: AtomicBool,
+    saves: AtomicU32,
+}
+
+impl TokenStore for Watched {
+    fn load(&self, name: &str) -> Result<Option<Secret>> {
+        self.inner.load(name)
+    }
+
+    fn save(&self, name: &str, text: &Secret) -> Result<()> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(ErrorKind::StoreFull.into());
+        }
+        self.saves.fetch_add(1, Ordering::SeqCst);
+        self.inner.save(name, text)
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        self.inner.remove(name)
+    }
+}
+
+/// Nobody sees an access token before the refresh token that came with it is kept; nothing is lost meanwhile.
+#[test]
+fn kept_before_it_is_used() {
+    let server = rotating(Duration::ZERO);
+    let store = Arc::new(Watched::default());
+    let manager = TokenManager::new(client(&server), Arc::clone(&store) as _, Arc::new(http()));
+    manager.put("alice", &tokens(&server, now())).unwrap();
+    store.full.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        assert_eq!(manager.access_token("alice", 60).unwrap_err().kind(), ErrorKind::StoreFull);
+    }
+    assert_eq!(server.count("/token"), 1, "the new tokens are remembered");
+    store.full.store(false, Ordering::SeqCst);
+    assert_eq!(manager.access_token("alice", 60).unwrap().expose_str(), "a1");
+    assert_eq!((server.count("/token"), store.saves.load(Ordering::SeqCst)), (1, 2));
+    let kept =
+        OAuthTokens::from_secret_json(store.load("alice").unwrap().unwrap().expose()).unwrap();
+    assert_eq!(kept.refresh_token.unwrap().expose_str(), "r1");
+}
+
+/// Row 38: 5xx, 429 and silence keep the refresh token, and are not repeated at once; `invalid_grant` is the end.
+#[test]
+fn failures() {
+    let answer = Arc::new(Mutex::new((503, json!({}))));
+    let own = Arc::clone(&answer);
+    let server = Evil::start(move |_| {
+        let (status, body) = own.lock().unwrap().clone();
+        Reply::json(status, body)
+    });
+    let clock = Arc::new(FixedClock::new(now()));
+    let client = OAuthClient::new(config(&server).clock(Arc::clone(&clock) as _)).unwrap();
+    let store = Arc::new(MemoryTokenStore::new());
+    let manager = TokenManager::new(client, Arc::clone(&store) as _, Arc::new(http()));
+    manager.put("alice", &tokens(&server, now() + 30)).unwrap();
+    // One that is still good is better than none.
+    for _ in 0..5 {
+        assert_eq!(manager.access_token("alice", 60).unwrap().expose_str(), "a0");
+    }
+    assert_eq!(server.count("/token"), 1, "not again at once");
+    clock.advance(31);
+    let error = manager.access_token("alice", 60).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OauthServerFailed);
+    assert!(error.retry_after().is_some() && error.is_retryable());
+    assert_eq!(server.count("/token"), 2);
+    assert_eq!(manager.access_token("alice", 60).unwrap_err().kind(), ErrorKind::OauthServerFailed);
+    assert_eq!(server.count("/token"), 2);
+    assert!(store.load("alice").unwrap().is_some());
+    clock.advance(5);
+    *answer.lock().unwrap() =
+        (200, json!({ "access_token": "a1", "token_type": "Bearer", "expires_in": 9 }));
+    assert_eq!(manager.access_token("alice", 5).unwrap().expose_str(), "a1");
+    let kept = manager.known("alice", 5).unwrap();
+    assert_eq!(
+        kept.refresh_token.as_ref().unwrap().expose_str(),
+        "r0",
+        "none came, so the old one stays"
+    );
+    assert_eq!(kept.scopes, ["s"]);
+    // What the server says about us is not the end of the user's log-in.
+    clock.advance(10);
+    *answer.lock().unwrap() = (401, json!({ "error": "invalid_client" }));
+    assert_eq!(manager.access_token("alice", 5).unwrap_err().kind(), ErrorKind::OauthInvalidClient);
+    assert!(store.load("alice").unwrap().is_some());
+    *answer.lock().unwrap() = (400, json!({ "error": "invalid_grant" }));
+    assert_eq!(manager.access_token("alice", 5).unwrap_err().kind(), ErrorKind::OauthInvalidGrant);
+    assert!(store.load("alice").unwrap().is_none());
+    let asked = server.count("/token");
+    assert_eq!(manager.access_token("alice", 5).unwrap_err().kind(), ErrorKind::OauthNoToken);
+    assert_eq!(server.count("/token"), asked);
+}
+
+#[test]
+fn machine_tokens() {
+    let number = AtomicU32::new(0);
+    let server = Evil::start(move |_| {
+        let number = number.fetch_add(1, Ordering::SeqCst);
+        Reply::json(
+            200,
+            json!({ "access_token": format!("m{number}"), "token_type": "Bearer", "expires_in": 300 }),
+        )
+    });
+    let grant = TokenGrant::new().scopes(&["orders:read"]);
+    let manager =
+        TokenManager::new(client(&server), Arc::new(MemoryTokenStore::new()), Arc::new(http()))
+            .client_credentials(grant);
+    let first = manager.access_token("orders", 60).unwrap();
+    assert_eq!(manager.access_token("orders", 60).unwrap().expose(), first.expose());
+    assert_eq!(server.count("/token"), 1);
+    // An API has refused it: another one, once, however many noticed.
+    let second = manager.replace("orders", &first).unwrap();
+    assert_eq!(second.access_token.expose_str(), "m1");
+    assert_eq!(manager.replace("orders", &first).unwrap().access_token.expose_str(), "m1");
+    assert_eq!(server.count("/token"), 2);
+    manager.remove("orders").unwrap();
+    assert!(manager.known("orders", 0).is_none());
+    for bad in [String::new(), "x".repeat(121)] {
+        assert_eq!(manager.access_token(&bad, 0).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+}
+
+/// What was sealed for one name or client is none for another; names cannot leave the folder.
+#[test]
+fn sealed_tokens_and_names() {
+    let server = rotating(Duration::ZERO);
+    let path = folder("names");
+    let store = || Arc::new(TokenFolder::open(&path).unwrap());
+    let manager = |id: &str| {
+        let config = OAuthConfig::new(id).allow_loopback_http(true);
+        let client = OAuthClient::new(
+            config.endpoint("token_endpoint", format!("{}/token", server.url)).unwrap(),
+        );
+        TokenManager::new(client.unwrap(), store(), Arc::new(http())).sealed(peppers())
+    };
+    let names = ["alice", "../alice", "a/b", "alice@example.com", "é", "A", "a"];
+    let fresh = |name: &str| {
+        let mut tokens = tokens(&server, now() + 900);
+        tokens.access_token = Secret::from(format!("of-{}", name.len()));
+        tokens
+    };
+    names.iter().for_each(|name| manager("c").put(name, &fresh(name)).unwrap());
+    for name in names {
+        let got = manager("c").access_token(name, 60).unwrap();
+        assert_eq!(got.expose(), fresh(name).access_token.expose(), "{name}");
+    }
+    assert_eq!(
+        std::fs::read_dir(&path)
+            .unwrap()
+            .filter(|entry| {
+                entry.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "tokens")
+            })
+            .count(),
+        names.len()
+    );
+    assert_eq!(
+        manager("another").access_token("alice", 60).unwrap_err().kind(),
+        ErrorKind::StoreCorrupt
+    );
+    std::fs::rename(path.join("alice.tokens"), path.join("bob.tokens")).unwrap();
+    assert_eq!(manager("c").access_token("bob", 60).unwrap_err().kind(), ErrorKind::StoreCorrupt);
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(path.join("bob.tokens"), open).unwrap();
+    assert_eq!(
+        manager("c").access_token("bob", 60).unwrap_err().kind(),
+        ErrorKind::InvalidConfiguration
+    );
+    std::fs::remove_dir_all(path).unwrap();
+}
+
+#[test]
+fn debug_shows_no_token() {
+    let authority = Authority::start();
+    let manager =
+        TokenManager::new(authority.client(), Arc::new(MemoryTokenStore::new()), Arc::new(http()));
+    manager.put("alice", &authority.sign_in().unwrap().tokens).unwrap();
+    let shown = format!("{manager:?} {:?}", manager.known("alice", 0));
+    assert!(
+        shown.contains("alice")
+            && !shown.contains("an-access-token")
+            && !shown.contains("a-refresh-token"),
+        "{shown}"
+    );
+}
