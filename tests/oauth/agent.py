@@ -1,6 +1,8 @@
-"""A browser without a window: signs in, says no, approves a device or signs out at the tests' authorization server.
+"""A browser without a window: signs in, says no, approves a device or signs out at the tests'
+authorization server.
 
-Only for its development forms. Used as a module, or as a program that prints where the browser would end up::
+Only for its development forms. Used as a module, or as a program that prints where the browser
+would end up::
 
     python3 agent.py login URL STOP [NAME]
     python3 agent.py deny URL STOP
@@ -17,12 +19,14 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 
 MOST_STEPS = 16
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
-    """Shows redirects instead of following them: one of them is the callback, where nobody listens."""
+    """Shows redirects instead of following them: one of them is the callback, where nobody
+    listens."""
 
     def redirect_request(self, *_args: object, **_kwargs: object) -> None:
         return None
@@ -39,7 +43,8 @@ class Browser:
         self.page = ""
 
     def open(self, url: str, form: dict[str, str] | None = None) -> bool:
-        """Goes there, and on to where it is sent; true if that is a callback, which is not opened."""
+        """Goes there, and on to where it is sent; true if that is a callback, which is not
+        opened."""
         for _ in range(MOST_STEPS):
             data = urllib.parse.urlencode(form).encode() if form is not None else None
             try:
@@ -115,4 +120,10 @@ def logout(url: str, stop: str) -> str:
 
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
-    print({"login": login, "deny": deny, "device": device, "logout": logout}[what](*arguments))
+    actions: dict[str, Callable[..., str]] = {
+        "login": login,
+        "deny": deny,
+        "device": device,
+        "logout": logout,
+    }
+    print(actions[what](*arguments))

@@ -1,4 +1,4 @@
-"""API authentication in one audited core: JSON Web Tokens, API keys and sessions.
+"""API authentication in one audited core: JSON Web Tokens, API keys, sessions and OAuth 2.0.
 
 ::
 
@@ -22,6 +22,12 @@
     tokens = sessions.refresh(tokens.refresh_token)
     sessions.end_all("alice")
 
+    from gatekey import OAuthClient, ResourceServer
+
+    client = OAuthClient("id", preset="github", client_secret=..., redirect_uri="https://app.example")
+    begun = client.begin()
+    login = client.finish(request_url, cookies)
+
 Keys are bound to one algorithm each. A verifier refuses what it was not told to expect. Every
 error is a class of :mod:`gatekey.exceptions`.
 """
@@ -32,18 +38,28 @@ from gatekey import exceptions
 from gatekey._core import (
     ALGORITHMS,
     ANY,
+    OAUTH_PRESETS,
+    Access,
     ApiKeyCheck,
     ApiKeyRecord,
     ApiKeys,
     AuditRecord,
+    BegunLogin,
     Cookie,
     Csrf,
+    DeviceCodes,
+    FinishedLogin,
+    HttpRequest,
+    HttpTransport,
     ImportReport,
+    Introspection,
     IssuedApiKey,
     IssuerRule,
     Key,
     KeyRing,
     KeySet,
+    LogoutNotice,
+    OAuthTokens,
     Page,
     PepperUse,
     Revocations,
@@ -54,6 +70,7 @@ from gatekey._core import (
     SessionTokens,
     Signer,
     Unsigned,
+    UserInfo,
     Verified,
     Verifier,
     __version__,
@@ -62,26 +79,40 @@ from gatekey._core import (
     danger_decode_unverified,
     scan_rule,
 )
+from gatekey.oauth import OAuthClient, RemoteKeySet, ResourceServer, TokenManager
 
 _Mapping.register(Verified)
 
 __all__ = [
     "ALGORITHMS",
     "ANY",
+    "OAUTH_PRESETS",
+    "Access",
     "ApiKeyCheck",
     "ApiKeyRecord",
     "ApiKeys",
     "AuditRecord",
+    "BegunLogin",
     "Cookie",
     "Csrf",
+    "DeviceCodes",
+    "FinishedLogin",
+    "HttpRequest",
+    "HttpTransport",
     "ImportReport",
+    "Introspection",
     "IssuedApiKey",
     "IssuerRule",
     "Key",
     "KeyRing",
     "KeySet",
+    "LogoutNotice",
+    "OAuthClient",
+    "OAuthTokens",
     "Page",
     "PepperUse",
+    "RemoteKeySet",
+    "ResourceServer",
     "Revocations",
     "RingKey",
     "SessionEvent",
@@ -89,7 +120,9 @@ __all__ = [
     "SessionTokens",
     "Sessions",
     "Signer",
+    "TokenManager",
     "Unsigned",
+    "UserInfo",
     "Verified",
     "Verifier",
     "__version__",

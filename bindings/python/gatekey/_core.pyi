@@ -1,28 +1,49 @@
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+    ValuesView,
+)
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from os import PathLike
 from types import TracebackType
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, final, overload
 
+from typing_extensions import Self, disjoint_base
+
 from gatekey.exceptions import GatekeyError
 
 __all__ = [
     "ALGORITHMS",
     "ANY",
+    "OAUTH_PRESETS",
+    "Access",
     "AnyValue",
     "ApiKeyCheck",
     "ApiKeyRecord",
     "ApiKeys",
     "AuditRecord",
+    "BegunLogin",
     "Cookie",
     "Csrf",
+    "DeviceCodes",
+    "FinishedLogin",
+    "HttpRequest",
+    "HttpTransport",
     "ImportReport",
+    "Introspection",
     "IssuedApiKey",
     "IssuerRule",
     "Key",
     "KeyRing",
     "KeySet",
+    "LogoutNotice",
+    "OAuthTokens",
     "Page",
     "PepperUse",
     "Revocations",
@@ -33,8 +54,14 @@ __all__ = [
     "Sessions",
     "Signer",
     "Unsigned",
+    "UserInfo",
     "Verified",
     "Verifier",
+    "_OAuthClient",
+    "_Operation",
+    "_RemoteKeySet",
+    "_ResourceServer",
+    "_TokenManager",
     "__version__",
     "_main",
     "api_key_from_headers",
@@ -154,7 +181,7 @@ class Unsigned:
 class Verifier:
     def __new__(
         cls,
-        keys: _Keys | KeyRing,
+        keys: _Keys | KeyRing | _RemoteKeySet,
         *,
         issuer: _Expected = None,
         audience: _Expected = None,
@@ -687,3 +714,229 @@ def api_key_from_headers(
 def api_key_from_query(query: str | bytes, parameter: str) -> str | None: ...
 def scan_rule(prefix: str) -> dict[str, str]: ...
 def _main(arguments: list[str]) -> int: ...
+
+OAUTH_PRESETS: tuple[str, ...]
+
+@final
+class HttpTransport:
+    def __new__(
+        cls,
+        *,
+        allow_loopback_http: bool = False,
+        public_only: bool = False,
+        deadline: float = 10.0,
+        ca: str | None = None,
+        client_certificate: tuple[str, str] | None = None,
+    ) -> HttpTransport: ...
+
+@final
+class HttpRequest:
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def headers(self) -> list[tuple[str, str]]: ...
+    @property
+    def body(self) -> bytes | None: ...
+    @property
+    def deadline(self) -> float: ...
+    @property
+    def max_body(self) -> int: ...
+    @property
+    def purpose(self) -> str: ...
+
+@final
+class BegunLogin:
+    @property
+    def url(self) -> str: ...
+    @property
+    def set_cookies(self) -> list[str]: ...
+
+@final
+class FinishedLogin:
+    @property
+    def tokens(self) -> OAuthTokens: ...
+    @property
+    def subject(self) -> str | None: ...
+    @property
+    def claims(self) -> dict[str, Any] | None: ...
+    @property
+    def user(self) -> dict[str, Any] | None: ...
+    @property
+    def return_to(self) -> str: ...
+    @property
+    def set_cookies(self) -> list[str]: ...
+
+@final
+class OAuthTokens:
+    @staticmethod
+    def from_secret_json(text: str | bytes) -> OAuthTokens: ...
+    def to_secret_json(self) -> bytes: ...
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def access_token(self) -> str: ...
+    @property
+    def expires_at(self) -> int | None: ...
+    @property
+    def refresh_token(self) -> str | None: ...
+    @property
+    def scopes(self) -> list[str]: ...
+    @property
+    def id_token(self) -> str | None: ...
+    @property
+    def claims(self) -> dict[str, Any] | None: ...
+    @property
+    def subject(self) -> str | None: ...
+    @property
+    def issued_token_type(self) -> str | None: ...
+
+@final
+class DeviceCodes:
+    @property
+    def user_code(self) -> str: ...
+    @property
+    def verification_uri(self) -> str: ...
+    @property
+    def verification_uri_complete(self) -> str | None: ...
+    @property
+    def expires_at(self) -> int: ...
+    @property
+    def interval(self) -> int: ...
+
+@final
+class UserInfo:
+    @property
+    def subject(self) -> str: ...
+    @property
+    def verified_email(self) -> str | None: ...
+    @property
+    def claims(self) -> dict[str, Any]: ...
+
+@final
+class Introspection:
+    @property
+    def active(self) -> bool: ...
+    @property
+    def scopes(self) -> list[str]: ...
+    @property
+    def subject(self) -> str | None: ...
+    @property
+    def client_id(self) -> str | None: ...
+    @property
+    def expires_at(self) -> int | None: ...
+    @property
+    def claims(self) -> dict[str, Any]: ...
+
+@final
+class LogoutNotice:
+    @property
+    def subject(self) -> str | None: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def token_id(self) -> str: ...
+    @property
+    def expires_at(self) -> int: ...
+
+@final
+class Access:
+    @property
+    def kind(self) -> str: ...
+    @property
+    def subject(self) -> str | None: ...
+    @property
+    def client_id(self) -> str | None: ...
+    @property
+    def scopes(self) -> list[str]: ...
+    @property
+    def expires_at(self) -> int | None: ...
+    @property
+    def claims(self) -> dict[str, Any]: ...
+
+@final
+class _Operation:
+    def step(self) -> HttpRequest | float | None: ...
+    def send(self, transport: HttpTransport) -> None: ...
+    def feed(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
+    def fail(self, number: int) -> None: ...
+    def result(self) -> Any: ...
+
+@final
+class _OAuthClient:
+    def __new__(
+        cls,
+        config: str,
+        *,
+        flow_keys: str | bytes | Sequence[tuple[int, bytes]] | None = None,
+        replay: Revocations | None = None,
+    ) -> _OAuthClient: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def issuer(self) -> str | None: ...
+    def begin(self, options: str, cookies: str) -> _Operation: ...
+    def finish(self, callback: str, cookies: str) -> _Operation: ...
+    def end_login(self, callback: str) -> str | None: ...
+    def refresh(self, tokens: OAuthTokens) -> _Operation: ...
+    def client_credentials(self, grant: str) -> _Operation: ...
+    def jwt_bearer(self, assertion: str, grant: str) -> _Operation: ...
+    def token_exchange(self, exchange: str) -> _Operation: ...
+    def device_codes(self, grant: str) -> _Operation: ...
+    def poll(self, codes: DeviceCodes) -> _Operation: ...
+    def userinfo(self, tokens: OAuthTokens) -> _Operation: ...
+    def introspect(self, token: str) -> _Operation: ...
+    def revoke(self, token: str, is_refresh_token: bool) -> _Operation: ...
+    def logout_url(
+        self, id_token: str | None, post_logout_redirect_uri: str | None, state: str | None
+    ) -> _Operation: ...
+    def logout_notice(self, logout_token: str) -> _Operation: ...
+
+@disjoint_base
+class _RemoteKeySet:
+    def __new__(cls, options: str, transport: HttpTransport | None) -> Self: ...
+    def _refresh(self) -> _Operation: ...
+    @property
+    def wants_refresh(self) -> bool: ...
+    def to_jwks(self) -> dict[str, Any]: ...
+
+@final
+class _TokenManager:
+    def __new__(
+        cls,
+        client: _OAuthClient,
+        folder: str | None,
+        transport: HttpTransport,
+        *,
+        seal: str | bytes | Sequence[tuple[int, bytes]] | None = None,
+        grant: str | None = None,
+    ) -> _TokenManager: ...
+    def put(self, name: str, tokens: OAuthTokens) -> None: ...
+    def remove(self, name: str) -> None: ...
+    def tokens(self, name: str, min_ttl: int) -> OAuthTokens: ...
+    def known(self, name: str, min_ttl: int) -> OAuthTokens | None: ...
+    def replace(self, name: str, refused: str) -> OAuthTokens: ...
+
+@final
+class _ResourceServer:
+    def __new__(
+        cls,
+        options: str,
+        *,
+        keys: _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None = None,
+        introspection: tuple[_OAuthClient, HttpTransport, int, int, bool] | None = None,
+        api_keys: ApiKeys | None = None,
+        revocations: Revocations | None = None,
+    ) -> _ResourceServer: ...
+    @property
+    def metadata_path(self) -> str | None: ...
+    def check(
+        self,
+        authorization: str | None,
+        scopes: list[str],
+        acr_values: list[str],
+        max_age: int | None,
+        address: str | IPv4Address | IPv6Address | None,
+    ) -> Access: ...
+    def metadata_json(self) -> str: ...

@@ -204,6 +204,9 @@ class GatekeyError(Exception):
     retryable: ClassVar[bool] = False
     """Whether the same call may succeed later."""
 
+    www_authenticate: str | None = None
+    """What a ``ResourceServer`` answers with: the value of the header, where there is one."""
+
 
 PyJWTError = GatekeyError
 """PyJWT's name of the root, so that an ``except`` clause survives the move."""
@@ -496,10 +499,12 @@ class OAuthError(GatekeyError):
     """The HTTP status to answer with."""
 
     peer_code: str | None = None
-    """The authorization server's own name of the error (RFC 6749 section 5.2), where it gave one."""
+    """The authorization server's own name of the error (RFC 6749 section 5.2), where it gave
+    one."""
 
     peer_message: str | None = None
-    """What the server said, at most 200 printable characters. A stranger's text: never show it as HTML."""
+    """What the server said, at most 200 printable characters. A stranger's text: never show it as
+    HTML."""
 
     retry_after: float | None = None
     """Seconds after which the same call may succeed, where waiting is the remedy."""
@@ -668,8 +673,10 @@ class SessionNotFoundError(SessionError):
 
 
 class OAuthStateError(OAuthError):
-    """The callback's ``state`` fits no log-in that this browser has begun in the last ten
-    minutes (RFC 6749 section 10.12).
+    """The log-in was not begun by this browser, or too long ago.
+
+    The callback's ``state`` fits no log-in that this browser has begun in the last ten minutes
+    (RFC 6749 section 10.12).
     """
 
     number = 500
@@ -679,7 +686,9 @@ class OAuthStateError(OAuthError):
 
 
 class IssuerMismatchError(OAuthError):
-    """The metadata, or the callback's ``iss`` (RFC 9207), names another issuer than the one
+    """The answer is from another authorization server than the one that was asked.
+
+    The metadata, or the callback's ``iss`` (RFC 9207), names another issuer than the one
     configured.
     """
 
@@ -699,8 +708,10 @@ class AccessDeniedError(OAuthError):
 
 
 class InteractionRequiredError(OAuthError):
-    """The server cannot answer without the user: ``login_required``, ``consent_required`` and
-    the like (OpenID Connect Core section 3.1.2.6).
+    """The authorization server wants to ask the user something first.
+
+    The server cannot answer without the user: ``login_required``, ``consent_required`` and the
+    like (OpenID Connect Core section 3.1.2.6).
     """
 
     number = 503
@@ -709,7 +720,9 @@ class InteractionRequiredError(OAuthError):
 
 
 class InvalidGrantError(OAuthError):
-    """The authorization server refused the code, refresh token or assertion for good
+    """The code or refresh token is not good any more.
+
+    The authorization server refused the code, refresh token or assertion for good
     (``invalid_grant``, RFC 6749 section 5.2).
     """
 
@@ -719,7 +732,9 @@ class InvalidGrantError(OAuthError):
 
 
 class InvalidClientError(OAuthError):
-    """The client's own authentication failed, or it may not do this (``invalid_client``,
+    """The authorization server does not accept this client.
+
+    The client's own authentication failed, or it may not do this (``invalid_client``,
     ``unauthorized_client``).
     """
 
@@ -739,7 +754,9 @@ class OAuthRefusedError(OAuthError):
 
 
 class OAuthServerError(OAuthError):
-    """The authorization server answered 5xx or 429, ``server_error`` or
+    """The authorization server cannot answer now.
+
+    The authorization server answered 5xx or 429, ``server_error`` or
     ``temporarily_unavailable``.
     """
 
@@ -751,7 +768,9 @@ class OAuthServerError(OAuthError):
 
 
 class OAuthResponseError(OAuthError):
-    """The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with
+    """The authorization server's answer is not one.
+
+    The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with
     control characters, another token type.
     """
 
@@ -762,7 +781,9 @@ class OAuthResponseError(OAuthError):
 
 
 class NonceMismatchError(OAuthError):
-    """The ID token's ``nonce`` is not the one of this log-in (OpenID Connect Core section
+    """The ID token belongs to another log-in.
+
+    The ID token's ``nonce`` is not the one of this log-in (OpenID Connect Core section
     3.1.3.7).
     """
 
@@ -772,7 +793,9 @@ class NonceMismatchError(OAuthError):
 
 
 class SubjectMismatchError(OAuthError):
-    """The ``sub`` of the user info is not the one of the ID token (OpenID Connect Core section
+    """The user info is about somebody else.
+
+    The ``sub`` of the user info is not the one of the ID token (OpenID Connect Core section
     5.3.2).
     """
 
@@ -806,7 +829,9 @@ class MissingCredentialsError(OAuthError):
 
 
 class InactiveTokenError(OAuthError):
-    """The authorization server says that the token is expired, revoked or unknown (RFC 7662
+    """The token is not active.
+
+    The authorization server says that the token is expired, revoked or unknown (RFC 7662
     section 2.2).
     """
 
@@ -896,8 +921,10 @@ class DeadlineExceededError(TransportError):
 
 
 class TlsError(TransportError):
-    """TLS could not be agreed on: the certificate is unknown, expired or for another name, or
-    the version is too old.
+    """The other server's certificate is not acceptable.
+
+    TLS could not be agreed on: the certificate is unknown, expired or for another name, or the
+    version is too old.
     """
 
     number = 702
@@ -907,7 +934,9 @@ class TlsError(TransportError):
 
 
 class RequestBlockedError(TransportError):
-    """The URL is not HTTPS, names an address that the policy keeps out, or the answer was a
+    """The address may not be asked.
+
+    The URL is not HTTPS, names an address that the policy keeps out, or the answer was a
     redirect.
     """
 
@@ -918,7 +947,9 @@ class RequestBlockedError(TransportError):
 
 
 class ResponseTooLargeError(TransportError):
-    """The answer's body or head is longer than what the operation takes (1 MiB, key sets and
+    """The answer is too large.
+
+    The answer's body or head is longer than what the operation takes (1 MiB, key sets and
     metadata 512 KiB).
     """
 

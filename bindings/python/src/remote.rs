@@ -13,10 +13,11 @@ use gatekey::{
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::sync::Arc;
 
 /// The keys behind `gatekey.RemoteKeySet`, as the core follows them.
-#[pyclass(frozen, module = "gatekey")]
+#[pyclass(frozen, subclass, module = "gatekey")]
 pub(crate) struct _RemoteKeySet(pub(crate) gatekey::RemoteKeySet);
 
 #[pymethods]
@@ -31,22 +32,29 @@ impl _RemoteKeySet {
     }
 
     /// Fetches the keys now.
-    fn refresh(&self) -> _Operation {
+    fn _refresh(&self) -> _Operation {
         _Operation::new(self.0.refresh(), |()| Outcome::Nothing)
     }
 
+    /// Whether it is time to fetch the keys.
     #[getter]
     fn wants_refresh(&self) -> bool {
         self.0.wants_refresh()
     }
 
-    /// The keys as a JWK Set.
-    fn to_jwks(&self, py: Python<'_>) -> PyResult<String> {
-        py.detach(|| self.0.keys().and_then(|keys| keys.to_jwks())).or_raise(py)
+    /// The keys as a JWK Set (RFC 7517), as a new dict; fetched if need be.
+    fn to_jwks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let text = py.detach(|| self.0.keys().and_then(|keys| keys.to_jwks())).or_raise(py)?;
+        crate::decode::object(py, text.as_bytes())
     }
 
     fn __repr__(&self) -> String {
         format!("<gatekey.{:?}>", self.0)
+    }
+
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a RemoteKeySet is not pickled or copied; share it"))
     }
 }
 

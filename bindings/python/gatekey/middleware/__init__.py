@@ -1,0 +1,1 @@
+"""Gatekey within other packages; each module needs the package it is named after."""
