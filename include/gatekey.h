@@ -96,6 +96,15 @@
 /** The size of gk_session_tokens.family in bytes. */
 #define GK_SESSION_FAMILY_SIZE 13
 
+/** The operation wants a request to be sent: see gk_operation_request. */
+#define GK_STEP_REQUEST 1
+
+/** The operation wants to be asked again after some milliseconds. */
+#define GK_STEP_WAIT 2
+
+/** The operation is over: see gk_operation_result. */
+#define GK_STEP_DONE 3
+
 /** What a route needs of a key: made once, shared by all threads. */
 typedef struct gk_api_key_check gk_api_key_check;
 
@@ -133,6 +142,12 @@ typedef struct gk_cookie gk_cookie;
 /** Makes and checks CSRF tokens, which are bound to a session. Made once, shared by all threads. */
 typedef struct gk_csrf gk_csrf;
 
+/**
+ * The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the environment.
+ * Shared by reference count, safe to use from several threads at once and to go on with after a fork.
+ */
+typedef struct gk_http gk_http;
+
 /** One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's tokens. */
 typedef struct gk_issuer_rule gk_issuer_rule;
 
@@ -163,6 +178,12 @@ typedef struct gk_key_ring_options gk_key_ring_options;
 /** At most 100 keys, all symmetric or all asymmetric. Immutable and shared by reference count. */
 typedef struct gk_keyset gk_keyset;
 
+/** One registration at one authorization server. Shared by reference count, safe to use from several threads at once. */
+typedef struct gk_oauth gk_oauth;
+
+/** Something that takes requests to another server. Not to be used by two threads at once. */
+typedef struct gk_operation gk_operation;
+
 /**
  * What a verifier demands of a token beyond its signature. A policy fails closed: a token with an
  * issuer or an audience about which the policy says nothing is refused; whatever is expected is
@@ -170,6 +191,19 @@ typedef struct gk_keyset gk_keyset;
  * `JWT`. Contradictions are found when the verifier is made.
  */
 typedef struct gk_policy gk_policy;
+
+/**
+ * The keys that an issuer publishes: fetched when they are first needed, and again when they are not fresh any more or
+ * a token wants a key that is not known. Shared by reference count, safe to use from several threads at once and to go
+ * on with after a fork.
+ */
+typedef struct gk_remote_keys gk_remote_keys;
+
+/**
+ * An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by reference count, safe to use
+ * from several threads at once and to go on with after a fork.
+ */
+typedef struct gk_resource_server gk_resource_server;
 
 /**
  * How what is revoked is kept and followed: tokens that live for at most 30 days, what other processes
@@ -206,6 +240,12 @@ typedef struct gk_signer gk_signer;
 
 /** What every token of a signer says, while it is being put together. */
 typedef struct gk_signer_builder gk_signer_builder;
+
+/**
+ * The tokens of other servers under names of the program's own: one refresh for all threads and, in a folder, for all
+ * processes. Shared by reference count, safe to use from several threads at once and to go on with after a fork.
+ */
+typedef struct gk_token_manager gk_token_manager;
 
 /** A token that lacks its signature. */
 typedef struct gk_unsigned gk_unsigned;
@@ -372,6 +412,43 @@ typedef struct {
     /** The id of the session, which is `sid` of its access tokens: 12 letters and digits, NUL-terminated. */
     char family[GK_SESSION_FAMILY_SIZE];
 } gk_session_tokens;
+
+/** What an operation wants next. */
+typedef struct {
+    /** GK_STEP_REQUEST, GK_STEP_WAIT or GK_STEP_DONE. */
+    int32_t kind;
+    /** For GK_STEP_WAIT, how many milliseconds. */
+    uint64_t wait_ms;
+} gk_step;
+
+/**
+ * A request to another server. Follow no redirect, ask for no compression, send it once. Its texts belong to the
+ * operation, until the answer is fed.
+ */
+typedef struct {
+    /** `GET` or `POST`. */
+    gk_str method;
+    /** The absolute address. */
+    gk_str url;
+    /** The body of a `POST`, which holds secrets. */
+    gk_str body;
+    /** What it is for, for example `token`. */
+    gk_str purpose;
+    /** How many headers there are: gk_operation_header. */
+    size_t headers;
+    /** Milliseconds that everything may take. */
+    uint64_t deadline_ms;
+    /** The most bytes of the answer's body. */
+    size_t max_body;
+} gk_request;
+
+/** A header of an answer. */
+typedef struct {
+    /** The name, in any case. */
+    gk_str name;
+    /** The value. */
+    gk_str value;
+} gk_header;
 
 /** The call succeeded. */
 #define GK_STATUS_OK 0
@@ -4456,6 +4533,755 @@ gk_status gk_sessions_purge(const gk_sessions *sessions,
  * @return A handle to it, to be freed with gk_revocations_free; NULL for NULL.
  */
 gk_revocations *gk_sessions_revocations(const gk_sessions *sessions);
+
+/**
+ * Makes a transport.
+ *
+ * @param options_json How: one JSON object with any of `allow_loopback_http` (plain HTTP to this very
+ * machine, for tests), `public_only` (only public addresses, checked when connecting), `deadline_ms`
+ * (10000), `connect_ms` (5000), `ca_pem` (authorities to trust instead of Mozilla's),
+ * `client_certificate_pem` and `client_key_pem` (RFC 8705); NULL and 0 for the usual options.
+ * @param options_json_len Its length in bytes.
+ * @param http Receives the transport, to be freed with gk_http_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a certificate or key cannot be used;
+ * GK_STATUS_UNSUPPORTED if this build has no transport: drive the operations yourself.
+ */
+GK_NODISCARD
+gk_status gk_http_new(const char *options_json,
+                      size_t options_json_len,
+                      gk_http **http,
+                      gk_error *err);
+
+/**
+ * Shares a transport.
+ *
+ * @param http The transport; NULL is fine.
+ * @return Another handle to the same transport, to be freed with gk_http_free; NULL for NULL.
+ */
+gk_http *gk_http_clone(const gk_http *http);
+
+/**
+ * Frees a handle to a transport; whoever shares it is not affected.
+ *
+ * @param http The handle, which must not be used again; NULL is fine.
+ */
+void gk_http_free(gk_http *http);
+
+/**
+ * Takes an operation to its end over a transport; blocks meanwhile.
+ *
+ * @param operation The operation.
+ * @param http The transport.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 500s, 700s and 100s as the call says that made the operation, which is over then.
+ */
+GK_NODISCARD
+gk_status gk_operation_run(gk_operation *operation,
+                           const gk_http *http,
+                           gk_error *err);
+
+/**
+ * Asks an operation what it wants. After a request feed the answer or the failure; after a wait just ask again.
+ *
+ * @param operation The operation.
+ * @param step Receives what it wants.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_operation_run; GK_STATUS_INVALID_ARGUMENT if the last request has not been answered.
+ */
+GK_NODISCARD
+gk_status gk_operation_next(gk_operation *operation,
+                            gk_step *step,
+                            gk_error *err);
+
+/**
+ * Gives the request that gk_operation_next has asked for.
+ *
+ * @param operation The operation.
+ * @param request Receives it; all zero if there is none.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if none is wanted.
+ */
+GK_NODISCARD
+gk_status gk_operation_request(const gk_operation *operation,
+                               gk_request *request,
+                               gk_error *err);
+
+/**
+ * Gives a header of the request.
+ *
+ * @param operation The operation.
+ * @param index Which, from 0.
+ * @return The header, its name in lower case; {NULL, 0} twice if there is none.
+ */
+gk_header gk_operation_header(const gk_operation *operation, size_t index);
+
+/**
+ * Feeds the answer to the request, whatever its status. A body that is longer than max_body is refused.
+ *
+ * @param operation The operation.
+ * @param status The HTTP status.
+ * @param headers Its headers; `content-type`, `cache-control` and `retry-after` are read.
+ * @param headers_len How many.
+ * @param body Its body.
+ * @param body_len The body's length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out.
+ */
+GK_NODISCARD
+gk_status gk_operation_feed(gk_operation *operation,
+                            uint16_t status,
+                            const gk_header *headers,
+                            size_t headers_len,
+                            const char *body,
+                            size_t body_len,
+                            gk_error *err);
+
+/**
+ * Tells an operation that its request has no answer.
+ *
+ * @param operation The operation.
+ * @param reason One of the 700s, for example GK_STATUS_CONNECTION_FAILED.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out, or the reason is another.
+ */
+GK_NODISCARD gk_status gk_operation_fail(gk_operation *operation, gk_status reason, gk_error *err);
+
+/**
+ * Gives what an operation has ended with, as JSON, as the call says that made it.
+ *
+ * @param operation The operation.
+ * @param json Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, or has failed.
+ */
+GK_NODISCARD
+gk_status gk_operation_result(const gk_operation *operation,
+                              gk_buf *json,
+                              gk_error *err);
+
+/**
+ * Gives the authorization server's own name of the error that an operation has ended with (RFC 6749 section 5.2).
+ *
+ * @param operation The operation.
+ * @return At most 64 letters, digits, `_`, `-` and `.`; {NULL, 0} if the server gave none.
+ */
+gk_str gk_operation_peer_code(const gk_operation *operation);
+
+/**
+ * Gives how many milliseconds to wait before the same is worth another try.
+ *
+ * @param operation The operation.
+ * @return Milliseconds; 0 if it has not failed, or waiting is no remedy, or the server did not say.
+ */
+uint64_t gk_operation_retry_after(const gk_operation *operation);
+
+/**
+ * Frees an operation; one that is not over is given up.
+ *
+ * @param operation The operation, which must not be used again; NULL is fine.
+ */
+void gk_operation_free(gk_operation *operation);
+
+/**
+ * Makes a client.
+ *
+ * @param config_json One JSON object, with the members of docs/oauth.md: `client_id`, and `issuer`, `preset` or endpoints.
+ * @param config_json_len Its length in bytes.
+ * @param client Receives the client, to be freed with gk_oauth_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if something is missing, contradicts itself or is not https;
+ * gk_error_claim names the member where there is one.
+ */
+GK_NODISCARD
+gk_status gk_oauth_new(const char *config_json,
+                       size_t config_json_len,
+                       gk_oauth **client,
+                       gk_error *err);
+
+/**
+ * Shares a client.
+ *
+ * @param client The client; NULL is fine.
+ * @return Another handle to the same client, to be freed with gk_oauth_free; NULL for NULL.
+ */
+gk_oauth *gk_oauth_clone(const gk_oauth *client);
+
+/**
+ * Frees a handle to a client.
+ *
+ * @param client The handle, which must not be used again; NULL is fine.
+ */
+void gk_oauth_free(gk_oauth *client);
+
+/**
+ * Begins a log-in: send the browser to `url`, with every one of `set_cookies`.
+ * The operation ends with `url` and `set_cookies`.
+ *
+ * @param client The client.
+ * @param options_json One JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`, `acr_values`, `max_age`, `resources` and `parameters`; NULL and 0 for none.
+ * @param options_json_len Its length in bytes.
+ * @param cookies The request's Cookie header; NULL and 0 for none.
+ * @param cookies_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_begin(const gk_oauth *client,
+                         const char *options_json,
+                         size_t options_json_len,
+                         const char *cookies,
+                         size_t cookies_len,
+                         gk_operation **operation,
+                         gk_error *err);
+
+/**
+ * Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of anybody.
+ * The operation ends with `subject`, `claims`, `user`, `return_to`, `set_cookies` and `tokens`.
+ *
+ * @param client The client.
+ * @param callback The callback's address, its query, or the form that was posted.
+ * @param callback_len Its length in bytes.
+ * @param cookies The request's Cookie header.
+ * @param cookies_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH, GK_STATUS_OAUTH_ISSUER_MISMATCH,
+ * GK_STATUS_OAUTH_ACCESS_DENIED and others that the server names. Whatever it is, answer with the cookie of
+ * gk_oauth_end_login.
+ */
+GK_NODISCARD
+gk_status gk_oauth_finish(const gk_oauth *client,
+                          const char *callback,
+                          size_t callback_len,
+                          const char *cookies,
+                          size_t cookies_len,
+                          gk_operation **operation,
+                          gk_error *err);
+
+/**
+ * Gives the Set-Cookie value that ends the log-in of a callback, whatever became of it.
+ *
+ * @param client The client.
+ * @param callback The callback.
+ * @param callback_len Its length in bytes.
+ * @param cookie Receives the value, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH if the callback names no log-in.
+ */
+GK_NODISCARD
+gk_status gk_oauth_end_login(const gk_oauth *client,
+                             const char *callback,
+                             size_t callback_len,
+                             gk_buf *cookie,
+                             gk_error *err);
+
+/**
+ * Gets new tokens; keep them before they are used. A gk_token_manager does that once for all.
+ * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
+ *
+ * @param client The client.
+ * @param tokens_json Tokens as an operation has given them.
+ * @param tokens_json_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_refresh(const gk_oauth *client,
+                           const char *tokens_json,
+                           size_t tokens_json_len,
+                           gk_operation **operation,
+                           gk_error *err);
+
+/**
+ * Gets a token for the client itself (RFC 6749 section 4.4).
+ * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
+ *
+ * @param client The client.
+ * @param grant_json One JSON object with any of `scopes`, `resources` and `parameters`; NULL and 0 for none.
+ * @param grant_json_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_credentials(const gk_oauth *client,
+                                      const char *grant_json,
+                                      size_t grant_json_len,
+                                      gk_operation **operation,
+                                      gk_error *err);
+
+/**
+ * Exchanges an assertion that somebody whom the server trusts has signed (RFC 7523).
+ * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
+ *
+ * @param client The client.
+ * @param assertion The assertion.
+ * @param assertion_len Its length in bytes.
+ * @param grant_json One JSON object with any of `scopes`, `resources` and `parameters`; NULL and 0 for none.
+ * @param grant_json_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_jwt_bearer(const gk_oauth *client,
+                              const char *assertion,
+                              size_t assertion_len,
+                              const char *grant_json,
+                              size_t grant_json_len,
+                              gk_operation **operation,
+                              gk_error *err);
+
+/**
+ * Exchanges one token for another (RFC 8693).
+ * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
+ *
+ * @param client The client.
+ * @param exchange_json One JSON object with `subject_token`, `subject_token_type` and any of `actor_token`, `actor_token_type`, `requested_token_type`, `audience`, `scopes`, `resources` and `parameters`.
+ * @param exchange_json_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_token_exchange(const gk_oauth *client,
+                                  const char *exchange_json,
+                                  size_t exchange_json_len,
+                                  gk_operation **operation,
+                                  gk_error *err);
+
+/**
+ * Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_poll.
+ * The operation ends with `user_code`, `verification_uri`, `verification_uri_complete`, `expires_at` and `interval`.
+ *
+ * @param client The client.
+ * @param grant_json One JSON object with any of `scopes`, `resources` and `parameters`; NULL and 0 for none.
+ * @param grant_json_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_device_codes(const gk_oauth *client,
+                                const char *grant_json,
+                                size_t grant_json_len,
+                                gk_operation **operation,
+                                gk_error *err);
+
+/**
+ * Asks until the user has said yes or no, as often as the server wants it.
+ * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
+ *
+ * @param client The client.
+ * @param codes The operation of gk_oauth_device_codes, which has ended; it may be freed afterwards.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it has not ended with codes.
+ */
+GK_NODISCARD
+gk_status gk_oauth_poll(const gk_oauth *client,
+                        const gk_operation *codes,
+                        gk_operation **operation,
+                        gk_error *err);
+
+/**
+ * Asks who the user is. If an ID token has said so before, it must be the same.
+ * The operation ends with `subject`, `verified_email` and `claims`.
+ *
+ * @param client The client.
+ * @param tokens_json Tokens as an operation has given them.
+ * @param tokens_json_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_userinfo(const gk_oauth *client,
+                            const char *tokens_json,
+                            size_t tokens_json_len,
+                            gk_operation **operation,
+                            gk_error *err);
+
+/**
+ * Asks whether a token is good (RFC 7662).
+ * The operation ends with `active`, `scopes`, `subject`, `client_id`, `expires_at` and `claims`.
+ *
+ * @param client The client.
+ * @param token The token.
+ * @param token_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_introspect(const gk_oauth *client,
+                              const char *token,
+                              size_t token_len,
+                              gk_operation **operation,
+                              gk_error *err);
+
+/**
+ * Ends a token at the server (RFC 7009).
+ * The operation ends with nothing: an empty text.
+ *
+ * @param client The client.
+ * @param token The token.
+ * @param token_len Its length in bytes.
+ * @param is_refresh_token Which kind it is.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_revoke(const gk_oauth *client,
+                          const char *token,
+                          size_t token_len,
+                          bool is_refresh_token,
+                          gk_operation **operation,
+                          gk_error *err);
+
+/**
+ * Says where to send the browser so that the user is signed out at the server too.
+ * The operation ends with the address itself, not as JSON.
+ *
+ * @param client The client.
+ * @param id_token The ID token; NULL and 0 for none.
+ * @param id_token_len Its length in bytes.
+ * @param redirect_uri Where to come back to; NULL and 0 for nowhere.
+ * @param redirect_uri_len Its length in bytes.
+ * @param state What to come back with; NULL and 0 for nothing.
+ * @param state_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_logout_url(const gk_oauth *client,
+                              const char *id_token,
+                              size_t id_token_len,
+                              const char *redirect_uri,
+                              size_t redirect_uri_len,
+                              const char *state,
+                              size_t state_len,
+                              gk_operation **operation,
+                              gk_error *err);
+
+/**
+ * Verifies the `logout_token` that the server posts when a session ends (Back-Channel Logout 1.0).
+ * The operation ends with `subject`, `session_id`, `token_id` and `expires_at`.
+ *
+ * @param client The client.
+ * @param logout_token The token.
+ * @param logout_token_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ */
+GK_NODISCARD
+gk_status gk_oauth_logout_notice(const gk_oauth *client,
+                                 const char *logout_token,
+                                 size_t logout_token_len,
+                                 gk_operation **operation,
+                                 gk_error *err);
+
+/**
+ * Names where keys are.
+ *
+ * @param options_json One JSON object with `url` or `issuer`, and any of `ttl` (3600), `min_ttl` (60), `max_ttl` (86400), `cooldown` (30), `max_stale` (86400), all in seconds, `rsa_alg` (RS256), `allow_loopback_http` and `deadline_ms`.
+ * @param options_json_len Its length in bytes.
+ * @param http What carries the requests, which is shared; NULL if verifiers must never block: then drive gk_remote_keys_refresh yourself.
+ * @param keys Receives the keys, to be freed with gk_remote_keys_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the address is not https.
+ */
+GK_NODISCARD
+gk_status gk_remote_keys_new(const char *options_json,
+                             size_t options_json_len,
+                             const gk_http *http,
+                             gk_remote_keys **keys,
+                             gk_error *err);
+
+/**
+ * Shares keys.
+ *
+ * @param keys The keys; NULL is fine.
+ * @return Another handle to the same keys, to be freed with gk_remote_keys_free; NULL for NULL.
+ */
+gk_remote_keys *gk_remote_keys_clone(const gk_remote_keys *keys);
+
+/**
+ * Frees a handle to keys; verifiers that follow them are not affected.
+ *
+ * @param keys The handle, which must not be used again; NULL is fine.
+ */
+void gk_remote_keys_free(gk_remote_keys *keys);
+
+/**
+ * Whether it is time to fetch the keys: there are none, or they are not fresh any more.
+ *
+ * @param keys The keys.
+ * @return True if it is; false for NULL.
+ */
+bool gk_remote_keys_wants_refresh(const gk_remote_keys *keys);
+
+/**
+ * Fetches the keys. The operation ends with nothing: an empty text.
+ *
+ * @param keys The keys.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_remote_keys_refresh(const gk_remote_keys *keys,
+                                 gk_operation **operation,
+                                 gk_error *err);
+
+/**
+ * Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new those of a set.
+ *
+ * @param keys The keys, which are shared, and fetched now if they have a transport.
+ * @param policy The policy, which is copied.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE and the 700s if the keys
+ * cannot be had.
+ */
+GK_NODISCARD
+gk_status gk_verifier_following_remote(const gk_remote_keys *keys,
+                                       const gk_policy *policy,
+                                       gk_verifier **verifier,
+                                       gk_error *err);
+
+/**
+ * Makes a manager.
+ *
+ * @param client Whose tokens they are; shared.
+ * @param http What carries the requests; shared.
+ * @param folder Where they are kept (mode 0700, files 0600), made if it is not there; NULL and 0 for memory.
+ * @param folder_len Its length in bytes.
+ * @param grant_json What a name gets under which there is no token: a grant for the client itself, as for gk_oauth_client_credentials; NULL and 0 for nothing.
+ * @param grant_json_len Its length in bytes.
+ * @param seal At least 16 bytes that the files are sealed with (AES-256-GCM); NULL and 0 to leave them open.
+ * @param seal_len How many bytes.
+ * @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_new(const gk_oauth *client,
+                               const gk_http *http,
+                               const char *folder,
+                               size_t folder_len,
+                               const char *grant_json,
+                               size_t grant_json_len,
+                               const uint8_t *seal,
+                               size_t seal_len,
+                               gk_token_manager **manager,
+                               gk_error *err);
+
+/**
+ * Shares a manager.
+ *
+ * @param manager The manager; NULL is fine.
+ * @return Another handle to the same manager, to be freed with gk_token_manager_free; NULL for NULL.
+ */
+gk_token_manager *gk_token_manager_clone(const gk_token_manager *manager);
+
+/**
+ * Frees a handle to a manager.
+ *
+ * @param manager The handle, which must not be used again; NULL is fine.
+ */
+void gk_token_manager_free(gk_token_manager *manager);
+
+/**
+ * Keeps tokens, for example of a log-in that was just finished.
+ *
+ * @param manager The manager.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param tokens_json Tokens as an operation has given them.
+ * @param tokens_json_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if these are no tokens; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_put(const gk_token_manager *manager,
+                               const char *name,
+                               size_t name_len,
+                               const char *tokens_json,
+                               size_t tokens_json_len,
+                               gk_error *err);
+
+/**
+ * Forgets the tokens of a name; revoke them first.
+ *
+ * @param manager The manager.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_remove(const gk_token_manager *manager,
+                                  const char *name,
+                                  size_t name_len,
+                                  gk_error *err);
+
+/**
+ * Gives the access token of a name, refreshed if need be; one thread and process refreshes, the others wait.
+ *
+ * @param manager The manager.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param min_ttl Seconds that it must be good for at least.
+ * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
+ * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 500s, 600s and 700s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_access_token(const gk_token_manager *manager,
+                                        const char *name,
+                                        size_t name_len,
+                                        uint64_t min_ttl,
+                                        gk_buf *access_token,
+                                        gk_error *err);
+
+/**
+ * An API has refused this access token with 401: another one, unless there is one by now.
+ *
+ * @param manager The manager.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param refused The token that was refused.
+ * @param refused_len Its length in bytes.
+ * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
+ * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 500s, 600s and 700s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_replace(const gk_token_manager *manager,
+                                   const char *name,
+                                   size_t name_len,
+                                   const char *refused,
+                                   size_t refused_len,
+                                   gk_buf *access_token,
+                                   gk_error *err);
+
+/**
+ * Gives all that came with the access token, as gk_oauth_refresh does.
+ *
+ * @param manager The manager.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param min_ttl Seconds that the access token must be good for at least.
+ * @param tokens_json Receives the tokens, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
+ * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 500s, 600s and 700s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_tokens(const gk_token_manager *manager,
+                                  const char *name,
+                                  size_t name_len,
+                                  uint64_t min_ttl,
+                                  gk_buf *tokens_json,
+                                  gk_error *err);
+
+/**
+ * Opens a door. At least one of keys, ring, asking and api_keys; each is shared.
+ *
+ * @param options_json One JSON object with `audience`, which tokens must name, `issuer` if there are keys or a ring, and any of `token_types` (instead of at+jwt), `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl` (30), `negative_ttl` (10) and `require_audience`.
+ * @param options_json_len Its length in bytes.
+ * @param keys The keys of the issuer, where they are another server's; or NULL.
+ * @param ring The keys of the issuer, where they are our own; or NULL.
+ * @param asking Who asks about opaque tokens (RFC 7662); or NULL.
+ * @param http What carries these questions; NULL if there are none.
+ * @param api_keys API keys that are accepted; or NULL.
+ * @param revocations JWTs that are not accepted any more; or NULL.
+ * @param server Receives the resource server, to be freed with gk_resource_server_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if nothing would be accepted, or the options contradict themselves;
+ * those of the keys, unless their issuer is only out of reach.
+ */
+GK_NODISCARD
+gk_status gk_resource_server_new(const char *options_json,
+                                 size_t options_json_len,
+                                 const gk_remote_keys *keys,
+                                 const gk_key_ring *ring,
+                                 const gk_oauth *asking,
+                                 const gk_http *http,
+                                 const gk_api_keys *api_keys,
+                                 const gk_revocations *revocations,
+                                 gk_resource_server **server,
+                                 gk_error *err);
+
+/**
+ * Shares a resource server.
+ *
+ * @param server The resource server; NULL is fine.
+ * @return Another handle to the same, to be freed with gk_resource_server_free; NULL for NULL.
+ */
+gk_resource_server *gk_resource_server_clone(const gk_resource_server *server);
+
+/**
+ * Frees a handle to a resource server.
+ *
+ * @param server The handle, which must not be used again; NULL is fine.
+ */
+void gk_resource_server_free(gk_resource_server *server);
+
+/**
+ * Says who calls, by the value of the request's one Authorization header.
+ *
+ * @param server The resource server.
+ * @param authorization The header's value; NULL and 0 for a request without.
+ * @param authorization_len Its length in bytes.
+ * @param scopes The scopes that must have been granted, separated by spaces; NULL and 0 for none.
+ * @param scopes_len Its length in bytes.
+ * @param acr_values How the user must have signed in, one of these, separated by spaces (RFC 9470); NULL and 0 for any.
+ * @param acr_values_len Its length in bytes.
+ * @param max_age How many seconds ago the user may have signed in at the most; -1 for any time.
+ * @param address The caller's address, for API keys with an allow-list; NULL and 0 for unknown.
+ * @param address_len Its length in bytes.
+ * @param access Receives who calls, as JSON: `kind` (`jwt`, `opaque`, `api_key`), `subject`, `client_id`, `scopes`, `expires_at` and `claims`; to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or 403, to be freed with gk_buf_free; otherwise {NULL, 0}. NULL is fine.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the reason otherwise: gk_status_http says which HTTP status to answer.
+ */
+GK_NODISCARD
+gk_status gk_resource_server_check(const gk_resource_server *server,
+                                   const char *authorization,
+                                   size_t authorization_len,
+                                   const char *scopes,
+                                   size_t scopes_len,
+                                   const char *acr_values,
+                                   size_t acr_values_len,
+                                   int64_t max_age,
+                                   const char *address,
+                                   size_t address_len,
+                                   gk_buf *access,
+                                   gk_buf *challenge,
+                                   gk_error *err);
+
+/**
+ * Gives the metadata of the API (RFC 9728 section 2), to be served as application/json.
+ *
+ * @param server The resource server.
+ * @param json Receives them, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_resource_server_metadata(const gk_resource_server *server,
+                                      gk_buf *json,
+                                      gk_error *err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,4 +1,5 @@
-// gatekey for C++17: header-only, over gatekey.h. JSON Web Tokens (RFC 7519), API keys, sessions.
+// gatekey for C++17: header-only, over gatekey.h. JSON Web Tokens (RFC 7519), API keys, sessions,
+// OAuth 2.0.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
@@ -14,6 +15,7 @@
 #include "gatekey/handle.hpp"
 #include "gatekey/key.hpp"
 #include "gatekey/keyring.hpp"
+#include "gatekey/oauth.hpp"
 #include "gatekey/revocations.hpp"
 #include "gatekey/session.hpp"
 #include "gatekey/sessions.hpp"

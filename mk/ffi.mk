@@ -26,10 +26,10 @@ FFI_STATIC := $(FFI_LIB)/libgatekey.a $(GK_NATIVE_LIBS)
 
 # Every program is built three times: against the shared library, with sanitizers, and against the
 # static library.
-FFI_C_TESTS := arguments keys roundtrip policy threads token_file apikeys session sessions revocations keyring
-FFI_CXX_TESTS := wrapper apikeys_wrapper session_wrapper sessions_wrapper
+FFI_C_TESTS := arguments keys roundtrip policy threads token_file apikeys session sessions revocations keyring oauth
+FFI_CXX_TESTS := wrapper apikeys_wrapper session_wrapper sessions_wrapper oauth_wrapper
 FFI_TESTS := $(FFI_C_TESTS) $(FFI_CXX_TESTS)
-FFI_EXAMPLES := quickstart-c quickstart-cpp tokens-c tokens-cpp keys-c keys-cpp sessions-c sessions-cpp
+FFI_EXAMPLES := quickstart-c quickstart-cpp tokens-c tokens-cpp keys-c keys-cpp sessions-c sessions-cpp oauth-c oauth-cpp
 FFI_PROGRAMS := $(FFI_TESTS) $(FFI_EXAMPLES)
 
 .PHONY: lib header install uninstall test-ffi demo-c format-c \
@@ -97,11 +97,15 @@ $(FFI_LIB)/libgatekey.a: ffi-library ; @:
 
 ffi_fresh = rm -f $(FFI_OUT)/keys.sqlite* $(FFI_OUT)/sessions.sqlite*
 
+# Runs a program with an authorization server, where there can be one.
+ffi_oauth = $(VENV_PY) tests/oauth/run.py $(TARGET)/oauth
+
 # Runs all programs of one kind; $(1): the kind, $(2): what to run them under.
 ffi_run = for program in $(FFI_TESTS); do $(2) $(FFI_OUT)/$(1)/$$program '$(CURDIR)'; done; \
     for language in c cpp; do $(2) $(FFI_OUT)/$(1)/quickstart-$$language > /dev/null; \
         $(ffi_fresh); $(2) $(FFI_OUT)/$(1)/keys-$$language sqlite:///$(FFI_OUT)/keys.sqlite > /dev/null; \
         $(2) $(FFI_OUT)/$(1)/sessions-$$language sqlite:///$(FFI_OUT)/sessions.sqlite > /dev/null; \
+        $(ffi_oauth) $(2) $(FFI_OUT)/$(1)/oauth-$$language > /dev/null; \
         $(2) $(FFI_OUT)/$(1)/tokens-$$language $(FFI_OUT)/pyjwt/jwks.json $(FFI_OUT)/pyjwt/token.txt > /dev/null; done
 
 # A token of PyJWT's, fresh, because it expires.
@@ -111,13 +115,14 @@ ffi-pyjwt: | venv
 
 # ---- the demo ----
 
-demo-c: $(addprefix $(FFI_OUT)/shared/,tokens-c tokens-cpp keys-c keys-cpp sessions-c sessions-cpp) ffi-pyjwt ## The demo in C and in C++
+demo-c: $(addprefix $(FFI_OUT)/shared/,tokens-c tokens-cpp keys-c keys-cpp sessions-c sessions-cpp oauth-c oauth-cpp) ffi-pyjwt ## The demo in C and in C++
 	@$(FFI_OUT)/shared/tokens-c $(FFI_OUT)/pyjwt/jwks.json $(FFI_OUT)/pyjwt/token.txt
 	@$(FFI_OUT)/shared/tokens-cpp $(FFI_OUT)/pyjwt/jwks.json $(FFI_OUT)/pyjwt/token.txt
 	@for language in c cpp; do $(ffi_fresh); echo "API keys, $$language"; \
 	    $(FFI_OUT)/shared/keys-$$language sqlite:///$(FFI_OUT)/keys.sqlite; \
 	    echo "Sessions, $$language"; \
-	    $(FFI_OUT)/shared/sessions-$$language sqlite:///$(FFI_OUT)/sessions.sqlite; done
+	    $(FFI_OUT)/shared/sessions-$$language sqlite:///$(FFI_OUT)/sessions.sqlite; \
+	    echo "OAuth, $$language"; $(ffi_oauth) $(FFI_OUT)/shared/oauth-$$language; done
 
 # ---- the tests ----
 

@@ -50,3 +50,4 @@ demo-python: $(WHEEL_STAMP) ## The demo in Python
 	@$(VENV_PY) examples/keys.py sqlite:///$(WHEELS)/keys.sqlite
 	@rm -f $(WHEELS)/sessions.sqlite*; echo "Sessions, Python"
 	@$(VENV_PY) examples/sessions.py sqlite:///$(WHEELS)/sessions.sqlite
+	@echo "OAuth, Python"; $(VENV_PY) tests/oauth/run.py $(TARGET)/oauth $(VENV_PY) examples/oauth.py

@@ -77,6 +77,18 @@ mod sessions_options;
 
 mod sessions;
 
+mod http;
+
+mod operation;
+
+mod oauth;
+
+mod remote;
+
+mod manager;
+
+mod resource;
+
 pub use alg::*;
 pub use apikey::*;
 pub use apikey_options::*;
@@ -86,12 +98,18 @@ pub use buf::*;
 pub use callback::*;
 pub use claims::*;
 pub use error::*;
+pub use http::*;
 pub use key::*;
 pub use key_options::*;
 pub use keyring::*;
 pub use keyring_options::*;
 pub use keyset::*;
+pub use manager::*;
+pub use oauth::*;
+pub use operation::*;
 pub use policy::*;
+pub use remote::*;
+pub use resource::*;
 pub use revocations::*;
 pub use revocations_options::*;
 pub use session::*;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// Keys and a policy, checked once. Immutable, shared by reference count, safe to use from several
 /// threads at once; make one when the program starts and keep it.
-pub struct gk_verifier(Verifier);
+pub struct gk_verifier(pub(super) Verifier);
 
 /// One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's tokens.
 pub struct gk_issuer_rule(IssuerRule);

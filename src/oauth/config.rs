@@ -325,6 +325,17 @@ impl OAuthConfig {
                 }
             }
             "quirks" => self.quirks.apply(value)?,
+            "flow_keys" => {
+                let key = |entry: Value<'_>| {
+                    let number = entry.member("number").and_then(|number| number.as_u64());
+                    let number = number.and_then(|number| u32::try_from(number).ok());
+                    let secret = entry.member("secret").and_then(|secret| secret.as_str());
+                    let secret = secret.map(|secret| Secret::from(secret.into_owned()));
+                    number.zip(secret).ok_or_else(|| wrong(name))
+                };
+                let keys = value.elements().map(key).collect::<Result<Vec<_>>>()?;
+                self.flow_keys = Some(Peppers::new(&keys)?);
+            }
             _ => {
                 let place = self.endpoints.each().into_iter().find(|(known, _)| *known == name);
                 *place.ok_or_else(|| unknown(name))?.1 = Some(text()?);

@@ -34,6 +34,8 @@ pub(super) struct Flow {
     pub(super) redirect_uri: String,
     pub(super) return_to: String,
     pub(super) scopes: Vec<String>,
+    /// The one API that the access token is for, if there is one.
+    pub(super) resource: Option<String>,
     pub(super) max_age: Option<u64>,
     pub(super) begun_at: u64,
 }
@@ -49,6 +51,7 @@ impl Flow {
         out.text("r", &self.redirect_uri);
         out.text("t", &self.return_to);
         out.texts("s", &self.scopes);
+        out.optional("a", self.resource.as_deref());
         out.number("m", self.max_age);
         out.number("b", self.begun_at);
         Secret::from(out.end())
@@ -70,6 +73,7 @@ impl Flow {
                 .elements()
                 .map(|scope| scope.as_str().map(String::from))
                 .collect::<Option<_>>()?,
+            resource: text("a"),
             max_age: value.member("m").and_then(|age| age.as_u64()),
             begun_at: value.member("b")?.as_u64()?,
         })

@@ -342,8 +342,10 @@ impl Inner {
         if self.config.quirks.scope_on_refresh && !scope.is_empty() {
             parameters.push(("scope", &scope));
         }
+        parameters.extend(old.resource.as_deref().map(|resource| ("resource", resource)));
         let response = self.post(io, &metadata, url, Purpose::Token, &parameters).await?;
         let mut new = tokens::read(&self.config, &metadata.issuer, &response, &old.scopes)?;
+        new.resource.clone_from(&old.resource);
         if new.refresh_token.is_none() {
             new.refresh_token = Some(refresh_token);
         }

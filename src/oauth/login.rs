@@ -318,6 +318,10 @@ impl Inner {
             redirect_uri: self.config.redirect_uri.clone().unwrap_or_default(),
             return_to: safe_path(&options.return_to).to_owned(),
             scopes: scopes.clone(),
+            resource: match options.resources.as_slice() {
+                [one] => Some(one.clone()),
+                _ => None,
+            },
             max_age: options.max_age,
             begun_at: self.config.clock.now(),
         };
@@ -394,10 +398,13 @@ impl Inner {
         if let Some(verifier) = &flow.verifier {
             parameters.push(("code_verifier", verifier.expose_str()));
         }
+        // Or the server would choose another one of those that it knows (RFC 8707 section 2.2).
+        parameters.extend(flow.resource.as_deref().map(|resource| ("resource", resource)));
         let response: HttpResponse =
             self.post(io, &metadata, url, Purpose::Token, &parameters).await?;
         let mut tokens = tokens::read(&self.config, &metadata.issuer, &response, &flow.scopes)?;
         drop(response);
+        tokens.resource.clone_from(&flow.resource);
         let wants_id_token = flow.scopes.iter().any(|scope| scope == "openid");
         if self.config.quirks.no_id_token || !wants_id_token {
             // Nothing was sent that it could be held against.

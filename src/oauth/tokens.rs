@@ -28,6 +28,8 @@ pub struct OAuthTokens {
     pub refresh_token: Option<Secret>,
     /// What was granted: as the server said, or as it was asked for.
     pub scopes: Vec<String>,
+    /// The one API that the access token is for, if one was asked for (RFC 8707).
+    pub resource: Option<String>,
     /// Who signed in, as a token (OpenID Connect Core section 2): valid, if it is here.
     pub id_token: Option<Secret>,
     /// The ID token's claims: the text of one JSON object.
@@ -51,6 +53,7 @@ impl OAuthTokens {
         out.number("expires_at", self.expires_at);
         out.optional("refresh_token", self.refresh_token.as_ref().map(Secret::expose_str));
         out.texts("scopes", &self.scopes);
+        out.optional("resource", self.resource.as_deref());
         out.optional("id_token", self.id_token.as_ref().map(Secret::expose_str));
         out.raw("claims", self.claims_json.as_deref().unwrap_or("null"));
         out.optional("subject", self.subject.as_deref());
@@ -75,6 +78,7 @@ impl OAuthTokens {
             expires_at: value.member("expires_at").and_then(|time| time.as_u64()),
             refresh_token: secret("refresh_token"),
             scopes: scopes.elements().map(scope).collect::<Result<_>>()?,
+            resource: text("resource").map(String::from),
             id_token: secret("id_token"),
             claims_json: claims.map(|claims| claims.raw().to_owned()),
             subject: text("subject").map(String::from),
@@ -165,6 +169,7 @@ pub(super) fn read(
         expires_at: life.map(|life| config.clock.now().saturating_add(life)),
         refresh_token: token("refresh_token")?,
         scopes,
+        resource: None,
         id_token: token("id_token")?,
         claims_json: None,
         subject: None,

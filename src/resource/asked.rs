@@ -2,6 +2,7 @@
 //! digest, never for longer than they are good.
 
 use crate::base::clock::{Clock, NANOS};
+use crate::base::json::Value;
 use crate::base::process::OwnLock;
 use crate::base::secret::Secret;
 use crate::crypto::hash::sha256;
@@ -36,6 +37,19 @@ impl IntrospectionOptions {
     /// 30 seconds for a token that is good, 10 for one that is not: so late is the end of a token noticed.
     pub const fn new() -> Self {
         Self { ttl: 30, negative_ttl: 10, wants_audience: false }
+    }
+
+    pub(super) fn from_json(value: &Value<'_>) -> Option<Self> {
+        let mut options = Self::new();
+        for (name, value) in value.members() {
+            options = match &*name.decode() {
+                "ttl" => options.ttl(value.as_u64()?),
+                "negative_ttl" => options.negative_ttl(value.as_u64()?),
+                "require_audience" => options.require_audience(value.as_bool()?),
+                _ => return None,
+            };
+        }
+        Some(options)
     }
 
     /// For how many seconds a good token is not asked about again; 0 asks each time. At most an hour.

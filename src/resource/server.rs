@@ -121,7 +121,8 @@ pub struct ResourceServerBuilder {
     algorithms: Option<Vec<Alg>>,
     leeway: u64,
     revocations: Option<Arc<dyn RevocationList>>,
-    introspection: Option<(OAuthClient, Arc<dyn Transport>, IntrospectionOptions)>,
+    introspection: Option<(OAuthClient, Arc<dyn Transport>)>,
+    asking: IntrospectionOptions,
     api_keys: Option<ApiKeys>,
     metadata_url: Option<String>,
     scopes_supported: Vec<String>,
@@ -130,7 +131,8 @@ pub struct ResourceServerBuilder {
 
 impl ResourceServerBuilder {
     /// Reads a door: one JSON object with `audience`, and any of `issuer` (with these keys), `token_types`,
-    /// `algorithms`, `leeway`, `metadata_url` and `scopes_supported`.
+    /// `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl`, `negative_ttl`
+    /// and `require_audience`.
     ///
     /// # Errors
     /// `InvalidConfiguration`: it is not one, or there is an issuer without keys, or keys without an issuer.
@@ -155,6 +157,9 @@ impl ResourceServerBuilder {
                 "leeway" => builder.leeway = value.as_u64().ok_or(NOT_A_DOOR)?,
                 "metadata_url" => builder.metadata_url = Some(text(&value)?),
                 "scopes_supported" => builder.scopes_supported = texts()?,
+                "introspection" => {
+                    builder.asking = IntrospectionOptions::from_json(&value).ok_or(NOT_A_DOOR)?;
+                }
                 _ => return Err(NOT_A_DOOR),
             }
         }
@@ -205,7 +210,13 @@ impl ResourceServerBuilder {
         transport: Arc<dyn Transport>,
         options: IntrospectionOptions,
     ) -> Self {
-        self.introspection = Some((client, transport, options));
+        self.asking = options;
+        self.introspection_by(client, transport)
+    }
+
+    /// As [`Self::introspection`], with the options that there are.
+    pub fn introspection_by(mut self, client: OAuthClient, transport: Arc<dyn Transport>) -> Self {
+        self.introspection = Some((client, transport));
         self
     }
 
@@ -277,7 +288,8 @@ impl ResourceServerBuilder {
                 Some(Door::new(Arc::clone(keys), policy)?)
             }
         };
-        let asked = self.introspection.map(|(client, transport, options)| {
+        let options = self.asking;
+        let asked = self.introspection.map(|(client, transport)| {
             Asked::new(client, transport, options, Arc::clone(&self.clock))
         });
         Ok(ResourceServer(Arc::new(Inner {
@@ -383,6 +395,7 @@ impl ResourceServer {
             leeway: 0,
             revocations: None,
             introspection: None,
+            asking: IntrospectionOptions::new(),
             api_keys: None,
             metadata_url: None,
             scopes_supported: Vec::new(),

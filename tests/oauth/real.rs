@@ -251,6 +251,17 @@ fn machines_and_an_api() {
         (ErrorKind::OauthRefused, Some("invalid_target"))
     );
 
+    // A log-in for this API: its token is let in, also after a refresh.
+    let own = client(&provider, "web-basic");
+    let options = consent().scopes(&["openid", "offline_access", "api:read"]).resource(API);
+    let login = sign_in(&own, &options);
+    let again = own.refresh(&login.tokens).unwrap().run(&http()).unwrap();
+    for tokens in [&login.tokens, &again] {
+        let access =
+            api.check(Some(&header(tokens)), &Demand::new().scopes(&["api:read"])).unwrap();
+        assert_eq!((access.kind, access.subject.as_deref()), (AccessKind::Jwt, Some("alice")));
+    }
+
     // An ID token is not let in.
     let login = sign_in(&client(&provider, "web-basic"), &LoginOptions::new());
     let id_token = format!("Bearer {}", login.tokens.id_token.unwrap().expose_str());

@@ -42,7 +42,7 @@ __all__ = ["AsyncTransport", "OAuthClient", "RemoteKeySet", "ResourceServer", "T
 AsyncTransport: TypeAlias = Callable[
     [HttpRequest], Awaitable[tuple[int, Iterable[tuple[str, str]], bytes]]
 ]
-"""Carries a request and gives status, headers and body; raises a ``TransportError`` if it cannot."""
+"""Carries a request and gives status, headers and body, or raises a ``TransportError``."""
 
 
 @final

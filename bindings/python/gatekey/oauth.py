@@ -363,7 +363,7 @@ class RemoteKeySet(_RemoteKeySet):
 
 @final
 class TokenManager:
-    """Other servers' tokens under names of your own: kept, refreshed in time, and once for everybody.
+    """Other servers' tokens under names of your own: kept, and refreshed once for everybody.
 
     One request for all threads and, with a ``folder``, for all processes. A new refresh token is
     kept before anybody sees the access token that came with it. Only ``invalid_grant`` ends one;
@@ -417,7 +417,7 @@ class TokenManager:
         return self._core.known(name, min_ttl)
 
     def replace(self, name: str, refused: str) -> OAuthTokens:
-        """Get other tokens, because an API has refused this access token, unless there are by now."""
+        """Get other tokens, because an API has refused this one, unless there are by now."""
         return self._core.replace(name, refused)
 
     def __repr__(self) -> str:
@@ -536,7 +536,7 @@ class ResourceServer:
 
 
 def _run(operation: _Operation, transport: HttpTransport) -> Any:
-    """Drive an operation to its end. Waits can be interrupted; the GIL is released while a request is out."""
+    """Drive an operation to its end. The GIL is released while a request is out."""
     while (step := operation.step()) is not None:
         if isinstance(step, HttpRequest):
             operation.send(transport)

@@ -20,7 +20,7 @@ class Provider:
     """The server on a free port, until it is closed."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603
             ["node", str(folder / "server.mjs")],  # noqa: S607
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -45,7 +45,7 @@ def installed() -> Path:
     """Where it is; skips the test where it cannot be installed."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "oauth"
     command = [str(ROOT / "tests" / "oauth" / "install.sh"), str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode == 77:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,34 @@
+// Tokens for a machine, kept and refreshed, and an API that accepts them: oauth-cpp ISSUER BROWSER.
+#include <cstdio>
+#include <gatekey.hpp>
+
+int main(int argc, char **argv) try {
+    if (argc < 2) return std::fprintf(stderr, "usage: oauth-cpp ISSUER\n"), 2;
+    const std::string issuer = std::string("\"issuer\":\"") + argv[1] + "\"";
+    const std::string local = R"(,"allow_loopback_http":true)";
+    const gatekey::http http("{" + local.substr(1) + "}");
+    const gatekey::oauth_client client(
+        "{" + issuer + local +
+        R"(,"client_id":"m2m","client_secret":"a-secret-of-the-tests-0123456789abcdef"})");
+    const gatekey::token_manager tokens(
+        client, http, {}, R"({"scopes":["api:read"],"resources":["https://api.example.test"]})");
+
+    const gatekey::remote_keys keys("{" + issuer + local + "}", http);
+    gatekey::resource_server::parts parts;
+    parts.keys = &keys;
+    const gatekey::resource_server api(R"({"audience":"https://api.example.test",)" + issuer + "}",
+                                       parts);
+
+    const std::string header = "Bearer " + std::string(tokens.access_token("api").view());
+    for (const char *scope : {"api:read", "api:write"}) {
+        gatekey::resource_server::demand demand;
+        demand.scopes = scope;
+        if (const auto outcome = api.check(header, demand))
+            std::printf("%s: %s\n", scope, outcome.access.substr(0, 32).c_str());
+        else
+            std::printf("%s: %s\n", scope, outcome.challenge.c_str());
+    }
+} catch (const gatekey::error &error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+}

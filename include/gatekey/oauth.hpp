@@ -1,0 +1,321 @@
+// OAuth 2.0 and OpenID Connect as a client, remote keys, an API's door. Include gatekey.hpp.
+#ifndef GATEKEY_OAUTH_HPP
+#define GATEKEY_OAUTH_HPP
+
+#include "apikey.hpp"
+#include "handle.hpp"
+#include "keyring.hpp"
+#include "revocations.hpp"
+#include "verifier.hpp"
+
+namespace gatekey {
+
+/// The built-in transport: blocking, HTTPS only, no redirects, no proxies. Safe to share between
+/// threads.
+class http : public detail::owner<gk_http, gk_http_free> {
+  public:
+    using owner::owner;
+    /// The members of the options are those of gk_http_new.
+    explicit http(std::string_view options_json = {})
+        : owner(detail::made<gk_http>([&](auto **out, auto *err) {
+              return gk_http_new(options_json.data(), options_json.size(), out, err);
+          })) {}
+    [[nodiscard]] http clone() const { return http(gk_http_clone(get())); }
+};
+
+/// What takes requests to another server: run it over a transport, or drive it from an event loop.
+/// Not to be used by two threads at once.
+class operation : public detail::owner<gk_operation, gk_operation_free> {
+  public:
+    using owner::owner;
+
+    /// Takes it to its end and gives its result as JSON, as gatekey.h says of the call that made
+    /// it.
+    secret run(const http &transport) {
+        detail::done([&](auto *err) { return gk_operation_run(get(), transport.get(), err); });
+        return result();
+    }
+    /// What it wants: see GK_STEP_REQUEST and its siblings.
+    gk_step next() {
+        gk_step step;
+        detail::done([&](auto *err) { return gk_operation_next(get(), &step, err); });
+        return step;
+    }
+    /// The request that it wants; its texts live until the answer is fed.
+    [[nodiscard]] gk_request request() const {
+        gk_request wanted;
+        detail::done([&](auto *err) { return gk_operation_request(get(), &wanted, err); });
+        return wanted;
+    }
+    /// A header of the request, its name and its value.
+    [[nodiscard]] std::pair<std::string_view, std::string_view> header(std::size_t index) const {
+        const gk_header header = gk_operation_header(get(), index);
+        return {detail::view(header.name), detail::view(header.value)};
+    }
+    using headers = std::vector<std::pair<std::string, std::string>>;
+    void feed(std::uint16_t status, const headers &given, std::string_view body) {
+        std::vector<gk_header> raw;
+        raw.reserve(given.size());
+        for (const auto &[name, value] : given)
+            raw.push_back({{name.data(), name.size()}, {value.data(), value.size()}});
+        detail::done([&](auto *err) {
+            return gk_operation_feed(get(), status, raw.data(), raw.size(), body.data(),
+                                     body.size(), err);
+        });
+    }
+    /// There is no answer: one of the 700s.
+    void fail(status reason) {
+        detail::done([&](auto *err) {
+            return gk_operation_fail(get(), static_cast<gk_status>(reason), err);
+        });
+    }
+    [[nodiscard]] secret result() const {
+        return secret(detail::filled(
+            [&](auto *out, auto *err) { return gk_operation_result(get(), out, err); }));
+    }
+    /// The authorization server's own name of the error that it has ended with; empty without one.
+    [[nodiscard]] std::string_view peer_code() const noexcept {
+        return detail::view(gk_operation_peer_code(get()));
+    }
+    /// Milliseconds before the same is worth another try; 0 where waiting is no remedy.
+    [[nodiscard]] std::uint64_t retry_after() const noexcept {
+        return gk_operation_retry_after(get());
+    }
+};
+
+/// One registration at one authorization server. Results are JSON, as gatekey.h says. Safe to share
+/// between threads.
+class oauth_client : public detail::owner<gk_oauth, gk_oauth_free> {
+  public:
+    using owner::owner;
+    /// The members of the configuration are those of docs/oauth.md.
+    explicit oauth_client(std::string_view config_json)
+        : owner(detail::made<gk_oauth>([&](auto **out, auto *err) {
+              return gk_oauth_new(config_json.data(), config_json.size(), out, err);
+          })) {}
+    [[nodiscard]] oauth_client clone() const { return oauth_client(gk_oauth_clone(get())); }
+
+    [[nodiscard]] operation begin(std::string_view options_json = {},
+                                  std::string_view cookies = {}) const {
+        return two(gk_oauth_begin, options_json, cookies);
+    }
+    [[nodiscard]] operation finish(std::string_view callback, std::string_view cookies) const {
+        return two(gk_oauth_finish, callback, cookies);
+    }
+    /// The Set-Cookie value that ends the log-in of a callback, whatever became of it.
+    [[nodiscard]] std::string end_login(std::string_view callback) const {
+        return detail::text([&](auto *out, auto *err) {
+            return gk_oauth_end_login(get(), callback.data(), callback.size(), out, err);
+        });
+    }
+    [[nodiscard]] operation refresh(std::string_view tokens_json) const {
+        return one(gk_oauth_refresh, tokens_json);
+    }
+    [[nodiscard]] operation client_credentials(std::string_view grant_json = {}) const {
+        return one(gk_oauth_client_credentials, grant_json);
+    }
+    [[nodiscard]] operation jwt_bearer(std::string_view assertion,
+                                       std::string_view grant_json = {}) const {
+        return two(gk_oauth_jwt_bearer, assertion, grant_json);
+    }
+    [[nodiscard]] operation token_exchange(std::string_view exchange_json) const {
+        return one(gk_oauth_token_exchange, exchange_json);
+    }
+    [[nodiscard]] operation device_codes(std::string_view grant_json = {}) const {
+        return one(gk_oauth_device_codes, grant_json);
+    }
+    /// Goes on with the operation of device_codes, which has ended.
+    [[nodiscard]] operation poll(const operation &codes) const {
+        return operation(detail::made<gk_operation>(
+            [&](auto **out, auto *err) { return gk_oauth_poll(get(), codes.get(), out, err); }));
+    }
+    [[nodiscard]] operation userinfo(std::string_view tokens_json) const {
+        return one(gk_oauth_userinfo, tokens_json);
+    }
+    [[nodiscard]] operation introspect(std::string_view token) const {
+        return one(gk_oauth_introspect, token);
+    }
+    [[nodiscard]] operation revoke(std::string_view token, bool is_refresh_token) const {
+        return operation(detail::made<gk_operation>([&](auto **out, auto *err) {
+            return gk_oauth_revoke(get(), token.data(), token.size(), is_refresh_token, out, err);
+        }));
+    }
+    [[nodiscard]] operation logout_url(std::string_view id_token, std::string_view redirect_uri,
+                                       std::string_view state = {}) const {
+        return operation(detail::made<gk_operation>([&](auto **out, auto *err) {
+            return gk_oauth_logout_url(get(), id_token.data(), id_token.size(), redirect_uri.data(),
+                                       redirect_uri.size(), state.data(), state.size(), out, err);
+        }));
+    }
+    [[nodiscard]] operation logout_notice(std::string_view logout_token) const {
+        return one(gk_oauth_logout_notice, logout_token);
+    }
+
+  private:
+    template <class Call> operation one(Call call, std::string_view text) const {
+        return operation(detail::made<gk_operation>([&](auto **out, auto *err) {
+            return call(get(), text.data(), text.size(), out, err);
+        }));
+    }
+    template <class Call>
+    operation two(Call call, std::string_view first, std::string_view second) const {
+        return operation(detail::made<gk_operation>([&](auto **out, auto *err) {
+            return call(get(), first.data(), first.size(), second.data(), second.size(), out, err);
+        }));
+    }
+};
+
+/// The keys that an issuer publishes. Safe to share between threads.
+class remote_keys : public detail::owner<gk_remote_keys, gk_remote_keys_free> {
+  public:
+    using owner::owner;
+    /// The members of the options are those of gk_remote_keys_new.
+    remote_keys(std::string_view options_json, const http &transport)
+        : remote_keys(options_json, transport.get()) {}
+    /// Keys whose verifiers never block: whoever runs refresh() keeps them fresh.
+    explicit remote_keys(std::string_view options_json)
+        : remote_keys(options_json, static_cast<const gk_http *>(nullptr)) {}
+    [[nodiscard]] remote_keys clone() const { return remote_keys(gk_remote_keys_clone(get())); }
+    [[nodiscard]] bool wants_refresh() const noexcept {
+        return gk_remote_keys_wants_refresh(get());
+    }
+    [[nodiscard]] operation refresh() const {
+        return operation(detail::made<gk_operation>(
+            [&](auto **out, auto *err) { return gk_remote_keys_refresh(get(), out, err); }));
+    }
+    /// A verifier that trusts the keys as they are at each token.
+    [[nodiscard]] verifier following(const policy &wanted) const {
+        return verifier(detail::made<gk_verifier>([&](auto **out, auto *err) {
+            return gk_verifier_following_remote(get(), wanted.get(), out, err);
+        }));
+    }
+
+  private:
+    remote_keys(std::string_view options_json, const gk_http *transport)
+        : owner(detail::made<gk_remote_keys>([&](auto **out, auto *err) {
+              return gk_remote_keys_new(options_json.data(), options_json.size(), transport, out,
+                                        err);
+          })) {}
+};
+
+/// The tokens of other servers, kept and refreshed once for all threads and processes. Safe to
+/// share between threads.
+class token_manager : public detail::owner<gk_token_manager, gk_token_manager_free> {
+  public:
+    using owner::owner;
+    /// In memory if the folder is empty; `grant_json` is what a name gets without a token.
+    token_manager(const oauth_client &client, const http &transport, std::string_view folder = {},
+                  std::string_view grant_json = {},
+                  bytes_view seal = bytes_view(nullptr, std::size_t{0}))
+        : owner(detail::made<gk_token_manager>([&](auto **out, auto *err) {
+              return gk_token_manager_new(client.get(), transport.get(), folder.data(),
+                                          folder.size(), grant_json.data(), grant_json.size(),
+                                          seal.data(), seal.size(), out, err);
+          })) {}
+    [[nodiscard]] token_manager clone() const {
+        return token_manager(gk_token_manager_clone(get()));
+    }
+    void put(std::string_view name, std::string_view tokens_json) const {
+        detail::done([&](auto *err) {
+            return gk_token_manager_put(get(), name.data(), name.size(), tokens_json.data(),
+                                        tokens_json.size(), err);
+        });
+    }
+    void remove(std::string_view name) const {
+        detail::done([&](auto *err) {
+            return gk_token_manager_remove(get(), name.data(), name.size(), err);
+        });
+    }
+    /// Good for at least so many seconds, refreshed if need be.
+    [[nodiscard]] secret access_token(std::string_view name, std::uint64_t min_ttl = 60) const {
+        return secret(detail::filled([&](auto *out, auto *err) {
+            return gk_token_manager_access_token(get(), name.data(), name.size(), min_ttl, out,
+                                                 err);
+        }));
+    }
+    [[nodiscard]] secret tokens(std::string_view name, std::uint64_t min_ttl = 60) const {
+        return secret(detail::filled([&](auto *out, auto *err) {
+            return gk_token_manager_tokens(get(), name.data(), name.size(), min_ttl, out, err);
+        }));
+    }
+    /// Another token, because an API has refused this one, unless there is one by now.
+    [[nodiscard]] secret replace(std::string_view name, std::string_view refused) const {
+        return secret(detail::filled([&](auto *out, auto *err) {
+            return gk_token_manager_replace(get(), name.data(), name.size(), refused.data(),
+                                            refused.size(), out, err);
+        }));
+    }
+};
+
+/// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Safe to share
+/// between threads.
+class resource_server : public detail::owner<gk_resource_server, gk_resource_server_free> {
+  public:
+    using owner::owner;
+
+    /// What opens the door; nothing of it needs to outlive the resource server.
+    struct parts {
+        const remote_keys *keys = nullptr;
+        const key_ring *ring = nullptr;
+        const oauth_client *asking = nullptr;
+        const http *transport = nullptr;
+        const gatekey::api_keys *api_keys = nullptr;
+        const gatekey::revocations *revocations = nullptr;
+    };
+    /// The members of the options are those of gk_resource_server_new.
+    resource_server(std::string_view options_json, const parts &of)
+        : owner(detail::made<gk_resource_server>([&](auto **out, auto *err) {
+              return gk_resource_server_new(options_json.data(), options_json.size(), raw(of.keys),
+                                            raw(of.ring), raw(of.asking), raw(of.transport),
+                                            raw(of.api_keys), raw(of.revocations), out, err);
+          })) {}
+    [[nodiscard]] resource_server clone() const {
+        return resource_server(gk_resource_server_clone(get()));
+    }
+
+    /// What a call demands of its caller; scopes and acr_values are separated by spaces.
+    struct demand {
+        std::string_view scopes;
+        std::string_view acr_values;
+        std::int64_t max_age = -1;
+        std::string_view address;
+    };
+    /// Who calls, or why not.
+    struct outcome {
+        /// status::ok, or the reason; http_status() of it is what to answer.
+        gatekey::status status;
+        /// Who calls, as JSON; empty for a refusal.
+        std::string access;
+        /// The value of the WWW-Authenticate header for a refusal; empty where none is due.
+        std::string challenge;
+        explicit operator bool() const noexcept { return status == gatekey::status::ok; }
+    };
+    /// A refusal is not exceptional: it is returned.
+    [[nodiscard]] outcome check(std::string_view authorization, const demand &wanted) const {
+        detail::buffer access, challenge;
+        const gk_status answer = gk_resource_server_check(
+            get(), authorization.data(), authorization.size(), wanted.scopes.data(),
+            wanted.scopes.size(), wanted.acr_values.data(), wanted.acr_values.size(),
+            wanted.max_age, wanted.address.data(), wanted.address.size(), &access.raw,
+            &challenge.raw, nullptr);
+        return {static_cast<gatekey::status>(answer), text(access), text(challenge)};
+    }
+    /// The metadata of the API (RFC 9728), to be served as JSON.
+    [[nodiscard]] std::string metadata() const {
+        return detail::text(
+            [&](auto *out, auto *err) { return gk_resource_server_metadata(get(), out, err); });
+    }
+
+  private:
+    template <class T> static auto raw(const T *part) noexcept -> decltype(part->get()) {
+        return part == nullptr ? nullptr : part->get();
+    }
+    static std::string text(const detail::buffer &from) {
+        if (from.raw.data == nullptr) return {};
+        return {from.raw.data, from.raw.len};
+    }
+};
+
+} // namespace gatekey
+
+#endif // GATEKEY_OAUTH_HPP

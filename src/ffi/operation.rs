@@ -1,0 +1,358 @@
+//! `gk_operation`: what takes requests to another server. Run it over a transport, or drive it from an event loop:
+//! it has no socket and never blocks by itself.
+
+use super::boundary::{
+    Fault, Outcome, chars, fill, given, guard, lend, look, release, slice, text, writable,
+};
+use super::buf::{gk_buf, gk_str};
+use super::error::gk_error;
+use super::http::gk_http;
+use super::status::gk_status;
+use crate::{
+    BegunLogin, DeviceCodes, Error, ErrorKind, FinishedLogin, HttpRequest, HttpResponse,
+    Introspection, LogoutNotice, OAuthTokens, Operation, Secret, Step, ToJson as _, UserInfo,
+};
+use libc::c_char;
+
+/// The operation wants a request to be sent: see gk_operation_request.
+pub const GK_STEP_REQUEST: i32 = 1;
+/// The operation wants to be asked again after some milliseconds.
+pub const GK_STEP_WAIT: i32 = 2;
+/// The operation is over: see gk_operation_result.
+pub const GK_STEP_DONE: i32 = 3;
+
+/// What an operation wants next.
+#[repr(C)]
+pub struct gk_step {
+    /// GK_STEP_REQUEST, GK_STEP_WAIT or GK_STEP_DONE.
+    pub kind: i32,
+    /// For GK_STEP_WAIT, how many milliseconds.
+    pub wait_ms: u64,
+}
+
+/// A request to another server. Follow no redirect, ask for no compression, send it once. Its texts belong to the
+/// operation, until the answer is fed.
+#[repr(C)]
+pub struct gk_request {
+    /// `GET` or `POST`.
+    pub method: gk_str,
+    /// The absolute address.
+    pub url: gk_str,
+    /// The body of a `POST`, which holds secrets.
+    pub body: gk_str,
+    /// What it is for, for example `token`.
+    pub purpose: gk_str,
+    /// How many headers there are: gk_operation_header.
+    pub headers: usize,
+    /// Milliseconds that everything may take.
+    pub deadline_ms: u64,
+    /// The most bytes of the answer's body.
+    pub max_body: usize,
+}
+
+/// A header of an answer.
+#[repr(C)]
+pub struct gk_header {
+    /// The name, in any case.
+    pub name: gk_str,
+    /// The value.
+    pub value: gk_str,
+}
+
+/// Something that takes requests to another server. Not to be used by two threads at once.
+pub struct gk_operation {
+    inner: Operation<Ended>,
+    request: Option<HttpRequest>,
+    ended: Option<Ended>,
+    failed: Option<Error>,
+}
+
+/// What an operation has ended with.
+pub(super) enum Ended {
+    Begun(BegunLogin),
+    Finished(FinishedLogin),
+    Tokens(OAuthTokens),
+    Codes(DeviceCodes),
+    User(UserInfo),
+    Told(Introspection),
+    Notice(LogoutNotice),
+    Text(String),
+    Nothing,
+}
+
+impl Ended {
+    fn json(&self) -> Secret {
+        match self {
+            Self::Begun(begun) => begun.to_secret_json(),
+            Self::Finished(login) => login.to_secret_json(),
+            Self::Tokens(tokens) => tokens.to_secret_json(),
+            Self::Codes(codes) => codes.to_json().into(),
+            Self::User(info) => info.to_json().into(),
+            Self::Told(told) => told.to_json().into(),
+            Self::Notice(notice) => notice.to_json().into(),
+            Self::Text(text) => text.clone().into(),
+            Self::Nothing => Secret::new(Vec::new()),
+        }
+    }
+}
+
+impl gk_operation {
+    pub(super) fn new<T: 'static>(
+        operation: Operation<T>,
+        wrap: impl FnOnce(T) -> Ended + Send + 'static,
+    ) -> Self {
+        Self { inner: operation.map(wrap), request: None, ended: None, failed: None }
+    }
+
+    /// The codes that it has ended with, to go on with them.
+    pub(super) fn codes(&self) -> Outcome<&DeviceCodes> {
+        match &self.ended {
+            Some(Ended::Codes(codes)) => Ok(codes),
+            _ => Err(NO_CODES.into()),
+        }
+    }
+
+    fn step(&mut self) -> Outcome<gk_step> {
+        if self.ended.is_some() {
+            return Ok(gk_step { kind: GK_STEP_DONE, wait_ms: 0 });
+        }
+        let step = self.inner.next().inspect_err(|error| self.failed = Some(error.clone()))?;
+        Ok(match step {
+            Step::Request(request) => {
+                self.request = Some(request);
+                gk_step { kind: GK_STEP_REQUEST, wait_ms: 0 }
+            }
+            Step::Wait(wait_ms) => gk_step { kind: GK_STEP_WAIT, wait_ms },
+            Step::Done(ended) => {
+                self.ended = Some(ended);
+                gk_step { kind: GK_STEP_DONE, wait_ms: 0 }
+            }
+        })
+    }
+
+    fn run(&mut self, http: &gk_http) -> Outcome<()> {
+        loop {
+            let step = self.step()?;
+            match step.kind {
+                GK_STEP_DONE => return Ok(()),
+                GK_STEP_WAIT => http.0.wait(step.wait_ms),
+                _ => {
+                    let request = self.request.take().ok_or(ErrorKind::Internal)?;
+                    match http.0.send(&request) {
+                        Ok(response) => self.inner.feed(response),
+                        Err(error) => self.inner.fail(error),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes an operation to its end over a transport; blocks meanwhile.
+///
+/// @param operation The operation.
+/// @param http The transport.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 500s, 700s and 100s as the call says that made the operation, which is over then.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_operation_run(
+    operation: Option<&mut gk_operation>,
+    http: Option<&gk_http>,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || given(operation, "operation")?.run(given(http, "http")?))
+}
+
+/// Asks an operation what it wants. After a request feed the answer or the failure; after a wait just ask again.
+///
+/// @param operation The operation.
+/// @param step Receives what it wants.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_operation_run; GK_STATUS_INVALID_ARGUMENT if the last request has not been answered.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_operation_next(
+    operation: Option<&mut gk_operation>,
+    step: *mut gk_step,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let place = writable(step)?;
+        place.write(gk_step { kind: 0, wait_ms: 0 });
+        place.write(given(operation, "operation")?.step()?);
+        Ok(())
+    })
+}
+
+/// Gives the request that gk_operation_next has asked for.
+///
+/// @param operation The operation.
+/// @param request Receives it; all zero if there is none.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if none is wanted.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_operation_request(
+    operation: Option<&gk_operation>,
+    request: *mut gk_request,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let place = writable(request)?;
+        let none = gk_str::NONE;
+        place.write(gk_request {
+            method: none,
+            url: none,
+            body: none,
+            purpose: none,
+            headers: 0,
+            deadline_ms: 0,
+            max_body: 0,
+        });
+        let wanted = given(operation, "operation")?.request.as_ref().ok_or(NO_REQUEST)?;
+        place.write(gk_request {
+            method: lend(wanted.method),
+            url: lend(&wanted.url),
+            body: wanted.body.as_ref().map_or(none, |body| lend(body.expose_str())),
+            purpose: lend(wanted.purpose.name()),
+            headers: wanted.headers.len(),
+            deadline_ms: wanted.deadline_ms,
+            max_body: wanted.max_body,
+        });
+        Ok(())
+    })
+}
+
+/// Gives a header of the request.
+///
+/// @param operation The operation.
+/// @param index Which, from 0.
+/// @return The header, its name in lower case; {NULL, 0} twice if there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_operation_header(operation: Option<&gk_operation>, index: usize) -> gk_header {
+    let none = || gk_header { name: gk_str::NONE, value: gk_str::NONE };
+    look(none(), || {
+        let (name, value) = operation?.request.as_ref()?.headers.get(index)?;
+        Some(gk_header { name: lend(name), value: lend(value.expose_str()) })
+    })
+}
+
+/// Feeds the answer to the request, whatever its status. A body that is longer than max_body is refused.
+///
+/// @param operation The operation.
+/// @param status The HTTP status.
+/// @param headers Its headers; `content-type`, `cache-control` and `retry-after` are read.
+/// @param headers_len How many.
+/// @param body Its body.
+/// @param body_len The body's length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_operation_feed(
+    operation: Option<&mut gk_operation>,
+    status: u16,
+    headers: *const gk_header,
+    headers_len: usize,
+    body: *const c_char,
+    body_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let operation = given(operation, "operation")?;
+        let mut read = Vec::new();
+        for header in slice(headers, headers_len, "headers")? {
+            let name = text(header.name.data, header.name.len, "headers")?.to_owned();
+            // Values that are not text are of no use to anybody.
+            if let Ok(value) = text(header.value.data, header.value.len, "headers") {
+                read.push((name, value.to_owned()));
+            }
+        }
+        let body = Secret::new(chars(body, body_len, "body")?.to_vec());
+        operation.request.take().ok_or(NO_REQUEST)?;
+        operation.inner.feed(HttpResponse { status, headers: read, body });
+        Ok(())
+    })
+}
+
+/// Tells an operation that its request has no answer.
+///
+/// @param operation The operation.
+/// @param reason One of the 700s, for example GK_STATUS_CONNECTION_FAILED.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out, or the reason is another.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_operation_fail(
+    operation: Option<&mut gk_operation>,
+    reason: gk_status,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        let operation = given(operation, "operation")?;
+        let kind = ErrorKind::from_code(reason).filter(|kind| kind.code() >= 700);
+        let kind = kind.ok_or(Fault::OutOfRange("reason"))?;
+        operation.request.take().ok_or(NO_REQUEST)?;
+        operation.inner.fail(kind.into());
+        Ok(())
+    })
+}
+
+/// Gives what an operation has ended with, as JSON, as the call says that made it.
+///
+/// @param operation The operation.
+/// @param json Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, or has failed.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_operation_result(
+    operation: Option<&gk_operation>,
+    json: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(json, err, || {
+        let ended = given(operation, "operation")?.ended.as_ref().ok_or(NOT_OVER)?;
+        Ok(ended.json().expose().to_vec())
+    })
+}
+
+/// Gives the authorization server's own name of the error that an operation has ended with (RFC 6749 section 5.2).
+///
+/// @param operation The operation.
+/// @return At most 64 letters, digits, `_`, `-` and `.`; {NULL, 0} if the server gave none.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_operation_peer_code(operation: Option<&gk_operation>) -> gk_str {
+    look(gk_str::NONE, || operation?.failed.as_ref()?.peer_code().map(lend))
+}
+
+/// Gives how many milliseconds to wait before the same is worth another try.
+///
+/// @param operation The operation.
+/// @return Milliseconds; 0 if it has not failed, or waiting is no remedy, or the server did not say.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_operation_retry_after(operation: Option<&gk_operation>) -> u64 {
+    look(0, || operation?.failed.as_ref()?.retry_after().map(u64::from))
+}
+
+/// Frees an operation; one that is not over is given up.
+///
+/// @param operation The operation, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_operation_free(operation: Option<Box<gk_operation>>) {
+    release(operation);
+}
+
+const NO_REQUEST: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The operation has not asked for a request, or it was answered.",
+);
+const NOT_OVER: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The operation is not over, or it has failed; it has no result.",
+);
+const NO_CODES: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The operation has not ended with the codes of a device.",
+);
