@@ -10,7 +10,8 @@ pub(super) const REFUSED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 /// A file, a key or rows to import cannot be used.
 pub(super) const INPUT: u8 = 3;
-/// The store or its pepper: out of reach, damaged, read-only, full, of another pepper.
+/// The store or its pepper: out of reach, damaged, read-only, full, of another pepper; another server that is out of
+/// reach or gives no answer.
 pub(super) const STORE: u8 = 4;
 /// A defect of gatekey's, or of the system's random numbers.
 pub(super) const INTERNAL: u8 = 5;
@@ -75,7 +76,8 @@ fn code_of(kind: ErrorKind) -> u8 {
         ErrorKind::Internal | ErrorKind::RandomUnavailable => INTERNAL,
         _ if kind.is_rejected() => REFUSED,
         _ if (200..=299).contains(&kind.code()) => INPUT,
-        _ if kind.code() >= 600 => STORE,
+        ErrorKind::RequestBlocked => USAGE,
+        _ if kind.code() >= 600 || kind.is_unavailable() => STORE,
         _ => USAGE,
     }
 }

@@ -1,4 +1,4 @@
-//! The command line: API keys, sessions, peppers, tokens and JWKs for people and for scripts.
+//! The command line: API keys, sessions, OAuth, peppers, tokens and JWKs for people and for scripts.
 //!
 //! What a command is for goes to standard output and nothing else does: `KEY=$(gatekey key create ...)`
 //! works. What a person should know besides goes to standard error. No secret is ever taken from, or
@@ -12,6 +12,7 @@ mod input;
 mod jwk;
 mod key;
 mod keyring;
+mod oauth;
 mod output;
 mod pages;
 mod pepper;
@@ -26,7 +27,7 @@ use exit::Outcome;
 use output::Output;
 use std::ffi::OsString;
 
-/// API keys, sessions, JSON Web Tokens and JWKs from the command line.
+/// API keys, sessions, OAuth, JSON Web Tokens and JWKs from the command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "gatekey",
@@ -34,7 +35,7 @@ use std::ffi::OsString;
     propagate_version = true,
     arg_required_else_help = true,
     after_help = "Secrets are read from files, standard input or a prompt, never from arguments.\n\
-        Exit codes: 0 done, 1 refused, 2 wrong usage, 3 unusable input, 4 store, 5 internal, 130 interrupted."
+        Exit codes: 0 done, 1 refused, 2 wrong usage, 3 unusable input, 4 store or server, 5 internal, 130 interrupted."
 )]
 struct Cli {
     /// Write JSON, one value on one line, and errors as JSON too
@@ -61,6 +62,9 @@ enum Command {
     /// Make, rotate and publish the keys of a signer
     #[command(subcommand)]
     Keyring(keyring::Command),
+    /// Sign in with another server, get tokens from it, ask about them, end them
+    #[command(subcommand)]
+    Oauth(oauth::Command),
     /// Print a rule by which scanners find leaked keys: of gitleaks, and as a regular expression
     ScanRule(key::ScanRule),
     /// Sign, verify and look into JSON Web Tokens
@@ -100,6 +104,7 @@ fn run(command: Command, output: &mut Output) -> Outcome<()> {
         Command::Session(command) => session::run(command, output),
         Command::Revoke(command) => revoke::run(command, output),
         Command::Keyring(command) => keyring::run(command, output),
+        Command::Oauth(command) => oauth::run(command, output),
         Command::ScanRule(rule) => key::scan_rule(&rule, output),
         Command::Token(command) => token::run(command, output),
         Command::Jwk(command) => jwk::run(command, output),

@@ -49,6 +49,11 @@ impl Output {
         }
     }
 
+    /// Something that a person must do before the command can go on.
+    pub(super) fn ask(&mut self, json: &str, text: &str) {
+        warn(if self.json { json } else { text });
+    }
+
     /// Tells of the failure; the exit code.
     pub(super) fn failure(&mut self, failure: &Failure) -> u8 {
         let _ = self.out.flush(); // what was done before the failure was done

@@ -1,10 +1,10 @@
-"""A browser without a window: signs in, says no, approves a device or signs out at the tests'
-authorization server.
+"""A browser without a window, for the development forms of the tests' authorization server.
 
-Only for its development forms. Used as a module, or as a program that prints where the browser
-would end up::
+Signs in, says no, approves a device or signs out. Used as a module, or as a program that prints
+where the browser would end up::
 
     python3 agent.py login URL STOP [NAME]
+    python3 agent.py visit URL
     python3 agent.py deny URL STOP
     python3 agent.py device URL [NAME]
     python3 agent.py logout URL STOP
@@ -19,7 +19,10 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_STEPS = 16
 
@@ -89,6 +92,15 @@ def login(url: str, stop: str, name: str = "alice") -> str:
     raise RuntimeError(f"no callback, but {browser.url}:\n{browser.page[:2000]}")
 
 
+def visit(url: str) -> str:
+    """Signs in and goes all the way to the callback; the page there."""
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)
+    callback = login(url, query["redirect_uri"][0])
+    with urllib.request.urlopen(callback, timeout=10) as answer:
+        page: bytes = answer.read(1 << 20)
+        return page.decode()
+
+
 def deny(url: str, stop: str) -> str:
     """Says no; the address of the callback."""
     browser = Browser(stop)
@@ -122,6 +134,7 @@ if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
     actions: dict[str, Callable[..., str]] = {
         "login": login,
+        "visit": visit,
         "deny": deny,
         "device": device,
         "logout": logout,

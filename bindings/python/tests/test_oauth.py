@@ -369,7 +369,7 @@ def test_nothing_secret_is_shown(provider: Provider) -> None:
         assert len(secret) > 8
         assert secret not in shown
     for thing in things[:5]:
-        with pytest.raises(TypeError, match="pickled|shared|share"):
+        with pytest.raises(TypeError, match=r"pickled|share"):
             pickle.dumps(thing)
 
 

@@ -66,7 +66,7 @@ function clients() {
     // A colon, a plus, a slash and a percent sign: Basic works only if they are form-encoded first.
     client('web+odd:id', { client_secret: 'p@ss w0rd:/+%=a-secret-of-the-tests' }),
     client('web-public', open),
-    client('native', { ...open, application_type: 'native', redirect_uris: ['http://127.0.0.1/cb'] }),
+    client('native', { ...open, application_type: 'native', redirect_uris: ['http://127.0.0.1/cb', 'http://127.0.0.1/callback'] }),
     client('device', {
       ...open,
       redirect_uris: [],
