@@ -1,77 +1,74 @@
-"""Sign in with another server and call an API with its token: oauth.py ISSUER BROWSER.
+"""Sign in with another server, then call an API with its token: oauth.py ISSUER BROWSER."""
 
-BROWSER is a command that signs in like a person; a web service sends the user's own browser instead.
-"""
+from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from gatekey import OAuthClient, ResourceServer
+from gatekey import BegunLogin, FinishedLogin, OAuthClient, ResourceServer
 from gatekey.exceptions import GatekeyError
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
 issuer, browser = sys.argv[1:]
-API, CALLBACK = "https://api.example.test", "http://127.0.0.1:9999/cb"
-api = ResourceServer(API, issuer=issuer, allow_loopback_http=True)
+API = "https://api.example.test"
 
 
-class Orders(BaseHTTPRequestHandler):
-    """An API that shows the orders of whoever may read them."""
+def site(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+    """Serve two pages of a web site: /login and /callback."""
+    cookies = environ.get("HTTP_COOKIE", "")
+    if environ["PATH_INFO"] == "/login":
+        begun = client.begin(return_to="/", resources=[API], cookies=cookies)
+        start("303 See Other", [("Location", begun.url), *headers(begun)])
+        return []
+    try:
+        login = client.finish("?" + environ["QUERY_STRING"], cookies)
+    except GatekeyError as error:
+        start("400 Bad Request", [])
+        return [str(error).encode()]
+    start("200 OK", headers(login))  # and start a session of your own: gatekey.Sessions
+    print(login.subject, "signed in")
+    orders(f"Bearer {login.tokens.access_token}")
+    orders(None)
+    return []
 
-    def do_GET(self) -> None:  # noqa: N802
-        """Answer 200, or what the refusal says."""
-        try:
-            access = api.check(self.headers.get("Authorization"), scopes=["api:read"])
-            status, challenge, body = 200, None, f"the orders of {access.subject}"
-        except GatekeyError as error:
-            status = getattr(error, "status", 500)
-            challenge, body = error.www_authenticate, "refused"
-        self.send_response(status)
-        if challenge:
-            self.send_header("WWW-Authenticate", challenge)
-        self.end_headers()
-        self.wfile.write(body.encode())
+
+def orders(authorization: str | None) -> None:
+    """Show the orders of whoever may read them, as an API would."""
+    try:
+        access = api.check(authorization, scopes=["api:read"])
+        print("GET /orders: 200, the orders of", access.subject)
+    except GatekeyError as error:
+        print("GET /orders: 401, WWW-Authenticate:", error.www_authenticate)
+
+
+def headers(step: BegunLogin | FinishedLogin) -> list[tuple[str, str]]:
+    """Give the cookies that must go with an answer."""
+    return [("Set-Cookie", cookie) for cookie in step.set_cookies]
+
+
+class Quiet(WSGIRequestHandler):
+    """Logs nothing."""
 
     def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+        """See BaseHTTPRequestHandler."""
 
 
-def get(url: str, token: str | None) -> None:
-    """Ask the API, and show what it says."""
-    request = urllib.request.Request(url)  # noqa: S310
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
-    try:
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
-            print("GET /orders:", answer.status, answer.read().decode())
-    except urllib.error.HTTPError as error:
-        with error:
-            print("GET /orders:", error.code, error.headers["WWW-Authenticate"])
-
-
+server = make_server("127.0.0.1", 0, site, handler_class=Quiet)
+home = f"http://127.0.0.1:{server.server_port}"
 client = OAuthClient(
-    "web-basic",
+    "native",
     issuer=issuer,
-    client_secret="a-secret-of-the-tests-0123456789abcdef",  # noqa: S106
-    redirect_uri=CALLBACK,
+    redirect_uri=f"{home}/callback",
     scopes=["openid", "api:read"],
-    allow_loopback_http=True,
+    allow_loopback_http=True,  # https in earnest
 )
-begun = client.begin(resources=[API], prompt="consent")
-command = [*shlex.split(browser), "login", begun.url, CALLBACK]
-callback = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
-cookies = "; ".join(cookie.split(";")[0] for cookie in begun.set_cookies)
-login = client.finish(callback.strip(), cookies)
-print(login.subject, "signed in")
-
-server = HTTPServer(("127.0.0.1", 0), Orders)
+api = ResourceServer(API, issuer=issuer, allow_loopback_http=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-url = f"http://127.0.0.1:{server.server_port}/orders"
-get(url, login.tokens.access_token)
-get(url, None)
+subprocess.run([*browser.split(), "visit", f"{home}/login"], check=True, capture_output=True)  # noqa: S603
 server.shutdown()
 server.server_close()

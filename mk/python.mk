@@ -41,8 +41,8 @@ test-python: $(WHEEL_STAMP) ## Tests, types, stubs and lints of the Python packa
 	@echo "python: types, stubs, lints"
 	cd $(PYTHON_DIR) && $(VENV_PY) -m mypy -p gatekey && $(VENV_PY) -m mypy tests $(PYTHON_EXAMPLES)
 	cd $(PYTHON_DIR)/tests && $(VENV_PY) -m mypy.stubtest gatekey
-	cd $(PYTHON_DIR) && $(VENV)/bin/ruff check --quiet --config pyproject.toml . $(PYTHON_EXAMPLES)
-	cd $(PYTHON_DIR) && $(VENV)/bin/ruff format --quiet --check --config pyproject.toml . $(PYTHON_EXAMPLES)
+	cd $(PYTHON_DIR) && $(VENV)/bin/ruff check --quiet --config pyproject.toml . $(PYTHON_EXAMPLES) ../../tests/oauth
+	cd $(PYTHON_DIR) && $(VENV)/bin/ruff format --quiet --check --config pyproject.toml . $(PYTHON_EXAMPLES) ../../tests/oauth
 
 demo-python: $(WHEEL_STAMP) ## The demo in Python
 	@$(VENV_PY) examples/tokens.py

@@ -49,6 +49,8 @@ fn every_marked_snippet_is_the_file_it_names() {
             "examples/keys.c",
             "examples/sessions.py",
             "examples/sessions.cpp",
+            "examples/oauth.py",
+            "examples/oauth.cpp",
         ]
     );
 }

@@ -24,7 +24,10 @@ impl Line<'_> {
 
 #[test]
 fn tokens_are_got_asked_about_and_ended() {
-    let Some(provider) = Provider::start(&[]) else { return };
+    let Some(provider) = Provider::or_skip("cli oauth::tokens_are_got_asked_about_and_ended", &[])
+    else {
+        return;
+    };
     let desk = Desk::new("oauth");
     desk.write("secret", SECRET);
     let line = Line { desk: &desk, issuer: &provider.issuer };
@@ -67,7 +70,9 @@ fn tokens_are_got_asked_about_and_ended() {
 /// A browser that the program opens, and its own door that the browser comes back to.
 #[test]
 fn a_log_in_with_a_browser() {
-    let Some(provider) = Provider::start(&[]) else { return };
+    let Some(provider) = Provider::or_skip("cli oauth::a_log_in_with_a_browser", &[]) else {
+        return;
+    };
     let desk = Desk::new("oauth-login");
     let agent = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oauth/agent.py");
     let path = std::env::var("PATH").unwrap();
@@ -92,7 +97,7 @@ fn a_log_in_with_a_browser() {
 
 #[test]
 fn nobody_comes_back() {
-    let Some(provider) = Provider::start(&[]) else { return };
+    let Some(provider) = Provider::or_skip("cli oauth::nobody_comes_back", &[]) else { return };
     let desk = Desk::new("oauth-nobody");
     let line = Line { desk: &desk, issuer: &provider.issuer };
     let ran = line.run("login --no-browser --timeout 1", "native", &["--scope", "openid"], "");
@@ -102,7 +107,7 @@ fn nobody_comes_back() {
 
 #[test]
 fn a_device() {
-    let Some(provider) = Provider::start(&[]) else { return };
+    let Some(provider) = Provider::or_skip("cli oauth::a_device", &[]) else { return };
     let desk = Desk::new("oauth-device");
     let mut child = desk
         .program()

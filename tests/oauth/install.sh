@@ -16,14 +16,17 @@ if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     fi
     command -v node >/dev/null && command -v npm >/dev/null || skip "Node.js is missing (Debian packages nodejs and npm)"
 fi
-node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' || skip "Node.js 18 or later is needed"
+node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || skip "Node.js 20 or later is needed"
 
 mkdir -p "$folder"
+if command -v flock >/dev/null; then exec 9>"$folder/.lock"; flock 9; fi
+# Who has just failed would only fail again, and slowly.
+if [ -n "$(find "$folder" -maxdepth 1 -name .unavailable -mmin -10)" ]; then skip "its packages could not be fetched a moment ago"; fi
 # Only what is still the same is kept.
 if ! cmp -s "$here/provider/package-lock.json" "$folder/.installed"; then
     echo "oauth: installing oidc-provider" >&2
     cp "$here/provider/package.json" "$here/provider/package-lock.json" "$folder/"
-    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >"$folder/npm.log" 2>&1 || skip "its packages cannot be fetched (see $folder/npm.log)"
+    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-timeout=20000) >"$folder/npm.log" 2>&1 || { touch "$folder/.unavailable"; skip "its packages cannot be fetched (see $folder/npm.log)"; }
     cp "$here/provider/package-lock.json" "$folder/.installed"
 fi
 cp "$here/provider/server.mjs" "$folder/"

@@ -1,6 +1,6 @@
 //! The certified authorization server `oidc-provider` as a child of the test, and the browser that signs in at it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -15,7 +15,17 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// Starts it on a free port; `None`, and a word of it, where it cannot be installed.
+    /// Starts it for the test of this name; `None`, and a word of it that no test runner swallows, where it cannot be
+    /// installed.
+    pub(crate) fn or_skip(test: &str, environment: &[(&str, &str)]) -> Option<Self> {
+        let provider = Self::start(environment);
+        if provider.is_none() {
+            let _ = writeln!(std::io::stderr(), "oauth: SKIPPED {test}");
+        }
+        provider
+    }
+
+    /// Starts it on a free port; `None` where it cannot be installed.
     pub(crate) fn start(environment: &[(&str, &str)]) -> Option<Self> {
         let server = installed()?.join("server.mjs");
         let mut child = Command::new("node")

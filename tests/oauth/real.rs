@@ -10,6 +10,7 @@ use gatekey::{
     TokenManager,
 };
 use std::collections::HashSet;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -17,12 +18,9 @@ use std::sync::Arc;
 /// The provider, or the test ends here, skipped.
 macro_rules! provider {
     ($name:literal, $environment:expr) => {
-        match Provider::start($environment) {
+        match Provider::or_skip(concat!("real::", $name), $environment) {
             Some(provider) => provider,
-            None => {
-                eprintln!("oauth: SKIPPED real::{}", $name);
-                return;
-            }
+            None => return,
         }
     };
 }
@@ -326,7 +324,8 @@ fn eight_threads_at_a_rotating_server() {
 fn certificates() {
     let folder = folder("tls");
     if !make_certificates(&folder) {
-        eprintln!("oauth: SKIPPED real::certificates: openssl is missing");
+        let _ =
+            writeln!(std::io::stderr(), "oauth: SKIPPED real::certificates: openssl is missing");
         return;
     }
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();

@@ -19,6 +19,7 @@ def main() -> int:
     folder, *program = sys.argv[1:]
     installed = subprocess.run([HERE / "install.sh", folder], check=False)  # noqa: S603
     if installed.returncode == 77:
+        print(f"oauth: SKIPPED {Path(program[-1]).name}", file=sys.stderr)
         return 0
     installed.check_returncode()
     server = subprocess.Popen(  # noqa: S603

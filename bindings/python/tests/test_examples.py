@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from provider import installed
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
@@ -68,3 +69,16 @@ def test_sessions(tmp_path: Path) -> None:
 )
 def test_examples_are_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) <= 200
+
+
+def test_oauth() -> None:
+    folder = installed()
+    runner = ROOT / "tests" / "oauth" / "run.py"
+    command = [sys.executable, str(runner), str(folder), sys.executable, str(EXAMPLES / "oauth.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        "alice signed in\n"
+        "GET /orders: 200, the orders of alice\n"
+        'GET /orders: 401, WWW-Authenticate: Bearer scope="api:read"\n'
+    )
