@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-targets=(token header jwk pem json apikey request refresh)
+targets=(token header jwk pem json apikey request refresh oauth)
 seconds=${FUZZ_SECONDS:-60}
 cargo=${CARGO:-cargo}
 out=${TARGET:-../target}/fuzz

@@ -1,4 +1,4 @@
-//! What is fuzzed: eight functions of bytes that must return, whatever the bytes, without panicking;
+//! What is fuzzed: nine functions of bytes that must return, whatever the bytes, without panicking;
 //! they say whether gatekey accepted anything, so that a test can tell that they get that far.
 //!
 //! Each asserts more than that: that gatekey agrees with a reference, or with itself. They run under
@@ -9,6 +9,7 @@ pub mod header;
 pub mod json;
 pub mod jwk;
 pub mod keys;
+pub mod oauth;
 pub mod pem;
 pub mod reference;
 pub mod refresh;
@@ -19,7 +20,7 @@ pub mod token;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("token", token::run),
     ("header", header::run),
     ("jwk", jwk::run),
@@ -28,4 +29,5 @@ pub const TARGETS: [Target; 8] = [
     ("apikey", apikey::run),
     ("request", request::run),
     ("refresh", refresh::run),
+    ("oauth", oauth::run),
 ];

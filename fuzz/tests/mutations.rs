@@ -47,6 +47,11 @@ fn refresh() {
     mutate("refresh");
 }
 
+#[test]
+fn oauth() {
+    mutate("oauth");
+}
+
 fn mutate(name: &str) {
     let (_, target) = TARGETS.into_iter().find(|(each, _)| *each == name).unwrap();
     let seeds = seeds(name);

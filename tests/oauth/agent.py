@@ -28,8 +28,7 @@ MOST_STEPS = 16
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
-    """Shows redirects instead of following them: one of them is the callback, where nobody
-    listens."""
+    """Shows redirects: one of them is the callback, where nobody may listen."""
 
     def redirect_request(self, *_args: object, **_kwargs: object) -> None:
         return None
@@ -46,8 +45,7 @@ class Browser:
         self.page = ""
 
     def open(self, url: str, form: dict[str, str] | None = None) -> bool:
-        """Goes there, and on to where it is sent; true if that is a callback, which is not
-        opened."""
+        """Goes there, and on to where it is sent; true if that is a callback, left unopened."""
         for _ in range(MOST_STEPS):
             data = urllib.parse.urlencode(form).encode() if form is not None else None
             try:
@@ -66,7 +64,7 @@ class Browser:
         raise RuntimeError(f"no end of redirects at {url}")
 
     def submit(self, **fields: str) -> bool:
-        """Sends the page's form with these fields and its own hidden ones."""
+        """Send the page's form with these fields and its own hidden ones."""
         action = re.search(r'<form[^>]*action="([^"]+)"', self.page)
         if not action:
             raise RuntimeError(f"{self.url} shows no form:\n{self.page[:2000]}")
@@ -111,7 +109,7 @@ def deny(url: str, stop: str) -> str:
 
 
 def device(url: str, name: str = "alice") -> str:
-    """Opens the complete address that a device shows, confirms and signs in; the last page."""
+    """Open the complete address that a device shows, confirm and sign in; the last page."""
     browser = Browser("")
     browser.open(url)
     for _ in range(3):
