@@ -74,6 +74,24 @@ struct Trouble {
     error: Option<Error>,
 }
 
+impl Trouble {
+    /// Keeps others from asking the same at once. What waiting does not mend is worth another look soon: somebody may
+    /// have mended it.
+    fn remember(&mut self, error: &Error, now: u64) {
+        let mut seconds = 1;
+        if error.is_retryable() {
+            self.failures = self.failures.saturating_add(1);
+            let own = 1_u64 << self.failures.min(6);
+            let theirs = u64::from(error.retry_after().unwrap_or(0)).div_ceil(1000);
+            seconds = own.min(LONGEST_BACKOFF).max(theirs);
+        }
+        self.until = now.saturating_add(seconds.saturating_mul(NANOS));
+        let told = error.clone();
+        self.error =
+            Some(if error.is_retryable() { told.retry_after_ms(seconds * 1000) } else { told });
+    }
+}
+
 impl TokenManager {
     /// Tokens of this client's, kept in `store`, refreshed over `transport`.
     #[must_use]
@@ -271,13 +289,8 @@ impl Inner {
             *trouble = Trouble::default();
             return Err(error);
         }
-        if error.is_retryable() && monotonic >= trouble.until {
-            trouble.failures = trouble.failures.saturating_add(1);
-            let own = 1_u64 << trouble.failures.min(6);
-            let theirs = u64::from(error.retry_after().unwrap_or(0)).div_ceil(1000);
-            let seconds = own.min(LONGEST_BACKOFF).max(theirs);
-            trouble.until = monotonic.saturating_add(seconds.saturating_mul(NANOS));
-            trouble.error = Some(error.clone().retry_after_ms(seconds * 1000));
+        if monotonic >= trouble.until && error.kind() != ErrorKind::OauthNoToken {
+            trouble.remember(&error, monotonic);
         }
         let still_good = kept.filter(|kept| kept.is_good_for(0, now) && !is_refused(kept));
         match still_good {

@@ -238,6 +238,10 @@ fn failures() {
     *answer.lock().unwrap() = (401, json!({ "error": "invalid_client" }));
     assert_eq!(manager.access_token("alice", 5).unwrap_err().kind(), ErrorKind::OauthInvalidClient);
     assert!(store.load("alice").unwrap().is_some());
+    let asked = server.count("/token");
+    assert_eq!(manager.access_token("alice", 5).unwrap_err().kind(), ErrorKind::OauthInvalidClient);
+    assert_eq!(server.count("/token"), asked, "not again at once");
+    clock.advance(2);
     *answer.lock().unwrap() = (400, json!({ "error": "invalid_grant" }));
     assert_eq!(manager.access_token("alice", 5).unwrap_err().kind(), ErrorKind::OauthInvalidGrant);
     assert!(store.load("alice").unwrap().is_none());

@@ -5,7 +5,7 @@ use crate::authority::{cookies, http};
 use crate::provider::{API, CALLBACK, Provider, SECRET, browse};
 use gatekey::{
     AccessKind, Alg, AuthMethod, Demand, ErrorKind, FinishedLogin, HttpOptions, HttpTransport,
-    IntrospectionOptions, Key, KeySet, LoginOptions, MemoryTokenStore, OAuthClient, OAuthConfig,
+    IntrospectionOptions, Key, LoginOptions, MemoryTokenStore, OAuthClient, OAuthConfig,
     OAuthTokens, RemoteKeySet, RemoteKeySetOptions, ResourceServer, Secret, TokenGrant,
     TokenManager,
 };
@@ -123,13 +123,11 @@ fn the_user_says_no() {
 
 #[test]
 fn every_way_to_authenticate_a_client() {
-    let key = Key::generate(Alg::Es256).unwrap().with_kid("rp-1").unwrap();
     let folder = folder("clients");
-    let jwks = folder.join("rp.jwks");
-    std::fs::write(&jwks, KeySet::new([key.public().unwrap()]).unwrap().to_jwks().unwrap())
-        .unwrap();
+    let file = folder.join("rp.jwk");
     let provider =
-        provider!("every_way_to_authenticate_a_client", &[("RP_JWKS", jwks.to_str().unwrap())]);
+        provider!("every_way_to_authenticate_a_client", &[("RP_KEY", file.to_str().unwrap())]);
+    let key = Key::from_jwk(&std::fs::read(&file).unwrap(), None).unwrap();
     let odd = Secret::from("p@ss w0rd:/+%=a-secret-of-the-tests".to_owned());
     for (what, config) in [
         ("basic", config(&provider, "web-basic").auth_method(AuthMethod::SecretBasic)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import http.server
+import json
+import logging
 import os
 import pickle
 import threading
@@ -33,7 +35,9 @@ from gatekey.exceptions import (
     GatekeyError,
     InactiveTokenError,
     InsufficientScopeError,
+    InvalidClientError,
     InvalidGrantError,
+    KeyNotFoundError,
     MissingCredentialsError,
     NoTokenError,
     OAuthError,
@@ -325,7 +329,8 @@ def test_httpx_and_requests(provider: Provider) -> None:
     server.server_close()
 
 
-def test_nothing_secret_is_shown(provider: Provider) -> None:
+def test_nothing_secret_is_shown(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     own = client(provider)
     begun = own.begin(prompt="consent")
     callback = agent.login(begun.url, CALLBACK)
@@ -363,7 +368,7 @@ def test_nothing_secret_is_shown(provider: Provider) -> None:
     for error in errors:
         things += [error, vars(error), error.args, error.__cause__, error.__context__]
         pickle.loads(pickle.dumps(error))  # noqa: S301
-    shown = " ".join(f"{thing} {thing!r}" for thing in things)
+    shown = caplog.text + " ".join(f"{thing} {thing!r}" for thing in things)
     for secret in secrets:
         assert secret
         assert len(secret) > 8
@@ -395,3 +400,111 @@ def test_configurations() -> None:
     assert {"github", "google", "apple"} <= set(gatekey.OAUTH_PRESETS)
     assert issubclass(TlsError, TransportError)
     assert issubclass(OAuthStateError, OAuthError)
+
+
+def test_every_way_to_authenticate_a_client(tmp_path: Path) -> None:
+    file = tmp_path / "rp.jwk"
+    own = Provider(installed(), RP_KEY=str(file))
+    ways: list[tuple[str, dict[str, Any]]] = [
+        ("web-basic", {"auth_method": "client_secret_basic"}),
+        ("web+odd:id", {"client_secret": "p@ss w0rd:/+%=a-secret-of-the-tests"}),
+        ("web-post", {"auth_method": "client_secret_post"}),
+        ("web-csjwt", {"auth_method": "client_secret_jwt"}),
+        ("web-pkjwt", {"client_secret": None, "private_key": json.loads(file.read_text())}),
+        ("web-public", {"client_secret": None, "auth_method": "none"}),
+        (
+            "par-only",
+            {"endpoints": {"pushed_authorization_request_endpoint": f"{own.issuer}/request"}},
+        ),
+        ("es256", {"id_token_algorithms": ["ES256"]}),
+        ("eddsa", {"id_token_algorithms": ["Ed25519"]}),
+    ]
+
+    async def in_a_loop(name: str, more: dict[str, Any]) -> None:
+        other = aio.OAuthClient(name, issuer=own.issuer, **{**OPTIONS, **more})
+        begun = await other.begin()
+        callback = await asyncio.to_thread(agent.login, begun.url, CALLBACK)
+        assert (await other.finish(callback, cookies(begun))).subject == "alice"
+
+    try:
+        for name, more in ways:
+            assert sign_in(client(own, name, **more)).subject == "alice", name
+            asyncio.run(in_a_loop(name, more))
+        with pytest.raises(InvalidClientError) as refused:
+            client(own, client_secret="wrong").client_credentials()
+        assert (refused.value.peer_code, refused.value.retryable) == ("invalid_client", False)
+    finally:
+        own.close()
+
+
+def test_keys_that_rotate() -> None:
+    first = Provider(installed())
+    keys = RemoteKeySet(issuer=first.issuer, allow_loopback_http=True)
+
+    def token(provider: Provider) -> str:
+        machine = client(provider, "m2m")
+        return machine.client_credentials(scopes=["api:read"], resources=[API]).access_token
+
+    try:
+        verifier = Verifier(keys, issuer=first.issuer, audience=API, typ="at+jwt")
+        old = token(first)
+        assert verifier.verify(old)["client_id"] == "m2m"
+        # A child of a fork has the keys, and fetches others by itself.
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if verifier.verify(old)["client_id"] == "m2m" else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        first.close()
+    second = Provider(installed(), PORT=first.issuer.rsplit(":", 1)[1], KID="2")
+    try:
+        new = token(second)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if verifier.verify(new)["client_id"] == "m2m" else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert verifier.verify(new)["client_id"] == "m2m"
+        with pytest.raises(KeyNotFoundError):
+            verifier.verify(old)
+    finally:
+        second.close()
+
+
+def test_signing_out(provider: Provider) -> None:
+    own = client(provider, "web-logout")
+    login = sign_in(own)
+    bye = "http://127.0.0.1:9999/bye"
+    url = own.logout_url(id_token=login.tokens.id_token, post_logout_redirect_uri=bye, state="s")
+    assert agent.logout(url, bye) == f"{bye}?state=s"
+
+
+def test_machines_and_devices_in_a_loop(provider: Provider) -> None:
+    async def main() -> None:
+        machine = aio.OAuthClient("m2m", issuer=provider.issuer, **OPTIONS)
+        asking = aio.OAuthClient("rs", issuer=provider.issuer, **OPTIONS)
+        token = (await machine.client_credentials()).access_token
+        assert (await asking.introspect(token)).client_id == "m2m"
+        await machine.revoke(token, is_refresh_token=False)
+        assert not (await asking.introspect(token)).active
+        own = aio.OAuthClient("device", issuer=provider.issuer, allow_loopback_http=True)
+        codes = await own.device_codes(scopes=["openid"])
+        assert codes.verification_uri_complete
+        await asyncio.to_thread(agent.device, codes.verification_uri_complete)
+        assert (await own.poll(codes)).subject == "alice"
+        # Whoever does not want to wait any more cancels.
+        codes = await own.device_codes(scopes=["openid"])
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(own.poll(codes), 0.2)
+        keys = aio.RemoteKeySet(issuer=provider.issuer, allow_loopback_http=True)
+        before = keys.wants_refresh
+        await keys.refresh()
+        assert (before, keys.wants_refresh) == (True, False)
+        manager = aio.TokenManager(
+            client(provider, "m2m"), client_credentials={"scopes": ["api:read"], "resources": [API]}
+        )
+        first = await manager.access_token("api")
+        assert await manager.access_token("api") == first
+        again = await asyncio.gather(*(manager.replace("api", first) for _ in range(8)))
+        assert len({tokens.access_token for tokens in again}) == 1
+
+    asyncio.run(main())

@@ -34,6 +34,10 @@ const LARGEST_HEAD: usize = 64 * 1024;
 const USER_AGENT: &str = concat!("gatekey/", env!("CARGO_PKG_VERSION"));
 
 /// The built-in transport: safe to share between threads, cheap to clone, usable after a fork.
+///
+/// # Security
+/// A Rust program that installs a logger for the crate `log` keeps `ureq_proto` below the level `trace`: there, and only
+/// there, that crate writes down what it sends. No other language has such a logger.
 #[derive(Clone)]
 pub struct HttpTransport(Arc<Inner>);
 

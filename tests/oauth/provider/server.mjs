@@ -6,10 +6,10 @@
 //   KID        a suffix of its keys' names: another one stands for rotated keys
 //   AT_TTL     seconds that access tokens live
 //   CODE_TTL   seconds that codes live
-//   RP_JWKS    the public key of the client `web-pkjwt`, a JWK Set
+//   RP_KEY     where to write the private key that the client `web-pkjwt` proves itself with, a JWK
 //   TLS_CERT, TLS_KEY, MTLS_JWKS   serve https, and know the client `mtls` by its certificate
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import Provider, { errors } from 'oidc-provider';
@@ -80,12 +80,14 @@ function clients() {
     client('eddsa', { id_token_signed_response_alg: 'Ed25519' }),
     client('web-logout', { post_logout_redirect_uris: ['http://127.0.0.1:9999/bye'] }),
   ];
-  if (env.RP_JWKS) {
+  if (env.RP_KEY) {
+    const { d, ...own } = { ...key('ec', { namedCurve: 'P-256' }, 'ES256'), kid: 'rp-1' };
+    writeFileSync(env.RP_KEY, JSON.stringify({ ...own, d }), { mode: 0o600 });
     known.push(client('web-pkjwt', {
       client_secret: undefined,
       token_endpoint_auth_method: 'private_key_jwt',
       token_endpoint_auth_signing_alg: 'ES256',
-      jwks: jwks(env.RP_JWKS),
+      jwks: { keys: [own] },
     }));
   }
   if (env.MTLS_JWKS) {
