@@ -1,5 +1,6 @@
 /*
- * gatekey: API authentication in one audited core. JSON Web Tokens (RFC 7519), API keys, sessions.
+ * gatekey: API authentication in one audited core. JSON Web Tokens (RFC 7519), API keys, sessions,
+ * OAuth 2.0.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *

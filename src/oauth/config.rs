@@ -173,6 +173,13 @@ impl OAuthConfig {
         self
     }
 
+    /// Whether the issuer's metadata are fetched; they are, unless a preset knows better. Without them the endpoints must be
+    /// configured, `jwks_uri` for ID tokens too.
+    pub const fn discover(mut self, discover: bool) -> Self {
+        self.discover = discover;
+        self
+    }
+
     /// One endpoint, by its name in metadata (RFC 8414 section 2), for example `token_endpoint`. It is used instead
     /// of what metadata say; a client with an authorization and a token endpoint and no issuer fetches none.
     ///

@@ -437,7 +437,11 @@ impl Callback {
         if callback.len() > LONGEST_CALLBACK {
             return Err(MALFORMED_CALLBACK);
         }
-        let query = callback.split_once('?').map_or(callback, |(_, query)| query);
+        // A question mark in a form's value does not make an address of it.
+        let query = match callback.split_once('?') {
+            Some((address, query)) if !address.contains('=') => query,
+            _ => callback,
+        };
         let query = query.split('#').next().unwrap_or_default();
         let pairs = url::pairs(query).ok_or(MALFORMED_CALLBACK)?;
         let one = |name: &str| -> Result<Option<String>> {

@@ -213,6 +213,42 @@ fn many_tabs() {
     }
 }
 
+/// A form that is posted is read like a query, whatever its values hold.
+#[test]
+fn callbacks_in_every_form() {
+    let authority = Authority::start();
+    let client = authority.client();
+    let begun = client.begin(&LoginOptions::new(), "").unwrap().run(&http()).unwrap();
+    let (full, cookies) = (callback(&begun), cookies(&begun));
+    let query = full.split_once('?').unwrap().1;
+    for form in [
+        full.clone(),
+        format!("?{query}"),
+        query.to_owned(),
+        format!("{query}&user=what?&x=%7B"),
+        format!("{full}#_=_"),
+        format!("/callback?{query}"),
+    ] {
+        assert!(client.finish(&form, &cookies).is_ok(), "{form}");
+    }
+}
+
+/// Endpoints of an issuer that are taken as they are given.
+#[test]
+fn without_discovery() {
+    let authority = Authority::start();
+    let url = &authority.server.url;
+    let mut config = authority.config().discover(false).id_token_algorithms([gatekey::Alg::Es256]);
+    for (name, path) in
+        [("authorization_endpoint", "authorize"), ("token_endpoint", "token"), ("jwks_uri", "jwks")]
+    {
+        config = config.endpoint(name, format!("{url}/{path}")).unwrap();
+    }
+    let login = authority.sign_in_with(&OAuthClient::new(config).unwrap()).unwrap();
+    assert_eq!(login.subject.as_deref(), Some("alice"));
+    assert_eq!(authority.server.count("/.well-known/openid-configuration"), 0);
+}
+
 /// Row 5 and 6: S256 is always sent; who demands it refuses a server that does not know it.
 #[test]
 fn pkce() {

@@ -182,7 +182,7 @@ fn opaque_tokens_and_their_memory() {
             Some("good") => Reply::json(200, json!({ "active": true, "sub": "bob", "scope": "read", "client_id": "app", "aud": [API], "exp": now() + 300 })),
             Some("open") => Reply::json(200, json!({ "active": true, "scope": "read" })),
             Some("other") => Reply::json(200, json!({ "active": true, "scope": "read", "aud": "https://other.example" })),
-            Some("short") => Reply::json(200, json!({ "active": true, "scope": "read", "exp": now() + 1 })),
+            Some("short") => Reply::json(200, json!({ "active": true, "scope": "read", "exp": now() + 3 })),
             Some("bound") => Reply::json(200, json!({ "active": true, "cnf": { "x5t#S256": "x" } })),
             Some("down") => Reply::json(503, json!({})),
             _ => Reply::json(200, json!({ "active": false })),
@@ -213,7 +213,7 @@ fn opaque_tokens_and_their_memory() {
     );
     // Never remembered for longer than it is good.
     check("short").unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(2100));
+    std::thread::sleep(std::time::Duration::from_millis(4100));
     assert_eq!(check("short").unwrap_err().kind(), ErrorKind::TokenInactive);
     // A JWT of the issuer is not asked about.
     let before = authority.server.count("/introspect");

@@ -80,6 +80,7 @@ class _Client(Generic[_Carrier]):
         id_token_algorithms: Sequence[str] | None = None,
         trusted_audiences: Sequence[str] | None = None,
         allowed_tenants: Sequence[str] | None = None,
+        discover: bool | None = None,
         require_pkce: bool = False,
         allow_loopback_http: bool = False,
         leeway: int = 60,
@@ -97,6 +98,7 @@ class _Client(Generic[_Carrier]):
         :param auth_method: ``client_secret_basic``, ``client_secret_post``,
             ``client_secret_jwt``, ``private_key_jwt``, ``tls_client_auth`` or ``none``; otherwise
             the best there is.
+        :param discover: False: take the endpoints as they are given, and fetch no metadata.
         :param endpoints: by the names of RFC 8414, for example ``token_endpoint``.
         :param flow_keys: secrets that the cookies of log-ins are sealed with, as peppers are
             given; every process that finishes log-ins needs the same. Without them this object
@@ -110,6 +112,7 @@ class _Client(Generic[_Carrier]):
         config: dict[str, object] = {
             "preset": preset,
             "issuer": issuer,
+            "discover": discover,
             "client_id": client_id,
             "client_secret": client_secret,
             "private_key": _private(private_key),
@@ -129,7 +132,7 @@ class _Client(Generic[_Carrier]):
         }
         self._core = _OAuthClient(_json(config), flow_keys=flow_keys, replay=replay)
         self._own_transport = transport
-        self._http = HttpTransport(allow_loopback_http=allow_loopback_http)
+        self._http = HttpTransport(allow_loopback_http=allow_loopback_http, deadline=deadline)
 
     @property
     def client_id(self) -> str:
@@ -351,7 +354,8 @@ class RemoteKeySet(_RemoteKeySet):
             "allow_loopback_http": allow_loopback_http,
             "deadline_ms": int(deadline * 1000),
         }
-        transport = transport or HttpTransport(allow_loopback_http=allow_loopback_http)
+        if transport is None:
+            transport = HttpTransport(allow_loopback_http=allow_loopback_http, deadline=deadline)
         keys = super().__new__(cls, _json(options), transport)
         keys._transport = transport
         return keys

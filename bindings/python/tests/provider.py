@@ -47,6 +47,8 @@ def installed() -> Path:
     command = [str(ROOT / "tests" / "oauth" / "install.sh"), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode == 77:
-        pytest.skip(done.stderr.strip())
+        # By name: reasons that are the same are reported as one.
+        name = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
+        pytest.skip(f"{name}: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     return target

@@ -55,10 +55,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    own = Provider(installed())
-    yield own
-    own.close()
+def started() -> Iterator[list[Provider]]:
+    """The server that these tests share, once one of them has started it."""
+    servers: list[Provider] = []
+    yield servers
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def provider(started: list[Provider]) -> Provider:
+    folder = installed()
+    if not started:
+        started.append(Provider(folder))
+    return started[0]
 
 
 OPTIONS: dict[str, Any] = {
@@ -376,6 +386,16 @@ def test_nothing_secret_is_shown(provider: Provider, caplog: pytest.LogCaptureFi
     for thing in things[:5]:
         with pytest.raises(TypeError, match=r"pickled|share"):
             pickle.dumps(thing)
+
+
+def test_nothing_is_read_from_the_environment(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+        monkeypatch.setenv(name.lower(), "http://127.0.0.1:1")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
+    assert client(provider, "m2m").client_credentials().access_token
 
 
 def test_configurations() -> None:

@@ -8,11 +8,15 @@
 //! Connections are not kept between requests: a `POST` on a connection that turns out to be dead could not be told
 //! from one that was heard, and a refresh token is good once. TLS sessions are resumed, which makes up for it.
 
+mod connect;
 mod options;
 mod resolve;
+#[cfg(test)]
+mod tests;
 
 pub use options::HttpOptions;
 
+use self::connect::Connect;
 use self::resolve::{Blocked, Filter};
 use super::{HttpRequest, HttpResponse, Transport};
 use crate::base::process;
@@ -25,11 +29,14 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::config::AutoHeaderValue;
-use ureq::unversioned::transport::DefaultConnector;
 use zeroize::Zeroizing;
 
 /// The largest head of an answer, in bytes.
 const LARGEST_HEAD: usize = 64 * 1024;
+/// The most headers of an answer.
+const MOST_HEADERS: usize = 100;
+/// The most memory that is taken for a body before it is there, whatever the other side tells of it.
+const FIRST_ROOM: usize = 1 << 20;
 /// What we call ourselves; some servers answer nobody who does not.
 const USER_AGENT: &str = concat!("gatekey/", env!("CARGO_PKG_VERSION"));
 
@@ -90,6 +97,9 @@ impl Transport for HttpTransport {
             builder.call()
         };
         let mut response = sent.map_err(|error| fault(&error, url.https))?;
+        if response.headers().len() > MOST_HEADERS {
+            return Err(TOO_LARGE);
+        }
         let body = read(response.body_mut(), request.max_body)?;
         let kept = ["content-type", "cache-control", "retry-after"];
         let headers = response.headers().iter().filter(|(name, _)| kept.contains(&name.as_str()));
@@ -136,7 +146,7 @@ impl Inner {
             public_only: self.options.public_only,
             allow_loopback_http: self.options.allow_loopback_http,
         };
-        ureq::Agent::with_parts(config, DefaultConnector::default(), filter)
+        ureq::Agent::with_parts(config, Connect::default(), filter)
     }
 }
 
@@ -144,14 +154,15 @@ impl Inner {
 fn read(body: &mut ureq::Body, most: usize) -> Result<Secret> {
     let told = body.content_length().and_then(|length| usize::try_from(length).ok());
     if told.is_some_and(|length| length > most) {
-        return Err(ErrorKind::ResponseTooLarge.into());
+        return Err(TOO_LARGE);
     }
     // What is told is taken at once, so that a text that grows leaves few copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(told.unwrap_or(4096)));
-    let mut reader = body.as_reader().take(most as u64 + 1);
+    let room = told.unwrap_or(4096).min(FIRST_ROOM);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    let mut reader = body.as_reader().take((most as u64).saturating_add(1));
     reader.read_to_end(&mut bytes).map_err(|error| fault(&ureq::Error::from(error), true))?;
     if bytes.len() > most {
-        return Err(ErrorKind::ResponseTooLarge.into());
+        return Err(TOO_LARGE);
     }
     Ok(Secret::new(std::mem::take(&mut *bytes)))
 }
@@ -162,23 +173,52 @@ fn fault(error: &ureq::Error, is_tls: bool) -> Error {
         is_tls && error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
     };
     match error {
-        ureq::Error::Timeout(_) => ErrorKind::DeadlineExceeded.into(),
-        ureq::Error::Other(other) if other.is::<Blocked>() => ErrorKind::RequestBlocked.into(),
-        ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => {
-            ErrorKind::ResponseTooLarge.into()
+        ureq::Error::Timeout(_) => TOO_SLOW,
+        ureq::Error::Other(other) if other.is::<Blocked>() => BLOCKED,
+        ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => TOO_LARGE,
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => NO_TLS,
+        ureq::Error::Io(error) if is_tls_error(error) => NO_TLS,
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => TOO_SLOW,
+        // Its type cannot be named.
+        ureq::Error::Protocol(error) if error.to_string().ends_with("too many headers") => {
+            TOO_LARGE
         }
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => ErrorKind::TlsFailed.into(),
-        ureq::Error::Io(error) if is_tls_error(error) => ErrorKind::TlsFailed.into(),
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-            ErrorKind::DeadlineExceeded.into()
-        }
-        ureq::Error::Protocol(_) | ureq::Error::Http(_) => Error::new(
-            ErrorKind::ConnectionFailed,
-            "The other server does not speak HTTP as it must; see that address and port are right.",
-        ),
-        _ => ErrorKind::ConnectionFailed.into(),
+        ureq::Error::Protocol(_) => NO_HTTP,
+        // About the request: nothing has been sent.
+        ureq::Error::Http(_) | ureq::Error::BadUri(_) => NOT_SENT,
+        _ => NO_CONNECTION,
     }
 }
+
+const NO_CONNECTION: Error = Error::new(
+    ErrorKind::ConnectionFailed,
+    "The other server cannot be reached, or hung up; see that name, port and network are right, and try again.",
+);
+const NO_HTTP: Error = Error::new(
+    ErrorKind::ConnectionFailed,
+    "The other server does not speak HTTP as it must; see that address and port are right.",
+);
+const TOO_SLOW: Error = Error::new(
+    ErrorKind::DeadlineExceeded,
+    "The other server took too long; try again, or set a longer deadline for client and transport.",
+);
+const NO_TLS: Error = Error::new(
+    ErrorKind::TlsFailed,
+    "TLS was not agreed on; see that the certificate is valid, for this name and of a trusted authority, \
+     and that the server speaks TLS 1.2.",
+);
+const BLOCKED: Error = Error::new(
+    ErrorKind::RequestBlocked,
+    "The name stands for an address that the transport's policy keeps out; ask another, or change the policy.",
+);
+const NOT_SENT: Error = Error::new(
+    ErrorKind::RequestBlocked,
+    "The address or a header holds what HTTP cannot carry; see that tokens and secrets have no line breaks.",
+);
+const TOO_LARGE: Error = Error::new(
+    ErrorKind::ResponseTooLarge,
+    "The answer is larger than this request allows; see that the address is the right one.",
+);
 
 impl fmt::Debug for HttpTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

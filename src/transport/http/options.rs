@@ -4,6 +4,7 @@ use crate::base::json::{self, Kind};
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::sync::Arc;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider};
@@ -16,7 +17,8 @@ pub struct HttpOptions {
     pub(super) public_only: bool,
     pub(super) deadline_ms: u64,
     pub(super) connect_ms: u64,
-    authorities: Vec<u8>,
+    /// Instead of Mozilla's. An empty text is none, never all of Mozilla's.
+    authorities: Option<Vec<u8>>,
     client: Option<(Vec<u8>, Secret)>,
 }
 
@@ -34,7 +36,7 @@ impl HttpOptions {
             public_only: false,
             deadline_ms: 10_000,
             connect_ms: 5_000,
-            authorities: Vec::new(),
+            authorities: None,
             client: None,
         }
     }
@@ -56,7 +58,7 @@ impl HttpOptions {
                 "public_only" => options.public_only = flag()?,
                 "deadline_ms" => options.deadline_ms = number()?,
                 "connect_ms" => options.connect_ms = number()?,
-                "ca_pem" => options.authorities = text()?.as_bytes().to_vec(),
+                "ca_pem" => options.authorities = Some(text()?.as_bytes().to_vec()),
                 "client_certificate_pem" => certificate = Some(text()?.as_bytes().to_vec()),
                 "client_key_pem" => key = Some(Secret::from(text()?.into_owned())),
                 _ => return Err(NOT_OPTIONS),
@@ -101,7 +103,7 @@ impl HttpOptions {
 
     /// Trusts these certificate authorities (PEM) and no others.
     pub fn ca_pem(mut self, pem: &[u8]) -> Self {
-        self.authorities = pem.to_vec();
+        self.authorities = Some(pem.to_vec());
         self
     }
 
@@ -121,8 +123,10 @@ impl HttpOptions {
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::clone(&provider))
             .root_certs(RootCerts::WebPki);
-        if !self.authorities.is_empty() {
-            tls = tls.root_certs(RootCerts::new_with_certs(&certificates(&self.authorities)?));
+        if let Some(pem) = &self.authorities {
+            let authorities = certificates(pem)?;
+            check_authorities(&authorities)?;
+            tls = tls.root_certs(RootCerts::new_with_certs(&authorities));
         }
         if let Some((chain, key)) = &self.client {
             let key = PrivateKey::from_pem(key.expose()).map_err(|_| NOT_PEM)?;
@@ -144,13 +148,19 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>> {
     if found.is_empty() { Err(NOT_PEM) } else { Ok(found) }
 }
 
+/// Whether at least one of them can be an authority: otherwise nobody would ever be believed.
+fn check_authorities(found: &[Certificate<'static>]) -> Result<()> {
+    let found = found.iter().map(|certificate| CertificateDer::from(certificate.der()));
+    let (usable, _) = rustls::RootCertStore::empty().add_parsable_certificates(found);
+    if usable == 0 { Err(NOT_PEM) } else { Ok(()) }
+}
+
 /// Whether the key belongs to the certificate: found out now, not at the first request.
 fn check_pair(
     provider: &Arc<rustls::crypto::CryptoProvider>,
     chain: &[Certificate<'static>],
     key: &PrivateKey<'static>,
 ) -> Result<()> {
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     let key = PrivateKeyDer::try_from(key.der().to_vec()).map_err(|_| NOT_PEM)?;
     let chain = chain.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec()));
     rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
@@ -181,7 +191,7 @@ impl fmt::Debug for HttpOptions {
             .field("allow_loopback_http", &self.allow_loopback_http)
             .field("public_only", &self.public_only)
             .field("deadline_ms", &self.deadline_ms)
-            .field("own_authorities", &!self.authorities.is_empty())
+            .field("own_authorities", &self.authorities.is_some())
             .field("client_certificate", &self.client.is_some())
             .finish_non_exhaustive()
     }

@@ -3,11 +3,15 @@
 
 use crate::base::url::Url;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+
+/// The most addresses of a name that are tried.
+const MOST: usize = 16;
 
 /// Looks names up and keeps addresses out.
 #[derive(Debug)]
@@ -32,30 +36,53 @@ impl Resolver for Filter {
     fn resolve(
         &self,
         uri: &Uri,
-        config: &Config,
+        _: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let addresses = DefaultResolver::default().resolve(uri, config, timeout)?;
         let text = uri.to_string();
         let url = Url::parse(&text).map_err(|_| blocked())?;
-        let here = self.allow_loopback_http && url.is_loopback();
-        let may = |address: IpAddr| {
-            if here || !url.https {
-                here && address.is_loopback()
-            } else {
-                self.lets_through(address)
-            }
-        };
-        // All of them: one that is fine says nothing about who answers for the name.
-        if addresses.iter().all(|address| may(address.ip())) {
-            Ok(addresses)
-        } else {
-            Err(blocked())
+        let found = look_up(&url, timeout)?;
+        if !self.admits(&url, &found) {
+            return Err(blocked());
         }
+        let mut addresses = self.empty();
+        for address in found.into_iter().take(MOST) {
+            addresses.push(address);
+        }
+        if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
+    }
+}
+
+/// The addresses of a host. The system's own look-up knows no deadline: it has a thread to itself, which ends with it.
+fn look_up(url: &Url<'_>, timeout: NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
+    let host = url.host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = host.parse() {
+        return Ok(vec![SocketAddr::new(address, url.port)]);
+    }
+    let (told, answer) = sync_channel(1);
+    let asked = (host.to_owned(), url.port);
+    let work = move || told.send(asked.to_socket_addrs().map(Vec::from_iter)).is_ok();
+    std::thread::Builder::new().name("gatekey".to_owned()).spawn(work)?;
+    match answer.recv_timeout(*timeout.after) {
+        Ok(found) => Ok(found?),
+        Err(RecvTimeoutError::Timeout) => Err(ureq::Error::Timeout(timeout.reason)),
+        Err(RecvTimeoutError::Disconnected) => Err(ureq::Error::HostNotFound),
     }
 }
 
 impl Filter {
+    /// Whether a host may be asked at these addresses. All of them count: one that is fine says nothing about who
+    /// answers for the name. That plain `http` to this machine is allowed opens nothing else, not even its `https`.
+    fn admits(&self, url: &Url<'_>, addresses: &[SocketAddr]) -> bool {
+        addresses.iter().map(SocketAddr::ip).all(|address| {
+            if url.https {
+                self.lets_through(address)
+            } else {
+                self.allow_loopback_http && url.is_loopback() && address.is_loopback()
+            }
+        })
+    }
+
     fn lets_through(&self, address: IpAddr) -> bool {
         let address = embedded(address);
         let never = match address {
@@ -188,6 +215,36 @@ mod tests {
             let parsed: IpAddr = address.parse().unwrap();
             assert_eq!(open.lets_through(parsed), general, "{address}");
             assert_eq!(public.lets_through(parsed), strict, "{address}, public only");
+        }
+    }
+
+    /// Whatever a name stands for at the moment of connecting is what counts, all of it.
+    #[test]
+    fn names() {
+        let (far, near) = ("https://auth.example/", "http://localhost/");
+        // (public only, plain http allowed, address, what it stands for, whether it may be asked)
+        for (public_only, allow_loopback_http, url, addresses, may) in [
+            (true, false, far, &["1.1.1.1", "2606:4700::1111"][..], true),
+            (true, false, far, &["1.1.1.1", "10.0.0.1"], false),
+            (true, false, far, &["10.0.0.1", "1.1.1.1"], false),
+            (true, false, far, &["2606:4700::1111", "::1"], false),
+            (true, true, far, &["127.0.0.1"], false),
+            (true, true, "https://localhost/", &["127.0.0.1"], false),
+            (true, true, "https://127.0.0.1/", &["127.0.0.1"], false),
+            (false, false, far, &["10.0.0.1", "127.0.0.1"], true),
+            (false, false, far, &["1.1.1.1", "169.254.169.254"], false),
+            (false, false, near, &["127.0.0.1"], false),
+            (false, true, near, &["127.0.0.1", "::1"], true),
+            (true, true, near, &["127.0.0.1", "::1"], true),
+            (false, true, near, &["127.0.0.1", "10.0.0.1"], false),
+            (false, true, near, &["1.1.1.1"], false),
+            (false, true, "http://auth.example/", &["127.0.0.1"], false),
+        ] {
+            let filter = Filter { public_only, allow_loopback_http };
+            let addresses: Vec<SocketAddr> =
+                addresses.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 443)).collect();
+            let url = Url::parse(url).unwrap();
+            assert_eq!(filter.admits(&url, &addresses), may, "{filter:?} {url:?} {addresses:?}");
         }
     }
 }
