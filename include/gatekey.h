@@ -5058,6 +5058,23 @@ gk_status gk_verifier_following_remote(const gk_remote_keys *keys,
                                        gk_error *err);
 
 /**
+ * Makes the rule of one issuer, as gk_issuer_rule_new, whose keys are as they are at each token.
+ *
+ * @param issuer Its `iss`, not empty, UTF-8; copied.
+ * @param issuer_len Its length in bytes.
+ * @param keys Its keys, which are shared.
+ * @param rule Receives the rule, to be freed with gk_issuer_rule_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_issuer_rule_following_remote(const char *issuer,
+                                          size_t issuer_len,
+                                          const gk_remote_keys *keys,
+                                          gk_issuer_rule **rule,
+                                          gk_error *err);
+
+/**
  * Makes a manager.
  *
  * @param client Whose tokens they are; shared.

@@ -26,7 +26,7 @@ FFI_STATIC := $(FFI_LIB)/libgatekey.a $(GK_NATIVE_LIBS)
 
 # Every program is built three times: against the shared library, with sanitizers, and against the
 # static library.
-FFI_C_TESTS := arguments keys roundtrip policy threads token_file apikeys session sessions revocations keyring oauth oauth_real
+FFI_C_TESTS := arguments oauth_arguments keys roundtrip policy threads token_file apikeys session sessions revocations keyring oauth oauth_real
 FFI_CXX_TESTS := wrapper apikeys_wrapper session_wrapper sessions_wrapper oauth_wrapper
 FFI_TESTS := $(FFI_C_TESTS) $(FFI_CXX_TESTS)
 FFI_EXAMPLES := quickstart-c quickstart-cpp tokens-c tokens-cpp keys-c keys-cpp sessions-c sessions-cpp oauth-c oauth-cpp

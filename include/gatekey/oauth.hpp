@@ -183,6 +183,12 @@ class remote_keys : public detail::owner<gk_remote_keys, gk_remote_keys_free> {
         return operation(detail::made<gk_operation>(
             [&](auto **out, auto *err) { return gk_remote_keys_refresh(get(), out, err); }));
     }
+    /// The rule of one issuer, whose keys are as they are at each token.
+    [[nodiscard]] issuer_rule rule(std::string_view issuer) const {
+        return issuer_rule(detail::made<gk_issuer_rule>([&](auto **out, auto *err) {
+            return gk_issuer_rule_following_remote(issuer.data(), issuer.size(), get(), out, err);
+        }));
+    }
     /// A verifier that trusts the keys as they are at each token.
     [[nodiscard]] verifier following(const policy &wanted) const {
         return verifier(detail::made<gk_verifier>([&](auto **out, auto *err) {

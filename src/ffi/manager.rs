@@ -103,10 +103,11 @@ pub unsafe extern "C" fn gk_token_manager_put(
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
+        let manager = given(manager, "manager")?;
         let name = text(name, name_len, "name")?;
         let tokens =
             OAuthTokens::from_secret_json(chars(tokens_json, tokens_json_len, "tokens_json")?)?;
-        Ok(given(manager, "manager")?.0.put(name, &tokens)?)
+        Ok(manager.0.put(name, &tokens)?)
     })
 }
 

@@ -1,13 +1,13 @@
 //! `gk_remote_keys`: the keys that an issuer publishes.
 
-use super::boundary::{chars, create, given, look, release, share};
+use super::boundary::{chars, create, given, look, release, share, text};
 use super::error::gk_error;
 use super::http::gk_http;
 use super::operation::{Ended, gk_operation};
 use super::policy::gk_policy;
 use super::status::gk_status;
-use super::verifier::gk_verifier;
-use crate::{RemoteKeySet, Verifier};
+use super::verifier::{gk_issuer_rule, gk_verifier};
+use crate::{IssuerRule, RemoteKeySet, Verifier};
 use libc::c_char;
 use std::sync::Arc;
 
@@ -108,5 +108,29 @@ pub unsafe extern "C" fn gk_verifier_following_remote(
         let policy = given(policy, "policy")?.0.clone();
         let keys = Arc::new(given(keys, "keys")?.0.clone());
         Ok(gk_verifier(Verifier::following(keys, policy)?))
+    })
+}
+
+/// Makes the rule of one issuer, as gk_issuer_rule_new, whose keys are as they are at each token.
+///
+/// @param issuer Its `iss`, not empty, UTF-8; copied.
+/// @param issuer_len Its length in bytes.
+/// @param keys Its keys, which are shared.
+/// @param rule Receives the rule, to be freed with gk_issuer_rule_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_issuer_rule_following_remote(
+    issuer: *const c_char,
+    issuer_len: usize,
+    keys: Option<&gk_remote_keys>,
+    rule: *mut *mut gk_issuer_rule,
+    err: *mut gk_error,
+) -> gk_status {
+    create(rule, err, || {
+        let issuer = text(issuer, issuer_len, "issuer")?;
+        let keys = Arc::new(given(keys, "keys")?.0.clone());
+        Ok(gk_issuer_rule(IssuerRule::following(issuer, keys)))
     })
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub struct gk_verifier(pub(super) Verifier);
 
 /// One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's tokens.
-pub struct gk_issuer_rule(IssuerRule);
+pub struct gk_issuer_rule(pub(super) IssuerRule);
 
 /// Makes a verifier that trusts the keys of a set. A token's `kid` must name one of them; a token
 /// without `kid` needs exactly one key of its algorithm.

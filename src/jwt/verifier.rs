@@ -50,25 +50,49 @@ enum Trusted {
 }
 
 struct IssuerTrust {
-    trust: Trust,
+    trust: Held,
     audience: Option<Rule>,
+    /// Which of the issuer's keys may be used, whichever they are by then.
+    algorithms: Option<Vec<Alg>>,
+}
+
+/// One issuer's keys: those that there are, or those that a source has.
+#[expect(clippy::large_enum_variant, reason = "it is made once and never moves afterwards")]
+enum Held {
+    Fixed(Trust),
+    Following(Following<Trust>),
 }
 
 /// One issuer of [`Verifier::for_issuers`]: its name and its keys, which verify no other issuer's
 /// tokens.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct IssuerRule {
     issuer: String,
-    keys: KeySet,
+    keys: RuleKeys,
     audience: Rule,
     algorithms: Option<Vec<Alg>>,
 }
 
+#[derive(Clone)]
+enum RuleKeys {
+    Set(KeySet),
+    Source(Arc<dyn KeySource>),
+}
+
 impl IssuerRule {
+    /// Tokens whose `iss` is `issuer` are verified with the keys of a source as they are at each token.
+    pub fn following(issuer: impl Into<String>, source: Arc<dyn KeySource>) -> Self {
+        Self::of(issuer.into(), RuleKeys::Source(source))
+    }
+
+    const fn of(issuer: String, keys: RuleKeys) -> Self {
+        Self { issuer, keys, audience: Rule::SILENT, algorithms: None }
+    }
+
     /// Tokens whose `iss` is `issuer` are verified with `keys`.
     pub fn new(issuer: impl Into<String>, keys: &KeySet) -> Self {
-        Self { issuer: issuer.into(), keys: keys.clone(), audience: Rule::SILENT, algorithms: None }
+        Self::of(issuer.into(), RuleKeys::Set(keys.clone()))
     }
 
     /// Demands this audience of the issuer's tokens, or one of several calls; without it the
@@ -128,7 +152,7 @@ impl Verifier {
     ///
     /// # Errors
     /// `InvalidConfiguration`: no rule, two rules for one issuer, a rule without a usable key, or a
-    /// policy that contradicts itself or speaks about the issuer.
+    /// policy that contradicts itself or speaks about the issuer. Those of a source.
     pub fn for_issuers(
         rules: impl IntoIterator<Item = IssuerRule>,
         policy: Policy,
@@ -143,11 +167,17 @@ impl Verifier {
             if rule.issuer.is_empty() || rule.algorithms.as_ref().is_some_and(Vec::is_empty) {
                 return Err(EMPTY_RULE);
             }
-            let algorithms = rule.algorithms.as_deref().or(policy.algorithms.as_deref());
-            let trust = Trust::in_set(&rule.keys, &policy, algorithms)?;
+            let algorithms = rule.algorithms.or_else(|| policy.algorithms.clone());
+            let allowed = algorithms.as_deref();
+            let trust = match rule.keys {
+                RuleKeys::Set(keys) => Held::Fixed(Trust::in_set(&keys, &policy, allowed)?),
+                RuleKeys::Source(source) => Held::Following(Following::new(source, |source| {
+                    Trust::in_set(&source.keys()?, &policy, allowed)
+                })?),
+            };
             let audience = (!rule.audience.is_silent()).then_some(rule.audience);
             if by_issuer
-                .insert(rule.issuer.into_boxed_str(), IssuerTrust { trust, audience })
+                .insert(rule.issuer.into_boxed_str(), IssuerTrust { trust, audience, algorithms })
                 .is_some()
             {
                 return Err(ISSUER_TWICE);
@@ -185,7 +215,10 @@ impl Verifier {
         match &self.0.trust {
             Trusted::All(trust) => trust.is_symmetric(),
             Trusted::Following(following) => following.latest().thing.is_symmetric(),
-            Trusted::ByIssuer(rules) => rules.values().all(|rule| rule.trust.is_symmetric()),
+            Trusted::ByIssuer(rules) => rules.values().all(|rule| match &rule.trust {
+                Held::Fixed(trust) => trust.is_symmetric(),
+                Held::Following(following) => following.latest().thing.is_symmetric(),
+            }),
         }
     }
 }
@@ -218,11 +251,23 @@ impl Inner {
             Trusted::ByIssuer(rules) => with_decoded(token.payload, |payload| {
                 let claims = registered::find(payload, &policy.required)?;
                 let rule = rule_for(rules, &claims)?;
-                let authentic = rule.trust.authenticate(&token, policy)?;
-                let claims = claims.check()?;
-                let audience = rule.audience.as_ref().unwrap_or(&policy.audience);
-                policy.check_claims(&claims, &Rule::IGNORED, audience, authentic.key)?;
-                accept(&rule.trust, &token, authentic, &claims)
+                let following = match &rule.trust {
+                    Held::Fixed(trust) => return verify_by(rule, trust, policy, &token, claims),
+                    Held::Following(following) => following,
+                };
+                let trust_in = |source: &dyn KeySource| {
+                    Trust::in_set(&source.keys()?, policy, rule.algorithms.as_deref())
+                };
+                let trust = following.current(trust_in)?;
+                let verified = verify_by(rule, &trust.thing, policy, &token, claims);
+                match &verified {
+                    Err(error) if is_about_the_key(error) && following.look_again(&trust)? => {
+                        let trust = following.current(trust_in)?;
+                        let claims = registered::find(payload, &policy.required)?;
+                        verify_by(rule, &trust.thing, policy, &token, claims)
+                    }
+                    _ => verified,
+                }
             }),
         }
     }
@@ -230,6 +275,21 @@ impl Inner {
 
 fn is_about_the_key(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::KeyNotFound | ErrorKind::InvalidSignature)
+}
+
+/// Verifies a token of an issuer that has a rule of its own.
+fn verify_by(
+    rule: &IssuerTrust,
+    trust: &Trust,
+    policy: &Policy,
+    token: &Compact<'_>,
+    claims: Found<'_>,
+) -> Result<Verified> {
+    let authentic = trust.authenticate(token, policy)?;
+    let claims = claims.check()?;
+    let audience = rule.audience.as_ref().unwrap_or(&policy.audience);
+    policy.check_claims(&claims, &Rule::IGNORED, audience, authentic.key)?;
+    accept(trust, token, authentic, &claims)
 }
 
 fn verify_with(trust: &Trust, policy: &Policy, token: &Compact<'_>) -> Result<Verified> {
@@ -283,6 +343,17 @@ const EMPTY_RULE: Error = Error::new(
 );
 const NO_ISSUERS: Error =
     Error::new(ErrorKind::InvalidConfiguration, "There is no issuer to trust.");
+
+impl fmt::Debug for IssuerRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("IssuerRule");
+        shown.field("issuer", &self.issuer);
+        if let RuleKeys::Set(keys) = &self.keys {
+            shown.field("keys", keys);
+        }
+        shown.field("audience", &self.audience).field("algorithms", &self.algorithms).finish()
+    }
+}
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -391,7 +391,7 @@ fn private_key(value: &Value<'_>) -> Result<Key> {
 
 const NOT_A_CONFIGURATION: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "The OAuth configuration is not one JSON object of at most 64 KiB.",
+    "The configuration or the options are not one JSON object of at most 64 KiB.",
 );
 const NO_SUCH_PRESET: Error = Error::new(
     ErrorKind::InvalidConfiguration,

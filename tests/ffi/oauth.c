@@ -351,12 +351,25 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     gk_remote_keys_free(silent);
     MUST(gk_verifier_following_remote(shared, policy, &verifier, &err));
     gk_remote_keys_free(shared);
+    gk_policy *several = gk_policy_new();
+    MUST(gk_policy_expect_audience(several, GK_TEXT("https://api.example"), &err));
+    MUST(gk_policy_expect_type(several, GK_TEXT("at+jwt"), &err));
+    gk_issuer_rule *rule;
+    gk_verifier *by_issuer;
+    MUST(gk_issuer_rule_following_remote(GK_TEXT("https://auth.example"), keys, &rule, &err));
+    const gk_issuer_rule *rules[] = {rule};
+    MUST(gk_verifier_for_issuers(rules, 1, several, &by_issuer, &err));
+    gk_issuer_rule_free(rule);
+    gk_policy_free(several);
     gk_policy_free(policy);
     gk_buf access_token = token(key);
     gk_verified *verified;
     MUST(gk_verifier_verify(verifier, access_token.data, access_token.len, &verified, &err));
     CHECK(str_is(gk_verified_subject(verified), "alice"));
     gk_verified_free(verified);
+    MUST(gk_verifier_verify(by_issuer, access_token.data, access_token.len, &verified, &err));
+    gk_verified_free(verified);
+    gk_verifier_free(by_issuer);
     gk_verifier_free(verifier);
     gk_remote_keys_free(keys);
     FAILS(GK_STATUS_INVALID_CONFIGURATION,
@@ -491,7 +504,7 @@ int main(int argc, char **argv) {
     every_grant(client);
 
     gk_http *made, *http;
-    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_http_new(GK_TEXT("{\"x\":1}"), &made, &err));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_http_new(GK_TEXT("{\"x\":1}"), &made, &err));
     MUST(gk_http_new(GK_TEXT("{\"allow_loopback_http\":true,\"deadline_ms\":5000}"), &made, &err));
     http = gk_http_clone(made);
     gk_http_free(made);

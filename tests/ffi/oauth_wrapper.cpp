@@ -93,6 +93,9 @@ int main() {
     CHECK(drive(keys.refresh(), {"{\"keys\":[" + key.public_key().to_jwk() + "]}"}).empty());
     const gatekey::verifier verifier = keys.following(gatekey::policy());
     CHECK(!verifier.try_verify("x"));
+    std::vector<gatekey::issuer_rule> rules;
+    rules.push_back(keys.rule("https://auth.example"));
+    CHECK(!gatekey::verifier::for_issuers(rules, gatekey::policy()).try_verify("x"));
     const gatekey::remote_keys remote(R"({"url":"http://127.0.0.1:1/","allow_loopback_http":true})",
                                       transport);
     THROWS(gatekey::status::connection_failed, remote.following(gatekey::policy()));

@@ -3,7 +3,7 @@
 use crate::authority::{Authority, http, now};
 use crate::evil::Reply;
 use gatekey::{
-    Alg, ErrorKind, FixedClock, Key, KeySet, KeySource as _, Policy, RemoteKeySet,
+    Alg, ErrorKind, FixedClock, IssuerRule, Key, KeySet, KeySource as _, Policy, RemoteKeySet,
     RemoteKeySetOptions, Verifier,
 };
 use serde_json::json;
@@ -237,6 +237,32 @@ fn sets_that_are_refused() {
         RemoteKeySet::new("http://h/jwks", options()).unwrap_err().kind(),
         ErrorKind::InvalidConfiguration
     );
+}
+
+/// Several issuers, each with the keys that it publishes; none verifies another's tokens, each is looked at again.
+#[test]
+fn several_issuers() {
+    let (one, two) = (Authority::start(), Authority::start());
+    let (first, second) = (keys(&one, options()), keys(&two, options()));
+    let rule = |authority: &Authority, keys: RemoteKeySet| {
+        IssuerRule::following(&*authority.server.url, Arc::new(keys)).expect_audience("api")
+    };
+    let rules = [rule(&one, first), rule(&two, second).algorithms([Alg::Es256])];
+    let verifier = Verifier::for_issuers(rules, Policy::new()).unwrap();
+    let token = |signer: &Authority, issuer: &Authority, aud: &str| {
+        let claims =
+            json!({ "sub": "alice", "exp": now() + 300, "iss": issuer.server.url, "aud": aud });
+        signer.world.sign(&claims)
+    };
+    assert!(verifier.verify(token(&one, &one, "api")).is_ok());
+    assert!(verifier.verify(token(&two, &two, "api")).is_ok());
+    let refused = |token: String| verifier.verify(token).unwrap_err().kind();
+    assert_eq!(refused(token(&one, &one, "other")), ErrorKind::InvalidAudience);
+    rotate(&two, "two");
+    assert!(verifier.verify(token(&two, &two, "api")).is_ok());
+    assert_eq!(refused(token(&one, &two, "api")), ErrorKind::KeyNotFound, "another's key");
+    assert_eq!((one.server.count("/jwks"), two.server.count("/jwks")), (1, 2));
+    assert!(!verifier.is_symmetric());
 }
 
 /// By the issuer, and driven by somebody else's loop: nothing blocks.

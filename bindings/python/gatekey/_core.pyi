@@ -200,7 +200,7 @@ class Verifier:
     ) -> Verifier: ...
     @staticmethod
     def for_issuers(
-        issuers: Mapping[str, _Keys | IssuerRule],
+        issuers: Mapping[str, _Keys | IssuerRule | _RemoteKeySet],
         *,
         audience: _Expected = None,
         typ: _Expected = None,
@@ -222,7 +222,7 @@ class Verifier:
 class IssuerRule:
     def __new__(
         cls,
-        keys: _Keys,
+        keys: _Keys | _RemoteKeySet,
         *,
         audience: str | Iterable[str] | None = None,
         algorithms: str | Iterable[str] | None = None,

@@ -120,7 +120,7 @@ impl Verifier {
 
     /// A verifier for several issuers, each with its own keys; a key never crosses issuers.
     ///
-    /// `issuers` maps the issuer's `iss` to its keys, or to an `IssuerRule` with an audience and
+    /// `issuers` maps the issuer's `iss` to its keys (a `RemoteKeySet`, too), or to an `IssuerRule` with an audience and
     /// algorithms of its own.
     #[staticmethod]
     #[pyo3(signature = (issuers, *, audience=None, typ=None, subject=None, leeway=None,
@@ -163,7 +163,7 @@ impl Verifier {
         .policy(py)?;
         let rules = rules(issuers)?;
         Self::build(policy, clock, revocations, |policy| {
-            gatekey::Verifier::for_issuers(rules, policy).or_raise(py)
+            py.detach(|| gatekey::Verifier::for_issuers(rules, policy)).or_raise(py)
         })
     }
 
@@ -230,7 +230,7 @@ impl Verifier {
 /// The keys of one issuer, with an audience and algorithms of its own, for `Verifier.for_issuers`.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct IssuerRule {
-    keys: gatekey::KeySet,
+    keys: RuleKeys,
     audience: Vec<String>,
     algorithms: Option<Vec<Alg>>,
 }
@@ -254,16 +254,41 @@ impl IssuerRule {
             }
         };
         let algorithms = algorithms.map(|names| algorithm_list(py, names)).transpose()?;
-        Ok(Self { keys: keyset(keys)?, audience, algorithms })
+        Ok(Self { keys: RuleKeys::read(keys)?, audience, algorithms })
     }
 
     fn __repr__(&self) -> String {
-        format!("<gatekey.IssuerRule with {} keys>", self.keys.len())
+        match &self.keys {
+            RuleKeys::Set(keys) => format!("<gatekey.IssuerRule with {} keys>", keys.len()),
+            RuleKeys::Remote(keys) => format!("<gatekey.IssuerRule with {keys:?}>"),
+        }
     }
 
     /// Refuses: a pickle could hold a secret in plain text.
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("an IssuerRule is not pickled or copied; share it"))
+    }
+}
+
+/// An issuer's keys: those that there are, or those that it publishes.
+enum RuleKeys {
+    Set(gatekey::KeySet),
+    Remote(gatekey::RemoteKeySet),
+}
+
+impl RuleKeys {
+    fn read(keys: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(match keys.cast::<_RemoteKeySet>() {
+            Ok(remote) => Self::Remote(remote.get().0.clone()),
+            Err(_) => Self::Set(keyset(keys)?),
+        })
+    }
+
+    fn rule(&self, issuer: &str) -> gatekey::IssuerRule {
+        match self {
+            Self::Set(keys) => gatekey::IssuerRule::new(issuer, keys),
+            Self::Remote(keys) => gatekey::IssuerRule::following(issuer, Arc::new(keys.clone())),
+        }
     }
 }
 
@@ -281,7 +306,7 @@ fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::IssuerRule>> {
         let issuer = issuer.to_str()?;
         rules.push(match value.cast::<IssuerRule>() {
             Ok(own) => own.get().rule(issuer),
-            Err(_) => gatekey::IssuerRule::new(issuer, &keyset(&value)?),
+            Err(_) => RuleKeys::read(&value)?.rule(issuer),
         });
     }
     Ok(rules)
@@ -289,7 +314,7 @@ fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::IssuerRule>> {
 
 impl IssuerRule {
     fn rule(&self, issuer: &str) -> gatekey::IssuerRule {
-        let rule = gatekey::IssuerRule::new(issuer, &self.keys);
+        let rule = self.keys.rule(issuer);
         let rule = self.audience.iter().cloned().fold(rule, gatekey::IssuerRule::expect_audience);
         match &self.algorithms {
             Some(algorithms) => rule.algorithms(algorithms.iter().copied()),

@@ -236,6 +236,8 @@ def test_machines_and_an_api(provider: Provider) -> None:
     assert {key["kty"] for key in keys.to_jwks()["keys"]} == {"RSA", "EC", "OKP"}
     keys.refresh()
     assert not keys.wants_refresh
+    several = Verifier.for_issuers({provider.issuer: keys}, audience=API, typ="at+jwt")
+    assert several.verify(token)["client_id"] == "m2m"
 
 
 def test_api_keys_at_the_same_door() -> None:

@@ -45,7 +45,7 @@ impl HttpOptions {
     /// `ca_pem`, `client_certificate_pem` and `client_key_pem`.
     ///
     /// # Errors
-    /// `InvalidArgument`: it is not one, or a member is not known or out of range.
+    /// `InvalidConfiguration`: it is not one, or a member is not known. `InvalidArgument`: one half of a client certificate.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         let value = json::parse(text).ok().filter(|value| value.kind() == Kind::Object);
         let (mut options, mut certificate, mut key) = (Self::new(), None, None);
@@ -173,7 +173,7 @@ fn check_pair(
 }
 
 const NOT_OPTIONS: Error = Error::new(
-    ErrorKind::InvalidArgument,
+    ErrorKind::InvalidConfiguration,
     "The transport's options are not a JSON object of known members; see docs/oauth.md.",
 );
 const NOT_PEM: Error = Error::new(

@@ -1,0 +1,267 @@
+/* Calls every function around OAuth with NULL and with wrong arguments. Fails when
+ * tests/symbols.txt names one that is not called here. What they do with right ones is in oauth.c.
+ *
+ * usage: oauth_arguments ROOT, the directory of the repository */
+#include "refuse.h"
+
+#define CLIENT GK_TEXT("{\"client_id\":\"c\",\"token_endpoint\":\"https://auth.example/t\"}")
+#define EXCHANGE GK_TEXT("{\"subject_token\":\"t\"}")
+#define KEYS GK_TEXT("{\"url\":\"https://auth.example/k\"}")
+#define SERVER GK_TEXT("{\"audience\":\"https://api.example\",\"introspection\":{\"ttl\":5}}")
+
+/* The call must be refused as a configuration that is not one, and make no handle. */
+#define MISCONFIGURED(type, function, ...)                                                         \
+    do {                                                                                           \
+        type *out = (type *)&err;                                                                  \
+        FAILS(GK_STATUS_INVALID_CONFIGURATION, CALL(function)(__VA_ARGS__, &out, &err));           \
+        CHECK(out == NULL);                                                                        \
+    } while (0)
+
+/* A call that begins an operation with one text that must be there. */
+#define BEGINS_WITH_TEXT(function)                                                                 \
+    do {                                                                                           \
+        NO_HANDLE(gk_operation, function, NULL, TEXT);                                             \
+        NO_HANDLE(gk_operation, function, client, NOTEXT);                                         \
+        NO_HANDLE(gk_operation, function, client, LATIN1);                                         \
+        REFUSED(function, client, TEXT, NULL);                                                     \
+    } while (0)
+
+/* A call that begins an operation with one JSON object that may be left out. */
+#define BEGINS_WITH_JSON(function)                                                                 \
+    do {                                                                                           \
+        NO_HANDLE(gk_operation, function, NULL, GK_TEXT("{}"));                                    \
+        NO_HANDLE(gk_operation, function, client, NOTEXT);                                         \
+        MISCONFIGURED(gk_operation, function, client, LATIN1);                                     \
+        MISCONFIGURED(gk_operation, function, client, GK_TEXT("{"));                               \
+        REFUSED(function, client, GK_TEXT("{}"), NULL);                                            \
+    } while (0)
+
+static gk_error err;
+static gk_oauth *client;
+static gk_http *http;
+static gk_remote_keys *keys;
+static gk_token_manager *manager;
+static gk_resource_server *server;
+static gk_operation *operation;
+
+static void set_up(void) {
+    MUST(gk_oauth_new(CLIENT, &client, &err));
+    MUST(gk_http_new(NULL, 0, &http, &err));
+    MUST(gk_remote_keys_new(KEYS, NULL, &keys, &err));
+    MUST(gk_token_manager_new(client, http, NULL, 0, NULL, 0, NULL, 0, &manager, &err));
+    MUST(gk_resource_server_new(SERVER, NULL, NULL, client, http, NULL, NULL, &server, &err));
+    MUST(gk_oauth_client_credentials(client, NULL, 0, &operation, &err));
+}
+
+static void tear_down(void) {
+    CALL(gk_operation_free)(operation);
+    CALL(gk_resource_server_free)(server);
+    CALL(gk_token_manager_free)(manager);
+    CALL(gk_remote_keys_free)(keys);
+    CALL(gk_http_free)(http);
+    CALL(gk_oauth_free)(client);
+    gk_operation_free(NULL);
+    gk_resource_server_free(NULL);
+    gk_token_manager_free(NULL);
+    gk_remote_keys_free(NULL);
+    gk_http_free(NULL);
+    gk_oauth_free(NULL);
+}
+
+static void clients(void) {
+    NO_HANDLE(gk_oauth, gk_oauth_new, NOTEXT);
+    MISCONFIGURED(gk_oauth, gk_oauth_new, NULL, 0);
+    MISCONFIGURED(gk_oauth, gk_oauth_new, LATIN1);
+    REFUSED(gk_oauth_new, CLIENT, NULL);
+    CHECK(CALL(gk_oauth_clone)(NULL) == NULL);
+    NO_HANDLE(gk_operation, gk_oauth_begin, NULL, GK_TEXT("{}"), NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_begin, client, NOTEXT, NULL, 0);
+    MISCONFIGURED(gk_operation, gk_oauth_begin, client, LATIN1, NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_begin, client, NULL, 0, NOTEXT);
+    NO_HANDLE(gk_operation, gk_oauth_begin, client, NULL, 0, LATIN1);
+    REFUSED(gk_oauth_begin, client, NULL, 0, NULL, 0, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_finish, NULL, TEXT, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_finish, client, NOTEXT, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_finish, client, LATIN1, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_finish, client, TEXT, NOTEXT);
+    NO_HANDLE(gk_operation, gk_oauth_finish, client, TEXT, LATIN1);
+    REFUSED(gk_oauth_finish, client, TEXT, TEXT, NULL);
+    NO_BUF(gk_oauth_end_login, NULL, TEXT);
+    NO_BUF(gk_oauth_end_login, client, NOTEXT);
+    NO_BUF(gk_oauth_end_login, client, LATIN1);
+    REFUSED(gk_oauth_end_login, client, TEXT, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_logout_url, NULL, TEXT, TEXT, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_logout_url, client, NOTEXT, TEXT, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_logout_url, client, TEXT, LATIN1, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_logout_url, client, TEXT, TEXT, NOTEXT);
+    REFUSED(gk_oauth_logout_url, client, NULL, 0, NULL, 0, NULL, 0, NULL);
+    BEGINS_WITH_TEXT(gk_oauth_logout_notice);
+}
+
+static void grants(void) {
+    gk_operation *none = operation;
+    BEGINS_WITH_JSON(gk_oauth_client_credentials);
+    BEGINS_WITH_JSON(gk_oauth_device_codes);
+    NO_HANDLE(gk_operation, gk_oauth_jwt_bearer, NULL, TEXT, NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_jwt_bearer, client, NOTEXT, NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_jwt_bearer, client, LATIN1, NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_jwt_bearer, client, TEXT, NOTEXT);
+    REFUSED(gk_oauth_jwt_bearer, client, TEXT, NULL, 0, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_token_exchange, NULL, EXCHANGE);
+    NO_HANDLE(gk_operation, gk_oauth_token_exchange, client, NOTEXT);
+    MISCONFIGURED(gk_operation, gk_oauth_token_exchange, client, NULL, 0);
+    MISCONFIGURED(gk_operation, gk_oauth_token_exchange, client, LATIN1);
+    REFUSED(gk_oauth_token_exchange, client, EXCHANGE, NULL);
+    BEGINS_WITH_TEXT(gk_oauth_introspect);
+    NO_HANDLE(gk_operation, gk_oauth_revoke, NULL, TEXT, true);
+    NO_HANDLE(gk_operation, gk_oauth_revoke, client, NOTEXT, true);
+    NO_HANDLE(gk_operation, gk_oauth_revoke, client, LATIN1, false);
+    REFUSED(gk_oauth_revoke, client, TEXT, true, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_refresh, NULL, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_refresh, client, NOTEXT);
+    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_refresh(client, LATIN1, &none, &err));
+    CHECK(none == NULL);
+    REFUSED(gk_oauth_refresh, client, TEXT, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_userinfo, NULL, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_userinfo, client, NOTEXT);
+    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_userinfo(client, LATIN1, &none, &err));
+    CHECK(none == NULL);
+    REFUSED(gk_oauth_userinfo, client, TEXT, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_poll, NULL, operation);
+    NO_HANDLE(gk_operation, gk_oauth_poll, client, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_poll, client, operation);
+    REFUSED(gk_oauth_poll, client, operation, NULL);
+}
+
+static void operations(void) {
+    gk_step step;
+    gk_request request;
+    const gk_header hole = {{NULL, 3}, {NULL, 3}};
+    REFUSED(gk_operation_next, NULL, &step);
+    REFUSED(gk_operation_next, operation, NULL);
+    REFUSED(gk_operation_request, NULL, &request);
+    CHECK(request.url.data == NULL && request.headers == 0);
+    REFUSED(gk_operation_request, operation, NULL);
+    CHECK(CALL(gk_operation_header)(NULL, 0).name.data == NULL);
+    CHECK(gk_operation_header(operation, SIZE_MAX).name.data == NULL);
+    CHECK(CALL(gk_operation_peer_code)(NULL).data == NULL);
+    CHECK(gk_operation_peer_code(operation).data == NULL);
+    CHECK(CALL(gk_operation_retry_after)(NULL) == 0);
+    CHECK(gk_operation_retry_after(operation) == 0);
+    NO_BUF(gk_operation_result, NULL);
+    NO_BUF(gk_operation_result, operation);
+    REFUSED(gk_operation_result, operation, NULL);
+    REFUSED(gk_operation_feed, NULL, 200, NULL, 0, NULL, 0);
+    REFUSED(gk_operation_feed, operation, 200, NULL, 0, NULL, 0);
+    REFUSED(gk_operation_fail, NULL, GK_STATUS_CONNECTION_FAILED);
+    REFUSED(gk_operation_fail, operation, GK_STATUS_CONNECTION_FAILED);
+    REFUSED(gk_operation_run, NULL, http);
+    REFUSED(gk_operation_run, operation, NULL);
+
+    /* With a request out, wrong arguments leave it out. */
+    MUST(gk_operation_next(operation, &step, &err));
+    CHECK(step.kind == GK_STEP_REQUEST);
+    REFUSED(gk_operation_feed, operation, 200, NULL, 1, NULL, 0);
+    REFUSED(gk_operation_feed, operation, 200, &hole, 1, NULL, 0);
+    REFUSED(gk_operation_feed, operation, 200, NULL, 0, NOTEXT);
+    MUST(gk_operation_request(operation, &request, &err));
+    CHECK(str_is(request.url, "https://auth.example/t"));
+}
+
+static void transports_and_keys(void) {
+    NO_HANDLE(gk_http, gk_http_new, NOTEXT);
+    MISCONFIGURED(gk_http, gk_http_new, LATIN1);
+    REFUSED(gk_http_new, NULL, 0, NULL);
+    CHECK(CALL(gk_http_clone)(NULL) == NULL);
+    MISCONFIGURED(gk_remote_keys, gk_remote_keys_new, NULL, 0, http);
+    NO_HANDLE(gk_remote_keys, gk_remote_keys_new, NOTEXT, http);
+    MISCONFIGURED(gk_remote_keys, gk_remote_keys_new, LATIN1, http);
+    REFUSED(gk_remote_keys_new, KEYS, http, NULL);
+    CHECK(CALL(gk_remote_keys_clone)(NULL) == NULL);
+    CHECK(!CALL(gk_remote_keys_wants_refresh)(NULL));
+    NO_HANDLE(gk_operation, gk_remote_keys_refresh, NULL);
+    REFUSED(gk_remote_keys_refresh, keys, NULL);
+    gk_policy *policy = gk_policy_new();
+    NO_HANDLE(gk_verifier, gk_verifier_following_remote, NULL, policy);
+    NO_HANDLE(gk_verifier, gk_verifier_following_remote, keys, NULL);
+    REFUSED(gk_verifier_following_remote, keys, policy, NULL);
+    gk_policy_free(policy);
+    NO_HANDLE(gk_issuer_rule, gk_issuer_rule_following_remote, TEXT, NULL);
+    NO_HANDLE(gk_issuer_rule, gk_issuer_rule_following_remote, NOTEXT, keys);
+    NO_HANDLE(gk_issuer_rule, gk_issuer_rule_following_remote, LATIN1, keys);
+    REFUSED(gk_issuer_rule_following_remote, TEXT, keys, NULL);
+}
+
+static void managers(void) {
+    const uint8_t seal[16] = {1};
+    NO_HANDLE(gk_token_manager, gk_token_manager_new, NULL, http, NULL, 0, NULL, 0, NULL, 0);
+    NO_HANDLE(gk_token_manager, gk_token_manager_new, client, NULL, NULL, 0, NULL, 0, NULL, 0);
+    NO_HANDLE(gk_token_manager, gk_token_manager_new, client, http, NOTEXT, NULL, 0, NULL, 0);
+    MISCONFIGURED(gk_token_manager, gk_token_manager_new, client, http, NULL, 0, LATIN1, NULL, 0);
+    NO_HANDLE(gk_token_manager, gk_token_manager_new, client, http, NULL, 0, NULL, 0, NORAW);
+    REFUSED(gk_token_manager_new, client, http, NULL, 0, NULL, 0, seal, sizeof seal, NULL);
+    CHECK(CALL(gk_token_manager_clone)(NULL) == NULL);
+    NO_BUF(gk_token_manager_access_token, NULL, TEXT, 60);
+    NO_BUF(gk_token_manager_access_token, manager, NULL, 0, 60);
+    NO_BUF(gk_token_manager_access_token, manager, NOTEXT, 60);
+    NO_BUF(gk_token_manager_access_token, manager, LATIN1, 60);
+    REFUSED(gk_token_manager_access_token, manager, TEXT, 60, NULL);
+    NO_BUF(gk_token_manager_tokens, NULL, TEXT, 60);
+    NO_BUF(gk_token_manager_tokens, manager, NOTEXT, 60);
+    REFUSED(gk_token_manager_tokens, manager, TEXT, 60, NULL);
+    NO_BUF(gk_token_manager_replace, NULL, TEXT, TEXT);
+    NO_BUF(gk_token_manager_replace, manager, NOTEXT, TEXT);
+    NO_BUF(gk_token_manager_replace, manager, TEXT, NOTEXT);
+    REFUSED(gk_token_manager_replace, manager, TEXT, TEXT, NULL);
+    REFUSED(gk_token_manager_put, NULL, TEXT, GK_TEXT("{}"));
+    REFUSED(gk_token_manager_put, manager, NOTEXT, GK_TEXT("{}"));
+    REFUSED(gk_token_manager_put, manager, TEXT, NOTEXT);
+    TEXT_SETTER(gk_token_manager_remove, manager);
+}
+
+static void doors(void) {
+    NO_HANDLE(gk_resource_server, gk_resource_server_new, NOTEXT, NULL, NULL, client, http, NULL,
+              NULL);
+    MISCONFIGURED(gk_resource_server, gk_resource_server_new, LATIN1, NULL, NULL, client, http,
+                  NULL, NULL);
+    REFUSED(gk_resource_server_new, SERVER, NULL, NULL, client, http, NULL, NULL, NULL);
+    CHECK(CALL(gk_resource_server_clone)(NULL) == NULL);
+    NO_BUF(gk_resource_server_metadata, NULL);
+    REFUSED(gk_resource_server_metadata, server, NULL);
+
+    /* Both buffers are emptied, and a challenge is not made of a mistake. */
+    gk_buf access = {(char *)&err, 7}, challenge = access;
+    REFUSED(gk_resource_server_check, NULL, TEXT, NULL, 0, NULL, 0, -1, NULL, 0, &access,
+            &challenge);
+    CHECK(access.data == NULL && challenge.data == NULL);
+    REFUSED(gk_resource_server_check, server, TEXT, NULL, 0, NULL, 0, -1, NULL, 0, NULL,
+            &challenge);
+    CHECK(challenge.data == NULL);
+    REFUSED(gk_resource_server_check, server, NOTEXT, NULL, 0, NULL, 0, -1, NULL, 0, &access, NULL);
+    REFUSED(gk_resource_server_check, server, TEXT, NOTEXT, NULL, 0, -1, NULL, 0, &access, NULL);
+    REFUSED(gk_resource_server_check, server, TEXT, NULL, 0, LATIN1, -1, NULL, 0, &access, NULL);
+    REFUSED(gk_resource_server_check, server, TEXT, NULL, 0, NULL, 0, -2, NULL, 0, &access, NULL);
+    REFUSED(gk_resource_server_check, server, TEXT, NULL, 0, NULL, 0, -1, NOTEXT, &access, NULL);
+}
+
+int main(int argc, char **argv) {
+    static const char *const HERE[] = {"gk_oauth_",
+                                       "gk_operation_",
+                                       "gk_http_",
+                                       "gk_remote_keys_",
+                                       "gk_token_manager_",
+                                       "gk_resource_server_",
+                                       "gk_verifier_following_remote",
+                                       "gk_issuer_rule_following_remote"};
+    CHECK(argc == 2);
+    set_up();
+    clients();
+    grants();
+    operations();
+    transports_and_keys();
+    managers();
+    doors();
+    tear_down();
+    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) >= 50);
+    return passed("oauth_arguments");
+}
