@@ -100,23 +100,22 @@ ffi_fresh = rm -f $(FFI_OUT)/keys.sqlite* $(FFI_OUT)/sessions.sqlite*
 # Runs a program with an authorization server, where there can be one.
 ffi_oauth = $(VENV_PY) tests/oauth/run.py $(TARGET)/oauth
 
+# A token of PyJWT's, minted just before it is used: it expires after five minutes.
+ffi_pyjwt = $(VENV_PY) examples/mint_with_pyjwt.py $(FFI_OUT)/pyjwt
+
 # Runs all programs of one kind; $(1): the kind, $(2): what to run them under.
 ffi_run = for program in $(filter-out oauth_real,$(FFI_TESTS)); do $(2) $(FFI_OUT)/$(1)/$$program '$(CURDIR)'; done; \
-    $(ffi_oauth) $(2) $(FFI_OUT)/$(1)/oauth_real; \
+    $(ffi_oauth) $(2) $(FFI_OUT)/$(1)/oauth_real; $(ffi_pyjwt); \
     for language in c cpp; do $(2) $(FFI_OUT)/$(1)/quickstart-$$language > /dev/null; \
         $(ffi_fresh); $(2) $(FFI_OUT)/$(1)/keys-$$language sqlite:///$(FFI_OUT)/keys.sqlite > /dev/null; \
         $(2) $(FFI_OUT)/$(1)/sessions-$$language sqlite:///$(FFI_OUT)/sessions.sqlite > /dev/null; \
         $(ffi_oauth) $(2) $(FFI_OUT)/$(1)/oauth-$$language > /dev/null; \
         $(2) $(FFI_OUT)/$(1)/tokens-$$language $(FFI_OUT)/pyjwt/jwks.json $(FFI_OUT)/pyjwt/token.txt > /dev/null; done
 
-# A token of PyJWT's, fresh, because it expires.
-.PHONY: ffi-pyjwt
-ffi-pyjwt: | venv
-	@$(VENV_PY) examples/mint_with_pyjwt.py $(FFI_OUT)/pyjwt
-
 # ---- the demo ----
 
-demo-c: $(addprefix $(FFI_OUT)/shared/,tokens-c tokens-cpp keys-c keys-cpp sessions-c sessions-cpp oauth-c oauth-cpp) ffi-pyjwt ## The demo in C and in C++
+demo-c: $(addprefix $(FFI_OUT)/shared/,tokens-c tokens-cpp keys-c keys-cpp sessions-c sessions-cpp oauth-c oauth-cpp) | venv ## The demo in C and in C++
+	@$(ffi_pyjwt)
 	@$(FFI_OUT)/shared/tokens-c $(FFI_OUT)/pyjwt/jwks.json $(FFI_OUT)/pyjwt/token.txt
 	@$(FFI_OUT)/shared/tokens-cpp $(FFI_OUT)/pyjwt/jwks.json $(FFI_OUT)/pyjwt/token.txt
 	@for language in c cpp; do $(ffi_fresh); echo "API keys, $$language"; \
@@ -132,23 +131,23 @@ test-ffi: test-ffi-format test-ffi-headers test-ffi-shared test-ffi-static test-
 test-ffi-headers:
 	@tests/ffi/headers.sh '$(CC)' '$(CXX)' '$(FFI_WARNINGS)'
 
-test-ffi-shared: $(addprefix $(FFI_OUT)/shared/,$(FFI_PROGRAMS)) ffi-pyjwt
+test-ffi-shared: $(addprefix $(FFI_OUT)/shared/,$(FFI_PROGRAMS)) | venv
 	@echo "ffi: against the shared library"
 	@$(call ffi_run,shared,)
 
-test-ffi-static: $(addprefix $(FFI_OUT)/static/,$(FFI_PROGRAMS)) ffi-pyjwt
+test-ffi-static: $(addprefix $(FFI_OUT)/static/,$(FFI_PROGRAMS)) | venv
 	@echo "ffi: against the static library"
 	@$(call ffi_run,static,)
 
 # The sanitizers are proven to be in: a program without them passes as well.
-test-ffi-sanitized: $(addprefix $(FFI_OUT)/sanitized/,$(FFI_PROGRAMS)) ffi-pyjwt
+test-ffi-sanitized: $(addprefix $(FFI_OUT)/sanitized/,$(FFI_PROGRAMS)) | venv
 	@echo "ffi: under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer"
 	@for program in $(FFI_PROGRAMS); do for runtime in libasan libubsan; do \
 	    readelf -d $(FFI_OUT)/sanitized/$$program | grep "NEEDED.*$$runtime" > /dev/null || { echo "$$program was built without $$runtime"; exit 1; }; \
 	done; done
 	@export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1; $(call ffi_run,sanitized,)
 
-test-ffi-valgrind: $(addprefix $(FFI_OUT)/shared/,$(FFI_PROGRAMS)) ffi-pyjwt
+test-ffi-valgrind: $(addprefix $(FFI_OUT)/shared/,$(FFI_PROGRAMS)) | venv
 	@tests/ffi/need.sh valgrind || exit 0; echo "ffi: under Valgrind"; \
 	$(call ffi_run,shared,valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=definite$(ffi_comma)possible --errors-for-leak-kinds=definite$(ffi_comma)possible)
 ffi_comma := ,

@@ -16,7 +16,8 @@ if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     fi
     command -v node >/dev/null && command -v npm >/dev/null || skip "Node.js is missing (Debian packages nodejs and npm)"
 fi
-node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || skip "Node.js 20 or later is needed"
+# Old ones start it, and fail then: it parses addresses with what came late to Node.js 20.
+node -e 'process.exit(typeof URL.parse === "function" ? 0 : 1)' || skip "a newer Node.js is needed, 20.19 or later (this is $(node --version))"
 
 mkdir -p "$folder"
 if command -v flock >/dev/null; then exec 9>"$folder/.lock"; flock 9; fi
