@@ -81,6 +81,11 @@ from gatekey._core import (
 )
 from gatekey.oauth import OAuthClient, RemoteKeySet, ResourceServer, TokenManager
 
+# They are known by the name under which they are documented.
+for _class in (OAuthClient, RemoteKeySet, ResourceServer, TokenManager):
+    _class.__module__ = "gatekey"
+del _class
+
 _Mapping.register(Verified)
 
 __all__ = [
