@@ -28,8 +28,10 @@ pub enum Step<T> {
 /// Something that takes requests to another server: ask [`Self::next`] what it wants until it is done.
 ///
 /// ```no_run
-/// # fn send(_: &gatekey::HttpRequest) -> gatekey::Result<gatekey::HttpResponse> { unimplemented!() }
-/// # fn drive<T>(mut operation: gatekey::Operation<T>) -> gatekey::Result<T> {
+/// # fn drive<T>(
+/// #     mut operation: gatekey::Operation<T>,
+/// #     send: impl Fn(&gatekey::HttpRequest) -> gatekey::Result<gatekey::HttpResponse>,
+/// # ) -> gatekey::Result<T> {
 /// loop {
 ///     match operation.next()? {
 ///         gatekey::Step::Done(result) => return Ok(result),
