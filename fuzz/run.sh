@@ -24,14 +24,14 @@ fi
 
 echo 'fuzz: building' >&2
 RUSTFLAGS=$(echo $flags) CARGO_TARGET_DIR=$out \
-    "$cargo" ${toolchain[@]+"${toolchain[@]}"} build --release --features libfuzzer --target "$host" --quiet
+    "$cargo" ${toolchain[@]+"${toolchain[@]}"} build --profile fuzz --features libfuzzer --target "$host" --quiet
 
 failed=0
 for target in "${targets[@]}"; do
     echo "fuzz: $target for $seconds s" >&2
     mkdir -p "corpus/$target" artifacts
     log=$out/$target.log
-    if "$out/$host/release/$target" -max_total_time="$seconds" -max_len=8192 -timeout=10 -print_final_stats=1 \
+    if "$out/$host/fuzz/$target" -max_total_time="$seconds" -max_len=8192 -timeout=10 -print_final_stats=1 \
         -artifact_prefix="artifacts/$target-" "corpus/$target" "seeds/$target" >"$log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
         coverage=$(grep -oE 'cov: [0-9]+ ft: [0-9]+' "$log" | tail -n 1)

@@ -76,7 +76,7 @@ fn harmless(error: &Error, token: &str) {
     assert!(token.len() < 24 || !error.message().contains(token));
 }
 
-type Reason<'a> = (&'a [ErrorKind], &'a str, fn(&Facts) -> bool);
+pub type Reason<'a> = (&'a [ErrorKind], &'a str, fn(&Facts) -> bool);
 
 /// Why gatekey refuses a token with a right MAC that jsonwebtoken accepts.
 pub const STRICTER: &[Reason<'static>] = &[
@@ -127,8 +127,11 @@ pub const STRICTER: &[Reason<'static>] = &[
     }),
 ];
 
+/// What it is, and whether it is so.
+pub type Wider = (&'static str, fn(&Facts) -> bool);
+
 /// Why gatekey accepts a token that jsonwebtoken refuses.
-pub const WIDER: &[(&str, fn(&Facts) -> bool)] = &[
+pub const WIDER: &[Wider] = &[
     (
         "a header member that gatekey never reads has a type that jsonwebtoken's structure does not expect",
         |f| {

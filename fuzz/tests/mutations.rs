@@ -1,10 +1,13 @@
-//! Every fuzz target over its seeds and over the same two hundred thousand mutations on every machine.
+//! Every fuzz target over its seeds and over the same mutations on every machine: fifty thousand,
+//! or ten times as many where GATEKEY_ROUNDS is 10.
+
+#[path = "../../tests/rounds/mod.rs"]
+mod rounds;
 
 use gatekey_fuzz::TARGETS;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-const MUTATIONS: usize = 200_000;
 const LONGEST: usize = 4096;
 
 #[test]
@@ -59,10 +62,11 @@ fn mutate(name: &str) {
     for seed in &seeds {
         run(target, seed);
     }
+    let mutations = rounds::rounds(50_000) as usize;
     let mut accepted = 0;
     let mut dice = Dice(0x6761_7465_6b65_7921);
     let mut data = Vec::new();
-    for turn in 0..MUTATIONS {
+    for turn in 0..mutations {
         // Most runs are one step from a seed; every fourth goes on from the last one.
         if turn % 4 != 3 || data.len() > LONGEST {
             data.clone_from(dice.pick(&seeds));
@@ -71,7 +75,7 @@ fn mutate(name: &str) {
         accepted += usize::from(run(target, &data));
     }
     // Enough get through the parser for what lies behind it to be exercised, and enough do not.
-    assert!((MUTATIONS / 500..MUTATIONS).contains(&accepted), "{accepted} inputs were accepted");
+    assert!((mutations / 500..mutations).contains(&accepted), "{accepted} inputs were accepted");
 }
 
 fn run(target: fn(&[u8]) -> bool, data: &[u8]) -> bool {
