@@ -1,8 +1,7 @@
 //! OAuth on the command line: against the certified authorization server, and what a wrong line gets.
 
-use super::provider::{API, Provider, browse};
+use super::provider::{API, Provider, browse, servers};
 use super::{Desk, REFUSED, Ran, STORE, USAGE, member};
-use std::path::Path;
 
 const SECRET: &str = "a-secret-of-the-tests-0123456789abcdef";
 
@@ -74,14 +73,14 @@ fn a_log_in_with_a_browser() {
         return;
     };
     let desk = Desk::new("oauth-login");
-    let agent = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oauth/agent.py");
+    let browser = servers("browser.py");
     let path = std::env::var("PATH").unwrap();
     let output = desk
         .program()
         .env("PATH", path)
         .args(["oauth", "login", "--issuer", &provider.issuer, "--client-id", "native", "--json"])
         .args(["--scope", "openid", "--allow-loopback-http", "--timeout", "60"])
-        .args(["--browser", &format!("python3 {} visit", agent.display())])
+        .args(["--browser", &format!("python3 {} visit", browser.display())])
         .output()
         .unwrap();
     let (out, err) =

@@ -9,7 +9,7 @@ use gatekey::{
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn options() -> RemoteKeySetOptions {
     RemoteKeySetOptions::new().allow_loopback_http(true)
@@ -69,7 +69,7 @@ fn a_flood_of_unknown_keys() {
     let good = token(&authority);
     verifier.verify(&good).unwrap();
     let key = authority.world.key();
-    let slowest = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         for thread in 0..8 {
             let (verifier, key) = (&verifier, &key);
             scope.spawn(move || {
@@ -81,18 +81,9 @@ fn a_flood_of_unknown_keys() {
                 }
             });
         }
-        let mut times: Vec<Duration> = (0..1000)
-            .map(|_| {
-                let begun = Instant::now();
-                verifier.verify(&good).unwrap();
-                begun.elapsed()
-            })
-            .collect();
-        times.sort();
-        times[500]
+        (0..1000).for_each(|_| drop(verifier.verify(&good).unwrap()));
     });
     assert_eq!(authority.server.count("/jwks"), 2);
-    eprintln!("a known key during the flood: {slowest:?} (the median)");
 }
 
 /// Row 30: an issuer out of reach: its keys are used for `max_stale`, then nothing is accepted.

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from provider import installed
+from provider import have_or_skip
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
@@ -72,9 +72,9 @@ def test_examples_are_short(name: str) -> None:
 
 
 def test_oauth() -> None:
-    folder = installed()
-    runner = ROOT / "tests" / "oauth" / "run.py"
-    command = [sys.executable, str(runner), str(folder), sys.executable, str(EXAMPLES / "oauth.py")]
+    have_or_skip()
+    beside = [sys.executable, str(ROOT / "tests/servers/servers.py"), "run", "oidc-provider"]
+    command = [*beside, sys.executable, str(EXAMPLES / "oauth.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert done.stdout == (

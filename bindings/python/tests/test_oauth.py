@@ -13,11 +13,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import agent
+import browser
 import httpx
 import pytest
 import requests
-from provider import API, CALLBACK, SECRET, Provider, installed
+from provider import API, CALLBACK, SECRET, have_or_skip, start_or_skip
 
 import gatekey
 from gatekey import (
@@ -53,21 +53,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from servers import Server
+
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[list[Provider]]:
+def started() -> Iterator[list[Server]]:
     """The server that these tests share, once one of them has started it."""
-    servers: list[Provider] = []
+    servers: list[Server] = []
     yield servers
     for server in servers:
-        server.close()
+        server.stop()
 
 
 @pytest.fixture
-def provider(started: list[Provider]) -> Provider:
-    folder = installed()
+def provider(started: list[Server]) -> Server:
+    have_or_skip()
     if not started:
-        started.append(Provider(folder))
+        started.append(start_or_skip())
     return started[0]
 
 
@@ -79,8 +81,8 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def client(provider: Provider, name: str = "web-basic", **more: Any) -> OAuthClient:
-    return OAuthClient(name, issuer=provider.issuer, **{**OPTIONS, **more})
+def client(provider: Server, name: str = "web-basic", **more: Any) -> OAuthClient:
+    return OAuthClient(name, issuer=provider.address, **{**OPTIONS, **more})
 
 
 def cookies(begun: gatekey.BegunLogin) -> str:
@@ -89,13 +91,13 @@ def cookies(begun: gatekey.BegunLogin) -> str:
 
 def sign_in(own: OAuthClient) -> gatekey.FinishedLogin:
     begun = own.begin(prompt="consent")
-    return own.finish(agent.login(begun.url, CALLBACK), cookies(begun))
+    return own.finish(browser.login(begun.url, CALLBACK), cookies(begun))
 
 
-def test_a_log_in_from_beginning_to_end(provider: Provider) -> None:
+def test_a_log_in_from_beginning_to_end(provider: Server) -> None:
     own = client(provider)
     begun = own.begin(return_to="/orders", prompt="consent", login_hint="alice")
-    callback = agent.login(begun.url, CALLBACK)
+    callback = browser.login(begun.url, CALLBACK)
     for wrong in ("", "gk_flow_AAAAAAAAAAA=1.AAAA"):
         with pytest.raises(OAuthStateError) as refused:
             own.finish(callback, wrong)
@@ -126,21 +128,21 @@ def test_a_log_in_from_beginning_to_end(provider: Provider) -> None:
     with pytest.raises(InvalidGrantError):
         own.refresh(tokens)
     url = own.logout_url(id_token=tokens.id_token, state="s")
-    assert url.startswith(f"{provider.issuer}/session/end?client_id=web-basic&id_token_hint=")
+    assert url.startswith(f"{provider.address}/session/end?client_id=web-basic&id_token_hint=")
 
 
-def test_the_user_says_no(provider: Provider) -> None:
+def test_the_user_says_no(provider: Server) -> None:
     own = client(provider)
     begun = own.begin(prompt="consent")
     with pytest.raises(AccessDeniedError) as denied:
-        own.finish(agent.deny(begun.url, CALLBACK), cookies(begun))
+        own.finish(browser.deny(begun.url, CALLBACK), cookies(begun))
     assert (denied.value.peer_code, denied.value.status) == ("access_denied", 403)
 
 
-def test_asyncio_with_either_transport(provider: Provider) -> None:
+def test_asyncio_with_either_transport(provider: Server) -> None:
     async def everything(own: aio.OAuthClient) -> None:
         begun = await own.begin(prompt="consent")
-        callback = await asyncio.to_thread(agent.login, begun.url, CALLBACK)
+        callback = await asyncio.to_thread(browser.login, begun.url, CALLBACK)
         login = await own.finish(callback, cookies(begun))
         assert login.subject == "alice"
         assert (await own.userinfo(login.tokens)).verified_email == "alice@example.test"
@@ -149,14 +151,14 @@ def test_asyncio_with_either_transport(provider: Provider) -> None:
         await own.revoke(tokens.refresh_token)
         with pytest.raises(InvalidGrantError):
             await own.refresh(tokens)
-        assert (await own.logout_url()).startswith(provider.issuer)
+        assert (await own.logout_url()).startswith(provider.address)
 
     async def main() -> None:
-        await everything(aio.OAuthClient("web-basic", issuer=provider.issuer, **OPTIONS))
+        await everything(aio.OAuthClient("web-basic", issuer=provider.address, **OPTIONS))
         async with httpx.AsyncClient() as http:
             carrier = with_httpx.transport(http)
             await everything(
-                aio.OAuthClient("web-basic", issuer=provider.issuer, transport=carrier, **OPTIONS)
+                aio.OAuthClient("web-basic", issuer=provider.address, transport=carrier, **OPTIONS)
             )
             unreachable = aio.OAuthClient(
                 "c", issuer="http://127.0.0.1:1", transport=carrier, **OPTIONS
@@ -184,20 +186,20 @@ def test_a_slow_transport_is_given_up() -> None:
     asyncio.run(main())
 
 
-def test_a_device(provider: Provider) -> None:
-    own = OAuthClient("device", issuer=provider.issuer, allow_loopback_http=True)
+def test_a_device(provider: Server) -> None:
+    own = OAuthClient("device", issuer=provider.address, allow_loopback_http=True)
     codes = own.device_codes(scopes=["openid"])
     assert codes.verification_uri_complete
-    assert "Success" in agent.device(codes.verification_uri_complete)
+    assert "Success" in browser.device(codes.verification_uri_complete)
     assert own.poll(codes).subject == "alice"
 
 
-def test_machines_and_an_api(provider: Provider) -> None:
+def test_machines_and_an_api(provider: Server) -> None:
     machine = client(provider, "m2m")
     token = machine.client_credentials(scopes=["api:read"], resources=[API]).access_token
     api = ResourceServer(
         API,
-        issuer=provider.issuer,
+        issuer=provider.address,
         introspection=client(provider, "rs"),
         metadata_url=f"{API}/.well-known/oauth-protected-resource",
         scopes_supported=["api:read", "api:write"],
@@ -222,21 +224,21 @@ def test_machines_and_an_api(provider: Provider) -> None:
     assert api.check(f"Bearer {opaque}").kind == "opaque"
     with pytest.raises(InactiveTokenError):
         api.check("Bearer nonsense")
-    assert api.metadata["authorization_servers"] == [provider.issuer]
+    assert api.metadata["authorization_servers"] == [provider.address]
     assert api.metadata_path == "/.well-known/oauth-protected-resource"
 
     async def main() -> None:
-        door = aio.ResourceServer(API, issuer=provider.issuer, allow_loopback_http=True)
+        door = aio.ResourceServer(API, issuer=provider.address, allow_loopback_http=True)
         assert (await door.check(f"Bearer {token}")).client_id == "m2m"
 
     asyncio.run(main())
-    keys = RemoteKeySet(issuer=provider.issuer, allow_loopback_http=True)
-    claims = Verifier(keys, issuer=provider.issuer, audience=API, typ="at+jwt").verify(token)
+    keys = RemoteKeySet(issuer=provider.address, allow_loopback_http=True)
+    claims = Verifier(keys, issuer=provider.address, audience=API, typ="at+jwt").verify(token)
     assert claims["client_id"] == "m2m"
     assert {key["kty"] for key in keys.to_jwks()["keys"]} == {"RSA", "EC", "OKP"}
     keys.refresh()
     assert not keys.wants_refresh
-    several = Verifier.for_issuers({provider.issuer: keys}, audience=API, typ="at+jwt")
+    several = Verifier.for_issuers({provider.address: keys}, audience=API, typ="at+jwt")
     assert several.verify(token)["client_id"] == "m2m"
 
 
@@ -248,7 +250,7 @@ def test_api_keys_at_the_same_door() -> None:
     assert (access.kind, access.subject) == ("api_key", "acme")
 
 
-def test_eight_threads_refresh_once(provider: Provider) -> None:
+def test_eight_threads_refresh_once(provider: Server) -> None:
     own = client(provider)
     manager = TokenManager(own)
     first = sign_in(own).tokens
@@ -268,7 +270,7 @@ def test_eight_threads_refresh_once(provider: Provider) -> None:
         manager.access_token("bob")
 
 
-def test_processes_after_a_fork(provider: Provider, tmp_path: Path) -> None:
+def test_processes_after_a_fork(provider: Server, tmp_path: Path) -> None:
     own = client(provider)
     manager = TokenManager(
         own, folder=tmp_path / "tokens", seal=b"0123456789abcdef0123456789abcdef"
@@ -312,7 +314,7 @@ class _Api(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_httpx_and_requests(provider: Provider) -> None:
+def test_httpx_and_requests(provider: Server) -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Api)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
@@ -341,11 +343,11 @@ def test_httpx_and_requests(provider: Provider) -> None:
     server.server_close()
 
 
-def test_nothing_secret_is_shown(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_secret_is_shown(provider: Server, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     own = client(provider)
     begun = own.begin(prompt="consent")
-    callback = agent.login(begun.url, CALLBACK)
+    callback = browser.login(begun.url, CALLBACK)
     login = own.finish(callback, cookies(begun))
     tokens = login.tokens
     manager = TokenManager(own)
@@ -391,7 +393,7 @@ def test_nothing_secret_is_shown(provider: Provider, caplog: pytest.LogCaptureFi
 
 
 def test_nothing_is_read_from_the_environment(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch
+    provider: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -426,7 +428,7 @@ def test_configurations() -> None:
 
 def test_every_way_to_authenticate_a_client(tmp_path: Path) -> None:
     file = tmp_path / "rp.jwk"
-    own = Provider(installed(), RP_KEY=str(file))
+    own = start_or_skip(RP_KEY=str(file))
     ways: list[tuple[str, dict[str, Any]]] = [
         ("web-basic", {"auth_method": "client_secret_basic"}),
         ("web+odd:id", {"client_secret": "p@ss w0rd:/+%=a-secret-of-the-tests"}),
@@ -436,16 +438,16 @@ def test_every_way_to_authenticate_a_client(tmp_path: Path) -> None:
         ("web-public", {"client_secret": None, "auth_method": "none"}),
         (
             "par-only",
-            {"endpoints": {"pushed_authorization_request_endpoint": f"{own.issuer}/request"}},
+            {"endpoints": {"pushed_authorization_request_endpoint": f"{own.address}/request"}},
         ),
         ("es256", {"id_token_algorithms": ["ES256"]}),
         ("eddsa", {"id_token_algorithms": ["Ed25519"]}),
     ]
 
     async def in_a_loop(name: str, more: dict[str, Any]) -> None:
-        other = aio.OAuthClient(name, issuer=own.issuer, **{**OPTIONS, **more})
+        other = aio.OAuthClient(name, issuer=own.address, **{**OPTIONS, **more})
         begun = await other.begin()
-        callback = await asyncio.to_thread(agent.login, begun.url, CALLBACK)
+        callback = await asyncio.to_thread(browser.login, begun.url, CALLBACK)
         assert (await other.finish(callback, cookies(begun))).subject == "alice"
 
     try:
@@ -456,19 +458,19 @@ def test_every_way_to_authenticate_a_client(tmp_path: Path) -> None:
             client(own, client_secret="wrong").client_credentials()
         assert (refused.value.peer_code, refused.value.retryable) == ("invalid_client", False)
     finally:
-        own.close()
+        own.stop()
 
 
 def test_keys_that_rotate() -> None:
-    first = Provider(installed())
-    keys = RemoteKeySet(issuer=first.issuer, allow_loopback_http=True)
+    first = start_or_skip()
+    keys = RemoteKeySet(issuer=first.address, allow_loopback_http=True)
 
-    def token(provider: Provider) -> str:
+    def token(provider: Server) -> str:
         machine = client(provider, "m2m")
         return machine.client_credentials(scopes=["api:read"], resources=[API]).access_token
 
     try:
-        verifier = Verifier(keys, issuer=first.issuer, audience=API, typ="at+jwt")
+        verifier = Verifier(keys, issuer=first.address, audience=API, typ="at+jwt")
         old = token(first)
         assert verifier.verify(old)["client_id"] == "m2m"
         # A child of a fork has the keys, and fetches others by itself.
@@ -477,8 +479,8 @@ def test_keys_that_rotate() -> None:
             os._exit(0 if verifier.verify(old)["client_id"] == "m2m" else 1)
         assert os.waitpid(child, 0)[1] == 0
     finally:
-        first.close()
-    second = Provider(installed(), PORT=first.issuer.rsplit(":", 1)[1], KID="2")
+        first.stop()
+    second = start_or_skip(PORT=first.address.rsplit(":", 1)[1], KID="2")
     try:
         new = token(second)
         child = os.fork()
@@ -489,35 +491,35 @@ def test_keys_that_rotate() -> None:
         with pytest.raises(KeyNotFoundError):
             verifier.verify(old)
     finally:
-        second.close()
+        second.stop()
 
 
-def test_signing_out(provider: Provider) -> None:
+def test_signing_out(provider: Server) -> None:
     own = client(provider, "web-logout")
     login = sign_in(own)
     bye = "http://127.0.0.1:9999/bye"
     url = own.logout_url(id_token=login.tokens.id_token, post_logout_redirect_uri=bye, state="s")
-    assert agent.logout(url, bye) == f"{bye}?state=s"
+    assert browser.logout(url, bye) == f"{bye}?state=s"
 
 
-def test_machines_and_devices_in_a_loop(provider: Provider) -> None:
+def test_machines_and_devices_in_a_loop(provider: Server) -> None:
     async def main() -> None:
-        machine = aio.OAuthClient("m2m", issuer=provider.issuer, **OPTIONS)
-        asking = aio.OAuthClient("rs", issuer=provider.issuer, **OPTIONS)
+        machine = aio.OAuthClient("m2m", issuer=provider.address, **OPTIONS)
+        asking = aio.OAuthClient("rs", issuer=provider.address, **OPTIONS)
         token = (await machine.client_credentials()).access_token
         assert (await asking.introspect(token)).client_id == "m2m"
         await machine.revoke(token, is_refresh_token=False)
         assert not (await asking.introspect(token)).active
-        own = aio.OAuthClient("device", issuer=provider.issuer, allow_loopback_http=True)
+        own = aio.OAuthClient("device", issuer=provider.address, allow_loopback_http=True)
         codes = await own.device_codes(scopes=["openid"])
         assert codes.verification_uri_complete
-        await asyncio.to_thread(agent.device, codes.verification_uri_complete)
+        await asyncio.to_thread(browser.device, codes.verification_uri_complete)
         assert (await own.poll(codes)).subject == "alice"
         # Whoever does not want to wait any more cancels.
         codes = await own.device_codes(scopes=["openid"])
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(own.poll(codes), 0.2)
-        keys = aio.RemoteKeySet(issuer=provider.issuer, allow_loopback_http=True)
+        keys = aio.RemoteKeySet(issuer=provider.address, allow_loopback_http=True)
         before = keys.wants_refresh
         await keys.refresh()
         assert (before, keys.wants_refresh) == (True, False)

@@ -3,11 +3,11 @@
 Signs in, says no, approves a device or signs out. Used as a module, or as a program that prints
 where the browser would end up::
 
-    python3 agent.py login URL STOP [NAME]
-    python3 agent.py visit URL
-    python3 agent.py deny URL STOP
-    python3 agent.py device URL [NAME]
-    python3 agent.py logout URL STOP
+    python3 browser.py login URL STOP [NAME]
+    python3 browser.py visit URL
+    python3 browser.py deny URL STOP
+    python3 browser.py device URL [NAME]
+    python3 browser.py logout URL STOP
 """
 
 from __future__ import annotations
