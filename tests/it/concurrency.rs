@@ -2,6 +2,7 @@
 
 use crate::fixtures::{claims_with, key, kind_of, other, policy, verifier, verifying};
 use crate::forge::{header_and, sign, token};
+use crate::rounds::rounds;
 use gatekey::{
     Alg, Claims, Error, ErrorKind, FixedClock, IssuerRule, Key, KeyOptions, KeySet, Policy, Secret,
     Signer, SignerBuilder, SystemClock, SystemRandom, Unsigned, Unverified, Verified, Verifier,
@@ -58,7 +59,7 @@ fn eight_threads_on_one_verifier() {
                         })
                         .collect();
                     start.wait();
-                    for _ in 0..20 {
+                    for _ in 0..rounds(5) {
                         for (subject, good, bad) in &tokens {
                             let verified = verifier.verify(good).unwrap();
                             assert_eq!(verified.subject().as_deref(), Some(subject.as_str()));
@@ -84,7 +85,7 @@ fn eight_threads_on_one_signer() {
             for thread in 0..8 {
                 let (signer, verifier) = (signer.clone(), verifier.clone());
                 scope.spawn(move || {
-                    for i in 0..10 {
+                    for i in 0..rounds(5) {
                         let subject = format!("{thread}-{i}");
                         let token = signer.sign(&Claims::new().subject(&subject)).unwrap();
                         assert_eq!(
@@ -118,7 +119,7 @@ fn a_clock_that_moves_under_running_threads() {
                 }
             });
         }
-        for _ in 0..1000 {
+        for _ in 0..rounds(200) {
             verifier.verify(&token).unwrap();
         }
         clock.advance(601);

@@ -3,6 +3,7 @@
 
 use crate::fixtures::{NOW, key, other, refused};
 use crate::forge::{header, header_and, hmac_token, resign, sign, signature, token};
+use crate::rounds::rounds;
 use gatekey::{Alg, ErrorKind, Key, Policy, Signer, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use proptest::prelude::*;
@@ -252,7 +253,7 @@ fn what_we_accept_it_accepts() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: rounds(64), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Random claims, each library's tokens read by the other, and one bit flipped in each.
     #[test]

@@ -29,6 +29,8 @@ mod policy;
 mod properties;
 mod rfc;
 mod rfc7520;
+#[path = "../rounds/mod.rs"]
+mod rounds;
 mod session;
 mod signer;
 mod token_file;

@@ -3,6 +3,7 @@
 
 use crate::fixtures::{NOW, claims, key, policy, silent_policy, verifier, verifying};
 use crate::forge::{b64, header, sign, sign_text, token};
+use crate::rounds::rounds;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatekey::{Alg, Claims, ErrorKind, Key, Signer, Verifier, danger_decode_unverified, json};
 use proptest::prelude::*;
@@ -80,7 +81,7 @@ fn same(ours: json::Value<'_>, theirs: &Value) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: rounds(128), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Base64url, through the third part of a token: decoded exactly where the reference decodes.
     #[test]
@@ -210,7 +211,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: rounds(64), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Any bit of any token of any algorithm flipped: refused, for bytes that differ are another token.
     #[test]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import functools
 import random
+import sys
+from pathlib import Path
 
 import gatekey
 import jwcrypto.jwk
 import pytest
 from peers import RSA, Jwk, for_peer
+
+
+sys.path.append(str(Path(__file__).parents[1] / "rounds"))
 
 
 @functools.cache

@@ -12,13 +12,15 @@
 )]
 
 mod keys;
+#[path = "../rounds/mod.rs"]
+mod rounds;
 mod sessions;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Which part a child plays, and in which folder.
 const PART: &str = "GATEKEY_TEST_PART";
@@ -72,12 +74,26 @@ fn append(folder: &Path, name: &str, line: &str) {
     file.write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
-fn nanos() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
+/// Waits until this line stands in the files of this name of so many children.
+fn wait_for_all(folder: &Path, name: &str, children: usize, line: &str) {
+    let has = |child: usize| {
+        let text = std::fs::read_to_string(folder.join(format!("{name}{child}")));
+        text.is_ok_and(|text| text.lines().any(|one| one == line))
+    };
+    for child in 0..children {
+        while !has(child) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
-fn rounds() -> u32 {
-    std::env::var("GATEKEY_CRASH_ROUNDS").map_or(200, |rounds| rounds.parse().unwrap())
+/// Whether so many writers have ended.
+fn is_over(folder: &Path, writers: usize) -> bool {
+    (0..writers).all(|number| folder.join(format!("over{number}")).exists())
+}
+
+fn nanos() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
 }
 
 /// Numbers that differ enough.

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from rounds import rounds
 
 from gatekey import ALGORITHMS, Key, Signer, Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-settings.register_profile("gatekey", database=None, deadline=None)
+settings.register_profile("gatekey", database=None, deadline=None, max_examples=rounds(20))
 settings.load_profile("gatekey")
 
 ISSUER = "https://auth.example"

@@ -14,6 +14,7 @@ import pytest
 from forge import forge, secret_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 
 from gatekey import Key, Signer, Verifier, danger_decode_unverified, exceptions
 
@@ -59,13 +60,13 @@ json_values = st.recursive(
 
 
 @given(json_values)
-@settings(max_examples=500)
+@settings(max_examples=rounds(50))
 def test_every_value_survives(value: Any) -> None:
     assert same(round_trip(value), value)
 
 
 @given(st.dictionaries(text.filter(lambda name: name not in REGISTERED), json_values, max_size=40))
-@settings(max_examples=200)
+@settings(max_examples=rounds(20))
 def test_every_claim_survives(claims: dict[str, Any]) -> None:
     verified = VERIFIER.verify(SIGNER.sign(claims))
     iat = verified.issued_at
@@ -74,7 +75,7 @@ def test_every_claim_survives(claims: dict[str, Any]) -> None:
 
 
 @given(json_values)
-@settings(max_examples=200)
+@settings(max_examples=rounds(20))
 def test_we_read_what_the_standard_library_writes(value: Any) -> None:
     payload = json.dumps({"value": value}).encode()
     verified = Verifier(secret_key(), allow_missing_exp=True).verify(forge(payload))
@@ -83,7 +84,7 @@ def test_we_read_what_the_standard_library_writes(value: Any) -> None:
 
 
 @given(json_values)
-@settings(max_examples=200)
+@settings(max_examples=rounds(20))
 def test_the_standard_library_reads_what_we_write(value: Any) -> None:
     raw = VERIFIER.verify(SIGNER.sign({"value": value})).raw
     assert same(json.loads(raw)["value"], value)

@@ -11,6 +11,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rounds import rounds
 
 from gatekey import Key, Revocations, Sessions, Signer, Verifier, exceptions
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 PEPPER = bytes(range(32))
 SECRET = Key.from_secret(bytes(range(32, 64)), "HS256")
+PATIENCE = 60
 HANDS = 8
 
 
@@ -104,11 +106,12 @@ def test_one_rotation_and_one_end(tmp_path: Path, kind: str) -> None:
         assert [event.action for event in sessions.events()] == ["start", "reuse"]
 
 
+ONCE_EACH = rounds(3)
 ONCE = """
 revocations = Revocations.open(sys.argv[1])
 until = int(time.time()) + 600
 WAIT
-for n in range(30):
+for n in range(int(sys.argv[2])):
     if revocations.seen_once("issuer", str(n), until):
         print(n)
 """
@@ -117,11 +120,12 @@ for n in range(30):
 def test_seen_once_in_eight_processes(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/auth.sqlite"
     Revocations.open(url)
-    assert sorted(map(int, at_the_same_time(ONCE, url))) == list(range(30))
+    assert sorted(map(int, at_the_same_time(ONCE, url, str(ONCE_EACH)))) == list(range(ONCE_EACH))
 
 
-def refused_within(seconds: float, verifier: Verifier, token: str) -> bool:
-    deadline = time.monotonic() + seconds
+def is_refused(verifier: Verifier, token: str) -> bool:
+    """Whether it is in the end; the time it takes is what `make bench` is about."""
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
             verifier.verify(token)
@@ -142,7 +146,7 @@ def test_another_handle_sees_a_log_out(tmp_path: Path, stands_still: bool) -> No
         tokens = here.start("alice")
         assert verifier.verify(tokens.access_token).subject == "alice"
         here.end(tokens.family)
-        assert refused_within(2, verifier, tokens.access_token)
+        assert is_refused(verifier, tokens.access_token)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -157,12 +161,12 @@ def test_a_child_goes_on(tmp_path: Path) -> None:
         if child == 0:
             try:
                 sessions.end(tokens.family)
-                refused = refused_within(1, verifier, tokens.access_token)
+                refused = is_refused(verifier, tokens.access_token)
                 fine = verifier.verify(other.access_token).subject == "alice"
                 os._exit(0 if refused and fine else 1)
             except BaseException:  # noqa: BLE001
                 os._exit(2)
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 0
-        assert refused_within(1, verifier, tokens.access_token)
+        assert is_refused(verifier, tokens.access_token)
         assert sessions.refresh(other.refresh_token).family == other.family

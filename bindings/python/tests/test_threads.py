@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from rounds import rounds
 
 from gatekey import Key, KeySet, Signer, Verified, Verifier, exceptions
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 THREADS = 8
+TURNS = rounds(5)
 
 needs_gil = pytest.mark.skipif(
     not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="this Python has no GIL"
@@ -50,7 +52,7 @@ def test_one_verifier_and_one_signer(alg: str, key_for: Callable[[str], Key]) ->
     ids: list[str] = []
 
     def work(number: int) -> None:
-        for turn in range(50):
+        for turn in range(TURNS):
             claims = {"sub": f"{number}", "turn": turn, "deep": [{"n": number}]}
             verified = verifier.verify(signer.sign(claims))
             assert verified.subject == str(number)
@@ -60,7 +62,7 @@ def test_one_verifier_and_one_signer(alg: str, key_for: Callable[[str], Key]) ->
                 verifier.verify(stranger)
 
     together(work)
-    assert len(set(ids)) == THREADS * 50
+    assert len(set(ids)) == THREADS * TURNS
 
 
 def test_the_first_look_at_one_result() -> None:
@@ -83,7 +85,7 @@ def test_clocks_belong_to_their_verifier() -> None:
     late = Verifier(key, clock=lambda: 4_000_000_000)
 
     def work(number: int) -> None:
-        for _ in range(100):
+        for _ in range(rounds(10)):
             if number % 2:
                 assert early.verify(token)
             else:
@@ -148,7 +150,7 @@ def test_keys_are_imported_and_exported_in_threads(key: Key) -> None:
     pem, jwks = key.to_pem(private=True), KeySet([key]).to_jwks()
 
     def work(_: int) -> None:
-        for _turn in range(20):
+        for _turn in range(rounds(2)):
             assert Key.from_pem(pem) == key
             assert key.public() in KeySet.from_jwks(jwks)
 

@@ -2,6 +2,10 @@
 
 use super::*;
 use proptest::prelude::*;
+use rounds::rounds;
+
+#[path = "../../../tests/rounds/mod.rs"]
+mod rounds;
 
 fn ok(text: &str) -> bool {
     validate(text.as_bytes()).is_ok()
@@ -171,6 +175,8 @@ fn same(ours: Value<'_>, theirs: &serde_json::Value) -> bool {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(rounds(64)))]
+
     #[test]
     fn reads_what_serde_json_writes(value in json(), pretty in any::<bool>()) {
         let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();

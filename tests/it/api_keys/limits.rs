@@ -1,6 +1,7 @@
 //! Rates and credits, held against models that are too simple to be wrong.
 
 use super::{NOW, bench, refused, text};
+use crate::rounds::rounds;
 use gatekey::{Check, CreditSpec, ErrorKind, KeyUpdate, Rate, parse_rate};
 use proptest::prelude::*;
 
@@ -33,7 +34,7 @@ fn a_burst_then_a_drip() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(rounds(16)))]
 
     /// What passes is what a bucket that drains evenly takes; so in no window of `t` seconds pass more
     /// units than a burst and what drips in `t`.

@@ -1,6 +1,7 @@
 //! Cookies: what a browser makes of them, and what must not become one.
 
 use super::browser::{self, Stored};
+use crate::rounds::rounds;
 use gatekey::{Cookie, CookieBuilder, ErrorKind, SameSite};
 use proptest::prelude::*;
 
@@ -169,6 +170,8 @@ fn a_header_is_read_once_or_not_at_all() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(rounds(64)))]
+
     #[test]
     fn whatever_is_set_is_what_a_browser_stores(value in "\\PC{0,40}", path in "\\PC{0,20}", domain in proptest::option::of("\\PC{0,20}")) {
         let mut builder = Cookie::builder("a").path(&path);

@@ -2,6 +2,7 @@
 //! that knows nothing of tokens but their numbers.
 
 use super::{Bench, DAY, NOW, bench_on, text};
+use crate::rounds::rounds;
 use gatekey::{ErrorKind, MemoryStore, SessionEnd, SessionTokens, Store};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -278,7 +279,7 @@ fn holds(store: Arc<dyn Store>, steps: &[(Step, bool)]) -> Result<(), TestCaseEr
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(rounds(30)))]
 
     #[test]
     fn in_memory(steps in prop::collection::vec((step(), any::<bool>()), 1..60)) {
@@ -288,7 +289,7 @@ proptest! {
 
 #[cfg(feature = "sqlite")]
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(rounds(2)))]
 
     #[test]
     fn in_sqlite(steps in prop::collection::vec((step(), any::<bool>()), 1..40)) {

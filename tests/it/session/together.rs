@@ -1,6 +1,7 @@
 //! Several threads with the same refresh token at the same time.
 
 use super::{Bench, bench, bench_on, refused, text};
+use crate::rounds::rounds;
 use gatekey::{ErrorKind, SessionEnd, SessionEventFilter, SessionTokens};
 use std::collections::HashSet;
 use std::sync::Barrier;
@@ -64,14 +65,14 @@ fn eight_threads_rotate_once() {
 
 #[test]
 fn eight_threads_after_the_grace_end_the_session_once() {
-    for _ in 0..20 {
+    for _ in 0..rounds(5) {
         one_end(&bench());
     }
 }
 
 #[test]
 fn a_log_out_beats_every_refresh_that_comes_after_it() {
-    for _ in 0..50 {
+    for _ in 0..rounds(10) {
         let bench = bench();
         let tokens = bench.start("alice");
         let barrier = Barrier::new(2);

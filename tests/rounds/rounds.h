@@ -1,0 +1,15 @@
+/* How often the tests do what they do many times: `GATEKEY_ROUNDS`. */
+#ifndef GATEKEY_TESTS_ROUNDS_H
+#define GATEKEY_TESTS_ROUNDS_H
+
+#include <stdlib.h>
+
+/* `few` in `make test`, ten times as many in `make test-all`. */
+static inline int rounds(int few) {
+    const char *times = getenv("GATEKEY_ROUNDS");
+    const int parsed = times == NULL ? 1 : atoi(times);
+    if (parsed < 1) abort(); /* not a whole number above 0 */
+    return few * parsed;
+}
+
+#endif /* GATEKEY_TESTS_ROUNDS_H */
