@@ -14,32 +14,76 @@ DESTDIR ?=
 TARGET := $(CURDIR)/target
 VENV := $(CURDIR)/.venv
 VENV_PY := $(VENV)/bin/python
-# All but `fips`, which needs Go on the building machine.
-FEATURES := capi,jsonwebtoken,sqlite,http,cli
+export CARGO
 export CARGO_TARGET_DIR := $(TARGET)
 
-include mk/ffi.mk mk/python.mk mk/peers.mk mk/bench.mk
+# One set of features for all packages at once, and one profile: demo, tests, lints, the tests' libgatekey
+# and their wheel share every compiled crate. All features but `fips`, which needs Go on the building machine.
+FEATURES := gatekey/capi,gatekey/cli,gatekey/http,gatekey/jsonwebtoken,gatekey/sqlite
+WORKSPACE := --locked --workspace --features $(FEATURES)
 
-.PHONY: help demo test test-rust crash lint clean
+# How many rounds the tests make that kill, fork, mutate and draw: 1 in `make test`, 10 in `make test-all`.
+export GATEKEY_ROUNDS ?= 1
+
+include mk/c.mk mk/python.mk mk/bench.mk
+
+.PHONY: help demo test test-all test-rust test-ffi test-python crash lint clean products servers built tools more-tools
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@printf '\n%s\n' 'Three tiers: `make test` runs every test, with few rounds (GATEKEY_ROUNDS=1) and each way to build once;' \
+	    '`make test-all` runs ten times the rounds and every combination; figures in milliseconds are `make bench`.'
 
-demo: demo-c demo-python ## Sign and verify from C, C++ and Python, and refuse what must be refused
+# ---- what is built, once ----
 
-test: lint test-rust test-ffi test-python test-peers test-fuzz ## Every test
-	@echo "All tests passed."
+products: ## libgatekey and the command line as the tests use them
+	$(CARGO) build $(WORKSPACE)
 
-test-rust: ## Unit, integration and documentation tests of the core
-	$(CARGO) test --features $(FEATURES)
+servers: ## The real servers that the tests talk to
+	@$(PYTHON) tests/servers/servers.py install oidc-provider
 
-crash: ## Kills a process that works on API keys 1000 times; `make test` does it 200 times
-	GATEKEY_CRASH_ROUNDS=1000 $(CARGO) test --features $(FEATURES) --test processes crash -- --nocapture
+# Fetching goes on while Rust is compiled.
+built:
+	@$(MAKE) --no-print-directory --jobs 3 venv servers products
+	@$(MAKE) --no-print-directory dev-wheel
+
+# ---- what is shown ----
+
+demo: built ## Tokens, API keys, sessions and OAuth, used and refused, from C, C++ and Python
+	@$(FFI_ENV) JOBS=2 tests/ffi/run.sh demo
+	@$(MAKE) --no-print-directory demo-python
+
+# ---- what is tested ----
+
+LANES = CARGO_WORDS='$(WORKSPACE)' GATEKEY_LIBRARY='$(FFI_LIBRARY)/libgatekey.so' $(FFI_ENV) $(VENV_PY) tests/lanes.py
+
+test: built tools ## Every test, with few rounds
+	@$(LANES)
+
+test-all: built tools more-tools lib wheel ## Every test, with ten times the rounds, in every combination, and of what is shipped
+	@GATEKEY_ROUNDS=10 $(LANES) --all
+
+test-rust: built ## The lanes of the core
+	@$(LANES) rust cargo
+
+test-ffi: built tools ## The lanes of C and C++
+	@$(LANES) ffi
+
+test-python: built ## The lanes of the Python package
+	@$(LANES) python
+
+tools:
+	@tests/need.sh valgrind clang-format pkg-config cmake || true
+
+more-tools:
+	@tests/need.sh clang || true
+
+crash: ## Kills processes that work on keys and sessions 1000 times
+	GATEKEY_ROUNDS=50 $(CARGO) test $(WORKSPACE) --test processes crash -- --nocapture
 
 lint: ## Formatting and lints of the Rust code
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --all-targets --features $(FEATURES) -- -D warnings
-	$(CARGO) clippy -p gatekey-c -p gatekey-python -- -D warnings
+	$(CARGO) clippy --all-targets $(WORKSPACE) -- -D warnings
 
 clean: ## Removes everything that was built
 	rm -rf $(TARGET) $(VENV) build

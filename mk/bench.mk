@@ -1,9 +1,9 @@
-# Speed and fuzzing: `make bench`, `make callgrind`, `make fuzz`, `make test-fuzz`.
+# Speed and fuzzing: `make bench`, `make callgrind`, `make fuzz`.
 
 FUZZ_SECONDS ?= 60
 BENCH_ENV = CARGO='$(CARGO)' PYTHON='$(PYTHON)' TARGET='$(TARGET)'
 
-.PHONY: bench bench-keys bench-sessions callgrind fuzz test-fuzz
+.PHONY: bench bench-keys bench-sessions callgrind fuzz
 
 bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and docs/bench.svg (QUICK=1: prints)
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
@@ -23,6 +23,3 @@ callgrind: ## Counts the instructions of one HS256 verify and sign (ALG=ES256: o
 
 fuzz: ## Runs every fuzz target under libFuzzer for FUZZ_SECONDS (60)
 	CARGO='$(CARGO)' TARGET='$(TARGET)' FUZZ_SECONDS='$(FUZZ_SECONDS)' fuzz/run.sh
-
-test-fuzz: ## The fuzz targets over their seeds and a fixed sequence of mutations
-	CARGO_TARGET_DIR='$(TARGET)' $(CARGO) test --manifest-path fuzz/Cargo.toml

@@ -1,24 +1,25 @@
-#!/bin/sh
-# Compiles every public header alone, and twice in one file, in every standard that it promises.
-#
-# usage: headers.sh CC CXX WARNINGS
-set -eu
-cc=$1 cxx=$2 warnings=$3 count=0
+#!/usr/bin/env bash
+# Compiles every public header twice in one file (so alone, and behind its own guard), in every standard that it
+# promises; where GATEKEY_ROUNDS is 1, in the oldest and the newest. FFI_CC and FFI_CXX choose the compilers.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+warnings='-Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow' count=0
+every() { [ "${GATEKEY_ROUNDS:-1}" -gt 1 ]; }
 
-compile() { # compiler, language, standard, header
-    for times in once twice; do
-        { echo "#include <$4>"; [ $times = once ] || echo "#include <$4>"; } |
-            $1 -x "$2" -std="$3" $warnings -Iinclude -fsyntax-only - ||
-            { echo "$4 does not compile $times as $3"; exit 1; }
+compile() { # COMPILER LANGUAGE HEADER OLDEST NEWEST OTHERS...
+    local standards=("$4" "$5") standard
+    if every; then standards+=("${@:6}"); fi
+    for standard in "${standards[@]}"; do
+        printf '#include <%s>\n#include <%s>\n' "$3" "$3" |
+            $1 -x "$2" -std="$standard" $warnings -Iinclude -fsyntax-only - ||
+            { echo "$3 does not compile as $standard"; exit 1; }
         count=$((count + 1))
     done
 }
 
-for standard in c99 c11 c17 c2x; do compile "$cc" c $standard gatekey.h; done
-for standard in c++11 c++14 c++17 c++20; do compile "$cxx" c++ $standard gatekey.h; done
-for header in gatekey.hpp gatekey/apikey.hpp gatekey/handle.hpp gatekey/key.hpp gatekey/keyring.hpp \
-    gatekey/revocations.hpp gatekey/session.hpp gatekey/sessions.hpp gatekey/signer.hpp \
-    gatekey/status.hpp gatekey/verifier.hpp; do
-    for standard in c++17 c++20 c++23; do compile "$cxx" c++ $standard $header; done
+compile "${FFI_CC:-cc}" c gatekey.h c99 c2x c11 c17
+compile "${FFI_CXX:-c++}" c++ gatekey.h c++11 c++20 c++14 c++17
+for header in include/gatekey.hpp include/gatekey/*.hpp; do
+    compile "${FFI_CXX:-c++}" c++ "${header#include/}" c++17 c++23 c++20
 done
-echo "ffi: $count compilations of the headers alone and twice"
+echo "ffi: $count compilations of the headers, each twice in one file"

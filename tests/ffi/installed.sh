@@ -2,16 +2,18 @@
 # Installs into an empty directory and builds and runs consumers against that and nothing else: with
 # pkg-config (shared and static, C and C++) and with CMake (both targets, before and after a move).
 #
-# usage: installed.sh MAKE CC CXX DIRECTORY ABI
+# usage: installed.sh dev|release      the profile of the library; FFI_CC, FFI_CXX and FFI_OUT as in run.sh
 set -eu
-make=$1 cc=$2 cxx=$3 out=$4 abi=$5
+profile=$1 cc=${FFI_CC:-cc} cxx=${FFI_CXX:-c++} out=$FFI_OUT/installed-$1
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-need() { "$here/need.sh" "$1"; }
+cd "$here/../.."
+abi=$(sed -n 's/^#define GK_ABI_VERSION //p' include/gatekey.h)
+need() { "$here/../need.sh" "$1"; }
+make_target() { make --no-print-directory -s "$1" LIB_PROFILE="$profile" "$2" "$3" "$4" "$5" > "$out/install.log" 2>&1 || { cat "$out/install.log"; exit 1; }; }
 
 rm -rf "$out"
 mkdir -p "$out"
-$make --no-print-directory -s install PREFIX="$out/prefix" DESTDIR= > "$out/install.log" 2>&1 ||
-    { cat "$out/install.log"; exit 1; }
+make_target install PREFIX="$out/prefix" LIBDIR="$out/prefix/lib" INCLUDEDIR="$out/prefix/include" DESTDIR=
 for file in lib/libgatekey.so "lib/libgatekey.so.$abi" lib/libgatekey.a include/gatekey.h \
     include/gatekey.hpp include/gatekey/verifier.hpp lib/pkgconfig/gatekey.pc \
     lib/cmake/gatekey/gatekeyConfig.cmake lib/cmake/gatekey/gatekeyConfigVersion.cmake; do
@@ -24,15 +26,14 @@ if grep -rqs '@[A-Z_]*@' "$out/prefix/lib/pkgconfig" "$out/prefix/lib/cmake"; th
 fi
 
 # A staged installation, as packagers make them: files under DESTDIR, which no file mentions.
-$make --no-print-directory -s install PREFIX=/usr LIBDIR=/usr/lib64 DESTDIR="$out/stage" > "$out/install.log" 2>&1 ||
-    { cat "$out/install.log"; exit 1; }
+make_target install PREFIX=/usr LIBDIR=/usr/lib64 INCLUDEDIR=/usr/include DESTDIR="$out/stage"
 grep -qx 'libdir=/usr/lib64' "$out/stage/usr/lib64/pkgconfig/gatekey.pc"
 [ -s "$out/stage/usr/lib64/libgatekey.so.$abi" ] && [ -s "$out/stage/usr/include/gatekey.h" ]
 if grep -rqs "$out" "$out/stage/usr/lib64/pkgconfig" "$out/stage/usr/lib64/cmake"; then
     echo "DESTDIR leaked into an installed file"
     exit 1
 fi
-$make --no-print-directory -s uninstall PREFIX=/usr LIBDIR=/usr/lib64 DESTDIR="$out/stage"
+make_target uninstall PREFIX=/usr LIBDIR=/usr/lib64 INCLUDEDIR=/usr/include DESTDIR="$out/stage"
 [ -z "$(find "$out/stage" ! -type d)" ] || { echo "make uninstall leaves files"; exit 1; }
 
 run() { # program: must say who may come in

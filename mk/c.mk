@@ -1,0 +1,55 @@
+# The C library: `make lib`, `make header`, `make install`. For Linux; elsewhere
+# `cargo build --release -p gatekey-c` makes the libraries and nothing installs them.
+
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+# `release` is what is shipped. `dev` is what the tests have built already; they install it, too.
+LIB_PROFILE ?= release
+
+GK_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+GK_URL := $(shell sed -n 's/^repository = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+GK_ABI := $(shell sed -n 's/^\#define GK_ABI_VERSION //p' include/gatekey.h)
+# What the static library needs of the system: `cargo rustc -p gatekey-c -- --print native-static-libs`.
+# The tests link programs with exactly these.
+GK_NATIVE_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+
+LIB_FOLDER := $(TARGET)/$(if $(filter dev,$(LIB_PROFILE)),debug,$(LIB_PROFILE))
+
+# What the scripts in tests/ffi need to know. Not CC itself: Cargo would compile AWS-LC and SQLite again.
+FFI_LIBRARY := $(TARGET)/debug
+FFI_ENV = FFI_CC='$(CC)' FFI_CXX='$(CXX)' FFI_LIBRARY='$(FFI_LIBRARY)' FFI_OUT='$(TARGET)/ffi' FFI_NATIVE_LIBS='$(GK_NATIVE_LIBS)' PYTHON='$(VENV_PY)'
+
+.PHONY: lib header install uninstall format-c
+
+lib: ## The C library: target/release/libgatekey.so and .a
+	$(CARGO) build $(if $(filter dev,$(LIB_PROFILE)),$(WORKSPACE),--locked --release --package gatekey-c)
+
+header: ## Renders include/gatekey.h from src/ffi
+	GATEKEY_WRITE_HEADER=1 $(CARGO) test --quiet $(WORKSPACE) --test header
+
+install: lib ## Installs the library, headers, pkg-config and CMake files under PREFIX
+	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/gatekey' '$(DESTDIR)$(INCLUDEDIR)/gatekey'
+	install -m 755 '$(LIB_FOLDER)/libgatekey.so' '$(DESTDIR)$(LIBDIR)/libgatekey.so.$(GK_ABI)'
+	ln -sf libgatekey.so.$(GK_ABI) '$(DESTDIR)$(LIBDIR)/libgatekey.so'
+	install -m 644 '$(LIB_FOLDER)/libgatekey.a' '$(DESTDIR)$(LIBDIR)/libgatekey.a'
+	install -m 644 include/gatekey.h include/gatekey.hpp '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 include/gatekey/*.hpp '$(DESTDIR)$(INCLUDEDIR)/gatekey'
+	$(call ffi_template,gatekey.pc,pkgconfig)
+	$(call ffi_template,gatekeyConfig.cmake,cmake/gatekey)
+	$(call ffi_template,gatekeyConfigVersion.cmake,cmake/gatekey)
+
+uninstall: ## Removes what `make install` has installed
+	rm -f '$(DESTDIR)$(LIBDIR)/libgatekey.so' '$(DESTDIR)$(LIBDIR)/libgatekey.so.$(GK_ABI)' '$(DESTDIR)$(LIBDIR)/libgatekey.a'
+	rm -f '$(DESTDIR)$(LIBDIR)/pkgconfig/gatekey.pc' '$(DESTDIR)$(INCLUDEDIR)/gatekey.h' '$(DESTDIR)$(INCLUDEDIR)/gatekey.hpp'
+	rm -rf '$(DESTDIR)$(LIBDIR)/cmake/gatekey' '$(DESTDIR)$(INCLUDEDIR)/gatekey'
+
+# Fills in bindings/c/$(1).in and puts it below the library directory.
+define ffi_template
+sed -e 's|@VERSION@|$(GK_VERSION)|g' -e 's|@ABI@|$(GK_ABI)|g' -e 's|@URL@|$(GK_URL)|g' \
+    -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
+    -e "s|@INCLUDEDIR_FROM_HERE@|$$(realpath -m --relative-to='$(LIBDIR)/cmake/gatekey' '$(INCLUDEDIR)')|g" \
+    -e 's|@NATIVE_LIBS@|$(GK_NATIVE_LIBS)|g' bindings/c/$(1).in > '$(DESTDIR)$(LIBDIR)/$(2)/$(1)'
+endef
+
+format-c: ## Formats the C and C++ code
+	@tests/ffi/format.sh -i

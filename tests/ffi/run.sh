@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Builds the C and C++ tests and examples (every .c and .cpp of tests/ffi and examples) and runs them, a line each:
+# `test NAME ... ok <SECONDS> (CHECKS)`.
+#
+# usage: run.sh KIND
+#   shared      against the shared library
+#   static      against the static library
+#   sanitized   against the shared library, under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+#   valgrind    against the shared library, under Valgrind
+#   demo        shows the examples, against the shared library
+#
+# The environment chooses FFI_CC (cc), FFI_CXX (c++), C_STANDARD (c11), CXX_STANDARD (c++17), ONLY (a pattern of names, as in
+# `case`), JOBS (compilers at once), and must name:
+#   FFI_LIBRARY       the folder with libgatekey.so and libgatekey.a
+#   FFI_NATIVE_LIBS   what the static library needs of the system
+#   FFI_OUT           where programs go
+#   PYTHON            a Python that has PyJWT
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+kind=${1:?"usage: run.sh shared|static|sanitized|valgrind|demo"}
+: "${FFI_CC:=cc}" "${FFI_CXX:=c++}" "${C_STANDARD:=c11}" "${CXX_STANDARD:=c++17}" "${ONLY:=*}" "${JOBS:=1}"
+
+flags='-g -O1 -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Iinclude'
+link="-L$FFI_OUT/lib -lgatekey -Wl,-rpath,$FFI_OUT/lib -lpthread"
+objects=plain linked=shared under=
+case $kind in
+shared | demo) ;;
+static) linked=static link="$FFI_LIBRARY/libgatekey.a $FFI_NATIVE_LIBS" ;;
+sanitized)
+    objects=sanitized linked=sanitized
+    sanitizers='-fsanitize=address,undefined -fno-sanitize-recover=all'
+    flags="$flags $sanitizers -fno-omit-frame-pointer" link="$sanitizers $link"
+    export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+    ;;
+valgrind)
+    leaks=definite,possible
+    under="valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=$leaks --errors-for-leak-kinds=$leaks"
+    tests/need.sh valgrind || exit 0
+    ;;
+*) echo "run.sh: there is no kind $kind" >&2 && exit 2 ;;
+esac
+toolchain=$(basename "$FFI_CC")-$C_STANDARD-$CXX_STANDARD
+[ "$toolchain" != cc-c11-c++17 ] || toolchain=default
+objects=$FFI_OUT/$toolchain/$objects programs=$FFI_OUT/$toolchain/$linked work=$FFI_OUT/$toolchain/work-$kind
+mkdir -p "$objects" "$programs" "$FFI_OUT/lib"
+rm -rf "$work" && mkdir -p "$work"
+# The library under the name that programs look for when they run.
+ln -sf "$FFI_LIBRARY/libgatekey.so" "$FFI_OUT/lib/libgatekey.so.$(sed -n 's/^#define GK_ABI_VERSION //p' include/gatekey.h)"
+ln -sf "$FFI_LIBRARY/libgatekey.so" "$FFI_OUT/lib/libgatekey.so"
+
+# ---- building ----
+
+newest_header=$(ls -t include/*.h* include/gatekey/* tests/ffi/*.h* examples/*.h | head -n 1)
+
+fresh() { # OUT SOURCE...
+    local out=$1 source
+    for source in "${@:2}"; do [ "$out" -nt "$source" ] || return 1; done
+}
+
+compile() { # SOURCE OBJECT
+    fresh "$2" "$1" "$newest_header" && return
+    case $1 in
+    *.c) $FFI_CC -std="$C_STANDARD" -Wstrict-prototypes $flags -c "$1" -o "$2" ;;
+    *) $FFI_CXX -std="$CXX_STANDARD" $flags -c "$1" -o "$2" ;;
+    esac
+}
+
+build() { # SOURCE: a program of one file; the C++ tests have a second one, which includes the wrapper, too
+    local name object parts
+    name=$(name_of "$1") object=$objects/$(name_of "$1").o
+    compile "$1" "$object"
+    parts=$object
+    case $1 in tests/ffi/*.cpp) parts="$object $objects/second.o" ;; esac
+    fresh "$programs/$name" $parts && { [ $linked != static ] || fresh "$programs/$name" "$FFI_LIBRARY/libgatekey.a"; } && return
+    $FFI_CXX $parts -o "$programs/$name" $link
+}
+
+name_of() { # tests/ffi/keys.c: keys; examples/keys.c: keys-c
+    local file=${1##*/}
+    case $1 in examples/*) echo "${file%.*}-${file##*.}" ;; *) echo "${file%.*}" ;; esac
+}
+
+sources=()
+for source in tests/ffi/*.c tests/ffi/*.cpp examples/*.c examples/*.cpp; do
+    case $kind:$source in *:tests/ffi/second.cpp | demo:tests/*) continue ;; esac
+    # shellcheck disable=SC2254 # a pattern
+    case $(name_of "$source") in $ONLY) sources+=("$source") ;; esac
+done
+[ ${#sources[@]} -gt 0 ] || { echo "run.sh: no program is named $ONLY" >&2 && exit 2; }
+
+compile tests/ffi/second.cpp "$objects/second.o"
+running=0
+for source in "${sources[@]}"; do
+    build "$source" &
+    running=$((running + 1))
+    if [ $running -ge "$JOBS" ]; then wait -n && running=$((running - 1)); fi
+done
+while [ $running -gt 0 ]; do wait -n && running=$((running - 1)); done
+
+# ---- running ----
+
+server() { "$PYTHON" tests/servers/servers.py run oidc-provider "$@"; }
+
+run() { # NAME: with the arguments that it takes
+    local program="$under $programs/$1"
+    case $1 in
+    oauth_real | oauth-*) server $program ;;
+    keys-* | sessions-*) $program "sqlite:///$work/$1.sqlite" ;;
+    # A token of PyJWT's, made just before it is used: it expires after five minutes.
+    tokens-*) "$PYTHON" examples/mint_with_pyjwt.py "$work/pyjwt" && $program "$work/pyjwt/jwks.json" "$work/pyjwt/token.txt" ;;
+    quickstart-*) $program ;;
+    *) $program "$PWD" ;;
+    esac
+}
+
+if [ "$kind" = demo ]; then
+    for source in "${sources[@]}"; do
+        case $source in examples/quickstart.*) continue ;; esac
+        printf '\n%s\n' "$source"
+        run "$(name_of "$source")"
+    done
+    exit
+fi
+
+passed=0 failed=0 skipped=0
+for source in "${sources[@]}"; do
+    name=$(name_of "$source")
+    # A program without the sanitizers passes as well: they are proven to be in.
+    if [ "$kind" = sanitized ]; then
+        nm "$programs/$name" > "$work/symbols"
+        for runtime in __asan_ __ubsan_; do
+            grep -q "$runtime" "$work/symbols" || { echo "$name was built without $runtime" >&2; exit 1; }
+        done
+    fi
+    begun=$EPOCHREALTIME
+    outcome=ok
+    run "$name" > "$work/$name.log" 2>&1 || outcome=FAILED
+    if grep -q SKIPPED "$work/$name.log"; then outcome=ignored; fi
+    case $outcome in ok) passed=$((passed + 1)) ;; FAILED) failed=$((failed + 1)) ;; *) skipped=$((skipped + 1)) ;; esac
+    took=$(((${EPOCHREALTIME/[.,]/} - ${begun/[.,]/}) / 1000))
+    checks=$(sed -n "s/^  $name *\([0-9]* checks\)$/ (\1)/p" "$work/$name.log")
+    printf 'test %s ... %s <%d.%03ds>%s\n' "$name" $outcome $((took / 1000)) $((took % 1000)) "$checks"
+    [ $outcome = ok ] || sed 's/^/    /' "$work/$name.log"
+done
+echo "test result: $passed passed; $failed failed; $skipped ignored"
+[ $failed = 0 ]
