@@ -101,11 +101,15 @@ def python() -> list[Lane]:
     """Give the lanes of the Python package."""
     bin_folder = Path(PYTHON).parent
     examples = " ".join(str(path) for path in sorted((ROOT / "examples").glob("*.py")))
-    own = "../../tests/servers/servers.py ../../tests/lanes.py"
-    ours = f". {examples} ../../tests/servers ../../tests/rounds {own}"
+    mypy, server, lanes_py = (
+        f"{PYTHON} -m mypy",
+        "../../tests/servers/servers.py",
+        "../../tests/lanes.py",
+    )
+    ours = f". {examples} ../../tests/servers ../../tests/rounds {lanes_py}"
     ruff = f"{bin_folder}/ruff"
     lines = {
-        "python types": f"{PYTHON} -m mypy -p gatekey; {PYTHON} -m mypy tests {examples} {own}",
+        "python types": f"{mypy} -p gatekey; {mypy} tests {examples} {server}; {mypy} {lanes_py}",
         "python stubs": f"cd tests; {PYTHON} -m mypy.stubtest gatekey",
         "python lints": f"{ruff} check --quiet --config pyproject.toml {ours}; "
         f"{ruff} format --quiet --check --config pyproject.toml {ours}",
