@@ -75,8 +75,11 @@ test-python: built ## The lanes of the Python package
 tools:
 	@tests/need.sh valgrind clang-format pkg-config cmake || true
 
+# clang, and what its sanitizers need when programs run.
 more-tools:
-	@tests/need.sh clang || true
+	@tests/need.sh clang || exit 0; \
+	runtime=$$(clang -print-resource-dir)/lib/linux/libclang_rt.asan-$$(uname -m).a; \
+	tests/need.sh $$runtime=libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev || true
 
 crash: ## Kills processes that work on keys and sessions 1000 times
 	GATEKEY_ROUNDS=50 $(CARGO) test $(WORKSPACE) --test processes crash -- --nocapture

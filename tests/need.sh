@@ -2,10 +2,14 @@
 # Sees to it that programs are there: root installs what is missing from Debian, in one go. Others are told what is
 # skipped without them. Ends with 0 if all are there.
 #
-# usage: need.sh PROGRAM[=PACKAGE]...
+# usage: need.sh PROGRAM[=PACKAGE]...      /A/FILE=PACKAGE is there if the file is
 missing() {
-    for program in "$@"; do
-        command -v "${program%%=*}" > /dev/null || printf '%s ' "${program#*=}"
+    for wanted in "$@"; do
+        case $wanted in
+        /*) [ -e "${wanted%%=*}" ] && continue ;;
+        *) command -v "${wanted%%=*}" > /dev/null && continue ;;
+        esac
+        printf '%s ' "${wanted#*=}"
     done
 }
 

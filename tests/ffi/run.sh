@@ -39,6 +39,10 @@ valgrind)
     ;;
 *) echo "run.sh: there is no kind $kind" >&2 && exit 2 ;;
 esac
+if [ "$kind" = sanitized ] && ! echo 'int main(void) { return 0; }' | $FFI_CC -x c $sanitizers - -o /dev/null 2> /dev/null; then
+    echo "ffi: SKIPPED what $FFI_CC would sanitize: it lacks the sanitizers"
+    exit 0
+fi
 toolchain=$(basename "$FFI_CC")-$C_STANDARD-$CXX_STANDARD
 [ "$toolchain" != cc-c11-c++17 ] || toolchain=default
 objects=$FFI_OUT/$toolchain/$objects programs=$FFI_OUT/$toolchain/$linked work=$FFI_OUT/$toolchain/work-$kind
@@ -90,12 +94,16 @@ done
 
 compile tests/ffi/second.cpp "$objects/second.o"
 running=0
+await_one() { # of the compilers; ends the script if it failed
+    wait -n || exit 1
+    running=$((running - 1))
+}
 for source in "${sources[@]}"; do
     build "$source" &
     running=$((running + 1))
-    if [ $running -ge "$JOBS" ]; then wait -n && running=$((running - 1)); fi
+    [ $running -lt "$JOBS" ] || await_one
 done
-while [ $running -gt 0 ]; do wait -n && running=$((running - 1)); done
+while [ $running -gt 0 ]; do await_one; done
 
 # ---- running ----
 
