@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -32,6 +33,8 @@ CARGO = os.environ.get("CARGO", "cargo")
 PYTHON = os.environ.get("PYTHON", sys.executable)
 PACKAGE = ROOT / "bindings/python"
 SLOWEST = 10
+# Seconds; a lane that takes longer hangs, and is ended with all that it has started.
+LONGEST = 40 * 60 if "--all" in sys.argv else 15 * 60
 # What a failed lane said is at the end of what it printed.
 SHOWN_OF_A_FAILURE = 120
 
@@ -179,20 +182,28 @@ def run(lane: Lane, begun: float) -> None:
     print(f"[{time.monotonic() - begun:4.0f} s] {lane.name} ...", flush=True)
     environment = {**os.environ, **lane.environment}
     started = time.monotonic()
-    done = subprocess.run(  # noqa: S603
-        lane.command,
-        cwd=lane.folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
+    log = LOGS / f"{lane.name}.log"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(  # noqa: S603
+            lane.command,
+            cwd=lane.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            lane.code = process.wait(LONGEST)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            lane.code = process.wait()
+            out.write(f"\nThis lane did not end within {LONGEST} seconds.\n".encode())
     lane.ended = time.monotonic()
     lane.seconds = lane.ended - started
-    lane.output = done.stdout.decode(errors="replace")
-    lane.code = done.returncode
-    (LOGS / f"{lane.name}.log").write_text(lane.output)
+    lane.output = log.read_text(errors="replace")
     outcome = "passed" if lane.code == 0 else f"FAILED with {lane.code}"
     with SHOWING:
         print(

@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -32,6 +33,8 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "servers"
 UNAVAILABLE = 77
 # Who has just failed to fetch packages would only fail again, and slowly.
 PAUSE = 600
+# Seconds in which a server is ready, or never will be.
+PATIENCE = 60
 
 
 class UnavailableError(Exception):
@@ -51,7 +54,10 @@ class Server:
             env={**os.environ, **variant},
             text=True,
         )
+        patience = threading.Timer(PATIENCE, self._process.kill)
+        patience.start()
         line = self._process.stdout.readline() if self._process.stdout else ""
+        patience.cancel()
         if not line.startswith("READY "):
             self.stop()
             raise RuntimeError(f"{name} said {line!r}, not READY and its address")

@@ -8,7 +8,7 @@
 //   CODE_TTL   seconds that codes live
 //   RP_KEY     where to write the private key that the client `web-pkjwt` proves itself with, a JWK
 //   TLS_CERT, TLS_KEY, MTLS_JWKS   serve https, and know the client `mtls` by its certificate
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -40,7 +40,10 @@ process.stdin.on('end', () => process.exit(0)).resume();
 process.on('SIGTERM', () => process.exit(0));
 
 function key(type, options, alg) {
-  const jwk = generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' });
+  // By way of PEM: Node.js 20 can lock itself up when it exports a key whose maker is collected at that moment.
+  const pem = { type: 'pkcs8', format: 'pem' };
+  const { privateKey } = generateKeyPairSync(type, { ...options, privateKeyEncoding: pem });
+  const jwk = createPrivateKey(privateKey).export({ format: 'jwk' });
   return { ...jwk, use: 'sig', alg, kid: `${alg}-${env.KID || '1'}` };
 }
 
