@@ -65,8 +65,9 @@ pub use error::{Error, ErrorKind, Result};
 mod base;
 pub use base::clock::{Clock, FixedClock, SystemClock};
 pub use base::json;
-pub use base::random::{SecureRandom, SystemRandom};
+pub use base::random::SecureRandom;
 pub use base::secret::Secret;
+pub use crypto::random::SystemRandom;
 
 mod crypto;
 

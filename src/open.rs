@@ -4,8 +4,9 @@
 use crate::apikey::{ApiKeyOptions, ApiKeys};
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::hex;
-use crate::base::random::{SecureRandom, SystemRandom};
+use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
+use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Signer;
 use crate::oauth::SeenOnce;

@@ -11,7 +11,6 @@ use crate::base::fresh::Freshness;
 use crate::base::process::{self, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{KeyStatus, Loaded, StoredKey};
-use arc_swap::ArcSwap;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -34,13 +33,13 @@ pub(super) struct Feed {
     wall: AtomicU64,
     /// How many keys are found by a look-up tag.
     foreign: AtomicUsize,
-    own: ArcSwap<Own>,
+    own: process::Own<Own>,
 }
 
 /// What belongs to this process: a lock that another thread held during a fork is never let go of in
 /// the child, so that the child takes new ones.
+#[derive(Default)]
 pub(super) struct Own {
-    pid: u32,
     writer: Mutex<Writer>,
     /// One lease of credits at a time.
     pub(super) leasing: Mutex<()>,
@@ -64,24 +63,13 @@ pub(super) struct Writer {
     without_pepper: usize,
 }
 
-impl Own {
-    fn new() -> Self {
-        Self {
-            pid: process::id(),
-            writer: Mutex::default(),
-            leasing: Mutex::default(),
-            flushing: Mutex::default(),
-        }
-    }
-}
-
 impl Feed {
     pub(super) fn new() -> Self {
         Self {
             heard: Freshness::new(),
             wall: AtomicU64::new(0),
             foreign: AtomicUsize::new(0),
-            own: ArcSwap::from_pointee(Own::new()),
+            own: process::Own::new(),
         }
     }
 
@@ -105,18 +93,13 @@ impl Feed {
 
 impl Inner {
     /// The locks of this process.
-    pub(super) fn own(&self) -> Arc<Own> {
-        let own = self.feed.own.load_full();
-        if own.pid == process::id() {
-            return own;
-        }
-        self.feed.own.compare_and_swap(&own, Arc::new(Own::new()));
-        self.feed.own.load_full()
+    pub(super) fn own(&self) -> Arc<process::Held<Own>> {
+        self.feed.own.get()
     }
 
     /// Whether this process is the one that last used the keys.
     pub(super) fn is_own(&self) -> bool {
-        self.feed.own.load().pid == process::id()
+        self.feed.own.is_made()
     }
 
     /// The writer's lock, with the mirror made this process's own.
@@ -135,7 +118,6 @@ impl Inner {
             slot.lease.store(0, Ordering::Relaxed);
             slot.uses.store(0, Ordering::Relaxed);
         }
-        self.upgrades.forget();
         writer.places = self.mirror.places();
         self.load(writer)?;
         writer.ready = true;

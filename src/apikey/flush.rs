@@ -6,11 +6,12 @@ use super::import::prove_anew;
 use super::keys::{ApiKeys, Inner};
 use super::profile::Profile;
 use crate::base::clock::NANOS;
-use crate::base::process::{self, Ticker, lock};
+use crate::base::process::{Own, lock};
+use crate::base::ticker::Ticker;
 use crate::error::{ErrorKind, Result};
 use crate::store::{Change, Lookup, Proof, Usage, Write};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 /// Seconds between two flushes.
@@ -22,26 +23,21 @@ const WAITING: usize = 10_000;
 
 /// The thread that flushes; started by the first verification of each process.
 pub(super) struct Flusher {
-    pid: AtomicU32,
     flushed: AtomicU64,
-    ticker: Mutex<Option<Ticker>>,
+    ticker: Own<Mutex<Option<Ticker>>>,
     pub(super) closed: AtomicBool,
 }
 
 impl Flusher {
     pub(super) fn new() -> Self {
-        Self {
-            pid: AtomicU32::new(0),
-            flushed: AtomicU64::new(0),
-            ticker: Mutex::new(None),
-            closed: AtomicBool::new(false),
-        }
+        Self { flushed: AtomicU64::new(0), ticker: Own::new(), closed: AtomicBool::new(false) }
     }
 }
 
 /// Proofs under the active pepper that wait for being written.
-#[derive(Default)]
-pub(super) struct Upgrades(arc_swap::ArcSwap<Mutex<HashMap<String, Upgrade>>>);
+///
+/// A child has none: those that it copies are its parent's to write down.
+pub(super) struct Upgrades(Own<Mutex<HashMap<String, Upgrade>>>);
 
 struct Upgrade {
     proof: Proof,
@@ -51,10 +47,14 @@ struct Upgrade {
 }
 
 impl Upgrades {
+    pub(super) const fn new() -> Self {
+        Self(Own::new())
+    }
+
     /// Notes that the key's proof can be made anew, now that its text is at hand.
     #[cold]
     pub(super) fn note(&self, inner: &Inner, profile: &Profile, candidate: Candidate<'_>) {
-        let waiting = self.0.load();
+        let waiting = self.0.get();
         let Ok(mut waiting) = waiting.try_lock() else { return };
         if waiting.len() >= WAITING || waiting.contains_key(profile.id()) {
             return;
@@ -64,35 +64,24 @@ impl Upgrades {
         waiting.insert(profile.id().to_owned(), upgrade);
     }
 
-    /// Forgets all of them: they are the parent's to write down. The lock may be held for ever.
-    pub(super) fn forget(&self) {
-        self.0.store(Arc::default());
-    }
-
     fn take(&self) -> HashMap<String, Upgrade> {
-        std::mem::take(&mut *lock(&self.0.load()))
+        std::mem::take(&mut *lock(&self.0.get()))
     }
 }
 
 impl Inner {
     pub(super) fn start_flusher(self: &Arc<Self>) {
-        let (pid, known) = (process::id(), self.flusher.pid.load(Ordering::Relaxed));
-        if known == pid || self.flusher.closed.load(Ordering::Relaxed) {
+        if self.flusher.ticker.is_made() || self.flusher.closed.load(Ordering::Relaxed) {
             return;
         }
-        let flusher = &self.flusher;
-        if flusher.pid.compare_exchange(known, pid, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            flusher.flushed.store(self.clock.monotonic(), Ordering::Relaxed);
+        let place = self.flusher.ticker.get();
+        let mut place = lock(&place);
+        if place.is_none() {
+            self.flusher.flushed.store(self.clock.monotonic(), Ordering::Relaxed);
             let weak = Arc::downgrade(self);
             let tick = move || Weak::upgrade(&weak).is_some_and(|inner| inner.tick());
             // Without a thread, everything is written down by `flush` and `close`.
-            let ticker = Ticker::start(1000, tick);
-            // A lock that was held during a fork belongs to a thread that is not there.
-            if let Ok(mut place) = flusher.ticker.try_lock()
-                && let Some(parents) = std::mem::replace(&mut *place, ticker)
-            {
-                parents.stop();
-            }
+            *place = Ticker::start(1000, tick);
         }
     }
 
@@ -209,7 +198,7 @@ impl Inner {
         if self.flusher.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let ticker = self.flusher.ticker.try_lock().ok().and_then(|mut place| place.take());
+        let ticker = lock(&self.flusher.ticker.get()).take();
         ticker.into_iter().for_each(Ticker::stop);
         let written = self.flush().and_then(|()| self.return_leases());
         self.feed.stop();

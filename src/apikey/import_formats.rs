@@ -2,12 +2,13 @@
 //! slow hashes of PHC strings, of bcrypt and of Django.
 
 use super::hash::Schemes;
+use crate::base::process::{Held, Own};
 use crate::base::text::argument;
 use crate::base::{b64, hex};
 use crate::crypto::hash::sha256;
 use crate::crypto::slow::Slow;
 use crate::error::{Error, ErrorKind, Result};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// What an import's rows hold.
@@ -279,7 +280,7 @@ impl Slowly {
     /// # Errors
     /// `RateLimited`: so many are waiting that the server would do nothing else.
     pub(crate) fn hash(&self, text: &[u8]) -> Result<Option<Vec<u8>>> {
-        let _turn = TURNS.take()?;
+        let _turn = Turns::take()?;
         let slow = self.0.as_slow();
         if slow.check().is_err() {
             return Ok(None); // a row that was altered
@@ -300,18 +301,21 @@ const AT_ONCE: usize = 2;
 /// Those that wait for their turn, at most.
 const WAITING: usize = 32;
 
+#[derive(Default)]
 struct Turns {
     running_and_waiting: Mutex<(usize, usize)>,
     done: Condvar,
 }
 
-static TURNS: Turns = Turns { running_and_waiting: Mutex::new((0, 0)), done: Condvar::new() };
+/// Of this process: the threads that a parent lets wait are not there in a child.
+static TURNS: Own<Turns> = Own::new();
 
-struct Turn<'a>(&'a Turns);
+struct Turn(Arc<Held<Turns>>);
 
 impl Turns {
-    fn take(&self) -> Result<Turn<'_>> {
-        let mut state = self.running_and_waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    fn take() -> Result<Turn> {
+        let turns = TURNS.get();
+        let mut state = turns.running_and_waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if state.0 >= AT_ONCE {
             if state.1 >= WAITING {
                 return Err(Error::new(
@@ -322,16 +326,17 @@ impl Turns {
             }
             state.1 += 1;
             while state.0 >= AT_ONCE {
-                state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = turns.done.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             state.1 -= 1;
         }
         state.0 += 1;
-        Ok(Turn(self))
+        drop(state);
+        Ok(Turn(turns))
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = self.0.running_and_waiting.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 -= 1;

@@ -6,8 +6,9 @@ use super::format::{check_env, check_prefix};
 use super::mirror::Mirror;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::fresh::stale_nanos;
-use crate::base::random::{SecureRandom, SystemRandom};
+use crate::base::random::SecureRandom;
 use crate::base::text;
+use crate::crypto::random::SystemRandom;
 use crate::error::Result;
 use crate::pepper::Peppers;
 use crate::store::Store;
@@ -129,7 +130,7 @@ impl ApiKeys {
                 mirror: Mirror::new(),
                 feed: Feed::new(),
                 flusher: Flusher::new(),
-                upgrades: Upgrades::default(),
+                upgrades: Upgrades::new(),
             }),
             actor: Arc::from(""),
         };

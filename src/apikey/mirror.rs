@@ -5,10 +5,11 @@
 //! the first line has waited for all. Each record has a sequence lock: a reader that meets a change reads
 //! again. What most keys do not have stands apart, shared. Writers take turns outside (see `feed`);
 //! nothing they do makes a reader wait, and an index that has grown stays in place for those who still
-//! read it.
+//! read it. A fork waits for the end of each change, so that a child has whole records.
 
 use super::profile::{Card, Profile, Rare};
 use crate::base::prefetch::prefetch;
+use crate::base::process::enter;
 use arc_swap::ArcSwapOption;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
@@ -82,7 +83,7 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// The hot part and the number of the sequence it stands under; `None` while a writer that never
-    /// came back (its process has forked in between) holds it.
+    /// came back (a fork that could not wait for it) holds it.
     #[inline]
     pub(crate) fn read(&self) -> Option<(Hot, u64)> {
         for _ in 0..1_000_000 {
@@ -322,6 +323,7 @@ impl Mirror {
 
     /// Puts a key in or changes it; false if there is no room for one more.
     pub(crate) fn put(&self, places: &mut Places, hot: &Hot, profile: Profile) -> bool {
+        let _inside = enter();
         if let Some((_, slot)) = self.find(hot.key) {
             slot.write(hot, profile);
             return true;
@@ -340,6 +342,7 @@ impl Mirror {
 
     /// Forgets a key.
     pub(crate) fn remove(&self, places: &mut Places, key: u128) {
+        let _inside = enter();
         let Some((place, slot)) = self.find(key) else { return };
         let wanted = entry(hash(key), place);
         let mut entries = probe(self.current().unwrap_or_default(), hash(key));
@@ -417,6 +420,7 @@ impl Mirror {
 
     /// Makes the index large enough for `keys`, so that loading them fills one index only.
     pub(crate) fn reserve(&self, places: &mut Places, keys: usize) {
+        let _inside = enter();
         let wanted = (0..self.indices.len()).find(|n| (SMALLEST << n) * 5 >= keys * 8);
         let now = self.current().map_or(0, <[_]>::len);
         if let Some(wanted) = wanted.filter(|n| SMALLEST << n > now) {

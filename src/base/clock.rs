@@ -1,6 +1,7 @@
 //! Time enters only here: whole seconds since the Unix epoch (NumericDate, RFC 7519 section 2), and
 //! nanoseconds that never go back, for limits and staleness.
 
+use super::process::enter;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -45,7 +46,11 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> u64 {
         static START: OnceLock<Instant> = OnceLock::new();
-        let elapsed = START.get_or_init(Instant::now).elapsed();
+        let start = START.get().unwrap_or_else(|| {
+            let _inside = enter();
+            START.get_or_init(Instant::now)
+        });
+        let elapsed = start.elapsed();
         elapsed.as_secs().saturating_mul(NANOS).saturating_add(u64::from(elapsed.subsec_nanos()))
     }
 }

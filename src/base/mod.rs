@@ -12,4 +12,5 @@ pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod secret;
 pub(crate) mod text;
+pub(crate) mod ticker;
 pub(crate) mod url;

@@ -1,16 +1,30 @@
-//! The process itself, which may have been forked from the one that opened something, and a thread of
-//! its own that ticks.
+//! The process and its forks. A fork copies locks that another thread holds, connections, generators and threads that
+//! are not there; this is the one mechanism that deals with it:
+//!
+//! - [`generation`] is another number in a child. What belongs to one process ([`Own`], [`OwnLock`]) is made anew when
+//!   the number has changed. The number lives in memory that the kernel wipes in a child, so that a bare system call
+//!   that goes round `pthread_atfork` is noticed as well.
+//! - [`enter`] says that this thread is somewhere that a fork must not copy half done: inside SQLite, AWS-LC or a
+//!   change to memory that others read. A fork waits until nobody is, at most [`PATIENCE`]; who comes while one is
+//!   under way waits for it. Nobody may wait inside for a lock that is taken outside, nor call a stranger's code.
+//! - [`AcrossFork::before_fork`] is called then, with everybody outside: for what must not live across a fork at all.
+//!
+//! Nothing here compares process ids: they come again, in a new PID namespace at once.
 
-use arc_swap::ArcSwap;
-use std::cell::Cell;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+#![expect(
+    unsafe_code,
+    reason = "what the system calls around a fork, and memory that it wipes in a child"
+)]
 
-/// The number of this process: another one after a fork.
-pub(crate) fn id() -> u32 {
-    std::process::id()
-}
+use arc_swap::ArcSwapOption;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::time::{Duration, Instant};
+use std::{cell::Cell, marker::PhantomData};
+
+/// How long a fork waits for threads that are inside.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The lock, whoever died holding it: only for what cannot be left half done, or is put right by the
 /// next load.
@@ -18,104 +32,358 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A lock within this process: one that was held during a fork is never let go of in the child, which gets another.
-pub(crate) struct OwnLock<T>(ArcSwap<Held<T>>);
+// ---- which process this is ----
 
-struct Held<T> {
-    pid: u32,
-    mutex: Mutex<T>,
+/// Where the number of this process stands, once it was asked for: 0 in a child until it is asked again.
+static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+/// The largest number that this process or one it was forked from has had.
+static LAST: AtomicU64 = AtomicU64::new(0);
+
+/// A number that is another one after a fork. Two children of one process have the same, but never meet.
+#[inline]
+pub(crate) fn generation() -> u64 {
+    match word().map(|word| word.load(Relaxed)) {
+        Some(number) if number != 0 => number,
+        _ => renew(),
+    }
 }
 
+#[inline]
+fn word() -> Option<&'static AtomicU64> {
+    // SAFETY: null, or memory for a word that is never given back.
+    unsafe { WORD.load(Acquire).as_ref() }
+}
+
+/// Gives this process its number: the first time, and in a child that `pthread_atfork` does not know of.
+#[cold]
+fn renew() -> u64 {
+    let word = word().unwrap_or_else(|| {
+        forks::watch();
+        let new = forks::wiped_word();
+        let set = WORD.compare_exchange(
+            std::ptr::null_mut(),
+            std::ptr::from_ref(new).cast_mut(),
+            AcqRel,
+            Acquire,
+        );
+        if set.is_err() { word().unwrap_or(new) } else { new }
+    });
+    if word.load(Relaxed) == 0 && LAST.load(Relaxed) != 0 {
+        forget_the_others();
+    }
+    let new = LAST.fetch_add(1, Relaxed) + 1;
+    match word.compare_exchange(0, new, Relaxed, Relaxed) {
+        Ok(_) => new,
+        Err(faster) => faster,
+    }
+}
+
+// ---- what must not be copied half done ----
+
+/// How many threads are inside, spread so that they do not slow each other down.
+static INSIDE: [Shard; 16] = [const { Shard(AtomicU32::new(0)) }; 16];
+/// Whether a fork is under way.
+static FORKING: AtomicBool = AtomicBool::new(false);
+/// Whether this process was forked while a thread was inside for too long: what that thread was at is of no use here.
+static TORN: AtomicBool = AtomicBool::new(false);
+
+#[repr(align(128))]
+struct Shard(AtomicU32);
+
+thread_local! {
+    /// How many times this thread is inside.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// That this thread is inside, until it is dropped; see [`enter`].
+pub(crate) struct Inside(PhantomData<*const ()>);
+
+/// Goes inside: no fork begins before the value is dropped. A thread that is inside already just goes on.
+#[inline]
+pub(crate) fn enter() -> Inside {
+    let _ = generation(); // from the first time on, forks are known of
+    let depth = DEPTH.get();
+    if depth == 0 {
+        step_in();
+    }
+    DEPTH.set(depth + 1);
+    Inside(PhantomData)
+}
+
+#[inline]
+fn step_in() {
+    let own = shard();
+    loop {
+        own.0.fetch_add(1, SeqCst);
+        if !FORKING.load(SeqCst) {
+            return;
+        }
+        own.0.fetch_sub(1, SeqCst);
+        wait_for_fork();
+    }
+}
+
+/// Waits until no fork is under way. For a thread that has given way to one.
+#[cold]
+pub(crate) fn wait_for_fork() {
+    while FORKING.load(Acquire) && DEPTH.get() == 0 {
+        a_moment();
+    }
+}
+
+/// Whether a fork waits for this thread, which may take long: then it had better come out.
+pub(crate) fn is_awaited() -> bool {
+    FORKING.load(Relaxed)
+}
+
+/// Whether this process is the child of a fork that could not wait any longer for what other threads were at.
+pub(crate) fn is_torn() -> bool {
+    TORN.load(Relaxed)
+}
+
+impl Drop for Inside {
+    #[inline]
+    fn drop(&mut self) {
+        let depth = DEPTH.get();
+        DEPTH.set(depth - 1);
+        if depth == 1 {
+            shard().0.fetch_sub(1, Release);
+        }
+    }
+}
+
+/// The shard of this thread: by the place of what is the thread's own.
+#[inline]
+fn shard() -> &'static Shard {
+    let place = DEPTH.with(|depth| std::ptr::from_ref(depth).addr());
+    let spread = (place >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize);
+    let [first, ..] = &INSIDE;
+    INSIDE.get(spread >> (usize::BITS - 4)).unwrap_or(first)
+}
+
+/// In a child: the threads that were inside are not there.
+fn forget_the_others() {
+    INSIDE.iter().for_each(|shard| shard.0.store(0, Relaxed));
+    if DEPTH.get() > 0 {
+        shard().0.store(1, Relaxed);
+    }
+    FORKING.store(false, Release);
+}
+
+fn a_moment() {
+    std::thread::sleep(Duration::from_micros(50));
+}
+
+// ---- what must not live across a fork ----
+
+/// What gives up something before a fork; both sides get it anew when they need it.
+pub(crate) trait AcrossFork: Send + Sync {
+    /// Called in the thread that forks, while nobody is inside. Must not wait.
+    fn before_fork(&self);
+}
+
+static PARTIES: Mutex<Vec<Weak<dyn AcrossFork>>> = Mutex::new(Vec::new());
+
+/// Has it called before each fork, as long as it lives.
+pub(crate) fn across_forks(party: Weak<dyn AcrossFork>) {
+    let _inside = enter();
+    let mut parties = lock(&PARTIES);
+    parties.retain(|party| party.strong_count() > 0);
+    parties.push(party);
+}
+
+/// Waits for the others and has them give up what must not be copied.
+fn before_fork() {
+    while FORKING.compare_exchange(false, true, SeqCst, SeqCst).is_err() {
+        a_moment(); // another thread forks
+    }
+    let own = DEPTH.get();
+    DEPTH.set(own + 1);
+    let begun = Instant::now();
+    let outside =
+        || INSIDE.iter().map(|shard| shard.0.load(SeqCst)).sum::<u32>() == u32::from(own > 0);
+    let mut quiet = outside();
+    while !quiet && begun.elapsed() < PATIENCE {
+        a_moment();
+        quiet = outside();
+    }
+    // Inside ourselves: called by what we have called.
+    quiet &= own == 0;
+    WAS_QUIET.store(quiet, Relaxed);
+    if quiet && let Ok(parties) = PARTIES.try_lock() {
+        parties.iter().filter_map(Weak::upgrade).for_each(|party| party.before_fork());
+    }
+}
+
+static WAS_QUIET: AtomicBool = AtomicBool::new(true);
+
+fn after_fork_in_parent() {
+    DEPTH.set(DEPTH.get() - 1);
+    FORKING.store(false, SeqCst);
+}
+
+fn after_fork_in_child() {
+    DEPTH.set(DEPTH.get() - 1);
+    if !WAS_QUIET.load(Relaxed) {
+        TORN.store(true, Relaxed);
+    }
+    if let Some(word) = word() {
+        word.store(0, Relaxed);
+        renew();
+    }
+    forget_the_others();
+}
+
+#[cfg(unix)]
+mod forks {
+    use super::{
+        AtomicBool, AtomicU64, Relaxed, after_fork_in_child, after_fork_in_parent, before_fork,
+    };
+
+    extern "C" fn before() {
+        before_fork();
+    }
+
+    extern "C" fn parent() {
+        after_fork_in_parent();
+    }
+
+    extern "C" fn child() {
+        after_fork_in_child();
+    }
+
+    /// Has the three called around every fork of this process.
+    pub(super) fn watch() {
+        static WATCHED: AtomicBool = AtomicBool::new(false);
+        if !WATCHED.swap(true, Relaxed) {
+            // SAFETY: functions that stay where they are: the library is not unloaded, or takes them out then.
+            // Where there is no memory for three pointers, forks go on as if they were bare system calls.
+            let _ = unsafe { libc::pthread_atfork(Some(before), Some(parent), Some(child)) };
+        }
+    }
+
+    /// A word that is 0, and 0 again in every child where the kernel can do that.
+    #[cfg(target_os = "linux")]
+    pub(super) fn wiped_word() -> &'static AtomicU64 {
+        let (rights, kind) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let size = size_of::<AtomicU64>();
+        // SAFETY: new memory, all zeros, of a page at least; it is never given back.
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), size, rights, kind, -1, 0) };
+        if page == libc::MAP_FAILED {
+            return copied_word();
+        }
+        // SAFETY: the page that was just made. An old kernel says no, and the word is copied like any other.
+        let _ = unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) };
+        // SAFETY: aligned to a page, zeroed, never given back, and only ever used as this.
+        unsafe { &*page.cast::<AtomicU64>() }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) use copied_word as wiped_word;
+
+    pub(super) fn copied_word() -> &'static AtomicU64 {
+        static WORD: AtomicU64 = AtomicU64::new(0);
+        &WORD
+    }
+}
+
+#[cfg(not(unix))]
+mod forks {
+    use super::{AtomicU64, after_fork_in_child, after_fork_in_parent, before_fork};
+
+    /// Nothing forks here.
+    pub(super) fn watch() {
+        let _ = (before_fork as fn(), after_fork_in_parent as fn(), after_fork_in_child as fn());
+    }
+
+    pub(super) fn wiped_word() -> &'static AtomicU64 {
+        static WORD: AtomicU64 = AtomicU64::new(0);
+        &WORD
+    }
+}
+
+// ---- what belongs to one process ----
+
+/// Something of this process: a child has a new one.
+pub(crate) struct Own<T>(ArcSwapOption<Held<T>>);
+
+/// What is held, with the number of the process that it belongs to.
+pub(crate) struct Held<T> {
+    generation: u64,
+    value: T,
+}
+
+impl<T> std::ops::Deref for Held<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> Own<T> {
+    pub(crate) const fn new() -> Self {
+        Self(ArcSwapOption::const_empty())
+    }
+
+    /// What this process has; made now if it has none, or only one of before a fork, which is left as it is.
+    pub(crate) fn get_or(&self, make: impl FnOnce() -> T) -> Arc<Held<T>> {
+        let generation = generation();
+        let known = self.0.load_full();
+        if let Some(held) = known.as_ref().filter(|held| held.generation == generation) {
+            return Arc::clone(held);
+        }
+        let new = Arc::new(Held { generation, value: make() });
+        let before = self.0.compare_and_swap(&known, Some(Arc::clone(&new)));
+        let before = arc_swap::Guard::into_inner(before);
+        match before {
+            // Another thread of this process was faster.
+            Some(faster) if faster.generation == generation => faster,
+            _ => {
+                // What a fork has copied may be in the middle of anything: it is not even dropped.
+                std::mem::forget(known);
+                std::mem::forget(before);
+                new
+            }
+        }
+    }
+
+    /// Whether this process has one.
+    pub(crate) fn is_made(&self) -> bool {
+        let held = self.0.load();
+        held.as_ref().is_some_and(|held| held.generation == generation())
+    }
+}
+
+impl<T: Default> Own<T> {
+    pub(crate) fn get(&self) -> Arc<Held<T>> {
+        self.get_or(T::default)
+    }
+}
+
+/// A lock within this process: one that was held during a fork is never let go of in the child, which gets another,
+/// with nothing of what the first one guarded. For locks that are held for long, outside of [`enter`].
+pub(crate) struct OwnLock<T>(Own<Mutex<T>>);
+
 impl<T: Default> OwnLock<T> {
-    pub(crate) fn new() -> Self {
-        Self(ArcSwap::from_pointee(Held { pid: id(), mutex: Mutex::default() }))
+    pub(crate) const fn new() -> Self {
+        Self(Own::new())
     }
 
     /// Works while nobody else in this process does.
     pub(crate) fn locked<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        work(&mut lock(&self.held().mutex))
+        work(&mut lock(&self.0.get()))
     }
 
     /// As [`Self::locked`]; `None` if somebody else is at it.
     pub(crate) fn try_locked<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let held = self.held();
-        let mut guard = match held.mutex.try_lock() {
+        let held = self.0.get();
+        let mut guard = match held.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
         Some(work(&mut guard))
-    }
-
-    fn held(&self) -> Arc<Held<T>> {
-        let held = self.0.load_full();
-        if held.pid == id() {
-            return held;
-        }
-        // Two threads of a new child may come here; both end with the one that was first.
-        self.0.compare_and_swap(&held, Arc::new(Held { pid: id(), mutex: Mutex::default() }));
-        self.0.load_full()
-    }
-}
-
-/// A thread that does something every so often until it is stopped.
-pub(crate) struct Ticker {
-    /// The process whose thread it is; a child has none.
-    pid: u32,
-    stop: Arc<Stop>,
-    thread: JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Stop {
-    told: Mutex<bool>,
-    bell: Condvar,
-}
-
-thread_local! {
-    /// Whether this is the thread of a ticker, which cannot wait for itself.
-    static IS_TICKER: Cell<bool> = const { Cell::new(false) };
-}
-
-impl Ticker {
-    /// Calls `tick` every `milliseconds` until it answers false or the ticker is stopped. `None` if
-    /// the system gives no thread.
-    pub(crate) fn start(
-        milliseconds: u64,
-        mut tick: impl FnMut() -> bool + Send + 'static,
-    ) -> Option<Self> {
-        let stop = Arc::new(Stop::default());
-        let own = Arc::clone(&stop);
-        let work = move || {
-            IS_TICKER.set(true);
-            while own.sleep(milliseconds) && tick() {}
-        };
-        let thread = std::thread::Builder::new().name("gatekey".to_owned()).spawn(work).ok()?;
-        Some(Self { pid: id(), stop, thread })
-    }
-
-    /// Stops the thread and waits for its end, so that nothing of it runs when the library is
-    /// unloaded. On the thread itself, and in a child that has no such thread, does not wait.
-    pub(crate) fn stop(self) {
-        if self.pid != id() {
-            std::mem::forget(self);
-            return;
-        }
-        *self.stop.told.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.stop.bell.notify_all();
-        if !IS_TICKER.get() {
-            // A tick that panicked has said so already.
-            let _ = self.thread.join();
-        }
-    }
-}
-
-impl Stop {
-    /// Whether the whole time has passed without a word.
-    fn sleep(&self, milliseconds: u64) -> bool {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let time = Duration::from_millis(milliseconds);
-        let told = self.bell.wait_timeout_while(told, time, |told| !*told);
-        !*told.unwrap_or_else(PoisonError::into_inner).0
     }
 }

@@ -1,7 +1,4 @@
-//! Randomness enters only here.
-//!
-//! Identifiers (`jti`) come from a ChaCha generator per thread, seeded by the operating system and
-//! seeded anew in a forked child: two processes never share a stream.
+//! Randomness enters only here, and in `crypto::random`, which has what secrets are made of.
 
 use super::process;
 use crate::error::{ErrorKind, Result};
@@ -18,16 +15,18 @@ pub trait SecureRandom: Send + Sync {
     fn fill(&self, out: &mut [u8]) -> Result<()>;
 }
 
-/// The operating system's generator, expanded per thread by ChaCha.
+/// What names are made of that need not be secret (`jti`), a thousand times a millisecond: a ChaCha generator per
+/// thread, seeded by the operating system, and seeded again in a child of a fork. Nothing secret comes from here: a
+/// snapshot of a machine that runs twice would draw the same.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SystemRandom;
+pub(crate) struct Identifiers;
 
-impl SecureRandom for SystemRandom {
+impl SecureRandom for Identifiers {
     fn fill(&self, out: &mut [u8]) -> Result<()> {
         GENERATOR.with_borrow_mut(|slot| {
-            let pid = process::id();
+            let generation = process::generation();
             match slot {
-                Some(own) if own.pid == pid && own.left >= out.len() => {
+                Some(own) if own.generation == generation && own.left >= out.len() => {
                     own.left -= out.len();
                     own.rng.fill_bytes(out);
                 }
@@ -35,7 +34,7 @@ impl SecureRandom for SystemRandom {
                     let mut rng = StdRng::try_from_rng(&mut SysRng)
                         .map_err(|_| ErrorKind::RandomUnavailable)?;
                     rng.fill_bytes(out);
-                    *slot = Some(Generator { pid, left: RESEED_AFTER, rng });
+                    *slot = Some(Generator { generation, left: RESEED_AFTER, rng });
                 }
             }
             Ok(())
@@ -47,7 +46,7 @@ impl SecureRandom for SystemRandom {
 const RESEED_AFTER: usize = 64 * 1024;
 
 struct Generator {
-    pid: u32,
+    generation: u64,
     left: usize,
     rng: StdRng,
 }
@@ -64,7 +63,7 @@ mod tests {
     fn streams_differ_between_calls_and_threads() {
         let draw = || {
             let mut out = [0; 16];
-            SystemRandom.fill(&mut out).unwrap();
+            Identifiers.fill(&mut out).unwrap();
             out
         };
         let mut seen: Vec<_> = (0..1000).map(|_| draw()).collect();
@@ -78,7 +77,7 @@ mod tests {
     #[test]
     fn a_long_draw_survives_the_reseeding_limit() {
         let mut out = vec![0; 3 * RESEED_AFTER];
-        SystemRandom.fill(&mut out).unwrap();
+        Identifiers.fill(&mut out).unwrap();
         assert!(out.chunks(32).all(|chunk| chunk.iter().any(|&b| b != 0)));
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn open(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Option<Zero
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::random::SystemRandom;
+    use crate::crypto::random::SystemRandom;
 
     #[test]
     fn opens_what_was_sealed_and_nothing_else() {

@@ -6,6 +6,7 @@
 //! coordinate length and lie in `1..n`.
 
 use super::{Curve, buffer_too_short, library_failed};
+use crate::base::process::enter;
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, PublicKeyX509Der};
@@ -47,6 +48,7 @@ impl PublicKey {
     /// # Errors
     /// `InvalidKey` for any other encoding and for points that are not on the curve.
     pub(crate) fn new(curve: Curve, uncompressed_point: &[u8]) -> Result<Self> {
+        let _inside = enter();
         // The library would also take compressed points and whole SubjectPublicKeyInfo documents.
         if uncompressed_point.len() != curve.point_len() || uncompressed_point.first() != Some(&4) {
             return Err(invalid_point());
@@ -58,6 +60,7 @@ impl PublicKey {
 
     /// Whether `sig`, `r || s`, is a signature of `msg`.
     pub(crate) fn verify(&self, msg: &[u8], sig: &[u8]) -> bool {
+        let _inside = enter();
         sig.len() == self.signature_len && self.key.verify_sig(msg, sig).is_ok()
     }
 }
@@ -75,6 +78,7 @@ impl PrivateKey {
     /// `InvalidKey` when either is no scalar or point of the curve, `KeyPairMismatch` when they do
     /// not belong together.
     pub(crate) fn new(curve: Curve, d: &[u8], uncompressed_point: &[u8]) -> Result<Self> {
+        let _inside = enter();
         let pair = pair_from_scalar(curve, d)?;
         PublicKey::new(curve, uncompressed_point)?;
         if pair.public_key().as_ref() != uncompressed_point {
@@ -88,6 +92,7 @@ impl PrivateKey {
 
     /// Writes the signature of `msg`, `r || s`, to the front of `out` and returns its length.
     pub(crate) fn sign(&self, msg: &[u8], out: &mut [u8]) -> Result<usize> {
+        let _inside = enter();
         let out = out.get_mut(..self.signature_len).ok_or_else(buffer_too_short)?;
         let sig = self.pair.sign(&SystemRandom::new(), msg).map_err(|_| library_failed())?;
         if sig.as_ref().len() != out.len() {
@@ -111,6 +116,7 @@ pub(crate) fn public_from_private(curve: Curve, d: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// `InvalidKey` for any other encoding and when the curve has no such point.
 pub(crate) fn decompress(curve: Curve, compressed: &[u8]) -> Result<Vec<u8>> {
+    let _inside = enter();
     if compressed.len() != 1 + curve.coordinate_len() || !matches!(compressed.first(), Some(2 | 3))
     {
         return Err(invalid_point());
@@ -130,6 +136,7 @@ pub(crate) fn decompress(curve: Curve, compressed: &[u8]) -> Result<Vec<u8>> {
 
 /// Generates a key; returns its scalar and its uncompressed point.
 pub(crate) fn generate(curve: Curve) -> Result<(Secret, Vec<u8>)> {
+    let _inside = enter();
     let pair = EcdsaKeyPair::generate(curve.signing()).map_err(|_| library_failed())?;
     let d: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().map_err(|_| library_failed())?;
     Ok((Secret::new(d.as_ref().to_vec()), pair.public_key().as_ref().to_vec()))
@@ -137,6 +144,7 @@ pub(crate) fn generate(curve: Curve) -> Result<(Secret, Vec<u8>)> {
 
 /// The library derives the point only for an `ECPrivateKey` document (RFC 5915) that lacks it.
 fn pair_from_scalar(curve: Curve, d: &[u8]) -> Result<EcdsaKeyPair> {
+    let _inside = enter();
     // SEQUENCE { INTEGER 1, OCTET STRING d }; 66 bytes at the most, so each length is one byte.
     const OVERHEAD: u8 = 5;
     let len = u8::try_from(d.len()).ok().filter(|len| usize::from(*len) == curve.coordinate_len());

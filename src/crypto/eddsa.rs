@@ -4,6 +4,7 @@
 //! eight points of small order, under which one signature is good for many messages.
 
 use super::{buffer_too_short, library_failed};
+use crate::base::process::enter;
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
@@ -25,6 +26,7 @@ impl PublicKey {
     /// `InvalidKey` for other lengths and for what is not the canonical encoding of a point,
     /// `WeakKey` for points of small order.
     pub(crate) fn new(public: &[u8]) -> Result<Self> {
+        let _inside = enter();
         let bytes: &[u8; KEY_LEN] = public.try_into().map_err(|_| invalid_point())?;
         check_point(bytes)?;
         ParsedPublicKey::new(&ED25519, bytes).map(Self).map_err(|_| invalid_point())
@@ -32,6 +34,7 @@ impl PublicKey {
 
     /// Whether `sig` is a signature of `msg`.
     pub(crate) fn verify(&self, msg: &[u8], sig: &[u8]) -> bool {
+        let _inside = enter();
         sig.len() == SIGNATURE_LEN && self.0.verify_sig(msg, sig).is_ok()
     }
 }
@@ -45,6 +48,7 @@ impl PrivateKey {
     /// # Errors
     /// `InvalidKey` for other lengths.
     pub(crate) fn from_seed(seed: &[u8]) -> Result<Self> {
+        let _inside = enter();
         if seed.len() != KEY_LEN {
             return Err(Error::new(
                 ErrorKind::InvalidKey,
@@ -63,6 +67,7 @@ impl PrivateKey {
 
     /// Writes the signature of `msg` to the front of `out` and returns its length.
     pub(crate) fn sign(&self, msg: &[u8], out: &mut [u8]) -> Result<usize> {
+        let _inside = enter();
         let out = out.get_mut(..SIGNATURE_LEN).ok_or_else(buffer_too_short)?;
         let sig = self.0.try_sign(msg).map_err(|_| library_failed())?;
         out.copy_from_slice(sig.as_ref());
@@ -72,6 +77,7 @@ impl PrivateKey {
 
 /// Generates a key; returns its seed.
 pub(crate) fn generate() -> Result<Secret> {
+    let _inside = enter();
     let pair = Ed25519KeyPair::generate().map_err(|_| library_failed())?;
     let document = pair.to_pkcs8v1().map_err(|_| library_failed())?;
     // RFC 8410 section 7: the document ends with the seed's OCTET STRING.

@@ -3,6 +3,7 @@
 //! Private keys are 32-byte seeds; the expanded form is refused by its length.
 
 use super::{MlDsa, buffer_too_short, library_failed};
+use crate::base::process::enter;
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use aws_lc_rs::encoding::AsRawBytes as _;
@@ -43,6 +44,7 @@ impl PublicKey {
     /// # Errors
     /// `InvalidKey` for other lengths; every string of the right length is a public key.
     pub(crate) fn new(set: MlDsa, public: &[u8]) -> Result<Self> {
+        let _inside = enter();
         let invalid = || {
             Error::new(
                 ErrorKind::InvalidKey,
@@ -59,6 +61,7 @@ impl PublicKey {
 
     /// Whether `sig` is a signature of `msg`.
     pub(crate) fn verify(&self, msg: &[u8], sig: &[u8]) -> bool {
+        let _inside = enter();
         sig.len() == self.signature_len && self.key.verify_sig(msg, sig).is_ok()
     }
 }
@@ -72,6 +75,7 @@ impl PrivateKey {
     /// # Errors
     /// `InvalidKey` for other lengths.
     pub(crate) fn from_seed(set: MlDsa, seed: &[u8]) -> Result<Self> {
+        let _inside = enter();
         if seed.len() != SEED_LEN {
             return Err(Error::new(
                 ErrorKind::InvalidKey,
@@ -94,6 +98,7 @@ impl PrivateKey {
 
     /// Writes the signature of `msg` to the front of `out` and returns its length.
     pub(crate) fn sign(&self, msg: &[u8], out: &mut [u8]) -> Result<usize> {
+        let _inside = enter();
         if out.len() < self.0.algorithm().signature_len() {
             return Err(buffer_too_short());
         }
@@ -103,6 +108,7 @@ impl PrivateKey {
 
 /// Generates a key; returns its seed.
 pub(crate) fn generate(set: MlDsa) -> Result<Secret> {
+    let _inside = enter();
     let pair = PqdsaKeyPair::generate(set.signing()).map_err(|_| library_failed())?;
     let document = pair.to_pkcs8v1().map_err(|_| library_failed())?;
     // RFC 9881 section 6: the document ends with the seed under the tag [0].

@@ -4,7 +4,8 @@
 //! [`eddsa`] (RFC 8032), [`mldsa`] (FIPS 204), [`hash`] (FIPS 180-4), [`slow`] (RFC 9106, RFC 8018), [`aead`] (SP 800-38D). In all of them a key is parsed
 //! and checked once, at construction; `verify` allocates nothing here and answers a plain `bool`;
 //! `sign` writes into the caller's buffer. A signature of any length but the algorithm's own is
-//! refused before any arithmetic. Nothing here knows JSON, claims or time.
+//! refused before any arithmetic. Nothing here knows JSON, claims or time. What may take one of the library's locks happens
+//! inside [`enter`](crate::base::process::enter), so that a fork copies none that is held.
 
 pub(crate) mod aead;
 pub(crate) mod ecdsa;
@@ -12,6 +13,7 @@ pub(crate) mod eddsa;
 pub(crate) mod hash;
 pub(crate) mod hmac;
 pub(crate) mod mldsa;
+pub(crate) mod random;
 pub(crate) mod rsa;
 pub(crate) mod slow;
 

@@ -6,6 +6,7 @@
 //! CRT parameters, or whose parts contradict each other.
 
 use super::{Hash, buffer_too_short, library_failed};
+use crate::base::process::enter;
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -78,6 +79,7 @@ impl PublicKey {
     /// `WeakKey` for short moduli and for exponent 1, `UnsupportedKey` for sizes out of range,
     /// `InvalidKey` for numbers that are no RSA key at all.
     pub(crate) fn new(scheme: Scheme, n: &[u8], e: &[u8], allow_1024: bool) -> Result<Self> {
+        let _inside = enter();
         let n = without_leading_zeros(n);
         let e = without_leading_zeros(e);
         let bits = check_numbers(n, e)?;
@@ -100,6 +102,7 @@ impl PublicKey {
 
     /// Whether `sig` is a signature of `msg`.
     pub(crate) fn verify(&self, msg: &[u8], sig: &[u8]) -> bool {
+        let _inside = enter();
         sig.len() == self.modulus_len && self.key.verify_sig(msg, sig).is_ok()
     }
 
@@ -122,6 +125,7 @@ impl PrivateKey {
     /// `InvalidKey` for other DER and for impossible numbers, `WeakKey` and `UnsupportedKey` as for
     /// [`PublicKey::new`], `KeyPairMismatch` when the parts contradict each other.
     pub(crate) fn from_pkcs1(scheme: Scheme, der: &[u8]) -> Result<Self> {
+        let _inside = enter();
         let numbers = pkcs1::RsaPrivateKeyRef::from_der(der).map_err(|_| {
             Error::new(
                 ErrorKind::InvalidKey,
@@ -149,6 +153,7 @@ impl PrivateKey {
 
     /// Writes the signature of `msg` to the front of `out` and returns its length.
     pub(crate) fn sign(&self, msg: &[u8], out: &mut [u8]) -> Result<usize> {
+        let _inside = enter();
         let len = self.modulus_len();
         let out = out.get_mut(..len).ok_or_else(buffer_too_short)?;
         self.pair
@@ -168,6 +173,7 @@ impl PrivateKey {
 /// # Errors
 /// `WeakKey` under 2048 bits, `UnsupportedKey` unless `bits` is 2048, 3072, 4096 or 8192.
 pub(crate) fn generate(bits: usize) -> Result<Secret> {
+    let _inside = enter();
     let size = match bits {
         2048 => KeySize::Rsa2048,
         3072 => KeySize::Rsa3072,

@@ -4,6 +4,7 @@
 //! a token that passed every check is remembered, so a stranger cannot fill the cache; it holds eight
 //! headers, is never emptied and takes no lock. It knows nothing of claims or signatures.
 
+use crate::base::process::enter;
 use crate::jwk::Key;
 use std::sync::OnceLock;
 
@@ -28,6 +29,7 @@ impl HeaderCache {
     /// Remembers the header of a token that has just been accepted, while there is room.
     #[cold]
     pub(super) fn remember(&self, header: &[u8], key: &Key) {
+        let _inside = enter(); // a cell that a fork copies half made would never be ready
         for slot in &self.0 {
             let seen = slot.get_or_init(|| Seen { header: header.into(), key: key.clone() });
             if *seen.header == *header {

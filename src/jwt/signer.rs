@@ -8,7 +8,7 @@ use super::claims::{Claims, as_argument};
 use super::following::Following;
 use super::registered::{self, Place, Registered, Scan, audiences};
 use crate::base::clock::{Clock, SystemClock};
-use crate::base::random::{SecureRandom, SystemRandom};
+use crate::base::random::{Identifiers, SecureRandom};
 use crate::base::{b64, json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Key, KeySource};
@@ -89,7 +89,7 @@ impl SignerBuilder {
             token_ids: true,
             allow_missing_exp: false,
             clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
+            random: Arc::new(Identifiers),
         }
     }
 

@@ -9,11 +9,11 @@ use super::client::OAuthClient;
 use super::grants::TokenGrant;
 use super::tokens::OAuthTokens;
 use crate::base::clock::NANOS;
-use crate::base::process::{OwnLock, lock};
-use crate::base::random::SystemRandom;
+use crate::base::process::OwnLock;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::crypto::aead;
+use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pepper::{Fields, Peppers};
 use crate::store::TokenStore;
@@ -21,7 +21,7 @@ use crate::transport::Transport;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The longest wait after failures, in seconds.
@@ -54,7 +54,7 @@ struct Inner {
     grant: Option<TokenGrant>,
     slots: ArcSwap<HashMap<String, Arc<Slot>>>,
     /// Held while a name is added.
-    adding: Mutex<()>,
+    adding: OwnLock<()>,
 }
 
 /// What is known under one name.
@@ -107,7 +107,7 @@ impl TokenManager {
             seal: None,
             grant: None,
             slots: ArcSwap::default(),
-            adding: Mutex::new(()),
+            adding: OwnLock::new(),
         }))
     }
 
@@ -131,7 +131,7 @@ impl TokenManager {
             seal: self.0.seal.clone(),
             grant: self.0.grant.clone(),
             slots: ArcSwap::default(),
-            adding: Mutex::new(()),
+            adding: OwnLock::new(),
         };
         change(&mut inner);
         Self(Arc::new(inner))
@@ -222,12 +222,13 @@ impl Inner {
         if let Some(slot) = self.slots.load().get(name) {
             return Ok(Arc::clone(slot));
         }
-        let _adding = lock(&self.adding);
-        let mut slots = HashMap::clone(&self.slots.load());
-        let new = || Arc::new(Slot { tokens: ArcSwapOption::empty(), flight: OwnLock::new() });
-        let slot = Arc::clone(slots.entry(name.to_owned()).or_insert_with(new));
-        self.slots.store(Arc::new(slots));
-        Ok(slot)
+        Ok(self.adding.locked(|()| {
+            let mut slots = HashMap::clone(&self.slots.load());
+            let new = || Arc::new(Slot { tokens: ArcSwapOption::empty(), flight: OwnLock::new() });
+            let slot = Arc::clone(slots.entry(name.to_owned()).or_insert_with(new));
+            self.slots.store(Arc::new(slots));
+            slot
+        }))
     }
 
     /// Gets tokens that are good for so long, and are not the refused one. One thread at a time comes here.

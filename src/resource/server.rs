@@ -3,6 +3,7 @@
 use super::asked::{Asked, IntrospectionOptions};
 use crate::apikey::{ApiKeys, Check};
 use crate::base::json::{self, Kind, Value};
+use crate::base::process::enter;
 use crate::base::secret::Secret;
 use crate::base::url::Url;
 use crate::error::{Error, ErrorKind, Result};
@@ -378,6 +379,7 @@ impl Door {
             Some(verifier) => Ok(verifier),
             None => {
                 let verifier = Verifier::following(Arc::clone(&self.keys), self.policy.clone())?;
+                let _inside = enter(); // a cell that a fork copies half made would never be ready
                 Ok(self.verifier.get_or_init(|| verifier))
             }
         }

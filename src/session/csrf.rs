@@ -5,8 +5,9 @@
 //! random)): nothing is stored, each page may have its own, and one of another session does not fit.
 
 use crate::base::b64;
-use crate::base::random::{SecureRandom, SystemRandom};
+use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
+use crate::crypto::random::SystemRandom;
 use crate::crypto::{Hash, constant_time_eq, hmac};
 use crate::error::{Error, ErrorKind, Result};
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 
 use super::revoke::{RevocationOptions, Revocations};
 use crate::base::clock::{Clock, SystemClock};
-use crate::base::random::{SecureRandom, SystemRandom};
+use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
+use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Signer;
 use crate::pepper::Peppers;

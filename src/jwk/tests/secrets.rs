@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::base::b64;
-use crate::base::random::{SecureRandom as _, SystemRandom};
+use crate::base::random::SecureRandom as _;
+use crate::crypto::random::SystemRandom;
 use crate::jwk::KeyOptions;
 use crate::jwk::KeySet;
 use base64::Engine as _;

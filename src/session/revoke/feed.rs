@@ -5,14 +5,13 @@ use super::table::Table;
 use super::{Inner, LEEWAY};
 use crate::base::clock::NANOS;
 use crate::base::fresh::Freshness;
-use crate::base::process::{self, lock};
+use crate::base::process::{Own, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Revocation, RevocationKind};
-use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Mutex, TryLockError};
 
 /// The entries that are asked for at a time.
 const BATCH: usize = 10_000;
@@ -41,21 +40,8 @@ pub(super) struct Feed {
     /// The latest `until` that was forgotten.
     horizon: AtomicU64,
     purged: AtomicU64,
-    own: ArcSwap<Own>,
-}
-
-/// The writer's lock of this process: one that another thread held during a fork is never let go of in the
-/// child.
-struct Own {
-    pid: u32,
-    /// The store's stamp when it was followed to its end.
-    writer: Mutex<Option<u64>>,
-}
-
-impl Own {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { pid: process::id(), writer: Mutex::new(None) })
-    }
+    /// The writer's lock of this process, and the store's stamp when it was followed to its end.
+    writer: Own<Mutex<Option<u64>>>,
 }
 
 impl Feed {
@@ -70,7 +56,7 @@ impl Feed {
             latest: AtomicU64::new(0),
             horizon: AtomicU64::new(0),
             purged: AtomicU64::new(0),
-            own: ArcSwap::new(Own::new()),
+            writer: Own::new(),
         }
     }
 
@@ -137,19 +123,10 @@ impl Feed {
         hasher.finish()
     }
 
-    fn own(&self) -> Arc<Own> {
-        let own = self.own.load_full();
-        if own.pid == process::id() {
-            return own;
-        }
-        self.own.compare_and_swap(&own, Own::new());
-        self.own.load_full()
-    }
-
     /// Takes entries over.
     pub(super) fn follow(&self, entries: &[Revocation]) {
-        let own = self.own();
-        let _one = lock(&own.writer);
+        let writer = self.writer.get();
+        let _one = lock(&writer);
         self.follow_locked(entries);
     }
 
@@ -193,12 +170,12 @@ impl Inner {
 
     /// Follows the feed to its end. Unless `wait`, not while somebody else does.
     pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
-        let own = self.feed.own();
-        let mut followed = match own.writer.try_lock() {
+        let writer = self.feed.writer.get();
+        let mut followed = match writer.try_lock() {
             Ok(writer) => writer,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) if !wait => return Ok(()),
-            Err(TryLockError::WouldBlock) => lock(&own.writer),
+            Err(TryLockError::WouldBlock) => lock(&writer),
         };
         let feed = &self.feed;
         let stamp = self.store.stamp()?;
@@ -243,8 +220,8 @@ impl Inner {
     }
 
     pub(super) fn purge(&self, now: u64) -> Result<u64> {
-        let own = self.feed.own();
-        let _one = lock(&own.writer);
+        let writer = self.feed.writer.get();
+        let _one = lock(&writer);
         self.purge_locked(self.feed.seen(now))
     }
 

@@ -6,6 +6,7 @@
 //! for each other: a good token is refused once in 10^13 tokens, if a million are revoked.
 
 use crate::base::prefetch::prefetch;
+use crate::base::process::enter;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -62,6 +63,7 @@ impl Table {
 
     /// Puts a hash in, or makes its time later. Only for the one writer.
     pub(super) fn put(&self, hash: u64, time: u64) {
+        let _inside = enter();
         let time = u32::try_from(time).unwrap_or(u32::MAX);
         let mut slots = self.slots.load_full();
         if self.len() * 8 >= slots.marks.len() * FULL {
@@ -75,6 +77,7 @@ impl Table {
 
     /// Makes room for so many more. Only for the one writer.
     pub(super) fn reserve(&self, more: usize) {
+        let _inside = enter();
         let slots = self.slots.load();
         let wanted = (self.len() + more) * 8 / FULL + 1;
         if wanted > slots.marks.len() {
@@ -90,6 +93,7 @@ impl Table {
 
     /// Forgets the entries whose time `keep` does not want. Only for the one writer.
     pub(super) fn retain(&self, keep: &dyn Fn(u64) -> bool) {
+        let _inside = enter();
         let slots = self.slots.load();
         let kept = slots.times().filter(|time| keep(*time)).count();
         if kept == self.len() {

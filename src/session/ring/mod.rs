@@ -9,16 +9,17 @@ mod text;
 use self::text::{Kept, read, write};
 use crate::base::clock::{Clock, NANOS, SystemClock};
 use crate::base::fresh::{Freshness, stale_nanos};
-use crate::base::random::SystemRandom;
+use crate::base::process::OwnLock;
 use crate::base::text::argument;
+use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, Key, KeySet, KeySource};
 use crate::pepper::Peppers;
 use crate::store::{RingStore, StoredRing};
 use arc_swap::ArcSwap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 /// How often a change is tried that others keep overtaking.
 const TRIES: usize = 16;
@@ -199,9 +200,8 @@ struct Inner {
     /// Grows with every change of `current`.
     generation: AtomicU64,
     current: ArcSwap<Current>,
-    /// So that one looks and the others go on; nothing depends on it, because a lock that was held during a
-    /// fork is never let go of in the child.
-    looking: Mutex<()>,
+    /// So that one looks and the others go on.
+    looking: OwnLock<()>,
 }
 
 /// The ring as it was last read.
@@ -246,7 +246,7 @@ impl KeyRing {
             heard: Freshness::new(),
             generation: AtomicU64::new(1),
             current: ArcSwap::from_pointee(Current { version: 0, keys: Vec::new() }),
-            looking: Mutex::new(()),
+            looking: OwnLock::new(),
         };
         inner.make_if_missing()?;
         inner.look(inner.options.clock.now_nanos())?;
@@ -362,11 +362,12 @@ impl Inner {
 
     #[cold]
     fn look_or_go_on(&self, now: u64) -> Result<()> {
-        let looked = match self.looking.try_lock() {
-            Ok(_one) => self.look(now),
-            Err(_somebody_else) if self.heard.is_within(now, self.max_stale.min(NANOS)) => Ok(()),
-            // Whoever holds it takes too long, or was left behind by a fork.
-            Err(_) => self.look(now),
+        let looked = match self.looking.try_locked(|()| self.look(now)) {
+            Some(looked) => looked,
+            // Another thread is looking.
+            None if self.heard.is_within(now, self.max_stale.min(NANOS)) => Ok(()),
+            // It takes too long.
+            None => self.look(now),
         };
         match looked {
             Err(error) if error.kind() == ErrorKind::StoreCorrupt => Err(error),

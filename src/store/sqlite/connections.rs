@@ -1,44 +1,73 @@
 //! The connections of this process to the file: one to read, one to write, each for one user at a
-//! time, opened anew after a fork.
+//! time.
+//!
+//! Before a fork they are closed, once the statements that other threads run have ended, and both sides open them
+//! again when they need them: SQLite keeps its book of locks in the memory of the process, and a child that copied it
+//! would work without any. A child that was forked without that (by a bare system call, or while a statement ran for
+//! more than ten seconds) is refused.
+//!
+//! At every use it is asked whether the names still lead to the files that are open. A file that is gone refuses; one
+//! that another stands in for, and a WAL that another program has taken away, are opened again, and followers read
+//! everything again.
 
 use super::fault;
+use super::place::Place;
 use super::schema::migrate;
-use crate::base::process::{self, lock};
+use crate::base::process::{self, AcrossFork, Inside, enter, lock};
 use crate::error::{Error, ErrorKind, Result};
 use arc_swap::ArcSwapOption;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 /// How often a writer that another process holds up tries again, about once a millisecond.
 const PATIENCE: i32 = 5000;
 
+/// As [`wait_a_little`], unless a fork waits for us: it goes first, and the change is tried again after it.
+fn wait_unless_awaited(tries: i32) -> bool {
+    !process::is_awaited() && wait_a_little(tries)
+}
+
 /// Waits for another process; whether to try again. SQLite's own handler waits longer each time, up to a
 /// tenth of a second, so that of several busy writers one may get no turn for seconds.
 fn wait_a_little(tries: i32) -> bool {
     // Not all for the same time: the process and the try make it differ.
-    let jitter = u64::from(process::id()).wrapping_mul(7) + u64::from(tries.unsigned_abs()) * 13;
+    let jitter =
+        u64::from(std::process::id()).wrapping_mul(7) + u64::from(tries.unsigned_abs()) * 13;
     std::thread::sleep(Duration::from_micros(500 + jitter % 1000));
     tries < PATIENCE
 }
 
-pub(super) struct Connections {
+pub(super) struct Connections(Arc<Shared>);
+
+struct Shared {
     path: PathBuf,
     closed: AtomicBool,
     own: ArcSwapOption<Own>,
+    /// Held by the one thread that opens, with what was opened last.
+    last: Mutex<Option<Last>>,
 }
 
-/// The connections that one process opened.
-pub(super) struct Own {
-    pid: u32,
-    reader: Mutex<Option<Reader>>,
-    writer: Mutex<Option<Connection>>,
-    read_only: bool,
+#[derive(Clone, Copy)]
+struct Last {
+    place: Option<Place>,
+    epoch: u64,
+}
+
+/// The connections that one process has opened.
+struct Own {
+    generation: u64,
+    reader: Mutex<Reader>,
+    /// `None` if the file can only be read.
+    writer: Option<Mutex<Connection>>,
     /// What the file looked like, if SQLite was told that it does not change: the only way to read a
     /// WAL file where its companions can neither be found nor made.
     frozen: Option<Looks>,
+    place: Option<Place>,
+    wal: Option<Place>,
 }
 
 /// What changes with a file.
@@ -57,16 +86,26 @@ impl Looks {
     }
 }
 
-/// The reader, and its number among those that this process and its parents have opened.
+/// The connection to read from.
 struct Reader {
     connection: Connection,
-    number: u64,
+    opened: Opened,
+}
+
+/// Which of the connections it is that is read from.
+#[derive(Clone, Copy)]
+pub(super) struct Opened {
+    /// Among those that this process and its parents have opened.
+    pub(super) number: u64,
+    /// How many other files, or WALs, have stood under the name before.
+    pub(super) epoch: u64,
 }
 
 impl Reader {
-    fn new(connection: Connection) -> Self {
+    fn new(connection: Connection, epoch: u64) -> Self {
         static OPENED: AtomicU64 = AtomicU64::new(0);
-        Self { connection, number: OPENED.fetch_add(1, Ordering::Relaxed) }
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        Self { connection, opened: Opened { number, epoch } }
     }
 }
 
@@ -77,77 +116,137 @@ impl Connections {
             Error::new(ErrorKind::InvalidArgument, "The path of the store is not one.")
         })?;
         super::schema::check_sqlite()?;
-        let connections =
-            Self { path, closed: AtomicBool::new(false), own: ArcSwapOption::empty() };
-        connections.own()?;
-        Ok(connections)
-    }
-
-    /// The connections of this process.
-    fn own(&self) -> Result<Arc<Own>> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(CLOSED);
-        }
-        let known = self.own.load_full();
-        if let Some(own) = &known
-            && own.pid == process::id()
-        {
-            return Ok(Arc::clone(own));
-        }
-        let new = Arc::new(Own::open(&self.path)?);
-        let before = self.own.compare_and_swap(&known, Some(Arc::clone(&new)));
-        let before = arc_swap::Guard::into_inner(before);
-        if !same(&before, &known) {
-            // Another thread of this process was faster.
-            return before.ok_or_else(|| ErrorKind::StoreUnavailable.into());
-        }
-        // Closing what the parent opened would take its locks away.
-        std::mem::forget(known);
-        Ok(new)
+        let shared = Arc::new(Shared {
+            path,
+            closed: AtomicBool::new(false),
+            own: ArcSwapOption::empty(),
+            last: Mutex::new(None),
+        });
+        shared.own(&enter())?;
+        let party: Weak<dyn AcrossFork> = Arc::downgrade(&shared) as _;
+        process::across_forks(party);
+        Ok(Self(shared))
     }
 
     /// Opens a file anew that SQLite was told does not change, if it did.
     pub(super) fn thaw(&self) {
-        let own = self.own.load();
+        let _inside = enter();
+        let own = self.0.own.load();
         let frozen = own.as_ref().and_then(|own| own.frozen.as_ref());
-        if frozen.is_some_and(|looks| Looks::of(&self.path).as_ref() != Some(looks)) {
-            self.own.store(None);
+        if frozen.is_some_and(|looks| Looks::of(&self.0.path).as_ref() != Some(looks)) {
+            self.0.give_up();
         }
     }
 
     /// Hands out the connection to read from, and its number.
     pub(super) fn reading<T>(
         &self,
-        work: impl FnOnce(&mut Connection, u64) -> Result<T>,
+        work: impl FnOnce(&mut Connection, Opened) -> Result<T>,
     ) -> Result<T> {
-        let own = self.own()?;
+        let inside = enter();
+        let own = self.0.own(&inside)?;
         let mut reader = lock(&own.reader);
-        let Reader { connection, number } = reader.as_mut().ok_or(CLOSED)?;
-        work(connection, *number)
+        let Reader { connection, opened } = &mut *reader;
+        work(connection, *opened)
     }
 
-    /// Hands out the connection to write to.
-    pub(super) fn writing<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-        let own = self.own()?;
-        if own.read_only {
-            return Err(READ_ONLY);
+    /// Hands out the connection to write to, and sees to it that what was written is in the file of this name. If
+    /// SQLite says that it is busy only because a fork waits, does it once more after that.
+    pub(super) fn writing<T>(&self, work: impl Fn(&mut Connection) -> Result<T>) -> Result<T> {
+        loop {
+            let inside = enter();
+            let own = self.0.own(&inside)?;
+            let writer = own.writer.as_ref().ok_or(READ_ONLY)?;
+            let done = work(&mut lock(writer));
+            match done {
+                Err(error)
+                    if error.kind() == ErrorKind::StoreUnavailable && process::is_awaited() =>
+                {
+                    drop(own);
+                    drop(inside);
+                    process::wait_for_fork();
+                }
+                Ok(_) if !own.is_in_place(&self.0.path) => return Err(TAKEN_AWAY),
+                done => return done,
+            }
         }
-        let mut writer = lock(&own.writer);
-        work(writer.as_mut().ok_or(CLOSED)?)
     }
 
     /// Closes the connections of this process. A second call does nothing.
     pub(super) fn close(&self) -> Result<()> {
+        self.0.close()
+    }
+}
+
+impl Shared {
+    /// The connections of this process, to the file that stands under the name.
+    fn own(&self, _inside: &Inside) -> Result<Arc<Own>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(CLOSED);
+        }
+        if let Some(own) = self.own.load_full() {
+            own.check_process()?;
+            if own.is_in_place(&self.path) {
+                return Ok(own);
+            }
+        }
+        self.open_again()
+    }
+
+    #[cold]
+    fn open_again(&self) -> Result<Arc<Own>> {
+        if process::is_torn() {
+            return Err(FORKED);
+        }
+        let mut last = lock(&self.last);
+        // Another thread may have been faster.
+        let known = self.own.load_full();
+        if let Some(own) = known.as_ref().filter(|own| own.is_in_place(&self.path)) {
+            return Ok(Arc::clone(own));
+        }
+        if last.is_some() && Place::of(&self.path).is_none() {
+            return Err(GONE);
+        }
+        let changed = known.is_some();
+        drop(known);
+        self.give_up();
+        let own = Own::open(&self.path, last.is_none())?;
+        let epoch = match *last {
+            Some(last) if changed || last.place != own.place => last.epoch + 1,
+            Some(last) => last.epoch,
+            None => 0,
+        };
+        lock(&own.reader).opened.epoch = epoch;
+        *last = Some(Last { place: own.place, epoch });
+        let own = Arc::new(own);
+        self.own.store(Some(Arc::clone(&own)));
+        Ok(own)
+    }
+
+    /// Lets go of the connections and leaves all files as they are: they may not be ours any more.
+    fn give_up(&self) {
+        if let Some(own) = self.own.swap(None) {
+            own.keep_files();
+        }
+    }
+
+    fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        let _inside = enter();
         let Some(own) = self.own.swap(None) else { return Ok(()) };
-        if own.pid != process::id() {
+        if own.check_process().is_err() {
             std::mem::forget(own);
             return Ok(());
         }
-        let reader = lock(&own.reader).take().map(|reader| reader.connection);
-        let writer = lock(&own.writer).take();
+        // The last one to close takes the WAL away, by its name.
+        if !own.is_in_place(&self.path) {
+            own.keep_files();
+        }
+        let Ok(own) = Arc::try_unwrap(own) else { return Ok(()) }; // closed by its last user
+        let reader = own.reader.into_inner().ok().map(|reader| reader.connection);
+        let writer = own.writer.and_then(|writer| writer.into_inner().ok());
         for connection in reader.into_iter().chain(writer) {
             connection.close().map_err(|(_, error)| fault(error))?;
         }
@@ -155,15 +254,26 @@ impl Connections {
     }
 }
 
+impl AcrossFork for Shared {
+    /// Nobody is inside, so nobody uses them.
+    fn before_fork(&self) {
+        match self.own.swap(None) {
+            Some(own) if own.check_process().is_ok() => own.keep_files(),
+            Some(own) => std::mem::forget(own),
+            None => {}
+        }
+    }
+}
+
 impl Own {
-    fn open(path: &Path) -> Result<Self> {
+    fn open(path: &Path, may_make: bool) -> Result<Self> {
         let mut frozen = None;
-        let (reader, writer) = match open_to_write(path) {
+        let (reader, writer) = match open_to_write(path, may_make) {
             Ok(mut writer) => {
                 migrate(&mut writer, false)?;
                 (open_to_read(path)?, Some(writer))
             }
-            Err(error) if error.kind() == ErrorKind::StoreReadOnly || is_read_only(path) => {
+            Err(error) if error.kind() == ErrorKind::StoreReadOnly => {
                 let looks = Looks::of(path);
                 let mut reader = open_to_read(path)?;
                 if readable(&reader).is_err() && looks.as_ref().is_some_and(|looks| !looks.has_wal)
@@ -177,24 +287,57 @@ impl Own {
             }
             Err(error) => return Err(error),
         };
+        // It has the WAL open from its first look on.
+        readable(&reader)?;
         Ok(Self {
-            pid: process::id(),
-            reader: Mutex::new(Some(Reader::new(reader))),
-            read_only: writer.is_none(),
-            writer: Mutex::new(writer),
+            generation: process::generation(),
+            place: Place::of(path),
+            wal: Place::of(&companion(path, "-wal")),
+            reader: Mutex::new(Reader::new(reader, 0)),
+            writer: writer.map(Mutex::new),
             frozen,
         })
     }
+
+    /// Refuses what a fork has copied.
+    fn check_process(&self) -> Result<()> {
+        if self.generation == process::generation() { Ok(()) } else { Err(FORKED) }
+    }
+
+    /// Whether the names still lead to the files that are open.
+    fn is_in_place(&self, path: &Path) -> bool {
+        let is_ours =
+            |known: Option<Place>, path: &Path| known.is_none() || known == Place::of(path);
+        is_ours(self.place, path) && is_ours(self.wal, &companion(path, "-wal"))
+    }
+
+    /// Has the connections closed without a checkpoint, and without taking the WAL away.
+    fn keep_files(&self) {
+        let keep = |connection: &Connection| {
+            // If it fails, a checkpoint is made, which harms nobody unless the files were exchanged as well.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        };
+        keep(&lock(&self.reader).connection);
+        if let Some(writer) = &self.writer {
+            keep(&lock(writer));
+        }
+    }
 }
 
-fn open_to_write(path: &Path) -> Result<Connection> {
-    make_private(path)?;
+fn open_to_write(path: &Path, may_make: bool) -> Result<Connection> {
+    if may_make {
+        make_private(path)?;
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_handler(Some(wait_a_little)).map_err(fault)?;
+    connection.busy_handler(Some(wait_unless_awaited)).map_err(fault)?;
     // Changes nothing in a file that is not ours: the header is read first.
     readable(&connection)?;
-    super::schema::check_owner(&connection)?;
+    super::schema::check_owner(&connection, may_make)?;
+    // Where it may only be read, SQLite opens it all the same.
+    if connection.is_readonly("main").map_err(fault)? {
+        return Err(READ_ONLY);
+    }
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
         .map_err(fault)?;
@@ -239,15 +382,6 @@ fn companion(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Whether the file is there and we may not write it.
-fn is_read_only(path: &Path) -> bool {
-    let opened = std::fs::OpenOptions::new().write(true).open(path);
-    opened.is_err_and(|error| {
-        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-        matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
-    })
-}
-
 /// Makes an empty file that only its owner may read, if there is none.
 fn make_private(path: &Path) -> Result<()> {
     let mut options = std::fs::OpenOptions::new();
@@ -276,16 +410,21 @@ const READ_ONLY: Error = Error::new(
     "The store is read-only; give this process the right to write the file and its folder.",
 );
 
-impl Drop for Connections {
+const GONE: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The file of the store was moved or deleted while it was open; put it back, or open the store again.",
+);
+const TAKEN_AWAY: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The store's file or its WAL was exchanged during this change, which may be lost; do it again.",
+);
+const FORKED: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "This process was forked with the store in use, in a way that SQLite does not survive; open the store again in it.",
+);
+
+impl Drop for Shared {
     fn drop(&mut self) {
         let _ = self.close(); // nobody is left to be told
-    }
-}
-
-fn same(a: &Option<Arc<Own>>, b: &Option<Arc<Own>>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        (None, None) => true,
-        _ => false,
     }
 }

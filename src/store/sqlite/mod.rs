@@ -2,11 +2,13 @@
 //! key, a lesser one for counters. The audit is the change feed; whether there is anything new is told
 //! by SQLite's `data_version`, for about a microsecond.
 //!
-//! Connections do not survive a fork: each process opens its own, and lets those of its parent lie,
-//! because closing them would take away the parent's locks. A file that cannot be written to can still
-//! be read.
+//! Connections are closed before a fork and opened again after it. A file that cannot be written to can still
+//! be read. Nothing else may open the file with another SQLite in the same process (Python's `sqlite3`, say): when that
+//! closes it, the kernel takes our locks away, and it may take the WAL away (sqlite.org/howtocorrupt.html, 2.2); what is
+//! noticed of it is told by `StoreUnavailable`.
 
 mod connections;
+mod place;
 mod revocation;
 mod rows;
 mod schema;
@@ -16,7 +18,7 @@ use self::connections::Connections;
 use super::record::page_size;
 use super::{
     AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Page,
-    PepperCheck, Store, StoredKey, Usage, Write,
+    PepperCheck, RevocationChanges, Store, StoredKey, Usage, Write,
 };
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
@@ -51,8 +53,46 @@ impl SqliteStore {
     }
 
     /// All or nothing, synced when it returns.
-    fn transact<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        self.0.writing(|connection| in_transaction(connection, work))
+    fn transact<T>(&self, work: impl Fn(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.0.writing(|connection| in_transaction(connection, &work))
+    }
+
+    /// Follows a feed whose numbers are those of the file that is open: a follower of another file begins again.
+    fn follow<T: Feed>(
+        &self,
+        after: u64,
+        work: impl FnOnce(&Transaction<'_>, u64) -> Result<T>,
+    ) -> Result<T> {
+        self.0.reading(|reader, opened| {
+            let snapshot = reader.transaction().map_err(fault)?;
+            let (file, seq) = (opened.epoch << FILE_BITS, after & NUMBER);
+            // Of another file: a number that no feed has reached.
+            let seq = if after == 0 || after & !NUMBER == file { seq } else { NUMBER };
+            let mut found = work(&snapshot, seq)?;
+            *found.seq() |= file;
+            Ok(found)
+        })
+    }
+}
+
+/// The numbers of a feed are those of the file below this bit, and the number of the file above it.
+const FILE_BITS: u32 = 48;
+const NUMBER: u64 = (1 << FILE_BITS) - 1;
+
+/// What a feed answers.
+trait Feed {
+    fn seq(&mut self) -> &mut u64;
+}
+
+impl Feed for Changes {
+    fn seq(&mut self) -> &mut u64 {
+        &mut self.seq
+    }
+}
+
+impl Feed for RevocationChanges {
+    fn seq(&mut self) -> &mut u64 {
+        &mut self.seq
     }
 }
 
@@ -78,10 +118,10 @@ impl Store for SqliteStore {
     }
 
     fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64> {
-        self.read(|reader| {
+        self.0.reading(|reader, opened| {
             // One transaction, so that the number belongs to what was read.
             let snapshot = reader.transaction().map_err(fault)?;
-            let seq = last_seq(&snapshot)?;
+            let seq = last_seq(&snapshot)? | opened.epoch << FILE_BITS;
             {
                 let mut select = snapshot.prepare_cached(rows::SELECT).map_err(fault)?;
                 let mut found = select.query([]).map_err(fault)?;
@@ -98,13 +138,13 @@ impl Store for SqliteStore {
         self.0.reading(|reader, opened| {
             let mut select = reader.prepare_cached("PRAGMA data_version").map_err(fault)?;
             let version: i64 = select.query_row([], |row| row.get(0)).map_err(fault)?;
-            // The number is the connection's own, which is another one after a fork.
-            Ok(opened << 32 ^ version.cast_unsigned())
+            // The version is the connection's own, which is another one after a fork.
+            Ok(opened.number << 32 ^ version.cast_unsigned())
         })
     }
 
     fn changes(&self, after: u64, limit: usize) -> Result<Changes> {
-        self.read(|reader| changes(&reader.transaction().map_err(fault)?, after, limit))
+        self.follow(after, |snapshot, after| changes(snapshot, after, limit))
     }
 
     fn get(&self, id: &str) -> Result<Option<StoredKey>> {

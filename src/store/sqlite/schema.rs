@@ -121,9 +121,17 @@ pub(super) fn migrate(connection: &mut Connection, read_only: bool) -> Result<()
 }
 
 /// Refuses a file that is not ours, or of a newer version.
-pub(super) fn check_owner(connection: &Connection) -> Result<()> {
+/// What must not be new is refused as well if it is.
+pub(super) fn check_owner(connection: &Connection, may_be_new: bool) -> Result<()> {
     let (application, version) = read(connection)?;
-    check(connection, application, version).map(drop)
+    let done = check(connection, application, version)?;
+    if done == 0 && !may_be_new {
+        return Err(Error::new(
+            ErrorKind::StoreCorrupt,
+            "An empty file stands where the store was; put the store back.",
+        ));
+    }
+    Ok(())
 }
 
 fn read(connection: &Connection) -> Result<(i32, i64)> {

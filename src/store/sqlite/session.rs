@@ -207,7 +207,7 @@ impl SessionStore for SqliteStore {
     }
 
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
-        self.read(|reader| revocation::changes(&reader.transaction().map_err(fault)?, after, limit))
+        self.follow(after, |snapshot, after| revocation::changes(snapshot, after, limit))
     }
 
     fn purge_revocations(&self, now: u64) -> Result<u64> {

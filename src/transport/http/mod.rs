@@ -19,11 +19,10 @@ pub use options::HttpOptions;
 use self::connect::Connect;
 use self::resolve::{Blocked, Filter};
 use super::{HttpRequest, HttpResponse, Transport};
-use crate::base::process;
+use crate::base::process::Own;
 use crate::base::secret::Secret;
 use crate::base::url::Url;
 use crate::error::{Error, ErrorKind, Result};
-use arc_swap::ArcSwapOption;
 use std::fmt;
 use std::io::Read as _;
 use std::sync::Arc;
@@ -52,12 +51,7 @@ struct Inner {
     options: HttpOptions,
     tls: ureq::tls::TlsConfig,
     /// Of this process: one that was used in the parent of a fork is not used in the child.
-    agent: ArcSwapOption<Own>,
-}
-
-struct Own {
-    pid: u32,
-    agent: ureq::Agent,
+    agent: Own<ureq::Agent>,
 }
 
 impl HttpTransport {
@@ -67,7 +61,7 @@ impl HttpTransport {
     /// `InvalidConfiguration`: a certificate or key cannot be read, or they do not belong together.
     pub fn new(options: HttpOptions) -> Result<Self> {
         let tls = options.tls()?;
-        Ok(Self(Arc::new(Inner { options, tls, agent: ArcSwapOption::empty() })))
+        Ok(Self(Arc::new(Inner { options, tls, agent: Own::new() })))
     }
 }
 
@@ -75,7 +69,7 @@ impl Transport for HttpTransport {
     fn send(&self, request: &HttpRequest) -> Result<HttpResponse> {
         let url = Url::checked(&request.url, self.0.options.allow_loopback_http)?;
         let deadline = request.deadline_ms.min(self.0.options.deadline_ms).max(1);
-        let own = self.0.own();
+        let agent = self.0.agent.get_or(|| self.0.agent());
         let headers = || {
             let headers = request.headers.iter();
             headers
@@ -84,13 +78,13 @@ impl Transport for HttpTransport {
         };
         let timeout = Some(Duration::from_millis(deadline));
         let sent = if request.method == "POST" {
-            let mut builder = own.agent.post(&request.url).config().timeout_global(timeout).build();
+            let mut builder = agent.post(&request.url).config().timeout_global(timeout).build();
             for (name, value) in headers() {
                 builder = builder.header(name, value);
             }
             builder.send(request.body.as_ref().map_or(&[][..], Secret::expose))
         } else {
-            let mut builder = own.agent.get(&request.url).config().timeout_global(timeout).build();
+            let mut builder = agent.get(&request.url).config().timeout_global(timeout).build();
             for (name, value) in headers() {
                 builder = builder.header(name, value);
             }
@@ -115,18 +109,6 @@ impl Transport for HttpTransport {
 }
 
 impl Inner {
-    fn own(&self) -> Arc<Own> {
-        let pid = process::id();
-        match self.agent.load_full() {
-            Some(own) if own.pid == pid => own,
-            _ => {
-                let own = Arc::new(Own { pid, agent: self.agent() });
-                self.agent.store(Some(Arc::clone(&own)));
-                own
-            }
-        }
-    }
-
     fn agent(&self) -> ureq::Agent {
         let config = ureq::Agent::config_builder()
             .tls_config(self.tls.clone())
