@@ -107,7 +107,7 @@ const OUTSIDE: [(&str, &[&str]); 30] = [
     ("rand", &["src/base/random.rs"]),
     ("base64_simd", &["src/base/b64.rs"]),
     ("simdutf8", &["src/base/json/"]),
-    ("libc", &["src/ffi/"]),
+    ("libc", &["src/ffi/", "src/base/process.rs"]),
     ("der", &["src/jwk/", "src/crypto/"]),
     ("x509_cert", &["src/jwk/"]),
     ("pem_rfc7468", &["src/jwk/"]),

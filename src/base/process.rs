@@ -32,6 +32,33 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// As [`lock`], [`enter`]ed as long as it is held: for locks that are held for a moment only, so that no fork copies one
+/// that another thread holds.
+pub(crate) fn brief<T>(mutex: &Mutex<T>) -> Brief<'_, T> {
+    let inside = enter();
+    Brief { guard: lock(mutex), _inside: inside }
+}
+
+/// What [`brief`] gives.
+pub(crate) struct Brief<'a, T> {
+    guard: MutexGuard<'a, T>, // goes first
+    _inside: Inside,
+}
+
+impl<T> std::ops::Deref for Brief<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> std::ops::DerefMut for Brief<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}
+
 // ---- which process this is ----
 
 /// Where the number of this process stands, once it was asked for: 0 in a child until it is asked again.

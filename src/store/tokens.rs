@@ -1,6 +1,6 @@
 //! Where the tokens of other servers are kept between uses: the trait, and a store in memory.
 
-use crate::base::process::lock;
+use crate::base::process::brief;
 use crate::base::secret::Secret;
 use crate::error::Result;
 use std::collections::HashMap;
@@ -52,22 +52,22 @@ impl MemoryTokenStore {
 
 impl TokenStore for MemoryTokenStore {
     fn load(&self, name: &str) -> Result<Option<Secret>> {
-        Ok(lock(&self.0).get(name).cloned())
+        Ok(brief(&self.0).get(name).cloned())
     }
 
     fn save(&self, name: &str, text: &Secret) -> Result<()> {
-        lock(&self.0).insert(name.to_owned(), text.clone());
+        brief(&self.0).insert(name.to_owned(), text.clone());
         Ok(())
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        lock(&self.0).remove(name);
+        brief(&self.0).remove(name);
         Ok(())
     }
 }
 
 impl std::fmt::Debug for MemoryTokenStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "MemoryTokenStore({} names)", lock(&self.0).len())
+        write!(f, "MemoryTokenStore({} names)", brief(&self.0).len())
     }
 }

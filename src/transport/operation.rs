@@ -5,7 +5,7 @@
 //! writes the state machine; there is no runtime and no waker.
 
 use super::{HttpRequest, HttpResponse, Transport};
-use crate::base::process::lock;
+use crate::base::process::brief;
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
 use std::future::Future;
@@ -85,7 +85,7 @@ impl<T> Operation<T> {
     #[expect(clippy::should_implement_trait, reason = "an operation is driven, not iterated")]
     pub fn next(&mut self) -> Result<Step<T>> {
         {
-            let mut port = lock(&self.io.0);
+            let mut port = brief(&self.io.0);
             match &*port {
                 Port::Out { pause: false } => return Err(UNANSWERED),
                 Port::Out { pause: true } => {
@@ -101,7 +101,7 @@ impl<T> Operation<T> {
                 result.map(Step::Done)
             }
             Poll::Pending => {
-                let mut port = lock(&self.io.0);
+                let mut port = brief(&self.io.0);
                 let pause = matches!(&*port, Port::Pause(_));
                 match std::mem::replace(&mut *port, Port::Out { pause }) {
                     Port::Wanted(request) => Ok(Step::Request(request)),
@@ -124,7 +124,7 @@ impl<T> Operation<T> {
     }
 
     fn answer(&mut self, answer: Result<HttpResponse>) {
-        let mut port = lock(&self.io.0);
+        let mut port = brief(&self.io.0);
         if matches!(&*port, Port::Out { pause: false }) {
             *port = Port::Answered(answer);
         }
@@ -161,7 +161,7 @@ impl Io {
     /// The answer to a request. Bodies that are longer than what the request allows are refused.
     pub(crate) async fn ask(&self, request: HttpRequest) -> Result<HttpResponse> {
         let max_body = request.max_body;
-        *lock(&self.0) = Port::Wanted(request);
+        *brief(&self.0) = Port::Wanted(request);
         let response = Answer(&self.0).await?;
         if response.body.expose().len() > max_body {
             return Err(ErrorKind::ResponseTooLarge.into());
@@ -171,7 +171,7 @@ impl Io {
 
     /// Returns after so many milliseconds.
     pub(crate) async fn pause(&self, milliseconds: u64) {
-        *lock(&self.0) = Port::Pause(milliseconds);
+        *brief(&self.0) = Port::Pause(milliseconds);
         // Whatever it says: the time is over.
         let _ = Answer(&self.0).await;
     }
@@ -184,7 +184,7 @@ impl Future for Answer<'_> {
     type Output = Result<HttpResponse>;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut port = lock(self.0);
+        let mut port = brief(self.0);
         if !matches!(&*port, Port::Answered(_)) {
             return Poll::Pending;
         }

@@ -9,10 +9,11 @@ use super::{
     AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Page,
     PepperCheck, Store, StoredKey, Usage, Write,
 };
+use crate::base::process::{Brief, brief};
 use crate::error::{Error, ErrorKind, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 /// A store in memory.
 #[derive(Default)]
@@ -36,8 +37,8 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn state(&self) -> Result<MutexGuard<'_, State>> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn state(&self) -> Result<Brief<'_, State>> {
+        let state = brief(&self.0);
         if state.closed { Err(CLOSED) } else { Ok(state) }
     }
 }
@@ -237,7 +238,7 @@ impl Store for MemoryStore {
 
     /// What is in the store is gone.
     fn close(&self) -> Result<()> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = brief(&self.0);
         *state = State { closed: true, ..State::default() };
         Ok(())
     }

@@ -10,6 +10,7 @@
 
 mod connect;
 mod options;
+mod provider;
 mod resolve;
 #[cfg(test)]
 mod tests;

@@ -118,7 +118,7 @@ impl HttpOptions {
         if !range.contains(&self.deadline_ms) || !range.contains(&self.connect_ms) {
             return Err(argument("A request may take from 1 to 120000 milliseconds."));
         }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(super::provider::provider());
         let mut tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::clone(&provider))
