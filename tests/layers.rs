@@ -87,6 +87,7 @@ const READERS: &[&str] = &[
 const TIMES: &[&str] = &[
     "src/base/clock.rs",
     "src/base/process.rs",
+    "src/base/ticker.rs",
     "src/store/sqlite/",
     "src/store/token_folder.rs",
     "src/transport/http/",
@@ -102,7 +103,13 @@ const OUTSIDE: [(&str, &[&str]); 30] = [
     ("rustls", &["src/transport/http/"]),
     (
         "std::thread",
-        &["src/base/process.rs", "src/transport/http/", "src/store/", "src/cli/oauth/"],
+        &[
+            "src/base/process.rs",
+            "src/base/ticker.rs",
+            "src/transport/http/",
+            "src/store/",
+            "src/cli/oauth/",
+        ],
     ),
     ("rand", &["src/base/random.rs"]),
     ("base64_simd", &["src/base/b64.rs"]),
