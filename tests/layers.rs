@@ -42,7 +42,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
     // 5: what joins use cases
     ("resource", &["error", "base", "crypto", "jwk", "jwt", "transport", "apikey", "oauth"]),
     // 5: what the edges share
-    ("open", &["error", "base", "jwt", "store", "pepper", "apikey", "session", "oauth"]),
+    ("open", &["error", "base", "crypto", "jwt", "store", "pepper", "apikey", "session", "oauth"]),
     ("present", &["base", "store", "apikey", "session", "oauth", "resource"]),
     // Edges, imported by nobody.
     ("interop", &["error", "base", "jwk"]),
