@@ -61,6 +61,12 @@ impl<T> std::ops::DerefMut for Brief<'_, T> {
 
 // ---- which process this is ----
 
+/// A number for the names of files and for spreading tries, which others on this machine do not have at this moment.
+/// It says nothing of forks: see [`generation`].
+pub(crate) fn id() -> u32 {
+    std::process::id()
+}
+
 /// Where the number of this process stands, once it was asked for: 0 in a child until it is asked again.
 static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 /// The largest number that this process or one it was forked from has had.

@@ -79,7 +79,7 @@ impl RingStore for RingFolder {
             return Err(ErrorKind::StoreConflict.into());
         }
         let place = self.path.join(format!("{}.{}.ring", ring.name, ring.version));
-        let unique = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let unique = (crate::base::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let beside = self.path.join(format!(".{}.{}.{}", ring.name, unique.0, unique.1));
         let mut text = Zeroizing::new(Vec::with_capacity(ring.text.len() + 16));
         text.extend_from_slice(format!("{}\n", ring.pepper).as_bytes());

@@ -68,7 +68,7 @@ impl TokenStore for TokenFolder {
     fn save(&self, name: &str, text: &Secret) -> Result<()> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let place = self.place(name, ".tokens")?;
-        let unique = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let unique = (crate::base::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let beside = self.path.join(format!(".{}.{}", unique.0, unique.1));
         // Of a process of the same number, before a crash.
         let _ = fs::remove_file(&beside);

@@ -35,8 +35,7 @@ fn wait_unless_awaited(tries: i32) -> bool {
 /// tenth of a second, so that of several busy writers one may get no turn for seconds.
 fn wait_a_little(tries: i32) -> bool {
     // Not all for the same time: the process and the try make it differ.
-    let jitter =
-        u64::from(std::process::id()).wrapping_mul(7) + u64::from(tries.unsigned_abs()) * 13;
+    let jitter = u64::from(process::id()).wrapping_mul(7) + u64::from(tries.unsigned_abs()) * 13;
     std::thread::sleep(Duration::from_micros(500 + jitter % 1000));
     tries < PATIENCE
 }
