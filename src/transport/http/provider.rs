@@ -4,7 +4,7 @@
 use crate::base::process::enter;
 use rustls::crypto::{
     ActiveKeyExchange, CompletedKeyExchange, CryptoProvider, GetRandomFailed, KeyProvider,
-    SecureRandom, SupportedKxGroup, aws_lc_rs,
+    SecureRandom, SupportedKxGroup,
 };
 use rustls::ffdhe_groups::FfdheGroup;
 use rustls::pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 pub(super) fn provider() -> CryptoProvider {
     static GROUPS: OnceLock<Vec<Group>> = OnceLock::new();
     let _inside = enter();
-    let own = aws_lc_rs::default_provider();
+    let own = plain();
     let groups = GROUPS.get_or_init(|| own.kx_groups.iter().map(|group| Group(*group)).collect());
     CryptoProvider {
         kx_groups: groups.iter().map(|group| group as &dyn SupportedKxGroup).collect(),
@@ -23,6 +23,10 @@ pub(super) fn provider() -> CryptoProvider {
         key_provider: &Keys,
         ..own
     }
+}
+
+fn plain() -> CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
 }
 
 #[derive(Debug)]
@@ -62,11 +66,11 @@ struct Random;
 impl SecureRandom for Random {
     fn fill(&self, buf: &mut [u8]) -> Result<(), GetRandomFailed> {
         let _inside = enter();
-        aws_lc_rs::default_provider().secure_random.fill(buf)
+        plain().secure_random.fill(buf)
     }
 
     fn fips(&self) -> bool {
-        aws_lc_rs::default_provider().secure_random.fips()
+        plain().secure_random.fips()
     }
 }
 
@@ -76,12 +80,12 @@ struct Keys;
 impl KeyProvider for Keys {
     fn load_private_key(&self, key: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
         let _inside = enter();
-        let key = aws_lc_rs::default_provider().key_provider.load_private_key(key)?;
+        let key = plain().key_provider.load_private_key(key)?;
         Ok(Arc::new(Key(key)))
     }
 
     fn fips(&self) -> bool {
-        aws_lc_rs::default_provider().key_provider.fips()
+        plain().key_provider.fips()
     }
 }
 
