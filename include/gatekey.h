@@ -3001,7 +3001,8 @@ gk_status gk_api_key_spec_clear(gk_api_key_spec *spec,
 /**
  * Opens API keys.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path.
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path. Nothing else in the process may open the
+ *   file with a SQLite of its own, not even to read: see docs/processes.md.
  * @param url_len Its length in bytes.
  * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used,
  * and made with the store: back it up, because without it every key is lost.
@@ -3706,7 +3707,8 @@ gk_status gk_revocation_options_clock(gk_revocation_options *options,
 /**
  * Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path.
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path. Nothing else in the process may open the
+ *   file with a SQLite of its own, not even to read: see docs/processes.md.
  * @param url_len Its length in bytes.
  * @param options How; NULL for the usual options.
  * @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the
@@ -4315,7 +4317,8 @@ void gk_session_tokens_free(gk_session_tokens *tokens);
 /**
  * Opens sessions. They may share a store with API keys and a key ring.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path.
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path. Nothing else in the process may open the
+ *   file with a SQLite of its own, not even to read: see docs/processes.md.
  * @param url_len Its length in bytes.
  * @param signer What signs the access tokens, which is shared; its tokens have a time to live, not longer
  * than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.

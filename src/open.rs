@@ -65,7 +65,8 @@ pub struct OpenedKeyRing {
     pub new_pepper_file: Option<PathBuf>,
 }
 
-/// Opens API keys: `memory:`, or `sqlite:///relative/path` and `sqlite:////absolute/path`.
+/// Opens API keys: `memory:`, or `sqlite:///relative/path` and `sqlite:////absolute/path`. Nothing else in the process may
+/// open that file with a SQLite of its own, not even to read (docs/processes.md).
 ///
 /// # Errors
 /// `InvalidArgument`: the URL is neither, or a pepper is not acceptable. `Unsupported`: this build has

@@ -36,7 +36,8 @@ impl ApiKeys {
 
 #[pymethods]
 impl ApiKeys {
-    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`.
+    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:` (never open the file
+    /// with `sqlite3` in the same process, not even to read).
     ///
     /// - `pepper`: 16 bytes or more, or a list of `(number, bytes)`, oldest first, the last one
     ///   active. Without one, the file `<path>.pepper` is used, and made with the store. Losing the

@@ -31,7 +31,8 @@ pub(crate) struct Sessions {
 
 #[pymethods]
 impl Sessions {
-    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`; a store may hold API
+    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:` (never open the file
+    /// with `sqlite3` in the same process, not even to read); a store may hold API
     /// keys as well.
     ///
     /// - `signer`: signs the access tokens, which live for its `ttl`. Without one, sessions are looked
