@@ -205,7 +205,7 @@ impl Inner {
                 if std::mem::replace(&mut begun_anew, true) {
                     return Err(ErrorKind::StoreCorrupt.into());
                 }
-                feed.seq.store(0, Ordering::Relaxed);
+                feed.seq.store(changes.seq, Ordering::Relaxed);
                 continue;
             }
             if changes.more {

@@ -67,7 +67,7 @@ impl SqliteStore {
             let snapshot = reader.transaction().map_err(fault)?;
             let (file, seq) = (opened.epoch << FILE_BITS, after & NUMBER);
             // Of another file: a number that no feed has reached.
-            let seq = if after == 0 || after & !NUMBER == file { seq } else { NUMBER };
+            let seq = if after & !NUMBER == file { seq } else { NUMBER };
             let mut found = work(&snapshot, seq)?;
             *found.seq() |= file;
             Ok(found)

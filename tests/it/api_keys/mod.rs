@@ -5,6 +5,8 @@ mod changes;
 mod format;
 mod import;
 mod limits;
+#[cfg(feature = "sqlite")]
+mod moved;
 mod peppers;
 mod stores;
 mod verify;

@@ -8,6 +8,8 @@ mod csrf;
 mod life;
 mod lost;
 mod model;
+#[cfg(feature = "sqlite")]
+mod moved;
 mod revocations;
 mod rings;
 mod stores;

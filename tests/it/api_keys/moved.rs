@@ -1,0 +1,149 @@
+//! A file that is moved, deleted, replaced or stripped of its log while a store has it open.
+
+use super::stores::Folder;
+use super::{Bench, bench_on, refused, text};
+use gatekey::{Check, ErrorKind, IssuedKey, SqliteStore, Store};
+use std::path::Path;
+use std::sync::Arc;
+
+fn open(path: &Path) -> Bench {
+    bench_on(Arc::new(SqliteStore::open(path).unwrap()) as Arc<dyn Store>)
+}
+
+/// A copy as `gatekey store backup` would make it, of the file as it is now.
+fn copy(path: &Path, to: &Path) {
+    let from = rusqlite::Connection::open(path).unwrap();
+    from.execute("VACUUM INTO ?", [to.to_str().unwrap()]).unwrap();
+}
+
+/// What closing the file in another SQLite of the same process does to the open one: its log is gone, by its name.
+fn strip(path: &Path) {
+    for ending in ["-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{ending}", path.display())).unwrap();
+    }
+}
+
+fn kind(bench: &Bench, issued: &IssuedKey) -> Option<ErrorKind> {
+    bench.clock.advance(1); // time to look
+    bench.keys.verify(text(issued), &Check::new()).err().map(|error| error.kind())
+}
+
+#[test]
+fn a_log_that_was_taken_away_loses_no_revocation() {
+    for look_first in [false, true] {
+        let folder = Folder::new("log_taken");
+        let path = folder.path("a.sqlite");
+        let here = open(&path);
+        let issued = here.create(|_| ());
+        // The log is written into the file, and gone.
+        rusqlite::Connection::open(&path)
+            .unwrap()
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .unwrap();
+        strip(&path);
+        if look_first {
+            assert_eq!(kind(&here, &issued), None);
+        }
+        here.keys.revoke(&issued.record.id, "leaked").unwrap();
+        assert_eq!(kind(&here, &issued), Some(ErrorKind::ApiKeyRevoked));
+        // Not closed: as after a SIGKILL.
+        let there = open(&path);
+        assert_eq!(kind(&there, &issued), Some(ErrorKind::ApiKeyRevoked), "{look_first}");
+        let second = there.create(|_| ());
+        assert_eq!(kind(&here, &second), None, "both have the same file");
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_takes_no_change() {
+    let folder = Folder::new("gone");
+    let (path, aside) = (folder.path("a.sqlite"), folder.path("b.sqlite"));
+    for deleted in [false, true] {
+        let here = open(&path);
+        let issued = here.create(|_| ());
+        if deleted {
+            std::fs::remove_file(&path).unwrap();
+        } else {
+            std::fs::rename(&path, &aside).unwrap();
+        }
+        let said = refused(
+            here.keys.revoke(&issued.record.id, ""),
+            ErrorKind::StoreUnavailable,
+            "a change to a file that is gone",
+        );
+        assert!(said.to_string().contains("moved or deleted"), "{said}");
+        refused(
+            here.keys.create(&gatekey::KeySpec::new("acme")).map(|_| ()),
+            ErrorKind::StoreUnavailable,
+            "create",
+        );
+        assert!(!path.exists(), "nothing new is made in its place");
+        // What is known is good for a while, and not for ever.
+        assert_eq!(kind(&here, &issued), None);
+        here.clock.advance(31);
+        assert_eq!(kind(&here, &issued), Some(ErrorKind::StoreUnavailable));
+        if deleted {
+            continue;
+        }
+        std::fs::rename(&aside, &path).unwrap();
+        assert_eq!(kind(&here, &issued), None, "put back");
+        here.keys.revoke(&issued.record.id, "").unwrap();
+        assert_eq!(kind(&open(&path), &issued), Some(ErrorKind::ApiKeyRevoked));
+        for ending in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{ending}", path.display()));
+        }
+    }
+}
+
+/// Another file under the name is read from its beginning, whatever its numbers are: the one that was there had more
+/// changes, as many, or fewer.
+#[test]
+fn another_file_under_the_name_is_read_whole() {
+    for (here_more, there_more) in [(5, 0), (0, 5), (2, 2)] {
+        let folder = Folder::new("replaced");
+        let (path, other) = (folder.path("a.sqlite"), folder.path("b.sqlite"));
+        let here = open(&path);
+        let (kept, mine) = (here.create(|_| ()), here.create(|_| ()));
+        copy(&path, &other);
+        for _ in 0..here_more {
+            here.create(|_| ());
+        }
+        let late = here.create(|_| ());
+        {
+            let there = open(&other);
+            there.keys.revoke(&mine.record.id, "").unwrap();
+            for _ in 0..there_more {
+                there.create(|_| ());
+            }
+            there.keys.close().unwrap();
+        }
+        strip(&path);
+        std::fs::rename(&other, &path).unwrap();
+        assert_eq!(kind(&here, &kept), None);
+        assert_eq!(kind(&here, &mine), Some(ErrorKind::ApiKeyRevoked), "{here_more} {there_more}");
+        assert_eq!(
+            kind(&here, &late),
+            Some(ErrorKind::ApiKeyNotFound),
+            "only the other file had it: {here_more} {there_more}"
+        );
+        // From now on it is the file of all.
+        let elsewhere = open(&path);
+        let made = elsewhere.create(|_| ());
+        assert_eq!(kind(&here, &made), None);
+        here.keys.revoke(&kept.record.id, "").unwrap();
+        assert_eq!(kind(&elsewhere, &kept), Some(ErrorKind::ApiKeyRevoked));
+    }
+}
+
+#[test]
+fn an_empty_file_is_no_store() {
+    let folder = Folder::new("emptied");
+    let path = folder.path("a.sqlite");
+    let here = open(&path);
+    let issued = here.create(|_| ());
+    strip(&path);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "").unwrap();
+    refused(here.keys.revoke(&issued.record.id, ""), ErrorKind::StoreCorrupt, "an empty file");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "it is left as it is");
+}
