@@ -189,8 +189,8 @@ impl Inner {
         self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
         self.start_flusher();
         let looked = self.sync(now, self.strict);
-        // A strict answer needs the store; any other is good for a while.
-        if self.strict {
+        // A strict answer needs the store; any other is good for a while, unless this process can never ask again.
+        if self.strict || looked.is_err() && process::is_torn() {
             return looked;
         }
         if self.feed.heard.is_within(now, self.max_stale) { Ok(()) } else { Err(SILENT) }

@@ -101,7 +101,9 @@ fn renew() -> u64 {
         );
         if set.is_err() { word().unwrap_or(new) } else { new }
     });
-    if word.load(Relaxed) == 0 && LAST.load(Relaxed) != 0 {
+    if word.load(Relaxed) == 0 && LAST.load(Relaxed) != 0 && !HANDLED.swap(false, Relaxed) {
+        // A fork that went round us: the others may have been anywhere.
+        TORN.store(true, Relaxed);
         forget_the_others();
     }
     let new = LAST.fetch_add(1, Relaxed) + 1;
@@ -117,7 +119,8 @@ fn renew() -> u64 {
 static INSIDE: [Shard; 16] = [const { Shard(AtomicU32::new(0)) }; 16];
 /// Whether a fork is under way.
 static FORKING: AtomicBool = AtomicBool::new(false);
-/// Whether this process was forked while a thread was inside for too long: what that thread was at is of no use here.
+/// Whether this process was forked while a thread was inside for too long, or behind our back: what other threads were
+/// at is of no use here.
 static TORN: AtomicBool = AtomicBool::new(false);
 
 #[repr(align(128))]
@@ -169,7 +172,8 @@ pub(crate) fn is_awaited() -> bool {
     FORKING.load(Relaxed)
 }
 
-/// Whether this process is the child of a fork that could not wait any longer for what other threads were at.
+/// Whether this process is the child of a fork that could not wait any longer for what other threads were at, or that
+/// went round `pthread_atfork`. What it knows of a store it cannot bring up to date.
 pub(crate) fn is_torn() -> bool {
     TORN.load(Relaxed)
 }
@@ -249,6 +253,8 @@ fn before_fork() {
 }
 
 static WAS_QUIET: AtomicBool = AtomicBool::new(true);
+/// Whether the handlers were called for the fork that has just made this process.
+static HANDLED: AtomicBool = AtomicBool::new(false);
 
 fn after_fork_in_parent() {
     DEPTH.set(DEPTH.get() - 1);
@@ -262,6 +268,7 @@ fn after_fork_in_child() {
     }
     if let Some(word) = word() {
         word.store(0, Relaxed);
+        HANDLED.store(true, Relaxed);
         renew();
     }
     forget_the_others();

@@ -252,7 +252,7 @@ pub struct RevocationChanges {
     /// Whether more is waiting after `seq`.
     pub more: bool,
     /// Whether the feed ends before `after`, so that it is not the one that was followed so far: begin
-    /// again at 0, and forget nothing.
+    /// again at `seq`, from nothing, and forget nothing.
     pub reload: bool,
 }
 

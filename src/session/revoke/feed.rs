@@ -5,7 +5,7 @@ use super::table::Table;
 use super::{Inner, LEEWAY};
 use crate::base::clock::NANOS;
 use crate::base::fresh::Freshness;
-use crate::base::process::{Own, lock};
+use crate::base::process::{self, Own, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Revocation, RevocationKind};
 use foldhash::quality::RandomState;
@@ -161,8 +161,8 @@ impl Inner {
     #[cold]
     fn look(&self, now: u64) -> Result<()> {
         let looked = self.sync(now, self.strict);
-        // A strict answer needs the store; any other is good for a while.
-        if self.strict {
+        // A strict answer needs the store; any other is good for a while, unless this process can never ask again.
+        if self.strict || looked.is_err() && process::is_torn() {
             return looked;
         }
         if self.feed.heard.is_within(now, self.max_stale) { Ok(()) } else { Err(SILENT) }

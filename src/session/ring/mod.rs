@@ -9,7 +9,7 @@ mod text;
 use self::text::{Kept, read, write};
 use crate::base::clock::{Clock, NANOS, SystemClock};
 use crate::base::fresh::{Freshness, stale_nanos};
-use crate::base::process::OwnLock;
+use crate::base::process::{self, OwnLock};
 use crate::base::text::argument;
 use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
@@ -370,7 +370,9 @@ impl Inner {
             None => self.look(now),
         };
         match looked {
-            Err(error) if error.kind() == ErrorKind::StoreCorrupt => Err(error),
+            Err(error) if error.kind() == ErrorKind::StoreCorrupt || process::is_torn() => {
+                Err(error)
+            }
             Err(_) if !self.heard.is_within(now, self.max_stale) => Err(SILENT),
             _ => Ok(()),
         }
