@@ -25,6 +25,10 @@
  * Threads. A `const gk_x *` may be used by several threads at once, a `gk_x *` by one at a time. There
  * is nothing to initialize and nothing to clean up.
  *
+ * Unloading. What is kept for a thread is cleaned up when the thread ends, so the code must still be there:
+ * libgatekey.so stays in the process after dlclose. Link a plug-in that contains libgatekey.a with
+ * `-Wl,-z,nodelete`, so that it stays, too.
+ *
  * Secrets. Keys, exported private keys and tokens are wiped when freed. No message contains a token or a
  * key.
  *

@@ -1,5 +1,7 @@
 //! Names the shared library after the ABI version that include/gatekey.h declares: the SONAME
-//! libgatekey.so.N on ELF systems, the install name libgatekey.N.dylib on macOS.
+//! libgatekey.so.N on ELF systems, the install name libgatekey.N.dylib on macOS. On ELF systems it is
+//! marked to stay in the process once it is loaded: AWS-LC and Rust's standard library have what they
+//! keep for a thread cleaned up when the thread ends, and that code must still be there.
 
 use std::env;
 
@@ -19,7 +21,10 @@ fn main() {
             );
         }
         Ok("windows") => {}
-        _ => println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libgatekey.so.{abi}"),
+        _ => {
+            println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libgatekey.so.{abi}");
+            println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        }
     }
 }
 
