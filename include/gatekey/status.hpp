@@ -11,6 +11,14 @@
 #include <utility>
 #include <variant>
 
+// What is thrown has one identity in a program, also where its shared objects hide what they do not
+// export: one throws, another catches.
+#if defined(__GNUC__) && !defined(_WIN32)
+#define GATEKEY_THROWN __attribute__((__visibility__("default")))
+#else
+#define GATEKEY_THROWN
+#endif
+
 namespace gatekey {
 
 static_assert(GK_ABI_VERSION == 0, "gatekey.h and gatekey.hpp are of different versions");
@@ -166,7 +174,7 @@ inline bool same_algorithm(alg left, alg right) noexcept {
 }
 
 /// What every throwing call throws: a status and a message that is safe to log.
-class error : public std::exception {
+class GATEKEY_THROWN error : public std::exception {
   public:
     explicit error(const gk_error &raw) noexcept : raw_(raw) {}
 
