@@ -37,7 +37,7 @@ help: ## What can be made
 # ---- what is built, once ----
 
 products: ## libgatekey and the command line as the tests use them
-	$(CARGO) build $(WORKSPACE)
+	@$(MAKE) --no-print-directory lib LIB_PROFILE=dev
 
 servers: ## The real servers that the tests talk to
 	@$(PYTHON) tests/servers/servers.py install oidc-provider
@@ -73,10 +73,11 @@ test-python: built ## The lanes of the Python package
 	@$(LANES) python
 
 tools:
-	@tests/need.sh valgrind clang-format pkg-config cmake || true
+	@tests/need.sh valgrind clang-format pkg-config cmake sqlite3.h=libsqlite3-dev openssl/ssl.h=libssl-dev || true
 
-# clang, and what its sanitizers need when programs run.
+# clang, its C++ library and linker, and what its sanitizers need when programs run.
 more-tools:
+	@tests/need.sh ld.lld=lld libc++.so=libc++-dev libc++abi.so=libc++abi-dev || true
 	@tests/need.sh clang || exit 0; \
 	runtime=$$(clang -print-resource-dir)/lib/linux/libclang_rt.asan-$$(uname -m).a; \
 	tests/need.sh $$runtime=libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev || true

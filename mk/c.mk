@@ -9,9 +9,10 @@ LIB_PROFILE ?= release
 GK_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 GK_URL := $(shell sed -n 's/^repository = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 GK_ABI := $(shell sed -n 's/^\#define GK_ABI_VERSION //p' include/gatekey.h)
-# What the static library needs of the system: `cargo rustc -p gatekey-c -- --print native-static-libs`.
-# The tests link programs with exactly these.
-GK_NATIVE_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+# What the static library needs of the system, beside what every compiler adds: less than `cargo rustc -p gatekey-c --
+# --print native-static-libs` says, for libgcc_s and libc are the compiler's to choose (libgcc_eh and libc.a where it
+# links with -static). From glibc 2.34 on, libpthread and libdl are empty. The tests link programs with exactly these.
+GK_NATIVE_LIBS := -lpthread -ldl -lm
 
 LIB_FOLDER := $(TARGET)/$(if $(filter dev,$(LIB_PROFILE)),debug,$(LIB_PROFILE))
 
@@ -21,8 +22,9 @@ FFI_ENV = FFI_CC='$(CC)' FFI_CXX='$(CXX)' FFI_LIBRARY='$(FFI_LIBRARY)' FFI_OUT='
 
 .PHONY: lib header install uninstall format-c
 
-lib: ## The C library: target/release/libgatekey.so and .a
+lib: ## The C library: target/release/libgatekey.so and target/release/static/libgatekey.a
 	$(CARGO) build $(if $(filter dev,$(LIB_PROFILE)),$(WORKSPACE),--locked --release --package gatekey-c)
+	@bindings/c/localize.sh '$(LIB_FOLDER)/libgatekey.a' '$(LIB_FOLDER)/static/libgatekey.a'
 
 header: ## Renders include/gatekey.h from src/ffi
 	GATEKEY_WRITE_HEADER=1 $(CARGO) test --quiet $(WORKSPACE) --test header
@@ -31,7 +33,7 @@ install: lib ## Installs the library, headers, pkg-config and CMake files under 
 	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/gatekey' '$(DESTDIR)$(INCLUDEDIR)/gatekey'
 	install -m 755 '$(LIB_FOLDER)/libgatekey.so' '$(DESTDIR)$(LIBDIR)/libgatekey.so.$(GK_ABI)'
 	ln -sf libgatekey.so.$(GK_ABI) '$(DESTDIR)$(LIBDIR)/libgatekey.so'
-	install -m 644 '$(LIB_FOLDER)/libgatekey.a' '$(DESTDIR)$(LIBDIR)/libgatekey.a'
+	install -m 644 '$(LIB_FOLDER)/static/libgatekey.a' '$(DESTDIR)$(LIBDIR)/libgatekey.a'
 	install -m 644 include/gatekey.h include/gatekey.hpp '$(DESTDIR)$(INCLUDEDIR)'
 	install -m 644 include/gatekey/*.hpp '$(DESTDIR)$(INCLUDEDIR)/gatekey'
 	$(call ffi_template,gatekey.pc,pkgconfig)

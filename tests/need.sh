@@ -1,15 +1,20 @@
 #!/bin/sh
-# Sees to it that programs are there: root installs what is missing from Debian, in one go. Others are told what is
-# skipped without them. Ends with 0 if all are there.
+# Sees to it that programs, files, headers and libraries are there: root installs what is missing from Debian, in one go.
+# Others are told what is skipped without them. Ends with 0 if all are there.
 #
-# usage: need.sh PROGRAM[=PACKAGE]...      /A/FILE=PACKAGE is there if the file is
+# usage: need.sh NAME[=PACKAGE]...      a program, /A/FILE, HEADER.h or LIBRARY.so
+there() {
+    case $1 in
+    /*) [ -e "$1" ] ;;
+    *.h) echo "#include <$1>" | cc -E -o /dev/null - 2> /dev/null ;;
+    *.so) [ -e "$(cc -print-file-name="$1")" ] ;;
+    *) command -v "$1" > /dev/null ;;
+    esac
+}
+
 missing() {
-    for wanted in "$@"; do
-        case $wanted in
-        /*) [ -e "${wanted%%=*}" ] && continue ;;
-        *) command -v "${wanted%%=*}" > /dev/null && continue ;;
-        esac
-        printf '%s ' "${wanted#*=}"
+    for name in "$@"; do
+        there "${name%%=*}" || printf '%s ' "${name#*=}"
     done
 }
 

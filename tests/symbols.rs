@@ -1,5 +1,5 @@
-//! `libgatekey.so` exports exactly the functions of tests/symbols.txt, each of which the header
-//! declares; nothing of AWS-LC or of Rust leaks. The list is append-only: a line that goes is a break of
+//! `libgatekey.so` and `libgatekey.a` export exactly the functions of tests/symbols.txt, each of which the header
+//! declares; nothing of AWS-LC, SQLite or Rust leaks. The list is append-only: a line that goes is a break of
 //! the ABI (src/ffi/version.rs).
 #![cfg(all(feature = "capi", target_os = "linux"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -7,16 +7,50 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 #[test]
 fn the_library_exports_exactly_the_listed_symbols() {
+    exports_exactly_the_listed_symbols(&library(), "-D");
+}
+
+#[test]
+fn the_static_library_exports_exactly_the_listed_symbols() {
+    exports_exactly_the_listed_symbols(&archive(), "-g");
+}
+
+/// Groups of sections have names that linkers compare, as they do those of symbols. Bitcode is another program's to
+/// link, and what does not say that it needs no executable stack gets one.
+#[test]
+fn the_static_library_is_one_plain_object() {
+    let archive = archive();
+    let members = output(Command::new("ar").arg("t").arg(&archive));
+    assert_eq!(members.trim(), "gatekey.o");
+    let sections = output(Command::new("readelf").args(["-S", "-W"]).arg(&archive));
+    let with = |what: &str| sections.lines().filter(|line| line.contains(what)).count();
+    assert_eq!((with(" GROUP "), with(" .llvm"), with(" .debug_")), (0, 0, 0));
+    assert_eq!(with(" .note.GNU-stack "), 1);
+    let stack = sections.lines().find(|line| line.contains(" .note.GNU-stack ")).unwrap();
+    assert!(!stack.split_whitespace().any(|word| word == "X"), "an executable stack: {stack}");
+    // What runs before `main`: of Rust's standard library and of AWS-LC.
+    assert!(with(" INIT_ARRAY ") > 0, "the constructors are lost");
+}
+
+#[test]
+fn the_library_stays_where_it_is_loaded() {
+    let dynamic = output(Command::new("readelf").args(["-d", "-W"]).arg(library()));
+    let flags = dynamic.lines().find(|line| line.contains("(FLAGS_1)")).unwrap_or_default();
+    assert!(flags.contains("NODELETE"), "bindings/c/build.rs does not mark it: {flags}");
+}
+
+fn exports_exactly_the_listed_symbols(library: &Path, which: &str) {
     let listed = listed();
-    let library = library();
-    let nm = Command::new("nm").args(["-D", "--defined-only"]).arg(&library).output().unwrap();
-    assert!(nm.status.success(), "nm cannot read {}", library.display());
-    let nm = String::from_utf8(nm.stdout).unwrap();
-    let exported: BTreeSet<&str> =
-        nm.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    let nm = output(Command::new("nm").args([which, "--defined-only"]).arg(library));
+    let exported: BTreeSet<&str> = nm
+        .lines()
+        .filter(|line| !line.ends_with(':'))
+        .filter_map(|line| line.split_whitespace().last())
+        .collect();
     let listed: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
     let missing: Vec<_> = listed.difference(&exported).collect();
     let unlisted: Vec<_> = exported.difference(&listed).collect();
@@ -44,9 +78,8 @@ fn the_header_declares_exactly_the_listed_symbols() {
 
 #[test]
 fn the_library_is_named_after_its_abi_version() {
-    let readelf = Command::new("readelf").arg("-d").arg(library()).output().unwrap();
+    let dynamic = output(Command::new("readelf").arg("-d").arg(library()));
     let wanted = format!("[libgatekey.so.{}]", gatekey::ffi::GK_ABI_VERSION);
-    let dynamic = String::from_utf8_lossy(&readelf.stdout).into_owned();
     let soname = dynamic.lines().find(|line| line.contains("SONAME")).unwrap_or_default();
     assert!(soname.contains(&wanted), "bindings/c/build.rs sets another name: {soname}");
 }
@@ -74,6 +107,30 @@ fn library() -> PathBuf {
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     target.join("debug/libgatekey.so")
+}
+
+/// The static library as it is installed: made of Cargo's beside the shared one, if it has not been.
+fn archive() -> PathBuf {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let library = library();
+        let folder = library.parent().unwrap();
+        let archive = folder.join("static/libgatekey.a");
+        output(
+            Command::new(root().join("bindings/c/localize.sh"))
+                .arg(folder.join("libgatekey.a"))
+                .arg(&archive),
+        );
+        archive
+    });
+    made.clone()
+}
+
+/// What a command prints, which must succeed.
+fn output(command: &mut Command) -> String {
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
 }
 
 fn root() -> &'static Path {

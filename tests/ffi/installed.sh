@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs into an empty directory and builds and runs consumers against that and nothing else: with
-# pkg-config (shared and static, C and C++) and with CMake (both targets, before and after a move).
+# pkg-config (shared, static and fully static, C and C++) and with CMake (both targets, before and after a move).
 #
 # usage: installed.sh dev|release      the profile of the library; FFI_CC, FFI_CXX and FFI_OUT as in run.sh
 set -eu
@@ -24,6 +24,9 @@ if grep -rqs '@[A-Z_]*@' "$out/prefix/lib/pkgconfig" "$out/prefix/lib/cmake"; th
     echo "a placeholder was not filled in"
     exit 1
 fi
+nm -g --defined-only "$out/prefix/lib/libgatekey.a" | awk 'NF == 3 { print $3 }' | LC_ALL=C sort | cmp - tests/symbols.txt ||
+    { echo "the installed libgatekey.a exports something else than gk_*"; exit 1; }
+readelf -d "$out/prefix/lib/libgatekey.so" | grep -q NODELETE || { echo "the installed libgatekey.so can be unloaded"; exit 1; }
 
 # A staged installation, as packagers make them: files under DESTDIR, which no file mentions.
 make_target install PREFIX=/usr LIBDIR=/usr/lib64 INCLUDEDIR=/usr/include DESTDIR="$out/stage"
@@ -44,6 +47,9 @@ links_shared() { # program, yes or no
     if readelf -d "$1" | grep -q "libgatekey.so.$abi"; then found=yes; fi
     [ $found = "$2" ] || { echo "$1: linked to the shared library: $found"; exit 1; }
 }
+needs_nothing() { # program
+    if readelf -d "$1" | grep -q NEEDED; then echo "$1 needs shared libraries"; exit 1; fi
+}
 
 if need pkg-config; then
     export PKG_CONFIG_PATH="$out/prefix/lib/pkgconfig"
@@ -58,7 +64,15 @@ if need pkg-config; then
     $cc "$here/consumer/main.c" -o pc-static $(pkg-config --cflags gatekey) $static
     links_shared "$out/pc-static" no
     run "$out/pc-static"
-    echo "ffi: pkg-config consumers: C, C++, static"
+    $cc -static "$here/consumer/main.c" -o pc-all-static $(pkg-config --static --cflags --libs gatekey) 2> static.log ||
+        { cat static.log; exit 1; }
+    $cxx -static -std=c++17 "$here/consumer/main.cpp" -o pc-all-static-cpp $(pkg-config --static --cflags --libs gatekey) \
+        2> static.log || { cat static.log; exit 1; }
+    for program in pc-all-static pc-all-static-cpp; do
+        needs_nothing "$out/$program"
+        run "$out/$program"
+    done
+    echo "ffi: pkg-config consumers: C, C++, static, fully static"
 fi
 
 if need cmake; then
@@ -70,7 +84,8 @@ if need cmake; then
     links_shared "$out/cmake/consumer-c" yes
     links_shared "$out/cmake/consumer-cpp" yes
     links_shared "$out/cmake/consumer-static" no
-    for program in consumer-c consumer-cpp consumer-static; do run "$out/cmake/$program"; done
-    echo "ffi: CMake consumers: C, C++, static"
+    needs_nothing "$out/cmake/consumer-all-static"
+    for program in consumer-c consumer-cpp consumer-static consumer-all-static; do run "$out/cmake/$program"; done
+    echo "ffi: CMake consumers: C, C++, static, fully static"
 fi
 rm -rf "$out"

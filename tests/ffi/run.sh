@@ -11,7 +11,7 @@
 #
 # The environment chooses FFI_CC (cc), FFI_CXX (c++), C_STANDARD (c11), CXX_STANDARD (c++17), ONLY (a pattern of names, as in
 # `case`), JOBS (compilers at once), and must name:
-#   FFI_LIBRARY       the folder with libgatekey.so and libgatekey.a
+#   FFI_LIBRARY       the folder with libgatekey.so and static/libgatekey.a
 #   FFI_NATIVE_LIBS   what the static library needs of the system
 #   FFI_OUT           where programs go
 #   PYTHON            a Python that has PyJWT
@@ -25,7 +25,7 @@ link="-L$FFI_OUT/lib -lgatekey -Wl,-rpath,$FFI_OUT/lib -lpthread"
 objects=plain linked=shared under=
 case $kind in
 shared | demo) ;;
-static) linked=static link="$FFI_LIBRARY/libgatekey.a $FFI_NATIVE_LIBS" ;;
+static) linked=static link="$FFI_LIBRARY/static/libgatekey.a $FFI_NATIVE_LIBS" ;;
 sanitized)
     objects=sanitized linked=sanitized
     sanitizers='-fsanitize=address,undefined -fno-sanitize-recover=all'
@@ -75,7 +75,7 @@ build() { # SOURCE: a program of one file; the C++ tests have a second one, whic
     compile "$1" "$object"
     parts=$object
     case $1 in tests/ffi/*.cpp) parts="$object $objects/second.o" ;; esac
-    fresh "$programs/$name" $parts && { [ $linked != static ] || fresh "$programs/$name" "$FFI_LIBRARY/libgatekey.a"; } && return
+    fresh "$programs/$name" $parts && { [ $linked != static ] || fresh "$programs/$name" "$FFI_LIBRARY/static/libgatekey.a"; } && return
     $FFI_CXX $parts -o "$programs/$name" $link
 }
 
