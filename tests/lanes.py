@@ -89,6 +89,7 @@ def ffi(everything: bool) -> list[Lane]:
     # Valgrind runs what `shared` would.
     kinds = ("valgrind", "sanitized", "static")
     lanes = [shell(f"ffi {kind}", f"tests/ffi/run.sh {kind}") for kind in kinds]
+    lanes.append(shell("ffi linking", "tests/ffi/linking.sh"))
     if everything:
         for cc, cxx in (("gcc", "g++"), ("clang", "clang++")):
             for c, cpp in (("c11", "c++17"), ("c17", "c++20"), ("c2x", "c++23")):
@@ -168,6 +169,7 @@ def as_shipped() -> list[Lane]:
     kinds = ("shared", "static", "sanitized", "valgrind")
     return [
         *(shell(f"release ffi {kind}", f"tests/ffi/run.sh {kind}", **library) for kind in kinds),
+        shell("release ffi linking", "tests/ffi/linking.sh", **library),
         shell("release ffi installed", "tests/ffi/installed.sh release"),
         tests,
         shell("features", alone),
