@@ -15,6 +15,12 @@ GK_ABI := $(shell sed -n 's/^\#define GK_ABI_VERSION //p' include/gatekey.h)
 GK_NATIVE_LIBS := -lpthread -ldl -lm
 
 LIB_FOLDER := $(TARGET)/$(if $(filter dev,$(LIB_PROFILE)),debug,$(LIB_PROFILE))
+# Newer than all that the library is made of, once it is built: nothing needs Cargo then. Not from the root, where a folder
+# may have a space in its name.
+LIB_STAMP := $(subst $(CURDIR)/,,$(LIB_FOLDER))/.gatekey-lib
+LIB_SOURCES := $(shell find src bindings/c -name '*.rs' -o -name '*.sh') build.rs cbindgen.toml include/gatekey.h \
+    Cargo.toml Cargo.lock bindings/c/Cargo.toml
+LIB_FILES := $(addprefix $(dir $(LIB_STAMP)),libgatekey.so static/libgatekey.a)
 
 # What the scripts in tests/ffi need to know. Not CC itself: Cargo would compile AWS-LC and SQLite again.
 FFI_LIBRARY := $(TARGET)/debug
@@ -25,11 +31,20 @@ FFI_ENV = FFI_CC='$(CC)' FFI_CXX='$(CXX)' FFI_LIBRARY='$(FFI_LIBRARY)' FFI_OUT='
 lib: ## The C library: target/release/libgatekey.so and target/release/static/libgatekey.a
 	$(CARGO) build $(if $(filter dev,$(LIB_PROFILE)),$(WORKSPACE),--locked --release --package gatekey-c)
 	@bindings/c/localize.sh '$(LIB_FOLDER)/libgatekey.a' '$(LIB_FOLDER)/static/libgatekey.a'
+	@touch '$(LIB_STAMP)'
+
+# What has to be built yet. Who installs as root may not have Cargo, and needs none after `make lib`.
+$(LIB_STAMP): $(LIB_SOURCES) $(if $(filter-out $(wildcard $(LIB_FILES)),$(LIB_FILES)),lacking)
+	@command -v $(firstword $(CARGO)) > /dev/null || { echo 'make: the library is not built, or is older than its sources.' \
+	    'Run `make lib` first, as a user whose PATH has $(firstword $(CARGO)).' >&2; exit 1; }
+	@$(MAKE) --no-print-directory lib
+
+.PHONY: lacking
 
 header: ## Renders include/gatekey.h from src/ffi
 	GATEKEY_WRITE_HEADER=1 $(CARGO) test --quiet $(WORKSPACE) --test header
 
-install: lib ## Installs the library, headers, pkg-config and CMake files under PREFIX
+install: $(LIB_STAMP) ## Installs the library, headers, pkg-config and CMake files under PREFIX; builds what is missing
 	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/gatekey' '$(DESTDIR)$(INCLUDEDIR)/gatekey'
 	install -m 755 '$(LIB_FOLDER)/libgatekey.so' '$(DESTDIR)$(LIBDIR)/libgatekey.so.$(GK_ABI)'
 	ln -sf libgatekey.so.$(GK_ABI) '$(DESTDIR)$(LIBDIR)/libgatekey.so'

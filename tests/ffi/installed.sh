@@ -28,6 +28,16 @@ nm -g --defined-only "$out/prefix/lib/libgatekey.a" | awk 'NF == 3 { print $3 }'
     { echo "the installed libgatekey.a exports something else than gk_*"; exit 1; }
 readelf -d "$out/prefix/lib/libgatekey.so" | grep -q NODELETE || { echo "the installed libgatekey.so can be unloaded"; exit 1; }
 
+# All is built: who installs needs no Cargo. Where something is not, nothing is installed, and what to do is said.
+make_target install PREFIX="$out/again" LIBDIR="$out/again/lib" INCLUDEDIR="$out/again/include" CARGO=no-cargo-here
+cmp "$out/again/lib/libgatekey.a" "$out/prefix/lib/libgatekey.a"
+if make -s install LIB_PROFILE="$profile" TARGET="$out/nothing" PREFIX="$out/none" CARGO=no-cargo-here > "$out/install.log" 2>&1; then
+    echo "make install succeeds although nothing was built"
+    exit 1
+fi
+grep -q 'Run `make lib` first' "$out/install.log" || { cat "$out/install.log"; exit 1; }
+[ ! -e "$out/none" ] || { echo "make install has installed a part"; exit 1; }
+
 # A staged installation, as packagers make them: files under DESTDIR, which no file mentions.
 make_target install PREFIX=/usr LIBDIR=/usr/lib64 INCLUDEDIR=/usr/include DESTDIR="$out/stage"
 grep -qx 'libdir=/usr/lib64' "$out/stage/usr/lib64/pkgconfig/gatekey.pc"
