@@ -14,7 +14,10 @@ use crate::pepper::Peppers;
 use crate::session::{
     KeyRing, KeyRingOptions, RevocationOptions, Revocations, SessionOptions, Sessions,
 };
-use crate::store::{MemoryStore, RingFolder, Store, read_private_file, write_private_file};
+use crate::store::{
+    FileLock, MemoryStore, RingFolder, Store, read_private_file, replace_private_file,
+    write_private_file,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -239,31 +242,26 @@ pub fn read_pepper_file(path: &Path) -> Result<Peppers> {
 }
 
 /// Adds a random pepper to a file, which is made if it is not there; its number. The new one is the
-/// active one for whoever reads the file from now on.
+/// active one for every program that reads the file from now on. Of several processes that add one at once, each adds
+/// its own.
 ///
 /// # Errors
-/// As [`read_pepper_file`]; `StoreReadOnly`, `StoreFull`.
+/// As [`read_pepper_file`]; `InvalidArgument`: there are 16 already. `StoreReadOnly`, `StoreFull`; then the file is as
+/// it was.
 pub fn add_pepper(path: &Path) -> Result<u32> {
     if make_pepper_file(path)? {
         return Ok(1);
     }
+    // The file itself, where its name is a link; and from the look at it until the new one is in its place.
+    let path = &path.canonicalize().map_err(|error| unwritable(&error))?;
+    let _held = FileLock::of(path).map_err(|error| unwritable(&error))?;
     let peppers = read_pepper_file(path)?;
     let number = peppers.ids().max().unwrap_or(0).saturating_add(1);
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unwritable(&error))?);
     let separator = if text.ends_with('\n') { "" } else { "\n" };
     let new = Zeroizing::new(format!("{}{separator}{}\n", *text, *pepper_line(number)?));
     read_peppers(&new)?;
-    // Beside and then renamed: a crash leaves the old file or the new one.
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    write_private_file(&beside, new.as_bytes())
-        .and_then(|()| std::fs::rename(&beside, path))
-        .map_err(|error| {
-            // It may hold half a pepper; if it cannot be removed, nobody but us can read it.
-            let _ = std::fs::remove_file(&beside);
-            unwritable(&error)
-        })?;
+    replace_private_file(path, new.as_bytes()).map_err(|error| unwritable(&error))?;
     Ok(number)
 }
 
@@ -283,6 +281,10 @@ fn make_pepper_file(path: &Path) -> Result<bool> {
 fn unwritable(error: &std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::StorageFull => ErrorKind::StoreFull.into(),
+        std::io::ErrorKind::TimedOut => Error::new(
+            ErrorKind::StoreUnavailable,
+            "Another process has been changing the pepper file for 30 seconds; see what it waits for.",
+        ),
         _ => Error::new(
             ErrorKind::StoreReadOnly,
             "The pepper file cannot be written; see that its folder is there and may be written to.",

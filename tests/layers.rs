@@ -66,6 +66,7 @@ const OAUTH: &[&str] =
 const FILES: &[&str] = &[
     "src/open.rs",
     "src/store/sqlite/",
+    "src/store/file_lock.rs",
     "src/store/folder.rs",
     "src/store/token_folder.rs",
     "src/store/private_file.rs",
@@ -76,6 +77,7 @@ const FILES: &[&str] = &[
 const READERS: &[&str] = &[
     "src/open.rs",
     "src/store/sqlite/",
+    "src/store/file_lock.rs",
     "src/store/folder.rs",
     "src/store/token_folder.rs",
     "src/store/private_file.rs",
@@ -88,8 +90,8 @@ const TIMES: &[&str] = &[
     "src/base/clock.rs",
     "src/base/process.rs",
     "src/base/ticker.rs",
+    "src/store/file_lock.rs",
     "src/store/sqlite/",
-    "src/store/token_folder.rs",
     "src/transport/http/",
     "src/cli/",
 ];

@@ -1,19 +1,20 @@
 //! Key rings in a folder that only its owner may read: each version of a ring is a file of its own, which
-//! appears whole or not at all, so that processes need no lock to agree on who was first.
+//! appears whole or not at all. Who reads needs no lock; who changes a ring holds the folder's from the look at its
+//! version until the next one is there, since a name that is free may have been taken and given up meanwhile.
 
-use super::private_file::{self, write_private_file};
+use super::file_lock::FileLock;
+use super::private_file::{self, sync_folder, write_new};
 use super::ring::{RingStore, StoredRing};
 use crate::error::{Error, ErrorKind, Result};
 use std::fs;
 use std::io::ErrorKind as Io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 /// The longest ring that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
 /// How often a ring is looked for that others keep replacing.
-const TRIES: usize = 16;
+const TRIES: usize = 64;
 
 /// A folder of key rings (mode 0700, its files 0600).
 #[derive(Debug)]
@@ -74,20 +75,22 @@ impl RingStore for RingFolder {
     }
 
     fn put_ring(&self, ring: &StoredRing) -> Result<()> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
+        // Of the folder, which nobody else can open.
+        let _held = FileLock::of(&self.path).map_err(|error| held(&error))?;
         if self.ring_version(&ring.name)? + 1 != ring.version {
             return Err(ErrorKind::StoreConflict.into());
         }
         let place = self.path.join(format!("{}.{}.ring", ring.name, ring.version));
-        let unique = (crate::base::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let beside = self.path.join(format!(".{}.{}.{}", ring.name, unique.0, unique.1));
+        let beside = self.path.join(format!(".{}.new", ring.name));
+        // Of a process that was killed while it held the lock.
+        let _ = fs::remove_file(&beside);
         let mut text = Zeroizing::new(Vec::with_capacity(ring.text.len() + 16));
         text.extend_from_slice(format!("{}\n", ring.pepper).as_bytes());
         text.extend_from_slice(&ring.text);
         // A name that is taken stays with who took it; a crash leaves the old ring or the new one.
-        let placed = write_private_file(&beside, &text)
+        let placed = write_new(&beside, &text)
             .and_then(|()| fs::hard_link(&beside, &place))
-            .and_then(|()| fs::File::open(&self.path)?.sync_all());
+            .and_then(|()| sync_folder(&self.path));
         // If it stays there, only its owner can read it.
         let _ = fs::remove_file(&beside);
         match placed {
@@ -97,7 +100,13 @@ impl RingStore for RingFolder {
             }
             Err(error) => return Err(fault(&error)),
         }
-        for (version, path) in self.versions(&ring.name)? {
+        let versions = self.versions(&ring.name)?;
+        if versions.iter().any(|(version, _)| *version > ring.version) {
+            // Where the lock does not hold, as with an older program: this version was made and replaced before.
+            let _ = fs::remove_file(&place);
+            return Err(ErrorKind::StoreConflict.into());
+        }
+        for (version, path) in versions {
             if version < ring.version {
                 // The newest counts; the next change tries again.
                 let _ = fs::remove_file(path);
@@ -153,6 +162,18 @@ const DAMAGED: Error = Error::new(
     ErrorKind::StoreCorrupt,
     "The file of the key ring is damaged; restore it from a backup.",
 );
+
+/// Why a lock was not given.
+#[cold]
+fn held(error: &std::io::Error) -> Error {
+    match error.kind() {
+        Io::TimedOut => Error::new(
+            ErrorKind::StoreUnavailable,
+            "Another process has been changing this key ring for 30 seconds; see what it waits for.",
+        ),
+        _ => fault(error),
+    }
+}
 
 #[cold]
 pub(super) fn fault(error: &std::io::Error) -> Error {

@@ -6,6 +6,7 @@
 //! fit behind it. Writes are all-or-nothing and carry their audit rows; the audit is also the change
 //! feed: what has a sequence number beyond the last one seen is new.
 
+mod file_lock;
 mod folder;
 mod memory;
 mod private_file;
@@ -17,10 +18,11 @@ mod sqlite;
 mod token_folder;
 mod tokens;
 
+pub(crate) use file_lock::FileLock;
 pub use folder::RingFolder;
 pub use memory::MemoryStore;
-pub(crate) use private_file::read_private_file;
 pub use private_file::write_private_file;
+pub(crate) use private_file::{read_private_file, replace_private_file};
 pub use record::{
     AuditFilter, AuditRecord, Credits, KeyFilter, KeyRecord, KeyStatus, Lookup, Page, PepperCheck,
     Previous, Proof, Rate, StoredKey, Usage,

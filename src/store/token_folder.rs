@@ -1,21 +1,18 @@
 //! The tokens of other servers in a folder that only its owner may read (0700, its files 0600). A file is replaced
 //! whole or not at all; a lock file beside it lets one process at a time refresh.
 
+use super::file_lock::FileLock;
 use super::folder::{fault, open_private_folder};
-use super::private_file::{read_private_file, write_private_file};
+use super::private_file::{read_private_file, replace_private_file, sync_folder};
 use super::tokens::TokenStore;
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io::ErrorKind as Io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 /// The longest text that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
-/// How long a process waits for another that refreshes: longer than any request may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder of tokens.
 #[derive(Debug)]
@@ -66,46 +63,25 @@ impl TokenStore for TokenFolder {
     }
 
     fn save(&self, name: &str, text: &Secret) -> Result<()> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let place = self.place(name, ".tokens")?;
-        let unique = (crate::base::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let beside = self.path.join(format!(".{}.{}", unique.0, unique.1));
-        // Of a process of the same number, before a crash.
-        let _ = fs::remove_file(&beside);
-        let placed = write_private_file(&beside, text.expose())
-            .and_then(|()| fs::rename(&beside, &place))
-            .and_then(|()| File::open(&self.path)?.sync_all());
-        placed.map_err(|error| {
-            let _ = fs::remove_file(&beside);
-            fault(&error)
-        })
+        replace_private_file(&place, text.expose()).map_err(|error| fault(&error))
     }
 
     fn remove(&self, name: &str) -> Result<()> {
         match fs::remove_file(self.place(name, ".tokens")?) {
-            Err(error) if error.kind() != Io::NotFound => Err(fault(&error)),
-            _ => Ok(()),
+            Err(error) if error.kind() == Io::NotFound => Ok(()),
+            removed => {
+                removed.and_then(|()| sync_folder(&self.path)).map_err(|error| fault(&error))
+            }
         }
     }
 
     /// A lock on a file of its own, which ends with the process that holds it.
     fn lock(&self, name: &str) -> Result<Box<dyn Send>> {
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let place = self.place(name, ".lock")?;
-        let file = options.open(place).map_err(|error| fault(&error))?;
-        let begun = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Box::new(file)),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                Err(TryLockError::WouldBlock) => return Err(HELD),
-                Err(TryLockError::Error(error)) => return Err(fault(&error)),
-            }
+        match FileLock::at(&self.place(name, ".lock")?) {
+            Ok(held) => Ok(Box::new(held)),
+            Err(error) if error.kind() == Io::TimedOut => Err(HELD),
+            Err(error) => Err(fault(&error)),
         }
     }
 }

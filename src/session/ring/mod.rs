@@ -21,8 +21,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often a change is tried that others keep overtaking.
-const TRIES: usize = 16;
+/// How often a change is tried that others keep overtaking: of eight that never rest, each is first in time.
+const TRIES: usize = 256;
 /// The most keys of a ring; a rotation a minute would need that many.
 const MOST: usize = 64;
 /// The largest leeway of any policy, in seconds.
@@ -437,15 +437,23 @@ impl Inner {
 
     /// Reads the ring, changes it and puts it back, again if somebody else was faster.
     fn change(&self, change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>) -> Result<()> {
+        // Made once, however often the change is tried: some kinds of keys take a second.
+        let mut spare: Vec<Kept> = Vec::new();
         for _ in 0..TRIES {
             let Current { version, mut keys } = self.load()?;
             let now = self.options.clock.now();
             keys.retain(|kept| !kept.has_lapsed(now));
             change(&mut keys, now)?;
             // There is always a next one, and an active one.
+            let mut unused = spare.iter();
+            let mut new = Vec::new();
             for state in [RingKeyState::Active, RingKeyState::Next] {
                 if !keys.iter().any(|kept| kept.shown.state == state) {
-                    let mut made = Kept::generate(self.options.alg, now)?;
+                    let mut made = match unused.next() {
+                        Some(made) => made.clone(),
+                        None => Kept::generate(self.options.alg, now)?,
+                    };
+                    new.push(made.clone());
                     if state == RingKeyState::Active {
                         made.activate(now);
                     }
@@ -457,6 +465,9 @@ impl Inner {
             });
             if keys.len() > MOST {
                 return Err(TOO_MANY);
+            }
+            if new.len() > spare.len() {
+                spare = new;
             }
             match self.put(version + 1, &keys) {
                 Ok(()) => return self.look(self.options.clock.now_nanos()),

@@ -1,0 +1,93 @@
+//! A lock between processes on a file (`flock`): held around "read, then replace", so that nobody's change is lost. It
+//! ends with the process that holds it.
+//!
+//! A fork copies the descriptor, and a copy keeps such a lock for as long as it is open. So the guard lets go by an
+//! explicit unlock, which ends the lock for every copy, and in a child it does nothing.
+
+use crate::base::process;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Error, ErrorKind, Result};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long a process waits for another: longer than any request may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The lock of a file, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    file: File,
+    owner: u32,
+}
+
+impl FileLock {
+    /// Locks a file or folder that is there, such as a file that is about to be replaced.
+    ///
+    /// # Errors
+    /// Those of the operating system; `TimedOut`: another process has held it for 30 seconds.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        Self::take(path, OpenOptions::new().read(true))
+    }
+
+    /// Locks a file that is there for that alone, and is made if it is not.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(crate) fn at(path: &Path) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Self::take(path, &options)
+    }
+
+    fn take(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let begun = Instant::now();
+        loop {
+            let file = options.open(path)?;
+            wait(&file, begun)?;
+            let held = Self { file, owner: process::id() };
+            // Who held it before may have put another file in its place, which others lock by now.
+            if held.is_still(path) {
+                return Ok(held);
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    fn is_still(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        match (self.file.metadata(), std::fs::metadata(path)) {
+            (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+            _ => false, // and opening it anew says why
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn is_still(&self, _: &Path) -> bool {
+        true
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // In a child it is the parent's lock still.
+        if self.owner == process::id() {
+            let _ = self.file.unlock(); // closing it does the same, where nobody has a copy
+        }
+    }
+}
+
+/// Tries about once a millisecond, since a wait in the system would have no end.
+fn wait(file: &File, begun: Instant) -> Result<()> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(TryLockError::WouldBlock) => return Err(Error::from(ErrorKind::TimedOut)),
+        }
+    }
+}
