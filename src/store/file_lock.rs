@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct FileLock {
     file: File,
-    owner: u32,
+    generation: u64,
 }
 
 impl FileLock {
@@ -46,7 +46,7 @@ impl FileLock {
         loop {
             let file = options.open(path)?;
             wait(&file, begun)?;
-            let held = Self { file, owner: process::id() };
+            let held = Self { file, generation: process::generation() };
             // Who held it before may have put another file in its place, which others lock by now.
             if held.is_still(path) {
                 return Ok(held);
@@ -72,7 +72,7 @@ impl FileLock {
 impl Drop for FileLock {
     fn drop(&mut self) {
         // In a child it is the parent's lock still.
-        if self.owner == process::id() {
+        if self.generation == process::generation() {
             let _ = self.file.unlock(); // closing it does the same, where nobody has a copy
         }
     }

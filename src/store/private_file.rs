@@ -2,7 +2,7 @@
 //! next start after a crash, meets the old file, the new one or none.
 
 use crate::base::hex;
-use crate::base::random::{SecureRandom as _, SystemRandom};
+use crate::base::random::{Identifiers, SecureRandom as _};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{Error, ErrorKind, Read as _, Result, Write as _};
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ struct Beside(PathBuf);
 impl Beside {
     fn write(folder: &Path, bytes: &[u8]) -> Result<Self> {
         let mut number = [0; 12];
-        SystemRandom.fill(&mut number).map_err(Error::other)?;
+        Identifiers.fill(&mut number).map_err(Error::other)?;
         let path = folder.join(format!(".{}.new", hex::encode(&number)));
         write_new(&path, bytes)?;
         Ok(Self(path))

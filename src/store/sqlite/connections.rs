@@ -10,6 +10,7 @@
 //! that another stands in for, and a WAL that another program has taken away, are opened again, and followers read
 //! everything again.
 
+use super::create::{open_or_make, patiently};
 use super::fault;
 use super::place::Place;
 use super::schema::migrate;
@@ -267,11 +268,8 @@ impl AcrossFork for Shared {
 impl Own {
     fn open(path: &Path, may_make: bool) -> Result<Self> {
         let mut frozen = None;
-        let (reader, writer) = match open_to_write(path, may_make) {
-            Ok(mut writer) => {
-                migrate(&mut writer, false)?;
-                (open_to_read(path)?, Some(writer))
-            }
+        let (reader, writer) = match open_or_make(path, may_make, wait_unless_awaited) {
+            Ok(writer) => (open_to_read(path)?, Some(writer)),
             Err(error) if error.kind() == ErrorKind::StoreReadOnly => {
                 let looks = Looks::of(path);
                 let mut reader = open_to_read(path)?;
@@ -281,7 +279,7 @@ impl Own {
                     frozen = looks;
                 }
                 readable(&reader)?;
-                migrate(&mut reader, true)?;
+                patiently(wait_a_little, || migrate(&mut reader, true))?;
                 (reader, None)
             }
             Err(error) => return Err(error),
@@ -323,33 +321,6 @@ impl Own {
     }
 }
 
-fn open_to_write(path: &Path, may_make: bool) -> Result<Connection> {
-    if may_make {
-        make_private(path)?;
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_handler(Some(wait_unless_awaited)).map_err(fault)?;
-    // Changes nothing in a file that is not ours: the header is read first.
-    readable(&connection)?;
-    super::schema::check_owner(&connection, may_make)?;
-    // Where it may only be read, SQLite opens it all the same.
-    if connection.is_readonly("main").map_err(fault)? {
-        return Err(READ_ONLY);
-    }
-    let mode: String = connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(fault)?;
-    if mode != "wal" {
-        return Err(Error::new(
-            ErrorKind::StoreUnavailable,
-            "The store cannot use WAL there; put it on a local file system.",
-        ));
-    }
-    connection.pragma_update(None, "synchronous", "FULL").map_err(fault)?;
-    Ok(connection)
-}
-
 fn open_to_read(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
@@ -381,30 +352,8 @@ fn companion(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes an empty file that only its owner may read, if there is none.
-fn make_private(path: &Path) -> Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) => match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Ok(()),
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                Err(READ_ONLY)
-            }
-            std::io::ErrorKind::StorageFull => Err(ErrorKind::StoreFull.into()),
-            _ => Err(Error::new(
-                ErrorKind::StoreUnavailable,
-                "The file of the store cannot be made; see that its folder is there.",
-            )),
-        },
-    }
-}
-
 const CLOSED: Error = Error::new(ErrorKind::StoreUnavailable, "The store has been closed.");
-const READ_ONLY: Error = Error::new(
+pub(super) const READ_ONLY: Error = Error::new(
     ErrorKind::StoreReadOnly,
     "The store is read-only; give this process the right to write the file and its folder.",
 );

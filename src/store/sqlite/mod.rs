@@ -8,6 +8,7 @@
 //! noticed of it is told by `StoreUnavailable`.
 
 mod connections;
+mod create;
 mod place;
 mod revocation;
 mod rows;
@@ -49,7 +50,15 @@ impl SqliteStore {
     }
 
     fn read<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-        self.0.reading(|reader, _| work(reader))
+        self.0.reading(|reader, _| {
+            schema::check_version(reader)?;
+            let done = work(reader);
+            if done.is_err() {
+                // Tables that another process is changing just then explain the rest.
+                schema::check_version(reader)?;
+            }
+            done
+        })
     }
 
     /// All or nothing, synced when it returns.
@@ -103,6 +112,7 @@ fn in_transaction<T>(
     let transaction = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(fault)?;
+    schema::check_version(&transaction)?;
     let done = work(&transaction)?;
     transaction.commit().map_err(fault)?;
     Ok(done)

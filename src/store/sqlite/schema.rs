@@ -2,9 +2,10 @@
 //! `application_id`; it is brought forward one step at a time, each step with its new number in one
 //! transaction. A released step is never edited.
 
+use super::create::Stopped;
 use super::fault;
 use crate::error::{Error, ErrorKind, Result};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// The first SQLite in which a checkpoint does not lose what another connection commits at that moment ("The WAL
 /// Reset Bug", sqlite.org/wal.html). A lost commit here is a lost revocation.
@@ -95,70 +96,72 @@ const STEPS: [&str; 2] = [
     ) WITHOUT ROWID;",
 ];
 
-/// Brings the file to the newest version, if it is ours or empty.
-pub(super) fn migrate(connection: &mut Connection, read_only: bool) -> Result<()> {
-    let (application, version) = read(connection)?;
-    if check(connection, application, version)? == STEPS.len() {
+/// Brings the file to the newest version, if it is ours or empty: all steps in one transaction.
+pub(super) fn migrate(connection: &mut Connection, read_only: bool) -> Answer<()> {
+    if look(&connection.unchecked_transaction()?)? == STEPS.len() {
         return Ok(());
     }
     if read_only {
-        return Err(Error::new(
+        return Err(Stopped::Ours(Error::new(
             ErrorKind::StoreReadOnly,
             "The store is new or of an older version and cannot be written to; open it once where it can.",
-        ));
+        )));
     }
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
-    let (application, version) = read(&transaction)?;
-    let done = check(&transaction, application, version)?;
-    for step in STEPS.iter().skip(done) {
-        transaction.execute_batch(step).map_err(fault)?;
+    for step in STEPS.iter().skip(look(&transaction)?) {
+        transaction.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "application_id", APPLICATION).map_err(fault)?;
-    transaction.pragma_update(None, "user_version", STEPS.len() as i64).map_err(fault)?;
-    transaction.commit().map_err(fault)
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", STEPS.len() as i64)?;
+    Ok(transaction.commit()?)
 }
 
 /// Refuses a file that is not ours, or of a newer version.
 /// What must not be new is refused as well if it is.
-pub(super) fn check_owner(connection: &Connection, may_be_new: bool) -> Result<()> {
-    let (application, version) = read(connection)?;
-    let done = check(connection, application, version)?;
-    if done == 0 && !may_be_new {
-        return Err(Error::new(
+pub(super) fn check_owner(connection: &Connection, may_be_new: bool) -> Answer<()> {
+    if look(&connection.unchecked_transaction()?)? == 0 && !may_be_new {
+        return Err(Stopped::Ours(Error::new(
             ErrorKind::StoreCorrupt,
             "An empty file stands where the store was; put the store back.",
-        ));
+        )));
     }
     Ok(())
 }
 
-fn read(connection: &Connection) -> Result<(i32, i64)> {
-    let application = connection.pragma_query_value(None, "application_id", |row| row.get(0));
-    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
-    Ok((application.map_err(fault)?, version.map_err(fault)?))
+/// Refuses to go on with a file that a newer version has migrated since it was opened: what is read or written under
+/// the tables of before would mean something else.
+pub(super) fn check_version(connection: &Connection) -> Result<()> {
+    let mut select = connection.prepare_cached("PRAGMA user_version").map_err(fault)?;
+    let version: i64 = select.query_row([], |row| row.get(0)).map_err(fault)?;
+    match usize::try_from(version) {
+        Ok(version) if version <= STEPS.len() => Ok(()),
+        _ => Err(NEWER),
+    }
 }
 
-/// The version as a number of steps.
-fn check(connection: &Connection, application: i32, version: i64) -> Result<usize> {
-    let is_empty = || {
-        let tables: i64 = connection
-            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-            .map_err(fault)?;
-        Ok::<_, Error>(tables == 0)
-    };
-    if application != APPLICATION && (application != 0 || version != 0 || !is_empty()?) {
-        return Err(Error::new(
+type Answer<T> = std::result::Result<T, Stopped>;
+
+/// The version as a number of steps; all of it seen at one moment, or a file that another process is just making
+/// looks like something else's.
+fn look(transaction: &Transaction<'_>) -> Answer<usize> {
+    let number = |sql| transaction.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let application = number("PRAGMA application_id")?;
+    let version = number("PRAGMA user_version")?;
+    let is_empty = || Ok::<_, Stopped>(number("SELECT count(*) FROM sqlite_schema")? == 0);
+    if application != i64::from(APPLICATION) && (application != 0 || version != 0 || !is_empty()?) {
+        return Err(Stopped::Ours(Error::new(
             ErrorKind::StoreCorrupt,
             "The file is a SQLite database of something else; give the store a path of its own.",
-        ));
+        )));
     }
     match usize::try_from(version) {
         Ok(version) if version <= STEPS.len() => Ok(version),
-        _ => Err(Error::new(
-            ErrorKind::StoreCorrupt,
-            "The store was written by a newer version of gatekey; use that version.",
-        )),
+        _ => Err(Stopped::Ours(NEWER)),
     }
 }
+
+const NEWER: Error = Error::new(
+    ErrorKind::StoreCorrupt,
+    "A newer version of gatekey has changed the form of this store; update this program, or restore the backup from before.",
+);

@@ -225,7 +225,7 @@ fn memory_conforms() {
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use super::*;
-    use gatekey::SqliteStore;
+    use gatekey::{KeySpec, Peppers, Secret, SqliteStore};
 
     fn open(path: &Path) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(path).unwrap())
@@ -456,27 +456,95 @@ mod sqlite {
     #[test]
     fn a_file_of_each_released_schema_opens() {
         let folder = Folder::new("released");
-        let path = folder.path("v1.sqlite");
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/store/v1.sqlite");
-        std::fs::copy(fixture, &path).unwrap();
-        let bench = bench_on(open(&path));
-        // The key of the fixture: made by `write_the_fixture` below, with the pepper of these tests.
-        let key = std::fs::read_to_string(
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/store/v1.key"),
-        )
-        .unwrap();
-        let grant = bench.keys.verify(key.trim(), &Check::new().scopes(&["read"])).unwrap();
-        assert_eq!((grant.owner(), grant.record().meta.as_str()), ("acme", r#"{"plan":"gold"}"#));
-        assert!(bench.create(|_| ()).record.version == 1, "and can be written to");
+        let newest = version_of_a_new_store();
+        // The newest has a fixture once the next one comes: see `write_the_fixture`.
+        for version in 1..=newest {
+            let fixture = vectors().join(format!("v{version}.sqlite"));
+            if version == newest && !fixture.exists() {
+                continue;
+            }
+            let path = folder.path(&format!("v{version}.sqlite"));
+            std::fs::copy(fixture, &path).unwrap();
+            let before = rusqlite::Connection::open(&path).unwrap();
+            assert_eq!(user_version(&before), version);
+            drop(before);
+            let bench = bench_on(open(&path));
+            // Made by `write_the_fixture` below, with the pepper of these tests.
+            let key = std::fs::read_to_string(vectors().join(format!("v{version}.key"))).unwrap();
+            let grant = bench.keys.verify(key.trim(), &Check::new().scopes(&["read"])).unwrap();
+            assert_eq!(
+                (grant.owner(), grant.record().meta.as_str()),
+                ("acme", r#"{"plan":"gold"}"#)
+            );
+            assert!(bench.create(|_| ()).record.version == 1, "and can be written to");
+            assert_eq!(user_version(&rusqlite::Connection::open(&path).unwrap()), newest);
+        }
     }
 
-    /// Run by hand with `--ignored` when the schema has a new version.
+    fn vectors() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/store")
+    }
+
+    fn user_version(raw: &rusqlite::Connection) -> u32 {
+        raw.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+    }
+
+    fn version_of_a_new_store() -> u32 {
+        let folder = Folder::new("newest");
+        let path = folder.path("a.sqlite");
+        drop(open(&path));
+        user_version(&rusqlite::Connection::open(&path).unwrap())
+    }
+
+    /// What an older program meets when a newer one has migrated the file that it has open: the version is set higher,
+    /// and a column that it reads is gone.
+    #[test]
+    fn a_newer_version_is_noticed_in_an_open_store() {
+        let folder = Folder::new("newer_while_open");
+        let path = folder.path("a.sqlite");
+        let options = gatekey::RevocationOptions::new;
+        let revocations = gatekey::Revocations::open(open(&path), options()).unwrap();
+        let peppers = Peppers::new(&[(1, Secret::new((0..32).collect()))]).unwrap();
+        let ring =
+            gatekey::KeyRing::open(open(&path), Some(peppers), gatekey::KeyRingOptions::new())
+                .unwrap();
+        let bench = bench_on(open(&path));
+        let issued = bench.create(|_| ());
+        let raw = rusqlite::Connection::open(&path).unwrap();
+        raw.execute_batch(
+            "BEGIN; ALTER TABLE key RENAME COLUMN owner TO account;
+             ALTER TABLE key_ring RENAME COLUMN text TO body; DROP TABLE audit;
+             PRAGMA user_version = 99; COMMIT",
+        )
+        .unwrap();
+        let id = &issued.record.id;
+        let outcomes = [
+            ("create", bench.keys.create(&KeySpec::new("acme")).map(drop)),
+            ("revoke", bench.keys.revoke(id, "").map(drop)),
+            ("get", bench.keys.get(id).map(drop)),
+            ("list", bench.keys.list(&KeyFilter::default()).map(drop)),
+            ("audit", bench.keys.audit(&AuditFilter::default()).map(drop)),
+            ("refresh", bench.keys.refresh()),
+            ("revoke a token", revocations.revoke_session("s")),
+            ("rotate", ring.rotate().map(drop)),
+            ("look at a ring", ring.refresh()),
+        ];
+        for (what, outcome) in outcomes {
+            let error = refused(outcome, ErrorKind::StoreCorrupt, what);
+            assert!(error.message().contains("update this program"), "{what}: {error}");
+        }
+        let error = refused(SqliteStore::open(&path), ErrorKind::StoreCorrupt, "opened anew");
+        assert!(error.message().contains("newer version"), "{error}");
+        assert_eq!(user_version(&raw), 99, "and it stays as it is");
+    }
+
+    /// Run by hand with `--ignored` when the schema has a new version, and again before that is released.
     #[test]
     #[ignore = "writes tests/vectors/store/"]
     fn write_the_fixture() {
-        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/store");
+        let (target, version) = (vectors(), version_of_a_new_store());
         std::fs::create_dir_all(&target).unwrap();
-        let path = target.join("v1.sqlite");
+        let path = target.join(format!("v{version}.sqlite"));
         let _ = std::fs::remove_file(&path);
         let bench = bench_on(open(&path));
         let issued = bench.create(|s| {
@@ -485,7 +553,7 @@ mod sqlite {
             s.credits = Some(CreditSpec { amount: 1_000_000, refill: 10, every: 60 });
             s.cidrs = vec![];
         });
-        std::fs::write(target.join("v1.key"), text(&issued)).unwrap();
+        std::fs::write(target.join(format!("v{version}.key")), text(&issued)).unwrap();
         bench.keys.close().unwrap();
     }
 }
