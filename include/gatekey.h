@@ -3363,7 +3363,7 @@ GK_NODISCARD gk_status gk_api_keys_flush(const gk_api_keys *keys, gk_error *err)
 
 /**
  * Writes down what is pending, gives back credits that were not spent, and closes the store for all
- * handles. The handles are still to be freed.
+ * handles. The handles are still to be freed. Closing a store that may only be read is no error.
  *
  * @param keys The keys.
  * @param err Receives the error; may be NULL.

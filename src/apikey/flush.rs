@@ -200,7 +200,12 @@ impl Inner {
         }
         let ticker = lock(&self.flusher.ticker.get()).take();
         ticker.into_iter().for_each(Ticker::stop);
-        let written = self.flush().and_then(|()| self.return_leases());
+        // A process that may only read counts no uses, and has nothing to make up for.
+        let flushed = self.flush().or_else(|error| match error.kind() {
+            ErrorKind::StoreReadOnly => Ok(()),
+            _ => Err(error),
+        });
+        let written = flushed.and_then(|()| self.return_leases());
         self.feed.stop();
         // Somebody else may still hold the store; then it closes with its last handle.
         if Arc::strong_count(&self.store) > 1 {
@@ -223,7 +228,8 @@ impl ApiKeys {
     }
 
     /// [`Self::flush`], gives back the credits that were leased and not spent, and closes the store
-    /// unless somebody else holds it. Dropping the last handle does the same, without telling what went wrong.
+    /// unless somebody else holds it. Dropping the last handle does the same, without telling what went wrong. Where
+    /// the store may only be read, uses are not counted, and closing it is no error.
     ///
     /// # Errors
     /// Those of [`crate::Store`].

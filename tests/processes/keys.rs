@@ -360,7 +360,14 @@ fn read_only(folder: &Path) {
     let error = keys.revoke(&secret[8..20], "").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StoreReadOnly, "{error:?}");
     assert!(keys.verify(&secret, &Check::new()).is_ok());
-    assert!(keys.close().is_err(), "the uses cannot be written down");
+    let error = keys.flush().unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::StoreReadOnly,
+        "the uses cannot be written down: {error:?}"
+    );
+    keys.close().unwrap();
+    open(folder).close().unwrap();
 }
 
 #[test]

@@ -355,7 +355,8 @@ impl ApiKeys {
         py.detach(|| self.inner.flush()).or_raise(py)
     }
 
-    /// Writes down what is pending, gives back credits that were not spent, closes the store.
+    /// Writes down what is pending, gives back credits that were not spent, closes the store. Closing one that may
+    /// only be read is no error.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.tick(py)?;
         py.detach(|| self.inner.close()).or_raise(py)
