@@ -7,6 +7,7 @@ mod oauth;
 #[expect(dead_code, reason = "the other test program uses the rest of it")]
 mod provider;
 mod sessions;
+mod together;
 
 use gatekey::json::{self, Kind};
 use std::io::Write as _;

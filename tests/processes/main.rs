@@ -11,6 +11,7 @@
     reason = "a test that meets the unexpected must fail loudly and say why"
 )]
 
+mod files;
 mod keys;
 #[path = "../rounds/mod.rs"]
 mod rounds;
@@ -32,7 +33,9 @@ fn a_child_plays_its_part() {
     let Ok(part) = std::env::var(PART) else { return };
     let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
     let (part, number) = part.split_once(':').unwrap_or((&part, "0"));
-    let played = keys::play(part, number, &folder) || sessions::play(part, number, &folder);
+    let played = keys::play(part, number, &folder)
+        || sessions::play(part, number, &folder)
+        || files::play(part, number, &folder);
     assert!(played, "{part}");
 }
 
@@ -43,13 +46,21 @@ fn folder(test: &str) -> PathBuf {
 }
 
 fn child(part: &str, folder: &Path, out: Stdio) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    command(part, folder).stdout(out).spawn().unwrap()
+}
+
+/// A child that reads what it is to do.
+fn child_that_listens(part: &str, folder: &Path) -> Child {
+    command(part, folder).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+fn command(part: &str, folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "a_child_plays_its_part", "--nocapture", "--test-threads=1"])
         .env(PART, part)
-        .env(FOLDER, folder)
-        .stdout(out)
-        .spawn()
-        .unwrap()
+        .env(FOLDER, folder);
+    command
 }
 
 /// The child as a shell runs it, after `before`.
