@@ -15,7 +15,7 @@ mod rows;
 mod schema;
 mod session;
 
-use self::connections::Connections;
+use self::connections::{Connections, Opened};
 use super::record::page_size;
 use super::{
     AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Page,
@@ -50,9 +50,14 @@ impl SqliteStore {
     }
 
     fn read<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-        self.0.reading(|reader, _| {
+        self.read_file(|reader, _| work(reader))
+    }
+
+    /// As [`Self::read`], and which file it is that is read.
+    fn read_file<T>(&self, work: impl FnOnce(&mut Connection, Opened) -> Result<T>) -> Result<T> {
+        self.0.reading(|reader, opened| {
             schema::check_version(reader)?;
-            let done = work(reader);
+            let done = work(reader, opened);
             if done.is_err() {
                 // Tables that another process is changing just then explain the rest.
                 schema::check_version(reader)?;
@@ -72,7 +77,7 @@ impl SqliteStore {
         after: u64,
         work: impl FnOnce(&Transaction<'_>, u64) -> Result<T>,
     ) -> Result<T> {
-        self.0.reading(|reader, opened| {
+        self.read_file(|reader, opened| {
             let snapshot = reader.transaction().map_err(fault)?;
             let (file, seq) = (opened.epoch << FILE_BITS, after & NUMBER);
             // Of another file: a number that no feed has reached.
@@ -128,7 +133,7 @@ impl Store for SqliteStore {
     }
 
     fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64> {
-        self.0.reading(|reader, opened| {
+        self.read_file(|reader, opened| {
             // One transaction, so that the number belongs to what was read.
             let snapshot = reader.transaction().map_err(fault)?;
             let seq = last_seq(&snapshot)? | opened.epoch << FILE_BITS;
