@@ -76,6 +76,7 @@ impl Connections {
         let path = std::path::absolute(path).map_err(|_| {
             Error::new(ErrorKind::InvalidArgument, "The path of the store is not one.")
         })?;
+        super::schema::check_sqlite()?;
         let connections =
             Self { path, closed: AtomicBool::new(false), own: ArcSwapOption::empty() };
         connections.own()?;
@@ -189,7 +190,7 @@ impl Own {
 fn open_to_write(path: &Path) -> Result<Connection> {
     make_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_handler(Some(wait_a_little)).map_err(fault)?;
     // Changes nothing in a file that is not ours: the header is read first.
     readable(&connection)?;
@@ -209,7 +210,7 @@ fn open_to_write(path: &Path) -> Result<Connection> {
 
 fn open_to_read(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_handler(Some(wait_a_little)).map_err(fault)?;
     Ok(connection)
 }

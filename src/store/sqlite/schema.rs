@@ -6,6 +6,25 @@ use super::fault;
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, TransactionBehavior};
 
+/// The first SQLite in which a checkpoint does not lose what another connection commits at that moment ("The WAL
+/// Reset Bug", sqlite.org/wal.html). A lost commit here is a lost revocation.
+const SQLITE_AT_LEAST: i32 = 3_051_003;
+const _: () = assert!(
+    rusqlite::ffi::SQLITE_VERSION_NUMBER >= SQLITE_AT_LEAST,
+    "the lock file brings a SQLite before 3.51.3, which can lose commits"
+);
+
+/// Refuses to run on a SQLite that another library of the program has brought, if that is too old.
+pub(super) fn check_sqlite() -> Result<()> {
+    if rusqlite::version_number() < SQLITE_AT_LEAST {
+        return Err(Error::new(
+            ErrorKind::StoreUnavailable,
+            "This program links a SQLite older than 3.51.3 before gatekey's own, which can lose changes; link gatekey first.",
+        ));
+    }
+    Ok(())
+}
+
 /// "gkey".
 const APPLICATION: i32 = 0x676b_6579;
 

@@ -343,6 +343,12 @@ mod sqlite {
         assert_eq!(spent, 400);
     }
 
+    /// SQLite before 3.51.3 can lose a commit in a checkpoint.
+    #[test]
+    fn the_sqlite_that_runs_is_new_enough() {
+        assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+    }
+
     #[test]
     fn other_files_are_left_alone() {
         let folder = Folder::new("other_files");
