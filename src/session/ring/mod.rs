@@ -294,6 +294,20 @@ impl KeyRing {
         })
     }
 
+    /// Makes new keys in the place of those that were made before the time `at`; whether there were any.
+    /// Their tokens are refused from now on.
+    pub(crate) fn replace_before(&self, at: u64) -> Result<bool> {
+        let alg = self.active()?.alg;
+        if self.keys()?.iter().all(|key| key.created_at >= at) {
+            return Ok(false);
+        }
+        self.0.change_as(alg, &|keys, _| {
+            keys.retain(|kept| kept.shown.created_at >= at);
+            Ok(())
+        })?;
+        Ok(true)
+    }
+
     /// The keys of the ring: the next one, the active one, and the retired ones, the latest first.
     ///
     /// # Errors
@@ -434,6 +448,15 @@ impl Inner {
 
     /// Reads the ring, changes it and puts it back, again if somebody else was faster.
     fn change(&self, change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>) -> Result<()> {
+        self.change_as(self.options.alg, change)
+    }
+
+    /// As [`Self::change`]; new keys are of this algorithm.
+    fn change_as(
+        &self,
+        alg: Alg,
+        change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>,
+    ) -> Result<()> {
         for _ in 0..TRIES {
             let Current { version, mut keys } = self.load()?;
             let now = self.options.clock.now();
@@ -442,7 +465,7 @@ impl Inner {
             // There is always a next one, and an active one.
             for state in [RingKeyState::Active, RingKeyState::Next] {
                 if !keys.iter().any(|kept| kept.shown.state == state) {
-                    let mut made = Kept::generate(self.options.alg, now)?;
+                    let mut made = Kept::generate(alg, now)?;
                     if state == RingKeyState::Active {
                         made.activate(now);
                     }

@@ -2,6 +2,7 @@
 //! time, opened anew after a fork.
 
 use super::fault;
+use super::mark::Marked;
 use super::schema::migrate;
 use crate::base::process::{self, lock};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,6 +27,7 @@ fn wait_a_little(tries: i32) -> bool {
 
 pub(super) struct Connections {
     path: PathBuf,
+    mark: Marked,
     closed: AtomicBool,
     own: ArcSwapOption<Own>,
 }
@@ -72,13 +74,14 @@ impl Reader {
 
 impl Connections {
     /// Opens the file, or makes it.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, mark: &crate::store::Mark) -> Result<Self> {
         let path = std::path::absolute(path).map_err(|_| {
             Error::new(ErrorKind::InvalidArgument, "The path of the store is not one.")
         })?;
         super::schema::check_sqlite()?;
+        let mark = Marked::new(&path, mark);
         let connections =
-            Self { path, closed: AtomicBool::new(false), own: ArcSwapOption::empty() };
+            Self { path, mark, closed: AtomicBool::new(false), own: ArcSwapOption::empty() };
         connections.own()?;
         Ok(connections)
     }
@@ -94,7 +97,7 @@ impl Connections {
         {
             return Ok(Arc::clone(own));
         }
-        let new = Arc::new(Own::open(&self.path)?);
+        let new = Arc::new(Own::open(&self.path, &self.mark)?);
         let before = self.own.compare_and_swap(&known, Some(Arc::clone(&new)));
         let before = arc_swap::Guard::into_inner(before);
         if !same(&before, &known) {
@@ -104,6 +107,16 @@ impl Connections {
         // Closing what the parent opened would take its locks away.
         std::mem::forget(known);
         Ok(new)
+    }
+
+    /// The mark of the store.
+    pub(super) fn mark(&self) -> &Marked {
+        &self.mark
+    }
+
+    /// Where the store is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Opens a file anew that SQLite was told does not change, if it did.
@@ -156,11 +169,13 @@ impl Connections {
 }
 
 impl Own {
-    fn open(path: &Path) -> Result<Self> {
+    fn open(path: &Path, mark: &Marked) -> Result<Self> {
+        mark.check_place(path)?;
         let mut frozen = None;
-        let (reader, writer) = match open_to_write(path) {
+        let (reader, writer) = match open_to_write(path, mark) {
             Ok(mut writer) => {
                 migrate(&mut writer, false)?;
+                mark.make(&mut writer)?;
                 (open_to_read(path)?, Some(writer))
             }
             Err(error) if error.kind() == ErrorKind::StoreReadOnly || is_read_only(path) => {
@@ -172,6 +187,7 @@ impl Own {
                     frozen = looks;
                 }
                 readable(&reader)?;
+                mark.check(&reader)?;
                 migrate(&mut reader, true)?;
                 (reader, None)
             }
@@ -187,17 +203,25 @@ impl Own {
     }
 }
 
-fn open_to_write(path: &Path) -> Result<Connection> {
+fn open_to_write(path: &Path, mark: &Marked) -> Result<Connection> {
     make_private(path)?;
+    let has_wal = companion(path, "-wal").exists();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_handler(Some(wait_a_little)).map_err(fault)?;
     // Changes nothing in a file that is not ours: the header is read first.
     readable(&connection)?;
     super::schema::check_owner(&connection)?;
-    let mode: String = connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-        .map_err(fault)?;
+    // Before it is brought to another version: what is refused stays as it is.
+    mark.check(&connection)?;
+    if !has_wal {
+        super::schema::check_whole(&connection)?;
+    }
+    if super::schema::is_new(&connection)? {
+        // Before there is a WAL, so that the main file is empty or knows what it is.
+        migrate(&mut connection, false)?;
+    }
+    let mode = use_wal(&connection)?;
     if mode != "wal" {
         return Err(Error::new(
             ErrorKind::StoreUnavailable,
@@ -208,7 +232,26 @@ fn open_to_write(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn open_to_read(path: &Path) -> Result<Connection> {
+/// Leaves the WAL, so that the main file is all there is.
+pub(super) fn use_rollback_journal(connection: &Connection) -> Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(())).map_err(fault)
+}
+
+/// Turns the WAL on; SQLite does not wait for others by itself here.
+fn use_wal(connection: &Connection) -> Result<String> {
+    let mut tries = 0;
+    loop {
+        let mode =
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
+        match mode.map_err(|error| (error.sqlite_error_code(), fault(error))) {
+            Ok(mode) => return Ok(mode),
+            Err((Some(rusqlite::ErrorCode::DatabaseBusy), _)) if wait_a_little(tries) => tries += 1,
+            Err((_, error)) => return Err(error),
+        }
+    }
+}
+
+pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_handler(Some(wait_a_little)).map_err(fault)?;
@@ -233,7 +276,7 @@ fn readable(connection: &Connection) -> Result<()> {
     tables.map_err(fault)
 }
 
-fn companion(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
@@ -249,7 +292,7 @@ fn is_read_only(path: &Path) -> bool {
 }
 
 /// Makes an empty file that only its owner may read, if there is none.
-fn make_private(path: &Path) -> Result<()> {
+pub(super) fn make_private(path: &Path) -> Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
