@@ -12,6 +12,7 @@
 )]
 
 mod keys;
+mod marks;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod sessions;

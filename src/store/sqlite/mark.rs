@@ -38,15 +38,19 @@ struct Standing {
 }
 
 /// The mark of a store, if it has one.
-pub(super) struct Marked(Option<PathBuf>);
+pub(super) struct Marked {
+    store: PathBuf,
+    mark: Option<PathBuf>,
+}
 
 impl Marked {
     pub(super) fn new(store: &Path, mark: &Mark) -> Self {
-        Self(match mark {
+        let mark = match mark {
             Mark::Beside => Some(super::connections::companion(store, ".mark")),
             Mark::At(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             Mark::None => None,
-        })
+        };
+        Self { store: store.to_owned(), mark }
     }
 
     /// Refuses to make a store in the place of one that was there.
@@ -60,7 +64,7 @@ impl Marked {
 
     /// Refuses a store that is behind its mark, or has lost it. Every way of opening comes by here.
     pub(super) fn check(&self, connection: &Connection) -> Result<()> {
-        if self.0.is_none() {
+        if self.mark.is_none() {
             return Ok(());
         }
         let mut tries = 0;
@@ -76,7 +80,7 @@ impl Marked {
 
     /// Gives a store its mark, or brings it forward to where a crash has left the store.
     pub(super) fn make(&self, connection: &mut Connection) -> Result<()> {
-        if self.0.is_none() {
+        if self.mark.is_none() {
             return Ok(());
         }
         let mark = self.read()?;
@@ -107,7 +111,7 @@ impl Marked {
 
     /// Brings the mark forward, never back; on the disk when it returns, if it is to last.
     pub(super) fn follow(&self, at: Position, lasting: bool) -> Result<()> {
-        let Some(path) = &self.0 else { return Ok(()) };
+        let Some(path) = &self.mark else { return Ok(()) };
         locked(path, |file, is_new| {
             let slots = read_slots(file)?;
             let last = newest(&slots);
@@ -123,6 +127,7 @@ impl Marked {
                 file.sync_data()?;
             }
             if is_new {
+                share(file, &self.store);
                 sync_folder(path)?;
             }
             Ok(Ok(()))
@@ -132,8 +137,11 @@ impl Marked {
 
     /// Sets the mark, whatever it was: after a restore that somebody has acknowledged.
     fn set(&self, at: Position) -> Result<()> {
-        let Some(path) = &self.0 else { return Ok(()) };
-        locked(path, |file, _| {
+        let Some(path) = &self.mark else { return Ok(()) };
+        locked(path, |file, is_new| {
+            if is_new {
+                share(file, &self.store);
+            }
             // Half of it is enough: the greater number counts.
             write_slot(file, 0, at)?;
             file.sync_data()?;
@@ -146,7 +154,7 @@ impl Marked {
 
     /// Where the mark is, if there is one.
     fn read(&self) -> Result<Option<Position>> {
-        let Some(path) = &self.0 else { return Ok(None) };
+        let Some(path) = &self.mark else { return Ok(None) };
         let slots = match File::open(path) {
             Ok(mut file) => read_slots(&mut file),
             Err(error) if error.kind() == Io::NotFound => return Ok(None),
@@ -167,7 +175,7 @@ impl Marked {
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
         let seq = standing(&transaction)?.seq.max(reached).saturating_add(1);
         let at = Position { id: new_id()?, seq };
-        let values = (&at.id[..], signed(seq), self.0.is_some());
+        let values = (&at.id[..], signed(seq), self.mark.is_some());
         transaction
             .execute("UPDATE store SET id = ?1, seq = ?2, marked = ?3", values)
             .map_err(fault)?;
@@ -306,6 +314,21 @@ fn locked<T>(
     // By hand: a child that was forked just now has this handle as well.
     let _ = file.unlock();
     done
+}
+
+/// Lets everybody read the mark, which holds nothing secret, and those write it who may write the store: a mark
+/// that the superuser made first is its owner's. What fails here is told when somebody cannot write it.
+fn share(file: &File, store: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+        let Ok(store) = std::fs::metadata(store) else { return };
+        let mode = 0o644 | store.mode() & 0o222;
+        let _ = file.set_permissions(std::fs::Permissions::from_mode(mode));
+        let _ = fchown(file, Some(store.uid()), Some(store.gid()));
+    }
+    #[cfg(not(unix))]
+    let _ = (file, store);
 }
 
 fn read_slots(file: &mut File) -> std::io::Result<[Option<Position>; 2]> {
