@@ -106,7 +106,8 @@ class session_tokens {
 class sessions : public detail::owner<gk_sessions, gk_sessions_free> {
   public:
     using owner::owner;
-    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`.
+    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
+    /// says where its mark is (docs/backups.md).
     [[nodiscard]] static sessions open(std::string_view url, const signer &signer,
                                        const session_options &options = session_options()) {
         return opened(url, signer.get(), options);

@@ -100,7 +100,8 @@ static void wrong_arguments(void) {
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_store_backup(NULL, 0, NULL, NULL, NULL, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_store_restore(NULL, 1, NULL, NULL, &report, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_store_acknowledge_restore(NULL, 1, &report, &err));
-    const char *future = in("{\"store\":\"sqlite:///%s/auth.sqlite\",\"revoke_before\":9999999999}");
+    const char *future =
+        in("{\"store\":\"sqlite:///%s/auth.sqlite\",\"revoke_before\":9999999999}");
     FAILS(GK_STATUS_INVALID_ARGUMENT,
           gk_store_acknowledge_restore(future, strlen(future), &report, &err));
     const char *memory = "{\"store\":\"memory:\",\"to\":\"b\"}";

@@ -903,7 +903,7 @@ class WrongPepperError(StoreError):
 
 
 class StoreRestoredError(StoreError):
-    """The store is older than its mark, such as a backup that was put back, or one of the two is missing."""
+    """The store is older than its mark, as a restored backup is, or one of the two is missing."""
 
     number = 606
     code = "STORE_RESTORED"

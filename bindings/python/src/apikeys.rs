@@ -36,7 +36,8 @@ impl ApiKeys {
 
 #[pymethods]
 impl ApiKeys {
-    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`.
+    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`. `?mark=FILE` at the end of
+    /// the URL says where the mark is that tells a restored backup; a StoreRestoredError, if it does.
     ///
     /// - `pepper`: 16 bytes or more, or a list of `(number, bytes)`, oldest first, the last one
     ///   active. Without one, the file `<path>.pepper` is used, and made with the store. Losing the

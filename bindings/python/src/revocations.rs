@@ -26,6 +26,7 @@ pub(crate) struct Revocations {
 #[pymethods]
 impl Revocations {
     /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`; needs no pepper.
+    /// `?mark=FILE` at the end of the URL says where the mark is that tells a restored backup.
     ///
     /// - `strict`: look for changes by other processes at every token, not within 50 ms.
     /// - `max_stale`: seconds for which tokens are accepted if the store is out of reach; 30.

@@ -32,7 +32,7 @@ pub(crate) struct Sessions {
 #[pymethods]
 impl Sessions {
     /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`; a store may hold API
-    /// keys as well.
+    /// keys as well. `?mark=FILE` at the end of the URL says where the mark is that tells a restored backup.
     ///
     /// - `signer`: signs the access tokens, which live for its `ttl`. Without one, sessions are looked
     ///   at and ended only.
