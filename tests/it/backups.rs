@@ -438,7 +438,15 @@ fn a_store_in_use_is_replaced_only_by_force() {
     let report = place.restore("backup", true).unwrap();
     assert!(report.must_acknowledge);
     place.refused(ErrorKind::StoreRestored);
-    drop(all);
+    store_acknowledge_restore(&place.url(), &BESIDE, end_all_before_now(true)).unwrap();
+    // Whoever still has the former store is told, or has noticed; nothing is lost in silence.
+    let made = all.keys.create(&spec());
+    let now = place.all();
+    match made {
+        Ok(made) => drop(now.keys.get(&made.record.id).unwrap()),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::StoreRestored, "{error}"),
+    }
+    drop((all, now));
     // Where no store was, and no mark: it is a copy all the same.
     let url = format!("sqlite:///{}", place.file("new.sqlite").display());
     let report =
