@@ -4,15 +4,12 @@
 //! token that was used is the current one. A store whose mark ([`Mark`](crate::Mark)) says that it has been
 //! further is not opened before [`store_acknowledge_restore`] has ended everything from before a moment.
 
-use crate::apikey::{ApiKeyOptions, ApiKeys};
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
-use crate::open::{PepperSource, beside, peppers_of, place_of};
-use crate::session::{KeyRing, KeyRingOptions, RevocationOptions, SessionOptions, Sessions};
+use crate::open::{PepperSource, beside, place_of};
 use crate::store::{read_private_file, write_private_file};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// How a store is backed up.
 #[derive(Clone, Debug, Default)]
@@ -166,7 +163,11 @@ pub fn store_acknowledge_restore(
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use super::*;
+    use crate::apikey::{ApiKeyOptions, ApiKeys};
+    use crate::open::peppers_of;
+    use crate::session::{KeyRing, KeyRingOptions, RevocationOptions, SessionOptions, Sessions};
     use crate::store::{Copied, Mark, Progress, SqliteStore};
+    use std::sync::Arc;
 
     pub(super) fn back_up(store: &Path, to: &Path, progress: Progress<'_>) -> Result<BackupReport> {
         crate::store::back_up(store, to, progress).map(report)

@@ -233,6 +233,7 @@ impl ApiKeys {
 
     /// Refuses the keys that were made before the time `at` until they are enabled again; how many. One whose
     /// row is damaged is refused anyway.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn disable_before(&self, at: u64, reason: &str) -> Result<u64> {
         let (mut filter, mut disabled) = (KeyFilter { limit: 1000, ..KeyFilter::default() }, 0);
         loop {

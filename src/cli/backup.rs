@@ -158,7 +158,6 @@ fn progress(output: &Output) -> ProgressBar {
     style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "what hears of the progress may stop the copy")]
 fn step(bar: &ProgressBar, done: u64, all: u64) -> crate::Result<()> {
     bar.set_length(all);
     bar.set_position(done);

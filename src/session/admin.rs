@@ -1,14 +1,12 @@
 //! Sessions looked at: by their subjects, who want to know where they are logged in, and by operators.
 
 use super::life::NOT_FOUND;
-use super::revoke::RevokeScope;
 use super::sessions::Sessions;
 use super::token;
 use crate::base::text::argument;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::store::{
-    Page, SessionEnd, SessionEvent, SessionEventFilter, SessionFilter, SessionRecord, SessionWrite,
-    StoredSession,
+    Page, SessionEvent, SessionEventFilter, SessionFilter, SessionRecord, StoredSession,
 };
 use std::sync::Arc;
 
@@ -16,7 +14,7 @@ use std::sync::Arc;
 const MOST: usize = 10_000;
 
 /// For how many seconds after its expiry an access token may still be accepted somewhere.
-const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
+pub(super) const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
 
 impl Sessions {
     /// The live sessions of a subject, the last one used first: its devices. At most 10 000.
@@ -85,45 +83,6 @@ impl Sessions {
             return Err(argument("Only sessions that ended in the past can be purged."));
         }
         self.inner.store.purge_sessions(before)
-    }
-
-    /// Ends all sessions that were started before the time `at`, and revokes all access tokens that were issued
-    /// before it; how many sessions.
-    pub(crate) fn end_before(&self, at: u64) -> Result<u64> {
-        let inner = &*self.inner;
-        inner.revocations.revoke_before(at, RevokeScope::All)?;
-        let now = inner.clock.now();
-        let mut filter = SessionFilter {
-            live_at: Some(now.saturating_sub(LEEWAY)),
-            limit: 1000,
-            ..SessionFilter::default()
-        };
-        let (mut ended, mut overtaken) = (0, 0);
-        loop {
-            let page = inner.store.sessions(&filter)?;
-            let mut write = SessionWrite::default();
-            for session in page.records {
-                if session.record.created_at < at {
-                    let everywhere = SessionEnd::LogOutEverywhere;
-                    Self::end_in(inner, &mut write, session, everywhere, now);
-                }
-            }
-            if !write.update.is_empty() {
-                match inner.store.write_sessions(&write) {
-                    Ok(()) => inner.revocations.take_over(&write.revocations),
-                    Err(error) if error.kind() == ErrorKind::StoreConflict && overtaken < 32 => {
-                        overtaken += 1;
-                        continue; // the same page again
-                    }
-                    Err(error) => return Err(error),
-                }
-                ended += write.update.len() as u64;
-            }
-            match page.cursor {
-                Some(cursor) => filter.cursor = Some(cursor),
-                None => return Ok(ended),
-            }
-        }
     }
 
     /// Closes the store unless somebody else holds it, such as a verifier with these revocations. Dropping

@@ -17,10 +17,6 @@ std::string member(const char *name, const char *file) {
     return std::string(",\"") + name + "\":\"" + (folder / file).string() + "\"";
 }
 
-bool holds(std::string_view json, std::string_view part) {
-    return json.find(part) != std::string_view::npos;
-}
-
 void there_and_back() {
     const std::string url = "sqlite:///" + (folder / "auth.sqlite").string();
     std::uint64_t calls = 0;
