@@ -455,6 +455,16 @@ typedef struct {
     gk_str value;
 } gk_header;
 
+/**
+ * Hears how far a copy has come. Called by the thread that copies; must not throw or jump out.
+ *
+ * @param user The pointer that was given with it.
+ * @param done How many pages are copied.
+ * @param all Of how many.
+ * @return True to go on; false stops the copy, which fails with GK_STATUS_INVALID_ARGUMENT.
+ */
+typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
+
 /** The call succeeded. */
 #define GK_STATUS_OK 0
 
@@ -673,6 +683,12 @@ typedef struct {
 
 /** A pepper that the store's rows were made with is missing or has another value. */
 #define GK_STATUS_WRONG_PEPPER 605
+
+/**
+ * The store is older than its mark, such as a backup that was put back, or one of the two is missing:
+ * what was revoked since would be good again.
+ */
+#define GK_STATUS_STORE_RESTORED 606
 
 /** The name does not resolve, nobody listens, or the connection broke. */
 #define GK_STATUS_CONNECTION_FAILED 700
@@ -3005,8 +3021,9 @@ gk_status gk_api_key_spec_clear(gk_api_key_spec *spec,
 /**
  * Opens API keys.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path. Nothing else in the process may open the
- *   file with a SQLite of its own, not even to read: see docs/processes.md.
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
+ * mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
+ * SQLite of its own, not even to read (docs/processes.md).
  * @param url_len Its length in bytes.
  * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used,
  * and made with the store: back it up, because without it every key is lost.
@@ -3711,8 +3728,9 @@ gk_status gk_revocation_options_clock(gk_revocation_options *options,
 /**
  * Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path. Nothing else in the process may open the
- *   file with a SQLite of its own, not even to read: see docs/processes.md.
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
+ * mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
+ * SQLite of its own, not even to read (docs/processes.md).
  * @param url_len Its length in bytes.
  * @param options How; NULL for the usual options.
  * @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the
@@ -4321,8 +4339,9 @@ void gk_session_tokens_free(gk_session_tokens *tokens);
 /**
  * Opens sessions. They may share a store with API keys and a key ring.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path. Nothing else in the process may open the
- *   file with a SQLite of its own, not even to read: see docs/processes.md.
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
+ * mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
+ * SQLite of its own, not even to read (docs/processes.md).
  * @param url_len Its length in bytes.
  * @param signer What signs the access tokens, which is shared; its tokens have a time to live, not longer
  * than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
@@ -5307,6 +5326,77 @@ GK_NODISCARD
 gk_status gk_resource_server_metadata(const gk_resource_server *server,
                                       gk_buf *json,
                                       gk_error *err);
+
+/**
+ * Copies a store to a file while it is in use: its state of one moment, checked, in one file that only its
+ * owner may read.
+ *
+ * @param options_json What: one JSON object with `store`, its URL, and `to`, a file that must not be there; it
+ * may have `pepper_to`, a file that receives the pepper file as well (keep it apart from the backup), and
+ * `pepper_file`, where that is unless it lies beside the store.
+ * @param options_json_len Its length in bytes.
+ * @param progress Hears how far it is; may be NULL.
+ * @param user A pointer that is given back to `progress`.
+ * @param report Receives a JSON object with `bytes`, `api_keys` and `sessions`, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is a file already or the URL is not that of a
+ * SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type, or a
+ * pepper file that others may read; GK_STATUS_WRONG_PEPPER if it cannot be read; GK_STATUS_STORE_CORRUPT if
+ * there is nothing in the store, or it is damaged; the other 600s; GK_STATUS_UNSUPPORTED without SQLite.
+ */
+GK_NODISCARD
+gk_status gk_store_backup(const char *options_json,
+                          size_t options_json_len,
+                          gk_progress_fn progress,
+                          void *user,
+                          gk_buf *report,
+                          gk_error *err);
+
+/**
+ * Puts a backup, which stays as it is, in the place of a store. A store that is there is kept under another name.
+ * The pepper is not touched. A store that is older than its mark must be acknowledged after that:
+ * gk_store_acknowledge_restore.
+ *
+ * @param options_json What: one JSON object with `backup`, a file, and `store`, a URL; it may have `force`,
+ * true to replace a store that programs have open.
+ * @param options_json_len Its length in bytes.
+ * @param progress Hears how far it is; may be NULL.
+ * @param user A pointer that is given back to `progress`.
+ * @param report Receives a JSON object with `bytes`, `api_keys`, `sessions`, `replaced` (where the store is
+ * that was there before, or null) and `must_acknowledge`, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_STORE_UNAVAILABLE if the store is in use; GK_STATUS_STORE_CORRUPT if the
+ * backup is none, or is damaged; otherwise as gk_store_backup. Then the store is as it was.
+ */
+GK_NODISCARD
+gk_status gk_store_restore(const char *options_json,
+                           size_t options_json_len,
+                           gk_progress_fn progress,
+                           void *user,
+                           gk_buf *report,
+                           gk_error *err);
+
+/**
+ * Accepts a store that is older than its mark, such as a backup that was put back, after everything from before
+ * a moment has ended: sessions and access tokens always, API keys (disabled) and the keys of key rings (replaced
+ * by new ones) unless they are to be kept.
+ *
+ * @param options_json What: one JSON object with `store`, a URL, and `revoke_before`, in seconds since the Unix
+ * epoch: the time of the restore; 0 ends nothing, for a store that was only moved. It may have `keep_api_keys`
+ * and `keep_key_rings`, true or false, and `pepper_file` or `pepper_env` (the name of an environment variable).
+ * @param options_json_len Its length in bytes.
+ * @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`, to be freed with
+ * gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not that of a
+ * SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type;
+ * GK_STATUS_WRONG_PEPPER; the other 600s, and then a second call goes on; GK_STATUS_UNSUPPORTED without SQLite.
+ */
+GK_NODISCARD
+gk_status gk_store_acknowledge_restore(const char *options_json,
+                                       size_t options_json_len,
+                                       gk_buf *report,
+                                       gk_error *err);
 
 #ifdef __cplusplus
 }  // extern "C"

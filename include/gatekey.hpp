@@ -21,6 +21,7 @@
 #include "gatekey/sessions.hpp"
 #include "gatekey/signer.hpp"
 #include "gatekey/status.hpp"
+#include "gatekey/store.hpp"
 #include "gatekey/verifier.hpp"
 
 #endif // GATEKEY_HPP

@@ -203,6 +203,9 @@ kinds! {
     StoreFull = 604, "StoreFullError", "The store has no room left.";
     /// A pepper that the store's rows were made with is missing or has another value.
     WrongPepper = 605, "WrongPepperError", "The pepper does not fit the store.";
+    /// The store is older than its mark, such as a backup that was put back, or one of the two is missing:
+    /// what was revoked since would be good again.
+    StoreRestored = 606, "StoreRestoredError", "The store is older than its mark; acknowledge the restore.";
 
     /// The name does not resolve, nobody listens, or the connection broke.
     ConnectionFailed = 700, "ConnectionFailedError", "The other server cannot be reached.";
@@ -251,7 +254,7 @@ impl ErrorKind {
     /// True when something gatekey depends on is out of reach; answer 503 and try again later.
     #[must_use]
     pub const fn is_unavailable(self) -> bool {
-        matches!(self.code(), 5 | 507 | 508 | 600..=604 | 700..=702 | 704)
+        matches!(self.code(), 5 | 507 | 508 | 600..=604 | 606 | 700..=702 | 704)
     }
 
     /// True when the same call may succeed later: something was out of reach, or there was too much of it.
@@ -337,6 +340,7 @@ impl ErrorKind {
             Self::StoreReadOnly => "STORE_READ_ONLY",
             Self::StoreFull => "STORE_FULL",
             Self::WrongPepper => "WRONG_PEPPER",
+            Self::StoreRestored => "STORE_RESTORED",
             _ => "",
         }
     }

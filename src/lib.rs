@@ -85,7 +85,7 @@ pub use jwt::{
 mod store;
 pub use store::{
     AuditFilter, AuditRecord, Change, Changes, Credits, KeyFilter, KeyRecord, KeyStatus, Lease,
-    Loaded, Lookup, MemoryStore, MemoryTokenStore, Page, PepperCheck, Previous, Proof, Rate,
+    Loaded, Lookup, Mark, MemoryStore, MemoryTokenStore, Page, PepperCheck, Previous, Proof, Rate,
     Revocation, RevocationChanges, RevocationKind, RingFolder, RingStore, SessionEnd, SessionEvent,
     SessionEventFilter, SessionFilter, SessionRecord, SessionStore, SessionWrite, Store, StoredKey,
     StoredRing, StoredSession, TokenFolder, TokenStore, Usage, Write, write_private_file,
@@ -134,6 +134,12 @@ mod open;
 pub use open::{
     Opened, OpenedKeyRing, OpenedSessions, PepperSource, add_pepper, open_api_keys, open_key_ring,
     open_revocations, open_sessions, read_pepper_file, read_peppers,
+};
+
+mod backup;
+pub use backup::{
+    AcknowledgeOptions, Acknowledged, BackupOptions, BackupReport, RestoreOptions, RestoreReport,
+    store_acknowledge_restore, store_backup, store_restore,
 };
 
 mod present;

@@ -15,7 +15,7 @@ use crate::session::{
     KeyRing, KeyRingOptions, RevocationOptions, Revocations, SessionOptions, Sessions,
 };
 use crate::store::{
-    FileLock, MemoryStore, RingFolder, Store, read_private_file, replace_private_file,
+    FileLock, Mark, MemoryStore, RingFolder, Store, read_private_file, replace_private_file,
     write_private_file,
 };
 use std::path::{Path, PathBuf};
@@ -68,13 +68,15 @@ pub struct OpenedKeyRing {
     pub new_pepper_file: Option<PathBuf>,
 }
 
-/// Opens API keys: `memory:`, or `sqlite:///relative/path` and `sqlite:////absolute/path`. Nothing else in the process may
-/// open that file with a SQLite of its own, not even to read (docs/processes.md).
+/// Opens API keys: `memory:`, or `sqlite:///relative/path` and `sqlite:////absolute/path`. The mark that tells
+/// a restored backup from the store lies beside it; `?mark=FILE` at the end of the URL puts it elsewhere,
+/// `?mark=none` means none: [`crate::Mark`]. Nothing else in the process may open the file with a SQLite of its
+/// own, not even to read (docs/processes.md).
 ///
 /// # Errors
 /// `InvalidArgument`: the URL is neither, or a pepper is not acceptable. `Unsupported`: this build has
-/// no SQLite. `InvalidConfiguration`: a pepper file may be read by others. `WrongPepper`. Those of
-/// [`Store`].
+/// no SQLite. `InvalidConfiguration`: a pepper file may be read by others. `WrongPepper`. `StoreRestored`:
+/// the store is older than its mark. Those of [`Store`].
 pub fn open_api_keys(url: &str, pepper: &PepperSource, options: ApiKeyOptions) -> Result<Opened> {
     let (store, peppers, new_pepper_file) = open_with_peppers(url, pepper)?;
     let keys = ApiKeys::open(store, peppers, options)?;
@@ -143,17 +145,20 @@ fn open_with_peppers(
 ) -> Result<(Arc<dyn Store>, Peppers, Option<PathBuf>)> {
     let (store, path) = open_store(url)?;
     let is_new = store.count()? == 0 && store.pepper_checks()?.is_empty();
-    let beside = path.map(|path| {
-        let mut name = path.into_os_string();
-        name.push(".pepper");
-        PathBuf::from(name)
-    });
+    let beside = path.map(|path| beside(&path));
     let (peppers, new_pepper_file) = peppers_of(pepper, beside, is_new)?;
     Ok((store, peppers, new_pepper_file))
 }
 
+/// Where the pepper file of a store is, unless somebody says otherwise.
+pub(crate) fn beside(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".pepper");
+    PathBuf::from(name)
+}
+
 /// The peppers, and the file that was made for them.
-fn peppers_of(
+pub(crate) fn peppers_of(
     pepper: &PepperSource,
     beside: Option<PathBuf>,
     is_new: bool,
@@ -179,27 +184,44 @@ fn peppers_of(
     })
 }
 
-/// The store that a URL names, and its path.
-fn open_store(url: &str) -> Result<(Arc<dyn Store>, Option<PathBuf>)> {
-    if url == "memory:" {
-        return Ok((Arc::new(MemoryStore::new()), None));
-    }
+/// The path and the mark that a URL of a SQLite store names.
+pub(crate) fn place_of(url: &str) -> Result<(PathBuf, Mark)> {
     let path = url.strip_prefix("sqlite:///").filter(|path| !path.is_empty());
     let path = path.ok_or(Error::new(
         ErrorKind::InvalidArgument,
         "A store is memory:, sqlite:///relative/path or sqlite:////absolute/path.",
     ))?;
-    if path.contains(['?', '#', '\0']) {
+    let (path, mark) = match path.split_once("?mark=") {
+        None => (path, Mark::Beside),
+        Some((path, "none")) => (path, Mark::None),
+        Some((path, mark)) => (path, Mark::At(mark.into())),
+    };
+    let named = match &mark {
+        Mark::At(mark) => mark.to_str().unwrap_or_default(),
+        _ => "none",
+    };
+    if path.is_empty() || named.is_empty() || [path, named].concat().contains(['?', '#', '&', '\0'])
+    {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
-            "The URL of a SQLite store is a path alone, without ? and #.",
+            "The URL of a SQLite store is a path, and may end in ?mark=FILE or ?mark=none; nothing else.",
         ));
     }
+    Ok((path.into(), mark))
+}
+
+/// The store that a URL names, and its path.
+fn open_store(url: &str) -> Result<(Arc<dyn Store>, Option<PathBuf>)> {
+    if url == "memory:" {
+        return Ok((Arc::new(MemoryStore::new()), None));
+    }
+    let (path, mark) = place_of(url)?;
     #[cfg(feature = "sqlite")]
     {
-        let path = PathBuf::from(path);
-        Ok((Arc::new(crate::store::SqliteStore::open(&path)?), Some(path)))
+        Ok((Arc::new(crate::store::SqliteStore::open_with(&path, &mark)?), Some(path)))
     }
+    #[cfg(not(feature = "sqlite"))]
+    let _ = (path, mark);
     #[cfg(not(feature = "sqlite"))]
     Err(Error::new(ErrorKind::Unsupported, "This build of gatekey has no SQLite store."))
 }

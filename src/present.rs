@@ -1,6 +1,7 @@
 //! Layer 5: records as JSON, which the edges print, store or hand to a reader of their own.
 
 use crate::apikey::{ImportReport, PepperUse};
+use crate::backup::{Acknowledged, BackupReport, RestoreReport};
 use crate::base::json::{ObjectWriter, array};
 use crate::oauth::{DeviceCodes, Introspection, LogoutNotice, UserInfo};
 use crate::resource::Access;
@@ -218,6 +219,44 @@ impl ToJson for LogoutNotice {
         out.optional("session_id", self.session_id.as_deref());
         out.text("token_id", &self.token_id);
         out.number("expires_at", self.expires_at);
+        out.end()
+    }
+}
+
+impl ToJson for BackupReport {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        write_backup(&mut out, self);
+        out.end()
+    }
+}
+
+fn write_backup(out: &mut ObjectWriter, report: &BackupReport) {
+    out.number("bytes", report.bytes);
+    out.number("api_keys", report.api_keys);
+    out.number("sessions", report.sessions);
+}
+
+/// `replaced` is a path, of which what is not Unicode is lost.
+impl ToJson for RestoreReport {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        write_backup(&mut out, &self.restored);
+        out.optional(
+            "replaced",
+            self.replaced.as_ref().map(|path| path.to_string_lossy()).as_deref(),
+        );
+        out.bool("must_acknowledge", self.must_acknowledge);
+        out.end()
+    }
+}
+
+impl ToJson for Acknowledged {
+    fn to_json(&self) -> String {
+        let mut out = ObjectWriter::new();
+        out.number("sessions", self.sessions);
+        out.number("api_keys", self.api_keys);
+        out.number("key_rings", self.key_rings);
         out.end()
     }
 }

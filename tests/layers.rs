@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may import. A room may always import itself.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     // 0: no domain words, no I/O
     ("error", &[]),
     ("base", &["error"]),
@@ -43,7 +43,8 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("resource", &["error", "base", "crypto", "jwk", "jwt", "transport", "apikey", "oauth"]),
     // 5: what the edges share
     ("open", &["error", "base", "crypto", "jwt", "store", "pepper", "apikey", "session", "oauth"]),
-    ("present", &["base", "store", "apikey", "session", "oauth", "resource"]),
+    ("backup", &["error", "base", "store", "apikey", "session", "open"]),
+    ("present", &["base", "store", "apikey", "session", "oauth", "resource", "backup"]),
     // Edges, imported by nobody.
     ("interop", &["error", "base", "jwk"]),
     // The public API only: see [`EDGES`].

@@ -207,8 +207,9 @@ class api_key_import : public detail::owner<gk_api_key_import, gk_api_key_import
 class api_keys : public detail::owner<gk_api_keys, gk_api_keys_free> {
   public:
     using owner::owner;
-    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`. Nothing else in the process
-    /// may open the file with a SQLite of its own, not even to read: see docs/processes.md.
+    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
+    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with a
+    /// SQLite of its own, not even to read (docs/processes.md).
     [[nodiscard]] static api_keys open(std::string_view url,
                                        const api_key_options &options = api_key_options()) {
         return api_keys(detail::made<gk_api_keys>([&](auto **out, auto *err) {

@@ -104,6 +104,7 @@ enum class status : gk_status {
     store_read_only = GK_STATUS_STORE_READ_ONLY,
     store_full = GK_STATUS_STORE_FULL,
     wrong_pepper = GK_STATUS_WRONG_PEPPER,
+    store_restored = GK_STATUS_STORE_RESTORED,
     connection_failed = GK_STATUS_CONNECTION_FAILED,
     deadline_exceeded = GK_STATUS_DEADLINE_EXCEEDED,
     tls_failed = GK_STATUS_TLS_FAILED,

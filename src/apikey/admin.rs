@@ -231,6 +231,29 @@ impl ApiKeys {
         }
     }
 
+    /// Refuses the keys that were made before the time `at` until they are enabled again; how many. One whose
+    /// row is damaged is refused anyway.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn disable_before(&self, at: u64, reason: &str) -> Result<u64> {
+        let (mut filter, mut disabled) = (KeyFilter { limit: 1000, ..KeyFilter::default() }, 0);
+        loop {
+            let page = self.inner.store.list(&filter)?;
+            for record in page.records {
+                if record.created_at < at && record.status == KeyStatus::Active {
+                    match self.disable(&record.id, reason) {
+                        Ok(_) => disabled += 1,
+                        Err(error) if error.kind() == ErrorKind::StoreCorrupt => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            match page.cursor {
+                Some(cursor) => filter.cursor = Some(cursor),
+                None => return Ok(disabled),
+            }
+        }
+    }
+
     fn change(&self, id: &str, action: &'static str, change: Changer<'_>) -> Result<StoredKey> {
         self.change_with(id, action, false, change)
     }

@@ -4,7 +4,7 @@ use super::exit::{Failure, Outcome};
 use super::input::duration;
 use super::jwk::algorithm;
 use super::output::{self, Output};
-use super::store::{PepperArgs, note_pepper_file};
+use super::store::{PepperArgs, located, note_pepper_file};
 use crate::json::ObjectWriter;
 use crate::{
     Alg, Clock as _, KeyRing, KeyRingOptions, RingFolder, RingKey, RingStore as _, SqliteStore,
@@ -69,9 +69,9 @@ pub(super) struct Remove {
 impl Ring {
     /// Whether there is a ring, without making anything.
     fn exists(&self) -> Outcome<bool> {
-        let version = match self.ring.strip_prefix("sqlite:///") {
-            Some(path) if Path::new(path).exists() => {
-                SqliteStore::open(path)?.ring_version(&self.name)?
+        let version = match self.ring.contains("://").then(|| located(&self.ring)).transpose()? {
+            Some((path, mark)) if path.exists() => {
+                SqliteStore::open_with(path, &mark)?.ring_version(&self.name)?
             }
             None if Path::new(&self.ring).is_dir() => {
                 RingFolder::open(&self.ring)?.ring_version(&self.name)?

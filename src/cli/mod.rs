@@ -6,6 +6,7 @@
 //!
 //! Exit codes are those of [`exit`], described in `docs/cli.md`.
 
+mod backup;
 mod exit;
 mod import;
 mod input;
@@ -62,6 +63,9 @@ enum Command {
     /// Make, rotate and publish the keys of a signer
     #[command(subcommand)]
     Keyring(keyring::Command),
+    /// Back a store up, restore it, accept a restored one
+    #[command(subcommand)]
+    Store(backup::Command),
     /// Sign in with another server, get tokens from it, ask about them, end them
     #[command(subcommand)]
     Oauth(oauth::Command),
@@ -104,6 +108,7 @@ fn run(command: Command, output: &mut Output) -> Outcome<()> {
         Command::Session(command) => session::run(command, output),
         Command::Revoke(command) => revoke::run(command, output),
         Command::Keyring(command) => keyring::run(command, output),
+        Command::Store(command) => backup::run(command, output),
         Command::Oauth(command) => oauth::run(command, output),
         Command::ScanRule(rule) => key::scan_rule(&rule, output),
         Command::Token(command) => token::run(command, output),

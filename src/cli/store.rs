@@ -3,8 +3,8 @@
 use super::exit::{Failure, Outcome};
 use super::output::Output;
 use crate::{
-    ApiKeyOptions, ApiKeys, PepperSource, RevocationOptions, Revocations, SessionOptions, Sessions,
-    open_api_keys, open_revocations, open_sessions,
+    ApiKeyOptions, ApiKeys, Mark, PepperSource, RevocationOptions, Revocations, SessionOptions,
+    Sessions, open_api_keys, open_revocations, open_sessions,
 };
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Store")]
 pub(super) struct Location {
-    /// The store: a path, or sqlite:///relative/path, sqlite:////absolute/path
+    /// The store: a path, or sqlite:///relative/path, sqlite:////absolute/path; ?mark=FILE at its end says where its mark is
     #[arg(long, env = "GATEKEY_STORE", value_name = "URL", display_order = 50)]
     store: String,
 }
@@ -55,19 +55,47 @@ pub(super) struct StoreArgs {
     actor: String,
 }
 
+/// The path of a store that is named by it, or by a URL, and what follows it: `?mark=...`, or nothing.
+fn split(store: &str) -> Outcome<(PathBuf, &str)> {
+    let path = match store.split_once("://") {
+        None => Some(store).filter(|path| *path != "memory:"),
+        Some(("sqlite", rest)) => rest.strip_prefix('/'),
+        Some(_) => None,
+    };
+    let parts = path.map(|path| path.split_at(path.find("?mark=").unwrap_or(path.len())));
+    match parts {
+        Some((path, mark)) if !path.is_empty() => Ok((path.into(), mark)),
+        _ => Err(Failure::Usage(
+            "A store is a path, sqlite:///relative/path or sqlite:////absolute/path.".to_owned(),
+        )),
+    }
+}
+
+/// The path and the URL of a store.
+pub(super) fn named(store: &str) -> Outcome<(PathBuf, String)> {
+    let (path, mark) = split(store)?;
+    let url = format!("sqlite:///{}{mark}", path.display());
+    Ok((path, url))
+}
+
+/// The path and the mark of a store.
+pub(super) fn located(store: &str) -> Outcome<(PathBuf, Mark)> {
+    let (path, mark) = split(store)?;
+    let mark = match mark.strip_prefix("?mark=") {
+        None => Mark::Beside,
+        Some("none") => Mark::None,
+        Some(file) => Mark::At(file.into()),
+    };
+    Ok((path, mark))
+}
+
 impl Location {
     fn path(&self) -> Outcome<PathBuf> {
-        let path = match self.store.split_once("://") {
-            None => Some(self.store.as_str()).filter(|path| *path != "memory:"),
-            Some(("sqlite", rest)) => rest.strip_prefix('/'),
-            Some(_) => None,
-        };
-        path.filter(|path| !path.is_empty()).map(PathBuf::from).ok_or_else(|| {
-            Failure::Usage(
-                "--store is a path, sqlite:///relative/path or sqlite:////absolute/path."
-                    .to_owned(),
-            )
-        })
+        Ok(split(&self.store)?.0)
+    }
+
+    fn url(&self) -> Outcome<String> {
+        Ok(named(&self.store)?.1)
     }
 
     /// The store's path, if it is there: a slip of the pen must not make a new store.
@@ -85,8 +113,8 @@ impl Location {
 
     /// What is revoked, in a store that is there.
     pub(super) fn revocations(&self, options: RevocationOptions) -> Outcome<Revocations> {
-        let path = self.existing()?;
-        Ok(open_revocations(&url(&path), options)?)
+        self.existing()?;
+        Ok(open_revocations(&self.url()?, options)?)
     }
 }
 
@@ -103,9 +131,9 @@ impl PepperArgs {
 impl Place {
     /// The sessions of a store that is there, to be looked at and ended.
     pub(super) fn sessions(&self) -> Outcome<Sessions> {
-        let path = self.location.existing()?;
+        self.location.existing()?;
         let (pepper, options) = (self.pepper.source(), SessionOptions::new());
-        Ok(open_sessions(&url(&path), &pepper, None, options)?.sessions)
+        Ok(open_sessions(&self.location.url()?, &pepper, None, options)?.sessions)
     }
 }
 
@@ -122,7 +150,7 @@ impl StoreArgs {
         let peppers = self.place.pepper.source();
         let is_new = !path.exists();
         let options = ApiKeyOptions::new().prefix(&self.prefix).env(&self.env);
-        let opened = open_api_keys(&url(&path), &peppers, options)?;
+        let opened = open_api_keys(&self.place.location.url()?, &peppers, options)?;
         if is_new {
             output.note(&format!("Made the store {}.", path.display()));
         }
@@ -150,10 +178,6 @@ impl StoreArgs {
             Path::new(&beside).display()
         )))
     }
-}
-
-fn url(path: &Path) -> String {
-    format!("sqlite:///{}", path.display())
 }
 
 /// Says that a pepper file was made, because somebody must back it up.

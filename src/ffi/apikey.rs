@@ -29,8 +29,9 @@ pub struct gk_api_key_import(Vec<ImportRow>);
 
 /// Opens API keys.
 ///
-/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path. Nothing else in the process may open the
-///   file with a SQLite of its own, not even to read: see docs/processes.md.
+/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
+/// mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
+/// SQLite of its own, not even to read (docs/processes.md).
 /// @param url_len Its length in bytes.
 /// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used,
 /// and made with the store: back it up, because without it every key is lost.

@@ -89,6 +89,8 @@ mod manager;
 
 mod resource;
 
+mod store;
+
 pub use alg::*;
 pub use apikey::*;
 pub use apikey_options::*;
@@ -117,6 +119,7 @@ pub use sessions::*;
 pub use sessions_options::*;
 pub use signer::*;
 pub use status::*;
+pub use store::*;
 pub use unverified::*;
 pub use verified::*;
 pub use verifier::*;

@@ -14,8 +14,9 @@ pub struct gk_revocations(pub(super) Revocations);
 
 /// Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
 ///
-/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path. Nothing else in the process may open the
-///   file with a SQLite of its own, not even to read: see docs/processes.md.
+/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
+/// mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
+/// SQLite of its own, not even to read (docs/processes.md).
 /// @param url_len Its length in bytes.
 /// @param options How; NULL for the usual options.
 /// @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the

@@ -71,8 +71,9 @@ pub unsafe extern "C" fn gk_session_tokens_free(tokens: Option<&mut gk_session_t
 
 /// Opens sessions. They may share a store with API keys and a key ring.
 ///
-/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path. Nothing else in the process may open the
-///   file with a SQLite of its own, not even to read: see docs/processes.md.
+/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
+/// mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
+/// SQLite of its own, not even to read (docs/processes.md).
 /// @param url_len Its length in bytes.
 /// @param signer What signs the access tokens, which is shared; its tokens have a time to live, not longer
 /// than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.

@@ -154,6 +154,9 @@ pub const GK_STATUS_STORE_READ_ONLY: gk_status = 603;
 pub const GK_STATUS_STORE_FULL: gk_status = 604;
 /// A pepper that the store's rows were made with is missing or has another value.
 pub const GK_STATUS_WRONG_PEPPER: gk_status = 605;
+/// The store is older than its mark, such as a backup that was put back, or one of the two is missing:
+/// what was revoked since would be good again.
+pub const GK_STATUS_STORE_RESTORED: gk_status = 606;
 /// The name does not resolve, nobody listens, or the connection broke.
 pub const GK_STATUS_CONNECTION_FAILED: gk_status = 700;
 /// The whole answer was not there within the deadline (10 seconds unless set).

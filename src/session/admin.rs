@@ -14,7 +14,7 @@ use std::sync::Arc;
 const MOST: usize = 10_000;
 
 /// For how many seconds after its expiry an access token may still be accepted somewhere.
-const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
+pub(super) const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
 
 impl Sessions {
     /// The live sessions of a subject, the last one used first: its devices. At most 10 000.

@@ -246,7 +246,7 @@ impl Sessions {
         Ok(())
     }
 
-    fn end_in(
+    pub(super) fn end_in(
         inner: &Inner,
         write: &mut SessionWrite,
         mut session: StoredSession,

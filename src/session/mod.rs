@@ -5,6 +5,8 @@
 mod admin;
 mod csrf;
 mod life;
+#[cfg(feature = "sqlite")]
+mod restore;
 mod revoke;
 mod ring;
 mod seal;

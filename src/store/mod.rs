@@ -38,8 +38,25 @@ pub use tokens::{MemoryTokenStore, TokenStore};
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::{Copied, Progress, back_up, restore};
 
 use crate::error::Result;
+use std::path::PathBuf;
+
+/// Where the high-water mark of a file is kept: what tells an older copy of it, such as a backup, from the
+/// file itself. Every process that opens the file must name the same place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mark {
+    /// Beside the store, as `<store>.mark`.
+    #[default]
+    Beside,
+    /// In this file: on another disk than the store, say, so that both are not restored together.
+    At(PathBuf),
+    /// Nowhere: a restored backup revives what was revoked since, in silence.
+    None,
+}
 
 /// Where everything is kept; these calls are about API keys. Every call is durable when it returns, usage
 /// excepted.

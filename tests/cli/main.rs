@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test must fail loudly and say why")]
 
+mod backups;
 mod oauth;
 #[path = "../oauth/provider.rs"]
 #[expect(dead_code, reason = "the other test program uses the rest of it")]

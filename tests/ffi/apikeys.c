@@ -419,6 +419,8 @@ int main(int argc, char **argv) {
     wrong_arguments();
     threads();
     snprintf(file, sizeof file, "%s/keys.sqlite", folder);
+    CHECK(unlink(file) == 0);
+    snprintf(file, sizeof file, "%s/keys.sqlite.mark", folder);
     CHECK(unlink(file) == 0 && rmdir(folder) == 0);
     return passed("apikeys");
 }

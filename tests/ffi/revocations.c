@@ -288,6 +288,11 @@ int main(int argc, char **argv) {
     gk_signer_free(signer);
     gk_key_free(key);
     CHECK(unlink(url + strlen("sqlite:///")) == 0 && unlink(other + strlen("sqlite:///")) == 0);
+    char file[160];
+    snprintf(file, sizeof file, "%s.mark", url + strlen("sqlite:///"));
+    CHECK(unlink(file) == 0);
+    snprintf(file, sizeof file, "%s.mark", other + strlen("sqlite:///"));
+    CHECK(unlink(file) == 0);
     CHECK(rmdir(folder) == 0);
     return passed("revocations");
 }

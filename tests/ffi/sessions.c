@@ -517,8 +517,9 @@ int main(int argc, char **argv) {
     wrong_arguments();
     gk_signer_free(signer);
     gk_key_free(key);
-    const char *files[] = {"sessions.sqlite", "usual.sqlite", "usual.sqlite.pepper"};
-    for (int i = 0; i < 3; i++) {
+    const char *files[] = {"sessions.sqlite", "sessions.sqlite.mark", "usual.sqlite",
+                           "usual.sqlite.mark", "usual.sqlite.pepper"};
+    for (int i = 0; i < 5; i++) {
         snprintf(file, sizeof file, "%s/%s", folder, files[i]);
         CHECK(unlink(file) == 0);
     }

@@ -17,6 +17,7 @@ mod forge;
 
 mod api_keys;
 mod attacks;
+mod backups;
 mod claims;
 mod concurrency;
 #[cfg(feature = "jsonwebtoken")]

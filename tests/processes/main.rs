@@ -13,6 +13,7 @@
 
 mod files;
 mod keys;
+mod marks;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod sessions;

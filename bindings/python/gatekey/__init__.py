@@ -78,6 +78,9 @@ from gatekey._core import (
     api_key_from_query,
     danger_decode_unverified,
     scan_rule,
+    store_acknowledge_restore,
+    store_backup,
+    store_restore,
 )
 from gatekey.oauth import OAuthClient, RemoteKeySet, ResourceServer, TokenManager
 
@@ -136,4 +139,7 @@ __all__ = [
     "danger_decode_unverified",
     "exceptions",
     "scan_rule",
+    "store_acknowledge_restore",
+    "store_backup",
+    "store_restore",
 ]

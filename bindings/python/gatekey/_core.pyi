@@ -68,6 +68,9 @@ __all__ = [
     "api_key_from_query",
     "danger_decode_unverified",
     "scan_rule",
+    "store_acknowledge_restore",
+    "store_backup",
+    "store_restore",
 ]
 
 class _Now(Protocol):
@@ -713,6 +716,29 @@ def api_key_from_headers(
 ) -> str | None: ...
 def api_key_from_query(query: str | bytes, parameter: str) -> str | None: ...
 def scan_rule(prefix: str) -> dict[str, str]: ...
+def store_backup(
+    url: str,
+    to: str | PathLike[str],
+    *,
+    pepper_to: str | PathLike[str] | None = None,
+    pepper_file: str | PathLike[str] | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> dict[str, int]: ...
+def store_restore(
+    backup: str | PathLike[str],
+    url: str,
+    *,
+    force: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> dict[str, Any]: ...
+def store_acknowledge_restore(
+    url: str,
+    *,
+    revoke_before: float | datetime,
+    keep_api_keys: bool = False,
+    keep_key_rings: bool = False,
+    pepper: _Peppers | None = None,
+) -> dict[str, int]: ...
 def _main(arguments: list[str]) -> int: ...
 
 OAUTH_PRESETS: tuple[str, ...]

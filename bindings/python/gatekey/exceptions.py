@@ -58,7 +58,8 @@
     |  |- StoreConflictError                  STORE_CONFLICT                    602
     |  |- StoreReadOnlyError                  STORE_READ_ONLY                   603
     |  |- StoreFullError                      STORE_FULL                        604
-    |  `- WrongPepperError                    WRONG_PEPPER                      605
+    |  |- WrongPepperError                    WRONG_PEPPER                      605
+    |  `- StoreRestoredError                  STORE_RESTORED                    606
     |- OAuthError                             a log-in or a token fails: answer .status
     |  |- OAuthStateError                      OAUTH_STATE                       500
     |  |- IssuerMismatchError                  OAUTH_ISSUER                      501
@@ -171,6 +172,7 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StoreReadOnlyError",
+    "StoreRestoredError",
     "StoreUnavailableError",
     "SubjectMismatchError",
     "TlsError",
@@ -898,6 +900,14 @@ class WrongPepperError(StoreError):
     code = "WRONG_PEPPER"
     kind = "WrongPepper"
     status = 500
+
+
+class StoreRestoredError(StoreError):
+    """The store is older than its mark, as a restored backup is, or one of the two is missing."""
+
+    number = 606
+    code = "STORE_RESTORED"
+    kind = "StoreRestored"
 
 
 class ConnectionFailedError(TransportError):

@@ -36,8 +36,9 @@ impl ApiKeys {
 
 #[pymethods]
 impl ApiKeys {
-    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:` (never open the file
-    /// with `sqlite3` in the same process, not even to read).
+    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`. `?mark=FILE` at the end of
+    /// the URL says where the mark is that tells a restored backup; a StoreRestoredError, if it does. Never
+    /// open the file with `sqlite3` in the same process, not even to read.
     ///
     /// - `pepper`: 16 bytes or more, or a list of `(number, bytes)`, oldest first, the last one
     ///   active. Without one, the file `<path>.pepper` is used, and made with the store. Losing the

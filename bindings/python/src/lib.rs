@@ -10,6 +10,7 @@
 mod apikey_args;
 mod apikey_records;
 mod apikeys;
+mod backup;
 mod cli;
 mod clock;
 mod decode;
@@ -44,6 +45,8 @@ mod _core {
     };
     #[pymodule_export]
     use crate::apikeys::{ApiKeys, api_key_from_headers, api_key_from_query, scan_rule};
+    #[pymodule_export]
+    use crate::backup::{store_acknowledge_restore, store_backup, store_restore};
     #[pymodule_export]
     use crate::cli::_main;
     #[pymodule_export]

@@ -25,8 +25,9 @@ pub(crate) struct Revocations {
 
 #[pymethods]
 impl Revocations {
-    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:` (never open the file
-    /// with `sqlite3` in the same process, not even to read); needs no pepper.
+    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`; needs no pepper.
+    /// `?mark=FILE` at the end of the URL says where the mark is that tells a restored backup. Never open
+    /// the file with `sqlite3` in the same process, not even to read.
     ///
     /// - `strict`: look for changes by other processes at every token, not within 50 ms.
     /// - `max_stale`: seconds for which tokens are accepted if the store is out of reach; 30.

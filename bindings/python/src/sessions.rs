@@ -31,9 +31,9 @@ pub(crate) struct Sessions {
 
 #[pymethods]
 impl Sessions {
-    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:` (never open the file
-    /// with `sqlite3` in the same process, not even to read); a store may hold API
-    /// keys as well.
+    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`; a store may hold API
+    /// keys as well. `?mark=FILE` at the end of the URL says where the mark is that tells a restored backup.
+    /// Never open the file with `sqlite3` in the same process, not even to read.
     ///
     /// - `signer`: signs the access tokens, which live for its `ttl`. Without one, sessions are looked
     ///   at and ended only.

@@ -294,6 +294,21 @@ impl KeyRing {
         })
     }
 
+    /// Makes new keys in the place of those that were made before the time `at`; whether there were any.
+    /// Their tokens are refused from now on.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn replace_before(&self, at: u64) -> Result<bool> {
+        let alg = self.active()?.alg;
+        if self.keys()?.iter().all(|key| key.created_at >= at) {
+            return Ok(false);
+        }
+        self.0.change_as(alg, &|keys, _| {
+            keys.retain(|kept| kept.shown.created_at >= at);
+            Ok(())
+        })?;
+        Ok(true)
+    }
+
     /// The keys of the ring: the next one, the active one, and the retired ones, the latest first.
     ///
     /// # Errors
@@ -437,6 +452,15 @@ impl Inner {
 
     /// Reads the ring, changes it and puts it back, again if somebody else was faster.
     fn change(&self, change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>) -> Result<()> {
+        self.change_as(self.options.alg, change)
+    }
+
+    /// As [`Self::change`]; new keys are of this algorithm.
+    fn change_as(
+        &self,
+        alg: Alg,
+        change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>,
+    ) -> Result<()> {
         // Made once, however often the change is tried: some kinds of keys take a second.
         let mut spare: Vec<Kept> = Vec::new();
         for _ in 0..TRIES {
@@ -451,7 +475,7 @@ impl Inner {
                 if !keys.iter().any(|kept| kept.shown.state == state) {
                     let mut made = match unused.next() {
                         Some(made) => made.clone(),
-                        None => Kept::generate(self.options.alg, now)?,
+                        None => Kept::generate(alg, now)?,
                     };
                     new.push(made.clone());
                     if state == RingKeyState::Active {

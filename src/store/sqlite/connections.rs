@@ -12,6 +12,7 @@
 
 use super::create::{open_or_make, patiently};
 use super::fault;
+use super::mark::Marked;
 use super::place::Place;
 use super::schema::migrate;
 use crate::base::process::{self, AcrossFork, Inside, enter, lock};
@@ -45,6 +46,7 @@ pub(super) struct Connections(Arc<Shared>);
 
 struct Shared {
     path: PathBuf,
+    mark: Marked,
     closed: AtomicBool,
     own: ArcSwapOption<Own>,
     /// Held by the one thread that opens, with what was opened last.
@@ -111,13 +113,15 @@ impl Reader {
 
 impl Connections {
     /// Opens the file, or makes it.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, mark: &crate::store::Mark) -> Result<Self> {
         let path = std::path::absolute(path).map_err(|_| {
             Error::new(ErrorKind::InvalidArgument, "The path of the store is not one.")
         })?;
         super::schema::check_sqlite()?;
+        let mark = Marked::new(&path, mark);
         let shared = Arc::new(Shared {
             path,
+            mark,
             closed: AtomicBool::new(false),
             own: ArcSwapOption::empty(),
             last: Mutex::new(None),
@@ -126,6 +130,16 @@ impl Connections {
         let party: Weak<dyn AcrossFork> = Arc::downgrade(&shared) as _;
         process::across_forks(party);
         Ok(Self(shared))
+    }
+
+    /// The mark of the store.
+    pub(super) fn mark(&self) -> &Marked {
+        &self.0.mark
+    }
+
+    /// Where the store is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0.path
     }
 
     /// Opens a file anew that SQLite was told does not change, if it did.
@@ -156,11 +170,16 @@ impl Connections {
         loop {
             let inside = enter();
             let own = self.0.own(&inside)?;
-            let writer = own.writer.as_ref().ok_or(READ_ONLY)?;
-            let done = work(&mut lock(writer));
+            let mut writer = lock(own.writer.as_ref().ok_or(READ_ONLY)?);
+            let before = writer.total_changes();
+            let done = work(&mut writer);
+            let is_untouched = writer.total_changes() == before;
+            drop(writer);
             match done {
                 Err(error)
-                    if error.kind() == ErrorKind::StoreUnavailable && process::is_awaited() =>
+                    if error.kind() == ErrorKind::StoreUnavailable
+                        && is_untouched
+                        && process::is_awaited() =>
                 {
                     drop(own);
                     drop(inside);
@@ -210,7 +229,7 @@ impl Shared {
         let changed = known.is_some();
         drop(known);
         self.give_up();
-        let own = Own::open(&self.path, last.is_none())?;
+        let own = Own::open(&self.path, last.is_none(), &self.mark)?;
         let epoch = match *last {
             Some(last) if changed || last.place != own.place => last.epoch + 1,
             Some(last) => last.epoch,
@@ -266,10 +285,14 @@ impl AcrossFork for Shared {
 }
 
 impl Own {
-    fn open(path: &Path, may_make: bool) -> Result<Self> {
+    fn open(path: &Path, may_make: bool, mark: &Marked) -> Result<Self> {
+        mark.check_place(path)?;
         let mut frozen = None;
-        let (reader, writer) = match open_or_make(path, may_make, wait_unless_awaited) {
-            Ok(writer) => (open_to_read(path)?, Some(writer)),
+        let (reader, writer) = match open_or_make(path, may_make, mark, wait_unless_awaited) {
+            Ok(mut writer) => {
+                mark.make(&mut writer)?;
+                (open_to_read(path)?, Some(writer))
+            }
             Err(error) if error.kind() == ErrorKind::StoreReadOnly => {
                 let looks = Looks::of(path);
                 let mut reader = open_to_read(path)?;
@@ -279,6 +302,7 @@ impl Own {
                     frozen = looks;
                 }
                 readable(&reader)?;
+                mark.check(&reader)?;
                 patiently(wait_a_little, || migrate(&mut reader, true))?;
                 (reader, None)
             }
@@ -321,7 +345,12 @@ impl Own {
     }
 }
 
-fn open_to_read(path: &Path) -> Result<Connection> {
+/// Leaves the WAL, so that the main file is all there is.
+pub(super) fn use_rollback_journal(connection: &Connection) -> Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(())).map_err(fault)
+}
+
+pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_handler(Some(wait_a_little)).map_err(fault)?;
@@ -346,7 +375,7 @@ fn readable(connection: &Connection) -> Result<()> {
     tables.map_err(fault)
 }
 
-fn companion(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

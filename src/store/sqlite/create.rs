@@ -1,11 +1,11 @@
 //! A store that is there, or is made: by one process or by several at once, all of which end with the same file, in WAL
 //! mode and of the newest schema. None of the steps leaves anything behind, if the process is killed in it, that the
-//! next process cannot go on from: an empty file, one in WAL mode without a table, or a transaction that SQLite rolls
-//! back.
+//! next process cannot go on from: an empty file, or a transaction that SQLite rolls back.
 
-use super::connections::READ_ONLY;
+use super::connections::{READ_ONLY, companion};
 use super::fault;
-use super::schema::{check_owner, migrate};
+use super::mark::Marked;
+use super::schema::{check_owner, check_whole, is_new, migrate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::write_private_file;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -19,11 +19,13 @@ const TRIES: i32 = 5000;
 pub(super) fn open_or_make(
     path: &Path,
     may_make: bool,
+    mark: &Marked,
     wait: fn(i32) -> bool,
 ) -> Result<Connection> {
     if may_make {
         make_file(path)?;
     }
+    let has_wal = companion(path, "-wal").exists();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_handler(Some(wait)).map_err(fault)?;
@@ -32,6 +34,15 @@ pub(super) fn open_or_make(
     // Where it may only be read, SQLite opens it all the same.
     if connection.is_readonly("main").map_err(fault)? {
         return Err(READ_ONLY);
+    }
+    // Before it is brought to another version: what is refused stays as it is.
+    mark.check(&connection)?;
+    if !has_wal {
+        patiently(wait, || check_whole(&connection))?;
+    }
+    if patiently(wait, || is_new(&connection))? {
+        // Before there is a WAL, so that the main file is empty or knows what it is.
+        patiently(wait, || migrate(&mut connection, false))?;
     }
     patiently(wait, || use_wal(&connection))?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(fault)?;
@@ -105,7 +116,7 @@ fn use_wal(connection: &Connection) -> std::result::Result<(), Stopped> {
 
 /// Makes an empty file that only its owner may read, if there is none. It appears closed: whoever closes a file of
 /// SQLite's beside a connection takes the locks of that away.
-fn make_file(path: &Path) -> Result<()> {
+pub(super) fn make_file(path: &Path) -> Result<()> {
     use std::io::ErrorKind as Io;
     match write_private_file(path, b"") {
         Err(error) if error.kind() != Io::AlreadyExists => Err(match error.kind() {

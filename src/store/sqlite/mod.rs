@@ -7,18 +7,21 @@
 //! closes it, the kernel takes our locks away, and it may take the WAL away (sqlite.org/howtocorrupt.html, 2.2); what is
 //! noticed of it is told by `StoreUnavailable`.
 
+mod backup;
 mod connections;
 mod create;
+mod mark;
 mod place;
 mod revocation;
 mod rows;
 mod schema;
 mod session;
 
+pub(crate) use self::backup::{Copied, Progress, back_up, restore};
 use self::connections::{Connections, Opened};
 use super::record::page_size;
 use super::{
-    AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Page,
+    AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Mark, Page,
     PepperCheck, RevocationChanges, Store, StoredKey, Usage, Write,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -44,9 +47,18 @@ impl SqliteStore {
     /// # Errors
     /// `StoreUnavailable`: the file or its folder cannot be opened. `StoreReadOnly`: there is no file
     /// and none can be made. `StoreCorrupt`: it is not a store of ours, or of a newer version;
-    /// it is left as it is.
+    /// it is left as it is. `StoreRestored`: it is older than its mark, which lies beside it as
+    /// `<path>.mark`, or one of the two is missing; see [`Mark`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Connections::open(path.as_ref()).map(Self)
+        Self::open_with(path, &Mark::Beside)
+    }
+
+    /// As [`Self::open`], with the mark in another place.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(path: impl AsRef<Path>, mark: &Mark) -> Result<Self> {
+        Connections::open(path.as_ref(), mark).map(Self)
     }
 
     fn read<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
@@ -66,9 +78,19 @@ impl SqliteStore {
         })
     }
 
-    /// All or nothing, synced when it returns.
-    fn transact<T>(&self, work: impl Fn(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        self.0.writing(|connection| in_transaction(connection, &work))
+    /// All or nothing, synced when it returns, and so is the mark if the change must never be undone.
+    fn transact<T>(&self, change: Kind, work: impl Fn(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mark = self.0.mark();
+        self.0.writing(|connection| {
+            let (done, at) = in_transaction(connection, |transaction| {
+                let done = work(transaction)?;
+                let at = mark::count(transaction)?;
+                mark.check_change(at)?;
+                Ok((done, at))
+            })?;
+            mark.follow(at, change == Kind::Revokes)?;
+            Ok(done)
+        })
     }
 
     /// Follows a feed whose numbers are those of the file that is open: a follower of another file begins again.
@@ -107,6 +129,21 @@ impl Feed for Changes {
 impl Feed for RevocationChanges {
     fn seq(&mut self) -> &mut u64 {
         &mut self.seq
+    }
+}
+
+/// What a change does, as far as the mark is concerned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It takes something away that an older copy of the store would give back.
+    Revokes,
+    /// It does not, or only something small: a refresh token that was used, credits.
+    GoesOn,
+}
+
+impl Kind {
+    fn revokes(revokes: bool) -> Self {
+        if revokes { Self::Revokes } else { Self::GoesOn }
     }
 }
 
@@ -171,7 +208,13 @@ impl Store for SqliteStore {
     }
 
     fn write(&self, writes: &[Write]) -> Result<u64> {
-        self.transact(|transaction| {
+        // Whatever changes a key may narrow it; a key that is put under another pepper stays what it is.
+        let revokes = |write: &Write| match write.change {
+            Change::Insert(_) => false,
+            Change::Update { .. } => write.action != "pepper.upgrade",
+            Change::Delete { .. } => true,
+        };
+        self.transact(Kind::revokes(writes.iter().any(revokes)), |transaction| {
             for write in writes {
                 let id = apply(transaction, &write.change)?;
                 transaction
@@ -251,7 +294,7 @@ impl Store for SqliteStore {
     }
 
     fn lease_credits(&self, id: &str, need: u64, want: u64, now: u64) -> Result<Lease> {
-        self.transact(|transaction| {
+        self.transact(Kind::GoesOn, |transaction| {
             let mut credits = credits(transaction, id)?.ok_or(ErrorKind::StoreConflict)?;
             let before = credits;
             let lease = credits.lease(need, want, now);
@@ -263,7 +306,7 @@ impl Store for SqliteStore {
     }
 
     fn return_credits(&self, id: &str, amount: u64) -> Result<()> {
-        self.transact(|transaction| {
+        self.transact(Kind::GoesOn, |transaction| {
             let Some(mut credits) = credits(transaction, id)? else { return Ok(()) };
             credits.give_back(amount);
             set_credits(transaction, id, Some(&credits))
@@ -313,7 +356,7 @@ impl Store for SqliteStore {
     }
 
     fn add_pepper_check(&self, check: &PepperCheck) -> Result<()> {
-        self.transact(|transaction| {
+        self.transact(Kind::GoesOn, |transaction| {
             let since = rows::signed(check.since).map_err(fault)?;
             transaction
                 .execute(

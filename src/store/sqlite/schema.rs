@@ -30,7 +30,7 @@ pub(super) fn check_sqlite() -> Result<()> {
 const APPLICATION: i32 = 0x676b_6579;
 
 /// The step to each version from the one before.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     // 1
     "CREATE TABLE key (
         id TEXT PRIMARY KEY NOT NULL, prefix TEXT NOT NULL, env TEXT NOT NULL, tenant TEXT NOT NULL,
@@ -94,6 +94,9 @@ const STEPS: [&str; 2] = [
         name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, pepper INTEGER NOT NULL,
         text BLOB NOT NULL
     ) WITHOUT ROWID;",
+    // 3: one row: the store's name, the number of its changes, whether a mark follows it
+    "CREATE TABLE store (id BLOB, seq INTEGER NOT NULL, marked INTEGER NOT NULL);
+    INSERT INTO store (id, seq, marked) VALUES (NULL, 0, 0);",
 ];
 
 /// Brings the file to the newest version, if it is ours or empty: all steps in one transaction.
@@ -124,6 +127,24 @@ pub(super) fn check_owner(connection: &Connection, may_be_new: bool) -> Answer<(
         return Err(Stopped::Ours(Error::new(
             ErrorKind::StoreCorrupt,
             "An empty file stands where the store was; put the store back.",
+        )));
+    }
+    Ok(())
+}
+
+/// Whether there is nothing in the file yet.
+pub(super) fn is_new(connection: &Connection) -> Answer<bool> {
+    Ok(look(&connection.unchecked_transaction()?)? == 0)
+}
+
+/// Refuses a file that has a WAL, which is not there, and nothing but that: a copy of the main file alone,
+/// of a store that gatekey made before it had marks.
+pub(super) fn check_whole(connection: &Connection) -> Answer<()> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode == "wal" && is_new(connection)? {
+        return Err(Stopped::Ours(Error::new(
+            ErrorKind::StoreCorrupt,
+            "The file is a copy of a store without its WAL (<store>-wal), and empty; use `gatekey store backup`.",
         )));
     }
     Ok(())

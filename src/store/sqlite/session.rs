@@ -1,6 +1,6 @@
 //! Sessions, what happened to them, and key rings, as rows.
 
-use super::{SqliteStore, fault, revocation, rows, where_all};
+use super::{Kind, SqliteStore, fault, revocation, rows, where_all};
 use crate::error::{ErrorKind, Result};
 use crate::store::record::page_size;
 use crate::store::{
@@ -128,7 +128,8 @@ impl SessionStore for SqliteStore {
     }
 
     fn write_sessions(&self, write: &SessionWrite) -> Result<()> {
-        self.transact(|transaction| {
+        let ends = write.update.iter().any(|session| session.record.ended_at.is_some());
+        self.transact(Kind::revokes(ends || !write.revocations.is_empty()), |transaction| {
             for new in &write.insert {
                 if new.version != 1 {
                     return Err(ErrorKind::StoreConflict.into());
@@ -196,7 +197,7 @@ impl SessionStore for SqliteStore {
 
     fn purge_sessions(&self, before: u64) -> Result<u64> {
         let before = rows::signed(before).map_err(fault)?;
-        self.transact(|transaction| {
+        self.transact(Kind::GoesOn, |transaction| {
             let purge = || {
                 transaction.execute("DELETE FROM session_event WHERE at < ?", [before])?;
                 transaction
@@ -211,7 +212,7 @@ impl SessionStore for SqliteStore {
     }
 
     fn purge_revocations(&self, now: u64) -> Result<u64> {
-        self.transact(|transaction| revocation::purge(transaction, now))
+        self.transact(Kind::GoesOn, |transaction| revocation::purge(transaction, now))
     }
 
     fn revocation_horizon(&self) -> Result<u64> {
@@ -219,7 +220,9 @@ impl SessionStore for SqliteStore {
     }
 
     fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool> {
-        self.transact(|transaction| revocation::remember(transaction, issuer, token_id, until, now))
+        self.transact(Kind::GoesOn, |transaction| {
+            revocation::remember(transaction, issuer, token_id, until, now)
+        })
     }
 }
 
@@ -251,7 +254,7 @@ impl RingStore for SqliteStore {
     }
 
     fn put_ring(&self, ring: &StoredRing) -> Result<()> {
-        self.transact(|transaction| {
+        self.transact(Kind::Revokes, |transaction| {
             let put = || {
                 let version = rows::signed(ring.version)?;
                 let values = params![ring.name, version, ring.pepper, ring.text];

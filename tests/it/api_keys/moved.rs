@@ -2,12 +2,13 @@
 
 use super::stores::Folder;
 use super::{Bench, bench_on, refused, text};
-use gatekey::{Check, ErrorKind, IssuedKey, SqliteStore, Store};
+use gatekey::{Check, ErrorKind, IssuedKey, Mark, SqliteStore, Store};
 use std::path::Path;
 use std::sync::Arc;
 
 fn open(path: &Path) -> Bench {
-    bench_on(Arc::new(SqliteStore::open(path).unwrap()) as Arc<dyn Store>)
+    // Without a mark, which would refuse older copies at once.
+    bench_on(Arc::new(SqliteStore::open_with(path, &Mark::None).unwrap()) as Arc<dyn Store>)
 }
 
 /// A copy as `gatekey store backup` would make it, of the file as it is now.
@@ -146,4 +147,23 @@ fn an_empty_file_is_no_store() {
     std::fs::write(&path, "").unwrap();
     refused(here.keys.revoke(&issued.record.id, ""), ErrorKind::StoreCorrupt, "an empty file");
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "it is left as it is");
+}
+
+/// With a mark, an older copy that is put in the place of the open file is refused until somebody acknowledges it.
+#[test]
+fn an_older_copy_is_refused_while_the_store_is_open() {
+    let folder = Folder::new("older_copy");
+    let (path, other) = (folder.path("a.sqlite"), folder.path("b.sqlite"));
+    let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>);
+    let issued = here.create(|_| ());
+    copy(&path, &other);
+    here.keys.revoke(&issued.record.id, "leaked").unwrap();
+    strip(&path);
+    std::fs::rename(&other, &path).unwrap();
+    assert_eq!(kind(&here, &issued), Some(ErrorKind::ApiKeyRevoked), "what is known stays known");
+    refused(here.keys.revoke(&issued.record.id, ""), ErrorKind::StoreRestored, "a change");
+    here.clock.advance(31);
+    let late = here.keys.verify(text(&issued), &Check::new()).unwrap_err();
+    assert!(late.is_unavailable(), "never good again by itself: {late:?}");
+    refused(SqliteStore::open(&path), ErrorKind::StoreRestored, "opened anew");
 }

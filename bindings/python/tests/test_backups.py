@@ -1,0 +1,105 @@
+"""Backups: made, put back, refused and accepted."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import gatekey
+from gatekey import ApiKeys, Key, KeyRing, Revocations, Sessions, Signer, exceptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIGNER = Signer(Key.generate("HS256"), issuer="https://auth.example")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/auth.sqlite"
+
+
+def test_what_was_revoked_after_a_backup_is_not_revived(url: str, tmp_path: Path) -> None:
+    with ApiKeys.open(url) as keys, Sessions.open(url, signer=SIGNER) as sessions:
+        leaked = keys.create(owner="acme")
+        started = sessions.start("alice")
+        ring = KeyRing.open(url)
+        heard: list[tuple[int, int]] = []
+        report = gatekey.store_backup(
+            url,
+            tmp_path / "copy",
+            pepper_to=str(tmp_path / "pepper"),
+            progress=lambda done, pages: heard.append((done, pages)),
+        )
+        assert report["api_keys"] == report["sessions"] == 1
+        assert report["bytes"] == (tmp_path / "copy").stat().st_size
+        assert heard[-1][0] == heard[-1][1]
+        assert (tmp_path / "pepper").read_bytes() == (tmp_path / "auth.sqlite.pepper").read_bytes()
+        keys.revoke(leaked.id)
+        sessions.end(started.refresh_token)
+        with pytest.raises(exceptions.StoreUnavailableError, match="in use"):
+            gatekey.store_restore(tmp_path / "copy", url)
+    del ring, keys, sessions
+
+    restored = gatekey.store_restore(tmp_path / "copy", url, force=True)
+    assert restored["must_acknowledge"] is True
+    assert ".replaced-" in restored["replaced"]
+    for opened in (
+        lambda: ApiKeys.open(url),
+        lambda: Sessions.open(url, signer=SIGNER),
+        lambda: Revocations.open(url),
+        lambda: KeyRing.open(url),
+    ):
+        with pytest.raises(exceptions.StoreRestoredError) as refused:
+            opened()
+        assert refused.value.number == 606
+    done = gatekey.store_acknowledge_restore(url, revoke_before=time.time() + 1)
+    assert done == {"sessions": 1, "api_keys": 1, "key_rings": 1}
+    with ApiKeys.open(url) as keys, Sessions.open(url, signer=SIGNER) as sessions:
+        with pytest.raises(exceptions.ApiKeyDisabledError):
+            keys.verify(leaked.secret)
+        with pytest.raises(exceptions.SessionEndedError):
+            sessions.refresh(started.refresh_token)
+
+
+def test_an_older_file_that_is_put_back_by_hand_is_refused(url: str, tmp_path: Path) -> None:
+    store = tmp_path / "auth.sqlite"
+    with ApiKeys.open(url) as keys:
+        issued = keys.create(owner="acme")
+    older = store.read_bytes()
+    with ApiKeys.open(url) as keys:
+        keys.revoke(issued.id)
+    store.write_bytes(older)
+    with pytest.raises(exceptions.StoreRestoredError, match="acknowledge-restore"):
+        ApiKeys.open(url)
+    assert store.read_bytes() == older
+    with ApiKeys.open(f"{url}?mark=none") as keys:
+        keys.verify(issued.secret)  # without the mark nobody can know
+
+
+def test_a_copy_without_its_wal_is_not_an_empty_store(url: str, tmp_path: Path) -> None:
+    with Sessions.open(url, signer=SIGNER) as sessions:
+        sessions.start("alice")
+        copy = tmp_path / "copy.sqlite"
+        copy.write_bytes((tmp_path / "auth.sqlite").read_bytes())  # as cp does
+        with pytest.raises(exceptions.StoreRestoredError, match="mark"):
+            Sessions.open(f"sqlite:///{copy}")
+
+
+def test_who_watches_may_stop_it(url: str, tmp_path: Path) -> None:
+    with ApiKeys.open(url):
+
+        def stop(_done: int, _pages: int) -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            gatekey.store_backup(url, tmp_path / "copy", progress=stop)
+        assert not list(tmp_path.glob("copy*"))
+        with pytest.raises(TypeError):
+            gatekey.store_backup(url, 7)  # type: ignore[arg-type]
+        with pytest.raises(exceptions.UsageError):
+            gatekey.store_backup("memory:", tmp_path / "copy")
+        with pytest.raises(exceptions.UsageError):
+            gatekey.store_acknowledge_restore(url, revoke_before=2**40)

@@ -1,0 +1,285 @@
+//! Layer 5: copies of a store, and what is to be done when one is put back.
+//!
+//! A backup is an older state: in it a key that leaked is good, a user who logged out is logged in, a refresh
+//! token that was used is the current one. A store whose mark ([`Mark`](crate::Mark)) says that it has been
+//! further is not opened before [`store_acknowledge_restore`] has ended everything from before a moment.
+
+use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::text::argument;
+use crate::error::{Error, ErrorKind, Result};
+use crate::open::{PepperSource, beside, place_of};
+use crate::store::{read_private_file, write_private_file};
+use std::path::{Path, PathBuf};
+
+/// How a store is backed up.
+#[derive(Clone, Debug, Default)]
+pub struct BackupOptions {
+    /// Where a copy of the pepper file goes; nowhere unless said. Keep it apart from the backup: with both,
+    /// whoever finds them can make session tokens.
+    pub pepper_to: Option<PathBuf>,
+    /// Where the pepper file is.
+    pub pepper: PepperSource,
+}
+
+/// What was backed up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackupReport {
+    /// The size of the backup in bytes.
+    pub bytes: u64,
+    /// How many API keys there are in it.
+    pub api_keys: u64,
+    /// How many sessions, live or not.
+    pub sessions: u64,
+}
+
+/// How a store is restored.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RestoreOptions {
+    /// Replaces a store that programs have open; restart them afterwards.
+    pub force: bool,
+}
+
+/// What was restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RestoreReport {
+    /// What is in the store now.
+    pub restored: BackupReport,
+    /// Where the store is now that was there before.
+    pub replaced: Option<PathBuf>,
+    /// Whether the store is refused until [`store_acknowledge_restore`] is called.
+    pub must_acknowledge: bool,
+}
+
+/// What is to end when a restored store is accepted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AcknowledgeOptions {
+    /// Everything from before this time ends, in seconds since the Unix epoch; the time of the restore is
+    /// right. 0: nothing, for a store that was only moved.
+    pub revoke_before: u64,
+    /// Leaves API keys as they are. Otherwise those that were made before are disabled, because one of them may
+    /// have been revoked after the backup; enable those that are known to be good.
+    pub keep_api_keys: bool,
+    /// Leaves key rings as they are. Otherwise keys that were made before are replaced by new ones, because one
+    /// of them may have been removed after the backup.
+    pub keep_key_rings: bool,
+}
+
+/// What has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Acknowledged {
+    /// How many API keys were disabled.
+    pub api_keys: u64,
+    /// How many sessions were ended.
+    pub sessions: u64,
+    /// How many key rings have new keys.
+    pub key_rings: u64,
+}
+
+/// Copies a store to a file, which must not be there, while the store is in use: its state of one moment,
+/// checked, in one file that only its owner may read. `progress` hears how many pages are done, of how many;
+/// an error of it stops the copy and is returned. Without [`BackupOptions::pepper_to`] the pepper is not copied.
+///
+/// # Errors
+/// `InvalidArgument`: the URL is not that of a SQLite store, or there is a file already.
+/// `InvalidConfiguration`: the pepper is in no file. `WrongPepper`: the pepper file cannot be read.
+/// `StoreCorrupt`: there is nothing in the store, or it is damaged. `Unsupported`: this build has no SQLite.
+/// Those of [`crate::Store`].
+pub fn store_backup(
+    url: &str,
+    to: &Path,
+    options: &BackupOptions,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<BackupReport> {
+    let (store, _) = place_of(url)?;
+    let pepper =
+        options.pepper_to.as_deref().map(|to| Ok::<_, Error>((pepper_file(&store, options)?, to)));
+    let pepper = pepper.transpose()?;
+    let report = sqlite::back_up(&store, to, progress)?;
+    if let Some((from, to)) = pepper {
+        let text = read_private_file(&from, 65_536).map_err(|_| NO_PEPPER)?.ok_or(OPEN_PEPPER)?;
+        write_private_file(to, &text).map_err(|_| PEPPER_UNWRITTEN)?;
+    }
+    Ok(report)
+}
+
+fn pepper_file(store: &Path, options: &BackupOptions) -> Result<PathBuf> {
+    match &options.pepper {
+        PepperSource::Beside => Ok(beside(store)),
+        PepperSource::File(path) => Ok(path.clone()),
+        _ => Err(Error::new(
+            ErrorKind::InvalidConfiguration,
+            "The pepper is not in a file, so that there is none to copy; back it up where it is set.",
+        )),
+    }
+}
+
+/// Puts a backup, which stays as it is, in the place of a store. A store that is there is kept under another
+/// name. The pepper is not touched.
+///
+/// # Errors
+/// `InvalidArgument`: the URL is not that of a SQLite store, or both are the same file. `StoreUnavailable`: the
+/// store is in use. `StoreCorrupt`: the backup is none, or is damaged. `Unsupported`: this build has no
+/// SQLite. Those of [`crate::Store`]; then the store is as it was.
+pub fn store_restore(
+    backup: &Path,
+    url: &str,
+    options: RestoreOptions,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<RestoreReport> {
+    let (store, mark) = place_of(url)?;
+    if store.canonicalize().ok().is_some_and(|store| backup.canonicalize().ok() == Some(store)) {
+        return Err(argument("The backup and the store are the same file; name two."));
+    }
+    sqlite::restore(backup, &store, &mark, options.force, progress)
+}
+
+/// Accepts a store that is older than its mark, such as a backup that was put back, after everything from
+/// before a moment has ended: sessions and access tokens always, API keys and the keys of key rings unless
+/// they are to be kept. Then the store has a new name, and its former self is refused.
+///
+/// Tokens that are good for one use are refused as access tokens are: verify them with revocations.
+///
+/// # Errors
+/// `InvalidArgument`: the URL is not that of a SQLite store, or the time is in the future.
+/// `StoreUnavailable`: there is no store. `WrongPepper`. `Unsupported`: this build has no SQLite. Those of
+/// [`crate::Store`]; what has ended by then stays ended, the store is still refused, and a second call goes on.
+pub fn store_acknowledge_restore(
+    url: &str,
+    pepper: &PepperSource,
+    options: AcknowledgeOptions,
+) -> Result<Acknowledged> {
+    if options.revoke_before > SystemClock.now().saturating_add(1) {
+        return Err(argument(
+            "Only what is from the past can be ended: the time is in the future.",
+        ));
+    }
+    let (path, mark) = place_of(url)?;
+    sqlite::acknowledge(&path, &mark, pepper, options)
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use super::*;
+    use crate::apikey::{ApiKeyOptions, ApiKeys};
+    use crate::open::peppers_of;
+    use crate::session::{KeyRing, KeyRingOptions, RevocationOptions, SessionOptions, Sessions};
+    use crate::store::{Copied, Mark, Progress, SqliteStore};
+    use std::sync::Arc;
+
+    pub(super) fn back_up(store: &Path, to: &Path, progress: Progress<'_>) -> Result<BackupReport> {
+        crate::store::back_up(store, to, progress).map(report)
+    }
+
+    pub(super) fn restore(
+        backup: &Path,
+        store: &Path,
+        mark: &Mark,
+        force: bool,
+        progress: Progress<'_>,
+    ) -> Result<RestoreReport> {
+        let done = crate::store::restore(backup, store, mark, force, progress)?;
+        Ok(RestoreReport {
+            restored: report(done.copied),
+            replaced: done.replaced,
+            must_acknowledge: done.must_acknowledge,
+        })
+    }
+
+    fn report(Copied { bytes, api_keys, sessions }: Copied) -> BackupReport {
+        BackupReport { bytes, api_keys, sessions }
+    }
+
+    pub(super) fn acknowledge(
+        path: &Path,
+        mark: &Mark,
+        pepper: &PepperSource,
+        options: AcknowledgeOptions,
+    ) -> Result<Acknowledged> {
+        if !path.exists() {
+            return Err(NO_STORE);
+        }
+        let (before, mut done) = (options.revoke_before, Acknowledged::default());
+        let store = Arc::new(SqliteStore::open_with(path, &Mark::None)?);
+        if before > 0 {
+            let peppers = peppers_of(pepper, Some(beside(path)), false)?.0;
+            // For as long as there are tokens anywhere: what the services accept is not known here.
+            let revocations =
+                RevocationOptions::new().max_token_ttl(RevocationOptions::MAX_TOKEN_TTL);
+            let options_of_sessions = SessionOptions::new().revocations(revocations);
+            let sessions =
+                Sessions::open(store.clone(), peppers.clone(), None, options_of_sessions)?;
+            done.sessions = sessions.end_before(before)?;
+            if !options.keep_key_rings {
+                for name in store.ring_names()? {
+                    let (store, peppers) = (store.clone(), Some(peppers.clone()));
+                    let ring = KeyRing::open(store, peppers, KeyRingOptions::new().name(name))?;
+                    done.key_rings += u64::from(ring.replace_before(before)?);
+                }
+            }
+            if !options.keep_api_keys {
+                let keys = ApiKeys::open(store.clone(), peppers, ApiKeyOptions::new())?;
+                let keys = keys.acting_as("acknowledge-restore")?;
+                done.api_keys = keys.disable_before(before, "restored from a backup")?;
+            }
+        }
+        store.acknowledge(mark)?;
+        Ok(done)
+    }
+
+    const NO_STORE: Error = Error::new(
+        ErrorKind::StoreUnavailable,
+        "There is no store at this path; restore one from a backup first.",
+    );
+}
+
+#[cfg(not(feature = "sqlite"))]
+mod sqlite {
+    use super::*;
+    use crate::store::Mark;
+
+    const NONE: Error =
+        Error::new(ErrorKind::Unsupported, "This build of gatekey has no SQLite store.");
+
+    pub(super) fn back_up(
+        _: &Path,
+        _: &Path,
+        _: &mut dyn FnMut(u64, u64) -> Result<()>,
+    ) -> Result<BackupReport> {
+        Err(NONE)
+    }
+
+    pub(super) fn restore(
+        _: &Path,
+        _: &Path,
+        _: &Mark,
+        _: bool,
+        _: &mut dyn FnMut(u64, u64) -> Result<()>,
+    ) -> Result<RestoreReport> {
+        Err(NONE)
+    }
+
+    pub(super) fn acknowledge(
+        _: &Path,
+        _: &Mark,
+        _: &PepperSource,
+        _: AcknowledgeOptions,
+    ) -> Result<Acknowledged> {
+        Err(NONE)
+    }
+}
+
+const NO_PEPPER: Error = Error::new(
+    ErrorKind::WrongPepper,
+    "The pepper file cannot be read, so that it was not backed up; the store was. Name it, or copy it by hand.",
+);
+const OPEN_PEPPER: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The pepper file may be read by others; chmod 600 it, and rotate the pepper if they did.",
+);
+const PEPPER_UNWRITTEN: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The copy of the pepper cannot be written, or there is a file of its name; the store was backed up.",
+);

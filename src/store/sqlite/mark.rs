@@ -1,0 +1,424 @@
+//! The high-water mark: a small file outside of the store that says how far the store has come, so that an
+//! older copy of it is told from the store itself.
+//!
+//! Every change counts the store's `seq` on, in its own transaction. The mark follows *after* the commit and
+//! *before* the call returns, so that it is never ahead of a store whose process was killed, and a store that
+//! is behind its mark is an older one. For what revokes it is on the disk by then; for the rest it is in the
+//! system's hands: a killed process loses nothing of it, a power cut at most its last seconds.
+//!
+//! The file has two lines of the same form in two sectors. The one that is behind is overwritten, so that
+//! half a line leaves the other. Writers take turns by a lock of the file, which each takes on a handle of
+//! its own: a handle that lived would be shared with a child after a fork, and so would its lock.
+
+use super::fault;
+use crate::base::hex;
+use crate::base::random::SecureRandom as _;
+use crate::crypto::random::SystemRandom;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Mark;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind as Io, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How far a store has come: its name, which an acknowledged restore changes, and how many changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) id: [u8; 16],
+    pub(super) seq: u64,
+}
+
+/// What the store says of itself.
+#[derive(Clone, Copy)]
+struct Standing {
+    id: Option<[u8; 16]>,
+    seq: u64,
+    /// Whether a mark was made for it.
+    marked: bool,
+}
+
+/// The mark of a store, if it has one.
+pub(super) struct Marked {
+    store: PathBuf,
+    mark: Option<PathBuf>,
+}
+
+impl Marked {
+    pub(super) fn new(store: &Path, mark: &Mark) -> Self {
+        let mark = match mark {
+            Mark::Beside => Some(super::connections::companion(store, ".mark")),
+            Mark::At(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+            Mark::None => None,
+        };
+        Self { store: store.to_owned(), mark }
+    }
+
+    /// Refuses to make a store in the place of one that was there.
+    pub(super) fn check_place(&self, store: &Path) -> Result<()> {
+        // The mark first: it is made after the store.
+        if self.read()?.is_some() && std::fs::metadata(store).is_ok_or_empty() {
+            return Err(LOST);
+        }
+        Ok(())
+    }
+
+    /// Refuses a store that is behind its mark, or has lost it. Every way of opening comes by here.
+    pub(super) fn check(&self, connection: &Connection) -> Result<()> {
+        if self.mark.is_none() {
+            return Ok(());
+        }
+        let mut tries = 0;
+        loop {
+            // The mark first: what others change meanwhile moves the store before the mark.
+            let mark = self.read()?;
+            match standing(connection)?.against(mark) {
+                Err(_) if tries < 3 => tries += 1, // it may just have been made
+                other => return other,
+            }
+        }
+    }
+
+    /// Gives a store its mark, or brings it forward to where a crash has left the store.
+    pub(super) fn make(&self, connection: &mut Connection) -> Result<()> {
+        if self.mark.is_none() {
+            return Ok(());
+        }
+        let mark = self.read()?;
+        let known = standing(connection)?;
+        if known.marked && mark.is_some_and(|mark| mark.seq == known.seq) {
+            return Ok(());
+        }
+        let at = name(connection)?;
+        // The mark and only then the word that there is one: a crash between them leaves nothing to complain of.
+        self.follow(at, true)?;
+        if !known.marked {
+            connection.execute("UPDATE store SET marked = 1", []).map_err(fault)?;
+            // So that a copy of the main file alone knows as much.
+            checkpoint(connection);
+        }
+        Ok(())
+    }
+
+    /// Refuses a change to a store that was replaced by an older one while it was open. Within the
+    /// transaction, after [`count`].
+    pub(super) fn check_change(&self, at: Position) -> Result<()> {
+        match self.read()? {
+            Some(mark) if mark.id != at.id => Err(OTHER),
+            Some(mark) if mark.seq >= at.seq => Err(OLDER),
+            _ => Ok(()), // a mark that was deleted meanwhile is made again
+        }
+    }
+
+    /// Brings the mark forward, never back; on the disk when it returns, if it is to last.
+    pub(super) fn follow(&self, at: Position, lasting: bool) -> Result<()> {
+        let Some(path) = &self.mark else { return Ok(()) };
+        locked(path, |file, is_new| {
+            let slots = read_slots(file)?;
+            let last = newest(&slots);
+            match last {
+                Some(last) if last.id != at.id => return Ok(Err(OTHER)),
+                Some(last) if last.seq >= at.seq => {}
+                _ => {
+                    let behind = u64::from(slots.first().copied().flatten() == last);
+                    write_slot(file, if last.is_none() { 0 } else { behind }, at)?;
+                }
+            }
+            if lasting {
+                file.sync_data()?;
+            }
+            if is_new {
+                share(file, &self.store);
+                sync_folder(path)?;
+            }
+            Ok(Ok(()))
+        })
+        .map_err(|error| unwritable(&error))?
+    }
+
+    /// Sets the mark, whatever it was: after a restore that somebody has acknowledged.
+    fn set(&self, at: Position) -> Result<()> {
+        let Some(path) = &self.mark else { return Ok(()) };
+        locked(path, |file, is_new| {
+            if is_new {
+                share(file, &self.store);
+            }
+            // Half of it is enough: the greater number counts.
+            write_slot(file, 0, at)?;
+            file.sync_data()?;
+            write_slot(file, 1, at)?;
+            file.sync_data()?;
+            sync_folder(path)
+        })
+        .map_err(|error| unwritable(&error))
+    }
+
+    /// Where the mark is, if there is one.
+    fn read(&self) -> Result<Option<Position>> {
+        let Some(path) = &self.mark else { return Ok(None) };
+        let slots = match File::open(path) {
+            Ok(mut file) => read_slots(&mut file),
+            Err(error) if error.kind() == Io::NotFound => return Ok(None),
+            Err(error) => Err(error),
+        };
+        slots.map(|slots| newest(&slots)).map_err(|_| {
+            Error::new(
+                ErrorKind::StoreUnavailable,
+                "The mark of the store cannot be read; give this process the right to read the file.",
+            )
+        })
+    }
+
+    /// Accepts the store as it is, under a new name, so that its former self is refused from now on.
+    pub(super) fn acknowledge(&self, connection: &mut Connection) -> Result<()> {
+        let reached = self.read()?.map_or(0, |mark| mark.seq);
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+        let seq = standing(&transaction)?.seq.max(reached).saturating_add(1);
+        let at = Position { id: new_id()?, seq };
+        let values = (&at.id[..], signed(seq), self.mark.is_some());
+        transaction
+            .execute("UPDATE store SET id = ?1, seq = ?2, marked = ?3", values)
+            .map_err(fault)?;
+        transaction.commit().map_err(fault)?;
+        checkpoint(connection);
+        self.set(at)
+    }
+}
+
+/// Whether there is no file, or nothing in it.
+trait OkOrEmpty {
+    fn is_ok_or_empty(self) -> bool;
+}
+
+impl OkOrEmpty for std::io::Result<std::fs::Metadata> {
+    fn is_ok_or_empty(self) -> bool {
+        match self {
+            Ok(metadata) => metadata.len() == 0,
+            Err(error) => error.kind() == Io::NotFound,
+        }
+    }
+}
+
+impl Standing {
+    fn against(self, mark: Option<Position>) -> Result<()> {
+        match mark {
+            Some(mark) if self.id != Some(mark.id) => Err(OTHER),
+            Some(mark) if self.seq < mark.seq => Err(OLDER),
+            None if self.marked => Err(MISSING),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Counts a change of the store, in the transaction that makes it.
+pub(super) fn count(transaction: &Transaction<'_>) -> Result<Position> {
+    let mut count = transaction
+        .prepare_cached("UPDATE store SET seq = seq + 1 RETURNING id, seq")
+        .map_err(fault)?;
+    count
+        .query_row([], |row| {
+            let id: Option<[u8; 16]> = row.get(0)?;
+            Ok(Position { id: id.unwrap_or_default(), seq: super::rows::unsigned(row, "seq")? })
+        })
+        .map_err(fault)
+}
+
+/// What a store of an older version has no table for.
+const NOTHING: Standing = Standing { id: None, seq: 0, marked: false };
+
+fn standing(connection: &Connection) -> Result<Standing> {
+    let version: i64 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fault)?;
+    if version < 3 {
+        return Ok(NOTHING);
+    }
+    let standing = connection.query_row("SELECT id, seq, marked FROM store", [], |row| {
+        Ok(Standing {
+            id: row.get(0)?,
+            seq: super::rows::unsigned(row, "seq")?,
+            marked: row.get(2)?,
+        })
+    });
+    Ok(standing.optional().map_err(fault)?.unwrap_or(NOTHING))
+}
+
+/// Marks a store that was restored, so that it is refused until somebody acknowledges it.
+pub(super) fn demand_mark(connection: &mut Connection) -> Result<()> {
+    name(connection)?;
+    connection.execute("UPDATE store SET marked = 1", []).map_err(fault).map(drop)
+}
+
+/// The store's name, which it gets when it is first asked for, and where it stands.
+fn name(connection: &mut Connection) -> Result<Position> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+    let known = standing(&transaction)?;
+    let id = match known.id {
+        Some(id) => id,
+        None => {
+            let id = new_id()?;
+            transaction.execute("UPDATE store SET id = ?", [&id[..]]).map_err(fault)?;
+            id
+        }
+    };
+    transaction.commit().map_err(fault)?;
+    Ok(Position { id, seq: known.seq })
+}
+
+fn new_id() -> Result<[u8; 16]> {
+    let mut id = [0; 16];
+    SystemRandom.fill(&mut id)?;
+    Ok(id)
+}
+
+fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+/// Brings all of the store into its main file, unless others are reading; then the next one does.
+pub(super) fn checkpoint(connection: &Connection) {
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+}
+
+// ---- the file ----
+
+/// A sector, so that writing one line leaves the other alone.
+const SLOT: usize = 512;
+
+/// Does something with the file while nobody else does, and says whether it was made just now.
+fn locked<T>(
+    path: &Path,
+    work: impl FnOnce(&mut File, bool) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    let mut file = match options.open(path) {
+        Err(error) if error.kind() == Io::NotFound => {
+            options.create(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.open(path)?
+        }
+        other => other?,
+    };
+    let mut tries = 0;
+    while let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if tries == 5000 {
+            return Err(Io::WouldBlock.into());
+        }
+        tries += 1;
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let is_new = file.metadata()?.len() == 0;
+    let done = work(&mut file, is_new);
+    // By hand: a child that was forked just now has this handle as well.
+    let _ = file.unlock();
+    done
+}
+
+/// Lets everybody read the mark, which holds nothing secret, and those write it who may write the store: a mark
+/// that the superuser made first is its owner's. What fails here is told when somebody cannot write it.
+fn share(file: &File, store: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+        let Ok(store) = std::fs::metadata(store) else { return };
+        let mode = 0o644 | store.mode() & 0o222;
+        let _ = file.set_permissions(std::fs::Permissions::from_mode(mode));
+        let _ = fchown(file, Some(store.uid()), Some(store.gid()));
+    }
+    #[cfg(not(unix))]
+    let _ = (file, store);
+}
+
+fn read_slots(file: &mut File) -> std::io::Result<[Option<Position>; 2]> {
+    let mut bytes = Vec::with_capacity(2 * SLOT + 1);
+    file.seek(SeekFrom::Start(0))?;
+    file.take(2 * SLOT as u64).read_to_end(&mut bytes)?;
+    let mut slots = bytes.chunks(SLOT).map(parse);
+    Ok([slots.next().flatten(), slots.next().flatten()])
+}
+
+fn newest(slots: &[Option<Position>; 2]) -> Option<Position> {
+    slots.iter().flatten().max_by_key(|at| at.seq).copied()
+}
+
+fn write_slot(file: &mut File, slot: u64, at: Position) -> std::io::Result<()> {
+    let mut line = text_of(at).into_bytes();
+    line.resize(SLOT - 1, b' ');
+    line.push(b'\n');
+    file.seek(SeekFrom::Start(slot * SLOT as u64))?;
+    file.write_all(&line)
+}
+
+/// For people too: what it is, the store's name, its number, and a sum over all of it.
+fn text_of(at: Position) -> String {
+    let line = format!("gatekey-mark 1 {} {}", hex::encode(&at.id), at.seq);
+    format!("{line} {:016x}", sum(line.as_bytes()))
+}
+
+fn parse(slot: &[u8]) -> Option<Position> {
+    let text = std::str::from_utf8(slot).ok()?.trim_end();
+    let words: Vec<_> = text.split(' ').collect();
+    let [_, _, id, seq, _] = words.as_slice() else { return None };
+    let id = hex::decode(id, 16)?.try_into().ok()?;
+    let at = Position { id, seq: seq.parse().ok()? };
+    (text_of(at) == text).then_some(at)
+}
+
+/// FNV-1a, for lines that were written by half.
+fn sum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(unix)]
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
+#[cfg(not(unix))]
+pub(super) fn sync_folder(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cold]
+fn unwritable(error: &std::io::Error) -> Error {
+    match error.kind() {
+        Io::StorageFull => ErrorKind::StoreFull.into(),
+        Io::WouldBlock => Error::new(
+            ErrorKind::StoreUnavailable,
+            "Another process holds the mark of the store for too long; try again.",
+        ),
+        _ => Error::new(
+            ErrorKind::StoreUnavailable,
+            "The mark of the store cannot be written; let this process write the file, or set mark= in the URL.",
+        ),
+    }
+}
+
+const OLDER: Error = Error::new(
+    ErrorKind::StoreRestored,
+    "The store is older than its mark: a backup, or a copy without its WAL. \
+     Put the newer one back, or run `gatekey store acknowledge-restore`.",
+);
+const OTHER: Error = Error::new(
+    ErrorKind::StoreRestored,
+    "The mark belongs to another store than this one. Put that store back, or run \
+     `gatekey store acknowledge-restore`.",
+);
+const MISSING: Error = Error::new(
+    ErrorKind::StoreRestored,
+    "The store's mark (<store>.mark) is missing: is this a copy? Put the mark back, or run \
+     `gatekey store acknowledge-restore`.",
+);
+const LOST: Error = Error::new(
+    ErrorKind::StoreRestored,
+    "The store is gone and its mark is still there. Restore a backup; or delete the mark to begin a new store.",
+);
+
+#[cfg(test)]
+mod tests;

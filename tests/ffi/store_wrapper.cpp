@@ -1,0 +1,60 @@
+// Everything in gatekey/store.hpp: each function is called.
+#include "check.hpp"
+
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+
+namespace {
+
+using namespace gatekey;
+
+std::filesystem::path folder;
+
+std::string store() { return "\"store\":\"sqlite:///" + (folder / "auth.sqlite").string() + "\""; }
+
+std::string member(const char *name, const char *file) {
+    return std::string(",\"") + name + "\":\"" + (folder / file).string() + "\"";
+}
+
+void there_and_back() {
+    const std::string url = "sqlite:///" + (folder / "auth.sqlite").string();
+    std::uint64_t calls = 0;
+    {
+        const auto list = revocations::open(url);
+        const auto report =
+            store_backup("{" + store() + member("to", "copy") + "}",
+                         [&](std::uint64_t done, std::uint64_t all) { calls += done <= all; });
+        CHECK(holds(report, "\"bytes\":") && calls > 0);
+        bool stopped = false;
+        try {
+            store_backup("{" + store() + member("to", "stopped") + "}",
+                         [](std::uint64_t, std::uint64_t) { throw std::runtime_error("enough"); });
+        } catch (const std::runtime_error &error) {
+            stopped = std::strcmp(error.what(), "enough") == 0;
+        }
+        CHECK(stopped && !std::filesystem::exists(folder / "stopped"));
+        THROWS(status::invalid_argument, store_backup("{" + store() + member("to", "copy") + "}"));
+        list.revoke_key("leaked");
+        THROWS(status::store_unavailable,
+               store_restore("{" + store() + member("backup", "copy") + "}"));
+    }
+    const auto restored = store_restore("{" + store() + member("backup", "copy") + "}");
+    CHECK(holds(restored, "\"must_acknowledge\":true"));
+    THROWS(status::store_restored, revocations::open(url));
+    const auto done = store_acknowledge_restore("{" + store() + ",\"revoke_before\":0}");
+    CHECK(holds(done, "\"sessions\":0"));
+    CHECK(revocations::open(url).size() == 0);
+    THROWS(status::invalid_configuration, store_acknowledge_restore("{" + store() + "}"));
+}
+
+} // namespace
+
+int main() {
+    char name[] = "/tmp/gatekey-store-XXXXXX";
+    CHECK(mkdtemp(name) != nullptr);
+    folder = name;
+    there_and_back();
+    std::filesystem::remove_all(folder);
+    return passed("store_wrapper");
+}
