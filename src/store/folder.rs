@@ -3,6 +3,7 @@
 
 use super::private_file::{self, write_private_file};
 use super::ring::{RingStore, StoredRing};
+use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs;
 use std::io::ErrorKind as Io;
@@ -52,6 +53,7 @@ impl RingFolder {
 
 impl RingStore for RingFolder {
     fn ring(&self, name: &str) -> Result<Option<StoredRing>> {
+        beyond_memory()?;
         for _ in 0..TRIES {
             let Some((version, path)) = self.newest(name)? else { return Ok(None) };
             match private_file::read_private_file(&path, LONGEST) {
@@ -70,10 +72,12 @@ impl RingStore for RingFolder {
     }
 
     fn ring_version(&self, name: &str) -> Result<u64> {
+        beyond_memory()?;
         Ok(self.newest(name)?.map_or(0, |(version, _)| version))
     }
 
     fn put_ring(&self, ring: &StoredRing) -> Result<()> {
+        beyond_memory()?;
         static COUNT: AtomicU64 = AtomicU64::new(0);
         if self.ring_version(&ring.name)? + 1 != ring.version {
             return Err(ErrorKind::StoreConflict.into());

@@ -4,6 +4,7 @@
 use super::folder::{fault, open_private_folder};
 use super::private_file::{read_private_file, write_private_file};
 use super::tokens::TokenStore;
+use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -57,6 +58,7 @@ impl TokenFolder {
 
 impl TokenStore for TokenFolder {
     fn load(&self, name: &str) -> Result<Option<Secret>> {
+        beyond_memory()?;
         match read_private_file(&self.place(name, ".tokens")?, LONGEST) {
             Ok(Some(text)) => Ok(Some(Secret::new(text.to_vec()))),
             Ok(None) => Err(OPEN_TO_OTHERS),
@@ -66,6 +68,7 @@ impl TokenStore for TokenFolder {
     }
 
     fn save(&self, name: &str, text: &Secret) -> Result<()> {
+        beyond_memory()?;
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let place = self.place(name, ".tokens")?;
         let unique = (crate::base::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -82,6 +85,7 @@ impl TokenStore for TokenFolder {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
+        beyond_memory()?;
         match fs::remove_file(self.place(name, ".tokens")?) {
             Err(error) if error.kind() != Io::NotFound => Err(fault(&error)),
             _ => Ok(()),
@@ -90,6 +94,7 @@ impl TokenStore for TokenFolder {
 
     /// A lock on a file of its own, which ends with the process that holds it.
     fn lock(&self, name: &str) -> Result<Box<dyn Send>> {
+        beyond_memory()?;
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]

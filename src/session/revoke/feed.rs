@@ -6,6 +6,7 @@ use super::{Inner, LEEWAY};
 use crate::base::clock::NANOS;
 use crate::base::fresh::Freshness;
 use crate::base::process::{self, lock};
+use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Revocation, RevocationKind};
 use arc_swap::ArcSwap;
@@ -183,6 +184,7 @@ impl Inner {
 
     #[cold]
     fn look(&self, now: u64) -> Result<()> {
+        beyond_memory()?;
         let looked = self.sync(now, self.strict);
         // A strict answer needs the store; any other is good for a while.
         if self.strict {
@@ -193,6 +195,7 @@ impl Inner {
 
     /// Follows the feed to its end. Unless `wait`, not while somebody else does.
     pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
+        beyond_memory()?;
         let own = self.feed.own();
         let mut followed = match own.writer.try_lock() {
             Ok(writer) => writer,

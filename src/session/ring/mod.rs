@@ -10,6 +10,7 @@ use self::text::{Kept, read, write};
 use crate::base::clock::{Clock, NANOS, SystemClock};
 use crate::base::fresh::{Freshness, stale_nanos};
 use crate::base::random::SystemRandom;
+use crate::base::reach::beyond_memory;
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, Key, KeySet, KeySource};
@@ -362,6 +363,7 @@ impl Inner {
 
     #[cold]
     fn look_or_go_on(&self, now: u64) -> Result<()> {
+        beyond_memory()?;
         let looked = match self.looking.try_lock() {
             Ok(_one) => self.look(now),
             Err(_somebody_else) if self.heard.is_within(now, self.max_stale.min(NANOS)) => Ok(()),

@@ -4,6 +4,7 @@
 use super::fault;
 use super::schema::migrate;
 use crate::base::process::{self, lock};
+use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use arc_swap::ArcSwapOption;
 use rusqlite::{Connection, OpenFlags};
@@ -73,6 +74,7 @@ impl Reader {
 impl Connections {
     /// Opens the file, or makes it.
     pub(super) fn open(path: &Path) -> Result<Self> {
+        beyond_memory()?;
         let path = std::path::absolute(path).map_err(|_| {
             Error::new(ErrorKind::InvalidArgument, "The path of the store is not one.")
         })?;
@@ -120,6 +122,7 @@ impl Connections {
         &self,
         work: impl FnOnce(&mut Connection, u64) -> Result<T>,
     ) -> Result<T> {
+        beyond_memory()?;
         let own = self.own()?;
         let mut reader = lock(&own.reader);
         let Reader { connection, number } = reader.as_mut().ok_or(CLOSED)?;
@@ -128,6 +131,7 @@ impl Connections {
 
     /// Hands out the connection to write to.
     pub(super) fn writing<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+        beyond_memory()?;
         let own = self.own()?;
         if own.read_only {
             return Err(READ_ONLY);
