@@ -4,6 +4,7 @@
 //! What is over in a microsecond keeps the GIL: to release it and take it again costs more than that, and
 //! under load a turn of another thread.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use std::ops::Deref;
 
@@ -26,8 +27,23 @@ fn wherever<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
 /// GIL, as a call would.
 pub(crate) fn let_go<T: Send>(last: T) {
     let mut last = Some(last);
-    // Where no interpreter runs any more, there is nobody to wait, either.
-    Python::try_attach(|py| py.detach(|| drop(last.take())));
+    // Where Python comes to its end, nobody waits; and who lets go of the GIL there may not get it back.
+    Python::try_attach(|py| {
+        if !is_finalizing(py) {
+            py.detach(|| drop(last.take()));
+        }
+    });
+}
+
+fn is_finalizing(py: Python<'_>) -> bool {
+    // Objects are also dropped while an exception is on its way.
+    let pending = PyErr::take(py);
+    let asked = py.import("sys").and_then(|sys| sys.call_method0(intern!(py, "is_finalizing")));
+    let is_finalizing = asked.and_then(|told| told.is_truthy()).unwrap_or(true);
+    if let Some(pending) = pending {
+        pending.restore(py);
+    }
+    is_finalizing
 }
 
 /// Something of the core that a Python object holds, let go of by [`let_go`].

@@ -1,4 +1,4 @@
-"""Stores that another process holds and servers that do not answer, until another thread says so."""
+"""Stores that another process holds and servers that do not answer, until told to."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Place:
         """Have another process hold a lock until ``release``."""
         command = [sys.executable, "-c", HOLDER, what, str(path or self.file)]
         pipe = subprocess.PIPE
-        holder = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        holder = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)  # noqa: S603
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
 
@@ -66,9 +66,19 @@ class Place:
 
         self.release = release
 
-    def silent_server(self) -> str:
-        """Start a server that takes a request and answers none before ``release``."""
+    def silent_server(self, first: str | None = None) -> str:
+        """Start a server that answers with ``first``, and after that not before ``release``."""
         listening = socket.create_server(("127.0.0.1", 0))
+
+        def answer(told: bytes) -> None:
+            taken, _ = listening.accept()
+            with taken:
+                taken.recv(65536)
+                taken.sendall(b"HTTP/1.1 " + told)
+
+        if first is not None:
+            told = f"200 OK\r\nContent-Length: {len(first)}\r\n\r\n{first}"
+            threading.Thread(target=answer, args=[told.encode()]).start()
 
         def release() -> None:
             # Later requests are refused at once.
@@ -76,10 +86,7 @@ class Place:
                 listening.settimeout(0.2)
                 with suppress(TimeoutError):
                     while True:
-                        taken, _ = listening.accept()
-                        with taken:
-                            taken.recv(65536)
-                            taken.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+                        answer(b"503 Busy\r\nContent-Length: 0\r\n\r\n")
             self.release = Place.nobody
 
         self.release = release
@@ -104,7 +111,7 @@ class Place:
 
 
 def others_run(call: Callable[[], object], release: Callable[[], None]) -> bool:
-    """Whether another thread has its turns during the call, and before what the call waits for ends."""
+    """Whether another thread has its turns before what the call waits for ends."""
     turns = 0
     begin = threading.Lock()
     begin.acquire()

@@ -1,7 +1,8 @@
-"""A second interpreter in one process: gatekey works in the first one that imports it, and says so elsewhere.
+"""A second interpreter in one process: gatekey works in the first that imports it.
 
-mod_wsgi gives each application an interpreter of its own unless it is told otherwise. Classes of an extension
-module belong to one: in another, ``except GatekeyError`` would catch nothing of what is raised.
+mod_wsgi gives each application an interpreter of its own unless it is told otherwise. Classes of an
+extension module belong to one: in another, ``except GatekeyError`` would catch nothing that is
+raised. So the import is refused there, and says what to do.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 # What a program sees of it: that a refusal is caught by the classes it has imported itself.
 CATCHES = """
@@ -55,22 +55,34 @@ for again in range(2):
         raise AssertionError("imported")
 """
 
-# Runs steps: "m" and a text in the main interpreter, "1" to "3" in others, which are made when they are first
-# named and ended by "-"; "r" begins anew with a new main interpreter.
+# Runs steps: "m" and a text in the main interpreter, "1" to "3" in others, which are made when they
+# are first named and ended by "-"; "r" begins anew with a new main interpreter.
 PROGRAM = r"""
 #include <Python.h>
 #include <string.h>
 
+static PyThreadState *of[4];
+
+static int end(void)
+{
+    for (int n = 1; n < 4; n++) {
+        if (of[n] != NULL) {
+            PyThreadState_Swap(of[n]);
+            Py_EndInterpreter(of[n]);
+        }
+    }
+    PyThreadState_Swap(of[0]);
+    memset(of, 0, sizeof of);
+    return Py_FinalizeEx();
+}
+
 int main(int argc, char **argv)
 {
-    PyThreadState *of[4] = {NULL, NULL, NULL, NULL};
     Py_InitializeEx(0);
     of[0] = PyThreadState_Get();
     for (int i = 1; i + 1 < argc; i += 2) {
         if (argv[i][0] == 'r') {
-            PyThreadState_Swap(of[0]);
-            Py_FinalizeEx();
-            memset(of, 0, sizeof of);
+            end();
             Py_InitializeEx(0);
             of[0] = PyThreadState_Get();
             i -= 1;
@@ -91,14 +103,13 @@ int main(int argc, char **argv)
             return 1;
         }
     }
-    PyThreadState_Swap(of[0]);
-    return Py_FinalizeEx() == 0 ? 0 : 2;
+    return end() == 0 ? 0 : 2;
 }
 """
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A program that makes interpreters as mod_wsgi does."""
     compiler = shutil.which("cc")
     if compiler is None:
@@ -111,10 +122,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     command = [compiler, str(source), "-o", str(made), f"-I{found['INCLUDEPY']}", f"-L{libraries}"]
     command += [f"-Wl,-rpath,{libraries}", f"-lpython{found['LDVERSION']}", "-rdynamic"]
     command += f"{found['LIBS']} {found['SYSLIBS']}".split()
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    built = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if built.returncode != 0:
         pytest.skip(f"no program can embed this Python: {built.stderr[-200:]}")
-    yield made
+    return made
 
 
 def run(program: Path, *steps: str) -> None:
@@ -124,7 +135,9 @@ def run(program: Path, *steps: str) -> None:
         "PYTHONHOME": sys.base_prefix,
     }
     command = [str(program), *steps]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    ended = subprocess.run(  # noqa: S603
+        command, capture_output=True, text=True, check=False, env=environment
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
@@ -135,8 +148,12 @@ def run(program: Path, *steps: str) -> None:
         pytest.param(("1", CATCHES, "1", CATCHES), id="another alone"),
         pytest.param(("1", CATCHES, "m", IS_REFUSED, "1", CATCHES), id="another, then main"),
         pytest.param(("1", CATCHES, "2", IS_REFUSED, "3", IS_REFUSED, "1", CATCHES), id="three"),
-        pytest.param(("1", CATCHES, "1", "-", "2", IS_REFUSED, "m", IS_REFUSED), id="one has ended"),
-        pytest.param(("m", CATCHES, "1", IS_REFUSED, "1", "-", "1", IS_REFUSED), id="one after another"),
+        pytest.param(
+            ("1", CATCHES, "1", "-", "2", IS_REFUSED, "m", IS_REFUSED), id="one has ended"
+        ),
+        pytest.param(
+            ("m", CATCHES, "1", IS_REFUSED, "1", "-", "1", IS_REFUSED), id="one after another"
+        ),
         pytest.param(("m", CATCHES, "r", "m", IS_REFUSED, "1", IS_REFUSED), id="begun anew"),
         pytest.param(
             ("1", "import gatekey.exceptions", "m", IS_REFUSED), id="its exceptions, elsewhere"
@@ -169,14 +186,14 @@ def test_from_python(first: str) -> None:
         script = "try: import gatekey\nexcept ImportError: pass\nelse: raise AssertionError"
     source = ISOLATED.format(module=module, first=first, script=script)
     command = [sys.executable, "-c", source]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_the_classes_of_the_last_import() -> None:
-    """Tools throw modules out of ``sys.modules`` and import them again: then those raise the new classes."""
+    """Tools throw modules out of ``sys.modules``: what is imported again raises the new classes."""
     again = "import sys\nfor name in [n for n in sys.modules if n.split('.')[0] == 'gatekey']:\n"
     again += "    del sys.modules[name]\n"
     command = [sys.executable, "-c", CATCHES + again + CATCHES]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     assert (ended.returncode, ended.stderr) == (0, "")
