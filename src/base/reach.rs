@@ -53,9 +53,12 @@ const NEEDS_MORE: Error = Error::new(
 /// ```
 #[inline]
 pub fn in_memory<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let _restored = Restored(REACH.replace(Reach::Memory));
-    let done = work();
-    (REACH.get() == Reach::Memory).then_some(done)
+    // Found once: this is most of what it costs.
+    REACH.with(|reach| {
+        let _restored = Restored { reach, before: reach.replace(Reach::Memory) };
+        let done = work();
+        if reach.get() == Reach::Memory { Some(done) } else { None }
+    })
 }
 
 /// Said by what is about to ask a disk or a network, or to wait for somebody who does.
@@ -74,11 +77,15 @@ pub fn beyond_memory() -> Result<()> {
 }
 
 /// What holds around the work, again at its end, and when it panics.
-struct Restored(Reach);
+struct Restored<'a> {
+    reach: &'a Cell<Reach>,
+    before: Reach,
+}
 
-impl Drop for Restored {
+impl Drop for Restored<'_> {
+    #[inline]
     fn drop(&mut self) {
-        REACH.set(self.0);
+        self.reach.set(self.before);
     }
 }
 

@@ -128,17 +128,22 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def run(program: Path, *steps: str) -> None:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "PYTHONHOME": sys.base_prefix,
-    }
-    command = [str(program), *steps]
+def run(*command: str | Path, **environment: str) -> None:
+    """Run to an end without an error; not here, where the sources would be imported."""
     ended = subprocess.run(  # noqa: S603
-        command, capture_output=True, text=True, check=False, env=environment
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=sys.prefix,
+        env={**os.environ, **environment},
     )
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def embed(program: Path, *steps: str) -> None:
+    path = os.pathsep.join(path for path in sys.path if path)
+    run(program, *steps, PYTHONPATH=path, PYTHONHOME=sys.base_prefix)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +166,7 @@ def run(program: Path, *steps: str) -> None:
     ],
 )
 def test_embedded(program: Path, steps: tuple[str, ...]) -> None:
-    run(program, *steps)
+    embed(program, *steps)
 
 
 ISOLATED = """
@@ -185,15 +190,11 @@ def test_from_python(first: str) -> None:
     if first or sys.version_info >= (3, 12):
         script = "try: import gatekey\nexcept ImportError: pass\nelse: raise AssertionError"
     source = ISOLATED.format(module=module, first=first, script=script)
-    command = [sys.executable, "-c", source]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    assert (ended.returncode, ended.stderr) == (0, "")
+    run(sys.executable, "-c", source)
 
 
 def test_the_classes_of_the_last_import() -> None:
     """Tools throw modules out of ``sys.modules``: what is imported again raises the new classes."""
     again = "import sys\nfor name in [n for n in sys.modules if n.split('.')[0] == 'gatekey']:\n"
     again += "    del sys.modules[name]\n"
-    command = [sys.executable, "-c", CATCHES + again + CATCHES]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    assert (ended.returncode, ended.stderr) == (0, "")
+    run(sys.executable, "-c", CATCHES + again + CATCHES)
