@@ -42,6 +42,7 @@
 //! |---|---|
 //! | [`Error`], [`ErrorKind`] | one kind = one number = one C status = one Python class |
 //! | [`json`], [`Secret`], [`Clock`], [`SecureRandom`] | strict, bounded, wiped |
+//! | [`in_memory`] | whether a call can be over at once, for callers on whom others wait |
 //! | [`Alg`], [`Key`], [`KeySet`] | keys: generated, imported (JWK, PEM, DER), checked, exported |
 //! | [`Policy`], [`Verifier`], [`Verified`] | from a token to claims |
 //! | [`Claims`], [`Signer`], [`Unsigned`] | from claims to a token |
@@ -66,6 +67,7 @@ mod base;
 pub use base::clock::{Clock, FixedClock, SystemClock};
 pub use base::json;
 pub use base::random::SecureRandom;
+pub use base::reach::{beyond_memory, in_memory};
 pub use base::secret::Secret;
 pub use crypto::random::SystemRandom;
 

@@ -9,6 +9,7 @@ use super::mirror::{Hot, Places, Slot};
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
 use crate::base::fresh::Freshness;
 use crate::base::process::{self, lock};
+use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{KeyStatus, Loaded, StoredKey};
 use std::collections::{HashMap, HashSet};
@@ -183,6 +184,7 @@ impl Inner {
 
     #[cold]
     fn look(self: &Arc<Self>, now: u64) -> Result<()> {
+        beyond_memory()?;
         if self.flusher.closed.load(Ordering::Acquire) {
             return Err(CLOSED);
         }
@@ -198,6 +200,7 @@ impl Inner {
 
     /// Follows the feed to its end. Unless `wait`, not while somebody else does.
     pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
+        beyond_memory()?;
         let own = self.own();
         let mut writer = match own.writer.try_lock() {
             Ok(writer) => writer,

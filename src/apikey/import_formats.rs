@@ -3,6 +3,7 @@
 
 use super::hash::Schemes;
 use crate::base::process::{Held, Own};
+use crate::base::reach::beyond_memory;
 use crate::base::text::argument;
 use crate::base::{b64, hex};
 use crate::crypto::hash::sha256;
@@ -280,6 +281,7 @@ impl Slowly {
     /// # Errors
     /// `RateLimited`: so many are waiting that the server would do nothing else.
     pub(crate) fn hash(&self, text: &[u8]) -> Result<Option<Vec<u8>>> {
+        beyond_memory()?;
         let _turn = Turns::take()?;
         let slow = self.0.as_slow();
         if slow.check().is_err() {

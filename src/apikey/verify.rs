@@ -11,6 +11,7 @@ use super::mirror::{Hot, Slot};
 use super::profile::{Profile, Rare, unpack_rate};
 use crate::base::clock::NANOS;
 use crate::base::process::lock;
+use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::KeyRecord;
 use core::net::IpAddr;
@@ -387,6 +388,7 @@ impl Inner {
         if let Some(refill_at) = rare.is_dry(wall, cost.saturating_sub(leased(slot))) {
             return Err(no_credits(refill_at, wall));
         }
+        beyond_memory()?;
         let own = self.own();
         drop(self.writer(&own)?); // after a fork, what the parent has leased is not ours
         let _one = lock(&own.leasing);

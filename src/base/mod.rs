@@ -10,6 +10,7 @@ pub mod json;
 pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod random;
+pub(crate) mod reach;
 pub(crate) mod secret;
 pub(crate) mod text;
 pub(crate) mod ticker;

@@ -10,6 +10,7 @@ use super::metadata;
 use crate::base::clock::{Clock, NANOS, SystemClock};
 use crate::base::json::{self, Value};
 use crate::base::process::OwnLock;
+use crate::base::reach::beyond_memory;
 use crate::base::text::argument;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
@@ -390,6 +391,7 @@ impl RemoteKeySet {
     /// Fetches if nobody does and it is worth a try. Whoever has keys to go on with does not wait for another.
     #[cold]
     fn revalidate(&self, transport: &dyn Transport) -> Result<Arc<Current>> {
+        beyond_memory()?;
         let inner = &*self.0;
         match inner.usable(inner.now()) {
             Ok(stale) => {
@@ -443,6 +445,7 @@ impl KeySource for RemoteKeySet {
     fn look_again(&self, generation: u64) -> Result<bool> {
         let inner = &*self.0;
         let Some(transport) = &inner.transport else { return Ok(false) };
+        beyond_memory()?;
         inner.flight.locked(|()| {
             // Somebody may have fetched the very key in the meantime.
             let is_known = inner.current.load().generation != generation;

@@ -10,6 +10,7 @@ use super::grants::TokenGrant;
 use super::tokens::OAuthTokens;
 use crate::base::clock::NANOS;
 use crate::base::process::OwnLock;
+use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::crypto::aead;
@@ -143,6 +144,7 @@ impl TokenManager {
     /// `InvalidArgument`: the name is empty or has more than 120 bytes. Those of the store.
     pub fn put(&self, name: &str, tokens: &OAuthTokens) -> Result<()> {
         let slot = self.0.slot(name)?;
+        beyond_memory()?;
         slot.flight.locked(|trouble| {
             let held = self.0.store.lock(name)?;
             self.0.save(name, tokens)?;
@@ -159,6 +161,7 @@ impl TokenManager {
     /// As [`Self::put`].
     pub fn remove(&self, name: &str) -> Result<()> {
         let slot = self.0.slot(name)?;
+        beyond_memory()?;
         slot.flight.locked(|trouble| {
             let held = self.0.store.lock(name)?;
             self.0.store.remove(name)?;
@@ -190,6 +193,7 @@ impl TokenManager {
         {
             return Ok(known);
         }
+        beyond_memory()?;
         slot.flight.locked(|trouble| self.0.renew(name, &slot, trouble, min_ttl, None))
     }
 
@@ -206,6 +210,7 @@ impl TokenManager {
     /// As [`Self::access_token`].
     pub fn replace(&self, name: &str, refused: &Secret) -> Result<Arc<OAuthTokens>> {
         let slot = self.0.slot(name)?;
+        beyond_memory()?;
         slot.flight.locked(|trouble| self.0.renew(name, &slot, trouble, 0, Some(refused)))
     }
 }

@@ -4,6 +4,7 @@
 use crate::base::clock::{Clock, NANOS};
 use crate::base::json::Value;
 use crate::base::process::OwnLock;
+use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
@@ -120,6 +121,7 @@ impl Asked {
             let ended = known.expires_at.is_some_and(|end| self.clock.now() >= end);
             return if ended { Err(ErrorKind::TokenInactive.into()) } else { Ok(known) };
         }
+        beyond_memory()?;
         // No lock is held while the server is asked.
         let answer = Arc::new(self.client.introspect(token).run(&*self.transport)?);
         let ttl = if answer.active { self.options.ttl } else { self.options.negative_ttl };

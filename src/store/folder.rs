@@ -5,6 +5,7 @@
 use super::file_lock::FileLock;
 use super::private_file::{self, sync_folder, write_new};
 use super::ring::{RingStore, StoredRing};
+use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs;
 use std::io::ErrorKind as Io;
@@ -53,6 +54,7 @@ impl RingFolder {
 
 impl RingStore for RingFolder {
     fn ring(&self, name: &str) -> Result<Option<StoredRing>> {
+        beyond_memory()?;
         for _ in 0..TRIES {
             let Some((version, path)) = self.newest(name)? else { return Ok(None) };
             match private_file::read_private_file(&path, LONGEST) {
@@ -71,10 +73,12 @@ impl RingStore for RingFolder {
     }
 
     fn ring_version(&self, name: &str) -> Result<u64> {
+        beyond_memory()?;
         Ok(self.newest(name)?.map_or(0, |(version, _)| version))
     }
 
     fn put_ring(&self, ring: &StoredRing) -> Result<()> {
+        beyond_memory()?;
         // Of the folder, which nobody else can open.
         let _held = FileLock::of(&self.path).map_err(|error| held(&error))?;
         if self.ring_version(&ring.name)? + 1 != ring.version {

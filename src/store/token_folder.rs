@@ -5,6 +5,7 @@ use super::file_lock::FileLock;
 use super::folder::{fault, open_private_folder};
 use super::private_file::{read_private_file, replace_private_file, sync_folder};
 use super::tokens::TokenStore;
+use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs;
@@ -54,6 +55,7 @@ impl TokenFolder {
 
 impl TokenStore for TokenFolder {
     fn load(&self, name: &str) -> Result<Option<Secret>> {
+        beyond_memory()?;
         match read_private_file(&self.place(name, ".tokens")?, LONGEST) {
             Ok(Some(text)) => Ok(Some(Secret::new(text.to_vec()))),
             Ok(None) => Err(OPEN_TO_OTHERS),
@@ -63,11 +65,13 @@ impl TokenStore for TokenFolder {
     }
 
     fn save(&self, name: &str, text: &Secret) -> Result<()> {
+        beyond_memory()?;
         let place = self.place(name, ".tokens")?;
         replace_private_file(&place, text.expose()).map_err(|error| fault(&error))
     }
 
     fn remove(&self, name: &str) -> Result<()> {
+        beyond_memory()?;
         match fs::remove_file(self.place(name, ".tokens")?) {
             Err(error) if error.kind() == Io::NotFound => Ok(()),
             removed => {
@@ -78,6 +82,7 @@ impl TokenStore for TokenFolder {
 
     /// A lock on a file of its own, which ends with the process that holds it.
     fn lock(&self, name: &str) -> Result<Box<dyn Send>> {
+        beyond_memory()?;
         match FileLock::at(&self.place(name, ".lock")?) {
             Ok(held) => Ok(Box::new(held)),
             Err(error) if error.kind() == Io::TimedOut => Err(HELD),

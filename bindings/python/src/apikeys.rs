@@ -1,7 +1,7 @@
 //! `gatekey.ApiKeys`: issue, verify, rotate, revoke and limit API keys.
 //!
-//! A verification runs with the GIL held: it is over before another thread could wake up. Everything
-//! that touches the store's disk runs without.
+//! A verification that memory is enough for keeps the GIL: it is over before another thread could wake
+//! up. Everything that touches the store's disk, or computes a slow hash, runs without.
 
 use crate::apikey_args::{self as args, Changes, Count, Text};
 use crate::apikey_records::{
@@ -9,6 +9,7 @@ use crate::apikey_records::{
 };
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, raise, usage};
+use crate::gil::{Kept, quickly};
 use crate::options::{PyClock, octets, seconds, wrong_type};
 use gatekey::{ApiKeyOptions, AuditFilter, Check, ErrorKind, Grant, KeyFilter};
 use pyo3::exceptions::PyTypeError;
@@ -16,6 +17,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use std::sync::PoisonError;
 
 /// The API keys of a service, in memory or in a SQLite file.
 ///
@@ -24,13 +26,23 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 /// credits that are not spent are given back.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct ApiKeys {
-    inner: gatekey::ApiKeys,
+    inner: Kept<gatekey::ApiKeys>,
     clock: Option<OwnClock>,
 }
 
 impl ApiKeys {
-    pub(crate) const fn core(&self) -> &gatekey::ApiKeys {
+    pub(crate) fn core(&self) -> &gatekey::ApiKeys {
         &self.inner
+    }
+
+    /// Reads Python's clock, which may stand still, for what follows.
+    #[inline]
+    pub(crate) fn follow(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(clock) = &self.clock {
+            clock.tick(py)?;
+            clock.look(py, || self.inner.refresh());
+        }
+        Ok(())
     }
 }
 
@@ -73,7 +85,7 @@ impl ApiKeys {
         }
         let opened = py.detach(|| gatekey::open_api_keys(url.0, &pepper, options)).or_raise(py)?;
         args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
-        Ok(Self { inner: opened.keys, clock })
+        Ok(Self { inner: Kept::new(opened.keys), clock })
     }
 
     /// Makes a key. `secret` of the result is its text, which is kept nowhere.
@@ -304,15 +316,10 @@ impl ApiKeys {
             .enumerate()
             .map(|(at, row)| args::import_row(&row?, at, scheme))
             .collect::<PyResult<_>>()?;
-        let mut raised = None;
-        let mut tell = |done: usize| {
-            let Some(progress) = progress.as_ref().filter(|_| raised.is_none()) else { return };
-            raised = Python::attach(|py| progress.call1(py, (done, rows.len())).err());
+        let report = match progress {
+            None => py.detach(|| keys.import(scheme, &rows)).or_raise(py)?,
+            Some(progress) => import_and_tell(py, &keys, scheme, &rows, &progress)?,
         };
-        let report = py.detach(|| keys.import_with(scheme, &rows, &mut tell)).or_raise(py)?;
-        if let Some(raised) = raised {
-            return Err(raised);
-        }
         let wrong = report.rejected.iter().filter(|(_, e)| e.kind() == ErrorKind::InvalidArgument);
         let wrong: Vec<_> = wrong.take(3).map(|(at, error)| format!("row {at}: {error}")).collect();
         if wrong.is_empty() {
@@ -409,7 +416,7 @@ impl ApiKeys {
     fn acting(&self, py: Python<'_>, actor: Option<Text<'_>>) -> PyResult<gatekey::ApiKeys> {
         self.tick(py)?;
         match actor {
-            None => Ok(self.inner.clone()),
+            None => Ok(gatekey::ApiKeys::clone(&self.inner)),
             Some(actor) => self.inner.acting_as(actor.0).or_raise(py),
         }
     }
@@ -424,10 +431,7 @@ impl ApiKeys {
         cost: Count,
         tenant: Option<Text<'_>>,
     ) -> PyResult<gatekey::Result<Grant>> {
-        if let Some(clock) = &self.clock {
-            clock.tick(py)?;
-            clock.look(|| self.inner.refresh());
-        }
+        self.follow(py)?;
         // A str that is no Unicode text is no key, not a misuse.
         let presented = match presented.cast::<PyString>() {
             Ok(text) => text.to_str().map_or(&b""[..], str::as_bytes),
@@ -440,16 +444,50 @@ impl ApiKeys {
         if let Some(ip) = ip {
             check = check.ip(args::address(ip)?);
         }
-        let Some(scopes) = scopes else { return Ok(self.inner.verify(presented, &check)) };
+        let verify = |scopes: &[&str]| {
+            let check = check.scopes(scopes);
+            quickly(py, || self.inner.verify(presented, &check))
+        };
+        let Some(scopes) = scopes else { return Ok(verify(&[])) };
         // What routes demand is a short tuple: its texts are looked at where they are.
-        let verify = |scopes: &[&str]| self.inner.verify(presented, &check.scopes(scopes));
         if let Some(outcome) = with_texts(scopes, verify) {
             return Ok(outcome);
         }
         let scopes = crate::options::names(scopes, "scopes")?;
         let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
-        Ok(self.inner.verify(presented, &check.scopes(&scopes)))
+        Ok(verify(&scopes))
     }
+}
+
+/// Imports on a thread of its own. What is called is Python's, so it is called by this one: a thread that the
+/// interpreter does not know would come back into the main one, whichever this is.
+fn import_and_tell(
+    py: Python<'_>,
+    keys: &gatekey::ApiKeys,
+    scheme: gatekey::ImportScheme,
+    rows: &[gatekey::ImportRow],
+    progress: &Py<PyAny>,
+) -> PyResult<gatekey::ImportReport> {
+    let (tell, told) = std::sync::mpsc::sync_channel(0);
+    let told = std::sync::Mutex::new(told);
+    std::thread::scope(|scope| {
+        let import = move || {
+            keys.import_with(scheme, rows, &mut |done| {
+                let _ = tell.send(done); // nobody listens after an exception
+            })
+        };
+        let thread = std::thread::Builder::new().spawn_scoped(scope, import)?;
+        let next = || told.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let mut raised = None;
+        while let Ok(done) = py.detach(next) {
+            if raised.is_none() {
+                raised = progress.call1(py, (done, rows.len())).err();
+            }
+        }
+        let report = py.detach(|| thread.join());
+        let report = report.unwrap_or_else(|_| Err(ErrorKind::Internal.into())).or_raise(py)?;
+        raised.map_or(Ok(report), Err)
+    })
 }
 
 pub(crate) fn page_limit(py: Python<'_>, limit: Count) -> PyResult<usize> {

@@ -32,12 +32,16 @@ impl Looks {
     }
 
     /// Looks at the store if it is time to. A store that is out of reach is the next call's to judge.
-    pub(crate) fn look(&self, refresh: impl FnOnce() -> gatekey::Result<()>) {
+    pub(crate) fn look(
+        &self,
+        py: Python<'_>,
+        refresh: impl FnOnce() -> gatekey::Result<()> + Send,
+    ) {
         let elapsed = self.opened.elapsed().min(Duration::from_secs(u64::from(u32::MAX)));
         let now = elapsed.as_secs() * 1000 + u64::from(elapsed.subsec_millis());
         if now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK_AFTER {
             self.looked.store(now, Ordering::Relaxed);
-            let _ = refresh();
+            let _ = py.detach(refresh);
         }
     }
 }
@@ -71,8 +75,12 @@ impl OwnClock {
     }
 
     /// Looks at the store if it is time to; see [`Looks::look`].
-    pub(crate) fn look(&self, refresh: impl FnOnce() -> gatekey::Result<()>) {
-        self.looks.look(refresh);
+    pub(crate) fn look(
+        &self,
+        py: Python<'_>,
+        refresh: impl FnOnce() -> gatekey::Result<()> + Send,
+    ) {
+        self.looks.look(py, refresh);
     }
 
     /// Shows the callable to Python's garbage collector.

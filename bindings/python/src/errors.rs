@@ -1,16 +1,20 @@
 //! Raises `gatekey::Error` as the Python class of its kind.
 //!
 //! The classes are Python's own (`gatekey/exceptions.py`), so that they can be documented,
-//! subclassed and pickled. They are looked up once, when the module is imported: a refused token
-//! must not cost much more than an accepted one, or refusals become a way to keep a server busy.
+//! subclassed and pickled. They are looked up when the module is imported, and again if it is
+//! imported again: a refused token must not cost much more than an accepted one, or refusals become
+//! a way to keep a server busy.
 
 use gatekey::{Error, ErrorKind};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
+use std::sync::{Arc, PoisonError, RwLock};
 
-static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
+/// Those of the last import: a test may throw modules out of `sys.modules` and import them again. The lock is
+/// held for a moment only, never while Python code runs.
+static CLASSES: RwLock<Option<Arc<Classes>>> = RwLock::new(None);
 
 struct Classes {
     /// In the order of `ErrorKind::ALL`, which ascends.
@@ -76,7 +80,10 @@ impl Class {
 
 /// Finds every class; the import of the module fails if one is missing.
 pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
-    CLASSES.get_or_try_init(py, || Classes::find(py)).map(drop)
+    let found = Arc::new(Classes::find(py)?);
+    let before = CLASSES.write().unwrap_or_else(PoisonError::into_inner).replace(found);
+    drop(before);
+    Ok(())
 }
 
 /// The exception for this error, ready to be raised.
@@ -115,8 +122,8 @@ pub(crate) fn of_kind(py: Python<'_>, kind: ErrorKind, message: &str) -> PyErr {
 }
 
 fn new(py: Python<'_>, kind: ErrorKind, message: &str, claim: Option<&str>) -> PyResult<PyErr> {
-    let classes = CLASSES.get_or_try_init(py, || Classes::find(py))?;
-    let Some(class) = classes.of(kind, claim) else {
+    let classes = CLASSES.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let Some(class) = classes.as_ref().and_then(|classes| classes.of(kind, claim)) else {
         return Ok(pyo3::exceptions::PySystemError::new_err(
             "gatekey has no class for this error.",
         ));

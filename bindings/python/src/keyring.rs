@@ -4,6 +4,7 @@ use crate::apikey_args::{self as args, Text};
 use crate::clock::OwnClock;
 use crate::decode;
 use crate::errors::{OrRaise, usage};
+use crate::gil::{Kept, quickly};
 use crate::options::{PyClock, algorithm, seconds, wrong_type};
 use gatekey::KeyRingOptions;
 use pyo3::exceptions::PyTypeError;
@@ -19,7 +20,7 @@ use pyo3::types::{PyDict, PyString};
 /// processes within 50 ms.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct KeyRing {
-    inner: gatekey::KeyRing,
+    inner: Kept<gatekey::KeyRing>,
     clock: Option<OwnClock>,
 }
 
@@ -68,7 +69,7 @@ impl KeyRing {
         }
         let opened = py.detach(|| gatekey::open_key_ring(&place, &pepper, options)).or_raise(py)?;
         args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
-        Ok(Self { inner: opened.ring, clock })
+        Ok(Self { inner: Kept::new(opened.ring), clock })
     }
 
     /// Makes the next key the active one, retires the one that was, and makes a new next one. The new
@@ -87,20 +88,21 @@ impl KeyRing {
     /// The next key, the active one, and the retired ones, the latest first.
     fn keys(&self, py: Python<'_>) -> PyResult<Vec<RingKey>> {
         self.follow(py)?;
-        Ok(self.inner.keys().or_raise(py)?.into_iter().map(RingKey).collect())
+        let keys = quickly(py, || self.inner.keys()).or_raise(py)?;
+        Ok(keys.into_iter().map(RingKey).collect())
     }
 
     /// The key that signs.
     #[getter]
     fn active(&self, py: Python<'_>) -> PyResult<RingKey> {
         self.follow(py)?;
-        self.inner.active().or_raise(py).map(RingKey)
+        quickly(py, || self.inner.active()).or_raise(py).map(RingKey)
     }
 
     /// The public keys as a JWK Set (RFC 7517), to be published: the next one, too.
     fn to_jwks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.follow(py)?;
-        decode::object(py, self.inner.to_jwks().or_raise(py)?.as_bytes())
+        decode::object(py, quickly(py, || self.inner.to_jwks()).or_raise(py)?.as_bytes())
     }
 
     /// Looks now at what other processes have changed.
@@ -109,8 +111,8 @@ impl KeyRing {
         py.detach(|| self.inner.refresh()).or_raise(py)
     }
 
-    fn __repr__(&self) -> String {
-        let active = self.inner.active().map(|key| key.kid).unwrap_or_default();
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let active = quickly(py, || self.inner.active()).map(|key| key.kid).unwrap_or_default();
         format!("<gatekey.KeyRing active={active:?}>")
     }
 
@@ -126,7 +128,7 @@ impl KeyRing {
 
 impl KeyRing {
     /// The ring, to be followed by a signer or verifier.
-    pub(crate) const fn core(&self) -> &gatekey::KeyRing {
+    pub(crate) fn core(&self) -> &gatekey::KeyRing {
         &self.inner
     }
 
@@ -135,7 +137,7 @@ impl KeyRing {
     pub(crate) fn follow(&self, py: Python<'_>) -> PyResult<()> {
         if let Some(clock) = &self.clock {
             clock.tick(py)?;
-            clock.look(|| self.inner.refresh());
+            clock.look(py, || self.inner.refresh());
         }
         Ok(())
     }

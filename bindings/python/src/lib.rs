@@ -2,8 +2,7 @@
 //!
 //! Only an adapter: every rule lives in the Rust crate. What is decided here is how Python values
 //! become JSON and back (`encode`, `decode`), which class an error is raised as (`errors`), how
-//! options and clocks are read (`options`), and when the GIL is released: for public-key
-//! operations, never for an HMAC, which is over before another thread could wake up.
+//! options and clocks are read (`options`), and when the GIL is released (`gil`).
 
 #![forbid(unsafe_code)]
 
@@ -16,7 +15,9 @@ mod clock;
 mod decode;
 mod encode;
 mod errors;
+mod gil;
 mod index;
+mod interpreter;
 mod key;
 mod keyring;
 mod keyset;
@@ -36,57 +37,91 @@ mod web;
 /// The extension module of gatekey. Import `gatekey` instead.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
-    use pyo3::prelude::*;
-    use pyo3::types::PyTuple;
-
-    #[pymodule_export]
     use crate::apikey_records::{
         ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
     };
-    #[pymodule_export]
     use crate::apikeys::{ApiKeys, api_key_from_headers, api_key_from_query, scan_rule};
     #[pymodule_export]
     use crate::backup::{store_acknowledge_restore, store_backup, store_restore};
     #[pymodule_export]
     use crate::cli::_main;
-    #[pymodule_export]
     use crate::key::Key;
-    #[pymodule_export]
     use crate::keyring::{KeyRing, RingKey};
-    #[pymodule_export]
     use crate::keyset::KeySet;
-    #[pymodule_export]
     use crate::oauth_records::{
         Access, BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens,
         UserInfo,
     };
-    #[pymodule_export]
     use crate::operation::{_OAuthClient, _Operation};
-    #[pymodule_export]
     use crate::options::AnyValue;
-    #[pymodule_export]
     use crate::remote::{_RemoteKeySet, _ResourceServer, _TokenManager};
-    #[pymodule_export]
     use crate::revocations::Revocations;
-    #[pymodule_export]
     use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
-    #[pymodule_export]
     use crate::sessions::Sessions;
-    #[pymodule_export]
     use crate::signer::{Signer, Unsigned};
-    #[pymodule_export]
     use crate::transport::{HttpRequest, HttpTransport};
-    #[pymodule_export]
     use crate::verified::{Verified, danger_decode_unverified};
-    #[pymodule_export]
     use crate::verifier::{IssuerRule, Verifier};
-    #[pymodule_export]
     use crate::web::{Cookie, Csrf};
+    use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+    use pyo3::wrap_pyfunction;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        // Before any class is made: they belong to one interpreter.
+        crate::interpreter::take(py)?;
         crate::errors::load(py)?;
+        module.add_class::<ApiKeyCheck>()?;
+        module.add_class::<ApiKeyRecord>()?;
+        module.add_class::<AuditRecord>()?;
+        module.add_class::<ImportReport>()?;
+        module.add_class::<IssuedApiKey>()?;
+        module.add_class::<Page>()?;
+        module.add_class::<PepperUse>()?;
+        module.add_class::<ApiKeys>()?;
+        module.add_class::<Key>()?;
+        module.add_class::<KeyRing>()?;
+        module.add_class::<RingKey>()?;
+        module.add_class::<KeySet>()?;
+        module.add_class::<Access>()?;
+        module.add_class::<BegunLogin>()?;
+        module.add_class::<DeviceCodes>()?;
+        module.add_class::<FinishedLogin>()?;
+        module.add_class::<Introspection>()?;
+        module.add_class::<LogoutNotice>()?;
+        module.add_class::<OAuthTokens>()?;
+        module.add_class::<UserInfo>()?;
+        module.add_class::<_OAuthClient>()?;
+        module.add_class::<_Operation>()?;
+        module.add_class::<AnyValue>()?;
+        module.add_class::<_RemoteKeySet>()?;
+        module.add_class::<_ResourceServer>()?;
+        module.add_class::<_TokenManager>()?;
+        module.add_class::<Revocations>()?;
+        module.add_class::<SessionEvent>()?;
+        module.add_class::<SessionRecord>()?;
+        module.add_class::<SessionTokens>()?;
+        module.add_class::<Sessions>()?;
+        module.add_class::<Signer>()?;
+        module.add_class::<Unsigned>()?;
+        module.add_class::<HttpRequest>()?;
+        module.add_class::<HttpTransport>()?;
+        module.add_class::<Verified>()?;
+        module.add_class::<IssuerRule>()?;
+        module.add_class::<Verifier>()?;
+        module.add_class::<Cookie>()?;
+        module.add_class::<Csrf>()?;
+        for function in [
+            wrap_pyfunction!(api_key_from_headers, module)?,
+            wrap_pyfunction!(api_key_from_query, module)?,
+            wrap_pyfunction!(scan_rule, module)?,
+            wrap_pyfunction!(_main, module)?,
+            wrap_pyfunction!(danger_decode_unverified, module)?,
+        ] {
+            module.add_function(function)?;
+        }
         module.add("ANY", AnyValue)?;
         module.add("OAUTH_PRESETS", PyTuple::new(py, gatekey::oauth_presets())?)?;
         module

@@ -2,6 +2,7 @@
 
 use crate::apikey_args::Text;
 use crate::errors::{OrRaise, usage};
+use crate::gil::Kept;
 use crate::oauth_records::{
     BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens, UserInfo,
 };
@@ -10,7 +11,7 @@ use crate::transport::{HttpRequest, HttpTransport};
 use gatekey::{ErrorKind, HttpResponse, Operation, Secret, Step, Transport as _};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// What an operation may end with.
 pub(crate) enum Outcome {
@@ -43,7 +44,7 @@ impl Outcome {
 
 /// Something that takes requests to another server; an implementation detail of `gatekey.oauth`.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct _Operation(Mutex<State>);
+pub(crate) struct _Operation(Kept<Mutex<State>>);
 
 struct State {
     operation: Operation<Outcome>,
@@ -58,45 +59,64 @@ impl _Operation {
         wrap: impl FnOnce(T) -> Outcome + Send + 'static,
     ) -> Self {
         let operation = operation.map(wrap);
-        Self(Mutex::new(State { operation, request: None, done: None }))
+        Self(Kept::new(Mutex::new(State { operation, request: None, done: None })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Works on the state without the GIL: a step may verify a token, and ask a store whether it was seen
+    /// before; and who waits for another thread's step must not keep it, either.
+    fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut State) -> T + Send) -> T {
+        py.detach(|| work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
     }
+}
+
+/// What an operation wants next.
+enum Wanted {
+    Request(gatekey::HttpRequest),
+    Pause(u64),
+    Nothing,
+    Unknown,
 }
 
 #[pymethods]
 impl _Operation {
     /// What it wants: an `HttpRequest` to be sent, a number of seconds to wait, or None: it is over.
     fn step(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let mut state = self.state();
-        match state.operation.next().or_raise(py)? {
-            Step::Request(request) => {
-                state.request = Some(request.clone());
-                Ok(Py::new(py, HttpRequest(request))?.into_any())
-            }
-            Step::Wait(milliseconds) => {
+        let wanted = self.with(py, |state| {
+            Ok(match state.operation.next()? {
+                Step::Request(request) => {
+                    state.request = Some(request.clone());
+                    Wanted::Request(request)
+                }
+                Step::Wait(milliseconds) => Wanted::Pause(milliseconds),
+                Step::Done(outcome) => {
+                    state.done = Some(outcome);
+                    Wanted::Nothing
+                }
+                _ => Wanted::Unknown,
+            })
+        });
+        match wanted.or_raise(py)? {
+            Wanted::Request(request) => Ok(Py::new(py, HttpRequest(request))?.into_any()),
+            Wanted::Pause(milliseconds) => {
                 let seconds = std::time::Duration::from_millis(milliseconds).as_secs_f64();
                 Ok(seconds.into_pyobject(py)?.into_any().unbind())
             }
-            Step::Done(outcome) => {
-                state.done = Some(outcome);
-                Ok(py.None())
+            Wanted::Nothing => Ok(py.None()),
+            Wanted::Unknown => {
+                Err(usage(py, "The operation wants something that is not known here."))
             }
-            _ => Err(usage(py, "The operation wants something that is not known here.")),
         }
     }
 
     /// Sends the request with the built-in transport and takes the answer, or the failure.
     fn send(&self, py: Python<'_>, transport: &HttpTransport) -> PyResult<()> {
-        let request = self.state().request.take();
+        let request = self.with(py, |state| state.request.take());
         let request = request.ok_or_else(|| usage(py, "The operation has no request to send."))?;
         let answer = py.detach(|| transport.core().send(&request));
-        match answer {
-            Ok(response) => self.state().operation.feed(response),
-            Err(error) => self.state().operation.fail(error),
-        }
+        self.with(py, |state| match answer {
+            Ok(response) => state.operation.feed(response),
+            Err(error) => state.operation.fail(error),
+        });
         Ok(())
     }
 
@@ -107,29 +127,32 @@ impl _Operation {
         headers: Vec<(String, String)>,
         body: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let body = Secret::new(octets(body, "body")?.to_vec());
-        let mut state = self.state();
-        state.request = None;
-        state.operation.feed(HttpResponse { status, headers, body });
+        let response =
+            HttpResponse { status, headers, body: Secret::new(octets(body, "body")?.to_vec()) };
+        self.with(body.py(), |state| {
+            state.request = None;
+            state.operation.feed(response);
+        });
         Ok(())
     }
 
     /// There is no answer: `number` is that of a `TransportError`.
-    fn fail(&self, number: i32) {
+    fn fail(&self, py: Python<'_>, number: i32) {
         let kind = ErrorKind::from_code(number).filter(|kind| kind.code() >= 700);
-        let mut state = self.state();
-        state.request = None;
-        state.operation.fail(kind.unwrap_or(ErrorKind::ConnectionFailed).into());
+        self.with(py, |state| {
+            state.request = None;
+            state.operation.fail(kind.unwrap_or(ErrorKind::ConnectionFailed).into());
+        });
     }
 
     /// What it has ended with.
     fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let done = self.state().done.take();
+        let done = self.with(py, |state| state.done.take());
         done.ok_or_else(|| usage(py, "The operation is not over yet."))?.into_python(py)
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey {:?}>", self.state().operation)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        self.with(py, |state| format!("<gatekey {:?}>", state.operation))
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
@@ -140,7 +163,7 @@ impl _Operation {
 
 /// The client behind `gatekey.oauth.OAuthClient`: it makes operations.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct _OAuthClient(pub(crate) gatekey::OAuthClient);
+pub(crate) struct _OAuthClient(pub(crate) Kept<gatekey::OAuthClient>);
 
 #[pymethods]
 impl _OAuthClient {
@@ -159,7 +182,7 @@ impl _OAuthClient {
         if let Some(replay) = replay {
             config = config.replay(std::sync::Arc::new(replay.core().clone()));
         }
-        Ok(Self(gatekey::OAuthClient::new(config).or_raise(py)?))
+        Ok(Self(Kept::new(gatekey::OAuthClient::new(config).or_raise(py)?)))
     }
 
     #[getter]
@@ -256,7 +279,7 @@ impl _OAuthClient {
     }
 
     fn __repr__(&self) -> String {
-        format!("<gatekey {:?}>", self.0)
+        format!("<gatekey {:?}>", *self.0)
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]

@@ -3,6 +3,8 @@
 use crate::apikey_args::{self as args, Text};
 use crate::apikeys::ApiKeys;
 use crate::errors::{OrRaise, raise};
+use crate::gil::Kept;
+use crate::keyring::KeyRing;
 use crate::oauth_records::{Access, OAuthTokens};
 use crate::operation::{_OAuthClient, _Operation, Outcome};
 use crate::revocations::Revocations;
@@ -12,23 +14,24 @@ use gatekey::{
     TokenFolder, TokenStore,
 };
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::Arc;
 
 /// The keys behind `gatekey.RemoteKeySet`, as the core follows them.
 #[pyclass(frozen, subclass, module = "gatekey")]
-pub(crate) struct _RemoteKeySet(pub(crate) gatekey::RemoteKeySet);
+pub(crate) struct _RemoteKeySet(pub(crate) Kept<gatekey::RemoteKeySet>);
 
 #[pymethods]
 impl _RemoteKeySet {
     #[new]
     fn new(py: Python<'_>, options: Text<'_>, transport: Option<&HttpTransport>) -> PyResult<Self> {
         let keys = gatekey::RemoteKeySet::from_json(options.0.as_bytes()).or_raise(py)?;
-        Ok(Self(match transport {
+        Ok(Self(Kept::new(match transport {
             Some(transport) => keys.over(Arc::new(transport.core().clone())),
             None => keys,
-        }))
+        })))
     }
 
     /// Fetches the keys now.
@@ -49,7 +52,7 @@ impl _RemoteKeySet {
     }
 
     fn __repr__(&self) -> String {
-        format!("<gatekey.{:?}>", self.0)
+        format!("<gatekey.{:?}>", *self.0)
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
@@ -60,7 +63,7 @@ impl _RemoteKeySet {
 
 /// What is behind `gatekey.TokenManager`. Every call may wait for another thread or process; the GIL is released.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct _TokenManager(gatekey::TokenManager);
+pub(crate) struct _TokenManager(Kept<gatekey::TokenManager>);
 
 #[pymethods]
 impl _TokenManager {
@@ -76,10 +79,11 @@ impl _TokenManager {
     ) -> PyResult<Self> {
         let store: Arc<dyn TokenStore> = match folder {
             None => Arc::new(MemoryTokenStore::new()),
-            Some(folder) => Arc::new(TokenFolder::open(folder.0).or_raise(py)?),
+            Some(folder) => Arc::new(py.detach(|| TokenFolder::open(folder.0)).or_raise(py)?),
         };
         let transport = Arc::new(transport.core().clone());
-        let mut inner = gatekey::TokenManager::new(client.0.clone(), store, transport);
+        let mut inner =
+            gatekey::TokenManager::new(gatekey::OAuthClient::clone(&client.0), store, transport);
         if let Some(grant) = grant {
             let grant = gatekey::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
             inner = inner.client_credentials(grant);
@@ -87,7 +91,7 @@ impl _TokenManager {
         if let Some(seal) = seal {
             inner = inner.sealed(args::peppers(seal)?);
         }
-        Ok(Self(inner))
+        Ok(Self(Kept::new(inner)))
     }
 
     fn put(&self, py: Python<'_>, name: Text<'_>, tokens: &OAuthTokens) -> PyResult<()> {
@@ -115,7 +119,7 @@ impl _TokenManager {
     }
 
     fn __repr__(&self) -> String {
-        format!("<gatekey {:?}>", self.0)
+        format!("<gatekey {:?}>", *self.0)
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
@@ -130,7 +134,11 @@ type Asking<'py> = (PyRef<'py, _OAuthClient>, PyRef<'py, HttpTransport>, u64, u6
 /// What is behind `gatekey.ResourceServer`.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct _ResourceServer {
-    inner: gatekey::ResourceServer,
+    inner: Kept<gatekey::ResourceServer>,
+    /// What may have a clock of Python's.
+    ring: Option<Py<KeyRing>>,
+    api_keys: Option<Py<ApiKeys>>,
+    revocations: Option<Py<Revocations>>,
     /// For the HTTP status and challenge of the refusals of others.
     #[pyo3(get)]
     metadata_path: Option<String>,
@@ -145,9 +153,11 @@ impl _ResourceServer {
         options: Text<'_>,
         keys: Option<&Bound<'_, PyAny>>,
         introspection: Option<Asking<'_>>,
-        api_keys: Option<&ApiKeys>,
-        revocations: Option<&Revocations>,
+        api_keys: Option<Py<ApiKeys>>,
+        revocations: Option<Py<Revocations>>,
     ) -> PyResult<Self> {
+        let ring =
+            keys.and_then(|keys| keys.cast::<KeyRing>().ok()).map(|ring| ring.clone().unbind());
         let keys = keys.map(key_source).transpose()?;
         let mut builder =
             ResourceServerBuilder::from_json(options.0.as_bytes(), keys).or_raise(py)?;
@@ -155,17 +165,19 @@ impl _ResourceServer {
             let options = IntrospectionOptions::new().ttl(ttl).negative_ttl(negative);
             let options = options.require_audience(audience);
             let transport = Arc::new(transport.core().clone());
-            builder = builder.introspection(client.0.clone(), transport, options);
+            builder =
+                builder.introspection(gatekey::OAuthClient::clone(&client.0), transport, options);
         }
-        if let Some(api_keys) = api_keys {
-            builder = builder.api_keys(api_keys.core().clone());
+        if let Some(api_keys) = &api_keys {
+            builder = builder.api_keys(api_keys.get().core().clone());
         }
-        if let Some(list) = revocations {
-            builder = builder.revocations(Arc::new(list.core().clone()));
+        if let Some(list) = &revocations {
+            builder = builder.revocations(Arc::new(list.get().core().clone()));
         }
-        let inner = py.detach(|| builder.build()).or_raise(py)?;
+        follow(py, ring.as_ref(), api_keys.as_ref(), revocations.as_ref())?;
+        let inner = Kept::new(py.detach(|| builder.build()).or_raise(py)?);
         let metadata_path = inner.metadata_path();
-        Ok(Self { inner, metadata_path })
+        Ok(Self { inner, ring, api_keys, revocations, metadata_path })
     }
 
     /// Who calls. The GIL is released: keys may have to be fetched, or the server asked.
@@ -181,6 +193,7 @@ impl _ResourceServer {
     ) -> PyResult<Access> {
         let address = address.map(args::address).transpose()?;
         let header = authorization.map(|header| header.0);
+        follow(py, self.ring.as_ref(), self.api_keys.as_ref(), self.revocations.as_ref())?;
         let checked = py.detach(|| {
             with_demand(&scopes, &acr_values, max_age, |mut demand| {
                 demand.address = address;
@@ -203,13 +216,31 @@ impl _ResourceServer {
     }
 
     fn __repr__(&self) -> String {
-        format!("<gatekey {:?}>", self.inner)
+        format!("<gatekey {:?}>", *self.inner)
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("a ResourceServer is not pickled or copied; share it"))
     }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.ring)?;
+        visit.call(&self.api_keys)?;
+        visit.call(&self.revocations)
+    }
+}
+
+/// Has each of them read its clock, if it is one of Python's.
+fn follow(
+    py: Python<'_>,
+    ring: Option<&Py<KeyRing>>,
+    api_keys: Option<&Py<ApiKeys>>,
+    revocations: Option<&Py<Revocations>>,
+) -> PyResult<()> {
+    ring.map_or(Ok(()), |ring| ring.get().follow(py))?;
+    api_keys.map_or(Ok(()), |keys| keys.get().follow(py))?;
+    revocations.map_or(Ok(()), |list| list.get().follow(py))
 }
 
 fn with_demand<T>(
@@ -228,9 +259,9 @@ fn with_demand<T>(
 /// Keys that are fetched, that rotate, or that stay as they are.
 fn key_source(keys: &Bound<'_, PyAny>) -> PyResult<Arc<dyn KeySource>> {
     if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
-        return Ok(Arc::new(remote.get().0.clone()));
+        return Ok(Arc::new(gatekey::RemoteKeySet::clone(&remote.get().0)));
     }
-    if let Ok(ring) = keys.cast::<crate::keyring::KeyRing>() {
+    if let Ok(ring) = keys.cast::<KeyRing>() {
         return Ok(Arc::new(ring.get().core().clone()));
     }
     Ok(Arc::new(crate::keyset::keyset(keys)?))

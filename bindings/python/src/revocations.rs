@@ -3,6 +3,7 @@
 use crate::apikey_args::{self as args, Text};
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, usage};
+use crate::gil::Kept;
 use crate::options::{PyClock, seconds};
 use crate::sessions::Sessions;
 use gatekey::{RevocationOptions, RevokeScope};
@@ -17,7 +18,7 @@ use pyo3::prelude::*;
 /// silent for too long every token is a `StoreUnavailableError`.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Revocations {
-    inner: gatekey::Revocations,
+    inner: Kept<gatekey::Revocations>,
     clock: Option<OwnClock>,
     /// Whose they are; the clock is theirs then.
     sessions: Option<Py<Sessions>>,
@@ -61,7 +62,7 @@ impl Revocations {
             options = options.clock(clock.core());
         }
         let inner = py.detach(|| gatekey::open_revocations(url.0, options)).or_raise(py)?;
-        Ok(Self { inner, clock, sessions: None })
+        Ok(Self { inner: Kept::new(inner), clock, sessions: None })
     }
 
     /// Revokes one token, by its `iss` (None for a token without) and its `jti`; it is remembered until
@@ -164,12 +165,26 @@ impl Revocations {
 
 impl Revocations {
     pub(crate) const fn of_sessions(inner: gatekey::Revocations, sessions: Py<Sessions>) -> Self {
-        Self { inner, clock: None, sessions: Some(sessions) }
+        Self { inner: Kept::new(inner), clock: None, sessions: Some(sessions) }
     }
 
     /// The list, to be given to a policy.
-    pub(crate) const fn core(&self) -> &gatekey::Revocations {
+    pub(crate) fn core(&self) -> &gatekey::Revocations {
         &self.inner
+    }
+
+    /// Reads Python's clock, which may stand still, for what follows.
+    pub(crate) fn follow(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(clock) = self.clock() {
+            clock.tick(py)?;
+            clock.look(py, || self.inner.refresh());
+        }
+        Ok(())
+    }
+
+    fn clock(&self) -> Option<&OwnClock> {
+        let theirs = self.sessions.as_ref().and_then(|sessions| sessions.get().clock());
+        self.clock.as_ref().or(theirs)
     }
 
     fn call<T: Send>(
@@ -177,8 +192,7 @@ impl Revocations {
         py: Python<'_>,
         work: impl FnOnce(&gatekey::Revocations) -> gatekey::Result<T> + Send,
     ) -> PyResult<T> {
-        let theirs = self.sessions.as_ref().and_then(|sessions| sessions.get().clock());
-        if let Some(clock) = self.clock.as_ref().or(theirs) {
+        if let Some(clock) = self.clock() {
             clock.tick(py)?;
         }
         py.detach(|| work(&self.inner)).or_raise(py)

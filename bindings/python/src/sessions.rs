@@ -6,6 +6,7 @@ use crate::apikeys::page_limit;
 use crate::clock::OwnClock;
 use crate::encode;
 use crate::errors::{OrRaise, usage};
+use crate::gil::let_go;
 use crate::options::{PyClock, octets, seconds};
 use crate::revocations::Revocations;
 use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
@@ -113,7 +114,7 @@ impl Sessions {
             meta: meta.map(|meta| encode::object(meta, "meta")).transpose()?.unwrap_or_default(),
         };
         let sessions = self.signing(py)?;
-        py.detach(|| sessions.start(subject.0, &spec)).or_raise(py).map(SessionTokens::new)
+        py.detach(move || sessions.start(subject.0, &spec)).or_raise(py).map(SessionTokens::new)
     }
 
     /// Exchanges a refresh token for a new pair. With `claims` the access tokens say these from now on,
@@ -131,7 +132,7 @@ impl Sessions {
         let token = presented(refresh_token, "refresh_token")?;
         let claims = claims.map(read_claims).transpose()?;
         let sessions = self.signing(py)?;
-        let tokens = py.detach(|| sessions.refresh(token, claims.as_ref()));
+        let tokens = py.detach(move || sessions.refresh(token, claims.as_ref()));
         tokens.or_raise(py).map(SessionTokens::new)
     }
 
@@ -140,26 +141,26 @@ impl Sessions {
     fn end(&self, py: Python<'_>, refresh_token_or_family: &Bound<'_, PyAny>) -> PyResult<bool> {
         let token = presented(refresh_token_or_family, "refresh_token_or_family")?;
         let sessions = self.inner(py)?;
-        py.detach(|| sessions.end(token)).or_raise(py)
+        py.detach(move || sessions.end(token)).or_raise(py)
     }
 
     /// Ends all sessions of a subject and revokes what access tokens it has; how many sessions.
     fn end_all(&self, py: Python<'_>, subject: Text<'_>) -> PyResult<u64> {
         let sessions = self.inner(py)?;
-        py.detach(|| sessions.end_all(subject.0)).or_raise(py)
+        py.detach(move || sessions.end_all(subject.0)).or_raise(py)
     }
 
     /// The live sessions of a subject, the last one used first.
     fn list(&self, py: Python<'_>, subject: Text<'_>) -> PyResult<Vec<SessionRecord>> {
         let sessions = self.inner(py)?;
-        let records = py.detach(|| sessions.list(subject.0)).or_raise(py)?;
+        let records = py.detach(move || sessions.list(subject.0)).or_raise(py)?;
         Ok(records.into_iter().map(SessionRecord::new).collect())
     }
 
     /// The session with this id, live or not. Raises `SessionNotFoundError`.
     fn get(&self, py: Python<'_>, family: Text<'_>) -> PyResult<SessionRecord> {
         let sessions = self.inner(py)?;
-        py.detach(|| sessions.get(family.0)).or_raise(py).map(SessionRecord::new)
+        py.detach(move || sessions.get(family.0)).or_raise(py).map(SessionRecord::new)
     }
 
     /// A page of what happened to sessions, oldest first; `cursor` of a page leads to the next one.
@@ -180,7 +181,7 @@ impl Sessions {
             limit: page_limit(py, limit)?,
         };
         let sessions = self.inner(py)?;
-        let page = py.detach(|| sessions.events(&filter)).or_raise(py)?;
+        let page = py.detach(move || sessions.events(&filter)).or_raise(py)?;
         let events = page.records.into_iter().map(|one| Py::new(py, SessionEvent::new(one)));
         Page::new(py, events, page.cursor)
     }
@@ -195,7 +196,7 @@ impl Sessions {
             None => gatekey::Clock::now(&gatekey::SystemClock),
         };
         let before = before.unwrap_or_else(now);
-        py.detach(|| sessions.purge(before)).or_raise(py)
+        py.detach(move || sessions.purge(before)).or_raise(py)
     }
 
     /// What is revoked, to be given to verifiers: `Verifier(..., revocations=sessions.revocations)`.
@@ -209,7 +210,7 @@ impl Sessions {
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let taken = self.inner.write().unwrap_or_else(PoisonError::into_inner).take();
         match taken {
-            Some(sessions) => py.detach(|| sessions.close()).or_raise(py),
+            Some(sessions) => py.detach(move || sessions.close()).or_raise(py),
             None => Ok(()),
         }
     }
@@ -242,6 +243,15 @@ impl Sessions {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.signer)?;
         self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
+    }
+}
+
+impl Drop for Sessions {
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = inner.take() {
+            let_go(last);
+        }
     }
 }
 

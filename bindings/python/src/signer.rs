@@ -2,6 +2,7 @@
 
 use crate::encode;
 use crate::errors::OrRaise;
+use crate::gil::{Kept, quickly};
 use crate::key::Key;
 use crate::keyring::KeyRing;
 use crate::options::{PyClock, names, seconds, wrong_type};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 /// `ttl=None` sets no `exp`: the claims must have one, unless `allow_missing_exp`.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Signer {
-    inner: gatekey::Signer,
+    inner: Kept<gatekey::Signer>,
     clock: Option<PyClock>,
     symmetric: bool,
     /// Whose active key signs, if it is not always the same.
@@ -82,7 +83,7 @@ impl Signer {
         if clock.is_some() {
             builder = builder.clock(PyClock::core());
         }
-        let inner = builder.build().or_raise(py)?;
+        let inner = Kept::new(py.detach(|| builder.build()).or_raise(py)?);
         let symmetric = inner.key().is_symmetric();
         Ok(Self { inner, clock, symmetric, ring })
     }
@@ -101,7 +102,7 @@ impl Signer {
         let py = claims.py();
         let json = self.json(claims)?;
         if self.symmetric {
-            self.inner.sign_json(&json).or_raise(py)
+            quickly(py, || self.inner.sign_json(&json)).or_raise(py)
         } else {
             py.detach(|| self.inner.sign_json(&json)).or_raise(py)
         }
@@ -110,7 +111,8 @@ impl Signer {
     /// The token without its signature, for a key that lives in a KMS or HSM.
     fn prepare(&self, claims: &Bound<'_, PyAny>) -> PyResult<Unsigned> {
         let json = self.json(claims)?;
-        self.inner.prepare_json(&json).or_raise(claims.py()).map(Unsigned)
+        let py = claims.py();
+        quickly(py, || self.inner.prepare_json(&json)).or_raise(py).map(Unsigned)
     }
 
     fn __repr__(&self) -> String {
@@ -130,7 +132,7 @@ impl Signer {
 
 impl Signer {
     /// The signer, to be given to sessions.
-    pub(crate) const fn core(&self) -> &gatekey::Signer {
+    pub(crate) fn core(&self) -> &gatekey::Signer {
         &self.inner
     }
 

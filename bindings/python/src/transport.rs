@@ -46,7 +46,7 @@ impl HttpTransport {
         if let Some((chain, key)) = client_certificate {
             options = options.client_certificate_pem(chain.0.as_bytes(), key.0.as_bytes());
         }
-        Ok(Self(gatekey::HttpTransport::new(options).or_raise(py)?))
+        Ok(Self(py.detach(|| gatekey::HttpTransport::new(options)).or_raise(py)?))
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]

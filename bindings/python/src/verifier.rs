@@ -2,6 +2,7 @@
 
 use crate::clock::Looks;
 use crate::errors::OrRaise;
+use crate::gil::{Kept, quickly};
 use crate::key::Key;
 use crate::keyring::KeyRing;
 use crate::keyset::keyset;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Verifier {
-    inner: gatekey::Verifier,
+    inner: Kept<gatekey::Verifier>,
     clock: Option<PyClock>,
     symmetric: bool,
     /// Whose keys are trusted, if they change.
@@ -98,13 +99,13 @@ impl Verifier {
             ring.get().follow(py)?;
             let source = Arc::new(ring.get().core().clone());
             let mut built = Self::build(policy, clock, revocations, |policy| {
-                gatekey::Verifier::following(source, policy).or_raise(py)
+                py.detach(|| gatekey::Verifier::following(source, policy)).or_raise(py)
             })?;
             built.ring = Some(ring.clone().unbind());
             return Ok(built);
         }
         if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
-            let source = Arc::new(remote.get().0.clone());
+            let source = Arc::new(gatekey::RemoteKeySet::clone(&remote.get().0));
             let mut built = Self::build(policy, clock, revocations, |policy| {
                 py.detach(|| gatekey::Verifier::following(source, policy)).or_raise(py)
             })?;
@@ -179,11 +180,11 @@ impl Verifier {
         if let Some(clock) = &self.clock {
             clock.tick(py)?;
             if let Some(list) = &self.revocations {
-                self.looks.look(|| list.get().core().refresh());
+                self.looks.look(py, || list.get().core().refresh());
             }
         }
         let verified = if self.symmetric {
-            self.inner.verify(bytes)
+            quickly(py, || self.inner.verify(bytes))
         } else {
             py.detach(|| self.inner.verify(bytes))
         };
@@ -221,7 +222,7 @@ impl Verifier {
         if let Some(list) = &revocations {
             policy = policy.revocations(Arc::new(list.get().core().clone()));
         }
-        let inner = make(policy)?;
+        let inner = Kept::new(make(policy)?);
         let symmetric = inner.is_symmetric();
         Ok(Self { inner, clock, symmetric, ring: None, revocations, looks: Looks::new() })
     }
@@ -230,7 +231,7 @@ impl Verifier {
 /// The keys of one issuer, with an audience and algorithms of its own, for `Verifier.for_issuers`.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct IssuerRule {
-    keys: RuleKeys,
+    keys: Kept<RuleKeys>,
     audience: Vec<String>,
     algorithms: Option<Vec<Alg>>,
 }
@@ -254,11 +255,11 @@ impl IssuerRule {
             }
         };
         let algorithms = algorithms.map(|names| algorithm_list(py, names)).transpose()?;
-        Ok(Self { keys: RuleKeys::read(keys)?, audience, algorithms })
+        Ok(Self { keys: Kept::new(RuleKeys::read(keys)?), audience, algorithms })
     }
 
     fn __repr__(&self) -> String {
-        match &self.keys {
+        match &*self.keys {
             RuleKeys::Set(keys) => format!("<gatekey.IssuerRule with {} keys>", keys.len()),
             RuleKeys::Remote(keys) => format!("<gatekey.IssuerRule with {keys:?}>"),
         }
@@ -279,7 +280,7 @@ enum RuleKeys {
 impl RuleKeys {
     fn read(keys: &Bound<'_, PyAny>) -> PyResult<Self> {
         Ok(match keys.cast::<_RemoteKeySet>() {
-            Ok(remote) => Self::Remote(remote.get().0.clone()),
+            Ok(remote) => Self::Remote(gatekey::RemoteKeySet::clone(&remote.get().0)),
             Err(_) => Self::Set(keyset(keys)?),
         })
     }

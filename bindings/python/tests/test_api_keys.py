@@ -574,3 +574,13 @@ def test_closed_keys_say_so() -> None:
         keys.check(issued.secret)
     with pytest.raises(exceptions.StoreUnavailableError):
         keys.create(owner="acme")
+
+
+def test_a_resource_server_reads_their_clock(keys: ApiKeys, clock: Clock) -> None:
+    door = gatekey.ResourceServer("https://api.example", api_keys=keys)
+    issued = keys.create(owner="acme", expires_in=60)
+    assert door.check(f"Bearer {issued.secret}").subject == "acme"
+    clock.time += 60
+    with pytest.raises(exceptions.ApiKeyExpiredError) as refused:
+        door.check(f"Bearer {issued.secret}")
+    assert refused.value.status == 401

@@ -6,6 +6,7 @@ use super::{Inner, LEEWAY};
 use crate::base::clock::NANOS;
 use crate::base::fresh::Freshness;
 use crate::base::process::{self, Own, lock};
+use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Revocation, RevocationKind};
 use foldhash::quality::RandomState;
@@ -160,6 +161,7 @@ impl Inner {
 
     #[cold]
     fn look(&self, now: u64) -> Result<()> {
+        beyond_memory()?;
         let looked = self.sync(now, self.strict);
         // A strict answer needs the store; any other is good for a while, unless this process can never ask again.
         if self.strict || looked.is_err() && process::is_torn() {
@@ -170,6 +172,7 @@ impl Inner {
 
     /// Follows the feed to its end. Unless `wait`, not while somebody else does.
     pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
+        beyond_memory()?;
         let writer = self.feed.writer.get();
         let mut followed = match writer.try_lock() {
             Ok(writer) => writer,

@@ -10,6 +10,7 @@ use self::text::{Kept, read, write};
 use crate::base::clock::{Clock, NANOS, SystemClock};
 use crate::base::fresh::{Freshness, stale_nanos};
 use crate::base::process::{self, OwnLock};
+use crate::base::reach::beyond_memory;
 use crate::base::text::argument;
 use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
@@ -377,6 +378,7 @@ impl Inner {
 
     #[cold]
     fn look_or_go_on(&self, now: u64) -> Result<()> {
+        beyond_memory()?;
         let looked = match self.looking.try_locked(|()| self.look(now)) {
             Some(looked) => looked,
             // Another thread is looking.

@@ -16,6 +16,7 @@ use super::mark::Marked;
 use super::place::Place;
 use super::schema::migrate;
 use crate::base::process::{self, AcrossFork, Inside, enter, lock};
+use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use arc_swap::ArcSwapOption;
 use rusqlite::config::DbConfig;
@@ -114,6 +115,7 @@ impl Reader {
 impl Connections {
     /// Opens the file, or makes it.
     pub(super) fn open(path: &Path, mark: &crate::store::Mark) -> Result<Self> {
+        beyond_memory()?;
         let path = std::path::absolute(path).map_err(|_| {
             Error::new(ErrorKind::InvalidArgument, "The path of the store is not one.")
         })?;
@@ -157,6 +159,7 @@ impl Connections {
         &self,
         work: impl FnOnce(&mut Connection, Opened) -> Result<T>,
     ) -> Result<T> {
+        beyond_memory()?;
         let inside = enter();
         let own = self.0.own(&inside)?;
         let mut reader = lock(&own.reader);
@@ -167,6 +170,7 @@ impl Connections {
     /// Hands out the connection to write to, and sees to it that what was written is in the file of this name. If
     /// SQLite says that it is busy only because a fork waits, does it once more after that.
     pub(super) fn writing<T>(&self, work: impl Fn(&mut Connection) -> Result<T>) -> Result<T> {
+        beyond_memory()?;
         loop {
             let inside = enter();
             let own = self.0.own(&inside)?;

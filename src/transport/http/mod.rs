@@ -21,6 +21,7 @@ use self::connect::Connect;
 use self::resolve::{Blocked, Filter};
 use super::{HttpRequest, HttpResponse, Transport};
 use crate::base::process::Own;
+use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
 use crate::base::url::Url;
 use crate::error::{Error, ErrorKind, Result};
@@ -68,6 +69,7 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     fn send(&self, request: &HttpRequest) -> Result<HttpResponse> {
+        beyond_memory()?;
         let url = Url::checked(&request.url, self.0.options.allow_loopback_http)?;
         let deadline = request.deadline_ms.min(self.0.options.deadline_ms).max(1);
         let agent = self.0.agent.get_or(|| self.0.agent());

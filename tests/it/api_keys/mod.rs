@@ -4,6 +4,7 @@
 mod changes;
 mod format;
 mod import;
+mod in_memory;
 mod limits;
 #[cfg(feature = "sqlite")]
 mod moved;

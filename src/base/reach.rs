@@ -1,0 +1,132 @@
+//! Work that may use memory only: for callers on whom others wait, such as an event loop or a thread that
+//! holds an interpreter's lock. They try in memory first, and go elsewhere only when they must.
+
+use crate::error::{Error, ErrorKind, Result};
+use std::cell::Cell;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// As usual: disks, networks and slow hashes.
+    Anything,
+    /// Memory only.
+    Memory,
+    /// Memory only, and that was not enough.
+    Exceeded,
+}
+
+thread_local! {
+    static REACH: Cell<Reach> = const { Cell::new(Reach::Anything) };
+}
+
+/// What the refused work sees; its caller sees `None`.
+const NEEDS_MORE: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "More than memory is needed for this; try again where it may wait.",
+);
+
+/// Does the work if memory is enough for it. `None`: it needs a disk, a network, a slow hash, or a lock that
+/// others hold while they wait for one of those. Then do it where it may wait.
+///
+/// This costs a nanosecond or two, so it is meant for calls that are nearly always over in a microsecond:
+/// [`crate::ApiKeys::verify`], [`crate::Verifier::verify`], [`crate::Signer::sign`]. Of these, one that ends
+/// with `None` has taken nothing from a rate or credits and noted no use. It is about this thread only.
+/// Operations with public keys are not refused; see [`crate::Verifier::is_symmetric`].
+///
+/// A [`crate::Clock`], [`crate::KeySource`], [`crate::RevocationList`], [`crate::Store`] or
+/// [`crate::Transport`] of the program's own is called as usual; it can ask [`beyond_memory`].
+///
+/// ```
+/// use gatekey::{ApiKeyOptions, ApiKeys, Check, KeySpec, MemoryStore, Peppers, Secret, in_memory};
+/// use std::sync::Arc;
+///
+/// let peppers = Peppers::new(&[(1, Secret::new(vec![7; 32]))])?; // from a file, in earnest
+/// let keys = ApiKeys::open(Arc::new(MemoryStore::new()), peppers, ApiKeyOptions::new())?;
+/// let key = keys.create(&KeySpec::new("acme"))?.secret;
+///
+/// let verify = || keys.verify(key.expose(), &Check::new());
+/// let granted = match in_memory(verify) {
+///     Some(decided) => decided?,
+///     None => std::thread::scope(|scope| scope.spawn(verify).join()).unwrap()?,
+/// };
+/// assert_eq!(granted.owner(), "acme");
+/// # Ok::<(), gatekey::Error>(())
+/// ```
+#[inline]
+pub fn in_memory<T>(work: impl FnOnce() -> T) -> Option<T> {
+    // Found once: this is most of what it costs.
+    REACH.with(|reach| {
+        let _restored = Restored { reach, before: reach.replace(Reach::Memory) };
+        let done = work();
+        if reach.get() == Reach::Memory { Some(done) } else { None }
+    })
+}
+
+/// Said by what is about to ask a disk or a network, or to wait for somebody who does.
+///
+/// # Errors
+/// `StoreUnavailable`: this thread is inside of [`in_memory`], which ends with `None` now.
+#[inline]
+pub fn beyond_memory() -> Result<()> {
+    match REACH.get() {
+        Reach::Anything => Ok(()),
+        Reach::Memory | Reach::Exceeded => {
+            REACH.set(Reach::Exceeded);
+            Err(NEEDS_MORE)
+        }
+    }
+}
+
+/// What holds around the work, again at its end, and when it panics.
+struct Restored<'a> {
+    reach: &'a Cell<Reach>,
+    before: Reach,
+}
+
+impl Drop for Restored<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.reach.set(self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_enough_until_somebody_asks_for_more() {
+        assert_eq!(in_memory(|| 1), Some(1));
+        assert!(beyond_memory().is_ok());
+        assert_eq!(in_memory(|| beyond_memory().is_err()), None);
+        // Who swallows the error does not get away with it.
+        assert_eq!(
+            in_memory(|| {
+                let _ = beyond_memory();
+                1
+            }),
+            None
+        );
+        assert!(beyond_memory().is_ok());
+    }
+
+    #[test]
+    fn each_level_and_each_thread_has_its_own() {
+        let outer = in_memory(|| {
+            assert_eq!(in_memory(beyond_memory), None);
+            let elsewhere = std::thread::scope(|scope| scope.spawn(beyond_memory).join());
+            assert!(elsewhere.unwrap().is_ok());
+            1
+        });
+        assert_eq!(outer, Some(1));
+        assert!(beyond_memory().is_ok());
+    }
+
+    #[test]
+    fn a_panic_leaves_nothing_behind() {
+        let caught = std::panic::catch_unwind(|| {
+            in_memory(|| assert!(std::env::args().count() == usize::MAX))
+        });
+        assert!(caught.is_err());
+        assert!(beyond_memory().is_ok());
+    }
+}
