@@ -7,6 +7,7 @@
 //! feed: what has a sequence number beyond the last one seen is new.
 
 mod folder;
+mod limits;
 mod memory;
 mod private_file;
 mod record;
@@ -18,6 +19,8 @@ mod token_folder;
 mod tokens;
 
 pub use folder::RingFolder;
+pub use limits::Limits;
+pub(crate) use limits::{Entry, LimitPlace, LimitTable};
 pub use memory::MemoryStore;
 pub(crate) use private_file::read_private_file;
 pub use private_file::write_private_file;
@@ -38,6 +41,7 @@ pub use tokens::{MemoryTokenStore, TokenStore};
 pub use sqlite::SqliteStore;
 
 use crate::error::Result;
+use std::path::PathBuf;
 
 /// Where everything is kept; these calls are about API keys. Every call is durable when it returns, usage
 /// excepted.
@@ -53,6 +57,11 @@ pub trait Store: SessionStore + RingStore {
     /// See [`Store`].
     fn count(&self) -> Result<u64> {
         Ok(0)
+    }
+
+    /// The file that this store is, if it is one: its rate limits are counted beside it (see [`Limits`]).
+    fn file(&self) -> Option<PathBuf> {
+        None
     }
 
     /// Hands every key to `visit` and returns the sequence number of the last change in it.

@@ -83,6 +83,10 @@ impl Connections {
         Ok(connections)
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The connections of this process.
     fn own(&self) -> Result<Arc<Own>> {
         if self.closed.load(Ordering::Acquire) {
