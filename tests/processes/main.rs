@@ -12,6 +12,7 @@
 )]
 
 mod keys;
+mod limits;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod sessions;
@@ -32,7 +33,9 @@ fn a_child_plays_its_part() {
     let Ok(part) = std::env::var(PART) else { return };
     let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
     let (part, number) = part.split_once(':').unwrap_or((&part, "0"));
-    let played = keys::play(part, number, &folder) || sessions::play(part, number, &folder);
+    let played = keys::play(part, number, &folder)
+        || sessions::play(part, number, &folder)
+        || limits::play(part, number, &folder);
     assert!(played, "{part}");
 }
 

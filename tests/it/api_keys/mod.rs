@@ -6,6 +6,8 @@ mod format;
 mod import;
 mod limits;
 mod peppers;
+#[cfg(all(unix, feature = "sqlite"))]
+mod shared_limits;
 mod stores;
 mod verify;
 
