@@ -200,11 +200,11 @@ impl Counts {
         let State::Shared(table) = &**state else { return };
         for _ in 0..TRIES {
             let Some((cell, entry)) = table.find(hash) else { return };
-            let Some((old, new)) = old.zip(new) else {
-                if cell.clear(entry) {
-                    return;
-                }
-                continue;
+            let (old, new) = match (old, new) {
+                (Some(old), Some(new)) => (old, new),
+                (Some(_), None) if !cell.clear(entry) => continue,
+                // What another process has counted since the key was given a rate stays.
+                _ => return,
             };
             let (old_code, new_code) = (code(unit_of(old)), code(unit_of(new)));
             if entry.unit != old_code || old_code == new_code {
