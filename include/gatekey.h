@@ -3377,7 +3377,9 @@ GK_NODISCARD gk_status gk_api_keys_refresh(const gk_api_keys *keys, gk_error *er
  * them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot share them. The 600s: their
  * file cannot be opened or made, is full, or is of a newer version.
  */
-GK_NODISCARD gk_status gk_api_keys_check_limits(const gk_api_keys *keys, gk_error *err);
+GK_NODISCARD
+gk_status gk_api_keys_check_limits(const gk_api_keys *keys,
+                                   gk_error *err);
 
 /**
  * Writes down now when keys were last used; otherwise that happens every 10 seconds.
