@@ -2765,6 +2765,25 @@ gk_status gk_api_key_options_max_stale(gk_api_key_options *options,
                                        gk_error *err);
 
 /**
+ * Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite store: the
+ * processes of one machine that count in one place share each key's limit, over restarts; each machine has
+ * limits of its own. gk_api_keys_check_limits tells whether that holds.
+ *
+ * @param options The options.
+ * @param folder A folder, which is made if it is not there, and must belong to the process's user; copied.
+ * Each SQLite store has a file of its own in it. NULL with a length of 0: each process counts for itself, and
+ * a restart forgets.
+ * @param folder_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; a folder that cannot be used is refused by gk_api_keys_open.
+ */
+GK_NODISCARD
+gk_status gk_api_key_options_limits(gk_api_key_options *options,
+                                    const char *folder,
+                                    size_t folder_len,
+                                    gk_error *err);
+
+/**
  * Takes the time from a callback.
  *
  * @param options The options.
@@ -2974,7 +2993,8 @@ gk_status gk_api_key_spec_expires_at(gk_api_key_spec *spec,
                                      gk_error *err);
 
 /**
- * How often the key may be used.
+ * How often the key may be used. The processes of one machine share the limit, over restarts (see
+ * gk_api_key_options_limits); each machine has a limit of its own.
  *
  * @param spec The specification.
  * @param burst Units at once, and in each period; at least 1.
@@ -3368,6 +3388,20 @@ gk_status gk_api_keys_wrap_peppers(const gk_api_keys *keys,
  * @return GK_STATUS_OK; the 600s.
  */
 GK_NODISCARD gk_status gk_api_keys_refresh(const gk_api_keys *keys, gk_error *err);
+
+/**
+ * Whether the rates of all keys are shared by the processes of this machine. For a program that wants to know
+ * at its start; where they are not, each process counts for itself, and no key is without its limit.
+ *
+ * @param keys The keys.
+ * @param err Receives why they are not; may be NULL.
+ * @return GK_STATUS_OK: they are. GK_STATUS_INVALID_CONFIGURATION: limits are off, the store has no place for
+ * them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot share them. The 600s: their
+ * file cannot be opened or made, is full, or is of a newer version.
+ */
+GK_NODISCARD
+gk_status gk_api_keys_check_limits(const gk_api_keys *keys,
+                                   gk_error *err);
 
 /**
  * Writes down now when keys were last used; otherwise that happens every 10 seconds.

@@ -87,10 +87,11 @@ pub use jwt::{
 mod store;
 pub use store::{
     AuditFilter, AuditRecord, Change, Changes, Credits, KeyFilter, KeyRecord, KeyStatus, Lease,
-    Loaded, Lookup, Mark, MemoryStore, MemoryTokenStore, Page, PepperCheck, Previous, Proof, Rate,
-    Revocation, RevocationChanges, RevocationKind, RingFolder, RingStore, SessionEnd, SessionEvent,
-    SessionEventFilter, SessionFilter, SessionRecord, SessionStore, SessionWrite, Store, StoredKey,
-    StoredRing, StoredSession, TokenFolder, TokenStore, Usage, Write, write_private_file,
+    Limits, Loaded, Lookup, Mark, MemoryStore, MemoryTokenStore, Page, PepperCheck, Previous,
+    Proof, Rate, Revocation, RevocationChanges, RevocationKind, RingFolder, RingStore, SessionEnd,
+    SessionEvent, SessionEventFilter, SessionFilter, SessionRecord, SessionStore, SessionWrite,
+    Store, StoredKey, StoredRing, StoredSession, TokenFolder, TokenStore, Usage, Write,
+    write_private_file,
 };
 
 #[cfg(feature = "sqlite")]

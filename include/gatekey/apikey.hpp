@@ -27,6 +27,12 @@ class api_key_options : public detail::owner<gk_api_key_options, gk_api_key_opti
     api_key_options &max_stale(std::uint64_t seconds) {
         return set([&](auto *err) { return gk_api_key_options_max_stale(get(), seconds, err); });
     }
+    /// The folder in which the rates of keys are counted; unless set, a file beside a SQLite store.
+    /// The processes of one machine that count in one place share each key's limit, over restarts.
+    /// Empty: each process counts for itself.
+    api_key_options &limits(std::string_view folder) {
+        return text(gk_api_key_options_limits, folder);
+    }
     /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
     api_key_options &pepper(std::uint32_t number, bytes_view pepper) {
         return set([&](auto *err) {
@@ -93,7 +99,8 @@ class api_key_spec : public detail::owner<gk_api_key_spec, gk_api_key_spec_free>
     api_key_spec &expires_at(std::uint64_t seconds) {
         return set([&](auto *err) { return gk_api_key_spec_expires_at(get(), seconds, err); });
     }
-    /// So many units at once, and in each period.
+    /// So many units at once, and in each period. The processes of one machine share the limit (see
+    /// `api_key_options::limits`); each machine has a limit of its own.
     api_key_spec &rate(std::uint32_t burst, std::uint32_t period_seconds) {
         return set(
             [&](auto *err) { return gk_api_key_spec_rate(get(), burst, period_seconds, err); });
@@ -331,6 +338,11 @@ class api_keys : public detail::owner<gk_api_keys, gk_api_keys_free> {
     /// Looks now at what other processes have changed: for a clock that may stand still.
     void refresh() const {
         detail::done([&](auto *err) { return gk_api_keys_refresh(get(), err); });
+    }
+    /// Throws, saying why, unless the rates of all keys are shared by the processes of this
+    /// machine. Where they are not, each process counts for itself.
+    void check_limits() const {
+        detail::done([&](auto *err) { return gk_api_keys_check_limits(get(), err); });
     }
     void flush() const {
         detail::done([&](auto *err) { return gk_api_keys_flush(get(), err); });

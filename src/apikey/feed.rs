@@ -5,6 +5,7 @@ use super::format::KeyId;
 use super::hash::{Schemes, fields};
 use super::keys::{ApiKeys, Inner};
 use super::limit::rescale;
+use super::limits::hash_of;
 use super::mirror::{Hot, Places, Slot};
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
 use crate::base::fresh::Freshness;
@@ -189,6 +190,9 @@ impl Inner {
             return Err(CLOSED);
         }
         self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
+        if !self.strict {
+            self.counts.compare(&*self.clock);
+        }
         self.start_flusher();
         let looked = self.sync(now, self.strict);
         // A strict answer needs the store; any other is good for a while, unless this process can never ask again.
@@ -263,7 +267,11 @@ impl Inner {
             writer.foreign.insert(record.id.clone(), key);
             self.feed.foreign.store(writer.foreign.len(), Ordering::Relaxed);
         }
+        let mut counted = None;
         if let Some(earlier) = earlier.filter(|earlier| *earlier != key) {
+            let slot = self.mirror.find(earlier).map(|(_, slot)| slot);
+            counted =
+                slot.and_then(|slot| Some((slot.read()?.0.rate, slot.tat.load(Ordering::Relaxed))));
             self.mirror.remove(&mut writer.places, earlier);
         }
         let known = self.mirror.find(key).map(|(_, slot)| slot);
@@ -279,12 +287,20 @@ impl Inner {
             && let Some((old, _)) = slot.read()
             && old.rate != hot.rate
         {
-            let now = self.clock.monotonic();
+            let now = self.counts.now(&*self.clock, self.clock.monotonic());
             let (old, new) = (unpack_rate(old.rate), unpack_rate(hot.rate));
             let tat = rescale(slot.tat.load(Ordering::Relaxed), now, old, new);
             slot.tat.store(tat, Ordering::Relaxed);
+            self.counts.rescale(hash_of(&hot, &profile), now, old, new);
         }
-        self.mirror.put(&mut writer.places, &hot, profile).then_some(key)
+        let is_kept = self.mirror.put(&mut writer.places, &hot, profile);
+        // Found by another text now, and the same key.
+        if let Some((_, tat)) = counted.filter(|(rate, _)| *rate == hot.rate)
+            && let Some((_, slot)) = self.mirror.find(key)
+        {
+            slot.tat.store(tat, Ordering::Relaxed);
+        }
+        is_kept.then_some(key)
     }
 
     fn knows_peppers(&self, stored: &StoredKey) -> bool {

@@ -90,6 +90,7 @@ impl Inner {
         if self.flusher.closed.load(Ordering::Relaxed) {
             return false;
         }
+        self.counts.look(&*self.store);
         let now = self.clock.monotonic();
         if now.abs_diff(self.flusher.flushed.load(Ordering::Relaxed)) >= EVERY * NANOS {
             self.flusher.flushed.store(now, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 use super::feed::Feed;
 use super::flush::{Flusher, Upgrades};
 use super::format::{check_env, check_prefix};
+use super::limits::Counts;
 use super::mirror::Mirror;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::fresh::stale_nanos;
@@ -11,7 +12,7 @@ use crate::base::text;
 use crate::crypto::random::SystemRandom;
 use crate::error::Result;
 use crate::pepper::Peppers;
-use crate::store::Store;
+use crate::store::{Limits, Store};
 use std::sync::Arc;
 
 /// How keys are made and verified.
@@ -22,6 +23,7 @@ pub struct ApiKeyOptions {
     pub(super) env: String,
     pub(super) strict: bool,
     pub(super) max_stale: u64,
+    pub(super) limits: Limits,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn SecureRandom>,
 }
@@ -40,6 +42,7 @@ impl ApiKeyOptions {
             env: "live".to_owned(),
             strict: false,
             max_stale: 30,
+            limits: Limits::Beside,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         }
@@ -70,7 +73,15 @@ impl ApiKeyOptions {
         self
     }
 
-    /// The source of the time.
+    /// Where the rates of keys are counted: beside the store unless set, so that the processes of one machine
+    /// share each key's limit, over restarts.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The source of the time. Processes that share [`Self::limits`] must agree about it: one whose clock is
+    /// ahead takes what others have used for drained.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
@@ -105,6 +116,7 @@ pub(super) struct Inner {
     pub(super) feed: Feed,
     pub(super) flusher: Flusher,
     pub(super) upgrades: Upgrades,
+    pub(super) counts: Counts,
 }
 
 impl ApiKeys {
@@ -112,11 +124,12 @@ impl ApiKeys {
     ///
     /// # Errors
     /// `InvalidArgument`: an option is out of range. `WrongPepper`: the store was made with other
-    /// peppers. Those of [`Store`].
+    /// peppers. Those of [`Store`]; those of [`Self::check_limits`] if [`Limits`] name a folder.
     pub fn open(store: Arc<dyn Store>, peppers: Peppers, options: ApiKeyOptions) -> Result<Self> {
         check_prefix(&options.prefix)?;
         check_env(&options.env)?;
         let max_stale = stale_nanos(options.max_stale)?;
+        let counts = Counts::new(&options.limits, &*store)?;
         let keys = Self {
             inner: Arc::new(Inner {
                 store,
@@ -131,12 +144,16 @@ impl ApiKeys {
                 feed: Feed::new(),
                 flusher: Flusher::new(),
                 upgrades: Upgrades::new(),
+                counts,
             }),
             actor: Arc::from(""),
         };
         let inner = &keys.inner;
         let checked = inner.peppers.check_against(&*inner.store, inner.clock.now());
-        let opened = checked.and_then(|()| inner.reload());
+        let opened = checked.and_then(|()| inner.reload()).and_then(|()| match options.limits {
+            Limits::Folder(_) => inner.counts.open(&*inner.store),
+            _ => Ok(()),
+        });
         if let Err(error) = opened {
             keys.inner.give_up();
             return Err(error);
@@ -151,6 +168,18 @@ impl ApiKeys {
     pub fn acting_as(&self, actor: &str) -> Result<Self> {
         let actor = text::plain(actor, 255, "The name of an actor has at most 255 bytes.")?;
         Ok(Self { inner: Arc::clone(&self.inner), actor: actor.into() })
+    }
+
+    /// Whether the rates of all keys are shared by the processes of this machine: what holds, or why not. For a
+    /// program that wants to know at its start; where they are not shared, each process counts for
+    /// itself, and no key is without its limit.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: limits are off, the store has no place for them, or their file is another
+    /// user's. `StoreReadOnly`, `StoreFull`, `StoreUnavailable`: the file cannot be opened or made, or is
+    /// full. `StoreCorrupt`: it is of a newer version. `Unsupported`: this machine cannot share it.
+    pub fn check_limits(&self) -> Result<()> {
+        self.inner.counts.check_now(&*self.inner.store)
     }
 
     /// The prefix of new keys.

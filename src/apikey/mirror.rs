@@ -69,7 +69,8 @@ pub(crate) struct Slot {
     /// Odd while the words below change.
     sequence: AtomicU64,
     words: [AtomicU64; 10],
-    /// The rate limiter's theoretical arrival time, in monotonic nanoseconds.
+    /// The rate limiter's theoretical arrival time as far as this process knows it, in nanoseconds since
+    /// the Unix epoch (see `limits`).
     pub(crate) tat: AtomicU64,
     /// Credits that were leased and are not spent.
     pub(crate) lease: AtomicU64,
@@ -458,7 +459,7 @@ impl Slot {
 
 /// Spreads a key over 64 bits. Ids and tags are random and nobody but us chooses those that are in.
 #[inline]
-const fn hash(key: u128) -> u64 {
+pub(super) const fn hash(key: u128) -> u64 {
     #[expect(clippy::cast_possible_truncation, reason = "two halves")]
     let (high, low) = ((key >> 64) as u64, key as u64);
     let mixed = (high ^ low.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -16,6 +16,7 @@ mod import;
 mod import_formats;
 mod keys;
 mod limit;
+mod limits;
 mod mirror;
 mod peppers;
 mod profile;

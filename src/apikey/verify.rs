@@ -6,7 +6,7 @@ use super::feed::{foreign_key, words};
 use super::format::{self, Presented};
 use super::hash::{Candidate, LookupKind};
 use super::keys::{ApiKeys, Inner};
-use super::limit::{gcra, settled};
+use super::limits::{Request, hash_of};
 use super::mirror::{Hot, Slot};
 use super::profile::{Profile, Rare, unpack_rate};
 use crate::base::clock::NANOS;
@@ -346,38 +346,24 @@ impl Inner {
         wall: u64,
         cost: u32,
     ) -> Result<()> {
-        let rate = unpack_rate(hot.rate);
-        let next = |tat: u64| rate.map_or(Ok(tat), |rate| gcra(tat, now, rate, cost));
-        let mut tat = slot.tat.load(Ordering::Relaxed);
-        if let Some(settled) = rate.map(|rate| settled(tat, now, rate)).filter(|new| *new < tat) {
-            // The clock stepped back. Written down, or it would be a whole burst ahead for ever.
-            let _ = slot.tat.compare_exchange(tat, settled, Ordering::AcqRel, Ordering::Relaxed);
-            tat = slot.tat.load(Ordering::Relaxed);
-        }
-        next(tat).map_err(too_often)?;
-        let rare = profile.rare().filter(|_| hot.has(Hot::CREDITS));
-        if let Some(rare) = rare {
-            self.spend(slot, profile.id(), rare, u64::from(cost), wall)?;
-        }
-        loop {
-            let new = match next(tat) {
-                Ok(new) => new,
-                Err(wait) => {
-                    // Somebody else took the last of the rate in between.
-                    if rare.is_some() {
-                        slot.lease.fetch_add(u64::from(cost), Ordering::Relaxed);
-                    }
-                    return Err(too_often(wait));
-                }
+        let Some(rate) = unpack_rate(hot.rate) else {
+            return match profile.rare() {
+                Some(rare) => self.spend(slot, profile.id(), rare, u64::from(cost), wall),
+                None => Ok(()),
             };
-            if new == tat {
-                return Ok(());
-            }
-            match slot.tat.compare_exchange_weak(tat, new, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return Ok(()),
-                Err(current) => tat = current,
-            }
-        }
+        };
+        let now = self.counts.now(&*self.clock, now);
+        let request = Request { hash: hash_of(hot, profile), rate, now, cost, own: &slot.tat };
+        let Some(rare) = profile.rare().filter(|_| hot.has(Hot::CREDITS)) else {
+            return self.counts.take(&request, &*self.store, true).map_err(too_often);
+        };
+        self.counts.take(&request, &*self.store, false).map_err(too_often)?;
+        self.spend(slot, profile.id(), rare, u64::from(cost), wall)?;
+        self.counts.take(&request, &*self.store, true).map_err(|wait| {
+            // Somebody else took the last of the rate in between.
+            slot.lease.fetch_add(u64::from(cost), Ordering::Relaxed);
+            too_often(wait)
+        })
     }
 
     /// Spends from what is leased; leases more where that is not enough.

@@ -40,7 +40,7 @@ pub(super) struct SpecArgs {
     /// When it becomes valid: 2027-01-31, 2027-01-31T12:00:00Z, or seconds since 1970
     #[arg(long, value_name = "DATE", value_parser = moment)]
     not_before: Option<u64>,
-    /// How often it may be used: 100/60s, 10/s, 5/min, 1000/h
+    /// How often it may be used, on each machine: 100/60s, 10/s, 5/min, 1000/h
     #[arg(long, value_parser = rate)]
     rate: Option<Rate>,
     /// How much it may be used in all: 1000, or 1000+100/1h for 100 more every hour
@@ -88,7 +88,7 @@ pub(super) struct UpdateArgs {
     /// When it becomes valid
     #[arg(long, value_name = "DATE", value_parser = moment)]
     not_before: Option<u64>,
-    /// How often it may be used: 100/60s, 10/s, 5/min, 1000/h
+    /// How often it may be used, on each machine: 100/60s, 10/s, 5/min, 1000/h
     #[arg(long, value_parser = rate)]
     rate: Option<Rate>,
     /// How much it may be used from now on: 1000, or 1000+100/1h for 100 more every hour

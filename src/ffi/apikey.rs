@@ -506,6 +506,23 @@ pub unsafe extern "C" fn gk_api_keys_refresh(
     guard(err, || Ok(given(keys, "keys")?.inner.refresh()?))
 }
 
+/// Whether the rates of all keys are shared by the processes of this machine. For a program that wants to know
+/// at its start; where they are not, each process counts for itself, and no key is without its limit.
+///
+/// @param keys The keys.
+/// @param err Receives why they are not; may be NULL.
+/// @return GK_STATUS_OK: they are. GK_STATUS_INVALID_CONFIGURATION: limits are off, the store has no place for
+/// them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot share them. The 600s: their
+/// file cannot be opened or made, is full, or is of a newer version.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_keys_check_limits(
+    keys: Option<&gk_api_keys>,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || Ok(given(keys, "keys")?.inner.check_limits()?))
+}
+
 /// Writes down now when keys were last used; otherwise that happens every 10 seconds.
 ///
 /// @param keys The keys.

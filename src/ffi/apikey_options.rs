@@ -5,7 +5,7 @@ use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::error::gk_error;
 use super::pepper::PepperChoice;
 use super::status::gk_status;
-use crate::ApiKeyOptions;
+use crate::{ApiKeyOptions, Limits};
 use libc::{c_char, c_void};
 
 /// How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other
@@ -101,6 +101,32 @@ pub unsafe extern "C" fn gk_api_key_options_max_stale(
     err: *mut gk_error,
 ) -> gk_status {
     set(options, err, |options| Ok(options.max_stale(seconds)))
+}
+
+/// Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite store: the
+/// processes of one machine that count in one place share each key's limit, over restarts; each machine has
+/// limits of its own. gk_api_keys_check_limits tells whether that holds.
+///
+/// @param options The options.
+/// @param folder A folder, which is made if it is not there, and must belong to the process's user; copied.
+/// Each SQLite store has a file of its own in it. NULL with a length of 0: each process counts for itself, and
+/// a restart forgets.
+/// @param folder_len Its length in bytes.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; a folder that cannot be used is refused by gk_api_keys_open.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_key_options_limits(
+    options: Option<&mut gk_api_key_options>,
+    folder: *const c_char,
+    folder_len: usize,
+    err: *mut gk_error,
+) -> gk_status {
+    set(options, err, |options| {
+        let folder = text(folder, folder_len, "folder")?;
+        let limits = if folder.is_empty() { Limits::Off } else { Limits::Folder(folder.into()) };
+        Ok(options.limits(limits))
+    })
 }
 
 /// Takes the time from a callback.

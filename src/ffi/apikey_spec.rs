@@ -235,7 +235,8 @@ pub unsafe extern "C" fn gk_api_key_spec_expires_at(
     })
 }
 
-/// How often the key may be used.
+/// How often the key may be used. The processes of one machine share the limit, over restarts (see
+/// gk_api_key_options_limits); each machine has a limit of its own.
 ///
 /// @param spec The specification.
 /// @param burst Units at once, and in each period; at least 1.

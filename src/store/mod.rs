@@ -8,6 +8,7 @@
 
 mod file_lock;
 mod folder;
+mod limits;
 mod memory;
 mod private_file;
 mod record;
@@ -20,6 +21,8 @@ mod tokens;
 
 pub(crate) use file_lock::FileLock;
 pub use folder::RingFolder;
+pub use limits::Limits;
+pub(crate) use limits::{Entry, LimitPlace, LimitTable};
 pub use memory::MemoryStore;
 pub use private_file::write_private_file;
 pub(crate) use private_file::{read_private_file, replace_private_file};
@@ -72,6 +75,11 @@ pub trait Store: SessionStore + RingStore {
     /// See [`Store`].
     fn count(&self) -> Result<u64> {
         Ok(0)
+    }
+
+    /// The file that this store is, if it is one: its rate limits are counted beside it (see [`Limits`]).
+    fn file(&self) -> Option<PathBuf> {
+        None
     }
 
     /// Hands every key to `visit` and returns the sequence number of the last change in it.

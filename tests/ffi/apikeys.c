@@ -139,6 +139,7 @@ static void lives(const char *url) {
     MUST(gk_api_keys_enable(keys, id, 12, &err));
     CHECK(verified(keys, &third, NULL, NULL, &result) == GK_STATUS_OK);
     MUST(gk_api_keys_flush(keys, &err));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_check_limits(keys, &err));
     MUST(gk_api_keys_get(keys, id, 12, &page, &err));
     CHECK(strstr(page.data, "\"scopes\":[],\"cidrs\":[]") && strstr(page.data, "\"rate\":null"));
     CHECK(strstr(page.data, "\"meta\":{\"plan\":\"gold\"}") && !strstr(page.data, "\"uses\":0"));
@@ -286,6 +287,7 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_api_keys_wrap_peppers(NULL, NULL, &err));
     FAILS(WRONG, gk_api_keys_refresh(NULL, &err));
     FAILS(WRONG, gk_api_keys_flush(NULL, &err));
+    FAILS(WRONG, gk_api_keys_check_limits(NULL, &err));
     FAILS(WRONG, gk_api_keys_close(NULL, &err));
     FAILS(WRONG, gk_api_keys_verify(NULL, NULL, 0, NULL, NULL, 0, &result, &err));
     CHECK(result.status == WRONG && result.http_status == 500);
@@ -322,6 +324,7 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_api_key_options_env(NULL, NULL, 0, &err));
     FAILS(WRONG, gk_api_key_options_strict(NULL, true, &err));
     FAILS(WRONG, gk_api_key_options_max_stale(NULL, 1, &err));
+    FAILS(WRONG, gk_api_key_options_limits(NULL, NULL, 0, &err));
     FAILS(WRONG, gk_api_key_options_clock(options, NULL, NULL, NULL, &err));
     FAILS(WRONG, gk_api_key_options_pepper(NULL, 1, PEPPER, 32, &err));
     FAILS(WRONG, gk_api_key_options_pepper_file(NULL, NULL, 0, &err));

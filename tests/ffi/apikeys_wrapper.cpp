@@ -9,10 +9,14 @@ using namespace gatekey;
 int main() {
     std::uint64_t now = 1800000000;
     const std::array<std::uint8_t, 32> pepper{1};
-    const auto keys = api_keys::open(
-        "memory:",
-        api_key_options().prefix("acme").env("test").strict().max_stale(10).pepper(1, pepper).clock(
-            [&] { return now; }));
+    const auto keys = api_keys::open("memory:", api_key_options()
+                                                    .prefix("acme")
+                                                    .env("test")
+                                                    .strict()
+                                                    .max_stale(10)
+                                                    .limits("")
+                                                    .pepper(1, pepper)
+                                                    .clock([&] { return now; }));
     CHECK(!keys.made_pepper_file());
     const auto boss = keys.acting_as("boss");
     const auto issued = boss.create(api_key_spec()
@@ -56,6 +60,7 @@ int main() {
     THROWS(status::api_key_revoked, keys.enable(id));
     keys.refresh();
     keys.flush();
+    THROWS(status::invalid_configuration, keys.check_limits());
     CHECK(holds(keys.record_json(id), "\"status\":\"revoked\""));
     CHECK(holds(keys.list_json("acme", "north"), id));
     CHECK(holds(keys.audit_json(id), "\"action\":\"revoke\""));

@@ -13,6 +13,7 @@
 
 mod files;
 mod keys;
+mod limits;
 mod marks;
 #[path = "../rounds/mod.rs"]
 mod rounds;
@@ -36,7 +37,8 @@ fn a_child_plays_its_part() {
     let (part, number) = part.split_once(':').unwrap_or((&part, "0"));
     let played = keys::play(part, number, &folder)
         || sessions::play(part, number, &folder)
-        || files::play(part, number, &folder);
+        || files::play(part, number, &folder)
+        || limits::play(part, number, &folder);
     assert!(played, "{part}");
 }
 

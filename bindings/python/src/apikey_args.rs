@@ -3,7 +3,8 @@
 use crate::errors::{OrRaise, usage};
 use crate::options::{names, octets, seconds, whole, wrong_type};
 use gatekey::{
-    CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, PepperSource, Peppers, Rate, Secret,
+    CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Limits, PepperSource, Peppers, Rate,
+    Secret,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -11,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyString, PyTuple, PyType};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A text. Python's own UnicodeEncodeError would carry the whole of it along.
 #[derive(Clone, Copy)]
@@ -83,6 +84,20 @@ pub(crate) fn peppers(value: &Bound<'_, PyAny>) -> PyResult<Peppers> {
 /// Where the peppers come from: as given, or from the file beside the store.
 pub(crate) fn pepper_source(value: Option<&Bound<'_, PyAny>>) -> PyResult<PepperSource> {
     value.map_or(Ok(PepperSource::Beside), |value| peppers(value).map(PepperSource::Given))
+}
+
+/// `None`, `False`, or a folder.
+pub(crate) fn limits(value: Option<&Bound<'_, PyAny>>) -> PyResult<Limits> {
+    match value {
+        None => Ok(Limits::Beside),
+        Some(value) if value.is_exact_instance_of::<PyBool>() && !value.is_truthy()? => {
+            Ok(Limits::Off)
+        }
+        Some(value) => match value.extract::<PathBuf>() {
+            Ok(folder) if !folder.as_os_str().is_empty() => Ok(Limits::Folder(folder)),
+            _ => Err(wrong_type(value, "limits", "a folder, as a str or a path, or False")),
+        },
+    }
 }
 
 /// Tells the log of a pepper file that was made, because somebody must back it up.

@@ -59,11 +59,16 @@ impl ApiKeys {
     ///   are not accepted.
     /// - `strict`: look for changes by other processes before every verification, not within 50 ms.
     /// - `max_stale`: seconds for which keys are served from memory if the store is out of reach.
-    /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
+    /// - `limits`: where the rates of keys are counted. Unless set, in the file `<path>.limits` beside the
+    ///   store; a folder, for stores of another kind or where the store's own cannot be written to; `False`:
+    ///   each process counts for itself. The processes of one machine that count in one place share each key's
+    ///   limit, over restarts; each machine has limits of its own. See `check_limits`.
+    /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970. Processes that
+    ///   share limits must agree about it.
     #[staticmethod]
     #[pyo3(signature = (url, *, pepper=None, prefix=Text("gk"), env=Text("live"), strict=false, max_stale=None,
-        clock=None), text_signature = "(url, *, pepper=None, prefix='gk', env='live', strict=False, \
-        max_stale=30, clock=None)")]
+        limits=None, clock=None), text_signature = "(url, *, pepper=None, prefix='gk', env='live', strict=False, \
+        max_stale=30, limits=None, clock=None)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn open(
         py: Python<'_>,
@@ -73,12 +78,18 @@ impl ApiKeys {
         env: Text<'_>,
         strict: bool,
         max_stale: Option<&Bound<'_, PyAny>>,
+        limits: Option<&Bound<'_, PyAny>>,
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        let limits = args::limits(limits)?;
         let pepper = args::pepper_source(pepper)?;
         let max_stale = max_stale.map_or(Ok(30), |value| seconds(value, "max_stale"))?;
-        let mut options =
-            ApiKeyOptions::new().prefix(prefix.0).env(env.0).strict(strict).max_stale(max_stale);
+        let mut options = ApiKeyOptions::new()
+            .prefix(prefix.0)
+            .env(env.0)
+            .strict(strict)
+            .max_stale(max_stale)
+            .limits(limits);
         let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         if let Some(clock) = &clock {
             options = options.clock(clock.core());
@@ -89,6 +100,9 @@ impl ApiKeys {
     }
 
     /// Makes a key. `secret` of the result is its text, which is kept nowhere.
+    ///
+    /// `rate`: how often it may be used, such as `100/60s`. The processes of one machine share the limit, over
+    /// restarts (see `open`); each machine has a limit of its own.
     #[pyo3(signature = (*, owner, name=Text(""), scopes=None, not_before=None, expires_in=None, rate=None,
         credits=None, cidrs=None, meta=None, tenant=Text(""), actor=None),
         text_signature = "($self, *, owner, name='', scopes=(), not_before=None, expires_in=None, \
@@ -355,6 +369,13 @@ impl ApiKeys {
     fn wrap_peppers(&self, py: Python<'_>, actor: Option<Text<'_>>) -> PyResult<u64> {
         let keys = self.acting(py, actor)?;
         py.detach(|| keys.wrap_peppers()).or_raise(py)
+    }
+
+    /// Raises an error that says why, unless the rates of all keys are shared by the processes of this machine.
+    /// Where they are not, each process counts for itself, and no key is without its limit.
+    fn check_limits(&self, py: Python<'_>) -> PyResult<()> {
+        self.tick(py)?;
+        py.detach(|| self.inner.check_limits()).or_raise(py)
     }
 
     /// Writes down now when keys were last used; otherwise that happens every 10 seconds.

@@ -47,7 +47,11 @@ pub(super) struct Marked {
 impl Marked {
     pub(super) fn new(store: &Path, mark: &Mark) -> Self {
         let mark = match mark {
-            Mark::Beside => Some(super::connections::companion(store, ".mark")),
+            Mark::Beside => {
+                // Beside the file, not beside a link to it: every name of a store has one mark.
+                let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.to_owned());
+                Some(super::connections::companion(&store, ".mark"))
+            }
             Mark::At(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             Mark::None => None,
         };

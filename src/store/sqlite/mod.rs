@@ -27,7 +27,7 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A store in a SQLite file.
 pub struct SqliteStore(Connections);
@@ -161,6 +161,12 @@ fn in_transaction<T>(
 }
 
 impl Store for SqliteStore {
+    fn file(&self) -> Option<PathBuf> {
+        // What SQLite puts beside a file is beside what a link leads to as well.
+        let path = self.0.path();
+        Some(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
     fn count(&self) -> Result<u64> {
         self.read(|reader| {
             let count =

@@ -9,6 +9,8 @@ mod limits;
 #[cfg(feature = "sqlite")]
 mod moved;
 mod peppers;
+#[cfg(all(unix, feature = "sqlite"))]
+mod shared_limits;
 mod stores;
 mod verify;
 

@@ -1,0 +1,155 @@
+//! Rates that the processes of one machine share, at once, one after the other, and killed.
+
+use super::keys::open;
+use super::rounds::rounds;
+use super::{Dice, append, child, folder, say};
+use gatekey::{Check, ErrorKind, IssuedKey, KeySpec, KeyUpdate, Rate};
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+/// So long that nothing drips while a test runs.
+const YEAR: u32 = 366 * 86_400;
+
+/// What a child does in this part.
+pub(super) fn play(part: &str, number: &str, folder: &Path) -> bool {
+    match part {
+        "limited" => use_keys(folder, number),
+        "hasty" => use_until_killed(folder),
+        _ => return false,
+    }
+    true
+}
+
+fn keys_in(folder: &Path) -> Vec<String> {
+    std::fs::read_to_string(folder.join("limited")).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn limited(folder: &Path, burst: u32) -> IssuedKey {
+    let keys = open(folder);
+    let mut spec = KeySpec::new("acme");
+    spec.rate = Some(Rate { burst, period: YEAR });
+    let issued = keys.create(&spec).unwrap();
+    append(folder, "limited", issued.secret.expose_str());
+    keys.close().unwrap();
+    issued
+}
+
+/// Uses each key as long as it is let, when all children are there.
+fn use_keys(folder: &Path, number: &str) {
+    let keys = open(folder);
+    append(folder, &format!("ready{number}"), "");
+    while !folder.join("go").exists() {
+        std::hint::spin_loop();
+    }
+    for (place, key) in keys_in(folder).iter().enumerate() {
+        let mut passed = 0;
+        loop {
+            match keys.verify(key, &Check::new()) {
+                Ok(_) => passed += 1,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::RateLimited, "{error:?}");
+                    break;
+                }
+            }
+        }
+        append(folder, &format!("passed{place}"), &passed.to_string());
+    }
+    keys.check_limits().unwrap();
+}
+
+fn sum(folder: &Path, place: usize) -> u32 {
+    let text = std::fs::read_to_string(folder.join(format!("passed{place}"))).unwrap();
+    text.lines().map(|line| line.parse::<u32>().unwrap()).sum()
+}
+
+/// Every round on new keys, and every other one on a new table, which the children make at once.
+#[test]
+fn processes_share_the_limit_of_a_key() {
+    const BURST: u32 = 50;
+    for round in 0..rounds(2) {
+        for processes in [4, 8] {
+            let folder = folder(&format!("limits-{round}-{processes}"));
+            for _ in 0..20 {
+                limited(&folder, BURST);
+            }
+            let children = |from: usize| -> Vec<Child> {
+                let start = |n| child(&format!("limited:{}", from + n), &folder, Stdio::null());
+                (0..processes).map(start).collect()
+            };
+            let mut first = children(0);
+            while !(0..processes).all(|n| folder.join(format!("ready{n}")).exists()) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::fs::write(folder.join("go"), "").unwrap();
+            first.iter_mut().for_each(|child| assert!(child.wait().unwrap().success()));
+            let most = BURST + u32::try_from(processes).unwrap();
+            let passed: Vec<u32> = (0..20).map(|place| sum(&folder, place)).collect();
+            for passed in &passed {
+                assert!(
+                    (BURST..=most).contains(passed),
+                    "{passed} of {BURST}, {processes} processes"
+                );
+            }
+            // A restart forgets nothing.
+            children(100).iter_mut().for_each(|child| assert!(child.wait().unwrap().success()));
+            let later: Vec<u32> = (0..20).map(|place| sum(&folder, place)).collect();
+            assert_eq!(later, passed);
+            let files = std::fs::read_dir(&folder).unwrap();
+            let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+            let tables: Vec<String> = names.filter(|name| name.contains("limits")).collect();
+            assert_eq!(tables, ["keys.sqlite.limits"]);
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+    }
+}
+
+/// A mark after each request that has passed.
+fn use_until_killed(folder: &Path) {
+    let keys = open(folder);
+    let key = keys_in(folder).remove(0);
+    say("begun");
+    while keys.verify(&key, &Check::new()).is_ok() {
+        say("!");
+    }
+}
+
+#[test]
+fn kills_lose_no_limit_and_lock_no_key() {
+    const BURST: u32 = 40_000;
+    let folder = folder("limits-killed");
+    let issued = limited(&folder, BURST);
+    let (kills, mut told, mut dice) = (rounds(20), 0, Dice(7));
+    for round in 0..kills {
+        // Now and then before there is a table, so that making one is cut short as well.
+        if round % 5 == 4 && told == 0 {
+            let _ = std::fs::remove_file(folder.join("keys.sqlite.limits"));
+        }
+        let mut pair: Vec<Child> =
+            (0..2).map(|n| child(&format!("hasty:{n}"), &folder, Stdio::piped())).collect();
+        std::thread::sleep(Duration::from_micros(10_000 + dice.roll(30_000)));
+        for child in &mut pair {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let mut text = String::new();
+            child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+            told += text.lines().filter(|line| *line == "!").count();
+        }
+    }
+    let keys = open(&folder);
+    keys.check_limits().unwrap();
+    let passes =
+        || (0..).take_while(|_| keys.verify(issued.secret.expose(), &Check::new()).is_ok());
+    let left = passes().count();
+    let (all, killed) = (told + left, 2 * kills as usize);
+    let burst = BURST as usize;
+    assert!(all <= burst && all + killed >= burst, "{told} told and {left} left of {burst}");
+    // The key is not stuck: a higher rate lets as many more through.
+    let rate = Some(Some(Rate { burst: BURST + 100, period: YEAR }));
+    keys.update(&issued.record.id, &KeyUpdate { rate, ..KeyUpdate::default() }).unwrap();
+    let more = passes().count();
+    assert!((99..=101).contains(&more), "{more}");
+    eprintln!("{killed} processes killed, {told} requests told of, {left} left");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
