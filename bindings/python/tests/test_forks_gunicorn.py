@@ -1,6 +1,6 @@
-"""gunicorn --preload: a store is opened in the master, where a thread works on it, and used by workers.
+"""gunicorn --preload: the master opens a store, on which a thread of it works; workers use it.
 
-What one worker has said is done, all see; it is there after a restart, and when the master is killed.
+What a worker has said is done, all see; it is there after a restart, and if the master is killed.
 """
 
 from __future__ import annotations
