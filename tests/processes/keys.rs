@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-fn open(folder: &Path) -> ApiKeys {
+pub(super) fn open(folder: &Path) -> ApiKeys {
     let store = SqliteStore::open(folder.join("keys.sqlite")).unwrap();
     let peppers = Peppers::new(&[(1, Secret::new(vec![1; 32]))]).unwrap();
     ApiKeys::open(Arc::new(store), peppers, ApiKeyOptions::new()).unwrap()

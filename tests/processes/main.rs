@@ -11,6 +11,8 @@
     reason = "a test that meets the unexpected must fail loudly and say why"
 )]
 
+#[cfg(unix)]
+mod forks;
 mod keys;
 #[path = "../rounds/mod.rs"]
 mod rounds;
@@ -33,6 +35,8 @@ fn a_child_plays_its_part() {
     let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
     let (part, number) = part.split_once(':').unwrap_or((&part, "0"));
     let played = keys::play(part, number, &folder) || sessions::play(part, number, &folder);
+    #[cfg(unix)]
+    let played = played || forks::play(part, &folder);
     assert!(played, "{part}");
 }
 
@@ -43,13 +47,16 @@ fn folder(test: &str) -> PathBuf {
 }
 
 fn child(part: &str, folder: &Path, out: Stdio) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    command(part, folder).stdout(out).spawn().unwrap()
+}
+
+fn command(part: &str, folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "a_child_plays_its_part", "--nocapture", "--test-threads=1"])
         .env(PART, part)
-        .env(FOLDER, folder)
-        .stdout(out)
-        .spawn()
-        .unwrap()
+        .env(FOLDER, folder);
+    command
 }
 
 /// The child as a shell runs it, after `before`.
