@@ -31,7 +31,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("jws", &["error", "base", "crypto", "jwk"]),
     ("jwt", &["error", "base", "crypto", "jwk", "jws"]),
     // 3: traits and plain records, and (below their own trait) the adapters
-    ("store", &["error", "base"]),
+    ("store", &["error", "base", "crypto"]),
     ("transport", &["error", "base"]),
     ("pepper", &["error", "base", "crypto", "store"]),
     ("cookie", &["error"]),

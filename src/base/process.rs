@@ -71,6 +71,8 @@ pub(crate) fn id() -> u32 {
 static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 /// The largest number that this process or one it was forked from has had.
 static LAST: AtomicU64 = AtomicU64::new(0);
+/// Whether this process or one it was forked from has had a number.
+static NUMBERED: AtomicBool = AtomicBool::new(false);
 
 /// A number that is another one after a fork. Two children of one process have the same, but never meet.
 #[inline]
@@ -101,16 +103,17 @@ fn renew() -> u64 {
         );
         if set.is_err() { word().unwrap_or(new) } else { new }
     });
-    if word.load(Relaxed) == 0 && LAST.load(Relaxed) != 0 && !HANDLED.swap(false, Relaxed) {
+    // In this order: in the process that has set it, the word is not 0 any more.
+    if NUMBERED.load(Acquire) && word.load(Acquire) == 0 && !HANDLED.swap(false, Relaxed) {
         // A fork that went round us: the others may have been anywhere.
         TORN.store(true, Relaxed);
         forget_the_others();
     }
     let new = LAST.fetch_add(1, Relaxed) + 1;
-    match word.compare_exchange(0, new, Relaxed, Relaxed) {
-        Ok(_) => new,
-        Err(faster) => faster,
-    }
+    let number =
+        word.compare_exchange(0, new, AcqRel, Acquire).map_or_else(|faster| faster, |_| new);
+    NUMBERED.store(true, Release);
+    number
 }
 
 // ---- what must not be copied half done ----

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int checks_made;
+static _Atomic int checks_made; /* threads check, too */
 
 /* Ends the program where a condition does not hold. */
 #define CHECK(condition) check((condition), #condition, __FILE__, __LINE__)

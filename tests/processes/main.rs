@@ -12,6 +12,8 @@
 )]
 
 mod files;
+#[cfg(unix)]
+mod forks;
 mod keys;
 mod limits;
 mod marks;
@@ -39,6 +41,8 @@ fn a_child_plays_its_part() {
         || sessions::play(part, number, &folder)
         || files::play(part, number, &folder)
         || limits::play(part, number, &folder);
+    #[cfg(unix)]
+    let played = played || forks::play(part, &folder);
     assert!(played, "{part}");
 }
 
