@@ -365,8 +365,6 @@ const FULL: Error = Error::new(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test must fail loudly")]
-
     use super::*;
 
     #[test]
