@@ -207,6 +207,7 @@ impl Counts {
                 _ => return,
             };
             let (old_code, new_code) = (code(unit_of(old)), code(unit_of(new)));
+            // Somebody has done so, or the two are less than a thousandth apart and count as one.
             if entry.unit != old_code || old_code == new_code {
                 return;
             }
