@@ -139,7 +139,6 @@ static void lives(const char *url) {
     MUST(gk_api_keys_enable(keys, id, 12, &err));
     CHECK(verified(keys, &third, NULL, NULL, &result) == GK_STATUS_OK);
     MUST(gk_api_keys_flush(keys, &err));
-    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_check_limits(keys, &err));
     MUST(gk_api_keys_get(keys, id, 12, &page, &err));
     CHECK(strstr(page.data, "\"scopes\":[],\"cidrs\":[]") && strstr(page.data, "\"rate\":null"));
     CHECK(strstr(page.data, "\"meta\":{\"plan\":\"gold\"}") && !strstr(page.data, "\"uses\":0"));
@@ -372,6 +371,48 @@ static void stands_still(const char *url) {
     gk_api_keys_free(here);
 }
 
+/* How often the key may be used through these keys. */
+static int passes(const gk_api_keys *keys, const gk_buf *secret) {
+    gk_api_key_result result;
+    int count = 0;
+    while (count < 100 && verified(keys, secret, NULL, NULL, &result) == GK_STATUS_OK) count++;
+    return count;
+}
+
+/* Two handles on one file, which share what a key may be used; one that counts for itself; and in
+ * memory. */
+static void shares_limits(const char *url) {
+    gk_error err;
+    gk_api_keys *here = open_with(url, false), *there = open_with(url, false);
+    gk_api_keys *alone = NULL, *memory = open_keys("memory:");
+    gk_api_key_options *options = gk_api_key_options_new();
+    MUST(gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER, &err));
+    MUST(gk_api_key_options_prefix(options, GK_TEXT("acme"), &err));
+    MUST(gk_api_key_options_env(options, GK_TEXT("test"), &err));
+    MUST(gk_api_key_options_limits(options, NULL, 0, &err));
+    MUST(gk_api_keys_open(url, strlen(url), options, &alone, &err));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_check_limits(alone, &err));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_check_limits(memory, &err));
+    MUST(gk_api_keys_check_limits(here, &err));
+    gk_api_key_spec *spec = owned("acme");
+    MUST(gk_api_key_spec_rate(spec, 20, 3600, &err));
+    gk_buf secret = created(here, spec);
+    CHECK(passes(there, &secret) == 20 && passes(here, &secret) == 0);
+    CHECK(passes(alone, &secret) == 20);
+    gk_api_keys_free(there);
+    there = open_with(url, false);
+    CHECK(passes(there, &secret) == 0);
+    MUST(gk_api_key_options_limits(options, GK_TEXT("/no/such/folder"), &err));
+    gk_api_keys_free(memory);
+    FAILS(GK_STATUS_STORE_UNAVAILABLE, gk_api_keys_open(url, strlen(url), options, &memory, &err));
+    gk_buf_free(&secret);
+    gk_api_key_spec_free(spec);
+    gk_api_key_options_free(options);
+    gk_api_keys_free(alone);
+    gk_api_keys_free(there);
+    gk_api_keys_free(here);
+}
+
 struct shared {
     const gk_api_keys *keys;
     gk_buf secret;
@@ -417,13 +458,18 @@ int main(int argc, char **argv) {
     lives("memory:");
     lives(url);
     stands_still(url);
+    shares_limits(url);
     imports();
     headers_and_rules();
     wrong_arguments();
     threads();
     snprintf(file, sizeof file, "%s/keys.sqlite", folder);
     CHECK(unlink(file) == 0);
+<<<<<<< HEAD
     snprintf(file, sizeof file, "%s/keys.sqlite.mark", folder);
+=======
+    snprintf(file, sizeof file, "%s/keys.sqlite.limits", folder);
+>>>>>>> h2-limits
     CHECK(unlink(file) == 0 && rmdir(folder) == 0);
     return passed("apikeys");
 }

@@ -159,7 +159,6 @@ fn make(place: &LimitPlace, owner: &Metadata, keys: u64) -> Result<()> {
 /// Writes a whole table, empty. Every byte: a page that the disk has no room for when it is first changed
 /// kills the process (SIGBUS).
 fn write(path: &Path, owner: &Metadata, entries: u64) -> Result<()> {
-    const PIECE: [u8; 65_536] = [0; 65_536];
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     let mut file = options.open(path).map_err(|error| fault(&error))?;
@@ -174,14 +173,8 @@ fn write(path: &Path, owner: &Metadata, entries: u64) -> Result<()> {
     let values = MAGIC.iter().chain(&fields);
     header.iter_mut().zip(values).for_each(|(place, value)| *place = *value);
     file.write_all(&header).map_err(|error| fault(&error))?;
-    let mut left = entries * ENTRY as u64;
-    while left > 0 {
-        let piece = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE.len());
-        let bytes = PIECE.get(..piece).unwrap_or(&PIECE);
-        file.write_all(bytes).map_err(|error| fault(&error))?;
-        left -= bytes.len() as u64;
-    }
-    Ok(())
+    let mut empty = std::io::repeat(0).take(entries * ENTRY as u64);
+    std::io::copy(&mut empty, &mut file).map(drop).map_err(|error| fault(&error))
 }
 
 /// Removes what processes that were killed while they made a table left of it.
