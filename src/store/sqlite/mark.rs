@@ -61,7 +61,7 @@ impl Marked {
     /// Refuses to make a store in the place of one that was there.
     pub(super) fn check_place(&self, store: &Path) -> Result<()> {
         // The mark first: it is made after the store.
-        if self.read()?.is_some() && std::fs::metadata(store).is_ok_or_empty() {
+        if self.read()?.is_some() && is_missing(store) {
             return Err(LOST);
         }
         Ok(())
@@ -191,16 +191,10 @@ impl Marked {
 }
 
 /// Whether there is no file, or nothing in it.
-trait OkOrEmpty {
-    fn is_ok_or_empty(self) -> bool;
-}
-
-impl OkOrEmpty for std::io::Result<std::fs::Metadata> {
-    fn is_ok_or_empty(self) -> bool {
-        match self {
-            Ok(metadata) => metadata.len() == 0,
-            Err(error) => error.kind() == Io::NotFound,
-        }
+fn is_missing(file: &Path) -> bool {
+    match std::fs::metadata(file) {
+        Ok(metadata) => metadata.len() == 0,
+        Err(error) => error.kind() == Io::NotFound,
     }
 }
 
