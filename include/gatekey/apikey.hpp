@@ -215,8 +215,8 @@ class api_keys : public detail::owner<gk_api_keys, gk_api_keys_free> {
   public:
     using owner::owner;
     /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
-    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with a
-    /// SQLite of its own, not even to read (docs/processes.md).
+    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with
+    /// a SQLite of its own, not even to read (docs/processes.md).
     [[nodiscard]] static api_keys open(std::string_view url,
                                        const api_key_options &options = api_key_options()) {
         return api_keys(detail::made<gk_api_keys>([&](auto **out, auto *err) {

@@ -77,8 +77,8 @@ class revocations : public detail::owner<gk_revocations, gk_revocations_free> {
   public:
     using owner::owner;
     /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
-    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with a
-    /// SQLite of its own, not even to read (docs/processes.md).
+    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with
+    /// a SQLite of its own, not even to read (docs/processes.md).
     [[nodiscard]] static revocations
     open(std::string_view url, const revocation_options &options = revocation_options()) {
         return revocations(detail::made<gk_revocations>([&](auto **out, auto *err) {

@@ -107,8 +107,8 @@ class sessions : public detail::owner<gk_sessions, gk_sessions_free> {
   public:
     using owner::owner;
     /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
-    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with a
-    /// SQLite of its own, not even to read (docs/processes.md).
+    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with
+    /// a SQLite of its own, not even to read (docs/processes.md).
     [[nodiscard]] static sessions open(std::string_view url, const signer &signer,
                                        const session_options &options = session_options()) {
         return opened(url, signer.get(), options);

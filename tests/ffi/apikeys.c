@@ -465,11 +465,10 @@ int main(int argc, char **argv) {
     threads();
     snprintf(file, sizeof file, "%s/keys.sqlite", folder);
     CHECK(unlink(file) == 0);
-<<<<<<< HEAD
-    snprintf(file, sizeof file, "%s/keys.sqlite.mark", folder);
-=======
+    CHECK(unlink(file) == 0);
     snprintf(file, sizeof file, "%s/keys.sqlite.limits", folder);
->>>>>>> h2-limits
+    CHECK(unlink(file) == 0);
+    snprintf(file, sizeof file, "%s/keys.sqlite.mark", folder);
     CHECK(unlink(file) == 0 && rmdir(folder) == 0);
     return passed("apikeys");
 }
