@@ -10,6 +10,7 @@ use super::limit::{gcra, rescale, settled, unit_and_burst};
 use super::mirror::{Hot, hash};
 use super::profile::Profile;
 use crate::base::clock::Clock;
+use crate::base::reach::beyond_memory;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Entry, LimitPlace, LimitTable, Limits, Rate, Store};
@@ -188,6 +189,10 @@ impl Counts {
         store: &dyn Store,
         really: bool,
     ) -> Result<(), u64> {
+        // Nothing is counted; nobody looks at what is answered then.
+        if beyond_memory().is_err() {
+            return Err(u64::MAX);
+        }
         // If it is in vain, this process counts for itself, and `check` says why.
         let _ = self.open(store);
         self.take(request, store, really)

@@ -465,7 +465,6 @@ int main(int argc, char **argv) {
     threads();
     snprintf(file, sizeof file, "%s/keys.sqlite", folder);
     CHECK(unlink(file) == 0);
-    CHECK(unlink(file) == 0);
     snprintf(file, sizeof file, "%s/keys.sqlite.limits", folder);
     CHECK(unlink(file) == 0);
     snprintf(file, sizeof file, "%s/keys.sqlite.mark", folder);

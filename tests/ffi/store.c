@@ -109,7 +109,9 @@ static void wrong_arguments(void) {
           gk_store_backup(memory, strlen(memory), NULL, NULL, &report, &err));
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    CHECK(calls_all(argv[1], "store.c", "gk_store_") == 3);
     CHECK(mkdtemp(folder) != NULL);
     there_and_back();
     wrong_arguments();

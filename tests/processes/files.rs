@@ -402,7 +402,7 @@ fn a_migration_is_done_or_not() {
     let mut met = HashSet::new();
     // A frame has a page and 24 bytes; cuts between, and in the middle of each.
     for length in (0..=log.len()).step_by(2060).chain([log.len() - 1, log.len()]) {
-        for ending in ["", "-wal", "-shm"] {
+        for ending in ["", "-wal", "-shm", ".mark"] {
             let _ = std::fs::remove_file(folder.join(format!("cut.sqlite{ending}")));
         }
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/store/v1.sqlite");
@@ -433,7 +433,7 @@ fn a_kill_while_migrating_leaves_a_store_that_opens() {
     let mut dice = Dice(11);
     let path = folder.join("a.sqlite");
     for _ in 0..rounds(20) {
-        for ending in ["", "-wal", "-shm"] {
+        for ending in ["", "-wal", "-shm", ".mark"] {
             let _ = std::fs::remove_file(folder.join(format!("a.sqlite{ending}")));
         }
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/store/v1.sqlite");

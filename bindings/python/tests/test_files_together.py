@@ -62,6 +62,7 @@ class Hand:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            cwd=tempfile.gettempdir(),  # where no source of gatekey stands in the way
         )
         assert self.line() == "ready"
 
@@ -133,7 +134,8 @@ def test_a_store_that_may_only_be_read_is_closed_in_peace() -> None:
         os.chmod(f"{folder}/keys.sqlite", 0o444)
         os.chmod(folder, 0o555)  # noqa: S103
         for used in ([], [issued.secret]):
-            subprocess.run([sys.executable, "-c", READS, url, *used], check=True)  # noqa: S603
+            command = [sys.executable, "-c", READS, url, *used]
+            subprocess.run(command, check=True, cwd=tempfile.gettempdir())  # noqa: S603
         os.chmod(folder, 0o755)  # noqa: S103
 
 

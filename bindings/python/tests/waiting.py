@@ -75,6 +75,7 @@ CASES |= {
     "ApiKeys.get": reads(lambda keys: keys.get("000000000000")),
     "ApiKeys.list": reads(lambda keys: keys.list()),
     "ApiKeys.audit": reads(lambda keys: keys.audit()),
+    "ApiKeys.check_limits": reads(lambda keys: keys.check_limits()),
     "ApiKeys.pepper_report": reads(lambda keys: keys.pepper_report()),
     "ApiKeys.create": writes(lambda keys, _: keys.create(owner="o")),
     "ApiKeys.rotate": writes(lambda keys, own: keys.rotate(own)),
