@@ -4,10 +4,10 @@
 use super::rounds::rounds;
 use super::{Dice, child, folder, say};
 use gatekey::{
-    ApiKeyOptions, ApiKeys, Check, ErrorKind, Key, KeyRing, KeyRingOptions, KeySpec, PepperSource,
-    RevocationOptions, Revocations, RingFolder, Secret, SessionOptions, SessionSpec, Sessions,
-    Signer, SqliteStore, TokenFolder, TokenStore, add_pepper, open_api_keys, open_key_ring,
-    open_revocations, open_sessions, read_pepper_file, write_private_file,
+    ApiKeyOptions, ApiKeys, Check, ErrorKind, Key, KeyRing, KeyRingOptions, KeySpec, Mark,
+    PepperSource, RevocationOptions, Revocations, RingFolder, Secret, SessionOptions, SessionSpec,
+    Sessions, Signer, SqliteStore, TokenFolder, TokenStore, add_pepper, open_api_keys,
+    open_key_ring, open_revocations, open_sessions, read_pepper_file, write_private_file,
 };
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -29,7 +29,7 @@ pub(super) fn play(part: &str, number: &str, folder: &Path) -> bool {
             answer(|word| Ok(add_pepper(&folder.join(word)).map_err(told)?.to_string()));
         }
         "migrator" => {
-            let store = SqliteStore::open(folder.join("a.sqlite")).unwrap();
+            let store = SqliteStore::open_with(folder.join("a.sqlite"), &Mark::None).unwrap();
             say("! open");
             std::thread::sleep(Duration::from_secs(600));
             drop(store);

@@ -160,8 +160,7 @@ impl Connections {
         work: impl FnOnce(&mut Connection, Opened) -> Result<T>,
     ) -> Result<T> {
         beyond_memory()?;
-        let inside = enter();
-        let own = self.0.own(&inside)?;
+        let (_inside, own) = self.0.enter()?;
         let mut reader = lock(&own.reader);
         let Reader { connection, opened } = &mut *reader;
         work(connection, *opened)
@@ -172,8 +171,7 @@ impl Connections {
     pub(super) fn writing<T>(&self, work: impl Fn(&mut Connection) -> Result<T>) -> Result<T> {
         beyond_memory()?;
         loop {
-            let inside = enter();
-            let own = self.0.own(&inside)?;
+            let (inside, own) = self.0.enter()?;
             let mut writer = lock(own.writer.as_ref().ok_or(READ_ONLY)?);
             let before = writer.total_changes();
             let done = work(&mut writer);
@@ -202,6 +200,22 @@ impl Connections {
 }
 
 impl Shared {
+    /// Goes inside, to the connections of this process. Opening them gives way to a fork, as a change does.
+    fn enter(&self) -> Result<(Inside, Arc<Own>)> {
+        loop {
+            let inside = enter();
+            match self.own(&inside) {
+                Err(error)
+                    if error.kind() == ErrorKind::StoreUnavailable && process::is_awaited() =>
+                {
+                    drop(inside);
+                    process::wait_for_fork();
+                }
+                own => return own.map(|own| (inside, own)),
+            }
+        }
+    }
+
     /// The connections of this process, to the file that stands under the name.
     fn own(&self, _inside: &Inside) -> Result<Arc<Own>> {
         if self.closed.load(Ordering::Acquire) {
