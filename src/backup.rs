@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default)]
 pub struct BackupOptions {
     /// Where a copy of the pepper file goes; nowhere unless said. Keep it apart from the backup: with both,
-    /// whoever finds them can make session tokens.
+    /// who finds them can make session tokens.
     pub pepper_to: Option<PathBuf>,
     /// Where the pepper file is.
     pub pepper: PepperSource,

@@ -118,7 +118,7 @@ impl Counts {
         self.check()
     }
 
-    /// Opens the table anew if somebody has deleted or replaced it, or if it could not be opened. Not on
+    /// Opens the table again if someone has deleted or replaced it, or if it could not be opened. Not on
     /// the way of a request.
     pub(super) fn look(&self, store: &dyn Store) {
         let again = match &**self.state.load() {
@@ -212,7 +212,7 @@ impl Counts {
                 _ => return,
             };
             let (old_code, new_code) = (code(unit_of(old)), code(unit_of(new)));
-            // Somebody has done so, or the two are less than a thousandth apart and count as one.
+            // Someone has done so, or the two are less than a thousandth apart and count as one.
             if entry.unit != old_code || old_code == new_code {
                 return;
             }
@@ -262,7 +262,7 @@ fn take_shared(table: &LimitTable, request: &Request<'_>, really: bool) -> Optio
 
 enum Begun {
     Done(Result<(), u64>),
-    /// Somebody else was faster.
+    /// Another was faster.
     Again,
     Full,
 }
@@ -271,7 +271,7 @@ enum Begun {
 #[cold]
 fn begin(table: &LimitTable, request: &Request<'_>, unit: u16, really: bool) -> Begun {
     let Request { hash, rate, now, cost, own } = *request;
-    // What this process knows of stays used, should somebody have deleted the table.
+    // What this process knows of stays used, should someone have deleted the table.
     let new = match gcra(own.load(Ordering::Relaxed), now, rate, cost) {
         Ok(_) if !really => return Begun::Done(Ok(())),
         Ok(new) => new,

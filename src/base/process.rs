@@ -1,7 +1,7 @@
 //! The process and its forks. A fork copies locks that another thread holds, connections, generators and threads that
 //! are not there; this is the one mechanism that deals with it:
 //!
-//! - [`generation`] is another number in a child. What belongs to one process ([`Own`], [`OwnLock`]) is made anew when
+//! - [`generation`] is another number in a child. What belongs to one process ([`Own`], [`OwnLock`]) is made again when
 //!   the number has changed. The number lives in memory that the kernel wipes in a child, so that a bare system call
 //!   that goes round `pthread_atfork` is noticed as well.
 //! - [`enter`] says that this thread is somewhere that a fork must not copy half done: inside SQLite, AWS-LC or a
@@ -26,7 +26,7 @@ use std::{cell::Cell, marker::PhantomData};
 /// How long a fork waits for threads that are inside.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The lock, whoever died holding it: only for what cannot be left half done, or is put right by the
+/// The lock, who died holding it: only for what cannot be left half done, or is put right by the
 /// next load.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -216,7 +216,7 @@ fn a_moment() {
 
 // ---- what must not live across a fork ----
 
-/// What gives up something before a fork; both sides get it anew when they need it.
+/// What gives up something before a fork; both sides get it again when they need it.
 pub(crate) trait AcrossFork: Send + Sync {
     /// Called in the thread that forks, while nobody is inside. Must not wait.
     fn before_fork(&self);
@@ -419,7 +419,7 @@ impl<T: Default> OwnLock<T> {
         work(&mut lock(&self.0.get()))
     }
 
-    /// As [`Self::locked`]; `None` if somebody else is at it.
+    /// As [`Self::locked`]; `None` if another is at it.
     pub(crate) fn try_locked<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         let held = self.0.get();
         let mut guard = match held.try_lock() {

@@ -61,7 +61,7 @@ pub fn in_memory<T>(work: impl FnOnce() -> T) -> Option<T> {
     })
 }
 
-/// Said by what is about to ask a disk or a network, or to wait for somebody who does.
+/// Said by what is about to ask a disk or a network, or to wait for someone who does.
 ///
 /// # Errors
 /// `StoreUnavailable`: this thread is inside of [`in_memory`], which ends with `None` now.

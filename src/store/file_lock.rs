@@ -59,7 +59,7 @@ impl FileLock {
         use std::os::unix::fs::MetadataExt as _;
         match (self.file.metadata(), std::fs::metadata(path)) {
             (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
-            _ => false, // and opening it anew says why
+            _ => false, // and opening it again says why
         }
     }
 

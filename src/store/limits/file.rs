@@ -121,7 +121,7 @@ fn read_fields(fields: &[u8; FIELDS]) -> Option<(u32, u32)> {
     Some((u32::from_ne_bytes(*version), u32::from_ne_bytes(*size.first_chunk::<4>()?)))
 }
 
-/// Moves a damaged file out of the way; whether somebody has. One process at a time, and only that file: the
+/// Moves a damaged file out of the way; whether someone has. One process at a time, and only that file: the
 /// path may lead to a good one by now. The lock is the system's, which lets go of it when a process ends.
 fn move_aside(file: &File, path: &Path) -> Result<bool> {
     if file.try_lock().is_err() {
@@ -138,7 +138,7 @@ fn move_aside(file: &File, path: &Path) -> Result<bool> {
     moved.map(|()| true).map_err(|error| fault(&error))
 }
 
-/// Makes the table, unless somebody else is faster.
+/// Makes the table, unless another is faster.
 fn make(place: &LimitPlace, owner: &Metadata, keys: u64) -> Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     remove_left_behind(&place.file);

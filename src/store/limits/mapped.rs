@@ -1,7 +1,7 @@
 //! The memory of a table: a file that is mapped, as words that change atomically.
 //!
 //! The one file of the store with `unsafe`: no safe interface can promise that nobody makes a mapped file
-//! shorter. Whoever does gets the processes that use it killed (SIGBUS) at their next look at a page that is
+//! shorter. Doing so gets the processes that use it killed (SIGBUS) at their next look at a page that is
 //! gone; nothing can be told wrong by it. A file is never mapped beyond its end. Other processes change the
 //! words at any time, which is what atomics are for; every value of a word is a good one.
 
@@ -55,7 +55,7 @@ impl Mapped {
     /// The entries.
     #[inline]
     pub(super) fn cells(&self) -> &[AtomicU128] {
-        // SAFETY: mapped in `new` for so many entries and until `drop`; a page's start is aligned for them, any
+        // SAFETY: mapped in `new` for this number of entries and until `drop`; a page's start is aligned for them, any
         // bytes are a good value, and they are only ever reached through atomics, here and in other processes.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }
     }

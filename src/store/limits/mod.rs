@@ -128,7 +128,7 @@ impl Cell<'_> {
 }
 
 impl LimitTable {
-    /// Maps the table, and makes it for so many keys if it is not there. A file that is damaged is moved out
+    /// Maps the table, and makes it for this number of keys if it is not there. A file that is damaged is moved out
     /// of the way, to the same name with `.damaged` added.
     ///
     /// # Errors

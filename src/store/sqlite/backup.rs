@@ -141,7 +141,7 @@ fn copy_pages(source: &Connection, target: &mut Connection, progress: Progress<'
         match step {
             StepResult::Done => return Ok(u64::from(all)),
             StepResult::More => {}
-            // Busy or locked: somebody is just checkpointing.
+            // Busy or locked: someone is just checkpointing.
             _ => std::thread::sleep(Duration::from_millis(5)),
         }
     }
@@ -177,7 +177,7 @@ fn check(copy: &Connection, pages: u64) -> Result<Copied> {
     })
 }
 
-/// Puts the copy where it belongs, or takes it away if it is none.
+/// Puts the copy where it belongs, or takes it away if it is not one.
 fn place(copied: Result<Copied>, beside: &Path, to: &Path) -> Result<Copied> {
     let placed = copied.and_then(|copied| {
         let place = || {
@@ -196,7 +196,7 @@ fn place(copied: Result<Copied>, beside: &Path, to: &Path) -> Result<Copied> {
     placed
 }
 
-/// Keeps others from a store that is about to be replaced; refuses if somebody has it open.
+/// Keeps others from a store that is about to be replaced; refuses if someone has it open.
 fn hold_still(store: &Path, force: bool) -> Result<Option<Connection>> {
     if force || !store.exists() {
         return Ok(None);

@@ -114,7 +114,7 @@ fn use_wal(connection: &Connection) -> std::result::Result<(), Stopped> {
     )))
 }
 
-/// Makes an empty file that only its owner may read, if there is none. It appears closed: whoever closes a file of
+/// Makes an empty file that only its owner may read, if there is none. It appears closed: who closes a file of
 /// SQLite's beside a connection takes the locks of that away.
 pub(super) fn make_file(path: &Path) -> Result<()> {
     use std::io::ErrorKind as Io;

@@ -140,7 +140,7 @@ impl Marked {
         .map_err(|error| unwritable(&error))?
     }
 
-    /// Sets the mark, whatever it was: after a restore that somebody has acknowledged.
+    /// Sets the mark, whatever it was: after a restore that someone has acknowledged.
     fn set(&self, at: Position) -> Result<()> {
         let Some(path) = &self.mark else { return Ok(()) };
         locked(path, |file, is_new| {
@@ -241,7 +241,7 @@ fn standing(connection: &Connection) -> Result<Standing> {
     Ok(standing.optional().map_err(fault)?.unwrap_or(NOTHING))
 }
 
-/// Marks a store that was restored, so that it is refused until somebody acknowledges it.
+/// Marks a store that was restored, so that it is refused until someone acknowledges it.
 pub(super) fn demand_mark(connection: &mut Connection) -> Result<()> {
     name(connection)?;
     connection.execute("UPDATE store SET marked = 1", []).map_err(fault).map(drop)
@@ -316,7 +316,7 @@ fn locked<T>(
 }
 
 /// Lets everybody read the mark, which holds nothing secret, and those write it who may write the store: a mark
-/// that the superuser made first is its owner's. What fails here is told when somebody cannot write it.
+/// that the superuser made first is its owner's. What fails here is told when someone cannot write it.
 fn share(file: &File, store: &Path) {
     #[cfg(unix)]
     {
