@@ -99,7 +99,10 @@ impl SqliteStore {
         after: u64,
         work: impl FnOnce(&Transaction<'_>, u64) -> Result<T>,
     ) -> Result<T> {
+        let mark = self.0.mark();
         self.read_file(|reader, opened| {
+            // Something has changed: it must not be that an older copy was written into the file.
+            mark.check(reader)?;
             let snapshot = reader.transaction().map_err(fault)?;
             let (file, seq) = (opened.epoch << FILE_BITS, after & NUMBER);
             // Of another file: a number that no feed has reached.
@@ -176,7 +179,9 @@ impl Store for SqliteStore {
     }
 
     fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64> {
+        let mark = self.0.mark();
         self.read_file(|reader, opened| {
+            mark.check(reader)?;
             // One transaction, so that the number belongs to what was read.
             let snapshot = reader.transaction().map_err(fault)?;
             let seq = last_seq(&snapshot)? | opened.epoch << FILE_BITS;

@@ -167,3 +167,36 @@ fn an_older_copy_is_refused_while_the_store_is_open() {
     assert!(late.is_unavailable(), "never good again by itself: {late:?}");
     refused(SqliteStore::open(&path), ErrorKind::StoreRestored, "opened anew");
 }
+
+/// SQLite's own backup call writes an older copy into the open file: no name and no file is another one then.
+#[test]
+fn an_older_copy_that_is_written_into_the_file_is_refused() {
+    for strict in [false, true] {
+        let folder = Folder::new("written_into");
+        let (path, other) = (folder.path("a.sqlite"), folder.path("b.sqlite"));
+        let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>);
+        let issued = here.create(|_| ());
+        copy(&path, &other);
+        here.keys.revoke(&issued.record.id, "leaked").unwrap();
+        let options = gatekey::ApiKeyOptions::new().clock(here.clock.clone()).strict(strict);
+        let store = Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>;
+        let watching = gatekey::ApiKeys::open(store, super::pepper(&[1]), options).unwrap();
+        let (old, mut live) = (
+            rusqlite::Connection::open(&other).unwrap(),
+            rusqlite::Connection::open(&path).unwrap(),
+        );
+        rusqlite::backup::Backup::new(&old, &mut live)
+            .unwrap()
+            .run_to_completion(100, std::time::Duration::ZERO, None)
+            .unwrap();
+        drop((old, live));
+        here.clock.advance(1);
+        let said = watching.verify(text(&issued), &Check::new()).unwrap_err().kind();
+        let wanted = if strict { ErrorKind::StoreRestored } else { ErrorKind::ApiKeyRevoked };
+        assert_eq!(said, wanted, "what is known stays known");
+        refused(watching.refresh(), ErrorKind::StoreRestored, "a look");
+        here.clock.advance(31);
+        let late = watching.verify(text(&issued), &Check::new()).unwrap_err();
+        assert!(late.is_unavailable(), "{late:?}");
+    }
+}
