@@ -43,6 +43,9 @@ fn wait_a_little(tries: i32) -> bool {
     tries < PATIENCE
 }
 
+/// How often opening a file again is tried that was open before, about once a millisecond.
+const AGAIN: i32 = 500;
+
 pub(super) struct Connections(Arc<Shared>);
 
 struct Shared {
@@ -247,7 +250,21 @@ impl Shared {
         let changed = known.is_some();
         drop(known);
         self.give_up();
-        let own = Own::open(&self.path, last.is_none(), &self.mark)?;
+        let mut tries = 0;
+        let own = loop {
+            match Own::open(&self.path, last.is_none(), &self.mark) {
+                // Others open it at this moment, too, as after a fork, and one of them brings its log in order.
+                Err(error)
+                    if error.kind() == ErrorKind::StoreUnavailable
+                        && last.is_some()
+                        && tries < AGAIN
+                        && wait_unless_awaited(tries) =>
+                {
+                    tries += 1;
+                }
+                opened => break opened?,
+            }
+        };
         let epoch = match *last {
             Some(last) if changed || last.place != own.place => last.epoch + 1,
             Some(last) => last.epoch,
