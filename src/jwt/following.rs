@@ -27,7 +27,8 @@ impl<T> Following<T> {
         Ok(Self { source, current: ArcSwap::from_pointee(made) })
     }
 
-    /// The thing, of the keys as they are now. Two threads may make it at the same time; both are right.
+    /// The thing, of the keys as they are now. Two threads may make it at the same time: each uses its own, and the
+    /// slower one, whose keys may be older, does not put it in the place of the other's.
     pub(super) fn current(
         &self,
         make: impl Fn(&dyn KeySource) -> Result<T>,
@@ -37,8 +38,9 @@ impl<T> Following<T> {
         if current.generation == generation {
             return Ok(current);
         }
-        self.current.store(Arc::new(Made::of(&*self.source, make)?));
-        Ok(self.current.load())
+        let made = Arc::new(Made::of(&*self.source, make)?);
+        self.current.compare_and_swap(&*current, Arc::clone(&made));
+        Ok(Guard::from_inner(made))
     }
 
     /// Whether the source has other keys than those that this was made of, after another look.
@@ -58,5 +60,47 @@ impl<T> Made<T> {
         // The number first: keys that change in between are made anew next time.
         let generation = source.generation()?;
         Ok(Self { generation, thing: make(source)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwk::{Key, KeySet};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Keys that change as often as the test wants.
+    struct Changing(AtomicU64);
+
+    impl KeySource for Changing {
+        fn generation(&self) -> Result<u64> {
+            Ok(self.0.load(Ordering::Relaxed))
+        }
+
+        fn keys(&self) -> Result<KeySet> {
+            KeySet::from_jwks(br#"{"keys":[]}"#)
+        }
+
+        fn signing_key(&self) -> Result<Key> {
+            Err(crate::ErrorKind::KeyUsage.into())
+        }
+    }
+
+    #[test]
+    fn a_slower_thread_does_not_bring_older_keys_back() {
+        let source = Arc::new(Changing(AtomicU64::new(1)));
+        let seen = |source: &dyn KeySource| source.generation();
+        let following = Following::new(Arc::clone(&source) as Arc<dyn KeySource>, seen).unwrap();
+        source.0.store(2, Ordering::Relaxed);
+        // While this one is at work, the keys change, and another one has made it of the newer ones.
+        let slow = following.current(|keys| {
+            let own = keys.generation()?;
+            source.0.store(3, Ordering::Relaxed);
+            assert_eq!(following.current(seen)?.thing, 3);
+            Ok(own)
+        });
+        assert_eq!(slow.unwrap().thing, 2, "its own");
+        assert_eq!(following.latest().thing, 3, "the newer one stays");
+        assert_eq!(following.current(|_| unreachable!()).unwrap().thing, 3);
     }
 }
