@@ -31,11 +31,12 @@ impl TokenFolder {
         Ok(Self { path: open_private_folder(path.as_ref())? })
     }
 
-    /// A file for this name: letters and digits as they are, everything else as hexadecimal.
+    /// A file for this name: small letters and digits as they are, everything else as hexadecimal, so that two names
+    /// have two files where the file system takes `A` for `a` as well.
     fn place(&self, name: &str, ending: &str) -> Result<PathBuf> {
         let mut file = String::with_capacity(name.len() + ending.len());
         for byte in name.bytes() {
-            if byte.is_ascii_alphanumeric() || byte == b'-' {
+            if byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' {
                 file.push(char::from(byte));
             } else {
                 file.push('_');
