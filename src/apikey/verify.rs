@@ -451,7 +451,7 @@ fn is_allowed(profile: &Profile, ip: Option<IpAddr>) -> Result<()> {
         Some(_) => Err(ErrorKind::ApiKeyAddress.into()),
         None => Err(Error::new(
             ErrorKind::ApiKeyAddress,
-            "The API key is limited to addresses, and the caller's address was not given.",
+            "The API key is limited to addresses, and the caller's is not known: an IPv4 or IPv6 address was not given.",
         )),
     }
 }

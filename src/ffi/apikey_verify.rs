@@ -1,7 +1,9 @@
 //! `gk_api_keys_verify`: the hot path, which allocates nothing here, and what goes with it.
 
 use super::apikey::gk_api_keys;
-use super::boundary::{Fault, Outcome, given, guard, lend, release, share, slice, text, writable};
+use super::boundary::{
+    Fault, Outcome, caller_address, given, guard, lend, release, share, slice, text, writable,
+};
 use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
 use super::status::{GK_STATUS_OK, gk_status};
@@ -134,7 +136,7 @@ pub unsafe extern "C" fn gk_api_key_check_cost(
 /// @param presented_len Its length in bytes.
 /// @param check What the request needs; NULL for nothing.
 /// @param ip The caller's address as text, IPv4 or IPv6 without a port; NULL and 0 if it is not known,
-/// which refuses keys that are limited to addresses.
+/// which refuses keys that are limited to addresses. A text that is no address says as much.
 /// @param ip_len Its length in bytes.
 /// @param result Receives the outcome, refusals included; may be NULL.
 /// @param err Receives the error; may be NULL.
@@ -166,9 +168,8 @@ pub unsafe extern "C" fn gk_api_keys_verify(
             wanted = std::array::from_fn(|n| check.scopes.get(n).map_or("", |scope| &**scope));
             request = request.scopes(wanted.get(..check.scopes.len()).unwrap_or_default());
         }
-        if ip_len > 0 {
-            let ip = crate::parse_ip(text(ip, ip_len, "ip")?);
-            request = request.ip(ip.ok_or(Fault::OutOfRange("ip"))?);
+        if let Some(ip) = caller_address(ip, ip_len, "ip")? {
+            request = request.ip(ip);
         }
         match given(keys, "keys")?.inner.verify(presented, &request) {
             // Written from where it is: a grant is too large to be passed on.

@@ -8,6 +8,8 @@ use super::error::gk_error;
 use super::status::{GK_STATUS_OK, gk_status};
 use crate::{Alg, Error, ErrorKind};
 use libc::c_char;
+use std::borrow::Cow;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Why a call of the C ABI failed: an error of the library, or an argument that cannot be used.
@@ -219,6 +221,34 @@ pub(super) unsafe fn text<'a>(
     // SAFETY: as this function's own contract.
     let bytes = unsafe { chars(data, len, name) }?;
     std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8(name))
+}
+
+/// What a stranger has sent: bytes that are no UTF-8 are his fault and refused by whoever reads the text, which is
+/// then none that could be good.
+///
+/// # Safety
+/// As [`slice`].
+pub(super) unsafe fn sent<'a>(
+    data: *const c_char,
+    len: usize,
+    name: &'static str,
+) -> Outcome<Cow<'a, str>> {
+    // SAFETY: as this function's own contract.
+    unsafe { chars(data, len, name) }.map(String::from_utf8_lossy)
+}
+
+/// The caller's address; `None` if it is not known, which a text that is no address says as well: it may come from
+/// a header that a stranger writes.
+///
+/// # Safety
+/// As [`slice`].
+pub(super) unsafe fn caller_address(
+    data: *const c_char,
+    len: usize,
+    name: &'static str,
+) -> Outcome<Option<IpAddr>> {
+    // SAFETY: as this function's own contract.
+    unsafe { sent(data, len, name) }.map(|text| crate::parse_ip(&text))
 }
 
 /// Text, or `None` if it is empty.

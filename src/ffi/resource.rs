@@ -2,7 +2,7 @@
 
 use super::apikey::gk_api_keys;
 use super::boundary::{
-    Fault, chars, create, fill, given, guard, maybe, release, share, text, writable,
+    Fault, caller_address, chars, create, fill, given, guard, release, sent, share, text, writable,
 };
 use super::buf::gk_buf;
 use super::error::gk_error;
@@ -12,7 +12,7 @@ use super::oauth::gk_oauth;
 use super::remote::gk_remote_keys;
 use super::revocations::gk_revocations;
 use super::status::gk_status;
-use crate::{Demand, KeySource, ResourceServer, ResourceServerBuilder, ToJson as _, parse_ip};
+use crate::{Demand, KeySource, ResourceServer, ResourceServerBuilder, ToJson as _};
 use libc::c_char;
 use std::sync::Arc;
 
@@ -100,7 +100,7 @@ pub extern "C" fn gk_resource_server_free(server: Option<Box<gk_resource_server>
 /// @param acr_values How the user must have signed in, one of these, separated by spaces (RFC 9470); NULL and 0 for any.
 /// @param acr_values_len Its length in bytes.
 /// @param max_age How many seconds ago the user may have signed in at the most; -1 for any time.
-/// @param address The caller's address, for API keys with an allow-list; NULL and 0 for unknown.
+/// @param address The caller's address, for API keys with an allow-list; NULL and 0 for unknown, as which a text that is no address counts.
 /// @param address_len Its length in bytes.
 /// @param access Receives who calls, as JSON: `kind` (`jwt`, `opaque`, `api_key`), `subject`, `client_id`, `scopes`, `expires_at` and `claims`; to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or 403, to be freed with gk_buf_free; otherwise {NULL, 0}. NULL is fine.
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn gk_resource_server_check(
             challenge.write(gk_buf::EMPTY);
         }
         let server = &given(server, "server")?.0;
-        let authorization = maybe(authorization, authorization_len, "authorization")?;
+        let authorization = sent(authorization, authorization_len, "authorization")?;
         let scopes = words(text(scopes, scopes_len, "scopes")?);
         let acr_values = words(text(acr_values, acr_values_len, "acr_values")?);
         let mut demand = Demand::new().scopes(&scopes).acr_values(&acr_values);
@@ -138,12 +138,8 @@ pub unsafe extern "C" fn gk_resource_server_check(
             -1 => None,
             seconds => Some(u64::try_from(seconds).map_err(|_| Fault::OutOfRange("max_age"))?),
         };
-        let address = maybe(address, address_len, "address")?;
-        demand.address = match address.as_deref() {
-            None => None,
-            Some(address) => Some(parse_ip(address).ok_or(Fault::OutOfRange("address"))?),
-        };
-        match server.check(authorization.as_deref(), &demand) {
+        demand.address = caller_address(address, address_len, "address")?;
+        match server.check(Some(&authorization), &demand) {
             Ok(who) => {
                 place.write(gk_buf::copy_of(who.to_json().as_bytes()));
                 Ok(())

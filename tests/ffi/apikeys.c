@@ -102,7 +102,12 @@ static void lives(const char *url) {
     CHECK(strcmp(result.key_id, id) == 0 && strcmp(result.owner, "acme \xc3\xa9") == 0);
     CHECK(strcmp(result.tenant, "north") == 0 && result.expires_at == now_seconds + 100);
     CHECK(verified(keys, &secret, needs, "11.1.2.3", &result) == GK_STATUS_API_KEY_ADDRESS);
-    CHECK(verified(keys, &secret, needs, NULL, &result) == GK_STATUS_API_KEY_ADDRESS);
+    /* An unknown address, also by a text that a stranger may have written. */
+    const char *unknown[] = {NULL, "localhost", "10.1.2.3:80", " 10.1.2.3", "caf\xE9"};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        CHECK(verified(keys, &secret, needs, unknown[i], &result) == GK_STATUS_API_KEY_ADDRESS);
+        CHECK(result.http_status == 403);
+    }
     CHECK(verified(keys, &secret, needs, "::ffff:10.1.2.3", &result) == GK_STATUS_OK);
     CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_RATE_LIMITED);
     CHECK(result.retry_after_ms > 0 && result.http_status == 429);
@@ -291,7 +296,7 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_api_keys_verify(NULL, NULL, 0, NULL, NULL, 0, &result, &err));
     CHECK(result.status == WRONG && result.http_status == 500);
     FAILS(WRONG, gk_api_keys_verify(keys, NULL, 1, NULL, NULL, 0, &result, &err));
-    FAILS(WRONG, gk_api_keys_verify(keys, NULL, 0, NULL, GK_TEXT("localhost"), &result, &err));
+    FAILS(WRONG, gk_api_keys_verify(keys, NULL, 0, NULL, NULL, 1, &result, &err));
     FAILS(GK_STATUS_MALFORMED_API_KEY,
           gk_api_keys_verify(keys, NULL, 0, NULL, NULL, 0, &result, &err));
     FAILS(GK_STATUS_MALFORMED_API_KEY,

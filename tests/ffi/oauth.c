@@ -423,6 +423,13 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     FAILS(GK_STATUS_MISSING_CREDENTIALS,
           gk_resource_server_check(door, NULL, 0, NULL, 0, NULL, 0, -1, NULL, 0, &access, NULL,
                                    &err));
+    /* What a stranger writes is no mistake of the service. */
+    FAILS(GK_STATUS_MISSING_CREDENTIALS,
+          gk_resource_server_check(door, GK_TEXT("caf\xE9"), NULL, 0, NULL, 0, -1, NULL, 0, &access,
+                                   NULL, &err));
+    FAILS(GK_STATUS_MISSING_CREDENTIALS,
+          gk_resource_server_check(door, NULL, 0, NULL, 0, NULL, 0, -1, GK_TEXT("caf\xE9"), &access,
+                                   NULL, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_resource_server_check(door, NULL, 0, NULL, 0, NULL, 0, -2,
                                                                NULL, 0, &access, NULL, &err));
     MUST(gk_resource_server_check(door, GK_TEXT("Bearer good"), GK_TEXT("write"), NULL, 0, -1, NULL,

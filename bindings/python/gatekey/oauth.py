@@ -516,7 +516,8 @@ class ResourceServer:
         :param scopes: every one of these must have been granted.
         :param acr_values: one of these must be how the user signed in; ``max_age``: so many
             seconds ago at the most (RFC 9470).
-        :param address: the caller's, for API keys with an allow-list.
+        :param address: the caller's, for API keys with an allow-list. A text that is no address
+            counts as an unknown one.
         :raises GatekeyError: with ``status`` and ``www_authenticate`` to answer with.
         """
         return self._core.check(authorization, list(scopes), list(acr_values), max_age, address)

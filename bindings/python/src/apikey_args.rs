@@ -225,11 +225,11 @@ pub(crate) fn moment(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
     whole(timestamp.call0()?.extract()?).ok_or_else(unusable)
 }
 
-/// An address, as text or of the module `ipaddress`.
-pub(crate) fn address(value: &Bound<'_, PyAny>) -> PyResult<IpAddr> {
-    let unusable = || usage(value.py(), "The ip must be an IPv4 or IPv6 address, without a port.");
+/// The caller's address, as text or of the module `ipaddress`; `None` if it is not known, which a text that is no
+/// address says as well: it may come from a header that a stranger writes.
+pub(crate) fn caller_address(value: &Bound<'_, PyAny>) -> PyResult<Option<IpAddr>> {
     if let Ok(text) = value.cast::<PyString>() {
-        return text.to_str().ok().and_then(gatekey::parse_ip).ok_or_else(unusable);
+        return Ok(text.to_str().ok().and_then(gatekey::parse_ip));
     }
     if !is_of_ipaddress(value, false)? {
         return Err(wrong_type(value, "ip", "str, or an address of the module ipaddress"));
@@ -237,11 +237,8 @@ pub(crate) fn address(value: &Bound<'_, PyAny>) -> PyResult<IpAddr> {
     // Its text may name a zone.
     let packed = value.getattr(intern!(value.py(), "packed"))?;
     let octets = packed.cast::<PyBytes>()?.as_bytes();
-    match (<[u8; 4]>::try_from(octets), <[u8; 16]>::try_from(octets)) {
-        (Ok(v4), _) => Ok(v4.into()),
-        (_, Ok(v6)) => Ok(v6.into()),
-        _ => Err(unusable()),
-    }
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    Ok(v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok())
 }
 
 /// Whether this is an address, or else a network if those will do, of the module `ipaddress`.

@@ -462,8 +462,8 @@ impl ApiKeys {
         if let Some(tenant) = tenant {
             check = check.tenant(tenant.0);
         }
-        if let Some(ip) = ip {
-            check = check.ip(args::address(ip)?);
+        if let Some(ip) = ip.map(args::caller_address).transpose()?.flatten() {
+            check = check.ip(ip);
         }
         let verify = |scopes: &[&str]| {
             let check = check.scopes(scopes);

@@ -16,7 +16,7 @@ use gatekey::{
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use std::sync::Arc;
 
 /// The keys behind `gatekey.RemoteKeySet`, as the core follows them.
@@ -185,14 +185,15 @@ impl _ResourceServer {
     fn check(
         &self,
         py: Python<'_>,
-        authorization: Option<Text<'_>>,
+        authorization: Option<&Bound<'_, PyString>>,
         scopes: Vec<String>,
         acr_values: Vec<String>,
         max_age: Option<u64>,
         address: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Access> {
-        let address = address.map(args::address).transpose()?;
-        let header = authorization.map(|header| header.0);
+        let address = address.map(args::caller_address).transpose()?.flatten();
+        // A str that is no Unicode text is no header that could be good, not a misuse.
+        let header = authorization.map(|header| header.to_str().unwrap_or_default());
         follow(py, self.ring.as_ref(), self.api_keys.as_ref(), self.revocations.as_ref())?;
         let checked = py.detach(|| {
             with_demand(&scopes, &acr_values, max_age, |mut demand| {
