@@ -47,6 +47,8 @@ pub(super) struct Own {
     pub(super) leasing: Mutex<()>,
     /// One flush at a time.
     pub(super) flushing: Mutex<()>,
+    /// How many looks at the store have begun.
+    looks: AtomicU64,
 }
 
 /// What the one writer of the mirror knows.
@@ -57,6 +59,8 @@ pub(super) struct Writer {
     seq: u64,
     /// The store's stamp when it was followed to its end.
     stamp: Option<u64>,
+    /// The number of the last look that came to its end.
+    looked: u64,
     /// Whether the mirror is the one of this process.
     ready: bool,
     /// Imported keys: by what each id is found.
@@ -206,6 +210,7 @@ impl Inner {
     pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
         beyond_memory()?;
         let own = self.own();
+        let begun = own.looks.load(Ordering::Acquire);
         let mut writer = match own.writer.try_lock() {
             Ok(writer) => writer,
             Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -213,6 +218,11 @@ impl Inner {
             Err(std::sync::TryLockError::WouldBlock) => lock(&own.writer),
         };
         self.make_ready(&mut writer)?;
+        // Those who have waited share a look that began after they came.
+        if writer.looked > begun {
+            return Ok(());
+        }
+        let look = own.looks.fetch_add(1, Ordering::AcqRel) + 1;
         let stamp = self.store.stamp()?;
         if writer.stamp != Some(stamp) {
             loop {
@@ -231,6 +241,7 @@ impl Inner {
             }
             writer.stamp = Some(stamp);
         }
+        writer.looked = look;
         self.heard(now);
         Ok(())
     }
@@ -387,4 +398,38 @@ pub(super) fn words(mac: &[u8; 32]) -> [u64; 4] {
         let chunk = mac.get(i * 8..).and_then(|rest| rest.first_chunk::<8>());
         chunk.map_or(0, |chunk| u64::from_le_bytes(*chunk))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ApiKeyOptions, MemoryStore, Peppers};
+    use std::time::Duration;
+
+    #[test]
+    fn those_who_wait_share_one_look() {
+        const THREADS: u64 = 32;
+        let peppers = Peppers::new(&[(1, crate::Secret::new(vec![7; 32]))]).unwrap();
+        let options = ApiKeyOptions::new();
+        let keys = ApiKeys::open(Arc::new(MemoryStore::new()), peppers, options).unwrap();
+        let inner = &keys.inner;
+        let own = inner.own();
+        let (looks, arrived) = (own.looks.load(Ordering::Relaxed), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            let held = lock(&own.writer);
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    arrived.fetch_add(1, Ordering::Relaxed);
+                    inner.sync(inner.clock.monotonic(), true).unwrap();
+                });
+            }
+            while arrived.load(Ordering::Relaxed) < THREADS {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_millis(50)); // until they wait
+            drop(held);
+        });
+        // One, and one more for whoever was late.
+        assert!(own.looks.load(Ordering::Relaxed) - looks < THREADS / 4);
+    }
 }
