@@ -66,6 +66,16 @@ fn tokens_are_got_asked_about_and_ended() {
     );
 }
 
+/// A browser that the program opens, after another program has called the door that it comes back to.
+const STRAY: &str = r#"
+import subprocess, sys, urllib.parse, urllib.request
+uri = urllib.parse.parse_qs(urllib.parse.urlsplit(sys.argv[2]).query)["redirect_uri"][0]
+for query in ("code=stray&state=stray", "error=access_denied&state=stray", "x", "code=c&state=a&state=b"):
+    with urllib.request.urlopen(f"{uri}?{query}") as answer:
+        assert b"did not work" in answer.read(), query
+sys.exit(subprocess.call([sys.executable, sys.argv[1], "visit", sys.argv[2]]))
+"#;
+
 /// A browser that the program opens, and its own door that the browser comes back to.
 #[test]
 fn a_log_in_with_a_browser() {
@@ -74,13 +84,14 @@ fn a_log_in_with_a_browser() {
     };
     let desk = Desk::new("oauth-login");
     let browser = servers("browser.py");
+    desk.write("stray.py", STRAY);
     let path = std::env::var("PATH").unwrap();
     let output = desk
         .program()
         .env("PATH", path)
         .args(["oauth", "login", "--issuer", &provider.issuer, "--client-id", "native", "--json"])
         .args(["--scope", "openid", "--allow-loopback-http", "--timeout", "60"])
-        .args(["--browser", &format!("python3 {} visit", browser.display())])
+        .args(["--browser", &format!("python3 stray.py {}", browser.display())])
         .output()
         .unwrap();
     let (out, err) =

@@ -38,10 +38,9 @@ impl Loopback {
         format!("http://127.0.0.1:{}{}", self.port, self.path)
     }
 
-    /// The first request for the callback; everything else is answered with 404. `None` after the time is over.
-    pub(super) fn wait(&self, timeout: Duration) -> Outcome<Option<Callback>> {
-        let begun = Instant::now();
-        while begun.elapsed() < timeout {
+    /// The next request for the callback; everything else is answered with 404. `None` after the time is over.
+    pub(super) fn wait(&self, until: Instant) -> Outcome<Option<Callback>> {
+        while Instant::now() < until {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     if let Some(callback) = read(stream, &self.path) {

@@ -8,13 +8,14 @@ use super::input::{self, duration};
 use super::output::{self, Output};
 use crate::json::ObjectWriter;
 use crate::{
-    Clock as _, HttpOptions, HttpTransport, LoginOptions, OAuthClient, OAuthConfig, OAuthTokens,
-    Secret, SystemClock, ToJson as _, TokenFolder, TokenGrant, TokenManager, TokenStore as _,
+    Clock as _, ErrorKind, HttpOptions, HttpTransport, LoginOptions, OAuthClient, OAuthConfig,
+    OAuthTokens, Secret, SystemClock, ToJson as _, TokenFolder, TokenGrant, TokenManager,
+    TokenStore as _,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -253,17 +254,24 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
         let text = format!("Open this address in a browser on this machine:\n{}", begun.url);
         output.ask(&json.end(), &text);
     }
-    let spinner = spinner("waiting for the browser");
-    let callback = loopback.wait(Duration::from_secs(login.timeout));
-    spinner.finish_and_clear();
-    let callback = callback?.ok_or_else(|| {
-        Failure::Exit(REFUSED, "The browser did not come back in time; try again.".to_owned())
-    })?;
     // What a browser would send.
     let cookies: Vec<&str> =
         begun.set_cookies.iter().filter_map(|cookie| cookie.split(';').next()).collect();
-    let finished = client.finish(callback.query(), &cookies.join("; "));
-    let finished = finished.and_then(|operation| operation.run(&http));
+    let cookies = cookies.join("; ");
+    let until = Instant::now() + Duration::from_secs(login.timeout);
+    let spinner = spinner("waiting for the browser");
+    let (callback, operation) = loop {
+        let callback = loopback.wait(until)?.ok_or_else(|| {
+            Failure::Exit(REFUSED, "The browser did not come back in time; try again.".to_owned())
+        })?;
+        match client.finish(callback.query(), &cookies) {
+            // Any program and any page can call this port; what has another state is not our browser.
+            Err(error) if error.kind() == ErrorKind::OauthStateMismatch => callback.answer(false),
+            begun => break (callback, begun),
+        }
+    };
+    spinner.finish_and_clear();
+    let finished = operation.and_then(|operation| operation.run(&http));
     callback.answer(finished.is_ok());
     let finished = finished?;
     let who = finished.subject.as_deref().unwrap_or("the user").to_owned();
