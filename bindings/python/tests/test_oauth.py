@@ -246,8 +246,15 @@ def test_api_keys_at_the_same_door() -> None:
     keys = gatekey.ApiKeys.open("memory:")
     issued = keys.create(owner="acme", scopes=["read"])
     api = ResourceServer(API, api_keys=keys)
-    access = api.check(f"Bearer {issued.secret}", scopes=["read"])
+    access = api.check(f"Bearer {issued.secret}", scopes=["read"], address="testclient")
     assert (access.kind, access.subject) == ("api_key", "acme")
+    limited = keys.create(owner="acme", cidrs=["10.0.0.0/8"])
+    for address in ("10.1.2.3:80", "\udc80", "unknown"):
+        with pytest.raises(exceptions.ApiKeyAddressError) as refused:
+            api.check(f"Bearer {limited.secret}", address=address)
+        assert refused.value.status == 403
+    with pytest.raises(exceptions.MissingCredentialsError):
+        api.check("Bearer \udc80")
 
 
 def test_eight_threads_refresh_once(provider: Server) -> None:
@@ -305,8 +312,12 @@ class _Api(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.seen.append(self.headers.get("authorization", ""))
-        fresh = len(set(self.seen)) > 1 or self.path == "/any"
-        self.send_response(200 if fresh else 401)
+        if self.path == "/elsewhere":
+            self.send_response(302)
+            self.send_header("location", f"http://localhost:{self.server.server_port}/refused")  # type: ignore[attr-defined]
+        else:
+            fresh = len(set(self.seen)) > 1 or self.path == "/any"
+            self.send_response(200 if fresh and self.path != "/refused" else 401)
         self.send_header("content-length", "0")
         self.end_headers()
 
@@ -331,8 +342,18 @@ def test_httpx_and_requests(provider: Server) -> None:
         async with httpx.AsyncClient(auth=auth) as api:
             assert (await api.get(f"{url}/any")).status_code == 200
 
+            # Another host neither sees the token nor has it replaced.
+            away = await api.get(f"{url}/elsewhere", follow_redirects=True)
+            assert (away.status_code, away.url.host) == (401, "localhost")
+
     asyncio.run(main())
+    with httpx.Client(auth=auth, follow_redirects=True) as api:
+        assert api.get(f"{url}/elsewhere").status_code == 401
     own = with_requests.BearerAuth(manager, "api", danger_allow_http=True)
+    assert requests.get(f"{url}/elsewhere", auth=own, timeout=10).status_code == 401
+    assert [seen for seen in _Api.seen if not seen] == ["", "", ""]
+    assert len(set(_Api.seen)) == 3
+    _Api.seen[:] = [seen for seen in _Api.seen if seen]
     assert requests.get(f"{url}/any", auth=own, timeout=10).status_code == 200
     assert len(set(_Api.seen)) == 2
     with httpx.Client(auth=with_httpx.BearerAuth(manager, "api")) as api, pytest.raises(UsageError):

@@ -34,8 +34,8 @@ class BearerAuth(httpx.Auth):
     """Puts the access token of a name into each request; another one if the API refuses it, once.
 
     Takes a ``gatekey.TokenManager`` or a ``gatekey.aio.TokenManager``, for clients of either
-    kind. Only
-    ``https`` requests get the token. No lock is held while a request is out.
+    kind. Only ``https`` requests get the token; httpx drops it when a redirect leads to another
+    origin. No lock is held while a request is out.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class BearerAuth(httpx.Auth):
         token = self._sync.access_token(self._name, min_ttl=self._min_ttl)
         request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
-        if response.status_code == 401:
+        if self._is_refused(response):
             token = self._sync.replace(self._name, token).access_token
             request.headers["Authorization"] = f"Bearer {token}"
             yield request
@@ -78,10 +78,15 @@ class BearerAuth(httpx.Auth):
         token = await manager.access_token(self._name, min_ttl=self._min_ttl)
         request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
-        if response.status_code == 401:
+        if self._is_refused(response):
             token = (await manager.replace(self._name, token)).access_token
             request.headers["Authorization"] = f"Bearer {token}"
             yield request
+
+    @staticmethod
+    def _is_refused(response: httpx.Response) -> bool:
+        """Whether the API says so: a host that it redirects to has not seen the token."""
+        return response.status_code == 401 and "Authorization" in response.request.headers
 
     def _check(self, request: httpx.Request) -> None:
         if request.url.scheme != "https" and not self._allow_http:
