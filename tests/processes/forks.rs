@@ -54,9 +54,9 @@ fn ended_well(child: libc::pid_t) -> bool {
     waited == child && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
 }
 
-/// Whether that is what is said of a key: nothing, or why it is refused.
-fn is(keys: &ApiKeys, secret: &str, wanted: Option<ErrorKind>) -> bool {
-    keys.verify(secret, &Check::new()).err().map(|error| error.kind()) == wanted
+/// What is said of a key: nothing, or why it is refused.
+fn refusal(keys: &ApiKeys, secret: &str) -> Option<ErrorKind> {
+    keys.verify(secret, &Check::new()).err().map(|error| error.kind())
 }
 
 /// Creates two keys and revokes one, and tells it when it is done.
@@ -65,7 +65,7 @@ fn work(keys: &ApiKeys, folder: &Path) {
     append(folder, "told", &format!("good {}", good.secret.expose_str()));
     let gone = keys.create(&KeySpec::new("acme")).unwrap();
     keys.revoke(&gone.record.id, "leaked").unwrap();
-    assert!(is(keys, gone.secret.expose_str(), Some(ErrorKind::ApiKeyRevoked)));
+    assert_eq!(refusal(keys, gone.secret.expose_str()), Some(ErrorKind::ApiKeyRevoked));
     append(folder, "told", &format!("gone {}", gone.secret.expose_str()));
 }
 
@@ -77,7 +77,7 @@ fn judge(folder: &Path) -> usize {
     for line in told.lines() {
         let (kind, secret) = line.split_once(' ').unwrap();
         let wanted = (kind == "gone").then_some(ErrorKind::ApiKeyRevoked);
-        assert!(is(&keys, secret, wanted), "{line}");
+        assert_eq!(refusal(&keys, secret), wanted, "{line}");
         secrets.push(secret);
     }
     let count = secrets.len();
