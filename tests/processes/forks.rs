@@ -54,9 +54,10 @@ fn ended_well(child: libc::pid_t) -> bool {
     waited == child && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
 }
 
-/// What is said of a key: nothing, or why it is refused.
-fn refusal(keys: &ApiKeys, secret: &str) -> Option<ErrorKind> {
-    keys.verify(secret, &Check::new()).err().map(|error| error.kind())
+/// Holds what is said of a key against what must be: nothing, or why it is refused.
+fn expect(keys: &ApiKeys, secret: &str, wanted: Option<ErrorKind>) {
+    let error = keys.verify(secret, &Check::new()).err();
+    assert_eq!(error.as_ref().map(gatekey::Error::kind), wanted, "{error:?}");
 }
 
 /// Creates two keys and revokes one, and tells it when it is done.
@@ -65,7 +66,7 @@ fn work(keys: &ApiKeys, folder: &Path) {
     append(folder, "told", &format!("good {}", good.secret.expose_str()));
     let gone = keys.create(&KeySpec::new("acme")).unwrap();
     keys.revoke(&gone.record.id, "leaked").unwrap();
-    assert_eq!(refusal(keys, gone.secret.expose_str()), Some(ErrorKind::ApiKeyRevoked));
+    expect(keys, gone.secret.expose_str(), Some(ErrorKind::ApiKeyRevoked));
     append(folder, "told", &format!("gone {}", gone.secret.expose_str()));
 }
 
@@ -77,7 +78,7 @@ fn judge(folder: &Path) -> usize {
     for line in told.lines() {
         let (kind, secret) = line.split_once(' ').unwrap();
         let wanted = (kind == "gone").then_some(ErrorKind::ApiKeyRevoked);
-        assert_eq!(refusal(&keys, secret), wanted, "{line}");
+        expect(&keys, secret, wanted);
         secrets.push(secret);
     }
     let count = secrets.len();
@@ -135,6 +136,12 @@ fn a_daemon_whose_parent_has_gone_loses_nothing() {
 
 /// Works in three threads, and forks children that do the same, until it is killed.
 fn fork_on_and_on(folder: &Path) {
+    // A thread that fails ends all of it, and so the test.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        tell(info);
+        std::process::abort();
+    }));
     let keys = open(folder);
     std::thread::scope(|scope| {
         for _ in 0..3 {
