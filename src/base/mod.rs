@@ -12,6 +12,7 @@ pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod reach;
 pub(crate) mod secret;
+mod steady;
 pub(crate) mod text;
 pub(crate) mod ticker;
 pub(crate) mod url;
