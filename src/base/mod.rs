@@ -4,6 +4,8 @@
 pub(crate) mod b62;
 pub(crate) mod b64;
 pub(crate) mod clock;
+#[cfg(unix)]
+pub(crate) mod descriptors;
 pub(crate) mod fresh;
 pub(crate) mod hex;
 pub mod json;
