@@ -55,8 +55,23 @@ const LAYERS: [(&str, &[&str]); 21] = [
 ];
 
 /// The files outside of `src/ffi` that may be `unsafe`; each says why.
-const UNSAFE: [&str; 3] =
-    ["src/base/prefetch.rs", "src/base/process.rs", "src/store/limits/mapped.rs"];
+const UNSAFE: [&str; 5] = [
+    "src/base/descriptors.rs",
+    "src/base/prefetch.rs",
+    "src/base/process.rs",
+    "src/base/steady.rs",
+    "src/store/limits/mapped.rs",
+];
+
+/// Where the standard library's `Instant` may be named, which stands still while the machine is suspended: for how long
+/// somebody waits. How old something is that is kept is told by `src/base/steady.rs`.
+const WAITS: [&str; 5] = [
+    "src/base/process.rs",
+    "src/base/steady.rs",
+    "src/store/file_lock.rs",
+    "src/transport/http/",
+    "src/cli/oauth/loopback.rs",
+];
 
 /// What these rooms may name is a re-export of the crate root, never a room.
 const EDGES: [&str; 2] = ["ffi", "cli"];
@@ -93,6 +108,7 @@ const READERS: &[&str] = &[
 const TIMES: &[&str] = &[
     "src/base/clock.rs",
     "src/base/process.rs",
+    "src/base/steady.rs",
     "src/base/ticker.rs",
     "src/store/file_lock.rs",
     "src/store/sqlite/",
@@ -121,7 +137,16 @@ const OUTSIDE: [(&str, &[&str]); 31] = [
     ("rand", &["src/base/random.rs"]),
     ("base64_simd", &["src/base/b64.rs"]),
     ("simdutf8", &["src/base/json/"]),
-    ("libc", &["src/ffi/", "src/base/process.rs", "src/store/limits/"]),
+    (
+        "libc",
+        &[
+            "src/ffi/",
+            "src/base/descriptors.rs",
+            "src/base/process.rs",
+            "src/base/steady.rs",
+            "src/store/limits/",
+        ],
+    ),
     ("portable_atomic", &["src/store/limits/"]),
     ("der", &["src/jwk/", "src/crypto/"]),
     ("x509_cert", &["src/jwk/"]),
@@ -211,7 +236,9 @@ fn violations_are_found() {
         ("src/jwk/key.rs", "use ::aws_lc_rs as lc;"),
         ("src/jwk/key.rs", "fn f(k: jsonwebtoken::DecodingKey) {}"),
         ("src/jwt/check.rs", "let now = std::time::SystemTime::now();"),
-        ("src/jwt/check.rs", "use std::{fmt, time::Instant};"),
+        ("src/jwt/check.rs", "use std::{fmt, time::Duration};"),
+        ("src/base/clock.rs", "use std::time::{Instant, SystemTime};"),
+        ("src/store/sqlite/mod.rs", "let now = std::time::Instant::now();"),
         ("src/jwk/set.rs", "std::fs::read(path)"),
         ("src/crypto/mod.rs", "std::env::var(\"X\")"),
         ("src/base/clock.rs", "use std::net::TcpStream;"),
@@ -307,6 +334,12 @@ fn violations(file: &str, text: &str, exports: &BTreeMap<String, String>) -> Vec
         if !at_home && names(if strict { &code } else { &product }, name) {
             wrong.push(format!("{file}: {name} may only be named in {places:?}"));
         }
+    }
+    let may_wait = WAITS.iter().any(|place| file.starts_with(place));
+    if !may_wait && words(&product).any(|(word, _)| word == "Instant") {
+        wrong.push(format!(
+            "{file}: `Instant` stands still in suspend: only for waits, in {WAITS:?}"
+        ));
     }
     let may_be_unsafe = room == "ffi" || UNSAFE.contains(&file);
     if !may_be_unsafe && words(&code).any(|(word, _)| word == "unsafe") {

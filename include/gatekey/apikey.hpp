@@ -335,7 +335,7 @@ class api_keys : public detail::owner<gk_api_keys, gk_api_keys_free> {
         detail::done([&](auto *err) { return gk_api_keys_wrap_peppers(get(), &wrapped, err); });
         return wrapped;
     }
-    /// Looks now at what other processes have changed: for a clock that may stand still.
+    /// Looks now at what other processes have changed, however recent the last look.
     void refresh() const {
         detail::done([&](auto *err) { return gk_api_keys_refresh(get(), err); });
     }

@@ -99,7 +99,7 @@ class key_ring : public detail::owner<gk_key_ring, gk_key_ring_free> {
         return detail::text(
             [&](auto *out, auto *err) { return gk_key_ring_to_jwks(get(), out, err); });
     }
-    /// Looks now at what other processes have changed: for a clock that may stand still.
+    /// Looks now at what other processes have changed, however recent the last look.
     void refresh() const {
         detail::done([&](auto *err) { return gk_key_ring_refresh(get(), err); });
     }

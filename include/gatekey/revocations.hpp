@@ -123,7 +123,7 @@ class revocations : public detail::owner<gk_revocations, gk_revocations_free> {
         });
         return first;
     }
-    /// Looks now at what other processes have revoked: for a clock that may stand still.
+    /// Looks now at what other processes have revoked, however recent the last look.
     void refresh() const {
         detail::done([&](auto *err) { return gk_revocations_refresh(get(), err); });
     }

@@ -79,12 +79,6 @@ impl Feed {
         }
     }
 
-    /// Seconds since the Unix epoch, at most 25 ms ago.
-    #[inline]
-    pub(super) fn wall(&self) -> u64 {
-        self.wall.load(Ordering::Relaxed)
-    }
-
     /// Whether any key is found by a look-up tag.
     #[inline]
     pub(super) fn has_foreign(&self) -> bool {
@@ -178,6 +172,17 @@ impl Inner {
         self.feed.heard.heard(now);
     }
 
+    /// Seconds since the Unix epoch: of the system's clock as of the last look, at most 25 ms ago; of any other, which
+    /// need not run as time passes, now.
+    #[inline]
+    pub(super) fn wall(&self) -> u64 {
+        if self.counts.is_system() {
+            self.feed.wall.load(Ordering::Relaxed)
+        } else {
+            self.clock.now()
+        }
+    }
+
     /// Refuses if what the mirror knows is too old; looks at the feed if it is time to.
     #[inline]
     pub(super) fn be_fresh(self: &Arc<Self>, now: u64) -> Result<()> {
@@ -194,9 +199,7 @@ impl Inner {
             return Err(CLOSED);
         }
         self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
-        if !self.strict {
-            self.counts.compare(&*self.clock);
-        }
+        self.counts.notice(&*self.store);
         self.start_flusher();
         let looked = self.sync(now, self.strict);
         // A strict answer needs the store; any other is good for a while, unless this process can never ask again.
@@ -368,8 +371,7 @@ impl Inner {
 }
 
 impl ApiKeys {
-    /// Looks now at what other processes have changed, however recent the last look: for a program
-    /// whose [`crate::Clock`] may stand still while they go on.
+    /// Looks now at what other processes have changed, however recent the last look.
     ///
     /// # Errors
     /// Those of [`crate::Store`].

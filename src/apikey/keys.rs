@@ -129,7 +129,7 @@ impl ApiKeys {
         check_prefix(&options.prefix)?;
         check_env(&options.env)?;
         let max_stale = stale_nanos(options.max_stale)?;
-        let counts = Counts::new(&options.limits, &*store)?;
+        let counts = Counts::new(&options.limits, &*store, &*options.clock)?;
         let keys = Self {
             inner: Arc::new(Inner {
                 store,

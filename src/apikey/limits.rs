@@ -9,7 +9,7 @@ use super::format::KeyId;
 use super::limit::{gcra, rescale, settled, unit_and_burst};
 use super::mirror::{Hot, hash};
 use super::profile::Profile;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, date_at};
 use crate::base::reach::beyond_memory;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,8 +28,8 @@ pub(super) struct Counts {
     state: ArcSwap<State>,
     /// A key was not counted in the table because there was no room.
     full: AtomicBool,
-    /// What the wall clock is ahead of the monotonic one by, in nanoseconds; or [`ASK`].
-    ahead: AtomicU64,
+    /// Whether the clock is the operating system's, of which one reading is enough.
+    is_system: bool,
 }
 
 enum State {
@@ -39,9 +39,6 @@ enum State {
     /// There is no table, for this reason.
     Alone(Error),
 }
-
-/// The clock cannot be told from the monotonic one: it is asked each time.
-const ASK: u64 = u64::MAX;
 
 /// One request, and the key that it is made with.
 pub(super) struct Request<'a> {
@@ -58,7 +55,7 @@ pub(super) struct Request<'a> {
 impl Counts {
     /// # Errors
     /// `InvalidArgument` and those of the file system: the folder that was named is none.
-    pub(super) fn new(limits: &Limits, store: &dyn Store) -> Result<Self> {
+    pub(super) fn new(limits: &Limits, store: &dyn Store, clock: &dyn Clock) -> Result<Self> {
         let file = store.file();
         let (place, state) = match (limits, &file) {
             (Limits::Off, _) => (None, State::Alone(OFF)),
@@ -78,7 +75,7 @@ impl Counts {
             }
         };
         let (state, full) = (ArcSwap::from_pointee(state), AtomicBool::new(false));
-        Ok(Self { place, state, full, ahead: AtomicU64::new(ASK) })
+        Ok(Self { place, state, full, is_system: clock.is_system() })
     }
 
     /// Opens the table now.
@@ -118,7 +115,15 @@ impl Counts {
         self.check()
     }
 
-    /// Opens the table again if someone has deleted or replaced it, or if it could not be opened. Not on
+    /// Opens the table again if someone has deleted, replaced, cut off or overwritten it. For each look at the store,
+    /// so that few requests are counted in memory that is gone.
+    pub(super) fn notice(&self, store: &dyn Store) {
+        if matches!(&**self.state.load(), State::Shared(table) if !table.is_current()) {
+            let _ = self.open(store);
+        }
+    }
+
+    /// As [`Self::notice`], and opens it if it could not be opened before. Not on
     /// the way of a request.
     pub(super) fn look(&self, store: &dyn Store) {
         let again = match &**self.state.load() {
@@ -132,33 +137,16 @@ impl Counts {
         }
     }
 
-    /// Compares the clocks, so that a request needs to read only one. Not on the way of a request.
-    pub(super) fn compare(&self, clock: &dyn Clock) {
-        let mut tightest = (u64::MAX, ASK);
-        for _ in 0..4 {
-            let (before, wall, after) = (clock.monotonic(), clock.now_nanos(), clock.monotonic());
-            if [before, wall, after].iter().any(|time| time % 1_000_000 == 0) {
-                // A clock of whole seconds: as far as it goes, the two do not run alike.
-                tightest = (0, ASK);
-                break;
-            }
-            // What passes between the two readings makes the clock seem late, which forgives nothing.
-            let took = after.saturating_sub(before);
-            tightest = tightest.min((took, wall.wrapping_sub(after)));
-            if took < 10_000 {
-                break;
-            }
-        }
-        self.ahead.store(tightest.1, Ordering::Relaxed);
+    /// Whether the clock is the operating system's.
+    #[inline]
+    pub(super) const fn is_system(&self) -> bool {
+        self.is_system
     }
 
-    /// The wall clock, in nanoseconds, when the monotonic one reads `monotonic`.
+    /// The date, in nanoseconds, when the monotonic clock reads `monotonic`.
     #[inline]
     pub(super) fn now(&self, clock: &dyn Clock, monotonic: u64) -> u64 {
-        match self.ahead.load(Ordering::Relaxed) {
-            ASK => clock.now_nanos(),
-            ahead => monotonic.wrapping_add(ahead),
-        }
+        if self.is_system { date_at(monotonic) } else { clock.now_nanos() }
     }
 
     /// Takes the request's cost from the rate; unless `really`, only tells whether that would do. How many

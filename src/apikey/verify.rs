@@ -256,7 +256,7 @@ impl Inner {
             return Ok(true);
         }
         match &rare.previous {
-            Some(previous) if self.feed.wall() < previous.0.until => {
+            Some(previous) if self.wall() < previous.0.until => {
                 self.peppers.prove(&previous.0.proof, candidate)
             }
             _ => Ok(false),
@@ -296,7 +296,7 @@ impl Inner {
             if !proved {
                 return Err(ErrorKind::BadApiKeySecret.into());
             }
-            let wall = self.feed.wall();
+            let wall = self.wall();
             may_be_used(&hot, wall)?;
             self.belongs(&hot, &profile, presented, check)?;
             if hot.has(Hot::CIDRS) {

@@ -1,12 +1,15 @@
 //! Time enters only here: whole seconds since the Unix epoch (NumericDate, RFC 7519 section 2), and
-//! nanoseconds that never go back, for limits and staleness.
+//! nanoseconds that never go back and go on while the machine is suspended, for how old something is.
 
-use super::process::enter;
-use std::sync::OnceLock;
+use super::fresh::LOOK_AFTER;
+use super::steady;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A source of the current time.
+/// A source of the current time: of dates. How old something is that was read from a store or fetched from a server
+/// (`max_stale`, the 50 ms within which changes of other processes are seen, how long keys and answers are fresh) is
+/// told by [`Clock::monotonic`], which is the system's unless a clock overrides it: so that a clock of whole seconds,
+/// or one that stands still, makes nothing older than it is.
 pub trait Clock: Send + Sync {
     /// Whole seconds since 1970-01-01T00:00:00Z, rounded down.
     fn now(&self) -> u64;
@@ -16,10 +19,17 @@ pub trait Clock: Send + Sync {
         self.now().saturating_mul(NANOS)
     }
 
-    /// Nanoseconds since some moment in the past. A clock that has nothing better counts from the
-    /// Unix epoch.
+    /// Nanoseconds since some moment in the past, for how old something is. They never go back. The system's, with the
+    /// time that the machine was suspended; to be overridden only where tests must make time pass, and to be as exact
+    /// as milliseconds where changes of other processes are to be seen within 50 ms.
     fn monotonic(&self) -> u64 {
-        self.now().saturating_mul(NANOS)
+        steady::nanos()
+    }
+
+    /// Whether it is the operating system's, whose date and [`Clock::monotonic`] run alike but for the steps of the
+    /// former, so that one reading may stand for both.
+    fn is_system(&self) -> bool {
+        false
     }
 }
 
@@ -44,18 +54,55 @@ impl Clock for SystemClock {
         })
     }
 
+    #[inline]
     fn monotonic(&self) -> u64 {
-        static START: OnceLock<Instant> = OnceLock::new();
-        let start = START.get().unwrap_or_else(|| {
-            let _inside = enter();
-            START.get_or_init(Instant::now)
-        });
-        let elapsed = start.elapsed();
-        elapsed.as_secs().saturating_mul(NANOS).saturating_add(u64::from(elapsed.subsec_nanos()))
+        steady::nanos()
+    }
+
+    #[inline]
+    fn is_system(&self) -> bool {
+        true
     }
 }
 
-/// A clock that stands still until it is told to move. For tests and replays.
+/// The system's date, in nanoseconds since the Unix epoch, when its [`Clock::monotonic`] reads `steady`: the two are
+/// compared every 25 ms at most, which is how late a step of the former is noticed.
+#[inline]
+pub(crate) fn date_at(steady: u64) -> u64 {
+    let compared = COMPARED.load(Ordering::Acquire);
+    if steady.abs_diff(compared) <= LOOK_AFTER {
+        return steady.wrapping_add(AHEAD.load(Ordering::Relaxed));
+    }
+    compare()
+}
+
+/// When the two clocks were compared; and what the date was ahead by, in nanoseconds.
+static COMPARED: AtomicU64 = AtomicU64::new(u64::MAX);
+static AHEAD: AtomicU64 = AtomicU64::new(0);
+
+#[cold]
+fn compare() -> u64 {
+    let mut tightest = (u64::MAX, u64::MAX, 0);
+    for _ in 0..4 {
+        let (before, date, after) = (steady::nanos(), SystemClock.now_nanos(), steady::nanos());
+        if date == u64::MAX {
+            return date; // a date that is none, and must not be reckoned with
+        }
+        // What passes between the two readings makes the date seem early, which forgives nothing.
+        let took = after.saturating_sub(before);
+        tightest = tightest.min((took, date, after));
+        if took < 10_000 {
+            break;
+        }
+    }
+    let (_, date, steady) = tightest;
+    AHEAD.store(date.wrapping_sub(steady), Ordering::Relaxed);
+    COMPARED.store(steady, Ordering::Release);
+    date
+}
+
+/// A clock that stands still until it is told to move, and what is kept with it: it ages by this clock, too. For tests
+/// and replays.
 #[derive(Debug)]
 pub struct FixedClock(AtomicU64); // whole seconds
 
@@ -80,5 +127,41 @@ impl FixedClock {
 impl Clock for FixedClock {
     fn now(&self) -> u64 {
         self.0.load(Ordering::Acquire)
+    }
+
+    fn monotonic(&self) -> u64 {
+        self.now_nanos()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_one_reading_is_the_systems() {
+        for _ in 0..1000 {
+            let (before, steady) = (SystemClock.now_nanos(), SystemClock.monotonic());
+            let (date, after) = (date_at(steady), SystemClock.now_nanos());
+            // A busy machine may lie between two readings, and the system may adjust its clock.
+            let slack = NANOS;
+            assert!(date + slack >= before && date <= after + slack, "{before} {date} {after}");
+        }
+        assert!(date_at(0).abs_diff(SystemClock.now_nanos()) < 60 * NANOS);
+    }
+
+    #[test]
+    fn a_clock_of_dates_alone_ages_what_is_kept_by_the_systems_time() {
+        struct Still;
+        impl Clock for Still {
+            fn now(&self) -> u64 {
+                1_000_000_000
+            }
+        }
+        let before = SystemClock.monotonic();
+        let (now, after) = (Still.monotonic(), SystemClock.monotonic());
+        assert!(before <= now && now <= after && !Still.is_system());
+        let fixed = FixedClock::new(5);
+        assert!(fixed.monotonic() == 5 * NANOS && !fixed.is_system() && SystemClock.is_system());
     }
 }

@@ -4,6 +4,8 @@
 pub(crate) mod b62;
 pub(crate) mod b64;
 pub(crate) mod clock;
+#[cfg(unix)]
+pub(crate) mod descriptors;
 pub(crate) mod fresh;
 pub(crate) mod hex;
 pub mod json;
@@ -12,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod reach;
 pub(crate) mod secret;
+mod steady;
 pub(crate) mod text;
 pub(crate) mod ticker;
 pub(crate) mod url;

@@ -9,6 +9,8 @@
 //!   under way waits for it. Nobody may wait inside for a lock that is taken outside, nor call a stranger's code.
 //! - [`AcrossFork::before_fork`] is called then, with everybody outside: for what must not live across a fork at all.
 //!
+//! - What `descriptors` holds is closed in a child.
+//!
 //! Nothing here compares process ids: they come again, in a new PID namespace at once.
 
 #![expect(
@@ -265,6 +267,8 @@ fn after_fork_in_parent() {
 }
 
 fn after_fork_in_child() {
+    #[cfg(unix)]
+    super::descriptors::close_in_child();
     DEPTH.set(DEPTH.get() - 1);
     if !WAS_QUIET.load(Relaxed) {
         TORN.store(true, Relaxed);

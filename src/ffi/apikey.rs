@@ -491,8 +491,7 @@ pub unsafe extern "C" fn gk_api_keys_wrap_peppers(
     })
 }
 
-/// Looks now at what other processes have changed, however recent the last look: for a program whose
-/// clock may stand still while they go on.
+/// Looks now at what other processes have changed, however recent the last look.
 ///
 /// @param keys The keys.
 /// @param err Receives the error; may be NULL.

@@ -162,8 +162,7 @@ pub unsafe extern "C" fn gk_key_ring_to_jwks(
     fill(jwks, err, || Ok(given(ring, "ring")?.inner.to_jwks()?))
 }
 
-/// Looks now at what other processes have changed, however recent the last look: for a program whose
-/// clock may stand still while they go on.
+/// Looks now at what other processes have changed, however recent the last look.
 ///
 /// @param ring The ring.
 /// @param err Receives the error; may be NULL.

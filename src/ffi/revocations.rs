@@ -222,8 +222,7 @@ pub unsafe extern "C" fn gk_revocations_seen_once(
     })
 }
 
-/// Looks now at what other processes have revoked, however recent the last look: for a program whose
-/// clock may stand still while they go on.
+/// Looks now at what other processes have revoked, however recent the last look.
 ///
 /// @param revocations What has been revoked.
 /// @param err Receives the error; may be NULL.

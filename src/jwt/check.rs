@@ -3,7 +3,7 @@
 use super::policy::{Policy, Rule};
 use super::registered::{Registered, Scan, audiences};
 use super::revoked::PresentedToken;
-use crate::base::clock::{Clock as _, NANOS, SystemClock};
+use crate::base::clock::{Clock as _, NANOS, SystemClock, date_at};
 use crate::base::json::Str;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Key;
@@ -43,9 +43,15 @@ impl Policy {
             let now = clock.map_or_else(|| SystemClock.now(), |clock| clock.now());
             return self.check_each(claims, issuer, audience, now);
         };
-        let now_nanos = clock.map_or_else(|| SystemClock.now_nanos(), |clock| clock.now_nanos());
-        let token =
-            PresentedToken { claims, key, now_nanos, leeway: self.leeway, notes: Cell::default() };
+        let (now_nanos, monotonic) = match clock {
+            Some(clock) => (clock.now_nanos(), None),
+            None => {
+                let monotonic = SystemClock.monotonic();
+                (date_at(monotonic), Some(monotonic))
+            }
+        };
+        let (leeway, notes) = (self.leeway, Cell::default());
+        let token = PresentedToken { claims, key, now_nanos, monotonic, leeway, notes };
         list.prepare(&token);
         self.check_each(claims, issuer, audience, now_nanos / NANOS)?;
         list.check(&token)

@@ -28,6 +28,7 @@ pub struct PresentedToken<'t> {
     pub(super) claims: &'t Scan<'t>,
     pub(super) key: &'t Key,
     pub(super) now_nanos: u64,
+    pub(super) monotonic: Option<u64>,
     pub(super) leeway: u64,
     pub(super) notes: Cell<[Option<u64>; 2]>,
 }
@@ -103,6 +104,13 @@ impl<'t> PresentedToken<'t> {
     #[must_use]
     pub const fn now_nanos(&self) -> u64 {
         self.now_nanos
+    }
+
+    /// The reading of [`crate::SystemClock`]'s `monotonic` that was taken for this token, in nanoseconds; none if the
+    /// verifier has a clock of its own.
+    #[must_use]
+    pub const fn monotonic(&self) -> Option<u64> {
+        self.monotonic
     }
 
     /// The verifier's leeway, in seconds.

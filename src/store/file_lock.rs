@@ -1,10 +1,12 @@
 //! A lock between processes on a file (`flock`): held around "read, then replace", so that nobody's change is lost. It
 //! ends with the process that holds it.
 //!
-//! A fork copies the descriptor, and a copy keeps such a lock for as long as it is open. So the guard lets go by an
-//! explicit unlock, which ends the lock for every copy, and in a child it does nothing.
+//! A fork copies the descriptor, and a copy keeps such a lock for as long as it is open. So a child closes it at once
+//! ([`OnlyHere`]), and who dies lets go of the lock; and the guard lets go by an explicit unlock, which ends the lock for
+//! every copy that a bare system call has made.
 
-use crate::base::process;
+#[cfg(unix)]
+pub(super) use crate::base::descriptors::OnlyHere;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
@@ -16,8 +18,29 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The lock of a file, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct FileLock {
-    file: File,
-    generation: u64,
+    file: OnlyHere<File>,
+}
+
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub(super) struct OnlyHere<T>(T);
+
+#[cfg(not(unix))]
+impl<T> OnlyHere<T> {
+    pub(super) fn open<E>(
+        open: impl FnOnce() -> std::result::Result<T, E>,
+    ) -> std::result::Result<Self, E> {
+        open().map(Self)
+    }
+
+    pub(super) const fn get(&self) -> Option<&T> {
+        Some(&self.0)
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(super) const fn get_mut(&mut self) -> Option<&mut T> {
+        Some(&mut self.0)
+    }
 }
 
 impl FileLock {
@@ -44,9 +67,8 @@ impl FileLock {
     fn take(path: &Path, options: &OpenOptions) -> Result<Self> {
         let begun = Instant::now();
         loop {
-            let file = options.open(path)?;
-            wait(&file, begun)?;
-            let held = Self { file, generation: process::generation() };
+            let held = Self { file: OnlyHere::open(|| options.open(path))? };
+            wait(held.file.get().ok_or(ErrorKind::Interrupted)?, begun)?;
             // Who held it before may have put another file in its place, which others lock by now.
             if held.is_still(path) {
                 return Ok(held);
@@ -57,8 +79,8 @@ impl FileLock {
     #[cfg(unix)]
     fn is_still(&self, path: &Path) -> bool {
         use std::os::unix::fs::MetadataExt as _;
-        match (self.file.metadata(), std::fs::metadata(path)) {
-            (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        match (self.file.get().map(File::metadata), std::fs::metadata(path)) {
+            (Some(Ok(ours)), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
             _ => false, // and opening it again says why
         }
     }
@@ -72,8 +94,8 @@ impl FileLock {
 impl Drop for FileLock {
     fn drop(&mut self) {
         // In a child it is the parent's lock still.
-        if self.generation == process::generation() {
-            let _ = self.file.unlock(); // closing it does the same, where nobody has a copy
+        if let Some(file) = self.file.get() {
+            let _ = file.unlock(); // closing it does the same, where nobody has a copy
         }
     }
 }

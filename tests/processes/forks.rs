@@ -8,7 +8,7 @@
 use super::keys::open;
 use super::rounds::rounds;
 use super::{Dice, append, child, command, folder};
-use gatekey::{ApiKeys, Check, ErrorKind, KeySpec};
+use gatekey::{ApiKeys, Check, ErrorKind, KeySpec, TokenFolder, TokenStore as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -23,6 +23,7 @@ pub(super) fn play(part: &str, folder: &Path) -> bool {
         "daemon" => daemon(folder),
         "visitor" => visit(folder),
         "forker" => fork_on_and_on(folder),
+        "holder" => hold_and_fork(folder),
         _ => return false,
     }
     true
@@ -187,5 +188,58 @@ fn nothing_that_was_promised_is_lost_when_processes_are_killed_that_fork() {
     }
     let kept = judge(&folder);
     assert!(count(&folder, "forks") >= kills as usize && kept > 4 * kills as usize);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+// ---- locks of files ----
+
+fn tokens(folder: &Path) -> TokenFolder {
+    TokenFolder::open(folder.join("tokens")).unwrap()
+}
+
+/// Holds the lock of a name's tokens, forks a child that lives on, and waits to be killed.
+fn hold_and_fork(folder: &Path) {
+    let held = tokens(folder).lock("orders").unwrap();
+    forked(|| {
+        // The lock's number is free here, and this file gets it; the copy of the guard leaves it alone.
+        let own = std::fs::File::create(folder.join("own")).unwrap();
+        drop(held);
+        std::io::Write::write_all(&mut &own, b"mine").unwrap();
+        // What it locks itself is its own.
+        drop(tokens(folder).lock("others").unwrap());
+        append(folder, "lives", "on");
+        while !folder.join("over").exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        append(folder, "ended", "well");
+    });
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// A lock of `flock` belongs to the open file, which a fork shares: the child must not keep it.
+#[test]
+fn the_lock_of_a_killed_process_ends_although_its_child_lives() {
+    let folder = folder("fork_lock");
+    let mut holder = child("holder", &folder, Stdio::null());
+    while count(&folder, "lives") == 0 {
+        assert!(holder.try_wait().unwrap().is_none(), "the holder has failed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(holder.try_wait().unwrap().is_none());
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let locked = tokens(&folder).lock("orders").map(drop);
+    std::fs::write(folder.join("over"), "").unwrap();
+    for _ in 0..PATIENCE * 100 {
+        if folder.join("ended").exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    locked.unwrap();
+    assert!(folder.join("ended").exists(), "the child has failed");
+    assert_eq!(std::fs::read_to_string(folder.join("own")).unwrap(), "mine");
     std::fs::remove_dir_all(&folder).unwrap();
 }

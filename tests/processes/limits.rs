@@ -16,6 +16,8 @@ pub(super) fn play(part: &str, number: &str, folder: &Path) -> bool {
     match part {
         "limited" => use_keys(folder, number),
         "hasty" => use_until_killed(folder),
+        #[cfg(unix)]
+        "cut" => cut_off(folder),
         _ => return false,
     }
     true
@@ -151,5 +153,35 @@ fn kills_lose_no_limit_and_lock_no_key() {
     let more = passes().count();
     assert!(more.abs_diff(wanted / 50) <= 1, "{more} more of {}", wanted / 50);
     eprintln!("{killed} processes killed, {told} requests told of, {left} left");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Cuts the table off while it is mapped; the next request comes later than the next look.
+#[cfg(unix)]
+fn cut_off(folder: &Path) {
+    let keys = open(folder);
+    let key = keys_in(folder).remove(0);
+    let table = folder.join("keys.sqlite.limits");
+    for length in [0, 1, 65_536, 65_536 + 16] {
+        keys.verify(&key, &Check::new()).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&table).unwrap().set_len(length).unwrap();
+        std::thread::sleep(Duration::from_millis(30));
+        keys.verify(&key, &Check::new()).unwrap();
+        assert!(std::fs::metadata(&table).unwrap().len() > 65_536 + 16, "{length}");
+        keys.check_limits().unwrap();
+    }
+    say("alive");
+}
+
+/// A mapped file that was made shorter kills who reads it: whoever looks first maps another.
+#[cfg(unix)]
+#[test]
+fn a_table_that_is_cut_off_is_noticed_before_it_is_read() {
+    let folder = folder("limits-cut");
+    limited(&folder, 100);
+    let out = std::fs::File::create(folder.join("said")).unwrap();
+    let ended = child("cut", &folder, out.into()).wait().unwrap();
+    let said = std::fs::read_to_string(folder.join("said")).unwrap();
+    assert!(ended.success() && said.lines().any(|line| line == "alive"), "{ended}: {said}");
     std::fs::remove_dir_all(&folder).unwrap();
 }

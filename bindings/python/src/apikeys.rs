@@ -35,12 +35,11 @@ impl ApiKeys {
         &self.inner
     }
 
-    /// Reads Python's clock, which may stand still, for what follows.
+    /// Reads Python's clock for what follows.
     #[inline]
     pub(crate) fn follow(&self, py: Python<'_>) -> PyResult<()> {
         if let Some(clock) = &self.clock {
             clock.tick(py)?;
-            clock.look(py, || self.inner.refresh());
         }
         Ok(())
     }

@@ -7,9 +7,11 @@ use crate::oauth_records::{
     BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens, UserInfo,
 };
 use crate::options::octets;
+use crate::revocations::Revocations;
 use crate::transport::{HttpRequest, HttpTransport};
 use gatekey::{ErrorKind, HttpResponse, Operation, Secret, Step, Transport as _};
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
@@ -163,7 +165,7 @@ impl _Operation {
 
 /// The client behind `gatekey.oauth.OAuthClient`: it makes operations.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct _OAuthClient(pub(crate) Kept<gatekey::OAuthClient>);
+pub(crate) struct _OAuthClient(pub(crate) Kept<gatekey::OAuthClient>, Option<Py<Revocations>>);
 
 #[pymethods]
 impl _OAuthClient {
@@ -173,16 +175,16 @@ impl _OAuthClient {
         py: Python<'_>,
         config: Text<'_>,
         flow_keys: Option<&Bound<'_, PyAny>>,
-        replay: Option<&crate::revocations::Revocations>,
+        replay: Option<Py<Revocations>>,
     ) -> PyResult<Self> {
         let mut config = gatekey::OAuthConfig::from_json(config.0.as_bytes()).or_raise(py)?;
         if let Some(keys) = flow_keys {
             config = config.flow_keys(crate::apikey_args::peppers(keys)?);
         }
-        if let Some(replay) = replay {
-            config = config.replay(std::sync::Arc::new(replay.core().clone()));
+        if let Some(replay) = &replay {
+            config = config.replay(std::sync::Arc::new(replay.get().core().clone()));
         }
-        Ok(Self(Kept::new(gatekey::OAuthClient::new(config).or_raise(py)?)))
+        Ok(Self(Kept::new(gatekey::OAuthClient::new(config).or_raise(py)?), replay))
     }
 
     #[getter]
@@ -206,7 +208,9 @@ impl _OAuthClient {
         callback: Text<'_>,
         cookies: Text<'_>,
     ) -> PyResult<_Operation> {
-        let operation = self.0.finish(callback.0, cookies.0).or_raise(py)?;
+        self.1.as_ref().map_or(Ok(()), |list| list.get().follow(py))?;
+        // What was seen before is asked of a store.
+        let operation = py.detach(|| self.0.finish(callback.0, cookies.0)).or_raise(py)?;
         Ok(_Operation::new(operation, Outcome::Finished))
     }
 
@@ -285,5 +289,9 @@ impl _OAuthClient {
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("an OAuth client cannot be pickled or copied: it holds secrets"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.1)
     }
 }

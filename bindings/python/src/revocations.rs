@@ -173,11 +173,10 @@ impl Revocations {
         &self.inner
     }
 
-    /// Reads Python's clock, which may stand still, for what follows.
+    /// Reads Python's clock for what follows.
     pub(crate) fn follow(&self, py: Python<'_>) -> PyResult<()> {
         if let Some(clock) = self.clock() {
             clock.tick(py)?;
-            clock.look(py, || self.inner.refresh());
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! `gatekey.Verifier`: keys and a policy, checked once, used by any number of threads.
 
-use crate::clock::Looks;
 use crate::errors::OrRaise;
 use crate::gil::{Kept, quickly};
 use crate::key::Key;
@@ -44,8 +43,6 @@ pub(crate) struct Verifier {
     /// Whose keys are trusted, if they change.
     ring: Option<Py<KeyRing>>,
     revocations: Option<Py<Revocations>>,
-    /// A clock of Python's may stand still while other processes revoke.
-    looks: Looks,
 }
 
 #[pymethods]
@@ -177,11 +174,11 @@ impl Verifier {
         if let Some(ring) = &self.ring {
             ring.get().follow(py)?;
         }
+        if let Some(list) = &self.revocations {
+            list.get().follow(py)?;
+        }
         if let Some(clock) = &self.clock {
             clock.tick(py)?;
-            if let Some(list) = &self.revocations {
-                self.looks.look(py, || list.get().core().refresh());
-            }
         }
         let verified = if self.symmetric {
             quickly(py, || self.inner.verify(bytes))
@@ -224,7 +221,7 @@ impl Verifier {
         }
         let inner = Kept::new(make(policy)?);
         let symmetric = inner.is_symmetric();
-        Ok(Self { inner, clock, symmetric, ring: None, revocations, looks: Looks::new() })
+        Ok(Self { inner, clock, symmetric, ring: None, revocations })
     }
 }
 

@@ -3,7 +3,6 @@
 
 use super::table::Table;
 use super::{Inner, LEEWAY};
-use crate::base::clock::NANOS;
 use crate::base::fresh::Freshness;
 use crate::base::process::{self, Own, lock};
 use crate::base::reach::beyond_memory;
@@ -150,19 +149,20 @@ impl Feed {
 }
 
 impl Inner {
-    /// Refuses if what is known is too old; looks at the feed if it is time to.
+    /// Refuses if what is known is too old; looks at the feed if it is time to. `now` is of the monotonic clock,
+    /// `seconds` the date by the clock of who asks.
     #[inline]
-    pub(super) fn be_fresh(&self, now: u64) -> Result<()> {
+    pub(super) fn be_fresh(&self, now: u64, seconds: u64) -> Result<()> {
         if self.feed.heard.is_recent(now) && !self.strict {
             return Ok(());
         }
-        self.look(now)
+        self.look(now, seconds)
     }
 
     #[cold]
-    fn look(&self, now: u64) -> Result<()> {
+    fn look(&self, now: u64, seconds: u64) -> Result<()> {
         beyond_memory()?;
-        let looked = self.sync(now, self.strict);
+        let looked = self.sync(now, seconds, self.strict);
         // A strict answer needs the store; any other is good for a while, unless this process can never ask again.
         if self.strict || looked.is_err() && process::is_torn() {
             return looked;
@@ -171,7 +171,7 @@ impl Inner {
     }
 
     /// Follows the feed to its end. Unless `wait`, not while somebody else does.
-    pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
+    pub(super) fn sync(&self, now: u64, seconds: u64, wait: bool) -> Result<()> {
         beyond_memory()?;
         let writer = self.feed.writer.get();
         let mut followed = match writer.try_lock() {
@@ -189,7 +189,7 @@ impl Inner {
             *followed = Some(stamp);
         }
         feed.heard.heard(now);
-        let seconds = feed.seen(now / NANOS);
+        let seconds = feed.seen(seconds);
         let purged = feed.purged.load(Ordering::Relaxed);
         if seconds.saturating_sub(purged) >= PURGE_EVERY {
             feed.purged.store(seconds, Ordering::Relaxed);

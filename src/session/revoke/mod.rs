@@ -147,6 +147,8 @@ struct Inner {
     max_token_ttl: u64,
     tenant_claim: String,
     clock: Arc<dyn Clock>,
+    /// Whether that is the operating system's.
+    is_system: bool,
     feed: Feed,
 }
 
@@ -168,10 +170,11 @@ impl Revocations {
             max_stale,
             max_token_ttl: options.max_token_ttl,
             tenant_claim,
+            is_system: options.clock.is_system(),
             clock: options.clock,
             feed: Feed::new(),
         };
-        inner.sync(inner.clock.now_nanos(), true)?;
+        inner.sync(inner.clock.monotonic(), inner.clock.now(), true)?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -272,13 +275,12 @@ impl Revocations {
         self.0.feed.bytes()
     }
 
-    /// Looks now at what other processes have revoked, however recent the last look: for a program whose
-    /// verifiers have a [`Clock`] that may stand still while they go on.
+    /// Looks now at what other processes have revoked, however recent the last look.
     ///
     /// # Errors
     /// Those of [`Store`].
     pub fn refresh(&self) -> Result<()> {
-        self.0.sync(self.0.clock.now_nanos(), true)
+        self.0.sync(self.0.clock.monotonic(), self.0.clock.now(), true)
     }
 
     /// Forgets what has become needless, in the store and in memory; otherwise that happens every ten

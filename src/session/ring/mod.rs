@@ -198,6 +198,8 @@ struct Inner {
     /// Nanoseconds.
     max_stale: u64,
     heard: Freshness,
+    /// The date of the last look, in seconds since the Unix epoch.
+    looked: AtomicU64,
     /// Grows with every change of `current`.
     generation: AtomicU64,
     current: ArcSwap<Current>,
@@ -245,12 +247,13 @@ impl KeyRing {
             options,
             max_stale,
             heard: Freshness::new(),
+            looked: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             current: ArcSwap::from_pointee(Current { version: 0, keys: Vec::new() }),
             looking: OwnLock::new(),
         };
         inner.make_if_missing()?;
-        inner.look(inner.options.clock.now_nanos())?;
+        inner.look(inner.options.clock.monotonic())?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -343,7 +346,7 @@ impl KeyRing {
     /// # Errors
     /// Those of [`RingStore`].
     pub fn refresh(&self) -> Result<()> {
-        self.0.look(self.0.options.clock.now_nanos())
+        self.0.look(self.0.options.clock.monotonic())
     }
 }
 
@@ -369,8 +372,12 @@ impl Inner {
     /// Looks at the store if it is time to; refuses if what is known is too old.
     #[inline]
     fn be_fresh(&self) -> Result<()> {
-        let now = self.options.clock.now_nanos();
-        if self.heard.is_recent(now) {
+        let clock = &*self.options.clock;
+        let now = clock.monotonic();
+        // A clock that was moved by hand may have moved past the end of a key.
+        if self.heard.is_recent(now)
+            && (clock.is_system() || clock.now() == self.looked.load(Ordering::Relaxed))
+        {
             return Ok(());
         }
         self.look_or_go_on(now)
@@ -398,12 +405,13 @@ impl Inner {
     /// Reads the ring if it has changed, and forgets keys whose last token has expired.
     fn look(&self, now: u64) -> Result<()> {
         let known = self.current.load();
-        let seconds = now / NANOS;
+        let seconds = self.options.clock.now();
         if self.store.ring_version(&self.options.name)? != known.version {
             self.show(self.load()?, seconds);
         } else if known.has_lapsed(seconds) {
             self.show((**known).clone(), seconds);
         }
+        self.looked.store(seconds, Ordering::Relaxed);
         self.heard.heard(now);
         Ok(())
     }
@@ -496,7 +504,7 @@ impl Inner {
                 spare = new;
             }
             match self.put(version + 1, &keys) {
-                Ok(()) => return self.look(self.options.clock.now_nanos()),
+                Ok(()) => return self.look(self.options.clock.monotonic()),
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 Err(error) => return Err(error),
             }

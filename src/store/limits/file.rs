@@ -11,15 +11,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::private_file::is_open_to_others;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{ErrorKind as Io, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MAGIC: [u8; 16] = *b"gatekey limits\r\n";
 const VERSION: u32 = 1;
-/// The magic, the version, and the binary logarithm of the number of entries.
-const FIELDS: usize = 24;
+/// The magic, the version, the binary logarithm of the number of entries, and which table it is: a number that no other
+/// has, so that one that is written over it is noticed.
+const FIELDS: usize = 40;
 /// Entries of a table, as logarithms: those that are accepted, and those that are made.
 const ACCEPTED: std::ops::RangeInclusive<u32> = 4..=24;
 const SMALLEST: u64 = 1 << 15;
@@ -33,6 +34,14 @@ const LEFT_BEHIND: Duration = Duration::from_secs(60);
 /// Which file a path leads to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId(u64, u64);
+
+/// A file that is mapped, and what it began with.
+pub(super) struct Opened {
+    file: File,
+    id: FileId,
+    length: u64,
+    fields: [u8; FIELDS],
+}
 
 impl FileId {
     fn of(metadata: &Metadata) -> Self {
@@ -65,10 +74,17 @@ pub(super) fn open(place: &LimitPlace, keys: u64) -> Result<LimitTable> {
     Err(UNAVAILABLE)
 }
 
-/// Whether the path still leads to this file, and the file is whole.
-pub(super) fn is_there(path: &Path, id: &FileId, length: u64) -> bool {
-    let there = fs::symlink_metadata(path);
-    there.is_ok_and(|metadata| FileId::of(&metadata) == *id && metadata.len() >= length)
+impl Opened {
+    /// Whether the path still leads to this file, and the file is whole: of its length, and with the same beginning.
+    /// Nothing that is mapped is looked at, which may be gone.
+    pub(super) fn is_there(&self, path: &Path) -> bool {
+        let there = fs::symlink_metadata(path);
+        let is_same = there.is_ok_and(|metadata| {
+            FileId::of(&metadata) == self.id && metadata.len() == self.length
+        });
+        let mut fields = [0; FIELDS];
+        is_same && self.file.read_exact_at(&mut fields, 0).is_ok() && fields == self.fields
+    }
 }
 
 /// Opens a folder for tables, or makes it.
@@ -112,7 +128,8 @@ fn map(file: &File, place: &LimitPlace, owner: &Metadata) -> Result<Option<Limit
     let count = usize::try_from(count).map_err(|_| UNAVAILABLE)?;
     let mapped = Mapped::new(file, count).map_err(|error| fault(&error))?;
     let (path, id) = (place.file.clone(), FileId::of(&metadata));
-    Ok(Some(LimitTable { mapped, path, id, length }))
+    let file = file.try_clone().map_err(|error| fault(&error))?;
+    Ok(Some(LimitTable { mapped, path, opened: Opened { file, id, length, fields } }))
 }
 
 /// The version and the size in a header.
@@ -138,9 +155,18 @@ fn move_aside(file: &File, path: &Path) -> Result<bool> {
     moved.map(|()| true).map_err(|error| fault(&error))
 }
 
+/// A number that no other table of this machine has: the time, the process, and how many it has made.
+fn unique() -> [u8; 16] {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+    let count = COUNT.load(Ordering::Relaxed);
+    (time << 64 | u128::from(process::id()) << 32 | u128::from(count)).to_ne_bytes()
+}
+
+/// How many tables this process has made.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
 /// Makes the table, unless another is faster.
 fn make(place: &LimitPlace, owner: &Metadata, keys: u64) -> Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     remove_left_behind(&place.file);
     let unique = (process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let beside = with_ending(&place.file, &format!(".{}-{}.new", unique.0, unique.1));
@@ -170,7 +196,8 @@ fn write(path: &Path, owner: &Metadata, entries: u64) -> Result<()> {
     }
     let mut header = vec![0; HEADER];
     let fields = [VERSION, entries.trailing_zeros()].map(u32::to_ne_bytes).concat();
-    let values = MAGIC.iter().chain(&fields);
+    let number = unique();
+    let values = MAGIC.iter().chain(&fields).chain(&number);
     header.iter_mut().zip(values).for_each(|(place, value)| *place = *value);
     file.write_all(&header).map_err(|error| fault(&error))?;
     let mut empty = std::io::repeat(0).take(entries * ENTRY as u64);

@@ -15,9 +15,9 @@ mod file;
 mod mapped;
 
 #[cfg(not(unix))]
-use self::elsewhere::{self as file, FileId, Mapped};
+use self::elsewhere::{self as file, Mapped, Opened};
 #[cfg(unix)]
-use self::{file::FileId, mapped::Mapped};
+use self::{file::Opened, mapped::Mapped};
 use crate::error::Result;
 use portable_atomic::AtomicU128;
 use std::path::{Path, PathBuf};
@@ -52,8 +52,7 @@ pub(crate) struct LimitPlace {
 pub(crate) struct LimitTable {
     mapped: Mapped,
     path: PathBuf,
-    id: FileId,
-    length: u64,
+    opened: Opened,
 }
 
 /// How many entries from its own on a key may stand in: four cache lines.
@@ -141,7 +140,7 @@ impl LimitTable {
 
     /// Whether the file is still there and whole.
     pub(crate) fn is_current(&self) -> bool {
-        file::is_there(&self.path, &self.id, self.length)
+        self.opened.is_there(&self.path)
     }
 
     /// The entry of the key with this hash, and where it stands.

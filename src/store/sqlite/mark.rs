@@ -16,6 +16,7 @@ use crate::base::random::SecureRandom as _;
 use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Mark;
+use crate::store::file_lock::OnlyHere;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind as Io, Read as _, Seek as _, SeekFrom, Write as _};
@@ -291,15 +292,17 @@ fn locked<T>(
 ) -> std::io::Result<T> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
-    let mut file = match options.open(path) {
+    // A child that is forked just now does not keep the lock of who is killed.
+    let mut file = OnlyHere::open(|| match options.open(path) {
         Err(error) if error.kind() == Io::NotFound => {
             options.create(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            options.open(path)?
+            options.open(path)
         }
-        other => other?,
-    };
+        other => other,
+    })?;
+    let file = file.get_mut().ok_or(Io::Interrupted)?;
     let mut tries = 0;
     while let Err(TryLockError::WouldBlock) = file.try_lock() {
         if tries == 5000 {
@@ -309,8 +312,8 @@ fn locked<T>(
         std::thread::sleep(Duration::from_millis(1));
     }
     let is_new = file.metadata()?.len() == 0;
-    let done = work(&mut file, is_new);
-    // By hand: a child that was forked just now has this handle as well.
+    let done = work(file, is_new);
+    // By hand: a child that a bare system call has forked just now has this handle as well.
     let _ = file.unlock();
     done
 }

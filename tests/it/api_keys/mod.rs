@@ -6,6 +6,8 @@ mod format;
 mod import;
 mod in_memory;
 mod limits;
+#[cfg(all(unix, feature = "sqlite"))]
+mod limits_overwritten;
 #[cfg(feature = "sqlite")]
 mod moved;
 mod peppers;

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The first of a table: what it is, the version, and the binary logarithm of the number of entries.
-fn header(version: u32, size: u32) -> Vec<u8> {
+pub(super) fn header(version: u32, size: u32) -> Vec<u8> {
     let mut header = b"gatekey limits\r\n".to_vec();
     header.extend(version.to_ne_bytes());
     header.extend(size.to_ne_bytes());
@@ -24,17 +24,17 @@ fn options(limits: Limits) -> ApiKeyOptions {
     ApiKeyOptions::new().clock(Arc::new(FixedClock::new(NOW))).limits(limits)
 }
 
-fn open(path: &Path, limits: Limits) -> Result<ApiKeys, gatekey::Error> {
+pub(super) fn open(path: &Path, limits: Limits) -> Result<ApiKeys, gatekey::Error> {
     ApiKeys::open(Arc::new(SqliteStore::open(path)?), pepper(&[1]), options(limits))
 }
 
-fn create(keys: &ApiKeys, burst: u32) -> IssuedKey {
+pub(super) fn create(keys: &ApiKeys, burst: u32) -> IssuedKey {
     let mut spec = KeySpec::new("acme");
     spec.rate = Some(Rate { burst, period: 3600 });
     keys.create(&spec).unwrap()
 }
 
-fn passes(keys: &ApiKeys, issued: &IssuedKey) -> usize {
+pub(super) fn passes(keys: &ApiKeys, issued: &IssuedKey) -> usize {
     let is_ok = || keys.verify(issued.secret.expose(), &Check::new()).is_ok();
     (0..1000).take_while(|_| is_ok()).count()
 }

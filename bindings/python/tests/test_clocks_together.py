@@ -1,0 +1,339 @@
+"""Clocks of Python's in what was given to another object: that one's calls read them, too, and a
+clock that stands still hides no change of another process.
+
+What takes what is read from the annotations: a new pair without a case fails."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import gatekey
+from gatekey import (
+    ApiKeys,
+    Key,
+    KeyRing,
+    OAuthClient,
+    ResourceServer,
+    Revocations,
+    Sessions,
+    Signer,
+    Verifier,
+    aio,
+    exceptions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Case = Callable[["Place"], None]
+
+NOW = int(time.time())
+YEAR = 366 * 86_400
+PEPPER = b"a pepper of the tests, 32 bytes."
+SECRET = Key.generate("HS256", kid="shared")
+API = "https://api.example"
+CASES: dict[str, Case | str] = {}
+
+PACKAGE = Path(gatekey.__file__).parent
+MAKERS = {"__new__", "__init__", "open", "for_issuers"}
+# A class by another name: what the class of the same name is made of.
+BEHIND = {"_OAuthClient": "OAuthClient", "_Client": "OAuthClient"}
+BEHIND |= {"_ResourceServer": "ResourceServer", "_TokenManager": "TokenManager"}
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time: float = NOW
+
+    def __call__(self) -> float:
+        return self.time
+
+
+class Place:
+    """A store that two handles have open, as two processes do."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"sqlite:///{folder}/store.sqlite"
+        self.clock = Clock()
+
+    def keys(self) -> ApiKeys:
+        return ApiKeys.open(self.url, pepper=PEPPER, clock=self.clock)
+
+    def ring(self) -> KeyRing:
+        return KeyRing.open(self.url, pepper=PEPPER, alg="HS256", clock=self.clock)
+
+    def revocations(self) -> Revocations:
+        return Revocations.open(self.url, clock=self.clock)
+
+
+def annotations() -> dict[tuple[str, str], set[str]]:
+    """Which names the arguments of the makers of each class are annotated with."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for file in [PACKAGE / "_core.pyi", *sorted(PACKAGE.rglob("*.py"))]:
+        for of in ast.parse(file.read_text()).body:
+            if not isinstance(of, ast.ClassDef):
+                continue
+            name = BEHIND.get(of.name, of.name)
+            for made in of.body:
+                if not isinstance(made, ast.FunctionDef) or made.name not in MAKERS:
+                    continue
+                for one in [*made.args.args, *made.args.kwonlyargs]:
+                    nodes = ast.walk(one.annotation) if one.annotation else ()
+                    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+                    where = name if made.name != "for_issuers" else f"{name}.for_issuers"
+                    known = found.setdefault((where, one.arg), set())
+                    known |= {BEHIND.get(named, named) for named in names}
+    return found
+
+
+def pairs() -> set[str]:
+    """Who takes what has a clock, or has been given something that has."""
+    takes = annotations()
+    clocked = {of.partition(".")[0] for of, argument in takes if argument == "clock"}
+    while more := {of for (of, _), names in takes.items() if names & clocked} - clocked:
+        clocked |= {of.partition(".")[0] for of in more}
+        if more <= clocked:
+            break
+    found = set()
+    for (of, argument), names in takes.items():
+        found |= {f"{of}({argument}={name})" for name in names & clocked}
+    return found
+
+
+def case(name: str) -> Callable[[Case], Case]:
+    def note(make: Case) -> Case:
+        CASES[name] = make
+        return make
+
+    return note
+
+
+def eventually(refusal: type[Exception] | tuple[type[Exception], ...], call: Callable[[], Any]) -> None:
+    """Expect the refusal as soon as the other handle's change is seen."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            call()
+        except refusal:
+            return
+    pytest.fail("the change of another process was not seen")
+
+
+GONE = (exceptions.KeyNotFoundError, exceptions.InvalidSignatureError)
+
+
+def kid(token: str) -> str:
+    return str(gatekey.danger_decode_unverified(token)[0]["kid"])
+
+
+def until_it_signs_with(other: str, sign: Callable[[], str]) -> None:
+    until = time.monotonic() + 60
+    while kid(sign()) != other:
+        assert time.monotonic() < until, "the change of another process was not seen"
+
+
+@case("Signer(key=KeyRing)")
+def _(place: Place) -> None:
+    signer = Signer(place.ring(), ttl=900)
+    signer.sign({})
+    until_it_signs_with(place.ring().rotate().kid, lambda: signer.sign({}))
+
+
+@case("Sessions(signer=Signer)")
+def _(place: Place) -> None:
+    signer = Signer(place.ring(), ttl=900, clock=place.clock)
+    with Sessions.open("memory:", signer=signer, pepper=PEPPER, clock=place.clock) as sessions:
+        assert sessions.start("alice").access_token
+        place.clock.time += YEAR
+        claims = gatekey.danger_decode_unverified(str(sessions.start("a").access_token))[1]
+        assert (claims["iat"], claims["exp"]) == (NOW + YEAR, NOW + YEAR + 900)
+        other = place.ring().rotate().kid
+        until_it_signs_with(other, lambda: str(sessions.start("alice").access_token))
+
+
+def lapsed(place: Place, make: Callable[[KeyRing], Callable[[str], object]]) -> None:
+    """Whoever verifies with a ring forgets a key that has lapsed, by the ring's clock."""
+    ring = place.ring()
+    token = Signer(ring, issuer=API, audience=API, typ="at+jwt", ttl=5 * YEAR).sign(
+        {"sub": "alice", "client_id": "c"}
+    )
+    ring.rotate()
+    verify = make(ring)
+    verify(token)
+    place.clock.time += YEAR
+    with pytest.raises(GONE):
+        verify(token)
+
+
+def removed(place: Place, make: Callable[[KeyRing], Callable[[str], object]]) -> None:
+    ring = place.ring()
+    token = Signer(ring, issuer=API, audience=API, typ="at+jwt").sign(
+        {"sub": "alice", "client_id": "c"}
+    )
+    verify = make(ring)
+    verify(token)
+    place.ring().remove(kid(token))
+    eventually(GONE, lambda: verify(token))
+
+
+def with_verifier(ring: KeyRing) -> Callable[[str], object]:
+    return Verifier(ring, issuer=API, audience=API, typ="at+jwt", clock=lambda: NOW).verify
+
+
+def with_door(ring: KeyRing) -> Callable[[str], object]:
+    door = ResourceServer(API, issuer=API, keys=ring)
+    return lambda token: door.check(f"Bearer {token}")
+
+
+def with_aio_door(ring: KeyRing) -> Callable[[str], object]:
+    door = aio.ResourceServer(API, issuer=API, keys=ring)
+    return lambda token: asyncio.run(door.check(f"Bearer {token}"))
+
+
+@case("Verifier(keys=KeyRing)")
+def _(place: Place) -> None:
+    lapsed(place, with_verifier)
+    removed(place, with_verifier)
+
+
+@case("ResourceServer(keys=KeyRing)")
+def _(place: Place) -> None:
+    for make in (with_door, with_aio_door):
+        place.clock.time = NOW
+        lapsed(place, make)
+        place.clock.time = NOW
+        removed(place, make)
+
+
+def revoked(place: Place, make: Callable[[Revocations], Callable[[str], object]]) -> None:
+    token = Signer(SECRET, issuer=API, audience=API, typ="at+jwt").sign(
+        {"sub": "alice", "client_id": "c"}
+    )
+    verify = make(place.revocations())
+    verify(token)
+    place.revocations().revoke_token(API, jti(token), NOW + YEAR)
+    eventually(exceptions.RevokedTokenError, lambda: verify(token))
+
+
+def jti(token: str) -> str:
+    return str(gatekey.danger_decode_unverified(token)[1]["jti"])
+
+
+@case("Verifier(revocations=Revocations)")
+def _(place: Place) -> None:
+    options = {"audience": API, "typ": "at+jwt"}
+    revoked(place, lambda r: Verifier(SECRET, issuer=API, revocations=r, **options).verify)
+    still = place.clock
+    revoked(
+        place, lambda r: Verifier(SECRET, issuer=API, revocations=r, clock=still, **options).verify
+    )
+
+
+@case("Verifier.for_issuers(revocations=Revocations)")
+def _(place: Place) -> None:
+    options: dict[str, Any] = {"audience": API, "typ": "at+jwt", "clock": place.clock}
+    revoked(
+        place, lambda r: Verifier.for_issuers({API: SECRET}, revocations=r, **options).verify
+    )
+
+
+@case("ResourceServer(revocations=Revocations)")
+def _(place: Place) -> None:
+    def make(list_: Revocations) -> Callable[[str], object]:
+        door = ResourceServer(API, issuer=API, keys=SECRET, revocations=list_)
+        return lambda token: door.check(f"Bearer {token}")
+
+    revoked(place, make)
+
+
+@case("ResourceServer(api_keys=ApiKeys)")
+def _(place: Place) -> None:
+    keys = place.keys()
+    short, gone = keys.create(owner="acme", expires_in=60), keys.create(owner="acme")
+    door, there = ResourceServer(API, api_keys=keys), aio.ResourceServer(API, api_keys=keys)
+
+    def ask(secret: object) -> object:
+        return asyncio.run(there.check(f"Bearer {secret}"))
+
+    door.check(f"Bearer {short.secret}")
+    ask(short.secret)
+    place.keys().revoke(gone.record.id)
+    eventually(exceptions.ApiKeyRevokedError, lambda: door.check(f"Bearer {gone.secret}"))
+    eventually(exceptions.ApiKeyRevokedError, lambda: ask(gone.secret))
+    place.clock.time += YEAR
+    with pytest.raises(exceptions.ApiKeyExpiredError):
+        door.check(f"Bearer {short.secret}")
+    with pytest.raises(exceptions.ApiKeyExpiredError):
+        ask(short.secret)
+
+
+@case("OAuthClient(replay=Revocations)")
+def _(place: Place) -> None:
+    where: dict[str, Any] = {
+        "issuer": "https://127.0.0.1:9",
+        "discover": False,
+        "redirect_uri": "https://app.example/cb",
+        "flow_keys": [(1, PEPPER)],
+        "endpoints": {
+            "authorization_endpoint": "https://127.0.0.1:9/authorize",
+            "token_endpoint": "https://127.0.0.1:9/token",
+            "jwks_uri": "https://127.0.0.1:9/jwks",
+        },
+        "replay": place.revocations(),
+    }
+    client, there = OAuthClient("c", **where), aio.OAuthClient("c", **where)
+
+    def finish(*, asyncio_: bool) -> None:
+        begun = client.begin()
+        state = begun.url.partition("state=")[2].partition("&")[0]
+        cookies = "; ".join(one.partition(";")[0] for one in begun.set_cookies)
+        callback = f"https://app.example/cb?code=x&state={state}&iss=https://127.0.0.1:9"
+        if asyncio_:
+            asyncio.run(there.finish(callback, cookies))
+        else:
+            client.finish(callback, cookies)
+
+    for twin in (False, True):
+        place.clock.time = NOW
+        with pytest.raises(exceptions.TransportError):
+            finish(asyncio_=twin)
+        # The list's clock says that the log-in is over.
+        place.clock.time += YEAR
+        with pytest.raises(exceptions.OAuthStateError):
+            finish(asyncio_=twin)
+
+
+# The list of a client is asked when a log-in is finished, and by nothing of these.
+NEVER_ASKS = "asks nothing that has a clock"
+CASES |= dict.fromkeys(
+    [
+        "ResourceServer(introspection=OAuthClient)",
+        "TokenManager(client=OAuthClient)",
+        "BearerAuth(manager=TokenManager)",
+        "BearerAuth(manager=AsyncTokenManager)",
+    ],
+    NEVER_ASKS,
+)
+
+
+def test_every_pair_has_a_case() -> None:
+    found = pairs()
+    assert {"Signer(key=KeyRing)", "ResourceServer(api_keys=ApiKeys)"} <= found
+    assert found <= set(CASES), f"no case for {sorted(found - set(CASES))}"
+    stale = {name for name in set(CASES) - found if CASES[name] is not NEVER_ASKS}
+    assert not stale, f"nothing takes {sorted(stale)}"
+
+
+@pytest.mark.parametrize("name", [name for name, made in CASES.items() if made is not NEVER_ASKS])
+def test_a_clock_is_read_by_who_was_given_what_has_it(name: str, tmp_path: Path) -> None:
+    made = CASES[name]
+    assert callable(made)
+    made(Place(tmp_path))
