@@ -92,7 +92,7 @@ def ffi(everything: bool) -> list[Lane]:
     lanes.append(shell("ffi linking", "tests/ffi/linking.sh"))
     if everything:
         for cc, cxx in (("gcc", "g++"), ("clang", "clang++")):
-            for c, cpp in (("c11", "c++17"), ("c17", "c++20"), ("c2x", "c++23")):
+            for c, cpp in (("c11", "c++17"), ("c17", "c++20"), ("c2x", "c++2b")):
                 for kind in ("sanitized", "shared", "static"):
                     toolchain = {"FFI_CC": cc, "FFI_CXX": cxx, "C_STANDARD": c, "CXX_STANDARD": cpp}
                     need = f"tests/need.sh {cc} {cxx}={cc} || exit 0; "

@@ -206,7 +206,7 @@ impl Inner {
         if self.strict || looked.is_err() && process::is_torn() {
             return looked;
         }
-        if self.feed.heard.is_within(now, self.max_stale) { Ok(()) } else { Err(SILENT) }
+        if self.feed.heard.is_within(&*self.clock, self.max_stale) { Ok(()) } else { Err(SILENT) }
     }
 
     /// Follows the feed to its end. Unless `wait`, not while somebody else does.
@@ -405,15 +405,34 @@ pub(super) fn words(mac: &[u8; 32]) -> [u64; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{clock::NANOS, fresh::LOOK_AFTER};
     use crate::{ApiKeyOptions, MemoryStore, Peppers};
     use std::time::Duration;
+
+    fn keys() -> ApiKeys {
+        let peppers = Peppers::new(&[(1, crate::Secret::new(vec![7; 32]))]).unwrap();
+        ApiKeys::open(Arc::new(MemoryStore::new()), peppers, ApiKeyOptions::new()).unwrap()
+    }
+
+    #[test]
+    fn a_thread_that_was_held_up_believes_what_others_have_heard() {
+        let keys = keys();
+        let inner = &keys.inner;
+        let own = inner.own();
+        let then = inner.clock.monotonic();
+        inner.heard(then + 1000 * NANOS); // much later
+        let _looking = lock(&own.writer); // and another one is about to hear more
+        assert_eq!(inner.be_fresh(then).unwrap_err().kind(), ErrorKind::StoreUnavailable);
+        inner.heard(then);
+        std::thread::sleep(Duration::from_nanos(3 * LOOK_AFTER));
+        inner.heard(inner.clock.monotonic());
+        inner.be_fresh(then).unwrap();
+    }
 
     #[test]
     fn those_who_wait_share_one_look() {
         const THREADS: u64 = 32;
-        let peppers = Peppers::new(&[(1, crate::Secret::new(vec![7; 32]))]).unwrap();
-        let options = ApiKeyOptions::new();
-        let keys = ApiKeys::open(Arc::new(MemoryStore::new()), peppers, options).unwrap();
+        let keys = keys();
         let inner = &keys.inner;
         let own = inner.own();
         let (looks, arrived) = (own.looks.load(Ordering::Relaxed), AtomicU64::new(0));

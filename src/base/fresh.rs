@@ -1,6 +1,6 @@
 //! How old what is known of a store may be before somebody looks again.
 
-use super::clock::NANOS;
+use super::clock::{Clock, NANOS};
 use super::text::argument;
 use crate::error::Result;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,26 +30,27 @@ impl Freshness {
     /// Whether nobody needs to look yet.
     #[inline]
     pub(crate) fn is_recent(&self, now: u64) -> bool {
-        self.age(now) <= LOOK_AFTER
+        age(self.0.load(Ordering::Acquire), now) <= LOOK_AFTER
     }
 
-    /// Whether the store was heard of within so many nanoseconds.
-    pub(crate) fn is_within(&self, now: u64, most: u64) -> bool {
-        self.age(now) <= most
-    }
-
-    /// How long ago the store was heard of. A clock that stepped back by more than what a race
-    /// between two threads explains makes it for ever.
-    #[inline]
-    fn age(&self, now: u64) -> u64 {
+    /// Whether the store was heard of within so many nanoseconds. The clock is read after that: a thread that was
+    /// held up since it last read it must not take what another one has heard meanwhile for the future.
+    pub(crate) fn is_within(&self, clock: &dyn Clock, most: u64) -> bool {
         let heard = self.0.load(Ordering::Acquire);
-        if now >= heard {
-            now - heard
-        } else if heard - now < LOOK_AFTER {
-            0
-        } else {
-            u64::MAX
-        }
+        age(heard, clock.monotonic()) <= most
+    }
+}
+
+/// How long ago the store was heard of. A clock that stepped back by more than what a race
+/// between two threads explains makes it for ever.
+#[inline]
+const fn age(heard: u64, now: u64) -> u64 {
+    if now >= heard {
+        now - heard
+    } else if heard - now < LOOK_AFTER {
+        0
+    } else {
+        u64::MAX
     }
 }
 

@@ -173,6 +173,7 @@ pub(crate) fn wait_for_fork() {
 }
 
 /// Whether a fork waits for this thread, which may take long: then it had better come out.
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite needs it"))]
 pub(crate) fn is_awaited() -> bool {
     FORKING.load(Relaxed)
 }
@@ -227,6 +228,7 @@ pub(crate) trait AcrossFork: Send + Sync {
 static PARTIES: Mutex<Vec<Weak<dyn AcrossFork>>> = Mutex::new(Vec::new());
 
 /// Has it called before each fork, as long as it lives.
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite needs it"))]
 pub(crate) fn across_forks(party: Weak<dyn AcrossFork>) {
     let _inside = enter();
     let mut parties = lock(&PARTIES);

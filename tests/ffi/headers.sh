@@ -20,6 +20,6 @@ compile() { # COMPILER LANGUAGE HEADER OLDEST NEWEST OTHERS...
 compile "${FFI_CC:-cc}" c gatekey.h c99 c2x c11 c17
 compile "${FFI_CXX:-c++}" c++ gatekey.h c++11 c++20 c++14 c++17
 for header in include/gatekey.hpp include/gatekey/*.hpp; do
-    compile "${FFI_CXX:-c++}" c++ "${header#include/}" c++17 c++23 c++20
+    compile "${FFI_CXX:-c++}" c++ "${header#include/}" c++17 c++2b c++20
 done
 echo "ffi: $count compilations of the headers, each twice in one file"

@@ -304,7 +304,7 @@ fn sealed_tokens_and_names() {
         assert_eq!(got.expose(), fresh(name).access_token.expose(), "{name}");
     }
     // A file each, also where the file system takes `A` for `a`.
-    let files: std::collections::HashSet<_> = std::fs::read_dir(&path)
+    let files: HashSet<_> = std::fs::read_dir(&path)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().to_lowercase())
         .filter(|file| file.ends_with(".tokens"))

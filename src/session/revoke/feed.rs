@@ -167,7 +167,7 @@ impl Inner {
         if self.strict || looked.is_err() && process::is_torn() {
             return looked;
         }
-        if self.feed.heard.is_within(now, self.max_stale) { Ok(()) } else { Err(SILENT) }
+        if self.feed.heard.is_within(&*self.clock, self.max_stale) { Ok(()) } else { Err(SILENT) }
     }
 
     /// Follows the feed to its end. Unless `wait`, not while somebody else does.

@@ -386,10 +386,11 @@ impl Inner {
     #[cold]
     fn look_or_go_on(&self, now: u64) -> Result<()> {
         beyond_memory()?;
+        let clock = &*self.options.clock;
         let looked = match self.looking.try_locked(|()| self.look(now)) {
             Some(looked) => looked,
             // Another thread is looking.
-            None if self.heard.is_within(now, self.max_stale.min(NANOS)) => Ok(()),
+            None if self.heard.is_within(clock, self.max_stale.min(NANOS)) => Ok(()),
             // It takes too long.
             None => self.look(now),
         };
@@ -397,7 +398,7 @@ impl Inner {
             Err(error) if error.kind() == ErrorKind::StoreCorrupt || process::is_torn() => {
                 Err(error)
             }
-            Err(_) if !self.heard.is_within(now, self.max_stale) => Err(SILENT),
+            Err(_) if !self.heard.is_within(clock, self.max_stale) => Err(SILENT),
             _ => Ok(()),
         }
     }

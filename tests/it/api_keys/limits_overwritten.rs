@@ -23,7 +23,9 @@ fn replace(table: &Path, bytes: &[u8]) {
     std::fs::rename(&beside, table).unwrap();
 }
 
-fn damages() -> Vec<(&'static str, fn(&Path))> {
+type Damage = (&'static str, fn(&Path));
+
+fn damages() -> Vec<Damage> {
     vec![
         ("removed", |table| std::fs::remove_file(table).unwrap()),
         ("its header zeroed", |table| overwrite(table, &[0; 4096])),
