@@ -4,7 +4,10 @@
 //!
 //! A bare system call that goes round `pthread_atfork` copies the descriptors all the same.
 
-#![allow(unsafe_code, reason = "in a child, descriptors are closed behind the back of what holds them; see above")]
+#![allow(
+    unsafe_code,
+    reason = "in a child, descriptors are closed behind the back of what holds them; see above"
+)]
 
 use super::process::{enter, generation};
 use std::fmt;
