@@ -316,8 +316,9 @@ typedef struct {
 } gk_str;
 
 /**
- * A clock. Called from any thread that verifies or signs, from several at once; must not throw or jump
- * out.
+ * A clock, of dates. Called from any thread that verifies or signs, from several at once; must not throw or jump
+ * out. How old something is that was read from a store or fetched (max_stale, the 50 ms within which changes of
+ * other processes are seen) is told by the system's time, with that in suspend: it may stand still.
  *
  * @param user The pointer that the clock was registered with.
  * @return Whole seconds since 1970-01-01T00:00:00Z.
@@ -3380,8 +3381,7 @@ gk_status gk_api_keys_wrap_peppers(const gk_api_keys *keys,
                                    gk_error *err);
 
 /**
- * Looks now at what other processes have changed, however recent the last look: for a program whose
- * clock may stand still while they go on.
+ * Looks now at what other processes have changed, however recent the last look.
  *
  * @param keys The keys.
  * @param err Receives the error; may be NULL.
@@ -3909,8 +3909,7 @@ gk_status gk_revocations_seen_once(const gk_revocations *revocations,
                                    gk_error *err);
 
 /**
- * Looks now at what other processes have revoked, however recent the last look: for a program whose
- * clock may stand still while they go on.
+ * Looks now at what other processes have revoked, however recent the last look.
  *
  * @param revocations What has been revoked.
  * @param err Receives the error; may be NULL.
@@ -4177,8 +4176,7 @@ gk_status gk_key_ring_keys(const gk_key_ring *ring,
 GK_NODISCARD gk_status gk_key_ring_to_jwks(const gk_key_ring *ring, gk_buf *jwks, gk_error *err);
 
 /**
- * Looks now at what other processes have changed, however recent the last look: for a program whose
- * clock may stand still while they go on.
+ * Looks now at what other processes have changed, however recent the last look.
  *
  * @param ring The ring.
  * @param err Receives the error; may be NULL.

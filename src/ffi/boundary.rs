@@ -6,11 +6,12 @@
 use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
 use super::status::{GK_STATUS_OK, gk_status};
-use crate::{Alg, Error, ErrorKind};
+use crate::{Alg, Error, ErrorKind, Secret};
 use libc::c_char;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use zeroize::Zeroizing;
 
 /// Why a call of the C ABI failed: an error of the library, or an argument that cannot be used.
 pub(super) enum Fault {
@@ -91,11 +92,40 @@ pub(super) unsafe fn create<T>(
     unsafe { guard(err, place) }
 }
 
+/// Bytes that a call gives away: what the copy was made of may be secret, and is wiped.
+pub(super) trait Given {
+    fn given(self) -> Zeroizing<Vec<u8>>;
+}
+
+impl Given for Vec<u8> {
+    fn given(self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self)
+    }
+}
+
+impl Given for String {
+    fn given(self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.into_bytes())
+    }
+}
+
+impl Given for Secret {
+    fn given(self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.expose().to_vec())
+    }
+}
+
+impl Given for &str {
+    fn given(self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.as_bytes().to_vec())
+    }
+}
+
 /// Runs the body of a call whose result has a variable size; `*out` is empty unless it succeeds.
 ///
 /// # Safety
 /// `out` is NULL or writable; `err` as in [`guard`].
-pub(super) unsafe fn fill<T: AsRef<[u8]>>(
+pub(super) unsafe fn fill<T: Given>(
     out: *mut gk_buf,
     err: *mut gk_error,
     body: impl FnOnce() -> Outcome<T>,
@@ -104,7 +134,7 @@ pub(super) unsafe fn fill<T: AsRef<[u8]>>(
         // SAFETY: `out` is writable where it is not NULL; what it held is not read.
         unsafe {
             writable(out)?.write(gk_buf::EMPTY);
-            out.write(gk_buf::copy_of(body()?.as_ref()));
+            out.write(gk_buf::copy_of(&body()?.given()));
         }
         Ok(())
     };

@@ -334,7 +334,7 @@ pub unsafe extern "C" fn gk_key_to_private_jwk(
     json: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(json, err, || Ok(Exposed(given(key, "key")?.0.to_private_jwk()?)))
+    fill(json, err, || Ok(given(key, "key")?.0.to_private_jwk()?))
 }
 
 /// The public part as PEM (SPKI, "PUBLIC KEY").
@@ -367,7 +367,7 @@ pub unsafe extern "C" fn gk_key_to_private_pem(
     pem: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(pem, err, || Ok(Exposed(given(key, "key")?.0.to_private_pem()?)))
+    fill(pem, err, || Ok(given(key, "key")?.0.to_private_pem()?))
 }
 
 /// Signs any bytes. For tokens use gk_signer_sign; this is for what stands in for a key store.
@@ -427,13 +427,4 @@ pub unsafe extern "C" fn gk_key_verify_signature(
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_key_signature_len(key: Option<&gk_key>) -> usize {
     look(0, || Some(key?.0.signature_len()))
-}
-
-/// A secret on its way into a buffer that is wiped as well.
-pub(super) struct Exposed(pub(super) crate::Secret);
-
-impl AsRef<[u8]> for Exposed {
-    fn as_ref(&self) -> &[u8] {
-        self.0.expose()
-    }
 }

@@ -6,7 +6,7 @@ use super::boundary::{
 };
 use super::buf::gk_buf;
 use super::error::gk_error;
-use super::key::{Exposed, gk_key};
+use super::key::gk_key;
 use super::status::{GK_STATUS_OK, gk_status};
 use crate::{ErrorKind, Key, KeySet};
 use libc::c_char;
@@ -208,5 +208,5 @@ pub unsafe extern "C" fn gk_keyset_to_private_jwks(
     json: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(json, err, || Ok(Exposed(given(keyset, "keyset")?.0.to_private_jwks()?)))
+    fill(json, err, || Ok(given(keyset, "keyset")?.0.to_private_jwks()?))
 }

@@ -152,7 +152,7 @@ pub unsafe extern "C" fn gk_token_manager_access_token(
     fill(access_token, err, || {
         let token =
             given(manager, "manager")?.0.access_token(text(name, name_len, "name")?, min_ttl)?;
-        Ok(token.expose().to_vec())
+        Ok(token)
     })
 }
 
@@ -182,7 +182,7 @@ pub unsafe extern "C" fn gk_token_manager_replace(
         let refused = Secret::from(text(refused, refused_len, "refused")?.to_owned());
         let tokens =
             given(manager, "manager")?.0.replace(text(name, name_len, "name")?, &refused)?;
-        Ok(tokens.access_token.expose().to_vec())
+        Ok(tokens.access_token.clone())
     })
 }
 
@@ -208,6 +208,6 @@ pub unsafe extern "C" fn gk_token_manager_tokens(
 ) -> gk_status {
     fill(tokens_json, err, || {
         let tokens = given(manager, "manager")?.0.tokens(text(name, name_len, "name")?, min_ttl)?;
-        Ok(tokens.to_secret_json().expose().to_vec())
+        Ok(tokens.to_secret_json())
     })
 }

@@ -8,6 +8,8 @@ use crate::base::secret::Secret;
 use crate::base::url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::HttpResponse;
+use std::borrow::Cow;
+use zeroize::Zeroize as _;
 
 /// The object that a 2xx answer holds, as text.
 ///
@@ -59,7 +61,7 @@ fn readable(quirks: &Quirks, response: &HttpResponse) -> Option<Secret> {
     if !(quirks.form_answers && is_form) {
         return None;
     }
-    let pairs = url::pairs(body.expose_str())?;
+    let mut pairs = url::pairs(body.expose_str())?;
     let mut object = ObjectWriter::new();
     for (name, value) in &pairs {
         let is_number = name == "expires_in" || name == "refresh_token_expires_in";
@@ -69,9 +71,14 @@ fn readable(quirks: &Quirks, response: &HttpResponse) -> Option<Secret> {
             object.text(name, value);
         }
     }
-    let text = object.end();
+    for (_, value) in &mut pairs {
+        if let Cow::Owned(value) = value {
+            value.zeroize(); // what stood in escapes
+        }
+    }
+    let text = object.end_secret();
     // A name that came twice is refused like one in JSON.
-    is_object(text.as_bytes()).then(|| Secret::from(text))
+    is_object(text.expose()).then_some(text)
 }
 
 /// The error that an object's `error` stands for.

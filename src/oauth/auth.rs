@@ -10,6 +10,7 @@ use crate::jwk::{Alg, Key};
 use crate::jwt::{Claims, Signer};
 use crate::transport::HttpRequest;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// How a client authenticates itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -209,7 +210,10 @@ fn basic(id: &str, secret: &str) -> Secret {
     pair.push(':');
     encode_into(secret, &mut pair);
     let pair = Secret::from(pair);
-    Secret::from(format!("Basic {}", b64::encode_padded(pair.expose())))
+    let pair = Zeroizing::new(b64::encode_padded(pair.expose()));
+    let mut header = String::with_capacity(6 + pair.len());
+    header.extend(["Basic ", pair.as_str()]);
+    Secret::from(header)
 }
 
 const NO_SUCH_METHOD: Error = Error::new(

@@ -54,7 +54,7 @@ impl Flow {
         out.optional("a", self.resource.as_deref());
         out.number("m", self.max_age);
         out.number("b", self.begun_at);
-        Secret::from(out.end())
+        out.end_secret()
     }
 
     fn read(text: &[u8]) -> Option<Self> {

@@ -136,7 +136,7 @@ impl BegunLogin {
         let mut out = ObjectWriter::new();
         out.text("url", &self.url);
         out.texts("set_cookies", &self.set_cookies);
-        Secret::from(out.end())
+        out.end_secret()
     }
 }
 
@@ -178,7 +178,7 @@ impl FinishedLogin {
         out.text("return_to", &self.return_to);
         out.texts("set_cookies", &self.set_cookies);
         out.raw("tokens", self.tokens.to_secret_json().expose_str());
-        Secret::from(out.end())
+        out.end_secret()
     }
 }
 

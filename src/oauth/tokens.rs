@@ -58,7 +58,7 @@ impl OAuthTokens {
         out.raw("claims", self.claims_json.as_deref().unwrap_or("null"));
         out.optional("subject", self.subject.as_deref());
         out.optional("issued_token_type", self.issued_token_type.as_deref());
-        Secret::from(out.end())
+        out.end_secret()
     }
 
     /// Reads [`Self::to_secret_json`].

@@ -182,6 +182,6 @@ fn a_table_that_is_cut_off_is_noticed_before_it_is_read() {
     let out = std::fs::File::create(folder.join("said")).unwrap();
     let ended = child("cut", &folder, out.into()).wait().unwrap();
     let said = std::fs::read_to_string(folder.join("said")).unwrap();
-    assert!(ended.success() && said.lines().any(|line| line == "alive"), "{ended}: {said}");
+    assert!(ended.success() && said.contains("alive"), "{ended}: {said}");
     std::fs::remove_dir_all(&folder).unwrap();
 }

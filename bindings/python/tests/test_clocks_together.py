@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 import gatekey
+import pytest
 from gatekey import (
     ApiKeys,
     Key,
@@ -74,7 +73,7 @@ class Place:
         return Revocations.open(self.url, clock=self.clock)
 
 
-def annotations() -> dict[tuple[str, str], set[str]]:
+def arguments() -> dict[tuple[str, str], set[str]]:
     """Which names the arguments of the makers of each class are annotated with."""
     found: dict[tuple[str, str], set[str]] = {}
     for file in [PACKAGE / "_core.pyi", *sorted(PACKAGE.rglob("*.py"))]:
@@ -96,12 +95,12 @@ def annotations() -> dict[tuple[str, str], set[str]]:
 
 def pairs() -> set[str]:
     """Who takes what has a clock, or has been given something that has."""
-    takes = annotations()
+    takes = arguments()
     clocked = {of.partition(".")[0] for of, argument in takes if argument == "clock"}
-    while more := {of for (of, _), names in takes.items() if names & clocked} - clocked:
-        clocked |= {of.partition(".")[0] for of in more}
-        if more <= clocked:
-            break
+    known = 0
+    while known != len(clocked):
+        known = len(clocked)
+        clocked |= {of.partition(".")[0] for (of, _), names in takes.items() if names & clocked}
     found = set()
     for (of, argument), names in takes.items():
         found |= {f"{of}({argument}={name})" for name in names & clocked}
@@ -116,7 +115,9 @@ def case(name: str) -> Callable[[Case], Case]:
     return note
 
 
-def eventually(refusal: type[Exception] | tuple[type[Exception], ...], call: Callable[[], Any]) -> None:
+def eventually(
+    refusal: type[Exception] | tuple[type[Exception], ...], call: Callable[[], Any]
+) -> None:
     """Expect the refusal as soon as the other handle's change is seen."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
@@ -229,7 +230,7 @@ def jti(token: str) -> str:
 
 @case("Verifier(revocations=Revocations)")
 def _(place: Place) -> None:
-    options = {"audience": API, "typ": "at+jwt"}
+    options: dict[str, Any] = {"audience": API, "typ": "at+jwt"}
     revoked(place, lambda r: Verifier(SECRET, issuer=API, revocations=r, **options).verify)
     still = place.clock
     revoked(
@@ -240,9 +241,7 @@ def _(place: Place) -> None:
 @case("Verifier.for_issuers(revocations=Revocations)")
 def _(place: Place) -> None:
     options: dict[str, Any] = {"audience": API, "typ": "at+jwt", "clock": place.clock}
-    revoked(
-        place, lambda r: Verifier.for_issuers({API: SECRET}, revocations=r, **options).verify
-    )
+    revoked(place, lambda r: Verifier.for_issuers({API: SECRET}, revocations=r, **options).verify)
 
 
 @case("ResourceServer(revocations=Revocations)")

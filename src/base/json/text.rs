@@ -30,7 +30,13 @@ impl<'a> Str<'a> {
     #[must_use]
     #[inline]
     pub fn decode(&self) -> Cow<'a, str> {
-        if self.escaped { Cow::Owned(self.chars().collect()) } else { Cow::Borrowed(self.raw) }
+        if !self.escaped {
+            return Cow::Borrowed(self.raw);
+        }
+        // Never longer than with its escapes: it does not grow, which would leave parts of a secret behind.
+        let mut text = String::with_capacity(self.raw.len());
+        text.extend(self.chars());
+        Cow::Owned(text)
     }
 
     /// The text it stands for, decoded into `buffer` if it must be; `None` if that is too small.

@@ -1,8 +1,11 @@
-//! JSON objects, written member by member.
+//! JSON objects, written member by member, into memory that is wiped: values may be secret.
 
 use super::write_str;
+use crate::base::secret::Secret;
+use zeroize::Zeroizing;
 
-/// An object that is being written; members stand in the order of the calls.
+/// An object that is being written; members stand in the order of the calls. What it was written in is wiped when it is
+/// dropped or has grown too small; [`ObjectWriter::end`] gives the text away.
 ///
 /// ```
 /// let mut object = gatekey::json::ObjectWriter::new();
@@ -13,27 +16,50 @@ use super::write_str;
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct ObjectWriter(String);
+pub struct ObjectWriter(Zeroizing<String>);
+
+/// The longest that a character becomes in JSON: `\u001f`.
+const LONGEST: usize = 6;
 
 impl ObjectWriter {
     /// An empty object.
     pub fn new() -> Self {
-        Self("{".to_owned())
+        let mut text = String::with_capacity(128);
+        text.push('{');
+        Self(Zeroizing::new(text))
     }
 
-    /// A member whose value is JSON already.
-    pub fn raw(&mut self, name: &str, json: &str) {
+    /// Makes room; what was too small is wiped.
+    fn reserve(&mut self, more: usize) {
+        let needed = self.0.len().saturating_add(more);
+        if needed > self.0.capacity() {
+            let mut larger = String::with_capacity(needed.saturating_mul(2));
+            larger.push_str(&self.0);
+            self.0 = Zeroizing::new(larger);
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        self.reserve(LONGEST * name.len() + 4);
         if self.0.len() > 1 {
             self.0.push(',');
         }
         write_str(&mut self.0, name);
         self.0.push(':');
+    }
+
+    /// A member whose value is JSON already.
+    pub fn raw(&mut self, name: &str, json: &str) {
+        self.name(name);
+        self.reserve(json.len());
         self.0.push_str(json);
     }
 
     /// A string.
     pub fn text(&mut self, name: &str, value: &str) {
-        self.raw(name, &quoted(value));
+        self.name(name);
+        self.reserve(LONGEST * value.len() + 2);
+        write_str(&mut self.0, value);
     }
 
     /// A string, or `null`.
@@ -65,8 +91,15 @@ impl ObjectWriter {
     /// The object's text.
     #[must_use]
     pub fn end(mut self) -> String {
+        self.reserve(1);
         self.0.push('}');
-        self.0
+        std::mem::take(&mut self.0)
+    }
+
+    /// The object's text, which is wiped when it is dropped.
+    #[must_use]
+    pub fn end_secret(self) -> Secret {
+        Secret::from(self.end())
     }
 }
 

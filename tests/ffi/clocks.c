@@ -1,0 +1,211 @@
+/* Callback clocks in what was given to another handle: that one's calls go by them; and a clock
+ * that stands still hides no change of another process. Two handles on one file stand for two
+ * processes. */
+#define _DEFAULT_SOURCE /* mkdtemp, usleep */
+#include "sessions.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#define API "https://api.example"
+#define YEAR (366 * UINT64_C(86400))
+
+static gk_error err;
+static char url[128];
+
+/* Waits until another handle's change is seen; a minute at most. */
+#define SOON(condition)                                                                            \
+    do {                                                                                           \
+        int tries = 60000;                                                                         \
+        while (!(condition) && tries > 0) usleep(1000), tries--;                                   \
+        CHECK(condition);                                                                          \
+    } while (0)
+
+static gk_key_ring *open_ring(void) {
+    gk_key_ring *ring = NULL;
+    gk_key_ring_options *options = gk_key_ring_options_new();
+    MUST(gk_key_ring_options_clock(options, now, NULL, NULL, &err));
+    MUST(gk_key_ring_options_alg(options, GK_ALG_HS256, &err));
+    MUST(gk_key_ring_options_pepper(options, 1, PEPPER, 32, &err));
+    MUST(gk_key_ring_open(url, strlen(url), options, &ring, &err));
+    gk_key_ring_options_free(options);
+    return ring;
+}
+
+static gk_revocations *open_revocations(void) {
+    gk_revocations *revocations = NULL;
+    gk_revocation_options *options = gk_revocation_options_new();
+    MUST(gk_revocation_options_clock(options, now, NULL, NULL, &err));
+    MUST(gk_revocations_open(url, strlen(url), options, &revocations, &err));
+    gk_revocation_options_free(options);
+    return revocations;
+}
+
+static gk_api_keys *open_keys(void) {
+    gk_api_keys *keys = NULL;
+    gk_api_key_options *options = gk_api_key_options_new();
+    MUST(gk_api_key_options_clock(options, now, NULL, NULL, &err));
+    MUST(gk_api_key_options_pepper(options, 1, PEPPER, 32, &err));
+    MUST(gk_api_keys_open(url, strlen(url), options, &keys, &err));
+    gk_api_key_options_free(options);
+    return keys;
+}
+
+static gk_signer *follower(const gk_key_ring *ring) {
+    gk_signer_builder *builder = NULL;
+    MUST(gk_signer_builder_following(ring, &builder, &err));
+    MUST(gk_signer_builder_issuer(builder, GK_TEXT("https://auth.example"), &err));
+    MUST(gk_signer_builder_audience(builder, GK_TEXT(API), &err));
+    MUST(gk_signer_builder_typ(builder, GK_TEXT("at+jwt"), &err));
+    return signer_of(builder);
+}
+
+static gk_buf signed_by(const gk_signer *signer) {
+    gk_buf token;
+    const char *claims = "{\"sub\":\"alice\",\"client_id\":\"app\",\"jti\":\"the-one\"}";
+    MUST(gk_signer_sign_json(signer, claims, strlen(claims), &token, &err));
+    return token;
+}
+
+/* What the door says of a credential. */
+static gk_status asked(const gk_resource_server *door, const gk_buf *credential) {
+    static char header[4096];
+    gk_buf access;
+    snprintf(header, sizeof header, "Bearer %s", credential->data);
+    const gk_status status = gk_resource_server_check(door, header, strlen(header), NULL, 0, NULL,
+                                                      0, -1, NULL, 0, &access, NULL, &err);
+    gk_buf_free(&access);
+    return status;
+}
+
+static gk_resource_server *door_with(const gk_key_ring *ring, const gk_api_keys *keys,
+                                     const gk_revocations *revocations) {
+    gk_resource_server *door = NULL;
+    const char *json = ring != NULL ? "{\"audience\":\"" API
+                                      "\",\"issuer\":\"https://auth.example\"}"
+                                    : "{\"audience\":\"" API "\"}";
+    MUST(gk_resource_server_new(json, strlen(json), NULL, ring, NULL, NULL, keys, revocations,
+                                &door, &err));
+    return door;
+}
+
+static void of_api_keys(void) {
+    gk_buf short_lived, gone, record;
+    gk_api_keys *here = open_keys(), *there = open_keys();
+    gk_resource_server *door = door_with(NULL, here, NULL);
+    gk_api_key_spec *spec = gk_api_key_spec_new();
+    MUST(gk_api_key_spec_owner(spec, GK_TEXT("acme"), &err));
+    MUST(gk_api_keys_create(here, spec, &gone, &record, &err));
+    MUST(gk_api_key_spec_expires_in(spec, 60, &err));
+    MUST(gk_api_keys_create(here, spec, &short_lived, NULL, &err));
+    CHECK(asked(door, &short_lived) == GK_STATUS_OK && asked(door, &gone) == GK_STATUS_OK);
+    const char *id = strstr(record.data, "\"id\":\"");
+    CHECK(id != NULL);
+    MUST(gk_api_keys_revoke(there, id + 6, 12, NULL, 0, &err));
+    SOON(asked(door, &gone) == GK_STATUS_API_KEY_REVOKED);
+    now_seconds += YEAR;
+    CHECK(asked(door, &short_lived) == GK_STATUS_API_KEY_EXPIRED);
+    now_seconds -= YEAR;
+    gk_buf_free(&short_lived);
+    gk_buf_free(&gone);
+    gk_buf_free(&record);
+    gk_api_key_spec_free(spec);
+    gk_resource_server_free(door);
+    gk_api_keys_free(here);
+    gk_api_keys_free(there);
+}
+
+static void of_revocations(void) {
+    gk_key_ring *ring = open_ring();
+    gk_signer *signer = follower(ring);
+    gk_revocations *here = open_revocations(), *there = open_revocations();
+    gk_resource_server *door = door_with(ring, NULL, here);
+    gk_policy *policy = policy_with(here);
+    gk_verifier *verifier = NULL;
+    MUST(gk_policy_ignore_issuer(policy, &err));
+    MUST(gk_policy_ignore_audience(policy, &err));
+    MUST(gk_policy_ignore_type(policy, &err));
+    MUST(gk_verifier_following(ring, policy, &verifier, &err));
+    gk_buf token = signed_by(signer);
+    CHECK(said(verifier, &token) == GK_STATUS_OK && asked(door, &token) == GK_STATUS_OK);
+    MUST(gk_revocations_revoke_token(there, GK_TEXT("https://auth.example"), GK_TEXT("the-one"),
+                                     now_seconds + 900, &err));
+    SOON(said(verifier, &token) == GK_STATUS_REVOKED_TOKEN);
+    SOON(asked(door, &token) == GK_STATUS_REVOKED_TOKEN);
+    gk_buf_free(&token);
+    gk_verifier_free(verifier);
+    gk_policy_free(policy);
+    gk_resource_server_free(door);
+    gk_revocations_free(here);
+    gk_revocations_free(there);
+    gk_signer_free(signer);
+    gk_key_ring_free(ring);
+}
+
+static void of_rings(void) {
+    gk_key_ring *here = open_ring(), *there = open_ring();
+    gk_signer *signer = follower(here);
+    gk_resource_server *door = door_with(here, NULL, NULL);
+    gk_sessions *sessions = NULL;
+    gk_session_options *options = gk_session_options_new();
+    gk_session_tokens started;
+    gk_buf token = signed_by(signer), active;
+    CHECK(asked(door, &token) == GK_STATUS_OK);
+    MUST(gk_session_options_pepper(options, 1, PEPPER, 32, &err));
+    MUST(gk_session_options_clock(options, now, NULL, NULL, &err));
+    MUST(gk_sessions_open(GK_TEXT("memory:"), signer, options, &sessions, &err));
+    gk_session_options_free(options);
+
+    /* Another process rotates: who signs follows, alone or for sessions. */
+    gk_key *key = NULL;
+    MUST(gk_signer_key(signer, &key, &err));
+    char old[64];
+    snprintf(old, sizeof old, "%.*s", (int)gk_key_kid(key).len, gk_key_kid(key).data);
+    gk_key_free(key);
+    MUST(gk_key_ring_rotate(there, &active, &err));
+    gk_buf_free(&active);
+    bool is_other = false;
+    for (int tries = 60000; tries > 0 && !is_other; tries--) {
+        MUST(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &started, &err));
+        gk_session_tokens_free(&started);
+        MUST(gk_signer_key(signer, &key, &err));
+        is_other = !str_is(gk_key_kid(key), old);
+        gk_key_free(key);
+        usleep(1000);
+    }
+    CHECK(is_other);
+    /* By the ring's clock, the retired key has lapsed; by the door's, the system's, the token is
+     * good. */
+    CHECK(asked(door, &token) == GK_STATUS_OK);
+    now_seconds += YEAR;
+    CHECK(asked(door, &token) == GK_STATUS_KEY_NOT_FOUND);
+    now_seconds -= YEAR;
+    gk_buf_free(&token);
+
+    /* Another process takes a key out. */
+    token = signed_by(signer);
+    CHECK(asked(door, &token) == GK_STATUS_OK);
+    MUST(gk_signer_key(signer, &key, &err));
+    MUST(gk_key_ring_remove(there, LENT(gk_key_kid(key)), &err));
+    gk_key_free(key);
+    SOON(asked(door, &token) == GK_STATUS_KEY_NOT_FOUND);
+    gk_buf_free(&token);
+    gk_sessions_free(sessions);
+    gk_resource_server_free(door);
+    gk_signer_free(signer);
+    gk_key_ring_free(here);
+    gk_key_ring_free(there);
+}
+
+int main(void) {
+    char folder[] = "/tmp/gatekey-clocks-XXXXXX", command[64];
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(url, sizeof url, "sqlite:///%s/store.sqlite", folder);
+    now_seconds = (uint64_t)time(NULL);
+    of_api_keys();
+    of_revocations();
+    of_rings();
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    CHECK(system(command) == 0);
+    return passed("clocks");
+}

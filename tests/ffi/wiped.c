@@ -1,0 +1,283 @@
+/* What the library gives back to malloc holds no secret: tokens, keys, peppers, cookies. free and
+ * realloc are this program's own, and look first. */
+#include "freed.h" /* first: it chooses what the system's headers declare */
+
+#include "check.h"
+
+/* From now on no block that is freed may hold this. */
+static void mark(const void *bytes, size_t len) { CHECK(freed_mark(bytes, len)); }
+
+/* The text of a member of a JSON object. */
+static gk_str member(const gk_buf *json, const char *name) {
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "\"%s\":\"", name);
+    const char *at = strstr(json->data, wanted);
+    CHECK(at != NULL);
+    at += strlen(wanted);
+    return (gk_str){at, strcspn(at, "\"")};
+}
+
+static void mark_member(const gk_buf *json, const char *name) {
+    const gk_str text = member(json, name);
+    mark(text.data, text.len);
+}
+
+/* Nothing was found since the last time. */
+static void clean(const char *what) {
+    if (freed_found() > 0) fprintf(stderr, "%s: %s\n", what, freed_where());
+    CHECK(freed_found() == 0);
+    freed_forget();
+}
+
+static gk_error err;
+
+/* ---- what is driven ---- */
+
+/* The look itself: it finds what is left, and nothing else. */
+static void looks(void) {
+    char *block = malloc(200);
+    CHECK(block != NULL);
+    mark("a secret of the test", 20);
+    explicit_bzero(block, 200);
+    free(block);
+    CHECK(freed_found() == 0);
+    block = malloc(200);
+    CHECK(block != NULL);
+    snprintf(block, 200, "%s", "here: a secret of the test");
+    char *moved = realloc(block, 4000);
+    CHECK(moved != NULL);
+    CHECK(freed_found() == 1);
+    explicit_bzero(moved, 4000); /* a memset before free is optimized away */
+    free(moved);
+    CHECK(freed_found() == 1);
+    freed_forget();
+}
+
+static void keys(void) {
+    static const uint8_t secret[] = "a shared secret of 43 bytes, for all HMACs.";
+    gk_key *key = NULL, *again = NULL;
+    gk_buf jwk, pem;
+    mark(secret, sizeof secret - 1);
+    MUST(gk_key_from_secret(secret, sizeof secret - 1, GK_ALG_HS256, &key, &err));
+    MUST(gk_key_to_private_jwk(key, &jwk, &err));
+    mark_member(&jwk, "k");
+    MUST(gk_key_from_jwk(jwk.data, jwk.len, GK_ALG_HS256, &again, &err));
+    gk_buf_free(&jwk);
+    gk_key_free(key);
+    gk_key_free(again);
+    clean("keys of HMAC");
+    const gk_alg algs[] = {GK_ALG_ES256, GK_ALG_ES512, GK_ALG_EDDSA, GK_ALG_ML_DSA_44,
+                           GK_ALG_RS256};
+    for (size_t i = 0; i < sizeof algs / sizeof algs[0]; i++) {
+        freed_watch(false); /* what is made here is not known before */
+        MUST(gk_key_generate(algs[i], &key, &err));
+        MUST(gk_key_to_private_jwk(key, &jwk, &err));
+        mark_member(&jwk, algs[i] == GK_ALG_ML_DSA_44 ? "priv" : "d");
+        MUST(gk_key_to_private_pem(key, &pem, &err));
+        const char *end = strstr(pem.data, "\n-----END");
+        CHECK(end != NULL && end - pem.data > 60);
+        mark(end - 24, 24);
+        freed_watch(true);
+        gk_key_free(key);
+        MUST(gk_key_from_jwk(jwk.data, jwk.len, algs[i], &key, &err));
+        MUST(gk_key_from_pem(pem.data, pem.len, algs[i], &again, &err));
+        gk_buf_free(&jwk);
+        gk_buf_free(&pem);
+        MUST(gk_key_to_private_jwk(again, &jwk, &err));
+        MUST(gk_key_to_private_pem(key, &pem, &err));
+        gk_buf_free(&jwk);
+        gk_buf_free(&pem);
+        gk_key_free(key);
+        gk_key_free(again);
+        clean("private keys");
+    }
+}
+
+#define PEPPER "a pepper of the tests, 32 bytes."
+
+static void api_keys(void) {
+    gk_api_keys *keys = NULL;
+    gk_api_key_options *options = gk_api_key_options_new();
+    gk_api_key_spec *spec = gk_api_key_spec_new();
+    gk_buf secret, record, rotated;
+    gk_api_key_result result;
+    mark(PEPPER, 32);
+    MUST(gk_api_key_options_pepper(options, 1, (const uint8_t *)PEPPER, 32, &err));
+    MUST(gk_api_keys_open(GK_TEXT("memory:"), options, &keys, &err));
+    gk_api_key_options_free(options);
+    MUST(gk_api_key_spec_owner(spec, GK_TEXT("acme"), &err));
+    MUST(gk_api_keys_create(keys, spec, &secret, &record, &err));
+    mark(secret.data + 20, 24);
+    MUST(gk_api_keys_verify(keys, secret.data, secret.len, NULL, NULL, 0, &result, &err));
+    const gk_str id = member(&record, "id");
+    MUST(gk_api_keys_rotate(keys, LENT(id), 60, &rotated, NULL, &err));
+    mark(rotated.data + 20, 24);
+    MUST(gk_api_keys_verify(keys, rotated.data, rotated.len, NULL, NULL, 0, &result, &err));
+    MUST(gk_api_keys_verify(keys, secret.data, secret.len, NULL, NULL, 0, &result, &err));
+    gk_buf_free(&secret);
+    gk_buf_free(&rotated);
+    gk_buf_free(&record);
+    gk_api_key_spec_free(spec);
+    gk_api_keys_free(keys);
+    clean("API keys");
+}
+
+static void sessions(void) {
+    gk_key *key = NULL;
+    gk_signer_builder *builder = NULL;
+    gk_signer *signer = NULL;
+    gk_sessions *sessions = NULL;
+    gk_claims *claims = NULL;
+    gk_session_tokens first, second;
+    gk_buf token;
+    gk_session_options *options = gk_session_options_new();
+    mark(PEPPER, 32);
+    MUST(gk_session_options_pepper(options, 1, (const uint8_t *)PEPPER, 32, &err));
+    MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
+    MUST(gk_signer_builder_new(key, &builder, &err));
+    MUST(gk_signer_builder_build(builder, &signer, &err));
+    MUST(gk_claims_from_json(GK_TEXT("{\"role\":\"of the test\"}"), &claims, &err));
+    MUST(gk_sessions_open(GK_TEXT("memory:"), signer, options, &sessions, &err));
+    gk_session_options_free(options);
+    /* The claims as they stand in a token: `{"role":"of the test`. */
+    mark("eyJyb2xlIjoib2YgdGhlIHRlc3Q", 26);
+    MUST(gk_sessions_start(sessions, GK_TEXT("alice"), claims, NULL, 0, NULL, 0, &first, &err));
+    mark(first.refresh_token.data + 8, 24);
+    MUST(gk_sessions_refresh(sessions, first.refresh_token.data, first.refresh_token.len, NULL,
+                             &second, &err));
+    mark(second.refresh_token.data + 8, 24);
+    MUST(
+        gk_sessions_end(sessions, second.refresh_token.data, second.refresh_token.len, NULL, &err));
+    gk_session_tokens_free(&first);
+    gk_session_tokens_free(&second);
+    MUST(gk_signer_sign(signer, claims, &token, &err));
+    gk_buf_free(&token);
+    MUST(gk_signer_sign_json(signer, GK_TEXT("{\"sub\":\"alice\"}"), &token, &err));
+    gk_buf_free(&token);
+    gk_claims_free(claims);
+    gk_sessions_free(sessions);
+    gk_signer_free(signer);
+    gk_key_free(key);
+    clean("sessions");
+}
+
+#define ACCESS "ACCESS-0123456789abcdef-of-the-test"
+#define REFRESH "REFRESH-0123456789abcdef-of-the-test"
+#define CLIENT_SECRET "CLIENT-0123456789abcdef-of-the-test"
+#define FLOW_KEY "FLOW-0123456789abcdef-of-the-test"
+#define CODE "CODE-0123456789abcdef-of-the-test"
+
+static const char answer[] =
+    "{\"access_token\":\"" ACCESS "\",\"token_type\":\"Bearer\",\"expires_in\":600,\"refresh_"
+                                  "token\":\"REFRESH-0123456789abcdef-of-the-test\"}";
+
+static void answered(gk_operation *operation) {
+    gk_step step;
+    gk_request request;
+    MUST(gk_operation_next(operation, &step, &err));
+    CHECK(step.kind == GK_STEP_REQUEST);
+    MUST(gk_operation_request(operation, &request, &err));
+    MUST(gk_operation_feed(operation, 200, NULL, 0, answer, sizeof answer - 1, &err));
+    MUST(gk_operation_next(operation, &step, &err));
+    CHECK(step.kind == GK_STEP_DONE);
+}
+
+static gk_oauth *client(void) {
+    gk_oauth *client = NULL;
+    static const char config[] =
+        "{\"client_id\":\"c\",\"client_secret\":\"" CLIENT_SECRET
+        "\",\"authorization_endpoint\":\"https://a.example/a\",\"token_endpoint\":"
+        "\"https://a.example/t\",\"redirect_uri\":\"https://app.example/cb\",\"flow_keys\":"
+        "[{\"number\":1,\"secret\":\"" FLOW_KEY "\"}]}";
+    MUST(gk_oauth_new(config, sizeof config - 1, &client, &err));
+    return client;
+}
+
+static void mark_tokens(void) {
+    mark(ACCESS, sizeof ACCESS - 1);
+    mark(REFRESH, sizeof REFRESH - 1);
+    mark(CLIENT_SECRET, sizeof CLIENT_SECRET - 1);
+    mark(FLOW_KEY, sizeof FLOW_KEY - 1);
+    mark(CODE, sizeof CODE - 1);
+}
+
+static void grants(gk_buf *tokens) {
+    gk_operation *operation = NULL;
+    mark_tokens();
+    gk_oauth *oauth = client();
+    MUST(gk_oauth_client_credentials(oauth, NULL, 0, &operation, &err));
+    answered(operation);
+    MUST(gk_operation_result(operation, tokens, &err));
+    gk_operation_free(operation);
+    clean("a grant");
+    mark_tokens();
+    MUST(gk_oauth_refresh(oauth, tokens->data, tokens->len, &operation, &err));
+    answered(operation);
+    gk_operation_free(operation);
+    clean("a refresh");
+    mark_tokens();
+    gk_oauth_free(oauth);
+    clean("a client");
+}
+
+static void managed(const gk_buf *tokens, const char *folder) {
+    gk_http *http = NULL;
+    gk_token_manager *manager = NULL;
+    gk_buf out;
+    mark_tokens();
+    gk_oauth *oauth = client();
+    MUST(gk_http_new(NULL, 0, &http, &err));
+    MUST(gk_token_manager_new(oauth, http, folder, folder == NULL ? 0 : strlen(folder), NULL, 0,
+                              NULL, 0, &manager, &err));
+    MUST(gk_token_manager_put(manager, GK_TEXT("n"), tokens->data, tokens->len, &err));
+    MUST(gk_token_manager_tokens(manager, GK_TEXT("n"), 0, &out, &err));
+    gk_buf_free(&out);
+    MUST(gk_token_manager_access_token(manager, GK_TEXT("n"), 0, &out, &err));
+    gk_buf_free(&out);
+    MUST(gk_token_manager_replace(manager, GK_TEXT("n"), GK_TEXT("another one"), &out, &err));
+    gk_buf_free(&out);
+    gk_token_manager_free(manager);
+    gk_http_free(http);
+    gk_oauth_free(oauth);
+    clean(folder == NULL ? "a manager in memory" : "a manager with a folder");
+}
+
+static void browsers(void) {
+    gk_cookie *cookie = NULL;
+    gk_csrf *csrf = NULL;
+    gk_buf header, token;
+    gk_str value;
+    mark(REFRESH, sizeof REFRESH - 1);
+    mark(PEPPER, 32);
+    MUST(gk_cookie_new(GK_TEXT("__Host-refresh"), NULL, &cookie, &err));
+    MUST(gk_cookie_set(cookie, GK_TEXT(REFRESH), &header, &err));
+    MUST(gk_cookie_read(cookie, GK_TEXT("a=b; __Host-refresh=" REFRESH), &value, &err));
+    gk_buf_free(&header);
+    gk_cookie_free(cookie);
+    MUST(gk_csrf_new((const uint8_t *)PEPPER, 32, 0, &csrf, &err));
+    MUST(gk_csrf_issue(csrf, GK_TEXT("a session"), &token, &err));
+    gk_buf_free(&token);
+    gk_csrf_free(csrf);
+    clean("cookies");
+}
+
+int main(void) {
+    gk_buf tokens;
+    char folder[] = "/tmp/gatekey-wiped-XXXXXX";
+    CHECK(mkdtemp(folder) != NULL);
+    freed_watch(true);
+    looks();
+    keys();
+    api_keys();
+    sessions();
+    grants(&tokens);
+    managed(&tokens, NULL);
+    managed(&tokens, folder);
+    browsers();
+    gk_buf_free(&tokens);
+    freed_watch(false);
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    CHECK(system(command) == 0);
+    return passed("wiped");
+}
