@@ -202,7 +202,7 @@ mod sqlite {
             return Err(NO_STORE);
         }
         let (before, mut done) = (options.revoke_before, Acknowledged::default());
-        let store = Arc::new(SqliteStore::open_with(path, &Mark::None)?);
+        let store = Arc::new(SqliteStore::open_as_it_is(path)?);
         if before > 0 {
             let peppers = peppers_of(pepper, Some(pepper_beside(path)), false)?.0;
             // For as long as there are tokens anywhere: what the services accept is not known here.

@@ -208,6 +208,8 @@ struct Inner {
 /// The ring as it was last read.
 #[derive(Clone)]
 struct Current {
+    /// What [`RingStore::ring_version`] said before it was read.
+    stamp: u64,
     version: u64,
     keys: Vec<Kept>,
 }
@@ -246,7 +248,7 @@ impl KeyRing {
             max_stale,
             heard: Freshness::new(),
             generation: AtomicU64::new(1),
-            current: ArcSwap::from_pointee(Current { version: 0, keys: Vec::new() }),
+            current: ArcSwap::from_pointee(Current { stamp: 0, version: 0, keys: Vec::new() }),
             looking: OwnLock::new(),
         };
         inner.make_if_missing()?;
@@ -399,8 +401,9 @@ impl Inner {
     fn look(&self, now: u64) -> Result<()> {
         let known = self.current.load();
         let seconds = now / NANOS;
-        if self.store.ring_version(&self.options.name)? != known.version {
-            self.show(self.load()?, seconds);
+        let stamp = self.store.ring_version(&self.options.name)?;
+        if stamp != known.stamp {
+            self.show(Current { stamp, ..self.load()? }, seconds);
         } else if known.has_lapsed(seconds) {
             self.show((**known).clone(), seconds);
         }
@@ -413,7 +416,7 @@ impl Inner {
         let new = Arc::new(new);
         // Whoever was overtaken while reading does not bring an older version back.
         self.current.rcu(|known| {
-            if known.version > new.version { Arc::clone(known) } else { Arc::clone(&new) }
+            if known.stamp > new.stamp { Arc::clone(known) } else { Arc::clone(&new) }
         });
         // Last: whoever sees the number sees these keys.
         self.generation.fetch_add(1, Ordering::AcqRel);
@@ -421,7 +424,7 @@ impl Inner {
 
     fn load(&self) -> Result<Current> {
         let ring = self.store.ring(&self.options.name)?.ok_or(GONE)?;
-        Ok(Current { version: ring.version, keys: self.open_ring(&ring)? })
+        Ok(Current { stamp: 0, version: ring.version, keys: self.open_ring(&ring)? })
     }
 
     fn open_ring(&self, ring: &StoredRing) -> Result<Vec<Kept>> {
@@ -466,7 +469,7 @@ impl Inner {
         // Made once, however often the change is tried: some kinds of keys take a second.
         let mut spare: Vec<Kept> = Vec::new();
         for _ in 0..TRIES {
-            let Current { version, mut keys } = self.load()?;
+            let Current { version, mut keys, .. } = self.load()?;
             let now = self.options.clock.now();
             keys.retain(|kept| !kept.has_lapsed(now));
             change(&mut keys, now)?;

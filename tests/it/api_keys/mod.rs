@@ -7,6 +7,8 @@ mod import;
 mod in_memory;
 mod limits;
 #[cfg(feature = "sqlite")]
+mod mixed;
+#[cfg(feature = "sqlite")]
 mod moved;
 mod peppers;
 #[cfg(all(unix, feature = "sqlite"))]
