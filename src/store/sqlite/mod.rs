@@ -51,7 +51,7 @@ impl SqliteStore {
     /// `StoreUnavailable`: the file or its folder cannot be opened. `StoreReadOnly`: there is no file
     /// and none can be made. `StoreCorrupt`: it is not a store of ours, or of a newer version;
     /// it is left as it is. `StoreRestored`: it is older than its mark, which lies beside it as
-    /// `<path>.mark`, or one of the two is missing; see [`Mark`].
+    /// `<path>.mark`, or one of the two is missing (see [`Mark`]); or its main file is older than its WAL.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, &Mark::Beside)
     }
