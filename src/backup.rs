@@ -7,7 +7,7 @@
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
-use crate::open::{PepperSource, beside, place_of};
+use crate::open::{PepperSource, pepper_beside, place_of};
 use crate::store::{read_private_file, write_private_file};
 use std::path::{Path, PathBuf};
 
@@ -107,7 +107,7 @@ pub fn store_backup(
 
 fn pepper_file(store: &Path, options: &BackupOptions) -> Result<PathBuf> {
     match &options.pepper {
-        PepperSource::Beside => Ok(beside(store)),
+        PepperSource::Beside => Ok(pepper_beside(store)),
         PepperSource::File(path) => Ok(path.clone()),
         _ => Err(Error::new(
             ErrorKind::InvalidConfiguration,
@@ -202,9 +202,9 @@ mod sqlite {
             return Err(NO_STORE);
         }
         let (before, mut done) = (options.revoke_before, Acknowledged::default());
-        let store = Arc::new(SqliteStore::open_with(path, &Mark::None)?);
+        let store = Arc::new(SqliteStore::open_as_it_is(path)?);
         if before > 0 {
-            let peppers = peppers_of(pepper, Some(beside(path)), false)?.0;
+            let peppers = peppers_of(pepper, Some(pepper_beside(path)), false)?.0;
             // For as long as there are tokens anywhere: what the services accept is not known here.
             let revocations =
                 RevocationOptions::new().max_token_ttl(RevocationOptions::MAX_TOKEN_TTL);

@@ -136,7 +136,7 @@ pub use resource::{
 mod open;
 pub use open::{
     Opened, OpenedKeyRing, OpenedSessions, PepperSource, add_pepper, open_api_keys, open_key_ring,
-    open_revocations, open_sessions, read_pepper_file, read_peppers,
+    open_revocations, open_sessions, pepper_beside, read_pepper_file, read_peppers,
 };
 
 mod backup;

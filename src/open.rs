@@ -15,8 +15,8 @@ use crate::session::{
     KeyRing, KeyRingOptions, RevocationOptions, Revocations, SessionOptions, Sessions,
 };
 use crate::store::{
-    FileLock, Mark, MemoryStore, RingFolder, Store, read_private_file, replace_private_file,
-    write_private_file,
+    FileLock, Mark, MemoryStore, RingFolder, Store, read_private_file, real_path,
+    replace_private_file, write_private_file,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -145,14 +145,16 @@ fn open_with_peppers(
 ) -> Result<(Arc<dyn Store>, Peppers, Option<PathBuf>)> {
     let (store, path) = open_store(url)?;
     let is_new = store.count()? == 0 && store.pepper_checks()?.is_empty();
-    let beside = path.map(|path| beside(&path));
+    let beside = path.map(|path| pepper_beside(&path));
     let (peppers, new_pepper_file) = peppers_of(pepper, beside, is_new)?;
     Ok((store, peppers, new_pepper_file))
 }
 
-/// Where the pepper file of a store is, unless somebody says otherwise.
-pub(crate) fn beside(store: &Path) -> PathBuf {
-    let mut name = store.as_os_str().to_owned();
+/// Where the pepper file of a store is, unless somebody says otherwise: `<store>.pepper`, beside the file itself if
+/// `store` is a link to it, as all that belongs to a store.
+#[must_use]
+pub fn pepper_beside(store: &Path) -> PathBuf {
+    let mut name = real_path(store).into_os_string();
     name.push(".pepper");
     PathBuf::from(name)
 }

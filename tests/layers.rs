@@ -87,6 +87,7 @@ const FILES: &[&str] = &[
     "src/store/folder.rs",
     "src/store/token_folder.rs",
     "src/store/private_file.rs",
+    "src/store/real_path.rs",
     "src/store/limits/",
     "src/cli/",
 ];

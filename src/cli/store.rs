@@ -4,7 +4,7 @@ use super::exit::{Failure, Outcome};
 use super::output::Output;
 use crate::{
     ApiKeyOptions, ApiKeys, Mark, PepperSource, RevocationOptions, Revocations, SessionOptions,
-    Sessions, open_api_keys, open_revocations, open_sessions,
+    Sessions, open_api_keys, open_revocations, open_sessions, pepper_beside,
 };
 use std::path::{Path, PathBuf};
 
@@ -168,14 +168,13 @@ impl StoreArgs {
         if let Some(file) = &self.place.pepper.pepper_file {
             return Ok(file.clone());
         }
-        let mut beside = self.place.location.path()?.into_os_string();
-        beside.push(".pepper");
-        if Path::new(&beside).exists() {
-            return Ok(beside.into());
+        let beside = pepper_beside(&self.place.location.path()?);
+        if beside.exists() {
+            return Ok(beside);
         }
         Err(Failure::Input(format!(
             "There is no pepper file at {}; name it with --pepper-file.",
-            Path::new(&beside).display()
+            beside.display()
         )))
     }
 }

@@ -1,15 +1,19 @@
 //! Key rings in a folder that only its owner may read: each version of a ring is a file of its own, which
 //! appears whole or not at all. Who reads needs no lock; who changes a ring holds the folder's from the look at its
-//! version until the next one is there, since a name that is free may have been taken and given up meanwhile.
+//! version until the next one is there, since a name that is free may have been taken and given up meanwhile. A version
+//! that this process has seen is never followed by a lower one; who starts later cannot know.
 
 use super::file_lock::FileLock;
 use super::private_file::{self, sync_folder, write_new};
 use super::ring::{RingStore, StoredRing};
+use crate::base::process::brief;
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
+use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind as Io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use zeroize::Zeroizing;
 
 /// The longest ring that is read, in bytes.
@@ -21,16 +25,18 @@ const TRIES: usize = 64;
 #[derive(Debug)]
 pub struct RingFolder {
     path: PathBuf,
+    /// The highest version of each ring that was seen.
+    seen: Mutex<HashMap<String, u64>>,
 }
 
 impl RingFolder {
-    /// Opens the folder, or makes it.
+    /// Opens the folder, or makes it. While it is open, an older version of a ring is refused (`StoreRestored`).
     ///
     /// # Errors
     /// `InvalidConfiguration`: others may read it. `StoreUnavailable`, `StoreReadOnly`, `StoreFull`: it
     /// cannot be opened or made.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self { path: open_private_folder(path.as_ref())? })
+        Ok(Self { path: open_private_folder(path.as_ref())?, seen: Mutex::default() })
     }
 
     /// The versions of a ring, and where they are. There is one, but for a moment.
@@ -48,7 +54,23 @@ impl RingFolder {
     }
 
     fn newest(&self, name: &str) -> Result<Option<(u64, PathBuf)>> {
-        Ok(self.versions(name)?.into_iter().max())
+        // First what is known: what others do meanwhile moves the ring ahead.
+        let known = brief(&self.seen).get(name).copied().unwrap_or(0);
+        let mut tries = 0;
+        loop {
+            let newest = self.versions(name)?.into_iter().max();
+            match &newest {
+                Some((version, _)) if *version < known && tries < TRIES => tries += 1,
+                Some((version, _)) if *version < known => return Err(OLDER),
+                Some((version, _)) if *version > known => {
+                    let mut seen = brief(&self.seen);
+                    let seen = seen.entry(name.to_owned()).or_default();
+                    *seen = (*seen).max(*version);
+                    return Ok(newest);
+                }
+                _ => return Ok(newest),
+            }
+        }
     }
 }
 
@@ -161,6 +183,11 @@ fn split(text: &[u8]) -> Option<(u32, &[u8])> {
 const OPEN_TO_OTHERS: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "A folder of secrets, or a file in it, may be read by others; chmod 700 and 600 them, and rotate.",
+);
+const OLDER: Error = Error::new(
+    ErrorKind::StoreRestored,
+    "The folder holds an older version of the key ring than before: a copy was put back. Put the newer one back; or \
+     remove the keys that have leaked since, and start the program anew.",
 );
 const DAMAGED: Error = Error::new(
     ErrorKind::StoreCorrupt,

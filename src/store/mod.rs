@@ -11,6 +11,7 @@ mod folder;
 mod limits;
 mod memory;
 mod private_file;
+mod real_path;
 mod record;
 mod ring;
 mod session;
@@ -26,6 +27,7 @@ pub(crate) use limits::{Entry, LimitPlace, LimitTable};
 pub use memory::MemoryStore;
 pub use private_file::write_private_file;
 pub(crate) use private_file::{read_private_file, replace_private_file};
+pub(crate) use real_path::real_path;
 pub use record::{
     AuditFilter, AuditRecord, Credits, KeyFilter, KeyRecord, KeyStatus, Lookup, Page, PepperCheck,
     Previous, Proof, Rate, StoredKey, Usage,

@@ -35,7 +35,8 @@ pub trait RingStore: Send + Sync {
     /// See [`RingStore`].
     fn ring(&self, name: &str) -> Result<Option<StoredRing>>;
 
-    /// The version of the ring of this name, 0 if there is none: cheap.
+    /// The version of the ring of this name, 0 if there is none: cheap. For each time that another file was put in the
+    /// place of the one that was open, 2^48 is added, so that an accepted older ring is told from an overtaken answer.
     ///
     /// # Errors
     /// See [`RingStore`].

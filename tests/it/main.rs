@@ -26,6 +26,7 @@ mod differential_jsonwebtoken;
 mod interop;
 mod keys;
 mod keysets;
+mod links;
 mod policy;
 mod properties;
 mod rfc;

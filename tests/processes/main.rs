@@ -40,6 +40,7 @@ fn a_child_plays_its_part() {
     let played = keys::play(part, number, &folder)
         || sessions::play(part, number, &folder)
         || files::play(part, number, &folder)
+        || marks::play(part, &folder)
         || limits::play(part, number, &folder);
     #[cfg(unix)]
     let played = played || forks::play(part, &folder);

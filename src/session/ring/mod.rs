@@ -210,6 +210,8 @@ struct Inner {
 /// The ring as it was last read.
 #[derive(Clone)]
 struct Current {
+    /// What [`RingStore::ring_version`] said before it was read.
+    stamp: u64,
     version: u64,
     keys: Vec<Kept>,
 }
@@ -249,7 +251,7 @@ impl KeyRing {
             heard: Freshness::new(),
             looked: AtomicU64::new(0),
             generation: AtomicU64::new(1),
-            current: ArcSwap::from_pointee(Current { version: 0, keys: Vec::new() }),
+            current: ArcSwap::from_pointee(Current { stamp: 0, version: 0, keys: Vec::new() }),
             looking: OwnLock::new(),
         };
         inner.make_if_missing()?;
@@ -407,8 +409,9 @@ impl Inner {
     fn look(&self, now: u64) -> Result<()> {
         let known = self.current.load();
         let seconds = self.options.clock.now();
-        if self.store.ring_version(&self.options.name)? != known.version {
-            self.show(self.load()?, seconds);
+        let stamp = self.store.ring_version(&self.options.name)?;
+        if stamp != known.stamp {
+            self.show(Current { stamp, ..self.load()? }, seconds);
         } else if known.has_lapsed(seconds) {
             self.show((**known).clone(), seconds);
         }
@@ -422,7 +425,7 @@ impl Inner {
         let new = Arc::new(new);
         // Whoever was overtaken while reading does not bring an older version back.
         self.current.rcu(|known| {
-            if known.version > new.version { Arc::clone(known) } else { Arc::clone(&new) }
+            if known.stamp > new.stamp { Arc::clone(known) } else { Arc::clone(&new) }
         });
         // Last: whoever sees the number sees these keys.
         self.generation.fetch_add(1, Ordering::AcqRel);
@@ -430,7 +433,7 @@ impl Inner {
 
     fn load(&self) -> Result<Current> {
         let ring = self.store.ring(&self.options.name)?.ok_or(GONE)?;
-        Ok(Current { version: ring.version, keys: self.open_ring(&ring)? })
+        Ok(Current { stamp: 0, version: ring.version, keys: self.open_ring(&ring)? })
     }
 
     fn open_ring(&self, ring: &StoredRing) -> Result<Vec<Kept>> {
@@ -475,7 +478,7 @@ impl Inner {
         // Made once, however often the change is tried: some kinds of keys take a second.
         let mut spare: Vec<Kept> = Vec::new();
         for _ in 0..TRIES {
-            let Current { version, mut keys } = self.load()?;
+            let Current { version, mut keys, .. } = self.load()?;
             let now = self.options.clock.now();
             keys.retain(|kept| !kept.has_lapsed(now));
             change(&mut keys, now)?;

@@ -4,13 +4,15 @@
 use super::connections::{companion, open_to_read, use_rollback_journal};
 use super::create::make_file;
 use super::mark::{Marked, demand_mark, sync_folder};
-use super::{SqliteStore, fault, schema};
+use super::wal::Extent;
+use super::{Connections, SqliteStore, Trust, fault, schema, whole};
 use crate::base::process;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Mark;
+use crate::store::{Mark, real_path};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Hears how many pages are done, of how many; an error stops the copy.
@@ -36,7 +38,8 @@ pub(crate) struct Restored {
 
 /// Copies the store to a file that is not there yet. The store may be written to meanwhile.
 pub(crate) fn back_up(store: &Path, to: &Path, progress: Progress<'_>) -> Result<Copied> {
-    if to.exists() {
+    // A link is a file, too, wherever it leads.
+    if to.symlink_metadata().is_ok() {
         return Err(TAKEN);
     }
     let beside = temporary(to);
@@ -52,7 +55,8 @@ pub(crate) fn restore(
     force: bool,
     progress: Progress<'_>,
 ) -> Result<Restored> {
-    let mark = Marked::new(store, mark);
+    let store = &real_path(store);
+    let mark = Marked::new(store, mark, &Arc::default());
     let beside = temporary(store);
     let source = open_whole(backup)?;
     let copied = copy(&source, &beside, progress, |copy| {
@@ -79,10 +83,20 @@ pub(crate) fn restore(
 }
 
 impl SqliteStore {
+    /// Opens a store as it is, so that it can be acknowledged: an older copy, and files that do not belong together.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for `StoreRestored`. `StoreCorrupt`: SQLite's integrity check does not pass.
+    pub(crate) fn open_as_it_is(path: &Path) -> Result<Self> {
+        let store = Self(Connections::open(path, &Mark::None, Trust::AsItIs)?);
+        store.read(|reader| check_integrity(reader))?;
+        Ok(store)
+    }
+
     /// Accepts the store as it is: sets its mark.
     pub(crate) fn acknowledge(&self, mark: &Mark) -> Result<()> {
-        let mark = Marked::new(self.0.path(), mark);
-        self.0.writing(|connection| mark.acknowledge(connection))
+        let mark = Marked::new(&self.0.path(), mark, &Arc::default());
+        self.0.writing(|connection, _| mark.acknowledge(connection), |(), _| Ok(()))
     }
 
     /// The names of the key rings.
@@ -98,6 +112,8 @@ impl SqliteStore {
 
 /// Opens a store, or a copy of one, to be read.
 fn open_whole(path: &Path) -> Result<Connection> {
+    let path = &real_path(path);
+    whole::check_beginning(path)?;
     let has_wal = companion(path, "-wal").exists();
     let connection = open_to_read(path)?;
     schema::check_owner(&connection, true)?;
@@ -107,6 +123,7 @@ fn open_whole(path: &Path) -> Result<Connection> {
     if schema::is_new(&connection)? {
         return Err(EMPTY);
     }
+    whole::check(path, &connection, None, Extent::Whole)?;
     Ok(connection)
 }
 
@@ -147,13 +164,15 @@ fn copy_pages(source: &Connection, target: &mut Connection, progress: Progress<'
     }
 }
 
+fn check_integrity(connection: &Connection) -> Result<()> {
+    let found: String =
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(fault)?;
+    if found == "ok" { Ok(()) } else { Err(DAMAGED) }
+}
+
 /// Reads all of a copy: its pages, and what is in its tables.
 fn check(copy: &Connection, pages: u64) -> Result<Copied> {
-    let found: String =
-        copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(fault)?;
-    if found != "ok" {
-        return Err(DAMAGED);
-    }
+    check_integrity(copy)?;
     schema::check_owner(copy, true)?;
     let count = |table: &str| {
         let there: i64 = copy
@@ -198,7 +217,7 @@ fn place(copied: Result<Copied>, beside: &Path, to: &Path) -> Result<Copied> {
 
 /// Keeps others from a store that is about to be replaced; refuses if someone has it open.
 fn hold_still(store: &Path, force: bool) -> Result<Option<Connection>> {
-    if force || !store.exists() {
+    if force || !store.exists() || is_mixed(store) {
         return Ok(None);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -222,6 +241,16 @@ fn hold_still(store: &Path, force: bool) -> Result<Option<Connection>> {
             _ => Err(fault(error)),
         },
     }
+}
+
+/// Whether its files do not belong together: they are kept so, and not written into one. Who has them open is refused.
+fn is_mixed(store: &Path) -> bool {
+    let found = whole::check_beginning(store)
+        .and_then(|()| open_to_read(store))
+        .and_then(|reader| whole::check(store, &reader, None, Extent::Whole));
+    found.is_err_and(|error| {
+        matches!(error.kind(), ErrorKind::StoreRestored | ErrorKind::StoreCorrupt)
+    })
 }
 
 /// Moves a store and what belongs to it to another name.
@@ -265,7 +294,7 @@ const EMPTY: Error = Error::new(
 );
 const DAMAGED: Error = Error::new(
     ErrorKind::StoreCorrupt,
-    "The copy does not pass SQLite's integrity check, so that the store is damaged; use an earlier backup.",
+    "The store does not pass SQLite's integrity check: it is damaged. Restore an earlier backup.",
 );
 const IN_USE: Error = Error::new(
     ErrorKind::StoreUnavailable,

@@ -8,16 +8,20 @@
 //!
 //! At every use it is asked whether the names still lead to the files that are open. A file that is gone refuses; one
 //! that another stands in for, and a WAL that another program has taken away, are opened again, and followers read
-//! everything again.
+//! everything again. Where the main file was written to, as by a checkpoint, or one of the two has become smaller, it
+//! is asked whether they still belong together ([`whole`]).
 
 use super::create::{open_or_make, patiently};
 use super::fault;
-use super::mark::Marked;
-use super::place::Place;
+use super::mark::{Marked, Seen};
+use super::place::{Place, Sight};
 use super::schema::migrate;
+use super::wal::Extent;
+use super::whole;
 use crate::base::process::{self, AcrossFork, Inside, enter, lock};
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Mark, real_path};
 use arc_swap::ArcSwapOption;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -49,8 +53,12 @@ const AGAIN: i32 = 500;
 pub(super) struct Connections(Arc<Shared>);
 
 struct Shared {
+    /// The name, which may be a link to the file.
     path: PathBuf,
-    mark: Marked,
+    mark: Mark,
+    trust: Trust,
+    /// How far the store was known to be, whichever file it was.
+    seen: Arc<Seen>,
     closed: AtomicBool,
     own: ArcSwapOption<Own>,
     /// Held by the one thread that opens, with what was opened last.
@@ -63,32 +71,68 @@ struct Last {
     epoch: u64,
 }
 
+/// Whether a store must be what it was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// An older copy, and files that do not belong together, are refused.
+    Nothing,
+    /// It is opened as it is, to be acknowledged.
+    AsItIs,
+}
+
 /// The connections that one process has opened.
 struct Own {
     generation: u64,
+    /// The file itself, without any link in its path.
+    path: PathBuf,
+    mark: Marked,
+    trust: Trust,
     reader: Mutex<Reader>,
     /// `None` if the file can only be read.
     writer: Option<Mutex<Connection>>,
     /// What the file looked like, if SQLite was told that it does not change: the only way to read a
     /// WAL file where its companions can neither be found nor made.
     frozen: Option<Looks>,
-    place: Option<Place>,
-    wal: Option<Place>,
+    /// The files as they were when they last belonged together.
+    known: Mutex<Looks>,
 }
 
-/// What changes with a file.
-#[derive(PartialEq, Eq)]
+/// What the files look like.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Looks {
-    modified: Option<std::time::SystemTime>,
-    len: u64,
-    has_wal: bool,
+    main: Option<Sight>,
+    wal: Option<Sight>,
 }
 
 impl Looks {
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = std::fs::metadata(path).ok()?;
-        let has_wal = companion(path, "-wal").exists();
-        Some(Self { modified: metadata.modified().ok(), len: metadata.len(), has_wal })
+    /// `name` may be a link to the file, `path` is the file itself.
+    fn of(name: &Path, path: &Path) -> Self {
+        Self { main: Sight::of(name), wal: Sight::of(&companion(path, "-wal")) }
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.main.and_then(|main| main.place)
+    }
+
+    /// Whether these are the same two files. One that has no number, or was not there, may be any.
+    fn are_of(&self, known: &Self) -> bool {
+        let is_same = |now: Option<Sight>, known: Option<Sight>| {
+            let place = known.and_then(|known| known.place);
+            place.is_none() || now.and_then(|now| now.place) == place
+        };
+        is_same(self.main, known.main) && is_same(self.wal, known.wal)
+    }
+
+    /// How much of them must be looked into, since something has happened that a change alone does not do.
+    fn doubtful(&self, known: &Self) -> Option<Extent> {
+        let both = |now: Option<Sight>, known: Option<Sight>| now.zip(known);
+        let is_cut =
+            |pair: Option<(Sight, Sight)>| pair.is_some_and(|(now, known)| now.is_cut(&known));
+        let main = both(self.main, known.main);
+        if is_cut(main) || is_cut(both(self.wal, known.wal)) {
+            return Some(Extent::Whole);
+        }
+        main.filter(|(now, known)| now.is_written(known)).map(|_| Extent::Beginning)
     }
 }
 
@@ -117,16 +161,17 @@ impl Reader {
 
 impl Connections {
     /// Opens the file, or makes it.
-    pub(super) fn open(path: &Path, mark: &crate::store::Mark) -> Result<Self> {
+    pub(super) fn open(path: &Path, mark: &Mark, trust: Trust) -> Result<Self> {
         beyond_memory()?;
         let path = std::path::absolute(path).map_err(|_| {
             Error::new(ErrorKind::InvalidArgument, "The path of the store is not one.")
         })?;
         super::schema::check_sqlite()?;
-        let mark = Marked::new(&path, mark);
         let shared = Arc::new(Shared {
             path,
-            mark,
+            mark: mark.clone(),
+            trust,
+            seen: Arc::default(),
             closed: AtomicBool::new(false),
             own: ArcSwapOption::empty(),
             last: Mutex::new(None),
@@ -137,47 +182,49 @@ impl Connections {
         Ok(Self(shared))
     }
 
-    /// The mark of the store.
-    pub(super) fn mark(&self) -> &Marked {
-        &self.0.mark
-    }
-
-    /// Where the store is.
-    pub(super) fn path(&self) -> &Path {
-        &self.0.path
+    /// Where the store is, without any link in the path.
+    pub(super) fn path(&self) -> PathBuf {
+        real_path(&self.0.path)
     }
 
     /// Opens a file anew that SQLite was told does not change, if it did.
     pub(super) fn thaw(&self) {
         let _inside = enter();
         let own = self.0.own.load();
-        let frozen = own.as_ref().and_then(|own| own.frozen.as_ref());
-        if frozen.is_some_and(|looks| Looks::of(&self.0.path).as_ref() != Some(looks)) {
+        let changed = own.as_ref().is_some_and(|own| {
+            own.frozen.is_some_and(|looks| Looks::of(&self.0.path, &own.path) != looks)
+        });
+        if changed {
             self.0.give_up();
         }
     }
 
-    /// Hands out the connection to read from, and its number.
+    /// Hands out the connection to read from, its number, and the mark.
     pub(super) fn reading<T>(
         &self,
-        work: impl FnOnce(&mut Connection, Opened) -> Result<T>,
+        work: impl FnOnce(&mut Connection, Opened, &Marked) -> Result<T>,
     ) -> Result<T> {
         beyond_memory()?;
         let (_inside, own) = self.0.enter()?;
         let mut reader = lock(&own.reader);
         let Reader { connection, opened } = &mut *reader;
-        work(connection, *opened)
+        work(connection, *opened, &own.mark)
     }
 
-    /// Hands out the connection to write to, and sees to it that what was written is in the file of this name. If
-    /// SQLite says that it is busy only because a fork waits, does it once more after that.
-    pub(super) fn writing<T>(&self, work: impl Fn(&mut Connection) -> Result<T>) -> Result<T> {
+    /// Hands out the connection to write to, and sees to it that what was written is in the file of this name; then
+    /// `settle` is told what was done. If SQLite says that it is busy only because a fork waits, does it once more
+    /// after that.
+    pub(super) fn writing<T>(
+        &self,
+        work: impl Fn(&mut Connection, &Marked) -> Result<T>,
+        settle: impl FnOnce(&T, &Marked) -> Result<()>,
+    ) -> Result<T> {
         beyond_memory()?;
         loop {
             let (inside, own) = self.0.enter()?;
             let mut writer = lock(own.writer.as_ref().ok_or(READ_ONLY)?);
             let before = writer.total_changes();
-            let done = work(&mut writer);
+            let done = work(&mut writer, &own.mark);
             let is_untouched = writer.total_changes() == before;
             drop(writer);
             match done {
@@ -190,8 +237,14 @@ impl Connections {
                     drop(inside);
                     process::wait_for_fork();
                 }
-                Ok(_) if !own.is_in_place(&self.0.path) => return Err(TAKEN_AWAY),
-                done => return done,
+                Ok(done) => {
+                    if !self.0.is_in_place(&own)? {
+                        return Err(TAKEN_AWAY);
+                    }
+                    settle(&done, &own.mark)?;
+                    return Ok(done);
+                }
+                refused => return refused,
             }
         }
     }
@@ -226,11 +279,16 @@ impl Shared {
         }
         if let Some(own) = self.own.load_full() {
             own.check_process()?;
-            if own.is_in_place(&self.path) {
+            if self.is_in_place(&own)? {
                 return Ok(own);
             }
         }
         self.open_again()
+    }
+
+    /// Whether the names still lead to the files that are open. Lets go of files that do not belong together any more.
+    fn is_in_place(&self, own: &Own) -> Result<bool> {
+        own.is_in_place(&self.path).inspect_err(|_| self.give_up())
     }
 
     #[cold]
@@ -241,10 +299,12 @@ impl Shared {
         let mut last = lock(&self.last);
         // Another thread may have been faster.
         let known = self.own.load_full();
-        if let Some(own) = known.as_ref().filter(|own| own.is_in_place(&self.path)) {
+        if let Some(own) = &known
+            && self.is_in_place(own)?
+        {
             return Ok(Arc::clone(own));
         }
-        if last.is_some() && Place::of(&self.path).is_none() {
+        if last.is_some() && Sight::of(&self.path).is_none() {
             return Err(GONE);
         }
         let changed = known.is_some();
@@ -252,7 +312,7 @@ impl Shared {
         self.give_up();
         let mut tries = 0;
         let own = loop {
-            match Own::open(&self.path, last.is_none(), &self.mark) {
+            match Own::open(self, last.is_none()) {
                 // Others open it at this moment, too, as after a fork, and one of them brings its log in order.
                 Err(error)
                     if error.kind() == ErrorKind::StoreUnavailable
@@ -265,13 +325,14 @@ impl Shared {
                 opened => break opened?,
             }
         };
+        let place = lock(&own.known).place();
         let epoch = match *last {
-            Some(last) if changed || last.place != own.place => last.epoch + 1,
+            Some(last) if changed || last.place != place => last.epoch + 1,
             Some(last) => last.epoch,
             None => 0,
         };
         lock(&own.reader).opened.epoch = epoch;
-        *last = Some(Last { place: own.place, epoch });
+        *last = Some(Last { place, epoch });
         let own = Arc::new(own);
         self.own.store(Some(Arc::clone(&own)));
         Ok(own)
@@ -295,7 +356,7 @@ impl Shared {
             return Ok(());
         }
         // The last one to close takes the WAL away, by its name.
-        if !own.is_in_place(&self.path) {
+        if !own.is_in_place(&self.path).unwrap_or(false) {
             own.keep_files();
         }
         let Ok(own) = Arc::try_unwrap(own) else { return Ok(()) }; // closed by its last user
@@ -320,35 +381,47 @@ impl AcrossFork for Shared {
 }
 
 impl Own {
-    fn open(path: &Path, may_make: bool, mark: &Marked) -> Result<Self> {
-        mark.check_place(path)?;
+    fn open(shared: &Shared, may_make: bool) -> Result<Self> {
+        let (path, trust) = (real_path(&shared.path), shared.trust);
+        let mark = Marked::new(&path, &shared.mark, &shared.seen);
+        mark.check_place(&path)?;
         let mut frozen = None;
-        let (reader, writer) = match open_or_make(path, may_make, mark, wait_unless_awaited) {
-            Ok(mut writer) => {
-                mark.make(&mut writer)?;
-                (open_to_read(path)?, Some(writer))
-            }
-            Err(error) if error.kind() == ErrorKind::StoreReadOnly => {
-                let looks = Looks::of(path);
-                let mut reader = open_to_read(path)?;
-                if readable(&reader).is_err() && looks.as_ref().is_some_and(|looks| !looks.has_wal)
-                {
-                    reader = open_frozen(path)?;
-                    frozen = looks;
+        // Before anything is looked into, so that what happens meanwhile is seen later.
+        let mut known = Looks::of(&shared.path, &path);
+        let (reader, writer) =
+            match open_or_make(&path, may_make, &mark, trust, wait_unless_awaited) {
+                Ok(mut writer) => {
+                    mark.make(&mut writer)?;
+                    (open_to_read(&path)?, Some(writer))
                 }
-                readable(&reader)?;
-                mark.check(&reader)?;
-                patiently(wait_a_little, || migrate(&mut reader, true))?;
-                (reader, None)
-            }
-            Err(error) => return Err(error),
-        };
+                Err(error) if error.kind() == ErrorKind::StoreReadOnly => {
+                    let mut reader = open_to_read(&path)?;
+                    if readable(&reader).is_err() && known.main.is_some() && known.wal.is_none() {
+                        reader = open_frozen(&path)?;
+                        frozen = Some(known);
+                    }
+                    readable(&reader)?;
+                    mark.check(&reader)?;
+                    if trust == Trust::Nothing {
+                        whole::check(&path, &reader, None, Extent::Whole)?;
+                    }
+                    patiently(wait_a_little, || migrate(&mut reader, true))?;
+                    (reader, None)
+                }
+                Err(error) => return Err(error),
+            };
         // It has the WAL open from its first look on.
         readable(&reader)?;
+        let now = Looks::of(&shared.path, &path);
+        if known.main.is_none() || known.wal.is_none() || !now.are_of(&known) {
+            known = now; // made just now
+        }
         Ok(Self {
             generation: process::generation(),
-            place: Place::of(path),
-            wal: Place::of(&companion(path, "-wal")),
+            path,
+            mark,
+            trust,
+            known: Mutex::new(known),
             reader: Mutex::new(Reader::new(reader, 0)),
             writer: writer.map(Mutex::new),
             frozen,
@@ -361,23 +434,47 @@ impl Own {
     }
 
     /// Whether the names still lead to the files that are open.
-    fn is_in_place(&self, path: &Path) -> bool {
-        let is_ours =
-            |known: Option<Place>, path: &Path| known.is_none() || known == Place::of(path);
-        is_ours(self.place, path) && is_ours(self.wal, &companion(path, "-wal"))
+    ///
+    /// # Errors
+    /// `StoreRestored`, `StoreCorrupt`: they do, and what is in them is not what it was.
+    fn is_in_place(&self, name: &Path) -> Result<bool> {
+        let now = Looks::of(name, &self.path);
+        let mut known = lock(&self.known);
+        if !now.are_of(&known) {
+            return Ok(false);
+        }
+        if let Some(extent) = now.doubtful(&known)
+            && self.frozen.is_none()
+            && self.trust == Trust::Nothing
+        {
+            self.check_whole(extent)?;
+        }
+        *known = now;
+        Ok(true)
+    }
+
+    #[cold]
+    fn check_whole(&self, extent: Extent) -> Result<()> {
+        // Before anything else is read: what others do meanwhile moves the store ahead.
+        let reached = self.mark.seen();
+        whole::check_beginning(&self.path)?;
+        whole::check(&self.path, &open_to_read(&self.path)?, reached, extent)
     }
 
     /// Has the connections closed without a checkpoint, and without taking the WAL away.
     fn keep_files(&self) {
-        let keep = |connection: &Connection| {
-            // If it fails, a checkpoint is made, which harms nobody unless the files were exchanged as well.
-            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-        };
-        keep(&lock(&self.reader).connection);
+        // If it fails, a checkpoint is made, which harms nobody unless the files were exchanged as well.
+        let _ = leave_log(&lock(&self.reader).connection, true);
         if let Some(writer) = &self.writer {
-            keep(&lock(writer));
+            let _ = leave_log(&lock(writer), true);
         }
     }
+}
+
+/// Whether the log is left as it is when the last connection is closed, which would write it into the main file.
+pub(super) fn leave_log(connection: &Connection, leave: bool) -> Result<()> {
+    let leave = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave);
+    leave.map(drop).map_err(fault)
 }
 
 /// Leaves the WAL, so that the main file is all there is.
@@ -393,16 +490,26 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
 }
 
 /// Reads a file on the word that nobody changes it; see [`Connections::thaw`].
-fn open_frozen(path: &Path) -> Result<Connection> {
-    let path = path.to_str().ok_or(Error::new(
-        ErrorKind::InvalidArgument,
-        "The path of a read-only key store must be UTF-8.",
-    ))?;
-    let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+pub(super) fn open_frozen(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{path}?immutable=1"), flags).map_err(fault)
+    Connection::open_with_flags(frozen_uri(path), flags).map_err(fault)
+}
+
+/// The file as a URI, with every byte that could mean something in one written by its number.
+fn frozen_uri(path: &Path) -> String {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-\\:".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            uri.push('%');
+            uri.push_str(&crate::base::hex::encode(&[*byte]));
+        }
+    }
+    uri.push_str("?immutable=1");
+    uri
 }
 
 fn readable(connection: &Connection) -> Result<()> {

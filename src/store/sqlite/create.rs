@@ -2,10 +2,12 @@
 //! mode and of the newest schema. None of the steps leaves anything behind, if the process is killed in it, that the
 //! next process cannot go on from: an empty file, or a transaction that SQLite rolls back.
 
-use super::connections::{READ_ONLY, companion};
+use super::connections::{READ_ONLY, Trust, companion, leave_log};
 use super::fault;
 use super::mark::Marked;
 use super::schema::{check_owner, check_whole, is_new, migrate};
+use super::wal::Extent;
+use super::whole;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::write_private_file;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -20,23 +22,31 @@ pub(super) fn open_or_make(
     path: &Path,
     may_make: bool,
     mark: &Marked,
+    trust: Trust,
     wait: fn(i32) -> bool,
 ) -> Result<Connection> {
     if may_make {
         make_file(path)?;
     }
+    whole::check_beginning(path)?;
     let has_wal = companion(path, "-wal").exists();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_handler(Some(wait)).map_err(fault)?;
+    // What is refused stays as it is: the last one to close it would write a log into the main file.
+    leave_log(&connection, has_wal)?;
     // Changes nothing in a file that is not ours: the header is read first.
     patiently(wait, || check_owner(&connection, may_make))?;
     // Where it may only be read, SQLite opens it all the same.
     if connection.is_readonly("main").map_err(fault)? {
         return Err(READ_ONLY);
     }
-    // Before it is brought to another version: what is refused stays as it is.
+    // Before it is brought to another version.
     mark.check(&connection)?;
+    if trust == Trust::Nothing {
+        whole::check(path, &connection, None, Extent::Whole)?;
+    }
+    leave_log(&connection, false)?;
     if !has_wal {
         patiently(wait, || check_whole(&connection))?;
     }

@@ -12,6 +12,7 @@
 
 use super::fault;
 use crate::base::hex;
+use crate::base::process::brief;
 use crate::base::random::SecureRandom as _;
 use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,42 +22,84 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind as Io, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How far a store has come: its name, which an acknowledged restore changes, and how many changes.
+/// How far a store has come: its name, which it gets with its mark and an acknowledged restore changes, and how many
+/// changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
-    pub(super) id: [u8; 16],
+    pub(super) id: Option<[u8; 16]>,
     pub(super) seq: u64,
 }
 
 /// What the store says of itself.
 #[derive(Clone, Copy)]
-struct Standing {
-    id: Option<[u8; 16]>,
-    seq: u64,
+pub(super) struct Standing {
+    pub(super) at: Position,
     /// Whether a mark was made for it.
     marked: bool,
 }
 
 /// The mark of a store, if it has one.
 pub(super) struct Marked {
+    /// The file itself, so that every name of a store has one mark.
     store: PathBuf,
     mark: Option<PathBuf>,
+    seen: Arc<Seen>,
+}
+
+/// How far this process knows the store to be, so that one that is put back together with its mark is told, too.
+#[derive(Default)]
+pub(super) struct Seen(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    at: Option<Position>,
+    /// The names that it had before.
+    former: Vec<Option<[u8; 16]>>,
+}
+
+impl Seen {
+    fn at(&self) -> Option<Position> {
+        brief(&self.0).at
+    }
+
+    /// Refuses a store that was further, under the same name, or has had another one since: `known` is what it was
+    /// before `at` was looked at. Notes where it is otherwise.
+    fn follow(&self, known: Option<Position>, at: Position) -> Result<()> {
+        let mut seen = brief(&self.0);
+        if seen.former.contains(&at.id) || known.is_some_and(|k| k.id == at.id && k.seq > at.seq) {
+            return Err(OLDER);
+        }
+        match seen.at {
+            Some(last) if last.id == at.id => {
+                seen.at = Some(Position { seq: last.seq.max(at.seq), ..at });
+            }
+            Some(last) if last.id.is_some() => {
+                seen.former.push(last.id);
+                seen.at = Some(at);
+            }
+            _ => seen.at = Some(at),
+        }
+        Ok(())
+    }
 }
 
 impl Marked {
-    pub(super) fn new(store: &Path, mark: &Mark) -> Self {
+    /// The mark of the store at this path, which has no link in it.
+    pub(super) fn new(store: &Path, mark: &Mark, seen: &Arc<Seen>) -> Self {
         let mark = match mark {
-            Mark::Beside => {
-                // Beside the file, not beside a link to it: every name of a store has one mark.
-                let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.to_owned());
-                Some(super::connections::companion(&store, ".mark"))
-            }
+            Mark::Beside => Some(super::connections::companion(store, ".mark")),
             Mark::At(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             Mark::None => None,
         };
-        Self { store: store.to_owned(), mark }
+        Self { store: store.to_owned(), mark, seen: Arc::clone(seen) }
+    }
+
+    /// How far this process knows the store to be, if that is to be held against it.
+    pub(super) fn seen(&self) -> Option<Position> {
+        self.mark.as_ref().and_then(|_| self.seen.at())
     }
 
     /// Refuses to make a store in the place of one that was there.
@@ -75,9 +118,10 @@ impl Marked {
         }
         let mut tries = 0;
         loop {
-            // The mark first: what others change meanwhile moves the store before the mark.
-            let mark = self.read()?;
-            match standing(connection)?.against(mark) {
+            // These first: what others change meanwhile moves the store before the mark.
+            let (known, mark) = (self.seen.at(), self.read()?);
+            let standing = standing(connection)?;
+            match standing.against(mark).and_then(|()| self.seen.follow(known, standing.at)) {
                 Err(_) if tries < 3 => tries += 1, // it may just have been made
                 other => return other,
             }
@@ -91,7 +135,7 @@ impl Marked {
         }
         let mark = self.read()?;
         let known = standing(connection)?;
-        if known.marked && mark.is_some_and(|mark| mark.seq == known.seq) {
+        if known.marked && mark.is_some_and(|mark| mark.seq == known.at.seq) {
             return Ok(());
         }
         let at = name(connection)?;
@@ -108,16 +152,22 @@ impl Marked {
     /// Refuses a change to a store that was replaced by an older one while it was open. Within the
     /// transaction, after [`count`].
     pub(super) fn check_change(&self, at: Position) -> Result<()> {
-        match self.read()? {
-            Some(mark) if mark.id != at.id => Err(OTHER),
-            Some(mark) if mark.seq >= at.seq => Err(OLDER),
-            _ => Ok(()), // a mark that was deleted meanwhile is made again
+        if self.mark.is_none() {
+            return Ok(());
         }
+        match self.read()? {
+            Some(mark) if mark.id != at.id => return Err(OTHER),
+            Some(mark) if mark.seq >= at.seq => return Err(OLDER),
+            _ => {} // a mark that was deleted meanwhile is made again
+        }
+        let before = Position { seq: at.seq.saturating_sub(1), ..at };
+        self.seen.follow(self.seen.at(), before)
     }
 
     /// Brings the mark forward, never back; on the disk when it returns, if it is to last.
     pub(super) fn follow(&self, at: Position, lasting: bool) -> Result<()> {
         let Some(path) = &self.mark else { return Ok(()) };
+        self.seen.follow(None, at)?;
         locked(path, |file, is_new| {
             let slots = read_slots(file)?;
             let last = newest(&slots);
@@ -177,11 +227,17 @@ impl Marked {
     /// Accepts the store as it is, under a new name, so that its former self is refused from now on.
     pub(super) fn acknowledge(&self, connection: &mut Connection) -> Result<()> {
         let reached = self.read()?.map_or(0, |mark| mark.seq);
+        // A change under the old name first, so that the log begins where the main file is: see `whole`.
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
-        let seq = standing(&transaction)?.seq.max(reached).saturating_add(1);
-        let at = Position { id: new_id()?, seq };
-        let values = (&at.id[..], signed(seq), self.mark.is_some());
+        count(&transaction)?;
+        transaction.commit().map_err(fault)?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+        let seq = standing(&transaction)?.at.seq.max(reached).saturating_add(1);
+        let id = new_id()?;
+        let at = Position { id: Some(id), seq };
+        let values = (&id[..], signed(seq), self.mark.is_some());
         transaction
             .execute("UPDATE store SET id = ?1, seq = ?2, marked = ?3", values)
             .map_err(fault)?;
@@ -202,8 +258,8 @@ fn is_missing(file: &Path) -> bool {
 impl Standing {
     fn against(self, mark: Option<Position>) -> Result<()> {
         match mark {
-            Some(mark) if self.id != Some(mark.id) => Err(OTHER),
-            Some(mark) if self.seq < mark.seq => Err(OLDER),
+            Some(mark) if self.at.id != mark.id => Err(OTHER),
+            Some(mark) if self.at.seq < mark.seq => Err(OLDER),
             None if self.marked => Err(MISSING),
             _ => Ok(()),
         }
@@ -217,27 +273,23 @@ pub(super) fn count(transaction: &Transaction<'_>) -> Result<Position> {
         .map_err(fault)?;
     count
         .query_row([], |row| {
-            let id: Option<[u8; 16]> = row.get(0)?;
-            Ok(Position { id: id.unwrap_or_default(), seq: super::rows::unsigned(row, "seq")? })
+            Ok(Position { id: row.get(0)?, seq: super::rows::unsigned(row, "seq")? })
         })
         .map_err(fault)
 }
 
 /// What a store of an older version has no table for.
-const NOTHING: Standing = Standing { id: None, seq: 0, marked: false };
+const NOTHING: Standing = Standing { at: Position { id: None, seq: 0 }, marked: false };
 
-fn standing(connection: &Connection) -> Result<Standing> {
+pub(super) fn standing(connection: &Connection) -> Result<Standing> {
     let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fault)?;
     if version < 3 {
         return Ok(NOTHING);
     }
     let standing = connection.query_row("SELECT id, seq, marked FROM store", [], |row| {
-        Ok(Standing {
-            id: row.get(0)?,
-            seq: super::rows::unsigned(row, "seq")?,
-            marked: row.get(2)?,
-        })
+        let at = Position { id: row.get(0)?, seq: super::rows::unsigned(row, "seq")? };
+        Ok(Standing { at, marked: row.get(2)? })
     });
     Ok(standing.optional().map_err(fault)?.unwrap_or(NOTHING))
 }
@@ -253,7 +305,7 @@ fn name(connection: &mut Connection) -> Result<Position> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
     let known = standing(&transaction)?;
-    let id = match known.id {
+    let id = match known.at.id {
         Some(id) => id,
         None => {
             let id = new_id()?;
@@ -262,7 +314,7 @@ fn name(connection: &mut Connection) -> Result<Position> {
         }
     };
     transaction.commit().map_err(fault)?;
-    Ok(Position { id, seq: known.seq })
+    Ok(Position { id: Some(id), seq: known.at.seq })
 }
 
 fn new_id() -> Result<[u8; 16]> {
@@ -355,7 +407,8 @@ fn write_slot(file: &mut File, slot: u64, at: Position) -> std::io::Result<()> {
 
 /// For people too: what it is, the store's name, its number, and a sum over all of it.
 fn text_of(at: Position) -> String {
-    let line = format!("gatekey-mark 1 {} {}", hex::encode(&at.id), at.seq);
+    let id = hex::encode(&at.id.unwrap_or_default());
+    let line = format!("gatekey-mark 1 {id} {}", at.seq);
     format!("{line} {:016x}", sum(line.as_bytes()))
 }
 
@@ -363,7 +416,7 @@ fn parse(slot: &[u8]) -> Option<Position> {
     let text = std::str::from_utf8(slot).ok()?.trim_end();
     let words: Vec<_> = text.split(' ').collect();
     let [_, _, id, seq, _] = words.as_slice() else { return None };
-    let id = hex::decode(id, 16)?.try_into().ok()?;
+    let id = Some(hex::decode(id, 16)?.try_into().ok()?);
     let at = Position { id, seq: seq.parse().ok()? };
     (text_of(at) == text).then_some(at)
 }

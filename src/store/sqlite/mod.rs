@@ -16,9 +16,12 @@ mod revocation;
 mod rows;
 mod schema;
 mod session;
+mod wal;
+mod whole;
 
 pub(crate) use self::backup::{Copied, Progress, back_up, restore};
-use self::connections::{Connections, Opened};
+use self::connections::{Connections, Opened, Trust};
+use self::mark::Marked;
 use super::record::page_size;
 use super::{
     AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Mark, Page,
@@ -48,7 +51,7 @@ impl SqliteStore {
     /// `StoreUnavailable`: the file or its folder cannot be opened. `StoreReadOnly`: there is no file
     /// and none can be made. `StoreCorrupt`: it is not a store of ours, or of a newer version;
     /// it is left as it is. `StoreRestored`: it is older than its mark, which lies beside it as
-    /// `<path>.mark`, or one of the two is missing; see [`Mark`].
+    /// `<path>.mark`, or one of the two is missing (see [`Mark`]); or its main file is older than its WAL.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, &Mark::Beside)
     }
@@ -58,18 +61,29 @@ impl SqliteStore {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(path: impl AsRef<Path>, mark: &Mark) -> Result<Self> {
-        Connections::open(path.as_ref(), mark).map(Self)
+        Connections::open(path.as_ref(), mark, Trust::Nothing).map(Self)
     }
 
     fn read<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-        self.read_file(|reader, _| work(reader))
+        self.read_file(|reader, _, _| work(reader))
     }
 
-    /// As [`Self::read`], and which file it is that is read.
-    fn read_file<T>(&self, work: impl FnOnce(&mut Connection, Opened) -> Result<T>) -> Result<T> {
-        self.0.reading(|reader, opened| {
+    /// As [`Self::read`], of a store that is not behind its mark: for what must not go back.
+    fn read_newest<T>(&self, work: impl FnOnce(&mut Connection, Opened) -> Result<T>) -> Result<T> {
+        self.read_file(|reader, opened, mark| {
+            mark.check(reader)?;
+            work(reader, opened)
+        })
+    }
+
+    /// As [`Self::read`], and which file it is that is read, and its mark.
+    fn read_file<T>(
+        &self,
+        work: impl FnOnce(&mut Connection, Opened, &Marked) -> Result<T>,
+    ) -> Result<T> {
+        self.0.reading(|reader, opened, mark| {
             schema::check_version(reader)?;
-            let done = work(reader, opened);
+            let done = work(reader, opened, mark);
             if done.is_err() {
                 // Tables that another process is changing just then explain the rest.
                 schema::check_version(reader)?;
@@ -80,17 +94,18 @@ impl SqliteStore {
 
     /// All or nothing, synced when it returns, and so is the mark if the change must never be undone.
     fn transact<T>(&self, change: Kind, work: impl Fn(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        let mark = self.0.mark();
-        self.0.writing(|connection| {
-            let (done, at) = in_transaction(connection, |transaction| {
+        let counted = |connection: &mut Connection, mark: &Marked| {
+            in_transaction(connection, |transaction| {
                 let done = work(transaction)?;
                 let at = mark::count(transaction)?;
                 mark.check_change(at)?;
                 Ok((done, at))
-            })?;
-            mark.follow(at, change == Kind::Revokes)?;
-            Ok(done)
-        })
+            })
+        };
+        // Not before it is known that the change is in the store: the mark is never ahead of that.
+        let (done, _) =
+            self.0.writing(counted, |(_, at), mark| mark.follow(*at, change == Kind::Revokes))?;
+        Ok(done)
     }
 
     /// Follows a feed whose numbers are those of the file that is open: a follower of another file begins again.
@@ -99,8 +114,7 @@ impl SqliteStore {
         after: u64,
         work: impl FnOnce(&Transaction<'_>, u64) -> Result<T>,
     ) -> Result<T> {
-        let mark = self.0.mark();
-        self.read_file(|reader, opened| {
+        self.read_file(|reader, opened, mark| {
             // Something has changed: it must not be that an older copy was written into the file.
             mark.check(reader)?;
             let snapshot = reader.transaction().map_err(fault)?;
@@ -165,9 +179,7 @@ fn in_transaction<T>(
 
 impl Store for SqliteStore {
     fn file(&self) -> Option<PathBuf> {
-        // What SQLite puts beside a file is beside what a link leads to as well.
-        let path = self.0.path();
-        Some(std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+        Some(self.0.path())
     }
 
     fn count(&self) -> Result<u64> {
@@ -179,8 +191,7 @@ impl Store for SqliteStore {
     }
 
     fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64> {
-        let mark = self.0.mark();
-        self.read_file(|reader, opened| {
+        self.read_file(|reader, opened, mark| {
             mark.check(reader)?;
             // One transaction, so that the number belongs to what was read.
             let snapshot = reader.transaction().map_err(fault)?;
@@ -198,7 +209,7 @@ impl Store for SqliteStore {
 
     fn stamp(&self) -> Result<u64> {
         self.0.thaw();
-        self.0.reading(|reader, opened| {
+        self.0.reading(|reader, opened, _| {
             let mut select = reader.prepare_cached("PRAGMA data_version").map_err(fault)?;
             let version: i64 = select.query_row([], |row| row.get(0)).map_err(fault)?;
             // The version is the connection's own, which is another one after a fork.
@@ -330,7 +341,7 @@ impl Store for SqliteStore {
              ON CONFLICT (key_id) DO UPDATE SET uses = uses + excluded.uses, \
              last_used_at = max(last_used_at, excluded.last_used_at)";
         for chunk in batch.chunks(USAGE_BATCH) {
-            self.0.writing(|connection| {
+            let count = |connection: &mut Connection, _: &Marked| {
                 // What a power cut takes of it is made up for by the next use.
                 connection.pragma_update(None, "synchronous", "NORMAL").map_err(fault)?;
                 let done = in_transaction(connection, |transaction| {
@@ -346,7 +357,8 @@ impl Store for SqliteStore {
                 });
                 connection.pragma_update(None, "synchronous", "FULL").map_err(fault)?;
                 done
-            })?;
+            };
+            self.0.writing(count, |(), _| Ok(()))?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Which file a name leads to.
+//! Which file a name leads to, and what is seen of it without opening it.
 
 use std::path::Path;
 
@@ -9,17 +9,41 @@ pub(super) struct Place {
     inode: u64,
 }
 
-impl Place {
-    /// The file of this name; `None` if there is none, and where files have no numbers.
-    #[cfg(unix)]
+/// A file as it is at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sight {
+    /// `None` where files have no numbers.
+    pub(super) place: Option<Place>,
+    /// In bytes.
+    len: u64,
+    /// What it takes on the disk: a hole in it takes nothing.
+    blocks: u64,
+    /// When it was last written to.
+    modified: Option<std::time::SystemTime>,
+}
+
+impl Sight {
+    /// The file of this name; `None` if there is none.
     pub(super) fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt as _;
         let metadata = std::fs::metadata(path).ok()?;
-        Some(Self { device: metadata.dev(), inode: metadata.ino() })
+        #[cfg(unix)]
+        let (place, blocks) = {
+            use std::os::unix::fs::MetadataExt as _;
+            let place = Place { device: metadata.dev(), inode: metadata.ino() };
+            (Some(place), metadata.blocks())
+        };
+        #[cfg(not(unix))]
+        let (place, blocks) = (None, 0);
+        Some(Self { place, len: metadata.len(), blocks, modified: metadata.modified().ok() })
     }
 
-    #[cfg(not(unix))]
-    pub(super) fn of(_path: &Path) -> Option<Self> {
-        None
+    /// Whether something was taken out of it, or away from its end, since `before`.
+    pub(super) fn is_cut(&self, before: &Self) -> bool {
+        self.len < before.len || self.blocks < before.blocks
+    }
+
+    /// Whether it was written to since `before`.
+    pub(super) fn is_written(&self, before: &Self) -> bool {
+        self.len != before.len || self.modified != before.modified
     }
 }

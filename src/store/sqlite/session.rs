@@ -1,6 +1,6 @@
 //! Sessions, what happened to them, and key rings, as rows.
 
-use super::{Kind, SqliteStore, fault, revocation, rows, where_all};
+use super::{FILE_BITS, Kind, SqliteStore, fault, revocation, rows, where_all};
 use crate::error::{ErrorKind, Result};
 use crate::store::record::page_size;
 use crate::store::{
@@ -228,7 +228,7 @@ impl SessionStore for SqliteStore {
 
 impl RingStore for SqliteStore {
     fn ring(&self, name: &str) -> Result<Option<StoredRing>> {
-        self.read(|reader| {
+        self.read_newest(|reader, _| {
             let mut select =
                 reader.prepare_cached("SELECT * FROM key_ring WHERE name = ?").map_err(fault)?;
             let ring = |row: &Row<'_>| {
@@ -244,12 +244,13 @@ impl RingStore for SqliteStore {
     }
 
     fn ring_version(&self, name: &str) -> Result<u64> {
-        self.read(|reader| {
+        self.read_newest(|reader, opened| {
             let mut select = reader
                 .prepare_cached("SELECT version FROM key_ring WHERE name = ?")
                 .map_err(fault)?;
             let version = select.query_row([name], |row| rows::unsigned(row, "version"));
-            Ok(version.optional().map_err(fault)?.unwrap_or(0))
+            let version = version.optional().map_err(fault)?;
+            Ok(version.map_or(0, |version| version | opened.epoch << FILE_BITS))
         })
     }
 

@@ -9,6 +9,8 @@ mod limits;
 #[cfg(all(unix, feature = "sqlite"))]
 mod limits_overwritten;
 #[cfg(feature = "sqlite")]
+mod mixed;
+#[cfg(feature = "sqlite")]
 mod moved;
 mod peppers;
 #[cfg(all(unix, feature = "sqlite"))]

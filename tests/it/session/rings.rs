@@ -276,3 +276,46 @@ fn nothing_shows_a_key() {
     }
     assert!(bench.ring.keys().unwrap().to_json().contains(r#""state":"next""#));
 }
+
+/// An older folder that is put back under a ring that is in use: a key that was removed stays removed.
+#[test]
+fn an_older_folder_revives_no_key_while_it_is_open() {
+    for by_name in [false, true] {
+        let folder = Folder::new("older_ring");
+        let (path, kept) = (folder.path("ring"), folder.path("kept"));
+        let clock = Arc::new(FixedClock::new(NOW));
+        let options = KeyRingOptions::new().alg(Alg::EdDsa).clock(clock.clone()).max_stale(30);
+        let store = Arc::new(RingFolder::open(&path).unwrap());
+        let ring = KeyRing::open(store.clone(), None, options).unwrap();
+        let policy = Policy::new().clock(clock.clone());
+        let verifier = Verifier::following(Arc::new(ring.clone()), policy).unwrap();
+        let signer =
+            Signer::following(Arc::new(ring.clone())).clock(clock.clone()).build().unwrap();
+        let (leaked, token) = (ring.active().unwrap().kid, signer.sign(&Claims::new()).unwrap());
+        let copy = |from: &std::path::Path, to: &std::path::Path| {
+            RingFolder::open(to).unwrap(); // for its owner alone
+            for entry in std::fs::read_dir(to).unwrap() {
+                std::fs::remove_file(entry.unwrap().path()).unwrap();
+            }
+            for entry in std::fs::read_dir(from).unwrap() {
+                let entry = entry.unwrap();
+                std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        };
+        copy(&path, &kept);
+        ring.remove(&leaked).unwrap();
+        if by_name {
+            std::fs::rename(&path, folder.path("aside")).unwrap();
+            std::fs::rename(&kept, &path).unwrap();
+        } else {
+            copy(&kept, &path);
+        }
+        clock.advance(1);
+        refused(ring.refresh(), ErrorKind::StoreRestored, "a look");
+        refused(ring.rotate().map(drop), ErrorKind::StoreRestored, "a change");
+        refused(store.ring("default").map(drop), ErrorKind::StoreRestored, "what is there");
+        refused(verifier.verify(&token).map(drop), ErrorKind::KeyNotFound, "a removed key");
+        clock.advance(31);
+        refused(verifier.verify(&token).map(drop), ErrorKind::StoreUnavailable, "after max_stale");
+    }
+}
