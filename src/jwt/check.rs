@@ -3,7 +3,7 @@
 use super::policy::{Policy, Rule};
 use super::registered::{Registered, Scan, audiences};
 use super::revoked::PresentedToken;
-use crate::base::clock::{Clock as _, NANOS, SystemClock};
+use crate::base::clock::{Clock as _, SystemClock, plausible, plausible_nanos};
 use crate::base::json::Str;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Key;
@@ -41,13 +41,14 @@ impl Policy {
         let clock = self.clock.as_ref();
         let Some(list) = &self.revocations else {
             let now = clock.map_or_else(|| SystemClock.now(), |clock| clock.now());
-            return self.check_each(claims, issuer, audience, now);
+            return self.check_each(claims, issuer, audience, plausible(now)?);
         };
         let now_nanos = clock.map_or_else(|| SystemClock.now_nanos(), |clock| clock.now_nanos());
+        let now = plausible_nanos(now_nanos)?;
         let token =
             PresentedToken { claims, key, now_nanos, leeway: self.leeway, notes: Cell::default() };
         list.prepare(&token);
-        self.check_each(claims, issuer, audience, now_nanos / NANOS)?;
+        self.check_each(claims, issuer, audience, now)?;
         list.check(&token)
     }
 
