@@ -41,7 +41,7 @@ pub struct KeyRingOptions {
     name: String,
     alg: Alg,
     token_ttl: u64,
-    max_stale: u64,
+    max_stale_ms: u64,
     clock: Arc<dyn Clock>,
 }
 
@@ -61,7 +61,7 @@ impl KeyRingOptions {
             name: "default".to_owned(),
             alg: Alg::Es256,
             token_ttl: 900,
-            max_stale: 30,
+            max_stale_ms: 30_000,
             clock: Arc::new(SystemClock),
         }
     }
@@ -86,8 +86,13 @@ impl KeyRingOptions {
     }
 
     /// For how many seconds the keys are used while their store is out of reach; 0 to 86400.
-    pub const fn max_stale(mut self, seconds: u64) -> Self {
-        self.max_stale = seconds;
+    pub const fn max_stale(self, seconds: u64) -> Self {
+        self.max_stale_ms(seconds.saturating_mul(1000))
+    }
+
+    /// [`Self::max_stale`] in milliseconds.
+    pub const fn max_stale_ms(mut self, milliseconds: u64) -> Self {
+        self.max_stale_ms = milliseconds;
         self
     }
 
@@ -115,7 +120,7 @@ impl fmt::Debug for KeyRingOptions {
             .field("name", &self.name)
             .field("alg", &self.alg)
             .field("token_ttl", &self.token_ttl)
-            .field("max_stale", &self.max_stale)
+            .field("max_stale_ms", &self.max_stale_ms)
             .finish_non_exhaustive()
     }
 }
@@ -238,7 +243,7 @@ impl KeyRing {
         if peppers.is_none() && store.wants_seal() {
             return Err(argument("A ring in a store is sealed under a pepper; give the peppers."));
         }
-        let max_stale = stale_nanos(options.max_stale)?;
+        let max_stale = stale_nanos(options.max_stale_ms)?;
         let inner = Inner {
             store,
             peppers,

@@ -58,6 +58,11 @@ impl Marked {
         Self { store: store.to_owned(), mark }
     }
 
+    /// Whether there is to be a mark at all.
+    pub(super) fn is_kept(&self) -> bool {
+        self.mark.is_some()
+    }
+
     /// Refuses to make a store in the place of one that was there.
     pub(super) fn check_place(&self, store: &Path) -> Result<()> {
         // The mark first: it is made after the store.
@@ -239,6 +244,15 @@ fn standing(connection: &Connection) -> Result<Standing> {
         })
     });
     Ok(standing.optional().map_err(fault)?.unwrap_or(NOTHING))
+}
+
+/// What tells the feed of this store from others and, because a restore gives the store another name, from its
+/// former self. 0 for a store without a mark: of that, nobody would know.
+pub(super) fn feed(connection: &Connection) -> Result<u64> {
+    let known = standing(connection)?;
+    let id = known.id.filter(|_| known.marked);
+    let start = id.as_ref().and_then(|id| id.first_chunk().copied());
+    Ok(start.map_or(0, |start| u64::from_be_bytes(start) | 1))
 }
 
 /// Marks a store that was restored, so that it is refused until someone acknowledges it.
