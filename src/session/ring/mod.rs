@@ -7,7 +7,7 @@
 mod text;
 
 use self::text::{Kept, read, write};
-use crate::base::clock::{Clock, NANOS, SystemClock};
+use crate::base::clock::{Clock, NANOS, SystemClock, plausible, plausible_nanos};
 use crate::base::fresh::{Freshness, stale_nanos};
 use crate::base::process::{self, OwnLock};
 use crate::base::reach::beyond_memory;
@@ -215,9 +215,26 @@ struct Inner {
 struct Current {
     version: u64,
     keys: Vec<Kept>,
+    /// The latest time at which a key lapsed that was left out; the store may still have it.
+    lapsed: u64,
 }
 
 impl Current {
+    fn of(version: u64, keys: Vec<Kept>) -> Self {
+        Self { version, keys, lapsed: 0 }
+    }
+
+    /// Leaves out keys whose last token has expired.
+    fn forget(&mut self, now: u64) {
+        self.keys.retain(|kept| {
+            let lapsed = kept.has_lapsed(now);
+            if lapsed {
+                self.lapsed = self.lapsed.max(kept.shown.until.unwrap_or(0));
+            }
+            !lapsed
+        });
+    }
+
     fn in_state(&self, state: RingKeyState) -> Option<&Kept> {
         self.keys.iter().find(|kept| kept.shown.state == state)
     }
@@ -251,7 +268,7 @@ impl KeyRing {
             max_stale,
             heard: Freshness::new(),
             generation: AtomicU64::new(1),
-            current: ArcSwap::from_pointee(Current { version: 0, keys: Vec::new() }),
+            current: ArcSwap::from_pointee(Current::of(0, Vec::new())),
             looking: OwnLock::new(),
         };
         inner.make_if_missing()?;
@@ -403,8 +420,10 @@ impl Inner {
     /// Reads the ring if it has changed, and forgets keys whose last token has expired.
     fn look(&self, now: u64) -> Result<()> {
         let known = self.current.load();
-        let seconds = now / NANOS;
-        if self.store.ring_version(&self.options.name)? != known.version {
+        let seconds = plausible_nanos(now)?;
+        // What a clock left out that has stepped back since is good again.
+        let is_back = seconds < known.lapsed;
+        if is_back || self.store.ring_version(&self.options.name)? != known.version {
             self.show(self.load()?, seconds);
         } else if known.has_lapsed(seconds) {
             self.show((**known).clone(), seconds);
@@ -414,7 +433,7 @@ impl Inner {
     }
 
     fn show(&self, mut new: Current, now: u64) {
-        new.keys.retain(|kept| !kept.has_lapsed(now));
+        new.forget(now);
         let new = Arc::new(new);
         // Whoever was overtaken while reading does not bring an older version back.
         self.current.rcu(|known| {
@@ -426,7 +445,7 @@ impl Inner {
 
     fn load(&self) -> Result<Current> {
         let ring = self.store.ring(&self.options.name)?.ok_or(GONE)?;
-        Ok(Current { version: ring.version, keys: self.open_ring(&ring)? })
+        Ok(Current::of(ring.version, self.open_ring(&ring)?))
     }
 
     fn open_ring(&self, ring: &StoredRing) -> Result<Vec<Kept>> {
@@ -437,7 +456,7 @@ impl Inner {
         if self.store.ring_version(&self.options.name)? != 0 {
             return Ok(());
         }
-        let now = self.options.clock.now();
+        let now = plausible(self.options.clock.now())?;
         let mut active = Kept::generate(self.options.alg, now)?;
         active.activate(now);
         let next = Kept::generate(self.options.alg, now)?;
@@ -471,8 +490,8 @@ impl Inner {
         // Made once, however often the change is tried: some kinds of keys take a second.
         let mut spare: Vec<Kept> = Vec::new();
         for _ in 0..TRIES {
-            let Current { version, mut keys } = self.load()?;
-            let now = self.options.clock.now();
+            let Current { version, mut keys, .. } = self.load()?;
+            let now = plausible(self.options.clock.now())?;
             keys.retain(|kept| !kept.has_lapsed(now));
             change(&mut keys, now)?;
             // There is always a next one, and an active one.
