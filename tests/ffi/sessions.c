@@ -199,6 +199,15 @@ static void log_outs(const char *url) {
     one = started(sessions, "carol");
     CHECK(said(verifier, &one.access_token) == GK_STATUS_OK);
 
+    // A clock that has failed is not the far future.
+    uint64_t right = now_seconds;
+    now_seconds = UINT64_MAX;
+    CHECK(said(verifier, &one.access_token) == GK_STATUS_INVALID_CONFIGURATION);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_sessions_end_all(sessions, GK_TEXT("carol"), NULL, &err));
+    now_seconds = right;
+    CHECK(said(verifier, &one.access_token) == GK_STATUS_OK);
+
     MUST(gk_sessions_events(sessions, GK_TEXT("carol"), NULL, 0, NULL, 0, 1, &json, &err));
     CHECK(holds(&json, "\"action\":\"start\"") && !holds(&json, "\"cursor\":null"));
     char cursor[24];
