@@ -103,7 +103,10 @@ fn sessions_are_seen_and_ended() {
     let refused = desk.run("session show AAAAAAAAAAAA --json").failed(REFUSED);
     assert_eq!(member(&refused, "error.name"), "SessionNotFound");
     desk.run("session end").failed(USAGE);
-    assert_eq!(member(&desk.run("session end-under-pepper 1 --json").failed(USAGE), "error.name"), "InvalidArgument");
+    assert_eq!(
+        member(&desk.run("session end-under-pepper 1 --json").failed(USAGE), "error.name"),
+        "InvalidArgument"
+    );
     desk.run("pepper add").done();
     let ended = desk.run("session end-under-pepper 1 --json").done();
     assert_eq!(member(&ended, "ended"), "1", "carol's");
