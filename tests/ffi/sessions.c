@@ -520,7 +520,7 @@ static void wrong_arguments(void) {
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     CHECK(calls_all(argv[1], "sessions.c", "gk_session_options_") == 13);
-    CHECK(calls_all(argv[1], "sessions.c", "gk_session") == 27);
+    CHECK(calls_all(argv[1], "sessions.c", "gk_session") == 29);
     gk_error err;
     gk_signer_builder *builder = NULL;
     MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
