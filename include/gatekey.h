@@ -321,7 +321,8 @@ typedef struct {
  * other processes are seen) is told by the system's time, with that in suspend: it may stand still.
  *
  * @param user The pointer that the clock was registered with.
- * @return Whole seconds since 1970-01-01T00:00:00Z.
+ * @return Whole seconds since 1970-01-01T00:00:00Z. After the year 9999, such as UINT64_MAX of a clock that failed,
+ * calls that need the time fail with GK_STATUS_INVALID_CONFIGURATION.
  */
 typedef uint64_t (*gk_clock_fn)(void *user);
 
@@ -3831,8 +3832,9 @@ gk_status gk_revocations_revoke_session(const gk_revocations *revocations,
                                         gk_error *err);
 
 /**
- * Revokes the tokens that a subject has now, whoever has issued them; a later log-in, from the next
- * second on, gives good ones.
+ * Revokes the tokens that a subject has now, whoever has issued them; a later log-in gives good ones. Access tokens
+ * of gk_sessions on the same store say which revocations came before them, whatever the clocks say; others go by
+ * `iat`: refused are those of this second or before, or up to the verifier's leeway later.
  *
  * @param revocations What has been revoked.
  * @param subject The `sub` of its tokens, 1 to 1024 bytes.
@@ -3862,11 +3864,11 @@ gk_status gk_revocations_revoke_key(const gk_revocations *revocations,
                                     gk_error *err);
 
 /**
- * Revokes the tokens that were issued (`iat`) before a time: those of a subject, those of a tenant or,
- * where neither is given, everybody's.
+ * Revokes the tokens that were issued (`iat`) before a time, or up to the verifier's leeway later: those of a
+ * subject, those of a tenant or, where neither is given, everybody's.
  *
  * @param revocations What has been revoked.
- * @param at Seconds since 1970; not in the future by more than a second.
+ * @param at Seconds since 1970; not in the future by more than a second, which means all that there is now.
  * @param subject The `sub` of the tokens, 1 to 1024 bytes; NULL and 0 for none. Empty text is refused.
  * @param subject_len Its length in bytes.
  * @param tenant The tenant of the tokens, 1 to 1024 bytes; NULL and 0 for none. Not together with a
@@ -4422,8 +4424,8 @@ void gk_sessions_free(gk_sessions *sessions);
  * @param sessions The sessions.
  * @param subject Who has logged in, `sub` of the access tokens: 1 to 255 bytes.
  * @param subject_len Its length in bytes.
- * @param claims What each access token says besides; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`
- * or `jti`; at most 8192 bytes as JSON. NULL for nothing.
+ * @param claims What each access token says besides; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`,
+ * `jti` or `gkn`; at most 8192 bytes as JSON. NULL for nothing.
  * @param client What the subject logs in with, for people: at most 255 bytes; NULL and 0 for none.
  * @param client_len Its length in bytes.
  * @param meta The program's own notes: one JSON object of at most 4096 bytes; NULL and 0 for none.
@@ -4469,26 +4471,66 @@ gk_status gk_sessions_refresh(const gk_sessions *sessions,
                               gk_error *err);
 
 /**
- * Ends a session and revokes its access tokens: a log-out.
+ * Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a log-out. The
+ * public id of a session is no refresh token.
  *
  * @param sessions The sessions.
- * @param token_or_family Any refresh token of the session or, where the program itself knows which one is
- * meant, its id.
- * @param token_or_family_len Its length in bytes.
+ * @param token Any refresh token of the session as the client sent it, whatever it is.
+ * @param token_len Its length in bytes.
  * @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_SESSION_NOT_FOUND; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 600s.
  */
 GK_NODISCARD
 gk_status gk_sessions_end(const gk_sessions *sessions,
-                          const char *token_or_family,
-                          size_t token_or_family_len,
+                          const char *token,
+                          size_t token_len,
                           bool *ended,
                           gk_error *err);
 
 /**
- * Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A log-in
- * in the same second is not caught by it.
+ * Ends the session of an id and revokes its access tokens. The id is public: every API that sees an access token
+ * knows it as `sid`. So whoever may choose it must be allowed to end that session.
+ *
+ * @param sessions The sessions.
+ * @param family The session's id.
+ * @param family_len Its length in bytes.
+ * @param subject Only if it is a session of this subject: whoever is logged in. NULL and 0 for any, which is for
+ * operators. Empty text is no subject's.
+ * @param subject_len Its length in bytes.
+ * @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 600s.
+ */
+GK_NODISCARD
+gk_status gk_sessions_end_by_id(const gk_sessions *sessions,
+                                const char *family,
+                                size_t family_len,
+                                const char *subject,
+                                size_t subject_len,
+                                bool *ended,
+                                gk_error *err);
+
+/**
+ * Ends every session whose refresh token was made under a pepper, and revokes its access tokens: for the day that
+ * an old pepper has leaked. Sessions that were refreshed since a newer one came stay; afterwards none needs it.
+ *
+ * @param sessions The sessions.
+ * @param pepper The pepper's number; not the newest one.
+ * @param ended Receives how many sessions; 0 if the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER for one that was
+ * not given; the 600s: what was ended by then stays ended, and a second call goes on.
+ */
+GK_NODISCARD
+gk_status gk_sessions_end_under_pepper(const gk_sessions *sessions,
+                                       uint32_t pepper,
+                                       uint64_t *ended,
+                                       gk_error *err);
+
+/**
+ * Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A later log-in
+ * gives good tokens, also in the same second.
  *
  * @param sessions The sessions.
  * @param subject The subject, 1 to 255 bytes.

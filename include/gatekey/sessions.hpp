@@ -156,13 +156,28 @@ class sessions : public detail::owner<gk_sessions, gk_sessions_free> {
         return refreshed(token, claims.get());
     }
 
-    /// Logs out, by any refresh token or by the family; whether it had not been before.
-    bool end(std::string_view token_or_family) const {
+    /// Logs out, by any refresh token of the session, whose secret is checked; whether it had not
+    /// been before.
+    bool end(std::string_view token) const {
         bool ended = false;
         detail::done([&](auto *err) {
-            return gk_sessions_end(get(), token_or_family.data(), token_or_family.size(), &ended,
-                                   err);
+            return gk_sessions_end(get(), token.data(), token.size(), &ended, err);
         });
+        return ended;
+    }
+    /// Ends the session of this id, which is public: whoever chooses it must be allowed to.
+    bool end_by_id(std::string_view family) const {
+        return ended_by_id(family, std::string_view());
+    }
+    /// The same, only if it is a session of this subject; else throws status::session_not_found.
+    bool end_by_id(std::string_view family, std::string_view subject) const {
+        return ended_by_id(family, subject.data() == nullptr ? std::string_view("", 0) : subject);
+    }
+    /// Ends what was made under an old pepper, for the day that it has leaked; how many sessions.
+    std::uint64_t end_under_pepper(std::uint32_t pepper) const {
+        std::uint64_t ended = 0;
+        detail::done(
+            [&](auto *err) { return gk_sessions_end_under_pepper(get(), pepper, &ended, err); });
         return ended;
     }
     /// Logs a subject out everywhere; how many sessions.
@@ -207,6 +222,14 @@ class sessions : public detail::owner<gk_sessions, gk_sessions_free> {
     }
 
   private:
+    bool ended_by_id(std::string_view family, std::string_view subject) const {
+        bool ended = false;
+        detail::done([&](auto *err) {
+            return gk_sessions_end_by_id(get(), family.data(), family.size(), subject.data(),
+                                         subject.size(), &ended, err);
+        });
+        return ended;
+    }
     static sessions opened(std::string_view url, const gk_signer *signer,
                            const session_options &options) {
         return sessions(detail::made<gk_sessions>([&](auto **out, auto *err) {

@@ -22,7 +22,7 @@ pub struct ApiKeyOptions {
     pub(super) prefix: String,
     pub(super) env: String,
     pub(super) strict: bool,
-    pub(super) max_stale: u64,
+    pub(super) max_stale_ms: u64,
     pub(super) limits: Limits,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn SecureRandom>,
@@ -41,7 +41,7 @@ impl ApiKeyOptions {
             prefix: "gk".to_owned(),
             env: "live".to_owned(),
             strict: false,
-            max_stale: 30,
+            max_stale_ms: 30_000,
             limits: Limits::Beside,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
@@ -68,8 +68,13 @@ impl ApiKeyOptions {
     }
 
     /// For how many seconds keys are served from memory while the store is out of reach; 0 to 86400.
-    pub fn max_stale(mut self, seconds: u64) -> Self {
-        self.max_stale = seconds;
+    pub fn max_stale(self, seconds: u64) -> Self {
+        self.max_stale_ms(seconds.saturating_mul(1000))
+    }
+
+    /// [`Self::max_stale`] in milliseconds.
+    pub fn max_stale_ms(mut self, milliseconds: u64) -> Self {
+        self.max_stale_ms = milliseconds;
         self
     }
 
@@ -128,7 +133,7 @@ impl ApiKeys {
     pub fn open(store: Arc<dyn Store>, peppers: Peppers, options: ApiKeyOptions) -> Result<Self> {
         check_prefix(&options.prefix)?;
         check_env(&options.env)?;
-        let max_stale = stale_nanos(options.max_stale)?;
+        let max_stale = stale_nanos(options.max_stale_ms)?;
         let counts = Counts::new(&options.limits, &*store, &*options.clock)?;
         let keys = Self {
             inner: Arc::new(Inner {

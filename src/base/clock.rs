@@ -3,6 +3,7 @@
 
 use super::fresh::LOOK_AFTER;
 use super::steady;
+use crate::error::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -35,6 +36,32 @@ pub trait Clock: Send + Sync {
 
 /// Nanoseconds in a second.
 pub(crate) const NANOS: u64 = 1_000_000_000;
+
+/// The latest time that a clock is believed: the year 10000, well within 2^53 seconds.
+const LATEST: u64 = 253_402_300_800;
+
+/// The time, unless no clock that is right can say so: milliseconds for seconds, a callback that failed.
+///
+/// # Errors
+/// `InvalidConfiguration`.
+#[inline]
+pub(crate) fn plausible(seconds: u64) -> Result<u64> {
+    if seconds <= LATEST { Ok(seconds) } else { Err(BROKEN_CLOCK) }
+}
+
+/// The seconds of a time in nanoseconds, which end in the year 2554: whatever is later is no time.
+///
+/// # Errors
+/// `InvalidConfiguration`.
+#[inline]
+pub(crate) fn plausible_nanos(nanos: u64) -> Result<u64> {
+    if nanos == u64::MAX { Err(BROKEN_CLOCK) } else { Ok(nanos / NANOS) }
+}
+
+const BROKEN_CLOCK: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The clock is out of range: before 1970 or after the year 9999. It must give whole seconds since 1970.",
+);
 
 /// The operating system's wall clock.
 #[derive(Clone, Copy, Debug, Default)]

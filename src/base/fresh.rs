@@ -54,14 +54,14 @@ const fn age(heard: u64, now: u64) -> u64 {
     }
 }
 
-/// `max_stale` in nanoseconds.
+/// `max_stale`, in milliseconds, in nanoseconds.
 ///
 /// # Errors
 /// `InvalidArgument`: it is longer than a day.
-pub(crate) fn stale_nanos(seconds: u64) -> Result<u64> {
-    const LONGEST: u64 = 86_400;
-    if seconds > LONGEST {
+pub(crate) fn stale_nanos(milliseconds: u64) -> Result<u64> {
+    const LONGEST: u64 = 86_400_000;
+    if milliseconds > LONGEST {
         return Err(argument("A store may be silent for at most 86400 seconds."));
     }
-    Ok(seconds * NANOS)
+    Ok(milliseconds * (NANOS / 1000))
 }

@@ -20,6 +20,11 @@ pub(crate) fn plain(text: &str, most: usize, message: &'static str) -> Result<St
     Ok(text.to_owned())
 }
 
+/// Whether [`plain_some`] would take it.
+pub(crate) fn is_plain(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
 /// [`plain`], and not empty.
 pub(crate) fn plain_some(text: &str, most: usize, message: &'static str) -> Result<String> {
     if text.is_empty() { Err(argument(message)) } else { plain(text, most, message) }

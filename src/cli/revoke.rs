@@ -20,7 +20,7 @@ pub(super) enum Command {
     Subject(Subject),
     /// Revoke the tokens of a key, for ever
     Key(Key),
-    /// Revoke the tokens that were issued before a time
+    /// Revoke the tokens that were issued before a time; `now` means all that there are
     Before(Before),
     /// Show how many revocations there are
     Status(List),
@@ -103,7 +103,8 @@ pub(super) struct Before {
 }
 
 fn moment_or_now(text: &str) -> Result<u64, String> {
-    if text == "now" { Ok(SystemClock.now()) } else { moment(text) }
+    // All that there is now: what this second has issued as well.
+    if text == "now" { Ok(SystemClock.now().saturating_add(1)) } else { moment(text) }
 }
 
 pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {

@@ -6,7 +6,7 @@ use super::output::{self, Output};
 use super::pages::{Pages, show_pages};
 use super::store::Place;
 use crate::json::ObjectWriter;
-use crate::{Clock as _, SessionEventFilter, SessionFilter, SystemClock, ToJson as _};
+use crate::{Clock as _, SessionEventFilter, SessionFilter, Sessions, SystemClock, ToJson as _};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -16,6 +16,8 @@ pub(super) enum Command {
     Show(One),
     /// End a session, and revoke its access tokens
     End(End),
+    /// End the sessions whose refresh tokens were made under an old pepper: for the day that it has leaked
+    EndUnderPepper(EndUnderPepper),
     /// End all sessions of a subject, and revoke its access tokens
     EndAll(EndAll),
     /// Show what happened to sessions: log-ins, log-outs, reuse
@@ -54,6 +56,17 @@ pub(super) struct End {
     /// The session of a refresh token, which is read from standard input or a prompt
     #[arg(long, conflicts_with = "family")]
     by_token: bool,
+    /// Only if it is a session of this subject
+    #[arg(long, conflicts_with = "by_token")]
+    subject: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct EndUnderPepper {
+    /// The pepper's number, which `gatekey pepper report` shows
+    pepper: u32,
     #[command(flatten)]
     place: Place,
 }
@@ -110,10 +123,10 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             let record = place.sessions()?.get(&family)?;
             output.either(&record.to_json(), || output::session(&record, now))
         }
-        Command::End(End { family, by_token: _, place }) => {
+        Command::End(End { family, by_token: _, subject, place }) => {
             let sessions = place.sessions()?;
             let ended = match family {
-                Some(family) => sessions.end(family)?,
+                Some(family) => sessions.end_by_id(&family, subject.as_deref())?,
                 None => sessions.end(input::secret("refresh token")?.expose())?,
             };
             sessions.close()?;
@@ -124,13 +137,11 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
                 told.to_owned()
             })
         }
+        Command::EndUnderPepper(EndUnderPepper { pepper, place }) => {
+            end_many(&place, output, |sessions| sessions.end_under_pepper(pepper))
+        }
         Command::EndAll(EndAll { subject, place }) => {
-            let sessions = place.sessions()?;
-            let ended = sessions.end_all(&subject)?;
-            sessions.close()?;
-            let mut json = ObjectWriter::new();
-            json.number("ended", ended);
-            output.either(&json.end(), || format!("Ended {}.", output::count(ended, "session")))
+            end_many(&place, output, |sessions| sessions.end_all(&subject))
         }
         Command::Events(Events { subject, family, pages, place }) => {
             let sessions = place.sessions()?;
@@ -154,4 +165,17 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             output.either(&json.end(), || format!("Deleted {}.", output::count(purged, "session")))
         }
     }
+}
+
+fn end_many(
+    place: &Place,
+    output: &mut Output,
+    end: impl FnOnce(&Sessions) -> crate::Result<u64>,
+) -> Outcome<()> {
+    let sessions = place.sessions()?;
+    let ended = end(&sessions)?;
+    sessions.close()?;
+    let mut json = ObjectWriter::new();
+    json.number("ended", ended);
+    output.either(&json.end(), || format!("Ended {}.", output::count(ended, "session")))
 }

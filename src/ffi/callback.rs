@@ -11,7 +11,8 @@ use std::sync::Arc;
 /// other processes are seen) is told by the system's time, with that in suspend: it may stand still.
 ///
 /// @param user The pointer that the clock was registered with.
-/// @return Whole seconds since 1970-01-01T00:00:00Z.
+/// @return Whole seconds since 1970-01-01T00:00:00Z. After the year 9999, such as UINT64_MAX of a clock that failed,
+/// calls that need the time fail with GK_STATUS_INVALID_CONFIGURATION.
 pub type gk_clock_fn = Option<unsafe extern "C" fn(user: *mut c_void) -> u64>;
 
 /// A source of randomness. Called like a gk_clock_fn.

@@ -107,8 +107,9 @@ pub unsafe extern "C" fn gk_revocations_revoke_session(
     })
 }
 
-/// Revokes the tokens that a subject has now, whoever has issued them; a later log-in, from the next
-/// second on, gives good ones.
+/// Revokes the tokens that a subject has now, whoever has issued them; a later log-in gives good ones. Access tokens
+/// of gk_sessions on the same store say which revocations came before them, whatever the clocks say; others go by
+/// `iat`: refused are those of this second or before, or up to the verifier's leeway later.
 ///
 /// @param revocations What has been revoked.
 /// @param subject The `sub` of its tokens, 1 to 1024 bytes.
@@ -150,11 +151,11 @@ pub unsafe extern "C" fn gk_revocations_revoke_key(
     })
 }
 
-/// Revokes the tokens that were issued (`iat`) before a time: those of a subject, those of a tenant or,
-/// where neither is given, everybody's.
+/// Revokes the tokens that were issued (`iat`) before a time, or up to the verifier's leeway later: those of a
+/// subject, those of a tenant or, where neither is given, everybody's.
 ///
 /// @param revocations What has been revoked.
-/// @param at Seconds since 1970; not in the future by more than a second.
+/// @param at Seconds since 1970; not in the future by more than a second, which means all that there is now.
 /// @param subject The `sub` of the tokens, 1 to 1024 bytes; NULL and 0 for none. Empty text is refused.
 /// @param subject_len Its length in bytes.
 /// @param tenant The tenant of the tokens, 1 to 1024 bytes; NULL and 0 for none. Not together with a

@@ -142,8 +142,8 @@ pub extern "C" fn gk_sessions_free(sessions: Option<Box<gk_sessions>>) {
 /// @param sessions The sessions.
 /// @param subject Who has logged in, `sub` of the access tokens: 1 to 255 bytes.
 /// @param subject_len Its length in bytes.
-/// @param claims What each access token says besides; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`
-/// or `jti`; at most 8192 bytes as JSON. NULL for nothing.
+/// @param claims What each access token says besides; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`,
+/// `jti` or `gkn`; at most 8192 bytes as JSON. NULL for nothing.
 /// @param client What the subject logs in with, for people: at most 255 bytes; NULL and 0 for none.
 /// @param client_len Its length in bytes.
 /// @param meta The program's own notes: one JSON object of at most 4096 bytes; NULL and 0 for none.
@@ -207,34 +207,93 @@ pub unsafe extern "C" fn gk_sessions_refresh(
     })
 }
 
-/// Ends a session and revokes its access tokens: a log-out.
+/// Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a log-out. The
+/// public id of a session is no refresh token.
 ///
 /// @param sessions The sessions.
-/// @param token_or_family Any refresh token of the session or, where the program itself knows which one is
-/// meant, its id.
-/// @param token_or_family_len Its length in bytes.
+/// @param token Any refresh token of the session as the client sent it, whatever it is.
+/// @param token_len Its length in bytes.
 /// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_SESSION_NOT_FOUND; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 600s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_end(
     sessions: Option<&gk_sessions>,
-    token_or_family: *const c_char,
-    token_or_family_len: usize,
+    token: *const c_char,
+    token_len: usize,
     ended: *mut bool,
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
         tell(ended, false);
-        let named = chars(token_or_family, token_or_family_len, "token_or_family")?;
-        tell(ended, given(sessions, "sessions")?.inner.end(named)?);
+        let token = chars(token, token_len, "token")?;
+        tell(ended, given(sessions, "sessions")?.inner.end(token)?);
         Ok(())
     })
 }
 
-/// Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A log-in
-/// in the same second is not caught by it.
+/// Ends the session of an id and revokes its access tokens. The id is public: every API that sees an access token
+/// knows it as `sid`. So whoever may choose it must be allowed to end that session.
+///
+/// @param sessions The sessions.
+/// @param family The session's id.
+/// @param family_len Its length in bytes.
+/// @param subject Only if it is a session of this subject: whoever is logged in. NULL and 0 for any, which is for
+/// operators. Empty text is no subject's.
+/// @param subject_len Its length in bytes.
+/// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_end_by_id(
+    sessions: Option<&gk_sessions>,
+    family: *const c_char,
+    family_len: usize,
+    subject: *const c_char,
+    subject_len: usize,
+    ended: *mut bool,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        tell(ended, false);
+        // By the pointer and not by the length: a name that turned out to be empty is not anybody.
+        let any = subject.is_null();
+        let family = text(family, family_len, "family")?;
+        let subject = text(subject, subject_len, "subject")?;
+        let sessions = &given(sessions, "sessions")?.inner;
+        tell(ended, sessions.end_by_id(family, (!any).then_some(subject))?);
+        Ok(())
+    })
+}
+
+/// Ends every session whose refresh token was made under a pepper, and revokes its access tokens: for the day that
+/// an old pepper has leaked. Sessions that were refreshed since a newer one came stay; afterwards none needs it.
+///
+/// @param sessions The sessions.
+/// @param pepper The pepper's number; not the newest one.
+/// @param ended Receives how many sessions; 0 if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER for one that was
+/// not given; the 600s: what was ended by then stays ended, and a second call goes on.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_end_under_pepper(
+    sessions: Option<&gk_sessions>,
+    pepper: u32,
+    ended: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        tell(ended, 0);
+        tell(ended, given(sessions, "sessions")?.inner.end_under_pepper(pepper)?);
+        Ok(())
+    })
+}
+
+/// Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A later log-in
+/// gives good tokens, also in the same second.
 ///
 /// @param sessions The sessions.
 /// @param subject The subject, 1 to 255 bytes.

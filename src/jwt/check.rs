@@ -3,7 +3,7 @@
 use super::policy::{Policy, Rule};
 use super::registered::{Registered, Scan, audiences};
 use super::revoked::PresentedToken;
-use crate::base::clock::{Clock as _, NANOS, SystemClock, date_at};
+use crate::base::clock::{Clock as _, SystemClock, date_at, plausible, plausible_nanos};
 use crate::base::json::Str;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Key;
@@ -41,7 +41,7 @@ impl Policy {
         let clock = self.clock.as_ref();
         let Some(list) = &self.revocations else {
             let now = clock.map_or_else(|| SystemClock.now(), |clock| clock.now());
-            return self.check_each(claims, issuer, audience, now);
+            return self.check_each(claims, issuer, audience, plausible(now)?);
         };
         let (now_nanos, monotonic) = match clock {
             Some(clock) => (clock.now_nanos(), None),
@@ -50,10 +50,11 @@ impl Policy {
                 (date_at(monotonic), Some(monotonic))
             }
         };
+        let now = plausible_nanos(now_nanos)?;
         let (leeway, notes) = (self.leeway, Cell::default());
         let token = PresentedToken { claims, key, now_nanos, monotonic, leeway, notes };
         list.prepare(&token);
-        self.check_each(claims, issuer, audience, now_nanos / NANOS)?;
+        self.check_each(claims, issuer, audience, now)?;
         list.check(&token)
     }
 

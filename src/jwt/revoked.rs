@@ -1,8 +1,9 @@
 //! What a verifier asks a list of revoked tokens. The list itself is elsewhere: ours in
 //! [`crate::Revocations`], or a program's own.
 
-use super::registered::Scan;
+use super::registered::{Place, Scan};
 use crate::base::json::Value;
+use crate::base::text::is_plain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Key;
 use std::borrow::Cow;
@@ -65,6 +66,26 @@ impl<'t> PresentedToken<'t> {
         value.map(Some).ok_or_else(|| NO_SESSION.about_claim("sid"))
     }
 
+    /// The claim, of `iss`, `sub`, `jti` and `sid`, whose value nothing can be revoked by: it has not 1 to 1024
+    /// bytes, or holds a control character, or is no string. `None` if there is none such, or none at all.
+    #[must_use]
+    #[inline]
+    pub fn unnamable_claim(&self) -> Option<&'static str> {
+        let registered = &self.claims.registered;
+        let named = [
+            ("jti", registered.token_id),
+            ("sub", registered.subject),
+            ("sid", self.claims.session),
+            ("iss", registered.issuer),
+        ];
+        // Once for all of them: nearly always there is nothing but visible ASCII without escapes.
+        let is_odd = holds_odd(self.claims.text);
+        let is_unnamable = |place: Option<Place>| {
+            place.is_some_and(|place| !is_name(place.value(self.claims.text).raw(), is_odd))
+        };
+        named.into_iter().find(|(_, place)| is_unnamable(*place)).map(|(claim, _)| claim)
+    }
+
     /// The claim with this name.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<Value<'t>> {
@@ -124,6 +145,28 @@ impl std::fmt::Debug for PresentedToken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PresentedToken").field("key", &self.key).finish_non_exhaustive()
     }
+}
+
+/// The longest name of something that can be revoked, in bytes.
+const LONGEST_NAME: usize = 1024;
+
+/// Whether the text holds escapes, or anything but ASCII without DEL.
+#[inline]
+fn holds_odd(text: &str) -> bool {
+    let odd = |byte: &u8| u8::from(*byte >= 0x7f) | u8::from(*byte == b'\\');
+    text.as_bytes().iter().fold(0, |found, byte| found | odd(byte)) != 0
+}
+
+/// Whether something can be revoked by this JSON value, as it stands.
+#[inline]
+fn is_name(raw: &str, is_odd: bool) -> bool {
+    let [b'"', inner @ .., b'"'] = raw.as_bytes() else { return false };
+    if is_odd { is_odd_name(raw) } else { (1..=LONGEST_NAME).contains(&inner.len()) }
+}
+
+#[cold]
+fn is_odd_name(raw: &str) -> bool {
+    Value::from_checked(raw).as_str().is_some_and(|text| is_plain(&text, LONGEST_NAME))
 }
 
 const NO_SESSION: Error =

@@ -7,7 +7,7 @@
 use super::claims::{Claims, as_argument};
 use super::following::Following;
 use super::registered::{self, Place, Registered, Scan, audiences};
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::clock::{Clock, SystemClock, plausible};
 use crate::base::random::{Identifiers, SecureRandom};
 use crate::base::{b64, json};
 use crate::error::{Error, ErrorKind, Result};
@@ -404,10 +404,7 @@ impl Inner {
             payload.member("aud", mine);
         }
         if issued_at.is_none() || expires_at.is_none() {
-            let now = self.clock.now();
-            if now > LATEST {
-                return Err(BROKEN_CLOCK);
-            }
+            let now = plausible(self.clock.now())?;
             if issued_at.is_none() {
                 payload.member("iat", now);
             }
@@ -454,13 +451,6 @@ fn absent_or_same<'m>(
     if same { Ok(None) } else { Err(CONTRADICTION.about_claim(claim)) }
 }
 
-/// The latest time at which a token can be signed: the year 10000, well within 2^53 seconds.
-const LATEST: u64 = 253_402_300_800;
-
-const BROKEN_CLOCK: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
-    "The clock is out of range: before 1970 or after the year 9999.",
-);
 const MAY_NOT_SIGN: Error = Error::new(
     ErrorKind::KeyUsage,
     "The key may not sign: it is public, or its `key_ops` says otherwise. Sign with the private key.",

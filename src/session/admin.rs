@@ -22,7 +22,7 @@ impl Sessions {
     /// # Errors
     /// Those of [`crate::Store`].
     pub fn list(&self, subject: &str) -> Result<Vec<SessionRecord>> {
-        let now = self.inner.clock.now();
+        let now = self.inner.now()?;
         let mut filter = SessionFilter {
             subject: Some(subject.to_owned()),
             live_at: Some(now),
@@ -79,7 +79,7 @@ impl Sessions {
     /// # Errors
     /// `InvalidArgument`: the date is in the future. Those of [`crate::Store`].
     pub fn purge(&self, before: u64) -> Result<u64> {
-        if before > self.inner.clock.now() {
+        if before > self.inner.now()? {
             return Err(argument("Only sessions that ended in the past can be purged."));
         }
         self.inner.store.purge_sessions(before)

@@ -5,9 +5,11 @@
 //! refresh token again within the grace, while nobody has presented it yet. Any other use of an old token
 //! means that two hold it: the session is ended, its access tokens with it (RFC 9700 section 4.14.2).
 
+use super::revoke::ISSUE_CLAIM;
 use super::seal::{fields, seal};
 use super::sessions::{Inner, SessionSpec, SessionTokens, Sessions};
 use super::token::{self, Presented};
+use crate::base::clock::{plausible, plausible_nanos};
 use crate::base::secret::Secret;
 use crate::base::text::{argument, meta, plain, plain_some};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +22,7 @@ use crate::store::{
 const TRIES: usize = 32;
 
 /// What the session says of each access token, so that claims may not.
-const OWN_CLAIMS: [&str; 7] = ["sub", "sid", "iss", "aud", "exp", "iat", "jti"];
+const OWN_CLAIMS: [&str; 8] = ["sub", "sid", "iss", "aud", "exp", "iat", "jti", ISSUE_CLAIM];
 
 impl Sessions {
     /// Starts a session: after a log-in, for the subject that has logged in.
@@ -32,7 +34,8 @@ impl Sessions {
     pub fn start(&self, subject: &str, spec: &SessionSpec) -> Result<SessionTokens> {
         let inner = &*self.inner;
         let signer = inner.signer()?;
-        let now = inner.clock.now();
+        let now_ms = inner.now_ms()?;
+        let now = now_ms / 1000;
         let absolute_expires_at = now.saturating_add(inner.absolute_ttl);
         let mut session = StoredSession {
             record: SessionRecord {
@@ -51,6 +54,8 @@ impl Sessions {
             counter: 1,
             seed: [0; 16],
             pepper: inner.peppers.active(),
+            previous_pepper: None,
+            last_seen_ms: millis(now_ms),
             access_ttl: signer.ttl().unwrap_or(0),
             claims: check_claims(&spec.claims)?,
             version: 1,
@@ -95,8 +100,8 @@ impl Sessions {
         let claims = claims.map(check_claims).transpose()?;
         for _ in 0..TRIES {
             let session = self.genuine(&presented)?;
-            let now = inner.clock.now();
-            match self.step(&presented, session, claims.as_deref(), now) {
+            let now_ms = inner.now_ms()?;
+            match self.step(&presented, session, claims.as_deref(), now_ms) {
                 // Somebody else was faster: the row says something else now.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 other => return other,
@@ -110,9 +115,10 @@ impl Sessions {
         presented: &Presented<'_>,
         mut session: StoredSession,
         claims: Option<&str>,
-        now: u64,
+        now_ms: u64,
     ) -> Result<SessionTokens> {
         let inner = &*self.inner;
+        let now = now_ms / 1000;
         if session.record.ended_at.is_some() {
             return Err(refusal(session.record.end));
         }
@@ -125,14 +131,15 @@ impl Sessions {
                 _ => Err(refusal(Some(SessionEnd::Expired))),
             };
         }
-        let since = now.abs_diff(session.record.last_seen_at);
         if presented.counter == session.counter {
+            session.last_seen_ms = millis(now_ms);
             let record = &mut session.record;
             record.refreshes += 1;
             record.last_seen_at = now;
             record.expires_at =
                 now.saturating_add(inner.refresh_ttl).min(record.absolute_expires_at);
             session.counter = session.counter.checked_add(1).ok_or(ErrorKind::SessionExpired)?;
+            session.previous_pepper = Some(session.pepper);
             session.pepper = inner.peppers.active();
             let access_ttl = inner.signer()?.ttl().unwrap_or(0);
             session.access_ttl = session.access_ttl.max(access_ttl);
@@ -149,7 +156,9 @@ impl Sessions {
             return Ok(tokens);
         }
         // Its successor has been presented if and only if the counter has gone on by more than one.
-        if presented.counter.checked_add(1) == Some(session.counter) && since <= inner.grace {
+        if inner.is_within_grace(&session, now_ms)
+            && presented.is_previous(&inner.peppers, &session)
+        {
             return inner.tokens(&session, claims, now);
         }
         if presented.counter > session.counter {
@@ -162,24 +171,45 @@ impl Sessions {
         Err(ErrorKind::TokenReuse.into())
     }
 
-    /// Ends a session, and revokes its access tokens. Named by any of its refresh tokens or, where the
-    /// program itself knows which one is meant, by its id. Whether it had not been ended before.
+    /// Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a log-out.
+    /// Whether it had not been ended before. Any of its refresh tokens will do, one that was used as well.
     ///
     /// # Errors
-    /// `InvalidRefreshToken`: it is none of ours, or its session was purged. `SessionNotFound`: there is no
-    /// session of this id. Those of [`crate::Store`].
-    pub fn end(&self, refresh_token_or_family: impl AsRef<[u8]>) -> Result<bool> {
-        let text = refresh_token_or_family.as_ref();
-        let family = std::str::from_utf8(text).ok().filter(|text| token::is_family(text));
+    /// `InvalidRefreshToken`: it is none of ours, or its session was purged; the public id of a session is
+    /// no refresh token, see [`Self::end_by_id`]. Those of [`crate::Store`].
+    pub fn end(&self, refresh_token: impl AsRef<[u8]>) -> Result<bool> {
+        let presented = token::parse(refresh_token.as_ref()).ok_or(NOT_A_TOKEN)?;
+        self.end_found(|| self.genuine(&presented))
+    }
+
+    /// Ends the session of this id, and revokes its access tokens; whether it had not been ended before. With
+    /// `subject`, only a session of that subject: for a list of devices, of which users choose one.
+    ///
+    /// # Security
+    /// The id is public: every API that sees an access token knows it as `sid`. Whoever may choose it here must
+    /// be allowed to end that session; give the subject that is logged in, unless it is an operator.
+    ///
+    /// # Errors
+    /// `SessionNotFound`: there is no session of this id, or it is of another subject. Those of
+    /// [`crate::Store`].
+    pub fn end_by_id(&self, family: &str, subject: Option<&str>) -> Result<bool> {
+        let known = token::is_family(family).then_some(family).ok_or(NOT_FOUND)?;
+        self.end_found(|| {
+            let session = self.inner.store.session(known)?.ok_or(NOT_FOUND)?;
+            if subject.is_some_and(|subject| session.record.subject != subject) {
+                return Err(NOT_FOUND);
+            }
+            Ok(session)
+        })
+    }
+
+    fn end_found(&self, find: impl Fn() -> Result<StoredSession>) -> Result<bool> {
         for _ in 0..TRIES {
-            let session = match family {
-                Some(family) => self.inner.store.session(family)?.ok_or(NOT_FOUND)?,
-                None => self.genuine(&token::parse(text).ok_or(NOT_A_TOKEN)?)?,
-            };
+            let session = find()?;
             if session.record.ended_at.is_some() {
                 return Ok(false);
             }
-            match self.end_for(session, SessionEnd::LogOut, self.inner.clock.now()) {
+            match self.end_for(session, SessionEnd::LogOut, self.inner.now()?) {
                 Ok(()) => return Ok(true),
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 Err(error) => return Err(error),
@@ -188,8 +218,8 @@ impl Sessions {
         Err(ErrorKind::StoreConflict.into())
     }
 
-    /// Ends all sessions of a subject and revokes what access tokens it has; how many sessions. A log-in
-    /// in the same second is not caught by it.
+    /// Ends all sessions of a subject and revokes what access tokens it has; how many sessions. A later log-in
+    /// gives good tokens, also in the same second.
     ///
     /// # Errors
     /// `InvalidArgument`: the subject has not 1 to 255 bytes. Those of [`crate::Store`]; what was ended by
@@ -200,7 +230,7 @@ impl Sessions {
         let (mut ended, mut overtaken) = (0, 0);
         let mut marked = false;
         loop {
-            let now = inner.clock.now();
+            let now = inner.now()?;
             let sessions = self.with_live_tokens(&subject, now)?;
             if sessions.is_empty() && marked {
                 return Ok(ended);
@@ -210,7 +240,7 @@ impl Sessions {
                 Self::end_in(inner, &mut write, session, SessionEnd::LogOutEverywhere, now);
             }
             if !marked {
-                write.revocations.push(inner.revocations.of_subject(&subject, now));
+                write.revocations.push(inner.revocations.of_subject_so_far(&subject, now));
             }
             match inner.store.write_sessions(&write) {
                 Ok(()) => {
@@ -267,6 +297,25 @@ impl Sessions {
 }
 
 impl Inner {
+    /// The time, if the clock can be right.
+    pub(super) fn now(&self) -> Result<u64> {
+        plausible(self.clock.now())
+    }
+
+    /// The time in milliseconds since the Unix epoch, as exactly as the clock knows it.
+    fn now_ms(&self) -> Result<u64> {
+        let nanos = self.clock.now_nanos();
+        plausible_nanos(nanos)?;
+        Ok(nanos / 1_000_000)
+    }
+
+    /// Whether the refresh token before the one that is good now still gives the same answer.
+    fn is_within_grace(&self, session: &StoredSession, now_ms: u64) -> bool {
+        let seen = session.record.last_seen_at.saturating_mul(1000);
+        let since = now_ms.abs_diff(seen.saturating_add(session.last_seen_ms.into()));
+        self.grace_ms > 0 && since <= self.grace_ms
+    }
+
     pub(super) fn signer(&self) -> Result<&Signer> {
         self.signer.as_ref().ok_or(Error::new(
             ErrorKind::InvalidConfiguration,
@@ -286,11 +335,15 @@ impl Inner {
         let ttl = signer.ttl().unwrap_or(0);
         // Not beyond the session itself.
         let expires_in = ttl.min(record.absolute_expires_at.saturating_sub(now)).max(1);
-        let claims = Claims::from_json(claims.unwrap_or(&session.claims).as_bytes())?
+        let mut claims = Claims::from_json(claims.unwrap_or(&session.claims).as_bytes())?;
+        if let Some(issue) = self.revocations.issue()? {
+            claims = claims.claim_str(ISSUE_CLAIM, &issue);
+        }
+        let claims = claims
             .subject(&record.subject)
             .claim_str("sid", &record.family)
-            .issued_at(date(now)?)
-            .expires_at(date(now.saturating_add(expires_in))?);
+            .issued_at(date(now))
+            .expires_at(date(now.saturating_add(expires_in)));
         Ok(SessionTokens {
             access_token: Secret::from(signer.sign(&claims)?),
             refresh_token: token::current(&self.peppers, session)?,
@@ -326,19 +379,19 @@ fn check_claims(claims: &Claims) -> Result<String> {
     }
     if OWN_CLAIMS.iter().any(|name| claims.has(name)) {
         return Err(argument(
-            "The session itself says sub, sid, iat, exp and jti, and the signer iss and aud; leave them out.",
+            "The session itself says sub, sid, iat, exp, jti and gkn, and the signer iss and aud; leave them out.",
         ));
     }
     Ok(json)
 }
 
-fn date(seconds: u64) -> Result<i64> {
-    i64::try_from(seconds).map_err(|_| {
-        Error::new(
-            ErrorKind::InvalidConfiguration,
-            "The clock is out of range: after the year 9999.",
-        )
-    })
+/// The part of a time that is not whole seconds.
+fn millis(now_ms: u64) -> u16 {
+    u16::try_from(now_ms % 1000).unwrap_or(0)
+}
+
+const fn date(seconds: u64) -> i64 {
+    seconds.cast_signed() // within 2^53, as the clock is
 }
 
 /// Why a session that was ended is refused.

@@ -5,6 +5,7 @@
 mod admin;
 mod csrf;
 mod life;
+mod peppers;
 #[cfg(feature = "sqlite")]
 mod restore;
 mod revoke;

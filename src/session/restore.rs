@@ -15,7 +15,7 @@ impl Sessions {
     pub(crate) fn end_before(&self, at: u64) -> Result<u64> {
         let inner = &*self.inner;
         inner.revocations.revoke_before(at, RevokeScope::All)?;
-        let now = inner.clock.now();
+        let now = inner.now()?;
         let mut filter = SessionFilter {
             live_at: Some(now.saturating_sub(LEEWAY)),
             limit: 1000,

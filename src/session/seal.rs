@@ -33,5 +33,10 @@ pub(super) fn fields(session: &StoredSession) -> Fields {
     }
     row.bytes(record.end.map_or("", SessionEnd::name).as_bytes());
     row.bytes(&session.seed);
+    // Rows of before there were these fields keep their seals.
+    if session.previous_pepper.is_some() || session.last_seen_ms != 0 {
+        row.number(session.previous_pepper.map(u64::from));
+        row.number(u64::from(session.last_seen_ms));
+    }
     row
 }

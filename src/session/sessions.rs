@@ -1,7 +1,7 @@
 //! `Sessions`: the handle that a service holds, and how it is opened. What it does is in [`super::life`].
 
 use super::revoke::{RevocationOptions, Revocations};
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::clock::{Clock, SystemClock, plausible};
 use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub struct SessionOptions {
     refresh_ttl: u64,
     absolute_ttl: u64,
-    grace: u64,
+    grace_ms: u64,
     revocations: RevocationOptions,
     clock: Arc<dyn Clock>,
     random: Arc<dyn SecureRandom>,
@@ -42,7 +42,7 @@ impl SessionOptions {
         Self {
             refresh_ttl: 7 * 86_400,
             absolute_ttl: 90 * 86_400,
-            grace: 10,
+            grace_ms: 10_000,
             revocations: RevocationOptions::new(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
@@ -62,9 +62,15 @@ impl SessionOptions {
     }
 
     /// For how many seconds a refresh token that was used gives the same answer again, for clients that
-    /// lost the first one and for tabs that ask at the same time; at most [`Self::MAX_GRACE`].
-    pub const fn grace(mut self, seconds: u64) -> Self {
-        self.grace = seconds;
+    /// lost the first one and for tabs that ask at the same time; at most [`Self::MAX_GRACE`]. 0 for none:
+    /// then it is reuse at once.
+    pub const fn grace(self, seconds: u64) -> Self {
+        self.grace_ms(seconds.saturating_mul(1000))
+    }
+
+    /// [`Self::grace`] in milliseconds. With a clock in whole seconds it may last up to a second longer.
+    pub const fn grace_ms(mut self, milliseconds: u64) -> Self {
+        self.grace_ms = milliseconds;
         self
     }
 
@@ -95,7 +101,7 @@ impl SessionOptions {
                 "The absolute lifetime of a session is shorter than the time between two refreshes.",
             ));
         }
-        if self.grace > Self::MAX_GRACE {
+        if self.grace_ms > Self::MAX_GRACE * 1000 {
             return Err(argument("The grace is at most 60 seconds: for that long a copy works."));
         }
         let Some(signer) = signer else { return Ok(()) };
@@ -114,7 +120,7 @@ impl fmt::Debug for SessionOptions {
         f.debug_struct("SessionOptions")
             .field("refresh_ttl", &self.refresh_ttl)
             .field("absolute_ttl", &self.absolute_ttl)
-            .field("grace", &self.grace)
+            .field("grace_ms", &self.grace_ms)
             .field("revocations", &self.revocations)
             .finish_non_exhaustive()
     }
@@ -194,7 +200,7 @@ pub(super) struct Inner {
     pub(super) signer: Option<Signer>,
     pub(super) refresh_ttl: u64,
     pub(super) absolute_ttl: u64,
-    pub(super) grace: u64,
+    pub(super) grace_ms: u64,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn SecureRandom>,
     pub(super) revocations: Revocations,
@@ -215,7 +221,7 @@ impl Sessions {
         options: SessionOptions,
     ) -> Result<Self> {
         options.check(signer)?;
-        peppers.check_against(&*store, options.clock.now())?;
+        peppers.check_against(&*store, plausible(options.clock.now())?)?;
         let access_ttl = signer.and_then(Signer::ttl).unwrap_or(1);
         let revocations =
             options.revocations.at_least(access_ttl).clock(Arc::clone(&options.clock));
@@ -226,7 +232,7 @@ impl Sessions {
             signer: signer.cloned(),
             refresh_ttl: options.refresh_ttl,
             absolute_ttl: options.absolute_ttl,
-            grace: options.grace,
+            grace_ms: options.grace_ms,
             clock: options.clock,
             random: options.random,
         };

@@ -72,15 +72,25 @@ pub(super) fn current(peppers: &Peppers, session: &StoredSession) -> Result<Secr
 }
 
 impl Presented<'_> {
-    /// Whether we made this token for this session, whenever that was and under whichever pepper.
+    /// Whether we made this token for this session. The one that is good now is proven under the pepper that it
+    /// was made under, and no other: else a pepper that leaked long ago would forge it. Others, of which the row
+    /// does not say as much, prove under any pepper that they were used before.
     pub(super) fn is_genuine(&self, peppers: &Peppers, session: &StoredSession) -> bool {
-        let presented = self.mac.to_be_bytes();
-        let first = std::iter::once(session.pepper);
-        let others = peppers.ids().rev().filter(|pepper| *pepper != session.pepper);
-        first.chain(others).any(|pepper| {
-            let own = mac(peppers, pepper, session, self.counter);
-            own.is_some_and(|own| constant_time_eq(&own, &presented))
-        })
+        if self.counter == session.counter {
+            return self.is_under(session.pepper, peppers, session);
+        }
+        peppers.ids().rev().any(|pepper| self.is_under(pepper, peppers, session))
+    }
+
+    /// Whether it is the token before the one that is good now, under the pepper that that was made under.
+    pub(super) fn is_previous(&self, peppers: &Peppers, session: &StoredSession) -> bool {
+        self.counter.checked_add(1) == Some(session.counter)
+            && self.is_under(session.previous_pepper.unwrap_or(session.pepper), peppers, session)
+    }
+
+    fn is_under(&self, pepper: u32, peppers: &Peppers, session: &StoredSession) -> bool {
+        let own = mac(peppers, pepper, session, self.counter);
+        own.is_some_and(|own| constant_time_eq(&own, &self.mac.to_be_bytes()))
     }
 }
 
@@ -101,6 +111,8 @@ mod tests {
             counter,
             seed: [9; 16],
             pepper: 1,
+            previous_pepper: None,
+            last_seen_ms: 0,
             access_ttl: 900,
             claims: "{}".to_owned(),
             version: 1,
@@ -132,7 +144,24 @@ mod tests {
     }
 
     #[test]
-    fn an_old_pepper_is_enough_and_a_foreign_one_is_not() {
+    fn an_old_pepper_forges_no_token_that_is_still_good() {
+        let both = peppers(&[1, 2]);
+        let forged = |counter| current(&both, &session(counter)).unwrap();
+        let row = StoredSession { pepper: 2, previous_pepper: Some(2), ..session(4) };
+        let own = current(&both, &row).unwrap();
+        assert!(parse(own.expose()).unwrap().is_genuine(&both, &row));
+        let token = forged(4);
+        assert!(!parse(token.expose()).unwrap().is_genuine(&both, &row), "the current one");
+        let token = forged(3);
+        let before = parse(token.expose()).unwrap();
+        assert!(!before.is_previous(&both, &row), "the one before, within the grace");
+        assert!(before.is_genuine(&both, &row), "it is a sign of reuse all the same");
+        let first = StoredSession { previous_pepper: Some(1), ..row };
+        assert!(before.is_previous(&both, &first), "it was made under the old one indeed");
+    }
+
+    #[test]
+    fn an_old_pepper_is_enough_for_a_token_that_was_used_and_a_foreign_one_is_not() {
         let token = current(&peppers(&[1]), &session(3)).unwrap();
         let read = parse(token.expose()).unwrap();
         let later = StoredSession { pepper: 2, ..session(4) };

@@ -90,6 +90,10 @@ pub struct StoredSession {
     pub seed: [u8; 16],
     /// The pepper of the refresh token that is good now.
     pub pepper: u32,
+    /// The pepper of the refresh token before; `None` if there was none, or gatekey did not note it yet.
+    pub previous_pepper: Option<u32>,
+    /// The milliseconds of `last_seen_at`, which is in whole seconds: 0 to 999.
+    pub last_seen_ms: u16,
     /// The longest life of an access token of this session, in seconds.
     pub access_ttl: u64,
     /// What each access token says besides: one JSON object.
@@ -197,12 +201,36 @@ pub enum RevocationKind {
     Tenant = 5,
     /// All tokens that were issued before a time.
     All = 6,
+    /// What a subject had when it was revoked: see [`Revocation::before`].
+    SubjectSoFar = 7,
+    /// What a tenant had when it was revoked.
+    TenantSoFar = 8,
+    /// All that there was.
+    AllSoFar = 9,
+}
+
+impl Revocation {
+    /// All tokens that it can mean were issued before this time, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn issued_before(&self) -> u64 {
+        // Of an older version, which did not say so.
+        if self.before > 0 { self.before } else { self.at.saturating_add(1) }
+    }
 }
 
 impl RevocationKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Token, Self::Session, Self::Key, Self::Subject, Self::Tenant, Self::All];
+    pub const ALL: [Self; 9] = [
+        Self::Token,
+        Self::Session,
+        Self::Key,
+        Self::Subject,
+        Self::Tenant,
+        Self::All,
+        Self::SubjectSoFar,
+        Self::TenantSoFar,
+        Self::AllSoFar,
+    ];
 
     /// The kind of this number.
     #[must_use]
@@ -210,7 +238,8 @@ impl RevocationKind {
         Self::ALL.into_iter().find(|kind| *kind as u8 == code)
     }
 
-    /// The lower-case name: `token`, `session`, `key`, `subject`, `tenant`, `all`.
+    /// The lower-case name: `token`, `session`, `key`, `subject`, `tenant`, `all`, and the last three with
+    /// `_so_far`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -220,6 +249,9 @@ impl RevocationKind {
             Self::Subject => "subject",
             Self::Tenant => "tenant",
             Self::All => "all",
+            Self::SubjectSoFar => "subject_so_far",
+            Self::TenantSoFar => "tenant_so_far",
+            Self::AllSoFar => "all_so_far",
         }
     }
 }
@@ -233,8 +265,9 @@ pub struct Revocation {
     pub issuer: String,
     /// `jti`, `sid`, `kid`, `sub` or the tenant; empty for all.
     pub value: String,
-    /// Tokens issued before this time are meant, in seconds since the Unix epoch; 0 where it does not
-    /// matter when.
+    /// Tokens issued before this time are meant, in seconds since the Unix epoch. Of one token or session: no
+    /// later one can be meant; 0 if nobody knows. Tokens that say how far the feed was when they were issued
+    /// (see [`RevocationChanges::feed`]) do not go by it where the kind ends in `SoFar`.
     pub before: u64,
     /// When the last token that is meant has expired, in seconds since the Unix epoch.
     pub until: u64,
@@ -251,6 +284,13 @@ pub struct RevocationChanges {
     pub entries: Vec<Revocation>,
     /// Whether more is waiting after `seq`.
     pub more: bool,
+    /// The number of each entry, which grows with everything that is revoked; of a store that has none, empty.
+    pub numbers: Vec<u64>,
+    /// The number of what was revoked last: every token that says this number or a higher one was issued later.
+    pub number: u64,
+    /// Which feed the numbers are of, so that they are not taken for those of another store, or of this store
+    /// from a backup; 0 if that cannot be told, and then tokens do not go by numbers.
+    pub feed: u64,
     /// Whether the feed ends before `after`, so that it is not the one that was followed so far: begin
     /// again at `seq`, from nothing, and forget nothing.
     pub reload: bool,
@@ -300,14 +340,14 @@ pub trait SessionStore: Send + Sync {
     /// See [`SessionStore`].
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges>;
 
-    /// Forgets revocations whose `until` is not after `now`, and remembers the latest of these times as the
-    /// horizon; how many.
+    /// Forgets revocations whose `until` is not after `now`, and remembers the latest
+    /// [`Revocation::issued_before`] of them as the horizon; how many.
     ///
     /// # Errors
     /// See [`SessionStore`].
     fn purge_revocations(&self, now: u64) -> Result<u64>;
 
-    /// The latest `until` of all revocations that were ever forgotten; 0 if none was.
+    /// The latest [`Revocation::issued_before`] of all revocations that were ever forgotten; 0 if none was.
     ///
     /// # Errors
     /// See [`SessionStore`].

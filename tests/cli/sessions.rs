@@ -64,7 +64,12 @@ fn sessions_are_seen_and_ended() {
     );
     assert!(desk.run(&format!("session show {}", first.family())).done().contains("live"));
 
-    let ended = desk.run(&format!("session end {} --json", first.family())).done();
+    let other = format!("session end {} --subject bob --json", first.family());
+    assert_eq!(member(&desk.run(&other).failed(REFUSED), "error.name"), "SessionNotFound");
+    let public = desk.run_with(&["session", "end", "--by-token"], first.family().as_bytes());
+    public.failed(REFUSED);
+    assert_eq!(service.verify(&first), Ok(()), "of another subject, and by a name that is public");
+    let ended = desk.run(&format!("session end {} --subject alice --json", first.family())).done();
     assert_eq!(member(&ended, "ended"), "true");
     let again = desk.run(&format!("session end {} --json", first.family())).done();
     assert_eq!(member(&again, "ended"), "false");
@@ -98,6 +103,15 @@ fn sessions_are_seen_and_ended() {
     let refused = desk.run("session show AAAAAAAAAAAA --json").failed(REFUSED);
     assert_eq!(member(&refused, "error.name"), "SessionNotFound");
     desk.run("session end").failed(USAGE);
+    assert_eq!(
+        member(&desk.run("session end-under-pepper 1 --json").failed(USAGE), "error.name"),
+        "InvalidArgument"
+    );
+    desk.run("pepper add").done();
+    let ended = desk.run("session end-under-pepper 1 --json").done();
+    assert_eq!(member(&ended, "ended"), "1", "carol's");
+    assert_eq!(service.verify(&carol), Err(ErrorKind::RevokedToken));
+    assert_eq!(desk.run("session end-under-pepper 1").done().trim(), "Ended 0 sessions.");
     std::fs::remove_file(desk.0.join("keys.sqlite.pepper")).unwrap();
     desk.run("session list").failed(STORE);
 }

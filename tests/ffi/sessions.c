@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#define NOTHING NULL, 0
+
 /* A token of a gk_session_tokens as the two arguments of a call. */
 #define REFRESH(tokens) (tokens).refresh_token.data, (tokens).refresh_token.len
 
@@ -166,7 +168,14 @@ static void log_outs(const char *url) {
                       three = started(sessions, "carol"), other = started(sessions, "dave");
     MUST(gk_sessions_end(sessions, REFRESH(one), &ended, &err));
     CHECK(ended);
-    MUST(gk_sessions_end(sessions, one.family, 12, &ended, &err));
+    MUST(gk_sessions_end_by_id(sessions, one.family, 12, NOTHING, &ended, &err));
+    CHECK(!ended);
+    // The id is public: it is no refresh token, and another subject cannot end the session by it.
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN, gk_sessions_end(sessions, two.family, 12, &ended, &err));
+    FAILS(GK_STATUS_SESSION_NOT_FOUND,
+          gk_sessions_end_by_id(sessions, two.family, 12, GK_TEXT("dave"), &ended, &err));
+    FAILS(GK_STATUS_SESSION_NOT_FOUND,
+          gk_sessions_end_by_id(sessions, two.family, 12, "", 0, &ended, &err));
     CHECK(!ended);
     refused(GK_STATUS_SESSION_ENDED, sessions, &one);
     CHECK(said(verifier, &one.access_token) == GK_STATUS_REVOKED_TOKEN);
@@ -174,7 +183,7 @@ static void log_outs(const char *url) {
     MUST(gk_sessions_get(sessions, one.family, 12, &json, &err));
     CHECK(holds(&json, "\"end\":\"logout\""));
     gk_buf_free(&json);
-    MUST(gk_sessions_end(sessions, two.family, 12, NULL, &err));
+    MUST(gk_sessions_end_by_id(sessions, two.family, 12, GK_TEXT("carol"), NULL, &err));
     gk_session_tokens_free(&two);
     two = started(sessions, "carol");
 
@@ -185,9 +194,18 @@ static void log_outs(const char *url) {
     CHECK(said(verifier, &other.access_token) == GK_STATUS_OK);
     refused(GK_STATUS_SESSION_ENDED, sessions, &three);
     MUST(gk_sessions_end_all(sessions, GK_TEXT("carol"), NULL, &err));
-    now_seconds++;
+    // A later log-in is good in the same second, by the number it says.
     gk_session_tokens_free(&one);
     one = started(sessions, "carol");
+    CHECK(said(verifier, &one.access_token) == GK_STATUS_OK);
+
+    // A clock that has failed is not the far future.
+    uint64_t right = now_seconds;
+    now_seconds = UINT64_MAX;
+    CHECK(said(verifier, &one.access_token) == GK_STATUS_INVALID_CONFIGURATION);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_sessions_end_all(sessions, GK_TEXT("carol"), NULL, &err));
+    now_seconds = right;
     CHECK(said(verifier, &one.access_token) == GK_STATUS_OK);
 
     MUST(gk_sessions_events(sessions, GK_TEXT("carol"), NULL, 0, NULL, 0, 1, &json, &err));
@@ -208,7 +226,8 @@ static void log_outs(const char *url) {
     FAILS(GK_STATUS_SESSION_NOT_FOUND, gk_sessions_get(sessions, three.family, 12, &json, &err));
     CHECK(json.data == NULL && json.len == 0);
     ended = true;
-    FAILS(GK_STATUS_SESSION_NOT_FOUND, gk_sessions_end(sessions, three.family, 12, &ended, &err));
+    FAILS(GK_STATUS_SESSION_NOT_FOUND,
+          gk_sessions_end_by_id(sessions, three.family, 12, NOTHING, &ended, &err));
     CHECK(!ended);
     gk_session_tokens_free(&one);
     gk_session_tokens_free(&two);
@@ -431,7 +450,6 @@ static void wrong_arguments(void) {
     memset(&none, 'x', sizeof none);                                                               \
     FAILS(WRONG, gk_sessions_start(sessions, subject, claims, client, meta, &none, &err));         \
     CHECK(is_zero(&none))
-#define NOTHING NULL, 0
     FAILS(WRONG, gk_sessions_start(NULL, GK_TEXT("a"), NULL, NOTHING, NOTHING, &none, &err));
     CHECK(is_zero(&none));
     FAILS(WRONG, gk_sessions_start(sessions, GK_TEXT("a"), NULL, NOTHING, NOTHING, NULL, &err));
@@ -460,6 +478,14 @@ static void wrong_arguments(void) {
     FAILS(GK_STATUS_INVALID_REFRESH_TOKEN, gk_sessions_end(sessions, BAD, NULL, &err));
     FAILS(WRONG, gk_sessions_end(NULL, tokens.family, 12, NULL, &err));
     FAILS(WRONG, gk_sessions_end(sessions, NULL, 12, NULL, &err));
+    FAILS(WRONG, gk_sessions_end_by_id(NULL, tokens.family, 12, NOTHING, NULL, &err));
+    FAILS(WRONG, gk_sessions_end_by_id(sessions, BAD, NOTHING, NULL, &err));
+    FAILS(WRONG, gk_sessions_end_by_id(sessions, tokens.family, 12, BAD, NULL, &err));
+    count = 1;
+    FAILS(WRONG, gk_sessions_end_under_pepper(NULL, 1, &count, &err));
+    CHECK(count == 0);
+    FAILS(GK_STATUS_WRONG_PEPPER, gk_sessions_end_under_pepper(sessions, 77, NULL, &err));
+    count = 1;
     FAILS(WRONG, gk_sessions_end_all(NULL, GK_TEXT("alice"), &count, &err));
     CHECK(count == 0);
     FAILS(WRONG, gk_sessions_end_all(sessions, NOTHING, NULL, &err));
@@ -494,7 +520,7 @@ static void wrong_arguments(void) {
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     CHECK(calls_all(argv[1], "sessions.c", "gk_session_options_") == 13);
-    CHECK(calls_all(argv[1], "sessions.c", "gk_session") == 27);
+    CHECK(calls_all(argv[1], "sessions.c", "gk_session") == 29);
     gk_error err;
     gk_signer_builder *builder = NULL;
     MUST(gk_key_generate(GK_ALG_ES256, &key, &err));

@@ -66,9 +66,13 @@ void life() {
     const auto one = sessions.start("alice");
     const auto renewed = sessions.try_refresh(one.refresh_token(), write);
     CHECK(renewed && renewed.status() == status::ok && renewed->family() == one.family());
-    CHECK(sessions.end(one.refresh_token()) && !sessions.end(one.family()));
+    CHECK(sessions.end(one.refresh_token()) && !sessions.end_by_id(one.family()));
     CHECK(sessions.try_refresh(one.refresh_token()).status() == status::session_ended);
-    THROWS(status::session_not_found, sessions.end("AAAAAAAAAAAA"));
+    THROWS(status::session_not_found, sessions.end_by_id("AAAAAAAAAAAA"));
+    THROWS(status::session_not_found, sessions.end_by_id(one.family(), "nobody"));
+    THROWS(status::session_not_found, sessions.end_by_id(one.family(), std::string_view()));
+    THROWS(status::invalid_refresh_token, sessions.end(one.family()));
+    THROWS(status::wrong_pepper, sessions.end_under_pepper(77));
     const auto two = sessions.start("alice", {}, "phone"), more = sessions.start("alice");
     const auto same = sessions.clone();
     CHECK(same.end_all("alice") == 2 && sessions.list_json("alice") == "[]");

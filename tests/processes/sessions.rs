@@ -333,7 +333,7 @@ fn end_sessions(folder: &Path) {
         let pair = sessions.start("alice", &SessionSpec::default()).unwrap();
         append(folder, "made", pair.access_token.expose_str());
         wait_for_all(folder, "used", VERIFIERS, pair.access_token.expose_str());
-        sessions.end(pair.family()).unwrap();
+        sessions.end_by_id(pair.family(), None).unwrap();
         append(folder, "ended", &format!("{} {}", pair.access_token.expose_str(), nanos()));
     }
     append(folder, "over0", "");

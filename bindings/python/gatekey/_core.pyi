@@ -64,6 +64,8 @@ __all__ = [
     "_TokenManager",
     "__version__",
     "_main",
+    "_milliseconds",
+    "_seconds",
     "api_key_from_headers",
     "api_key_from_query",
     "danger_decode_unverified",
@@ -76,6 +78,8 @@ __all__ = [
 class _Now(Protocol):
     def now(self) -> int | float: ...
 
+# Seconds, kept to the millisecond.
+_Seconds: TypeAlias = float | timedelta
 _Clock: TypeAlias = Callable[[], int | float] | _Now
 _Keys: TypeAlias = Key | KeySet | Iterable[Key]
 _Expected: TypeAlias = str | Iterable[str] | AnyValue | None
@@ -162,7 +166,7 @@ class Signer:
         *,
         issuer: str | None = None,
         audience: str | Iterable[str] | None = None,
-        ttl: int | timedelta | None = 900,
+        ttl: _Seconds | None = 900,
         typ: str | None = "JWT",
         kid: bool = True,
         token_ids: bool = True,
@@ -190,8 +194,8 @@ class Verifier:
         audience: _Expected = None,
         typ: _Expected = None,
         subject: str | None = None,
-        leeway: int | timedelta = 0,
-        max_age: int | timedelta | None = None,
+        leeway: _Seconds = 0,
+        max_age: _Seconds | None = None,
         required: str | Iterable[str] = (),
         allow_missing_exp: bool = False,
         clock: _Clock | None = None,
@@ -208,8 +212,8 @@ class Verifier:
         audience: _Expected = None,
         typ: _Expected = None,
         subject: str | None = None,
-        leeway: int | timedelta = 0,
-        max_age: int | timedelta | None = None,
+        leeway: _Seconds = 0,
+        max_age: _Seconds | None = None,
         required: str | Iterable[str] = (),
         allow_missing_exp: bool = False,
         clock: _Clock | None = None,
@@ -277,7 +281,6 @@ _Credits: TypeAlias = int | Mapping[str, int]
 _Cidrs: TypeAlias = Iterable[str | IPv4Network | IPv6Network | IPv4Address | IPv6Address]
 _Ip: TypeAlias = str | IPv4Address | IPv6Address
 _Moment: TypeAlias = int | float | datetime
-_Seconds: TypeAlias = int | timedelta
 _Record = TypeVar("_Record", covariant=True)
 
 @final
@@ -524,7 +527,9 @@ class Sessions:
     def refresh(
         self, refresh_token: str | bytes, claims: Mapping[str, Any] | None = None
     ) -> SessionTokens: ...
-    def end(self, refresh_token_or_family: str | bytes) -> bool: ...
+    def end(self, refresh_token: str | bytes) -> bool: ...
+    def end_by_id(self, family: str, subject: str | None = None) -> bool: ...
+    def end_under_pepper(self, pepper: int) -> int: ...
     def end_all(self, subject: str) -> int: ...
     def list(self, subject: str) -> _List[SessionRecord]: ...
     def get(self, family: str) -> SessionRecord: ...
@@ -679,7 +684,7 @@ class Cookie:
         *,
         path: str = "/",
         domain: str | None = None,
-        max_age: float | timedelta | None = None,
+        max_age: _Seconds | None = None,
         same_site: str = "Lax",
         secure: bool = True,
         http_only: bool = True,
@@ -717,6 +722,8 @@ def api_key_from_headers(
     pairs: Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]],
 ) -> str | None: ...
 def api_key_from_query(query: str | bytes, parameter: str) -> str | None: ...
+def _milliseconds(value: _Seconds, what: str) -> int: ...
+def _seconds(value: object, what: str) -> int: ...
 def scan_rule(prefix: str) -> dict[str, str]: ...
 def store_backup(
     url: str,
@@ -752,7 +759,7 @@ class HttpTransport:
         *,
         allow_loopback_http: bool = False,
         public_only: bool = False,
-        deadline: float = 10.0,
+        deadline: _Seconds = 10.0,
         ca: str | None = None,
         client_certificate: tuple[str, str] | None = None,
     ) -> HttpTransport: ...
@@ -964,7 +971,7 @@ class _ResourceServer:
         authorization: str | None,
         scopes: list[str],
         acr_values: list[str],
-        max_age: int | None,
+        max_age: _Seconds | None,
         address: str | IPv4Address | IPv6Address | None,
     ) -> Access: ...
     def metadata_json(self) -> str: ...

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         OAuthTokens,
         UserInfo,
         _Operation,
+        _Seconds,
     )
 
 __all__ = ["AsyncTransport", "OAuthClient", "RemoteKeySet", "ResourceServer", "TokenManager"]
@@ -57,7 +58,7 @@ class OAuthClient(_sync._Client[AsyncTransport]):
         prompt: str | None = None,
         login_hint: str | None = None,
         acr_values: str | None = None,
-        max_age: int | None = None,
+        max_age: _Seconds | None = None,
         resources: Sequence[str] | None = None,
         parameters: Mapping[str, str] | None = None,
         cookies: str | None = None,
@@ -209,11 +210,11 @@ class TokenManager:
         """Forget the tokens of a name; revoke them first."""
         await asyncio.to_thread(self.sync.remove, name)
 
-    async def access_token(self, name: str, *, min_ttl: int = 60) -> str:
+    async def access_token(self, name: str, *, min_ttl: _Seconds = 60) -> str:
         """Give an access token that is good for at least so many seconds, refreshed if need be."""
         return (await self.tokens(name, min_ttl=min_ttl)).access_token
 
-    async def tokens(self, name: str, *, min_ttl: int = 60) -> OAuthTokens:
+    async def tokens(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens:
         """Give all that came with the access token."""
         known = self.sync.known(name, min_ttl=min_ttl)
         if known is not None:
@@ -242,7 +243,7 @@ class ResourceServer:
         *,
         scopes: Sequence[str] = (),
         acr_values: Sequence[str] = (),
-        max_age: int | None = None,
+        max_age: _Seconds | None = None,
         address: str | IPv4Address | IPv6Address | None = None,
     ) -> Access:
         """Say who calls, by the value of the request's ``Authorization`` header."""

@@ -27,9 +27,11 @@ from gatekey._core import (
     HttpRequest,
     HttpTransport,
     Key,
+    _milliseconds,
     _OAuthClient,
     _RemoteKeySet,
     _ResourceServer,
+    _seconds,
     _TokenManager,
 )
 
@@ -52,11 +54,16 @@ if TYPE_CHECKING:
         Revocations,
         UserInfo,
         _Operation,
+        _Seconds,
     )
 
 _Carrier = TypeVar("_Carrier")
 
 __all__ = ["OAuthClient", "RemoteKeySet", "ResourceServer", "TokenManager"]
+
+
+def _at_least(span: _Seconds, what: str) -> int:
+    return -(-_milliseconds(span, what) // 1000)
 
 
 class _Client(Generic[_Carrier]):
@@ -83,8 +90,8 @@ class _Client(Generic[_Carrier]):
         discover: bool | None = None,
         require_pkce: bool = False,
         allow_loopback_http: bool = False,
-        leeway: int = 60,
-        deadline: float = 10.0,
+        leeway: _Seconds = 60,
+        deadline: _Seconds = 10.0,
         quirks: Mapping[str, object] | None = None,
         flow_keys: str | bytes | Sequence[tuple[int, bytes]] | None = None,
         replay: Revocations | None = None,
@@ -126,8 +133,8 @@ class _Client(Generic[_Carrier]):
             "quirks": dict(quirks) if quirks else None,
             "require_pkce": require_pkce,
             "allow_loopback_http": allow_loopback_http,
-            "leeway": leeway,
-            "deadline_ms": int(deadline * 1000),
+            "leeway": _seconds(leeway, "leeway"),
+            "deadline_ms": _milliseconds(deadline, "deadline"),
             **(endpoints or {}),
         }
         self._core = _OAuthClient(_json(config), flow_keys=flow_keys, replay=replay)
@@ -156,6 +163,8 @@ class _Client(Generic[_Carrier]):
         resources: Sequence[str] | None,
         **options: object,
     ) -> _Operation:
+        if options.get("max_age") is not None:
+            options["max_age"] = _seconds(options["max_age"], "max_age")
         options["scopes"] = _list(scopes)
         options["resources"] = _list(resources)
         options["parameters"] = dict(parameters) if parameters else None
@@ -184,7 +193,7 @@ class OAuthClient(_Client[HttpTransport]):
         prompt: str | None = None,
         login_hint: str | None = None,
         acr_values: str | None = None,
-        max_age: int | None = None,
+        max_age: _Seconds | None = None,
         resources: Sequence[str] | None = None,
         parameters: Mapping[str, str] | None = None,
         cookies: str | None = None,
@@ -325,14 +334,14 @@ class RemoteKeySet(_RemoteKeySet):
         url: str | None = None,
         *,
         issuer: str | None = None,
-        ttl: int = 3600,
-        min_ttl: int = 60,
-        max_ttl: int = 86_400,
-        cooldown: int = 30,
-        max_stale: int = 86_400,
+        ttl: _Seconds = 3600,
+        min_ttl: _Seconds = 60,
+        max_ttl: _Seconds = 86_400,
+        cooldown: _Seconds = 30,
+        max_stale: _Seconds = 86_400,
         rsa_alg: str = "RS256",
         allow_loopback_http: bool = False,
-        deadline: float = 10.0,
+        deadline: _Seconds = 10.0,
         transport: HttpTransport | None = None,
     ) -> RemoteKeySet:
         """Name where the keys are, by ``url`` or by the ``issuer`` whose metadata say it.
@@ -345,14 +354,14 @@ class RemoteKeySet(_RemoteKeySet):
         options = {
             "url": url,
             "issuer": issuer,
-            "ttl": ttl,
-            "min_ttl": min_ttl,
-            "max_ttl": max_ttl,
-            "cooldown": cooldown,
-            "max_stale": max_stale,
+            "ttl": _seconds(ttl, "ttl"),
+            "min_ttl": _seconds(min_ttl, "min_ttl"),
+            "max_ttl": _seconds(max_ttl, "max_ttl"),
+            "cooldown": _seconds(cooldown, "cooldown"),
+            "max_stale": _seconds(max_stale, "max_stale"),
             "rsa_alg": rsa_alg,
             "allow_loopback_http": allow_loopback_http,
-            "deadline_ms": int(deadline * 1000),
+            "deadline_ms": _milliseconds(deadline, "deadline"),
         }
         if transport is None:
             transport = HttpTransport(allow_loopback_http=allow_loopback_http, deadline=deadline)
@@ -404,21 +413,21 @@ class TokenManager:
         """Forget the tokens of a name; revoke them first."""
         self._core.remove(name)
 
-    def access_token(self, name: str, *, min_ttl: int = 60) -> str:
+    def access_token(self, name: str, *, min_ttl: _Seconds = 60) -> str:
         """Give an access token that is good for at least so many seconds, refreshed if need be.
 
         :raises NoTokenError: there is none; a log-in is needed.
         :raises InvalidGrantError: there is none any more.
         """
-        return self._core.tokens(name, min_ttl).access_token
+        return self._core.tokens(name, _at_least(min_ttl, "min_ttl")).access_token
 
-    def tokens(self, name: str, *, min_ttl: int = 60) -> OAuthTokens:
+    def tokens(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens:
         """Give all that came with the access token."""
-        return self._core.tokens(name, min_ttl)
+        return self._core.tokens(name, _at_least(min_ttl, "min_ttl"))
 
-    def known(self, name: str, *, min_ttl: int = 60) -> OAuthTokens | None:
+    def known(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens | None:
         """Give what is known without asking anybody, if it is good for so many seconds."""
-        return self._core.known(name, min_ttl)
+        return self._core.known(name, _at_least(min_ttl, "min_ttl"))
 
     def replace(self, name: str, refused: str) -> OAuthTokens:
         """Get other tokens, because an API has refused this one, unless there are by now."""
@@ -451,11 +460,11 @@ class ResourceServer:
         keys: RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None = None,
         token_types: Sequence[str] | None = None,
         algorithms: Sequence[str] | None = None,
-        leeway: int = 0,
+        leeway: _Seconds = 0,
         revocations: Revocations | None = None,
         introspection: OAuthClient | None = None,
-        introspection_ttl: int = 30,
-        introspection_negative_ttl: int = 10,
+        introspection_ttl: _Seconds = 30,
+        introspection_negative_ttl: _Seconds = 10,
         introspection_audience: bool = False,
         api_keys: ApiKeys | None = None,
         metadata_url: str | None = None,
@@ -481,7 +490,7 @@ class ResourceServer:
             "issuer": issuer,
             "token_types": _list(token_types),
             "algorithms": _list(algorithms),
-            "leeway": leeway,
+            "leeway": _seconds(leeway, "leeway"),
             "metadata_url": metadata_url,
             "scopes_supported": _list(scopes_supported),
         }
@@ -490,8 +499,8 @@ class ResourceServer:
             asking = (
                 introspection._core,
                 introspection._transport,
-                introspection_ttl,
-                introspection_negative_ttl,
+                _seconds(introspection_ttl, "introspection_ttl"),
+                _seconds(introspection_negative_ttl, "introspection_negative_ttl"),
                 introspection_audience,
             )
         self._core = _ResourceServer(
@@ -508,7 +517,7 @@ class ResourceServer:
         *,
         scopes: Sequence[str] = (),
         acr_values: Sequence[str] = (),
-        max_age: int | None = None,
+        max_age: _Seconds | None = None,
         address: str | IPv4Address | IPv6Address | None = None,
     ) -> Access:
         """Say who calls, by the value of the request's ``Authorization`` header.

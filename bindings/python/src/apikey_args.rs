@@ -1,7 +1,7 @@
 //! Reads what callers of `ApiKeys` pass: peppers, rates, credits, dates, addresses, rows to import.
 
 use crate::errors::{OrRaise, usage};
-use crate::options::{names, octets, seconds, whole, wrong_type};
+use crate::options::{names, octets, span, whole, wrong_type};
 use gatekey::{
     CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Limits, PepperSource, Peppers, Rate,
     Secret,
@@ -118,7 +118,9 @@ pub(crate) fn set(spec: &mut KeySpec, name: &str, value: &Bound<'_, PyAny>) -> P
         "scopes" => spec.scopes = names(value, "scopes")?,
         "cidrs" => spec.cidrs = networks(value)?,
         "not_before" => spec.not_before = optional(value, |value| moment(value, "not_before"))?,
-        "expires_in" => spec.expires_in = optional(value, |value| seconds(value, "expires_in"))?,
+        "expires_in" => {
+            spec.expires_in = optional(value, |value| Ok(span(value, "expires_in")?.at_most()))?
+        }
         "rate" => spec.rate = optional(value, rate)?,
         "credits" => spec.credits = optional(value, credits)?,
         "meta" => spec.meta = optional(value, meta)?.unwrap_or_default(),
@@ -152,7 +154,7 @@ impl Changes {
                     update.expires_at = Some(optional(&value, |v| moment(v, "expires_at"))?);
                 }
                 "expires_in" => {
-                    let length = optional(&value, |v| seconds(v, "expires_in"))?;
+                    let length = optional(&value, |v| Ok(span(v, "expires_in")?.at_most()))?;
                     update.expires_at = Some(length.map(|length| now().saturating_add(length)));
                 }
                 "rate" => update.rate = Some(optional(&value, rate)?),
@@ -341,7 +343,7 @@ fn credits(value: &Bound<'_, PyAny>) -> PyResult<CreditSpec> {
             "amount" | "remaining" => spec.amount = units(&value)?,
             "refill" => spec.refill = units(&value)?,
             "every" => {
-                let every = seconds(&value, "every")?;
+                let every = span(&value, "every")?.at_least();
                 spec.every =
                     u32::try_from(every).map_err(|_| usage(py, "A refill is too rare."))?;
             }

@@ -10,7 +10,7 @@ use crate::apikey_records::{
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, raise, usage};
 use crate::gil::{Kept, quickly};
-use crate::options::{PyClock, octets, seconds, wrong_type};
+use crate::options::{PyClock, Span, octets, span, wrong_type};
 use gatekey::{ApiKeyOptions, AuditFilter, Check, ErrorKind, Grant, KeyFilter};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -82,12 +82,13 @@ impl ApiKeys {
     ) -> PyResult<Self> {
         let limits = args::limits(limits)?;
         let pepper = args::pepper_source(pepper)?;
-        let max_stale = max_stale.map_or(Ok(30), |value| seconds(value, "max_stale"))?;
+        let max_stale =
+            max_stale.map_or(Ok(30_000), |value| span(value, "max_stale").map(Span::millis))?;
         let mut options = ApiKeyOptions::new()
             .prefix(prefix.0)
             .env(env.0)
             .strict(strict)
-            .max_stale(max_stale)
+            .max_stale_ms(max_stale)
             .limits(limits);
         let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         if let Some(clock) = &clock {
@@ -197,7 +198,7 @@ impl ApiKeys {
         overlap: Option<&Bound<'_, PyAny>>,
         actor: Option<Text<'_>>,
     ) -> PyResult<IssuedApiKey> {
-        let overlap = overlap.map_or(Ok(0), |value| seconds(value, "overlap"))?;
+        let overlap = overlap.map_or(Ok(0), |value| span(value, "overlap").map(Span::at_most))?;
         let keys = self.acting(py, actor)?;
         py.detach(|| keys.rotate(id.0, overlap)).or_raise(py).map(IssuedApiKey::new)
     }

@@ -5,7 +5,7 @@ use crate::clock::OwnClock;
 use crate::decode;
 use crate::errors::{OrRaise, usage};
 use crate::gil::{Kept, quickly};
-use crate::options::{PyClock, algorithm, seconds, wrong_type};
+use crate::options::{PyClock, algorithm, span, wrong_type};
 use gatekey::KeyRingOptions;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -58,10 +58,10 @@ impl KeyRing {
         let pepper = args::pepper_source(pepper)?;
         let mut options = KeyRingOptions::new().name(name.0).alg(algorithm(py, alg.0)?);
         if let Some(ttl) = token_ttl {
-            options = options.token_ttl(seconds(ttl, "token_ttl")?);
+            options = options.token_ttl(span(ttl, "token_ttl")?.at_least());
         }
         if let Some(max_stale) = max_stale {
-            options = options.max_stale(seconds(max_stale, "max_stale")?);
+            options = options.max_stale_ms(span(max_stale, "max_stale")?.millis());
         }
         let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         if let Some(clock) = &clock {

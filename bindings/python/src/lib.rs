@@ -53,7 +53,7 @@ mod _core {
         UserInfo,
     };
     use crate::operation::{_OAuthClient, _Operation};
-    use crate::options::AnyValue;
+    use crate::options::{_milliseconds, _seconds, AnyValue};
     use crate::remote::{_RemoteKeySet, _ResourceServer, _TokenManager};
     use crate::revocations::Revocations;
     use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
@@ -117,6 +117,8 @@ mod _core {
             wrap_pyfunction!(api_key_from_headers, module)?,
             wrap_pyfunction!(api_key_from_query, module)?,
             wrap_pyfunction!(scan_rule, module)?,
+            wrap_pyfunction!(_milliseconds, module)?,
+            wrap_pyfunction!(_seconds, module)?,
             wrap_pyfunction!(_main, module)?,
             wrap_pyfunction!(danger_decode_unverified, module)?,
         ] {

@@ -133,20 +133,62 @@ pub(crate) fn configuration(py: Python<'_>, message: &str) -> PyErr {
     crate::errors::of_kind(py, ErrorKind::InvalidConfiguration, message)
 }
 
-/// A length of time in whole seconds: an `int` or a `datetime.timedelta`, not negative.
-pub(crate) fn seconds(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
+/// A length of time that a caller gives, kept to the millisecond. The one way in which durations are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Span(u64);
+
+impl Span {
+    /// Milliseconds.
+    pub(crate) const fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds, no longer than it is: for lifetimes, and for what lets something pass.
+    pub(crate) const fn at_most(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Whole seconds, no shorter than it is: for what must be remembered or kept for so long.
+    pub(crate) const fn at_least(self) -> u64 {
+        self.0.div_ceil(1000)
+    }
+}
+
+/// Reads a length of time: seconds as an `int` or a finite `float`, or a `datetime.timedelta`; zero or more.
+pub(crate) fn span(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Span> {
     static TIMEDELTA: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = value.py();
     let unusable =
-        || usage(py, &format!("The {what} must be a whole number of seconds, zero or more."));
-    if value.cast::<PyInt>().is_ok() && value.cast::<PyBool>().is_err() {
-        return value.extract().map_err(|_| unusable());
+        || usage(py, &format!("{what} must be a finite number of seconds, zero or more."));
+    let of_float = |seconds: f64| whole((seconds * 1000.0).round()).map(Span).ok_or_else(unusable);
+    if value.cast::<PyBool>().is_ok() {
+        return Err(wrong_type(value, what, WANTED_SPAN));
+    }
+    if value.cast::<PyInt>().is_ok() {
+        let seconds: u64 = value.extract().map_err(|_| unusable())?;
+        return seconds.checked_mul(1000).map(Span).ok_or_else(unusable);
+    }
+    if let Ok(float) = value.cast::<PyFloat>() {
+        return of_float(float.value());
     }
     if value.is_instance(TIMEDELTA.import(py, "datetime", "timedelta")?)? {
-        let total: f64 = value.call_method0(intern!(py, "total_seconds"))?.extract()?;
-        return whole(total).filter(|_| total.fract() == 0.0).ok_or_else(unusable);
+        return of_float(value.call_method0(intern!(py, "total_seconds"))?.extract()?);
     }
-    Err(wrong_type(value, what, "int or timedelta"))
+    Err(wrong_type(value, what, WANTED_SPAN))
+}
+
+const WANTED_SPAN: &str = "seconds (int or float) or a timedelta";
+
+/// A length of time in whole seconds, rounded down, for options that go to the core as JSON.
+#[pyfunction]
+pub(crate) fn _seconds(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
+    span(value, what).map(Span::at_most)
+}
+
+/// A length of time in milliseconds.
+#[pyfunction]
+pub(crate) fn _milliseconds(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
+    span(value, what).map(Span::millis)
 }
 
 /// The whole seconds in `total`, if it is neither negative nor beyond what a double counts exactly.

@@ -7,6 +7,7 @@ use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::oauth_records::{Access, OAuthTokens};
 use crate::operation::{_OAuthClient, _Operation, Outcome};
+use crate::options::{Span, span};
 use crate::revocations::Revocations;
 use crate::transport::HttpTransport;
 use gatekey::{
@@ -188,10 +189,11 @@ impl _ResourceServer {
         authorization: Option<&Bound<'_, PyString>>,
         scopes: Vec<String>,
         acr_values: Vec<String>,
-        max_age: Option<u64>,
+        max_age: Option<&Bound<'_, PyAny>>,
         address: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Access> {
         let address = address.map(args::caller_address).transpose()?.flatten();
+        let max_age = max_age.map(|age| span(age, "max_age")).transpose()?.map(Span::at_most);
         // A str that is no Unicode text is no header that could be good, not a misuse.
         let header = authorization.map(|header| header.to_str().unwrap_or_default());
         follow(py, self.ring.as_ref(), self.api_keys.as_ref(), self.revocations.as_ref())?;

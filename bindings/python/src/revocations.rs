@@ -4,7 +4,7 @@ use crate::apikey_args::{self as args, Text};
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, usage};
 use crate::gil::Kept;
-use crate::options::{PyClock, seconds};
+use crate::options::{PyClock, span};
 use crate::sessions::Sessions;
 use gatekey::{RevocationOptions, RevokeScope};
 use pyo3::exceptions::PyTypeError;
@@ -52,10 +52,10 @@ impl Revocations {
     ) -> PyResult<Self> {
         let mut options = RevocationOptions::new().strict(strict).tenant_claim(tenant_claim.0);
         if let Some(max_stale) = max_stale {
-            options = options.max_stale(seconds(max_stale, "max_stale")?);
+            options = options.max_stale_ms(span(max_stale, "max_stale")?.millis());
         }
         if let Some(ttl) = max_token_ttl {
-            options = options.max_token_ttl(seconds(ttl, "max_token_ttl")?);
+            options = options.max_token_ttl(span(ttl, "max_token_ttl")?.at_least());
         }
         let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         if let Some(clock) = &clock {
@@ -84,7 +84,8 @@ impl Revocations {
         self.call(py, |inner| inner.revoke_session(sid.0))
     }
 
-    /// Revokes the tokens that a subject has now; a log-in from the next second on gives good ones.
+    /// Revokes the tokens that a subject has now; a later log-in gives good ones. Access tokens of `Sessions` say
+    /// which revocations came before them (the claim `gkn`); others go by `iat`, to the second.
     fn revoke_subject(&self, py: Python<'_>, sub: Text<'_>) -> PyResult<()> {
         self.call(py, |inner| inner.revoke_subject(sub.0))
     }

@@ -7,7 +7,7 @@ use crate::clock::OwnClock;
 use crate::encode;
 use crate::errors::{OrRaise, usage};
 use crate::gil::let_go;
-use crate::options::{PyClock, octets, seconds};
+use crate::options::{PyClock, octets, span};
 use crate::revocations::Revocations;
 use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
 use crate::signer::Signer;
@@ -69,20 +69,20 @@ impl Sessions {
         let pepper = args::pepper_source(pepper)?;
         let mut revocations = RevocationOptions::new().strict(strict).tenant_claim(tenant_claim.0);
         if let Some(max_stale) = max_stale {
-            revocations = revocations.max_stale(seconds(max_stale, "max_stale")?);
+            revocations = revocations.max_stale_ms(span(max_stale, "max_stale")?.millis());
         }
         if let Some(ttl) = max_token_ttl {
-            revocations = revocations.max_token_ttl(seconds(ttl, "max_token_ttl")?);
+            revocations = revocations.max_token_ttl(span(ttl, "max_token_ttl")?.at_least());
         }
         let mut options = SessionOptions::new().revocations(revocations);
         if let Some(ttl) = refresh_ttl {
-            options = options.refresh_ttl(seconds(ttl, "refresh_ttl")?);
+            options = options.refresh_ttl(span(ttl, "refresh_ttl")?.at_most());
         }
         if let Some(ttl) = absolute_ttl {
-            options = options.absolute_ttl(seconds(ttl, "absolute_ttl")?);
+            options = options.absolute_ttl(span(ttl, "absolute_ttl")?.at_most());
         }
         if let Some(grace) = grace {
-            options = options.grace(seconds(grace, "grace")?);
+            options = options.grace_ms(span(grace, "grace")?.millis());
         }
         let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         if let Some(clock) = &clock {
@@ -97,8 +97,8 @@ impl Sessions {
 
     /// Starts a session, after a log-in.
     ///
-    /// `claims`: what each access token says besides; not `sub`, `sid`, `iss`, `aud`, `exp`, `iat` or
-    /// `jti`. `client`: what the subject logs in with, for people. `meta`: a mapping, for the program.
+    /// `claims`: what each access token says besides; not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti`
+    /// or `gkn`. `client`: what the subject logs in with, for people. `meta`: a mapping, for the program.
     #[pyo3(signature = (subject, claims=None, client=None, meta=None))]
     fn start(
         &self,
@@ -136,12 +136,38 @@ impl Sessions {
         tokens.or_raise(py).map(SessionTokens::new)
     }
 
-    /// Ends a session and revokes its access tokens; whether it had not been ended before. Named by any
-    /// of its refresh tokens, or by its `family`.
-    fn end(&self, py: Python<'_>, refresh_token_or_family: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let token = presented(refresh_token_or_family, "refresh_token_or_family")?;
+    /// Ends the session of a refresh token, which is checked, and revokes its access tokens: a log-out. Whether it
+    /// had not been ended before. Any refresh token of the session will do; its public `family` is none.
+    ///
+    /// Raises `InvalidRefreshTokenError`.
+    fn end(&self, py: Python<'_>, refresh_token: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let token = presented(refresh_token, "refresh_token")?;
         let sessions = self.inner(py)?;
         py.detach(move || sessions.end(token)).or_raise(py)
+    }
+
+    /// Ends the session with this id and revokes its access tokens; whether it had not been ended before. With
+    /// `subject`, only a session of that subject.
+    ///
+    /// The id is public (`sid` of access tokens): where users choose it, from a list of their devices, give the
+    /// subject that is logged in. Raises `SessionNotFoundError`, also for another subject's session.
+    #[pyo3(signature = (family, subject=None))]
+    fn end_by_id(
+        &self,
+        py: Python<'_>,
+        family: Text<'_>,
+        subject: Option<Text<'_>>,
+    ) -> PyResult<bool> {
+        let sessions = self.inner(py)?;
+        let subject = subject.map(|subject| subject.0);
+        py.detach(move || sessions.end_by_id(family.0, subject)).or_raise(py)
+    }
+
+    /// Ends every session whose refresh token was made under this old pepper, and revokes its access tokens: for
+    /// the day that it has leaked. How many sessions. Those that were refreshed under a newer one stay.
+    fn end_under_pepper(&self, py: Python<'_>, pepper: Count) -> PyResult<u64> {
+        let sessions = self.inner(py)?;
+        py.detach(move || sessions.end_under_pepper(pepper.0)).or_raise(py)
     }
 
     /// Ends all sessions of a subject and revokes what access tokens it has; how many sessions.

@@ -5,7 +5,7 @@ use crate::errors::OrRaise;
 use crate::gil::{Kept, quickly};
 use crate::key::Key;
 use crate::keyring::KeyRing;
-use crate::options::{PyClock, names, seconds, wrong_type};
+use crate::options::{PyClock, names, span, wrong_type};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -188,6 +188,6 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Ttl {
         if value.is_none() {
             return Ok(Self(None));
         }
-        seconds(&value, "ttl").map(|seconds| Self(Some(seconds)))
+        span(&value, "ttl").map(|ttl| Self(Some(ttl.at_most())))
     }
 }

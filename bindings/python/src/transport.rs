@@ -2,6 +2,7 @@
 
 use crate::apikey_args::Text;
 use crate::errors::OrRaise;
+use crate::options::span;
 use gatekey::{HttpOptions, Secret};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -26,20 +27,22 @@ impl HttpTransport {
 #[pymethods]
 impl HttpTransport {
     #[new]
-    #[pyo3(signature = (*, allow_loopback_http=false, public_only=false, deadline=10.0, ca=None,
-        client_certificate=None))]
+    #[pyo3(signature = (*, allow_loopback_http=false, public_only=false, deadline=None, ca=None,
+        client_certificate=None), text_signature = "(*, allow_loopback_http=False, public_only=False, \
+        deadline=10.0, ca=None, client_certificate=None)")]
     fn new(
         py: Python<'_>,
         allow_loopback_http: bool,
         public_only: bool,
-        deadline: f64,
+        deadline: Option<&Bound<'_, PyAny>>,
         ca: Option<Text<'_>>,
         client_certificate: Option<(Text<'_>, Text<'_>)>,
     ) -> PyResult<Self> {
-        let mut options = HttpOptions::new()
-            .allow_loopback_http(allow_loopback_http)
-            .public_only(public_only)
-            .deadline_ms(milliseconds(deadline));
+        let mut options =
+            HttpOptions::new().allow_loopback_http(allow_loopback_http).public_only(public_only);
+        if let Some(deadline) = deadline {
+            options = options.deadline_ms(span(deadline, "deadline")?.millis());
+        }
         if let Some(ca) = ca {
             options = options.ca_pem(ca.0.as_bytes());
         }
@@ -58,11 +61,6 @@ impl HttpTransport {
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("an HttpTransport is not pickled or copied; share it"))
     }
-}
-
-/// A deadline as the core has it; what is out of range becomes 0, which it refuses.
-fn milliseconds(seconds: f64) -> u64 {
-    crate::options::whole((seconds * 1000.0).ceil()).unwrap_or(0)
 }
 
 /// A request to another server, for whoever carries it: `method`, `url`, `headers`, `body`, the `deadline` in

@@ -6,7 +6,7 @@ use crate::key::Key;
 use crate::keyring::KeyRing;
 use crate::keyset::keyset;
 use crate::options::{
-    Expectation, PyClock, algorithm, configuration, names, seconds, token_octets, wrong_type,
+    Expectation, PyClock, algorithm, configuration, names, span, token_octets, wrong_type,
 };
 use crate::remote::_RemoteKeySet;
 use crate::revocations::Revocations;
@@ -353,10 +353,10 @@ impl Options<'_, '_> {
             policy = policy.expect_subject(subject);
         }
         if let Some(leeway) = self.leeway {
-            policy = policy.leeway(seconds(leeway, "leeway")?);
+            policy = policy.leeway(span(leeway, "leeway")?.at_most());
         }
         if let Some(max_age) = self.max_age {
-            policy = policy.max_age(seconds(max_age, "max_age")?);
+            policy = policy.max_age(span(max_age, "max_age")?.at_most());
         }
         if let Some(required) = self.required {
             policy = names(required, "required")?.into_iter().fold(policy, Policy::require_claim);

@@ -2,7 +2,7 @@
 
 use crate::apikey_args::Text;
 use crate::errors::OrRaise;
-use crate::options::{octets, seconds};
+use crate::options::{octets, span};
 use gatekey::{CsrfRequest, SameSite, Secret};
 use pyo3::prelude::*;
 
@@ -46,7 +46,7 @@ impl Cookie {
             builder = builder.domain(domain.0);
         }
         if let Some(age) = max_age {
-            builder = builder.max_age(seconds(age, "max_age")?);
+            builder = builder.max_age(span(age, "max_age")?.at_most());
         }
         if !secure {
             builder = builder.insecure();

@@ -283,7 +283,8 @@ MISTAKES: list[tuple[str, Callable[[ApiKeys], object], type[Exception]]] = [
     ("meta", lambda keys: keys.create(owner="a", meta={"a": "x" * 5000}), exceptions.UsageError),
     ("meta type", lambda keys: keys.create(owner="a", meta=[1]), TypeError),  # type: ignore[arg-type]
     ("expires", lambda keys: keys.create(owner="a", expires_in=0), exceptions.UsageError),
-    ("expires float", lambda keys: keys.create(owner="a", expires_in=1.5), TypeError),  # type: ignore[arg-type]
+    ("expires at once", lambda keys: keys.create(owner="a", expires_in=0.5), exceptions.UsageError),
+    ("expires type", lambda keys: keys.create(owner="a", expires_in=True), TypeError),
     (
         "naive",
         lambda keys: keys.create(owner="a", not_before=datetime(2026, 1, 1)),

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import copy
 import gc
+import hashlib
+import hmac
 import pickle
+import subprocess
+import sys
 import weakref
+import zlib
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +94,7 @@ def test_a_session_lives(sessions: Sessions, verifier: Verifier, clock: Clock) -
     assert (record.ended_at, record.end) == (None, None)
 
     assert sessions.end(third.refresh_token) is True
-    assert sessions.end(first.family) is False
+    assert sessions.end_by_id(first.family) is False
     with pytest.raises(exceptions.RevokedTokenError):
         verifier.verify(third.access_token)
     with pytest.raises(exceptions.SessionEndedError) as raised:
@@ -160,7 +165,7 @@ def test_expiry_and_a_clock_that_steps_back(
 
 def test_purge(sessions: Sessions, clock: Clock) -> None:
     tokens = sessions.start("alice")
-    sessions.end(tokens.family)
+    sessions.end_by_id(tokens.family)
     clock.time += DAY
     assert sessions.purge(datetime.fromtimestamp(NOW, timezone.utc)) == 0
     assert sessions.purge() == 1
@@ -188,7 +193,7 @@ def test_purge(sessions: Sessions, clock: Clock) -> None:
         (lambda s: s.refresh(LONE), exceptions.InvalidRefreshTokenError),
         (lambda s: s.refresh("x" * (1 << 20)), exceptions.InvalidRefreshTokenError),
         (lambda s: s.refresh(7), TypeError),
-        (lambda s: s.end("AAAAAAAAAAAA"), exceptions.SessionNotFoundError),
+        (lambda s: s.end_by_id("AAAAAAAAAAAA"), exceptions.SessionNotFoundError),
         (lambda s: s.end("gkr_x"), exceptions.InvalidRefreshTokenError),
         (lambda s: s.end_all(""), exceptions.UsageError),
         (lambda s: s.get("../x"), exceptions.SessionNotFoundError),
@@ -242,7 +247,7 @@ def test_without_a_signer_and_after_close(tmp_path: Path, signer: Signer) -> Non
     with Sessions.open(url, pepper=PEPPER) as admin:
         with pytest.raises(exceptions.ConfigurationError, match="signer"):
             admin.refresh(tokens.refresh_token)
-        assert admin.end(tokens.family)
+        assert admin.end_by_id(tokens.family)
     with pytest.raises(exceptions.WrongPepperError):
         Sessions.open(url, pepper=bytes(32))
 
@@ -367,3 +372,150 @@ def test_a_clock_that_goes_round_is_collected(signer: Signer) -> None:
 def test_the_names_are_there() -> None:
     for name in ("Sessions", "SessionTokens", "SessionRecord", "SessionEvent", "Revocations"):
         assert getattr(gatekey, name).__module__ == "gatekey"
+
+
+def test_a_public_id_ends_no_session(sessions: Sessions, verifier: Verifier) -> None:
+    tokens = sessions.start("alice")
+    sid = verifier.verify(tokens.access_token)["sid"]
+    with pytest.raises(exceptions.InvalidRefreshTokenError):
+        sessions.end(sid)
+    for subject in ("bob", ""):
+        with pytest.raises(exceptions.SessionNotFoundError):
+            sessions.end_by_id(sid, subject)
+    assert verifier.verify(tokens.access_token)
+    assert sessions.end_by_id(sid, subject="alice") is True
+    assert sessions.end_by_id(sid) is False
+    with pytest.raises(exceptions.SessionEndedError):
+        sessions.refresh(tokens.refresh_token)
+
+
+def test_the_order_decides_whatever_the_clock_says(
+    sessions: Sessions, verifier: Verifier, clock: Clock
+) -> None:
+    for before, after in ((0, 0), (2, 0), (0, 2)):
+        for end in (sessions.end_all, sessions.revocations.revoke_subject):
+            clock.time = NOW + before
+            old = sessions.start("alice")
+            clock.time = NOW + after
+            end("alice")
+            young = sessions.start("alice")
+            clock.time = NOW + 2
+            with pytest.raises(exceptions.RevokedTokenError):
+                verifier.verify(old.access_token)
+            assert verifier.verify(young.access_token)
+    with pytest.raises(exceptions.UsageError):
+        sessions.start("alice", {"gkn": "x"})
+
+
+def forged(pepper: bytes, family: str, seed: bytes, counter: int) -> str:
+    """A refresh token as whoever has a pepper and the store makes one."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+    def base62(value: int, length: int) -> str:
+        out = ""
+        for _ in range(length):
+            value, digit = divmod(value, 62)
+            out = digits[digit] + out
+        return out
+
+    message = b"gkr1" + family.encode() + seed + counter.to_bytes(4, "big")
+    mac = hmac.new(pepper, message, hashlib.sha256).digest()[:16]
+    body = f"gkr_{family}_{base62(counter, 6)}{base62(int.from_bytes(mac, 'big'), 22)}"
+    return body + base62(zlib.crc32(body.encode()), 6)
+
+
+def rows_of(path: Path) -> list[tuple[str, bytes, int]]:
+    """In a process of its own: a second SQLite in this one would take locks away."""
+    script = (
+        "import sqlite3, sys\n"
+        "for f, s, c in sqlite3.connect(sys.argv[1]).execute("
+        "'SELECT family, seed, counter FROM session'): print(f, s.hex(), c)"
+    )
+    lines = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", script, str(path)], capture_output=True, check=True, text=True
+    ).stdout.splitlines()
+    rows = [line.split() for line in lines]
+    return [(family, bytes.fromhex(seed), int(counter)) for family, seed, counter in rows]
+
+
+def test_an_old_pepper_forges_no_token_that_is_good(
+    tmp_path: Path, clock: Clock, signer: Signer
+) -> None:
+    url, old, new = f"sqlite:///{tmp_path}/auth.sqlite", bytes(32), bytes(range(32))
+    with Sessions.open(url, signer=signer, pepper=[(1, old)], clock=clock) as sessions:
+        alice = sessions.start("alice")
+    both = [(1, old), (2, new)]
+    sessions = Sessions.open(url, signer=signer, pepper=both, clock=clock)
+    own = sessions.refresh(sessions.refresh(alice.refresh_token).refresh_token)
+    [(family, seed, counter)] = rows_of(tmp_path / "auth.sqlite")
+    assert forged(new, family, seed, counter) == own.refresh_token, "so that this can be made"
+    with pytest.raises(exceptions.InvalidRefreshTokenError):
+        sessions.refresh(forged(old, family, seed, counter))
+    own = sessions.refresh(own.refresh_token)
+    # Within the grace the one before is answered: not one under the old pepper.
+    assert sessions.refresh(forged(new, family, seed, counter)).refresh_token == own.refresh_token
+    with pytest.raises(exceptions.TokenReuseError):
+        sessions.refresh(forged(old, family, seed, counter))
+
+
+def test_sessions_under_an_old_pepper_are_ended(
+    tmp_path: Path, clock: Clock, signer: Signer
+) -> None:
+    url = f"sqlite:///{tmp_path}/auth.sqlite"
+    with Sessions.open(url, signer=signer, pepper=[(1, bytes(32))], clock=clock) as sessions:
+        alice, bob = sessions.start("alice"), sessions.start("bob")
+    sessions = Sessions.open(url, signer=signer, pepper=[(1, bytes(32)), (2, PEPPER)], clock=clock)
+    bob = sessions.refresh(bob.refresh_token)
+    clock.time += 61
+    assert sessions.end_under_pepper(1) == 1
+    with pytest.raises(exceptions.SessionEndedError):
+        sessions.refresh(alice.refresh_token)
+    sessions.close()
+    sessions = Sessions.open(url, signer=signer, pepper=[(2, PEPPER)], clock=clock)
+    assert sessions.refresh(bob.refresh_token).family == bob.family
+    with pytest.raises(exceptions.UsageError):
+        sessions.end_under_pepper(2)
+    with pytest.raises(exceptions.WrongPepperError):
+        sessions.end_under_pepper(1)
+
+
+def test_one_wrong_reading_of_the_clock(tmp_path: Path, clock: Clock, signer: Signer) -> None:
+    url = f"sqlite:///{tmp_path}/auth.sqlite"
+
+    def process() -> tuple[Sessions, Verifier]:
+        own = Sessions.open(url, signer=signer, pepper=PEPPER, clock=clock)
+        return own, Verifier(SECRET, issuer=ISSUER, clock=clock, revocations=own.revocations)
+
+    a, b = process(), process()
+    alice, bob = a[0].start("alice"), a[0].start("bob")
+    a[0].end_all("alice")
+    for wrong in (NOW + 40 * DAY, NOW * 1000, 2**63, float(NOW * 1000)):
+        clock.time = wrong
+        with pytest.raises((exceptions.ExpiredSignatureError, exceptions.ConfigurationError)):
+            a[1].verify(bob.access_token)
+        clock.time = NOW + 1
+        for sessions, verifier in (a, b, process()):
+            assert verifier.verify(bob.access_token)
+            assert verifier.verify(sessions.start("bob").access_token)
+            with pytest.raises(exceptions.RevokedTokenError):
+                verifier.verify(alice.access_token)
+            assert sessions.refresh(bob.refresh_token).family == bob.family
+
+
+@pytest.mark.parametrize("claim", ["jti", "sub", "sid"])
+@pytest.mark.parametrize("name", ["", "a\0b", "a\nb", "a\x7fb", "x" * 1025])
+def test_what_cannot_be_revoked_is_refused(verifier: Verifier, claim: str, name: str) -> None:
+    signer = Signer(SECRET, issuer=ISSUER, clock=lambda: NOW)
+    with pytest.raises(exceptions.InvalidClaimError) as raised:
+        verifier.verify(signer.sign({claim: name}))
+    assert raised.value.claim == claim
+
+
+@pytest.mark.parametrize("tenant", [["acme"], None, True, {"id": "acme"}, "", "a\0b", "x" * 1025])
+def test_a_tenant_that_cannot_be_told_is_refused(
+    sessions: Sessions, verifier: Verifier, tenant: object
+) -> None:
+    signer = Signer(SECRET, issuer=ISSUER, clock=lambda: NOW)
+    sessions.revocations.revoke_before(NOW, tenant="acme")
+    with pytest.raises(exceptions.InvalidClaimError):
+        verifier.verify(signer.sign({"tenant": tenant}))

@@ -145,7 +145,7 @@ def test_another_handle_sees_a_log_out(tmp_path: Path, stands_still: bool) -> No
         verifier = Verifier(SECRET, revocations=there, clock=clock, leeway=60)
         tokens = here.start("alice")
         assert verifier.verify(tokens.access_token).subject == "alice"
-        here.end(tokens.family)
+        here.end_by_id(tokens.family)
         assert is_refused(verifier, tokens.access_token)
 
 
@@ -160,7 +160,7 @@ def test_a_child_goes_on(tmp_path: Path) -> None:
         child = os.fork()
         if child == 0:
             try:
-                sessions.end(tokens.family)
+                sessions.end_by_id(tokens.family)
                 refused = is_refused(verifier, tokens.access_token)
                 fine = verifier.verify(other.access_token).subject == "alice"
                 os._exit(0 if refused and fine else 1)

@@ -227,11 +227,22 @@ CASES |= {
     "Sessions.start with a clock": sessions("write", lambda own, _: own.start("b"), clock=clock),
     "Sessions.refresh": sessions("write", lambda own, t: own.refresh(t.refresh_token)),
     "Sessions.end": sessions("write", lambda own, t: own.end(t.refresh_token)),
+    "Sessions.end_by_id": sessions("write", lambda own, t: own.end_by_id(t.family)),
     "Sessions.end_all": sessions("write", lambda own, _: own.end_all("alice")),
     "Sessions.list": sessions("read", lambda own, _: own.list("alice")),
     "Sessions.get": sessions("read", lambda own, t: own.get(t.family)),
     "Sessions.events": sessions("read", lambda own, _: own.events()),
 }
+
+
+@case("Sessions.end_under_pepper")
+def _(place: Place) -> Callable[[], object]:
+    old = place.sessions()
+    old.start("alice")
+    pepper = [(1, PEPPER), (2, bytes(32))]
+    own = Sessions.open(place.url, pepper=pepper)
+    place.hold("write")
+    return lambda: own.end_under_pepper(1)
 
 
 @case("Sessions.purge")

@@ -2,18 +2,24 @@
 //! escapes.
 
 use super::feed::Feed;
-use super::{Inner, LEEWAY, Revocations};
+use super::issue::Issue;
+use super::table::Entry;
+use super::{Inner, Revocations};
 use crate::base::clock::NANOS;
+use crate::base::json;
+use crate::base::text::is_plain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::{PresentedToken, RevocationList};
-use crate::store::RevocationKind::{All, Key, Session, Subject, Tenant, Token};
+use crate::store::RevocationKind::{
+    self, All, AllSoFar, Key, Session, Subject, SubjectSoFar, Tenant, TenantSoFar, Token,
+};
 
 const REVOKED: Error = Error::new(ErrorKind::RevokedToken, "The token has been revoked.");
 
 impl RevocationList for Revocations {
     fn prepare(&self, token: &PresentedToken<'_>) {
         let feed = &self.0.feed;
-        feed.seen(token.now_nanos() / NANOS);
+        feed.latest.note(token.now_nanos() / NANOS);
         // Once for both: the names as numbers, which is most of what a check costs.
         token.leave_notes([feed.token_as_number(token), feed.session_as_number(token)]);
     }
@@ -27,6 +33,9 @@ impl RevocationList for Revocations {
         };
         inner.be_fresh(now, token.now_nanos() / NANOS)?;
         inner.check_dates(token)?;
+        if let Some(claim) = token.unnamable_claim() {
+            return Err(UNNAMABLE.about_claim(claim));
+        }
         inner.check_names(token)?;
         inner.check_before(token)
     }
@@ -51,6 +60,13 @@ impl Feed {
         }
         Some(self.fetch(Session, "", &token.session_id().ok()??))
     }
+
+    /// What was revoked of this name: before a time, and what there was so far.
+    #[inline]
+    fn befores(&self, [dated, so_far]: [RevocationKind; 2], name: &str) -> [Option<Entry>; 2] {
+        let entry = |kind| if self.has(kind) { self.before(kind, name) } else { None };
+        [entry(dated), entry(so_far)]
+    }
 }
 
 impl Inner {
@@ -61,11 +77,16 @@ impl Inner {
         if expires_at.saturating_sub(issued_at) > signed(self.max_token_ttl) {
             return Err(LIVES_TOO_LONG.about_claim("exp"));
         }
-        let now = token.now_nanos() / NANOS;
-        let latest = signed(self.feed.seen(now));
-        let has_expired = expires_at.saturating_add(signed(token.leeway())) <= latest
-            || expires_at.saturating_add(signed(LEEWAY)) <= signed(self.feed.horizon());
-        if has_expired { Err(EXPIRED.about_claim("exp")) } else { Ok(()) }
+        let leeway = signed(token.leeway());
+        if self.feed.latest.has_passed(issued_at, expires_at.saturating_add(leeway)) {
+            return Err(EXPIRED.about_claim("exp"));
+        }
+        // What is dated ahead of its time, by as much as is let pass, is not younger for it.
+        let horizon = self.feed.horizon();
+        if horizon > 0 && issued_at < signed(horizon).saturating_add(leeway) {
+            return Err(FORGOTTEN.about_claim("iat"));
+        }
+        Ok(())
     }
 
     fn check_names(&self, token: &PresentedToken<'_>) -> Result<()> {
@@ -75,7 +96,6 @@ impl Inner {
         let of_token = of_token.or_else(|| feed.token_as_number(token));
         refuse_if(of_token.is_some_and(|hash| feed.is_named(hash)))?;
         if feed.has(Session) {
-            token.session_id()?;
             let of_session = of_session.or_else(|| feed.session_as_number(token));
             refuse_if(of_session.is_some_and(|hash| feed.is_named(hash)))?;
         }
@@ -87,24 +107,41 @@ impl Inner {
 
     fn check_before(&self, token: &PresentedToken<'_>) -> Result<()> {
         let feed = &self.feed;
-        let issued_at = token.issued_at().unwrap_or(i64::MIN);
-        let is_before = |time: Option<u64>| time.is_some_and(|time| issued_at < signed(time));
-        if feed.has(Subject)
-            && let Some(subject) = token.subject()
-        {
-            refuse_if(is_before(feed.before(Subject, &subject)))?;
+        if feed.has(Subject) || feed.has(SubjectSoFar) {
+            let subject = token.subject();
+            let found = subject.map(|name| feed.befores([Subject, SubjectSoFar], &name));
+            refuse_if(found.is_some_and(|found| self.means(found, token)))?;
         }
-        if feed.has(Tenant)
+        if (feed.has(Tenant) || feed.has(TenantSoFar))
             && let Some(tenant) = token.claim(&self.tenant_claim)
         {
             // Numbers are tenants, too.
-            let tenant = tenant.as_str().unwrap_or_else(|| tenant.raw().into());
-            refuse_if(is_before(feed.before(Tenant, &tenant)))?;
+            let name = match tenant.kind() {
+                json::Kind::Number => tenant.raw().into(),
+                _ => tenant.as_str().filter(|name| is_plain(name, 1024)).ok_or(NO_TENANT)?,
+            };
+            refuse_if(self.means(feed.befores([Tenant, TenantSoFar], &name), token))?;
         }
-        if feed.has(All) {
-            refuse_if(is_before(feed.before(All, "")))?;
+        if feed.has(All) || feed.has(AllSoFar) {
+            refuse_if(self.means(feed.befores([All, AllSoFar], ""), token))?;
         }
         Ok(())
+    }
+
+    /// Whether the token is one of those that were revoked by the time of their issue.
+    #[inline]
+    fn means(&self, found: [Option<Entry>; 2], token: &PresentedToken<'_>) -> bool {
+        found != [None; 2] && self.means_one(found, token)
+    }
+
+    #[cold]
+    fn means_one(&self, [dated, so_far]: [Option<Entry>; 2], token: &PresentedToken<'_>) -> bool {
+        let issue = Issue::of(token, self.feed.place());
+        dated.is_some_and(|entry| {
+            !issue.is_after(entry).unwrap_or(false) && issue.is_dated_before(entry)
+        }) || so_far.is_some_and(|entry| {
+            issue.is_after(entry).map_or_else(|| issue.is_dated_before(entry), |after| !after)
+        })
     }
 }
 
@@ -114,7 +151,7 @@ fn refuse_if(is_revoked: bool) -> Result<()> {
 }
 
 #[inline]
-fn signed(seconds: u64) -> i64 {
+pub(super) fn signed(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
@@ -130,5 +167,17 @@ const LIVES_TOO_LONG: Error = Error::new(
     ErrorKind::InvalidClaim,
     "The token lives longer than revocations are remembered; raise max_token_ttl if that is meant.",
 );
+const UNNAMABLE: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "The claim is not a string of 1 to 1024 bytes without control characters, so nothing could be revoked by it.",
+);
+const NO_TENANT: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "The tenant is not a number or a string of 1 to 1024 bytes, so nobody knows whether it was revoked.",
+);
 const EXPIRED: Error =
     Error::new(ErrorKind::Expired, "The token had expired before the clock stepped back.");
+const FORGOTTEN: Error = Error::new(
+    ErrorKind::Expired,
+    "The token is from before a time of which revocations have been forgotten; log in again.",
+);

@@ -1,8 +1,9 @@
 //! How what is in memory follows the store: a look at most every 25 ms, made by whichever verification comes
 //! first while the others go on. Nothing that was followed is taken back but what has expired.
 
-use super::table::Table;
-use super::{Inner, LEEWAY};
+use super::Inner;
+use super::latest::{Latest, Look};
+use super::table::{Entry, Table};
 use crate::base::fresh::Freshness;
 use crate::base::process::{self, Own, lock};
 use crate::base::reach::beyond_memory;
@@ -26,23 +27,36 @@ const SILENT: Error = Error::new(
 /// What is known, and how far it has followed.
 pub(super) struct Feed {
     hasher: RandomState,
-    /// Tokens, sessions, keys: until when they are meant.
+    /// Tokens, sessions, keys: until when they are meant, and before when their tokens were issued.
     names: Table,
-    /// Subjects, tenants, all: which tokens of theirs, by the time of issue.
+    /// Subjects, tenants, all: which tokens of theirs, by the time of issue, and its number in the feed.
     befores: Table,
     /// Which kinds there are any of: bit `n` for the kind of number `n`.
     kinds: AtomicU32,
     heard: Freshness,
     /// The last change that was followed.
     seq: AtomicU64,
-    /// The latest time that was seen, in seconds since the Unix epoch.
-    latest: AtomicU64,
-    /// The latest `until` that was forgotten.
+    /// The number of what was revoked last.
+    number: AtomicU64,
+    /// Which feed the numbers are of; [`OF_SEVERAL`] once they are of more than one.
+    feed: AtomicU64,
+    pub(super) latest: Latest,
+    /// Tokens that were issued before this time may be among those that were forgotten.
     horizon: AtomicU64,
-    purged: AtomicU64,
-    /// The writer's lock of this process, and the store's stamp when it was followed to its end.
-    writer: Own<Mutex<Option<u64>>>,
+    /// The writer's lock of this process, and what it knows of its last look.
+    writer: Own<Mutex<Followed>>,
 }
+
+/// What the last look at the store has told.
+#[derive(Default)]
+struct Followed {
+    /// The store's stamp when it was followed to its end.
+    stamp: Option<u64>,
+    clocks: Look,
+}
+
+/// Numbers of two feeds cannot be compared; it is no feed's own.
+const OF_SEVERAL: u64 = u64::MAX - 1;
 
 impl Feed {
     pub(super) fn new() -> Self {
@@ -53,9 +67,10 @@ impl Feed {
             kinds: AtomicU32::new(0),
             heard: Freshness::new(),
             seq: AtomicU64::new(0),
-            latest: AtomicU64::new(0),
+            number: AtomicU64::new(0),
+            feed: AtomicU64::new(0),
+            latest: Latest::new(),
             horizon: AtomicU64::new(0),
-            purged: AtomicU64::new(0),
             writer: Own::new(),
         }
     }
@@ -66,20 +81,6 @@ impl Feed {
 
     pub(super) fn bytes(&self) -> usize {
         self.names.bytes() + self.befores.bytes()
-    }
-
-    /// Notes the time; the latest that was ever noted.
-    #[inline]
-    pub(super) fn seen(&self, now: u64) -> u64 {
-        let latest = self.latest.load(Ordering::Relaxed);
-        if latest >= now {
-            return latest;
-        }
-        self.latest.fetch_max(now, Ordering::Relaxed).max(now)
-    }
-
-    pub(super) fn latest(&self) -> u64 {
-        self.latest.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -104,13 +105,19 @@ impl Feed {
     /// Whether exactly this is revoked.
     #[inline]
     pub(super) fn is_named(&self, hash: u64) -> bool {
-        self.names.get(hash).is_some()
+        self.names.has(hash)
     }
 
-    /// The time before which tokens must not have been issued.
+    /// The time before which tokens must not have been issued, and the number of the entry.
     #[inline]
-    pub(super) fn before(&self, kind: RevocationKind, value: &str) -> Option<u64> {
+    pub(super) fn before(&self, kind: RevocationKind, value: &str) -> Option<Entry> {
         self.befores.get(self.hash(kind, "", value))
+    }
+
+    /// Which feed it is and the number of what was revoked last; `None` if nobody can tell.
+    pub(super) fn place(&self) -> Option<(u64, u64)> {
+        let feed = self.feed.load(Ordering::Acquire);
+        (feed != 0 && feed != OF_SEVERAL).then(|| (feed, self.number.load(Ordering::Acquire)))
     }
 
     #[inline]
@@ -123,28 +130,50 @@ impl Feed {
         hasher.finish()
     }
 
-    /// Takes entries over.
+    /// Until the store has been heard of again, nothing is known.
+    pub(super) fn be_deaf(&self) {
+        self.heard.stop();
+    }
+
+    /// Takes entries over whose numbers are not known yet.
     pub(super) fn follow(&self, entries: &[Revocation]) {
         let writer = self.writer.get();
         let _one = lock(&writer);
-        self.follow_locked(entries);
+        self.follow_locked(entries, &[]);
     }
 
-    fn follow_locked(&self, entries: &[Revocation]) {
+    fn follow_locked(&self, entries: &[Revocation], numbers: &[u64]) {
         let mut kinds = 0;
-        for entry in entries {
+        for (at, entry) in entries.iter().enumerate() {
             let hash = self.hash(entry.kind, &entry.issuer, &entry.value);
             match entry.kind {
                 RevocationKind::Token | RevocationKind::Session | RevocationKind::Key => {
-                    self.names.put(hash, entry.until);
+                    self.names.put(hash, entry.until, entry.issued_before());
                 }
-                RevocationKind::Subject | RevocationKind::Tenant | RevocationKind::All => {
-                    self.befores.put(hash, entry.before);
+                RevocationKind::Subject
+                | RevocationKind::Tenant
+                | RevocationKind::All
+                | RevocationKind::SubjectSoFar
+                | RevocationKind::TenantSoFar
+                | RevocationKind::AllSoFar => {
+                    // After everything that is known.
+                    let next = self.number.load(Ordering::Relaxed).saturating_add(1);
+                    let number = numbers.get(at).copied().unwrap_or(next);
+                    self.befores.put(hash, entry.before, number);
                 }
             }
             kinds |= 1 << entry.kind as u32;
         }
         self.kinds.fetch_or(kinds, Ordering::Release);
+    }
+
+    /// Notes which feed is followed.
+    fn be_of(&self, feed: u64) {
+        let known = self.feed.load(Ordering::Relaxed);
+        if known != feed {
+            let is_first = known == 0 && self.befores.len() == 0;
+            self.feed.store(if is_first { feed } else { OF_SEVERAL }, Ordering::Release);
+        }
     }
 }
 
@@ -182,17 +211,15 @@ impl Inner {
         };
         let feed = &self.feed;
         let stamp = self.store.stamp()?;
-        if *followed != Some(stamp) {
+        if followed.stamp != Some(stamp) {
             // Before the entries: what is forgotten in between is behind the next horizon.
             feed.horizon.fetch_max(self.store.revocation_horizon()?, Ordering::Relaxed);
             self.follow_feed()?;
-            *followed = Some(stamp);
+            followed.stamp = Some(stamp);
         }
         feed.heard.heard(now);
-        let seconds = feed.seen(seconds);
-        let purged = feed.purged.load(Ordering::Relaxed);
-        if seconds.saturating_sub(purged) >= PURGE_EVERY {
-            feed.purged.store(seconds, Ordering::Relaxed);
+        feed.latest.note(seconds);
+        if followed.clocks.is_due(seconds, now, PURGE_EVERY) {
             // Somebody who may write will do it.
             let _ = self.purge_locked(seconds);
         }
@@ -214,7 +241,9 @@ impl Inner {
             if changes.more {
                 feed.names.reserve(changes.entries.len());
             }
-            feed.follow_locked(&changes.entries);
+            feed.be_of(changes.feed);
+            feed.follow_locked(&changes.entries, &changes.numbers);
+            feed.number.store(changes.number, Ordering::Release);
             feed.seq.store(changes.seq, Ordering::Relaxed);
             if !changes.more {
                 return Ok(());
@@ -225,20 +254,23 @@ impl Inner {
     pub(super) fn purge(&self, now: u64) -> Result<u64> {
         let writer = self.feed.writer.get();
         let _one = lock(&writer);
-        self.purge_locked(self.feed.seen(now))
+        self.purge_locked(now)
     }
 
     fn purge_locked(&self, now: u64) -> Result<u64> {
         let feed = &self.feed;
-        let kept_for = self.max_token_ttl.saturating_add(LEEWAY);
+        let kept_for = self.kept_for();
+        let is_over = |before: u64| before.saturating_add(kept_for) <= now;
         // The horizon comes first: what is forgotten must be behind it already.
-        feed.horizon
-            .fetch_max(feed.names.latest_of(&|until| until <= now).unwrap_or(0), Ordering::Relaxed);
+        let horizon = [
+            feed.names.latest_of(&|name| (name.time <= now).then_some(name.other)),
+            feed.befores.latest_of(&|entry| is_over(entry.time).then_some(entry.time)),
+        ];
+        for at in horizon.into_iter().flatten() {
+            feed.horizon.fetch_max(at, Ordering::Relaxed);
+        }
         feed.names.retain(&|until| until > now);
-        let before = |until: u64| until.saturating_add(kept_for) > now;
-        let horizon = feed.befores.latest_of(&|time| !before(time));
-        feed.horizon.fetch_max(horizon.map_or(0, |at| at + kept_for), Ordering::Relaxed);
-        feed.befores.retain(&before);
+        feed.befores.retain(&|before| !is_over(before));
         self.store.purge_revocations(now)
     }
 }

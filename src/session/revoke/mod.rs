@@ -4,20 +4,26 @@
 //! An entry is kept until the last token that it means has expired, by the largest leeway there is; so a
 //! token must say when it was issued and when it expires, and may not live longer than
 //! [`RevocationOptions::max_token_ttl`]. Refused as well: every token while the store has been silent for
-//! longer than `max_stale`, and a token that was too old before the clock stepped back.
+//! longer than `max_stale`, a token that was too old before the clock stepped back, one from before a time of
+//! which revocations were forgotten, and one that could not be revoked, because a name in it is none.
 
 mod check;
 mod feed;
+mod issue;
+mod latest;
 mod table;
 
+pub(super) use self::issue::ISSUE_CLAIM;
+
 use self::feed::Feed;
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::clock::{Clock, SystemClock, plausible};
 use crate::base::fresh::stale_nanos;
 use crate::base::text::{argument, plain, plain_some};
 use crate::error::Result;
 use crate::store::{Revocation, RevocationKind, Store};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The largest leeway of any policy, in seconds: [`crate::Policy::MAX_LEEWAY`].
 const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
@@ -27,7 +33,7 @@ const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
 #[must_use]
 pub struct RevocationOptions {
     strict: bool,
-    max_stale: u64,
+    max_stale_ms: u64,
     max_token_ttl: u64,
     tenant_claim: String,
     clock: Arc<dyn Clock>,
@@ -48,7 +54,7 @@ impl RevocationOptions {
     pub fn new() -> Self {
         Self {
             strict: false,
-            max_stale: 30,
+            max_stale_ms: 30_000,
             max_token_ttl: 30 * 86_400,
             tenant_claim: "tenant".to_owned(),
             clock: Arc::new(SystemClock),
@@ -63,8 +69,13 @@ impl RevocationOptions {
     }
 
     /// For how many seconds tokens are accepted while the store is out of reach; 0 to 86400.
-    pub fn max_stale(mut self, seconds: u64) -> Self {
-        self.max_stale = seconds;
+    pub fn max_stale(self, seconds: u64) -> Self {
+        self.max_stale_ms(seconds.saturating_mul(1000))
+    }
+
+    /// [`Self::max_stale`] in milliseconds.
+    pub fn max_stale_ms(mut self, milliseconds: u64) -> Self {
+        self.max_stale_ms = milliseconds;
         self
     }
 
@@ -98,7 +109,7 @@ impl fmt::Debug for RevocationOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RevocationOptions")
             .field("strict", &self.strict)
-            .field("max_stale", &self.max_stale)
+            .field("max_stale_ms", &self.max_stale_ms)
             .field("max_token_ttl", &self.max_token_ttl)
             .finish_non_exhaustive()
     }
@@ -150,6 +161,8 @@ struct Inner {
     /// Whether that is the operating system's.
     is_system: bool,
     feed: Feed,
+    /// When [`Revocations::seen_once`] was asked last, in seconds since the Unix epoch.
+    used_at: AtomicU64,
 }
 
 impl Revocations {
@@ -158,7 +171,7 @@ impl Revocations {
     /// # Errors
     /// `InvalidArgument`: an option is out of range. Those of [`Store`].
     pub fn open(store: Arc<dyn Store>, options: RevocationOptions) -> Result<Self> {
-        let max_stale = stale_nanos(options.max_stale)?;
+        let max_stale = stale_nanos(options.max_stale_ms)?;
         if !(1..=RevocationOptions::MAX_TOKEN_TTL).contains(&options.max_token_ttl) {
             return Err(argument("Tokens live for at least a second and at most ten years."));
         }
@@ -173,8 +186,9 @@ impl Revocations {
             is_system: options.clock.is_system(),
             clock: options.clock,
             feed: Feed::new(),
+            used_at: AtomicU64::new(0),
         };
-        inner.sync(inner.clock.monotonic(), inner.clock.now(), true)?;
+        inner.sync(inner.clock.monotonic(), inner.now()?, true)?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -186,10 +200,11 @@ impl Revocations {
     /// [`Store`].
     pub fn revoke_token(&self, issuer: &str, token_id: &str, expires_at: u64) -> Result<()> {
         let until = expires_at.saturating_add(LEEWAY);
-        let entry = self.0.entry(RevocationKind::Token, issuer, token_id, 0, until)?;
+        let mut entry = self.0.entry(RevocationKind::Token, issuer, token_id, 0, until)?;
         if until <= entry.at {
             return Ok(());
         }
+        entry.before = entry.at.saturating_add(1).min(expires_at);
         self.0.revoke(entry)
     }
 
@@ -198,17 +213,24 @@ impl Revocations {
     /// # Errors
     /// `InvalidArgument`: the id has not 1 to 1024 bytes. Those of [`Store`].
     pub fn revoke_session(&self, session_id: &str) -> Result<()> {
-        let entry = self.0.entry(RevocationKind::Session, "", session_id, 0, self.0.until())?;
+        let now = self.0.now()?;
+        let until = now.saturating_add(self.0.kept_for());
+        let entry =
+            self.0.entry(RevocationKind::Session, "", session_id, now.saturating_add(1), until)?;
         self.0.revoke(entry)
     }
 
-    /// Revokes the tokens that a subject has now, whoever has issued them; a later log-in, from the next
-    /// second on, gives good ones.
+    /// Revokes the tokens that a subject has now, whoever has issued them; a later log-in gives good ones.
+    ///
+    /// Access tokens of [`crate::Sessions`] on the same store say which revocations came before them, in the claim
+    /// `gkn`, so that a log-in after this call is good at once, whatever the clocks say. Other tokens go by `iat`:
+    /// refused are those that say this second or an earlier one or, because an issuer's clock may be ahead, any up to
+    /// the verifier's leeway later.
     ///
     /// # Errors
     /// `InvalidArgument`: the subject has not 1 to 1024 bytes. Those of [`Store`].
     pub fn revoke_subject(&self, subject: &str) -> Result<()> {
-        let now = self.0.clock.now();
+        let now = self.0.now()?;
         self.revoke_before(now.saturating_add(1), RevokeScope::Subject(subject))
     }
 
@@ -221,20 +243,30 @@ impl Revocations {
         self.0.revoke(entry)
     }
 
-    /// Revokes the tokens that were issued (`iat`) before the time `at`, in seconds since the Unix epoch.
+    /// Revokes the tokens that were issued (`iat`) before the time `at`, in seconds since the Unix epoch, or up to
+    /// the verifier's leeway later, because an issuer's clock may be ahead. One second from now means all that there
+    /// is, as for [`Self::revoke_subject`]. Access tokens of [`crate::Sessions`] on the same store that were issued
+    /// after this call are good whatever they are dated.
     ///
     /// # Errors
     /// `InvalidArgument`: the time is in the future by more than a second, or the subject or tenant has
     /// not 1 to 1024 bytes. Those of [`Store`].
     pub fn revoke_before(&self, at: u64, scope: RevokeScope<'_>) -> Result<()> {
-        if at > self.0.clock.now().saturating_add(1) {
+        let now = self.0.now()?;
+        if at > now.saturating_add(1) {
             return Err(argument("Only tokens that were issued in the past can be revoked so."));
         }
-        let (kind, value) = match scope {
-            RevokeScope::All => (RevocationKind::All, ""),
-            RevokeScope::Subject(subject) => (RevocationKind::Subject, subject),
-            RevokeScope::Tenant(tenant) => (RevocationKind::Tenant, tenant),
+        let (kinds, value) = match scope {
+            RevokeScope::All => ([RevocationKind::All, RevocationKind::AllSoFar], ""),
+            RevokeScope::Subject(subject) => {
+                ([RevocationKind::Subject, RevocationKind::SubjectSoFar], subject)
+            }
+            RevokeScope::Tenant(tenant) => {
+                ([RevocationKind::Tenant, RevocationKind::TenantSoFar], tenant)
+            }
         };
+        let [dated, so_far] = kinds;
+        let kind = if at > now { so_far } else { dated };
         let until = at.saturating_add(self.0.kept_for());
         self.0.revoke(self.0.entry(kind, "", value, at, until)?)
     }
@@ -249,12 +281,12 @@ impl Revocations {
         let inner = &self.0;
         let until = expires_at.saturating_add(LEEWAY);
         let entry = inner.entry(RevocationKind::Token, issuer, token_id, 0, until)?;
-        // The latest time that was ever seen, so that a clock that steps back replays nothing.
-        let now = inner.feed.latest().max(entry.at);
-        if expires_at <= now {
+        if expires_at <= entry.at {
             return Ok(false);
         }
-        inner.store.remember_token(issuer, token_id, until, now)
+        // What two calls in a row find to have passed is forgotten: not by one wrong reading of the clock.
+        let before = inner.used_at.swap(entry.at, Ordering::Relaxed);
+        inner.store.remember_token(issuer, token_id, until, before.min(entry.at))
     }
 
     /// How many entries there are in memory.
@@ -280,7 +312,7 @@ impl Revocations {
     /// # Errors
     /// Those of [`Store`].
     pub fn refresh(&self) -> Result<()> {
-        self.0.sync(self.0.clock.monotonic(), self.0.clock.now(), true)
+        self.0.sync(self.0.clock.monotonic(), self.0.now()?, true)
     }
 
     /// Forgets what has become needless, in the store and in memory; otherwise that happens every ten
@@ -289,12 +321,12 @@ impl Revocations {
     /// # Errors
     /// Those of [`Store`].
     pub fn purge(&self) -> Result<u64> {
-        self.0.purge(self.0.clock.now())
+        self.0.purge(self.0.now()?)
     }
 
     /// Takes over what the store has just been given.
     pub(super) fn take_over(&self, entries: &[Revocation]) {
-        self.0.feed.follow(entries);
+        self.0.take_over(entries);
     }
 
     /// An entry that revokes the tokens of a session whose tokens live so many seconds.
@@ -303,21 +335,22 @@ impl Revocations {
             kind: RevocationKind::Session,
             issuer: String::new(),
             value: session_id.to_owned(),
-            before: 0,
+            before: now.saturating_add(1),
             until: now.saturating_add(ttl).saturating_add(LEEWAY),
             at: now,
         }
     }
 
-    /// An entry that revokes the tokens that a subject was issued before this time.
-    pub(super) fn of_subject(&self, subject: &str, before: u64) -> Revocation {
+    /// An entry that revokes the tokens that a subject has now.
+    pub(super) fn of_subject_so_far(&self, subject: &str, now: u64) -> Revocation {
+        let before = now.saturating_add(1);
         Revocation {
-            kind: RevocationKind::Subject,
+            kind: RevocationKind::SubjectSoFar,
             issuer: String::new(),
             value: subject.to_owned(),
             before,
             until: before.saturating_add(self.0.kept_for()),
-            at: before,
+            at: now,
         }
     }
 }
@@ -328,9 +361,9 @@ impl Inner {
         self.max_token_ttl.saturating_add(LEEWAY)
     }
 
-    /// When the last of them will have expired.
-    fn until(&self) -> u64 {
-        self.clock.now().saturating_add(self.kept_for())
+    /// The time in seconds, if the clock can be right.
+    fn now(&self) -> Result<u64> {
+        plausible(self.clock.now())
     }
 
     fn entry(
@@ -344,23 +377,34 @@ impl Inner {
         const ISSUER: &str = "An issuer has at most 1024 bytes.";
         const VALUE: &str = "What is revoked is named by 1 to 1024 bytes.";
         let value = match kind {
-            RevocationKind::All => String::new(),
+            RevocationKind::All | RevocationKind::AllSoFar => String::new(),
             _ => plain_some(value, 1024, VALUE)?,
         };
         let issuer = plain(issuer, 1024, ISSUER)?;
-        Ok(Revocation { kind, issuer, value, before, until, at: self.clock.now() })
+        Ok(Revocation { kind, issuer, value, before, until, at: self.now()? })
     }
 
     /// Durable, and in force in this process, when it returns.
     fn revoke(&self, entry: Revocation) -> Result<()> {
-        let entries = [entry];
         let write = crate::store::SessionWrite {
-            revocations: entries.to_vec(),
+            revocations: vec![entry],
             ..crate::store::SessionWrite::default()
         };
         self.store.write_sessions(&write)?;
-        self.feed.follow(&entries);
+        self.take_over(&write.revocations);
         Ok(())
+    }
+
+    /// Takes over what the store has just been given, and which numbers it has given.
+    fn take_over(&self, entries: &[Revocation]) {
+        if entries.is_empty() {
+            return;
+        }
+        self.feed.follow(entries);
+        if self.now().and_then(|now| self.sync(self.clock.monotonic(), now, true)).is_err() {
+            // Without them a token that was revoked might look later than that: nobody is let in before they are known.
+            self.feed.be_deaf();
+        }
     }
 }
 

@@ -28,6 +28,21 @@ struct Slots {
     hashes: Box<[AtomicU64]>,
     /// Seconds since the Unix epoch; `u32::MAX` (the year 2106) stands for any later time.
     times: Box<[AtomicU32]>,
+    /// What else is known of it; `u32::MAX` for anything larger.
+    others: Box<[AtomicU32]>,
+}
+
+/// What is known of a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Seconds since the Unix epoch.
+    pub(super) time: u64,
+    /// Another number; [`Entry::MOST`] for that or anything larger.
+    pub(super) other: u64,
+}
+
+impl Entry {
+    pub(super) const MOST: u64 = u32::MAX as u64;
 }
 
 impl Table {
@@ -53,24 +68,33 @@ impl Table {
         slots.marks.get(at).into_iter().for_each(prefetch);
     }
 
-    /// The time of this hash.
+    /// Whether this hash is there.
     #[inline]
-    pub(super) fn get(&self, hash: u64) -> Option<u64> {
-        let slots = self.slots.load();
-        let time = slots.find(hash).ok()?;
-        Some(u64::from(slots.times.get(time)?.load(Ordering::Relaxed)))
+    pub(super) fn has(&self, hash: u64) -> bool {
+        self.slots.load().find(hash).is_ok()
     }
 
-    /// Puts a hash in, or makes its time later. Only for the one writer.
-    pub(super) fn put(&self, hash: u64, time: u64) {
+    /// What is known of this hash.
+    #[inline]
+    pub(super) fn get(&self, hash: u64) -> Option<Entry> {
+        let slots = self.slots.load();
+        let at = slots.find(hash).ok()?;
+        let read =
+            |numbers: &[AtomicU32]| Some(u64::from(numbers.get(at)?.load(Ordering::Relaxed)));
+        Some(Entry { time: read(&slots.times)?, other: read(&slots.others)? })
+    }
+
+    /// Puts a hash in, or makes its numbers larger. Only for the one writer.
+    pub(super) fn put(&self, hash: u64, time: u64, other: u64) {
         let _inside = enter();
-        let time = u32::try_from(time).unwrap_or(u32::MAX);
+        let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let numbers = (narrow(time), narrow(other));
         let mut slots = self.slots.load_full();
         if self.len() * 8 >= slots.marks.len() * FULL {
             slots = Arc::new(slots.copied(slots.marks.len() * 2, &|_| true).0);
             self.slots.store(Arc::clone(&slots));
         }
-        if slots.put(hash, time) {
+        if slots.put(hash, numbers) {
             self.taken.fetch_add(1, Ordering::Release);
         }
     }
@@ -86,9 +110,15 @@ impl Table {
         }
     }
 
-    /// The latest of the times that `which` means.
-    pub(super) fn latest_of(&self, which: &dyn Fn(u64) -> bool) -> Option<u64> {
-        self.slots.load().times().filter(|time| which(*time)).max()
+    /// The largest of what `number` says of the entries.
+    pub(super) fn latest_of(&self, number: &dyn Fn(Entry) -> Option<u64>) -> Option<u64> {
+        let slots = self.slots.load();
+        slots
+            .entries()
+            .filter_map(|(_, (time, other))| {
+                number(Entry { time: u64::from(time), other: u64::from(other) })
+            })
+            .max()
     }
 
     /// Forgets the entries whose time `keep` does not want. Only for the one writer.
@@ -107,7 +137,7 @@ impl Table {
 
     /// The bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
-        const SLOT: usize = size_of::<u8>() + size_of::<u64>() + size_of::<u32>();
+        const SLOT: usize = size_of::<u8>() + size_of::<u64>() + 2 * size_of::<u32>();
         self.slots.load().marks.len() * SLOT
     }
 }
@@ -119,6 +149,7 @@ impl Slots {
             marks: (0..slots).map(|_| AtomicU8::new(0)).collect(),
             hashes: (0..slots).map(|_| AtomicU64::new(0)).collect(),
             times: (0..slots).map(|_| AtomicU32::new(0)).collect(),
+            others: (0..slots).map(|_| AtomicU32::new(0)).collect(),
         }
     }
 
@@ -142,15 +173,16 @@ impl Slots {
     }
 
     /// Whether the hash was not there.
-    fn put(&self, hash: u64, time: u32) -> bool {
+    fn put(&self, hash: u64, (time, other): (u32, u32)) -> bool {
         let found = self.find(hash);
         let (Ok(at) | Err(at)) = found;
-        let (Some(mark), Some(known), Some(latest)) =
-            (self.marks.get(at), self.hashes.get(at), self.times.get(at))
+        let (Some(mark), Some(known), Some(latest), Some(most)) =
+            (self.marks.get(at), self.hashes.get(at), self.times.get(at), self.others.get(at))
         else {
             return false;
         };
         latest.fetch_max(time, Ordering::Relaxed);
+        most.fetch_max(other, Ordering::Relaxed);
         if found.is_err() {
             known.store(hash, Ordering::Relaxed);
             // Last: whoever sees the mark sees what belongs to it.
@@ -159,22 +191,25 @@ impl Slots {
         found.is_err()
     }
 
-    fn entries(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
-        let slots = self.marks.iter().zip(&self.hashes).zip(&self.times);
-        slots
-            .filter(|((mark, _), _)| mark.load(Ordering::Acquire) != 0)
-            .map(|((_, hash), time)| (hash.load(Ordering::Relaxed), time.load(Ordering::Relaxed)))
+    fn entries(&self) -> impl Iterator<Item = (u64, (u32, u32))> + '_ {
+        let slots = self.marks.iter().zip(&self.hashes).zip(self.times.iter().zip(&self.others));
+        slots.filter(|((mark, _), _)| mark.load(Ordering::Acquire) != 0).map(
+            |((_, hash), (time, other))| {
+                let numbers = (time.load(Ordering::Relaxed), other.load(Ordering::Relaxed));
+                (hash.load(Ordering::Relaxed), numbers)
+            },
+        )
     }
 
     fn times(&self) -> impl Iterator<Item = u64> + '_ {
-        self.entries().map(|(_, time)| u64::from(time))
+        self.entries().map(|(_, (time, _))| u64::from(time))
     }
 
     /// A copy of another size, and how many entries it has.
     fn copied(&self, slots: usize, keep: &dyn Fn(u64) -> bool) -> (Self, usize) {
         let copy = Self::new(slots);
-        let kept = self.entries().filter(|(_, time)| keep(u64::from(*time)));
-        let count = kept.map(|(hash, time)| copy.put(hash, time)).filter(|new| *new).count();
+        let kept = self.entries().filter(|(_, (time, _))| keep(u64::from(*time)));
+        let count = kept.map(|(hash, numbers)| copy.put(hash, numbers)).filter(|new| *new).count();
         (copy, count)
     }
 }
@@ -197,29 +232,35 @@ mod tests {
             .wrapping_mul(0xd6e8_feb8_6659_fd93)
     }
 
+    fn time(table: &Table, hash: u64) -> Option<u64> {
+        table.get(hash).map(|entry| entry.time)
+    }
+
     #[test]
     fn finds_what_was_put_in_and_nothing_else() {
         let table = Table::new();
         for n in 0..10_000 {
             assert_eq!(table.get(hash(n)), None);
-            table.put(hash(n), n);
-            assert_eq!(table.get(hash(n)), Some(n));
+            table.put(hash(n), n, 7 * n);
+            assert_eq!(table.get(hash(n)), Some(Entry { time: n, other: 7 * n }));
         }
         assert_eq!(table.len(), 10_000);
         for n in 0..20_000 {
-            assert_eq!(table.get(hash(n)), (n < 10_000).then_some(n));
+            assert_eq!(time(&table, hash(n)), (n < 10_000).then_some(n));
+            assert_eq!(table.has(hash(n)), n < 10_000);
         }
     }
 
     #[test]
     fn a_time_only_grows_and_the_far_future_is_for_ever() {
         let table = Table::new();
-        for (time, latest) in [(5, 5), (3, 5), (9, 9)] {
-            table.put(0, time);
-            assert_eq!((table.get(0), table.len()), (Some(latest), 1));
+        for (time, other, latest, most) in [(5, 1, 5, 1), (3, 2, 5, 2), (9, 0, 9, 2)] {
+            table.put(0, time, other);
+            assert_eq!(table.get(0), Some(Entry { time: latest, other: most }));
+            assert_eq!(table.len(), 1);
         }
-        table.put(1, u64::MAX);
-        assert_eq!(table.get(1), Some(u64::from(u32::MAX)));
+        table.put(1, u64::MAX, u64::MAX);
+        assert_eq!(table.get(1), Some(Entry { time: Entry::MOST, other: Entry::MOST }));
     }
 
     #[test]
@@ -227,7 +268,7 @@ mod tests {
         let table = Table::new();
         table.reserve(100_000);
         let reserved = table.bytes();
-        (0..100_000).for_each(|n| table.put(hash(n), n));
+        (0..100_000).for_each(|n| table.put(hash(n), n, 0));
         assert_eq!(table.bytes(), reserved, "there was room for all");
         table.retain(&|time| time >= 99_000);
         assert_eq!(table.len(), 1000);
@@ -247,7 +288,7 @@ mod tests {
                     loop {
                         let done = done.load(Ordering::Acquire) as u64;
                         for n in done.saturating_sub(50)..done {
-                            assert_eq!(table.get(hash(n)), Some(n), "of {done}");
+                            assert_eq!(time(&table, hash(n)), Some(n), "of {done}");
                         }
                         assert_eq!(table.get(hash(1 << 40)), None);
                         if done == 50_000 {
@@ -257,7 +298,7 @@ mod tests {
                 });
             }
             for n in 0..50_000 {
-                table.put(hash(n), n);
+                table.put(hash(n), n, 0);
                 done.store(n as usize + 1, Ordering::Release);
             }
         });

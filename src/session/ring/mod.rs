@@ -7,7 +7,7 @@
 mod text;
 
 use self::text::{Kept, read, write};
-use crate::base::clock::{Clock, NANOS, SystemClock};
+use crate::base::clock::{Clock, NANOS, SystemClock, plausible};
 use crate::base::fresh::{Freshness, stale_nanos};
 use crate::base::process::{self, OwnLock};
 use crate::base::reach::beyond_memory;
@@ -41,7 +41,7 @@ pub struct KeyRingOptions {
     name: String,
     alg: Alg,
     token_ttl: u64,
-    max_stale: u64,
+    max_stale_ms: u64,
     clock: Arc<dyn Clock>,
 }
 
@@ -61,7 +61,7 @@ impl KeyRingOptions {
             name: "default".to_owned(),
             alg: Alg::Es256,
             token_ttl: 900,
-            max_stale: 30,
+            max_stale_ms: 30_000,
             clock: Arc::new(SystemClock),
         }
     }
@@ -86,8 +86,13 @@ impl KeyRingOptions {
     }
 
     /// For how many seconds the keys are used while their store is out of reach; 0 to 86400.
-    pub const fn max_stale(mut self, seconds: u64) -> Self {
-        self.max_stale = seconds;
+    pub const fn max_stale(self, seconds: u64) -> Self {
+        self.max_stale_ms(seconds.saturating_mul(1000))
+    }
+
+    /// [`Self::max_stale`] in milliseconds.
+    pub const fn max_stale_ms(mut self, milliseconds: u64) -> Self {
+        self.max_stale_ms = milliseconds;
         self
     }
 
@@ -115,7 +120,7 @@ impl fmt::Debug for KeyRingOptions {
             .field("name", &self.name)
             .field("alg", &self.alg)
             .field("token_ttl", &self.token_ttl)
-            .field("max_stale", &self.max_stale)
+            .field("max_stale_ms", &self.max_stale_ms)
             .finish_non_exhaustive()
     }
 }
@@ -214,9 +219,26 @@ struct Current {
     stamp: u64,
     version: u64,
     keys: Vec<Kept>,
+    /// The latest time at which a key lapsed that was left out; the store may still have it.
+    lapsed: u64,
 }
 
 impl Current {
+    fn of(version: u64, keys: Vec<Kept>) -> Self {
+        Self { stamp: 0, version, keys, lapsed: 0 }
+    }
+
+    /// Leaves out keys whose last token has expired.
+    fn forget(&mut self, now: u64) {
+        self.keys.retain(|kept| {
+            let lapsed = kept.has_lapsed(now);
+            if lapsed {
+                self.lapsed = self.lapsed.max(kept.shown.until.unwrap_or(0));
+            }
+            !lapsed
+        });
+    }
+
     fn in_state(&self, state: RingKeyState) -> Option<&Kept> {
         self.keys.iter().find(|kept| kept.shown.state == state)
     }
@@ -242,7 +264,7 @@ impl KeyRing {
         if peppers.is_none() && store.wants_seal() {
             return Err(argument("A ring in a store is sealed under a pepper; give the peppers."));
         }
-        let max_stale = stale_nanos(options.max_stale)?;
+        let max_stale = stale_nanos(options.max_stale_ms)?;
         let inner = Inner {
             store,
             peppers,
@@ -251,7 +273,7 @@ impl KeyRing {
             heard: Freshness::new(),
             looked: AtomicU64::new(0),
             generation: AtomicU64::new(1),
-            current: ArcSwap::from_pointee(Current { stamp: 0, version: 0, keys: Vec::new() }),
+            current: ArcSwap::from_pointee(Current::of(0, Vec::new())),
             looking: OwnLock::new(),
         };
         inner.make_if_missing()?;
@@ -408,9 +430,11 @@ impl Inner {
     /// Reads the ring if it has changed, and forgets keys whose last token has expired.
     fn look(&self, now: u64) -> Result<()> {
         let known = self.current.load();
-        let seconds = self.options.clock.now();
+        let seconds = plausible(self.options.clock.now())?;
+        // What a clock left out that has stepped back since is good again.
+        let is_back = seconds < known.lapsed;
         let stamp = self.store.ring_version(&self.options.name)?;
-        if stamp != known.stamp {
+        if is_back || stamp != known.stamp {
             self.show(Current { stamp, ..self.load()? }, seconds);
         } else if known.has_lapsed(seconds) {
             self.show((**known).clone(), seconds);
@@ -421,7 +445,7 @@ impl Inner {
     }
 
     fn show(&self, mut new: Current, now: u64) {
-        new.keys.retain(|kept| !kept.has_lapsed(now));
+        new.forget(now);
         let new = Arc::new(new);
         // Whoever was overtaken while reading does not bring an older version back.
         self.current.rcu(|known| {
@@ -433,7 +457,7 @@ impl Inner {
 
     fn load(&self) -> Result<Current> {
         let ring = self.store.ring(&self.options.name)?.ok_or(GONE)?;
-        Ok(Current { stamp: 0, version: ring.version, keys: self.open_ring(&ring)? })
+        Ok(Current::of(ring.version, self.open_ring(&ring)?))
     }
 
     fn open_ring(&self, ring: &StoredRing) -> Result<Vec<Kept>> {
@@ -444,7 +468,7 @@ impl Inner {
         if self.store.ring_version(&self.options.name)? != 0 {
             return Ok(());
         }
-        let now = self.options.clock.now();
+        let now = plausible(self.options.clock.now())?;
         let mut active = Kept::generate(self.options.alg, now)?;
         active.activate(now);
         let next = Kept::generate(self.options.alg, now)?;
@@ -479,7 +503,7 @@ impl Inner {
         let mut spare: Vec<Kept> = Vec::new();
         for _ in 0..TRIES {
             let Current { version, mut keys, .. } = self.load()?;
-            let now = self.options.clock.now();
+            let now = plausible(self.options.clock.now())?;
             keys.retain(|kept| !kept.has_lapsed(now));
             change(&mut keys, now)?;
             // There is always a next one, and an active one.

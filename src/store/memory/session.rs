@@ -7,10 +7,10 @@ use crate::store::{
     SessionEventFilter, SessionFilter, SessionStore, SessionWrite, StoredRing, StoredSession,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Bound;
 
 /// What is kept of sessions.
-#[derive(Default)]
 pub(super) struct Sessions {
     by_family: BTreeMap<String, StoredSession>,
     events: Vec<SessionEvent>,
@@ -20,10 +20,31 @@ pub(super) struct Sessions {
     /// Where the revocation of something stands in `revocations`.
     places: HashMap<(RevocationKind, String, String), u64>,
     pub(super) revocation_seq: u64,
+    /// What tells this feed from others; not 0.
+    feed: u64,
     horizon: u64,
     tokens: HashMap<(String, String), u64>,
     tokens_horizon: u64,
     rings: BTreeMap<String, StoredRing>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            by_family: BTreeMap::new(),
+            events: Vec::new(),
+            event_seq: 0,
+            revocations: BTreeMap::new(),
+            places: HashMap::new(),
+            revocation_seq: 0,
+            // Under random keys, which are others for each.
+            feed: RandomState::new().hash_one(0) | 1,
+            horizon: 0,
+            tokens: HashMap::new(),
+            tokens_horizon: 0,
+            rings: BTreeMap::new(),
+        }
+    }
 }
 
 impl Sessions {
@@ -120,8 +141,17 @@ impl SessionStore for MemoryStore {
         let rows: Vec<_> = rest.take(limit).collect();
         let seq = rows.last().map_or(sessions.revocation_seq, |(seq, _)| **seq);
         let more = sessions.revocations.range((Bound::Excluded(seq), Bound::Unbounded)).next();
-        let entries = rows.into_iter().map(|(_, entry)| entry.clone()).collect();
-        Ok(RevocationChanges { seq, entries, more: more.is_some(), reload: false })
+        let (numbers, entries) = rows.into_iter().map(|(seq, entry)| (*seq, entry.clone())).unzip();
+        let (number, feed) = (sessions.revocation_seq, sessions.feed);
+        Ok(RevocationChanges {
+            seq,
+            entries,
+            more: more.is_some(),
+            numbers,
+            number,
+            feed,
+            reload: false,
+        })
     }
 
     fn purge_revocations(&self, now: u64) -> Result<u64> {
@@ -133,7 +163,7 @@ impl SessionStore for MemoryStore {
         sessions.revocations.retain(|_, entry| {
             let stays = entry.until > now;
             if !stays {
-                horizon = horizon.max(entry.until);
+                horizon = horizon.max(entry.issued_before());
                 places.remove(&(entry.kind, entry.issuer.clone(), entry.value.clone()));
             }
             stays

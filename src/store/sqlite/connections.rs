@@ -249,6 +249,11 @@ impl Connections {
         }
     }
 
+    /// Whether a mark follows the store.
+    pub(super) fn has_mark(&self) -> bool {
+        !matches!(self.0.mark, Mark::None)
+    }
+
     /// Closes the connections of this process. A second call does nothing.
     pub(super) fn close(&self) -> Result<()> {
         self.0.close()

@@ -294,6 +294,15 @@ pub(super) fn standing(connection: &Connection) -> Result<Standing> {
     Ok(standing.optional().map_err(fault)?.unwrap_or(NOTHING))
 }
 
+/// What tells the feed of this store from others and, because a restore gives the store another name, from its
+/// former self. 0 for a store without a mark: of that, nobody would know.
+pub(super) fn feed(connection: &Connection) -> Result<u64> {
+    let known = standing(connection)?;
+    let id = known.at.id.filter(|_| known.marked);
+    let start = id.as_ref().and_then(|id| id.first_chunk().copied());
+    Ok(start.map_or(0, |start| u64::from_be_bytes(start) | 1))
+}
+
 /// Marks a store that was restored, so that it is refused until someone acknowledges it.
 pub(super) fn demand_mark(connection: &mut Connection) -> Result<()> {
     name(connection)?;

@@ -1,6 +1,6 @@
 //! What has been revoked, as rows that are numbered anew whenever they change: the numbers are the feed.
 
-use super::{fault, rows};
+use super::{fault, mark, rows};
 use crate::error::Result;
 use crate::store::{Revocation, RevocationChanges, RevocationKind};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
@@ -57,8 +57,11 @@ pub(super) fn changes(
     while let Some(row) = found.next().map_err(fault)? {
         let (seq, entry) = read(row).map_err(fault)?;
         out.seq = seq;
+        out.numbers.push(seq);
         out.entries.push(entry);
     }
+    out.number = last;
+    out.feed = mark::feed(snapshot)?;
     out.more = out.entries.len() == limit;
     if !out.more {
         out.seq = last; // the last ones may have been forgotten
@@ -84,7 +87,8 @@ pub(super) fn purge(transaction: &Transaction<'_>, now: u64) -> Result<u64> {
     let purge = || {
         let now = rows::bounded(now);
         transaction.execute(
-            "INSERT INTO horizon (of, until) SELECT 'revocation', max(until) FROM revocation \
+            "INSERT INTO horizon (of, until) \
+             SELECT 'issued', max(CASE WHEN before > 0 THEN before ELSE at + 1 END) FROM revocation \
              WHERE until <= ?1 HAVING max(until) IS NOT NULL \
              ON CONFLICT (of) DO UPDATE SET until = max(until, excluded.until)",
             [now],
@@ -94,9 +98,9 @@ pub(super) fn purge(transaction: &Transaction<'_>, now: u64) -> Result<u64> {
     purge().map(|count| count as u64).map_err(fault)
 }
 
-/// The latest time of what was ever forgotten; it never goes back.
+/// When tokens were issued that what was ever forgotten meant, at the latest; it never goes back.
 pub(super) fn horizon(reader: &Connection) -> Result<u64> {
-    read_horizon(reader, "revocation").map_err(fault)
+    read_horizon(reader, "issued").map_err(fault)
 }
 
 fn read_horizon(reader: &Connection, of: &str) -> rusqlite::Result<u64> {

@@ -94,9 +94,16 @@ const STEPS: [&str; 3] = [
         name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, pepper INTEGER NOT NULL,
         text BLOB NOT NULL
     ) WITHOUT ROWID;",
-    // 3: one row: the store's name, the number of its changes, whether a mark follows it
+    // 3: one row: the store's name, the number of its changes, whether a mark follows it; of a session, what the
+    // grace needs to know; of forgotten revocations, when the tokens they meant were issued, by the largest leeway
     "CREATE TABLE store (id BLOB, seq INTEGER NOT NULL, marked INTEGER NOT NULL);
-    INSERT INTO store (id, seq, marked) VALUES (NULL, 0, 0);",
+    INSERT INTO store (id, seq, marked) VALUES (NULL, 0, 0);
+    ALTER TABLE session ADD COLUMN previous_pepper INTEGER;
+    ALTER TABLE session ADD COLUMN last_seen_ms INTEGER NOT NULL DEFAULT 0;
+    INSERT INTO horizon (of, until)
+        SELECT 'issued', max(0, min(until, CAST(strftime('%s', 'now') AS INTEGER)) - 600)
+        FROM horizon WHERE of = 'revocation';
+    DELETE FROM horizon WHERE of = 'revocation';",
 ];
 
 /// Brings the file to the newest version, if it is ours or empty: all steps in one transaction.

@@ -12,15 +12,16 @@ use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params, p
 
 const INSERT: &str = "INSERT INTO session (family, subject, client, meta, created_at, last_seen_at, \
      expires_at, absolute_expires_at, refreshes, ended_at, end, counter, seed, pepper, access_ttl, \
-     claims, version, seal, seal_pepper) VALUES (:family, :subject, :client, :meta, :created_at, \
+     claims, version, seal, seal_pepper, previous_pepper, last_seen_ms) VALUES (:family, :subject, :client, :meta, :created_at, \
      :last_seen_at, :expires_at, :absolute_expires_at, :refreshes, :ended_at, :end, :counter, :seed, \
-     :pepper, :access_ttl, :claims, :version, :seal, :seal_pepper)";
+     :pepper, :access_ttl, :claims, :version, :seal, :seal_pepper, :previous_pepper, :last_seen_ms)";
 
 const UPDATE: &str = "UPDATE session SET subject = :subject, client = :client, meta = :meta, \
      created_at = :created_at, last_seen_at = :last_seen_at, expires_at = :expires_at, \
      absolute_expires_at = :absolute_expires_at, refreshes = :refreshes, ended_at = :ended_at, \
      end = :end, counter = :counter, seed = :seed, pepper = :pepper, access_ttl = :access_ttl, \
-     claims = :claims, version = :version, seal = :seal, seal_pepper = :seal_pepper \
+     claims = :claims, version = :version, seal = :seal, seal_pepper = :seal_pepper, \
+     previous_pepper = :previous_pepper, last_seen_ms = :last_seen_ms \
      WHERE family = :family AND version = :version - 1";
 
 /// Runs [`INSERT`] or [`UPDATE`]; how many rows it was.
@@ -47,6 +48,8 @@ fn put(transaction: &Transaction<'_>, sql: &str, session: &StoredSession) -> Res
             ":version": rows::signed(session.version)?,
             ":seal": &session.seal[..],
             ":seal_pepper": session.seal_pepper,
+            ":previous_pepper": session.previous_pepper,
+            ":last_seen_ms": session.last_seen_ms,
         })
     };
     run().map_err(fault)
@@ -72,6 +75,8 @@ fn session(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
         counter: row.get("counter")?,
         seed: row.get("seed")?,
         pepper: row.get("pepper")?,
+        previous_pepper: row.get("previous_pepper")?,
+        last_seen_ms: row.get("last_seen_ms")?,
         access_ttl: rows::unsigned(row, "access_ttl")?,
         claims: row.get("claims")?,
         version: rows::unsigned(row, "version")?,
@@ -208,7 +213,12 @@ impl SessionStore for SqliteStore {
     }
 
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
-        self.follow(after, |snapshot, after| revocation::changes(snapshot, after, limit))
+        let mut changes =
+            self.follow(after, |snapshot, after| revocation::changes(snapshot, after, limit))?;
+        if !self.0.has_mark() {
+            changes.feed = 0; // nobody would notice an older copy, whose numbers come again
+        }
+        Ok(changes)
     }
 
     fn purge_revocations(&self, now: u64) -> Result<u64> {

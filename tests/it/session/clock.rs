@@ -48,7 +48,7 @@ fn the_grace_does_not_begin_anew() {
 fn what_was_forgotten_is_not_accepted_again() {
     let bench = bench();
     let tokens = bench.start("alice");
-    bench.sessions.end(tokens.family()).unwrap();
+    bench.sessions.end_by_id(tokens.family(), None).unwrap();
     bench.clock.set(NOW + DAY);
     assert!(bench.sessions.revocations().purge().unwrap() > 0);
     assert!(bench.sessions.revocations().is_empty());

@@ -151,7 +151,7 @@ fn log_out_everywhere() {
     let before: Vec<_> = (0..3).map(|_| bench.start("alice")).collect();
     let bob = bench.start("bob");
     let gone = bench.start("alice");
-    bench.sessions.end(gone.family()).unwrap();
+    bench.sessions.end_by_id(gone.family(), None).unwrap();
     bench.clock.advance(5);
     let last = bench.start("alice");
     assert_eq!(bench.sessions.end_all("alice").unwrap(), 4, "those that had not ended");
@@ -216,7 +216,11 @@ fn what_is_no_refresh_token_is_refused_and_changes_nothing() {
     // seen an access token.
     assert_eq!(bench.sessions.get(first.family()).unwrap().ended_at, None);
     assert!(bench.refresh(&second).is_ok());
-    refused(bench.sessions.end("AAAAAAAAAAAA"), ErrorKind::SessionNotFound, "no such session");
+    refused(
+        bench.sessions.end_by_id("AAAAAAAAAAAA", None),
+        ErrorKind::SessionNotFound,
+        "no such session",
+    );
     refused(bench.sessions.get("AAAAAAAAAAAA"), ErrorKind::SessionNotFound, "no such session");
     refused(bench.sessions.get("../../etc"), ErrorKind::SessionNotFound, "no id at all");
 }
@@ -303,7 +307,7 @@ fn a_row_that_was_altered_from_outside_gives_no_token() {
         bench.store.write_sessions(&write).unwrap();
         refused(bench.refresh(&tokens), ErrorKind::StoreCorrupt, what);
     }
-    assert!(bench.sessions.end(&family).unwrap(), "it can be ended all the same");
+    assert!(bench.sessions.end_by_id(&family, None).unwrap(), "it can be ended all the same");
 }
 
 #[test]
@@ -398,7 +402,7 @@ fn without_a_signer_sessions_are_looked_at_and_ended() {
     let refreshed = admin.refresh(tokens.refresh_token.expose(), None);
     refused(refreshed, ErrorKind::InvalidConfiguration, "refresh");
     assert_eq!(admin.list("alice").unwrap().len(), 1);
-    assert!(admin.end(tokens.family()).unwrap());
+    assert!(admin.end_by_id(tokens.family(), None).unwrap());
     bench.sessions.revocations().refresh().unwrap();
     refused(bench.verify(&tokens), ErrorKind::RevokedToken, "for as long as its tokens live");
     bench.clock.advance(TTL - 1);
@@ -443,7 +447,7 @@ fn purging_takes_what_is_over_and_nothing_else() {
     let live = bench.start("alice");
     let ended = bench.start("alice");
     let expired = bench.start("alice");
-    bench.sessions.end(ended.family()).unwrap();
+    bench.sessions.end_by_id(ended.family(), None).unwrap();
     bench.clock.set(NOW + 6 * DAY);
     let live = bench.refresh(&live).unwrap();
     bench.clock.set(NOW + 8 * DAY);

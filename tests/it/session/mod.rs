@@ -5,11 +5,14 @@ mod browser;
 mod clock;
 mod cookies;
 mod csrf;
+mod ending;
+mod issue;
 mod life;
 mod lost;
 mod model;
 #[cfg(feature = "sqlite")]
 mod moved;
+mod names;
 mod revocations;
 mod rings;
 mod stores;

@@ -180,7 +180,8 @@ impl World {
             Step::EndByFamily(family) if count > 0 => {
                 let family = family % count;
                 let id = self.families[family].pairs[0].0.family().to_owned();
-                let got = self.benches[who].sessions.end(&id).map_err(|error| error.kind());
+                let got =
+                    self.benches[who].sessions.end_by_id(&id, None).map_err(|error| error.kind());
                 self.ended(family, true, got, ErrorKind::SessionNotFound)?;
             }
             Step::EndAll(subject) => {

@@ -80,6 +80,24 @@ fn a_rotation_is_followed_without_a_restart() {
 }
 
 #[test]
+fn one_wrong_reading_of_the_clock_loses_no_key() {
+    let bench = bench();
+    let token = bench.sign();
+    bench.ring.rotate().unwrap();
+    assert_eq!(bench.states(), ["next", "active", "retired"]);
+    bench.clock.set(NOW + 40 * super::DAY);
+    assert_eq!(bench.states(), ["next", "active"], "by that clock its tokens have expired");
+    bench.clock.set(NOW + 1);
+    assert!(bench.kid(&token).is_ok(), "{:?}", bench.kid(&token));
+    assert_eq!(bench.states(), ["next", "active", "retired"]);
+    bench.clock.set(u64::MAX);
+    refused(bench.ring.rotate(), ErrorKind::InvalidConfiguration, "no time at all");
+    refused(bench.ring.refresh(), ErrorKind::InvalidConfiguration, "no time at all");
+    bench.clock.set(NOW + 2);
+    assert!(bench.kid(&token).is_ok());
+}
+
+#[test]
 fn what_is_published_is_enough_to_verify() {
     let bench = bench();
     let published = |ring: &KeyRing| KeySet::from_jwks(ring.to_jwks().unwrap().as_bytes()).unwrap();

@@ -23,7 +23,7 @@ from gatekey.oauth import TokenManager
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from gatekey._core import HttpRequest
+    from gatekey._core import HttpRequest, _Seconds
     from gatekey.aio import AsyncTransport
     from gatekey.aio import TokenManager as AsyncTokenManager
 
@@ -43,7 +43,7 @@ class BearerAuth(httpx.Auth):
         manager: TokenManager | AsyncTokenManager,
         name: str,
         *,
-        min_ttl: int = 60,
+        min_ttl: _Seconds = 60,
         danger_allow_http: bool = False,
     ) -> None:
         """Take the tokens of ``name`` from ``manager``."""

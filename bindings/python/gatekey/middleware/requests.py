@@ -14,6 +14,7 @@ import requests.auth
 from gatekey.exceptions import UsageError
 
 if TYPE_CHECKING:
+    from gatekey._core import _Seconds
     from gatekey.oauth import TokenManager
 
 __all__ = ["BearerAuth"]
@@ -30,7 +31,7 @@ class BearerAuth(requests.auth.AuthBase):
         manager: TokenManager,
         name: str,
         *,
-        min_ttl: int = 60,
+        min_ttl: _Seconds = 60,
         danger_allow_http: bool = False,
     ) -> None:
         """Take the tokens of ``name`` from ``manager``."""

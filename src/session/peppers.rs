@@ -1,0 +1,89 @@
+//! Sessions and old peppers: what ends on the day that one has leaked.
+
+use super::seal::{fields, seal};
+use super::sessions::Sessions;
+use crate::base::text::argument;
+use crate::error::{ErrorKind, Result};
+use crate::store::{SessionEnd, SessionFilter, SessionWrite, StoredSession};
+
+/// How often a page is tried that others keep changing.
+const TRIES: usize = 32;
+
+impl Sessions {
+    /// Ends every session whose refresh token was made under this pepper, and revokes its access tokens: for the
+    /// day that an old pepper has leaked, because with it and a copy of the store such tokens can be made. How many
+    /// sessions.
+    ///
+    /// Sessions that were refreshed since a newer pepper came stay. Rows of sessions that are over are sealed anew,
+    /// so that afterwards no session needs the pepper. [`crate::ApiKeys::wrap_peppers`] does the like for API keys.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the pepper is the newest one, under which sessions would begin again; add another first.
+    /// `WrongPepper`: it is not at hand. `StoreCorrupt`: a row was altered from outside. Those of
+    /// [`crate::Store`]; what was ended by then stays ended, and a second call goes on.
+    pub fn end_under_pepper(&self, pepper: u32) -> Result<u64> {
+        let inner = &*self.inner;
+        if pepper == inner.peppers.active() {
+            return Err(argument(
+                "Sessions begin under this pepper, the newest; add another one first.",
+            ));
+        }
+        if !inner.peppers.contains(pepper) {
+            return Err(ErrorKind::WrongPepper.into());
+        }
+        let mut filter = SessionFilter { limit: 1000, ..SessionFilter::default() };
+        let (mut ended, mut overtaken) = (0, 0);
+        loop {
+            let page = inner.store.sessions(&filter)?;
+            let now = inner.now()?;
+            let mut write = SessionWrite::default();
+            for session in page.records {
+                self.leave_pepper(&mut write, session, pepper, now)?;
+            }
+            if !write.update.is_empty() {
+                match inner.store.write_sessions(&write) {
+                    Ok(()) => inner.revocations.take_over(&write.revocations),
+                    Err(error) if error.kind() == ErrorKind::StoreConflict && overtaken < TRIES => {
+                        overtaken += 1;
+                        continue; // the same page again
+                    }
+                    Err(error) => return Err(error),
+                }
+                ended += write.revocations.len() as u64;
+            }
+            match page.cursor {
+                Some(cursor) => filter.cursor = Some(cursor),
+                None => return Ok(ended),
+            }
+        }
+    }
+
+    /// Ends the session, if it needs the pepper.
+    fn leave_pepper(
+        &self,
+        write: &mut SessionWrite,
+        mut session: StoredSession,
+        pepper: u32,
+        now: u64,
+    ) -> Result<()> {
+        let inner = &*self.inner;
+        // The token before is good for another minute at the most.
+        let is_recent =
+            now.abs_diff(session.record.last_seen_at) <= super::SessionOptions::MAX_GRACE;
+        let gives =
+            session.pepper == pepper || is_recent && session.previous_pepper == Some(pepper);
+        let is_live = session.record.is_live(now);
+        if !(gives && is_live || session.seal_pepper == pepper) {
+            return Ok(());
+        }
+        inner.peppers.check_seal(session.seal_pepper, &fields(&session), session.seal)?;
+        if is_live && gives {
+            Self::end_in(inner, write, session, SessionEnd::LogOut, now);
+        } else {
+            session.version += 1;
+            seal(&inner.peppers, &mut session);
+            write.update.push(session);
+        }
+        Ok(())
+    }
+}
