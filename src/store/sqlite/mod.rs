@@ -21,8 +21,8 @@ pub(crate) use self::backup::{Copied, Progress, back_up, restore};
 use self::connections::{Connections, Opened};
 use super::record::page_size;
 use super::{
-    AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Mark, Page,
-    PepperCheck, RevocationChanges, Store, StoredKey, Usage, Write,
+    AuditFilter, AuditRecord, Change, Changes, KeyFilter, Lease, Loaded, Mark, Page, PepperCheck,
+    RevocationChanges, Store, StoredKey, Usage, Write,
 };
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
@@ -242,7 +242,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
+    fn list(&self, filter: &KeyFilter) -> Result<Page<Loaded>> {
         let mut conditions = Vec::new();
         let mut values: rows::Values = Vec::new();
         for (condition, value) in [
@@ -270,9 +270,7 @@ impl Store for SqliteStore {
                     break;
                 }
                 last = row.get("id").ok();
-                if let Loaded::Key(key) = loaded(row)? {
-                    page.records.push(key.record);
-                }
+                page.records.push(loaded(row)?);
             }
             Ok(page)
         })
