@@ -5,7 +5,7 @@ mod loopback;
 use self::loopback::Loopback;
 use super::exit::{Failure, Outcome, REFUSED};
 use super::input::{self, duration};
-use super::output::{self, Output};
+use super::output::{self, Output, Shown};
 use crate::json::ObjectWriter;
 use crate::{
     Clock as _, HttpOptions, HttpTransport, LoginOptions, OAuthClient, OAuthConfig, OAuthTokens,
@@ -250,8 +250,8 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
     if login.no_browser || !loopback::open(&login.browser, &begun.url) {
         let mut json = ObjectWriter::new();
         json.text("open", &begun.url);
-        let text = format!("Open this address in a browser on this machine:\n{}", begun.url);
-        output.ask(&json.end(), &text);
+        let text = ["Open this address in a browser on this machine:", &begun.url];
+        output.ask(&json.end(), Shown::lines(text));
     }
     let spinner = spinner("waiting for the browser");
     let callback = loopback.wait(Duration::from_secs(login.timeout));
@@ -274,16 +274,9 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
 fn run_device(device: &Device, output: &mut Output) -> Outcome<()> {
     let (client, http) = device.server.open(None)?;
     let codes = client.device_codes(&device.wanted.grant())?.run(&http)?;
-    let text = format!(
-        "Open {} and enter {}{}",
-        codes.verification_uri,
-        codes.user_code,
-        codes
-            .verification_uri_complete
-            .as_ref()
-            .map_or(String::new(), |uri| format!("\nor open {uri}")),
-    );
-    output.ask(&codes.to_json(), &text);
+    let text = format!("Open {} and enter {}", codes.verification_uri, codes.user_code);
+    let or = codes.verification_uri_complete.as_ref().map(|uri| format!("or open {uri}"));
+    output.ask(&codes.to_json(), Shown::lines(std::iter::once(text).chain(or)));
     let left = output::distance(codes.expires_at, SystemClock.now());
     let spinner = spinner(&format!("waiting for the user; the code expires {left}"));
     let tokens = client.poll(&codes).run(&http);
