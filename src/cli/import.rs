@@ -94,10 +94,10 @@ fn tell(report: &ImportReport, format: Format, output: &mut Output) -> Outcome<(
         for (row, error) in report.rejected.iter().take(20) {
             // As an editor counts lines.
             let line = row + if format == Format::Csv { 2 } else { 1 };
-            output.note(&format!("line {line}: {error}"));
+            output.note(format!("line {line}: {error}"));
         }
         if let Some(more @ 1..) = report.rejected.len().checked_sub(20) {
-            output.note(&format!("... and {more} more."));
+            output.note(format!("... and {more} more."));
         }
         output.line(&format!("Imported {}.", count(report.imported, "key")))?;
     }

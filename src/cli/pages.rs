@@ -32,7 +32,7 @@ pub(super) fn show_pages<T: ToJson>(
         }
         show_records(&page.records, output, table, none)?;
         if let Some(cursor) = page.cursor {
-            output.note(&format!("There are more: --cursor {cursor}, or --all."));
+            output.note(format!("There are more: --cursor {cursor}, or --all."));
         }
         return Ok(());
     }

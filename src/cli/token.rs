@@ -241,7 +241,7 @@ fn run_inspect(inspect: &Inspect, output: &mut Output) -> Outcome<()> {
         if let Some(seconds) = seconds.filter(|seconds| (0.0..9e15).contains(seconds)) {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
             let seconds = seconds as u64;
-            output.note(&format!("{name}: {what} {} ({})", date(seconds), distance(seconds, now)));
+            output.note(format!("{name}: {what} {} ({})", date(seconds), distance(seconds, now)));
         }
     }
     Ok(())

@@ -267,7 +267,7 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
     callback.answer(finished.is_ok());
     let finished = finished?;
     let who = finished.subject.as_deref().unwrap_or("the user").to_owned();
-    output.note(&format!("Signed in as {who}."));
+    output.note(format!("Signed in as {who}."));
     hand_over(&finished.tokens, &login.kept, output)
 }
 
@@ -310,7 +310,7 @@ fn hand_over(tokens: &OAuthTokens, kept: &Kept, output: &mut Output) -> Outcome<
     let lock = store.lock(name)?;
     store.save(name, &tokens.to_secret_json())?;
     drop(lock);
-    output.note(&format!("The tokens are kept as {name} in {}.", folder.display()));
+    output.note(format!("The tokens are kept as {name} in {}.", folder.display()));
     Ok(())
 }
 
