@@ -286,14 +286,18 @@ impl Inner {
             self.mirror.remove(&mut writer.places, earlier);
         }
         let known = self.mirror.find(key).map(|(_, slot)| slot);
-        let seen = known.and_then(Slot::whole_profile).map(|profile| profile.seen());
+        let before = known.and_then(Slot::whole_profile);
+        let seen = before.as_ref().map(Profile::seen);
         if !anew && record.version != 0 && seen.is_some_and(|seen| seen.is_after(record)) {
             return Some(key); // an answer that was overtaken by a later one, or a row that was put back
         }
         if !self.knows_peppers(stored) {
             writer.without_pepper += 1;
         }
-        let (hot, profile) = self.both_halves(stored, key);
+        let (hot, mut profile) = self.both_halves(stored, key);
+        if let Some(before) = &before {
+            profile.goes_on_from(before);
+        }
         if let Some(slot) = known
             && let Some((old, _)) = slot.read()
             && old.rate != hot.rate

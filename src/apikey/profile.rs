@@ -123,7 +123,7 @@ pub(crate) struct Rare {
     pub(crate) previous: Option<Sealed<Previous>>,
     pub(crate) proof: Option<Sealed<Proof>>,
     /// A MAC of the text that the proof was proved by, if that took a slow hash.
-    pub(crate) proved: ArcSwapOption<Sealed<[u8; 32]>>,
+    pub(crate) proved: Arc<ArcSwapOption<Sealed<[u8; 32]>>>,
     rotated_at: Option<u64>,
     revoked_at: Option<u64>,
 }
@@ -190,7 +190,7 @@ impl Profile {
             dry: Dry::default(),
             previous: key.previous.clone().map(Sealed),
             proof: (!is_simple(&key.proof)).then(|| Sealed(key.proof.clone())),
-            proved: ArcSwapOption::empty(),
+            proved: Arc::default(),
             rotated_at: record.rotated_at,
             revoked_at: record.revoked_at,
         };
@@ -202,6 +202,19 @@ impl Profile {
             && rare.rotated_at.is_none()
             && rare.revoked_at.is_none();
         Ok(Self { card, rare: (!is_plain).then(|| Arc::new(rare)) })
+    }
+
+    /// Takes over what a slow hash has proved, if this is the same row once more.
+    pub(crate) fn goes_on_from(&mut self, before: &Self) {
+        let is_same = self.version() == before.version();
+        if let (Some(rare), Some(before)) = (&mut self.rare, &before.rare)
+            && let (Some(proof), Some(known)) = (&rare.proof, &before.proof)
+            && is_same
+            && proof.0 == known.0
+            && let Some(rare) = Arc::get_mut(rare)
+        {
+            rare.proved = Arc::clone(&before.proved);
+        }
     }
 
     /// The profile of nobody.

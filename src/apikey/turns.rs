@@ -1,6 +1,7 @@
 //! Who computes slow hashes: a few at a time, because strangers decide when, and each one once for all who ask
 //! for the same at the same time.
 
+use super::hash::Part;
 use crate::base::process::{Held, Own};
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
@@ -40,7 +41,7 @@ enum Came {
     Nothing,
     /// Nothing will: whoever computed it has panicked.
     Never,
-    Outcome(Result<bool>),
+    Outcome(Result<Option<Part>>),
 }
 
 /// Of this process: the threads that a parent lets wait are not there in a child.
@@ -51,7 +52,10 @@ static TURNS: Own<Turns> = Own::new();
 ///
 /// # Errors
 /// `RateLimited`: so many wait that the server would do nothing else. Those of `compute`.
-pub(super) fn once(of: [u8; 32], compute: impl Fn() -> Result<bool>) -> Result<bool> {
+pub(super) fn once(
+    of: [u8; 32],
+    compute: impl FnOnce() -> Result<Option<Part>>,
+) -> Result<Option<Part>> {
     beyond_memory()?;
     let turns = TURNS.get();
     loop {

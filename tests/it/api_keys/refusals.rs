@@ -7,13 +7,14 @@ use gatekey::{
     Secret,
 };
 
+type Spec = fn(&mut KeySpec);
 type Prepare = fn(&ApiKeys, &IssuedKey);
 
 #[test]
 fn a_key_that_proved_itself_is_named_by_its_refusal() {
     let nothing: Prepare = |_, _| ();
     let ip = "192.0.2.1".parse().unwrap();
-    let cases: [(ErrorKind, fn(&mut KeySpec), Check<'_>, Prepare); 10] = [
+    let cases: [(ErrorKind, Spec, Check<'_>, Prepare); 10] = [
         (
             ErrorKind::ApiKeyDisabled,
             |_| (),
