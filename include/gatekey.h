@@ -360,7 +360,7 @@ typedef struct {
     uint32_t retry_after_ms;
     /** When the key stops being valid, in seconds since 1970; 0 for never. 0 if it was refused. */
     uint64_t expires_at;
-    /** The key's id, NUL-terminated; empty if the key was refused. */
+    /** The key's id, NUL-terminated; of a key that was refused only if its secret was proved, else empty. */
     char key_id[GK_API_KEY_ID_SIZE];
     /** Whose key it is, in UTF-8, NUL-terminated; empty if the key was refused. */
     char owner[GK_API_KEY_OWNER_SIZE];
@@ -869,6 +869,15 @@ uint16_t gk_status_http(gk_status status);
  * if the error is not about a claim. Never NULL.
  */
 const char *gk_error_claim(const gk_error *err);
+
+/**
+ * The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own.
+ *
+ * @param err An error that a call has written; NULL is fine.
+ * @return The id, NUL-terminated, valid as long as `*err` is not changed; empty if the error is about no API
+ * key, or about one that the caller has only named. Never NULL.
+ */
+const char *gk_error_api_key_id(const gk_error *err);
 
 /**
  * Wipes and frees what a gk_buf holds and leaves {NULL, 0}.
@@ -3318,8 +3327,8 @@ void gk_api_key_import_free(gk_api_key_import *import);
  * @param spec What the key is to be like; copied.
  * @param credential The key itself, or what the other system kept of it; copied.
  * @param credential_len Its length in bytes.
- * @param lookup The public part of the key, by which it is found; NULL and 0 for none. Salted hashes
- * need one.
+ * @param lookup The public part that the key begins with, up to a separator . _ - : ~, by which it is found; NULL
+ * and 0 for none. Salted hashes need one.
  * @param lookup_len Its length in bytes.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK.

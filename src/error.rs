@@ -362,6 +362,8 @@ pub struct Error {
     claim: Option<ClaimName>,
     /// Milliseconds; 0 where coming back later is no remedy.
     retry_after: u32,
+    /// The id of an API key whose secret was proved; zeros for none.
+    api_key: [u8; 12],
     peer: Option<Arc<Peer>>,
 }
 
@@ -387,7 +389,7 @@ impl Error {
     #[cold]
     pub(crate) const fn new(kind: ErrorKind, message: &'static str) -> Self {
         debug_assert!(message.len() <= Self::MAX_MESSAGE, "a message is a sentence or two");
-        Self { kind, message, claim: None, retry_after: 0, peer: None }
+        Self { kind, message, claim: None, retry_after: 0, api_key: [0; 12], peer: None }
     }
 
     /// The same error, about this registered claim.
@@ -408,6 +410,13 @@ impl Error {
     #[cold]
     pub(crate) fn retry_after_ms(mut self, milliseconds: u64) -> Self {
         self.retry_after = u32::try_from(milliseconds.max(1)).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// The same error, about the API key with this id.
+    #[cold]
+    pub(crate) fn about_api_key(mut self, id: &str) -> Self {
+        self.api_key = id.as_bytes().try_into().unwrap_or_default();
         self
     }
 
@@ -450,6 +459,14 @@ impl Error {
             ClaimName::Registered(name) => name,
             ClaimName::Named(name) => name.as_ref(),
         })
+    }
+
+    /// The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own.
+    /// Never of a key that the caller has only named.
+    #[must_use]
+    pub fn api_key_id(&self) -> Option<&str> {
+        let [first, ..] = self.api_key;
+        std::str::from_utf8(&self.api_key).ok().filter(|_| first != 0)
     }
 
     /// The milliseconds after which the same call may succeed (`Retry-After`, RFC 9110 section

@@ -100,18 +100,22 @@ impl Peppers {
         mac.and_then(|mac| mac.first_chunk().copied()).unwrap_or_default()
     }
 
-    /// A MAC over a whole row; zeros for a pepper that is not here, or for a row that has them.
-    pub(crate) fn seal(&self, pepper: u32, row: &Fields) -> [u8; 16] {
-        let mac = self.mac(pepper, &row.0);
+    /// A MAC over a whole row; zeros for a pepper that is not here.
+    fn seal_of(&self, pepper: u32, row: &impl Row) -> [u8; 16] {
+        let mac = self.mac(pepper, &row.fields().0);
         mac.and_then(|mac| mac.first_chunk().copied()).unwrap_or_default()
     }
 
-    /// Refuses to build on a row that was altered from outside, or cannot be told from one.
-    pub(crate) fn check_seal(&self, pepper: u32, row: &Fields, seal: [u8; 16]) -> Result<()> {
+    /// Refuses a row that was altered from outside, or cannot be told from one.
+    ///
+    /// # Errors
+    /// `StoreCorrupt`: its seal is not good. `WrongPepper`: the pepper of the seal is not here.
+    pub(crate) fn check_row(&self, row: &impl Row) -> Result<()> {
+        let (pepper, seal) = row.seal();
         if !self.contains(pepper) {
             return Err(MISSING);
         }
-        if constant_time_eq(&self.seal(pepper, row), &seal) { Ok(()) } else { Err(ALTERED) }
+        if constant_time_eq(&self.seal_of(pepper, row), &seal) { Ok(()) } else { Err(ALTERED) }
     }
 
     /// Holds the peppers at hand against those that the store was made with, and makes the active one
@@ -137,6 +141,60 @@ impl Peppers {
         let known = store.pepper_checks()?;
         let own = known.iter().find(|check| check.pepper == pepper);
         if own.is_some_and(|own| own.check != check) { Err(WRONG) } else { Ok(()) }
+    }
+}
+
+/// A row that has a seal: a MAC over all of it, so that one altered from outside is found.
+pub(crate) trait Row {
+    /// The row as bytes, without its seal and what changes with use.
+    fn fields(&self) -> Fields;
+
+    /// The pepper of the seal, and the seal.
+    fn seal(&self) -> (u32, [u8; 16]);
+
+    fn set_seal(&mut self, pepper: u32, seal: [u8; 16]);
+}
+
+/// A row that may be changed and sealed: its seal was good when it was read, or it is new. Nothing else is
+/// ever sealed, so that what somebody altered in the store is never made good.
+pub(crate) struct Checked<T>(T);
+
+impl<T: Row> Checked<T> {
+    /// A row that is in no store yet.
+    pub(crate) const fn new(row: T) -> Self {
+        Self(row)
+    }
+
+    /// A row that a store has given.
+    ///
+    /// # Errors
+    /// Those of [`Peppers::check_row`].
+    pub(crate) fn read(peppers: &Peppers, row: T) -> Result<Self> {
+        peppers.check_row(&row)?;
+        Ok(Self(row))
+    }
+
+    /// The row as it is now, sealed under the active pepper.
+    pub(crate) fn seal(self, peppers: &Peppers) -> T {
+        let mut row = self.0;
+        let pepper = peppers.active();
+        let seal = peppers.seal_of(pepper, &row);
+        row.set_seal(pepper, seal);
+        row
+    }
+}
+
+impl<T> std::ops::Deref for Checked<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> std::ops::DerefMut for Checked<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::apikey::{ImportReport, PepperUse};
 use crate::backup::{Acknowledged, BackupReport, RestoreReport};
-use crate::base::json::{ObjectWriter, array};
+use crate::base::json::{self, Kind, ObjectWriter, array};
 use crate::oauth::{DeviceCodes, Introspection, LogoutNotice, UserInfo};
 use crate::resource::Access;
 use crate::session::RingKey;
@@ -36,7 +36,7 @@ impl ToJson for KeyRecord {
         out.optional("rate", self.rate.map(|rate| rate.to_string()).as_deref());
         let credits = self.credits.map(|credits| credits.to_json());
         out.raw("credits", credits.as_deref().unwrap_or("null"));
-        out.raw("meta", if self.meta.is_empty() { "{}" } else { &self.meta });
+        write_meta(&mut out, &self.meta);
         out.number("created_at", self.created_at);
         out.text("created_by", &self.created_by);
         out.number("rotated_at", self.rotated_at);
@@ -44,7 +44,18 @@ impl ToJson for KeyRecord {
         out.number("last_used_at", self.last_used_at);
         out.number("uses", self.uses);
         out.number("version", self.version);
+        out.bool("altered", self.altered);
         out.end()
+    }
+}
+
+/// The program's own notes; what somebody else has put there, and is no JSON object, as a text.
+fn write_meta(out: &mut ObjectWriter, meta: &str) {
+    let is_object = json::parse(meta.as_bytes()).is_ok_and(|value| value.kind() == Kind::Object);
+    match meta {
+        "" => out.raw("meta", "{}"),
+        _ if is_object => out.raw("meta", meta),
+        _ => out.text("meta", meta),
     }
 }
 
@@ -79,7 +90,7 @@ impl ToJson for SessionRecord {
         out.text("family", &self.family);
         out.text("subject", &self.subject);
         out.text("client", &self.client);
-        out.raw("meta", if self.meta.is_empty() { "{}" } else { &self.meta });
+        write_meta(&mut out, &self.meta);
         out.number("created_at", self.created_at);
         out.number("last_seen_at", self.last_seen_at);
         out.number("expires_at", self.expires_at);
@@ -87,6 +98,7 @@ impl ToJson for SessionRecord {
         out.number("refreshes", self.refreshes);
         out.number("ended_at", self.ended_at);
         out.optional("end", self.end.map(SessionEnd::name));
+        out.bool("altered", self.altered);
         out.end()
     }
 }

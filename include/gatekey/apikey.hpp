@@ -178,8 +178,9 @@ class api_key_result {
     [[nodiscard]] std::uint16_t http_status() const noexcept { return raw_.http_status; }
     /// Milliseconds; 0 where waiting is no remedy.
     [[nodiscard]] std::uint32_t retry_after_ms() const noexcept { return raw_.retry_after_ms; }
-    /// These are empty, or none, if the key was refused.
+    /// Of a key that was refused only if its secret was proved, else empty.
     [[nodiscard]] std::string_view key_id() const noexcept { return raw_.key_id; }
+    /// These are empty, or none, if the key was refused.
     [[nodiscard]] std::string_view owner() const noexcept { return raw_.owner; }
     [[nodiscard]] std::string_view tenant() const noexcept { return raw_.tenant; }
     [[nodiscard]] std::optional<std::uint64_t> expires_at() const noexcept {

@@ -187,6 +187,10 @@ class GATEKEY_THROWN error : public std::exception {
     [[nodiscard]] const char *what() const noexcept override { return raw_.message; }
     /// The claim that the error is about; empty if it is not about one.
     [[nodiscard]] std::string_view claim() const noexcept { return gk_error_claim(&raw_); }
+    /// The API key that was refused after its secret was proved; else empty.
+    [[nodiscard]] std::string_view api_key_id() const noexcept {
+        return gk_error_api_key_id(&raw_);
+    }
     [[nodiscard]] bool is_rejected() const noexcept { return gatekey::is_rejected(status()); }
     [[nodiscard]] bool is_misuse() const noexcept { return gatekey::is_misuse(status()); }
     [[nodiscard]] bool is_unavailable() const noexcept { return gatekey::is_unavailable(status()); }

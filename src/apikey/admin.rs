@@ -2,13 +2,13 @@
 //! changed the key in between, and in force in this process when the call returns.
 
 use super::format::{self, KeyId};
-use super::hash::fields;
 use super::keys::{ApiKeys, Inner};
 use super::spec::{IssuedKey, KeySpec, KeyUpdate};
 use crate::base::process::lock;
 use crate::base::secret::Secret;
 use crate::base::text::{argument, plain};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pepper::Checked;
 use crate::store::{
     AuditFilter, AuditRecord, Change, KeyFilter, KeyRecord, KeyStatus, Loaded, Page, Previous,
     Proof, StoredKey, Write,
@@ -40,9 +40,8 @@ impl ApiKeys {
             let (id, secret) = format::generate(&*inner.random, &inner.prefix, &inner.env)?;
             id.as_str().clone_into(&mut record.id);
             let proof = inner.proof(id, &secret)?;
-            let mut key = StoredKey::new(record.clone(), proof);
-            inner.seal(&mut key);
-            let key = Box::new(key);
+            let key = Checked::new(StoredKey::new(record.clone(), proof));
+            let key = Box::new(key.seal(&inner.peppers));
             match self.write(Change::Insert(key.clone()), "create", String::new()) {
                 Ok(()) => {
                     self.take_over(Loaded::Key(key));
@@ -130,12 +129,8 @@ impl ApiKeys {
             match (record.status, status) {
                 (old, new) if old == new => return Err(UNCHANGED),
                 (KeyStatus::Revoked, _) => return Err(ErrorKind::ApiKeyRevoked.into()),
-                (_, KeyStatus::Revoked) => {
-                    record.revoked_at = Some(now);
-                    // Nothing of a revoked key is worth keeping that could prove it.
-                    key.previous = None;
-                    record.overlap_until = None;
-                }
+                // An old secret in its overlap stays known, so that it is told the same.
+                (_, KeyStatus::Revoked) => record.revoked_at = Some(now),
                 _ => {}
             }
             record.status = status;
@@ -164,13 +159,14 @@ impl ApiKeys {
         Ok(key.record)
     }
 
-    /// The key as the store has it, with what this process has leased of its credits.
+    /// The key as the store has it, with what this process has leased of its credits. Of a row that was altered
+    /// from outside, [`KeyRecord::altered`] says so.
     ///
     /// # Errors
-    /// `ApiKeyNotFound`; `StoreCorrupt`: its row is damaged. Those of [`crate::Store`].
+    /// `ApiKeyNotFound`; `StoreCorrupt`: its row cannot be read. Those of [`crate::Store`].
     pub fn get(&self, id: &str) -> Result<KeyRecord> {
         let id = KeyId::from_text(id).ok_or(UNKNOWN)?;
-        let mut record = self.inner.store.get(id.as_str())?.ok_or(UNKNOWN)?.record;
+        let mut record = self.inner.shown(id.as_str())?.ok_or(UNKNOWN)?;
         if let (Some(credits), Some((_, slot))) =
             (&mut record.credits, self.inner.mirror.find(id.to_u128()))
         {
@@ -179,12 +175,15 @@ impl ApiKeys {
         Ok(record)
     }
 
-    /// Keys in ascending order of their ids.
+    /// Keys in ascending order of their ids; those whose rows were altered or damaged too, as
+    /// [`KeyRecord::altered`] says.
     ///
     /// # Errors
     /// Those of [`crate::Store`].
     pub fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
-        self.inner.store.list(filter)
+        let page = self.inner.store.list(filter)?;
+        let shown = page.records.into_iter().filter_map(|found| self.inner.shown_of(found));
+        Ok(Page { records: shown.collect(), cursor: page.cursor })
     }
 
     /// What was done, in the order in which it was done.
@@ -209,7 +208,7 @@ impl ApiKeys {
         }
         let (mut filter, mut purged) = (KeyFilter { limit: 1000, ..KeyFilter::default() }, 0);
         loop {
-            let page = self.inner.store.list(&filter)?;
+            let page = self.list(&filter)?;
             for record in page.records {
                 let ended = [record.expires_at, record.revoked_at].into_iter().flatten().min();
                 if ended.is_none_or(|ended| ended >= before) {
@@ -237,7 +236,7 @@ impl ApiKeys {
     pub(crate) fn disable_before(&self, at: u64, reason: &str) -> Result<u64> {
         let (mut filter, mut disabled) = (KeyFilter { limit: 1000, ..KeyFilter::default() }, 0);
         loop {
-            let page = self.inner.store.list(&filter)?;
+            let page = self.list(&filter)?;
             for record in page.records {
                 if record.created_at < at && record.status == KeyStatus::Active {
                     match self.disable(&record.id, reason) {
@@ -270,11 +269,10 @@ impl ApiKeys {
         let id = KeyId::from_text(id).ok_or(UNKNOWN)?;
         let mut overtaken = None;
         for _ in 0..TRIES {
-            let mut key = inner.store.get(id.as_str())?.ok_or(UNKNOWN)?;
-            inner.unaltered(&key)?;
+            let mut key = inner.row(id.as_str())?.ok_or(UNKNOWN)?;
             let detail = change(&mut key, inner.clock.now())?;
             key.record.version += 1;
-            inner.seal(&mut key);
+            let key = key.seal(&inner.peppers);
             // What is leased belongs to the credits that are replaced.
             let own = inner.own();
             let _leasing = set_credits.then(|| lock(&own.leasing));
@@ -315,16 +313,5 @@ impl Inner {
         let mac = self.peppers.mac_native(pepper, &id, parsed.secret).ok_or(ErrorKind::Internal)?;
         let scheme = super::hash::Schemes::NATIVE;
         Ok(Proof { scheme, params: String::new(), peppers: vec![pepper], mac })
-    }
-
-    /// Seals the key as it is, under the active pepper.
-    pub(super) fn seal(&self, key: &mut StoredKey) {
-        key.seal_pepper = self.peppers.active();
-        key.seal = self.peppers.seal(key.seal_pepper, &fields(key));
-    }
-
-    /// Refuses to build on a row that was altered from outside: sealing it anew would make it good.
-    pub(super) fn unaltered(&self, key: &StoredKey) -> Result<()> {
-        self.peppers.check_seal(key.seal_pepper, &fields(key), key.seal)
     }
 }

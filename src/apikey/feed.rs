@@ -2,7 +2,7 @@
 //! verification comes first while the others go on, and everything anew after a fork.
 
 use super::format::KeyId;
-use super::hash::{Schemes, fields};
+use super::hash::Schemes;
 use super::keys::{ApiKeys, Inner};
 use super::limit::rescale;
 use super::limits::hash_of;
@@ -42,7 +42,7 @@ pub(super) struct Feed {
 /// the child, so that the child takes new ones.
 #[derive(Default)]
 pub(super) struct Own {
-    writer: Mutex<Writer>,
+    pub(super) writer: Mutex<Writer>,
     /// One lease of credits at a time.
     pub(super) leasing: Mutex<()>,
     /// One flush at a time.
@@ -67,6 +67,13 @@ pub(super) struct Writer {
     foreign: HashMap<String, u128>,
     /// Keys whose peppers are not at hand, as of the last load.
     without_pepper: usize,
+}
+
+impl Writer {
+    /// By what an imported key is found.
+    pub(super) fn found_by(&self, id: &str) -> Option<u128> {
+        self.foreign.get(id).copied()
+    }
 }
 
 impl Feed {
@@ -250,7 +257,7 @@ impl Inner {
     }
 
     /// Does what a change says; by what the key is found, unless there is no room for it.
-    fn follow(&self, writer: &mut Writer, loaded: Loaded, anew: bool) -> Option<u128> {
+    pub(super) fn follow(&self, writer: &mut Writer, loaded: Loaded, anew: bool) -> Option<u128> {
         match loaded {
             Loaded::Key(key) => self.keep(writer, &key, anew),
             Loaded::Corrupt(id) => {
@@ -275,7 +282,11 @@ impl Inner {
         let key = match (&stored.lookup, earlier) {
             (Some(lookup), _) => foreign_key(lookup.tag),
             (None, Some(earlier)) if record.version == 0 => earlier, // a damaged row
-            _ => KeyId::from_text(&record.id)?.to_u128(),
+            // What has no id is no key, and no reason to deny the others.
+            _ => match KeyId::from_text(&record.id) {
+                Some(id) => id.to_u128(),
+                None => return Some(0),
+            },
         };
         if stored.lookup.is_some() {
             writer.foreign.insert(record.id.clone(), key);
@@ -289,14 +300,18 @@ impl Inner {
             self.mirror.remove(&mut writer.places, earlier);
         }
         let known = self.mirror.find(key).map(|(_, slot)| slot);
-        let version = known.and_then(Slot::whole_profile).map_or(0, |profile| profile.version());
-        if !anew && version > record.version && record.version != 0 {
-            return Some(key); // an answer that was overtaken by a later one
+        let before = known.and_then(Slot::whole_profile);
+        let seen = before.as_ref().map(Profile::seen);
+        if !anew && record.version != 0 && seen.is_some_and(|seen| seen.is_after(record)) {
+            return Some(key); // an answer that was overtaken by a later one, or a row that was put back
         }
         if !self.knows_peppers(stored) {
             writer.without_pepper += 1;
         }
-        let (hot, profile) = self.both_halves(stored, key);
+        let (hot, mut profile) = self.both_halves(stored, key);
+        if let Some(before) = &before {
+            profile.goes_on_from(before);
+        }
         if let Some(slot) = known
             && let Some((old, _)) = slot.read()
             && old.rate != hot.rate
@@ -326,14 +341,14 @@ impl Inner {
     }
 
     fn both_halves(&self, stored: &StoredKey, key: u128) -> (Hot, Profile) {
-        let sealed =
-            self.peppers.check_seal(stored.seal_pepper, &fields(stored), stored.seal).is_ok();
+        let sealed = self.peppers.check_row(stored).is_ok();
         match Profile::new(stored) {
             Ok(profile) if sealed => (self.hot(stored, key), profile),
             _ => {
                 let mut unknown = StoredKey::unknown();
                 unknown.record.id.clone_from(&stored.record.id);
                 unknown.record.version = stored.record.version;
+                unknown.record.created_at = stored.record.created_at;
                 let hot = Hot { key, flags: Hot::DAMAGED, ..Hot::default() };
                 (hot, Profile::new(&unknown).unwrap_or_else(|_| Profile::empty()))
             }
@@ -400,6 +415,14 @@ pub(super) fn words(mac: &[u8; 32]) -> [u64; 4] {
         let chunk = mac.get(i * 8..).and_then(|rest| rest.first_chunk::<8>());
         chunk.map_or(0, |chunk| u64::from_le_bytes(*chunk))
     })
+}
+
+/// The MAC that the words are of.
+pub(super) fn bytes(words: &[u64; 4]) -> [u8; 32] {
+    let mut mac = [0; 32];
+    let places = mac.chunks_exact_mut(8);
+    places.zip(words).for_each(|(place, word)| place.copy_from_slice(&word.to_le_bytes()));
+    mac
 }
 
 #[cfg(test)]

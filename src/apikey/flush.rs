@@ -1,14 +1,15 @@
 //! What is written down later, in batches: when keys were last used, and proofs that are made anew
 //! under the active pepper. What is lost of it in a crash is made up for by the next use.
 
-use super::hash::Candidate;
+use super::hash::{Candidate, Proved};
 use super::import::prove_anew;
 use super::keys::{ApiKeys, Inner};
-use super::profile::Profile;
+use super::verify::Grant;
 use crate::base::clock::NANOS;
 use crate::base::process::{Own, lock};
 use crate::base::ticker::Ticker;
-use crate::error::{ErrorKind, Result};
+use crate::crypto::constant_time_eq;
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Change, Lookup, Proof, Usage, Write};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,8 +43,8 @@ pub(super) struct Upgrades(Own<Mutex<HashMap<String, Upgrade>>>);
 struct Upgrade {
     proof: Proof,
     lookup: Option<Lookup>,
-    /// The version of the key whose proof this is.
-    version: u64,
+    /// The MAC of the proof that the text was proved by, the only one that this may replace.
+    replaces: [u8; 32],
 }
 
 impl Upgrades {
@@ -51,17 +52,20 @@ impl Upgrades {
         Self(Own::new())
     }
 
-    /// Notes that the key's proof can be made anew, now that its text is at hand.
+    /// Notes that the key's proof can be made anew, now that its text is at hand. Not if that was proved by the
+    /// proof of before the last rotation, which ends with its overlap.
     #[cold]
-    pub(super) fn note(&self, inner: &Inner, profile: &Profile, candidate: Candidate<'_>) {
+    pub(super) fn note(&self, inner: &Inner, grant: &Grant, candidate: Candidate<'_>) {
+        let Proved::Current(part) = grant.proved() else { return };
+        let id = grant.key_id();
         let waiting = self.0.get();
         let Ok(mut waiting) = waiting.try_lock() else { return };
-        if waiting.len() >= WAITING || waiting.contains_key(profile.id()) {
+        if waiting.len() >= WAITING || waiting.contains_key(id) {
             return;
         }
-        let Some((proof, lookup)) = prove_anew(&inner.peppers, candidate) else { return };
-        let upgrade = Upgrade { proof, lookup, version: profile.version() };
-        waiting.insert(profile.id().to_owned(), upgrade);
+        let Some((proof, lookup)) = prove_anew(&inner.peppers, candidate, part) else { return };
+        let upgrade = Upgrade { proof, lookup, replaces: grant.mac() };
+        waiting.insert(id.to_owned(), upgrade);
     }
 
     fn take(&self) -> HashMap<String, Upgrade> {
@@ -143,9 +147,15 @@ impl Inner {
     fn flush_upgrades(&self) -> Result<()> {
         let mut writes = Vec::new();
         for (id, upgrade) in self.upgrades.take() {
-            let Some(mut key) = self.store.get(&id)? else { continue };
-            if key.record.version != upgrade.version {
-                continue; // the next use makes it anew
+            let mut key = match self.row(&id) {
+                Ok(Some(key)) => key,
+                Ok(None) => continue,
+                // Altered from outside: its key is denied, and the others are not.
+                Err(error) if is_of_the_row(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            if !constant_time_eq(&key.proof.mac, &upgrade.replaces) {
+                continue; // rotated or made anew by somebody else; the next use notes it again
             }
             let from = key.proof.peppers.last().copied().unwrap_or(0);
             key.proof = upgrade.proof;
@@ -153,9 +163,9 @@ impl Inner {
                 key.lookup = upgrade.lookup;
             }
             key.record.version += 1;
-            self.seal(&mut key);
+            let key = Box::new(key.seal(&self.peppers));
             writes.push(Write {
-                change: Change::Update { key: Box::new(key), set_credits: false },
+                change: Change::Update { key, set_credits: false },
                 at: self.clock.now(),
                 actor: String::new(),
                 action: "pepper.upgrade",
@@ -215,6 +225,11 @@ impl Inner {
         let closed = self.store.close();
         written.and(closed)
     }
+}
+
+/// Whether it says that a row is not to be believed, and nothing of the store.
+fn is_of_the_row(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::StoreCorrupt | ErrorKind::WrongPepper)
 }
 
 impl ApiKeys {

@@ -10,10 +10,12 @@ use crate::crypto::constant_time_eq;
 use crate::crypto::hash::{sha256, sha512};
 use crate::error::Result;
 use crate::store::{Proof, StoredKey};
+use zeroize::Zeroizing;
 
 pub use super::import_formats::ImportScheme;
 pub(crate) use super::import_formats::import;
-pub(crate) use crate::pepper::{Fields, Peppers};
+pub(crate) use crate::pepper::Peppers;
+use crate::pepper::{Fields, Row};
 
 impl Peppers {
     /// The MAC of a key of ours.
@@ -53,25 +55,39 @@ impl Peppers {
         half(self.mac(pepper, &[tag, text].concat())?)
     }
 
-    /// Whether the text is the one that the proof is of. An unknown pepper or scheme proves nothing.
-    pub(crate) fn prove(&self, proof: &Proof, candidate: Candidate<'_>) -> Result<bool> {
+    /// Which part of the text the proof is of, if of any. An unknown pepper or scheme proves nothing; what a
+    /// slow scheme makes of a text is asked of `slowly`.
+    pub(crate) fn prove(
+        &self,
+        proof: &Proof,
+        candidate: Candidate<'_>,
+        slowly: &mut dyn FnMut(&[u8]) -> Result<bool>,
+    ) -> Result<Option<Part>> {
         match candidate {
             Candidate::Native { id, secret } if proof.scheme == Schemes::NATIVE => {
                 let first = proof.peppers.first().copied().unwrap_or(0);
-                Ok(self.ends_in(proof, self.mac_native(first, &id, secret)))
+                let proved = self.ends_in(proof, self.mac_native(first, &id, secret));
+                Ok(proved.then_some(Part::Whole))
             }
-            Candidate::Foreign { whole, secret } if proof.scheme != Schemes::NATIVE => {
-                if self.proves_digest(proof, whole)? {
-                    return Ok(true);
+            Candidate::Foreign { .. } if proof.scheme != Schemes::NATIVE => {
+                for (part, text) in candidate.parts() {
+                    let proved = if Schemes::is_fast(proof.scheme) {
+                        self.proves_digest(proof, text)?
+                    } else {
+                        slowly(text)?
+                    };
+                    if proved {
+                        return Ok(Some(part));
+                    }
                 }
-                // Some systems digest the part behind the look-up only.
-                Ok(secret != whole && self.proves_digest(proof, secret)?)
+                Ok(None)
             }
-            _ => Ok(false),
+            _ => Ok(None),
         }
     }
 
-    fn proves_digest(&self, proof: &Proof, text: &[u8]) -> Result<bool> {
+    /// Whether this text has the digest that the proof is of.
+    pub(crate) fn proves_digest(&self, proof: &Proof, text: &[u8]) -> Result<bool> {
         let raw = match proof.scheme {
             Schemes::SHA256 => Some(sha256(text).to_vec()),
             Schemes::SHA512 => Some(sha512(text).to_vec()),
@@ -83,6 +99,12 @@ impl Peppers {
         let Some(raw) = raw else { return Ok(false) };
         let first = proof.peppers.first().copied().unwrap_or(0);
         Ok(self.ends_in(proof, self.mac_foreign(first, proof.scheme, &raw)))
+    }
+
+    /// What stands in memory for a text that a slow proof was proved by: a MAC under the active pepper, of the
+    /// proof and the text.
+    pub(crate) fn mac_of_proved(&self, proof: &Proof, text: &[u8]) -> Option<[u8; 32]> {
+        self.mac(self.active(), &Zeroizing::new([b"gkm1", &proof.mac[..], text].concat()))
     }
 
     /// Whether the chain that begins with this MAC ends in the proof's.
@@ -120,8 +142,47 @@ impl Schemes {
 pub(crate) enum Candidate<'a> {
     /// A key of our format.
     Native { id: KeyId, secret: &'a [u8] },
-    /// An imported key: all of it, and what follows its look-up.
-    Foreign { whole: &'a [u8], secret: &'a [u8] },
+    /// An imported key: all of it, what it was found by, and, unless it was found by a digest of all of it,
+    /// what follows that and a separator.
+    Foreign { whole: &'a [u8], kind: LookupKind, lookup: &'a [u8], rest: Option<&'a [u8]> },
+}
+
+impl<'a> Candidate<'a> {
+    /// The parts of an imported key's text that the other system may have kept a digest of. A text is not proved
+    /// by its rest if that begins with the look-up again: then something was put in front of the key.
+    fn parts(self) -> impl Iterator<Item = (Part, &'a [u8])> {
+        [Part::Whole, Part::Rest].into_iter().filter_map(move |part| Some((part, self.part(part)?)))
+    }
+
+    /// The text of a part.
+    pub(crate) fn part(self, part: Part) -> Option<&'a [u8]> {
+        match (self, part) {
+            (Self::Native { secret, .. }, _) => Some(secret),
+            (Self::Foreign { whole, .. }, Part::Whole) => Some(whole),
+            (Self::Foreign { lookup, rest, .. }, Part::Rest) => rest.filter(|rest| {
+                let after = rest.strip_prefix(lookup).and_then(<[u8]>::first);
+                !after.is_some_and(|byte| super::import::is_separator(*byte))
+            }),
+        }
+    }
+}
+
+/// Which part of a text a proof is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of it.
+    Whole,
+    /// What follows the look-up of an imported key, and a separator.
+    Rest,
+}
+
+/// Which proof of a key a text was proved by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proved {
+    /// By the one that the key has now: only this one is ever made anew.
+    Current(Part),
+    /// By the one of before the last rotation, in its overlap.
+    Previous,
 }
 
 /// What a look-up tag is of.
@@ -139,9 +200,23 @@ fn half(mac: [u8; 32]) -> Option<[u8; 16]> {
     mac.first_chunk().copied()
 }
 
+impl Row for StoredKey {
+    fn fields(&self) -> Fields {
+        fields(self)
+    }
+
+    fn seal(&self) -> (u32, [u8; 16]) {
+        (self.seal_pepper, self.seal)
+    }
+
+    fn set_seal(&mut self, pepper: u32, seal: [u8; 16]) {
+        (self.seal_pepper, self.seal) = (pepper, seal);
+    }
+}
+
 /// The row as bytes, its fields in the order of the struct. Left out: the seal itself, and what changes
 /// with use.
-pub(crate) fn fields(key: &StoredKey) -> Fields {
+fn fields(key: &StoredKey) -> Fields {
     let record = &key.record;
     let mut row = Fields::new(b"gks1");
     for text in [

@@ -4,15 +4,17 @@
 //! What is stored is a MAC over the digest, so that nothing unkeyed stays, and how the key is found: by
 //! a MAC of its whole digest, or of a public part that the row names. Salted hashes need the latter.
 
-use super::format::{self, KeyId};
-use super::hash::{Candidate, ImportScheme, LookupKind, Peppers, Schemes};
+use super::format;
+use super::hash::{Candidate, ImportScheme, LookupKind, Part, Peppers, Schemes};
 use super::keys::ApiKeys;
 use super::spec::KeySpec;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::crypto::hash::{sha256, sha512};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pepper::Checked;
 use crate::store::{Change, Loaded, Lookup, Proof, StoredKey, Write};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// The longest key of another system, in bytes.
@@ -31,8 +33,9 @@ pub struct ImportRow {
     pub spec: KeySpec,
     /// The key itself for [`ImportScheme::Plaintext`], else what the other system kept of it.
     pub credential: Secret,
-    /// The public part of the key, up to (or between) separators `. _ - : ~`, by which it is found; a
-    /// digest may then be of the whole key or of what follows. Required for salted hashes.
+    /// The public part that the key begins with, up to a separator `. _ - : ~`, by which it is found; a digest
+    /// may then be of the whole key or of what follows the separator (any of them: it is in no digest then).
+    /// Required for salted hashes.
     pub lookup: Option<String>,
 }
 
@@ -169,10 +172,9 @@ impl ApiKeys {
             Proof { scheme: digest.scheme, params: digest.params, peppers: vec![pepper], mac };
         let (id, _) = format::generate(&*inner.random, &inner.prefix, &inner.env)?;
         id.as_str().clone_into(&mut record.id);
-        let mut key = StoredKey::new(record, proof);
+        let mut key = Checked::new(StoredKey::new(record, proof));
         key.lookup = Some(Lookup { pepper, tag });
-        inner.seal(&mut key);
-        Ok(key)
+        Ok(key.seal(&inner.peppers))
     }
 
     /// A key that another gatekey issued keeps its id and is one of ours.
@@ -187,9 +189,8 @@ impl ApiKeys {
         }
         own.id.as_str().clone_into(&mut record.id);
         own.prefix.clone_into(&mut record.prefix);
-        let mut key = StoredKey::new(record, self.inner.proof(own.id, text)?);
-        self.inner.seal(&mut key);
-        Ok(key)
+        let key = Checked::new(StoredKey::new(record, self.inner.proof(own.id, text)?));
+        Ok(key.seal(&self.inner.peppers))
     }
 }
 
@@ -202,7 +203,7 @@ impl ImportReport {
     }
 }
 
-const fn is_separator(byte: u8) -> bool {
+pub(super) const fn is_separator(byte: u8) -> bool {
     matches!(byte, b'.' | b'_' | b'-' | b':' | b'~')
 }
 
@@ -219,44 +220,41 @@ fn check_lookup(lookup: &str) -> Result<()> {
     }
 }
 
-/// Everything by which a presented text may be found, with what follows it in the text.
-pub(super) fn lookups(presented: &[u8]) -> impl Iterator<Item = (LookupKind, Vec<u8>, &[u8])> {
+/// Everything by which a presented text may be found: a digest of all of it, or what it begins with up to a
+/// separator; with what follows that.
+pub(super) fn lookups(
+    presented: &[u8],
+) -> impl Iterator<Item = (LookupKind, Cow<'_, [u8]>, Option<&[u8]>)> {
     let whole = [
-        (LookupKind::Sha256, sha256(presented).to_vec(), presented),
-        (LookupKind::Sha512, sha512(presented).to_vec(), presented),
+        (LookupKind::Sha256, Cow::Owned(sha256(presented).to_vec()), None),
+        (LookupKind::Sha512, Cow::Owned(sha512(presented).to_vec()), None),
     ];
-    let mut from = 0;
     let ends = presented.iter().enumerate().filter(|(_, byte)| is_separator(**byte));
-    let parts = ends.take(PARTS).flat_map(move |(end, _)| {
-        let rest = presented.get(end + 1..).unwrap_or_default();
-        let so_far = presented.get(..end).unwrap_or_default();
-        let part = presented.get(from..end).unwrap_or_default();
-        let is_first = std::mem::replace(&mut from, end + 1) == 0;
-        let part =
-            (!is_first && !part.is_empty()).then(|| (LookupKind::Named, part.to_vec(), rest));
-        let so_far = (!so_far.is_empty()).then(|| (LookupKind::Named, so_far.to_vec(), rest));
-        so_far.into_iter().chain(part)
+    let parts = ends.take(PARTS).filter(|(end, _)| *end > 0).map(|(end, _)| {
+        let (before, rest) = presented.split_at_checked(end).unwrap_or_default();
+        (LookupKind::Named, Cow::Borrowed(before), rest.get(1..))
     });
     whole.into_iter().chain(parts)
 }
 
-/// The proof of a text that was just proved, under the active pepper, and how it is found from now
-/// on. Everything that is not of our format is then one SHA-256 and one MAC.
+/// The proof of the part of a text that was just proved, under the active pepper, and how it is found from now
+/// on: by the same as before. Everything that is not of our format is then one SHA-256 and one MAC, and every
+/// text that was accepted before is accepted after, and no other.
 pub(super) fn prove_anew(
     peppers: &Peppers,
     candidate: Candidate<'_>,
+    part: Part,
 ) -> Option<(Proof, Option<Lookup>)> {
     let pepper = peppers.active();
     let proof = |scheme, mac| Proof { scheme, params: String::new(), peppers: vec![pepper], mac };
     match candidate {
         Candidate::Native { id, secret } => {
-            let id: KeyId = id;
             Some((proof(Schemes::NATIVE, peppers.mac_native(pepper, &id, secret)?), None))
         }
-        Candidate::Foreign { whole, .. } => {
-            let digest = sha256(whole);
+        Candidate::Foreign { kind, lookup, .. } => {
+            let digest = sha256(candidate.part(part)?);
             let mac = peppers.mac_foreign(pepper, Schemes::SHA256, &digest)?;
-            let tag = peppers.lookup_tag(pepper, LookupKind::Sha256, &digest)?;
+            let tag = peppers.lookup_tag(pepper, kind, lookup)?;
             Some((proof(Schemes::SHA256, mac), Some(Lookup { pepper, tag })))
         }
     }

@@ -2,14 +2,12 @@
 //! slow hashes of PHC strings, of bcrypt and of Django.
 
 use super::hash::Schemes;
-use crate::base::process::{Held, Own};
-use crate::base::reach::beyond_memory;
+use super::turns::Turn;
 use crate::base::text::argument;
 use crate::base::{b64, hex};
 use crate::crypto::hash::sha256;
 use crate::crypto::slow::Slow;
 use crate::error::{Error, ErrorKind, Result};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// What an import's rows hold.
@@ -281,8 +279,7 @@ impl Slowly {
     /// # Errors
     /// `RateLimited`: so many are waiting that the server would do nothing else.
     pub(crate) fn hash(&self, text: &[u8]) -> Result<Option<Vec<u8>>> {
-        beyond_memory()?;
-        let _turn = Turns::take()?;
+        let _turn = Turn::take()?;
         let slow = self.0.as_slow();
         if slow.check().is_err() {
             return Ok(None); // a row that was altered
@@ -294,54 +291,5 @@ impl Slowly {
             }
             _ => slow.hash(text),
         })
-    }
-}
-
-/// Slow hashes that are computed at the same time, at most: each may take tens of milliseconds and
-/// tens of megabytes, and strangers decide when.
-const AT_ONCE: usize = 2;
-/// Those that wait for their turn, at most.
-const WAITING: usize = 32;
-
-#[derive(Default)]
-struct Turns {
-    running_and_waiting: Mutex<(usize, usize)>,
-    done: Condvar,
-}
-
-/// Of this process: the threads that a parent lets wait are not there in a child.
-static TURNS: Own<Turns> = Own::new();
-
-struct Turn(Arc<Held<Turns>>);
-
-impl Turns {
-    fn take() -> Result<Turn> {
-        let turns = TURNS.get();
-        let mut state = turns.running_and_waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.0 >= AT_ONCE {
-            if state.1 >= WAITING {
-                return Err(Error::new(
-                    ErrorKind::RateLimited,
-                    "Too many imported keys with slow hashes are being verified at once.",
-                )
-                .retry_after_ms(1000));
-            }
-            state.1 += 1;
-            while state.0 >= AT_ONCE {
-                state = turns.done.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-            state.1 -= 1;
-        }
-        state.0 += 1;
-        drop(state);
-        Ok(Turn(turns))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut state = self.0.running_and_waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 -= 1;
-        self.0.done.notify_one();
     }
 }

@@ -122,6 +122,9 @@ pub(super) struct Inner {
     pub(super) flusher: Flusher,
     pub(super) upgrades: Upgrades,
     pub(super) counts: Counts,
+    /// How many slow hashes were computed.
+    #[cfg(test)]
+    pub(super) computed: std::sync::atomic::AtomicUsize,
 }
 
 impl ApiKeys {
@@ -150,6 +153,8 @@ impl ApiKeys {
                 flusher: Flusher::new(),
                 upgrades: Upgrades::new(),
                 counts,
+                #[cfg(test)]
+                computed: std::sync::atomic::AtomicUsize::new(0),
             }),
             actor: Arc::from(""),
         };

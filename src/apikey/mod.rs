@@ -20,9 +20,12 @@ mod limits;
 mod mirror;
 mod peppers;
 mod profile;
+mod prove;
+mod rows;
 mod scan_rule;
 mod scope;
 mod spec;
+mod turns;
 mod verify;
 
 pub use cidr::parse_ip;

@@ -59,7 +59,8 @@ impl ApiKeys {
     ///
     /// # Errors
     /// `InvalidConfiguration`: a key lies under eight peppers already. Those of [`crate::Store`];
-    /// what was wrapped before stays wrapped, and a second call goes on.
+    /// what was wrapped before stays wrapped, and a second call goes on. `StoreCorrupt`: rows were altered from
+    /// outside; all others are wrapped.
     pub fn wrap_peppers(&self) -> Result<u64> {
         let inner = &self.inner;
         let mut old = Vec::new();
@@ -68,21 +69,28 @@ impl ApiKeys {
                 && (key.proof.peppers.last() != Some(&inner.peppers.active())
                     || key.seal_pepper != inner.peppers.active())
             {
-                old.push(key);
+                old.push(key.record.id);
             }
         })?;
-        let mut wrapped = 0;
+        let (mut wrapped, mut altered) = (0, None);
         for batch in old.chunks(BATCH) {
             let mut writes = Vec::with_capacity(batch.len());
-            for key in batch {
-                inner.unaltered(key)?;
-                let mut key = key.clone();
+            for id in batch {
+                let mut key = match inner.row(id) {
+                    Ok(Some(key)) => key,
+                    Ok(None) => continue,
+                    Err(error) if error.kind() == ErrorKind::StoreCorrupt => {
+                        altered = Some(error);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 self.wrap(&mut key.proof)?;
                 if let Some(previous) = &mut key.previous {
                     self.wrap(&mut previous.proof)?;
                 }
                 key.record.version += 1;
-                inner.seal(&mut key);
+                let key = Box::new(key.seal(&inner.peppers));
                 writes.push(Write {
                     change: Change::Update { key, set_credits: false },
                     at: inner.clock.now(),
@@ -99,7 +107,7 @@ impl ApiKeys {
                 }
             }
         }
-        Ok(wrapped)
+        altered.map_or(Ok(wrapped), Err)
     }
 
     fn wrap(&self, proof: &mut Proof) -> Result<()> {

@@ -3,8 +3,10 @@
 
 use super::cidr::Cidr;
 use super::mirror::Hot;
+use super::rows::Seen;
 use crate::error::{ErrorKind, Result};
 use crate::store::{Credits, KeyRecord, KeyStatus, Previous, Proof, Rate, StoredKey};
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -120,6 +122,8 @@ pub(crate) struct Rare {
     pub(crate) dry: Dry,
     pub(crate) previous: Option<Sealed<Previous>>,
     pub(crate) proof: Option<Sealed<Proof>>,
+    /// A MAC of the text that the proof was proved by, if that took a slow hash.
+    pub(crate) proved: Arc<ArcSwapOption<Sealed<[u8; 32]>>>,
     rotated_at: Option<u64>,
     revoked_at: Option<u64>,
 }
@@ -186,6 +190,7 @@ impl Profile {
             dry: Dry::default(),
             previous: key.previous.clone().map(Sealed),
             proof: (!is_simple(&key.proof)).then(|| Sealed(key.proof.clone())),
+            proved: Arc::default(),
             rotated_at: record.rotated_at,
             revoked_at: record.revoked_at,
         };
@@ -197,6 +202,19 @@ impl Profile {
             && rare.rotated_at.is_none()
             && rare.revoked_at.is_none();
         Ok(Self { card, rare: (!is_plain).then(|| Arc::new(rare)) })
+    }
+
+    /// Takes over what a slow hash has proved, if this is the same row once more.
+    pub(crate) fn goes_on_from(&mut self, before: &Self) {
+        let is_same = self.version() == before.version();
+        if let (Some(rare), Some(before)) = (&mut self.rare, &before.rare)
+            && let (Some(proof), Some(known)) = (&rare.proof, &before.proof)
+            && is_same
+            && proof.0 == known.0
+            && let Some(rare) = Arc::get_mut(rare)
+        {
+            rare.proved = Arc::clone(&before.proved);
+        }
     }
 
     /// The profile of nobody.
@@ -252,6 +270,11 @@ impl Profile {
         self.card.number(3)
     }
 
+    /// The change that made the key as it is.
+    pub(crate) fn seen(&self) -> Seen {
+        Seen::new(self.version(), self.card.number(0))
+    }
+
     /// Whether all of `wanted` are among the key's scopes.
     pub(crate) fn has_scopes(&self, wanted: &[&str]) -> bool {
         wanted.iter().all(|wanted| self.scopes().split(' ').any(|scope| scope == *wanted))
@@ -297,11 +320,17 @@ impl Profile {
             last_used_at: some(self.card.number(1).max(last_used)),
             uses: self.card.number(2).saturating_add(uses),
             version: self.version(),
+            altered: false,
         }
     }
 }
 
 impl Rare {
+    /// Keeps what a slow hash has proved, as long as the row is as it is.
+    pub(crate) fn remember(&self, mac: [u8; 32]) {
+        self.proved.store(Some(Arc::new(Sealed(mac))));
+    }
+
     /// If the store said not long ago that it has less than `need`: when the next refill is due.
     pub(crate) fn is_dry(&self, now: u64, need: u64) -> Option<u64> {
         let dry = now < self.dry.until.load(Ordering::Relaxed)

@@ -4,7 +4,7 @@
 
 use super::feed::{foreign_key, words};
 use super::format::{self, Presented};
-use super::hash::{Candidate, LookupKind};
+use super::hash::{Candidate, Part, Proved};
 use super::keys::{ApiKeys, Inner};
 use super::limits::{Request, hash_of};
 use super::mirror::{Hot, Slot};
@@ -71,11 +71,23 @@ impl<'a> Check<'a> {
 pub struct Grant {
     profile: Profile,
     hot: Hot,
+    proved: Proved,
     last_used: u64,
     uses: u64,
 }
 
 impl Grant {
+    /// Which proof of the key the text was proved by.
+    pub(super) const fn proved(&self) -> Proved {
+        self.proved
+    }
+
+    /// The MAC of the key's current proof.
+    pub(super) fn mac(&self) -> [u8; 32] {
+        let proof = self.profile.rare().and_then(|rare| rare.proof.as_ref());
+        proof.map_or_else(|| super::feed::bytes(&self.hot.mac), |proof| proof.0.mac)
+    }
+
     /// The key's id.
     #[must_use]
     pub fn key_id(&self) -> &str {
@@ -133,7 +145,8 @@ impl ApiKeys {
     /// `MalformedApiKey`, `ApiKeyNotFound`, `BadApiKeySecret`, `ApiKeyDisabled`, `ApiKeyRevoked`,
     /// `ApiKeyExpired`, `ApiKeyNotYetValid`, `ApiKeyAddress`, `InsufficientScope`, `RateLimited`,
     /// `CreditsExhausted`: the first of these that holds; nothing is consumed. `StoreUnavailable`: the
-    /// store has been silent for too long, or this key's row is damaged.
+    /// store has been silent for too long, or this key's row is damaged. Of a refusal after the secret was
+    /// proved, [`Error::api_key_id`] tells the key's id.
     pub fn verify(&self, presented: impl AsRef<[u8]>, check: &Check<'_>) -> Result<Grant> {
         let presented = presented.as_ref();
         let inner = &self.inner;
@@ -176,10 +189,10 @@ impl Inner {
                 && let Some(mac) = mac(hot.pepper)
                 && same(&words(&mac), &hot.mac)
             {
-                return Ok(true);
+                return Ok(Some(Proved::Current(Part::Whole)));
             }
             if !hot.has(Hot::PREVIOUS) && hot.has(Hot::SIMPLE) {
-                return Ok(false);
+                return Ok(None);
             }
             let candidate = Candidate::Native { id: presented.id, secret: presented.secret };
             self.proves_otherwise(slot, candidate)
@@ -187,12 +200,12 @@ impl Inner {
         let grant = self.grant(key, place, slot, now, check, &proves, Some(presented))?;
         if grant.hot.has(Hot::UPGRADE) {
             let candidate = Candidate::Native { id: presented.id, secret: presented.secret };
-            self.upgrades.note(self, &grant.profile, candidate);
+            self.upgrades.note(self, &grant, candidate);
         }
         Ok(grant)
     }
 
-    /// A key of another format, imported. Its text is searched for what it may be found by.
+    /// A key of another format, imported: found by all of it, or by what it begins with.
     #[cold]
     fn verify_foreign(self: &Arc<Self>, presented: &[u8], check: &Check<'_>) -> Result<Grant> {
         if presented.is_empty() || presented.len() > super::import::LONGEST {
@@ -206,18 +219,17 @@ impl Inner {
                 let Some(tag) = self.peppers.lookup_tag(pepper, kind, &text) else { continue };
                 let key = foreign_key(tag);
                 let Some((place, slot)) = self.mirror.find(key) else { continue };
-                let secret = if kind == LookupKind::Named { rest } else { presented };
-                let candidate = Candidate::Foreign { whole: presented, secret };
+                let candidate = Candidate::Foreign { whole: presented, kind, lookup: &text, rest };
                 let proves = |_: &Hot, slot: &Slot| self.proves_otherwise(slot, candidate);
                 outcome = self.grant(key, place, slot, now, check, &proves, None);
                 match &outcome {
                     Ok(grant) => {
                         if grant.hot.has(Hot::UPGRADE) {
-                            self.upgrades.note(self, &grant.profile, candidate);
+                            self.upgrades.note(self, grant, candidate);
                         }
                         return outcome;
                     }
-                    // Another part of the text may be the look-up of another key.
+                    // A longer part of the text may be the look-up of another key.
                     Err(error) if error.kind() == ErrorKind::BadApiKeySecret => {}
                     Err(_) => return outcome,
                 }
@@ -244,25 +256,6 @@ impl Inner {
         }
     }
 
-    /// Whether the text is proved by what does not fit into [`Hot`]: another scheme, several peppers,
-    /// or the proof of before the last rotation.
-    #[cold]
-    fn proves_otherwise(&self, slot: &Slot, candidate: Candidate<'_>) -> Result<bool> {
-        let Some(profile) = slot.whole_profile() else { return Ok(false) };
-        let Some(rare) = profile.rare() else { return Ok(false) };
-        if let Some(proof) = &rare.proof
-            && self.peppers.prove(&proof.0, candidate)?
-        {
-            return Ok(true);
-        }
-        match &rare.previous {
-            Some(previous) if self.wall() < previous.0.until => {
-                self.peppers.prove(&previous.0.proof, candidate)
-            }
-            _ => Ok(false),
-        }
-    }
-
     /// Everything from the MAC on.
     #[inline]
     #[expect(
@@ -276,7 +269,7 @@ impl Inner {
         slot: &Slot,
         now: u64,
         check: &Check<'_>,
-        proves: &dyn Fn(&Hot, &Slot) -> Result<bool>,
+        proves: &dyn Fn(&Hot, &Slot) -> Result<Option<Proved>>,
         presented: Option<&Presented<'_>>,
     ) -> Result<Grant> {
         // A key may change between the look at its hot part and the look at the rest; then once more.
@@ -293,27 +286,47 @@ impl Inner {
             if !slot.is_at(sequence) {
                 continue;
             }
-            if !proved {
-                return Err(ErrorKind::BadApiKeySecret.into());
-            }
+            let Some(proved) = proved else { return Err(ErrorKind::BadApiKeySecret.into()) };
             let wall = self.wall();
-            may_be_used(&hot, wall)?;
-            self.belongs(&hot, &profile, presented, check)?;
-            if hot.has(Hot::CIDRS) {
-                is_allowed(&profile, check.ip)?;
-            }
-            if !check.scopes.is_empty() && !profile.has_scopes(check.scopes) {
-                return Err(ErrorKind::InsufficientScope.into());
-            }
-            if check.cost > 0 && (hot.rate != 0 || hot.has(Hot::CREDITS)) {
-                self.take(&hot, slot, &profile, now, wall, check.cost)?;
-            }
+            // Whoever has the key's secret may be told apart from strangers, in the logs of the service.
+            self.admit(&hot, slot, &profile, now, wall, check, presented)
+                .map_err(|error| error.about_api_key(profile.id()))?;
             let last_used = slot.last_used.load(Ordering::Relaxed);
             self.mirror.used(place, slot, wall);
             let uses = slot.uses.load(Ordering::Relaxed);
-            return Ok(Grant { profile, hot, last_used, uses });
+            return Ok(Grant { profile, hot, proved, last_used, uses });
         }
         Err(BUSY)
+    }
+
+    /// Everything after the proof.
+    #[inline]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a request and a slot have to do with each other"
+    )]
+    fn admit(
+        &self,
+        hot: &Hot,
+        slot: &Slot,
+        profile: &Profile,
+        now: u64,
+        wall: u64,
+        check: &Check<'_>,
+        presented: Option<&Presented<'_>>,
+    ) -> Result<()> {
+        may_be_used(hot, wall)?;
+        self.belongs(hot, profile, presented, check)?;
+        if hot.has(Hot::CIDRS) {
+            is_allowed(profile, check.ip)?;
+        }
+        if !check.scopes.is_empty() && !profile.has_scopes(check.scopes) {
+            return Err(ErrorKind::InsufficientScope.into());
+        }
+        if check.cost > 0 && (hot.rate != 0 || hot.has(Hot::CREDITS)) {
+            self.take(hot, slot, profile, now, wall, check.cost)?;
+        }
+        Ok(())
     }
 
     #[inline]
@@ -385,7 +398,7 @@ impl Inner {
         let need = cost.saturating_sub(leased(slot));
         let want = need.max((limit / 64).clamp(1, 1024));
         let lease = self.store.lease_credits(id, need, want, wall)?;
-        slot.lease.fetch_add(lease.granted, Ordering::Relaxed);
+        slot.lease.fetch_add(lease.granted.min(want), Ordering::Relaxed);
         if spend_leased(slot, cost) {
             return Ok(());
         }

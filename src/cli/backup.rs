@@ -103,10 +103,10 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             bar.finish_and_clear();
             let report = done?;
             if let Some(replaced) = &report.replaced {
-                output.note(&format!("The store that was there is now {}.", replaced.display()));
+                output.note(format!("The store that was there is now {}.", replaced.display()));
             }
             if report.must_acknowledge {
-                output.note(&format!(
+                output.note(format!(
                     "It is older than the store was: keys and sessions that ended since are good in it. It is \
                      refused until you end what may be: \
                      gatekey store acknowledge-restore {} --revoke-before now",

@@ -82,8 +82,13 @@ fn code_of(kind: ErrorKind) -> u8 {
     }
 }
 
-/// Prints what clap has to say: help and versions to standard output, mistakes to standard error.
+/// Prints what clap has to say: help and versions to standard output, mistakes, which hold what was given, to standard
+/// error.
 pub(super) fn usage(error: &clap::Error) -> u8 {
+    if error.use_stderr() {
+        super::output::warn_of(&error.render().to_string());
+        return USAGE;
+    }
     let _ = error.print(); // if nobody reads it, nothing is lost
-    if error.use_stderr() { USAGE } else { DONE }
+    DONE
 }

@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 /// Rows have the columns (CSV, with a header) or members (JSON, an object a line) `owner`, and
 /// `secret` for the scheme `plaintext`, else `hash`. They may have `name`, `tenant`, `scopes` and
 /// `cidrs` (separated by spaces, or arrays), `not_before`, `expires_in` (seconds), `rate` (100/60s),
-/// `credits`, `meta` (a JSON object), and `lookup`: the public part of the key, which salted hashes need.
+/// `credits`, `meta` (a JSON object), and `lookup`: the public part that the key begins
+/// with, which salted hashes need.
 ///
 /// All rows are checked before the first is written. Rows that are there already are reported, and stop
 /// nobody else, so that an import which was interrupted can be run again.
@@ -93,10 +94,10 @@ fn tell(report: &ImportReport, format: Format, output: &mut Output) -> Outcome<(
         for (row, error) in report.rejected.iter().take(20) {
             // As an editor counts lines.
             let line = row + if format == Format::Csv { 2 } else { 1 };
-            output.note(&format!("line {line}: {error}"));
+            output.note(format!("line {line}: {error}"));
         }
         if let Some(more @ 1..) = report.rejected.len().checked_sub(20) {
-            output.note(&format!("... and {more} more."));
+            output.note(format!("... and {more} more."));
         }
         output.line(&format!("Imported {}.", count(report.imported, "key")))?;
     }

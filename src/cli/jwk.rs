@@ -156,7 +156,7 @@ fn write(
     match out {
         Some(path) => {
             input::write_private(path, text.expose())?;
-            output.note(&format!("Wrote {} ({}, kid {}).", path.display(), key.alg(), key.kid()));
+            output.note(format!("Wrote {} ({}, kid {}).", path.display(), key.alg(), key.kid()));
             Ok(())
         }
         None => output.line(text.expose_str()),
@@ -171,11 +171,7 @@ pub(super) fn jwks(arguments: &Jwks, output: &mut Output) -> Outcome<()> {
         if is_set(text.expose()) {
             let set = KeySet::from_jwks(text.expose()).map_err(about)?;
             if set.skipped() > 0 {
-                output.note(&format!(
-                    "{}: {} members were skipped.",
-                    file.display(),
-                    set.skipped()
-                ));
+                output.note(format!("{}: {} members were skipped.", file.display(), set.skipped()));
             }
             keys.extend(set.iter().cloned());
         } else {

@@ -3,7 +3,7 @@
 use super::exit::{Failure, Outcome};
 use super::import::ImportArgs;
 use super::input::{self, duration};
-use super::output::{self, Output};
+use super::output::{self, Output, Shown};
 use super::pages::{Pages, show_pages};
 use super::spec::{SpecArgs, UpdateArgs};
 use super::store::StoreArgs;
@@ -250,7 +250,7 @@ fn hand_out(issued: &IssuedKey, output: &mut Output) -> Outcome<()> {
         let line = crate::Secret::from(json.end());
         return output.line(line.expose_str());
     }
-    output.note(&output::key(&issued.record, SystemClock.now()));
+    output.note(output::key(&issued.record, SystemClock.now()));
     output.note("The key, which is shown this once:");
     output.line(issued.secret.expose_str())
 }
@@ -279,9 +279,9 @@ pub(super) fn scan_rule(arguments: &ScanRule, output: &mut Output) -> Outcome<()
     json.text("gitleaks", &rule.gitleaks);
     output.either(&json.end(), || {
         if arguments.regex {
-            rule.regex
-        } else {
-            format!("# As a regular expression: {}\n{}", rule.regex, rule.gitleaks)
+            return Shown::from(rule.regex);
         }
+        let regex = format!("# As a regular expression: {}", rule.regex);
+        Shown::lines(std::iter::once(&*regex).chain(rule.gitleaks.lines()))
     })
 }

@@ -1,9 +1,12 @@
-//! What is written where: the result to standard output, everything else to standard error.
+//! What is written where: the result to standard output, everything else to standard error. Nothing that a
+//! stranger may have written reaches a terminal as it is: for people only [`Shown`] is printed, and what programs
+//! read has no character that steers a terminal but the ends of its lines.
 
 use super::exit::{Failure, Outcome};
 use crate::json::{Kind, ObjectWriter, Value};
 use crate::{AuditRecord, KeyRecord, PepperUse, RingKey, SessionEnd, SessionEvent, SessionRecord};
 use comfy_table::{CellAlignment, Table, presets};
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -28,14 +31,24 @@ impl Output {
         self.out.write_all(bytes).map_err(|error| unwritable(&error))
     }
 
+    /// What programs read: JSON, PEM or a token.
     pub(super) fn line(&mut self, line: &str) -> Outcome<()> {
-        self.bytes(line.as_bytes())?;
+        self.bytes(visible(line, Newlines::Stay).as_bytes())?;
         self.bytes(if line.ends_with('\n') { b"" } else { b"\n" })
     }
 
+    /// What people read.
+    pub(super) fn show(&mut self, shown: &Shown) -> Outcome<()> {
+        self.line(&shown.0)
+    }
+
     /// JSON for programs; for people what `text` makes.
-    pub(super) fn either(&mut self, json: &str, text: impl FnOnce() -> String) -> Outcome<()> {
-        if self.json { self.line(json) } else { self.line(&text()) }
+    pub(super) fn either<T: Into<Shown>>(
+        &mut self,
+        json: &str,
+        text: impl FnOnce() -> T,
+    ) -> Outcome<()> {
+        if self.json { self.line(json) } else { self.show(&text().into()) }
     }
 
     pub(super) fn flush(&mut self) -> Outcome<()> {
@@ -43,15 +56,15 @@ impl Output {
     }
 
     /// Something a person should know; programs are not told.
-    pub(super) fn note(&mut self, note: &str) {
+    pub(super) fn note(&mut self, note: impl Into<Shown>) {
         if !self.json {
-            warn(note);
+            warn(&note.into());
         }
     }
 
     /// Something that a person must do before the command can go on.
-    pub(super) fn ask(&mut self, json: &str, text: &str) {
-        warn(if self.json { json } else { text });
+    pub(super) fn ask(&mut self, json: &str, text: impl Into<Shown>) {
+        warn(&if self.json { Shown::from(json) } else { text.into() });
     }
 
     /// Tells of the failure; the exit code.
@@ -62,7 +75,7 @@ impl Output {
             return code;
         }
         if !self.json {
-            warn(&format!("error: {}", failure.message()));
+            warn(&Shown::from(format!("error: {}", failure.message())));
             return code;
         }
         let mut error = ObjectWriter::new();
@@ -72,19 +85,59 @@ impl Output {
             error.text("name", kind.name());
             error.optional("claim", of_library.claim());
             error.number("retry_after_ms", of_library.retry_after().map(u64::from));
+            error.optional("key_id", of_library.api_key_id());
         }
         error.text("message", failure.message());
         error.number("exit", u64::from(code));
         let mut object = ObjectWriter::new();
         object.raw("error", &error.end());
-        warn(&object.end());
+        warn(&Shown::from(object.end()));
         code
     }
 }
 
-/// A line on standard error. If that is closed, there is nobody to tell.
-fn warn(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+/// On standard error. If that is closed, there is nobody to tell.
+fn warn(shown: &Shown) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", shown.0);
+}
+
+/// Several lines on standard error.
+pub(super) fn warn_of(lines: &str) {
+    warn(&Shown::lines(lines.trim_end().lines()));
+}
+
+/// Text that is safe to show on a terminal, whoever wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shown(String);
+
+impl Shown {
+    /// One line under the other.
+    pub(super) fn lines<T: Into<Self>>(lines: impl IntoIterator<Item = T>) -> Self {
+        let lines: Vec<String> = lines.into_iter().map(|line| line.into().0).collect();
+        Self(lines.join("\n"))
+    }
+}
+
+/// One line: an end of a line in it is escaped as well.
+impl From<String> for Shown {
+    fn from(text: String) -> Self {
+        match visible(&text, Newlines::AreEscaped) {
+            Cow::Owned(visible) => Self(visible),
+            Cow::Borrowed(_) => Self(text),
+        }
+    }
+}
+
+impl From<&String> for Shown {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<&str> for Shown {
+    fn from(text: &str) -> Self {
+        Self(visible(text, Newlines::AreEscaped).into_owned())
+    }
 }
 
 fn unwritable(error: &std::io::Error) -> Failure {
@@ -130,28 +183,38 @@ pub(super) fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-fn table(header: &[&str]) -> Table {
+/// A table whose cells are [`Shown`].
+struct Cells(Table);
+
+fn table(header: &[&str]) -> Cells {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(header.iter().map(|name| name.to_uppercase()));
-    table
+    Cells(table)
 }
 
-/// The table without the spaces that its last column ends with.
-fn text(table: &Table) -> String {
-    let trimmed = table.trim_fmt();
-    let lines: Vec<&str> =
-        trimmed.lines().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
-    lines.join("\n")
+impl Cells {
+    fn add_row<T: Into<Shown>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        self.0.add_row(cells.into_iter().map(|cell| cell.into().0));
+    }
+
+    /// The table without the spaces that its last column ends with.
+    fn text(&self) -> Shown {
+        let trimmed = self.0.trim_fmt();
+        let lines: Vec<&str> =
+            trimmed.lines().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+        Shown(lines.join("\n"))
+    }
 }
 
 /// A table of names and values, one a line.
-fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> String {
+fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> Shown {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
+    let mut table = Cells(table);
     for (name, value) in facts {
         table.add_row([name, &value]);
     }
-    text(&table)
+    table.text()
 }
 
 fn or_dash(text: &str) -> String {
@@ -160,6 +223,9 @@ fn or_dash(text: &str) -> String {
 
 /// What is to be known of a key's state in a word.
 fn state(record: &KeyRecord, now: u64) -> String {
+    if record.altered {
+        return "altered".to_owned();
+    }
     let expired = record.expires_at.is_some_and(|at| at <= now);
     let waiting = record.not_before.is_some_and(|from| from > now);
     match record.status.name() {
@@ -170,7 +236,7 @@ fn state(record: &KeyRecord, now: u64) -> String {
 }
 
 /// Keys, one a line.
-pub(super) fn keys(records: &[KeyRecord], now: u64) -> String {
+pub(super) fn keys(records: &[KeyRecord], now: u64) -> Shown {
     let mut table =
         table(&["id", "state", "owner", "name", "scopes", "expires", "last used", "uses"]);
     for record in records {
@@ -185,14 +251,14 @@ pub(super) fn keys(records: &[KeyRecord], now: u64) -> String {
             record.uses.to_string(),
         ]);
     }
-    if let Some(uses) = table.column_mut(7) {
+    if let Some(uses) = table.0.column_mut(7) {
         uses.set_cell_alignment(CellAlignment::Right);
     }
-    text(&table)
+    table.text()
 }
 
 /// Everything about one key.
-pub(super) fn key(record: &KeyRecord, now: u64) -> String {
+pub(super) fn key(record: &KeyRecord, now: u64) -> Shown {
     let dated = |at: Option<u64>| {
         at.map_or_else(|| "-".to_owned(), |at| format!("{} ({})", date(at), distance(at, now)))
     };
@@ -231,6 +297,9 @@ pub(super) fn key(record: &KeyRecord, now: u64) -> String {
     if let Some(at) = record.revoked_at {
         rows.insert(3, ("revoked", dated(Some(at))));
     }
+    if record.altered {
+        rows.insert(3, ("altered", "its row was changed from outside: it is refused".to_owned()));
+    }
     if !record.reason.is_empty() {
         rows.insert(3, ("reason", record.reason.clone()));
     }
@@ -238,18 +307,19 @@ pub(super) fn key(record: &KeyRecord, now: u64) -> String {
 }
 
 /// Rows of the audit, one a line.
-pub(super) fn audit(rows: &[AuditRecord]) -> String {
+pub(super) fn audit(rows: &[AuditRecord]) -> Shown {
     let mut table = table(&["seq", "at", "actor", "action", "key", "detail"]);
     for row in rows {
         let (seq, at) = (row.seq.to_string(), date(row.at));
         table.add_row([&seq, &at, &or_dash(&row.actor), &row.action, &row.key_id, &row.detail]);
     }
-    text(&table)
+    table.text()
 }
 
 /// What is to be known of a session's state in a word.
 fn session_state(record: &SessionRecord, now: u64) -> &'static str {
     match record.end {
+        _ if record.altered => "altered",
         Some(end) => end.name(),
         None if record.is_live(now) => "live",
         None => SessionEnd::Expired.name(),
@@ -257,7 +327,7 @@ fn session_state(record: &SessionRecord, now: u64) -> &'static str {
 }
 
 /// Sessions, one a line.
-pub(super) fn sessions(records: &[SessionRecord], now: u64) -> String {
+pub(super) fn sessions(records: &[SessionRecord], now: u64) -> Shown {
     let mut table = table(&["id", "state", "subject", "client", "started", "last seen", "expires"]);
     for record in records {
         table.add_row([
@@ -270,11 +340,11 @@ pub(super) fn sessions(records: &[SessionRecord], now: u64) -> String {
             distance(record.expires_at, now),
         ]);
     }
-    text(&table)
+    table.text()
 }
 
 /// Everything about one session.
-pub(super) fn session(record: &SessionRecord, now: u64) -> String {
+pub(super) fn session(record: &SessionRecord, now: u64) -> Shown {
     let dated = |at: Option<u64>| {
         at.map_or_else(|| "-".to_owned(), |at| format!("{} ({})", date(at), distance(at, now)))
     };
@@ -294,18 +364,18 @@ pub(super) fn session(record: &SessionRecord, now: u64) -> String {
 }
 
 /// What happened to sessions, one a line.
-pub(super) fn session_events(events: &[SessionEvent]) -> String {
+pub(super) fn session_events(events: &[SessionEvent]) -> Shown {
     let mut table = table(&["seq", "at", "subject", "action", "session", "client"]);
     for event in events {
         let (seq, at) = (event.seq.to_string(), date(event.at));
         let client = or_dash(&event.detail);
         table.add_row([&seq, &at, &event.subject, &event.action, &event.family, &client]);
     }
-    text(&table)
+    table.text()
 }
 
 /// The keys of a ring, one a line.
-pub(super) fn ring_keys(keys: &[RingKey], now: u64) -> String {
+pub(super) fn ring_keys(keys: &[RingKey], now: u64) -> Shown {
     let mut table = table(&["kid", "algorithm", "state", "made", "good until"]);
     for key in keys {
         table.add_row([
@@ -316,11 +386,11 @@ pub(super) fn ring_keys(keys: &[RingKey], now: u64) -> String {
             key.until.map_or_else(|| "-".to_owned(), |until| distance(until, now)),
         ]);
     }
-    text(&table)
+    table.text()
 }
 
 /// What is left under each pepper.
-pub(super) fn peppers(uses: &[PepperUse]) -> String {
+pub(super) fn peppers(uses: &[PepperUse]) -> Shown {
     let mut table = table(&["pepper", "keys", "since", ""]);
     for one in uses {
         let remark = match (one.active, one.keys) {
@@ -331,14 +401,14 @@ pub(super) fn peppers(uses: &[PepperUse]) -> String {
         let since = date((one.since > 0).then_some(one.since));
         table.add_row([one.pepper.to_string(), one.keys.to_string(), since, remark.to_owned()]);
     }
-    text(&table)
+    table.text()
 }
 
 /// JSON with a member a line, safe to show on a terminal whoever wrote it.
-pub(super) fn pretty(value: &Value<'_>) -> String {
+pub(super) fn pretty(value: &Value<'_>) -> Shown {
     let mut out = String::new();
     write_pretty(&mut out, value, 0);
-    out
+    Shown(out)
 }
 
 fn write_pretty(out: &mut String, value: &Value<'_>, depth: usize) {
@@ -359,7 +429,7 @@ fn write_pretty(out: &mut String, value: &Value<'_>, depth: usize) {
             for (name, value) in value.members() {
                 next(out);
                 out.push('"');
-                write_visible(out, name.raw());
+                out.push_str(&visible(name.raw(), Newlines::AreEscaped));
                 out.push_str("\": ");
                 write_pretty(out, &value, depth + 1);
             }
@@ -379,17 +449,27 @@ fn write_pretty(out: &mut String, value: &Value<'_>, depth: usize) {
             }
             out.push(']');
         }
-        _ => write_visible(out, value.raw()),
+        _ => out.push_str(&visible(value.raw(), Newlines::AreEscaped)),
     }
+}
+
+/// What becomes of the ends of lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Newlines {
+    Stay,
+    AreEscaped,
 }
 
 /// Text of a stranger: what would steer a terminal, or turn the direction of the text, is escaped as
 /// JSON escapes it.
-fn write_visible(out: &mut String, text: &str) {
+fn visible(text: &str, newlines: Newlines) -> Cow<'_, str> {
+    let escaped = |c: char| steers(c) && (c != '\n' || newlines == Newlines::AreEscaped);
+    if !text.contains(escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 32);
     for c in text.chars() {
-        let steers = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if steers {
+        if escaped(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
                 out.push_str(&format!("\\u{unit:04x}"));
@@ -398,6 +478,25 @@ fn write_visible(out: &mut String, text: &str) {
             out.push(c);
         }
     }
+    Cow::Owned(out)
+}
+
+/// Whether a terminal does something else with it than show it: C0, DEL and C1, what sets the direction of text or
+/// breaks lines, and what is not seen at all.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 #[cfg(test)]
@@ -410,7 +509,64 @@ mod tests {
         let value = crate::json::parse(text.as_bytes()).unwrap();
         let wanted = "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"\\u009b31m\": \
                       \"\\u001b[2J\\u202e\\u007f\",\n  \"n\": 1.50,\n  \"e\": []\n}";
-        assert_eq!(pretty(&value), wanted);
+        assert_eq!(pretty(&value).0, wanted);
+    }
+
+    #[test]
+    fn nothing_of_a_record_steers_the_terminal() {
+        let evil = "a\u{1b}]0;x\u{7}\r\n\t\u{9b}2J\u{202e}\u{2066}\u{61c}\u{ad}\u{e0041}\u{7f}z"
+            .to_owned();
+        let mut record = KeyRecord { altered: true, ..KeyRecord::default() };
+        for text in [
+            &mut record.id,
+            &mut record.prefix,
+            &mut record.env,
+            &mut record.tenant,
+            &mut record.owner,
+            &mut record.name,
+            &mut record.reason,
+            &mut record.meta,
+            &mut record.created_by,
+        ] {
+            text.clone_from(&evil);
+        }
+        (record.scopes, record.cidrs) = (vec![evil.clone()], vec![evil.clone()]);
+        let mut audit =
+            AuditRecord::new(1, 1, evil.clone(), evil.clone(), evil.clone(), evil.clone());
+        audit.detail.clone_from(&evil);
+        let session = SessionRecord {
+            family: evil.clone(),
+            subject: evil.clone(),
+            client: evil.clone(),
+            meta: evil.clone(),
+            ..SessionRecord::default()
+        };
+        let event = SessionEvent {
+            family: evil.clone(),
+            subject: evil.clone(),
+            action: evil.clone(),
+            detail: evil.clone(),
+            ..SessionEvent::default()
+        };
+        let all = [
+            key(&record, 0),
+            keys(std::slice::from_ref(&record), 0),
+            self::audit(&[audit]),
+            self::session(&session, 0),
+            sessions(&[session], 0),
+            session_events(&[event]),
+            Shown::from(&evil),
+            Shown::from(evil.clone()),
+            Shown::lines([&evil]),
+        ];
+        for shown in all {
+            assert!(!shown.0.chars().any(|c| steers(c) && c != '\n'), "{:?}", shown.0);
+            assert!(shown.0.contains("\\u001b]0;x\\u0007\\u000d\\u000a"), "{:?}", shown.0);
+        }
+        // Programs read the same: JSON, in which these stand in texts only.
+        let json = visible("\u{1b}\n\u{9b}", Newlines::Stay);
+        assert_eq!(json, "\\u001b\n\\u009b");
+        assert!(matches!(visible("plain \u{e9}", Newlines::Stay), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Lists that may be long: a page at a time, or all of them.
 
 use super::exit::Outcome;
-use super::output::Output;
+use super::output::{Output, Shown};
 use crate::{Page, ToJson};
 
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub(super) fn show_pages<T: ToJson>(
     pages: Pages,
     output: &mut Output,
     mut fetch: impl FnMut(Option<String>, usize) -> crate::Result<Page<T>>,
-    table: impl Fn(&[T]) -> String,
+    table: impl Fn(&[T]) -> Shown,
     none: &str,
 ) -> Outcome<()> {
     if !pages.all {
@@ -32,7 +32,7 @@ pub(super) fn show_pages<T: ToJson>(
         }
         show_records(&page.records, output, table, none)?;
         if let Some(cursor) = page.cursor {
-            output.note(&format!("There are more: --cursor {cursor}, or --all."));
+            output.note(format!("There are more: --cursor {cursor}, or --all."));
         }
         return Ok(());
     }
@@ -57,12 +57,12 @@ pub(super) fn show_pages<T: ToJson>(
 fn show_records<T>(
     records: &[T],
     output: &mut Output,
-    table: impl Fn(&[T]) -> String,
+    table: impl Fn(&[T]) -> Shown,
     none: &str,
 ) -> Outcome<()> {
     if records.is_empty() {
         output.note(none);
         return Ok(());
     }
-    output.line(&table(records))
+    output.show(&table(records))
 }

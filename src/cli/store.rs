@@ -152,7 +152,7 @@ impl StoreArgs {
         let options = ApiKeyOptions::new().prefix(&self.prefix).env(&self.env);
         let opened = open_api_keys(&self.place.location.url()?, &peppers, options)?;
         if is_new {
-            output.note(&format!("Made the store {}.", path.display()));
+            output.note(format!("Made the store {}.", path.display()));
         }
         note_pepper_file(opened.new_pepper_file.as_deref(), output);
         Ok(opened.keys.acting_as(&self.actor)?)
@@ -182,7 +182,7 @@ impl StoreArgs {
 /// Says that a pepper file was made, because somebody must back it up.
 pub(super) fn note_pepper_file(file: Option<&Path>, output: &mut Output) {
     if let Some(file) = file {
-        output.note(&format!(
+        output.note(format!(
             "Made the pepper file {}. Back it up, apart from the store: without it every key is lost.",
             file.display()
         ));

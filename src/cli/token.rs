@@ -233,15 +233,15 @@ fn run_inspect(inspect: &Inspect, output: &mut Output) -> Outcome<()> {
     }
     output.note("NOT VERIFIED: anybody can have written this.");
     let claims = json::parse(claims.as_bytes())?;
-    output.line(&pretty(&json::parse(header.as_bytes())?))?;
-    output.line(&pretty(&claims))?;
+    output.show(&pretty(&json::parse(header.as_bytes())?))?;
+    output.show(&pretty(&claims))?;
     let now = SystemClock.now();
     for (name, what) in [("iat", "issued"), ("nbf", "valid from"), ("exp", "expires")] {
         let seconds = claims.member(name).and_then(|value| value.as_f64());
         if let Some(seconds) = seconds.filter(|seconds| (0.0..9e15).contains(seconds)) {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
             let seconds = seconds as u64;
-            output.note(&format!("{name}: {what} {} ({})", date(seconds), distance(seconds, now)));
+            output.note(format!("{name}: {what} {} ({})", date(seconds), distance(seconds, now)));
         }
     }
     Ok(())

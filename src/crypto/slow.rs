@@ -74,6 +74,11 @@ impl Slow<'_> {
                 hash.get(..23).map(<[u8]>::to_vec)
             }
             Slow::Pbkdf2Sha256 { iterations, salt, len } => {
+                // HMAC pads its key with zeros, and takes the digest of a long key for the key (RFC 2104 section
+                // 2): a text is not to pass for another one.
+                if text.contains(&0) || std::str::from_utf8(text).is_err() {
+                    return None;
+                }
                 let mut out = vec![0; len];
                 let iterations = NonZeroU32::new(iterations)?;
                 pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, text, &mut out);

@@ -398,8 +398,8 @@ pub extern "C" fn gk_api_key_import_free(import: Option<Box<gk_api_key_import>>)
 /// @param spec What the key is to be like; copied.
 /// @param credential The key itself, or what the other system kept of it; copied.
 /// @param credential_len Its length in bytes.
-/// @param lookup The public part of the key, by which it is found; NULL and 0 for none. Salted hashes
-/// need one.
+/// @param lookup The public part that the key begins with, up to a separator . _ - : ~, by which it is found; NULL
+/// and 0 for none. Salted hashes need one.
 /// @param lookup_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK.

@@ -29,7 +29,7 @@ pub struct gk_api_key_result {
     pub retry_after_ms: u32,
     /// When the key stops being valid, in seconds since 1970; 0 for never. 0 if it was refused.
     pub expires_at: u64,
-    /// The key's id, NUL-terminated; empty if the key was refused.
+    /// The key's id, NUL-terminated; of a key that was refused only if its secret was proved, else empty.
     pub key_id: [c_char; GK_API_KEY_ID_SIZE],
     /// Whose key it is, in UTF-8, NUL-terminated; empty if the key was refused.
     pub owner: [c_char; GK_API_KEY_OWNER_SIZE],
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn gk_api_keys_verify(
     result: *mut gk_api_key_result,
     err: *mut gk_error,
 ) -> gk_status {
-    let mut refused = None;
+    let mut refused: Option<crate::Error> = None;
     let status = guard(err, || {
         let wanted: [&str; MOST];
         let presented: &[u8] = slice(presented.cast(), presented_len, "presented")?;
@@ -174,18 +174,18 @@ pub unsafe extern "C" fn gk_api_keys_verify(
         match given(keys, "keys")?.inner.verify(presented, &request) {
             // Written from where it is: a grant is too large to be passed on.
             Ok(grant) if !result.is_null() => {
-                gk_api_key_result::write(result, GK_STATUS_OK, Some(&grant), 0);
+                gk_api_key_result::write(result, GK_STATUS_OK, Some(&grant), None);
             }
             Ok(_) => {}
             Err(error) => {
-                refused = error.retry_after();
+                refused = Some(error.clone());
                 return Err(error.into());
             }
         }
         Ok(())
     });
     if status != GK_STATUS_OK && !result.is_null() {
-        gk_api_key_result::write(result, status, None, refused.unwrap_or(0));
+        gk_api_key_result::write(result, status, None, refused.as_ref());
     }
     status
 }
@@ -195,13 +195,20 @@ impl gk_api_key_result {
     ///
     /// # Safety
     /// `out` is writable.
-    unsafe fn write(out: *mut Self, status: gk_status, grant: Option<&Grant>, retry_after_ms: u32) {
+    unsafe fn write(
+        out: *mut Self,
+        status: gk_status,
+        grant: Option<&Grant>,
+        refused: Option<&crate::Error>,
+    ) {
+        let retry_after_ms = refused.and_then(crate::Error::retry_after).unwrap_or(0);
+        let refused_id = refused.and_then(crate::Error::api_key_id).unwrap_or("");
         let http_status = match ErrorKind::from_code(status) {
             _ if status == GK_STATUS_OK => 200,
             Some(kind) => kind.http_status(),
             None => 500,
         };
-        let texts = grant.map_or(("", "", ""), |g| (g.key_id(), g.owner(), g.tenant()));
+        let texts = grant.map_or((refused_id, "", ""), |g| (g.key_id(), g.owner(), g.tenant()));
         // SAFETY: writable by contract; nothing of it is read.
         unsafe {
             (&raw mut (*out).status).write(status);

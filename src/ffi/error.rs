@@ -37,6 +37,23 @@ pub extern "C" fn gk_error_claim(err: Option<&gk_error>) -> *const c_char {
     })
 }
 
+/// The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own.
+///
+/// @param err An error that a call has written; NULL is fine.
+/// @return The id, NUL-terminated, valid as long as `*err` is not changed; empty if the error is about no API
+/// key, or about one that the caller has only named. Never NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_error_api_key_id(err: Option<&gk_error>) -> *const c_char {
+    look(c"".as_ptr(), || {
+        let mut rest = err?.message.as_slice();
+        for _ in 0..2 {
+            let end = rest.iter().position(|&c| c == 0)?;
+            rest = rest.get(end + 1..)?;
+        }
+        rest.contains(&0).then_some(rest.as_ptr())
+    })
+}
+
 const _: () = assert!(size_of::<gk_error>() == 256);
 
 impl gk_error {
@@ -44,10 +61,10 @@ impl gk_error {
     /// `err` is NULL or writable.
     pub(super) const unsafe fn clear(err: *mut Self) {
         if !err.is_null() {
-            // SAFETY: writable by contract; the first two bytes are the ends of message and claim.
+            // SAFETY: writable by contract; the first three bytes are the ends of message, claim and id.
             unsafe {
                 (&raw mut (*err).status).write(GK_STATUS_OK);
-                (&raw mut (*err).message).cast::<[c_char; 2]>().write([0; 2]);
+                (&raw mut (*err).message).cast::<[c_char; 3]>().write([0; 3]);
             }
         }
     }
@@ -71,7 +88,7 @@ impl gk_error {
     }
 }
 
-/// The message, a NUL, the name of the claim, a NUL. Cuts what does not fit and never fails.
+/// The message, a NUL, the name of the claim, a NUL, the id of the API key, a NUL. Cuts what does not fit and never fails.
 struct Text<'e> {
     bytes: &'e mut [MaybeUninit<u8>; GK_ERROR_MESSAGE_SIZE],
     len: usize,
@@ -99,6 +116,10 @@ impl Text<'_> {
         // A NUL would end the name early.
         self.put(claim.filter(|name| !name.contains('\0')).unwrap_or_default(), LONGEST_CLAIM);
         self.end();
+        // An error that is about an API key is about no claim, so that there is room.
+        let id = if let Fault::Core(error) = fault { error.api_key_id() } else { None };
+        self.put(id.unwrap_or_default(), LONGEST_ID);
+        self.end();
     }
 
     /// Appends as much of the text as `room` allows, cut between two characters.
@@ -122,6 +143,7 @@ impl Text<'_> {
     }
 }
 
+const LONGEST_ID: usize = 12;
 const LONGEST_CLAIM: usize = GK_ERROR_MESSAGE_SIZE - 2 - crate::Error::MAX_MESSAGE;
 
 impl Write for Text<'_> {

@@ -42,23 +42,30 @@ impl Sessions {
         Ok(found)
     }
 
-    /// Sessions in ascending order of their ids, ended ones too if the filter does not say otherwise.
+    /// Sessions in ascending order of their ids, ended ones too if the filter does not say otherwise. Of a row that
+    /// was altered from outside, [`SessionRecord::altered`] says so.
     ///
     /// # Errors
     /// Those of [`crate::Store`].
     pub fn find(&self, filter: &SessionFilter) -> Result<Page<SessionRecord>> {
         let page = self.inner.store.sessions(filter)?;
-        let records = page.records.into_iter().map(|session| session.record).collect();
+        let records = page.records.into_iter().map(|session| self.shown(session)).collect();
         Ok(Page { records, cursor: page.cursor })
     }
 
-    /// The session with this id, live or not.
+    /// The session with this id, live or not. Of a row that was altered from outside, [`SessionRecord::altered`]
+    /// says so.
     ///
     /// # Errors
     /// `SessionNotFound`. Those of [`crate::Store`].
     pub fn get(&self, family: &str) -> Result<SessionRecord> {
         let known = token::is_family(family).then_some(family).ok_or(NOT_FOUND)?;
-        Ok(self.inner.store.session(known)?.ok_or(NOT_FOUND)?.record)
+        Ok(self.shown(self.inner.store.session(known)?.ok_or(NOT_FOUND)?))
+    }
+
+    fn shown(&self, session: StoredSession) -> SessionRecord {
+        let altered = self.inner.peppers.check_row(&session).is_err();
+        SessionRecord { altered, ..session.record }
     }
 
     /// What happened to sessions, in the order in which it did: started, ended, ended for reuse.

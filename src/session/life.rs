@@ -6,17 +6,15 @@
 //! means that two hold it: the session is ended, its access tokens with it (RFC 9700 section 4.14.2).
 
 use super::revoke::ISSUE_CLAIM;
-use super::seal::{fields, seal};
-use super::sessions::{Inner, SessionSpec, SessionTokens, Sessions};
+use super::sessions::{Inner, SessionOptions, SessionSpec, SessionTokens, Sessions};
 use super::token::{self, Presented};
 use crate::base::clock::{plausible, plausible_nanos};
 use crate::base::secret::Secret;
 use crate::base::text::{argument, meta, plain, plain_some};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::{Claims, Signer};
-use crate::store::{
-    Revocation, SessionEnd, SessionEvent, SessionRecord, SessionWrite, StoredSession,
-};
+use crate::pepper::Checked;
+use crate::store::{SessionEnd, SessionEvent, SessionRecord, SessionWrite, StoredSession};
 
 /// How often a change is tried that others keep overtaking.
 const TRIES: usize = 32;
@@ -50,6 +48,7 @@ impl Sessions {
                 refreshes: 0,
                 ended_at: None,
                 end: None,
+                altered: false,
             },
             counter: 1,
             seed: [0; 16],
@@ -65,11 +64,11 @@ impl Sessions {
         inner.random.fill(&mut session.seed)?;
         for _ in 0..TRIES {
             session.record.family = token::new_family(&*inner.random)?;
-            seal(&inner.peppers, &mut session);
-            let tokens = inner.tokens(&session, None, now)?;
+            let sealed = Checked::new(session.clone()).seal(&inner.peppers);
+            let tokens = inner.tokens(&sealed, None, now)?;
             let write = SessionWrite {
-                events: vec![event(&session, now, "start")],
-                insert: vec![session.clone()],
+                events: vec![event(&sealed.record, now, "start")],
+                insert: vec![sealed],
                 ..SessionWrite::default()
             };
             match inner.store.write_sessions(&write) {
@@ -99,7 +98,7 @@ impl Sessions {
         let presented = token::parse(refresh_token.as_ref()).ok_or(NOT_A_TOKEN)?;
         let claims = claims.map(check_claims).transpose()?;
         for _ in 0..TRIES {
-            let session = self.genuine(&presented)?;
+            let session = Checked::read(&inner.peppers, self.genuine(&presented)?)?;
             let now_ms = inner.now_ms()?;
             match self.step(&presented, session, claims.as_deref(), now_ms) {
                 // Somebody else was faster: the row says something else now.
@@ -113,7 +112,7 @@ impl Sessions {
     fn step(
         &self,
         presented: &Presented<'_>,
-        mut session: StoredSession,
+        mut session: Checked<StoredSession>,
         claims: Option<&str>,
         now_ms: u64,
     ) -> Result<SessionTokens> {
@@ -125,7 +124,7 @@ impl Sessions {
         if now >= session.record.expires_at {
             // Durably, so that a clock that steps back does not make it live again. If it cannot be
             // written down, it is refused all the same.
-            let written = self.end_for(session, SessionEnd::Expired, now);
+            let written = self.end_for(Ok(session), SessionEnd::Expired, now);
             return match written {
                 Err(error) if error.kind() == ErrorKind::StoreConflict => Err(error),
                 _ => Err(refusal(Some(SessionEnd::Expired))),
@@ -147,7 +146,7 @@ impl Sessions {
                 claims.clone_into(&mut session.claims);
             }
             session.version += 1;
-            seal(&inner.peppers, &mut session);
+            let session = session.seal(&inner.peppers);
             let tokens = inner.tokens(&session, None, now)?;
             inner.store.write_sessions(&SessionWrite {
                 update: vec![session],
@@ -167,12 +166,14 @@ impl Sessions {
                 "The refresh token is newer than the store, which may be from a backup; log in again.",
             ));
         }
-        self.end_for(session, SessionEnd::Reuse, now)?;
+        self.end_for(Ok(session), SessionEnd::Reuse, now)?;
         Err(ErrorKind::TokenReuse.into())
     }
 
     /// Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a log-out.
     /// Whether it had not been ended before. Any of its refresh tokens will do, one that was used as well.
+    /// A session whose row was altered from outside is ended, too, and its access tokens are revoked for as long as
+    /// any may live.
     ///
     /// # Errors
     /// `InvalidRefreshToken`: it is none of ours, or its session was purged; the public id of a session is
@@ -205,8 +206,8 @@ impl Sessions {
 
     fn end_found(&self, find: impl Fn() -> Result<StoredSession>) -> Result<bool> {
         for _ in 0..TRIES {
-            let session = find()?;
-            if session.record.ended_at.is_some() {
+            let session = self.inner.believed(find()?);
+            if session.as_ref().is_ok_and(|session| session.record.ended_at.is_some()) {
                 return Ok(false);
             }
             match self.end_for(session, SessionEnd::LogOut, self.inner.now()?) {
@@ -237,6 +238,7 @@ impl Sessions {
             }
             let mut write = SessionWrite::default();
             for session in sessions {
+                let session = inner.believed(session);
                 Self::end_in(inner, &mut write, session, SessionEnd::LogOutEverywhere, now);
             }
             if !marked {
@@ -256,18 +258,17 @@ impl Sessions {
         }
     }
 
-    /// The session that a refresh token is of.
+    /// The session that a refresh token is of, as its row says.
     fn genuine(&self, presented: &Presented<'_>) -> Result<StoredSession> {
         let inner = &*self.inner;
         let session = inner.store.session(presented.family)?.ok_or(NOT_A_TOKEN)?;
         if !presented.is_genuine(&inner.peppers, &session) {
             return Err(NOT_A_TOKEN);
         }
-        inner.peppers.check_seal(session.seal_pepper, &fields(&session), session.seal)?;
         Ok(session)
     }
 
-    fn end_for(&self, session: StoredSession, end: SessionEnd, now: u64) -> Result<()> {
+    fn end_for(&self, session: Believed, end: SessionEnd, now: u64) -> Result<()> {
         let inner = &*self.inner;
         let mut write = SessionWrite::default();
         Self::end_in(inner, &mut write, session, end, now);
@@ -279,22 +280,47 @@ impl Sessions {
     pub(super) fn end_in(
         inner: &Inner,
         write: &mut SessionWrite,
-        mut session: StoredSession,
+        session: Believed,
         end: SessionEnd,
         now: u64,
     ) {
-        session.record.ended_at = Some(now);
-        session.record.end = Some(end);
-        session.version += 1;
-        seal(&inner.peppers, &mut session);
+        let mark = |session: &mut StoredSession| {
+            session.record.ended_at = Some(now);
+            session.record.end = Some(end);
+            session.version += 1;
+        };
+        let (session, access_ttl) = match session {
+            Ok(mut session) => {
+                mark(&mut session);
+                let session = session.seal(&inner.peppers);
+                write.events.push(event(&session.record, now, end.name()));
+                let access_ttl = session.access_ttl;
+                (session, access_ttl)
+            }
+            // Nothing in the row is believed: tokens of any age are revoked, nobody is named as its subject, and
+            // it is not sealed.
+            Err(mut altered) => {
+                mark(&mut altered);
+                altered.seal = [0; 16];
+                let nobody = SessionRecord {
+                    family: altered.record.family.clone(),
+                    ..SessionRecord::default()
+                };
+                write.events.push(event(&nobody, now, end.name()));
+                (*altered, SessionOptions::MAX_TTL)
+            }
+        };
         // Of a session that has expired, no access token is good any more.
         if end != SessionEnd::Expired {
-            write.revocations.push(of_session(&session, now));
+            let family = &session.record.family;
+            write.revocations.push(super::Revocations::of_session(family, access_ttl, now));
         }
-        write.events.push(event(&session, now, end.name()));
         write.update.push(session);
     }
 }
+
+/// A session as its row says, or a row that was altered from outside.
+pub(super) type Believed = std::result::Result<Checked<StoredSession>, Box<StoredSession>>;
 
 impl Inner {
     /// The time, if the clock can be right.
@@ -314,6 +340,11 @@ impl Inner {
         let seen = session.record.last_seen_at.saturating_mul(1000);
         let since = now_ms.abs_diff(seen.saturating_add(session.last_seen_ms.into()));
         self.grace_ms > 0 && since <= self.grace_ms
+    }
+
+    /// Whether the row is believed.
+    pub(super) fn believed(&self, session: StoredSession) -> Believed {
+        Checked::read(&self.peppers, session.clone()).map_err(|_| Box::new(session))
     }
 
     pub(super) fn signer(&self) -> Result<&Signer> {
@@ -354,18 +385,13 @@ impl Inner {
     }
 }
 
-/// A session's access tokens, for as long as the last of them may be accepted.
-fn of_session(session: &StoredSession, now: u64) -> Revocation {
-    super::Revocations::of_session(&session.record.family, session.access_ttl, now)
-}
-
-fn event(session: &StoredSession, at: u64, action: &str) -> SessionEvent {
+fn event(record: &SessionRecord, at: u64, action: &str) -> SessionEvent {
     SessionEvent {
         at,
-        family: session.record.family.clone(),
-        subject: session.record.subject.clone(),
+        family: record.family.clone(),
+        subject: record.subject.clone(),
         action: action.to_owned(),
-        detail: session.record.client.clone(),
+        detail: record.client.clone(),
         ..SessionEvent::default()
     }
 }

@@ -1,9 +1,9 @@
 //! Sessions and old peppers: what ends on the day that one has leaked.
 
-use super::seal::{fields, seal};
 use super::sessions::Sessions;
 use crate::base::text::argument;
 use crate::error::{ErrorKind, Result};
+use crate::pepper::Checked;
 use crate::store::{SessionEnd, SessionFilter, SessionWrite, StoredSession};
 
 /// How often a page is tried that others keep changing.
@@ -62,7 +62,7 @@ impl Sessions {
     fn leave_pepper(
         &self,
         write: &mut SessionWrite,
-        mut session: StoredSession,
+        session: StoredSession,
         pepper: u32,
         now: u64,
     ) -> Result<()> {
@@ -76,13 +76,12 @@ impl Sessions {
         if !(gives && is_live || session.seal_pepper == pepper) {
             return Ok(());
         }
-        inner.peppers.check_seal(session.seal_pepper, &fields(&session), session.seal)?;
+        let mut session = Checked::read(&inner.peppers, session)?;
         if is_live && gives {
-            Self::end_in(inner, write, session, SessionEnd::LogOut, now);
+            Self::end_in(inner, write, Ok(session), SessionEnd::LogOut, now);
         } else {
             session.version += 1;
-            seal(&inner.peppers, &mut session);
-            write.update.push(session);
+            write.update.push(session.seal(&inner.peppers));
         }
         Ok(())
     }

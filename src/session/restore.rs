@@ -26,7 +26,8 @@ impl Sessions {
             let page = inner.store.sessions(&filter)?;
             let mut write = SessionWrite::default();
             for session in page.records {
-                if session.record.created_at < at {
+                let session = inner.believed(session);
+                if session.as_ref().map_or(true, |session| session.record.created_at < at) {
                     let everywhere = SessionEnd::LogOutEverywhere;
                     Self::end_in(inner, &mut write, session, everywhere, now);
                 }

@@ -1,17 +1,25 @@
 //! The seal of a session's row: whoever can write to the store and has no pepper cannot make one session
 //! another's, give it claims, or let it live longer.
 
-use crate::pepper::{Fields, Peppers};
+use crate::pepper::{Fields, Row};
 use crate::store::{SessionEnd, StoredSession};
 
-/// Seals the session as it is, under the active pepper.
-pub(super) fn seal(peppers: &Peppers, session: &mut StoredSession) {
-    session.seal_pepper = peppers.active();
-    session.seal = peppers.seal(session.seal_pepper, &fields(session));
+impl Row for StoredSession {
+    fn fields(&self) -> Fields {
+        fields(self)
+    }
+
+    fn seal(&self) -> (u32, [u8; 16]) {
+        (self.seal_pepper, self.seal)
+    }
+
+    fn set_seal(&mut self, pepper: u32, seal: [u8; 16]) {
+        (self.seal_pepper, self.seal) = (pepper, seal);
+    }
 }
 
 /// The row as bytes, its fields in the order of the struct, without the seal itself.
-pub(super) fn fields(session: &StoredSession) -> Fields {
+fn fields(session: &StoredSession) -> Fields {
     let record = &session.record;
     let mut row = Fields::new(b"gkz1");
     for text in [&record.family, &record.subject, &record.client, &record.meta, &session.claims] {

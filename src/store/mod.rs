@@ -119,8 +119,8 @@ pub trait Store: SessionStore + RingStore {
     /// Keys in ascending order of their ids, those after `filter.cursor` first.
     ///
     /// # Errors
-    /// See [`Store`]; damaged rows are left out.
-    fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>>;
+    /// See [`Store`]; a damaged row is no error but a [`Loaded::Corrupt`].
+    fn list(&self, filter: &KeyFilter) -> Result<Page<Loaded>>;
 
     /// Audit rows in ascending order of their sequence numbers, those after `filter.cursor` first.
     ///
@@ -167,7 +167,7 @@ pub trait Store: SessionStore + RingStore {
 }
 
 /// A key as [`Store::load`] and [`Store::changes`] find it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Loaded {
     /// The key as it is now.
     Key(Box<StoredKey>),

@@ -52,6 +52,9 @@ pub struct KeyRecord {
     pub uses: u64,
     /// Grows by one with every change.
     pub version: u64,
+    /// The row was damaged, altered from outside or put back: its key is denied, and nothing else here is to be
+    /// believed. Never kept.
+    pub altered: bool,
 }
 
 /// Whether a key may be used.
@@ -262,18 +265,23 @@ pub struct Page<T> {
 }
 
 impl Credits {
+    /// With no more left than the limit: what is left is the one thing of a key that no seal covers.
+    #[must_use]
+    pub(super) fn bounded(self) -> Self {
+        Self { remaining: self.remaining.min(self.limit), ..self }
+    }
+
     /// Adds what has been refilled until `now`, and tells when the next refill is due. Whole intervals
     /// count; a clock that goes back refills nothing.
     pub fn refill(&mut self, now: u64) -> Option<u64> {
+        *self = self.bounded();
         let every = u64::from(self.every);
         if self.refill == 0 || every == 0 {
             return None;
         }
         let times = now.saturating_sub(self.refilled_at) / every;
         let added = times.saturating_mul(self.refill);
-        // Nothing is taken from a key that was given more than a refill fills up to.
-        let full = self.limit.max(self.remaining);
-        self.remaining = self.remaining.saturating_add(added).min(full);
+        self.remaining = self.remaining.saturating_add(added).min(self.limit);
         self.refilled_at += times * every;
         self.refilled_at.checked_add(every)
     }
@@ -288,8 +296,7 @@ impl Credits {
 
     /// Gives back, up to the limit.
     pub(super) fn give_back(&mut self, amount: u64) {
-        let full = self.limit.max(self.remaining);
-        self.remaining = self.remaining.saturating_add(amount).min(full);
+        self.remaining = self.remaining.saturating_add(amount).min(self.limit);
     }
 }
 

@@ -32,6 +32,9 @@ pub struct SessionRecord {
     pub ended_at: Option<u64>,
     /// Why it was ended.
     pub end: Option<SessionEnd>,
+    /// The row was altered from outside: its refresh tokens are refused, and nothing else here is to be believed.
+    /// Never kept.
+    pub altered: bool,
 }
 
 impl SessionRecord {

@@ -9,6 +9,7 @@ mod oauth;
 mod provider;
 mod sessions;
 mod together;
+mod visible;
 
 use gatekey::json::{self, Kind};
 use std::io::Write as _;

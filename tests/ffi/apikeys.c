@@ -65,7 +65,12 @@ static gk_status verified(const gk_api_keys *keys, const gk_buf *key, const gk_a
         gk_api_keys_verify(keys, key->data, key->len, needs, ip, ip ? strlen(ip) : 0, result, &err);
     CHECK(result->status == status && err.status == status);
     CHECK(result->http_status == gk_status_http(status));
-    CHECK((status == GK_STATUS_OK) == (result->key_id[0] != 0));
+    // The key is named if and only if its secret was proved.
+    const bool proved =
+        status != GK_STATUS_MALFORMED_API_KEY && status != GK_STATUS_BAD_API_KEY_SECRET;
+    const bool named = result->key_id[0] != 0;
+    CHECK(status == GK_STATUS_API_KEY_NOT_FOUND || proved == named);
+    CHECK(strcmp(gk_error_api_key_id(&err), status == GK_STATUS_OK ? "" : result->key_id) == 0);
     CHECK(status == GK_STATUS_OK || result->owner[0] == 0);
     return status;
 }

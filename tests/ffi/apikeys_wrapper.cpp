@@ -42,7 +42,14 @@ int main() {
     const std::string id(granted.key_id());
     const auto limited = keys.try_verify(issued.secret.view(), needs, "10.0.0.1");
     CHECK(!limited && limited.status() == status::rate_limited && limited.http_status() == 429);
-    CHECK(limited.retry_after_ms() > 0 && limited.key_id().empty() && !limited.expires_at());
+    CHECK(limited.retry_after_ms() > 0 && limited.key_id() == id && !limited.expires_at());
+    CHECK(keys.try_verify("x", needs, "10.0.0.1").key_id().empty());
+    try {
+        static_cast<void>(keys.verify(issued.secret.view(), needs, "10.0.0.1"));
+        CHECK(false);
+    } catch (const error &refused) {
+        CHECK(refused.status() == status::rate_limited && refused.api_key_id() == id);
+    }
     THROWS(status::api_key_address, static_cast<void>(keys.verify(issued.secret.view())));
     THROWS(status::malformed_api_key, static_cast<void>(keys.verify("x")));
     CHECK(http_status(status::insufficient_scope) == 403);

@@ -470,6 +470,9 @@ class ApiKeyError(GatekeyError):
     retry_after: float | None = None
     """Seconds after which the same call may succeed, where waiting is the remedy."""
 
+    key_id: str | None = None
+    """The id of the key, if it was refused after its secret was proved."""
+
 
 class StoreError(GatekeyError):
     """What keys are kept in is out of reach, damaged, full or not the right one."""
@@ -479,6 +482,9 @@ class StoreError(GatekeyError):
 
     status: ClassVar[int] = 503
     """The HTTP status to answer with."""
+
+    key_id: str | None = None
+    """The id of the API key, if its secret was proved before the store was found out of reach."""
 
 
 class SessionError(GatekeyError):

@@ -188,6 +188,12 @@ impl ApiKeyRecord {
         self.whole().version
     }
 
+    /// Whether its row was altered from outside, so that it is refused, and nothing else here is to be believed.
+    #[getter]
+    fn altered(&self) -> bool {
+        self.whole().altered
+    }
+
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         other.cast::<Self>().is_ok_and(|other| self.whole() == other.get().whole())
     }
@@ -305,10 +311,11 @@ impl ApiKeyCheck {
         self.error.as_ref().map(Error::message)
     }
 
-    /// The key's id, if it was accepted.
+    /// The key's id, if it was accepted, or refused after its secret was proved.
     #[getter]
     fn key_id(&self) -> Option<&str> {
-        self.record.as_ref().map(|record| record.get().id())
+        let refused = self.error.as_ref().and_then(Error::api_key_id);
+        self.record.as_ref().map(|record| record.get().id()).or(refused)
     }
 
     /// The key's record, if it was accepted.

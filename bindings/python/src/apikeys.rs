@@ -305,8 +305,8 @@ impl ApiKeys {
     /// Imports keys that another system issued, without their owners noticing.
     ///
     /// `rows` are mappings with `owner`, with `secret` (scheme `plaintext`) or `hash`, with `name`
-    /// and the other options of `create`, and with `lookup`, the public part of the key, which salted
-    /// hashes need. Schemes: plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt,
+    /// and the other options of `create`, and with `lookup`, the public part that the key begins with, up to a
+    /// separator, which salted hashes need. Schemes: plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt,
     /// argon2, pbkdf2-sha256. A row of the wrong form raises `UsageError`, and nothing is imported;
     /// keys that are there already are listed in `rejected`.
     ///

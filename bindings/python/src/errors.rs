@@ -94,6 +94,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     for (name, value) in [
         (intern!(py, "peer_code"), error.peer_code()),
         (intern!(py, "peer_message"), error.peer_message()),
+        (intern!(py, "key_id"), error.api_key_id()),
     ] {
         if let Some(value) = value
             && let Err(failure) = raised.value(py).setattr(name, value)

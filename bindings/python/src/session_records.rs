@@ -147,6 +147,13 @@ impl SessionRecord {
         self.0.end.map(SessionEnd::name)
     }
 
+    /// Whether its row was altered from outside, so that its refresh tokens are refused, and nothing else here is to
+    /// be believed.
+    #[getter]
+    const fn altered(&self) -> bool {
+        self.0.altered
+    }
+
     fn __hash__(&self) -> u64 {
         let mut hasher = std::hash::DefaultHasher::new();
         std::hash::Hash::hash(&self.0.family, &mut hasher);

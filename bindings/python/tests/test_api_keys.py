@@ -142,7 +142,8 @@ def test_every_refusal(
     result = keys.check(issued.secret, **request_)
     assert not result
     assert (result.ok, result.code, result.status) == (False, code, status)
-    assert (result.key_id, result.record) == (None, None)
+    # The key is named: its secret was proved.
+    assert (result.key_id, raised.value.key_id, result.record) == (issued.id, issued.id, None)
     assert result.message == str(raised.value)
     assert result.retry_after == raised.value.retry_after
     with pytest.raises(error):

@@ -5,7 +5,7 @@ mod loopback;
 use self::loopback::Loopback;
 use super::exit::{Failure, Outcome, REFUSED};
 use super::input::{self, duration};
-use super::output::{self, Output};
+use super::output::{self, Output, Shown};
 use crate::json::ObjectWriter;
 use crate::{
     Clock as _, ErrorKind, HttpOptions, HttpTransport, LoginOptions, OAuthClient, OAuthConfig,
@@ -251,8 +251,8 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
     if login.no_browser || !loopback::open(&login.browser, &begun.url) {
         let mut json = ObjectWriter::new();
         json.text("open", &begun.url);
-        let text = format!("Open this address in a browser on this machine:\n{}", begun.url);
-        output.ask(&json.end(), &text);
+        let text = ["Open this address in a browser on this machine:", &begun.url];
+        output.ask(&json.end(), Shown::lines(text));
     }
     // What a browser would send.
     let cookies: Vec<&str> =
@@ -275,23 +275,16 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
     callback.answer(finished.is_ok());
     let finished = finished?;
     let who = finished.subject.as_deref().unwrap_or("the user").to_owned();
-    output.note(&format!("Signed in as {who}."));
+    output.note(format!("Signed in as {who}."));
     hand_over(&finished.tokens, &login.kept, output)
 }
 
 fn run_device(device: &Device, output: &mut Output) -> Outcome<()> {
     let (client, http) = device.server.open(None)?;
     let codes = client.device_codes(&device.wanted.grant())?.run(&http)?;
-    let text = format!(
-        "Open {} and enter {}{}",
-        codes.verification_uri,
-        codes.user_code,
-        codes
-            .verification_uri_complete
-            .as_ref()
-            .map_or(String::new(), |uri| format!("\nor open {uri}")),
-    );
-    output.ask(&codes.to_json(), &text);
+    let text = format!("Open {} and enter {}", codes.verification_uri, codes.user_code);
+    let or = codes.verification_uri_complete.as_ref().map(|uri| format!("or open {uri}"));
+    output.ask(&codes.to_json(), Shown::lines(std::iter::once(text).chain(or)));
     let left = output::distance(codes.expires_at, SystemClock.now());
     let spinner = spinner(&format!("waiting for the user; the code expires {left}"));
     let tokens = client.poll(&codes).run(&http);
@@ -325,7 +318,7 @@ fn hand_over(tokens: &OAuthTokens, kept: &Kept, output: &mut Output) -> Outcome<
     let lock = store.lock(name)?;
     store.save(name, &tokens.to_secret_json())?;
     drop(lock);
-    output.note(&format!("The tokens are kept as {name} in {}.", folder.display()));
+    output.note(format!("The tokens are kept as {name} in {}.", folder.display()));
     Ok(())
 }
 

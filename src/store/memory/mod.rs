@@ -6,8 +6,8 @@ mod session;
 use self::session::Sessions;
 use super::record::page_size;
 use super::{
-    AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Page,
-    PepperCheck, Store, StoredKey, Usage, Write,
+    AuditFilter, AuditRecord, Change, Changes, KeyFilter, Lease, Loaded, Page, PepperCheck, Store,
+    StoredKey, Usage, Write,
 };
 use crate::base::process::{Brief, brief};
 use crate::error::{Error, ErrorKind, Result};
@@ -179,15 +179,17 @@ impl Store for MemoryStore {
         Ok(state.audit.len() as u64)
     }
 
-    fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
+    fn list(&self, filter: &KeyFilter) -> Result<Page<Loaded>> {
         let state = self.state()?;
         let after = filter.cursor.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let keys = state.keys.range::<str, _>((after, Bound::Unbounded));
-        let wanted = keys.map(|(_, key)| &key.record).filter(|record| {
-            filter.owner.as_ref().is_none_or(|owner| record.owner == *owner)
-                && filter.tenant.as_ref().is_none_or(|tenant| record.tenant == *tenant)
+        let wanted = keys.map(|(_, key)| key).filter(|key| {
+            filter.owner.as_ref().is_none_or(|owner| key.record.owner == *owner)
+                && filter.tenant.as_ref().is_none_or(|tenant| key.record.tenant == *tenant)
         });
-        Ok(page(wanted.cloned(), filter.limit, |record| record.id.clone()))
+        let page = page(wanted.cloned(), filter.limit, |key| key.record.id.clone());
+        let records = page.records.into_iter().map(|key| Loaded::Key(Box::new(key))).collect();
+        Ok(Page { records, cursor: page.cursor })
     }
 
     fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {

@@ -24,8 +24,8 @@ use self::connections::{Connections, Opened, Trust};
 use self::mark::Marked;
 use super::record::page_size;
 use super::{
-    AuditFilter, AuditRecord, Change, Changes, KeyFilter, KeyRecord, Lease, Loaded, Mark, Page,
-    PepperCheck, RevocationChanges, Store, StoredKey, Usage, Write,
+    AuditFilter, AuditRecord, Change, Changes, KeyFilter, Lease, Loaded, Mark, Page, PepperCheck,
+    RevocationChanges, Store, StoredKey, Usage, Write,
 };
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
@@ -253,7 +253,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
+    fn list(&self, filter: &KeyFilter) -> Result<Page<Loaded>> {
         let mut conditions = Vec::new();
         let mut values: rows::Values = Vec::new();
         for (condition, value) in [
@@ -281,9 +281,7 @@ impl Store for SqliteStore {
                     break;
                 }
                 last = row.get("id").ok();
-                if let Loaded::Key(key) = loaded(row)? {
-                    page.records.push(key.record);
-                }
+                page.records.push(loaded(row)?);
             }
             Ok(page)
         })

@@ -106,6 +106,7 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
         last_used_at: maybe(row, "last_used_at")?,
         uses: maybe(row, "uses")?.unwrap_or(0),
         version: unsigned(row, "version")?,
+        altered: false,
     };
     if record.version == 0 {
         return Err(wrong("version"));
@@ -134,13 +135,14 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
 /// The credits of a row that has some.
 pub(super) fn credits(row: &Row<'_>) -> rusqlite::Result<Option<Credits>> {
     let Some(remaining) = maybe(row, "remaining")? else { return Ok(None) };
-    Ok(Some(Credits {
+    let credits = Credits {
         remaining,
         limit: unsigned(row, "most")?,
         refill: unsigned(row, "refill")?,
         every: row.get("every")?,
         refilled_at: unsigned(row, "refilled_at")?,
-    }))
+    };
+    Ok(Some(credits.bounded()))
 }
 
 /// A row of the audit.

@@ -71,6 +71,7 @@ fn session(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
             refreshes: rows::unsigned(row, "refreshes")?,
             ended_at: rows::maybe(row, "ended_at")?,
             end: end.transpose()?,
+            altered: false,
         },
         counter: row.get("counter")?,
         seed: row.get("seed")?,

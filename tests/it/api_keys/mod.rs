@@ -1,6 +1,8 @@
 //! API keys as a service sees them: every reason of refusal, every change, limits, peppers, imports,
 //! and what happens when the store or somebody else interferes.
 
+#[cfg(feature = "sqlite")]
+mod altered;
 mod changes;
 mod format;
 mod import;
@@ -13,9 +15,11 @@ mod mixed;
 #[cfg(feature = "sqlite")]
 mod moved;
 mod peppers;
+mod refusals;
 #[cfg(all(unix, feature = "sqlite"))]
 mod shared_limits;
 mod stores;
+mod upgrades;
 mod verify;
 
 pub(crate) use stores::Folder;

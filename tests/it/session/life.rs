@@ -310,6 +310,65 @@ fn a_row_that_was_altered_from_outside_gives_no_token() {
     assert!(bench.sessions.end_by_id(&family, None).unwrap(), "it can be ended all the same");
 }
 
+/// Puts an altered row in the place of the session's.
+fn alter(bench: &super::Bench, family: &str, alter: impl FnOnce(&mut gatekey::StoredSession)) {
+    let mut row = bench.store.session(family).unwrap().unwrap();
+    row.version += 1;
+    alter(&mut row);
+    let write = gatekey::SessionWrite { update: vec![row], ..Default::default() };
+    bench.store.write_sessions(&write).unwrap();
+}
+
+type End = fn(&super::Bench, &gatekey::SessionTokens);
+
+/// Ending a session whose row was altered believes nothing in it: not how long its tokens live, not that it has
+/// ended, not whose it is; and never makes the row good.
+#[test]
+fn a_session_whose_row_was_altered_is_ended_for_good() {
+    let ends: [(&str, End); 3] = [
+        ("by its token", |bench, tokens| {
+            assert!(bench.sessions.end(tokens.refresh_token.expose()).unwrap());
+        }),
+        ("by its id", |bench, tokens| assert!(bench.sessions.end(tokens.family()).unwrap())),
+        ("by its subject", |bench, _| {
+            bench.sessions.end_all("mallory").unwrap();
+        }),
+    ];
+    for (how, end) in ends {
+        for what in ["access_ttl", "ended", "subject", "claims"] {
+            let bench = bench();
+            let tokens = bench.start("mallory");
+            let family = tokens.family().to_owned();
+            alter(&bench, &family, |row| match what {
+                "access_ttl" => row.access_ttl = 0,
+                "ended" => {
+                    row.record.ended_at = Some(1);
+                    row.record.end = Some(SessionEnd::LogOut);
+                }
+                "subject" => row.record.subject = "root".into(),
+                _ => row.claims = r#"{"role":"admin"}"#.into(),
+            });
+            assert!(bench.sessions.get(&family).unwrap().altered, "{how} {what}");
+            bench.clock.advance(1);
+            end(&bench, &tokens);
+            assert!(bench.sessions.find(&Default::default()).unwrap().records[0].altered);
+            let access = tokens.access_token.expose_str();
+            // Also after what is revoked for no time at all was forgotten.
+            bench.clock.advance(700);
+            bench.store.purge_revocations(NOW + 700).unwrap();
+            refused(
+                bench.verifier.verify(access),
+                ErrorKind::RevokedToken,
+                &format!("{how} {what}"),
+            );
+            let refused = bench.refresh(&tokens).unwrap_err().kind();
+            assert_eq!(refused, ErrorKind::StoreCorrupt, "{how} {what}: the row is not made good");
+            let events = bench.sessions.events(&Default::default()).unwrap().records;
+            assert!(events.iter().all(|event| event.subject != "root"), "{how} {what}");
+        }
+    }
+}
+
 #[test]
 fn arguments_that_are_not_acceptable_change_nothing() {
     let bench = bench();

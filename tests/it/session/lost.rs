@@ -1,8 +1,8 @@
 //! A store that can be out of reach.
 
 use gatekey::{
-    AuditFilter, AuditRecord, Changes, Error, ErrorKind, KeyFilter, KeyRecord, Lease, Loaded,
-    MemoryStore, Page, PepperCheck, RevocationChanges, RingStore, SessionEvent, SessionEventFilter,
+    AuditFilter, AuditRecord, Changes, Error, ErrorKind, KeyFilter, Lease, Loaded, MemoryStore,
+    Page, PepperCheck, RevocationChanges, RingStore, SessionEvent, SessionEventFilter,
     SessionFilter, SessionStore, SessionWrite, Store, StoredKey, StoredRing, StoredSession, Usage,
     Write,
 };
@@ -88,7 +88,7 @@ impl Store for Lost {
     fn write(&self, writes: &[Write]) -> Result<u64> {
         self.there()?.write(writes)
     }
-    fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
+    fn list(&self, filter: &KeyFilter) -> Result<Page<Loaded>> {
         self.there()?.list(filter)
     }
     fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
