@@ -78,10 +78,8 @@ impl<'t> PresentedToken<'t> {
             ("sid", self.claims.session),
             ("iss", registered.issuer),
         ];
-        // Once for all of them: nearly always there is nothing but visible ASCII without escapes.
-        let is_odd = holds_odd(self.claims.text);
         let is_unnamable = |place: Option<Place>| {
-            place.is_some_and(|place| !is_name(place.value(self.claims.text).raw(), is_odd))
+            place.is_some_and(|place| !is_name_in_json(place.value(self.claims.text).raw()))
         };
         named.into_iter().find(|(_, place)| is_unnamable(*place)).map(|(claim, _)| claim)
     }
@@ -150,18 +148,12 @@ impl std::fmt::Debug for PresentedToken<'_> {
 /// The longest name of something that can be revoked, in bytes.
 const LONGEST_NAME: usize = 1024;
 
-/// Whether the text holds escapes, or anything but ASCII without DEL.
+/// Whether something can be revoked by this JSON value, as it stands, which nearly always is a string of visible ASCII without escapes.
 #[inline]
-fn holds_odd(text: &str) -> bool {
-    let odd = |byte: &u8| u8::from(*byte >= 0x7f) | u8::from(*byte == b'\\');
-    text.as_bytes().iter().fold(0, |found, byte| found | odd(byte)) != 0
-}
-
-/// Whether something can be revoked by this JSON value, as it stands.
-#[inline]
-fn is_name(raw: &str, is_odd: bool) -> bool {
+fn is_name_in_json(raw: &str) -> bool {
     let [b'"', inner @ .., b'"'] = raw.as_bytes() else { return false };
-    if is_odd { is_odd_name(raw) } else { (1..=LONGEST_NAME).contains(&inner.len()) }
+    let odd = inner.iter().fold(false, |odd, byte| odd | (*byte >= 0x7f) | (*byte == b'\\'));
+    if odd { is_odd_name(raw) } else { (1..=LONGEST_NAME).contains(&inner.len()) }
 }
 
 #[cold]
