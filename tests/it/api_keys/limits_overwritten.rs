@@ -23,7 +23,10 @@ fn replace(table: &Path, bytes: &[u8]) {
     std::fs::rename(&beside, table).unwrap();
 }
 
-fn damages() -> Vec<(&'static str, fn(&Path))> {
+/// What is done to the file, and how.
+type Damage = (&'static str, fn(&Path));
+
+fn damages() -> Vec<Damage> {
     vec![
         ("removed", |table| std::fs::remove_file(table).unwrap()),
         ("its header zeroed", |table| overwrite(table, &[0; 4096])),
