@@ -314,7 +314,7 @@ pub unsafe extern "C" fn gk_operation_result(
 ) -> gk_status {
     fill(json, err, || {
         let ended = given(operation, "operation")?.ended.as_ref().ok_or(NOT_OVER)?;
-        Ok(ended.json().clone())
+        Ok(ended.json())
     })
 }
 

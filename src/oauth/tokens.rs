@@ -6,8 +6,8 @@ use crate::base::json::{self, Kind, ObjectWriter, Value};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::HttpResponse;
+use std::borrow::Cow;
 use std::fmt;
-use zeroize::Zeroizing;
 
 /// The longest token that is taken, in bytes.
 const LONGEST_TOKEN: usize = 32 * 1024;
@@ -127,7 +127,7 @@ pub(super) fn read(
         Some(text) if text.kind() == Kind::Null => Ok(None),
         Some(text) => text.as_str().map(Some).ok_or(MALFORMED),
     };
-    let token = |name: &str| string(name)?.map(|text| checked_token(&text)).transpose();
+    let token = |name: &str| string(name)?.map(checked_token).transpose();
     let access_token = token("access_token")?.ok_or(NO_TOKEN)?;
     let issued_token_type =
         string("issued_token_type")?.map(|text| printable(&text)).transpose()?;
@@ -178,15 +178,15 @@ pub(super) fn read(
 }
 
 /// A token: visible ASCII, so that it cannot end a header's line (RFC 6749 appendix A.12, RFC 6750 section 2.1).
-fn checked_token(text: &str) -> Result<Secret> {
-    let text = Zeroizing::new(text.to_owned());
-    if text.is_empty()
-        || text.len() > LONGEST_TOKEN
-        || !text.bytes().all(|b| matches!(b, b'!'..=b'~'))
+fn checked_token(text: Cow<'_, str>) -> Result<Secret> {
+    let text = Secret::from(text.into_owned());
+    if text.expose().is_empty()
+        || text.expose().len() > LONGEST_TOKEN
+        || !text.expose().iter().all(|b| matches!(b, b'!'..=b'~'))
     {
         return Err(NO_TOKEN);
     }
-    Ok(Secret::new(text.as_bytes().to_vec()))
+    Ok(text)
 }
 
 fn printable(text: &str) -> Result<String> {

@@ -168,8 +168,9 @@ static void sessions(void) {
 #define CODE "CODE-0123456789abcdef-of-the-test"
 
 static const char answer[] =
-    "{\"access_token\":\"" ACCESS "\",\"token_type\":\"Bearer\",\"expires_in\":600,\"refresh_"
-                                  "token\":\"REFRESH-0123456789abcdef-of-the-test\"}";
+    "{\"access_token\":\"" ACCESS
+    "\",\"token_type\":\"Bearer\",\"expires_in\":600,\"refresh_token\":\"\\u0052"
+    "EFRESH-0123456789abcdef-of-the-test\"}";
 
 static void answered(gk_operation *operation) {
     gk_step step;

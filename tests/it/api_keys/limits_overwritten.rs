@@ -23,6 +23,7 @@ fn replace(table: &Path, bytes: &[u8]) {
     std::fs::rename(&beside, table).unwrap();
 }
 
+/// What is done to the file, and how.
 type Damage = (&'static str, fn(&Path));
 
 fn damages() -> Vec<Damage> {
