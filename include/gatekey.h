@@ -3494,7 +3494,7 @@ GK_NODISCARD gk_status gk_api_key_check_cost(gk_api_key_check *check, uint32_t c
  * @param presented_len Its length in bytes.
  * @param check What the request needs; NULL for nothing.
  * @param ip The caller's address as text, IPv4 or IPv6 without a port; NULL and 0 if it is not known,
- * which refuses keys that are limited to addresses.
+ * which refuses keys that are limited to addresses. A text that is no address says as much.
  * @param ip_len Its length in bytes.
  * @param result Receives the outcome, refusals included; may be NULL.
  * @param err Receives the error; may be NULL.
@@ -5375,7 +5375,7 @@ void gk_resource_server_free(gk_resource_server *server);
  * @param acr_values How the user must have signed in, one of these, separated by spaces (RFC 9470); NULL and 0 for any.
  * @param acr_values_len Its length in bytes.
  * @param max_age How many seconds ago the user may have signed in at the most; -1 for any time.
- * @param address The caller's address, for API keys with an allow-list; NULL and 0 for unknown.
+ * @param address The caller's address, for API keys with an allow-list; NULL and 0 for unknown, as which a text that is no address counts.
  * @param address_len Its length in bytes.
  * @param access Receives who calls, as JSON: `kind` (`jwt`, `opaque`, `api_key`), `subject`, `client_id`, `scopes`, `expires_at` and `claims`; to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or 403, to be freed with gk_buf_free; otherwise {NULL, 0}. NULL is fine.

@@ -25,7 +25,7 @@ pub(super) struct Generate {
     #[arg(long, value_parser = algorithm)]
     alg: Alg,
     /// The key's name [default: its thumbprint]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     kid: Option<String>,
     /// The size of an RSA key: 2048, 3072, 4096
     #[arg(long)]
@@ -48,7 +48,7 @@ pub(super) struct KeyArgs {
     #[arg(long, value_parser = algorithm)]
     alg: Option<Alg>,
     /// The key's name [default: what it says itself, else its thumbprint]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     kid: Option<String>,
 }
 

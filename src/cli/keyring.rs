@@ -63,6 +63,7 @@ pub(super) struct Remove {
     #[command(flatten)]
     ring: Ring,
     /// The `kid` of the key
+    #[arg(allow_hyphen_values = true)]
     kid: String,
 }
 

@@ -48,7 +48,7 @@ impl List {
 #[derive(Debug, clap::Args)]
 pub(super) struct Token {
     /// The token's `jti`; without it the token itself is read from standard input
-    #[arg(long, requires = "end")]
+    #[arg(long, requires = "end", allow_hyphen_values = true)]
     jti: Option<String>,
     /// The token's `iss`
     #[arg(long, requires = "jti", default_value = "", hide_default_value = true)]
@@ -66,6 +66,7 @@ pub(super) struct Token {
 #[derive(Debug, clap::Args)]
 pub(super) struct Session {
     /// `sid` of the tokens
+    #[arg(allow_hyphen_values = true)]
     sid: String,
     #[command(flatten)]
     list: List,
@@ -74,6 +75,7 @@ pub(super) struct Session {
 #[derive(Debug, clap::Args)]
 pub(super) struct Subject {
     /// `sub` of the tokens
+    #[arg(allow_hyphen_values = true)]
     subject: String,
     #[command(flatten)]
     list: List,
@@ -82,6 +84,7 @@ pub(super) struct Subject {
 #[derive(Debug, clap::Args)]
 pub(super) struct Key {
     /// `kid` of the key
+    #[arg(allow_hyphen_values = true)]
     kid: String,
     #[command(flatten)]
     list: List,

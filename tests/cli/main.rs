@@ -183,7 +183,12 @@ fn a_key_from_creation_to_revocation() {
     let created = desk.run(
         "key create --owner acme --name till --scope orders:read --rate 100/60s --expires-in 90d",
     );
-    assert!(created.err.contains("Made the pepper file keys.sqlite.pepper"), "{}", created.err);
+    assert!(
+        created.err.contains("Made the pepper file /")
+            && created.err.contains("/keys.sqlite.pepper"),
+        "{}",
+        created.err
+    );
     let key = created.out.trim().to_owned();
     assert!(!created.err.contains(&key), "the key is printed once");
     let id = key.rsplit('_').nth(1).unwrap().to_owned();

@@ -26,7 +26,7 @@ fn nothing_in_the_store_steers_the_terminal() {
         .unwrap();
     raw.execute(
         "INSERT INTO session VALUES ('abcdefGHIJ01', ?1, ?1, ?1, 1, 1, 9999999999, 9999999999, 0, NULL, NULL, 1, \
-         zeroblob(16), 1, 900, ?1, 1, zeroblob(16), 1)",
+         zeroblob(16), 1, 900, ?1, 1, zeroblob(16), 1, NULL, 0)",
         [EVIL],
     )
     .unwrap();

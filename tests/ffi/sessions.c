@@ -115,7 +115,7 @@ static void a_stolen_token(const char *url) {
     CHECK(says(verifier, &first.access_token, text));
     MUST(gk_sessions_get(sessions, first.family, 12, &json, &err));
     CHECK(holds(&json, "\"subject\":\"alice\",\"client\":\"Firefox\",\"meta\":{\"ip\":\"::1\"}"));
-    CHECK(holds(&json, "\"refreshes\":0,\"ended_at\":null,\"end\":null}"));
+    CHECK(holds(&json, "\"refreshes\":0,\"ended_at\":null,\"end\":null,\"altered\":false}"));
     gk_buf_free(&json);
 
     now_seconds += 100;

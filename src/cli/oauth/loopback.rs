@@ -38,6 +38,11 @@ impl Loopback {
         format!("http://127.0.0.1:{}{}", self.port, self.path)
     }
 
+    /// When so much time has passed.
+    pub(super) fn end_of(timeout: Duration) -> Instant {
+        Instant::now() + timeout
+    }
+
     /// The next request for the callback; everything else is answered with 404. `None` after the time is over.
     pub(super) fn wait(&self, until: Instant) -> Outcome<Option<Callback>> {
         while Instant::now() < until {

@@ -15,7 +15,7 @@ use crate::{
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -258,7 +258,7 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
     let cookies: Vec<&str> =
         begun.set_cookies.iter().filter_map(|cookie| cookie.split(';').next()).collect();
     let cookies = cookies.join("; ");
-    let until = Instant::now() + Duration::from_secs(login.timeout);
+    let until = Loopback::end_of(Duration::from_secs(login.timeout));
     let spinner = spinner("waiting for the browser");
     let (callback, operation) = loop {
         let callback = loopback.wait(until)?.ok_or_else(|| {

@@ -4,6 +4,7 @@
 use super::Inner;
 use super::latest::{Latest, Look};
 use super::table::{Entry, Table};
+use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::fresh::Freshness;
 use crate::base::process::{self, Own, lock};
 use crate::base::reach::beyond_memory;
@@ -219,7 +220,7 @@ impl Inner {
         }
         feed.heard.heard(now);
         feed.latest.note(seconds);
-        if followed.clocks.is_due(seconds, now, PURGE_EVERY) {
+        if followed.clocks.is_due(seconds, SystemClock.monotonic(), PURGE_EVERY) {
             // Somebody who may write will do it.
             let _ = self.purge_locked(seconds);
         }
