@@ -203,14 +203,14 @@ fn hold_and_fork(folder: &Path) {
     forked(|| {
         // The lock's number is free here, and this file gets it; the copy of the guard leaves it alone.
         let own = std::fs::File::create(folder.join("own")).unwrap();
-        drop(held);
-        std::io::Write::write_all(&mut &own, b"mine").unwrap();
         // What it locks itself is its own.
         drop(tokens(folder).lock("others").unwrap());
         append(folder, "lives", "on");
         while !folder.join("over").exists() {
             std::thread::sleep(Duration::from_millis(1));
         }
+        drop(held);
+        std::io::Write::write_all(&mut &own, b"mine").unwrap();
         append(folder, "ended", "well");
     });
     loop {
