@@ -199,7 +199,8 @@ fn tokens(folder: &Path) -> TokenFolder {
 
 /// Holds the lock of a name's tokens, forks a child that lives on, and waits to be killed.
 fn hold_and_fork(folder: &Path) {
-    let held = tokens(folder).lock("orders").unwrap();
+    // Borrowed by the child's work: what that owned, this process would let go of when the fork is done.
+    let held = std::cell::RefCell::new(Some(tokens(folder).lock("orders").unwrap()));
     forked(|| {
         // The lock's number is free here, and this file gets it; the copy of the guard leaves it alone.
         let own = std::fs::File::create(folder.join("own")).unwrap();
@@ -209,7 +210,7 @@ fn hold_and_fork(folder: &Path) {
         while !folder.join("over").exists() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        drop(held);
+        drop(held.take());
         std::io::Write::write_all(&mut &own, b"mine").unwrap();
         append(folder, "ended", "well");
     });
