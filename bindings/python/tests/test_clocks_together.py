@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gatekey
 import pytest
+
+import gatekey
 from gatekey import (
     ApiKeys,
     Key,
@@ -47,10 +48,10 @@ BEHIND |= {"_ResourceServer": "ResourceServer", "_TokenManager": "TokenManager"}
 
 
 class Clock:
-    """Stands still until it is moved."""
+    """Stands still until it is moved, a minute after what is signed by the system's."""
 
     def __init__(self) -> None:
-        self.time: float = NOW
+        self.time: float = time.time() + 60
 
     def __call__(self) -> float:
         return self.time

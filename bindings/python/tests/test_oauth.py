@@ -28,6 +28,7 @@ from gatekey import (
     TokenManager,
     Verifier,
     aio,
+    exceptions,
 )
 from gatekey.exceptions import (
     AccessDeniedError,

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gatekey import ApiKeys, Key, OAuthClient, OAuthTokens, Sessions, Signer, TokenManager, _core
 
 HOOK = Path(__file__).parents[3] / "tests" / "ffi" / "freed.h"
