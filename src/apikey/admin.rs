@@ -4,7 +4,6 @@
 use super::format::{self, KeyId};
 use super::keys::{ApiKeys, Inner};
 use super::spec::{IssuedKey, KeySpec, KeyUpdate};
-use crate::base::process::lock;
 use crate::base::secret::Secret;
 use crate::base::text::{argument, plain};
 use crate::error::{Error, ErrorKind, Result};
@@ -271,17 +270,15 @@ impl ApiKeys {
         for _ in 0..TRIES {
             let mut key = inner.row(id.as_str())?.ok_or(UNKNOWN)?;
             let detail = change(&mut key, inner.clock.now())?;
-            key.record.version += 1;
+            let version = key.record.version + 1;
+            key.record.version = version;
+            if set_credits && let Some(credits) = &mut key.record.credits {
+                credits.set_in = version;
+            }
             let key = key.seal(&inner.peppers);
-            // What is leased belongs to the credits that are replaced.
-            let own = inner.own();
-            let _leasing = set_credits.then(|| lock(&own.leasing));
             let update = Change::Update { key: Box::new(key.clone()), set_credits };
             match self.write(update, action, detail) {
                 Ok(()) => {
-                    if set_credits && let Some((_, slot)) = inner.mirror.find(id.to_u128()) {
-                        slot.lease.store(0, Ordering::Relaxed);
-                    }
                     self.take_over(Loaded::Key(Box::new(key.clone())));
                     return Ok(key);
                 }

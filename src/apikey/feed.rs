@@ -312,6 +312,12 @@ impl Inner {
         if let Some(before) = &before {
             profile.goes_on_from(before);
         }
+        let set_in = |profile: &Profile| profile.credits().map(|credits| credits.set_in);
+        if let Some(slot) = known
+            && before.as_ref().and_then(set_in) != set_in(&profile)
+        {
+            slot.lease.store(0, Ordering::Relaxed); // of credits that were replaced
+        }
         if let Some(slot) = known
             && let Some((old, _)) = slot.read()
             && old.rate != hot.rate

@@ -189,9 +189,11 @@ impl Inner {
             if slot.lease.load(Ordering::Relaxed) == 0 {
                 continue;
             }
-            if let Some(id) = slot.whole_profile().map(|profile| profile.id().to_owned()) {
+            let Some(profile) = slot.whole_profile() else { continue };
+            if let Some(credits) = profile.credits() {
                 let amount = slot.lease.swap(0, Ordering::AcqRel);
-                if let Err(error) = self.store.return_credits(&id, amount) {
+                let (id, set_in) = (profile.id(), credits.set_in);
+                if let Err(error) = self.store.return_credits(id, set_in, amount) {
                     slot.lease.fetch_add(amount, Ordering::Relaxed);
                     return Err(error);
                 }

@@ -285,6 +285,11 @@ impl Profile {
         self.rare.as_deref()
     }
 
+    /// Its credits, if it has some.
+    pub(crate) fn credits(&self) -> Option<&Credits> {
+        self.rare().and_then(|rare| rare.credits.as_ref())
+    }
+
     /// The record, whole again. `hot` is the other half.
     pub(crate) fn record(&self, hot: &Hot, last_used: u64, uses: u64) -> KeyRecord {
         let text = |n: usize| self.text(n).to_owned();

@@ -176,6 +176,7 @@ impl CreditSpec {
             refill: self.refill,
             every: self.every,
             refilled_at: now,
+            set_in: 1, // of a new key
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::base::clock::NANOS;
 use crate::base::process::lock;
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::KeyRecord;
+use crate::store::{Credits, KeyRecord};
 use core::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -289,8 +289,15 @@ impl Inner {
             let Some(proved) = proved else { return Err(ErrorKind::BadApiKeySecret.into()) };
             let wall = self.wall();
             // Whoever has the key's secret may be told apart from strangers, in the logs of the service.
-            self.admit(&hot, slot, &profile, now, wall, check, presented)
-                .map_err(|error| error.about_api_key(profile.id()))?;
+            match self.admit(&hot, slot, &profile, now, wall, check, presented) {
+                Ok(()) => {}
+                // The key's credits were set anew, or the key is gone: it is there when the store is looked at.
+                Err(error) if error.kind() == ErrorKind::StoreConflict => {
+                    self.sync(self.clock.monotonic(), true)?;
+                    continue;
+                }
+                Err(error) => return Err(error.about_api_key(profile.id())),
+            }
             let last_used = slot.last_used.load(Ordering::Relaxed);
             self.mirror.used(place, slot, wall);
             let uses = slot.uses.load(Ordering::Relaxed);
@@ -394,10 +401,10 @@ impl Inner {
         if spend_leased(slot, cost) {
             return Ok(());
         }
-        let limit = rare.credits.map_or(0, |credits| credits.limit);
+        let Credits { limit, set_in, .. } = rare.credits.unwrap_or_default();
         let need = cost.saturating_sub(leased(slot));
         let want = need.max((limit / 64).clamp(1, 1024));
-        let lease = self.store.lease_credits(id, need, want, wall)?;
+        let lease = self.store.lease_credits(id, set_in, need, want, wall)?;
         slot.lease.fetch_add(lease.granted.min(want), Ordering::Relaxed);
         if spend_leased(slot, cost) {
             return Ok(());

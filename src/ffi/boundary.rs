@@ -7,9 +7,9 @@ use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
 use super::status::{GK_STATUS_OK, gk_status};
 use crate::{Alg, Error, ErrorKind, Secret};
+use core::net::IpAddr;
 use libc::c_char;
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use zeroize::Zeroizing;
 

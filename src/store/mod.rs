@@ -132,14 +132,17 @@ pub trait Store: SessionStore + RingStore {
     /// for the time `now` (seconds since the Unix epoch). What is taken is gone from the store, so that a crash loses and never grants.
     ///
     /// # Errors
-    /// See [`Store`]. `StoreConflict`: there is no such key, or it has no credits to count.
-    fn lease_credits(&self, id: &str, need: u64, want: u64, now: u64) -> Result<Lease>;
+    /// See [`Store`]. `StoreConflict`: there is no such key, it has no credits to count, or others than those that
+    /// were set in the version `set_in` of the key.
+    fn lease_credits(&self, id: &str, set_in: u64, need: u64, want: u64, now: u64)
+    -> Result<Lease>;
 
-    /// Gives back credits that were leased and not spent; at most up to the key's limit.
+    /// Gives back credits that were leased and not spent; at most up to the key's limit, and none if the key's were
+    /// set anew since the version `set_in`.
     ///
     /// # Errors
     /// See [`Store`]; a key that is gone is no error.
-    fn return_credits(&self, id: &str, amount: u64) -> Result<()>;
+    fn return_credits(&self, id: &str, set_in: u64, amount: u64) -> Result<()>;
 
     /// Adds to the counters; `last_used_at` never goes back. The one call that may be lost in a crash.
     ///

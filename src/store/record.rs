@@ -111,6 +111,8 @@ pub struct Credits {
     pub every: u32,
     /// When it was last refilled, in seconds since the Unix epoch.
     pub refilled_at: u64,
+    /// The version of the key in which they were set: what was leased before is worth nothing.
+    pub set_in: u64,
 }
 
 /// A key with what proves it. `Debug` shows the record only.

@@ -187,7 +187,8 @@ def removed(place: Place, make: Callable[[KeyRing], Callable[[str], object]]) ->
 
 
 def with_verifier(ring: KeyRing) -> Callable[[str], object]:
-    return Verifier(ring, issuer=API, audience=API, typ="at+jwt", clock=lambda: int(time.time()) + 60).verify
+    clock = Clock()
+    return Verifier(ring, issuer=API, audience=API, typ="at+jwt", clock=clock).verify
 
 
 def with_door(ring: KeyRing) -> Callable[[str], object]:

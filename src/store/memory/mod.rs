@@ -201,15 +201,24 @@ impl Store for MemoryStore {
         Ok(page(wanted.cloned(), filter.limit, |row| row.seq.to_string()))
     }
 
-    fn lease_credits(&self, id: &str, need: u64, want: u64, now: u64) -> Result<Lease> {
+    fn lease_credits(
+        &self,
+        id: &str,
+        set_in: u64,
+        need: u64,
+        want: u64,
+        now: u64,
+    ) -> Result<Lease> {
         let mut state = self.state()?;
         let credits = state.keys.get_mut(id).and_then(|key| key.record.credits.as_mut());
+        let credits = credits.filter(|credits| credits.set_in == set_in);
         Ok(credits.ok_or(ErrorKind::StoreConflict)?.lease(need, want, now))
     }
 
-    fn return_credits(&self, id: &str, amount: u64) -> Result<()> {
+    fn return_credits(&self, id: &str, set_in: u64, amount: u64) -> Result<()> {
         let mut state = self.state()?;
-        if let Some(credits) = state.keys.get_mut(id).and_then(|key| key.record.credits.as_mut()) {
+        let credits = state.keys.get_mut(id).and_then(|key| key.record.credits.as_mut());
+        if let Some(credits) = credits.filter(|credits| credits.set_in == set_in) {
             credits.give_back(amount);
         }
         Ok(())

@@ -313,9 +313,17 @@ impl Store for SqliteStore {
         })
     }
 
-    fn lease_credits(&self, id: &str, need: u64, want: u64, now: u64) -> Result<Lease> {
+    fn lease_credits(
+        &self,
+        id: &str,
+        set_in: u64,
+        need: u64,
+        want: u64,
+        now: u64,
+    ) -> Result<Lease> {
         self.transact(Kind::GoesOn, |transaction| {
-            let mut credits = credits(transaction, id)?.ok_or(ErrorKind::StoreConflict)?;
+            let credits = credits(transaction, id)?.filter(|credits| credits.set_in == set_in);
+            let mut credits = credits.ok_or(ErrorKind::StoreConflict)?;
             let before = credits;
             let lease = credits.lease(need, want, now);
             if credits != before {
@@ -325,9 +333,10 @@ impl Store for SqliteStore {
         })
     }
 
-    fn return_credits(&self, id: &str, amount: u64) -> Result<()> {
+    fn return_credits(&self, id: &str, set_in: u64, amount: u64) -> Result<()> {
         self.transact(Kind::GoesOn, |transaction| {
-            let Some(mut credits) = credits(transaction, id)? else { return Ok(()) };
+            let credits = credits(transaction, id)?.filter(|credits| credits.set_in == set_in);
+            let Some(mut credits) = credits else { return Ok(()) };
             credits.give_back(amount);
             set_credits(transaction, id, Some(&credits))
         })
@@ -509,13 +518,14 @@ fn set_credits(
                     rows::signed(credits.refill)?,
                     i64::from(credits.every),
                     rows::signed(credits.refilled_at)?,
+                    rows::signed(credits.set_in)?,
                 ])
             };
-            let [remaining, most, refill, every, refilled_at] = values().map_err(fault)?;
+            let [remaining, most, refill, every, refilled_at, set_in] = values().map_err(fault)?;
             transaction
-                .prepare_cached("INSERT OR REPLACE INTO credit VALUES (?, ?, ?, ?, ?, ?)")
+                .prepare_cached("INSERT OR REPLACE INTO credit VALUES (?, ?, ?, ?, ?, ?, ?)")
                 .and_then(|mut put| {
-                    put.execute(params![id, remaining, most, refill, every, refilled_at])
+                    put.execute(params![id, remaining, most, refill, every, refilled_at, set_in])
                 })
         }
     };

@@ -7,7 +7,7 @@ use rusqlite::types::Type;
 use rusqlite::{Row, Statement, ToSql, named_params};
 
 /// Everything of a key, from the tables joined.
-pub(super) const SELECT: &str = "SELECT key.*, remaining, most, refill, every, refilled_at, \
+pub(super) const SELECT: &str = "SELECT key.*, remaining, most, refill, every, refilled_at, set_in, \
      last_used_at, uses FROM key LEFT JOIN credit ON credit.key_id = id \
      LEFT JOIN usage ON usage.key_id = id";
 
@@ -141,6 +141,7 @@ pub(super) fn credits(row: &Row<'_>) -> rusqlite::Result<Option<Credits>> {
         refill: unsigned(row, "refill")?,
         every: row.get("every")?,
         refilled_at: unsigned(row, "refilled_at")?,
+        set_in: unsigned(row, "set_in")?,
     };
     Ok(Some(credits.bounded()))
 }

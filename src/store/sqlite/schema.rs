@@ -94,10 +94,12 @@ const STEPS: [&str; 3] = [
         name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, pepper INTEGER NOT NULL,
         text BLOB NOT NULL
     ) WITHOUT ROWID;",
-    // 3: one row: the store's name, the number of its changes, whether a mark follows it; of a session, what the
+    // 3: one row: the store's name, the number of its changes, whether a mark follows it; of credits, the version of
+    // the key in which they were set; of a session, what the
     // grace needs to know; of forgotten revocations, when the tokens they meant were issued, by the largest leeway
     "CREATE TABLE store (id BLOB, seq INTEGER NOT NULL, marked INTEGER NOT NULL);
     INSERT INTO store (id, seq, marked) VALUES (NULL, 0, 0);
+    ALTER TABLE credit ADD COLUMN set_in INTEGER NOT NULL DEFAULT 1;
     ALTER TABLE session ADD COLUMN previous_pepper INTEGER;
     ALTER TABLE session ADD COLUMN last_seen_ms INTEGER NOT NULL DEFAULT 0;
     INSERT INTO horizon (of, until)

@@ -186,6 +186,42 @@ fn refills_come_in_whole_intervals() {
 }
 
 #[test]
+fn what_was_leased_of_credits_that_were_replaced_is_worth_nothing() {
+    for (amount, left) in [(0, 0), (5, 5), (1000, 1000)] {
+        let bench = bench();
+        let issued =
+            bench.create(|s| s.credits = Some(CreditSpec { amount: 1000, ..Default::default() }));
+        let (id, key) = (&*issued.record.id, text(&issued));
+        let other = bench.reopen(&[1]).unwrap();
+        for keys in [&bench.keys, &other] {
+            keys.verify(&key, &Check::new()).unwrap(); // leases some
+        }
+        let credits = Some(Some(CreditSpec { amount, ..CreditSpec::default() }));
+        bench.keys.update(id, &KeyUpdate { credits, ..KeyUpdate::default() }).unwrap();
+        other.refresh().unwrap();
+        let spent = (0..2000).filter(|_| other.verify(&key, &Check::new()).is_ok()).count();
+        assert_eq!(spent, left, "of {amount}");
+        assert_eq!(how_many(&bench, &key, 1), 0);
+        other.close().unwrap();
+        bench.keys.refresh().unwrap();
+        assert_eq!(how_many(&bench, &key, 1), 0, "nothing is given back that is not of them");
+    }
+}
+
+/// Another process has a lease and does not know yet: what it asks the store for is of the new credits.
+#[test]
+fn a_lease_waits_for_the_credits_that_are_known() {
+    let bench = bench();
+    let issued = bench.create(|s| s.credits = Some(CreditSpec { amount: 2, ..Default::default() }));
+    let (id, key) = (&*issued.record.id, text(&issued));
+    let other = bench.reopen(&[1]).unwrap();
+    let credits = Some(Some(CreditSpec { amount: 3, ..CreditSpec::default() }));
+    bench.keys.update(id, &KeyUpdate { credits, ..KeyUpdate::default() }).unwrap();
+    let spent = (0..9).filter(|_| other.verify(&key, &Check::new()).is_ok()).count();
+    assert_eq!(spent, 3);
+}
+
+#[test]
 fn eight_threads_take_no_more_than_there_is() {
     let bench = bench();
     let key = text(&bench.create(|s| {

@@ -79,8 +79,14 @@ fn conforms(store: &dyn Store) {
     assert_eq!(loaded(store), (vec![], 0));
     let mut full = key("AAAAAAAAAAAA");
     full.record.tenant = "t".into();
-    full.record.credits =
-        Some(Credits { remaining: 10, limit: 10, refill: 2, every: 60, refilled_at: NOW });
+    full.record.credits = Some(Credits {
+        remaining: 10,
+        limit: 10,
+        refill: 2,
+        every: 60,
+        refilled_at: NOW,
+        set_in: 1,
+    });
     full.previous = Some(gatekey::Previous { proof: key("x").proof, until: NOW + 9 });
     full.lookup = Some(Lookup { pepper: 1, tag: [8; 16] });
     (full.record.revoked_at, full.record.not_before) = (Some(1), Some(2));
@@ -117,7 +123,7 @@ fn conforms(store: &dyn Store) {
         Usage { id: "nobody".into(), last_used_at: NOW, uses: 1 },
     ];
     store.record_usage(&back).unwrap();
-    let lease = store.lease_credits("AAAAAAAAAAAA", 1, 4, NOW).unwrap();
+    let lease = store.lease_credits("AAAAAAAAAAAA", 1, 1, 4, NOW).unwrap();
     assert_eq!((lease.granted, lease.remaining, lease.refill_at), (4, 6, Some(NOW + 60)));
     let mut changed = full;
     (changed.record.version, changed.record.name) = (2, "new".into());
@@ -131,24 +137,24 @@ fn conforms(store: &dyn Store) {
     assert!(read.lookup.is_none() && read.previous.is_none());
 
     // Credits: refilled by the interval, never beyond the limit, never below nothing.
-    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 7, 100, NOW + 59).unwrap().granted, 0);
-    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 6, 100, NOW + 59).unwrap().granted, 6);
-    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 1, 1, NOW + 59).unwrap().granted, 0);
-    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 1, 1, NOW + 61).unwrap().remaining, 1);
+    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 1, 7, 100, NOW + 59).unwrap().granted, 0);
+    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 1, 6, 100, NOW + 59).unwrap().granted, 6);
+    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 1, 1, 1, NOW + 59).unwrap().granted, 0);
+    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 1, 1, 1, NOW + 61).unwrap().remaining, 1);
     assert_eq!(
-        store.lease_credits("AAAAAAAAAAAA", 0, 0, NOW).unwrap().remaining,
+        store.lease_credits("AAAAAAAAAAAA", 1, 0, 0, NOW).unwrap().remaining,
         1,
         "time goes back"
     );
-    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 0, 0, NOW + 60_000).unwrap().remaining, 10);
-    store.lease_credits("AAAAAAAAAAAA", 5, 5, NOW + 60_000).unwrap();
-    store.return_credits("AAAAAAAAAAAA", 3).unwrap();
-    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 0, 0, NOW + 60_000).unwrap().remaining, 8);
-    store.return_credits("AAAAAAAAAAAA", 300).unwrap();
-    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 0, 0, NOW + 60_000).unwrap().remaining, 10);
-    store.return_credits("nobody", 1).unwrap();
+    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 1, 0, 0, NOW + 60_000).unwrap().remaining, 10);
+    store.lease_credits("AAAAAAAAAAAA", 1, 5, 5, NOW + 60_000).unwrap();
+    store.return_credits("AAAAAAAAAAAA", 1, 3).unwrap();
+    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 1, 0, 0, NOW + 60_000).unwrap().remaining, 8);
+    store.return_credits("AAAAAAAAAAAA", 1, 300).unwrap();
+    assert_eq!(store.lease_credits("AAAAAAAAAAAA", 1, 0, 0, NOW + 60_000).unwrap().remaining, 10);
+    store.return_credits("nobody", 1, 1).unwrap();
     for id in ["nobody", "BBBBBBBBBBBB"] {
-        refused(store.lease_credits(id, 1, 1, NOW), ErrorKind::StoreConflict, id);
+        refused(store.lease_credits(id, 1, 1, 1, NOW), ErrorKind::StoreConflict, id);
     }
     changed.record.version = 3;
     changed.record.credits = None;

@@ -94,11 +94,18 @@ impl Store for Lost {
     fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
         self.there()?.audit(filter)
     }
-    fn lease_credits(&self, id: &str, need: u64, want: u64, now: u64) -> Result<Lease> {
-        self.there()?.lease_credits(id, need, want, now)
+    fn lease_credits(
+        &self,
+        id: &str,
+        set_in: u64,
+        need: u64,
+        want: u64,
+        now: u64,
+    ) -> Result<Lease> {
+        self.there()?.lease_credits(id, set_in, need, want, now)
     }
-    fn return_credits(&self, id: &str, amount: u64) -> Result<()> {
-        self.there()?.return_credits(id, amount)
+    fn return_credits(&self, id: &str, set_in: u64, amount: u64) -> Result<()> {
+        self.there()?.return_credits(id, set_in, amount)
     }
     fn record_usage(&self, batch: &[Usage]) -> Result<()> {
         self.there()?.record_usage(batch)
