@@ -488,6 +488,36 @@ mod sqlite {
         }
     }
 
+    /// Until version 2 a horizon was the `exp` of forgotten tokens, which a clock that ran away put months ahead: it
+    /// becomes the time of issue, which is never later than now.
+    #[test]
+    fn a_horizon_of_version_2_refuses_no_fresh_token() {
+        let now = i64::try_from(gatekey::Clock::now(&gatekey::SystemClock)).unwrap();
+        for (until, issued) in
+            [(now + 400 * 86_400, now - 600), (now - 86_400, now - 87_000), (60, 0)]
+        {
+            let folder = Folder::new("horizon");
+            let path = folder.path("v2.sqlite");
+            std::fs::copy(vectors().join("v2.sqlite"), &path).unwrap();
+            let raw = rusqlite::Connection::open(&path).unwrap();
+            raw.execute("DELETE FROM horizon", []).unwrap();
+            raw.execute("INSERT INTO horizon VALUES ('revocation', ?)", [until]).unwrap();
+            drop(raw);
+            open(&path).close().unwrap();
+            let raw = rusqlite::Connection::open(&path).unwrap();
+            let mut rows = raw.prepare("SELECT of, until FROM horizon").unwrap();
+            let rows: Vec<(String, i64)> = rows
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            assert_eq!(rows.len(), 1, "{rows:?}");
+            assert_eq!(rows[0].0, "issued");
+            // The migration reads the clock after this test did.
+            assert!((issued..issued + 120).contains(&rows[0].1), "{until}: {rows:?}, {issued}");
+        }
+    }
+
     fn vectors() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/store")
     }
