@@ -63,10 +63,13 @@ fresh() { # OUT SOURCE...
 
 compile() { # SOURCE OBJECT
     fresh "$2" "$1" "$newest_header" && return
+    # Two kinds share their objects, and may make them at once: each appears whole.
+    local new=$2.$$
     case $1 in
-    *.c) $FFI_CC -std="$C_STANDARD" -Wstrict-prototypes $flags -c "$1" -o "$2" ;;
-    *) $FFI_CXX -std="$CXX_STANDARD" $flags -c "$1" -o "$2" ;;
+    *.c) $FFI_CC -std="$C_STANDARD" -Wstrict-prototypes $flags -c "$1" -o "$new" ;;
+    *) $FFI_CXX -std="$CXX_STANDARD" $flags -c "$1" -o "$new" ;;
     esac
+    mv "$new" "$2"
 }
 
 build() { # SOURCE: a program of one file; the C++ tests have a second one, which includes the wrapper, too
