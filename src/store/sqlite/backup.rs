@@ -1,9 +1,9 @@
 //! Copies of a store: by SQLite's backup of one moment, checked, written beside and then renamed, so that a
 //! copy is there whole or not at all. A copy is one file without a WAL.
 
-use super::connections::{companion, open_to_read, use_rollback_journal};
+use super::connections::{companion, leave_log, open_to_read, use_rollback_journal};
 use super::create::make_file;
-use super::mark::{Marked, demand_mark, sync_folder};
+use super::mark::{Marked, demand_mark, estrange, sync_folder};
 use super::wal::Extent;
 use super::{Connections, SqliteStore, Trust, fault, schema, whole};
 use crate::base::process;
@@ -88,8 +88,15 @@ impl SqliteStore {
     /// # Errors
     /// As [`Self::open`], but for `StoreRestored`. `StoreCorrupt`: SQLite's integrity check does not pass.
     pub(crate) fn open_as_it_is(path: &Path) -> Result<Self> {
+        // What is damaged stays as it is: who only reads writes no log into the main file.
+        let look = open_to_read(&real_path(path))?;
+        leave_log(&look, true)?;
+        check_integrity(&look)?;
+        drop(look);
         let store = Self(Connections::open(path, &Mark::None, Trust::AsItIs)?);
-        store.read(|reader| check_integrity(reader))?;
+        // Another name than its mark has, before anything changes: it is refused until all is done, however far the
+        // changes bring its number.
+        store.0.writing(|connection, _| estrange(connection), |(), _| Ok(()))?;
         Ok(store)
     }
 

@@ -303,6 +303,12 @@ pub(super) fn feed(connection: &Connection) -> Result<u64> {
     Ok(start.map_or(0, |start| u64::from_be_bytes(start) | 1))
 }
 
+/// Gives a store another name than its mark has, so that it is refused until someone has acknowledged it.
+pub(super) fn estrange(connection: &Connection) -> Result<()> {
+    let id = new_id()?;
+    connection.execute("UPDATE store SET id = ?, marked = 1", [&id[..]]).map_err(fault).map(drop)
+}
+
 /// Marks a store that was restored, so that it is refused until someone acknowledges it.
 pub(super) fn demand_mark(connection: &mut Connection) -> Result<()> {
     name(connection)?;

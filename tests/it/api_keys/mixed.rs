@@ -153,6 +153,34 @@ fn a_mixture_is_not_backed_up_and_can_be_acknowledged_or_restored_over() {
     assert_eq!(kind(&open(&path).unwrap(), &mixed.leaked), Some(ErrorKind::ApiKeyDisabled));
 }
 
+/// An acknowledge that does not come to its end accepts nothing: with a wrong pepper, and of a damaged mixture, whose files
+/// stay as they are.
+#[test]
+fn a_failed_acknowledge_leaves_a_mixture_refused() {
+    let mixed = Mixed::new("mixed_failed");
+    let url = |path: &Path| format!("sqlite:///{}", path.display());
+    let now = gatekey::Clock::now(&gatekey::SystemClock) + 1;
+    let options = gatekey::AcknowledgeOptions { revoke_before: now, ..Default::default() };
+    let given = |number| gatekey::PepperSource::Given(super::pepper(&[number]));
+
+    let path = mixed.killed("wrong.sqlite", &mixed.older);
+    let said = gatekey::store_acknowledge_restore(&url(&path), &given(2), options);
+    refused(said, ErrorKind::WrongPepper, "another pepper");
+    refused(SqliteStore::open(&path), ErrorKind::StoreRestored, "still");
+    gatekey::store_acknowledge_restore(&url(&path), &given(1), options).unwrap();
+    assert_eq!(kind(&open(&path).unwrap(), &mixed.leaked), Some(ErrorKind::ApiKeyDisabled));
+
+    let mut damaged = mixed.older.clone();
+    damaged[4096..].fill(0xff); // of which the log has some pages only
+    let path = mixed.killed("damaged.sqlite", &damaged);
+    let log = std::fs::read(with(&path, "-wal")).unwrap();
+    let said = gatekey::store_acknowledge_restore(&url(&path), &given(1), options);
+    refused(said, ErrorKind::StoreCorrupt, "a damaged mixture");
+    assert!(std::fs::read(&path).unwrap() == damaged, "it is left as it is");
+    assert!(std::fs::read(with(&path, "-wal")).unwrap() == log, "and so is the log");
+    assert!(SqliteStore::open(&path).is_err(), "still");
+}
+
 /// The same under a process that has it open: no change is acknowledged, and nothing is good again.
 #[test]
 fn an_older_main_file_that_is_copied_over_the_open_one_takes_no_change() {
