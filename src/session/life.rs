@@ -313,7 +313,7 @@ impl Sessions {
         // Of a session that has expired, no access token is good any more.
         if end != SessionEnd::Expired {
             let family = &session.record.family;
-            write.revocations.push(super::Revocations::of_session(family, access_ttl, now));
+            write.revocations.push(inner.revocations.of_session(family, access_ttl, now));
         }
         write.update.push(session);
     }

@@ -343,14 +343,15 @@ pub trait SessionStore: Send + Sync {
     /// See [`SessionStore`].
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges>;
 
-    /// Forgets revocations whose `until` is not after `now`, and remembers the latest
-    /// [`Revocation::issued_before`] of them as the horizon; how many.
+    /// Forgets revocations whose `until` is not after `now`, and remembers as the horizon the latest of
+    /// [`Revocation::issued_before`] of them and `issued_before`, which is what the caller knows of them; how many.
+    /// Neither is later than `now`.
     ///
     /// # Errors
     /// See [`SessionStore`].
-    fn purge_revocations(&self, now: u64) -> Result<u64>;
+    fn purge_revocations(&self, now: u64, issued_before: u64) -> Result<u64>;
 
-    /// The latest [`Revocation::issued_before`] of all revocations that were ever forgotten; 0 if none was.
+    /// When the tokens of all revocations that were ever forgotten were issued, at the latest; 0 if none was.
     ///
     /// # Errors
     /// See [`SessionStore`].

@@ -42,6 +42,10 @@ pub(super) struct Feed {
     /// Which feed the numbers are of; [`OF_SEVERAL`] once they are of more than one.
     feed: AtomicU64,
     pub(super) latest: Latest,
+    /// When the feed was last followed to its end, or 0: what comes later was revoked after it.
+    followed_at: AtomicU64,
+    /// The latest [`Revocation::at`] that is known.
+    newest: AtomicU64,
     /// Tokens that were issued before this time may be among those that were forgotten.
     horizon: AtomicU64,
     /// The writer's lock of this process, and what it knows of its last look.
@@ -71,6 +75,8 @@ impl Feed {
             number: AtomicU64::new(0),
             feed: AtomicU64::new(0),
             latest: Latest::new(),
+            followed_at: AtomicU64::new(0),
+            newest: AtomicU64::new(0),
             horizon: AtomicU64::new(0),
             writer: Own::new(),
         }
@@ -87,6 +93,11 @@ impl Feed {
     #[inline]
     pub(super) fn horizon(&self) -> u64 {
         self.horizon.load(Ordering::Relaxed)
+    }
+
+    /// The latest time at which anything is known to have been revoked or forgotten.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest.load(Ordering::Relaxed).max(self.horizon())
     }
 
     /// Whether anything of this kind was ever revoked.
@@ -147,9 +158,10 @@ impl Feed {
         let mut kinds = 0;
         for (at, entry) in entries.iter().enumerate() {
             let hash = self.hash(entry.kind, &entry.issuer, &entry.value);
+            let issued_before = self.issued_before(entry);
             match entry.kind {
                 RevocationKind::Token | RevocationKind::Session | RevocationKind::Key => {
-                    self.names.put(hash, entry.until, entry.issued_before());
+                    self.names.put(hash, entry.until, issued_before);
                 }
                 RevocationKind::Subject
                 | RevocationKind::Tenant
@@ -161,11 +173,36 @@ impl Feed {
                     let next = self.number.load(Ordering::Relaxed).saturating_add(1);
                     let number = numbers.get(at).copied().unwrap_or(next);
                     self.befores.put(hash, entry.before, number);
+                    if issued_before > entry.before {
+                        // For the horizon alone, when the entry is forgotten.
+                        self.names.put(hash, entry.until, issued_before);
+                    }
                 }
             }
             kinds |= 1 << entry.kind as u32;
         }
         self.kinds.fetch_or(kinds, Ordering::Release);
+    }
+
+    /// When the tokens that the entry means were issued, at the latest. If it is dated before the last look, at
+    /// which it was not there, then the clock of who revoked them was behind, and this look says when that was. At
+    /// the first look, only the entries before it tell.
+    fn issued_before(&self, entry: &Revocation) -> u64 {
+        let newest = self.newest.fetch_max(entry.at, Ordering::Relaxed);
+        match entry.kind {
+            RevocationKind::Session
+            | RevocationKind::SubjectSoFar
+            | RevocationKind::TenantSoFar
+            | RevocationKind::AllSoFar => {
+                let followed_at = self.followed_at.load(Ordering::Relaxed);
+                let latest = self.latest.get();
+                let after = if entry.at < followed_at { latest } else { newest };
+                // What is dated after the latest time was dated by a clock that is ahead.
+                let after = if after > latest { 0 } else { after.saturating_add(1) };
+                entry.issued_before().max(after)
+            }
+            _ => entry.issued_before(), // its times are not those of the revoker's clock
+        }
     }
 
     /// Notes which feed is followed.
@@ -212,6 +249,7 @@ impl Inner {
         };
         let feed = &self.feed;
         let stamp = self.store.stamp()?;
+        feed.latest.note(seconds);
         if followed.stamp != Some(stamp) {
             // Before the entries: what is forgotten in between is behind the next horizon.
             feed.horizon.fetch_max(self.store.revocation_horizon()?, Ordering::Relaxed);
@@ -219,7 +257,7 @@ impl Inner {
             followed.stamp = Some(stamp);
         }
         feed.heard.heard(now);
-        feed.latest.note(seconds);
+        feed.followed_at.store(seconds.min(feed.latest.get()), Ordering::Relaxed);
         if followed.clocks.is_due(seconds, SystemClock.monotonic(), PURGE_EVERY) {
             // Somebody who may write will do it.
             let _ = self.purge_locked(seconds);
@@ -237,6 +275,7 @@ impl Inner {
                     return Err(ErrorKind::StoreCorrupt.into());
                 }
                 feed.seq.store(changes.seq, Ordering::Relaxed);
+                feed.followed_at.store(0, Ordering::Relaxed);
                 continue;
             }
             if changes.more {
@@ -268,10 +307,10 @@ impl Inner {
             feed.befores.latest_of(&|entry| is_over(entry.time).then_some(entry.time)),
         ];
         for at in horizon.into_iter().flatten() {
-            feed.horizon.fetch_max(at, Ordering::Relaxed);
+            feed.horizon.fetch_max(at.min(now), Ordering::Relaxed);
         }
         feed.names.retain(&|until| until > now);
         feed.befores.retain(&|before| !is_over(before));
-        self.store.purge_revocations(now)
+        self.store.purge_revocations(now, feed.horizon())
     }
 }

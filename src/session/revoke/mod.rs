@@ -204,7 +204,7 @@ impl Revocations {
         if until <= entry.at {
             return Ok(());
         }
-        entry.before = entry.at.saturating_add(1).min(expires_at);
+        entry.before = self.0.believed(entry.at).saturating_add(1).min(expires_at);
         self.0.revoke(entry)
     }
 
@@ -214,9 +214,9 @@ impl Revocations {
     /// `InvalidArgument`: the id has not 1 to 1024 bytes. Those of [`Store`].
     pub fn revoke_session(&self, session_id: &str) -> Result<()> {
         let now = self.0.now()?;
-        let until = now.saturating_add(self.0.kept_for());
-        let entry =
-            self.0.entry(RevocationKind::Session, "", session_id, now.saturating_add(1), until)?;
+        let before = self.0.believed(now).saturating_add(1);
+        let until = self.0.until(now, self.0.kept_for());
+        let entry = self.0.entry(RevocationKind::Session, "", session_id, before, until)?;
         self.0.revoke(entry)
     }
 
@@ -253,7 +253,8 @@ impl Revocations {
     /// not 1 to 1024 bytes. Those of [`Store`].
     pub fn revoke_before(&self, at: u64, scope: RevokeScope<'_>) -> Result<()> {
         let now = self.0.now()?;
-        if at > now.saturating_add(1) {
+        let believed = self.0.believed(now);
+        if at > believed.saturating_add(1) {
             return Err(argument("Only tokens that were issued in the past can be revoked so."));
         }
         let (kinds, value) = match scope {
@@ -266,9 +267,14 @@ impl Revocations {
             }
         };
         let [dated, so_far] = kinds;
-        let kind = if at > now { so_far } else { dated };
-        let until = at.saturating_add(self.0.kept_for());
-        self.0.revoke(self.0.entry(kind, "", value, at, until)?)
+        let kept_for = self.0.kept_for();
+        let (kind, before, until) = if at == now.saturating_add(1) || at > believed {
+            let before = believed.saturating_add(1);
+            (so_far, before, self.0.until(before, kept_for))
+        } else {
+            (dated, at, at.saturating_add(kept_for))
+        };
+        self.0.revoke(self.0.entry(kind, "", value, before, until)?)
     }
 
     /// Whether a token that is good for one use has not been used yet; from now on it has, in every
@@ -330,26 +336,26 @@ impl Revocations {
     }
 
     /// An entry that revokes the tokens of a session whose tokens live so many seconds.
-    pub(super) fn of_session(session_id: &str, ttl: u64, now: u64) -> Revocation {
+    pub(super) fn of_session(&self, session_id: &str, ttl: u64, now: u64) -> Revocation {
         Revocation {
             kind: RevocationKind::Session,
             issuer: String::new(),
             value: session_id.to_owned(),
-            before: now.saturating_add(1),
-            until: now.saturating_add(ttl).saturating_add(LEEWAY),
+            before: self.0.believed(now).saturating_add(1),
+            until: self.0.until(now, ttl.saturating_add(LEEWAY)),
             at: now,
         }
     }
 
     /// An entry that revokes the tokens that a subject has now.
     pub(super) fn of_subject_so_far(&self, subject: &str, now: u64) -> Revocation {
-        let before = now.saturating_add(1);
+        let before = self.0.believed(now).saturating_add(1);
         Revocation {
             kind: RevocationKind::SubjectSoFar,
             issuer: String::new(),
             value: subject.to_owned(),
             before,
-            until: before.saturating_add(self.0.kept_for()),
+            until: self.0.until(before, self.0.kept_for()),
             at: now,
         }
     }
@@ -359,6 +365,17 @@ impl Inner {
     /// For how long the tokens that exist now may be accepted, in seconds.
     fn kept_for(&self) -> u64 {
         self.max_token_ttl.saturating_add(LEEWAY)
+    }
+
+    /// The time, if this clock may be behind: no earlier than the latest one that was seen.
+    fn believed(&self, now: u64) -> u64 {
+        now.max(self.feed.latest.get())
+    }
+
+    /// Until when an entry is kept for so many seconds. What others have revoked is dated by their clocks, which
+    /// may be ahead: it keeps an entry for longer, and means no more tokens.
+    fn until(&self, now: u64, kept_for: u64) -> u64 {
+        self.believed(now).max(self.feed.newest()).saturating_add(kept_for)
     }
 
     /// The time in seconds, if the clock can be right.

@@ -154,16 +154,16 @@ impl SessionStore for MemoryStore {
         })
     }
 
-    fn purge_revocations(&self, now: u64) -> Result<u64> {
+    fn purge_revocations(&self, now: u64, issued_before: u64) -> Result<u64> {
         let mut state = self.state()?;
         let sessions = &mut state.sessions;
         let count = sessions.revocations.len();
-        let mut horizon = sessions.horizon;
+        let mut horizon = sessions.horizon.max(issued_before.min(now));
         let places = &mut sessions.places;
         sessions.revocations.retain(|_, entry| {
             let stays = entry.until > now;
             if !stays {
-                horizon = horizon.max(entry.issued_before());
+                horizon = horizon.max(entry.issued_before().min(now));
                 places.remove(&(entry.kind, entry.issuer.clone(), entry.value.clone()));
             }
             stays

@@ -83,15 +83,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Revocation)> {
     Ok((rows::unsigned(row, "seq")?, entry))
 }
 
-pub(super) fn purge(transaction: &Transaction<'_>, now: u64) -> Result<u64> {
+pub(super) fn purge(transaction: &Transaction<'_>, now: u64, issued_before: u64) -> Result<u64> {
     let purge = || {
-        let now = rows::bounded(now);
+        let (now, issued_before) = (rows::bounded(now), rows::bounded(issued_before));
         transaction.execute(
-            "INSERT INTO horizon (of, until) \
-             SELECT 'issued', max(CASE WHEN before > 0 THEN before ELSE at + 1 END) FROM revocation \
-             WHERE until <= ?1 HAVING max(until) IS NOT NULL \
+            "INSERT INTO horizon (of, until) SELECT 'issued', min(?1, max(?2, \
+             coalesce(max(CASE WHEN before > 0 THEN before ELSE at + 1 END), 0))) \
+             FROM revocation WHERE until <= ?1 HAVING max(until) IS NOT NULL OR ?2 > 0 \
              ON CONFLICT (of) DO UPDATE SET until = max(until, excluded.until)",
-            [now],
+            [now, issued_before],
         )?;
         transaction.execute("DELETE FROM revocation WHERE until <= ?", [now])
     };

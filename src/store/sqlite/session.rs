@@ -222,8 +222,10 @@ impl SessionStore for SqliteStore {
         Ok(changes)
     }
 
-    fn purge_revocations(&self, now: u64) -> Result<u64> {
-        self.transact(Kind::GoesOn, |transaction| revocation::purge(transaction, now))
+    fn purge_revocations(&self, now: u64, issued_before: u64) -> Result<u64> {
+        self.transact(Kind::GoesOn, |transaction| {
+            revocation::purge(transaction, now, issued_before)
+        })
     }
 
     fn revocation_horizon(&self) -> Result<u64> {

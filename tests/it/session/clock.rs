@@ -1,7 +1,10 @@
 //! Clocks that step back: nothing that was refused as too old becomes good again.
 
-use super::{DAY, NOW, TTL, bench, refused};
-use gatekey::{ErrorKind, FixedClock, MemoryStore, RevocationOptions, Revocations};
+use super::{Bench, DAY, NOW, TTL, bench, bench_on, refused, text};
+use gatekey::{
+    ErrorKind, FixedClock, MemoryStore, RevocationOptions, Revocations, RevokeScope, SessionTokens,
+    Store,
+};
 use std::sync::Arc;
 
 const HOUR: u64 = 3600;
@@ -83,4 +86,77 @@ fn a_token_for_one_use_is_not_used_twice() {
     let restarted = Revocations::open(store, options).unwrap();
     assert!(!restarted.seen_once("a", "1", NOW + 60).unwrap(), "nor after a restart");
     assert!(restarted.seen_once("a", "2", NOW + DAY).unwrap());
+}
+
+type Revoke = fn(&Bench, &SessionTokens);
+
+/// Every call that revokes by the time at which it is made.
+fn revokers() -> [(&'static str, Revoke); 6] {
+    [
+        ("end", |bench, tokens| assert!(bench.sessions.end(text(tokens)).unwrap())),
+        ("end_by_id", |bench, tokens| {
+            assert!(bench.sessions.end_by_id(tokens.family(), None).unwrap());
+        }),
+        ("end_all", |bench, _| assert_eq!(bench.sessions.end_all("alice").unwrap(), 1)),
+        ("revoke_session", |bench, tokens| {
+            bench.sessions.revocations().revoke_session(tokens.family()).unwrap();
+        }),
+        ("revoke_subject", |bench, _| {
+            bench.sessions.revocations().revoke_subject("alice").unwrap();
+        }),
+        ("revoke_before", |bench, _| {
+            let now = gatekey::Clock::now(&*bench.clock);
+            bench.sessions.revocations().revoke_before(now + 1, RevokeScope::All).unwrap();
+        }),
+    ]
+}
+
+/// What is revoked while the clock is behind stays revoked, whatever is forgotten, also after a restart.
+fn a_clock_behind_revokes_for_as_long(open: &dyn Fn(usize) -> Arc<dyn Store>) {
+    let clocks = [NOW - TTL - 601, NOW - HOUR, NOW - 40 * DAY, 1];
+    let cases = clocks.iter().flat_map(|behind| revokers().map(|revoker| (*behind, revoker)));
+    let cases =
+        cases.flat_map(|case| ["here", "elsewhere", "begun behind"].map(|place| (case, place)));
+    for (at, ((behind, (how, revoke)), place)) in cases.enumerate() {
+        let what = format!("{how} at {behind}, {place}");
+        let bench = bench_on(open(at));
+        let tokens = bench.start("alice");
+        bench.verify(&tokens).unwrap();
+        if place == "begun behind" {
+            bench.clock.set(behind);
+        }
+        let other = bench.elsewhere(&[1]);
+        let revoker = if place == "here" { &bench } else { &other };
+        revoker.clock.set(behind);
+        revoke(revoker, &tokens);
+        bench.clock.set(NOW + 2);
+        refused(bench.verify(&tokens), ErrorKind::RevokedToken, &what);
+        bench.sessions.revocations().purge().unwrap();
+        // Who has seen the right time keeps it; of others it is at least known how old its tokens were.
+        let kind = bench.verify(&tokens).expect_err(&what).kind();
+        let is_kept = kind == ErrorKind::RevokedToken;
+        assert!(
+            is_kept || kind == ErrorKind::Expired && place == "begun behind",
+            "{what}: {kind:?}"
+        );
+        let restarted = bench.elsewhere(&[1]);
+        assert!(restarted.verify(&tokens).is_err(), "{what}: after a restart");
+        let fresh = restarted.start("alice");
+        assert!(restarted.verify(&fresh).is_ok(), "{what}: a later log-in is good");
+        assert!(bench.verify(&fresh).is_ok(), "{what}: here as well");
+    }
+}
+
+#[test]
+fn a_clock_behind_revokes_for_as_long_in_memory() {
+    a_clock_behind_revokes_for_as_long(&|_| Arc::new(MemoryStore::new()));
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_clock_behind_revokes_for_as_long_in_sqlite() {
+    let folder = crate::api_keys::Folder::new("sessions_clock_behind");
+    a_clock_behind_revokes_for_as_long(&|at| {
+        Arc::new(gatekey::SqliteStore::open(folder.path(&format!("{at}.sqlite"))).unwrap())
+    });
 }

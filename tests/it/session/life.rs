@@ -357,7 +357,7 @@ fn a_session_whose_row_was_altered_is_ended_for_good() {
             let access = tokens.access_token.expose_str();
             // Also after what is revoked for no time at all was forgotten.
             bench.clock.advance(700);
-            bench.store.purge_revocations(NOW + 700).unwrap();
+            bench.store.purge_revocations(NOW + 700, 0).unwrap();
             refused(
                 bench.verifier.verify(access),
                 ErrorKind::RevokedToken,

@@ -49,8 +49,8 @@ impl SessionStore for Lost {
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
         self.there()?.revocations(after, limit)
     }
-    fn purge_revocations(&self, now: u64) -> Result<u64> {
-        self.there()?.purge_revocations(now)
+    fn purge_revocations(&self, now: u64, issued_before: u64) -> Result<u64> {
+        self.there()?.purge_revocations(now, issued_before)
     }
     fn revocation_horizon(&self) -> Result<u64> {
         self.there()?.revocation_horizon()

@@ -200,11 +200,11 @@ fn keeps_revocations(store: &dyn Store) {
     assert!(far.reload, "a feed that ends before the place is another one");
 
     assert_eq!(store.revocation_horizon().unwrap(), 0);
-    assert_eq!(store.purge_revocations(NOW + 9).unwrap(), 0);
-    assert_eq!(store.purge_revocations(NOW + 11).unwrap(), 2);
+    assert_eq!(store.purge_revocations(NOW + 9, 0).unwrap(), 0);
+    assert_eq!(store.purge_revocations(NOW + 11, 0).unwrap(), 2);
     let issued = store.revocation_horizon().unwrap();
     assert_eq!(issued, NOW + 1, "when the tokens of what was forgotten were issued");
-    assert_eq!(store.purge_revocations(NOW + 12).unwrap(), 0);
+    assert_eq!(store.purge_revocations(NOW + 12, 0).unwrap(), 0);
     assert_eq!(store.revocation_horizon().unwrap(), issued, "of what was forgotten");
     let left = store.revocations(0, 100).unwrap();
     assert_eq!(left.entries.iter().map(|entry| entry.kind).collect::<Vec<_>>(), [Subject, All]);
