@@ -160,18 +160,13 @@ impl Sessions {
         {
             return inner.tokens(&session, claims, now);
         }
-        if presented.counter > session.counter {
-            return Err(Error::new(
-                ErrorKind::InvalidRefreshToken,
-                "The refresh token is newer than the store, which may be from a backup; log in again.",
-            ));
-        }
         self.end_for(Ok(session), SessionEnd::Reuse, now)?;
         Err(ErrorKind::TokenReuse.into())
     }
 
     /// Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a log-out.
-    /// Whether it had not been ended before. Any of its refresh tokens will do, one that was used as well.
+    /// Whether it had not been ended before. Any of its refresh tokens will do, one that was used as well; none that
+    /// is newer than the store, because an old pepper would forge it.
     /// A session whose row was altered from outside is ended, too, and its access tokens are revoked for as long as
     /// any may live.
     ///
@@ -263,7 +258,8 @@ impl Sessions {
         let inner = &*self.inner;
         let session = inner.store.session(presented.family)?.ok_or(NOT_A_TOKEN)?;
         if !presented.is_genuine(&inner.peppers, &session) {
-            return Err(NOT_A_TOKEN);
+            let is_newer = presented.is_newer(&inner.peppers, &session);
+            return Err(if is_newer { NEWER } else { NOT_A_TOKEN });
         }
         Ok(session)
     }
@@ -432,6 +428,10 @@ fn refusal(end: Option<SessionEnd>) -> Error {
 const NOT_A_TOKEN: Error = Error::new(
     ErrorKind::InvalidRefreshToken,
     "The text is not a refresh token of a session that is known here.",
+);
+const NEWER: Error = Error::new(
+    ErrorKind::InvalidRefreshToken,
+    "The refresh token is newer than the store, which may be from a backup; log in again.",
 );
 pub(super) const NOT_FOUND: Error =
     Error::new(ErrorKind::SessionNotFound, "There is no session with this id.");

@@ -73,13 +73,24 @@ pub(super) fn current(peppers: &Peppers, session: &StoredSession) -> Result<Secr
 
 impl Presented<'_> {
     /// Whether we made this token for this session. The one that is good now is proven under the pepper that it
-    /// was made under, and no other: else a pepper that leaked long ago would forge it. Others, of which the row
-    /// does not say as much, prove under any pepper that they were used before.
+    /// was made under, and no other: else a pepper that leaked long ago would forge it. Those before, of which the
+    /// row does not say as much, prove under any pepper up to that one that they were used. There are none after it.
     pub(super) fn is_genuine(&self, peppers: &Peppers, session: &StoredSession) -> bool {
         if self.counter == session.counter {
             return self.is_under(session.pepper, peppers, session);
         }
-        peppers.ids().rev().any(|pepper| self.is_under(pepper, peppers, session))
+        self.counter < session.counter
+            && peppers
+                .ids()
+                .rev()
+                .filter(|pepper| *pepper <= session.pepper)
+                .any(|pepper| self.is_under(pepper, peppers, session))
+    }
+
+    /// Whether it is of a later state of the store: one that was put back from a backup. It proves nothing else.
+    pub(super) fn is_newer(&self, peppers: &Peppers, session: &StoredSession) -> bool {
+        self.counter > session.counter
+            && peppers.ids().any(|pepper| self.is_under(pepper, peppers, session))
     }
 
     /// Whether it is the token before the one that is good now, under the pepper that that was made under.
@@ -134,12 +145,14 @@ mod tests {
             assert_eq!(token.expose().len(), TOKEN);
             let read = parse(token.expose()).unwrap();
             assert_eq!((read.family, read.counter), ("abcdefGHIJ01", counter));
-            assert!(read.is_genuine(&peppers, &session(7)), "the row has gone on since");
+            let row = session(7);
+            assert_eq!(read.is_genuine(&peppers, &row), counter < 7, "the row has gone on since");
+            assert_eq!(read.is_newer(&peppers, &row), counter > 7, "it is from a backup");
             let other = StoredSession { seed: [8; 16], ..session(counter) };
-            assert!(!read.is_genuine(&peppers, &other));
+            assert!(!read.is_genuine(&peppers, &other) && !read.is_newer(&peppers, &other));
             let mut other = session(counter);
             other.record.family = "abcdefGHIJ02".to_owned();
-            assert!(!read.is_genuine(&peppers, &other));
+            assert!(!read.is_genuine(&peppers, &other) && !read.is_newer(&peppers, &other));
         }
     }
 

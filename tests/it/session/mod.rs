@@ -6,6 +6,7 @@ mod clock;
 mod cookies;
 mod csrf;
 mod ending;
+mod forged;
 mod issue;
 mod life;
 mod lost;
