@@ -172,13 +172,15 @@ impl Sessions {
     ///
     /// # Errors
     /// `InvalidRefreshToken`: it is none of ours, or its session was purged; the public id of a session is
-    /// no refresh token, see [`Self::end_by_id`]. Those of [`crate::Store`].
+    /// no refresh token, see [`Self::end_by_id`]. `StoreCorrupt`: the row cannot be read, so that no secret can
+    /// be checked; end it by its id. Those of [`crate::Store`].
     pub fn end(&self, refresh_token: impl AsRef<[u8]>) -> Result<bool> {
         let presented = token::parse(refresh_token.as_ref()).ok_or(NOT_A_TOKEN)?;
         self.end_found(|| self.genuine(&presented))
     }
 
-    /// Ends the session of this id, and revokes its access tokens; whether it had not been ended before. With
+    /// Ends the session of this id, and revokes its access tokens; whether it had not been ended before. Also one
+    /// whose row cannot be read. With
     /// `subject`, only a session of that subject: for a list of devices, of which users choose one.
     ///
     /// # Security
@@ -190,13 +192,19 @@ impl Sessions {
     /// [`crate::Store`].
     pub fn end_by_id(&self, family: &str, subject: Option<&str>) -> Result<bool> {
         let known = token::is_family(family).then_some(family).ok_or(NOT_FOUND)?;
-        self.end_found(|| {
+        let ended = self.end_found(|| {
             let session = self.inner.store.session(known)?.ok_or(NOT_FOUND)?;
             if subject.is_some_and(|subject| session.record.subject != subject) {
                 return Err(NOT_FOUND);
             }
             Ok(session)
-        })
+        });
+        match ended {
+            Err(error) if error.kind() == ErrorKind::StoreCorrupt => {
+                self.end_unreadable_one(known, subject)
+            }
+            other => other,
+        }
     }
 
     fn end_found(&self, find: impl Fn() -> Result<StoredSession>) -> Result<bool> {
@@ -214,6 +222,21 @@ impl Sessions {
         Err(ErrorKind::StoreConflict.into())
     }
 
+    /// Ends a session by its id alone, if its row is one that cannot be read.
+    fn end_unreadable_one(&self, family: &str, subject: Option<&str>) -> Result<bool> {
+        let inner = &*self.inner;
+        if !inner.store.unreadable_sessions(subject)?.iter().any(|found| found == family) {
+            return Err(NOT_FOUND);
+        }
+        let mut write = SessionWrite::default();
+        let now = inner.now()?;
+        let row = blank(family.to_owned(), now);
+        Self::end_unbelieved(inner, &mut write, row, SessionEnd::LogOut, now);
+        inner.store.write_sessions(&write)?;
+        inner.revocations.take_over(&write.revocations);
+        Ok(true)
+    }
+
     /// Ends all sessions of a subject and revokes what access tokens it has; how many sessions. A later log-in
     /// gives good tokens, also in the same second.
     ///
@@ -223,27 +246,28 @@ impl Sessions {
     pub fn end_all(&self, subject: &str) -> Result<u64> {
         let subject = plain_some(subject, 255, "A subject has 1 to 255 bytes.")?;
         let inner = &*self.inner;
-        let (mut ended, mut overtaken) = (0, 0);
-        let mut marked = false;
+        let so_far = inner.revocations.of_subject_so_far(&subject, inner.now()?);
+        // First and alone: what the tokens say does not hang on the rows.
+        let revoke = SessionWrite { revocations: vec![so_far], ..SessionWrite::default() };
+        inner.store.write_sessions(&revoke)?;
+        inner.revocations.take_over(&revoke.revocations);
+        let everywhere = SessionEnd::LogOutEverywhere;
+        let mut overtaken = 0;
+        let mut ended = self.end_unreadable(Some(&subject), everywhere)?;
         loop {
             let now = inner.now()?;
             let sessions = self.with_live_tokens(&subject, now)?;
-            if sessions.is_empty() && marked {
+            if sessions.is_empty() {
                 return Ok(ended);
             }
             let mut write = SessionWrite::default();
             for session in sessions {
-                let session = inner.believed(session);
-                Self::end_in(inner, &mut write, session, SessionEnd::LogOutEverywhere, now);
-            }
-            if !marked {
-                write.revocations.push(inner.revocations.of_subject_so_far(&subject, now));
+                Self::end_in(inner, &mut write, inner.believed(session), everywhere, now);
             }
             match inner.store.write_sessions(&write) {
                 Ok(()) => {
                     inner.revocations.take_over(&write.revocations);
-                    ended += write.update.len() as u64;
-                    marked = true;
+                    ended += write.revocations.len() as u64;
                 }
                 Err(error) if error.kind() == ErrorKind::StoreConflict && overtaken < TRIES => {
                     overtaken += 1;
@@ -280,38 +304,63 @@ impl Sessions {
         end: SessionEnd,
         now: u64,
     ) {
-        let mark = |session: &mut StoredSession| {
-            session.record.ended_at = Some(now);
-            session.record.end = Some(end);
-            session.version += 1;
-        };
-        let (session, access_ttl) = match session {
-            Ok(mut session) => {
-                mark(&mut session);
-                let session = session.seal(&inner.peppers);
-                write.events.push(event(&session.record, now, end.name()));
-                let access_ttl = session.access_ttl;
-                (session, access_ttl)
-            }
-            // Nothing in the row is believed: tokens of any age are revoked, nobody is named as its subject, and
-            // it is not sealed.
-            Err(mut altered) => {
-                mark(&mut altered);
-                altered.seal = [0; 16];
-                let nobody = SessionRecord {
-                    family: altered.record.family.clone(),
-                    ..SessionRecord::default()
-                };
-                write.events.push(event(&nobody, now, end.name()));
-                (*altered, SessionOptions::MAX_TTL)
+        let mut session = match session {
+            Ok(session) => session,
+            Err(altered) => {
+                return Self::end_unbelieved(inner, write, *altered, end, now);
             }
         };
+        session.record.ended_at = Some(now);
+        session.record.end = Some(end);
+        session.version += 1;
+        let session = session.seal(&inner.peppers);
+        write.events.push(event(&session.record, now, end.name()));
         // Of a session that has expired, no access token is good any more.
         if end != SessionEnd::Expired {
             let family = &session.record.family;
-            write.revocations.push(inner.revocations.of_session(family, access_ttl, now));
+            let revoked = inner.revocations.of_session(family, session.access_ttl, now);
+            write.revocations.push(revoked);
         }
         write.update.push(session);
+    }
+
+    /// Ends a session of whose row nothing is believed: tokens of any age are revoked, nobody is named as its
+    /// subject. The row has no seal afterwards, so that it is not made good, and no next version, so that no change
+    /// that was begun before overtakes its end.
+    fn end_unbelieved(
+        inner: &Inner,
+        write: &mut SessionWrite,
+        mut row: StoredSession,
+        end: SessionEnd,
+        now: u64,
+    ) {
+        let family = row.record.family.clone();
+        let revoked = inner.revocations.of_session(&family, SessionOptions::MAX_TTL, now);
+        write.revocations.push(revoked);
+        let nobody = SessionRecord { family, ..SessionRecord::default() };
+        write.events.push(event(&nobody, now, end.name()));
+        row.record.ended_at = Some(now);
+        row.record.end = Some(end);
+        row.version = i64::MAX.cast_unsigned();
+        (row.seal, row.seal_pepper) = ([0; 16], inner.peppers.active());
+        write.end.push(row);
+    }
+
+    /// Ends the sessions whose rows cannot be read, of the subject or of all; how many.
+    pub(super) fn end_unreadable(&self, subject: Option<&str>, end: SessionEnd) -> Result<u64> {
+        let inner = &*self.inner;
+        let families = inner.store.unreadable_sessions(subject)?;
+        let count = families.len() as u64;
+        let now = inner.now()?;
+        let mut write = SessionWrite::default();
+        for family in families {
+            Self::end_unbelieved(inner, &mut write, blank(family, now), end, now);
+        }
+        if count > 0 {
+            inner.store.write_sessions(&write)?;
+            inner.revocations.take_over(&write.revocations);
+        }
+        Ok(count)
     }
 }
 
@@ -378,6 +427,23 @@ impl Inner {
             expires_at: record.expires_at,
             session: record.clone(),
         })
+    }
+}
+
+/// What takes the place of a row that cannot be read.
+fn blank(family: String, now: u64) -> StoredSession {
+    StoredSession {
+        record: SessionRecord { family, expires_at: now, ..SessionRecord::default() },
+        counter: 0,
+        seed: [0; 16],
+        pepper: 0,
+        previous_pepper: None,
+        last_seen_ms: 0,
+        access_ttl: 0,
+        claims: "{}".to_owned(),
+        version: 0,
+        seal: [0; 16],
+        seal_pepper: 0,
     }
 }
 

@@ -3,7 +3,6 @@
 use super::sessions::Sessions;
 use crate::base::text::argument;
 use crate::error::{ErrorKind, Result};
-use crate::pepper::Checked;
 use crate::store::{SessionEnd, SessionFilter, SessionWrite, StoredSession};
 
 /// How often a page is tried that others keep changing.
@@ -15,11 +14,12 @@ impl Sessions {
     /// sessions.
     ///
     /// Sessions that were refreshed since a newer pepper came stay. Rows of sessions that are over are sealed anew,
-    /// so that afterwards no session needs the pepper. [`crate::ApiKeys::wrap_peppers`] does the like for API keys.
+    /// so that afterwards no session needs the pepper. Those whose rows were altered from outside and name the
+    /// pepper, or cannot be read, are ended as well. [`crate::ApiKeys::wrap_peppers`] does the like for API keys.
     ///
     /// # Errors
     /// `InvalidArgument`: the pepper is the newest one, under which sessions would begin again; add another first.
-    /// `WrongPepper`: it is not at hand. `StoreCorrupt`: a row was altered from outside. Those of
+    /// `WrongPepper`: it is not at hand. Those of
     /// [`crate::Store`]; what was ended by then stays ended, and a second call goes on.
     pub fn end_under_pepper(&self, pepper: u32) -> Result<u64> {
         let inner = &*self.inner;
@@ -32,15 +32,15 @@ impl Sessions {
             return Err(ErrorKind::WrongPepper.into());
         }
         let mut filter = SessionFilter { limit: 1000, ..SessionFilter::default() };
-        let (mut ended, mut overtaken) = (0, 0);
+        let (mut ended, mut overtaken) = (self.end_unreadable(None, SessionEnd::LogOut)?, 0);
         loop {
             let page = inner.store.sessions(&filter)?;
             let now = inner.now()?;
             let mut write = SessionWrite::default();
             for session in page.records {
-                self.leave_pepper(&mut write, session, pepper, now)?;
+                self.leave_pepper(&mut write, session, pepper, now);
             }
-            if !write.update.is_empty() {
+            if !(write.update.is_empty() && write.end.is_empty()) {
                 match inner.store.write_sessions(&write) {
                     Ok(()) => inner.revocations.take_over(&write.revocations),
                     Err(error) if error.kind() == ErrorKind::StoreConflict && overtaken < TRIES => {
@@ -65,7 +65,7 @@ impl Sessions {
         session: StoredSession,
         pepper: u32,
         now: u64,
-    ) -> Result<()> {
+    ) {
         let inner = &*self.inner;
         // The token before is good for another minute at the most.
         let is_recent =
@@ -74,15 +74,14 @@ impl Sessions {
             session.pepper == pepper || is_recent && session.previous_pepper == Some(pepper);
         let is_live = session.record.is_live(now);
         if !(gives && is_live || session.seal_pepper == pepper) {
-            return Ok(());
+            return;
         }
-        let mut session = Checked::read(&inner.peppers, session)?;
-        if is_live && gives {
-            Self::end_in(inner, write, Ok(session), SessionEnd::LogOut, now);
-        } else {
-            session.version += 1;
-            write.update.push(session.seal(&inner.peppers));
+        match inner.believed(session) {
+            Ok(mut session) if !(is_live && gives) => {
+                session.version += 1;
+                write.update.push(session.seal(&inner.peppers));
+            }
+            session => Self::end_in(inner, write, session, SessionEnd::LogOut, now),
         }
-        Ok(())
     }
 }

@@ -21,7 +21,8 @@ impl Sessions {
             limit: 1000,
             ..SessionFilter::default()
         };
-        let (mut ended, mut overtaken) = (0, 0);
+        let (mut ended, mut overtaken) =
+            (self.end_unreadable(None, SessionEnd::LogOutEverywhere)?, 0);
         loop {
             let page = inner.store.sessions(&filter)?;
             let mut write = SessionWrite::default();
@@ -32,7 +33,7 @@ impl Sessions {
                     Self::end_in(inner, &mut write, session, everywhere, now);
                 }
             }
-            if !write.update.is_empty() {
+            if !(write.update.is_empty() && write.end.is_empty()) {
                 match inner.store.write_sessions(&write) {
                     Ok(()) => inner.revocations.take_over(&write.revocations),
                     Err(error) if error.kind() == ErrorKind::StoreConflict && overtaken < TRIES => {
@@ -41,7 +42,7 @@ impl Sessions {
                     }
                     Err(error) => return Err(error),
                 }
-                ended += write.update.len() as u64;
+                ended += write.revocations.len() as u64;
             }
             match page.cursor {
                 Some(cursor) => filter.cursor = Some(cursor),

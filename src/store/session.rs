@@ -181,6 +181,9 @@ pub struct SessionWrite {
     pub insert: Vec<StoredSession>,
     /// Sessions as they are to be; their version is one more than the row must have now.
     pub update: Vec<StoredSession>,
+    /// Sessions as they are to be whatever their rows say, because these are not believed or cannot be read. One
+    /// that is not there is left so.
+    pub end: Vec<StoredSession>,
     /// What is noted of it; the store gives the numbers.
     pub events: Vec<SessionEvent>,
     /// What is revoked with it.
@@ -314,8 +317,14 @@ pub trait SessionStore: Send + Sync {
     /// Sessions in ascending order of their ids, those after `filter.cursor` first.
     ///
     /// # Errors
-    /// See [`SessionStore`]; damaged rows are left out.
+    /// See [`SessionStore`]; damaged rows are left out, see [`Self::unreadable_sessions`].
     fn sessions(&self, filter: &SessionFilter) -> Result<Page<StoredSession>>;
+
+    /// The ids of sessions whose rows cannot be read: of this subject, as far as that can be read, or of all.
+    ///
+    /// # Errors
+    /// See [`SessionStore`].
+    fn unreadable_sessions(&self, subject: Option<&str>) -> Result<Vec<String>>;
 
     /// Does all of it or nothing.
     ///

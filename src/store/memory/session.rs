@@ -91,6 +91,10 @@ impl SessionStore for MemoryStore {
         Ok(page(wanted.cloned(), filter.limit, |session| session.record.family.clone()))
     }
 
+    fn unreadable_sessions(&self, _subject: Option<&str>) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     fn write_sessions(&self, write: &SessionWrite) -> Result<()> {
         let mut state = self.state()?;
         let sessions = &mut state.sessions;
@@ -99,6 +103,11 @@ impl SessionStore for MemoryStore {
         }
         for session in write.insert.iter().chain(&write.update) {
             sessions.by_family.insert(session.record.family.clone(), session.clone());
+        }
+        for new in &write.end {
+            if let Some(session) = sessions.by_family.get_mut(&new.record.family) {
+                session.clone_from(new);
+            }
         }
         for event in &write.events {
             sessions.event_seq += 1;

@@ -133,8 +133,27 @@ impl SessionStore for SqliteStore {
         })
     }
 
+    fn unreadable_sessions(&self, subject: Option<&str>) -> Result<Vec<String>> {
+        let sql = match subject {
+            Some(_) => "SELECT * FROM session WHERE subject = ?",
+            None => "SELECT * FROM session",
+        };
+        self.read(|reader| {
+            let mut select = reader.prepare_cached(sql).map_err(fault)?;
+            let mut found = select.query(params_from_iter(subject)).map_err(fault)?;
+            let mut unreadable = Vec::new();
+            while let Some(row) = found.next().map_err(fault)? {
+                if session(row).is_err() {
+                    unreadable.extend(row.get::<_, String>("family").ok());
+                }
+            }
+            Ok(unreadable)
+        })
+    }
+
     fn write_sessions(&self, write: &SessionWrite) -> Result<()> {
-        let ends = write.update.iter().any(|session| session.record.ended_at.is_some());
+        let ends = !write.end.is_empty()
+            || write.update.iter().any(|session| session.record.ended_at.is_some());
         self.transact(Kind::revokes(ends || !write.revocations.is_empty()), |transaction| {
             for new in &write.insert {
                 if new.version != 1 {
@@ -145,6 +164,16 @@ impl SessionStore for SqliteStore {
             for new in &write.update {
                 if put(transaction, UPDATE, new)? != 1 {
                     return Err(ErrorKind::StoreConflict.into());
+                }
+            }
+            for new in &write.end {
+                let delete = "DELETE FROM session WHERE family = ?";
+                let deleted = transaction
+                    .prepare_cached(delete)
+                    .and_then(|mut delete| delete.execute([&new.record.family]))
+                    .map_err(fault)?;
+                if deleted > 0 {
+                    put(transaction, INSERT, new)?;
                 }
             }
             for event in &write.events {

@@ -37,6 +37,9 @@ impl SessionStore for Lost {
     fn sessions(&self, filter: &SessionFilter) -> Result<Page<StoredSession>> {
         self.there()?.sessions(filter)
     }
+    fn unreadable_sessions(&self, subject: Option<&str>) -> Result<Vec<String>> {
+        self.there()?.unreadable_sessions(subject)
+    }
     fn write_sessions(&self, write: &SessionWrite) -> Result<()> {
         self.there()?.write_sessions(write)
     }

@@ -1,6 +1,7 @@
 //! What goes around sessions: their life, what is revoked, keys that rotate, cookies and the check for
 //! forged requests.
 
+mod altered;
 mod browser;
 mod clock;
 mod cookies;

@@ -1,0 +1,190 @@
+//! Rows that somebody has altered or damaged in the store: sessions end all the same, by their ids alone.
+
+use super::{Bench, bench, bench_on, refused};
+use gatekey::{ErrorKind, MemoryStore, SessionEventFilter, SessionTokens, SessionWrite, Store};
+use std::sync::Arc;
+
+/// Gives the row of a session this subject and the number before its next one.
+fn alter(bench: &Bench, tokens: &SessionTokens, subject: &str) {
+    let mut row = bench.store.session(tokens.family()).unwrap().unwrap();
+    row.version += 1;
+    subject.clone_into(&mut row.record.subject);
+    let write = SessionWrite { update: vec![row], ..SessionWrite::default() };
+    bench.store.write_sessions(&write).unwrap();
+}
+
+fn a_leaked_pepper_ends_what_it_can(store: Arc<dyn Store>) {
+    let bench = bench_on(store);
+    let all = ["a", "b", "c", "d", "e"].map(|subject| bench.start(subject));
+    alter(&bench, &all[2], "root");
+    let newer = bench.elsewhere(&[1, 2]);
+    assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 5);
+    for (at, tokens) in all.iter().enumerate() {
+        assert!(newer.sessions.get(tokens.family()).unwrap().ended_at.is_some(), "{at}");
+        refused(newer.verify(tokens), ErrorKind::RevokedToken, "its access token");
+        let kind = if at == 2 { ErrorKind::StoreCorrupt } else { ErrorKind::SessionEnded };
+        refused(newer.refresh(tokens).map(drop), kind, &at.to_string());
+    }
+    assert!(newer.sessions.get(all[2].family()).unwrap().altered, "the row is not made good");
+    assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 0, "nothing is left");
+}
+
+#[test]
+fn a_leaked_pepper_ends_what_it_can_in_memory() {
+    a_leaked_pepper_ends_what_it_can(Arc::new(MemoryStore::new()));
+}
+
+/// A change that was begun while the row was good does not make it live again.
+#[test]
+fn nothing_overtakes_the_end_of_a_row_that_is_not_believed() {
+    let bench = bench();
+    let tokens = bench.start("alice");
+    let good = bench.store.session(tokens.family()).unwrap().unwrap();
+    alter(&bench, &tokens, "root");
+    assert!(bench.sessions.end_by_id(tokens.family(), None).unwrap());
+    for version in [2, 3, 4, u64::MAX] {
+        let row = gatekey::StoredSession { version, ..good.clone() };
+        let write = SessionWrite { update: vec![row], ..SessionWrite::default() };
+        refused(bench.store.write_sessions(&write), ErrorKind::StoreConflict, "overtaken");
+    }
+    let record = bench.sessions.get(tokens.family()).unwrap();
+    assert!(record.altered && record.ended_at.is_some());
+    assert_eq!(bench.sessions.events(&SessionEventFilter::default()).unwrap().records.len(), 2);
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use super::super::{peppers, signer, text};
+    use super::*;
+    use crate::api_keys::Folder;
+    use gatekey::{RevocationKind, SessionEnd, SqliteStore};
+
+    fn sql(folder: &Folder, sql: &str) {
+        let raw = rusqlite::Connection::open(folder.path("a.sqlite")).unwrap();
+        assert_eq!(raw.execute(sql, []).unwrap(), 1, "{sql}");
+    }
+
+    fn open(folder: &Folder) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(folder.path("a.sqlite")).unwrap())
+    }
+
+    /// What can stand in a row that nobody wrote there: the largest version, and columns that cannot be read.
+    const DAMAGES: [&str; 6] = [
+        "version = 9223372036854775807",
+        "version = -1",
+        "counter = -1",
+        "seed = x'00'",
+        "end = 'never'",
+        "expires_at = 'soon'",
+    ];
+
+    type End = fn(&Bench, &SessionTokens) -> u64;
+
+    fn ends() -> [(&'static str, End); 4] {
+        [
+            ("end_by_id", |bench, tokens| {
+                bench.sessions.end_by_id(tokens.family(), None).unwrap().into()
+            }),
+            ("end_by_id of its subject", |bench, tokens| {
+                bench.sessions.end_by_id(tokens.family(), Some("alice")).unwrap().into()
+            }),
+            ("end_all", |bench, _| bench.sessions.end_all("alice").unwrap() - 1),
+            ("end_under_pepper", |bench, _| {
+                bench.elsewhere(&[1, 2]).sessions.end_under_pepper(1).unwrap() - 2
+            }),
+        ]
+    }
+
+    #[test]
+    fn a_damaged_row_ends_by_its_id_alone() {
+        for damage in DAMAGES {
+            for (how, end) in ends() {
+                let what = format!("{damage}, {how}");
+                let folder = Folder::new("sessions_damaged_ends");
+                let bench = bench_on(open(&folder));
+                let (bad, good, other) =
+                    (bench.start("alice"), bench.start("alice"), bench.start("bob"));
+                let family = bad.family();
+                sql(&folder, &format!("UPDATE session SET {damage} WHERE family = '{family}'"));
+                let stranger = bench.sessions.end_by_id(family, Some("bob"));
+                refused(stranger, ErrorKind::SessionNotFound, &what);
+                assert!(bench.verify(&bad).is_ok(), "{what}: nothing has ended");
+                assert_eq!(end(&bench, &bad), 1, "{what}");
+                bench.sessions.revocations().refresh().unwrap();
+                refused(bench.verify(&bad), ErrorKind::RevokedToken, &what);
+                let record = bench.sessions.get(family).unwrap();
+                assert!(record.altered && record.end.is_some(), "{what}");
+                assert!(bench.refresh(&bad).is_err(), "{what}");
+                let all = !how.starts_with("end_by_id");
+                assert_eq!(bench.refresh(&good).is_err(), all, "{what}");
+                assert_eq!(bench.refresh(&other).is_err(), all && how != "end_all", "{what}");
+                // Putting back what was damaged brings nothing back.
+                sql(&folder, &format!("UPDATE session SET version = 1 WHERE family = '{family}'"));
+                assert!(bench.refresh(&bad).is_err(), "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_acknowledged_restore_ends_damaged_rows() {
+        for damage in DAMAGES {
+            let folder = Folder::new("sessions_damaged_restore");
+            let sessions = gatekey::Sessions::open(
+                open(&folder),
+                peppers(&[1]),
+                Some(&signer()),
+                gatekey::SessionOptions::new(),
+            )
+            .unwrap();
+            let [bad, good] = ["alice", "bob"]
+                .map(|subject| sessions.start(subject, &gatekey::SessionSpec::default()).unwrap());
+            sessions.close().unwrap();
+            let family = bad.family();
+            sql(&folder, &format!("UPDATE session SET {damage} WHERE family = '{family}'"));
+            let options = gatekey::AcknowledgeOptions {
+                revoke_before: good.session.created_at + 1,
+                ..Default::default()
+            };
+            let url = format!("sqlite:///{}", folder.path("a.sqlite").display());
+            let done = gatekey::store_acknowledge_restore(
+                &url,
+                &gatekey::PepperSource::Given(peppers(&[1])),
+                options,
+            )
+            .unwrap();
+            assert_eq!(done.sessions, 2, "{damage}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_revoked_whatever_its_rows_say() {
+        let folder = Folder::new("sessions_subject_first");
+        let bench = bench_on(open(&folder));
+        let tokens = bench.start("alice");
+        sql(&folder, "UPDATE session SET version = 9223372036854775807");
+        assert_eq!(bench.sessions.end_all("alice").unwrap(), 1);
+        let kinds = bench.store.revocations(0, 10).unwrap().entries;
+        assert!(kinds.iter().any(|entry| entry.kind == RevocationKind::SubjectSoFar));
+        assert_eq!(
+            bench.sessions.get(tokens.family()).unwrap().end,
+            Some(SessionEnd::LogOutEverywhere)
+        );
+        assert!(bench.verify(&bench.start("alice")).is_ok(), "a later log-in is good");
+    }
+
+    #[test]
+    fn the_token_of_a_row_with_the_largest_version_ends_it() {
+        let folder = Folder::new("sessions_version_ends");
+        let bench = bench_on(open(&folder));
+        let tokens = bench.start("alice");
+        sql(&folder, "UPDATE session SET version = 9223372036854775807");
+        assert!(bench.sessions.end(text(&tokens)).unwrap());
+        refused(bench.verify(&tokens), ErrorKind::RevokedToken, "its access token");
+    }
+
+    #[test]
+    fn a_leaked_pepper_ends_what_it_can_in_sqlite() {
+        let folder = Folder::new("sessions_leaked_altered");
+        a_leaked_pepper_ends_what_it_can(open(&folder));
+    }
+}
