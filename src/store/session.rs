@@ -336,7 +336,7 @@ pub trait SessionStore: Send + Sync {
     /// Events in ascending order of their numbers, those after `filter.cursor` first.
     ///
     /// # Errors
-    /// See [`SessionStore`].
+    /// See [`SessionStore`]; damaged rows are left out.
     fn session_events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>>;
 
     /// Deletes sessions that ended or expired before this time, and events from before it; how many

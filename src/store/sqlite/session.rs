@@ -209,7 +209,7 @@ impl SessionStore for SqliteStore {
             where_all(&conditions),
             limit + 1
         );
-        let event = |row: &Row<'_>| {
+        let event = |row: &Row<'_>| -> rusqlite::Result<SessionEvent> {
             Ok(SessionEvent::new(
                 rows::unsigned(row, "seq")?,
                 rows::unsigned(row, "at")?,
@@ -221,12 +221,19 @@ impl SessionStore for SqliteStore {
         };
         self.read(|reader| {
             let mut select = reader.prepare_cached(&sql).map_err(fault)?;
-            let found = select.query_map(params_from_iter(values), event).map_err(fault)?;
-            let mut records: Vec<_> = found.collect::<rusqlite::Result<_>>().map_err(fault)?;
-            let more = records.len() > limit;
-            records.truncate(limit);
-            let last = records.last().map(|event: &SessionEvent| event.seq.to_string());
-            Ok(Page { records, cursor: last.filter(|_| more) })
+            let mut found = select.query(params_from_iter(values)).map_err(fault)?;
+            let (mut page, mut met) = (Page { records: Vec::new(), cursor: None }, 0);
+            let mut last = None;
+            while let Some(row) = found.next().map_err(fault)? {
+                met += 1;
+                if met > limit {
+                    page.cursor = last;
+                    break;
+                }
+                last = Some(rows::unsigned(row, "seq").map_err(fault)?.to_string());
+                page.records.extend(event(row));
+            }
+            Ok(page)
         })
     }
 

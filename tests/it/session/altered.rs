@@ -187,4 +187,27 @@ mod sqlite {
         let folder = Folder::new("sessions_leaked_altered");
         a_leaked_pepper_ends_what_it_can(open(&folder));
     }
+
+    #[test]
+    fn an_event_that_cannot_be_read_hides_no_other() {
+        let folder = Folder::new("session_events_damaged");
+        let bench = bench_on(open(&folder));
+        for subject in ["a", "b", "c", "d"] {
+            bench.start(subject);
+        }
+        sql(&folder, "UPDATE session_event SET at = -1 WHERE seq = 2");
+        for limit in [1, 2, 3, 100] {
+            let mut filter = SessionEventFilter { limit, ..SessionEventFilter::default() };
+            let mut subjects = Vec::new();
+            loop {
+                let page = bench.sessions.events(&filter).unwrap();
+                subjects.extend(page.records.into_iter().map(|event| event.subject));
+                filter.cursor = page.cursor;
+                if filter.cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(subjects, ["a", "c", "d"], "{limit} at a time");
+        }
+    }
 }
