@@ -31,15 +31,26 @@ impl Sessions {
         if !inner.peppers.contains(pepper) {
             return Err(ErrorKind::WrongPepper.into());
         }
-        let mut filter = SessionFilter { limit: 1000, ..SessionFilter::default() };
-        let (mut ended, mut overtaken) = (self.end_unreadable(None, SessionEnd::LogOut)?, 0);
+        let ended = self.end_unreadable(None, SessionEnd::LogOut)?;
+        let now = inner.now()?;
+        let every = SessionFilter { limit: 1000, ..SessionFilter::default() };
+        let each =
+            |write: &mut SessionWrite, session| self.leave_pepper(write, session, pepper, now);
+        Ok(ended + self.end_each(every, each)?)
+    }
+
+    /// Changes the sessions of a filter as `change` says, a page at a time; how many were ended.
+    pub(super) fn end_each(
+        &self,
+        mut filter: SessionFilter,
+        change: impl Fn(&mut SessionWrite, StoredSession),
+    ) -> Result<u64> {
+        let inner = &*self.inner;
+        let (mut ended, mut overtaken) = (0, 0);
         loop {
             let page = inner.store.sessions(&filter)?;
-            let now = inner.now()?;
             let mut write = SessionWrite::default();
-            for session in page.records {
-                self.leave_pepper(&mut write, session, pepper, now);
-            }
+            page.records.into_iter().for_each(|session| change(&mut write, session));
             if !(write.update.is_empty() && write.end.is_empty()) {
                 match inner.store.write_sessions(&write) {
                     Ok(()) => inner.revocations.take_over(&write.revocations),

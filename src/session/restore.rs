@@ -16,38 +16,19 @@ impl Sessions {
         let inner = &*self.inner;
         inner.revocations.revoke_before(at, RevokeScope::All)?;
         let now = inner.now()?;
-        let mut filter = SessionFilter {
+        let filter = SessionFilter {
             live_at: Some(now.saturating_sub(LEEWAY)),
             limit: 1000,
             ..SessionFilter::default()
         };
-        let (mut ended, mut overtaken) =
-            (self.end_unreadable(None, SessionEnd::LogOutEverywhere)?, 0);
-        loop {
-            let page = inner.store.sessions(&filter)?;
-            let mut write = SessionWrite::default();
-            for session in page.records {
-                let session = inner.believed(session);
-                if session.as_ref().map_or(true, |session| session.record.created_at < at) {
-                    let everywhere = SessionEnd::LogOutEverywhere;
-                    Self::end_in(inner, &mut write, session, everywhere, now);
-                }
+        let everywhere = SessionEnd::LogOutEverywhere;
+        let ended = self.end_unreadable(None, everywhere)?;
+        let each = |write: &mut SessionWrite, session| {
+            let session = inner.believed(session);
+            if session.as_ref().map_or(true, |session| session.record.created_at < at) {
+                Self::end_in(inner, write, session, everywhere, now);
             }
-            if !(write.update.is_empty() && write.end.is_empty()) {
-                match inner.store.write_sessions(&write) {
-                    Ok(()) => inner.revocations.take_over(&write.revocations),
-                    Err(error) if error.kind() == ErrorKind::StoreConflict && overtaken < TRIES => {
-                        overtaken += 1;
-                        continue; // the same page again
-                    }
-                    Err(error) => return Err(error),
-                }
-                ended += write.revocations.len() as u64;
-            }
-            match page.cursor {
-                Some(cursor) => filter.cursor = Some(cursor),
-                None => return Ok(ended),
-            }
-        }
+        };
+        Ok(ended + self.end_each(filter, each)?)
     }
 }
