@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
         gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &first, &err) ||
         gk_sessions_refresh(sessions, REFRESH(first), NULL, &second, &err) ||
         gk_sessions_refresh(sessions, REFRESH(second), NULL, &third, &err) ||
-        /* Somebody has kept a copy of the first one. */
+        /* Someone has kept a copy of the first one. */
         !(stolen = gk_sessions_refresh(sessions, REFRESH(first), NULL, &none, NULL)) ||
 
         gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &laptop, &err) ||

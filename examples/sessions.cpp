@@ -15,7 +15,7 @@ int main(int argc, char **argv) {
     const auto third = sessions.refresh(second.refresh_token());
     std::cout << "logged in, for " << third.expires_in() << " seconds\n";
 
-    const auto stolen = sessions.try_refresh(first.refresh_token()); // somebody has kept a copy
+    const auto stolen = sessions.try_refresh(first.refresh_token()); // someone has kept a copy
     std::cout << "the first refresh token again: " << name(stolen.status()) << '\n';
 
     const auto laptop = sessions.start("alice"), phone = sessions.start("alice");

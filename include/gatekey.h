@@ -608,7 +608,7 @@ typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
 /** The text is not a refresh token of ours, or its session is not known any more. */
 #define GK_STATUS_INVALID_REFRESH_TOKEN 402
 
-/** A refresh token was used a second time, so that somebody else may have it: the session has been ended. */
+/** A refresh token was used a second time, so that someone else may have it: the session has been ended. */
 #define GK_STATUS_TOKEN_REUSE 403
 
 /** The session was logged out. */
@@ -3071,7 +3071,7 @@ gk_status gk_api_keys_open(const char *url,
                            gk_error *err);
 
 /**
- * Whether gk_api_keys_open made a pepper file: somebody should be told to back it up.
+ * Whether gk_api_keys_open made a pepper file: someone should be told to back it up.
  *
  * @param keys The keys.
  * @return True if it did; false for NULL.
@@ -3841,7 +3841,7 @@ gk_status gk_revocations_revoke_session(const gk_revocations *revocations,
                                         gk_error *err);
 
 /**
- * Revokes the tokens that a subject has now, whoever has issued them; a later log-in gives good ones. Access tokens
+ * Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones. Access tokens
  * of gk_sessions on the same store say which revocations came before them, whatever the clocks say; others go by
  * `iat`: refused are those of this second or before, or up to the verifier's leeway later.
  *
@@ -4106,7 +4106,7 @@ gk_status gk_key_ring_open(const char *url_or_folder,
                            gk_error *err);
 
 /**
- * Whether gk_key_ring_open made a pepper file: somebody should be told to back it up.
+ * Whether gk_key_ring_open made a pepper file: someone should be told to back it up.
  *
  * @param ring The ring.
  * @return True if it did; false for NULL.
@@ -4405,7 +4405,7 @@ gk_status gk_sessions_open(const char *url,
                            gk_error *err);
 
 /**
- * Whether gk_sessions_open made a pepper file: somebody should be told to back it up.
+ * Whether gk_sessions_open made a pepper file: someone should be told to back it up.
  *
  * @param sessions The sessions.
  * @return True if it did; false for NULL.
@@ -4499,12 +4499,12 @@ gk_status gk_sessions_end(const gk_sessions *sessions,
 
 /**
  * Ends the session of an id and revokes its access tokens. The id is public: every API that sees an access token
- * knows it as `sid`. So whoever may choose it must be allowed to end that session.
+ * knows it as `sid`. So a caller who may choose it must be allowed to end that session.
  *
  * @param sessions The sessions.
  * @param family The session's id.
  * @param family_len Its length in bytes.
- * @param subject Only if it is a session of this subject: whoever is logged in. NULL and 0 for any, which is for
+ * @param subject Only if it is a session of this subject: the user who is logged in. NULL and 0 for any, which is for
  * operators. Empty text is no subject's.
  * @param subject_len Its length in bytes.
  * @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
@@ -4924,7 +4924,7 @@ gk_status gk_oauth_client_credentials(const gk_oauth *client,
                                       gk_error *err);
 
 /**
- * Exchanges an assertion that somebody whom the server trusts has signed (RFC 7523).
+ * Exchanges an assertion that someone whom the server trusts has signed (RFC 7523).
  * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
  *
  * @param client The client.

@@ -149,7 +149,7 @@ kinds! {
     CsrfRejected = 401, "CsrfError", "The request may have been forged by another site.";
     /// The text is not a refresh token of ours, or its session is not known any more.
     InvalidRefreshToken = 402, "InvalidRefreshTokenError", "The refresh token is not valid.";
-    /// A refresh token was used a second time, so that somebody else may have it: the session has been ended.
+    /// A refresh token was used a second time, so that someone else may have it: the session has been ended.
     TokenReuse = 403, "TokenReuseError", "The refresh token was used before; the session has been ended.";
     /// The session was logged out.
     SessionEnded = 404, "SessionEndedError", "The session has been ended.";
@@ -179,7 +179,7 @@ kinds! {
     /// The ID token's `nonce` is not the one of this log-in (OpenID Connect Core section 3.1.3.7).
     OauthNonceMismatch = 509, "NonceMismatchError", "The ID token belongs to another log-in.";
     /// The `sub` of the user info is not the one of the ID token (OpenID Connect Core section 5.3.2).
-    OauthSubjectMismatch = 510, "SubjectMismatchError", "The user info is about somebody else.";
+    OauthSubjectMismatch = 510, "SubjectMismatchError", "The user info is about someone else.";
     /// The device code has expired before the user said yes or no (RFC 8628 section 3.5).
     OauthDeviceExpired = 511, "DeviceCodeExpiredError", "The user did not enter the code in time.";
     /// The token manager has no token under this name, or the authorization server has ended it.
@@ -196,7 +196,7 @@ kinds! {
     /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
     StoreCorrupt = 601, "StoreCorruptError", "The store holds something that is damaged.";
     /// The row has changed since it was read, or exists already.
-    StoreConflict = 602, "StoreConflictError", "Somebody else has changed this at the same time.";
+    StoreConflict = 602, "StoreConflictError", "Someone else has changed this at the same time.";
     /// The store is read-only: the file, its folder or the file system.
     StoreReadOnly = 603, "StoreReadOnlyError", "The store cannot be written to.";
     /// The disk is full; nothing was changed.

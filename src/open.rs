@@ -44,7 +44,7 @@ pub enum PepperSource {
 pub struct Opened {
     /// The keys.
     pub keys: ApiKeys,
-    /// The pepper file that was made just now: tell somebody to back it up.
+    /// The pepper file that was made just now: tell someone to back it up.
     pub new_pepper_file: Option<PathBuf>,
 }
 
@@ -54,7 +54,7 @@ pub struct Opened {
 pub struct OpenedSessions {
     /// The sessions.
     pub sessions: Sessions,
-    /// The pepper file that was made just now: tell somebody to back it up.
+    /// The pepper file that was made just now: tell someone to back it up.
     pub new_pepper_file: Option<PathBuf>,
 }
 
@@ -64,7 +64,7 @@ pub struct OpenedSessions {
 pub struct OpenedKeyRing {
     /// The ring.
     pub ring: KeyRing,
-    /// The pepper file that was made just now: tell somebody to back it up.
+    /// The pepper file that was made just now: tell someone to back it up.
     pub new_pepper_file: Option<PathBuf>,
 }
 
@@ -150,7 +150,7 @@ fn open_with_peppers(
     Ok((store, peppers, new_pepper_file))
 }
 
-/// Where the pepper file of a store is, unless somebody says otherwise: `<store>.pepper`, beside the file itself if
+/// Where the pepper file of a store is, unless someone says otherwise: `<store>.pepper`, beside the file itself if
 /// `store` is a link to it, as all that belongs to a store.
 #[must_use]
 pub fn pepper_beside(store: &Path) -> PathBuf {

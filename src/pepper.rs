@@ -137,7 +137,7 @@ impl Peppers {
             Err(error) if error.kind() == ErrorKind::StoreReadOnly => {}
             other => other?,
         }
-        // Somebody else may have been faster, with another value.
+        // Someone else may have been faster, with another value.
         let known = store.pepper_checks()?;
         let own = known.iter().find(|check| check.pepper == pepper);
         if own.is_some_and(|own| own.check != check) { Err(WRONG) } else { Ok(()) }
@@ -156,7 +156,7 @@ pub(crate) trait Row {
 }
 
 /// A row that may be changed and sealed: its seal was good when it was read, or it is new. Nothing else is
-/// ever sealed, so that what somebody altered in the store is never made good.
+/// ever sealed, so that what someone altered in the store is never made good.
 pub(crate) struct Checked<T>(T);
 
 impl<T: Row> Checked<T> {

@@ -49,7 +49,7 @@ impl ToJson for KeyRecord {
     }
 }
 
-/// The program's own notes; what somebody else has put there, and is no JSON object, as a text.
+/// The program's own notes; what someone else has put there, and is no JSON object, as a text.
 fn write_meta(out: &mut ObjectWriter, meta: &str) {
     let is_object = json::parse(meta.as_bytes()).is_ok_and(|value| value.kind() == Kind::Object);
     match meta {

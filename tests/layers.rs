@@ -64,7 +64,7 @@ const UNSAFE: [&str; 5] = [
 ];
 
 /// Where the standard library's `Instant` may be named, which stands still while the machine is suspended: for how long
-/// somebody waits. How old something is that is kept is told by `src/base/steady.rs`.
+/// someone waits. How old something is that is kept is told by `src/base/steady.rs`.
 const WAITS: [&str; 5] = [
     "src/base/process.rs",
     "src/base/steady.rs",
@@ -211,7 +211,7 @@ fn files_open_with_what_they_are() {
     }
 }
 
-/// A row that a store has given is sealed anew only after its seal was checked, which the type `Checked` sees to: so
+/// A row that a store has given is sealed again only after its seal was checked, which the type `Checked` sees to: so
 /// those who make rows that are in no store yet are few, and known.
 #[test]
 fn only_new_rows_are_sealed_unchecked() {

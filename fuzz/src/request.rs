@@ -1,4 +1,4 @@
-//! What a browser sends, or somebody in its name: a Cookie header, read as a reference reads it, and a
+//! What a browser sends, or someone in its name: a Cookie header, read as a reference reads it, and a
 //! CSRF token, accepted if and only if it is one that was issued for the session.
 
 use gatekey::{Cookie, Csrf, CsrfRequest, ErrorKind, Secret};

@@ -224,7 +224,7 @@ class api_keys : public detail::owner<gk_api_keys, gk_api_keys_free> {
             return gk_api_keys_open(url.data(), url.size(), options.get(), out, err);
         }));
     }
-    /// Whether opening made a pepper file, which somebody should back up.
+    /// Whether opening made a pepper file, which someone should back up.
     [[nodiscard]] bool made_pepper_file() const noexcept {
         return gk_api_keys_made_pepper_file(get());
     }

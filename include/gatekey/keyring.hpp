@@ -73,7 +73,7 @@ class key_ring : public detail::owner<gk_key_ring, gk_key_ring_free> {
                                     err);
         }));
     }
-    /// Whether opening made a pepper file, which somebody should back up.
+    /// Whether opening made a pepper file, which someone should back up.
     [[nodiscard]] bool made_pepper_file() const noexcept {
         return gk_key_ring_made_pepper_file(get());
     }

@@ -50,7 +50,7 @@ class revoke_scope {
   public:
     /// Everybody's.
     [[nodiscard]] static revoke_scope all() noexcept { return {{nullptr, 0}, {nullptr, 0}}; }
-    /// Those of this subject (`sub`), whoever has issued them; the text must live on.
+    /// Those of this subject (`sub`), from any issuer; the text must live on.
     [[nodiscard]] static revoke_scope subject(std::string_view subject) noexcept {
         return {named(subject), {nullptr, 0}};
     }
@@ -62,7 +62,7 @@ class revoke_scope {
   private:
     friend class revocations;
     revoke_scope(gk_str subject, gk_str tenant) noexcept : subject_(subject), tenant_(tenant) {}
-    // Somebody without a name is nobody, and must not become everybody.
+    // Someone without a name is nobody, and must not become everybody.
     static gk_str named(std::string_view name) noexcept {
         return {name.data() == nullptr ? "" : name.data(), name.size()};
     }

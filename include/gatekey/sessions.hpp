@@ -118,7 +118,7 @@ class sessions : public detail::owner<gk_sessions, gk_sessions_free> {
                                        const session_options &options = session_options()) {
         return opened(url, nullptr, options);
     }
-    /// Whether opening made a pepper file, which somebody should back up.
+    /// Whether opening made a pepper file, which someone should back up.
     [[nodiscard]] bool made_pepper_file() const noexcept {
         return gk_sessions_made_pepper_file(get());
     }
@@ -165,7 +165,7 @@ class sessions : public detail::owner<gk_sessions, gk_sessions_free> {
         });
         return ended;
     }
-    /// Ends the session of this id, which is public: whoever chooses it must be allowed to.
+    /// Ends the session of this id, which is public: a caller who chooses it must be allowed to.
     bool end_by_id(std::string_view family) const {
         return ended_by_id(family, std::string_view());
     }

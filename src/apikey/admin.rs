@@ -1,4 +1,4 @@
-//! Changes to keys. Each is one durable transaction with its audit row, made again if somebody else
+//! Changes to keys. Each is one durable transaction with its audit row, made again if someone else
 //! changed the key in between, and in force in this process when the call returns.
 
 use super::format::{self, KeyId};
@@ -46,7 +46,7 @@ impl ApiKeys {
                     self.take_over(Loaded::Key(key));
                     return Ok(IssuedKey { secret, record });
                 }
-                // Somebody has this id: one chance in 2^71 for each key there is.
+                // Someone has this id: one chance in 2^71 for each key there is.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => taken = Some(error),
                 Err(error) => return Err(error),
             }
@@ -256,7 +256,7 @@ impl ApiKeys {
         self.change_with(id, action, false, change)
     }
 
-    /// Reads the key, changes it and writes it back, again if somebody else was faster.
+    /// Reads the key, changes it and writes it back, again if someone else was faster.
     fn change_with(
         &self,
         id: &str,

@@ -1,5 +1,5 @@
 //! How the mirror follows the store: a look at the change feed at most every 25 ms, made by whichever
-//! verification comes first while the others go on, and everything anew after a fork.
+//! verification comes first while the others go on, and everything again after a fork.
 
 use super::format::KeyId;
 use super::hash::Schemes;
@@ -216,7 +216,7 @@ impl Inner {
         if self.feed.heard.is_within(&*self.clock, self.max_stale) { Ok(()) } else { Err(SILENT) }
     }
 
-    /// Follows the feed to its end. Unless `wait`, not while somebody else does.
+    /// Follows the feed to its end. Unless `wait`, not while someone else does.
     pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
         beyond_memory()?;
         let own = self.own();

@@ -1,4 +1,4 @@
-//! What is written down later, in batches: when keys were last used, and proofs that are made anew
+//! What is written down later, in batches: when keys were last used, and proofs that are made again
 //! under the active pepper. What is lost of it in a crash is made up for by the next use.
 
 use super::hash::{Candidate, Proved};
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, Weak};
 const EVERY: u64 = 10;
 /// Rows in one call of the store.
 const BATCH: usize = 1000;
-/// Proofs that wait at most; those beyond are made anew at a later use.
+/// Proofs that wait at most; those beyond are made again at a later use.
 const WAITING: usize = 10_000;
 
 /// The thread that flushes; started by the first verification of each process.
@@ -52,7 +52,7 @@ impl Upgrades {
         Self(Own::new())
     }
 
-    /// Notes that the key's proof can be made anew, now that its text is at hand. Not if that was proved by the
+    /// Notes that the key's proof can be made again, now that its text is at hand. Not if that was proved by the
     /// proof of before the last rotation, which ends with its overlap.
     #[cold]
     pub(super) fn note(&self, inner: &Inner, grant: &Grant, candidate: Candidate<'_>) {
@@ -155,7 +155,7 @@ impl Inner {
                 Err(error) => return Err(error),
             };
             if !constant_time_eq(&key.proof.mac, &upgrade.replaces) {
-                continue; // rotated or made anew by somebody else; the next use notes it again
+                continue; // rotated or made again by someone else; the next use notes it again
             }
             let from = key.proof.peppers.last().copied().unwrap_or(0);
             key.proof = upgrade.proof;
@@ -175,7 +175,7 @@ impl Inner {
         for batch in writes.chunks(BATCH) {
             match self.store.write(batch) {
                 Ok(_) => {}
-                // One of them was changed in between; the next use makes all of them anew.
+                // One of them was changed in between; the next use makes all of them again.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 Err(error) => return Err(error),
             }
@@ -220,7 +220,7 @@ impl Inner {
         });
         let written = flushed.and_then(|()| self.return_leases());
         self.feed.stop();
-        // Somebody else may still hold the store; then it closes with its last handle.
+        // Someone else may still hold the store; then it closes with its last handle.
         if Arc::strong_count(&self.store) > 1 {
             return written;
         }
@@ -235,7 +235,7 @@ fn is_of_the_row(error: &Error) -> bool {
 }
 
 impl ApiKeys {
-    /// Writes down now when keys were last used and which proofs were made anew; otherwise that
+    /// Writes down now when keys were last used and which proofs were made again; otherwise that
     /// happens every 10 seconds.
     ///
     /// # Errors
@@ -246,7 +246,7 @@ impl ApiKeys {
     }
 
     /// [`Self::flush`], gives back the credits that were leased and not spent, and closes the store
-    /// unless somebody else holds it. Dropping the last handle does the same, without telling what went wrong. Where
+    /// unless someone else holds it. Dropping the last handle does the same, without telling what went wrong. Where
     /// the store may only be read, uses are not counted, and closing it is no error.
     ///
     /// # Errors

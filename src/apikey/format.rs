@@ -2,7 +2,7 @@
 //! prefix may hold underscores.
 //!
 //! The checksum is CRC-32/ISO-HDLC of everything before it. It tells typos, cut lines and a scanner's
-//! false hits from keys without a look at the store; against somebody who computes it, the index in
+//! false hits from keys without a look at the store; against someone who computes it, the index in
 //! memory helps. At most 128 bytes are read, nothing is allocated.
 
 use crate::base::b62::{self, CRC, checksum, read_checksum};

@@ -179,7 +179,7 @@ pub(crate) enum Part {
 /// Which proof of a key a text was proved by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proved {
-    /// By the one that the key has now: only this one is ever made anew.
+    /// By the one that the key has now: only this one is ever made again.
     Current(Part),
     /// By the one of before the last rotation, in its overlap.
     Previous,

@@ -8,7 +8,7 @@ const TWICE: Error =
 const EMPTY: Error = Error::new(ErrorKind::MalformedApiKey, "The request's API key is empty.");
 
 /// The key among a request's headers, given as names and values. Another scheme of `Authorization`,
-/// such as `Basic`, is somebody else's.
+/// such as `Basic`, is someone else's.
 ///
 /// # Errors
 /// `MalformedApiKey`: there is more than one, in one place or in two, or an empty one.

@@ -52,7 +52,7 @@ impl Hot {
     pub(crate) const CREDITS: u32 = 1 << 7;
     /// The prefix is not the usual one.
     pub(crate) const PREFIX: u32 = 1 << 8;
-    /// The proof is to be made anew on use: another pepper than the active one, or another scheme.
+    /// The proof is to be made again on use: another pepper than the active one, or another scheme.
     pub(crate) const UPGRADE: u32 = 1 << 9;
     /// There is a [`Rare`] part. The slot's own: set by what is written into it.
     const RARE: u32 = 1 << 10;

@@ -11,7 +11,7 @@ use crate::store::{KeyRecord, Loaded, StoredKey};
 
 const OLDER: Error = Error::new(
     ErrorKind::StoreCorrupt,
-    "The row of this API key is older than one that was seen before: somebody has put it back. Restore the \
+    "The row of this API key is older than one that was seen before: someone has put it back. Restore the \
      store from a backup.",
 );
 

@@ -291,7 +291,7 @@ impl Inner {
             // Whoever has the key's secret may be told apart from strangers, in the logs of the service.
             match self.admit(&hot, slot, &profile, now, wall, check, presented) {
                 Ok(()) => {}
-                // The key's credits were set anew, or the key is gone: it is there when the store is looked at.
+                // The key's credits were set again, or the key is gone: it is there when the store is looked at.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {
                     self.sync(self.clock.monotonic(), true)?;
                     continue;
@@ -380,7 +380,7 @@ impl Inner {
         self.counts.take(&request, &*self.store, false).map_err(too_often)?;
         self.spend(slot, profile.id(), rare, u64::from(cost), wall)?;
         self.counts.take(&request, &*self.store, true).map_err(|wait| {
-            // Somebody else took the last of the rate in between.
+            // Someone else took the last of the rate in between.
             slot.lease.fetch_add(u64::from(cost), Ordering::Relaxed);
             too_often(wait)
         })
@@ -409,7 +409,7 @@ impl Inner {
         if spend_leased(slot, cost) {
             return Ok(());
         }
-        // If credits are set anew, the feed tells; if another process gives some back, the next second.
+        // If credits are set again, the feed tells; if another process gives some back, the next second.
         let refill_at = lease.refill_at.unwrap_or(u64::MAX);
         rare.dry.left.store(lease.remaining, Ordering::Relaxed);
         rare.dry.refill_at.store(refill_at, Ordering::Relaxed);

@@ -1,11 +1,11 @@
-//! How old what is known of a store may be before somebody looks again.
+//! How old what is known of a store may be before someone looks again.
 
 use super::clock::{Clock, NANOS};
 use super::text::argument;
 use crate::error::Result;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How old what is known may be before somebody looks, in nanoseconds. Half of what is promised, because
+/// How old what is known may be before someone looks, in nanoseconds. Half of what is promised, because
 /// the look itself takes its time.
 pub(crate) const LOOK_AFTER: u64 = 25_000_000;
 

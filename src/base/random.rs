@@ -42,7 +42,7 @@ impl SecureRandom for Identifiers {
     }
 }
 
-/// Bytes drawn before the generator is seeded anew.
+/// Bytes drawn before the generator is seeded again.
 const RESEED_AFTER: usize = 64 * 1024;
 
 struct Generator {

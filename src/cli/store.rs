@@ -179,7 +179,7 @@ impl StoreArgs {
     }
 }
 
-/// Says that a pepper file was made, because somebody must back it up.
+/// Says that a pepper file was made, because someone must back it up.
 pub(super) fn note_pepper_file(file: Option<&Path>, output: &mut Output) {
     if let Some(file) = file {
         output.note(format!(

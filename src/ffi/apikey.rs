@@ -60,7 +60,7 @@ pub unsafe extern "C" fn gk_api_keys_open(
     })
 }
 
-/// Whether gk_api_keys_open made a pepper file: somebody should be told to back it up.
+/// Whether gk_api_keys_open made a pepper file: someone should be told to back it up.
 ///
 /// @param keys The keys.
 /// @return True if it did; false for NULL.

@@ -253,7 +253,7 @@ pub(super) unsafe fn text<'a>(
     std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8(name))
 }
 
-/// What a stranger has sent: bytes that are no UTF-8 are his fault and refused by whoever reads the text, which is
+/// What a stranger has sent: bytes that are no UTF-8 are his fault and refused by what reads the text, which is
 /// then none that could be good.
 ///
 /// # Safety

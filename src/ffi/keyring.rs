@@ -51,7 +51,7 @@ pub unsafe extern "C" fn gk_key_ring_open(
     })
 }
 
-/// Whether gk_key_ring_open made a pepper file: somebody should be told to back it up.
+/// Whether gk_key_ring_open made a pepper file: someone should be told to back it up.
 ///
 /// @param ring The ring.
 /// @return True if it did; false for NULL.

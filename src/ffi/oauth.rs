@@ -194,7 +194,7 @@ pub unsafe extern "C" fn gk_oauth_client_credentials(
     })
 }
 
-/// Exchanges an assertion that somebody whom the server trusts has signed (RFC 7523).
+/// Exchanges an assertion that someone whom the server trusts has signed (RFC 7523).
 /// The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
 ///
 /// @param client The client.

@@ -107,7 +107,7 @@ pub unsafe extern "C" fn gk_revocations_revoke_session(
     })
 }
 
-/// Revokes the tokens that a subject has now, whoever has issued them; a later log-in gives good ones. Access tokens
+/// Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones. Access tokens
 /// of gk_sessions on the same store say which revocations came before them, whatever the clocks say; others go by
 /// `iat`: refused are those of this second or before, or up to the verifier's leeway later.
 ///

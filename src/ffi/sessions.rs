@@ -107,7 +107,7 @@ pub unsafe extern "C" fn gk_sessions_open(
     })
 }
 
-/// Whether gk_sessions_open made a pepper file: somebody should be told to back it up.
+/// Whether gk_sessions_open made a pepper file: someone should be told to back it up.
 ///
 /// @param sessions The sessions.
 /// @return True if it did; false for NULL.
@@ -234,12 +234,12 @@ pub unsafe extern "C" fn gk_sessions_end(
 }
 
 /// Ends the session of an id and revokes its access tokens. The id is public: every API that sees an access token
-/// knows it as `sid`. So whoever may choose it must be allowed to end that session.
+/// knows it as `sid`. So a caller who may choose it must be allowed to end that session.
 ///
 /// @param sessions The sessions.
 /// @param family The session's id.
 /// @param family_len Its length in bytes.
-/// @param subject Only if it is a session of this subject: whoever is logged in. NULL and 0 for any, which is for
+/// @param subject Only if it is a session of this subject: the user who is logged in. NULL and 0 for any, which is for
 /// operators. Empty text is no subject's.
 /// @param subject_len Its length in bytes.
 /// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.

@@ -102,7 +102,7 @@ pub const GK_STATUS_MALFORMED_COOKIE: gk_status = 400;
 pub const GK_STATUS_CSRF_REJECTED: gk_status = 401;
 /// The text is not a refresh token of ours, or its session is not known any more.
 pub const GK_STATUS_INVALID_REFRESH_TOKEN: gk_status = 402;
-/// A refresh token was used a second time, so that somebody else may have it: the session has been ended.
+/// A refresh token was used a second time, so that someone else may have it: the session has been ended.
 pub const GK_STATUS_TOKEN_REUSE: gk_status = 403;
 /// The session was logged out.
 pub const GK_STATUS_SESSION_ENDED: gk_status = 404;

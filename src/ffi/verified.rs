@@ -1,5 +1,5 @@
 //! `gk_verified`: the claims of a token that passed. What the token wrote without escapes is lent as it
-//! stands; what has escapes is decoded once, when somebody asks.
+//! stands; what has escapes is decoded once, when someone asks.
 
 use super::alg::gk_alg;
 use super::boundary::{Outcome, fill, given, guard, lend, look, release, share, text, writable};

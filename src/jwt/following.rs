@@ -1,4 +1,4 @@
-//! What is made of the keys of a [`KeySource`], made anew when they have changed.
+//! What is made of the keys of a [`KeySource`], made again when they have changed.
 
 use crate::error::Result;
 use crate::jwk::KeySource;
@@ -57,7 +57,7 @@ impl<T> Following<T> {
 
 impl<T> Made<T> {
     fn of(source: &dyn KeySource, make: impl Fn(&dyn KeySource) -> Result<T>) -> Result<Self> {
-        // The number first: keys that change in between are made anew next time.
+        // The number first: keys that change in between are made again next time.
         let generation = source.generation()?;
         Ok(Self { generation, thing: make(source)? })
     }

@@ -105,7 +105,7 @@ impl Trust {
     }
 
     /// Remembers the header of a token that has passed every check. One without `kid` may come from
-    /// any of several keys and is looked at anew each time.
+    /// any of several keys and is looked at again each time.
     pub(super) fn accepted(&self, token: &Compact<'_>, key: &Key) {
         if !self.try_keys_without_kid {
             self.seen.remember(token.header, key);

@@ -272,7 +272,7 @@ impl OAuthConfig {
         self
     }
 
-    /// Refuses callbacks that have been seen, even if somebody kept the cookie.
+    /// Refuses callbacks that have been seen, even if someone kept the cookie.
     pub fn replay(mut self, seen: Arc<dyn SeenOnce>) -> Self {
         self.replay = Some(seen);
         self

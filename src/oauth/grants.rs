@@ -260,7 +260,7 @@ impl OAuthClient {
         self.grant(&exchange.grant, own)
     }
 
-    /// Exchanges an assertion, a JWT that somebody whom the server trusts has signed (RFC 7523 section 2.1).
+    /// Exchanges an assertion, a JWT that someone whom the server trusts has signed (RFC 7523 section 2.1).
     ///
     /// # Errors
     /// As [`Self::client_credentials`], and `OauthInvalidGrant`.

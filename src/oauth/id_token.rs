@@ -33,7 +33,7 @@ pub(super) struct Expected<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogoutNotice {
-    /// Whose sessions end, if the server named somebody.
+    /// Whose sessions end, if the server named someone.
     pub subject: Option<String>,
     /// The server's session, if it named one: the `sid` of the ID token.
     pub session_id: Option<String>,

@@ -447,7 +447,7 @@ impl KeySource for RemoteKeySet {
         let Some(transport) = &inner.transport else { return Ok(false) };
         beyond_memory()?;
         inner.flight.locked(|()| {
-            // Somebody may have fetched the very key in the meantime.
+            // Someone may have fetched the very key in the meantime.
             let is_known = inner.current.load().generation != generation;
             if !is_known && inner.may_look(inner.now()) {
                 // The issuer may be out of reach; the token is then refused as one of an unknown key.

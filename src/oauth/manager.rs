@@ -76,7 +76,7 @@ struct Trouble {
 }
 
 impl Trouble {
-    /// Keeps others from asking the same at once. What waiting does not mend is worth another look soon: somebody may
+    /// Keeps others from asking the same at once. What waiting does not mend is worth another look soon: someone may
     /// have mended it.
     fn remember(&mut self, error: &Error, now: u64) {
         let mut seconds = 1;

@@ -12,7 +12,7 @@ impl ResourceServer {
     pub fn challenge(&self, error: &Error, demand: &Demand<'_>) -> Option<String> {
         let kind = error.kind();
         let code = match kind {
-            // No error is named to somebody who has not tried (RFC 6750 section 3.1).
+            // No error is named to someone who has not tried (RFC 6750 section 3.1).
             ErrorKind::MissingCredentials => None,
             ErrorKind::InsufficientScope => Some("insufficient_scope"),
             ErrorKind::InsufficientAuthentication => Some("insufficient_user_authentication"),

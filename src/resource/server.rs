@@ -61,7 +61,7 @@ impl<'a> Demand<'a> {
     }
 }
 
-/// What kind of credential let somebody in.
+/// What kind of credential let someone in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AccessKind {

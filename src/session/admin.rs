@@ -92,7 +92,7 @@ impl Sessions {
         self.inner.store.purge_sessions(before)
     }
 
-    /// Closes the store unless somebody else holds it, such as a verifier with these revocations. Dropping
+    /// Closes the store unless someone else holds it, such as a verifier with these revocations. Dropping
     /// the last handle does the same, without telling what went wrong.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ impl Sessions {
             };
             match inner.store.write_sessions(&write) {
                 Ok(()) => return Ok(tokens),
-                // Somebody has this id: one chance in 2^71 for each session there is.
+                // Someone has this id: one chance in 2^71 for each session there is.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 Err(error) => return Err(error),
             }
@@ -101,7 +101,7 @@ impl Sessions {
             let session = Checked::read(&inner.peppers, self.genuine(&presented)?)?;
             let now_ms = inner.now_ms()?;
             match self.step(&presented, session, claims.as_deref(), now_ms) {
-                // Somebody else was faster: the row says something else now.
+                // Someone else was faster: the row says something else now.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 other => return other,
             }
@@ -184,7 +184,7 @@ impl Sessions {
     /// `subject`, only a session of that subject: for a list of devices, of which users choose one.
     ///
     /// # Security
-    /// The id is public: every API that sees an access token knows it as `sid`. Whoever may choose it here must
+    /// The id is public: every API that sees an access token knows it as `sid`. A caller who may choose it here must
     /// be allowed to end that session; give the subject that is logged in, unless it is an operator.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ impl Sessions {
     /// day that an old pepper has leaked, because with it and a copy of the store such tokens can be made. How many
     /// sessions.
     ///
-    /// Sessions that were refreshed since a newer pepper came stay. Rows of sessions that are over are sealed anew,
+    /// Sessions that were refreshed since a newer pepper came stay. Rows of sessions that are over are sealed again,
     /// so that afterwards no session needs the pepper. Those whose rows were altered from outside and name the
     /// pepper, or cannot be read, are ended as well. [`crate::ApiKeys::wrap_peppers`] does the like for API keys.
     ///

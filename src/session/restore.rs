@@ -3,11 +3,8 @@
 use super::admin::LEEWAY;
 use super::revoke::RevokeScope;
 use super::sessions::Sessions;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::store::{SessionEnd, SessionFilter, SessionWrite};
-
-/// How often a page is tried that others keep changing.
-const TRIES: usize = 32;
 
 impl Sessions {
     /// Ends all sessions that were started before the time `at`, and revokes all access tokens that were issued

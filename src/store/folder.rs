@@ -86,7 +86,7 @@ impl RingStore for RingFolder {
                     return Ok(Some(StoredRing { name: name.to_owned(), version, pepper, text }));
                 }
                 Ok(None) => return Err(OPEN_TO_OTHERS),
-                // Somebody has just put a newer one in its place.
+                // Someone has just put a newer one in its place.
                 Err(error) if error.kind() == Io::NotFound => {}
                 Err(error) => return Err(fault(&error)),
             }
@@ -187,7 +187,7 @@ const OPEN_TO_OTHERS: Error = Error::new(
 const OLDER: Error = Error::new(
     ErrorKind::StoreRestored,
     "The folder holds an older version of the key ring than before: a copy was put back. Put the newer one back; or \
-     remove the keys that have leaked since, and start the program anew.",
+     remove the keys that have leaked since, and start the program again.",
 );
 const DAMAGED: Error = Error::new(
     ErrorKind::StoreCorrupt,

@@ -138,7 +138,7 @@ pub trait Store: SessionStore + RingStore {
     -> Result<Lease>;
 
     /// Gives back credits that were leased and not spent; at most up to the key's limit, and none if the key's were
-    /// set anew since the version `set_in`.
+    /// set again since the version `set_in`.
     ///
     /// # Errors
     /// See [`Store`]; a key that is gone is no error.
@@ -189,7 +189,7 @@ pub struct Changes {
     pub keys: Vec<Loaded>,
     /// Whether more is waiting after `seq`.
     pub more: bool,
-    /// Whether the feed does not reach back to `after`, so that everything must be loaded anew.
+    /// Whether the feed does not reach back to `after`, so that everything must be loaded again.
     pub reload: bool,
 }
 

@@ -53,7 +53,7 @@ pub enum SessionEnd {
     LogOut,
     /// All sessions of its subject were.
     LogOutEverywhere,
-    /// A refresh token was used a second time: somebody else may have it.
+    /// A refresh token was used a second time: someone else may have it.
     Reuse,
     /// It was refreshed too late; noted so that a clock that steps back does not make it live again.
     Expired,

@@ -31,7 +31,7 @@ pub trait TokenStore: Send + Sync {
     /// wait for each other without it.
     ///
     /// # Errors
-    /// `StoreUnavailable`: somebody else has held it for too long.
+    /// `StoreUnavailable`: someone else has held it for too long.
     fn lock(&self, name: &str) -> Result<Box<dyn Send>> {
         let _ = name;
         Ok(Box::new(()))

@@ -1,4 +1,4 @@
-//! Whatever somebody wrote into the store, the command line shows it, and it steers no terminal.
+//! Whatever someone wrote into the store, the command line shows it, and it steers no terminal.
 
 use super::{Desk, REFUSED, STORE};
 use rusqlite::Connection;

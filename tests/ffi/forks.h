@@ -25,7 +25,7 @@
 enum {
     BUSY = 3,       /* threads */
     FEW = 20,       /* forks of a theme in `make test`; 200 in `make test-all` */
-    PATIENCE = 60,  /* seconds after which somebody hangs */
+    PATIENCE = 60,  /* seconds after which someone hangs */
     ENOUGH = 3,     /* children that fail, after which a theme gives up */
     ANY_LEN = 16384 /* bytes of a promise at most */
 };

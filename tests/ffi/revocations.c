@@ -244,7 +244,7 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, NONE, BAD, &err));
     FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, NULL, 1, NONE, &err));
     FAILS(WRONG, gk_revocations_revoke_before(revocations, now_seconds + 2, NONE, NONE, &err));
-    /* Somebody without a name is not everybody. */
+    /* Someone without a name is not everybody. */
     FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, "", 0, NONE, &err));
     FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, NONE, "", 0, &err));
 

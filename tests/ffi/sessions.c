@@ -313,7 +313,7 @@ static void threads(const char *url) {
     gk_sessions_free(sessions);
 }
 
-/* Somebody who may look and end, in the same file; and somebody with another pepper. */
+/* Someone who may look and end, in the same file; and someone with another pepper. */
 static void two_handles(const char *url) {
     gk_error err;
     gk_buf json;

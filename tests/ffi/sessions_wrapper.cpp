@@ -138,7 +138,7 @@ void what_is_revoked() {
     CHECK(is_revoked(bob) && !is_revoked(north));
     list.revoke_before(now + 1, revoke_scope::tenant("north"));
     CHECK(is_revoked(north) && !is_revoked(any));
-    // Somebody without a name is not everybody.
+    // Someone without a name is not everybody.
     THROWS(status::invalid_argument, list.revoke_before(now, revoke_scope::subject({})));
     THROWS(status::invalid_argument, list.revoke_before(now, revoke_scope::tenant({})));
     list.revoke_before(now + 1, revoke_scope::all());

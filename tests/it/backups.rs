@@ -1,4 +1,4 @@
-//! Older copies of a store: refused until somebody acknowledges them; backups that are whole, and copies that
+//! Older copies of a store: refused until someone acknowledges them; backups that are whole, and copies that
 //! are not.
 
 #![cfg(feature = "sqlite")]
@@ -47,7 +47,7 @@ impl Place {
 
     /// A copy by hand, while nobody has the store open.
     fn copy(&self, from: &str, to: &str) {
-        assert!(!self.file(&format!("{from}-wal")).exists(), "somebody has {from} open");
+        assert!(!self.file(&format!("{from}-wal")).exists(), "someone has {from} open");
         std::fs::copy(self.file(from), self.file(to)).unwrap();
     }
 
@@ -359,7 +359,7 @@ fn a_backup_is_whole_and_private_and_never_replaces_anything() {
     let done = std::sync::atomic::AtomicBool::new(false);
     let mut heard = Vec::new();
     std::thread::scope(|scope| {
-        // Somebody writes all the time.
+        // Someone writes all the time.
         scope.spawn(|| {
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
                 all.sessions.start("alice", &SessionSpec::default()).unwrap();
@@ -388,7 +388,7 @@ fn a_backup_is_whole_and_private_and_never_replaces_anything() {
         let mode = std::fs::metadata(place.file(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, wanted, "{name}");
     }
-    // It is there already, or there is nothing to copy, or somebody stops it: nothing is left behind.
+    // It is there already, or there is nothing to copy, or someone stops it: nothing is left behind.
     let before = std::fs::read(place.file("backup-4")).unwrap();
     assert_eq!(place.back_up("backup-4").unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(before, std::fs::read(place.file("backup-4")).unwrap());

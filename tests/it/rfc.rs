@@ -202,7 +202,7 @@ fn rfc_9964_ml_dsa() {
     }
 }
 
-/// The RFC 7515 keys as somebody who knows only the escape hatch would load them.
+/// The RFC 7515 keys as someone who knows only the escape hatch would load them.
 #[test]
 fn the_appendix_keys_are_strong_enough_without_the_escape() {
     for (jwk, alg) in

@@ -275,7 +275,7 @@ fn pkce() {
     }
 }
 
-/// Row 7: somebody's code in somebody else's log-in: the nonce tells, at a server that ignores PKCE.
+/// Row 7: someone's code in someone else's log-in: the nonce tells, at a server that ignores PKCE.
 #[test]
 fn code_injection() {
     let authority = Authority::start();

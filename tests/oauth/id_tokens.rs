@@ -275,7 +275,7 @@ fn token_confusion() {
     assert_eq!(refused(&none), ErrorKind::OauthMalformedResponse);
 }
 
-/// Row 26: the user info of somebody else, or that cannot be known to be anybody's.
+/// Row 26: the user info of someone else, or that cannot be known to be anybody's.
 #[test]
 fn user_info() {
     let told = |status: u16, kind: &'static str, body: String| {

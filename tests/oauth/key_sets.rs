@@ -256,7 +256,7 @@ fn several_issuers() {
     assert!(!verifier.is_symmetric());
 }
 
-/// By the issuer, and driven by somebody else's loop: nothing blocks.
+/// By the issuer, and driven by someone else's loop: nothing blocks.
 #[test]
 fn by_the_issuer_and_without_a_transport() {
     let authority = Authority::start();

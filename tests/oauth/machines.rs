@@ -118,7 +118,7 @@ fn refreshing() {
         (ErrorKind::OauthIssuerMismatch, 0)
     );
 
-    // An ID token of somebody else.
+    // An ID token of someone else.
     let other = Authority::claiming(|claims| claims["sub"] = json!("mallory"));
     assert_eq!(keep(&other, &first).unwrap_err().kind(), ErrorKind::OauthSubjectMismatch);
     let mut none = first;

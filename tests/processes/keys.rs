@@ -388,7 +388,7 @@ fn a_read_only_store_verifies_and_changes_nothing() {
     let is_root = std::fs::metadata(&folder).unwrap().uid() == 0;
     let has_setpriv = || Command::new("setpriv").arg("--version").output().is_ok();
     if is_root && !has_setpriv() {
-        eprintln!("skipped: the superuser needs setpriv (util-linux) to become somebody else");
+        eprintln!("skipped: the superuser needs setpriv (util-linux) to become someone else");
     } else {
         // Where the tests were built may be closed to others.
         let copy = std::env::temp_dir().join(format!("gatekey-reader-{}", std::process::id()));

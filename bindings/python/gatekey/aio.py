@@ -111,7 +111,7 @@ class OAuthClient(_sync._Client[AsyncTransport]):
         resources: Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
-        """Exchange an assertion that somebody whom the server trusts has signed (RFC 7523)."""
+        """Exchange an assertion that someone whom the server trusts has signed (RFC 7523)."""
         grant = _sync._grant(scopes, resources, parameters)
         return await self._tokens(self._core.jwt_bearer(assertion, grant))
 

@@ -648,7 +648,7 @@ class InvalidRefreshTokenError(SessionError):
 
 
 class TokenReuseError(SessionError):
-    """A refresh token was used again: somebody else may have it. The session has been ended."""
+    """A refresh token was used again: someone else may have it. The session has been ended."""
 
     number = 403
     code = "TOKEN_REUSE"
@@ -801,7 +801,7 @@ class NonceMismatchError(OAuthError):
 
 
 class SubjectMismatchError(OAuthError):
-    """The user info is about somebody else.
+    """The user info is about someone else.
 
     The ``sub`` of the user info is not the one of the ID token (OpenID Connect Core section
     5.3.2).

@@ -110,7 +110,7 @@ class _Client(Generic[_Carrier]):
         :param flow_keys: secrets that the cookies of log-ins are sealed with, as peppers are
             given; every process that finishes log-ins needs the same. Without them this object
             makes one of its own.
-        :param replay: refuses callbacks that were seen, even if somebody kept the cookie.
+        :param replay: refuses callbacks that were seen, even if someone kept the cookie.
         :param allow_loopback_http: plain HTTP to this very machine, for tests.
         :param transport: what carries the requests, instead of the built-in transport as it is.
         :raises ConfigurationError: something is missing, contradicts itself or is not HTTPS;
@@ -258,7 +258,7 @@ class OAuthClient(_Client[HttpTransport]):
         resources: Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
-        """Exchange an assertion that somebody whom the server trusts has signed (RFC 7523)."""
+        """Exchange an assertion that someone whom the server trusts has signed (RFC 7523)."""
         grant = _grant(scopes, resources, parameters)
         return self._tokens(self._core.jwt_bearer(assertion, grant))
 

@@ -100,7 +100,7 @@ pub(crate) fn limits(value: Option<&Bound<'_, PyAny>>) -> PyResult<Limits> {
     }
 }
 
-/// Tells the log of a pepper file that was made, because somebody must back it up.
+/// Tells the log of a pepper file that was made, because someone must back it up.
 pub(crate) fn warn_of_pepper(py: Python<'_>, file: Option<&Path>) -> PyResult<()> {
     let Some(file) = file else { return Ok(()) };
     let logger = py.import("logging")?.call_method1("getLogger", ("gatekey",))?;

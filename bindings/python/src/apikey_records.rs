@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 /// An API key, without anything that would prove it. Times are in seconds since 1970.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct ApiKeyRecord {
-    /// Of a key that was just verified: its record is made when somebody asks.
+    /// Of a key that was just verified: its record is made when someone asks.
     grant: Option<Grant>,
     record: OnceLock<KeyRecord>,
 }

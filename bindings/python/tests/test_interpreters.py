@@ -56,7 +56,7 @@ for again in range(2):
 """
 
 # Runs steps: "m" and a text in the main interpreter, "1" to "3" in others, which are made when they
-# are first named and ended by "-"; "r" begins anew with a new main interpreter.
+# are first named and ended by "-"; "r" begins again with a new main interpreter.
 PROGRAM = r"""
 #include <Python.h>
 #include <string.h>

@@ -237,7 +237,7 @@ impl Inner {
         if self.feed.heard.is_within(&*self.clock, self.max_stale) { Ok(()) } else { Err(SILENT) }
     }
 
-    /// Follows the feed to its end. Unless `wait`, not while somebody else does.
+    /// Follows the feed to its end. Unless `wait`, not while someone else does.
     pub(super) fn sync(&self, now: u64, seconds: u64, wait: bool) -> Result<()> {
         beyond_memory()?;
         let writer = self.feed.writer.get();
@@ -259,7 +259,7 @@ impl Inner {
         feed.heard.heard(now);
         feed.followed_at.store(seconds.min(feed.latest.get()), Ordering::Relaxed);
         if followed.clocks.is_due(seconds, SystemClock.monotonic(), PURGE_EVERY) {
-            // Somebody who may write will do it.
+            // Someone who may write will do it.
             let _ = self.purge_locked(seconds);
         }
         Ok(())

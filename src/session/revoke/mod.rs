@@ -121,7 +121,7 @@ impl fmt::Debug for RevocationOptions {
 pub enum RevokeScope<'a> {
     /// Everybody's.
     All,
-    /// Those of this subject (`sub`), whoever has issued them.
+    /// Those of this subject (`sub`), from any issuer.
     Subject(&'a str),
     /// Those of this tenant.
     Tenant(&'a str),
@@ -220,7 +220,7 @@ impl Revocations {
         self.0.revoke(entry)
     }
 
-    /// Revokes the tokens that a subject has now, whoever has issued them; a later log-in gives good ones.
+    /// Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones.
     ///
     /// Access tokens of [`crate::Sessions`] on the same store say which revocations came before them, in the claim
     /// `gkn`, so that a log-in after this call is good at once, whatever the clocks say. Other tokens go by `iat`:

@@ -473,7 +473,7 @@ impl Inner {
         active.activate(now);
         let next = Kept::generate(self.options.alg, now)?;
         match self.put(1, &[next, active]) {
-            // Somebody else has just made it.
+            // Someone else has just made it.
             Err(error) if error.kind() == ErrorKind::StoreConflict => Ok(()),
             other => other,
         }
@@ -488,7 +488,7 @@ impl Inner {
         self.store.put_ring(&ring)
     }
 
-    /// Reads the ring, changes it and puts it back, again if somebody else was faster.
+    /// Reads the ring, changes it and puts it back, again if someone else was faster.
     fn change(&self, change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>) -> Result<()> {
         self.change_as(self.options.alg, change)
     }

@@ -187,7 +187,7 @@ impl Connections {
         real_path(&self.0.path)
     }
 
-    /// Opens a file anew that SQLite was told does not change, if it did.
+    /// Opens a file again that SQLite was told does not change, if it did.
     pub(super) fn thaw(&self) {
         let _inside = enter();
         let own = self.0.own.load();

@@ -1,4 +1,4 @@
-//! What has been revoked, as rows that are numbered anew whenever they change: the numbers are the feed.
+//! What has been revoked, as rows that are numbered again whenever they change: the numbers are the feed.
 
 use super::{fault, mark, rows};
 use crate::error::Result;

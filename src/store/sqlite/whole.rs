@@ -1,7 +1,7 @@
 //! Whether the files of a store belong together: the main file and its log (WAL) are pages of one history, of which
 //! SQLite itself asks nothing but the log's own sums.
 //!
-//! - The log goes on from where it was last begun anew, and the main file has held everything up to there by itself.
+//! - The log goes on from where it was last begun again, and the main file has held everything up to there by itself.
 //!   A main file that is behind that is an older copy that was put under the log: what only the main file held, such
 //!   as a revocation, would be good again.
 //! - What SQLite tells from its memory is on the disk as well: a log that was cut short has lost what was promised.

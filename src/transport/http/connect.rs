@@ -5,7 +5,7 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnecto
 /// ureq's own connector, told that the TLS configuration is the agent's, which it is.
 ///
 /// Every request of ours has a deadline of its own, and ureq takes a request with settings of its own for one that
-/// may have another TLS configuration: it would read the authorities anew each time and resume no session.
+/// may have another TLS configuration: it would read the authorities again each time and resume no session.
 #[derive(Debug, Default)]
 pub(super) struct Connect(DefaultConnector);
 

@@ -1,4 +1,4 @@
-/* A program of somebody else's, which includes what was installed. */
+/* A program of someone else's, which includes what was installed. */
 #include <gatekey.h>
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-//! Somebody writes to the database and has no pepper: a key can be denied by it, and nothing else. Whatever the store
+//! Someone writes to the database and has no pepper: a key can be denied by it, and nothing else. Whatever the store
 //! holds then, gatekey never makes it good.
 
 use super::{Bench, Folder, bench_on, refused, text};
@@ -28,7 +28,7 @@ impl Altered {
         raw.execute(statement, [id]).unwrap();
     }
 
-    /// What somebody does to own another one's place.
+    /// What someone does to own another one's place.
     fn alter(&self, id: &str) {
         self.sql(
             "UPDATE key SET owner = 'root', tenant = 'bank', scopes = 'admin', expires_at = NULL WHERE id = ?",

@@ -83,7 +83,7 @@ impl Mixed {
         checkpoint(&path, "TRUNCATE");
         let older = std::fs::read(&path).unwrap();
         here.keys.revoke(&leaked.record.id, "leaked").unwrap();
-        // The next change begins the log anew.
+        // The next change begins the log again.
         checkpoint(&path, "RESTART");
         revocations(&path).revoke_session("of no key").unwrap();
         Self { _folder: folder, path, here, leaked, older }
@@ -292,7 +292,7 @@ fn the_whole_set_put_back_under_an_open_store_is_refused() {
     }
 }
 
-/// A restore that somebody has acknowledged is taken over by who has the store open, and its former self never again.
+/// A restore that someone has acknowledged is taken over by who has the store open, and its former self never again.
 #[test]
 fn an_acknowledged_restore_is_taken_over_and_what_was_before_is_not() {
     use gatekey::{AcknowledgeOptions, BackupOptions, RestoreOptions};

@@ -1,5 +1,5 @@
 //! API keys as a service sees them: every reason of refusal, every change, limits, peppers, imports,
-//! and what happens when the store or somebody else interferes.
+//! and what happens when the store or someone else interferes.
 
 #[cfg(feature = "sqlite")]
 mod altered;

@@ -149,7 +149,7 @@ fn an_empty_file_is_no_store() {
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "it is left as it is");
 }
 
-/// With a mark, an older copy that is put in the place of the open file is refused until somebody acknowledges it.
+/// With a mark, an older copy that is put in the place of the open file is refused until someone acknowledges it.
 #[test]
 fn an_older_copy_is_refused_while_the_store_is_open() {
     let folder = Folder::new("older_copy");

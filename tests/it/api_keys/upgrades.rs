@@ -1,4 +1,4 @@
-//! A proof is made anew under the active pepper as its key is used: only the proof that was proved, only in the row
+//! A proof is made again under the active pepper as its key is used: only the proof that was proved, only in the row
 //! that it was proved by, and for exactly the texts that were good before.
 
 use super::{Bench, bench, pepper, refused, text};
@@ -56,7 +56,7 @@ fn the_secret_before_a_rotation_never_becomes_the_only_one() {
     }
 }
 
-/// Between the note and the flush the key is rotated, or another process has made the proof anew.
+/// Between the note and the flush the key is rotated, or another process has made the proof again.
 #[test]
 fn a_proof_replaces_only_the_one_that_was_proved() {
     let bench = bench();

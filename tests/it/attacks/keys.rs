@@ -141,7 +141,7 @@ fn row_52_truncated_and_trailing_der() {
                 );
             }
         }
-        // Somebody else's private key under this public one, where the format carries both.
+        // Someone else's private key under this public one, where the format carries both.
         let mine = der(pem.expose_str());
         let theirs = der(other(alg).to_private_pem().unwrap().expose_str());
         if matches!(alg, Alg::Es256 | Alg::Es384 | Alg::Es512 | Alg::Es256k) {

@@ -1,4 +1,4 @@
-//! Rows that somebody has altered or damaged in the store: sessions end all the same, by their ids alone.
+//! Rows that someone has altered or damaged in the store: sessions end all the same, by their ids alone.
 
 use super::{Bench, bench, bench_on, refused};
 use gatekey::{ErrorKind, MemoryStore, SessionEventFilter, SessionTokens, SessionWrite, Store};

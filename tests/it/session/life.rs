@@ -189,7 +189,7 @@ fn what_is_no_refresh_token_is_refused_and_changes_nothing() {
     bench.clock.advance(60);
     let second = bench.refresh(&first).unwrap();
     let good = text(&second);
-    // The next token, as somebody would guess it who knows the format: the MAC of another counter.
+    // The next token, as someone would guess it who knows the format: the MAC of another counter.
     let mut forged = good.as_bytes().to_vec();
     forged[22] = if forged[22] == b'9' { b'0' } else { forged[22] + 1 };
     let at = forged.len() - 6;
@@ -420,7 +420,7 @@ fn arguments_that_are_not_acceptable_change_nothing() {
     refused(
         bench.sessions.refresh(tokens.refresh_token.expose(), Some(&claims)),
         ErrorKind::InvalidArgument,
-        "a refresh is no way to become somebody else",
+        "a refresh is no way to become someone else",
     );
     assert!(bench.refresh(&tokens).is_ok(), "the token was not used");
 }

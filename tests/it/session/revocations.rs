@@ -46,7 +46,7 @@ impl Bench {
         verifier.verify(token).map(drop)
     }
 
-    /// Everything that is revoked, read anew.
+    /// Everything that is revoked, read again.
     fn restart(&mut self) {
         let options = RevocationOptions::new().clock(self.clock.clone());
         self.revocations = Revocations::open(self.store.clone(), options).unwrap();

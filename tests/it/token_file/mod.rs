@@ -8,7 +8,7 @@
 //! number of the kind.
 //!
 //! The file is what this module makes: `GATEKEY_WRITE_TOKENS=1 cargo test --test it token_file`
-//! writes it anew. Signatures that are random (ECDSA, PSS, ML-DSA) stay as they were written; for
+//! writes it again. Signatures that are random (ECDSA, PSS, ML-DSA) stay as they were written; for
 //! those all else is compared, and the verdict.
 
 mod entries;
@@ -73,7 +73,7 @@ fn keys() -> Vec<(String, Alg, String)> {
 fn written() -> String {
     let mut text = String::from(
         "# Good and hostile tokens with the status each must get. Made by tests/it/token_file.rs, which says\n\
-         # how to read this file and how to make it anew. The keys are worthless outside of the tests.\n",
+         # how to read this file and how to make it again. The keys are worthless outside of the tests.\n",
     );
     for (name, alg, jwk) in keys() {
         writeln!(text, "key\t{name}\t{}\t{jwk}", alg.name()).unwrap();

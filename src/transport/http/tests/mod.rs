@@ -18,7 +18,7 @@ use std::time::Duration;
 /// A server on this machine that answers every connection in the same way.
 pub(super) struct Server {
     pub(super) port: u16,
-    /// How often somebody connected.
+    /// How often someone connected.
     connections: Arc<AtomicUsize>,
     /// The requests, to the byte.
     requests: Arc<Mutex<Vec<String>>>,
