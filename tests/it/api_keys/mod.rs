@@ -6,6 +6,7 @@ mod altered;
 mod changes;
 mod format;
 mod import;
+#[cfg(feature = "sqlite")]
 mod in_memory;
 mod limits;
 #[cfg(all(unix, feature = "sqlite"))]

@@ -2,9 +2,10 @@
 
 use super::{bench, pepper, refused, text};
 use gatekey::{
-    Check, ErrorKind, KeyFilter, Loaded, PepperSource, Peppers, Secret, add_pepper, open_api_keys,
-    read_pepper_file, read_peppers,
+    Check, ErrorKind, Loaded, PepperSource, Peppers, Secret, open_api_keys, read_peppers,
 };
+#[cfg(feature = "sqlite")]
+use gatekey::{KeyFilter, add_pepper, read_pepper_file};
 
 fn uses(keys: &gatekey::ApiKeys) -> Vec<(u32, u64)> {
     keys.pepper_report().unwrap().iter().map(|one| (one.pepper, one.keys)).collect()

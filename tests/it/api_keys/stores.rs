@@ -1,11 +1,18 @@
 //! Every store keeps the same promises: one suite, run against each; then what is SQLite's own.
 
-use super::{NOW, bench_on, pepper, refused, text};
+use super::{NOW, refused};
+#[cfg(feature = "sqlite")]
+use super::{bench_on, pepper, text};
 use gatekey::{
-    AuditFilter, Change, Check, CreditSpec, Credits, ErrorKind, KeyFilter, KeyRecord, Loaded,
-    Lookup, MemoryStore, PepperCheck, Proof, Store, StoredKey, Usage, Write,
+    AuditFilter, Change, Credits, ErrorKind, KeyFilter, KeyRecord, Loaded, Lookup, MemoryStore,
+    PepperCheck, Proof, Store, StoredKey, Usage, Write,
 };
-use std::path::{Path, PathBuf};
+#[cfg(feature = "sqlite")]
+use gatekey::{Check, CreditSpec};
+#[cfg(feature = "sqlite")]
+use std::path::Path;
+use std::path::PathBuf;
+#[cfg(feature = "sqlite")]
 use std::sync::Arc;
 
 /// A folder of its own for a test, removed afterwards.

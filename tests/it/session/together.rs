@@ -1,6 +1,8 @@
 //! Several threads with the same refresh token at the same time.
 
-use super::{Bench, bench, bench_on, refused, text};
+#[cfg(feature = "sqlite")]
+use super::bench_on;
+use super::{Bench, bench, refused, text};
 use crate::rounds::rounds;
 use gatekey::{ErrorKind, SessionEnd, SessionEventFilter, SessionTokens};
 use std::collections::HashSet;
