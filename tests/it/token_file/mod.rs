@@ -73,7 +73,7 @@ fn keys() -> Vec<(String, Alg, String)> {
 fn written() -> String {
     let mut text = String::from(
         "# Good and hostile tokens with the status each must get. Made by tests/it/token_file.rs, which says\n\
-         # how to read this file and how to make it again. The keys are worthless outside of the tests.\n",
+         # how to read this file and how to make it anew. The keys are worthless outside of the tests.\n",
     );
     for (name, alg, jwk) in keys() {
         writeln!(text, "key\t{name}\t{}\t{jwk}", alg.name()).unwrap();
