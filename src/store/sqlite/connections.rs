@@ -13,7 +13,7 @@
 
 use super::create::{open_or_make, patiently};
 use super::fault;
-use super::mark::{Marked, Seen};
+use super::mark::{Marked, Seen, standing};
 use super::place::{Place, Sight};
 use super::schema::migrate;
 use super::wal::Extent;
@@ -63,12 +63,15 @@ struct Shared {
     own: ArcSwapOption<Own>,
     /// Held by the one thread that opens, with what was opened last.
     last: Mutex<Option<Last>>,
+    /// How many other stores, or WALs, have stood under the name before.
+    epoch: AtomicU64,
 }
 
-#[derive(Clone, Copy)]
+/// Which file it was, and the name of the store in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Last {
     place: Option<Place>,
-    epoch: u64,
+    store: Option<[u8; 16]>,
 }
 
 /// Whether a store must be what it was.
@@ -147,15 +150,18 @@ struct Reader {
 pub(super) struct Opened {
     /// Among those that this process and its parents have opened.
     pub(super) number: u64,
-    /// How many other files, or WALs, have stood under the name before.
-    pub(super) epoch: u64,
+    /// How many other stores, or WALs, have stood under the name before.
+    epoch: u64,
+    /// The name of the store.
+    store: Option<[u8; 16]>,
 }
 
 impl Reader {
-    fn new(connection: Connection, epoch: u64) -> Self {
+    fn new(connection: Connection) -> Result<Self> {
         static OPENED: AtomicU64 = AtomicU64::new(0);
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
-        Self { connection, opened: Opened { number, epoch } }
+        let store = standing(&connection)?.at.id;
+        Ok(Self { connection, opened: Opened { number, epoch: 0, store } })
     }
 }
 
@@ -175,6 +181,7 @@ impl Connections {
             closed: AtomicBool::new(false),
             own: ArcSwapOption::empty(),
             last: Mutex::new(None),
+            epoch: AtomicU64::new(0),
         });
         shared.own(&enter())?;
         let party: Weak<dyn AcrossFork> = Arc::downgrade(&shared) as _;
@@ -202,13 +209,25 @@ impl Connections {
     /// Hands out the connection to read from, its number, and the mark.
     pub(super) fn reading<T>(
         &self,
-        work: impl FnOnce(&mut Connection, Opened, &Marked) -> Result<T>,
+        work: impl FnOnce(&mut Connection, &mut Opened, &Marked) -> Result<T>,
     ) -> Result<T> {
         beyond_memory()?;
         let (_inside, own) = self.0.enter()?;
         let mut reader = lock(&own.reader);
         let Reader { connection, opened } = &mut *reader;
-        work(connection, *opened, &own.mark)
+        let done = work(connection, opened, &own.mark);
+        self.0.hold_against(&own, connection, done)
+    }
+
+    /// How many other stores have stood under the name before this one, which a restore that was acknowledged makes
+    /// another one in the same file.
+    pub(super) fn epoch(&self, opened: &mut Opened, connection: &Connection) -> Result<u64> {
+        let store = standing(connection)?.at.id;
+        if store != opened.store {
+            opened.store = store;
+            opened.epoch = self.0.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        }
+        Ok(opened.epoch)
     }
 
     /// Hands out the connection to write to, and sees to it that what was written is in the file of this name; then
@@ -226,6 +245,7 @@ impl Connections {
             let before = writer.total_changes();
             let done = work(&mut writer, &own.mark);
             let is_untouched = writer.total_changes() == before;
+            let done = self.0.hold_against(&own, &writer, done);
             drop(writer);
             match done {
                 Err(error)
@@ -296,6 +316,17 @@ impl Shared {
         own.is_in_place(&self.path).inspect_err(|_| self.give_up())
     }
 
+    /// What was found older is refused from now on, if it was the file of this name.
+    fn hold_against<T>(&self, own: &Own, connection: &Connection, done: Result<T>) -> Result<T> {
+        done.inspect_err(|error| {
+            if error.kind() == ErrorKind::StoreRestored
+                && own.is_in_place(&self.path).is_ok_and(|is_in_place| is_in_place)
+            {
+                own.mark.hold_against(connection);
+            }
+        })
+    }
+
     #[cold]
     fn open_again(&self) -> Result<Arc<Own>> {
         if process::is_torn() {
@@ -330,14 +361,14 @@ impl Shared {
                 opened => break opened?,
             }
         };
-        let place = lock(&own.known).place();
-        let epoch = match *last {
-            Some(last) if changed || last.place != place => last.epoch + 1,
-            Some(last) => last.epoch,
-            None => 0,
-        };
-        lock(&own.reader).opened.epoch = epoch;
-        *last = Some(Last { place, epoch });
+        {
+            let opened = &mut lock(&own.reader).opened;
+            let now = Some(Last { place: lock(&own.known).place(), store: opened.store });
+            let is_other = changed || *last != now;
+            let others = u64::from(last.is_some() && is_other);
+            opened.epoch = self.epoch.fetch_add(others, Ordering::AcqRel) + others;
+            *last = now;
+        }
         let own = Arc::new(own);
         self.own.store(Some(Arc::clone(&own)));
         Ok(own)
@@ -406,7 +437,7 @@ impl Own {
                         frozen = Some(known);
                     }
                     readable(&reader)?;
-                    mark.check(&reader)?;
+                    mark.check_opened(&reader)?;
                     if trust == Trust::Nothing {
                         whole::check(&path, &reader, None, Extent::Whole)?;
                     }
@@ -427,7 +458,7 @@ impl Own {
             mark,
             trust,
             known: Mutex::new(known),
-            reader: Mutex::new(Reader::new(reader, 0)),
+            reader: Mutex::new(Reader::new(reader)?),
             writer: writer.map(Mutex::new),
             frozen,
         })
@@ -463,7 +494,9 @@ impl Own {
         // Before anything else is read: what others do meanwhile moves the store ahead.
         let reached = self.mark.seen();
         whole::check_beginning(&self.path)?;
-        whole::check(&self.path, &open_to_read(&self.path)?, reached, extent)
+        let now = open_to_read(&self.path)?;
+        whole::check(&self.path, &now, reached, extent)
+            .inspect_err(|_| self.mark.hold_against(&now))
     }
 
     /// Has the connections closed without a checkpoint, and without taking the WAL away.

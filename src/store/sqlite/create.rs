@@ -42,7 +42,7 @@ pub(super) fn open_or_make(
         return Err(READ_ONLY);
     }
     // Before it is brought to another version.
-    mark.check(&connection)?;
+    mark.check_opened(&connection)?;
     if trust == Trust::Nothing {
         whole::check(path, &connection, None, Extent::Whole)?;
     }

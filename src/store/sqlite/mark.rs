@@ -33,6 +33,13 @@ pub(super) struct Position {
     pub(super) seq: u64,
 }
 
+impl Position {
+    /// Whether it is an earlier moment of the same store.
+    fn is_before(self, other: Self) -> bool {
+        self.id == other.id && self.seq < other.seq
+    }
+}
+
 /// What the store says of itself.
 #[derive(Clone, Copy)]
 pub(super) struct Standing {
@@ -56,8 +63,9 @@ pub(super) struct Seen(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     at: Option<Position>,
-    /// The names that it had before.
-    former: Vec<Option<[u8; 16]>>,
+    /// The names that it had before, and one under which it was found behind `at`: files that were put back may be
+    /// changed by others until their number has caught up, and still have another history.
+    refused: Vec<Option<[u8; 16]>>,
 }
 
 impl Seen {
@@ -69,7 +77,7 @@ impl Seen {
     /// before `at` was looked at. Notes where it is otherwise.
     fn follow(&self, known: Option<Position>, at: Position) -> Result<()> {
         let mut seen = brief(&self.0);
-        if seen.former.contains(&at.id) || known.is_some_and(|k| k.id == at.id && k.seq > at.seq) {
+        if seen.refused.contains(&at.id) || known.is_some_and(|k| k.id == at.id && k.seq > at.seq) {
             return Err(OLDER);
         }
         match seen.at {
@@ -77,12 +85,35 @@ impl Seen {
                 seen.at = Some(Position { seq: last.seq.max(at.seq), ..at });
             }
             Some(last) if last.id.is_some() => {
-                seen.former.push(last.id);
+                seen.refused.push(last.id);
                 seen.at = Some(at);
             }
             _ => seen.at = Some(at),
         }
         Ok(())
+    }
+
+    /// Notes how far the mark says that it has come.
+    fn learn(&self, mark: Option<Position>) {
+        let mut seen = brief(&self.0);
+        if let (Some(last), Some(mark)) = (&mut seen.at, mark)
+            && last.id == mark.id
+        {
+            last.seq = last.seq.max(mark.seq);
+        }
+    }
+
+    /// Refuses a store for good that is behind where it was. Where it was, if it is refused.
+    fn refuse(&self, at: Position) -> Option<Position> {
+        let mut seen = brief(&self.0);
+        let last = seen.at.filter(|last| last.id.is_some() && last.id == at.id)?;
+        if !seen.refused.contains(&at.id) {
+            if last.seq <= at.seq {
+                return None;
+            }
+            seen.refused.push(at.id);
+        }
+        Some(last)
     }
 }
 
@@ -121,10 +152,37 @@ impl Marked {
             // These first: what others change meanwhile moves the store before the mark.
             let (known, mark) = (self.seen.at(), self.read()?);
             let standing = standing(connection)?;
+            self.seen.learn(mark);
             match standing.against(mark).and_then(|()| self.seen.follow(known, standing.at)) {
                 Err(_) if tries < 3 => tries += 1, // it may just have been made
                 other => return other,
             }
+        }
+    }
+
+    /// As [`Self::check`], on a connection that was opened just now.
+    pub(super) fn check_opened(&self, connection: &Connection) -> Result<()> {
+        self.check(connection).inspect_err(|_| self.hold_against(connection))
+    }
+
+    /// Refuses a store from now on that is behind where this process knows it to have been, whatever becomes of its
+    /// number: until it has another name. Says so to other processes, whose mark may have been put back as well.
+    /// `connection` has the file open that stands under the store's name.
+    #[cold]
+    pub(super) fn hold_against(&self, connection: &Connection) {
+        let Some(path) = &self.mark else { return };
+        let Ok(found) = standing(connection) else { return };
+        let Some(last) = self.seen.refuse(found.at) else { return };
+        // Who may only read cannot say it; what it refuses stays refused all the same.
+        if self.read().is_ok_and(|mark| mark.is_some_and(|mark| mark.is_before(last))) {
+            let _ = locked(path, |file, _| {
+                let slots = read_slots(file)?;
+                if newest(&slots).is_some_and(|mark| mark.is_before(last)) {
+                    write_slot(file, behind(&slots), last)?;
+                    file.sync_data()?;
+                }
+                Ok(())
+            });
         }
     }
 
@@ -155,9 +213,13 @@ impl Marked {
         if self.mark.is_none() {
             return Ok(());
         }
-        match self.read()? {
+        let mark = self.read()?;
+        match mark {
             Some(mark) if mark.id != at.id => return Err(OTHER),
-            Some(mark) if mark.seq >= at.seq => return Err(OLDER),
+            Some(mark) if mark.seq >= at.seq => {
+                self.seen.learn(Some(mark));
+                return Err(OLDER);
+            }
             _ => {} // a mark that was deleted meanwhile is made again
         }
         let before = Position { seq: at.seq.saturating_sub(1), ..at };
@@ -174,10 +236,7 @@ impl Marked {
             match last {
                 Some(last) if last.id != at.id => return Ok(Err(OTHER)),
                 Some(last) if last.seq >= at.seq => {}
-                _ => {
-                    let behind = u64::from(slots.first().copied().flatten() == last);
-                    write_slot(file, if last.is_none() { 0 } else { behind }, at)?;
-                }
+                _ => write_slot(file, behind(&slots), at)?,
             }
             if lasting {
                 file.sync_data()?;
@@ -412,6 +471,12 @@ fn newest(slots: &[Option<Position>; 2]) -> Option<Position> {
     slots.iter().flatten().max_by_key(|at| at.seq).copied()
 }
 
+/// The line that is written next.
+fn behind(slots: &[Option<Position>; 2]) -> u64 {
+    let last = newest(slots);
+    if last.is_none() { 0 } else { u64::from(slots.first().copied().flatten() == last) }
+}
+
 fn write_slot(file: &mut File, slot: u64, at: Position) -> std::io::Result<()> {
     let mut line = text_of(at).into_bytes();
     line.resize(SLOT - 1, b' ');
@@ -472,7 +537,7 @@ fn unwritable(error: &std::io::Error) -> Error {
 const OLDER: Error = Error::new(
     ErrorKind::StoreRestored,
     "The store is older than its mark: a backup, or a copy without its WAL. \
-     Put the newer one back, or run `gatekey store acknowledge-restore`.",
+     Put the newer one back and start the programs that use it again, or run `gatekey store acknowledge-restore`.",
 );
 const OTHER: Error = Error::new(
     ErrorKind::StoreRestored,

@@ -69,7 +69,10 @@ impl SqliteStore {
     }
 
     /// As [`Self::read`], of a store that is not behind its mark: for what must not go back.
-    fn read_newest<T>(&self, work: impl FnOnce(&mut Connection, Opened) -> Result<T>) -> Result<T> {
+    fn read_newest<T>(
+        &self,
+        work: impl FnOnce(&mut Connection, &mut Opened) -> Result<T>,
+    ) -> Result<T> {
         self.read_file(|reader, opened, mark| {
             mark.check(reader)?;
             work(reader, opened)
@@ -79,7 +82,7 @@ impl SqliteStore {
     /// As [`Self::read`], and which file it is that is read, and its mark.
     fn read_file<T>(
         &self,
-        work: impl FnOnce(&mut Connection, Opened, &Marked) -> Result<T>,
+        work: impl FnOnce(&mut Connection, &mut Opened, &Marked) -> Result<T>,
     ) -> Result<T> {
         self.0.reading(|reader, opened, mark| {
             schema::check_version(reader)?;
@@ -118,7 +121,7 @@ impl SqliteStore {
             // Something has changed: it must not be that an older copy was written into the file.
             mark.check(reader)?;
             let snapshot = reader.transaction().map_err(fault)?;
-            let (file, seq) = (opened.epoch << FILE_BITS, after & NUMBER);
+            let (file, seq) = (self.0.epoch(opened, &snapshot)? << FILE_BITS, after & NUMBER);
             // Of another file: a number that no feed has reached.
             let seq = if after & !NUMBER == file { seq } else { NUMBER };
             let mut found = work(&snapshot, seq)?;
@@ -195,7 +198,7 @@ impl Store for SqliteStore {
             mark.check(reader)?;
             // One transaction, so that the number belongs to what was read.
             let snapshot = reader.transaction().map_err(fault)?;
-            let seq = last_seq(&snapshot)? | opened.epoch << FILE_BITS;
+            let seq = last_seq(&snapshot)? | self.0.epoch(opened, &snapshot)? << FILE_BITS;
             {
                 let mut select = snapshot.prepare_cached(rows::SELECT).map_err(fault)?;
                 let mut found = select.query([]).map_err(fault)?;

@@ -299,7 +299,8 @@ impl RingStore for SqliteStore {
                 .map_err(fault)?;
             let version = select.query_row([name], |row| rows::unsigned(row, "version"));
             let version = version.optional().map_err(fault)?;
-            Ok(version.map_or(0, |version| version | opened.epoch << FILE_BITS))
+            let file = self.0.epoch(opened, reader)? << FILE_BITS;
+            Ok(version.map_or(0, |version| version | file))
         })
     }
 

@@ -200,3 +200,83 @@ fn an_older_copy_that_is_written_into_the_file_is_refused() {
         assert!(late.is_unavailable(), "{late:?}");
     }
 }
+
+/// The files of a store, as someone puts them back: by name, or written over.
+fn put_back(files: &[String; 4], old: &[Vec<u8>; 4], by_name: bool) {
+    for (file, old) in files.iter().zip(old) {
+        if by_name {
+            std::fs::write(format!("{file}.old"), old).unwrap();
+            std::fs::rename(format!("{file}.old"), file).unwrap();
+        } else {
+            std::fs::write(file, old).unwrap();
+        }
+    }
+}
+
+fn acknowledge(path: &Path) {
+    let given = gatekey::PepperSource::Given(super::pepper(&[1]));
+    let options = gatekey::AcknowledgeOptions { revoke_before: 0, ..Default::default() };
+    let url = format!("sqlite:///{}", path.display());
+    gatekey::store_acknowledge_restore(&url, &given, options).unwrap();
+}
+
+/// Files that were put back with their mark are refused by who had them open, for good: another process that starts on
+/// them could change them until their number has caught up.
+#[test]
+fn who_has_found_it_older_never_goes_on_with_it() {
+    for (name, by_name) in [("by_name", true), ("written_over", false)] {
+        let folder = Folder::new(name);
+        let path = folder.path("a.sqlite");
+        let files = ["", "-wal", "-shm", ".mark"].map(|end| format!("{}{end}", path.display()));
+        let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>);
+        let issued = here.create(|_| ());
+        let old = files.each_ref().map(|file| std::fs::read(file).unwrap());
+        for _ in 0..5 {
+            here.create(|_| ());
+        }
+        here.keys.revoke(&issued.record.id, "leaked").unwrap();
+        put_back(&files, &old, by_name);
+        let there = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>);
+        there.create(|_| ());
+        let said = here.keys.refresh().unwrap_err().kind();
+        assert!([ErrorKind::StoreRestored, ErrorKind::StoreCorrupt].contains(&said), "{said:?}");
+        let spec = gatekey::KeySpec::new("acme");
+        refused(there.keys.create(&spec), ErrorKind::StoreRestored, name);
+        refused(SqliteStore::open(&path), ErrorKind::StoreRestored, "the mark says it to others");
+
+        // Someone goes on all the same, and puts the mark back, too.
+        let live = rusqlite::Connection::open(&path).unwrap();
+        live.execute("UPDATE store SET seq = seq + 100", []).unwrap();
+        drop(live);
+        std::fs::remove_file(&files[3]).unwrap();
+        refused(here.keys.refresh(), ErrorKind::StoreRestored, name);
+        refused(here.keys.revoke(&issued.record.id, ""), ErrorKind::StoreRestored, name);
+        refused(there.keys.refresh(), ErrorKind::StoreRestored, name);
+
+        acknowledge(&path);
+        here.keys.refresh().unwrap();
+        assert_eq!(kind(&here, &issued), None, "{name}: the store was accepted as it is");
+        here.keys.revoke(&issued.record.id, "leaked").unwrap();
+        assert_eq!(kind(&here, &issued), Some(ErrorKind::ApiKeyRevoked));
+    }
+}
+
+/// A store that was accepted under another name is read whole, also where its file is the same one: what was made after
+/// the copy is not there any more.
+#[test]
+fn what_the_accepted_store_does_not_have_is_not_known_any_more() {
+    for (name, by_name) in [("accepted_by_name", true), ("accepted_written_over", false)] {
+        let folder = Folder::new(name);
+        let path = folder.path("a.sqlite");
+        let files = ["", "-wal", "-shm", ".mark"].map(|end| format!("{}{end}", path.display()));
+        let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>);
+        let kept = here.create(|_| ());
+        let old = files.each_ref().map(|file| std::fs::read(file).unwrap());
+        let late = here.create(|_| ());
+        put_back(&files, &old, by_name);
+        acknowledge(&path);
+        here.keys.refresh().unwrap();
+        assert_eq!(kind(&here, &late), Some(ErrorKind::ApiKeyNotFound), "{name}");
+        assert_eq!(kind(&here, &kept), None, "{name}");
+    }
+}
