@@ -4557,7 +4557,7 @@ gk_status gk_sessions_end_all(const gk_sessions *sessions,
 
 /**
  * The live sessions of a subject, the last one used first: its devices. A JSON array of at most 10000
- * records.
+ * records. Those whose rows were altered from outside or cannot be read too: their `altered` is true.
  *
  * @param sessions The sessions.
  * @param subject The subject.

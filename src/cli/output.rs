@@ -330,14 +330,17 @@ fn session_state(record: &SessionRecord, now: u64) -> &'static str {
 pub(super) fn sessions(records: &[SessionRecord], now: u64) -> Shown {
     let mut table = table(&["id", "state", "subject", "client", "started", "last seen", "expires"]);
     for record in records {
+        // Of a row that cannot be read, nobody knows when.
+        let is_known = record.created_at > 0;
+        let when = |at| if is_known { distance(at, now) } else { or_dash("") };
         table.add_row([
             record.family.clone(),
             session_state(record, now).to_owned(),
-            record.subject.clone(),
+            or_dash(&record.subject),
             or_dash(&record.client),
-            distance(record.created_at, now),
-            distance(record.last_seen_at, now),
-            distance(record.expires_at, now),
+            when(record.created_at),
+            when(record.last_seen_at),
+            when(record.expires_at),
         ]);
     }
     table.text()

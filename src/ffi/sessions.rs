@@ -319,7 +319,7 @@ pub unsafe extern "C" fn gk_sessions_end_all(
 }
 
 /// The live sessions of a subject, the last one used first: its devices. A JSON array of at most 10000
-/// records.
+/// records. Those whose rows were altered from outside or cannot be read too: their `altered` is true.
 ///
 /// @param sessions The sessions.
 /// @param subject The subject.

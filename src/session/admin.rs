@@ -17,7 +17,8 @@ const MOST: usize = 10_000;
 pub(super) const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
 
 impl Sessions {
-    /// The live sessions of a subject, the last one used first: its devices. At most 10 000.
+    /// The live sessions of a subject, the last one used first: its devices. At most 10 000. Those whose rows were
+    /// altered from outside or cannot be read too, as [`SessionRecord::altered`] says; [`Self::end_by_id`] ends them.
     ///
     /// # Errors
     /// Those of [`crate::Store`].
@@ -43,7 +44,8 @@ impl Sessions {
     }
 
     /// Sessions in ascending order of their ids, ended ones too if the filter does not say otherwise. Of a row that
-    /// was altered from outside, [`SessionRecord::altered`] says so.
+    /// was altered from outside or cannot be read, [`SessionRecord::altered`] says so; of the latter only the id is
+    /// known, and the subject if that can be read.
     ///
     /// # Errors
     /// Those of [`crate::Store`].
@@ -57,7 +59,7 @@ impl Sessions {
     /// says so.
     ///
     /// # Errors
-    /// `SessionNotFound`. Those of [`crate::Store`].
+    /// `SessionNotFound`; `StoreCorrupt`: its row cannot be read. Those of [`crate::Store`].
     pub fn get(&self, family: &str) -> Result<SessionRecord> {
         let known = token::is_family(family).then_some(family).ok_or(NOT_FOUND)?;
         Ok(self.shown(self.inner.store.session(known)?.ok_or(NOT_FOUND)?))

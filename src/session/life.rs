@@ -230,7 +230,7 @@ impl Sessions {
         }
         let mut write = SessionWrite::default();
         let now = inner.now()?;
-        let row = blank(family.to_owned(), now);
+        let row = StoredSession::unreadable(family.to_owned(), String::new());
         Self::end_unbelieved(inner, &mut write, row, SessionEnd::LogOut, now);
         inner.store.write_sessions(&write)?;
         inner.revocations.take_over(&write.revocations);
@@ -341,6 +341,8 @@ impl Sessions {
         write.events.push(event(&nobody, now, end.name()));
         row.record.ended_at = Some(now);
         row.record.end = Some(end);
+        // Not to be purged before its end is as old as that of others.
+        row.record.expires_at = row.record.expires_at.max(now);
         row.version = i64::MAX.cast_unsigned();
         (row.seal, row.seal_pepper) = ([0; 16], inner.peppers.active());
         write.end.push(row);
@@ -354,7 +356,8 @@ impl Sessions {
         let now = inner.now()?;
         let mut write = SessionWrite::default();
         for family in families {
-            Self::end_unbelieved(inner, &mut write, blank(family, now), end, now);
+            let row = StoredSession::unreadable(family, String::new());
+            Self::end_unbelieved(inner, &mut write, row, end, now);
         }
         if count > 0 {
             inner.store.write_sessions(&write)?;
@@ -427,23 +430,6 @@ impl Inner {
             expires_at: record.expires_at,
             session: record.clone(),
         })
-    }
-}
-
-/// What takes the place of a row that cannot be read.
-fn blank(family: String, now: u64) -> StoredSession {
-    StoredSession {
-        record: SessionRecord { family, expires_at: now, ..SessionRecord::default() },
-        counter: 0,
-        seed: [0; 16],
-        pepper: 0,
-        previous_pepper: None,
-        last_seen_ms: 0,
-        access_ttl: 0,
-        claims: "{}".to_owned(),
-        version: 0,
-        seal: [0; 16],
-        seal_pepper: 0,
     }
 }
 

@@ -109,6 +109,27 @@ pub struct StoredSession {
     pub seal_pepper: u32,
 }
 
+impl StoredSession {
+    /// What stands for a row that cannot be read: its id and, if that can be read, its subject. Nothing else of it is
+    /// known, and no seal is good for it.
+    #[must_use]
+    pub fn unreadable(family: String, subject: String) -> Self {
+        Self {
+            record: SessionRecord { family, subject, ..SessionRecord::default() },
+            counter: 0,
+            seed: [0; 16],
+            pepper: 0,
+            previous_pepper: None,
+            last_seen_ms: 0,
+            access_ttl: 0,
+            claims: "{}".to_owned(),
+            version: 0,
+            seal: [0; 16],
+            seal_pepper: 0,
+        }
+    }
+}
+
 impl fmt::Debug for StoredSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.record.fmt(f)
@@ -153,7 +174,8 @@ impl SessionEvent {
 pub struct SessionFilter {
     /// Only sessions of this subject.
     pub subject: Option<String>,
-    /// Only sessions that can be refreshed at this time, in seconds since the Unix epoch.
+    /// Only sessions that can be refreshed at this time, in seconds since the Unix epoch, and those whose rows do not
+    /// say so because their dates cannot be read.
     pub live_at: Option<u64>,
     /// Only sessions with ids above this one: [`Page::cursor`] of the page before.
     pub cursor: Option<String>,
@@ -317,7 +339,7 @@ pub trait SessionStore: Send + Sync {
     /// Sessions in ascending order of their ids, those after `filter.cursor` first.
     ///
     /// # Errors
-    /// See [`SessionStore`]; damaged rows are left out, see [`Self::unreadable_sessions`].
+    /// See [`SessionStore`]; a damaged row is no error but a [`StoredSession::unreadable`].
     fn sessions(&self, filter: &SessionFilter) -> Result<Page<StoredSession>>;
 
     /// The ids of sessions whose rows cannot be read: of this subject, as far as that can be read, or of all.

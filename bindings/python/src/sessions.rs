@@ -176,7 +176,8 @@ impl Sessions {
         py.detach(move || sessions.end_all(subject.0)).or_raise(py)
     }
 
-    /// The live sessions of a subject, the last one used first.
+    /// The live sessions of a subject, the last one used first; those whose rows were altered from outside or cannot be
+    /// read too (`altered`).
     fn list(&self, py: Python<'_>, subject: Text<'_>) -> PyResult<Vec<SessionRecord>> {
         let sessions = self.inner(py)?;
         let records = py.detach(move || sessions.list(subject.0)).or_raise(py)?;

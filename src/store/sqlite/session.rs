@@ -86,6 +86,18 @@ fn session(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
     })
 }
 
+/// The session of a row, or what stands for it; nothing for a row that not even its id can be read of.
+fn session_or_unreadable(row: &Row<'_>) -> Option<StoredSession> {
+    session(row).ok().or_else(|| {
+        let subject = row.get("subject").unwrap_or_default();
+        Some(StoredSession::unreadable(row.get("family").ok()?, subject))
+    })
+}
+
+/// Sessions that can be refreshed at a time, and those whose dates cannot be read.
+const LIVE: &str = "(ended_at IS NULL AND expires_at > ? OR typeof(expires_at) <> 'integer' \
+     OR expires_at < 0 OR typeof(ended_at) NOT IN ('null', 'integer') OR ended_at < 0)";
+
 impl SessionStore for SqliteStore {
     fn session(&self, family: &str) -> Result<Option<StoredSession>> {
         self.read(|reader| {
@@ -106,7 +118,7 @@ impl SessionStore for SqliteStore {
             values.push(subject.clone().into());
         }
         if let Some(now) = filter.live_at {
-            conditions.push("ended_at IS NULL AND expires_at > ?");
+            conditions.push(LIVE);
             values.push(rows::signed(now).map_err(fault)?.into());
         }
         let limit = page_size(filter.limit);
@@ -127,7 +139,7 @@ impl SessionStore for SqliteStore {
                     break;
                 }
                 last = row.get("family").ok();
-                page.records.extend(session(row));
+                page.records.extend(session_or_unreadable(row));
             }
             Ok(page)
         })

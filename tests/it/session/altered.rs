@@ -57,7 +57,7 @@ mod sqlite {
     use super::super::{peppers, signer, text};
     use super::*;
     use crate::api_keys::Folder;
-    use gatekey::{RevocationKind, SessionEnd, SqliteStore};
+    use gatekey::{Clock as _, RevocationKind, SessionEnd, SqliteStore};
 
     fn sql(folder: &Folder, sql: &str) {
         let raw = rusqlite::Connection::open(folder.path("a.sqlite")).unwrap();
@@ -123,6 +123,77 @@ mod sqlite {
                 assert!(bench.refresh(&bad).is_err(), "{what}");
             }
         }
+    }
+
+    /// Who looks where they are logged in sees a session whose row cannot be read, and can end it.
+    #[test]
+    fn a_damaged_row_is_listed_and_ended_by_its_owner() {
+        let dates = ["expires_at = -1", "ended_at = 'never'", "ended_at = -1", "last_seen_at = -1"];
+        for damage in DAMAGES.into_iter().chain(dates) {
+            let folder = Folder::new("sessions_damaged_listed");
+            let bench = bench_on(open(&folder));
+            let tokens = ["alice", "alice", "bob", "alice"].map(|subject| bench.start(subject));
+            let bad = tokens[1].family();
+            sql(&folder, &format!("UPDATE session SET {damage} WHERE family = '{bad}'"));
+            let mut all = tokens.each_ref().map(|tokens| (tokens.family(), tokens.family() == bad));
+            all.sort_unstable();
+            for limit in [1, 2, 100] {
+                let mut filter = gatekey::SessionFilter { limit, ..Default::default() };
+                let mut found = Vec::new();
+                loop {
+                    let page = bench.sessions.find(&filter).unwrap();
+                    found.extend(page.records.into_iter().map(|one| (one.family, one.altered)));
+                    filter.cursor = page.cursor;
+                    if filter.cursor.is_none() {
+                        break;
+                    }
+                }
+                let found: Vec<_> = found.iter().map(|(id, bad)| (id.as_str(), *bad)).collect();
+                assert_eq!(found, all, "{damage}, {limit} at a time");
+            }
+            let listed = bench.sessions.list("alice").unwrap();
+            assert_eq!(listed.len(), 3, "{damage}");
+            let altered: Vec<_> = listed.iter().filter(|record| record.altered).collect();
+            assert_eq!((altered.len(), altered[0].family.as_str()), (1, bad), "{damage}");
+            assert_eq!(altered[0].subject, "alice", "{damage}");
+            assert!(bench.sessions.end_by_id(&altered[0].family, Some("alice")).unwrap());
+            refused(bench.verify(&tokens[1]), ErrorKind::RevokedToken, damage);
+            assert_eq!(bench.sessions.list("alice").unwrap().len(), 2, "{damage}: it is over");
+            bench.sessions.purge(bench.clock.now()).unwrap();
+            let kept = bench.sessions.get(bad).unwrap();
+            assert!(kept.altered && kept.ended_at.is_some(), "{damage}: it has just ended");
+        }
+    }
+
+    /// A row that was given to another subject: nobody can go on with it, its access tokens are revoked with those of
+    /// the subject that they name, and whoever finds it ends it.
+    #[test]
+    fn a_row_given_to_another_subject_opens_nothing() {
+        let folder = Folder::new("sessions_other_subject");
+        let bench = bench_on(open(&folder));
+        let (bad, good) = (bench.start("alice"), bench.start("alice"));
+        let family = bad.family();
+        sql(&folder, &format!("UPDATE session SET subject = 'mallory' WHERE family = '{family}'"));
+        refused(bench.refresh(&bad), ErrorKind::StoreCorrupt, "its seal is not good");
+        assert!(bench.verify(&bad).is_ok());
+        assert_eq!(bench.sessions.end_all("alice").unwrap(), 1, "the one that is known as hers");
+        for tokens in [&bad, &good] {
+            refused(bench.verify(tokens), ErrorKind::RevokedToken, "what she had");
+        }
+        let restarted = bench.elsewhere(&[1]);
+        refused(restarted.verify(&bad), ErrorKind::RevokedToken, "after a restart");
+        refused(restarted.refresh(&bad), ErrorKind::StoreCorrupt, "still");
+        let listed = bench.sessions.list("mallory").unwrap();
+        assert!(listed.len() == 1 && listed[0].altered && listed[0].family == family);
+        sql(&folder, &format!("UPDATE session SET subject = 'alice' WHERE family = '{family}'"));
+        assert!(
+            bench.refresh(&bad).is_ok(),
+            "given back, the row is what it was: it had not been ended"
+        );
+        sql(&folder, &format!("UPDATE session SET subject = 'mallory' WHERE family = '{family}'"));
+        assert!(bench.sessions.end(text(&bad)).unwrap(), "its own token ends it");
+        sql(&folder, &format!("UPDATE session SET subject = 'alice' WHERE family = '{family}'"));
+        assert!(bench.refresh(&bad).is_err(), "for good");
     }
 
     #[test]
