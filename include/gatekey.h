@@ -3826,7 +3826,7 @@ gk_status gk_revocations_revoke_token(const gk_revocations *revocations,
                                       gk_error *err);
 
 /**
- * Revokes the tokens of one session. gk_sessions_end does that, too.
+ * Revokes the tokens of one session, whose next refresh is refused and ends it. gk_sessions_end does that, too.
  *
  * @param revocations What has been revoked.
  * @param session_id The `sid` of its tokens, 1 to 1024 bytes.

@@ -95,7 +95,7 @@ class revocations : public detail::owner<gk_revocations, gk_revocations_free> {
                                                token_id.size(), expires_at, err);
         });
     }
-    /// The tokens of one session, by their `sid`.
+    /// The tokens of one session, by their `sid`; its next refresh is refused and ends it.
     void revoke_session(std::string_view session_id) const {
         named(gk_revocations_revoke_session, session_id);
     }

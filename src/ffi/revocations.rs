@@ -86,7 +86,7 @@ pub unsafe extern "C" fn gk_revocations_revoke_token(
     })
 }
 
-/// Revokes the tokens of one session. gk_sessions_end does that, too.
+/// Revokes the tokens of one session, whose next refresh is refused and ends it. gk_sessions_end does that, too.
 ///
 /// @param revocations What has been revoked.
 /// @param session_id The `sid` of its tokens, 1 to 1024 bytes.

@@ -86,7 +86,8 @@ impl Sessions {
     ///
     /// # Errors
     /// `InvalidRefreshToken`: it is none of ours, or its session was purged. `TokenReuse`: it was used
-    /// before; the session is ended now, or was for this reason. `SessionEnded`, `SessionExpired`.
+    /// before; the session is ended now, or was for this reason. `SessionExpired`. `SessionEnded`: so its row or a
+    /// revocation of its access tokens says.
     /// `StoreCorrupt`: the session's row was altered from outside. `InvalidArgument`: the claims are not
     /// acceptable. Those of [`Signer`] and [`crate::Store`]; then the token is as good as it was.
     pub fn refresh(
@@ -100,13 +101,28 @@ impl Sessions {
         for _ in 0..TRIES {
             let session = Checked::read(&inner.peppers, self.genuine(&presented)?)?;
             let now_ms = inner.now_ms()?;
-            match self.step(&presented, session, claims.as_deref(), now_ms) {
+            let outcome = match session.record.ended_at {
+                None if inner.revocations.has_session(presented.family)? => {
+                    self.refuse_revoked(session, now_ms / 1000)
+                }
+                _ => self.step(&presented, session, claims.as_deref(), now_ms),
+            };
+            match outcome {
                 // Someone else was faster: the row says something else now.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 other => return other,
             }
         }
         Err(ErrorKind::StoreConflict.into())
+    }
+
+    /// Refuses a session that is revoked although its row is good: it is of before the session ended, or only its
+    /// access tokens were revoked, and it can give none that is accepted. Durably, because revocations are forgotten.
+    fn refuse_revoked(&self, session: Checked<StoredSession>, now: u64) -> Result<SessionTokens> {
+        match self.end_for(Ok(session), SessionEnd::LogOut, now) {
+            Err(error) if error.kind() == ErrorKind::StoreConflict => Err(error),
+            _ => Err(ErrorKind::SessionEnded.into()),
+        }
     }
 
     fn step(

@@ -79,7 +79,7 @@ impl Revocations {
         self.call(py, |inner| inner.revoke_token(issuer, jti.0, expires_at))
     }
 
-    /// Revokes the tokens of one session, by their `sid`.
+    /// Revokes the tokens of one session, by their `sid`; its next refresh is refused and ends it.
     fn revoke_session(&self, py: Python<'_>, sid: Text<'_>) -> PyResult<()> {
         self.call(py, |inner| inner.revoke_session(sid.0))
     }

@@ -208,7 +208,8 @@ impl Revocations {
         self.0.revoke(entry)
     }
 
-    /// Revokes the tokens of one session, by their `sid`.
+    /// Revokes the tokens of one session, by their `sid`. If it is one of [`crate::Sessions`] on the same store, its
+    /// next refresh is refused and ends it.
     ///
     /// # Errors
     /// `InvalidArgument`: the id has not 1 to 1024 bytes. Those of [`Store`].
@@ -333,6 +334,14 @@ impl Revocations {
     /// Takes over what the store has just been given.
     pub(super) fn take_over(&self, entries: &[Revocation]) {
         self.0.take_over(entries);
+    }
+
+    /// Whether the session is known to have ended, or its tokens are revoked, whatever its row says.
+    pub(super) fn has_session(&self, session_id: &str) -> Result<bool> {
+        self.refresh()?;
+        let feed = &self.0.feed;
+        let kind = RevocationKind::Session;
+        Ok(feed.has(kind) && feed.is_named(feed.fetch(kind, "", session_id)))
     }
 
     /// An entry that revokes the tokens of a session whose tokens live so many seconds.

@@ -15,6 +15,7 @@ mod model;
 #[cfg(feature = "sqlite")]
 mod moved;
 mod names;
+mod put_back;
 mod revocations;
 mod rings;
 mod stores;
