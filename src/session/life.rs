@@ -334,7 +334,8 @@ impl Sessions {
         // Of a session that has expired, no access token is good any more.
         if end != SessionEnd::Expired {
             let family = &session.record.family;
-            let revoked = inner.revocations.of_session(family, session.access_ttl, now);
+            let last = last_token(&session.record, now);
+            let revoked = inner.revocations.of_session(family, session.access_ttl, now, last);
             write.revocations.push(revoked);
         }
         write.update.push(session);
@@ -351,7 +352,7 @@ impl Sessions {
         now: u64,
     ) {
         let family = row.record.family.clone();
-        let revoked = inner.revocations.of_session(&family, SessionOptions::MAX_TTL, now);
+        let revoked = inner.revocations.of_session(&family, SessionOptions::MAX_TTL, now, 0);
         write.revocations.push(revoked);
         let nobody = SessionRecord { family, ..SessionRecord::default() };
         write.events.push(event(&nobody, now, end.name()));
@@ -447,6 +448,13 @@ impl Inner {
             session: record.clone(),
         })
     }
+}
+
+/// When the last access token of a session was made, at the latest: now or, if this clock is behind the one that dated
+/// the row, within the grace after that, because such a refresh leaves no trace.
+fn last_token(record: &SessionRecord, now: u64) -> u64 {
+    let is_behind = now < record.last_seen_at;
+    if is_behind { record.last_seen_at.saturating_add(SessionOptions::MAX_GRACE) } else { now }
 }
 
 fn event(record: &SessionRecord, at: u64, action: &str) -> SessionEvent {

@@ -344,14 +344,16 @@ impl Revocations {
         Ok(feed.has(kind) && feed.is_named(feed.fetch(kind, "", session_id)))
     }
 
-    /// An entry that revokes the tokens of a session whose tokens live so many seconds.
-    pub(super) fn of_session(&self, session_id: &str, ttl: u64, now: u64) -> Revocation {
+    /// An entry that revokes the tokens of a session whose tokens live so many seconds. The last of them were made at
+    /// `last`, if that is known, which is later than now if this clock is behind.
+    pub(super) fn of_session(&self, session_id: &str, ttl: u64, now: u64, last: u64) -> Revocation {
+        let kept_for = ttl.saturating_add(LEEWAY);
         Revocation {
             kind: RevocationKind::Session,
             issuer: String::new(),
             value: session_id.to_owned(),
-            before: self.0.believed(now).saturating_add(1),
-            until: self.0.until(now, ttl.saturating_add(LEEWAY)),
+            before: self.0.believed(now).max(last).saturating_add(1),
+            until: self.0.until(now.max(last), kept_for),
             at: now,
         }
     }

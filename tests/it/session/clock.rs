@@ -147,6 +147,35 @@ fn a_clock_behind_revokes_for_as_long(open: &dyn Fn(usize) -> Arc<dyn Store>) {
     }
 }
 
+/// The row of a session says when its last access token was made, so that a clock that was never right ends it for as
+/// long as that lives, also where only a process that starts later forgets what is over.
+#[test]
+fn a_session_ends_for_as_long_as_its_tokens_live_whatever_the_clock_says() {
+    for (behind, (how, revoke)) in [NOW - HOUR, NOW - 40 * DAY, 1]
+        .into_iter()
+        .flat_map(|behind| revokers().into_iter().take(3).map(move |revoker| (behind, revoker)))
+    {
+        let what = format!("{how} at {behind}");
+        let bench = bench();
+        bench.clock.set(behind);
+        let revoker = bench.elsewhere(&[1]); // has seen no other time
+        bench.clock.set(NOW);
+        let tokens = bench.elsewhere(&[1]).start("alice"); // by a process that has ended
+        let refreshed = NOW + 8 * HOUR;
+        bench.clock.set(refreshed);
+        let tokens = bench.elsewhere(&[1]).refresh(&tokens).unwrap();
+        revoke(&revoker, &tokens);
+        for time in [refreshed + 1, refreshed + TTL - 1] {
+            bench.clock.set(time);
+            let later = bench.elsewhere(&[1]);
+            later.sessions.revocations().purge().unwrap();
+            refused(later.verify(&tokens), ErrorKind::RevokedToken, &what);
+        }
+        bench.clock.set(refreshed + TTL + 600 + 61);
+        assert!(bench.elsewhere(&[1]).sessions.revocations().purge().unwrap() > 0, "{what}: over");
+    }
+}
+
 #[test]
 fn a_clock_behind_revokes_for_as_long_in_memory() {
     a_clock_behind_revokes_for_as_long(&|_| Arc::new(MemoryStore::new()));
