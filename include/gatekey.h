@@ -3805,10 +3805,10 @@ gk_revocations *gk_revocations_clone(const gk_revocations *revocations);
 void gk_revocations_free(gk_revocations *revocations);
 
 /**
- * Revokes one token.
+ * Revokes one token; without an issuer, every token with this `jti`, whatever its `iss`.
  *
  * @param revocations What has been revoked.
- * @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for a token without one.
+ * @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for any, and for a token without one.
  * @param issuer_len Its length in bytes.
  * @param token_id The token's `jti`, 1 to 1024 bytes.
  * @param token_id_len Its length in bytes.

@@ -87,7 +87,7 @@ class revocations : public detail::owner<gk_revocations, gk_revocations_free> {
     }
     [[nodiscard]] revocations clone() const { return revocations(gk_revocations_clone(get())); }
 
-    /// One token, by its `iss` (empty for none), its `jti` and its `exp`.
+    /// One token, by its `iss`, its `jti` and its `exp`; with an empty `iss`, whatever the token's.
     void revoke_token(std::string_view issuer, std::string_view token_id,
                       std::uint64_t expires_at) const {
         detail::done([&](auto *err) {

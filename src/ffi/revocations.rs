@@ -57,10 +57,10 @@ pub extern "C" fn gk_revocations_free(revocations: Option<Box<gk_revocations>>) 
     release(revocations);
 }
 
-/// Revokes one token.
+/// Revokes one token; without an issuer, every token with this `jti`, whatever its `iss`.
 ///
 /// @param revocations What has been revoked.
-/// @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for a token without one.
+/// @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for any, and for a token without one.
 /// @param issuer_len Its length in bytes.
 /// @param token_id The token's `jti`, 1 to 1024 bytes.
 /// @param token_id_len Its length in bytes.

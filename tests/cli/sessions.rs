@@ -141,9 +141,13 @@ fn tokens_are_revoked() {
     service.sessions.revocations().refresh().unwrap();
     let kind = |token: String| service.verifier.verify(token).map(drop).map_err(|e| e.kind());
     assert_eq!(kind(named("one")), Err(ErrorKind::RevokedToken));
+    assert_eq!(kind(named("three")), Ok(()));
+    desk.run("revoke token --jti three --expires-in 15m").done();
+    service.sessions.revocations().refresh().unwrap();
+    assert_eq!(kind(named("three")), Err(ErrorKind::RevokedToken), "whoever has issued it");
     assert_eq!(kind(named("two")), Ok(()));
     let status = desk.run("revoke status --json").done();
-    assert_eq!(member(&status, "revocations"), "5");
+    assert_eq!(member(&status, "revocations"), "6");
     assert_eq!(member(&desk.run("revoke purge --json").done(), "purged"), "0");
 
     for (line, code) in [

@@ -137,6 +137,27 @@ static void two_handles(const char *url) {
     gk_revocations_free(here);
 }
 
+/* Without an issuer a token is revoked whoever has issued it. */
+static void any_issuer(void) {
+    gk_error err;
+    gk_revocations *revocations = open_with("memory:");
+    gk_policy *policy = policy_with(revocations);
+    gk_verifier *verifier = NULL;
+    MUST(gk_policy_expect_issuer(policy, GK_TEXT("https://a"), &err));
+    MUST(gk_verifier_with_key(key, policy, &verifier, &err));
+    gk_policy_free(policy);
+    gk_buf one = token("{\"iss\":\"https://a\",\"jti\":\"1\"}");
+    gk_buf two = token("{\"iss\":\"https://a\",\"jti\":\"2\"}");
+    CHECK(said(verifier, &one) == GK_STATUS_OK);
+    MUST(gk_revocations_revoke_token(revocations, NONE, GK_TEXT("1"), now_seconds + 900, &err));
+    CHECK(said(verifier, &one) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(said(verifier, &two) == GK_STATUS_OK);
+    gk_buf_free(&one);
+    gk_buf_free(&two);
+    gk_verifier_free(verifier);
+    gk_revocations_free(revocations);
+}
+
 /* Tokens of which nobody can know whether they were revoked. */
 static void dates(void) {
     gk_error err;
@@ -283,6 +304,7 @@ int main(int argc, char **argv) {
     everything("memory:");
     everything(url);
     two_handles(other);
+    any_issuer();
     dates();
     wrong_options();
     wrong_arguments();

@@ -130,7 +130,12 @@ void what_is_revoked() {
     const std::string north = signer.sign_json("{\"org\":\"north\"}");
     const std::string any = signer.sign_json("{}");
     CHECK(list.size() == 0 && !is_revoked(token) && !is_revoked(session) && !is_revoked(alice));
-    list.revoke_token({}, "t", now + 900);
+    const auto issued = signer.sign_json("{\"iss\":\"https://a\",\"jti\":\"t\"}");
+    const auto its_api = verifier::with_key(
+        key, policy().expect_issuer("https://a").clock(read_now).revocations(same));
+    CHECK(its_api.try_verify(issued).status() == status::ok);
+    list.revoke_token({}, "t", now + 900); // of any issuer
+    CHECK(its_api.try_verify(issued).status() == status::revoked_token);
     list.revoke_session("s");
     list.revoke_subject("alice");
     CHECK(is_revoked(token) && is_revoked(session) && is_revoked(alice) && !is_revoked(bob));

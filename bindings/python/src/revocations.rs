@@ -65,8 +65,8 @@ impl Revocations {
         Ok(Self { inner: Kept::new(inner), clock, sessions: None })
     }
 
-    /// Revokes one token, by its `iss` (None for a token without) and its `jti`; it is remembered until
-    /// `expires_at`, its `exp`.
+    /// Revokes one token, by its `iss` and its `jti`; it is remembered until `expires_at`, its `exp`. With None for the
+    /// issuer, every token with this `jti` is refused, whatever its `iss`.
     fn revoke_token(
         &self,
         py: Python<'_>,

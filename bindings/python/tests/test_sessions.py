@@ -255,6 +255,7 @@ def test_without_a_signer_and_after_close(tmp_path: Path, signer: Signer) -> Non
 def revoke_every_way() -> list[Callable[[Revocations], None]]:
     return [
         lambda r: r.revoke_token(ISSUER, "token-1", NOW + 900),
+        lambda r: r.revoke_token(None, "token-1", NOW + 900),
         lambda r: r.revoke_session("session-1"),
         lambda r: r.revoke_subject("alice"),
         lambda r: r.revoke_key(SECRET.kid),

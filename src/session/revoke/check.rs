@@ -95,6 +95,11 @@ impl Inner {
         // What was not there a moment ago may have come with the last look.
         let of_token = of_token.or_else(|| feed.token_as_number(token));
         refuse_if(of_token.is_some_and(|hash| feed.is_named(hash)))?;
+        if feed.has_of_any_issuer()
+            && let Some(token_id) = token.token_id()
+        {
+            refuse_if(feed.is_named(feed.fetch(Token, "", &token_id)))?;
+        }
         if feed.has(Session) {
             let of_session = of_session.or_else(|| feed.session_as_number(token));
             refuse_if(of_session.is_some_and(|hash| feed.is_named(hash)))?;

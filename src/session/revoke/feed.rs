@@ -32,7 +32,7 @@ pub(super) struct Feed {
     names: Table,
     /// Subjects, tenants, all: which tokens of theirs, by the time of issue, and its number in the feed.
     befores: Table,
-    /// Which kinds there are any of: bit `n` for the kind of number `n`.
+    /// Which kinds there are any of: bit `n` for the kind of number `n`, and [`OF_ANY_ISSUER`].
     kinds: AtomicU32,
     heard: Freshness,
     /// The last change that was followed.
@@ -59,6 +59,9 @@ struct Followed {
     stamp: Option<u64>,
     clocks: Look,
 }
+
+/// The bit of tokens that were revoked without their issuer, so that it may be any.
+const OF_ANY_ISSUER: u32 = 1;
 
 /// Numbers of two feeds cannot be compared; it is no feed's own.
 const OF_SEVERAL: u64 = u64::MAX - 1;
@@ -104,6 +107,12 @@ impl Feed {
     #[inline]
     pub(super) fn has(&self, kind: RevocationKind) -> bool {
         self.kinds.load(Ordering::Acquire) & 1 << kind as u32 != 0
+    }
+
+    /// Whether any token was ever revoked without its issuer.
+    #[inline]
+    pub(super) fn has_of_any_issuer(&self) -> bool {
+        self.kinds.load(Ordering::Acquire) & OF_ANY_ISSUER != 0
     }
 
     /// A name as a number; has the memory fetched that [`Self::is_named`] will read.
@@ -180,6 +189,9 @@ impl Feed {
                 }
             }
             kinds |= 1 << entry.kind as u32;
+            if entry.kind == RevocationKind::Token && entry.issuer.is_empty() {
+                kinds |= OF_ANY_ISSUER;
+            }
         }
         self.kinds.fetch_or(kinds, Ordering::Release);
     }

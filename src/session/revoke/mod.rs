@@ -192,8 +192,9 @@ impl Revocations {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Revokes one token, by its issuer (empty for a token without `iss`) and its `jti`; it is remembered
-    /// until `expires_at`, its `exp`. A token that has expired already is not worth it.
+    /// Revokes one token, by its issuer and its `jti`; it is remembered until `expires_at`, its `exp`. An empty issuer
+    /// means any, and none: every token with this `jti` is refused, whatever its `iss`. A token that has expired
+    /// already is not worth it.
     ///
     /// # Errors
     /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024. Those of

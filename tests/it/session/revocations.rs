@@ -76,6 +76,10 @@ fn ways() -> Vec<(&'static str, Revoke)> {
             let id = if own { "token-1" } else { "etoken-1" };
             b.revocations.revoke_token(issuer, id, NOW + 900).unwrap();
         }),
+        ("token of any issuer", |b, own| {
+            let id = if own { "token-1" } else { "token-2" };
+            b.revocations.revoke_token("", id, NOW + 900).unwrap();
+        }),
         ("session", |b, own| {
             b.revocations.revoke_session(if own { "session-1" } else { "session-2" }).unwrap();
         }),
