@@ -57,6 +57,8 @@ impl ApiKeys {
     /// Gives the key a new secret under the same id. The old one is accepted for `overlap` more
     /// seconds, at most 90 days; 0 ends it now. An imported key gets a text of gatekey's own format.
     ///
+    /// A key has two secrets at the most: a second rotation within an overlap ends the first secret at once.
+    ///
     /// # Errors
     /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays revoked. `InvalidArgument`: the overlap is too
     /// long, or of an imported key, whose old text cannot be found beside the new one. Those of

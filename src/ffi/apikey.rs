@@ -136,12 +136,13 @@ pub unsafe extern "C" fn gk_api_keys_create(
     })
 }
 
-/// Gives a key a new secret under the same id.
+/// Gives a key a new secret under the same id. A key has two secrets at the most: a second rotation within an overlap
+/// ends the first secret at once.
 ///
 /// @param keys The keys.
 /// @param id The key's id.
 /// @param id_len Its length in bytes.
-/// @param overlap_seconds For how long the old secret is still accepted: at most 90 days.
+/// @param overlap_seconds For how long the old secret is still accepted: at most 90 days; 0 ends it now.
 /// @param secret Receives the key's new text, as gk_api_keys_create.
 /// @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
 /// @param err Receives the error; may be NULL.

@@ -188,7 +188,8 @@ impl ApiKeys {
     }
 
     /// Gives the key a new secret under the same id; the old one is accepted for `overlap` more
-    /// seconds, at most 90 days.
+    /// seconds, at most 90 days; 0, the default, ends it now. A key has two secrets at the most: a second rotation within
+    /// an overlap ends the first secret at once.
     #[pyo3(signature = (id, *, overlap=None, actor=None),
         text_signature = "($self, id, *, overlap=0, actor=None)")]
     fn rotate(
