@@ -117,6 +117,26 @@ fn sessions_are_seen_and_ended() {
 }
 
 #[test]
+fn a_session_whose_row_cannot_be_read_is_seen_and_ended() {
+    let desk = Desk::new("sessions_unreadable");
+    let service = Service::new(&desk);
+    let (tokens, _other) = (service.start("alice"), service.start("alice"));
+    let family = tokens.family();
+    let raw = rusqlite::Connection::open(desk.0.join("keys.sqlite")).unwrap();
+    raw.execute("UPDATE session SET seed = x'00' WHERE family = ?", [family]).unwrap();
+    let table = desk.run("session list --subject alice").done();
+    let line = table.lines().find(|line| line.contains(family)).unwrap();
+    let cells: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(cells, [family, "altered", "alice", "-", "-", "-", "-"], "{table}");
+    let listed = desk.run("session list --all --json").done();
+    let line = listed.lines().find(|line| member(line, "family") == family).unwrap();
+    assert_eq!((listed.lines().count(), member(line, "altered")), (2, "true".to_owned()));
+    desk.run(&format!("session end {family} --subject alice")).done();
+    assert_eq!(service.verify(&tokens), Err(ErrorKind::RevokedToken));
+    assert!(!desk.run("session list").done().contains(family), "it is over");
+}
+
+#[test]
 fn tokens_are_revoked() {
     let desk = Desk::new("revoke");
     let service = Service::new(&desk);
