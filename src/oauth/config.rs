@@ -5,7 +5,8 @@ use super::auth::AuthMethod;
 use super::presets;
 use super::quirks::Quirks;
 use crate::base::clock::{Clock, SystemClock};
-use crate::base::json::{self, Kind, Value};
+use crate::base::json::Kind;
+use crate::base::json::fields::{self, Field};
 use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
@@ -132,18 +133,15 @@ impl OAuthConfig {
     /// `InvalidConfiguration`: it is not one; a member is not known or has a wrong type, and the error's claim
     /// names it. Those of [`Key::from_jwk`] and [`Key::from_pem`].
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        if text.len() > 64 * 1024 {
-            return Err(NOT_A_CONFIGURATION);
-        }
-        let value = json::parse(text).map_err(|_| NOT_A_CONFIGURATION)?;
-        if value.kind() != Kind::Object {
-            return Err(NOT_A_CONFIGURATION);
-        }
         let mut config = Self::new("");
-        if let Some(preset) = value.member("preset") {
-            config = config.preset(&preset.as_str().ok_or_else(|| wrong("preset"))?)?;
-        }
-        config.apply(&value)?;
+        // First, so that the other members override it.
+        fields::read(text, fields::MOST, |field| {
+            if field.name() == "preset" {
+                config.set_preset(&field.text()?).map_err(|error| field.refused(error))?;
+            }
+            Ok(())
+        })?;
+        fields::read(text, fields::MOST, |field| config.member(field))?;
         Ok(config)
     }
 
@@ -153,17 +151,24 @@ impl OAuthConfig {
     /// # Errors
     /// `InvalidConfiguration`: there is no such preset.
     pub fn preset(mut self, name: &str) -> Result<Self> {
-        let text = presets::find(name).ok_or(NO_SUCH_PRESET)?;
-        self.apply(&text)?;
+        self.set_preset(name)?;
         Ok(self)
+    }
+
+    fn set_preset(&mut self, name: &str) -> Result<()> {
+        let preset = presets::find(name).ok_or(NO_SUCH_PRESET)?;
+        fields::read_value(&preset, |field| self.member(field))
     }
 
     /// A value for a placeholder of the preset, for example `tenant`, `domain` or `base_url`.
     pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let name = name.into();
-        self.variables.retain(|(known, _)| *known != name);
-        self.variables.push((name, value.into()));
+        self.set_variable(name.into(), value.into());
         self
+    }
+
+    fn set_variable(&mut self, name: String, value: String) {
+        self.variables.retain(|(known, _)| *known != name);
+        self.variables.push((name, value));
     }
 
     /// The authorization server by its issuer: its metadata is fetched when it is first needed (OpenID Connect
@@ -188,7 +193,8 @@ impl OAuthConfig {
     /// `InvalidConfiguration`: there is no endpoint of this name.
     pub fn endpoint(mut self, name: &str, url: impl Into<String>) -> Result<Self> {
         let place = self.endpoints.each().into_iter().find(|(known, _)| *known == name);
-        *place.ok_or_else(|| unknown(name))?.1 = Some(url.into());
+        *place.ok_or_else(|| NO_SUCH_ENDPOINT.about_named_claim(&name.into()))?.1 =
+            Some(url.into());
         Ok(self)
     }
 
@@ -290,132 +296,96 @@ impl OAuthConfig {
         self
     }
 
-    /// Takes over every member of an object.
-    fn apply(&mut self, value: &Value<'_>) -> Result<()> {
-        for (name, value) in value.members() {
-            let name = name.decode();
-            self.member(&name, &value)?;
-        }
-        Ok(())
-    }
-
-    fn member(&mut self, name: &str, value: &Value<'_>) -> Result<()> {
-        let text = || value.as_str().map(String::from).ok_or_else(|| wrong(name));
-        let flag = || value.as_bool().ok_or_else(|| wrong(name));
-        let number = || value.as_u64().ok_or_else(|| wrong(name));
-        match name {
+    fn member(&mut self, field: &Field<'_>) -> Result<()> {
+        match field.name() {
             "preset" | "comment" => {}
-            "issuer" => self.issuer = Some(text()?),
-            "discover" => self.discover = flag()?,
-            "client_id" => self.client_id = text()?,
-            "client_secret" => self.secret = Some(Secret::from(text()?)),
-            "private_key" => self.key = Some(private_key(value)?),
+            "issuer" => self.issuer = Some(field.text()?),
+            "discover" => self.discover = field.flag()?,
+            "client_id" => self.client_id = field.text()?,
+            "client_secret" => self.secret = Some(Secret::from(field.text()?)),
+            "private_key" => self.key = Some(private_key(field)?),
             "token_endpoint_auth_method" => {
-                self.method = Some(AuthMethod::from_name(&text()?)?);
+                self.method = Some(field.named(AuthMethod::from_name)?);
             }
-            "redirect_uri" => self.redirect_uri = Some(text()?),
-            "scopes" => self.scopes = texts(name, value)?,
-            "id_token_algorithms" => {
-                let names = texts(name, value)?;
-                self.id_token_algs =
-                    names.iter().map(|name| Alg::from_name(name)).collect::<Result<_>>()?;
-            }
-            "trusted_audiences" => self.trusted_audiences = texts(name, value)?,
-            "allowed_tenants" => self.tenants = texts(name, value)?,
-            "allow_loopback_http" => self.allow_loopback_http = flag()?,
-            "require_pkce" => self.require_pkce = flag()?,
-            "leeway" => self.leeway = number()?,
-            "deadline_ms" => self.deadline_ms = number()?,
+            "redirect_uri" => self.redirect_uri = Some(field.text()?),
+            "scopes" => self.scopes = field.texts()?,
+            "id_token_algorithms" => self.id_token_algs = field.names(Alg::from_name)?,
+            "trusted_audiences" => self.trusted_audiences = field.texts()?,
+            "allowed_tenants" => self.tenants = field.texts()?,
+            "allow_loopback_http" => self.allow_loopback_http = field.flag()?,
+            "require_pkce" => self.require_pkce = field.flag()?,
+            "leeway" => self.leeway = field.number()?,
+            "deadline_ms" => self.deadline_ms = field.number()?,
             "variables" => {
-                for (variable, value) in value.members() {
-                    let value = value.as_str().ok_or_else(|| wrong(name))?;
-                    *self = self.clone().variable(variable.decode(), value);
+                for (name, value) in field.pairs()? {
+                    self.set_variable(name, value);
                 }
             }
-            "quirks" => self.quirks.apply(value)?,
-            "flow_keys" => {
-                let key = |entry: Value<'_>| {
-                    let number = entry.member("number").and_then(|number| number.as_u64());
-                    let number = number.and_then(|number| u32::try_from(number).ok());
-                    let secret = entry.member("secret").and_then(|secret| secret.as_str());
-                    let secret = secret.map(|secret| Secret::from(secret.into_owned()));
-                    number.zip(secret).ok_or_else(|| wrong(name))
-                };
-                let keys = value.elements().map(key).collect::<Result<Vec<_>>>()?;
-                self.flow_keys = Some(Peppers::new(&keys)?);
-            }
+            "quirks" => field.fields(|quirk| self.quirks.member(quirk))?,
+            "flow_keys" => self.flow_keys = Some(flow_keys(field)?),
             _ => {
-                let place = self.endpoints.each().into_iter().find(|(known, _)| *known == name);
-                *place.ok_or_else(|| unknown(name))?.1 = Some(text()?);
+                let place =
+                    self.endpoints.each().into_iter().find(|(known, _)| *known == field.name());
+                *place.ok_or_else(|| field.unknown())?.1 = Some(field.text()?);
             }
         }
         Ok(())
     }
 }
 
-/// Hands the members of a JSON object of at most 64 KiB to `take`, those that are `null` excepted.
-pub(super) fn each_member(
-    text: &[u8],
-    mut take: impl FnMut(&str, &Value<'_>) -> Result<()>,
-) -> Result<()> {
-    let value = (text.len() <= 64 * 1024).then(|| json::parse(text).ok()).flatten();
-    let value = value.filter(|value| value.kind() == Kind::Object).ok_or(NOT_A_CONFIGURATION)?;
-    for (name, value) in value.members() {
-        if value.kind() != Kind::Null {
-            take(&name.decode(), &value)?;
+/// A list of `{"number": 1, "secret": "..."}`.
+fn flow_keys(field: &Field<'_>) -> Result<Peppers> {
+    let mut keys: Vec<(Option<u32>, Option<Secret>)> = Vec::new();
+    field.each(|at, field| {
+        let Some(field) = field else {
+            keys.push((None, None));
+            return Ok(());
+        };
+        let (number, secret) = keys.get_mut(at).ok_or(ErrorKind::Internal)?;
+        match field.name() {
+            "number" => {
+                let given = field.number()?;
+                *number = Some(u32::try_from(given).map_err(|_| field.refused(NO_KEY_NUMBER))?);
+            }
+            "secret" => *secret = Some(Secret::from(field.text()?)),
+            _ => return Err(field.unknown()),
         }
-    }
-    Ok(())
-}
-
-/// A string.
-pub(super) fn text(name: &str, value: &Value<'_>) -> Result<String> {
-    value.as_str().map(String::from).ok_or_else(|| wrong(name))
-}
-
-/// A list of strings.
-pub(super) fn texts(name: &str, value: &Value<'_>) -> Result<Vec<String>> {
-    if value.kind() != Kind::Array {
-        return Err(wrong(name));
-    }
-    let text = |value: Value<'_>| value.as_str().map(String::from).ok_or_else(|| wrong(name));
-    value.elements().map(text).collect()
+        Ok(())
+    })?;
+    let key = |(number, secret): (Option<u32>, Option<Secret>)| {
+        let number = number.ok_or_else(|| fields::missing("flow_keys.number"))?;
+        Ok((number, secret.ok_or_else(|| fields::missing("flow_keys.secret"))?))
+    };
+    Peppers::new(&keys.into_iter().map(key).collect::<Result<Vec<_>>>()?)
+        .map_err(|error| field.refused(error))
 }
 
 /// A JWK, or PEM.
-fn private_key(value: &Value<'_>) -> Result<Key> {
-    match value.as_str() {
+fn private_key(field: &Field<'_>) -> Result<Key> {
+    let key = match field.value().as_str() {
         Some(pem) => Key::from_pem(pem.as_bytes(), None),
-        None => Key::from_jwk(value.raw().as_bytes(), None),
-    }
+        None if field.value().kind() == Kind::Object => {
+            Key::from_jwk(field.value().raw().as_bytes(), None)
+        }
+        None => Err(NO_PRIVATE_KEY),
+    };
+    key.map_err(|error| field.refused(error))
 }
 
-const NOT_A_CONFIGURATION: Error = Error::new(
+const NO_PRIVATE_KEY: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "The configuration or the options are not one JSON object of at most 64 KiB.",
+    "The private key must be a JWK (an object) or PEM (a string).",
+);
+const NO_KEY_NUMBER: Error =
+    Error::new(ErrorKind::InvalidConfiguration, "The number of a key must be below 2^32.");
+const NO_SUCH_ENDPOINT: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "There is no endpoint of this name; docs/oauth.md lists them.",
 );
 const NO_SUCH_PRESET: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "There is no preset of this name; docs/oauth.md lists them. Any server works by its issuer or endpoints.",
 );
-
-#[cold]
-pub(super) fn wrong(name: &str) -> Error {
-    let error = Error::new(
-        ErrorKind::InvalidConfiguration,
-        "A member of the OAuth configuration has a wrong type; see docs/oauth.md.",
-    );
-    error.about_named_claim(&name.into())
-}
-
-#[cold]
-pub(super) fn unknown(name: &str) -> Error {
-    let error = Error::new(
-        ErrorKind::InvalidConfiguration,
-        "A member of the OAuth configuration is not known; see docs/oauth.md.",
-    );
-    error.about_named_claim(&name.chars().take(64).collect::<String>().into())
-}
 
 /// A text for a URL or a form: printable ASCII.
 pub(super) fn checked_text(text: &str, most: usize) -> Result<()> {

@@ -3,12 +3,12 @@
 
 use super::answer::{self, MALFORMED};
 use super::client::{Inner, OAuthClient, is_scope};
-use super::config::{self, checked_text, each_member, texts, unknown};
+use super::config::checked_text;
 
 use super::id_token::Expected;
 use super::metadata::check_endpoint;
 use super::tokens::{self, OAuthTokens};
-use crate::base::json::Value;
+use crate::base::json::fields::{self, Field};
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
@@ -38,24 +38,19 @@ impl TokenGrant {
     /// `InvalidConfiguration`: it is not one, or a member is unknown or has a wrong type.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         let mut grant = Self::new();
-        each_member(text, |name, value| grant.member(name, value))?;
+        fields::read(text, fields::MOST, |field| grant.member(field))?;
         Ok(grant)
     }
 
-    fn member(&mut self, name: &str, value: &Value<'_>) -> Result<()> {
-        match name {
-            "scopes" => self.scopes = texts(name, value)?,
+    fn member(&mut self, field: &Field<'_>) -> Result<()> {
+        match field.name() {
+            "scopes" => self.scopes = field.texts()?,
             "resources" => {
-                let resources = texts(name, value)?.into_iter();
+                let resources = field.texts()?.into_iter();
                 self.parameters.extend(resources.map(|resource| ("resource".to_owned(), resource)));
             }
-            "parameters" => {
-                for (own, value) in value.members() {
-                    let value = config::text(name, &value)?;
-                    self.parameters.push((own.decode().into_owned(), value));
-                }
-            }
-            _ => return Err(unknown(name)),
+            "parameters" => self.parameters.extend(field.pairs()?),
+            _ => return Err(field.unknown()),
         }
         Ok(())
     }
@@ -145,21 +140,20 @@ impl TokenExchange {
     pub fn from_json(text: &[u8]) -> Result<Self> {
         let mut exchange = Self::new(Secret::new(Vec::new()), Self::ACCESS_TOKEN);
         let (mut actor, mut kind) = (None, Self::ACCESS_TOKEN.to_owned());
-        each_member(text, |name, value| {
-            let text = || config::text(name, value);
-            match name {
-                "subject_token" => exchange.subject.0 = Secret::from(text()?),
-                "subject_token_type" => exchange.subject.1 = text()?,
-                "actor_token" => actor = Some(Secret::from(text()?)),
-                "actor_token_type" => kind = text()?,
-                "requested_token_type" => exchange.requested = Some(text()?),
-                "audience" => exchange.audience = Some(text()?),
-                _ => exchange.grant.member(name, value)?,
+        fields::read(text, fields::MOST, |field| {
+            match field.name() {
+                "subject_token" => exchange.subject.0 = Secret::from(field.text()?),
+                "subject_token_type" => exchange.subject.1 = field.text()?,
+                "actor_token" => actor = Some(Secret::from(field.text()?)),
+                "actor_token_type" => kind = field.text()?,
+                "requested_token_type" => exchange.requested = Some(field.text()?),
+                "audience" => exchange.audience = Some(field.text()?),
+                _ => exchange.grant.member(field)?,
             }
             Ok(())
         })?;
         if exchange.subject.0.expose().is_empty() {
-            return Err(config::wrong("subject_token"));
+            return Err(fields::missing("subject_token"));
         }
         exchange.actor = actor.map(|token| (token, kind));
         Ok(exchange)

@@ -5,10 +5,10 @@
 //! nobody publishes a secret; so are more than 100 keys and 512 KiB.
 
 use super::answer::{self, MALFORMED, REDIRECT};
-use super::config::{self, OAuthConfig, each_member};
+use super::config::OAuthConfig;
 use super::metadata;
 use crate::base::clock::{Clock, NANOS, SystemClock};
-use crate::base::json::{self, Value};
+use crate::base::json::{self, Value, fields};
 use crate::base::process::OwnLock;
 use crate::base::reach::beyond_memory;
 use crate::base::text::argument;
@@ -197,30 +197,26 @@ impl RemoteKeySet {
     /// As [`Self::new`]; `InvalidConfiguration` too if it is not that.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         let (mut options, mut url, mut issuer) = (RemoteKeySetOptions::new(), None, None);
-        each_member(text, |name, value| {
-            let number = || value.as_u64().ok_or_else(|| config::wrong(name));
-            match name {
-                "url" => url = Some(config::text(name, value)?),
-                "issuer" => issuer = Some(config::text(name, value)?),
-                "ttl" => options.ttl = number()?,
-                "min_ttl" => options.min_ttl = number()?,
-                "max_ttl" => options.max_ttl = number()?,
-                "cooldown" => options.cooldown = number()?,
-                "max_stale" => options.max_stale = number()?,
-                "deadline_ms" => options.deadline_ms = number()?,
-                "rsa_alg" => options.rsa_alg = Alg::from_name(&config::text(name, value)?)?,
-                "allow_loopback_http" => {
-                    options.allow_loopback_http =
-                        value.as_bool().ok_or_else(|| config::wrong(name))?;
-                }
-                _ => return Err(config::unknown(name)),
+        fields::read(text, fields::MOST, |field| {
+            match field.name() {
+                "url" => url = Some(field.text()?),
+                "issuer" => issuer = Some(field.text()?),
+                "ttl" => options.ttl = field.number()?,
+                "min_ttl" => options.min_ttl = field.number()?,
+                "max_ttl" => options.max_ttl = field.number()?,
+                "cooldown" => options.cooldown = field.number()?,
+                "max_stale" => options.max_stale = field.number()?,
+                "deadline_ms" => options.deadline_ms = field.number()?,
+                "rsa_alg" => options.rsa_alg = field.named(Alg::from_name)?,
+                "allow_loopback_http" => options.allow_loopback_http = field.flag()?,
+                _ => return Err(field.unknown()),
             }
             Ok(())
         })?;
         match (url, issuer) {
             (Some(url), None) => Self::new(url, options),
             (None, Some(issuer)) => Self::of_issuer(issuer, options),
-            _ => Err(config::wrong("url")),
+            _ => Err(URL_OR_ISSUER.about_claim("url")),
         }
     }
 
@@ -485,6 +481,10 @@ fn max_age(header: &str) -> u64 {
     age
 }
 
+const URL_OR_ISSUER: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "Remote keys need either `url` or `issuer`, and not both.",
+);
 const NOT_KEYS: Error = Error::new(
     ErrorKind::OauthMalformedResponse,
     "The issuer's key set is not 1 to 100 usable public keys; symmetric ones are refused.",

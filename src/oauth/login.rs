@@ -3,12 +3,12 @@
 
 use super::answer;
 use super::client::{Inner, OAuthClient, is_scope};
-use super::config::{self, checked_text, each_member, texts, unknown, wrong};
+use super::config::checked_text;
 use super::flow::{Flow, MISMATCH};
 use super::metadata::Metadata;
 use super::tokens::{self, OAuthTokens};
 use crate::base::b64;
-use crate::base::json::{self, Kind, ObjectWriter};
+use crate::base::json::{self, Kind, ObjectWriter, fields};
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::base::url;
@@ -48,22 +48,17 @@ impl LoginOptions {
     /// `InvalidConfiguration`: it is not one, or a member is unknown or has a wrong type.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         let mut options = Self::new();
-        each_member(text, |name, value| {
-            match name {
-                "scopes" => options.scopes = Some(texts(name, value)?),
-                "return_to" => options.return_to = config::text(name, value)?,
-                "prompt" => options.prompt = Some(config::text(name, value)?),
-                "login_hint" => options.login_hint = Some(config::text(name, value)?),
-                "acr_values" => options.acr_values = Some(config::text(name, value)?),
-                "max_age" => options.max_age = Some(value.as_u64().ok_or_else(|| wrong(name))?),
-                "resources" => options.resources = texts(name, value)?,
-                "parameters" => {
-                    for (own, value) in value.members() {
-                        let value = config::text(name, &value)?;
-                        options.parameters.push((own.decode().into_owned(), value));
-                    }
-                }
-                _ => return Err(unknown(name)),
+        fields::read(text, fields::MOST, |field| {
+            match field.name() {
+                "scopes" => options.scopes = Some(field.texts()?),
+                "return_to" => options.return_to = field.text()?,
+                "prompt" => options.prompt = Some(field.text()?),
+                "login_hint" => options.login_hint = Some(field.text()?),
+                "acr_values" => options.acr_values = Some(field.text()?),
+                "max_age" => options.max_age = Some(field.number()?),
+                "resources" => options.resources = field.texts()?,
+                "parameters" => options.parameters = field.pairs()?,
+                _ => return Err(field.unknown()),
             }
             Ok(())
         })?;

@@ -1,9 +1,8 @@
 //! Where a provider departs from the RFCs: data, never code that asks which provider it is. The defaults are the
 //! RFCs themselves; `docs/oauth.md` says which preset sets what.
 
-use super::config::{texts, unknown, wrong};
-use crate::base::json::Value;
-use crate::error::Result;
+use crate::base::json::fields::Field;
+use crate::error::{Error, ErrorKind, Result};
 
 /// What a provider does otherwise.
 #[derive(Clone, Debug)]
@@ -77,43 +76,32 @@ impl Default for Quirks {
 }
 
 impl Quirks {
-    pub(super) fn apply(&mut self, value: &Value<'_>) -> Result<()> {
-        for (name, value) in value.members() {
-            let name = name.decode();
-            let text = || value.as_str().map(String::from).ok_or_else(|| wrong(&name));
-            let flag = || value.as_bool().ok_or_else(|| wrong(&name));
-            match &*name {
-                "comma_scopes" => self.comma_scopes = flag()?,
-                "form_answers" => self.form_answers = flag()?,
-                "untyped_tokens" => self.untyped_tokens = flag()?,
-                "expires_in_text" => self.expires_in_text = flag()?,
-                "scope_list" => self.scope_list = flag()?,
-                "nested_in" => self.nested_in = Some(text()?),
-                "no_pkce" => self.no_pkce = flag()?,
-                "no_nonce" => self.no_nonce = flag()?,
-                "response_mode" => self.response_mode = Some(text()?),
-                "authorize" => {
-                    let pair = |(name, value): (crate::base::json::Str<'_>, Value<'_>)| {
-                        let value = value.as_str().ok_or_else(|| wrong("authorize"))?;
-                        Ok((name.decode().into_owned(), value.into_owned()))
-                    };
-                    self.authorize = value.members().map(pair).collect::<Result<_>>()?;
-                }
-                "scope_on_refresh" => self.scope_on_refresh = flag()?,
-                "subject_member" => self.subject_member = text()?,
-                "emails_endpoint" => self.emails_endpoint = Some(text()?),
-                "app_secret_proof" => self.app_secret_proof = flag()?,
-                "issuer_aliases" => self.issuer_aliases = texts(&name, &value)?,
-                "issuer_template" => self.issuer_template = Some(text()?),
-                "signed_secret" => match texts(&name, &value)?.as_slice() {
-                    [team, audience] => self.signed_secret = Some((team.clone(), audience.clone())),
-                    _ => return Err(wrong(&name)),
-                },
-                "grant_errors" => self.grant_errors = texts(&name, &value)?,
-                "client_errors" => self.client_errors = texts(&name, &value)?,
-                "no_id_token" => self.no_id_token = flag()?,
-                _ => return Err(unknown(&name)),
-            }
+    pub(super) fn member(&mut self, field: &Field<'_>) -> Result<()> {
+        match field.name() {
+            "comma_scopes" => self.comma_scopes = field.flag()?,
+            "form_answers" => self.form_answers = field.flag()?,
+            "untyped_tokens" => self.untyped_tokens = field.flag()?,
+            "expires_in_text" => self.expires_in_text = field.flag()?,
+            "scope_list" => self.scope_list = field.flag()?,
+            "nested_in" => self.nested_in = Some(field.text()?),
+            "no_pkce" => self.no_pkce = field.flag()?,
+            "no_nonce" => self.no_nonce = field.flag()?,
+            "response_mode" => self.response_mode = Some(field.text()?),
+            "authorize" => self.authorize = field.pairs()?,
+            "scope_on_refresh" => self.scope_on_refresh = field.flag()?,
+            "subject_member" => self.subject_member = field.text()?,
+            "emails_endpoint" => self.emails_endpoint = Some(field.text()?),
+            "app_secret_proof" => self.app_secret_proof = field.flag()?,
+            "issuer_aliases" => self.issuer_aliases = field.texts()?,
+            "issuer_template" => self.issuer_template = Some(field.text()?),
+            "signed_secret" => match <[String; 2]>::try_from(field.texts()?) {
+                Ok([team, audience]) => self.signed_secret = Some((team, audience)),
+                Err(_) => return Err(field.refused(NOT_TWO)),
+            },
+            "grant_errors" => self.grant_errors = field.texts()?,
+            "client_errors" => self.client_errors = field.texts()?,
+            "no_id_token" => self.no_id_token = field.flag()?,
+            _ => return Err(field.unknown()),
         }
         Ok(())
     }
@@ -130,3 +118,8 @@ impl Quirks {
         texts
     }
 }
+
+const NOT_TWO: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "A signed secret needs a list of two strings: the team that signs it, and its audience.",
+);

@@ -2,7 +2,7 @@
 //! digest, never for longer than they are good.
 
 use crate::base::clock::{Clock, NANOS};
-use crate::base::json::Value;
+use crate::base::json::fields::Field;
 use crate::base::process::OwnLock;
 use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
@@ -40,17 +40,14 @@ impl IntrospectionOptions {
         Self { ttl: 30, negative_ttl: 10, wants_audience: false }
     }
 
-    pub(super) fn from_json(value: &Value<'_>) -> Option<Self> {
-        let mut options = Self::new();
-        for (name, value) in value.members() {
-            options = match &*name.decode() {
-                "ttl" => options.ttl(value.as_u64()?),
-                "negative_ttl" => options.negative_ttl(value.as_u64()?),
-                "require_audience" => options.require_audience(value.as_bool()?),
-                _ => return None,
-            };
-        }
-        Some(options)
+    pub(super) fn member(&mut self, field: &Field<'_>) -> Result<()> {
+        *self = match field.name() {
+            "ttl" => self.ttl(field.number()?),
+            "negative_ttl" => self.negative_ttl(field.number()?),
+            "require_audience" => self.require_audience(field.flag()?),
+            _ => return Err(field.unknown()),
+        };
+        Ok(())
     }
 
     /// For how many seconds a good token is not asked about again; 0 asks each time. At most an hour.

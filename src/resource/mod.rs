@@ -6,8 +6,10 @@
 //! tokens and other tokens of another type; tokens for another audience.
 
 mod asked;
+mod builder;
 mod challenge;
 mod server;
 
 pub use asked::IntrospectionOptions;
-pub use server::{Access, AccessKind, Demand, ResourceServer, ResourceServerBuilder};
+pub use builder::ResourceServerBuilder;
+pub use server::{Access, AccessKind, Demand, ResourceServer};

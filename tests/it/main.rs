@@ -27,6 +27,7 @@ mod interop;
 mod keys;
 mod keysets;
 mod links;
+mod options;
 mod policy;
 mod properties;
 mod rfc;

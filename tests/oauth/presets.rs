@@ -407,7 +407,7 @@ fn configurations() {
         (json!({ "client_id": "c", "issuer": "https://h", "scopes": "openid" }), Some("scopes")),
         (
             json!({ "client_id": "c", "issuer": "https://h", "quirks": { "no_state": true } }),
-            Some("no_state"),
+            Some("quirks.no_state"),
         ),
         (json!({ "client_id": "c", "token_endpoint": "http://h/token" }), Some("token_endpoint")),
         (json!({ "client_id": "c", "preset": "keycloak" }), Some("base_url")),

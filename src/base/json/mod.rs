@@ -8,6 +8,7 @@
 //! [`parse`] checks a whole text once and hands out [`Value`]s that borrow from it; [`visit`] drives a
 //! [`Visitor`] through the same single pass. Neither copies anything.
 
+pub(crate) mod fields;
 mod scan;
 mod text;
 mod value;

@@ -1,6 +1,6 @@
 //! How the built-in transport connects: whom it may reach, whom it trusts, and how long it waits.
 
-use crate::base::json::{self, Kind};
+use crate::base::json::fields;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
@@ -8,6 +8,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::sync::Arc;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider};
+
+/// How long options may be, in bytes: they may hold every authority that there is.
+const LONGEST: usize = 1024 * 1024;
 
 /// How the built-in transport connects.
 #[derive(Clone)]
@@ -47,23 +50,20 @@ impl HttpOptions {
     /// # Errors
     /// `InvalidConfiguration`: it is not one, or a member is not known. `InvalidArgument`: one half of a client certificate.
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        let value = json::parse(text).ok().filter(|value| value.kind() == Kind::Object);
         let (mut options, mut certificate, mut key) = (Self::new(), None, None);
-        for (name, value) in value.ok_or(NOT_OPTIONS)?.members() {
-            let flag = || value.as_bool().ok_or(NOT_OPTIONS);
-            let number = || value.as_u64().ok_or(NOT_OPTIONS);
-            let text = || value.as_str().ok_or(NOT_OPTIONS);
-            match &*name.decode() {
-                "allow_loopback_http" => options.allow_loopback_http = flag()?,
-                "public_only" => options.public_only = flag()?,
-                "deadline_ms" => options.deadline_ms = number()?,
-                "connect_ms" => options.connect_ms = number()?,
-                "ca_pem" => options.authorities = Some(text()?.as_bytes().to_vec()),
-                "client_certificate_pem" => certificate = Some(text()?.as_bytes().to_vec()),
-                "client_key_pem" => key = Some(Secret::from(text()?.into_owned())),
-                _ => return Err(NOT_OPTIONS),
+        fields::read(text, LONGEST, |field| {
+            match field.name() {
+                "allow_loopback_http" => options.allow_loopback_http = field.flag()?,
+                "public_only" => options.public_only = field.flag()?,
+                "deadline_ms" => options.deadline_ms = field.number()?,
+                "connect_ms" => options.connect_ms = field.number()?,
+                "ca_pem" => options.authorities = Some(field.text()?.into_bytes()),
+                "client_certificate_pem" => certificate = Some(field.text()?.into_bytes()),
+                "client_key_pem" => key = Some(Secret::from(field.text()?)),
+                _ => return Err(field.unknown()),
             }
-        }
+            Ok(())
+        })?;
         options.client = match (certificate, key) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some((certificate, key)),
@@ -172,10 +172,6 @@ fn check_pair(
         .map_err(|_| NOT_A_PAIR)
 }
 
-const NOT_OPTIONS: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
-    "The transport's options are not a JSON object of known members; see docs/oauth.md.",
-);
 const NOT_PEM: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The certificate or private key is not PEM; nothing is trusted instead.",
