@@ -5,7 +5,7 @@
 int main(int argc, char **argv) {
     const auto keys = gatekey::api_keys::open(argc > 1 ? argv[1] : "sqlite:///keys.sqlite");
     const auto issued =
-        keys.create(gatekey::api_key_spec().owned_by("acme").scope("orders:read").rate(100, 60));
+        keys.create(gatekey::api_key_spec().owner("acme").scope("orders:read").rate(100, 60));
     std::cout << "show this once: " << issued.secret.view().substr(0, 20) << "...\n";
 
     const auto check = gatekey::api_key_check().scope("orders:read");

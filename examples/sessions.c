@@ -1,50 +1,54 @@
 /* Log in, refresh, catch a stolen refresh token, log out everywhere. */
 #include <gatekey.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ACCESS(tokens) (tokens).access_token.data, (tokens).access_token.len
 #define REFRESH(tokens) (tokens).refresh_token.data, (tokens).refresh_token.len
 
+static gk_error err;
+
+static void must(gk_status status) {
+    if (status == GK_STATUS_OK) return;
+    fprintf(stderr, "%s: %s\n", gk_status_name(status), err.message);
+    exit(EXIT_FAILURE);
+}
+
 int main(int argc, char **argv) {
     const char *url = argc > 1 ? argv[1] : "sqlite:///sessions.sqlite";
-    gk_error err;
-    gk_key_ring *ring = NULL;
-    gk_signer_builder *builder = NULL;
-    gk_signer *signer = NULL;
-    gk_sessions *sessions = NULL;
-    gk_revocations *revoked = NULL;
+    gk_key_ring *ring;
+    gk_signer_builder *builder;
+    gk_signer *signer;
+    gk_sessions *sessions;
+    gk_verifier *verifier;
+    gk_verified *claims;
+    gk_session_tokens first, second, third, laptop, phone, none;
+    uint64_t ended;
+
+    must(gk_key_ring_open(url, strlen(url), NULL, &ring, &err));
+    must(gk_signer_builder_following(ring, &builder, &err));
+    must(gk_signer_builder_build(builder, &signer, &err));
+    must(gk_sessions_open(url, strlen(url), signer, NULL, &sessions, &err));
     gk_policy *policy = gk_policy_new();
-    gk_verifier *verifier = NULL;
-    gk_session_tokens first = {0}, second = {0}, third = {0}, laptop = {0}, phone = {0}, none;
-    gk_status stolen = GK_STATUS_OK;
-    uint64_t ended = 0;
+    gk_revocations *revoked = gk_sessions_revocations(sessions);
+    gk_policy_revocations(policy, revoked);
+    must(gk_verifier_following(ring, policy, &verifier, &err));
 
-    if (gk_key_ring_open(url, strlen(url), NULL, &ring, &err) ||
-        gk_signer_builder_following(ring, &builder, &err) ||
-        gk_signer_builder_build(builder, &signer, &err) ||
-        gk_sessions_open(url, strlen(url), signer, NULL, &sessions, &err) ||
-        gk_policy_revocations(policy, revoked = gk_sessions_revocations(sessions), &err) ||
-        gk_verifier_following(ring, policy, &verifier, &err) ||
+    must(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &first, &err));
+    printf("logged in, for %d seconds\n", (int)first.expires_in);
+    must(gk_sessions_refresh(sessions, REFRESH(first), NULL, &second, &err));
+    must(gk_sessions_refresh(sessions, REFRESH(second), NULL, &third, &err));
+    /* Someone has kept a copy of the first one. */
+    gk_status refused = gk_sessions_refresh(sessions, REFRESH(first), NULL, &none, NULL);
+    printf("the first refresh token again: %s\n", gk_status_name(refused));
 
-        gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &first, &err) ||
-        gk_sessions_refresh(sessions, REFRESH(first), NULL, &second, &err) ||
-        gk_sessions_refresh(sessions, REFRESH(second), NULL, &third, &err) ||
-        /* Someone has kept a copy of the first one. */
-        !(stolen = gk_sessions_refresh(sessions, REFRESH(first), NULL, &none, NULL)) ||
-
-        gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &laptop, &err) ||
-        gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &phone, &err) ||
-        gk_sessions_end_all(sessions, GK_TEXT("alice"), &ended, &err)) {
-        fprintf(stderr, "%s: %s\n", gk_status_name(err.status), err.message);
-    } else {
-        gk_verified *claims = NULL;
-        const gk_status refused = gk_verifier_verify(verifier, ACCESS(phone), &claims, NULL);
-        printf("logged in, for %d seconds\n", (int)first.expires_in);
-        printf("the first refresh token again: %s\n", gk_status_name(stolen));
-        printf("logged out everywhere: %d sessions\n", (int)ended);
-        printf("the phone's access token: %s\n", gk_status_name(refused));
-    }
+    must(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &laptop, &err));
+    must(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &phone, &err));
+    must(gk_sessions_end_all(sessions, GK_TEXT("alice"), &ended, &err));
+    printf("logged out everywhere: %d sessions\n", (int)ended);
+    refused = gk_verifier_verify(verifier, ACCESS(phone), &claims, NULL);
+    printf("the phone's access token: %s\n", gk_status_name(refused));
 
     gk_session_tokens *all[] = {&first, &second, &third, &laptop, &phone};
     for (int i = 0; i < 5; i++) gk_session_tokens_free(all[i]);
@@ -55,5 +59,4 @@ int main(int argc, char **argv) {
     gk_signer_free(signer);
     gk_signer_builder_free(builder);
     gk_key_ring_free(ring);
-    return err.status != GK_STATUS_OK;
 }

@@ -13,6 +13,10 @@
  * NULL that must not be, text is not UTF-8, a number names no algorithm) and GK_STATUS_INTERNAL. A call
  * that cannot fail returns its result and takes NULL for an empty handle.
  *
+ * Setters. What is put together (options, a policy, claims, a signer's builder) has setters that return nothing. The
+ * first thing that was wrong stays, and the call that uses the handle (_open, _new, _build, gk_signer_sign) tells it. A
+ * setter of NULL does nothing. A callback that a setter was given is released once, whatever becomes of it.
+ *
  * Ownership. Handles are opaque pointers. gk_x_new, gk_x_from_..., and every call that receives a
  * `gk_x **` make one; gk_x_clone makes another; gk_x_free destroys one, takes NULL, and is the only
  * call that gives a handle up. What a call receives as `const` it copies or shares, so that handles
@@ -1270,10 +1274,8 @@ void gk_key_options_free(gk_key_options *options);
  *
  * @param options The options.
  * @param alg A GK_ALG_ constant.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_key_options_alg(gk_key_options *options, gk_alg alg, gk_error *err);
+void gk_key_options_alg(gk_key_options *options, gk_alg alg);
 
 /**
  * Gives the key its identifier.
@@ -1281,24 +1283,16 @@ GK_NODISCARD gk_status gk_key_options_alg(gk_key_options *options, gk_alg alg, g
  * @param options The options.
  * @param kid The identifier, 1 to 256 bytes of UTF-8; copied. Checked when the key is read.
  * @param kid_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_key_options_kid(gk_key_options *options,
-                             const char *kid,
-                             size_t kid_len,
-                             gk_error *err);
+void gk_key_options_kid(gk_key_options *options, const char *kid, size_t kid_len);
 
 /**
  * DANGER: accepts HMAC secrets of any length but zero, and RSA public keys of 1024 to 2047 bits to
  * verify with, for legacy systems that cannot be changed. Such keys can be guessed or factored.
  *
  * @param options The options.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_key_options_danger_allow_weak(gk_key_options *options, gk_error *err);
+void gk_key_options_danger_allow_weak(gk_key_options *options);
 
 /**
  * Makes a new private key as gk_key_generate does.
@@ -1575,14 +1569,8 @@ void gk_claims_free(gk_claims *claims);
  * @param claims The claims.
  * @param issuer The issuer, UTF-8; copied.
  * @param issuer_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_claims_issuer(gk_claims *claims,
-                           const char *issuer,
-                           size_t issuer_len,
-                           gk_error *err);
+void gk_claims_issuer(gk_claims *claims, const char *issuer, size_t issuer_len);
 
 /**
  * Sets `sub`: whom the token is about (RFC 7519 section 4.1.2).
@@ -1590,14 +1578,8 @@ gk_status gk_claims_issuer(gk_claims *claims,
  * @param claims The claims.
  * @param subject The subject, UTF-8; copied.
  * @param subject_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_claims_subject(gk_claims *claims,
-                            const char *subject,
-                            size_t subject_len,
-                            gk_error *err);
+void gk_claims_subject(gk_claims *claims, const char *subject, size_t subject_len);
 
 /**
  * Adds to `aud`: for whom the token is; several calls make a list (RFC 7519 section 4.1.3).
@@ -1605,14 +1587,8 @@ gk_status gk_claims_subject(gk_claims *claims,
  * @param claims The claims.
  * @param audience The audience, UTF-8; copied.
  * @param audience_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_claims_audience(gk_claims *claims,
-                             const char *audience,
-                             size_t audience_len,
-                             gk_error *err);
+void gk_claims_audience(gk_claims *claims, const char *audience, size_t audience_len);
 
 /**
  * Sets `jti`: the token's own identifier (RFC 7519 section 4.1.7). A signer makes a random one otherwise.
@@ -1620,44 +1596,34 @@ gk_status gk_claims_audience(gk_claims *claims,
  * @param claims The claims.
  * @param id The identifier, UTF-8; copied.
  * @param id_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_claims_token_id(gk_claims *claims,
-                             const char *id,
-                             size_t id_len,
-                             gk_error *err);
+void gk_claims_token_id(gk_claims *claims,
+                        const char *id,
+                        size_t id_len);
 
 /**
  * Sets `exp`: when the token expires (RFC 7519 section 4.1.4).
  *
  * @param claims The claims.
  * @param seconds Seconds since 1970-01-01T00:00:00Z.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_claims_expires_at(gk_claims *claims, int64_t seconds, gk_error *err);
+void gk_claims_expires_at(gk_claims *claims, int64_t seconds);
 
 /**
  * Sets `nbf`: from when on it is valid (RFC 7519 section 4.1.5).
  *
  * @param claims The claims.
  * @param seconds Seconds since 1970-01-01T00:00:00Z.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_claims_not_before(gk_claims *claims, int64_t seconds, gk_error *err);
+void gk_claims_not_before(gk_claims *claims, int64_t seconds);
 
 /**
  * Sets `iat`: when it was issued (RFC 7519 section 4.1.6).
  *
  * @param claims The claims.
  * @param seconds Seconds since 1970-01-01T00:00:00Z.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_claims_issued_at(gk_claims *claims, int64_t seconds, gk_error *err);
+void gk_claims_issued_at(gk_claims *claims, int64_t seconds);
 
 /**
  * Sets a string claim of any name.
@@ -1667,16 +1633,12 @@ GK_NODISCARD gk_status gk_claims_issued_at(gk_claims *claims, int64_t seconds, g
  * @param name_len Its length in bytes.
  * @param value The value, UTF-8; copied.
  * @param value_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_claims_claim_str(gk_claims *claims,
-                              const char *name,
-                              size_t name_len,
-                              const char *value,
-                              size_t value_len,
-                              gk_error *err);
+void gk_claims_claim_str(gk_claims *claims,
+                         const char *name,
+                         size_t name_len,
+                         const char *value,
+                         size_t value_len);
 
 /**
  * Sets an integer claim of any name.
@@ -1685,15 +1647,8 @@ gk_status gk_claims_claim_str(gk_claims *claims,
  * @param name The claim's name, UTF-8; copied.
  * @param name_len Its length in bytes.
  * @param value The value.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_claims_claim_i64(gk_claims *claims,
-                              const char *name,
-                              size_t name_len,
-                              int64_t value,
-                              gk_error *err);
+void gk_claims_claim_i64(gk_claims *claims, const char *name, size_t name_len, int64_t value);
 
 /**
  * Sets a boolean claim of any name.
@@ -1702,34 +1657,25 @@ gk_status gk_claims_claim_i64(gk_claims *claims,
  * @param name The claim's name, UTF-8; copied.
  * @param name_len Its length in bytes.
  * @param value The value.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_claims_claim_bool(gk_claims *claims,
-                               const char *name,
-                               size_t name_len,
-                               bool value,
-                               gk_error *err);
+void gk_claims_claim_bool(gk_claims *claims, const char *name, size_t name_len, bool value);
 
 /**
  * Sets a claim of any name and kind.
+ *
+ * GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON.
  *
  * @param claims The claims.
  * @param name The claim's name, UTF-8; copied.
  * @param name_len Its length in bytes.
  * @param json The value as JSON text, kept exactly; copied.
  * @param json_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON.
  */
-GK_NODISCARD
-gk_status gk_claims_claim_json(gk_claims *claims,
-                               const char *name,
-                               size_t name_len,
-                               const char *json,
-                               size_t json_len,
-                               gk_error *err);
+void gk_claims_claim_json(gk_claims *claims,
+                          const char *name,
+                          size_t name_len,
+                          const char *json,
+                          size_t json_len);
 
 /**
  * The claims as one JSON object.
@@ -1788,14 +1734,8 @@ void gk_signer_builder_free(gk_signer_builder *builder);
  * @param builder The builder.
  * @param issuer The issuer, not empty, UTF-8; copied.
  * @param issuer_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_signer_builder_issuer(gk_signer_builder *builder,
-                                   const char *issuer,
-                                   size_t issuer_len,
-                                   gk_error *err);
+void gk_signer_builder_issuer(gk_signer_builder *builder, const char *issuer, size_t issuer_len);
 
 /**
  * Every token says this `aud`; several calls make a list (RFC 7519 section 4.1.3).
@@ -1803,36 +1743,26 @@ gk_status gk_signer_builder_issuer(gk_signer_builder *builder,
  * @param builder The builder.
  * @param audience The audience, not empty, UTF-8; copied.
  * @param audience_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_signer_builder_audience(gk_signer_builder *builder,
-                                     const char *audience,
-                                     size_t audience_len,
-                                     gk_error *err);
+void gk_signer_builder_audience(gk_signer_builder *builder,
+                                const char *audience,
+                                size_t audience_len);
 
 /**
  * Sets how long tokens live.
  *
  * @param builder The builder.
  * @param seconds The time to live in seconds, at least 1 and less than a hundred years; 900 unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_signer_builder_ttl(gk_signer_builder *builder,
-                                uint64_t seconds,
-                                gk_error *err);
+void gk_signer_builder_ttl(gk_signer_builder *builder,
+                           uint64_t seconds);
 
 /**
  * Sets no `exp`: the claims must bring their own.
  *
  * @param builder The builder.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_signer_builder_no_ttl(gk_signer_builder *builder, gk_error *err);
+void gk_signer_builder_no_ttl(gk_signer_builder *builder);
 
 /**
  * Sets the header's `typ` (RFC 8725 section 3.11).
@@ -1840,57 +1770,38 @@ GK_NODISCARD gk_status gk_signer_builder_no_ttl(gk_signer_builder *builder, gk_e
  * @param builder The builder.
  * @param typ The media type, not empty, UTF-8; copied.
  * @param typ_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_signer_builder_typ(gk_signer_builder *builder,
-                                const char *typ,
-                                size_t typ_len,
-                                gk_error *err);
+void gk_signer_builder_typ(gk_signer_builder *builder, const char *typ, size_t typ_len);
 
 /**
  * Leaves `typ` out of the header.
  *
  * @param builder The builder.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_signer_builder_no_typ(gk_signer_builder *builder, gk_error *err);
+void gk_signer_builder_no_typ(gk_signer_builder *builder);
 
 /**
  * Sets whether the header names the key's `kid`.
  *
  * @param builder The builder.
  * @param named True unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_signer_builder_kid(gk_signer_builder *builder, bool named, gk_error *err);
+void gk_signer_builder_kid(gk_signer_builder *builder, bool named);
 
 /**
  * Sets whether a token without `jti` gets a random one of 128 bits.
  *
  * @param builder The builder.
  * @param made True unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_signer_builder_token_ids(gk_signer_builder *builder,
-                                      bool made,
-                                      gk_error *err);
+void gk_signer_builder_token_ids(gk_signer_builder *builder, bool made);
 
 /**
  * Allows tokens without `exp`, which live for ever; only together with gk_signer_builder_no_ttl.
  *
  * @param builder The builder.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_signer_builder_allow_missing_exp(gk_signer_builder *builder,
-                                              gk_error *err);
+void gk_signer_builder_allow_missing_exp(gk_signer_builder *builder);
 
 /**
  * Reads the time from this function instead of the system's clock.
@@ -1898,17 +1809,12 @@ gk_status gk_signer_builder_allow_missing_exp(gk_signer_builder *builder,
  * @param builder The builder.
  * @param now The clock.
  * @param user Handed to `now`; may be NULL.
- * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL. Not
- * called if this call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
  */
-GK_NODISCARD
-gk_status gk_signer_builder_clock(gk_signer_builder *builder,
-                                  gk_clock_fn now,
-                                  void *user,
-                                  gk_release_fn release,
-                                  gk_error *err);
+void gk_signer_builder_clock(gk_signer_builder *builder,
+                             gk_clock_fn now,
+                             void *user,
+                             gk_release_fn release);
 
 /**
  * Draws token identifiers from this function instead of the system's generator.
@@ -1916,17 +1822,12 @@ gk_status gk_signer_builder_clock(gk_signer_builder *builder,
  * @param builder The builder.
  * @param fill The source.
  * @param user Handed to `fill`; may be NULL.
- * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL. Not
- * called if this call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
  */
-GK_NODISCARD
-gk_status gk_signer_builder_random(gk_signer_builder *builder,
-                                   gk_random_fn fill,
-                                   void *user,
-                                   gk_release_fn release,
-                                   gk_error *err);
+void gk_signer_builder_random(gk_signer_builder *builder,
+                              gk_random_fn fill,
+                              void *user,
+                              gk_release_fn release);
 
 /**
  * Makes the signer; the builder stays as it is.
@@ -2099,23 +2000,15 @@ void gk_policy_free(gk_policy *policy);
  * @param policy The policy.
  * @param issuer The issuer, not empty, UTF-8; copied.
  * @param issuer_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_policy_expect_issuer(gk_policy *policy,
-                                  const char *issuer,
-                                  size_t issuer_len,
-                                  gk_error *err);
+void gk_policy_expect_issuer(gk_policy *policy, const char *issuer, size_t issuer_len);
 
 /**
  * Accepts any `iss` and none.
  *
  * @param policy The policy.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_policy_ignore_issuer(gk_policy *policy, gk_error *err);
+void gk_policy_ignore_issuer(gk_policy *policy);
 
 /**
  * Demands that `aud` names this, or one of the values of several calls (RFC 7519 section 4.1.3).
@@ -2123,23 +2016,15 @@ GK_NODISCARD gk_status gk_policy_ignore_issuer(gk_policy *policy, gk_error *err)
  * @param policy The policy.
  * @param audience The audience, not empty, UTF-8; copied.
  * @param audience_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_policy_expect_audience(gk_policy *policy,
-                                    const char *audience,
-                                    size_t audience_len,
-                                    gk_error *err);
+void gk_policy_expect_audience(gk_policy *policy, const char *audience, size_t audience_len);
 
 /**
  * Accepts any `aud` and none.
  *
  * @param policy The policy.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_policy_ignore_audience(gk_policy *policy, gk_error *err);
+void gk_policy_ignore_audience(gk_policy *policy);
 
 /**
  * Demands that the header's `typ` is this, or one of the values of several calls; letter case and a
@@ -2148,23 +2033,15 @@ GK_NODISCARD gk_status gk_policy_ignore_audience(gk_policy *policy, gk_error *er
  * @param policy The policy.
  * @param typ The media type, not empty, UTF-8; copied.
  * @param typ_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_policy_expect_type(gk_policy *policy,
-                                const char *typ,
-                                size_t typ_len,
-                                gk_error *err);
+void gk_policy_expect_type(gk_policy *policy, const char *typ, size_t typ_len);
 
 /**
  * Accepts any `typ` and none.
  *
  * @param policy The policy.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_policy_ignore_type(gk_policy *policy, gk_error *err);
+void gk_policy_ignore_type(gk_policy *policy);
 
 /**
  * Demands that `sub` is this (RFC 7519 section 4.1.2).
@@ -2172,14 +2049,8 @@ GK_NODISCARD gk_status gk_policy_ignore_type(gk_policy *policy, gk_error *err);
  * @param policy The policy.
  * @param subject The subject, not empty, UTF-8; copied.
  * @param subject_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_policy_expect_subject(gk_policy *policy,
-                                   const char *subject,
-                                   size_t subject_len,
-                                   gk_error *err);
+void gk_policy_expect_subject(gk_policy *policy, const char *subject, size_t subject_len);
 
 /**
  * Demands that a claim of this name is there; at most 32 names.
@@ -2187,43 +2058,31 @@ gk_status gk_policy_expect_subject(gk_policy *policy,
  * @param policy The policy.
  * @param name The name, not empty, UTF-8; copied.
  * @param name_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_policy_require_claim(gk_policy *policy,
-                                  const char *name,
-                                  size_t name_len,
-                                  gk_error *err);
+void gk_policy_require_claim(gk_policy *policy, const char *name, size_t name_len);
 
 /**
  * Refuses a token that was issued longer ago than this; `iat` is then required.
  *
  * @param policy The policy.
  * @param seconds The age in seconds, at least 1.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_policy_max_age(gk_policy *policy, uint64_t seconds, gk_error *err);
+void gk_policy_max_age(gk_policy *policy, uint64_t seconds);
 
 /**
  * Forgives clocks that disagree by up to this much.
  *
  * @param policy The policy.
  * @param seconds The leeway in seconds, at most 600; 0 unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_policy_leeway(gk_policy *policy, uint64_t seconds, gk_error *err);
+void gk_policy_leeway(gk_policy *policy, uint64_t seconds);
 
 /**
  * Accepts a token without `exp`. One that has it is still checked.
  *
  * @param policy The policy.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_policy_allow_missing_exp(gk_policy *policy, gk_error *err);
+void gk_policy_allow_missing_exp(gk_policy *policy);
 
 /**
  * Uses only keys of these algorithms (RFC 8725 section 3.1); those of the keys unless set.
@@ -2231,34 +2090,24 @@ GK_NODISCARD gk_status gk_policy_allow_missing_exp(gk_policy *policy, gk_error *
  * @param policy The policy.
  * @param algs GK_ALG_ constants; copied.
  * @param algs_len How many, at least 1.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_policy_algorithms(gk_policy *policy,
-                               const gk_alg *algs,
-                               size_t algs_len,
-                               gk_error *err);
+void gk_policy_algorithms(gk_policy *policy, const gk_alg *algs, size_t algs_len);
 
 /**
  * Sets the longest token that is looked at.
  *
  * @param policy The policy.
  * @param bytes The length in bytes, 1 to 1048576; 16384 unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_policy_max_token_bytes(gk_policy *policy, size_t bytes, gk_error *err);
+void gk_policy_max_token_bytes(gk_policy *policy, size_t bytes);
 
 /**
  * Sets the longest header that is looked at.
  *
  * @param policy The policy.
  * @param bytes The length in bytes once decoded, at least 1; 4096 unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_policy_max_header_bytes(gk_policy *policy, size_t bytes, gk_error *err);
+void gk_policy_max_header_bytes(gk_policy *policy, size_t bytes);
 
 /**
  * Reads the time from this function instead of the system's clock.
@@ -2266,17 +2115,12 @@ GK_NODISCARD gk_status gk_policy_max_header_bytes(gk_policy *policy, size_t byte
  * @param policy The policy.
  * @param now The clock.
  * @param user Handed to `now`; may be NULL.
- * @param release Releases `user` when neither the policy nor any copy or verifier of it is left; may be NULL. Not
- * called if this call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * @param release Releases `user` when neither the policy nor any copy or verifier of it is left; may be NULL.
  */
-GK_NODISCARD
-gk_status gk_policy_clock(gk_policy *policy,
-                          gk_clock_fn now,
-                          void *user,
-                          gk_release_fn release,
-                          gk_error *err);
+void gk_policy_clock(gk_policy *policy,
+                     gk_clock_fn now,
+                     void *user,
+                     gk_release_fn release);
 
 /**
  * Refuses tokens that have been revoked, and every token while it cannot be known whether it was. A token
@@ -2284,22 +2128,16 @@ gk_status gk_policy_clock(gk_policy *policy,
  *
  * @param policy The policy.
  * @param revocations What has been revoked, which is shared.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_policy_revocations(gk_policy *policy,
-                                const gk_revocations *revocations,
-                                gk_error *err);
+void gk_policy_revocations(gk_policy *policy,
+                           const gk_revocations *revocations);
 
 /**
  * Tries up to four keys on a token without `kid`, where several have its algorithm.
  *
  * @param policy The policy.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_policy_try_keys_without_kid(gk_policy *policy, gk_error *err);
+void gk_policy_try_keys_without_kid(gk_policy *policy);
 
 /**
  * Makes a verifier that trusts the keys of a set. A token's `kid` must name one of them; a token
@@ -2452,14 +2290,10 @@ void gk_issuer_rule_free(gk_issuer_rule *rule);
  * @param rule The rule.
  * @param audience The audience, not empty, UTF-8; copied.
  * @param audience_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_issuer_rule_expect_audience(gk_issuer_rule *rule,
-                                         const char *audience,
-                                         size_t audience_len,
-                                         gk_error *err);
+void gk_issuer_rule_expect_audience(gk_issuer_rule *rule,
+                                    const char *audience,
+                                    size_t audience_len);
 
 /**
  * Uses only the issuer's keys of these algorithms; what the policy says unless set.
@@ -2467,14 +2301,8 @@ gk_status gk_issuer_rule_expect_audience(gk_issuer_rule *rule,
  * @param rule The rule.
  * @param algs GK_ALG_ constants; copied.
  * @param algs_len How many, at least 1.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_issuer_rule_algorithms(gk_issuer_rule *rule,
-                                    const gk_alg *algs,
-                                    size_t algs_len,
-                                    gk_error *err);
+void gk_issuer_rule_algorithms(gk_issuer_rule *rule, const gk_alg *algs, size_t algs_len);
 
 /**
  * Copies what was verified.
@@ -2722,77 +2550,59 @@ void gk_api_key_options_free(gk_api_key_options *options);
 /**
  * What new keys begin with.
  *
+ * A prefix of another form is refused by gk_api_keys_open.
+ *
  * @param options The options.
  * @param prefix A small letter, then at most 19 small letters, digits and underscores; copied.
  * @param prefix_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; a prefix of another form is refused by gk_api_keys_open.
  */
-GK_NODISCARD
-gk_status gk_api_key_options_prefix(gk_api_key_options *options,
-                                    const char *prefix,
-                                    size_t prefix_len,
-                                    gk_error *err);
+void gk_api_key_options_prefix(gk_api_key_options *options, const char *prefix, size_t prefix_len);
 
 /**
  * The environment of new keys, and the only one that is accepted.
  *
+ * An environment of another form is refused by gk_api_keys_open.
+ *
  * @param options The options.
  * @param env 2 to 8 small letters; copied.
  * @param env_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; an environment of another form is refused by gk_api_keys_open.
  */
-GK_NODISCARD
-gk_status gk_api_key_options_env(gk_api_key_options *options,
-                                 const char *env,
-                                 size_t env_len,
-                                 gk_error *err);
+void gk_api_key_options_env(gk_api_key_options *options, const char *env, size_t env_len);
 
 /**
  * Whether to look for changes by other processes before every verification.
  *
  * @param options The options.
  * @param strict False, the default, means within 50 ms.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_api_key_options_strict(gk_api_key_options *options,
-                                    bool strict,
-                                    gk_error *err);
+void gk_api_key_options_strict(gk_api_key_options *options, bool strict);
 
 /**
  * For how long keys are served from memory while the store is out of reach.
  *
+ * More is refused by gk_api_keys_open.
+ *
  * @param options The options.
  * @param seconds At most 86400; 30 unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; more is refused by gk_api_keys_open.
  */
-GK_NODISCARD
-gk_status gk_api_key_options_max_stale(gk_api_key_options *options,
-                                       uint64_t seconds,
-                                       gk_error *err);
+void gk_api_key_options_max_stale(gk_api_key_options *options, uint64_t seconds);
 
 /**
  * Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite store: the
  * processes of one machine that count in one place share each key's limit, over restarts; each machine has
  * limits of its own. gk_api_keys_check_limits tells whether that holds.
  *
+ * A folder that cannot be used is refused by gk_api_keys_open.
+ *
  * @param options The options.
  * @param folder A folder, which is made if it is not there, and must belong to the process's user; copied.
  * Each SQLite store has a file of its own in it. NULL with a length of 0: each process counts for itself, and
  * a restart forgets.
  * @param folder_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; a folder that cannot be used is refused by gk_api_keys_open.
  */
-GK_NODISCARD
-gk_status gk_api_key_options_limits(gk_api_key_options *options,
-                                    const char *folder,
-                                    size_t folder_len,
-                                    gk_error *err);
+void gk_api_key_options_limits(gk_api_key_options *options,
+                               const char *folder,
+                               size_t folder_len);
 
 /**
  * Takes the time from a callback.
@@ -2800,65 +2610,52 @@ gk_status gk_api_key_options_limits(gk_api_key_options *options,
  * @param options The options.
  * @param now The clock.
  * @param user A pointer that is given back to `now`.
- * @param release Releases `user`; may be NULL. Called even if no keys are opened, but not if this call
- * fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * @param release Releases `user`; may be NULL. Called in any case.
  */
-GK_NODISCARD
-gk_status gk_api_key_options_clock(gk_api_key_options *options,
-                                   gk_clock_fn now,
-                                   void *user,
-                                   gk_release_fn release,
-                                   gk_error *err);
+void gk_api_key_options_clock(gk_api_key_options *options,
+                              gk_clock_fn now,
+                              void *user,
+                              gk_release_fn release);
 
 /**
  * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the keys.
+ *
+ * What is wrong with peppers is told by gk_api_keys_open.
  *
  * @param options The options.
  * @param number Its number, from 1.
  * @param pepper At least 16 bytes; copied.
  * @param pepper_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what is wrong with peppers is told by gk_api_keys_open.
  */
-GK_NODISCARD
-gk_status gk_api_key_options_pepper(gk_api_key_options *options,
-                                    uint32_t number,
-                                    const uint8_t *pepper,
-                                    size_t pepper_len,
-                                    gk_error *err);
+void gk_api_key_options_pepper(gk_api_key_options *options,
+                               uint32_t number,
+                               const uint8_t *pepper,
+                               size_t pepper_len);
 
 /**
  * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
  * bytes in hexadecimal.
  *
+ * What is wrong with the file is told by gk_api_keys_open.
+ *
  * @param options The options.
  * @param path The file's path; copied.
  * @param path_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what is wrong with the file is told by gk_api_keys_open.
  */
-GK_NODISCARD
-gk_status gk_api_key_options_pepper_file(gk_api_key_options *options,
-                                         const char *path,
-                                         size_t path_len,
-                                         gk_error *err);
+void gk_api_key_options_pepper_file(gk_api_key_options *options,
+                                    const char *path,
+                                    size_t path_len);
 
 /**
  * Takes the peppers from an environment variable, written as in a file.
  *
+ * What is wrong with the variable is told by gk_api_keys_open.
+ *
  * @param options The options.
  * @param name The variable's name; copied.
  * @param name_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what is wrong with the variable is told by gk_api_keys_open.
  */
-GK_NODISCARD
-gk_status gk_api_key_options_pepper_env(gk_api_key_options *options,
-                                        const char *name,
-                                        size_t name_len,
-                                        gk_error *err);
+void gk_api_key_options_pepper_env(gk_api_key_options *options, const char *name, size_t name_len);
 
 /**
  * A specification that says nothing.
@@ -2877,177 +2674,133 @@ void gk_api_key_spec_free(gk_api_key_spec *spec);
 /**
  * Whose key it is. Required for a new key.
  *
+ * What is out of bounds is refused by the call that uses the specification.
+ *
  * @param spec The specification.
  * @param owner 1 to 255 bytes of UTF-8; copied.
  * @param owner_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what is out of bounds is refused by the call that uses the specification.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_owner(gk_api_key_spec *spec,
-                                const char *owner,
-                                size_t owner_len,
-                                gk_error *err);
+void gk_api_key_spec_owner(gk_api_key_spec *spec, const char *owner, size_t owner_len);
 
 /**
  * What the owner calls the key.
  *
+ * @return As gk_api_key_spec_owner.
+ *
  * @param spec The specification.
  * @param name At most 255 bytes of UTF-8; copied.
  * @param name_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return As gk_api_key_spec_owner.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_name(gk_api_key_spec *spec,
-                               const char *name,
-                               size_t name_len,
-                               gk_error *err);
+void gk_api_key_spec_name(gk_api_key_spec *spec, const char *name, size_t name_len);
 
 /**
  * The tenant, which cannot be changed later.
  *
+ * @return As gk_api_key_spec_owner.
+ *
  * @param spec The specification.
  * @param tenant At most 127 bytes of UTF-8; copied.
  * @param tenant_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return As gk_api_key_spec_owner.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_tenant(gk_api_key_spec *spec,
-                                 const char *tenant,
-                                 size_t tenant_len,
-                                 gk_error *err);
+void gk_api_key_spec_tenant(gk_api_key_spec *spec, const char *tenant, size_t tenant_len);
 
 /**
  * The program's own notes.
  *
+ * @return As gk_api_key_spec_owner.
+ *
  * @param spec The specification.
  * @param json One JSON object of at most 4096 bytes; copied.
  * @param json_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return As gk_api_key_spec_owner.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_meta(gk_api_key_spec *spec,
-                               const char *json,
-                               size_t json_len,
-                               gk_error *err);
+void gk_api_key_spec_meta(gk_api_key_spec *spec, const char *json, size_t json_len);
 
 /**
  * Adds something that the key may do.
  *
+ * @return As gk_api_key_spec_owner.
+ *
  * @param spec The specification.
  * @param scope A scope token of RFC 6749 section 3.3, at most 128 bytes; copied.
  * @param scope_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return As gk_api_key_spec_owner.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_scope(gk_api_key_spec *spec,
-                                const char *scope,
-                                size_t scope_len,
-                                gk_error *err);
+void gk_api_key_spec_scope(gk_api_key_spec *spec, const char *scope, size_t scope_len);
 
 /**
  * Adds a network from which the key may be used; without any, it may be used from anywhere.
  *
+ * @return As gk_api_key_spec_owner.
+ *
  * @param spec The specification.
  * @param cidr For example 10.0.0.0/8, 2001:db8::/32 or one address; copied.
  * @param cidr_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return As gk_api_key_spec_owner.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_cidr(gk_api_key_spec *spec,
-                               const char *cidr,
-                               size_t cidr_len,
-                               gk_error *err);
+void gk_api_key_spec_cidr(gk_api_key_spec *spec, const char *cidr, size_t cidr_len);
 
 /**
  * When the key becomes valid.
  *
+ * @return As gk_api_key_spec_owner.
+ *
  * @param spec The specification.
  * @param seconds Seconds since 1970-01-01T00:00:00Z.
- * @param err Receives the error; may be NULL.
- * @return As gk_api_key_spec_owner.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_not_before(gk_api_key_spec *spec,
-                                     uint64_t seconds,
-                                     gk_error *err);
+void gk_api_key_spec_not_before(gk_api_key_spec *spec, uint64_t seconds);
 
 /**
  * For how long a new key is valid. An update says gk_api_key_spec_expires_at.
  *
+ * @return As gk_api_key_spec_owner.
+ *
  * @param spec The specification.
  * @param seconds Seconds from the moment at which the key is made; at least 1.
- * @param err Receives the error; may be NULL.
- * @return As gk_api_key_spec_owner.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_expires_in(gk_api_key_spec *spec,
-                                     uint64_t seconds,
-                                     gk_error *err);
+void gk_api_key_spec_expires_in(gk_api_key_spec *spec, uint64_t seconds);
 
 /**
  * When a key that is updated stops being valid. A new key says gk_api_key_spec_expires_in.
  *
+ * @return As gk_api_key_spec_owner.
+ *
  * @param spec The specification.
  * @param seconds Seconds since 1970-01-01T00:00:00Z.
- * @param err Receives the error; may be NULL.
- * @return As gk_api_key_spec_owner.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_expires_at(gk_api_key_spec *spec,
-                                     uint64_t seconds,
-                                     gk_error *err);
+void gk_api_key_spec_expires_at(gk_api_key_spec *spec, uint64_t seconds);
 
 /**
  * How often the key may be used. The processes of one machine share the limit, over restarts (see
  * gk_api_key_options_limits); each machine has a limit of its own.
  *
+ * @return As gk_api_key_spec_owner.
+ *
  * @param spec The specification.
  * @param burst Units at once, and in each period; at least 1.
  * @param period_seconds The period; at least 1, at most 366 days.
- * @param err Receives the error; may be NULL.
- * @return As gk_api_key_spec_owner.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_rate(gk_api_key_spec *spec,
-                               uint32_t burst,
-                               uint32_t period_seconds,
-                               gk_error *err);
+void gk_api_key_spec_rate(gk_api_key_spec *spec, uint32_t burst, uint32_t period_seconds);
 
 /**
  * How much the key may be used.
+ *
+ * @return As gk_api_key_spec_owner.
  *
  * @param spec The specification.
  * @param amount The credits there are at first.
  * @param refill What each refill adds; 0 for no refill.
  * @param every_seconds The time between refills; 0 for no refill.
- * @param err Receives the error; may be NULL.
- * @return As gk_api_key_spec_owner.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_credits(gk_api_key_spec *spec,
-                                  uint64_t amount,
-                                  uint64_t refill,
-                                  uint32_t every_seconds,
-                                  gk_error *err);
+void gk_api_key_spec_credits(gk_api_key_spec *spec,
+                             uint64_t amount,
+                             uint64_t refill,
+                             uint32_t every_seconds);
 
 /**
  * Takes a limit or a list away, in an update.
  *
  * @param spec The specification.
  * @param field A GK_API_KEY_FIELD_ constant.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_api_key_spec_clear(gk_api_key_spec *spec,
-                                gk_api_key_field field,
-                                gk_error *err);
+void gk_api_key_spec_clear(gk_api_key_spec *spec, gk_api_key_field field);
 
 /**
  * Opens API keys.
@@ -3453,14 +3206,8 @@ void gk_api_key_check_free(gk_api_key_check *check);
  * @param check The check.
  * @param scope The scope; copied. At most 16 in all.
  * @param scope_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_api_key_check_scope(gk_api_key_check *check,
-                                 const char *scope,
-                                 size_t scope_len,
-                                 gk_error *err);
+void gk_api_key_check_scope(gk_api_key_check *check, const char *scope, size_t scope_len);
 
 /**
  * Demands a tenant.
@@ -3468,24 +3215,16 @@ gk_status gk_api_key_check_scope(gk_api_key_check *check,
  * @param check The check.
  * @param tenant The tenant; copied.
  * @param tenant_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_api_key_check_tenant(gk_api_key_check *check,
-                                  const char *tenant,
-                                  size_t tenant_len,
-                                  gk_error *err);
+void gk_api_key_check_tenant(gk_api_key_check *check, const char *tenant, size_t tenant_len);
 
 /**
  * How many units of the rate and how many credits the request takes.
  *
  * @param check The check.
  * @param cost 1 unless set; 0 takes none.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD gk_status gk_api_key_check_cost(gk_api_key_check *check, uint32_t cost, gk_error *err);
+void gk_api_key_check_cost(gk_api_key_check *check, uint32_t cost);
 
 /**
  * Verifies a presented key, and takes the request's cost from its limits. Allocates nothing.
@@ -3702,55 +3441,43 @@ void gk_revocation_options_free(gk_revocation_options *options);
  *
  * @param options The options.
  * @param strict False, the default, means within 50 ms.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_revocation_options_strict(gk_revocation_options *options,
-                                       bool strict,
-                                       gk_error *err);
+void gk_revocation_options_strict(gk_revocation_options *options, bool strict);
 
 /**
  * For how long tokens are accepted while the store is out of reach.
  *
+ * More is refused by gk_revocations_open.
+ *
  * @param options The options.
  * @param seconds At most 86400; 30 unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; more is refused by gk_revocations_open.
  */
-GK_NODISCARD
-gk_status gk_revocation_options_max_stale(gk_revocation_options *options,
-                                          uint64_t seconds,
-                                          gk_error *err);
+void gk_revocation_options_max_stale(gk_revocation_options *options, uint64_t seconds);
 
 /**
  * How long tokens live at the most, from `iat` to `exp`: others are refused, because what is revoked is
  * not remembered for longer. The same for everybody who shares the store.
  *
+ * Another number is refused by gk_revocations_open.
+ *
  * @param options The options.
  * @param seconds 1 to 316224000, which is ten years; 2592000, which is 30 days, unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; another number is refused by gk_revocations_open.
  */
-GK_NODISCARD
-gk_status gk_revocation_options_max_token_ttl(gk_revocation_options *options,
-                                              uint64_t seconds,
-                                              gk_error *err);
+void gk_revocation_options_max_token_ttl(gk_revocation_options *options,
+                                         uint64_t seconds);
 
 /**
  * The claim that names a token's tenant.
  *
+ * Another name is refused by gk_revocations_open.
+ *
  * @param options The options.
  * @param name The claim's name, 1 to 255 bytes of UTF-8; copied. `tenant` unless set.
  * @param name_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; another name is refused by gk_revocations_open.
  */
-GK_NODISCARD
-gk_status gk_revocation_options_tenant_claim(gk_revocation_options *options,
-                                             const char *name,
-                                             size_t name_len,
-                                             gk_error *err);
+void gk_revocation_options_tenant_claim(gk_revocation_options *options,
+                                        const char *name,
+                                        size_t name_len);
 
 /**
  * Takes the time at which something is revoked from a callback.
@@ -3758,17 +3485,12 @@ gk_status gk_revocation_options_tenant_claim(gk_revocation_options *options,
  * @param options The options.
  * @param now The clock.
  * @param user A pointer that is given back to `now`.
- * @param release Releases `user`; may be NULL. Called even if nothing is opened, but not if this call
- * fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
  */
-GK_NODISCARD
-gk_status gk_revocation_options_clock(gk_revocation_options *options,
-                                      gk_clock_fn now,
-                                      void *user,
-                                      gk_release_fn release,
-                                      gk_error *err);
+void gk_revocation_options_clock(gk_revocation_options *options,
+                                 gk_clock_fn now,
+                                 void *user,
+                                 gk_release_fn release);
 
 /**
  * Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
@@ -3967,57 +3689,43 @@ void gk_key_ring_options_free(gk_key_ring_options *options);
 /**
  * The ring's name in its store or folder.
  *
+ * A name of another form is refused by gk_key_ring_open.
+ *
  * @param options The options.
  * @param name 1 to 64 small letters, digits and hyphens; copied. `default` unless set.
  * @param name_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; a name of another form is refused by gk_key_ring_open.
  */
-GK_NODISCARD
-gk_status gk_key_ring_options_name(gk_key_ring_options *options,
-                                   const char *name,
-                                   size_t name_len,
-                                   gk_error *err);
+void gk_key_ring_options_name(gk_key_ring_options *options, const char *name, size_t name_len);
 
 /**
  * The algorithm of new keys; those that are there keep theirs.
  *
  * @param options The options.
  * @param alg One of the GK_ALG_ constants but GK_ALG_ANY; GK_ALG_ES256 unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_key_ring_options_alg(gk_key_ring_options *options,
-                                  gk_alg alg,
-                                  gk_error *err);
+void gk_key_ring_options_alg(gk_key_ring_options *options, gk_alg alg);
 
 /**
  * How long the tokens live that the ring's keys sign: so long, and 600 seconds more, a retired key is
  * still good.
  *
+ * Another number is refused by gk_key_ring_open.
+ *
  * @param options The options.
  * @param seconds 1 to 31622400, which is a year; 900 unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; another number is refused by gk_key_ring_open.
  */
-GK_NODISCARD
-gk_status gk_key_ring_options_token_ttl(gk_key_ring_options *options,
-                                        uint64_t seconds,
-                                        gk_error *err);
+void gk_key_ring_options_token_ttl(gk_key_ring_options *options,
+                                   uint64_t seconds);
 
 /**
  * For how long the keys are used while their store is out of reach.
  *
+ * More is refused by gk_key_ring_open.
+ *
  * @param options The options.
  * @param seconds At most 86400; 30 unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; more is refused by gk_key_ring_open.
  */
-GK_NODISCARD
-gk_status gk_key_ring_options_max_stale(gk_key_ring_options *options,
-                                        uint64_t seconds,
-                                        gk_error *err);
+void gk_key_ring_options_max_stale(gk_key_ring_options *options, uint64_t seconds);
 
 /**
  * Takes the time from a callback.
@@ -4025,65 +3733,54 @@ gk_status gk_key_ring_options_max_stale(gk_key_ring_options *options,
  * @param options The options.
  * @param now The clock.
  * @param user A pointer that is given back to `now`.
- * @param release Releases `user`; may be NULL. Called even if no ring is opened, but not if this call
- * fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
  */
-GK_NODISCARD
-gk_status gk_key_ring_options_clock(gk_key_ring_options *options,
-                                    gk_clock_fn now,
-                                    void *user,
-                                    gk_release_fn release,
-                                    gk_error *err);
+void gk_key_ring_options_clock(gk_key_ring_options *options,
+                               gk_clock_fn now,
+                               void *user,
+                               gk_release_fn release);
 
 /**
  * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the ring.
+ *
+ * What is wrong with peppers is told by gk_key_ring_open.
  *
  * @param options The options.
  * @param number Its number, from 1.
  * @param pepper At least 16 bytes; copied.
  * @param pepper_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what is wrong with peppers is told by gk_key_ring_open.
  */
-GK_NODISCARD
-gk_status gk_key_ring_options_pepper(gk_key_ring_options *options,
-                                     uint32_t number,
-                                     const uint8_t *pepper,
-                                     size_t pepper_len,
-                                     gk_error *err);
+void gk_key_ring_options_pepper(gk_key_ring_options *options,
+                                uint32_t number,
+                                const uint8_t *pepper,
+                                size_t pepper_len);
 
 /**
  * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
  * bytes in hexadecimal.
  *
+ * What is wrong with the file is told by gk_key_ring_open.
+ *
  * @param options The options.
  * @param path The file's path; copied.
  * @param path_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what is wrong with the file is told by gk_key_ring_open.
  */
-GK_NODISCARD
-gk_status gk_key_ring_options_pepper_file(gk_key_ring_options *options,
-                                          const char *path,
-                                          size_t path_len,
-                                          gk_error *err);
+void gk_key_ring_options_pepper_file(gk_key_ring_options *options,
+                                     const char *path,
+                                     size_t path_len);
 
 /**
  * Takes the peppers from an environment variable, written as in a file.
  *
+ * What is wrong with the variable is told by gk_key_ring_open.
+ *
  * @param options The options.
  * @param name The variable's name; copied.
  * @param name_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what is wrong with the variable is told by gk_key_ring_open.
  */
-GK_NODISCARD
-gk_status gk_key_ring_options_pepper_env(gk_key_ring_options *options,
-                                         const char *name,
-                                         size_t name_len,
-                                         gk_error *err);
+void gk_key_ring_options_pepper_env(gk_key_ring_options *options,
+                                    const char *name,
+                                    size_t name_len);
 
 /**
  * Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a pepper in
@@ -4213,99 +3910,81 @@ void gk_session_options_free(gk_session_options *options);
 /**
  * After how long a session ends that is not refreshed.
  *
+ * Another number is refused by gk_sessions_open.
+ *
  * @param options The options.
  * @param seconds 1 to 316224000, which is ten years; 604800, which is seven days, unless set. Not less than
  * the signer's tokens live.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; another number is refused by gk_sessions_open.
  */
-GK_NODISCARD
-gk_status gk_session_options_refresh_ttl(gk_session_options *options,
-                                         uint64_t seconds,
-                                         gk_error *err);
+void gk_session_options_refresh_ttl(gk_session_options *options,
+                                    uint64_t seconds);
 
 /**
  * After how long a session ends however often it is refreshed.
  *
+ * Another number is refused by gk_sessions_open.
+ *
  * @param options The options.
  * @param seconds At most 316224000, which is ten years, and not less than the time between two refreshes;
  * 7776000, which is ninety days, unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; another number is refused by gk_sessions_open.
  */
-GK_NODISCARD
-gk_status gk_session_options_absolute_ttl(gk_session_options *options,
-                                          uint64_t seconds,
-                                          gk_error *err);
+void gk_session_options_absolute_ttl(gk_session_options *options,
+                                     uint64_t seconds);
 
 /**
  * For how long a refresh token that was used gives the same answer again: for clients that lost the first
  * one, and for tabs that ask at the same time.
  *
+ * More is refused by gk_sessions_open.
+ *
  * @param options The options.
  * @param seconds At most 60; 10 unless set. 0 takes every second use for a theft.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; more is refused by gk_sessions_open.
  */
-GK_NODISCARD
-gk_status gk_session_options_grace(gk_session_options *options,
-                                   uint64_t seconds,
-                                   gk_error *err);
+void gk_session_options_grace(gk_session_options *options,
+                              uint64_t seconds);
 
 /**
  * As gk_revocation_options_strict, for gk_sessions_revocations.
  *
  * @param options The options.
  * @param strict False, the default, means within 50 ms.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_session_options_strict(gk_session_options *options,
-                                    bool strict,
-                                    gk_error *err);
+void gk_session_options_strict(gk_session_options *options, bool strict);
 
 /**
  * As gk_revocation_options_max_stale, for gk_sessions_revocations.
  *
+ * More is refused by gk_sessions_open.
+ *
  * @param options The options.
  * @param seconds At most 86400; 30 unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; more is refused by gk_sessions_open.
  */
-GK_NODISCARD
-gk_status gk_session_options_max_stale(gk_session_options *options,
-                                       uint64_t seconds,
-                                       gk_error *err);
+void gk_session_options_max_stale(gk_session_options *options, uint64_t seconds);
 
 /**
  * As gk_revocation_options_max_token_ttl, for gk_sessions_revocations. What the signer's tokens live is
  * allowed in any case.
  *
+ * Another number is refused by gk_sessions_open.
+ *
  * @param options The options.
  * @param seconds 1 to 316224000, which is ten years; 2592000, which is 30 days, unless set.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; another number is refused by gk_sessions_open.
  */
-GK_NODISCARD
-gk_status gk_session_options_max_token_ttl(gk_session_options *options,
-                                           uint64_t seconds,
-                                           gk_error *err);
+void gk_session_options_max_token_ttl(gk_session_options *options,
+                                      uint64_t seconds);
 
 /**
  * As gk_revocation_options_tenant_claim, for gk_sessions_revocations.
  *
+ * Another name is refused by gk_sessions_open.
+ *
  * @param options The options.
  * @param name The claim's name, 1 to 255 bytes of UTF-8; copied. `tenant` unless set.
  * @param name_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; another name is refused by gk_sessions_open.
  */
-GK_NODISCARD
-gk_status gk_session_options_tenant_claim(gk_session_options *options,
-                                          const char *name,
-                                          size_t name_len,
-                                          gk_error *err);
+void gk_session_options_tenant_claim(gk_session_options *options,
+                                     const char *name,
+                                     size_t name_len);
 
 /**
  * Takes the time from a callback, for the dates of access tokens and of revocations as well.
@@ -4313,65 +3992,52 @@ gk_status gk_session_options_tenant_claim(gk_session_options *options,
  * @param options The options.
  * @param now The clock.
  * @param user A pointer that is given back to `now`.
- * @param release Releases `user`; may be NULL. Called even if no sessions are opened, but not if this call
- * fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
  */
-GK_NODISCARD
-gk_status gk_session_options_clock(gk_session_options *options,
-                                   gk_clock_fn now,
-                                   void *user,
-                                   gk_release_fn release,
-                                   gk_error *err);
+void gk_session_options_clock(gk_session_options *options,
+                              gk_clock_fn now,
+                              void *user,
+                              gk_release_fn release);
 
 /**
  * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the sessions.
+ *
+ * What is wrong with peppers is told by gk_sessions_open.
  *
  * @param options The options.
  * @param number Its number, from 1.
  * @param pepper At least 16 bytes; copied.
  * @param pepper_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what is wrong with peppers is told by gk_sessions_open.
  */
-GK_NODISCARD
-gk_status gk_session_options_pepper(gk_session_options *options,
-                                    uint32_t number,
-                                    const uint8_t *pepper,
-                                    size_t pepper_len,
-                                    gk_error *err);
+void gk_session_options_pepper(gk_session_options *options,
+                               uint32_t number,
+                               const uint8_t *pepper,
+                               size_t pepper_len);
 
 /**
  * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
  * bytes in hexadecimal.
  *
+ * What is wrong with the file is told by gk_sessions_open.
+ *
  * @param options The options.
  * @param path The file's path; copied.
  * @param path_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what is wrong with the file is told by gk_sessions_open.
  */
-GK_NODISCARD
-gk_status gk_session_options_pepper_file(gk_session_options *options,
-                                         const char *path,
-                                         size_t path_len,
-                                         gk_error *err);
+void gk_session_options_pepper_file(gk_session_options *options,
+                                    const char *path,
+                                    size_t path_len);
 
 /**
  * Takes the peppers from an environment variable, written as in a file.
  *
+ * What is wrong with the variable is told by gk_sessions_open.
+ *
  * @param options The options.
  * @param name The variable's name; copied.
  * @param name_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what is wrong with the variable is told by gk_sessions_open.
  */
-GK_NODISCARD
-gk_status gk_session_options_pepper_env(gk_session_options *options,
-                                        const char *name,
-                                        size_t name_len,
-                                        gk_error *err);
+void gk_session_options_pepper_env(gk_session_options *options, const char *name, size_t name_len);
 
 /**
  * Wipes and frees tokens and leaves all of it zero.

@@ -8,10 +8,10 @@ namespace gatekey {
 
 /// How API keys are made and verified, and where the peppers come from; without one, the file
 /// `<path>.pepper` is used and made with the store. Losing the pepper is losing the keys.
-class api_key_options : public detail::owner<gk_api_key_options, gk_api_key_options_free> {
+class api_key_options : public detail::handle<gk_api_key_options, gk_api_key_options_free> {
   public:
-    using owner::owner;
-    api_key_options() : owner(gk_api_key_options_new()) {}
+    using handle::handle;
+    api_key_options() : handle(gk_api_key_options_new()) {}
 
     /// What new keys begin with: `gk` unless set.
     api_key_options &prefix(std::string_view prefix) {
@@ -20,12 +20,10 @@ class api_key_options : public detail::owner<gk_api_key_options, gk_api_key_opti
     /// The environment, the only one that is accepted: `live` unless set.
     api_key_options &env(std::string_view env) { return text(gk_api_key_options_env, env); }
     /// Looks for changes by other processes before every verification, not within 50 ms.
-    api_key_options &strict(bool strict = true) {
-        return set([&](auto *err) { return gk_api_key_options_strict(get(), strict, err); });
-    }
+    api_key_options &strict(bool strict = true) { return set(gk_api_key_options_strict, strict); }
     /// For how many seconds keys are served from memory while the store is out of reach.
     api_key_options &max_stale(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_api_key_options_max_stale(get(), seconds, err); });
+        return set(gk_api_key_options_max_stale, seconds);
     }
     /// The folder in which the rates of keys are counted; unless set, a file beside a SQLite store.
     /// The processes of one machine that count in one place share each key's limit, over restarts.
@@ -35,9 +33,7 @@ class api_key_options : public detail::owner<gk_api_key_options, gk_api_key_opti
     }
     /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
     api_key_options &pepper(std::uint32_t number, bytes_view pepper) {
-        return set([&](auto *err) {
-            return gk_api_key_options_pepper(get(), number, pepper.data(), pepper.size(), err);
-        });
+        return set(gk_api_key_options_pepper, number, pepper.data(), pepper.size());
     }
     api_key_options &pepper_file(std::string_view path) {
         return text(gk_api_key_options_pepper_file, path);
@@ -46,19 +42,17 @@ class api_key_options : public detail::owner<gk_api_key_options, gk_api_key_opti
         return text(gk_api_key_options_pepper_env, name);
     }
     api_key_options &clock(clock_function now) {
-        detail::give(std::move(now), [&](void *user, auto drop, auto *err) {
-            return gk_api_key_options_clock(get(), detail::read_clock, user, drop, err);
-        });
-        return *this;
+        return set(gk_api_key_options_clock, detail::read_clock, detail::given(std::move(now)),
+                   detail::drop<clock_function>);
     }
 
   private:
-    template <class Call> api_key_options &set(Call call) {
-        detail::done(call);
+    template <class Set, class... Value> api_key_options &set(Set setter, Value... value) {
+        setter(get(), value...);
         return *this;
     }
     template <class Set> api_key_options &text(Set set_text, std::string_view value) {
-        return set([&](gk_error *err) { return set_text(get(), value.data(), value.size(), err); });
+        return set(set_text, value.data(), value.size());
     }
 };
 
@@ -73,13 +67,13 @@ enum class api_key_field : gk_api_key_field {
 };
 
 /// What a key is to be like, or what is to change of one.
-class api_key_spec : public detail::owner<gk_api_key_spec, gk_api_key_spec_free> {
+class api_key_spec : public detail::handle<gk_api_key_spec, gk_api_key_spec_free> {
   public:
-    using owner::owner;
-    api_key_spec() : owner(gk_api_key_spec_new()) {}
+    using handle::handle;
+    api_key_spec() : handle(gk_api_key_spec_new()) {}
 
     /// Whose key it is; required for a new key.
-    api_key_spec &owned_by(std::string_view who) { return text(gk_api_key_spec_owner, who); }
+    api_key_spec &owner(std::string_view who) { return text(gk_api_key_spec_owner, who); }
     api_key_spec &name(std::string_view name) { return text(gk_api_key_spec_name, name); }
     api_key_spec &tenant(std::string_view tenant) { return text(gk_api_key_spec_tenant, tenant); }
     /// One JSON object of at most 4096 bytes.
@@ -89,73 +83,62 @@ class api_key_spec : public detail::owner<gk_api_key_spec, gk_api_key_spec_free>
     api_key_spec &cidr(std::string_view cidr) { return text(gk_api_key_spec_cidr, cidr); }
     /// Dates are in seconds since 1970-01-01T00:00:00Z.
     api_key_spec &not_before(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_api_key_spec_not_before(get(), seconds, err); });
+        return set(gk_api_key_spec_not_before, seconds);
     }
     /// Of a new key: seconds from when it is made.
     api_key_spec &expires_in(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_api_key_spec_expires_in(get(), seconds, err); });
+        return set(gk_api_key_spec_expires_in, seconds);
     }
     /// Of a key that is updated.
     api_key_spec &expires_at(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_api_key_spec_expires_at(get(), seconds, err); });
+        return set(gk_api_key_spec_expires_at, seconds);
     }
     /// So many units at once, and in each period. The processes of one machine share the limit (see
     /// `api_key_options::limits`); each machine has a limit of its own.
     api_key_spec &rate(std::uint32_t burst, std::uint32_t period_seconds) {
-        return set(
-            [&](auto *err) { return gk_api_key_spec_rate(get(), burst, period_seconds, err); });
+        return set(gk_api_key_spec_rate, burst, period_seconds);
     }
     api_key_spec &credits(std::uint64_t amount, std::uint64_t refill = 0,
                           std::uint32_t every_seconds = 0) {
-        return set([&](auto *err) {
-            return gk_api_key_spec_credits(get(), amount, refill, every_seconds, err);
-        });
+        return set(gk_api_key_spec_credits, amount, refill, every_seconds);
     }
     /// Takes a limit or a list away.
     api_key_spec &clear(api_key_field field) {
-        return set([&](auto *err) {
-            return gk_api_key_spec_clear(get(), static_cast<gk_api_key_field>(field), err);
-        });
+        return set(gk_api_key_spec_clear, static_cast<gk_api_key_field>(field));
     }
 
   private:
-    template <class Call> api_key_spec &set(Call call) {
-        detail::done(call);
+    template <class Set, class... Value> api_key_spec &set(Set setter, Value... value) {
+        setter(get(), value...);
         return *this;
     }
     template <class Set> api_key_spec &text(Set set_text, std::string_view value) {
-        return set([&](gk_error *err) { return set_text(get(), value.data(), value.size(), err); });
+        return set(set_text, value.data(), value.size());
     }
 };
 
 /// What a route needs of a key: made once, shared by all threads.
-class api_key_check : public detail::owner<gk_api_key_check, gk_api_key_check_free> {
+class api_key_check : public detail::handle<gk_api_key_check, gk_api_key_check_free> {
   public:
-    using owner::owner;
-    api_key_check() : owner(gk_api_key_check_new()) {}
+    using handle::handle;
+    api_key_check() : handle(gk_api_key_check_new()) {}
 
     /// Several calls demand all of them.
     api_key_check &scope(std::string_view scope) & {
-        return set([&](gk_error *err) {
-            return gk_api_key_check_scope(get(), scope.data(), scope.size(), err);
-        });
+        return set(gk_api_key_check_scope, scope.data(), scope.size());
     }
     api_key_check &&scope(std::string_view scope) && { return std::move(this->scope(scope)); }
     api_key_check &tenant(std::string_view tenant) & {
-        return set([&](gk_error *err) {
-            return gk_api_key_check_tenant(get(), tenant.data(), tenant.size(), err);
-        });
+        return set(gk_api_key_check_tenant, tenant.data(), tenant.size());
     }
     api_key_check &&tenant(std::string_view tenant) && { return std::move(this->tenant(tenant)); }
     /// What the request takes from the rate and from the credits: 1 unless set.
-    api_key_check &cost(std::uint32_t cost) & {
-        return set([&](gk_error *err) { return gk_api_key_check_cost(get(), cost, err); });
-    }
+    api_key_check &cost(std::uint32_t cost) & { return set(gk_api_key_check_cost, cost); }
     api_key_check &&cost(std::uint32_t cost) && { return std::move(this->cost(cost)); }
 
   private:
-    template <class Call> api_key_check &set(Call call) {
-        detail::done(call);
+    template <class Set, class... Value> api_key_check &set(Set setter, Value... value) {
+        setter(get(), value...);
         return *this;
     }
 };
@@ -195,10 +178,10 @@ class api_key_result {
 };
 
 /// Keys of another system, to be imported.
-class api_key_import : public detail::owner<gk_api_key_import, gk_api_key_import_free> {
+class api_key_import : public detail::handle<gk_api_key_import, gk_api_key_import_free> {
   public:
-    using owner::owner;
-    api_key_import() : owner(gk_api_key_import_new()) {}
+    using handle::handle;
+    api_key_import() : handle(gk_api_key_import_new()) {}
 
     /// The key itself, or what the other system kept of it; salted hashes need a look-up.
     api_key_import &add(const api_key_spec &spec, std::string_view credential,
@@ -212,9 +195,9 @@ class api_key_import : public detail::owner<gk_api_key_import, gk_api_key_import
 };
 
 /// The API keys of a service, in memory or in a SQLite file. Safe to share between threads.
-class api_keys : public detail::owner<gk_api_keys, gk_api_keys_free> {
+class api_keys : public detail::handle<gk_api_keys, gk_api_keys_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
     /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with
     /// a SQLite of its own, not even to read (docs/processes.md).

@@ -46,9 +46,9 @@ template <auto Free> struct deleter {
 };
 
 /// A handle of the C API that this object owns.
-template <class Raw, auto Free> class owner {
+template <class Raw, auto Free> class handle {
   public:
-    explicit owner(Raw *raw) noexcept : raw_(raw) {}
+    explicit handle(Raw *raw) noexcept : raw_(raw) {}
     /// The handle, still owned by this object.
     [[nodiscard]] Raw *get() const noexcept { return raw_.get(); }
     /// The handle, now owned by the caller.
@@ -120,11 +120,9 @@ inline bool read_random(void *user, std::uint8_t *out, std::size_t len) noexcept
 
 template <class F> void drop(void *user) noexcept { delete static_cast<F *>(user); }
 
-/// Registers a callback, which the library releases once it has taken it over.
-template <class F, class Call> void give(F function, Call call) {
-    auto user = std::make_unique<F>(std::move(function));
-    done([&](gk_error *err) { return call(user.get(), &drop<F>, err); });
-    static_cast<void>(user.release());
+/// A callback, which the library releases.
+template <class F> void *given(F function) {
+    return std::make_unique<F>(std::move(function)).release();
 }
 
 /// The handles of several objects, for a call that takes an array.

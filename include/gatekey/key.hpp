@@ -15,9 +15,9 @@ inline alg alg_from_name(std::string_view name) {
 }
 
 /// Key material bound to exactly one algorithm; immutable.
-class key : public detail::owner<gk_key, gk_key_free> {
+class key : public detail::handle<gk_key, gk_key_free> {
   public:
-    using owner::owner;
+    using handle::handle;
 
     /// A new private key: RSA of 2048 bits, or a secret as long as the hash.
     [[nodiscard]] static key generate(gatekey::alg alg) {
@@ -138,26 +138,23 @@ class key : public detail::owner<gk_key, gk_key_free> {
 };
 
 /// How to read or make a key when the defaults do not do.
-class key_options : public detail::owner<gk_key_options, gk_key_options_free> {
+class key_options : public detail::handle<gk_key_options, gk_key_options_free> {
   public:
-    using owner::owner;
-    key_options() : owner(gk_key_options_new()) {}
+    using handle::handle;
+    key_options() : handle(gk_key_options_new()) {}
     [[nodiscard]] key_options clone() const { return key_options(gk_key_options_clone(get())); }
 
     key_options &alg(gatekey::alg alg) {
-        detail::done([&](gk_error *err) {
-            return gk_key_options_alg(get(), static_cast<gk_alg>(alg), err);
-        });
+        gk_key_options_alg(get(), static_cast<gk_alg>(alg));
         return *this;
     }
     key_options &kid(std::string_view kid) {
-        detail::done(
-            [&](gk_error *err) { return gk_key_options_kid(get(), kid.data(), kid.size(), err); });
+        gk_key_options_kid(get(), kid.data(), kid.size());
         return *this;
     }
     /// DANGER: accepts short HMAC secrets, and RSA public keys of 1024 bits or more to verify with.
     key_options &danger_allow_weak() {
-        detail::done([&](gk_error *err) { return gk_key_options_danger_allow_weak(get(), err); });
+        gk_key_options_danger_allow_weak(get());
         return *this;
     }
 
@@ -191,13 +188,13 @@ class key_options : public detail::owner<gk_key_options, gk_key_options_free> {
 };
 
 /// At most 100 keys, all symmetric or all asymmetric; immutable.
-class keyset : public detail::owner<gk_keyset, gk_keyset_free> {
+class keyset : public detail::handle<gk_keyset, gk_keyset_free> {
   public:
-    using owner::owner;
+    using handle::handle;
 
     /// A set that shares these keys.
     explicit keyset(const std::vector<key> &keys)
-        : owner(share(detail::handles<gk_key, std::vector<key>>(keys))) {}
+        : handle(share(detail::handles<gk_key, std::vector<key>>(keys))) {}
     /// A set that shares these keys: `keyset::of(current, previous)`.
     template <class... Keys> [[nodiscard]] static keyset of(const Keys &...keys) {
         return keyset(share({keys.get()...}));

@@ -8,32 +8,28 @@ namespace gatekey {
 
 /// How a ring is kept and followed, and where its peppers come from; without one, a store uses the
 /// file `<path>.pepper`. Losing the pepper is losing the ring.
-class key_ring_options : public detail::owner<gk_key_ring_options, gk_key_ring_options_free> {
+class key_ring_options : public detail::handle<gk_key_ring_options, gk_key_ring_options_free> {
   public:
-    using owner::owner;
-    key_ring_options() : owner(gk_key_ring_options_new()) {}
+    using handle::handle;
+    key_ring_options() : handle(gk_key_ring_options_new()) {}
 
     /// The ring's name in its store or folder: `default` unless set.
     key_ring_options &name(std::string_view name) { return text(gk_key_ring_options_name, name); }
     /// The algorithm of new keys: ES256 unless set.
     key_ring_options &alg(gatekey::alg alg) {
-        return set([&](auto *err) {
-            return gk_key_ring_options_alg(get(), static_cast<gk_alg>(alg), err);
-        });
+        return set(gk_key_ring_options_alg, static_cast<gk_alg>(alg));
     }
     /// How many seconds the tokens live that the ring's keys sign: 900 unless set.
     key_ring_options &token_ttl(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_key_ring_options_token_ttl(get(), seconds, err); });
+        return set(gk_key_ring_options_token_ttl, seconds);
     }
     /// For how many seconds the keys are used while their store is out of reach: 30 unless set.
     key_ring_options &max_stale(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_key_ring_options_max_stale(get(), seconds, err); });
+        return set(gk_key_ring_options_max_stale, seconds);
     }
     /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
     key_ring_options &pepper(std::uint32_t number, bytes_view pepper) {
-        return set([&](auto *err) {
-            return gk_key_ring_options_pepper(get(), number, pepper.data(), pepper.size(), err);
-        });
+        return set(gk_key_ring_options_pepper, number, pepper.data(), pepper.size());
     }
     key_ring_options &pepper_file(std::string_view path) {
         return text(gk_key_ring_options_pepper_file, path);
@@ -42,28 +38,26 @@ class key_ring_options : public detail::owner<gk_key_ring_options, gk_key_ring_o
         return text(gk_key_ring_options_pepper_env, name);
     }
     key_ring_options &clock(clock_function now) {
-        detail::give(std::move(now), [&](void *user, auto drop, auto *err) {
-            return gk_key_ring_options_clock(get(), detail::read_clock, user, drop, err);
-        });
-        return *this;
+        return set(gk_key_ring_options_clock, detail::read_clock, detail::given(std::move(now)),
+                   detail::drop<clock_function>);
     }
 
   private:
-    template <class Call> key_ring_options &set(Call call) {
-        detail::done(call);
+    template <class Set, class... Value> key_ring_options &set(Set setter, Value... value) {
+        setter(get(), value...);
         return *this;
     }
     template <class Set> key_ring_options &text(Set set_text, std::string_view value) {
-        return set([&](gk_error *err) { return set_text(get(), value.data(), value.size(), err); });
+        return set(set_text, value.data(), value.size());
     }
 };
 
 /// The keys of a signer over time: one is active and signs, the next one is published already, and
 /// retired ones are good until their last token has expired. signer::builder::following and
 /// verifier::following go along with it without a restart. Safe to share between threads.
-class key_ring : public detail::owner<gk_key_ring, gk_key_ring_free> {
+class key_ring : public detail::handle<gk_key_ring, gk_key_ring_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     /// `memory:`, `sqlite:///relative/path`, `sqlite:////absolute/path`, or the path of a folder
     /// that only its owner may read. Made if it is not there.
     [[nodiscard]] static key_ring open(std::string_view url_or_folder,

@@ -12,12 +12,12 @@ namespace gatekey {
 
 /// The built-in transport: blocking, HTTPS only, no redirects, no proxies. Safe to share between
 /// threads.
-class http : public detail::owner<gk_http, gk_http_free> {
+class http : public detail::handle<gk_http, gk_http_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     /// The members of the options are those of gk_http_new.
     explicit http(std::string_view options_json = {})
-        : owner(detail::made<gk_http>([&](auto **out, auto *err) {
+        : handle(detail::made<gk_http>([&](auto **out, auto *err) {
               return gk_http_new(options_json.data(), options_json.size(), out, err);
           })) {}
     [[nodiscard]] http clone() const { return http(gk_http_clone(get())); }
@@ -25,9 +25,9 @@ class http : public detail::owner<gk_http, gk_http_free> {
 
 /// What takes requests to another server: run it over a transport, or drive it from an event loop.
 /// Not to be used by two threads at once.
-class operation : public detail::owner<gk_operation, gk_operation_free> {
+class operation : public detail::handle<gk_operation, gk_operation_free> {
   public:
-    using owner::owner;
+    using handle::handle;
 
     /// Takes it to its end and gives its result as JSON, as gatekey.h says of the call that made
     /// it.
@@ -85,12 +85,12 @@ class operation : public detail::owner<gk_operation, gk_operation_free> {
 
 /// One registration at one authorization server. Results are JSON, as gatekey.h says. Safe to share
 /// between threads.
-class oauth_client : public detail::owner<gk_oauth, gk_oauth_free> {
+class oauth_client : public detail::handle<gk_oauth, gk_oauth_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     /// The members of the configuration are those of docs/oauth.md.
     explicit oauth_client(std::string_view config_json)
-        : owner(detail::made<gk_oauth>([&](auto **out, auto *err) {
+        : handle(detail::made<gk_oauth>([&](auto **out, auto *err) {
               return gk_oauth_new(config_json.data(), config_json.size(), out, err);
           })) {}
     [[nodiscard]] oauth_client clone() const { return oauth_client(gk_oauth_clone(get())); }
@@ -166,9 +166,9 @@ class oauth_client : public detail::owner<gk_oauth, gk_oauth_free> {
 };
 
 /// The keys that an issuer publishes. Safe to share between threads.
-class remote_keys : public detail::owner<gk_remote_keys, gk_remote_keys_free> {
+class remote_keys : public detail::handle<gk_remote_keys, gk_remote_keys_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     /// The members of the options are those of gk_remote_keys_new.
     remote_keys(std::string_view options_json, const http &transport)
         : remote_keys(options_json, transport.get()) {}
@@ -198,7 +198,7 @@ class remote_keys : public detail::owner<gk_remote_keys, gk_remote_keys_free> {
 
   private:
     remote_keys(std::string_view options_json, const gk_http *transport)
-        : owner(detail::made<gk_remote_keys>([&](auto **out, auto *err) {
+        : handle(detail::made<gk_remote_keys>([&](auto **out, auto *err) {
               return gk_remote_keys_new(options_json.data(), options_json.size(), transport, out,
                                         err);
           })) {}
@@ -206,14 +206,14 @@ class remote_keys : public detail::owner<gk_remote_keys, gk_remote_keys_free> {
 
 /// The tokens of other servers, kept and refreshed once for all threads and processes. Safe to
 /// share between threads.
-class token_manager : public detail::owner<gk_token_manager, gk_token_manager_free> {
+class token_manager : public detail::handle<gk_token_manager, gk_token_manager_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     /// In memory if the folder is empty; `grant_json` is what a name gets without a token.
     token_manager(const oauth_client &client, const http &transport, std::string_view folder = {},
                   std::string_view grant_json = {},
                   bytes_view seal = bytes_view(nullptr, std::size_t{0}))
-        : owner(detail::made<gk_token_manager>([&](auto **out, auto *err) {
+        : handle(detail::made<gk_token_manager>([&](auto **out, auto *err) {
               return gk_token_manager_new(client.get(), transport.get(), folder.data(),
                                           folder.size(), grant_json.data(), grant_json.size(),
                                           seal.data(), seal.size(), out, err);
@@ -255,9 +255,9 @@ class token_manager : public detail::owner<gk_token_manager, gk_token_manager_fr
 
 /// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Safe to share
 /// between threads.
-class resource_server : public detail::owner<gk_resource_server, gk_resource_server_free> {
+class resource_server : public detail::handle<gk_resource_server, gk_resource_server_free> {
   public:
-    using owner::owner;
+    using handle::handle;
 
     /// What opens the door; nothing of it needs to outlive the resource server.
     struct parts {
@@ -270,7 +270,7 @@ class resource_server : public detail::owner<gk_resource_server, gk_resource_ser
     };
     /// The members of the options are those of gk_resource_server_new.
     resource_server(std::string_view options_json, const parts &of)
-        : owner(detail::made<gk_resource_server>([&](auto **out, auto *err) {
+        : handle(detail::made<gk_resource_server>([&](auto **out, auto *err) {
               return gk_resource_server_new(options_json.data(), options_json.size(), raw(of.keys),
                                             raw(of.ring), raw(of.asking), raw(of.transport),
                                             raw(of.api_keys), raw(of.revocations), out, err);

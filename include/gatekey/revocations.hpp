@@ -7,40 +7,36 @@
 namespace gatekey {
 
 /// How what is revoked is kept and followed.
-class revocation_options : public detail::owner<gk_revocation_options, gk_revocation_options_free> {
+class revocation_options
+    : public detail::handle<gk_revocation_options, gk_revocation_options_free> {
   public:
-    using owner::owner;
-    revocation_options() : owner(gk_revocation_options_new()) {}
+    using handle::handle;
+    revocation_options() : handle(gk_revocation_options_new()) {}
 
     /// Looks for what other processes have revoked at every token, not within 50 ms.
     revocation_options &strict(bool strict = true) {
-        return set([&](auto *err) { return gk_revocation_options_strict(get(), strict, err); });
+        return set(gk_revocation_options_strict, strict);
     }
     /// For how many seconds tokens are accepted while the store is out of reach: 30 unless set.
     revocation_options &max_stale(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_revocation_options_max_stale(get(), seconds, err); });
+        return set(gk_revocation_options_max_stale, seconds);
     }
     /// How many seconds tokens live at the most; others are refused. 30 days unless set.
     revocation_options &max_token_ttl(std::uint64_t seconds) {
-        return set(
-            [&](auto *err) { return gk_revocation_options_max_token_ttl(get(), seconds, err); });
+        return set(gk_revocation_options_max_token_ttl, seconds);
     }
     /// The claim that names a token's tenant: `tenant` unless set.
     revocation_options &tenant_claim(std::string_view name) {
-        return set([&](auto *err) {
-            return gk_revocation_options_tenant_claim(get(), name.data(), name.size(), err);
-        });
+        return set(gk_revocation_options_tenant_claim, name.data(), name.size());
     }
     revocation_options &clock(clock_function now) {
-        detail::give(std::move(now), [&](void *user, auto drop, auto *err) {
-            return gk_revocation_options_clock(get(), detail::read_clock, user, drop, err);
-        });
-        return *this;
+        return set(gk_revocation_options_clock, detail::read_clock, detail::given(std::move(now)),
+                   detail::drop<clock_function>);
     }
 
   private:
-    template <class Call> revocation_options &set(Call call) {
-        detail::done(call);
+    template <class Set, class... Value> revocation_options &set(Set setter, Value... value) {
+        setter(get(), value...);
         return *this;
     }
 };
@@ -73,9 +69,9 @@ class revoke_scope {
 /// Tokens, sessions, subjects and keys that have been revoked, for policy::revocations. What was
 /// revoked is durable when the call returns, and in force in other processes within 50 ms. Safe to
 /// share between threads.
-class revocations : public detail::owner<gk_revocations, gk_revocations_free> {
+class revocations : public detail::handle<gk_revocations, gk_revocations_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
     /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with
     /// a SQLite of its own, not even to read (docs/processes.md).

@@ -30,12 +30,12 @@ struct cookie_attributes {
 };
 
 /// A cookie of one name: how it is set, cleared and read (RFC 6265bis).
-class cookie : public detail::owner<gk_cookie, gk_cookie_free> {
+class cookie : public detail::handle<gk_cookie, gk_cookie_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     /// The name should begin with `__Host-`. What a browser would refuse throws.
     explicit cookie(std::string_view name, const cookie_attributes &is = {})
-        : owner(detail::made<gk_cookie>([&](auto **out, auto *err) {
+        : handle(detail::made<gk_cookie>([&](auto **out, auto *err) {
               gk_cookie_attributes all{};
               all.path = {is.path.data(), is.path.size()};
               all.domain = {is.domain.data(), is.domain.size()};
@@ -77,12 +77,12 @@ struct csrf_request {
 };
 
 /// Makes and checks CSRF tokens, which are bound to a session, under a secret of 32 bytes or more.
-class csrf : public detail::owner<gk_csrf, gk_csrf_free> {
+class csrf : public detail::handle<gk_csrf, gk_csrf_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     /// `flags`: GK_CSRF_ALLOW_SAME_SITE, GK_CSRF_DANGER_ALLOW_HTTP.
     explicit csrf(bytes_view secret, std::uint32_t flags = 0)
-        : owner(detail::made<gk_csrf>([&](auto **out, auto *err) {
+        : handle(detail::made<gk_csrf>([&](auto **out, auto *err) {
               return gk_csrf_new(secret.data(), secret.size(), flags, out, err);
           })) {}
 

@@ -9,42 +9,35 @@ namespace gatekey {
 
 /// How long sessions live, how they are kept, and where the peppers come from; without one, the
 /// file `<path>.pepper` is used and made with the store. Losing the pepper is losing the sessions.
-class session_options : public detail::owner<gk_session_options, gk_session_options_free> {
+class session_options : public detail::handle<gk_session_options, gk_session_options_free> {
   public:
-    using owner::owner;
-    session_options() : owner(gk_session_options_new()) {}
+    using handle::handle;
+    session_options() : handle(gk_session_options_new()) {}
 
     /// After how many seconds a session ends that is not refreshed: seven days unless set.
     session_options &refresh_ttl(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_session_options_refresh_ttl(get(), seconds, err); });
+        return set(gk_session_options_refresh_ttl, seconds);
     }
     /// After how many seconds it ends however often it is refreshed: ninety days unless set.
     session_options &absolute_ttl(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_session_options_absolute_ttl(get(), seconds, err); });
+        return set(gk_session_options_absolute_ttl, seconds);
     }
     /// For how many seconds a used refresh token gives the same answer again: 10 unless set.
-    session_options &grace(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_session_options_grace(get(), seconds, err); });
-    }
+    session_options &grace(std::uint64_t seconds) { return set(gk_session_options_grace, seconds); }
     /// These four are those of revocation_options, for sessions::revocations.
-    session_options &strict(bool strict = true) {
-        return set([&](auto *err) { return gk_session_options_strict(get(), strict, err); });
-    }
+    session_options &strict(bool strict = true) { return set(gk_session_options_strict, strict); }
     session_options &max_stale(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_session_options_max_stale(get(), seconds, err); });
+        return set(gk_session_options_max_stale, seconds);
     }
     session_options &max_token_ttl(std::uint64_t seconds) {
-        return set(
-            [&](auto *err) { return gk_session_options_max_token_ttl(get(), seconds, err); });
+        return set(gk_session_options_max_token_ttl, seconds);
     }
     session_options &tenant_claim(std::string_view name) {
         return text(gk_session_options_tenant_claim, name);
     }
     /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
     session_options &pepper(std::uint32_t number, bytes_view pepper) {
-        return set([&](auto *err) {
-            return gk_session_options_pepper(get(), number, pepper.data(), pepper.size(), err);
-        });
+        return set(gk_session_options_pepper, number, pepper.data(), pepper.size());
     }
     session_options &pepper_file(std::string_view path) {
         return text(gk_session_options_pepper_file, path);
@@ -53,19 +46,17 @@ class session_options : public detail::owner<gk_session_options, gk_session_opti
         return text(gk_session_options_pepper_env, name);
     }
     session_options &clock(clock_function now) {
-        detail::give(std::move(now), [&](void *user, auto drop, auto *err) {
-            return gk_session_options_clock(get(), detail::read_clock, user, drop, err);
-        });
-        return *this;
+        return set(gk_session_options_clock, detail::read_clock, detail::given(std::move(now)),
+                   detail::drop<clock_function>);
     }
 
   private:
-    template <class Call> session_options &set(Call call) {
-        detail::done(call);
+    template <class Set, class... Value> session_options &set(Set setter, Value... value) {
+        setter(get(), value...);
         return *this;
     }
     template <class Set> session_options &text(Set set_text, std::string_view value) {
-        return set([&](gk_error *err) { return set_text(get(), value.data(), value.size(), err); });
+        return set(set_text, value.data(), value.size());
     }
 };
 
@@ -103,9 +94,9 @@ class session_tokens {
 };
 
 /// The sessions of a service, in memory or in a SQLite file. Safe to share between threads.
-class sessions : public detail::owner<gk_sessions, gk_sessions_free> {
+class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
     /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with
     /// a SQLite of its own, not even to read (docs/processes.md).

@@ -9,10 +9,10 @@
 namespace gatekey {
 
 /// What a token is to say. A member that is set twice keeps the later value.
-class claims : public detail::owner<gk_claims, gk_claims_free> {
+class claims : public detail::handle<gk_claims, gk_claims_free> {
   public:
-    using owner::owner;
-    claims() : owner(gk_claims_new()) {}
+    using handle::handle;
+    claims() : handle(gk_claims_new()) {}
 
     /// The claims of a JSON object; values keep their exact text.
     [[nodiscard]] static claims from_json(std::string_view json) {
@@ -33,27 +33,17 @@ class claims : public detail::owner<gk_claims, gk_claims_free> {
     claims &issued_at(std::int64_t seconds) { return date(gk_claims_issued_at, seconds); }
 
     claims &claim_str(std::string_view name, std::string_view value) {
-        return set([&](gk_error *err) {
-            return gk_claims_claim_str(get(), name.data(), name.size(), value.data(), value.size(),
-                                       err);
-        });
+        return set(gk_claims_claim_str, name.data(), name.size(), value.data(), value.size());
     }
     claims &claim_i64(std::string_view name, std::int64_t value) {
-        return set([&](gk_error *err) {
-            return gk_claims_claim_i64(get(), name.data(), name.size(), value, err);
-        });
+        return set(gk_claims_claim_i64, name.data(), name.size(), value);
     }
     claims &claim_bool(std::string_view name, bool value) {
-        return set([&](gk_error *err) {
-            return gk_claims_claim_bool(get(), name.data(), name.size(), value, err);
-        });
+        return set(gk_claims_claim_bool, name.data(), name.size(), value);
     }
     /// A claim of any kind, as JSON text that is kept exactly.
     claims &claim_json(std::string_view name, std::string_view json) {
-        return set([&](gk_error *err) {
-            return gk_claims_claim_json(get(), name.data(), name.size(), json.data(), json.size(),
-                                        err);
-        });
+        return set(gk_claims_claim_json, name.data(), name.size(), json.data(), json.size());
     }
     [[nodiscard]] std::string to_json() const {
         return detail::text(
@@ -61,22 +51,22 @@ class claims : public detail::owner<gk_claims, gk_claims_free> {
     }
 
   private:
-    template <class Call> claims &set(Call call) {
-        detail::done(call);
+    template <class Set, class... Value> claims &set(Set setter, Value... value) {
+        setter(get(), value...);
         return *this;
     }
     template <class Set> claims &text(Set set_text, std::string_view value) {
-        return set([&](gk_error *err) { return set_text(get(), value.data(), value.size(), err); });
+        return set(set_text, value.data(), value.size());
     }
     template <class Set> claims &date(Set set_date, std::int64_t seconds) {
-        return set([&](gk_error *err) { return set_date(get(), seconds, err); });
+        return set(set_date, seconds);
     }
 };
 
 /// A token that lacks its signature, which another machine makes.
-class unsigned_token : public detail::owner<gk_unsigned, gk_unsigned_free> {
+class unsigned_token : public detail::handle<gk_unsigned, gk_unsigned_free> {
   public:
-    using owner::owner;
+    using handle::handle;
 
     /// What the signature is computed over. Lives as long as this object.
     [[nodiscard]] std::string_view signing_input() const noexcept {
@@ -92,10 +82,10 @@ class unsigned_token : public detail::owner<gk_unsigned, gk_unsigned_free> {
 };
 
 /// A key and what every token of it says; immutable.
-class signer : public detail::owner<gk_signer, gk_signer_free> {
+class signer : public detail::handle<gk_signer, gk_signer_free> {
   public:
     class builder;
-    using owner::owner;
+    using handle::handle;
 
     /// Another handle to the same signer.
     [[nodiscard]] signer clone() const { return signer(gk_signer_clone(get())); }
@@ -130,11 +120,11 @@ class signer : public detail::owner<gk_signer, gk_signer_free> {
 
 /// A signer while it is being put together: `signer::builder(key).issuer("...").build()`. Unless
 /// told otherwise, tokens live 900 seconds and have `typ` JWT, the key's `kid` and a random `jti`.
-class signer::builder : public detail::owner<gk_signer_builder, gk_signer_builder_free> {
+class signer::builder : public detail::handle<gk_signer_builder, gk_signer_builder_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     explicit builder(const gatekey::key &key)
-        : owner(detail::made<gk_signer_builder>(
+        : handle(detail::made<gk_signer_builder>(
               [&](auto **out, auto *err) { return gk_signer_builder_new(key.get(), out, err); })) {}
     /// Signs with the active key of a ring, whichever that is at each token.
     [[nodiscard]] static builder following(const key_ring &ring) {
@@ -145,52 +135,31 @@ class signer::builder : public detail::owner<gk_signer_builder, gk_signer_builde
     [[nodiscard]] builder clone() const { return builder(gk_signer_builder_clone(get())); }
 
     builder &issuer(std::string_view issuer) {
-        return set([&](auto *err) {
-            return gk_signer_builder_issuer(get(), issuer.data(), issuer.size(), err);
-        });
+        return set(gk_signer_builder_issuer, issuer.data(), issuer.size());
     }
     /// Several calls make a list.
     builder &audience(std::string_view audience) {
-        return set([&](auto *err) {
-            return gk_signer_builder_audience(get(), audience.data(), audience.size(), err);
-        });
+        return set(gk_signer_builder_audience, audience.data(), audience.size());
     }
-    builder &ttl(std::uint64_t seconds) {
-        return set([&](auto *err) { return gk_signer_builder_ttl(get(), seconds, err); });
-    }
+    builder &ttl(std::uint64_t seconds) { return set(gk_signer_builder_ttl, seconds); }
     /// Sets no `exp`: the claims must bring their own.
-    builder &no_ttl() {
-        return set([&](auto *err) { return gk_signer_builder_no_ttl(get(), err); });
-    }
+    builder &no_ttl() { return set(gk_signer_builder_no_ttl); }
     builder &typ(std::string_view typ) {
-        return set(
-            [&](auto *err) { return gk_signer_builder_typ(get(), typ.data(), typ.size(), err); });
+        return set(gk_signer_builder_typ, typ.data(), typ.size());
     }
-    builder &no_typ() {
-        return set([&](auto *err) { return gk_signer_builder_no_typ(get(), err); });
-    }
+    builder &no_typ() { return set(gk_signer_builder_no_typ); }
     /// Whether the header names the key.
-    builder &kid(bool named) {
-        return set([&](auto *err) { return gk_signer_builder_kid(get(), named, err); });
-    }
+    builder &kid(bool named) { return set(gk_signer_builder_kid, named); }
     /// Whether a token without `jti` gets a random one.
-    builder &token_ids(bool made) {
-        return set([&](auto *err) { return gk_signer_builder_token_ids(get(), made, err); });
-    }
-    builder &allow_missing_exp() {
-        return set([&](auto *err) { return gk_signer_builder_allow_missing_exp(get(), err); });
-    }
+    builder &token_ids(bool made) { return set(gk_signer_builder_token_ids, made); }
+    builder &allow_missing_exp() { return set(gk_signer_builder_allow_missing_exp); }
     builder &clock(clock_function now) {
-        detail::give(std::move(now), [&](void *user, auto drop, auto *err) {
-            return gk_signer_builder_clock(get(), detail::read_clock, user, drop, err);
-        });
-        return *this;
+        return set(gk_signer_builder_clock, detail::read_clock, detail::given(std::move(now)),
+                   detail::drop<clock_function>);
     }
     builder &random(random_function fill) {
-        detail::give(std::move(fill), [&](void *user, auto drop, auto *err) {
-            return gk_signer_builder_random(get(), detail::read_random, user, drop, err);
-        });
-        return *this;
+        return set(gk_signer_builder_random, detail::read_random, detail::given(std::move(fill)),
+                   detail::drop<random_function>);
     }
     [[nodiscard]] signer build() const {
         return signer(detail::made<gk_signer>(
@@ -198,8 +167,8 @@ class signer::builder : public detail::owner<gk_signer_builder, gk_signer_builde
     }
 
   private:
-    template <class Call> builder &set(Call call) {
-        detail::done(call);
+    template <class Set, class... Value> builder &set(Set setter, Value... value) {
+        setter(get(), value...);
         return *this;
     }
 };

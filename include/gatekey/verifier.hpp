@@ -11,10 +11,10 @@ namespace gatekey {
 /// What a verifier demands of a token beyond its signature. Fails closed: what it says nothing
 /// about must be absent (`iss`, `aud`) or usual (`typ`), what it expects is required, and so is
 /// `exp`.
-class policy : public detail::owner<gk_policy, gk_policy_free> {
+class policy : public detail::handle<gk_policy, gk_policy_free> {
   public:
-    using owner::owner;
-    policy() : owner(gk_policy_new()) {}
+    using handle::handle;
+    policy() : handle(gk_policy_new()) {}
     [[nodiscard]] policy clone() const { return policy(gk_policy_clone(get())); }
 
     /// Several calls of expect_issuer, expect_audience or expect_type mean any of the values.
@@ -38,48 +38,42 @@ class policy : public detail::owner<gk_policy, gk_policy_free> {
     /// Uses only keys of these algorithms.
     policy &algorithms(const std::vector<alg> &algs) {
         const auto codes = detail::codes(algs);
-        return set([&](auto *err) {
-            return gk_policy_algorithms(get(), codes.data(), codes.size(), err);
-        });
+        return set(gk_policy_algorithms, codes.data(), codes.size());
     }
     policy &max_token_bytes(std::size_t bytes) { return number(gk_policy_max_token_bytes, bytes); }
     policy &max_header_bytes(std::size_t bytes) {
         return number(gk_policy_max_header_bytes, bytes);
     }
     policy &clock(clock_function now) {
-        detail::give(std::move(now), [&](void *user, auto drop, auto *err) {
-            return gk_policy_clock(get(), detail::read_clock, user, drop, err);
-        });
-        return *this;
+        return set(gk_policy_clock, detail::read_clock, detail::given(std::move(now)),
+                   detail::drop<clock_function>);
     }
     /// Refuses tokens that have been revoked, and every token while that cannot be known.
     policy &revocations(const gatekey::revocations &list) {
-        return set([&](auto *err) { return gk_policy_revocations(get(), list.get(), err); });
+        return set(gk_policy_revocations, list.get());
     }
     /// Tries up to four keys on a token without `kid`.
     policy &try_keys_without_kid() { return flag(gk_policy_try_keys_without_kid); }
 
   private:
-    template <class Call> policy &set(Call call) {
-        detail::done(call);
+    template <class Set, class... Value> policy &set(Set setter, Value... value) {
+        setter(get(), value...);
         return *this;
     }
-    template <class Set> policy &flag(Set set_flag) {
-        return set([&](gk_error *err) { return set_flag(get(), err); });
-    }
+    template <class Set> policy &flag(Set set_flag) { return set(set_flag); }
     template <class Set, class Number> policy &number(Set set_number, Number value) {
-        return set([&](gk_error *err) { return set_number(get(), value, err); });
+        return set(set_number, value);
     }
     template <class Set> policy &text(Set set_text, std::string_view value) {
-        return set([&](gk_error *err) { return set_text(get(), value.data(), value.size(), err); });
+        return set(set_text, value.data(), value.size());
     }
 };
 
 /// The claims of a token that was found good; there is no other way to get one. Text that it lends
 /// lives as long as it does.
-class verified : public detail::owner<gk_verified, gk_verified_free> {
+class verified : public detail::handle<gk_verified, gk_verified_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     [[nodiscard]] verified clone() const { return verified(gk_verified_clone(get())); }
 
     /// All claims, exactly as they were signed. Nothing is copied.
@@ -159,39 +153,35 @@ class verified : public detail::owner<gk_verified, gk_verified_free> {
 
 /// One issuer of verifier::for_issuers: its name and its keys, which verify no other issuer's
 /// tokens.
-class issuer_rule : public detail::owner<gk_issuer_rule, gk_issuer_rule_free> {
+class issuer_rule : public detail::handle<gk_issuer_rule, gk_issuer_rule_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     issuer_rule(std::string_view issuer, const keyset &keys)
-        : owner(detail::made<gk_issuer_rule>([&](auto **out, auto *err) {
+        : handle(detail::made<gk_issuer_rule>([&](auto **out, auto *err) {
               return gk_issuer_rule_new(issuer.data(), issuer.size(), keys.get(), out, err);
           })) {}
     [[nodiscard]] issuer_rule clone() const { return issuer_rule(gk_issuer_rule_clone(get())); }
 
     issuer_rule &expect_audience(std::string_view audience) {
-        detail::done([&](gk_error *err) {
-            return gk_issuer_rule_expect_audience(get(), audience.data(), audience.size(), err);
-        });
+        gk_issuer_rule_expect_audience(get(), audience.data(), audience.size());
         return *this;
     }
     issuer_rule &algorithms(const std::vector<alg> &algs) {
         const auto codes = detail::codes(algs);
-        detail::done([&](gk_error *err) {
-            return gk_issuer_rule_algorithms(get(), codes.data(), codes.size(), err);
-        });
+        gk_issuer_rule_algorithms(get(), codes.data(), codes.size());
         return *this;
     }
 };
 
 /// Keys and a policy, checked once. Immutable; make one when the program starts, use it from every
 /// thread.
-class verifier : public detail::owner<gk_verifier, gk_verifier_free> {
+class verifier : public detail::handle<gk_verifier, gk_verifier_free> {
   public:
-    using owner::owner;
+    using handle::handle;
 
     /// Trusts the keys of a set; a token's `kid` selects among them.
     verifier(const keyset &keys, const policy &policy)
-        : owner(detail::made<gk_verifier>([&](auto **out, auto *err) {
+        : handle(detail::made<gk_verifier>([&](auto **out, auto *err) {
               return gk_verifier_new(keys.get(), policy.get(), out, err);
           })) {}
     /// Trusts one key.
@@ -237,9 +227,9 @@ class verifier : public detail::owner<gk_verifier, gk_verifier_free> {
 };
 
 /// The parts of a token that was NOT verified: anyone may have written them.
-class unverified : public detail::owner<gk_unverified, gk_unverified_free> {
+class unverified : public detail::handle<gk_unverified, gk_unverified_free> {
   public:
-    using owner::owner;
+    using handle::handle;
     [[nodiscard]] std::string_view header_json() const noexcept {
         return detail::view(gk_unverified_header_json(get()));
     }

@@ -51,7 +51,10 @@ pub unsafe extern "C" fn gk_api_keys_open(
     create(keys, err, || {
         let url = text(url, url_len, "url")?;
         let (source, options) = match options {
-            Some(options) => (options.peppers.source()?, options.options.clone()),
+            Some(options) => {
+                let all = options.0.built()?;
+                (all.peppers.source()?, all.options.clone())
+            }
             None => (PepperSource::default(), ApiKeyOptions::new()),
         };
         let opened = crate::open_api_keys(url, &source, options)?;
@@ -132,7 +135,7 @@ pub unsafe extern "C" fn gk_api_keys_create(
     err: *mut gk_error,
 ) -> gk_status {
     issue(secret, record, err, || {
-        Ok(given(keys, "keys")?.inner.create(&given(spec, "spec")?.spec)?)
+        Ok(given(keys, "keys")?.inner.create(&given(spec, "spec")?.0.built()?.spec)?)
     })
 }
 
@@ -254,7 +257,7 @@ pub unsafe extern "C" fn gk_api_keys_update(
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
-        let update = &given(spec, "spec")?.update;
+        let update = &given(spec, "spec")?.0.built()?.update;
         given(keys, "keys")?.inner.update(text(id, id_len, "id")?, update)?;
         Ok(())
     })
@@ -418,7 +421,7 @@ pub unsafe extern "C" fn gk_api_key_import_add(
     guard(err, || {
         let credential: &[u8] = slice(credential.cast(), credential_len, "credential")?;
         let row = ImportRow {
-            spec: given(spec, "spec")?.spec.clone(),
+            spec: given(spec, "spec")?.0.built()?.spec.clone(),
             credential: Secret::new(credential.to_vec()),
             lookup: maybe(lookup, lookup_len, "lookup")?,
         };

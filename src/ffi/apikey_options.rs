@@ -1,30 +1,23 @@
 //! `gk_api_key_options`: how keys are made and verified, and where the peppers come from.
 
-use super::boundary::{Outcome, given, guard, release, share, slice, text};
+use super::boundary::{Outcome, release, share, slice, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
-use super::error::gk_error;
-use super::pepper::PepperChoice;
-use super::status::gk_status;
+use super::pepper::{PepperChoice, WithPeppers};
+use super::sticky::{self, Sticky};
 use crate::{ApiKeyOptions, Limits};
 use libc::{c_char, c_void};
 
 /// How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other
 /// processes seen within 50 ms, a store that may be silent for 30 seconds, the pepper in a file beside
 /// the store. Copied by gk_api_keys_open.
-pub struct gk_api_key_options {
-    pub(super) options: ApiKeyOptions,
-    pub(super) peppers: PepperChoice,
-}
+pub struct gk_api_key_options(pub(super) Sticky<WithPeppers<ApiKeyOptions>>);
 
 /// The usual options.
 ///
 /// @return The options, to be freed with gk_api_key_options_free.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_api_key_options_new() -> Option<Box<gk_api_key_options>> {
-    share(|| {
-        let options = ApiKeyOptions::new();
-        Some(gk_api_key_options { options, peppers: PepperChoice::default() })
-    })
+    share(|| Some(gk_api_key_options(Sticky::new(WithPeppers::new(ApiKeyOptions::new())))))
 }
 
 /// Frees options.
@@ -37,96 +30,84 @@ pub extern "C" fn gk_api_key_options_free(options: Option<Box<gk_api_key_options
 
 /// What new keys begin with.
 ///
+/// A prefix of another form is refused by gk_api_keys_open.
+///
 /// @param options The options.
 /// @param prefix A small letter, then at most 19 small letters, digits and underscores; copied.
 /// @param prefix_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; a prefix of another form is refused by gk_api_keys_open.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_options_prefix(
     options: Option<&mut gk_api_key_options>,
     prefix: *const c_char,
     prefix_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| Ok(options.prefix(text(prefix, prefix_len, "prefix")?)))
+) {
+    set(options, |options| Ok(options.prefix(text(prefix, prefix_len, "prefix")?)));
 }
 
 /// The environment of new keys, and the only one that is accepted.
 ///
+/// An environment of another form is refused by gk_api_keys_open.
+///
 /// @param options The options.
 /// @param env 2 to 8 small letters; copied.
 /// @param env_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; an environment of another form is refused by gk_api_keys_open.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_options_env(
     options: Option<&mut gk_api_key_options>,
     env: *const c_char,
     env_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| Ok(options.env(text(env, env_len, "env")?)))
+) {
+    set(options, |options| Ok(options.env(text(env, env_len, "env")?)));
 }
 
 /// Whether to look for changes by other processes before every verification.
 ///
 /// @param options The options.
 /// @param strict False, the default, means within 50 ms.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_options_strict(
     options: Option<&mut gk_api_key_options>,
     strict: bool,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| Ok(options.strict(strict)))
+) {
+    set(options, |options| Ok(options.strict(strict)));
 }
 
 /// For how long keys are served from memory while the store is out of reach.
 ///
+/// More is refused by gk_api_keys_open.
+///
 /// @param options The options.
 /// @param seconds At most 86400; 30 unless set.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; more is refused by gk_api_keys_open.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_options_max_stale(
     options: Option<&mut gk_api_key_options>,
     seconds: u64,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| Ok(options.max_stale(seconds)))
+) {
+    set(options, |options| Ok(options.max_stale(seconds)));
 }
 
 /// Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite store: the
 /// processes of one machine that count in one place share each key's limit, over restarts; each machine has
 /// limits of its own. gk_api_keys_check_limits tells whether that holds.
 ///
+/// A folder that cannot be used is refused by gk_api_keys_open.
+///
 /// @param options The options.
 /// @param folder A folder, which is made if it is not there, and must belong to the process's user; copied.
 /// Each SQLite store has a file of its own in it. NULL with a length of 0: each process counts for itself, and
 /// a restart forgets.
 /// @param folder_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; a folder that cannot be used is refused by gk_api_keys_open.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_options_limits(
     options: Option<&mut gk_api_key_options>,
     folder: *const c_char,
     folder_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| {
+) {
+    set(options, |options| {
         let folder = text(folder, folder_len, "folder")?;
         let limits = if folder.is_empty() { Limits::Off } else { Limits::Folder(folder.into()) };
         Ok(options.limits(limits))
-    })
+    });
 }
 
 /// Takes the time from a callback.
@@ -134,103 +115,95 @@ pub unsafe extern "C" fn gk_api_key_options_limits(
 /// @param options The options.
 /// @param now The clock.
 /// @param user A pointer that is given back to `now`.
-/// @param release Releases `user`; may be NULL. Called even if no keys are opened, but not if this call
-/// fails.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
+/// @param release Releases `user`; may be NULL. Called in any case.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_options_clock(
     options: Option<&mut gk_api_key_options>,
     now: gk_clock_fn,
     user: *mut c_void,
     release: gk_release_fn,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| Ok(options.clock(clock(now, user, release)?)))
+) {
+    let clock = clock(now, user, release); // released in any case
+    set(options, |options| Ok(options.clock(clock?)));
 }
 
 /// Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the keys.
+///
+/// What is wrong with peppers is told by gk_api_keys_open.
 ///
 /// @param options The options.
 /// @param number Its number, from 1.
 /// @param pepper At least 16 bytes; copied.
 /// @param pepper_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; what is wrong with peppers is told by gk_api_keys_open.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_options_pepper(
     options: Option<&mut gk_api_key_options>,
     number: u32,
     pepper: *const u8,
     pepper_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    guard(err, || {
+) {
+    change(options, |peppers| {
         let pepper = slice(pepper, pepper_len, "pepper")?;
-        given(options, "options")?.peppers.add(number, pepper);
+        peppers.add(number, pepper);
         Ok(())
-    })
+    });
 }
 
 /// Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
 /// bytes in hexadecimal.
 ///
+/// What is wrong with the file is told by gk_api_keys_open.
+///
 /// @param options The options.
 /// @param path The file's path; copied.
 /// @param path_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; what is wrong with the file is told by gk_api_keys_open.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_options_pepper_file(
     options: Option<&mut gk_api_key_options>,
     path: *const c_char,
     path_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    guard(err, || {
+) {
+    change(options, |peppers| {
         let path = text(path, path_len, "path")?;
-        given(options, "options")?.peppers.file(path);
+        peppers.file(path);
         Ok(())
-    })
+    });
 }
 
 /// Takes the peppers from an environment variable, written as in a file.
 ///
+/// What is wrong with the variable is told by gk_api_keys_open.
+///
 /// @param options The options.
 /// @param name The variable's name; copied.
 /// @param name_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; what is wrong with the variable is told by gk_api_keys_open.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_options_pepper_env(
     options: Option<&mut gk_api_key_options>,
     name: *const c_char,
     name_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    guard(err, || {
+) {
+    change(options, |peppers| {
         let name = text(name, name_len, "name")?;
-        given(options, "options")?.peppers.env(name);
+        peppers.env(name);
         Ok(())
-    })
+    });
 }
 
 /// Replaces the options by what the change makes of them.
-///
-/// # Safety
-/// `err` as in [`guard`].
-unsafe fn set(
+fn set(
     options: Option<&mut gk_api_key_options>,
-    err: *mut gk_error,
     change: impl FnOnce(ApiKeyOptions) -> Outcome<ApiKeyOptions>,
-) -> gk_status {
-    guard(err, || {
-        let options = given(options, "options")?;
-        options.options = change(options.options.clone())?;
-        Ok(())
-    })
+) {
+    sticky::set(options.map(|options| &mut options.0), |all| {
+        Ok(WithPeppers { options: change(all.options)?, ..all })
+    });
+}
+
+/// Changes where the peppers come from.
+fn change(
+    options: Option<&mut gk_api_key_options>,
+    change: impl FnOnce(&mut PepperChoice) -> Outcome<()>,
+) {
+    sticky::set_in(options.map(|options| &mut options.0), |all| change(&mut all.peppers));
 }

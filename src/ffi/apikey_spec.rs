@@ -1,15 +1,18 @@
 //! `gk_api_key_spec`: what a key is to be like, or what is to change of it.
 
-use super::boundary::{Fault, Outcome, given, guard, release, share, text};
-use super::error::gk_error;
-use super::status::gk_status;
+use super::boundary::{Fault, Outcome, release, share, text};
+use super::sticky::{self, Sticky};
 use crate::{CreditSpec, KeySpec, KeyUpdate, Rate};
 use libc::c_char;
 
 /// What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update): only
 /// what is set. Several calls of gk_api_key_spec_scope and gk_api_key_spec_cidr add up.
 #[derive(Default)]
-pub struct gk_api_key_spec {
+pub struct gk_api_key_spec(pub(super) Sticky<Specified>);
+
+/// What a new key is to be like, and what an update is to change.
+#[derive(Default)]
+pub(super) struct Specified {
     pub(super) spec: KeySpec,
     pub(super) update: KeyUpdate,
 }
@@ -48,256 +51,230 @@ pub extern "C" fn gk_api_key_spec_free(spec: Option<Box<gk_api_key_spec>>) {
 
 /// Whose key it is. Required for a new key.
 ///
+/// What is out of bounds is refused by the call that uses the specification.
+///
 /// @param spec The specification.
 /// @param owner 1 to 255 bytes of UTF-8; copied.
 /// @param owner_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; what is out of bounds is refused by the call that uses the specification.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_owner(
     spec: Option<&mut gk_api_key_spec>,
     owner: *const c_char,
     owner_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         text(owner, owner_len, "owner")?.clone_into(&mut spec.spec.owner);
         spec.update.owner = Some(spec.spec.owner.clone());
         Ok(())
-    })
+    });
 }
 
 /// What the owner calls the key.
 ///
+/// @return As gk_api_key_spec_owner.
+///
 /// @param spec The specification.
 /// @param name At most 255 bytes of UTF-8; copied.
 /// @param name_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return As gk_api_key_spec_owner.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_name(
     spec: Option<&mut gk_api_key_spec>,
     name: *const c_char,
     name_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         text(name, name_len, "name")?.clone_into(&mut spec.spec.name);
         spec.update.name = Some(spec.spec.name.clone());
         Ok(())
-    })
+    });
 }
 
 /// The tenant, which cannot be changed later.
 ///
+/// @return As gk_api_key_spec_owner.
+///
 /// @param spec The specification.
 /// @param tenant At most 127 bytes of UTF-8; copied.
 /// @param tenant_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return As gk_api_key_spec_owner.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_tenant(
     spec: Option<&mut gk_api_key_spec>,
     tenant: *const c_char,
     tenant_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         text(tenant, tenant_len, "tenant")?.clone_into(&mut spec.spec.tenant);
         Ok(())
-    })
+    });
 }
 
 /// The program's own notes.
 ///
+/// @return As gk_api_key_spec_owner.
+///
 /// @param spec The specification.
 /// @param json One JSON object of at most 4096 bytes; copied.
 /// @param json_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return As gk_api_key_spec_owner.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_meta(
     spec: Option<&mut gk_api_key_spec>,
     json: *const c_char,
     json_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         text(json, json_len, "json")?.clone_into(&mut spec.spec.meta);
         spec.update.meta = Some(spec.spec.meta.clone());
         Ok(())
-    })
+    });
 }
 
 /// Adds something that the key may do.
 ///
+/// @return As gk_api_key_spec_owner.
+///
 /// @param spec The specification.
 /// @param scope A scope token of RFC 6749 section 3.3, at most 128 bytes; copied.
 /// @param scope_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return As gk_api_key_spec_owner.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_scope(
     spec: Option<&mut gk_api_key_spec>,
     scope: *const c_char,
     scope_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         spec.spec.scopes.push(text(scope, scope_len, "scope")?.to_owned());
         spec.update.scopes = Some(spec.spec.scopes.clone());
         Ok(())
-    })
+    });
 }
 
 /// Adds a network from which the key may be used; without any, it may be used from anywhere.
 ///
+/// @return As gk_api_key_spec_owner.
+///
 /// @param spec The specification.
 /// @param cidr For example 10.0.0.0/8, 2001:db8::/32 or one address; copied.
 /// @param cidr_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return As gk_api_key_spec_owner.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_cidr(
     spec: Option<&mut gk_api_key_spec>,
     cidr: *const c_char,
     cidr_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         spec.spec.cidrs.push(text(cidr, cidr_len, "cidr")?.to_owned());
         spec.update.cidrs = Some(spec.spec.cidrs.clone());
         Ok(())
-    })
+    });
 }
 
 /// When the key becomes valid.
 ///
+/// @return As gk_api_key_spec_owner.
+///
 /// @param spec The specification.
 /// @param seconds Seconds since 1970-01-01T00:00:00Z.
-/// @param err Receives the error; may be NULL.
-/// @return As gk_api_key_spec_owner.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_not_before(
     spec: Option<&mut gk_api_key_spec>,
     seconds: u64,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         spec.spec.not_before = Some(seconds);
         spec.update.not_before = Some(Some(seconds));
         Ok(())
-    })
+    });
 }
 
 /// For how long a new key is valid. An update says gk_api_key_spec_expires_at.
 ///
+/// @return As gk_api_key_spec_owner.
+///
 /// @param spec The specification.
 /// @param seconds Seconds from the moment at which the key is made; at least 1.
-/// @param err Receives the error; may be NULL.
-/// @return As gk_api_key_spec_owner.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_expires_in(
     spec: Option<&mut gk_api_key_spec>,
     seconds: u64,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         spec.spec.expires_in = Some(seconds);
         Ok(())
-    })
+    });
 }
 
 /// When a key that is updated stops being valid. A new key says gk_api_key_spec_expires_in.
 ///
+/// @return As gk_api_key_spec_owner.
+///
 /// @param spec The specification.
 /// @param seconds Seconds since 1970-01-01T00:00:00Z.
-/// @param err Receives the error; may be NULL.
-/// @return As gk_api_key_spec_owner.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_expires_at(
     spec: Option<&mut gk_api_key_spec>,
     seconds: u64,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         spec.update.expires_at = Some(Some(seconds));
         Ok(())
-    })
+    });
 }
 
 /// How often the key may be used. The processes of one machine share the limit, over restarts (see
 /// gk_api_key_options_limits); each machine has a limit of its own.
 ///
+/// @return As gk_api_key_spec_owner.
+///
 /// @param spec The specification.
 /// @param burst Units at once, and in each period; at least 1.
 /// @param period_seconds The period; at least 1, at most 366 days.
-/// @param err Receives the error; may be NULL.
-/// @return As gk_api_key_spec_owner.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_rate(
     spec: Option<&mut gk_api_key_spec>,
     burst: u32,
     period_seconds: u32,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         let rate = Rate { burst, period: period_seconds };
         spec.spec.rate = Some(rate);
         spec.update.rate = Some(Some(rate));
         Ok(())
-    })
+    });
 }
 
 /// How much the key may be used.
+///
+/// @return As gk_api_key_spec_owner.
 ///
 /// @param spec The specification.
 /// @param amount The credits there are at first.
 /// @param refill What each refill adds; 0 for no refill.
 /// @param every_seconds The time between refills; 0 for no refill.
-/// @param err Receives the error; may be NULL.
-/// @return As gk_api_key_spec_owner.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_credits(
     spec: Option<&mut gk_api_key_spec>,
     amount: u64,
     refill: u64,
     every_seconds: u32,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         let credits = CreditSpec { amount, refill, every: every_seconds };
         spec.spec.credits = Some(credits);
         spec.update.credits = Some(Some(credits));
         Ok(())
-    })
+    });
 }
 
 /// Takes a limit or a list away, in an update.
 ///
 /// @param spec The specification.
 /// @param field A GK_API_KEY_FIELD_ constant.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_spec_clear(
     spec: Option<&mut gk_api_key_spec>,
     field: gk_api_key_field,
-    err: *mut gk_error,
-) -> gk_status {
-    set(spec, err, |spec| {
+) {
+    set(spec, |spec| {
         let update = &mut spec.update;
         match field {
             GK_API_KEY_FIELD_SCOPES => update.scopes = Some(Vec::new()),
@@ -309,15 +286,9 @@ pub unsafe extern "C" fn gk_api_key_spec_clear(
             _ => return Err(Fault::OutOfRange("field")),
         }
         Ok(())
-    })
+    });
 }
 
-/// # Safety
-/// `err` as in [`guard`].
-unsafe fn set(
-    spec: Option<&mut gk_api_key_spec>,
-    err: *mut gk_error,
-    change: impl FnOnce(&mut gk_api_key_spec) -> Outcome<()>,
-) -> gk_status {
-    guard(err, || change(given(spec, "spec")?))
+fn set(spec: Option<&mut gk_api_key_spec>, change: impl FnOnce(&mut Specified) -> Outcome<()>) {
+    sticky::set_in(spec.map(|spec| &mut spec.0), change);
 }

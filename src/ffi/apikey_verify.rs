@@ -7,6 +7,7 @@ use super::boundary::{
 use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
 use super::status::{GK_STATUS_OK, gk_status};
+use super::sticky::{self, Sticky};
 use crate::{Check, ErrorKind, Grant};
 use libc::c_char;
 
@@ -39,7 +40,10 @@ pub struct gk_api_key_result {
 
 /// What a route needs of a key: made once, shared by all threads.
 #[derive(Default)]
-pub struct gk_api_key_check {
+pub struct gk_api_key_check(Sticky<Wanted>);
+
+#[derive(Default)]
+struct Wanted {
     scopes: Vec<Box<str>>,
     tenant: Option<Box<str>>,
     cost: Option<u32>,
@@ -69,24 +73,19 @@ pub extern "C" fn gk_api_key_check_free(check: Option<Box<gk_api_key_check>>) {
 /// @param check The check.
 /// @param scope The scope; copied. At most 16 in all.
 /// @param scope_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_check_scope(
     check: Option<&mut gk_api_key_check>,
     scope: *const c_char,
     scope_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    guard(err, || {
-        let check = given(check, "check")?;
+) {
+    change(check, |check| {
         if check.scopes.len() == MOST {
             return Err(Fault::OutOfRange("scope"));
         }
         check.scopes.push(text(scope, scope_len, "scope")?.into());
         Ok(())
-    })
+    });
 }
 
 /// Demands a tenant.
@@ -94,39 +93,28 @@ pub unsafe extern "C" fn gk_api_key_check_scope(
 /// @param check The check.
 /// @param tenant The tenant; copied.
 /// @param tenant_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_check_tenant(
     check: Option<&mut gk_api_key_check>,
     tenant: *const c_char,
     tenant_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    guard(err, || {
-        given(check, "check")?.tenant = Some(text(tenant, tenant_len, "tenant")?.into());
+) {
+    change(check, |check| {
+        check.tenant = Some(text(tenant, tenant_len, "tenant")?.into());
         Ok(())
-    })
+    });
 }
 
 /// How many units of the rate and how many credits the request takes.
 ///
 /// @param check The check.
 /// @param cost 1 unless set; 0 takes none.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_api_key_check_cost(
-    check: Option<&mut gk_api_key_check>,
-    cost: u32,
-    err: *mut gk_error,
-) -> gk_status {
-    guard(err, || {
-        given(check, "check")?.cost = Some(cost);
+pub unsafe extern "C" fn gk_api_key_check_cost(check: Option<&mut gk_api_key_check>, cost: u32) {
+    change(check, |check| {
+        check.cost = Some(cost);
         Ok(())
-    })
+    });
 }
 
 /// Verifies a presented key, and takes the request's cost from its limits. Allocates nothing.
@@ -161,6 +149,7 @@ pub unsafe extern "C" fn gk_api_keys_verify(
         let presented: &[u8] = slice(presented.cast(), presented_len, "presented")?;
         let mut request = Check::new();
         if let Some(check) = check {
+            let check = check.0.built()?;
             request = request.cost(check.cost.unwrap_or(1));
             if let Some(tenant) = &check.tenant {
                 request = request.tenant(tenant);
@@ -188,6 +177,10 @@ pub unsafe extern "C" fn gk_api_keys_verify(
         gk_api_key_result::write(result, status, None, refused.as_ref());
     }
     status
+}
+
+fn change(check: Option<&mut gk_api_key_check>, change: impl FnOnce(&mut Wanted) -> Outcome<()>) {
+    sticky::set_in(check.map(|check| &mut check.0), change);
 }
 
 impl gk_api_key_result {

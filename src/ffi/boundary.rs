@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use zeroize::Zeroizing;
 
 /// Why a call of the C ABI failed: an error of the library, or an argument that cannot be used.
+#[derive(Clone)]
 pub(super) enum Fault {
     Core(Error),
     /// The named argument is NULL.

@@ -77,22 +77,24 @@ impl SecureRandom for CallbackRandom {
     }
 }
 
-/// The clock; takes the pointer over unless it fails.
+/// The clock; takes the pointer over in any case.
 pub(super) fn clock(
     now: gk_clock_fn,
     data: *mut c_void,
     release: gk_release_fn,
 ) -> Outcome<Arc<dyn Clock>> {
+    let user = User { data, release };
     let now = now.ok_or(Fault::Null("now"))?;
-    Ok(Arc::new(CallbackClock { now, user: User { data, release } }))
+    Ok(Arc::new(CallbackClock { now, user }))
 }
 
-/// The source of randomness; takes the pointer over unless it fails.
+/// The source of randomness; takes the pointer over in any case.
 pub(super) fn random(
     fill: gk_random_fn,
     data: *mut c_void,
     release: gk_release_fn,
 ) -> Outcome<Arc<dyn SecureRandom>> {
+    let user = User { data, release };
     let fill = fill.ok_or(Fault::Null("fill"))?;
-    Ok(Arc::new(CallbackRandom { fill, user: User { data, release } }))
+    Ok(Arc::new(CallbackRandom { fill, user }))
 }

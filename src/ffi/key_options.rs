@@ -1,22 +1,23 @@
 //! `gk_key_options`: reading a key under conditions that are not the default.
 
 use super::alg::gk_alg;
-use super::boundary::{Outcome, alg, chars, create, given, guard, release, share, slice, text};
+use super::boundary::{Outcome, alg, chars, create, given, release, share, slice, text};
 use super::error::gk_error;
 use super::key::gk_key;
 use super::status::gk_status;
+use super::sticky::{self, Sticky};
 use crate::KeyOptions;
 use libc::c_char;
 
 /// How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy keys.
-pub struct gk_key_options(KeyOptions);
+pub struct gk_key_options(Sticky<KeyOptions>);
 
 /// Options that say nothing.
 ///
 /// @return The options, to be freed with gk_key_options_free.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_key_options_new() -> Option<Box<gk_key_options>> {
-    share(|| Some(gk_key_options(KeyOptions::new())))
+    share(|| Some(gk_key_options(Sticky::new(KeyOptions::new()))))
 }
 
 /// Copies options.
@@ -42,16 +43,9 @@ pub extern "C" fn gk_key_options_free(options: Option<Box<gk_key_options>>) {
 ///
 /// @param options The options.
 /// @param alg A GK_ALG_ constant.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_key_options_alg(
-    options: Option<&mut gk_key_options>,
-    alg: gk_alg,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, || self::alg(alg), KeyOptions::alg)
+pub unsafe extern "C" fn gk_key_options_alg(options: Option<&mut gk_key_options>, alg: gk_alg) {
+    set(options, |options| Ok(options.alg(self::alg(alg)?)));
 }
 
 /// Gives the key its identifier.
@@ -59,32 +53,22 @@ pub unsafe extern "C" fn gk_key_options_alg(
 /// @param options The options.
 /// @param kid The identifier, 1 to 256 bytes of UTF-8; copied. Checked when the key is read.
 /// @param kid_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_key_options_kid(
     options: Option<&mut gk_key_options>,
     kid: *const c_char,
     kid_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, || text(kid, kid_len, "kid"), KeyOptions::kid)
+) {
+    set(options, |options| Ok(options.kid(text(kid, kid_len, "kid")?)));
 }
 
 /// DANGER: accepts HMAC secrets of any length but zero, and RSA public keys of 1024 to 2047 bits to
 /// verify with, for legacy systems that cannot be changed. Such keys can be guessed or factored.
 ///
 /// @param options The options.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_key_options_danger_allow_weak(
-    options: Option<&mut gk_key_options>,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, || Ok(()), |options, ()| options.danger_allow_weak())
+pub unsafe extern "C" fn gk_key_options_danger_allow_weak(options: Option<&mut gk_key_options>) {
+    set(options, |options| Ok(options.danger_allow_weak()));
 }
 
 /// Makes a new private key as gk_key_generate does.
@@ -100,7 +84,7 @@ pub unsafe extern "C" fn gk_key_options_generate(
     key: *mut *mut gk_key,
     err: *mut gk_error,
 ) -> gk_status {
-    create(key, err, || Ok(gk_key(given(options, "options")?.0.generate()?)))
+    create(key, err, || Ok(gk_key(given(options, "options")?.0.built()?.generate()?)))
 }
 
 /// Makes an HMAC key of a shared secret as gk_key_from_secret does.
@@ -122,7 +106,7 @@ pub unsafe extern "C" fn gk_key_options_from_secret(
 ) -> gk_status {
     create(key, err, || {
         let secret = slice(secret, secret_len, "secret")?;
-        Ok(gk_key(given(options, "options")?.0.from_secret(secret)?))
+        Ok(gk_key(given(options, "options")?.0.built()?.from_secret(secret)?))
     })
 }
 
@@ -145,7 +129,7 @@ pub unsafe extern "C" fn gk_key_options_from_pem(
 ) -> gk_status {
     create(key, err, || {
         let pem = chars(pem, pem_len, "pem")?;
-        Ok(gk_key(given(options, "options")?.0.from_pem(pem)?))
+        Ok(gk_key(given(options, "options")?.0.built()?.from_pem(pem)?))
     })
 }
 
@@ -168,7 +152,7 @@ pub unsafe extern "C" fn gk_key_options_from_der(
 ) -> gk_status {
     create(key, err, || {
         let der = slice(der, der_len, "der")?;
-        Ok(gk_key(given(options, "options")?.0.from_der(der)?))
+        Ok(gk_key(given(options, "options")?.0.built()?.from_der(der)?))
     })
 }
 
@@ -191,20 +175,14 @@ pub unsafe extern "C" fn gk_key_options_from_jwk(
 ) -> gk_status {
     create(key, err, || {
         let json = chars(json, json_len, "json")?;
-        Ok(gk_key(given(options, "options")?.0.from_jwk(json)?))
+        Ok(gk_key(given(options, "options")?.0.built()?.from_jwk(json)?))
     })
 }
 
-/// Changes the options by one value, or leaves them as they are.
-unsafe fn set<V>(
+/// Replaces what was set by what the change makes of it.
+fn set(
     options: Option<&mut gk_key_options>,
-    err: *mut gk_error,
-    value: impl FnOnce() -> Outcome<V>,
-    with: impl FnOnce(KeyOptions, V) -> KeyOptions,
-) -> gk_status {
-    guard(err, || {
-        let options = given(options, "options")?;
-        options.0 = with(options.0.clone(), value()?);
-        Ok(())
-    })
+    change: impl FnOnce(KeyOptions) -> Outcome<KeyOptions>,
+) {
+    sticky::set(options.map(|options| &mut options.0), change);
 }

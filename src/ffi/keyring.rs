@@ -42,7 +42,10 @@ pub unsafe extern "C" fn gk_key_ring_open(
     create(ring, err, || {
         let url_or_folder = text(url_or_folder, url_or_folder_len, "url_or_folder")?;
         let (source, options) = match options {
-            Some(options) => (options.peppers.source()?, options.options.clone()),
+            Some(options) => {
+                let all = options.0.built()?;
+                (all.peppers.source()?, all.options.clone())
+            }
             None => (PepperSource::default(), KeyRingOptions::new()),
         };
         let opened = crate::open_key_ring(url_or_folder, &source, options)?;

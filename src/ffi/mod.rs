@@ -37,6 +37,8 @@ mod callback;
 
 mod pepper;
 
+mod sticky;
+
 mod key;
 
 mod key_options;

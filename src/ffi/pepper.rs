@@ -10,6 +10,18 @@ pub(super) struct PepperChoice {
     given: Vec<(u32, Secret)>,
 }
 
+/// Options, and where the peppers come from.
+pub(super) struct WithPeppers<O> {
+    pub(super) options: O,
+    pub(super) peppers: PepperChoice,
+}
+
+impl<O> WithPeppers<O> {
+    pub(super) fn new(options: O) -> Self {
+        Self { options, peppers: PepperChoice::default() }
+    }
+}
+
 impl PepperChoice {
     /// Adds a pepper: the active one, until another is added.
     pub(super) fn add(&mut self, number: u32, pepper: &[u8]) {

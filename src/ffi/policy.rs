@@ -1,11 +1,10 @@
 //! `gk_policy`: what a verifier demands of a token beyond its signature.
 
 use super::alg::gk_alg;
-use super::boundary::{Outcome, algs, given, guard, release, share, text};
+use super::boundary::{Outcome, algs, given, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
-use super::error::gk_error;
 use super::revocations::gk_revocations;
-use super::status::gk_status;
+use super::sticky::{self, Sticky};
 use crate::Policy;
 use libc::{c_char, c_void};
 use std::sync::Arc;
@@ -14,14 +13,14 @@ use std::sync::Arc;
 /// issuer or an audience about which the policy says nothing is refused; whatever is expected is
 /// required; `exp` is required, `nbf` checked, an `iat` in the future refused; `typ` must be absent or
 /// `JWT`. Contradictions are found when the verifier is made.
-pub struct gk_policy(pub(super) Policy);
+pub struct gk_policy(pub(super) Sticky<Policy>);
 
 /// A policy that says nothing: no issuer, no audience, no leeway, tokens of at most 16 KiB.
 ///
 /// @return The policy, to be freed with gk_policy_free.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_policy_new() -> Option<Box<gk_policy>> {
-    share(|| Some(gk_policy(Policy::new())))
+    share(|| Some(gk_policy(Sticky::new(Policy::new()))))
 }
 
 /// Copies a policy.
@@ -46,31 +45,21 @@ pub extern "C" fn gk_policy_free(policy: Option<Box<gk_policy>>) {
 /// @param policy The policy.
 /// @param issuer The issuer, not empty, UTF-8; copied.
 /// @param issuer_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_policy_expect_issuer(
     policy: Option<&mut gk_policy>,
     issuer: *const c_char,
     issuer_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.expect_issuer(text(issuer, issuer_len, "issuer")?)))
+) {
+    set(policy, |policy| Ok(policy.expect_issuer(text(issuer, issuer_len, "issuer")?)));
 }
 
 /// Accepts any `iss` and none.
 ///
 /// @param policy The policy.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_policy_ignore_issuer(
-    policy: Option<&mut gk_policy>,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.ignore_issuer()))
+pub unsafe extern "C" fn gk_policy_ignore_issuer(policy: Option<&mut gk_policy>) {
+    set(policy, |policy| Ok(policy.ignore_issuer()));
 }
 
 /// Demands that `aud` names this, or one of the values of several calls (RFC 7519 section 4.1.3).
@@ -78,31 +67,21 @@ pub unsafe extern "C" fn gk_policy_ignore_issuer(
 /// @param policy The policy.
 /// @param audience The audience, not empty, UTF-8; copied.
 /// @param audience_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_policy_expect_audience(
     policy: Option<&mut gk_policy>,
     audience: *const c_char,
     audience_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.expect_audience(text(audience, audience_len, "audience")?)))
+) {
+    set(policy, |policy| Ok(policy.expect_audience(text(audience, audience_len, "audience")?)));
 }
 
 /// Accepts any `aud` and none.
 ///
 /// @param policy The policy.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_policy_ignore_audience(
-    policy: Option<&mut gk_policy>,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.ignore_audience()))
+pub unsafe extern "C" fn gk_policy_ignore_audience(policy: Option<&mut gk_policy>) {
+    set(policy, |policy| Ok(policy.ignore_audience()));
 }
 
 /// Demands that the header's `typ` is this, or one of the values of several calls; letter case and a
@@ -111,31 +90,21 @@ pub unsafe extern "C" fn gk_policy_ignore_audience(
 /// @param policy The policy.
 /// @param typ The media type, not empty, UTF-8; copied.
 /// @param typ_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_policy_expect_type(
     policy: Option<&mut gk_policy>,
     typ: *const c_char,
     typ_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.expect_type(text(typ, typ_len, "typ")?)))
+) {
+    set(policy, |policy| Ok(policy.expect_type(text(typ, typ_len, "typ")?)));
 }
 
 /// Accepts any `typ` and none.
 ///
 /// @param policy The policy.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_policy_ignore_type(
-    policy: Option<&mut gk_policy>,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.ignore_type()))
+pub unsafe extern "C" fn gk_policy_ignore_type(policy: Option<&mut gk_policy>) {
+    set(policy, |policy| Ok(policy.ignore_type()));
 }
 
 /// Demands that `sub` is this (RFC 7519 section 4.1.2).
@@ -143,17 +112,13 @@ pub unsafe extern "C" fn gk_policy_ignore_type(
 /// @param policy The policy.
 /// @param subject The subject, not empty, UTF-8; copied.
 /// @param subject_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_policy_expect_subject(
     policy: Option<&mut gk_policy>,
     subject: *const c_char,
     subject_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.expect_subject(text(subject, subject_len, "subject")?)))
+) {
+    set(policy, |policy| Ok(policy.expect_subject(text(subject, subject_len, "subject")?)));
 }
 
 /// Demands that a claim of this name is there; at most 32 names.
@@ -161,63 +126,39 @@ pub unsafe extern "C" fn gk_policy_expect_subject(
 /// @param policy The policy.
 /// @param name The name, not empty, UTF-8; copied.
 /// @param name_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_policy_require_claim(
     policy: Option<&mut gk_policy>,
     name: *const c_char,
     name_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.require_claim(text(name, name_len, "name")?)))
+) {
+    set(policy, |policy| Ok(policy.require_claim(text(name, name_len, "name")?)));
 }
 
 /// Refuses a token that was issued longer ago than this; `iat` is then required.
 ///
 /// @param policy The policy.
 /// @param seconds The age in seconds, at least 1.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_policy_max_age(
-    policy: Option<&mut gk_policy>,
-    seconds: u64,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.max_age(seconds)))
+pub unsafe extern "C" fn gk_policy_max_age(policy: Option<&mut gk_policy>, seconds: u64) {
+    set(policy, |policy| Ok(policy.max_age(seconds)));
 }
 
 /// Forgives clocks that disagree by up to this much.
 ///
 /// @param policy The policy.
 /// @param seconds The leeway in seconds, at most 600; 0 unless set.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_policy_leeway(
-    policy: Option<&mut gk_policy>,
-    seconds: u64,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.leeway(seconds)))
+pub unsafe extern "C" fn gk_policy_leeway(policy: Option<&mut gk_policy>, seconds: u64) {
+    set(policy, |policy| Ok(policy.leeway(seconds)));
 }
 
 /// Accepts a token without `exp`. One that has it is still checked.
 ///
 /// @param policy The policy.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_policy_allow_missing_exp(
-    policy: Option<&mut gk_policy>,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.allow_missing_exp()))
+pub unsafe extern "C" fn gk_policy_allow_missing_exp(policy: Option<&mut gk_policy>) {
+    set(policy, |policy| Ok(policy.allow_missing_exp()));
 }
 
 /// Uses only keys of these algorithms (RFC 8725 section 3.1); those of the keys unless set.
@@ -225,49 +166,31 @@ pub unsafe extern "C" fn gk_policy_allow_missing_exp(
 /// @param policy The policy.
 /// @param algs GK_ALG_ constants; copied.
 /// @param algs_len How many, at least 1.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_policy_algorithms(
     policy: Option<&mut gk_policy>,
     algs: *const gk_alg,
     algs_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.algorithms(self::algs(algs, algs_len)?)))
+) {
+    set(policy, |policy| Ok(policy.algorithms(self::algs(algs, algs_len)?)));
 }
 
 /// Sets the longest token that is looked at.
 ///
 /// @param policy The policy.
 /// @param bytes The length in bytes, 1 to 1048576; 16384 unless set.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_policy_max_token_bytes(
-    policy: Option<&mut gk_policy>,
-    bytes: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.max_token_bytes(bytes)))
+pub unsafe extern "C" fn gk_policy_max_token_bytes(policy: Option<&mut gk_policy>, bytes: usize) {
+    set(policy, |policy| Ok(policy.max_token_bytes(bytes)));
 }
 
 /// Sets the longest header that is looked at.
 ///
 /// @param policy The policy.
 /// @param bytes The length in bytes once decoded, at least 1; 4096 unless set.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_policy_max_header_bytes(
-    policy: Option<&mut gk_policy>,
-    bytes: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.max_header_bytes(bytes)))
+pub unsafe extern "C" fn gk_policy_max_header_bytes(policy: Option<&mut gk_policy>, bytes: usize) {
+    set(policy, |policy| Ok(policy.max_header_bytes(bytes)));
 }
 
 /// Reads the time from this function instead of the system's clock.
@@ -275,20 +198,16 @@ pub unsafe extern "C" fn gk_policy_max_header_bytes(
 /// @param policy The policy.
 /// @param now The clock.
 /// @param user Handed to `now`; may be NULL.
-/// @param release Releases `user` when neither the policy nor any copy or verifier of it is left; may be NULL. Not
-/// called if this call fails.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
+/// @param release Releases `user` when neither the policy nor any copy or verifier of it is left; may be NULL.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_policy_clock(
     policy: Option<&mut gk_policy>,
     now: gk_clock_fn,
     user: *mut c_void,
     release: gk_release_fn,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.clock(clock(now, user, release)?)))
+) {
+    let clock = clock(now, user, release); // released in any case
+    set(policy, |policy| Ok(policy.clock(clock?)));
 }
 
 /// Refuses tokens that have been revoked, and every token while it cannot be known whether it was. A token
@@ -296,44 +215,26 @@ pub unsafe extern "C" fn gk_policy_clock(
 ///
 /// @param policy The policy.
 /// @param revocations What has been revoked, which is shared.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_policy_revocations(
     policy: Option<&mut gk_policy>,
     revocations: Option<&gk_revocations>,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| {
+) {
+    set(policy, |policy| {
         let list = Arc::new(given(revocations, "revocations")?.0.clone());
         Ok(policy.revocations(list))
-    })
+    });
 }
 
 /// Tries up to four keys on a token without `kid`, where several have its algorithm.
 ///
 /// @param policy The policy.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_policy_try_keys_without_kid(
-    policy: Option<&mut gk_policy>,
-    err: *mut gk_error,
-) -> gk_status {
-    set(policy, err, |policy| Ok(policy.try_keys_without_kid()))
+pub unsafe extern "C" fn gk_policy_try_keys_without_kid(policy: Option<&mut gk_policy>) {
+    set(policy, |policy| Ok(policy.try_keys_without_kid()));
 }
 
-/// Changes the policy, or leaves it as it is.
-unsafe fn set(
-    policy: Option<&mut gk_policy>,
-    err: *mut gk_error,
-    change: impl FnOnce(Policy) -> Outcome<Policy>,
-) -> gk_status {
-    guard(err, || {
-        let policy = given(policy, "policy")?;
-        policy.0 = change(policy.0.clone())?;
-        Ok(())
-    })
+/// Replaces what was set by what the change makes of it.
+fn set(policy: Option<&mut gk_policy>, change: impl FnOnce(Policy) -> Outcome<Policy>) {
+    sticky::set(policy.map(|policy| &mut policy.0), change);
 }

@@ -6,6 +6,7 @@ use super::http::gk_http;
 use super::operation::{Ended, gk_operation};
 use super::policy::gk_policy;
 use super::status::gk_status;
+use super::sticky::Sticky;
 use super::verifier::{gk_issuer_rule, gk_verifier};
 use crate::{IssuerRule, RemoteKeySet, Verifier};
 use libc::c_char;
@@ -105,7 +106,7 @@ pub unsafe extern "C" fn gk_verifier_following_remote(
     err: *mut gk_error,
 ) -> gk_status {
     create(verifier, err, || {
-        let policy = given(policy, "policy")?.0.clone();
+        let policy = given(policy, "policy")?.0.built()?.clone();
         let keys = Arc::new(given(keys, "keys")?.0.clone());
         Ok(gk_verifier(Verifier::following(keys, policy)?))
     })
@@ -131,6 +132,6 @@ pub unsafe extern "C" fn gk_issuer_rule_following_remote(
     create(rule, err, || {
         let issuer = text(issuer, issuer_len, "issuer")?;
         let keys = Arc::new(given(keys, "keys")?.0.clone());
-        Ok(gk_issuer_rule(IssuerRule::following(issuer, keys)))
+        Ok(gk_issuer_rule(Sticky::new(IssuerRule::following(issuer, keys))))
     })
 }

@@ -33,7 +33,8 @@ pub unsafe extern "C" fn gk_revocations_open(
     err: *mut gk_error,
 ) -> gk_status {
     create(revocations, err, || {
-        let options = options.map_or_else(RevocationOptions::new, |options| options.0.clone());
+        let options = options.map(|options| options.0.built().cloned()).transpose()?;
+        let options = options.unwrap_or_else(RevocationOptions::new);
         Ok(gk_revocations(crate::open_revocations(text(url, url_len, "url")?, options)?))
     })
 }

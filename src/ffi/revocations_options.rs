@@ -1,23 +1,22 @@
 //! `gk_revocation_options`: how what is revoked is kept and followed.
 
-use super::boundary::{Outcome, given, guard, release, share, text};
+use super::boundary::{Outcome, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
-use super::error::gk_error;
-use super::status::gk_status;
+use super::sticky::{self, Sticky};
 use crate::RevocationOptions;
 use libc::{c_char, c_void};
 
 /// How what is revoked is kept and followed: tokens that live for at most 30 days, what other processes
 /// have revoked seen within 50 ms, a store that may be silent for 30 seconds, the claim `tenant`. Copied
 /// by gk_revocations_open.
-pub struct gk_revocation_options(pub(super) RevocationOptions);
+pub struct gk_revocation_options(pub(super) Sticky<RevocationOptions>);
 
 /// The usual options.
 ///
 /// @return The options, to be freed with gk_revocation_options_free.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_revocation_options_new() -> Option<Box<gk_revocation_options>> {
-    share(|| Some(gk_revocation_options(RevocationOptions::new())))
+    share(|| Some(gk_revocation_options(Sticky::new(RevocationOptions::new()))))
 }
 
 /// Frees options.
@@ -32,67 +31,57 @@ pub extern "C" fn gk_revocation_options_free(options: Option<Box<gk_revocation_o
 ///
 /// @param options The options.
 /// @param strict False, the default, means within 50 ms.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_revocation_options_strict(
     options: Option<&mut gk_revocation_options>,
     strict: bool,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| Ok(options.strict(strict)))
+) {
+    set(options, |options| Ok(options.strict(strict)));
 }
 
 /// For how long tokens are accepted while the store is out of reach.
 ///
+/// More is refused by gk_revocations_open.
+///
 /// @param options The options.
 /// @param seconds At most 86400; 30 unless set.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; more is refused by gk_revocations_open.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_revocation_options_max_stale(
     options: Option<&mut gk_revocation_options>,
     seconds: u64,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| Ok(options.max_stale(seconds)))
+) {
+    set(options, |options| Ok(options.max_stale(seconds)));
 }
 
 /// How long tokens live at the most, from `iat` to `exp`: others are refused, because what is revoked is
 /// not remembered for longer. The same for everybody who shares the store.
 ///
+/// Another number is refused by gk_revocations_open.
+///
 /// @param options The options.
 /// @param seconds 1 to 316224000, which is ten years; 2592000, which is 30 days, unless set.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; another number is refused by gk_revocations_open.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_revocation_options_max_token_ttl(
     options: Option<&mut gk_revocation_options>,
     seconds: u64,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| Ok(options.max_token_ttl(seconds)))
+) {
+    set(options, |options| Ok(options.max_token_ttl(seconds)));
 }
 
 /// The claim that names a token's tenant.
 ///
+/// Another name is refused by gk_revocations_open.
+///
 /// @param options The options.
 /// @param name The claim's name, 1 to 255 bytes of UTF-8; copied. `tenant` unless set.
 /// @param name_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; another name is refused by gk_revocations_open.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_revocation_options_tenant_claim(
     options: Option<&mut gk_revocation_options>,
     name: *const c_char,
     name_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| Ok(options.tenant_claim(text(name, name_len, "name")?)))
+) {
+    set(options, |options| Ok(options.tenant_claim(text(name, name_len, "name")?)));
 }
 
 /// Takes the time at which something is revoked from a callback.
@@ -100,34 +89,22 @@ pub unsafe extern "C" fn gk_revocation_options_tenant_claim(
 /// @param options The options.
 /// @param now The clock.
 /// @param user A pointer that is given back to `now`.
-/// @param release Releases `user`; may be NULL. Called even if nothing is opened, but not if this call
-/// fails.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
+/// @param release Releases `user`; may be NULL. Called in any case, once.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_revocation_options_clock(
     options: Option<&mut gk_revocation_options>,
     now: gk_clock_fn,
     user: *mut c_void,
     release: gk_release_fn,
-    err: *mut gk_error,
-) -> gk_status {
-    set(options, err, |options| Ok(options.clock(clock(now, user, release)?)))
+) {
+    let clock = clock(now, user, release); // released in any case
+    set(options, |options| Ok(options.clock(clock?)));
 }
 
-/// Replaces the options by what the change makes of them.
-///
-/// # Safety
-/// `err` as in [`guard`].
-unsafe fn set(
+/// Replaces what was set by what the change makes of it.
+fn set(
     options: Option<&mut gk_revocation_options>,
-    err: *mut gk_error,
     change: impl FnOnce(RevocationOptions) -> Outcome<RevocationOptions>,
-) -> gk_status {
-    guard(err, || {
-        let options = given(options, "options")?;
-        options.0 = change(options.0.clone())?;
-        Ok(())
-    })
+) {
+    sticky::set(options.map(|options| &mut options.0), change);
 }

@@ -98,7 +98,10 @@ pub unsafe extern "C" fn gk_sessions_open(
         let url = text(url, url_len, "url")?;
         let signer = signer.map(|signer| &signer.0);
         let (source, options) = match options {
-            Some(options) => (options.peppers.source()?, options.options()),
+            Some(options) => {
+                let all = options.0.built()?;
+                (all.peppers.source()?, all.options.options())
+            }
             None => (PepperSource::default(), SessionOptions::new()),
         };
         let opened = crate::open_sessions(url, &source, signer, options)?;
@@ -168,7 +171,7 @@ pub unsafe extern "C" fn gk_sessions_start(
 ) -> gk_status {
     issue(tokens, err, || {
         let spec = SessionSpec {
-            claims: claims.map(|claims| claims.0.clone()).unwrap_or_default(),
+            claims: claims.map(|claims| claims.0.built().cloned()).transpose()?.unwrap_or_default(),
             client: text(client, client_len, "client")?.to_owned(),
             meta: text(meta, meta_len, "meta")?.to_owned(),
         };
@@ -202,7 +205,7 @@ pub unsafe extern "C" fn gk_sessions_refresh(
 ) -> gk_status {
     issue(tokens, err, || {
         let token = chars(token, token_len, "token")?;
-        let claims = claims.map(|claims| &claims.0);
+        let claims = claims.map(|claims| claims.0.built()).transpose()?;
         Ok(given(sessions, "sessions")?.inner.refresh(token, claims)?)
     })
 }

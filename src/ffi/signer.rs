@@ -1,7 +1,7 @@
 //! `gk_signer`: a key and what every token of it says; `gk_unsigned`: a token that is signed elsewhere.
 
 use super::boundary::{
-    Outcome, chars, create, fill, given, guard, lend, look, release, share, slice, text,
+    Outcome, chars, create, fill, given, lend, look, release, share, slice, text,
 };
 use super::buf::{gk_buf, gk_str};
 use super::callback::{clock, gk_clock_fn, gk_random_fn, gk_release_fn, random};
@@ -10,12 +10,13 @@ use super::error::gk_error;
 use super::key::gk_key;
 use super::keyring::gk_key_ring;
 use super::status::gk_status;
+use super::sticky::{self, Sticky};
 use crate::{Signer, SignerBuilder, Unsigned};
 use libc::{c_char, c_void};
 use std::sync::Arc;
 
 /// What every token of a signer says, while it is being put together.
-pub struct gk_signer_builder(SignerBuilder);
+pub struct gk_signer_builder(Sticky<SignerBuilder>);
 
 /// A key and what every token of it says. Immutable, shared by reference count, safe to use from
 /// several threads at once.
@@ -37,7 +38,9 @@ pub unsafe extern "C" fn gk_signer_builder_new(
     builder: *mut *mut gk_signer_builder,
     err: *mut gk_error,
 ) -> gk_status {
-    create(builder, err, || Ok(gk_signer_builder(Signer::builder(&given(key, "key")?.0))))
+    create(builder, err, || {
+        Ok(gk_signer_builder(Sticky::new(Signer::builder(&given(key, "key")?.0))))
+    })
 }
 
 /// Begins a signer that signs with the active key of a ring, whichever that is at each token.
@@ -55,7 +58,7 @@ pub unsafe extern "C" fn gk_signer_builder_following(
 ) -> gk_status {
     create(builder, err, || {
         let ring = Arc::new(given(ring, "ring")?.inner.clone());
-        Ok(gk_signer_builder(Signer::following(ring)))
+        Ok(gk_signer_builder(Sticky::new(Signer::following(ring))))
     })
 }
 
@@ -83,17 +86,13 @@ pub extern "C" fn gk_signer_builder_free(builder: Option<Box<gk_signer_builder>>
 /// @param builder The builder.
 /// @param issuer The issuer, not empty, UTF-8; copied.
 /// @param issuer_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_signer_builder_issuer(
     builder: Option<&mut gk_signer_builder>,
     issuer: *const c_char,
     issuer_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.issuer(text(issuer, issuer_len, "issuer")?)))
+) {
+    set(builder, |builder| Ok(builder.issuer(text(issuer, issuer_len, "issuer")?)));
 }
 
 /// Every token says this `aud`; several calls make a list (RFC 7519 section 4.1.3).
@@ -101,47 +100,33 @@ pub unsafe extern "C" fn gk_signer_builder_issuer(
 /// @param builder The builder.
 /// @param audience The audience, not empty, UTF-8; copied.
 /// @param audience_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_signer_builder_audience(
     builder: Option<&mut gk_signer_builder>,
     audience: *const c_char,
     audience_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.audience(text(audience, audience_len, "audience")?)))
+) {
+    set(builder, |builder| Ok(builder.audience(text(audience, audience_len, "audience")?)));
 }
 
 /// Sets how long tokens live.
 ///
 /// @param builder The builder.
 /// @param seconds The time to live in seconds, at least 1 and less than a hundred years; 900 unless set.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_signer_builder_ttl(
     builder: Option<&mut gk_signer_builder>,
     seconds: u64,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.ttl(seconds)))
+) {
+    set(builder, |builder| Ok(builder.ttl(seconds)));
 }
 
 /// Sets no `exp`: the claims must bring their own.
 ///
 /// @param builder The builder.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_signer_builder_no_ttl(
-    builder: Option<&mut gk_signer_builder>,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.no_ttl()))
+pub unsafe extern "C" fn gk_signer_builder_no_ttl(builder: Option<&mut gk_signer_builder>) {
+    set(builder, |builder| Ok(builder.no_ttl()));
 }
 
 /// Sets the header's `typ` (RFC 8725 section 3.11).
@@ -149,77 +134,55 @@ pub unsafe extern "C" fn gk_signer_builder_no_ttl(
 /// @param builder The builder.
 /// @param typ The media type, not empty, UTF-8; copied.
 /// @param typ_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_signer_builder_typ(
     builder: Option<&mut gk_signer_builder>,
     typ: *const c_char,
     typ_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.typ(text(typ, typ_len, "typ")?)))
+) {
+    set(builder, |builder| Ok(builder.typ(text(typ, typ_len, "typ")?)));
 }
 
 /// Leaves `typ` out of the header.
 ///
 /// @param builder The builder.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_signer_builder_no_typ(
-    builder: Option<&mut gk_signer_builder>,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.no_typ()))
+pub unsafe extern "C" fn gk_signer_builder_no_typ(builder: Option<&mut gk_signer_builder>) {
+    set(builder, |builder| Ok(builder.no_typ()));
 }
 
 /// Sets whether the header names the key's `kid`.
 ///
 /// @param builder The builder.
 /// @param named True unless set.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_signer_builder_kid(
     builder: Option<&mut gk_signer_builder>,
     named: bool,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.kid(named)))
+) {
+    set(builder, |builder| Ok(builder.kid(named)));
 }
 
 /// Sets whether a token without `jti` gets a random one of 128 bits.
 ///
 /// @param builder The builder.
 /// @param made True unless set.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_signer_builder_token_ids(
     builder: Option<&mut gk_signer_builder>,
     made: bool,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.token_ids(made)))
+) {
+    set(builder, |builder| Ok(builder.token_ids(made)));
 }
 
 /// Allows tokens without `exp`, which live for ever; only together with gk_signer_builder_no_ttl.
 ///
 /// @param builder The builder.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_signer_builder_allow_missing_exp(
     builder: Option<&mut gk_signer_builder>,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.allow_missing_exp()))
+) {
+    set(builder, |builder| Ok(builder.allow_missing_exp()));
 }
 
 /// Reads the time from this function instead of the system's clock.
@@ -227,20 +190,16 @@ pub unsafe extern "C" fn gk_signer_builder_allow_missing_exp(
 /// @param builder The builder.
 /// @param now The clock.
 /// @param user Handed to `now`; may be NULL.
-/// @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL. Not
-/// called if this call fails.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
+/// @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_signer_builder_clock(
     builder: Option<&mut gk_signer_builder>,
     now: gk_clock_fn,
     user: *mut c_void,
     release: gk_release_fn,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.clock(clock(now, user, release)?)))
+) {
+    let clock = clock(now, user, release); // released in any case
+    set(builder, |builder| Ok(builder.clock(clock?)));
 }
 
 /// Draws token identifiers from this function instead of the system's generator.
@@ -248,20 +207,16 @@ pub unsafe extern "C" fn gk_signer_builder_clock(
 /// @param builder The builder.
 /// @param fill The source.
 /// @param user Handed to `fill`; may be NULL.
-/// @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL. Not
-/// called if this call fails.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
+/// @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_signer_builder_random(
     builder: Option<&mut gk_signer_builder>,
     fill: gk_random_fn,
     user: *mut c_void,
     release: gk_release_fn,
-    err: *mut gk_error,
-) -> gk_status {
-    set(builder, err, |builder| Ok(builder.random(random(fill, user, release)?)))
+) {
+    let random = random(fill, user, release); // released in any case
+    set(builder, |builder| Ok(builder.random(random?)));
 }
 
 /// Makes the signer; the builder stays as it is.
@@ -279,7 +234,7 @@ pub unsafe extern "C" fn gk_signer_builder_build(
     signer: *mut *mut gk_signer,
     err: *mut gk_error,
 ) -> gk_status {
-    create(signer, err, || Ok(gk_signer(given(builder, "builder")?.0.clone().build()?)))
+    create(signer, err, || Ok(gk_signer(given(builder, "builder")?.0.built()?.clone().build()?)))
 }
 
 /// Shares a signer.
@@ -333,7 +288,7 @@ pub unsafe extern "C" fn gk_signer_sign(
     token: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(token, err, || Ok(given(signer, "signer")?.0.sign(&given(claims, "claims")?.0)?))
+    fill(token, err, || Ok(given(signer, "signer")?.0.sign(given(claims, "claims")?.0.built()?)?))
 }
 
 /// Signs the claims of a JSON object; what it says keeps its exact text.
@@ -377,7 +332,7 @@ pub unsafe extern "C" fn gk_signer_prepare(
     err: *mut gk_error,
 ) -> gk_status {
     create(prepared, err, || {
-        Ok(gk_unsigned(given(signer, "signer")?.0.prepare(&given(claims, "claims")?.0)?))
+        Ok(gk_unsigned(given(signer, "signer")?.0.prepare(given(claims, "claims")?.0.built()?)?))
     })
 }
 
@@ -446,15 +401,10 @@ pub extern "C" fn gk_unsigned_free(prepared: Option<Box<gk_unsigned>>) {
     release(prepared);
 }
 
-/// Changes the builder, or leaves it as it is.
-unsafe fn set(
+/// Replaces what was set by what the change makes of it.
+fn set(
     builder: Option<&mut gk_signer_builder>,
-    err: *mut gk_error,
     change: impl FnOnce(SignerBuilder) -> Outcome<SignerBuilder>,
-) -> gk_status {
-    guard(err, || {
-        let builder = given(builder, "builder")?;
-        builder.0 = change(builder.0.clone())?;
-        Ok(())
-    })
+) {
+    sticky::set(builder.map(|builder| &mut builder.0), change);
 }

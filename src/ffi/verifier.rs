@@ -1,15 +1,14 @@
 //! `gk_verifier`: keys and a policy, checked once, then asked any number of times from any thread.
 
 use super::alg::gk_alg;
-use super::boundary::{
-    Outcome, algs, chars, create, given, guard, look, release, share, slice, text,
-};
+use super::boundary::{Outcome, algs, chars, create, given, look, release, share, slice, text};
 use super::error::gk_error;
 use super::key::gk_key;
 use super::keyring::gk_key_ring;
 use super::keyset::gk_keyset;
 use super::policy::gk_policy;
 use super::status::gk_status;
+use super::sticky::{self, Sticky};
 use super::verified::gk_verified;
 use crate::{IssuerRule, Verifier};
 use libc::c_char;
@@ -20,7 +19,7 @@ use std::sync::Arc;
 pub struct gk_verifier(pub(super) Verifier);
 
 /// One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's tokens.
-pub struct gk_issuer_rule(pub(super) IssuerRule);
+pub struct gk_issuer_rule(pub(super) Sticky<IssuerRule>);
 
 /// Makes a verifier that trusts the keys of a set. A token's `kid` must name one of them; a token
 /// without `kid` needs exactly one key of its algorithm.
@@ -40,7 +39,7 @@ pub unsafe extern "C" fn gk_verifier_new(
     err: *mut gk_error,
 ) -> gk_status {
     create(verifier, err, || {
-        let policy = given(policy, "policy")?.0.clone();
+        let policy = given(policy, "policy")?.0.built()?.clone();
         Ok(gk_verifier(Verifier::new(&given(keyset, "keyset")?.0, policy)?))
     })
 }
@@ -62,7 +61,7 @@ pub unsafe extern "C" fn gk_verifier_with_key(
     err: *mut gk_error,
 ) -> gk_status {
     create(verifier, err, || {
-        let policy = given(policy, "policy")?.0.clone();
+        let policy = given(policy, "policy")?.0.built()?.clone();
         Ok(gk_verifier(Verifier::with_key(&given(key, "key")?.0, policy)?))
     })
 }
@@ -84,7 +83,7 @@ pub unsafe extern "C" fn gk_verifier_following(
     err: *mut gk_error,
 ) -> gk_status {
     create(verifier, err, || {
-        let policy = given(policy, "policy")?.0.clone();
+        let policy = given(policy, "policy")?.0.built()?.clone();
         let ring = Arc::new(given(ring, "ring")?.inner.clone());
         Ok(gk_verifier(Verifier::following(ring, policy)?))
     })
@@ -110,10 +109,11 @@ pub unsafe extern "C" fn gk_verifier_for_issuers(
     err: *mut gk_error,
 ) -> gk_status {
     create(verifier, err, || {
-        let policy = given(policy, "policy")?.0.clone();
+        let policy = given(policy, "policy")?.0.built()?.clone();
         let rules = slice(rules, rules_len, "rules")?.iter();
-        let rules: Vec<IssuerRule> =
-            rules.map(|&rule| Ok(given(rule, "rules")?.0.clone())).collect::<Outcome<_>>()?;
+        let rules: Vec<IssuerRule> = rules
+            .map(|&rule| Ok(given(rule, "rules")?.0.built()?.clone()))
+            .collect::<Outcome<_>>()?;
         Ok(gk_verifier(Verifier::for_issuers(rules, policy)?))
     })
 }
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn gk_issuer_rule_new(
 ) -> gk_status {
     create(rule, err, || {
         let issuer = text(issuer, issuer_len, "issuer")?;
-        Ok(gk_issuer_rule(IssuerRule::new(issuer, &given(keyset, "keyset")?.0)))
+        Ok(gk_issuer_rule(Sticky::new(IssuerRule::new(issuer, &given(keyset, "keyset")?.0))))
     })
 }
 
@@ -219,17 +219,13 @@ pub extern "C" fn gk_issuer_rule_free(rule: Option<Box<gk_issuer_rule>>) {
 /// @param rule The rule.
 /// @param audience The audience, not empty, UTF-8; copied.
 /// @param audience_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_issuer_rule_expect_audience(
     rule: Option<&mut gk_issuer_rule>,
     audience: *const c_char,
     audience_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(rule, err, |rule| Ok(rule.expect_audience(text(audience, audience_len, "audience")?)))
+) {
+    set(rule, |rule| Ok(rule.expect_audience(text(audience, audience_len, "audience")?)));
 }
 
 /// Uses only the issuer's keys of these algorithms; what the policy says unless set.
@@ -237,28 +233,16 @@ pub unsafe extern "C" fn gk_issuer_rule_expect_audience(
 /// @param rule The rule.
 /// @param algs GK_ALG_ constants; copied.
 /// @param algs_len How many, at least 1.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_issuer_rule_algorithms(
     rule: Option<&mut gk_issuer_rule>,
     algs: *const gk_alg,
     algs_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    set(rule, err, |rule| Ok(rule.algorithms(self::algs(algs, algs_len)?)))
+) {
+    set(rule, |rule| Ok(rule.algorithms(self::algs(algs, algs_len)?)));
 }
 
-/// Changes the rule, or leaves it as it is.
-unsafe fn set(
-    rule: Option<&mut gk_issuer_rule>,
-    err: *mut gk_error,
-    change: impl FnOnce(IssuerRule) -> Outcome<IssuerRule>,
-) -> gk_status {
-    guard(err, || {
-        let rule = given(rule, "rule")?;
-        rule.0 = change(rule.0.clone())?;
-        Ok(())
-    })
+/// Replaces what was set by what the change makes of it.
+fn set(rule: Option<&mut gk_issuer_rule>, change: impl FnOnce(IssuerRule) -> Outcome<IssuerRule>) {
+    sticky::set(rule.map(|rule| &mut rule.0), change);
 }

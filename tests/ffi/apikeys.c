@@ -21,12 +21,12 @@ static gk_api_keys *open_with(const char *url, bool strict) {
     gk_error err;
     gk_api_keys *keys = NULL;
     gk_api_key_options *options = gk_api_key_options_new();
-    MUST(gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER, &err));
-    MUST(gk_api_key_options_prefix(options, GK_TEXT("acme"), &err));
-    MUST(gk_api_key_options_env(options, GK_TEXT("test"), &err));
-    MUST(gk_api_key_options_strict(options, strict, &err));
-    MUST(gk_api_key_options_max_stale(options, 10, &err));
-    MUST(gk_api_key_options_clock(options, now, NULL, NULL, &err));
+    gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER);
+    gk_api_key_options_prefix(options, GK_TEXT("acme"));
+    gk_api_key_options_env(options, GK_TEXT("test"));
+    gk_api_key_options_strict(options, strict);
+    gk_api_key_options_max_stale(options, 10);
+    gk_api_key_options_clock(options, now, NULL, NULL);
     MUST(gk_api_keys_open(url, strlen(url), options, &keys, &err));
     gk_api_key_options_free(options);
     return keys;
@@ -35,9 +35,8 @@ static gk_api_keys *open_with(const char *url, bool strict) {
 static gk_api_keys *open_keys(const char *url) { return open_with(url, true); }
 
 static gk_api_key_spec *owned(const char *owner) {
-    gk_error err;
     gk_api_key_spec *spec = gk_api_key_spec_new();
-    MUST(gk_api_key_spec_owner(spec, owner, strlen(owner), &err));
+    gk_api_key_spec_owner(spec, owner, strlen(owner));
     return spec;
 }
 
@@ -85,24 +84,24 @@ static void lives(const char *url) {
     MUST(gk_api_keys_acting_as(keys, GK_TEXT("boss"), &boss, &err));
 
     gk_api_key_spec *spec = owned("acme \xc3\xa9");
-    MUST(gk_api_key_spec_name(spec, GK_TEXT("CI"), &err));
-    MUST(gk_api_key_spec_tenant(spec, GK_TEXT("north"), &err));
-    MUST(gk_api_key_spec_meta(spec, GK_TEXT("{\"plan\":\"gold\"}"), &err));
-    MUST(gk_api_key_spec_scope(spec, GK_TEXT("read"), &err));
-    MUST(gk_api_key_spec_scope(spec, GK_TEXT("write"), &err));
-    MUST(gk_api_key_spec_cidr(spec, GK_TEXT("10.0.0.0/8"), &err));
-    MUST(gk_api_key_spec_not_before(spec, now_seconds - 1, &err));
-    MUST(gk_api_key_spec_expires_in(spec, 100, &err));
-    MUST(gk_api_key_spec_rate(spec, 5, 60, &err));
-    MUST(gk_api_key_spec_credits(spec, 4, 1, 60, &err));
+    gk_api_key_spec_name(spec, GK_TEXT("CI"));
+    gk_api_key_spec_tenant(spec, GK_TEXT("north"));
+    gk_api_key_spec_meta(spec, GK_TEXT("{\"plan\":\"gold\"}"));
+    gk_api_key_spec_scope(spec, GK_TEXT("read"));
+    gk_api_key_spec_scope(spec, GK_TEXT("write"));
+    gk_api_key_spec_cidr(spec, GK_TEXT("10.0.0.0/8"));
+    gk_api_key_spec_not_before(spec, now_seconds - 1);
+    gk_api_key_spec_expires_in(spec, 100);
+    gk_api_key_spec_rate(spec, 5, 60);
+    gk_api_key_spec_credits(spec, 4, 1, 60);
     gk_buf secret = created(boss, spec);
     id_of(&secret, id);
 
     gk_api_key_check *needs = gk_api_key_check_new();
-    MUST(gk_api_key_check_scope(needs, GK_TEXT("read"), &err));
-    MUST(gk_api_key_check_scope(needs, GK_TEXT("write"), &err));
-    MUST(gk_api_key_check_tenant(needs, GK_TEXT("north"), &err));
-    MUST(gk_api_key_check_cost(needs, 2, &err));
+    gk_api_key_check_scope(needs, GK_TEXT("read"));
+    gk_api_key_check_scope(needs, GK_TEXT("write"));
+    gk_api_key_check_tenant(needs, GK_TEXT("north"));
+    gk_api_key_check_cost(needs, 2);
     CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_OK);
     CHECK(strcmp(result.key_id, id) == 0 && strcmp(result.owner, "acme \xc3\xa9") == 0);
     CHECK(strcmp(result.tenant, "north") == 0 && result.expires_at == now_seconds + 100);
@@ -119,7 +118,7 @@ static void lives(const char *url) {
     now_seconds += 59;
     CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_CREDITS_EXHAUSTED);
     CHECK(result.retry_after_ms == 1000);
-    MUST(gk_api_key_check_scope(needs, GK_TEXT("admin"), &err));
+    gk_api_key_check_scope(needs, GK_TEXT("admin"));
     CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_INSUFFICIENT_SCOPE);
     now_seconds += 41;
     CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_API_KEY_EXPIRED);
@@ -127,13 +126,12 @@ static void lives(const char *url) {
     gk_api_key_spec *update = gk_api_key_spec_new();
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_keys_update(keys, id, 12, update, &err));
     for (gk_api_key_field field = 1; field <= 6; field++) {
-        MUST(gk_api_key_spec_clear(update, field, &err));
+        gk_api_key_spec_clear(update, field);
     }
-    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_key_spec_clear(update, 7, &err));
     MUST(gk_api_keys_update(keys, id, 12, update, &err));
     gk_api_key_check_free(needs);
     CHECK(verified(keys, &secret, NULL, NULL, &result) == GK_STATUS_OK && result.expires_at == 0);
-    MUST(gk_api_key_spec_expires_at(update, now_seconds + 50, &err));
+    gk_api_key_spec_expires_at(update, now_seconds + 50);
     MUST(gk_api_keys_update(keys, id, 12, update, &err));
     CHECK(verified(keys, &secret, NULL, NULL, &result) == GK_STATUS_OK);
     CHECK(result.expires_at == now_seconds + 50);
@@ -307,45 +305,20 @@ static void wrong_arguments(void) {
     FAILS(GK_STATUS_MALFORMED_API_KEY,
           gk_api_keys_verify(keys, BAD, 1, needs, NULL, 0, &result, &err));
 
-    FAILS(WRONG, gk_api_key_check_scope(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_check_tenant(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_check_cost(NULL, 1, &err));
-    for (int i = 0; i < 16; i++) MUST(gk_api_key_check_scope(needs, GK_TEXT("a"), &err));
-    FAILS(WRONG, gk_api_key_check_scope(needs, GK_TEXT("a"), &err));
     FAILS(WRONG, gk_api_key_import_add(NULL, spec, NULL, 0, NULL, 0, &err));
     FAILS(WRONG, gk_api_key_import_add(rows, NULL, NULL, 0, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_spec_owner(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_spec_name(spec, BAD, 1, &err));
-    FAILS(WRONG, gk_api_key_spec_tenant(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_spec_meta(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_spec_scope(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_spec_cidr(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_spec_not_before(NULL, 1, &err));
-    FAILS(WRONG, gk_api_key_spec_expires_in(NULL, 1, &err));
-    FAILS(WRONG, gk_api_key_spec_expires_at(NULL, 1, &err));
-    FAILS(WRONG, gk_api_key_spec_rate(NULL, 1, 1, &err));
-    FAILS(WRONG, gk_api_key_spec_credits(NULL, 1, 0, 0, &err));
-    MUST(gk_api_key_spec_cidr(spec, GK_TEXT("nonsense"), &err));
+    gk_api_key_spec_cidr(spec, GK_TEXT("nonsense"));
     FAILS(WRONG, gk_api_keys_create(keys, spec, &out, NULL, &err));
     CHECK(out.data == NULL);
 
-    FAILS(WRONG, gk_api_key_options_prefix(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_options_env(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_options_strict(NULL, true, &err));
-    FAILS(WRONG, gk_api_key_options_max_stale(NULL, 1, &err));
-    FAILS(WRONG, gk_api_key_options_limits(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_options_clock(options, NULL, NULL, NULL, &err));
-    FAILS(WRONG, gk_api_key_options_pepper(NULL, 1, PEPPER, 32, &err));
-    FAILS(WRONG, gk_api_key_options_pepper_file(NULL, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_options_pepper_env(NULL, NULL, 0, &err));
-    MUST(gk_api_key_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"), &err));
+    gk_api_key_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"));
     FAILS(GK_STATUS_INVALID_CONFIGURATION,
           gk_api_keys_open(GK_TEXT("memory:"), options, &none, &err));
-    MUST(gk_api_key_options_pepper_file(options, GK_TEXT("/no/such/file"), &err));
+    gk_api_key_options_pepper_file(options, GK_TEXT("/no/such/file"));
     FAILS(GK_STATUS_WRONG_PEPPER, gk_api_keys_open(GK_TEXT("memory:"), options, &none, &err));
-    MUST(gk_api_key_options_pepper(options, 1, PEPPER, 3, &err));
+    gk_api_key_options_pepper(options, 1, PEPPER, 3);
     FAILS(WRONG, gk_api_keys_open(GK_TEXT("memory:"), options, &none, &err));
-    MUST(gk_api_key_options_clock(options, now, &releases, released, &err));
+    gk_api_key_options_clock(options, now, &releases, released);
     CHECK(releases == 0);
     gk_api_key_options_free(options);
     CHECK(releases == 1);
@@ -396,23 +369,23 @@ static void shares_limits(const char *url) {
     gk_api_keys *here = open_with(url, false), *there = open_with(url, false);
     gk_api_keys *alone = NULL, *memory = open_keys("memory:");
     gk_api_key_options *options = gk_api_key_options_new();
-    MUST(gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER, &err));
-    MUST(gk_api_key_options_prefix(options, GK_TEXT("acme"), &err));
-    MUST(gk_api_key_options_env(options, GK_TEXT("test"), &err));
-    MUST(gk_api_key_options_limits(options, NULL, 0, &err));
+    gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER);
+    gk_api_key_options_prefix(options, GK_TEXT("acme"));
+    gk_api_key_options_env(options, GK_TEXT("test"));
+    gk_api_key_options_limits(options, NULL, 0);
     MUST(gk_api_keys_open(url, strlen(url), options, &alone, &err));
     FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_check_limits(alone, &err));
     FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_check_limits(memory, &err));
     MUST(gk_api_keys_check_limits(here, &err));
     gk_api_key_spec *spec = owned("acme");
-    MUST(gk_api_key_spec_rate(spec, 20, 3600, &err));
+    gk_api_key_spec_rate(spec, 20, 3600);
     gk_buf secret = created(here, spec);
     CHECK(passes(there, &secret) == 20 && passes(here, &secret) == 0);
     CHECK(passes(alone, &secret) == 20);
     gk_api_keys_free(there);
     there = open_with(url, false);
     CHECK(passes(there, &secret) == 0);
-    MUST(gk_api_key_options_limits(options, GK_TEXT("/no/such/folder"), &err));
+    gk_api_key_options_limits(options, GK_TEXT("/no/such/folder"));
     gk_api_keys_free(memory);
     FAILS(GK_STATUS_STORE_UNAVAILABLE, gk_api_keys_open(url, strlen(url), options, &memory, &err));
     gk_buf_free(&secret);
@@ -440,10 +413,9 @@ static void *verify_many(void *argument) {
 }
 
 static void threads(void) {
-    gk_error err;
     gk_api_keys *keys = open_keys("memory:");
     gk_api_key_spec *spec = owned("acme");
-    MUST(gk_api_key_spec_rate(spec, 1000, 3600, &err));
+    gk_api_key_spec_rate(spec, 1000, 3600);
     struct shared shared = {keys, created(keys, spec)};
     pthread_t all[8];
     intptr_t passed = 0;

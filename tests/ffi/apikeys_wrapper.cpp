@@ -20,7 +20,7 @@ int main() {
     CHECK(!keys.made_pepper_file());
     const auto boss = keys.acting_as("boss");
     const auto issued = boss.create(api_key_spec()
-                                        .owned_by("acme")
+                                        .owner("acme")
                                         .name("CI")
                                         .tenant("north")
                                         .meta("{}")
@@ -77,7 +77,7 @@ int main() {
     CHECK(keys.purge(now) == 1);
 
     const auto rows =
-        std::move(api_key_import().add(api_key_spec().owned_by("o"), "pub.legacy-key", "pub"));
+        std::move(api_key_import().add(api_key_spec().owner("o"), "pub.legacy-key", "pub"));
     CHECK(holds(keys.import("plaintext", rows), "\"imported\":1"));
     CHECK(keys.verify("pub.legacy-key").owner() == "o");
 

@@ -23,9 +23,9 @@ static gk_api_key_spec *spec;
 static void open_keys(void) {
     gk_error err;
     gk_api_key_options *options = gk_api_key_options_new();
-    MUST(gk_api_key_options_max_stale(options, MAX_STALE, &err));
+    gk_api_key_options_max_stale(options, MAX_STALE);
     snprintf(url, sizeof url, "sqlite:///%s/keys.sqlite", folder);
-    MUST(gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER, &err));
+    gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER);
     MUST(gk_api_keys_open(MINE(url), options, &keys, &err));
     gk_api_key_options_free(options);
 }
@@ -361,10 +361,9 @@ static void raw_fork(void) {
 int main(int argc, char **argv) {
     if (witnessed(argc, argv, &executing, 1) != NULL) return witness(&executing);
     if (argc == 5) return in_another_process(argv);
-    gk_error err;
     make_folder();
     spec = gk_api_key_spec_new();
-    MUST(gk_api_key_spec_owner(spec, GK_TEXT("acme"), &err));
+    gk_api_key_spec_owner(spec, GK_TEXT("acme"));
     open_keys();
     const int all = rounds(2);
     for (int i = 0; i < all; i++) {

@@ -216,7 +216,9 @@ static void managers(void) {
     REFUSED(gk_token_manager_put, NULL, TEXT, GK_TEXT("{}"));
     REFUSED(gk_token_manager_put, manager, NOTEXT, GK_TEXT("{}"));
     REFUSED(gk_token_manager_put, manager, TEXT, NOTEXT);
-    TEXT_SETTER(gk_token_manager_remove, manager);
+    REFUSED(gk_token_manager_remove, NULL, TEXT);
+    REFUSED(gk_token_manager_remove, manager, NOTEXT);
+    REFUSED(gk_token_manager_remove, manager, LATIN1);
 }
 
 static void doors(void) {

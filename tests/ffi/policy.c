@@ -21,7 +21,7 @@ static struct test_clock stopped = {NOW, 0};
 /* A policy that says nothing but what time it is. */
 static gk_policy *new_policy(void) {
     gk_policy *policy = gk_policy_new();
-    MUST(gk_policy_clock(policy, read_clock, &stopped, NULL, &err));
+    gk_policy_clock(policy, read_clock, &stopped, NULL);
     return policy;
 }
 
@@ -33,14 +33,14 @@ static gk_status judge_typ(gk_policy *policy, const char *json, const char *typ)
     gk_verified *verified = NULL;
     gk_buf token = {NULL, 0};
     MUST(gk_signer_builder_new(key, &builder, &err));
-    MUST(gk_signer_builder_no_ttl(builder, &err));
-    MUST(gk_signer_builder_allow_missing_exp(builder, &err));
-    MUST(gk_signer_builder_token_ids(builder, false, &err));
-    MUST(gk_signer_builder_clock(builder, read_clock, &stopped, NULL, &err));
+    gk_signer_builder_no_ttl(builder);
+    gk_signer_builder_allow_missing_exp(builder);
+    gk_signer_builder_token_ids(builder, false);
+    gk_signer_builder_clock(builder, read_clock, &stopped, NULL);
     if (typ == NULL) {
-        MUST(gk_signer_builder_no_typ(builder, &err));
+        gk_signer_builder_no_typ(builder);
     } else {
-        MUST(gk_signer_builder_typ(builder, typ, strlen(typ), &err));
+        gk_signer_builder_typ(builder, typ, strlen(typ));
     }
     MUST(gk_signer_builder_build(builder, &signer, &err));
     MUST(gk_signer_sign_json(signer, json, strlen(json), &token, &err));
@@ -62,13 +62,13 @@ static gk_status judge(gk_policy *policy, const char *json) {
 
 static gk_policy *with_issuer(const char *issuer) {
     gk_policy *policy = new_policy();
-    MUST(gk_policy_expect_issuer(policy, issuer, strlen(issuer), &err));
+    gk_policy_expect_issuer(policy, issuer, strlen(issuer));
     return policy;
 }
 
 static gk_policy *with_audience(const char *audience) {
     gk_policy *policy = new_policy();
-    MUST(gk_policy_expect_audience(policy, audience, strlen(audience), &err));
+    gk_policy_expect_audience(policy, audience, strlen(audience));
     return policy;
 }
 
@@ -83,10 +83,10 @@ static void issuer_and_audience(void) {
     CHECK(judge(with_issuer("a"), "{\"exp\":1795000001}") == GK_STATUS_MISSING_CLAIM);
     CHECK(strcmp(gk_error_claim(&err), "iss") == 0);
     policy = with_issuer("b");
-    MUST(gk_policy_expect_issuer(policy, GK_TEXT("a"), &err));
+    gk_policy_expect_issuer(policy, GK_TEXT("a"));
     CHECK(judge(policy, "{\"exp\":1795000001,\"iss\":\"a\"}") == GK_STATUS_OK);
     policy = new_policy();
-    MUST(gk_policy_ignore_issuer(policy, &err));
+    gk_policy_ignore_issuer(policy);
     CHECK(judge(policy, "{\"exp\":1795000001,\"iss\":\"a\"}") == GK_STATUS_OK);
 
     CHECK(judge(with_audience("a"), "{\"exp\":1795000001,\"aud\":[\"b\",\"a\"]}") == GK_STATUS_OK);
@@ -94,7 +94,7 @@ static void issuer_and_audience(void) {
           GK_STATUS_INVALID_AUDIENCE);
     CHECK(judge(with_audience("a"), "{\"exp\":1795000001}") == GK_STATUS_MISSING_CLAIM);
     policy = new_policy();
-    MUST(gk_policy_ignore_audience(policy, &err));
+    gk_policy_ignore_audience(policy);
     CHECK(judge(policy, "{\"exp\":1795000001,\"aud\":\"a\"}") == GK_STATUS_OK);
 }
 
@@ -103,22 +103,22 @@ static void types_subjects_and_required_claims(void) {
     CHECK(judge_typ(new_policy(), "{\"exp\":1795000001}", NULL) == GK_STATUS_OK);
     CHECK(judge_typ(new_policy(), "{\"exp\":1795000001}", "at+jwt") == GK_STATUS_INVALID_TYPE);
     policy = new_policy();
-    MUST(gk_policy_expect_type(policy, GK_TEXT("at+jwt"), &err));
+    gk_policy_expect_type(policy, GK_TEXT("at+jwt"));
     gk_policy *copy = gk_policy_clone(policy);
     CHECK(judge_typ(policy, "{\"exp\":1795000001}", "application/AT+JWT") == GK_STATUS_OK);
     CHECK(judge_typ(copy, "{\"exp\":1795000001}", NULL) == GK_STATUS_INVALID_TYPE);
     policy = new_policy();
-    MUST(gk_policy_ignore_type(policy, &err));
+    gk_policy_ignore_type(policy);
     CHECK(judge_typ(policy, "{\"exp\":1795000001}", "anything") == GK_STATUS_OK);
 
     policy = new_policy();
-    MUST(gk_policy_expect_subject(policy, GK_TEXT("alice"), &err));
+    gk_policy_expect_subject(policy, GK_TEXT("alice"));
     copy = gk_policy_clone(policy);
     CHECK(judge(policy, "{\"exp\":1795000001,\"sub\":\"alice\"}") == GK_STATUS_OK);
     CHECK(judge(copy, "{\"exp\":1795000001,\"sub\":\"bob\"}") == GK_STATUS_INVALID_SUBJECT);
 
     policy = new_policy();
-    MUST(gk_policy_require_claim(policy, GK_TEXT("https://example.com/tenant"), &err));
+    gk_policy_require_claim(policy, GK_TEXT("https://example.com/tenant"));
     copy = gk_policy_clone(policy);
     CHECK(judge(policy, "{\"exp\":1795000001,\"https://example.com/tenant\":null}") ==
           GK_STATUS_OK);
@@ -135,25 +135,25 @@ static void times(void) {
           GK_STATUS_ISSUED_IN_FUTURE);
     CHECK(judge(new_policy(), "{}") == GK_STATUS_MISSING_CLAIM);
     policy = new_policy();
-    MUST(gk_policy_allow_missing_exp(policy, &err));
+    gk_policy_allow_missing_exp(policy);
     CHECK(judge(policy, "{}") == GK_STATUS_OK);
     policy = new_policy();
-    MUST(gk_policy_leeway(policy, 5, &err));
+    gk_policy_leeway(policy, 5);
     gk_policy *copy = gk_policy_clone(policy);
     CHECK(judge(policy, "{\"exp\":1794999996,\"nbf\":1795000005}") == GK_STATUS_OK);
     CHECK(judge(copy, "{\"exp\":1794999995}") == GK_STATUS_EXPIRED);
     policy = new_policy();
-    MUST(gk_policy_max_age(policy, 60, &err));
+    gk_policy_max_age(policy, 60);
     copy = gk_policy_clone(policy);
     CHECK(judge(policy, "{\"exp\":1795000009,\"iat\":1794999940}") == GK_STATUS_OK);
     CHECK(judge(copy, "{\"exp\":1795000009,\"iat\":1794999939}") == GK_STATUS_TOO_OLD);
 
     CHECK(judge(new_policy(), "{\"exp\":1795000001,\"x\":[[[]]]}") == GK_STATUS_OK);
     policy = new_policy();
-    MUST(gk_policy_max_token_bytes(policy, 80, &err));
+    gk_policy_max_token_bytes(policy, 80);
     CHECK(judge(policy, "{\"exp\":1795000001}") == GK_STATUS_TOKEN_TOO_LARGE);
     policy = new_policy();
-    MUST(gk_policy_max_header_bytes(policy, 20, &err));
+    gk_policy_max_header_bytes(policy, 20);
     CHECK(judge(policy, "{\"exp\":1795000001}") == GK_STATUS_TOKEN_TOO_LARGE);
 }
 
@@ -161,24 +161,24 @@ static void contradictions(void) {
     gk_verifier *verifier = NULL;
     const gk_alg others[] = {GK_ALG_ES384, GK_ALG_RS256}, ours[] = {GK_ALG_HS256, GK_ALG_ES256};
     gk_policy *policy = with_issuer("a");
-    MUST(gk_policy_ignore_issuer(policy, &err));
+    gk_policy_ignore_issuer(policy);
     FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_verifier_with_key(key, policy, &verifier, &err));
     gk_policy_free(policy);
     policy = new_policy();
-    MUST(gk_policy_leeway(policy, 601, &err));
+    gk_policy_leeway(policy, 601);
     FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_verifier_with_key(key, policy, &verifier, &err));
     gk_policy_free(policy);
     policy = new_policy();
-    MUST(gk_policy_algorithms(policy, others, 2, &err));
+    gk_policy_algorithms(policy, others, 2);
     FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_verifier_with_key(key, policy, &verifier, &err));
     gk_policy_free(policy);
     policy = new_policy();
-    MUST(gk_policy_algorithms(policy, NULL, 0, &err));
+    gk_policy_algorithms(policy, NULL, 0);
     FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_verifier_with_key(key, policy, &verifier, &err));
     CHECK(verifier == NULL);
     gk_policy_free(policy);
     policy = new_policy();
-    MUST(gk_policy_algorithms(policy, ours, 2, &err));
+    gk_policy_algorithms(policy, ours, 2);
     CHECK(judge(policy, "{\"exp\":1795000001}") == GK_STATUS_OK);
 }
 
@@ -194,7 +194,7 @@ static void several_keys_without_kid(void) {
     const gk_key *keys[] = {key, second};
     MUST(gk_keyset_new(keys, 2, &set, &err));
     MUST(gk_signer_builder_new(second, &builder, &err));
-    MUST(gk_signer_builder_kid(builder, false, &err));
+    gk_signer_builder_kid(builder, false);
     MUST(gk_signer_builder_build(builder, &signer, &err));
     MUST(gk_signer_sign_json(signer, GK_TEXT("{}"), &token, &err));
 
@@ -203,7 +203,7 @@ static void several_keys_without_kid(void) {
     FAILS(GK_STATUS_AMBIGUOUS_KEY,
           gk_verifier_verify(verifier, token.data, token.len, &verified, &err));
     gk_verifier_free(verifier);
-    MUST(gk_policy_try_keys_without_kid(policy, &err));
+    gk_policy_try_keys_without_kid(policy);
     MUST(gk_verifier_new(set, policy, &verifier, &err));
     MUST(gk_verifier_verify(verifier, token.data, token.len, &verified, &err));
     CHECK(gk_verified_key_id(verified).len == gk_key_kid(second).len);
@@ -222,9 +222,9 @@ static gk_buf token_from(const gk_key *signing_key, const char *issuer, const ch
     gk_signer *signer = NULL;
     gk_buf token = {NULL, 0};
     MUST(gk_signer_builder_new(signing_key, &builder, &err));
-    MUST(gk_signer_builder_issuer(builder, issuer, strlen(issuer), &err));
-    if (audience) MUST(gk_signer_builder_audience(builder, audience, strlen(audience), &err));
-    MUST(gk_signer_builder_ttl(builder, 60, &err));
+    gk_signer_builder_issuer(builder, issuer, strlen(issuer));
+    if (audience) gk_signer_builder_audience(builder, audience, strlen(audience));
+    gk_signer_builder_ttl(builder, 60);
     gk_signer_builder *copy = gk_signer_builder_clone(builder);
     gk_signer_builder_free(builder);
     MUST(gk_signer_builder_build(copy, &signer, &err));
@@ -251,8 +251,8 @@ static void several_issuers(void) {
         MUST(gk_keyset_new(one, 1, &set, &err));
         gk_issuer_rule *rule = NULL;
         MUST(gk_issuer_rule_new(names[i], strlen(names[i]), set, &rule, &err));
-        MUST(gk_issuer_rule_algorithms(rule, algs, 1, &err));
-        if (i == 1) MUST(gk_issuer_rule_expect_audience(rule, GK_TEXT("api"), &err));
+        gk_issuer_rule_algorithms(rule, algs, 1);
+        if (i == 1) gk_issuer_rule_expect_audience(rule, GK_TEXT("api"));
         rules[i] = gk_issuer_rule_clone(rule);
         gk_issuer_rule_free(rule);
         gk_keyset_free(set);
@@ -301,8 +301,8 @@ static void clocks(void) {
     gk_signer *signer = NULL;
     gk_buf token = {NULL, 0};
     MUST(gk_signer_builder_new(key, &builder, &err));
-    MUST(gk_signer_builder_clock(builder, read_clock, &clock, release_clock, &err));
-    MUST(gk_signer_builder_ttl(builder, 10, &err));
+    gk_signer_builder_clock(builder, read_clock, &clock, release_clock);
+    gk_signer_builder_ttl(builder, 10);
     MUST(gk_signer_builder_build(builder, &signer, &err));
     gk_signer_builder_free(builder);
     MUST(gk_signer_sign_json(signer, GK_TEXT("{}"), &token, &err));
@@ -310,9 +310,13 @@ static void clocks(void) {
     gk_signer_free(signer);
     CHECK(clock.released == 1);
 
-    CHECK(gk_policy_clock(policy, NULL, &clock, release_clock, &err) == GK_STATUS_INVALID_ARGUMENT);
-    CHECK(clock.released == 1);
-    MUST(gk_policy_clock(policy, read_clock, &clock, release_clock, &err));
+    gk_policy *none = gk_policy_new();
+    gk_policy_clock(none, NULL, &clock, release_clock);
+    CHECK(clock.released == 2);
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_verifier_with_key(key, none, &verifier, &err));
+    gk_policy_free(none);
+    clock.released = 1;
+    gk_policy_clock(policy, read_clock, &clock, release_clock);
     copy = gk_policy_clone(policy);
     MUST(gk_verifier_with_key(key, copy, &verifier, &err));
     shared = gk_verifier_clone(verifier);
@@ -332,8 +336,8 @@ static void clocks(void) {
 
     /* Another clock replaces the first. */
     policy = gk_policy_new();
-    MUST(gk_policy_clock(policy, read_clock, &clock, release_clock, &err));
-    MUST(gk_policy_clock(policy, read_clock, &stopped, NULL, &err));
+    gk_policy_clock(policy, read_clock, &clock, release_clock);
+    gk_policy_clock(policy, read_clock, &stopped, NULL);
     CHECK(clock.released == 3);
     gk_policy_free(policy);
     CHECK(clock.released == 3);
@@ -357,7 +361,7 @@ static void randomness(void) {
     gk_unverified *token = NULL;
     gk_buf text = {NULL, 0};
     MUST(gk_signer_builder_new(key, &builder, &err));
-    MUST(gk_signer_builder_random(builder, fill_with_sevens, &drawn, NULL, &err));
+    gk_signer_builder_random(builder, fill_with_sevens, &drawn, NULL);
     MUST(gk_signer_builder_build(builder, &signer, &err));
     MUST(gk_signer_sign_json(signer, GK_TEXT("{}"), &text, &err));
     CHECK(drawn == 1);
@@ -372,7 +376,7 @@ static void randomness(void) {
     gk_buf_free(&text);
     gk_signer_free(signer);
 
-    MUST(gk_signer_builder_random(builder, fill_nothing, NULL, NULL, &err));
+    gk_signer_builder_random(builder, fill_nothing, NULL, NULL);
     MUST(gk_signer_builder_build(builder, &signer, &err));
     FAILS(GK_STATUS_RANDOM_UNAVAILABLE, gk_signer_sign_json(signer, GK_TEXT("{}"), &text, &err));
     CHECK(text.data == NULL);
@@ -386,8 +390,8 @@ static void claims_that_a_signer_refuses(void) {
     gk_claims *claims = NULL;
     gk_buf token = {NULL, 0}, json = {NULL, 0};
     MUST(gk_signer_builder_new(key, &builder, &err));
-    MUST(gk_signer_builder_issuer(builder, GK_TEXT("a"), &err));
-    MUST(gk_signer_builder_no_ttl(builder, &err));
+    gk_signer_builder_issuer(builder, GK_TEXT("a"));
+    gk_signer_builder_no_ttl(builder);
     MUST(gk_signer_builder_build(builder, &signer, &err));
     FAILS(GK_STATUS_MISSING_CLAIM, gk_signer_sign_json(signer, GK_TEXT("{}"), &token, &err));
     CHECK(strcmp(gk_error_claim(&err), "exp") == 0);
@@ -396,11 +400,11 @@ static void claims_that_a_signer_refuses(void) {
     FAILS(GK_STATUS_INVALID_CLAIM,
           gk_claims_from_json(GK_TEXT("{\"exp\":\"soon\"}"), &claims, &err));
     MUST(gk_claims_from_json(GK_TEXT("{\"b\": 1.0, \"exp\": 2e9}"), &claims, &err));
-    MUST(gk_claims_issuer(claims, GK_TEXT("a"), &err));
-    MUST(gk_claims_audience(claims, GK_TEXT("x"), &err));
-    MUST(gk_claims_audience(claims, GK_TEXT("y"), &err));
-    MUST(gk_claims_expires_at(claims, 2000000000, &err));
-    MUST(gk_claims_issued_at(claims, NOW, &err));
+    gk_claims_issuer(claims, GK_TEXT("a"));
+    gk_claims_audience(claims, GK_TEXT("x"));
+    gk_claims_audience(claims, GK_TEXT("y"));
+    gk_claims_expires_at(claims, 2000000000);
+    gk_claims_issued_at(claims, NOW);
     gk_claims *copy = gk_claims_clone(claims);
     gk_claims_free(claims);
     MUST(gk_claims_to_json(copy, &json, &err));
@@ -411,7 +415,7 @@ static void claims_that_a_signer_refuses(void) {
     gk_buf_free(&json);
     gk_buf_free(&token);
     gk_signer_free(signer);
-    MUST(gk_signer_builder_ttl(builder, 0, &err));
+    gk_signer_builder_ttl(builder, 0);
     FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_signer_builder_build(builder, &signer, &err));
     gk_signer_builder_free(builder);
 }

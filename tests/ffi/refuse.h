@@ -48,12 +48,27 @@ static void mark(const char *function) {
         CHECK(out.data == NULL && out.len == 0);                                                   \
     } while (0)
 
-/* A setter with one text: no handle, no text, no UTF-8. */
-#define TEXT_SETTER(function, handle)                                                              \
+/* A setter of NULL does nothing. */
+#define IGNORED(function, ...) (CALL(function)(__VA_ARGS__))
+
+/* A setter that is given something wrong: the call that uses what is built says so. */
+#define STICKS(type, function, ...)                                                                \
     do {                                                                                           \
-        REFUSED(function, NULL, TEXT);                                                             \
-        REFUSED(function, handle, NOTEXT);                                                         \
-        REFUSED(function, handle, LATIN1);                                                         \
+        type *built = fresh_##type();                                                              \
+        MUST(use_##type(built, &err));                                                             \
+        CALL(function)(built, __VA_ARGS__);                                                        \
+        FAILS(GK_STATUS_INVALID_ARGUMENT, use_##type(built, &err));                                \
+        CHECK(gk_error_claim(&err)[0] == 0);                                                       \
+        CHECK(use_##type(built, NULL) == GK_STATUS_INVALID_ARGUMENT);                              \
+        type##_free(built);                                                                        \
+    } while (0)
+
+/* A setter with one text: no handle, no text, no UTF-8. */
+#define TEXT_SETTER(type, function)                                                                \
+    do {                                                                                           \
+        IGNORED(function, NULL, TEXT);                                                             \
+        STICKS(type, function, NOTEXT);                                                            \
+        STICKS(type, function, LATIN1);                                                            \
     } while (0)
 
 /* Which exported functions a list covers: those whose name begins with one of its texts. */

@@ -15,11 +15,11 @@ static gk_revocations *open_with(const char *url) {
     gk_error err;
     gk_revocations *revocations = NULL;
     gk_revocation_options *options = gk_revocation_options_new();
-    MUST(gk_revocation_options_strict(options, true, &err));
-    MUST(gk_revocation_options_max_stale(options, 10, &err));
-    MUST(gk_revocation_options_max_token_ttl(options, 3600, &err));
-    MUST(gk_revocation_options_tenant_claim(options, GK_TEXT("org"), &err));
-    MUST(gk_revocation_options_clock(options, now, NULL, NULL, &err));
+    gk_revocation_options_strict(options, true);
+    gk_revocation_options_max_stale(options, 10);
+    gk_revocation_options_max_token_ttl(options, 3600);
+    gk_revocation_options_tenant_claim(options, GK_TEXT("org"));
+    gk_revocation_options_clock(options, now, NULL, NULL);
     MUST(gk_revocations_open(url, strlen(url), options, &revocations, &err));
     gk_revocation_options_free(options);
     return revocations;
@@ -143,7 +143,7 @@ static void any_issuer(void) {
     gk_revocations *revocations = open_with("memory:");
     gk_policy *policy = policy_with(revocations);
     gk_verifier *verifier = NULL;
-    MUST(gk_policy_expect_issuer(policy, GK_TEXT("https://a"), &err));
+    gk_policy_expect_issuer(policy, GK_TEXT("https://a"));
     MUST(gk_verifier_with_key(key, policy, &verifier, &err));
     gk_policy_free(policy);
     gk_buf one = token("{\"iss\":\"https://a\",\"jti\":\"1\"}");
@@ -174,11 +174,11 @@ static void dates(void) {
 
     gk_signer_builder *builder = NULL;
     MUST(gk_signer_builder_new(key, &builder, &err));
-    MUST(gk_signer_builder_no_ttl(builder, &err));
-    MUST(gk_signer_builder_allow_missing_exp(builder, &err));
+    gk_signer_builder_no_ttl(builder);
+    gk_signer_builder_allow_missing_exp(builder);
     gk_signer *eternal = signer_of(builder);
     gk_policy *policy = policy_with(revocations);
-    MUST(gk_policy_allow_missing_exp(policy, &err));
+    gk_policy_allow_missing_exp(policy);
     MUST(gk_verifier_with_key(key, policy, &verifier, &err));
     gk_buf for_ever;
     MUST(gk_signer_sign_json(eternal, GK_TEXT("{}"), &for_ever, &err));
@@ -199,26 +199,19 @@ static void wrong_options(void) {
     gk_revocation_options *options = gk_revocation_options_new();
 #define REFUSED_BY_OPEN()                                                                          \
     FAILS(WRONG, gk_revocations_open(GK_TEXT("memory:"), options, &none, &err))
-    FAILS(WRONG, gk_revocation_options_strict(NULL, true, &err));
-    FAILS(WRONG, gk_revocation_options_max_stale(NULL, 1, &err));
-    FAILS(WRONG, gk_revocation_options_max_token_ttl(NULL, 1, &err));
-    FAILS(WRONG, gk_revocation_options_tenant_claim(NULL, GK_TEXT("a"), &err));
-    FAILS(WRONG, gk_revocation_options_tenant_claim(options, BAD, &err));
-    FAILS(WRONG, gk_revocation_options_clock(NULL, now, NULL, NULL, &err));
-    FAILS(WRONG, gk_revocation_options_clock(options, NULL, &releases, released, &err));
-    MUST(gk_revocation_options_max_stale(options, 86401, &err));
+    gk_revocation_options_max_stale(options, 86401);
     REFUSED_BY_OPEN();
-    MUST(gk_revocation_options_max_stale(options, 86400, &err));
-    MUST(gk_revocation_options_max_token_ttl(options, 0, &err));
+    gk_revocation_options_max_stale(options, 86400);
+    gk_revocation_options_max_token_ttl(options, 0);
     REFUSED_BY_OPEN();
-    MUST(gk_revocation_options_max_token_ttl(options, 316224001, &err));
+    gk_revocation_options_max_token_ttl(options, 316224001);
     REFUSED_BY_OPEN();
-    MUST(gk_revocation_options_max_token_ttl(options, 316224000, &err));
-    MUST(gk_revocation_options_tenant_claim(options, NONE, &err));
+    gk_revocation_options_max_token_ttl(options, 316224000);
+    gk_revocation_options_tenant_claim(options, NONE);
     REFUSED_BY_OPEN();
     CHECK(none == NULL);
-    MUST(gk_revocation_options_tenant_claim(options, GK_TEXT("a"), &err));
-    MUST(gk_revocation_options_clock(options, now, &releases, released, &err));
+    gk_revocation_options_tenant_claim(options, GK_TEXT("a"));
+    gk_revocation_options_clock(options, now, &releases, released);
     MUST(gk_revocations_open(GK_TEXT("memory:"), options, &none, &err));
     gk_revocation_options_free(options);
     CHECK(releases == 0);
@@ -280,8 +273,6 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_revocations_refresh(NULL, &err));
     FAILS(WRONG, gk_revocations_purge(NULL, &purged, &err));
     CHECK(purged == 0 && gk_revocations_len(NULL) == 0 && gk_revocations_len(revocations) == 0);
-    FAILS(WRONG, gk_policy_revocations(NULL, revocations, &err));
-    FAILS(WRONG, gk_policy_revocations(policy, NULL, &err));
     CHECK(gk_revocations_clone(NULL) == NULL);
     gk_revocations_free(NULL);
     gk_policy_free(policy);

@@ -18,15 +18,15 @@ static gk_sessions *open_with(const char *url, const gk_signer *with, const uint
     gk_error err;
     gk_sessions *sessions = NULL;
     gk_session_options *options = gk_session_options_new();
-    MUST(gk_session_options_pepper(options, 1, pepper, 32, &err));
-    MUST(gk_session_options_refresh_ttl(options, 1000, &err));
-    MUST(gk_session_options_absolute_ttl(options, 2500, &err));
-    MUST(gk_session_options_grace(options, 10, &err));
-    MUST(gk_session_options_strict(options, true, &err));
-    MUST(gk_session_options_max_stale(options, 10, &err));
-    MUST(gk_session_options_max_token_ttl(options, 3600, &err));
-    MUST(gk_session_options_tenant_claim(options, GK_TEXT("org"), &err));
-    MUST(gk_session_options_clock(options, now, NULL, NULL, &err));
+    gk_session_options_pepper(options, 1, pepper, 32);
+    gk_session_options_refresh_ttl(options, 1000);
+    gk_session_options_absolute_ttl(options, 2500);
+    gk_session_options_grace(options, 10);
+    gk_session_options_strict(options, true);
+    gk_session_options_max_stale(options, 10);
+    gk_session_options_max_token_ttl(options, 3600);
+    gk_session_options_tenant_claim(options, GK_TEXT("org"));
+    gk_session_options_clock(options, now, NULL, NULL);
     const gk_status status = gk_sessions_open(url, strlen(url), with, options, &sessions, &err);
     CHECK(status == (pepper == PEPPER ? GK_STATUS_OK : GK_STATUS_WRONG_PEPPER));
     CHECK((status == GK_STATUS_OK) == (sessions != NULL));
@@ -103,7 +103,7 @@ static void a_stolen_token(const char *url) {
     gk_verifier *verifier = verifier_of(sessions);
     gk_claims *claims = gk_claims_new();
     char text[64];
-    MUST(gk_claims_claim_str(claims, GK_TEXT("scope"), GK_TEXT("read"), &err));
+    gk_claims_claim_str(claims, GK_TEXT("scope"), GK_TEXT("read"));
     MUST(gk_sessions_start(sessions, GK_TEXT("alice"), claims, GK_TEXT("Firefox"),
                            GK_TEXT("{\"ip\":\"::1\"}"), &first, &err));
     CHECK(first.expires_in == 900 && first.expires_at == now_seconds + 1000);
@@ -127,7 +127,7 @@ static void a_stolen_token(const char *url) {
     again = refreshed(sessions, &first);
     CHECK(buf_is(again.refresh_token, second.refresh_token.data));
     gk_session_tokens_free(&again);
-    MUST(gk_claims_claim_str(claims, GK_TEXT("scope"), GK_TEXT("write"), &err));
+    gk_claims_claim_str(claims, GK_TEXT("scope"), GK_TEXT("write"));
     MUST(gk_sessions_refresh(sessions, REFRESH(second), claims, &third, &err));
     CHECK(says(verifier, &third.access_token, "\"scope\":\"write\""));
     MUST(gk_sessions_list(sessions, GK_TEXT("alice"), &json, &err));
@@ -359,7 +359,7 @@ static void usual_options(const char *url) {
 
     gk_signer_builder *builder = NULL;
     MUST(gk_signer_builder_new(key, &builder, &err));
-    MUST(gk_signer_builder_ttl(builder, 604801, &err));
+    gk_signer_builder_ttl(builder, 604801);
     gk_signer *eternal = signer_of(builder);
     FAILS(GK_STATUS_INVALID_CONFIGURATION,
           gk_sessions_open(GK_TEXT("memory:"), eternal, NULL, &sessions, &err));
@@ -374,51 +374,35 @@ static void wrong_options(void) {
     gk_session_options *options = gk_session_options_new();
 #define REFUSED_BY_OPEN(wanted)                                                                    \
     FAILS(wanted, gk_sessions_open(GK_TEXT("memory:"), signer, options, &none, &err))
-    FAILS(WRONG, gk_session_options_refresh_ttl(NULL, 1, &err));
-    FAILS(WRONG, gk_session_options_absolute_ttl(NULL, 1, &err));
-    FAILS(WRONG, gk_session_options_grace(NULL, 1, &err));
-    FAILS(WRONG, gk_session_options_strict(NULL, true, &err));
-    FAILS(WRONG, gk_session_options_max_stale(NULL, 1, &err));
-    FAILS(WRONG, gk_session_options_max_token_ttl(NULL, 1, &err));
-    FAILS(WRONG, gk_session_options_tenant_claim(NULL, GK_TEXT("a"), &err));
-    FAILS(WRONG, gk_session_options_tenant_claim(options, BAD, &err));
-    FAILS(WRONG, gk_session_options_clock(NULL, now, NULL, NULL, &err));
-    FAILS(WRONG, gk_session_options_clock(options, NULL, &releases, released, &err));
-    FAILS(WRONG, gk_session_options_pepper(NULL, 1, PEPPER, 32, &err));
-    FAILS(WRONG, gk_session_options_pepper(options, 1, NULL, 32, &err));
-    FAILS(WRONG, gk_session_options_pepper_file(NULL, GK_TEXT("a"), &err));
-    FAILS(WRONG, gk_session_options_pepper_file(options, BAD, &err));
-    FAILS(WRONG, gk_session_options_pepper_env(NULL, GK_TEXT("A"), &err));
-    FAILS(WRONG, gk_session_options_pepper_env(options, BAD, &err));
 
-    MUST(gk_session_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"), &err));
+    gk_session_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"));
     REFUSED_BY_OPEN(GK_STATUS_INVALID_CONFIGURATION);
-    MUST(gk_session_options_pepper_file(options, GK_TEXT("/no/such/file"), &err));
+    gk_session_options_pepper_file(options, GK_TEXT("/no/such/file"));
     REFUSED_BY_OPEN(GK_STATUS_WRONG_PEPPER);
-    MUST(gk_session_options_pepper(options, 1, PEPPER, 15, &err));
+    gk_session_options_pepper(options, 1, PEPPER, 15);
     REFUSED_BY_OPEN(WRONG);
     gk_session_options_free(options);
 
     options = gk_session_options_new();
-    MUST(gk_session_options_grace(options, 61, &err));
+    gk_session_options_grace(options, 61);
     REFUSED_BY_OPEN(WRONG);
-    MUST(gk_session_options_grace(options, 60, &err));
-    MUST(gk_session_options_refresh_ttl(options, 7776001, &err));
+    gk_session_options_grace(options, 60);
+    gk_session_options_refresh_ttl(options, 7776001);
     REFUSED_BY_OPEN(WRONG);
-    MUST(gk_session_options_refresh_ttl(options, 899, &err));
+    gk_session_options_refresh_ttl(options, 899);
     REFUSED_BY_OPEN(GK_STATUS_INVALID_CONFIGURATION);
-    MUST(gk_session_options_refresh_ttl(options, 900, &err));
-    MUST(gk_session_options_absolute_ttl(options, 899, &err));
+    gk_session_options_refresh_ttl(options, 900);
+    gk_session_options_absolute_ttl(options, 899);
     REFUSED_BY_OPEN(WRONG);
-    MUST(gk_session_options_absolute_ttl(options, 900, &err));
-    MUST(gk_session_options_max_stale(options, 86401, &err));
+    gk_session_options_absolute_ttl(options, 900);
+    gk_session_options_max_stale(options, 86401);
     REFUSED_BY_OPEN(WRONG);
-    MUST(gk_session_options_max_stale(options, 0, &err));
-    MUST(gk_session_options_tenant_claim(options, NULL, 0, &err));
+    gk_session_options_max_stale(options, 0);
+    gk_session_options_tenant_claim(options, NULL, 0);
     REFUSED_BY_OPEN(WRONG);
     CHECK(none == NULL);
-    MUST(gk_session_options_tenant_claim(options, GK_TEXT("tenant"), &err));
-    MUST(gk_session_options_clock(options, now, &releases, released, &err));
+    gk_session_options_tenant_claim(options, GK_TEXT("tenant"));
+    gk_session_options_clock(options, now, &releases, released);
     MUST(gk_sessions_open(GK_TEXT("memory:"), signer, options, &none, &err));
     gk_session_options_free(options);
     CHECK(releases == 0);
@@ -436,7 +420,7 @@ static void wrong_arguments(void) {
     gk_claims *own = gk_claims_new();
     char forged[51];
     uint64_t count = 7;
-    MUST(gk_claims_claim_str(own, GK_TEXT("sid"), GK_TEXT("another"), &err));
+    gk_claims_claim_str(own, GK_TEXT("sid"), GK_TEXT("another"));
 
     FAILS(WRONG, gk_sessions_open(GK_TEXT("nowhere"), signer, NULL, &nobody, &err));
     FAILS(WRONG, gk_sessions_open(NULL, 1, signer, NULL, &nobody, &err));

@@ -61,12 +61,12 @@ int main(void) {
     MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
     MUST(gk_key_public(key, &half, &err));
     MUST(gk_signer_builder_new(key, &builder, &err));
-    MUST(gk_signer_builder_audience(builder, GK_TEXT("api"), &err));
+    gk_signer_builder_audience(builder, GK_TEXT("api"));
     MUST(gk_signer_builder_build(builder, &made_signer, &err));
     MUST(gk_signer_sign_json(made_signer, GK_TEXT("{\"sub\":\"a\\\"b\"}"), &good, &err));
     MUST(gk_signer_sign_json(made_signer, GK_TEXT("{\"sub\":\"a\\\"b\"}"), &bad, &err));
     memcpy(strrchr(bad.data, '.') + 1, "AAAA", 4);
-    MUST(gk_policy_expect_audience(policy, GK_TEXT("api"), &err));
+    gk_policy_expect_audience(policy, GK_TEXT("api"));
     MUST(gk_verifier_with_key(half, policy, &made_verifier, &err));
     MUST(gk_verifier_verify(made_verifier, good.data, good.len, &made_verified, &err));
     turns = rounds(40);

@@ -43,9 +43,9 @@ static void add_policy(char **fields) {
     row->name = fields[1];
     row->now = strtoull(fields[4], NULL, 10);
     row->policy = gk_policy_new();
-    if (*issuer) MUST(gk_policy_expect_issuer(row->policy, issuer, strlen(issuer), &err));
-    if (*audience) MUST(gk_policy_expect_audience(row->policy, audience, strlen(audience), &err));
-    MUST(gk_policy_clock(row->policy, read_clock, &row->now, NULL, &err));
+    if (*issuer) gk_policy_expect_issuer(row->policy, issuer, strlen(issuer));
+    if (*audience) gk_policy_expect_audience(row->policy, audience, strlen(audience));
+    gk_policy_clock(row->policy, read_clock, &row->now, NULL);
 }
 
 static void run_token(char **fields) {

@@ -110,14 +110,14 @@ impl<'a> Field<'a> {
     }
 
     /// An object, whose members are handed to `take`.
-    pub(crate) fn fields(&self, take: impl FnMut(&Field<'a>) -> Result<()>) -> Result<()> {
+    pub(crate) fn fields(&self, take: impl FnMut(&Self) -> Result<()>) -> Result<()> {
         walk(&self.path, &self.value, take).unwrap_or_else(|| Err(self.refused(NO_OBJECT)))
     }
 
     /// A list of objects, each of whose members are handed to `take` with the object's place in the list.
     pub(crate) fn each(
         &self,
-        mut take: impl FnMut(usize, Option<&Field<'a>>) -> Result<()>,
+        mut take: impl FnMut(usize, Option<&Self>) -> Result<()>,
     ) -> Result<()> {
         if self.value.kind() != Kind::Array {
             return Err(self.refused(NO_OBJECTS));

@@ -1,0 +1,235 @@
+/* Builders keep the first thing that was wrong, and the call that uses them tells it: the options
+ * of what is kept in a store. tests/ffi/arguments.c does the same for tokens. */
+#include "refuse.h"
+
+#include <stdint.h>
+
+static const uint8_t PEPPER[32] = {1};
+static const uint8_t none_such = 0;
+static int releases = 0;
+
+static uint64_t now(void *user) {
+    (void)user;
+    return 1800000000;
+}
+static void released(void *user) { ++*(int *)user; }
+
+static gk_signer *signer;
+static gk_api_keys *keys;
+static gk_buf secret;
+
+static gk_api_key_options *fresh_gk_api_key_options(void) {
+    gk_api_key_options *fresh = gk_api_key_options_new();
+    gk_api_key_options_pepper(fresh, 1, PEPPER, sizeof PEPPER);
+    return fresh;
+}
+static gk_status use_gk_api_key_options(const gk_api_key_options *built, gk_error *err) {
+    gk_api_keys *opened = NULL;
+    const gk_status status = gk_api_keys_open(GK_TEXT("memory:"), built, &opened, err);
+    CHECK((opened != NULL) == (status == GK_STATUS_OK));
+    gk_api_keys_free(opened);
+    return status;
+}
+
+static gk_api_key_spec *fresh_gk_api_key_spec(void) {
+    gk_api_key_spec *fresh = gk_api_key_spec_new();
+    gk_api_key_spec_owner(fresh, GK_TEXT("acme"));
+    return fresh;
+}
+static gk_status use_gk_api_key_spec(const gk_api_key_spec *built, gk_error *err) {
+    gk_buf made = {NULL, 0};
+    const gk_status status = gk_api_keys_create(keys, built, &made, NULL, err);
+    CHECK((made.data != NULL) == (status == GK_STATUS_OK));
+    gk_buf_free(&made);
+    return status;
+}
+
+static gk_api_key_check *fresh_gk_api_key_check(void) { return gk_api_key_check_new(); }
+static gk_status use_gk_api_key_check(const gk_api_key_check *built, gk_error *err) {
+    gk_api_key_result result;
+    const gk_status status =
+        gk_api_keys_verify(keys, secret.data, secret.len, built, NULL, 0, &result, err);
+    CHECK(result.status == status && (result.owner[0] != 0) == (status == GK_STATUS_OK));
+    return status;
+}
+
+static gk_key_ring_options *fresh_gk_key_ring_options(void) {
+    gk_key_ring_options *fresh = gk_key_ring_options_new();
+    gk_key_ring_options_pepper(fresh, 1, PEPPER, sizeof PEPPER);
+    return fresh;
+}
+static gk_status use_gk_key_ring_options(const gk_key_ring_options *built, gk_error *err) {
+    gk_key_ring *opened = NULL;
+    const gk_status status = gk_key_ring_open(GK_TEXT("memory:"), built, &opened, err);
+    CHECK((opened != NULL) == (status == GK_STATUS_OK));
+    gk_key_ring_free(opened);
+    return status;
+}
+
+static gk_revocation_options *fresh_gk_revocation_options(void) {
+    return gk_revocation_options_new();
+}
+static gk_status use_gk_revocation_options(const gk_revocation_options *built, gk_error *err) {
+    gk_revocations *opened = NULL;
+    const gk_status status = gk_revocations_open(GK_TEXT("memory:"), built, &opened, err);
+    CHECK((opened != NULL) == (status == GK_STATUS_OK));
+    gk_revocations_free(opened);
+    return status;
+}
+
+static gk_session_options *fresh_gk_session_options(void) {
+    gk_session_options *fresh = gk_session_options_new();
+    gk_session_options_pepper(fresh, 1, PEPPER, sizeof PEPPER);
+    return fresh;
+}
+static gk_status use_gk_session_options(const gk_session_options *built, gk_error *err) {
+    gk_sessions *opened = NULL;
+    const gk_status status = gk_sessions_open(GK_TEXT("memory:"), signer, built, &opened, err);
+    CHECK((opened != NULL) == (status == GK_STATUS_OK));
+    gk_sessions_free(opened);
+    return status;
+}
+
+/* A pepper: no handle, no bytes, a file and a variable that are no text. */
+#define PEPPER_SETTERS(type)                                                                       \
+    do {                                                                                           \
+        IGNORED(type##_pepper, NULL, 1, PEPPER, sizeof PEPPER);                                    \
+        STICKS(type, type##_pepper, 2, NORAW);                                                     \
+        STICKS(type, type##_pepper, 2, &none_such, SIZE_MAX);                                      \
+        TEXT_SETTER(type, type##_pepper_file);                                                     \
+        TEXT_SETTER(type, type##_pepper_env);                                                      \
+    } while (0)
+
+/* A clock: the pointer that belongs to it is released once, whatever becomes of it. */
+#define CLOCK_SETTER(type)                                                                         \
+    do {                                                                                           \
+        releases = 0;                                                                              \
+        IGNORED(type##_clock, NULL, now, &releases, released);                                     \
+        CHECK(releases == 1);                                                                      \
+        STICKS(type, type##_clock, NULL, &releases, released);                                     \
+        CHECK(releases == 2);                                                                      \
+        type *late = fresh_##type();                                                               \
+        type##_clock(late, NULL, NULL, NULL);                                                      \
+        type##_clock(late, now, &releases, released);                                              \
+        CHECK(releases == 3);                                                                      \
+        type##_free(late);                                                                         \
+        type *good = fresh_##type();                                                               \
+        type##_clock(good, now, &releases, released);                                              \
+        MUST(use_##type(good, &err));                                                              \
+        CHECK(releases == 3);                                                                      \
+        type##_free(good);                                                                         \
+        CHECK(releases == 4);                                                                      \
+    } while (0)
+
+static void api_keys(void) {
+    gk_error err;
+    TEXT_SETTER(gk_api_key_options, gk_api_key_options_prefix);
+    TEXT_SETTER(gk_api_key_options, gk_api_key_options_env);
+    TEXT_SETTER(gk_api_key_options, gk_api_key_options_limits);
+    IGNORED(gk_api_key_options_strict, NULL, true);
+    IGNORED(gk_api_key_options_max_stale, NULL, 1);
+    PEPPER_SETTERS(gk_api_key_options);
+    CLOCK_SETTER(gk_api_key_options);
+
+    TEXT_SETTER(gk_api_key_spec, gk_api_key_spec_owner);
+    TEXT_SETTER(gk_api_key_spec, gk_api_key_spec_name);
+    TEXT_SETTER(gk_api_key_spec, gk_api_key_spec_tenant);
+    TEXT_SETTER(gk_api_key_spec, gk_api_key_spec_meta);
+    TEXT_SETTER(gk_api_key_spec, gk_api_key_spec_scope);
+    TEXT_SETTER(gk_api_key_spec, gk_api_key_spec_cidr);
+    STICKS(gk_api_key_spec, gk_api_key_spec_clear, 0);
+    STICKS(gk_api_key_spec, gk_api_key_spec_clear, 7);
+    IGNORED(gk_api_key_spec_clear, NULL, 1);
+    IGNORED(gk_api_key_spec_not_before, NULL, 1);
+    IGNORED(gk_api_key_spec_expires_in, NULL, 1);
+    IGNORED(gk_api_key_spec_expires_at, NULL, 1);
+    IGNORED(gk_api_key_spec_rate, NULL, 1, 1);
+    IGNORED(gk_api_key_spec_credits, NULL, 1, 0, 0);
+
+    TEXT_SETTER(gk_api_key_check, gk_api_key_check_scope);
+    TEXT_SETTER(gk_api_key_check, gk_api_key_check_tenant);
+    IGNORED(gk_api_key_check_cost, NULL, 1);
+    gk_api_key_check *many = gk_api_key_check_new();
+    for (int i = 0; i < 17; i++) gk_api_key_check_scope(many, GK_TEXT("read"));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, use_gk_api_key_check(many, &err));
+    gk_api_key_check_free(many);
+}
+
+/* What was wrong first is what is told, and an import, an update and a rotation ask as well. */
+static void the_first_one(void) {
+    gk_error err;
+    gk_api_key_spec *spec = fresh_gk_api_key_spec();
+    gk_api_key_spec_scope(spec, LATIN1);
+    gk_api_key_spec_meta(spec, NOTEXT);
+    gk_api_key_spec_owner(spec, GK_TEXT("good"));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, use_gk_api_key_spec(spec, &err));
+    CHECK(strstr(err.message, "`scope`") != NULL && strstr(err.message, "UTF-8") != NULL);
+    gk_api_key_result who;
+    MUST(gk_api_keys_verify(keys, secret.data, secret.len, NULL, NULL, 0, &who, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT,
+          gk_api_keys_update(keys, who.key_id, strlen(who.key_id), spec, &err));
+    CHECK(strstr(err.message, "`scope`") != NULL);
+    gk_api_key_import *rows = gk_api_key_import_new();
+    FAILS(GK_STATUS_INVALID_ARGUMENT,
+          gk_api_key_import_add(rows, spec, GK_TEXT("pub.legacy-key"), GK_TEXT("pub"), &err));
+    CHECK(strstr(err.message, "`scope`") != NULL);
+    gk_api_key_import_free(rows);
+    gk_api_key_spec_free(spec);
+}
+
+static void sessions_and_rings(void) {
+    gk_error err;
+    TEXT_SETTER(gk_key_ring_options, gk_key_ring_options_name);
+    IGNORED(gk_key_ring_options_alg, NULL, GK_ALG_ES256);
+    STICKS(gk_key_ring_options, gk_key_ring_options_alg, GK_ALG_ANY);
+    STICKS(gk_key_ring_options, gk_key_ring_options_alg, 99);
+    IGNORED(gk_key_ring_options_token_ttl, NULL, 1);
+    IGNORED(gk_key_ring_options_max_stale, NULL, 1);
+    PEPPER_SETTERS(gk_key_ring_options);
+    CLOCK_SETTER(gk_key_ring_options);
+
+    IGNORED(gk_revocation_options_strict, NULL, true);
+    IGNORED(gk_revocation_options_max_stale, NULL, 1);
+    IGNORED(gk_revocation_options_max_token_ttl, NULL, 1);
+    TEXT_SETTER(gk_revocation_options, gk_revocation_options_tenant_claim);
+    CLOCK_SETTER(gk_revocation_options);
+
+    IGNORED(gk_session_options_refresh_ttl, NULL, 1);
+    IGNORED(gk_session_options_absolute_ttl, NULL, 1);
+    IGNORED(gk_session_options_grace, NULL, 1);
+    IGNORED(gk_session_options_strict, NULL, true);
+    IGNORED(gk_session_options_max_stale, NULL, 1);
+    IGNORED(gk_session_options_max_token_ttl, NULL, 1);
+    TEXT_SETTER(gk_session_options, gk_session_options_tenant_claim);
+    PEPPER_SETTERS(gk_session_options);
+    CLOCK_SETTER(gk_session_options);
+}
+
+int main(int argc, char **argv) {
+    (void)argc;
+    (void)argv;
+    gk_error err;
+    gk_key *key = NULL;
+    gk_signer_builder *builder = NULL;
+    MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
+    MUST(gk_signer_builder_new(key, &builder, &err));
+    MUST(gk_signer_builder_build(builder, &signer, &err));
+    gk_api_key_options *options = fresh_gk_api_key_options();
+    MUST(gk_api_keys_open(GK_TEXT("memory:"), options, &keys, &err));
+    gk_api_key_spec *spec = fresh_gk_api_key_spec();
+    gk_api_key_spec_scope(spec, GK_TEXT("read"));
+    MUST(gk_api_keys_create(keys, spec, &secret, NULL, &err));
+
+    api_keys();
+    the_first_one();
+    sessions_and_rings();
+
+    gk_buf_free(&secret);
+    gk_api_key_spec_free(spec);
+    gk_api_key_options_free(options);
+    gk_api_keys_free(keys);
+    gk_signer_free(signer);
+    gk_signer_builder_free(builder);
+    gk_key_free(key);
+    return passed("sticky");
+}
