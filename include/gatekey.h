@@ -3787,7 +3787,8 @@ void gk_key_ring_options_pepper_env(gk_key_ring_options *options,
  * a store, or in a folder that only its owner may read (mode 0700).
  *
  * @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of a
- * folder, which is made if it is not there.
+ * folder, which is made if it is not there. `?mark=FILE` at the end says where its mark is, which lies beside it
+ * otherwise; `?mark=none`: nowhere.
  * @param url_or_folder_len Its length in bytes.
  * @param options How; NULL for the usual options. Without a pepper, a store uses the file
  * `<path>.pepper`, which is made with the store: back it up, because without it the ring is lost.
@@ -5127,16 +5128,16 @@ gk_status gk_store_restore(const char *options_json,
                            gk_error *err);
 
 /**
- * Accepts a store that is older than its mark, such as a backup that was put back, after everything from before
+ * Accepts a store, or a folder of key rings, that is older than its mark, such as a backup that was put back, after everything from before
  * a moment has ended: sessions and access tokens always, API keys (disabled) and the keys of key rings (replaced
  * by new ones) unless they are to be kept.
  *
- * @param options_json What: one JSON object with `store`, a URL, and `revoke_before`, in seconds since the Unix
- * epoch: the time of the restore; 0 ends nothing, for a store that was only moved. It may have `keep_api_keys`
+ * @param options_json What: one JSON object with `store`, a URL or the path of a folder of key rings, and `revoke_before`, in
+ * seconds since the Unix epoch: the time of the restore; 0 ends nothing, for a store that was only moved. It may have `keep_api_keys`
  * and `keep_key_rings`, true or false, and `pepper_file` or `pepper_env` (the name of an environment variable).
  * @param options_json_len Its length in bytes.
- * @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`, to be freed with
- * gk_buf_free.
+ * @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`, and with `was_refused`: whether
+ * it was refused before; if not, what was asked for has ended all the same. To be freed with gk_buf_free.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not that of a
  * SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type;

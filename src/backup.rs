@@ -7,9 +7,11 @@
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
-use crate::open::{PepperSource, pepper_beside, place_of};
-use crate::store::{read_private_file, write_private_file};
+use crate::open::{PepperSource, folder_of, pepper_beside, peppers_of_folder, place_of};
+use crate::session::{KeyRing, KeyRingOptions};
+use crate::store::{Mark, RingFolder, read_private_file, write_private_file};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How a store is backed up.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +78,8 @@ pub struct Acknowledged {
     pub sessions: u64,
     /// How many key rings have new keys.
     pub key_rings: u64,
+    /// Whether the store was refused before. If it was not, what was asked for has ended all the same.
+    pub was_refused: bool,
 }
 
 /// Copies a store to a file, which must not be there, while the store is in use: its state of one moment,
@@ -83,8 +87,8 @@ pub struct Acknowledged {
 /// an error of it stops the copy and is returned. Without [`BackupOptions::pepper_to`] the pepper is not copied.
 ///
 /// # Errors
-/// `InvalidArgument`: the URL is not that of a SQLite store, or there is a file already.
-/// `InvalidConfiguration`: the pepper is in no file. `WrongPepper`: the pepper file cannot be read.
+/// `InvalidArgument`: the URL is not that of a SQLite store, or there is a file already. `StoreRestored`: the store is
+/// older than its mark. `InvalidConfiguration`: the pepper is in no file. `WrongPepper`: the pepper file cannot be read.
 /// `StoreCorrupt`: there is nothing in the store, or it is damaged. `Unsupported`: this build has no SQLite.
 /// Those of [`crate::Store`].
 pub fn store_backup(
@@ -93,16 +97,22 @@ pub fn store_backup(
     options: &BackupOptions,
     progress: &mut dyn FnMut(u64, u64) -> Result<()>,
 ) -> Result<BackupReport> {
-    let (store, _) = place_of(url)?;
+    let (store, mark) = store_at(url)?;
     let pepper =
         options.pepper_to.as_deref().map(|to| Ok::<_, Error>((pepper_file(&store, options)?, to)));
     let pepper = pepper.transpose()?;
-    let report = sqlite::back_up(&store, to, progress)?;
+    let report = sqlite::back_up(&store, &mark, to, progress)?;
     if let Some((from, to)) = pepper {
         let text = read_private_file(&from, 65_536).map_err(|_| NO_PEPPER)?.ok_or(OPEN_PEPPER)?;
         write_private_file(to, &text).map_err(|_| PEPPER_UNWRITTEN)?;
     }
     Ok(report)
+}
+
+/// The path and the mark of a store, which is no folder.
+fn store_at(url: &str) -> Result<(PathBuf, Mark)> {
+    let found = if named_folder(url)?.is_some() { Err(A_FOLDER) } else { place_of(url) };
+    found.and_then(|(path, mark)| if path.is_dir() { Err(A_FOLDER) } else { Ok((path, mark)) })
 }
 
 fn pepper_file(store: &Path, options: &BackupOptions) -> Result<PathBuf> {
@@ -129,14 +139,18 @@ pub fn store_restore(
     options: RestoreOptions,
     progress: &mut dyn FnMut(u64, u64) -> Result<()>,
 ) -> Result<RestoreReport> {
-    let (store, mark) = place_of(url)?;
+    let (store, mark) = store_at(url)?;
+    if backup.is_dir() {
+        return Err(A_FOLDER);
+    }
     if store.canonicalize().ok().is_some_and(|store| backup.canonicalize().ok() == Some(store)) {
         return Err(argument("The backup and the store are the same file; name two."));
     }
     sqlite::restore(backup, &store, &mark, options.force, progress)
 }
 
-/// Accepts a store that is older than its mark, such as a backup that was put back, after everything from
+/// Accepts a store, or the path of a folder of key rings, that is older than its mark, such as a backup that was put
+/// back, after everything from
 /// before a moment has ended: sessions and access tokens always, API keys and the keys of key rings unless
 /// they are to be kept. Then the store has a new name, and its former self is refused.
 ///
@@ -156,8 +170,43 @@ pub fn store_acknowledge_restore(
             "Only what is from the past can be ended: the time is in the future.",
         ));
     }
+    if let Some((folder, mark)) = named_folder(url)? {
+        return acknowledge_rings(&folder, &mark, pepper, options);
+    }
     let (path, mark) = place_of(url)?;
     sqlite::acknowledge(&path, &mark, pepper, options)
+}
+
+/// The folder of key rings that is named, and its mark, if it is one.
+fn named_folder(url: &str) -> Result<Option<(PathBuf, Mark)>> {
+    if url.is_empty() || url.contains("://") {
+        return Ok(None);
+    }
+    Ok(Some(folder_of(url)?).filter(|(path, _)| path.is_dir()))
+}
+
+/// The same for a folder of key rings.
+fn acknowledge_rings(
+    folder: &Path,
+    mark: &Mark,
+    pepper: &PepperSource,
+    options: AcknowledgeOptions,
+) -> Result<Acknowledged> {
+    let (store, was_refused) = RingFolder::open_as_it_is(folder, mark)?;
+    let (store, mut done) =
+        (Arc::new(store), Acknowledged { was_refused, ..Acknowledged::default() });
+    if options.revoke_before > 0 && !options.keep_key_rings {
+        let peppers = peppers_of_folder(pepper)?;
+        for name in store.rings()?.into_keys() {
+            let of_ring = KeyRingOptions::new().name(name);
+            let ring = KeyRing::open(Arc::clone(&store) as _, peppers.clone(), of_ring)?;
+            done.key_rings += u64::from(ring.replace_before(options.revoke_before)?);
+        }
+    }
+    if was_refused {
+        store.acknowledge()?;
+    }
+    Ok(done)
 }
 
 #[cfg(feature = "sqlite")]
@@ -165,12 +214,16 @@ mod sqlite {
     use super::*;
     use crate::apikey::{ApiKeyOptions, ApiKeys};
     use crate::open::peppers_of;
-    use crate::session::{KeyRing, KeyRingOptions, RevocationOptions, SessionOptions, Sessions};
-    use crate::store::{Copied, Mark, Progress, SqliteStore};
-    use std::sync::Arc;
+    use crate::session::{RevocationOptions, SessionOptions, Sessions};
+    use crate::store::{Copied, Progress, SqliteStore};
 
-    pub(super) fn back_up(store: &Path, to: &Path, progress: Progress<'_>) -> Result<BackupReport> {
-        crate::store::back_up(store, to, progress).map(report)
+    pub(super) fn back_up(
+        store: &Path,
+        mark: &Mark,
+        to: &Path,
+        progress: Progress<'_>,
+    ) -> Result<BackupReport> {
+        crate::store::back_up(store, mark, to, progress).map(report)
     }
 
     pub(super) fn restore(
@@ -201,8 +254,10 @@ mod sqlite {
         if !path.exists() {
             return Err(NO_STORE);
         }
-        let (before, mut done) = (options.revoke_before, Acknowledged::default());
-        let store = Arc::new(SqliteStore::open_as_it_is(path)?);
+        let before = options.revoke_before;
+        let (store, was_refused) = SqliteStore::open_as_it_is(path, mark)?;
+        let (store, mut done) =
+            (Arc::new(store), Acknowledged { was_refused, ..Acknowledged::default() });
         if before > 0 {
             let peppers = peppers_of(pepper, Some(pepper_beside(path)), false)?.0;
             // For as long as there are tokens anywhere: what the services accept is not known here.
@@ -238,13 +293,13 @@ mod sqlite {
 #[cfg(not(feature = "sqlite"))]
 mod sqlite {
     use super::*;
-    use crate::store::Mark;
 
     const NONE: Error =
         Error::new(ErrorKind::Unsupported, "This build of gatekey has no SQLite store.");
 
     pub(super) fn back_up(
         _: &Path,
+        _: &Mark,
         _: &Path,
         _: &mut dyn FnMut(u64, u64) -> Result<()>,
     ) -> Result<BackupReport> {
@@ -271,6 +326,11 @@ mod sqlite {
     }
 }
 
+const A_FOLDER: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "This is a folder, not a store. A folder of key rings is backed up and put back as a whole, by `cp -a`, and without \
+     its mark (<folder>.mark).",
+);
 const NO_PEPPER: Error = Error::new(
     ErrorKind::WrongPepper,
     "The pepper file cannot be read, so that it was not backed up; the store was. Name it, or copy it by hand.",

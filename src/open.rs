@@ -107,11 +107,20 @@ pub fn open_revocations(url: &str, options: RevocationOptions) -> Result<Revocat
     Revocations::open(open_store(url)?.0, options)
 }
 
+/// The peppers of a folder, which is for its owner alone: those that are given seal the rings in it as well.
+pub(crate) fn peppers_of_folder(pepper: &PepperSource) -> Result<Option<Peppers>> {
+    match pepper {
+        PepperSource::Beside => Ok(None),
+        given => Ok(Some(peppers_of(given, None, false)?.0)),
+    }
+}
+
 /// Opens a key ring, and makes it if it is not there: sealed in a store of [`open_api_keys`], or in a
-/// folder that only its owner may read, which is what any other text names.
+/// folder that only its owner may read, which is what any other text names. The folder's mark lies beside it, as
+/// `<folder>.mark`; `?mark=FILE` or `?mark=none` at the end says otherwise, as for a store.
 ///
 /// # Errors
-/// As [`open_api_keys`] and [`KeyRing::open`]. `InvalidConfiguration`: the folder may be read by others.
+/// As [`open_api_keys`], [`KeyRing::open`] and [`RingFolder::open_with`].
 pub fn open_key_ring(
     url_or_folder: &str,
     pepper: &PepperSource,
@@ -123,18 +132,9 @@ pub fn open_key_ring(
         let ring = KeyRing::open(store, Some(peppers), options)?;
         return Ok(OpenedKeyRing { ring, new_pepper_file });
     }
-    if url_or_folder.is_empty() {
-        return Err(Error::new(
-            ErrorKind::InvalidArgument,
-            "A key ring lies in a folder or in a store, such as sqlite:///auth.sqlite.",
-        ));
-    }
-    // A folder is for its owner alone; peppers that are given seal the ring in it as well.
-    let peppers = match pepper {
-        PepperSource::Beside => None,
-        given => Some(peppers_of(given, None, false)?.0),
-    };
-    let folder = Arc::new(RingFolder::open(url_or_folder)?);
+    let (path, mark) = folder_of(url_or_folder)?;
+    let peppers = peppers_of_folder(pepper)?;
+    let folder = Arc::new(RingFolder::open_with(path, &mark)?);
     Ok(OpenedKeyRing { ring: KeyRing::open(folder, peppers, options)?, new_pepper_file: None })
 }
 
@@ -193,11 +193,7 @@ pub(crate) fn place_of(url: &str) -> Result<(PathBuf, Mark)> {
         ErrorKind::InvalidArgument,
         "A store is memory:, sqlite:///relative/path or sqlite:////absolute/path.",
     ))?;
-    let (path, mark) = match path.split_once("?mark=") {
-        None => (path, Mark::Beside),
-        Some((path, "none")) => (path, Mark::None),
-        Some((path, mark)) => (path, Mark::At(mark.into())),
-    };
+    let (path, mark) = marked(path);
     let named = match &mark {
         Mark::At(mark) => mark.to_str().unwrap_or_default(),
         _ => "none",
@@ -207,6 +203,28 @@ pub(crate) fn place_of(url: &str) -> Result<(PathBuf, Mark)> {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
             "The URL of a SQLite store is a path, and may end in ?mark=FILE or ?mark=none; nothing else.",
+        ));
+    }
+    Ok((path.into(), mark))
+}
+
+/// A path, and where its mark is.
+fn marked(path: &str) -> (&str, Mark) {
+    match path.split_once("?mark=") {
+        None => (path, Mark::Beside),
+        Some((path, "none")) => (path, Mark::None),
+        Some((path, mark)) => (path, Mark::At(mark.into())),
+    }
+}
+
+/// The path and the mark of a folder of key rings.
+pub(crate) fn folder_of(named: &str) -> Result<(PathBuf, Mark)> {
+    let (path, mark) = marked(named);
+    if path.is_empty() || mark == Mark::At(PathBuf::new()) {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "A key ring lies in a folder, which may end in ?mark=FILE or ?mark=none, or in a store, such as \
+             sqlite:///auth.sqlite.",
         ));
     }
     Ok((path.into(), mark))

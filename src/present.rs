@@ -269,6 +269,7 @@ impl ToJson for Acknowledged {
         out.number("sessions", self.sessions);
         out.number("api_keys", self.api_keys);
         out.number("key_rings", self.key_rings);
+        out.bool("was_refused", self.was_refused);
         out.end()
     }
 }

@@ -61,10 +61,11 @@ inline std::string store_restore(std::string_view options, const progress_functi
     });
 }
 
-/// Accepts a store that is older than its mark, after everything from before a moment has ended.
-/// `options`: a JSON object with `store` (a URL) and `revoke_before` (seconds since 1970; the time
-/// of the restore), and maybe `keep_api_keys`, `keep_key_rings`, `pepper_file` or `pepper_env`. A
-/// JSON object with the numbers `sessions`, `api_keys` and `key_rings`.
+/// Accepts a store, or a folder of key rings, that is older than its mark, after everything from
+/// before a moment has ended. `options`: a JSON object with `store` (a URL, or the folder's path)
+/// and `revoke_before` (seconds since 1970; the time of the restore), and maybe `keep_api_keys`,
+/// `keep_key_rings`, `pepper_file` or `pepper_env`. A JSON object with the numbers `sessions`,
+/// `api_keys` and `key_rings`, and `was_refused`: whether it was refused before.
 inline std::string store_acknowledge_restore(std::string_view options) {
     return detail::text([&](auto *out, auto *err) {
         return gk_store_acknowledge_restore(options.data(), options.size(), out, err);

@@ -3,7 +3,7 @@
 use super::exit::Outcome;
 use super::input::moment;
 use super::output::{self, Output, is_watched};
-use super::store::{PepperArgs, named};
+use super::store::{PepperArgs, located, named};
 use crate::{
     AcknowledgeOptions, BackupOptions, BackupReport, Clock as _, RestoreOptions, SystemClock,
     ToJson as _, store_acknowledge_restore, store_backup, store_restore,
@@ -17,7 +17,7 @@ pub(super) enum Command {
     Backup(Backup),
     /// Put a backup in the place of a store
     Restore(Restore),
-    /// Accept a store that was restored, after everything from before a time has ended
+    /// Accept a store, or a folder of key rings, that was restored, after everything from before a time has ended
     AcknowledgeRestore(Acknowledge),
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Restore {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Acknowledge {
-    /// The store: a path, or sqlite:///relative/path
+    /// The store: a path, or sqlite:///relative/path; or a folder of key rings
     #[arg(env = "GATEKEY_STORE")]
     store: String,
     /// End what is from before this time: now, 2027-01-31T12:00:00Z, or seconds since 1970; 0 ends nothing, for
@@ -118,13 +118,20 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             })
         }
         Command::AcknowledgeRestore(given) => {
-            let (_, url) = named(&given.store)?;
+            // A folder of key rings is named by its path.
+            let is_folder = !given.store.contains("://") && located(&given.store)?.0.is_dir();
+            let url = if is_folder { given.store } else { named(&given.store)?.1 };
             let options = AcknowledgeOptions {
                 revoke_before: given.revoke_before,
                 keep_api_keys: given.keep_api_keys,
                 keep_key_rings: given.keep_key_rings,
             };
             let done = store_acknowledge_restore(&url, &given.pepper.source(), options)?;
+            if !done.was_refused {
+                output.note(
+                    "Nothing was refused: it was not behind its mark. What was asked for was done all the same.",
+                );
+            }
             output.either(&done.to_json(), || {
                 format!(
                     "Ended {}, disabled {}, gave new keys to {}. The store is accepted from now on.",

@@ -4,13 +4,12 @@ use super::exit::{Failure, Outcome};
 use super::input::duration;
 use super::jwk::algorithm;
 use super::output::{self, Output};
-use super::store::{PepperArgs, located, note_pepper_file};
+use super::store::{PepperArgs, is_marked, located, note_pepper_file};
 use crate::json::ObjectWriter;
 use crate::{
     Alg, Clock as _, KeyRing, KeyRingOptions, RingFolder, RingKey, RingStore as _, SqliteStore,
     SystemClock, ToJson as _, open_key_ring,
 };
-use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -28,7 +27,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Ring {
-    /// A folder that only its owner may read, or a store as sqlite:///relative/path
+    /// A folder that only its owner may read, or a store as sqlite:///relative/path; ?mark=FILE at its end says where its mark is
     ring: String,
     /// The ring's name in the folder or store
     #[arg(long, default_value = "default")]
@@ -62,7 +61,7 @@ pub(super) struct Rotate {
 pub(super) struct Remove {
     #[command(flatten)]
     ring: Ring,
-    /// The `kid` of the key
+    /// The `kid` of the key, as `gatekey keyring show` gives it
     #[arg(allow_hyphen_values = true)]
     kid: String,
 }
@@ -70,14 +69,22 @@ pub(super) struct Remove {
 impl Ring {
     /// Whether there is a ring, without making anything.
     fn exists(&self) -> Outcome<bool> {
-        let version = match self.ring.contains("://").then(|| located(&self.ring)).transpose()? {
-            Some((path, mark)) if path.exists() => {
-                SqliteStore::open_with(path, &mark)?.ring_version(&self.name)?
-            }
-            None if Path::new(&self.ring).is_dir() => {
-                RingFolder::open(&self.ring)?.ring_version(&self.name)?
-            }
-            _ => 0,
+        let (path, mark) = located(&self.ring)?;
+        let is_store = self.ring.contains("://");
+        if !is_store && path.is_file() {
+            return Err(Failure::Input(format!(
+                "{0} is a file. A key ring in a store is named by the store's URL: sqlite:///{0}.",
+                self.ring
+            )));
+        }
+        // Of one that was lost, its mark tells whoever opens it.
+        if !path.exists() && !is_marked(&path, &mark) {
+            return Ok(false);
+        }
+        let version = if is_store {
+            SqliteStore::open_with(path, &mark)?.ring_version(&self.name)?
+        } else {
+            RingFolder::open_with(path, &mark)?.ring_version(&self.name)?
         };
         Ok(version > 0)
     }

@@ -89,6 +89,19 @@ pub(super) fn located(store: &str) -> Outcome<(PathBuf, Mark)> {
     Ok((path, mark))
 }
 
+/// Whether there is a mark for this store or folder.
+pub(super) fn is_marked(path: &Path, mark: &Mark) -> bool {
+    match mark {
+        Mark::Beside => {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(".mark");
+            Path::new(&beside).exists()
+        }
+        Mark::At(file) => file.exists(),
+        _ => false,
+    }
+}
+
 impl Location {
     fn path(&self) -> Outcome<PathBuf> {
         Ok(split(&self.store)?.0)
@@ -100,8 +113,9 @@ impl Location {
 
     /// The store's path, if it is there: a slip of the pen must not make a new store.
     fn existing(&self) -> Outcome<PathBuf> {
-        let path = self.path()?;
-        if path.exists() {
+        let (path, mark) = located(&self.store)?;
+        // Of one that was lost, its mark tells whoever opens it.
+        if path.exists() || is_marked(&path, &mark) {
             return Ok(path);
         }
         Err(Failure::Input(format!(

@@ -22,7 +22,8 @@ pub struct gk_key_ring {
 /// a store, or in a folder that only its owner may read (mode 0700).
 ///
 /// @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of a
-/// folder, which is made if it is not there.
+/// folder, which is made if it is not there. `?mark=FILE` at the end says where its mark is, which lies beside it
+/// otherwise; `?mark=none`: nowhere.
 /// @param url_or_folder_len Its length in bytes.
 /// @param options How; NULL for the usual options. Without a pepper, a store uses the file
 /// `<path>.pepper`, which is made with the store: back it up, because without it the ring is lost.

@@ -1,19 +1,21 @@
 //! Key rings in a folder that only its owner may read: each version of a ring is a file of its own, which
 //! appears whole or not at all. Who reads needs no lock; who changes a ring holds the folder's from the look at its
 //! version until the next one is there, since a name that is free may have been taken and given up meanwhile. A version
-//! that this process has seen is never followed by a lower one; who starts later cannot know.
+//! that this process has seen is never followed by a lower one; who starts later knows by the folder's [`mark`], a file
+//! beside it that says how far each ring has come.
 
+mod mark;
+
+use self::mark::{FolderMark, LOST, OLDER, Versions};
+use super::Mark;
 use super::file_lock::FileLock;
 use super::private_file::{self, sync_folder, write_new};
 use super::ring::{RingStore, StoredRing};
-use crate::base::process::brief;
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
-use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind as Io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use zeroize::Zeroizing;
 
 /// The longest ring that is read, in bytes.
@@ -21,22 +23,87 @@ const LONGEST: u64 = 1 << 20;
 /// How often a ring is looked for that others keep replacing.
 const TRIES: usize = 64;
 
+/// Lists the newest version of each ring.
+type Listing<'a> = &'a dyn Fn() -> Result<Versions>;
+
 /// A folder of key rings (mode 0700, its files 0600).
 #[derive(Debug)]
 pub struct RingFolder {
     path: PathBuf,
-    /// The highest version of each ring that was seen.
-    seen: Mutex<HashMap<String, u64>>,
+    mark: FolderMark,
+    /// Whether it is taken as it is, until it is acknowledged.
+    as_it_is: bool,
 }
 
 impl RingFolder {
-    /// Opens the folder, or makes it. While it is open, an older version of a ring is refused (`StoreRestored`).
+    /// Opens the folder, or makes it, with its mark beside it: `<folder>.mark`.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: others may read it. `StoreUnavailable`, `StoreReadOnly`, `StoreFull`: it
-    /// cannot be opened or made.
+    /// As [`Self::open_with`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self { path: open_private_folder(path.as_ref())?, seen: Mutex::default() })
+        Self::open_with(path, &Mark::Beside)
+    }
+
+    /// Opens the folder, or makes it. A folder of before there were marks gets its mark now.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: others may read it. `StoreRestored`: a ring is older than the folder's mark says, or
+    /// than this process has seen; or the folder, a ring in it or its mark is gone (see [`Mark`]). `StoreUnavailable`,
+    /// `StoreReadOnly`, `StoreFull`: it cannot be opened or made, or its mark cannot be written.
+    pub fn open_with(path: impl AsRef<Path>, mark: &Mark) -> Result<Self> {
+        let mark = FolderMark::new(path.as_ref(), mark);
+        mark.check_place()?;
+        let folder = Self { path: open_private_folder(path.as_ref())?, mark, as_it_is: false };
+        folder.mark.check(&|| folder.rings())?;
+        let made = folder.locked(|| folder.mark.make(&folder.rings()?));
+        match made {
+            // Who may only read it goes by the mark that is there.
+            Err(error) if error.kind() == ErrorKind::StoreReadOnly => Ok(folder),
+            made => made.map(|()| folder),
+        }
+    }
+
+    /// Opens a folder that is there to be acknowledged, and whether it is refused. If so, it is until it
+    /// [has been](Self::acknowledge).
+    pub(crate) fn open_as_it_is(path: &Path, mark: &Mark) -> Result<(Self, bool)> {
+        let path = open_private_folder(path)?;
+        let mut folder = Self { mark: FolderMark::new(&path, mark), path, as_it_is: false };
+        match folder.mark.check(&|| folder.rings()) {
+            Err(error) if error.kind() == ErrorKind::StoreRestored => {
+                folder.as_it_is = true;
+                folder.locked(|| folder.mark.estrange())?;
+            }
+            other => other?,
+        }
+        let is_refused = folder.as_it_is;
+        Ok((folder, is_refused))
+    }
+
+    /// Accepts a folder that was refused.
+    pub(crate) fn acknowledge(&self) -> Result<()> {
+        self.locked(|| self.mark.set(&self.rings()?))
+    }
+
+    /// The newest version of each ring.
+    pub(crate) fn rings(&self) -> Result<Versions> {
+        let mut rings = Versions::new();
+        for entry in fs::read_dir(&self.path).map_err(|error| fault(&error))? {
+            let file = entry.map_err(|error| fault(&error))?.file_name();
+            let ring = file.to_str().and_then(|file| {
+                let (name, version) = file.strip_suffix(".ring")?.rsplit_once('.')?;
+                Some((name, version.parse::<u64>().ok()?))
+            });
+            if let Some((name, version)) = ring {
+                let newest = rings.entry(name.to_owned()).or_default();
+                *newest = version.max(*newest);
+            }
+        }
+        Ok(rings)
+    }
+
+    fn locked<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let _held = FileLock::of(&self.path).map_err(|error| held(&error))?;
+        work()
     }
 
     /// The versions of a ring, and where they are. There is one, but for a moment.
@@ -54,22 +121,23 @@ impl RingFolder {
     }
 
     fn newest(&self, name: &str) -> Result<Option<(u64, PathBuf)>> {
+        if self.as_it_is {
+            return Ok(self.versions(name)?.into_iter().max());
+        }
         // First what is known: what others do meanwhile moves the ring ahead.
-        let known = brief(&self.seen).get(name).copied().unwrap_or(0);
+        let known = self.mark.known(name)?;
         let mut tries = 0;
         loop {
             let newest = self.versions(name)?.into_iter().max();
-            match &newest {
-                Some((version, _)) if *version < known && tries < TRIES => tries += 1,
-                Some((version, _)) if *version < known => return Err(OLDER),
-                Some((version, _)) if *version > known => {
-                    let mut seen = brief(&self.seen);
-                    let seen = seen.entry(name.to_owned()).or_default();
-                    *seen = (*seen).max(*version);
-                    return Ok(newest);
-                }
-                _ => return Ok(newest),
+            let version = newest.as_ref().map_or(0, |(version, _)| *version);
+            if version >= known {
+                self.mark.saw(name, version);
+                return Ok(newest);
             }
+            if tries == TRIES {
+                return Err(if newest.is_some() { OLDER } else { LOST });
+            }
+            tries += 1;
         }
     }
 }
@@ -138,7 +206,12 @@ impl RingStore for RingFolder {
                 let _ = fs::remove_file(path);
             }
         }
-        Ok(())
+        // After the change, so that the mark is never ahead of a folder whose process was killed.
+        if self.as_it_is {
+            Ok(())
+        } else {
+            self.mark.follow(&ring.name, ring.version, &|| self.rings())
+        }
     }
 
     /// Its files are for their owner alone.
@@ -183,11 +256,6 @@ fn split(text: &[u8]) -> Option<(u32, &[u8])> {
 const OPEN_TO_OTHERS: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "A folder of secrets, or a file in it, may be read by others; chmod 700 and 600 them, and rotate.",
-);
-const OLDER: Error = Error::new(
-    ErrorKind::StoreRestored,
-    "The folder holds an older version of the key ring than before: a copy was put back. Put the newer one back; or \
-     remove the keys that have leaked since, and start the program again.",
 );
 const DAMAGED: Error = Error::new(
     ErrorKind::StoreCorrupt,

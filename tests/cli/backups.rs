@@ -41,6 +41,67 @@ fn a_store_is_backed_up_restored_and_accepted() {
 }
 
 #[test]
+fn an_older_store_makes_no_backup() {
+    let desk = Desk::new("older-backup");
+    let (_, id) = desk.key("");
+    desk.run("store backup keys.sqlite older").done();
+    desk.run(&format!("key revoke {id}")).done();
+    let healthy = desk.run("store acknowledge-restore keys.sqlite --revoke-before 0");
+    assert!(healthy.err.contains("Nothing was refused"), "{healthy:?}");
+    healthy.done();
+    desk.run("store restore older keys.sqlite").done();
+    let refused = desk.run("store backup keys.sqlite newer").failed(STORE);
+    assert!(refused.contains("acknowledge-restore"), "{refused}");
+    assert!(!desk.names().contains(&"newer".to_owned()));
+    let accepted = desk.run("store acknowledge-restore keys.sqlite --revoke-before now");
+    assert!(!accepted.err.contains("Nothing was refused"), "{accepted:?}");
+    desk.run("store backup keys.sqlite newer").done();
+}
+
+#[test]
+fn a_folder_of_key_rings_is_accepted_too() {
+    let desk = Desk::new("ring-backups");
+    let made = desk.run("keyring new keys --json").done();
+    let keys = gatekey::json::parse(made.trim().as_bytes()).unwrap();
+    let kid = member(keys.elements().next().unwrap().raw(), "kid");
+    let renamed =
+        |from: &str, to: &str| std::fs::rename(desk.0.join(from), desk.0.join(to)).unwrap();
+    renamed("keys", "moved");
+    for command in ["show keys", "new keys", "jwks keys", "rotate moved", "show moved"] {
+        let refused = desk.run(&format!("keyring {command}")).failed(STORE);
+        assert!(refused.contains("<folder>.mark"), "{command}: {refused}");
+    }
+    assert!(!desk.names().contains(&"keys".to_owned()));
+    let accepted = desk.run("store acknowledge-restore moved --revoke-before 0 --json").done();
+    assert_eq!(member(&accepted, "was_refused"), "true");
+    assert!(desk.run("keyring show moved").done().contains(&kid));
+    let healthy = desk.run("store acknowledge-restore moved --revoke-before now");
+    assert!(healthy.err.contains("Nothing was refused"), "{healthy:?}");
+    assert!(!desk.run("keyring show moved").done().contains(&kid));
+    // With its mark elsewhere.
+    desk.run("keyring new there?mark=elsewhere").done();
+    desk.run("keyring rotate there?mark=elsewhere").done();
+    desk.run("keyring show there").failed(STORE);
+    std::fs::remove_file(desk.0.join("elsewhere")).unwrap();
+    desk.run("keyring show there?mark=elsewhere").failed(STORE);
+    desk.run("store acknowledge-restore there?mark=elsewhere --revoke-before 0").done();
+    desk.run("keyring show there?mark=elsewhere").done();
+    for line in ["store backup moved to", "store restore moved keys.sqlite"] {
+        assert!(desk.run(line).failed(USAGE).contains("cp -a"), "{line}");
+    }
+    // A store that is lost is said to be lost.
+    desk.key("");
+    std::fs::remove_file(desk.0.join("keys.sqlite")).unwrap();
+    for line in ["key list", "session list", "keyring show sqlite:///keys.sqlite"] {
+        assert!(desk.run(line).failed(STORE).contains("its mark is still there"), "{line}");
+    }
+    // A file is no folder.
+    desk.write("q.sqlite", "");
+    let refused = desk.run("keyring show q.sqlite").failed(INPUT);
+    assert!(refused.contains("sqlite:///q.sqlite"), "{refused}");
+}
+
+#[test]
 fn what_is_no_store_is_said_to_be_none() {
     let desk = Desk::new("no-backups");
     desk.write("text.sqlite", "this is not a store, but it is long enough to look like something");

@@ -173,6 +173,41 @@ static void remove_folder(const char *folder) {
     CHECK(rmdir(folder) == 0);
 }
 
+/* A folder that is gone while its mark is there is not made again. */
+static void lost_and_begun_again(const char *folder) {
+    char mark[512];
+    gk_key_ring *none = NULL;
+    snprintf(mark, sizeof mark, "%s.mark", folder);
+    remove_folder(folder);
+    CHECK(opened(folder, NULL, GK_ALG_ES256, &none) == GK_STATUS_STORE_RESTORED);
+    CHECK(access(folder, F_OK) != 0 && unlink(mark) == 0);
+}
+
+/* A folder without its mark is refused until it is accepted. */
+static void copied(const char *folder) {
+    gk_error err;
+    gk_buf report;
+    char mark[512], kept[512], accept[512];
+    gk_key_ring *none = NULL;
+    snprintf(mark, sizeof mark, "%s.mark", folder);
+    snprintf(kept, sizeof kept, "%s.kept", folder);
+    snprintf(accept, sizeof accept, "{\"store\":\"%s\",\"revoke_before\":0}", folder);
+    CHECK(rename(mark, kept) == 0);
+    CHECK(opened(folder, PEPPER, GK_ALG_ES256, &none) == GK_STATUS_STORE_RESTORED);
+    MUST(gk_store_acknowledge_restore(accept, strlen(accept), &report, &err));
+    CHECK(strstr(report.data, "\"key_rings\":0,\"was_refused\":true") != NULL);
+    gk_buf_free(&report);
+    gk_key_ring_free(open_ring(folder, PEPPER));
+    MUST(gk_store_acknowledge_restore(accept, strlen(accept), &report, &err));
+    CHECK(strstr(report.data, "\"was_refused\":false") != NULL);
+    gk_buf_free(&report);
+    CHECK(rename(kept, mark) == 0);
+    CHECK(opened(folder, PEPPER, GK_ALG_ES256, &none) == GK_STATUS_STORE_RESTORED);
+    /* The mark elsewhere. */
+    snprintf(kept, sizeof kept, "%s?mark=none", folder);
+    gk_key_ring_free(open_ring(kept, PEPPER));
+}
+
 static void folders(const char *folder) {
     gk_key_ring *none = NULL;
     struct stat found;
@@ -182,12 +217,13 @@ static void folders(const char *folder) {
     CHECK(chmod(folder, 0750) == 0);
     CHECK(opened(folder, NULL, GK_ALG_ES256, &none) == GK_STATUS_INVALID_CONFIGURATION);
     CHECK(chmod(folder, 0700) == 0);
-    remove_folder(folder);
+    lost_and_begun_again(folder);
 
     rotations(folder, PEPPER);
     CHECK(opened(folder, OTHER_PEPPER, GK_ALG_ES256, &none) != GK_STATUS_OK);
     CHECK(opened(folder, NULL, GK_ALG_ES256, &none) == GK_STATUS_WRONG_PEPPER);
-    remove_folder(folder);
+    copied(folder);
+    lost_and_begun_again(folder);
 }
 
 static void symmetric(void) {

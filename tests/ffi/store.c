@@ -66,7 +66,7 @@ static void there_and_back(void) {
     const char *accept = in("{\"store\":\"sqlite:///%s/auth.sqlite\",\"revoke_before\":0,"
                             "\"keep_api_keys\":true,\"keep_key_rings\":true}");
     MUST(gk_store_acknowledge_restore(accept, strlen(accept), &report, &err));
-    CHECK(holds(&report, "\"sessions\":0"));
+    CHECK(holds(&report, "\"sessions\":0") && holds(&report, "\"was_refused\":true"));
     gk_buf_free(&report);
     MUST(open_list(&list, &err));
     gk_revocations_free(list);

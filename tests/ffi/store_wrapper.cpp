@@ -43,9 +43,22 @@ void there_and_back() {
     CHECK(holds(restored, "\"must_acknowledge\":true"));
     THROWS(status::store_restored, revocations::open(url));
     const auto done = store_acknowledge_restore("{" + store() + ",\"revoke_before\":0}");
-    CHECK(holds(done, "\"sessions\":0"));
+    CHECK(holds(done, "\"sessions\":0") && holds(done, "\"was_refused\":true"));
     CHECK(revocations::open(url).size() == 0);
     THROWS(status::invalid_configuration, store_acknowledge_restore("{" + store() + "}"));
+}
+
+void folder_without_its_mark() {
+    const auto keys = folder / "keys", mark = folder / "keys.mark";
+    const std::string what = "{\"store\":\"" + keys.string() + "\",\"revoke_before\":0}";
+    static_cast<void>(key_ring::open(keys.string()));
+    std::filesystem::remove(mark);
+    THROWS(status::store_restored, key_ring::open(keys.string()));
+    CHECK(holds(store_acknowledge_restore(what), "\"was_refused\":true"));
+    static_cast<void>(key_ring::open(keys.string()));
+    std::filesystem::remove_all(keys);
+    THROWS(status::store_restored, key_ring::open(keys.string()));
+    CHECK(!std::filesystem::exists(keys) && std::filesystem::exists(mark));
 }
 
 } // namespace
@@ -55,6 +68,7 @@ int main() {
     CHECK(mkdtemp(name) != nullptr);
     folder = name;
     there_and_back();
+    folder_without_its_mark();
     std::filesystem::remove_all(folder);
     return passed("store_wrapper");
 }

@@ -234,13 +234,15 @@ fn what_is_to_be_kept_is_kept() {
     std::fs::remove_file(place.file("auth.sqlite.mark")).unwrap();
     place.refused(ErrorKind::StoreRestored);
     let nothing = store_acknowledge_restore(&place.url(), &BESIDE, AcknowledgeOptions::default());
-    assert_eq!(nothing.unwrap(), gatekey::Acknowledged::default());
+    let done = nothing.unwrap();
+    assert_eq!((done.api_keys, done.sessions, done.key_rings, done.was_refused), (0, 0, 0, true));
     let all = place.all();
     assert!(all.keys.verify(issued.secret.expose(), &Check::new()).is_ok());
     let next = all.sessions.refresh(started.refresh_token.expose(), None).unwrap();
     drop(all);
     let done = store_acknowledge_restore(&place.url(), &BESIDE, end_all_before_now(true)).unwrap();
     assert_eq!((done.api_keys, done.sessions, done.key_rings), (0, 1, 0));
+    assert!(!done.was_refused, "it was accepted before");
     let all = place.all();
     assert!(all.keys.verify(issued.secret.expose(), &Check::new()).is_ok());
     assert_eq!(all.ring.active().unwrap().kid, kid);
@@ -260,6 +262,11 @@ fn the_mark_lies_where_it_is_said_to() {
     list(&elsewhere).unwrap().revoke_key("b").unwrap();
     place.copy("older", "auth.sqlite");
     assert_eq!(list(&elsewhere).unwrap_err().kind(), ErrorKind::StoreRestored);
+    // Nor does it pass for a backup of the store.
+    let (to, options) = (place.file("older-backup"), BackupOptions::default());
+    let backup = store_backup(&elsewhere, &to, &options, &mut |_, _| Ok(()));
+    assert_eq!(backup.unwrap_err().kind(), ErrorKind::StoreRestored);
+    assert!(!to.exists());
     // Without a mark nobody can tell.
     let none = format!("{}?mark=none", place.url());
     assert_eq!(list(&none).unwrap().len(), 1);

@@ -63,7 +63,7 @@ pub(crate) fn store_restore<'py>(
     decode::object(py, hearing.result(py, done)?.to_json().as_bytes())
 }
 
-/// Accepts a store that is older than its mark, such as a backup that was put back, after everything from
+/// Accepts a store, or a folder of key rings, that is older than its mark, such as a backup that was put back, after everything from
 /// before a moment has ended: sessions and access tokens always, API keys (disabled) and the keys of key
 /// rings (replaced by new ones) unless they are to be kept.
 ///
@@ -71,7 +71,8 @@ pub(crate) fn store_restore<'py>(
 ///   a store that was only moved.
 /// - `pepper`: as in `ApiKeys.open`.
 ///
-/// A dict: how many `sessions`, `api_keys`, `key_rings`.
+/// A dict: how many `sessions`, `api_keys`, `key_rings`; and `was_refused`: if it was not, what was asked for has ended all
+/// the same.
 #[pyfunction]
 #[pyo3(signature = (url, *, revoke_before, keep_api_keys=false, keep_key_rings=false, pepper=None))]
 pub(crate) fn store_acknowledge_restore<'py>(

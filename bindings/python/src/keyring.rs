@@ -28,7 +28,8 @@ pub(crate) struct KeyRing {
 impl KeyRing {
     /// Opens a ring, and makes it if it is not there: in a store (`sqlite:///path`, `memory:`), sealed
     /// under the pepper, or in a folder that only its owner may read, which is what any other text or
-    /// path names.
+    /// path names. The mark of a folder lies beside it, as `<folder>.mark`; `?mark=FILE` or `?mark=none` at the
+    /// end says otherwise.
     ///
     /// - `name`: of the ring in its store or folder.
     /// - `alg`: the algorithm of new keys.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,9 @@ def test_what_was_revoked_after_a_backup_is_not_revived(url: str, tmp_path: Path
             opened()
         assert refused.value.number == 606
     done = gatekey.store_acknowledge_restore(url, revoke_before=time.time() + 1)
-    assert done == {"sessions": 1, "api_keys": 1, "key_rings": 1}
+    assert done == {"sessions": 1, "api_keys": 1, "key_rings": 1, "was_refused": True}
+    done = gatekey.store_acknowledge_restore(url, revoke_before=0)
+    assert done == {"sessions": 0, "api_keys": 0, "key_rings": 0, "was_refused": False}
     with ApiKeys.open(url) as keys, Sessions.open(url, signer=SIGNER) as sessions:
         with pytest.raises(exceptions.ApiKeyDisabledError):
             keys.verify(leaked.secret)
@@ -77,6 +80,28 @@ def test_an_older_file_that_is_put_back_by_hand_is_refused(url: str, tmp_path: P
     assert store.read_bytes() == older
     with ApiKeys.open(f"{url}?mark=none") as keys:
         keys.verify(issued.secret)  # without the mark nobody can know
+
+
+def test_an_older_folder_of_key_rings_is_refused_until_it_is_accepted(tmp_path: Path) -> None:
+    folder, kept = tmp_path / "keys", tmp_path / "kept"
+    ring = KeyRing.open(folder)
+    leaked = ring.active.kid
+    shutil.copytree(folder, kept)
+    ring.remove(leaked)
+    del ring
+    shutil.rmtree(folder)
+    with pytest.raises(exceptions.StoreRestoredError, match=r"\.mark"):
+        KeyRing.open(folder)
+    assert not folder.exists()
+    shutil.copytree(kept, folder)
+    with pytest.raises(exceptions.StoreRestoredError, match="acknowledge-restore"):
+        KeyRing.open(folder)
+    with pytest.raises(exceptions.UsageError, match="cp -a"):
+        gatekey.store_backup(str(folder), tmp_path / "copy")
+    assert KeyRing.open(f"{folder}?mark=none").active.kid == leaked
+    done = gatekey.store_acknowledge_restore(str(folder), revoke_before=time.time() + 1)
+    assert done == {"sessions": 0, "api_keys": 0, "key_rings": 1, "was_refused": True}
+    assert leaked not in [key.kid for key in KeyRing.open(folder).keys()]
 
 
 def test_a_copy_without_its_wal_is_not_an_empty_store(url: str, tmp_path: Path) -> None:

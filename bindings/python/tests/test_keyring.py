@@ -94,7 +94,7 @@ def test_sessions_follow_their_signers_ring(tmp_path: Path, clock: Clock) -> Non
 def test_what_is_kept_is_kept_close(tmp_path: Path) -> None:
     ring = KeyRing.open(str(tmp_path / "keys"))
     ring.rotate()
-    (file,) = (tmp_path / "keys").iterdir()
+    (file,) = (tmp_path / "keys").glob("*.ring")
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
     assert file.stat().st_mode & 0o777 == 0o600
     assert KeyRing.open(tmp_path / "keys").keys() == ring.keys()

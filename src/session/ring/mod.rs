@@ -324,7 +324,6 @@ impl KeyRing {
 
     /// Makes new keys in the place of those that were made before the time `at`; whether there were any.
     /// Their tokens are refused from now on.
-    #[cfg(feature = "sqlite")]
     pub(crate) fn replace_before(&self, at: u64) -> Result<bool> {
         let alg = self.active()?.alg;
         if self.keys()?.iter().all(|key| key.created_at >= at) {

@@ -37,13 +37,21 @@ pub(crate) struct Restored {
 }
 
 /// Copies the store to a file that is not there yet. The store may be written to meanwhile.
-pub(crate) fn back_up(store: &Path, to: &Path, progress: Progress<'_>) -> Result<Copied> {
+/// One that is behind its mark is refused: its backup would pass for one of the store that it is not any more.
+pub(crate) fn back_up(
+    store: &Path,
+    mark: &Mark,
+    to: &Path,
+    progress: Progress<'_>,
+) -> Result<Copied> {
     // A link is a file, too, wherever it leads.
     if to.symlink_metadata().is_ok() {
         return Err(TAKEN);
     }
+    let source = open_whole(store)?;
+    Marked::new(&real_path(store), mark, &Arc::default()).check(&source)?;
     let beside = temporary(to);
-    let copied = copy(&open_whole(store)?, &beside, progress, |_| Ok(()));
+    let copied = copy(&source, &beside, progress, |_| Ok(()));
     place(copied, &beside, to)
 }
 
@@ -83,21 +91,27 @@ pub(crate) fn restore(
 }
 
 impl SqliteStore {
-    /// Opens a store as it is, so that it can be acknowledged: an older copy, and files that do not belong together.
+    /// Opens a store as it is, so that it can be acknowledged: an older copy, and files that do not belong together. And
+    /// whether it was refused.
     ///
     /// # Errors
     /// As [`Self::open`], but for `StoreRestored`. `StoreCorrupt`: SQLite's integrity check does not pass.
-    pub(crate) fn open_as_it_is(path: &Path) -> Result<Self> {
+    pub(crate) fn open_as_it_is(path: &Path, mark: &Mark) -> Result<(Self, bool)> {
         // What is damaged stays as it is: who only reads writes no log into the main file.
-        let look = open_to_read(&real_path(path))?;
+        let real = real_path(path);
+        let look = open_to_read(&real)?;
         leave_log(&look, true)?;
         check_integrity(&look)?;
+        let known = Marked::new(&real, mark, &Arc::default())
+            .check(&look)
+            .and_then(|()| whole::check(&real, &look, None, Extent::Whole));
+        let was_refused = known.is_err_and(|error| error.kind() == ErrorKind::StoreRestored);
         drop(look);
         let store = Self(Connections::open(path, &Mark::None, Trust::AsItIs)?);
         // Another name than its mark has, before anything changes: it is refused until all is done, however far the
         // changes bring its number.
         store.0.writing(|connection, _| estrange(connection), |(), _| Ok(()))?;
-        Ok(store)
+        Ok((store, was_refused))
     }
 
     /// Accepts the store as it is: sets its mark.

@@ -17,6 +17,7 @@ mod moved;
 mod names;
 mod put_back;
 mod revocations;
+mod ring_marks;
 mod rings;
 mod stores;
 mod together;

@@ -1,6 +1,7 @@
 //! Keys that rotate: signers and verifiers follow, other processes too; what has leaked is out at once.
 
 use super::lost::Lost;
+use super::ring_marks::copy_of_rings;
 use super::{NOW, peppers, refused};
 use crate::api_keys::Folder;
 use gatekey::{
@@ -254,9 +255,10 @@ fn a_ring_in_a_folder_is_for_its_owner_alone() {
     assert_eq!(open().unwrap().keys().unwrap(), ring.keys().unwrap());
     let mode =
         |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let files: Vec<_> =
+    let mut files: Vec<_> =
         std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect();
-    assert_eq!(files.len(), 1, "one version, and nothing half written: {files:?}");
+    files.sort();
+    assert_eq!(files.len(), 2, "one version, the folder's id, and nothing half written: {files:?}");
     assert_eq!((mode(&path), mode(&files[0])), (0o700, 0o600));
     let set = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -310,23 +312,13 @@ fn an_older_folder_revives_no_key_while_it_is_open() {
         let signer =
             Signer::following(Arc::new(ring.clone())).clock(clock.clone()).build().unwrap();
         let (leaked, token) = (ring.active().unwrap().kid, signer.sign(&Claims::new()).unwrap());
-        let copy = |from: &std::path::Path, to: &std::path::Path| {
-            RingFolder::open(to).unwrap(); // for its owner alone
-            for entry in std::fs::read_dir(to).unwrap() {
-                std::fs::remove_file(entry.unwrap().path()).unwrap();
-            }
-            for entry in std::fs::read_dir(from).unwrap() {
-                let entry = entry.unwrap();
-                std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-            }
-        };
-        copy(&path, &kept);
+        copy_of_rings(&path, &kept);
         ring.remove(&leaked).unwrap();
         if by_name {
             std::fs::rename(&path, folder.path("aside")).unwrap();
             std::fs::rename(&kept, &path).unwrap();
         } else {
-            copy(&kept, &path);
+            copy_of_rings(&kept, &path);
         }
         clock.advance(1);
         refused(ring.refresh(), ErrorKind::StoreRestored, "a look");
