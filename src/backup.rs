@@ -9,7 +9,7 @@ use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::{PepperSource, folder_of, pepper_beside, peppers_of_folder, place_of};
 use crate::session::{KeyRing, KeyRingOptions};
-use crate::store::{Mark, RingFolder, read_private_file, write_private_file};
+use crate::store::{Mark, RingFolder, RingStore as _, read_private_file, write_private_file};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -197,7 +197,7 @@ fn acknowledge_rings(
         (Arc::new(store), Acknowledged { was_refused, ..Acknowledged::default() });
     if options.revoke_before > 0 && !options.keep_key_rings {
         let peppers = peppers_of_folder(pepper)?;
-        for name in store.rings()?.into_keys() {
+        for name in store.ring_names()? {
             let of_ring = KeyRingOptions::new().name(name);
             let ring = KeyRing::open(Arc::clone(&store) as _, peppers.clone(), of_ring)?;
             done.key_rings += u64::from(ring.replace_before(options.revoke_before)?);

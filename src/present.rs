@@ -164,6 +164,8 @@ impl ToJson for PepperUse {
         out.number("pepper", u64::from(self.pepper));
         out.bool("active", self.active);
         out.number("keys", self.keys);
+        out.number("sessions", self.sessions);
+        out.number("key_rings", self.key_rings);
         out.number("since", self.since);
         out.end()
     }

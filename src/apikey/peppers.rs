@@ -2,7 +2,7 @@
 
 use super::keys::ApiKeys;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Change, Loaded, Proof, StoredKey, Write};
+use crate::store::{Change, Loaded, Proof, SessionFilter, StoredKey, Write};
 use std::collections::BTreeMap;
 
 /// The most peppers one MAC lies under.
@@ -20,13 +20,18 @@ pub struct PepperUse {
     pub active: bool,
     /// The keys that cannot be verified without it.
     pub keys: u64,
+    /// The sessions that cannot be refreshed or read without it; [`crate::Sessions::end_under_pepper`] leaves none.
+    pub sessions: u64,
+    /// The key rings that are sealed under it; [`crate::KeyRing::rotate`] seals one under the active pepper.
+    pub key_rings: u64,
     /// When it was first used, in seconds since the Unix epoch; 0 if never.
     pub since: u64,
 }
 
 impl ApiKeys {
     /// What is left under each pepper, in ascending order of their numbers. A pepper that is not
-    /// active and has no keys left may be thrown away.
+    /// active and has no keys, sessions and key rings left may be thrown away, unless key rings in folders are sealed under
+    /// it, which the store does not know of.
     ///
     /// # Errors
     /// Those of [`crate::Store`].
@@ -34,7 +39,14 @@ impl ApiKeys {
         let store = &self.inner.store;
         let mut uses: BTreeMap<u32, PepperUse> = BTreeMap::new();
         let active = self.inner.peppers.active();
-        let fresh = |pepper| PepperUse { pepper, active: pepper == active, keys: 0, since: 0 };
+        let fresh = |pepper| PepperUse {
+            pepper,
+            active: pepper == active,
+            keys: 0,
+            sessions: 0,
+            key_rings: 0,
+            since: 0,
+        };
         for check in store.pepper_checks()? {
             uses.entry(check.pepper).or_insert_with(|| fresh(check.pepper)).since = check.since;
         }
@@ -50,7 +62,30 @@ impl ApiKeys {
                 uses.entry(pepper).or_insert_with(|| fresh(pepper)).keys += 1;
             }
         })?;
+        self.count_sessions(&mut uses)?;
+        for name in store.ring_names()? {
+            if let Some(ring) = store.ring(&name)?.filter(|ring| ring.pepper != 0) {
+                uses.entry(ring.pepper).or_insert_with(|| fresh(ring.pepper)).key_rings += 1;
+            }
+        }
         Ok(uses.into_values().collect())
+    }
+
+    fn count_sessions(&self, uses: &mut BTreeMap<u32, PepperUse>) -> Result<()> {
+        let now = self.inner.clock.now();
+        let mut filter = SessionFilter { limit: 1000, ..SessionFilter::default() };
+        loop {
+            let page = self.inner.store.sessions(&filter)?;
+            for session in &page.records {
+                for one in uses.values_mut() {
+                    one.sessions += u64::from(session.needs(one.pepper, now));
+                }
+            }
+            match page.cursor {
+                Some(cursor) => filter.cursor = Some(cursor),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Puts every MAC that is not under the active pepper under that as well, now: for the day an old

@@ -394,15 +394,17 @@ pub(super) fn ring_keys(keys: &[RingKey], now: u64) -> Shown {
 
 /// What is left under each pepper.
 pub(super) fn peppers(uses: &[PepperUse]) -> Shown {
-    let mut table = table(&["pepper", "keys", "since", ""]);
+    let mut table = table(&["pepper", "keys", "sessions", "key rings", "since", ""]);
     for one in uses {
-        let remark = match (one.active, one.keys) {
+        let remark = match (one.active, super::pepper::is_needed(one)) {
             (true, _) => "active",
-            (false, 0) => "not needed any more",
-            (false, _) => "needed",
+            (false, false) => "not needed any more",
+            (false, true) => "needed",
         };
         let since = date((one.since > 0).then_some(one.since));
-        table.add_row([one.pepper.to_string(), one.keys.to_string(), since, remark.to_owned()]);
+        let [pepper, keys, sessions, rings] =
+            [u64::from(one.pepper), one.keys, one.sessions, one.key_rings].map(|n| n.to_string());
+        table.add_row([pepper, keys, sessions, rings, since, remark.to_owned()]);
     }
     table.text()
 }

@@ -4,15 +4,15 @@ use super::exit::Outcome;
 use super::output::{self, Output};
 use super::store::StoreArgs;
 use crate::json::ObjectWriter;
-use crate::{ToJson as _, add_pepper};
+use crate::{PepperUse, ToJson as _, add_pepper};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Add a random pepper to the pepper file; keys are put under it as they are used
     Add(StoreArgs),
-    /// Show how many keys still need each pepper
+    /// Show how many keys, sessions and key rings of the store still need each pepper
     Report(StoreArgs),
-    /// Put every key under the newest pepper now: for the day that an old one has leaked
+    /// Put every API key under the newest pepper now: for the day that an old one has leaked; says what still needs the old one
     Wrap(StoreArgs),
 }
 
@@ -34,15 +34,45 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
         }
         Command::Report(store) => {
             let report = store.open(output)?.pepper_report()?;
+            tell_needed(&report, output);
             output.either(&report.to_json(), || output::peppers(&report))
         }
         Command::Wrap(store) => {
             let keys = store.open(output)?;
             let wrapped = keys.wrap_peppers()?;
+            let report = keys.pepper_report()?;
             super::key::finish(&keys)?;
             let mut json = ObjectWriter::new();
             json.number("wrapped", wrapped);
+            json.raw("peppers", &report.to_json());
+            tell_needed(&report, output);
             output.either(&json.end(), || format!("Wrapped {}.", output::count(wrapped, "key")))
         }
+    }
+}
+
+/// Whether anything in the store needs it.
+pub(super) const fn is_needed(one: &PepperUse) -> bool {
+    one.keys > 0 || one.sessions > 0 || one.key_rings > 0
+}
+
+/// What still needs the peppers that are not active, and what is to be done about it; a line for each.
+fn tell_needed(uses: &[PepperUse], output: &mut Output) {
+    let remedies = |one: &PepperUse| {
+        let keys = format!("{}: until each was used once", output::count(one.keys, "key"));
+        let sessions = format!(
+            "{}: `gatekey session end-under-pepper {}`",
+            output::count(one.sessions, "session"),
+            one.pepper
+        );
+        let rings =
+            format!("{}: `gatekey keyring rotate`", output::count(one.key_rings, "key ring"));
+        let all = [(one.keys, keys), (one.sessions, sessions), (one.key_rings, rings)];
+        let needed = all.into_iter().filter(|(count, _)| *count > 0).map(|(_, remedy)| remedy);
+        needed.collect::<Vec<_>>().join("; ")
+    };
+    let old = uses.iter().filter(|one| !one.active && is_needed(one));
+    for one in old {
+        output.note(format!("Pepper {} is still needed by {}.", one.pepper, remedies(one)));
     }
 }

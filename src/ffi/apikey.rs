@@ -459,7 +459,8 @@ pub unsafe extern "C" fn gk_api_keys_import(
     })
 }
 
-/// How many keys still need each pepper: [{"pepper":n,"active":true,"keys":n,"since":n}].
+/// How many keys, sessions and key rings of the store still need each pepper:
+/// [{"pepper":n,"active":true,"keys":n,"sessions":n,"key_rings":n,"since":n}].
 ///
 /// @param keys The keys.
 /// @param report Receives the report, to be freed with gk_buf_free; {NULL, 0} if the call fails.

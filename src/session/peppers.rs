@@ -13,7 +13,8 @@ impl Sessions {
     /// day that an old pepper has leaked, because with it and a copy of the store such tokens can be made. How many
     /// sessions.
     ///
-    /// Sessions that were refreshed since a newer pepper came stay. Rows of sessions that are over are sealed again,
+    /// Sessions that were refreshed since a newer pepper came stay, if that is more than a minute ago: until then the token
+    /// before, which the old pepper makes, may be good within the grace. Rows of sessions that are over are sealed again,
     /// so that afterwards no session needs the pepper. Those whose rows were altered from outside and name the
     /// pepper, or cannot be read, are ended as well. [`crate::ApiKeys::wrap_peppers`] does the like for API keys.
     ///
@@ -78,17 +79,12 @@ impl Sessions {
         now: u64,
     ) {
         let inner = &*self.inner;
-        // The token before is good for another minute at the most.
-        let is_recent =
-            now.abs_diff(session.record.last_seen_at) <= super::SessionOptions::MAX_GRACE;
-        let gives =
-            session.pepper == pepper || is_recent && session.previous_pepper == Some(pepper);
-        let is_live = session.record.is_live(now);
-        if !(gives && is_live || session.seal_pepper == pepper) {
+        if !session.needs(pepper, now) {
             return;
         }
+        let ends = session.is_proven_by(pepper, now);
         match inner.believed(session) {
-            Ok(mut session) if !(is_live && gives) => {
+            Ok(mut session) if !ends => {
                 session.version += 1;
                 write.update.push(session.seal(&inner.peppers));
             }

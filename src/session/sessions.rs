@@ -33,7 +33,7 @@ impl Default for SessionOptions {
 
 impl SessionOptions {
     /// The longest grace, in seconds.
-    pub const MAX_GRACE: u64 = 60;
+    pub const MAX_GRACE: u64 = crate::store::StoredSession::LONGEST_GRACE;
     /// The longest life of a session: ten years, in seconds.
     pub const MAX_TTL: u64 = 10 * 366 * 86_400;
 

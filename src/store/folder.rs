@@ -85,7 +85,7 @@ impl RingFolder {
     }
 
     /// The newest version of each ring.
-    pub(crate) fn rings(&self) -> Result<Versions> {
+    fn rings(&self) -> Result<Versions> {
         let mut rings = Versions::new();
         for entry in fs::read_dir(&self.path).map_err(|error| fault(&error))? {
             let file = entry.map_err(|error| fault(&error))?.file_name();
@@ -212,6 +212,10 @@ impl RingStore for RingFolder {
         } else {
             self.mark.follow(&ring.name, ring.version, &|| self.rings())
         }
+    }
+
+    fn ring_names(&self) -> Result<Vec<String>> {
+        Ok(self.rings()?.into_keys().collect())
     }
 
     /// Its files are for their owner alone.

@@ -48,6 +48,15 @@ pub trait RingStore: Send + Sync {
     /// See [`RingStore`]. `StoreConflict`: its version is not one more than that of the ring that is there.
     fn put_ring(&self, ring: &StoredRing) -> Result<()>;
 
+    /// The names of the rings, in order: what [`crate::ApiKeys::pepper_report`] counts and an acknowledged restore gives new
+    /// keys. None unless the store can tell.
+    ///
+    /// # Errors
+    /// See [`RingStore`].
+    fn ring_names(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Whether others can read what is written there, so that a ring must be sealed.
     fn wants_seal(&self) -> bool {
         true

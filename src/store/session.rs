@@ -128,6 +128,22 @@ impl StoredSession {
             seal_pepper: 0,
         }
     }
+
+    /// The longest time for which a refresh token that was used is good again, in seconds.
+    pub(crate) const LONGEST_GRACE: u64 = 60;
+
+    /// Whether someone who has this pepper and the store can make a refresh token of the session that is good now: it is
+    /// live, and its token, or the one before it, which is good for another minute at the most, is under the pepper.
+    pub(crate) fn is_proven_by(&self, pepper: u32, now: u64) -> bool {
+        let is_recent = now.abs_diff(self.record.last_seen_at) <= Self::LONGEST_GRACE;
+        let gives = self.pepper == pepper || is_recent && self.previous_pepper == Some(pepper);
+        gives && self.record.is_live(now)
+    }
+
+    /// Whether something is lost without this pepper.
+    pub(crate) fn needs(&self, pepper: u32, now: u64) -> bool {
+        self.seal_pepper == pepper || self.is_proven_by(pepper, now)
+    }
 }
 
 impl fmt::Debug for StoredSession {

@@ -481,7 +481,7 @@ impl ImportReport {
     }
 }
 
-/// How many keys still need a pepper.
+/// How many keys, sessions and key rings still need a pepper.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct PepperUse(gatekey::PepperUse);
 
@@ -511,6 +511,18 @@ impl PepperUse {
         self.0.keys
     }
 
+    /// The sessions that cannot be refreshed or read without it.
+    #[getter]
+    const fn sessions(&self) -> u64 {
+        self.0.sessions
+    }
+
+    /// The key rings of the store that are sealed under it.
+    #[getter]
+    const fn key_rings(&self) -> u64 {
+        self.0.key_rings
+    }
+
     /// When it was first used, in seconds since 1970; 0 if never.
     #[getter]
     const fn since(&self) -> u64 {
@@ -518,6 +530,9 @@ impl PepperUse {
     }
 
     fn __repr__(&self) -> String {
-        format!("<gatekey.PepperUse {} keys={}>", self.0.pepper, self.0.keys)
+        let gatekey::PepperUse { pepper, keys, sessions, key_rings, .. } = self.0;
+        format!(
+            "<gatekey.PepperUse {pepper} keys={keys} sessions={sessions} key_rings={key_rings}>"
+        )
     }
 }

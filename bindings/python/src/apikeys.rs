@@ -358,7 +358,7 @@ impl ApiKeys {
         py.detach(|| keys.purge(before)).or_raise(py)
     }
 
-    /// How many keys still need each pepper.
+    /// How many keys, sessions and key rings of the store still need each pepper.
     fn pepper_report(&self, py: Python<'_>) -> PyResult<Vec<PepperUse>> {
         let report = py.detach(|| self.inner.pepper_report()).or_raise(py)?;
         Ok(report.into_iter().map(PepperUse::new).collect())

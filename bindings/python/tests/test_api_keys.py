@@ -392,6 +392,7 @@ def test_peppers_rotate(tmp_path: Path) -> None:
         assert keys.check(issued.secret).ok
         keys.flush()
         report = [(one.pepper, one.active, one.keys) for one in keys.pepper_report()]
+        assert all(one.sessions == one.key_rings == 0 for one in keys.pepper_report())
         assert report == [(1, False, 1), (2, True, 1)]
         assert keys.wrap_peppers() == 1
         assert keys.check(idle.secret).ok

@@ -212,6 +212,10 @@ impl RingStore for MemoryStore {
         Ok(self.state()?.sessions.rings.get(name).map_or(0, |ring| ring.version))
     }
 
+    fn ring_names(&self) -> Result<Vec<String>> {
+        Ok(self.state()?.sessions.rings.keys().cloned().collect())
+    }
+
     fn put_ring(&self, ring: &StoredRing) -> Result<()> {
         let mut state = self.state()?;
         let rings = &mut state.sessions.rings;

@@ -119,16 +119,6 @@ impl SqliteStore {
         let mark = Marked::new(&self.0.path(), mark, &Arc::default());
         self.0.writing(|connection, _| mark.acknowledge(connection), |(), _| Ok(()))
     }
-
-    /// The names of the key rings.
-    pub(crate) fn ring_names(&self) -> Result<Vec<String>> {
-        self.read(|reader| {
-            let mut select =
-                reader.prepare("SELECT name FROM key_ring ORDER BY name").map_err(fault)?;
-            let names = select.query_map([], |row| row.get(0)).map_err(fault)?;
-            names.collect::<rusqlite::Result<_>>().map_err(fault)
-        })
-    }
 }
 
 /// Opens a store, or a copy of one, to be read.

@@ -316,6 +316,15 @@ impl RingStore for SqliteStore {
         })
     }
 
+    fn ring_names(&self) -> Result<Vec<String>> {
+        self.read(|reader| {
+            let mut select =
+                reader.prepare("SELECT name FROM key_ring ORDER BY name").map_err(fault)?;
+            let names = select.query_map([], |row| row.get(0)).map_err(fault)?;
+            names.collect::<rusqlite::Result<_>>().map_err(fault)
+        })
+    }
+
     fn put_ring(&self, ring: &StoredRing) -> Result<()> {
         self.transact(Kind::Revokes, |transaction| {
             let put = || {

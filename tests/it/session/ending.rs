@@ -42,11 +42,23 @@ fn a_leaked_pepper_ends_what_needs_it(store: Arc<dyn Store>) {
     newer.clock.advance(SessionOptions::MAX_GRACE + 1);
     let recent = newer.refresh(&recent).unwrap();
 
+    let needing = || {
+        let options = gatekey::ApiKeyOptions::new().clock(newer.clock.clone());
+        let keys = gatekey::ApiKeys::open(newer.store.clone(), peppers(&[1, 2]), options).unwrap();
+        let report = keys.pepper_report().unwrap();
+        report.iter().map(|one| (one.pepper, one.sessions)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        needing(),
+        [(1, 3), (2, 2)],
+        "its token, the one before, the seal of one that is over"
+    );
     let active = newer.sessions.end_under_pepper(2);
     refused(active, ErrorKind::InvalidArgument, "the newest one");
     refused(newer.sessions.end_under_pepper(7), ErrorKind::WrongPepper, "not at hand");
     assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 2);
     assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 0, "nothing is left");
+    assert_eq!(needing()[0], (1, 0));
     refused(newer.refresh(&old_one), ErrorKind::SessionEnded, "under the old pepper");
     refused(newer.verify(&old_one), ErrorKind::RevokedToken, "and its access token");
     refused(
