@@ -98,6 +98,12 @@ pub fn store_backup(
     progress: &mut dyn FnMut(u64, u64) -> Result<()>,
 ) -> Result<BackupReport> {
     let (store, mark) = store_at(url)?;
+    if !store.exists() {
+        return Err(NO_STORE);
+    }
+    if to.is_dir() {
+        return Err(argument("There is a folder where the backup is to go; name a file in it."));
+    }
     let pepper =
         options.pepper_to.as_deref().map(|to| Ok::<_, Error>((pepper_file(&store, options)?, to)));
     let pepper = pepper.transpose()?;
@@ -142,6 +148,9 @@ pub fn store_restore(
     let (store, mark) = store_at(url)?;
     if backup.is_dir() {
         return Err(A_FOLDER);
+    }
+    if !backup.exists() {
+        return Err(NO_BACKUP);
     }
     if store.canonicalize().ok().is_some_and(|store| backup.canonicalize().ok() == Some(store)) {
         return Err(argument("The backup and the store are the same file; name two."));
@@ -283,11 +292,6 @@ mod sqlite {
         store.acknowledge(mark)?;
         Ok(done)
     }
-
-    const NO_STORE: Error = Error::new(
-        ErrorKind::StoreUnavailable,
-        "There is no store at this path; restore one from a backup first.",
-    );
 }
 
 #[cfg(not(feature = "sqlite"))]
@@ -326,6 +330,14 @@ mod sqlite {
     }
 }
 
+const NO_STORE: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "There is no store at this path; name one that is there, or restore it from a backup first.",
+);
+const NO_BACKUP: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "There is no backup at this path; nothing was changed. Name the file that `gatekey store backup` has written.",
+);
 const A_FOLDER: Error = Error::new(
     ErrorKind::InvalidArgument,
     "This is a folder, not a store. A folder of key rings is backed up and put back as a whole, by `cp -a`, and without \

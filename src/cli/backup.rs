@@ -24,7 +24,6 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Backup {
     /// The store: a path, or sqlite:///relative/path
-    #[arg(env = "GATEKEY_STORE")]
     store: String,
     /// The file to write, which must not be there
     to: PathBuf,

@@ -28,6 +28,7 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Ring {
     /// A folder that only its owner may read, or a store as sqlite:///relative/path; ?mark=FILE at its end says where its mark is
+    #[arg(index = 1)]
     ring: String,
     /// The ring's name in the folder or store
     #[arg(long, default_value = "default")]
@@ -59,11 +60,12 @@ pub(super) struct Rotate {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Remove {
+    // First, so that it is shown with the ring, not among what belongs to the store.
+    /// The `kid` of the key, as `gatekey keyring show` gives it
+    #[arg(index = 2, allow_hyphen_values = true)]
+    kid: String,
     #[command(flatten)]
     ring: Ring,
-    /// The `kid` of the key, as `gatekey keyring show` gives it
-    #[arg(allow_hyphen_values = true)]
-    kid: String,
 }
 
 impl Ring {

@@ -110,6 +110,13 @@ fn what_is_no_store_is_said_to_be_none() {
     }
     desk.run("store acknowledge-restore missing.sqlite --revoke-before now").failed(STORE);
     desk.run("store restore text.sqlite b").failed(STORE);
+    for (line, said) in [
+        ("store restore nothere b", "There is no backup at this path"),
+        ("store backup nothere b", "There is no store at this path"),
+    ] {
+        assert!(desk.run(line).failed(STORE).contains(said), "{line}");
+    }
+    assert!(desk.run("store backup text.sqlite .").failed(USAGE).contains("a folder where"));
     desk.run("store backup memory: a").failed(USAGE);
     assert_eq!(desk.names(), ["text.sqlite"]);
     // A copy of the main file alone, as `cp` makes it, is no empty store.

@@ -164,6 +164,10 @@ fn every_command_has_help_and_a_line_in_the_document() {
         let words: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
         let help = desk.run_with(&words, b"").done();
         assert!(help.contains("--json"), "{help}");
+        let of_store = help.split("\nStore:\n").nth(1).unwrap_or_default();
+        for place in ["\n  <", "\n  ["] {
+            assert!(!of_store.contains(place), "an argument among the store's options: {help}");
+        }
         // Whatever is secret is in a file, never an argument.
         for option in ["--secret ", "--token ", "--pepper ", "--password", "[TOKEN]", "[SECRET]"] {
             assert!(!help.contains(option), "{line} has {option}");
