@@ -172,3 +172,18 @@ fn a_missing_and_a_surplus_row_are_found() {
     more.insert("Nonsense".to_owned());
     assert!(fails(&fewer) && fails(&more));
 }
+
+/// What `check().code` may be.
+#[test]
+fn every_reason_of_a_key_is_documented() {
+    let page = read("docs/errors.md");
+    for kind in ErrorKind::ALL {
+        if matches!(kind.code(), 300..=310 | 600..=606) {
+            let reason = kind.reason();
+            assert!(
+                !reason.is_empty() && page.contains(&format!("`{reason}`")),
+                "{kind:?}: {reason}"
+            );
+        }
+    }
+}
