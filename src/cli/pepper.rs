@@ -65,8 +65,10 @@ fn tell_needed(uses: &[PepperUse], output: &mut Output) {
             output::count(one.sessions, "session"),
             one.pepper
         );
-        let rings =
-            format!("{}: `gatekey keyring rotate`", output::count(one.key_rings, "key ring"));
+        let rings = format!(
+            "{}: `gatekey keyring rotate`, or `remove` of each key if it has leaked",
+            output::count(one.key_rings, "key ring")
+        );
         let all = [(one.keys, keys), (one.sessions, sessions), (one.key_rings, rings)];
         let needed = all.into_iter().filter(|(count, _)| *count > 0).map(|(_, remedy)| remedy);
         needed.collect::<Vec<_>>().join("; ")

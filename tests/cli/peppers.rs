@@ -37,7 +37,8 @@ fn a_leaked_pepper_and_ring_are_replaced() {
     let (sessions, ring) = service(&desk, &PepperSource::Beside);
     let wrapped = desk.run("pepper wrap");
     let needed = "Pepper 1 is still needed by 1 key: until each was used once; 1 session: \
-                  `gatekey session end-under-pepper 1`; 1 key ring: `gatekey keyring rotate`.";
+                  `gatekey session end-under-pepper 1`; 1 key ring: `gatekey keyring rotate`, or `remove` \
+                  of each key if it has leaked.";
     assert!(wrapped.err.contains(needed), "{wrapped:?}");
     assert_eq!(wrapped.done(), "Wrapped 1 key.\n");
     let report = desk.run("pepper report");
