@@ -162,5 +162,5 @@ fn wrong_lines() {
     }
     desk.write("config.json", r#"{"client_id":"c","isuer":"https://h"}"#);
     let said = desk.run("oauth token --config config.json").failed(USAGE);
-    assert!(said.contains("not known"), "{said}");
+    assert!(said.contains("no option of this name") && said.contains("`isuer`"), "{said}");
 }
