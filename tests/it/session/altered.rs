@@ -29,6 +29,40 @@ fn a_leaked_pepper_ends_what_it_can(store: Arc<dyn Store>) {
     assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 0, "nothing is left");
 }
 
+/// Whatever pepper the altered row names: what it was made under, nobody knows.
+fn a_leaked_pepper_ends_altered_rows(store: Arc<dyn Store>) {
+    let bench = bench_on(store);
+    let all = [1, 2, 3, 77].map(|pepper| (pepper, bench.start("alice")));
+    let _others = bench.elsewhere(&[3]);
+    let newer = bench.elsewhere(&[1, 2]);
+    let good = newer.start("bob");
+    for (pepper, tokens) in &all {
+        let mut row = bench.store.session(tokens.family()).unwrap().unwrap();
+        row.version += 1;
+        (row.pepper, row.seal_pepper, row.previous_pepper) = (*pepper, *pepper, None);
+        let write = SessionWrite { update: vec![row], ..SessionWrite::default() };
+        bench.store.write_sessions(&write).unwrap();
+    }
+    assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 3);
+    for (pepper, tokens) in &all {
+        let record = newer.sessions.get(tokens.family()).unwrap();
+        // Another process has the pepper 3, and the row may be its.
+        assert_eq!(record.ended_at.is_none(), *pepper == 3, "{pepper}");
+        assert!(record.altered, "{pepper}");
+        assert!(newer.refresh(tokens).is_err(), "{pepper}");
+        if *pepper != 3 {
+            refused(newer.verify(tokens), ErrorKind::RevokedToken, &pepper.to_string());
+        }
+    }
+    assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 0, "nothing is left");
+    assert!(newer.refresh(&good).is_ok());
+}
+
+#[test]
+fn a_leaked_pepper_ends_altered_rows_in_memory() {
+    a_leaked_pepper_ends_altered_rows(Arc::new(MemoryStore::new()));
+}
+
 #[test]
 fn a_leaked_pepper_ends_what_it_can_in_memory() {
     a_leaked_pepper_ends_what_it_can(Arc::new(MemoryStore::new()));
@@ -257,6 +291,12 @@ mod sqlite {
     fn a_leaked_pepper_ends_what_it_can_in_sqlite() {
         let folder = Folder::new("sessions_leaked_altered");
         a_leaked_pepper_ends_what_it_can(open(&folder));
+    }
+
+    #[test]
+    fn a_leaked_pepper_ends_altered_rows_in_sqlite() {
+        let folder = Folder::new("sessions_leaked_other");
+        a_leaked_pepper_ends_altered_rows(open(&folder));
     }
 
     #[test]
