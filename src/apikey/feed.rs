@@ -4,16 +4,18 @@
 use super::format::KeyId;
 use super::hash::Schemes;
 use super::keys::{ApiKeys, Inner};
+use super::known::{Known, Seen};
 use super::limit::rescale;
 use super::limits::hash_of;
 use super::mirror::{Hot, Places, Slot};
+use super::peppers::needed_peppers;
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
 use crate::base::fresh::Freshness;
 use crate::base::process::{self, lock};
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{KeyStatus, Loaded, StoredKey};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -35,6 +37,8 @@ pub(super) struct Feed {
     wall: AtomicU64,
     /// How many keys are found by a look-up tag.
     foreign: AtomicUsize,
+    /// What was seen of the keys.
+    pub(super) known: Known,
     own: process::Own<Own>,
 }
 
@@ -63,17 +67,8 @@ pub(super) struct Writer {
     looked: u64,
     /// Whether the mirror is the one of this process.
     ready: bool,
-    /// Imported keys: by what each id is found.
-    foreign: HashMap<String, u128>,
     /// Keys whose peppers are not at hand, as of the last load.
     without_pepper: usize,
-}
-
-impl Writer {
-    /// By what an imported key is found.
-    pub(super) fn found_by(&self, id: &str) -> Option<u128> {
-        self.foreign.get(id).copied()
-    }
 }
 
 impl Feed {
@@ -82,6 +77,7 @@ impl Feed {
             heard: Freshness::new(),
             wall: AtomicU64::new(0),
             foreign: AtomicUsize::new(0),
+            known: Known::default(),
             own: process::Own::new(),
         }
     }
@@ -90,6 +86,10 @@ impl Feed {
     #[inline]
     pub(super) fn has_foreign(&self) -> bool {
         self.foreign.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn count_foreign(&self) {
+        self.foreign.store(self.known.foreign(), Ordering::Relaxed);
     }
 
     /// Every verification from now on looks, and finds that it is over.
@@ -155,10 +155,16 @@ impl Inner {
         self.mirror.reserve(&mut writer.places, keys);
         writer.without_pepper = 0;
         let is_first = self.mirror.slots().next().is_none();
+        let history = self.store.history()?;
+        // What was seen is held against each row, unless the store was restored and someone has acknowledged it.
+        let anew = self.feed.known.is_other(history);
+        if anew {
+            self.feed.known.forget_gone();
+        }
         let mut seen = HashSet::new();
         let mut full = false;
         writer.seq = self.store.load(&mut |loaded| {
-            let key = self.follow(writer, loaded, true);
+            let key = self.follow(writer, loaded, anew);
             full |= key.is_none();
             if !is_first && let Some(key) = key {
                 seen.insert(key);
@@ -168,8 +174,9 @@ impl Inner {
             return Err(Error::new(ErrorKind::StoreFull, "There are too many keys for memory."));
         }
         if !is_first {
-            self.mirror.retain(&mut writer.places, &mut |key| seen.contains(&key));
+            self.retain(&mut writer.places, &seen);
         }
+        self.feed.known.follow(history);
         self.heard(now);
         Ok(())
     }
@@ -235,6 +242,10 @@ impl Inner {
         let look = own.looks.fetch_add(1, Ordering::AcqRel) + 1;
         let stamp = self.store.stamp()?;
         if writer.stamp != Some(stamp) {
+            // Its numbers may have caught up with what was followed.
+            if self.feed.known.is_other(self.store.history()?) {
+                self.load(&mut writer)?;
+            }
             loop {
                 let changes = self.store.changes(writer.seq, BATCH)?;
                 if changes.reload {
@@ -265,50 +276,60 @@ impl Inner {
                 key.record.id = id;
                 self.keep(writer, &key, anew)
             }
-            Loaded::Removed(id) => {
-                let foreign = writer.foreign.remove(&id);
-                let key = foreign.or_else(|| KeyId::from_text(&id).map(KeyId::to_u128))?;
-                self.feed.foreign.store(writer.foreign.len(), Ordering::Relaxed);
-                self.mirror.remove(&mut writer.places, key);
-                Some(key)
-            }
+            Loaded::Removed(id) => self.forget(&mut writer.places, KeyId::from_text(&id)?),
         }
     }
 
-    /// Puts a key as it is now into the mirror.
+    /// Puts a key as it is now into the mirror; `anew`, whatever was seen of it before.
     pub(super) fn keep(&self, writer: &mut Writer, stored: &StoredKey, anew: bool) -> Option<u128> {
         let record = &stored.record;
-        let earlier = writer.foreign.get(&record.id).copied();
-        let key = match (&stored.lookup, earlier) {
-            (Some(lookup), _) => foreign_key(lookup.tag),
-            (None, Some(earlier)) if record.version == 0 => earlier, // a damaged row
-            // What has no id is no key, and no reason to deny the others.
-            _ => match KeyId::from_text(&record.id) {
-                Some(id) => id.to_u128(),
-                None => return Some(0),
-            },
-        };
-        if stored.lookup.is_some() {
-            writer.foreign.insert(record.id.clone(), key);
-            self.feed.foreign.store(writer.foreign.len(), Ordering::Relaxed);
+        // What has no id is no key, and no reason to deny the others.
+        let Some(id) = KeyId::from_text(&record.id) else { return Some(0) };
+        let (earlier, seen) = self.known_as(id);
+        let seen = if anew { Seen::NOTHING } else { seen };
+        let named = stored.lookup.as_ref().map_or(id.to_u128(), |lookup| foreign_key(lookup.tag));
+        let believed = self.believed(stored);
+        if believed.is_some() && seen.is_after(record) {
+            return Some(earlier.unwrap_or(0)); // an answer that was overtaken by a later one, or a row that was put back
         }
-        let mut counted = None;
-        if let Some(earlier) = earlier.filter(|earlier| *earlier != key) {
-            let slot = self.mirror.find(earlier).map(|(_, slot)| slot);
-            counted =
-                slot.and_then(|slot| Some((slot.read()?.0.rate, slot.tat.load(Ordering::Relaxed))));
-            self.mirror.remove(&mut writer.places, earlier);
-        }
-        let known = self.mirror.find(key).map(|(_, slot)| slot);
-        let before = known.and_then(Slot::whole_profile);
-        let seen = before.as_ref().map(Profile::seen);
-        if !anew && record.version != 0 && seen.is_some_and(|seen| seen.is_after(record)) {
-            return Some(key); // an answer that was overtaken by a later one, or a row that was put back
+        let is_believed = believed.is_some();
+        // A row that is not believed moves no key, and takes no other one's place.
+        let key = if is_believed { named } else { earlier.unwrap_or(named) };
+        if !is_believed && !self.is_of(id, key) && self.mirror.find(key).is_some() {
+            return Some(0);
         }
         if !self.knows_peppers(stored) {
             writer.without_pepper += 1;
         }
-        let (hot, mut profile) = self.both_halves(stored, key);
+        let seen = if is_believed { Seen::of(record) } else { seen };
+        let (hot, profile) = match believed {
+            Some(profile) => (self.hot(stored, key), profile),
+            None => Self::denied(id, key, seen),
+        };
+        let before = earlier.filter(|earlier| *earlier != key);
+        let counted = before.and_then(|before| {
+            let (_, slot) = self.mirror.find(before).filter(|_| self.is_of(id, before))?;
+            Some((slot.read()?.0.rate, slot.tat.load(Ordering::Relaxed)))
+        });
+        if let Some(before) = before {
+            self.remove_own(&mut writer.places, id, before);
+        }
+        let was_foreign = earlier.is_some_and(|earlier| earlier != id.to_u128());
+        self.note(id, key, was_foreign, seen);
+        let is_kept = self.put(writer, &hot, profile);
+        // Found by another text now, and the same key.
+        if let Some((_, tat)) = counted.filter(|(rate, _)| *rate == hot.rate)
+            && let Some((_, slot)) = self.mirror.find(key)
+        {
+            slot.tat.store(tat, Ordering::Relaxed);
+        }
+        is_kept.then_some(key)
+    }
+
+    /// Puts the halves of a key into the mirror, with what goes on from before; false if there is no room.
+    fn put(&self, writer: &mut Writer, hot: &Hot, mut profile: Profile) -> bool {
+        let known = self.mirror.find(hot.key).map(|(_, slot)| slot);
+        let before = known.and_then(Slot::whole_profile);
         if let Some(before) = &before {
             profile.goes_on_from(before);
         }
@@ -326,39 +347,30 @@ impl Inner {
             let (old, new) = (unpack_rate(old.rate), unpack_rate(hot.rate));
             let tat = rescale(slot.tat.load(Ordering::Relaxed), now, old, new);
             slot.tat.store(tat, Ordering::Relaxed);
-            self.counts.rescale(hash_of(&hot, &profile), now, old, new);
+            self.counts.rescale(hash_of(hot, &profile), now, old, new);
         }
-        let is_kept = self.mirror.put(&mut writer.places, &hot, profile);
-        // Found by another text now, and the same key.
-        if let Some((_, tat)) = counted.filter(|(rate, _)| *rate == hot.rate)
-            && let Some((_, slot)) = self.mirror.find(key)
-        {
-            slot.tat.store(tat, Ordering::Relaxed);
-        }
-        is_kept.then_some(key)
+        self.mirror.put(&mut writer.places, hot, profile)
     }
 
     fn knows_peppers(&self, stored: &StoredKey) -> bool {
-        let previous = stored.previous.iter().flat_map(|previous| &previous.proof.peppers);
-        let lookup = stored.lookup.iter().map(|lookup| &lookup.pepper);
-        let seal = (stored.record.version != 0).then_some(&stored.seal_pepper);
-        let mut all = stored.proof.peppers.iter().chain(previous).chain(lookup).chain(seal);
-        all.all(|pepper| self.peppers.contains(*pepper))
+        let mut needed = needed_peppers(stored, self.clock.now());
+        // A row that cannot be read names no pepper.
+        stored.record.version == 0 || needed.all(|pepper| self.peppers.contains(pepper))
     }
 
-    fn both_halves(&self, stored: &StoredKey, key: u128) -> (Hot, Profile) {
-        let sealed = self.peppers.check_row(stored).is_ok();
-        match Profile::new(stored) {
-            Ok(profile) if sealed => (self.hot(stored, key), profile),
-            _ => {
-                let mut unknown = StoredKey::unknown();
-                unknown.record.id.clone_from(&stored.record.id);
-                unknown.record.version = stored.record.version;
-                unknown.record.created_at = stored.record.created_at;
-                let hot = Hot { key, flags: Hot::DAMAGED, ..Hot::default() };
-                (hot, Profile::new(&unknown).unwrap_or_else(|_| Profile::empty()))
-            }
-        }
+    /// The rest of a key whose row is as it was sealed.
+    fn believed(&self, stored: &StoredKey) -> Option<Profile> {
+        self.peppers.check_row(stored).ok()?;
+        Profile::new(stored).ok()
+    }
+
+    /// A key whose row is not believed: denied, and what was seen of it is not forgotten.
+    fn denied(id: KeyId, key: u128, seen: Seen) -> (Hot, Profile) {
+        let mut unknown = StoredKey::unknown();
+        id.as_str().clone_into(&mut unknown.record.id);
+        (unknown.record.version, unknown.record.created_at) = (seen.version, seen.created_at);
+        let hot = Hot { key, flags: Hot::DAMAGED, ..Hot::default() };
+        (hot, Profile::new(&unknown).unwrap_or_else(|_| Profile::empty()))
     }
 
     fn hot(&self, stored: &StoredKey, key: u128) -> Hot {

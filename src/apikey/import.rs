@@ -189,6 +189,9 @@ impl ApiKeys {
         }
         own.id.as_str().clone_into(&mut record.id);
         own.prefix.clone_into(&mut record.prefix);
+        // Later than what was purged under this id, also by a clock that was put back.
+        let before = self.inner.seen_of(&record.id).created_at;
+        record.created_at = record.created_at.max(before.saturating_add(1));
         let key = Checked::new(StoredKey::new(record, self.inner.proof(own.id, text)?));
         Ok(key.seal(&self.inner.peppers))
     }

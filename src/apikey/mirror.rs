@@ -203,6 +203,13 @@ pub(crate) struct Places {
     filled: usize,
 }
 
+impl Places {
+    /// How many keys there have been at one time, at the most.
+    pub(crate) const fn most(&self) -> usize {
+        self.next as usize
+    }
+}
+
 impl Mirror {
     pub(crate) fn new() -> Self {
         Self {

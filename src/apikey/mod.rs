@@ -15,6 +15,7 @@ mod headers;
 mod import;
 mod import_formats;
 mod keys;
+mod known;
 mod limit;
 mod limits;
 mod mirror;

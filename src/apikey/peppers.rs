@@ -1,8 +1,8 @@
 //! Peppers over time: what is left of old ones, and wrapping every row at once when one has leaked.
 
-use super::keys::ApiKeys;
+use super::keys::{ApiKeys, Inner};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Change, Loaded, Proof, SessionFilter, StoredKey, Write};
+use crate::store::{Change, Loaded, Previous, Proof, SessionFilter, StoredKey, Write};
 use std::collections::BTreeMap;
 
 /// The most peppers one MAC lies under.
@@ -31,7 +31,8 @@ pub struct PepperUse {
 impl ApiKeys {
     /// What is left under each pepper, in ascending order of their numbers. A pepper that is not
     /// active and has no keys, sessions and key rings left may be thrown away, unless key rings in folders are sealed under
-    /// it, which the store does not know of.
+    /// it, which the store does not know of. The secret of before a rotation counts until its
+    /// overlap ends.
     ///
     /// # Errors
     /// Those of [`crate::Store`].
@@ -39,6 +40,7 @@ impl ApiKeys {
         let store = &self.inner.store;
         let mut uses: BTreeMap<u32, PepperUse> = BTreeMap::new();
         let active = self.inner.peppers.active();
+        let now = self.inner.clock.now();
         let fresh = |pepper| PepperUse {
             pepper,
             active: pepper == active,
@@ -55,7 +57,7 @@ impl ApiKeys {
         }
         store.load(&mut |loaded| {
             let Loaded::Key(key) = loaded else { return };
-            let mut needed = needs(&key);
+            let mut needed: Vec<_> = needed_peppers(&key, now).collect();
             needed.sort_unstable();
             needed.dedup();
             for pepper in needed {
@@ -90,7 +92,8 @@ impl ApiKeys {
 
     /// Puts every MAC that is not under the active pepper under that as well, now: for the day an old
     /// pepper has leaked. Without the active one, what leaked is then worth nothing; the old ones
-    /// stay needed, though not secret, until each key has been used once. How many keys.
+    /// stay needed, though not secret, until each key has been used once, and for the secrets of before a rotation
+    /// until their overlap ends; those whose overlap is over are dropped. How many keys.
     ///
     /// # Errors
     /// `InvalidConfiguration`: a key lies under eight peppers already. Those of [`crate::Store`];
@@ -101,8 +104,7 @@ impl ApiKeys {
         let mut old = Vec::new();
         inner.store.load(&mut |loaded| {
             if let Loaded::Key(key) = loaded
-                && (key.proof.peppers.last() != Some(&inner.peppers.active())
-                    || key.seal_pepper != inner.peppers.active())
+                && inner.must_wrap(&key)
             {
                 old.push(key.record.id);
             }
@@ -121,6 +123,8 @@ impl ApiKeys {
                     Err(error) => return Err(error),
                 };
                 self.wrap(&mut key.proof)?;
+                key.previous =
+                    key.previous.take().filter(|previous| !is_over(previous, inner.clock.now()));
                 if let Some(previous) = &mut key.previous {
                     self.wrap(&mut previous.proof)?;
                 }
@@ -162,16 +166,28 @@ impl ApiKeys {
     }
 }
 
-/// Every pepper without which the key cannot be verified.
-fn needs(key: &StoredKey) -> Vec<u32> {
-    let previous = key.previous.iter().flat_map(|previous| &previous.proof.peppers);
+impl Inner {
+    /// Whether something of the key is not under the active pepper, or is of no use any more.
+    fn must_wrap(&self, key: &StoredKey) -> bool {
+        let active = self.peppers.active();
+        let is_under = |proof: &Proof| proof.peppers.last() == Some(&active);
+        let is_wrapped =
+            |previous: &Previous| is_under(&previous.proof) && !is_over(previous, self.clock.now());
+        !(is_under(&key.proof)
+            && key.seal_pepper == active
+            && key.previous.as_ref().is_none_or(is_wrapped))
+    }
+}
+
+/// Whether the overlap of a rotation has ended.
+const fn is_over(previous: &Previous, now: u64) -> bool {
+    previous.until <= now
+}
+
+/// Every pepper without which the key cannot be verified from the time `now` on.
+pub(super) fn needed_peppers(key: &StoredKey, now: u64) -> impl Iterator<Item = u32> {
+    let previous = key.previous.iter().filter(move |previous| !is_over(previous, now));
+    let previous = previous.flat_map(|previous| &previous.proof.peppers);
     let lookup = key.lookup.iter().map(|lookup| &lookup.pepper);
-    key.proof
-        .peppers
-        .iter()
-        .chain(previous)
-        .chain(lookup)
-        .chain([&key.seal_pepper])
-        .copied()
-        .collect()
+    key.proof.peppers.iter().chain(previous).chain(lookup).chain([&key.seal_pepper]).copied()
 }

@@ -2,8 +2,8 @@
 //! the proofs that are not simple. Packed, because there may be a million of them.
 
 use super::cidr::Cidr;
+use super::known::Seen;
 use super::mirror::Hot;
-use super::rows::Seen;
 use crate::error::{ErrorKind, Result};
 use crate::store::{Credits, KeyRecord, KeyStatus, Previous, Proof, Rate, StoredKey};
 use arc_swap::ArcSwapOption;
@@ -272,7 +272,7 @@ impl Profile {
 
     /// The change that made the key as it is.
     pub(crate) fn seen(&self) -> Seen {
-        Seen::new(self.version(), self.card.number(0))
+        Seen { created_at: self.card.number(0), version: self.version() }
     }
 
     /// Whether all of `wanted` are among the key's scopes.

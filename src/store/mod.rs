@@ -84,6 +84,15 @@ pub trait Store: SessionStore + RingStore {
         None
     }
 
+    /// A number that is another one after an older state of the store was put back and someone has acknowledged that:
+    /// only then are keys believed that are older than what was seen of them. 0 if the store does not tell.
+    ///
+    /// # Errors
+    /// See [`Store`]; `StoreRestored`: nobody has acknowledged it yet.
+    fn history(&self) -> Result<u64> {
+        Ok(0)
+    }
+
     /// Hands every key to `visit` and returns the sequence number of the last change in it.
     ///
     /// # Errors

@@ -133,6 +133,12 @@ impl Marked {
         self.mark.as_ref().and_then(|_| self.seen.at())
     }
 
+    /// What an acknowledged restore changes: the name that the store had when it was last found good, as a number. 0
+    /// without a mark, as nothing else vouches for the name.
+    pub(super) fn history(&self) -> u64 {
+        number_of(self.seen().and_then(|at| at.id))
+    }
+
     /// Refuses to make a store in the place of one that was there.
     pub(super) fn check_place(&self, store: &Path) -> Result<()> {
         // The mark first: it is made after the store.
@@ -357,9 +363,13 @@ pub(super) fn standing(connection: &Connection) -> Result<Standing> {
 /// former self. 0 for a store without a mark: of that, nobody would know.
 pub(super) fn feed(connection: &Connection) -> Result<u64> {
     let known = standing(connection)?;
-    let id = known.at.id.filter(|_| known.marked);
+    Ok(number_of(known.at.id.filter(|_| known.marked)))
+}
+
+/// A store's name as a number; 0 for none.
+fn number_of(id: Option<[u8; 16]>) -> u64 {
     let start = id.as_ref().and_then(|id| id.first_chunk().copied());
-    Ok(start.map_or(0, |start| u64::from_be_bytes(start) | 1))
+    start.map_or(0, |start| u64::from_be_bytes(start) | 1)
 }
 
 /// Gives a store another name than its mark has, so that it is refused until someone has acknowledged it.

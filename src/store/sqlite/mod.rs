@@ -193,6 +193,13 @@ impl Store for SqliteStore {
         })
     }
 
+    fn history(&self) -> Result<u64> {
+        self.read_file(|reader, _, mark| {
+            mark.check(reader)?;
+            Ok(mark.history())
+        })
+    }
+
     fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64> {
         self.read_file(|reader, opened, mark| {
             mark.check(reader)?;

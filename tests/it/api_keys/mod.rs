@@ -16,6 +16,7 @@ mod mixed;
 #[cfg(feature = "sqlite")]
 mod moved;
 mod peppers;
+mod put_back;
 mod refusals;
 #[cfg(all(unix, feature = "sqlite"))]
 mod shared_limits;

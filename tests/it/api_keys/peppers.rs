@@ -58,6 +58,43 @@ fn a_leaked_pepper_is_wrapped_at_once() {
     assert_eq!(uses(&keys), [(1, 1), (2, 2)], "the overlapping secret still needs the old one");
 }
 
+/// The current secret was used under the new pepper, so that only the one of before the rotation is under the old one.
+#[test]
+fn the_secret_of_before_a_rotation_is_wrapped_until_its_overlap_ends() {
+    let bench = bench();
+    let first = bench.create(|_| ());
+    let id = &first.record.id;
+    let second = bench.keys.rotate(id, 600).unwrap();
+    let keys = bench.reopen(&[1, 2]).unwrap();
+    keys.verify(text(&second), &Check::new()).unwrap();
+    keys.flush().unwrap();
+    let row = |what: &str| bench.store.get(id).unwrap().expect(what);
+    let upgraded = row("upgraded");
+    assert_eq!((&*upgraded.proof.peppers, upgraded.seal_pepper), (&[2][..], 2));
+    assert_eq!(uses(&keys), [(1, 1), (2, 1)], "the secret of before needs the old one");
+
+    assert_eq!(keys.wrap_peppers().unwrap(), 1);
+    let wrapped = row("wrapped").previous.unwrap().proof;
+    assert_eq!(wrapped.peppers, [1, 2]);
+    assert!(upgraded.previous.is_some_and(|previous| previous.proof.mac != wrapped.mac));
+    assert_eq!(keys.wrap_peppers().unwrap(), 0, "once");
+    assert_eq!(uses(&keys), [(1, 1), (2, 1)], "still needed, though not secret");
+    refused(bench.reopen(&[2]), ErrorKind::WrongPepper, "still needed");
+    for key in [&first, &second] {
+        assert!(keys.verify(text(key), &Check::new()).is_ok(), "both go on");
+    }
+
+    bench.clock.advance(600);
+    assert_eq!(uses(&keys), [(1, 0), (2, 1)], "the overlap is over");
+    let without = bench.reopen(&[2]).unwrap();
+    assert!(without.verify(text(&second), &Check::new()).is_ok());
+    refused(without.verify(text(&first), &Check::new()), ErrorKind::BadApiKeySecret, "over");
+    assert_eq!(without.wrap_peppers().unwrap(), 1, "what is over is dropped");
+    assert!(row("dropped").previous.is_none());
+    assert_eq!(without.wrap_peppers().unwrap(), 0);
+    assert!(without.verify(text(&second), &Check::new()).is_ok());
+}
+
 fn macs(bench: &super::Bench) -> Vec<[u8; 32]> {
     let mut macs = Vec::new();
     bench

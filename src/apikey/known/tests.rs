@@ -1,0 +1,59 @@
+//! What is remembered is bounded.
+
+use super::*;
+use crate::store::{Change, MemoryStore, Store, Write};
+use crate::{ApiKeyOptions, ApiKeys, KeySpec, Peppers};
+use std::sync::Arc;
+
+fn sizes(known: &Known) -> [usize; 3] {
+    let table = brief(&known.0);
+    [table.foreign.len(), table.gone.len(), table.order.len()]
+}
+
+fn seen(version: u64) -> Seen {
+    Seen { created_at: 7, version }
+}
+
+#[test]
+fn as_many_as_may_be_are_remembered_and_the_first_go_first() {
+    let known = Known::default();
+    (0..10).for_each(|id| known.is_gone(id, seen(1), 3));
+    // One that comes and goes drives out no other.
+    (0..1000).for_each(|version| known.is_gone(8, seen(version), 3));
+    known.is_gone(8, seen(5), 3);
+    known.is_gone(100, Seen::NOTHING, 3);
+    assert_eq!(sizes(&known), [0, 3, 3]);
+    let table = brief(&known.0);
+    assert_eq!(
+        [7, 8, 9].map(|id| table.gone.get(&id).copied()),
+        [1, 999, 1].map(|v| Some(seen(v)))
+    );
+}
+
+#[test]
+fn nothing_is_remembered_of_rows_that_are_not_believed() {
+    let peppers = Peppers::new(&[(1, crate::Secret::new(vec![7; 32]))]).unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let keys = ApiKeys::open(store.clone(), peppers, ApiKeyOptions::new()).unwrap();
+    let key = keys.create(&KeySpec::new("acme")).unwrap();
+    let good = store.get(&key.record.id).unwrap().unwrap();
+    let write = |change| {
+        let (actor, detail) = (String::new(), String::new());
+        store.write(&[Write { change, at: 1, actor, action: "x", detail }]).unwrap();
+        keys.refresh().unwrap();
+    };
+    for n in 0..20u8 {
+        let mut row = good.clone();
+        row.record.id = format!("AAAAAAAAAA{n:02}");
+        row.lookup = Some(crate::store::Lookup { pepper: 1, tag: [n; 16] });
+        write(Change::Insert(Box::new(row.clone())));
+        assert_eq!(sizes(&keys.inner.feed.known), [1, 0, 0]);
+        write(Change::Delete { id: row.record.id, version: 1 });
+    }
+    assert_eq!(sizes(&keys.inner.feed.known), [0, 0, 0]);
+    write(Change::Delete { id: good.record.id.clone(), version: 1 });
+    assert_eq!(sizes(&keys.inner.feed.known), [0, 1, 1], "one that was good is");
+    // As a load does that finds nothing.
+    keys.inner.reload().unwrap();
+    assert_eq!(keys.inner.mirror.slots().filter(|slot| slot.whole_profile().is_some()).count(), 0);
+}
