@@ -287,7 +287,8 @@ impl Inner {
         let Some(id) = KeyId::from_text(&record.id) else { return Some(0) };
         let (earlier, seen) = self.known_as(id);
         let seen = if anew { Seen::NOTHING } else { seen };
-        let named = stored.lookup.as_ref().map_or(id.to_u128(), |lookup| foreign_key(lookup.tag));
+        let tag = stored.lookup.as_ref().map(|lookup| foreign_key(lookup.tag));
+        let named = tag.unwrap_or_else(|| id.to_u128());
         let believed = self.believed(stored);
         if believed.is_some() && seen.is_after(record) {
             return Some(earlier.unwrap_or(0)); // an answer that was overtaken by a later one, or a row that was put back

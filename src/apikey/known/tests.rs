@@ -51,9 +51,38 @@ fn nothing_is_remembered_of_rows_that_are_not_believed() {
         write(Change::Delete { id: row.record.id, version: 1 });
     }
     assert_eq!(sizes(&keys.inner.feed.known), [0, 0, 0]);
-    write(Change::Delete { id: good.record.id.clone(), version: 1 });
+    write(Change::Delete { id: good.record.id, version: 1 });
     assert_eq!(sizes(&keys.inner.feed.known), [0, 1, 1], "one that was good is");
     // As a load does that finds nothing.
     keys.inner.reload().unwrap();
     assert_eq!(keys.inner.mirror.slots().filter(|slot| slot.whole_profile().is_some()).count(), 0);
+}
+
+/// A child has new locks, and nothing of what they guarded.
+#[test]
+fn what_was_seen_outlives_a_fork() {
+    let peppers = Peppers::new(&[(1, crate::Secret::new(vec![7; 32]))]).unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let keys = ApiKeys::open(store.clone(), peppers, ApiKeyOptions::new()).unwrap();
+    let row = crate::ImportRow {
+        spec: KeySpec::new("acme"),
+        credential: crate::Secret::new(b"legacy.SecretPartOfTheLegacyKey42".to_vec()),
+        lookup: None,
+    };
+    let ids = keys.import(crate::ImportScheme::Plaintext, &[row]).unwrap().ids;
+    let id = ids.first().unwrap();
+    let old = store.get(id).unwrap().unwrap();
+    keys.revoke(id, "").unwrap();
+    let change = |change| {
+        let (actor, detail) = (String::new(), String::new());
+        store.write(&[Write { change, at: 1, actor, action: "x", detail }]).unwrap();
+    };
+    change(Change::Delete { id: id.clone(), version: 2 });
+    keys.refresh().unwrap();
+    change(Change::Insert(Box::new(old)));
+    let own = keys.inner.own();
+    *crate::base::process::lock(&own.writer) = crate::apikey::feed::Writer::default();
+    keys.refresh().unwrap();
+    assert!(keys.get(id).unwrap().altered);
+    assert_eq!(sizes(&keys.inner.feed.known), [0, 1, 1]);
 }
