@@ -41,8 +41,10 @@ fn rename(bench: &Bench, id: &str) {
     bench.keys.update(id, &KeyUpdate { name: Some("n".into()), ..Default::default() }).unwrap();
 }
 
+type End = fn(&Bench, &str);
+
 /// What is done to the key after its row was copied; afterwards its first text is refused.
-const ENDS: [(&str, fn(&Bench, &str)); 6] = [
+const ENDS: [(&str, End); 6] = [
     ("rotated", |bench, id| drop(bench.keys.rotate(id, 0).unwrap())),
     ("rotated twice", |bench, id| {
         bench.keys.rotate(id, 0).unwrap();
@@ -170,7 +172,7 @@ fn a_key_that_is_imported_again_is_a_later_one() {
     bench.keys.purge(NOW + 5).unwrap();
     let second = import(&bench, FOREIGN);
     assert!(first != second && bench.keys.verify(FOREIGN, &Check::new()).is_ok());
-    write(&bench, Change::Delete { id: second.clone(), version: 1 });
+    write(&bench, Change::Delete { id: second, version: 1 });
     put_back(&bench, &old, false);
     bench.keys.refresh().unwrap();
     assert!(bench.keys.verify(FOREIGN, &Check::new()).is_err(), "the first one");
