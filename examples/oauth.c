@@ -61,29 +61,30 @@ int main(int argc, char **argv) {
     snprintf(door, sizeof door, "{\"audience\":\"" API "\",\"issuer\":\"%s\"}", argv[1]);
 
     gk_http *http = NULL;
-    gk_oauth *client = NULL;
+    gk_oauth_client *client = NULL;
     gk_operation *begun = NULL, *finished = NULL;
-    gk_remote_keys *keys = NULL;
+    gk_remote_key_set *keys = NULL;
     gk_resource_server *api = NULL;
     gk_buf begin = {0}, login = {0};
     if (gk_http_new(GK_TEXT("{\"allow_loopback_http\":true}"), &http, &err) ||
-        gk_oauth_new(config, strlen(config), &client, &err) ||
-        gk_oauth_begin(client, GK_TEXT("{\"resources\":[\"" API "\"],\"prompt\":\"consent\"}"),
-                       NULL, 0, &begun, &err) ||
+        gk_oauth_client_new(config, strlen(config), &client, &err) ||
+        gk_oauth_client_begin(client,
+                              GK_TEXT("{\"resources\":[\"" API "\"],\"prompt\":\"consent\"}"), NULL,
+                              0, &begun, &err) ||
         gk_operation_run(begun, http, &err) || gk_operation_result(begun, &begin, &err))
         goto failed;
     char *url = member(begin.data, "url");
     const char *set = strstr(begin.data, "\"set_cookies\":[\"") + 16; /* kept by the browser */
     char *cookie = strndup(set, strcspn(set, ";"));
     char *callback = browse(argv[2], url);
-    gk_status status = gk_oauth_finish(client, callback, strlen(callback), cookie, strlen(cookie),
-                                       &finished, &err);
+    gk_status status = gk_oauth_client_finish(client, callback, strlen(callback), cookie,
+                                              strlen(cookie), &finished, &err);
     free(url);
     free(cookie);
     free(callback);
     if (status || gk_operation_run(finished, http, &err) ||
         gk_operation_result(finished, &login, &err) ||
-        gk_remote_keys_new(options, strlen(options), http, &keys, &err) ||
+        gk_remote_key_set_new(options, strlen(options), http, &keys, &err) ||
         gk_resource_server_new(door, strlen(door), keys, NULL, NULL, NULL, NULL, NULL, &api, &err))
         goto failed;
 
@@ -102,10 +103,10 @@ failed:
     gk_buf_free(&begin);
     gk_buf_free(&login);
     gk_resource_server_free(api);
-    gk_remote_keys_free(keys);
+    gk_remote_key_set_free(keys);
     gk_operation_free(begun);
     gk_operation_free(finished);
-    gk_oauth_free(client);
+    gk_oauth_client_free(client);
     gk_http_free(http);
     return fine ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -13,7 +13,7 @@ int main(int argc, char **argv) try {
     const gatekey::token_manager tokens(
         client, http, {}, R"({"scopes":["api:read"],"resources":["https://api.example.test"]})");
 
-    const gatekey::remote_keys keys("{" + issuer + local + "}", http);
+    const gatekey::remote_key_set keys("{" + issuer + local + "}", http);
     gatekey::resource_server::parts parts;
     parts.keys = &keys;
     const gatekey::resource_server api(R"({"audience":"https://api.example.test",)" + issuer + "}",

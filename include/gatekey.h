@@ -161,6 +161,13 @@ typedef struct gk_http gk_http;
 typedef struct gk_issuer_rule gk_issuer_rule;
 
 /**
+ * A JSON value (RFC 8259), read strictly: no member twice, nothing after the value, at most 32 levels deep. Immutable, safe
+ * to use from several threads at once; what it holds may be secret, and is wiped when it is freed. Calls that look into it
+ * take NULL for a value that is not there, so that they can be nested: gk_json_text(gk_json_at(gk_json_member(...), 0)).
+ */
+typedef struct gk_json gk_json;
+
+/**
  * A key: its material, parsed once, and the one algorithm it may be used with. Immutable and shared
  * by reference count. Its memory is wiped when the last handle to it is freed.
  */
@@ -188,7 +195,7 @@ typedef struct gk_key_ring_options gk_key_ring_options;
 typedef struct gk_keyset gk_keyset;
 
 /** One registration at one authorization server. Shared by reference count, safe to use from several threads at once. */
-typedef struct gk_oauth gk_oauth;
+typedef struct gk_oauth_client gk_oauth_client;
 
 /** Something that takes requests to another server. Not to be used by two threads at once. */
 typedef struct gk_operation gk_operation;
@@ -206,7 +213,7 @@ typedef struct gk_policy gk_policy;
  * a token wants a key that is not known. Shared by reference count, safe to use from several threads at once and to go
  * on with after a fork.
  */
-typedef struct gk_remote_keys gk_remote_keys;
+typedef struct gk_remote_key_set gk_remote_key_set;
 
 /**
  * An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by reference count, safe to use
@@ -423,6 +430,9 @@ typedef struct {
     /** The id of the session, which is `sid` of its access tokens: 12 letters and digits, NUL-terminated. */
     char family[GK_SESSION_FAMILY_SIZE];
 } gk_session_tokens;
+
+/** What kind of value something is: one of the GK_JSON_ constants. */
+typedef int32_t gk_json_kind;
 
 /** What an operation wants next. */
 typedef struct {
@@ -794,6 +804,27 @@ typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
 
 /** Always; needs Secure. */
 #define GK_SAME_SITE_NONE 2
+
+/** There is no such value. */
+#define GK_JSON_MISSING 0
+
+/** `null`. */
+#define GK_JSON_NULL 1
+
+/** `true` or `false`. */
+#define GK_JSON_BOOL 2
+
+/** A number. */
+#define GK_JSON_NUMBER 3
+
+/** A string. */
+#define GK_JSON_TEXT 4
+
+/** An array. */
+#define GK_JSON_LIST 5
+
+/** An object. */
+#define GK_JSON_OBJECT 6
 
 #ifdef __cplusplus
 extern "C" {
@@ -4314,6 +4345,107 @@ gk_status gk_sessions_purge(const gk_sessions *sessions,
 gk_revocations *gk_sessions_revocations(const gk_sessions *sessions);
 
 /**
+ * Reads JSON.
+ *
+ * @param text The text, UTF-8, at most 16 MiB; borrowed for the call.
+ * @param text_len Its length in bytes.
+ * @param json Receives the value, to be freed with gk_json_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not exactly one JSON value.
+ */
+GK_NODISCARD
+gk_status gk_json_parse(const char *text,
+                        size_t text_len,
+                        gk_json **json,
+                        gk_error *err);
+
+/**
+ * Frees what gk_json_parse has made, with all values in it.
+ *
+ * @param json The value, which must not be used again; NULL is fine. Never a value that was found in another.
+ */
+void gk_json_free(gk_json *json);
+
+/**
+ * Says what kind of value it is.
+ *
+ * @param json The value; NULL is fine.
+ * @return A GK_JSON_ constant; GK_JSON_MISSING for NULL.
+ */
+gk_json_kind gk_json_kind_of(const gk_json *json);
+
+/**
+ * Finds the member of an object.
+ *
+ * @param json The object; NULL is fine.
+ * @param name The member's name, UTF-8.
+ * @param name_len Its length in bytes.
+ * @return The value, which belongs to `json`; NULL if this is no object or has no such member.
+ */
+const gk_json *gk_json_member(const gk_json *json, const char *name, size_t name_len);
+
+/**
+ * Says how many elements a list has, or members an object.
+ *
+ * @param json The list or object; NULL is fine.
+ * @return How many; 0 for everything else.
+ */
+size_t gk_json_len(const gk_json *json);
+
+/**
+ * Gives an element of a list, or the value of a member of an object, in the order of the text.
+ *
+ * @param json The list or object; NULL is fine.
+ * @param index From 0.
+ * @return The value, which belongs to `json`; NULL if there are not so many.
+ */
+const gk_json *gk_json_at(const gk_json *json, size_t index);
+
+/**
+ * Gives the name of a member of an object, in the order of the text.
+ *
+ * @param json The object; NULL is fine.
+ * @param index From 0.
+ * @return The name, valid as long as `json`; {NULL, 0} if this is no object or has not so many.
+ */
+gk_str gk_json_name_at(const gk_json *json, size_t index);
+
+/**
+ * Gives the text of a string, without its escapes.
+ *
+ * @param json The string; NULL is fine.
+ * @return The text, valid as long as `json`; {NULL, 0} if this is no string.
+ */
+gk_str gk_json_text(const gk_json *json);
+
+/**
+ * Gives a whole number.
+ *
+ * @param json The number; NULL is fine.
+ * @param value Receives it; untouched if there is none. NULL is fine.
+ * @return True if this is a number without fraction and exponent, from INT64_MIN to INT64_MAX.
+ */
+bool gk_json_integer(const gk_json *json, int64_t *value);
+
+/**
+ * Gives a number as the nearest double.
+ *
+ * @param json The number; NULL is fine.
+ * @param value Receives it; untouched if there is none. NULL is fine.
+ * @return True if this is a number in the range of doubles.
+ */
+bool gk_json_number(const gk_json *json, double *value);
+
+/**
+ * Gives a truth value.
+ *
+ * @param json The value; NULL is fine.
+ * @param value Receives it; untouched if there is none. NULL is fine.
+ * @return True if this is `true` or `false`.
+ */
+bool gk_json_bool(const gk_json *json, bool *value);
+
+/**
  * Makes a transport.
  *
  * @param options_json How: one JSON object with any of `allow_loopback_http` (plain HTTP to this very
@@ -4467,31 +4599,31 @@ void gk_operation_free(gk_operation *operation);
  *
  * @param config_json One JSON object, with the members of docs/oauth.md: `client_id`, and `issuer`, `preset` or endpoints.
  * @param config_json_len Its length in bytes.
- * @param client Receives the client, to be freed with gk_oauth_free; NULL if the call fails.
+ * @param client Receives the client, to be freed with gk_oauth_client_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if something is missing, contradicts itself or is not https;
  * gk_error_claim names the member where there is one.
  */
 GK_NODISCARD
-gk_status gk_oauth_new(const char *config_json,
-                       size_t config_json_len,
-                       gk_oauth **client,
-                       gk_error *err);
+gk_status gk_oauth_client_new(const char *config_json,
+                              size_t config_json_len,
+                              gk_oauth_client **client,
+                              gk_error *err);
 
 /**
  * Shares a client.
  *
  * @param client The client; NULL is fine.
- * @return Another handle to the same client, to be freed with gk_oauth_free; NULL for NULL.
+ * @return Another handle to the same client, to be freed with gk_oauth_client_free; NULL for NULL.
  */
-gk_oauth *gk_oauth_clone(const gk_oauth *client);
+gk_oauth_client *gk_oauth_client_clone(const gk_oauth_client *client);
 
 /**
  * Frees a handle to a client.
  *
  * @param client The handle, which must not be used again; NULL is fine.
  */
-void gk_oauth_free(gk_oauth *client);
+void gk_oauth_client_free(gk_oauth_client *client);
 
 /**
  * Begins a log-in: send the browser to `url`, with every one of `set_cookies`.
@@ -4507,13 +4639,13 @@ void gk_oauth_free(gk_oauth *client);
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_begin(const gk_oauth *client,
-                         const char *options_json,
-                         size_t options_json_len,
-                         const char *cookies,
-                         size_t cookies_len,
-                         gk_operation **operation,
-                         gk_error *err);
+gk_status gk_oauth_client_begin(const gk_oauth_client *client,
+                                const char *options_json,
+                                size_t options_json_len,
+                                const char *cookies,
+                                size_t cookies_len,
+                                gk_operation **operation,
+                                gk_error *err);
 
 /**
  * Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of anybody.
@@ -4528,16 +4660,16 @@ gk_status gk_oauth_begin(const gk_oauth *client,
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH, GK_STATUS_OAUTH_ISSUER_MISMATCH,
  * GK_STATUS_OAUTH_ACCESS_DENIED and others that the server names. Whatever it is, answer with the cookie of
- * gk_oauth_end_login.
+ * gk_oauth_client_end_login.
  */
 GK_NODISCARD
-gk_status gk_oauth_finish(const gk_oauth *client,
-                          const char *callback,
-                          size_t callback_len,
-                          const char *cookies,
-                          size_t cookies_len,
-                          gk_operation **operation,
-                          gk_error *err);
+gk_status gk_oauth_client_finish(const gk_oauth_client *client,
+                                 const char *callback,
+                                 size_t callback_len,
+                                 const char *cookies,
+                                 size_t cookies_len,
+                                 gk_operation **operation,
+                                 gk_error *err);
 
 /**
  * Gives the Set-Cookie value that ends the log-in of a callback, whatever became of it.
@@ -4550,11 +4682,11 @@ gk_status gk_oauth_finish(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH if the callback names no log-in.
  */
 GK_NODISCARD
-gk_status gk_oauth_end_login(const gk_oauth *client,
-                             const char *callback,
-                             size_t callback_len,
-                             gk_buf *cookie,
-                             gk_error *err);
+gk_status gk_oauth_client_end_login(const gk_oauth_client *client,
+                                    const char *callback,
+                                    size_t callback_len,
+                                    gk_buf *cookie,
+                                    gk_error *err);
 
 /**
  * Gets new tokens; keep them before they are used. A gk_token_manager does that once for all.
@@ -4568,11 +4700,11 @@ gk_status gk_oauth_end_login(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_refresh(const gk_oauth *client,
-                           const char *tokens_json,
-                           size_t tokens_json_len,
-                           gk_operation **operation,
-                           gk_error *err);
+gk_status gk_oauth_client_refresh(const gk_oauth_client *client,
+                                  const char *tokens_json,
+                                  size_t tokens_json_len,
+                                  gk_operation **operation,
+                                  gk_error *err);
 
 /**
  * Gets a token for the client itself (RFC 6749 section 4.4).
@@ -4586,11 +4718,11 @@ gk_status gk_oauth_refresh(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_client_credentials(const gk_oauth *client,
-                                      const char *grant_json,
-                                      size_t grant_json_len,
-                                      gk_operation **operation,
-                                      gk_error *err);
+gk_status gk_oauth_client_client_credentials(const gk_oauth_client *client,
+                                             const char *grant_json,
+                                             size_t grant_json_len,
+                                             gk_operation **operation,
+                                             gk_error *err);
 
 /**
  * Exchanges an assertion that someone whom the server trusts has signed (RFC 7523).
@@ -4606,13 +4738,13 @@ gk_status gk_oauth_client_credentials(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_jwt_bearer(const gk_oauth *client,
-                              const char *assertion,
-                              size_t assertion_len,
-                              const char *grant_json,
-                              size_t grant_json_len,
-                              gk_operation **operation,
-                              gk_error *err);
+gk_status gk_oauth_client_jwt_bearer(const gk_oauth_client *client,
+                                     const char *assertion,
+                                     size_t assertion_len,
+                                     const char *grant_json,
+                                     size_t grant_json_len,
+                                     gk_operation **operation,
+                                     gk_error *err);
 
 /**
  * Exchanges one token for another (RFC 8693).
@@ -4626,14 +4758,14 @@ gk_status gk_oauth_jwt_bearer(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_token_exchange(const gk_oauth *client,
-                                  const char *exchange_json,
-                                  size_t exchange_json_len,
-                                  gk_operation **operation,
-                                  gk_error *err);
+gk_status gk_oauth_client_token_exchange(const gk_oauth_client *client,
+                                         const char *exchange_json,
+                                         size_t exchange_json_len,
+                                         gk_operation **operation,
+                                         gk_error *err);
 
 /**
- * Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_poll.
+ * Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_client_poll.
  * The operation ends with `user_code`, `verification_uri`, `verification_uri_complete`, `expires_at` and `interval`.
  *
  * @param client The client.
@@ -4644,27 +4776,27 @@ gk_status gk_oauth_token_exchange(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_device_codes(const gk_oauth *client,
-                                const char *grant_json,
-                                size_t grant_json_len,
-                                gk_operation **operation,
-                                gk_error *err);
+gk_status gk_oauth_client_device_codes(const gk_oauth_client *client,
+                                       const char *grant_json,
+                                       size_t grant_json_len,
+                                       gk_operation **operation,
+                                       gk_error *err);
 
 /**
  * Asks until the user has said yes or no, as often as the server wants it.
  * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
  *
  * @param client The client.
- * @param codes The operation of gk_oauth_device_codes, which has ended; it may be freed afterwards.
+ * @param codes The operation of gk_oauth_client_device_codes, which has ended; it may be freed afterwards.
  * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it has not ended with codes.
  */
 GK_NODISCARD
-gk_status gk_oauth_poll(const gk_oauth *client,
-                        const gk_operation *codes,
-                        gk_operation **operation,
-                        gk_error *err);
+gk_status gk_oauth_client_poll(const gk_oauth_client *client,
+                               const gk_operation *codes,
+                               gk_operation **operation,
+                               gk_error *err);
 
 /**
  * Asks who the user is. If an ID token has said so before, it must be the same.
@@ -4678,11 +4810,11 @@ gk_status gk_oauth_poll(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_userinfo(const gk_oauth *client,
-                            const char *tokens_json,
-                            size_t tokens_json_len,
-                            gk_operation **operation,
-                            gk_error *err);
+gk_status gk_oauth_client_userinfo(const gk_oauth_client *client,
+                                   const char *tokens_json,
+                                   size_t tokens_json_len,
+                                   gk_operation **operation,
+                                   gk_error *err);
 
 /**
  * Asks whether a token is good (RFC 7662).
@@ -4696,11 +4828,11 @@ gk_status gk_oauth_userinfo(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_introspect(const gk_oauth *client,
-                              const char *token,
-                              size_t token_len,
-                              gk_operation **operation,
-                              gk_error *err);
+gk_status gk_oauth_client_introspect(const gk_oauth_client *client,
+                                     const char *token,
+                                     size_t token_len,
+                                     gk_operation **operation,
+                                     gk_error *err);
 
 /**
  * Ends a token at the server (RFC 7009).
@@ -4715,12 +4847,12 @@ gk_status gk_oauth_introspect(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_revoke(const gk_oauth *client,
-                          const char *token,
-                          size_t token_len,
-                          bool is_refresh_token,
-                          gk_operation **operation,
-                          gk_error *err);
+gk_status gk_oauth_client_revoke(const gk_oauth_client *client,
+                                 const char *token,
+                                 size_t token_len,
+                                 bool is_refresh_token,
+                                 gk_operation **operation,
+                                 gk_error *err);
 
 /**
  * Says where to send the browser so that the user is signed out at the server too.
@@ -4738,15 +4870,15 @@ gk_status gk_oauth_revoke(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_logout_url(const gk_oauth *client,
-                              const char *id_token,
-                              size_t id_token_len,
-                              const char *redirect_uri,
-                              size_t redirect_uri_len,
-                              const char *state,
-                              size_t state_len,
-                              gk_operation **operation,
-                              gk_error *err);
+gk_status gk_oauth_client_logout_url(const gk_oauth_client *client,
+                                     const char *id_token,
+                                     size_t id_token_len,
+                                     const char *redirect_uri,
+                                     size_t redirect_uri_len,
+                                     const char *state,
+                                     size_t state_len,
+                                     gk_operation **operation,
+                                     gk_error *err);
 
 /**
  * Verifies the `logout_token` that the server posts when a session ends (Back-Channel Logout 1.0).
@@ -4760,43 +4892,43 @@ gk_status gk_oauth_logout_url(const gk_oauth *client,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
  */
 GK_NODISCARD
-gk_status gk_oauth_logout_notice(const gk_oauth *client,
-                                 const char *logout_token,
-                                 size_t logout_token_len,
-                                 gk_operation **operation,
-                                 gk_error *err);
+gk_status gk_oauth_client_logout_notice(const gk_oauth_client *client,
+                                        const char *logout_token,
+                                        size_t logout_token_len,
+                                        gk_operation **operation,
+                                        gk_error *err);
 
 /**
  * Names where keys are.
  *
  * @param options_json One JSON object with `url` or `issuer`, and any of `ttl` (3600), `min_ttl` (60), `max_ttl` (86400), `cooldown` (30), `max_stale` (86400), all in seconds, `rsa_alg` (RS256), `allow_loopback_http` and `deadline_ms`.
  * @param options_json_len Its length in bytes.
- * @param http What carries the requests, which is shared; NULL if verifiers must never block: then drive gk_remote_keys_refresh yourself.
- * @param keys Receives the keys, to be freed with gk_remote_keys_free; NULL if the call fails.
+ * @param http What carries the requests, which is shared; NULL if verifiers must never block: then drive gk_remote_key_set_refresh yourself.
+ * @param keys Receives the keys, to be freed with gk_remote_key_set_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the address is not https.
  */
 GK_NODISCARD
-gk_status gk_remote_keys_new(const char *options_json,
-                             size_t options_json_len,
-                             const gk_http *http,
-                             gk_remote_keys **keys,
-                             gk_error *err);
+gk_status gk_remote_key_set_new(const char *options_json,
+                                size_t options_json_len,
+                                const gk_http *http,
+                                gk_remote_key_set **keys,
+                                gk_error *err);
 
 /**
  * Shares keys.
  *
  * @param keys The keys; NULL is fine.
- * @return Another handle to the same keys, to be freed with gk_remote_keys_free; NULL for NULL.
+ * @return Another handle to the same keys, to be freed with gk_remote_key_set_free; NULL for NULL.
  */
-gk_remote_keys *gk_remote_keys_clone(const gk_remote_keys *keys);
+gk_remote_key_set *gk_remote_key_set_clone(const gk_remote_key_set *keys);
 
 /**
  * Frees a handle to keys; verifiers that follow them are not affected.
  *
  * @param keys The handle, which must not be used again; NULL is fine.
  */
-void gk_remote_keys_free(gk_remote_keys *keys);
+void gk_remote_key_set_free(gk_remote_key_set *keys);
 
 /**
  * Whether it is time to fetch the keys: there are none, or they are not fresh any more.
@@ -4804,7 +4936,7 @@ void gk_remote_keys_free(gk_remote_keys *keys);
  * @param keys The keys.
  * @return True if it is; false for NULL.
  */
-bool gk_remote_keys_wants_refresh(const gk_remote_keys *keys);
+bool gk_remote_key_set_wants_refresh(const gk_remote_key_set *keys);
 
 /**
  * Fetches the keys. The operation ends with nothing: an empty text.
@@ -4815,9 +4947,9 @@ bool gk_remote_keys_wants_refresh(const gk_remote_keys *keys);
  * @return GK_STATUS_OK.
  */
 GK_NODISCARD
-gk_status gk_remote_keys_refresh(const gk_remote_keys *keys,
-                                 gk_operation **operation,
-                                 gk_error *err);
+gk_status gk_remote_key_set_refresh(const gk_remote_key_set *keys,
+                                    gk_operation **operation,
+                                    gk_error *err);
 
 /**
  * Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new those of a set.
@@ -4830,7 +4962,7 @@ gk_status gk_remote_keys_refresh(const gk_remote_keys *keys,
  * cannot be had.
  */
 GK_NODISCARD
-gk_status gk_verifier_following_remote(const gk_remote_keys *keys,
+gk_status gk_verifier_following_remote(const gk_remote_key_set *keys,
                                        const gk_policy *policy,
                                        gk_verifier **verifier,
                                        gk_error *err);
@@ -4848,7 +4980,7 @@ gk_status gk_verifier_following_remote(const gk_remote_keys *keys,
 GK_NODISCARD
 gk_status gk_issuer_rule_following_remote(const char *issuer,
                                           size_t issuer_len,
-                                          const gk_remote_keys *keys,
+                                          const gk_remote_key_set *keys,
                                           gk_issuer_rule **rule,
                                           gk_error *err);
 
@@ -4859,7 +4991,7 @@ gk_status gk_issuer_rule_following_remote(const char *issuer,
  * @param http What carries the requests; shared.
  * @param folder Where they are kept (mode 0700, files 0600), made if it is not there; NULL and 0 for memory.
  * @param folder_len Its length in bytes.
- * @param grant_json What a name gets under which there is no token: a grant for the client itself, as for gk_oauth_client_credentials; NULL and 0 for nothing.
+ * @param grant_json What a name gets under which there is no token: a grant for the client itself, as for gk_oauth_client_client_credentials; NULL and 0 for nothing.
  * @param grant_json_len Its length in bytes.
  * @param seal At least 16 bytes that the files are sealed with (AES-256-GCM); NULL and 0 to leave them open.
  * @param seal_len How many bytes.
@@ -4868,7 +5000,7 @@ gk_status gk_issuer_rule_following_remote(const char *issuer,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 600s.
  */
 GK_NODISCARD
-gk_status gk_token_manager_new(const gk_oauth *client,
+gk_status gk_token_manager_new(const gk_oauth_client *client,
                                const gk_http *http,
                                const char *folder,
                                size_t folder_len,
@@ -4971,7 +5103,7 @@ gk_status gk_token_manager_replace(const gk_token_manager *manager,
                                    gk_error *err);
 
 /**
- * Gives all that came with the access token, as gk_oauth_refresh does.
+ * Gives all that came with the access token, as gk_oauth_client_refresh does.
  *
  * @param manager The manager.
  * @param name A name of the program's own: 1 to 120 bytes.
@@ -5009,9 +5141,9 @@ gk_status gk_token_manager_tokens(const gk_token_manager *manager,
 GK_NODISCARD
 gk_status gk_resource_server_new(const char *options_json,
                                  size_t options_json_len,
-                                 const gk_remote_keys *keys,
+                                 const gk_remote_key_set *keys,
                                  const gk_key_ring *ring,
-                                 const gk_oauth *asking,
+                                 const gk_oauth_client *asking,
                                  const gk_http *http,
                                  const gk_api_keys *api_keys,
                                  const gk_revocations *revocations,

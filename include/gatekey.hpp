@@ -13,6 +13,7 @@
 
 #include "gatekey/apikey.hpp"
 #include "gatekey/handle.hpp"
+#include "gatekey/json.hpp"
 #include "gatekey/key.hpp"
 #include "gatekey/keyring.hpp"
 #include "gatekey/oauth.hpp"

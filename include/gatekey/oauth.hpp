@@ -85,70 +85,73 @@ class operation : public detail::handle<gk_operation, gk_operation_free> {
 
 /// One registration at one authorization server. Results are JSON, as gatekey.h says. Safe to share
 /// between threads.
-class oauth_client : public detail::handle<gk_oauth, gk_oauth_free> {
+class oauth_client : public detail::handle<gk_oauth_client, gk_oauth_client_free> {
   public:
     using handle::handle;
     /// The members of the configuration are those of docs/oauth.md.
     explicit oauth_client(std::string_view config_json)
-        : handle(detail::made<gk_oauth>([&](auto **out, auto *err) {
-              return gk_oauth_new(config_json.data(), config_json.size(), out, err);
+        : handle(detail::made<gk_oauth_client>([&](auto **out, auto *err) {
+              return gk_oauth_client_new(config_json.data(), config_json.size(), out, err);
           })) {}
-    [[nodiscard]] oauth_client clone() const { return oauth_client(gk_oauth_clone(get())); }
+    [[nodiscard]] oauth_client clone() const { return oauth_client(gk_oauth_client_clone(get())); }
 
     [[nodiscard]] operation begin(std::string_view options_json = {},
                                   std::string_view cookies = {}) const {
-        return two(gk_oauth_begin, options_json, cookies);
+        return two(gk_oauth_client_begin, options_json, cookies);
     }
     [[nodiscard]] operation finish(std::string_view callback, std::string_view cookies) const {
-        return two(gk_oauth_finish, callback, cookies);
+        return two(gk_oauth_client_finish, callback, cookies);
     }
     /// The Set-Cookie value that ends the log-in of a callback, whatever became of it.
     [[nodiscard]] std::string end_login(std::string_view callback) const {
         return detail::text([&](auto *out, auto *err) {
-            return gk_oauth_end_login(get(), callback.data(), callback.size(), out, err);
+            return gk_oauth_client_end_login(get(), callback.data(), callback.size(), out, err);
         });
     }
     [[nodiscard]] operation refresh(std::string_view tokens_json) const {
-        return one(gk_oauth_refresh, tokens_json);
+        return one(gk_oauth_client_refresh, tokens_json);
     }
     [[nodiscard]] operation client_credentials(std::string_view grant_json = {}) const {
-        return one(gk_oauth_client_credentials, grant_json);
+        return one(gk_oauth_client_client_credentials, grant_json);
     }
     [[nodiscard]] operation jwt_bearer(std::string_view assertion,
                                        std::string_view grant_json = {}) const {
-        return two(gk_oauth_jwt_bearer, assertion, grant_json);
+        return two(gk_oauth_client_jwt_bearer, assertion, grant_json);
     }
     [[nodiscard]] operation token_exchange(std::string_view exchange_json) const {
-        return one(gk_oauth_token_exchange, exchange_json);
+        return one(gk_oauth_client_token_exchange, exchange_json);
     }
     [[nodiscard]] operation device_codes(std::string_view grant_json = {}) const {
-        return one(gk_oauth_device_codes, grant_json);
+        return one(gk_oauth_client_device_codes, grant_json);
     }
     /// Goes on with the operation of device_codes, which has ended.
     [[nodiscard]] operation poll(const operation &codes) const {
-        return operation(detail::made<gk_operation>(
-            [&](auto **out, auto *err) { return gk_oauth_poll(get(), codes.get(), out, err); }));
+        return operation(detail::made<gk_operation>([&](auto **out, auto *err) {
+            return gk_oauth_client_poll(get(), codes.get(), out, err);
+        }));
     }
     [[nodiscard]] operation userinfo(std::string_view tokens_json) const {
-        return one(gk_oauth_userinfo, tokens_json);
+        return one(gk_oauth_client_userinfo, tokens_json);
     }
     [[nodiscard]] operation introspect(std::string_view token) const {
-        return one(gk_oauth_introspect, token);
+        return one(gk_oauth_client_introspect, token);
     }
     [[nodiscard]] operation revoke(std::string_view token, bool is_refresh_token) const {
         return operation(detail::made<gk_operation>([&](auto **out, auto *err) {
-            return gk_oauth_revoke(get(), token.data(), token.size(), is_refresh_token, out, err);
+            return gk_oauth_client_revoke(get(), token.data(), token.size(), is_refresh_token, out,
+                                          err);
         }));
     }
     [[nodiscard]] operation logout_url(std::string_view id_token, std::string_view redirect_uri,
                                        std::string_view state = {}) const {
         return operation(detail::made<gk_operation>([&](auto **out, auto *err) {
-            return gk_oauth_logout_url(get(), id_token.data(), id_token.size(), redirect_uri.data(),
-                                       redirect_uri.size(), state.data(), state.size(), out, err);
+            return gk_oauth_client_logout_url(get(), id_token.data(), id_token.size(),
+                                              redirect_uri.data(), redirect_uri.size(),
+                                              state.data(), state.size(), out, err);
         }));
     }
     [[nodiscard]] operation logout_notice(std::string_view logout_token) const {
-        return one(gk_oauth_logout_notice, logout_token);
+        return one(gk_oauth_client_logout_notice, logout_token);
     }
 
   private:
@@ -166,22 +169,24 @@ class oauth_client : public detail::handle<gk_oauth, gk_oauth_free> {
 };
 
 /// The keys that an issuer publishes. Safe to share between threads.
-class remote_keys : public detail::handle<gk_remote_keys, gk_remote_keys_free> {
+class remote_key_set : public detail::handle<gk_remote_key_set, gk_remote_key_set_free> {
   public:
     using handle::handle;
-    /// The members of the options are those of gk_remote_keys_new.
-    remote_keys(std::string_view options_json, const http &transport)
-        : remote_keys(options_json, transport.get()) {}
+    /// The members of the options are those of gk_remote_key_set_new.
+    remote_key_set(std::string_view options_json, const http &transport)
+        : remote_key_set(options_json, transport.get()) {}
     /// Keys whose verifiers never block: whoever runs refresh() keeps them fresh.
-    explicit remote_keys(std::string_view options_json)
-        : remote_keys(options_json, static_cast<const gk_http *>(nullptr)) {}
-    [[nodiscard]] remote_keys clone() const { return remote_keys(gk_remote_keys_clone(get())); }
+    explicit remote_key_set(std::string_view options_json)
+        : remote_key_set(options_json, static_cast<const gk_http *>(nullptr)) {}
+    [[nodiscard]] remote_key_set clone() const {
+        return remote_key_set(gk_remote_key_set_clone(get()));
+    }
     [[nodiscard]] bool wants_refresh() const noexcept {
-        return gk_remote_keys_wants_refresh(get());
+        return gk_remote_key_set_wants_refresh(get());
     }
     [[nodiscard]] operation refresh() const {
         return operation(detail::made<gk_operation>(
-            [&](auto **out, auto *err) { return gk_remote_keys_refresh(get(), out, err); }));
+            [&](auto **out, auto *err) { return gk_remote_key_set_refresh(get(), out, err); }));
     }
     /// The rule of one issuer, whose keys are as they are at each token.
     [[nodiscard]] issuer_rule rule(std::string_view issuer) const {
@@ -197,10 +202,10 @@ class remote_keys : public detail::handle<gk_remote_keys, gk_remote_keys_free> {
     }
 
   private:
-    remote_keys(std::string_view options_json, const gk_http *transport)
-        : handle(detail::made<gk_remote_keys>([&](auto **out, auto *err) {
-              return gk_remote_keys_new(options_json.data(), options_json.size(), transport, out,
-                                        err);
+    remote_key_set(std::string_view options_json, const gk_http *transport)
+        : handle(detail::made<gk_remote_key_set>([&](auto **out, auto *err) {
+              return gk_remote_key_set_new(options_json.data(), options_json.size(), transport, out,
+                                           err);
           })) {}
 };
 
@@ -261,7 +266,7 @@ class resource_server : public detail::handle<gk_resource_server, gk_resource_se
 
     /// What opens the door; nothing of it needs to outlive the resource server.
     struct parts {
-        const remote_keys *keys = nullptr;
+        const remote_key_set *keys = nullptr;
         const key_ring *ring = nullptr;
         const oauth_client *asking = nullptr;
         const http *transport = nullptr;

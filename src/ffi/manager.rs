@@ -4,7 +4,7 @@ use super::boundary::{chars, create, fill, given, guard, release, share, slice, 
 use super::buf::gk_buf;
 use super::error::gk_error;
 use super::http::gk_http;
-use super::oauth::gk_oauth;
+use super::oauth::gk_oauth_client;
 use super::status::gk_status;
 use crate::{
     MemoryTokenStore, OAuthTokens, Peppers, Secret, TokenFolder, TokenGrant, TokenManager,
@@ -23,7 +23,7 @@ pub struct gk_token_manager(TokenManager);
 /// @param http What carries the requests; shared.
 /// @param folder Where they are kept (mode 0700, files 0600), made if it is not there; NULL and 0 for memory.
 /// @param folder_len Its length in bytes.
-/// @param grant_json What a name gets under which there is no token: a grant for the client itself, as for gk_oauth_client_credentials; NULL and 0 for nothing.
+/// @param grant_json What a name gets under which there is no token: a grant for the client itself, as for gk_oauth_client_client_credentials; NULL and 0 for nothing.
 /// @param grant_json_len Its length in bytes.
 /// @param seal At least 16 bytes that the files are sealed with (AES-256-GCM); NULL and 0 to leave them open.
 /// @param seal_len How many bytes.
@@ -33,7 +33,7 @@ pub struct gk_token_manager(TokenManager);
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_new(
-    client: Option<&gk_oauth>,
+    client: Option<&gk_oauth_client>,
     http: Option<&gk_http>,
     folder: *const c_char,
     folder_len: usize,
@@ -186,7 +186,7 @@ pub unsafe extern "C" fn gk_token_manager_replace(
     })
 }
 
-/// Gives all that came with the access token, as gk_oauth_refresh does.
+/// Gives all that came with the access token, as gk_oauth_client_refresh does.
 ///
 /// @param manager The manager.
 /// @param name A name of the program's own: 1 to 120 bytes.

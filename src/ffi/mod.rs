@@ -79,6 +79,8 @@ mod sessions_options;
 
 mod sessions;
 
+mod json;
+
 mod http;
 
 mod operation;
@@ -103,6 +105,7 @@ pub use callback::*;
 pub use claims::*;
 pub use error::*;
 pub use http::*;
+pub use json::*;
 pub use key::*;
 pub use key_options::*;
 pub use keyring::*;

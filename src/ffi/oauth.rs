@@ -1,4 +1,4 @@
-//! `gk_oauth`: a registration at an authorization server. Each call makes an operation; results are JSON.
+//! `gk_oauth_client`: a registration at an authorization server. Each call makes an operation; results are JSON.
 
 use super::boundary::{chars, create, fill, given, maybe, release, share, text};
 use super::buf::gk_buf;
@@ -12,44 +12,46 @@ use crate::{
 use libc::c_char;
 
 /// One registration at one authorization server. Shared by reference count, safe to use from several threads at once.
-pub struct gk_oauth(pub(super) OAuthClient);
+pub struct gk_oauth_client(pub(super) OAuthClient);
 
 /// Makes a client.
 ///
 /// @param config_json One JSON object, with the members of docs/oauth.md: `client_id`, and `issuer`, `preset` or endpoints.
 /// @param config_json_len Its length in bytes.
-/// @param client Receives the client, to be freed with gk_oauth_free; NULL if the call fails.
+/// @param client Receives the client, to be freed with gk_oauth_client_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if something is missing, contradicts itself or is not https;
 /// gk_error_claim names the member where there is one.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_new(
+pub unsafe extern "C" fn gk_oauth_client_new(
     config_json: *const c_char,
     config_json_len: usize,
-    client: *mut *mut gk_oauth,
+    client: *mut *mut gk_oauth_client,
     err: *mut gk_error,
 ) -> gk_status {
     create(client, err, || {
         let config = OAuthConfig::from_json(chars(config_json, config_json_len, "config_json")?)?;
-        Ok(gk_oauth(OAuthClient::new(config)?))
+        Ok(gk_oauth_client(OAuthClient::new(config)?))
     })
 }
 
 /// Shares a client.
 ///
 /// @param client The client; NULL is fine.
-/// @return Another handle to the same client, to be freed with gk_oauth_free; NULL for NULL.
+/// @return Another handle to the same client, to be freed with gk_oauth_client_free; NULL for NULL.
 #[unsafe(no_mangle)]
-pub extern "C" fn gk_oauth_clone(client: Option<&gk_oauth>) -> Option<Box<gk_oauth>> {
-    share(|| Some(gk_oauth(client?.0.clone())))
+pub extern "C" fn gk_oauth_client_clone(
+    client: Option<&gk_oauth_client>,
+) -> Option<Box<gk_oauth_client>> {
+    share(|| Some(gk_oauth_client(client?.0.clone())))
 }
 
 /// Frees a handle to a client.
 ///
 /// @param client The handle, which must not be used again; NULL is fine.
 #[unsafe(no_mangle)]
-pub extern "C" fn gk_oauth_free(client: Option<Box<gk_oauth>>) {
+pub extern "C" fn gk_oauth_client_free(client: Option<Box<gk_oauth_client>>) {
     release(client);
 }
 
@@ -66,8 +68,8 @@ pub extern "C" fn gk_oauth_free(client: Option<Box<gk_oauth>>) {
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_begin(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_begin(
+    client: Option<&gk_oauth_client>,
     options_json: *const c_char,
     options_json_len: usize,
     cookies: *const c_char,
@@ -98,11 +100,11 @@ pub unsafe extern "C" fn gk_oauth_begin(
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH, GK_STATUS_OAUTH_ISSUER_MISMATCH,
 /// GK_STATUS_OAUTH_ACCESS_DENIED and others that the server names. Whatever it is, answer with the cookie of
-/// gk_oauth_end_login.
+/// gk_oauth_client_end_login.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_finish(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_finish(
+    client: Option<&gk_oauth_client>,
     callback: *const c_char,
     callback_len: usize,
     cookies: *const c_char,
@@ -128,8 +130,8 @@ pub unsafe extern "C" fn gk_oauth_finish(
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH if the callback names no log-in.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_end_login(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_end_login(
+    client: Option<&gk_oauth_client>,
     callback: *const c_char,
     callback_len: usize,
     cookie: *mut gk_buf,
@@ -153,8 +155,8 @@ pub unsafe extern "C" fn gk_oauth_end_login(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_refresh(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_refresh(
+    client: Option<&gk_oauth_client>,
     tokens_json: *const c_char,
     tokens_json_len: usize,
     operation: *mut *mut gk_operation,
@@ -180,8 +182,8 @@ pub unsafe extern "C" fn gk_oauth_refresh(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_client_credentials(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_client_credentials(
+    client: Option<&gk_oauth_client>,
     grant_json: *const c_char,
     grant_json_len: usize,
     operation: *mut *mut gk_operation,
@@ -207,8 +209,8 @@ pub unsafe extern "C" fn gk_oauth_client_credentials(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_jwt_bearer(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_jwt_bearer(
+    client: Option<&gk_oauth_client>,
     assertion: *const c_char,
     assertion_len: usize,
     grant_json: *const c_char,
@@ -235,8 +237,8 @@ pub unsafe extern "C" fn gk_oauth_jwt_bearer(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_token_exchange(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_token_exchange(
+    client: Option<&gk_oauth_client>,
     exchange_json: *const c_char,
     exchange_json_len: usize,
     operation: *mut *mut gk_operation,
@@ -250,7 +252,7 @@ pub unsafe extern "C" fn gk_oauth_token_exchange(
     })
 }
 
-/// Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_poll.
+/// Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_client_poll.
 /// The operation ends with `user_code`, `verification_uri`, `verification_uri_complete`, `expires_at` and `interval`.
 ///
 /// @param client The client.
@@ -261,8 +263,8 @@ pub unsafe extern "C" fn gk_oauth_token_exchange(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_device_codes(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_device_codes(
+    client: Option<&gk_oauth_client>,
     grant_json: *const c_char,
     grant_json_len: usize,
     operation: *mut *mut gk_operation,
@@ -279,14 +281,14 @@ pub unsafe extern "C" fn gk_oauth_device_codes(
 /// The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
 ///
 /// @param client The client.
-/// @param codes The operation of gk_oauth_device_codes, which has ended; it may be freed afterwards.
+/// @param codes The operation of gk_oauth_client_device_codes, which has ended; it may be freed afterwards.
 /// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it has not ended with codes.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_poll(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_poll(
+    client: Option<&gk_oauth_client>,
     codes: Option<&gk_operation>,
     operation: *mut *mut gk_operation,
     err: *mut gk_error,
@@ -309,8 +311,8 @@ pub unsafe extern "C" fn gk_oauth_poll(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_userinfo(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_userinfo(
+    client: Option<&gk_oauth_client>,
     tokens_json: *const c_char,
     tokens_json_len: usize,
     operation: *mut *mut gk_operation,
@@ -336,8 +338,8 @@ pub unsafe extern "C" fn gk_oauth_userinfo(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_introspect(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_introspect(
+    client: Option<&gk_oauth_client>,
     token: *const c_char,
     token_len: usize,
     operation: *mut *mut gk_operation,
@@ -362,8 +364,8 @@ pub unsafe extern "C" fn gk_oauth_introspect(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_revoke(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_revoke(
+    client: Option<&gk_oauth_client>,
     token: *const c_char,
     token_len: usize,
     is_refresh_token: bool,
@@ -392,8 +394,8 @@ pub unsafe extern "C" fn gk_oauth_revoke(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_logout_url(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_logout_url(
+    client: Option<&gk_oauth_client>,
     id_token: *const c_char,
     id_token_len: usize,
     redirect_uri: *const c_char,
@@ -424,8 +426,8 @@ pub unsafe extern "C" fn gk_oauth_logout_url(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_oauth_logout_notice(
-    client: Option<&gk_oauth>,
+pub unsafe extern "C" fn gk_oauth_client_logout_notice(
+    client: Option<&gk_oauth_client>,
     logout_token: *const c_char,
     logout_token_len: usize,
     operation: *mut *mut gk_operation,

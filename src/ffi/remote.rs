@@ -1,4 +1,4 @@
-//! `gk_remote_keys`: the keys that an issuer publishes.
+//! `gk_remote_key_set`: the keys that an issuer publishes.
 
 use super::boundary::{chars, create, given, look, release, share, text};
 use super::error::gk_error;
@@ -15,28 +15,28 @@ use std::sync::Arc;
 /// The keys that an issuer publishes: fetched when they are first needed, and again when they are not fresh any more or
 /// a token wants a key that is not known. Shared by reference count, safe to use from several threads at once and to go
 /// on with after a fork.
-pub struct gk_remote_keys(pub(super) RemoteKeySet);
+pub struct gk_remote_key_set(pub(super) RemoteKeySet);
 
 /// Names where keys are.
 ///
 /// @param options_json One JSON object with `url` or `issuer`, and any of `ttl` (3600), `min_ttl` (60), `max_ttl` (86400), `cooldown` (30), `max_stale` (86400), all in seconds, `rsa_alg` (RS256), `allow_loopback_http` and `deadline_ms`.
 /// @param options_json_len Its length in bytes.
-/// @param http What carries the requests, which is shared; NULL if verifiers must never block: then drive gk_remote_keys_refresh yourself.
-/// @param keys Receives the keys, to be freed with gk_remote_keys_free; NULL if the call fails.
+/// @param http What carries the requests, which is shared; NULL if verifiers must never block: then drive gk_remote_key_set_refresh yourself.
+/// @param keys Receives the keys, to be freed with gk_remote_key_set_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the address is not https.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_remote_keys_new(
+pub unsafe extern "C" fn gk_remote_key_set_new(
     options_json: *const c_char,
     options_json_len: usize,
     http: Option<&gk_http>,
-    keys: *mut *mut gk_remote_keys,
+    keys: *mut *mut gk_remote_key_set,
     err: *mut gk_error,
 ) -> gk_status {
     create(keys, err, || {
         let own = RemoteKeySet::from_json(chars(options_json, options_json_len, "options_json")?)?;
-        Ok(gk_remote_keys(match http {
+        Ok(gk_remote_key_set(match http {
             Some(http) => own.over(Arc::clone(&http.0)),
             None => own,
         }))
@@ -46,19 +46,19 @@ pub unsafe extern "C" fn gk_remote_keys_new(
 /// Shares keys.
 ///
 /// @param keys The keys; NULL is fine.
-/// @return Another handle to the same keys, to be freed with gk_remote_keys_free; NULL for NULL.
+/// @return Another handle to the same keys, to be freed with gk_remote_key_set_free; NULL for NULL.
 #[unsafe(no_mangle)]
-pub extern "C" fn gk_remote_keys_clone(
-    keys: Option<&gk_remote_keys>,
-) -> Option<Box<gk_remote_keys>> {
-    share(|| Some(gk_remote_keys(keys?.0.clone())))
+pub extern "C" fn gk_remote_key_set_clone(
+    keys: Option<&gk_remote_key_set>,
+) -> Option<Box<gk_remote_key_set>> {
+    share(|| Some(gk_remote_key_set(keys?.0.clone())))
 }
 
 /// Frees a handle to keys; verifiers that follow them are not affected.
 ///
 /// @param keys The handle, which must not be used again; NULL is fine.
 #[unsafe(no_mangle)]
-pub extern "C" fn gk_remote_keys_free(keys: Option<Box<gk_remote_keys>>) {
+pub extern "C" fn gk_remote_key_set_free(keys: Option<Box<gk_remote_key_set>>) {
     release(keys);
 }
 
@@ -67,7 +67,7 @@ pub extern "C" fn gk_remote_keys_free(keys: Option<Box<gk_remote_keys>>) {
 /// @param keys The keys.
 /// @return True if it is; false for NULL.
 #[unsafe(no_mangle)]
-pub extern "C" fn gk_remote_keys_wants_refresh(keys: Option<&gk_remote_keys>) -> bool {
+pub extern "C" fn gk_remote_key_set_wants_refresh(keys: Option<&gk_remote_key_set>) -> bool {
     look(false, || Some(keys?.0.wants_refresh()))
 }
 
@@ -79,8 +79,8 @@ pub extern "C" fn gk_remote_keys_wants_refresh(keys: Option<&gk_remote_keys>) ->
 /// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_remote_keys_refresh(
-    keys: Option<&gk_remote_keys>,
+pub unsafe extern "C" fn gk_remote_key_set_refresh(
+    keys: Option<&gk_remote_key_set>,
     operation: *mut *mut gk_operation,
     err: *mut gk_error,
 ) -> gk_status {
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn gk_remote_keys_refresh(
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_verifier_following_remote(
-    keys: Option<&gk_remote_keys>,
+    keys: Option<&gk_remote_key_set>,
     policy: Option<&gk_policy>,
     verifier: *mut *mut gk_verifier,
     err: *mut gk_error,
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn gk_verifier_following_remote(
 pub unsafe extern "C" fn gk_issuer_rule_following_remote(
     issuer: *const c_char,
     issuer_len: usize,
-    keys: Option<&gk_remote_keys>,
+    keys: Option<&gk_remote_key_set>,
     rule: *mut *mut gk_issuer_rule,
     err: *mut gk_error,
 ) -> gk_status {

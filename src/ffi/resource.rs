@@ -8,8 +8,8 @@ use super::buf::gk_buf;
 use super::error::gk_error;
 use super::http::gk_http;
 use super::keyring::gk_key_ring;
-use super::oauth::gk_oauth;
-use super::remote::gk_remote_keys;
+use super::oauth::gk_oauth_client;
+use super::remote::gk_remote_key_set;
 use super::revocations::gk_revocations;
 use super::status::gk_status;
 use crate::{Demand, KeySource, ResourceServer, ResourceServerBuilder, ToJson as _};
@@ -39,9 +39,9 @@ pub struct gk_resource_server(ResourceServer);
 pub unsafe extern "C" fn gk_resource_server_new(
     options_json: *const c_char,
     options_json_len: usize,
-    keys: Option<&gk_remote_keys>,
+    keys: Option<&gk_remote_key_set>,
     ring: Option<&gk_key_ring>,
-    asking: Option<&gk_oauth>,
+    asking: Option<&gk_oauth_client>,
     http: Option<&gk_http>,
     api_keys: Option<&gk_api_keys>,
     revocations: Option<&gk_revocations>,

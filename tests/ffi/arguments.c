@@ -488,7 +488,8 @@ static void what_was_verified(void) {
     REFUSED(gk_verified_claim_bool, verified, TEXT, NULL);
 }
 
-/* What other programs call: apikeys, session, sessions, revocations, keyring, oauth_arguments. */
+/* What other programs call: apikeys, session, sessions, revocations, json, keyring,
+ * oauth_arguments. */
 static const char *const ELSEWHERE[] = {"gk_api_key",
                                         "gk_scan_rule",
                                         "gk_cookie_",
@@ -496,11 +497,12 @@ static const char *const ELSEWHERE[] = {"gk_api_key",
                                         "gk_session",
                                         "gk_store_",
                                         "gk_revocation",
+                                        "gk_json_",
                                         "gk_key_ring_",
-                                        "gk_oauth_",
+                                        "gk_oauth_client_",
                                         "gk_operation_",
                                         "gk_http_",
-                                        "gk_remote_keys_",
+                                        "gk_remote_key_set_",
                                         "gk_token_manager_",
                                         "gk_resource_server_",
                                         "gk_verifier_following_remote",

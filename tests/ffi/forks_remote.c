@@ -93,21 +93,21 @@ static pid_t serve(void) {
 /* ---- what is used ---- */
 
 static gk_http *http;
-static gk_oauth *client;
+static gk_oauth_client *client;
 static gk_token_manager *manager;
 
-static gk_oauth *client_of(const char *endpoint, const char *path) {
+static gk_oauth_client *client_of(const char *endpoint, const char *path) {
     gk_error err;
-    gk_oauth *made = NULL;
+    gk_oauth_client *made = NULL;
     char options[256];
     snprintf(options, sizeof options,
              "{\"client_id\":\"c\",\"%s\":\"http://127.0.0.1:%u%s\",\"allow_loopback_http\":true}",
              endpoint, port, path);
-    MUST(gk_oauth_new(MINE(options), &made, &err));
+    MUST(gk_oauth_client_new(MINE(options), &made, &err));
     return made;
 }
 
-static gk_token_manager *manager_of(const gk_oauth *of, const char *place) {
+static gk_token_manager *manager_of(const gk_oauth_client *of, const char *place) {
     gk_error err;
     gk_token_manager *made = NULL;
     MUST(gk_token_manager_new(of, http, place, place ? strlen(place) : 0, GK_TEXT("{}"), NULL, 0,
@@ -130,7 +130,7 @@ static void begin_folder(void) {
 
 static void end_tokens(void) {
     gk_token_manager_free(manager);
-    gk_oauth_free(client);
+    gk_oauth_client_free(client);
 }
 
 static void work_tokens(hand who) {
@@ -154,7 +154,7 @@ static void work_tokens(hand who) {
 
 static gk_key *key;
 static gk_buf good, unknown;
-static gk_remote_keys *keys;
+static gk_remote_key_set *keys;
 static gk_verifier *verifier;
 
 static gk_buf signed_by(const gk_key *of) {
@@ -170,14 +170,14 @@ static gk_buf signed_by(const gk_key *of) {
     return token;
 }
 
-static gk_remote_keys *remote_keys(void) {
+static gk_remote_key_set *remote_keys(void) {
     gk_error err;
-    gk_remote_keys *made = NULL;
+    gk_remote_key_set *made = NULL;
     char options[256];
     snprintf(options, sizeof options,
              "{\"url\":\"http://127.0.0.1:%u/keys\",\"allow_loopback_http\":true,\"cooldown\":1}",
              port);
-    MUST(gk_remote_keys_new(MINE(options), http, &made, &err));
+    MUST(gk_remote_key_set_new(MINE(options), http, &made, &err));
     return made;
 }
 
@@ -203,7 +203,7 @@ static void begin_keys(void) {
 
 static void end_keys(void) {
     gk_verifier_free(verifier);
-    gk_remote_keys_free(keys);
+    gk_remote_key_set_free(keys);
     gk_buf_free(&unknown);
     gk_buf_free(&good);
 }
@@ -211,12 +211,12 @@ static void end_keys(void) {
 static void work_keys(hand who) {
     gk_error err;
     gk_operation *operation = NULL;
-    gk_remote_keys *new = remote_keys();
-    MUST(gk_remote_keys_refresh(new, &operation, &err));
+    gk_remote_key_set *new = remote_keys();
+    MUST(gk_remote_key_set_refresh(new, &operation, &err));
     MUST(gk_operation_run(operation, http, &err));
     gk_operation_free(operation);
-    CHECK(!gk_remote_keys_wants_refresh(new));
-    gk_remote_keys_free(new);
+    CHECK(!gk_remote_key_set_wants_refresh(new));
+    gk_remote_key_set_free(new);
     CHECK(says(&good) == GK_STATUS_OK);
     CHECK(says(&unknown) == GK_STATUS_KEY_NOT_FOUND);
     (void)who;
@@ -235,7 +235,7 @@ static void begin_door(void) {
 
 static void end_door(void) {
     gk_resource_server_free(door);
-    gk_oauth_free(client);
+    gk_oauth_client_free(client);
 }
 
 static void work_door(hand who) {

@@ -1,5 +1,5 @@
-/* gk_oauth and its neighbours: operations driven by hand with answers of this program's own, and
- * run over the built-in transport against a server of eighty lines in a thread. */
+/* gk_oauth_client and its neighbours: operations driven by hand with answers of this program's own,
+ * and run over the built-in transport against a server of eighty lines in a thread. */
 #define _DEFAULT_SOURCE
 #include "check.h"
 
@@ -64,11 +64,13 @@ static gk_buf ends(gk_operation *operation, const char *purpose, const char *url
     return json;
 }
 
-static gk_operation *log_in(const gk_oauth *client, char *callback, size_t size, char *cookie) {
+static gk_operation *log_in(const gk_oauth_client *client, char *callback, size_t size,
+                            char *cookie) {
     gk_operation *operation;
     gk_step step;
     gk_buf json;
-    MUST(gk_oauth_begin(client, GK_TEXT("{\"return_to\":\"/orders\"}"), NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_begin(client, GK_TEXT("{\"return_to\":\"/orders\"}"), NULL, 0, &operation,
+                               &err));
     MUST(gk_operation_next(operation, &step, &err));
     if (step.kind == GK_STEP_REQUEST) feed(operation, 200, METADATA);
     MUST(gk_operation_next(operation, &step, &err));
@@ -85,18 +87,18 @@ static gk_operation *log_in(const gk_oauth *client, char *callback, size_t size,
     return operation;
 }
 
-static void signing_in(const gk_oauth *client) {
+static void signing_in(const gk_oauth_client *client) {
     char callback[2048], cookie[2048];
     gk_operation *operation = log_in(client, callback, sizeof callback, cookie);
     gk_operation_free(operation);
     FAILS(GK_STATUS_OAUTH_STATE_MISMATCH,
-          gk_oauth_finish(client, callback, strlen(callback), NULL, 0, &operation, &err));
+          gk_oauth_client_finish(client, callback, strlen(callback), NULL, 0, &operation, &err));
     CHECK(operation == NULL);
-    FAILS(GK_STATUS_OAUTH_STATE_MISMATCH,
-          gk_oauth_finish(client, GK_TEXT("code=x"), cookie, strlen(cookie), &operation, &err));
+    FAILS(GK_STATUS_OAUTH_STATE_MISMATCH, gk_oauth_client_finish(client, GK_TEXT("code=x"), cookie,
+                                                                 strlen(cookie), &operation, &err));
 
-    MUST(gk_oauth_finish(client, callback, strlen(callback), cookie, strlen(cookie), &operation,
-                         &err));
+    MUST(gk_oauth_client_finish(client, callback, strlen(callback), cookie, strlen(cookie),
+                                &operation, &err));
     gk_step step;
     gk_request request;
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_request(operation, &request, &err));
@@ -122,16 +124,18 @@ static void signing_in(const gk_oauth *client) {
     gk_operation_free(operation);
 
     gk_buf ended;
-    MUST(gk_oauth_end_login(client, callback, strlen(callback), &ended, &err));
+    MUST(gk_oauth_client_end_login(client, callback, strlen(callback), &ended, &err));
     CHECK(has(ended, "Max-Age=0"));
     gk_buf_free(&ended);
-    FAILS(GK_STATUS_OAUTH_STATE_MISMATCH, gk_oauth_end_login(client, GK_TEXT("x"), &ended, &err));
+    FAILS(GK_STATUS_OAUTH_STATE_MISMATCH,
+          gk_oauth_client_end_login(client, GK_TEXT("x"), &ended, &err));
 }
 
-static void refusals(const gk_oauth *client) {
+static void refusals(const gk_oauth_client *client) {
     gk_operation *operation;
     gk_step step;
-    MUST(gk_oauth_client_credentials(client, GK_TEXT("{\"scopes\":[\"read\"]}"), &operation, &err));
+    MUST(gk_oauth_client_client_credentials(client, GK_TEXT("{\"scopes\":[\"read\"]}"), &operation,
+                                            &err));
     CHECK(gk_operation_peer_code(operation).data == NULL);
     wants(operation, "token", "https://auth.example/t");
     const gk_header wait = {{GK_TEXT("Retry-After")}, {GK_TEXT("7")}};
@@ -141,7 +145,7 @@ static void refusals(const gk_oauth *client) {
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_next(operation, &step, &err));
     gk_operation_free(operation);
 
-    MUST(gk_oauth_client_credentials(client, NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_client_credentials(client, NULL, 0, &operation, &err));
     wants(operation, "token", "https://auth.example/t");
     feed(operation, 400, "{\"error\":\"invalid_scope\",\"error_description\":\"<b>\"}");
     FAILS(GK_STATUS_OAUTH_REFUSED, gk_operation_next(operation, &step, &err));
@@ -149,7 +153,7 @@ static void refusals(const gk_oauth *client) {
     CHECK(gk_operation_retry_after(operation) == 0 && strchr(err.message, '<') == NULL);
     gk_operation_free(operation);
 
-    MUST(gk_oauth_client_credentials(client, NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_client_credentials(client, NULL, 0, &operation, &err));
     wants(operation, "token", "https://auth.example/t");
     FAILS(GK_STATUS_INVALID_ARGUMENT,
           gk_operation_fail(operation, GK_STATUS_INVALID_SIGNATURE, &err));
@@ -157,76 +161,79 @@ static void refusals(const gk_oauth *client) {
     FAILS(GK_STATUS_TLS_FAILED, gk_operation_next(operation, &step, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_fail(operation, GK_STATUS_TLS_FAILED, &err));
     gk_operation_free(operation);
-    FAILS(GK_STATUS_INVALID_CONFIGURATION,
-          gk_oauth_client_credentials(client, GK_TEXT("{\"scope\":\"x\"}"), &operation, &err));
+    FAILS(
+        GK_STATUS_INVALID_CONFIGURATION,
+        gk_oauth_client_client_credentials(client, GK_TEXT("{\"scope\":\"x\"}"), &operation, &err));
     CHECK(operation == NULL && strcmp(gk_error_claim(&err), "scope") == 0);
 }
 
-static void every_grant(const gk_oauth *client) {
+static void every_grant(const gk_oauth_client *client) {
     const char *kept = "{\"issuer\":\"https://auth.example\",\"access_token\":\"at-1\","
                        "\"refresh_token\":\"rt-1\",\"scopes\":[\"read\"]}";
     const char *t = "https://auth.example/t";
     gk_operation *operation;
     gk_buf json;
-    MUST(gk_oauth_refresh(client, kept, strlen(kept), &operation, &err));
+    MUST(gk_oauth_client_refresh(client, kept, strlen(kept), &operation, &err));
     json = ends(operation, "token", t, "{\"access_token\":\"at-2\",\"token_type\":\"bearer\"}");
     CHECK(has(json, "at-2") && has(json, "rt-1"));
     gk_buf_free(&json);
     gk_operation_free(operation);
-    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_refresh(client, GK_TEXT("{}"), &operation, &err));
+    FAILS(GK_STATUS_STORE_CORRUPT,
+          gk_oauth_client_refresh(client, GK_TEXT("{}"), &operation, &err));
 
-    MUST(gk_oauth_jwt_bearer(client, GK_TEXT("a.b.c"), NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_jwt_bearer(client, GK_TEXT("a.b.c"), NULL, 0, &operation, &err));
     json = ends(operation, "token", t, TOKENS);
     gk_buf_free(&json);
     gk_operation_free(operation);
 
-    MUST(gk_oauth_token_exchange(client, GK_TEXT("{\"subject_token\":\"x\"}"), &operation, &err));
+    MUST(gk_oauth_client_token_exchange(client, GK_TEXT("{\"subject_token\":\"x\"}"), &operation,
+                                        &err));
     json = ends(operation, "token", t, TOKENS);
     gk_buf_free(&json);
     gk_operation_free(operation);
 
-    MUST(gk_oauth_userinfo(client, kept, strlen(kept), &operation, &err));
+    MUST(gk_oauth_client_userinfo(client, kept, strlen(kept), &operation, &err));
     json = ends(operation, "userinfo", "https://auth.example/u", "{\"sub\":\"alice\"}");
     CHECK(has(json, "\"subject\":\"alice\""));
     gk_buf_free(&json);
     gk_operation_free(operation);
 
-    MUST(gk_oauth_introspect(client, GK_TEXT("token"), &operation, &err));
+    MUST(gk_oauth_client_introspect(client, GK_TEXT("token"), &operation, &err));
     json = ends(operation, "introspection", "https://auth.example/i", "{\"active\":false}");
     CHECK(has(json, "\"active\":false"));
     gk_buf_free(&json);
     gk_operation_free(operation);
 
-    MUST(gk_oauth_revoke(client, GK_TEXT("token"), true, &operation, &err));
+    MUST(gk_oauth_client_revoke(client, GK_TEXT("token"), true, &operation, &err));
     json = ends(operation, "revocation", "https://auth.example/r", "");
     CHECK(json.len == 0);
     gk_buf_free(&json);
     gk_operation_free(operation);
 
     gk_step step;
-    MUST(gk_oauth_logout_url(client, NULL, 0, GK_TEXT("https://app.example/"), NULL, 0, &operation,
-                             &err));
+    MUST(gk_oauth_client_logout_url(client, NULL, 0, GK_TEXT("https://app.example/"), NULL, 0,
+                                    &operation, &err));
     MUST(gk_operation_next(operation, &step, &err));
     MUST(gk_operation_result(operation, &json, &err));
     CHECK(has(json, "https://auth.example/e?client_id=c&post_logout_redirect_uri="));
     gk_buf_free(&json);
     gk_operation_free(operation);
 
-    MUST(gk_oauth_logout_notice(client, GK_TEXT("a.b.c"), &operation, &err));
+    MUST(gk_oauth_client_logout_notice(client, GK_TEXT("a.b.c"), &operation, &err));
     wants(operation, "keys", "https://auth.example/k");
     feed(operation, 500, "");
     FAILS(GK_STATUS_OAUTH_SERVER_FAILED, gk_operation_next(operation, &step, &err));
     gk_operation_free(operation);
 
     gk_operation *codes;
-    MUST(gk_oauth_device_codes(client, NULL, 0, &codes, &err));
-    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_oauth_poll(client, codes, &operation, &err));
+    MUST(gk_oauth_client_device_codes(client, NULL, 0, &codes, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_oauth_client_poll(client, codes, &operation, &err));
     json = ends(codes, "device_authorization", "https://auth.example/d",
                 "{\"device_code\":\"hidden\",\"user_code\":\"ABCD\",\"expires_in\":300,"
                 "\"verification_uri\":\"https://auth.example/v\"}");
     CHECK(has(json, "ABCD") && !has(json, "hidden"));
     gk_buf_free(&json);
-    MUST(gk_oauth_poll(client, codes, &operation, &err));
+    MUST(gk_oauth_client_poll(client, codes, &operation, &err));
     gk_operation_free(codes);
     MUST(gk_operation_next(operation, &step, &err));
     CHECK(step.kind == GK_STEP_WAIT && step.wait_ms == 5000);
@@ -329,13 +336,13 @@ static gk_buf token(const gk_key *key) {
 
 static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     char options[512];
-    gk_remote_keys *keys, *silent;
+    gk_remote_key_set *keys, *silent;
     gk_operation *operation;
     snprintf(options, sizeof options,
              "{\"url\":\"http://127.0.0.1:%u/keys\",\"allow_loopback_http\":true}", port);
-    MUST(gk_remote_keys_new(options, strlen(options), http, &keys, &err));
-    CHECK(gk_remote_keys_wants_refresh(keys));
-    MUST(gk_remote_keys_new(options, strlen(options), NULL, &silent, &err));
+    MUST(gk_remote_key_set_new(options, strlen(options), http, &keys, &err));
+    CHECK(gk_remote_key_set_wants_refresh(keys));
+    MUST(gk_remote_key_set_new(options, strlen(options), NULL, &silent, &err));
     gk_policy *policy = gk_policy_new();
     gk_policy_expect_issuer(policy, GK_TEXT("https://auth.example"));
     gk_policy_expect_audience(policy, GK_TEXT("https://api.example"));
@@ -343,14 +350,14 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     gk_verifier *verifier;
     FAILS(GK_STATUS_OAUTH_SERVER_FAILED,
           gk_verifier_following_remote(silent, policy, &verifier, &err));
-    MUST(gk_remote_keys_refresh(silent, &operation, &err));
+    MUST(gk_remote_key_set_refresh(silent, &operation, &err));
     MUST(gk_operation_run(operation, http, &err));
     gk_operation_free(operation);
-    CHECK(!gk_remote_keys_wants_refresh(silent));
-    gk_remote_keys *shared = gk_remote_keys_clone(silent);
-    gk_remote_keys_free(silent);
+    CHECK(!gk_remote_key_set_wants_refresh(silent));
+    gk_remote_key_set *shared = gk_remote_key_set_clone(silent);
+    gk_remote_key_set_free(silent);
     MUST(gk_verifier_following_remote(shared, policy, &verifier, &err));
-    gk_remote_keys_free(shared);
+    gk_remote_key_set_free(shared);
     gk_policy *several = gk_policy_new();
     gk_policy_expect_audience(several, GK_TEXT("https://api.example"));
     gk_policy_expect_type(several, GK_TEXT("at+jwt"));
@@ -371,17 +378,17 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     gk_verified_free(verified);
     gk_verifier_free(by_issuer);
     gk_verifier_free(verifier);
-    gk_remote_keys_free(keys);
+    gk_remote_key_set_free(keys);
     FAILS(GK_STATUS_INVALID_CONFIGURATION,
-          gk_remote_keys_new(GK_TEXT("{\"url\":\"http://h/\"}"), http, &keys, &err));
-    MUST(gk_remote_keys_new(options, strlen(options), http, &keys, &err));
+          gk_remote_key_set_new(GK_TEXT("{\"url\":\"http://h/\"}"), http, &keys, &err));
+    MUST(gk_remote_key_set_new(options, strlen(options), http, &keys, &err));
 
-    gk_oauth *asking;
+    gk_oauth_client *asking;
     snprintf(options, sizeof options,
              "{\"client_id\":\"rs\",\"introspection_endpoint\":\"http://127.0.0.1:%u/introspect\","
              "\"allow_loopback_http\":true}",
              port);
-    MUST(gk_oauth_new(options, strlen(options), &asking, &err));
+    MUST(gk_oauth_client_new(options, strlen(options), &asking, &err));
     gk_api_keys *api_keys;
     MUST(gk_api_keys_open(GK_TEXT("memory:"), NULL, &api_keys, &err));
     gk_revocations *revocations;
@@ -397,8 +404,8 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
                                 &server, &err));
     door = gk_resource_server_clone(server);
     gk_resource_server_free(server);
-    gk_remote_keys_free(keys);
-    gk_oauth_free(asking);
+    gk_remote_key_set_free(keys);
+    gk_oauth_client_free(asking);
     gk_api_keys_free(api_keys);
 
     gk_buf access, challenge;
@@ -454,12 +461,12 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
 
 static void managed(const gk_http *http, unsigned port, const char *folder) {
     char options[512];
-    gk_oauth *client;
+    gk_oauth_client *client;
     snprintf(options, sizeof options,
              "{\"client_id\":\"c\",\"token_endpoint\":\"http://127.0.0.1:%u/token\","
              "\"allow_loopback_http\":true}",
              port);
-    MUST(gk_oauth_new(options, strlen(options), &client, &err));
+    MUST(gk_oauth_client_new(options, strlen(options), &client, &err));
     gk_token_manager *own, *manager;
     const uint8_t seal[32] = {7};
     MUST(gk_token_manager_new(client, http, folder, strlen(folder), GK_TEXT("{\"scopes\":[\"s\"]}"),
@@ -488,24 +495,25 @@ static void managed(const gk_http *http, unsigned port, const char *folder) {
     FAILS(GK_STATUS_OAUTH_NO_TOKEN,
           gk_token_manager_access_token(manager, GK_TEXT("api"), 60, &first, &err));
     gk_token_manager_free(manager);
-    gk_oauth_free(client);
+    gk_oauth_client_free(client);
 }
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    CHECK(calls_all(argv[1], "oauth.c", "gk_oauth_") == 17);
+    CHECK(calls_all(argv[1], "oauth.c", "gk_oauth_client_") == 17);
     CHECK(calls_all(argv[1], "oauth.c", "gk_operation_") == 10);
     CHECK(calls_all(argv[1], "oauth.c", "gk_http_") == 3);
-    CHECK(calls_all(argv[1], "oauth.c", "gk_remote_keys_") == 5);
+    CHECK(calls_all(argv[1], "oauth.c", "gk_remote_key_set_") == 5);
     CHECK(calls_all(argv[1], "oauth.c", "gk_token_manager_") == 8);
     CHECK(calls_all(argv[1], "oauth.c", "gk_resource_server_") == 5);
 
-    gk_oauth *own, *client;
-    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_oauth_new(GK_TEXT("{\"isuer\":1}"), &own, &err));
+    gk_oauth_client *own, *client;
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_oauth_client_new(GK_TEXT("{\"isuer\":1}"), &own, &err));
     CHECK(own == NULL && strcmp(gk_error_claim(&err), "isuer") == 0);
-    MUST(gk_oauth_new(GK_TEXT(CLIENT), &own, &err));
-    client = gk_oauth_clone(own);
-    gk_oauth_free(own);
+    MUST(gk_oauth_client_new(GK_TEXT(CLIENT), &own, &err));
+    client = gk_oauth_client_clone(own);
+    gk_oauth_client_free(own);
     signing_in(client);
     refusals(client);
     every_grant(client);
@@ -527,21 +535,22 @@ int main(int argc, char **argv) {
     gk_key_free(key);
 
     /* Nobody listens there. */
-    gk_oauth *nobody;
+    gk_oauth_client *nobody;
     gk_operation *operation;
-    MUST(gk_oauth_new(GK_TEXT("{\"client_id\":\"c\",\"token_endpoint\":\"http://127.0.0.1:1/t\","
-                              "\"allow_loopback_http\":true}"),
-                      &nobody, &err));
-    MUST(gk_oauth_client_credentials(nobody, NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_new(
+        GK_TEXT("{\"client_id\":\"c\",\"token_endpoint\":\"http://127.0.0.1:1/t\","
+                "\"allow_loopback_http\":true}"),
+        &nobody, &err));
+    MUST(gk_oauth_client_client_credentials(nobody, NULL, 0, &operation, &err));
     FAILS(GK_STATUS_CONNECTION_FAILED, gk_operation_run(operation, http, &err));
     gk_operation_free(operation);
-    gk_oauth_free(nobody);
-    gk_oauth_free(client);
+    gk_oauth_client_free(nobody);
+    gk_oauth_client_free(client);
     gk_http_free(http);
     gk_http_free(NULL);
-    gk_oauth_free(NULL);
+    gk_oauth_client_free(NULL);
     gk_operation_free(NULL);
-    gk_remote_keys_free(NULL);
+    gk_remote_key_set_free(NULL);
     gk_token_manager_free(NULL);
     gk_resource_server_free(NULL);
     shutdown(listener, SHUT_RDWR);

@@ -37,100 +37,100 @@
     } while (0)
 
 static gk_error err;
-static gk_oauth *client;
+static gk_oauth_client *client;
 static gk_http *http;
-static gk_remote_keys *keys;
+static gk_remote_key_set *keys;
 static gk_token_manager *manager;
 static gk_resource_server *server;
 static gk_operation *operation;
 
 static void set_up(void) {
-    MUST(gk_oauth_new(CLIENT, &client, &err));
+    MUST(gk_oauth_client_new(CLIENT, &client, &err));
     MUST(gk_http_new(NULL, 0, &http, &err));
-    MUST(gk_remote_keys_new(KEYS, NULL, &keys, &err));
+    MUST(gk_remote_key_set_new(KEYS, NULL, &keys, &err));
     MUST(gk_token_manager_new(client, http, NULL, 0, NULL, 0, NULL, 0, &manager, &err));
     MUST(gk_resource_server_new(SERVER, NULL, NULL, client, http, NULL, NULL, &server, &err));
-    MUST(gk_oauth_client_credentials(client, NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_client_credentials(client, NULL, 0, &operation, &err));
 }
 
 static void tear_down(void) {
     CALL(gk_operation_free)(operation);
     CALL(gk_resource_server_free)(server);
     CALL(gk_token_manager_free)(manager);
-    CALL(gk_remote_keys_free)(keys);
+    CALL(gk_remote_key_set_free)(keys);
     CALL(gk_http_free)(http);
-    CALL(gk_oauth_free)(client);
+    CALL(gk_oauth_client_free)(client);
     gk_operation_free(NULL);
     gk_resource_server_free(NULL);
     gk_token_manager_free(NULL);
-    gk_remote_keys_free(NULL);
+    gk_remote_key_set_free(NULL);
     gk_http_free(NULL);
-    gk_oauth_free(NULL);
+    gk_oauth_client_free(NULL);
 }
 
 static void clients(void) {
-    NO_HANDLE(gk_oauth, gk_oauth_new, NOTEXT);
-    MISCONFIGURED(gk_oauth, gk_oauth_new, NULL, 0);
-    MISCONFIGURED(gk_oauth, gk_oauth_new, LATIN1);
-    REFUSED(gk_oauth_new, CLIENT, NULL);
-    CHECK(CALL(gk_oauth_clone)(NULL) == NULL);
-    NO_HANDLE(gk_operation, gk_oauth_begin, NULL, GK_TEXT("{}"), NULL, 0);
-    NO_HANDLE(gk_operation, gk_oauth_begin, client, NOTEXT, NULL, 0);
-    MISCONFIGURED(gk_operation, gk_oauth_begin, client, LATIN1, NULL, 0);
-    NO_HANDLE(gk_operation, gk_oauth_begin, client, NULL, 0, NOTEXT);
-    NO_HANDLE(gk_operation, gk_oauth_begin, client, NULL, 0, LATIN1);
-    REFUSED(gk_oauth_begin, client, NULL, 0, NULL, 0, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_finish, NULL, TEXT, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_finish, client, NOTEXT, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_finish, client, LATIN1, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_finish, client, TEXT, NOTEXT);
-    NO_HANDLE(gk_operation, gk_oauth_finish, client, TEXT, LATIN1);
-    REFUSED(gk_oauth_finish, client, TEXT, TEXT, NULL);
-    NO_BUF(gk_oauth_end_login, NULL, TEXT);
-    NO_BUF(gk_oauth_end_login, client, NOTEXT);
-    NO_BUF(gk_oauth_end_login, client, LATIN1);
-    REFUSED(gk_oauth_end_login, client, TEXT, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_logout_url, NULL, TEXT, TEXT, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_logout_url, client, NOTEXT, TEXT, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_logout_url, client, TEXT, LATIN1, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_logout_url, client, TEXT, TEXT, NOTEXT);
-    REFUSED(gk_oauth_logout_url, client, NULL, 0, NULL, 0, NULL, 0, NULL);
-    BEGINS_WITH_TEXT(gk_oauth_logout_notice);
+    NO_HANDLE(gk_oauth_client, gk_oauth_client_new, NOTEXT);
+    MISCONFIGURED(gk_oauth_client, gk_oauth_client_new, NULL, 0);
+    MISCONFIGURED(gk_oauth_client, gk_oauth_client_new, LATIN1);
+    REFUSED(gk_oauth_client_new, CLIENT, NULL);
+    CHECK(CALL(gk_oauth_client_clone)(NULL) == NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_begin, NULL, GK_TEXT("{}"), NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_client_begin, client, NOTEXT, NULL, 0);
+    MISCONFIGURED(gk_operation, gk_oauth_client_begin, client, LATIN1, NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_client_begin, client, NULL, 0, NOTEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_begin, client, NULL, 0, LATIN1);
+    REFUSED(gk_oauth_client_begin, client, NULL, 0, NULL, 0, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, NULL, TEXT, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, NOTEXT, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, LATIN1, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, TEXT, NOTEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, TEXT, LATIN1);
+    REFUSED(gk_oauth_client_finish, client, TEXT, TEXT, NULL);
+    NO_BUF(gk_oauth_client_end_login, NULL, TEXT);
+    NO_BUF(gk_oauth_client_end_login, client, NOTEXT);
+    NO_BUF(gk_oauth_client_end_login, client, LATIN1);
+    REFUSED(gk_oauth_client_end_login, client, TEXT, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_logout_url, NULL, TEXT, TEXT, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_logout_url, client, NOTEXT, TEXT, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_logout_url, client, TEXT, LATIN1, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_logout_url, client, TEXT, TEXT, NOTEXT);
+    REFUSED(gk_oauth_client_logout_url, client, NULL, 0, NULL, 0, NULL, 0, NULL);
+    BEGINS_WITH_TEXT(gk_oauth_client_logout_notice);
 }
 
 static void grants(void) {
     gk_operation *none = operation;
-    BEGINS_WITH_JSON(gk_oauth_client_credentials);
-    BEGINS_WITH_JSON(gk_oauth_device_codes);
-    NO_HANDLE(gk_operation, gk_oauth_jwt_bearer, NULL, TEXT, NULL, 0);
-    NO_HANDLE(gk_operation, gk_oauth_jwt_bearer, client, NOTEXT, NULL, 0);
-    NO_HANDLE(gk_operation, gk_oauth_jwt_bearer, client, LATIN1, NULL, 0);
-    NO_HANDLE(gk_operation, gk_oauth_jwt_bearer, client, TEXT, NOTEXT);
-    REFUSED(gk_oauth_jwt_bearer, client, TEXT, NULL, 0, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_token_exchange, NULL, EXCHANGE);
-    NO_HANDLE(gk_operation, gk_oauth_token_exchange, client, NOTEXT);
-    MISCONFIGURED(gk_operation, gk_oauth_token_exchange, client, NULL, 0);
-    MISCONFIGURED(gk_operation, gk_oauth_token_exchange, client, LATIN1);
-    REFUSED(gk_oauth_token_exchange, client, EXCHANGE, NULL);
-    BEGINS_WITH_TEXT(gk_oauth_introspect);
-    NO_HANDLE(gk_operation, gk_oauth_revoke, NULL, TEXT, true);
-    NO_HANDLE(gk_operation, gk_oauth_revoke, client, NOTEXT, true);
-    NO_HANDLE(gk_operation, gk_oauth_revoke, client, LATIN1, false);
-    REFUSED(gk_oauth_revoke, client, TEXT, true, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_refresh, NULL, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_refresh, client, NOTEXT);
-    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_refresh(client, LATIN1, &none, &err));
+    BEGINS_WITH_JSON(gk_oauth_client_client_credentials);
+    BEGINS_WITH_JSON(gk_oauth_client_device_codes);
+    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, NULL, TEXT, NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, client, NOTEXT, NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, client, LATIN1, NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, client, TEXT, NOTEXT);
+    REFUSED(gk_oauth_client_jwt_bearer, client, TEXT, NULL, 0, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_token_exchange, NULL, EXCHANGE);
+    NO_HANDLE(gk_operation, gk_oauth_client_token_exchange, client, NOTEXT);
+    MISCONFIGURED(gk_operation, gk_oauth_client_token_exchange, client, NULL, 0);
+    MISCONFIGURED(gk_operation, gk_oauth_client_token_exchange, client, LATIN1);
+    REFUSED(gk_oauth_client_token_exchange, client, EXCHANGE, NULL);
+    BEGINS_WITH_TEXT(gk_oauth_client_introspect);
+    NO_HANDLE(gk_operation, gk_oauth_client_revoke, NULL, TEXT, true);
+    NO_HANDLE(gk_operation, gk_oauth_client_revoke, client, NOTEXT, true);
+    NO_HANDLE(gk_operation, gk_oauth_client_revoke, client, LATIN1, false);
+    REFUSED(gk_oauth_client_revoke, client, TEXT, true, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_refresh, NULL, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_refresh, client, NOTEXT);
+    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_client_refresh(client, LATIN1, &none, &err));
     CHECK(none == NULL);
-    REFUSED(gk_oauth_refresh, client, TEXT, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_userinfo, NULL, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_userinfo, client, NOTEXT);
-    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_userinfo(client, LATIN1, &none, &err));
+    REFUSED(gk_oauth_client_refresh, client, TEXT, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_userinfo, NULL, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_userinfo, client, NOTEXT);
+    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_client_userinfo(client, LATIN1, &none, &err));
     CHECK(none == NULL);
-    REFUSED(gk_oauth_userinfo, client, TEXT, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_poll, NULL, operation);
-    NO_HANDLE(gk_operation, gk_oauth_poll, client, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_poll, client, operation);
-    REFUSED(gk_oauth_poll, client, operation, NULL);
+    REFUSED(gk_oauth_client_userinfo, client, TEXT, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_poll, NULL, operation);
+    NO_HANDLE(gk_operation, gk_oauth_client_poll, client, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_poll, client, operation);
+    REFUSED(gk_oauth_client_poll, client, operation, NULL);
 }
 
 static void operations(void) {
@@ -173,14 +173,14 @@ static void transports_and_keys(void) {
     MISCONFIGURED(gk_http, gk_http_new, LATIN1);
     REFUSED(gk_http_new, NULL, 0, NULL);
     CHECK(CALL(gk_http_clone)(NULL) == NULL);
-    MISCONFIGURED(gk_remote_keys, gk_remote_keys_new, NULL, 0, http);
-    NO_HANDLE(gk_remote_keys, gk_remote_keys_new, NOTEXT, http);
-    MISCONFIGURED(gk_remote_keys, gk_remote_keys_new, LATIN1, http);
-    REFUSED(gk_remote_keys_new, KEYS, http, NULL);
-    CHECK(CALL(gk_remote_keys_clone)(NULL) == NULL);
-    CHECK(!CALL(gk_remote_keys_wants_refresh)(NULL));
-    NO_HANDLE(gk_operation, gk_remote_keys_refresh, NULL);
-    REFUSED(gk_remote_keys_refresh, keys, NULL);
+    MISCONFIGURED(gk_remote_key_set, gk_remote_key_set_new, NULL, 0, http);
+    NO_HANDLE(gk_remote_key_set, gk_remote_key_set_new, NOTEXT, http);
+    MISCONFIGURED(gk_remote_key_set, gk_remote_key_set_new, LATIN1, http);
+    REFUSED(gk_remote_key_set_new, KEYS, http, NULL);
+    CHECK(CALL(gk_remote_key_set_clone)(NULL) == NULL);
+    CHECK(!CALL(gk_remote_key_set_wants_refresh)(NULL));
+    NO_HANDLE(gk_operation, gk_remote_key_set_refresh, NULL);
+    REFUSED(gk_remote_key_set_refresh, keys, NULL);
     gk_policy *policy = gk_policy_new();
     NO_HANDLE(gk_verifier, gk_verifier_following_remote, NULL, policy);
     NO_HANDLE(gk_verifier, gk_verifier_following_remote, keys, NULL);
@@ -247,10 +247,10 @@ static void doors(void) {
 }
 
 int main(int argc, char **argv) {
-    static const char *const HERE[] = {"gk_oauth_",
+    static const char *const HERE[] = {"gk_oauth_client_",
                                        "gk_operation_",
                                        "gk_http_",
-                                       "gk_remote_keys_",
+                                       "gk_remote_key_set_",
                                        "gk_token_manager_",
                                        "gk_resource_server_",
                                        "gk_verifier_following_remote",

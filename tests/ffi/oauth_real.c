@@ -44,14 +44,14 @@ static char *browse(const char *what, const char *url, const char *stop) {
     return line;
 }
 
-static gk_oauth *client(const char *id, const char *more) {
+static gk_oauth_client *client(const char *id, const char *more) {
     char config[4096];
     snprintf(config, sizeof config,
              "{\"issuer\":\"%s\",\"client_id\":\"%s\",\"redirect_uri\":\"" CALLBACK "\","
              "\"scopes\":[\"openid\",\"offline_access\"],\"allow_loopback_http\":true%s}",
              issuer, id, more);
-    gk_oauth *made;
-    MUST(gk_oauth_new(config, strlen(config), &made, &err));
+    gk_oauth_client *made;
+    MUST(gk_oauth_client_new(config, strlen(config), &made, &err));
     return made;
 }
 
@@ -71,16 +71,16 @@ static void fails(gk_operation *operation, gk_status status) {
     gk_operation_free(operation);
 }
 
-static gk_buf sign_in(const gk_oauth *own, const char *options) {
+static gk_buf sign_in(const gk_oauth_client *own, const char *options) {
     gk_operation *operation;
-    MUST(gk_oauth_begin(own, options, strlen(options), NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_begin(own, options, strlen(options), NULL, 0, &operation, &err));
     gk_buf begun = ends(operation);
     char *url = member(begun, "url");
     const char *set = strstr(begun.data, "\"set_cookies\":[\"") + 16;
     char *cookie = strndup(set, strcspn(set, ";"));
     char *callback = browse("login", url, CALLBACK);
-    MUST(
-        gk_oauth_finish(own, callback, strlen(callback), cookie, strlen(cookie), &operation, &err));
+    MUST(gk_oauth_client_finish(own, callback, strlen(callback), cookie, strlen(cookie), &operation,
+                                &err));
     free(url);
     free(cookie);
     free(callback);
@@ -115,43 +115,43 @@ static void clients(void) {
         {"par-only", pushed},
     };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        gk_oauth *own = client(ways[i][0], ways[i][1]);
+        gk_oauth_client *own = client(ways[i][0], ways[i][1]);
         gk_buf login = sign_in(own, "{}");
         CHECK(says(login, "subject", "alice"));
         gk_buf_free(&login);
-        gk_oauth_free(own);
+        gk_oauth_client_free(own);
     }
 }
 
 static void a_user(void) {
-    gk_oauth *own = client("web-logout", WITH_SECRET);
+    gk_oauth_client *own = client("web-logout", WITH_SECRET);
     gk_operation *operation;
     gk_buf login = sign_in(own, "{\"prompt\":\"consent\",\"return_to\":\"/orders\"}");
     CHECK(says(login, "return_to", "/orders"));
     const gk_str first = tokens(login);
-    MUST(gk_oauth_userinfo(own, LENT(first), &operation, &err));
+    MUST(gk_oauth_client_userinfo(own, LENT(first), &operation, &err));
     gk_buf info = ends(operation);
     CHECK(says(info, "subject", "alice"));
     gk_buf_free(&info);
-    MUST(gk_oauth_refresh(own, LENT(first), &operation, &err));
+    MUST(gk_oauth_client_refresh(own, LENT(first), &operation, &err));
     gk_buf second = ends(operation);
     char *before = member(login, "refresh_token"), *after = member(second, "refresh_token");
     CHECK(strcmp(before, after) != 0);
     free(before);
     free(after);
     /* The first one again ends all of them. */
-    MUST(gk_oauth_refresh(own, LENT(first), &operation, &err));
+    MUST(gk_oauth_client_refresh(own, LENT(first), &operation, &err));
     FAILS(GK_STATUS_OAUTH_INVALID_GRANT, gk_operation_run(operation, http, &err));
     CHECK(str_is(gk_operation_peer_code(operation), "invalid_grant"));
     gk_operation_free(operation);
-    MUST(gk_oauth_refresh(own, second.data, second.len, &operation, &err));
+    MUST(gk_oauth_client_refresh(own, second.data, second.len, &operation, &err));
     fails(operation, GK_STATUS_OAUTH_INVALID_GRANT);
     gk_buf_free(&second);
 
     char *id_token = member(login, "id_token");
     const char *bye = "http://127.0.0.1:9999/bye";
-    MUST(gk_oauth_logout_url(own, id_token, strlen(id_token), bye, strlen(bye), GK_TEXT("s"),
-                             &operation, &err));
+    MUST(gk_oauth_client_logout_url(own, id_token, strlen(id_token), bye, strlen(bye), GK_TEXT("s"),
+                                    &operation, &err));
     gk_buf url = ends(operation);
     char *end = browse("logout", url.data, bye);
     CHECK(strcmp(end, "http://127.0.0.1:9999/bye?state=s") == 0);
@@ -162,28 +162,28 @@ static void a_user(void) {
 
     login = sign_in(own, "{\"prompt\":\"consent\"}");
     char *refresh_token = member(login, "refresh_token");
-    MUST(gk_oauth_revoke(own, refresh_token, strlen(refresh_token), true, &operation, &err));
+    MUST(gk_oauth_client_revoke(own, refresh_token, strlen(refresh_token), true, &operation, &err));
     gk_buf nothing = ends(operation);
     CHECK(nothing.len == 0);
     gk_buf_free(&nothing);
-    MUST(gk_oauth_refresh(own, LENT(tokens(login)), &operation, &err));
+    MUST(gk_oauth_client_refresh(own, LENT(tokens(login)), &operation, &err));
     fails(operation, GK_STATUS_OAUTH_INVALID_GRANT);
     free(refresh_token);
     gk_buf_free(&login);
-    gk_oauth_free(own);
+    gk_oauth_client_free(own);
 }
 
 static void a_device(void) {
-    gk_oauth *own = client("device", "");
+    gk_oauth_client *own = client("device", "");
     gk_operation *codes, *operation;
-    MUST(gk_oauth_device_codes(own, GK_TEXT("{\"scopes\":[\"openid\"]}"), &codes, &err));
+    MUST(gk_oauth_client_device_codes(own, GK_TEXT("{\"scopes\":[\"openid\"]}"), &codes, &err));
     MUST(gk_operation_run(codes, http, &err));
     gk_buf shown;
     MUST(gk_operation_result(codes, &shown, &err));
     char *uri = member(shown, "verification_uri_complete");
     char *page = browse("device", uri, "");
     CHECK(strstr(page, "Success") != NULL);
-    MUST(gk_oauth_poll(own, codes, &operation, &err));
+    MUST(gk_oauth_client_poll(own, codes, &operation, &err));
     gk_operation_free(codes);
     gk_buf json = ends(operation);
     CHECK(says(json, "subject", "alice"));
@@ -191,12 +191,12 @@ static void a_device(void) {
     gk_buf_free(&shown);
     free(uri);
     free(page);
-    gk_oauth_free(own);
+    gk_oauth_client_free(own);
 }
 
-static gk_buf machine_token(const gk_oauth *own, const char *grant) {
+static gk_buf machine_token(const gk_oauth_client *own, const char *grant) {
     gk_operation *operation;
-    MUST(gk_oauth_client_credentials(own, grant, strlen(grant), &operation, &err));
+    MUST(gk_oauth_client_client_credentials(own, grant, strlen(grant), &operation, &err));
     gk_buf json = ends(operation), token;
     char *text = member(json, "access_token");
     gk_buf_free(&json);
@@ -217,14 +217,14 @@ static gk_status knock(const gk_resource_server *door, gk_buf token) {
 
 static void machines_and_keys_that_rotate(void) {
     const char *jwt = "{\"scopes\":[\"api:read\"],\"resources\":[\"" API "\"]}";
-    gk_oauth *own = client("m2m", WITH_SECRET), *asking = client("rs", WITH_SECRET);
+    gk_oauth_client *own = client("m2m", WITH_SECRET), *asking = client("rs", WITH_SECRET);
     char options[512], door_options[512];
     snprintf(options, sizeof options, "{\"issuer\":\"%s\",\"allow_loopback_http\":true}", issuer);
     snprintf(door_options, sizeof door_options, "{\"audience\":\"" API "\",\"issuer\":\"%s\"}",
              issuer);
-    gk_remote_keys *keys;
+    gk_remote_key_set *keys;
     gk_resource_server *door;
-    MUST(gk_remote_keys_new(options, strlen(options), http, &keys, &err));
+    MUST(gk_remote_key_set_new(options, strlen(options), http, &keys, &err));
     MUST(gk_resource_server_new(door_options, strlen(door_options), keys, NULL, asking, http, NULL,
                                 NULL, &door, &err));
     gk_buf signed_token = machine_token(own, jwt), opaque = machine_token(own, "{}");
@@ -232,19 +232,19 @@ static void machines_and_keys_that_rotate(void) {
     CHECK(knock(door, opaque) == GK_STATUS_OK);
 
     gk_operation *operation;
-    MUST(gk_oauth_introspect(asking, opaque.data, opaque.len, &operation, &err));
+    MUST(gk_oauth_client_introspect(asking, opaque.data, opaque.len, &operation, &err));
     gk_buf told = ends(operation);
     CHECK(strstr(told.data, "\"active\":true") != NULL && says(told, "client_id", "m2m"));
     gk_buf_free(&told);
-    MUST(gk_oauth_revoke(own, opaque.data, opaque.len, false, &operation, &err));
+    MUST(gk_oauth_client_revoke(own, opaque.data, opaque.len, false, &operation, &err));
     gk_buf nothing = ends(operation);
     gk_buf_free(&nothing);
-    MUST(gk_oauth_introspect(asking, opaque.data, opaque.len, &operation, &err));
+    MUST(gk_oauth_client_introspect(asking, opaque.data, opaque.len, &operation, &err));
     told = ends(operation);
     CHECK(strstr(told.data, "\"active\":false") != NULL);
     gk_buf_free(&told);
-    MUST(gk_oauth_client_credentials(own, GK_TEXT("{\"resources\":[\"https://other.example\"]}"),
-                                     &operation, &err));
+    MUST(gk_oauth_client_client_credentials(
+        own, GK_TEXT("{\"resources\":[\"https://other.example\"]}"), &operation, &err));
     FAILS(GK_STATUS_OAUTH_REFUSED, gk_operation_run(operation, http, &err));
     CHECK(str_is(gk_operation_peer_code(operation), "invalid_target"));
     gk_operation_free(operation);
@@ -262,9 +262,9 @@ static void machines_and_keys_that_rotate(void) {
     free(signed_token.data);
     free(opaque.data);
     gk_resource_server_free(door);
-    gk_remote_keys_free(keys);
-    gk_oauth_free(asking);
-    gk_oauth_free(own);
+    gk_remote_key_set_free(keys);
+    gk_oauth_client_free(asking);
+    gk_oauth_client_free(own);
 }
 
 int main(int argc, char **argv) {

@@ -87,7 +87,7 @@ int main() {
     THROWS(gatekey::status::oauth_no_token, manager.replace("a", "at-3"));
     manager.remove("a");
 
-    const gatekey::remote_keys keys(R"({"url":"https://auth.example/k"})");
+    const gatekey::remote_key_set keys(R"({"url":"https://auth.example/k"})");
     CHECK(keys.clone().wants_refresh());
     const gatekey::key key = gatekey::key::generate(gatekey::alg::es256);
     CHECK(drive(keys.refresh(), {"{\"keys\":[" + key.public_key().to_jwk() + "]}"}).empty());
@@ -96,8 +96,8 @@ int main() {
     std::vector<gatekey::issuer_rule> rules;
     rules.push_back(keys.rule("https://auth.example"));
     CHECK(!gatekey::verifier::for_issuers(rules, gatekey::policy()).try_verify("x"));
-    const gatekey::remote_keys remote(R"({"url":"http://127.0.0.1:1/","allow_loopback_http":true})",
-                                      transport);
+    const gatekey::remote_key_set remote(
+        R"({"url":"http://127.0.0.1:1/","allow_loopback_http":true})", transport);
     THROWS(gatekey::status::connection_failed, remote.following(gatekey::policy()));
 
     gatekey::resource_server::parts parts;

@@ -183,14 +183,14 @@ static void answered(gk_operation *operation) {
     CHECK(step.kind == GK_STEP_DONE);
 }
 
-static gk_oauth *client(void) {
-    gk_oauth *client = NULL;
+static gk_oauth_client *client(void) {
+    gk_oauth_client *client = NULL;
     static const char config[] =
         "{\"client_id\":\"c\",\"client_secret\":\"" CLIENT_SECRET
         "\",\"authorization_endpoint\":\"https://a.example/a\",\"token_endpoint\":"
         "\"https://a.example/t\",\"redirect_uri\":\"https://app.example/cb\",\"flow_keys\":"
         "[{\"number\":1,\"secret\":\"" FLOW_KEY "\"}]}";
-    MUST(gk_oauth_new(config, sizeof config - 1, &client, &err));
+    MUST(gk_oauth_client_new(config, sizeof config - 1, &client, &err));
     return client;
 }
 
@@ -205,19 +205,19 @@ static void mark_tokens(void) {
 static void grants(gk_buf *tokens) {
     gk_operation *operation = NULL;
     mark_tokens();
-    gk_oauth *oauth = client();
-    MUST(gk_oauth_client_credentials(oauth, NULL, 0, &operation, &err));
+    gk_oauth_client *oauth = client();
+    MUST(gk_oauth_client_client_credentials(oauth, NULL, 0, &operation, &err));
     answered(operation);
     MUST(gk_operation_result(operation, tokens, &err));
     gk_operation_free(operation);
     clean("a grant");
     mark_tokens();
-    MUST(gk_oauth_refresh(oauth, tokens->data, tokens->len, &operation, &err));
+    MUST(gk_oauth_client_refresh(oauth, tokens->data, tokens->len, &operation, &err));
     answered(operation);
     gk_operation_free(operation);
     clean("a refresh");
     mark_tokens();
-    gk_oauth_free(oauth);
+    gk_oauth_client_free(oauth);
     clean("a client");
 }
 
@@ -226,7 +226,7 @@ static void managed(const gk_buf *tokens, const char *folder) {
     gk_token_manager *manager = NULL;
     gk_buf out;
     mark_tokens();
-    gk_oauth *oauth = client();
+    gk_oauth_client *oauth = client();
     MUST(gk_http_new(NULL, 0, &http, &err));
     MUST(gk_token_manager_new(oauth, http, folder, folder == NULL ? 0 : strlen(folder), NULL, 0,
                               NULL, 0, &manager, &err));
@@ -239,7 +239,7 @@ static void managed(const gk_buf *tokens, const char *folder) {
     gk_buf_free(&out);
     gk_token_manager_free(manager);
     gk_http_free(http);
-    gk_oauth_free(oauth);
+    gk_oauth_client_free(oauth);
     clean(folder == NULL ? "a manager in memory" : "a manager with a folder");
 }
 
