@@ -4,7 +4,7 @@
 //! token that was used is the current one. A store whose mark ([`Mark`](crate::Mark)) says that it has been
 //! further is not opened before [`store_acknowledge_restore`] has ended everything from before a moment.
 
-use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::clock::{Clock as _, SystemClock, plausible};
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::{PepperSource, folder_of, pepper_beside, peppers_of_folder, place_of};
@@ -174,7 +174,7 @@ pub fn store_acknowledge_restore(
     pepper: &PepperSource,
     options: AcknowledgeOptions,
 ) -> Result<Acknowledged> {
-    if options.revoke_before > SystemClock.now().saturating_add(1) {
+    if options.revoke_before > plausible(SystemClock.now())?.saturating_add(1) {
         return Err(argument(
             "Only what is from the past can be ended: the time is in the future.",
         ));

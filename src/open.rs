@@ -2,7 +2,7 @@
 //! file or the environment. The one room besides the adapters that touches files.
 
 use crate::apikey::{ApiKeyOptions, ApiKeys};
-use crate::base::clock::{Clock as _, SystemClock};
+use crate::base::clock::{Clock as _, SystemClock, plausible};
 use crate::base::hex;
 use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
@@ -128,7 +128,7 @@ pub fn open_key_ring(
 ) -> Result<OpenedKeyRing> {
     if url_or_folder == "memory:" || url_or_folder.contains("://") {
         let (store, peppers, new_pepper_file) = open_with_peppers(url_or_folder, pepper)?;
-        peppers.check_against(&*store, SystemClock.now())?;
+        peppers.check_against(&*store, plausible(SystemClock.now())?)?;
         let ring = KeyRing::open(store, Some(peppers), options)?;
         return Ok(OpenedKeyRing { ring, new_pepper_file });
     }

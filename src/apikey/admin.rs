@@ -26,10 +26,11 @@ impl ApiKeys {
     /// Makes a key. Its text is in the answer and nowhere else.
     ///
     /// # Errors
-    /// `InvalidArgument`: something of `spec` is not acceptable. Those of [`crate::Store`].
+    /// `InvalidArgument`: something of `spec` is not acceptable. `InvalidConfiguration`: the clock is out of range,
+    /// as for every call that needs the time. Those of [`crate::Store`].
     pub fn create(&self, spec: &KeySpec) -> Result<IssuedKey> {
         let inner = &self.inner;
-        let mut record = spec.check(inner.clock.now())?;
+        let mut record = spec.check(inner.now()?)?;
         record.prefix.clone_from(&inner.prefix);
         record.env.clone_from(&inner.env);
         record.created_by = (*self.actor).to_owned();
@@ -204,7 +205,7 @@ impl ApiKeys {
     /// # Errors
     /// `InvalidArgument`: the date is in the future. Those of [`crate::Store`].
     pub fn purge(&self, before: u64) -> Result<u64> {
-        if before > self.inner.clock.now() {
+        if before > self.inner.now()? {
             return Err(argument("Only keys that ended in the past can be purged."));
         }
         let (mut filter, mut purged) = (KeyFilter { limit: 1000, ..KeyFilter::default() }, 0);
@@ -271,7 +272,7 @@ impl ApiKeys {
         let mut overtaken = None;
         for _ in 0..TRIES {
             let mut key = inner.row(id.as_str())?.ok_or(UNKNOWN)?;
-            let detail = change(&mut key, inner.clock.now())?;
+            let detail = change(&mut key, inner.now()?)?;
             let version = key.record.version + 1;
             key.record.version = version;
             if set_credits && let Some(credits) = &mut key.record.credits {
@@ -292,7 +293,7 @@ impl ApiKeys {
     }
 
     pub(super) fn write(&self, change: Change, action: &'static str, detail: String) -> Result<()> {
-        let at = self.inner.clock.now();
+        let at = self.inner.now()?;
         let actor = (*self.actor).to_owned();
         self.inner.store.write(&[Write { change, at, actor, action, detail }]).map(drop)
     }

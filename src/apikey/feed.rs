@@ -10,6 +10,7 @@ use super::limits::hash_of;
 use super::mirror::{Hot, Places, Slot};
 use super::peppers::needed_peppers;
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
+use crate::base::clock::plausible;
 use crate::base::fresh::Freshness;
 use crate::base::process::{self, lock};
 use crate::base::reach::beyond_memory;
@@ -186,15 +187,23 @@ impl Inner {
         self.feed.heard.heard(now);
     }
 
-    /// Seconds since the Unix epoch: of the system's clock as of the last look, at most 25 ms ago; of any other, which
+    /// The time in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: the clock cannot be right.
+    pub(super) fn now(&self) -> Result<u64> {
+        plausible(self.clock.now())
+    }
+
+    /// As [`Self::now`]: of the system's clock as of the last look, at most 25 ms ago; of any other, which
     /// need not run as time passes, now.
     #[inline]
-    pub(super) fn wall(&self) -> u64 {
-        if self.counts.is_system() {
+    pub(super) fn wall(&self) -> Result<u64> {
+        plausible(if self.counts.is_system() {
             self.feed.wall.load(Ordering::Relaxed)
         } else {
             self.clock.now()
-        }
+        })
     }
 
     /// Refuses if what the mirror knows is too old; looks at the feed if it is time to.
@@ -213,6 +222,7 @@ impl Inner {
             return Err(CLOSED);
         }
         self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
+        self.now()?; // rather than that the store was silent
         self.counts.notice(&*self.store);
         self.start_flusher();
         let looked = self.sync(now, self.strict);
@@ -226,6 +236,7 @@ impl Inner {
     /// Follows the feed to its end. Unless `wait`, not while someone else does.
     pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
         beyond_memory()?;
+        self.now()?; // what follows may reckon with the time
         let own = self.own();
         let begun = own.looks.load(Ordering::Acquire);
         let mut writer = match own.writer.try_lock() {
@@ -343,8 +354,8 @@ impl Inner {
         if let Some(slot) = known
             && let Some((old, _)) = slot.read()
             && old.rate != hot.rate
+            && let Ok(now) = self.counts.now(&*self.clock, self.clock.monotonic())
         {
-            let now = self.counts.now(&*self.clock, self.clock.monotonic());
             let (old, new) = (unpack_rate(old.rate), unpack_rate(hot.rate));
             let tat = rescale(slot.tat.load(Ordering::Relaxed), now, old, new);
             slot.tat.store(tat, Ordering::Relaxed);

@@ -145,6 +145,7 @@ impl Inner {
     }
 
     fn flush_upgrades(&self) -> Result<()> {
+        let at = self.now()?;
         let mut writes = Vec::new();
         for (id, upgrade) in self.upgrades.take() {
             let mut key = match self.row(&id) {
@@ -166,7 +167,7 @@ impl Inner {
             let key = Box::new(key.seal(&self.peppers));
             writes.push(Write {
                 change: Change::Update { key, set_credits: false },
-                at: self.clock.now(),
+                at,
                 actor: String::new(),
                 action: "pepper.upgrade",
                 detail: format!("pepper {from} to {}", self.peppers.active()),
@@ -218,7 +219,7 @@ impl Inner {
             ErrorKind::StoreReadOnly => Ok(()),
             _ => Err(error),
         });
-        let written = flushed.and_then(|()| self.return_leases());
+        let written = flushed.and(self.return_leases());
         self.feed.stop();
         // Someone else may still hold the store; then it closes with its last handle.
         if Arc::strong_count(&self.store) > 1 {
@@ -241,6 +242,7 @@ impl ApiKeys {
     /// # Errors
     /// Those of [`crate::Store`]; what was not written is kept and tried again.
     pub fn flush(&self) -> Result<()> {
+        self.inner.now()?;
         self.inner.flush()?;
         self.inner.sync(self.inner.clock.monotonic(), true)
     }

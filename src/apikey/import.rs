@@ -73,11 +73,11 @@ impl ApiKeys {
         rows: &[ImportRow],
         progress: &mut dyn FnMut(usize),
     ) -> Result<ImportReport> {
-        let mut report = ImportReport::default();
+        let (mut report, now) = (ImportReport::default(), self.inner.now()?);
         let mut keys = Vec::with_capacity(rows.len());
         let (mut tags, mut ids) = (HashSet::new(), HashSet::new());
         for (at, row) in rows.iter().enumerate() {
-            match self.imported(scheme, row) {
+            match self.imported(scheme, row, now) {
                 Ok(key) if key.lookup.is_some_and(|lookup| !tags.insert(lookup.tag)) => {
                     report.rejected.push((at, argument("Another row holds the same key.")));
                 }
@@ -135,9 +135,9 @@ impl ApiKeys {
     }
 
     /// The row as it will be stored.
-    fn imported(&self, scheme: ImportScheme, row: &ImportRow) -> Result<StoredKey> {
+    fn imported(&self, scheme: ImportScheme, row: &ImportRow, now: u64) -> Result<StoredKey> {
         let (inner, credential) = (&self.inner, row.credential.expose());
-        let mut record = row.spec.check(inner.clock.now())?;
+        let mut record = row.spec.check(now)?;
         record.prefix.clone_from(&inner.prefix);
         record.env.clone_from(&inner.env);
         record.created_by = (*self.actor).to_owned();

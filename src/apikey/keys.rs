@@ -132,7 +132,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// `InvalidArgument`: an option is out of range. `WrongPepper`: the store was made with other
-    /// peppers. Those of [`Store`]; those of [`Self::check_limits`] if [`Limits`] name a folder.
+    /// peppers. `InvalidConfiguration`: the clock is out of range. Those of [`Store`]; those of [`Self::check_limits`] if [`Limits`] name a folder.
     pub fn open(store: Arc<dyn Store>, peppers: Peppers, options: ApiKeyOptions) -> Result<Self> {
         check_prefix(&options.prefix)?;
         check_env(&options.env)?;
@@ -159,7 +159,7 @@ impl ApiKeys {
             actor: Arc::from(""),
         };
         let inner = &keys.inner;
-        let checked = inner.peppers.check_against(&*inner.store, inner.clock.now());
+        let checked = inner.now().and_then(|now| inner.peppers.check_against(&*inner.store, now));
         let opened = checked.and_then(|()| inner.reload()).and_then(|()| match options.limits {
             Limits::Folder(_) => inner.counts.open(&*inner.store),
             _ => Ok(()),

@@ -9,7 +9,7 @@ use super::format::KeyId;
 use super::limit::{gcra, rescale, settled, unit_and_burst};
 use super::mirror::{Hot, hash};
 use super::profile::Profile;
-use crate::base::clock::{Clock, date_at};
+use crate::base::clock::{Clock, date_at, plausible_nanos};
 use crate::base::reach::beyond_memory;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
@@ -144,9 +144,14 @@ impl Counts {
     }
 
     /// The date, in nanoseconds, when the monotonic clock reads `monotonic`.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: the clock cannot be right.
     #[inline]
-    pub(super) fn now(&self, clock: &dyn Clock, monotonic: u64) -> u64 {
-        if self.is_system { date_at(monotonic) } else { clock.now_nanos() }
+    pub(super) fn now(&self, clock: &dyn Clock, monotonic: u64) -> Result<u64> {
+        let now = if self.is_system { date_at(monotonic) } else { clock.now_nanos() };
+        plausible_nanos(now)?;
+        Ok(now)
     }
 
     /// Takes the request's cost from the rate; unless `really`, only tells whether that would do. How many

@@ -100,7 +100,7 @@ impl ApiKeys {
     /// what was wrapped before stays wrapped, and a second call goes on. `StoreCorrupt`: rows were altered from
     /// outside; all others are wrapped.
     pub fn wrap_peppers(&self) -> Result<u64> {
-        let inner = &self.inner;
+        let (inner, at) = (&self.inner, self.inner.now()?);
         let mut old = Vec::new();
         inner.store.load(&mut |loaded| {
             if let Loaded::Key(key) = loaded
@@ -132,7 +132,7 @@ impl ApiKeys {
                 let key = Box::new(key.seal(&inner.peppers));
                 writes.push(Write {
                     change: Change::Update { key, set_credits: false },
-                    at: inner.clock.now(),
+                    at,
                     actor: (*self.actor).to_owned(),
                     action: "pepper.wrap",
                     detail: format!("pepper {}", inner.peppers.active()),

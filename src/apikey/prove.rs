@@ -30,7 +30,7 @@ impl Inner {
         let Some(previous) = rare.previous.as_ref().map(|previous| &previous.0) else {
             return Ok(None);
         };
-        if self.wall() >= previous.until {
+        if self.wall()? >= previous.until {
             return Ok(None);
         }
         let slowly = &mut |text: &[u8]| self.peppers.proves_digest(&previous.proof, text);

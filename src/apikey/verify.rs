@@ -145,7 +145,8 @@ impl ApiKeys {
     /// `MalformedApiKey`, `ApiKeyNotFound`, `BadApiKeySecret`, `ApiKeyDisabled`, `ApiKeyRevoked`,
     /// `ApiKeyExpired`, `ApiKeyNotYetValid`, `ApiKeyAddress`, `InsufficientScope`, `RateLimited`,
     /// `CreditsExhausted`: the first of these that holds; nothing is consumed. `StoreUnavailable`: the
-    /// store has been silent for too long, or this key's row is damaged. Of a refusal after the secret was
+    /// store has been silent for too long, or this key's row is damaged. `InvalidConfiguration`: the clock is
+    /// before 1970 or after the year 9999. Of a refusal after the secret was
     /// proved, [`Error::api_key_id`] tells the key's id.
     pub fn verify(&self, presented: impl AsRef<[u8]>, check: &Check<'_>) -> Result<Grant> {
         let presented = presented.as_ref();
@@ -251,6 +252,7 @@ impl Inner {
     fn find_late(&self, key: u128, now: u64) -> Result<Option<(u32, &Slot)>> {
         match self.sync(now, true) {
             Ok(()) => Ok(self.mirror.find(key)),
+            Err(error) if error.kind() == ErrorKind::InvalidConfiguration => Err(error), // the clock
             // Not in memory, and what is in the store cannot be known.
             Err(error) => Err(error.with_kind(ErrorKind::StoreUnavailable)),
         }
@@ -287,7 +289,7 @@ impl Inner {
                 continue;
             }
             let Some(proved) = proved else { return Err(ErrorKind::BadApiKeySecret.into()) };
-            let wall = self.wall();
+            let wall = self.wall()?;
             // Whoever has the key's secret may be told apart from strangers, in the logs of the service.
             match self.admit(&hot, slot, &profile, now, wall, check, presented) {
                 Ok(()) => {}
@@ -372,7 +374,7 @@ impl Inner {
                 None => Ok(()),
             };
         };
-        let now = self.counts.now(&*self.clock, now);
+        let now = self.counts.now(&*self.clock, now)?;
         let request = Request { hash: hash_of(hot, profile), rate, now, cost, own: &slot.tat };
         let Some(rare) = profile.rare().filter(|_| hot.has(Hot::CREDITS)) else {
             return self.counts.take(&request, &*self.store, true).map_err(too_often);

@@ -205,7 +205,7 @@ impl Inner {
             None => Ok(None),
             Some(date) => date.as_u64().map(Some).ok_or(MALFORMED),
         };
-        let (now, leeway) = (self.config.clock.now(), self.config.leeway);
+        let (now, leeway) = (self.config.now()?, self.config.leeway);
         let expires_at = date("exp")?;
         let in_time = expires_at.is_none_or(|end| now < end)
             && date("nbf")?.is_none_or(|begin| begin <= now.saturating_add(leeway));

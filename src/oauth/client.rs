@@ -149,6 +149,9 @@ impl Inner {
         purpose: Purpose,
         parameters: &[(&str, &str)],
     ) -> Result<HttpResponse> {
+        if purpose == Purpose::Token {
+            self.config.now()?; // or what is answered, which the server gives once, could not be dated
+        }
         let proof = self.auth.prove(&self.config, &metadata.auth_methods, &metadata.issuer)?;
         // A pushed request names the client itself (RFC 9126 section 2.1).
         let is_new = |name: &str| parameters.iter().all(|(own, _)| *own != name);

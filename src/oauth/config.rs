@@ -4,7 +4,7 @@
 use super::auth::AuthMethod;
 use super::presets;
 use super::quirks::Quirks;
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::clock::{Clock, SystemClock, plausible};
 use crate::base::json::Kind;
 use crate::base::json::fields::{self, Field};
 use crate::base::random::SecureRandom;
@@ -99,6 +99,14 @@ pub struct OAuthConfig {
 }
 
 impl OAuthConfig {
+    /// The time in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: the clock cannot be right.
+    pub(super) fn now(&self) -> Result<u64> {
+        plausible(self.clock.now())
+    }
+
     /// A client with this id, of an authorization server that is named by the calls that follow.
     pub fn new(client_id: impl Into<String>) -> Self {
         Self {

@@ -90,7 +90,7 @@ impl Inner {
         let value = format!("{}.{}", self.flow_keys.active(), b64::encode(&sealed));
         debug_assert!(constant_time_eq(&sha256(state.as_bytes()), &flow.state_hash));
         let mut set = vec![cookie.set(&value)?];
-        for name in self.surplus(cookies) {
+        for name in self.surplus(cookies)? {
             set.push(self.cookie(&name)?.clear());
         }
         Ok(set)
@@ -102,7 +102,7 @@ impl Inner {
         let name = self.flow_name(&hash);
         let value = self.cookie(&name)?.read(cookies).ok().flatten().ok_or(MISMATCH)?;
         let flow = self.unseal(&name, value).ok_or(MISMATCH)?;
-        let now = self.config.clock.now();
+        let now = self.config.now()?;
         // The clocks of two processes may differ a little.
         let in_time = match now.checked_sub(flow.begun_at) {
             Some(age) => age < TTL,
@@ -124,9 +124,9 @@ impl Inner {
     }
 
     /// The names of the log-ins that must make room for one more: those that cannot be read, and the oldest.
-    fn surplus(&self, cookies: &str) -> Vec<String> {
+    fn surplus(&self, cookies: &str) -> Result<Vec<String>> {
         if cookies.len() > Cookie::MAX_HEADER {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let prefix = self.flow_prefix();
         let pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
@@ -142,14 +142,10 @@ impl Inner {
             .collect();
         begun.sort();
         let keep = MOST - 1;
-        let old = self.config.clock.now().saturating_sub(TTL);
+        let old = self.config.now()?.saturating_sub(TTL);
         let surplus = begun.len().saturating_sub(keep);
-        begun
-            .into_iter()
-            .enumerate()
-            .filter(|(at, (time, _))| *at < surplus || *time <= old)
-            .map(|(_, (_, name))| name)
-            .collect()
+        let is_surplus = |(at, (time, _)): &(usize, (u64, String))| *at < surplus || *time <= old;
+        Ok(begun.into_iter().enumerate().filter(is_surplus).map(|(_, (_, name))| name).collect())
     }
 
     fn flow_name(&self, state_hash: &[u8; 32]) -> String {

@@ -393,7 +393,7 @@ impl Inner {
             user_code: user_code.into_owned(),
             verification_uri: uri.into_owned(),
             verification_uri_complete: complete.map(String::from),
-            expires_at: self.config.clock.now().saturating_add(life),
+            expires_at: self.config.now()?.saturating_add(life),
             interval: number("interval").unwrap_or(5).clamp(1, 60),
             device_code: Secret::from(device_code.into_owned()),
             scopes: scopes.clone(),
@@ -410,7 +410,7 @@ impl Inner {
         let mut interval = codes.interval;
         loop {
             io.pause(interval * 1000).await;
-            if self.config.clock.now() >= codes.expires_at {
+            if self.config.now()? >= codes.expires_at {
                 return Err(ErrorKind::OauthDeviceExpired.into());
             }
             let answer = self.post(io, &metadata, url, Purpose::Token, &parameters).await;

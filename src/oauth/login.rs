@@ -318,7 +318,7 @@ impl Inner {
                 _ => None,
             },
             max_age: options.max_age,
-            begun_at: self.config.clock.now(),
+            begun_at: self.config.now()?,
         };
         let challenge =
             flow.verifier.as_ref().map(|verifier| b64::encode(&sha256(verifier.expose())));

@@ -189,7 +189,7 @@ impl TokenManager {
     pub fn tokens(&self, name: &str, min_ttl: u64) -> Result<Arc<OAuthTokens>> {
         let slot = self.0.slot(name)?;
         if let Some(known) = slot.tokens.load_full()
-            && known.is_good_for(min_ttl, self.0.now())
+            && known.is_good_for(min_ttl, self.0.now()?)
         {
             return Ok(known);
         }
@@ -200,8 +200,8 @@ impl TokenManager {
     /// What is known under a name without asking anybody, if it is good for so many more seconds.
     #[must_use]
     pub fn known(&self, name: &str, min_ttl: u64) -> Option<Arc<OAuthTokens>> {
-        let slots = self.0.slots.load();
-        slots.get(name)?.tokens.load_full().filter(|known| known.is_good_for(min_ttl, self.0.now()))
+        let (slots, now) = (self.0.slots.load(), self.0.now().ok()?);
+        slots.get(name)?.tokens.load_full().filter(|known| known.is_good_for(min_ttl, now))
     }
 
     /// An API has refused this access token with 401: another one, unless there is one by now.
@@ -216,8 +216,8 @@ impl TokenManager {
 }
 
 impl Inner {
-    fn now(&self) -> u64 {
-        self.client.0.config.clock.now()
+    fn now(&self) -> Result<u64> {
+        self.client.0.config.now()
     }
 
     fn slot(&self, name: &str) -> Result<Arc<Slot>> {
@@ -246,7 +246,7 @@ impl Inner {
         min_ttl: u64,
         refused: Option<&Secret>,
     ) -> Result<Arc<OAuthTokens>> {
-        let now = self.now();
+        let now = self.now()?;
         let is_refused = |tokens: &OAuthTokens| {
             refused.is_some_and(|refused| refused.expose() == tokens.access_token.expose())
         };

@@ -166,7 +166,10 @@ pub(super) fn read(
     Ok(OAuthTokens {
         issuer: issuer.to_owned(),
         access_token,
-        expires_at: life.map(|life| config.clock.now().saturating_add(life)),
+        expires_at: match life {
+            Some(life) => Some(config.now()?.saturating_add(life)),
+            None => None,
+        },
         refresh_token: token("refresh_token")?,
         scopes,
         resource: None,

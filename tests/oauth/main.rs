@@ -21,6 +21,7 @@ mod provider;
 
 mod answers;
 mod callbacks;
+mod clocks;
 mod discovery;
 mod exhaustion;
 mod id_tokens;

@@ -411,11 +411,11 @@ fn configurations() {
         ),
         (json!({ "client_id": "c", "token_endpoint": "http://h/token" }), Some("token_endpoint")),
         (json!({ "client_id": "c", "preset": "keycloak" }), Some("base_url")),
-        (json!({ "client_id": "c", "preset": "myspace" }), None),
+        (json!({ "client_id": "c", "preset": "myspace" }), Some("preset")),
         (json!({ "client_id": "c" }), None),
         (
             json!({ "client_id": "c", "issuer": "https://h", "token_endpoint_auth_method": "password" }),
-            None,
+            Some("token_endpoint_auth_method"),
         ),
         (json!([]), None),
     ] {

@@ -4,6 +4,7 @@
 #[cfg(feature = "sqlite")]
 mod altered;
 mod changes;
+mod clock;
 mod format;
 mod import;
 #[cfg(feature = "sqlite")]
