@@ -31,6 +31,12 @@ const MISSING: Error = Error::new(
     "A row of the store was made under a pepper that was not given; give all of them, oldest first.",
 );
 
+const UNCHECKED: Error = Error::new(
+    ErrorKind::StoreCorrupt,
+    "What a pepper is checked by (table `pepper`) cannot be read, so nobody knows whether the given one is right; \
+     restore the store from a backup.",
+);
+
 const ALTERED: Error = Error::new(
     ErrorKind::StoreCorrupt,
     "A row of the store is damaged or was altered from outside; restore it from a backup.",
@@ -124,7 +130,7 @@ impl Peppers {
         let known = store.pepper_checks()?;
         for check in &known {
             if self.contains(check.pepper) && self.check(check.pepper) != check.check {
-                return Err(WRONG);
+                return Err(if check.check == [0; 16] { UNCHECKED } else { WRONG });
             }
         }
         let pepper = self.active();

@@ -1,6 +1,8 @@
 //! Changes to keys. Each is one durable transaction with its audit row, made again if someone else
 //! changed the key in between, and in force in this process when the call returns.
 
+#[cfg(feature = "sqlite")]
+use super::flush::is_of_the_row;
 use super::format::{self, KeyId};
 use super::keys::{ApiKeys, Inner};
 use super::spec::{IssuedKey, KeySpec, KeyUpdate};
@@ -200,7 +202,7 @@ impl ApiKeys {
     }
 
     /// Deletes keys that have expired, or were revoked, before the date `before` (seconds since the
-    /// Unix epoch); their audit rows stay. How many.
+    /// Unix epoch); their audit rows stay, and so do keys whose rows were altered. How many.
     ///
     /// # Errors
     /// `InvalidArgument`: the date is in the future. Those of [`crate::Store`].
@@ -213,7 +215,8 @@ impl ApiKeys {
             let page = self.list(&filter)?;
             for record in page.records {
                 let ended = [record.expires_at, record.revoked_at].into_iter().flatten().min();
-                if ended.is_none_or(|ended| ended >= before) {
+                // The dates of a row that was altered are not its own.
+                if record.altered || ended.is_none_or(|ended| ended >= before) {
                     continue;
                 }
                 let delete = Change::Delete { id: record.id.clone(), version: record.version };
@@ -243,7 +246,7 @@ impl ApiKeys {
                 if record.created_at < at && record.status == KeyStatus::Active {
                     match self.disable(&record.id, reason) {
                         Ok(_) => disabled += 1,
-                        Err(error) if error.kind() == ErrorKind::StoreCorrupt => {}
+                        Err(error) if is_of_the_row(&error) || error == UNKNOWN => {}
                         Err(error) => return Err(error),
                     }
                 }

@@ -68,7 +68,9 @@ pub(super) struct Writer {
     looked: u64,
     /// Whether the mirror is the one of this process.
     ready: bool,
-    /// Keys whose peppers are not at hand, as of the last load.
+    /// Peppers that the store was made with and that are not at hand, as of the last load.
+    missing: HashSet<u32>,
+    /// Keys that need one of these, as of the last load.
     without_pepper: usize,
 }
 
@@ -154,6 +156,8 @@ impl Inner {
         let now = self.clock.monotonic();
         let keys = usize::try_from(self.store.count()?).unwrap_or(usize::MAX);
         self.mirror.reserve(&mut writer.places, keys);
+        let known = self.store.pepper_checks()?.into_iter().map(|check| check.pepper);
+        writer.missing = known.filter(|pepper| !self.peppers.contains(*pepper)).collect();
         writer.without_pepper = 0;
         let is_first = self.mirror.slots().next().is_none();
         let history = self.store.history()?;
@@ -300,7 +304,8 @@ impl Inner {
         let seen = if anew { Seen::NOTHING } else { seen };
         let tag = stored.lookup.as_ref().map(|lookup| foreign_key(lookup.tag));
         let named = tag.unwrap_or_else(|| id.to_u128());
-        let believed = self.believed(stored);
+        let sealed = self.peppers.check_row(stored);
+        let believed = sealed.as_ref().ok().and_then(|()| Profile::new(stored).ok());
         if believed.is_some() && seen.is_after(record) {
             return Some(earlier.unwrap_or(0)); // an answer that was overtaken by a later one, or a row that was put back
         }
@@ -310,7 +315,7 @@ impl Inner {
         if !is_believed && !self.is_of(id, key) && self.mirror.find(key).is_some() {
             return Some(0);
         }
-        if !self.knows_peppers(stored) {
+        if needs_one_of(&writer.missing, stored, &sealed, self.clock.now()) {
             writer.without_pepper += 1;
         }
         let seen = if is_believed { Seen::of(record) } else { seen };
@@ -362,18 +367,6 @@ impl Inner {
             self.counts.rescale(hash_of(hot, &profile), now, old, new);
         }
         self.mirror.put(&mut writer.places, hot, profile)
-    }
-
-    fn knows_peppers(&self, stored: &StoredKey) -> bool {
-        let mut needed = needed_peppers(stored, self.clock.now());
-        // A row that cannot be read names no pepper.
-        stored.record.version == 0 || needed.all(|pepper| self.peppers.contains(pepper))
-    }
-
-    /// The rest of a key whose row is as it was sealed.
-    fn believed(&self, stored: &StoredKey) -> Option<Profile> {
-        self.peppers.check_row(stored).ok()?;
-        Profile::new(stored).ok()
     }
 
     /// A key whose row is not believed: denied, and what was seen of it is not forgotten.
@@ -429,6 +422,20 @@ impl ApiKeys {
         let own = self.inner.own();
         if let Ok(mut writer) = self.inner.writer(&own) {
             self.inner.follow(&mut writer, loaded, false);
+        }
+    }
+}
+
+/// Whether a key cannot be verified without one of these peppers. A row that names a pepper which the store never had
+/// was altered, and so was one whose seal is not good: no reason to deny the other keys.
+fn needs_one_of(missing: &HashSet<u32>, stored: &StoredKey, sealed: &Result<()>, now: u64) -> bool {
+    match sealed {
+        Ok(()) => needed_peppers(stored, now).any(|pepper| missing.contains(&pepper)),
+        Err(error) => {
+            let is_damaged = stored.record.version == 0;
+            error.kind() == ErrorKind::WrongPepper
+                && !is_damaged
+                && missing.contains(&stored.seal_pepper)
         }
     }
 }

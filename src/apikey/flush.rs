@@ -219,7 +219,8 @@ impl Inner {
             ErrorKind::StoreReadOnly => Ok(()),
             _ => Err(error),
         });
-        let written = flushed.and(self.return_leases());
+        let returned = self.return_leases();
+        let written = flushed.and(returned);
         self.feed.stop();
         // Someone else may still hold the store; then it closes with its last handle.
         if Arc::strong_count(&self.store) > 1 {
@@ -231,7 +232,7 @@ impl Inner {
 }
 
 /// Whether it says that a row is not to be believed, and nothing of the store.
-fn is_of_the_row(error: &Error) -> bool {
+pub(super) fn is_of_the_row(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::StoreCorrupt | ErrorKind::WrongPepper)
 }
 

@@ -1,5 +1,6 @@
 //! Peppers over time: what is left of old ones, and wrapping every row at once when one has leaked.
 
+use super::flush::is_of_the_row;
 use super::keys::{ApiKeys, Inner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Change, Loaded, Previous, Proof, SessionFilter, StoredKey, Write};
@@ -40,7 +41,7 @@ impl ApiKeys {
         let store = &self.inner.store;
         let mut uses: BTreeMap<u32, PepperUse> = BTreeMap::new();
         let active = self.inner.peppers.active();
-        let now = self.inner.clock.now();
+        let now = self.inner.now()?;
         let fresh = |pepper| PepperUse {
             pepper,
             active: pepper == active,
@@ -64,7 +65,7 @@ impl ApiKeys {
                 uses.entry(pepper).or_insert_with(|| fresh(pepper)).keys += 1;
             }
         })?;
-        self.count_sessions(&mut uses)?;
+        self.count_sessions(&mut uses, now)?;
         for name in store.ring_names()? {
             if let Some(ring) = store.ring(&name)?.filter(|ring| ring.pepper != 0) {
                 uses.entry(ring.pepper).or_insert_with(|| fresh(ring.pepper)).key_rings += 1;
@@ -73,8 +74,7 @@ impl ApiKeys {
         Ok(uses.into_values().collect())
     }
 
-    fn count_sessions(&self, uses: &mut BTreeMap<u32, PepperUse>) -> Result<()> {
-        let now = self.inner.clock.now();
+    fn count_sessions(&self, uses: &mut BTreeMap<u32, PepperUse>, now: u64) -> Result<()> {
         let mut filter = SessionFilter { limit: 1000, ..SessionFilter::default() };
         loop {
             let page = self.inner.store.sessions(&filter)?;
@@ -102,29 +102,30 @@ impl ApiKeys {
     pub fn wrap_peppers(&self) -> Result<u64> {
         let (inner, at) = (&self.inner, self.inner.now()?);
         let mut old = Vec::new();
+        let mut is_damaged = false;
         inner.store.load(&mut |loaded| {
+            is_damaged |= matches!(loaded, Loaded::Corrupt(_));
             if let Loaded::Key(key) = loaded
-                && inner.must_wrap(&key)
+                && inner.must_wrap(&key, at)
             {
                 old.push(key.record.id);
             }
         })?;
-        let (mut wrapped, mut altered) = (0, None);
+        let (mut wrapped, mut altered) = (0, is_damaged.then(|| ErrorKind::StoreCorrupt.into()));
         for batch in old.chunks(BATCH) {
             let mut writes = Vec::with_capacity(batch.len());
             for id in batch {
                 let mut key = match inner.row(id) {
                     Ok(Some(key)) => key,
                     Ok(None) => continue,
-                    Err(error) if error.kind() == ErrorKind::StoreCorrupt => {
+                    Err(error) if is_of_the_row(&error) => {
                         altered = Some(error);
                         continue;
                     }
                     Err(error) => return Err(error),
                 };
                 self.wrap(&mut key.proof)?;
-                key.previous =
-                    key.previous.take().filter(|previous| !is_over(previous, inner.clock.now()));
+                key.previous = key.previous.take().filter(|previous| !is_over(previous, at));
                 if let Some(previous) = &mut key.previous {
                     self.wrap(&mut previous.proof)?;
                 }
@@ -168,11 +169,10 @@ impl ApiKeys {
 
 impl Inner {
     /// Whether something of the key is not under the active pepper, or is of no use any more.
-    fn must_wrap(&self, key: &StoredKey) -> bool {
+    fn must_wrap(&self, key: &StoredKey, now: u64) -> bool {
         let active = self.peppers.active();
         let is_under = |proof: &Proof| proof.peppers.last() == Some(&active);
-        let is_wrapped =
-            |previous: &Previous| is_under(&previous.proof) && !is_over(previous, self.clock.now());
+        let is_wrapped = |previous: &Previous| is_under(&previous.proof) && !is_over(previous, now);
         !(is_under(&key.proof)
             && key.seal_pepper == active
             && key.previous.as_ref().is_none_or(is_wrapped))

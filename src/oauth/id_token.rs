@@ -239,8 +239,7 @@ impl Inner {
             let at = token.claim("auth_time").as_ref().and_then(Value::as_f64);
             let at = at.ok_or_else(|| claim("auth_time", NO_AUTH_TIME))?;
             #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
-            let oldest =
-                self.config.now()?.saturating_sub(max_age + self.config.leeway) as f64;
+            let oldest = self.config.now()?.saturating_sub(max_age + self.config.leeway) as f64;
             if at.is_nan() || at < oldest {
                 return Err(Error::new(
                     ErrorKind::TooOld,

@@ -3,7 +3,6 @@
 use super::asked::Asked;
 use super::builder::ResourceServerBuilder;
 use crate::apikey::{ApiKeys, Check};
-use crate::base::clock::plausible;
 use crate::base::json::{self, Kind, Value};
 use crate::base::process::enter;
 use crate::base::secret::Secret;
@@ -325,9 +324,9 @@ impl Inner {
         }
         if let Some(max_age) = demand.max_age {
             let at = claims.member("auth_time").as_ref().and_then(Value::as_f64);
-            let oldest = plausible(self.clock.now())?.saturating_sub(max_age.saturating_add(self.leeway));
+            let now = crate::base::clock::plausible(self.clock.now())?;
             #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
-            let oldest = oldest as f64;
+            let oldest = now.saturating_sub(max_age.saturating_add(self.leeway)) as f64;
             if !at.is_some_and(|at| at >= oldest) {
                 return Err(ErrorKind::InsufficientAuthentication.into());
             }

@@ -183,7 +183,7 @@ pub struct Lookup {
 pub struct PepperCheck {
     /// The pepper's number.
     pub pepper: u32,
-    /// A MAC under it, of a fixed text, cut to 128 bits.
+    /// A MAC under it, of a fixed text, cut to 128 bits; zeros for one that cannot be read.
     pub check: [u8; 16],
     /// When it was first used, in seconds since the Unix epoch.
     pub since: u64,

@@ -20,6 +20,8 @@ mod attacks;
 mod backups;
 mod claims;
 mod concurrency;
+#[cfg(feature = "sqlite")]
+mod damaged_rows;
 #[cfg(feature = "jsonwebtoken")]
 mod differential_jsonwebtoken;
 #[cfg(feature = "jsonwebtoken")]

@@ -120,9 +120,9 @@ impl Inner {
         if (feed.has(Tenant) || feed.has(TenantSoFar))
             && let Some(tenant) = token.claim(&self.tenant_claim)
         {
-            // Numbers are tenants, too.
+            // Numbers are tenants, too, in the one form in which they can be named: 7.0 and 70e-1 are no 7.
             let name = match tenant.kind() {
-                json::Kind::Number => tenant.raw().into(),
+                json::Kind::Number if is_whole(tenant.raw()) => tenant.raw().into(),
                 _ => tenant.as_str().filter(|name| is_plain(name, 1024)).ok_or(NO_TENANT)?,
             };
             refuse_if(self.means(feed.befores([Tenant, TenantSoFar], &name), token))?;
@@ -148,6 +148,12 @@ impl Inner {
             issue.is_after(entry).map_or_else(|| issue.is_dated_before(entry), |after| !after)
         })
     }
+}
+
+/// Whether a JSON number is a whole one that is written in the usual way, of at most 1024 digits.
+fn is_whole(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    digits.bytes().all(|digit| digit.is_ascii_digit()) && number != "-0" && number.len() <= 1024
 }
 
 #[inline]
@@ -178,7 +184,7 @@ const UNNAMABLE: Error = Error::new(
 );
 const NO_TENANT: Error = Error::new(
     ErrorKind::InvalidClaim,
-    "The tenant is not a number or a string of 1 to 1024 bytes, so nobody knows whether it was revoked.",
+    "The tenant is not a whole number in digits alone, or a string of 1 to 1024 bytes, so nobody knows whether it was revoked.",
 );
 const EXPIRED: Error =
     Error::new(ErrorKind::Expired, "The token had expired before the clock stepped back.");

@@ -242,6 +242,10 @@ impl Inner {
     fn look(&self, now: u64, seconds: u64) -> Result<()> {
         beyond_memory()?;
         let looked = self.sync(now, seconds, self.strict);
+        // What cannot be read may revoke anything, and no later look will tell.
+        if looked.as_ref().is_err_and(|error| error.kind() == ErrorKind::StoreCorrupt) {
+            return looked;
+        }
         // A strict answer needs the store; any other is good for a while, unless this process can never ask again.
         if self.strict || looked.is_err() && process::is_torn() {
             return looked;

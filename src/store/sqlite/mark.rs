@@ -10,7 +10,7 @@
 //! half a line leaves the other. Writers take turns by a lock of the file, which each takes on a handle of
 //! its own: a handle that lived would be shared with a child after a fork, and so would its lock.
 
-use super::fault;
+use super::{fault, fault_in};
 use crate::base::hex;
 use crate::base::process::brief;
 use crate::base::random::SecureRandom as _;
@@ -356,7 +356,8 @@ pub(super) fn standing(connection: &Connection) -> Result<Standing> {
         let at = Position { id: row.get(0)?, seq: super::rows::unsigned(row, "seq")? };
         Ok(Standing { at, marked: row.get(2)? })
     });
-    Ok(standing.optional().map_err(fault)?.unwrap_or(NOTHING))
+    let unreadable = "The table `store` cannot be read, so nobody knows which store it is; restore it from a backup.";
+    Ok(standing.optional().map_err(fault_in(unreadable))?.unwrap_or(NOTHING))
 }
 
 /// What tells the feed of this store from others and, because a restore gives the store another name, from its

@@ -210,7 +210,7 @@ impl Store for SqliteStore {
                 let mut select = snapshot.prepare_cached(rows::SELECT).map_err(fault)?;
                 let mut found = select.query([]).map_err(fault)?;
                 while let Some(row) = found.next().map_err(fault)? {
-                    visit(loaded(row)?);
+                    visit(loaded(row).map_err(fault)?);
                 }
             }
             Ok(seq)
@@ -277,23 +277,11 @@ impl Store for SqliteStore {
             }
         }
         let limit = page_size(filter.limit);
-        let sql =
-            format!("{}{} ORDER BY id LIMIT {}", rows::SELECT, where_all(&conditions), limit + 1);
+        let sql = format!("{}{} ORDER BY id", rows::SELECT, where_all(&conditions));
         self.read(|reader| {
             let mut select = reader.prepare_cached(&sql).map_err(fault)?;
-            let mut found = select.query(params_from_iter(values)).map_err(fault)?;
-            let (mut page, mut met) = (Page { records: Vec::new(), cursor: None }, 0);
-            let mut last = None;
-            while let Some(row) = found.next().map_err(fault)? {
-                met += 1;
-                if met > limit {
-                    page.cursor = last;
-                    break;
-                }
-                last = row.get("id").ok();
-                page.records.push(loaded(row)?);
-            }
-            Ok(page)
+            let found = select.query(params_from_iter(values)).map_err(fault)?;
+            rows::page(found, limit, |row| row.get("id"), loaded).map_err(fault)
         })
     }
 
@@ -307,19 +295,12 @@ impl Store for SqliteStore {
             values.push(Box::new(id.clone()));
         }
         let limit = page_size(filter.limit);
-        let sql = format!(
-            "SELECT * FROM audit{} ORDER BY seq LIMIT {}",
-            where_all(&conditions),
-            limit + 1
-        );
+        let sql = format!("SELECT * FROM audit{} ORDER BY seq", where_all(&conditions));
         self.read(|reader| {
             let mut select = reader.prepare_cached(&sql).map_err(fault)?;
-            let found = select.query_map(params_from_iter(values), rows::audit).map_err(fault)?;
-            let mut records: Vec<_> = found.collect::<rusqlite::Result<_>>().map_err(fault)?;
-            let more = records.len() > limit;
-            records.truncate(limit);
-            let last = records.last().map(|row: &AuditRecord| row.seq.to_string());
-            Ok(Page { records, cursor: last.filter(|_| more) })
+            let found = select.query(params_from_iter(values)).map_err(fault)?;
+            let seq = |row: &rusqlite::Row<'_>| Ok(rows::unsigned(row, "seq")?.to_string());
+            rows::page(found, limit, seq, rows::audit).map_err(fault)
         })
     }
 
@@ -384,14 +365,19 @@ impl Store for SqliteStore {
         self.read(|reader| {
             let mut select =
                 reader.prepare_cached("SELECT * FROM pepper ORDER BY pepper").map_err(fault)?;
-            let found = select.query_map([], |row| {
-                Ok(PepperCheck {
-                    pepper: row.get("pepper")?,
-                    check: row.get("fingerprint")?,
-                    since: rows::unsigned(row, "since")?,
-                })
-            });
-            found.and_then(Iterator::collect).map_err(fault)
+            let check = |row: &rusqlite::Row<'_>| {
+                // No pepper has a number that cannot be read.
+                Ok(row.get("pepper").ok().map(|pepper| PepperCheck {
+                    pepper,
+                    check: row.get("fingerprint").unwrap_or_default(),
+                    since: rows::unsigned(row, "since").unwrap_or_default(),
+                }))
+            };
+            let found = select.query_map([], check).map_err(fault)?;
+            found
+                .filter_map(rusqlite::Result::transpose)
+                .collect::<rusqlite::Result<_>>()
+                .map_err(fault)
         })
     }
 
@@ -428,10 +414,10 @@ fn last_seq(connection: &Connection) -> Result<u64> {
 }
 
 /// A key as a row says; one that cannot be read is told by its id.
-fn loaded(row: &rusqlite::Row<'_>) -> Result<Loaded> {
+fn loaded(row: &rusqlite::Row<'_>) -> rusqlite::Result<Loaded> {
     match rows::key(row) {
         Ok(key) => Ok(Loaded::Key(Box::new(key))),
-        Err(_) => Ok(Loaded::Corrupt(row.get("id").map_err(fault)?)),
+        Err(_) => Ok(Loaded::Corrupt(rows::name(row, "id")?)),
     }
 }
 
@@ -439,7 +425,7 @@ fn one(connection: &Connection, id: &str) -> Result<Option<Loaded>> {
     let sql = format!("{} WHERE id = ?", rows::SELECT);
     let mut select = connection.prepare_cached(&sql).map_err(fault)?;
     let mut found = select.query([id]).map_err(fault)?;
-    found.next().map_err(fault)?.map(loaded).transpose()
+    found.next().map_err(fault)?.map(loaded).transpose().map_err(fault)
 }
 
 fn changes(snapshot: &Transaction<'_>, after: u64, limit: usize) -> Result<Changes> {
@@ -455,13 +441,17 @@ fn changes(snapshot: &Transaction<'_>, after: u64, limit: usize) -> Result<Chang
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let found = select
         .query_map(params![after_signed, limit], |row| {
-            Ok((rows::unsigned(row, "seq")?, row.get::<_, String>("key_id")?))
+            Ok((rows::unsigned(row, "seq")?, row.get::<_, String>("key_id").ok()))
         })
         .map_err(fault)?;
     let mut out = Changes { seq: after, ..Changes::default() };
     let mut seen = HashSet::new();
     for row in found {
         let (seq, id) = row.map_err(fault)?;
+        let Some(id) = id else {
+            // Of which key nobody knows: all are read again.
+            return Ok(Changes { seq: last, reload: true, ..Changes::default() });
+        };
         out.seq = seq;
         if !seen.contains(&id) {
             out.keys.push(one(snapshot, &id)?.unwrap_or_else(|| Loaded::Removed(id.clone())));
@@ -542,14 +532,24 @@ fn set_credits(
     done.map_err(fault).map(drop)
 }
 
+/// As [`fault`]; of a value that cannot be read, `unreadable` says in which table it stands.
+fn fault_in(unreadable: &'static str) -> impl Fn(rusqlite::Error) -> Error {
+    move |error| match error.sqlite_error_code() {
+        Some(_) => fault(error),
+        None => Error::new(ErrorKind::StoreCorrupt, unreadable),
+    }
+}
+
 /// What SQLite says, as what it means to the caller.
 #[cold]
 fn fault(error: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode;
     let (kind, message) = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => {
-            (ErrorKind::StoreFull, "The disk of the store is full; make room and try again.")
-        }
+        Some(ErrorCode::DiskFull) => (
+            ErrorKind::StoreFull,
+            "The disk of the store is full; make room and try again. If it is not, someone has given a row of the \
+             table `audit`, `session_event` or `revocation` the largest number there is; take it away.",
+        ),
         Some(ErrorCode::ReadOnly) => (
             ErrorKind::StoreReadOnly,
             "The store is read-only; give this process the right to write the file and its folder.",

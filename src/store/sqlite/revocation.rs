@@ -1,6 +1,6 @@
 //! What has been revoked, as rows that are numbered again whenever they change: the numbers are the feed.
 
-use super::{fault, mark, rows};
+use super::{fault, fault_in, mark, rows};
 use crate::error::Result;
 use crate::store::{Revocation, RevocationChanges, RevocationKind};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
@@ -9,6 +9,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 const REVOKE: &str = "INSERT OR REPLACE INTO revocation (kind, issuer, value, before, until, at) \
      SELECT ?1, ?2, ?3, max(?4, coalesce(max(before), 0)), max(?5, coalesce(max(until), 0)), ?6 \
      FROM revocation WHERE kind = ?1 AND issuer = ?2 AND value = ?3";
+
+const UNREADABLE: &str = "A row of the table `revocation` cannot be read, and may revoke any token: all are refused. \
+     Restore the store from a backup, or delete the row if it revokes nothing.";
+const NO_HORIZON: &str = "A row of the table `horizon` cannot be read, so nobody knows what was forgotten: all tokens \
+     are refused. Restore the store from a backup.";
 
 /// Rows whose time has passed that a new one takes away.
 const SWEEP: u32 = 4;
@@ -48,14 +53,14 @@ pub(super) fn changes(
         return Ok(RevocationChanges { reload: true, ..RevocationChanges::default() });
     }
     let mut select = snapshot
-        .prepare_cached("SELECT * FROM revocation WHERE seq > ? ORDER BY seq LIMIT ?")
+        .prepare_cached("SELECT * FROM revocation WHERE seq > ? OR seq < 1 ORDER BY seq LIMIT ?")
         .map_err(fault)?;
     let after_signed = i64::try_from(after).unwrap_or(i64::MAX);
     let limit_signed = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut found = select.query(params![after_signed, limit_signed]).map_err(fault)?;
     let mut out = RevocationChanges { seq: after, ..RevocationChanges::default() };
     while let Some(row) = found.next().map_err(fault)? {
-        let (seq, entry) = read(row).map_err(fault)?;
+        let (seq, entry) = read(row).map_err(fault_in(UNREADABLE))?;
         out.seq = seq;
         out.numbers.push(seq);
         out.entries.push(entry);
@@ -69,7 +74,9 @@ pub(super) fn changes(
     Ok(out)
 }
 
-/// A row that cannot be read is an error for all: what it revokes must not become valid.
+/// A row that cannot be read is an error for all. It may revoke anything: what does not say of what kind it is, or
+/// until when it is meant, may mean every token, and a token that it means must not become valid. Whoever can write
+/// such a row could as well revoke every token by one that can be read.
 fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Revocation)> {
     let kind = RevocationKind::from_code(row.get("kind")?).ok_or_else(|| rows::wrong("kind"))?;
     let entry = Revocation {
@@ -80,7 +87,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Revocation)> {
         until: rows::unsigned(row, "until")?,
         at: rows::unsigned(row, "at")?,
     };
-    Ok((rows::unsigned(row, "seq")?, entry))
+    match rows::unsigned(row, "seq")? {
+        0 => Err(rows::wrong("seq")), // no number of ours, which begin with 1
+        seq => Ok((seq, entry)),
+    }
 }
 
 pub(super) fn purge(transaction: &Transaction<'_>, now: u64, issued_before: u64) -> Result<u64> {
@@ -89,18 +99,24 @@ pub(super) fn purge(transaction: &Transaction<'_>, now: u64, issued_before: u64)
         transaction.execute(
             "INSERT INTO horizon (of, until) SELECT 'issued', min(?1, max(?2, \
              coalesce(max(CASE WHEN before > 0 THEN before ELSE at + 1 END), 0))) \
-             FROM revocation WHERE until <= ?1 HAVING max(until) IS NOT NULL OR ?2 > 0 \
+             FROM revocation WHERE until <= ?1 AND typeof(until) = 'integer' \
+             AND typeof(before) = 'integer' AND typeof(at) = 'integer' HAVING max(until) IS NOT NULL OR ?2 > 0 \
              ON CONFLICT (of) DO UPDATE SET until = max(until, excluded.until)",
             [now, issued_before],
         )?;
-        transaction.execute("DELETE FROM revocation WHERE until <= ?", [now])
+        // Not what cannot be read: nobody knows what it means.
+        transaction.execute(
+            "DELETE FROM revocation WHERE until BETWEEN 0 AND ? AND typeof(until) = 'integer' \
+             AND typeof(before) = 'integer' AND typeof(at) = 'integer'",
+            [now],
+        )
     };
     purge().map(|count| count as u64).map_err(fault)
 }
 
 /// When tokens were issued that what was ever forgotten meant, at the latest; it never goes back.
 pub(super) fn horizon(reader: &Connection) -> Result<u64> {
-    read_horizon(reader, "issued").map_err(fault)
+    read_horizon(reader, "issued").map_err(fault_in(NO_HORIZON))
 }
 
 fn read_horizon(reader: &Connection, of: &str) -> rusqlite::Result<u64> {
@@ -120,7 +136,9 @@ pub(super) fn remember(
         let now = rows::bounded(now);
         let old: Vec<(i64, i64)> = transaction
             .prepare_cached(
-                "SELECT rowid, until FROM seen_token WHERE until <= ?1 ORDER BY until LIMIT ?2",
+                // What is no date was altered from outside, and stays.
+                "SELECT rowid, until FROM seen_token WHERE until BETWEEN 0 AND ?1 \
+                 AND typeof(until) = 'integer' ORDER BY until LIMIT ?2",
             )?
             .query_map(params![now, SWEEP], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
@@ -144,5 +162,5 @@ pub(super) fn remember(
         )?;
         Ok(insert.execute(params![issuer, token_id, rows::bounded(until)])? == 1)
     };
-    remember().map_err(fault)
+    remember().map_err(fault_in(NO_HORIZON))
 }

@@ -1,10 +1,11 @@
 //! A key as a row, and back. A row that says what no key is gives an error for that row alone.
 
+use crate::base::hex;
 use crate::store::{
-    AuditRecord, Credits, KeyRecord, KeyStatus, Lookup, Previous, Proof, Rate, StoredKey,
+    AuditRecord, Credits, KeyRecord, KeyStatus, Lookup, Page, Previous, Proof, Rate, StoredKey,
 };
-use rusqlite::types::Type;
-use rusqlite::{Row, Statement, ToSql, named_params};
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{Row, Rows, Statement, ToSql, named_params};
 
 /// Everything of a key, from the tables joined.
 pub(super) const SELECT: &str = "SELECT key.*, remaining, most, refill, every, refilled_at, set_in, \
@@ -80,8 +81,10 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
     let status: String = row.get("status")?;
     let rate = match (row.get("rate_burst")?, row.get("rate_period")?) {
         (Some(burst), Some(period)) => Some(Rate { burst, period }),
-        _ => None,
+        (None::<u32>, None::<u32>) => None,
+        _ => return Err(wrong("half a rate")),
     };
+    let is_null = |name: &str| Ok::<_, rusqlite::Error>(row.get_ref(name)? == ValueRef::Null);
     let record = KeyRecord {
         id: row.get("id")?,
         prefix: row.get("prefix")?,
@@ -116,11 +119,13 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
             proof: read_proof(&text, row.get("previous_mac")?)?,
             until: unsigned(row, "previous_until")?,
         }),
-        None => None,
+        None if is_null("previous_mac")? && is_null("previous_until")? => None,
+        None => return Err(wrong("half a previous proof")),
     };
     let lookup = match row.get("lookup_pepper")? {
         Some(pepper) => Some(Lookup { pepper, tag: row.get("lookup_tag")? }),
-        None => None,
+        None if is_null("lookup_tag")? => None,
+        None => return Err(wrong("half a look-up")),
     };
     Ok(StoredKey {
         record,
@@ -130,6 +135,41 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
         seal: row.get("seal")?,
         seal_pepper: row.get("seal_pepper")?,
     })
+}
+
+/// What the row is named by; of what is no text, for people to find it, the beginning as SQLite writes it.
+pub(super) fn name(row: &Row<'_>, column: &str) -> rusqlite::Result<String> {
+    let value = row.get_ref(column)?;
+    Ok(match value.as_str() {
+        Ok(text) => text.to_owned(),
+        Err(_) => {
+            let bytes = value.as_bytes().unwrap_or_default();
+            format!("x'{}'", hex::encode(bytes.get(..32).unwrap_or(bytes)))
+        }
+    })
+}
+
+/// A page of rows in the order of what `name` says. A row that cannot be read hides no other; one whose name cannot
+/// be read ends no page.
+pub(super) fn page<T>(
+    mut found: Rows<'_>,
+    limit: usize,
+    name: impl Fn(&Row<'_>) -> rusqlite::Result<String>,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Page<T>> {
+    let (mut page, mut met, mut last) = (Page { records: Vec::new(), cursor: None }, 0, None);
+    while let Some(row) = found.next()? {
+        if met == limit {
+            page.cursor = last;
+            break;
+        }
+        if let Ok(name) = name(row) {
+            met += 1;
+            last = Some(name);
+        }
+        page.records.extend(read(row));
+    }
+    Ok(page)
 }
 
 /// The credits of a row that has some.

@@ -1,6 +1,6 @@
 //! Sessions, what happened to them, and key rings, as rows.
 
-use super::{FILE_BITS, Kind, SqliteStore, fault, revocation, rows, where_all};
+use super::{FILE_BITS, Kind, SqliteStore, fault, fault_in, revocation, rows, where_all};
 use crate::error::{ErrorKind, Result};
 use crate::store::record::page_size;
 use crate::store::{
@@ -98,12 +98,17 @@ fn session_or_unreadable(row: &Row<'_>) -> Option<StoredSession> {
 const LIVE: &str = "(ended_at IS NULL AND expires_at > ? OR typeof(expires_at) <> 'integer' \
      OR expires_at < 0 OR typeof(ended_at) NOT IN ('null', 'integer') OR ended_at < 0)";
 
+const RING: &str = "The row of this key ring (table `key_ring`) cannot be read: it is damaged or was altered from outside; \
+     restore the store from a backup.";
+
 impl SessionStore for SqliteStore {
     fn session(&self, family: &str) -> Result<Option<StoredSession>> {
         self.read(|reader| {
             let mut select =
                 reader.prepare_cached("SELECT * FROM session WHERE family = ?").map_err(fault)?;
-            select.query_row([family], session).optional().map_err(fault)
+            select.query_row([family], session).optional().map_err(fault_in(
+                "The row of this session (table `session`) cannot be read: it is damaged or was altered from outside.",
+            ))
         })
     }
 
@@ -122,26 +127,13 @@ impl SessionStore for SqliteStore {
             values.push(rows::signed(now).map_err(fault)?.into());
         }
         let limit = page_size(filter.limit);
-        let sql = format!(
-            "SELECT * FROM session{} ORDER BY family LIMIT {}",
-            where_all(&conditions),
-            limit + 1
-        );
+        let sql = format!("SELECT * FROM session{} ORDER BY family", where_all(&conditions));
         self.read(|reader| {
             let mut select = reader.prepare_cached(&sql).map_err(fault)?;
-            let mut found = select.query(params_from_iter(values)).map_err(fault)?;
-            let (mut page, mut met) = (Page { records: Vec::new(), cursor: None }, 0);
-            let mut last = None;
-            while let Some(row) = found.next().map_err(fault)? {
-                met += 1;
-                if met > limit {
-                    page.cursor = last;
-                    break;
-                }
-                last = row.get("family").ok();
-                page.records.extend(session_or_unreadable(row));
-            }
-            Ok(page)
+            let found = select.query(params_from_iter(values)).map_err(fault)?;
+            let any =
+                |row: &Row<'_>| session_or_unreadable(row).ok_or_else(|| rows::wrong("family"));
+            rows::page(found, limit, |row| row.get("family"), any).map_err(fault)
         })
     }
 
@@ -216,11 +208,7 @@ impl SessionStore for SqliteStore {
             }
         }
         let limit = page_size(filter.limit);
-        let sql = format!(
-            "SELECT * FROM session_event{} ORDER BY seq LIMIT {}",
-            where_all(&conditions),
-            limit + 1
-        );
+        let sql = format!("SELECT * FROM session_event{} ORDER BY seq", where_all(&conditions));
         let event = |row: &Row<'_>| -> rusqlite::Result<SessionEvent> {
             Ok(SessionEvent::new(
                 rows::unsigned(row, "seq")?,
@@ -233,19 +221,9 @@ impl SessionStore for SqliteStore {
         };
         self.read(|reader| {
             let mut select = reader.prepare_cached(&sql).map_err(fault)?;
-            let mut found = select.query(params_from_iter(values)).map_err(fault)?;
-            let (mut page, mut met) = (Page { records: Vec::new(), cursor: None }, 0);
-            let mut last = None;
-            while let Some(row) = found.next().map_err(fault)? {
-                met += 1;
-                if met > limit {
-                    page.cursor = last;
-                    break;
-                }
-                last = Some(rows::unsigned(row, "seq").map_err(fault)?.to_string());
-                page.records.extend(event(row));
-            }
-            Ok(page)
+            let found = select.query(params_from_iter(values)).map_err(fault)?;
+            let seq = |row: &Row<'_>| Ok(rows::unsigned(row, "seq")?.to_string());
+            rows::page(found, limit, seq, event).map_err(fault)
         })
     }
 
@@ -300,7 +278,7 @@ impl RingStore for SqliteStore {
                     text: row.get("text")?,
                 })
             };
-            select.query_row([name], ring).optional().map_err(fault)
+            select.query_row([name], ring).optional().map_err(fault_in(RING))
         })
     }
 
@@ -309,8 +287,11 @@ impl RingStore for SqliteStore {
             let mut select = reader
                 .prepare_cached("SELECT version FROM key_ring WHERE name = ?")
                 .map_err(fault)?;
-            let version = select.query_row([name], |row| rows::unsigned(row, "version"));
-            let version = version.optional().map_err(fault)?;
+            let version = select.query_row([name], |row| match rows::unsigned(row, "version")? {
+                0 => Err(rows::wrong("version")), // which is that of a ring that is not there
+                version => Ok(version),
+            });
+            let version = version.optional().map_err(fault_in(RING))?;
             let file = self.0.epoch(opened, reader)? << FILE_BITS;
             Ok(version.map_or(0, |version| version | file))
         })
@@ -321,7 +302,8 @@ impl RingStore for SqliteStore {
             let mut select =
                 reader.prepare("SELECT name FROM key_ring ORDER BY name").map_err(fault)?;
             let names = select.query_map([], |row| row.get(0)).map_err(fault)?;
-            names.collect::<rusqlite::Result<_>>().map_err(fault)
+            // A ring whose name cannot be read is nobody's.
+            Ok(names.filter_map(rusqlite::Result::ok).collect())
         })
     }
 

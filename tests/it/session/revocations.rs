@@ -391,6 +391,17 @@ fn the_claim_of_the_tenant_can_be_another_and_a_number() {
     revocations.revoke_before(NOW + 1, RevokeScope::Tenant("7")).unwrap();
     refused(verifier.verify(token), ErrorKind::RevokedToken, "a number");
     assert!(verifier.verify(other).is_ok());
+    // The same number in another form has no name, nor has what is no whole number.
+    for form in ["7.0", "7e0", "70e-1", "0.7E1", "-0", "7.5", "1e2"] {
+        let token = signer.sign_json(format!(r#"{{"org_id":{form}}}"#)).unwrap();
+        refused(verifier.verify(token), ErrorKind::InvalidClaim, form);
+    }
+    for other in ["-7", "0", "70", "18446744073709551616"] {
+        let token = signer.sign_json(format!(r#"{{"org_id":{other}}}"#)).unwrap();
+        assert!(verifier.verify(&token).is_ok(), "{other}");
+        revocations.revoke_before(NOW + 1, RevokeScope::Tenant(other)).unwrap();
+        refused(verifier.verify(&token), ErrorKind::RevokedToken, other);
+    }
 }
 
 #[test]
