@@ -141,11 +141,11 @@ pub extern "C" fn gk_json_kind_of(json: Option<&gk_json>) -> gk_json_kind {
 /// @param name_len Its length in bytes.
 /// @return The value, which belongs to `json`; NULL if this is no object or has no such member.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_json_member<'a>(
-    json: Option<&'a gk_json>,
+pub unsafe extern "C" fn gk_json_member(
+    json: Option<&gk_json>,
     name: *const c_char,
     name_len: usize,
-) -> Option<&'a gk_json> {
+) -> Option<&gk_json> {
     look(None, || {
         let Node::Object(members) = &json?.0 else { return None };
         // SAFETY: as this function's own contract.

@@ -14,7 +14,7 @@ const ABSURD: [u64; 4] = [253_402_300_801, 1_000_000_000_000, NOW * 1000, u64::M
 type Call = fn(&ApiKeys, &[String; 2]) -> Result<(), Error>;
 
 /// Every call that needs the time; of a live key and a disabled one.
-const CALLS: [(&str, Call); 13] = [
+const CALLS: [(&str, Call); 14] = [
     ("create", |keys, _| keys.create(&KeySpec::new("late")).map(drop)),
     ("create for a while", |keys, _| {
         let mut spec = KeySpec::new("late");
