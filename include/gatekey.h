@@ -4222,14 +4222,15 @@ gk_status gk_sessions_end_by_id(const gk_sessions *sessions,
 
 /**
  * Ends every session whose refresh token was made under a pepper, and revokes its access tokens: for the day that
- * an old pepper has leaked. Sessions that were refreshed since a newer one came stay; afterwards none needs it.
+ * an old pepper has leaked. Sessions that were refreshed since a newer one came stay, if that is more than a minute
+ * ago; those whose rows were altered from outside end. Afterwards none needs the pepper.
  *
  * @param sessions The sessions.
  * @param pepper The pepper's number; not the newest one.
  * @param ended Receives how many sessions; 0 if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER for one that was
- * not given; the 600s: what was ended by then stays ended, and a second call goes on.
+ * not given, or if rows are sealed under another one that was not given, which stay, while all others are done; the 600s: what was ended by then stays ended, and a second call goes on.
  */
 GK_NODISCARD
 gk_status gk_sessions_end_under_pepper(const gk_sessions *sessions,

@@ -13,17 +13,18 @@ impl Sessions {
         let inner = &*self.inner;
         inner.revocations.revoke_before(at, RevokeScope::All)?;
         let now = inner.now()?;
-        let filter = SessionFilter {
-            live_at: Some(now.saturating_sub(LEEWAY)),
-            limit: 1000,
-            ..SessionFilter::default()
-        };
+        let live_at = now.saturating_sub(LEEWAY);
+        let filter = SessionFilter { limit: 1000, ..SessionFilter::default() };
         let everywhere = SessionEnd::LogOutEverywhere;
         let ended = self.end_unreadable(None, everywhere)?;
-        let each = |write: &mut SessionWrite, session| {
-            let session = inner.believed(session);
-            if session.as_ref().map_or(true, |session| session.record.created_at < at) {
-                Self::end_in(inner, write, session, everywhere, now);
+        let each = |write: &mut SessionWrite, session| match inner.believed(session) {
+            // Whatever its dates say.
+            Err(row) => self.end_altered(write, row, everywhere, now),
+            Ok(session) => {
+                if session.record.is_live(live_at) && session.record.created_at < at {
+                    Self::end_in(inner, write, Ok(session), everywhere, now);
+                }
+                Ok(())
             }
         };
         Ok(ended + self.end_each(filter, each)?)

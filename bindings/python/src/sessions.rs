@@ -164,7 +164,9 @@ impl Sessions {
     }
 
     /// Ends every session whose refresh token was made under this old pepper, and revokes its access tokens: for
-    /// the day that it has leaked. How many sessions. Those that were refreshed under a newer one stay.
+    /// the day that it has leaked. How many sessions. Those that were refreshed under a newer one more than a minute ago
+    /// stay; those whose rows were altered from outside end. `WrongPepperError` if rows are sealed under a pepper that was
+    /// not given: these stay, and all others are done.
     fn end_under_pepper(&self, py: Python<'_>, pepper: Count) -> PyResult<u64> {
         let sessions = self.inner(py)?;
         py.detach(move || sessions.end_under_pepper(pepper.0)).or_raise(py)

@@ -43,7 +43,8 @@ fn a_leaked_pepper_ends_altered_rows(store: Arc<dyn Store>) {
         let write = SessionWrite { update: vec![row], ..SessionWrite::default() };
         bench.store.write_sessions(&write).unwrap();
     }
-    assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 3);
+    let told = |outcome| refused(outcome, ErrorKind::WrongPepper, "not all peppers are at hand");
+    told(newer.sessions.end_under_pepper(1));
     for (pepper, tokens) in &all {
         let record = newer.sessions.get(tokens.family()).unwrap();
         // Another process has the pepper 3, and the row may be its.
@@ -54,8 +55,63 @@ fn a_leaked_pepper_ends_altered_rows(store: Arc<dyn Store>) {
             refused(newer.verify(tokens), ErrorKind::RevokedToken, &pepper.to_string());
         }
     }
-    assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 0, "nothing is left");
+    told(newer.sessions.end_under_pepper(1));
     assert!(newer.refresh(&good).is_ok());
+}
+
+/// Who can write to the store hides a session from the day of the leak, and means to give its row back afterwards.
+fn hiding_a_row_keeps_no_session(store: impl Fn(usize) -> Arc<dyn Store>) {
+    type Hide = fn(&mut gatekey::StoredSession);
+    let hides: [(&str, Hide); 5] = [
+        ("the newer pepper", |row| (row.pepper, row.seal_pepper) = (2, 2)),
+        ("one that nobody has", |row| (row.pepper, row.seal_pepper) = (9, 9)),
+        ("that it has expired", |row| (row.seal_pepper, row.record.expires_at) = (2, 0)),
+        ("that it has ended", |row| (row.seal_pepper, row.record.ended_at) = (2, Some(1))),
+        ("a seal of nothing", |row| (row.pepper, row.seal, row.seal_pepper) = (0, [0; 16], 0)),
+    ];
+    for (at, (what, hide)) in hides.into_iter().enumerate() {
+        let bench = bench_on(store(at));
+        let (hidden, other) = (bench.start("alice"), bench.start("bob"));
+        let good = bench.store.session(hidden.family()).unwrap().unwrap();
+        let put = |row| {
+            let write = SessionWrite { end: vec![row], ..SessionWrite::default() };
+            bench.store.write_sessions(&write).unwrap();
+        };
+        let mut row = good.clone();
+        hide(&mut row);
+        put(row);
+        let newer = bench.elsewhere(&[1, 2]);
+        let kept = newer.start("carol");
+        assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 2, "{what}");
+        assert_eq!(newer.sessions.end_under_pepper(1).unwrap(), 0, "{what}: nothing is left");
+        for tokens in [&hidden, &other] {
+            refused(newer.verify(tokens), ErrorKind::RevokedToken, what);
+        }
+        put(good);
+        refused(newer.refresh(&hidden).map(drop), ErrorKind::SessionEnded, what);
+        assert!(newer.refresh(&kept).is_ok(), "{what}");
+    }
+}
+
+#[test]
+fn hiding_a_row_keeps_no_session_in_memory() {
+    hiding_a_row_keeps_no_session(|_| Arc::new(MemoryStore::new()));
+}
+
+/// A process that has a still newer pepper has refreshed a session: nobody else can tell that from an altered row.
+#[test]
+fn a_row_under_a_pepper_that_is_elsewhere_is_told_and_stays() {
+    let bench = bench();
+    let (old, refreshed) = (bench.start("alice"), bench.start("bob"));
+    let newest = bench.elsewhere(&[1, 2, 3]);
+    let refreshed = newest.refresh(&refreshed).unwrap();
+    bench.clock.advance(61); // the token before is over
+    let newer = bench.elsewhere(&[1, 2]);
+    refused(newer.sessions.end_under_pepper(1), ErrorKind::WrongPepper, "not all are at hand");
+    refused(newer.refresh(&old).map(drop), ErrorKind::SessionEnded, "all others are done");
+    newest.sessions.revocations().refresh().unwrap();
+    assert!(newest.verify(&refreshed).is_ok() && newest.refresh(&refreshed).is_ok());
+    assert_eq!(newest.sessions.end_under_pepper(1).unwrap(), 0);
 }
 
 #[test]
@@ -320,5 +376,35 @@ mod sqlite {
             }
             assert_eq!(subjects, ["a", "c", "d"], "{limit} at a time");
         }
+    }
+
+    #[test]
+    fn hiding_a_row_keeps_no_session_in_sqlite() {
+        let folder = Folder::new("sessions_hidden");
+        hiding_a_row_keeps_no_session(|at| {
+            Arc::new(SqliteStore::open(folder.path(&format!("{at}.sqlite"))).unwrap())
+        });
+    }
+
+    #[test]
+    fn an_acknowledged_restore_ends_a_row_that_says_it_has_ended() {
+        let folder = Folder::new("sessions_hidden_restore");
+        let sessions = gatekey::Sessions::open(
+            open(&folder),
+            peppers(&[1]),
+            Some(&signer()),
+            gatekey::SessionOptions::new(),
+        )
+        .unwrap();
+        let tokens = sessions.start("alice", &gatekey::SessionSpec::default()).unwrap();
+        sql(&folder, "UPDATE session SET ended_at = 1, end = 'logout'");
+        let options = gatekey::AcknowledgeOptions {
+            revoke_before: tokens.session.created_at + 1,
+            ..Default::default()
+        };
+        let url = format!("sqlite:///{}", folder.path("a.sqlite").display());
+        let given = gatekey::PepperSource::Given(peppers(&[1]));
+        let done = gatekey::store_acknowledge_restore(&url, &given, options).unwrap();
+        assert_eq!(done.sessions, 1);
     }
 }
