@@ -7,43 +7,52 @@
 #include <string.h>
 
 #define API "https://api.example.test"
+#define MEMBER(json, name) gk_json_text(gk_json_member(json, GK_TEXT(name)))
+#define LENT(text) (int)(text).len, (text).data
 
 static gk_error err;
 
-/* A string member of a flat piece of JSON, copied; a service uses its own JSON library. */
-static char *member(const char *json, const char *name) {
-    char quoted[64];
-    snprintf(quoted, sizeof quoted, "\"%s\":\"", name);
-    const char *start = strstr(json, quoted);
-    if (start == NULL) return strdup("");
-    start += strlen(quoted);
-    return strndup(start, strcspn(start, "\""));
+static void must(gk_status status) {
+    if (status == GK_STATUS_OK) return;
+    fprintf(stderr, "%s: %s\n", gk_status_name(status), err.message);
+    exit(EXIT_FAILURE);
+}
+
+/* Does what an operation asks for, and reads what it ends with. */
+static gk_json *done(gk_operation *operation, const gk_http *http) {
+    gk_buf result;
+    gk_json *json;
+    must(gk_operation_run(operation, http, &err));
+    must(gk_operation_result(operation, &result, &err));
+    must(gk_json_parse(result.data, result.len, &json, &err));
+    gk_buf_free(&result);
+    gk_operation_free(operation);
+    return json;
 }
 
 /* What the browser ends up with: the address of the callback. */
-static char *browse(const char *browser, const char *url) {
-    char command[8192], callback[8192] = "";
-    snprintf(command, sizeof command, "%s login '%s' http://127.0.0.1:9999/cb", browser, url);
+static void browse(const char *browser, gk_str url, char *callback, int size) {
+    char command[8192];
+    snprintf(command, sizeof command, "%s login '%.*s' http://127.0.0.1:9999/cb", browser,
+             LENT(url));
     FILE *pipe = popen(command, "r");
-    if (pipe == NULL || fgets(callback, sizeof callback, pipe) == NULL) return strdup("");
+    if (pipe == NULL || fgets(callback, size, pipe) == NULL) exit(EXIT_FAILURE);
     pclose(pipe);
     callback[strcspn(callback, "\n")] = 0;
-    return strdup(callback);
 }
 
 /* The API: who may see the orders. */
-static void orders(const gk_resource_server *api, const char *authorization) {
+static void orders(const gk_resource_server *api, const gk_demand *demand, const char *header) {
+    const gk_caller caller = {header, strlen(header), NULL, 0};
     gk_buf access, challenge;
-    const gk_status status =
-        gk_resource_server_check(api, authorization, strlen(authorization), GK_TEXT("api:read"),
-                                 NULL, 0, -1, NULL, 0, &access, &challenge, &err);
-    if (status == GK_STATUS_OK) {
-        char *subject = member(access.data, "subject");
-        printf("GET /orders: 200, the orders of %s\n", subject);
-        free(subject);
-    } else {
-        printf("GET /orders: %d, WWW-Authenticate: %s\n", (int)gk_status_http(status),
+    gk_json *who;
+    if (gk_resource_server_check(api, &caller, demand, &access, &challenge, &err)) {
+        printf("GET /orders: %d, WWW-Authenticate: %s\n", (int)gk_status_http(err.status),
                challenge.data ? challenge.data : "");
+    } else {
+        must(gk_json_parse(access.data, access.len, &who, &err));
+        printf("GET /orders: 200, the orders of %.*s\n", LENT(MEMBER(who, "subject")));
+        gk_json_free(who);
     }
     gk_buf_free(&access);
     gk_buf_free(&challenge);
@@ -51,62 +60,51 @@ static void orders(const gk_resource_server *api, const char *authorization) {
 
 int main(int argc, char **argv) {
     if (argc != 3) return fprintf(stderr, "usage: oauth-c ISSUER BROWSER\n"), 2;
-    char config[1024], options[512], door[512];
+    char config[1024], options[512], callback[8192], header[4096];
     snprintf(config, sizeof config,
              "{\"issuer\":\"%s\",\"client_id\":\"web-basic\",\"allow_loopback_http\":true,"
              "\"client_secret\":\"a-secret-of-the-tests-0123456789abcdef\","
              "\"redirect_uri\":\"http://127.0.0.1:9999/cb\",\"scopes\":[\"openid\",\"api:read\"]}",
              argv[1]);
     snprintf(options, sizeof options, "{\"issuer\":\"%s\",\"allow_loopback_http\":true}", argv[1]);
-    snprintf(door, sizeof door, "{\"audience\":\"" API "\",\"issuer\":\"%s\"}", argv[1]);
+    gk_http *http;
+    gk_oauth_client *client;
+    gk_operation *operation;
+    must(gk_http_new(GK_TEXT("{\"allow_loopback_http\":true}"), &http, &err));
+    must(gk_oauth_client_new(config, strlen(config), &client, &err));
+    must(gk_oauth_client_begin(client,
+                               GK_TEXT("{\"resources\":[\"" API "\"],\"prompt\":\"consent\"}"),
+                               NULL, 0, &operation, &err));
+    gk_json *begun = done(operation, http);
+    const gk_str cookie =
+        gk_json_text(gk_json_at(gk_json_member(begun, GK_TEXT("set_cookies")), 0));
+    browse(argv[2], MEMBER(begun, "url"), callback, sizeof callback);
+    must(gk_oauth_client_finish(client, callback, strlen(callback), cookie.data,
+                                strcspn(cookie.data, ";"), &operation,
+                                &err)); /* as a browser sends it */
+    gk_json *login = done(operation, http);
+    printf("%.*s signed in\n", LENT(MEMBER(login, "subject")));
 
-    gk_http *http = NULL;
-    gk_oauth_client *client = NULL;
-    gk_operation *begun = NULL, *finished = NULL;
-    gk_remote_key_set *keys = NULL;
-    gk_resource_server *api = NULL;
-    gk_buf begin = {0}, login = {0};
-    if (gk_http_new(GK_TEXT("{\"allow_loopback_http\":true}"), &http, &err) ||
-        gk_oauth_client_new(config, strlen(config), &client, &err) ||
-        gk_oauth_client_begin(client,
-                              GK_TEXT("{\"resources\":[\"" API "\"],\"prompt\":\"consent\"}"), NULL,
-                              0, &begun, &err) ||
-        gk_operation_run(begun, http, &err) || gk_operation_result(begun, &begin, &err))
-        goto failed;
-    char *url = member(begin.data, "url");
-    const char *set = strstr(begin.data, "\"set_cookies\":[\"") + 16; /* kept by the browser */
-    char *cookie = strndup(set, strcspn(set, ";"));
-    char *callback = browse(argv[2], url);
-    gk_status status = gk_oauth_client_finish(client, callback, strlen(callback), cookie,
-                                              strlen(cookie), &finished, &err);
-    free(url);
-    free(cookie);
-    free(callback);
-    if (status || gk_operation_run(finished, http, &err) ||
-        gk_operation_result(finished, &login, &err) ||
-        gk_remote_key_set_new(options, strlen(options), http, &keys, &err) ||
-        gk_resource_server_new(door, strlen(door), keys, NULL, NULL, NULL, NULL, NULL, &api, &err))
-        goto failed;
+    gk_remote_key_set *keys;
+    gk_resource_server *api;
+    must(gk_remote_key_set_new(options, strlen(options), http, &keys, &err));
+    gk_resource_server_builder *door = gk_resource_server_builder_new(GK_TEXT(API));
+    gk_resource_server_builder_issuer(door, argv[1], strlen(argv[1]));
+    gk_resource_server_builder_keys(door, keys);
+    must(gk_resource_server_builder_build(door, &api, &err));
+    gk_demand *demand = gk_demand_new();
+    gk_demand_scope(demand, GK_TEXT("api:read"));
+    const gk_json *tokens = gk_json_member(login, GK_TEXT("tokens"));
+    snprintf(header, sizeof header, "Bearer %.*s", LENT(MEMBER(tokens, "access_token")));
+    orders(api, demand, header);
+    orders(api, demand, "");
 
-    char *subject = member(login.data, "subject"), *token = member(login.data, "access_token");
-    char header[4096];
-    snprintf(header, sizeof header, "Bearer %s", token);
-    printf("%s signed in\n", subject);
-    orders(api, header);
-    orders(api, "");
-    free(subject);
-    free(token);
-failed:
-    if (err.status && api == NULL)
-        fprintf(stderr, "%s: %s\n", gk_status_name(err.status), err.message);
-    const bool fine = api != NULL;
-    gk_buf_free(&begin);
-    gk_buf_free(&login);
+    gk_demand_free(demand);
     gk_resource_server_free(api);
+    gk_resource_server_builder_free(door);
     gk_remote_key_set_free(keys);
-    gk_operation_free(begun);
-    gk_operation_free(finished);
+    gk_json_free(login);
+    gk_json_free(begun);
     gk_oauth_client_free(client);
     gk_http_free(http);
-    return fine ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -14,15 +14,12 @@ int main(int argc, char **argv) try {
         client, http, {}, R"({"scopes":["api:read"],"resources":["https://api.example.test"]})");
 
     const gatekey::remote_key_set keys("{" + issuer + local + "}", http);
-    gatekey::resource_server::parts parts;
-    parts.keys = &keys;
-    const gatekey::resource_server api(R"({"audience":"https://api.example.test",)" + issuer + "}",
-                                       parts);
+    const gatekey::resource_server api =
+        gatekey::resource_server::builder("https://api.example.test").issuer(argv[1], keys).build();
 
     const std::string header = "Bearer " + std::string(tokens.access_token("api").view());
     for (const char *scope : {"api:read", "api:write"}) {
-        gatekey::resource_server::demand demand;
-        demand.scopes = scope;
+        const auto demand = std::move(gatekey::demand().scope(scope));
         if (const auto outcome = api.check(header, demand))
             std::printf("%s: %s\n", scope, outcome.access.substr(0, 32).c_str());
         else

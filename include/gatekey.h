@@ -152,6 +152,12 @@ typedef struct gk_cookie gk_cookie;
 typedef struct gk_csrf gk_csrf;
 
 /**
+ * What a route demands of its caller: made once, shared by all threads. The setters keep the first thing that was wrong,
+ * which gk_resource_server_check tells.
+ */
+typedef struct gk_demand gk_demand;
+
+/**
  * The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the environment.
  * Shared by reference count, safe to use from several threads at once and to go on with after a fork.
  */
@@ -220,6 +226,12 @@ typedef struct gk_remote_key_set gk_remote_key_set;
  * from several threads at once and to go on with after a fork.
  */
 typedef struct gk_resource_server gk_resource_server;
+
+/**
+ * An API's door while it is put together. At least one of an issuer with keys, an introspection and API keys. The setters
+ * keep the first thing that was wrong, which gk_resource_server_builder_build tells.
+ */
+typedef struct gk_resource_server_builder gk_resource_server_builder;
 
 /**
  * How what is revoked is kept and followed: tokens that live for at most 30 days, what other processes
@@ -470,6 +482,21 @@ typedef struct {
     /** The value. */
     gk_str value;
 } gk_header;
+
+/** What of a request says who calls, as it came: all of it is a stranger's. */
+typedef struct {
+    /** The value of its one Authorization header; NULL and 0 for a request without. */
+    const char *authorization;
+    /** Its length in bytes. */
+    size_t authorization_len;
+    /**
+     * The caller's address as text, for API keys with an allow-list; NULL and 0 for unknown, as which a text that is no
+     * address counts.
+     */
+    const char *address;
+    /** Its length in bytes. */
+    size_t address_len;
+} gk_caller;
 
 /**
  * Hears how far a copy has come. Called by the thread that copies; must not throw or jump out.
@@ -5124,32 +5151,236 @@ gk_status gk_token_manager_tokens(const gk_token_manager *manager,
                                   gk_error *err);
 
 /**
- * Opens a door. At least one of keys, ring, asking and api_keys; each is shared.
+ * Begins the door of an API.
  *
- * @param options_json One JSON object with `audience`, which tokens must name, `issuer` if there are keys or a ring, and any of `token_types` (instead of at+jwt), `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl` (30), `negative_ttl` (10) and `require_audience`.
- * @param options_json_len Its length in bytes.
- * @param keys The keys of the issuer, where they are another server's; or NULL.
- * @param ring The keys of the issuer, where they are our own; or NULL.
- * @param asking Who asks about opaque tokens (RFC 7662); or NULL.
- * @param http What carries these questions; NULL if there are none.
- * @param api_keys API keys that are accepted; or NULL.
- * @param revocations JWTs that are not accepted any more; or NULL.
- * @param server Receives the resource server, to be freed with gk_resource_server_free; NULL if the call fails.
+ * @param audience What tokens must name as their audience: the API's identifier, 1 to 1024 bytes of UTF-8; copied.
+ * @param audience_len Its length in bytes.
+ * @return The builder, to be freed with gk_resource_server_builder_free.
+ */
+gk_resource_server_builder *gk_resource_server_builder_new(const char *audience,
+                                                           size_t audience_len);
+
+/**
+ * Begins the door of an API from JSON.
+ *
+ * @param options_json One JSON object with `audience`, and any of `issuer`, `token_types` (instead of at+jwt), `algorithms`,
+ * `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl` (30), `negative_ttl` (10) and
+ * `require_audience`.
+ * @param options_json_len Its length in bytes, at most 64 KiB.
+ * @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if nothing would be accepted, or the options contradict themselves;
- * those of the keys, unless their issuer is only out of reach.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a member is not known or of another kind, which gk_error_claim names.
  */
 GK_NODISCARD
-gk_status gk_resource_server_new(const char *options_json,
-                                 size_t options_json_len,
-                                 const gk_remote_key_set *keys,
-                                 const gk_key_ring *ring,
-                                 const gk_oauth_client *asking,
-                                 const gk_http *http,
-                                 const gk_api_keys *api_keys,
-                                 const gk_revocations *revocations,
-                                 gk_resource_server **server,
-                                 gk_error *err);
+gk_status gk_resource_server_builder_from_json(const char *options_json,
+                                               size_t options_json_len,
+                                               gk_resource_server_builder **builder,
+                                               gk_error *err);
+
+/**
+ * Frees a builder.
+ *
+ * @param builder The builder, which must not be used again; NULL is fine.
+ */
+void gk_resource_server_builder_free(gk_resource_server_builder *builder);
+
+/**
+ * Accepts the JWTs of an issuer, whose keys are set as well.
+ *
+ * @param builder The builder.
+ * @param issuer Its `iss`; copied.
+ * @param issuer_len Its length in bytes.
+ */
+void gk_resource_server_builder_issuer(gk_resource_server_builder *builder,
+                                       const char *issuer,
+                                       size_t issuer_len);
+
+/**
+ * The keys of the issuer, where they are another server's.
+ *
+ * @param builder The builder.
+ * @param keys The keys, which are shared.
+ */
+void gk_resource_server_builder_keys(gk_resource_server_builder *builder,
+                                     const gk_remote_key_set *keys);
+
+/**
+ * The keys of the issuer, where they are our own.
+ *
+ * @param builder The builder.
+ * @param ring The key ring, which is shared.
+ */
+void gk_resource_server_builder_key_ring(gk_resource_server_builder *builder,
+                                         const gk_key_ring *ring);
+
+/**
+ * Accepts tokens of this `typ` instead of `at+jwt`; several calls, several types.
+ *
+ * @param builder The builder.
+ * @param typ The type; copied.
+ * @param typ_len Its length in bytes.
+ */
+void gk_resource_server_builder_token_type(gk_resource_server_builder *builder,
+                                           const char *typ,
+                                           size_t typ_len);
+
+/**
+ * Accepts only these algorithms.
+ *
+ * @param builder The builder.
+ * @param codes GK_ALG_ constants; copied.
+ * @param codes_len How many; at least one.
+ */
+void gk_resource_server_builder_algorithms(gk_resource_server_builder *builder,
+                                           const gk_alg *codes,
+                                           size_t codes_len);
+
+/**
+ * How many seconds the issuer's clock may be off.
+ *
+ * @param builder The builder.
+ * @param seconds 0 unless set; more than 600 is refused by gk_resource_server_builder_build.
+ */
+void gk_resource_server_builder_leeway(gk_resource_server_builder *builder, uint64_t seconds);
+
+/**
+ * Where gk_resource_server_metadata is served, for challenges (RFC 9728 section 5.1).
+ *
+ * @param builder The builder.
+ * @param url The address; copied.
+ * @param url_len Its length in bytes.
+ */
+void gk_resource_server_builder_metadata_url(gk_resource_server_builder *builder,
+                                             const char *url,
+                                             size_t url_len);
+
+/**
+ * The scopes that there are, for the metadata.
+ *
+ * @param builder The builder.
+ * @param scopes The scopes, separated by spaces; copied.
+ * @param scopes_len Its length in bytes.
+ */
+void gk_resource_server_builder_scopes_supported(gk_resource_server_builder *builder,
+                                                 const char *scopes,
+                                                 size_t scopes_len);
+
+/**
+ * Refuses JWTs that are on this list.
+ *
+ * @param builder The builder.
+ * @param revocations The list, which is shared.
+ */
+void gk_resource_server_builder_revocations(gk_resource_server_builder *builder,
+                                            const gk_revocations *revocations);
+
+/**
+ * Accepts these API keys.
+ *
+ * @param builder The builder.
+ * @param keys The keys, which are shared.
+ */
+void gk_resource_server_builder_api_keys(gk_resource_server_builder *builder,
+                                         const gk_api_keys *keys);
+
+/**
+ * Asks the client's server about tokens that are not JWTs of the issuer (RFC 7662).
+ *
+ * @param builder The builder.
+ * @param client Who asks; shared.
+ * @param http What carries the questions; shared.
+ */
+void gk_resource_server_builder_introspection(gk_resource_server_builder *builder,
+                                              const gk_oauth_client *client,
+                                              const gk_http *http);
+
+/**
+ * For how long the answers of an introspection are remembered: so late is the end of a token noticed.
+ *
+ * @param builder The builder.
+ * @param seconds Of a token that is good: 30 unless set, at most 3600; 0 asks each time.
+ * @param negative_seconds Of one that is not: 10 unless set, at most 3600.
+ */
+void gk_resource_server_builder_introspection_ttl(gk_resource_server_builder *builder,
+                                                  uint64_t seconds,
+                                                  uint64_t negative_seconds);
+
+/**
+ * Whether a token is refused whose audience the server does not tell at an introspection.
+ *
+ * @param builder The builder.
+ * @param required False unless set.
+ */
+void gk_resource_server_builder_require_audience(gk_resource_server_builder *builder,
+                                                 bool required);
+
+/**
+ * Takes the time from a callback.
+ *
+ * @param builder The builder.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
+ */
+void gk_resource_server_builder_clock(gk_resource_server_builder *builder,
+                                      gk_clock_fn now,
+                                      void *user,
+                                      gk_release_fn release);
+
+/**
+ * Opens the door. Keys are fetched now, so that a wrong address shows in time; if their issuer is out of reach, with the
+ * first token.
+ *
+ * @param builder The builder, which can be used again.
+ * @param server Receives the resource server, to be freed with gk_resource_server_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if nothing would be accepted, or the options
+ * contradict themselves; those of the keys, unless their issuer is only out of reach.
+ */
+GK_NODISCARD
+gk_status gk_resource_server_builder_build(const gk_resource_server_builder *builder,
+                                           gk_resource_server **server,
+                                           gk_error *err);
+
+/**
+ * Any caller that is known.
+ *
+ * @return The demand, to be freed with gk_demand_free.
+ */
+gk_demand *gk_demand_new(void);
+
+/**
+ * Frees a demand.
+ *
+ * @param demand The demand, which must not be used again; NULL is fine.
+ */
+void gk_demand_free(gk_demand *demand);
+
+/**
+ * Demands a scope; with several calls, all of them.
+ *
+ * @param demand The demand.
+ * @param scope The scope; copied.
+ * @param scope_len Its length in bytes.
+ */
+void gk_demand_scope(gk_demand *demand, const char *scope, size_t scope_len);
+
+/**
+ * Demands a way in which the user must have signed in (RFC 9470); with several calls, one of them.
+ *
+ * @param demand The demand.
+ * @param acr The value of `acr`; copied.
+ * @param acr_len Its length in bytes.
+ */
+void gk_demand_acr_value(gk_demand *demand, const char *acr, size_t acr_len);
+
+/**
+ * Demands that the user has signed in during the last so many seconds (RFC 9470).
+ *
+ * @param demand The demand.
+ * @param seconds How many.
+ */
+void gk_demand_max_age(gk_demand *demand, uint64_t seconds);
 
 /**
  * Shares a resource server.
@@ -5167,34 +5398,22 @@ gk_resource_server *gk_resource_server_clone(const gk_resource_server *server);
 void gk_resource_server_free(gk_resource_server *server);
 
 /**
- * Says who calls, by the value of the request's one Authorization header.
+ * Says who calls.
  *
  * @param server The resource server.
- * @param authorization The header's value; NULL and 0 for a request without.
- * @param authorization_len Its length in bytes.
- * @param scopes The scopes that must have been granted, separated by spaces; NULL and 0 for none.
- * @param scopes_len Its length in bytes.
- * @param acr_values How the user must have signed in, one of these, separated by spaces (RFC 9470); NULL and 0 for any.
- * @param acr_values_len Its length in bytes.
- * @param max_age How many seconds ago the user may have signed in at the most; -1 for any time.
- * @param address The caller's address, for API keys with an allow-list; NULL and 0 for unknown, as which a text that is no address counts.
- * @param address_len Its length in bytes.
- * @param access Receives who calls, as JSON: `kind` (`jwt`, `opaque`, `api_key`), `subject`, `client_id`, `scopes`, `expires_at` and `claims`; to be freed with gk_buf_free; {NULL, 0} if the call fails.
- * @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or 403, to be freed with gk_buf_free; otherwise {NULL, 0}. NULL is fine.
+ * @param caller The request's header and address; borrowed for the call.
+ * @param demand What the route demands; NULL for any caller that is known.
+ * @param access Receives who calls, as JSON for gk_json_parse: `kind` (`jwt`, `opaque`, `api_key`), `subject`, `client_id`,
+ * `scopes`, `expires_at` and `claims`; to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or 403, to be freed with
+ * gk_buf_free; otherwise {NULL, 0}. NULL is fine.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the reason otherwise: gk_status_http says which HTTP status to answer.
  */
 GK_NODISCARD
 gk_status gk_resource_server_check(const gk_resource_server *server,
-                                   const char *authorization,
-                                   size_t authorization_len,
-                                   const char *scopes,
-                                   size_t scopes_len,
-                                   const char *acr_values,
-                                   size_t acr_values_len,
-                                   int64_t max_age,
-                                   const char *address,
-                                   size_t address_len,
+                                   const gk_caller *caller,
+                                   const gk_demand *demand,
                                    gk_buf *access,
                                    gk_buf *challenge,
                                    gk_error *err);

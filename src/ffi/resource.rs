@@ -1,10 +1,13 @@
 //! `gk_resource_server`: an API's door.
 
+use super::alg::gk_alg;
 use super::apikey::gk_api_keys;
 use super::boundary::{
-    Fault, caller_address, chars, create, fill, given, guard, release, sent, share, text, writable,
+    Outcome, algs, caller_address, chars, create, fill, given, guard, release, sent, share, text,
+    writable,
 };
 use super::buf::gk_buf;
+use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::error::gk_error;
 use super::http::gk_http;
 use super::keyring::gk_key_ring;
@@ -12,63 +15,406 @@ use super::oauth::gk_oauth_client;
 use super::remote::gk_remote_key_set;
 use super::revocations::gk_revocations;
 use super::status::gk_status;
-use crate::{Demand, KeySource, ResourceServer, ResourceServerBuilder, ToJson as _};
-use libc::c_char;
+use super::sticky::{self, Sticky};
+use crate::{Demand, IntrospectionOptions, ResourceServer, ResourceServerBuilder, ToJson as _};
+use libc::{c_char, c_void};
 use std::sync::Arc;
 
 /// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by reference count, safe to use
 /// from several threads at once and to go on with after a fork.
 pub struct gk_resource_server(ResourceServer);
 
-/// Opens a door. At least one of keys, ring, asking and api_keys; each is shared.
+/// An API's door while it is put together. At least one of an issuer with keys, an introspection and API keys. The setters
+/// keep the first thing that was wrong, which gk_resource_server_builder_build tells.
+pub struct gk_resource_server_builder(Sticky<Building>);
+
+#[derive(Clone)]
+struct Building {
+    server: ResourceServerBuilder,
+    asking: Option<IntrospectionOptions>,
+}
+
+fn building(server: ResourceServerBuilder) -> gk_resource_server_builder {
+    gk_resource_server_builder(Sticky::new(Building { server, asking: None }))
+}
+
+/// Begins the door of an API.
 ///
-/// @param options_json One JSON object with `audience`, which tokens must name, `issuer` if there are keys or a ring, and any of `token_types` (instead of at+jwt), `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl` (30), `negative_ttl` (10) and `require_audience`.
-/// @param options_json_len Its length in bytes.
-/// @param keys The keys of the issuer, where they are another server's; or NULL.
-/// @param ring The keys of the issuer, where they are our own; or NULL.
-/// @param asking Who asks about opaque tokens (RFC 7662); or NULL.
-/// @param http What carries these questions; NULL if there are none.
-/// @param api_keys API keys that are accepted; or NULL.
-/// @param revocations JWTs that are not accepted any more; or NULL.
-/// @param server Receives the resource server, to be freed with gk_resource_server_free; NULL if the call fails.
+/// @param audience What tokens must name as their audience: the API's identifier, 1 to 1024 bytes of UTF-8; copied.
+/// @param audience_len Its length in bytes.
+/// @return The builder, to be freed with gk_resource_server_builder_free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_new(
+    audience: *const c_char,
+    audience_len: usize,
+) -> Option<Box<gk_resource_server_builder>> {
+    // SAFETY: as this function's own contract.
+    let audience = unsafe { text(audience, audience_len, "audience") }.map(String::from);
+    share(|| {
+        let mut own = building(ResourceServer::builder(""));
+        set(Some(&mut own), |_| Ok(ResourceServer::builder(audience?)));
+        Some(own)
+    })
+}
+
+/// Begins the door of an API from JSON.
+///
+/// @param options_json One JSON object with `audience`, and any of `issuer`, `token_types` (instead of at+jwt), `algorithms`,
+/// `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl` (30), `negative_ttl` (10) and
+/// `require_audience`.
+/// @param options_json_len Its length in bytes, at most 64 KiB.
+/// @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if nothing would be accepted, or the options contradict themselves;
-/// those of the keys, unless their issuer is only out of reach.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a member is not known or of another kind, which gk_error_claim names.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_resource_server_new(
+pub unsafe extern "C" fn gk_resource_server_builder_from_json(
     options_json: *const c_char,
     options_json_len: usize,
+    builder: *mut *mut gk_resource_server_builder,
+    err: *mut gk_error,
+) -> gk_status {
+    create(builder, err, || {
+        let options = chars(options_json, options_json_len, "options_json")?;
+        Ok(building(ResourceServerBuilder::from_json(options)?))
+    })
+}
+
+/// Frees a builder.
+///
+/// @param builder The builder, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_resource_server_builder_free(
+    builder: Option<Box<gk_resource_server_builder>>,
+) {
+    release(builder);
+}
+
+/// Accepts the JWTs of an issuer, whose keys are set as well.
+///
+/// @param builder The builder.
+/// @param issuer Its `iss`; copied.
+/// @param issuer_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_issuer(
+    builder: Option<&mut gk_resource_server_builder>,
+    issuer: *const c_char,
+    issuer_len: usize,
+) {
+    set(builder, |server| Ok(server.issuer_name(text(issuer, issuer_len, "issuer")?)));
+}
+
+/// The keys of the issuer, where they are another server's.
+///
+/// @param builder The builder.
+/// @param keys The keys, which are shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_keys(
+    builder: Option<&mut gk_resource_server_builder>,
     keys: Option<&gk_remote_key_set>,
+) {
+    set(builder, |server| Ok(server.keys(Arc::new(given(keys, "keys")?.0.clone()))));
+}
+
+/// The keys of the issuer, where they are our own.
+///
+/// @param builder The builder.
+/// @param ring The key ring, which is shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_key_ring(
+    builder: Option<&mut gk_resource_server_builder>,
     ring: Option<&gk_key_ring>,
-    asking: Option<&gk_oauth_client>,
-    http: Option<&gk_http>,
-    api_keys: Option<&gk_api_keys>,
+) {
+    set(builder, |server| Ok(server.keys(Arc::new(given(ring, "ring")?.inner.clone()))));
+}
+
+/// Accepts tokens of this `typ` instead of `at+jwt`; several calls, several types.
+///
+/// @param builder The builder.
+/// @param typ The type; copied.
+/// @param typ_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_token_type(
+    builder: Option<&mut gk_resource_server_builder>,
+    typ: *const c_char,
+    typ_len: usize,
+) {
+    set(builder, |server| Ok(server.token_type(text(typ, typ_len, "typ")?)));
+}
+
+/// Accepts only these algorithms.
+///
+/// @param builder The builder.
+/// @param codes GK_ALG_ constants; copied.
+/// @param codes_len How many; at least one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_algorithms(
+    builder: Option<&mut gk_resource_server_builder>,
+    codes: *const gk_alg,
+    codes_len: usize,
+) {
+    set(builder, |server| Ok(server.algorithms(algs(codes, codes_len)?)));
+}
+
+/// How many seconds the issuer's clock may be off.
+///
+/// @param builder The builder.
+/// @param seconds 0 unless set; more than 600 is refused by gk_resource_server_builder_build.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_leeway(
+    builder: Option<&mut gk_resource_server_builder>,
+    seconds: u64,
+) {
+    set(builder, |server| Ok(server.leeway(seconds)));
+}
+
+/// Where gk_resource_server_metadata is served, for challenges (RFC 9728 section 5.1).
+///
+/// @param builder The builder.
+/// @param url The address; copied.
+/// @param url_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_metadata_url(
+    builder: Option<&mut gk_resource_server_builder>,
+    url: *const c_char,
+    url_len: usize,
+) {
+    set(builder, |server| Ok(server.metadata_url(text(url, url_len, "url")?)));
+}
+
+/// The scopes that there are, for the metadata.
+///
+/// @param builder The builder.
+/// @param scopes The scopes, separated by spaces; copied.
+/// @param scopes_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_scopes_supported(
+    builder: Option<&mut gk_resource_server_builder>,
+    scopes: *const c_char,
+    scopes_len: usize,
+) {
+    set(builder, |server| Ok(server.scopes_supported(&words(text(scopes, scopes_len, "scopes")?))));
+}
+
+/// Refuses JWTs that are on this list.
+///
+/// @param builder The builder.
+/// @param revocations The list, which is shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_revocations(
+    builder: Option<&mut gk_resource_server_builder>,
     revocations: Option<&gk_revocations>,
+) {
+    set(builder, |server| {
+        Ok(server.revocations(Arc::new(given(revocations, "revocations")?.0.clone())))
+    });
+}
+
+/// Accepts these API keys.
+///
+/// @param builder The builder.
+/// @param keys The keys, which are shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_api_keys(
+    builder: Option<&mut gk_resource_server_builder>,
+    keys: Option<&gk_api_keys>,
+) {
+    set(builder, |server| Ok(server.api_keys(given(keys, "keys")?.inner.clone())));
+}
+
+/// Asks the client's server about tokens that are not JWTs of the issuer (RFC 7662).
+///
+/// @param builder The builder.
+/// @param client Who asks; shared.
+/// @param http What carries the questions; shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_introspection(
+    builder: Option<&mut gk_resource_server_builder>,
+    client: Option<&gk_oauth_client>,
+    http: Option<&gk_http>,
+) {
+    set(builder, |server| {
+        let client = given(client, "client")?.0.clone();
+        Ok(server.introspection_by(client, Arc::clone(&given(http, "http")?.0)))
+    });
+}
+
+/// For how long the answers of an introspection are remembered: so late is the end of a token noticed.
+///
+/// @param builder The builder.
+/// @param seconds Of a token that is good: 30 unless set, at most 3600; 0 asks each time.
+/// @param negative_seconds Of one that is not: 10 unless set, at most 3600.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_introspection_ttl(
+    builder: Option<&mut gk_resource_server_builder>,
+    seconds: u64,
+    negative_seconds: u64,
+) {
+    ask(builder, |options| options.ttl(seconds).negative_ttl(negative_seconds));
+}
+
+/// Whether a token is refused whose audience the server does not tell at an introspection.
+///
+/// @param builder The builder.
+/// @param required False unless set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_require_audience(
+    builder: Option<&mut gk_resource_server_builder>,
+    required: bool,
+) {
+    ask(builder, |options| options.require_audience(required));
+}
+
+/// Takes the time from a callback.
+///
+/// @param builder The builder.
+/// @param now The clock.
+/// @param user A pointer that is given back to `now`.
+/// @param release Releases `user`; may be NULL. Called in any case, once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_clock(
+    builder: Option<&mut gk_resource_server_builder>,
+    now: gk_clock_fn,
+    user: *mut c_void,
+    release: gk_release_fn,
+) {
+    let clock = clock(now, user, release); // released in any case
+    set(builder, |server| Ok(server.clock(clock?)));
+}
+
+/// Opens the door. Keys are fetched now, so that a wrong address shows in time; if their issuer is out of reach, with the
+/// first token.
+///
+/// @param builder The builder, which can be used again.
+/// @param server Receives the resource server, to be freed with gk_resource_server_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if nothing would be accepted, or the options
+/// contradict themselves; those of the keys, unless their issuer is only out of reach.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_resource_server_builder_build(
+    builder: Option<&gk_resource_server_builder>,
     server: *mut *mut gk_resource_server,
     err: *mut gk_error,
 ) -> gk_status {
     create(server, err, || {
-        let source: Option<Arc<dyn KeySource>> = match (keys, ring) {
-            (Some(_), Some(_)) => return Err(Fault::Both("keys", "ring")),
-            (Some(keys), None) => Some(Arc::new(keys.0.clone())),
-            (None, Some(ring)) => Some(Arc::new(ring.inner.clone())),
-            (None, None) => None,
+        let Building { server, asking } = given(builder, "builder")?.0.built()?.clone();
+        let server = match asking {
+            Some(options) => server.introspection_options(options),
+            None => server,
         };
-        let options = chars(options_json, options_json_len, "options_json")?;
-        let mut builder = ResourceServerBuilder::from_json(options, source)?;
-        if let Some(client) = asking {
-            let http = Arc::clone(&given(http, "http")?.0);
-            builder = builder.introspection_by(client.0.clone(), http);
-        }
-        if let Some(keys) = api_keys {
-            builder = builder.api_keys(keys.inner.clone());
-        }
-        if let Some(list) = revocations {
-            builder = builder.revocations(Arc::new(list.0.clone()));
-        }
-        Ok(gk_resource_server(builder.build()?))
+        Ok(gk_resource_server(server.build()?))
     })
+}
+
+/// Replaces what was set by what the change makes of it.
+fn set(
+    builder: Option<&mut gk_resource_server_builder>,
+    change: impl FnOnce(ResourceServerBuilder) -> Outcome<ResourceServerBuilder>,
+) {
+    sticky::set(builder.map(|builder| &mut builder.0), |all| {
+        Ok(Building { server: change(all.server)?, ..all })
+    });
+}
+
+/// [`set`] for how opaque tokens are asked about.
+fn ask(
+    builder: Option<&mut gk_resource_server_builder>,
+    change: impl FnOnce(IntrospectionOptions) -> IntrospectionOptions,
+) {
+    sticky::set_in(builder.map(|builder| &mut builder.0), |all| {
+        all.asking = Some(change(all.asking.unwrap_or_default()));
+        Ok(())
+    });
+}
+
+/// What a route demands of its caller: made once, shared by all threads. The setters keep the first thing that was wrong,
+/// which gk_resource_server_check tells.
+#[derive(Default)]
+pub struct gk_demand(Sticky<Demanded>);
+
+#[derive(Default)]
+struct Demanded {
+    scopes: Vec<String>,
+    acr_values: Vec<String>,
+    max_age: Option<u64>,
+}
+
+/// Any caller that is known.
+///
+/// @return The demand, to be freed with gk_demand_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_demand_new() -> Option<Box<gk_demand>> {
+    share(|| Some(gk_demand::default()))
+}
+
+/// Frees a demand.
+///
+/// @param demand The demand, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_demand_free(demand: Option<Box<gk_demand>>) {
+    release(demand);
+}
+
+/// Demands a scope; with several calls, all of them.
+///
+/// @param demand The demand.
+/// @param scope The scope; copied.
+/// @param scope_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_demand_scope(
+    demand: Option<&mut gk_demand>,
+    scope: *const c_char,
+    scope_len: usize,
+) {
+    sticky::set_in(demand.map(|demand| &mut demand.0), |all| {
+        all.scopes.push(text(scope, scope_len, "scope")?.to_owned());
+        Ok(())
+    });
+}
+
+/// Demands a way in which the user must have signed in (RFC 9470); with several calls, one of them.
+///
+/// @param demand The demand.
+/// @param acr The value of `acr`; copied.
+/// @param acr_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_demand_acr_value(
+    demand: Option<&mut gk_demand>,
+    acr: *const c_char,
+    acr_len: usize,
+) {
+    sticky::set_in(demand.map(|demand| &mut demand.0), |all| {
+        all.acr_values.push(text(acr, acr_len, "acr")?.to_owned());
+        Ok(())
+    });
+}
+
+/// Demands that the user has signed in during the last so many seconds (RFC 9470).
+///
+/// @param demand The demand.
+/// @param seconds How many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_demand_max_age(demand: Option<&mut gk_demand>, seconds: u64) {
+    sticky::set_in(demand.map(|demand| &mut demand.0), |all| {
+        all.max_age = Some(seconds);
+        Ok(())
+    });
+}
+
+/// What of a request says who calls, as it came: all of it is a stranger's.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gk_caller {
+    /// The value of its one Authorization header; NULL and 0 for a request without.
+    pub authorization: *const c_char,
+    /// Its length in bytes.
+    pub authorization_len: usize,
+    /// The caller's address as text, for API keys with an allow-list; NULL and 0 for unknown, as which a text that is no
+    /// address counts.
+    pub address: *const c_char,
+    /// Its length in bytes.
+    pub address_len: usize,
 }
 
 /// Shares a resource server.
@@ -90,35 +436,23 @@ pub extern "C" fn gk_resource_server_free(server: Option<Box<gk_resource_server>
     release(server);
 }
 
-/// Says who calls, by the value of the request's one Authorization header.
+/// Says who calls.
 ///
 /// @param server The resource server.
-/// @param authorization The header's value; NULL and 0 for a request without.
-/// @param authorization_len Its length in bytes.
-/// @param scopes The scopes that must have been granted, separated by spaces; NULL and 0 for none.
-/// @param scopes_len Its length in bytes.
-/// @param acr_values How the user must have signed in, one of these, separated by spaces (RFC 9470); NULL and 0 for any.
-/// @param acr_values_len Its length in bytes.
-/// @param max_age How many seconds ago the user may have signed in at the most; -1 for any time.
-/// @param address The caller's address, for API keys with an allow-list; NULL and 0 for unknown, as which a text that is no address counts.
-/// @param address_len Its length in bytes.
-/// @param access Receives who calls, as JSON: `kind` (`jwt`, `opaque`, `api_key`), `subject`, `client_id`, `scopes`, `expires_at` and `claims`; to be freed with gk_buf_free; {NULL, 0} if the call fails.
-/// @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or 403, to be freed with gk_buf_free; otherwise {NULL, 0}. NULL is fine.
+/// @param caller The request's header and address; borrowed for the call.
+/// @param demand What the route demands; NULL for any caller that is known.
+/// @param access Receives who calls, as JSON for gk_json_parse: `kind` (`jwt`, `opaque`, `api_key`), `subject`, `client_id`,
+/// `scopes`, `expires_at` and `claims`; to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or 403, to be freed with
+/// gk_buf_free; otherwise {NULL, 0}. NULL is fine.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; the reason otherwise: gk_status_http says which HTTP status to answer.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_resource_server_check(
     server: Option<&gk_resource_server>,
-    authorization: *const c_char,
-    authorization_len: usize,
-    scopes: *const c_char,
-    scopes_len: usize,
-    acr_values: *const c_char,
-    acr_values_len: usize,
-    max_age: i64,
-    address: *const c_char,
-    address_len: usize,
+    caller: Option<&gk_caller>,
+    demand: Option<&gk_demand>,
     access: *mut gk_buf,
     challenge: *mut gk_buf,
     err: *mut gk_error,
@@ -130,15 +464,14 @@ pub unsafe extern "C" fn gk_resource_server_check(
             challenge.write(gk_buf::EMPTY);
         }
         let server = &given(server, "server")?.0;
-        let authorization = sent(authorization, authorization_len, "authorization")?;
-        let scopes = words(text(scopes, scopes_len, "scopes")?);
-        let acr_values = words(text(acr_values, acr_values_len, "acr_values")?);
+        let caller = given(caller, "caller")?;
+        let authorization = sent(caller.authorization, caller.authorization_len, "authorization")?;
+        let nothing = Demanded::default();
+        let demanded = demand.map_or(Ok(&nothing), |demand| demand.0.built())?;
+        let (scopes, acr_values) = (borrowed(&demanded.scopes), borrowed(&demanded.acr_values));
         let mut demand = Demand::new().scopes(&scopes).acr_values(&acr_values);
-        demand.max_age = match max_age {
-            -1 => None,
-            seconds => Some(u64::try_from(seconds).map_err(|_| Fault::OutOfRange("max_age"))?),
-        };
-        demand.address = caller_address(address, address_len, "address")?;
+        demand.max_age = demanded.max_age;
+        demand.address = caller_address(caller.address, caller.address_len, "address")?;
         match server.check(Some(&authorization), &demand) {
             Ok(who) => {
                 place.write(gk_buf::copy_of(who.to_json().as_bytes()));
@@ -170,6 +503,10 @@ pub unsafe extern "C" fn gk_resource_server_metadata(
     err: *mut gk_error,
 ) -> gk_status {
     fill(json, err, || Ok(given(server, "server")?.0.metadata_json()))
+}
+
+fn borrowed(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
 }
 
 fn words(text: &str) -> Vec<&str> {

@@ -19,7 +19,8 @@ use std::sync::Arc;
 #[must_use]
 pub struct ResourceServerBuilder {
     audience: String,
-    issuer: Option<(String, Arc<dyn KeySource>)>,
+    issuer: Option<String>,
+    keys: Option<Arc<dyn KeySource>>,
     types: Vec<String>,
     algorithms: Option<Vec<Alg>>,
     leeway: u64,
@@ -37,6 +38,7 @@ impl ResourceServerBuilder {
         Self {
             audience,
             issuer: None,
+            keys: None,
             types: Vec::new(),
             algorithms: None,
             leeway: 0,
@@ -50,18 +52,18 @@ impl ResourceServerBuilder {
         }
     }
 
-    /// Reads a door: one JSON object with `audience`, and any of `issuer` (with these keys), `token_types`,
+    /// Reads a door: one JSON object with `audience`, and any of `issuer` (see [`Self::keys`]), `token_types`,
     /// `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl`, `negative_ttl`
     /// and `require_audience`.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is not one, or there is an issuer without keys, or keys without an issuer.
-    pub fn from_json(text: &[u8], keys: Option<Arc<dyn KeySource>>) -> Result<Self> {
-        let (mut builder, mut issuer) = (ResourceServer::builder(""), None);
+    /// `InvalidConfiguration`: it is not one; the error's claim names the member.
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        let mut builder = ResourceServer::builder("");
         fields::read(text, fields::MOST, |field| {
             match field.name() {
                 "audience" => builder.audience = field.text()?,
-                "issuer" => issuer = Some(field.text()?),
+                "issuer" => builder.issuer = Some(field.text()?),
                 "token_types" => {
                     builder.types = field.texts()?;
                     if builder.types.is_empty() {
@@ -81,19 +83,25 @@ impl ResourceServerBuilder {
             }
             Ok(())
         })?;
-        builder.issuer = match (issuer, keys) {
-            (Some(issuer), Some(keys)) => Some((issuer, keys)),
-            (None, None) => None,
-            (Some(_), None) => return Err(NO_KEYS.about_claim("issuer")),
-            (None, Some(_)) => return Err(fields::missing("issuer")),
-        };
         Ok(builder)
     }
 
     /// Accepts the JWTs of this issuer, verified with these keys: a [`RemoteKeySet`](crate::RemoteKeySet) over a
     /// transport, or any others.
     pub fn issuer(mut self, issuer: impl Into<String>, keys: Arc<dyn KeySource>) -> Self {
-        self.issuer = Some((issuer.into(), keys));
+        self.issuer = Some(issuer.into());
+        self.keys(keys)
+    }
+
+    /// The keys of the issuer, where it is named elsewhere: [`Self::from_json`], [`Self::issuer_name`].
+    pub fn keys(mut self, keys: Arc<dyn KeySource>) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// The issuer's name; [`Self::keys`] are needed, too.
+    pub fn issuer_name(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
         self
     }
 
@@ -133,6 +141,12 @@ impl ResourceServerBuilder {
         self.introspection_by(client, transport)
     }
 
+    /// For how long the answers about opaque tokens are remembered, and what must be in them.
+    pub const fn introspection_options(mut self, options: IntrospectionOptions) -> Self {
+        self.asking = Some(options);
+        self
+    }
+
     /// As [`Self::introspection`], with the options that there are.
     pub fn introspection_by(mut self, client: OAuthClient, transport: Arc<dyn Transport>) -> Self {
         self.introspection = Some((client, transport));
@@ -167,8 +181,15 @@ impl ResourceServerBuilder {
     /// reach, with the first token.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: nothing would be accepted, or an option contradicts itself. Those of the keys.
+    /// `InvalidConfiguration`: nothing would be accepted, or an option contradicts itself: an issuer without keys, keys
+    /// without an issuer. Those of the keys.
     pub fn build(self) -> Result<ResourceServer> {
+        let issuer = match (&self.issuer, &self.keys) {
+            (Some(issuer), Some(keys)) => Some((issuer, keys)),
+            (None, None) => None,
+            (Some(_), None) => return Err(NO_KEYS.about_claim("issuer")),
+            (None, Some(_)) => return Err(fields::missing("issuer")),
+        };
         if self.issuer.is_none() && self.introspection.is_none() && self.api_keys.is_none() {
             return Err(NOTHING);
         }
@@ -182,7 +203,7 @@ impl ResourceServerBuilder {
             Url::checked(url, true)
                 .map_err(|error| error.with_kind(ErrorKind::InvalidConfiguration))?;
         }
-        let verifier = match &self.issuer {
+        let verifier = match issuer {
             None => None,
             Some((issuer, keys)) => {
                 let mut policy = Policy::new()
@@ -219,7 +240,7 @@ impl ResourceServerBuilder {
             asked,
             key_prefix: self.api_keys.as_ref().map(|keys| format!("{}_", keys.prefix())),
             api_keys: self.api_keys,
-            issuer: self.issuer.map(|(issuer, _)| issuer),
+            issuer: self.issuer,
             audience: self.audience,
             metadata_url: self.metadata_url,
             scopes_supported: self.scopes_supported,

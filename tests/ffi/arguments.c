@@ -505,6 +505,7 @@ static const char *const ELSEWHERE[] = {"gk_api_key",
                                         "gk_remote_key_set_",
                                         "gk_token_manager_",
                                         "gk_resource_server_",
+                                        "gk_demand_",
                                         "gk_verifier_following_remote",
                                         "gk_issuer_rule_following_remote"};
 

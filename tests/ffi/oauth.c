@@ -1,7 +1,7 @@
 /* gk_oauth_client and its neighbours: operations driven by hand with answers of this program's own,
  * and run over the built-in transport against a server of eighty lines in a thread. */
 #define _DEFAULT_SOURCE
-#include "check.h"
+#include "door.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -397,11 +397,11 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     const char *json = "{\"audience\":\"https://api.example\",\"issuer\":\"https://auth.example\","
                        "\"metadata_url\":\"https://api.example/m\",\"scopes_supported\":[\"read\"],"
                        "\"introspection\":{\"ttl\":5}}";
-    FAILS(GK_STATUS_INVALID_CONFIGURATION,
-          gk_resource_server_new(json, strlen(json), NULL, NULL, NULL, NULL, NULL, NULL, &server,
-                                 &err));
-    MUST(gk_resource_server_new(json, strlen(json), keys, NULL, asking, http, api_keys, revocations,
-                                &server, &err));
+    struct door_parts parts = {NULL, NULL, asking, http, api_keys, revocations};
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, open_door(json, parts, &server, &err));
+    CHECK(strcmp(gk_error_claim(&err), "issuer") == 0); /* no keys */
+    parts.keys = keys;
+    MUST(open_door(json, parts, &server, &err));
     door = gk_resource_server_clone(server);
     gk_resource_server_free(server);
     gk_remote_key_set_free(keys);
@@ -411,45 +411,42 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     gk_buf access, challenge;
     char header[2048];
     snprintf(header, sizeof header, "Bearer %s", access_token.data);
-    MUST(gk_resource_server_check(door, header, strlen(header), GK_TEXT("read"), NULL, 0, -1,
-                                  GK_TEXT("192.0.2.1"), &access, &challenge, &err));
+    gk_caller caller = {header, strlen(header), GK_TEXT("192.0.2.1")};
+    gk_demand *read = demanding("read", NULL, 0), *write = demanding("read write", NULL, 0);
+    gk_demand *gold = demanding(NULL, "gold", 60), *wrong = demanding(NULL, NULL, 0);
+    MUST(gk_resource_server_check(door, &caller, read, &access, &challenge, &err));
     CHECK(has(access, "\"kind\":\"jwt\",\"subject\":\"alice\",\"client_id\":\"app\""));
     CHECK(challenge.data == NULL);
     gk_buf_free(&access);
     FAILS(GK_STATUS_INSUFFICIENT_SCOPE,
-          gk_resource_server_check(door, header, strlen(header), GK_TEXT("read write"), NULL, 0, -1,
-                                   NULL, 0, &access, &challenge, &err));
+          gk_resource_server_check(door, &caller, write, &access, &challenge, &err));
     CHECK(access.data == NULL && has(challenge, "error=\"insufficient_scope\""));
     CHECK(has(challenge, "scope=\"read write\"") && gk_status_http(err.status) == 403);
     gk_buf_free(&challenge);
     FAILS(GK_STATUS_INSUFFICIENT_AUTHENTICATION,
-          gk_resource_server_check(door, header, strlen(header), NULL, 0, GK_TEXT("gold"), 60, NULL,
-                                   0, &access, &challenge, &err));
+          gk_resource_server_check(door, &caller, gold, &access, &challenge, &err));
     CHECK(has(challenge, "acr_values=\"gold\", max_age=\"60\""));
     gk_buf_free(&challenge);
-    FAILS(GK_STATUS_MISSING_CREDENTIALS,
-          gk_resource_server_check(door, NULL, 0, NULL, 0, NULL, 0, -1, NULL, 0, &access, NULL,
-                                   &err));
+    FAILS(GK_STATUS_MISSING_CREDENTIALS, knock_at(door, NULL, &access, &err));
     /* What a stranger writes is no mistake of the service. */
+    FAILS(GK_STATUS_MISSING_CREDENTIALS, knock_at(door, "caf\xE9", &access, &err));
+    caller = (gk_caller){NULL, 0, GK_TEXT("caf\xE9")};
     FAILS(GK_STATUS_MISSING_CREDENTIALS,
-          gk_resource_server_check(door, GK_TEXT("caf\xE9"), NULL, 0, NULL, 0, -1, NULL, 0, &access,
-                                   NULL, &err));
-    FAILS(GK_STATUS_MISSING_CREDENTIALS,
-          gk_resource_server_check(door, NULL, 0, NULL, 0, NULL, 0, -1, GK_TEXT("caf\xE9"), &access,
-                                   NULL, &err));
-    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_resource_server_check(door, NULL, 0, NULL, 0, NULL, 0, -2,
-                                                               NULL, 0, &access, NULL, &err));
-    MUST(gk_resource_server_check(door, GK_TEXT("Bearer good"), GK_TEXT("write"), NULL, 0, -1, NULL,
-                                  0, &access, NULL, &err));
+          gk_resource_server_check(door, &caller, NULL, &access, NULL, &err));
+    gk_demand_acr_value(wrong, NULL, 3);
+    FAILS(GK_STATUS_INVALID_ARGUMENT,
+          gk_resource_server_check(door, &caller, wrong, &access, NULL, &err));
+    caller = (gk_caller){GK_TEXT("Bearer good"), NULL, 0};
+    gk_demand_free(write);
+    write = demanding("write", NULL, 0);
+    MUST(gk_resource_server_check(door, &caller, write, &access, NULL, &err));
     CHECK(has(access, "\"kind\":\"opaque\",\"subject\":\"bob\""));
     gk_buf_free(&access);
-    FAILS(GK_STATUS_TOKEN_INACTIVE,
-          gk_resource_server_check(door, GK_TEXT("Bearer bad"), NULL, 0, NULL, 0, -1, NULL, 0,
-                                   &access, NULL, &err));
+    FAILS(GK_STATUS_TOKEN_INACTIVE, knock_at(door, "Bearer bad", &access, &err));
     MUST(gk_revocations_revoke_subject(revocations, GK_TEXT("alice"), &err));
-    FAILS(GK_STATUS_REVOKED_TOKEN,
-          gk_resource_server_check(door, header, strlen(header), NULL, 0, NULL, 0, -1, NULL, 0,
-                                   &access, NULL, &err));
+    FAILS(GK_STATUS_REVOKED_TOKEN, knock_at(door, header, &access, &err));
+    gk_demand *all[] = {read, write, gold, wrong};
+    for (size_t i = 0; i < 4; i++) gk_demand_free(all[i]);
     gk_buf metadata;
     MUST(gk_resource_server_metadata(door, &metadata, &err));
     CHECK(has(metadata, "\"resource\":\"https://api.example\""));
@@ -505,7 +502,6 @@ int main(int argc, char **argv) {
     CHECK(calls_all(argv[1], "oauth.c", "gk_http_") == 3);
     CHECK(calls_all(argv[1], "oauth.c", "gk_remote_key_set_") == 5);
     CHECK(calls_all(argv[1], "oauth.c", "gk_token_manager_") == 8);
-    CHECK(calls_all(argv[1], "oauth.c", "gk_resource_server_") == 5);
 
     gk_oauth_client *own, *client;
     FAILS(GK_STATUS_INVALID_CONFIGURATION,

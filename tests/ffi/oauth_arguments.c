@@ -44,12 +44,38 @@ static gk_token_manager *manager;
 static gk_resource_server *server;
 static gk_operation *operation;
 
+/* A door that asks, and the call that opens it. */
+static gk_resource_server_builder *fresh_gk_resource_server_builder(void) {
+    gk_resource_server_builder *fresh;
+    MUST(gk_resource_server_builder_from_json(SERVER, &fresh, &err));
+    gk_resource_server_builder_introspection(fresh, client, http);
+    return fresh;
+}
+static gk_status use_gk_resource_server_builder(const gk_resource_server_builder *built,
+                                                gk_error *why) {
+    gk_resource_server *made = NULL;
+    const gk_status status = gk_resource_server_builder_build(built, &made, why);
+    CHECK((made != NULL) == (status == GK_STATUS_OK));
+    gk_resource_server_free(made);
+    return status;
+}
+
+/* A demand, and the call that uses it: of a caller whom any demand lets in would need a token, so
+ * that the answer for a demand that is fine is that there is none. */
+static gk_status used(const gk_demand *demand, gk_error *why) {
+    gk_buf access;
+    const gk_caller nobody = {NULL, 0, NULL, 0};
+    return gk_resource_server_check(server, &nobody, demand, &access, NULL, why);
+}
+
 static void set_up(void) {
     MUST(gk_oauth_client_new(CLIENT, &client, &err));
     MUST(gk_http_new(NULL, 0, &http, &err));
     MUST(gk_remote_key_set_new(KEYS, NULL, &keys, &err));
     MUST(gk_token_manager_new(client, http, NULL, 0, NULL, 0, NULL, 0, &manager, &err));
-    MUST(gk_resource_server_new(SERVER, NULL, NULL, client, http, NULL, NULL, &server, &err));
+    gk_resource_server_builder *builder = fresh_gk_resource_server_builder();
+    MUST(gk_resource_server_builder_build(builder, &server, &err));
+    gk_resource_server_builder_free(builder);
     MUST(gk_oauth_client_client_credentials(client, NULL, 0, &operation, &err));
 }
 
@@ -222,28 +248,80 @@ static void managers(void) {
 }
 
 static void doors(void) {
-    NO_HANDLE(gk_resource_server, gk_resource_server_new, NOTEXT, NULL, NULL, client, http, NULL,
-              NULL);
-    MISCONFIGURED(gk_resource_server, gk_resource_server_new, LATIN1, NULL, NULL, client, http,
-                  NULL, NULL);
-    REFUSED(gk_resource_server_new, SERVER, NULL, NULL, client, http, NULL, NULL, NULL);
+    NO_HANDLE(gk_resource_server_builder, gk_resource_server_builder_from_json, NOTEXT);
+    MISCONFIGURED(gk_resource_server_builder, gk_resource_server_builder_from_json, LATIN1);
+    REFUSED(gk_resource_server_builder_from_json, SERVER, NULL);
+    gk_resource_server_builder *more = CALL(gk_resource_server_builder_new)(TEXT);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, use_gk_resource_server_builder(more, &err));
+    CALL(gk_resource_server_builder_free)(more);
+    more = gk_resource_server_builder_new(LATIN1);
+    FAILS(GK_STATUS_INVALID_ARGUMENT, use_gk_resource_server_builder(more, &err));
+    gk_resource_server_builder_free(more);
+    gk_resource_server_builder_free(NULL);
+    NO_HANDLE(gk_resource_server, gk_resource_server_builder_build, NULL);
+    TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_issuer);
+    TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_token_type);
+    TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_metadata_url);
+    TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_scopes_supported);
+    IGNORED(gk_resource_server_builder_keys, NULL, keys);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_keys, NULL);
+    IGNORED(gk_resource_server_builder_key_ring, NULL, NULL);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_key_ring, NULL);
+    IGNORED(gk_resource_server_builder_algorithms, NULL, NULL, 0);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_algorithms, NULL, 1);
+    const gk_alg none = 99;
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_algorithms, &none, 1);
+    IGNORED(gk_resource_server_builder_leeway, NULL, 1);
+    IGNORED(gk_resource_server_builder_revocations, NULL, NULL);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_revocations, NULL);
+    IGNORED(gk_resource_server_builder_api_keys, NULL, NULL);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_api_keys, NULL);
+    IGNORED(gk_resource_server_builder_introspection, NULL, client, http);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_introspection, NULL, http);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_introspection, client, NULL);
+    IGNORED(gk_resource_server_builder_introspection_ttl, NULL, 1, 1);
+    IGNORED(gk_resource_server_builder_require_audience, NULL, true);
+    IGNORED(gk_resource_server_builder_clock, NULL, NULL, NULL, NULL);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_clock, NULL, NULL, NULL);
+    /* What asks about tokens, and nobody who asks. */
+    more = gk_resource_server_builder_new(TEXT);
+    gk_resource_server_builder_introspection_ttl(more, 1, 1);
+    gk_resource_server_builder_keys(more, keys);
+    gk_resource_server_builder_issuer(more, GK_TEXT("https://auth.example"));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, use_gk_resource_server_builder(more, &err));
+    CHECK(strcmp(gk_error_claim(&err), "introspection") == 0);
+    gk_resource_server_builder_free(more);
+
     CHECK(CALL(gk_resource_server_clone)(NULL) == NULL);
     NO_BUF(gk_resource_server_metadata, NULL);
     REFUSED(gk_resource_server_metadata, server, NULL);
 
     /* Both buffers are emptied, and a challenge is not made of a mistake. */
     gk_buf access = {(char *)&err, 7}, challenge = access;
-    REFUSED(gk_resource_server_check, NULL, TEXT, NULL, 0, NULL, 0, -1, NULL, 0, &access,
-            &challenge);
+    const gk_caller someone = {GK_TEXT("Bearer x"), NULL, 0}, no_header = {NOTEXT, NULL, 0};
+    const gk_caller no_address = {GK_TEXT("Bearer x"), NOTEXT};
+    REFUSED(gk_resource_server_check, NULL, &someone, NULL, &access, &challenge);
     CHECK(access.data == NULL && challenge.data == NULL);
-    REFUSED(gk_resource_server_check, server, TEXT, NULL, 0, NULL, 0, -1, NULL, 0, NULL,
-            &challenge);
+    REFUSED(gk_resource_server_check, server, &someone, NULL, NULL, &challenge);
     CHECK(challenge.data == NULL);
-    REFUSED(gk_resource_server_check, server, NOTEXT, NULL, 0, NULL, 0, -1, NULL, 0, &access, NULL);
-    REFUSED(gk_resource_server_check, server, TEXT, NOTEXT, NULL, 0, -1, NULL, 0, &access, NULL);
-    REFUSED(gk_resource_server_check, server, TEXT, NULL, 0, LATIN1, -1, NULL, 0, &access, NULL);
-    REFUSED(gk_resource_server_check, server, TEXT, NULL, 0, NULL, 0, -2, NULL, 0, &access, NULL);
-    REFUSED(gk_resource_server_check, server, TEXT, NULL, 0, NULL, 0, -1, NOTEXT, &access, NULL);
+    REFUSED(gk_resource_server_check, server, NULL, NULL, &access, NULL);
+    REFUSED(gk_resource_server_check, server, &no_header, NULL, &access, NULL);
+    REFUSED(gk_resource_server_check, server, &no_address, NULL, &access, NULL);
+
+    gk_demand *demand = CALL(gk_demand_new)();
+    IGNORED(gk_demand_scope, NULL, TEXT);
+    IGNORED(gk_demand_acr_value, NULL, TEXT);
+    IGNORED(gk_demand_max_age, NULL, 1);
+    gk_demand_max_age(demand, 60);
+    FAILS(GK_STATUS_MISSING_CREDENTIALS, used(demand, &err));
+    gk_demand_scope(demand, LATIN1);
+    FAILS(GK_STATUS_INVALID_ARGUMENT, used(demand, &err));
+    CALL(gk_demand_free)(demand);
+    gk_demand_free(NULL);
+    demand = gk_demand_new();
+    gk_demand_acr_value(demand, NOTEXT);
+    FAILS(GK_STATUS_INVALID_ARGUMENT, used(demand, &err));
+    gk_demand_free(demand);
 }
 
 int main(int argc, char **argv) {
@@ -253,6 +331,7 @@ int main(int argc, char **argv) {
                                        "gk_remote_key_set_",
                                        "gk_token_manager_",
                                        "gk_resource_server_",
+                                       "gk_demand_",
                                        "gk_verifier_following_remote",
                                        "gk_issuer_rule_following_remote"};
     CHECK(argc == 2);

@@ -2,7 +2,7 @@
  * way to authenticate a client, log-in, refresh and reuse, pushed requests, machines, devices, what
  * becomes of tokens, keys that rotate, log-out. */
 #define _GNU_SOURCE
-#include "check.h"
+#include "door.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -209,8 +209,7 @@ static gk_status knock(const gk_resource_server *door, gk_buf token) {
     char header[4096];
     gk_buf access;
     snprintf(header, sizeof header, "Bearer %s", token.data);
-    const gk_status status = gk_resource_server_check(door, header, strlen(header), NULL, 0, NULL,
-                                                      0, -1, NULL, 0, &access, NULL, &err);
+    const gk_status status = knock_at(door, header, &access, &err);
     gk_buf_free(&access);
     return status;
 }
@@ -225,8 +224,8 @@ static void machines_and_keys_that_rotate(void) {
     gk_remote_key_set *keys;
     gk_resource_server *door;
     MUST(gk_remote_key_set_new(options, strlen(options), http, &keys, &err));
-    MUST(gk_resource_server_new(door_options, strlen(door_options), keys, NULL, asking, http, NULL,
-                                NULL, &door, &err));
+    const struct door_parts parts = {.keys = keys, .asking = asking, .http = http};
+    MUST(open_door(door_options, parts, &door, &err));
     gk_buf signed_token = machine_token(own, jwt), opaque = machine_token(own, "{}");
     CHECK(knock(door, signed_token) == GK_STATUS_OK);
     CHECK(knock(door, opaque) == GK_STATUS_OK);

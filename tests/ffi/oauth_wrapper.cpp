@@ -100,15 +100,29 @@ int main() {
         R"({"url":"http://127.0.0.1:1/","allow_loopback_http":true})", transport);
     THROWS(gatekey::status::connection_failed, remote.following(gatekey::policy()));
 
-    gatekey::resource_server::parts parts;
-    parts.keys = &keys;
+    using door = gatekey::resource_server::builder;
     const gatekey::resource_server api =
-        gatekey::resource_server(
-            R"({"audience":"https://api.example","issuer":"https://auth.example"})", parts)
-            .clone();
-    const auto outcome = api.check("Bearer x", {});
+        door("https://api.example").issuer("https://auth.example", keys).build().clone();
+    const auto outcome = api.check("Bearer x");
     CHECK(!outcome && outcome.status == gatekey::status::malformed_token);
     CHECK(holds(outcome.challenge, "invalid_token") && outcome.access.empty());
     CHECK(holds(api.metadata(), "https://auth.example"));
+    const gatekey::demand demand =
+        std::move(gatekey::demand().scope("a").acr_value("b").max_age(9));
+    CHECK(holds(api.check("Bearer x", demand, "192.0.2.1").challenge, "invalid_token"));
+    const auto read = door::from_json(R"({"audience":"a","issuer":"https://auth.example"})")
+                          .keys(keys)
+                          .token_type("JWT")
+                          .algorithms({gatekey::alg::es256})
+                          .leeway(5)
+                          .metadata_url("https://api.example/m")
+                          .scopes_supported("read write")
+                          .build()
+                          .metadata();
+    CHECK(holds(read, "\"read\",\"write\""));
+    const auto wrong = THROWS(gatekey::status::invalid_configuration,
+                              door::from_json(R"({"audience":"a","introspection":{"ttl":"5"}})"));
+    CHECK(wrong.claim() == "introspection.ttl");
+    THROWS(gatekey::status::invalid_configuration, door("a").introspection_ttl(1, 1).build());
     return passed("oauth_wrapper");
 }

@@ -54,7 +54,7 @@ struct Reader {
 }
 
 fn door(text: &str) -> Result<()> {
-    ResourceServerBuilder::from_json(text.as_bytes(), None).map(drop)
+    ResourceServerBuilder::from_json(text.as_bytes()).map(drop)
 }
 
 fn client(text: &str) -> Result<()> {
@@ -314,15 +314,15 @@ fn what_is_no_object_is_no_set_of_options() {
 fn options_that_would_change_nothing_are_refused() {
     let key = gatekey::Key::generate(gatekey::Alg::Es256).unwrap().public().unwrap();
     let keys = std::sync::Arc::new(gatekey::KeySet::new([key]).unwrap());
-    let read = |text: &str| ResourceServerBuilder::from_json(text.as_bytes(), Some(keys.clone()));
-    let error =
-        read(r#"{"audience":"a","issuer":"https://i.example","token_types":[]}"#).unwrap_err();
+    let read = |text: &str| ResourceServerBuilder::from_json(text.as_bytes());
+    let error = read(r#"{"audience":"a","token_types":[]}"#).unwrap_err();
     assert_eq!(error.claim(), Some("token_types"));
-    let error = read(r#"{"audience":"a"}"#).unwrap_err();
+    let with_keys = |text: &str| read(text).unwrap().keys(keys.clone()).build().unwrap_err();
+    let error = with_keys(r#"{"audience":"a"}"#);
     assert_eq!(error.claim(), Some("issuer"), "keys without an issuer");
-    let builder = read(
-        r#"{"audience":"a","issuer":"https://i.example","introspection":{"require_audience":true}}"#,
-    );
-    let error = builder.unwrap().build().unwrap_err();
-    assert_eq!(error.claim(), Some("introspection"), "nobody who asks");
+    let named = r#"{"audience":"a","issuer":"https://i.example"}"#;
+    let error = read(named).unwrap().build().unwrap_err();
+    assert_eq!(error.claim(), Some("issuer"), "an issuer without keys");
+    let asking = r#"{"audience":"a","issuer":"https://i.example","introspection":{"require_audience":true}}"#;
+    assert_eq!(with_keys(asking).claim(), Some("introspection"), "nobody who asks");
 }

@@ -160,8 +160,10 @@ impl _ResourceServer {
         let ring =
             keys.and_then(|keys| keys.cast::<KeyRing>().ok()).map(|ring| ring.clone().unbind());
         let keys = keys.map(key_source).transpose()?;
-        let mut builder =
-            ResourceServerBuilder::from_json(options.0.as_bytes(), keys).or_raise(py)?;
+        let mut builder = ResourceServerBuilder::from_json(options.0.as_bytes()).or_raise(py)?;
+        if let Some(keys) = keys {
+            builder = builder.keys(keys);
+        }
         if let Some((client, transport, ttl, negative, audience)) = introspection {
             let options = IntrospectionOptions::new().ttl(ttl).negative_ttl(negative);
             let options = options.require_audience(audience);
