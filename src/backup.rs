@@ -264,11 +264,19 @@ mod sqlite {
             return Err(NO_STORE);
         }
         let before = options.revoke_before;
-        let (store, was_refused) = SqliteStore::open_as_it_is(path, mark)?;
+        let peppers = if before > 0 {
+            Some(peppers_of(pepper, Some(pepper_beside(path)), false)?.0)
+        } else {
+            None
+        };
+        // Before the store is given another name, under which it is refused until all is done.
+        let fits = |store: &SqliteStore| {
+            peppers.as_ref().map_or(Ok(()), |peppers| peppers.check_known(store).map(drop))
+        };
+        let (store, was_refused) = SqliteStore::open_as_it_is(path, mark, fits)?;
         let (store, mut done) =
             (Arc::new(store), Acknowledged { was_refused, ..Acknowledged::default() });
-        if before > 0 {
-            let peppers = peppers_of(pepper, Some(pepper_beside(path)), false)?.0;
+        if let Some(peppers) = peppers {
             // For as long as there are tokens anywhere: what the services accept is not known here.
             let revocations =
                 RevocationOptions::new().max_token_ttl(RevocationOptions::MAX_TOKEN_TTL);

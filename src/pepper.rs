@@ -124,15 +124,21 @@ impl Peppers {
         if constant_time_eq(&self.seal_of(pepper, row), &seal) { Ok(()) } else { Err(ALTERED) }
     }
 
-    /// Holds the peppers at hand against those that the store was made with, and makes the active one
-    /// known to it; `now` is in seconds since the Unix epoch.
-    pub(crate) fn check_against(&self, store: &dyn Store, now: u64) -> Result<()> {
+    /// Holds the peppers at hand against those that the store was made with.
+    pub(crate) fn check_known(&self, store: &dyn Store) -> Result<Vec<PepperCheck>> {
         let known = store.pepper_checks()?;
         for check in &known {
             if self.contains(check.pepper) && self.check(check.pepper) != check.check {
                 return Err(if check.check == [0; 16] { UNCHECKED } else { WRONG });
             }
         }
+        Ok(known)
+    }
+
+    /// Holds the peppers at hand against those that the store was made with, and makes the active one
+    /// known to it; `now` is in seconds since the Unix epoch.
+    pub(crate) fn check_against(&self, store: &dyn Store, now: u64) -> Result<()> {
+        let known = self.check_known(store)?;
         let pepper = self.active();
         if known.iter().any(|check| check.pepper == pepper) {
             return Ok(());

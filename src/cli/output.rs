@@ -405,6 +405,7 @@ pub(super) fn peppers(uses: &[PepperUse]) -> Shown {
     for one in uses {
         let remark = match (one.active, super::pepper::is_needed(one)) {
             (true, _) => "active",
+            (false, false) if one.since == 0 => "not used yet",
             (false, false) => "not needed any more",
             (false, true) => "needed",
         };

@@ -59,7 +59,10 @@ pub(super) const fn is_needed(one: &PepperUse) -> bool {
 /// What still needs the peppers that are not active, and what is to be done about it; a line for each.
 fn tell_needed(uses: &[PepperUse], output: &mut Output) {
     let remedies = |one: &PepperUse| {
-        let keys = format!("{}: until each was used once", output::count(one.keys, "key"));
+        let keys = format!(
+            "{}: until each was used once (seen here some ten seconds later)",
+            output::count(one.keys, "key")
+        );
         let sessions = format!(
             "{}: `gatekey session end-under-pepper {}`",
             output::count(one.sessions, "session"),

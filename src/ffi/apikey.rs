@@ -135,7 +135,7 @@ pub unsafe extern "C" fn gk_api_keys_create(
     err: *mut gk_error,
 ) -> gk_status {
     issue(secret, record, err, || {
-        Ok(given(keys, "keys")?.inner.create(&given(spec, "spec")?.0.built()?.spec)?)
+        Ok(given(keys, "keys")?.inner.create(given(spec, "spec")?.of_new_key()?)?)
     })
 }
 
@@ -257,7 +257,7 @@ pub unsafe extern "C" fn gk_api_keys_update(
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
-        let update = &given(spec, "spec")?.0.built()?.update;
+        let update = given(spec, "spec")?.of_update()?;
         given(keys, "keys")?.inner.update(text(id, id_len, "id")?, update)?;
         Ok(())
     })
@@ -421,7 +421,7 @@ pub unsafe extern "C" fn gk_api_key_import_add(
     guard(err, || {
         let credential: &[u8] = slice(credential.cast(), credential_len, "credential")?;
         let row = ImportRow {
-            spec: given(spec, "spec")?.0.built()?.spec.clone(),
+            spec: given(spec, "spec")?.of_new_key()?.clone(),
             credential: Secret::new(credential.to_vec()),
             lookup: maybe(lookup, lookup_len, "lookup")?,
         };

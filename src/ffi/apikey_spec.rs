@@ -2,7 +2,7 @@
 
 use super::boundary::{Fault, Outcome, release, share, text};
 use super::sticky::{self, Sticky};
-use crate::{CreditSpec, KeySpec, KeyUpdate, Rate};
+use crate::{CreditSpec, Error, ErrorKind, KeySpec, KeyUpdate, Rate};
 use libc::c_char;
 
 /// What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update): only
@@ -13,9 +13,33 @@ pub struct gk_api_key_spec(pub(super) Sticky<Specified>);
 /// What a new key is to be like, and what an update is to change.
 #[derive(Default)]
 pub(super) struct Specified {
-    pub(super) spec: KeySpec,
-    pub(super) update: KeyUpdate,
+    spec: KeySpec,
+    update: KeyUpdate,
 }
+
+impl gk_api_key_spec {
+    /// What a new key is to be like.
+    pub(super) fn of_new_key(&self) -> Outcome<&KeySpec> {
+        let all = self.0.built()?;
+        if all.update.expires_at.is_some() { Err(OF_AN_UPDATE.into()) } else { Ok(&all.spec) }
+    }
+
+    /// What is to change of a key that is there.
+    pub(super) fn of_update(&self) -> Outcome<&KeyUpdate> {
+        let all = self.0.built()?;
+        if all.spec.expires_in.is_some() { Err(OF_A_NEW_KEY.into()) } else { Ok(&all.update) }
+    }
+}
+
+// Rather than a key that never expires.
+const OF_AN_UPDATE: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "A new key takes gk_api_key_spec_expires_in; gk_api_key_spec_expires_at is for gk_api_keys_update.",
+);
+const OF_A_NEW_KEY: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "gk_api_keys_update takes gk_api_key_spec_expires_at; gk_api_key_spec_expires_in is for a new key.",
+);
 
 /// A limit or a list that gk_api_key_spec_clear takes away in an update.
 pub type gk_api_key_field = i32;

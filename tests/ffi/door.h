@@ -17,8 +17,7 @@ struct door_parts {
 static inline gk_status open_door(const char *json, struct door_parts of, gk_resource_server **door,
                                   gk_error *err) {
     gk_resource_server_builder *builder;
-    gk_status status =
-        gk_resource_server_builder_from_json(json, strlen(json), &builder, err);
+    gk_status status = gk_resource_server_builder_from_json(json, strlen(json), &builder, err);
     if (status != GK_STATUS_OK) return status;
     if (of.keys != NULL) gk_resource_server_builder_keys(builder, of.keys);
     if (of.ring != NULL) gk_resource_server_builder_key_ring(builder, of.ring);
@@ -30,7 +29,8 @@ static inline gk_status open_door(const char *json, struct door_parts of, gk_res
     return status;
 }
 
-/* A demand of scopes, separated by spaces, or NULL; of one way to sign in, or NULL; of an age, or 0. */
+/* A demand of scopes, separated by spaces, or NULL; of one way to sign in, or NULL; of an age, or
+ * 0. */
 static inline gk_demand *demanding(const char *scopes, const char *acr, uint64_t max_age) {
     gk_demand *demand = gk_demand_new();
     while (scopes != NULL && *scopes != 0) {

@@ -177,6 +177,30 @@ static void the_first_one(void) {
     gk_api_key_spec_free(spec);
 }
 
+/* When a key expires is said in one way of a new one and in another of one that is there: never
+ * passed over. */
+static void the_wrong_way_to_say_when(void) {
+    gk_error err;
+    gk_api_key_result who;
+    MUST(gk_api_keys_verify(keys, secret.data, secret.len, NULL, NULL, 0, &who, &err));
+    gk_api_key_spec *spec = fresh_gk_api_key_spec();
+    gk_api_key_spec_expires_at(spec, 4000000000);
+    FAILS(GK_STATUS_INVALID_ARGUMENT, use_gk_api_key_spec(spec, &err));
+    CHECK(strstr(err.message, "gk_api_key_spec_expires_in") != NULL);
+    gk_api_key_import *rows = gk_api_key_import_new();
+    FAILS(GK_STATUS_INVALID_ARGUMENT,
+          gk_api_key_import_add(rows, spec, GK_TEXT("pub.legacy-key"), GK_TEXT("pub"), &err));
+    gk_api_key_import_free(rows);
+    MUST(gk_api_keys_update(keys, who.key_id, strlen(who.key_id), spec, &err));
+    gk_api_key_spec_free(spec);
+    spec = fresh_gk_api_key_spec();
+    gk_api_key_spec_expires_in(spec, 60);
+    FAILS(GK_STATUS_INVALID_ARGUMENT,
+          gk_api_keys_update(keys, who.key_id, strlen(who.key_id), spec, &err));
+    MUST(use_gk_api_key_spec(spec, &err));
+    gk_api_key_spec_free(spec);
+}
+
 static void sessions_and_rings(void) {
     gk_error err;
     TEXT_SETTER(gk_key_ring_options, gk_key_ring_options_name);
@@ -222,6 +246,7 @@ int main(int argc, char **argv) {
 
     api_keys();
     the_first_one();
+    the_wrong_way_to_say_when();
     sessions_and_rings();
 
     gk_buf_free(&secret);

@@ -96,9 +96,18 @@ impl SqliteStore {
     ///
     /// # Errors
     /// As [`Self::open`], but for `StoreRestored`. `StoreCorrupt`: SQLite's integrity check does not pass.
-    pub(crate) fn open_as_it_is(path: &Path, mark: &Mark) -> Result<(Self, bool)> {
+    /// `StoreUnavailable`: the file is empty. Those of `check`, which is asked before anything is changed.
+    pub(crate) fn open_as_it_is(
+        path: &Path,
+        mark: &Mark,
+        check: impl FnOnce(&Self) -> Result<()>,
+    ) -> Result<(Self, bool)> {
         // What is damaged stays as it is: who only reads writes no log into the main file.
         let real = real_path(path);
+        whole::check_beginning(&real)?;
+        if std::fs::metadata(&real).is_ok_and(|metadata| metadata.len() == 0) {
+            return Err(NOTHING);
+        }
         let look = open_to_read(&real)?;
         leave_log(&look, true)?;
         check_integrity(&look)?;
@@ -108,6 +117,7 @@ impl SqliteStore {
         let was_refused = known.is_err_and(|error| error.kind() == ErrorKind::StoreRestored);
         drop(look);
         let store = Self(Connections::open(path, &Mark::None, Trust::AsItIs)?);
+        check(&store)?;
         // Another name than its mark has, before anything changes: it is refused until all is done, however far the
         // changes bring its number.
         store.0.writing(|connection, _| estrange(connection), |(), _| Ok(()))?;
@@ -120,6 +130,12 @@ impl SqliteStore {
         self.0.writing(|connection, _| mark.acknowledge(connection), |(), _| Ok(()))
     }
 }
+
+const NOTHING: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The file at this path is empty, and no store. Restore a backup; or delete the file and its mark (<store>.mark) \
+     to begin again.",
+);
 
 /// Opens a store, or a copy of one, to be read.
 fn open_whole(path: &Path) -> Result<Connection> {

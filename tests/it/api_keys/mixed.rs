@@ -181,6 +181,37 @@ fn a_failed_acknowledge_leaves_a_mixture_refused() {
     assert!(SqliteStore::open(&path).is_err(), "still");
 }
 
+/// A wrong pepper, and a file that is empty, change nothing: a store that was fine stays so.
+#[test]
+fn a_refused_acknowledge_changes_nothing() {
+    let folder = Folder::new("acknowledge_refused");
+    let path = folder.path("a.sqlite");
+    let url = format!("sqlite:///{}", path.display());
+    let here = open(&path).unwrap();
+    let issued = here.create(|_| ());
+    let options = gatekey::AcknowledgeOptions { revoke_before: 1, ..Default::default() };
+    let given = |number| gatekey::PepperSource::Given(super::pepper(&[number]));
+    let wrong = Peppers::new(&[(1, Secret::new(vec![9; 32]))]).unwrap();
+    let wrong = gatekey::PepperSource::Given(wrong);
+    refused(
+        gatekey::store_acknowledge_restore(&url, &wrong, options),
+        ErrorKind::WrongPepper,
+        "another value of the pepper",
+    );
+    here.keys.refresh().unwrap();
+    assert_eq!(kind(&here, &issued), None);
+    assert_eq!(kind(&open(&path).unwrap(), &issued), None, "for everyone");
+    let empty = folder.path("b.sqlite");
+    std::fs::write(&empty, "").unwrap();
+    let url = format!("sqlite:///{}", empty.display());
+    refused(
+        gatekey::store_acknowledge_restore(&url, &given(1), options),
+        ErrorKind::StoreUnavailable,
+        "an empty file is no store",
+    );
+    assert_eq!(std::fs::read(&empty).unwrap(), b"", "it is left as it is");
+}
+
 /// The same under a process that has it open: no change is acknowledged, and nothing is good again.
 #[test]
 fn an_older_main_file_that_is_copied_over_the_open_one_takes_no_change() {
