@@ -36,7 +36,7 @@ fn a_leaked_pepper_and_ring_are_replaced() {
     desk.run("pepper add").done();
     let (sessions, ring) = service(&desk, &PepperSource::Beside);
     let wrapped = desk.run("pepper wrap");
-    let needed = "Pepper 1 is still needed by 1 key: until each was used once; 1 session: \
+    let needed = "Pepper 1 is still needed by 1 key: until each was used once (seen here some ten seconds later); 1 session: \
                   `gatekey session end-under-pepper 1`; 1 key ring: `gatekey keyring rotate`, or `remove` \
                   of each key if it has leaked.";
     assert!(wrapped.err.contains(needed), "{wrapped:?}");
@@ -55,7 +55,7 @@ fn a_leaked_pepper_and_ring_are_replaced() {
     assert_eq!(keys.len(), 2);
     assert!(keys.iter().all(|key| !leaked.contains(&key.kid)), "all are new");
     let report = desk.run("pepper report");
-    assert!(report.err.contains("needed by 1 key: until each was used once."), "{report:?}");
+    assert!(report.err.contains("needed by 1 key: until each was used once"), "{report:?}");
     desk.verify(&used, &[]).done();
     let report = desk.run("pepper report");
     assert!(report.err.is_empty(), "{report:?}");

@@ -34,6 +34,23 @@ pub(super) fn play(part: &str, number: &str, folder: &Path) -> bool {
             std::thread::sleep(Duration::from_secs(600));
             drop(store);
         }
+        "key_hand" => {
+            let keys = std::cell::OnceCell::new();
+            let url = format!("sqlite:///{}", folder.join("a.sqlite").display());
+            answer(|word| {
+                let keys = keys.get_or_init(|| keys_at(&url).unwrap());
+                match word.split_once(' ') {
+                    Some(("revoke", id)) => keys.revoke(id, "").map(|_| String::new()),
+                    Some(("verify", secret)) => {
+                        let said = keys.verify(secret, &Check::new());
+                        Ok(said
+                            .map_or_else(|error| error.kind().name().to_owned(), |_| "OK".into()))
+                    }
+                    _ => keys.refresh().map(|()| String::new()),
+                }
+                .map_err(told)
+            });
+        }
         "token_writer" => answer(|word| count_up(&folder.join("tokens"), word)),
         _ => return false,
     }
@@ -110,6 +127,45 @@ impl Hand {
 fn together(hands: &mut [Hand], word: &str) -> Vec<Result<String, String>> {
     hands.iter_mut().for_each(|hand| hand.tell(word));
     hands.iter_mut().map(Hand::done).collect()
+}
+
+// ---- the index of the log ----
+
+/// SQLite's locks and its index of the log are in `-shm`. Processes that have two of them see nothing of each other.
+#[test]
+fn an_index_that_was_taken_away_parts_no_processes() {
+    for exchanged in [false, true] {
+        let folder = folder("index");
+        let path = folder.join("a.sqlite");
+        let keys = keys_at(&format!("sqlite:///{}", path.display())).unwrap();
+        let issued = [0, 1, 2].map(|_| keys.create(&KeySpec::new("acme")).unwrap());
+        let mut hands = vec![Hand::new("key_hand", &folder), Hand::new("key_hand", &folder)];
+        for said in together(&mut hands, "look") {
+            said.unwrap();
+        }
+        let index = folder.join("a.sqlite-shm");
+        if exchanged {
+            std::fs::copy(&index, folder.join("old")).unwrap();
+            std::fs::rename(folder.join("old"), &index).unwrap();
+        } else {
+            std::fs::remove_file(&index).unwrap();
+        }
+        hands.push(Hand::new("key_hand", &folder)); // it makes an index of its own
+        for (hand, key) in [2, 0, 1].into_iter().zip(&issued) {
+            hands[hand].tell(&format!("revoke {}", key.record.id));
+            hands[hand].done().unwrap();
+        }
+        for hand in &mut hands {
+            hand.tell("look");
+            hand.done().unwrap();
+            for key in &issued {
+                hand.tell(&format!("verify {}", key.secret.expose_str()));
+                assert_eq!(hand.done().unwrap(), "ApiKeyRevoked", "{exchanged}");
+            }
+        }
+        hands.into_iter().for_each(Hand::end);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }
 
 // ---- new stores ----

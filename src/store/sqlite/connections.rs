@@ -105,25 +105,30 @@ struct Own {
 struct Looks {
     main: Option<Sight>,
     wal: Option<Sight>,
+    /// Where SQLite keeps its locks and the index of the log, which all processes must share.
+    shm: Option<Sight>,
 }
 
 impl Looks {
     /// `name` may be a link to the file, `path` is the file itself.
     fn of(name: &Path, path: &Path) -> Self {
-        Self { main: Sight::of(name), wal: Sight::of(&companion(path, "-wal")) }
+        let beside = |ending| Sight::of(&companion(path, ending));
+        Self { main: Sight::of(name), wal: beside("-wal"), shm: beside("-shm") }
     }
 
     fn place(&self) -> Option<Place> {
         self.main.and_then(|main| main.place)
     }
 
-    /// Whether these are the same two files. One that has no number, or was not there, may be any.
+    /// Whether these are the same files. One that has no number, or was not there, may be any.
     fn are_of(&self, known: &Self) -> bool {
         let is_same = |now: Option<Sight>, known: Option<Sight>| {
             let place = known.and_then(|known| known.place);
             place.is_none() || now.and_then(|now| now.place) == place
         };
-        is_same(self.main, known.main) && is_same(self.wal, known.wal)
+        is_same(self.main, known.main)
+            && is_same(self.wal, known.wal)
+            && is_same(self.shm, known.shm)
     }
 
     /// How much of them must be looked into, since something has happened that a change alone does not do.
