@@ -4425,7 +4425,7 @@ size_t gk_json_len(const gk_json *json);
  *
  * @param json The list or object; NULL is fine.
  * @param index From 0.
- * @return The value, which belongs to `json`; NULL if there are not so many.
+ * @return The value, which belongs to `json`; NULL if it has fewer.
  */
 const gk_json *gk_json_at(const gk_json *json, size_t index);
 
@@ -4434,7 +4434,7 @@ const gk_json *gk_json_at(const gk_json *json, size_t index);
  *
  * @param json The object; NULL is fine.
  * @param index From 0.
- * @return The name, valid as long as `json`; {NULL, 0} if this is no object or has not so many.
+ * @return The name, valid as long as `json`; {NULL, 0} if this is no object or has fewer.
  */
 gk_str gk_json_name_at(const gk_json *json, size_t index);
 
@@ -5375,7 +5375,7 @@ void gk_demand_scope(gk_demand *demand, const char *scope, size_t scope_len);
 void gk_demand_acr_value(gk_demand *demand, const char *acr, size_t acr_len);
 
 /**
- * Demands that the user has signed in during the last so many seconds (RFC 9470).
+ * Demands that the user has signed in within this many seconds (RFC 9470).
  *
  * @param demand The demand.
  * @param seconds How many.

@@ -224,9 +224,9 @@ class api_keys : public detail::handle<gk_api_keys, gk_api_keys_free> {
             return gk_api_keys_create(get(), spec.get(), secret, record, err);
         });
     }
-    /// A new secret under the same id; the old one is accepted for so many more seconds, at most 90
-    /// days; 0 ends it now. A key has two secrets at the most: a second rotation within an overlap
-    /// ends the first secret at once.
+    /// A new secret under the same id; the old one is accepted for this many more seconds, at most
+    /// 90 days; 0 ends it now. A key has two secrets at the most: a second rotation within an
+    /// overlap ends the first secret at once.
     [[nodiscard]] issued_api_key rotate(std::string_view id,
                                         std::uint64_t overlap_seconds = 0) const {
         return issued([&](auto *secret, auto *record, auto *err) {

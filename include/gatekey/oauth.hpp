@@ -274,7 +274,7 @@ class demand : public detail::handle<gk_demand, gk_demand_free> {
         gk_demand_acr_value(get(), acr.data(), acr.size());
         return *this;
     }
-    /// The user must have signed in during the last so many seconds.
+    /// The user must have signed in within this many seconds.
     demand &max_age(std::uint64_t seconds) {
         gk_demand_max_age(get(), seconds);
         return *this;

@@ -162,14 +162,14 @@ impl Inner {
         let is_first = self.mirror.slots().next().is_none();
         let history = self.store.history()?;
         // What was seen is held against each row, unless the store was restored and someone has acknowledged it.
-        let anew = self.feed.known.is_other(history);
-        if anew {
+        let restored = self.feed.known.is_other(history);
+        if restored {
             self.feed.known.forget_gone();
         }
         let mut seen = HashSet::new();
         let mut full = false;
         writer.seq = self.store.load(&mut |loaded| {
-            let key = self.follow(writer, loaded, anew);
+            let key = self.follow(writer, loaded, restored);
             full |= key.is_none();
             if !is_first && let Some(key) = key {
                 seen.insert(key);
@@ -283,25 +283,35 @@ impl Inner {
     }
 
     /// Does what a change says; by what the key is found, unless there is no room for it.
-    pub(super) fn follow(&self, writer: &mut Writer, loaded: Loaded, anew: bool) -> Option<u128> {
+    pub(super) fn follow(
+        &self,
+        writer: &mut Writer,
+        loaded: Loaded,
+        restored: bool,
+    ) -> Option<u128> {
         match loaded {
-            Loaded::Key(key) => self.keep(writer, &key, anew),
+            Loaded::Key(key) => self.keep(writer, &key, restored),
             Loaded::Corrupt(id) => {
                 let mut key = StoredKey::unknown();
                 key.record.id = id;
-                self.keep(writer, &key, anew)
+                self.keep(writer, &key, restored)
             }
             Loaded::Removed(id) => self.forget(&mut writer.places, KeyId::from_text(&id)?),
         }
     }
 
-    /// Puts a key as it is now into the mirror; `anew`, whatever was seen of it before.
-    pub(super) fn keep(&self, writer: &mut Writer, stored: &StoredKey, anew: bool) -> Option<u128> {
+    /// Puts a key as it is now into the mirror; `restored`, whatever was seen of it before.
+    pub(super) fn keep(
+        &self,
+        writer: &mut Writer,
+        stored: &StoredKey,
+        restored: bool,
+    ) -> Option<u128> {
         let record = &stored.record;
         // What has no id is no key, and no reason to deny the others.
         let Some(id) = KeyId::from_text(&record.id) else { return Some(0) };
         let (earlier, seen) = self.known_as(id);
-        let seen = if anew { Seen::NOTHING } else { seen };
+        let seen = if restored { Seen::NOTHING } else { seen };
         let tag = stored.lookup.as_ref().map(|lookup| foreign_key(lookup.tag));
         let named = tag.unwrap_or_else(|| id.to_u128());
         let sealed = self.peppers.check_row(stored);

@@ -4,7 +4,7 @@
 //!
 //! Of a key that is found by its id, the mirror has what was seen. The rest is here, and bounded: nothing is noted of a
 //! row whose seal is not good, and of keys that are gone, as many as there have been keys at one time, and [`SPARE`]
-//! more. So whoever deletes every key from the database drives out nothing that was gone before, up to that number.
+//! more. So deleting every key from the database drives out nothing that was gone before, up to that number.
 
 use super::format::KeyId;
 use super::keys::Inner;

@@ -79,7 +79,7 @@ impl Ring {
                 self.ring
             )));
         }
-        // Of one that was lost, its mark tells whoever opens it.
+        // Of one that was lost, its mark tells the one who opens it.
         if !path.exists() && !is_marked(&path, &mark) {
             return Ok(false);
         }

@@ -50,7 +50,7 @@ pub(super) struct Token {
     /// The token's `jti`; without it the token itself is read from standard input
     #[arg(long, requires = "end", allow_hyphen_values = true)]
     jti: Option<String>,
-    /// The token's `iss`; without it, tokens with this `jti` are refused whoever has issued them
+    /// The token's `iss`; without it, tokens with this `jti` are refused from any issuer
     #[arg(long, requires = "jti", default_value = "", hide_default_value = true)]
     issuer: String,
     /// The token's `exp`: 2027-01-31T12:00:00Z, or seconds since 1970

@@ -114,7 +114,7 @@ impl Location {
     /// The store's path, if it is there: a slip of the pen must not make a new store.
     fn existing(&self) -> Outcome<PathBuf> {
         let (path, mark) = located(&self.store)?;
-        // Of one that was lost, its mark tells whoever opens it.
+        // Of one that was lost, its mark tells the one who opens it.
         if path.exists() || is_marked(&path, &mark) {
             return Ok(path);
         }

@@ -171,7 +171,7 @@ pub extern "C" fn gk_json_len(json: Option<&gk_json>) -> usize {
 ///
 /// @param json The list or object; NULL is fine.
 /// @param index From 0.
-/// @return The value, which belongs to `json`; NULL if there are not so many.
+/// @return The value, which belongs to `json`; NULL if it has fewer.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_json_at(json: Option<&gk_json>, index: usize) -> Option<&gk_json> {
     look(None, || Some(json?.entry(index).map(|(_, value)| value)))
@@ -181,7 +181,7 @@ pub extern "C" fn gk_json_at(json: Option<&gk_json>, index: usize) -> Option<&gk
 ///
 /// @param json The object; NULL is fine.
 /// @param index From 0.
-/// @return The name, valid as long as `json`; {NULL, 0} if this is no object or has not so many.
+/// @return The name, valid as long as `json`; {NULL, 0} if this is no object or has fewer.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_json_name_at(json: Option<&gk_json>, index: usize) -> gk_str {
     look(gk_str::NONE, || match &json?.0 {

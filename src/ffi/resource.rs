@@ -390,7 +390,7 @@ pub unsafe extern "C" fn gk_demand_acr_value(
     });
 }
 
-/// Demands that the user has signed in during the last so many seconds (RFC 9470).
+/// Demands that the user has signed in within this many seconds (RFC 9470).
 ///
 /// @param demand The demand.
 /// @param seconds How many.

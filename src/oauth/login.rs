@@ -95,7 +95,7 @@ impl LoginOptions {
         self
     }
 
-    /// The user must have signed in during the last so many seconds; the ID token must prove it.
+    /// The user must have signed in within this many seconds; the ID token must prove it.
     pub const fn max_age(mut self, seconds: u64) -> Self {
         self.max_age = Some(seconds);
         self

@@ -57,7 +57,7 @@ impl ResourceServerBuilder {
     /// and `require_audience`.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is not one; the error's claim names the member.
+    /// `InvalidConfiguration`: it is no such object; the error's claim names the member.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         let mut builder = ResourceServer::builder("");
         fields::read(text, fields::MOST, |field| {

@@ -23,7 +23,7 @@ pub struct Demand<'a> {
     pub scopes: &'a [&'a str],
     /// One of these must be how the user signed in (`acr`, RFC 9470).
     pub acr_values: &'a [&'a str],
-    /// The user must have signed in during the last so many seconds (`auth_time`, RFC 9470).
+    /// The user must have signed in within this many seconds (`auth_time`, RFC 9470).
     pub max_age: Option<u64>,
     /// The caller's address, for API keys with an allow-list.
     pub address: Option<IpAddr>,
@@ -47,7 +47,7 @@ impl<'a> Demand<'a> {
         self
     }
 
-    /// The user must have signed in during the last so many seconds.
+    /// The user must have signed in within this many seconds.
     pub const fn max_age(mut self, seconds: u64) -> Self {
         self.max_age = Some(seconds);
         self

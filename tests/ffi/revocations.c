@@ -137,7 +137,7 @@ static void two_handles(const char *url) {
     gk_revocations_free(here);
 }
 
-/* Without an issuer a token is revoked whoever has issued it. */
+/* Without an issuer a token is revoked from any issuer. */
 static void any_issuer(void) {
     gk_error err;
     gk_revocations *revocations = open_with("memory:");

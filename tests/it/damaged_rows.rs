@@ -229,7 +229,7 @@ fn revocations(place: &Place, made: &Pristine, table: &str, column: &str, what: 
     let error = place.verify(&revocations, good).expect_err(what);
     let is_forgotten = table == "horizon" && error.kind() == ErrorKind::Expired;
     assert!(is_forgotten || error.kind() == ErrorKind::RevokedToken, "{what}: {error:?}");
-    // What is read as something else is believed: whoever can write it can as well take the row away.
+    // What is read as something else is believed: who can write it can as well take the row away.
     let is_another = table == "revocation" && ["kind", "issuer", "value"].contains(&column);
     assert!(is_another || place.verify(&revocations, bad).is_err(), "{what}");
     if table == "seen_token" {
@@ -245,7 +245,7 @@ fn revocations(place: &Place, made: &Pristine, table: &str, column: &str, what: 
 
 fn rings(place: &Place, column: &str, what: &str) {
     match place.ring() {
-        Ok(_) => assert_eq!(column, "name", "{what}: another ring, and this one is made anew"),
+        Ok(_) => assert_eq!(column, "name", "{what}: another ring, and this one is made again"),
         Err(error) if error.kind() == ErrorKind::WrongPepper => assert_eq!(column, "pepper"),
         Err(error) => assert_eq!(error.kind(), ErrorKind::StoreCorrupt, "{what}: {error:?}"),
     }
@@ -289,7 +289,7 @@ fn what_cannot_be_read_is_refused_alone() {
     assert!(cases > 900, "{cases}");
 }
 
-/// What was revoked is followed by whoever has the store open, past rows that cannot be read.
+/// What was revoked is followed by a process that has the store open, past rows that cannot be read.
 #[test]
 fn a_change_of_nobody_knows_which_key_has_all_read_again() {
     let folder = Folder::new("damaged-feed");

@@ -24,7 +24,7 @@ enum Needs {
 }
 use Needs::*;
 
-/// One value of each kind; the numbers and lists in every form that somebody may write.
+/// One value of each kind; the numbers and lists in every form that people write.
 const VALUES: [(&str, &[Needs]); 15] = [
     ("\"1\"", &[Text, Key]),
     ("true", &[Flag]),

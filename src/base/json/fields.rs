@@ -21,7 +21,7 @@ pub(crate) struct Field<'a> {
 /// Hands the members of one JSON object of at most `most` bytes to `take`.
 ///
 /// # Errors
-/// `InvalidConfiguration`: it is not one. Those of `take`.
+/// `InvalidConfiguration`: it is no JSON object, or too long. Those of `take`.
 pub(crate) fn read<'a>(
     text: &'a [u8],
     most: usize,

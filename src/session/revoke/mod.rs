@@ -345,7 +345,7 @@ impl Revocations {
         Ok(feed.has(kind) && feed.is_named(feed.fetch(kind, "", session_id)))
     }
 
-    /// An entry that revokes the tokens of a session whose tokens live so many seconds. The last of them were made at
+    /// An entry that revokes the tokens of a session whose tokens live this many seconds. The last of them were made at
     /// `last`, if that is known, which is later than now if this clock is behind.
     pub(super) fn of_session(&self, session_id: &str, ttl: u64, now: u64, last: u64) -> Revocation {
         let kept_for = ttl.saturating_add(LEEWAY);
@@ -384,7 +384,7 @@ impl Inner {
         now.max(self.feed.latest.get())
     }
 
-    /// Until when an entry is kept for so many seconds. What others have revoked is dated by their clocks, which
+    /// Until when an entry is kept for this many seconds. What others have revoked is dated by their clocks, which
     /// may be ahead: it keeps an entry for longer, and means no more tokens.
     fn until(&self, now: u64, kept_for: u64) -> u64 {
         self.believed(now).max(self.feed.newest()).saturating_add(kept_for)

@@ -75,7 +75,7 @@ pub(super) fn changes(
 }
 
 /// A row that cannot be read is an error for all. It may revoke anything: what does not say of what kind it is, or
-/// until when it is meant, may mean every token, and a token that it means must not become valid. Whoever can write
+/// until when it is meant, may mean every token, and a token that it means must not become valid. Who can write
 /// such a row could as well revoke every token by one that can be read.
 fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Revocation)> {
     let kind = RevocationKind::from_code(row.get("kind")?).ok_or_else(|| rows::wrong("kind"))?;

@@ -222,7 +222,7 @@ mod sqlite {
         }
     }
 
-    /// A restore that someone has acknowledged makes old rows the right ones, also for whoever has seen newer ones.
+    /// A restore that someone has acknowledged makes old rows the right ones, also for a process that has seen newer ones.
     #[test]
     fn an_acknowledged_restore_is_taken_over() {
         let folder = Folder::new("put_back_restored");

@@ -158,6 +158,11 @@ mod sqlite {
         Arc::new(SqliteStore::open(folder.path("a.sqlite")).unwrap())
     }
 
+    fn sessions_in(folder: &Folder) -> gatekey::Sessions {
+        let options = gatekey::SessionOptions::new();
+        gatekey::Sessions::open(open(folder), peppers(&[1]), Some(&signer()), options).unwrap()
+    }
+
     /// What can stand in a row that nobody wrote there: the largest version, and columns that cannot be read.
     const DAMAGES: [&str; 6] = [
         "version = 9223372036854775807",
@@ -256,7 +261,7 @@ mod sqlite {
     }
 
     /// A row that was given to another subject: nobody can go on with it, its access tokens are revoked with those of
-    /// the subject that they name, and whoever finds it ends it.
+    /// the subject that they name, and the one who finds it ends it.
     #[test]
     fn a_row_given_to_another_subject_opens_nothing() {
         let folder = Folder::new("sessions_other_subject");
@@ -290,13 +295,7 @@ mod sqlite {
     fn an_acknowledged_restore_ends_damaged_rows() {
         for damage in DAMAGES {
             let folder = Folder::new("sessions_damaged_restore");
-            let sessions = gatekey::Sessions::open(
-                open(&folder),
-                peppers(&[1]),
-                Some(&signer()),
-                gatekey::SessionOptions::new(),
-            )
-            .unwrap();
+            let sessions = sessions_in(&folder);
             let [bad, good] = ["alice", "bob"]
                 .map(|subject| sessions.start(subject, &gatekey::SessionSpec::default()).unwrap());
             sessions.close().unwrap();
@@ -389,13 +388,7 @@ mod sqlite {
     #[test]
     fn an_acknowledged_restore_ends_a_row_that_says_it_has_ended() {
         let folder = Folder::new("sessions_hidden_restore");
-        let sessions = gatekey::Sessions::open(
-            open(&folder),
-            peppers(&[1]),
-            Some(&signer()),
-            gatekey::SessionOptions::new(),
-        )
-        .unwrap();
+        let sessions = sessions_in(&folder);
         let tokens = sessions.start("alice", &gatekey::SessionSpec::default()).unwrap();
         sql(&folder, "UPDATE session SET ended_at = 1, end = 'logout'");
         let options = gatekey::AcknowledgeOptions {

@@ -1,5 +1,5 @@
 //! The mark of a folder of key rings: an older copy of the folder, one that was lost and one that is another's are told,
-//! and refused until somebody has accepted them.
+//! and refused until someone has accepted them.
 
 use super::refused;
 use crate::api_keys::Folder;
@@ -225,7 +225,7 @@ fn the_mark_of_a_folder_lies_where_it_is_said_to() {
     let elsewhere = named(there.to_str().unwrap());
     let ring = open(&elsewhere).unwrap();
     assert!(there.exists() && !folder.path("ring.mark").exists());
-    restored(&path, "whoever does not say so");
+    restored(&path, "one that does not say so");
     copy_of_rings(&path, &kept);
     ring.rotate().unwrap();
     copy_of_rings(&kept, &path);
