@@ -8,15 +8,15 @@ BENCH_ENV = CARGO='$(CARGO)' PYTHON='$(PYTHON)' TARGET='$(TARGET)'
 bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and docs/bench.svg (QUICK=1: prints)
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
 	$(BENCH_ENV) $(PYTHON) benches/run.py
-	$(BENCH_ENV) $(PYTHON) benches/keys.py
-	$(BENCH_ENV) $(PYTHON) benches/sessions.py
+	$(BENCH_ENV) $(PYTHON) benches/apikey.py
+	$(BENCH_ENV) $(PYTHON) benches/session.py
 
 bench-keys: wheel ## The part of `make bench` that is about API keys
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
-	$(BENCH_ENV) $(PYTHON) benches/keys.py
+	$(BENCH_ENV) $(PYTHON) benches/apikey.py
 
 bench-sessions: wheel ## The part of `make bench` that is about sessions and revocations
-	$(BENCH_ENV) $(PYTHON) benches/sessions.py
+	$(BENCH_ENV) $(PYTHON) benches/session.py
 
 callgrind: ## Counts the instructions of one HS256 verify and sign (ALG=ES256: of another algorithm)
 	$(BENCH_ENV) $(PYTHON) benches/callgrind.py

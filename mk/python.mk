@@ -42,9 +42,9 @@ $(DEV_WHEEL_STAMP): $(VENV_STAMP) $(PYTHON_SOURCES) Cargo.toml Cargo.lock $(PYTH
 	@touch $@
 
 demo-python:
-	@$(VENV_PY) examples/tokens.py
+	@$(VENV_PY) examples/jwt.py
 	@rm -f $(TARGET)/keys.sqlite*; echo "API keys, Python"
-	@$(VENV_PY) examples/keys.py sqlite:///$(TARGET)/keys.sqlite
+	@$(VENV_PY) examples/apikey.py sqlite:///$(TARGET)/keys.sqlite
 	@rm -f $(TARGET)/sessions.sqlite*; echo "Sessions, Python"
-	@$(VENV_PY) examples/sessions.py sqlite:///$(TARGET)/sessions.sqlite
+	@$(VENV_PY) examples/session.py sqlite:///$(TARGET)/sessions.sqlite
 	@echo "OAuth, Python"; $(VENV_PY) tests/servers/servers.py run oidc-provider $(VENV_PY) examples/oauth.py

@@ -7,8 +7,8 @@
 use crate::base::clock::{Clock as _, SystemClock, plausible};
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
+use crate::keyring::{KeyRing, KeyRingOptions};
 use crate::open::{PepperSource, folder_of, pepper_beside, peppers_of_folder, place_of};
-use crate::session::{KeyRing, KeyRingOptions};
 use crate::store::{Mark, RingFolder, RingStore as _, read_private_file, write_private_file};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -223,7 +223,8 @@ mod sqlite {
     use super::*;
     use crate::apikey::{ApiKeyOptions, ApiKeys};
     use crate::open::peppers_of;
-    use crate::session::{RevocationOptions, SessionOptions, Sessions};
+    use crate::revocations::RevocationOptions;
+    use crate::session::{SessionOptions, Sessions};
     use crate::store::{Copied, Progress, SqliteStore};
 
     pub(super) fn back_up(

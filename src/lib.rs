@@ -105,8 +105,8 @@ pub use transport::{HttpRequest, HttpResponse, Operation, Purpose, Step, Transpo
 mod pepper;
 pub use pepper::Peppers;
 
-mod cookie;
-pub use cookie::{Cookie, CookieBuilder, SameSite};
+mod web;
+pub use web::{Cookie, CookieBuilder, Csrf, CsrfRequest, SameSite};
 
 mod apikey;
 pub use apikey::{
@@ -115,11 +115,14 @@ pub use apikey::{
     parse_ip, parse_rate, scan_rule,
 };
 
+mod revocations;
+pub use revocations::{RevocationOptions, Revocations, RevokeScope};
+
+mod keyring;
+pub use keyring::{KeyRing, KeyRingOptions, RingKey, RingKeyState};
+
 mod session;
-pub use session::{
-    Csrf, CsrfRequest, KeyRing, KeyRingOptions, RevocationOptions, Revocations, RevokeScope,
-    RingKey, RingKeyState, SessionOptions, SessionSpec, SessionTokens, Sessions,
-};
+pub use session::{SessionOptions, SessionSpec, SessionTokens, Sessions};
 
 mod oauth;
 pub use oauth::{

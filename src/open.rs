@@ -9,11 +9,11 @@ use crate::base::secret::Secret;
 use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Signer;
+use crate::keyring::{KeyRing, KeyRingOptions};
 use crate::oauth::SeenOnce;
 use crate::pepper::Peppers;
-use crate::session::{
-    KeyRing, KeyRingOptions, RevocationOptions, Revocations, SessionOptions, Sessions,
-};
+use crate::revocations::{RevocationOptions, Revocations};
+use crate::session::{SessionOptions, Sessions};
 use crate::store::{
     FileLock, Mark, MemoryStore, RingFolder, Store, read_private_file, real_path,
     replace_private_file, write_private_file,

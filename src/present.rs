@@ -3,9 +3,9 @@
 use crate::apikey::{ImportReport, PepperUse};
 use crate::backup::{Acknowledged, BackupReport, RestoreReport};
 use crate::base::json::{self, Kind, ObjectWriter, array};
+use crate::keyring::RingKey;
 use crate::oauth::{DeviceCodes, Introspection, LogoutNotice, UserInfo};
 use crate::resource::Access;
-use crate::session::RingKey;
 use crate::store::{
     AuditRecord, Credits, KeyRecord, Page, SessionEnd, SessionEvent, SessionRecord,
 };

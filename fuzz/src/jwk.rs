@@ -1,6 +1,6 @@
 //! JWK and JWK sets from a stranger: refused, or keys of which everything holds that must hold.
 
-use crate::keys::check;
+use crate::accepted_key::check;
 use gatekey::{Alg, ErrorKind, Key, KeySet};
 
 /// Reads the data as a JWK and as a JWK set.

@@ -4,11 +4,11 @@
 //! Each asserts more than that: that gatekey agrees with a reference, or with itself. They run under
 //! libFuzzer (`fuzz_targets/`) and, over a fixed sequence of mutations, as a plain test (`tests/`).
 
+pub mod accepted_key;
 pub mod apikey;
 pub mod header;
 pub mod json;
 pub mod jwk;
-pub mod keys;
 pub mod oauth;
 pub mod pem;
 pub mod reference;

@@ -1,6 +1,6 @@
 //! PEM and DER from a stranger: refused, or keys of which everything holds that must hold.
 
-use crate::keys::check;
+use crate::accepted_key::check;
 use gatekey::{Alg, ErrorKind, Key, Result};
 
 /// Reads the data as PEM and as DER.

@@ -1,110 +1,241 @@
-// Cookies that hold secrets, and requests that were not forged. Include gatekey.hpp.
+// Sessions: short access tokens, refresh tokens that rotate. Include gatekey.hpp.
 #ifndef GATEKEY_SESSION_HPP
 #define GATEKEY_SESSION_HPP
 
-#include "handle.hpp"
-
-#include <optional>
+#include "revocations.hpp"
+#include "signer.hpp"
 
 namespace gatekey {
 
-/// When a browser sends a cookie with requests that other sites cause.
-enum class same_site : gk_same_site {
-    lax = GK_SAME_SITE_LAX,
-    strict = GK_SAME_SITE_STRICT,
-    none = GK_SAME_SITE_NONE,
-};
-
-/// What a cookie is besides its name; as it stands, `Path=/; HttpOnly; Secure; SameSite=Lax`.
-struct cookie_attributes {
-    std::string_view path = "/";
-    /// Empty: the host that sets it and no other.
-    std::string_view domain = {};
-    /// Seconds, at most 400 days; 0: until the browser ends.
-    std::uint64_t max_age = 0;
-    gatekey::same_site same_site = gatekey::same_site::lax;
-    bool for_scripts = false;
-    bool partitioned = false;
-    /// Leaves Secure out, for development without HTTPS.
-    bool danger_allow_http = false;
-};
-
-/// A cookie of one name: how it is set, cleared and read (RFC 6265bis).
-class cookie : public detail::handle<gk_cookie, gk_cookie_free> {
+/// How long sessions live, how they are kept, and where the peppers come from; without one, the
+/// file `<path>.pepper` is used and made with the store. Losing the pepper is losing the sessions.
+class session_options : public detail::handle<gk_session_options, gk_session_options_free> {
   public:
     using handle::handle;
-    /// The name should begin with `__Host-`. What a browser would refuse throws.
-    explicit cookie(std::string_view name, const cookie_attributes &is = {})
-        : handle(detail::made<gk_cookie>([&](auto **out, auto *err) {
-              gk_cookie_attributes all{};
-              all.path = {is.path.data(), is.path.size()};
-              all.domain = {is.domain.data(), is.domain.size()};
-              all.max_age = is.max_age;
-              all.same_site = static_cast<gk_same_site>(is.same_site);
-              all.flags = (is.for_scripts ? GK_COOKIE_FOR_SCRIPTS : 0u) |
-                          (is.partitioned ? GK_COOKIE_PARTITIONED : 0u) |
-                          (is.danger_allow_http ? GK_COOKIE_DANGER_ALLOW_HTTP : 0u);
-              return gk_cookie_new(name.data(), name.size(), &all, out, err);
-          })) {}
+    session_options() : handle(gk_session_options_new()) {}
 
-    /// The value of a Set-Cookie header that sets it.
-    [[nodiscard]] std::string set(std::string_view value) const {
-        return detail::text([&](auto *out, auto *err) {
-            return gk_cookie_set(get(), value.data(), value.size(), out, err);
-        });
+    /// After how many seconds a session ends that is not refreshed: seven days unless set.
+    session_options &refresh_ttl(std::uint64_t seconds) {
+        return set(gk_session_options_refresh_ttl, seconds);
     }
-    /// The value of a Set-Cookie header that makes the browser forget it.
-    [[nodiscard]] std::string clear() const {
-        return detail::text([&](auto *out, auto *err) { return gk_cookie_clear(get(), out, err); });
+    /// After how many seconds it ends however often it is refreshed: ninety days unless set.
+    session_options &absolute_ttl(std::uint64_t seconds) {
+        return set(gk_session_options_absolute_ttl, seconds);
     }
-    /// What a Cookie header says it is: a part of the header. A name that comes twice throws.
-    [[nodiscard]] std::optional<std::string_view> read(std::string_view header) const {
-        gk_str value{};
-        detail::done([&](auto *err) {
-            return gk_cookie_read(get(), header.data(), header.size(), &value, err);
-        });
-        if (value.data == nullptr) return std::nullopt;
-        return std::string_view(value.data, value.len);
+    /// For how many seconds a used refresh token gives the same answer again: 10 unless set.
+    session_options &grace(std::uint64_t seconds) { return set(gk_session_options_grace, seconds); }
+    /// These four are those of revocation_options, for sessions::revocations.
+    session_options &strict(bool strict = true) { return set(gk_session_options_strict, strict); }
+    session_options &max_stale(std::uint64_t seconds) {
+        return set(gk_session_options_max_stale, seconds);
+    }
+    session_options &max_token_ttl(std::uint64_t seconds) {
+        return set(gk_session_options_max_token_ttl, seconds);
+    }
+    session_options &tenant_claim(std::string_view name) {
+        return text(gk_session_options_tenant_claim, name);
+    }
+    /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
+    session_options &pepper(std::uint32_t number, bytes_view pepper) {
+        return set(gk_session_options_pepper, number, pepper.data(), pepper.size());
+    }
+    session_options &pepper_file(std::string_view path) {
+        return text(gk_session_options_pepper_file, path);
+    }
+    session_options &pepper_env(std::string_view name) {
+        return text(gk_session_options_pepper_env, name);
+    }
+    session_options &clock(clock_function now) {
+        return set(gk_session_options_clock, detail::read_clock, detail::given(std::move(now)),
+                   detail::drop<clock_function>);
+    }
+
+  private:
+    template <class Set, class... Value> session_options &set(Set setter, Value... value) {
+        setter(get(), value...);
+        return *this;
+    }
+    template <class Set> session_options &text(Set set_text, std::string_view value) {
+        return set(set_text, value.data(), value.size());
     }
 };
 
-/// What is known of a request; without a value, the header is not there.
-struct csrf_request {
-    std::string_view method;
-    std::optional<std::string_view> sec_fetch_site = {};
-    std::optional<std::string_view> origin = {};
-    std::optional<std::string_view> host = {};
+/// What a client is given at a log-in and at each refresh. The tokens are wiped when it is
+/// destroyed; views of them live as long as it does.
+class session_tokens {
+  public:
+    session_tokens(session_tokens &&other) noexcept
+        : raw_(std::exchange(other.raw_, gk_session_tokens{})) {}
+    session_tokens &operator=(session_tokens &&other) noexcept {
+        std::swap(raw_, other.raw_);
+        return *this;
+    }
+    ~session_tokens() { gk_session_tokens_free(&raw_); }
+
+    /// A JWT with `sub`, `sid` and the claims of the session.
+    [[nodiscard]] std::string_view access_token() const noexcept {
+        return {raw_.access_token.data, raw_.access_token.len};
+    }
+    /// To be used once, instead of the one before.
+    [[nodiscard]] std::string_view refresh_token() const noexcept {
+        return {raw_.refresh_token.data, raw_.refresh_token.len};
+    }
+    /// For how many seconds the access token is good (RFC 6749 section 5.1).
+    [[nodiscard]] std::uint64_t expires_in() const noexcept { return raw_.expires_in; }
+    /// When the session ends unless it is refreshed before, in seconds since 1970.
+    [[nodiscard]] std::uint64_t expires_at() const noexcept { return raw_.expires_at; }
+    /// The id of the session: `sid` of its access tokens.
+    [[nodiscard]] std::string_view family() const noexcept { return raw_.family; }
+
+  private:
+    friend class sessions;
+    session_tokens() noexcept = default;
+    gk_session_tokens raw_{};
 };
 
-/// Makes and checks CSRF tokens, which are bound to a session, under a secret of 32 bytes or more.
-class csrf : public detail::handle<gk_csrf, gk_csrf_free> {
+/// The sessions of a service, in memory or in a SQLite file. Safe to share between threads.
+class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
   public:
     using handle::handle;
-    /// `flags`: GK_CSRF_ALLOW_SAME_SITE, GK_CSRF_DANGER_ALLOW_HTTP.
-    explicit csrf(bytes_view secret, std::uint32_t flags = 0)
-        : handle(detail::made<gk_csrf>([&](auto **out, auto *err) {
-              return gk_csrf_new(secret.data(), secret.size(), flags, out, err);
-          })) {}
+    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
+    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with
+    /// a SQLite of its own, not even to read (docs/processes.md).
+    [[nodiscard]] static sessions open(std::string_view url, const signer &signer,
+                                       const session_options &options = session_options()) {
+        return opened(url, signer.get(), options);
+    }
+    /// Without a signer: to look at sessions and to end them, and nothing else.
+    [[nodiscard]] static sessions open(std::string_view url,
+                                       const session_options &options = session_options()) {
+        return opened(url, nullptr, options);
+    }
+    /// Whether opening made a pepper file, which someone should back up.
+    [[nodiscard]] bool made_pepper_file() const noexcept {
+        return gk_sessions_made_pepper_file(get());
+    }
+    [[nodiscard]] sessions clone() const { return sessions(gk_sessions_clone(get())); }
 
-    [[nodiscard]] std::string issue(std::string_view session_id) const {
+    /// Starts a session for a subject that has logged in. Each access token says these claims
+    /// besides; `client` is for people, `meta` one JSON object of the program's own.
+    [[nodiscard]] session_tokens start(std::string_view subject,
+                                       const claims &claims = gatekey::claims(),
+                                       std::string_view client = {},
+                                       std::string_view meta = {}) const {
+        session_tokens tokens;
+        detail::done([&](auto *err) {
+            return gk_sessions_start(get(), subject.data(), subject.size(), claims.get(),
+                                     client.data(), client.size(), meta.data(), meta.size(),
+                                     &tokens.raw_, err);
+        });
+        return tokens;
+    }
+
+    /// Exchanges a refresh token for new tokens, or throws: status::token_reuse, among others.
+    [[nodiscard]] session_tokens refresh(std::string_view token) const {
+        return refreshed(token, nullptr).value();
+    }
+    /// The same; access tokens say these claims from now on.
+    [[nodiscard]] session_tokens refresh(std::string_view token, const claims &claims) const {
+        return refreshed(token, claims.get()).value();
+    }
+    /// The new tokens, or why there are none.
+    [[nodiscard]] result<session_tokens> try_refresh(std::string_view token) const noexcept {
+        return refreshed(token, nullptr);
+    }
+    [[nodiscard]] result<session_tokens> try_refresh(std::string_view token,
+                                                     const claims &claims) const noexcept {
+        return refreshed(token, claims.get());
+    }
+
+    /// Logs out, by any refresh token of the session, whose secret is checked; whether it had not
+    /// been before.
+    bool end(std::string_view token) const {
+        bool ended = false;
+        detail::done([&](auto *err) {
+            return gk_sessions_end(get(), token.data(), token.size(), &ended, err);
+        });
+        return ended;
+    }
+    /// Ends the session of this id, which is public: a caller who chooses it must be allowed to.
+    bool end_by_id(std::string_view family) const {
+        return ended_by_id(family, std::string_view());
+    }
+    /// The same, only if it is a session of this subject; else throws status::session_not_found.
+    bool end_by_id(std::string_view family, std::string_view subject) const {
+        return ended_by_id(family, subject.data() == nullptr ? std::string_view("", 0) : subject);
+    }
+    /// Ends what was made under an old pepper, for the day that it has leaked; how many sessions.
+    std::uint64_t end_under_pepper(std::uint32_t pepper) const {
+        std::uint64_t ended = 0;
+        detail::done(
+            [&](auto *err) { return gk_sessions_end_under_pepper(get(), pepper, &ended, err); });
+        return ended;
+    }
+    /// Logs a subject out everywhere; how many sessions.
+    std::uint64_t end_all(std::string_view subject) const {
+        std::uint64_t ended = 0;
+        detail::done([&](auto *err) {
+            return gk_sessions_end_all(get(), subject.data(), subject.size(), &ended, err);
+        });
+        return ended;
+    }
+
+    /// Records and pages are JSON, as gatekey.h says. These are the live sessions of a subject.
+    [[nodiscard]] std::string list_json(std::string_view subject) const {
         return detail::text([&](auto *out, auto *err) {
-            return gk_csrf_issue(get(), session_id.data(), session_id.size(), out, err);
+            return gk_sessions_list(get(), subject.data(), subject.size(), out, err);
         });
     }
-    /// Throws status::csrf_rejected unless the request is harmless, or comes from here with a
-    /// token.
-    void check(std::string_view session_id, std::string_view token,
-               const csrf_request &request) const {
-        const auto header = [](const std::optional<std::string_view> &value) {
-            if (!value) return gk_str{nullptr, 0};
-            return gk_str{value->data() == nullptr ? "" : value->data(), value->size()};
-        };
-        const gk_csrf_request known{header(request.method), header(request.sec_fetch_site),
-                                    header(request.origin), header(request.host)};
-        detail::done([&](auto *err) {
-            return gk_csrf_check(get(), session_id.data(), session_id.size(), token.data(),
-                                 token.size(), &known, err);
+    /// One session, live or not.
+    [[nodiscard]] std::string record_json(std::string_view family) const {
+        return detail::text([&](auto *out, auto *err) {
+            return gk_sessions_get(get(), family.data(), family.size(), out, err);
         });
+    }
+    [[nodiscard]] std::string events_json(std::string_view subject = {},
+                                          std::string_view family = {},
+                                          std::string_view cursor = {},
+                                          std::size_t limit = 0) const {
+        return detail::text([&](auto *out, auto *err) {
+            return gk_sessions_events(get(), subject.data(), subject.size(), family.data(),
+                                      family.size(), cursor.data(), cursor.size(), limit, out, err);
+        });
+    }
+    /// Deletes sessions that ended before this time; how many.
+    std::uint64_t purge(std::uint64_t before) const {
+        std::uint64_t purged = 0;
+        detail::done([&](auto *err) { return gk_sessions_purge(get(), before, &purged, err); });
+        return purged;
+    }
+    /// What is revoked, for policy::revocations: what has ended has its access tokens there.
+    [[nodiscard]] gatekey::revocations revocations() const {
+        return gatekey::revocations(gk_sessions_revocations(get()));
+    }
+
+  private:
+    bool ended_by_id(std::string_view family, std::string_view subject) const {
+        bool ended = false;
+        detail::done([&](auto *err) {
+            return gk_sessions_end_by_id(get(), family.data(), family.size(), subject.data(),
+                                         subject.size(), &ended, err);
+        });
+        return ended;
+    }
+    static sessions opened(std::string_view url, const gk_signer *signer,
+                           const session_options &options) {
+        return sessions(detail::made<gk_sessions>([&](auto **out, auto *err) {
+            return gk_sessions_open(url.data(), url.size(), signer, options.get(), out, err);
+        }));
+    }
+    result<session_tokens> refreshed(std::string_view token,
+                                     const gk_claims *claims) const noexcept {
+        session_tokens tokens;
+        gk_error err;
+        if (gk_sessions_refresh(get(), token.data(), token.size(), claims, &tokens.raw_, &err) !=
+            GK_STATUS_OK) {
+            return error(err);
+        }
+        return tokens;
     }
 };
 

@@ -1,10 +1,10 @@
 //! Changes to keys. Each is one durable transaction with its audit row, made again if someone else
 //! changed the key in between, and in force in this process when the call returns.
 
+use super::apikeys::{ApiKeys, Inner};
 #[cfg(feature = "sqlite")]
 use super::flush::is_of_the_row;
 use super::format::{self, KeyId};
-use super::keys::{ApiKeys, Inner};
 use super::spec::{IssuedKey, KeySpec, KeyUpdate};
 use crate::base::secret::Secret;
 use crate::base::text::{argument, plain};

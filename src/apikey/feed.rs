@@ -1,9 +1,9 @@
 //! How the mirror follows the store: a look at the change feed at most every 25 ms, made by whichever
 //! verification comes first while the others go on, and everything again after a fork.
 
+use super::apikeys::{ApiKeys, Inner};
 use super::format::KeyId;
 use super::hash::Schemes;
-use super::keys::{ApiKeys, Inner};
 use super::known::{Known, Seen};
 use super::limit::rescale;
 use super::limits::hash_of;

@@ -1,9 +1,9 @@
 //! What is written down later, in batches: when keys were last used, and proofs that are made again
 //! under the active pepper. What is lost of it in a crash is made up for by the next use.
 
+use super::apikeys::{ApiKeys, Inner};
 use super::hash::{Candidate, Proved};
 use super::import::prove_anew;
-use super::keys::{ApiKeys, Inner};
 use super::verify::Grant;
 use crate::base::clock::NANOS;
 use crate::base::process::{Own, lock};

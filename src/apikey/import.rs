@@ -4,9 +4,9 @@
 //! What is stored is a MAC over the digest, so that nothing unkeyed stays, and how the key is found: by
 //! a MAC of its whole digest, or of a public part that the row names. Salted hashes need the latter.
 
+use super::apikeys::ApiKeys;
 use super::format;
 use super::hash::{Candidate, ImportScheme, LookupKind, Part, Peppers, Schemes};
-use super::keys::ApiKeys;
 use super::spec::KeySpec;
 use crate::base::secret::Secret;
 use crate::base::text::argument;

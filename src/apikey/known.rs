@@ -6,8 +6,8 @@
 //! row whose seal is not good, and of keys that are gone, as many as there have been keys at one time, and [`SPARE`]
 //! more. So deleting every key from the database drives out nothing that was gone before, up to that number.
 
+use super::apikeys::Inner;
 use super::format::KeyId;
-use super::keys::Inner;
 use super::mirror::Places;
 use crate::base::process::brief;
 use crate::store::KeyRecord;

@@ -6,6 +6,7 @@
 //! longer than `max_stale`, a row altered from outside, a limit that cannot be counted.
 
 mod admin;
+mod apikeys;
 mod cidr;
 mod feed;
 mod flush;
@@ -14,7 +15,6 @@ mod hash;
 mod headers;
 mod import;
 mod import_formats;
-mod keys;
 mod known;
 mod limit;
 mod limits;
@@ -29,11 +29,11 @@ mod spec;
 mod turns;
 mod verify;
 
+pub use apikeys::{ApiKeyOptions, ApiKeys};
 pub use cidr::parse_ip;
 pub use hash::ImportScheme;
 pub use headers::{api_key_from_headers, api_key_from_query};
 pub use import::{ImportReport, ImportRow};
-pub use keys::{ApiKeyOptions, ApiKeys};
 pub use limit::parse_rate;
 pub use peppers::PepperUse;
 pub use scan_rule::{ScanRule, scan_rule};

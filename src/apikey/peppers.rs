@@ -1,7 +1,7 @@
 //! Peppers over time: what is left of old ones, and wrapping every row at once when one has leaked.
 
+use super::apikeys::{ApiKeys, Inner};
 use super::flush::is_of_the_row;
-use super::keys::{ApiKeys, Inner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Change, Loaded, Previous, Proof, SessionFilter, StoredKey, Write};
 use std::collections::BTreeMap;

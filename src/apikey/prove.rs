@@ -4,8 +4,8 @@
 //! A slow hash is computed once: a MAC of the text that was proved stays in memory, with the row as it was then, so
 //! that the next use costs a MAC or two, and a wrong text does too. Any change of the row drops it.
 
+use super::apikeys::Inner;
 use super::hash::{Candidate, Part, Proved, Schemes};
-use super::keys::Inner;
 use super::mirror::Slot;
 use super::profile::Rare;
 use super::turns::once;

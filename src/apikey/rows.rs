@@ -1,8 +1,8 @@
 //! Rows of the store as far as they are believed: sealed under one of our peppers, and not older than what
 //! this process has seen of the key. Whatever changes a key begins with [`Inner::row`].
 
+use super::apikeys::Inner;
 use super::format::KeyId;
-use super::keys::Inner;
 use super::known::Seen;
 use crate::base::process::lock;
 use crate::error::{Error, ErrorKind, Result};

@@ -2,10 +2,10 @@
 //! scopes, rate, credits. Nothing is consumed until everything before has passed; the store is asked
 //! only for an id that is not in memory and for more credits.
 
+use super::apikeys::{ApiKeys, Inner};
 use super::feed::{foreign_key, words};
 use super::format::{self, Presented};
 use super::hash::{Candidate, Part, Proved};
-use super::keys::{ApiKeys, Inner};
 use super::limits::{Request, hash_of};
 use super::mirror::{Hot, Slot};
 use super::profile::{Profile, Rare, unpack_rate};

@@ -6,12 +6,12 @@
 //!
 //! Exit codes are those of [`exit`], described in `docs/cli.md`.
 
+mod apikey;
 mod backup;
 mod exit;
 mod import;
 mod input;
 mod jwk;
-mod key;
 mod keyring;
 mod oauth;
 mod output;
@@ -50,7 +50,7 @@ struct Cli {
 enum Command {
     /// Make, look at, change and import API keys
     #[command(subcommand)]
-    Key(Box<key::Command>),
+    Key(Box<apikey::Command>),
     /// Add peppers, see which are needed, wrap every key under a new one
     #[command(subcommand)]
     Pepper(pepper::Command),
@@ -70,7 +70,7 @@ enum Command {
     #[command(subcommand)]
     Oauth(oauth::Command),
     /// Print a rule by which scanners find leaked keys: of gitleaks, and as a regular expression
-    ScanRule(key::ScanRule),
+    ScanRule(apikey::ScanRule),
     /// Sign, verify and look into JSON Web Tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -103,14 +103,14 @@ pub fn main<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -
 
 fn run(command: Command, output: &mut Output) -> Outcome<()> {
     match command {
-        Command::Key(command) => key::run(*command, output),
+        Command::Key(command) => apikey::run(*command, output),
         Command::Pepper(command) => pepper::run(command, output),
         Command::Session(command) => session::run(command, output),
         Command::Revoke(command) => revoke::run(command, output),
         Command::Keyring(command) => keyring::run(command, output),
         Command::Store(command) => backup::run(command, output),
         Command::Oauth(command) => oauth::run(command, output),
-        Command::ScanRule(rule) => key::scan_rule(&rule, output),
+        Command::ScanRule(rule) => apikey::scan_rule(&rule, output),
         Command::Token(command) => token::run(command, output),
         Command::Jwk(command) => jwk::run(command, output),
         Command::Jwks(jwks) => jwk::jwks(&jwks, output),

@@ -41,7 +41,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             let keys = store.open(output)?;
             let wrapped = keys.wrap_peppers()?;
             let report = keys.pepper_report()?;
-            super::key::finish(&keys)?;
+            super::apikey::finish(&keys)?;
             let mut json = ObjectWriter::new();
             json.number("wrapped", wrapped);
             json.raw("peppers", &report.to_json());

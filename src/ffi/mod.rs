@@ -65,7 +65,7 @@ mod apikey;
 
 mod apikey_verify;
 
-mod session;
+mod web;
 
 mod revocations_options;
 
@@ -75,9 +75,9 @@ mod keyring_options;
 
 mod keyring;
 
-mod sessions_options;
+mod session_options;
 
-mod sessions;
+mod session;
 
 mod json;
 
@@ -120,8 +120,7 @@ pub use resource::*;
 pub use revocations::*;
 pub use revocations_options::*;
 pub use session::*;
-pub use sessions::*;
-pub use sessions_options::*;
+pub use session_options::*;
 pub use signer::*;
 pub use status::*;
 pub use store::*;
@@ -129,6 +128,7 @@ pub use unverified::*;
 pub use verified::*;
 pub use verifier::*;
 pub use version::*;
+pub use web::*;
 
 #[cfg(test)]
 mod tests;

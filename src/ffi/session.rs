@@ -1,339 +1,470 @@
-//! `gk_cookie` and `gk_csrf`: cookies that hold secrets, and requests that were not forged.
+//! `gk_sessions`: short access tokens and refresh tokens that rotate. Records come as JSON, tokens in
+//! buffers that are wiped when freed.
 
 use super::boundary::{
-    Fault, Outcome, chars, create, fill, given, guard, lend, release, slice, text, writable,
+    Outcome, array, chars, create, fill, given, guard, look, maybe, release, share, tell, text,
+    writable,
 };
-use super::buf::{gk_buf, gk_str};
+use super::buf::gk_buf;
+use super::claims::gk_claims;
 use super::error::gk_error;
+use super::revocations::gk_revocations;
+use super::session_options::gk_session_options;
+use super::signer::gk_signer;
 use super::status::gk_status;
-use crate::{Cookie, Csrf, CsrfRequest, Error, ErrorKind, SameSite, Secret};
+use crate::{
+    PepperSource, SessionEventFilter, SessionOptions, SessionSpec, SessionTokens, Sessions,
+    ToJson as _,
+};
 use libc::c_char;
 
-/// When a browser sends a cookie with requests that other sites cause: one of the GK_SAME_SITE_
-/// constants. Any other number is refused.
-pub type gk_same_site = i32;
+/// The size of gk_session_tokens.family in bytes.
+pub const GK_SESSION_FAMILY_SIZE: usize = 13;
 
-/// With navigations by links, not with other requests.
-pub const GK_SAME_SITE_LAX: gk_same_site = 0;
-/// Never.
-pub const GK_SAME_SITE_STRICT: gk_same_site = 1;
-/// Always; needs Secure.
-pub const GK_SAME_SITE_NONE: gk_same_site = 2;
-
-/// Leaves HttpOnly out, so that scripts can read the cookie: for CSRF tokens.
-pub const GK_COOKIE_FOR_SCRIPTS: u32 = 1;
-/// Keeps the cookie apart for each top-level site that embeds us (CHIPS).
-pub const GK_COOKIE_PARTITIONED: u32 = 2;
-/// Leaves Secure out, for development without HTTPS: whoever sees the traffic has the session.
-pub const GK_COOKIE_DANGER_ALLOW_HTTP: u32 = 4;
-
-/// Accepts requests of other hosts of the same site: only where every host of the site is trusted.
-pub const GK_CSRF_ALLOW_SAME_SITE: u32 = 1;
-/// Accepts an Origin of `http://`, for development without HTTPS.
-pub const GK_CSRF_DANGER_ALLOW_HTTP: u32 = 2;
-
-/// A cookie of one name: how it is set, cleared and read (RFC 6265bis). Made once, shared by all
-/// threads.
-pub struct gk_cookie {
-    inner: Cookie,
+/// The sessions of a service, in a store. Shared by reference count, safe to use from several threads at
+/// once and to go on with after a fork.
+pub struct gk_sessions {
+    inner: Sessions,
+    /// Whether opening made a pepper file.
+    made_pepper_file: bool,
 }
 
-/// Makes and checks CSRF tokens, which are bound to a session. Made once, shared by all threads.
-pub struct gk_csrf {
-    inner: Csrf,
-}
-
-/// What a cookie is besides its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`, until the
-/// browser ends.
+/// What a client is given at a log-in and at each refresh, in memory of the caller's: give it to
+/// gk_session_tokens_free. All zero if the call failed that was to fill it. Change no member.
 #[repr(C)]
-pub struct gk_cookie_attributes {
-    /// Under which path it is sent; {NULL, 0} for `/`.
-    pub path: gk_str,
-    /// To which domain, and all below, it is sent; {NULL, 0} for the host that set it and no other.
-    pub domain: gk_str,
-    /// For how many seconds it is kept, at most 400 days; 0 for until the browser ends.
-    pub max_age: u64,
-    /// One of the GK_SAME_SITE_ constants.
-    pub same_site: gk_same_site,
-    /// Any of the GK_COOKIE_ constants, added up.
-    pub flags: u32,
+pub struct gk_session_tokens {
+    /// The access token: a JWT with `sub`, `sid` and the claims of the session.
+    pub access_token: gk_buf,
+    /// The refresh token, 51 letters, digits and underscores, to be used once, instead of the one before.
+    pub refresh_token: gk_buf,
+    /// For how many seconds the access token is good (RFC 6749 section 5.1).
+    pub expires_in: u64,
+    /// When the session ends unless it is refreshed before, in seconds since 1970.
+    pub expires_at: u64,
+    /// The id of the session, which is `sid` of its access tokens: 12 letters and digits, NUL-terminated.
+    pub family: [c_char; GK_SESSION_FAMILY_SIZE],
 }
 
-/// What is known of a request, whatever it says; {NULL, 0} for a header that is not there.
-#[repr(C)]
-pub struct gk_csrf_request {
-    /// The method, such as POST.
-    pub method: gk_str,
-    /// The `Sec-Fetch-Site` header.
-    pub sec_fetch_site: gk_str,
-    /// The `Origin` header; goes with `host`.
-    pub origin: gk_str,
-    /// The `Host` header or, behind a proxy, the name under which users know the service.
-    pub host: gk_str,
+impl gk_session_tokens {
+    const NONE: Self = Self {
+        access_token: gk_buf::EMPTY,
+        refresh_token: gk_buf::EMPTY,
+        expires_in: 0,
+        expires_at: 0,
+        family: [0; GK_SESSION_FAMILY_SIZE],
+    };
 }
 
-/// Makes a cookie. Its name should begin with `__Host-`, which keeps other hosts of the domain from
-/// planting one.
+/// Wipes and frees tokens and leaves all of it zero.
 ///
-/// @param name The name.
-/// @param name_len Its length in bytes.
-/// @param attributes What else it is; NULL for all zero.
-/// @param cookie Receives the cookie, to be freed with gk_cookie_free.
+/// @param tokens Tokens that a call of this library has filled in, or all zero; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_session_tokens_free(tokens: Option<&mut gk_session_tokens>) {
+    look((), || {
+        let tokens = tokens?;
+        tokens.access_token.clear();
+        tokens.refresh_token.clear();
+        *tokens = gk_session_tokens::NONE;
+        Some(())
+    });
+}
+
+/// Opens sessions. They may share a store with API keys and a key ring.
+///
+/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
+/// mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
+/// SQLite of its own, not even to read (docs/processes.md).
+/// @param url_len Its length in bytes.
+/// @param signer What signs the access tokens, which is shared; its tokens have a time to live, not longer
+/// than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
+/// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used, and
+/// made with the store: back it up, because without it every session is lost.
+/// @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a browser would refuse it, cut it, or send
-/// it where it should not go.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or for ever,
+/// or others may read the pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no
+/// SQLite; the 600s.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_cookie_new(
-    name: *const c_char,
-    name_len: usize,
-    attributes: Option<&gk_cookie_attributes>,
-    cookie: *mut *mut gk_cookie,
+pub unsafe extern "C" fn gk_sessions_open(
+    url: *const c_char,
+    url_len: usize,
+    signer: Option<&gk_signer>,
+    options: Option<&gk_session_options>,
+    sessions: *mut *mut gk_sessions,
     err: *mut gk_error,
 ) -> gk_status {
-    create(cookie, err, || {
-        let mut builder = Cookie::builder(text(name, name_len, "name")?);
-        if let Some(attributes) = attributes {
-            let known = GK_COOKIE_FOR_SCRIPTS | GK_COOKIE_PARTITIONED | GK_COOKIE_DANGER_ALLOW_HTTP;
-            let has = flags(attributes.flags, known)?;
-            if let Some(path) = lent(&attributes.path, "path")? {
-                builder = builder.path(path);
+    create(sessions, err, || {
+        let url = text(url, url_len, "url")?;
+        let signer = signer.map(|signer| &signer.0);
+        let (source, options) = match options {
+            Some(options) => {
+                let all = options.0.built()?;
+                (all.peppers.source()?, all.options.options())
             }
-            if let Some(domain) = lent(&attributes.domain, "domain")? {
-                builder = builder.domain(domain);
-            }
-            if attributes.max_age > 0 {
-                builder = builder.max_age(attributes.max_age);
-            }
-            if has(GK_COOKIE_DANGER_ALLOW_HTTP) {
-                builder = builder.insecure().danger_allow_http();
-            }
-            builder = builder
-                .same_site(match attributes.same_site {
-                    GK_SAME_SITE_LAX => SameSite::Lax,
-                    GK_SAME_SITE_STRICT => SameSite::Strict,
-                    GK_SAME_SITE_NONE => SameSite::None,
-                    _ => return Err(Fault::OutOfRange("same_site")),
-                })
-                .http_only(!has(GK_COOKIE_FOR_SCRIPTS))
-                .partitioned(has(GK_COOKIE_PARTITIONED));
-        }
-        Ok(gk_cookie { inner: builder.build()? })
+            None => (PepperSource::default(), SessionOptions::new()),
+        };
+        let opened = crate::open_sessions(url, &source, signer, options)?;
+        let made_pepper_file = opened.new_pepper_file.is_some();
+        Ok(gk_sessions { inner: opened.sessions, made_pepper_file })
     })
 }
 
-/// Frees a cookie.
+/// Whether gk_sessions_open made a pepper file: someone should be told to back it up.
 ///
-/// @param cookie The cookie, which must not be used again; NULL is fine.
+/// @param sessions The sessions.
+/// @return True if it did; false for NULL.
 #[unsafe(no_mangle)]
-pub extern "C" fn gk_cookie_free(cookie: Option<Box<gk_cookie>>) {
-    release(cookie);
+pub extern "C" fn gk_sessions_made_pepper_file(sessions: Option<&gk_sessions>) -> bool {
+    look(false, || Some(sessions?.made_pepper_file))
 }
 
-/// The value of a `Set-Cookie` header that sets the cookie.
+/// Shares sessions.
 ///
-/// @param cookie The cookie.
-/// @param value The value: visible ASCII without quotes, commas, semicolons and backslashes; with the
-/// name at most 4096 bytes.
-/// @param value_len Its length in bytes.
-/// @param header Receives the header's value, to be freed with gk_buf_free.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
+/// @param sessions The sessions; NULL is fine.
+/// @return Another handle to the same sessions, to be freed with gk_sessions_free; NULL for NULL.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_cookie_set(
-    cookie: Option<&gk_cookie>,
-    value: *const c_char,
-    value_len: usize,
-    header: *mut gk_buf,
-    err: *mut gk_error,
-) -> gk_status {
-    fill(header, err, || {
-        Ok(given(cookie, "cookie")?.inner.set(text(value, value_len, "value")?)?)
+pub extern "C" fn gk_sessions_clone(sessions: Option<&gk_sessions>) -> Option<Box<gk_sessions>> {
+    share(|| {
+        let sessions = sessions?;
+        let made_pepper_file = sessions.made_pepper_file;
+        Some(gk_sessions { inner: sessions.inner.clone(), made_pepper_file })
     })
 }
 
-/// The value of a `Set-Cookie` header that makes the browser forget the cookie.
+/// Frees a handle to sessions. The last one, of their revocations too, closes the store.
 ///
-/// @param cookie The cookie.
-/// @param header Receives the header's value, to be freed with gk_buf_free.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
+/// @param sessions The handle, which must not be used again; NULL is fine.
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_cookie_clear(
-    cookie: Option<&gk_cookie>,
-    header: *mut gk_buf,
-    err: *mut gk_error,
-) -> gk_status {
-    fill(header, err, || Ok(given(cookie, "cookie")?.inner.clear()))
+pub extern "C" fn gk_sessions_free(sessions: Option<Box<gk_sessions>>) {
+    release(sessions);
 }
 
-/// What a `Cookie` header says that the cookie is. Several headers (HTTP/2) are to be joined with `; `
+/// Starts a session: after a log-in, for the subject that has logged in.
+///
+/// @param sessions The sessions.
+/// @param subject Who has logged in, `sub` of the access tokens: 1 to 255 bytes.
+/// @param subject_len Its length in bytes.
+/// @param claims What each access token says besides; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`,
+/// `jti` or `gkn`; at most 8192 bytes as JSON. NULL for nothing.
+/// @param client What the subject logs in with, for people: at most 255 bytes; NULL and 0 for none.
+/// @param client_len Its length in bytes.
+/// @param meta The program's own notes: one JSON object of at most 4096 bytes; NULL and 0 for none.
+/// @param meta_len Its length in bytes.
+/// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of gk_signer_sign; the
+/// 600s. If the call fails, there is no session.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_start(
+    sessions: Option<&gk_sessions>,
+    subject: *const c_char,
+    subject_len: usize,
+    claims: Option<&gk_claims>,
+    client: *const c_char,
+    client_len: usize,
+    meta: *const c_char,
+    meta_len: usize,
+    tokens: *mut gk_session_tokens,
+    err: *mut gk_error,
+) -> gk_status {
+    issue(tokens, err, || {
+        let spec = SessionSpec {
+            claims: claims.map(|claims| claims.0.built().cloned()).transpose()?.unwrap_or_default(),
+            client: text(client, client_len, "client")?.to_owned(),
+            meta: text(meta, meta_len, "meta")?.to_owned(),
+        };
+        let subject = text(subject, subject_len, "subject")?;
+        Ok(given(sessions, "sessions")?.inner.start(subject, &spec)?)
+    })
+}
+
+/// Exchanges a refresh token for new tokens. Of several calls at the same time one does; the others get
+/// the same refresh token.
+///
+/// @param sessions The sessions.
+/// @param token The refresh token as the client sent it, whatever it is.
+/// @param token_len Its length in bytes.
+/// @param claims What the access tokens say from now on, as in gk_sessions_start; NULL for what they said
 /// before.
-///
-/// @param cookie The cookie.
-/// @param header The header's value, whatever it is.
-/// @param header_len Its length in bytes.
-/// @param value Receives the value, which lies in the header; {NULL, 0} if it is not there.
+/// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_MALFORMED_COOKIE if the name comes twice, or the value is none.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used before: the
+/// session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of gk_signer_sign and
+/// the 600s, after which the token is as good as it was.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_cookie_read(
-    cookie: Option<&gk_cookie>,
-    header: *const c_char,
-    header_len: usize,
-    value: *mut gk_str,
+pub unsafe extern "C" fn gk_sessions_refresh(
+    sessions: Option<&gk_sessions>,
+    token: *const c_char,
+    token_len: usize,
+    claims: Option<&gk_claims>,
+    tokens: *mut gk_session_tokens,
+    err: *mut gk_error,
+) -> gk_status {
+    issue(tokens, err, || {
+        let token = chars(token, token_len, "token")?;
+        let claims = claims.map(|claims| claims.0.built()).transpose()?;
+        Ok(given(sessions, "sessions")?.inner.refresh(token, claims)?)
+    })
+}
+
+/// Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a log-out. The
+/// public id of a session is no refresh token.
+///
+/// @param sessions The sessions.
+/// @param token Any refresh token of the session as the client sent it, whatever it is.
+/// @param token_len Its length in bytes.
+/// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_end(
+    sessions: Option<&gk_sessions>,
+    token: *const c_char,
+    token_len: usize,
+    ended: *mut bool,
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
-        writable(value)?.write(gk_str::NONE);
-        let cookie = given(cookie, "cookie")?;
-        let header = std::str::from_utf8(chars(header, header_len, "header")?)
-            .map_err(|_| Error::from(ErrorKind::MalformedCookie))?;
-        if let Some(found) = cookie.inner.read(header)? {
-            value.write(lend(found));
-        }
+        tell(ended, false);
+        let token = chars(token, token_len, "token")?;
+        tell(ended, given(sessions, "sessions")?.inner.end(token)?);
         Ok(())
     })
 }
 
-/// Makes what makes and checks CSRF tokens.
+/// Ends the session of an id and revokes its access tokens. The id is public: every API that sees an access token
+/// knows it as `sid`. So a caller who may choose it must be allowed to end that session.
 ///
-/// @param secret At least 32 random bytes, the same in every process.
-/// @param secret_len How many.
-/// @param flags Any of the GK_CSRF_ constants, added up; 0 for none.
-/// @param csrf Receives it, to be freed with gk_csrf_free.
+/// @param sessions The sessions.
+/// @param family The session's id.
+/// @param family_len Its length in bytes.
+/// @param subject Only if it is a session of this subject: the user who is logged in. NULL and 0 for any, which is for
+/// operators. Empty text is no subject's.
+/// @param subject_len Its length in bytes.
+/// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_WEAK_KEY if the secret is too short.
+/// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 600s.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_csrf_new(
-    secret: *const u8,
-    secret_len: usize,
-    flags: u32,
-    csrf: *mut *mut gk_csrf,
-    err: *mut gk_error,
-) -> gk_status {
-    create(csrf, err, || {
-        let has = self::flags(flags, GK_CSRF_ALLOW_SAME_SITE | GK_CSRF_DANGER_ALLOW_HTTP)?;
-        let mut inner = Csrf::new(&Secret::new(slice(secret, secret_len, "secret")?.to_vec()))?;
-        if has(GK_CSRF_ALLOW_SAME_SITE) {
-            inner = inner.allow_same_site();
-        }
-        if has(GK_CSRF_DANGER_ALLOW_HTTP) {
-            inner = inner.danger_allow_http();
-        }
-        Ok(gk_csrf { inner })
-    })
-}
-
-/// Frees what makes and checks CSRF tokens.
-///
-/// @param csrf It, which must not be used again; NULL is fine.
-#[unsafe(no_mangle)]
-pub extern "C" fn gk_csrf_free(csrf: Option<Box<gk_csrf>>) {
-    release(csrf);
-}
-
-/// A new token for a session: 64 characters of base64url. It fits for as long as the session's id stays
-/// the same.
-///
-/// @param csrf What makes it.
-/// @param session_id The id of the session: 1 to 512 bytes.
-/// @param session_id_len Its length in bytes.
-/// @param token Receives the token, to be freed with gk_buf_free.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_csrf_issue(
-    csrf: Option<&gk_csrf>,
-    session_id: *const c_char,
-    session_id_len: usize,
-    token: *mut gk_buf,
-    err: *mut gk_error,
-) -> gk_status {
-    fill(token, err, || {
-        Ok(given(csrf, "csrf")?.inner.issue(text(session_id, session_id_len, "session_id")?)?)
-    })
-}
-
-/// Lets a request pass that is harmless (GET, HEAD, OPTIONS), or that no other site has caused and that
-/// brings a token of its session.
-///
-/// @param csrf What made the token.
-/// @param session_id The id of the session: 1 to 512 bytes.
-/// @param session_id_len Its length in bytes.
-/// @param token The token that the request brings, whatever it is; NULL and 0 for none.
-/// @param token_len Its length in bytes.
-/// @param request The request.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_CSRF_REJECTED if it is neither.
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn gk_csrf_check(
-    csrf: Option<&gk_csrf>,
-    session_id: *const c_char,
-    session_id_len: usize,
-    token: *const c_char,
-    token_len: usize,
-    request: Option<&gk_csrf_request>,
+pub unsafe extern "C" fn gk_sessions_end_by_id(
+    sessions: Option<&gk_sessions>,
+    family: *const c_char,
+    family_len: usize,
+    subject: *const c_char,
+    subject_len: usize,
+    ended: *mut bool,
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
-        let csrf = given(csrf, "csrf")?;
-        let request = given(request, "request")?;
-        let session_id = text(session_id, session_id_len, "session_id")?;
-        let token = foreign(chars(token, token_len, "token")?);
-        let mut known = CsrfRequest::new(header(&request.method, "method")?.unwrap_or_default());
-        if let Some(site) = header(&request.sec_fetch_site, "sec_fetch_site")? {
-            known = known.sec_fetch_site(site);
-        }
-        if let Some(origin) = header(&request.origin, "origin")? {
-            known = known.origin(origin);
-        }
-        if let Some(host) = header(&request.host, "host")? {
-            known = known.host(host);
-        }
-        Ok(csrf.inner.check(session_id, token, &known)?)
+        tell(ended, false);
+        // By the pointer and not by the length: a name that turned out to be empty is not anybody.
+        let any = subject.is_null();
+        let family = text(family, family_len, "family")?;
+        let subject = text(subject, subject_len, "subject")?;
+        let sessions = &given(sessions, "sessions")?.inner;
+        tell(ended, sessions.end_by_id(family, (!any).then_some(subject))?);
+        Ok(())
     })
 }
 
-/// What tells whether a flag is among `set`, all of which must be `known`.
-fn flags(set: u32, known: u32) -> Outcome<impl Fn(u32) -> bool> {
-    if set & !known != 0 {
-        return Err(Fault::OutOfRange("flags"));
-    }
-    Ok(move |flag| set & flag != 0)
+/// Ends every session whose refresh token was made under a pepper, and revokes its access tokens: for the day that
+/// an old pepper has leaked. Sessions that were refreshed since a newer one came stay, if that is more than a minute
+/// ago; those whose rows were altered from outside end. Afterwards none needs the pepper.
+///
+/// @param sessions The sessions.
+/// @param pepper The pepper's number; not the newest one.
+/// @param ended Receives how many sessions; 0 if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER for one that was
+/// not given, or if rows are sealed under another one that was not given, which stay, while all others are done; the 600s: what was ended by then stays ended, and a second call goes on.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_end_under_pepper(
+    sessions: Option<&gk_sessions>,
+    pepper: u32,
+    ended: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        tell(ended, 0);
+        tell(ended, given(sessions, "sessions")?.inner.end_under_pepper(pepper)?);
+        Ok(())
+    })
 }
 
-/// A text of the program's own, if it is there.
+/// Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A later log-in
+/// gives good tokens, also in the same second.
+///
+/// @param sessions The sessions.
+/// @param subject The subject, 1 to 255 bytes.
+/// @param subject_len Its length in bytes.
+/// @param ended Receives how many sessions; 0 if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s: what was ended by then stays ended, and a second call goes on.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_end_all(
+    sessions: Option<&gk_sessions>,
+    subject: *const c_char,
+    subject_len: usize,
+    ended: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        tell(ended, 0);
+        let subject = text(subject, subject_len, "subject")?;
+        tell(ended, given(sessions, "sessions")?.inner.end_all(subject)?);
+        Ok(())
+    })
+}
+
+/// The live sessions of a subject, the last one used first: its devices. A JSON array of at most 10000
+/// records. Those whose rows were altered from outside or cannot be read too: their `altered` is true.
+///
+/// @param sessions The sessions.
+/// @param subject The subject.
+/// @param subject_len Its length in bytes.
+/// @param records Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_list(
+    sessions: Option<&gk_sessions>,
+    subject: *const c_char,
+    subject_len: usize,
+    records: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(records, err, || {
+        let subject = text(subject, subject_len, "subject")?;
+        Ok(given(sessions, "sessions")?.inner.list(subject)?.to_json())
+    })
+}
+
+/// The record of a session, live or not: one JSON object with family, subject, client, meta, created_at,
+/// last_seen_at, expires_at, absolute_expires_at, refreshes, ended_at, end (logout, logout_everywhere,
+/// reuse, expired). Times are in seconds since 1970, or null.
+///
+/// @param sessions The sessions.
+/// @param family The session's id.
+/// @param family_len Its length in bytes.
+/// @param record Receives the record, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_get(
+    sessions: Option<&gk_sessions>,
+    family: *const c_char,
+    family_len: usize,
+    record: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(record, err, || {
+        let family = text(family, family_len, "family")?;
+        Ok(given(sessions, "sessions")?.inner.get(family)?.to_json())
+    })
+}
+
+/// A page of what happened to sessions, oldest first: {"records":[{"seq","at","family","subject","action",
+/// "detail"}],"cursor"}, where the action is start, logout, logout_everywhere, reuse or expired.
+///
+/// @param sessions The sessions.
+/// @param subject Only sessions of this subject; NULL and 0 for all.
+/// @param subject_len Its length in bytes.
+/// @param family Only the session of this id; NULL and 0 for all.
+/// @param family_len Its length in bytes.
+/// @param cursor The cursor of the page before; NULL and 0 for the first page.
+/// @param cursor_len Its length in bytes.
+/// @param limit At most so many rows, and at most 1000; 0 for 100.
+/// @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_events(
+    sessions: Option<&gk_sessions>,
+    subject: *const c_char,
+    subject_len: usize,
+    family: *const c_char,
+    family_len: usize,
+    cursor: *const c_char,
+    cursor_len: usize,
+    limit: usize,
+    page: *mut gk_buf,
+    err: *mut gk_error,
+) -> gk_status {
+    fill(page, err, || {
+        let filter = SessionEventFilter {
+            subject: maybe(subject, subject_len, "subject")?,
+            family: maybe(family, family_len, "family")?,
+            cursor: maybe(cursor, cursor_len, "cursor")?,
+            limit,
+        };
+        Ok(given(sessions, "sessions")?.inner.events(&filter)?.to_json())
+    })
+}
+
+/// Deletes sessions that expired, or were ended, before a time, and events from before it. Their refresh
+/// tokens are refused as unknown from then on.
+///
+/// @param sessions The sessions.
+/// @param before Seconds since 1970; not in the future.
+/// @param purged Receives how many sessions; 0 if the call fails. May be NULL.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 600s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_sessions_purge(
+    sessions: Option<&gk_sessions>,
+    before: u64,
+    purged: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        tell(purged, 0);
+        tell(purged, given(sessions, "sessions")?.inner.purge(before)?);
+        Ok(())
+    })
+}
+
+/// What is revoked, for gk_policy_revocations: a session that has ended has its access tokens there.
+///
+/// @param sessions The sessions; NULL is fine.
+/// @return A handle to it, to be freed with gk_revocations_free; NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_sessions_revocations(
+    sessions: Option<&gk_sessions>,
+) -> Option<Box<gk_revocations>> {
+    share(|| Some(gk_revocations(sessions?.inner.revocations().clone())))
+}
+
+/// Hands out tokens that were just made.
 ///
 /// # Safety
-/// As [`slice`].
-unsafe fn lent<'a>(given: &gk_str, name: &'static str) -> Outcome<Option<&'a str>> {
-    if given.data.is_null() && given.len == 0 {
-        return Ok(None);
-    }
-    // SAFETY: as this function's own contract.
-    unsafe { text(given.data, given.len, name) }.map(Some)
-}
-
-/// A header of a stranger's, if it is there.
-///
-/// # Safety
-/// As [`slice`].
-unsafe fn header<'a>(given: &gk_str, name: &'static str) -> Outcome<Option<&'a str>> {
-    if given.data.is_null() && given.len == 0 {
-        return Ok(None);
-    }
-    // SAFETY: as this function's own contract.
-    Ok(Some(foreign(unsafe { chars(given.data, given.len, name) }?)))
-}
-
-/// What a stranger has sent; what is not UTF-8 is like nothing that is compared with it.
-fn foreign(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or("\u{fffd}")
+/// `out` is NULL or writable; `err` as in [`guard`].
+unsafe fn issue(
+    out: *mut gk_session_tokens,
+    err: *mut gk_error,
+    make: impl FnOnce() -> Outcome<SessionTokens>,
+) -> gk_status {
+    guard(err, || {
+        writable(out)?.write(gk_session_tokens::NONE);
+        let tokens = make()?;
+        // What can fail comes before what would have to be freed.
+        let family = array(tokens.family())?;
+        out.write(gk_session_tokens {
+            access_token: gk_buf::copy_of(tokens.access_token.expose()),
+            refresh_token: gk_buf::copy_of(tokens.refresh_token.expose()),
+            expires_in: tokens.expires_in,
+            expires_at: tokens.expires_at,
+            family,
+        });
+        Ok(())
+    })
 }

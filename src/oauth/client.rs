@@ -4,8 +4,8 @@
 use super::answer;
 use super::auth::{AuthMethod, Authenticator};
 use super::config::{Endpoints, OAuthConfig};
-use super::keys::RemoteKeySet;
 use super::metadata::{self, Metadata, NO_ENDPOINT, check_endpoint};
+use super::remote_key_set::RemoteKeySet;
 use crate::base::clock::NANOS;
 use crate::base::secret::Secret;
 use crate::base::text::argument;

@@ -8,10 +8,10 @@ use super::client::Inner;
 use crate::base::b64;
 use crate::base::json::{self, ObjectWriter};
 use crate::base::secret::Secret;
-use crate::cookie::{Cookie, SameSite};
 use crate::crypto::{aead, constant_time_eq, hash::sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pepper::{Fields, Peppers};
+use crate::web::{Cookie, SameSite};
 use zeroize::Zeroizing;
 
 /// How long a log-in may take, in seconds.

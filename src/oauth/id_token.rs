@@ -3,8 +3,8 @@
 
 use super::client::{Inner, OAuthClient, Trust};
 use super::config::OAuthConfig;
-use super::keys::{RemoteKeySet, RemoteKeySetOptions};
 use super::metadata::Metadata;
+use super::remote_key_set::{RemoteKeySet, RemoteKeySetOptions};
 use super::tokens::OAuthTokens;
 use crate::base::b64;
 use crate::base::json::{Kind, Value};

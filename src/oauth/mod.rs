@@ -2,7 +2,7 @@
 //! machines, and the keys that such servers publish. Protocol code alone: what it asks of other servers, and when,
 //! is an [`Operation`](crate::Operation); nothing here has a socket.
 //!
-//! [`config`], [`quirks`], [`presets`]: what is known beforehand. [`metadata`], [`keys`]: what the server publishes.
+//! [`config`], [`quirks`], [`presets`]: what is known beforehand. [`metadata`], [`remote_key_set`]: what the server publishes.
 //! [`login`], [`flow`], [`id_token`]: signing in. [`auth`], [`answer`], [`tokens`], [`grants`]: the token endpoint.
 //! [`about`]: users and tokens. [`manager`]: tokens over time.
 
@@ -14,12 +14,12 @@ mod config;
 mod flow;
 mod grants;
 mod id_token;
-mod keys;
 mod login;
 mod manager;
 mod metadata;
 mod presets;
 mod quirks;
+mod remote_key_set;
 mod tokens;
 
 pub use about::{Introspection, UserInfo};
@@ -28,8 +28,8 @@ pub use client::OAuthClient;
 pub use config::{OAuthConfig, SeenOnce};
 pub use grants::{DeviceCodes, TokenExchange, TokenGrant};
 pub use id_token::LogoutNotice;
-pub use keys::{RemoteKeySet, RemoteKeySetOptions};
 pub use login::{BegunLogin, FinishedLogin, LoginOptions};
 pub use manager::TokenManager;
 pub use presets::oauth_presets;
+pub use remote_key_set::{RemoteKeySet, RemoteKeySetOptions};
 pub use tokens::OAuthTokens;

@@ -5,7 +5,6 @@
 //! refresh token again within the grace, while nobody has presented it yet. Any other use of an old token
 //! means that two hold it: the session is ended, its access tokens with it (RFC 9700 section 4.14.2).
 
-use super::revoke::ISSUE_CLAIM;
 use super::sessions::{Inner, SessionOptions, SessionSpec, SessionTokens, Sessions};
 use super::token::{self, Presented};
 use crate::base::clock::{plausible, plausible_nanos};
@@ -14,6 +13,7 @@ use crate::base::text::{argument, meta, plain, plain_some};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::{Claims, Signer};
 use crate::pepper::Checked;
+use crate::revocations::ISSUE_CLAIM;
 use crate::store::{SessionEnd, SessionEvent, SessionRecord, SessionWrite, StoredSession};
 
 /// How often a change is tried that others keep overtaking.

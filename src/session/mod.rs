@@ -1,20 +1,13 @@
-//! Layer 4: what a user-facing service needs around its tokens: sessions that are refreshed and ended, what
-//! is revoked, keys that rotate, cookies that hold tokens, and the check that a request was not forged from
-//! another site.
+//! Layer 4: sessions: an access token that is verified without a look-up, and a refresh token that is good once; how
+//! they are started, refreshed, listed and ended (RFC 6749 section 1.5, RFC 9700 section 4.14).
 
 mod admin;
-mod csrf;
 mod life;
 mod peppers;
 #[cfg(feature = "sqlite")]
 mod restore;
-mod revoke;
-mod ring;
 mod seal;
 mod sessions;
 mod token;
 
-pub use csrf::{Csrf, CsrfRequest};
-pub use revoke::{RevocationOptions, Revocations, RevokeScope};
-pub use ring::{KeyRing, KeyRingOptions, RingKey, RingKeyState};
 pub use sessions::{SessionOptions, SessionSpec, SessionTokens, Sessions};

@@ -1,9 +1,9 @@
 //! What must end when a store is put back from a backup: nobody knows who has logged out since.
 
 use super::admin::LEEWAY;
-use super::revoke::RevokeScope;
 use super::sessions::Sessions;
 use crate::error::Result;
+use crate::revocations::RevokeScope;
 use crate::store::{SessionEnd, SessionFilter, SessionWrite};
 
 impl Sessions {

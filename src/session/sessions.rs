@@ -1,6 +1,5 @@
 //! `Sessions`: the handle that a service holds, and how it is opened. What it does is in [`super::life`].
 
-use super::revoke::{RevocationOptions, Revocations};
 use crate::base::clock::{Clock, SystemClock, plausible};
 use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
@@ -9,6 +8,7 @@ use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Signer;
 use crate::pepper::Peppers;
+use crate::revocations::{RevocationOptions, Revocations};
 use crate::store::{SessionRecord, Store};
 use std::fmt;
 use std::sync::Arc;

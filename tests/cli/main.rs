@@ -8,7 +8,7 @@ mod peppers;
 #[path = "../oauth/provider.rs"]
 #[expect(dead_code, reason = "the other test program uses the rest of it")]
 mod provider;
-mod sessions;
+mod session;
 mod together;
 mod visible;
 

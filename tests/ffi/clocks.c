@@ -3,7 +3,7 @@
  * processes. */
 #define _DEFAULT_SOURCE /* mkdtemp, usleep */
 #include "door.h"
-#include "sessions.h"
+#include "session.h"
 
 #include <time.h>
 #include <unistd.h>

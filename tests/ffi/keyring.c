@@ -1,7 +1,7 @@
 /* Key rings from C: every call, signers and verifiers that follow one, folders, wrong arguments. */
 #define _DEFAULT_SOURCE /* mkdtemp */
 
-#include "sessions.h"
+#include "session.h"
 
 #include <dirent.h>
 #include <sys/stat.h>

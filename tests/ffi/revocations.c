@@ -2,7 +2,7 @@
  * arguments. */
 #define _DEFAULT_SOURCE /* mkdtemp */
 
-#include "sessions.h"
+#include "session.h"
 
 #include <unistd.h>
 

@@ -82,7 +82,7 @@ build() { # SOURCE: a program of one file; the C++ tests have a second one, whic
     $FFI_CXX $parts -o "$programs/$name" $link
 }
 
-name_of() { # tests/ffi/keys.c: keys; examples/keys.c: keys-c
+name_of() { # tests/ffi/apikey.c: apikey; examples/apikey.c: apikey-c
     local file=${1##*/}
     case $1 in examples/*) echo "${file%.*}-${file##*.}" ;; *) echo "${file%.*}" ;; esac
 }
@@ -125,9 +125,9 @@ run() { # NAME: with the arguments that it takes
     local program="$under $programs/$1"
     case $1 in
     oauth_real | oauth-*) server $program ;;
-    keys-* | sessions-*) $program "sqlite:///$work/$1.sqlite" ;;
+    apikey-* | session-*) $program "sqlite:///$work/$1.sqlite" ;;
     # A token of PyJWT's, made just before it is used: it expires after five minutes.
-    tokens-*) "$PYTHON" examples/mint_with_pyjwt.py "$work/pyjwt" && $program "$work/pyjwt/jwks.json" "$work/pyjwt/token.txt" ;;
+    jwt-*) "$PYTHON" examples/mint_with_pyjwt.py "$work/pyjwt" && $program "$work/pyjwt/jwks.json" "$work/pyjwt/token.txt" ;;
     quickstart-*) $program ;;
     *) $program "$PWD" ;;
     esac

@@ -1,158 +1,538 @@
-/* Cookies and CSRF tokens from C: every call, every attribute, wrong arguments. */
-#include "check.h"
+/* Sessions from C: every call, the life of a session, a stolen token, threads, wrong arguments. */
+#define _DEFAULT_SOURCE /* mkdtemp */
 
-#define STR(literal)                                                                               \
-    { "" literal, sizeof(literal) - 1 }
+#include "session.h"
 
-#define WRONG GK_STATUS_INVALID_ARGUMENT
+#include <pthread.h>
+#include <unistd.h>
 
-static gk_cookie *made(const char *name, const gk_cookie_attributes *attributes) {
+#define NOTHING NULL, 0
+
+/* A token of a gk_session_tokens as the two arguments of a call. */
+#define REFRESH(tokens) (tokens).refresh_token.data, (tokens).refresh_token.len
+
+static gk_key *key;
+static gk_signer *signer;
+
+static gk_sessions *open_with(const char *url, const gk_signer *with, const uint8_t pepper[32]) {
     gk_error err;
-    gk_cookie *cookie = NULL;
-    MUST(gk_cookie_new(name, strlen(name), attributes, &cookie, &err));
-    return cookie;
+    gk_sessions *sessions = NULL;
+    gk_session_options *options = gk_session_options_new();
+    gk_session_options_pepper(options, 1, pepper, 32);
+    gk_session_options_refresh_ttl(options, 1000);
+    gk_session_options_absolute_ttl(options, 2500);
+    gk_session_options_grace(options, 10);
+    gk_session_options_strict(options, true);
+    gk_session_options_max_stale(options, 10);
+    gk_session_options_max_token_ttl(options, 3600);
+    gk_session_options_tenant_claim(options, GK_TEXT("org"));
+    gk_session_options_clock(options, now, NULL, NULL);
+    const gk_status status = gk_sessions_open(url, strlen(url), with, options, &sessions, &err);
+    CHECK(status == (pepper == PEPPER ? GK_STATUS_OK : GK_STATUS_WRONG_PEPPER));
+    CHECK((status == GK_STATUS_OK) == (sessions != NULL));
+    CHECK(!gk_sessions_made_pepper_file(sessions));
+    gk_session_options_free(options);
+    return sessions;
 }
 
-static void is_set(gk_cookie *cookie, const char *header) {
-    gk_error err;
-    gk_buf out;
-    MUST(gk_cookie_set(cookie, GK_TEXT("v"), &out, &err));
-    CHECK(buf_is(out, header));
-    gk_buf_free(&out);
-    gk_cookie_free(cookie);
+static gk_verifier *verifier_of(const gk_sessions *sessions) {
+    gk_revocations *revocations = gk_sessions_revocations(sessions);
+    gk_verifier *verifier = verifier_with(key, revocations);
+    gk_revocations_free(revocations);
+    return verifier;
 }
 
-static void cookies(void) {
-    gk_error err;
-    gk_buf out;
-    gk_str value;
-    gk_cookie *cookie = made("__Host-a", NULL);
-    MUST(gk_cookie_clear(cookie, &out, &err));
-    CHECK(buf_is(out, "__Host-a=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; "
-                      "HttpOnly; Secure; SameSite=Lax"));
-    gk_buf_free(&out);
-    const char *header = "b=2; __Host-a=v";
-    MUST(gk_cookie_read(cookie, header, strlen(header), &value, &err));
-    CHECK(str_is(value, "v") && value.data == header + 14);
-    MUST(gk_cookie_read(cookie, GK_TEXT("b=2"), &value, &err));
-    CHECK(value.data == NULL && value.len == 0);
-    MUST(gk_cookie_read(cookie, NULL, 0, &value, &err));
-    CHECK(value.data == NULL);
-    FAILS(GK_STATUS_MALFORMED_COOKIE,
-          gk_cookie_read(cookie, GK_TEXT("__Host-a=1; __Host-a=2"), &value, &err));
-    CHECK(value.data == NULL && gk_status_http(GK_STATUS_MALFORMED_COOKIE) == 400);
-    FAILS(GK_STATUS_MALFORMED_COOKIE, gk_cookie_read(cookie, GK_TEXT("a=\xff"), &value, &err));
-    FAILS(WRONG, gk_cookie_set(cookie, GK_TEXT("a b"), &out, &err));
-    FAILS(WRONG, gk_cookie_set(cookie, GK_TEXT("a\r\nSet-Cookie: b=1"), &out, &err));
-    CHECK(out.data == NULL);
-    is_set(cookie, "__Host-a=v; Path=/; HttpOnly; Secure; SameSite=Lax");
-
-    gk_cookie_attributes all = {0};
-    is_set(made("a", &all), "a=v; Path=/; HttpOnly; Secure; SameSite=Lax");
-    const gk_str path = STR("/api"), domain = STR("example.com");
-    all.path = path;
-    all.domain = domain;
-    all.max_age = 60;
-    all.same_site = GK_SAME_SITE_NONE;
-    all.flags = GK_COOKIE_FOR_SCRIPTS | GK_COOKIE_PARTITIONED;
-    is_set(made("a", &all),
-           "a=v; Path=/api; Domain=example.com; Max-Age=60; Secure; SameSite=None; "
-           "Partitioned");
-    all.same_site = GK_SAME_SITE_STRICT;
-    all.flags = GK_COOKIE_DANGER_ALLOW_HTTP;
-    is_set(made("a", &all), "a=v; Path=/api; Domain=example.com; Max-Age=60; HttpOnly; "
-                            "SameSite=Strict");
-
-    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_cookie_new(GK_TEXT("__Host-a"), &all, &cookie, &err));
-    CHECK(cookie == NULL);
-    all.flags = 8;
-    FAILS(WRONG, gk_cookie_new(GK_TEXT("a"), &all, &cookie, &err));
-    all.flags = 0;
-    all.same_site = 3;
-    FAILS(WRONG, gk_cookie_new(GK_TEXT("a"), &all, &cookie, &err));
-    all.same_site = GK_SAME_SITE_LAX;
-    all.path.data = NULL;
-    FAILS(WRONG, gk_cookie_new(GK_TEXT("a"), &all, &cookie, &err));
-    FAILS(WRONG, gk_cookie_new(NULL, 1, NULL, &cookie, &err));
-    FAILS(WRONG, gk_cookie_new(GK_TEXT("\xff"), NULL, &cookie, &err));
-    FAILS(WRONG, gk_cookie_new(GK_TEXT("a"), NULL, NULL, &err));
-    FAILS(WRONG, gk_cookie_set(NULL, GK_TEXT("a"), &out, &err));
-    FAILS(WRONG, gk_cookie_clear(NULL, &out, &err));
-    FAILS(WRONG, gk_cookie_read(NULL, GK_TEXT("a"), &value, &err));
-    gk_cookie_free(NULL);
+static bool is_zero(const gk_session_tokens *tokens) {
+    static const char NONE[GK_SESSION_FAMILY_SIZE];
+    return tokens->access_token.data == NULL && tokens->access_token.len == 0 &&
+           tokens->refresh_token.data == NULL && tokens->refresh_token.len == 0 &&
+           tokens->expires_in == 0 && tokens->expires_at == 0 &&
+           memcmp(tokens->family, NONE, sizeof NONE) == 0;
 }
 
-static void requests(void) {
-    static const uint8_t SECRET[32] = {1, 2, 3};
+static gk_session_tokens started(const gk_sessions *sessions, const char *subject) {
     gk_error err;
-    gk_csrf *csrf = NULL, *friendly = NULL;
-    gk_buf token;
-    MUST(gk_csrf_new(SECRET, sizeof SECRET, 0, &csrf, &err));
-    MUST(gk_csrf_issue(csrf, GK_TEXT("s1"), &token, &err));
-    CHECK(token.len == 64);
-    const gk_str post = STR("POST"), get = STR("GET"), cross = STR("cross-site"),
-                 same = STR("same-site"), here = STR("https://a.example"), host = STR("a.example"),
-                 garbage = STR("\xff");
-    gk_csrf_request request = {0};
-    request.method = post;
-    MUST(gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s2"), token.data, token.len, &request, &err));
-    CHECK(strstr(err.message, token.data) == NULL);
-    CHECK(gk_status_http(err.status) == 403 && gk_status_is_rejected(err.status));
-    FAILS(GK_STATUS_CSRF_REJECTED, gk_csrf_check(csrf, GK_TEXT("s1"), NULL, 0, &request, &err));
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s1"), GK_TEXT("\xff\xfe"), &request, &err));
-    request.sec_fetch_site = cross;
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
-    request.sec_fetch_site = garbage;
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
-    request.method = get;
-    MUST(gk_csrf_check(csrf, GK_TEXT("s1"), NULL, 0, &request, &err));
-    request.method = post;
-    request.sec_fetch_site = same;
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
-    MUST(gk_csrf_new(SECRET, sizeof SECRET, GK_CSRF_ALLOW_SAME_SITE | GK_CSRF_DANGER_ALLOW_HTTP,
-                     &friendly, &err));
-    MUST(gk_csrf_check(friendly, GK_TEXT("s1"), token.data, token.len, &request, &err));
-    memset(&request.sec_fetch_site, 0, sizeof request.sec_fetch_site);
-    request.origin = here;
-    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
-    request.host = host;
-    MUST(gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
-    request.host = here;
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
+    gk_session_tokens tokens;
+    MUST(gk_sessions_start(sessions, subject, strlen(subject), NULL, NULL, 0, NULL, 0, &tokens,
+                           &err));
+    CHECK(tokens.refresh_token.len == 51 && strlen(tokens.family) == 12);
+    CHECK(strncmp(tokens.refresh_token.data, "gkr_", 4) == 0);
+    CHECK(strncmp(tokens.refresh_token.data + 4, tokens.family, 12) == 0);
+    return tokens;
+}
 
-    gk_csrf *none = csrf;
-    FAILS(GK_STATUS_WEAK_KEY, gk_csrf_new(SECRET, 31, 0, &none, &err));
+/* A refresh that must succeed, of the same session. */
+static gk_session_tokens refreshed(const gk_sessions *sessions, const gk_session_tokens *before) {
+    gk_error err;
+    gk_session_tokens tokens;
+    MUST(gk_sessions_refresh(sessions, REFRESH(*before), NULL, &tokens, &err));
+    CHECK(strcmp(tokens.family, before->family) == 0);
+    CHECK(!buf_is(tokens.refresh_token, before->refresh_token.data));
+    CHECK(!buf_is(tokens.access_token, before->access_token.data));
+    return tokens;
+}
+
+static void refused(gk_status wanted, const gk_sessions *sessions, const gk_session_tokens *with) {
+    gk_error err;
+    gk_session_tokens tokens;
+    memset(&tokens, 'x', sizeof tokens);
+    FAILS(wanted, gk_sessions_refresh(sessions, REFRESH(*with), NULL, &tokens, &err));
+    CHECK(is_zero(&tokens) && gk_status_is_rejected(wanted) && gk_status_http(wanted) == 401);
+    CHECK(strstr(err.message, with->family) == NULL);
+}
+
+static bool says(const gk_verifier *verifier, const gk_buf *token, const char *claim) {
+    gk_error err;
+    gk_verified *verified = NULL;
+    MUST(gk_verifier_verify(verifier, token->data, token->len, &verified, &err));
+    const gk_str claims = gk_verified_claims_json(verified);
+    char text[2048];
+    CHECK(claims.len < sizeof text);
+    memcpy(text, claims.data, claims.len);
+    text[claims.len] = 0;
+    gk_verified_free(verified);
+    return strstr(text, claim) != NULL;
+}
+
+/* A log-in, refreshes, the grace, and a token that two have. */
+static void a_stolen_token(const char *url) {
+    gk_error err;
+    gk_buf json;
+    gk_session_tokens first, second, again, third;
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    gk_verifier *verifier = verifier_of(sessions);
+    gk_claims *claims = gk_claims_new();
+    char text[64];
+    gk_claims_claim_str(claims, GK_TEXT("scope"), GK_TEXT("read"));
+    MUST(gk_sessions_start(sessions, GK_TEXT("alice"), claims, GK_TEXT("Firefox"),
+                           GK_TEXT("{\"ip\":\"::1\"}"), &first, &err));
+    CHECK(first.expires_in == 900 && first.expires_at == now_seconds + 1000);
+    CHECK(says(verifier, &first.access_token, "\"scope\":\"read\""));
+    CHECK(says(verifier, &first.access_token, "\"sub\":\"alice\""));
+    snprintf(text, sizeof text, "\"sid\":\"%s\"", first.family);
+    CHECK(says(verifier, &first.access_token, text));
+    snprintf(text, sizeof text, "\"iat\":%llu", (unsigned long long)now_seconds);
+    CHECK(says(verifier, &first.access_token, text));
+    MUST(gk_sessions_get(sessions, first.family, 12, &json, &err));
+    CHECK(holds(&json, "\"subject\":\"alice\",\"client\":\"Firefox\",\"meta\":{\"ip\":\"::1\"}"));
+    CHECK(holds(&json, "\"refreshes\":0,\"ended_at\":null,\"end\":null,\"altered\":false}"));
+    gk_buf_free(&json);
+
+    now_seconds += 100;
+    second = refreshed(sessions, &first);
+    CHECK(second.expires_at == now_seconds + 1000);
+    CHECK(says(verifier, &second.access_token, "\"scope\":\"read\""));
+    /* The answer was lost: the same one again, while nobody has used it. */
+    now_seconds += 10;
+    again = refreshed(sessions, &first);
+    CHECK(buf_is(again.refresh_token, second.refresh_token.data));
+    gk_session_tokens_free(&again);
+    gk_claims_claim_str(claims, GK_TEXT("scope"), GK_TEXT("write"));
+    MUST(gk_sessions_refresh(sessions, REFRESH(second), claims, &third, &err));
+    CHECK(says(verifier, &third.access_token, "\"scope\":\"write\""));
+    MUST(gk_sessions_list(sessions, GK_TEXT("alice"), &json, &err));
+    CHECK(holds(&json, first.family) && holds(&json, "\"refreshes\":2,"));
+    gk_buf_free(&json);
+
+    refused(GK_STATUS_TOKEN_REUSE, sessions, &first);
+    CHECK(said(verifier, &third.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(said(verifier, &first.access_token) == GK_STATUS_REVOKED_TOKEN);
+    refused(GK_STATUS_TOKEN_REUSE, sessions, &third);
+    MUST(gk_sessions_list(sessions, GK_TEXT("alice"), &json, &err));
+    CHECK(buf_is(json, "[]"));
+    gk_buf_free(&json);
+    MUST(gk_sessions_events(sessions, NULL, 0, first.family, 12, NULL, 0, 0, &json, &err));
+    CHECK(holds(&json, "\"action\":\"start\"") && holds(&json, "\"action\":\"reuse\""));
+    CHECK(holds(&json, "\"cursor\":null"));
+    gk_buf_free(&json);
+
+    gk_claims_free(claims);
+    gk_session_tokens_free(&first);
+    gk_session_tokens_free(&second);
+    gk_session_tokens_free(&third);
+    CHECK(is_zero(&third));
+    gk_session_tokens_free(&third);
+    gk_verifier_free(verifier);
+    gk_sessions_free(sessions);
+}
+
+/* Log-outs, here and everywhere. */
+static void log_outs(const char *url) {
+    gk_error err;
+    gk_buf json;
+    bool ended = false;
+    uint64_t count = 0;
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    gk_verifier *verifier = verifier_of(sessions);
+    gk_session_tokens one = started(sessions, "carol"), two = started(sessions, "carol"),
+                      three = started(sessions, "carol"), other = started(sessions, "dave");
+    MUST(gk_sessions_end(sessions, REFRESH(one), &ended, &err));
+    CHECK(ended);
+    MUST(gk_sessions_end_by_id(sessions, one.family, 12, NOTHING, &ended, &err));
+    CHECK(!ended);
+    // The id is public: it is no refresh token, and another subject cannot end the session by it.
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN, gk_sessions_end(sessions, two.family, 12, &ended, &err));
+    FAILS(GK_STATUS_SESSION_NOT_FOUND,
+          gk_sessions_end_by_id(sessions, two.family, 12, GK_TEXT("dave"), &ended, &err));
+    FAILS(GK_STATUS_SESSION_NOT_FOUND,
+          gk_sessions_end_by_id(sessions, two.family, 12, "", 0, &ended, &err));
+    CHECK(!ended);
+    refused(GK_STATUS_SESSION_ENDED, sessions, &one);
+    CHECK(said(verifier, &one.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(said(verifier, &two.access_token) == GK_STATUS_OK);
+    MUST(gk_sessions_get(sessions, one.family, 12, &json, &err));
+    CHECK(holds(&json, "\"end\":\"logout\""));
+    gk_buf_free(&json);
+    MUST(gk_sessions_end_by_id(sessions, two.family, 12, GK_TEXT("carol"), NULL, &err));
+    gk_session_tokens_free(&two);
+    two = started(sessions, "carol");
+
+    MUST(gk_sessions_end_all(sessions, GK_TEXT("carol"), &count, &err));
+    CHECK(count == 2);
+    CHECK(said(verifier, &two.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(said(verifier, &three.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(said(verifier, &other.access_token) == GK_STATUS_OK);
+    refused(GK_STATUS_SESSION_ENDED, sessions, &three);
+    MUST(gk_sessions_end_all(sessions, GK_TEXT("carol"), NULL, &err));
+    // A later log-in is good in the same second, by the number it says.
+    gk_session_tokens_free(&one);
+    one = started(sessions, "carol");
+    CHECK(said(verifier, &one.access_token) == GK_STATUS_OK);
+
+    // A clock that has failed is not the far future.
+    uint64_t right = now_seconds;
+    now_seconds = UINT64_MAX;
+    CHECK(said(verifier, &one.access_token) == GK_STATUS_INVALID_CONFIGURATION);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_sessions_end_all(sessions, GK_TEXT("carol"), NULL, &err));
+    now_seconds = right;
+    CHECK(said(verifier, &one.access_token) == GK_STATUS_OK);
+
+    MUST(gk_sessions_events(sessions, GK_TEXT("carol"), NULL, 0, NULL, 0, 1, &json, &err));
+    CHECK(holds(&json, "\"action\":\"start\"") && !holds(&json, "\"cursor\":null"));
+    char cursor[24];
+    CHECK(sscanf(strstr(json.data, "\"cursor\":\""), "\"cursor\":\"%23[0-9]", cursor) == 1);
+    gk_buf_free(&json);
+    MUST(gk_sessions_events(sessions, GK_TEXT("carol"), NULL, 0, cursor, strlen(cursor), 1000,
+                            &json, &err));
+    CHECK(holds(&json, "\"action\":\"logout_everywhere\"") && !holds(&json, "\"dave\""));
+    gk_buf_free(&json);
+
+    now_seconds++;
+    MUST(gk_sessions_purge(sessions, now_seconds, &count, &err));
+    CHECK(count >= 3);
+    MUST(gk_sessions_purge(sessions, now_seconds, NULL, &err));
+    refused(GK_STATUS_INVALID_REFRESH_TOKEN, sessions, &three);
+    FAILS(GK_STATUS_SESSION_NOT_FOUND, gk_sessions_get(sessions, three.family, 12, &json, &err));
+    CHECK(json.data == NULL && json.len == 0);
+    ended = true;
+    FAILS(GK_STATUS_SESSION_NOT_FOUND,
+          gk_sessions_end_by_id(sessions, three.family, 12, NOTHING, &ended, &err));
+    CHECK(!ended);
+    gk_session_tokens_free(&one);
+    gk_session_tokens_free(&two);
+    gk_session_tokens_free(&three);
+    gk_session_tokens_free(&other);
+    gk_verifier_free(verifier);
+    gk_sessions_free(sessions);
+}
+
+/* Not refreshed in time; refreshed for as long as a session may last; a clock that steps back. */
+static void expiry(const char *url) {
+    gk_session_tokens tokens[3];
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    const uint64_t begin = now_seconds;
+    tokens[0] = started(sessions, "erin");
+    now_seconds = begin + 1000;
+    refused(GK_STATUS_SESSION_EXPIRED, sessions, &tokens[0]);
+    now_seconds = begin + 10;
+    refused(GK_STATUS_SESSION_EXPIRED, sessions, &tokens[0]);
+    gk_session_tokens_free(&tokens[0]);
+
+    now_seconds = begin + 2000;
+    tokens[0] = started(sessions, "erin");
+    now_seconds += 900;
+    tokens[1] = refreshed(sessions, &tokens[0]);
+    now_seconds += 900;
+    tokens[2] = refreshed(sessions, &tokens[1]);
+    CHECK(tokens[2].expires_at == begin + 4500 && tokens[2].expires_in == 700);
+    now_seconds = begin + 4500;
+    refused(GK_STATUS_SESSION_EXPIRED, sessions, &tokens[2]);
+    for (int i = 0; i < 3; i++) gk_session_tokens_free(&tokens[i]);
+    gk_sessions_free(sessions);
+}
+
+struct refresher {
+    pthread_t thread;
+    const gk_sessions *sessions;
+    const gk_session_tokens *with;
+    pthread_barrier_t *all_are_here;
+    gk_session_tokens tokens;
+    gk_status status;
+};
+
+static void *refresh_once(void *argument) {
+    struct refresher *self = argument;
+    pthread_barrier_wait(self->all_are_here);
+    self->status =
+        gk_sessions_refresh(self->sessions, REFRESH(*self->with), NULL, &self->tokens, NULL);
+    return NULL;
+}
+
+/* Eight tabs with the same token at the same time: it is exchanged once, and all go on. */
+static void threads(const char *url) {
+    enum { THREADS = 8 };
+    gk_error err;
+    gk_buf json;
+    struct refresher all[THREADS];
+    pthread_barrier_t all_are_here;
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    gk_sessions *same = gk_sessions_clone(sessions);
+    gk_session_tokens first = started(sessions, "frank");
+    CHECK(pthread_barrier_init(&all_are_here, NULL, THREADS) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        all[i].sessions = i % 2 == 0 ? sessions : same;
+        all[i].with = &first;
+        all[i].all_are_here = &all_are_here;
+        CHECK(pthread_create(&all[i].thread, NULL, refresh_once, &all[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        CHECK(pthread_join(all[i].thread, NULL) == 0);
+        CHECK(all[i].status == GK_STATUS_OK);
+        CHECK(buf_is(all[i].tokens.refresh_token, all[0].tokens.refresh_token.data));
+    }
+    MUST(gk_sessions_get(sessions, first.family, 12, &json, &err));
+    CHECK(holds(&json, "\"refreshes\":1,"));
+    gk_buf_free(&json);
+    gk_session_tokens next = refreshed(sessions, &all[7].tokens);
+    gk_session_tokens_free(&next);
+    for (int i = 0; i < THREADS; i++) gk_session_tokens_free(&all[i].tokens);
+    gk_session_tokens_free(&first);
+    pthread_barrier_destroy(&all_are_here);
+    gk_sessions_free(same);
+    gk_sessions_free(sessions);
+}
+
+/* Someone who may look and end, in the same file; and someone with another pepper. */
+static void two_handles(const char *url) {
+    gk_error err;
+    gk_buf json;
+    bool ended = false;
+    gk_session_tokens none;
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    gk_sessions *looker = open_with(url, NULL, PEPPER);
+    gk_verifier *verifier = verifier_of(looker);
+    gk_session_tokens tokens = started(sessions, "grace");
+    MUST(gk_sessions_list(looker, GK_TEXT("grace"), &json, &err));
+    CHECK(holds(&json, tokens.family));
+    gk_buf_free(&json);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_sessions_start(looker, GK_TEXT("grace"), NULL, NULL, 0, NULL, 0, &none, &err));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_sessions_refresh(looker, REFRESH(tokens), NULL, &none, &err));
+    CHECK(is_zero(&none) && said(verifier, &tokens.access_token) == GK_STATUS_OK);
+    MUST(gk_sessions_end(sessions, REFRESH(tokens), &ended, &err));
+    gk_revocations *revocations = gk_sessions_revocations(looker);
+    MUST(gk_revocations_refresh(revocations, &err));
+    CHECK(ended && said(verifier, &tokens.access_token) == GK_STATUS_REVOKED_TOKEN);
+    CHECK(open_with(url, signer, OTHER_PEPPER) == NULL);
+    gk_revocations_free(revocations);
+    gk_verifier_free(verifier);
+    gk_session_tokens_free(&tokens);
+    gk_sessions_free(looker);
+    gk_sessions_free(sessions);
+}
+
+/* The usual options; a signer whose tokens live for longer than a session. */
+static void usual_options(const char *url) {
+    gk_error err;
+    gk_sessions *sessions = NULL;
+    MUST(gk_sessions_open(url, strlen(url), signer, NULL, &sessions, &err));
+    CHECK(gk_sessions_made_pepper_file(sessions));
+    gk_sessions *same = gk_sessions_clone(sessions);
+    CHECK(gk_sessions_made_pepper_file(same));
+    gk_sessions_free(sessions);
+    gk_sessions_free(same);
+    MUST(gk_sessions_open(url, strlen(url), signer, NULL, &sessions, &err));
+    CHECK(!gk_sessions_made_pepper_file(sessions));
+    gk_sessions_free(sessions);
+
+    gk_signer_builder *builder = NULL;
+    MUST(gk_signer_builder_new(key, &builder, &err));
+    gk_signer_builder_ttl(builder, 604801);
+    gk_signer *eternal = signer_of(builder);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_sessions_open(GK_TEXT("memory:"), eternal, NULL, &sessions, &err));
+    CHECK(sessions == NULL);
+    gk_signer_free(eternal);
+}
+
+static void wrong_options(void) {
+    gk_error err;
+    int releases = 0;
+    gk_sessions *none = NULL;
+    gk_session_options *options = gk_session_options_new();
+#define REFUSED_BY_OPEN(wanted)                                                                    \
+    FAILS(wanted, gk_sessions_open(GK_TEXT("memory:"), signer, options, &none, &err))
+
+    gk_session_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"));
+    REFUSED_BY_OPEN(GK_STATUS_INVALID_CONFIGURATION);
+    gk_session_options_pepper_file(options, GK_TEXT("/no/such/file"));
+    REFUSED_BY_OPEN(GK_STATUS_WRONG_PEPPER);
+    gk_session_options_pepper(options, 1, PEPPER, 15);
+    REFUSED_BY_OPEN(WRONG);
+    gk_session_options_free(options);
+
+    options = gk_session_options_new();
+    gk_session_options_grace(options, 61);
+    REFUSED_BY_OPEN(WRONG);
+    gk_session_options_grace(options, 60);
+    gk_session_options_refresh_ttl(options, 7776001);
+    REFUSED_BY_OPEN(WRONG);
+    gk_session_options_refresh_ttl(options, 899);
+    REFUSED_BY_OPEN(GK_STATUS_INVALID_CONFIGURATION);
+    gk_session_options_refresh_ttl(options, 900);
+    gk_session_options_absolute_ttl(options, 899);
+    REFUSED_BY_OPEN(WRONG);
+    gk_session_options_absolute_ttl(options, 900);
+    gk_session_options_max_stale(options, 86401);
+    REFUSED_BY_OPEN(WRONG);
+    gk_session_options_max_stale(options, 0);
+    gk_session_options_tenant_claim(options, NULL, 0);
+    REFUSED_BY_OPEN(WRONG);
     CHECK(none == NULL);
-    FAILS(WRONG, gk_csrf_new(SECRET, sizeof SECRET, 4, &none, &err));
-    FAILS(WRONG, gk_csrf_new(NULL, 32, 0, &none, &err));
-    FAILS(WRONG, gk_csrf_new(SECRET, sizeof SECRET, 0, NULL, &err));
-    gk_buf nothing;
-    FAILS(WRONG, gk_csrf_issue(csrf, NULL, 0, &nothing, &err));
-    CHECK(nothing.data == NULL);
-    FAILS(WRONG, gk_csrf_issue(NULL, GK_TEXT("s1"), &nothing, &err));
-    FAILS(WRONG, gk_csrf_check(NULL, GK_TEXT("s1"), NULL, 0, &request, &err));
-    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), NULL, 0, NULL, &err));
-    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), NULL, 1, &request, &err));
-    request.host.data = NULL;
-    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
-    gk_buf_free(&token);
-    gk_csrf_free(friendly);
-    gk_csrf_free(csrf);
-    gk_csrf_free(NULL);
+    gk_session_options_tenant_claim(options, GK_TEXT("tenant"));
+    gk_session_options_clock(options, now, &releases, released);
+    MUST(gk_sessions_open(GK_TEXT("memory:"), signer, options, &none, &err));
+    gk_session_options_free(options);
+    CHECK(releases == 0);
+    gk_sessions_free(none);
+    CHECK(releases == 1);
+    gk_session_options_free(NULL);
+}
+
+static void wrong_arguments(void) {
+    gk_error err;
+    gk_buf out;
+    gk_session_tokens none;
+    gk_sessions *sessions = open_with("memory:", signer, PEPPER), *nobody = NULL;
+    gk_session_tokens tokens = started(sessions, "alice");
+    gk_claims *own = gk_claims_new();
+    char forged[51];
+    uint64_t count = 7;
+    gk_claims_claim_str(own, GK_TEXT("sid"), GK_TEXT("another"));
+
+    FAILS(WRONG, gk_sessions_open(GK_TEXT("nowhere"), signer, NULL, &nobody, &err));
+    FAILS(WRONG, gk_sessions_open(NULL, 1, signer, NULL, &nobody, &err));
+    FAILS(WRONG, gk_sessions_open(BAD, signer, NULL, &nobody, &err));
+    FAILS(WRONG, gk_sessions_open(GK_TEXT("memory:"), signer, NULL, NULL, &err));
+    FAILS(GK_STATUS_STORE_UNAVAILABLE,
+          gk_sessions_open(GK_TEXT("sqlite:////no/such/folder/x"), signer, NULL, &nobody, &err));
+    CHECK(nobody == NULL);
+
+#define START(subject, claims, client, meta)                                                       \
+    memset(&none, 'x', sizeof none);                                                               \
+    FAILS(WRONG, gk_sessions_start(sessions, subject, claims, client, meta, &none, &err));         \
+    CHECK(is_zero(&none))
+    FAILS(WRONG, gk_sessions_start(NULL, GK_TEXT("a"), NULL, NOTHING, NOTHING, &none, &err));
+    CHECK(is_zero(&none));
+    FAILS(WRONG, gk_sessions_start(sessions, GK_TEXT("a"), NULL, NOTHING, NOTHING, NULL, &err));
+    START(NOTHING, NULL, NOTHING, NOTHING);
+    START(BAD, NULL, NOTHING, NOTHING);
+    START(GK_TEXT("a"), own, NOTHING, NOTHING);
+    START(GK_TEXT("a"), NULL, BAD, NOTHING);
+    START(GK_TEXT("a"), NULL, NOTHING, BAD);
+    START(GK_TEXT("a"), NULL, NOTHING, GK_TEXT("[]"));
+
+    FAILS(WRONG, gk_sessions_refresh(NULL, REFRESH(tokens), NULL, &none, &err));
+    FAILS(WRONG, gk_sessions_refresh(sessions, REFRESH(tokens), NULL, NULL, &err));
+    FAILS(WRONG, gk_sessions_refresh(sessions, REFRESH(tokens), own, &none, &err));
+    FAILS(WRONG, gk_sessions_refresh(sessions, NULL, 51, NULL, &none, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN,
+          gk_sessions_refresh(sessions, NULL, 0, NULL, &none, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN, gk_sessions_refresh(sessions, BAD, NULL, &none, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN,
+          gk_sessions_refresh(sessions, tokens.family, 12, NULL, &none, &err));
+    memcpy(forged, tokens.refresh_token.data, sizeof forged);
+    forged[30] = forged[30] == 'a' ? 'b' : 'a';
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN,
+          gk_sessions_refresh(sessions, forged, sizeof forged, NULL, &none, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN,
+          gk_sessions_end(sessions, forged, sizeof forged, NULL, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN, gk_sessions_end(sessions, BAD, NULL, &err));
+    FAILS(WRONG, gk_sessions_end(NULL, tokens.family, 12, NULL, &err));
+    FAILS(WRONG, gk_sessions_end(sessions, NULL, 12, NULL, &err));
+    FAILS(WRONG, gk_sessions_end_by_id(NULL, tokens.family, 12, NOTHING, NULL, &err));
+    FAILS(WRONG, gk_sessions_end_by_id(sessions, BAD, NOTHING, NULL, &err));
+    FAILS(WRONG, gk_sessions_end_by_id(sessions, tokens.family, 12, BAD, NULL, &err));
+    count = 1;
+    FAILS(WRONG, gk_sessions_end_under_pepper(NULL, 1, &count, &err));
+    CHECK(count == 0);
+    FAILS(GK_STATUS_WRONG_PEPPER, gk_sessions_end_under_pepper(sessions, 77, NULL, &err));
+    count = 1;
+    FAILS(WRONG, gk_sessions_end_all(NULL, GK_TEXT("alice"), &count, &err));
+    CHECK(count == 0);
+    FAILS(WRONG, gk_sessions_end_all(sessions, NOTHING, NULL, &err));
+    FAILS(WRONG, gk_sessions_end_all(sessions, BAD, NULL, &err));
+    FAILS(WRONG, gk_sessions_list(NULL, GK_TEXT("alice"), &out, &err));
+    CHECK(out.data == NULL);
+    FAILS(WRONG, gk_sessions_list(sessions, BAD, &out, &err));
+    FAILS(WRONG, gk_sessions_list(sessions, GK_TEXT("alice"), NULL, &err));
+    FAILS(WRONG, gk_sessions_get(NULL, tokens.family, 12, &out, &err));
+    FAILS(WRONG, gk_sessions_get(sessions, BAD, &out, &err));
+    FAILS(WRONG, gk_sessions_get(sessions, tokens.family, 12, NULL, &err));
+    FAILS(GK_STATUS_SESSION_NOT_FOUND, gk_sessions_get(sessions, NOTHING, &out, &err));
+    FAILS(WRONG, gk_sessions_events(NULL, NOTHING, NOTHING, NOTHING, 0, &out, &err));
+    FAILS(WRONG, gk_sessions_events(sessions, BAD, NOTHING, NOTHING, 0, &out, &err));
+    FAILS(WRONG, gk_sessions_events(sessions, NOTHING, BAD, NOTHING, 0, &out, &err));
+    FAILS(WRONG, gk_sessions_events(sessions, NOTHING, NOTHING, GK_TEXT("x"), 0, &out, &err));
+    FAILS(WRONG, gk_sessions_events(sessions, NOTHING, NOTHING, NOTHING, 0, NULL, &err));
+    count = 7;
+    FAILS(WRONG, gk_sessions_purge(NULL, 1, &count, &err));
+    CHECK(count == 0);
+    FAILS(WRONG, gk_sessions_purge(sessions, now_seconds + 1, NULL, &err));
+
+    CHECK(gk_sessions_clone(NULL) == NULL && !gk_sessions_made_pepper_file(NULL));
+    CHECK(gk_sessions_revocations(NULL) == NULL);
+    gk_sessions_free(NULL);
+    gk_session_tokens_free(NULL);
+    gk_session_tokens_free(&tokens);
+    gk_claims_free(own);
+    gk_sessions_free(sessions);
 }
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    CHECK(calls_all(argv[1], "session.c", "gk_cookie_") == 5);
-    CHECK(calls_all(argv[1], "session.c", "gk_csrf_") == 4);
-    cookies();
-    requests();
-    return passed("session");
+    CHECK(calls_all(argv[1], "session.c", "gk_session_options_") == 13);
+    CHECK(calls_all(argv[1], "session.c", "gk_session") == 29);
+    gk_error err;
+    gk_signer_builder *builder = NULL;
+    MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
+    MUST(gk_signer_builder_new(key, &builder, &err));
+    signer = signer_of(builder);
+    char folder[] = "/tmp/gatekey-ffi-XXXXXX", url[128], usual[128], file[128];
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(url, sizeof url, "sqlite:///%s/sessions.sqlite", folder);
+    snprintf(usual, sizeof usual, "sqlite:///%s/usual.sqlite", folder);
+    const char *stores[] = {"memory:", url};
+    for (int i = 0; i < 2; i++) {
+        a_stolen_token(stores[i]);
+        log_outs(stores[i]);
+        threads(stores[i]);
+        expiry(stores[i]);
+    }
+    two_handles(url);
+    usual_options(usual);
+    wrong_options();
+    wrong_arguments();
+    gk_signer_free(signer);
+    gk_key_free(key);
+    const char *files[] = {"sessions.sqlite", "sessions.sqlite.mark", "usual.sqlite",
+                           "usual.sqlite.mark", "usual.sqlite.pepper"};
+    for (int i = 0; i < 5; i++) {
+        snprintf(file, sizeof file, "%s/%s", folder, files[i]);
+        CHECK(unlink(file) == 0);
+    }
+    CHECK(rmdir(folder) == 0);
+    return passed("sessions");
 }

@@ -1,56 +1,203 @@
-// Everything in gatekey/session.hpp: each member is called.
+// Everything in gatekey/session.hpp, revocations.hpp and keyring.hpp: each member is called.
 #include "check.hpp"
 
 #include <array>
+#include <thread>
 
 namespace {
 
 using namespace gatekey;
 
-void cookies() {
-    const cookie refresh("__Host-refresh");
-    CHECK(refresh.set("v") == "__Host-refresh=v; Path=/; HttpOnly; Secure; SameSite=Lax");
-    CHECK(refresh.clear().find("Max-Age=0") != std::string::npos);
-    CHECK(refresh.read("a=1; __Host-refresh=v") == "v");
-    CHECK(!refresh.read("a=1") && !refresh.read({}));
-    THROWS(status::malformed_cookie, refresh.read("__Host-refresh=1;__Host-refresh=2"));
-    THROWS(status::invalid_argument, refresh.set("a b"));
+constexpr std::array<std::uint8_t, 32> pepper{1};
+std::atomic<std::uint64_t> now{1800000000};
 
-    cookie_attributes is;
-    is.path = "/api";
-    is.domain = "example.com";
-    is.max_age = 60;
-    is.same_site = same_site::none;
-    is.partitioned = is.for_scripts = true;
-    CHECK(cookie("a", is).set("v") == "a=v; Path=/api; Domain=example.com; Max-Age=60; Secure; "
-                                      "SameSite=None; Partitioned");
-    THROWS(status::invalid_configuration, cookie("__Host-a", is));
-    is = {};
-    is.same_site = same_site::strict;
-    is.danger_allow_http = true;
-    CHECK(cookie("a", is).set("v") == "a=v; Path=/; HttpOnly; SameSite=Strict");
+std::uint64_t read_now() { return now; }
+
+verifier verifier_with(const key &key, const revocations &list) {
+    return verifier::with_key(key, policy().clock(read_now).revocations(list));
 }
 
-void requests() {
-    const std::array<std::uint8_t, 32> secret{1};
-    const csrf strict(secret);
-    const std::string token = strict.issue("s1");
-    CHECK(token.size() == 64);
-    strict.check("s1", token, {"POST"});
-    strict.check("s1", {}, {"GET", "cross-site"});
-    strict.check("s1", token, {"POST", {}, "https://a.example", "a.example"});
-    THROWS(status::csrf_rejected, strict.check("s2", token, {"POST"}));
-    THROWS(status::csrf_rejected, strict.check("s1", token, {"POST", "same-site"}));
-    // A header that is there and empty is not one that is missing.
-    THROWS(status::csrf_rejected, strict.check("s1", token, {"POST", std::string_view()}));
-    csrf(secret, GK_CSRF_ALLOW_SAME_SITE).check("s1", token, {"POST", "same-site"});
-    THROWS(status::weak_key, csrf(bytes_view(secret.data(), 31)));
+session_options options() {
+    return std::move(session_options()
+                         .refresh_ttl(1000)
+                         .absolute_ttl(2500)
+                         .grace(10)
+                         .strict()
+                         .max_stale(10)
+                         .max_token_ttl(3600)
+                         .tenant_claim("org")
+                         .pepper(1, pepper)
+                         .clock(read_now));
+}
+
+void life() {
+    const auto key = key::generate(alg::es256);
+    const auto signer = signer::builder(key).build();
+    const auto sessions = sessions::open("memory:", signer, options());
+    CHECK(!sessions.made_pepper_file());
+    const auto api = verifier_with(key, sessions.revocations());
+
+    const auto first =
+        sessions.start("alice", claims().claim_str("scope", "read"), "Firefox", "{\"ip\":\"::1\"}");
+    CHECK(first.expires_in() == 900 && first.expires_at() == now + 1000);
+    CHECK(first.refresh_token().substr(0, 16) == "gkr_" + std::string(first.family()));
+    const auto who = api.verify(first.access_token());
+    CHECK(who.subject() == "alice" && who.claim_str("sid") == first.family());
+    CHECK(who.claim_str("scope") == "read");
+
+    auto second = sessions.refresh(first.refresh_token());
+    CHECK(second.family() == first.family() && second.refresh_token() != first.refresh_token());
+    CHECK(sessions.refresh(first.refresh_token()).refresh_token() == second.refresh_token());
+    const auto write = std::move(claims().claim_str("scope", "write"));
+    auto third = sessions.refresh(second.refresh_token(), write);
+    CHECK(api.verify(third.access_token()).claim_str("scope") == "write");
+    second = std::move(third);
+    CHECK(holds(sessions.list_json("alice"), "\"client\":\"Firefox\""));
+    CHECK(holds(sessions.record_json(first.family()), "\"refreshes\":2"));
+
+    const auto reuse = sessions.try_refresh(first.refresh_token());
+    CHECK(!reuse && reuse.status() == status::token_reuse);
+    CHECK(api.try_verify(second.access_token()).status() == status::revoked_token);
+    THROWS(status::token_reuse, sessions.refresh(second.refresh_token()));
+    THROWS(status::invalid_refresh_token, sessions.refresh("x", write));
+    CHECK(holds(sessions.events_json({}, first.family()), "\"action\":\"reuse\""));
+    CHECK(holds(sessions.events_json("alice", {}, "1", 1), "\"cursor\":null"));
+
+    const auto one = sessions.start("alice");
+    const auto renewed = sessions.try_refresh(one.refresh_token(), write);
+    CHECK(renewed && renewed.status() == status::ok && renewed->family() == one.family());
+    CHECK(sessions.end(one.refresh_token()) && !sessions.end_by_id(one.family()));
+    CHECK(sessions.try_refresh(one.refresh_token()).status() == status::session_ended);
+    THROWS(status::session_not_found, sessions.end_by_id("AAAAAAAAAAAA"));
+    THROWS(status::session_not_found, sessions.end_by_id(one.family(), "nobody"));
+    THROWS(status::session_not_found, sessions.end_by_id(one.family(), std::string_view()));
+    THROWS(status::invalid_refresh_token, sessions.end(one.family()));
+    THROWS(status::wrong_pepper, sessions.end_under_pepper(77));
+    const auto two = sessions.start("alice", {}, "phone"), more = sessions.start("alice");
+    const auto same = sessions.clone();
+    CHECK(same.end_all("alice") == 2 && sessions.list_json("alice") == "[]");
+    CHECK(api.try_verify(two.access_token()).status() == status::revoked_token);
+    const auto late = sessions.start("bob");
+    now += 1000;
+    CHECK(sessions.try_refresh(late.refresh_token()).status() == status::session_expired);
+    now += 1;
+    CHECK(sessions.purge(now) == 5);
+    THROWS(status::session_not_found, sessions.record_json(first.family()));
+    THROWS(status::invalid_argument, sessions.start(""));
+
+    const auto looker = sessions::open("memory:");
+    THROWS(status::invalid_configuration, looker.start("alice"));
+    THROWS(status::wrong_pepper,
+           sessions::open("memory:", session_options().pepper_file("/no/file")));
+    THROWS(status::invalid_configuration,
+           sessions::open("memory:", signer, session_options().pepper_env("GATEKEY_NOT_SET")));
+}
+
+// Eight tabs at the same time: the token is exchanged once, and all go on.
+void tabs() {
+    const auto sessions =
+        sessions::open("memory:", signer::builder(key::generate(alg::es256)).build(), options());
+    const auto first = sessions.start("alice");
+    std::array<std::string, 8> tokens;
+    std::vector<std::thread> threads;
+    for (auto &token : tokens) {
+        threads.emplace_back(
+            [&] { token = sessions.refresh(first.refresh_token()).refresh_token(); });
+    }
+    for (auto &thread : threads) thread.join();
+    for (const auto &token : tokens) CHECK(token == tokens[0] && token.size() == 51);
+    CHECK(holds(sessions.record_json(first.family()), "\"refreshes\":1,"));
+}
+
+void what_is_revoked() {
+    const auto key = key::generate(alg::hs256);
+    const auto signer = signer::builder(key).clock(read_now).build();
+    const auto list = revocations::open(
+        "memory:",
+        revocation_options().strict().max_stale(10).max_token_ttl(3600).tenant_claim("org").clock(
+            read_now));
+    const auto same = list.clone();
+    const auto api = verifier_with(key, same);
+    const auto is_revoked = [&](std::string_view token) {
+        const auto answer = api.try_verify(token);
+        CHECK(answer || answer.status() == status::revoked_token);
+        return !answer;
+    };
+    const std::string token = signer.sign_json("{\"jti\":\"t\"}");
+    const std::string session = signer.sign_json("{\"sid\":\"s\"}");
+    const std::string alice = signer.sign_json("{\"sub\":\"alice\"}");
+    const std::string bob = signer.sign_json("{\"sub\":\"bob\"}");
+    const std::string north = signer.sign_json("{\"org\":\"north\"}");
+    const std::string any = signer.sign_json("{}");
+    CHECK(list.size() == 0 && !is_revoked(token) && !is_revoked(session) && !is_revoked(alice));
+    const auto issued = signer.sign_json("{\"iss\":\"https://a\",\"jti\":\"t\"}");
+    const auto its_api = verifier::with_key(
+        key, policy().expect_issuer("https://a").clock(read_now).revocations(same));
+    CHECK(its_api.try_verify(issued).status() == status::ok);
+    list.revoke_token({}, "t", now + 900); // of any issuer
+    CHECK(its_api.try_verify(issued).status() == status::revoked_token);
+    list.revoke_session("s");
+    list.revoke_subject("alice");
+    CHECK(is_revoked(token) && is_revoked(session) && is_revoked(alice) && !is_revoked(bob));
+    list.revoke_before(now + 1, revoke_scope::subject("bob"));
+    CHECK(is_revoked(bob) && !is_revoked(north));
+    list.revoke_before(now + 1, revoke_scope::tenant("north"));
+    CHECK(is_revoked(north) && !is_revoked(any));
+    // Someone without a name is not everybody.
+    THROWS(status::invalid_argument, list.revoke_before(now, revoke_scope::subject({})));
+    THROWS(status::invalid_argument, list.revoke_before(now, revoke_scope::tenant({})));
+    list.revoke_before(now + 1, revoke_scope::all());
+    CHECK(is_revoked(any));
+    now += 1;
+    const std::string later = signer.sign_json("{}");
+    CHECK(!is_revoked(later));
+    list.revoke_key(key.kid());
+    CHECK(is_revoked(later) && list.size() == 7);
+
+    CHECK(list.seen_once("mail", "reset", now + 60) && !list.seen_once("mail", "reset", now + 60));
+    THROWS(status::invalid_argument, list.seen_once("mail", {}, now + 60));
+    list.refresh();
+    now += 5000;
+    CHECK(list.purge() == 6 && same.size() == 1);
+    THROWS(status::invalid_argument, revocations::open("nowhere"));
+}
+
+void rotation() {
+    const auto ring = key_ring::open("memory:", key_ring_options()
+                                                    .name("main")
+                                                    .alg(alg::ed25519)
+                                                    .token_ttl(600)
+                                                    .max_stale(10)
+                                                    .pepper(1, pepper)
+                                                    .clock(read_now));
+    CHECK(!ring.made_pepper_file());
+    const auto signer = signer::builder::following(ring).clock(read_now).build();
+    const auto api = verifier::following(ring, policy().clock(read_now));
+    const std::string before = signer.sign(claims());
+    const std::string first(api.verify(before).key_id());
+    const auto same = ring.clone();
+    CHECK(holds(same.rotate(), "\"state\":\"active\""));
+    const std::string after = signer.sign(claims());
+    const std::string second(api.verify(after).key_id());
+    CHECK(first != second && api.try_verify(before));
+    CHECK(holds(ring.keys_json(), "\"state\":\"retired\"") && holds(ring.keys_json(), second));
+    CHECK(keyset::from_jwks(ring.to_jwks()).size() == 3);
+    ring.remove(first);
+    ring.refresh();
+    CHECK(api.try_verify(before).status() == status::key_not_found && api.try_verify(after));
+    THROWS(status::key_not_found, ring.remove(first));
+    THROWS(status::wrong_pepper,
+           key_ring::open("memory:", key_ring_options().pepper_file("/no/file")));
+    THROWS(status::invalid_configuration,
+           key_ring::open("memory:", key_ring_options().pepper_env("GATEKEY_NOT_SET")));
 }
 
 } // namespace
 
 int main() {
-    cookies();
-    requests();
-    return passed("session_wrapper");
+    life();
+    tabs();
+    what_is_revoked();
+    rotation();
+    return passed("sessions_wrapper");
 }

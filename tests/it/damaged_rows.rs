@@ -2,7 +2,7 @@
 //! altered is refused alone, or, where nobody can know what it meant, everything that depends on it, with an error
 //! that names the table.
 
-use crate::api_keys::Folder;
+use crate::apikey::Folder;
 use crate::fixtures::key;
 use gatekey::{
     Alg, ApiKeyOptions, ApiKeys, AuditFilter, Check, Claims, CreditSpec, Error, ErrorKind,

@@ -15,7 +15,7 @@ mod counting;
 mod fixtures;
 mod forge;
 
-mod api_keys;
+mod apikey;
 mod attacks;
 mod backups;
 mod claims;
@@ -26,12 +26,15 @@ mod damaged_rows;
 mod differential_jsonwebtoken;
 #[cfg(feature = "jsonwebtoken")]
 mod interop;
-mod keys;
-mod keysets;
+mod jwk;
+mod jwk_sets;
+mod keyring;
 mod links;
+mod lost;
 mod options;
 mod policy;
 mod properties;
+mod revocations;
 mod rfc;
 mod rfc7520;
 #[path = "../rounds/mod.rs"]
@@ -40,4 +43,5 @@ mod session;
 mod signer;
 mod token_file;
 mod vectors;
+mod web;
 mod wycheproof_jws;

@@ -5,7 +5,7 @@
 
 #![expect(unsafe_code, reason = "fork and kill are calls of libc")]
 
-use super::keys::open;
+use super::apikey::open;
 use super::rounds::rounds;
 use super::{Dice, append, child, command, folder};
 use gatekey::{ApiKeys, Check, ErrorKind, KeySpec, TokenFolder, TokenStore as _};

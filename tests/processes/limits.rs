@@ -1,6 +1,6 @@
 //! Rates that the processes of one machine share, at once, one after the other, and killed.
 
-use super::keys::open;
+use super::apikey::open;
 use super::rounds::rounds;
 use super::{Dice, append, child, folder, say};
 use gatekey::{Check, ErrorKind, IssuedKey, KeySpec, KeyUpdate, Rate};

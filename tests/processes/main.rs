@@ -11,15 +11,15 @@
     reason = "a test that meets the unexpected must fail loudly and say why"
 )]
 
+mod apikey;
 mod files;
 #[cfg(unix)]
 mod forks;
-mod keys;
 mod limits;
 mod marks;
 #[path = "../rounds/mod.rs"]
 mod rounds;
-mod sessions;
+mod session;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -37,8 +37,8 @@ fn a_child_plays_its_part() {
     let Ok(part) = std::env::var(PART) else { return };
     let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
     let (part, number) = part.split_once(':').unwrap_or((&part, "0"));
-    let played = keys::play(part, number, &folder)
-        || sessions::play(part, number, &folder)
+    let played = apikey::play(part, number, &folder)
+        || session::play(part, number, &folder)
         || files::play(part, number, &folder)
         || marks::play(part, &folder)
         || limits::play(part, number, &folder);

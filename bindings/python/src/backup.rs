@@ -1,6 +1,6 @@
 //! `gatekey.store_backup` and what belongs to it: copies of a store.
 
-use crate::apikey_args::{Text, moment, pepper_source};
+use crate::args::{Text, moment, pepper_source};
 use crate::decode;
 use crate::errors::OrRaise;
 use gatekey::{

@@ -1,6 +1,6 @@
 //! `gatekey.KeyRing`: keys that rotate.
 
-use crate::apikey_args::{self as args, Text};
+use crate::args::{self as args, Text};
 use crate::clock::OwnClock;
 use crate::decode;
 use crate::errors::{OrRaise, usage};

@@ -6,9 +6,9 @@
 
 #![forbid(unsafe_code)]
 
-mod apikey_args;
+mod apikey;
 mod apikey_records;
-mod apikeys;
+mod args;
 mod backup;
 mod cli;
 mod clock;
@@ -26,8 +26,8 @@ mod operation;
 mod options;
 mod remote;
 mod revocations;
+mod session;
 mod session_records;
-mod sessions;
 mod signer;
 mod transport;
 mod verified;
@@ -37,10 +37,10 @@ mod web;
 /// The extension module of gatekey. Import `gatekey` instead.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    use crate::apikey::{ApiKeys, api_key_from_headers, api_key_from_query, scan_rule};
     use crate::apikey_records::{
         ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
     };
-    use crate::apikeys::{ApiKeys, api_key_from_headers, api_key_from_query, scan_rule};
     #[pymodule_export]
     use crate::backup::{store_acknowledge_restore, store_backup, store_restore};
     #[pymodule_export]
@@ -56,8 +56,8 @@ mod _core {
     use crate::options::{_milliseconds, _seconds, AnyValue};
     use crate::remote::{_RemoteKeySet, _ResourceServer, _TokenManager};
     use crate::revocations::Revocations;
+    use crate::session::Sessions;
     use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
-    use crate::sessions::Sessions;
     use crate::signer::{Signer, Unsigned};
     use crate::transport::{HttpRequest, HttpTransport};
     use crate::verified::{Verified, danger_decode_unverified};

@@ -1,6 +1,6 @@
 //! `_Operation`: what the classes of `gatekey.oauth` and `gatekey.aio` drive.
 
-use crate::apikey_args::Text;
+use crate::args::Text;
 use crate::errors::{OrRaise, usage};
 use crate::gil::Kept;
 use crate::oauth_records::{
@@ -179,7 +179,7 @@ impl _OAuthClient {
     ) -> PyResult<Self> {
         let mut config = gatekey::OAuthConfig::from_json(config.0.as_bytes()).or_raise(py)?;
         if let Some(keys) = flow_keys {
-            config = config.flow_keys(crate::apikey_args::peppers(keys)?);
+            config = config.flow_keys(crate::args::peppers(keys)?);
         }
         if let Some(replay) = &replay {
             config = config.replay(std::sync::Arc::new(replay.get().core().clone()));

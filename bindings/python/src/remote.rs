@@ -1,7 +1,7 @@
 //! `gatekey.RemoteKeySet`, and what is behind `gatekey.TokenManager` and `gatekey.ResourceServer`.
 
-use crate::apikey_args::{self as args, Text};
-use crate::apikeys::ApiKeys;
+use crate::apikey::ApiKeys;
+use crate::args::{self as args, Text};
 use crate::errors::{OrRaise, raise};
 use crate::gil::Kept;
 use crate::keyring::KeyRing;

@@ -1,11 +1,11 @@
 //! `gatekey.Revocations`: tokens that are not good any more, although signature and dates are.
 
-use crate::apikey_args::{self as args, Text};
+use crate::args::{self as args, Text};
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, usage};
 use crate::gil::Kept;
 use crate::options::{PyClock, span};
-use crate::sessions::Sessions;
+use crate::session::Sessions;
 use gatekey::{RevocationOptions, RevokeScope};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};

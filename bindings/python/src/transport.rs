@@ -1,6 +1,6 @@
 //! `gatekey.HttpTransport`, and the requests that other transports carry.
 
-use crate::apikey_args::Text;
+use crate::args::Text;
 use crate::errors::OrRaise;
 use crate::options::span;
 use gatekey::{HttpOptions, Secret};

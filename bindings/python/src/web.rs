@@ -1,6 +1,6 @@
 //! `gatekey.Cookie` and `gatekey.Csrf`.
 
-use crate::apikey_args::Text;
+use crate::args::Text;
 use crate::errors::OrRaise;
 use crate::options::{octets, span};
 use gatekey::{CsrfRequest, SameSite, Secret};

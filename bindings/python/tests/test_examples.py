@@ -32,7 +32,7 @@ def test_the_readme_shows_the_quickstart() -> None:
 
 
 def test_tokens() -> None:
-    shown = run("tokens.py")
+    shown = run("jwt.py")
     for line in ("expired", "tampered", "wrong audience"):
         assert f"  {line:<15} refused, " in shown
     for name in ("A.1", "A.2", "A.3"):
@@ -50,22 +50,22 @@ def test_mint_with_pyjwt(tmp_path: Path) -> None:
 def test_keys(tmp_path: Path) -> None:
     file = f"{tmp_path}/keys.sqlite"
     told = TOLD.format(file)
-    shown = run("keys.py", f"sqlite:///{file}", told=told)
+    shown = run("apikey.py", f"sqlite:///{file}", told=told)
     assert "acme may read orders\n" in shown
     assert shown.endswith("the new secret: OK\nafter revoking: REVOKED\n")
 
 
-def test_sessions(tmp_path: Path) -> None:
+def test_session(tmp_path: Path) -> None:
     file = f"{tmp_path}/sessions.sqlite"
     told = TOLD.format(file)
-    shown = run("sessions.py", f"sqlite:///{file}", told=told)
+    shown = run("session.py", f"sqlite:///{file}", told=told)
     assert shown.startswith("alice is in for 900 seconds\nreuse detected: ")
     assert "logged out of 2 sessions\n" in shown
     assert shown.count("access token: The token has been revoked.\n") == 3
 
 
 @pytest.mark.parametrize(
-    "name", ["quickstart.py", "keys.py", "sessions.py", "tokens.py", "mint_with_pyjwt.py"]
+    "name", ["quickstart.py", "apikey.py", "session.py", "jwt.py", "mint_with_pyjwt.py"]
 )
 def test_examples_are_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) <= 200

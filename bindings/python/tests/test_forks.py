@@ -121,7 +121,7 @@ assert (record.ended_at is None) == (kind == "lives"), record
 """
 
 
-def test_sessions(tmp_path: Path) -> None:
+def test_session(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/auth.sqlite"
     with Sessions.open(url, signer=Signer(SECRET), pepper=PEPPER) as sessions:
         verifier = Verifier(SECRET, revocations=sessions.revocations)
@@ -158,7 +158,7 @@ in_the_end(lambda: keys.check(value).code == kind)
 """
 
 
-def test_api_keys(tmp_path: Path) -> None:
+def test_apikey(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/keys.sqlite"
     with ApiKeys.open(url, pepper=PEPPER) as keys:
 

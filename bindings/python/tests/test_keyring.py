@@ -77,7 +77,7 @@ def test_signer_and_verifier_follow(ring: KeyRing, clock: Clock) -> None:
         ring.remove(active.kid)
 
 
-def test_sessions_follow_their_signers_ring(tmp_path: Path, clock: Clock) -> None:
+def test_session_follow_their_signers_ring(tmp_path: Path, clock: Clock) -> None:
     url = f"sqlite:///{tmp_path}/auth.sqlite"
     ring = KeyRing.open(url, pepper=PEPPER, clock=clock)
     with Sessions.open(url, signer=Signer(ring), pepper=PEPPER, clock=clock) as sessions:

@@ -243,7 +243,7 @@ def test_machines_and_an_api(provider: Server) -> None:
     assert several.verify(token)["client_id"] == "m2m"
 
 
-def test_api_keys_at_the_same_door() -> None:
+def test_apikey_at_the_same_door() -> None:
     keys = gatekey.ApiKeys.open("memory:")
     issued = keys.create(owner="acme", scopes=["read"])
     api = ResourceServer(API, api_keys=keys)

@@ -146,7 +146,7 @@ fn nothing_overtakes_the_end_of_a_row_that_is_not_believed() {
 mod sqlite {
     use super::super::{peppers, signer, text};
     use super::*;
-    use crate::api_keys::Folder;
+    use crate::apikey::Folder;
     use gatekey::{Clock as _, RevocationKind, SessionEnd, SqliteStore};
 
     fn sql(folder: &Folder, sql: &str) {

@@ -204,7 +204,7 @@ fn a_clock_behind_revokes_for_as_long_in_memory() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn a_clock_behind_revokes_for_as_long_in_sqlite() {
-    let folder = crate::api_keys::Folder::new("sessions_clock_behind");
+    let folder = crate::apikey::Folder::new("sessions_clock_behind");
     a_clock_behind_revokes_for_as_long(&|at| {
         Arc::new(gatekey::SqliteStore::open(folder.path(&format!("{at}.sqlite"))).unwrap())
     });

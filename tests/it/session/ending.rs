@@ -85,7 +85,7 @@ fn a_leaked_pepper_ends_what_needs_it_in_memory() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn a_leaked_pepper_ends_what_needs_it_in_sqlite() {
-    let folder = crate::api_keys::Folder::new("sessions_under_pepper");
+    let folder = crate::apikey::Folder::new("sessions_under_pepper");
     let store = gatekey::SqliteStore::open(folder.path("a.sqlite")).unwrap();
     a_leaked_pepper_ends_what_needs_it(Arc::new(store));
 }

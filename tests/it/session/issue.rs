@@ -64,7 +64,7 @@ fn the_order_decides_and_not_the_clock() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn the_order_decides_in_sqlite_too() {
-    let folder = crate::api_keys::Folder::new("sessions_order");
+    let folder = crate::apikey::Folder::new("sessions_order");
     let count = std::cell::Cell::new(0);
     order_decides(&|| {
         count.set(count.get() + 1);

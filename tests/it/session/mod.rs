@@ -1,24 +1,15 @@
-//! What goes around sessions: their life, what is revoked, keys that rotate, cookies and the check for
-//! forged requests.
+//! Sessions: their life, how they end, and what an altered store or clock does to them.
 
 mod altered;
-mod browser;
 mod clock;
-mod cookies;
-mod csrf;
 mod ending;
 mod forged;
 mod issue;
 mod life;
-mod lost;
 mod model;
 #[cfg(feature = "sqlite")]
 mod moved;
-mod names;
 mod put_back;
-mod revocations;
-mod ring_marks;
-mod rings;
 mod stores;
 mod together;
 
@@ -31,10 +22,10 @@ use gatekey::{
 use std::sync::Arc;
 
 /// The time at which every test begins, in seconds since the Unix epoch.
-const NOW: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000;
 /// How long access tokens live here, in seconds.
 const TTL: u64 = 900;
-const DAY: u64 = 86_400;
+pub(crate) const DAY: u64 = 86_400;
 
 /// Sessions with a clock that stands still, and a verifier of their access tokens.
 struct Bench {
@@ -44,7 +35,7 @@ struct Bench {
     store: Arc<dyn Store>,
 }
 
-fn peppers(numbers: &[u32]) -> Peppers {
+pub(crate) fn peppers(numbers: &[u32]) -> Peppers {
     let secret = |n: u32| Secret::new(vec![u8::try_from(n).unwrap(); 32]);
     Peppers::new(&numbers.iter().map(|&n| (n, secret(n))).collect::<Vec<_>>()).unwrap()
 }
@@ -115,7 +106,11 @@ fn text(tokens: &SessionTokens) -> &str {
 }
 
 #[track_caller]
-fn refused<T: std::fmt::Debug>(outcome: Result<T, Error>, kind: ErrorKind, context: &str) -> Error {
+pub(crate) fn refused<T: std::fmt::Debug>(
+    outcome: Result<T, Error>,
+    kind: ErrorKind,
+    context: &str,
+) -> Error {
     let error = outcome.expect_err(context);
     assert_eq!(error.kind(), kind, "{context}: {error:?}");
     error

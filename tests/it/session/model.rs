@@ -294,7 +294,7 @@ proptest! {
 
     #[test]
     fn in_sqlite(steps in prop::collection::vec((step(), any::<bool>()), 1..40)) {
-        let folder = crate::api_keys::Folder::new("sessions_model");
+        let folder = crate::apikey::Folder::new("sessions_model");
         let path = folder.path(&format!("{:p}.sqlite", &steps));
         let _ = std::fs::remove_file(&path);
         holds(Arc::new(gatekey::SqliteStore::open(&path).unwrap()), &steps)?;

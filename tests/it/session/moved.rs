@@ -1,7 +1,7 @@
 //! Sessions and revocations in a file that is moved, replaced or stripped of its log while it is open.
 
 use super::{Bench, bench_on};
-use crate::api_keys::Folder;
+use crate::apikey::Folder;
 use gatekey::{ErrorKind, Mark, SqliteStore, Store};
 use std::path::Path;
 use std::sync::Arc;

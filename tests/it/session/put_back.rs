@@ -97,7 +97,7 @@ fn an_old_row_is_believed_where_nothing_remembers_its_end() {
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use super::*;
-    use crate::api_keys::Folder;
+    use crate::apikey::Folder;
     use gatekey::SqliteStore;
 
     #[test]

@@ -267,7 +267,7 @@ fn the_memory_store_conforms() {
 
 #[test]
 fn a_folder_conforms() {
-    let folder = crate::api_keys::Folder::new("ring_folder");
+    let folder = crate::apikey::Folder::new("ring_folder");
     keeps_rings(&gatekey::RingFolder::open(folder.path("rings")).unwrap());
 }
 
@@ -275,7 +275,7 @@ fn a_folder_conforms() {
 mod sqlite {
     use super::super::{bench_on, peppers, text};
     use super::*;
-    use crate::api_keys::Folder;
+    use crate::apikey::Folder;
     use gatekey::{KeyRing, KeyRingOptions, SqliteStore};
     use std::cell::Cell;
     use std::sync::Arc;

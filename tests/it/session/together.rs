@@ -99,7 +99,7 @@ fn a_log_out_beats_every_refresh_that_comes_after_it() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn in_sqlite_too() {
-    let folder = crate::api_keys::Folder::new("sessions_together");
+    let folder = crate::apikey::Folder::new("sessions_together");
     let open = |name: &str| {
         let store = gatekey::SqliteStore::open(folder.path(name)).unwrap();
         bench_on(std::sync::Arc::new(store))

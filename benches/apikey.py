@@ -1,4 +1,4 @@
-"""The API keys of `make bench`: measures ours and the peers, and writes docs/bench-keys.md.
+"""The API keys of `make bench`: measures ours and the peers, and writes docs/bench-api-keys.md.
 
 For each size a store is made once; then every contender opens it and verifies its keys in random
 order, one contender after the other, several times over. A figure is the median over these launches.
@@ -33,11 +33,11 @@ def contenders() -> dict[str, list[str]]:
     out = hosts.WORK / "bin"
     out.mkdir(parents=True, exist_ok=True)
     flags = hosts.package_flags("gatekey", PKG_CONFIG_PATH=str(hosts.PREFIX / "lib/pkgconfig"))
-    source, program = hosts.BENCHES / "c/keys.c", out / "keys"
+    source, program = hosts.BENCHES / "c/apikey.c", out / "keys"
     cc = os.environ.get("CC", "cc")
     hosts.run(cc, "-std=c11", "-O2", "-Wall", "-Wextra", source, *flags, f"-Wl,-rpath,{hosts.PREFIX / 'lib'}", "-o", program)
     hosts.python_hosts()
-    python = [str(hosts.WORK / "venv/bin/python"), str(hosts.BENCHES / "python/keys.py")]
+    python = [str(hosts.WORK / "venv/bin/python"), str(hosts.BENCHES / "python/apikey.py")]
     return {
         "gatekey (Rust)": [rust, "run"],
         "gatekey (C)": [str(program)],
@@ -158,7 +158,7 @@ def main() -> None:
     text = write(measure(every), every)
     print(text)
     if not QUICK:
-        (hosts.ROOT / "docs/bench-keys.md").write_text(text)
+        (hosts.ROOT / "docs/bench-api-keys.md").write_text(text)
 
 
 if __name__ == "__main__":

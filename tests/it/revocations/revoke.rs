@@ -1,9 +1,9 @@
 //! What is revoked: by token, session, subject, tenant, key and for all; remembered for as long as it
 //! matters, and refused where that cannot be known.
 
-use super::lost::Lost;
-use super::{DAY, NOW, refused};
 use crate::fixtures::{key, verifying};
+use crate::lost::Lost;
+use crate::session::{DAY, NOW, refused};
 use gatekey::{
     Alg, Claims, Clock, ErrorKind, FixedClock, IssuerRule, KeySet, MemoryStore, Policy,
     RevocationOptions, Revocations, RevokeScope, SessionStore as _, Signer, Verifier,

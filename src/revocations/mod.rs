@@ -13,7 +13,7 @@ mod issue;
 mod latest;
 mod table;
 
-pub(super) use self::issue::ISSUE_CLAIM;
+pub(crate) use self::issue::ISSUE_CLAIM;
 
 use self::feed::Feed;
 use crate::base::clock::{Clock, SystemClock, plausible};
@@ -99,7 +99,7 @@ impl RevocationOptions {
     }
 
     /// The same, for tokens that may live for at least so long.
-    pub(super) fn at_least(mut self, ttl: u64) -> Self {
+    pub(crate) fn at_least(mut self, ttl: u64) -> Self {
         self.max_token_ttl = self.max_token_ttl.max(ttl);
         self
     }
@@ -333,12 +333,12 @@ impl Revocations {
     }
 
     /// Takes over what the store has just been given.
-    pub(super) fn take_over(&self, entries: &[Revocation]) {
+    pub(crate) fn take_over(&self, entries: &[Revocation]) {
         self.0.take_over(entries);
     }
 
     /// Whether the session is known to have ended, or its tokens are revoked, whatever its row says.
-    pub(super) fn has_session(&self, session_id: &str) -> Result<bool> {
+    pub(crate) fn has_session(&self, session_id: &str) -> Result<bool> {
         self.refresh()?;
         let feed = &self.0.feed;
         let kind = RevocationKind::Session;
@@ -347,7 +347,7 @@ impl Revocations {
 
     /// An entry that revokes the tokens of a session whose tokens live this many seconds. The last of them were made at
     /// `last`, if that is known, which is later than now if this clock is behind.
-    pub(super) fn of_session(&self, session_id: &str, ttl: u64, now: u64, last: u64) -> Revocation {
+    pub(crate) fn of_session(&self, session_id: &str, ttl: u64, now: u64, last: u64) -> Revocation {
         let kept_for = ttl.saturating_add(LEEWAY);
         Revocation {
             kind: RevocationKind::Session,
@@ -360,7 +360,7 @@ impl Revocations {
     }
 
     /// An entry that revokes the tokens that a subject has now.
-    pub(super) fn of_subject_so_far(&self, subject: &str, now: u64) -> Revocation {
+    pub(crate) fn of_subject_so_far(&self, subject: &str, now: u64) -> Revocation {
         let before = self.0.believed(now).saturating_add(1);
         Revocation {
             kind: RevocationKind::SubjectSoFar,

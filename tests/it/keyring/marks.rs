@@ -1,8 +1,8 @@
 //! The mark of a folder of key rings: an older copy of the folder, one that was lost and one that is another's are told,
 //! and refused until someone has accepted them.
 
-use super::refused;
-use crate::api_keys::Folder;
+use crate::apikey::Folder;
+use crate::session::refused;
 use gatekey::{
     AcknowledgeOptions, Acknowledged, Alg, BackupOptions, Clock as _, Error, ErrorKind, KeyRing,
     KeyRingOptions, Mark, PepperSource, RestoreOptions, RingFolder, SystemClock, open_key_ring,

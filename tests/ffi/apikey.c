@@ -433,7 +433,7 @@ static void threads(void) {
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    CHECK(calls_all(argv[1], "apikeys.c", "gk_api_key") > 40);
+    CHECK(calls_all(argv[1], "apikey.c", "gk_api_key") > 40);
     char folder[] = "/tmp/gatekey-ffi-XXXXXX", url[128], file[128];
     CHECK(mkdtemp(folder) != NULL);
     snprintf(url, sizeof url, "sqlite:///%s/keys.sqlite", folder);

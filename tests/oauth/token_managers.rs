@@ -117,7 +117,7 @@ fn eight_processes_refresh_once() {
         Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
-                "managers::a_process_asks_for_a_token",
+                "token_managers::a_process_asks_for_a_token",
                 "--nocapture",
                 "--test-threads=1",
             ])

@@ -12,13 +12,13 @@ type Result<T> = std::result::Result<T, Error>;
 
 /// A store in memory, and whether it is out of reach.
 #[derive(Default)]
-pub(super) struct Lost {
+pub(crate) struct Lost {
     inner: MemoryStore,
     lost: AtomicBool,
 }
 
 impl Lost {
-    pub(super) fn set(&self, lost: bool) {
+    pub(crate) fn set(&self, lost: bool) {
         self.lost.store(lost, Ordering::SeqCst);
     }
 

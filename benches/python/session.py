@@ -1,4 +1,4 @@
-"""Refreshing in Python: `sessions.py gatekey|simplejwt DIR SECONDS` prints how often, and in how many nanoseconds.
+"""Refreshing in Python: `session.py gatekey|simplejwt DIR SECONDS` prints how often, and in how many nanoseconds.
 
 `simplejwt` is djangorestframework-simplejwt as its documentation advises for log-out: refresh tokens
 rotate and the old one goes to the blacklist, in SQLite. Every refresh is durable in both.

@@ -21,7 +21,7 @@ fn name_of(feed: u64) -> [u8; FEED] {
 
 impl Revocations {
     /// What a token that is issued now says of the feed; `None` if the feed cannot be told from others.
-    pub(in crate::session) fn issue(&self) -> Result<Option<String>> {
+    pub(crate) fn issue(&self) -> Result<Option<String>> {
         self.refresh()?;
         let place = self.0.feed.place();
         Ok(place.map(|(feed, number)| {

@@ -136,7 +136,7 @@ def main() -> None:
     hosts.WORK.mkdir(parents=True, exist_ok=True)
     program = hosts.rust_program().with_name("gatekey-bench-sessions")
     hosts.python_hosts()
-    python = [str(hosts.WORK / "venv/bin/python"), str(hosts.BENCHES / "python/sessions.py")]
+    python = [str(hosts.WORK / "venv/bin/python"), str(hosts.BENCHES / "python/session.py")]
     contenders = {
         "gatekey (Rust)": [str(program), "refresh"],
         "gatekey (Python)": [*python, "gatekey"],

@@ -1,7 +1,7 @@
 //! Names by which nothing can be revoked: a verifier with revocations refuses a token that has one.
 
-use super::{NOW, refused};
 use crate::fixtures::key;
+use crate::session::{NOW, refused};
 use gatekey::{
     Alg, ErrorKind, FixedClock, MemoryStore, Policy, RevocationOptions, Revocations, RevokeScope,
     Signer, Verifier,

@@ -1,8 +1,8 @@
 //! `gatekey.Sessions`: log-ins, refresh tokens that rotate, log-outs.
 
-use crate::apikey_args::{self as args, Count, Text};
+use crate::apikey::page_limit;
 use crate::apikey_records::Page;
-use crate::apikeys::page_limit;
+use crate::args::{self as args, Count, Text};
 use crate::clock::OwnClock;
 use crate::encode;
 use crate::errors::{OrRaise, usage};

@@ -1,9 +1,9 @@
 //! Keys that rotate: signers and verifiers follow, other processes too; what has leaked is out at once.
 
-use super::lost::Lost;
-use super::ring_marks::copy_of_rings;
-use super::{NOW, peppers, refused};
-use crate::api_keys::Folder;
+use super::marks::copy_of_rings;
+use crate::apikey::Folder;
+use crate::lost::Lost;
+use crate::session::{NOW, peppers, refused};
 use gatekey::{
     Alg, Claims, ErrorKind, FixedClock, KeyRing, KeyRingOptions, KeySet, KeySource as _,
     MemoryStore, Policy, RingFolder, RingKeyState, RingStore, Signer, ToJson as _, Verifier,
@@ -86,7 +86,7 @@ fn one_wrong_reading_of_the_clock_loses_no_key() {
     let token = bench.sign();
     bench.ring.rotate().unwrap();
     assert_eq!(bench.states(), ["next", "active", "retired"]);
-    bench.clock.set(NOW + 40 * super::DAY);
+    bench.clock.set(NOW + 40 * crate::session::DAY);
     assert_eq!(bench.states(), ["next", "active"], "by that clock its tokens have expired");
     bench.clock.set(NOW + 1);
     assert!(bench.kid(&token).is_ok(), "{:?}", bench.kid(&token));

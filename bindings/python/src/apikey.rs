@@ -3,10 +3,10 @@
 //! A verification that memory is enough for keeps the GIL: it is over before another thread could wake
 //! up. Everything that touches the store's disk, or computes a slow hash, runs without.
 
-use crate::apikey_args::{self as args, Changes, Count, Text};
 use crate::apikey_records::{
     ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
 };
+use crate::args::{self as args, Changes, Count, Text};
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, raise, usage};
 use crate::gil::{Kept, quickly};

@@ -459,7 +459,7 @@ def test_an_old_pepper_forges_no_token_that_is_good(
         sessions.refresh(forged(old, family, seed, counter))
 
 
-def test_sessions_under_an_old_pepper_are_ended(
+def test_session_under_an_old_pepper_are_ended(
     tmp_path: Path, clock: Clock, signer: Signer
 ) -> None:
     url = f"sqlite:///{tmp_path}/auth.sqlite"
