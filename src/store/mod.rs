@@ -6,14 +6,15 @@
 //! fit behind it. Writes are all-or-nothing and carry their audit rows; the audit is also the change
 //! feed: what has a sequence number beyond the last one seen is new.
 
+mod apikey;
 mod file_lock;
 mod folder;
+mod keyring;
 mod limits;
 mod memory;
 mod private_file;
 mod real_path;
-mod record;
-mod ring;
+
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -28,11 +29,11 @@ pub use memory::MemoryStore;
 pub use private_file::write_private_file;
 pub(crate) use private_file::{read_private_file, replace_private_file};
 pub(crate) use real_path::real_path;
-pub use record::{
+pub use apikey::{
     AuditFilter, AuditRecord, Credits, KeyFilter, KeyRecord, KeyStatus, Lookup, Page, PepperCheck,
     Previous, Proof, Rate, StoredKey, Usage,
 };
-pub use ring::{RingStore, StoredRing};
+pub use keyring::{RingStore, StoredRing};
 pub use session::{
     Revocation, RevocationChanges, RevocationKind, SessionEnd, SessionEvent, SessionEventFilter,
     SessionFilter, SessionRecord, SessionStore, SessionWrite, StoredSession,

@@ -1,7 +1,7 @@
 //! What sessions are kept in: one row per family of refresh tokens, what happened to it, and what has been
 //! revoked. The trait is [`SessionStore`]; every [`Store`](super::Store) is one.
 
-use super::record::Page;
+use super::apikey::Page;
 use crate::error::Result;
 use std::fmt;
 

@@ -4,7 +4,7 @@
 mod session;
 
 use self::session::Sessions;
-use super::record::page_size;
+use super::apikey::page_size;
 use super::{
     AuditFilter, AuditRecord, Change, Changes, KeyFilter, Lease, Loaded, Page, PepperCheck, Store,
     StoredKey, Usage, Write,

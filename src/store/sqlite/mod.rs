@@ -22,7 +22,7 @@ mod whole;
 pub(crate) use self::backup::{Copied, Progress, back_up, restore};
 use self::connections::{Connections, Opened, Trust};
 use self::mark::Marked;
-use super::record::page_size;
+use super::apikey::page_size;
 use super::{
     AuditFilter, AuditRecord, Change, Changes, KeyFilter, Lease, Loaded, Mark, Page, PepperCheck,
     RevocationChanges, Store, StoredKey, Usage, Write,

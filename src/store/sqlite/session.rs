@@ -2,7 +2,7 @@
 
 use super::{FILE_BITS, Kind, SqliteStore, fault, fault_in, revocation, rows, where_all};
 use crate::error::{ErrorKind, Result};
-use crate::store::record::page_size;
+use crate::store::apikey::page_size;
 use crate::store::{
     Page, RevocationChanges, RingStore, SessionEnd, SessionEvent, SessionEventFilter,
     SessionFilter, SessionRecord, SessionStore, SessionWrite, StoredRing, StoredSession,
