@@ -9,7 +9,7 @@ use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyring::{KeyRing, KeyRingOptions};
 use crate::open::{PepperSource, folder_of, pepper_beside, peppers_of_folder, place_of};
-use crate::store::{Mark, RingFolder, RingStore as _, read_private_file, write_private_file};
+use crate::store::{KeyRingStore as _, Mark, RingFolder, read_private_file, write_private_file};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ pub struct Acknowledged {
 /// `InvalidArgument`: the URL is not that of a SQLite store, or there is a file already. `StoreRestored`: the store is
 /// older than its mark. `InvalidConfiguration`: the pepper is in no file. `WrongPepper`: the pepper file cannot be read.
 /// `StoreCorrupt`: there is nothing in the store, or it is damaged. `Unsupported`: this build has no SQLite.
-/// Those of [`crate::Store`].
+/// Those of [`crate::Backend`].
 pub fn store_backup(
     url: &str,
     to: &Path,
@@ -138,7 +138,7 @@ fn pepper_file(store: &Path, options: &BackupOptions) -> Result<PathBuf> {
 /// # Errors
 /// `InvalidArgument`: the URL is not that of a SQLite store, or both are the same file. `StoreUnavailable`: the
 /// store is in use. `StoreCorrupt`: the backup is none, or is damaged. `Unsupported`: this build has no
-/// SQLite. Those of [`crate::Store`]; then the store is as it was.
+/// SQLite. Those of [`crate::Backend`]; then the store is as it was.
 pub fn store_restore(
     backup: &Path,
     url: &str,
@@ -168,7 +168,7 @@ pub fn store_restore(
 /// # Errors
 /// `InvalidArgument`: the URL is not that of a SQLite store, or the time is in the future.
 /// `StoreUnavailable`: there is no store. `WrongPepper`. `Unsupported`: this build has no SQLite. Those of
-/// [`crate::Store`]; what has ended by then stays ended, the store is still refused, and a second call goes on.
+/// [`crate::Backend`]; what has ended by then stays ended, the store is still refused, and a second call goes on.
 pub fn store_acknowledge_restore(
     url: &str,
     pepper: &PepperSource,
@@ -206,7 +206,7 @@ fn acknowledge_rings(
         (Arc::new(store), Acknowledged { was_refused, ..Acknowledged::default() });
     if options.revoke_before > 0 && !options.keep_key_rings {
         let peppers = peppers_of_folder(pepper)?;
-        for name in store.ring_names()? {
+        for name in store.key_ring_names()? {
             let of_ring = KeyRingOptions::new().name(name);
             let ring = KeyRing::open(Arc::clone(&store) as _, peppers.clone(), of_ring)?;
             done.key_rings += u64::from(ring.replace_before(options.revoke_before)?);
@@ -286,7 +286,7 @@ mod sqlite {
                 Sessions::open(store.clone(), peppers.clone(), None, options_of_sessions)?;
             done.sessions = sessions.end_before(before)?;
             if !options.keep_key_rings {
-                for name in store.ring_names()? {
+                for name in store.key_ring_names()? {
                     let (store, peppers) = (store.clone(), Some(peppers.clone()));
                     let ring = KeyRing::open(store, peppers, KeyRingOptions::new().name(name))?;
                     done.key_rings += u64::from(ring.replace_before(before)?);

@@ -46,7 +46,7 @@
 //! | [`Alg`], [`Key`], [`KeySet`] | keys: generated, imported (JWK, PEM, DER), checked, exported |
 //! | [`Policy`], [`Verifier`], [`Verified`] | from a token to claims |
 //! | [`Claims`], [`Signer`], [`Unsigned`] | from claims to a token |
-//! | [`Store`], [`MemoryStore`] | what API keys are kept in |
+//! | [`Database`], [`MemoryStore`] | what everything is kept in, by a trait for each use |
 //! | [`ApiKeys`], [`KeySpec`], [`Check`], [`Grant`] | API keys: issued, verified, rotated, revoked |
 //! | [`Cookie`], [`Csrf`] | cookies that hold secrets; requests that are not forged |
 //! | [`Transport`], [`Operation`] | what other servers are asked, over the program's own loop or the built-in one |
@@ -86,12 +86,12 @@ pub use jwt::{
 
 mod store;
 pub use store::{
-    AuditFilter, AuditRecord, Change, Changes, Credits, KeyFilter, KeyRecord, KeyStatus, Lease,
-    Limits, Loaded, Lookup, Mark, MemoryStore, MemoryTokenStore, Page, PepperCheck, Previous,
-    Proof, Rate, Revocation, RevocationChanges, RevocationKind, RingFolder, RingStore, SessionEnd,
-    SessionEvent, SessionEventFilter, SessionFilter, SessionRecord, SessionStore, SessionWrite,
-    Store, StoredKey, StoredRing, StoredSession, TokenFolder, TokenStore, Usage, Write,
-    write_private_file,
+    ApiKeyStore, AuditFilter, AuditRecord, Backend, Change, Changes, Credits, Database, KeyFilter,
+    KeyRecord, KeyRingStore, KeyStatus, Lease, Limits, Loaded, Lookup, Mark, MemoryStore,
+    MemoryTokenStore, Page, PepperCheck, Previous, Proof, Rate, Revocation, RevocationChanges,
+    RevocationKind, RevocationStore, RingFolder, SessionEnd, SessionEvent, SessionEventFilter,
+    SessionFilter, SessionRecord, SessionStore, SessionWrite, StoredKey, StoredRing, StoredSession,
+    TokenFolder, TokenStore, Usage, Write, write_private_file,
 };
 
 #[cfg(feature = "sqlite")]

@@ -15,7 +15,7 @@ use crate::pepper::Peppers;
 use crate::revocations::{RevocationOptions, Revocations};
 use crate::session::{SessionOptions, Sessions};
 use crate::store::{
-    FileLock, Mark, MemoryStore, RingFolder, Store, read_private_file, real_path,
+    Database, FileLock, Mark, MemoryStore, RingFolder, read_private_file, real_path,
     replace_private_file, write_private_file,
 };
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ pub struct OpenedKeyRing {
 /// # Errors
 /// `InvalidArgument`: the URL is neither, or a pepper is not acceptable. `Unsupported`: this build has
 /// no SQLite. `InvalidConfiguration`: a pepper file may be read by others. `WrongPepper`. `StoreRestored`:
-/// the store is older than its mark. Those of [`Store`].
+/// the store is older than its mark. Those of [`Backend`].
 pub fn open_api_keys(url: &str, pepper: &PepperSource, options: ApiKeyOptions) -> Result<Opened> {
     let (store, peppers, new_pepper_file) = open_with_peppers(url, pepper)?;
     let keys = ApiKeys::open(store, peppers, options)?;
@@ -142,9 +142,9 @@ pub fn open_key_ring(
 fn open_with_peppers(
     url: &str,
     pepper: &PepperSource,
-) -> Result<(Arc<dyn Store>, Peppers, Option<PathBuf>)> {
+) -> Result<(Arc<dyn Database>, Peppers, Option<PathBuf>)> {
     let (store, path) = open_store(url)?;
-    let is_new = store.count()? == 0 && store.pepper_checks()?.is_empty();
+    let is_new = store.api_key_count()? == 0 && store.pepper_checks()?.is_empty();
     let beside = path.map(|path| pepper_beside(&path));
     let (peppers, new_pepper_file) = peppers_of(pepper, beside, is_new)?;
     Ok((store, peppers, new_pepper_file))
@@ -231,7 +231,7 @@ pub(crate) fn folder_of(named: &str) -> Result<(PathBuf, Mark)> {
 }
 
 /// The store that a URL names, and its path.
-fn open_store(url: &str) -> Result<(Arc<dyn Store>, Option<PathBuf>)> {
+fn open_store(url: &str) -> Result<(Arc<dyn Database>, Option<PathBuf>)> {
     if url == "memory:" {
         return Ok((Arc::new(MemoryStore::new()), None));
     }

@@ -5,7 +5,7 @@
 use gatekey::{
     Alg, Claims, Key, MemoryStore, PepperSource, Policy, Revocation, RevocationKind,
     RevocationOptions, Revocations, SessionOptions, SessionSpec, SessionStore as _, SessionWrite,
-    Sessions, Signer, SqliteStore, Store, Verifier, open_sessions,
+    Sessions, Signer, SqliteStore, Database, Verifier, open_sessions,
 };
 use std::hint::black_box;
 use std::path::Path;
@@ -69,7 +69,7 @@ fn resident() -> u64 {
 
 /// Verifies with the entries of the store, with none, with one, and without a list at all.
 fn run(dir: &Path) {
-    let open = |store: Arc<dyn Store>| {
+    let open = |store: Arc<dyn Database>| {
         Revocations::open(store, RevocationOptions::new()).expect("revocations")
     };
     let store = Arc::new(SqliteStore::open(dir.join("revoked.sqlite")).expect("a store"));

@@ -12,7 +12,7 @@ use crate::base::text;
 use crate::crypto::random::SystemRandom;
 use crate::error::Result;
 use crate::pepper::Peppers;
-use crate::store::{Limits, Store};
+use crate::store::{Database, Limits};
 use std::sync::Arc;
 
 /// How keys are made and verified.
@@ -108,7 +108,7 @@ pub struct ApiKeys {
 }
 
 pub(super) struct Inner {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Database>,
     pub(super) peppers: Peppers,
     pub(super) prefix: String,
     pub(super) env: String,
@@ -132,8 +132,12 @@ impl ApiKeys {
     ///
     /// # Errors
     /// `InvalidArgument`: an option is out of range. `WrongPepper`: the store was made with other
-    /// peppers. `InvalidConfiguration`: the clock is out of range. Those of [`Store`]; those of [`Self::check_limits`] if [`Limits`] name a folder.
-    pub fn open(store: Arc<dyn Store>, peppers: Peppers, options: ApiKeyOptions) -> Result<Self> {
+    /// peppers. `InvalidConfiguration`: the clock is out of range. Those of [`Backend`]; those of [`Self::check_limits`] if [`Limits`] name a folder.
+    pub fn open(
+        store: Arc<dyn Database>,
+        peppers: Peppers,
+        options: ApiKeyOptions,
+    ) -> Result<Self> {
         check_prefix(&options.prefix)?;
         check_env(&options.env)?;
         let max_stale = stale_nanos(options.max_stale_ms)?;

@@ -154,7 +154,7 @@ impl Inner {
 
     fn load(&self, writer: &mut Writer) -> Result<()> {
         let now = self.clock.monotonic();
-        let keys = usize::try_from(self.store.count()?).unwrap_or(usize::MAX);
+        let keys = usize::try_from(self.store.api_key_count()?).unwrap_or(usize::MAX);
         self.mirror.reserve(&mut writer.places, keys);
         let known = self.store.pepper_checks()?.into_iter().map(|check| check.pepper);
         writer.missing = known.filter(|pepper| !self.peppers.contains(*pepper)).collect();
@@ -168,7 +168,7 @@ impl Inner {
         }
         let mut seen = HashSet::new();
         let mut full = false;
-        writer.seq = self.store.load(&mut |loaded| {
+        writer.seq = self.store.load_api_keys(&mut |loaded| {
             let key = self.follow(writer, loaded, restored);
             full |= key.is_none();
             if !is_first && let Some(key) = key {
@@ -262,7 +262,7 @@ impl Inner {
                 self.load(&mut writer)?;
             }
             loop {
-                let changes = self.store.changes(writer.seq, BATCH)?;
+                let changes = self.store.api_key_changes(writer.seq, BATCH)?;
                 if changes.reload {
                     self.load(&mut writer)?;
                     break;
@@ -422,7 +422,7 @@ impl ApiKeys {
     /// Looks now at what other processes have changed, however recent the last look.
     ///
     /// # Errors
-    /// Those of [`crate::Store`].
+    /// Those of [`crate::Backend`].
     pub fn refresh(&self) -> Result<()> {
         self.inner.sync(self.inner.clock.monotonic(), true)
     }

@@ -174,7 +174,7 @@ impl Inner {
             });
         }
         for batch in writes.chunks(BATCH) {
-            match self.store.write(batch) {
+            match self.store.write_api_keys(batch) {
                 Ok(_) => {}
                 // One of them was changed in between; the next use makes all of them again.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
@@ -241,7 +241,7 @@ impl ApiKeys {
     /// happens every 10 seconds.
     ///
     /// # Errors
-    /// Those of [`crate::Store`]; what was not written is kept and tried again.
+    /// Those of [`crate::Backend`]; what was not written is kept and tried again.
     pub fn flush(&self) -> Result<()> {
         self.inner.now()?;
         self.inner.flush()?;
@@ -253,7 +253,7 @@ impl ApiKeys {
     /// the store may only be read, uses are not counted, and closing it is no error.
     ///
     /// # Errors
-    /// Those of [`crate::Store`].
+    /// Those of [`crate::Backend`].
     pub fn close(&self) -> Result<()> {
         self.inner.close()
     }

@@ -56,7 +56,7 @@ impl ApiKeys {
     /// Imports keys. All rows are checked before the first is written.
     ///
     /// # Errors
-    /// Those of [`crate::Store`]; batches before that stay, and a second import reports them as
+    /// Those of [`crate::Backend`]; batches before that stay, and a second import reports them as
     /// `StoreConflict` in [`ImportReport::rejected`].
     pub fn import(&self, scheme: ImportScheme, rows: &[ImportRow]) -> Result<ImportReport> {
         self.import_with(scheme, rows, &mut |_| {})
@@ -127,7 +127,7 @@ impl ApiKeys {
                 detail: scheme.name().to_owned(),
             })
             .collect();
-        self.inner.store.write(&writes)?;
+        self.inner.store.write_api_keys(&writes)?;
         for (_, key) in keys {
             self.take_over(Loaded::Key(Box::new(key.clone())));
         }

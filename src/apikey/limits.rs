@@ -13,7 +13,7 @@ use crate::base::clock::{Clock, date_at, plausible_nanos};
 use crate::base::reach::beyond_memory;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Entry, LimitPlace, LimitTable, Limits, Rate, Store};
+use crate::store::{ApiKeyStore, Entry, LimitPlace, LimitTable, Limits, Rate};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -55,7 +55,7 @@ pub(super) struct Request<'a> {
 impl Counts {
     /// # Errors
     /// `InvalidArgument` and those of the file system: the folder that was named is none.
-    pub(super) fn new(limits: &Limits, store: &dyn Store, clock: &dyn Clock) -> Result<Self> {
+    pub(super) fn new(limits: &Limits, store: &dyn ApiKeyStore, clock: &dyn Clock) -> Result<Self> {
         let file = store.file();
         let (place, state) = match (limits, &file) {
             (Limits::Off, _) => (None, State::Alone(OFF)),
@@ -83,10 +83,10 @@ impl Counts {
     /// # Errors
     /// Those of [`LimitTable::open`]; then this process counts for itself.
     #[cold]
-    pub(super) fn open(&self, store: &dyn Store) -> Result<()> {
+    pub(super) fn open(&self, store: &dyn ApiKeyStore) -> Result<()> {
         let Some(place) = &self.place else { return self.check() };
         // Without a lock, which a fork could leave held: what two threads open is the same table.
-        match LimitTable::open(place, store.count().unwrap_or(0)) {
+        match LimitTable::open(place, store.api_key_count().unwrap_or(0)) {
             Ok(table) => self.state.store(Arc::new(State::Shared(table))),
             Err(error) => {
                 self.state.store(Arc::new(State::Alone(error.clone())));
@@ -107,7 +107,7 @@ impl Counts {
     }
 
     /// Opens the table first.
-    pub(super) fn check_now(&self, store: &dyn Store) -> Result<()> {
+    pub(super) fn check_now(&self, store: &dyn ApiKeyStore) -> Result<()> {
         self.look(store);
         if matches!(&**self.state.load(), State::Untouched) {
             self.open(store)?;
@@ -117,7 +117,7 @@ impl Counts {
 
     /// Opens the table again if someone has deleted, replaced, cut off or overwritten it. For each look at the store,
     /// so that few requests are counted in memory that is gone.
-    pub(super) fn notice(&self, store: &dyn Store) {
+    pub(super) fn notice(&self, store: &dyn ApiKeyStore) {
         if matches!(&**self.state.load(), State::Shared(table) if !table.is_current()) {
             let _ = self.open(store);
         }
@@ -125,7 +125,7 @@ impl Counts {
 
     /// As [`Self::notice`], and opens it if it could not be opened before. Not on
     /// the way of a request.
-    pub(super) fn look(&self, store: &dyn Store) {
+    pub(super) fn look(&self, store: &dyn ApiKeyStore) {
         let again = match &**self.state.load() {
             State::Untouched => false,
             State::Shared(table) => !table.is_current(),
@@ -160,7 +160,7 @@ impl Counts {
     pub(super) fn take(
         &self,
         request: &Request<'_>,
-        store: &dyn Store,
+        store: &dyn ApiKeyStore,
         really: bool,
     ) -> Result<(), u64> {
         let state = self.state.load();
@@ -179,7 +179,7 @@ impl Counts {
     fn take_first(
         &self,
         request: &Request<'_>,
-        store: &dyn Store,
+        store: &dyn ApiKeyStore,
         really: bool,
     ) -> Result<(), u64> {
         // Nothing is counted; nobody looks at what is answered then.

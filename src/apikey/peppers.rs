@@ -36,7 +36,7 @@ impl ApiKeys {
     /// overlap ends.
     ///
     /// # Errors
-    /// Those of [`crate::Store`].
+    /// Those of [`crate::Backend`].
     pub fn pepper_report(&self) -> Result<Vec<PepperUse>> {
         let store = &self.inner.store;
         let mut uses: BTreeMap<u32, PepperUse> = BTreeMap::new();
@@ -56,7 +56,7 @@ impl ApiKeys {
         for pepper in self.inner.peppers.ids() {
             uses.entry(pepper).or_insert_with(|| fresh(pepper));
         }
-        store.load(&mut |loaded| {
+        store.load_api_keys(&mut |loaded| {
             let Loaded::Key(key) = loaded else { return };
             let mut needed: Vec<_> = needed_peppers(&key, now).collect();
             needed.sort_unstable();
@@ -66,8 +66,8 @@ impl ApiKeys {
             }
         })?;
         self.count_sessions(&mut uses, now)?;
-        for name in store.ring_names()? {
-            if let Some(ring) = store.ring(&name)?.filter(|ring| ring.pepper != 0) {
+        for name in store.key_ring_names()? {
+            if let Some(ring) = store.key_ring(&name)?.filter(|ring| ring.pepper != 0) {
                 uses.entry(ring.pepper).or_insert_with(|| fresh(ring.pepper)).key_rings += 1;
             }
         }
@@ -96,14 +96,14 @@ impl ApiKeys {
     /// until their overlap ends; those whose overlap is over are dropped. How many keys.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: a key lies under eight peppers already. Those of [`crate::Store`];
+    /// `InvalidConfiguration`: a key lies under eight peppers already. Those of [`crate::Backend`];
     /// what was wrapped before stays wrapped, and a second call goes on. `StoreCorrupt`: rows were altered from
     /// outside; all others are wrapped.
     pub fn wrap_peppers(&self) -> Result<u64> {
         let (inner, at) = (&self.inner, self.inner.now()?);
         let mut old = Vec::new();
         let mut is_damaged = false;
-        inner.store.load(&mut |loaded| {
+        inner.store.load_api_keys(&mut |loaded| {
             is_damaged |= matches!(loaded, Loaded::Corrupt(_));
             if let Loaded::Key(key) = loaded
                 && inner.must_wrap(&key, at)
@@ -139,7 +139,7 @@ impl ApiKeys {
                     detail: format!("pepper {}", inner.peppers.active()),
                 });
             }
-            inner.store.write(&writes)?;
+            inner.store.write_api_keys(&writes)?;
             wrapped += writes.len() as u64;
             for write in writes {
                 if let Change::Update { key, .. } = write.change {

@@ -20,10 +20,10 @@ impl Inner {
     ///
     /// # Errors
     /// `StoreCorrupt`: it was altered from outside, or put back. `WrongPepper`: its seal's pepper is not here.
-    /// Those of [`crate::Store`].
+    /// Those of [`crate::Backend`].
     pub(super) fn row(&self, id: &str) -> Result<Option<Checked<StoredKey>>> {
         let seen = self.seen_of(id);
-        let Some(row) = self.store.get(id)? else { return Ok(None) };
+        let Some(row) = self.store.api_key(id)? else { return Ok(None) };
         if let Err(error) = self.believe(&row, seen) {
             let own = self.own();
             if let Ok(mut writer) = self.writer(&own) {
@@ -37,10 +37,10 @@ impl Inner {
     /// The key's record, to be looked at; none if there is no such key.
     ///
     /// # Errors
-    /// Those of [`crate::Store`].
+    /// Those of [`crate::Backend`].
     pub(super) fn shown(&self, id: &str) -> Result<Option<KeyRecord>> {
         let seen = self.seen_of(id);
-        let Some(row) = self.store.get(id)? else { return Ok(None) };
+        let Some(row) = self.store.api_key(id)? else { return Ok(None) };
         let altered = self.believe(&row, seen).is_err();
         Ok(Some(KeyRecord { altered, ..row.record }))
     }

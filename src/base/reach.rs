@@ -32,7 +32,7 @@ const NEEDS_MORE: Error = Error::new(
 /// with `None` has taken nothing from a rate or credits and noted no use. It is about this thread only.
 /// Operations with public keys are not refused; see [`crate::Verifier::is_symmetric`].
 ///
-/// A [`crate::Clock`], [`crate::KeySource`], [`crate::RevocationList`], [`crate::Store`] or
+/// A [`crate::Clock`], [`crate::KeySource`], [`crate::RevocationList`], [`crate::Backend`] or
 /// [`crate::Transport`] of the program's own is called as usual; it can ask [`beyond_memory`].
 ///
 /// ```

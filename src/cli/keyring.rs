@@ -7,7 +7,7 @@ use super::output::{self, Output};
 use super::store::{PepperArgs, is_marked, located, note_pepper_file};
 use crate::json::ObjectWriter;
 use crate::{
-    Alg, Clock as _, KeyRing, KeyRingOptions, RingFolder, RingKey, RingStore as _, SqliteStore,
+    Alg, Clock as _, KeyRing, KeyRingOptions, KeyRingStore as _, RingFolder, RingKey, SqliteStore,
     SystemClock, ToJson as _, open_key_ring,
 };
 
@@ -84,9 +84,9 @@ impl Ring {
             return Ok(false);
         }
         let version = if is_store {
-            SqliteStore::open_with(path, &mark)?.ring_version(&self.name)?
+            SqliteStore::open_with(path, &mark)?.key_ring_version(&self.name)?
         } else {
-            RingFolder::open_with(path, &mark)?.ring_version(&self.name)?
+            RingFolder::open_with(path, &mark)?.key_ring_version(&self.name)?
         };
         Ok(version > 0)
     }

@@ -16,7 +16,7 @@ use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, Key, KeySet, KeySource};
 use crate::pepper::Peppers;
-use crate::store::{RingStore, StoredRing};
+use crate::store::{KeyRingStore, StoredRing};
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
@@ -197,7 +197,7 @@ pub struct RingKey {
 pub struct KeyRing(Arc<Inner>);
 
 struct Inner {
-    store: Arc<dyn RingStore>,
+    store: Arc<dyn KeyRingStore>,
     peppers: Option<Peppers>,
     options: KeyRingOptions,
     /// Nanoseconds.
@@ -215,7 +215,7 @@ struct Inner {
 /// The ring as it was last read.
 #[derive(Clone)]
 struct Current {
-    /// What [`RingStore::ring_version`] said before it was read.
+    /// What [`KeyRingStore::key_ring_version`] said before it was read.
     stamp: u64,
     version: u64,
     keys: Vec<Kept>,
@@ -254,9 +254,9 @@ impl KeyRing {
     /// # Errors
     /// `InvalidArgument`: an option is out of range, or the store wants the ring sealed and there are no
     /// peppers. `WrongPepper`: it was sealed under a pepper of another number. `StoreCorrupt`: it was altered
-    /// from outside, or the pepper of this number has another value. Those of [`RingStore`].
+    /// from outside, or the pepper of this number has another value. Those of [`KeyRingStore`].
     pub fn open(
-        store: Arc<dyn RingStore>,
+        store: Arc<dyn KeyRingStore>,
         peppers: Option<Peppers>,
         options: KeyRingOptions,
     ) -> Result<Self> {
@@ -286,7 +286,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// `InvalidConfiguration`: there are 64 keys whose tokens are still good. `MixedKeySet`: new keys are
-    /// symmetric and old ones are not, or the other way. Those of [`RingStore`]; then nothing has changed.
+    /// symmetric and old ones are not, or the other way. Those of [`KeyRingStore`]; then nothing has changed.
     pub fn rotate(&self) -> Result<RingKey> {
         self.0.change(&|keys, now| {
             let until = now.saturating_add(self.0.options.token_ttl).saturating_add(LEEWAY);
@@ -307,7 +307,7 @@ impl KeyRing {
     /// active one, the next one takes its place.
     ///
     /// # Errors
-    /// `KeyNotFound`: the ring has no key of this name. Those of [`RingStore`]; then nothing has changed.
+    /// `KeyNotFound`: the ring has no key of this name. Those of [`KeyRingStore`]; then nothing has changed.
     pub fn remove(&self, kid: &str) -> Result<()> {
         self.0.change(&|keys, now| {
             let at = keys.iter().position(|kept| kept.shown.kid == kid).ok_or(NO_SUCH_KEY)?;
@@ -367,7 +367,7 @@ impl KeyRing {
     /// Looks now at what other processes have changed.
     ///
     /// # Errors
-    /// Those of [`RingStore`].
+    /// Those of [`KeyRingStore`].
     pub fn refresh(&self) -> Result<()> {
         self.0.look(self.0.options.clock.monotonic())
     }
@@ -432,7 +432,7 @@ impl Inner {
         let seconds = plausible(self.options.clock.now())?;
         // What a clock left out that has stepped back since is good again.
         let is_back = seconds < known.lapsed;
-        let stamp = self.store.ring_version(&self.options.name)?;
+        let stamp = self.store.key_ring_version(&self.options.name)?;
         if is_back || stamp != known.stamp {
             self.show(Current { stamp, ..self.load()? }, seconds);
         } else if known.has_lapsed(seconds) {
@@ -455,7 +455,7 @@ impl Inner {
     }
 
     fn load(&self) -> Result<Current> {
-        let ring = self.store.ring(&self.options.name)?.ok_or(GONE)?;
+        let ring = self.store.key_ring(&self.options.name)?.ok_or(GONE)?;
         Ok(Current::of(ring.version, self.open_ring(&ring)?))
     }
 
@@ -464,7 +464,7 @@ impl Inner {
     }
 
     fn make_if_missing(&self) -> Result<()> {
-        if self.store.ring_version(&self.options.name)? != 0 {
+        if self.store.key_ring_version(&self.options.name)? != 0 {
             return Ok(());
         }
         let now = plausible(self.options.clock.now())?;
@@ -484,7 +484,7 @@ impl Inner {
         let text = write(keys)?;
         let name = &self.options.name;
         let ring = text::seal(name, version, &text, self.peppers.as_ref(), &SystemRandom)?;
-        self.store.put_ring(&ring)
+        self.store.put_key_ring(&ring)
     }
 
     /// Reads the ring, changes it and puts it back, again if someone else was faster.

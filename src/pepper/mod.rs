@@ -8,7 +8,7 @@ use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::crypto::{Hash, constant_time_eq, hmac};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{PepperCheck, Store};
+use crate::store::{Backend, PepperCheck};
 use std::fmt;
 use std::sync::Arc;
 
@@ -125,7 +125,7 @@ impl Peppers {
     }
 
     /// Holds the peppers at hand against those that the store was made with.
-    pub(crate) fn check_known(&self, store: &dyn Store) -> Result<Vec<PepperCheck>> {
+    pub(crate) fn check_known(&self, store: &dyn Backend) -> Result<Vec<PepperCheck>> {
         let known = store.pepper_checks()?;
         for check in &known {
             if self.contains(check.pepper) && self.check(check.pepper) != check.check {
@@ -137,7 +137,7 @@ impl Peppers {
 
     /// Holds the peppers at hand against those that the store was made with, and makes the active one
     /// known to it; `now` is in seconds since the Unix epoch.
-    pub(crate) fn check_against(&self, store: &dyn Store, now: u64) -> Result<()> {
+    pub(crate) fn check_against(&self, store: &dyn Backend, now: u64) -> Result<()> {
         let known = self.check_known(store)?;
         let pepper = self.active();
         if known.iter().any(|check| check.pepper == pepper) {

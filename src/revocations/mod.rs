@@ -20,7 +20,7 @@ use crate::base::clock::{Clock, SystemClock, plausible};
 use crate::base::fresh::stale_nanos;
 use crate::base::text::{argument, plain, plain_some};
 use crate::error::Result;
-use crate::store::{Revocation, RevocationKind, Store};
+use crate::store::{Revocation, RevocationKind, RevocationStore};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -150,7 +150,7 @@ pub enum RevokeScope<'a> {
 pub struct Revocations(Arc<Inner>);
 
 struct Inner {
-    store: Arc<dyn Store>,
+    store: Arc<dyn RevocationStore>,
     strict: bool,
     /// Nanoseconds.
     max_stale: u64,
@@ -169,8 +169,8 @@ impl Revocations {
     /// Opens what has been revoked and reads all of it.
     ///
     /// # Errors
-    /// `InvalidArgument`: an option is out of range. Those of [`Store`].
-    pub fn open(store: Arc<dyn Store>, options: RevocationOptions) -> Result<Self> {
+    /// `InvalidArgument`: an option is out of range. Those of [`RevocationStore`].
+    pub fn open(store: Arc<dyn RevocationStore>, options: RevocationOptions) -> Result<Self> {
         let max_stale = stale_nanos(options.max_stale_ms)?;
         if !(1..=RevocationOptions::MAX_TOKEN_TTL).contains(&options.max_token_ttl) {
             return Err(argument("Tokens live for at least a second and at most ten years."));
@@ -198,7 +198,7 @@ impl Revocations {
     ///
     /// # Errors
     /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024. Those of
-    /// [`Store`].
+    /// [`RevocationStore`].
     pub fn revoke_token(&self, issuer: &str, token_id: &str, expires_at: u64) -> Result<()> {
         let until = expires_at.saturating_add(LEEWAY);
         let mut entry = self.0.entry(RevocationKind::Token, issuer, token_id, 0, until)?;
@@ -213,7 +213,7 @@ impl Revocations {
     /// next refresh is refused and ends it.
     ///
     /// # Errors
-    /// `InvalidArgument`: the id has not 1 to 1024 bytes. Those of [`Store`].
+    /// `InvalidArgument`: the id has not 1 to 1024 bytes. Those of [`RevocationStore`].
     pub fn revoke_session(&self, session_id: &str) -> Result<()> {
         let now = self.0.now()?;
         let before = self.0.believed(now).saturating_add(1);
@@ -230,7 +230,7 @@ impl Revocations {
     /// the verifier's leeway later.
     ///
     /// # Errors
-    /// `InvalidArgument`: the subject has not 1 to 1024 bytes. Those of [`Store`].
+    /// `InvalidArgument`: the subject has not 1 to 1024 bytes. Those of [`RevocationStore`].
     pub fn revoke_subject(&self, subject: &str) -> Result<()> {
         let now = self.0.now()?;
         self.revoke_before(now.saturating_add(1), RevokeScope::Subject(subject))
@@ -239,7 +239,7 @@ impl Revocations {
     /// Revokes the tokens of one key, for ever: by the `kid` of the key that verifies them.
     ///
     /// # Errors
-    /// `InvalidArgument`: the name has not 1 to 1024 bytes. Those of [`Store`].
+    /// `InvalidArgument`: the name has not 1 to 1024 bytes. Those of [`RevocationStore`].
     pub fn revoke_key(&self, key_id: &str) -> Result<()> {
         let entry = self.0.entry(RevocationKind::Key, "", key_id, 0, u64::MAX)?;
         self.0.revoke(entry)
@@ -252,7 +252,7 @@ impl Revocations {
     ///
     /// # Errors
     /// `InvalidArgument`: the time is in the future by more than a second, or the subject or tenant has
-    /// not 1 to 1024 bytes. Those of [`Store`].
+    /// not 1 to 1024 bytes. Those of [`RevocationStore`].
     pub fn revoke_before(&self, at: u64, scope: RevokeScope<'_>) -> Result<()> {
         let now = self.0.now()?;
         let believed = self.0.believed(now);
@@ -284,7 +284,7 @@ impl Revocations {
     ///
     /// # Errors
     /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024. Those of
-    /// [`Store`]: then it is not known whether it was used, and must not be accepted.
+    /// [`RevocationStore`]: then it is not known whether it was used, and must not be accepted.
     pub fn seen_once(&self, issuer: &str, token_id: &str, expires_at: u64) -> Result<bool> {
         let inner = &self.0;
         let until = expires_at.saturating_add(LEEWAY);
@@ -318,7 +318,7 @@ impl Revocations {
     /// Looks now at what other processes have revoked, however recent the last look.
     ///
     /// # Errors
-    /// Those of [`Store`].
+    /// Those of [`RevocationStore`].
     pub fn refresh(&self) -> Result<()> {
         self.0.sync(self.0.clock.monotonic(), self.0.now()?, true)
     }
@@ -327,7 +327,7 @@ impl Revocations {
     /// minutes. How many entries of the store.
     ///
     /// # Errors
-    /// Those of [`Store`].
+    /// Those of [`RevocationStore`].
     pub fn purge(&self) -> Result<u64> {
         self.0.purge(self.0.now()?)
     }
@@ -415,12 +415,9 @@ impl Inner {
 
     /// Durable, and in force in this process, when it returns.
     fn revoke(&self, entry: Revocation) -> Result<()> {
-        let write = crate::store::SessionWrite {
-            revocations: vec![entry],
-            ..crate::store::SessionWrite::default()
-        };
-        self.store.write_sessions(&write)?;
-        self.take_over(&write.revocations);
+        let entries = [entry];
+        self.store.write_revocations(&entries)?;
+        self.take_over(&entries);
         Ok(())
     }
 

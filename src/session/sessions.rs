@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Signer;
 use crate::pepper::Peppers;
 use crate::revocations::{RevocationOptions, Revocations};
-use crate::store::{SessionRecord, Store};
+use crate::store::{SessionRecord, SessionStore};
 use std::fmt;
 use std::sync::Arc;
 
@@ -195,7 +195,7 @@ pub struct Sessions {
 }
 
 pub(super) struct Inner {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn SessionStore>,
     pub(super) peppers: Peppers,
     pub(super) signer: Option<Signer>,
     pub(super) refresh_ttl: u64,
@@ -213,9 +213,9 @@ impl Sessions {
     /// # Errors
     /// `InvalidArgument`: an option is out of range, or the absolute lifetime shorter than the time between
     /// two refreshes. `InvalidConfiguration`: the signer's tokens have no time to live, or a longer one
-    /// than refresh tokens. `WrongPepper`: the store was made with other peppers. Those of [`Store`].
+    /// than refresh tokens. `WrongPepper`: the store was made with other peppers. Those of [`SessionStore`].
     pub fn open(
-        store: Arc<dyn Store>,
+        store: Arc<dyn SessionStore>,
         peppers: Peppers,
         signer: Option<&Signer>,
         options: SessionOptions,
@@ -226,7 +226,7 @@ impl Sessions {
         let revocations =
             options.revocations.at_least(access_ttl).clock(Arc::clone(&options.clock));
         let inner = Inner {
-            revocations: Revocations::open(Arc::clone(&store), revocations)?,
+            revocations: Revocations::open(Arc::clone(&store) as _, revocations)?,
             store,
             peppers,
             signer: signer.cloned(),

@@ -1,5 +1,7 @@
-//! The plain records that a [`Store`](super::Store) keeps: keys, what proves them, and the audit.
+//! What API keys are kept in: keys, what proves them, their audit, and the trait [`ApiKeyStore`].
 
+use super::{Backend, Page};
+use crate::error::Result;
 use std::fmt;
 
 /// An API key, without anything that would prove it.
@@ -178,17 +180,6 @@ pub struct Lookup {
     pub tag: [u8; 16],
 }
 
-/// What tells whether a pepper is the one that rows were made with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PepperCheck {
-    /// The pepper's number.
-    pub pepper: u32,
-    /// A MAC under it, of a fixed text, cut to 128 bits; zeros for one that cannot be read.
-    pub check: [u8; 16],
-    /// When it was first used, in seconds since the Unix epoch.
-    pub since: u64,
-}
-
 /// What a key was used since the last flush.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
@@ -257,15 +248,6 @@ pub struct AuditFilter {
     pub limit: usize,
 }
 
-/// Some records and where to go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The records.
-    pub records: Vec<T>,
-    /// What to ask for the next page with; `None` if this is the last one.
-    pub cursor: Option<String>,
-}
-
 impl Credits {
     /// With no more left than the limit: what is left is the one thing of a key that no seal covers.
     #[must_use]
@@ -289,11 +271,11 @@ impl Credits {
     }
 
     /// Takes up to `want`, none if there are fewer than `need`, after refilling.
-    pub(super) fn lease(&mut self, need: u64, want: u64, now: u64) -> super::Lease {
+    pub(super) fn lease(&mut self, need: u64, want: u64, now: u64) -> Lease {
         let refill_at = self.refill(now);
         let granted = if need > self.remaining { 0 } else { want.max(need).min(self.remaining) };
         self.remaining -= granted;
-        super::Lease { granted, remaining: self.remaining, refill_at }
+        Lease { granted, remaining: self.remaining, refill_at }
     }
 
     /// Gives back, up to the limit.
@@ -302,13 +284,154 @@ impl Credits {
     }
 }
 
-/// The number of records a page has at most, for a limit as a filter has it.
-pub(super) fn page_size(limit: usize) -> usize {
-    if limit == 0 { 100 } else { limit.min(1000) }
-}
-
 impl fmt::Debug for StoredKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.record.fmt(f)
     }
+}
+
+/// Where API keys are kept. Every call is durable when it returns, usage excepted.
+///
+/// # Errors
+/// As of [`Backend`].
+pub trait ApiKeyStore: Backend {
+    /// About how many keys there are, so that [`Self::load_api_keys`] finds room for them; 0 if that is not
+    /// known.
+    ///
+    /// # Errors
+    /// See [`Backend`].
+    fn api_key_count(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    /// Hands every key to `visit` and returns the sequence number of the last change in it.
+    ///
+    /// # Errors
+    /// See [`Backend`]; a damaged row is no error but a [`Loaded::Corrupt`].
+    fn load_api_keys(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64>;
+
+    /// What has changed after the sequence number `after`, each key once, as it is now.
+    ///
+    /// # Errors
+    /// See [`Backend`].
+    fn api_key_changes(&self, after: u64, limit: usize) -> Result<Changes>;
+
+    /// One key.
+    ///
+    /// # Errors
+    /// See [`Backend`]; `StoreCorrupt` if its row is damaged.
+    fn api_key(&self, id: &str) -> Result<Option<StoredKey>>;
+
+    /// Does all of `writes`, with their audit rows, or none; returns the last sequence number.
+    ///
+    /// # Errors
+    /// See [`Backend`]. `StoreConflict`: a key to insert exists or its look-up tag is taken, or a key
+    /// to update or delete is gone or has another version.
+    fn write_api_keys(&self, writes: &[Write]) -> Result<u64>;
+
+    /// Keys in ascending order of their ids, those after `filter.cursor` first.
+    ///
+    /// # Errors
+    /// See [`Backend`]; a damaged row is no error but a [`Loaded::Corrupt`].
+    fn api_keys(&self, filter: &KeyFilter) -> Result<Page<Loaded>>;
+
+    /// Audit rows in ascending order of their sequence numbers, those after `filter.cursor` first.
+    ///
+    /// # Errors
+    /// See [`Backend`].
+    fn api_key_audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>>;
+
+    /// Takes up to `want` credits from the key, none if there are fewer than `need`, after refilling it
+    /// for the time `now` (seconds since the Unix epoch). What is taken is gone from the store, so that a crash loses and never grants.
+    ///
+    /// # Errors
+    /// See [`Backend`]. `StoreConflict`: there is no such key, it has no credits to count, or others than those that
+    /// were set in the version `set_in` of the key.
+    fn lease_credits(&self, id: &str, set_in: u64, need: u64, want: u64, now: u64)
+    -> Result<Lease>;
+
+    /// Gives back credits that were leased and not spent; at most up to the key's limit, and none if the key's were
+    /// set again since the version `set_in`.
+    ///
+    /// # Errors
+    /// See [`Backend`]; a key that is gone is no error.
+    fn return_credits(&self, id: &str, set_in: u64, amount: u64) -> Result<()>;
+
+    /// Adds to the counters; `last_used_at` never goes back. The one call that may be lost in a crash.
+    ///
+    /// # Errors
+    /// See [`Backend`].
+    fn record_usage(&self, batch: &[Usage]) -> Result<()>;
+}
+
+/// A key as [`ApiKeyStore::load_api_keys`] and [`ApiKeyStore::api_key_changes`] find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loaded {
+    /// The key as it is now.
+    Key(Box<StoredKey>),
+    /// The row with this id cannot be read; its key must be denied.
+    Corrupt(String),
+    /// The key with this id is gone.
+    Removed(String),
+}
+
+/// The answer of [`ApiKeyStore::api_key_changes`].
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// The sequence number to go on from.
+    pub seq: u64,
+    /// The keys that have changed.
+    pub keys: Vec<Loaded>,
+    /// Whether more is waiting after `seq`.
+    pub more: bool,
+    /// Whether the feed does not reach back to `after`, so that everything must be loaded again.
+    pub reload: bool,
+}
+
+/// One change and its row in the audit.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// What is changed.
+    pub change: Change,
+    /// When, in seconds since the Unix epoch.
+    pub at: u64,
+    /// Who asked for it, as the program tells; may be empty.
+    pub actor: String,
+    /// What was done, for example `create`, `revoke`, `pepper.upgrade`.
+    pub action: &'static str,
+    /// More about it, without any secret; may be empty.
+    pub detail: String,
+}
+
+/// What a [`Write`] changes.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new key; its version is 1.
+    Insert(Box<StoredKey>),
+    /// The key as it is to be; its version is one more than the row must have now. `uses` and
+    /// `last_used_at` are left alone, and so are credits unless `set_credits`.
+    Update {
+        /// The whole key.
+        key: Box<StoredKey>,
+        /// Whether the credits are set as well.
+        set_credits: bool,
+    },
+    /// The key with this id is deleted if it still has this version.
+    Delete {
+        /// The key's id.
+        id: String,
+        /// The version that the row must have.
+        version: u64,
+    },
+}
+
+/// The answer of [`ApiKeyStore::lease_credits`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lease {
+    /// How many were taken: at most as many as were wanted, 0 if fewer than needed are left.
+    pub granted: u64,
+    /// How many are left in the store.
+    pub remaining: u64,
+    /// When the next refill is due, in seconds since the Unix epoch.
+    pub refill_at: Option<u64>,
 }

@@ -9,8 +9,8 @@ mod mark;
 use self::mark::{FolderMark, LOST, OLDER, Versions};
 use super::Mark;
 use super::file_lock::FileLock;
+use super::keyring::{KeyRingStore, StoredRing};
 use super::private_file::{self, sync_folder, write_new};
-use super::ring::{RingStore, StoredRing};
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs;
@@ -142,8 +142,8 @@ impl RingFolder {
     }
 }
 
-impl RingStore for RingFolder {
-    fn ring(&self, name: &str) -> Result<Option<StoredRing>> {
+impl KeyRingStore for RingFolder {
+    fn key_ring(&self, name: &str) -> Result<Option<StoredRing>> {
         beyond_memory()?;
         for _ in 0..TRIES {
             let Some((version, path)) = self.newest(name)? else { return Ok(None) };
@@ -162,16 +162,16 @@ impl RingStore for RingFolder {
         Err(ErrorKind::StoreUnavailable.into())
     }
 
-    fn ring_version(&self, name: &str) -> Result<u64> {
+    fn key_ring_version(&self, name: &str) -> Result<u64> {
         beyond_memory()?;
         Ok(self.newest(name)?.map_or(0, |(version, _)| version))
     }
 
-    fn put_ring(&self, ring: &StoredRing) -> Result<()> {
+    fn put_key_ring(&self, ring: &StoredRing) -> Result<()> {
         beyond_memory()?;
         // Of the folder, which nobody else can open.
         let _held = FileLock::of(&self.path).map_err(|error| held(&error))?;
-        if self.ring_version(&ring.name)? + 1 != ring.version {
+        if self.key_ring_version(&ring.name)? + 1 != ring.version {
             return Err(ErrorKind::StoreConflict.into());
         }
         let place = self.path.join(format!("{}.{}.ring", ring.name, ring.version));
@@ -214,7 +214,7 @@ impl RingStore for RingFolder {
         }
     }
 
-    fn ring_names(&self) -> Result<Vec<String>> {
+    fn key_ring_names(&self) -> Result<Vec<String>> {
         Ok(self.rings()?.into_keys().collect())
     }
 

@@ -28,32 +28,32 @@ impl fmt::Debug for StoredRing {
 /// # Errors
 /// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing has
 /// changed.
-pub trait RingStore: Send + Sync {
+pub trait KeyRingStore: Send + Sync {
     /// The ring of this name.
     ///
     /// # Errors
-    /// See [`RingStore`].
-    fn ring(&self, name: &str) -> Result<Option<StoredRing>>;
+    /// See [`KeyRingStore`].
+    fn key_ring(&self, name: &str) -> Result<Option<StoredRing>>;
 
     /// The version of the ring of this name, 0 if there is none: cheap. For each time that another file was put in the
     /// place of the one that was open, 2^48 is added, so that an accepted older ring is told from an overtaken answer.
     ///
     /// # Errors
-    /// See [`RingStore`].
-    fn ring_version(&self, name: &str) -> Result<u64>;
+    /// See [`KeyRingStore`].
+    fn key_ring_version(&self, name: &str) -> Result<u64>;
 
     /// Puts the ring in the place of the version before it.
     ///
     /// # Errors
-    /// See [`RingStore`]. `StoreConflict`: its version is not one more than that of the ring that is there.
-    fn put_ring(&self, ring: &StoredRing) -> Result<()>;
+    /// See [`KeyRingStore`]. `StoreConflict`: its version is not one more than that of the ring that is there.
+    fn put_key_ring(&self, ring: &StoredRing) -> Result<()>;
 
     /// The names of the rings, in order: what [`crate::ApiKeys::pepper_report`] counts and an acknowledged restore gives new
     /// keys. None unless the store can tell.
     ///
     /// # Errors
-    /// See [`RingStore`].
-    fn ring_names(&self) -> Result<Vec<String>> {
+    /// See [`KeyRingStore`].
+    fn key_ring_names(&self) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 

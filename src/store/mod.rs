@@ -1,9 +1,9 @@
-//! Layer 3: what API keys, sessions and key rings are kept in: plain records, and the trait [`Store`], which
-//! is [`SessionStore`] and [`RingStore`] as well: one store, one file, one backup.
+//! Layer 3: what API keys, sessions, revocations and key rings are kept in: plain records, and a trait for each
+//! use. A [`Database`] has all of them: one store, one file, one backup.
 //!
-//! A store never sees a secret, only MACs; it knows no rule of verification either. The trait is
-//! synchronous, object-safe and names no runtime, so that SQLite, PostgreSQL and a test's own store
-//! fit behind it. Writes are all-or-nothing and carry their audit rows; the audit is also the change
+//! A store never sees a secret, only MACs; it knows no rule of verification either. The traits are
+//! synchronous, object-safe and name no runtime, so that SQLite, PostgreSQL and a test's own store
+//! fit behind them. Writes are all-or-nothing and carry their audit rows; the audit is also the change
 //! feed: what has a sequence number beyond the last one seen is new.
 
 mod apikey;
@@ -12,33 +12,35 @@ mod folder;
 mod keyring;
 mod limits;
 mod memory;
+mod page;
 mod private_file;
 mod real_path;
-
+mod revocation;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod token_folder;
 mod tokens;
 
+pub use apikey::{
+    ApiKeyStore, AuditFilter, AuditRecord, Change, Changes, Credits, KeyFilter, KeyRecord,
+    KeyStatus, Lease, Loaded, Lookup, Previous, Proof, Rate, StoredKey, Usage, Write,
+};
 pub(crate) use file_lock::FileLock;
 pub use folder::RingFolder;
+pub use keyring::{KeyRingStore, StoredRing};
 pub use limits::Limits;
 pub(crate) use limits::{Entry, LimitPlace, LimitTable};
 pub use memory::MemoryStore;
+pub use page::Page;
 pub use private_file::write_private_file;
 pub(crate) use private_file::{read_private_file, replace_private_file};
 pub(crate) use real_path::real_path;
-pub use apikey::{
-    AuditFilter, AuditRecord, Credits, KeyFilter, KeyRecord, KeyStatus, Lookup, Page, PepperCheck,
-    Previous, Proof, Rate, StoredKey, Usage,
-};
-pub use keyring::{RingStore, StoredRing};
+pub use revocation::{Revocation, RevocationChanges, RevocationKind, RevocationStore};
 pub use session::{
-    Revocation, RevocationChanges, RevocationKind, SessionEnd, SessionEvent, SessionEventFilter,
-    SessionFilter, SessionRecord, SessionStore, SessionWrite, StoredSession,
+    SessionEnd, SessionEvent, SessionEventFilter, SessionFilter, SessionRecord, SessionStore,
+    SessionWrite, StoredSession,
 };
-
 pub use token_folder::TokenFolder;
 pub use tokens::{MemoryTokenStore, TokenStore};
 
@@ -64,22 +66,12 @@ pub enum Mark {
     None,
 }
 
-/// Where everything is kept; these calls are about API keys. Every call is durable when it returns, usage
-/// excepted.
+/// What every store tells of itself, whatever it keeps.
 ///
 /// # Errors
 /// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing has
 /// changed.
-pub trait Store: SessionStore + RingStore {
-    /// About how many keys there are, so that [`Store::load`] finds room for them; 0 if that is not
-    /// known.
-    ///
-    /// # Errors
-    /// See [`Store`].
-    fn count(&self) -> Result<u64> {
-        Ok(0)
-    }
-
+pub trait Backend: Send + Sync {
     /// The file that this store is, if it is one: its rate limits are counted beside it (see [`Limits`]).
     fn file(&self) -> Option<PathBuf> {
         None
@@ -89,164 +81,49 @@ pub trait Store: SessionStore + RingStore {
     /// only then are keys believed that are older than what was seen of them. 0 if the store does not tell.
     ///
     /// # Errors
-    /// See [`Store`]; `StoreRestored`: nobody has acknowledged it yet.
+    /// See [`Backend`]; `StoreRestored`: nobody has acknowledged it yet.
     fn history(&self) -> Result<u64> {
         Ok(0)
     }
-
-    /// Hands every key to `visit` and returns the sequence number of the last change in it.
-    ///
-    /// # Errors
-    /// See [`Store`]; a damaged row is no error but a [`Loaded::Corrupt`].
-    fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64>;
 
     /// A number that is another one whenever anything in the store may have changed since: cheap; each
     /// follower keeps the one it saw last, and takes it before it reads.
     ///
     /// # Errors
-    /// See [`Store`].
+    /// See [`Backend`].
     fn stamp(&self) -> Result<u64>;
-
-    /// What has changed after the sequence number `after`, each key once, as it is now.
-    ///
-    /// # Errors
-    /// See [`Store`].
-    fn changes(&self, after: u64, limit: usize) -> Result<Changes>;
-
-    /// One key.
-    ///
-    /// # Errors
-    /// See [`Store`]; `StoreCorrupt` if its row is damaged.
-    fn get(&self, id: &str) -> Result<Option<StoredKey>>;
-
-    /// Does all of `writes`, with their audit rows, or none; returns the last sequence number.
-    ///
-    /// # Errors
-    /// See [`Store`]. `StoreConflict`: a key to insert exists or its look-up tag is taken, or a key
-    /// to update or delete is gone or has another version.
-    fn write(&self, writes: &[Write]) -> Result<u64>;
-
-    /// Keys in ascending order of their ids, those after `filter.cursor` first.
-    ///
-    /// # Errors
-    /// See [`Store`]; a damaged row is no error but a [`Loaded::Corrupt`].
-    fn list(&self, filter: &KeyFilter) -> Result<Page<Loaded>>;
-
-    /// Audit rows in ascending order of their sequence numbers, those after `filter.cursor` first.
-    ///
-    /// # Errors
-    /// See [`Store`].
-    fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>>;
-
-    /// Takes up to `want` credits from the key, none if there are fewer than `need`, after refilling it
-    /// for the time `now` (seconds since the Unix epoch). What is taken is gone from the store, so that a crash loses and never grants.
-    ///
-    /// # Errors
-    /// See [`Store`]. `StoreConflict`: there is no such key, it has no credits to count, or others than those that
-    /// were set in the version `set_in` of the key.
-    fn lease_credits(&self, id: &str, set_in: u64, need: u64, want: u64, now: u64)
-    -> Result<Lease>;
-
-    /// Gives back credits that were leased and not spent; at most up to the key's limit, and none if the key's were
-    /// set again since the version `set_in`.
-    ///
-    /// # Errors
-    /// See [`Store`]; a key that is gone is no error.
-    fn return_credits(&self, id: &str, set_in: u64, amount: u64) -> Result<()>;
-
-    /// Adds to the counters; `last_used_at` never goes back. The one call that may be lost in a crash.
-    ///
-    /// # Errors
-    /// See [`Store`].
-    fn record_usage(&self, batch: &[Usage]) -> Result<()>;
 
     /// The fingerprints of all peppers that rows were made with, in ascending order.
     ///
     /// # Errors
-    /// See [`Store`].
+    /// See [`Backend`].
     fn pepper_checks(&self) -> Result<Vec<PepperCheck>>;
 
     /// Remembers the fingerprint of a pepper; one that is known already stays as it is.
     ///
     /// # Errors
-    /// See [`Store`].
+    /// See [`Backend`].
     fn add_pepper_check(&self, check: &PepperCheck) -> Result<()>;
 
     /// Writes down what is pending and lets go of files and connections. A second call does nothing.
     ///
     /// # Errors
-    /// See [`Store`].
+    /// See [`Backend`].
     fn close(&self) -> Result<()>;
 }
 
-/// A key as [`Store::load`] and [`Store::changes`] find it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Loaded {
-    /// The key as it is now.
-    Key(Box<StoredKey>),
-    /// The row with this id cannot be read; its key must be denied.
-    Corrupt(String),
-    /// The key with this id is gone.
-    Removed(String),
-}
+/// A store of everything: one file, one backup. Whatever keeps all four kinds is one.
+pub trait Database: ApiKeyStore + SessionStore + RevocationStore + KeyRingStore {}
 
-/// The answer of [`Store::changes`].
-#[derive(Clone, Debug, Default)]
-pub struct Changes {
-    /// The sequence number to go on from.
-    pub seq: u64,
-    /// The keys that have changed.
-    pub keys: Vec<Loaded>,
-    /// Whether more is waiting after `seq`.
-    pub more: bool,
-    /// Whether the feed does not reach back to `after`, so that everything must be loaded again.
-    pub reload: bool,
-}
+impl<T: ApiKeyStore + SessionStore + RevocationStore + KeyRingStore + ?Sized> Database for T {}
 
-/// One change and its row in the audit.
-#[derive(Clone, Debug)]
-pub struct Write {
-    /// What is changed.
-    pub change: Change,
-    /// When, in seconds since the Unix epoch.
-    pub at: u64,
-    /// Who asked for it, as the program tells; may be empty.
-    pub actor: String,
-    /// What was done, for example `create`, `revoke`, `pepper.upgrade`.
-    pub action: &'static str,
-    /// More about it, without any secret; may be empty.
-    pub detail: String,
-}
-
-/// What a [`Write`] changes.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// A new key; its version is 1.
-    Insert(Box<StoredKey>),
-    /// The key as it is to be; its version is one more than the row must have now. `uses` and
-    /// `last_used_at` are left alone, and so are credits unless `set_credits`.
-    Update {
-        /// The whole key.
-        key: Box<StoredKey>,
-        /// Whether the credits are set as well.
-        set_credits: bool,
-    },
-    /// The key with this id is deleted if it still has this version.
-    Delete {
-        /// The key's id.
-        id: String,
-        /// The version that the row must have.
-        version: u64,
-    },
-}
-
-/// The answer of [`Store::lease_credits`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lease {
-    /// How many were taken: at most as many as were wanted, 0 if fewer than needed are left.
-    pub granted: u64,
-    /// How many are left in the store.
-    pub remaining: u64,
-    /// When the next refill is due, in seconds since the Unix epoch.
-    pub refill_at: Option<u64>,
+/// What tells whether a pepper is the one that rows were made with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PepperCheck {
+    /// The pepper's number.
+    pub pepper: u32,
+    /// A MAC under it, of a fixed text, cut to 128 bits; zeros for one that cannot be read.
+    pub check: [u8; 16],
+    /// When it was first used, in seconds since the Unix epoch.
+    pub since: u64,
 }

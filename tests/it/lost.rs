@@ -1,10 +1,10 @@
 //! A store that can be out of reach.
 
 use gatekey::{
-    AuditFilter, AuditRecord, Changes, Error, ErrorKind, KeyFilter, Lease, Loaded, MemoryStore,
-    Page, PepperCheck, RevocationChanges, RingStore, SessionEvent, SessionEventFilter,
-    SessionFilter, SessionStore, SessionWrite, Store, StoredKey, StoredRing, StoredSession, Usage,
-    Write,
+    ApiKeyStore, AuditFilter, AuditRecord, Backend, Changes, Error, ErrorKind, KeyFilter,
+    KeyRingStore, Lease, Loaded, MemoryStore, Page, PepperCheck, Revocation, RevocationChanges,
+    RevocationStore, SessionEvent, SessionEventFilter, SessionFilter, SessionStore, SessionWrite,
+    StoredKey, StoredRing, StoredSession, Usage, Write,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,53 +49,38 @@ impl SessionStore for Lost {
     fn purge_sessions(&self, before: u64) -> Result<u64> {
         self.there()?.purge_sessions(before)
     }
-    fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
-        self.there()?.revocations(after, limit)
+}
+
+impl KeyRingStore for Lost {
+    fn key_ring(&self, name: &str) -> Result<Option<StoredRing>> {
+        self.there()?.key_ring(name)
     }
-    fn purge_revocations(&self, now: u64, issued_before: u64) -> Result<u64> {
-        self.there()?.purge_revocations(now, issued_before)
+    fn key_ring_version(&self, name: &str) -> Result<u64> {
+        self.there()?.key_ring_version(name)
     }
-    fn revocation_horizon(&self) -> Result<u64> {
-        self.there()?.revocation_horizon()
-    }
-    fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool> {
-        self.there()?.remember_token(issuer, token_id, until, now)
+    fn put_key_ring(&self, ring: &StoredRing) -> Result<()> {
+        self.there()?.put_key_ring(ring)
     }
 }
 
-impl RingStore for Lost {
-    fn ring(&self, name: &str) -> Result<Option<StoredRing>> {
-        self.there()?.ring(name)
+impl ApiKeyStore for Lost {
+    fn load_api_keys(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64> {
+        self.there()?.load_api_keys(visit)
     }
-    fn ring_version(&self, name: &str) -> Result<u64> {
-        self.there()?.ring_version(name)
+    fn api_key_changes(&self, after: u64, limit: usize) -> Result<Changes> {
+        self.there()?.api_key_changes(after, limit)
     }
-    fn put_ring(&self, ring: &StoredRing) -> Result<()> {
-        self.there()?.put_ring(ring)
+    fn api_key(&self, id: &str) -> Result<Option<StoredKey>> {
+        self.there()?.api_key(id)
     }
-}
-
-impl Store for Lost {
-    fn load(&self, visit: &mut dyn FnMut(Loaded)) -> Result<u64> {
-        self.there()?.load(visit)
+    fn write_api_keys(&self, writes: &[Write]) -> Result<u64> {
+        self.there()?.write_api_keys(writes)
     }
-    fn stamp(&self) -> Result<u64> {
-        self.there()?.stamp()
+    fn api_keys(&self, filter: &KeyFilter) -> Result<Page<Loaded>> {
+        self.there()?.api_keys(filter)
     }
-    fn changes(&self, after: u64, limit: usize) -> Result<Changes> {
-        self.there()?.changes(after, limit)
-    }
-    fn get(&self, id: &str) -> Result<Option<StoredKey>> {
-        self.there()?.get(id)
-    }
-    fn write(&self, writes: &[Write]) -> Result<u64> {
-        self.there()?.write(writes)
-    }
-    fn list(&self, filter: &KeyFilter) -> Result<Page<Loaded>> {
-        self.there()?.list(filter)
-    }
-    fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
-        self.there()?.audit(filter)
+    fn api_key_audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
+        self.there()?.api_key_audit(filter)
     }
     fn lease_credits(
         &self,
@@ -113,6 +98,12 @@ impl Store for Lost {
     fn record_usage(&self, batch: &[Usage]) -> Result<()> {
         self.there()?.record_usage(batch)
     }
+}
+
+impl Backend for Lost {
+    fn stamp(&self) -> Result<u64> {
+        self.there()?.stamp()
+    }
     fn pepper_checks(&self) -> Result<Vec<PepperCheck>> {
         self.there()?.pepper_checks()
     }
@@ -121,5 +112,23 @@ impl Store for Lost {
     }
     fn close(&self) -> Result<()> {
         self.there()?.close()
+    }
+}
+
+impl RevocationStore for Lost {
+    fn write_revocations(&self, revocations: &[Revocation]) -> Result<()> {
+        self.there()?.write_revocations(revocations)
+    }
+    fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
+        self.there()?.revocations(after, limit)
+    }
+    fn purge_revocations(&self, now: u64, issued_before: u64) -> Result<u64> {
+        self.there()?.purge_revocations(now, issued_before)
+    }
+    fn revocation_horizon(&self) -> Result<u64> {
+        self.there()?.revocation_horizon()
+    }
+    fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool> {
+        self.there()?.remember_token(issuer, token_id, until, now)
     }
 }

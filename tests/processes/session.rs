@@ -3,8 +3,8 @@
 use super::rounds::rounds;
 use super::{Dice, append, child, folder, is_over, nanos, say, wait_for_all};
 use gatekey::{
-    Alg, ErrorKind, Key, Peppers, Policy, Secret, SessionEventFilter, SessionOptions, SessionSpec,
-    Sessions, Signer, SqliteStore, Store as _, Verifier,
+    Alg, Backend as _, ErrorKind, Key, Peppers, Policy, Secret, SessionEventFilter, SessionOptions,
+    SessionSpec, Sessions, Signer, SqliteStore, Verifier,
 };
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _};

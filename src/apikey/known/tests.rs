@@ -1,7 +1,7 @@
 //! What is remembered is bounded.
 
 use super::*;
-use crate::store::{Change, MemoryStore, Store, Write};
+use crate::store::{ApiKeyStore as _, Change, MemoryStore, Write};
 use crate::{ApiKeyOptions, ApiKeys, KeySpec, Peppers};
 use std::sync::Arc;
 
@@ -36,10 +36,10 @@ fn nothing_is_remembered_of_rows_that_are_not_believed() {
     let store = Arc::new(MemoryStore::new());
     let keys = ApiKeys::open(store.clone(), peppers, ApiKeyOptions::new()).unwrap();
     let key = keys.create(&KeySpec::new("acme")).unwrap();
-    let good = store.get(&key.record.id).unwrap().unwrap();
+    let good = store.api_key(&key.record.id).unwrap().unwrap();
     let write = |change| {
         let (actor, detail) = (String::new(), String::new());
-        store.write(&[Write { change, at: 1, actor, action: "x", detail }]).unwrap();
+        store.write_api_keys(&[Write { change, at: 1, actor, action: "x", detail }]).unwrap();
         keys.refresh().unwrap();
     };
     for n in 0..20u8 {
@@ -71,11 +71,11 @@ fn what_was_seen_outlives_a_fork() {
     };
     let ids = keys.import(crate::ImportScheme::Plaintext, &[row]).unwrap().ids;
     let id = ids.first().unwrap();
-    let old = store.get(id).unwrap().unwrap();
+    let old = store.api_key(id).unwrap().unwrap();
     keys.revoke(id, "").unwrap();
     let change = |change| {
         let (actor, detail) = (String::new(), String::new());
-        store.write(&[Write { change, at: 1, actor, action: "x", detail }]).unwrap();
+        store.write_api_keys(&[Write { change, at: 1, actor, action: "x", detail }]).unwrap();
     };
     change(Change::Delete { id: id.clone(), version: 2 });
     keys.refresh().unwrap();

@@ -4,7 +4,7 @@ use super::super::{ApiKeyOptions, ApiKeys, Check, ImportRow, ImportScheme, KeySp
 use crate::base::secret::Secret;
 use crate::error::ErrorKind;
 use crate::pepper::Peppers;
-use crate::store::{MemoryStore, Store};
+use crate::store::{Database, MemoryStore};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
@@ -41,7 +41,7 @@ struct Bench {
     few: usize,
 }
 
-fn on(store: Arc<dyn Store>, (scheme, hash, few): (ImportScheme, &str, usize)) -> Bench {
+fn on(store: Arc<dyn Database>, (scheme, hash, few): (ImportScheme, &str, usize)) -> Bench {
     // Of its own, or the tests would be served by each other's hashes.
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
@@ -74,7 +74,7 @@ impl Bench {
 }
 
 /// A store, and the folder that goes with it.
-type Kept = (Arc<dyn Store>, Option<Temporary>);
+type Kept = (Arc<dyn Database>, Option<Temporary>);
 
 struct Temporary(std::path::PathBuf);
 

@@ -1,8 +1,8 @@
 //! What has been revoked, as rows that are numbered again whenever they change: the numbers are the feed.
 
-use super::{fault, fault_in, mark, rows};
+use super::{Kind, SqliteStore, fault, fault_in, mark, rows};
 use crate::error::Result;
-use crate::store::{Revocation, RevocationChanges, RevocationKind};
+use crate::store::{Revocation, RevocationChanges, RevocationKind, RevocationStore};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 /// One row for each thing that is revoked, with the later times.
@@ -17,6 +17,35 @@ const NO_HORIZON: &str = "A row of the table `horizon` cannot be read, so nobody
 
 /// Rows whose time has passed that a new one takes away.
 const SWEEP: u32 = 4;
+
+impl RevocationStore for SqliteStore {
+    fn write_revocations(&self, revocations: &[Revocation]) -> Result<()> {
+        let kind = Kind::revokes(!revocations.is_empty());
+        self.transact(kind, |transaction| revoke(transaction, revocations))
+    }
+
+    fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
+        let mut changes = self.follow(after, |snapshot, after| changes(snapshot, after, limit))?;
+        if !self.0.has_mark() {
+            changes.feed = 0; // nobody would notice an older copy, whose numbers come again
+        }
+        Ok(changes)
+    }
+
+    fn purge_revocations(&self, now: u64, issued_before: u64) -> Result<u64> {
+        self.transact(Kind::GoesOn, |transaction| purge(transaction, now, issued_before))
+    }
+
+    fn revocation_horizon(&self) -> Result<u64> {
+        self.read(|reader| horizon(reader))
+    }
+
+    fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool> {
+        self.transact(Kind::GoesOn, |transaction| {
+            remember(transaction, issuer, token_id, until, now)
+        })
+    }
+}
 
 pub(super) fn revoke(transaction: &Transaction<'_>, entries: &[Revocation]) -> Result<()> {
     let mut revoke = transaction.prepare_cached(REVOKE).map_err(fault)?;
@@ -36,11 +65,7 @@ pub(super) fn revoke(transaction: &Transaction<'_>, entries: &[Revocation]) -> R
     Ok(())
 }
 
-pub(super) fn changes(
-    snapshot: &Transaction<'_>,
-    after: u64,
-    limit: usize,
-) -> Result<RevocationChanges> {
+fn changes(snapshot: &Transaction<'_>, after: u64, limit: usize) -> Result<RevocationChanges> {
     let last: Option<i64> = snapshot
         .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'revocation'", [], |row| {
             row.get(0)
@@ -93,7 +118,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Revocation)> {
     }
 }
 
-pub(super) fn purge(transaction: &Transaction<'_>, now: u64, issued_before: u64) -> Result<u64> {
+fn purge(transaction: &Transaction<'_>, now: u64, issued_before: u64) -> Result<u64> {
     let purge = || {
         let (now, issued_before) = (rows::bounded(now), rows::bounded(issued_before));
         transaction.execute(
@@ -115,7 +140,7 @@ pub(super) fn purge(transaction: &Transaction<'_>, now: u64, issued_before: u64)
 }
 
 /// When tokens were issued that what was ever forgotten meant, at the latest; it never goes back.
-pub(super) fn horizon(reader: &Connection) -> Result<u64> {
+fn horizon(reader: &Connection) -> Result<u64> {
     read_horizon(reader, "issued").map_err(fault_in(NO_HORIZON))
 }
 
@@ -125,7 +150,7 @@ fn read_horizon(reader: &Connection, of: &str) -> rusqlite::Result<u64> {
     Ok(horizon.optional()?.unwrap_or(0))
 }
 
-pub(super) fn remember(
+fn remember(
     transaction: &Transaction<'_>,
     issuer: &str,
     token_id: &str,

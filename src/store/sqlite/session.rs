@@ -1,11 +1,11 @@
-//! Sessions, what happened to them, and key rings, as rows.
+//! Sessions, and what happened to them, as rows.
 
-use super::{FILE_BITS, Kind, SqliteStore, fault, fault_in, revocation, rows, where_all};
+use super::{Kind, SqliteStore, fault, fault_in, revocation, rows, where_all};
 use crate::error::{ErrorKind, Result};
-use crate::store::apikey::page_size;
+use crate::store::page::page_size;
 use crate::store::{
-    Page, RevocationChanges, RingStore, SessionEnd, SessionEvent, SessionEventFilter,
-    SessionFilter, SessionRecord, SessionStore, SessionWrite, StoredRing, StoredSession,
+    Page, SessionEnd, SessionEvent, SessionEventFilter, SessionFilter, SessionRecord, SessionStore,
+    SessionWrite, StoredSession,
 };
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params, params_from_iter};
@@ -97,9 +97,6 @@ fn session_or_unreadable(row: &Row<'_>) -> Option<StoredSession> {
 /// Sessions that can be refreshed at a time, and those whose dates cannot be read.
 const LIVE: &str = "(ended_at IS NULL AND expires_at > ? OR typeof(expires_at) <> 'integer' \
      OR expires_at < 0 OR typeof(ended_at) NOT IN ('null', 'integer') OR ended_at < 0)";
-
-const RING: &str = "The row of this key ring (table `key_ring`) cannot be read: it is damaged or was altered from outside; \
-     restore the store from a backup.";
 
 impl SessionStore for SqliteStore {
     fn session(&self, family: &str) -> Result<Option<StoredSession>> {
@@ -236,95 +233,6 @@ impl SessionStore for SqliteStore {
                     .execute("DELETE FROM session WHERE expires_at < ?1 OR ended_at < ?1", [before])
             };
             purge().map(|count| count as u64).map_err(fault)
-        })
-    }
-
-    fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
-        let mut changes =
-            self.follow(after, |snapshot, after| revocation::changes(snapshot, after, limit))?;
-        if !self.0.has_mark() {
-            changes.feed = 0; // nobody would notice an older copy, whose numbers come again
-        }
-        Ok(changes)
-    }
-
-    fn purge_revocations(&self, now: u64, issued_before: u64) -> Result<u64> {
-        self.transact(Kind::GoesOn, |transaction| {
-            revocation::purge(transaction, now, issued_before)
-        })
-    }
-
-    fn revocation_horizon(&self) -> Result<u64> {
-        self.read(|reader| revocation::horizon(reader))
-    }
-
-    fn remember_token(&self, issuer: &str, token_id: &str, until: u64, now: u64) -> Result<bool> {
-        self.transact(Kind::GoesOn, |transaction| {
-            revocation::remember(transaction, issuer, token_id, until, now)
-        })
-    }
-}
-
-impl RingStore for SqliteStore {
-    fn ring(&self, name: &str) -> Result<Option<StoredRing>> {
-        self.read_newest(|reader, _| {
-            let mut select =
-                reader.prepare_cached("SELECT * FROM key_ring WHERE name = ?").map_err(fault)?;
-            let ring = |row: &Row<'_>| {
-                Ok(StoredRing {
-                    name: row.get("name")?,
-                    version: rows::unsigned(row, "version")?,
-                    pepper: row.get("pepper")?,
-                    text: row.get("text")?,
-                })
-            };
-            select.query_row([name], ring).optional().map_err(fault_in(RING))
-        })
-    }
-
-    fn ring_version(&self, name: &str) -> Result<u64> {
-        self.read_newest(|reader, opened| {
-            let mut select = reader
-                .prepare_cached("SELECT version FROM key_ring WHERE name = ?")
-                .map_err(fault)?;
-            let version = select.query_row([name], |row| match rows::unsigned(row, "version")? {
-                0 => Err(rows::wrong("version")), // which is that of a ring that is not there
-                version => Ok(version),
-            });
-            let version = version.optional().map_err(fault_in(RING))?;
-            let file = self.0.epoch(opened, reader)? << FILE_BITS;
-            Ok(version.map_or(0, |version| version | file))
-        })
-    }
-
-    fn ring_names(&self) -> Result<Vec<String>> {
-        self.read(|reader| {
-            let mut select =
-                reader.prepare("SELECT name FROM key_ring ORDER BY name").map_err(fault)?;
-            let names = select.query_map([], |row| row.get(0)).map_err(fault)?;
-            // A ring whose name cannot be read is nobody's.
-            Ok(names.filter_map(rusqlite::Result::ok).collect())
-        })
-    }
-
-    fn put_ring(&self, ring: &StoredRing) -> Result<()> {
-        self.transact(Kind::Revokes, |transaction| {
-            let put = || {
-                let version = rows::signed(ring.version)?;
-                let values = params![ring.name, version, ring.pepper, ring.text];
-                if ring.version == 1 {
-                    return transaction.execute(
-                        "INSERT INTO key_ring (name, version, pepper, text) VALUES (?, ?, ?, ?)",
-                        values,
-                    );
-                }
-                transaction.execute(
-                    "UPDATE key_ring SET version = ?2, pepper = ?3, text = ?4 \
-                     WHERE name = ?1 AND version = ?2 - 1",
-                    values,
-                )
-            };
-            if put().map_err(fault)? == 1 { Ok(()) } else { Err(ErrorKind::StoreConflict.into()) }
         })
     }
 }

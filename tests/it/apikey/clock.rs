@@ -134,6 +134,6 @@ fn a_store_is_not_opened_by_an_absurd_clock() {
         let store = Arc::new(gatekey::MemoryStore::new());
         let opened = ApiKeys::open(store.clone(), pepper(&[1]), options);
         refused(opened.map(drop), ErrorKind::InvalidConfiguration, "open");
-        assert!(gatekey::Store::pepper_checks(&*store).unwrap().is_empty(), "{absurd}");
+        assert!(gatekey::Backend::pepper_checks(&*store).unwrap().is_empty(), "{absurd}");
     }
 }

@@ -90,7 +90,7 @@ fn stored(bench: &super::Bench) -> gatekey::Proof {
     let mut proof = None;
     bench
         .store
-        .load(&mut |loaded| {
+        .load_api_keys(&mut |loaded| {
             if let Loaded::Key(key) = loaded {
                 proof = Some(key.proof)
             }

@@ -152,7 +152,7 @@ fn credits_are_spent_once_and_survive_a_clean_close() {
         keys.verify(&key, &Check::new().cost(4)).unwrap();
     }
     let left = |keys: &gatekey::ApiKeys| keys.get(id).unwrap().credits.unwrap().remaining;
-    let in_store = bench.store.get(id).unwrap().unwrap().record.credits.unwrap().remaining;
+    let in_store = bench.store.api_key(id).unwrap().unwrap().record.credits.unwrap().remaining;
     let (here, there) = (left(&bench.keys) - in_store, left(&other) - in_store);
     assert!(here > 0 && there > 0, "both hold a lease");
     assert_eq!(in_store + here + there, 600);

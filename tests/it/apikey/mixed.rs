@@ -4,8 +4,8 @@
 use super::stores::Folder;
 use super::{Bench, bench_on, refused, text};
 use gatekey::{
-    Check, ErrorKind, IssuedKey, KeyRing, KeyRingOptions, Mark, Peppers, RevocationOptions,
-    Revocations, Secret, SqliteStore, Store,
+    Check, Database, ErrorKind, IssuedKey, KeyRing, KeyRingOptions, Mark, Peppers,
+    RevocationOptions, Revocations, Secret, SqliteStore,
 };
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 const SET: [&str; 4] = ["", "-wal", "-shm", ".mark"];
 
 fn open(path: &Path) -> gatekey::Result<Bench> {
-    Ok(bench_on(Arc::new(SqliteStore::open(path)?) as Arc<dyn Store>))
+    Ok(bench_on(Arc::new(SqliteStore::open(path)?) as Arc<dyn Database>))
 }
 
 fn with(path: &Path, ending: &str) -> PathBuf {

@@ -28,8 +28,8 @@ mod verify;
 pub(crate) use stores::Folder;
 
 use gatekey::{
-    ApiKeyOptions, ApiKeys, Error, ErrorKind, FixedClock, IssuedKey, KeySpec, MemoryStore, Peppers,
-    Secret, Store,
+    ApiKeyOptions, ApiKeys, Database, Error, ErrorKind, FixedClock, IssuedKey, KeySpec,
+    MemoryStore, Peppers, Secret,
 };
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ const NOW: u64 = 1_800_000_000;
 struct Bench {
     keys: ApiKeys,
     clock: Arc<FixedClock>,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
 }
 
 fn pepper(numbers: &[u32]) -> Peppers {
@@ -53,7 +53,7 @@ fn bench() -> Bench {
     bench_on(Arc::new(MemoryStore::new()))
 }
 
-fn bench_on(store: Arc<dyn Store>) -> Bench {
+fn bench_on(store: Arc<dyn Database>) -> Bench {
     let clock = Arc::new(FixedClock::new(NOW));
     let options = ApiKeyOptions::new().clock(clock.clone());
     let keys = ApiKeys::open(Arc::clone(&store), pepper(&[1]), options).unwrap();

@@ -2,13 +2,13 @@
 
 use super::stores::Folder;
 use super::{Bench, bench_on, refused, text};
-use gatekey::{Check, ErrorKind, IssuedKey, Mark, SqliteStore, Store};
+use gatekey::{Check, Database, ErrorKind, IssuedKey, Mark, SqliteStore};
 use std::path::Path;
 use std::sync::Arc;
 
 fn open(path: &Path) -> Bench {
     // Without a mark, which would refuse older copies at once.
-    bench_on(Arc::new(SqliteStore::open_with(path, &Mark::None).unwrap()) as Arc<dyn Store>)
+    bench_on(Arc::new(SqliteStore::open_with(path, &Mark::None).unwrap()) as Arc<dyn Database>)
 }
 
 /// A copy as `gatekey store backup` would make it, of the file as it is now.
@@ -154,7 +154,7 @@ fn an_empty_file_is_no_store() {
 fn an_older_copy_is_refused_while_the_store_is_open() {
     let folder = Folder::new("older_copy");
     let (path, other) = (folder.path("a.sqlite"), folder.path("b.sqlite"));
-    let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>);
+    let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Database>);
     let issued = here.create(|_| ());
     copy(&path, &other);
     here.keys.revoke(&issued.record.id, "leaked").unwrap();
@@ -174,12 +174,12 @@ fn an_older_copy_that_is_written_into_the_file_is_refused() {
     for strict in [false, true] {
         let folder = Folder::new("written_into");
         let (path, other) = (folder.path("a.sqlite"), folder.path("b.sqlite"));
-        let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>);
+        let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Database>);
         let issued = here.create(|_| ());
         copy(&path, &other);
         here.keys.revoke(&issued.record.id, "leaked").unwrap();
         let options = gatekey::ApiKeyOptions::new().clock(here.clock.clone()).strict(strict);
-        let store = Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>;
+        let store = Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Database>;
         let watching = gatekey::ApiKeys::open(store, super::pepper(&[1]), options).unwrap();
         let (old, mut live) = (
             rusqlite::Connection::open(&other).unwrap(),
@@ -228,7 +228,7 @@ fn who_has_found_it_older_never_goes_on_with_it() {
         let folder = Folder::new(name);
         let path = folder.path("a.sqlite");
         let files = ["", "-wal", "-shm", ".mark"].map(|end| format!("{}{end}", path.display()));
-        let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>);
+        let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Database>);
         let issued = here.create(|_| ());
         let old = files.each_ref().map(|file| std::fs::read(file).unwrap());
         for _ in 0..5 {
@@ -236,7 +236,7 @@ fn who_has_found_it_older_never_goes_on_with_it() {
         }
         here.keys.revoke(&issued.record.id, "leaked").unwrap();
         put_back(&files, &old, by_name);
-        let there = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>);
+        let there = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Database>);
         there.create(|_| ());
         let said = here.keys.refresh().unwrap_err().kind();
         assert!([ErrorKind::StoreRestored, ErrorKind::StoreCorrupt].contains(&said), "{said:?}");
@@ -269,7 +269,7 @@ fn what_the_accepted_store_does_not_have_is_not_known_any_more() {
         let folder = Folder::new(name);
         let path = folder.path("a.sqlite");
         let files = ["", "-wal", "-shm", ".mark"].map(|end| format!("{}{end}", path.display()));
-        let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Store>);
+        let here = bench_on(Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Database>);
         let kept = here.create(|_| ());
         let old = files.each_ref().map(|file| std::fs::read(file).unwrap());
         let late = here.create(|_| ());

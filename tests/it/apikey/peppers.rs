@@ -68,7 +68,7 @@ fn the_secret_of_before_a_rotation_is_wrapped_until_its_overlap_ends() {
     let keys = bench.reopen(&[1, 2]).unwrap();
     keys.verify(text(&second), &Check::new()).unwrap();
     keys.flush().unwrap();
-    let row = |what: &str| bench.store.get(id).unwrap().expect(what);
+    let row = |what: &str| bench.store.api_key(id).unwrap().expect(what);
     let upgraded = row("upgraded");
     assert_eq!((&*upgraded.proof.peppers, upgraded.seal_pepper), (&[2][..], 2));
     assert_eq!(uses(&keys), [(1, 1), (2, 1)], "the secret of before needs the old one");
@@ -99,7 +99,7 @@ fn macs(bench: &super::Bench) -> Vec<[u8; 32]> {
     let mut macs = Vec::new();
     bench
         .store
-        .load(&mut |loaded| {
+        .load_api_keys(&mut |loaded| {
             if let Loaded::Key(key) = loaded {
                 macs.push(key.proof.mac);
                 macs.extend(key.previous.map(|previous| previous.proof.mac));

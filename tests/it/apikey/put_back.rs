@@ -9,13 +9,13 @@ use gatekey::{
 fn write(bench: &Bench, change: Change) {
     let write =
         Write { change, at: NOW, actor: String::new(), action: "update", detail: String::new() };
-    bench.store.write(&[write]).unwrap();
+    bench.store.write_api_keys(&[write]).unwrap();
 }
 
 /// Puts the row in the place of the one that is there; `noticed`: its absence is seen meanwhile.
 fn put_back(bench: &Bench, row: &StoredKey, noticed: bool) {
     let id = row.record.id.clone();
-    if let Some(now) = bench.store.get(&id).unwrap() {
+    if let Some(now) = bench.store.api_key(&id).unwrap() {
         write(bench, Change::Delete { id, version: now.record.version });
     }
     if noticed {
@@ -25,7 +25,7 @@ fn put_back(bench: &Bench, row: &StoredKey, noticed: bool) {
 }
 
 fn row(bench: &Bench, id: &str) -> StoredKey {
-    bench.store.get(id).unwrap().unwrap()
+    bench.store.api_key(id).unwrap().unwrap()
 }
 
 const FOREIGN: &str = "legacy.SecretPartOfTheLegacyKey42";

@@ -4,8 +4,8 @@ use super::{NOW, refused};
 #[cfg(feature = "sqlite")]
 use super::{bench_on, pepper, text};
 use gatekey::{
-    AuditFilter, Change, Credits, ErrorKind, KeyFilter, KeyRecord, Loaded, Lookup, MemoryStore,
-    PepperCheck, Proof, Store, StoredKey, Usage, Write,
+    AuditFilter, Change, Credits, Database, ErrorKind, KeyFilter, KeyRecord, Loaded, Lookup,
+    MemoryStore, PepperCheck, Proof, StoredKey, Usage, Write,
 };
 #[cfg(feature = "sqlite")]
 use gatekey::{Check, CreditSpec};
@@ -69,10 +69,10 @@ fn delete(id: &str, version: u64) -> Write {
     write(Change::Delete { id: id.into(), version }, "purge")
 }
 
-fn loaded(store: &dyn Store) -> (Vec<StoredKey>, u64) {
+fn loaded(store: &dyn Database) -> (Vec<StoredKey>, u64) {
     let mut keys = Vec::new();
     let seq = store
-        .load(&mut |loaded| match loaded {
+        .load_api_keys(&mut |loaded| match loaded {
             Loaded::Key(key) => keys.push(*key),
             other => panic!("{other:?}"),
         })
@@ -82,7 +82,7 @@ fn loaded(store: &dyn Store) -> (Vec<StoredKey>, u64) {
 }
 
 /// What every store must do.
-fn conforms(store: &dyn Store) {
+fn conforms(store: &dyn Database) {
     assert_eq!(loaded(store), (vec![], 0));
     let mut full = key("AAAAAAAAAAAA");
     full.record.tenant = "t".into();
@@ -100,11 +100,11 @@ fn conforms(store: &dyn Store) {
     (full.record.rotated_at, full.record.overlap_until) = (Some(3), Some(4));
     full.record.status = gatekey::KeyStatus::Disabled;
     let plain = key("BBBBBBBBBBBB");
-    assert_eq!(store.write(&[insert(&full), insert(&plain)]).unwrap(), 2);
+    assert_eq!(store.write_api_keys(&[insert(&full), insert(&plain)]).unwrap(), 2);
     assert_eq!(loaded(store), (vec![full.clone(), plain.clone()], 2));
-    assert!(matches!(store.count().unwrap(), 0 | 2));
-    assert_eq!(store.get("AAAAAAAAAAAA").unwrap(), Some(full.clone()));
-    assert_eq!(store.get("nobody").unwrap(), None);
+    assert!(matches!(store.api_key_count().unwrap(), 0 | 2));
+    assert_eq!(store.api_key("AAAAAAAAAAAA").unwrap(), Some(full.clone()));
+    assert_eq!(store.api_key("nobody").unwrap(), None);
 
     // All or nothing, by version, by id and by look-up tag.
     let third = key("CCCCCCCCCCCC");
@@ -118,9 +118,9 @@ fn conforms(store: &dyn Store) {
         (vec![insert(&third), delete("BBBBBBBBBBBB", 2)], "a version that is not there"),
         (vec![insert(&third), delete("nobody", 1)], "nobody"),
     ] {
-        refused(store.write(&writes), ErrorKind::StoreConflict, what);
+        refused(store.write_api_keys(&writes), ErrorKind::StoreConflict, what);
         assert_eq!(loaded(store).1, 2, "{what}: no audit row");
-        assert_eq!(store.get("CCCCCCCCCCCC").unwrap(), None, "{what}: nothing of it");
+        assert_eq!(store.api_key("CCCCCCCCCCCC").unwrap(), None, "{what}: nothing of it");
     }
 
     // Counters are the store's; credits are, unless they are set.
@@ -136,8 +136,8 @@ fn conforms(store: &dyn Store) {
     (changed.record.version, changed.record.name) = (2, "new".into());
     changed.lookup = None;
     changed.previous = None;
-    store.write(&[update(&changed, false)]).unwrap();
-    let read = store.get("AAAAAAAAAAAA").unwrap().unwrap();
+    store.write_api_keys(&[update(&changed, false)]).unwrap();
+    let read = store.api_key("AAAAAAAAAAAA").unwrap().unwrap();
     assert_eq!((read.record.uses, read.record.last_used_at), (7, Some(NOW)));
     assert_eq!(read.record.credits.unwrap().remaining, 6);
     assert_eq!(read.record.name, "new");
@@ -165,11 +165,11 @@ fn conforms(store: &dyn Store) {
     }
     changed.record.version = 3;
     changed.record.credits = None;
-    store.write(&[update(&changed, true)]).unwrap();
-    assert_eq!(store.get("AAAAAAAAAAAA").unwrap().unwrap().record.credits, None);
+    store.write_api_keys(&[update(&changed, true)]).unwrap();
+    assert_eq!(store.api_key("AAAAAAAAAAAA").unwrap().unwrap().record.credits, None);
 
     // The feed: each key once, as it is now, in steps.
-    let changes = store.changes(2, 100).unwrap();
+    let changes = store.api_key_changes(2, 100).unwrap();
     assert_eq!(
         (changes.seq, changes.more, changes.reload, changes.keys.len()),
         (4, false, false, 1)
@@ -177,12 +177,12 @@ fn conforms(store: &dyn Store) {
     assert!(matches!(&changes.keys[..], [Loaded::Key(key)] if key.record.version == 3));
     let stamp = store.stamp().unwrap();
     assert_eq!(store.stamp().unwrap(), stamp);
-    store.write(&[delete("BBBBBBBBBBBB", 1)]).unwrap();
+    store.write_api_keys(&[delete("BBBBBBBBBBBB", 1)]).unwrap();
     assert_ne!(store.stamp().unwrap(), stamp);
     let mut steps = Vec::new();
     let mut after = 0;
     loop {
-        let changes = store.changes(after, 2).unwrap();
+        let changes = store.api_key_changes(after, 2).unwrap();
         steps.push(changes.keys.len());
         after = changes.seq;
         if !changes.more {
@@ -190,12 +190,12 @@ fn conforms(store: &dyn Store) {
         }
     }
     assert_eq!((after, steps.len()), (5, 3));
-    let last = store.changes(4, 10).unwrap();
+    let last = store.api_key_changes(4, 10).unwrap();
     assert!(matches!(&last.keys[..], [Loaded::Removed(id)] if id == "BBBBBBBBBBBB"));
-    assert_eq!(store.changes(5, 10).unwrap().keys.len(), 0);
+    assert_eq!(store.api_key_changes(5, 10).unwrap().keys.len(), 0);
 
     // The audit: gap-free, paged, filtered.
-    let all = store.audit(&AuditFilter::default()).unwrap();
+    let all = store.api_key_audit(&AuditFilter::default()).unwrap();
     assert_eq!(all.records.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     assert_eq!(
         all.records.iter().map(|row| &*row.action).collect::<Vec<_>>(),
@@ -205,15 +205,15 @@ fn conforms(store: &dyn Store) {
         (&*all.records[4].key_id, &*all.records[4].actor, all.cursor),
         ("BBBBBBBBBBBB", "me", None)
     );
-    let page = store.audit(&AuditFilter { limit: 2, ..AuditFilter::default() }).unwrap();
+    let page = store.api_key_audit(&AuditFilter { limit: 2, ..AuditFilter::default() }).unwrap();
     let next = store
-        .audit(&AuditFilter { limit: 2, cursor: page.cursor, ..AuditFilter::default() })
+        .api_key_audit(&AuditFilter { limit: 2, cursor: page.cursor, ..AuditFilter::default() })
         .unwrap();
     assert_eq!((page.records.len(), next.records[0].seq), (2, 3));
     let one = AuditFilter { key_id: Some("BBBBBBBBBBBB".into()), ..AuditFilter::default() };
-    assert_eq!(store.audit(&one).unwrap().records.len(), 2);
+    assert_eq!(store.api_key_audit(&one).unwrap().records.len(), 2);
     let tenant = KeyFilter { tenant: Some("t".into()), ..KeyFilter::default() };
-    let found = store.list(&tenant).unwrap().records;
+    let found = store.api_keys(&tenant).unwrap().records;
     assert!(matches!(&found[0], Loaded::Key(key) if key.record.id == "AAAAAAAAAAAA"));
 
     // Peppers: the first word on each stands.
@@ -226,8 +226,8 @@ fn conforms(store: &dyn Store) {
 
     store.close().unwrap();
     store.close().unwrap();
-    refused(store.get("AAAAAAAAAAAA"), ErrorKind::StoreUnavailable, "closed");
-    refused(store.write(&[insert(&third)]), ErrorKind::StoreUnavailable, "closed");
+    refused(store.api_key("AAAAAAAAAAAA"), ErrorKind::StoreUnavailable, "closed");
+    refused(store.write_api_keys(&[insert(&third)]), ErrorKind::StoreUnavailable, "closed");
     refused(store.stamp(), ErrorKind::StoreUnavailable, "closed");
 }
 
@@ -241,7 +241,7 @@ mod sqlite {
     use super::*;
     use gatekey::{KeySpec, Peppers, Secret, SqliteStore};
 
-    fn open(path: &Path) -> Arc<dyn Store> {
+    fn open(path: &Path) -> Arc<dyn Database> {
         Arc::new(SqliteStore::open(path).unwrap())
     }
 

@@ -3,8 +3,8 @@
 
 use super::{Bench, bench, pepper, refused, text};
 use gatekey::{
-    ApiKeyOptions, ApiKeys, Check, ErrorKind, ImportRow, ImportScheme, KeySpec, Loaded,
-    MemoryStore, Secret, Store, StoredKey,
+    ApiKeyOptions, ApiKeys, Check, Database, ErrorKind, ImportRow, ImportScheme, KeySpec, Loaded,
+    MemoryStore, Secret, StoredKey,
 };
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn stored(bench: &Bench) -> StoredKey {
             found = Some(*key);
         }
     };
-    bench.store.load(visit).unwrap();
+    bench.store.load_api_keys(visit).unwrap();
     found.unwrap()
 }
 
@@ -207,7 +207,7 @@ fn a_digest_of_a_long_key_is_not_the_key() {
 /// A key that was imported, and given a new secret with an overlap by the other gatekey, is one of ours.
 #[test]
 fn a_store_of_another_kind_keeps_the_rule() {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store: Arc<dyn Database> = Arc::new(MemoryStore::new());
     let open = |peppers: &[u32]| {
         ApiKeys::open(Arc::clone(&store), pepper(peppers), ApiKeyOptions::new()).unwrap()
     };

@@ -5,8 +5,8 @@ use crate::apikey::Folder;
 use crate::lost::Lost;
 use crate::session::{NOW, peppers, refused};
 use gatekey::{
-    Alg, Claims, ErrorKind, FixedClock, KeyRing, KeyRingOptions, KeySet, KeySource as _,
-    MemoryStore, Policy, RingFolder, RingKeyState, RingStore, Signer, ToJson as _, Verifier,
+    Alg, Claims, ErrorKind, FixedClock, KeyRing, KeyRingOptions, KeyRingStore, KeySet,
+    KeySource as _, MemoryStore, Policy, RingFolder, RingKeyState, Signer, ToJson as _, Verifier,
 };
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ struct Bench {
     signer: Signer,
     verifier: Verifier,
     clock: Arc<FixedClock>,
-    store: Arc<dyn RingStore>,
+    store: Arc<dyn KeyRingStore>,
 }
 
-fn bench_of(alg: Alg, store: Arc<dyn RingStore>) -> Bench {
+fn bench_of(alg: Alg, store: Arc<dyn KeyRingStore>) -> Bench {
     let clock = Arc::new(FixedClock::new(NOW));
     let options = KeyRingOptions::new().alg(alg).clock(clock.clone());
     let ring = KeyRing::open(store.clone(), Some(peppers(&[1])), options).unwrap();
@@ -188,7 +188,7 @@ fn a_ring_has_its_limits() {
 #[test]
 fn a_ring_in_a_store_is_sealed() {
     let bench = bench();
-    let open = |store: Arc<dyn RingStore>, peppers| {
+    let open = |store: Arc<dyn KeyRingStore>, peppers| {
         KeyRing::open(store, peppers, KeyRingOptions::new().clock(bench.clock.clone()))
     };
     refused(open(bench.store.clone(), None), ErrorKind::InvalidArgument, "no peppers");
@@ -199,7 +199,7 @@ fn a_ring_in_a_store_is_sealed() {
     assert_eq!(now_only.keys().unwrap(), newer.keys().unwrap(), "sealed anew with each change");
 
     // Altered, exchanged or put back: refused, and what is known goes on for nobody.
-    let ring = bench.store.ring("default").unwrap().unwrap();
+    let ring = bench.store.key_ring("default").unwrap().unwrap();
     type Alter<'a> = &'a dyn Fn(&mut gatekey::StoredRing);
     let copies: [(&str, Alter<'_>); 4] = [
         ("altered", &|ring| ring.text[20] ^= 1),
@@ -209,9 +209,9 @@ fn a_ring_in_a_store_is_sealed() {
     ];
     for (what, alter) in copies {
         let mut copy = ring.clone();
-        copy.version = bench.store.ring_version("default").unwrap() + 1;
+        copy.version = bench.store.key_ring_version("default").unwrap() + 1;
         alter(&mut copy);
-        bench.store.put_ring(&copy).unwrap();
+        bench.store.put_key_ring(&copy).unwrap();
         let opened = open(bench.store.clone(), Some(peppers(&[1, 2])));
         refused(opened, ErrorKind::StoreCorrupt, what);
         bench.clock.advance(1);
@@ -283,7 +283,7 @@ fn a_ring_in_a_folder_is_for_its_owner_alone() {
 #[test]
 fn nothing_shows_a_key() {
     let bench = bench();
-    let stored = bench.store.ring("default").unwrap().unwrap();
+    let stored = bench.store.key_ring("default").unwrap().unwrap();
     let shown = [
         format!("{:?}", bench.ring),
         format!("{stored:?} {:?}", KeyRingOptions::new()),
@@ -323,7 +323,7 @@ fn an_older_folder_revives_no_key_while_it_is_open() {
         clock.advance(1);
         refused(ring.refresh(), ErrorKind::StoreRestored, "a look");
         refused(ring.rotate().map(drop), ErrorKind::StoreRestored, "a change");
-        refused(store.ring("default").map(drop), ErrorKind::StoreRestored, "what is there");
+        refused(store.key_ring("default").map(drop), ErrorKind::StoreRestored, "what is there");
         refused(verifier.verify(&token).map(drop), ErrorKind::KeyNotFound, "a removed key");
         clock.advance(31);
         refused(verifier.verify(&token).map(drop), ErrorKind::StoreUnavailable, "after max_stale");

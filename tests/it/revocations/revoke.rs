@@ -6,7 +6,7 @@ use crate::lost::Lost;
 use crate::session::{DAY, NOW, refused};
 use gatekey::{
     Alg, Claims, Clock, ErrorKind, FixedClock, IssuerRule, KeySet, MemoryStore, Policy,
-    RevocationOptions, Revocations, RevokeScope, SessionStore as _, Signer, Verifier,
+    RevocationOptions, RevocationStore as _, Revocations, RevokeScope, Signer, Verifier,
 };
 use std::sync::Arc;
 
@@ -269,8 +269,7 @@ fn a_million_entries_do_not_get_in_each_others_way() {
             until: NOW + 10_000,
             at: NOW,
         });
-        let write = gatekey::SessionWrite { revocations: entries.collect(), ..Default::default() };
-        bench.store.write_sessions(&write).unwrap();
+        bench.store.write_revocations(&entries.collect::<Vec<_>>()).unwrap();
     }
     bench.revocations.refresh().unwrap();
     assert_eq!(bench.revocations.len(), COUNT);

@@ -1,7 +1,7 @@
 //! Rows that someone has altered or damaged in the store: sessions end all the same, by their ids alone.
 
 use super::{Bench, bench, bench_on, refused};
-use gatekey::{ErrorKind, MemoryStore, SessionEventFilter, SessionTokens, SessionWrite, Store};
+use gatekey::{Database, ErrorKind, MemoryStore, SessionEventFilter, SessionTokens, SessionWrite};
 use std::sync::Arc;
 
 /// Gives the row of a session this subject and the number before its next one.
@@ -13,7 +13,7 @@ fn alter(bench: &Bench, tokens: &SessionTokens, subject: &str) {
     bench.store.write_sessions(&write).unwrap();
 }
 
-fn a_leaked_pepper_ends_what_it_can(store: Arc<dyn Store>) {
+fn a_leaked_pepper_ends_what_it_can(store: Arc<dyn Database>) {
     let bench = bench_on(store);
     let all = ["a", "b", "c", "d", "e"].map(|subject| bench.start(subject));
     alter(&bench, &all[2], "root");
@@ -30,7 +30,7 @@ fn a_leaked_pepper_ends_what_it_can(store: Arc<dyn Store>) {
 }
 
 /// Whatever pepper the altered row names: what it was made under, nobody knows.
-fn a_leaked_pepper_ends_altered_rows(store: Arc<dyn Store>) {
+fn a_leaked_pepper_ends_altered_rows(store: Arc<dyn Database>) {
     let bench = bench_on(store);
     let all = [1, 2, 3, 77].map(|pepper| (pepper, bench.start("alice")));
     let _others = bench.elsewhere(&[3]);
@@ -60,7 +60,7 @@ fn a_leaked_pepper_ends_altered_rows(store: Arc<dyn Store>) {
 }
 
 /// Who can write to the store hides a session from the day of the leak, and means to give its row back afterwards.
-fn hiding_a_row_keeps_no_session(store: impl Fn(usize) -> Arc<dyn Store>) {
+fn hiding_a_row_keeps_no_session(store: impl Fn(usize) -> Arc<dyn Database>) {
     type Hide = fn(&mut gatekey::StoredSession);
     let hides: [(&str, Hide); 5] = [
         ("the newer pepper", |row| (row.pepper, row.seal_pepper) = (2, 2)),
@@ -154,7 +154,7 @@ mod sqlite {
         assert_eq!(raw.execute(sql, []).unwrap(), 1, "{sql}");
     }
 
-    fn open(folder: &Folder) -> Arc<dyn Store> {
+    fn open(folder: &Folder) -> Arc<dyn Database> {
         Arc::new(SqliteStore::open(folder.path("a.sqlite")).unwrap())
     }
 

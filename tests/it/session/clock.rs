@@ -2,8 +2,8 @@
 
 use super::{Bench, DAY, NOW, TTL, bench, bench_on, refused, text};
 use gatekey::{
-    ErrorKind, FixedClock, MemoryStore, RevocationOptions, Revocations, RevokeScope, SessionTokens,
-    Store,
+    Database, ErrorKind, FixedClock, MemoryStore, RevocationOptions, Revocations, RevokeScope,
+    SessionTokens,
 };
 use std::sync::Arc;
 
@@ -112,7 +112,7 @@ fn revokers() -> [(&'static str, Revoke); 6] {
 }
 
 /// What is revoked while the clock is behind stays revoked, whatever is forgotten, also after a restart.
-fn a_clock_behind_revokes_for_as_long(open: &dyn Fn(usize) -> Arc<dyn Store>) {
+fn a_clock_behind_revokes_for_as_long(open: &dyn Fn(usize) -> Arc<dyn Database>) {
     let clocks = [NOW - TTL - 601, NOW - HOUR, NOW - 40 * DAY, 1];
     let cases = clocks.iter().flat_map(|behind| revokers().map(|revoker| (*behind, revoker)));
     let cases =

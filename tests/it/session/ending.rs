@@ -2,8 +2,8 @@
 
 use super::{NOW, bench, bench_on, bench_with, options, peppers, refused, signer, text};
 use gatekey::{
-    Clock, Error, ErrorKind, MemoryStore, SessionEnd, SessionFilter, SessionOptions, SessionSpec,
-    Sessions, Store,
+    Clock, Database, Error, ErrorKind, MemoryStore, SessionEnd, SessionFilter, SessionOptions,
+    SessionSpec, Sessions,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +33,7 @@ fn a_public_id_is_no_refresh_token() {
     refused(bench.verify(&tokens), ErrorKind::RevokedToken, "and its access token");
 }
 
-fn a_leaked_pepper_ends_what_needs_it(store: Arc<dyn Store>) {
+fn a_leaked_pepper_ends_what_needs_it(store: Arc<dyn Database>) {
     let old = bench_on(store);
     let [stays, old_one, over, recent] = ["stays", "old", "over", "recent"].map(|s| old.start(s));
     old.sessions.end(over.refresh_token.expose()).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{Bench, NOW, options, peppers, refused, signer, text, verifier};
 use gatekey::{
-    Error, ErrorKind, FixedClock, MemoryStore, SecureRandom, SessionTokens, Sessions, Store,
+    Database, Error, ErrorKind, FixedClock, MemoryStore, SecureRandom, SessionTokens, Sessions,
 };
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ impl SecureRandom for Same {
 /// Sessions under these peppers, and the token of such a number.
 fn sessions_at(numbers: &[u32], counter: u32) -> (Bench, SessionTokens) {
     let clock = Arc::new(FixedClock::new(NOW));
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let store: Arc<dyn Database> = Arc::new(MemoryStore::new());
     let options = options(&clock).random(Arc::new(Same));
     let sessions =
-        Sessions::open(Arc::clone(&store), peppers(numbers), Some(&signer()), options).unwrap();
+        Sessions::open(store.clone(), peppers(numbers), Some(&signer()), options).unwrap();
     let verifier = verifier(&sessions, &clock);
     let bench = Bench { sessions, verifier, clock, store };
     let mut tokens = bench.start("alice");

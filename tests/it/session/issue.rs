@@ -3,7 +3,9 @@
 
 use super::{Bench, DAY, NOW, bench, bench_on, refused};
 use crate::fixtures::key;
-use gatekey::{Alg, Claims, ErrorKind, MemoryStore, Policy, RevokeScope, Signer, Store, Verifier};
+use gatekey::{
+    Alg, Claims, Database, ErrorKind, MemoryStore, Policy, RevokeScope, Signer, Verifier,
+};
 use std::sync::Arc;
 
 type End = fn(&Bench);
@@ -22,7 +24,7 @@ const WAYS: [(&str, End); 4] = [
     }),
 ];
 
-fn order_decides(store: &dyn Fn() -> Arc<dyn Store>) {
+fn order_decides(store: &dyn Fn() -> Arc<dyn Database>) {
     for (way, end) in WAYS {
         // Whatever the clock does between the log-ins and the revocation.
         for (before, after) in [(0, 0), (2, 0), (0, 2), (30, 0), (5, 3)] {

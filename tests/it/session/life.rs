@@ -251,7 +251,7 @@ fn a_refresh_token_of_another_service_or_pepper_is_none() {
     refused(bench.refresh(&tokens), ErrorKind::InvalidRefreshToken, "of another store");
     let clock = Arc::new(FixedClock::new(NOW));
     let wrong = Sessions::open(
-        Arc::clone(&other.store),
+        other.store.clone(),
         gatekey::Peppers::new(&[(1, gatekey::Secret::new(vec![9; 32]))]).unwrap(),
         Some(&signer()),
         options(&clock),
@@ -456,8 +456,7 @@ fn without_a_signer_sessions_are_looked_at_and_ended() {
     let bench = bench();
     let tokens = bench.start("alice");
     let admin =
-        Sessions::open(Arc::clone(&bench.store), peppers(&[1]), None, options(&bench.clock))
-            .unwrap();
+        Sessions::open(bench.store.clone(), peppers(&[1]), None, options(&bench.clock)).unwrap();
     let started = admin.start("alice", &SessionSpec::default());
     refused(started, ErrorKind::InvalidConfiguration, "start");
     let refreshed = admin.refresh(tokens.refresh_token.expose(), None);

@@ -15,9 +15,9 @@ mod together;
 
 use crate::fixtures::key;
 use gatekey::{
-    Alg, Error, ErrorKind, FixedClock, KeySource, MemoryStore, Peppers, Policy, RevocationOptions,
-    Secret, SessionOptions, SessionSpec, SessionTokens, Sessions, Signer, Store, Verified,
-    Verifier,
+    Alg, Database, Error, ErrorKind, FixedClock, KeySource, MemoryStore, Peppers, Policy,
+    RevocationOptions, Secret, SessionOptions, SessionSpec, SessionTokens, Sessions, Signer,
+    Verified, Verifier,
 };
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ struct Bench {
     sessions: Sessions,
     verifier: Verifier,
     clock: Arc<FixedClock>,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
 }
 
 pub(crate) fn peppers(numbers: &[u32]) -> Peppers {
@@ -60,18 +60,17 @@ fn bench() -> Bench {
     bench_on(Arc::new(MemoryStore::new()))
 }
 
-fn bench_on(store: Arc<dyn Store>) -> Bench {
+fn bench_on(store: Arc<dyn Database>) -> Bench {
     bench_with(store, |options| options)
 }
 
 fn bench_with(
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
     change: impl FnOnce(SessionOptions) -> SessionOptions,
 ) -> Bench {
     let clock = Arc::new(FixedClock::new(NOW));
     let options = change(options(&clock));
-    let sessions =
-        Sessions::open(Arc::clone(&store), peppers(&[1]), Some(&signer()), options).unwrap();
+    let sessions = Sessions::open(store.clone(), peppers(&[1]), Some(&signer()), options).unwrap();
     let verifier = verifier(&sessions, &clock);
     Bench { sessions, verifier, clock, store }
 }
@@ -94,7 +93,7 @@ impl Bench {
         let clock = Arc::new(FixedClock::new(gatekey::Clock::now(&*self.clock)));
         let store = Arc::clone(&self.store);
         let sessions =
-            Sessions::open(Arc::clone(&store), peppers(numbers), Some(&signer()), options(&clock))
+            Sessions::open(store.clone(), peppers(numbers), Some(&signer()), options(&clock))
                 .unwrap();
         let verifier = verifier(&sessions, &clock);
         Self { sessions, verifier, clock, store }

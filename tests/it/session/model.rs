@@ -3,7 +3,7 @@
 
 use super::{Bench, DAY, NOW, bench_on, text};
 use crate::rounds::rounds;
-use gatekey::{ErrorKind, MemoryStore, SessionEnd, SessionTokens, Store};
+use gatekey::{Database, ErrorKind, MemoryStore, SessionEnd, SessionTokens};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -107,7 +107,7 @@ struct World {
 }
 
 impl World {
-    fn new(store: Arc<dyn Store>) -> Self {
+    fn new(store: Arc<dyn Database>) -> Self {
         let first = bench_on(store);
         let second = first.elsewhere(&[1]);
         Self { benches: [first, second], now: NOW, families: Vec::new() }
@@ -270,7 +270,7 @@ impl World {
     }
 }
 
-fn holds(store: Arc<dyn Store>, steps: &[(Step, bool)]) -> Result<(), TestCaseError> {
+fn holds(store: Arc<dyn Database>, steps: &[(Step, bool)]) -> Result<(), TestCaseError> {
     let mut world = World::new(store);
     for (step, who) in steps {
         world.run(step, usize::from(*who))?;

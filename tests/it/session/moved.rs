@@ -2,13 +2,13 @@
 
 use super::{Bench, bench_on};
 use crate::apikey::Folder;
-use gatekey::{ErrorKind, Mark, SqliteStore, Store};
+use gatekey::{Database, ErrorKind, Mark, SqliteStore};
 use std::path::Path;
 use std::sync::Arc;
 
 fn open(path: &Path) -> Bench {
     // Without a mark, which would refuse older copies at once.
-    bench_on(Arc::new(SqliteStore::open_with(path, &Mark::None).unwrap()) as Arc<dyn Store>)
+    bench_on(Arc::new(SqliteStore::open_with(path, &Mark::None).unwrap()) as Arc<dyn Database>)
 }
 
 fn strip(path: &Path) {

@@ -3,7 +3,7 @@
 
 use super::{Bench, DAY, TTL, bench, bench_on, refused, text};
 use gatekey::{
-    ErrorKind, MemoryStore, SessionEnd, SessionTokens, SessionWrite, Store, StoredSession,
+    Database, ErrorKind, MemoryStore, SessionEnd, SessionTokens, SessionWrite, StoredSession,
 };
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ fn ends() -> [(&'static str, End); 7] {
     ]
 }
 
-fn no_row_revives_what_has_ended(open: &dyn Fn(usize) -> Arc<dyn Store>) {
+fn no_row_revives_what_has_ended(open: &dyn Fn(usize) -> Arc<dyn Database>) {
     for (at, (how, end)) in ends().into_iter().enumerate() {
         let bench = bench_on(open(at));
         let tokens = bench.start("alice");

@@ -3,9 +3,9 @@
 
 use super::{NOW, refused};
 use gatekey::{
-    ErrorKind, MemoryStore, Revocation, RevocationKind, RingStore, SessionEnd, SessionEvent,
-    SessionEventFilter, SessionFilter, SessionRecord, SessionStore, SessionWrite, Store,
-    StoredRing, StoredSession,
+    Backend as _, Database, ErrorKind, KeyRingStore, MemoryStore, Revocation, RevocationKind,
+    RevocationStore as _, SessionEnd, SessionEvent, SessionEventFilter, SessionFilter,
+    SessionRecord, SessionStore, SessionWrite, StoredRing, StoredSession,
 };
 
 fn session(family: &str, subject: &str) -> StoredSession {
@@ -55,13 +55,13 @@ fn revocation(kind: RevocationKind, value: &str, before: u64, until: u64) -> Rev
     Revocation { kind, issuer: issuer.into(), value: value.into(), before, until, at: NOW }
 }
 
-fn found(store: &dyn Store, filter: &SessionFilter) -> Vec<String> {
+fn found(store: &dyn Database, filter: &SessionFilter) -> Vec<String> {
     let sessions = store.sessions(filter).unwrap().records;
     sessions.into_iter().map(|session| session.record.family).collect()
 }
 
 /// What every store must do with sessions.
-fn keeps_sessions(store: &dyn Store) {
+fn keeps_sessions(store: &dyn Database) {
     let all = SessionFilter::default();
     assert_eq!(found(store, &all), Vec::<String>::new());
     let (a, b, c) = (session("AAA", "alice"), session("BBB", "bob"), session("CCC", "alice"));
@@ -157,11 +157,15 @@ fn keeps_sessions(store: &dyn Store) {
 }
 
 /// What every store must do with revocations.
-fn keeps_revocations(store: &dyn Store) {
+fn keeps_revocations(store: &dyn Database, with_sessions: bool) {
     use RevocationKind::{All, Session, Subject, Token};
     let revoke = |entries: &[Revocation]| {
-        let write = SessionWrite { revocations: entries.to_vec(), ..SessionWrite::default() };
-        store.write_sessions(&write).unwrap();
+        if with_sessions {
+            let write = SessionWrite { revocations: entries.to_vec(), ..SessionWrite::default() };
+            store.write_sessions(&write).unwrap();
+        } else {
+            store.write_revocations(entries).unwrap();
+        }
     };
     let start = store.revocations(0, 100).unwrap();
     assert_eq!((start.entries.len(), start.more, start.reload), (0, false, false));
@@ -227,32 +231,37 @@ fn keeps_revocations(store: &dyn Store) {
 }
 
 /// What every store must do with key rings.
-fn keeps_rings(store: &dyn RingStore) {
+fn keeps_rings(store: &dyn KeyRingStore) {
     let ring = |name: &str, version, text: &[u8]| StoredRing {
         name: name.into(),
         version,
         pepper: 3,
         text: text.to_vec(),
     };
-    assert_eq!((store.ring("a").unwrap(), store.ring_version("a").unwrap()), (None, 0));
+    assert_eq!((store.key_ring("a").unwrap(), store.key_ring_version("a").unwrap()), (None, 0));
     for version in [0, 2] {
-        refused(store.put_ring(&ring("a", version, b"x")), ErrorKind::StoreConflict, "not 1");
+        refused(store.put_key_ring(&ring("a", version, b"x")), ErrorKind::StoreConflict, "not 1");
     }
     for (version, text) in [(1, &b"\x00\xff\n"[..]), (2, b""), (3, &[7; 100_000])] {
-        store.put_ring(&ring("a", version, text)).unwrap();
-        assert_eq!(store.ring("a").unwrap(), Some(ring("a", version, text)));
-        assert_eq!(store.ring_version("a").unwrap(), version);
-        refused(store.put_ring(&ring("a", version, b"x")), ErrorKind::StoreConflict, "again");
-        refused(store.put_ring(&ring("a", version + 2, b"x")), ErrorKind::StoreConflict, "a gap");
+        store.put_key_ring(&ring("a", version, text)).unwrap();
+        assert_eq!(store.key_ring("a").unwrap(), Some(ring("a", version, text)));
+        assert_eq!(store.key_ring_version("a").unwrap(), version);
+        refused(store.put_key_ring(&ring("a", version, b"x")), ErrorKind::StoreConflict, "again");
+        refused(
+            store.put_key_ring(&ring("a", version + 2, b"x")),
+            ErrorKind::StoreConflict,
+            "a gap",
+        );
     }
-    store.put_ring(&ring("a-b", 1, b"other")).unwrap();
-    assert_eq!(store.ring_version("a").unwrap(), 3);
-    assert_eq!(store.ring("a-b").unwrap(), Some(ring("a-b", 1, b"other")));
+    store.put_key_ring(&ring("a-b", 1, b"other")).unwrap();
+    assert_eq!(store.key_ring_version("a").unwrap(), 3);
+    assert_eq!(store.key_ring("a-b").unwrap(), Some(ring("a-b", 1, b"other")));
 }
 
-fn conforms(new: &dyn Fn() -> Box<dyn Store>) {
+fn conforms(new: &dyn Fn() -> Box<dyn Database>) {
     keeps_sessions(&*new());
-    keeps_revocations(&*new());
+    keeps_revocations(&*new(), false);
+    keeps_revocations(&*new(), true);
     keeps_rings(&*new());
 }
 
@@ -262,7 +271,7 @@ fn the_memory_store_conforms() {
     let store = MemoryStore::new();
     store.close().unwrap();
     refused(store.session("a"), ErrorKind::StoreUnavailable, "closed");
-    refused(store.ring("a"), ErrorKind::StoreUnavailable, "closed");
+    refused(store.key_ring("a"), ErrorKind::StoreUnavailable, "closed");
 }
 
 #[test]
@@ -309,7 +318,7 @@ mod sqlite {
     fn nothing_usable_is_in_the_file() {
         let folder = Folder::new("sessions_secrets");
         let path = folder.path("a.sqlite");
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).unwrap());
+        let store: Arc<dyn Database> = Arc::new(SqliteStore::open(&path).unwrap());
         let bench = bench_on(Arc::clone(&store));
         let ring = KeyRing::open(store, Some(peppers(&[1])), KeyRingOptions::new()).unwrap();
         ring.rotate().unwrap();

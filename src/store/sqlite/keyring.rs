@@ -1,0 +1,73 @@
+//! Key rings, as rows.
+
+use super::{FILE_BITS, Kind, SqliteStore, fault, fault_in, rows};
+use crate::error::{ErrorKind, Result};
+use crate::store::{KeyRingStore, StoredRing};
+use rusqlite::{OptionalExtension as _, Row, params};
+
+const RING: &str = "The row of this key ring (table `key_ring`) cannot be read: it is damaged or was altered from outside; \
+     restore the store from a backup.";
+
+impl KeyRingStore for SqliteStore {
+    fn key_ring(&self, name: &str) -> Result<Option<StoredRing>> {
+        self.read_newest(|reader, _| {
+            let mut select =
+                reader.prepare_cached("SELECT * FROM key_ring WHERE name = ?").map_err(fault)?;
+            let ring = |row: &Row<'_>| {
+                Ok(StoredRing {
+                    name: row.get("name")?,
+                    version: rows::unsigned(row, "version")?,
+                    pepper: row.get("pepper")?,
+                    text: row.get("text")?,
+                })
+            };
+            select.query_row([name], ring).optional().map_err(fault_in(RING))
+        })
+    }
+
+    fn key_ring_version(&self, name: &str) -> Result<u64> {
+        self.read_newest(|reader, opened| {
+            let mut select = reader
+                .prepare_cached("SELECT version FROM key_ring WHERE name = ?")
+                .map_err(fault)?;
+            let version = select.query_row([name], |row| match rows::unsigned(row, "version")? {
+                0 => Err(rows::wrong("version")), // which is that of a ring that is not there
+                version => Ok(version),
+            });
+            let version = version.optional().map_err(fault_in(RING))?;
+            let file = self.0.epoch(opened, reader)? << FILE_BITS;
+            Ok(version.map_or(0, |version| version | file))
+        })
+    }
+
+    fn key_ring_names(&self) -> Result<Vec<String>> {
+        self.read(|reader| {
+            let mut select =
+                reader.prepare("SELECT name FROM key_ring ORDER BY name").map_err(fault)?;
+            let names = select.query_map([], |row| row.get(0)).map_err(fault)?;
+            // A ring whose name cannot be read is nobody's.
+            Ok(names.filter_map(rusqlite::Result::ok).collect())
+        })
+    }
+
+    fn put_key_ring(&self, ring: &StoredRing) -> Result<()> {
+        self.transact(Kind::Revokes, |transaction| {
+            let put = || {
+                let version = rows::signed(ring.version)?;
+                let values = params![ring.name, version, ring.pepper, ring.text];
+                if ring.version == 1 {
+                    return transaction.execute(
+                        "INSERT INTO key_ring (name, version, pepper, text) VALUES (?, ?, ?, ?)",
+                        values,
+                    );
+                }
+                transaction.execute(
+                    "UPDATE key_ring SET version = ?2, pepper = ?3, text = ?4 \
+                     WHERE name = ?1 AND version = ?2 - 1",
+                    values,
+                )
+            };
+            if put().map_err(fault)? == 1 { Ok(()) } else { Err(ErrorKind::StoreConflict.into()) }
+        })
+    }
+}
