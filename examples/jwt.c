@@ -169,7 +169,7 @@ static size_t read_file(const char *path, char *text, size_t size) {
 /* Verifies what PyJWT has minted, knowing only its published key set. */
 static void verify_pyjwt_token(const char *jwks_path, const char *token_path) {
     gk_error err;
-    gk_keyset *keys = NULL;
+    gk_key_set *keys = NULL;
     gk_verifier *verifier = NULL;
     gk_verified *claims = NULL;
     char jwks[4096], token[4096], text[512];
@@ -179,7 +179,7 @@ static void verify_pyjwt_token(const char *jwks_path, const char *token_path) {
     gk_policy *policy = gk_policy_new();
     gk_policy_expect_issuer(policy, GK_TEXT("https://pyjwt.example"));
     gk_policy_expect_audience(policy, GK_TEXT("gatekey-demo"));
-    must(gk_keyset_from_jwks(jwks, jwks_len, GK_ALG_ANY, &keys, &err), &err);
+    must(gk_key_set_from_jwks(jwks, jwks_len, GK_ALG_ANY, &keys, &err), &err);
     must(gk_verifier_new(keys, policy, &verifier, &err), &err);
     must(gk_verifier_verify(verifier, token, token_len, &claims, &err), &err);
 
@@ -192,7 +192,7 @@ static void verify_pyjwt_token(const char *jwks_path, const char *token_path) {
 
     gk_verified_free(claims);
     gk_verifier_free(verifier);
-    gk_keyset_free(keys);
+    gk_key_set_free(keys);
     gk_policy_free(policy);
 }
 

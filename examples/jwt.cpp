@@ -83,7 +83,7 @@ std::string read_file(const char *path) {
 // Verifies what PyJWT has minted, knowing only its published key set.
 void verify_pyjwt_token(const char *jwks, const char *token) {
     const gatekey::verifier verifier(
-        gatekey::keyset::from_jwks(read_file(jwks)),
+        gatekey::key_set::from_jwks(read_file(jwks)),
         gatekey::policy().expect_issuer("https://pyjwt.example").expect_audience("gatekey-demo"));
     const auto claims = verifier.verify(read_file(token));
     show("PyJWT") << gatekey::name(claims.alg()) << ", iss " << *claims.issuer() << ", sub "

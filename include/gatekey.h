@@ -198,7 +198,7 @@ typedef struct gk_key_ring gk_key_ring;
 typedef struct gk_key_ring_options gk_key_ring_options;
 
 /** At most 100 keys, all symmetric or all asymmetric. Immutable and shared by reference count. */
-typedef struct gk_keyset gk_keyset;
+typedef struct gk_key_set gk_key_set;
 
 /** One registration at one authorization server. Shared by reference count, safe to use from several threads at once. */
 typedef struct gk_oauth_client gk_oauth_client;
@@ -1438,15 +1438,15 @@ gk_status gk_key_options_from_jwk(const gk_key_options *options,
  *
  * @param keys The keys, which stay the caller's; the set shares them. None of them NULL.
  * @param keys_len Their number.
- * @param keyset Receives the set, to be freed with gk_keyset_free; NULL if the call fails.
+ * @param key_set Receives the set, to be freed with gk_key_set_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_MIXED_KEY_SET if HMAC keys and others are mixed.
  */
 GK_NODISCARD
-gk_status gk_keyset_new(const gk_key *const *keys,
-                        size_t keys_len,
-                        gk_keyset **keyset,
-                        gk_error *err);
+gk_status gk_key_set_new(const gk_key *const *keys,
+                         size_t keys_len,
+                         gk_key_set **key_set,
+                         gk_error *err);
 
 /**
  * Reads a JWK Set (RFC 7517 section 5). Members that cannot be used are skipped and counted.
@@ -1454,78 +1454,78 @@ gk_status gk_keyset_new(const gk_key *const *keys,
  * @param json The JWK Set, at most 512 KiB and 100 keys; borrowed for the call.
  * @param json_len Its length in bytes.
  * @param default_rsa The algorithm of RSA members that name none; with GK_ALG_ANY they are skipped.
- * @param keyset Receives the set, to be freed with gk_keyset_free; NULL if the call fails.
+ * @param key_set Receives the set, to be freed with gk_key_set_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK, even if every member was skipped; GK_STATUS_INVALID_KEY if the text is not a
  * JWK Set; GK_STATUS_MIXED_KEY_SET.
  */
 GK_NODISCARD
-gk_status gk_keyset_from_jwks(const char *json,
-                              size_t json_len,
-                              gk_alg default_rsa,
-                              gk_keyset **keyset,
-                              gk_error *err);
+gk_status gk_key_set_from_jwks(const char *json,
+                               size_t json_len,
+                               gk_alg default_rsa,
+                               gk_key_set **key_set,
+                               gk_error *err);
 
 /**
  * Shares a set.
  *
- * @param keyset The set; NULL is fine.
- * @return Another handle to the same set, to be freed with gk_keyset_free; NULL for NULL.
+ * @param key_set The set; NULL is fine.
+ * @return Another handle to the same set, to be freed with gk_key_set_free; NULL for NULL.
  */
-gk_keyset *gk_keyset_clone(const gk_keyset *keyset);
+gk_key_set *gk_key_set_clone(const gk_key_set *key_set);
 
 /**
  * Frees a handle to a set.
  *
- * @param keyset The handle, which must not be used again; NULL is fine.
+ * @param key_set The handle, which must not be used again; NULL is fine.
  */
-void gk_keyset_free(gk_keyset *keyset);
+void gk_key_set_free(gk_key_set *key_set);
 
 /**
  * How many keys there are.
  *
- * @param keyset The set.
+ * @param key_set The set.
  * @return Their number; 0 for NULL.
  */
-size_t gk_keyset_len(const gk_keyset *keyset);
+size_t gk_key_set_len(const gk_key_set *key_set);
 
 /**
  * How many members of the JWK Set were skipped.
  *
- * @param keyset The set.
+ * @param key_set The set.
  * @return Their number; 0 for NULL.
  */
-size_t gk_keyset_skipped(const gk_keyset *keyset);
+size_t gk_key_set_skipped(const gk_key_set *key_set);
 
 /**
  * Why a member of the JWK Set was skipped.
  *
- * @param keyset The set.
+ * @param key_set The set.
  * @param index Which of the skipped members, from 0.
  * @return The status that reading this member alone would have had; GK_STATUS_OK for NULL and where
  * there is none.
  */
-gk_status gk_keyset_skipped_reason(const gk_keyset *keyset, size_t index);
+gk_status gk_key_set_skipped_reason(const gk_key_set *key_set, size_t index);
 
 /**
  * One key of the set, in the order in which they were given.
  *
- * @param keyset The set.
+ * @param key_set The set.
  * @param index Which key, from 0.
  * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there are not so many.
  */
 GK_NODISCARD
-gk_status gk_keyset_at(const gk_keyset *keyset,
-                       size_t index,
-                       gk_key **key,
-                       gk_error *err);
+gk_status gk_key_set_at(const gk_key_set *key_set,
+                        size_t index,
+                        gk_key **key,
+                        gk_error *err);
 
 /**
  * The key with this identifier; the first, if several have it.
  *
- * @param keyset The set.
+ * @param key_set The set.
  * @param kid The identifier, compared byte by byte; borrowed for the call.
  * @param kid_len Its length in bytes.
  * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
@@ -1533,16 +1533,16 @@ gk_status gk_keyset_at(const gk_keyset *keyset,
  * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND.
  */
 GK_NODISCARD
-gk_status gk_keyset_by_kid(const gk_keyset *keyset,
-                           const char *kid,
-                           size_t kid_len,
-                           gk_key **key,
-                           gk_error *err);
+gk_status gk_key_set_by_kid(const gk_key_set *key_set,
+                            const char *kid,
+                            size_t kid_len,
+                            gk_key **key,
+                            gk_error *err);
 
 /**
  * The one key that a token with this `kid` and `alg` would be verified with.
  *
- * @param keyset The set.
+ * @param key_set The set.
  * @param kid The token's `kid`, borrowed for the call; NULL for a token that has none.
  * @param kid_len Its length in bytes.
  * @param alg The token's algorithm, a GK_ALG_ constant.
@@ -1552,36 +1552,36 @@ gk_status gk_keyset_by_kid(const gk_keyset *keyset,
  * has another algorithm; GK_STATUS_AMBIGUOUS_KEY if several keys fit.
  */
 GK_NODISCARD
-gk_status gk_keyset_select(const gk_keyset *keyset,
-                           const char *kid,
-                           size_t kid_len,
-                           gk_alg alg,
-                           gk_key **key,
-                           gk_error *err);
+gk_status gk_key_set_select(const gk_key_set *key_set,
+                            const char *kid,
+                            size_t kid_len,
+                            gk_alg alg,
+                            gk_key **key,
+                            gk_error *err);
 
 /**
  * The public parts of all keys as a JWK Set, to be published.
  *
- * @param keyset The set.
+ * @param key_set The set.
  * @param json Receives the JWK Set, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a set of HMAC keys.
  */
-GK_NODISCARD gk_status gk_keyset_to_jwks(const gk_keyset *keyset, gk_buf *json, gk_error *err);
+GK_NODISCARD gk_status gk_key_set_to_jwks(const gk_key_set *key_set, gk_buf *json, gk_error *err);
 
 /**
  * All keys as a JWK Set, private parts and secrets included. Keep it secret.
  *
- * @param keyset The set.
+ * @param key_set The set.
  * @param json Receives the JWK Set, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
  * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if a key has no private part.
  */
 GK_NODISCARD
-gk_status gk_keyset_to_private_jwks(const gk_keyset *keyset,
-                                    gk_buf *json,
-                                    gk_error *err);
+gk_status gk_key_set_to_private_jwks(const gk_key_set *key_set,
+                                     gk_buf *json,
+                                     gk_error *err);
 
 /**
  * No claims yet.
@@ -2201,7 +2201,7 @@ void gk_policy_try_keys_without_kid(gk_policy *policy);
  * Makes a verifier that trusts the keys of a set. A token's `kid` must name one of them; a token
  * without `kid` needs exactly one key of its algorithm.
  *
- * @param keyset The keys, which are shared.
+ * @param key_set The keys, which are shared.
  * @param policy The policy, which is copied.
  * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
@@ -2209,7 +2209,7 @@ void gk_policy_try_keys_without_kid(gk_policy *policy);
  * itself.
  */
 GK_NODISCARD
-gk_status gk_verifier_new(const gk_keyset *keyset,
+gk_status gk_verifier_new(const gk_key_set *key_set,
                           const gk_policy *policy,
                           gk_verifier **verifier,
                           gk_error *err);
@@ -2315,7 +2315,7 @@ bool gk_verifier_is_symmetric(const gk_verifier *verifier);
  *
  * @param issuer Its `iss`, not empty, UTF-8; copied.
  * @param issuer_len Its length in bytes.
- * @param keyset Its keys, which are shared.
+ * @param key_set Its keys, which are shared.
  * @param rule Receives the rule, to be freed with gk_issuer_rule_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK.
@@ -2323,7 +2323,7 @@ bool gk_verifier_is_symmetric(const gk_verifier *verifier);
 GK_NODISCARD
 gk_status gk_issuer_rule_new(const char *issuer,
                              size_t issuer_len,
-                             const gk_keyset *keyset,
+                             const gk_key_set *key_set,
                              gk_issuer_rule **rule,
                              gk_error *err);
 

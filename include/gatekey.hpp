@@ -18,11 +18,11 @@
 #include "gatekey/keyring.hpp"
 #include "gatekey/oauth.hpp"
 #include "gatekey/revocations.hpp"
-#include "gatekey/web.hpp"
 #include "gatekey/session.hpp"
 #include "gatekey/signer.hpp"
 #include "gatekey/status.hpp"
 #include "gatekey/store.hpp"
 #include "gatekey/verifier.hpp"
+#include "gatekey/web.hpp"
 
 #endif // GATEKEY_HPP

@@ -188,69 +188,69 @@ class key_options : public detail::handle<gk_key_options, gk_key_options_free> {
 };
 
 /// At most 100 keys, all symmetric or all asymmetric; immutable.
-class keyset : public detail::handle<gk_keyset, gk_keyset_free> {
+class key_set : public detail::handle<gk_key_set, gk_key_set_free> {
   public:
     using handle::handle;
 
     /// A set that shares these keys.
-    explicit keyset(const std::vector<key> &keys)
+    explicit key_set(const std::vector<key> &keys)
         : handle(share(detail::handles<gk_key, std::vector<key>>(keys))) {}
-    /// A set that shares these keys: `keyset::of(current, previous)`.
-    template <class... Keys> [[nodiscard]] static keyset of(const Keys &...keys) {
-        return keyset(share({keys.get()...}));
+    /// A set that shares these keys: `key_set::of(current, previous)`.
+    template <class... Keys> [[nodiscard]] static key_set of(const Keys &...keys) {
+        return key_set(share({keys.get()...}));
     }
     /// A set from a JWK Set. RSA members that name no algorithm get `default_rsa`, or are skipped.
-    [[nodiscard]] static keyset from_jwks(std::string_view json,
-                                          gatekey::alg default_rsa = alg::any) {
-        return keyset(detail::made<gk_keyset>([&](auto **out, auto *err) {
-            return gk_keyset_from_jwks(json.data(), json.size(), static_cast<gk_alg>(default_rsa),
-                                       out, err);
+    [[nodiscard]] static key_set from_jwks(std::string_view json,
+                                           gatekey::alg default_rsa = alg::any) {
+        return key_set(detail::made<gk_key_set>([&](auto **out, auto *err) {
+            return gk_key_set_from_jwks(json.data(), json.size(), static_cast<gk_alg>(default_rsa),
+                                        out, err);
         }));
     }
     /// Another handle to the same set.
-    [[nodiscard]] keyset clone() const { return keyset(gk_keyset_clone(get())); }
+    [[nodiscard]] key_set clone() const { return key_set(gk_key_set_clone(get())); }
 
-    [[nodiscard]] std::size_t size() const noexcept { return gk_keyset_len(get()); }
+    [[nodiscard]] std::size_t size() const noexcept { return gk_key_set_len(get()); }
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
     /// How many members of the JWK Set were skipped, and why.
-    [[nodiscard]] std::size_t skipped() const noexcept { return gk_keyset_skipped(get()); }
+    [[nodiscard]] std::size_t skipped() const noexcept { return gk_key_set_skipped(get()); }
     [[nodiscard]] status skipped_reason(std::size_t index) const noexcept {
-        return static_cast<status>(gk_keyset_skipped_reason(get(), index));
+        return static_cast<status>(gk_key_set_skipped_reason(get(), index));
     }
     [[nodiscard]] key at(std::size_t index) const {
-        return found([&](auto **out, auto *err) { return gk_keyset_at(get(), index, out, err); });
+        return found([&](auto **out, auto *err) { return gk_key_set_at(get(), index, out, err); });
     }
     /// The key with this identifier; throws status::key_not_found.
     [[nodiscard]] key by_kid(std::string_view kid) const {
         return found([&](auto **out, auto *err) {
-            return gk_keyset_by_kid(get(), kid.data(), kid.size(), out, err);
+            return gk_key_set_by_kid(get(), kid.data(), kid.size(), out, err);
         });
     }
     /// The one key that a token with this `kid` and `alg` would be verified with.
     [[nodiscard]] key select(std::optional<std::string_view> kid, gatekey::alg alg) const {
         const char *data = !kid ? nullptr : kid->empty() ? "" : kid->data();
         return found([&](auto **out, auto *err) {
-            return gk_keyset_select(get(), data, kid ? kid->size() : 0, static_cast<gk_alg>(alg),
-                                    out, err);
+            return gk_key_set_select(get(), data, kid ? kid->size() : 0, static_cast<gk_alg>(alg),
+                                     out, err);
         });
     }
     /// The public parts as a JWK Set.
     [[nodiscard]] std::string to_jwks() const {
         return detail::text(
-            [&](auto *out, auto *err) { return gk_keyset_to_jwks(get(), out, err); });
+            [&](auto *out, auto *err) { return gk_key_set_to_jwks(get(), out, err); });
     }
     /// All keys as a JWK Set, private parts and secrets included.
     [[nodiscard]] secret to_private_jwks() const {
         return secret(detail::filled(
-            [&](auto *out, auto *err) { return gk_keyset_to_private_jwks(get(), out, err); }));
+            [&](auto *out, auto *err) { return gk_key_set_to_private_jwks(get(), out, err); }));
     }
 
   private:
     template <class Call> static key found(Call call) { return key(detail::made<gk_key>(call)); }
 
-    static gk_keyset *share(const std::vector<const gk_key *> &keys) {
-        return detail::made<gk_keyset>([&](auto **out, auto *err) {
-            return gk_keyset_new(keys.data(), keys.size(), out, err);
+    static gk_key_set *share(const std::vector<const gk_key *> &keys) {
+        return detail::made<gk_key_set>([&](auto **out, auto *err) {
+            return gk_key_set_new(keys.data(), keys.size(), out, err);
         });
     }
 };

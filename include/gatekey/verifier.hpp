@@ -156,7 +156,7 @@ class verified : public detail::handle<gk_verified, gk_verified_free> {
 class issuer_rule : public detail::handle<gk_issuer_rule, gk_issuer_rule_free> {
   public:
     using handle::handle;
-    issuer_rule(std::string_view issuer, const keyset &keys)
+    issuer_rule(std::string_view issuer, const key_set &keys)
         : handle(detail::made<gk_issuer_rule>([&](auto **out, auto *err) {
               return gk_issuer_rule_new(issuer.data(), issuer.size(), keys.get(), out, err);
           })) {}
@@ -180,7 +180,7 @@ class verifier : public detail::handle<gk_verifier, gk_verifier_free> {
     using handle::handle;
 
     /// Trusts the keys of a set; a token's `kid` selects among them.
-    verifier(const keyset &keys, const policy &policy)
+    verifier(const key_set &keys, const policy &policy)
         : handle(detail::made<gk_verifier>([&](auto **out, auto *err) {
               return gk_verifier_new(keys.get(), policy.get(), out, err);
           })) {}

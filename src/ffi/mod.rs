@@ -43,7 +43,7 @@ mod key;
 
 mod key_options;
 
-mod keyset;
+mod key_set;
 
 mod claims;
 
@@ -108,9 +108,9 @@ pub use http::*;
 pub use json::*;
 pub use key::*;
 pub use key_options::*;
+pub use key_set::*;
 pub use keyring::*;
 pub use keyring_options::*;
-pub use keyset::*;
 pub use manager::*;
 pub use oauth::*;
 pub use operation::*;

@@ -4,8 +4,8 @@ use super::alg::gk_alg;
 use super::boundary::{Outcome, algs, chars, create, given, look, release, share, slice, text};
 use super::error::gk_error;
 use super::key::gk_key;
+use super::key_set::gk_key_set;
 use super::keyring::gk_key_ring;
-use super::keyset::gk_keyset;
 use super::policy::gk_policy;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
@@ -24,7 +24,7 @@ pub struct gk_issuer_rule(pub(super) Sticky<IssuerRule>);
 /// Makes a verifier that trusts the keys of a set. A token's `kid` must name one of them; a token
 /// without `kid` needs exactly one key of its algorithm.
 ///
-/// @param keyset The keys, which are shared.
+/// @param key_set The keys, which are shared.
 /// @param policy The policy, which is copied.
 /// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
@@ -33,14 +33,14 @@ pub struct gk_issuer_rule(pub(super) Sticky<IssuerRule>);
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_verifier_new(
-    keyset: Option<&gk_keyset>,
+    key_set: Option<&gk_key_set>,
     policy: Option<&gk_policy>,
     verifier: *mut *mut gk_verifier,
     err: *mut gk_error,
 ) -> gk_status {
     create(verifier, err, || {
         let policy = given(policy, "policy")?.0.built()?.clone();
-        Ok(gk_verifier(Verifier::new(&given(keyset, "keyset")?.0, policy)?))
+        Ok(gk_verifier(Verifier::new(&given(key_set, "key_set")?.0, policy)?))
     })
 }
 
@@ -176,7 +176,7 @@ pub extern "C" fn gk_verifier_is_symmetric(verifier: Option<&gk_verifier>) -> bo
 ///
 /// @param issuer Its `iss`, not empty, UTF-8; copied.
 /// @param issuer_len Its length in bytes.
-/// @param keyset Its keys, which are shared.
+/// @param key_set Its keys, which are shared.
 /// @param rule Receives the rule, to be freed with gk_issuer_rule_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK.
@@ -185,13 +185,13 @@ pub extern "C" fn gk_verifier_is_symmetric(verifier: Option<&gk_verifier>) -> bo
 pub unsafe extern "C" fn gk_issuer_rule_new(
     issuer: *const c_char,
     issuer_len: usize,
-    keyset: Option<&gk_keyset>,
+    key_set: Option<&gk_key_set>,
     rule: *mut *mut gk_issuer_rule,
     err: *mut gk_error,
 ) -> gk_status {
     create(rule, err, || {
         let issuer = text(issuer, issuer_len, "issuer")?;
-        Ok(gk_issuer_rule(Sticky::new(IssuerRule::new(issuer, &given(keyset, "keyset")?.0))))
+        Ok(gk_issuer_rule(Sticky::new(IssuerRule::new(issuer, &given(key_set, "key_set")?.0))))
     })
 }
 

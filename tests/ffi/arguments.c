@@ -14,7 +14,7 @@ static const gk_alg good_algs[] = {GK_ALG_ES256};
 /* Handles with nothing wrong. */
 static gk_key *key;
 static gk_key_options *options;
-static gk_keyset *keyset;
+static gk_key_set *key_set;
 static gk_claims *claims;
 static gk_signer_builder *builder;
 static gk_signer *signer;
@@ -32,15 +32,15 @@ static void set_up(void) {
     MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
     const gk_key *keys[] = {key};
     options = gk_key_options_new();
-    MUST(CALL(gk_keyset_new)(keys, 1, &keyset, &err));
+    MUST(CALL(gk_key_set_new)(keys, 1, &key_set, &err));
     claims = gk_claims_new();
     MUST(gk_signer_builder_new(key, &builder, &err));
     MUST(gk_signer_builder_build(builder, &signer, &err));
     MUST(gk_signer_prepare(signer, claims, &prepared, &err));
     MUST(gk_signer_sign(signer, claims, &token, &err));
     policy = gk_policy_new();
-    MUST(gk_issuer_rule_new(TEXT, keyset, &rule, &err));
-    MUST(gk_verifier_new(keyset, policy, &verifier, &err));
+    MUST(gk_issuer_rule_new(TEXT, key_set, &rule, &err));
+    MUST(gk_verifier_new(key_set, policy, &verifier, &err));
     MUST(gk_verifier_verify(verifier, token.data, token.len, &verified, &err));
     MUST(gk_danger_decode_unverified(token.data, token.len, &unverified, &err));
     MUST(gk_key_ring_open(GK_TEXT("memory:"), NULL, &ring, &err));
@@ -60,7 +60,7 @@ static void tear_down(void) {
     CALL(gk_signer_free)(signer);
     CALL(gk_signer_builder_free)(builder);
     CALL(gk_claims_free)(claims);
-    CALL(gk_keyset_free)(keyset);
+    CALL(gk_key_set_free)(key_set);
     CALL(gk_key_options_free)(options);
     CALL(gk_key_free)(key);
 
@@ -76,7 +76,7 @@ static void tear_down(void) {
     gk_signer_free(NULL);
     gk_signer_builder_free(NULL);
     gk_claims_free(NULL);
-    gk_keyset_free(NULL);
+    gk_key_set_free(NULL);
     gk_key_options_free(NULL);
     gk_key_free(NULL);
 }
@@ -84,7 +84,7 @@ static void tear_down(void) {
 static void clones(void) {
     CHECK(CALL(gk_key_clone)(NULL) == NULL);
     CHECK(CALL(gk_key_options_clone)(NULL) == NULL);
-    CHECK(CALL(gk_keyset_clone)(NULL) == NULL);
+    CHECK(CALL(gk_key_set_clone)(NULL) == NULL);
     CHECK(CALL(gk_claims_clone)(NULL) == NULL);
     CHECK(CALL(gk_signer_builder_clone)(NULL) == NULL);
     CHECK(CALL(gk_signer_clone)(NULL) == NULL);
@@ -164,13 +164,13 @@ static gk_status use_gk_signer_builder(const gk_signer_builder *built, gk_error 
 static gk_policy *fresh_gk_policy(void) { return gk_policy_new(); }
 static gk_status use_gk_policy(const gk_policy *built, gk_error *why) {
     gk_verifier *made = NULL;
-    const gk_status status = gk_verifier_new(keyset, built, &made, why);
+    const gk_status status = gk_verifier_new(key_set, built, &made, why);
     gk_verifier_free(made);
     return status;
 }
 static gk_issuer_rule *fresh_gk_issuer_rule(void) {
     gk_issuer_rule *fresh = NULL;
-    MUST(gk_issuer_rule_new(GK_TEXT("https://a.example"), keyset, &fresh, &err));
+    MUST(gk_issuer_rule_new(GK_TEXT("https://a.example"), key_set, &fresh, &err));
     return fresh;
 }
 static gk_status use_gk_issuer_rule(const gk_issuer_rule *built, gk_error *why) {
@@ -195,7 +195,7 @@ static void keys_in(void) {
         NO_HANDLE(gk_key, gk_key_from_pem, TEXT, wrong);
         NO_HANDLE(gk_key, gk_key_from_der, BINARY, wrong);
         NO_HANDLE(gk_key, gk_key_from_jwk, TEXT, wrong);
-        NO_HANDLE(gk_keyset, gk_keyset_from_jwks, TEXT, wrong);
+        NO_HANDLE(gk_key_set, gk_key_set_from_jwks, TEXT, wrong);
         STICKS(gk_policy, gk_policy_algorithms, &wrong, 1);
         STICKS(gk_issuer_rule, gk_issuer_rule_algorithms, &wrong, 1);
     }
@@ -283,34 +283,34 @@ static void keys_out(void) {
     FAILS(GK_STATUS_INVALID_SIGNATURE, gk_key_verify_signature(key, BINARY, NULL, 0, &err));
 }
 
-static void keysets(void) {
+static void key_sets(void) {
     const gk_key *hole[] = {key, NULL};
-    NO_HANDLE(gk_keyset, gk_keyset_new, NULL, 1);
-    NO_HANDLE(gk_keyset, gk_keyset_new, hole, 2);
-    REFUSED(gk_keyset_new, hole, 1, NULL);
-    NO_HANDLE(gk_keyset, gk_keyset_from_jwks, NOTEXT, GK_ALG_ANY);
-    REFUSED(gk_keyset_from_jwks, TEXT, GK_ALG_ANY, NULL);
-    CHECK(CALL(gk_keyset_len)(NULL) == 0);
-    CHECK(CALL(gk_keyset_skipped)(NULL) == 0);
-    CHECK(CALL(gk_keyset_skipped_reason)(NULL, 0) == GK_STATUS_OK);
-    CHECK(gk_keyset_skipped_reason(keyset, SIZE_MAX) == GK_STATUS_OK);
-    NO_HANDLE(gk_key, gk_keyset_at, NULL, 0);
-    NO_HANDLE(gk_key, gk_keyset_at, keyset, 1);
-    NO_HANDLE(gk_key, gk_keyset_at, keyset, SIZE_MAX);
-    REFUSED(gk_keyset_at, keyset, 0, NULL);
-    NO_HANDLE(gk_key, gk_keyset_by_kid, NULL, TEXT);
-    NO_HANDLE(gk_key, gk_keyset_by_kid, keyset, NOTEXT);
-    NO_HANDLE(gk_key, gk_keyset_by_kid, keyset, LATIN1);
-    REFUSED(gk_keyset_by_kid, keyset, TEXT, NULL);
-    NO_HANDLE(gk_key, gk_keyset_select, NULL, TEXT, GK_ALG_ES256);
-    NO_HANDLE(gk_key, gk_keyset_select, keyset, NOTEXT, GK_ALG_ES256);
-    NO_HANDLE(gk_key, gk_keyset_select, keyset, LATIN1, GK_ALG_ES256);
-    NO_HANDLE(gk_key, gk_keyset_select, keyset, TEXT, GK_ALG_ANY);
-    REFUSED(gk_keyset_select, keyset, TEXT, GK_ALG_ES256, NULL);
-    NO_BUF(gk_keyset_to_jwks, NULL);
-    REFUSED(gk_keyset_to_jwks, keyset, NULL);
-    NO_BUF(gk_keyset_to_private_jwks, NULL);
-    REFUSED(gk_keyset_to_private_jwks, keyset, NULL);
+    NO_HANDLE(gk_key_set, gk_key_set_new, NULL, 1);
+    NO_HANDLE(gk_key_set, gk_key_set_new, hole, 2);
+    REFUSED(gk_key_set_new, hole, 1, NULL);
+    NO_HANDLE(gk_key_set, gk_key_set_from_jwks, NOTEXT, GK_ALG_ANY);
+    REFUSED(gk_key_set_from_jwks, TEXT, GK_ALG_ANY, NULL);
+    CHECK(CALL(gk_key_set_len)(NULL) == 0);
+    CHECK(CALL(gk_key_set_skipped)(NULL) == 0);
+    CHECK(CALL(gk_key_set_skipped_reason)(NULL, 0) == GK_STATUS_OK);
+    CHECK(gk_key_set_skipped_reason(key_set, SIZE_MAX) == GK_STATUS_OK);
+    NO_HANDLE(gk_key, gk_key_set_at, NULL, 0);
+    NO_HANDLE(gk_key, gk_key_set_at, key_set, 1);
+    NO_HANDLE(gk_key, gk_key_set_at, key_set, SIZE_MAX);
+    REFUSED(gk_key_set_at, key_set, 0, NULL);
+    NO_HANDLE(gk_key, gk_key_set_by_kid, NULL, TEXT);
+    NO_HANDLE(gk_key, gk_key_set_by_kid, key_set, NOTEXT);
+    NO_HANDLE(gk_key, gk_key_set_by_kid, key_set, LATIN1);
+    REFUSED(gk_key_set_by_kid, key_set, TEXT, NULL);
+    NO_HANDLE(gk_key, gk_key_set_select, NULL, TEXT, GK_ALG_ES256);
+    NO_HANDLE(gk_key, gk_key_set_select, key_set, NOTEXT, GK_ALG_ES256);
+    NO_HANDLE(gk_key, gk_key_set_select, key_set, LATIN1, GK_ALG_ES256);
+    NO_HANDLE(gk_key, gk_key_set_select, key_set, TEXT, GK_ALG_ANY);
+    REFUSED(gk_key_set_select, key_set, TEXT, GK_ALG_ES256, NULL);
+    NO_BUF(gk_key_set_to_jwks, NULL);
+    REFUSED(gk_key_set_to_jwks, key_set, NULL);
+    NO_BUF(gk_key_set_to_private_jwks, NULL);
+    REFUSED(gk_key_set_to_private_jwks, key_set, NULL);
 }
 
 static void claims_and_signers(void) {
@@ -410,17 +410,17 @@ static void policies_and_verifiers(void) {
     IGNORED(gk_policy_try_keys_without_kid, NULL);
 
     const gk_issuer_rule *hole[] = {rule, NULL};
-    NO_HANDLE(gk_issuer_rule, gk_issuer_rule_new, NOTEXT, keyset);
-    NO_HANDLE(gk_issuer_rule, gk_issuer_rule_new, LATIN1, keyset);
+    NO_HANDLE(gk_issuer_rule, gk_issuer_rule_new, NOTEXT, key_set);
+    NO_HANDLE(gk_issuer_rule, gk_issuer_rule_new, LATIN1, key_set);
     NO_HANDLE(gk_issuer_rule, gk_issuer_rule_new, TEXT, NULL);
-    REFUSED(gk_issuer_rule_new, TEXT, keyset, NULL);
+    REFUSED(gk_issuer_rule_new, TEXT, key_set, NULL);
     TEXT_SETTER(gk_issuer_rule, gk_issuer_rule_expect_audience);
     IGNORED(gk_issuer_rule_algorithms, NULL, good_algs, 1);
     STICKS(gk_issuer_rule, gk_issuer_rule_algorithms, NULL, 1);
 
     NO_HANDLE(gk_verifier, gk_verifier_new, NULL, policy);
-    NO_HANDLE(gk_verifier, gk_verifier_new, keyset, NULL);
-    REFUSED(gk_verifier_new, keyset, policy, NULL);
+    NO_HANDLE(gk_verifier, gk_verifier_new, key_set, NULL);
+    REFUSED(gk_verifier_new, key_set, policy, NULL);
     NO_HANDLE(gk_verifier, gk_verifier_with_key, NULL, policy);
     NO_HANDLE(gk_verifier, gk_verifier_with_key, key, NULL);
     REFUSED(gk_verifier_with_key, key, policy, NULL);
@@ -516,7 +516,7 @@ int main(int argc, char **argv) {
     versions_statuses_and_algorithms();
     keys_in();
     keys_out();
-    keysets();
+    key_sets();
     claims_and_signers();
     policies_and_verifiers();
     what_was_verified();

@@ -238,67 +238,67 @@ static void secrets_and_options(const char *root) {
 
 static void sets(void) {
     gk_key *keys[3] = {NULL, NULL, NULL}, *found = NULL, *hmac = NULL;
-    gk_keyset *set = NULL, *read = NULL, *shared;
+    gk_key_set *set = NULL, *read = NULL, *shared;
     gk_buf json = {NULL, 0};
     MUST(gk_key_generate(GK_ALG_ES256, &keys[0], &err));
     MUST(gk_key_generate(GK_ALG_ES256, &keys[1], &err));
     MUST(gk_key_generate(GK_ALG_EDDSA, &keys[2], &err));
     MUST(gk_key_generate(GK_ALG_HS256, &hmac, &err));
 
-    MUST(gk_keyset_new((const gk_key *const *)keys, 3, &set, &err));
-    CHECK(gk_keyset_len(set) == 3 && gk_keyset_skipped(set) == 0);
+    MUST(gk_key_set_new((const gk_key *const *)keys, 3, &set, &err));
+    CHECK(gk_key_set_len(set) == 3 && gk_key_set_skipped(set) == 0);
     for (size_t i = 0; i < 3; i++) {
-        MUST(gk_keyset_at(set, i, &found, &err));
+        MUST(gk_key_set_at(set, i, &found, &err));
         CHECK(same_key(found, keys[i]));
         gk_key_free(found);
-        MUST(gk_keyset_by_kid(set, LENT(gk_key_kid(keys[i])), &found, &err));
+        MUST(gk_key_set_by_kid(set, LENT(gk_key_kid(keys[i])), &found, &err));
         CHECK(same_key(found, keys[i]));
         gk_key_free(found);
     }
-    FAILS(GK_STATUS_KEY_NOT_FOUND, gk_keyset_by_kid(set, GK_TEXT("nobody"), &found, &err));
-    MUST(gk_keyset_select(set, LENT(gk_key_kid(keys[1])), GK_ALG_ES256, &found, &err));
+    FAILS(GK_STATUS_KEY_NOT_FOUND, gk_key_set_by_kid(set, GK_TEXT("nobody"), &found, &err));
+    MUST(gk_key_set_select(set, LENT(gk_key_kid(keys[1])), GK_ALG_ES256, &found, &err));
     CHECK(same_key(found, keys[1]));
     gk_key_free(found);
-    MUST(gk_keyset_select(set, NULL, 0, GK_ALG_EDDSA, &found, &err));
+    MUST(gk_key_set_select(set, NULL, 0, GK_ALG_EDDSA, &found, &err));
     CHECK(same_key(found, keys[2]));
     gk_key_free(found);
-    FAILS(GK_STATUS_AMBIGUOUS_KEY, gk_keyset_select(set, NULL, 0, GK_ALG_ES256, &found, &err));
+    FAILS(GK_STATUS_AMBIGUOUS_KEY, gk_key_set_select(set, NULL, 0, GK_ALG_ES256, &found, &err));
     FAILS(GK_STATUS_INVALID_ALGORITHM,
-          gk_keyset_select(set, LENT(gk_key_kid(keys[1])), GK_ALG_EDDSA, &found, &err));
-    FAILS(GK_STATUS_KEY_NOT_FOUND, gk_keyset_select(set, "", 0, GK_ALG_ES256, &found, &err));
+          gk_key_set_select(set, LENT(gk_key_kid(keys[1])), GK_ALG_EDDSA, &found, &err));
+    FAILS(GK_STATUS_KEY_NOT_FOUND, gk_key_set_select(set, "", 0, GK_ALG_ES256, &found, &err));
 
-    MUST(gk_keyset_to_private_jwks(set, &json, &err));
+    MUST(gk_key_set_to_private_jwks(set, &json, &err));
     CHECK(strstr(json.data, "\"d\"") != NULL);
     gk_buf_free(&json);
-    MUST(gk_keyset_to_jwks(set, &json, &err));
+    MUST(gk_key_set_to_jwks(set, &json, &err));
     CHECK(strstr(json.data, "\"d\"") == NULL);
-    MUST(gk_keyset_from_jwks(json.data, json.len, GK_ALG_ANY, &read, &err));
-    CHECK(gk_keyset_len(read) == 3);
+    MUST(gk_key_set_from_jwks(json.data, json.len, GK_ALG_ANY, &read, &err));
+    CHECK(gk_key_set_len(read) == 3);
     gk_buf_free(&json);
-    FAILS(GK_STATUS_KEY_USAGE, gk_keyset_to_private_jwks(read, &json, &err));
-    gk_keyset_free(read);
+    FAILS(GK_STATUS_KEY_USAGE, gk_key_set_to_private_jwks(read, &json, &err));
+    gk_key_set_free(read);
 
     static const char odd[] =
         "{\"keys\":[{\"kty\":\"XYZ\"},{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}]}";
-    MUST(gk_keyset_from_jwks(odd, strlen(odd), GK_ALG_ANY, &read, &err));
-    CHECK(gk_keyset_len(read) == 0 && gk_keyset_skipped(read) == 2);
-    CHECK(gk_keyset_skipped_reason(read, 0) == GK_STATUS_UNSUPPORTED_KEY);
-    CHECK(gk_keyset_skipped_reason(read, 1) >= 200);
-    CHECK(gk_keyset_skipped_reason(read, 2) == GK_STATUS_OK);
-    gk_keyset_free(read);
-    FAILS(GK_STATUS_INVALID_KEY, gk_keyset_from_jwks("[]", 2, GK_ALG_ANY, &read, &err));
+    MUST(gk_key_set_from_jwks(odd, strlen(odd), GK_ALG_ANY, &read, &err));
+    CHECK(gk_key_set_len(read) == 0 && gk_key_set_skipped(read) == 2);
+    CHECK(gk_key_set_skipped_reason(read, 0) == GK_STATUS_UNSUPPORTED_KEY);
+    CHECK(gk_key_set_skipped_reason(read, 1) >= 200);
+    CHECK(gk_key_set_skipped_reason(read, 2) == GK_STATUS_OK);
+    gk_key_set_free(read);
+    FAILS(GK_STATUS_INVALID_KEY, gk_key_set_from_jwks("[]", 2, GK_ALG_ANY, &read, &err));
 
     const gk_key *mixed[] = {keys[0], hmac};
-    FAILS(GK_STATUS_MIXED_KEY_SET, gk_keyset_new(mixed, 2, &read, &err));
+    FAILS(GK_STATUS_MIXED_KEY_SET, gk_key_set_new(mixed, 2, &read, &err));
 
     /* A set outlives its keys and the handle it was made with. */
-    shared = gk_keyset_clone(set);
-    gk_keyset_free(set);
+    shared = gk_key_set_clone(set);
+    gk_key_set_free(set);
     for (size_t i = 0; i < 3; i++) gk_key_free(keys[i]);
-    CHECK(gk_keyset_len(shared) == 3);
-    MUST(gk_keyset_at(shared, 2, &found, &err));
+    CHECK(gk_key_set_len(shared) == 3);
+    MUST(gk_key_set_at(shared, 2, &found, &err));
     CHECK(gk_key_alg(found) == GK_ALG_EDDSA);
-    gk_keyset_free(shared);
+    gk_key_set_free(shared);
     inspect(found);
     gk_key *clone = gk_key_clone(found);
     gk_key_free(found);

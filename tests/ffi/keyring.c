@@ -95,13 +95,13 @@ static void rotations(const char *where, const uint8_t *pepper) {
     CHECK(in_state(ring, "retired") == 1);
 
     /* Those who only know what is published. */
-    gk_keyset *published = NULL;
+    gk_key_set *published = NULL;
     gk_verifier *elsewhere = NULL;
     gk_policy *policy = policy_with(NULL);
     MUST(gk_key_ring_to_jwks(ring, &jwks, &err));
     CHECK(strstr(jwks.data, "\"d\"") == NULL);
-    MUST(gk_keyset_from_jwks(jwks.data, jwks.len, GK_ALG_ANY, &published, &err));
-    CHECK(gk_keyset_len(published) == 3);
+    MUST(gk_key_set_from_jwks(jwks.data, jwks.len, GK_ALG_ANY, &published, &err));
+    CHECK(gk_key_set_len(published) == 3);
     MUST(gk_verifier_new(published, policy, &elsewhere, &err));
     MUST(gk_key_ring_rotate(ring, NULL, &err));
     tokens[2] = token(signer);
@@ -131,7 +131,7 @@ static void rotations(const char *where, const uint8_t *pepper) {
     gk_buf_free(&jwks);
     gk_verifier_free(elsewhere);
     gk_policy_free(policy);
-    gk_keyset_free(published);
+    gk_key_set_free(published);
     gk_key_free(key);
     gk_key_free(first_key);
     gk_verifier_free(verifier);

@@ -183,7 +183,7 @@ static void contradictions(void) {
 }
 
 static void several_keys_without_kid(void) {
-    gk_keyset *set = NULL;
+    gk_key_set *set = NULL;
     gk_verifier *verifier = NULL;
     gk_verified *verified = NULL;
     gk_signer_builder *builder = NULL;
@@ -192,7 +192,7 @@ static void several_keys_without_kid(void) {
     gk_buf token = {NULL, 0};
     MUST(gk_key_generate(GK_ALG_HS256, &second, &err));
     const gk_key *keys[] = {key, second};
-    MUST(gk_keyset_new(keys, 2, &set, &err));
+    MUST(gk_key_set_new(keys, 2, &set, &err));
     MUST(gk_signer_builder_new(second, &builder, &err));
     gk_signer_builder_kid(builder, false);
     MUST(gk_signer_builder_build(builder, &signer, &err));
@@ -213,7 +213,7 @@ static void several_keys_without_kid(void) {
     gk_buf_free(&token);
     gk_signer_free(signer);
     gk_signer_builder_free(builder);
-    gk_keyset_free(set);
+    gk_key_set_free(set);
     gk_key_free(second);
 }
 
@@ -245,17 +245,17 @@ static void several_issuers(void) {
     gk_verifier *verifier = NULL;
     gk_verified *verified = NULL;
     for (int i = 0; i < 2; i++) {
-        gk_keyset *set = NULL;
+        gk_key_set *set = NULL;
         MUST(gk_key_generate(GK_ALG_EDDSA, &keys[i], &err));
         const gk_key *one[] = {keys[i]};
-        MUST(gk_keyset_new(one, 1, &set, &err));
+        MUST(gk_key_set_new(one, 1, &set, &err));
         gk_issuer_rule *rule = NULL;
         MUST(gk_issuer_rule_new(names[i], strlen(names[i]), set, &rule, &err));
         gk_issuer_rule_algorithms(rule, algs, 1);
         if (i == 1) gk_issuer_rule_expect_audience(rule, GK_TEXT("api"));
         rules[i] = gk_issuer_rule_clone(rule);
         gk_issuer_rule_free(rule);
-        gk_keyset_free(set);
+        gk_key_set_free(set);
     }
     gk_policy *policy = gk_policy_new();
     FAILS(GK_STATUS_INVALID_CONFIGURATION,

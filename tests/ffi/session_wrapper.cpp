@@ -181,7 +181,7 @@ void rotation() {
     const std::string second(api.verify(after).key_id());
     CHECK(first != second && api.try_verify(before));
     CHECK(holds(ring.keys_json(), "\"state\":\"retired\"") && holds(ring.keys_json(), second));
-    CHECK(keyset::from_jwks(ring.to_jwks()).size() == 3);
+    CHECK(key_set::from_jwks(ring.to_jwks()).size() == 3);
     ring.remove(first);
     ring.refresh();
     CHECK(api.try_verify(before).status() == status::key_not_found && api.try_verify(after));

@@ -14,7 +14,7 @@ namespace {
 using gatekey::alg;
 using gatekey::claims;
 using gatekey::key;
-using gatekey::keyset;
+using gatekey::key_set;
 using gatekey::policy;
 using gatekey::signer;
 using gatekey::status;
@@ -26,7 +26,7 @@ template <class T> constexpr bool is_handle() {
            std::is_nothrow_move_assignable_v<T> && !std::is_copy_constructible_v<T> &&
            !std::is_copy_assignable_v<T>;
 }
-static_assert(is_handle<key>() && is_handle<gatekey::key_options>() && is_handle<keyset>());
+static_assert(is_handle<key>() && is_handle<gatekey::key_options>() && is_handle<key_set>());
 static_assert(is_handle<claims>() && is_handle<signer>() && is_handle<signer::builder>());
 static_assert(is_handle<gatekey::unsigned_token>() && is_handle<policy>());
 static_assert(is_handle<verifier>() && is_handle<gatekey::issuer_rule>());
@@ -106,9 +106,9 @@ void keys() {
     CHECK(moved.get() == nullptr && owned.get() == raw);
 }
 
-void keysets() {
+void key_sets() {
     const auto first = key::generate(alg::es256), second = key::generate(alg::ed25519);
-    auto set = keyset::of(first, second);
+    auto set = key_set::of(first, second);
     CHECK(set.size() == 2 && !set.empty() && set.skipped() == 0);
     CHECK(set.at(1).alg() == alg::ed25519);
     THROWS(status::invalid_argument, set.at(2));
@@ -118,17 +118,17 @@ void keysets() {
     CHECK(set.select(first.kid(), alg::es256).thumbprint() == first.thumbprint());
     THROWS(status::invalid_algorithm, set.select(first.kid(), alg::eddsa));
     THROWS(status::key_not_found, set.select(std::string_view(), alg::es256));
-    THROWS(status::mixed_key_set, keyset::of(first, key::generate(alg::hs256)));
+    THROWS(status::mixed_key_set, key_set::of(first, key::generate(alg::hs256)));
 
-    CHECK(keyset::from_jwks(set.to_jwks()).size() == 2);
-    CHECK(keyset::from_jwks(set.to_private_jwks().view()).at(0).is_private());
-    const auto odd = keyset::from_jwks(R"({"keys":[{"kty":"XYZ"}]})", alg::rs256);
+    CHECK(key_set::from_jwks(set.to_jwks()).size() == 2);
+    CHECK(key_set::from_jwks(set.to_private_jwks().view()).at(0).is_private());
+    const auto odd = key_set::from_jwks(R"({"keys":[{"kty":"XYZ"}]})", alg::rs256);
     CHECK(odd.empty() && odd.skipped() == 1 && odd.skipped_reason(0) == status::unsupported_key);
 
     std::vector<key> keys;
     keys.push_back(first.clone());
     keys.push_back(second.clone());
-    CHECK(keyset(keys).clone().size() == 2);
+    CHECK(key_set(keys).clone().size() == 2);
 }
 
 void tokens() {
@@ -272,8 +272,8 @@ void callbacks() {
 void issuers_and_threads() {
     const auto one = key::generate(alg::eddsa), two = key::generate(alg::es256);
     std::vector<gatekey::issuer_rule> rules;
-    rules.emplace_back("https://one.example", keyset::of(one));
-    rules.emplace_back("https://two.example", keyset::of(two));
+    rules.emplace_back("https://one.example", key_set::of(one));
+    rules.emplace_back("https://two.example", key_set::of(two));
     rules[1].expect_audience("api").algorithms({alg::es256});
     rules.push_back(rules[1].clone());
     THROWS(status::invalid_configuration, verifier::for_issuers(rules, policy()));
@@ -294,7 +294,7 @@ void issuers_and_threads() {
     }
     for (auto &thread : threads) thread.join();
 
-    const auto several = keyset::of(two, key::generate(alg::es256));
+    const auto several = key_set::of(two, key::generate(alg::es256));
     const auto nameless = signer::builder(two).kid(false).build().sign(claims());
     CHECK(verifier(several, policy()).try_verify(nameless).status() == status::ambiguous_key);
     CHECK(verifier(several, policy().try_keys_without_kid()).try_verify(nameless).has_value());
@@ -305,7 +305,7 @@ void issuers_and_threads() {
 int main() {
     statuses_and_algorithms();
     keys();
-    keysets();
+    key_sets();
     tokens();
     refusals();
     knobs();

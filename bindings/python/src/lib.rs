@@ -19,16 +19,19 @@ mod gil;
 mod index;
 mod interpreter;
 mod key;
+mod key_set;
 mod keyring;
-mod keyset;
+mod oauth_client;
 mod oauth_records;
 mod operation;
 mod options;
-mod remote;
+mod remote_key_set;
+mod resource;
 mod revocations;
 mod session;
 mod session_records;
 mod signer;
+mod token_manager;
 mod transport;
 mod verified;
 mod verifier;
@@ -46,19 +49,22 @@ mod _core {
     #[pymodule_export]
     use crate::cli::_main;
     use crate::key::Key;
+    use crate::key_set::KeySet;
     use crate::keyring::{KeyRing, RingKey};
-    use crate::keyset::KeySet;
+    use crate::oauth_client::_OAuthClient;
     use crate::oauth_records::{
         Access, BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens,
         UserInfo,
     };
-    use crate::operation::{_OAuthClient, _Operation};
+    use crate::operation::_Operation;
     use crate::options::{_milliseconds, _seconds, AnyValue};
-    use crate::remote::{_RemoteKeySet, _ResourceServer, _TokenManager};
+    use crate::remote_key_set::_RemoteKeySet;
+    use crate::resource::_ResourceServer;
     use crate::revocations::Revocations;
     use crate::session::Sessions;
     use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
     use crate::signer::{Signer, Unsigned};
+    use crate::token_manager::_TokenManager;
     use crate::transport::{HttpRequest, HttpTransport};
     use crate::verified::{Verified, danger_decode_unverified};
     use crate::verifier::{IssuerRule, Verifier};

@@ -3,12 +3,12 @@
 use crate::errors::OrRaise;
 use crate::gil::{Kept, quickly};
 use crate::key::Key;
+use crate::key_set::keyset;
 use crate::keyring::KeyRing;
-use crate::keyset::keyset;
 use crate::options::{
     Expectation, PyClock, algorithm, configuration, names, span, token_octets, wrong_type,
 };
-use crate::remote::_RemoteKeySet;
+use crate::remote_key_set::_RemoteKeySet;
 use crate::revocations::Revocations;
 use crate::verified::Verified;
 use gatekey::{Alg, Policy};

@@ -1,133 +1,22 @@
-//! `gatekey.RemoteKeySet`, and what is behind `gatekey.TokenManager` and `gatekey.ResourceServer`.
+//! What is behind `gatekey.ResourceServer`.
 
 use crate::apikey::ApiKeys;
 use crate::args::{self as args, Text};
 use crate::errors::{OrRaise, raise};
 use crate::gil::Kept;
 use crate::keyring::KeyRing;
-use crate::oauth_records::{Access, OAuthTokens};
-use crate::operation::{_OAuthClient, _Operation, Outcome};
+use crate::oauth_client::_OAuthClient;
+use crate::oauth_records::Access;
 use crate::options::{Span, span};
+use crate::remote_key_set::key_source;
 use crate::revocations::Revocations;
 use crate::transport::HttpTransport;
-use gatekey::{
-    Demand, IntrospectionOptions, KeySource, MemoryTokenStore, ResourceServerBuilder, Secret,
-    TokenFolder, TokenStore,
-};
+use gatekey::{Demand, IntrospectionOptions, ResourceServerBuilder};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 use std::sync::Arc;
-
-/// The keys behind `gatekey.RemoteKeySet`, as the core follows them.
-#[pyclass(frozen, subclass, module = "gatekey")]
-pub(crate) struct _RemoteKeySet(pub(crate) Kept<gatekey::RemoteKeySet>);
-
-#[pymethods]
-impl _RemoteKeySet {
-    #[new]
-    fn new(py: Python<'_>, options: Text<'_>, transport: Option<&HttpTransport>) -> PyResult<Self> {
-        let keys = gatekey::RemoteKeySet::from_json(options.0.as_bytes()).or_raise(py)?;
-        Ok(Self(Kept::new(match transport {
-            Some(transport) => keys.over(Arc::new(transport.core().clone())),
-            None => keys,
-        })))
-    }
-
-    /// Fetches the keys now.
-    fn _refresh(&self) -> _Operation {
-        _Operation::new(self.0.refresh(), |()| Outcome::Nothing)
-    }
-
-    /// Whether it is time to fetch the keys.
-    #[getter]
-    fn wants_refresh(&self) -> bool {
-        self.0.wants_refresh()
-    }
-
-    /// The keys as a JWK Set (RFC 7517), as a new dict; fetched if need be.
-    fn to_jwks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let text = py.detach(|| self.0.keys().and_then(|keys| keys.to_jwks())).or_raise(py)?;
-        crate::decode::object(py, text.as_bytes())
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<gatekey.{:?}>", *self.0)
-    }
-
-    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(PyTypeError::new_err("a RemoteKeySet is not pickled or copied; share it"))
-    }
-}
-
-/// What is behind `gatekey.TokenManager`. Every call may wait for another thread or process; the GIL is released.
-#[pyclass(frozen, module = "gatekey")]
-pub(crate) struct _TokenManager(Kept<gatekey::TokenManager>);
-
-#[pymethods]
-impl _TokenManager {
-    #[new]
-    #[pyo3(signature = (client, folder, transport, *, seal=None, grant=None))]
-    fn new(
-        py: Python<'_>,
-        client: &_OAuthClient,
-        folder: Option<Text<'_>>,
-        transport: &HttpTransport,
-        seal: Option<&Bound<'_, PyAny>>,
-        grant: Option<Text<'_>>,
-    ) -> PyResult<Self> {
-        let store: Arc<dyn TokenStore> = match folder {
-            None => Arc::new(MemoryTokenStore::new()),
-            Some(folder) => Arc::new(py.detach(|| TokenFolder::open(folder.0)).or_raise(py)?),
-        };
-        let transport = Arc::new(transport.core().clone());
-        let mut inner =
-            gatekey::TokenManager::new(gatekey::OAuthClient::clone(&client.0), store, transport);
-        if let Some(grant) = grant {
-            let grant = gatekey::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
-            inner = inner.client_credentials(grant);
-        }
-        if let Some(seal) = seal {
-            inner = inner.sealed(args::peppers(seal)?);
-        }
-        Ok(Self(Kept::new(inner)))
-    }
-
-    fn put(&self, py: Python<'_>, name: Text<'_>, tokens: &OAuthTokens) -> PyResult<()> {
-        py.detach(|| self.0.put(name.0, &tokens.0)).or_raise(py)
-    }
-
-    fn remove(&self, py: Python<'_>, name: Text<'_>) -> PyResult<()> {
-        py.detach(|| self.0.remove(name.0)).or_raise(py)
-    }
-
-    fn tokens(&self, py: Python<'_>, name: Text<'_>, min_ttl: u64) -> PyResult<OAuthTokens> {
-        let tokens = py.detach(|| self.0.tokens(name.0, min_ttl)).or_raise(py)?;
-        Ok(OAuthTokens(gatekey::OAuthTokens::clone(&tokens)))
-    }
-
-    fn known(&self, name: Text<'_>, min_ttl: u64) -> Option<OAuthTokens> {
-        let known = self.0.known(name.0, min_ttl)?;
-        Some(OAuthTokens(gatekey::OAuthTokens::clone(&known)))
-    }
-
-    fn replace(&self, py: Python<'_>, name: Text<'_>, refused: Text<'_>) -> PyResult<OAuthTokens> {
-        let refused = Secret::from(refused.owned());
-        let tokens = py.detach(|| self.0.replace(name.0, &refused)).or_raise(py)?;
-        Ok(OAuthTokens(gatekey::OAuthTokens::clone(&tokens)))
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<gatekey {:?}>", *self.0)
-    }
-
-    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(PyTypeError::new_err("a TokenManager is not pickled or copied; share it"))
-    }
-}
 
 /// Whom to ask about opaque tokens, how, and for how long answers are remembered; whether they must name an audience.
 type Asking<'py> = (PyRef<'py, _OAuthClient>, PyRef<'py, HttpTransport>, u64, u64, bool);
@@ -259,15 +148,4 @@ fn with_demand<T>(
     let mut demand = Demand::new().scopes(&scopes).acr_values(&acr_values);
     demand.max_age = max_age;
     work(demand)
-}
-
-/// Keys that are fetched, that rotate, or that stay as they are.
-fn key_source(keys: &Bound<'_, PyAny>) -> PyResult<Arc<dyn KeySource>> {
-    if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
-        return Ok(Arc::new(gatekey::RemoteKeySet::clone(&remote.get().0)));
-    }
-    if let Ok(ring) = keys.cast::<KeyRing>() {
-        return Ok(Arc::new(ring.get().core().clone()));
-    }
-    Ok(Arc::new(crate::keyset::keyset(keys)?))
 }

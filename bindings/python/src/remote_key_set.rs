@@ -1,0 +1,66 @@
+//! `gatekey.RemoteKeySet`: keys that another server publishes.
+
+use crate::args::Text;
+use crate::errors::OrRaise;
+use crate::gil::Kept;
+use crate::keyring::KeyRing;
+use crate::operation::{_Operation, Outcome};
+use crate::transport::HttpTransport;
+use gatekey::KeySource;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::Arc;
+
+/// The keys behind `gatekey.RemoteKeySet`, as the core follows them.
+#[pyclass(frozen, subclass, module = "gatekey")]
+pub(crate) struct _RemoteKeySet(pub(crate) Kept<gatekey::RemoteKeySet>);
+
+#[pymethods]
+impl _RemoteKeySet {
+    #[new]
+    fn new(py: Python<'_>, options: Text<'_>, transport: Option<&HttpTransport>) -> PyResult<Self> {
+        let keys = gatekey::RemoteKeySet::from_json(options.0.as_bytes()).or_raise(py)?;
+        Ok(Self(Kept::new(match transport {
+            Some(transport) => keys.over(Arc::new(transport.core().clone())),
+            None => keys,
+        })))
+    }
+
+    /// Fetches the keys now.
+    fn _refresh(&self) -> _Operation {
+        _Operation::new(self.0.refresh(), |()| Outcome::Nothing)
+    }
+
+    /// Whether it is time to fetch the keys.
+    #[getter]
+    fn wants_refresh(&self) -> bool {
+        self.0.wants_refresh()
+    }
+
+    /// The keys as a JWK Set (RFC 7517), as a new dict; fetched if need be.
+    fn to_jwks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let text = py.detach(|| self.0.keys().and_then(|keys| keys.to_jwks())).or_raise(py)?;
+        crate::decode::object(py, text.as_bytes())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gatekey.{:?}>", *self.0)
+    }
+
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a RemoteKeySet is not pickled or copied; share it"))
+    }
+}
+
+/// Keys that are fetched, that rotate, or that stay as they are.
+pub(crate) fn key_source(keys: &Bound<'_, PyAny>) -> PyResult<Arc<dyn KeySource>> {
+    if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
+        return Ok(Arc::new(gatekey::RemoteKeySet::clone(&remote.get().0)));
+    }
+    if let Ok(ring) = keys.cast::<KeyRing>() {
+        return Ok(Arc::new(ring.get().core().clone()));
+    }
+    Ok(Arc::new(crate::key_set::keyset(keys)?))
+}
