@@ -145,7 +145,7 @@ def show_refusal(what: str, verifier: Verifier, token: str, remark: str = "") ->
     try:
         verifier.verify(token)
     except InvalidTokenError as error:
-        show(what, f"refused, {type(error).__name__} ({error.code}): {remark or error}")
+        show(what, f"refused, {type(error).__name__} ({error.number}): {remark or error}")
     else:
         sys.exit(f"{what}: this token must not be accepted")
 

@@ -295,7 +295,9 @@ typedef struct gk_verifier gk_verifier;
 
 /**
  * The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
- * 100s token, 200s key, 300s API key, 400s session, 600s store. A number is never reused; treat one you do not know as a failure.
+ * 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the API's door, 6000s store,
+ * 7000s transport; none lies in 100 to 599, so that none is taken for an HTTP status. A number is never reused; treat
+ * one you do not know as a failure.
  */
 typedef int32_t gk_status;
 
@@ -527,226 +529,232 @@ typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
 #define GK_STATUS_RANDOM_UNAVAILABLE 5
 
 /** The token is not a JWS compact serialization of a JSON object (RFC 7515 section 7.1). */
-#define GK_STATUS_MALFORMED_TOKEN 100
+#define GK_STATUS_MALFORMED_TOKEN 1000
 
 /** The signature or MAC does not match. Always wins over a claim error. */
-#define GK_STATUS_INVALID_SIGNATURE 101
+#define GK_STATUS_INVALID_SIGNATURE 1001
 
 /** `exp` is now or in the past (RFC 7519 section 4.1.4). */
-#define GK_STATUS_EXPIRED 102
+#define GK_STATUS_EXPIRED 1002
 
 /** `nbf` is in the future (RFC 7519 section 4.1.5). */
-#define GK_STATUS_NOT_YET_VALID 103
+#define GK_STATUS_NOT_YET_VALID 1003
 
 /** `iss` is not the expected one, or is present and the policy says nothing about it. */
-#define GK_STATUS_INVALID_ISSUER 104
+#define GK_STATUS_INVALID_ISSUER 1004
 
 /** `aud` names nobody expected, or is present and the policy says nothing about it. */
-#define GK_STATUS_INVALID_AUDIENCE 105
+#define GK_STATUS_INVALID_AUDIENCE 1005
 
 /** The header's `typ` is not the expected one. */
-#define GK_STATUS_INVALID_TYPE 106
+#define GK_STATUS_INVALID_TYPE 1006
 
 /** `sub` is not the expected one. */
-#define GK_STATUS_INVALID_SUBJECT 107
+#define GK_STATUS_INVALID_SUBJECT 1007
 
 /** A claim the policy requires is absent. */
-#define GK_STATUS_MISSING_CLAIM 108
+#define GK_STATUS_MISSING_CLAIM 1008
 
 /** A registered claim has the wrong JSON type or an impossible value. */
-#define GK_STATUS_INVALID_CLAIM 109
+#define GK_STATUS_INVALID_CLAIM 1009
 
 /** The algorithm is not one that gatekey implements; `none` is not an algorithm. */
-#define GK_STATUS_UNSUPPORTED_ALGORITHM 110
+#define GK_STATUS_UNSUPPORTED_ALGORITHM 1010
 
 /** The header's `alg` is not the one the key is bound to. */
-#define GK_STATUS_INVALID_ALGORITHM 111
+#define GK_STATUS_INVALID_ALGORITHM 1011
 
 /** The header lists an extension in `crit` that gatekey does not understand. */
-#define GK_STATUS_UNSUPPORTED_CRITICAL 112
+#define GK_STATUS_UNSUPPORTED_CRITICAL 1012
 
 /** No key of the set fits the token's `kid` and `alg`. */
-#define GK_STATUS_KEY_NOT_FOUND 113
+#define GK_STATUS_KEY_NOT_FOUND 1013
 
 /** Several keys fit and the policy does not allow trying them. */
-#define GK_STATUS_AMBIGUOUS_KEY 114
+#define GK_STATUS_AMBIGUOUS_KEY 1014
 
 /** The token or one of its parts is longer than the policy allows. */
-#define GK_STATUS_TOKEN_TOO_LARGE 115
+#define GK_STATUS_TOKEN_TOO_LARGE 1015
 
 /** `iat` is in the future (beyond the leeway). */
-#define GK_STATUS_ISSUED_IN_FUTURE 116
+#define GK_STATUS_ISSUED_IN_FUTURE 1016
 
 /** `iat` is longer ago than the policy's maximal age. */
-#define GK_STATUS_TOO_OLD 117
+#define GK_STATUS_TOO_OLD 1017
 
 /** The token, its session, its subject or its key has been revoked. */
-#define GK_STATUS_REVOKED_TOKEN 118
+#define GK_STATUS_REVOKED_TOKEN 1018
 
 /** The key cannot be parsed or its parts do not form a key. */
-#define GK_STATUS_INVALID_KEY 200
+#define GK_STATUS_INVALID_KEY 2000
 
 /** The key is too weak: RSA under 2048 bits, a short secret, a ROCA modulus. */
-#define GK_STATUS_WEAK_KEY 201
+#define GK_STATUS_WEAK_KEY 2001
 
 /** The key type or curve is not one that gatekey implements. */
-#define GK_STATUS_UNSUPPORTED_KEY 202
+#define GK_STATUS_UNSUPPORTED_KEY 2002
 
 /** The private part does not belong to the public part. */
-#define GK_STATUS_KEY_PAIR_MISMATCH 203
+#define GK_STATUS_KEY_PAIR_MISMATCH 2003
 
 /** `use`, `key_ops` or `alg` of the key forbids what is asked, or a public key is asked to sign. */
-#define GK_STATUS_KEY_USAGE 204
+#define GK_STATUS_KEY_USAGE 2004
 
 /** An HMAC secret that is really a PEM, DER, SSH or JWK key in some disguise. */
-#define GK_STATUS_SECRET_LOOKS_LIKE_KEY 205
+#define GK_STATUS_SECRET_LOOKS_LIKE_KEY 2005
 
 /** A key set mixes symmetric and asymmetric keys. */
-#define GK_STATUS_MIXED_KEY_SET 206
+#define GK_STATUS_MIXED_KEY_SET 2006
 
 /** The algorithm cannot be told from the key alone (RSA, symmetric). */
-#define GK_STATUS_ALGORITHM_REQUIRED 207
+#define GK_STATUS_ALGORITHM_REQUIRED 2007
+
+/** A call that manages a key ring names a key that the ring does not have. */
+#define GK_STATUS_RING_KEY_NOT_FOUND 2008
 
 /** The text is not an API key: wrong length, alphabet or checksum. It never reaches the store. */
-#define GK_STATUS_MALFORMED_API_KEY 300
+#define GK_STATUS_MALFORMED_API_KEY 3000
 
-/** No API key has this id in this environment and tenant. */
-#define GK_STATUS_API_KEY_NOT_FOUND 301
+/** No API key has the presented id in this environment and tenant. */
+#define GK_STATUS_UNKNOWN_API_KEY 3001
 
 /** The id exists, the secret is not its own. */
-#define GK_STATUS_BAD_API_KEY_SECRET 302
+#define GK_STATUS_BAD_API_KEY_SECRET 3002
 
 /** The key is disabled; it can be enabled again. */
-#define GK_STATUS_API_KEY_DISABLED 303
+#define GK_STATUS_API_KEY_DISABLED 3003
 
 /** The key is revoked for good. */
-#define GK_STATUS_API_KEY_REVOKED 304
+#define GK_STATUS_API_KEY_REVOKED 3004
 
 /** The key's time of expiry is now or in the past. */
-#define GK_STATUS_API_KEY_EXPIRED 305
+#define GK_STATUS_API_KEY_EXPIRED 3005
 
 /** The key's time of validity begins in the future. */
-#define GK_STATUS_API_KEY_NOT_YET_VALID 306
+#define GK_STATUS_API_KEY_NOT_YET_VALID 3006
 
 /** The caller's address is not on the key's allow-list, or was not given. */
-#define GK_STATUS_API_KEY_ADDRESS 307
+#define GK_STATUS_API_KEY_ADDRESS 3007
 
 /** The key lacks a scope that the call requires (RFC 6750 section 3.1). */
-#define GK_STATUS_INSUFFICIENT_SCOPE 308
+#define GK_STATUS_INSUFFICIENT_SCOPE 3008
 
 /** The key's rate limit is reached; `retry_after` tells when to come back. */
-#define GK_STATUS_RATE_LIMITED 309
+#define GK_STATUS_RATE_LIMITED 3009
 
 /** The key's credits are spent; `retry_after` tells of the next refill. */
-#define GK_STATUS_CREDITS_EXHAUSTED 310
+#define GK_STATUS_CREDITS_EXHAUSTED 3010
+
+/** A call that manages API keys names one that is not there. */
+#define GK_STATUS_API_KEY_NOT_FOUND 3011
 
 /** A cookie's name comes twice, or its value holds what no cookie holds (RFC 6265bis). */
-#define GK_STATUS_MALFORMED_COOKIE 400
+#define GK_STATUS_MALFORMED_COOKIE 4000
 
 /** The request was caused by another site, or brings no CSRF token of its session. */
-#define GK_STATUS_CSRF_REJECTED 401
+#define GK_STATUS_CSRF_REJECTED 4001
 
 /** The text is not a refresh token of ours, or its session is not known any more. */
-#define GK_STATUS_INVALID_REFRESH_TOKEN 402
+#define GK_STATUS_INVALID_REFRESH_TOKEN 4002
 
 /** A refresh token was used a second time, so that someone else may have it: the session has been ended. */
-#define GK_STATUS_TOKEN_REUSE 403
+#define GK_STATUS_TOKEN_REUSE 4003
 
 /** The session was logged out. */
-#define GK_STATUS_SESSION_ENDED 404
+#define GK_STATUS_SESSION_ENDED 4004
 
 /** The session was not refreshed in time, or has lasted for as long as a session may. */
-#define GK_STATUS_SESSION_EXPIRED 405
+#define GK_STATUS_SESSION_EXPIRED 4005
 
 /** There is no session with this id. */
-#define GK_STATUS_SESSION_NOT_FOUND 406
+#define GK_STATUS_SESSION_NOT_FOUND 4006
 
 /** The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC 6749 section 10.12). */
-#define GK_STATUS_OAUTH_STATE_MISMATCH 500
+#define GK_STATUS_OAUTH_STATE_MISMATCH 5000
 
 /** The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured. */
-#define GK_STATUS_OAUTH_ISSUER_MISMATCH 501
+#define GK_STATUS_OAUTH_ISSUER_MISMATCH 5001
 
 /** The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1). */
-#define GK_STATUS_OAUTH_ACCESS_DENIED 502
+#define GK_STATUS_OAUTH_ACCESS_DENIED 5002
 
 /** The server cannot answer without the user: `login_required`, `consent_required` and the like (OpenID Connect Core section 3.1.2.6). */
-#define GK_STATUS_OAUTH_INTERACTION_REQUIRED 503
+#define GK_STATUS_OAUTH_INTERACTION_REQUIRED 5003
 
 /** The authorization server refused the code, refresh token or assertion for good (`invalid_grant`, RFC 6749 section 5.2). */
-#define GK_STATUS_OAUTH_INVALID_GRANT 504
+#define GK_STATUS_OAUTH_INVALID_GRANT 5004
 
 /** The client's own authentication failed, or it may not do this (`invalid_client`, `unauthorized_client`). */
-#define GK_STATUS_OAUTH_INVALID_CLIENT 505
+#define GK_STATUS_OAUTH_INVALID_CLIENT 5005
 
 /** The authorization server answered with any other error; `peer_code` names it. */
-#define GK_STATUS_OAUTH_REFUSED 506
+#define GK_STATUS_OAUTH_REFUSED 5006
 
 /** The authorization server answered 5xx or 429, `server_error` or `temporarily_unavailable`. */
-#define GK_STATUS_OAUTH_SERVER_FAILED 507
+#define GK_STATUS_OAUTH_SERVER_FAILED 5007
 
 /** The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with control characters, another token type. */
-#define GK_STATUS_OAUTH_MALFORMED_RESPONSE 508
+#define GK_STATUS_OAUTH_MALFORMED_RESPONSE 5008
 
 /** The ID token's `nonce` is not the one of this log-in (OpenID Connect Core section 3.1.3.7). */
-#define GK_STATUS_OAUTH_NONCE_MISMATCH 509
+#define GK_STATUS_OAUTH_NONCE_MISMATCH 5009
 
 /** The `sub` of the user info is not the one of the ID token (OpenID Connect Core section 5.3.2). */
-#define GK_STATUS_OAUTH_SUBJECT_MISMATCH 510
+#define GK_STATUS_OAUTH_SUBJECT_MISMATCH 5010
 
 /** The device code has expired before the user said yes or no (RFC 8628 section 3.5). */
-#define GK_STATUS_OAUTH_DEVICE_EXPIRED 511
+#define GK_STATUS_OAUTH_DEVICE_EXPIRED 5011
 
 /** The token manager has no token under this name, or the authorization server has ended it. */
-#define GK_STATUS_OAUTH_NO_TOKEN 512
+#define GK_STATUS_OAUTH_NO_TOKEN 5012
 
 /** There is no `Authorization` header, or another scheme than the ones accepted. */
-#define GK_STATUS_MISSING_CREDENTIALS 513
+#define GK_STATUS_MISSING_CREDENTIALS 5013
 
 /** The authorization server says that the token is expired, revoked or unknown (RFC 7662 section 2.2). */
-#define GK_STATUS_TOKEN_INACTIVE 514
+#define GK_STATUS_TOKEN_INACTIVE 5014
 
 /** The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470). */
-#define GK_STATUS_INSUFFICIENT_AUTHENTICATION 515
+#define GK_STATUS_INSUFFICIENT_AUTHENTICATION 5015
 
 /** The store cannot be reached or has not been heard of for longer than `max_stale`. */
-#define GK_STATUS_STORE_UNAVAILABLE 600
+#define GK_STATUS_STORE_UNAVAILABLE 6000
 
 /** The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know. */
-#define GK_STATUS_STORE_CORRUPT 601
+#define GK_STATUS_STORE_CORRUPT 6001
 
 /** The row has changed since it was read, or exists already. */
-#define GK_STATUS_STORE_CONFLICT 602
+#define GK_STATUS_STORE_CONFLICT 6002
 
 /** The store is read-only: the file, its folder or the file system. */
-#define GK_STATUS_STORE_READ_ONLY 603
+#define GK_STATUS_STORE_READ_ONLY 6003
 
 /** The disk is full; nothing was changed. */
-#define GK_STATUS_STORE_FULL 604
+#define GK_STATUS_STORE_FULL 6004
 
 /** A pepper that the store's rows were made with is missing or has another value. */
-#define GK_STATUS_WRONG_PEPPER 605
+#define GK_STATUS_WRONG_PEPPER 6005
 
 /**
  * The store is older than its mark, such as a backup that was put back, or one of the two is missing:
  * what was revoked since would be good again.
  */
-#define GK_STATUS_STORE_RESTORED 606
+#define GK_STATUS_STORE_RESTORED 6006
 
 /** The name does not resolve, nobody listens, or the connection broke. */
-#define GK_STATUS_CONNECTION_FAILED 700
+#define GK_STATUS_CONNECTION_FAILED 7000
 
 /** The whole answer was not there within the deadline (10 seconds unless set). */
-#define GK_STATUS_DEADLINE_EXCEEDED 701
+#define GK_STATUS_DEADLINE_EXCEEDED 7001
 
 /** TLS could not be agreed on: the certificate is unknown, expired or for another name, or the version is too old. */
-#define GK_STATUS_TLS_FAILED 702
+#define GK_STATUS_TLS_FAILED 7002
 
 /** The URL is not HTTPS, names an address that the policy keeps out, or the answer was a redirect. */
-#define GK_STATUS_REQUEST_BLOCKED 703
+#define GK_STATUS_REQUEST_BLOCKED 7003
 
 /** The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata 512 KiB). */
-#define GK_STATUS_RESPONSE_TOO_LARGE 704
+#define GK_STATUS_RESPONSE_TOO_LARGE 7004
 
 /** Where a function says that it may be given: the key or the JWK itself says which algorithm. */
 #define GK_ALG_ANY 0
@@ -892,7 +900,7 @@ const char *gk_status_summary(gk_status status);
  * Whether what the caller of your API presented was refused: answer gk_status_http (RFC 6750 section 3).
  *
  * @param status A status.
- * @return True for the 100s, 300s and 400s.
+ * @return True for the 1000s, 3000s and 4000s, most of the 5000s and GK_STATUS_RING_KEY_NOT_FOUND.
  */
 bool gk_status_is_rejected(gk_status status);
 
@@ -901,7 +909,8 @@ bool gk_status_is_rejected(gk_status status);
  * the program.
  *
  * @param status A status.
- * @return True for 2 to 4, the 200s and GK_STATUS_WRONG_PEPPER.
+ * @return True for 2 to 4, the 2000s but GK_STATUS_RING_KEY_NOT_FOUND, GK_STATUS_OAUTH_INVALID_CLIENT,
+ * GK_STATUS_OAUTH_REFUSED, GK_STATUS_WRONG_PEPPER and GK_STATUS_REQUEST_BLOCKED.
  */
 bool gk_status_is_misuse(gk_status status);
 
@@ -909,12 +918,13 @@ bool gk_status_is_misuse(gk_status status);
  * Whether something the library depends on is out of reach: answer 503 and try again later.
  *
  * @param status A status.
- * @return True for GK_STATUS_RANDOM_UNAVAILABLE and the 600s but GK_STATUS_WRONG_PEPPER.
+ * @return True for GK_STATUS_RANDOM_UNAVAILABLE, GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE, the
+ * 6000s but GK_STATUS_WRONG_PEPPER and the 7000s but GK_STATUS_REQUEST_BLOCKED.
  */
 bool gk_status_is_unavailable(gk_status status);
 
 /**
- * What an HTTP service answers: 401, 403 or 429 where the caller was refused, 503 where something is
+ * What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused, 503 where something is
  * out of reach, 500 where the program or the library is wrong.
  *
  * @param status A status.
@@ -2291,7 +2301,7 @@ void gk_verifier_free(gk_verifier *verifier);
  * @param token_len Its length in bytes.
  * @param verified Receives the claims, to be freed with gk_verified_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK only if the token is good; one of the 100s if it is not.
+ * @return GK_STATUS_OK only if the token is good; one of the 1000s if it is not.
  * GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims. GK_STATUS_STORE_UNAVAILABLE if
  * a ring or revocations cannot be read.
  */
@@ -2872,7 +2882,7 @@ void gk_api_key_spec_clear(gk_api_key_spec *spec, gk_api_key_field field);
  * @param keys Receives the keys, to be freed with gk_api_keys_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file;
- * GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+ * GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_open(const char *url,
@@ -2931,7 +2941,7 @@ gk_status gk_api_keys_acting_as(const gk_api_keys *keys,
  * wipes it; it is kept nowhere.
  * @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_create(const gk_api_keys *keys,
@@ -2951,7 +2961,7 @@ gk_status gk_api_keys_create(const gk_api_keys *keys,
  * @param secret Receives the key's new text, as gk_api_keys_create.
  * @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_rotate(const gk_api_keys *keys,
@@ -2971,7 +2981,7 @@ gk_status gk_api_keys_rotate(const gk_api_keys *keys,
  * @param reason Why: at most 500 bytes of UTF-8.
  * @param reason_len Its length in bytes.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_revoke(const gk_api_keys *keys,
@@ -3042,7 +3052,7 @@ gk_status gk_api_keys_update(const gk_api_keys *keys,
  * @param id_len Its length in bytes.
  * @param record Receives the record, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_get(const gk_api_keys *keys,
@@ -3065,7 +3075,7 @@ gk_status gk_api_keys_get(const gk_api_keys *keys,
  * @param limit At most so many records, and at most 1000; 0 for 100.
  * @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_list(const gk_api_keys *keys,
@@ -3091,7 +3101,7 @@ gk_status gk_api_keys_list(const gk_api_keys *keys,
  * @param limit At most so many rows, and at most 1000; 0 for 100.
  * @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_audit(const gk_api_keys *keys,
@@ -3110,7 +3120,7 @@ gk_status gk_api_keys_audit(const gk_api_keys *keys,
  * @param before Seconds since 1970; not in the future.
  * @param purged Receives how many; may be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_purge(const gk_api_keys *keys,
@@ -3163,10 +3173,10 @@ gk_status gk_api_key_import_add(gk_api_key_import *import,
  * pbkdf2-sha256.
  * @param scheme_len Its length in bytes.
  * @param import The rows.
- * @param report Receives {"imported":n,"ids":[...],"rejected":[{"row","status","message"}]}, to be freed
+ * @param report Receives {"imported":n,"ids":[...],"rejected":[{"row","number","code","message"}]}, to be freed
  * with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK, whatever was rejected; the 600s.
+ * @return GK_STATUS_OK, whatever was rejected; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_import(const gk_api_keys *keys,
@@ -3183,7 +3193,7 @@ gk_status gk_api_keys_import(const gk_api_keys *keys,
  * @param keys The keys.
  * @param report Receives the report, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_pepper_report(const gk_api_keys *keys,
@@ -3196,7 +3206,7 @@ gk_status gk_api_keys_pepper_report(const gk_api_keys *keys,
  * @param keys The keys.
  * @param wrapped Receives how many keys; may be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_wrap_peppers(const gk_api_keys *keys,
@@ -3208,7 +3218,7 @@ gk_status gk_api_keys_wrap_peppers(const gk_api_keys *keys,
  *
  * @param keys The keys.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD gk_status gk_api_keys_refresh(const gk_api_keys *keys, gk_error *err);
 
@@ -3219,7 +3229,7 @@ GK_NODISCARD gk_status gk_api_keys_refresh(const gk_api_keys *keys, gk_error *er
  * @param keys The keys.
  * @param err Receives why they are not; may be NULL.
  * @return GK_STATUS_OK: they are. GK_STATUS_INVALID_CONFIGURATION: limits are off, the store has no place for
- * them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot share them. The 600s: their
+ * them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot share them. The 6000s: their
  * file cannot be opened or made, is full, or is of a newer version.
  */
 GK_NODISCARD
@@ -3231,7 +3241,7 @@ gk_status gk_api_keys_check_limits(const gk_api_keys *keys,
  *
  * @param keys The keys.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD gk_status gk_api_keys_flush(const gk_api_keys *keys, gk_error *err);
 
@@ -3241,7 +3251,7 @@ GK_NODISCARD gk_status gk_api_keys_flush(const gk_api_keys *keys, gk_error *err)
  *
  * @param keys The keys.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD gk_status gk_api_keys_close(const gk_api_keys *keys, gk_error *err);
 
@@ -3297,8 +3307,8 @@ void gk_api_key_check_cost(gk_api_key_check *check, uint32_t cost);
  * @param ip_len Its length in bytes.
  * @param result Receives the outcome, refusals included; may be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_MALFORMED_API_KEY, GK_STATUS_API_KEY_NOT_FOUND and
- * GK_STATUS_BAD_API_KEY_SECRET, which have one message for the caller; the other 300s;
+ * @return GK_STATUS_OK; GK_STATUS_MALFORMED_API_KEY, GK_STATUS_UNKNOWN_API_KEY and
+ * GK_STATUS_BAD_API_KEY_SECRET, which have one message for the caller; the other 3000s;
  * GK_STATUS_STORE_UNAVAILABLE if the store has been silent for too long.
  */
 GK_NODISCARD
@@ -3562,7 +3572,7 @@ void gk_revocation_options_clock(gk_revocation_options *options,
  * @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the
  * call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_open(const char *url,
@@ -3596,7 +3606,7 @@ void gk_revocations_free(gk_revocations *revocations);
  * @param token_id_len Its length in bytes.
  * @param expires_at The token's `exp`, in seconds since 1970: for how long it must be remembered.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK, for a token that has expired already too; the 600s.
+ * @return GK_STATUS_OK, for a token that has expired already too; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_revoke_token(const gk_revocations *revocations,
@@ -3614,7 +3624,7 @@ gk_status gk_revocations_revoke_token(const gk_revocations *revocations,
  * @param session_id The `sid` of its tokens, 1 to 1024 bytes.
  * @param session_id_len Its length in bytes.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_revoke_session(const gk_revocations *revocations,
@@ -3631,7 +3641,7 @@ gk_status gk_revocations_revoke_session(const gk_revocations *revocations,
  * @param subject The `sub` of its tokens, 1 to 1024 bytes.
  * @param subject_len Its length in bytes.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_revoke_subject(const gk_revocations *revocations,
@@ -3646,7 +3656,7 @@ gk_status gk_revocations_revoke_subject(const gk_revocations *revocations,
  * @param key_id The `kid` of the key that verifies them, 1 to 1024 bytes.
  * @param key_id_len Its length in bytes.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_revoke_key(const gk_revocations *revocations,
@@ -3666,7 +3676,7 @@ gk_status gk_revocations_revoke_key(const gk_revocations *revocations,
  * subject. Empty text is refused.
  * @param tenant_len Its length in bytes.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_revoke_before(const gk_revocations *revocations,
@@ -3689,7 +3699,7 @@ gk_status gk_revocations_revoke_before(const gk_revocations *revocations,
  * @param expires_at The token's `exp`, in seconds since 1970.
  * @param first Receives true if this is its first use; false otherwise, and if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK, whatever the answer; the 600s, and then the token must not be accepted.
+ * @return GK_STATUS_OK, whatever the answer; the 6000s, and then the token must not be accepted.
  */
 GK_NODISCARD
 gk_status gk_revocations_seen_once(const gk_revocations *revocations,
@@ -3706,7 +3716,7 @@ gk_status gk_revocations_seen_once(const gk_revocations *revocations,
  *
  * @param revocations What has been revoked.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD gk_status gk_revocations_refresh(const gk_revocations *revocations, gk_error *err);
 
@@ -3716,7 +3726,7 @@ GK_NODISCARD gk_status gk_revocations_refresh(const gk_revocations *revocations,
  * @param revocations What has been revoked.
  * @param purged Receives how many entries of the store; 0 if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_purge(const gk_revocations *revocations,
@@ -3854,7 +3864,7 @@ void gk_key_ring_options_pepper_env(gk_key_ring_options *options,
  * @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the pepper file;
- * GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+ * GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_key_ring_open(const char *url_or_folder,
@@ -3895,7 +3905,7 @@ void gk_key_ring_free(gk_key_ring *ring);
  * gk_buf_free; {NULL, 0} if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are still good;
- * GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the 600s.
+ * GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_key_ring_rotate(const gk_key_ring *ring,
@@ -3911,7 +3921,7 @@ gk_status gk_key_ring_rotate(const gk_key_ring *ring,
  * @param kid The key's `kid`.
  * @param kid_len Its length in bytes.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_RING_KEY_NOT_FOUND; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_key_ring_remove(const gk_key_ring *ring,
@@ -3927,7 +3937,7 @@ gk_status gk_key_ring_remove(const gk_key_ring *ring,
  * @param ring The ring.
  * @param keys Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_key_ring_keys(const gk_key_ring *ring,
@@ -3940,7 +3950,7 @@ gk_status gk_key_ring_keys(const gk_key_ring *ring,
  * @param ring The ring.
  * @param jwks Receives the set as JSON, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if the keys are symmetric; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if the keys are symmetric; the 6000s.
  */
 GK_NODISCARD gk_status gk_key_ring_to_jwks(const gk_key_ring *ring, gk_buf *jwks, gk_error *err);
 
@@ -3949,7 +3959,7 @@ GK_NODISCARD gk_status gk_key_ring_to_jwks(const gk_key_ring *ring, gk_buf *jwks
  *
  * @param ring The ring.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD gk_status gk_key_ring_refresh(const gk_key_ring *ring, gk_error *err);
 
@@ -4121,7 +4131,7 @@ void gk_session_tokens_free(gk_session_tokens *tokens);
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or for ever,
  * or others may read the pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no
- * SQLite; the 600s.
+ * SQLite; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_open(const char *url,
@@ -4169,7 +4179,7 @@ void gk_sessions_free(gk_sessions *sessions);
  * @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of gk_signer_sign; the
- * 600s. If the call fails, there is no session.
+ * 6000s. If the call fails, there is no session.
  */
 GK_NODISCARD
 gk_status gk_sessions_start(const gk_sessions *sessions,
@@ -4196,7 +4206,7 @@ gk_status gk_sessions_start(const gk_sessions *sessions,
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used before: the
  * session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of gk_signer_sign and
- * the 600s, after which the token is as good as it was.
+ * the 6000s, after which the token is as good as it was.
  */
 GK_NODISCARD
 gk_status gk_sessions_refresh(const gk_sessions *sessions,
@@ -4215,7 +4225,7 @@ gk_status gk_sessions_refresh(const gk_sessions *sessions,
  * @param token_len Its length in bytes.
  * @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_end(const gk_sessions *sessions,
@@ -4236,7 +4246,7 @@ gk_status gk_sessions_end(const gk_sessions *sessions,
  * @param subject_len Its length in bytes.
  * @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_end_by_id(const gk_sessions *sessions,
@@ -4257,7 +4267,7 @@ gk_status gk_sessions_end_by_id(const gk_sessions *sessions,
  * @param ended Receives how many sessions; 0 if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER for one that was
- * not given, or if rows are sealed under another one that was not given, which stay, while all others are done; the 600s: what was ended by then stays ended, and a second call goes on.
+ * not given, or if rows are sealed under another one that was not given, which stay, while all others are done; the 6000s: what was ended by then stays ended, and a second call goes on.
  */
 GK_NODISCARD
 gk_status gk_sessions_end_under_pepper(const gk_sessions *sessions,
@@ -4274,7 +4284,7 @@ gk_status gk_sessions_end_under_pepper(const gk_sessions *sessions,
  * @param subject_len Its length in bytes.
  * @param ended Receives how many sessions; 0 if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s: what was ended by then stays ended, and a second call goes on.
+ * @return GK_STATUS_OK; the 6000s: what was ended by then stays ended, and a second call goes on.
  */
 GK_NODISCARD
 gk_status gk_sessions_end_all(const gk_sessions *sessions,
@@ -4292,7 +4302,7 @@ gk_status gk_sessions_end_all(const gk_sessions *sessions,
  * @param subject_len Its length in bytes.
  * @param records Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_list(const gk_sessions *sessions,
@@ -4311,7 +4321,7 @@ gk_status gk_sessions_list(const gk_sessions *sessions,
  * @param family_len Its length in bytes.
  * @param record Receives the record, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_get(const gk_sessions *sessions,
@@ -4334,7 +4344,7 @@ gk_status gk_sessions_get(const gk_sessions *sessions,
  * @param limit At most so many rows, and at most 1000; 0 for 100.
  * @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_events(const gk_sessions *sessions,
@@ -4356,7 +4366,7 @@ gk_status gk_sessions_events(const gk_sessions *sessions,
  * @param before Seconds since 1970; not in the future.
  * @param purged Receives how many sessions; 0 if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_purge(const gk_sessions *sessions,
@@ -4513,7 +4523,7 @@ void gk_http_free(gk_http *http);
  * @param operation The operation.
  * @param http The transport.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 500s, 700s and 100s as the call says that made the operation, which is over then.
+ * @return GK_STATUS_OK; the 5000s, 7000s and 1000s as the call says that made the operation, which is over then.
  */
 GK_NODISCARD
 gk_status gk_operation_run(gk_operation *operation,
@@ -4580,7 +4590,7 @@ gk_status gk_operation_feed(gk_operation *operation,
  * Tells an operation that its request has no answer.
  *
  * @param operation The operation.
- * @param reason One of the 700s, for example GK_STATUS_CONNECTION_FAILED.
+ * @param reason One of the 7000s, for example GK_STATUS_CONNECTION_FAILED.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out, or the reason is another.
  */
@@ -4986,7 +4996,7 @@ gk_status gk_remote_key_set_refresh(const gk_remote_key_set *keys,
  * @param policy The policy, which is copied.
  * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE and the 700s if the keys
+ * @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE and the 7000s if the keys
  * cannot be had.
  */
 GK_NODISCARD
@@ -5025,7 +5035,7 @@ gk_status gk_issuer_rule_following_remote(const char *issuer,
  * @param seal_len How many bytes.
  * @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_new(const gk_oauth_client *client,
@@ -5063,7 +5073,7 @@ void gk_token_manager_free(gk_token_manager *manager);
  * @param tokens_json Tokens as an operation has given them.
  * @param tokens_json_len Its length in bytes.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if these are no tokens; the 600s.
+ * @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if these are no tokens; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_put(const gk_token_manager *manager,
@@ -5080,7 +5090,7 @@ gk_status gk_token_manager_put(const gk_token_manager *manager,
  * @param name A name of the program's own: 1 to 120 bytes.
  * @param name_len Its length in bytes.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 600s.
+ * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_remove(const gk_token_manager *manager,
@@ -5098,7 +5108,7 @@ gk_status gk_token_manager_remove(const gk_token_manager *manager,
  * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
- * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 500s, 600s and 700s.
+ * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_access_token(const gk_token_manager *manager,
@@ -5119,7 +5129,7 @@ gk_status gk_token_manager_access_token(const gk_token_manager *manager,
  * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
- * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 500s, 600s and 700s.
+ * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_replace(const gk_token_manager *manager,
@@ -5140,7 +5150,7 @@ gk_status gk_token_manager_replace(const gk_token_manager *manager,
  * @param tokens_json Receives the tokens, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
- * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 500s, 600s and 700s.
+ * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_tokens(const gk_token_manager *manager,
@@ -5446,7 +5456,7 @@ gk_status gk_resource_server_metadata(const gk_resource_server *server,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is a file already or the URL is not that of a
  * SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type, or a
  * pepper file that others may read; GK_STATUS_WRONG_PEPPER if it cannot be read; GK_STATUS_STORE_CORRUPT if
- * there is nothing in the store, or it is damaged; the other 600s; GK_STATUS_UNSUPPORTED without SQLite.
+ * there is nothing in the store, or it is damaged; the other 6000s; GK_STATUS_UNSUPPORTED without SQLite.
  */
 GK_NODISCARD
 gk_status gk_store_backup(const char *options_json,
@@ -5494,7 +5504,7 @@ gk_status gk_store_restore(const char *options_json,
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not that of a
  * SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type;
- * GK_STATUS_WRONG_PEPPER; the other 600s, and then a second call goes on; GK_STATUS_UNSUPPORTED without SQLite.
+ * GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on; GK_STATUS_UNSUPPORTED without SQLite.
  */
 GK_NODISCARD
 gk_status gk_store_acknowledge_restore(const char *options_json,

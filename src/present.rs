@@ -140,7 +140,7 @@ impl<T: ToJson> ToJson for Page<T> {
     }
 }
 
-/// `{"imported":n,"ids":[...],"rejected":[{"row":n,"status":n,"message":"..."}]}`.
+/// `{"imported":n,"ids":[...],"rejected":[{"row":n,"number":n,"code":"...","message":"..."}]}`.
 impl ToJson for ImportReport {
     fn to_json(&self) -> String {
         let mut out = ObjectWriter::new();
@@ -149,7 +149,8 @@ impl ToJson for ImportReport {
         let rejected = array(&self.rejected, |(row, error)| {
             let mut out = ObjectWriter::new();
             out.number("row", *row as u64);
-            out.raw("status", &error.kind().code().to_string());
+            out.raw("number", &error.kind().number().to_string());
+            out.text("code", error.kind().code());
             out.text("message", error.message());
             out.end()
         });

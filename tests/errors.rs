@@ -27,7 +27,7 @@ fn same_rows(file: &str, rows: &BTreeSet<String>, row: impl Fn(ErrorKind) -> Str
 
 #[test]
 fn the_table_itself() {
-    let codes: Vec<i32> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+    let codes: Vec<i32> = ErrorKind::ALL.iter().map(|kind| kind.number()).collect();
     assert!(
         codes.is_sorted() && codes.iter().collect::<BTreeSet<_>>().len() == codes.len(),
         "{codes:?}"
@@ -35,7 +35,7 @@ fn the_table_itself() {
     let names: BTreeSet<_> = ErrorKind::ALL.iter().map(|kind| kind.python_class()).collect();
     assert_eq!(names.len(), codes.len(), "two kinds share a Python class");
     for &kind in ErrorKind::ALL {
-        assert_eq!(ErrorKind::from_code(kind.code()), Some(kind));
+        assert_eq!(ErrorKind::from_number(kind.number()), Some(kind));
         assert!(
             kind.summary().ends_with('.') && kind.summary().len() <= Error::MAX_MESSAGE,
             "{kind:?}"
@@ -55,32 +55,44 @@ fn the_table_itself() {
         let status = kind.http_status();
         assert_eq!((400..500).contains(&status), kind.is_rejected(), "{kind:?} answers {status}");
         assert_eq!(status == 503, kind.is_unavailable(), "{kind:?} answers {status}");
-        assert_eq!(kind.reason().is_empty(), kind.code() < 300, "{kind:?}");
+        let c_name = kind.c_name();
+        assert!(
+            kind.code().bytes().all(|c| c.is_ascii_lowercase() || c == b'_'),
+            "{kind:?}: {}",
+            kind.code()
+        );
+        let snake = c_name.trim_start_matches("GK_STATUS_").replace('_', "").to_lowercase();
+        assert_eq!(snake, kind.name().to_lowercase(), "the code is the name in snake case");
         assert_eq!(Error::from(kind).kind(), kind);
         assert_eq!(kind.to_string(), kind.summary());
     }
-    for code in [
-        0,
-        -1,
-        6,
-        99,
-        119,
-        199,
-        208,
-        299,
-        311,
-        399,
-        407,
-        499,
-        516,
-        599,
-        607,
-        705,
-        i32::MAX,
-        i32::MIN,
-    ] {
-        assert_eq!(ErrorKind::from_code(code), None, "{code}");
+    for number in [0, -1, 6, 99, 1019, 1999, 2009, 3012, 4007, 5016, 6007, 7005, i32::MAX, i32::MIN]
+    {
+        assert_eq!(ErrorKind::from_number(number), None, "{number}");
     }
+}
+
+/// A number in a log that looks like an HTTP status is one.
+#[test]
+fn no_number_is_taken_for_an_http_status() {
+    for number in 100..=599 {
+        assert_eq!(ErrorKind::from_number(number), None, "{number} is an HTTP status, too");
+    }
+    for kind in ErrorKind::ALL {
+        assert!(kind.number() < 100 || (1000..8000).contains(&kind.number()), "{kind:?}");
+    }
+}
+
+/// A call that asks for one thing by its name is answered 404 where there is none, whatever the thing.
+#[test]
+fn what_a_managing_call_does_not_find_is_404() {
+    for kind in [ErrorKind::ApiKeyNotFound, ErrorKind::SessionNotFound, ErrorKind::RingKeyNotFound]
+    {
+        assert_eq!((kind.http_status(), kind.is_rejected()), (404, true), "{kind:?}");
+    }
+    // Who presents one that is not known is told no more than who presents a wrong one.
+    assert_eq!(ErrorKind::UnknownApiKey.http_status(), 401);
+    assert_eq!(ErrorKind::UnknownApiKey.summary(), ErrorKind::BadApiKeySecret.summary());
 }
 
 /// `#define GK_STATUS_X n` or `GK_STATUS_X = n,` in the generated header.
@@ -97,7 +109,7 @@ fn every_kind_is_in_the_c_header() {
         is_row.then(|| line.clone())
     });
     same_rows("include/gatekey.h", &rows.collect(), |kind| {
-        format!("{} {}", kind.c_name(), kind.code())
+        format!("{} {}", kind.c_name(), kind.number())
     });
 }
 
@@ -115,29 +127,43 @@ fn every_kind_is_in_the_cpp_header() {
     });
 }
 
-/// `class XError(...):` with `code = n` or `number = n` before the next class, and its name in `__all__`.
+/// `class XError(...):` with `number = n`, `code = "..."` and `status = n` before the next class, and its name in
+/// `__all__`.
 #[test]
 fn every_kind_is_a_python_class() {
-    let module = read("bindings/python/gatekey/exceptions.py");
-    let classes = module.split("\nclass ").skip(1).filter_map(|class| {
-        let name = class.split(['(', ':']).next()?;
-        let code = class.lines().find_map(|line| {
-            let (key, number) = line.trim().split_once(" = ")?;
-            (["code", "number"].contains(&key) && number.parse::<i32>().is_ok()).then_some(number)
-        })?;
-        Some(format!("{name} {code}"))
+    let folder = "bindings/python/gatekey/exceptions";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut rows = BTreeSet::new();
+    for entry in std::fs::read_dir(path).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        if !file.ends_with(".py") {
+            continue;
+        }
+        let module = read(&format!("{folder}/{file}"));
+        rows.extend(module.split("\nclass ").skip(1).filter_map(|class| {
+            let name = class.split(['(', ':']).next()?;
+            let value = |key: &str| {
+                class.lines().find_map(|line| line.strip_prefix(&format!("    {key} = ")))
+            };
+            let (number, code, status) = (value("number")?, value("code")?, value("status")?);
+            let retryable = value("retryable").unwrap_or("False");
+            Some(format!("{name} {number} {code} {status} {retryable}"))
+        }));
+    }
+    same_rows(folder, &rows, |kind| {
+        let (class, number, code) = (kind.python_class(), kind.number(), kind.code());
+        let retryable = if kind.is_retryable() { "True" } else { "False" };
+        format!("{class} {number} \"{code}\" {} {retryable}", kind.http_status())
     });
-    same_rows("bindings/python/gatekey/exceptions.py", &classes.collect(), |kind| {
-        format!("{} {}", kind.python_class(), kind.code())
-    });
-    let exported = module.split_once("__all__ = [").unwrap().1.split_once(']').unwrap().0;
+    let package = read(&format!("{folder}/__init__.py"));
+    let exported = package.split_once("__all__ = [").unwrap().1.split_once(']').unwrap().0;
     for kind in ErrorKind::ALL {
         let name = format!("\"{}\"", kind.python_class());
-        assert!(exported.contains(&name), "__all__ of exceptions.py lacks {name}");
+        assert!(exported.contains(&name), "__all__ of {folder} lacks {name}");
     }
 }
 
-/// `| 101 | InvalidSignature | GK_STATUS_... | InvalidSignatureError | summary | what to do |`.
+/// `| 1001 | InvalidSignature | invalid_signature | GK_STATUS_... | InvalidSignatureError | 401 | summary | what to do |`.
 #[test]
 fn every_kind_is_documented() {
     let page = read("docs/errors.md");
@@ -146,15 +172,16 @@ fn every_kind_is_documented() {
         line.starts_with("| ") && line.as_bytes().get(2).is_some_and(u8::is_ascii_digit)
     }) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [number, rust, c, python, meaning, remedy] = cells[..] else {
-            panic!("six cells: {line}")
+        let [number, rust, code, c, python, http, meaning, remedy] = cells[..] else {
+            panic!("eight cells: {line}")
         };
         assert!(remedy.len() > 10 && remedy.ends_with('.'), "what to do: {line}");
-        rows.insert(format!("{number} {rust} {c} {python} {meaning}"));
+        rows.insert(format!("{number} {rust} {code} {c} {python} {http} {meaning}"));
     }
     same_rows("docs/errors.md", &rows, |kind| {
         let (name, python, summary) = (kind.name(), kind.python_class(), kind.summary());
-        format!("{} `{name}` `{}` `{python}` {summary}", kind.code(), kind.c_name())
+        let (number, code, c) = (kind.number(), kind.code(), kind.c_name());
+        format!("{number} `{name}` `{code}` `{c}` `{python}` {} {summary}", kind.http_status())
     });
 }
 
@@ -171,19 +198,4 @@ fn a_missing_and_a_surplus_row_are_found() {
     let mut more = all;
     more.insert("Nonsense".to_owned());
     assert!(fails(&fewer) && fails(&more));
-}
-
-/// What `check().code` may be.
-#[test]
-fn every_reason_of_a_key_is_documented() {
-    let page = read("docs/errors.md");
-    for kind in ErrorKind::ALL {
-        if matches!(kind.code(), 300..=310 | 600..=606) {
-            let reason = kind.reason();
-            assert!(
-                !reason.is_empty() && page.contains(&format!("`{reason}`")),
-                "{kind:?}: {reason}"
-            );
-        }
-    }
 }

@@ -50,7 +50,7 @@ fn present(data: &[u8]) -> bool {
         Err(error) => {
             assert!(known.is_none(), "{error:?}");
             let kinds =
-                [ErrorKind::MalformedApiKey, ErrorKind::ApiKeyNotFound, ErrorKind::BadApiKeySecret];
+                [ErrorKind::MalformedApiKey, ErrorKind::UnknownApiKey, ErrorKind::BadApiKeySecret];
             assert!(kinds.contains(&error.kind()), "{error:?}");
             assert_eq!(
                 error.message(),

@@ -63,7 +63,7 @@ class operation : public detail::handle<gk_operation, gk_operation_free> {
                                      body.size(), err);
         });
     }
-    /// There is no answer: one of the 700s.
+    /// There is no answer: one of the 7000s.
     void fail(status reason) {
         detail::done([&](auto *err) {
             return gk_operation_fail(get(), static_cast<gk_status>(reason), err);

@@ -142,7 +142,7 @@ impl ApiKeys {
     /// Verifies a presented key and takes the request's cost from its limits.
     ///
     /// # Errors
-    /// `MalformedApiKey`, `ApiKeyNotFound`, `BadApiKeySecret`, `ApiKeyDisabled`, `ApiKeyRevoked`,
+    /// `MalformedApiKey`, `UnknownApiKey`, `BadApiKeySecret`, `ApiKeyDisabled`, `ApiKeyRevoked`,
     /// `ApiKeyExpired`, `ApiKeyNotYetValid`, `ApiKeyAddress`, `InsufficientScope`, `RateLimited`,
     /// `CreditsExhausted`: the first of these that holds; nothing is consumed. `StoreUnavailable`: the
     /// store has been silent for too long, or this key's row is damaged. `InvalidConfiguration`: the clock is
@@ -177,7 +177,7 @@ impl Inner {
         let active = self.peppers.active();
         let early = self.peppers.mac_native(active, &presented.id, presented.secret);
         let Some((place, slot)) = self.find(key, now)? else {
-            return Err(ErrorKind::ApiKeyNotFound.into());
+            return Err(ErrorKind::UnknownApiKey.into());
         };
         let mac = |pepper| {
             if pepper == active {
@@ -278,7 +278,7 @@ impl Inner {
         for _ in 0..64 {
             let (hot, sequence) = slot.read().ok_or(BUSY)?;
             if hot.key != key {
-                return Err(ErrorKind::ApiKeyNotFound.into());
+                return Err(ErrorKind::UnknownApiKey.into());
             }
             if hot.has(Hot::DAMAGED) {
                 return Err(DAMAGED);
@@ -354,7 +354,7 @@ impl Inner {
         if text_fits && tenant_fits && !hot.has(Hot::ELSEWHERE) {
             Ok(())
         } else {
-            Err(ErrorKind::ApiKeyNotFound.into())
+            Err(ErrorKind::UnknownApiKey.into())
         }
     }
 

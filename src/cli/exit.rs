@@ -75,9 +75,9 @@ fn code_of(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::Internal | ErrorKind::RandomUnavailable => INTERNAL,
         _ if kind.is_rejected() => REFUSED,
-        _ if (200..=299).contains(&kind.code()) => INPUT,
+        _ if (2000..=2999).contains(&kind.number()) => INPUT,
         ErrorKind::RequestBlocked => USAGE,
-        _ if kind.code() >= 600 || kind.is_unavailable() => STORE,
+        _ if kind.number() >= 6000 || kind.is_unavailable() => STORE,
         _ => USAGE,
     }
 }

@@ -81,7 +81,9 @@ impl Output {
         let mut error = ObjectWriter::new();
         if let Failure::Library(of_library) = failure {
             let kind = of_library.kind();
-            error.number("status", u64::try_from(kind.code()).ok());
+            error.number("number", u64::try_from(kind.number()).ok());
+            error.text("code", kind.code());
+            error.number("status", u64::from(kind.http_status()));
             error.text("name", kind.name());
             error.optional("claim", of_library.claim());
             error.number("retry_after_ms", of_library.retry_after().map(u64::from));

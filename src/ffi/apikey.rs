@@ -38,7 +38,7 @@ pub struct gk_api_key_import(Vec<ImportRow>);
 /// @param keys Receives the keys, to be freed with gk_api_keys_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file;
-/// GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+/// GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_open(
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn gk_api_keys_acting_as(
 /// wipes it; it is kept nowhere.
 /// @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_create(
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn gk_api_keys_create(
 /// @param secret Receives the key's new text, as gk_api_keys_create.
 /// @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_rotate(
@@ -174,7 +174,7 @@ pub unsafe extern "C" fn gk_api_keys_rotate(
 /// @param reason Why: at most 500 bytes of UTF-8.
 /// @param reason_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_revoke(
@@ -272,7 +272,7 @@ pub unsafe extern "C" fn gk_api_keys_update(
 /// @param id_len Its length in bytes.
 /// @param record Receives the record, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_get(
@@ -298,7 +298,7 @@ pub unsafe extern "C" fn gk_api_keys_get(
 /// @param limit At most so many records, and at most 1000; 0 for 100.
 /// @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_list(
@@ -335,7 +335,7 @@ pub unsafe extern "C" fn gk_api_keys_list(
 /// @param limit At most so many rows, and at most 1000; 0 for 100.
 /// @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_audit(
@@ -364,7 +364,7 @@ pub unsafe extern "C" fn gk_api_keys_audit(
 /// @param before Seconds since 1970; not in the future.
 /// @param purged Receives how many; may be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_purge(
@@ -438,10 +438,10 @@ pub unsafe extern "C" fn gk_api_key_import_add(
 /// pbkdf2-sha256.
 /// @param scheme_len Its length in bytes.
 /// @param import The rows.
-/// @param report Receives {"imported":n,"ids":[...],"rejected":[{"row","status","message"}]}, to be freed
+/// @param report Receives {"imported":n,"ids":[...],"rejected":[{"row","number","code","message"}]}, to be freed
 /// with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK, whatever was rejected; the 600s.
+/// @return GK_STATUS_OK, whatever was rejected; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_import(
@@ -465,7 +465,7 @@ pub unsafe extern "C" fn gk_api_keys_import(
 /// @param keys The keys.
 /// @param report Receives the report, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_pepper_report(
@@ -481,7 +481,7 @@ pub unsafe extern "C" fn gk_api_keys_pepper_report(
 /// @param keys The keys.
 /// @param wrapped Receives how many keys; may be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_wrap_peppers(
@@ -500,7 +500,7 @@ pub unsafe extern "C" fn gk_api_keys_wrap_peppers(
 ///
 /// @param keys The keys.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_refresh(
@@ -516,7 +516,7 @@ pub unsafe extern "C" fn gk_api_keys_refresh(
 /// @param keys The keys.
 /// @param err Receives why they are not; may be NULL.
 /// @return GK_STATUS_OK: they are. GK_STATUS_INVALID_CONFIGURATION: limits are off, the store has no place for
-/// them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot share them. The 600s: their
+/// them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot share them. The 6000s: their
 /// file cannot be opened or made, is full, or is of a newer version.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -531,7 +531,7 @@ pub unsafe extern "C" fn gk_api_keys_check_limits(
 ///
 /// @param keys The keys.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_flush(
@@ -546,7 +546,7 @@ pub unsafe extern "C" fn gk_api_keys_flush(
 ///
 /// @param keys The keys.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_close(

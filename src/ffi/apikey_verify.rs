@@ -128,8 +128,8 @@ pub unsafe extern "C" fn gk_api_key_check_cost(check: Option<&mut gk_api_key_che
 /// @param ip_len Its length in bytes.
 /// @param result Receives the outcome, refusals included; may be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_MALFORMED_API_KEY, GK_STATUS_API_KEY_NOT_FOUND and
-/// GK_STATUS_BAD_API_KEY_SECRET, which have one message for the caller; the other 300s;
+/// @return GK_STATUS_OK; GK_STATUS_MALFORMED_API_KEY, GK_STATUS_UNKNOWN_API_KEY and
+/// GK_STATUS_BAD_API_KEY_SECRET, which have one message for the caller; the other 3000s;
 /// GK_STATUS_STORE_UNAVAILABLE if the store has been silent for too long.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -196,7 +196,7 @@ impl gk_api_key_result {
     ) {
         let retry_after_ms = refused.and_then(crate::Error::retry_after).unwrap_or(0);
         let refused_id = refused.and_then(crate::Error::api_key_id).unwrap_or("");
-        let http_status = match ErrorKind::from_code(status) {
+        let http_status = match ErrorKind::from_number(status) {
             _ if status == GK_STATUS_OK => 200,
             Some(kind) => kind.http_status(),
             None => 500,

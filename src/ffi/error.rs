@@ -75,7 +75,7 @@ impl gk_error {
     /// `err` is NULL or writable.
     #[cold]
     pub(super) unsafe fn report(err: *mut Self, fault: &Fault) -> gk_status {
-        let status = fault.kind().code();
+        let status = fault.kind().number();
         if !err.is_null() {
             // SAFETY: writable by contract; neither place is read before it is written.
             let message = unsafe {

@@ -107,7 +107,7 @@ pub extern "C" fn gk_key_set_skipped_reason(
     key_set: Option<&gk_key_set>,
     index: usize,
 ) -> gk_status {
-    look(GK_STATUS_OK, || Some(key_set?.0.skipped_reasons().get(index)?.kind().code()))
+    look(GK_STATUS_OK, || Some(key_set?.0.skipped_reasons().get(index)?.kind().number()))
 }
 
 /// One key of the set, in the order in which they were given.

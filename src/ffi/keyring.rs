@@ -30,7 +30,7 @@ pub struct gk_key_ring {
 /// @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the pepper file;
-/// GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+/// GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_ring_open(
@@ -92,7 +92,7 @@ pub extern "C" fn gk_key_ring_free(ring: Option<Box<gk_key_ring>>) {
 /// gk_buf_free; {NULL, 0} if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are still good;
-/// GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the 600s.
+/// GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_ring_rotate(
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn gk_key_ring_rotate(
 /// @param kid The key's `kid`.
 /// @param kid_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_RING_KEY_NOT_FOUND; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_ring_remove(
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn gk_key_ring_remove(
 /// @param ring The ring.
 /// @param keys Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_ring_keys(
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn gk_key_ring_keys(
 /// @param ring The ring.
 /// @param jwks Receives the set as JSON, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if the keys are symmetric; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if the keys are symmetric; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_ring_to_jwks(
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn gk_key_ring_to_jwks(
 ///
 /// @param ring The ring.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_ring_refresh(

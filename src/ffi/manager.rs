@@ -29,7 +29,7 @@ pub struct gk_token_manager(TokenManager);
 /// @param seal_len How many bytes.
 /// @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_new(
@@ -91,7 +91,7 @@ pub extern "C" fn gk_token_manager_free(manager: Option<Box<gk_token_manager>>) 
 /// @param tokens_json Tokens as an operation has given them.
 /// @param tokens_json_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if these are no tokens; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if these are no tokens; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_put(
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn gk_token_manager_put(
 /// @param name A name of the program's own: 1 to 120 bytes.
 /// @param name_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_remove(
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn gk_token_manager_remove(
 /// @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
-/// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 500s, 600s and 700s.
+/// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_access_token(
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn gk_token_manager_access_token(
 /// @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
-/// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 500s, 600s and 700s.
+/// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_replace(
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn gk_token_manager_replace(
 /// @param tokens_json Receives the tokens, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
-/// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 500s, 600s and 700s.
+/// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_tokens(

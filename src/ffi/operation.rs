@@ -153,7 +153,7 @@ impl gk_operation {
 /// @param operation The operation.
 /// @param http The transport.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 500s, 700s and 100s as the call says that made the operation, which is over then.
+/// @return GK_STATUS_OK; the 5000s, 7000s and 1000s as the call says that made the operation, which is over then.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_operation_run(
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn gk_operation_feed(
 /// Tells an operation that its request has no answer.
 ///
 /// @param operation The operation.
-/// @param reason One of the 700s, for example GK_STATUS_CONNECTION_FAILED.
+/// @param reason One of the 7000s, for example GK_STATUS_CONNECTION_FAILED.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out, or the reason is another.
 #[unsafe(no_mangle)]
@@ -291,7 +291,7 @@ pub unsafe extern "C" fn gk_operation_fail(
 ) -> gk_status {
     guard(err, || {
         let operation = given(operation, "operation")?;
-        let kind = ErrorKind::from_code(reason).filter(|kind| kind.code() >= 700);
+        let kind = ErrorKind::from_number(reason).filter(|kind| kind.number() >= 7000);
         let kind = kind.ok_or(Fault::OutOfRange("reason"))?;
         operation.request.take().ok_or(NO_REQUEST)?;
         operation.inner.fail(kind.into());

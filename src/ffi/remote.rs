@@ -95,7 +95,7 @@ pub unsafe extern "C" fn gk_remote_key_set_refresh(
 /// @param policy The policy, which is copied.
 /// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE and the 700s if the keys
+/// @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE and the 7000s if the keys
 /// cannot be had.
 #[unsafe(no_mangle)]
 #[must_use]

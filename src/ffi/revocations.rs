@@ -22,7 +22,7 @@ pub struct gk_revocations(pub(super) Revocations);
 /// @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the
 /// call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_open(
@@ -67,7 +67,7 @@ pub extern "C" fn gk_revocations_free(revocations: Option<Box<gk_revocations>>) 
 /// @param token_id_len Its length in bytes.
 /// @param expires_at The token's `exp`, in seconds since 1970: for how long it must be remembered.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK, for a token that has expired already too; the 600s.
+/// @return GK_STATUS_OK, for a token that has expired already too; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_revoke_token(
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn gk_revocations_revoke_token(
 /// @param session_id The `sid` of its tokens, 1 to 1024 bytes.
 /// @param session_id_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_revoke_session(
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn gk_revocations_revoke_session(
 /// @param subject The `sub` of its tokens, 1 to 1024 bytes.
 /// @param subject_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_revoke_subject(
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn gk_revocations_revoke_subject(
 /// @param key_id The `kid` of the key that verifies them, 1 to 1024 bytes.
 /// @param key_id_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_revoke_key(
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn gk_revocations_revoke_key(
 /// subject. Empty text is refused.
 /// @param tenant_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_revoke_before(
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn gk_revocations_revoke_before(
 /// @param expires_at The token's `exp`, in seconds since 1970.
 /// @param first Receives true if this is its first use; false otherwise, and if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK, whatever the answer; the 600s, and then the token must not be accepted.
+/// @return GK_STATUS_OK, whatever the answer; the 6000s, and then the token must not be accepted.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_seen_once(
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn gk_revocations_seen_once(
 ///
 /// @param revocations What has been revoked.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_refresh(
@@ -243,7 +243,7 @@ pub unsafe extern "C" fn gk_revocations_refresh(
 /// @param revocations What has been revoked.
 /// @param purged Receives how many entries of the store; 0 if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_purge(

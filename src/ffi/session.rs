@@ -83,7 +83,7 @@ pub unsafe extern "C" fn gk_session_tokens_free(tokens: Option<&mut gk_session_t
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or for ever,
 /// or others may read the pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no
-/// SQLite; the 600s.
+/// SQLite; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_open(
@@ -154,7 +154,7 @@ pub extern "C" fn gk_sessions_free(sessions: Option<Box<gk_sessions>>) {
 /// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of gk_signer_sign; the
-/// 600s. If the call fails, there is no session.
+/// 6000s. If the call fails, there is no session.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_start(
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn gk_sessions_start(
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used before: the
 /// session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of gk_signer_sign and
-/// the 600s, after which the token is as good as it was.
+/// the 6000s, after which the token is as good as it was.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_refresh(
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn gk_sessions_refresh(
 /// @param token_len Its length in bytes.
 /// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_end(
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn gk_sessions_end(
 /// @param subject_len Its length in bytes.
 /// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_end_by_id(
@@ -280,7 +280,7 @@ pub unsafe extern "C" fn gk_sessions_end_by_id(
 /// @param ended Receives how many sessions; 0 if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER for one that was
-/// not given, or if rows are sealed under another one that was not given, which stay, while all others are done; the 600s: what was ended by then stays ended, and a second call goes on.
+/// not given, or if rows are sealed under another one that was not given, which stay, while all others are done; the 6000s: what was ended by then stays ended, and a second call goes on.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_end_under_pepper(
@@ -304,7 +304,7 @@ pub unsafe extern "C" fn gk_sessions_end_under_pepper(
 /// @param subject_len Its length in bytes.
 /// @param ended Receives how many sessions; 0 if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s: what was ended by then stays ended, and a second call goes on.
+/// @return GK_STATUS_OK; the 6000s: what was ended by then stays ended, and a second call goes on.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_end_all(
@@ -330,7 +330,7 @@ pub unsafe extern "C" fn gk_sessions_end_all(
 /// @param subject_len Its length in bytes.
 /// @param records Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_list(
@@ -355,7 +355,7 @@ pub unsafe extern "C" fn gk_sessions_list(
 /// @param family_len Its length in bytes.
 /// @param record Receives the record, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND; the 600s.
+/// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_get(
@@ -384,7 +384,7 @@ pub unsafe extern "C" fn gk_sessions_get(
 /// @param limit At most so many rows, and at most 1000; 0 for 100.
 /// @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_events(
@@ -417,7 +417,7 @@ pub unsafe extern "C" fn gk_sessions_events(
 /// @param before Seconds since 1970; not in the future.
 /// @param purged Receives how many sessions; 0 if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 600s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_purge(

@@ -1,11 +1,13 @@
-//! `gk_status`: one number per kind of failure, the same as `ErrorKind` in Rust and `code` in Python.
+//! `gk_status`: one number per kind of failure, the same as `ErrorKind` in Rust and `number` in Python.
 
 use super::boundary::look;
 use crate::ErrorKind;
 use libc::c_char;
 
 /// The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
-/// 100s token, 200s key, 300s API key, 400s session, 600s store. A number is never reused; treat one you do not know as a failure.
+/// 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the API's door, 6000s store,
+/// 7000s transport; none lies in 100 to 599, so that none is taken for an HTTP status. A number is never reused; treat
+/// one you do not know as a failure.
 pub type gk_status = i32;
 
 /// The call succeeded.
@@ -21,152 +23,156 @@ pub const GK_STATUS_UNSUPPORTED: gk_status = 4;
 /// The operating system's random number generator failed.
 pub const GK_STATUS_RANDOM_UNAVAILABLE: gk_status = 5;
 /// The token is not a JWS compact serialization of a JSON object (RFC 7515 section 7.1).
-pub const GK_STATUS_MALFORMED_TOKEN: gk_status = 100;
+pub const GK_STATUS_MALFORMED_TOKEN: gk_status = 1000;
 /// The signature or MAC does not match. Always wins over a claim error.
-pub const GK_STATUS_INVALID_SIGNATURE: gk_status = 101;
+pub const GK_STATUS_INVALID_SIGNATURE: gk_status = 1001;
 /// `exp` is now or in the past (RFC 7519 section 4.1.4).
-pub const GK_STATUS_EXPIRED: gk_status = 102;
+pub const GK_STATUS_EXPIRED: gk_status = 1002;
 /// `nbf` is in the future (RFC 7519 section 4.1.5).
-pub const GK_STATUS_NOT_YET_VALID: gk_status = 103;
+pub const GK_STATUS_NOT_YET_VALID: gk_status = 1003;
 /// `iss` is not the expected one, or is present and the policy says nothing about it.
-pub const GK_STATUS_INVALID_ISSUER: gk_status = 104;
+pub const GK_STATUS_INVALID_ISSUER: gk_status = 1004;
 /// `aud` names nobody expected, or is present and the policy says nothing about it.
-pub const GK_STATUS_INVALID_AUDIENCE: gk_status = 105;
+pub const GK_STATUS_INVALID_AUDIENCE: gk_status = 1005;
 /// The header's `typ` is not the expected one.
-pub const GK_STATUS_INVALID_TYPE: gk_status = 106;
+pub const GK_STATUS_INVALID_TYPE: gk_status = 1006;
 /// `sub` is not the expected one.
-pub const GK_STATUS_INVALID_SUBJECT: gk_status = 107;
+pub const GK_STATUS_INVALID_SUBJECT: gk_status = 1007;
 /// A claim the policy requires is absent.
-pub const GK_STATUS_MISSING_CLAIM: gk_status = 108;
+pub const GK_STATUS_MISSING_CLAIM: gk_status = 1008;
 /// A registered claim has the wrong JSON type or an impossible value.
-pub const GK_STATUS_INVALID_CLAIM: gk_status = 109;
+pub const GK_STATUS_INVALID_CLAIM: gk_status = 1009;
 /// The algorithm is not one that gatekey implements; `none` is not an algorithm.
-pub const GK_STATUS_UNSUPPORTED_ALGORITHM: gk_status = 110;
+pub const GK_STATUS_UNSUPPORTED_ALGORITHM: gk_status = 1010;
 /// The header's `alg` is not the one the key is bound to.
-pub const GK_STATUS_INVALID_ALGORITHM: gk_status = 111;
+pub const GK_STATUS_INVALID_ALGORITHM: gk_status = 1011;
 /// The header lists an extension in `crit` that gatekey does not understand.
-pub const GK_STATUS_UNSUPPORTED_CRITICAL: gk_status = 112;
+pub const GK_STATUS_UNSUPPORTED_CRITICAL: gk_status = 1012;
 /// No key of the set fits the token's `kid` and `alg`.
-pub const GK_STATUS_KEY_NOT_FOUND: gk_status = 113;
+pub const GK_STATUS_KEY_NOT_FOUND: gk_status = 1013;
 /// Several keys fit and the policy does not allow trying them.
-pub const GK_STATUS_AMBIGUOUS_KEY: gk_status = 114;
+pub const GK_STATUS_AMBIGUOUS_KEY: gk_status = 1014;
 /// The token or one of its parts is longer than the policy allows.
-pub const GK_STATUS_TOKEN_TOO_LARGE: gk_status = 115;
+pub const GK_STATUS_TOKEN_TOO_LARGE: gk_status = 1015;
 /// `iat` is in the future (beyond the leeway).
-pub const GK_STATUS_ISSUED_IN_FUTURE: gk_status = 116;
+pub const GK_STATUS_ISSUED_IN_FUTURE: gk_status = 1016;
 /// `iat` is longer ago than the policy's maximal age.
-pub const GK_STATUS_TOO_OLD: gk_status = 117;
+pub const GK_STATUS_TOO_OLD: gk_status = 1017;
 /// The token, its session, its subject or its key has been revoked.
-pub const GK_STATUS_REVOKED_TOKEN: gk_status = 118;
+pub const GK_STATUS_REVOKED_TOKEN: gk_status = 1018;
 /// The key cannot be parsed or its parts do not form a key.
-pub const GK_STATUS_INVALID_KEY: gk_status = 200;
+pub const GK_STATUS_INVALID_KEY: gk_status = 2000;
 /// The key is too weak: RSA under 2048 bits, a short secret, a ROCA modulus.
-pub const GK_STATUS_WEAK_KEY: gk_status = 201;
+pub const GK_STATUS_WEAK_KEY: gk_status = 2001;
 /// The key type or curve is not one that gatekey implements.
-pub const GK_STATUS_UNSUPPORTED_KEY: gk_status = 202;
+pub const GK_STATUS_UNSUPPORTED_KEY: gk_status = 2002;
 /// The private part does not belong to the public part.
-pub const GK_STATUS_KEY_PAIR_MISMATCH: gk_status = 203;
+pub const GK_STATUS_KEY_PAIR_MISMATCH: gk_status = 2003;
 /// `use`, `key_ops` or `alg` of the key forbids what is asked, or a public key is asked to sign.
-pub const GK_STATUS_KEY_USAGE: gk_status = 204;
+pub const GK_STATUS_KEY_USAGE: gk_status = 2004;
 /// An HMAC secret that is really a PEM, DER, SSH or JWK key in some disguise.
-pub const GK_STATUS_SECRET_LOOKS_LIKE_KEY: gk_status = 205;
+pub const GK_STATUS_SECRET_LOOKS_LIKE_KEY: gk_status = 2005;
 /// A key set mixes symmetric and asymmetric keys.
-pub const GK_STATUS_MIXED_KEY_SET: gk_status = 206;
+pub const GK_STATUS_MIXED_KEY_SET: gk_status = 2006;
 /// The algorithm cannot be told from the key alone (RSA, symmetric).
-pub const GK_STATUS_ALGORITHM_REQUIRED: gk_status = 207;
+pub const GK_STATUS_ALGORITHM_REQUIRED: gk_status = 2007;
+/// A call that manages a key ring names a key that the ring does not have.
+pub const GK_STATUS_RING_KEY_NOT_FOUND: gk_status = 2008;
 /// The text is not an API key: wrong length, alphabet or checksum. It never reaches the store.
-pub const GK_STATUS_MALFORMED_API_KEY: gk_status = 300;
-/// No API key has this id in this environment and tenant.
-pub const GK_STATUS_API_KEY_NOT_FOUND: gk_status = 301;
+pub const GK_STATUS_MALFORMED_API_KEY: gk_status = 3000;
+/// No API key has the presented id in this environment and tenant.
+pub const GK_STATUS_UNKNOWN_API_KEY: gk_status = 3001;
 /// The id exists, the secret is not its own.
-pub const GK_STATUS_BAD_API_KEY_SECRET: gk_status = 302;
+pub const GK_STATUS_BAD_API_KEY_SECRET: gk_status = 3002;
 /// The key is disabled; it can be enabled again.
-pub const GK_STATUS_API_KEY_DISABLED: gk_status = 303;
+pub const GK_STATUS_API_KEY_DISABLED: gk_status = 3003;
 /// The key is revoked for good.
-pub const GK_STATUS_API_KEY_REVOKED: gk_status = 304;
+pub const GK_STATUS_API_KEY_REVOKED: gk_status = 3004;
 /// The key's time of expiry is now or in the past.
-pub const GK_STATUS_API_KEY_EXPIRED: gk_status = 305;
+pub const GK_STATUS_API_KEY_EXPIRED: gk_status = 3005;
 /// The key's time of validity begins in the future.
-pub const GK_STATUS_API_KEY_NOT_YET_VALID: gk_status = 306;
+pub const GK_STATUS_API_KEY_NOT_YET_VALID: gk_status = 3006;
 /// The caller's address is not on the key's allow-list, or was not given.
-pub const GK_STATUS_API_KEY_ADDRESS: gk_status = 307;
+pub const GK_STATUS_API_KEY_ADDRESS: gk_status = 3007;
 /// The key lacks a scope that the call requires (RFC 6750 section 3.1).
-pub const GK_STATUS_INSUFFICIENT_SCOPE: gk_status = 308;
+pub const GK_STATUS_INSUFFICIENT_SCOPE: gk_status = 3008;
 /// The key's rate limit is reached; `retry_after` tells when to come back.
-pub const GK_STATUS_RATE_LIMITED: gk_status = 309;
+pub const GK_STATUS_RATE_LIMITED: gk_status = 3009;
 /// The key's credits are spent; `retry_after` tells of the next refill.
-pub const GK_STATUS_CREDITS_EXHAUSTED: gk_status = 310;
+pub const GK_STATUS_CREDITS_EXHAUSTED: gk_status = 3010;
+/// A call that manages API keys names one that is not there.
+pub const GK_STATUS_API_KEY_NOT_FOUND: gk_status = 3011;
 /// A cookie's name comes twice, or its value holds what no cookie holds (RFC 6265bis).
-pub const GK_STATUS_MALFORMED_COOKIE: gk_status = 400;
+pub const GK_STATUS_MALFORMED_COOKIE: gk_status = 4000;
 /// The request was caused by another site, or brings no CSRF token of its session.
-pub const GK_STATUS_CSRF_REJECTED: gk_status = 401;
+pub const GK_STATUS_CSRF_REJECTED: gk_status = 4001;
 /// The text is not a refresh token of ours, or its session is not known any more.
-pub const GK_STATUS_INVALID_REFRESH_TOKEN: gk_status = 402;
+pub const GK_STATUS_INVALID_REFRESH_TOKEN: gk_status = 4002;
 /// A refresh token was used a second time, so that someone else may have it: the session has been ended.
-pub const GK_STATUS_TOKEN_REUSE: gk_status = 403;
+pub const GK_STATUS_TOKEN_REUSE: gk_status = 4003;
 /// The session was logged out.
-pub const GK_STATUS_SESSION_ENDED: gk_status = 404;
+pub const GK_STATUS_SESSION_ENDED: gk_status = 4004;
 /// The session was not refreshed in time, or has lasted for as long as a session may.
-pub const GK_STATUS_SESSION_EXPIRED: gk_status = 405;
+pub const GK_STATUS_SESSION_EXPIRED: gk_status = 4005;
 /// There is no session with this id.
-pub const GK_STATUS_SESSION_NOT_FOUND: gk_status = 406;
+pub const GK_STATUS_SESSION_NOT_FOUND: gk_status = 4006;
 /// The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC 6749 section 10.12).
-pub const GK_STATUS_OAUTH_STATE_MISMATCH: gk_status = 500;
+pub const GK_STATUS_OAUTH_STATE_MISMATCH: gk_status = 5000;
 /// The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured.
-pub const GK_STATUS_OAUTH_ISSUER_MISMATCH: gk_status = 501;
+pub const GK_STATUS_OAUTH_ISSUER_MISMATCH: gk_status = 5001;
 /// The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1).
-pub const GK_STATUS_OAUTH_ACCESS_DENIED: gk_status = 502;
+pub const GK_STATUS_OAUTH_ACCESS_DENIED: gk_status = 5002;
 /// The server cannot answer without the user: `login_required`, `consent_required` and the like (OpenID Connect Core section 3.1.2.6).
-pub const GK_STATUS_OAUTH_INTERACTION_REQUIRED: gk_status = 503;
+pub const GK_STATUS_OAUTH_INTERACTION_REQUIRED: gk_status = 5003;
 /// The authorization server refused the code, refresh token or assertion for good (`invalid_grant`, RFC 6749 section 5.2).
-pub const GK_STATUS_OAUTH_INVALID_GRANT: gk_status = 504;
+pub const GK_STATUS_OAUTH_INVALID_GRANT: gk_status = 5004;
 /// The client's own authentication failed, or it may not do this (`invalid_client`, `unauthorized_client`).
-pub const GK_STATUS_OAUTH_INVALID_CLIENT: gk_status = 505;
+pub const GK_STATUS_OAUTH_INVALID_CLIENT: gk_status = 5005;
 /// The authorization server answered with any other error; `peer_code` names it.
-pub const GK_STATUS_OAUTH_REFUSED: gk_status = 506;
+pub const GK_STATUS_OAUTH_REFUSED: gk_status = 5006;
 /// The authorization server answered 5xx or 429, `server_error` or `temporarily_unavailable`.
-pub const GK_STATUS_OAUTH_SERVER_FAILED: gk_status = 507;
+pub const GK_STATUS_OAUTH_SERVER_FAILED: gk_status = 5007;
 /// The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with control characters, another token type.
-pub const GK_STATUS_OAUTH_MALFORMED_RESPONSE: gk_status = 508;
+pub const GK_STATUS_OAUTH_MALFORMED_RESPONSE: gk_status = 5008;
 /// The ID token's `nonce` is not the one of this log-in (OpenID Connect Core section 3.1.3.7).
-pub const GK_STATUS_OAUTH_NONCE_MISMATCH: gk_status = 509;
+pub const GK_STATUS_OAUTH_NONCE_MISMATCH: gk_status = 5009;
 /// The `sub` of the user info is not the one of the ID token (OpenID Connect Core section 5.3.2).
-pub const GK_STATUS_OAUTH_SUBJECT_MISMATCH: gk_status = 510;
+pub const GK_STATUS_OAUTH_SUBJECT_MISMATCH: gk_status = 5010;
 /// The device code has expired before the user said yes or no (RFC 8628 section 3.5).
-pub const GK_STATUS_OAUTH_DEVICE_EXPIRED: gk_status = 511;
+pub const GK_STATUS_OAUTH_DEVICE_EXPIRED: gk_status = 5011;
 /// The token manager has no token under this name, or the authorization server has ended it.
-pub const GK_STATUS_OAUTH_NO_TOKEN: gk_status = 512;
+pub const GK_STATUS_OAUTH_NO_TOKEN: gk_status = 5012;
 /// There is no `Authorization` header, or another scheme than the ones accepted.
-pub const GK_STATUS_MISSING_CREDENTIALS: gk_status = 513;
+pub const GK_STATUS_MISSING_CREDENTIALS: gk_status = 5013;
 /// The authorization server says that the token is expired, revoked or unknown (RFC 7662 section 2.2).
-pub const GK_STATUS_TOKEN_INACTIVE: gk_status = 514;
+pub const GK_STATUS_TOKEN_INACTIVE: gk_status = 5014;
 /// The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470).
-pub const GK_STATUS_INSUFFICIENT_AUTHENTICATION: gk_status = 515;
+pub const GK_STATUS_INSUFFICIENT_AUTHENTICATION: gk_status = 5015;
 /// The store cannot be reached or has not been heard of for longer than `max_stale`.
-pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 600;
+pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 6000;
 /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
-pub const GK_STATUS_STORE_CORRUPT: gk_status = 601;
+pub const GK_STATUS_STORE_CORRUPT: gk_status = 6001;
 /// The row has changed since it was read, or exists already.
-pub const GK_STATUS_STORE_CONFLICT: gk_status = 602;
+pub const GK_STATUS_STORE_CONFLICT: gk_status = 6002;
 /// The store is read-only: the file, its folder or the file system.
-pub const GK_STATUS_STORE_READ_ONLY: gk_status = 603;
+pub const GK_STATUS_STORE_READ_ONLY: gk_status = 6003;
 /// The disk is full; nothing was changed.
-pub const GK_STATUS_STORE_FULL: gk_status = 604;
+pub const GK_STATUS_STORE_FULL: gk_status = 6004;
 /// A pepper that the store's rows were made with is missing or has another value.
-pub const GK_STATUS_WRONG_PEPPER: gk_status = 605;
+pub const GK_STATUS_WRONG_PEPPER: gk_status = 6005;
 /// The store is older than its mark, such as a backup that was put back, or one of the two is missing:
 /// what was revoked since would be good again.
-pub const GK_STATUS_STORE_RESTORED: gk_status = 606;
+pub const GK_STATUS_STORE_RESTORED: gk_status = 6006;
 /// The name does not resolve, nobody listens, or the connection broke.
-pub const GK_STATUS_CONNECTION_FAILED: gk_status = 700;
+pub const GK_STATUS_CONNECTION_FAILED: gk_status = 7000;
 /// The whole answer was not there within the deadline (10 seconds unless set).
-pub const GK_STATUS_DEADLINE_EXCEEDED: gk_status = 701;
+pub const GK_STATUS_DEADLINE_EXCEEDED: gk_status = 7001;
 /// TLS could not be agreed on: the certificate is unknown, expired or for another name, or the version is too old.
-pub const GK_STATUS_TLS_FAILED: gk_status = 702;
+pub const GK_STATUS_TLS_FAILED: gk_status = 7002;
 /// The URL is not HTTPS, names an address that the policy keeps out, or the answer was a redirect.
-pub const GK_STATUS_REQUEST_BLOCKED: gk_status = 703;
+pub const GK_STATUS_REQUEST_BLOCKED: gk_status = 7003;
 /// The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata 512 KiB).
-pub const GK_STATUS_RESPONSE_TOO_LARGE: gk_status = 704;
+pub const GK_STATUS_RESPONSE_TOO_LARGE: gk_status = 7004;
 
 /// The name of a status, the same in every language.
 ///
@@ -196,32 +202,34 @@ pub extern "C" fn gk_status_summary(status: gk_status) -> *const c_char {
 /// Whether what the caller of your API presented was refused: answer gk_status_http (RFC 6750 section 3).
 ///
 /// @param status A status.
-/// @return True for the 100s, 300s and 400s.
+/// @return True for the 1000s, 3000s and 4000s, most of the 5000s and GK_STATUS_RING_KEY_NOT_FOUND.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_is_rejected(status: gk_status) -> bool {
-    look(false, || Some(ErrorKind::from_code(status)?.is_rejected()))
+    look(false, || Some(ErrorKind::from_number(status)?.is_rejected()))
 }
 
 /// Whether your program made the mistake (an argument, the configuration, a key): answer 500 and fix
 /// the program.
 ///
 /// @param status A status.
-/// @return True for 2 to 4, the 200s and GK_STATUS_WRONG_PEPPER.
+/// @return True for 2 to 4, the 2000s but GK_STATUS_RING_KEY_NOT_FOUND, GK_STATUS_OAUTH_INVALID_CLIENT,
+/// GK_STATUS_OAUTH_REFUSED, GK_STATUS_WRONG_PEPPER and GK_STATUS_REQUEST_BLOCKED.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_is_misuse(status: gk_status) -> bool {
-    look(false, || Some(ErrorKind::from_code(status)?.is_misuse()))
+    look(false, || Some(ErrorKind::from_number(status)?.is_misuse()))
 }
 
 /// Whether something the library depends on is out of reach: answer 503 and try again later.
 ///
 /// @param status A status.
-/// @return True for GK_STATUS_RANDOM_UNAVAILABLE and the 600s but GK_STATUS_WRONG_PEPPER.
+/// @return True for GK_STATUS_RANDOM_UNAVAILABLE, GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE, the
+/// 6000s but GK_STATUS_WRONG_PEPPER and the 7000s but GK_STATUS_REQUEST_BLOCKED.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_is_unavailable(status: gk_status) -> bool {
-    look(false, || Some(ErrorKind::from_code(status)?.is_unavailable()))
+    look(false, || Some(ErrorKind::from_number(status)?.is_unavailable()))
 }
 
-/// What an HTTP service answers: 401, 403 or 429 where the caller was refused, 503 where something is
+/// What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused, 503 where something is
 /// out of reach, 500 where the program or the library is wrong.
 ///
 /// @param status A status.
@@ -230,12 +238,12 @@ pub extern "C" fn gk_status_is_unavailable(status: gk_status) -> bool {
 pub extern "C" fn gk_status_http(status: gk_status) -> u16 {
     look(500, || match status {
         GK_STATUS_OK => Some(200),
-        _ => Some(ErrorKind::from_code(status)?.http_status()),
+        _ => Some(ErrorKind::from_number(status)?.http_status()),
     })
 }
 
 fn index(status: gk_status) -> Option<usize> {
-    ErrorKind::ALL.iter().position(|kind| kind.code() == status)
+    ErrorKind::ALL.iter().position(|kind| kind.number() == status)
 }
 
 static NAMES: [[u8; 32]; ErrorKind::ALL.len()] = table(false);

@@ -35,7 +35,7 @@ pub type gk_progress_fn =
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is a file already or the URL is not that of a
 /// SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type, or a
 /// pepper file that others may read; GK_STATUS_WRONG_PEPPER if it cannot be read; GK_STATUS_STORE_CORRUPT if
-/// there is nothing in the store, or it is damaged; the other 600s; GK_STATUS_UNSUPPORTED without SQLite.
+/// there is nothing in the store, or it is damaged; the other 6000s; GK_STATUS_UNSUPPORTED without SQLite.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_store_backup(
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn gk_store_restore(
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not that of a
 /// SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type;
-/// GK_STATUS_WRONG_PEPPER; the other 600s, and then a second call goes on; GK_STATUS_UNSUPPORTED without SQLite.
+/// GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on; GK_STATUS_UNSUPPORTED without SQLite.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_store_acknowledge_restore(

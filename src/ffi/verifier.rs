@@ -145,7 +145,7 @@ pub extern "C" fn gk_verifier_free(verifier: Option<Box<gk_verifier>>) {
 /// @param token_len Its length in bytes.
 /// @param verified Receives the claims, to be freed with gk_verified_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK only if the token is good; one of the 100s if it is not.
+/// @return GK_STATUS_OK only if the token is good; one of the 1000s if it is not.
 /// GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims. GK_STATUS_STORE_UNAVAILABLE if
 /// a ring or revocations cannot be read.
 #[unsafe(no_mangle)]

@@ -197,7 +197,7 @@ impl Verifier {
     /// this order; the first failure is the answer.
     ///
     /// # Errors
-    /// A kind from the 100s block ([`crate::ErrorKind::is_rejected`]). A bad signature is
+    /// A kind from the 1000s block ([`crate::ErrorKind::is_rejected`]). A bad signature is
     /// `InvalidSignature`, whatever the claims say. With revocations, or keys that change, also
     /// `StoreUnavailable`: whether the token is good cannot be known.
     ///

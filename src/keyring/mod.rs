@@ -307,7 +307,7 @@ impl KeyRing {
     /// active one, the next one takes its place.
     ///
     /// # Errors
-    /// `KeyNotFound`: the ring has no key of this name. Those of [`KeyRingStore`]; then nothing has changed.
+    /// `RingKeyNotFound`: the ring has no key of this name. Those of [`KeyRingStore`]; then nothing has changed.
     pub fn remove(&self, kid: &str) -> Result<()> {
         self.0.change(&|keys, now| {
             let at = keys.iter().position(|kept| kept.shown.kid == kid).ok_or(NO_SUCH_KEY)?;
@@ -546,7 +546,7 @@ const GONE: Error = Error::new(
 );
 const NO_ACTIVE_KEY: Error = Error::new(ErrorKind::KeyUsage, "The key ring has no active key.");
 const NO_SUCH_KEY: Error =
-    Error::new(ErrorKind::KeyNotFound, "The key ring has no key of this name.");
+    Error::new(ErrorKind::RingKeyNotFound, "The key ring has no key of this name.");
 const TOO_MANY: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The ring has 64 keys whose tokens are still good; rotate less often.",

@@ -48,7 +48,7 @@ impl OAuthClient {
     ///
     /// # Errors
     /// Of the operation: `OauthSubjectMismatch`; `OauthInvalidGrant` for a token that is not good any more;
-    /// `OauthServerFailed`, `OauthMalformedResponse`, the 700s.
+    /// `OauthServerFailed`, `OauthMalformedResponse`, the 7000s.
     pub fn userinfo(&self, tokens: &OAuthTokens) -> Operation<UserInfo> {
         let (token, subject) = (tokens.access_token.clone(), tokens.subject.clone());
         self.operation(|inner, io| async move {
@@ -63,7 +63,7 @@ impl OAuthClient {
     /// Asks whether a token is good (RFC 7662).
     ///
     /// # Errors
-    /// Of the operation: `OauthInvalidClient`, `OauthServerFailed`, `OauthMalformedResponse`, the 700s.
+    /// Of the operation: `OauthInvalidClient`, `OauthServerFailed`, `OauthMalformedResponse`, the 7000s.
     pub fn introspect(&self, token: &Secret) -> Operation<Introspection> {
         let token = token.clone();
         self.operation(|inner, io| async move { inner.introspect(&io, &token).await })
@@ -73,7 +73,7 @@ impl OAuthClient {
     /// ended already.
     ///
     /// # Errors
-    /// Of the operation: `OauthInvalidClient`, `OauthRefused`, `OauthServerFailed`, the 700s.
+    /// Of the operation: `OauthInvalidClient`, `OauthRefused`, `OauthServerFailed`, the 7000s.
     pub fn revoke(&self, token: &Secret, is_refresh_token: bool) -> Operation<()> {
         let token = token.clone();
         self.operation(move |inner, io| async move {

@@ -216,7 +216,7 @@ impl OAuthClient {
     ///
     /// # Errors
     /// `InvalidArgument`: there is no refresh token, or it is of another server. Of the operation:
-    /// `OauthInvalidGrant`, which is final; `OauthServerFailed` and the 700s, after which the refresh token is
+    /// `OauthInvalidGrant`, which is final; `OauthServerFailed` and the 7000s, after which the refresh token is
     /// still the one to use.
     pub fn refresh(&self, tokens: &OAuthTokens) -> Result<Operation<OAuthTokens>> {
         if tokens.refresh_token.is_none() {
@@ -230,7 +230,7 @@ impl OAuthClient {
     ///
     /// # Errors
     /// `InvalidArgument`; of the operation: `OauthInvalidClient`, `OauthRefused`, `OauthServerFailed`,
-    /// `OauthMalformedResponse`, the 700s.
+    /// `OauthMalformedResponse`, the 7000s.
     pub fn client_credentials(&self, grant: &TokenGrant) -> Result<Operation<OAuthTokens>> {
         self.grant(grant, vec![("grant_type", Secret::from("client_credentials".to_owned()))])
     }

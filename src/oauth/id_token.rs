@@ -48,7 +48,7 @@ impl OAuthClient {
     /// `Cache-Control: no-store`; end the sessions, unless the token's id has been seen.
     ///
     /// # Errors
-    /// Of the operation: the 100s for a token that is not valid, or older than two minutes; the 700s.
+    /// Of the operation: the 1000s for a token that is not valid, or older than two minutes; the 7000s.
     pub fn logout_notice(&self, logout_token: &str) -> Operation<LogoutNotice> {
         let token = Secret::from(logout_token.to_owned());
         self.operation(|inner, io| async move {

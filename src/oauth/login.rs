@@ -183,7 +183,7 @@ impl OAuthClient {
     ///
     /// # Errors
     /// `InvalidArgument`: a parameter is not acceptable. `InvalidConfiguration`: there is no redirect URI. Of the
-    /// operation: those of a request (700s, `OauthServerFailed`, `OauthMalformedResponse`), `OauthIssuerMismatch`,
+    /// operation: those of a request (7000s, `OauthServerFailed`, `OauthMalformedResponse`), `OauthIssuerMismatch`,
     /// and `OauthRefused` from the endpoint of pushed requests.
     pub fn begin(&self, options: &LoginOptions, cookies: &str) -> Result<Operation<BegunLogin>> {
         let inner = &self.0;
@@ -202,7 +202,7 @@ impl OAuthClient {
     /// `OauthStateMismatch`: the log-in was not begun here. `OauthIssuerMismatch`: the answer is from another server.
     /// `OauthAccessDenied`, `OauthInteractionRequired`, `OauthServerFailed`, `OauthRefused`: the server says so. Of
     /// the operation: `OauthInvalidGrant`, `OauthInvalidClient`, `OauthMalformedResponse`, `OauthNonceMismatch`, the
-    /// 100s for an ID token that is not valid, the 700s.
+    /// 1000s for an ID token that is not valid, the 7000s.
     ///
     /// # Security
     /// Whatever the outcome, answer with the cookie of [`Self::end_login`] or `set_cookies`: a log-in is good once.

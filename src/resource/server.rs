@@ -191,8 +191,8 @@ impl ResourceServer {
     /// Who calls, by the value of the request's one `Authorization` header; `None` for a request without.
     ///
     /// # Errors
-    /// `MissingCredentials`; the 100s and 300s; `TokenInactive`; `InsufficientScope`; `InsufficientAuthentication`;
-    /// `StoreUnavailable`, `OauthServerFailed` and the 700s if it cannot be known. Answer `http_status` with
+    /// `MissingCredentials`; the 1000s and 3000s; `TokenInactive`; `InsufficientScope`; `InsufficientAuthentication`;
+    /// `StoreUnavailable`, `OauthServerFailed` and the 7000s if it cannot be known. Answer `http_status` with
     /// [`Self::challenge`].
     pub fn check(&self, authorization: Option<&str>, demand: &Demand<'_>) -> Result<Access> {
         self.check_token(bearer(authorization)?, demand)

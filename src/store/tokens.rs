@@ -12,19 +12,19 @@ pub trait TokenStore: Send + Sync {
     /// What is kept under this name.
     ///
     /// # Errors
-    /// The 600s.
+    /// The 6000s.
     fn load(&self, name: &str) -> Result<Option<Secret>>;
 
     /// Keeps it, instead of what was there; when it returns, a crash loses nothing.
     ///
     /// # Errors
-    /// The 600s; then what was there still is.
+    /// The 6000s; then what was there still is.
     fn save(&self, name: &str, text: &Secret) -> Result<()>;
 
     /// Forgets it.
     ///
     /// # Errors
-    /// The 600s.
+    /// The 6000s.
     fn remove(&self, name: &str) -> Result<()>;
 
     /// Keeps other processes from refreshing the same tokens until what it returns is dropped. Threads of one process

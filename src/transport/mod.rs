@@ -139,7 +139,7 @@ pub trait Transport: Send + Sync {
     /// Sends the request, once, and waits for the answer, whatever its status.
     ///
     /// # Errors
-    /// One of the 700s; `RandomUnavailable`.
+    /// One of the 7000s; `RandomUnavailable`.
     fn send(&self, request: &HttpRequest) -> Result<HttpResponse>;
 
     /// Waits: for the next question of a device, or before another try.

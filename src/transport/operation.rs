@@ -118,7 +118,7 @@ impl<T> Operation<T> {
         self.answer(Ok(response));
     }
 
-    /// There is no answer to the last request: one of the 700s.
+    /// There is no answer to the last request: one of the 7000s.
     pub fn fail(&mut self, error: Error) {
         self.answer(Err(error));
     }

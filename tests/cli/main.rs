@@ -202,7 +202,7 @@ fn a_key_from_creation_to_revocation() {
     let seen = desk.verify(&key, &["--scope", "orders:read", "--json"]).done();
     assert_eq!((member(&seen, "id"), member(&seen, "owner")), (id.clone(), "acme".into()));
     let refused = desk.verify(&key, &["--scope", "admin", "--json"]).failed(REFUSED);
-    assert_eq!(member(&refused, "error.status"), "308");
+    assert_eq!(member(&refused, "error.number"), "3008");
     assert_eq!(member(&refused, "error.exit"), "1");
 
     let with_overlap = desk.run(&format!("key rotate {id} --overlap 1h")).done();
@@ -229,8 +229,8 @@ fn a_key_from_creation_to_revocation() {
     let refused = desk.verify(&secret, &["--json"]).failed(REFUSED);
     assert_eq!(member(&refused, "error.name"), "ApiKeyRevoked");
     assert_eq!(
-        member(&desk.run(&format!("key enable {id} --json")).failed(REFUSED), "error.status"),
-        "304"
+        member(&desk.run(&format!("key enable {id} --json")).failed(REFUSED), "error.number"),
+        "3004"
     );
 
     let audit = desk.run("key audit --all --json").done();
@@ -397,7 +397,7 @@ fn the_pepper_must_fit() {
     desk.run("key list --pepper-file missing").failed(STORE);
     desk.write("other", &format!("1 {}", "00".repeat(32)));
     let told = desk.run("key list --pepper-file other --json").failed(STORE);
-    assert_eq!(member(&told, "error.status"), "605");
+    assert_eq!(member(&told, "error.number"), "6005");
     std::fs::remove_file(desk.0.join("keys.sqlite.pepper")).unwrap();
     desk.run("key list").failed(STORE);
     desk.write(
@@ -530,16 +530,16 @@ fn tokens_of_every_algorithm() {
         // What it is not told to expect, it refuses.
         desk.write("token", &token);
         for (line, status) in [
-            (format!("--key {file} --audience api"), "104"),
-            (format!("--key {file} --issuer https://a.example"), "105"),
-            (format!("--key {file} --issuer https://b.example --audience api"), "104"),
-            (format!("--key {file} --any-issuer --any-audience --subject bob"), "107"),
-            (format!("--key {file} --any-issuer --any-audience --typ at+jwt"), "106"),
-            (format!("--key {file} --any-issuer --any-audience --require scope"), "108"),
+            (format!("--key {file} --audience api"), "1004"),
+            (format!("--key {file} --issuer https://a.example"), "1005"),
+            (format!("--key {file} --issuer https://b.example --audience api"), "1004"),
+            (format!("--key {file} --any-issuer --any-audience --subject bob"), "1007"),
+            (format!("--key {file} --any-issuer --any-audience --typ at+jwt"), "1006"),
+            (format!("--key {file} --any-issuer --any-audience --require scope"), "1008"),
         ] {
             let told =
                 desk.run(&format!("token verify --json --token-file token {line}")).failed(REFUSED);
-            assert_eq!(member(&told, "error.status"), status, "{line}");
+            assert_eq!(member(&told, "error.number"), status, "{line}");
         }
         let seen = desk.run("token inspect --token-file token --json").done();
         assert_eq!(
@@ -572,12 +572,12 @@ fn a_token_that_somebody_else_has_made() {
     let told = desk
         .run("token verify --key key.jwk --token-file token --issuer joe --json")
         .failed(REFUSED);
-    assert_eq!(member(&told, "error.status"), "102");
+    assert_eq!(member(&told, "error.number"), "1002");
     desk.write("token", &token.replace("dBjft", "dBjfu"));
     let told = desk
         .run("token verify --key key.jwk --token-file token --issuer joe --json")
         .failed(REFUSED);
-    assert_eq!(member(&told, "error.status"), "101");
+    assert_eq!(member(&told, "error.number"), "1001");
     let seen = desk.run_with(&["token", "inspect"], token.as_bytes());
     assert!(seen.err.contains("exp: expires 2011-03-22T18:43:00Z"), "{seen:?}");
     assert!(seen.done().contains("\n  \"iss\": \"joe\",\n"));

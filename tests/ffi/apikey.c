@@ -68,7 +68,7 @@ static gk_status verified(const gk_api_keys *keys, const gk_buf *key, const gk_a
     const bool proved =
         status != GK_STATUS_MALFORMED_API_KEY && status != GK_STATUS_BAD_API_KEY_SECRET;
     const bool named = result->key_id[0] != 0;
-    CHECK(status == GK_STATUS_API_KEY_NOT_FOUND || proved == named);
+    CHECK(status == GK_STATUS_UNKNOWN_API_KEY || proved == named);
     CHECK(strcmp(gk_error_api_key_id(&err), status == GK_STATUS_OK ? "" : result->key_id) == 0);
     CHECK(status == GK_STATUS_OK || result->owner[0] == 0);
     return status;
@@ -213,7 +213,7 @@ static void imports(void) {
     gk_buf_free(&report);
     MUST(gk_api_keys_import(keys, GK_TEXT("plaintext"), rows, &report, &err));
     CHECK(strstr(report.data, "\"imported\":0") &&
-          strstr(report.data, "{\"row\":1,\"status\":602,"));
+          strstr(report.data, "{\"row\":1,\"number\":6002,"));
     gk_buf_free(&report);
     MUST(gk_api_keys_verify(keys, GK_TEXT("pub.legacy-key-2"), NULL, NULL, 0, &result, &err));
     FAILS(GK_STATUS_MALFORMED_API_KEY,

@@ -185,7 +185,7 @@ void rotation() {
     ring.remove(first);
     ring.refresh();
     CHECK(api.try_verify(before).status() == status::key_not_found && api.try_verify(after));
-    THROWS(status::key_not_found, ring.remove(first));
+    THROWS(status::ring_key_not_found, ring.remove(first));
     THROWS(status::wrong_pepper,
            key_ring::open("memory:", key_ring_options().pepper_file("/no/file")));
     THROWS(status::invalid_configuration,

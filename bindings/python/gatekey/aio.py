@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from gatekey import oauth as _sync
 from gatekey._core import HttpRequest, HttpTransport
-from gatekey.exceptions import TransportError
+from gatekey.exceptions import DeadlineExceededError, TransportError
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -275,7 +275,7 @@ async def _send(operation: _Operation, request: HttpRequest, transport: AsyncTra
     except TransportError as error:
         operation.fail(error.number)
     except (TimeoutError, asyncio.TimeoutError):
-        operation.fail(701)
+        operation.fail(DeadlineExceededError.number)
     else:
         status, headers, body = answer
         operation.feed(status, [(str(name), str(value)) for name, value in headers], body)

@@ -287,10 +287,10 @@ impl ApiKeyCheck {
         self.error.is_none()
     }
 
-    /// `OK`, or the reason's name, such as `EXPIRED`.
+    /// `ok`, or the `code` of the error, such as `api_key_expired`.
     #[getter]
     fn code(&self) -> &'static str {
-        self.error.as_ref().map_or("OK", |error| error.kind().reason())
+        self.error.as_ref().map_or("ok", |error| error.kind().code())
     }
 
     /// The HTTP status to answer with: 200, 401, 403, 429 or 503.

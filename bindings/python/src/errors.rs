@@ -1,6 +1,6 @@
 //! Raises `gatekey::Error` as the Python class of its kind.
 //!
-//! The classes are Python's own (`gatekey/exceptions.py`), so that they can be documented,
+//! The classes are Python's own (`gatekey/exceptions`), so that they can be documented,
 //! subclassed and pickled. They are looked up when the module is imported, and again if it is
 //! imported again: a refused token must not cost much more than an accepted one, or refusals become
 //! a way to keep a server busy.

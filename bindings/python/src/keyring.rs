@@ -80,7 +80,7 @@ impl KeyRing {
         py.detach(|| self.inner.rotate()).or_raise(py).map(RingKey)
     }
 
-    /// Takes a key out at once: for the day that it has leaked. Raises `KeyNotFoundError`.
+    /// Takes a key out at once: for the day that it has leaked. Raises `RingKeyNotFoundError`.
     fn remove(&self, py: Python<'_>, kid: Text<'_>) -> PyResult<()> {
         self.follow(py)?;
         py.detach(|| self.inner.remove(kid.0)).or_raise(py)

@@ -137,7 +137,7 @@ impl _Operation {
 
     /// There is no answer: `number` is that of a `TransportError`.
     fn fail(&self, py: Python<'_>, number: i32) {
-        let kind = ErrorKind::from_code(number).filter(|kind| kind.code() >= 700);
+        let kind = ErrorKind::from_number(number).filter(|kind| kind.number() >= 7000);
         self.with(py, |state| {
             state.request = None;
             state.operation.fail(kind.unwrap_or(ErrorKind::ConnectionFailed).into());

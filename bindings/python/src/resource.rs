@@ -99,9 +99,8 @@ impl _ResourceServer {
         });
         checked.map(Access).map_err(|(error, challenge)| {
             let raised = raise(py, &error);
-            let status = error.kind().http_status();
             let told = raised.value(py).setattr("www_authenticate", challenge);
-            told.and_then(|()| raised.value(py).setattr("status", status)).err().unwrap_or(raised)
+            told.err().unwrap_or(raised)
         })
     }
 

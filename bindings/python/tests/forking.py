@@ -129,5 +129,5 @@ def in_a_worker(url: str, inherited: ApiKeys | None, told: Any) -> None:
     good, gone = store.create(owner="worker"), store.create(owner="worker")
     store.revoke(gone.id)
     assert store.check(good.secret).ok
-    assert store.check(gone.secret).code == "REVOKED"
+    assert store.check(gone.secret).code == "api_key_revoked"
     told.send([good.secret, gone.secret])

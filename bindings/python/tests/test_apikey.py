@@ -102,19 +102,19 @@ def test_a_key_lives(keys: ApiKeys) -> None:
 
 Refusal = tuple[str, dict[str, Any], dict[str, Any], type[exceptions.ApiKeyError], str, int]
 REFUSALS: list[Refusal] = [
-    ("expired", {"expires_in": 5}, {}, exceptions.ApiKeyExpiredError, "EXPIRED", 401),
-    ("early", {"not_before": NOW + 99}, {}, exceptions.ApiKeyNotYetValidError, "NOT_YET", 401),
-    ("ip", {"cidrs": ["10.0.0.0/8"]}, {"ip": "1.2.3.4"}, exceptions.ApiKeyAddressError, "IP", 403),
-    ("no ip", {"cidrs": ["10.0.0.0/8"]}, {}, exceptions.ApiKeyAddressError, "IP", 403),
+    ("expired", {"expires_in": 5}, {}, exceptions.ApiKeyExpiredError, "api_key_expired", 401),
+    ("early", {"not_before": NOW + 99}, {}, exceptions.ApiKeyNotYetValidError, "api_key_not_yet_valid", 401),
+    ("ip", {"cidrs": ["10.0.0.0/8"]}, {"ip": "1.2.3.4"}, exceptions.ApiKeyAddressError, "api_key_address", 403),
+    ("no ip", {"cidrs": ["10.0.0.0/8"]}, {}, exceptions.ApiKeyAddressError, "api_key_address", 403),
     *(
-        (text, {"cidrs": ["10.0.0.0/8"]}, {"ip": text}, exceptions.ApiKeyAddressError, "IP", 403)
+        (text, {"cidrs": ["10.0.0.0/8"]}, {"ip": text}, exceptions.ApiKeyAddressError, "api_key_address", 403)
         for text in ("localhost", "10.1.2.3:80", " 10.1.2.3", "", LONE)
     ),
-    ("scope", {}, {"scopes": ["x"]}, exceptions.InsufficientScopeError, "SCOPE", 403),
-    ("scope str", {}, {"scopes": "x"}, exceptions.InsufficientScopeError, "SCOPE", 403),
-    ("rate", {"rate": (1, 60)}, {"cost": 2}, exceptions.RateLimitedError, "RATE_LIMITED", 429),
-    ("credits", {"credits": 0}, {}, exceptions.CreditsExhaustedError, "CREDITS", 429),
-    ("tenant", {"tenant": "a"}, {"tenant": "b"}, exceptions.ApiKeyNotFoundError, "NOT_FOUND", 401),
+    ("scope", {}, {"scopes": ["x"]}, exceptions.InsufficientScopeError, "insufficient_scope", 403),
+    ("scope str", {}, {"scopes": "x"}, exceptions.InsufficientScopeError, "insufficient_scope", 403),
+    ("rate", {"rate": (1, 60)}, {"cost": 2}, exceptions.RateLimitedError, "rate_limited", 429),
+    ("credits", {"credits": 0}, {}, exceptions.CreditsExhaustedError, "credits_exhausted", 429),
+    ("tenant", {"tenant": "a"}, {"tenant": "b"}, exceptions.UnknownApiKeyError, "unknown_api_key", 401),
 ]
 
 
@@ -156,14 +156,14 @@ def test_status_refuses(keys: ApiKeys) -> None:
     assert (off.status, off.reason, off.revoked_at) == ("disabled", "late", None)
     with pytest.raises(exceptions.ApiKeyDisabledError) as raised:
         keys.verify(issued.secret)
-    assert (raised.value.code, raised.value.status) == ("DISABLED", 401)
+    assert (raised.value.code, raised.value.status) == ("api_key_disabled", 401)
     assert keys.enable(issued.id).status == "active"
     assert keys.verify(issued.secret.encode()).status == "active"
     gone = keys.revoke(issued.id)
     assert (gone.status, gone.revoked_at) == ("revoked", NOW)
     with pytest.raises(exceptions.ApiKeyRevokedError) as caught:
         keys.verify(issued.secret)
-    assert (caught.value.code, caught.value.status) == ("REVOKED", 401)
+    assert (caught.value.code, caught.value.status) == ("api_key_revoked", 401)
     for change in (keys.enable, keys.disable, keys.rotate):
         with pytest.raises(exceptions.ApiKeyRevokedError):
             change(issued.id)
@@ -213,7 +213,7 @@ def test_the_first_three_reasons_have_one_message(keys: ApiKeys) -> None:
         result = keys.check(presented)
         codes.append(result.code)
         messages.add((result.message, result.status))
-    assert codes == ["MALFORMED"] * 4 + ["NOT_FOUND", "BAD_SECRET"]
+    assert codes == ["malformed_api_key"] * 4 + ["unknown_api_key", "bad_api_key_secret"]
     assert messages == {("The API key is not valid.", 401)}
 
 
@@ -477,9 +477,9 @@ def test_purge(keys: ApiKeys, clock: Clock) -> None:
     issued = keys.create(owner="a", expires_in=5)
     keys.create(owner="a")
     clock.time += 10
-    assert keys.check(issued.secret).code == "EXPIRED"
+    assert keys.check(issued.secret).code == "api_key_expired"
     assert keys.purge(NOW + 10) == 1
-    assert keys.check(issued.secret).code == "NOT_FOUND"
+    assert keys.check(issued.secret).code == "unknown_api_key"
     assert [row.action for row in keys.audit(key_id=issued.id)] == ["create", "purge"]
     assert keys.purge() == 0
     revoked = keys.revoke(keys.create(owner="b").id)

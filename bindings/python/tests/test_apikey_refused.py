@@ -33,13 +33,13 @@ def test_who_only_knows_the_id_is_not_told(keys: ApiKeys) -> None:
             keys.verify(text)
         assert raised.value.key_id is None
     old = keys.rotate(issued.id)
-    assert keys.check(issued.secret).code == "BAD_SECRET"
+    assert keys.check(issued.secret).code == "bad_api_key_secret"
     assert keys.check(issued.secret).key_id is None
     new = keys.rotate(issued.id, overlap=60)
     keys.revoke(issued.id)
     for text in (old.secret, new.secret):
         result = keys.check(text)
-        assert (result.code, result.key_id) == ("REVOKED", issued.id)
+        assert (result.code, result.key_id) == ("api_key_revoked", issued.id)
 
 
 def test_altered_rows_are_shown_as_such(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_altered_rows_are_shown_as_such(tmp_path: Path) -> None:
         assert not keys.get(other.id).altered
         assert sorted(keys.list(), key=lambda one: one.altered)[1].id == own.id
         result = keys.check(own.secret)
-        assert (result.code, result.key_id) == ("STORE_UNAVAILABLE", None)
+        assert (result.code, result.key_id) == ("store_unavailable", None)
         assert keys.verify(other.secret).altered is False
 
 

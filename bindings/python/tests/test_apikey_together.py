@@ -31,8 +31,8 @@ def test_another_handle_sees_a_revocation(tmp_path: Path) -> None:
         assert there.check(issued.secret).ok
         assert strict.check(issued.secret).ok
         here.revoke(issued.id)
-        assert strict.check(issued.secret).code == "REVOKED"
-        assert in_the_end(lambda: there.check(issued.secret).code == "REVOKED")
+        assert strict.check(issued.secret).code == "api_key_revoked"
+        assert in_the_end(lambda: there.check(issued.secret).code == "api_key_revoked")
 
 
 def in_the_end(condition: Callable[[], bool]) -> bool:
@@ -54,7 +54,7 @@ def test_a_clock_that_stands_still_hides_no_change(tmp_path: Path) -> None:
         issued = here.create(owner="acme", rate="2/60s")
         assert there.check(issued.secret).ok
         here.disable(issued.id)
-        assert in_the_end(lambda: there.check(issued.secret, cost=0).code == "DISABLED")
+        assert in_the_end(lambda: there.check(issued.secret, cost=0).code == "api_key_disabled")
         here.enable(issued.id)
         assert in_the_end(lambda: there.check(issued.secret, cost=0).ok)
         assert there.check(issued.secret).ok

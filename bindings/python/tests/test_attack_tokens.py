@@ -64,7 +64,7 @@ def verdict(attack: Attack, token: str | bytes) -> int:
     try:
         verifier.verify(token)
     except exceptions.InvalidTokenError as error:
-        return int(error.code)
+        return error.number
     return 0
 
 

@@ -55,7 +55,7 @@ def test_what_was_revoked_after_a_backup_is_not_revived(url: str, tmp_path: Path
     ):
         with pytest.raises(exceptions.StoreRestoredError) as refused:
             opened()
-        assert refused.value.number == 606
+        assert refused.value.number == 6006
     done = gatekey.store_acknowledge_restore(url, revoke_before=time.time() + 1)
     assert done == {"sessions": 1, "api_keys": 1, "key_rings": 1, "was_refused": True}
     done = gatekey.store_acknowledge_restore(url, revoke_before=0)

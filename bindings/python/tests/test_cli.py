@@ -83,7 +83,7 @@ def test_a_key_of_the_command_is_a_key_of_the_package(tmp_path: Path) -> None:
         deadline = time.monotonic() + 60  # 50 ms, were the machine idle
         while keys.check(key).ok and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert keys.check(key).code == "REVOKED"
+        assert keys.check(key).code == "api_key_revoked"
     assert run("key", "verify", folder=tmp_path, stdin=key).returncode == 1
 
 

@@ -52,7 +52,7 @@ def test_keys(tmp_path: Path) -> None:
     told = TOLD.format(file)
     shown = run("apikey.py", f"sqlite:///{file}", told=told)
     assert "acme may read orders\n" in shown
-    assert shown.endswith("the new secret: OK\nafter revoking: REVOKED\n")
+    assert shown.endswith("the new secret: ok\nafter revoking: api_key_revoked\n")
 
 
 def test_session(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ CLASSES = [
     for value in vars(exceptions).values()
     if isinstance(value, type) and issubclass(value, exceptions.GatekeyError)
 ]
-ERROR_RS = Path(__file__).parents[3] / "src" / "error.rs"
+KIND_RS = Path(__file__).parents[3] / "src" / "error" / "kind.rs"
 NO_COUNTERPART = {
     "MissingCryptographyError",
     "PyJWKClientConnectionError",
@@ -30,29 +30,32 @@ NO_COUNTERPART = {
 }
 
 
-def rust_kinds() -> list[tuple[str, int, str]]:
-    row = re.compile(r'^ {4}(\w+) = (\d+), "(\w+)", ".+";$', re.M)
-    return [(name, int(code), cls) for name, code, cls in row.findall(ERROR_RS.read_text())]
+def rust_kinds() -> list[tuple[str, int, str, str, int, str]]:
+    row = re.compile(
+        r'^ {4}(\w+) = (\d+), "(\w+)", "(\w+)", \w+ (\d+) (Retry|Final), ".+";$', re.M
+    )
+    found = row.findall(KIND_RS.read_text())
+    return [(n, int(number), code, cls, int(status), late) for n, number, code, cls, status, late in found]
 
 
 def test_the_table_is_found() -> None:
     assert len(rust_kinds()) > 25
 
 
-@pytest.mark.parametrize(("name", "code", "cls"), rust_kinds())
-def test_every_kind_has_its_class(name: str, code: int, cls: str) -> None:
+@pytest.mark.parametrize(("name", "number", "code", "cls", "status", "late"), rust_kinds())
+def test_every_kind_has_its_class(
+    name: str, number: int, code: str, cls: str, status: int, late: str
+) -> None:
     found = getattr(exceptions, cls)
-    number = getattr(found, "number", found.code)
-    assert (found.kind, number) == (name, code)
-    # The classes of API keys and stores tell the reason's name, as the audit and the metrics do.
-    assert isinstance(found.code, str) == (code >= 300)
+    assert (found.kind, found.number, found.code) == (name, number, code)
+    assert (found.status, found.retryable) == (status, late == "Retry")
     assert issubclass(found, exceptions.GatekeyError)
-    assert issubclass(found, exceptions.InvalidTokenError) == (100 <= code < 200)
-    assert issubclass(found, exceptions.InvalidKeyError) == (200 <= code < 300)
+    assert issubclass(found, exceptions.InvalidTokenError) == (1000 <= number < 2000)
+    assert issubclass(found, exceptions.InvalidKeyError) == (2000 <= number < 3000)
 
 
 def test_no_two_kinds_share_a_class() -> None:
-    classes = [cls for _, _, cls in rust_kinds()]
+    classes = [cls for _, _, _, cls, _, _ in rust_kinds()]
     assert len(classes) == len(set(classes))
 
 
@@ -99,7 +102,7 @@ def test_a_missing_claim_is_named(key: Key) -> None:
     with pytest.raises(exceptions.MissingRequiredClaimError) as caught:
         Verifier(key).verify(token)
     assert caught.value.claim == "exp"
-    assert caught.value.code == 108
+    assert caught.value.number == 1008
     assert caught.value.args == (str(caught.value),)
 
 
@@ -122,7 +125,7 @@ def test_a_jti_of_a_wrong_type_has_pyjwts_class() -> None:
     with pytest.raises(exceptions.InvalidJTIError) as caught:
         Verifier(secret_key()).verify(forge(b'{"jti":7,"exp":4102444800}'))
     error = caught.value
-    assert (error.code, error.kind, error.claim) == (109, "InvalidClaim", "jti")
+    assert (error.number, error.kind, error.claim) == (1009, "InvalidClaim", "jti")
 
 
 @pytest.mark.parametrize("claim", ["iss", "sub", "aud", "exp", "nbf", "iat"])

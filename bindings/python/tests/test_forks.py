@@ -169,11 +169,11 @@ def test_apikey(tmp_path: Path) -> None:
             rotated = keys.rotate(first.id)
             keys.revoke(other.id)
             assert keys.check(rotated.secret).ok
-            assert keys.check(other.secret).code == "REVOKED"
+            assert keys.check(other.secret).code == "api_key_revoked"
             return [
                 *(f"drawn {issued.secret}" for issued in (first, other, rotated)),
-                f"OK {rotated.secret}",
-                f"REVOKED {other.secret}",
+                f"ok {rotated.secret}",
+                f"api_key_revoked {other.secret}",
             ]
 
         told = in_forks(work)
@@ -205,12 +205,12 @@ def test_imports(tmp_path: Path) -> None:
         assert keys.import_([row], scheme="pbkdf2-sha256").imported == 1
 
         def work() -> list[str]:
-            assert keys.check("acme.wrong").code == "BAD_SECRET"
+            assert keys.check("acme.wrong").code == "bad_api_key_secret"
             secret = own("aKeyOfAnotherSystem").replace("-", "")
             slow = {"hash": slow_hash(f"{secret}.s", 1000), "lookup": secret, "owner": "acme"}
             assert keys.import_([slow], scheme="pbkdf2-sha256").imported == 1
             assert keys.check(f"{secret}.s").ok
-            return [f"OK {secret}.s"]
+            return [f"ok {secret}.s"]
 
         told = in_forks(work)
         assert keys.check("acme.right").ok
@@ -413,7 +413,7 @@ def test_multiprocessing(tmp_path: Path, method: str) -> None:
 
         def work() -> list[str]:
             issued = keys.create(owner="thread")
-            return [f"drawn {issued.secret}", f"OK {issued.secret}"]
+            return [f"drawn {issued.secret}", f"ok {issued.secret}"]
 
         told = []
         with busy(work) as theirs:
@@ -424,7 +424,7 @@ def test_multiprocessing(tmp_path: Path, method: str) -> None:
                 worker.start()
                 there.close()
                 good, gone = here.recv()
-                told += [f"drawn {good}", f"drawn {gone}", f"OK {good}", f"REVOKED {gone}"]
+                told += [f"drawn {good}", f"drawn {gone}", f"ok {good}", f"api_key_revoked {gone}"]
                 worker.join(PATIENCE)
                 assert worker.exitcode == 0
         told += theirs
@@ -454,14 +454,14 @@ def test_a_daemon(tmp_path: Path) -> None:
             os._exit(0)
         while os.getppid() == parent:
             time.sleep(0.001)
-        witness(API_KEYS, url, [f"OK {mine.secret}", f"OK {operators.secret}"])
+        witness(API_KEYS, url, [f"ok {mine.secret}", f"ok {operators.secret}"])
         keys.revoke(mine.id)
         code = "keys = ApiKeys.open(sys.argv[1], pepper=bytes(range(32)))\n---\nkeys.revoke(value)"
         witness(code, url, [f"revoke {operators.id}"])
-        assert in_the_end(lambda: keys.check(operators.secret).code == "REVOKED")
+        assert in_the_end(lambda: keys.check(operators.secret).code == "api_key_revoked")
         new = keys.create(owner="c")
-        witness(API_KEYS, url, [f"REVOKED {mine.secret}", f"OK {new.secret}"])
-        return [f"REVOKED {mine.secret}", f"REVOKED {operators.secret}", f"OK {new.secret}"]
+        witness(API_KEYS, url, [f"api_key_revoked {mine.secret}", f"ok {new.secret}"])
+        return [f"api_key_revoked {mine.secret}", f"api_key_revoked {operators.secret}", f"ok {new.secret}"]
 
     parent = os.getpid()
     told.touch()

@@ -72,7 +72,7 @@ def verify(access):
     try:
         return {"code": verifier.verify(access).subject}
     except RevokedTokenError:
-        return {"code": "REVOKED"}
+        return {"code": "api_key_revoked"}
 
 ROUTES = {f"/{call.__name__}": call for call in (create, revoke, check, log_in, log_out, verify)}
 
@@ -200,23 +200,23 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Gunicorn
 def work(service: Gunicorn, good: list[str], gone: list[str]) -> set[str]:
     """Creates, revokes and logs out; all workers see it. Who they are."""
     issued, leaked = service.ask("create", owner="acme"), service.ask("create", owner="acme")
-    service.all_say("OK", "check", secret=issued["secret"])
-    service.all_say("OK", "check", secret=leaked["secret"])
+    service.all_say("ok", "check", secret=issued["secret"])
+    service.all_say("ok", "check", secret=leaked["secret"])
     service.ask("revoke", id=leaked["id"])
     good.append(issued["secret"])
     gone.append(leaked["secret"])
     tokens = service.ask("log_in", subject="alice")
     service.all_say("alice", "verify", access=tokens["access"])
     assert service.ask("log_out", refresh=tokens["refresh"])["ended"]
-    service.all_say("REVOKED", "verify", access=tokens["access"])
-    return service.all_say("REVOKED", "check", secret=leaked["secret"])
+    service.all_say("api_key_revoked", "verify", access=tokens["access"])
+    return service.all_say("api_key_revoked", "check", secret=leaked["secret"])
 
 
 def judge(url: str, good: list[str], gone: list[str]) -> None:
     """What was said is so for one who opens the store now."""
     with ApiKeys.open(url, pepper=PEPPER) as keys:
-        assert [keys.check(secret).code for secret in good] == ["OK"] * len(good)
-        assert [keys.check(secret).code for secret in gone] == ["REVOKED"] * len(gone)
+        assert [keys.check(secret).code for secret in good] == ["ok"] * len(good)
+        assert [keys.check(secret).code for secret in gone] == ["api_key_revoked"] * len(gone)
     signer = Signer(Key.from_secret(bytes(range(32, 64)), "HS256"))
     with Sessions.open(url, signer=signer, pepper=PEPPER) as sessions:
         assert sessions.list("alice") == []
@@ -231,7 +231,7 @@ def test_workers_and_a_graceful_restart(service: Gunicorn) -> None:
         service.master.send_signal(signal.SIGHUP)
         assert in_the_end(lambda: service.ask("check", secret=good[0])["pid"] not in old)  # noqa: B023
         for secret in good:
-            service.all_say("OK", "check", secret=secret)
+            service.all_say("ok", "check", secret=secret)
         workers = work(service, good, gone)
     service.master.terminate()
     assert service.master.wait(PATIENCE) == 0, service.said()
@@ -259,5 +259,5 @@ def test_a_master_that_is_killed(service: Gunicorn) -> None:
     assert gone
     service.kill()
     with ApiKeys.open(service.url, pepper=PEPPER) as keys:
-        assert [keys.check(secret).code for secret in good] == ["OK"] * len(good)
-        assert [keys.check(secret).code for secret in gone] == ["REVOKED"] * len(gone)
+        assert [keys.check(secret).code for secret in good] == ["ok"] * len(good)
+        assert [keys.check(secret).code for secret in gone] == ["api_key_revoked"] * len(gone)

@@ -73,8 +73,9 @@ def test_signer_and_verifier_follow(ring: KeyRing, clock: Clock) -> None:
         verifier.verify(after)
     clock.time += 1500
     assert states(ring) == ["next", "active"]
-    with pytest.raises(exceptions.KeyNotFoundError):
+    with pytest.raises(exceptions.RingKeyNotFoundError) as raised:
         ring.remove(active.kid)
+    assert (raised.value.status, raised.value.code) == (404, "ring_key_not_found")
 
 
 def test_session_follow_their_signers_ring(tmp_path: Path, clock: Clock) -> None:

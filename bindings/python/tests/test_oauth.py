@@ -103,9 +103,9 @@ def test_a_log_in_from_beginning_to_end(provider: Server) -> None:
         with pytest.raises(OAuthStateError) as refused:
             own.finish(callback, wrong)
         assert (refused.value.number, refused.value.status, refused.value.code) == (
-            500,
+            5000,
             400,
-            "OAUTH_STATE",
+            "oauth_state_mismatch",
         )
     login = own.finish(callback, cookies(begun))
     assert (login.subject, login.return_to) == ("alice", "/orders")
@@ -166,7 +166,7 @@ def test_asyncio_with_either_transport(provider: Server) -> None:
             )
             with pytest.raises(TransportError) as failed:
                 await unreachable.begin()
-            assert (failed.value.number, failed.value.retryable) == (700, True)
+            assert (failed.value.number, failed.value.retryable) == (7000, True)
 
     asyncio.run(main())
 
@@ -182,7 +182,7 @@ def test_a_slow_transport_is_given_up() -> None:
         )
         with pytest.raises(TransportError) as failed:
             await own.begin()
-        assert failed.value.number == 701
+        assert failed.value.number == 7001
 
     asyncio.run(main())
 

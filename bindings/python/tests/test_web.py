@@ -31,7 +31,7 @@ def test_reading() -> None:
     assert cookie.read("b=2") is cookie.read("") is cookie.read(None) is None
     with pytest.raises(exceptions.MalformedCookieError) as raised:
         cookie.read("__Host-a=1; __Host-a=2")
-    assert (raised.value.status, raised.value.code) == (400, "MALFORMED_COOKIE")
+    assert (raised.value.status, raised.value.code) == (400, "malformed_cookie")
     assert isinstance(raised.value, exceptions.SessionError)
 
 
@@ -85,7 +85,7 @@ def test_csrf() -> None:
     ):
         with pytest.raises(exceptions.CsrfError) as raised:
             csrf.check(session, presented, method="POST", **headers)
-        assert (raised.value.status, raised.value.code) == (403, "CSRF")
+        assert (raised.value.status, raised.value.code) == (403, "csrf_rejected")
         assert token not in str(raised.value)
     with pytest.raises(exceptions.UsageError):
         csrf.check("session-1", token, method="POST", origin="https://a.example")

@@ -162,7 +162,7 @@ fn a_row_without_an_id_denies_nobody() {
     altered.sql("UPDATE key SET id = 'no id' WHERE id = ?", &other.record.id);
     let keys = altered.bench.reopen(&[1]).unwrap();
     assert!(keys.verify(text(&key), &Check::new()).is_ok());
-    refused(keys.verify(text(&other), &Check::new()), ErrorKind::ApiKeyNotFound, "is gone");
+    refused(keys.verify(text(&other), &Check::new()), ErrorKind::UnknownApiKey, "is gone");
     assert_eq!(keys.list(&KeyFilter::default()).unwrap().records.len(), 2);
 }
 

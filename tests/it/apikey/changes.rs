@@ -308,7 +308,7 @@ fn only_what_has_ended_is_purged() {
     assert_eq!(bench.keys.purge(NOW + 20).unwrap(), 2);
     for gone in [&expired, &revoked] {
         refused(bench.keys.get(&gone.record.id), ErrorKind::ApiKeyNotFound, "purged");
-        refused(bench.keys.verify(text(gone), &Check::new()), ErrorKind::ApiKeyNotFound, "purged");
+        refused(bench.keys.verify(text(gone), &Check::new()), ErrorKind::UnknownApiKey, "purged");
     }
     assert!(works(&bench, &text(&alive)) && works(&bench, &text(&forever)));
     let rows = bench.keys.audit(&AuditFilter::default()).unwrap().records;

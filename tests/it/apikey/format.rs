@@ -48,7 +48,7 @@ fn the_checksum_is_the_one_of_the_documentation() {
     assert_eq!(with_checksum(&key[..51]), key);
     // A right checksum makes it well-formed, and known or not is told apart inside.
     let made_up = with_checksum(&format!("gk_live_{}_{}", "0".repeat(12), "z".repeat(30)));
-    refused(bench.keys.verify(&made_up, &Check::new()), ErrorKind::ApiKeyNotFound, &made_up);
+    refused(bench.keys.verify(&made_up, &Check::new()), ErrorKind::UnknownApiKey, &made_up);
     let other_secret = with_checksum(&format!("{}{}", &key[..21], "z".repeat(30)));
     refused(bench.keys.verify(&other_secret, &Check::new()), ErrorKind::BadApiKeySecret, "secret");
     for (wrong, context) in [

@@ -36,7 +36,7 @@ fn an_unknown_id_needs_the_store() {
     let (own, other) = (bench(), bench());
     let key = text(&other.create(|_| {}));
     assert!(in_memory(|| own.keys.verify(&key, &Check::new())).is_none());
-    refused(own.keys.verify(&key, &Check::new()), ErrorKind::ApiKeyNotFound, "of another store");
+    refused(own.keys.verify(&key, &Check::new()), ErrorKind::UnknownApiKey, "of another store");
 }
 
 #[test]

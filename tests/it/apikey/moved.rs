@@ -124,7 +124,7 @@ fn another_file_under_the_name_is_read_whole() {
         assert_eq!(kind(&here, &mine), Some(ErrorKind::ApiKeyRevoked), "{here_more} {there_more}");
         assert_eq!(
             kind(&here, &late),
-            Some(ErrorKind::ApiKeyNotFound),
+            Some(ErrorKind::UnknownApiKey),
             "only the other file had it: {here_more} {there_more}"
         );
         // From now on it is the file of all.
@@ -276,7 +276,7 @@ fn what_the_accepted_store_does_not_have_is_not_known_any_more() {
         put_back(&files, &old, by_name);
         acknowledge(&path);
         here.keys.refresh().unwrap();
-        assert_eq!(kind(&here, &late), Some(ErrorKind::ApiKeyNotFound), "{name}");
+        assert_eq!(kind(&here, &late), Some(ErrorKind::UnknownApiKey), "{name}");
         assert_eq!(kind(&here, &kept), None, "{name}");
     }
 }

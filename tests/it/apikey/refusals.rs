@@ -41,7 +41,7 @@ fn a_key_that_proved_itself_is_named_by_its_refusal() {
             nothing,
         ),
         (ErrorKind::InsufficientScope, |_| (), Check::new().scopes(&["x"]), nothing),
-        (ErrorKind::ApiKeyNotFound, |_| (), Check::new().tenant("other"), nothing),
+        (ErrorKind::UnknownApiKey, |_| (), Check::new().tenant("other"), nothing),
         (
             ErrorKind::RateLimited,
             |s| s.rate = Some(Rate { burst: 1, period: 60 }),
@@ -75,7 +75,7 @@ fn a_key_that_proved_itself_is_named_by_its_refusal() {
     for (text, kind) in [
         ("", ErrorKind::MalformedApiKey),
         ("nonsense", ErrorKind::MalformedApiKey),
-        (&*text(&other.create(|_| ())), ErrorKind::ApiKeyNotFound),
+        (&*text(&other.create(|_| ())), ErrorKind::UnknownApiKey),
     ] {
         assert_eq!(refused(bench.keys.verify(text, &Check::new()), kind, text).api_key_id(), None);
     }

@@ -53,9 +53,9 @@ fn every_reason_of_refusal() {
         (
             bench.create(|s| s.tenant = "t1".into()),
             Check::new().tenant("t2"),
-            ErrorKind::ApiKeyNotFound,
+            ErrorKind::UnknownApiKey,
         ),
-        (bench.create(|_| ()), Check::new().tenant("t"), ErrorKind::ApiKeyNotFound),
+        (bench.create(|_| ()), Check::new().tenant("t"), ErrorKind::UnknownApiKey),
     ];
     for (issued, check, kind) in cases {
         refused(bench.keys.verify(text(&issued), &check), kind, &format!("{kind:?} {check:?}"));
@@ -90,7 +90,7 @@ fn the_caller_learns_no_more_than_that_the_key_is_not_valid() {
     // The id of one with the secret of the other is found out by the checksum first.
     let crossed = format!("{}{}", &key[..20], &other[20..]);
     let messages: Vec<String> =
-        [ErrorKind::MalformedApiKey, ErrorKind::ApiKeyNotFound, ErrorKind::BadApiKeySecret]
+        [ErrorKind::MalformedApiKey, ErrorKind::UnknownApiKey, ErrorKind::BadApiKeySecret]
             .map(|kind| Error::from(kind).to_string())
             .to_vec();
     assert!(messages.windows(2).all(|pair| pair[0] == pair[1]), "{messages:?}");
@@ -134,7 +134,7 @@ fn the_checks_have_an_order() {
         [
             ErrorKind::ApiKeyDisabled,
             ErrorKind::ApiKeyExpired,
-            ErrorKind::ApiKeyNotFound,
+            ErrorKind::UnknownApiKey,
             ErrorKind::ApiKeyAddress,
             ErrorKind::InsufficientScope,
             ErrorKind::RateLimited,
@@ -178,12 +178,12 @@ fn a_key_cannot_be_carried_into_another_environment() {
     let live = bench.create(|_| ());
     let options = gatekey::ApiKeyOptions::new().env("test").clock(bench.clock.clone());
     let test = gatekey::ApiKeys::open(bench.store.clone(), super::pepper(&[1]), options).unwrap();
-    refused(test.verify(text(&live), &Check::new()), ErrorKind::ApiKeyNotFound, "live key in test");
+    refused(test.verify(text(&live), &Check::new()), ErrorKind::UnknownApiKey, "live key in test");
     let own = test.create(&gatekey::KeySpec::new("acme")).unwrap();
     assert!(test.verify(text(&own), &Check::new()).is_ok());
     refused(
         bench.keys.verify(text(&own), &Check::new()),
-        ErrorKind::ApiKeyNotFound,
+        ErrorKind::UnknownApiKey,
         "test key in live",
     );
 }

@@ -134,7 +134,7 @@ fn a_key_that_has_leaked_is_out_at_once() {
     bench.ring.remove(&next).unwrap();
     assert_eq!(bench.states(), ["next", "active"]);
     assert_ne!(bench.ring.keys().unwrap()[0].kid, next);
-    refused(bench.ring.remove(&active), ErrorKind::KeyNotFound, "it is not there any more");
+    refused(bench.ring.remove(&active), ErrorKind::RingKeyNotFound, "it is not there any more");
 }
 
 #[test]

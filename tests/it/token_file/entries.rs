@@ -32,7 +32,7 @@ impl Maker {
         token: String,
     ) {
         let alg = self.alg.name().to_ascii_lowercase();
-        let status = kind.into().map_or(0, ErrorKind::code);
+        let status = kind.into().map_or(0, ErrorKind::number);
         self.entries.push(Entry { name: format!("{alg}/{what}"), key: alg, policy, status, token });
     }
 
@@ -307,15 +307,15 @@ pub(super) fn entries() -> Vec<Entry> {
     add("named/no kid", "es256-named", 0, token(key(Alg::Es256), &claims()));
     for kid in ["Main", "main ", "", "main\\u0000", "*"] {
         let token = sign(key(Alg::Es256), header_and_kid(kid), claims().to_string());
-        add(&format!("named/kid {kid:?}"), "es256-named", ErrorKind::KeyNotFound.code(), token);
+        add(&format!("named/kid {kid:?}"), "es256-named", ErrorKind::KeyNotFound.number(), token);
     }
     let long = claims_with("pad", json!("x".repeat(16 * 1024)));
-    add("size/token", "hs256", ErrorKind::TokenTooLarge.code(), token(key(Alg::Hs256), &long));
+    add("size/token", "hs256", ErrorKind::TokenTooLarge.number(), token(key(Alg::Hs256), &long));
     let long = header_and(Alg::Hs256, &format!(r#""x":"{}""#, "x".repeat(4 * 1024)));
     add(
         "size/header",
         "hs256",
-        ErrorKind::TokenTooLarge.code(),
+        ErrorKind::TokenTooLarge.number(),
         sign(key(Alg::Hs256), long, claims().to_string()),
     );
     all

@@ -4,90 +4,92 @@
 
     GatekeyError                              everything below
     |- InvalidTokenError                      what a caller presented is refused: answer 401
-    |  |- DecodeError                         not a token at all                        100
-    |  |  |- InvalidSignatureError            wins over every fault of the claims       101
-    |  |  `- TokenTooLargeError                                                         115
-    |  |- ExpiredSignatureError               exp                                       102
-    |  |- ImmatureSignatureError              nbf                                       103
-    |  |  `- InvalidIssuedAtError             iat is in the future                      116
-    |  |- InvalidIssuerError                  iss                                       104
-    |  |- InvalidAudienceError                aud                                       105
-    |  |- InvalidTypeError                    typ                                       106
-    |  |- InvalidSubjectError                 sub                                       107
-    |  |- MissingRequiredClaimError           see .claim                                108
-    |  |- InvalidClaimError                   wrong type or value, see .claim           109
+    |  |- DecodeError                           not a token at all                          1000
+    |  |  |- InvalidSignatureError              wins over every fault of the claims         1001
+    |  |  `- TokenTooLargeError                                                             1015
+    |  |- ExpiredSignatureError                 exp                                         1002
+    |  |- ImmatureSignatureError                nbf                                         1003
+    |  |  `- InvalidIssuedAtError               iat is in the future                        1016
+    |  |- InvalidIssuerError                    iss                                         1004
+    |  |- InvalidAudienceError                  aud                                         1005
+    |  |- InvalidTypeError                      typ                                         1006
+    |  |- InvalidSubjectError                   sub                                         1007
+    |  |- MissingRequiredClaimError             see .claim                                  1008
+    |  |- InvalidClaimError                     wrong type or value, see .claim             1009
     |  |  `- InvalidJTIError                  jti is not a string
-    |  |- InvalidAlgorithmError               not the one of the key                    111
-    |  |  `- UnsupportedAlgorithmError        unknown here, or none                     110
-    |  |- UnsupportedCriticalError            crit                                      112
-    |  |- KeyNotFoundError (KeyError)         kid                                       113
-    |  |- AmbiguousKeyError                                                             114
-    |  |- TokenTooOldError                    max_age                                   117
-    |  `- RevokedTokenError                   see revocations                           118
-    |- InvalidKeyError                        a key that cannot be used                 200
-    |  |- WeakKeyError                                                                  201
-    |  |- UnsupportedKeyError                                                           202
-    |  |- KeyPairMismatchError                                                          203
-    |  |- KeyUsageError                                                                 204
-    |  |- SecretLooksLikeKeyError                                                       205
-    |  |- MixedKeySetError                                                              206
-    |  `- AlgorithmRequiredError                                                        207
+    |  |- InvalidAlgorithmError                 not the one of the key                      1011
+    |  |  `- UnsupportedAlgorithmError          unknown here, or none                       1010
+    |  |- UnsupportedCriticalError              crit                                        1012
+    |  |- KeyNotFoundError (KeyError)           kid                                         1013
+    |  |- AmbiguousKeyError                                                                 1014
+    |  |- TokenTooOldError                      max_age                                     1017
+    |  `- RevokedTokenError                     see revocations                             1018
+    |- InvalidKeyError                          a key that cannot be used                   2000
+    |  |- WeakKeyError                                                                      2001
+    |  |- UnsupportedKeyError                                                               2002
+    |  |- KeyPairMismatchError                                                              2003
+    |  |- KeyUsageError                                                                     2004
+    |  |- SecretLooksLikeKeyError                                                           2005
+    |  |- MixedKeySetError                                                                  2006
+    |  |- AlgorithmRequiredError                                                            2007
+    |  `- RingKeyNotFoundError (KeyError)                                                   2008
     |- ApiKeyError                            an API key is refused: answer .status
-    |  |- MalformedApiKeyError                MALFORMED                         300
-    |  |- ApiKeyNotFoundError                 NOT_FOUND                         301
-    |  |- BadApiKeySecretError                BAD_SECRET                        302
-    |  |- ApiKeyDisabledError                 DISABLED                          303
-    |  |- ApiKeyRevokedError                  REVOKED                           304
-    |  |- ApiKeyExpiredError                  EXPIRED                           305
-    |  |- ApiKeyNotYetValidError              NOT_YET                           306
-    |  |- ApiKeyAddressError                  IP                                307
-    |  |- InsufficientScopeError              SCOPE                             308
-    |  |- RateLimitedError                    RATE_LIMITED                      309
-    |  `- CreditsExhaustedError               CREDITS                           310
+    |  |- MalformedApiKeyError                                                              3000
+    |  |- UnknownApiKeyError                                                                3001
+    |  |- BadApiKeySecretError                                                              3002
+    |  |- ApiKeyDisabledError                                                               3003
+    |  |- ApiKeyRevokedError                                                                3004
+    |  |- ApiKeyExpiredError                                                                3005
+    |  |- ApiKeyNotYetValidError                                                            3006
+    |  |- ApiKeyAddressError                                                                3007
+    |  |- InsufficientScopeError                                                            3008
+    |  |- RateLimitedError                                                                  3009
+    |  |- CreditsExhaustedError                                                             3010
+    |  `- ApiKeyNotFoundError                                                               3011
     |- SessionError                           a request is refused: answer .status
-    |  |- MalformedCookieError                MALFORMED_COOKIE                  400
-    |  |- CsrfError                           CSRF                              401
-    |  |- InvalidRefreshTokenError             INVALID_REFRESH_TOKEN             402
-    |  |- TokenReuseError                      TOKEN_REUSE                       403
-    |  |- SessionEndedError                    SESSION_ENDED                     404
-    |  |- SessionExpiredError                  SESSION_EXPIRED                   405
-    |  `- SessionNotFoundError                 SESSION_NOT_FOUND                 406
+    |  |- MalformedCookieError                                                              4000
+    |  |- CsrfError                                                                         4001
+    |  |- InvalidRefreshTokenError                                                          4002
+    |  |- TokenReuseError                                                                   4003
+    |  |- SessionEndedError                                                                 4004
+    |  |- SessionExpiredError                                                               4005
+    |  `- SessionNotFoundError                                                              4006
     |- StoreError                             what keys are kept in
-    |  |- StoreUnavailableError (ApiKeyError) STORE_UNAVAILABLE                 600
-    |  |- StoreCorruptError                   STORE_CORRUPT                     601
-    |  |- StoreConflictError                  STORE_CONFLICT                    602
-    |  |- StoreReadOnlyError                  STORE_READ_ONLY                   603
-    |  |- StoreFullError                      STORE_FULL                        604
-    |  |- WrongPepperError                    WRONG_PEPPER                      605
-    |  `- StoreRestoredError                  STORE_RESTORED                    606
+    |  |- StoreUnavailableError (ApiKeyError)                                               6000
+    |  |- StoreCorruptError                                                                 6001
+    |  |- StoreConflictError                                                                6002
+    |  |- StoreReadOnlyError                                                                6003
+    |  |- StoreFullError                                                                    6004
+    |  |- WrongPepperError                                                                  6005
+    |  `- StoreRestoredError                                                                6006
     |- OAuthError                             a log-in or a token fails: answer .status
-    |  |- OAuthStateError                      OAUTH_STATE                       500
-    |  |- IssuerMismatchError                  OAUTH_ISSUER                      501
-    |  |- AccessDeniedError                    ACCESS_DENIED                     502
-    |  |- InteractionRequiredError             INTERACTION_REQUIRED              503
-    |  |- InvalidGrantError                    INVALID_GRANT                     504
-    |  |- InvalidClientError                   INVALID_CLIENT                    505
-    |  |- OAuthRefusedError                    OAUTH_REFUSED                     506
-    |  |- OAuthServerError                     OAUTH_SERVER                      507
-    |  |- OAuthResponseError                   OAUTH_RESPONSE                    508
-    |  |- NonceMismatchError                   OAUTH_NONCE                       509
-    |  |- SubjectMismatchError                 OAUTH_SUBJECT                     510
-    |  |- DeviceCodeExpiredError               DEVICE_EXPIRED                    511
-    |  |- NoTokenError                         NO_TOKEN                          512
-    |  |- MissingCredentialsError              MISSING_CREDENTIALS               513
-    |  |- InactiveTokenError                   TOKEN_INACTIVE                    514
-    |  `- InsufficientAuthenticationError      INSUFFICIENT_AUTHENTICATION       515
+    |  |- OAuthStateError                                                                   5000
+    |  |- IssuerMismatchError                                                               5001
+    |  |- AccessDeniedError                                                                 5002
+    |  |- InteractionRequiredError                                                          5003
+    |  |- InvalidGrantError                                                                 5004
+    |  |- InvalidClientError                                                                5005
+    |  |- OAuthRefusedError                                                                 5006
+    |  |- OAuthServerError                                                                  5007
+    |  |- OAuthResponseError                                                                5008
+    |  |- NonceMismatchError                                                                5009
+    |  |- SubjectMismatchError                                                              5010
+    |  |- DeviceCodeExpiredError                                                            5011
+    |  |- NoTokenError                                                                      5012
+    |  |- MissingCredentialsError                                                           5013
+    |  |- InactiveTokenError                                                                5014
+    |  `- InsufficientAuthenticationError                                                   5015
     |- TransportError                         another server could not be asked
-    |  |- ConnectionFailedError                CONNECTION_FAILED                 700
-    |  |- DeadlineExceededError                DEADLINE                          701
-    |  |- TlsError                             TLS                               702
-    |  |- RequestBlockedError                  REQUEST_BLOCKED                   703
-    |  `- ResponseTooLargeError                RESPONSE_TOO_LARGE                704
-    |- UsageError (ValueError)                an argument is not acceptable               2
-    |  `- ConfigurationError                  a verifier or signer makes no sense         3
-    |- UnsupportedError                       not in this build                           4
-    |- RandomUnavailableError                 try again later: answer 503                 5
-    `- InternalError                          please report it                            1
+    |  |- ConnectionFailedError                                                             7000
+    |  |- DeadlineExceededError                                                             7001
+    |  |- TlsError                              TLS                                         7002
+    |  |- RequestBlockedError                                                               7003
+    |  `- ResponseTooLargeError                                                             7004
+    |- UsageError (ValueError)                  an argument is not acceptable               2
+    |  `- ConfigurationError                    a verifier or signer makes no sense         3
+    |- UnsupportedError                         not in this build                           4
+    |- RandomUnavailableError                   try again later: answer 503                 5
+    `- InternalError                            please report it                            1
 
 What PyJWT raises, gatekey raises under the same name or under a subclass, with these exceptions:
 its ``PyJWK*Error`` and ``MissingCryptographyError`` have no counterpart, a claim of a wrong JSON
@@ -162,6 +164,7 @@ __all__ = [
     "RequestBlockedError",
     "ResponseTooLargeError",
     "RevokedTokenError",
+    "RingKeyNotFoundError",
     "SecretLooksLikeKeyError",
     "SessionEndedError",
     "SessionError",
@@ -180,6 +183,7 @@ __all__ = [
     "TokenTooLargeError",
     "TokenTooOldError",
     "TransportError",
+    "UnknownApiKeyError",
     "UnsupportedAlgorithmError",
     "UnsupportedCriticalError",
     "UnsupportedError",
@@ -193,9 +197,15 @@ __all__ = [
 class GatekeyError(Exception):
     """The root of every error that gatekey raises."""
 
-    code: ClassVar[int | str] = 0
-    """The stable number, the same in Rust, C and C++; 0 for a class that is never raised itself.
-    For API keys and stores, whose numbers are in ``number``, the reason's name."""
+    number: ClassVar[int] = 0
+    """The stable number, the same in Rust, C and C++; 0 for a class that is never raised itself."""
+
+    code: ClassVar[str] = ""
+    """The name for programs, for example ``invalid_signature``; empty for a class that is never
+    raised itself."""
+
+    status: ClassVar[int] = 500
+    """The HTTP status to answer with."""
 
     kind: ClassVar[str] = ""
     """The name in Rust, for example ``InvalidSignature``."""
@@ -217,116 +227,148 @@ PyJWTError = GatekeyError
 class InternalError(GatekeyError):
     """A defect in gatekey itself; please report it."""
 
-    code = 1
+    number = 1
+    code = "internal"
     kind = "Internal"
+    status = 500
 
 
 class UsageError(GatekeyError, ValueError):
     """The value of an argument is not acceptable."""
 
-    code = 2
+    number = 2
+    code = "invalid_argument"
     kind = "InvalidArgument"
+    status = 500
 
 
 class ConfigurationError(UsageError):
     """A policy, signer or verifier contradicts itself or is incomplete."""
 
-    code = 3
+    number = 3
+    code = "invalid_configuration"
     kind = "InvalidConfiguration"
+    status = 500
 
 
 class UnsupportedError(GatekeyError):
     """The requested part is not in this build of gatekey."""
 
-    code = 4
+    number = 4
+    code = "unsupported"
     kind = "Unsupported"
+    status = 500
 
 
 class RandomUnavailableError(GatekeyError):
     """The operating system's random number generator failed."""
 
-    code = 5
+    number = 5
+    code = "random_unavailable"
     kind = "RandomUnavailable"
+    status = 503
     retryable = True
 
 
 class InvalidTokenError(GatekeyError):
     """The root of every refusal of a token."""
 
+    status = 401
+
 
 class DecodeError(InvalidTokenError):
     """The token is not a JWS compact serialization of a JSON object."""
 
-    code = 100
+    number = 1000
+    code = "malformed_token"
     kind = "MalformedToken"
+    status = 401
 
 
 class InvalidSignatureError(DecodeError):
     """The signature or MAC does not match."""
 
-    code = 101
+    number = 1001
+    code = "invalid_signature"
     kind = "InvalidSignature"
+    status = 401
 
 
 class ExpiredSignatureError(InvalidTokenError):
     """``exp`` is now or in the past."""
 
-    code = 102
+    number = 1002
+    code = "expired"
     kind = "Expired"
+    status = 401
     claim = "exp"
 
 
 class ImmatureSignatureError(InvalidTokenError):
     """``nbf`` is in the future."""
 
-    code = 103
+    number = 1003
+    code = "not_yet_valid"
     kind = "NotYetValid"
+    status = 401
     claim = "nbf"
 
 
 class InvalidIssuerError(InvalidTokenError):
     """``iss`` is not the expected one, or the policy says nothing about it."""
 
-    code = 104
+    number = 1004
+    code = "invalid_issuer"
     kind = "InvalidIssuer"
+    status = 401
     claim = "iss"
 
 
 class InvalidAudienceError(InvalidTokenError):
     """``aud`` names nobody expected, or the policy says nothing about it."""
 
-    code = 105
+    number = 1005
+    code = "invalid_audience"
     kind = "InvalidAudience"
+    status = 401
     claim = "aud"
 
 
 class InvalidTypeError(InvalidTokenError):
     """The header's ``typ`` is not the expected one."""
 
-    code = 106
+    number = 1006
+    code = "invalid_type"
     kind = "InvalidType"
+    status = 401
 
 
 class InvalidSubjectError(InvalidTokenError):
     """``sub`` is not the expected one."""
 
-    code = 107
+    number = 1007
+    code = "invalid_subject"
     kind = "InvalidSubject"
+    status = 401
     claim = "sub"
 
 
 class MissingRequiredClaimError(InvalidTokenError):
     """A claim that the policy requires is absent; its name is in ``claim``."""
 
-    code = 108
+    number = 1008
+    code = "missing_claim"
     kind = "MissingClaim"
+    status = 401
 
 
 class InvalidClaimError(InvalidTokenError):
     """A registered claim has a wrong JSON type or an impossible value; see ``claim``."""
 
-    code = 109
+    number = 1009
+    code = "invalid_claim"
     kind = "InvalidClaim"
+    status = 401
 
 
 class InvalidJTIError(InvalidClaimError):
@@ -338,29 +380,37 @@ class InvalidJTIError(InvalidClaimError):
 class UnsupportedCriticalError(InvalidTokenError):
     """The header lists an extension in ``crit`` that gatekey does not understand."""
 
-    code = 112
+    number = 1012
+    code = "unsupported_critical"
     kind = "UnsupportedCritical"
+    status = 401
 
 
 class InvalidAlgorithmError(InvalidTokenError):
     """The header's ``alg`` is not the one that the key is bound to."""
 
-    code = 111
+    number = 1011
+    code = "invalid_algorithm"
     kind = "InvalidAlgorithm"
+    status = 401
 
 
 class UnsupportedAlgorithmError(InvalidAlgorithmError):
     """The algorithm is not one that gatekey implements; ``none`` is not an algorithm."""
 
-    code = 110
+    number = 1010
+    code = "unsupported_algorithm"
     kind = "UnsupportedAlgorithm"
+    status = 401
 
 
 class KeyNotFoundError(InvalidTokenError, KeyError):
     """No key of the set fits."""
 
-    code = 113
+    number = 1013
+    code = "key_not_found"
     kind = "KeyNotFound"
+    status = 401
 
     __str__ = BaseException.__str__  # KeyError would quote the message
 
@@ -368,104 +418,137 @@ class KeyNotFoundError(InvalidTokenError, KeyError):
 class AmbiguousKeyError(InvalidTokenError):
     """Several keys fit, and the policy does not allow trying them."""
 
-    code = 114
+    number = 1014
+    code = "ambiguous_key"
     kind = "AmbiguousKey"
+    status = 401
 
 
 class TokenTooLargeError(DecodeError):
     """The token or one of its parts is longer than the policy allows."""
 
-    code = 115
+    number = 1015
+    code = "token_too_large"
     kind = "TokenTooLarge"
+    status = 401
 
 
 class InvalidIssuedAtError(ImmatureSignatureError):
     """``iat`` is in the future."""
 
-    code = 116
+    number = 1016
+    code = "issued_in_future"
     kind = "IssuedInFuture"
+    status = 401
     claim = "iat"
 
 
 class TokenTooOldError(InvalidTokenError):
     """``iat`` is longer ago than the policy's ``max_age``."""
 
-    code = 117
+    number = 1017
+    code = "too_old"
     kind = "TooOld"
+    status = 401
     claim = "iat"
 
 
 class RevokedTokenError(InvalidTokenError):
     """The token, its session, its subject or its key has been revoked."""
 
-    code = 118
+    number = 1018
+    code = "revoked_token"
     kind = "RevokedToken"
+    status = 401
 
 
 class InvalidKeyError(GatekeyError):
     """The key cannot be parsed, or its parts do not form a key."""
 
-    code = 200
+    number = 2000
+    code = "invalid_key"
     kind = "InvalidKey"
+    status = 500
 
 
 class WeakKeyError(InvalidKeyError):
     """The key is too weak."""
 
-    code = 201
+    number = 2001
+    code = "weak_key"
     kind = "WeakKey"
+    status = 500
 
 
 class UnsupportedKeyError(InvalidKeyError):
     """The type or curve of the key is not one that gatekey implements."""
 
-    code = 202
+    number = 2002
+    code = "unsupported_key"
     kind = "UnsupportedKey"
+    status = 500
 
 
 class KeyPairMismatchError(InvalidKeyError):
     """The private part does not belong to the public part."""
 
-    code = 203
+    number = 2003
+    code = "key_pair_mismatch"
     kind = "KeyPairMismatch"
+    status = 500
 
 
 class KeyUsageError(InvalidKeyError):
     """``use``, ``key_ops`` or ``alg`` forbids this, or a public key is asked to sign."""
 
-    code = 204
+    number = 2004
+    code = "key_usage"
     kind = "KeyUsage"
+    status = 500
 
 
 class SecretLooksLikeKeyError(InvalidKeyError):
     """The HMAC secret is really a PEM, DER, SSH or JWK key."""
 
-    code = 205
+    number = 2005
+    code = "secret_looks_like_key"
     kind = "SecretLooksLikeKey"
+    status = 500
 
 
 class MixedKeySetError(InvalidKeyError):
     """A key set may not mix symmetric and asymmetric keys."""
 
-    code = 206
+    number = 2006
+    code = "mixed_key_set"
     kind = "MixedKeySet"
+    status = 500
 
 
 class AlgorithmRequiredError(InvalidKeyError):
     """The key fits several algorithms; name one."""
 
-    code = 207
+    number = 2007
+    code = "algorithm_required"
     kind = "AlgorithmRequired"
+    status = 500
+
+
+class RingKeyNotFoundError(InvalidKeyError, KeyError):
+    """A call that manages a key ring names a key that the ring does not have."""
+
+    number = 2008
+    code = "ring_key_not_found"
+    kind = "RingKeyNotFound"
+    status = 404
+
+    __str__ = BaseException.__str__  # KeyError would quote the message
 
 
 class ApiKeyError(GatekeyError):
     """An API key is refused; ``code`` is the reason's name, ``status`` what to answer."""
 
-    number: ClassVar[int] = 0
-    """The stable number, the same in Rust, C and C++."""
-
-    status: ClassVar[int] = 401
-    """The HTTP status to answer with."""
+    status = 401
 
     retry_after: float | None = None
     """Seconds after which the same call may succeed, where waiting is the remedy."""
@@ -477,11 +560,7 @@ class ApiKeyError(GatekeyError):
 class StoreError(GatekeyError):
     """What keys are kept in is out of reach, damaged, full or not the right one."""
 
-    number: ClassVar[int] = 0
-    """The stable number, the same in Rust, C and C++."""
-
-    status: ClassVar[int] = 503
-    """The HTTP status to answer with."""
+    status = 503
 
     key_id: str | None = None
     """The id of the API key, if its secret was proved before the store was found out of reach."""
@@ -490,21 +569,13 @@ class StoreError(GatekeyError):
 class SessionError(GatekeyError):
     """A request is not of the session it says; ``status`` is what to answer."""
 
-    number: ClassVar[int] = 0
-    """The stable number, the same in Rust, C and C++."""
-
-    status: ClassVar[int] = 401
-    """The HTTP status to answer with."""
+    status = 401
 
 
 class OAuthError(GatekeyError):
     """A log-in, a token request or a presented token failed; ``status`` is what to answer."""
 
-    number: ClassVar[int] = 0
-    """The stable number, the same in Rust, C and C++."""
-
-    status: ClassVar[int] = 401
-    """The HTTP status to answer with."""
+    status = 401
 
     peer_code: str | None = None
     """The authorization server's own name of the error (RFC 6749 section 5.2), where it gave
@@ -521,74 +592,77 @@ class OAuthError(GatekeyError):
 class TransportError(GatekeyError):
     """Another server could not be asked, or did not answer as it must."""
 
-    number: ClassVar[int] = 0
-    """The stable number, the same in Rust, C and C++."""
-
-    status: ClassVar[int] = 503
-    """The HTTP status to answer with."""
+    status = 503
 
 
 class MalformedApiKeyError(ApiKeyError):
     """The text is not an API key: wrong length, alphabet or checksum."""
 
-    number = 300
-    code = "MALFORMED"
+    number = 3000
+    code = "malformed_api_key"
     kind = "MalformedApiKey"
+    status = 401
 
 
-class ApiKeyNotFoundError(ApiKeyError):
-    """No API key has this id in this environment and tenant."""
+class UnknownApiKeyError(ApiKeyError):
+    """No API key has the presented id in this environment and tenant."""
 
-    number = 301
-    code = "NOT_FOUND"
-    kind = "ApiKeyNotFound"
+    number = 3001
+    code = "unknown_api_key"
+    kind = "UnknownApiKey"
+    status = 401
 
 
 class BadApiKeySecretError(ApiKeyError):
     """The id exists, the secret is not its own."""
 
-    number = 302
-    code = "BAD_SECRET"
+    number = 3002
+    code = "bad_api_key_secret"
     kind = "BadApiKeySecret"
+    status = 401
 
 
 class ApiKeyDisabledError(ApiKeyError):
     """The key is disabled; it can be enabled again."""
 
-    number = 303
-    code = "DISABLED"
+    number = 3003
+    code = "api_key_disabled"
     kind = "ApiKeyDisabled"
+    status = 401
 
 
 class ApiKeyRevokedError(ApiKeyError):
     """The key is revoked for good."""
 
-    number = 304
-    code = "REVOKED"
+    number = 3004
+    code = "api_key_revoked"
     kind = "ApiKeyRevoked"
+    status = 401
 
 
 class ApiKeyExpiredError(ApiKeyError):
     """The key's time of expiry is now or in the past."""
 
-    number = 305
-    code = "EXPIRED"
+    number = 3005
+    code = "api_key_expired"
     kind = "ApiKeyExpired"
+    status = 401
 
 
 class ApiKeyNotYetValidError(ApiKeyError):
     """The key's time of validity begins in the future."""
 
-    number = 306
-    code = "NOT_YET"
+    number = 3006
+    code = "api_key_not_yet_valid"
     kind = "ApiKeyNotYetValid"
+    status = 401
 
 
 class ApiKeyAddressError(ApiKeyError):
     """The caller's address is not on the key's allow-list, or was not given."""
 
-    number = 307
-    code = "IP"
+    number = 3007
+    code = "api_key_address"
     kind = "ApiKeyAddress"
     status = 403
 
@@ -596,8 +670,8 @@ class ApiKeyAddressError(ApiKeyError):
 class InsufficientScopeError(ApiKeyError):
     """The key lacks a scope that the call requires (RFC 6750 section 3.1)."""
 
-    number = 308
-    code = "SCOPE"
+    number = 3008
+    code = "insufficient_scope"
     kind = "InsufficientScope"
     status = 403
 
@@ -605,27 +679,36 @@ class InsufficientScopeError(ApiKeyError):
 class RateLimitedError(ApiKeyError):
     """The key's rate limit is reached; ``retry_after`` tells when to come back."""
 
-    number = 309
-    code = "RATE_LIMITED"
+    number = 3009
+    code = "rate_limited"
     kind = "RateLimited"
-    retryable = True
     status = 429
+    retryable = True
 
 
 class CreditsExhaustedError(ApiKeyError):
     """The key's credits are spent; ``retry_after`` tells of the next refill."""
 
-    number = 310
-    code = "CREDITS"
+    number = 3010
+    code = "credits_exhausted"
     kind = "CreditsExhausted"
     status = 429
+
+
+class ApiKeyNotFoundError(ApiKeyError):
+    """A call that manages API keys names one that is not there."""
+
+    number = 3011
+    code = "api_key_not_found"
+    kind = "ApiKeyNotFound"
+    status = 404
 
 
 class MalformedCookieError(SessionError):
     """A cookie's name comes twice, or its value holds what no cookie holds."""
 
-    number = 400
-    code = "MALFORMED_COOKIE"
+    number = 4000
+    code = "malformed_cookie"
     kind = "MalformedCookie"
     status = 400
 
@@ -633,8 +716,8 @@ class MalformedCookieError(SessionError):
 class CsrfError(SessionError):
     """The request was caused by another site, or brings no CSRF token of its session."""
 
-    number = 401
-    code = "CSRF"
+    number = 4001
+    code = "csrf_rejected"
     kind = "CsrfRejected"
     status = 403
 
@@ -642,40 +725,44 @@ class CsrfError(SessionError):
 class InvalidRefreshTokenError(SessionError):
     """The text is not a refresh token of ours, or its session is not known any more."""
 
-    number = 402
-    code = "INVALID_REFRESH_TOKEN"
+    number = 4002
+    code = "invalid_refresh_token"
     kind = "InvalidRefreshToken"
+    status = 401
 
 
 class TokenReuseError(SessionError):
     """A refresh token was used again: someone else may have it. The session has been ended."""
 
-    number = 403
-    code = "TOKEN_REUSE"
+    number = 4003
+    code = "token_reuse"
     kind = "TokenReuse"
+    status = 401
 
 
 class SessionEndedError(SessionError):
     """The session was logged out."""
 
-    number = 404
-    code = "SESSION_ENDED"
+    number = 4004
+    code = "session_ended"
     kind = "SessionEnded"
+    status = 401
 
 
 class SessionExpiredError(SessionError):
     """The session was not refreshed in time, or has lasted for as long as a session may."""
 
-    number = 405
-    code = "SESSION_EXPIRED"
+    number = 4005
+    code = "session_expired"
     kind = "SessionExpired"
+    status = 401
 
 
 class SessionNotFoundError(SessionError):
     """There is no session with this id."""
 
-    number = 406
-    code = "SESSION_NOT_FOUND"
+    number = 4006
+    code = "session_not_found"
     kind = "SessionNotFound"
     status = 404
 
@@ -687,8 +774,8 @@ class OAuthStateError(OAuthError):
     (RFC 6749 section 10.12).
     """
 
-    number = 500
-    code = "OAUTH_STATE"
+    number = 5000
+    code = "oauth_state_mismatch"
     kind = "OauthStateMismatch"
     status = 400
 
@@ -700,8 +787,8 @@ class IssuerMismatchError(OAuthError):
     configured.
     """
 
-    number = 501
-    code = "OAUTH_ISSUER"
+    number = 5001
+    code = "oauth_issuer_mismatch"
     kind = "OauthIssuerMismatch"
     status = 400
 
@@ -709,8 +796,8 @@ class IssuerMismatchError(OAuthError):
 class AccessDeniedError(OAuthError):
     """The user, or the server's policy, said no (``access_denied``, RFC 6749 section 4.1.2.1)."""
 
-    number = 502
-    code = "ACCESS_DENIED"
+    number = 5002
+    code = "oauth_access_denied"
     kind = "OauthAccessDenied"
     status = 403
 
@@ -722,9 +809,10 @@ class InteractionRequiredError(OAuthError):
     like (OpenID Connect Core section 3.1.2.6).
     """
 
-    number = 503
-    code = "INTERACTION_REQUIRED"
+    number = 5003
+    code = "oauth_interaction_required"
     kind = "OauthInteractionRequired"
+    status = 401
 
 
 class InvalidGrantError(OAuthError):
@@ -734,9 +822,10 @@ class InvalidGrantError(OAuthError):
     (``invalid_grant``, RFC 6749 section 5.2).
     """
 
-    number = 504
-    code = "INVALID_GRANT"
+    number = 5004
+    code = "oauth_invalid_grant"
     kind = "OauthInvalidGrant"
+    status = 401
 
 
 class InvalidClientError(OAuthError):
@@ -746,8 +835,8 @@ class InvalidClientError(OAuthError):
     ``unauthorized_client``).
     """
 
-    number = 505
-    code = "INVALID_CLIENT"
+    number = 5005
+    code = "oauth_invalid_client"
     kind = "OauthInvalidClient"
     status = 500
 
@@ -755,8 +844,8 @@ class InvalidClientError(OAuthError):
 class OAuthRefusedError(OAuthError):
     """The authorization server answered with any other error; ``peer_code`` names it."""
 
-    number = 506
-    code = "OAUTH_REFUSED"
+    number = 5006
+    code = "oauth_refused"
     kind = "OauthRefused"
     status = 500
 
@@ -768,11 +857,11 @@ class OAuthServerError(OAuthError):
     ``temporarily_unavailable``.
     """
 
-    number = 507
-    code = "OAUTH_SERVER"
+    number = 5007
+    code = "oauth_server_failed"
     kind = "OauthServerFailed"
-    retryable = True
     status = 503
+    retryable = True
 
 
 class OAuthResponseError(OAuthError):
@@ -782,8 +871,8 @@ class OAuthResponseError(OAuthError):
     control characters, another token type.
     """
 
-    number = 508
-    code = "OAUTH_RESPONSE"
+    number = 5008
+    code = "oauth_malformed_response"
     kind = "OauthMalformedResponse"
     status = 503
 
@@ -795,9 +884,10 @@ class NonceMismatchError(OAuthError):
     3.1.3.7).
     """
 
-    number = 509
-    code = "OAUTH_NONCE"
+    number = 5009
+    code = "oauth_nonce_mismatch"
     kind = "OauthNonceMismatch"
+    status = 401
 
 
 class SubjectMismatchError(OAuthError):
@@ -807,33 +897,37 @@ class SubjectMismatchError(OAuthError):
     5.3.2).
     """
 
-    number = 510
-    code = "OAUTH_SUBJECT"
+    number = 5010
+    code = "oauth_subject_mismatch"
     kind = "OauthSubjectMismatch"
+    status = 401
 
 
 class DeviceCodeExpiredError(OAuthError):
     """The device code has expired before the user said yes or no (RFC 8628 section 3.5)."""
 
-    number = 511
-    code = "DEVICE_EXPIRED"
+    number = 5011
+    code = "oauth_device_expired"
     kind = "OauthDeviceExpired"
+    status = 401
 
 
 class NoTokenError(OAuthError):
     """The token manager has no token under this name, or the authorization server has ended it."""
 
-    number = 512
-    code = "NO_TOKEN"
+    number = 5012
+    code = "oauth_no_token"
     kind = "OauthNoToken"
+    status = 401
 
 
 class MissingCredentialsError(OAuthError):
     """There is no ``Authorization`` header, or another scheme than the ones accepted."""
 
-    number = 513
-    code = "MISSING_CREDENTIALS"
+    number = 5013
+    code = "missing_credentials"
     kind = "MissingCredentials"
+    status = 401
 
 
 class InactiveTokenError(OAuthError):
@@ -843,67 +937,73 @@ class InactiveTokenError(OAuthError):
     section 2.2).
     """
 
-    number = 514
-    code = "TOKEN_INACTIVE"
+    number = 5014
+    code = "token_inactive"
     kind = "TokenInactive"
+    status = 401
 
 
 class InsufficientAuthenticationError(OAuthError):
     """The token's ``acr`` or ``auth_time`` does not meet what this call demands (RFC 9470)."""
 
-    number = 515
-    code = "INSUFFICIENT_AUTHENTICATION"
+    number = 5015
+    code = "insufficient_authentication"
     kind = "InsufficientAuthentication"
+    status = 401
 
 
 class StoreUnavailableError(StoreError, ApiKeyError):
     """The store cannot be reached or has not been heard of for longer than ``max_stale``."""
 
-    number = 600
-    code = "STORE_UNAVAILABLE"
+    number = 6000
+    code = "store_unavailable"
     kind = "StoreUnavailable"
-    retryable = True
     status = 503
+    retryable = True
 
 
 class StoreCorruptError(StoreError):
     """The store, or a row of it, is damaged, was altered, or is of an unknown version."""
 
-    number = 601
-    code = "STORE_CORRUPT"
+    number = 6001
+    code = "store_corrupt"
     kind = "StoreCorrupt"
+    status = 503
 
 
 class StoreConflictError(StoreError):
     """The row has changed since it was read, or exists already."""
 
-    number = 602
-    code = "STORE_CONFLICT"
+    number = 6002
+    code = "store_conflict"
     kind = "StoreConflict"
+    status = 503
     retryable = True
 
 
 class StoreReadOnlyError(StoreError):
     """The store is read-only: the file, its folder or the file system."""
 
-    number = 603
-    code = "STORE_READ_ONLY"
+    number = 6003
+    code = "store_read_only"
     kind = "StoreReadOnly"
+    status = 503
 
 
 class StoreFullError(StoreError):
     """The disk is full; nothing was changed."""
 
-    number = 604
-    code = "STORE_FULL"
+    number = 6004
+    code = "store_full"
     kind = "StoreFull"
+    status = 503
 
 
 class WrongPepperError(StoreError):
     """A pepper that the store's rows were made with is missing or has another value."""
 
-    number = 605
-    code = "WRONG_PEPPER"
+    number = 6005
+    code = "wrong_pepper"
     kind = "WrongPepper"
     status = 500
 
@@ -911,29 +1011,30 @@ class WrongPepperError(StoreError):
 class StoreRestoredError(StoreError):
     """The store is older than its mark, as a restored backup is, or one of the two is missing."""
 
-    number = 606
-    code = "STORE_RESTORED"
+    number = 6006
+    code = "store_restored"
     kind = "StoreRestored"
+    status = 503
 
 
 class ConnectionFailedError(TransportError):
     """The name does not resolve, nobody listens, or the connection broke."""
 
-    number = 700
-    code = "CONNECTION_FAILED"
+    number = 7000
+    code = "connection_failed"
     kind = "ConnectionFailed"
-    retryable = True
     status = 503
+    retryable = True
 
 
 class DeadlineExceededError(TransportError):
     """The whole answer was not there within the deadline (10 seconds unless set)."""
 
-    number = 701
-    code = "DEADLINE"
+    number = 7001
+    code = "deadline_exceeded"
     kind = "DeadlineExceeded"
-    retryable = True
     status = 503
+    retryable = True
 
 
 class TlsError(TransportError):
@@ -943,8 +1044,8 @@ class TlsError(TransportError):
     version is too old.
     """
 
-    number = 702
-    code = "TLS"
+    number = 7002
+    code = "tls_failed"
     kind = "TlsFailed"
     status = 503
 
@@ -956,8 +1057,8 @@ class RequestBlockedError(TransportError):
     redirect.
     """
 
-    number = 703
-    code = "REQUEST_BLOCKED"
+    number = 7003
+    code = "request_blocked"
     kind = "RequestBlocked"
     status = 500
 
@@ -969,7 +1070,7 @@ class ResponseTooLargeError(TransportError):
     metadata 512 KiB).
     """
 
-    number = 704
-    code = "RESPONSE_TOO_LARGE"
+    number = 7004
+    code = "response_too_large"
     kind = "ResponseTooLarge"
     status = 503

@@ -112,7 +112,7 @@ pub(super) const fn here() -> HttpOptions {
 pub(super) fn send(options: HttpOptions, request: &HttpRequest) -> Result<HttpResponse, Error> {
     let answer = HttpTransport::new(options).unwrap().send(request);
     if let Err(error) = &answer {
-        assert!((700..=704).contains(&error.kind().code()), "{error:?}");
+        assert!((7000..=7004).contains(&error.kind().number()), "{error:?}");
         assert!(error.message().len() > 20 && error.peer_message().is_none(), "{error:?}");
     }
     answer

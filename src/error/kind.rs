@@ -1,0 +1,308 @@
+//! `ErrorKind`: the one table that every language binding is checked against.
+//!
+//! One kind = one number = one C status = one Python class = one HTTP status. Numbers come in blocks: 1-99 misuse and
+//! internal, 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the API's door, 6000s
+//! store, 7000s transport. They are never reused, and none lies in 100 to 599: a log line or a C program that shows
+//! such a number shows an HTTP status, and one that takes the one for the other is found at once. (Were "the session
+//! has ended" 404, it would be answered as such, though it is a 401.)
+
+use std::fmt;
+
+/// Whose fault it is, and so whether the answer is 4xx, 500 or 503.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// What a caller of the API presented is refused.
+    Rejected,
+    /// The program that uses gatekey made the mistake.
+    Misuse,
+    /// Something that gatekey depends on is out of reach.
+    Unavailable,
+    /// gatekey's own.
+    Defect,
+}
+
+/// Whether the same call may succeed later.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Later {
+    Retry,
+    Final,
+}
+
+/// The columns: Rust's name = number, code, Python's class, whose fault, HTTP status, whether to try again, summary.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $code:literal, $python:literal,
+       $fault:ident $http:literal $later:ident, $summary:literal;)+) => {
+        /// What went wrong, as one stable number shared by Rust, C, C++ and Python.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        #[repr(i32)]
+        pub enum ErrorKind {
+            $($(#[doc = $doc])+ $name = $number,)+
+        }
+
+        impl ErrorKind {
+            /// Every kind, in ascending order of its number.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The Rust name, for example `InvalidSignature`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+
+            /// The name for programs, metrics and answers, for example `invalid_signature`: Python's `error.code`.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),+ }
+            }
+
+            /// The Python class under `gatekey.exceptions`, for example `InvalidSignatureError`.
+            #[must_use]
+            pub const fn python_class(self) -> &'static str {
+                match self { $(Self::$name => $python),+ }
+            }
+
+            /// One sentence that says what this kind means, whatever the call.
+            #[must_use]
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$name => $summary),+ }
+            }
+
+            /// What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused (RFC 6750
+            /// section 3.1, RFC 6585 section 4), 503 where something is out of reach, 500 otherwise.
+            #[must_use]
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$name => $http),+ }
+            }
+
+            const fn fault(self) -> Fault {
+                match self { $(Self::$name => Fault::$fault),+ }
+            }
+
+            const fn later(self) -> Later {
+                match self { $(Self::$name => Later::$later),+ }
+            }
+
+            /// The kind with this number, if there is one.
+            #[must_use]
+            pub const fn from_number(number: i32) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A defect in gatekey itself; please report it.
+    Internal = 1, "internal", "InternalError", Defect 500 Final, "gatekey met a defect of its own.";
+    /// An argument is out of range, NULL, not UTF-8 or of the wrong shape.
+    InvalidArgument = 2, "invalid_argument", "UsageError", Misuse 500 Final, "An argument is not acceptable.";
+    /// A policy, signer or verifier contradicts itself or is incomplete.
+    InvalidConfiguration = 3, "invalid_configuration", "ConfigurationError", Misuse 500 Final, "The configuration contradicts itself or is incomplete.";
+    /// This part of gatekey was not built into the library at hand.
+    Unsupported = 4, "unsupported", "UnsupportedError", Misuse 500 Final, "This build of gatekey does not contain the requested part.";
+    /// The operating system's random number generator failed.
+    RandomUnavailable = 5, "random_unavailable", "RandomUnavailableError", Unavailable 503 Retry, "The system's random number generator failed.";
+
+    /// The token is not a JWS compact serialization of a JSON object (RFC 7515 section 7.1).
+    MalformedToken = 1000, "malformed_token", "DecodeError", Rejected 401 Final, "The token is malformed.";
+    /// The signature or MAC does not match. Always wins over a claim error.
+    InvalidSignature = 1001, "invalid_signature", "InvalidSignatureError", Rejected 401 Final, "The signature is not valid.";
+    /// `exp` is now or in the past (RFC 7519 section 4.1.4).
+    Expired = 1002, "expired", "ExpiredSignatureError", Rejected 401 Final, "The token has expired.";
+    /// `nbf` is in the future (RFC 7519 section 4.1.5).
+    NotYetValid = 1003, "not_yet_valid", "ImmatureSignatureError", Rejected 401 Final, "The token is not valid yet.";
+    /// `iss` is not the expected one, or is present and the policy says nothing about it.
+    InvalidIssuer = 1004, "invalid_issuer", "InvalidIssuerError", Rejected 401 Final, "The issuer is not acceptable.";
+    /// `aud` names nobody expected, or is present and the policy says nothing about it.
+    InvalidAudience = 1005, "invalid_audience", "InvalidAudienceError", Rejected 401 Final, "The audience is not acceptable.";
+    /// The header's `typ` is not the expected one.
+    InvalidType = 1006, "invalid_type", "InvalidTypeError", Rejected 401 Final, "The token type is not acceptable.";
+    /// `sub` is not the expected one.
+    InvalidSubject = 1007, "invalid_subject", "InvalidSubjectError", Rejected 401 Final, "The subject is not acceptable.";
+    /// A claim the policy requires is absent.
+    MissingClaim = 1008, "missing_claim", "MissingRequiredClaimError", Rejected 401 Final, "A required claim is missing.";
+    /// A registered claim has the wrong JSON type or an impossible value.
+    InvalidClaim = 1009, "invalid_claim", "InvalidClaimError", Rejected 401 Final, "A claim has a wrong type or value.";
+    /// The algorithm is not one that gatekey implements; `none` is not an algorithm.
+    UnsupportedAlgorithm = 1010, "unsupported_algorithm", "UnsupportedAlgorithmError", Rejected 401 Final, "The algorithm is not supported.";
+    /// The header's `alg` is not the one the key is bound to.
+    InvalidAlgorithm = 1011, "invalid_algorithm", "InvalidAlgorithmError", Rejected 401 Final, "The token's algorithm is not the one of the key.";
+    /// The header lists an extension in `crit` that gatekey does not understand.
+    UnsupportedCritical = 1012, "unsupported_critical", "UnsupportedCriticalError", Rejected 401 Final, "The token demands an extension that is not supported.";
+    /// No key of the set fits the token's `kid` and `alg`.
+    KeyNotFound = 1013, "key_not_found", "KeyNotFoundError", Rejected 401 Final, "No key fits the token.";
+    /// Several keys fit and the policy does not allow trying them.
+    AmbiguousKey = 1014, "ambiguous_key", "AmbiguousKeyError", Rejected 401 Final, "More than one key fits.";
+    /// The token or one of its parts is longer than the policy allows.
+    TokenTooLarge = 1015, "token_too_large", "TokenTooLargeError", Rejected 401 Final, "The token is too large.";
+    /// `iat` is in the future (beyond the leeway).
+    IssuedInFuture = 1016, "issued_in_future", "InvalidIssuedAtError", Rejected 401 Final, "The token claims to be issued in the future.";
+    /// `iat` is longer ago than the policy's maximal age.
+    TooOld = 1017, "too_old", "TokenTooOldError", Rejected 401 Final, "The token was issued too long ago.";
+    /// The token, its session, its subject or its key has been revoked.
+    RevokedToken = 1018, "revoked_token", "RevokedTokenError", Rejected 401 Final, "The token has been revoked.";
+
+    /// The key cannot be parsed or its parts do not form a key.
+    InvalidKey = 2000, "invalid_key", "InvalidKeyError", Misuse 500 Final, "The key is not valid.";
+    /// The key is too weak: RSA under 2048 bits, a short secret, a ROCA modulus.
+    WeakKey = 2001, "weak_key", "WeakKeyError", Misuse 500 Final, "The key is too weak.";
+    /// The key type or curve is not one that gatekey implements.
+    UnsupportedKey = 2002, "unsupported_key", "UnsupportedKeyError", Misuse 500 Final, "The type of the key is not supported.";
+    /// The private part does not belong to the public part.
+    KeyPairMismatch = 2003, "key_pair_mismatch", "KeyPairMismatchError", Misuse 500 Final, "The private key does not match the public key.";
+    /// `use`, `key_ops` or `alg` of the key forbids what is asked, or a public key is asked to sign.
+    KeyUsage = 2004, "key_usage", "KeyUsageError", Misuse 500 Final, "The key may not be used for this.";
+    /// An HMAC secret that is really a PEM, DER, SSH or JWK key in some disguise.
+    SecretLooksLikeKey = 2005, "secret_looks_like_key", "SecretLooksLikeKeyError", Misuse 500 Final, "The HMAC secret looks like a public or private key.";
+    /// A key set mixes symmetric and asymmetric keys.
+    MixedKeySet = 2006, "mixed_key_set", "MixedKeySetError", Misuse 500 Final, "A key set may not mix symmetric and asymmetric keys.";
+    /// The algorithm cannot be told from the key alone (RSA, symmetric).
+    AlgorithmRequired = 2007, "algorithm_required", "AlgorithmRequiredError", Misuse 500 Final, "The key fits several algorithms; name one.";
+    /// A call that manages a key ring names a key that the ring does not have.
+    RingKeyNotFound = 2008, "ring_key_not_found", "RingKeyNotFoundError", Rejected 404 Final, "There is no such key in the ring.";
+
+    /// The text is not an API key: wrong length, alphabet or checksum. It never reaches the store.
+    MalformedApiKey = 3000, "malformed_api_key", "MalformedApiKeyError", Rejected 401 Final, "The API key is not valid.";
+    /// No API key has the presented id in this environment and tenant.
+    UnknownApiKey = 3001, "unknown_api_key", "UnknownApiKeyError", Rejected 401 Final, "The API key is not valid.";
+    /// The id exists, the secret is not its own.
+    BadApiKeySecret = 3002, "bad_api_key_secret", "BadApiKeySecretError", Rejected 401 Final, "The API key is not valid.";
+    /// The key is disabled; it can be enabled again.
+    ApiKeyDisabled = 3003, "api_key_disabled", "ApiKeyDisabledError", Rejected 401 Final, "The API key is disabled.";
+    /// The key is revoked for good.
+    ApiKeyRevoked = 3004, "api_key_revoked", "ApiKeyRevokedError", Rejected 401 Final, "The API key has been revoked.";
+    /// The key's time of expiry is now or in the past.
+    ApiKeyExpired = 3005, "api_key_expired", "ApiKeyExpiredError", Rejected 401 Final, "The API key has expired.";
+    /// The key's time of validity begins in the future.
+    ApiKeyNotYetValid = 3006, "api_key_not_yet_valid", "ApiKeyNotYetValidError", Rejected 401 Final, "The API key is not valid yet.";
+    /// The caller's address is not on the key's allow-list, or was not given.
+    ApiKeyAddress = 3007, "api_key_address", "ApiKeyAddressError", Rejected 403 Final, "The API key may not be used from this address.";
+    /// The key or token lacks a scope that the call requires (RFC 6750 section 3.1).
+    InsufficientScope = 3008, "insufficient_scope", "InsufficientScopeError", Rejected 403 Final, "The API key or token lacks a required scope.";
+    /// The key's rate limit is reached; `retry_after` tells when to come back.
+    RateLimited = 3009, "rate_limited", "RateLimitedError", Rejected 429 Retry, "The API key is used too often.";
+    /// The key's credits are spent; `retry_after` tells of the next refill.
+    CreditsExhausted = 3010, "credits_exhausted", "CreditsExhaustedError", Rejected 429 Final, "The API key has no credits left.";
+    /// A call that manages API keys names one that is not there.
+    ApiKeyNotFound = 3011, "api_key_not_found", "ApiKeyNotFoundError", Rejected 404 Final, "There is no such API key.";
+
+    /// A cookie's name comes twice, or its value holds what no cookie holds (RFC 6265bis).
+    MalformedCookie = 4000, "malformed_cookie", "MalformedCookieError", Rejected 400 Final, "The cookie is malformed.";
+    /// The request was caused by another site, or brings no CSRF token of its session.
+    CsrfRejected = 4001, "csrf_rejected", "CsrfError", Rejected 403 Final, "The request may have been forged by another site.";
+    /// The text is not a refresh token of ours, or its session is not known any more.
+    InvalidRefreshToken = 4002, "invalid_refresh_token", "InvalidRefreshTokenError", Rejected 401 Final, "The refresh token is not valid.";
+    /// A refresh token was used a second time, so that someone else may have it: the session has been ended.
+    TokenReuse = 4003, "token_reuse", "TokenReuseError", Rejected 401 Final, "The refresh token was used before; the session has been ended.";
+    /// The session was logged out.
+    SessionEnded = 4004, "session_ended", "SessionEndedError", Rejected 401 Final, "The session has been ended.";
+    /// The session was not refreshed in time, or has lasted for as long as a session may.
+    SessionExpired = 4005, "session_expired", "SessionExpiredError", Rejected 401 Final, "The session has expired.";
+    /// There is no session with this id.
+    SessionNotFound = 4006, "session_not_found", "SessionNotFoundError", Rejected 404 Final, "There is no such session.";
+
+    /// The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC 6749 section 10.12).
+    OauthStateMismatch = 5000, "oauth_state_mismatch", "OAuthStateError", Rejected 400 Final, "The log-in was not begun by this browser, or too long ago.";
+    /// The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured.
+    OauthIssuerMismatch = 5001, "oauth_issuer_mismatch", "IssuerMismatchError", Rejected 400 Final, "The answer is from another authorization server than the one that was asked.";
+    /// The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1).
+    OauthAccessDenied = 5002, "oauth_access_denied", "AccessDeniedError", Rejected 403 Final, "The user or the authorization server has denied the request.";
+    /// The server cannot answer without the user: `login_required`, `consent_required` and the like (OpenID Connect Core section 3.1.2.6).
+    OauthInteractionRequired = 5003, "oauth_interaction_required", "InteractionRequiredError", Rejected 401 Final, "The authorization server wants to ask the user something first.";
+    /// The authorization server refused the code, refresh token or assertion for good (`invalid_grant`, RFC 6749 section 5.2).
+    OauthInvalidGrant = 5004, "oauth_invalid_grant", "InvalidGrantError", Rejected 401 Final, "The code or refresh token is not good any more.";
+    /// The client's own authentication failed, or it may not do this (`invalid_client`, `unauthorized_client`).
+    OauthInvalidClient = 5005, "oauth_invalid_client", "InvalidClientError", Misuse 500 Final, "The authorization server does not accept this client.";
+    /// The authorization server answered with any other error; `peer_code` names it.
+    OauthRefused = 5006, "oauth_refused", "OAuthRefusedError", Misuse 500 Final, "The authorization server refused the request.";
+    /// The authorization server answered 5xx or 429, `server_error` or `temporarily_unavailable`.
+    OauthServerFailed = 5007, "oauth_server_failed", "OAuthServerError", Unavailable 503 Retry, "The authorization server cannot answer now.";
+    /// The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with control characters, another token type.
+    OauthMalformedResponse = 5008, "oauth_malformed_response", "OAuthResponseError", Unavailable 503 Final, "The authorization server's answer is not one.";
+    /// The ID token's `nonce` is not the one of this log-in (OpenID Connect Core section 3.1.3.7).
+    OauthNonceMismatch = 5009, "oauth_nonce_mismatch", "NonceMismatchError", Rejected 401 Final, "The ID token belongs to another log-in.";
+    /// The `sub` of the user info is not the one of the ID token (OpenID Connect Core section 5.3.2).
+    OauthSubjectMismatch = 5010, "oauth_subject_mismatch", "SubjectMismatchError", Rejected 401 Final, "The user info is about someone else.";
+    /// The device code has expired before the user said yes or no (RFC 8628 section 3.5).
+    OauthDeviceExpired = 5011, "oauth_device_expired", "DeviceCodeExpiredError", Rejected 401 Final, "The user did not enter the code in time.";
+    /// The token manager has no token under this name, or the authorization server has ended it.
+    OauthNoToken = 5012, "oauth_no_token", "NoTokenError", Rejected 401 Final, "There is no token to use; a log-in is needed.";
+    /// There is no `Authorization` header, or another scheme than the ones accepted.
+    MissingCredentials = 5013, "missing_credentials", "MissingCredentialsError", Rejected 401 Final, "The request brings no credentials.";
+    /// The authorization server says that the token is expired, revoked or unknown (RFC 7662 section 2.2).
+    TokenInactive = 5014, "token_inactive", "InactiveTokenError", Rejected 401 Final, "The token is not active.";
+    /// The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470).
+    InsufficientAuthentication = 5015, "insufficient_authentication", "InsufficientAuthenticationError", Rejected 401 Final, "The user must sign in again, or more strongly.";
+
+    /// The store cannot be reached or has not been heard of for longer than `max_stale`.
+    StoreUnavailable = 6000, "store_unavailable", "StoreUnavailableError", Unavailable 503 Retry, "The store is out of reach.";
+    /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
+    StoreCorrupt = 6001, "store_corrupt", "StoreCorruptError", Unavailable 503 Final, "The store holds something that is damaged.";
+    /// The row has changed since it was read, or exists already.
+    StoreConflict = 6002, "store_conflict", "StoreConflictError", Unavailable 503 Retry, "Someone else has changed this at the same time.";
+    /// The store is read-only: the file, its folder or the file system.
+    StoreReadOnly = 6003, "store_read_only", "StoreReadOnlyError", Unavailable 503 Final, "The store cannot be written to.";
+    /// The disk is full; nothing was changed.
+    StoreFull = 6004, "store_full", "StoreFullError", Unavailable 503 Final, "The store has no room left.";
+    /// A pepper that the store's rows were made with is missing or has another value.
+    WrongPepper = 6005, "wrong_pepper", "WrongPepperError", Misuse 500 Final, "The pepper does not fit the store.";
+    /// The store is older than its mark, such as a backup that was put back, or one of the two is missing:
+    /// what was revoked since would be good again.
+    StoreRestored = 6006, "store_restored", "StoreRestoredError", Unavailable 503 Final, "The store is older than its mark; acknowledge the restore.";
+
+    /// The name does not resolve, nobody listens, or the connection broke.
+    ConnectionFailed = 7000, "connection_failed", "ConnectionFailedError", Unavailable 503 Retry, "The other server cannot be reached.";
+    /// The whole answer was not there within the deadline (10 seconds unless set).
+    DeadlineExceeded = 7001, "deadline_exceeded", "DeadlineExceededError", Unavailable 503 Retry, "The other server took too long.";
+    /// TLS could not be agreed on: the certificate is unknown, expired or for another name, or the version is too old.
+    TlsFailed = 7002, "tls_failed", "TlsError", Unavailable 503 Final, "The other server's certificate is not acceptable.";
+    /// The URL is not HTTPS, names an address that the policy keeps out, or the answer was a redirect.
+    RequestBlocked = 7003, "request_blocked", "RequestBlockedError", Misuse 500 Final, "This address may not be asked.";
+    /// The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata 512 KiB).
+    ResponseTooLarge = 7004, "response_too_large", "ResponseTooLargeError", Unavailable 503 Final, "The answer is too large.";
+}
+
+impl ErrorKind {
+    /// The stable number: the C status and Python's `error.number`.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        self as i32
+    }
+
+    /// The C constant, for example `GK_STATUS_INVALID_SIGNATURE`.
+    #[must_use]
+    pub fn c_name(self) -> String {
+        format!("GK_STATUS_{}", self.code().to_ascii_uppercase())
+    }
+
+    /// True when what a caller of the API presented was refused; answer [`Self::http_status`].
+    #[must_use]
+    pub const fn is_rejected(self) -> bool {
+        matches!(self.fault(), Fault::Rejected)
+    }
+
+    /// True when the program that uses gatekey made the mistake; answer 500 and fix the program.
+    #[must_use]
+    pub const fn is_misuse(self) -> bool {
+        matches!(self.fault(), Fault::Misuse)
+    }
+
+    /// True when something gatekey depends on is out of reach; answer 503 and try again later.
+    #[must_use]
+    pub const fn is_unavailable(self) -> bool {
+        matches!(self.fault(), Fault::Unavailable)
+    }
+
+    /// True when the same call may succeed later: something was out of reach, or there was too much of it.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(self.later(), Later::Retry)
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.summary())
+    }
+}
