@@ -15,7 +15,7 @@ static void must(gk_status status) {
 int main(int argc, char **argv) {
     const char *url = argc > 1 ? argv[1] : "sqlite:///keys.sqlite";
     gk_api_keys *keys;
-    gk_buf first, second;
+    gk_issued_api_key first, second;
     gk_api_key_result who, after;
 
     must(gk_api_keys_open(url, strlen(url), NULL, &keys, &err));
@@ -23,23 +23,23 @@ int main(int argc, char **argv) {
     gk_api_key_spec_owner(spec, GK_TEXT("acme"));
     gk_api_key_spec_scope(spec, GK_TEXT("orders:read"));
     gk_api_key_spec_rate(spec, 100, 60);
-    must(gk_api_keys_create(keys, spec, &first, NULL, &err));
-    printf("show this once: %.20s...\n", first.data);
+    must(gk_api_keys_create(keys, spec, &first, &err));
+    printf("show this once: %.20s...\n", first.secret.data);
 
     gk_api_key_check *check = gk_api_key_check_new();
     gk_api_key_check_scope(check, GK_TEXT("orders:read"));
-    must(gk_api_keys_verify(keys, first.data, first.len, check, NULL, 0, &who, &err));
+    gk_api_key_request request = {{first.secret.data, first.secret.len}, {GK_TEXT("192.0.2.7")}};
+    must(gk_api_keys_verify(keys, &request, check, &who, &err));
     printf("%s may read orders\n", who.owner);
 
-    const size_t len = strlen(who.key_id);
-    must(gk_api_keys_rotate(keys, who.key_id, len, 3600, &second, NULL, &err));
-    must(gk_api_keys_revoke(keys, who.key_id, len, GK_TEXT("leaked"), &err));
-    const gk_status refused =
-        gk_api_keys_verify(keys, second.data, second.len, check, NULL, 0, &after, NULL);
+    must(gk_api_keys_rotate(keys, who.key_id, strlen(who.key_id), 3600, &second, &err));
+    must(gk_api_keys_revoke(keys, who.key_id, strlen(who.key_id), GK_TEXT("leaked"), &err));
+    request.key.data = second.secret.data;
+    const gk_status refused = gk_api_keys_verify(keys, &request, check, &after, NULL);
     printf("after revoking: %s, HTTP %d\n", gk_status_name(refused), after.http_status);
 
-    gk_buf_free(&second);
-    gk_buf_free(&first);
+    gk_issued_api_key_free(&second);
+    gk_issued_api_key_free(&first);
     gk_api_key_check_free(check);
     gk_api_key_spec_free(spec);
     gk_api_keys_free(keys);

@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     gk_policy_revocations(policy, revoked);
     must(gk_verifier_following(ring, policy, &verifier, &err));
 
-    must(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &first, &err));
+    must(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, &first, &err));
     printf("logged in, for %d seconds\n", (int)first.expires_in);
     must(gk_sessions_refresh(sessions, REFRESH(first), NULL, &second, &err));
     must(gk_sessions_refresh(sessions, REFRESH(second), NULL, &third, &err));
@@ -43,8 +43,8 @@ int main(int argc, char **argv) {
     gk_status refused = gk_sessions_refresh(sessions, REFRESH(first), NULL, &none, NULL);
     printf("the first refresh token again: %s\n", gk_status_name(refused));
 
-    must(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &laptop, &err));
-    must(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, NULL, 0, NULL, 0, &phone, &err));
+    must(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, &laptop, &err));
+    must(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, &phone, &err));
     must(gk_sessions_end_all(sessions, GK_TEXT("alice"), &ended, &err));
     printf("logged out everywhere: %d sessions\n", (int)ended);
     refused = gk_verifier_verify(verifier, ACCESS(phone), &claims, NULL);

@@ -117,7 +117,10 @@
 /** What a route needs of a key: made once, shared by all threads. */
 typedef struct gk_api_key_check gk_api_key_check;
 
-/** Keys of another system, to be imported. */
+/**
+ * Keys of another system, to be imported. gk_api_key_import_add keeps the first thing that was wrong, which
+ * gk_api_keys_import tells.
+ */
 typedef struct gk_api_key_import gk_api_key_import;
 
 /**
@@ -156,6 +159,13 @@ typedef struct gk_csrf gk_csrf;
  * which gk_resource_server_check tells.
  */
 typedef struct gk_demand gk_demand;
+
+/**
+ * Which records gk_api_keys_list, gk_api_keys_audit and gk_sessions_events give, and which page of them: all unless
+ * set, from the first on. Each call takes the names that its documentation lists and refuses a filter with others.
+ * The setters keep the first thing that was wrong, which the call tells.
+ */
+typedef struct gk_filter gk_filter;
 
 /**
  * The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the environment.
@@ -253,6 +263,12 @@ typedef struct gk_revocations gk_revocations;
  * Copied by gk_sessions_open.
  */
 typedef struct gk_session_options gk_session_options;
+
+/**
+ * What a session is to be like, for gk_sessions_start: only what is set. The setters keep the first thing that was
+ * wrong, which gk_sessions_start tells.
+ */
+typedef struct gk_session_spec gk_session_spec;
 
 /**
  * The sessions of a service, in a store. Shared by reference count, safe to use from several threads at
@@ -373,6 +389,30 @@ typedef bool (*gk_random_fn)(void *user, uint8_t *out, size_t len);
 typedef int32_t gk_api_key_field;
 
 /**
+ * A key that was just made: the one time that its text is seen. In memory of the caller's: give it to
+ * gk_issued_api_key_free. All zero if the call failed that was to fill it. Change no member.
+ */
+typedef struct {
+    /** The key's text, to be handed to its owner; it is kept nowhere. */
+    gk_buf secret;
+    /** The key's record as JSON: gk_api_keys_get. */
+    gk_buf record;
+    /** The key's id, NUL-terminated. */
+    char key_id[GK_API_KEY_ID_SIZE];
+} gk_issued_api_key;
+
+/** What a request says of who makes it, as it came: all of it is a stranger's. */
+typedef struct {
+    /** The key that the caller sent, whatever it is; {NULL, 0} for none. */
+    gk_str key;
+    /**
+     * The caller's address as text, IPv4 or IPv6 without a port; {NULL, 0} if it is not known, which refuses keys
+     * that are limited to addresses. A text that is no address says as much.
+     */
+    gk_str address;
+} gk_api_key_request;
+
+/**
  * The outcome of gk_api_keys_verify, in memory of the caller's, usually on the stack; nothing in it
  * needs freeing, and it can be used again.
  */
@@ -416,8 +456,10 @@ typedef struct {
     uint32_t flags;
 } gk_cookie_attributes;
 
-/** What is known of a request, whatever it says; {NULL, 0} for a header that is not there. */
+/** What is known of a request, whatever it says; {NULL, 0} for what is not there. */
 typedef struct {
+    /** The CSRF token that it brings. */
+    gk_str token;
     /** The method, such as POST. */
     gk_str method;
     /** The `Sec-Fetch-Site` header. */
@@ -427,6 +469,24 @@ typedef struct {
     /** The `Host` header or, behind a proxy, the name under which users know the service. */
     gk_str host;
 } gk_csrf_request;
+
+/** Which token is meant: what its claims say. */
+typedef struct {
+    /** Its `iss`, at most 1024 bytes; {NULL, 0} for a token without one. */
+    gk_str issuer;
+    /** Its `jti`, 1 to 1024 bytes. */
+    gk_str token_id;
+    /** Its `exp`, in seconds since 1970: for how long it must be remembered. */
+    uint64_t expires_at;
+} gk_token_identity;
+
+/** Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, not both. */
+typedef struct {
+    /** The `sub` of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused. */
+    gk_str subject;
+    /** The tenant of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused. */
+    gk_str tenant;
+} gk_revoke_scope;
 
 /**
  * What a client is given at a log-in and at each refresh, in memory of the caller's: give it to
@@ -444,6 +504,17 @@ typedef struct {
     /** The id of the session, which is `sid` of its access tokens: 12 letters and digits, NUL-terminated. */
     char family[GK_SESSION_FAMILY_SIZE];
 } gk_session_tokens;
+
+/** Which session is meant. */
+typedef struct {
+    /** The session's id. */
+    gk_str family;
+    /**
+     * Only if it is a session of this subject: the user who is logged in. {NULL, 0} for any, which is for operators.
+     * Empty text is no subject's.
+     */
+    gk_str subject;
+} gk_session_identity;
 
 /** What kind of value something is: one of the GK_JSON_ constants. */
 typedef int32_t gk_json_kind;
@@ -2602,6 +2673,84 @@ gk_str gk_unverified_claims_json(const gk_unverified *unverified);
 void gk_unverified_free(gk_unverified *unverified);
 
 /**
+ * A filter that wants all records, from the first on.
+ *
+ * @return The filter, to be freed with gk_filter_free.
+ */
+gk_filter *gk_filter_new(void);
+
+/**
+ * Frees a filter.
+ *
+ * @param filter The filter, which must not be used again; NULL is fine.
+ */
+void gk_filter_free(gk_filter *filter);
+
+/**
+ * Only API keys of this owner.
+ *
+ * @param filter The filter.
+ * @param owner The owner; copied. Empty text is nobody's.
+ * @param owner_len Its length in bytes.
+ */
+void gk_filter_owner(gk_filter *filter, const char *owner, size_t owner_len);
+
+/**
+ * Only API keys of this tenant.
+ *
+ * @param filter The filter.
+ * @param tenant The tenant; copied. Empty text is no tenant's.
+ * @param tenant_len Its length in bytes.
+ */
+void gk_filter_tenant(gk_filter *filter, const char *tenant, size_t tenant_len);
+
+/**
+ * Only rows of the audit about this API key.
+ *
+ * @param filter The filter.
+ * @param key_id The key's id; copied. Empty text is no key's.
+ * @param key_id_len Its length in bytes.
+ */
+void gk_filter_key_id(gk_filter *filter, const char *key_id, size_t key_id_len);
+
+/**
+ * Only events of this subject's sessions.
+ *
+ * @param filter The filter.
+ * @param subject The subject; copied. Empty text is nobody's.
+ * @param subject_len Its length in bytes.
+ */
+void gk_filter_subject(gk_filter *filter, const char *subject, size_t subject_len);
+
+/**
+ * Only events of this session.
+ *
+ * @param filter The filter.
+ * @param family The session's id; copied. Empty text is no session's.
+ * @param family_len Its length in bytes.
+ */
+void gk_filter_family(gk_filter *filter, const char *family, size_t family_len);
+
+/**
+ * Goes on after a page. With the same filter, page after page.
+ *
+ * @param filter The filter.
+ * @param cursor The `cursor` of the page before; copied. NULL and 0, or empty text, for the first page.
+ * @param cursor_len Its length in bytes.
+ */
+void gk_filter_cursor(gk_filter *filter,
+                      const char *cursor,
+                      size_t cursor_len);
+
+/**
+ * How many records a page has at the most.
+ *
+ * @param filter The filter.
+ * @param limit At most 1000, also if more is given; 100 unless set, or for 0.
+ */
+void gk_filter_limit(gk_filter *filter, size_t limit);
+
+/**
  * The usual options.
  *
  * @return The options, to be freed with gk_api_key_options_free.
@@ -2871,6 +3020,13 @@ void gk_api_key_spec_credits(gk_api_key_spec *spec,
 void gk_api_key_spec_clear(gk_api_key_spec *spec, gk_api_key_field field);
 
 /**
+ * Wipes and frees a key that was just made and leaves all of it zero.
+ *
+ * @param issued A key that a call of this library has filled in, or all zero; NULL is fine.
+ */
+void gk_issued_api_key_free(gk_issued_api_key *issued);
+
+/**
  * Opens API keys.
  *
  * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
@@ -2937,17 +3093,14 @@ gk_status gk_api_keys_acting_as(const gk_api_keys *keys,
  *
  * @param keys The keys.
  * @param spec What the key is to be like; it has an owner at least.
- * @param secret Receives the key's text, to be handed to its owner and freed with gk_buf_free, which
- * wipes it; it is kept nowhere.
- * @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
+ * @param issued Receives the key, to be freed with gk_issued_api_key_free; all zero if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_create(const gk_api_keys *keys,
                              const gk_api_key_spec *spec,
-                             gk_buf *secret,
-                             gk_buf *record,
+                             gk_issued_api_key *issued,
                              gk_error *err);
 
 /**
@@ -2958,8 +3111,7 @@ gk_status gk_api_keys_create(const gk_api_keys *keys,
  * @param id The key's id.
  * @param id_len Its length in bytes.
  * @param overlap_seconds For how long the old secret is still accepted: at most 90 days; 0 ends it now.
- * @param secret Receives the key's new text, as gk_api_keys_create.
- * @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
+ * @param issued Receives the key with its new text, as gk_api_keys_create.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 6000s.
  */
@@ -2968,8 +3120,7 @@ gk_status gk_api_keys_rotate(const gk_api_keys *keys,
                              const char *id,
                              size_t id_len,
                              uint64_t overlap_seconds,
-                             gk_buf *secret,
-                             gk_buf *record,
+                             gk_issued_api_key *issued,
                              gk_error *err);
 
 /**
@@ -3066,26 +3217,14 @@ gk_status gk_api_keys_get(const gk_api_keys *keys,
  * of the last page is null.
  *
  * @param keys The keys.
- * @param owner Only keys of this owner; NULL and 0 for all.
- * @param owner_len Its length in bytes.
- * @param tenant Only keys of this tenant; NULL and 0 for all.
- * @param tenant_len Its length in bytes.
- * @param cursor The cursor of the page before; NULL and 0 for the first page.
- * @param cursor_len Its length in bytes.
- * @param limit At most so many records, and at most 1000; 0 for 100.
+ * @param filter Which: `owner`, `tenant`, `cursor`, `limit`; NULL for the first 100 of all.
  * @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_list(const gk_api_keys *keys,
-                           const char *owner,
-                           size_t owner_len,
-                           const char *tenant,
-                           size_t tenant_len,
-                           const char *cursor,
-                           size_t cursor_len,
-                           size_t limit,
+                           const gk_filter *filter,
                            gk_buf *page,
                            gk_error *err);
 
@@ -3094,22 +3233,14 @@ gk_status gk_api_keys_list(const gk_api_keys *keys,
  * "cursor"}.
  *
  * @param keys The keys.
- * @param key_id Only rows about this key; NULL and 0 for all.
- * @param key_id_len Its length in bytes.
- * @param cursor The cursor of the page before; NULL and 0 for the first page.
- * @param cursor_len Its length in bytes.
- * @param limit At most so many rows, and at most 1000; 0 for 100.
+ * @param filter Which: `key_id`, `cursor`, `limit`; NULL for the first 100 of all.
  * @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_audit(const gk_api_keys *keys,
-                            const char *key_id,
-                            size_t key_id_len,
-                            const char *cursor,
-                            size_t cursor_len,
-                            size_t limit,
+                            const gk_filter *filter,
                             gk_buf *page,
                             gk_error *err);
 
@@ -3152,21 +3283,17 @@ void gk_api_key_import_free(gk_api_key_import *import);
  * @param lookup The public part that the key begins with, up to a separator . _ - : ~, by which it is found; NULL
  * and 0 for none. Salted hashes need one.
  * @param lookup_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
  */
-GK_NODISCARD
-gk_status gk_api_key_import_add(gk_api_key_import *import,
-                                const gk_api_key_spec *spec,
-                                const char *credential,
-                                size_t credential_len,
-                                const char *lookup,
-                                size_t lookup_len,
-                                gk_error *err);
+void gk_api_key_import_add(gk_api_key_import *import,
+                           const gk_api_key_spec *spec,
+                           const char *credential,
+                           size_t credential_len,
+                           const char *lookup,
+                           size_t lookup_len);
 
 /**
- * Imports keys that another system issued. If a row is of the wrong form, nothing is imported; rows
- * that are there already stop nobody else.
+ * Imports keys that another system issued. If a row is of the wrong form, or was added with something wrong, nothing
+ * is imported; rows that are there already stop nobody else.
  *
  * @param keys The keys.
  * @param scheme plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt, argon2 or
@@ -3176,7 +3303,7 @@ gk_status gk_api_key_import_add(gk_api_key_import *import,
  * @param report Receives {"imported":n,"ids":[...],"rejected":[{"row","number","code","message"}]}, to be freed
  * with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK, whatever was rejected; the 6000s.
+ * @return GK_STATUS_OK, whatever was rejected; what was wrong first at gk_api_key_import_add; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_import(const gk_api_keys *keys,
@@ -3299,12 +3426,8 @@ void gk_api_key_check_cost(gk_api_key_check *check, uint32_t cost);
  * Verifies a presented key, and takes the request's cost from its limits. Allocates nothing.
  *
  * @param keys The keys.
- * @param presented What the caller sent, whatever it is.
- * @param presented_len Its length in bytes.
- * @param check What the request needs; NULL for nothing.
- * @param ip The caller's address as text, IPv4 or IPv6 without a port; NULL and 0 if it is not known,
- * which refuses keys that are limited to addresses. A text that is no address says as much.
- * @param ip_len Its length in bytes.
+ * @param request The caller's key and address; borrowed for the call.
+ * @param check What the route needs; NULL for nothing.
  * @param result Receives the outcome, refusals included; may be NULL.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_MALFORMED_API_KEY, GK_STATUS_UNKNOWN_API_KEY and
@@ -3313,11 +3436,8 @@ void gk_api_key_check_cost(gk_api_key_check *check, uint32_t cost);
  */
 GK_NODISCARD
 gk_status gk_api_keys_verify(const gk_api_keys *keys,
-                             const char *presented,
-                             size_t presented_len,
+                             const gk_api_key_request *request,
                              const gk_api_key_check *check,
-                             const char *ip,
-                             size_t ip_len,
                              gk_api_key_result *result,
                              gk_error *err);
 
@@ -3476,9 +3596,7 @@ gk_status gk_csrf_issue(const gk_csrf *csrf,
  * @param csrf What made the token.
  * @param session_id The id of the session: 1 to 512 bytes.
  * @param session_id_len Its length in bytes.
- * @param token The token that the request brings, whatever it is; NULL and 0 for none.
- * @param token_len Its length in bytes.
- * @param request The request.
+ * @param request The request; borrowed for the call.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_CSRF_REJECTED if it is neither.
  */
@@ -3486,8 +3604,6 @@ GK_NODISCARD
 gk_status gk_csrf_check(const gk_csrf *csrf,
                         const char *session_id,
                         size_t session_id_len,
-                        const char *token,
-                        size_t token_len,
                         const gk_csrf_request *request,
                         gk_error *err);
 
@@ -3600,21 +3716,13 @@ void gk_revocations_free(gk_revocations *revocations);
  * Revokes one token; without an issuer, every token with this `jti`, whatever its `iss`.
  *
  * @param revocations What has been revoked.
- * @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for any, and for a token without one.
- * @param issuer_len Its length in bytes.
- * @param token_id The token's `jti`, 1 to 1024 bytes.
- * @param token_id_len Its length in bytes.
- * @param expires_at The token's `exp`, in seconds since 1970: for how long it must be remembered.
+ * @param token Which token; borrowed for the call.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK, for a token that has expired already too; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_revoke_token(const gk_revocations *revocations,
-                                      const char *issuer,
-                                      size_t issuer_len,
-                                      const char *token_id,
-                                      size_t token_id_len,
-                                      uint64_t expires_at,
+                                      const gk_token_identity *token,
                                       gk_error *err);
 
 /**
@@ -3665,26 +3773,18 @@ gk_status gk_revocations_revoke_key(const gk_revocations *revocations,
                                     gk_error *err);
 
 /**
- * Revokes the tokens that were issued (`iat`) before a time, or up to the verifier's leeway later: those of a
- * subject, those of a tenant or, where neither is given, everybody's.
+ * Revokes the tokens that were issued (`iat`) before a time, or up to the verifier's leeway later.
  *
  * @param revocations What has been revoked.
  * @param at Seconds since 1970; not in the future by more than a second, which means all that there is now.
- * @param subject The `sub` of the tokens, 1 to 1024 bytes; NULL and 0 for none. Empty text is refused.
- * @param subject_len Its length in bytes.
- * @param tenant The tenant of the tokens, 1 to 1024 bytes; NULL and 0 for none. Not together with a
- * subject. Empty text is refused.
- * @param tenant_len Its length in bytes.
+ * @param scope Whose; borrowed for the call. Everybody's for NULL, or where it names nobody.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_revoke_before(const gk_revocations *revocations,
                                        uint64_t at,
-                                       const char *subject,
-                                       size_t subject_len,
-                                       const char *tenant,
-                                       size_t tenant_len,
+                                       const gk_revoke_scope *scope,
                                        gk_error *err);
 
 /**
@@ -3692,22 +3792,14 @@ gk_status gk_revocations_revoke_before(const gk_revocations *revocations,
  * that shares the store. A token that has expired is good for none.
  *
  * @param revocations What has been revoked.
- * @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for a token without one.
- * @param issuer_len Its length in bytes.
- * @param token_id The token's `jti`, 1 to 1024 bytes.
- * @param token_id_len Its length in bytes.
- * @param expires_at The token's `exp`, in seconds since 1970.
+ * @param token Which token; borrowed for the call.
  * @param first Receives true if this is its first use; false otherwise, and if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK, whatever the answer; the 6000s, and then the token must not be accepted.
  */
 GK_NODISCARD
 gk_status gk_revocations_seen_once(const gk_revocations *revocations,
-                                   const char *issuer,
-                                   size_t issuer_len,
-                                   const char *token_id,
-                                   size_t token_id_len,
-                                   uint64_t expires_at,
+                                   const gk_token_identity *token,
                                    bool *first,
                                    gk_error *err);
 
@@ -4110,6 +4202,48 @@ void gk_session_options_pepper_file(gk_session_options *options,
 void gk_session_options_pepper_env(gk_session_options *options, const char *name, size_t name_len);
 
 /**
+ * A specification that says nothing.
+ *
+ * @return The specification, to be freed with gk_session_spec_free.
+ */
+gk_session_spec *gk_session_spec_new(void);
+
+/**
+ * Frees a specification.
+ *
+ * @param spec The specification, which must not be used again; NULL is fine.
+ */
+void gk_session_spec_free(gk_session_spec *spec);
+
+/**
+ * What each access token of the session says besides.
+ *
+ * @param spec The specification.
+ * @param claims The claims; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti` or `gkn`; at most 8192 bytes
+ * as JSON.
+ */
+void gk_session_spec_claims(gk_session_spec *spec,
+                            const gk_claims *claims);
+
+/**
+ * What the subject logs in with, for people.
+ *
+ * @param spec The specification.
+ * @param client At most 255 bytes of UTF-8; copied.
+ * @param client_len Its length in bytes.
+ */
+void gk_session_spec_client(gk_session_spec *spec, const char *client, size_t client_len);
+
+/**
+ * The program's own notes.
+ *
+ * @param spec The specification.
+ * @param meta One JSON object of at most 4096 bytes; copied.
+ * @param meta_len Its length in bytes.
+ */
+void gk_session_spec_meta(gk_session_spec *spec, const char *meta, size_t meta_len);
+
+/**
  * Wipes and frees tokens and leaves all of it zero.
  *
  * @param tokens Tokens that a call of this library has filled in, or all zero; NULL is fine.
@@ -4170,12 +4304,7 @@ void gk_sessions_free(gk_sessions *sessions);
  * @param sessions The sessions.
  * @param subject Who has logged in, `sub` of the access tokens: 1 to 255 bytes.
  * @param subject_len Its length in bytes.
- * @param claims What each access token says besides; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`,
- * `jti` or `gkn`; at most 8192 bytes as JSON. NULL for nothing.
- * @param client What the subject logs in with, for people: at most 255 bytes; NULL and 0 for none.
- * @param client_len Its length in bytes.
- * @param meta The program's own notes: one JSON object of at most 4096 bytes; NULL and 0 for none.
- * @param meta_len Its length in bytes.
+ * @param spec What the session is to be like; NULL for nothing but its subject.
  * @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of gk_signer_sign; the
@@ -4185,11 +4314,7 @@ GK_NODISCARD
 gk_status gk_sessions_start(const gk_sessions *sessions,
                             const char *subject,
                             size_t subject_len,
-                            const gk_claims *claims,
-                            const char *client,
-                            size_t client_len,
-                            const char *meta,
-                            size_t meta_len,
+                            const gk_session_spec *spec,
                             gk_session_tokens *tokens,
                             gk_error *err);
 
@@ -4200,8 +4325,8 @@ gk_status gk_sessions_start(const gk_sessions *sessions,
  * @param sessions The sessions.
  * @param token The refresh token as the client sent it, whatever it is.
  * @param token_len Its length in bytes.
- * @param claims What the access tokens say from now on, as in gk_sessions_start; NULL for what they said
- * before.
+ * @param claims What the access tokens say from now on, as in gk_session_spec_claims; NULL for what they
+ * said before.
  * @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used before: the
@@ -4239,21 +4364,14 @@ gk_status gk_sessions_end(const gk_sessions *sessions,
  * knows it as `sid`. So a caller who may choose it must be allowed to end that session.
  *
  * @param sessions The sessions.
- * @param family The session's id.
- * @param family_len Its length in bytes.
- * @param subject Only if it is a session of this subject: the user who is logged in. NULL and 0 for any, which is for
- * operators. Empty text is no subject's.
- * @param subject_len Its length in bytes.
+ * @param session Which session; borrowed for the call.
  * @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_end_by_id(const gk_sessions *sessions,
-                                const char *family,
-                                size_t family_len,
-                                const char *subject,
-                                size_t subject_len,
+                                const gk_session_identity *session,
                                 bool *ended,
                                 gk_error *err);
 
@@ -4335,26 +4453,14 @@ gk_status gk_sessions_get(const gk_sessions *sessions,
  * "detail"}],"cursor"}, where the action is start, logout, logout_everywhere, reuse or expired.
  *
  * @param sessions The sessions.
- * @param subject Only sessions of this subject; NULL and 0 for all.
- * @param subject_len Its length in bytes.
- * @param family Only the session of this id; NULL and 0 for all.
- * @param family_len Its length in bytes.
- * @param cursor The cursor of the page before; NULL and 0 for the first page.
- * @param cursor_len Its length in bytes.
- * @param limit At most so many rows, and at most 1000; 0 for 100.
+ * @param filter Which: `subject`, `family`, `cursor`, `limit`; NULL for the first 100 of all.
  * @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_events(const gk_sessions *sessions,
-                             const char *subject,
-                             size_t subject_len,
-                             const char *family,
-                             size_t family_len,
-                             const char *cursor,
-                             size_t cursor_len,
-                             size_t limit,
+                             const gk_filter *filter,
                              gk_buf *page,
                              gk_error *err);
 

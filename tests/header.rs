@@ -73,6 +73,58 @@ fn every_function_is_documented_for_c() {
     assert!(count > 100, "only {count} functions were found");
 }
 
+/// These wait for handles of their own.
+const LONG: [&str; 7] = [
+    "gk_oauth_client_begin",
+    "gk_oauth_client_finish",
+    "gk_oauth_client_jwt_bearer",
+    "gk_oauth_client_logout_url",
+    "gk_operation_feed",
+    "gk_token_manager_new",
+    "gk_token_manager_replace",
+];
+
+#[test]
+fn no_function_has_more_than_six_parameters() {
+    let functions = functions(RENDERED);
+    assert!(functions.len() > 300, "only {} functions were found", functions.len());
+    let long = functions.iter().filter(|(_, parameters)| *parameters > 6);
+    let long: Vec<_> = long.filter(|(name, _)| !LONG.contains(&name.as_str())).collect();
+    assert!(long.is_empty(), "what is said belongs into a handle with setters: {long:?}");
+}
+
+#[test]
+fn parameters_are_counted() {
+    let header = "/** No gk_said(int a, int b); */\nvoid gk_none(void);\n\n/**\n * gk_x(a, b)\n */\n\
+                  GK_NODISCARD\nconst char *gk_two(const char (*a)[GK_A_SIZE],\n    gk_fn b);\n\
+                  typedef bool (*gk_fn)(void *user, int a);\n\
+                  int gk_seven(int a, int b, int c, int d, int e, int f, int g);\n";
+    let named = |name: &str, parameters| (name.to_owned(), parameters);
+    assert_eq!(
+        functions(header),
+        [named("gk_none", 0), named("gk_two", 2), named("gk_fn", 2), named("gk_seven", 7)]
+    );
+}
+
+/// Each function and each callback's type of a header, and how many parameters it has.
+fn functions(header: &str) -> Vec<(String, usize)> {
+    let code = header.split("/*").enumerate().map(|(n, part)| match part.split_once("*/") {
+        Some((_, code)) => code,
+        None if n == 0 => part,
+        None => "",
+    });
+    let code: String = code.collect();
+    let statements = code.split(';').filter(|statement| !statement.contains('{'));
+    let found = statements.filter_map(|statement| {
+        let (before, arguments) = statement.split_once(opening(statement))?;
+        let name = before.rsplit([' ', '*', '\n']).next()?.trim_end_matches(')').to_owned();
+        let arguments = arguments.trim_end().strip_suffix(')')?;
+        let count = if arguments == "void" { 0 } else { arguments.split(',').count() };
+        name.starts_with("gk_").then_some((name, count))
+    });
+    found.collect()
+}
+
 /// What stands before the arguments: a callback's type has parentheses around its name.
 fn opening(declaration: &str) -> &'static str {
     if declaration.trim_start().starts_with("typedef ") { ")(" } else { "(" }

@@ -40,8 +40,9 @@ static void nothing(size_t at) {
 }
 
 static void verify_text(const char *text, const gk_api_key_check *with) {
+    const gk_api_key_request presented = {{text, strlen(text)}, {NULL, 0}};
     gk_api_key_result who;
-    if (gk_api_keys_verify(keys, text, strlen(text), with, NULL, 0, &who, NULL)) fail("refused");
+    if (gk_api_keys_verify(keys, &presented, with, &who, NULL)) fail("refused");
     seen = who.owner[0];
 }
 
@@ -58,7 +59,8 @@ static char **bad;
 static void bad_checksum(size_t at) {
     gk_api_key_result who;
     const char *text = bad[at % 1000];
-    if (gk_api_keys_verify(keys, text, strlen(text), NULL, NULL, 0, &who, NULL) != GK_STATUS_MALFORMED_API_KEY)
+    const gk_api_key_request presented = {{text, strlen(text)}, {NULL, 0}};
+    if (gk_api_keys_verify(keys, &presented, NULL, &who, NULL) != GK_STATUS_MALFORMED_API_KEY)
         fail("accepted");
 }
 

@@ -2,7 +2,7 @@
 #ifndef GATEKEY_APIKEY_HPP
 #define GATEKEY_APIKEY_HPP
 
-#include "handle.hpp"
+#include "filter.hpp"
 
 namespace gatekey {
 
@@ -147,6 +147,7 @@ class api_key_check : public detail::handle<gk_api_key_check, gk_api_key_check_f
 struct issued_api_key {
     gatekey::secret secret;
     std::string record_json;
+    std::string key_id;
 };
 
 /// A key that may do what was asked, or why not. Nothing in it is on the heap.
@@ -183,13 +184,12 @@ class api_key_import : public detail::handle<gk_api_key_import, gk_api_key_impor
     using handle::handle;
     api_key_import() : handle(gk_api_key_import_new()) {}
 
-    /// The key itself, or what the other system kept of it; salted hashes need a look-up.
+    /// The key itself, or what the other system kept of it; salted hashes need a look-up. What is
+    /// wrong is told by api_keys::import.
     api_key_import &add(const api_key_spec &spec, std::string_view credential,
                         std::string_view lookup = {}) {
-        detail::done([&](auto *err) {
-            return gk_api_key_import_add(get(), spec.get(), credential.data(), credential.size(),
-                                         lookup.data(), lookup.size(), err);
-        });
+        gk_api_key_import_add(get(), spec.get(), credential.data(), credential.size(),
+                              lookup.data(), lookup.size());
         return *this;
     }
 };
@@ -220,18 +220,16 @@ class api_keys : public detail::handle<gk_api_keys, gk_api_keys_free> {
     }
 
     [[nodiscard]] issued_api_key create(const api_key_spec &spec) const {
-        return issued([&](auto *secret, auto *record, auto *err) {
-            return gk_api_keys_create(get(), spec.get(), secret, record, err);
-        });
+        return issued(
+            [&](auto *key, auto *err) { return gk_api_keys_create(get(), spec.get(), key, err); });
     }
     /// A new secret under the same id; the old one is accepted for this many more seconds, at most
     /// 90 days; 0 ends it now. A key has two secrets at the most: a second rotation within an
     /// overlap ends the first secret at once.
     [[nodiscard]] issued_api_key rotate(std::string_view id,
                                         std::uint64_t overlap_seconds = 0) const {
-        return issued([&](auto *secret, auto *record, auto *err) {
-            return gk_api_keys_rotate(get(), id.data(), id.size(), overlap_seconds, secret, record,
-                                      err);
+        return issued([&](auto *key, auto *err) {
+            return gk_api_keys_rotate(get(), id.data(), id.size(), overlap_seconds, key, err);
         });
     }
     /// For good.
@@ -262,9 +260,9 @@ class api_keys : public detail::handle<gk_api_keys, gk_api_keys_free> {
                                         const api_key_check &check = api_key_check(),
                                         std::string_view ip = {}) const {
         api_key_result result;
+        const gk_api_key_request request{detail::lent(presented), detail::lent(ip)};
         detail::done([&](auto *err) {
-            return gk_api_keys_verify(get(), presented.data(), presented.size(), check.get(),
-                                      ip.data(), ip.size(), &result.raw_, err);
+            return gk_api_keys_verify(get(), &request, check.get(), &result.raw_, err);
         });
         return result;
     }
@@ -272,9 +270,9 @@ class api_keys : public detail::handle<gk_api_keys, gk_api_keys_free> {
     [[nodiscard]] api_key_result try_verify(std::string_view presented, const api_key_check &check,
                                             std::string_view ip = {}) const noexcept {
         api_key_result result;
+        const gk_api_key_request request{detail::lent(presented), detail::lent(ip)};
         const gk_status told_by_the_result =
-            gk_api_keys_verify(get(), presented.data(), presented.size(), check.get(), ip.data(),
-                               ip.size(), &result.raw_, nullptr);
+            gk_api_keys_verify(get(), &request, check.get(), &result.raw_, nullptr);
         static_cast<void>(told_by_the_result);
         return result;
     }
@@ -285,20 +283,15 @@ class api_keys : public detail::handle<gk_api_keys, gk_api_keys_free> {
             return gk_api_keys_get(get(), id.data(), id.size(), out, err);
         });
     }
-    [[nodiscard]] std::string list_json(std::string_view owned_by = {},
-                                        std::string_view tenant = {}, std::string_view cursor = {},
-                                        std::size_t limit = 0) const {
-        return detail::text([&](auto *out, auto *err) {
-            return gk_api_keys_list(get(), owned_by.data(), owned_by.size(), tenant.data(),
-                                    tenant.size(), cursor.data(), cursor.size(), limit, out, err);
-        });
+    /// By owner and tenant.
+    [[nodiscard]] std::string list_json(const filter &which = filter()) const {
+        return detail::text(
+            [&](auto *out, auto *err) { return gk_api_keys_list(get(), which.get(), out, err); });
     }
-    [[nodiscard]] std::string audit_json(std::string_view key_id = {}, std::string_view cursor = {},
-                                         std::size_t limit = 0) const {
-        return detail::text([&](auto *out, auto *err) {
-            return gk_api_keys_audit(get(), key_id.data(), key_id.size(), cursor.data(),
-                                     cursor.size(), limit, out, err);
-        });
+    /// By the id of a key.
+    [[nodiscard]] std::string audit_json(const filter &which = filter()) const {
+        return detail::text(
+            [&](auto *out, auto *err) { return gk_api_keys_audit(get(), which.get(), out, err); });
     }
     /// Deletes keys that ended before this time; how many.
     std::uint64_t purge(std::uint64_t before) const {
@@ -340,10 +333,13 @@ class api_keys : public detail::handle<gk_api_keys, gk_api_keys_free> {
 
   private:
     template <class Call> static issued_api_key issued(Call call) {
+        gk_issued_api_key raw{};
+        detail::done([&](gk_error *err) { return call(&raw, err); });
         detail::buffer secret;
-        std::string record =
-            detail::text([&](gk_buf *out, gk_error *err) { return call(&secret.raw, out, err); });
-        return {gatekey::secret(std::move(secret)), std::move(record)};
+        detail::buffer record; // both own what they hold before a string is made
+        std::swap(secret.raw, raw.secret);
+        std::swap(record.raw, raw.record);
+        return {gatekey::secret(std::move(secret)), {record.raw.data, record.raw.len}, raw.key_id};
     }
 };
 

@@ -98,6 +98,13 @@ template <class Call> std::string text(Call call) {
 
 inline std::string_view view(gk_str lent) noexcept { return {lent.data, lent.len}; }
 
+inline gk_str lent(std::string_view text) noexcept { return {text.data(), text.size()}; }
+
+/// A text that is there, also if it is empty: {NULL, 0} means none, and so all that there is.
+inline gk_str named(std::string_view text) noexcept {
+    return {text.data() == nullptr ? "" : text.data(), text.size()};
+}
+
 inline std::optional<std::string_view> maybe(gk_str lent) noexcept {
     if (lent.data == nullptr) return std::nullopt;
     return view(lent);

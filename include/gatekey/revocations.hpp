@@ -45,25 +45,20 @@ class revocation_options
 class revoke_scope {
   public:
     /// Everybody's.
-    [[nodiscard]] static revoke_scope all() noexcept { return {{nullptr, 0}, {nullptr, 0}}; }
+    [[nodiscard]] static revoke_scope all() noexcept { return {{{nullptr, 0}, {nullptr, 0}}}; }
     /// Those of this subject (`sub`), from any issuer; the text must live on.
     [[nodiscard]] static revoke_scope subject(std::string_view subject) noexcept {
-        return {named(subject), {nullptr, 0}};
+        return {{detail::named(subject), {nullptr, 0}}};
     }
     /// Those of this tenant; the text must live on.
     [[nodiscard]] static revoke_scope tenant(std::string_view tenant) noexcept {
-        return {{nullptr, 0}, named(tenant)};
+        return {{{nullptr, 0}, detail::named(tenant)}};
     }
 
   private:
     friend class revocations;
-    revoke_scope(gk_str subject, gk_str tenant) noexcept : subject_(subject), tenant_(tenant) {}
-    // Someone without a name is nobody, and must not become everybody.
-    static gk_str named(std::string_view name) noexcept {
-        return {name.data() == nullptr ? "" : name.data(), name.size()};
-    }
-    gk_str subject_;
-    gk_str tenant_;
+    revoke_scope(const gk_revoke_scope &raw) noexcept : raw_(raw) {}
+    gk_revoke_scope raw_;
 };
 
 /// Tokens, sessions, subjects and keys that have been revoked, for policy::revocations. What was
@@ -86,10 +81,8 @@ class revocations : public detail::handle<gk_revocations, gk_revocations_free> {
     /// One token, by its `iss`, its `jti` and its `exp`; with an empty `iss`, whatever the token's.
     void revoke_token(std::string_view issuer, std::string_view token_id,
                       std::uint64_t expires_at) const {
-        detail::done([&](auto *err) {
-            return gk_revocations_revoke_token(get(), issuer.data(), issuer.size(), token_id.data(),
-                                               token_id.size(), expires_at, err);
-        });
+        const gk_token_identity token{detail::lent(issuer), detail::lent(token_id), expires_at};
+        detail::done([&](auto *err) { return gk_revocations_revoke_token(get(), &token, err); });
     }
     /// The tokens of one session, by their `sid`; its next refresh is refused and ends it.
     void revoke_session(std::string_view session_id) const {
@@ -104,19 +97,16 @@ class revocations : public detail::handle<gk_revocations, gk_revocations_free> {
     void revoke_key(std::string_view key_id) const { named(gk_revocations_revoke_key, key_id); }
     /// The tokens that were issued before this time, in seconds since 1970.
     void revoke_before(std::uint64_t at, const revoke_scope &scope) const {
-        detail::done([&](auto *err) {
-            return gk_revocations_revoke_before(get(), at, scope.subject_.data, scope.subject_.len,
-                                                scope.tenant_.data, scope.tenant_.len, err);
-        });
+        detail::done(
+            [&](auto *err) { return gk_revocations_revoke_before(get(), at, &scope.raw_, err); });
     }
     /// Whether a token that is good for one use has not been used yet; from now on it has.
     [[nodiscard]] bool seen_once(std::string_view issuer, std::string_view token_id,
                                  std::uint64_t expires_at) const {
         bool first = false;
-        detail::done([&](auto *err) {
-            return gk_revocations_seen_once(get(), issuer.data(), issuer.size(), token_id.data(),
-                                            token_id.size(), expires_at, &first, err);
-        });
+        const gk_token_identity token{detail::lent(issuer), detail::lent(token_id), expires_at};
+        detail::done(
+            [&](auto *err) { return gk_revocations_seen_once(get(), &token, &first, err); });
         return first;
     }
     /// Looks now at what other processes have revoked, however recent the last look.

@@ -2,6 +2,7 @@
 #ifndef GATEKEY_SESSION_HPP
 #define GATEKEY_SESSION_HPP
 
+#include "filter.hpp"
 #include "revocations.hpp"
 #include "signer.hpp"
 
@@ -60,6 +61,29 @@ class session_options : public detail::handle<gk_session_options, gk_session_opt
     }
 };
 
+/// What a session is to be like.
+class session_spec : public detail::handle<gk_session_spec, gk_session_spec_free> {
+  public:
+    using handle::handle;
+    session_spec() : handle(gk_session_spec_new()) {}
+
+    /// What each access token says besides.
+    session_spec &claims(const gatekey::claims &claims) {
+        gk_session_spec_claims(get(), claims.get());
+        return *this;
+    }
+    /// What the subject logs in with, for people.
+    session_spec &client(std::string_view client) {
+        gk_session_spec_client(get(), client.data(), client.size());
+        return *this;
+    }
+    /// The program's own notes: one JSON object of at most 4096 bytes.
+    session_spec &meta(std::string_view json) {
+        gk_session_spec_meta(get(), json.data(), json.size());
+        return *this;
+    }
+};
+
 /// What a client is given at a log-in and at each refresh. The tokens are wiped when it is
 /// destroyed; views of them live as long as it does.
 class session_tokens {
@@ -115,16 +139,12 @@ class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
     }
     [[nodiscard]] sessions clone() const { return sessions(gk_sessions_clone(get())); }
 
-    /// Starts a session for a subject that has logged in. Each access token says these claims
-    /// besides; `client` is for people, `meta` one JSON object of the program's own.
+    /// Starts a session for a subject that has logged in.
     [[nodiscard]] session_tokens start(std::string_view subject,
-                                       const claims &claims = gatekey::claims(),
-                                       std::string_view client = {},
-                                       std::string_view meta = {}) const {
+                                       const session_spec &spec = session_spec()) const {
         session_tokens tokens;
         detail::done([&](auto *err) {
-            return gk_sessions_start(get(), subject.data(), subject.size(), claims.get(),
-                                     client.data(), client.size(), meta.data(), meta.size(),
+            return gk_sessions_start(get(), subject.data(), subject.size(), spec.get(),
                                      &tokens.raw_, err);
         });
         return tokens;
@@ -158,11 +178,11 @@ class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
     }
     /// Ends the session of this id, which is public: a caller who chooses it must be allowed to.
     bool end_by_id(std::string_view family) const {
-        return ended_by_id(family, std::string_view());
+        return ended_by_id({detail::lent(family), {nullptr, 0}});
     }
     /// The same, only if it is a session of this subject; else throws status::session_not_found.
     bool end_by_id(std::string_view family, std::string_view subject) const {
-        return ended_by_id(family, subject.data() == nullptr ? std::string_view("", 0) : subject);
+        return ended_by_id({detail::lent(family), detail::named(subject)});
     }
     /// Ends what was made under an old pepper, for the day that it has leaked; how many sessions.
     std::uint64_t end_under_pepper(std::uint32_t pepper) const {
@@ -192,14 +212,10 @@ class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
             return gk_sessions_get(get(), family.data(), family.size(), out, err);
         });
     }
-    [[nodiscard]] std::string events_json(std::string_view subject = {},
-                                          std::string_view family = {},
-                                          std::string_view cursor = {},
-                                          std::size_t limit = 0) const {
-        return detail::text([&](auto *out, auto *err) {
-            return gk_sessions_events(get(), subject.data(), subject.size(), family.data(),
-                                      family.size(), cursor.data(), cursor.size(), limit, out, err);
-        });
+    /// By subject and family.
+    [[nodiscard]] std::string events_json(const filter &which = filter()) const {
+        return detail::text(
+            [&](auto *out, auto *err) { return gk_sessions_events(get(), which.get(), out, err); });
     }
     /// Deletes sessions that ended before this time; how many.
     std::uint64_t purge(std::uint64_t before) const {
@@ -213,12 +229,10 @@ class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
     }
 
   private:
-    bool ended_by_id(std::string_view family, std::string_view subject) const {
+    bool ended_by_id(const gk_session_identity &session) const {
         bool ended = false;
-        detail::done([&](auto *err) {
-            return gk_sessions_end_by_id(get(), family.data(), family.size(), subject.data(),
-                                         subject.size(), &ended, err);
-        });
+        detail::done(
+            [&](auto *err) { return gk_sessions_end_by_id(get(), &session, &ended, err); });
         return ended;
     }
     static sessions opened(std::string_view url, const gk_signer *signer,

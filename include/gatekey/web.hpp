@@ -96,14 +96,13 @@ class csrf : public detail::handle<gk_csrf, gk_csrf_free> {
     void check(std::string_view session_id, std::string_view token,
                const csrf_request &request) const {
         const auto header = [](const std::optional<std::string_view> &value) {
-            if (!value) return gk_str{nullptr, 0};
-            return gk_str{value->data() == nullptr ? "" : value->data(), value->size()};
+            return value ? detail::named(*value) : gk_str{nullptr, 0};
         };
-        const gk_csrf_request known{header(request.method), header(request.sec_fetch_site),
-                                    header(request.origin), header(request.host)};
+        const gk_csrf_request known{detail::lent(token), header(request.method),
+                                    header(request.sec_fetch_site), header(request.origin),
+                                    header(request.host)};
         detail::done([&](auto *err) {
-            return gk_csrf_check(get(), session_id.data(), session_id.size(), token.data(),
-                                 token.size(), &known, err);
+            return gk_csrf_check(get(), session_id.data(), session_id.size(), &known, err);
         });
     }
 };

@@ -3,15 +3,17 @@
 
 use super::apikey_options::gk_api_key_options;
 use super::apikey_spec::gk_api_key_spec;
+use super::apikey_verify::{GK_API_KEY_ID_SIZE, put};
 use super::boundary::{
     Outcome, create, fill, given, guard, look, maybe, release, share, slice, tell, text, writable,
 };
 use super::buf::gk_buf;
 use super::error::gk_error;
+use super::filter::gk_filter;
 use super::status::gk_status;
+use super::sticky::{self, Sticky};
 use crate::{
-    ApiKeyOptions, ApiKeys, AuditFilter, ImportRow, ImportScheme, IssuedKey, KeyFilter,
-    PepperSource, Secret, ToJson as _,
+    ApiKeyOptions, ApiKeys, ImportRow, ImportScheme, IssuedKey, PepperSource, Secret, ToJson as _,
 };
 use libc::c_char;
 
@@ -23,9 +25,41 @@ pub struct gk_api_keys {
     made_pepper_file: bool,
 }
 
-/// Keys of another system, to be imported.
+/// A key that was just made: the one time that its text is seen. In memory of the caller's: give it to
+/// gk_issued_api_key_free. All zero if the call failed that was to fill it. Change no member.
+#[repr(C)]
+pub struct gk_issued_api_key {
+    /// The key's text, to be handed to its owner; it is kept nowhere.
+    pub secret: gk_buf,
+    /// The key's record as JSON: gk_api_keys_get.
+    pub record: gk_buf,
+    /// The key's id, NUL-terminated.
+    pub key_id: [c_char; GK_API_KEY_ID_SIZE],
+}
+
+impl gk_issued_api_key {
+    const NONE: Self =
+        Self { secret: gk_buf::EMPTY, record: gk_buf::EMPTY, key_id: [0; GK_API_KEY_ID_SIZE] };
+}
+
+/// Keys of another system, to be imported. gk_api_key_import_add keeps the first thing that was wrong, which
+/// gk_api_keys_import tells.
 #[derive(Default)]
-pub struct gk_api_key_import(Vec<ImportRow>);
+pub struct gk_api_key_import(Sticky<Vec<ImportRow>>);
+
+/// Wipes and frees a key that was just made and leaves all of it zero.
+///
+/// @param issued A key that a call of this library has filled in, or all zero; NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_issued_api_key_free(issued: Option<&mut gk_issued_api_key>) {
+    look((), || {
+        let issued = issued?;
+        issued.secret.clear();
+        issued.record.clear();
+        *issued = gk_issued_api_key::NONE;
+        Some(())
+    });
+}
 
 /// Opens API keys.
 ///
@@ -120,9 +154,7 @@ pub unsafe extern "C" fn gk_api_keys_acting_as(
 ///
 /// @param keys The keys.
 /// @param spec What the key is to be like; it has an owner at least.
-/// @param secret Receives the key's text, to be handed to its owner and freed with gk_buf_free, which
-/// wipes it; it is kept nowhere.
-/// @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
+/// @param issued Receives the key, to be freed with gk_issued_api_key_free; all zero if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
@@ -130,11 +162,10 @@ pub unsafe extern "C" fn gk_api_keys_acting_as(
 pub unsafe extern "C" fn gk_api_keys_create(
     keys: Option<&gk_api_keys>,
     spec: Option<&gk_api_key_spec>,
-    secret: *mut gk_buf,
-    record: *mut gk_buf,
+    issued: *mut gk_issued_api_key,
     err: *mut gk_error,
 ) -> gk_status {
-    issue(secret, record, err, || {
+    issue(issued, err, || {
         Ok(given(keys, "keys")?.inner.create(given(spec, "spec")?.of_new_key()?)?)
     })
 }
@@ -146,8 +177,7 @@ pub unsafe extern "C" fn gk_api_keys_create(
 /// @param id The key's id.
 /// @param id_len Its length in bytes.
 /// @param overlap_seconds For how long the old secret is still accepted: at most 90 days; 0 ends it now.
-/// @param secret Receives the key's new text, as gk_api_keys_create.
-/// @param record Receives the key's record as JSON, to be freed with gk_buf_free; may be NULL.
+/// @param issued Receives the key with its new text, as gk_api_keys_create.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 6000s.
 #[unsafe(no_mangle)]
@@ -157,11 +187,10 @@ pub unsafe extern "C" fn gk_api_keys_rotate(
     id: *const c_char,
     id_len: usize,
     overlap_seconds: u64,
-    secret: *mut gk_buf,
-    record: *mut gk_buf,
+    issued: *mut gk_issued_api_key,
     err: *mut gk_error,
 ) -> gk_status {
-    issue(secret, record, err, || {
+    issue(issued, err, || {
         Ok(given(keys, "keys")?.inner.rotate(text(id, id_len, "id")?, overlap_seconds)?)
     })
 }
@@ -289,13 +318,7 @@ pub unsafe extern "C" fn gk_api_keys_get(
 /// of the last page is null.
 ///
 /// @param keys The keys.
-/// @param owner Only keys of this owner; NULL and 0 for all.
-/// @param owner_len Its length in bytes.
-/// @param tenant Only keys of this tenant; NULL and 0 for all.
-/// @param tenant_len Its length in bytes.
-/// @param cursor The cursor of the page before; NULL and 0 for the first page.
-/// @param cursor_len Its length in bytes.
-/// @param limit At most so many records, and at most 1000; 0 for 100.
+/// @param filter Which: `owner`, `tenant`, `cursor`, `limit`; NULL for the first 100 of all.
 /// @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; the 6000s.
@@ -303,23 +326,12 @@ pub unsafe extern "C" fn gk_api_keys_get(
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_list(
     keys: Option<&gk_api_keys>,
-    owner: *const c_char,
-    owner_len: usize,
-    tenant: *const c_char,
-    tenant_len: usize,
-    cursor: *const c_char,
-    cursor_len: usize,
-    limit: usize,
+    filter: Option<&gk_filter>,
     page: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
     fill(page, err, || {
-        let filter = KeyFilter {
-            owner: maybe(owner, owner_len, "owner")?,
-            tenant: maybe(tenant, tenant_len, "tenant")?,
-            cursor: maybe(cursor, cursor_len, "cursor")?,
-            limit,
-        };
+        let filter = gk_filter::of_keys(filter)?;
         Ok(given(keys, "keys")?.inner.list(&filter)?.to_json())
     })
 }
@@ -328,11 +340,7 @@ pub unsafe extern "C" fn gk_api_keys_list(
 /// "cursor"}.
 ///
 /// @param keys The keys.
-/// @param key_id Only rows about this key; NULL and 0 for all.
-/// @param key_id_len Its length in bytes.
-/// @param cursor The cursor of the page before; NULL and 0 for the first page.
-/// @param cursor_len Its length in bytes.
-/// @param limit At most so many rows, and at most 1000; 0 for 100.
+/// @param filter Which: `key_id`, `cursor`, `limit`; NULL for the first 100 of all.
 /// @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; the 6000s.
@@ -340,20 +348,12 @@ pub unsafe extern "C" fn gk_api_keys_list(
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_audit(
     keys: Option<&gk_api_keys>,
-    key_id: *const c_char,
-    key_id_len: usize,
-    cursor: *const c_char,
-    cursor_len: usize,
-    limit: usize,
+    filter: Option<&gk_filter>,
     page: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
     fill(page, err, || {
-        let filter = AuditFilter {
-            key_id: maybe(key_id, key_id_len, "key_id")?,
-            cursor: maybe(cursor, cursor_len, "cursor")?,
-            limit,
-        };
+        let filter = gk_filter::of_audit(filter)?;
         Ok(given(keys, "keys")?.inner.audit(&filter)?.to_json())
     })
 }
@@ -405,10 +405,7 @@ pub extern "C" fn gk_api_key_import_free(import: Option<Box<gk_api_key_import>>)
 /// @param lookup The public part that the key begins with, up to a separator . _ - : ~, by which it is found; NULL
 /// and 0 for none. Salted hashes need one.
 /// @param lookup_len Its length in bytes.
-/// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn gk_api_key_import_add(
     import: Option<&mut gk_api_key_import>,
     spec: Option<&gk_api_key_spec>,
@@ -416,22 +413,20 @@ pub unsafe extern "C" fn gk_api_key_import_add(
     credential_len: usize,
     lookup: *const c_char,
     lookup_len: usize,
-    err: *mut gk_error,
-) -> gk_status {
-    guard(err, || {
+) {
+    sticky::set_in(import.map(|import| &mut import.0), |rows| {
         let credential: &[u8] = slice(credential.cast(), credential_len, "credential")?;
-        let row = ImportRow {
+        rows.push(ImportRow {
             spec: given(spec, "spec")?.of_new_key()?.clone(),
             credential: Secret::new(credential.to_vec()),
             lookup: maybe(lookup, lookup_len, "lookup")?,
-        };
-        given(import, "import")?.0.push(row);
+        });
         Ok(())
-    })
+    });
 }
 
-/// Imports keys that another system issued. If a row is of the wrong form, nothing is imported; rows
-/// that are there already stop nobody else.
+/// Imports keys that another system issued. If a row is of the wrong form, or was added with something wrong, nothing
+/// is imported; rows that are there already stop nobody else.
 ///
 /// @param keys The keys.
 /// @param scheme plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt, argon2 or
@@ -441,7 +436,7 @@ pub unsafe extern "C" fn gk_api_key_import_add(
 /// @param report Receives {"imported":n,"ids":[...],"rejected":[{"row","number","code","message"}]}, to be freed
 /// with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK, whatever was rejected; the 6000s.
+/// @return GK_STATUS_OK, whatever was rejected; what was wrong first at gk_api_key_import_add; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_import(
@@ -454,7 +449,7 @@ pub unsafe extern "C" fn gk_api_keys_import(
 ) -> gk_status {
     fill(report, err, || {
         let scheme = ImportScheme::from_name(text(scheme, scheme_len, "scheme")?)?;
-        let rows = &given(import, "import")?.0;
+        let rows = given(import, "import")?.0.built()?;
         Ok(given(keys, "keys")?.inner.import(scheme, rows)?.to_json())
     })
 }
@@ -559,23 +554,22 @@ pub unsafe extern "C" fn gk_api_keys_close(
 /// Hands out a key that was just made.
 ///
 /// # Safety
-/// `secret` is NULL or writable, `record` too; `err` as in [`guard`].
+/// `out` is NULL or writable; `err` as in [`guard`].
 unsafe fn issue(
-    secret: *mut gk_buf,
-    record: *mut gk_buf,
+    out: *mut gk_issued_api_key,
     err: *mut gk_error,
     make: impl FnOnce() -> Outcome<IssuedKey>,
 ) -> gk_status {
     guard(err, || {
-        if !record.is_null() {
-            record.write(gk_buf::EMPTY);
-        }
-        writable(secret)?.write(gk_buf::EMPTY);
+        writable(out)?.write(gk_issued_api_key::NONE);
         let issued = make()?;
-        secret.write(gk_buf::copy_of(issued.secret.expose()));
-        if !record.is_null() {
-            record.write(gk_buf::copy_of(issued.record.to_json().as_bytes()));
-        }
+        let record = issued.record.to_json();
+        out.write(gk_issued_api_key {
+            secret: gk_buf::copy_of(issued.secret.expose()),
+            record: gk_buf::copy_of(record.as_bytes()),
+            key_id: [0; GK_API_KEY_ID_SIZE],
+        });
+        put(&raw mut (*out).key_id, &issued.record.id);
         Ok(())
     })
 }

@@ -2,7 +2,8 @@
 
 use super::apikey::gk_api_keys;
 use super::boundary::{
-    Fault, Outcome, caller_address, given, guard, lend, release, share, slice, text, writable,
+    Fault, Outcome, caller_address, chars, given, guard, lend, release, share, slice, text,
+    writable,
 };
 use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
@@ -36,6 +37,17 @@ pub struct gk_api_key_result {
     pub owner: [c_char; GK_API_KEY_OWNER_SIZE],
     /// The tenant, in UTF-8, NUL-terminated; empty if there is none or the key was refused.
     pub tenant: [c_char; GK_API_KEY_TENANT_SIZE],
+}
+
+/// What a request says of who makes it, as it came: all of it is a stranger's.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gk_api_key_request {
+    /// The key that the caller sent, whatever it is; {NULL, 0} for none.
+    pub key: gk_str,
+    /// The caller's address as text, IPv4 or IPv6 without a port; {NULL, 0} if it is not known, which refuses keys
+    /// that are limited to addresses. A text that is no address says as much.
+    pub address: gk_str,
 }
 
 /// What a route needs of a key: made once, shared by all threads.
@@ -120,12 +132,8 @@ pub unsafe extern "C" fn gk_api_key_check_cost(check: Option<&mut gk_api_key_che
 /// Verifies a presented key, and takes the request's cost from its limits. Allocates nothing.
 ///
 /// @param keys The keys.
-/// @param presented What the caller sent, whatever it is.
-/// @param presented_len Its length in bytes.
-/// @param check What the request needs; NULL for nothing.
-/// @param ip The caller's address as text, IPv4 or IPv6 without a port; NULL and 0 if it is not known,
-/// which refuses keys that are limited to addresses. A text that is no address says as much.
-/// @param ip_len Its length in bytes.
+/// @param request The caller's key and address; borrowed for the call.
+/// @param check What the route needs; NULL for nothing.
 /// @param result Receives the outcome, refusals included; may be NULL.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_MALFORMED_API_KEY, GK_STATUS_UNKNOWN_API_KEY and
@@ -135,32 +143,30 @@ pub unsafe extern "C" fn gk_api_key_check_cost(check: Option<&mut gk_api_key_che
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_verify(
     keys: Option<&gk_api_keys>,
-    presented: *const c_char,
-    presented_len: usize,
+    request: Option<&gk_api_key_request>,
     check: Option<&gk_api_key_check>,
-    ip: *const c_char,
-    ip_len: usize,
     result: *mut gk_api_key_result,
     err: *mut gk_error,
 ) -> gk_status {
     let mut refused: Option<crate::Error> = None;
     let status = guard(err, || {
         let wanted: [&str; MOST];
-        let presented: &[u8] = slice(presented.cast(), presented_len, "presented")?;
-        let mut request = Check::new();
+        let request = given(request, "request")?;
+        let presented = chars(request.key.data, request.key.len, "key")?;
+        let mut wants = Check::new();
         if let Some(check) = check {
             let check = check.0.built()?;
-            request = request.cost(check.cost.unwrap_or(1));
+            wants = wants.cost(check.cost.unwrap_or(1));
             if let Some(tenant) = &check.tenant {
-                request = request.tenant(tenant);
+                wants = wants.tenant(tenant);
             }
             wanted = std::array::from_fn(|n| check.scopes.get(n).map_or("", |scope| &**scope));
-            request = request.scopes(wanted.get(..check.scopes.len()).unwrap_or_default());
+            wants = wants.scopes(wanted.get(..check.scopes.len()).unwrap_or_default());
         }
-        if let Some(ip) = caller_address(ip, ip_len, "ip")? {
-            request = request.ip(ip);
+        if let Some(ip) = caller_address(request.address.data, request.address.len, "address")? {
+            wants = wants.ip(ip);
         }
-        match given(keys, "keys")?.inner.verify(presented, &request) {
+        match given(keys, "keys")?.inner.verify(presented, &wants) {
             // Written from where it is: a grant is too large to be passed on.
             Ok(grant) if !result.is_null() => {
                 gk_api_key_result::write(result, GK_STATUS_OK, Some(&grant), None);
@@ -219,7 +225,7 @@ impl gk_api_key_result {
 ///
 /// # Safety
 /// `array` is writable.
-unsafe fn put<const N: usize>(array: *mut [c_char; N], text: &str) {
+pub(super) unsafe fn put<const N: usize>(array: *mut [c_char; N], text: &str) {
     let len = text.len().min(N - 1);
     // SAFETY: the array is writable, is not text's own memory, and has room for `len` and the NUL.
     unsafe {

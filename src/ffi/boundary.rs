@@ -29,6 +29,8 @@ pub(super) enum Fault {
     OutOfRange(&'static str),
     /// Of the two named arguments at most one may be given.
     Both(&'static str, &'static str),
+    /// What the named setter of a filter says does not apply to the records that were asked for.
+    NoFilter(&'static str),
 }
 
 impl From<Error> for Fault {
@@ -329,6 +331,19 @@ pub(super) unsafe fn algs(data: *const i32, len: usize) -> Outcome<Vec<Alg>> {
     // SAFETY: as this function's own contract.
     let codes = unsafe { slice(data, len, "algs") }?;
     codes.iter().map(|&code| alg(code)).collect()
+}
+
+/// A text that a struct of the program's holds; `None` if there is no pointer. Text of no length is there, and is
+/// not taken for all that there is.
+///
+/// # Safety
+/// As [`slice`].
+pub(super) unsafe fn lent<'a>(given: &gk_str, name: &'static str) -> Outcome<Option<&'a str>> {
+    if given.data.is_null() && given.len == 0 {
+        return Ok(None);
+    }
+    // SAFETY: as this function's own contract.
+    unsafe { text(given.data, given.len, name) }.map(Some)
 }
 
 /// Text lent to C for as long as the handle it comes from lives.

@@ -110,6 +110,12 @@ impl Text<'_> {
             Fault::Both(one, other) => {
                 write!(self, "Give either the argument `{one}` or `{other}`, not both.")
             }
+            Fault::NoFilter(name) => {
+                write!(
+                    self,
+                    "These records cannot be filtered by `{name}`; leave gk_filter_{name} out."
+                )
+            }
         };
         self.end();
         let claim = if let Fault::Core(error) = fault { error.claim() } else { None };

@@ -57,6 +57,8 @@ mod verified;
 
 mod unverified;
 
+mod filter;
+
 mod apikey_options;
 
 mod apikey_spec;
@@ -76,6 +78,8 @@ mod keyring_options;
 mod keyring;
 
 mod session_options;
+
+mod session_spec;
 
 mod session;
 
@@ -104,6 +108,7 @@ pub use buf::*;
 pub use callback::*;
 pub use claims::*;
 pub use error::*;
+pub use filter::*;
 pub use http::*;
 pub use json::*;
 pub use key::*;
@@ -121,6 +126,7 @@ pub use revocations::*;
 pub use revocations_options::*;
 pub use session::*;
 pub use session_options::*;
+pub use session_spec::*;
 pub use signer::*;
 pub use status::*;
 pub use store::*;

@@ -1,6 +1,9 @@
 //! `gk_revocations`: what is not good any more, although its signature and its dates are.
 
-use super::boundary::{Fault, create, given, guard, look, release, share, tell, text, writable};
+use super::boundary::{
+    Fault, Outcome, create, given, guard, lent, look, release, share, tell, text, writable,
+};
+use super::buf::gk_str;
 use super::error::gk_error;
 use super::revocations_options::gk_revocation_options;
 use super::status::gk_status;
@@ -58,30 +61,43 @@ pub extern "C" fn gk_revocations_free(revocations: Option<Box<gk_revocations>>) 
     release(revocations);
 }
 
+/// Which token is meant: what its claims say.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gk_token_identity {
+    /// Its `iss`, at most 1024 bytes; {NULL, 0} for a token without one.
+    pub issuer: gk_str,
+    /// Its `jti`, 1 to 1024 bytes.
+    pub token_id: gk_str,
+    /// Its `exp`, in seconds since 1970: for how long it must be remembered.
+    pub expires_at: u64,
+}
+
+/// Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, not both.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gk_revoke_scope {
+    /// The `sub` of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused.
+    pub subject: gk_str,
+    /// The tenant of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused.
+    pub tenant: gk_str,
+}
+
 /// Revokes one token; without an issuer, every token with this `jti`, whatever its `iss`.
 ///
 /// @param revocations What has been revoked.
-/// @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for any, and for a token without one.
-/// @param issuer_len Its length in bytes.
-/// @param token_id The token's `jti`, 1 to 1024 bytes.
-/// @param token_id_len Its length in bytes.
-/// @param expires_at The token's `exp`, in seconds since 1970: for how long it must be remembered.
+/// @param token Which token; borrowed for the call.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK, for a token that has expired already too; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_revoke_token(
     revocations: Option<&gk_revocations>,
-    issuer: *const c_char,
-    issuer_len: usize,
-    token_id: *const c_char,
-    token_id_len: usize,
-    expires_at: u64,
+    token: Option<&gk_token_identity>,
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
-        let issuer = text(issuer, issuer_len, "issuer")?;
-        let token_id = text(token_id, token_id_len, "token_id")?;
+        let (issuer, token_id, expires_at) = identity(token)?;
         given(revocations, "revocations")?.0.revoke_token(issuer, token_id, expires_at)?;
         Ok(())
     })
@@ -152,16 +168,11 @@ pub unsafe extern "C" fn gk_revocations_revoke_key(
     })
 }
 
-/// Revokes the tokens that were issued (`iat`) before a time, or up to the verifier's leeway later: those of a
-/// subject, those of a tenant or, where neither is given, everybody's.
+/// Revokes the tokens that were issued (`iat`) before a time, or up to the verifier's leeway later.
 ///
 /// @param revocations What has been revoked.
 /// @param at Seconds since 1970; not in the future by more than a second, which means all that there is now.
-/// @param subject The `sub` of the tokens, 1 to 1024 bytes; NULL and 0 for none. Empty text is refused.
-/// @param subject_len Its length in bytes.
-/// @param tenant The tenant of the tokens, 1 to 1024 bytes; NULL and 0 for none. Not together with a
-/// subject. Empty text is refused.
-/// @param tenant_len Its length in bytes.
+/// @param scope Whose; borrowed for the call. Everybody's for NULL, or where it names nobody.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
@@ -169,22 +180,19 @@ pub unsafe extern "C" fn gk_revocations_revoke_key(
 pub unsafe extern "C" fn gk_revocations_revoke_before(
     revocations: Option<&gk_revocations>,
     at: u64,
-    subject: *const c_char,
-    subject_len: usize,
-    tenant: *const c_char,
-    tenant_len: usize,
+    scope: Option<&gk_revoke_scope>,
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
-        // By the pointer and not by the length: a name that turned out to be empty is not everybody.
-        let none = (subject.is_null(), tenant.is_null());
-        let subject = text(subject, subject_len, "subject")?;
-        let tenant = text(tenant, tenant_len, "tenant")?;
-        let scope = match none {
-            (true, true) => RevokeScope::All,
-            (false, true) => RevokeScope::Subject(subject),
-            (true, false) => RevokeScope::Tenant(tenant),
-            (false, false) => return Err(Fault::Both("subject", "tenant")),
+        let (subject, tenant) = match scope {
+            Some(scope) => (lent(&scope.subject, "subject")?, lent(&scope.tenant, "tenant")?),
+            None => (None, None),
+        };
+        let scope = match (subject, tenant) {
+            (None, None) => RevokeScope::All,
+            (Some(subject), None) => RevokeScope::Subject(subject),
+            (None, Some(tenant)) => RevokeScope::Tenant(tenant),
+            (Some(_), Some(_)) => return Err(Fault::Both("subject", "tenant")),
         };
         Ok(given(revocations, "revocations")?.0.revoke_before(at, scope)?)
     })
@@ -194,11 +202,7 @@ pub unsafe extern "C" fn gk_revocations_revoke_before(
 /// that shares the store. A token that has expired is good for none.
 ///
 /// @param revocations What has been revoked.
-/// @param issuer The token's `iss`, at most 1024 bytes; NULL and 0 for a token without one.
-/// @param issuer_len Its length in bytes.
-/// @param token_id The token's `jti`, 1 to 1024 bytes.
-/// @param token_id_len Its length in bytes.
-/// @param expires_at The token's `exp`, in seconds since 1970.
+/// @param token Which token; borrowed for the call.
 /// @param first Receives true if this is its first use; false otherwise, and if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK, whatever the answer; the 6000s, and then the token must not be accepted.
@@ -206,18 +210,13 @@ pub unsafe extern "C" fn gk_revocations_revoke_before(
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_seen_once(
     revocations: Option<&gk_revocations>,
-    issuer: *const c_char,
-    issuer_len: usize,
-    token_id: *const c_char,
-    token_id_len: usize,
-    expires_at: u64,
+    token: Option<&gk_token_identity>,
     first: *mut bool,
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
         writable(first)?.write(false);
-        let issuer = text(issuer, issuer_len, "issuer")?;
-        let token_id = text(token_id, token_id_len, "token_id")?;
+        let (issuer, token_id, expires_at) = identity(token)?;
         let revocations = &given(revocations, "revocations")?.0;
         first.write(revocations.seen_once(issuer, token_id, expires_at)?);
         Ok(())
@@ -265,4 +264,17 @@ pub unsafe extern "C" fn gk_revocations_purge(
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_revocations_len(revocations: Option<&gk_revocations>) -> usize {
     look(0, || Some(revocations?.0.len()))
+}
+
+/// The `iss`, the `jti` and the `exp` of a token.
+///
+/// # Safety
+/// As [`text`].
+unsafe fn identity<'a>(token: Option<&gk_token_identity>) -> Outcome<(&'a str, &'a str, u64)> {
+    let gk_token_identity { issuer, token_id, expires_at } = *given(token, "token")?;
+    Ok((
+        text(issuer.data, issuer.len, "issuer")?,
+        text(token_id.data, token_id.len, "token_id")?,
+        expires_at,
+    ))
 }

@@ -2,20 +2,19 @@
 //! buffers that are wiped when freed.
 
 use super::boundary::{
-    Outcome, array, chars, create, fill, given, guard, look, maybe, release, share, tell, text,
+    Outcome, array, chars, create, fill, given, guard, lent, look, release, share, tell, text,
     writable,
 };
-use super::buf::gk_buf;
+use super::buf::{gk_buf, gk_str};
 use super::claims::gk_claims;
 use super::error::gk_error;
+use super::filter::gk_filter;
 use super::revocations::gk_revocations;
 use super::session_options::gk_session_options;
+use super::session_spec::gk_session_spec;
 use super::signer::gk_signer;
 use super::status::gk_status;
-use crate::{
-    PepperSource, SessionEventFilter, SessionOptions, SessionSpec, SessionTokens, Sessions,
-    ToJson as _,
-};
+use crate::{PepperSource, SessionOptions, SessionTokens, Sessions, ToJson as _};
 use libc::c_char;
 
 /// The size of gk_session_tokens.family in bytes.
@@ -53,6 +52,17 @@ impl gk_session_tokens {
         expires_at: 0,
         family: [0; GK_SESSION_FAMILY_SIZE],
     };
+}
+
+/// Which session is meant.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gk_session_identity {
+    /// The session's id.
+    pub family: gk_str,
+    /// Only if it is a session of this subject: the user who is logged in. {NULL, 0} for any, which is for operators.
+    /// Empty text is no subject's.
+    pub subject: gk_str,
 }
 
 /// Wipes and frees tokens and leaves all of it zero.
@@ -145,12 +155,7 @@ pub extern "C" fn gk_sessions_free(sessions: Option<Box<gk_sessions>>) {
 /// @param sessions The sessions.
 /// @param subject Who has logged in, `sub` of the access tokens: 1 to 255 bytes.
 /// @param subject_len Its length in bytes.
-/// @param claims What each access token says besides; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`,
-/// `jti` or `gkn`; at most 8192 bytes as JSON. NULL for nothing.
-/// @param client What the subject logs in with, for people: at most 255 bytes; NULL and 0 for none.
-/// @param client_len Its length in bytes.
-/// @param meta The program's own notes: one JSON object of at most 4096 bytes; NULL and 0 for none.
-/// @param meta_len Its length in bytes.
+/// @param spec What the session is to be like; NULL for nothing but its subject.
 /// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of gk_signer_sign; the
@@ -161,20 +166,12 @@ pub unsafe extern "C" fn gk_sessions_start(
     sessions: Option<&gk_sessions>,
     subject: *const c_char,
     subject_len: usize,
-    claims: Option<&gk_claims>,
-    client: *const c_char,
-    client_len: usize,
-    meta: *const c_char,
-    meta_len: usize,
+    spec: Option<&gk_session_spec>,
     tokens: *mut gk_session_tokens,
     err: *mut gk_error,
 ) -> gk_status {
     issue(tokens, err, || {
-        let spec = SessionSpec {
-            claims: claims.map(|claims| claims.0.built().cloned()).transpose()?.unwrap_or_default(),
-            client: text(client, client_len, "client")?.to_owned(),
-            meta: text(meta, meta_len, "meta")?.to_owned(),
-        };
+        let spec = gk_session_spec::of(spec)?;
         let subject = text(subject, subject_len, "subject")?;
         Ok(given(sessions, "sessions")?.inner.start(subject, &spec)?)
     })
@@ -186,8 +183,8 @@ pub unsafe extern "C" fn gk_sessions_start(
 /// @param sessions The sessions.
 /// @param token The refresh token as the client sent it, whatever it is.
 /// @param token_len Its length in bytes.
-/// @param claims What the access tokens say from now on, as in gk_sessions_start; NULL for what they said
-/// before.
+/// @param claims What the access tokens say from now on, as in gk_session_spec_claims; NULL for what they
+/// said before.
 /// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used before: the
@@ -240,11 +237,7 @@ pub unsafe extern "C" fn gk_sessions_end(
 /// knows it as `sid`. So a caller who may choose it must be allowed to end that session.
 ///
 /// @param sessions The sessions.
-/// @param family The session's id.
-/// @param family_len Its length in bytes.
-/// @param subject Only if it is a session of this subject: the user who is logged in. NULL and 0 for any, which is for
-/// operators. Empty text is no subject's.
-/// @param subject_len Its length in bytes.
+/// @param session Which session; borrowed for the call.
 /// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 6000s.
@@ -252,21 +245,16 @@ pub unsafe extern "C" fn gk_sessions_end(
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_end_by_id(
     sessions: Option<&gk_sessions>,
-    family: *const c_char,
-    family_len: usize,
-    subject: *const c_char,
-    subject_len: usize,
+    session: Option<&gk_session_identity>,
     ended: *mut bool,
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
         tell(ended, false);
-        // By the pointer and not by the length: a name that turned out to be empty is not anybody.
-        let any = subject.is_null();
-        let family = text(family, family_len, "family")?;
-        let subject = text(subject, subject_len, "subject")?;
-        let sessions = &given(sessions, "sessions")?.inner;
-        tell(ended, sessions.end_by_id(family, (!any).then_some(subject))?);
+        let gk_session_identity { family, subject } = *given(session, "session")?;
+        let family = text(family.data, family.len, "family")?;
+        let subject = lent(&subject, "subject")?;
+        tell(ended, given(sessions, "sessions")?.inner.end_by_id(family, subject)?);
         Ok(())
     })
 }
@@ -375,13 +363,7 @@ pub unsafe extern "C" fn gk_sessions_get(
 /// "detail"}],"cursor"}, where the action is start, logout, logout_everywhere, reuse or expired.
 ///
 /// @param sessions The sessions.
-/// @param subject Only sessions of this subject; NULL and 0 for all.
-/// @param subject_len Its length in bytes.
-/// @param family Only the session of this id; NULL and 0 for all.
-/// @param family_len Its length in bytes.
-/// @param cursor The cursor of the page before; NULL and 0 for the first page.
-/// @param cursor_len Its length in bytes.
-/// @param limit At most so many rows, and at most 1000; 0 for 100.
+/// @param filter Which: `subject`, `family`, `cursor`, `limit`; NULL for the first 100 of all.
 /// @param page Receives the page, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; the 6000s.
@@ -389,23 +371,12 @@ pub unsafe extern "C" fn gk_sessions_get(
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_events(
     sessions: Option<&gk_sessions>,
-    subject: *const c_char,
-    subject_len: usize,
-    family: *const c_char,
-    family_len: usize,
-    cursor: *const c_char,
-    cursor_len: usize,
-    limit: usize,
+    filter: Option<&gk_filter>,
     page: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
     fill(page, err, || {
-        let filter = SessionEventFilter {
-            subject: maybe(subject, subject_len, "subject")?,
-            family: maybe(family, family_len, "family")?,
-            cursor: maybe(cursor, cursor_len, "cursor")?,
-            limit,
-        };
+        let filter = gk_filter::of_events(filter)?;
         Ok(given(sessions, "sessions")?.inner.events(&filter)?.to_json())
     })
 }

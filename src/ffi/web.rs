@@ -1,7 +1,7 @@
 //! `gk_cookie` and `gk_csrf`: cookies that hold secrets, and requests that were not forged.
 
 use super::boundary::{
-    Fault, Outcome, chars, create, fill, given, guard, lend, release, slice, text, writable,
+    Fault, Outcome, chars, create, fill, given, guard, lend, lent, release, slice, text, writable,
 };
 use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
@@ -59,9 +59,11 @@ pub struct gk_cookie_attributes {
     pub flags: u32,
 }
 
-/// What is known of a request, whatever it says; {NULL, 0} for a header that is not there.
+/// What is known of a request, whatever it says; {NULL, 0} for what is not there.
 #[repr(C)]
 pub struct gk_csrf_request {
+    /// The CSRF token that it brings.
+    pub token: gk_str,
     /// The method, such as POST.
     pub method: gk_str,
     /// The `Sec-Fetch-Site` header.
@@ -266,9 +268,7 @@ pub unsafe extern "C" fn gk_csrf_issue(
 /// @param csrf What made the token.
 /// @param session_id The id of the session: 1 to 512 bytes.
 /// @param session_id_len Its length in bytes.
-/// @param token The token that the request brings, whatever it is; NULL and 0 for none.
-/// @param token_len Its length in bytes.
-/// @param request The request.
+/// @param request The request; borrowed for the call.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_CSRF_REJECTED if it is neither.
 #[unsafe(no_mangle)]
@@ -277,8 +277,6 @@ pub unsafe extern "C" fn gk_csrf_check(
     csrf: Option<&gk_csrf>,
     session_id: *const c_char,
     session_id_len: usize,
-    token: *const c_char,
-    token_len: usize,
     request: Option<&gk_csrf_request>,
     err: *mut gk_error,
 ) -> gk_status {
@@ -286,7 +284,7 @@ pub unsafe extern "C" fn gk_csrf_check(
         let csrf = given(csrf, "csrf")?;
         let request = given(request, "request")?;
         let session_id = text(session_id, session_id_len, "session_id")?;
-        let token = foreign(chars(token, token_len, "token")?);
+        let token = header(&request.token, "token")?.unwrap_or_default();
         let mut known = CsrfRequest::new(header(&request.method, "method")?.unwrap_or_default());
         if let Some(site) = header(&request.sec_fetch_site, "sec_fetch_site")? {
             known = known.sec_fetch_site(site);
@@ -309,19 +307,7 @@ fn flags(set: u32, known: u32) -> Outcome<impl Fn(u32) -> bool> {
     Ok(move |flag| set & flag != 0)
 }
 
-/// A text of the program's own, if it is there.
-///
-/// # Safety
-/// As [`slice`].
-unsafe fn lent<'a>(given: &gk_str, name: &'static str) -> Outcome<Option<&'a str>> {
-    if given.data.is_null() && given.len == 0 {
-        return Ok(None);
-    }
-    // SAFETY: as this function's own contract.
-    unsafe { text(given.data, given.len, name) }.map(Some)
-}
-
-/// A header of a stranger's, if it is there.
+/// What a stranger's request says, if it is there.
 ///
 /// # Safety
 /// As [`slice`].

@@ -47,21 +47,29 @@ static void id_of(const gk_buf *secret, char id[13]) {
     id[12] = 0;
 }
 
-static gk_buf created(const gk_api_keys *keys, const gk_api_key_spec *spec) {
+static gk_issued_api_key created(const gk_api_keys *keys, const gk_api_key_spec *spec) {
     gk_error err;
-    gk_buf secret, record;
-    MUST(gk_api_keys_create(keys, spec, &secret, &record, &err));
-    CHECK(strstr(record.data, "\"status\":\"active\"") != NULL);
-    CHECK(strstr(record.data, secret.data + 23) == NULL);
-    gk_buf_free(&record);
-    return secret;
+    gk_issued_api_key issued;
+    char id[13];
+    MUST(gk_api_keys_create(keys, spec, &issued, &err));
+    CHECK(strstr(issued.record.data, "\"status\":\"active\"") != NULL);
+    CHECK(strstr(issued.record.data, issued.secret.data + 23) == NULL);
+    id_of(&issued.secret, id);
+    CHECK(strcmp(issued.key_id, id) == 0);
+    return issued;
+}
+
+static bool is_zero(const gk_issued_api_key *issued) {
+    static const char NONE[GK_API_KEY_ID_SIZE];
+    return issued->secret.data == NULL && issued->secret.len == 0 && issued->record.data == NULL &&
+           issued->record.len == 0 && memcmp(issued->key_id, NONE, sizeof NONE) == 0;
 }
 
 static gk_status verified(const gk_api_keys *keys, const gk_buf *key, const gk_api_key_check *needs,
                           const char *ip, gk_api_key_result *result) {
     gk_error err;
-    const gk_status status =
-        gk_api_keys_verify(keys, key->data, key->len, needs, ip, ip ? strlen(ip) : 0, result, &err);
+    const gk_api_key_request request = {{key->data, key->len}, {ip, ip ? strlen(ip) : 0}};
+    const gk_status status = gk_api_keys_verify(keys, &request, needs, result, &err);
     CHECK(result->status == status && err.status == status);
     CHECK(result->http_status == gk_status_http(status));
     // The key is named if and only if its secret was proved.
@@ -72,6 +80,19 @@ static gk_status verified(const gk_api_keys *keys, const gk_buf *key, const gk_a
     CHECK(strcmp(gk_error_api_key_id(&err), status == GK_STATUS_OK ? "" : result->key_id) == 0);
     CHECK(status == GK_STATUS_OK || result->owner[0] == 0);
     return status;
+}
+
+#define NOTHING "{\"records\":[],\"cursor\":null}"
+
+/* A page of keys, or of their audit, holds this text. */
+static void lists(const gk_api_keys *keys,
+                  gk_status (*call)(const gk_api_keys *, const gk_filter *, gk_buf *, gk_error *),
+                  const gk_filter *which, const char *part) {
+    gk_error err;
+    gk_buf page;
+    MUST(call(keys, which, &page, &err));
+    CHECK(strstr(page.data, part) != NULL);
+    gk_buf_free(&page);
 }
 
 static void lives(const char *url) {
@@ -94,34 +115,37 @@ static void lives(const char *url) {
     gk_api_key_spec_expires_in(spec, 100);
     gk_api_key_spec_rate(spec, 5, 60);
     gk_api_key_spec_credits(spec, 4, 1, 60);
-    gk_buf secret = created(boss, spec);
-    id_of(&secret, id);
+    gk_issued_api_key secret = created(boss, spec);
+    id_of(&secret.secret, id);
 
     gk_api_key_check *needs = gk_api_key_check_new();
     gk_api_key_check_scope(needs, GK_TEXT("read"));
     gk_api_key_check_scope(needs, GK_TEXT("write"));
     gk_api_key_check_tenant(needs, GK_TEXT("north"));
     gk_api_key_check_cost(needs, 2);
-    CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_OK);
+    CHECK(verified(keys, &secret.secret, needs, "10.1.2.3", &result) == GK_STATUS_OK);
     CHECK(strcmp(result.key_id, id) == 0 && strcmp(result.owner, "acme \xc3\xa9") == 0);
     CHECK(strcmp(result.tenant, "north") == 0 && result.expires_at == now_seconds + 100);
-    CHECK(verified(keys, &secret, needs, "11.1.2.3", &result) == GK_STATUS_API_KEY_ADDRESS);
+    CHECK(verified(keys, &secret.secret, needs, "11.1.2.3", &result) == GK_STATUS_API_KEY_ADDRESS);
     /* An unknown address, also by a text that a stranger may have written. */
     const char *unknown[] = {NULL, "localhost", "10.1.2.3:80", " 10.1.2.3", "caf\xE9"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
-        CHECK(verified(keys, &secret, needs, unknown[i], &result) == GK_STATUS_API_KEY_ADDRESS);
+        CHECK(verified(keys, &secret.secret, needs, unknown[i], &result) ==
+              GK_STATUS_API_KEY_ADDRESS);
         CHECK(result.http_status == 403);
     }
-    CHECK(verified(keys, &secret, needs, "::ffff:10.1.2.3", &result) == GK_STATUS_OK);
-    CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_RATE_LIMITED);
+    CHECK(verified(keys, &secret.secret, needs, "::ffff:10.1.2.3", &result) == GK_STATUS_OK);
+    CHECK(verified(keys, &secret.secret, needs, "10.1.2.3", &result) == GK_STATUS_RATE_LIMITED);
     CHECK(result.retry_after_ms > 0 && result.http_status == 429);
     now_seconds += 59;
-    CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_CREDITS_EXHAUSTED);
+    CHECK(verified(keys, &secret.secret, needs, "10.1.2.3", &result) ==
+          GK_STATUS_CREDITS_EXHAUSTED);
     CHECK(result.retry_after_ms == 1000);
     gk_api_key_check_scope(needs, GK_TEXT("admin"));
-    CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_INSUFFICIENT_SCOPE);
+    CHECK(verified(keys, &secret.secret, needs, "10.1.2.3", &result) ==
+          GK_STATUS_INSUFFICIENT_SCOPE);
     now_seconds += 41;
-    CHECK(verified(keys, &secret, needs, "10.1.2.3", &result) == GK_STATUS_API_KEY_EXPIRED);
+    CHECK(verified(keys, &secret.secret, needs, "10.1.2.3", &result) == GK_STATUS_API_KEY_EXPIRED);
 
     gk_api_key_spec *update = gk_api_key_spec_new();
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_keys_update(keys, id, 12, update, &err));
@@ -130,46 +154,73 @@ static void lives(const char *url) {
     }
     MUST(gk_api_keys_update(keys, id, 12, update, &err));
     gk_api_key_check_free(needs);
-    CHECK(verified(keys, &secret, NULL, NULL, &result) == GK_STATUS_OK && result.expires_at == 0);
+    CHECK(verified(keys, &secret.secret, NULL, NULL, &result) == GK_STATUS_OK &&
+          result.expires_at == 0);
     gk_api_key_spec_expires_at(update, now_seconds + 50);
     MUST(gk_api_keys_update(keys, id, 12, update, &err));
-    CHECK(verified(keys, &secret, NULL, NULL, &result) == GK_STATUS_OK);
+    CHECK(verified(keys, &secret.secret, NULL, NULL, &result) == GK_STATUS_OK);
     CHECK(result.expires_at == now_seconds + 50);
 
-    gk_buf second, third, page;
-    MUST(gk_api_keys_rotate(keys, id, 12, 60, &second, NULL, &err));
-    CHECK(verified(keys, &secret, NULL, NULL, &result) == GK_STATUS_OK);
-    CHECK(verified(keys, &second, NULL, NULL, &result) == GK_STATUS_OK);
-    MUST(gk_api_keys_rotate(keys, id, 12, 0, &third, NULL, &err));
-    CHECK(verified(keys, &second, NULL, NULL, &result) == GK_STATUS_BAD_API_KEY_SECRET);
+    gk_issued_api_key second, third;
+    gk_buf page;
+    MUST(gk_api_keys_rotate(keys, id, 12, 60, &second, &err));
+    CHECK(strcmp(second.key_id, id) == 0 && strstr(second.record.data, id) != NULL);
+    CHECK(verified(keys, &secret.secret, NULL, NULL, &result) == GK_STATUS_OK);
+    CHECK(verified(keys, &second.secret, NULL, NULL, &result) == GK_STATUS_OK);
+    MUST(gk_api_keys_rotate(keys, id, 12, 0, &third, &err));
+    CHECK(verified(keys, &second.secret, NULL, NULL, &result) == GK_STATUS_BAD_API_KEY_SECRET);
     MUST(gk_api_keys_disable(keys, id, 12, GK_TEXT("unpaid"), &err));
-    CHECK(verified(keys, &third, NULL, NULL, &result) == GK_STATUS_API_KEY_DISABLED);
+    CHECK(verified(keys, &third.secret, NULL, NULL, &result) == GK_STATUS_API_KEY_DISABLED);
     MUST(gk_api_keys_enable(keys, id, 12, &err));
-    CHECK(verified(keys, &third, NULL, NULL, &result) == GK_STATUS_OK);
+    CHECK(verified(keys, &third.secret, NULL, NULL, &result) == GK_STATUS_OK);
     MUST(gk_api_keys_flush(keys, &err));
     MUST(gk_api_keys_get(keys, id, 12, &page, &err));
     CHECK(strstr(page.data, "\"scopes\":[],\"cidrs\":[]") && strstr(page.data, "\"rate\":null"));
     CHECK(strstr(page.data, "\"meta\":{\"plan\":\"gold\"}") && !strstr(page.data, "\"uses\":0"));
     gk_buf_free(&page);
     MUST(gk_api_keys_revoke(boss, id, 12, GK_TEXT("leaked"), &err));
-    CHECK(verified(keys, &third, NULL, NULL, &result) == GK_STATUS_API_KEY_REVOKED);
+    CHECK(verified(keys, &third.secret, NULL, NULL, &result) == GK_STATUS_API_KEY_REVOKED);
     FAILS(GK_STATUS_API_KEY_REVOKED, gk_api_keys_enable(keys, id, 12, &err));
 
-    MUST(gk_api_keys_audit(keys, id, 12, NULL, 0, 0, &page, &err));
+    gk_filter *which = gk_filter_new();
+    gk_filter_key_id(which, id, 12);
+    MUST(gk_api_keys_audit(keys, which, &page, &err));
     CHECK(strstr(page.data, "\"seq\":1,") &&
           strstr(page.data, "\"actor\":\"boss\",\"action\":\"revoke\""));
     CHECK(strstr(page.data, "\"cursor\":null"));
     gk_buf_free(&page);
-    MUST(gk_api_keys_audit(keys, NULL, 0, NULL, 0, 1, &page, &err));
+    gk_filter_key_id(which, GK_TEXT("000000000000"));
+    lists(keys, gk_api_keys_audit, which, NOTHING);
+    gk_filter_free(which);
+    which = gk_filter_new();
+    gk_filter_limit(which, 1);
+    MUST(gk_api_keys_audit(keys, which, &page, &err));
     CHECK(strstr(page.data, "\"cursor\":\"1\"") != NULL);
     gk_buf_free(&page);
-    MUST(gk_api_keys_list(keys, GK_TEXT("acme \xc3\xa9"), GK_TEXT("north"), NULL, 0, 0, &page,
-                          &err));
-    CHECK(strstr(page.data, id) != NULL);
+    gk_filter_cursor(which, GK_TEXT("1"));
+    MUST(gk_api_keys_audit(keys, which, &page, &err));
+    CHECK(strstr(page.data, "\"seq\":2,") && !strstr(page.data, "\"seq\":1,"));
     gk_buf_free(&page);
-    MUST(gk_api_keys_list(keys, GK_TEXT("nobody"), NULL, 0, NULL, 0, 0, &page, &err));
-    CHECK(strcmp(page.data, "{\"records\":[],\"cursor\":null}") == 0);
-    gk_buf_free(&page);
+    gk_filter_free(which);
+    lists(keys, gk_api_keys_list, NULL, id);
+    which = gk_filter_new();
+    gk_filter_owner(which, GK_TEXT("acme \xc3\xa9"));
+    gk_filter_tenant(which, GK_TEXT("north"));
+    lists(keys, gk_api_keys_list, which, id);
+    gk_filter_cursor(which, id, 12);
+    lists(keys, gk_api_keys_list, which, NOTHING);
+    gk_filter_cursor(which, NULL, 0);
+    lists(keys, gk_api_keys_list, which, id);
+    gk_filter_tenant(which, GK_TEXT("south"));
+    lists(keys, gk_api_keys_list, which, NOTHING);
+    gk_filter_free(which);
+    which = gk_filter_new();
+    gk_filter_owner(which, GK_TEXT("nobody"));
+    lists(keys, gk_api_keys_list, which, NOTHING);
+    /* An owner without a name is not everybody. */
+    gk_filter_owner(which, NULL, 0);
+    lists(keys, gk_api_keys_list, which, NOTHING);
+    gk_filter_free(which);
 
     uint64_t count = 7;
     MUST(gk_api_keys_wrap_peppers(keys, &count, &err));
@@ -186,11 +237,11 @@ static void lives(const char *url) {
     gk_api_keys *other = gk_api_keys_clone(keys);
     MUST(gk_api_keys_close(other, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT,
-          gk_api_keys_verify(keys, third.data, third.len, NULL, NULL, 0, NULL, &err));
+          gk_api_keys_verify(keys, PRESENTED(LENT(third.secret)), NULL, NULL, &err));
     gk_api_keys_free(other);
-    gk_buf_free(&secret);
-    gk_buf_free(&second);
-    gk_buf_free(&third);
+    gk_issued_api_key_free(&secret);
+    gk_issued_api_key_free(&second);
+    gk_issued_api_key_free(&third);
     gk_api_key_spec_free(update);
     gk_api_key_spec_free(spec);
     gk_api_keys_free(boss);
@@ -204,8 +255,8 @@ static void imports(void) {
     gk_api_key_spec *spec = owned("acme");
     gk_api_key_import *rows = gk_api_key_import_new();
     gk_buf report;
-    MUST(gk_api_key_import_add(rows, spec, GK_TEXT("legacy-key-1"), NULL, 0, &err));
-    MUST(gk_api_key_import_add(rows, spec, GK_TEXT("pub.legacy-key-2"), GK_TEXT("pub"), &err));
+    gk_api_key_import_add(rows, spec, GK_TEXT("legacy-key-1"), NULL, 0);
+    gk_api_key_import_add(rows, spec, GK_TEXT("pub.legacy-key-2"), GK_TEXT("pub"));
     FAILS(GK_STATUS_INVALID_ARGUMENT,
           gk_api_keys_import(keys, GK_TEXT("md5"), rows, &report, &err));
     MUST(gk_api_keys_import(keys, GK_TEXT("plaintext"), rows, &report, &err));
@@ -215,9 +266,9 @@ static void imports(void) {
     CHECK(strstr(report.data, "\"imported\":0") &&
           strstr(report.data, "{\"row\":1,\"number\":6002,"));
     gk_buf_free(&report);
-    MUST(gk_api_keys_verify(keys, GK_TEXT("pub.legacy-key-2"), NULL, NULL, 0, &result, &err));
+    MUST(gk_api_keys_verify(keys, PRESENTED(GK_TEXT("pub.legacy-key-2")), NULL, &result, &err));
     FAILS(GK_STATUS_MALFORMED_API_KEY,
-          gk_api_keys_verify(keys, GK_TEXT("legacy-key-3"), NULL, NULL, 0, &result, &err));
+          gk_api_keys_verify(keys, PRESENTED(GK_TEXT("legacy-key-3")), NULL, &result, &err));
     gk_api_key_import_free(rows);
     gk_api_key_spec_free(spec);
     gk_api_keys_free(keys);
@@ -252,12 +303,14 @@ static void wrong_arguments(void) {
     const gk_status WRONG = GK_STATUS_INVALID_ARGUMENT;
     gk_error err;
     gk_buf out;
+    gk_issued_api_key issued;
     gk_api_key_result result;
     gk_api_keys *keys = open_keys("memory:"), *none = NULL;
     gk_api_key_spec *spec = owned("a");
     gk_api_key_check *needs = gk_api_key_check_new();
     gk_api_key_options *options = gk_api_key_options_new();
     gk_api_key_import *rows = gk_api_key_import_new();
+    gk_filter *which = gk_filter_new();
     static const char BAD[] = {(char)0xff};
     int releases = 0;
 
@@ -270,11 +323,16 @@ static void wrong_arguments(void) {
     CHECK(none == NULL);
     FAILS(WRONG, gk_api_keys_acting_as(NULL, NULL, 0, &none, &err));
     FAILS(WRONG, gk_api_keys_acting_as(keys, BAD, 1, &none, &err));
-    FAILS(WRONG, gk_api_keys_create(NULL, spec, &out, NULL, &err));
-    FAILS(WRONG, gk_api_keys_create(keys, NULL, &out, NULL, &err));
-    FAILS(WRONG, gk_api_keys_create(keys, spec, NULL, NULL, &err));
-    FAILS(WRONG, gk_api_keys_rotate(NULL, NULL, 0, 0, &out, NULL, &err));
-    FAILS(GK_STATUS_API_KEY_NOT_FOUND, gk_api_keys_rotate(keys, NULL, 0, 0, &out, NULL, &err));
+    memset(&issued, 'x', sizeof issued);
+    FAILS(WRONG, gk_api_keys_create(NULL, spec, &issued, &err));
+    CHECK(is_zero(&issued));
+    FAILS(WRONG, gk_api_keys_create(keys, NULL, &issued, &err));
+    FAILS(WRONG, gk_api_keys_create(keys, spec, NULL, &err));
+    memset(&issued, 'x', sizeof issued);
+    FAILS(WRONG, gk_api_keys_rotate(NULL, NULL, 0, 0, &issued, &err));
+    CHECK(is_zero(&issued));
+    FAILS(WRONG, gk_api_keys_rotate(keys, NULL, 0, 0, NULL, &err));
+    FAILS(GK_STATUS_API_KEY_NOT_FOUND, gk_api_keys_rotate(keys, NULL, 0, 0, &issued, &err));
     FAILS(WRONG, gk_api_keys_revoke(NULL, NULL, 0, NULL, 0, &err));
     FAILS(WRONG, gk_api_keys_disable(NULL, NULL, 0, NULL, 0, &err));
     FAILS(WRONG, gk_api_keys_revoke(keys, BAD, 1, NULL, 0, &err));
@@ -283,9 +341,13 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_api_keys_update(keys, NULL, 0, NULL, &err));
     FAILS(WRONG, gk_api_keys_get(NULL, NULL, 0, &out, &err));
     FAILS(WRONG, gk_api_keys_get(keys, NULL, 0, NULL, &err));
-    FAILS(WRONG, gk_api_keys_list(NULL, NULL, 0, NULL, 0, NULL, 0, 0, &out, &err));
-    FAILS(WRONG, gk_api_keys_audit(NULL, NULL, 0, NULL, 0, 0, &out, &err));
-    FAILS(WRONG, gk_api_keys_audit(keys, NULL, 0, GK_TEXT("x"), 0, &out, &err));
+    FAILS(WRONG, gk_api_keys_list(NULL, NULL, &out, &err));
+    FAILS(WRONG, gk_api_keys_list(keys, NULL, NULL, &err));
+    FAILS(WRONG, gk_api_keys_audit(NULL, NULL, &out, &err));
+    FAILS(WRONG, gk_api_keys_audit(keys, NULL, NULL, &err));
+    gk_filter_cursor(which, GK_TEXT("x"));
+    FAILS(WRONG, gk_api_keys_audit(keys, which, &out, &err));
+    gk_filter_free(which);
     FAILS(WRONG, gk_api_keys_purge(NULL, 1, NULL, &err));
     FAILS(WRONG, gk_api_keys_purge(keys, now_seconds + 9, NULL, &err));
     FAILS(WRONG, gk_api_keys_import(NULL, GK_TEXT("plaintext"), rows, &out, &err));
@@ -296,20 +358,28 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_api_keys_flush(NULL, &err));
     FAILS(WRONG, gk_api_keys_check_limits(NULL, &err));
     FAILS(WRONG, gk_api_keys_close(NULL, &err));
-    FAILS(WRONG, gk_api_keys_verify(NULL, NULL, 0, NULL, NULL, 0, &result, &err));
+    const gk_api_key_request no_address = {{NULL, 0}, {NULL, 1}};
+    FAILS(WRONG, gk_api_keys_verify(NULL, PRESENTED(NULL, 0), NULL, &result, &err));
     CHECK(result.status == WRONG && result.http_status == 500);
-    FAILS(WRONG, gk_api_keys_verify(keys, NULL, 1, NULL, NULL, 0, &result, &err));
-    FAILS(WRONG, gk_api_keys_verify(keys, NULL, 0, NULL, NULL, 1, &result, &err));
+    FAILS(WRONG, gk_api_keys_verify(keys, NULL, NULL, &result, &err));
+    CHECK(result.status == WRONG && result.http_status == 500);
+    FAILS(WRONG, gk_api_keys_verify(keys, PRESENTED(NULL, 1), NULL, &result, &err));
+    FAILS(WRONG, gk_api_keys_verify(keys, &no_address, NULL, &result, &err));
     FAILS(GK_STATUS_MALFORMED_API_KEY,
-          gk_api_keys_verify(keys, NULL, 0, NULL, NULL, 0, &result, &err));
+          gk_api_keys_verify(keys, PRESENTED(NULL, 0), NULL, &result, &err));
     FAILS(GK_STATUS_MALFORMED_API_KEY,
-          gk_api_keys_verify(keys, BAD, 1, needs, NULL, 0, &result, &err));
+          gk_api_keys_verify(keys, PRESENTED(BAD, 1), needs, &result, &err));
 
-    FAILS(WRONG, gk_api_key_import_add(NULL, spec, NULL, 0, NULL, 0, &err));
-    FAILS(WRONG, gk_api_key_import_add(rows, NULL, NULL, 0, NULL, 0, &err));
+    gk_api_key_import_add(NULL, spec, NULL, 0, NULL, 0);
+    gk_api_key_import_add(rows, NULL, NULL, 0, NULL, 0);
+    FAILS(WRONG, gk_api_keys_import(keys, GK_TEXT("plaintext"), rows, &out, &err));
+    CHECK(strstr(err.message, "`spec`") != NULL && out.data == NULL);
     gk_api_key_spec_cidr(spec, GK_TEXT("nonsense"));
-    FAILS(WRONG, gk_api_keys_create(keys, spec, &out, NULL, &err));
-    CHECK(out.data == NULL);
+    memset(&issued, 'x', sizeof issued);
+    FAILS(WRONG, gk_api_keys_create(keys, spec, &issued, &err));
+    CHECK(is_zero(&issued));
+    gk_issued_api_key_free(&issued);
+    gk_issued_api_key_free(NULL);
 
     gk_api_key_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"));
     FAILS(GK_STATUS_INVALID_CONFIGURATION,
@@ -342,13 +412,13 @@ static void stands_still(const char *url) {
     char id[13];
     gk_api_keys *here = open_with(url, false), *there = open_with(url, false);
     gk_api_key_spec *spec = owned("acme");
-    gk_buf secret = created(here, spec);
-    id_of(&secret, id);
-    CHECK(verified(there, &secret, NULL, NULL, &result) == GK_STATUS_OK);
+    gk_issued_api_key secret = created(here, spec);
+    id_of(&secret.secret, id);
+    CHECK(verified(there, &secret.secret, NULL, NULL, &result) == GK_STATUS_OK);
     MUST(gk_api_keys_revoke(here, id, 12, NULL, 0, &err));
     MUST(gk_api_keys_refresh(there, &err));
-    CHECK(verified(there, &secret, NULL, NULL, &result) == GK_STATUS_API_KEY_REVOKED);
-    gk_buf_free(&secret);
+    CHECK(verified(there, &secret.secret, NULL, NULL, &result) == GK_STATUS_API_KEY_REVOKED);
+    gk_issued_api_key_free(&secret);
     gk_api_key_spec_free(spec);
     gk_api_keys_free(there);
     gk_api_keys_free(here);
@@ -379,16 +449,16 @@ static void shares_limits(const char *url) {
     MUST(gk_api_keys_check_limits(here, &err));
     gk_api_key_spec *spec = owned("acme");
     gk_api_key_spec_rate(spec, 20, 3600);
-    gk_buf secret = created(here, spec);
-    CHECK(passes(there, &secret) == 20 && passes(here, &secret) == 0);
-    CHECK(passes(alone, &secret) == 20);
+    gk_issued_api_key secret = created(here, spec);
+    CHECK(passes(there, &secret.secret) == 20 && passes(here, &secret.secret) == 0);
+    CHECK(passes(alone, &secret.secret) == 20);
     gk_api_keys_free(there);
     there = open_with(url, false);
-    CHECK(passes(there, &secret) == 0);
+    CHECK(passes(there, &secret.secret) == 0);
     gk_api_key_options_limits(options, GK_TEXT("/no/such/folder"));
     gk_api_keys_free(memory);
     FAILS(GK_STATUS_STORE_UNAVAILABLE, gk_api_keys_open(url, strlen(url), options, &memory, &err));
-    gk_buf_free(&secret);
+    gk_issued_api_key_free(&secret);
     gk_api_key_spec_free(spec);
     gk_api_key_options_free(options);
     gk_api_keys_free(alone);
@@ -398,7 +468,7 @@ static void shares_limits(const char *url) {
 
 struct shared {
     const gk_api_keys *keys;
-    gk_buf secret;
+    gk_issued_api_key issued;
 };
 
 static void *verify_many(void *argument) {
@@ -406,8 +476,8 @@ static void *verify_many(void *argument) {
     intptr_t passed = 0;
     for (int i = 0; i < 500; i++) {
         gk_api_key_result result;
-        passed += gk_api_keys_verify(shared->keys, shared->secret.data, shared->secret.len, NULL,
-                                     NULL, 0, &result, NULL) == GK_STATUS_OK;
+        passed += gk_api_keys_verify(shared->keys, PRESENTED(LENT(shared->issued.secret)), NULL,
+                                     &result, NULL) == GK_STATUS_OK;
     }
     return (void *)passed;
 }
@@ -426,7 +496,7 @@ static void threads(void) {
         passed += (intptr_t)own;
     }
     CHECK(passed == 1000);
-    gk_buf_free(&shared.secret);
+    gk_issued_api_key_free(&shared.issued);
     gk_api_key_spec_free(spec);
     gk_api_keys_free(keys);
 }
@@ -451,5 +521,5 @@ int main(int argc, char **argv) {
     CHECK(unlink(file) == 0);
     snprintf(file, sizeof file, "%s/keys.sqlite.mark", folder);
     CHECK(unlink(file) == 0 && rmdir(folder) == 0);
-    return passed("apikeys");
+    return passed("apikey");
 }

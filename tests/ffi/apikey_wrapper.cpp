@@ -69,8 +69,12 @@ int main() {
     keys.flush();
     THROWS(status::invalid_configuration, keys.check_limits());
     CHECK(holds(keys.record_json(id), "\"status\":\"revoked\""));
-    CHECK(holds(keys.list_json("acme", "north"), id));
-    CHECK(holds(keys.audit_json(id), "\"action\":\"revoke\""));
+    CHECK(issued.key_id == id && rotated.key_id == id);
+    CHECK(holds(keys.list_json(filter().owner("acme").tenant("north").limit(5)), id));
+    CHECK(!holds(keys.list_json(filter().owner("acme").cursor(id)), id));
+    CHECK(holds(keys.list_json(), id) && holds(keys.audit_json(), id));
+    THROWS(status::invalid_argument, static_cast<void>(keys.audit_json(filter().owner("acme"))));
+    CHECK(holds(keys.audit_json(filter().key_id(id)), "\"action\":\"revoke\""));
     CHECK(holds(keys.pepper_report_json(), "\"pepper\":1"));
     CHECK(keys.wrap_peppers() == 0);
     now += 10;
@@ -79,6 +83,9 @@ int main() {
     const auto rows =
         std::move(api_key_import().add(api_key_spec().owner("o"), "pub.legacy-key", "pub"));
     CHECK(holds(keys.import("plaintext", rows), "\"imported\":1"));
+    auto wrong = api_key_import();
+    wrong.add(api_key_spec().owner("o").scope("\xff"), "pub.another-key", "pub");
+    THROWS(status::invalid_argument, static_cast<void>(keys.import("plaintext", wrong)));
     CHECK(keys.verify("pub.legacy-key").owner() == "o");
 
     const std::map<std::string, std::string> headers{{"X-API-Key", "k"}};
@@ -97,5 +104,5 @@ int main() {
     auto copy = keys.clone();
     copy.close();
     THROWS(status::invalid_argument, static_cast<void>(keys.verify("x_live")));
-    return passed("apikeys_wrapper");
+    return passed("apikey_wrapper");
 }

@@ -491,6 +491,8 @@ static void what_was_verified(void) {
 /* What other programs call: apikeys, session, sessions, revocations, json, keyring,
  * oauth_arguments. */
 static const char *const ELSEWHERE[] = {"gk_api_key",
+                                        "gk_issued_api_key",
+                                        "gk_filter_",
                                         "gk_scan_rule",
                                         "gk_cookie_",
                                         "gk_csrf_",

@@ -43,6 +43,9 @@ static inline bool buf_is(gk_buf buf, const char *text) {
     return buf.data != NULL && buf.len == strlen(text) && strcmp(buf.data, text) == 0;
 }
 
+/* A key as a request brings it, whose address is not known. */
+#define PRESENTED(...) (&(const gk_api_key_request){{__VA_ARGS__}, {NULL, 0}})
+
 /* A gk_str as the two arguments of a call. */
 #define LENT(lent) (lent).data, (lent).len
 

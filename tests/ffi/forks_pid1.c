@@ -12,18 +12,19 @@ static FILE *told; /* shared by all, who write at its end */
 static void draws(gk_signer *signer, gk_api_keys *keys, const gk_api_key_spec *spec) {
     gk_error err;
     gk_key *key = NULL;
-    gk_buf token, secret;
+    gk_buf token;
+    gk_issued_api_key issued;
     char thumbprint[GK_THUMBPRINT_SIZE], line[1024];
     MUST(gk_key_generate(GK_ALG_HS256, &key, &err));
     MUST(gk_key_thumbprint(key, &thumbprint, &err));
     MUST(gk_signer_sign_json(signer, GK_TEXT("{}"), &token, &err));
-    MUST(gk_api_keys_create(keys, spec, &secret, NULL, &err));
+    MUST(gk_api_keys_create(keys, spec, &issued, &err));
     const char *claims = strchr(token.data, '.') + 1;
     const int size = snprintf(line, sizeof line, "%s\n%.*s\n%s\n", thumbprint,
-                              (int)strcspn(claims, "."), claims, secret.data);
+                              (int)strcspn(claims, "."), claims, issued.secret.data);
     CHECK(size > 0 && (size_t)size < sizeof line &&
           write(fileno(told), line, (size_t)size) == size);
-    gk_buf_free(&secret);
+    gk_issued_api_key_free(&issued);
     gk_buf_free(&token);
     gk_key_free(key);
 }

@@ -37,19 +37,19 @@ typedef struct {
 
 static gk_status answer(const char *secret, char *id) {
     gk_api_key_result result;
-    const gk_status status = gk_api_keys_verify(keys, MINE(secret), NULL, NULL, 0, &result, NULL);
+    const gk_status status = gk_api_keys_verify(keys, PRESENTED(MINE(secret)), NULL, &result, NULL);
     if (id != NULL) strcpy(id, result.key_id);
     return status;
 }
 
 static api_key created(void) {
     gk_error err;
-    gk_buf secret;
+    gk_issued_api_key issued;
     api_key made;
-    MUST(gk_api_keys_create(keys, spec, &secret, NULL, &err));
-    CHECK(secret.len < sizeof made.secret);
-    strcpy(made.secret, secret.data);
-    gk_buf_free(&secret);
+    MUST(gk_api_keys_create(keys, spec, &issued, &err));
+    CHECK(issued.secret.len < sizeof made.secret);
+    strcpy(made.secret, issued.secret.data);
+    gk_issued_api_key_free(&issued);
     CHECK(answer(made.secret, made.id) == GK_STATUS_OK);
     return made;
 }
@@ -340,8 +340,8 @@ static void raw_fork(void) {
     gk_key_free(key);
     if (child == 0) {
         alarm(PATIENCE);
-        gk_buf secret;
-        FAILS(GK_STATUS_STORE_UNAVAILABLE, gk_api_keys_create(keys, spec, &secret, NULL, &err));
+        gk_issued_api_key none;
+        FAILS(GK_STATUS_STORE_UNAVAILABLE, gk_api_keys_create(keys, spec, &none, &err));
         FAILS(GK_STATUS_STORE_UNAVAILABLE,
               gk_api_keys_revoke(keys, MINE(mine.id), GK_TEXT("leaked"), &err));
         /* What it has in memory is good for as long as that of a store that cannot be reached. */

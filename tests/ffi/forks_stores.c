@@ -80,7 +80,7 @@ static void end_sessions(void) {
 static gk_session_tokens started(const char *subject) {
     gk_error err;
     gk_session_tokens tokens;
-    MUST(gk_sessions_start(sessions, MINE(subject), NULL, NULL, 0, NULL, 0, &tokens, &err));
+    MUST(gk_sessions_start(sessions, MINE(subject), NULL, &tokens, &err));
     drawn(tokens.family, strlen(tokens.family));
     drawn(tokens.refresh_token.data, tokens.refresh_token.len);
     CHECK(says(verifier, tokens.access_token.data) == GK_STATUS_OK);
@@ -161,37 +161,39 @@ static void end_keys(void) {
 
 static gk_status answer(const char *secret, const gk_api_key_check *check, char *id) {
     gk_api_key_result result;
-    const gk_status status = gk_api_keys_verify(keys, MINE(secret), check, NULL, 0, &result, NULL);
+    const gk_status status =
+        gk_api_keys_verify(keys, PRESENTED(MINE(secret)), check, &result, NULL);
     if (id != NULL) strcpy(id, result.key_id);
     return status;
 }
 
-static gk_buf created(char *id) {
+static gk_issued_api_key created(char *id) {
     gk_error err;
-    gk_buf secret;
-    MUST(gk_api_keys_create(keys, spec, &secret, NULL, &err));
-    drawn(secret.data, secret.len);
-    CHECK(answer(secret.data, NULL, id) == GK_STATUS_OK);
-    return secret;
+    gk_issued_api_key issued;
+    MUST(gk_api_keys_create(keys, spec, &issued, &err));
+    drawn(issued.secret.data, issued.secret.len);
+    CHECK(answer(issued.secret.data, NULL, id) == GK_STATUS_OK);
+    return issued;
 }
 
 static void work_keys(hand who) {
     gk_error err;
     char id[GK_API_KEY_ID_SIZE];
-    gk_buf old = created(id), secret;
-    MUST(gk_api_keys_rotate(keys, id, strlen(id), 0, &secret, NULL, &err));
+    gk_issued_api_key old = created(id), issued;
+    MUST(gk_api_keys_rotate(keys, id, strlen(id), 0, &issued, &err));
+    const gk_buf secret = issued.secret;
     drawn(secret.data, secret.len);
-    CHECK(answer(old.data, NULL, NULL) == GK_STATUS_BAD_API_KEY_SECRET);
+    CHECK(answer(old.secret.data, NULL, NULL) == GK_STATUS_BAD_API_KEY_SECRET);
     CHECK(answer(secret.data, NULL, NULL) == GK_STATUS_OK);
-    promise("rotated", old.data, old.len);
-    gk_buf_free(&old);
+    promise("rotated", old.secret.data, old.secret.len);
+    gk_issued_api_key_free(&old);
     if (who != THREAD) promise("good", secret.data, secret.len);
     if (who != PARENT) {
         MUST(gk_api_keys_revoke(keys, id, strlen(id), GK_TEXT("leaked"), &err));
         CHECK(answer(secret.data, NULL, NULL) == GK_STATUS_API_KEY_REVOKED);
         promise("revoked", secret.data, secret.len);
     }
-    gk_buf_free(&secret);
+    gk_issued_api_key_free(&issued);
     if (who == CHILD) MUST(gk_api_keys_flush(keys, &err));
 }
 
@@ -218,18 +220,18 @@ static uint64_t credits(void) { return (uint64_t)rounds(SOME); }
 
 static void begin_credits(void) {
     gk_error err;
-    gk_buf secret;
+    gk_issued_api_key issued;
     char path[300];
     begin_keys();
     snprintf(path, sizeof path, "%s/paid", folder);
     FILE *file = fopen(path, "r");
     if (file == NULL) {
         gk_api_key_spec_credits(spec, credits(), 0, 0);
-        MUST(gk_api_keys_create(keys, spec, &secret, NULL, &err));
+        MUST(gk_api_keys_create(keys, spec, &issued, &err));
         file = fopen(path, "w+");
-        CHECK(file != NULL && fprintf(file, "%s", secret.data) > 0);
+        CHECK(file != NULL && fprintf(file, "%s", issued.secret.data) > 0);
         rewind(file);
-        gk_buf_free(&secret);
+        gk_issued_api_key_free(&issued);
     }
     CHECK(fgets(paid, sizeof paid, file) != NULL);
     fclose(file);
@@ -294,8 +296,7 @@ static void import(const char *scheme, const char *lookup, const char *credentia
     gk_error err;
     gk_buf report;
     gk_api_key_import *rows = gk_api_key_import_new();
-    MUST(gk_api_key_import_add(rows, spec, MINE(credential), lookup, lookup ? strlen(lookup) : 0,
-                               &err));
+    gk_api_key_import_add(rows, spec, MINE(credential), lookup, lookup ? strlen(lookup) : 0);
     MUST(gk_api_keys_import(keys, MINE(scheme), rows, &report, &err));
     CHECK(holds(&report, "\"imported\":1,") || holds(&report, "imported before"));
     gk_buf_free(&report);
@@ -353,18 +354,20 @@ static void work_revocations(hand who) {
     const uint64_t until = (uint64_t)time(NULL) + 900;
     OWN_NAME(token_id, "token");
     OWN_NAME(subject, "subject");
+    const gk_token_identity revoked = {{NULL, 0}, {MINE(token_id)}, until};
+    const gk_token_identity used = {{NULL, 0}, {MINE(subject)}, until};
     gk_claims_token_id(claims, MINE(token_id));
     gk_claims_subject(claims, MINE(subject));
     MUST(gk_signer_sign(signer, claims, &token, &err));
     CHECK(says(verifier, token.data) == GK_STATUS_OK);
     if (who == THREAD) {
-        MUST(gk_revocations_revoke_token(revocations, NULL, 0, MINE(token_id), until, &err));
+        MUST(gk_revocations_revoke_token(revocations, &revoked, &err));
     } else {
         MUST(gk_revocations_revoke_subject(revocations, MINE(subject), &err));
     }
     CHECK(says(verifier, token.data) == GK_STATUS_REVOKED_TOKEN);
     promise("refused", token.data, token.len);
-    MUST(gk_revocations_seen_once(revocations, NULL, 0, MINE(subject), until, &first, &err));
+    MUST(gk_revocations_seen_once(revocations, &used, &first, &err));
     CHECK(first);
     promise_text("seen", subject);
     gk_buf_free(&token);
@@ -377,8 +380,8 @@ static void judge_revocations(const char *kind, char *value) {
     if (strcmp(kind, "refused") == 0) {
         IN_THE_END(says(verifier, value) == GK_STATUS_REVOKED_TOKEN);
     } else {
-        MUST(gk_revocations_seen_once(revocations, NULL, 0, MINE(value), (uint64_t)time(NULL) + 900,
-                                      &first, &err));
+        const gk_token_identity used = {{NULL, 0}, {MINE(value)}, (uint64_t)time(NULL) + 900};
+        MUST(gk_revocations_seen_once(revocations, &used, &first, &err));
         CHECK(!first);
     }
 }

@@ -314,5 +314,5 @@ int main(int argc, char **argv) {
     read_pems(argv[1]);
     secrets_and_options(argv[1]);
     sets();
-    return passed("keys");
+    return passed("jwk");
 }

@@ -54,14 +54,15 @@ static void everything(const char *url) {
         CHECK(said(verifier, &tokens[kind]) == GK_STATUS_OK);
         const uint64_t later = now_seconds + 1;
         if (kind == ONE_TOKEN) {
-            MUST(gk_revocations_revoke_token(revocations, NONE, GK_TEXT("t1"), now_seconds + 900,
-                                             &err));
+            MUST(gk_revocations_revoke_token(revocations,
+                                             TOKEN(NONE, GK_TEXT("t1"), now_seconds + 900), &err));
         } else if (kind == SESSION) {
             MUST(gk_revocations_revoke_session(revocations, GK_TEXT("s1"), &err));
         } else if (kind == SUBJECT) {
             MUST(gk_revocations_revoke_subject(revocations, GK_TEXT("alice"), &err));
         } else if (kind == TENANT) {
-            MUST(gk_revocations_revoke_before(revocations, later, NONE, GK_TEXT("north"), &err));
+            MUST(gk_revocations_revoke_before(revocations, later, SCOPE(NONE, GK_TEXT("north")),
+                                              &err));
         } else {
             break;
         }
@@ -72,14 +73,21 @@ static void everything(const char *url) {
 
     /* What was issued before a time: by subject, then by anybody, then by nobody who logs in later.
      */
-    MUST(gk_revocations_revoke_before(revocations, now_seconds, GK_TEXT("bob"), NONE, &err));
+    MUST(gk_revocations_revoke_before(revocations, now_seconds, SCOPE(GK_TEXT("bob"), NONE), &err));
     CHECK(said(verifier, &tokens[OTHERS]) == GK_STATUS_OK);
-    MUST(gk_revocations_revoke_before(revocations, now_seconds + 1, GK_TEXT("bob"), NONE, &err));
+    MUST(gk_revocations_revoke_before(revocations, now_seconds + 1, SCOPE(GK_TEXT("bob"), NONE),
+                                      &err));
     CHECK(said(verifier, &tokens[OTHERS]) == GK_STATUS_REVOKED_TOKEN);
     now_seconds++;
     gk_buf bob = token(CLAIMS[OTHERS]);
     CHECK(said(verifier, &bob) == GK_STATUS_OK);
-    MUST(gk_revocations_revoke_before(revocations, now_seconds + 1, NONE, NONE, &err));
+    MUST(gk_revocations_revoke_before(revocations, now_seconds + 1, SCOPE(NONE, NONE), &err));
+    CHECK(said(verifier, &bob) == GK_STATUS_REVOKED_TOKEN);
+    now_seconds++;
+    gk_buf_free(&bob);
+    bob = token(CLAIMS[OTHERS]);
+    CHECK(said(verifier, &bob) == GK_STATUS_OK);
+    MUST(gk_revocations_revoke_before(revocations, now_seconds + 1, NULL, &err));
     CHECK(said(verifier, &bob) == GK_STATUS_REVOKED_TOKEN);
     now_seconds++;
     gk_buf_free(&bob);
@@ -115,7 +123,7 @@ static void two_handles(const char *url) {
     gk_revocations *here = open_with(url), *there = open_with(url);
     const uint64_t soon = now_seconds + 60;
 #define USED(revocations, issuer, id, at, answer)                                                  \
-    MUST(gk_revocations_seen_once(revocations, issuer, id, at, &first, &err));                     \
+    MUST(gk_revocations_seen_once(revocations, TOKEN(issuer, id, at), &first, &err));              \
     CHECK(first == (answer))
     USED(here, GK_TEXT("mail"), GK_TEXT("reset-1"), soon, true);
     USED(here, GK_TEXT("mail"), GK_TEXT("reset-1"), soon, false);
@@ -149,7 +157,8 @@ static void any_issuer(void) {
     gk_buf one = token("{\"iss\":\"https://a\",\"jti\":\"1\"}");
     gk_buf two = token("{\"iss\":\"https://a\",\"jti\":\"2\"}");
     CHECK(said(verifier, &one) == GK_STATUS_OK);
-    MUST(gk_revocations_revoke_token(revocations, NONE, GK_TEXT("1"), now_seconds + 900, &err));
+    MUST(gk_revocations_revoke_token(revocations, TOKEN(NONE, GK_TEXT("1"), now_seconds + 900),
+                                     &err));
     CHECK(said(verifier, &one) == GK_STATUS_REVOKED_TOKEN);
     CHECK(said(verifier, &two) == GK_STATUS_OK);
     gk_buf_free(&one);
@@ -237,11 +246,12 @@ static void wrong_arguments(void) {
     gk_revocations_free(none);
 
     const uint64_t soon = now_seconds + 60;
-    FAILS(WRONG, gk_revocations_revoke_token(NULL, NONE, GK_TEXT("t"), soon, &err));
-    FAILS(WRONG, gk_revocations_revoke_token(revocations, BAD, GK_TEXT("t"), soon, &err));
-    FAILS(WRONG, gk_revocations_revoke_token(revocations, NONE, BAD, soon, &err));
-    FAILS(WRONG, gk_revocations_revoke_token(revocations, NONE, NONE, soon, &err));
-    MUST(gk_revocations_revoke_token(revocations, NONE, GK_TEXT("t"), 1, &err));
+    FAILS(WRONG, gk_revocations_revoke_token(NULL, TOKEN(NONE, GK_TEXT("t"), soon), &err));
+    FAILS(WRONG, gk_revocations_revoke_token(revocations, TOKEN(BAD, GK_TEXT("t"), soon), &err));
+    FAILS(WRONG, gk_revocations_revoke_token(revocations, TOKEN(NONE, BAD, soon), &err));
+    FAILS(WRONG, gk_revocations_revoke_token(revocations, TOKEN(NONE, NONE, soon), &err));
+    FAILS(WRONG, gk_revocations_revoke_token(revocations, NULL, &err));
+    MUST(gk_revocations_revoke_token(revocations, TOKEN(NONE, GK_TEXT("t"), 1), &err));
     FAILS(WRONG, gk_revocations_revoke_session(NULL, GK_TEXT("s"), &err));
     FAILS(WRONG, gk_revocations_revoke_session(revocations, NONE, &err));
     FAILS(WRONG, gk_revocations_revoke_session(revocations, BAD, &err));
@@ -251,25 +261,33 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_revocations_revoke_key(NULL, GK_TEXT("k"), &err));
     FAILS(WRONG, gk_revocations_revoke_key(revocations, NONE, &err));
     FAILS(WRONG, gk_revocations_revoke_key(revocations, BAD, &err));
-    FAILS(WRONG, gk_revocations_revoke_before(NULL, 1, NONE, NONE, &err));
-    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, GK_TEXT("a"), GK_TEXT("b"), &err));
+    FAILS(WRONG, gk_revocations_revoke_before(NULL, 1, SCOPE(NONE, NONE), &err));
+    FAILS(WRONG,
+          gk_revocations_revoke_before(revocations, 1, SCOPE(GK_TEXT("a"), GK_TEXT("b")), &err));
     CHECK(strstr(err.message, "subject") != NULL && strstr(err.message, "tenant") != NULL);
-    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, BAD, NONE, &err));
-    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, NONE, BAD, &err));
-    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, NULL, 1, NONE, &err));
-    FAILS(WRONG, gk_revocations_revoke_before(revocations, now_seconds + 2, NONE, NONE, &err));
+    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, SCOPE(BAD, NONE), &err));
+    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, SCOPE(NONE, BAD), &err));
+    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, SCOPE(NULL, 1, NONE), &err));
+    FAILS(WRONG, gk_revocations_revoke_before(revocations, now_seconds + 2, NULL, &err));
+    FAILS(WRONG,
+          gk_revocations_revoke_before(revocations, now_seconds + 2, SCOPE(NONE, NONE), &err));
     /* Someone without a name is not everybody. */
-    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, "", 0, NONE, &err));
-    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, NONE, "", 0, &err));
+    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, SCOPE("", 0, NONE), &err));
+    FAILS(WRONG, gk_revocations_revoke_before(revocations, 1, SCOPE(NONE, "", 0), &err));
 
-    FAILS(WRONG, gk_revocations_seen_once(NULL, NONE, GK_TEXT("t"), soon, &first, &err));
+    FAILS(WRONG, gk_revocations_seen_once(NULL, TOKEN(NONE, GK_TEXT("t"), soon), &first, &err));
     CHECK(!first);
     first = true;
-    FAILS(WRONG, gk_revocations_seen_once(revocations, NONE, NONE, soon, &first, &err));
+    FAILS(WRONG, gk_revocations_seen_once(revocations, TOKEN(NONE, NONE, soon), &first, &err));
     CHECK(!first);
-    FAILS(WRONG, gk_revocations_seen_once(revocations, BAD, GK_TEXT("t"), soon, &first, &err));
-    FAILS(WRONG, gk_revocations_seen_once(revocations, NONE, BAD, soon, &first, &err));
-    FAILS(WRONG, gk_revocations_seen_once(revocations, NONE, GK_TEXT("t"), soon, NULL, &err));
+    FAILS(WRONG,
+          gk_revocations_seen_once(revocations, TOKEN(BAD, GK_TEXT("t"), soon), &first, &err));
+    FAILS(WRONG, gk_revocations_seen_once(revocations, TOKEN(NONE, BAD, soon), &first, &err));
+    FAILS(WRONG,
+          gk_revocations_seen_once(revocations, TOKEN(NONE, GK_TEXT("t"), soon), NULL, &err));
+    first = true;
+    FAILS(WRONG, gk_revocations_seen_once(revocations, NULL, &first, &err));
+    CHECK(!first);
     FAILS(WRONG, gk_revocations_refresh(NULL, &err));
     FAILS(WRONG, gk_revocations_purge(NULL, &purged, &err));
     CHECK(purged == 0 && gk_revocations_len(NULL) == 0 && gk_revocations_len(revocations) == 0);

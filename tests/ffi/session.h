@@ -20,6 +20,21 @@ static inline uint64_t now(void *user) {
     return now_seconds;
 }
 
+/* A token by its `iss`, its `jti` and its `exp`. */
+#define TOKEN(...) TOKEN_(__VA_ARGS__)
+#define TOKEN_(iss, iss_len, jti, jti_len, exp)                                                    \
+    (&(const gk_token_identity){{iss, iss_len}, {jti, jti_len}, exp})
+
+/* Whose tokens are revoked: those of a subject, of a tenant. */
+#define SCOPE(...) SCOPE_(__VA_ARGS__)
+#define SCOPE_(sub, sub_len, tenant, tenant_len)                                                   \
+    (&(const gk_revoke_scope){{sub, sub_len}, {tenant, tenant_len}})
+
+/* A session by its id, and of which subject it must be. */
+#define SESSION(...) SESSION_(__VA_ARGS__)
+#define SESSION_(family, family_len, sub, sub_len)                                                 \
+    (&(const gk_session_identity){{family, family_len}, {sub, sub_len}})
+
 static inline void released(void *user) { ++*(int *)user; }
 
 /* The signer of a builder, which it takes over: tokens of 15 minutes. */

@@ -37,8 +37,10 @@ void life() {
     CHECK(!sessions.made_pepper_file());
     const auto api = verifier_with(key, sessions.revocations());
 
-    const auto first =
-        sessions.start("alice", claims().claim_str("scope", "read"), "Firefox", "{\"ip\":\"::1\"}");
+    const auto first = sessions.start("alice", session_spec()
+                                                   .claims(claims().claim_str("scope", "read"))
+                                                   .client("Firefox")
+                                                   .meta("{\"ip\":\"::1\"}"));
     CHECK(first.expires_in() == 900 && first.expires_at() == now + 1000);
     CHECK(first.refresh_token().substr(0, 16) == "gkr_" + std::string(first.family()));
     const auto who = api.verify(first.access_token());
@@ -60,8 +62,9 @@ void life() {
     CHECK(api.try_verify(second.access_token()).status() == status::revoked_token);
     THROWS(status::token_reuse, sessions.refresh(second.refresh_token()));
     THROWS(status::invalid_refresh_token, sessions.refresh("x", write));
-    CHECK(holds(sessions.events_json({}, first.family()), "\"action\":\"reuse\""));
-    CHECK(holds(sessions.events_json("alice", {}, "1", 1), "\"cursor\":null"));
+    CHECK(holds(sessions.events_json(filter().family(first.family())), "\"action\":\"reuse\""));
+    CHECK(holds(sessions.events_json(filter().subject("alice").cursor("1").limit(1)),
+                "\"cursor\":null"));
 
     const auto one = sessions.start("alice");
     const auto renewed = sessions.try_refresh(one.refresh_token(), write);
@@ -73,7 +76,8 @@ void life() {
     THROWS(status::session_not_found, sessions.end_by_id(one.family(), std::string_view()));
     THROWS(status::invalid_refresh_token, sessions.end(one.family()));
     THROWS(status::wrong_pepper, sessions.end_under_pepper(77));
-    const auto two = sessions.start("alice", {}, "phone"), more = sessions.start("alice");
+    const auto two = sessions.start("alice", session_spec().client("phone")),
+               more = sessions.start("alice");
     const auto same = sessions.clone();
     CHECK(same.end_all("alice") == 2 && sessions.list_json("alice") == "[]");
     CHECK(api.try_verify(two.access_token()).status() == status::revoked_token);
@@ -199,5 +203,5 @@ int main() {
     tabs();
     what_is_revoked();
     rotation();
-    return passed("sessions_wrapper");
+    return passed("session_wrapper");
 }

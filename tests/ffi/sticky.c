@@ -16,7 +16,8 @@ static void released(void *user) { ++*(int *)user; }
 
 static gk_signer *signer;
 static gk_api_keys *keys;
-static gk_buf secret;
+static gk_issued_api_key issued;
+static gk_sessions *sessions;
 
 static gk_api_key_options *fresh_gk_api_key_options(void) {
     gk_api_key_options *fresh = gk_api_key_options_new();
@@ -37,10 +38,10 @@ static gk_api_key_spec *fresh_gk_api_key_spec(void) {
     return fresh;
 }
 static gk_status use_gk_api_key_spec(const gk_api_key_spec *built, gk_error *err) {
-    gk_buf made = {NULL, 0};
-    const gk_status status = gk_api_keys_create(keys, built, &made, NULL, err);
-    CHECK((made.data != NULL) == (status == GK_STATUS_OK));
-    gk_buf_free(&made);
+    gk_issued_api_key made;
+    const gk_status status = gk_api_keys_create(keys, built, &made, err);
+    CHECK((made.secret.data != NULL) == (status == GK_STATUS_OK));
+    gk_issued_api_key_free(&made);
     return status;
 }
 
@@ -48,8 +49,46 @@ static gk_api_key_check *fresh_gk_api_key_check(void) { return gk_api_key_check_
 static gk_status use_gk_api_key_check(const gk_api_key_check *built, gk_error *err) {
     gk_api_key_result result;
     const gk_status status =
-        gk_api_keys_verify(keys, secret.data, secret.len, built, NULL, 0, &result, err);
+        gk_api_keys_verify(keys, PRESENTED(LENT(issued.secret)), built, &result, err);
     CHECK(result.status == status && (result.owner[0] != 0) == (status == GK_STATUS_OK));
+    return status;
+}
+
+/* A filter of each call that takes one, under a name of its own. */
+typedef gk_filter key_filter, audit_filter, event_filter;
+static gk_filter *fresh_key_filter(void) { return gk_filter_new(); }
+static gk_filter *fresh_audit_filter(void) { return gk_filter_new(); }
+static gk_filter *fresh_event_filter(void) { return gk_filter_new(); }
+static void key_filter_free(gk_filter *filter) { gk_filter_free(filter); }
+static void audit_filter_free(gk_filter *filter) { gk_filter_free(filter); }
+static void event_filter_free(gk_filter *filter) { gk_filter_free(filter); }
+static gk_status listed(gk_buf *page, gk_status status) {
+    CHECK((page->data != NULL) == (status == GK_STATUS_OK));
+    gk_buf_free(page);
+    return status;
+}
+static gk_status use_key_filter(const gk_filter *built, gk_error *err) {
+    gk_buf page;
+    const gk_status status = gk_api_keys_list(keys, built, &page, err);
+    return listed(&page, status);
+}
+static gk_status use_audit_filter(const gk_filter *built, gk_error *err) {
+    gk_buf page;
+    const gk_status status = gk_api_keys_audit(keys, built, &page, err);
+    return listed(&page, status);
+}
+static gk_status use_event_filter(const gk_filter *built, gk_error *err) {
+    gk_buf page;
+    const gk_status status = gk_sessions_events(sessions, built, &page, err);
+    return listed(&page, status);
+}
+
+static gk_session_spec *fresh_gk_session_spec(void) { return gk_session_spec_new(); }
+static gk_status use_gk_session_spec(const gk_session_spec *built, gk_error *err) {
+    gk_session_tokens tokens;
+    const gk_status status = gk_sessions_start(sessions, GK_TEXT("alice"), built, &tokens, err);
+    CHECK((tokens.access_token.data != NULL) == (status == GK_STATUS_OK));
+    gk_session_tokens_free(&tokens);
     return status;
 }
 
@@ -155,6 +194,48 @@ static void api_keys(void) {
     gk_api_key_check_free(many);
 }
 
+/* A filter says only what the call can tell apart: who asks for less does not get all. */
+static void filters(void) {
+    gk_error err;
+    TEXT_SETTER(key_filter, gk_filter_owner);
+    TEXT_SETTER(key_filter, gk_filter_tenant);
+    TEXT_SETTER(key_filter, gk_filter_cursor);
+    TEXT_SETTER(audit_filter, gk_filter_key_id);
+    TEXT_SETTER(event_filter, gk_filter_subject);
+    TEXT_SETTER(event_filter, gk_filter_family);
+    IGNORED(gk_filter_limit, NULL, 1);
+#define NOT_ITS_OWN(type, name)                                                                    \
+    do {                                                                                           \
+        STICKS(type, gk_filter_##name, TEXT);                                                      \
+        STICKS(type, gk_filter_##name, "", 0);                                                     \
+        gk_filter *other = gk_filter_new();                                                        \
+        gk_filter_##name(other, TEXT);                                                             \
+        FAILS(GK_STATUS_INVALID_ARGUMENT, use_##type(other, &err));                                \
+        CHECK(strstr(err.message, "gk_filter_" #name " ") != NULL);                                \
+        gk_filter_free(other);                                                                     \
+    } while (0)
+    NOT_ITS_OWN(key_filter, key_id);
+    NOT_ITS_OWN(key_filter, subject);
+    NOT_ITS_OWN(key_filter, family);
+    NOT_ITS_OWN(audit_filter, owner);
+    NOT_ITS_OWN(audit_filter, tenant);
+    NOT_ITS_OWN(audit_filter, subject);
+    NOT_ITS_OWN(audit_filter, family);
+    NOT_ITS_OWN(event_filter, owner);
+    NOT_ITS_OWN(event_filter, tenant);
+    NOT_ITS_OWN(event_filter, key_id);
+    CALL(gk_filter_free)(CALL(gk_filter_new)());
+    gk_filter_free(NULL);
+}
+
+/* What an import says, in these words. */
+static void imported(gk_status wanted, const gk_api_key_import *rows, const char *words) {
+    gk_error err;
+    gk_buf report;
+    FAILS(wanted, gk_api_keys_import(keys, GK_TEXT("plaintext"), rows, &report, &err));
+    CHECK(strstr(err.message, words) != NULL && report.data == NULL);
+}
+
 /* What was wrong first is what is told, and an import, an update and a rotation ask as well. */
 static void the_first_one(void) {
     gk_error err;
@@ -165,15 +246,28 @@ static void the_first_one(void) {
     FAILS(GK_STATUS_INVALID_ARGUMENT, use_gk_api_key_spec(spec, &err));
     CHECK(strstr(err.message, "`scope`") != NULL && strstr(err.message, "UTF-8") != NULL);
     gk_api_key_result who;
-    MUST(gk_api_keys_verify(keys, secret.data, secret.len, NULL, NULL, 0, &who, &err));
+    MUST(gk_api_keys_verify(keys, PRESENTED(LENT(issued.secret)), NULL, &who, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT,
           gk_api_keys_update(keys, who.key_id, strlen(who.key_id), spec, &err));
     CHECK(strstr(err.message, "`scope`") != NULL);
     gk_api_key_import *rows = gk_api_key_import_new();
-    FAILS(GK_STATUS_INVALID_ARGUMENT,
-          gk_api_key_import_add(rows, spec, GK_TEXT("pub.legacy-key"), GK_TEXT("pub"), &err));
-    CHECK(strstr(err.message, "`scope`") != NULL);
+    gk_api_key_import_add(rows, spec, GK_TEXT("pub.legacy-key"), GK_TEXT("pub"));
+    imported(GK_STATUS_INVALID_ARGUMENT, rows, "`scope`");
+    /* A row that is good does not make up for it. */
+    gk_api_key_spec *good = fresh_gk_api_key_spec();
+    gk_api_key_import_add(rows, good, GK_TEXT("pub.legacy-key"), GK_TEXT("pub"));
+    gk_api_key_import_add(rows, good, TEXT, LATIN1);
+    imported(GK_STATUS_INVALID_ARGUMENT, rows, "`scope`");
     gk_api_key_import_free(rows);
+    rows = gk_api_key_import_new();
+    gk_api_key_import_add(rows, good, NOTEXT, TEXT);
+    imported(GK_STATUS_INVALID_ARGUMENT, rows, "`credential`");
+    gk_api_key_import_free(rows);
+    rows = gk_api_key_import_new();
+    gk_api_key_import_add(rows, good, TEXT, LATIN1);
+    imported(GK_STATUS_INVALID_ARGUMENT, rows, "`lookup`");
+    gk_api_key_import_free(rows);
+    gk_api_key_spec_free(good);
     gk_api_key_spec_free(spec);
 }
 
@@ -182,14 +276,14 @@ static void the_first_one(void) {
 static void the_wrong_way_to_say_when(void) {
     gk_error err;
     gk_api_key_result who;
-    MUST(gk_api_keys_verify(keys, secret.data, secret.len, NULL, NULL, 0, &who, &err));
+    MUST(gk_api_keys_verify(keys, PRESENTED(LENT(issued.secret)), NULL, &who, &err));
     gk_api_key_spec *spec = fresh_gk_api_key_spec();
     gk_api_key_spec_expires_at(spec, 4000000000);
     FAILS(GK_STATUS_INVALID_ARGUMENT, use_gk_api_key_spec(spec, &err));
     CHECK(strstr(err.message, "gk_api_key_spec_expires_in") != NULL);
     gk_api_key_import *rows = gk_api_key_import_new();
-    FAILS(GK_STATUS_INVALID_ARGUMENT,
-          gk_api_key_import_add(rows, spec, GK_TEXT("pub.legacy-key"), GK_TEXT("pub"), &err));
+    gk_api_key_import_add(rows, spec, GK_TEXT("pub.legacy-key"), GK_TEXT("pub"));
+    imported(GK_STATUS_INVALID_ARGUMENT, rows, "gk_api_key_spec_expires_in");
     gk_api_key_import_free(rows);
     MUST(gk_api_keys_update(keys, who.key_id, strlen(who.key_id), spec, &err));
     gk_api_key_spec_free(spec);
@@ -203,6 +297,16 @@ static void the_wrong_way_to_say_when(void) {
 
 static void sessions_and_rings(void) {
     gk_error err;
+    gk_claims *wrong = gk_claims_new();
+    gk_claims_subject(wrong, LATIN1);
+    IGNORED(gk_session_spec_claims, NULL, wrong);
+    STICKS(gk_session_spec, gk_session_spec_claims, wrong);
+    STICKS(gk_session_spec, gk_session_spec_claims, NULL);
+    TEXT_SETTER(gk_session_spec, gk_session_spec_client);
+    TEXT_SETTER(gk_session_spec, gk_session_spec_meta);
+    gk_session_spec_free(NULL);
+    gk_claims_free(wrong);
+
     TEXT_SETTER(gk_key_ring_options, gk_key_ring_options_name);
     IGNORED(gk_key_ring_options_alg, NULL, GK_ALG_ES256);
     STICKS(gk_key_ring_options, gk_key_ring_options_alg, GK_ALG_ANY);
@@ -230,8 +334,8 @@ static void sessions_and_rings(void) {
 }
 
 int main(int argc, char **argv) {
-    (void)argc;
-    (void)argv;
+    static const char *const FILTERS = "gk_filter_";
+    CHECK(argc == 2);
     gk_error err;
     gk_key *key = NULL;
     gk_signer_builder *builder = NULL;
@@ -242,14 +346,20 @@ int main(int argc, char **argv) {
     MUST(gk_api_keys_open(GK_TEXT("memory:"), options, &keys, &err));
     gk_api_key_spec *spec = fresh_gk_api_key_spec();
     gk_api_key_spec_scope(spec, GK_TEXT("read"));
-    MUST(gk_api_keys_create(keys, spec, &secret, NULL, &err));
+    MUST(gk_api_keys_create(keys, spec, &issued, &err));
+    gk_session_options *of_sessions = fresh_gk_session_options();
+    MUST(gk_sessions_open(GK_TEXT("memory:"), signer, of_sessions, &sessions, &err));
 
     api_keys();
+    filters();
+    CHECK(all_called(argv[1], &FILTERS, 1, true) == 9);
     the_first_one();
     the_wrong_way_to_say_when();
     sessions_and_rings();
 
-    gk_buf_free(&secret);
+    gk_issued_api_key_free(&issued);
+    gk_sessions_free(sessions);
+    gk_session_options_free(of_sessions);
     gk_api_key_spec_free(spec);
     gk_api_key_options_free(options);
     gk_api_keys_free(keys);

@@ -92,40 +92,40 @@ static void requests(void) {
     CHECK(token.len == 64);
     const gk_str post = STR("POST"), get = STR("GET"), cross = STR("cross-site"),
                  same = STR("same-site"), here = STR("https://a.example"), host = STR("a.example"),
-                 garbage = STR("\xff");
+                 garbage = STR("\xff"), no_text = {NULL, 1}, brought = {token.data, token.len};
     gk_csrf_request request = {0};
     request.method = post;
-    MUST(gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s2"), token.data, token.len, &request, &err));
+    request.token = brought;
+    MUST(gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
+    FAILS(GK_STATUS_CSRF_REJECTED, gk_csrf_check(csrf, GK_TEXT("s2"), &request, &err));
     CHECK(strstr(err.message, token.data) == NULL);
     CHECK(gk_status_http(err.status) == 403 && gk_status_is_rejected(err.status));
-    FAILS(GK_STATUS_CSRF_REJECTED, gk_csrf_check(csrf, GK_TEXT("s1"), NULL, 0, &request, &err));
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s1"), GK_TEXT("\xff\xfe"), &request, &err));
+    memset(&request.token, 0, sizeof request.token);
+    FAILS(GK_STATUS_CSRF_REJECTED, gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
+    request.token = garbage;
+    FAILS(GK_STATUS_CSRF_REJECTED, gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
+    request.token = brought;
     request.sec_fetch_site = cross;
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
+    FAILS(GK_STATUS_CSRF_REJECTED, gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
     request.sec_fetch_site = garbage;
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
+    FAILS(GK_STATUS_CSRF_REJECTED, gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
     request.method = get;
-    MUST(gk_csrf_check(csrf, GK_TEXT("s1"), NULL, 0, &request, &err));
+    memset(&request.token, 0, sizeof request.token);
+    MUST(gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
+    request.token = brought;
     request.method = post;
     request.sec_fetch_site = same;
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
+    FAILS(GK_STATUS_CSRF_REJECTED, gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
     MUST(gk_csrf_new(SECRET, sizeof SECRET, GK_CSRF_ALLOW_SAME_SITE | GK_CSRF_DANGER_ALLOW_HTTP,
                      &friendly, &err));
-    MUST(gk_csrf_check(friendly, GK_TEXT("s1"), token.data, token.len, &request, &err));
+    MUST(gk_csrf_check(friendly, GK_TEXT("s1"), &request, &err));
     memset(&request.sec_fetch_site, 0, sizeof request.sec_fetch_site);
     request.origin = here;
-    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
+    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
     request.host = host;
-    MUST(gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
+    MUST(gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
     request.host = here;
-    FAILS(GK_STATUS_CSRF_REJECTED,
-          gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
+    FAILS(GK_STATUS_CSRF_REJECTED, gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
 
     gk_csrf *none = csrf;
     FAILS(GK_STATUS_WEAK_KEY, gk_csrf_new(SECRET, 31, 0, &none, &err));
@@ -137,11 +137,13 @@ static void requests(void) {
     FAILS(WRONG, gk_csrf_issue(csrf, NULL, 0, &nothing, &err));
     CHECK(nothing.data == NULL);
     FAILS(WRONG, gk_csrf_issue(NULL, GK_TEXT("s1"), &nothing, &err));
-    FAILS(WRONG, gk_csrf_check(NULL, GK_TEXT("s1"), NULL, 0, &request, &err));
-    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), NULL, 0, NULL, &err));
-    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), NULL, 1, &request, &err));
+    FAILS(WRONG, gk_csrf_check(NULL, GK_TEXT("s1"), &request, &err));
+    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), NULL, &err));
+    request.token = no_text;
+    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
+    request.token = brought;
     request.host.data = NULL;
-    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), token.data, token.len, &request, &err));
+    FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
     gk_buf_free(&token);
     gk_csrf_free(friendly);
     gk_csrf_free(csrf);
@@ -154,5 +156,5 @@ int main(int argc, char **argv) {
     CHECK(calls_all(argv[1], "web.c", "gk_csrf_") == 4);
     cookies();
     requests();
-    return passed("session");
+    return passed("web");
 }

@@ -52,5 +52,5 @@ void requests() {
 int main() {
     cookies();
     requests();
-    return passed("session_wrapper");
+    return passed("web_wrapper");
 }

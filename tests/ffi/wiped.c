@@ -99,24 +99,22 @@ static void api_keys(void) {
     gk_api_keys *keys = NULL;
     gk_api_key_options *options = gk_api_key_options_new();
     gk_api_key_spec *spec = gk_api_key_spec_new();
-    gk_buf secret, record, rotated;
+    gk_issued_api_key issued, rotated;
     gk_api_key_result result;
     mark(PEPPER, 32);
     gk_api_key_options_pepper(options, 1, (const uint8_t *)PEPPER, 32);
     MUST(gk_api_keys_open(GK_TEXT("memory:"), options, &keys, &err));
     gk_api_key_options_free(options);
     gk_api_key_spec_owner(spec, GK_TEXT("acme"));
-    MUST(gk_api_keys_create(keys, spec, &secret, &record, &err));
-    mark(secret.data + 20, 24);
-    MUST(gk_api_keys_verify(keys, secret.data, secret.len, NULL, NULL, 0, &result, &err));
-    const gk_str id = member(&record, "id");
-    MUST(gk_api_keys_rotate(keys, LENT(id), 60, &rotated, NULL, &err));
-    mark(rotated.data + 20, 24);
-    MUST(gk_api_keys_verify(keys, rotated.data, rotated.len, NULL, NULL, 0, &result, &err));
-    MUST(gk_api_keys_verify(keys, secret.data, secret.len, NULL, NULL, 0, &result, &err));
-    gk_buf_free(&secret);
-    gk_buf_free(&rotated);
-    gk_buf_free(&record);
+    MUST(gk_api_keys_create(keys, spec, &issued, &err));
+    mark(issued.secret.data + 20, 24);
+    MUST(gk_api_keys_verify(keys, PRESENTED(LENT(issued.secret)), NULL, &result, &err));
+    MUST(gk_api_keys_rotate(keys, issued.key_id, strlen(issued.key_id), 60, &rotated, &err));
+    mark(rotated.secret.data + 20, 24);
+    MUST(gk_api_keys_verify(keys, PRESENTED(LENT(rotated.secret)), NULL, &result, &err));
+    MUST(gk_api_keys_verify(keys, PRESENTED(LENT(issued.secret)), NULL, &result, &err));
+    gk_issued_api_key_free(&issued);
+    gk_issued_api_key_free(&rotated);
     gk_api_key_spec_free(spec);
     gk_api_keys_free(keys);
     clean("API keys");
@@ -141,7 +139,10 @@ static void sessions(void) {
     gk_session_options_free(options);
     /* The claims as they stand in a token: `{"role":"of the test`. */
     mark("eyJyb2xlIjoib2YgdGhlIHRlc3Q", 26);
-    MUST(gk_sessions_start(sessions, GK_TEXT("alice"), claims, NULL, 0, NULL, 0, &first, &err));
+    gk_session_spec *spec = gk_session_spec_new();
+    gk_session_spec_claims(spec, claims);
+    MUST(gk_sessions_start(sessions, GK_TEXT("alice"), spec, &first, &err));
+    gk_session_spec_free(spec);
     mark(first.refresh_token.data + 8, 24);
     MUST(gk_sessions_refresh(sessions, first.refresh_token.data, first.refresh_token.len, NULL,
                              &second, &err));

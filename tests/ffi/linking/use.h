@@ -36,13 +36,14 @@ static inline void use_store(const char *url) {
     gk_api_keys *keys = NULL;
     gk_api_key_spec *spec = gk_api_key_spec_new();
     gk_api_key_result who;
-    gk_buf key = {NULL, 0};
+    gk_issued_api_key key;
     MUST(gk_api_keys_open(url, strlen(url), NULL, &keys, &err));
     gk_api_key_spec_owner(spec, GK_TEXT("acme"));
-    MUST(gk_api_keys_create(keys, spec, &key, NULL, &err));
-    MUST(gk_api_keys_verify(keys, key.data, key.len, NULL, NULL, 0, &who, &err));
+    MUST(gk_api_keys_create(keys, spec, &key, &err));
+    const gk_api_key_request request = {{LENT(key.secret)}, {NULL, 0}};
+    MUST(gk_api_keys_verify(keys, &request, NULL, &who, &err));
     CHECK(strcmp(who.owner, "acme") == 0);
-    gk_buf_free(&key);
+    gk_issued_api_key_free(&key);
     gk_api_key_spec_free(spec);
     gk_api_keys_free(keys);
 }
