@@ -436,7 +436,7 @@ static void remove_retired(void) {
         at = kid;
         if (retired == NULL || (next != NULL && retired > next)) continue;
         const gk_status status = gk_key_ring_remove(changing, kid, strcspn(kid, "\""), &err);
-        CHECK(status == GK_STATUS_OK || status == GK_STATUS_KEY_NOT_FOUND);
+        CHECK(status == GK_STATUS_OK || status == GK_STATUS_RING_KEY_NOT_FOUND);
         promise("removed", kid, strcspn(kid, "\""));
     }
     gk_buf_free(&listed);
