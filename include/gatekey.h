@@ -3245,7 +3245,8 @@ gk_status gk_api_keys_audit(const gk_api_keys *keys,
                             gk_error *err);
 
 /**
- * Deletes keys that expired, or were revoked, before a time. Their audit stays.
+ * Deletes keys that expired, or were revoked, before a time. Their audit stays. A clock that has run ahead of the time that
+ * passes by more than an hour deletes no key that has expired by it alone, until it has gone on so for ten minutes.
  *
  * @param keys The keys.
  * @param before Seconds since 1970; not in the future.

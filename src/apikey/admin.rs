@@ -202,21 +202,26 @@ impl ApiKeys {
     }
 
     /// Deletes keys that have expired, or were revoked, before the date `before` (seconds since the
-    /// Unix epoch); their audit rows stay, and so do keys whose rows were altered. How many.
+    /// Unix epoch); their audit rows stay, and so do keys whose rows were altered. How many. If the clock has run ahead of
+    /// [`crate::Clock::monotonic`] by more than an hour, keys that have expired by that date alone stay as well, until it
+    /// has gone on like that for ten minutes.
     ///
     /// # Errors
     /// `InvalidArgument`: the date is in the future. Those of [`crate::Backend`].
     pub fn purge(&self, before: u64) -> Result<u64> {
-        if before > self.inner.now()? {
+        let dates = self.inner.dates()?;
+        if before > dates.now {
             return Err(argument("Only keys that ended in the past can be purged."));
         }
+        let is_before = |date: Option<u64>, end| date.is_some_and(|date| date < end);
         let (mut filter, mut purged) = (KeyFilter { limit: 1000, ..KeyFilter::default() }, 0);
         loop {
             let page = self.list(&filter)?;
             for record in page.records {
-                let ended = [record.expires_at, record.revoked_at].into_iter().flatten().min();
+                let is_over = is_before(record.revoked_at, before)
+                    || is_before(record.expires_at, before.min(dates.surely));
                 // The dates of a row that was altered are not its own.
-                if record.altered || ended.is_none_or(|ended| ended >= before) {
+                if record.altered || !is_over {
                     continue;
                 }
                 let delete = Change::Delete { id: record.id.clone(), version: record.version };

@@ -7,6 +7,7 @@ use super::limits::Counts;
 use super::mirror::Mirror;
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::fresh::stale_nanos;
+use crate::base::pace::Pace;
 use crate::base::random::SecureRandom;
 use crate::base::text;
 use crate::crypto::random::SystemRandom;
@@ -116,6 +117,7 @@ pub(super) struct Inner {
     /// Nanoseconds.
     pub(super) max_stale: u64,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) pace: Pace,
     pub(super) random: Arc<dyn SecureRandom>,
     pub(super) mirror: Mirror,
     pub(super) feed: Feed,
@@ -151,6 +153,7 @@ impl ApiKeys {
                 strict: options.strict,
                 max_stale,
                 clock: options.clock,
+                pace: Pace::new(),
                 random: options.random,
                 mirror: Mirror::new(),
                 feed: Feed::new(),

@@ -12,6 +12,7 @@ use super::peppers::needed_peppers;
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
 use crate::base::clock::plausible;
 use crate::base::fresh::Freshness;
+use crate::base::pace::Dates;
 use crate::base::process::{self, lock};
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
@@ -196,7 +197,12 @@ impl Inner {
     /// # Errors
     /// `InvalidConfiguration`: the clock cannot be right.
     pub(super) fn now(&self) -> Result<u64> {
-        plausible(self.clock.now())
+        Ok(self.dates()?.now)
+    }
+
+    /// As [`Self::now`], and what is believed of it: what is deleted or forgotten goes by that.
+    pub(super) fn dates(&self) -> Result<Dates> {
+        self.pace.read(&*self.clock)
     }
 
     /// As [`Self::now`]: of the system's clock as of the last look, at most 25 ms ago; of any other, which

@@ -2,6 +2,7 @@
 
 use super::apikeys::{ApiKeys, Inner};
 use super::flush::is_of_the_row;
+use crate::base::pace::Dates;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Change, Loaded, Previous, Proof, SessionFilter, StoredKey, Write};
 use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ impl ApiKeys {
         let store = &self.inner.store;
         let mut uses: BTreeMap<u32, PepperUse> = BTreeMap::new();
         let active = self.inner.peppers.active();
-        let now = self.inner.now()?;
+        let now = self.inner.dates()?.surely;
         let fresh = |pepper| PepperUse {
             pepper,
             active: pepper == active,
@@ -100,13 +101,15 @@ impl ApiKeys {
     /// what was wrapped before stays wrapped, and a second call goes on. `StoreCorrupt`: rows were altered from
     /// outside; all others are wrapped.
     pub fn wrap_peppers(&self) -> Result<u64> {
-        let (inner, at) = (&self.inner, self.inner.now()?);
+        let inner = &self.inner;
+        // The secret of before a rotation is dropped for good where its overlap is over.
+        let Dates { now: at, surely, .. } = inner.dates()?;
         let mut old = Vec::new();
         let mut is_damaged = false;
         inner.store.load_api_keys(&mut |loaded| {
             is_damaged |= matches!(loaded, Loaded::Corrupt(_));
             if let Loaded::Key(key) = loaded
-                && inner.must_wrap(&key, at)
+                && inner.must_wrap(&key, surely)
             {
                 old.push(key.record.id);
             }
@@ -125,7 +128,7 @@ impl ApiKeys {
                     Err(error) => return Err(error),
                 };
                 self.wrap(&mut key.proof)?;
-                key.previous = key.previous.take().filter(|previous| !is_over(previous, at));
+                key.previous = key.previous.take().filter(|previous| !is_over(previous, surely));
                 if let Some(previous) = &mut key.previous {
                     self.wrap(&mut previous.proof)?;
                 }

@@ -9,6 +9,7 @@ pub(crate) mod descriptors;
 pub(crate) mod fresh;
 pub(crate) mod hex;
 pub mod json;
+pub(crate) mod pace;
 pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod random;

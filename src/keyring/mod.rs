@@ -7,8 +7,9 @@
 mod text;
 
 use self::text::{Kept, read, write};
-use crate::base::clock::{Clock, NANOS, SystemClock, plausible};
+use crate::base::clock::{Clock, NANOS, SystemClock};
 use crate::base::fresh::{Freshness, stale_nanos};
+use crate::base::pace::{Dates, Pace};
 use crate::base::process::{self, OwnLock};
 use crate::base::reach::beyond_memory;
 use crate::base::text::argument;
@@ -203,6 +204,7 @@ struct Inner {
     /// Nanoseconds.
     max_stale: u64,
     heard: Freshness,
+    pace: Pace,
     /// The date of the last look, in seconds since the Unix epoch.
     looked: AtomicU64,
     /// Grows with every change of `current`.
@@ -226,6 +228,19 @@ struct Current {
 impl Current {
     fn of(version: u64, keys: Vec<Kept>) -> Self {
         Self { stamp: 0, version, keys, lapsed: 0 }
+    }
+
+    /// A key that is retired by a date at which it was still seen to sign was retired by a clock that is behind: its
+    /// tokens are good for as long from the time `latest` on. `known` was looked at last at the date `looked`.
+    fn keep_long_enough(&mut self, known: &Self, looked: u64, latest: u64) {
+        for shown in self.keys.iter_mut().map(|kept| &mut kept.shown) {
+            let (Some(until), Some(retired_at)) = (shown.until, shown.retired_at) else { continue };
+            let before = known.keys.iter().find(|before| before.shown.kid == shown.kid);
+            let Some(before) = before.map(|before| before.shown.until) else { continue };
+            let is_behind = retired_at < looked;
+            let from_now = latest.saturating_add(until.saturating_sub(retired_at));
+            shown.until = Some(until.max(before.unwrap_or(if is_behind { from_now } else { 0 })));
+        }
     }
 
     /// Leaves out keys whose last token has expired.
@@ -271,6 +286,7 @@ impl KeyRing {
             options,
             max_stale,
             heard: Freshness::new(),
+            pace: Pace::new(),
             looked: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             current: ArcSwap::from_pointee(Current::of(0, Vec::new())),
@@ -289,7 +305,9 @@ impl KeyRing {
     /// symmetric and old ones are not, or the other way. Those of [`KeyRingStore`]; then nothing has changed.
     pub fn rotate(&self) -> Result<RingKey> {
         self.0.change(&|keys, now| {
-            let until = now.saturating_add(self.0.options.token_ttl).saturating_add(LEEWAY);
+            // The clock may be behind, also behind the ring: what signs is not older than its keys.
+            let last = keys.iter().flat_map(Kept::signs_from).max().unwrap_or(0).max(now);
+            let until = last.saturating_add(self.0.options.token_ttl).saturating_add(LEEWAY);
             for kept in keys.iter_mut() {
                 match kept.shown.state {
                     RingKeyState::Active => kept.retire(now, until),
@@ -429,22 +447,24 @@ impl Inner {
     /// Reads the ring if it has changed, and forgets keys whose last token has expired.
     fn look(&self, now: u64) -> Result<()> {
         let known = self.current.load();
-        let seconds = plausible(self.options.clock.now())?;
+        let dates = self.pace.read(&*self.options.clock)?;
+        let seconds = dates.now;
         // What a clock left out that has stepped back since is good again.
         let is_back = seconds < known.lapsed;
         let stamp = self.store.key_ring_version(&self.options.name)?;
         if is_back || stamp != known.stamp {
-            self.show(Current { stamp, ..self.load()? }, seconds);
+            self.show(Current { stamp, ..self.load()? }, dates);
         } else if known.has_lapsed(seconds) {
-            self.show((**known).clone(), seconds);
+            self.show((**known).clone(), dates);
         }
         self.looked.store(seconds, Ordering::Relaxed);
         self.heard.heard(now);
         Ok(())
     }
 
-    fn show(&self, mut new: Current, now: u64) {
-        new.forget(now);
+    fn show(&self, mut new: Current, dates: Dates) {
+        self.keep_long_enough(&mut new, dates.latest);
+        new.forget(dates.now);
         let new = Arc::new(new);
         // Whoever was overtaken while reading does not bring an older version back.
         self.current.rcu(|known| {
@@ -452,6 +472,10 @@ impl Inner {
         });
         // Last: whoever sees the number sees these keys.
         self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn keep_long_enough(&self, new: &mut Current, latest: u64) {
+        new.keep_long_enough(&self.current.load(), self.looked.load(Ordering::Relaxed), latest);
     }
 
     fn load(&self) -> Result<Current> {
@@ -467,7 +491,7 @@ impl Inner {
         if self.store.key_ring_version(&self.options.name)? != 0 {
             return Ok(());
         }
-        let now = plausible(self.options.clock.now())?;
+        let now = self.pace.read(&*self.options.clock)?.now;
         let mut active = Kept::generate(self.options.alg, now)?;
         active.activate(now);
         let next = Kept::generate(self.options.alg, now)?;
@@ -501,9 +525,12 @@ impl Inner {
         // Made once, however often the change is tried: some kinds of keys take a second.
         let mut spare: Vec<Kept> = Vec::new();
         for _ in 0..TRIES {
-            let Current { version, mut keys, .. } = self.load()?;
-            let now = plausible(self.options.clock.now())?;
-            keys.retain(|kept| !kept.has_lapsed(now));
+            let mut loaded = self.load()?;
+            let Dates { surely, latest: now, .. } = self.pace.read(&*self.options.clock)?;
+            self.keep_long_enough(&mut loaded, now);
+            let Current { version, mut keys, .. } = loaded;
+            // For good, so not by a clock that has run ahead.
+            keys.retain(|kept| !kept.has_lapsed(surely));
             change(&mut keys, now)?;
             // There is always a next one, and an active one.
             let mut unused = spare.iter();

@@ -51,6 +51,13 @@ impl Kept {
         (self.shown.retired_at, self.shown.until) = (Some(now), Some(until));
     }
 
+    /// When it was made, and became active, if it is not retired: its tokens are not older.
+    pub(super) fn signs_from(&self) -> impl Iterator<Item = u64> + use<> {
+        let RingKey { state, created_at, active_at, .. } = self.shown;
+        let dates = [Some(created_at), active_at];
+        dates.into_iter().flatten().filter(move |_| state != RingKeyState::Retired)
+    }
+
     /// Whether the last token of a retired key has expired.
     pub(super) fn has_lapsed(&self, now: u64) -> bool {
         self.shown.until.is_some_and(|until| until <= now)

@@ -2,12 +2,9 @@
 //! whether a wall clock has run away from the one that measures how long things take.
 
 use crate::base::clock::{Clock as _, NANOS, SystemClock};
+use crate::base::pace::{AHEAD, Doubt};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Seconds that a clock may be ahead of where time alone has brought it, to be believed at once.
-const AHEAD: u64 = 3600;
-/// Seconds for which a clock that is further ahead must go on, to be right after all.
-const PATIENCE: u64 = 600;
 /// Seconds that a reading may be behind another thread's.
 const RACE: u64 = 2;
 
@@ -16,8 +13,8 @@ pub(super) struct Latest {
     time: AtomicU64,
     /// When that was, in nanoseconds of a clock that nobody sets.
     at: AtomicU64,
-    /// Since when the clock has been too far ahead; 0 while it is not.
-    doubted: AtomicU64,
+    /// Whether the clock is too far ahead.
+    doubt: Doubt,
     /// Tokens from before this time were issued before the clock stepped back; 0 while it has not.
     stepped: AtomicU64,
 }
@@ -27,7 +24,7 @@ impl Latest {
         Self {
             time: AtomicU64::new(0),
             at: AtomicU64::new(0),
-            doubted: AtomicU64::new(0),
+            doubt: Doubt::new(),
             stepped: AtomicU64::new(0),
         }
     }
@@ -63,27 +60,18 @@ impl Latest {
     fn advance(&self, latest: u64, now: u64, clock: u64) {
         let elapsed = clock.saturating_sub(self.at.load(Ordering::Relaxed)) / NANOS;
         let is_near = now - latest <= elapsed.saturating_add(AHEAD);
-        if latest != 0 && !is_near && !self.has_patience(clock) {
+        if latest != 0 && !is_near && !self.doubt.has_patience(clock) {
             return;
         }
-        self.doubted.store(0, Ordering::Relaxed);
+        self.doubt.end();
         self.stepped.store(0, Ordering::Relaxed);
         self.at.store(clock, Ordering::Relaxed);
         self.time.fetch_max(now, Ordering::Relaxed);
     }
 
-    /// Whether the clock has been so far ahead for long enough to be right.
-    fn has_patience(&self, clock: u64) -> bool {
-        let clock = clock.max(1);
-        match self.doubted.compare_exchange(0, clock, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => false,
-            Err(since) => clock.saturating_sub(since) > PATIENCE * NANOS,
-        }
-    }
-
     #[cold]
     fn step_back(&self, now: u64, clock: u64) {
-        self.doubted.store(0, Ordering::Relaxed);
+        self.doubt.end();
         if self.stepped.load(Ordering::Relaxed) != 0 {
             return;
         }
@@ -125,6 +113,7 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::pace::PATIENCE;
 
     const T: u64 = 1_800_000_000;
 

@@ -83,15 +83,17 @@ impl Sessions {
 
     /// Deletes sessions that have expired, or were ended, before the date `before` (seconds since the Unix
     /// epoch), and events from before it. How many sessions. Their refresh tokens are refused as unknown
-    /// from then on.
+    /// from then on. If the clock has run ahead of [`crate::Clock::monotonic`] by more than an hour, sessions that have
+    /// expired by that date alone stay as well, and events, until it has gone on like that for ten minutes.
     ///
     /// # Errors
     /// `InvalidArgument`: the date is in the future. Those of [`crate::Backend`].
     pub fn purge(&self, before: u64) -> Result<u64> {
-        if before > self.inner.now()? {
+        let dates = self.inner.dates()?;
+        if before > dates.now {
             return Err(argument("Only sessions that ended in the past can be purged."));
         }
-        self.inner.store.purge_sessions(before)
+        self.inner.store.purge_sessions(before, before.min(dates.surely))
     }
 
     /// Closes the store unless someone else holds it, such as a verifier with these revocations. Dropping

@@ -7,7 +7,8 @@
 
 use super::sessions::{Inner, SessionOptions, SessionSpec, SessionTokens, Sessions};
 use super::token::{self, Presented};
-use crate::base::clock::{plausible, plausible_nanos};
+use crate::base::clock::plausible_nanos;
+use crate::base::pace::Dates;
 use crate::base::secret::Secret;
 use crate::base::text::{argument, meta, plain, plain_some};
 use crate::error::{Error, ErrorKind, Result};
@@ -271,8 +272,8 @@ impl Sessions {
         let mut overtaken = 0;
         let mut ended = self.end_unreadable(Some(&subject), everywhere)?;
         loop {
-            let now = inner.now()?;
-            let sessions = self.with_live_tokens(&subject, now)?;
+            let Dates { now, surely, .. } = inner.dates()?;
+            let sessions = self.with_live_tokens(&subject, surely)?;
             if sessions.is_empty() {
                 return Ok(ended);
             }
@@ -390,7 +391,12 @@ pub(super) type Believed = std::result::Result<Checked<StoredSession>, Box<Store
 impl Inner {
     /// The time, if the clock can be right.
     pub(super) fn now(&self) -> Result<u64> {
-        plausible(self.clock.now())
+        Ok(self.dates()?.now)
+    }
+
+    /// The time, and what is believed of it: which sessions are over, where that is decided for good.
+    pub(super) fn dates(&self) -> Result<Dates> {
+        self.pace.read(&*self.clock)
     }
 
     /// The time in milliseconds since the Unix epoch, as exactly as the clock knows it.

@@ -1,6 +1,7 @@
 //! Sessions and old peppers: what ends on the day that one has leaked.
 
 use super::sessions::Sessions;
+use crate::base::pace::Dates;
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{SessionEnd, SessionFilter, SessionWrite, StoredSession};
@@ -36,7 +37,7 @@ impl Sessions {
             return Err(ErrorKind::WrongPepper.into());
         }
         let ended = self.end_unreadable(None, SessionEnd::LogOut)?;
-        let now = inner.now()?;
+        let dates = inner.dates()?;
         let checks = inner.store.pepper_checks()?;
         let is_elsewhere = |pepper| {
             !inner.peppers.contains(pepper) && checks.iter().any(|check| check.pepper == pepper)
@@ -45,11 +46,11 @@ impl Sessions {
         let every = SessionFilter { limit: 1000, ..SessionFilter::default() };
         let ended = ended
             + self.end_each(every, |write, session| {
-                if !session.needs(pepper, now) && is_elsewhere(session.seal_pepper) {
+                if !session.needs(pepper, dates.surely) && is_elsewhere(session.seal_pepper) {
                     undecided.set(true);
                     return Ok(());
                 }
-                self.leave_pepper(write, session, pepper, now)
+                self.leave_pepper(write, session, pepper, dates)
             })?;
         if undecided.get() { Err(UNDECIDED) } else { Ok(ended) }
     }
@@ -92,10 +93,10 @@ impl Sessions {
         write: &mut SessionWrite,
         session: StoredSession,
         pepper: u32,
-        now: u64,
+        Dates { now, surely, .. }: Dates,
     ) -> Result<()> {
         let inner = &*self.inner;
-        let (needs, ends) = (session.needs(pepper, now), session.is_proven_by(pepper, now));
+        let (needs, ends) = (session.needs(pepper, surely), session.is_proven_by(pepper, surely));
         match inner.believed(session) {
             Err(row) => return self.end_altered(write, row, SessionEnd::LogOut, now),
             Ok(_) if !needs => {}

@@ -2,6 +2,7 @@
 
 use super::admin::LEEWAY;
 use super::sessions::Sessions;
+use crate::base::pace::Dates;
 use crate::error::Result;
 use crate::revocations::RevokeScope;
 use crate::store::{SessionEnd, SessionFilter, SessionWrite};
@@ -12,8 +13,8 @@ impl Sessions {
     pub(crate) fn end_before(&self, at: u64) -> Result<u64> {
         let inner = &*self.inner;
         inner.revocations.revoke_before(at, RevokeScope::All)?;
-        let now = inner.now()?;
-        let live_at = now.saturating_sub(LEEWAY);
+        let Dates { now, surely, .. } = inner.dates()?;
+        let live_at = surely.saturating_sub(LEEWAY);
         let filter = SessionFilter { limit: 1000, ..SessionFilter::default() };
         let everywhere = SessionEnd::LogOutEverywhere;
         let ended = self.end_unreadable(None, everywhere)?;

@@ -1,6 +1,7 @@
 //! `Sessions`: the handle that a service holds, and how it is opened. What it does is in [`super::life`].
 
-use crate::base::clock::{Clock, SystemClock, plausible};
+use crate::base::clock::{Clock, SystemClock};
+use crate::base::pace::Pace;
 use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
@@ -202,6 +203,7 @@ pub(super) struct Inner {
     pub(super) absolute_ttl: u64,
     pub(super) grace_ms: u64,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) pace: Pace,
     pub(super) random: Arc<dyn SecureRandom>,
     pub(super) revocations: Revocations,
 }
@@ -221,7 +223,8 @@ impl Sessions {
         options: SessionOptions,
     ) -> Result<Self> {
         options.check(signer)?;
-        peppers.check_against(&*store, plausible(options.clock.now())?)?;
+        let pace = Pace::new();
+        peppers.check_against(&*store, pace.read(&*options.clock)?.now)?;
         let access_ttl = signer.and_then(Signer::ttl).unwrap_or(1);
         let revocations =
             options.revocations.at_least(access_ttl).clock(Arc::clone(&options.clock));
@@ -234,6 +237,7 @@ impl Sessions {
             absolute_ttl: options.absolute_ttl,
             grace_ms: options.grace_ms,
             clock: options.clock,
+            pace,
             random: options.random,
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -264,10 +264,10 @@ pub trait SessionStore: RevocationStore {
     /// See [`Backend`](super::Backend); damaged rows are left out.
     fn session_events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>>;
 
-    /// Deletes sessions that ended or expired before this time, and events from before it; how many
-    /// sessions.
+    /// Deletes sessions that were ended before the time `ended`, those that expired before the time `expired`, and
+    /// events from before the latter; how many sessions.
     ///
     /// # Errors
     /// See [`Backend`](super::Backend).
-    fn purge_sessions(&self, before: u64) -> Result<u64>;
+    fn purge_sessions(&self, ended: u64, expired: u64) -> Result<u64>;
 }

@@ -113,6 +113,67 @@ static void of_api_keys(void) {
     gk_api_keys_free(there);
 }
 
+static bool is_good(const gk_api_keys *keys, const gk_buf *secret) {
+    return gk_api_keys_verify(keys, secret->data, secret->len, NULL, NULL, 0, NULL, &err) ==
+           GK_STATUS_OK;
+}
+
+/* A clock that is absurd makes nothing and deletes nothing; one that ran ahead deletes nothing that
+ * is good. */
+static void of_api_keys_alone(void) {
+    static const uint64_t absurd[] = {UINT64_C(253402300801), UINT64_C(1800000000000), UINT64_MAX};
+    static const uint64_t ahead[] = {7200, 40 * UINT64_C(86400), 400 * YEAR};
+    const uint64_t right = now_seconds;
+    uint64_t purged = 7;
+    gk_buf old, new, week, ever, record, none;
+    gk_api_keys *keys = open_keys();
+    gk_api_key_spec *spec = gk_api_key_spec_new();
+    gk_api_key_spec_owner(spec, GK_TEXT("clocks"));
+    MUST(gk_api_keys_create(keys, spec, &ever, NULL, &err));
+    MUST(gk_api_keys_create(keys, spec, &old, &record, &err));
+    gk_api_key_spec_expires_in(spec, 7 * UINT64_C(86400));
+    MUST(gk_api_keys_create(keys, spec, &week, NULL, &err));
+    gk_json *told;
+    MUST(gk_json_parse(record.data, record.len, &told, &err));
+    const gk_str id = gk_json_text(gk_json_member(told, GK_TEXT("id")));
+    MUST(gk_api_keys_rotate(keys, LENT(id), 3600, &new, NULL, &err));
+    for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
+        now_seconds = absurd[i];
+        FAILS(GK_STATUS_INVALID_CONFIGURATION,
+              gk_api_keys_create(keys, spec, &none, NULL, &err));
+        FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_purge(keys, right, &purged, &err));
+        FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_wrap_peppers(keys, &purged, &err));
+        CHECK(!is_good(keys, &ever));
+        now_seconds = right;
+        CHECK(is_good(keys, &ever) && is_good(keys, &week) && is_good(keys, &old));
+    }
+    for (size_t i = 0; i < sizeof ahead / sizeof *ahead; i++) {
+        gk_api_keys *newer = NULL;
+        gk_api_key_options *options = gk_api_key_options_new();
+        gk_api_key_options_clock(options, now, NULL, NULL);
+        gk_api_key_options_pepper(options, 1, PEPPER, 32);
+        gk_api_key_options_pepper(options, 2, OTHER_PEPPER, 32);
+        MUST(gk_api_keys_open(url, strlen(url), options, &newer, &err));
+        gk_api_key_options_free(options);
+        now_seconds = right + ahead[i];
+        MUST(gk_api_keys_wrap_peppers(newer, NULL, &err));
+        MUST(gk_api_keys_purge(newer, now_seconds, &purged, &err));
+        CHECK(purged == 0);
+        now_seconds = right;
+        CHECK(is_good(newer, &ever) && is_good(newer, &week) && is_good(newer, &new));
+        CHECK(is_good(newer, &old));
+        gk_api_keys_free(newer);
+    }
+    gk_json_free(told);
+    gk_api_key_spec_free(spec);
+    gk_api_keys_free(keys);
+    gk_buf_free(&old);
+    gk_buf_free(&new);
+    gk_buf_free(&week);
+    gk_buf_free(&ever);
+    gk_buf_free(&record);
+}
+
 static void of_revocations(void) {
     gk_key_ring *ring = open_ring();
     gk_signer *signer = follower(ring);
@@ -181,6 +242,15 @@ static void of_rings(void) {
     now_seconds -= YEAR;
     gk_buf_free(&token);
 
+    /* A clock that is behind retires a key for long enough. */
+    token = signed_by(signer);
+    now_seconds -= 3600;
+    MUST(gk_key_ring_rotate(there, &active, &err));
+    gk_buf_free(&active);
+    now_seconds += 3600;
+    CHECK(asked(door, &token) == GK_STATUS_OK);
+    gk_buf_free(&token);
+
     /* Another process takes a key out. */
     token = signed_by(signer);
     CHECK(asked(door, &token) == GK_STATUS_OK);
@@ -199,8 +269,10 @@ static void of_rings(void) {
 int main(void) {
     char folder[] = "/tmp/gatekey-clocks-XXXXXX", command[64];
     CHECK(mkdtemp(folder) != NULL);
-    snprintf(url, sizeof url, "sqlite:///%s/store.sqlite", folder);
     now_seconds = (uint64_t)time(NULL);
+    snprintf(url, sizeof url, "sqlite:///%s/alone.sqlite", folder);
+    of_api_keys_alone();
+    snprintf(url, sizeof url, "sqlite:///%s/store.sqlite", folder);
     of_api_keys();
     of_revocations();
     of_rings();

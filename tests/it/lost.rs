@@ -46,8 +46,8 @@ impl SessionStore for Lost {
     fn session_events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {
         self.there()?.session_events(filter)
     }
-    fn purge_sessions(&self, before: u64) -> Result<u64> {
-        self.there()?.purge_sessions(before)
+    fn purge_sessions(&self, ended: u64, expired: u64) -> Result<u64> {
+        self.there()?.purge_sessions(ended, expired)
     }
 }
 

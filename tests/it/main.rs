@@ -19,6 +19,7 @@ mod apikey;
 mod attacks;
 mod backups;
 mod claims;
+mod clocks;
 mod concurrency;
 #[cfg(feature = "sqlite")]
 mod damaged_rows;

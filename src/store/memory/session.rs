@@ -86,15 +86,15 @@ impl SessionStore for MemoryStore {
         Ok(page(wanted.cloned(), filter.limit, |event| event.seq.to_string()))
     }
 
-    fn purge_sessions(&self, before: u64) -> Result<u64> {
+    fn purge_sessions(&self, ended: u64, expired: u64) -> Result<u64> {
         let mut state = self.state()?;
         let sessions = &mut state.sessions;
         let count = sessions.by_family.len();
         sessions.by_family.retain(|_, session| {
-            let ended = session.record.ended_at.unwrap_or(session.record.expires_at);
-            ended.min(session.record.expires_at) >= before
+            let record = &session.record;
+            record.ended_at.is_none_or(|at| at >= ended) && record.expires_at >= expired
         });
-        sessions.events.retain(|event| event.at >= before);
+        sessions.events.retain(|event| event.at >= expired);
         Ok((count - sessions.by_family.len()) as u64)
     }
 }

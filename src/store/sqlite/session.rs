@@ -224,13 +224,14 @@ impl SessionStore for SqliteStore {
         })
     }
 
-    fn purge_sessions(&self, before: u64) -> Result<u64> {
-        let before = rows::signed(before).map_err(fault)?;
+    fn purge_sessions(&self, ended: u64, expired: u64) -> Result<u64> {
+        let signed = |time| rows::signed(time).map_err(fault);
+        let (ended, expired) = (signed(ended)?, signed(expired)?);
         self.transact(Kind::GoesOn, |transaction| {
             let purge = || {
-                transaction.execute("DELETE FROM session_event WHERE at < ?", [before])?;
-                transaction
-                    .execute("DELETE FROM session WHERE expires_at < ?1 OR ended_at < ?1", [before])
+                transaction.execute("DELETE FROM session_event WHERE at < ?", [expired])?;
+                const OVER: &str = "DELETE FROM session WHERE expires_at < ? OR ended_at < ?";
+                transaction.execute(OVER, [expired, ended])
             };
             purge().map(|count| count as u64).map_err(fault)
         })

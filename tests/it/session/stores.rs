@@ -148,11 +148,15 @@ fn keeps_sessions(store: &dyn Database) {
     assert_eq!([by(Some("AAA"), None), by(Some("BBB"), None)], [2, 0]);
     assert_eq!([by(None, Some("alice")), by(None, Some("bob"))], [2, 0]);
 
-    assert_eq!(store.purge_sessions(NOW + 2).unwrap(), 0, "ended at this time, not before");
-    assert_eq!(store.purge_sessions(NOW + 3).unwrap(), 1);
+    assert_eq!(
+        store.purge_sessions(NOW + 2, NOW + 2).unwrap(),
+        0,
+        "ended at this time, not before"
+    );
+    assert_eq!(store.purge_sessions(NOW + 3, NOW + 3).unwrap(), 1);
     assert_eq!(found(store, &all), ["BBB", "CCC"]);
     assert_eq!(events(SessionEventFilter::default()).records.len(), 0);
-    assert_eq!(store.purge_sessions(NOW + 11).unwrap(), 1);
+    assert_eq!(store.purge_sessions(NOW + 11, NOW + 11).unwrap(), 1);
     assert_eq!(found(store, &all), ["BBB"]);
 }
 

@@ -1,0 +1,282 @@
+//! Clocks that run away from the time that passes: what is still good is neither deleted nor forgotten by them. The
+//! monotonic clock of these is the system's, as of any clock of dates alone.
+
+use gatekey::{
+    Alg, ApiKeyOptions, ApiKeys, Check, Claims, Clock, Database, ErrorKind, IssuedKey, KeyRing,
+    KeyRingOptions, KeySpec, MemoryStore, Peppers, Policy, RingKeyState, Secret, SessionEvent,
+    SessionEventFilter, SessionOptions, SessionSpec, Sessions, Signer, Verifier,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const NOW: u64 = 1_800_000_000;
+const HOUR: u64 = 3600;
+const DAY: u64 = 86_400;
+const YEAR: u64 = 366 * DAY;
+/// By how many seconds the clock is ahead.
+const AHEAD: [u64; 4] = [2 * HOUR, 40 * DAY, 400 * YEAR, 7000 * YEAR];
+
+/// A clock of dates alone, which is set.
+struct Wall(AtomicU64);
+
+impl Wall {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(NOW)))
+    }
+
+    fn set(&self, now: u64) {
+        self.0.store(now, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Wall {
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+fn peppers(numbers: &[u32]) -> Peppers {
+    let secret = |n: u32| Secret::new(vec![u8::try_from(n).unwrap(); 32]);
+    Peppers::new(&numbers.iter().map(|&n| (n, secret(n))).collect::<Vec<_>>()).unwrap()
+}
+
+/// In memory and, where it is built, in SQLite.
+fn on_each_store(name: &str, test: impl Fn(Arc<dyn Database>)) {
+    test(Arc::new(MemoryStore::new()));
+    #[cfg(feature = "sqlite")]
+    {
+        let folder = crate::apikey::Folder::new(name);
+        test(Arc::new(gatekey::SqliteStore::open(folder.path("a.sqlite")).unwrap()));
+    }
+    let _ = name;
+}
+
+fn keys(store: &Arc<dyn Database>, numbers: &[u32], clock: &Arc<Wall>) -> ApiKeys {
+    let options = ApiKeyOptions::new().clock(clock.clone());
+    ApiKeys::open(store.clone(), peppers(numbers), options).unwrap()
+}
+
+fn key(keys: &ApiKeys, expires_in: Option<u64>) -> IssuedKey {
+    keys.create(&KeySpec { expires_in, ..KeySpec::new("acme") }).unwrap()
+}
+
+fn is_good(keys: &ApiKeys, secret: &Secret) -> bool {
+    keys.verify(secret.expose(), &Check::new()).is_ok()
+}
+
+#[test]
+fn a_purge_by_a_clock_that_ran_ahead_deletes_no_key_that_is_good() {
+    on_each_store("keys_ran_ahead", |store| {
+        for ahead in AHEAD {
+            let clock = Wall::new();
+            let keys = keys(&store, &[1], &clock);
+            let soon = key(&keys, Some(HOUR));
+            let late = key(&keys, Some(30 * DAY));
+            let ever = key(&keys, None);
+            let revoked = key(&keys, None);
+            keys.revoke(&revoked.record.id, "").unwrap();
+            clock.set(NOW + ahead);
+            assert_eq!(keys.purge(NOW + ahead).unwrap(), 1, "{ahead}: the revoked one");
+            assert_eq!(keys.purge(NOW + ahead - 1).unwrap(), 0, "{ahead}: and again");
+            clock.set(NOW + 1);
+            for good in [&soon, &late, &ever] {
+                assert!(is_good(&keys, &good.secret), "{ahead}");
+            }
+            // What has expired by a clock that is right goes.
+            let over = key(&keys, Some(5));
+            clock.set(NOW + HOUR);
+            assert_eq!(keys.purge(NOW + 60).unwrap(), 1, "{ahead}");
+            assert_eq!(keys.get(&over.record.id).unwrap_err().kind(), ErrorKind::ApiKeyNotFound);
+            for good in [&soon, &late, &ever] {
+                keys.revoke(&good.record.id, "").unwrap();
+            }
+            clock.set(NOW + HOUR + 1);
+            assert_eq!(keys.purge(NOW + HOUR + 1).unwrap(), 3);
+        }
+    });
+}
+
+#[test]
+fn the_secret_of_before_a_rotation_outlives_a_clock_that_ran_ahead() {
+    on_each_store("overlaps_ran_ahead", |store| {
+        let clock = Wall::new();
+        let keys = |numbers: &[u32]| keys(&store, numbers, &clock);
+        let first = key(&keys(&[1]), None);
+        let id = &first.record.id;
+        keys(&[1]).rotate(id, HOUR).unwrap();
+        for (newer, ahead) in (2..).zip(AHEAD) {
+            clock.set(NOW + 1);
+            let numbers: Vec<u32> = (1..=newer).collect();
+            let all = keys(&numbers);
+            clock.set(NOW + ahead);
+            assert_eq!(all.wrap_peppers().unwrap(), 1, "{ahead}");
+            let uses = all.pepper_report().unwrap();
+            assert!(uses.iter().all(|used| used.keys == 1), "{ahead}: {uses:?}");
+            clock.set(NOW + 2);
+            assert!(is_good(&all, &first.secret), "{ahead}: in its overlap");
+        }
+    });
+}
+
+fn sessions(store: &Arc<dyn Database>, numbers: &[u32], clock: &Arc<Wall>) -> Sessions {
+    let key = crate::fixtures::key(Alg::Hs256);
+    let signer = Signer::builder(key).ttl(900).clock(clock.clone()).build().unwrap();
+    let options = SessionOptions::new().clock(clock.clone());
+    Sessions::open(store.clone(), peppers(numbers), Some(&signer), options).unwrap()
+}
+
+#[test]
+fn a_purge_by_a_clock_that_ran_ahead_deletes_no_session_that_is_good() {
+    on_each_store("sessions_ran_ahead", |store| {
+        for ahead in AHEAD {
+            let clock = Wall::new();
+            let sessions = sessions(&store, &[1], &clock);
+            let start = |who| sessions.start(who, &SessionSpec::default()).unwrap();
+            let (good, over) = (start("alice"), start("bob"));
+            sessions.end(over.refresh_token.expose()).unwrap();
+            let events = || -> Vec<SessionEvent> {
+                sessions.events(&SessionEventFilter::default()).unwrap().records
+            };
+            let before = events().len();
+            clock.set(NOW + ahead);
+            assert_eq!(sessions.purge(NOW + ahead).unwrap(), 1, "{ahead}: the one that was ended");
+            assert_eq!(events().len(), before, "{ahead}");
+            clock.set(NOW + 1);
+            sessions.get(good.family()).unwrap();
+            sessions.refresh(good.refresh_token.expose(), None).unwrap();
+            sessions.end_by_id(good.family(), None).unwrap();
+            clock.set(NOW + 2);
+            assert_eq!(sessions.purge(NOW + 2).unwrap(), 1, "{ahead}");
+        }
+    });
+}
+
+#[test]
+fn a_clock_that_ran_ahead_leaves_no_session_alive_that_is_to_end() {
+    on_each_store("endings_ran_ahead", |store| {
+        for ahead in AHEAD {
+            let clock = Wall::new();
+            let old = sessions(&store, &[1], &clock);
+            let [one, other] = ["alice", "bob"].map(|who| {
+                let tokens = old.start(who, &SessionSpec::default()).unwrap();
+                tokens.refresh_token
+            });
+            let newer = sessions(&store, &[1, 2], &clock);
+            clock.set(NOW + ahead);
+            assert_eq!(newer.end_all("alice").unwrap(), 1, "{ahead}");
+            assert_eq!(newer.end_under_pepper(1).unwrap(), 1, "{ahead}: bob's");
+            clock.set(NOW + 1);
+            for tokens in [one, other] {
+                let refused = newer.refresh(tokens.expose(), None).unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::SessionEnded, "{ahead}");
+            }
+        }
+    });
+}
+
+struct Ring {
+    ring: KeyRing,
+    signer: Signer,
+    verifier: Verifier,
+}
+
+fn ring(store: &Arc<dyn Database>, name: &str, clock: &Arc<Wall>) -> Ring {
+    let options = KeyRingOptions::new().name(name).alg(Alg::Hs256).clock(clock.clone());
+    let ring = KeyRing::open(store.clone(), Some(peppers(&[1])), options).unwrap();
+    let source = Arc::new(ring.clone());
+    let signer = Signer::following(source.clone()).clock(clock.clone()).build().unwrap();
+    let verifier = Verifier::following(source, Policy::new().clock(clock.clone())).unwrap();
+    Ring { ring, signer, verifier }
+}
+
+impl Ring {
+    fn sign(&self) -> String {
+        self.signer.sign(&Claims::new().subject("alice")).unwrap()
+    }
+
+    #[track_caller]
+    fn knows(&self, token: &str, what: &str) {
+        self.ring.refresh().unwrap();
+        self.verifier.verify(token).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    }
+}
+
+#[test]
+fn a_key_that_is_retired_by_a_clock_that_is_behind_is_kept_long_enough() {
+    on_each_store("rings_behind", |store| {
+        let cases = [HOUR, DAY, 40 * DAY, NOW - 1]
+            .into_iter()
+            .flat_map(|behind| [false, true].map(|is_begun_behind| (behind, is_begun_behind)));
+        for (at, (behind, is_begun_behind)) in cases.enumerate() {
+            let what = format!("{behind} behind, begun so: {is_begun_behind}");
+            let (clock, name) = (Wall::new(), format!("behind-{at}"));
+            let here = ring(&store, &name, &clock);
+            let token = here.sign();
+            let theirs = Wall::new();
+            if is_begun_behind {
+                theirs.set(NOW - behind);
+            }
+            let there = ring(&store, &name, &theirs);
+            theirs.set(NOW - behind);
+            there.ring.rotate().unwrap();
+            here.knows(&token, &what);
+            ring(&store, &name, &clock).knows(&token, &what); // after a restart
+            // The clock is right again, and rotates again.
+            theirs.set(NOW + 1);
+            clock.set(NOW + 1);
+            there.ring.rotate().unwrap();
+            for each in [&here, &there, &ring(&store, &name, &clock)] {
+                each.knows(&token, &what);
+            }
+        }
+    });
+}
+
+/// A ring that is a year old says nothing of the time: but who has followed it does.
+#[test]
+fn who_has_followed_a_ring_keeps_what_a_clock_that_is_behind_retires() {
+    on_each_store("rings_followed", |store| {
+        let (clock, theirs) = (Wall::new(), Wall::new());
+        clock.set(NOW - YEAR);
+        ring(&store, "default", &clock);
+        clock.set(NOW);
+        let here = ring(&store, "default", &clock);
+        let token = here.sign();
+        here.knows(&token, "before");
+        theirs.set(NOW - HOUR);
+        ring(&store, "default", &theirs).ring.rotate().unwrap();
+        here.knows(&token, "retired an hour ago, says who did it");
+        here.ring.rotate().unwrap();
+        here.knows(&token, "and so it is written down");
+        ring(&store, "default", &clock).knows(&token, "for those who begin later");
+        clock.set(NOW + HOUR);
+        here.ring.refresh().unwrap();
+        let retired = |ring: &KeyRing| {
+            let keys = ring.keys().unwrap();
+            keys.iter().filter(|key| key.state == RingKeyState::Retired).count()
+        };
+        assert_eq!(retired(&here.ring), 0, "until its tokens have expired");
+    });
+}
+
+#[test]
+fn a_rotation_by_a_clock_that_ran_ahead_removes_no_key_that_is_good() {
+    on_each_store("rings_ran_ahead", |store| {
+        for (at, ahead) in AHEAD.into_iter().enumerate() {
+            let (clock, name) = (Wall::new(), format!("ahead-{at}"));
+            let here = ring(&store, &name, &clock);
+            let token = here.sign();
+            here.ring.rotate().unwrap();
+            let later = here.sign();
+            clock.set(NOW + ahead);
+            here.ring.rotate().unwrap();
+            let next = here.ring.keys().unwrap().remove(0).kid;
+            here.ring.remove(&next).unwrap();
+            clock.set(NOW + 1);
+            for each in [&here, &ring(&store, &name, &clock)] {
+                each.knows(&token, &format!("{ahead}"));
+                each.knows(&later, &format!("{ahead}"));
+            }
+        }
+    });
+}
