@@ -1014,7 +1014,8 @@ uint16_t gk_status_http(gk_status status);
 const char *gk_error_claim(const gk_error *err);
 
 /**
- * The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own.
+ * The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own. Also of the first
+ * key whose row gk_api_keys_wrap_peppers has found damaged.
  *
  * @param err An error that a call has written; NULL is fine.
  * @return The id, NUL-terminated, valid as long as `*err` is not changed; empty if the error is about no API
@@ -3316,7 +3317,9 @@ gk_status gk_api_keys_import(const gk_api_keys *keys,
 
 /**
  * How many keys, sessions and key rings of the store still need each pepper:
- * [{"pepper":n,"active":true,"keys":n,"sessions":n,"key_rings":n,"since":n}].
+ * [{"pepper":n,"active":true,"keys":n,"sessions":n,"key_rings":n,"since":n,"damaged":[]}]. Of the number 0, which is there
+ * if anything is damaged, `damaged` has the ids of the API keys, then those of the sessions, then the names of the key
+ * rings whose rows were altered from outside or cannot be read.
  *
  * @param keys The keys.
  * @param report Receives the report, to be freed with gk_buf_free; {NULL, 0} if the call fails.
@@ -3334,7 +3337,8 @@ gk_status gk_api_keys_pepper_report(const gk_api_keys *keys,
  * @param keys The keys.
  * @param wrapped Receives how many keys; may be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if rows were altered from outside: all others are wrapped,
+ * gk_error_api_key_id says the first of them, gk_api_keys_pepper_report all; the other 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_wrap_peppers(const gk_api_keys *keys,
@@ -5606,7 +5610,8 @@ gk_status gk_store_restore(const char *options_json,
  * seconds since the Unix epoch: the time of the restore; 0 ends nothing, for a store that was only moved. It may have `keep_api_keys`
  * and `keep_key_rings`, true or false, and `pepper_file` or `pepper_env` (the name of an environment variable).
  * @param options_json_len Its length in bytes.
- * @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`, and with `was_refused`: whether
+ * @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`, with `damaged_key_rings` (the
+ * names of those whose rows were altered from outside or cannot be read, which stay as they are), and with `was_refused`: whether
  * it was refused before; if not, what was asked for has ended all the same. To be freed with gk_buf_free.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not that of a

@@ -9,7 +9,10 @@ use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyring::{KeyRing, KeyRingOptions};
 use crate::open::{PepperSource, folder_of, pepper_beside, peppers_of_folder, place_of};
-use crate::store::{KeyRingStore as _, Mark, RingFolder, read_private_file, write_private_file};
+use crate::pepper::Peppers;
+use crate::store::{
+    KeyRingStore, Mark, RingFolder, StoredRing, read_private_file, write_private_file,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,7 +72,7 @@ pub struct AcknowledgeOptions {
 }
 
 /// What has ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Acknowledged {
     /// How many API keys were disabled.
@@ -78,6 +81,9 @@ pub struct Acknowledged {
     pub sessions: u64,
     /// How many key rings have new keys.
     pub key_rings: u64,
+    /// The names of the key rings whose rows were altered from outside or cannot be read. They stay as they are, and who
+    /// opens one is refused (`StoreCorrupt`). Not looked for if nothing was to end.
+    pub damaged_key_rings: Vec<String>,
     /// Whether the store was refused before. If it was not, what was asked for has ended all the same.
     pub was_refused: bool,
 }
@@ -163,6 +169,9 @@ pub fn store_restore(
 /// before a moment has ended: sessions and access tokens always, API keys and the keys of key rings unless
 /// they are to be kept. Then the store has a new name, and its former self is refused.
 ///
+/// A row that is damaged keeps the store from nothing: its API key, session or key ring is refused anyway
+/// ([`Acknowledged::damaged_key_rings`] names the latter).
+///
 /// Tokens that are good for one use are refused as access tokens are: verify them with revocations.
 ///
 /// # Errors
@@ -204,18 +213,71 @@ fn acknowledge_rings(
     let (store, was_refused) = RingFolder::open_as_it_is(folder, mark)?;
     let (store, mut done) =
         (Arc::new(store), Acknowledged { was_refused, ..Acknowledged::default() });
-    if options.revoke_before > 0 && !options.keep_key_rings {
+    if options.revoke_before > 0 {
         let peppers = peppers_of_folder(pepper)?;
-        for name in store.key_ring_names()? {
-            let of_ring = KeyRingOptions::new().name(name);
-            let ring = KeyRing::open(Arc::clone(&store) as _, peppers.clone(), of_ring)?;
-            done.key_rings += u64::from(ring.replace_before(options.revoke_before)?);
-        }
+        end_rings(
+            &(Arc::clone(&store) as Arc<dyn KeyRingStore>),
+            peppers.as_ref(),
+            &[],
+            options,
+            &mut done,
+        )?;
     }
     if was_refused {
         store.acknowledge()?;
     }
     Ok(done)
+}
+
+/// Gives key rings new keys, or only looks at them if they are to be kept. `known` are the numbers of the peppers that
+/// the store was made with.
+fn end_rings(
+    store: &Arc<dyn KeyRingStore>,
+    peppers: Option<&Peppers>,
+    known: &[u32],
+    options: AcknowledgeOptions,
+    done: &mut Acknowledged,
+) -> Result<()> {
+    for name in store.key_ring_names()? {
+        if !StoredRing::is_name(&name) {
+            done.damaged_key_rings.push(name); // it was altered: nobody can open it
+            continue;
+        }
+        let of_ring = KeyRingOptions::new().name(&name);
+        let ring = KeyRing::open(Arc::clone(store), peppers.cloned(), of_ring);
+        let ended = ring.and_then(|ring| {
+            if options.keep_key_rings {
+                Ok(false)
+            } else {
+                ring.replace_before(options.revoke_before)
+            }
+        });
+        match ended {
+            Ok(ended) => done.key_rings += u64::from(ended),
+            Err(error) if is_damaged(&error, store.key_ring(&name), peppers, known) => {
+                done.damaged_key_rings.push(name);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a ring was refused for its row. A pepper that the store has never had is no pepper that was not given.
+fn is_damaged(
+    error: &Error,
+    ring: Result<Option<StoredRing>>,
+    peppers: Option<&Peppers>,
+    known: &[u32],
+) -> bool {
+    let is_strange = |pepper| !known.is_empty() && !known.contains(&pepper);
+    match error.kind() {
+        ErrorKind::StoreCorrupt => true,
+        ErrorKind::WrongPepper => ring.is_ok_and(|ring| {
+            ring.is_some_and(|ring| peppers.is_some() && is_strange(ring.pepper))
+        }),
+        _ => false,
+    }
 }
 
 #[cfg(feature = "sqlite")]
@@ -285,13 +347,15 @@ mod sqlite {
             let sessions =
                 Sessions::open(store.clone(), peppers.clone(), None, options_of_sessions)?;
             done.sessions = sessions.end_before(before)?;
-            if !options.keep_key_rings {
-                for name in store.key_ring_names()? {
-                    let (store, peppers) = (store.clone(), Some(peppers.clone()));
-                    let ring = KeyRing::open(store, peppers, KeyRingOptions::new().name(name))?;
-                    done.key_rings += u64::from(ring.replace_before(before)?);
-                }
-            }
+            let checks = peppers.check_known(&*store)?;
+            let known: Vec<u32> = checks.iter().map(|check| check.pepper).collect();
+            end_rings(
+                &(store.clone() as Arc<dyn KeyRingStore>),
+                Some(&peppers),
+                &known,
+                options,
+                &mut done,
+            )?;
             if !options.keep_api_keys {
                 let keys = ApiKeys::open(store.clone(), peppers, ApiKeyOptions::new())?;
                 let keys = keys.acting_as("acknowledge-restore")?;

@@ -123,7 +123,8 @@ impl Error {
     }
 
     /// The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own.
-    /// Never of a key that the caller has only named.
+    /// Never of a key that the caller has only named. Also of the first key whose row [`crate::ApiKeys::wrap_peppers`] has
+    /// found damaged.
     #[must_use]
     pub fn api_key_id(&self) -> Option<&str> {
         let [first, ..] = self.api_key;

@@ -168,6 +168,7 @@ impl ToJson for PepperUse {
         out.number("sessions", self.sessions);
         out.number("key_rings", self.key_rings);
         out.number("since", self.since);
+        out.texts("damaged", &self.damaged);
         out.end()
     }
 }
@@ -272,6 +273,7 @@ impl ToJson for Acknowledged {
         out.number("sessions", self.sessions);
         out.number("api_keys", self.api_keys);
         out.number("key_rings", self.key_rings);
+        out.texts("damaged_key_rings", &self.damaged_key_rings);
         out.bool("was_refused", self.was_refused);
         out.end()
     }

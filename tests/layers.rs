@@ -45,7 +45,20 @@ const LAYERS: [(&str, &[&str]); 23] = [
     ("resource", &["error", "base", "crypto", "jwk", "jwt", "transport", "apikey", "oauth"]),
     // 5: what the edges share
     ("open", OPEN),
-    ("backup", &["error", "base", "store", "apikey", "revocations", "keyring", "session", "open"]),
+    (
+        "backup",
+        &[
+            "error",
+            "base",
+            "store",
+            "pepper",
+            "apikey",
+            "revocations",
+            "keyring",
+            "session",
+            "open",
+        ],
+    ),
     ("present", &["base", "store", "apikey", "keyring", "session", "oauth", "resource", "backup"]),
     // Edges, imported by nobody.
     ("interop", &["error", "base", "jwk"]),

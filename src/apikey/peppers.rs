@@ -4,7 +4,11 @@ use super::apikeys::{ApiKeys, Inner};
 use super::flush::is_of_the_row;
 use crate::base::pace::Dates;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Change, Loaded, Previous, Proof, SessionFilter, StoredKey, Write};
+use crate::pepper::{Peppers, Row};
+use crate::store::{
+    Change, Loaded, PepperCheck, Previous, Proof, SessionFilter, StoredKey, StoredRing,
+    StoredSession, Write,
+};
 use std::collections::BTreeMap;
 
 /// The most peppers one MAC lies under.
@@ -13,7 +17,7 @@ const DEEPEST: usize = 8;
 const BATCH: usize = 500;
 
 /// How much of the store still needs a pepper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PepperUse {
     /// The pepper's number.
@@ -28,11 +32,16 @@ pub struct PepperUse {
     pub key_rings: u64,
     /// When it was first used, in seconds since the Unix epoch; 0 if never.
     pub since: u64,
+    /// Of the number 0, which is no pepper's and is there if anything is damaged: the ids of the API keys, then those of
+    /// the sessions, then the names of the key rings whose rows were altered from outside or cannot be read, so that
+    /// nobody knows which pepper they need. They are denied; `keys`, `sessions` and `key_rings` say how many of each.
+    pub damaged: Vec<String>,
 }
 
 impl ApiKeys {
     /// What is left under each pepper, in ascending order of their numbers. A pepper that is not
-    /// active and has no keys, sessions and key rings left may be thrown away, unless key rings in folders are sealed under
+    /// active and has no keys, sessions and key rings left may be thrown away, unless rows are damaged
+    /// ([`PepperUse::damaged`]) that you mean to bring back, or key rings in folders are sealed under
     /// it, which the store does not know of. The secret of before a rotation counts until its
     /// overlap ends.
     ///
@@ -40,50 +49,22 @@ impl ApiKeys {
     /// Those of [`crate::Backend`].
     pub fn pepper_report(&self) -> Result<Vec<PepperUse>> {
         let store = &self.inner.store;
-        let mut uses: BTreeMap<u32, PepperUse> = BTreeMap::new();
-        let active = self.inner.peppers.active();
         let now = self.inner.dates()?.surely;
-        let fresh = |pepper| PepperUse {
-            pepper,
-            active: pepper == active,
-            keys: 0,
-            sessions: 0,
-            key_rings: 0,
-            since: 0,
-        };
-        for check in store.pepper_checks()? {
-            uses.entry(check.pepper).or_insert_with(|| fresh(check.pepper)).since = check.since;
-        }
-        for pepper in self.inner.peppers.ids() {
-            uses.entry(pepper).or_insert_with(|| fresh(pepper));
-        }
-        store.load_api_keys(&mut |loaded| {
-            let Loaded::Key(key) = loaded else { return };
-            let mut needed: Vec<_> = needed_peppers(&key, now).collect();
-            needed.sort_unstable();
-            needed.dedup();
-            for pepper in needed {
-                uses.entry(pepper).or_insert_with(|| fresh(pepper)).keys += 1;
-            }
-        })?;
-        self.count_sessions(&mut uses, now)?;
+        let checks = store.pepper_checks()?;
+        let mut report = Report::new(&self.inner.peppers, &checks);
+        store.load_api_keys(&mut |loaded| report.count_key(loaded, now))?;
+        self.count_sessions(&mut report, now)?;
         for name in store.key_ring_names()? {
-            if let Some(ring) = store.key_ring(&name)?.filter(|ring| ring.pepper != 0) {
-                uses.entry(ring.pepper).or_insert_with(|| fresh(ring.pepper)).key_rings += 1;
-            }
+            report.count_ring(store.key_ring(&name), name)?;
         }
-        Ok(uses.into_values().collect())
+        Ok(report.end())
     }
 
-    fn count_sessions(&self, uses: &mut BTreeMap<u32, PepperUse>, now: u64) -> Result<()> {
+    fn count_sessions(&self, report: &mut Report<'_>, now: u64) -> Result<()> {
         let mut filter = SessionFilter { limit: 1000, ..SessionFilter::default() };
         loop {
             let page = self.inner.store.sessions(&filter)?;
-            for session in &page.records {
-                for one in uses.values_mut() {
-                    one.sessions += u64::from(session.needs(one.pepper, now));
-                }
-            }
+            page.records.into_iter().for_each(|session| report.count_session(session, now));
             match page.cursor {
                 Some(cursor) => filter.cursor = Some(cursor),
                 None => return Ok(()),
@@ -99,22 +80,19 @@ impl ApiKeys {
     /// # Errors
     /// `InvalidConfiguration`: a key lies under eight peppers already. Those of [`crate::Backend`];
     /// what was wrapped before stays wrapped, and a second call goes on. `StoreCorrupt`: rows were altered from
-    /// outside; all others are wrapped.
+    /// outside; all others are wrapped. [`Error::api_key_id`] names the first of them, [`Self::pepper_report`] all.
     pub fn wrap_peppers(&self) -> Result<u64> {
         let inner = &self.inner;
         // The secret of before a rotation is dropped for good where its overlap is over.
         let Dates { now: at, surely, .. } = inner.dates()?;
         let mut old = Vec::new();
-        let mut is_damaged = false;
-        inner.store.load_api_keys(&mut |loaded| {
-            is_damaged |= matches!(loaded, Loaded::Corrupt(_));
-            if let Loaded::Key(key) = loaded
-                && inner.must_wrap(&key, surely)
-            {
-                old.push(key.record.id);
-            }
+        let mut damaged: Option<Error> = None;
+        inner.store.load_api_keys(&mut |loaded| match loaded {
+            Loaded::Corrupt(id) => note_damaged(&mut damaged, DAMAGED, &id),
+            Loaded::Key(key) if inner.must_wrap(&key, surely) => old.push(key.record.id),
+            _ => {}
         })?;
-        let (mut wrapped, mut altered) = (0, is_damaged.then(|| ErrorKind::StoreCorrupt.into()));
+        let mut wrapped = 0;
         for batch in old.chunks(BATCH) {
             let mut writes = Vec::with_capacity(batch.len());
             for id in batch {
@@ -122,7 +100,7 @@ impl ApiKeys {
                     Ok(Some(key)) => key,
                     Ok(None) => continue,
                     Err(error) if is_of_the_row(&error) => {
-                        altered = Some(error);
+                        note_damaged(&mut damaged, error, id);
                         continue;
                     }
                     Err(error) => return Err(error),
@@ -150,7 +128,7 @@ impl ApiKeys {
                 }
             }
         }
-        altered.map_or(Ok(wrapped), Err)
+        damaged.map_or(Ok(wrapped), Err)
     }
 
     fn wrap(&self, proof: &mut Proof) -> Result<()> {
@@ -170,6 +148,116 @@ impl ApiKeys {
     }
 }
 
+/// The report while it is made.
+struct Report<'a> {
+    peppers: &'a Peppers,
+    /// The numbers of the peppers that the store was made with.
+    known: Vec<u32>,
+    uses: BTreeMap<u32, PepperUse>,
+    /// Keys, sessions, key rings.
+    damaged: [Vec<String>; 3],
+}
+
+impl<'a> Report<'a> {
+    fn new(peppers: &'a Peppers, checks: &[PepperCheck]) -> Self {
+        let known = checks.iter().map(|check| check.pepper).collect();
+        let mut report =
+            Self { peppers, known, uses: BTreeMap::new(), damaged: Default::default() };
+        for check in checks {
+            report.of(check.pepper).since = check.since;
+        }
+        for pepper in peppers.ids() {
+            report.of(pepper);
+        }
+        report
+    }
+
+    fn of(&mut self, pepper: u32) -> &mut PepperUse {
+        let active = pepper == self.peppers.active();
+        self.uses.entry(pepper).or_insert_with(|| PepperUse {
+            pepper,
+            active,
+            keys: 0,
+            sessions: 0,
+            key_rings: 0,
+            since: 0,
+            damaged: Vec::new(),
+        })
+    }
+
+    /// Whether there is such a pepper, here or elsewhere.
+    fn is_known(&self, pepper: u32) -> bool {
+        self.peppers.contains(pepper) || self.known.contains(&pepper)
+    }
+
+    /// Not if its seal cannot be checked here, because that pepper is elsewhere.
+    fn is_damaged(&self, row: &impl Row) -> bool {
+        let (pepper, _) = row.seal();
+        !self.is_known(pepper)
+            || self.peppers.contains(pepper) && self.peppers.check_row(row).is_err()
+    }
+
+    fn count_key(&mut self, loaded: Loaded, now: u64) {
+        let [damaged, ..] = &mut self.damaged;
+        match loaded {
+            Loaded::Removed(_) => {}
+            Loaded::Corrupt(id) => damaged.push(id),
+            Loaded::Key(key) if self.is_damaged(&*key) => {
+                let [damaged, ..] = &mut self.damaged;
+                damaged.push(key.record.id);
+            }
+            Loaded::Key(key) => {
+                let mut needed: Vec<_> = needed_peppers(&key, now).collect();
+                needed.sort_unstable();
+                needed.dedup();
+                needed.into_iter().for_each(|pepper| self.of(pepper).keys += 1);
+            }
+        }
+    }
+
+    fn count_session(&mut self, session: StoredSession, now: u64) {
+        if self.is_damaged(&session) {
+            // One that was ended for that is over.
+            if session.record.ended_at.is_none() {
+                let [_, damaged, _] = &mut self.damaged;
+                damaged.push(session.record.family);
+            }
+            return;
+        }
+        for one in self.uses.values_mut() {
+            one.sessions += u64::from(session.needs(one.pepper, now));
+        }
+    }
+
+    fn count_ring(&mut self, ring: Result<Option<StoredRing>>, name: String) -> Result<()> {
+        let is_damaged = match ring {
+            Ok(None) => return Ok(()),
+            Ok(Some(ring)) if ring.pepper == 0 => return Ok(()),
+            Ok(Some(ring)) if StoredRing::is_name(&name) && self.is_known(ring.pepper) => {
+                self.of(ring.pepper).key_rings += 1;
+                false
+            }
+            Ok(Some(_)) => true,
+            Err(error) if is_of_the_row(&error) => true,
+            Err(error) => return Err(error),
+        };
+        let [.., damaged] = &mut self.damaged;
+        damaged.extend(is_damaged.then_some(name));
+        Ok(())
+    }
+
+    fn end(mut self) -> Vec<PepperUse> {
+        let damaged = std::mem::take(&mut self.damaged);
+        if damaged.iter().any(|some| !some.is_empty()) {
+            let unknown = self.of(0);
+            [unknown.keys, unknown.sessions, unknown.key_rings] =
+                damaged.each_ref().map(|some| some.len() as u64);
+            unknown.damaged = damaged.into_iter().flatten().collect();
+        }
+        self.uses.into_values().collect()
+    }
+}
+
 impl Inner {
     /// Whether something of the key is not under the active pepper, or is of no use any more.
     fn must_wrap(&self, key: &StoredKey, now: u64) -> bool {
@@ -181,6 +269,17 @@ impl Inner {
             && key.previous.as_ref().is_none_or(is_wrapped))
     }
 }
+
+/// Notes the first row that is damaged, by its id.
+fn note_damaged(first: &mut Option<Error>, error: Error, id: &str) {
+    first.get_or_insert_with(|| error.about_api_key(id));
+}
+
+const DAMAGED: Error = Error::new(
+    ErrorKind::StoreCorrupt,
+    "The row of an API key cannot be read; all others are done. Restore the store from a backup, or delete the row. The \
+     pepper report names all such rows.",
+);
 
 /// Whether the overlap of a rotation has ended.
 const fn is_over(previous: &Previous, now: u64) -> bool {

@@ -131,6 +131,12 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
                     "Nothing was refused: it was not behind its mark. What was asked for was done all the same.",
                 );
             }
+            for name in &done.damaged_key_rings {
+                output.note(format!(
+                    "The key ring `{name}` is damaged, or was altered from outside, and stays as it is: who opens it is \
+                     refused. Restore the store from another backup, or delete its row (table `key_ring`).",
+                ));
+            }
             output.either(&done.to_json(), || {
                 format!(
                     "Ended {}, disabled {}, gave new keys to {}. The store is accepted from now on.",

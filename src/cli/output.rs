@@ -406,6 +406,7 @@ pub(super) fn peppers(uses: &[PepperUse]) -> Shown {
     let mut table = table(&["pepper", "keys", "sessions", "key rings", "since", ""]);
     for one in uses {
         let remark = match (one.active, super::pepper::is_needed(one)) {
+            _ if one.pepper == 0 => "damaged",
             (true, _) => "active",
             (false, false) if one.since == 0 => "not used yet",
             (false, false) => "not needed any more",

@@ -35,12 +35,15 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
         Command::Report(store) => {
             let report = store.open(output)?.pepper_report()?;
             tell_needed(&report, output);
+            tell_damaged(&report, output);
             output.either(&report.to_json(), || output::peppers(&report))
         }
         Command::Wrap(store) => {
             let keys = store.open(output)?;
-            let wrapped = keys.wrap_peppers()?;
+            let wrapped = keys.wrap_peppers();
             let report = keys.pepper_report()?;
+            tell_damaged(&report, output);
+            let wrapped = wrapped?;
             super::apikey::finish(&keys)?;
             let mut json = ObjectWriter::new();
             json.number("wrapped", wrapped);
@@ -54,6 +57,24 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
 /// Whether anything in the store needs it.
 pub(super) const fn is_needed(one: &PepperUse) -> bool {
     one.keys > 0 || one.sessions > 0 || one.key_rings > 0
+}
+
+/// Which rows are damaged, so that nobody knows which pepper they need; a line for each kind.
+fn tell_damaged(uses: &[PepperUse], output: &mut Output) {
+    for one in uses.iter().filter(|one| one.pepper == 0) {
+        let mut names = one.damaged.iter();
+        let kinds = [(one.keys, "API key"), (one.sessions, "session"), (one.key_rings, "key ring")];
+        for (count, kind) in kinds.into_iter().filter(|(count, _)| *count > 0) {
+            let names: Vec<&str> =
+                (0..count).zip(names.by_ref()).map(|(_, name)| name.as_str()).collect();
+            output.note(format!(
+                "The rows of {} are damaged, or were altered from outside, and denied: {}. Restore the store from a \
+                 backup, or delete them.",
+                output::count(count, kind),
+                names.join(", ")
+            ));
+        }
+    }
 }
 
 /// What still needs the peppers that are not active, and what is to be done about it; a line for each.
@@ -76,7 +97,7 @@ fn tell_needed(uses: &[PepperUse], output: &mut Output) {
         let needed = all.into_iter().filter(|(count, _)| *count > 0).map(|(_, remedy)| remedy);
         needed.collect::<Vec<_>>().join("; ")
     };
-    let old = uses.iter().filter(|one| !one.active && is_needed(one));
+    let old = uses.iter().filter(|one| !one.active && one.pepper > 0 && is_needed(one));
     for one in old {
         output.note(format!("Pepper {} is still needed by {}.", one.pepper, remedies(one)));
     }

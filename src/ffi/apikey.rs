@@ -456,7 +456,9 @@ pub unsafe extern "C" fn gk_api_keys_import(
 }
 
 /// How many keys, sessions and key rings of the store still need each pepper:
-/// [{"pepper":n,"active":true,"keys":n,"sessions":n,"key_rings":n,"since":n}].
+/// [{"pepper":n,"active":true,"keys":n,"sessions":n,"key_rings":n,"since":n,"damaged":[]}]. Of the number 0, which is there
+/// if anything is damaged, `damaged` has the ids of the API keys, then those of the sessions, then the names of the key
+/// rings whose rows were altered from outside or cannot be read.
 ///
 /// @param keys The keys.
 /// @param report Receives the report, to be freed with gk_buf_free; {NULL, 0} if the call fails.
@@ -477,7 +479,8 @@ pub unsafe extern "C" fn gk_api_keys_pepper_report(
 /// @param keys The keys.
 /// @param wrapped Receives how many keys; may be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if rows were altered from outside: all others are wrapped,
+/// gk_error_api_key_id says the first of them, gk_api_keys_pepper_report all; the other 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_wrap_peppers(

@@ -37,7 +37,8 @@ pub extern "C" fn gk_error_claim(err: Option<&gk_error>) -> *const c_char {
     })
 }
 
-/// The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own.
+/// The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own. Also of the first
+/// key whose row gk_api_keys_wrap_peppers has found damaged.
 ///
 /// @param err An error that a call has written; NULL is fine.
 /// @return The id, NUL-terminated, valid as long as `*err` is not changed; empty if the error is about no API

@@ -113,7 +113,8 @@ pub unsafe extern "C" fn gk_store_restore(
 /// seconds since the Unix epoch: the time of the restore; 0 ends nothing, for a store that was only moved. It may have `keep_api_keys`
 /// and `keep_key_rings`, true or false, and `pepper_file` or `pepper_env` (the name of an environment variable).
 /// @param options_json_len Its length in bytes.
-/// @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`, and with `was_refused`: whether
+/// @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`, with `damaged_key_rings` (the
+/// names of those whose rows were altered from outside or cannot be read, which stay as they are), and with `was_refused`: whether
 /// it was refused before; if not, what was asked for has ended all the same. To be freed with gk_buf_free.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not that of a

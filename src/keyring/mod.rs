@@ -104,8 +104,7 @@ impl KeyRingOptions {
     }
 
     fn check(&self) -> Result<()> {
-        let is_letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        if !(1..=64).contains(&self.name.len()) || !self.name.bytes().all(is_letter) {
+        if !StoredRing::is_name(&self.name) {
             return Err(argument("A ring's name is 1 to 64 small letters, digits and hyphens."));
         }
         if !(1..=Self::MAX_TOKEN_TTL).contains(&self.token_ttl) {

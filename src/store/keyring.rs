@@ -16,6 +16,15 @@ pub struct StoredRing {
     pub text: Vec<u8>,
 }
 
+impl StoredRing {
+    /// Whether a ring can have this name: 1 to 64 small letters, digits and hyphens.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        let is_letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        (1..=64).contains(&name.len()) && name.bytes().all(is_letter)
+    }
+}
+
 /// Says nothing of the keys.
 impl fmt::Debug for StoredRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

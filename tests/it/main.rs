@@ -22,6 +22,8 @@ mod claims;
 mod clocks;
 mod concurrency;
 #[cfg(feature = "sqlite")]
+mod damaged_reports;
+#[cfg(feature = "sqlite")]
 mod damaged_rows;
 #[cfg(feature = "jsonwebtoken")]
 mod differential_jsonwebtoken;

@@ -365,7 +365,8 @@ impl ApiKeys {
     }
 
     /// Puts every key under the active pepper as well, now: for the day an old one has leaked. How
-    /// many keys.
+    /// many keys. `StoreCorruptError` if rows were altered from outside: all others are wrapped, its `key_id` is the first
+    /// of them, and `pepper_report` names all.
     #[pyo3(signature = (*, actor=None))]
     fn wrap_peppers(&self, py: Python<'_>, actor: Option<Text<'_>>) -> PyResult<u64> {
         let keys = self.acting(py, actor)?;

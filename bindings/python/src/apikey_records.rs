@@ -529,8 +529,15 @@ impl PepperUse {
         self.0.since
     }
 
+    /// Of the number 0, which is there if anything is damaged: the ids of the API keys, then those of the sessions, then
+    /// the names of the key rings whose rows were altered from outside or cannot be read.
+    #[getter]
+    fn damaged(&self) -> Vec<String> {
+        self.0.damaged.clone()
+    }
+
     fn __repr__(&self) -> String {
-        let gatekey::PepperUse { pepper, keys, sessions, key_rings, .. } = self.0;
+        let gatekey::PepperUse { pepper, keys, sessions, key_rings, .. } = &self.0;
         format!(
             "<gatekey.PepperUse {pepper} keys={keys} sessions={sessions} key_rings={key_rings}>"
         )

@@ -71,7 +71,8 @@ pub(crate) fn store_restore<'py>(
 ///   a store that was only moved.
 /// - `pepper`: as in `ApiKeys.open`.
 ///
-/// A dict: how many `sessions`, `api_keys`, `key_rings`; and `was_refused`: if it was not, what was asked for has ended all
+/// A dict: how many `sessions`, `api_keys`, `key_rings`; `damaged_key_rings`, the names of those whose rows were altered from
+/// outside or cannot be read, which stay as they are; and `was_refused`: if it was not, what was asked for has ended all
 /// the same.
 #[pyfunction]
 #[pyo3(signature = (url, *, revoke_before, keep_api_keys=false, keep_key_rings=false, pepper=None))]
