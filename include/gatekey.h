@@ -7,27 +7,44 @@
  * This file is rendered from src/ffi by build.rs. Do not edit it; run `make header`.
  * A C++ program includes gatekey.hpp, which covers everything here.
  *
- * Errors. A call that can fail returns a gk_status, GK_STATUS_OK (0) on success, and takes as its last
- * argument a gk_error of the caller's, or NULL. Statuses chain: `if (f(..., &err) || g(..., &err))`.
- * Beside those named under @return every such call may return GK_STATUS_INVALID_ARGUMENT (a pointer is
- * NULL that must not be, text is not UTF-8, a number names no algorithm) and GK_STATUS_INTERNAL. A call
- * that cannot fail returns its result and takes NULL for an empty handle.
+ * ==== Memory, threads, forks, lifetimes ====
  *
- * Setters. What is put together (options, a policy, claims, a signer's builder) has setters that return nothing. The
- * first thing that was wrong stays, and the call that uses the handle (_open, _new, _build, gk_signer_sign) tells it. A
- * setter of NULL does nothing. A callback that a setter was given is released once, whatever becomes of it.
+ * Who frees what. Handles are opaque pointers. gk_x_new, gk_x_from_..., and every call that receives a `gk_x **` make one;
+ * gk_x_clone makes another; gk_x_free destroys one, takes NULL, and is the only call that gives a handle up. What a call
+ * receives as `const` it copies or shares, so that handles may be freed in any order. A gk_buf goes to gk_buf_free, a
+ * gk_session_tokens to gk_session_tokens_free, a gk_issued_api_key to gk_issued_api_key_free: each also takes what a failed
+ * call has left, and leaves zero. Other structs are the caller's own, with nothing in them to free.
  *
- * Ownership. Handles are opaque pointers. gk_x_new, gk_x_from_..., and every call that receives a
- * `gk_x **` make one; gk_x_clone makes another; gk_x_free destroys one, takes NULL, and is the only
- * call that gives a handle up. What a call receives as `const` it copies or shares, so that handles
- * may be freed in any order. A pointer that receives a result is set to NULL before anything else.
+ * NULL. A handle, a struct or a place for a result is needed unless its @param says that NULL is fine. Bytes and text are a
+ * pointer and a length in bytes, NULL if and only if the length is 0; text is UTF-8 and needs no NUL, and GK_TEXT("literal")
+ * writes both arguments. In a struct a gk_str of {NULL, 0} is not there; one of length 0 that is not NULL is there, and
+ * empty. A pointer that receives a result is set to NULL, or its struct to zero, before anything else. A call that cannot
+ * fail, and every setter, takes NULL for its handle and does nothing.
  *
- * Bytes and text. Input is a pointer and a length in bytes; text is UTF-8 and needs no NUL, and NULL is
- * fine if and only if the length is 0. GK_TEXT("literal") writes both arguments. Output is a gk_buf,
- * which the caller gives to gk_buf_free, or a gk_str, which belongs to the handle it came from.
+ * Errors. A call that can fail returns a gk_status, GK_STATUS_OK (0) on success, and takes as its last argument a gk_error of
+ * the caller's, or NULL. Statuses chain: `if (f(..., &err) || g(..., &err))`. Beside those named under @return every such
+ * call may return GK_STATUS_INVALID_ARGUMENT (a pointer is NULL that must not be, text is not UTF-8, a number names no
+ * algorithm) and GK_STATUS_INTERNAL.
  *
- * Threads. A `const gk_x *` may be used by several threads at once, a `gk_x *` by one at a time. There
- * is nothing to initialize and nothing to clean up.
+ * Setters. What is put together (options, a policy, claims, a filter, a builder) has setters that return nothing. The first
+ * thing that was wrong stays, and the call that uses the handle tells it (_open, _build, _create, gk_signer_sign).
+ *
+ * Threads. A `const gk_x *` may be used by several threads at once, a `gk_x *` by one at a time, with nothing else using it
+ * meanwhile. So what verifies, signs or keeps something is shared by all threads, and what is put together belongs to one.
+ * There is nothing to initialize and nothing to clean up.
+ *
+ * Forks. Every handle may be made before a fork() and used after it, on both sides; no thread needs to be still. fork() waits
+ * until no thread is inside of the library, at most ten seconds; after a longer wait, or a bare system call, a store that was
+ * open returns GK_STATUS_STORE_UNAVAILABLE in the child until it is opened again there. Each process frees its own handles; a
+ * child that calls _exit or exec need not. A callback must not fork (docs/processes.md).
+ *
+ * Lifetimes. A gk_str, and a `const char *`, lives as long as the handle or the struct that it came from, and until that is
+ * changed; names (gk_status_name, gk_alg_name, gk_version) live for ever. What a call is given need not outlive the call,
+ * but for what a callback was registered with.
+ *
+ * Callbacks. A callback is a function, a `user` that it is given back, and a release. The release is called exactly once, from
+ * any thread: when no handle uses the callback any more, or at once if the setter does not take it. A callback is called
+ * from any thread, by several at once, and must not throw or jump out.
  *
  * Unloading. What is kept for a thread is cleaned up when the thread ends, so the code must still be there:
  * libgatekey.so stays in the process after dlclose. Link a plug-in that contains libgatekey.a with
@@ -61,6 +78,21 @@
 #define GK_NODISCARD
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/* Handles that are named before their section. */
+typedef struct gk_http gk_http;
+typedef struct gk_key_ring gk_key_ring;
+typedef struct gk_remote_key_set gk_remote_key_set;
+typedef struct gk_revocations gk_revocations;
+
+/*
+ * ==== Version ====
+ *
+ * The number of the ABI and the version of the library: what a program that loads libgatekey.so checks first.
+ */
 
 /**
  * The version of the ABI that this header describes, and the number in the name of the shared
@@ -69,245 +101,30 @@
  */
 #define GK_ABI_VERSION 0
 
+/**
+ * The ABI version of the library that is linked in.
+ *
+ * @return The library's GK_ABI_VERSION. A program built against another number must not go on.
+ */
+uint32_t gk_abi_version(void);
+
+/**
+ * The version of the library that is linked in.
+ *
+ * @return Text such as "0.1.0", NUL-terminated, valid for ever.
+ */
+const char *gk_version(void);
+
+/*
+ * ==== Errors ====
+ *
+ * A call that can fail returns a gk_status and describes it in a gk_error of the caller's. The blocks of numbers are in
+ * docs/errors.md: to 999 mistakes of the program, the 1000s tokens, the 2000s keys, the 3000s API keys, the 4000s sessions and
+ * cookies, the 5000s OAuth, the 6000s stores, the 7000s transports.
+ */
+
 /** The size of gk_error.message in bytes. */
 #define GK_ERROR_MESSAGE_SIZE 252
-
-/** The size of a thumbprint in bytes, with the NUL at its end. */
-#define GK_THUMBPRINT_SIZE 44
-
-/** The size of a thumbprint URI in bytes, with the NUL at its end. */
-#define GK_THUMBPRINT_URI_SIZE 89
-
-/** The size of gk_api_key_result.key_id in bytes. */
-#define GK_API_KEY_ID_SIZE 16
-
-/** The size of gk_api_key_result.owner in bytes. */
-#define GK_API_KEY_OWNER_SIZE 256
-
-/** The size of gk_api_key_result.tenant in bytes. */
-#define GK_API_KEY_TENANT_SIZE 128
-
-/** Leaves HttpOnly out, so that scripts can read the cookie: for CSRF tokens. */
-#define GK_COOKIE_FOR_SCRIPTS 1
-
-/** Keeps the cookie apart for each top-level site that embeds us (CHIPS). */
-#define GK_COOKIE_PARTITIONED 2
-
-/** Leaves Secure out, for development without HTTPS: whoever sees the traffic has the session. */
-#define GK_COOKIE_DANGER_ALLOW_HTTP 4
-
-/** Accepts requests of other hosts of the same site: only where every host of the site is trusted. */
-#define GK_CSRF_ALLOW_SAME_SITE 1
-
-/** Accepts an Origin of `http://`, for development without HTTPS. */
-#define GK_CSRF_DANGER_ALLOW_HTTP 2
-
-/** The size of gk_session_tokens.family in bytes. */
-#define GK_SESSION_FAMILY_SIZE 13
-
-/** The operation wants a request to be sent: see gk_operation_request. */
-#define GK_STEP_REQUEST 1
-
-/** The operation wants to be asked again after some milliseconds. */
-#define GK_STEP_WAIT 2
-
-/** The operation is over: see gk_operation_result. */
-#define GK_STEP_DONE 3
-
-/** What a route needs of a key: made once, shared by all threads. */
-typedef struct gk_api_key_check gk_api_key_check;
-
-/**
- * Keys of another system, to be imported. gk_api_key_import_add keeps the first thing that was wrong, which
- * gk_api_keys_import tells.
- */
-typedef struct gk_api_key_import gk_api_key_import;
-
-/**
- * How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other
- * processes seen within 50 ms, a store that may be silent for 30 seconds, the pepper in a file beside
- * the store. Copied by gk_api_keys_open.
- */
-typedef struct gk_api_key_options gk_api_key_options;
-
-/**
- * What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update): only
- * what is set. Several calls of gk_api_key_spec_scope and gk_api_key_spec_cidr add up.
- */
-typedef struct gk_api_key_spec gk_api_key_spec;
-
-/**
- * The API keys of a service, in a store. Shared by reference count, safe to use from several threads at
- * once and to go on with after a fork.
- */
-typedef struct gk_api_keys gk_api_keys;
-
-/** Claims to sign (RFC 7519 section 4). A member that is set twice keeps the later value. */
-typedef struct gk_claims gk_claims;
-
-/**
- * A cookie of one name: how it is set, cleared and read (RFC 6265bis). Made once, shared by all
- * threads.
- */
-typedef struct gk_cookie gk_cookie;
-
-/** Makes and checks CSRF tokens, which are bound to a session. Made once, shared by all threads. */
-typedef struct gk_csrf gk_csrf;
-
-/**
- * What a route demands of its caller: made once, shared by all threads. The setters keep the first thing that was wrong,
- * which gk_resource_server_check tells.
- */
-typedef struct gk_demand gk_demand;
-
-/**
- * Which records gk_api_keys_list, gk_api_keys_audit and gk_sessions_events give, and which page of them: all unless
- * set, from the first on. Each call takes the names that its documentation lists and refuses a filter with others.
- * The setters keep the first thing that was wrong, which the call tells.
- */
-typedef struct gk_filter gk_filter;
-
-/**
- * The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the environment.
- * Shared by reference count, safe to use from several threads at once and to go on with after a fork.
- */
-typedef struct gk_http gk_http;
-
-/** One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's tokens. */
-typedef struct gk_issuer_rule gk_issuer_rule;
-
-/**
- * A JSON value (RFC 8259), read strictly: no member twice, nothing after the value, at most 32 levels deep. Immutable, safe
- * to use from several threads at once; what it holds may be secret, and is wiped when it is freed. Calls that look into it
- * take NULL for a value that is not there, so that they can be nested: gk_json_text(gk_json_at(gk_json_member(...), 0)).
- */
-typedef struct gk_json gk_json;
-
-/**
- * A key: its material, parsed once, and the one algorithm it may be used with. Immutable and shared
- * by reference count. Its memory is wiped when the last handle to it is freed.
- */
-typedef struct gk_key gk_key;
-
-/** How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy keys. */
-typedef struct gk_key_options gk_key_options;
-
-/**
- * The keys of a signer over time: one is active and signs, the next one is published already, and retired
- * ones are good until their last token has expired. gk_signer_builder_following and
- * gk_verifier_following go along with it without a restart, in other processes within 50 ms. Shared by
- * reference count, safe to use from several threads at once and to go on with after a fork.
- */
-typedef struct gk_key_ring gk_key_ring;
-
-/**
- * How a ring is kept and followed: the name `default`, ES256 keys, tokens that live for at most 15
- * minutes, a store that may be silent for 30 seconds; sealed under the pepper in a file beside the store,
- * or not sealed in a folder. Copied by gk_key_ring_open.
- */
-typedef struct gk_key_ring_options gk_key_ring_options;
-
-/** At most 100 keys, all symmetric or all asymmetric. Immutable and shared by reference count. */
-typedef struct gk_key_set gk_key_set;
-
-/** One registration at one authorization server. Shared by reference count, safe to use from several threads at once. */
-typedef struct gk_oauth_client gk_oauth_client;
-
-/** Something that takes requests to another server. Not to be used by two threads at once. */
-typedef struct gk_operation gk_operation;
-
-/**
- * What a verifier demands of a token beyond its signature. A policy fails closed: a token with an
- * issuer or an audience about which the policy says nothing is refused; whatever is expected is
- * required; `exp` is required, `nbf` checked, an `iat` in the future refused; `typ` must be absent or
- * `JWT`. Contradictions are found when the verifier is made.
- */
-typedef struct gk_policy gk_policy;
-
-/**
- * The keys that an issuer publishes: fetched when they are first needed, and again when they are not fresh any more or
- * a token wants a key that is not known. Shared by reference count, safe to use from several threads at once and to go
- * on with after a fork.
- */
-typedef struct gk_remote_key_set gk_remote_key_set;
-
-/**
- * An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by reference count, safe to use
- * from several threads at once and to go on with after a fork.
- */
-typedef struct gk_resource_server gk_resource_server;
-
-/**
- * An API's door while it is put together. At least one of an issuer with keys, an introspection and API keys. The setters
- * keep the first thing that was wrong, which gk_resource_server_builder_build tells.
- */
-typedef struct gk_resource_server_builder gk_resource_server_builder;
-
-/**
- * How what is revoked is kept and followed: tokens that live for at most 30 days, what other processes
- * have revoked seen within 50 ms, a store that may be silent for 30 seconds, the claim `tenant`. Copied
- * by gk_revocations_open.
- */
-typedef struct gk_revocation_options gk_revocation_options;
-
-/**
- * Tokens, sessions, subjects and keys that have been revoked, in a store; for gk_policy_revocations. Shared
- * by reference count, safe to use from several threads at once and to go on with after a fork. A call
- * that has revoked something is durable when it returns, and in force in other processes within 50 ms.
- */
-typedef struct gk_revocations gk_revocations;
-
-/**
- * How long sessions live and how they are kept: seven days without a refresh, ninety days in all, a grace
- * of ten seconds, the pepper in a file beside the store; what is revoked as in gk_revocation_options_new.
- * Copied by gk_sessions_open.
- */
-typedef struct gk_session_options gk_session_options;
-
-/**
- * What a session is to be like, for gk_sessions_start: only what is set. The setters keep the first thing that was
- * wrong, which gk_sessions_start tells.
- */
-typedef struct gk_session_spec gk_session_spec;
-
-/**
- * The sessions of a service, in a store. Shared by reference count, safe to use from several threads at
- * once and to go on with after a fork.
- */
-typedef struct gk_sessions gk_sessions;
-
-/**
- * A key and what every token of it says. Immutable, shared by reference count, safe to use from
- * several threads at once.
- */
-typedef struct gk_signer gk_signer;
-
-/** What every token of a signer says, while it is being put together. */
-typedef struct gk_signer_builder gk_signer_builder;
-
-/**
- * The tokens of other servers under names of the program's own: one refresh for all threads and, in a folder, for all
- * processes. Shared by reference count, safe to use from several threads at once and to go on with after a fork.
- */
-typedef struct gk_token_manager gk_token_manager;
-
-/** A token that lacks its signature. */
-typedef struct gk_unsigned gk_unsigned;
-
-/** The header and the claims of a token that was NOT verified: anyone may have written them. */
-typedef struct gk_unverified gk_unverified;
-
-/**
- * The claims of a token whose signature and claims were found good, exactly as they were signed; there
- * is no other way to get one. Immutable, safe to use from several threads at once.
- */
-typedef struct gk_verified gk_verified;
-
-/**
- * Keys and a policy, checked once. Immutable, shared by reference count, safe to use from several
- * threads at once; make one when the program starts and keep it.
- */
-typedef struct gk_verifier gk_verifier;
 
 /**
  * The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
@@ -330,256 +147,6 @@ typedef struct {
      */
     char message[GK_ERROR_MESSAGE_SIZE];
 } gk_error;
-
-/**
- * Text or bytes that the library has allocated and the caller owns: give it to gk_buf_free. The byte
- * behind the last one is NUL. A call that fails leaves {NULL, 0}. Change neither member.
- */
-typedef struct {
-    /** The first byte, or NULL. */
-    char *data;
-    /** How many bytes there are, without the NUL behind them. */
-    size_t len;
-} gk_buf;
-
-/** An algorithm: one of the GK_ALG_ constants. Any other number is refused. */
-typedef int32_t gk_alg;
-
-/**
- * Text that belongs to a handle: UTF-8 without a NUL at its end, valid until the handle is freed (or
- * changed, where it can be). `data` is NULL if there is nothing; empty text is not NULL.
- */
-typedef struct {
-    /** The first byte, or NULL. */
-    const char *data;
-    /** How many bytes there are. */
-    size_t len;
-} gk_str;
-
-/**
- * A clock, of dates. Called from any thread that verifies or signs, from several at once; must not throw or jump
- * out. How old something is that was read from a store or fetched (max_stale, the 50 ms within which changes of
- * other processes are seen) is told by the system's time, with that in suspend: it may stand still.
- *
- * @param user The pointer that the clock was registered with.
- * @return Whole seconds since 1970-01-01T00:00:00Z. After the year 9999, such as UINT64_MAX of a clock that failed,
- * calls that need the time fail with GK_STATUS_INVALID_CONFIGURATION.
- */
-typedef uint64_t (*gk_clock_fn)(void *user);
-
-/**
- * Releases the pointer that a callback was registered with. Called exactly once, from any thread, when
- * no handle uses the callback any more.
- *
- * @param user The pointer that the callback was registered with.
- */
-typedef void (*gk_release_fn)(void *user);
-
-/**
- * A source of randomness. Called like a gk_clock_fn.
- *
- * @param user The pointer that the source was registered with.
- * @param out Where to write unpredictable bytes.
- * @param len How many.
- * @return True if all of them were written; false fails the call with GK_STATUS_RANDOM_UNAVAILABLE.
- */
-typedef bool (*gk_random_fn)(void *user, uint8_t *out, size_t len);
-
-/** A limit or a list that gk_api_key_spec_clear takes away in an update. */
-typedef int32_t gk_api_key_field;
-
-/**
- * A key that was just made: the one time that its text is seen. In memory of the caller's: give it to
- * gk_issued_api_key_free. All zero if the call failed that was to fill it. Change no member.
- */
-typedef struct {
-    /** The key's text, to be handed to its owner; it is kept nowhere. */
-    gk_buf secret;
-    /** The key's record as JSON: gk_api_keys_get. */
-    gk_buf record;
-    /** The key's id, NUL-terminated. */
-    char key_id[GK_API_KEY_ID_SIZE];
-} gk_issued_api_key;
-
-/** What a request says of who makes it, as it came: all of it is a stranger's. */
-typedef struct {
-    /** The key that the caller sent, whatever it is; {NULL, 0} for none. */
-    gk_str key;
-    /**
-     * The caller's address as text, IPv4 or IPv6 without a port; {NULL, 0} if it is not known, which refuses keys
-     * that are limited to addresses. A text that is no address says as much.
-     */
-    gk_str address;
-} gk_api_key_request;
-
-/**
- * The outcome of gk_api_keys_verify, in memory of the caller's, usually on the stack; nothing in it
- * needs freeing, and it can be used again.
- */
-typedef struct {
-    /** The status that the call returned. */
-    gk_status status;
-    /** What an HTTP service answers: 200, 401, 403, 429 or 503. */
-    uint16_t http_status;
-    /** The milliseconds after which the same call may succeed; 0 where waiting is no remedy. */
-    uint32_t retry_after_ms;
-    /** When the key stops being valid, in seconds since 1970; 0 for never. 0 if it was refused. */
-    uint64_t expires_at;
-    /** The key's id, NUL-terminated; of a key that was refused only if its secret was proved, else empty. */
-    char key_id[GK_API_KEY_ID_SIZE];
-    /** Whose key it is, in UTF-8, NUL-terminated; empty if the key was refused. */
-    char owner[GK_API_KEY_OWNER_SIZE];
-    /** The tenant, in UTF-8, NUL-terminated; empty if there is none or the key was refused. */
-    char tenant[GK_API_KEY_TENANT_SIZE];
-} gk_api_key_result;
-
-/**
- * When a browser sends a cookie with requests that other sites cause: one of the GK_SAME_SITE_
- * constants. Any other number is refused.
- */
-typedef int32_t gk_same_site;
-
-/**
- * What a cookie is besides its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`, until the
- * browser ends.
- */
-typedef struct {
-    /** Under which path it is sent; {NULL, 0} for `/`. */
-    gk_str path;
-    /** To which domain, and all below, it is sent; {NULL, 0} for the host that set it and no other. */
-    gk_str domain;
-    /** For how many seconds it is kept, at most 400 days; 0 for until the browser ends. */
-    uint64_t max_age;
-    /** One of the GK_SAME_SITE_ constants. */
-    gk_same_site same_site;
-    /** Any of the GK_COOKIE_ constants, added up. */
-    uint32_t flags;
-} gk_cookie_attributes;
-
-/** What is known of a request, whatever it says; {NULL, 0} for what is not there. */
-typedef struct {
-    /** The CSRF token that it brings. */
-    gk_str token;
-    /** The method, such as POST. */
-    gk_str method;
-    /** The `Sec-Fetch-Site` header. */
-    gk_str sec_fetch_site;
-    /** The `Origin` header; goes with `host`. */
-    gk_str origin;
-    /** The `Host` header or, behind a proxy, the name under which users know the service. */
-    gk_str host;
-} gk_csrf_request;
-
-/** Which token is meant: what its claims say. */
-typedef struct {
-    /** Its `iss`, at most 1024 bytes; {NULL, 0} for a token without one. */
-    gk_str issuer;
-    /** Its `jti`, 1 to 1024 bytes. */
-    gk_str token_id;
-    /** Its `exp`, in seconds since 1970: for how long it must be remembered. */
-    uint64_t expires_at;
-} gk_token_identity;
-
-/** Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, not both. */
-typedef struct {
-    /** The `sub` of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused. */
-    gk_str subject;
-    /** The tenant of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused. */
-    gk_str tenant;
-} gk_revoke_scope;
-
-/**
- * What a client is given at a log-in and at each refresh, in memory of the caller's: give it to
- * gk_session_tokens_free. All zero if the call failed that was to fill it. Change no member.
- */
-typedef struct {
-    /** The access token: a JWT with `sub`, `sid` and the claims of the session. */
-    gk_buf access_token;
-    /** The refresh token, 51 letters, digits and underscores, to be used once, instead of the one before. */
-    gk_buf refresh_token;
-    /** For how many seconds the access token is good (RFC 6749 section 5.1). */
-    uint64_t expires_in;
-    /** When the session ends unless it is refreshed before, in seconds since 1970. */
-    uint64_t expires_at;
-    /** The id of the session, which is `sid` of its access tokens: 12 letters and digits, NUL-terminated. */
-    char family[GK_SESSION_FAMILY_SIZE];
-} gk_session_tokens;
-
-/** Which session is meant. */
-typedef struct {
-    /** The session's id. */
-    gk_str family;
-    /**
-     * Only if it is a session of this subject: the user who is logged in. {NULL, 0} for any, which is for operators.
-     * Empty text is no subject's.
-     */
-    gk_str subject;
-} gk_session_identity;
-
-/** What kind of value something is: one of the GK_JSON_ constants. */
-typedef int32_t gk_json_kind;
-
-/** What an operation wants next. */
-typedef struct {
-    /** GK_STEP_REQUEST, GK_STEP_WAIT or GK_STEP_DONE. */
-    int32_t kind;
-    /** For GK_STEP_WAIT, how many milliseconds. */
-    uint64_t wait_ms;
-} gk_step;
-
-/**
- * A request to another server. Follow no redirect, ask for no compression, send it once. Its texts belong to the
- * operation, until the answer is fed.
- */
-typedef struct {
-    /** `GET` or `POST`. */
-    gk_str method;
-    /** The absolute address. */
-    gk_str url;
-    /** The body of a `POST`, which holds secrets. */
-    gk_str body;
-    /** What it is for, for example `token`. */
-    gk_str purpose;
-    /** How many headers there are: gk_operation_header. */
-    size_t headers;
-    /** Milliseconds that everything may take. */
-    uint64_t deadline_ms;
-    /** The most bytes of the answer's body. */
-    size_t max_body;
-} gk_request;
-
-/** A header of an answer. */
-typedef struct {
-    /** The name, in any case. */
-    gk_str name;
-    /** The value. */
-    gk_str value;
-} gk_header;
-
-/** What of a request says who calls, as it came: all of it is a stranger's. */
-typedef struct {
-    /** The value of its one Authorization header; NULL and 0 for a request without. */
-    const char *authorization;
-    /** Its length in bytes. */
-    size_t authorization_len;
-    /**
-     * The caller's address as text, for API keys with an allow-list; NULL and 0 for unknown, as which a text that is no
-     * address counts.
-     */
-    const char *address;
-    /** Its length in bytes. */
-    size_t address_len;
-} gk_caller;
-
-/**
- * Hears how far a copy has come. Called by the thread that copies; must not throw or jump out.
- *
- * @param user The pointer that was given with it.
- * @param done How many pages are copied.
- * @param all Of how many.
- * @return True to go on; false stops the copy, which fails with GK_STATUS_INVALID_ARGUMENT.
- */
-typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
 
 /** The call succeeded. */
 #define GK_STATUS_OK 0
@@ -827,129 +394,6 @@ typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
 /** The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata 512 KiB). */
 #define GK_STATUS_RESPONSE_TOO_LARGE 7004
 
-/** Where a function says that it may be given: the key or the JWK itself says which algorithm. */
-#define GK_ALG_ANY 0
-
-/** HMAC with SHA-256 (RFC 7518 section 3.2). */
-#define GK_ALG_HS256 1
-
-/** HMAC with SHA-384. */
-#define GK_ALG_HS384 2
-
-/** HMAC with SHA-512. */
-#define GK_ALG_HS512 3
-
-/** RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3). */
-#define GK_ALG_RS256 4
-
-/** RSASSA-PKCS1-v1_5 with SHA-384. */
-#define GK_ALG_RS384 5
-
-/** RSASSA-PKCS1-v1_5 with SHA-512. */
-#define GK_ALG_RS512 6
-
-/** RSASSA-PSS with SHA-256 (RFC 7518 section 3.5). */
-#define GK_ALG_PS256 7
-
-/** RSASSA-PSS with SHA-384. */
-#define GK_ALG_PS384 8
-
-/** RSASSA-PSS with SHA-512. */
-#define GK_ALG_PS512 9
-
-/** ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4). */
-#define GK_ALG_ES256 10
-
-/** ECDSA on P-384 with SHA-384. */
-#define GK_ALG_ES384 11
-
-/** ECDSA on P-521 with SHA-512. */
-#define GK_ALG_ES512 12
-
-/** ECDSA on secp256k1 with SHA-256 (RFC 8812 section 3.2). */
-#define GK_ALG_ES256K 13
-
-/** Ed25519 under its older name, EdDSA (RFC 8037 section 3.1). */
-#define GK_ALG_EDDSA 14
-
-/** Ed25519 under its own name (RFC 9864 section 2.2). A token of either name fits a key of either. */
-#define GK_ALG_ED25519 15
-
-/** ML-DSA-44 (RFC 9964). */
-#define GK_ALG_ML_DSA_44 16
-
-/** ML-DSA-65 (RFC 9964). */
-#define GK_ALG_ML_DSA_65 17
-
-/** ML-DSA-87 (RFC 9964). */
-#define GK_ALG_ML_DSA_87 18
-
-/** All scopes. */
-#define GK_API_KEY_FIELD_SCOPES 1
-
-/** All networks: the key may be used from anywhere. */
-#define GK_API_KEY_FIELD_CIDRS 2
-
-/** The first second at which the key is valid. */
-#define GK_API_KEY_FIELD_NOT_BEFORE 3
-
-/** The first second at which the key is not valid any more. */
-#define GK_API_KEY_FIELD_EXPIRES_AT 4
-
-/** The rate. */
-#define GK_API_KEY_FIELD_RATE 5
-
-/** The credits. */
-#define GK_API_KEY_FIELD_CREDITS 6
-
-/** With navigations by links, not with other requests. */
-#define GK_SAME_SITE_LAX 0
-
-/** Never. */
-#define GK_SAME_SITE_STRICT 1
-
-/** Always; needs Secure. */
-#define GK_SAME_SITE_NONE 2
-
-/** There is no such value. */
-#define GK_JSON_MISSING 0
-
-/** `null`. */
-#define GK_JSON_NULL 1
-
-/** `true` or `false`. */
-#define GK_JSON_BOOL 2
-
-/** A number. */
-#define GK_JSON_NUMBER 3
-
-/** A string. */
-#define GK_JSON_TEXT 4
-
-/** An array. */
-#define GK_JSON_LIST 5
-
-/** An object. */
-#define GK_JSON_OBJECT 6
-
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
-
-/**
- * The ABI version of the library that is linked in.
- *
- * @return The library's GK_ABI_VERSION. A program built against another number must not go on.
- */
-uint32_t gk_abi_version(void);
-
-/**
- * The version of the library that is linked in.
- *
- * @return Text such as "0.1.0", NUL-terminated, valid for ever.
- */
-const char *gk_version(void);
-
 /**
  * The name of a status, the same in every language.
  *
@@ -1023,12 +467,279 @@ const char *gk_error_claim(const gk_error *err);
  */
 const char *gk_error_api_key_id(const gk_error *err);
 
+/*
+ * ==== Text and buffers ====
+ *
+ * What comes out: a gk_str is lent by a handle, a gk_buf belongs to the caller.
+ */
+
+/**
+ * Text or bytes that the library has allocated and the caller owns: give it to gk_buf_free. The byte
+ * behind the last one is NUL. A call that fails leaves {NULL, 0}. Change neither member.
+ */
+typedef struct {
+    /** The first byte, or NULL. */
+    char *data;
+    /** How many bytes there are, without the NUL behind them. */
+    size_t len;
+} gk_buf;
+
+/**
+ * Text that belongs to a handle: UTF-8 without a NUL at its end, valid until the handle is freed (or
+ * changed, where it can be). `data` is NULL if there is nothing; empty text is not NULL.
+ */
+typedef struct {
+    /** The first byte, or NULL. */
+    const char *data;
+    /** How many bytes there are. */
+    size_t len;
+} gk_str;
+
 /**
  * Wipes and frees what a gk_buf holds and leaves {NULL, 0}.
  *
  * @param buf A buffer that a call of this library has filled, or {NULL, 0}; NULL is fine.
  */
 void gk_buf_free(gk_buf *buf);
+
+/*
+ * ==== Callbacks ====
+ *
+ * Functions of the program's that the library calls: its clock, its randomness, and the release of what belongs to them.
+ */
+
+/**
+ * A clock, of dates. Called from any thread that verifies or signs, from several at once; must not throw or jump
+ * out. How old something is that was read from a store or fetched (max_stale, the 50 ms within which changes of
+ * other processes are seen) is told by the system's time, with that in suspend: it may stand still.
+ *
+ * @param user The pointer that the clock was registered with.
+ * @return Whole seconds since 1970-01-01T00:00:00Z. After the year 9999, such as UINT64_MAX of a clock that failed,
+ * calls that need the time fail with GK_STATUS_INVALID_CONFIGURATION.
+ */
+typedef uint64_t (*gk_clock_fn)(void *user);
+
+/**
+ * Releases the pointer that a callback was registered with. Called exactly once, from any thread, when
+ * no handle uses the callback any more.
+ *
+ * @param user The pointer that the callback was registered with.
+ */
+typedef void (*gk_release_fn)(void *user);
+
+/**
+ * A source of randomness. Called like a gk_clock_fn.
+ *
+ * @param user The pointer that the source was registered with.
+ * @param out Where to write unpredictable bytes.
+ * @param len How many.
+ * @return True if all of them were written; false fails the call with GK_STATUS_RANDOM_UNAVAILABLE.
+ */
+typedef bool (*gk_random_fn)(void *user, uint8_t *out, size_t len);
+
+/*
+ * ==== JSON ====
+ *
+ * Reads what other calls hand out as JSON, by the library's own strict parser.
+ */
+
+/**
+ * A JSON value (RFC 8259), read strictly: no member twice, nothing after the value, at most 32 levels deep. Immutable, safe
+ * to use from several threads at once; what it holds may be secret, and is wiped when it is freed. Calls that look into it
+ * take NULL for a value that is not there, so that they can be nested: gk_json_text(gk_json_at(gk_json_member(...), 0)).
+ */
+typedef struct gk_json gk_json;
+
+/** What kind of value something is: one of the GK_JSON_ constants. */
+typedef int32_t gk_json_kind;
+
+/** There is no such value. */
+#define GK_JSON_MISSING 0
+
+/** `null`. */
+#define GK_JSON_NULL 1
+
+/** `true` or `false`. */
+#define GK_JSON_BOOL 2
+
+/** A number. */
+#define GK_JSON_NUMBER 3
+
+/** A string. */
+#define GK_JSON_TEXT 4
+
+/** An array. */
+#define GK_JSON_LIST 5
+
+/** An object. */
+#define GK_JSON_OBJECT 6
+
+/**
+ * Reads JSON.
+ *
+ * @param text The text, UTF-8, at most 16 MiB; borrowed for the call.
+ * @param text_len Its length in bytes.
+ * @param json Receives the value, to be freed with gk_json_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not exactly one JSON value.
+ */
+GK_NODISCARD
+gk_status gk_json_parse(const char *text,
+                        size_t text_len,
+                        gk_json **json,
+                        gk_error *err);
+
+/**
+ * Frees what gk_json_parse has made, with all values in it.
+ *
+ * @param json The value, which must not be used again; NULL is fine. Never a value that was found in another.
+ */
+void gk_json_free(gk_json *json);
+
+/**
+ * Says what kind of value it is.
+ *
+ * @param json The value; NULL is fine.
+ * @return A GK_JSON_ constant; GK_JSON_MISSING for NULL.
+ */
+gk_json_kind gk_json_kind_of(const gk_json *json);
+
+/**
+ * Finds the member of an object.
+ *
+ * @param json The object; NULL is fine.
+ * @param name The member's name, UTF-8.
+ * @param name_len Its length in bytes.
+ * @return The value, which belongs to `json`; NULL if this is no object or has no such member.
+ */
+const gk_json *gk_json_member(const gk_json *json, const char *name, size_t name_len);
+
+/**
+ * Says how many elements a list has, or members an object.
+ *
+ * @param json The list or object; NULL is fine.
+ * @return How many; 0 for everything else.
+ */
+size_t gk_json_len(const gk_json *json);
+
+/**
+ * Gives an element of a list, or the value of a member of an object, in the order of the text.
+ *
+ * @param json The list or object; NULL is fine.
+ * @param index From 0.
+ * @return The value, which belongs to `json`; NULL if it has fewer.
+ */
+const gk_json *gk_json_at(const gk_json *json, size_t index);
+
+/**
+ * Gives the name of a member of an object, in the order of the text.
+ *
+ * @param json The object; NULL is fine.
+ * @param index From 0.
+ * @return The name, valid as long as `json`; {NULL, 0} if this is no object or has fewer.
+ */
+gk_str gk_json_name_at(const gk_json *json, size_t index);
+
+/**
+ * Gives the text of a string, without its escapes.
+ *
+ * @param json The string; NULL is fine.
+ * @return The text, valid as long as `json`; {NULL, 0} if this is no string.
+ */
+gk_str gk_json_text(const gk_json *json);
+
+/**
+ * Gives a whole number.
+ *
+ * @param json The number; NULL is fine.
+ * @param value Receives it; untouched if there is none. NULL is fine.
+ * @return True if this is a number without fraction and exponent, from INT64_MIN to INT64_MAX.
+ */
+bool gk_json_integer(const gk_json *json, int64_t *value);
+
+/**
+ * Gives a number as the nearest double.
+ *
+ * @param json The number; NULL is fine.
+ * @param value Receives it; untouched if there is none. NULL is fine.
+ * @return True if this is a number in the range of doubles.
+ */
+bool gk_json_number(const gk_json *json, double *value);
+
+/**
+ * Gives a truth value.
+ *
+ * @param json The value; NULL is fine.
+ * @param value Receives it; untouched if there is none. NULL is fine.
+ * @return True if this is `true` or `false`.
+ */
+bool gk_json_bool(const gk_json *json, bool *value);
+
+/*
+ * ==== Algorithms ====
+ *
+ * The signature algorithms (RFC 7518, RFC 8037, RFC 9964) by number. A key is bound to one of them.
+ */
+
+/** An algorithm: one of the GK_ALG_ constants. Any other number is refused. */
+typedef int32_t gk_alg;
+
+/** Where a function says that it may be given: the key or the JWK itself says which algorithm. */
+#define GK_ALG_ANY 0
+
+/** HMAC with SHA-256 (RFC 7518 section 3.2). */
+#define GK_ALG_HS256 1
+
+/** HMAC with SHA-384. */
+#define GK_ALG_HS384 2
+
+/** HMAC with SHA-512. */
+#define GK_ALG_HS512 3
+
+/** RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3). */
+#define GK_ALG_RS256 4
+
+/** RSASSA-PKCS1-v1_5 with SHA-384. */
+#define GK_ALG_RS384 5
+
+/** RSASSA-PKCS1-v1_5 with SHA-512. */
+#define GK_ALG_RS512 6
+
+/** RSASSA-PSS with SHA-256 (RFC 7518 section 3.5). */
+#define GK_ALG_PS256 7
+
+/** RSASSA-PSS with SHA-384. */
+#define GK_ALG_PS384 8
+
+/** RSASSA-PSS with SHA-512. */
+#define GK_ALG_PS512 9
+
+/** ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4). */
+#define GK_ALG_ES256 10
+
+/** ECDSA on P-384 with SHA-384. */
+#define GK_ALG_ES384 11
+
+/** ECDSA on P-521 with SHA-512. */
+#define GK_ALG_ES512 12
+
+/** ECDSA on secp256k1 with SHA-256 (RFC 8812 section 3.2). */
+#define GK_ALG_ES256K 13
+
+/** Ed25519 under its older name, EdDSA (RFC 8037 section 3.1). */
+#define GK_ALG_EDDSA 14
+
+/** Ed25519 under its own name (RFC 9864 section 2.2). A token of either name fits a key of either. */
+#define GK_ALG_ED25519 15
+
+/** ML-DSA-44 (RFC 9964). */
+#define GK_ALG_ML_DSA_44 16
+
+/** ML-DSA-65 (RFC 9964). */
+#define GK_ALG_ML_DSA_65 17
+
+/** ML-DSA-87 (RFC 9964). */
+#define GK_ALG_ML_DSA_87 18
 
 /**
  * The name of an algorithm as it stands in `alg`.
@@ -1070,6 +781,27 @@ bool gk_alg_is_symmetric(gk_alg alg);
  * @return False if one of them names no algorithm.
  */
 bool gk_alg_same_algorithm(gk_alg left, gk_alg right);
+
+/*
+ * ==== Keys ====
+ *
+ * A key of one algorithm: generated, or read from PEM, DER or a JWK (RFC 7517), and given out as such.
+ */
+
+/** The size of a thumbprint in bytes, with the NUL at its end. */
+#define GK_THUMBPRINT_SIZE 44
+
+/** The size of a thumbprint URI in bytes, with the NUL at its end. */
+#define GK_THUMBPRINT_URI_SIZE 89
+
+/**
+ * A key: its material, parsed once, and the one algorithm it may be used with. Immutable and shared
+ * by reference count. Its memory is wiped when the last handle to it is freed.
+ */
+typedef struct gk_key gk_key;
+
+/** How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy keys. */
+typedef struct gk_key_options gk_key_options;
 
 /**
  * Makes a new private key: RSA of 2048 bits, or a secret as long as the hash.
@@ -1515,6 +1247,15 @@ gk_status gk_key_options_from_jwk(const gk_key_options *options,
                                   gk_key **key,
                                   gk_error *err);
 
+/*
+ * ==== Key sets ====
+ *
+ * Several keys, of which a token's header names one: a JWKS (RFC 7517 section 5).
+ */
+
+/** At most 100 keys, all symmetric or all asymmetric. Immutable and shared by reference count. */
+typedef struct gk_key_set gk_key_set;
+
 /**
  * Makes a set of keys.
  *
@@ -1665,452 +1406,38 @@ gk_status gk_key_set_to_private_jwks(const gk_key_set *key_set,
                                      gk_buf *json,
                                      gk_error *err);
 
-/**
- * No claims yet.
+/*
+ * ==== Verifiers ====
  *
- * @return The claims, to be freed with gk_claims_free.
+ * Verify JSON Web Tokens (RFC 7519) with keys, by a policy. What a policy says nothing about is refused. gk_verified is what
+ * a token says that was good; gk_unverified is what anybody may have written.
  */
-gk_claims *gk_claims_new(void);
+
+/** One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's tokens. */
+typedef struct gk_issuer_rule gk_issuer_rule;
 
 /**
- * Takes the claims of a JSON object; values keep their exact text.
- *
- * @param json One JSON object; copied.
- * @param json_len Its length in bytes.
- * @param claims Receives the claims, to be freed with gk_claims_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON;
- * GK_STATUS_INVALID_CLAIM if a registered claim has the wrong type.
+ * What a verifier demands of a token beyond its signature. A policy fails closed: a token with an
+ * issuer or an audience about which the policy says nothing is refused; whatever is expected is
+ * required; `exp` is required, `nbf` checked, an `iat` in the future refused; `typ` must be absent or
+ * `JWT`. Contradictions are found when the verifier is made.
  */
-GK_NODISCARD
-gk_status gk_claims_from_json(const char *json,
-                              size_t json_len,
-                              gk_claims **claims,
-                              gk_error *err);
+typedef struct gk_policy gk_policy;
+
+/** The header and the claims of a token that was NOT verified: anyone may have written them. */
+typedef struct gk_unverified gk_unverified;
 
 /**
- * Copies claims.
- *
- * @param claims The claims; NULL is fine.
- * @return A copy, to be freed with gk_claims_free; NULL for NULL.
+ * The claims of a token whose signature and claims were found good, exactly as they were signed; there
+ * is no other way to get one. Immutable, safe to use from several threads at once.
  */
-gk_claims *gk_claims_clone(const gk_claims *claims);
+typedef struct gk_verified gk_verified;
 
 /**
- * Frees claims.
- *
- * @param claims The claims, which must not be used again; NULL is fine.
+ * Keys and a policy, checked once. Immutable, shared by reference count, safe to use from several
+ * threads at once; make one when the program starts and keep it.
  */
-void gk_claims_free(gk_claims *claims);
-
-/**
- * Sets `iss`: who issues the token (RFC 7519 section 4.1.1).
- *
- * @param claims The claims.
- * @param issuer The issuer, UTF-8; copied.
- * @param issuer_len Its length in bytes.
- */
-void gk_claims_issuer(gk_claims *claims, const char *issuer, size_t issuer_len);
-
-/**
- * Sets `sub`: whom the token is about (RFC 7519 section 4.1.2).
- *
- * @param claims The claims.
- * @param subject The subject, UTF-8; copied.
- * @param subject_len Its length in bytes.
- */
-void gk_claims_subject(gk_claims *claims, const char *subject, size_t subject_len);
-
-/**
- * Adds to `aud`: for whom the token is; several calls make a list (RFC 7519 section 4.1.3).
- *
- * @param claims The claims.
- * @param audience The audience, UTF-8; copied.
- * @param audience_len Its length in bytes.
- */
-void gk_claims_audience(gk_claims *claims, const char *audience, size_t audience_len);
-
-/**
- * Sets `jti`: the token's own identifier (RFC 7519 section 4.1.7). A signer makes a random one otherwise.
- *
- * @param claims The claims.
- * @param id The identifier, UTF-8; copied.
- * @param id_len Its length in bytes.
- */
-void gk_claims_token_id(gk_claims *claims,
-                        const char *id,
-                        size_t id_len);
-
-/**
- * Sets `exp`: when the token expires (RFC 7519 section 4.1.4).
- *
- * @param claims The claims.
- * @param seconds Seconds since 1970-01-01T00:00:00Z.
- */
-void gk_claims_expires_at(gk_claims *claims, int64_t seconds);
-
-/**
- * Sets `nbf`: from when on it is valid (RFC 7519 section 4.1.5).
- *
- * @param claims The claims.
- * @param seconds Seconds since 1970-01-01T00:00:00Z.
- */
-void gk_claims_not_before(gk_claims *claims, int64_t seconds);
-
-/**
- * Sets `iat`: when it was issued (RFC 7519 section 4.1.6).
- *
- * @param claims The claims.
- * @param seconds Seconds since 1970-01-01T00:00:00Z.
- */
-void gk_claims_issued_at(gk_claims *claims, int64_t seconds);
-
-/**
- * Sets a string claim of any name.
- *
- * @param claims The claims.
- * @param name The claim's name, UTF-8; copied.
- * @param name_len Its length in bytes.
- * @param value The value, UTF-8; copied.
- * @param value_len Its length in bytes.
- */
-void gk_claims_claim_str(gk_claims *claims,
-                         const char *name,
-                         size_t name_len,
-                         const char *value,
-                         size_t value_len);
-
-/**
- * Sets an integer claim of any name.
- *
- * @param claims The claims.
- * @param name The claim's name, UTF-8; copied.
- * @param name_len Its length in bytes.
- * @param value The value.
- */
-void gk_claims_claim_i64(gk_claims *claims, const char *name, size_t name_len, int64_t value);
-
-/**
- * Sets a boolean claim of any name.
- *
- * @param claims The claims.
- * @param name The claim's name, UTF-8; copied.
- * @param name_len Its length in bytes.
- * @param value The value.
- */
-void gk_claims_claim_bool(gk_claims *claims, const char *name, size_t name_len, bool value);
-
-/**
- * Sets a claim of any name and kind.
- *
- * GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON.
- *
- * @param claims The claims.
- * @param name The claim's name, UTF-8; copied.
- * @param name_len Its length in bytes.
- * @param json The value as JSON text, kept exactly; copied.
- * @param json_len Its length in bytes.
- */
-void gk_claims_claim_json(gk_claims *claims,
-                          const char *name,
-                          size_t name_len,
-                          const char *json,
-                          size_t json_len);
-
-/**
- * The claims as one JSON object.
- *
- * @param claims The claims.
- * @param json Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
- */
-GK_NODISCARD gk_status gk_claims_to_json(const gk_claims *claims, gk_buf *json, gk_error *err);
-
-/**
- * Begins a signer: tokens of 15 minutes with `typ` JWT, the key's `kid` and a random `jti`.
- *
- * @param key The key, which is shared. A public key makes a signer that can only prepare tokens.
- * @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
- */
-GK_NODISCARD
-gk_status gk_signer_builder_new(const gk_key *key,
-                                gk_signer_builder **builder,
-                                gk_error *err);
-
-/**
- * Begins a signer that signs with the active key of a ring, whichever that is at each token.
- *
- * @param ring The ring, which is shared.
- * @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
- */
-GK_NODISCARD
-gk_status gk_signer_builder_following(const gk_key_ring *ring,
-                                      gk_signer_builder **builder,
-                                      gk_error *err);
-
-/**
- * Copies a builder.
- *
- * @param builder The builder; NULL is fine.
- * @return A copy, to be freed with gk_signer_builder_free; NULL for NULL.
- */
-gk_signer_builder *gk_signer_builder_clone(const gk_signer_builder *builder);
-
-/**
- * Frees a builder; signers made with it are not affected.
- *
- * @param builder The builder, which must not be used again; NULL is fine.
- */
-void gk_signer_builder_free(gk_signer_builder *builder);
-
-/**
- * Every token says this `iss` (RFC 7519 section 4.1.1).
- *
- * @param builder The builder.
- * @param issuer The issuer, not empty, UTF-8; copied.
- * @param issuer_len Its length in bytes.
- */
-void gk_signer_builder_issuer(gk_signer_builder *builder, const char *issuer, size_t issuer_len);
-
-/**
- * Every token says this `aud`; several calls make a list (RFC 7519 section 4.1.3).
- *
- * @param builder The builder.
- * @param audience The audience, not empty, UTF-8; copied.
- * @param audience_len Its length in bytes.
- */
-void gk_signer_builder_audience(gk_signer_builder *builder,
-                                const char *audience,
-                                size_t audience_len);
-
-/**
- * Sets how long tokens live.
- *
- * @param builder The builder.
- * @param seconds The time to live in seconds, at least 1 and less than a hundred years; 900 unless set.
- */
-void gk_signer_builder_ttl(gk_signer_builder *builder,
-                           uint64_t seconds);
-
-/**
- * Sets no `exp`: the claims must bring their own.
- *
- * @param builder The builder.
- */
-void gk_signer_builder_no_ttl(gk_signer_builder *builder);
-
-/**
- * Sets the header's `typ` (RFC 8725 section 3.11).
- *
- * @param builder The builder.
- * @param typ The media type, not empty, UTF-8; copied.
- * @param typ_len Its length in bytes.
- */
-void gk_signer_builder_typ(gk_signer_builder *builder, const char *typ, size_t typ_len);
-
-/**
- * Leaves `typ` out of the header.
- *
- * @param builder The builder.
- */
-void gk_signer_builder_no_typ(gk_signer_builder *builder);
-
-/**
- * Sets whether the header names the key's `kid`.
- *
- * @param builder The builder.
- * @param named True unless set.
- */
-void gk_signer_builder_kid(gk_signer_builder *builder, bool named);
-
-/**
- * Sets whether a token without `jti` gets a random one of 128 bits.
- *
- * @param builder The builder.
- * @param made True unless set.
- */
-void gk_signer_builder_token_ids(gk_signer_builder *builder, bool made);
-
-/**
- * Allows tokens without `exp`, which live for ever; only together with gk_signer_builder_no_ttl.
- *
- * @param builder The builder.
- */
-void gk_signer_builder_allow_missing_exp(gk_signer_builder *builder);
-
-/**
- * Reads the time from this function instead of the system's clock.
- *
- * @param builder The builder.
- * @param now The clock.
- * @param user Handed to `now`; may be NULL.
- * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
- */
-void gk_signer_builder_clock(gk_signer_builder *builder,
-                             gk_clock_fn now,
-                             void *user,
-                             gk_release_fn release);
-
-/**
- * Draws token identifiers from this function instead of the system's generator.
- *
- * @param builder The builder.
- * @param fill The source.
- * @param user Handed to `fill`; may be NULL.
- * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
- */
-void gk_signer_builder_random(gk_signer_builder *builder,
-                              gk_random_fn fill,
-                              void *user,
-                              gk_release_fn release);
-
-/**
- * Makes the signer; the builder stays as it is.
- *
- * @param builder The builder.
- * @param signer Receives the signer, to be freed with gk_signer_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or a time
- * to live that is out of range or contradicts gk_signer_builder_allow_missing_exp; GK_STATUS_KEY_USAGE
- * for a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring cannot be read.
- */
-GK_NODISCARD
-gk_status gk_signer_builder_build(const gk_signer_builder *builder,
-                                  gk_signer **signer,
-                                  gk_error *err);
-
-/**
- * Shares a signer.
- *
- * @param signer The signer; NULL is fine.
- * @return Another handle to the same signer, to be freed with gk_signer_free; NULL for NULL.
- */
-gk_signer *gk_signer_clone(const gk_signer *signer);
-
-/**
- * Frees a handle to a signer.
- *
- * @param signer The handle, which must not be used again; NULL is fine.
- */
-void gk_signer_free(gk_signer *signer);
-
-/**
- * The key that signs; of a signer that follows a ring, the one that signed last.
- *
- * @param signer The signer.
- * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
- */
-GK_NODISCARD gk_status gk_signer_key(const gk_signer *signer, gk_key **key, gk_error *err);
-
-/**
- * Signs claims. The signer adds `iss`, `aud`, `iat`, `exp` and `jti` where the claims lack them.
- *
- * @param signer The signer.
- * @param claims The claims, which stay as they are.
- * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an `iss` or
- * `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a time to live;
- * GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE; GK_STATUS_STORE_UNAVAILABLE if
- * the ring cannot be read.
- */
-GK_NODISCARD
-gk_status gk_signer_sign(const gk_signer *signer,
-                         const gk_claims *claims,
-                         gk_buf *token,
-                         gk_error *err);
-
-/**
- * Signs the claims of a JSON object; what it says keeps its exact text.
- *
- * @param signer The signer.
- * @param json One JSON object, at most 1 MiB; borrowed for the call. Never paste text from outside into
- * it: use gk_claims.
- * @param json_len Its length in bytes.
- * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return As gk_signer_sign; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON.
- */
-GK_NODISCARD
-gk_status gk_signer_sign_json(const gk_signer *signer,
-                              const char *json,
-                              size_t json_len,
-                              gk_buf *token,
-                              gk_error *err);
-
-/**
- * The first of two steps, for a key that another machine holds: what is to be signed.
- *
- * @param signer The signer, whose key may be public.
- * @param claims The claims, which stay as they are.
- * @param prepared Receives the token without its signature, to be freed with gk_unsigned_free; NULL if
- * the call fails.
- * @param err Receives the error; may be NULL.
- * @return As gk_signer_sign, without GK_STATUS_KEY_USAGE.
- */
-GK_NODISCARD
-gk_status gk_signer_prepare(const gk_signer *signer,
-                            const gk_claims *claims,
-                            gk_unsigned **prepared,
-                            gk_error *err);
-
-/**
- * gk_signer_prepare for the claims of a JSON object.
- *
- * @param signer The signer, whose key may be public.
- * @param json One JSON object, at most 1 MiB; borrowed for the call.
- * @param json_len Its length in bytes.
- * @param prepared Receives the token without its signature, to be freed with gk_unsigned_free; NULL if
- * the call fails.
- * @param err Receives the error; may be NULL.
- * @return As gk_signer_sign_json, without GK_STATUS_KEY_USAGE.
- */
-GK_NODISCARD
-gk_status gk_signer_prepare_json(const gk_signer *signer,
-                                 const char *json,
-                                 size_t json_len,
-                                 gk_unsigned **prepared,
-                                 gk_error *err);
-
-/**
- * What the signature is computed over (RFC 7515 section 5.1).
- *
- * @param prepared The token without its signature.
- * @return ASCII text lent by the handle; {NULL, 0} for NULL.
- */
-gk_str gk_unsigned_signing_input(const gk_unsigned *prepared);
-
-/**
- * The second of two steps: adds the signature, once the key has verified it.
- *
- * @param prepared The token without its signature, which stays as it is.
- * @param signature The signature in its JWS form (RFC 7518 section 3; ECDSA is r and s side by side, not
- * DER); borrowed for the call.
- * @param signature_len Its length in bytes.
- * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_SIGNATURE.
- */
-GK_NODISCARD
-gk_status gk_unsigned_attach(const gk_unsigned *prepared,
-                             const uint8_t *signature,
-                             size_t signature_len,
-                             gk_buf *token,
-                             gk_error *err);
-
-/**
- * Frees a token without its signature.
- *
- * @param prepared The handle, which must not be used again; NULL is fine.
- */
-void gk_unsigned_free(gk_unsigned *prepared);
+typedef struct gk_verifier gk_verifier;
 
 /**
  * A policy that says nothing: no issuer, no audience, no leeway, tokens of at most 16 KiB.
@@ -2674,6 +2001,520 @@ gk_str gk_unverified_claims_json(const gk_unverified *unverified);
 void gk_unverified_free(gk_unverified *unverified);
 
 /**
+ * Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new those of a set.
+ *
+ * @param keys The keys, which are shared, and fetched now if they have a transport.
+ * @param policy The policy, which is copied.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE and the 7000s if the keys
+ * cannot be had.
+ */
+GK_NODISCARD
+gk_status gk_verifier_following_remote(const gk_remote_key_set *keys,
+                                       const gk_policy *policy,
+                                       gk_verifier **verifier,
+                                       gk_error *err);
+
+/**
+ * Makes the rule of one issuer, as gk_issuer_rule_new, whose keys are as they are at each token.
+ *
+ * @param issuer Its `iss`, not empty, UTF-8; copied.
+ * @param issuer_len Its length in bytes.
+ * @param keys Its keys, which are shared.
+ * @param rule Receives the rule, to be freed with gk_issuer_rule_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_issuer_rule_following_remote(const char *issuer,
+                                          size_t issuer_len,
+                                          const gk_remote_key_set *keys,
+                                          gk_issuer_rule **rule,
+                                          gk_error *err);
+
+/*
+ * ==== Signers ====
+ *
+ * Sign JSON Web Tokens with one key, and put together what they say.
+ */
+
+/** Claims to sign (RFC 7519 section 4). A member that is set twice keeps the later value. */
+typedef struct gk_claims gk_claims;
+
+/**
+ * A key and what every token of it says. Immutable, shared by reference count, safe to use from
+ * several threads at once.
+ */
+typedef struct gk_signer gk_signer;
+
+/** What every token of a signer says, while it is being put together. */
+typedef struct gk_signer_builder gk_signer_builder;
+
+/** A token that lacks its signature. */
+typedef struct gk_unsigned gk_unsigned;
+
+/**
+ * No claims yet.
+ *
+ * @return The claims, to be freed with gk_claims_free.
+ */
+gk_claims *gk_claims_new(void);
+
+/**
+ * Takes the claims of a JSON object; values keep their exact text.
+ *
+ * @param json One JSON object; copied.
+ * @param json_len Its length in bytes.
+ * @param claims Receives the claims, to be freed with gk_claims_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON;
+ * GK_STATUS_INVALID_CLAIM if a registered claim has the wrong type.
+ */
+GK_NODISCARD
+gk_status gk_claims_from_json(const char *json,
+                              size_t json_len,
+                              gk_claims **claims,
+                              gk_error *err);
+
+/**
+ * Copies claims.
+ *
+ * @param claims The claims; NULL is fine.
+ * @return A copy, to be freed with gk_claims_free; NULL for NULL.
+ */
+gk_claims *gk_claims_clone(const gk_claims *claims);
+
+/**
+ * Frees claims.
+ *
+ * @param claims The claims, which must not be used again; NULL is fine.
+ */
+void gk_claims_free(gk_claims *claims);
+
+/**
+ * Sets `iss`: who issues the token (RFC 7519 section 4.1.1).
+ *
+ * @param claims The claims.
+ * @param issuer The issuer, UTF-8; copied.
+ * @param issuer_len Its length in bytes.
+ */
+void gk_claims_issuer(gk_claims *claims, const char *issuer, size_t issuer_len);
+
+/**
+ * Sets `sub`: whom the token is about (RFC 7519 section 4.1.2).
+ *
+ * @param claims The claims.
+ * @param subject The subject, UTF-8; copied.
+ * @param subject_len Its length in bytes.
+ */
+void gk_claims_subject(gk_claims *claims, const char *subject, size_t subject_len);
+
+/**
+ * Adds to `aud`: for whom the token is; several calls make a list (RFC 7519 section 4.1.3).
+ *
+ * @param claims The claims.
+ * @param audience The audience, UTF-8; copied.
+ * @param audience_len Its length in bytes.
+ */
+void gk_claims_audience(gk_claims *claims, const char *audience, size_t audience_len);
+
+/**
+ * Sets `jti`: the token's own identifier (RFC 7519 section 4.1.7). A signer makes a random one otherwise.
+ *
+ * @param claims The claims.
+ * @param id The identifier, UTF-8; copied.
+ * @param id_len Its length in bytes.
+ */
+void gk_claims_token_id(gk_claims *claims,
+                        const char *id,
+                        size_t id_len);
+
+/**
+ * Sets `exp`: when the token expires (RFC 7519 section 4.1.4).
+ *
+ * @param claims The claims.
+ * @param seconds Seconds since 1970-01-01T00:00:00Z.
+ */
+void gk_claims_expires_at(gk_claims *claims, int64_t seconds);
+
+/**
+ * Sets `nbf`: from when on it is valid (RFC 7519 section 4.1.5).
+ *
+ * @param claims The claims.
+ * @param seconds Seconds since 1970-01-01T00:00:00Z.
+ */
+void gk_claims_not_before(gk_claims *claims, int64_t seconds);
+
+/**
+ * Sets `iat`: when it was issued (RFC 7519 section 4.1.6).
+ *
+ * @param claims The claims.
+ * @param seconds Seconds since 1970-01-01T00:00:00Z.
+ */
+void gk_claims_issued_at(gk_claims *claims, int64_t seconds);
+
+/**
+ * Sets a string claim of any name.
+ *
+ * @param claims The claims.
+ * @param name The claim's name, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param value The value, UTF-8; copied.
+ * @param value_len Its length in bytes.
+ */
+void gk_claims_claim_str(gk_claims *claims,
+                         const char *name,
+                         size_t name_len,
+                         const char *value,
+                         size_t value_len);
+
+/**
+ * Sets an integer claim of any name.
+ *
+ * @param claims The claims.
+ * @param name The claim's name, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param value The value.
+ */
+void gk_claims_claim_i64(gk_claims *claims, const char *name, size_t name_len, int64_t value);
+
+/**
+ * Sets a boolean claim of any name.
+ *
+ * @param claims The claims.
+ * @param name The claim's name, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param value The value.
+ */
+void gk_claims_claim_bool(gk_claims *claims, const char *name, size_t name_len, bool value);
+
+/**
+ * Sets a claim of any name and kind.
+ *
+ * GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON.
+ *
+ * @param claims The claims.
+ * @param name The claim's name, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param json The value as JSON text, kept exactly; copied.
+ * @param json_len Its length in bytes.
+ */
+void gk_claims_claim_json(gk_claims *claims,
+                          const char *name,
+                          size_t name_len,
+                          const char *json,
+                          size_t json_len);
+
+/**
+ * The claims as one JSON object.
+ *
+ * @param claims The claims.
+ * @param json Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_claims_to_json(const gk_claims *claims, gk_buf *json, gk_error *err);
+
+/**
+ * Begins a signer: tokens of 15 minutes with `typ` JWT, the key's `kid` and a random `jti`.
+ *
+ * @param key The key, which is shared. A public key makes a signer that can only prepare tokens.
+ * @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_new(const gk_key *key,
+                                gk_signer_builder **builder,
+                                gk_error *err);
+
+/**
+ * Begins a signer that signs with the active key of a ring, whichever that is at each token.
+ *
+ * @param ring The ring, which is shared.
+ * @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_following(const gk_key_ring *ring,
+                                      gk_signer_builder **builder,
+                                      gk_error *err);
+
+/**
+ * Copies a builder.
+ *
+ * @param builder The builder; NULL is fine.
+ * @return A copy, to be freed with gk_signer_builder_free; NULL for NULL.
+ */
+gk_signer_builder *gk_signer_builder_clone(const gk_signer_builder *builder);
+
+/**
+ * Frees a builder; signers made with it are not affected.
+ *
+ * @param builder The builder, which must not be used again; NULL is fine.
+ */
+void gk_signer_builder_free(gk_signer_builder *builder);
+
+/**
+ * Every token says this `iss` (RFC 7519 section 4.1.1).
+ *
+ * @param builder The builder.
+ * @param issuer The issuer, not empty, UTF-8; copied.
+ * @param issuer_len Its length in bytes.
+ */
+void gk_signer_builder_issuer(gk_signer_builder *builder, const char *issuer, size_t issuer_len);
+
+/**
+ * Every token says this `aud`; several calls make a list (RFC 7519 section 4.1.3).
+ *
+ * @param builder The builder.
+ * @param audience The audience, not empty, UTF-8; copied.
+ * @param audience_len Its length in bytes.
+ */
+void gk_signer_builder_audience(gk_signer_builder *builder,
+                                const char *audience,
+                                size_t audience_len);
+
+/**
+ * Sets how long tokens live.
+ *
+ * @param builder The builder.
+ * @param seconds The time to live in seconds, at least 1 and less than a hundred years; 900 unless set.
+ */
+void gk_signer_builder_ttl(gk_signer_builder *builder,
+                           uint64_t seconds);
+
+/**
+ * Sets no `exp`: the claims must bring their own.
+ *
+ * @param builder The builder.
+ */
+void gk_signer_builder_no_ttl(gk_signer_builder *builder);
+
+/**
+ * Sets the header's `typ` (RFC 8725 section 3.11).
+ *
+ * @param builder The builder.
+ * @param typ The media type, not empty, UTF-8; copied.
+ * @param typ_len Its length in bytes.
+ */
+void gk_signer_builder_typ(gk_signer_builder *builder, const char *typ, size_t typ_len);
+
+/**
+ * Leaves `typ` out of the header.
+ *
+ * @param builder The builder.
+ */
+void gk_signer_builder_no_typ(gk_signer_builder *builder);
+
+/**
+ * Sets whether the header names the key's `kid`.
+ *
+ * @param builder The builder.
+ * @param named True unless set.
+ */
+void gk_signer_builder_kid(gk_signer_builder *builder, bool named);
+
+/**
+ * Sets whether a token without `jti` gets a random one of 128 bits.
+ *
+ * @param builder The builder.
+ * @param made True unless set.
+ */
+void gk_signer_builder_token_ids(gk_signer_builder *builder, bool made);
+
+/**
+ * Allows tokens without `exp`, which live for ever; only together with gk_signer_builder_no_ttl.
+ *
+ * @param builder The builder.
+ */
+void gk_signer_builder_allow_missing_exp(gk_signer_builder *builder);
+
+/**
+ * Reads the time from this function instead of the system's clock.
+ *
+ * @param builder The builder.
+ * @param now The clock.
+ * @param user Handed to `now`; may be NULL.
+ * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
+ */
+void gk_signer_builder_clock(gk_signer_builder *builder,
+                             gk_clock_fn now,
+                             void *user,
+                             gk_release_fn release);
+
+/**
+ * Draws token identifiers from this function instead of the system's generator.
+ *
+ * @param builder The builder.
+ * @param fill The source.
+ * @param user Handed to `fill`; may be NULL.
+ * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
+ */
+void gk_signer_builder_random(gk_signer_builder *builder,
+                              gk_random_fn fill,
+                              void *user,
+                              gk_release_fn release);
+
+/**
+ * Makes the signer; the builder stays as it is.
+ *
+ * @param builder The builder.
+ * @param signer Receives the signer, to be freed with gk_signer_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or a time
+ * to live that is out of range or contradicts gk_signer_builder_allow_missing_exp; GK_STATUS_KEY_USAGE
+ * for a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring cannot be read.
+ */
+GK_NODISCARD
+gk_status gk_signer_builder_build(const gk_signer_builder *builder,
+                                  gk_signer **signer,
+                                  gk_error *err);
+
+/**
+ * Shares a signer.
+ *
+ * @param signer The signer; NULL is fine.
+ * @return Another handle to the same signer, to be freed with gk_signer_free; NULL for NULL.
+ */
+gk_signer *gk_signer_clone(const gk_signer *signer);
+
+/**
+ * Frees a handle to a signer.
+ *
+ * @param signer The handle, which must not be used again; NULL is fine.
+ */
+void gk_signer_free(gk_signer *signer);
+
+/**
+ * The key that signs; of a signer that follows a ring, the one that signed last.
+ *
+ * @param signer The signer.
+ * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_signer_key(const gk_signer *signer, gk_key **key, gk_error *err);
+
+/**
+ * Signs claims. The signer adds `iss`, `aud`, `iat`, `exp` and `jti` where the claims lack them.
+ *
+ * @param signer The signer.
+ * @param claims The claims, which stay as they are.
+ * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an `iss` or
+ * `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a time to live;
+ * GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE; GK_STATUS_STORE_UNAVAILABLE if
+ * the ring cannot be read.
+ */
+GK_NODISCARD
+gk_status gk_signer_sign(const gk_signer *signer,
+                         const gk_claims *claims,
+                         gk_buf *token,
+                         gk_error *err);
+
+/**
+ * Signs the claims of a JSON object; what it says keeps its exact text.
+ *
+ * @param signer The signer.
+ * @param json One JSON object, at most 1 MiB; borrowed for the call. Never paste text from outside into
+ * it: use gk_claims.
+ * @param json_len Its length in bytes.
+ * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_signer_sign; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON.
+ */
+GK_NODISCARD
+gk_status gk_signer_sign_json(const gk_signer *signer,
+                              const char *json,
+                              size_t json_len,
+                              gk_buf *token,
+                              gk_error *err);
+
+/**
+ * The first of two steps, for a key that another machine holds: what is to be signed.
+ *
+ * @param signer The signer, whose key may be public.
+ * @param claims The claims, which stay as they are.
+ * @param prepared Receives the token without its signature, to be freed with gk_unsigned_free; NULL if
+ * the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_signer_sign, without GK_STATUS_KEY_USAGE.
+ */
+GK_NODISCARD
+gk_status gk_signer_prepare(const gk_signer *signer,
+                            const gk_claims *claims,
+                            gk_unsigned **prepared,
+                            gk_error *err);
+
+/**
+ * gk_signer_prepare for the claims of a JSON object.
+ *
+ * @param signer The signer, whose key may be public.
+ * @param json One JSON object, at most 1 MiB; borrowed for the call.
+ * @param json_len Its length in bytes.
+ * @param prepared Receives the token without its signature, to be freed with gk_unsigned_free; NULL if
+ * the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_signer_sign_json, without GK_STATUS_KEY_USAGE.
+ */
+GK_NODISCARD
+gk_status gk_signer_prepare_json(const gk_signer *signer,
+                                 const char *json,
+                                 size_t json_len,
+                                 gk_unsigned **prepared,
+                                 gk_error *err);
+
+/**
+ * What the signature is computed over (RFC 7515 section 5.1).
+ *
+ * @param prepared The token without its signature.
+ * @return ASCII text lent by the handle; {NULL, 0} for NULL.
+ */
+gk_str gk_unsigned_signing_input(const gk_unsigned *prepared);
+
+/**
+ * The second of two steps: adds the signature, once the key has verified it.
+ *
+ * @param prepared The token without its signature, which stays as it is.
+ * @param signature The signature in its JWS form (RFC 7518 section 3; ECDSA is r and s side by side, not
+ * DER); borrowed for the call.
+ * @param signature_len Its length in bytes.
+ * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_SIGNATURE.
+ */
+GK_NODISCARD
+gk_status gk_unsigned_attach(const gk_unsigned *prepared,
+                             const uint8_t *signature,
+                             size_t signature_len,
+                             gk_buf *token,
+                             gk_error *err);
+
+/**
+ * Frees a token without its signature.
+ *
+ * @param prepared The handle, which must not be used again; NULL is fine.
+ */
+void gk_unsigned_free(gk_unsigned *prepared);
+
+/*
+ * ==== Lists ====
+ *
+ * Which records the calls give that list something, a page at a time.
+ */
+
+/**
+ * Which records gk_api_keys_list, gk_api_keys_audit and gk_sessions_events give, and which page of them: all unless
+ * set, from the first on. Each call takes the names that its documentation lists and refuses a filter with others.
+ * The setters keep the first thing that was wrong, which the call tells.
+ */
+typedef struct gk_filter gk_filter;
+
+/**
  * A filter that wants all records, from the first on.
  *
  * @return The filter, to be freed with gk_filter_free.
@@ -2750,6 +2591,116 @@ void gk_filter_cursor(gk_filter *filter,
  * @param limit At most 1000, also if more is given; 100 unless set, or for 0.
  */
 void gk_filter_limit(gk_filter *filter, size_t limit);
+
+/*
+ * ==== API keys ====
+ *
+ * Keys that a service issues to its callers: made, found by what a request brings, limited, rotated, revoked. Open gk_api_keys
+ * once in a process, and call gk_api_keys_verify for each request.
+ */
+
+/** The size of gk_api_key_result.key_id in bytes. */
+#define GK_API_KEY_ID_SIZE 16
+
+/** The size of gk_api_key_result.owner in bytes. */
+#define GK_API_KEY_OWNER_SIZE 256
+
+/** The size of gk_api_key_result.tenant in bytes. */
+#define GK_API_KEY_TENANT_SIZE 128
+
+/** What a route needs of a key: made once, shared by all threads. */
+typedef struct gk_api_key_check gk_api_key_check;
+
+/**
+ * Keys of another system, to be imported. gk_api_key_import_add keeps the first thing that was wrong, which
+ * gk_api_keys_import tells.
+ */
+typedef struct gk_api_key_import gk_api_key_import;
+
+/**
+ * How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other
+ * processes seen within 50 ms, a store that may be silent for 30 seconds, the pepper in a file beside
+ * the store. Copied by gk_api_keys_open.
+ */
+typedef struct gk_api_key_options gk_api_key_options;
+
+/**
+ * What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update): only
+ * what is set. Several calls of gk_api_key_spec_scope and gk_api_key_spec_cidr add up.
+ */
+typedef struct gk_api_key_spec gk_api_key_spec;
+
+/**
+ * The API keys of a service, in a store. Shared by reference count, safe to use from several threads at
+ * once and to go on with after a fork.
+ */
+typedef struct gk_api_keys gk_api_keys;
+
+/** A limit or a list that gk_api_key_spec_clear takes away in an update. */
+typedef int32_t gk_api_key_field;
+
+/**
+ * A key that was just made: the one time that its text is seen. In memory of the caller's: give it to
+ * gk_issued_api_key_free. All zero if the call failed that was to fill it. Change no member.
+ */
+typedef struct {
+    /** The key's text, to be handed to its owner; it is kept nowhere. */
+    gk_buf secret;
+    /** The key's record as JSON: gk_api_keys_get. */
+    gk_buf record;
+    /** The key's id, NUL-terminated. */
+    char key_id[GK_API_KEY_ID_SIZE];
+} gk_issued_api_key;
+
+/** What a request says of who makes it, as it came: all of it is a stranger's. */
+typedef struct {
+    /** The key that the caller sent, whatever it is; {NULL, 0} for none. */
+    gk_str key;
+    /**
+     * The caller's address as text, IPv4 or IPv6 without a port; {NULL, 0} if it is not known, which refuses keys
+     * that are limited to addresses. A text that is no address says as much.
+     */
+    gk_str address;
+} gk_api_key_request;
+
+/**
+ * The outcome of gk_api_keys_verify, in memory of the caller's, usually on the stack; nothing in it
+ * needs freeing, and it can be used again.
+ */
+typedef struct {
+    /** The status that the call returned. */
+    gk_status status;
+    /** What an HTTP service answers: 200, 401, 403, 429 or 503. */
+    uint16_t http_status;
+    /** The milliseconds after which the same call may succeed; 0 where waiting is no remedy. */
+    uint32_t retry_after_ms;
+    /** When the key stops being valid, in seconds since 1970; 0 for never. 0 if it was refused. */
+    uint64_t expires_at;
+    /** The key's id, NUL-terminated; of a key that was refused only if its secret was proved, else empty. */
+    char key_id[GK_API_KEY_ID_SIZE];
+    /** Whose key it is, in UTF-8, NUL-terminated; empty if the key was refused. */
+    char owner[GK_API_KEY_OWNER_SIZE];
+    /** The tenant, in UTF-8, NUL-terminated; empty if there is none or the key was refused. */
+    char tenant[GK_API_KEY_TENANT_SIZE];
+} gk_api_key_result;
+
+/** All scopes. */
+#define GK_API_KEY_FIELD_SCOPES 1
+
+/** All networks: the key may be used from anywhere. */
+#define GK_API_KEY_FIELD_CIDRS 2
+
+/** The first second at which the key is valid. */
+#define GK_API_KEY_FIELD_NOT_BEFORE 3
+
+/** The first second at which the key is not valid any more. */
+#define GK_API_KEY_FIELD_EXPIRES_AT 4
+
+/** The rate. */
+#define GK_API_KEY_FIELD_RATE 5
+
+/** The credits. */
+#define GK_API_KEY_FIELD_CREDITS 6
 
 /**
  * The usual options.
@@ -3480,585 +3431,62 @@ gk_status gk_scan_rule(const char *prefix,
                        gk_buf *gitleaks,
                        gk_error *err);
 
-/**
- * Makes a cookie. Its name should begin with `__Host-`, which keeps other hosts of the domain from
- * planting one.
+/*
+ * ==== Sessions ====
  *
- * @param name The name.
- * @param name_len Its length in bytes.
- * @param attributes What else it is; NULL for all zero.
- * @param cookie Receives the cookie, to be freed with gk_cookie_free.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a browser would refuse it, cut it, or send
- * it where it should not go.
+ * Users that have logged in: a short access token that any verifier accepts, and a refresh token that is exchanged for the
+ * next one each time, so that a stolen one shows.
  */
-GK_NODISCARD
-gk_status gk_cookie_new(const char *name,
-                        size_t name_len,
-                        const gk_cookie_attributes *attributes,
-                        gk_cookie **cookie,
-                        gk_error *err);
+
+/** The size of gk_session_tokens.family in bytes. */
+#define GK_SESSION_FAMILY_SIZE 13
 
 /**
- * Frees a cookie.
- *
- * @param cookie The cookie, which must not be used again; NULL is fine.
+ * How long sessions live and how they are kept: seven days without a refresh, ninety days in all, a grace
+ * of ten seconds, the pepper in a file beside the store; what is revoked as in gk_revocation_options_new.
+ * Copied by gk_sessions_open.
  */
-void gk_cookie_free(gk_cookie *cookie);
+typedef struct gk_session_options gk_session_options;
 
 /**
- * The value of a `Set-Cookie` header that sets the cookie.
- *
- * @param cookie The cookie.
- * @param value The value: visible ASCII without quotes, commas, semicolons and backslashes; with the
- * name at most 4096 bytes.
- * @param value_len Its length in bytes.
- * @param header Receives the header's value, to be freed with gk_buf_free.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * What a session is to be like, for gk_sessions_start: only what is set. The setters keep the first thing that was
+ * wrong, which gk_sessions_start tells.
  */
-GK_NODISCARD
-gk_status gk_cookie_set(const gk_cookie *cookie,
-                        const char *value,
-                        size_t value_len,
-                        gk_buf *header,
-                        gk_error *err);
+typedef struct gk_session_spec gk_session_spec;
 
 /**
- * The value of a `Set-Cookie` header that makes the browser forget the cookie.
- *
- * @param cookie The cookie.
- * @param header Receives the header's value, to be freed with gk_buf_free.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * The sessions of a service, in a store. Shared by reference count, safe to use from several threads at
+ * once and to go on with after a fork.
  */
-GK_NODISCARD gk_status gk_cookie_clear(const gk_cookie *cookie, gk_buf *header, gk_error *err);
+typedef struct gk_sessions gk_sessions;
 
 /**
- * What a `Cookie` header says that the cookie is. Several headers (HTTP/2) are to be joined with `; `
- * before.
- *
- * @param cookie The cookie.
- * @param header The header's value, whatever it is.
- * @param header_len Its length in bytes.
- * @param value Receives the value, which lies in the header; {NULL, 0} if it is not there.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_MALFORMED_COOKIE if the name comes twice, or the value is none.
+ * What a client is given at a log-in and at each refresh, in memory of the caller's: give it to
+ * gk_session_tokens_free. All zero if the call failed that was to fill it. Change no member.
  */
-GK_NODISCARD
-gk_status gk_cookie_read(const gk_cookie *cookie,
-                         const char *header,
-                         size_t header_len,
-                         gk_str *value,
-                         gk_error *err);
+typedef struct {
+    /** The access token: a JWT with `sub`, `sid` and the claims of the session. */
+    gk_buf access_token;
+    /** The refresh token, 51 letters, digits and underscores, to be used once, instead of the one before. */
+    gk_buf refresh_token;
+    /** For how many seconds the access token is good (RFC 6749 section 5.1). */
+    uint64_t expires_in;
+    /** When the session ends unless it is refreshed before, in seconds since 1970. */
+    uint64_t expires_at;
+    /** The id of the session, which is `sid` of its access tokens: 12 letters and digits, NUL-terminated. */
+    char family[GK_SESSION_FAMILY_SIZE];
+} gk_session_tokens;
 
-/**
- * Makes what makes and checks CSRF tokens.
- *
- * @param secret At least 32 random bytes, the same in every process.
- * @param secret_len How many.
- * @param flags Any of the GK_CSRF_ constants, added up; 0 for none.
- * @param csrf Receives it, to be freed with gk_csrf_free.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_WEAK_KEY if the secret is too short.
- */
-GK_NODISCARD
-gk_status gk_csrf_new(const uint8_t *secret,
-                      size_t secret_len,
-                      uint32_t flags,
-                      gk_csrf **csrf,
-                      gk_error *err);
-
-/**
- * Frees what makes and checks CSRF tokens.
- *
- * @param csrf It, which must not be used again; NULL is fine.
- */
-void gk_csrf_free(gk_csrf *csrf);
-
-/**
- * A new token for a session: 64 characters of base64url. It fits for as long as the session's id stays
- * the same.
- *
- * @param csrf What makes it.
- * @param session_id The id of the session: 1 to 512 bytes.
- * @param session_id_len Its length in bytes.
- * @param token Receives the token, to be freed with gk_buf_free.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
- */
-GK_NODISCARD
-gk_status gk_csrf_issue(const gk_csrf *csrf,
-                        const char *session_id,
-                        size_t session_id_len,
-                        gk_buf *token,
-                        gk_error *err);
-
-/**
- * Lets a request pass that is harmless (GET, HEAD, OPTIONS), or that no other site has caused and that
- * brings a token of its session.
- *
- * @param csrf What made the token.
- * @param session_id The id of the session: 1 to 512 bytes.
- * @param session_id_len Its length in bytes.
- * @param request The request; borrowed for the call.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_CSRF_REJECTED if it is neither.
- */
-GK_NODISCARD
-gk_status gk_csrf_check(const gk_csrf *csrf,
-                        const char *session_id,
-                        size_t session_id_len,
-                        const gk_csrf_request *request,
-                        gk_error *err);
-
-/**
- * The usual options.
- *
- * @return The options, to be freed with gk_revocation_options_free.
- */
-gk_revocation_options *gk_revocation_options_new(void);
-
-/**
- * Frees options.
- *
- * @param options The options, which must not be used again; NULL is fine.
- */
-void gk_revocation_options_free(gk_revocation_options *options);
-
-/**
- * Whether to look for what other processes have revoked at every token.
- *
- * @param options The options.
- * @param strict False, the default, means within 50 ms.
- */
-void gk_revocation_options_strict(gk_revocation_options *options, bool strict);
-
-/**
- * For how long tokens are accepted while the store is out of reach.
- *
- * More is refused by gk_revocations_open.
- *
- * @param options The options.
- * @param seconds At most 86400; 30 unless set.
- */
-void gk_revocation_options_max_stale(gk_revocation_options *options, uint64_t seconds);
-
-/**
- * How long tokens live at the most, from `iat` to `exp`: others are refused, because what is revoked is
- * not remembered for longer. The same for everybody who shares the store.
- *
- * Another number is refused by gk_revocations_open.
- *
- * @param options The options.
- * @param seconds 1 to 316224000, which is ten years; 2592000, which is 30 days, unless set.
- */
-void gk_revocation_options_max_token_ttl(gk_revocation_options *options,
-                                         uint64_t seconds);
-
-/**
- * The claim that names a token's tenant.
- *
- * Another name is refused by gk_revocations_open.
- *
- * @param options The options.
- * @param name The claim's name, 1 to 255 bytes of UTF-8; copied. `tenant` unless set.
- * @param name_len Its length in bytes.
- */
-void gk_revocation_options_tenant_claim(gk_revocation_options *options,
-                                        const char *name,
-                                        size_t name_len);
-
-/**
- * Takes the time at which something is revoked from a callback.
- *
- * @param options The options.
- * @param now The clock.
- * @param user A pointer that is given back to `now`.
- * @param release Releases `user`; may be NULL. Called in any case, once.
- */
-void gk_revocation_options_clock(gk_revocation_options *options,
-                                 gk_clock_fn now,
-                                 void *user,
-                                 gk_release_fn release);
-
-/**
- * Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
- *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
- * mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
- * SQLite of its own, not even to read (docs/processes.md).
- * @param url_len Its length in bytes.
- * @param options How; NULL for the usual options.
- * @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the
- * call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_revocations_open(const char *url,
-                              size_t url_len,
-                              const gk_revocation_options *options,
-                              gk_revocations **revocations,
-                              gk_error *err);
-
-/**
- * Shares what has been revoked.
- *
- * @param revocations What has been revoked; NULL is fine.
- * @return Another handle to the same, to be freed with gk_revocations_free; NULL for NULL.
- */
-gk_revocations *gk_revocations_clone(const gk_revocations *revocations);
-
-/**
- * Frees a handle to what has been revoked; verifiers that ask it are not affected.
- *
- * @param revocations The handle, which must not be used again; NULL is fine.
- */
-void gk_revocations_free(gk_revocations *revocations);
-
-/**
- * Revokes one token; without an issuer, every token with this `jti`, whatever its `iss`.
- *
- * @param revocations What has been revoked.
- * @param token Which token; borrowed for the call.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK, for a token that has expired already too; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_revocations_revoke_token(const gk_revocations *revocations,
-                                      const gk_token_identity *token,
-                                      gk_error *err);
-
-/**
- * Revokes the tokens of one session, whose next refresh is refused and ends it. gk_sessions_end does that, too.
- *
- * @param revocations What has been revoked.
- * @param session_id The `sid` of its tokens, 1 to 1024 bytes.
- * @param session_id_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_revocations_revoke_session(const gk_revocations *revocations,
-                                        const char *session_id,
-                                        size_t session_id_len,
-                                        gk_error *err);
-
-/**
- * Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones. Access tokens
- * of gk_sessions on the same store say which revocations came before them, whatever the clocks say; others go by
- * `iat`: refused are those of this second or before, or up to the verifier's leeway later.
- *
- * @param revocations What has been revoked.
- * @param subject The `sub` of its tokens, 1 to 1024 bytes.
- * @param subject_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_revocations_revoke_subject(const gk_revocations *revocations,
-                                        const char *subject,
-                                        size_t subject_len,
-                                        gk_error *err);
-
-/**
- * Revokes the tokens of one key, for ever.
- *
- * @param revocations What has been revoked.
- * @param key_id The `kid` of the key that verifies them, 1 to 1024 bytes.
- * @param key_id_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_revocations_revoke_key(const gk_revocations *revocations,
-                                    const char *key_id,
-                                    size_t key_id_len,
-                                    gk_error *err);
-
-/**
- * Revokes the tokens that were issued (`iat`) before a time, or up to the verifier's leeway later.
- *
- * @param revocations What has been revoked.
- * @param at Seconds since 1970; not in the future by more than a second, which means all that there is now.
- * @param scope Whose; borrowed for the call. Everybody's for NULL, or where it names nobody.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_revocations_revoke_before(const gk_revocations *revocations,
-                                       uint64_t at,
-                                       const gk_revoke_scope *scope,
-                                       gk_error *err);
-
-/**
- * Whether a token that is good for one use has not been used yet; from now on it has, in every process
- * that shares the store. A token that has expired is good for none.
- *
- * @param revocations What has been revoked.
- * @param token Which token; borrowed for the call.
- * @param first Receives true if this is its first use; false otherwise, and if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK, whatever the answer; the 6000s, and then the token must not be accepted.
- */
-GK_NODISCARD
-gk_status gk_revocations_seen_once(const gk_revocations *revocations,
-                                   const gk_token_identity *token,
-                                   bool *first,
-                                   gk_error *err);
-
-/**
- * Looks now at what other processes have revoked, however recent the last look.
- *
- * @param revocations What has been revoked.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
- */
-GK_NODISCARD gk_status gk_revocations_refresh(const gk_revocations *revocations, gk_error *err);
-
-/**
- * Forgets now what has become needless; otherwise that happens every ten minutes.
- *
- * @param revocations What has been revoked.
- * @param purged Receives how many entries of the store; 0 if the call fails. May be NULL.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_revocations_purge(const gk_revocations *revocations,
-                               uint64_t *purged,
-                               gk_error *err);
-
-/**
- * How many entries there are in memory.
- *
- * @param revocations What has been revoked.
- * @return How many; 0 for NULL.
- */
-size_t gk_revocations_len(const gk_revocations *revocations);
-
-/**
- * The usual options.
- *
- * @return The options, to be freed with gk_key_ring_options_free.
- */
-gk_key_ring_options *gk_key_ring_options_new(void);
-
-/**
- * Frees options.
- *
- * @param options The options, which must not be used again; NULL is fine.
- */
-void gk_key_ring_options_free(gk_key_ring_options *options);
-
-/**
- * The ring's name in its store or folder.
- *
- * A name of another form is refused by gk_key_ring_open.
- *
- * @param options The options.
- * @param name 1 to 64 small letters, digits and hyphens; copied. `default` unless set.
- * @param name_len Its length in bytes.
- */
-void gk_key_ring_options_name(gk_key_ring_options *options, const char *name, size_t name_len);
-
-/**
- * The algorithm of new keys; those that are there keep theirs.
- *
- * @param options The options.
- * @param alg One of the GK_ALG_ constants but GK_ALG_ANY; GK_ALG_ES256 unless set.
- */
-void gk_key_ring_options_alg(gk_key_ring_options *options, gk_alg alg);
-
-/**
- * How long the tokens live that the ring's keys sign: so long, and 600 seconds more, a retired key is
- * still good.
- *
- * Another number is refused by gk_key_ring_open.
- *
- * @param options The options.
- * @param seconds 1 to 31622400, which is a year; 900 unless set.
- */
-void gk_key_ring_options_token_ttl(gk_key_ring_options *options,
-                                   uint64_t seconds);
-
-/**
- * For how long the keys are used while their store is out of reach.
- *
- * More is refused by gk_key_ring_open.
- *
- * @param options The options.
- * @param seconds At most 86400; 30 unless set.
- */
-void gk_key_ring_options_max_stale(gk_key_ring_options *options, uint64_t seconds);
-
-/**
- * Takes the time from a callback.
- *
- * @param options The options.
- * @param now The clock.
- * @param user A pointer that is given back to `now`.
- * @param release Releases `user`; may be NULL. Called in any case, once.
- */
-void gk_key_ring_options_clock(gk_key_ring_options *options,
-                               gk_clock_fn now,
-                               void *user,
-                               gk_release_fn release);
-
-/**
- * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the ring.
- *
- * What is wrong with peppers is told by gk_key_ring_open.
- *
- * @param options The options.
- * @param number Its number, from 1.
- * @param pepper At least 16 bytes; copied.
- * @param pepper_len Its length in bytes.
- */
-void gk_key_ring_options_pepper(gk_key_ring_options *options,
-                                uint32_t number,
-                                const uint8_t *pepper,
-                                size_t pepper_len);
-
-/**
- * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
- * bytes in hexadecimal.
- *
- * What is wrong with the file is told by gk_key_ring_open.
- *
- * @param options The options.
- * @param path The file's path; copied.
- * @param path_len Its length in bytes.
- */
-void gk_key_ring_options_pepper_file(gk_key_ring_options *options,
-                                     const char *path,
-                                     size_t path_len);
-
-/**
- * Takes the peppers from an environment variable, written as in a file.
- *
- * What is wrong with the variable is told by gk_key_ring_open.
- *
- * @param options The options.
- * @param name The variable's name; copied.
- * @param name_len Its length in bytes.
- */
-void gk_key_ring_options_pepper_env(gk_key_ring_options *options,
-                                    const char *name,
-                                    size_t name_len);
-
-/**
- * Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a pepper in
- * a store, or in a folder that only its owner may read (mode 0700).
- *
- * @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of a
- * folder, which is made if it is not there. `?mark=FILE` at the end says where its mark is, which lies beside it
- * otherwise; `?mark=none`: nowhere.
- * @param url_or_folder_len Its length in bytes.
- * @param options How; NULL for the usual options. Without a pepper, a store uses the file
- * `<path>.pepper`, which is made with the store: back it up, because without it the ring is lost.
- * @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the pepper file;
- * GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_key_ring_open(const char *url_or_folder,
-                           size_t url_or_folder_len,
-                           const gk_key_ring_options *options,
-                           gk_key_ring **ring,
-                           gk_error *err);
-
-/**
- * Whether gk_key_ring_open made a pepper file: someone should be told to back it up.
- *
- * @param ring The ring.
- * @return True if it did; false for NULL.
- */
-bool gk_key_ring_made_pepper_file(const gk_key_ring *ring);
-
-/**
- * Shares a ring.
- *
- * @param ring The ring; NULL is fine.
- * @return Another handle to the same ring, to be freed with gk_key_ring_free; NULL for NULL.
- */
-gk_key_ring *gk_key_ring_clone(const gk_key_ring *ring);
-
-/**
- * Frees a handle to a ring; signers and verifiers that follow it are not affected.
- *
- * @param ring The handle, which must not be used again; NULL is fine.
- */
-void gk_key_ring_free(gk_key_ring *ring);
-
-/**
- * Makes the next key the active one, retires the one that was, and makes a new next one. Wait with another
- * rotation until everybody who caches the published keys has seen the new next one.
- *
- * @param ring The ring.
- * @param active Receives the key that is active now, as in gk_key_ring_keys, to be freed with
- * gk_buf_free; {NULL, 0} if the call fails. May be NULL.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are still good;
- * GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_key_ring_rotate(const gk_key_ring *ring,
-                             gk_buf *active,
-                             gk_error *err);
-
-/**
- * Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by whoever
- * follows the ring; where only the published keys are known, gk_revocations_revoke_key as well. If it is
- * the active one, the next one takes its place.
- *
- * @param ring The ring.
- * @param kid The key's `kid`.
- * @param kid_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_RING_KEY_NOT_FOUND; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_key_ring_remove(const gk_key_ring *ring,
-                             const char *kid,
-                             size_t kid_len,
-                             gk_error *err);
-
-/**
- * The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state (next,
- * active, retired), created_at, active_at, retired_at, until. The next one comes first, then the active
- * one, then the retired ones, the latest first. Times are in seconds since 1970, or null.
- *
- * @param ring The ring.
- * @param keys Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_key_ring_keys(const gk_key_ring *ring,
-                           gk_buf *keys,
-                           gk_error *err);
-
-/**
- * The public keys as a JWK Set (RFC 7517 section 5), to be published: the next one too.
- *
- * @param ring The ring.
- * @param jwks Receives the set as JSON, to be freed with gk_buf_free; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if the keys are symmetric; the 6000s.
- */
-GK_NODISCARD gk_status gk_key_ring_to_jwks(const gk_key_ring *ring, gk_buf *jwks, gk_error *err);
-
-/**
- * Looks now at what other processes have changed, however recent the last look.
- *
- * @param ring The ring.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
- */
-GK_NODISCARD gk_status gk_key_ring_refresh(const gk_key_ring *ring, gk_error *err);
+/** Which session is meant. */
+typedef struct {
+    /** The session's id. */
+    gk_str family;
+    /**
+     * Only if it is a session of this subject: the user who is logged in. {NULL, 0} for any, which is for operators.
+     * Empty text is no subject's.
+     */
+    gk_str subject;
+} gk_session_identity;
 
 /**
  * The usual options.
@@ -4493,255 +3921,785 @@ gk_status gk_sessions_purge(const gk_sessions *sessions,
  */
 gk_revocations *gk_sessions_revocations(const gk_sessions *sessions);
 
-/**
- * Reads JSON.
+/*
+ * ==== Revocations ====
  *
- * @param text The text, UTF-8, at most 16 MiB; borrowed for the call.
- * @param text_len Its length in bytes.
- * @param json Receives the value, to be freed with gk_json_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not exactly one JSON value.
+ * Tokens that are not good any more, although their signature and their dates are; for policies (gk_policy_revocations).
  */
-GK_NODISCARD
-gk_status gk_json_parse(const char *text,
-                        size_t text_len,
-                        gk_json **json,
-                        gk_error *err);
 
 /**
- * Frees what gk_json_parse has made, with all values in it.
- *
- * @param json The value, which must not be used again; NULL is fine. Never a value that was found in another.
+ * How what is revoked is kept and followed: tokens that live for at most 30 days, what other processes
+ * have revoked seen within 50 ms, a store that may be silent for 30 seconds, the claim `tenant`. Copied
+ * by gk_revocations_open.
  */
-void gk_json_free(gk_json *json);
+typedef struct gk_revocation_options gk_revocation_options;
 
 /**
- * Says what kind of value it is.
- *
- * @param json The value; NULL is fine.
- * @return A GK_JSON_ constant; GK_JSON_MISSING for NULL.
+ * Tokens, sessions, subjects and keys that have been revoked, in a store; for gk_policy_revocations. Shared
+ * by reference count, safe to use from several threads at once and to go on with after a fork. A call
+ * that has revoked something is durable when it returns, and in force in other processes within 50 ms.
  */
-gk_json_kind gk_json_kind_of(const gk_json *json);
+struct gk_revocations;
+
+/** Which token is meant: what its claims say. */
+typedef struct {
+    /** Its `iss`, at most 1024 bytes; {NULL, 0} for a token without one. */
+    gk_str issuer;
+    /** Its `jti`, 1 to 1024 bytes. */
+    gk_str token_id;
+    /** Its `exp`, in seconds since 1970: for how long it must be remembered. */
+    uint64_t expires_at;
+} gk_token_identity;
+
+/** Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, not both. */
+typedef struct {
+    /** The `sub` of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused. */
+    gk_str subject;
+    /** The tenant of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused. */
+    gk_str tenant;
+} gk_revoke_scope;
 
 /**
- * Finds the member of an object.
+ * The usual options.
  *
- * @param json The object; NULL is fine.
- * @param name The member's name, UTF-8.
+ * @return The options, to be freed with gk_revocation_options_free.
+ */
+gk_revocation_options *gk_revocation_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_revocation_options_free(gk_revocation_options *options);
+
+/**
+ * Whether to look for what other processes have revoked at every token.
+ *
+ * @param options The options.
+ * @param strict False, the default, means within 50 ms.
+ */
+void gk_revocation_options_strict(gk_revocation_options *options, bool strict);
+
+/**
+ * For how long tokens are accepted while the store is out of reach.
+ *
+ * More is refused by gk_revocations_open.
+ *
+ * @param options The options.
+ * @param seconds At most 86400; 30 unless set.
+ */
+void gk_revocation_options_max_stale(gk_revocation_options *options, uint64_t seconds);
+
+/**
+ * How long tokens live at the most, from `iat` to `exp`: others are refused, because what is revoked is
+ * not remembered for longer. The same for everybody who shares the store.
+ *
+ * Another number is refused by gk_revocations_open.
+ *
+ * @param options The options.
+ * @param seconds 1 to 316224000, which is ten years; 2592000, which is 30 days, unless set.
+ */
+void gk_revocation_options_max_token_ttl(gk_revocation_options *options,
+                                         uint64_t seconds);
+
+/**
+ * The claim that names a token's tenant.
+ *
+ * Another name is refused by gk_revocations_open.
+ *
+ * @param options The options.
+ * @param name The claim's name, 1 to 255 bytes of UTF-8; copied. `tenant` unless set.
  * @param name_len Its length in bytes.
- * @return The value, which belongs to `json`; NULL if this is no object or has no such member.
  */
-const gk_json *gk_json_member(const gk_json *json, const char *name, size_t name_len);
+void gk_revocation_options_tenant_claim(gk_revocation_options *options,
+                                        const char *name,
+                                        size_t name_len);
 
 /**
- * Says how many elements a list has, or members an object.
+ * Takes the time at which something is revoked from a callback.
  *
- * @param json The list or object; NULL is fine.
- * @return How many; 0 for everything else.
+ * @param options The options.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
  */
-size_t gk_json_len(const gk_json *json);
+void gk_revocation_options_clock(gk_revocation_options *options,
+                                 gk_clock_fn now,
+                                 void *user,
+                                 gk_release_fn release);
 
 /**
- * Gives an element of a list, or the value of a member of an object, in the order of the text.
+ * Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
  *
- * @param json The list or object; NULL is fine.
- * @param index From 0.
- * @return The value, which belongs to `json`; NULL if it has fewer.
- */
-const gk_json *gk_json_at(const gk_json *json, size_t index);
-
-/**
- * Gives the name of a member of an object, in the order of the text.
- *
- * @param json The object; NULL is fine.
- * @param index From 0.
- * @return The name, valid as long as `json`; {NULL, 0} if this is no object or has fewer.
- */
-gk_str gk_json_name_at(const gk_json *json, size_t index);
-
-/**
- * Gives the text of a string, without its escapes.
- *
- * @param json The string; NULL is fine.
- * @return The text, valid as long as `json`; {NULL, 0} if this is no string.
- */
-gk_str gk_json_text(const gk_json *json);
-
-/**
- * Gives a whole number.
- *
- * @param json The number; NULL is fine.
- * @param value Receives it; untouched if there is none. NULL is fine.
- * @return True if this is a number without fraction and exponent, from INT64_MIN to INT64_MAX.
- */
-bool gk_json_integer(const gk_json *json, int64_t *value);
-
-/**
- * Gives a number as the nearest double.
- *
- * @param json The number; NULL is fine.
- * @param value Receives it; untouched if there is none. NULL is fine.
- * @return True if this is a number in the range of doubles.
- */
-bool gk_json_number(const gk_json *json, double *value);
-
-/**
- * Gives a truth value.
- *
- * @param json The value; NULL is fine.
- * @param value Receives it; untouched if there is none. NULL is fine.
- * @return True if this is `true` or `false`.
- */
-bool gk_json_bool(const gk_json *json, bool *value);
-
-/**
- * Makes a transport.
- *
- * @param options_json How: one JSON object with any of `allow_loopback_http` (plain HTTP to this very
- * machine, for tests), `public_only` (only public addresses, checked when connecting), `deadline_ms`
- * (10000), `connect_ms` (5000), `ca_pem` (authorities to trust instead of Mozilla's),
- * `client_certificate_pem` and `client_key_pem` (RFC 8705); NULL and 0 for the usual options.
- * @param options_json_len Its length in bytes.
- * @param http Receives the transport, to be freed with gk_http_free; NULL if the call fails.
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
+ * mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
+ * SQLite of its own, not even to read (docs/processes.md).
+ * @param url_len Its length in bytes.
+ * @param options How; NULL for the usual options.
+ * @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the
+ * call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a certificate or key cannot be used;
- * GK_STATUS_UNSUPPORTED if this build has no transport: drive the operations yourself.
+ * @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
  */
 GK_NODISCARD
-gk_status gk_http_new(const char *options_json,
-                      size_t options_json_len,
-                      gk_http **http,
-                      gk_error *err);
-
-/**
- * Shares a transport.
- *
- * @param http The transport; NULL is fine.
- * @return Another handle to the same transport, to be freed with gk_http_free; NULL for NULL.
- */
-gk_http *gk_http_clone(const gk_http *http);
-
-/**
- * Frees a handle to a transport; whoever shares it is not affected.
- *
- * @param http The handle, which must not be used again; NULL is fine.
- */
-void gk_http_free(gk_http *http);
-
-/**
- * Takes an operation to its end over a transport; blocks meanwhile.
- *
- * @param operation The operation.
- * @param http The transport.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 5000s, 7000s and 1000s as the call says that made the operation, which is over then.
- */
-GK_NODISCARD
-gk_status gk_operation_run(gk_operation *operation,
-                           const gk_http *http,
-                           gk_error *err);
-
-/**
- * Asks an operation what it wants. After a request feed the answer or the failure; after a wait just ask again.
- *
- * @param operation The operation.
- * @param step Receives what it wants.
- * @param err Receives the error; may be NULL.
- * @return As gk_operation_run; GK_STATUS_INVALID_ARGUMENT if the last request has not been answered.
- */
-GK_NODISCARD
-gk_status gk_operation_next(gk_operation *operation,
-                            gk_step *step,
-                            gk_error *err);
-
-/**
- * Gives the request that gk_operation_next has asked for.
- *
- * @param operation The operation.
- * @param request Receives it; all zero if there is none.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if none is wanted.
- */
-GK_NODISCARD
-gk_status gk_operation_request(const gk_operation *operation,
-                               gk_request *request,
-                               gk_error *err);
-
-/**
- * Gives a header of the request.
- *
- * @param operation The operation.
- * @param index Which, from 0.
- * @return The header, its name in lower case; {NULL, 0} twice if there is none.
- */
-gk_header gk_operation_header(const gk_operation *operation, size_t index);
-
-/**
- * Feeds the answer to the request, whatever its status. A body that is longer than max_body is refused.
- *
- * @param operation The operation.
- * @param status The HTTP status.
- * @param headers Its headers; `content-type`, `cache-control` and `retry-after` are read.
- * @param headers_len How many.
- * @param body Its body.
- * @param body_len The body's length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out.
- */
-GK_NODISCARD
-gk_status gk_operation_feed(gk_operation *operation,
-                            uint16_t status,
-                            const gk_header *headers,
-                            size_t headers_len,
-                            const char *body,
-                            size_t body_len,
-                            gk_error *err);
-
-/**
- * Tells an operation that its request has no answer.
- *
- * @param operation The operation.
- * @param reason One of the 7000s, for example GK_STATUS_CONNECTION_FAILED.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out, or the reason is another.
- */
-GK_NODISCARD gk_status gk_operation_fail(gk_operation *operation, gk_status reason, gk_error *err);
-
-/**
- * Gives what an operation has ended with, as JSON, as the call says that made it.
- *
- * @param operation The operation.
- * @param json Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, or has failed.
- */
-GK_NODISCARD
-gk_status gk_operation_result(const gk_operation *operation,
-                              gk_buf *json,
+gk_status gk_revocations_open(const char *url,
+                              size_t url_len,
+                              const gk_revocation_options *options,
+                              gk_revocations **revocations,
                               gk_error *err);
 
 /**
- * Gives the authorization server's own name of the error that an operation has ended with (RFC 6749 section 5.2).
+ * Shares what has been revoked.
  *
- * @param operation The operation.
- * @return At most 64 letters, digits, `_`, `-` and `.`; {NULL, 0} if the server gave none.
+ * @param revocations What has been revoked; NULL is fine.
+ * @return Another handle to the same, to be freed with gk_revocations_free; NULL for NULL.
  */
-gk_str gk_operation_peer_code(const gk_operation *operation);
+gk_revocations *gk_revocations_clone(const gk_revocations *revocations);
 
 /**
- * Gives how many milliseconds to wait before the same is worth another try.
+ * Frees a handle to what has been revoked; verifiers that ask it are not affected.
  *
- * @param operation The operation.
- * @return Milliseconds; 0 if it has not failed, or waiting is no remedy, or the server did not say.
+ * @param revocations The handle, which must not be used again; NULL is fine.
  */
-uint64_t gk_operation_retry_after(const gk_operation *operation);
+void gk_revocations_free(gk_revocations *revocations);
 
 /**
- * Frees an operation; one that is not over is given up.
+ * Revokes one token; without an issuer, every token with this `jti`, whatever its `iss`.
  *
- * @param operation The operation, which must not be used again; NULL is fine.
+ * @param revocations What has been revoked.
+ * @param token Which token; borrowed for the call.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK, for a token that has expired already too; the 6000s.
  */
-void gk_operation_free(gk_operation *operation);
+GK_NODISCARD
+gk_status gk_revocations_revoke_token(const gk_revocations *revocations,
+                                      const gk_token_identity *token,
+                                      gk_error *err);
+
+/**
+ * Revokes the tokens of one session, whose next refresh is refused and ends it. gk_sessions_end does that, too.
+ *
+ * @param revocations What has been revoked.
+ * @param session_id The `sid` of its tokens, 1 to 1024 bytes.
+ * @param session_id_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_revoke_session(const gk_revocations *revocations,
+                                        const char *session_id,
+                                        size_t session_id_len,
+                                        gk_error *err);
+
+/**
+ * Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones. Access tokens
+ * of gk_sessions on the same store say which revocations came before them, whatever the clocks say; others go by
+ * `iat`: refused are those of this second or before, or up to the verifier's leeway later.
+ *
+ * @param revocations What has been revoked.
+ * @param subject The `sub` of its tokens, 1 to 1024 bytes.
+ * @param subject_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_revoke_subject(const gk_revocations *revocations,
+                                        const char *subject,
+                                        size_t subject_len,
+                                        gk_error *err);
+
+/**
+ * Revokes the tokens of one key, for ever.
+ *
+ * @param revocations What has been revoked.
+ * @param key_id The `kid` of the key that verifies them, 1 to 1024 bytes.
+ * @param key_id_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_revoke_key(const gk_revocations *revocations,
+                                    const char *key_id,
+                                    size_t key_id_len,
+                                    gk_error *err);
+
+/**
+ * Revokes the tokens that were issued (`iat`) before a time, or up to the verifier's leeway later.
+ *
+ * @param revocations What has been revoked.
+ * @param at Seconds since 1970; not in the future by more than a second, which means all that there is now.
+ * @param scope Whose; borrowed for the call. Everybody's for NULL, or where it names nobody.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_revoke_before(const gk_revocations *revocations,
+                                       uint64_t at,
+                                       const gk_revoke_scope *scope,
+                                       gk_error *err);
+
+/**
+ * Whether a token that is good for one use has not been used yet; from now on it has, in every process
+ * that shares the store. A token that has expired is good for none.
+ *
+ * @param revocations What has been revoked.
+ * @param token Which token; borrowed for the call.
+ * @param first Receives true if this is its first use; false otherwise, and if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK, whatever the answer; the 6000s, and then the token must not be accepted.
+ */
+GK_NODISCARD
+gk_status gk_revocations_seen_once(const gk_revocations *revocations,
+                                   const gk_token_identity *token,
+                                   bool *first,
+                                   gk_error *err);
+
+/**
+ * Looks now at what other processes have revoked, however recent the last look.
+ *
+ * @param revocations What has been revoked.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD gk_status gk_revocations_refresh(const gk_revocations *revocations, gk_error *err);
+
+/**
+ * Forgets now what has become needless; otherwise that happens every ten minutes.
+ *
+ * @param revocations What has been revoked.
+ * @param purged Receives how many entries of the store; 0 if the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_purge(const gk_revocations *revocations,
+                               uint64_t *purged,
+                               gk_error *err);
+
+/**
+ * How many entries there are in memory.
+ *
+ * @param revocations What has been revoked.
+ * @return How many; 0 for NULL.
+ */
+size_t gk_revocations_len(const gk_revocations *revocations);
+
+/*
+ * ==== Key rings ====
+ *
+ * Signing keys of a service, kept under a pepper and rotated; signers and verifiers follow them.
+ */
+
+/**
+ * The keys of a signer over time: one is active and signs, the next one is published already, and retired
+ * ones are good until their last token has expired. gk_signer_builder_following and
+ * gk_verifier_following go along with it without a restart, in other processes within 50 ms. Shared by
+ * reference count, safe to use from several threads at once and to go on with after a fork.
+ */
+struct gk_key_ring;
+
+/**
+ * How a ring is kept and followed: the name `default`, ES256 keys, tokens that live for at most 15
+ * minutes, a store that may be silent for 30 seconds; sealed under the pepper in a file beside the store,
+ * or not sealed in a folder. Copied by gk_key_ring_open.
+ */
+typedef struct gk_key_ring_options gk_key_ring_options;
+
+/**
+ * The usual options.
+ *
+ * @return The options, to be freed with gk_key_ring_options_free.
+ */
+gk_key_ring_options *gk_key_ring_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_key_ring_options_free(gk_key_ring_options *options);
+
+/**
+ * The ring's name in its store or folder.
+ *
+ * A name of another form is refused by gk_key_ring_open.
+ *
+ * @param options The options.
+ * @param name 1 to 64 small letters, digits and hyphens; copied. `default` unless set.
+ * @param name_len Its length in bytes.
+ */
+void gk_key_ring_options_name(gk_key_ring_options *options, const char *name, size_t name_len);
+
+/**
+ * The algorithm of new keys; those that are there keep theirs.
+ *
+ * @param options The options.
+ * @param alg One of the GK_ALG_ constants but GK_ALG_ANY; GK_ALG_ES256 unless set.
+ */
+void gk_key_ring_options_alg(gk_key_ring_options *options, gk_alg alg);
+
+/**
+ * How long the tokens live that the ring's keys sign: so long, and 600 seconds more, a retired key is
+ * still good.
+ *
+ * Another number is refused by gk_key_ring_open.
+ *
+ * @param options The options.
+ * @param seconds 1 to 31622400, which is a year; 900 unless set.
+ */
+void gk_key_ring_options_token_ttl(gk_key_ring_options *options,
+                                   uint64_t seconds);
+
+/**
+ * For how long the keys are used while their store is out of reach.
+ *
+ * More is refused by gk_key_ring_open.
+ *
+ * @param options The options.
+ * @param seconds At most 86400; 30 unless set.
+ */
+void gk_key_ring_options_max_stale(gk_key_ring_options *options, uint64_t seconds);
+
+/**
+ * Takes the time from a callback.
+ *
+ * @param options The options.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
+ */
+void gk_key_ring_options_clock(gk_key_ring_options *options,
+                               gk_clock_fn now,
+                               void *user,
+                               gk_release_fn release);
+
+/**
+ * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the ring.
+ *
+ * What is wrong with peppers is told by gk_key_ring_open.
+ *
+ * @param options The options.
+ * @param number Its number, from 1.
+ * @param pepper At least 16 bytes; copied.
+ * @param pepper_len Its length in bytes.
+ */
+void gk_key_ring_options_pepper(gk_key_ring_options *options,
+                                uint32_t number,
+                                const uint8_t *pepper,
+                                size_t pepper_len);
+
+/**
+ * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
+ * bytes in hexadecimal.
+ *
+ * What is wrong with the file is told by gk_key_ring_open.
+ *
+ * @param options The options.
+ * @param path The file's path; copied.
+ * @param path_len Its length in bytes.
+ */
+void gk_key_ring_options_pepper_file(gk_key_ring_options *options,
+                                     const char *path,
+                                     size_t path_len);
+
+/**
+ * Takes the peppers from an environment variable, written as in a file.
+ *
+ * What is wrong with the variable is told by gk_key_ring_open.
+ *
+ * @param options The options.
+ * @param name The variable's name; copied.
+ * @param name_len Its length in bytes.
+ */
+void gk_key_ring_options_pepper_env(gk_key_ring_options *options,
+                                    const char *name,
+                                    size_t name_len);
+
+/**
+ * Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a pepper in
+ * a store, or in a folder that only its owner may read (mode 0700).
+ *
+ * @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of a
+ * folder, which is made if it is not there. `?mark=FILE` at the end says where its mark is, which lies beside it
+ * otherwise; `?mark=none`: nowhere.
+ * @param url_or_folder_len Its length in bytes.
+ * @param options How; NULL for the usual options. Without a pepper, a store uses the file
+ * `<path>.pepper`, which is made with the store: back it up, because without it the ring is lost.
+ * @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the pepper file;
+ * GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_open(const char *url_or_folder,
+                           size_t url_or_folder_len,
+                           const gk_key_ring_options *options,
+                           gk_key_ring **ring,
+                           gk_error *err);
+
+/**
+ * Whether gk_key_ring_open made a pepper file: someone should be told to back it up.
+ *
+ * @param ring The ring.
+ * @return True if it did; false for NULL.
+ */
+bool gk_key_ring_made_pepper_file(const gk_key_ring *ring);
+
+/**
+ * Shares a ring.
+ *
+ * @param ring The ring; NULL is fine.
+ * @return Another handle to the same ring, to be freed with gk_key_ring_free; NULL for NULL.
+ */
+gk_key_ring *gk_key_ring_clone(const gk_key_ring *ring);
+
+/**
+ * Frees a handle to a ring; signers and verifiers that follow it are not affected.
+ *
+ * @param ring The handle, which must not be used again; NULL is fine.
+ */
+void gk_key_ring_free(gk_key_ring *ring);
+
+/**
+ * Makes the next key the active one, retires the one that was, and makes a new next one. Wait with another
+ * rotation until everybody who caches the published keys has seen the new next one.
+ *
+ * @param ring The ring.
+ * @param active Receives the key that is active now, as in gk_key_ring_keys, to be freed with
+ * gk_buf_free; {NULL, 0} if the call fails. May be NULL.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are still good;
+ * GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_rotate(const gk_key_ring *ring,
+                             gk_buf *active,
+                             gk_error *err);
+
+/**
+ * Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by whoever
+ * follows the ring; where only the published keys are known, gk_revocations_revoke_key as well. If it is
+ * the active one, the next one takes its place.
+ *
+ * @param ring The ring.
+ * @param kid The key's `kid`.
+ * @param kid_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_RING_KEY_NOT_FOUND; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_remove(const gk_key_ring *ring,
+                             const char *kid,
+                             size_t kid_len,
+                             gk_error *err);
+
+/**
+ * The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state (next,
+ * active, retired), created_at, active_at, retired_at, until. The next one comes first, then the active
+ * one, then the retired ones, the latest first. Times are in seconds since 1970, or null.
+ *
+ * @param ring The ring.
+ * @param keys Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_keys(const gk_key_ring *ring,
+                           gk_buf *keys,
+                           gk_error *err);
+
+/**
+ * The public keys as a JWK Set (RFC 7517 section 5), to be published: the next one too.
+ *
+ * @param ring The ring.
+ * @param jwks Receives the set as JSON, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if the keys are symmetric; the 6000s.
+ */
+GK_NODISCARD gk_status gk_key_ring_to_jwks(const gk_key_ring *ring, gk_buf *jwks, gk_error *err);
+
+/**
+ * Looks now at what other processes have changed, however recent the last look.
+ *
+ * @param ring The ring.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD gk_status gk_key_ring_refresh(const gk_key_ring *ring, gk_error *err);
+
+/*
+ * ==== Web: cookies and CSRF ====
+ *
+ * Cookies that hold secrets (RFC 6265bis), and requests that another site has not caused.
+ */
+
+/** Leaves HttpOnly out, so that scripts can read the cookie: for CSRF tokens. */
+#define GK_COOKIE_FOR_SCRIPTS 1
+
+/** Keeps the cookie apart for each top-level site that embeds us (CHIPS). */
+#define GK_COOKIE_PARTITIONED 2
+
+/** Leaves Secure out, for development without HTTPS: whoever sees the traffic has the session. */
+#define GK_COOKIE_DANGER_ALLOW_HTTP 4
+
+/** Accepts requests of other hosts of the same site: only where every host of the site is trusted. */
+#define GK_CSRF_ALLOW_SAME_SITE 1
+
+/** Accepts an Origin of `http://`, for development without HTTPS. */
+#define GK_CSRF_DANGER_ALLOW_HTTP 2
+
+/**
+ * A cookie of one name: how it is set, cleared and read (RFC 6265bis). Made once, shared by all
+ * threads.
+ */
+typedef struct gk_cookie gk_cookie;
+
+/** Makes and checks CSRF tokens, which are bound to a session. Made once, shared by all threads. */
+typedef struct gk_csrf gk_csrf;
+
+/**
+ * When a browser sends a cookie with requests that other sites cause: one of the GK_SAME_SITE_
+ * constants. Any other number is refused.
+ */
+typedef int32_t gk_same_site;
+
+/**
+ * What a cookie is besides its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`, until the
+ * browser ends.
+ */
+typedef struct {
+    /** Under which path it is sent; {NULL, 0} for `/`. */
+    gk_str path;
+    /** To which domain, and all below, it is sent; {NULL, 0} for the host that set it and no other. */
+    gk_str domain;
+    /** For how many seconds it is kept, at most 400 days; 0 for until the browser ends. */
+    uint64_t max_age;
+    /** One of the GK_SAME_SITE_ constants. */
+    gk_same_site same_site;
+    /** Any of the GK_COOKIE_ constants, added up. */
+    uint32_t flags;
+} gk_cookie_attributes;
+
+/** What is known of a request, whatever it says; {NULL, 0} for what is not there. */
+typedef struct {
+    /** The CSRF token that it brings. */
+    gk_str token;
+    /** The method, such as POST. */
+    gk_str method;
+    /** The `Sec-Fetch-Site` header. */
+    gk_str sec_fetch_site;
+    /** The `Origin` header; goes with `host`. */
+    gk_str origin;
+    /** The `Host` header or, behind a proxy, the name under which users know the service. */
+    gk_str host;
+} gk_csrf_request;
+
+/** With navigations by links, not with other requests. */
+#define GK_SAME_SITE_LAX 0
+
+/** Never. */
+#define GK_SAME_SITE_STRICT 1
+
+/** Always; needs Secure. */
+#define GK_SAME_SITE_NONE 2
+
+/**
+ * Makes a cookie. Its name should begin with `__Host-`, which keeps other hosts of the domain from
+ * planting one.
+ *
+ * @param name The name.
+ * @param name_len Its length in bytes.
+ * @param attributes What else it is; NULL for all zero.
+ * @param cookie Receives the cookie, to be freed with gk_cookie_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a browser would refuse it, cut it, or send
+ * it where it should not go.
+ */
+GK_NODISCARD
+gk_status gk_cookie_new(const char *name,
+                        size_t name_len,
+                        const gk_cookie_attributes *attributes,
+                        gk_cookie **cookie,
+                        gk_error *err);
+
+/**
+ * Frees a cookie.
+ *
+ * @param cookie The cookie, which must not be used again; NULL is fine.
+ */
+void gk_cookie_free(gk_cookie *cookie);
+
+/**
+ * The value of a `Set-Cookie` header that sets the cookie.
+ *
+ * @param cookie The cookie.
+ * @param value The value: visible ASCII without quotes, commas, semicolons and backslashes; with the
+ * name at most 4096 bytes.
+ * @param value_len Its length in bytes.
+ * @param header Receives the header's value, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_cookie_set(const gk_cookie *cookie,
+                        const char *value,
+                        size_t value_len,
+                        gk_buf *header,
+                        gk_error *err);
+
+/**
+ * The value of a `Set-Cookie` header that makes the browser forget the cookie.
+ *
+ * @param cookie The cookie.
+ * @param header Receives the header's value, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD gk_status gk_cookie_clear(const gk_cookie *cookie, gk_buf *header, gk_error *err);
+
+/**
+ * What a `Cookie` header says that the cookie is. Several headers (HTTP/2) are to be joined with `; `
+ * before.
+ *
+ * @param cookie The cookie.
+ * @param header The header's value, whatever it is.
+ * @param header_len Its length in bytes.
+ * @param value Receives the value, which lies in the header; {NULL, 0} if it is not there.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_MALFORMED_COOKIE if the name comes twice, or the value is none.
+ */
+GK_NODISCARD
+gk_status gk_cookie_read(const gk_cookie *cookie,
+                         const char *header,
+                         size_t header_len,
+                         gk_str *value,
+                         gk_error *err);
+
+/**
+ * Makes what makes and checks CSRF tokens.
+ *
+ * @param secret At least 32 random bytes, the same in every process.
+ * @param secret_len How many.
+ * @param flags Any of the GK_CSRF_ constants, added up; 0 for none.
+ * @param csrf Receives it, to be freed with gk_csrf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_WEAK_KEY if the secret is too short.
+ */
+GK_NODISCARD
+gk_status gk_csrf_new(const uint8_t *secret,
+                      size_t secret_len,
+                      uint32_t flags,
+                      gk_csrf **csrf,
+                      gk_error *err);
+
+/**
+ * Frees what makes and checks CSRF tokens.
+ *
+ * @param csrf It, which must not be used again; NULL is fine.
+ */
+void gk_csrf_free(gk_csrf *csrf);
+
+/**
+ * A new token for a session: 64 characters of base64url. It fits for as long as the session's id stays
+ * the same.
+ *
+ * @param csrf What makes it.
+ * @param session_id The id of the session: 1 to 512 bytes.
+ * @param session_id_len Its length in bytes.
+ * @param token Receives the token, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_csrf_issue(const gk_csrf *csrf,
+                        const char *session_id,
+                        size_t session_id_len,
+                        gk_buf *token,
+                        gk_error *err);
+
+/**
+ * Lets a request pass that is harmless (GET, HEAD, OPTIONS), or that no other site has caused and that
+ * brings a token of its session.
+ *
+ * @param csrf What made the token.
+ * @param session_id The id of the session: 1 to 512 bytes.
+ * @param session_id_len Its length in bytes.
+ * @param request The request; borrowed for the call.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_CSRF_REJECTED if it is neither.
+ */
+GK_NODISCARD
+gk_status gk_csrf_check(const gk_csrf *csrf,
+                        const char *session_id,
+                        size_t session_id_len,
+                        const gk_csrf_request *request,
+                        gk_error *err);
+
+/*
+ * ==== OAuth client ====
+ *
+ * Log-ins and tokens of other servers (OAuth 2.0, OpenID Connect). A call that needs an answer of the server begins a
+ * gk_operation, which asks for requests; gk_operation_run carries them out.
+ */
+
+/** The operation wants a request to be sent: see gk_operation_request. */
+#define GK_STEP_REQUEST 1
+
+/** The operation wants to be asked again after some milliseconds. */
+#define GK_STEP_WAIT 2
+
+/** The operation is over: see gk_operation_result. */
+#define GK_STEP_DONE 3
+
+/** One registration at one authorization server. Shared by reference count, safe to use from several threads at once. */
+typedef struct gk_oauth_client gk_oauth_client;
+
+/** Something that takes requests to another server. Not to be used by two threads at once. */
+typedef struct gk_operation gk_operation;
+
+/**
+ * The tokens of other servers under names of the program's own: one refresh for all threads and, in a folder, for all
+ * processes. Shared by reference count, safe to use from several threads at once and to go on with after a fork.
+ */
+typedef struct gk_token_manager gk_token_manager;
+
+/** What an operation wants next. */
+typedef struct {
+    /** GK_STEP_REQUEST, GK_STEP_WAIT or GK_STEP_DONE. */
+    int32_t kind;
+    /** For GK_STEP_WAIT, how many milliseconds. */
+    uint64_t wait_ms;
+} gk_step;
+
+/**
+ * A request to another server. Follow no redirect, ask for no compression, send it once. Its texts belong to the
+ * operation, until the answer is fed.
+ */
+typedef struct {
+    /** `GET` or `POST`. */
+    gk_str method;
+    /** The absolute address. */
+    gk_str url;
+    /** The body of a `POST`, which holds secrets. */
+    gk_str body;
+    /** What it is for, for example `token`. */
+    gk_str purpose;
+    /** How many headers there are: gk_operation_header. */
+    size_t headers;
+    /** Milliseconds that everything may take. */
+    uint64_t deadline_ms;
+    /** The most bytes of the answer's body. */
+    size_t max_body;
+} gk_request;
+
+/** A header of an answer. */
+typedef struct {
+    /** The name, in any case. */
+    gk_str name;
+    /** The value. */
+    gk_str value;
+} gk_header;
 
 /**
  * Makes a client.
@@ -5048,90 +5006,119 @@ gk_status gk_oauth_client_logout_notice(const gk_oauth_client *client,
                                         gk_error *err);
 
 /**
- * Names where keys are.
+ * Takes an operation to its end over a transport; blocks meanwhile.
  *
- * @param options_json One JSON object with `url` or `issuer`, and any of `ttl` (3600), `min_ttl` (60), `max_ttl` (86400), `cooldown` (30), `max_stale` (86400), all in seconds, `rsa_alg` (RS256), `allow_loopback_http` and `deadline_ms`.
- * @param options_json_len Its length in bytes.
- * @param http What carries the requests, which is shared; NULL if verifiers must never block: then drive gk_remote_key_set_refresh yourself.
- * @param keys Receives the keys, to be freed with gk_remote_key_set_free; NULL if the call fails.
+ * @param operation The operation.
+ * @param http The transport.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the address is not https.
+ * @return GK_STATUS_OK; the 5000s, 7000s and 1000s as the call says that made the operation, which is over then.
  */
 GK_NODISCARD
-gk_status gk_remote_key_set_new(const char *options_json,
-                                size_t options_json_len,
-                                const gk_http *http,
-                                gk_remote_key_set **keys,
-                                gk_error *err);
+gk_status gk_operation_run(gk_operation *operation,
+                           const gk_http *http,
+                           gk_error *err);
 
 /**
- * Shares keys.
+ * Asks an operation what it wants. After a request feed the answer or the failure; after a wait just ask again.
  *
- * @param keys The keys; NULL is fine.
- * @return Another handle to the same keys, to be freed with gk_remote_key_set_free; NULL for NULL.
- */
-gk_remote_key_set *gk_remote_key_set_clone(const gk_remote_key_set *keys);
-
-/**
- * Frees a handle to keys; verifiers that follow them are not affected.
- *
- * @param keys The handle, which must not be used again; NULL is fine.
- */
-void gk_remote_key_set_free(gk_remote_key_set *keys);
-
-/**
- * Whether it is time to fetch the keys: there are none, or they are not fresh any more.
- *
- * @param keys The keys.
- * @return True if it is; false for NULL.
- */
-bool gk_remote_key_set_wants_refresh(const gk_remote_key_set *keys);
-
-/**
- * Fetches the keys. The operation ends with nothing: an empty text.
- *
- * @param keys The keys.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation The operation.
+ * @param step Receives what it wants.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * @return As gk_operation_run; GK_STATUS_INVALID_ARGUMENT if the last request has not been answered.
  */
 GK_NODISCARD
-gk_status gk_remote_key_set_refresh(const gk_remote_key_set *keys,
-                                    gk_operation **operation,
-                                    gk_error *err);
+gk_status gk_operation_next(gk_operation *operation,
+                            gk_step *step,
+                            gk_error *err);
 
 /**
- * Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new those of a set.
+ * Gives the request that gk_operation_next has asked for.
  *
- * @param keys The keys, which are shared, and fetched now if they have a transport.
- * @param policy The policy, which is copied.
- * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param operation The operation.
+ * @param request Receives it; all zero if there is none.
  * @param err Receives the error; may be NULL.
- * @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE and the 7000s if the keys
- * cannot be had.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if none is wanted.
  */
 GK_NODISCARD
-gk_status gk_verifier_following_remote(const gk_remote_key_set *keys,
-                                       const gk_policy *policy,
-                                       gk_verifier **verifier,
-                                       gk_error *err);
+gk_status gk_operation_request(const gk_operation *operation,
+                               gk_request *request,
+                               gk_error *err);
 
 /**
- * Makes the rule of one issuer, as gk_issuer_rule_new, whose keys are as they are at each token.
+ * Gives a header of the request.
  *
- * @param issuer Its `iss`, not empty, UTF-8; copied.
- * @param issuer_len Its length in bytes.
- * @param keys Its keys, which are shared.
- * @param rule Receives the rule, to be freed with gk_issuer_rule_free; NULL if the call fails.
+ * @param operation The operation.
+ * @param index Which, from 0.
+ * @return The header, its name in lower case; {NULL, 0} twice if there is none.
+ */
+gk_header gk_operation_header(const gk_operation *operation, size_t index);
+
+/**
+ * Feeds the answer to the request, whatever its status. A body that is longer than max_body is refused.
+ *
+ * @param operation The operation.
+ * @param status The HTTP status.
+ * @param headers Its headers; `content-type`, `cache-control` and `retry-after` are read.
+ * @param headers_len How many.
+ * @param body Its body.
+ * @param body_len The body's length in bytes.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out.
  */
 GK_NODISCARD
-gk_status gk_issuer_rule_following_remote(const char *issuer,
-                                          size_t issuer_len,
-                                          const gk_remote_key_set *keys,
-                                          gk_issuer_rule **rule,
-                                          gk_error *err);
+gk_status gk_operation_feed(gk_operation *operation,
+                            uint16_t status,
+                            const gk_header *headers,
+                            size_t headers_len,
+                            const char *body,
+                            size_t body_len,
+                            gk_error *err);
+
+/**
+ * Tells an operation that its request has no answer.
+ *
+ * @param operation The operation.
+ * @param reason One of the 7000s, for example GK_STATUS_CONNECTION_FAILED.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out, or the reason is another.
+ */
+GK_NODISCARD gk_status gk_operation_fail(gk_operation *operation, gk_status reason, gk_error *err);
+
+/**
+ * Gives what an operation has ended with, as JSON, as the call says that made it.
+ *
+ * @param operation The operation.
+ * @param json Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, or has failed.
+ */
+GK_NODISCARD
+gk_status gk_operation_result(const gk_operation *operation,
+                              gk_buf *json,
+                              gk_error *err);
+
+/**
+ * Gives the authorization server's own name of the error that an operation has ended with (RFC 6749 section 5.2).
+ *
+ * @param operation The operation.
+ * @return At most 64 letters, digits, `_`, `-` and `.`; {NULL, 0} if the server gave none.
+ */
+gk_str gk_operation_peer_code(const gk_operation *operation);
+
+/**
+ * Gives how many milliseconds to wait before the same is worth another try.
+ *
+ * @param operation The operation.
+ * @return Milliseconds; 0 if it has not failed, or waiting is no remedy, or the server did not say.
+ */
+uint64_t gk_operation_retry_after(const gk_operation *operation);
+
+/**
+ * Frees an operation; one that is not over is given up.
+ *
+ * @param operation The operation, which must not be used again; NULL is fine.
+ */
+void gk_operation_free(gk_operation *operation);
 
 /**
  * Makes a manager.
@@ -5270,6 +5257,45 @@ gk_status gk_token_manager_tokens(const gk_token_manager *manager,
                                   uint64_t min_ttl,
                                   gk_buf *tokens_json,
                                   gk_error *err);
+
+/*
+ * ==== Resource server ====
+ *
+ * An API's door: JWTs of an issuer, opaque tokens and API keys behind one call.
+ */
+
+/**
+ * What a route demands of its caller: made once, shared by all threads. The setters keep the first thing that was wrong,
+ * which gk_resource_server_check tells.
+ */
+typedef struct gk_demand gk_demand;
+
+/**
+ * An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by reference count, safe to use
+ * from several threads at once and to go on with after a fork.
+ */
+typedef struct gk_resource_server gk_resource_server;
+
+/**
+ * An API's door while it is put together. At least one of an issuer with keys, an introspection and API keys. The setters
+ * keep the first thing that was wrong, which gk_resource_server_builder_build tells.
+ */
+typedef struct gk_resource_server_builder gk_resource_server_builder;
+
+/** What of a request says who calls, as it came: all of it is a stranger's. */
+typedef struct {
+    /** The value of its one Authorization header; NULL and 0 for a request without. */
+    const char *authorization;
+    /** Its length in bytes. */
+    size_t authorization_len;
+    /**
+     * The caller's address as text, for API keys with an allow-list; NULL and 0 for unknown, as which a text that is no
+     * address counts.
+     */
+    const char *address;
+    /** Its length in bytes. */
+    size_t address_len;
+} gk_caller;
 
 /**
  * Begins the door of an API.
@@ -5551,6 +5577,134 @@ GK_NODISCARD
 gk_status gk_resource_server_metadata(const gk_resource_server *server,
                                       gk_buf *json,
                                       gk_error *err);
+
+/*
+ * ==== Remote keys ====
+ *
+ * The keys of another server (its JWKS), fetched when needed and kept fresh.
+ */
+
+/**
+ * The keys that an issuer publishes: fetched when they are first needed, and again when they are not fresh any more or
+ * a token wants a key that is not known. Shared by reference count, safe to use from several threads at once and to go
+ * on with after a fork.
+ */
+struct gk_remote_key_set;
+
+/**
+ * Names where keys are.
+ *
+ * @param options_json One JSON object with `url` or `issuer`, and any of `ttl` (3600), `min_ttl` (60), `max_ttl` (86400), `cooldown` (30), `max_stale` (86400), all in seconds, `rsa_alg` (RS256), `allow_loopback_http` and `deadline_ms`.
+ * @param options_json_len Its length in bytes.
+ * @param http What carries the requests, which is shared; NULL if verifiers must never block: then drive gk_remote_key_set_refresh yourself.
+ * @param keys Receives the keys, to be freed with gk_remote_key_set_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the address is not https.
+ */
+GK_NODISCARD
+gk_status gk_remote_key_set_new(const char *options_json,
+                                size_t options_json_len,
+                                const gk_http *http,
+                                gk_remote_key_set **keys,
+                                gk_error *err);
+
+/**
+ * Shares keys.
+ *
+ * @param keys The keys; NULL is fine.
+ * @return Another handle to the same keys, to be freed with gk_remote_key_set_free; NULL for NULL.
+ */
+gk_remote_key_set *gk_remote_key_set_clone(const gk_remote_key_set *keys);
+
+/**
+ * Frees a handle to keys; verifiers that follow them are not affected.
+ *
+ * @param keys The handle, which must not be used again; NULL is fine.
+ */
+void gk_remote_key_set_free(gk_remote_key_set *keys);
+
+/**
+ * Whether it is time to fetch the keys: there are none, or they are not fresh any more.
+ *
+ * @param keys The keys.
+ * @return True if it is; false for NULL.
+ */
+bool gk_remote_key_set_wants_refresh(const gk_remote_key_set *keys);
+
+/**
+ * Fetches the keys. The operation ends with nothing: an empty text.
+ *
+ * @param keys The keys.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_remote_key_set_refresh(const gk_remote_key_set *keys,
+                                    gk_operation **operation,
+                                    gk_error *err);
+
+/*
+ * ==== Transport ====
+ *
+ * What carries requests to other servers, for programs without an event loop of their own.
+ */
+
+/**
+ * The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the environment.
+ * Shared by reference count, safe to use from several threads at once and to go on with after a fork.
+ */
+struct gk_http;
+
+/**
+ * Makes a transport.
+ *
+ * @param options_json How: one JSON object with any of `allow_loopback_http` (plain HTTP to this very
+ * machine, for tests), `public_only` (only public addresses, checked when connecting), `deadline_ms`
+ * (10000), `connect_ms` (5000), `ca_pem` (authorities to trust instead of Mozilla's),
+ * `client_certificate_pem` and `client_key_pem` (RFC 8705); NULL and 0 for the usual options.
+ * @param options_json_len Its length in bytes.
+ * @param http Receives the transport, to be freed with gk_http_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a certificate or key cannot be used;
+ * GK_STATUS_UNSUPPORTED if this build has no transport: drive the operations yourself.
+ */
+GK_NODISCARD
+gk_status gk_http_new(const char *options_json,
+                      size_t options_json_len,
+                      gk_http **http,
+                      gk_error *err);
+
+/**
+ * Shares a transport.
+ *
+ * @param http The transport; NULL is fine.
+ * @return Another handle to the same transport, to be freed with gk_http_free; NULL for NULL.
+ */
+gk_http *gk_http_clone(const gk_http *http);
+
+/**
+ * Frees a handle to a transport; whoever shares it is not affected.
+ *
+ * @param http The handle, which must not be used again; NULL is fine.
+ */
+void gk_http_free(gk_http *http);
+
+/*
+ * ==== Store ====
+ *
+ * Copies of what is kept, and what is to be done when one is put back (docs/backups.md).
+ */
+
+/**
+ * Hears how far a copy has come. Called by the thread that copies; must not throw or jump out.
+ *
+ * @param user The pointer that was given with it.
+ * @param done How many pages are copied.
+ * @param all Of how many.
+ * @return True to go on; false stops the copy, which fails with GK_STATUS_INVALID_ARGUMENT.
+ */
+typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
 
 /**
  * Copies a store to a file while it is in use: its state of one moment, checked, in one file that only its

@@ -106,6 +106,79 @@ fn parameters_are_counted() {
     );
 }
 
+#[test]
+fn each_function_stands_under_the_heading_of_its_noun() {
+    assert_eq!(misplaced(RENDERED), Vec::<String>::new());
+    assert!(RENDERED.matches(HEADING).count() > 15, "headings are missing");
+}
+
+#[test]
+fn the_first_section_says_who_frees_what_and_when() {
+    let (_, section) = RENDERED.split_once(" ==== Memory, threads, forks, lifetimes ====").unwrap();
+    let (section, _) = section.split_once("*/").unwrap();
+    let said = ["Who frees what", "NULL", "Errors", "Threads", "Forks", "Lifetimes", "Callbacks"];
+    for paragraph in said {
+        assert!(section.contains(&format!("\n * {paragraph}. ")), "nothing about {paragraph}");
+    }
+}
+
+#[test]
+fn what_is_misplaced_is_noticed() {
+    let heading = |title: &str| format!("{HEADING}{title} ====\n *\n * Text.\n */\n");
+    let a = heading("A") + "typedef struct gk_a gk_a;\nvoid gk_a_free(gk_a *a);\n";
+    let b = heading("B") + "struct gk_a_b;\nvoid gk_a_b_free(gk_a_b *b);\nvoid gk_other(void);\n";
+    let early = "typedef struct gk_a_b gk_a_b;\n";
+    assert_eq!(misplaced(&format!("{early}{a}{b}")), Vec::<String>::new());
+    for (header, wrong) in [
+        (format!("void gk_none(void);\n{a}"), "gk_none stands under no heading"),
+        (format!("{a}{b}void gk_a_new(void);\n"), "gk_a_new stands under B, its type under A"),
+        (format!("{a}{b}{a}"), "the heading A comes twice"),
+        (a.replace(" * Text.\n", ""), "nothing is said of A"),
+        (heading("C"), "no function stands under C"),
+    ] {
+        assert!(misplaced(&header).iter().any(|found| found == wrong), "{wrong}: {header}");
+    }
+}
+
+const HEADING: &str = "\n/*\n * ==== ";
+
+/// What does not stand under a heading that says something, or under another than its type.
+fn misplaced(header: &str) -> Vec<String> {
+    let (front, rest) = header.split_at(header.find(HEADING).unwrap_or(header.len()));
+    let mut wrong: Vec<String> = functions(front)
+        .iter()
+        .map(|(name, _)| format!("{name} stands under no heading"))
+        .collect();
+    let sections = rest.split(HEADING).filter_map(|part| part.split_once(" ====\n"));
+    let sections: Vec<(&str, &str)> = sections.collect();
+    let mut types = Vec::new();
+    for (at, (title, text)) in sections.iter().enumerate() {
+        if sections.iter().take(at).any(|(before, _)| before == title) {
+            wrong.push(format!("the heading {title} comes twice"));
+        }
+        if !text.starts_with(" *\n * ") {
+            wrong.push(format!("nothing is said of {title}"));
+        }
+        if functions(text).is_empty() {
+            wrong.push(format!("no function stands under {title}"));
+        }
+        let declared = text.lines().filter_map(|line| line.strip_suffix(';')).filter(|line| {
+            ["typedef ", "struct ", "} gk_"].iter().any(|word| line.starts_with(word))
+        });
+        types.extend(declared.filter_map(|line| Some((line.rsplit(' ').next()?, *title))));
+    }
+    for (title, text) in &sections {
+        for (name, _) in functions(text) {
+            let begins = |own: &&(&str, &str)| name.starts_with(&format!("{}_", own.0));
+            let own = types.iter().filter(begins).max_by_key(|own| own.0.len());
+            if let Some((_, home)) = own.filter(|own| own.1 != *title) {
+                wrong.push(format!("{name} stands under {title}, its type under {home}"));
+            }
+        }
+    }
+    wrong
+}
+
 /// Each function and each callback's type of a header, and how many parameters it has.
 fn functions(header: &str) -> Vec<(String, usize)> {
     let code = header.split("/*").enumerate().map(|(n, part)| match part.split_once("*/") {

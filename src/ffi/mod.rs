@@ -1,5 +1,5 @@
-//! The C ABI, from which `build.rs` renders `include/gatekey.h`. The order of the modules below is
-//! the order of the header.
+//! The C ABI, from which `build.rs` renders `include/gatekey.h`. The comments before the modules below are the
+//! headings of the header, whose order is theirs; a function whose name begins with a type's stands where that does.
 //!
 //! Every extern body is one call of a function in `boundary`, which catches panics and turns an error
 //! into a status. Handles arrive as `Option<&T>` (shared), `Option<&mut T>` (exclusive) or
@@ -23,31 +23,68 @@
 
 mod boundary;
 
+mod pepper;
+
+mod sticky;
+
+// # Version
+//
+// The number of the ABI and the version of the library: what a program that loads libgatekey.so checks first.
+
 mod version;
+
+// # Errors
+//
+// A call that can fail returns a gk_status and describes it in a gk_error of the caller's. The blocks of numbers are in
+// docs/errors.md: to 999 mistakes of the program, the 1000s tokens, the 2000s keys, the 3000s API keys, the 4000s sessions and
+// cookies, the 5000s OAuth, the 6000s stores, the 7000s transports.
 
 mod status;
 
 mod error;
 
+// # Text and buffers
+//
+// What comes out: a gk_str is lent by a handle, a gk_buf belongs to the caller.
+
 mod buf;
 
-mod alg;
+// # Callbacks
+//
+// Functions of the program's that the library calls: its clock, its randomness, and the release of what belongs to them.
 
 mod callback;
 
-mod pepper;
+// # JSON
+//
+// Reads what other calls hand out as JSON, by the library's own strict parser.
 
-mod sticky;
+mod json;
+
+// # Algorithms
+//
+// The signature algorithms (RFC 7518, RFC 8037, RFC 9964) by number. A key is bound to one of them.
+
+mod alg;
+
+// # Keys
+//
+// A key of one algorithm: generated, or read from PEM, DER or a JWK (RFC 7517), and given out as such.
 
 mod key;
 
 mod key_options;
 
+// # Key sets
+//
+// Several keys, of which a token's header names one: a JWKS (RFC 7517 section 5).
+
 mod key_set;
 
-mod claims;
-
-mod signer;
+// # Verifiers
+//
+// Verify JSON Web Tokens (RFC 7519) with keys, by a policy. What a policy says nothing about is refused. gk_verified is what
+// a token says that was good; gk_unverified is what anybody may have written.
 
 mod policy;
 
@@ -57,7 +94,24 @@ mod verified;
 
 mod unverified;
 
+// # Signers
+//
+// Sign JSON Web Tokens with one key, and put together what they say.
+
+mod claims;
+
+mod signer;
+
+// # Lists
+//
+// Which records the calls give that list something, a page at a time.
+
 mod filter;
+
+// # API keys
+//
+// Keys that a service issues to its callers: made, found by what a request brings, limited, rotated, revoked. Open gk_api_keys
+// once in a process, and call gk_api_keys_verify for each request.
 
 mod apikey_options;
 
@@ -67,15 +121,10 @@ mod apikey;
 
 mod apikey_verify;
 
-mod web;
-
-mod revocations_options;
-
-mod revocations;
-
-mod keyring_options;
-
-mod keyring;
+// # Sessions
+//
+// Users that have logged in: a short access token that any verifier accepts, and a refresh token that is exchanged for the
+// next one each time, so that a stolen one shows.
 
 mod session_options;
 
@@ -83,19 +132,60 @@ mod session_spec;
 
 mod session;
 
-mod json;
+// # Revocations
+//
+// Tokens that are not good any more, although their signature and their dates are; for policies (gk_policy_revocations).
 
-mod http;
+mod revocations_options;
 
-mod operation;
+mod revocations;
+
+// # Key rings
+//
+// Signing keys of a service, kept under a pepper and rotated; signers and verifiers follow them.
+
+mod keyring_options;
+
+mod keyring;
+
+// # Web: cookies and CSRF
+//
+// Cookies that hold secrets (RFC 6265bis), and requests that another site has not caused.
+
+mod web;
+
+// # OAuth client
+//
+// Log-ins and tokens of other servers (OAuth 2.0, OpenID Connect). A call that needs an answer of the server begins a
+// gk_operation, which asks for requests; gk_operation_run carries them out.
 
 mod oauth;
 
-mod remote;
+mod operation;
 
 mod manager;
 
+// # Resource server
+//
+// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call.
+
 mod resource;
+
+// # Remote keys
+//
+// The keys of another server (its JWKS), fetched when needed and kept fresh.
+
+mod remote;
+
+// # Transport
+//
+// What carries requests to other servers, for programs without an event loop of their own.
+
+mod http;
+
+// # Store
+//
+// Copies of what is kept, and what is to be done when one is put back (docs/backups.md).
 
 mod store;
 
