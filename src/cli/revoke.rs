@@ -53,7 +53,7 @@ pub(super) struct Token {
     /// The token's `iss`; without it, tokens with this `jti` are refused from any issuer
     #[arg(long, requires = "jti", default_value = "", hide_default_value = true)]
     issuer: String,
-    /// The token's `exp`: 2027-01-31T12:00:00Z, or seconds since 1970
+    /// The token's `exp`, not in the past: 2027-01-31T12:00:00Z, or seconds since 1970
     #[arg(long, value_name = "TIME", value_parser = moment, group = "end", requires = "jti")]
     expires_at: Option<u64>,
     /// In how long it expires: 15m, 1h, or seconds

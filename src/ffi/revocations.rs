@@ -88,7 +88,8 @@ pub struct gk_revoke_scope {
 /// @param revocations What has been revoked.
 /// @param token Which token; borrowed for the call.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK, for a token that has expired already too; the 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if `expires_at` has passed by more than 600 seconds, or is after the year
+/// 9999, as milliseconds are: nothing is revoked; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_revoke_token(

@@ -19,7 +19,7 @@ use self::feed::Feed;
 use crate::base::clock::{Clock, SystemClock, plausible};
 use crate::base::fresh::stale_nanos;
 use crate::base::text::{argument, plain, plain_some};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Revocation, RevocationKind, RevocationStore};
 use std::fmt;
 use std::sync::Arc;
@@ -193,17 +193,20 @@ impl Revocations {
     }
 
     /// Revokes one token, by its issuer and its `jti`; it is remembered until `expires_at`, its `exp`. An empty issuer
-    /// means any, and none: every token with this `jti` is refused, whatever its `iss`. A token that has expired
-    /// already is not worth it.
+    /// means any, and none: every token with this `jti` is refused, whatever its `iss`.
     ///
     /// # Errors
-    /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024. Those of
+    /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024; or `expires_at` has passed by more
+    /// than the largest leeway (600 s), or is after the year 9999, as milliseconds are. Then nothing is revoked. Those of
     /// [`RevocationStore`].
     pub fn revoke_token(&self, issuer: &str, token_id: &str, expires_at: u64) -> Result<()> {
         let until = expires_at.saturating_add(LEEWAY);
         let mut entry = self.0.entry(RevocationKind::Token, issuer, token_id, 0, until)?;
+        if plausible(expires_at).is_err() {
+            return Err(NO_EXPIRY_DATE);
+        }
         if until <= entry.at {
-            return Ok(());
+            return Err(HAS_EXPIRED);
         }
         entry.before = self.0.believed(entry.at).saturating_add(1).min(expires_at);
         self.0.revoke(entry)
@@ -372,6 +375,17 @@ impl Revocations {
         }
     }
 }
+
+const NO_EXPIRY_DATE: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The token's expiry is after the year 9999; give its `exp`: whole seconds since 1970, not milliseconds. Nothing was \
+     revoked.",
+);
+const HAS_EXPIRED: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The token has expired, so that nothing was revoked. The expiry is its `exp`, in seconds since 1970; without one, \
+     revoke its session, subject or key.",
+);
 
 impl Inner {
     /// For how long the tokens that exist now may be accepted, in seconds.

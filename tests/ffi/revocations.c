@@ -251,7 +251,11 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_revocations_revoke_token(revocations, TOKEN(NONE, BAD, soon), &err));
     FAILS(WRONG, gk_revocations_revoke_token(revocations, TOKEN(NONE, NONE, soon), &err));
     FAILS(WRONG, gk_revocations_revoke_token(revocations, NULL, &err));
-    MUST(gk_revocations_revoke_token(revocations, TOKEN(NONE, GK_TEXT("t"), 1), &err));
+    for (int i = 0; i < 3; i++) {
+        const uint64_t expiry[] = {0, 1, soon * 1000};
+        FAILS(WRONG,
+              gk_revocations_revoke_token(revocations, TOKEN(NONE, GK_TEXT("t"), expiry[i]), &err));
+    }
     FAILS(WRONG, gk_revocations_revoke_session(NULL, GK_TEXT("s"), &err));
     FAILS(WRONG, gk_revocations_revoke_session(revocations, NONE, &err));
     FAILS(WRONG, gk_revocations_revoke_session(revocations, BAD, &err));

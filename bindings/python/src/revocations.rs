@@ -66,7 +66,8 @@ impl Revocations {
     }
 
     /// Revokes one token, by its `iss` and its `jti`; it is remembered until `expires_at`, its `exp`. With None for the
-    /// issuer, every token with this `jti` is refused, whatever its `iss`.
+    /// issuer, every token with this `jti` is refused, whatever its `iss`. `UsageError` if `expires_at` has passed by more
+    /// than 600 seconds, or is after the year 9999, as milliseconds are: then nothing is revoked.
     fn revoke_token(
         &self,
         py: Python<'_>,

@@ -305,6 +305,9 @@ def test_seen_once_and_bad_revocations(clock: Clock) -> None:
         lambda: revocations.revoke_session(""),
         lambda: revocations.revoke_subject(LONE),
         lambda: revocations.revoke_token(None, "x", -1),
+        lambda: revocations.revoke_token(None, "x", 0),
+        lambda: revocations.revoke_token(None, "x", NOW - 601),
+        lambda: revocations.revoke_token(ISSUER, "x", NOW * 1000),
         lambda: Revocations.open("memory:", max_token_ttl=0),
         lambda: Revocations.open("postgres://x"),
     ):

@@ -217,8 +217,8 @@ fn leeway_is_counted_in() {
 fn entries_are_forgotten_when_they_have_become_needless() {
     let bench = bench();
     let r = &bench.revocations;
-    r.revoke_token(ISSUER, "old", NOW - 601).unwrap();
-    assert!(r.is_empty(), "a token that has expired already is not worth it");
+    refused(r.revoke_token(ISSUER, "old", NOW - 601), ErrorKind::InvalidArgument, "has expired");
+    assert!(r.is_empty());
     r.revoke_token(ISSUER, "a", NOW + 10).unwrap();
     r.revoke_session("s").unwrap();
     r.revoke_subject("alice").unwrap();
@@ -365,7 +365,17 @@ fn what_cannot_be_revoked_or_opened() {
         refused(r.revoke_before(NOW, tenant), ErrorKind::InvalidArgument, "tenant");
     }
     refused(r.revoke_token(&long, "1", NOW + 9), ErrorKind::InvalidArgument, "issuer");
+    // Long past, so that nothing would be remembered; or no seconds, so that it would be for ever.
+    for expiry in [0, 1, NOW - 600, NOW * 1000, (NOW + 900) * 1000, u64::MAX] {
+        for issuer in ["", ISSUER] {
+            let error = r.revoke_token(issuer, "1", expiry).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{expiry}");
+            assert!(error.to_string().contains("seconds since 1970"), "{expiry}: {error}");
+        }
+    }
     assert!(r.is_empty());
+    r.revoke_token("", "may still be accepted, with a leeway", NOW - 599).unwrap();
+    assert_eq!(r.len(), 1);
     let open = |options| Revocations::open(Arc::new(MemoryStore::new()), options);
     for options in [
         RevocationOptions::new().max_stale(86_401),
