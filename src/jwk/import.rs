@@ -9,8 +9,8 @@
 
 use super::alg::{Alg, Family};
 use super::der::write;
-use super::key::{MAX_KID, Stated};
 use super::material::Parts;
+use super::stated::{MAX_KID, Stated};
 use super::usage::Usage;
 use crate::base::b64;
 use crate::base::json::{self, Kind, Value};

@@ -6,8 +6,9 @@
 use super::alg::{Alg, Family};
 use super::material::{Engine, Parts};
 use super::options::KeyOptions;
+use super::stated::{MAX_KID, Stated};
 use super::usage::Usage;
-use super::{der, export, pem, thumbprint};
+use super::{der, disguise, export, pem, thumbprint};
 use crate::base::random::SecureRandom as _;
 use crate::base::secret::Secret;
 use crate::crypto::random::SystemRandom;
@@ -40,19 +41,6 @@ struct Core {
     parts: Parts,
     engine: Engine,
 }
-
-/// What a key in some format says about itself, beside its numbers.
-#[derive(Default)]
-pub(super) struct Stated {
-    pub(super) alg: Option<Alg>,
-    /// The key may only be used with RSASSA-PSS (OID id-RSASSA-PSS).
-    pub(super) pss_only: bool,
-    pub(super) kid: Option<String>,
-    pub(super) usage: Usage,
-}
-
-/// The most bytes a `kid` may have.
-pub(super) const MAX_KID: usize = 256;
 
 impl Key {
     /// A new key. RSA keys have 2048 bits, secrets are as long as the hash.
@@ -157,6 +145,9 @@ impl Key {
         let usage = stated.usage;
         if !usage.permits_verifying() && !parts.is_private() {
             return Err(USELESS);
+        }
+        if let Parts::Symmetric { secret } = &parts {
+            disguise::refuse_keys(secret.expose())?;
         }
         let engine = Engine::new(&parts, alg, allow_weak)?;
         let explicit_kid = stated.kid.is_some();

@@ -5,7 +5,7 @@
 //! and private parts that do not belong to the public ones are refused.
 
 use super::alg::{Alg, Family};
-use super::{disguise, strength};
+use super::strength;
 use crate::base::secret::Secret;
 use crate::crypto::{Curve, MAX_SIGNATURE_LEN, MlDsa, ecdsa, eddsa, hmac, mldsa, rsa};
 use crate::error::{Error, ErrorKind, Result};
@@ -113,7 +113,6 @@ impl Engine {
     pub(super) fn new(parts: &Parts, alg: Alg, allow_weak: bool) -> Result<Self> {
         Ok(match (parts, alg.family()) {
             (Parts::Symmetric { secret }, Family::Hmac(hash)) => {
-                disguise::refuse_keys(secret.expose())?;
                 strength::check_secret(secret.expose(), hash, allow_weak)?;
                 Self::Hmac(hmac::Key::new(hash, secret.expose()))
             }

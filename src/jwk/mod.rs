@@ -16,6 +16,7 @@ mod options;
 mod pem;
 mod set;
 mod source;
+mod stated;
 mod strength;
 mod thumbprint;
 mod usage;

@@ -3,9 +3,10 @@
 use super::alg::Alg;
 use super::der;
 use super::import::{self, MAX_BINARY};
-use super::key::{Key, MAX_KID, Stated};
+use super::key::Key;
 use super::material::Parts;
 use super::pem;
+use super::stated::{MAX_KID, Stated};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 

@@ -7,8 +7,8 @@
 //! precede the `EC PRIVATE KEY` of the same curve, as OpenSSL writes it.
 
 use super::der::{self, Container, write};
-use super::key::Stated;
 use super::material::Parts;
+use super::stated::Stated;
 use crate::base::secret::Secret;
 use crate::crypto::Curve;
 use crate::error::{Error, ErrorKind, Result};

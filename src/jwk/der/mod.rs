@@ -9,8 +9,8 @@ pub(super) mod public;
 pub(super) mod write;
 
 use super::alg::Alg;
-use super::key::Stated;
 use super::material::Parts;
+use super::stated::Stated;
 use crate::crypto::{Curve, Hash, MlDsa};
 use crate::error::{Error, ErrorKind, Result};
 use ::der::asn1::{AnyRef, ObjectIdentifier};

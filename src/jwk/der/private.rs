@@ -10,8 +10,8 @@ use super::{Algorithm, BAD_PARAMETERS, MALFORMED, curve_of, invalid, unsupported
 use crate::base::secret::Secret;
 use crate::crypto::{Curve, MlDsa, ecdsa, eddsa, mldsa};
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwk::key::Stated;
 use crate::jwk::material::Parts;
+use crate::jwk::stated::Stated;
 use der::asn1::{OctetStringRef, UintRef};
 use der::{Decode as _, Reader as _, SliceReader};
 use pkcs8::PrivateKeyInfoRef;

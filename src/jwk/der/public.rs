@@ -7,8 +7,8 @@
 use super::{Algorithm, BAD_POINT, MALFORMED};
 use crate::crypto::{Curve, ecdsa};
 use crate::error::Result;
-use crate::jwk::key::Stated;
 use crate::jwk::material::Parts;
+use crate::jwk::stated::Stated;
 use der::Decode as _;
 use spki::SubjectPublicKeyInfoRef;
 
