@@ -319,7 +319,7 @@ impl Inner {
         let parsed = format::parse(text.expose()).ok_or(ErrorKind::Internal)?;
         let pepper = self.peppers.active();
         let mac = self.peppers.mac_native(pepper, &id, parsed.secret).ok_or(ErrorKind::Internal)?;
-        let scheme = super::hash::Schemes::NATIVE;
+        let scheme = super::import_formats::Schemes::NATIVE;
         Ok(Proof { scheme, params: String::new(), peppers: vec![pepper], mac })
     }
 }

@@ -3,11 +3,12 @@
 
 use super::apikeys::{ApiKeys, Inner};
 use super::format::KeyId;
-use super::hash::Schemes;
+use super::hot::Hot;
+use super::import_formats::Schemes;
 use super::known::{Known, Seen};
 use super::limit::rescale;
 use super::limits::hash_of;
-use super::mirror::{Hot, Places, Slot};
+use super::mirror::{Places, Slot};
 use super::peppers::needed_peppers;
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
 use crate::base::clock::plausible;

@@ -2,8 +2,7 @@
 //! under the active pepper. What is lost of it in a crash is made up for by the next use.
 
 use super::apikeys::{ApiKeys, Inner};
-use super::hash::{Candidate, Proved};
-use super::import::prove_anew;
+use super::hash::{Candidate, Proved, prove_anew};
 use super::verify::Grant;
 use crate::base::clock::NANOS;
 use crate::base::process::{Own, lock};

@@ -5,17 +5,13 @@
 //! has a tag of its own in front of the message, so that no MAC can stand in for another.
 
 use super::format::KeyId;
-use super::import_formats::Slowly;
+use super::import_formats::{Schemes, Slowly};
 use crate::crypto::constant_time_eq;
 use crate::crypto::hash::{sha256, sha512};
 use crate::error::Result;
-use crate::store::{Proof, StoredKey};
+use crate::pepper::{Fields, Peppers, Row};
+use crate::store::{Lookup, Proof, StoredKey};
 use zeroize::Zeroizing;
-
-pub use super::import_formats::ImportScheme;
-pub(crate) use super::import_formats::import;
-pub(crate) use crate::pepper::Peppers;
-use crate::pepper::{Fields, Row};
 
 impl Peppers {
     /// The MAC of a key of ours.
@@ -117,26 +113,6 @@ impl Peppers {
     }
 }
 
-/// How the text of a key is digested before the MACs; numbers are never reused.
-pub(crate) struct Schemes;
-
-impl Schemes {
-    /// A key of ours: no digest.
-    pub(crate) const NATIVE: u16 = 1;
-    pub(crate) const SHA256: u16 = 16;
-    pub(crate) const SHA512: u16 = 17;
-    pub(crate) const ARGON2: u16 = 18;
-    pub(crate) const BCRYPT: u16 = 19;
-    pub(crate) const PBKDF2_SHA256: u16 = 20;
-    /// bcrypt of the hexadecimal SHA-256, as Django has it.
-    pub(crate) const BCRYPT_SHA256: u16 = 21;
-
-    /// Whether the digest costs next to nothing.
-    pub(crate) const fn is_fast(scheme: u16) -> bool {
-        matches!(scheme, Self::NATIVE | Self::SHA256 | Self::SHA512)
-    }
-}
-
 /// A text that may be proved.
 #[derive(Clone, Copy)]
 pub(crate) enum Candidate<'a> {
@@ -161,10 +137,38 @@ impl<'a> Candidate<'a> {
             (Self::Foreign { whole, .. }, Part::Whole) => Some(whole),
             (Self::Foreign { lookup, rest, .. }, Part::Rest) => rest.filter(|rest| {
                 let after = rest.strip_prefix(lookup).and_then(<[u8]>::first);
-                !after.is_some_and(|byte| super::import::is_separator(*byte))
+                !after.is_some_and(|byte| is_separator(*byte))
             }),
         }
     }
+}
+
+/// The proof of the part of a text that was just proved, under the active pepper, and how it is found from now
+/// on: by the same as before. Everything that is not of our format is then one SHA-256 and one MAC, and every
+/// text that was accepted before is accepted after, and no other.
+pub(super) fn prove_anew(
+    peppers: &Peppers,
+    candidate: Candidate<'_>,
+    part: Part,
+) -> Option<(Proof, Option<Lookup>)> {
+    let pepper = peppers.active();
+    let proof = |scheme, mac| Proof { scheme, params: String::new(), peppers: vec![pepper], mac };
+    match candidate {
+        Candidate::Native { id, secret } => {
+            Some((proof(Schemes::NATIVE, peppers.mac_native(pepper, &id, secret)?), None))
+        }
+        Candidate::Foreign { kind, lookup, .. } => {
+            let digest = sha256(candidate.part(part)?);
+            let mac = peppers.mac_foreign(pepper, Schemes::SHA256, &digest)?;
+            let tag = peppers.lookup_tag(pepper, kind, lookup)?;
+            Some((proof(Schemes::SHA256, mac), Some(Lookup { pepper, tag })))
+        }
+    }
+}
+
+/// What may stand between the look-up of an imported key and its rest.
+pub(super) const fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'.' | b'_' | b'-' | b':' | b'~')
 }
 
 /// Which part of a text a proof is of.

@@ -6,7 +6,8 @@
 
 use super::apikeys::ApiKeys;
 use super::format;
-use super::hash::{Candidate, ImportScheme, LookupKind, Part, Peppers, Schemes};
+use super::hash::{LookupKind, is_separator};
+use super::import_formats::{ImportScheme, Schemes};
 use super::spec::KeySpec;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
@@ -150,7 +151,7 @@ impl ApiKeys {
                 return Err(argument("A key to import has 8 to 512 bytes."));
             }
         }
-        let digest = super::hash::import(scheme, credential)?;
+        let digest = super::import_formats::import(scheme, credential)?;
         let pepper = inner.peppers.active();
         let (kind, text): (_, &[u8]) = match (&row.lookup, digest.scheme) {
             (Some(lookup), _) => {
@@ -206,10 +207,6 @@ impl ImportReport {
     }
 }
 
-pub(super) const fn is_separator(byte: u8) -> bool {
-    matches!(byte, b'.' | b'_' | b'-' | b':' | b'~')
-}
-
 fn check_lookup(lookup: &str) -> Result<()> {
     let fits = (1..=128).contains(&lookup.len())
         && lookup.bytes().all(|byte| byte.is_ascii_graphic())
@@ -238,27 +235,4 @@ pub(super) fn lookups(
         (LookupKind::Named, Cow::Borrowed(before), rest.get(1..))
     });
     whole.into_iter().chain(parts)
-}
-
-/// The proof of the part of a text that was just proved, under the active pepper, and how it is found from now
-/// on: by the same as before. Everything that is not of our format is then one SHA-256 and one MAC, and every
-/// text that was accepted before is accepted after, and no other.
-pub(super) fn prove_anew(
-    peppers: &Peppers,
-    candidate: Candidate<'_>,
-    part: Part,
-) -> Option<(Proof, Option<Lookup>)> {
-    let pepper = peppers.active();
-    let proof = |scheme, mac| Proof { scheme, params: String::new(), peppers: vec![pepper], mac };
-    match candidate {
-        Candidate::Native { id, secret } => {
-            Some((proof(Schemes::NATIVE, peppers.mac_native(pepper, &id, secret)?), None))
-        }
-        Candidate::Foreign { kind, lookup, .. } => {
-            let digest = sha256(candidate.part(part)?);
-            let mac = peppers.mac_foreign(pepper, Schemes::SHA256, &digest)?;
-            let tag = peppers.lookup_tag(pepper, kind, lookup)?;
-            Some((proof(Schemes::SHA256, mac), Some(Lookup { pepper, tag })))
-        }
-    }
 }

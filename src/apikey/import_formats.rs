@@ -1,7 +1,6 @@
 //! How other systems write down what they keep of a key: digests in hexadecimal or base64, and the
 //! slow hashes of PHC strings, of bcrypt and of Django.
 
-use super::hash::Schemes;
 use super::turns::Turn;
 use crate::base::text::argument;
 use crate::base::{b64, hex};
@@ -9,6 +8,26 @@ use crate::crypto::hash::sha256;
 use crate::crypto::slow::Slow;
 use crate::error::{Error, ErrorKind, Result};
 use zeroize::Zeroizing;
+
+/// How the text of a key is digested before the MACs; numbers are never reused.
+pub(crate) struct Schemes;
+
+impl Schemes {
+    /// A key of ours: no digest.
+    pub(crate) const NATIVE: u16 = 1;
+    pub(crate) const SHA256: u16 = 16;
+    pub(crate) const SHA512: u16 = 17;
+    pub(crate) const ARGON2: u16 = 18;
+    pub(crate) const BCRYPT: u16 = 19;
+    pub(crate) const PBKDF2_SHA256: u16 = 20;
+    /// bcrypt of the hexadecimal SHA-256, as Django has it.
+    pub(crate) const BCRYPT_SHA256: u16 = 21;
+
+    /// Whether the digest costs next to nothing.
+    pub(crate) const fn is_fast(scheme: u16) -> bool {
+        matches!(scheme, Self::NATIVE | Self::SHA256 | Self::SHA512)
+    }
+}
 
 /// What an import's rows hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

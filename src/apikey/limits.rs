@@ -6,8 +6,9 @@
 //! period at most. Processes that share a table must agree about the time, whatever clock they were given.
 
 use super::format::KeyId;
+use super::hot::Hot;
 use super::limit::{gcra, rescale, settled, unit_and_burst};
-use super::mirror::{Hot, hash};
+use super::mirror::hash;
 use super::profile::Profile;
 use crate::base::clock::{Clock, date_at, plausible_nanos};
 use crate::base::reach::beyond_memory;

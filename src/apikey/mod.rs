@@ -13,6 +13,7 @@ mod flush;
 mod format;
 mod hash;
 mod headers;
+mod hot;
 mod import;
 mod import_formats;
 mod known;
@@ -31,9 +32,9 @@ mod verify;
 
 pub use apikeys::{ApiKeyOptions, ApiKeys};
 pub use cidr::parse_ip;
-pub use hash::ImportScheme;
 pub use headers::{api_key_from_headers, api_key_from_query};
 pub use import::{ImportReport, ImportRow};
+pub use import_formats::ImportScheme;
 pub use limit::parse_rate;
 pub use peppers::PepperUse;
 pub use scan_rule::{ScanRule, scan_rule};

@@ -2,8 +2,8 @@
 //! the proofs that are not simple. Packed, because there may be a million of them.
 
 use super::cidr::Cidr;
+use super::hot::Hot;
 use super::known::Seen;
-use super::mirror::Hot;
 use crate::error::{ErrorKind, Result};
 use crate::store::{Credits, KeyRecord, KeyStatus, Previous, Proof, Rate, StoredKey};
 use arc_swap::ArcSwapOption;
@@ -346,7 +346,7 @@ impl Rare {
 
 /// Whether a proof fits into [`Hot`].
 pub(crate) fn is_simple(proof: &Proof) -> bool {
-    proof.scheme == super::hash::Schemes::NATIVE && proof.peppers.len() == 1
+    proof.scheme == super::import_formats::Schemes::NATIVE && proof.peppers.len() == 1
 }
 
 /// A rate in one word; 0 for none.

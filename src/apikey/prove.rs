@@ -5,7 +5,8 @@
 //! that the next use costs a MAC or two, and a wrong text does too. Any change of the row drops it.
 
 use super::apikeys::Inner;
-use super::hash::{Candidate, Part, Proved, Schemes};
+use super::hash::{Candidate, Part, Proved};
+use super::import_formats::Schemes;
 use super::mirror::Slot;
 use super::profile::Rare;
 use super::turns::once;

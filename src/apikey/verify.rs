@@ -6,12 +6,14 @@ use super::apikeys::{ApiKeys, Inner};
 use super::feed::{foreign_key, words};
 use super::format::{self, Presented};
 use super::hash::{Candidate, Part, Proved};
+use super::hot::Hot;
 use super::limits::{Request, hash_of};
-use super::mirror::{Hot, Slot};
+use super::mirror::Slot;
 use super::profile::{Profile, Rare, unpack_rate};
 use crate::base::clock::NANOS;
 use crate::base::process::lock;
 use crate::base::reach::beyond_memory;
+use crate::crypto::constant_time_eq_words;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Credits, KeyRecord};
 use core::net::IpAddr;
@@ -188,7 +190,7 @@ impl Inner {
         let proves = |hot: &Hot, slot: &Slot| {
             if hot.has(Hot::SIMPLE)
                 && let Some(mac) = mac(hot.pepper)
-                && same(&words(&mac), &hot.mac)
+                && constant_time_eq_words(&words(&mac), &hot.mac)
             {
                 return Ok(Some(Proved::Current(Part::Whole)));
             }
@@ -476,11 +478,4 @@ fn is_allowed(profile: &Profile, ip: Option<IpAddr>) -> Result<()> {
             "The API key is limited to addresses, and the caller's is not known: an IPv4 or IPv6 address was not given.",
         )),
     }
-}
-
-/// Whether two MACs are the same, in a time that does not tell where they differ.
-#[inline]
-fn same(a: &[u64; 4], b: &[u64; 4]) -> bool {
-    let difference = a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b));
-    std::hint::black_box(difference) == 0
 }

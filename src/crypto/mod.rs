@@ -107,6 +107,13 @@ pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
+/// Compares two MACs that are kept as words, in a time that does not tell where they differ.
+#[inline]
+pub(crate) fn constant_time_eq_words(a: &[u64; 4], b: &[u64; 4]) -> bool {
+    let difference = a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b));
+    std::hint::black_box(difference) == 0
+}
+
 /// The crypto library refused something that was checked before it was asked.
 #[cold]
 const fn library_failed() -> Error {
