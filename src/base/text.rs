@@ -42,3 +42,30 @@ pub(crate) fn meta(meta: &str) -> Result<String> {
     }
     Ok(meta.to_owned())
 }
+
+/// `8-4-4-4-12` hexadecimal digits in lower case.
+pub(crate) fn is_guid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    lengths == [8, 4, 4, 4, 12] && parts.iter().all(|part| part.bytes().all(is_hex))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guids() {
+        assert!(is_guid("9188040d-6c67-4c5b-b112-36a304b66dad"));
+        for wrong in [
+            "",
+            "common",
+            "9188040D-6c67-4c5b-b112-36a304b66dad",
+            "9188040d6c674c5bb11236a304b66dad",
+            "9188040d-6c67-4c5b-b112-36a304b66dag",
+        ] {
+            assert!(!is_guid(wrong), "{wrong}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use super::input::{self, duration};
 use super::output::{self, Output, Shown};
 use super::pages::{Pages, show_pages};
 use super::spec::{SpecArgs, UpdateArgs};
-use super::store::StoreArgs;
+use super::store::{StoreArgs, finish};
 use crate::json::ObjectWriter;
 use crate::{
     ApiKeys, AuditFilter, Check, Clock as _, IssuedKey, KeyFilter, KeyRecord, SystemClock,
@@ -220,11 +220,6 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             output.either(&json.end(), || format!("Deleted {}.", output::count(purged, "key")))
         }
     }
-}
-
-/// What was used and not written yet is written now.
-pub(super) fn finish(keys: &ApiKeys) -> Outcome<()> {
-    Ok(keys.close()?)
 }
 
 fn change(

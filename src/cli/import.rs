@@ -73,7 +73,7 @@ pub(super) fn run(arguments: ImportArgs, output: &mut Output) -> Outcome<()> {
     let bar = progress(rows.len(), output);
     let report = keys.import_with(scheme, &rows, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    super::apikey::finish(&keys)?;
+    super::store::finish(&keys)?;
     tell(&report, format, output)
 }
 

@@ -44,7 +44,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             let report = keys.pepper_report()?;
             tell_damaged(&report, output);
             let wrapped = wrapped?;
-            super::apikey::finish(&keys)?;
+            super::store::finish(&keys)?;
             let mut json = ObjectWriter::new();
             json.number("wrapped", wrapped);
             json.raw("peppers", &report.to_json());

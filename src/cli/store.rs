@@ -202,3 +202,8 @@ pub(super) fn note_pepper_file(file: Option<&Path>, output: &mut Output) {
         ));
     }
 }
+
+/// What was used and not written yet is written now.
+pub(super) fn finish(keys: &ApiKeys) -> Outcome<()> {
+    Ok(keys.close()?)
+}

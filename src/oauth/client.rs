@@ -8,7 +8,7 @@ use super::metadata::{self, Metadata, NO_ENDPOINT, check_endpoint};
 use super::remote_key_set::RemoteKeySet;
 use crate::base::clock::NANOS;
 use crate::base::secret::Secret;
-use crate::base::text::argument;
+use crate::base::text::{argument, is_guid};
 use crate::base::url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Verifier;
@@ -204,7 +204,7 @@ fn fill_in(config: &mut OAuthConfig) -> Result<()> {
             "common" | "organizations" => {}
             // Entra's name for people without an organization.
             "consumers" => config.tenants.push("9188040d-6c67-4c5b-b112-36a304b66dad".to_owned()),
-            tenant if super::id_token::is_guid(tenant) => config.tenants.push(tenant.to_owned()),
+            tenant if is_guid(tenant) => config.tenants.push(tenant.to_owned()),
             _ => return Err(TENANT_BY_NAME),
         }
     }
