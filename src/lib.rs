@@ -80,8 +80,8 @@ mod jws;
 
 mod jwt;
 pub use jwt::{
-    Claims, IssuerRule, Policy, PresentedToken, RevocationList, Signer, SignerBuilder, Unsigned,
-    Unverified, Verified, Verifier, danger_decode_unverified,
+    Claims, IssuerRule, Policy, PresentedToken, RevocationList, SeenOnce, Signer, SignerBuilder,
+    Unsigned, Unverified, Verified, Verifier, danger_decode_unverified,
 };
 
 mod store;
@@ -127,8 +127,8 @@ pub use session::{SessionOptions, SessionSpec, SessionTokens, Sessions};
 mod oauth;
 pub use oauth::{
     AuthMethod, BegunLogin, DeviceCodes, FinishedLogin, Introspection, LoginOptions, LogoutNotice,
-    OAuthClient, OAuthConfig, OAuthTokens, RemoteKeySet, RemoteKeySetOptions, SeenOnce,
-    TokenExchange, TokenGrant, TokenManager, UserInfo, oauth_presets,
+    OAuthClient, OAuthConfig, OAuthTokens, RemoteKeySet, RemoteKeySetOptions, TokenExchange,
+    TokenGrant, TokenManager, UserInfo, oauth_presets,
 };
 
 mod resource;

@@ -10,7 +10,6 @@ use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Signer;
 use crate::keyring::{KeyRing, KeyRingOptions};
-use crate::oauth::SeenOnce;
 use crate::pepper::Peppers;
 use crate::revocations::{RevocationOptions, Revocations};
 use crate::session::{SessionOptions, Sessions};
@@ -351,11 +350,4 @@ fn random_pepper() -> Result<Secret> {
     let mut bytes = vec![0; 32];
     SystemRandom.fill(&mut bytes)?;
     Ok(Secret::new(bytes))
-}
-
-/// Log-ins that have been finished are remembered like tokens that are good for one use.
-impl SeenOnce for Revocations {
-    fn seen_once(&self, issuer: &str, id: &str, expires_at: u64) -> Result<bool> {
-        Self::seen_once(self, issuer, id, expires_at)
-    }
 }

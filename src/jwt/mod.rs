@@ -6,6 +6,7 @@ mod check;
 mod claims;
 mod following;
 mod inspect;
+mod once;
 mod policy;
 mod registered;
 mod revoked;
@@ -16,6 +17,7 @@ mod verifier;
 
 pub use claims::Claims;
 pub use inspect::{Unverified, danger_decode_unverified};
+pub use once::SeenOnce;
 pub use policy::Policy;
 pub use revoked::{PresentedToken, RevocationList};
 pub use signer::{Signer, SignerBuilder, Unsigned};

@@ -13,19 +13,10 @@ use crate::base::text::argument;
 use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, Key};
+use crate::jwt::SeenOnce;
 use crate::pepper::Peppers;
 use std::fmt;
 use std::sync::Arc;
-
-/// Remembers which log-ins have been finished, so that a callback that is replayed by whoever kept its cookie is
-/// refused here and not only by the authorization server.
-pub trait SeenOnce: Send + Sync {
-    /// Whether this is the first time; from now on, until `expires_at` (seconds since the Unix epoch), it is not.
-    ///
-    /// # Errors
-    /// Those of the store; the log-in is then refused.
-    fn seen_once(&self, issuer: &str, id: &str, expires_at: u64) -> Result<bool>;
-}
 
 /// The addresses of an authorization server, by the names of RFC 8414 section 2.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -25,7 +25,7 @@ mod tokens;
 pub use about::{Introspection, UserInfo};
 pub use auth::AuthMethod;
 pub use client::OAuthClient;
-pub use config::{OAuthConfig, SeenOnce};
+pub use config::OAuthConfig;
 pub use grants::{DeviceCodes, TokenExchange, TokenGrant};
 pub use id_token::LogoutNotice;
 pub use login::{BegunLogin, FinishedLogin, LoginOptions};

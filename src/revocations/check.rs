@@ -9,7 +9,7 @@ use crate::base::clock::NANOS;
 use crate::base::json;
 use crate::base::text::is_plain;
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwt::{PresentedToken, RevocationList};
+use crate::jwt::{PresentedToken, RevocationList, SeenOnce};
 use crate::store::RevocationKind::{
     self, All, AllSoFar, Key, Session, Subject, SubjectSoFar, Tenant, TenantSoFar, Token,
 };
@@ -38,6 +38,13 @@ impl RevocationList for Revocations {
         }
         inner.check_names(token)?;
         inner.check_before(token)
+    }
+}
+
+/// Log-ins that have been finished are remembered like tokens that are good for one use.
+impl SeenOnce for Revocations {
+    fn seen_once(&self, issuer: &str, id: &str, expires_at: u64) -> Result<bool> {
+        Self::seen_once(self, issuer, id, expires_at)
     }
 }
 
