@@ -105,7 +105,6 @@ const OPEN: &[&str] = &[
     "revocations",
     "keyring",
     "session",
-    "oauth",
 ];
 
 /// Where files are read and written.

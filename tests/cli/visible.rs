@@ -33,20 +33,22 @@ fn nothing_in_the_store_steers_the_terminal() {
     raw.execute("INSERT INTO session_event VALUES (1, 1, ?1, ?1, ?1, ?1)", [EVIL]).unwrap();
     raw.execute("INSERT INTO revocation VALUES (1, 1, ?1, ?1, 0, 9999999999, 1)", [EVIL]).unwrap();
     drop(raw);
-    for (line, shows) in [
-        ("key list", true),
-        (&*format!("key show {id}"), true),
-        ("key audit", true),
-        ("session list", true),
-        ("session show abcdefGHIJ01", true),
-        ("session events", true),
-        ("pepper report", false),
+    for line in [
+        "key list",
+        &*format!("key show {id}"),
+        "key audit",
+        "session list",
+        "session show abcdefGHIJ01",
+        "session events",
+        "pepper report",
     ] {
         for json in ["", " --json"] {
             let ran = desk.run(&format!("{line}{json}"));
             assert!(ran.code == 0, "{line}: {ran:?}");
             assert!(is_visible(&ran.out) && is_visible(&ran.err), "{line}{json}: {ran:?}");
-            assert_eq!(ran.out.contains("\\u001b]0;pwned\\u0007"), shows, "{line}{json}: {ran:?}");
+            let shown =
+                if line == "pepper report" && json.is_empty() { &ran.err } else { &ran.out };
+            assert!(shown.contains("\\u001b]0;pwned\\u0007"), "{line}{json}: {ran:?}");
         }
     }
     assert!(desk.run("key list").done().contains("altered"));
