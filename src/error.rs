@@ -3,6 +3,7 @@
 //! A message is one or more sentences of at most [`Error::MAX_MESSAGE`] bytes and never holds a token, a key, a MAC or
 //! text an attacker chose.
 
+mod answer;
 mod kind;
 
 pub use kind::ErrorKind;
@@ -20,7 +21,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error {
     kind: ErrorKind,
     message: &'static str,
-    claim: Option<ClaimName>,
+    about: About,
     /// Milliseconds; 0 where coming back later is no remedy.
     retry_after: u32,
     /// The id of an API key whose secret was proved; zeros for none.
@@ -35,11 +36,24 @@ struct Peer {
     message: Box<str>,
 }
 
-/// A claim's name; sharing it costs no allocation.
+/// What the message is about; sharing it costs no allocation.
 #[derive(Clone, PartialEq, Eq)]
-enum ClaimName {
-    Registered(&'static str),
+enum About {
+    Nothing,
+    /// A claim that RFC 7519 registers, or a member or argument of gatekey's own.
+    Claim(&'static str),
+    /// A claim that the policy names, or the path of a member of a configuration.
     Named(Arc<str>),
+    /// Where in a text; both count from 1, the column in bytes.
+    Place {
+        line: u32,
+        column: u32,
+    },
+    /// The number of a pepper, or of another secret that is given with a number.
+    Secret {
+        what: &'static str,
+        number: u32,
+    },
 }
 
 impl Error {
@@ -50,20 +64,38 @@ impl Error {
     #[cold]
     pub(crate) const fn new(kind: ErrorKind, message: &'static str) -> Self {
         debug_assert!(message.len() <= Self::MAX_MESSAGE, "a message is a sentence or two");
-        Self { kind, message, claim: None, retry_after: 0, api_key: [0; 12], peer: None }
+        Self { kind, message, about: About::Nothing, retry_after: 0, api_key: [0; 12], peer: None }
     }
 
     /// The same error, about this registered claim.
     #[cold]
     pub(crate) fn about_claim(mut self, claim: &'static str) -> Self {
-        self.claim = Some(ClaimName::Registered(claim));
+        self.about = About::Claim(claim);
         self
     }
 
     /// The same error, about a claim that the policy names.
     #[cold]
     pub(crate) fn about_named_claim(mut self, claim: &Arc<str>) -> Self {
-        self.claim = Some(ClaimName::Named(Arc::clone(claim)));
+        self.about = About::Named(Arc::clone(claim));
+        self
+    }
+
+    /// The same error, about this place of a text: the byte at `offset`.
+    #[cold]
+    pub(crate) fn about_place(mut self, text: &[u8], offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let lines = before.iter().filter(|&&byte| byte == b'\n').count();
+        let in_line = before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+        let counted = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+        self.about = About::Place { line: counted(lines), column: counted(in_line) };
+        self
+    }
+
+    /// The same error, about the secret of this number; `what` is the option that it is given by.
+    #[cold]
+    pub(crate) fn about_secret(mut self, what: &'static str, number: u32) -> Self {
+        self.about = About::Secret { what, number };
         self
     }
 
@@ -113,13 +145,24 @@ impl Error {
         self.message
     }
 
-    /// The claim the error is about, where it is about one.
+    /// The claim, the member of a configuration or the argument that the error is about, where it is about one.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
-        self.claim.as_ref().map(|claim| match claim {
-            ClaimName::Registered(name) => name,
-            ClaimName::Named(name) => name.as_ref(),
-        })
+        match &self.about {
+            About::Claim(name) => Some(name),
+            About::Named(name) => Some(name),
+            About::Secret { what, .. } => Some(what),
+            _ => None,
+        }
+    }
+
+    /// The line and column of a text that the error is about, counted from 1, the column in bytes.
+    #[must_use]
+    pub const fn place(&self) -> Option<(u32, u32)> {
+        match self.about {
+            About::Place { line, column } => Some((line, column)),
+            _ => None,
+        }
     }
 
     /// The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own.
@@ -179,15 +222,26 @@ impl Error {
     }
 }
 
+/// The message and, unless it says so itself, in parentheses what it is about: "(`aud`)", "(line 3, column 7)",
+/// "(`pepper`, number 2)".
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message)
+        f.write_str(self.message)?;
+        match &self.about {
+            About::Nothing => Ok(()),
+            About::Claim(_) | About::Named(_) => {
+                let quoted = format!("`{}`", self.claim().unwrap_or_default());
+                if self.message.contains(&quoted) { Ok(()) } else { write!(f, " ({quoted})") }
+            }
+            About::Place { line, column } => write!(f, " (line {line}, column {column})"),
+            About::Secret { what, number } => write!(f, " (`{what}`, number {number})"),
+        }
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}({}): {}", self.kind.name(), self.kind.number(), self.message)
+        write!(f, "{}({}): {}", self.kind.name(), self.kind.number(), self)
     }
 }
 

@@ -252,14 +252,17 @@ fn open_store(url: &str) -> Result<(Arc<dyn Database>, Option<PathBuf>)> {
 /// `InvalidArgument`: a line is something else.
 pub fn read_peppers(text: &str) -> Result<Peppers> {
     const LINE: &str = "A pepper is written as its number, a space and 32 bytes in hexadecimal.";
-    let wrong = || Error::new(ErrorKind::InvalidArgument, LINE);
+    let wrong = |line: &str| {
+        let place = (line.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        Error::new(ErrorKind::InvalidArgument, LINE).about_place(text.as_bytes(), place)
+    };
     let mut peppers = Vec::new();
     for line in
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
     {
-        let (number, digits) = line.split_once(char::is_whitespace).ok_or_else(wrong)?;
-        let number: u32 = number.parse().map_err(|_| wrong())?;
-        let secret = hex::decode(digits.trim(), 32).ok_or_else(wrong)?;
+        let (number, digits) = line.split_once(char::is_whitespace).ok_or_else(|| wrong(line))?;
+        let number: u32 = number.parse().map_err(|_| wrong(line))?;
+        let secret = hex::decode(digits.trim(), 32).ok_or_else(|| wrong(line))?;
         peppers.push((number, Secret::new(secret)));
     }
     Peppers::new(&peppers)

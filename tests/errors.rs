@@ -4,7 +4,7 @@
 
 #![expect(clippy::panic, reason = "a missing row must fail loudly and say which")]
 
-use gatekey::{Error, ErrorKind};
+use gatekey::{Error, ErrorKind, OAuthConfig, Peppers, Secret};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -198,4 +198,70 @@ fn a_missing_and_a_surplus_row_are_found() {
     let mut more = all;
     more.insert("Nonsense".to_owned());
     assert!(fails(&fewer) && fails(&more));
+}
+
+/// What a stranger reads and what an answer carries are the core's, for every language.
+#[test]
+fn an_answer_says_no_more_than_it_must() {
+    for &kind in ErrorKind::ALL {
+        let (status, public) = (kind.http_status(), kind.public_message());
+        assert!(public.ends_with('.') && public.len() < 64, "{kind:?}: {public}");
+        let headers = kind.http_headers(Some(1001));
+        let header = |name: &str| {
+            headers.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
+        };
+        assert_eq!(header("Cache-Control"), Some("no-store"), "{kind:?}");
+        // RFC 9110 section 15.5.2; RFC 6750 section 3.1.
+        let challenged = status == 401 || kind == ErrorKind::InsufficientScope;
+        assert_eq!(header("WWW-Authenticate").is_some(), challenged, "{kind:?}");
+        assert_eq!(header("WWW-Authenticate"), kind.challenge().as_deref());
+        assert_eq!(header("Retry-After"), [429, 503].contains(&status).then_some("2"), "{kind:?}");
+        assert!(kind.http_headers(None).iter().all(|(name, _)| *name != "Retry-After"));
+    }
+    // Which check a token or a key failed is for the log.
+    for (block, many) in [(1000..2000, 15), (3000..4000, 6)] {
+        let told: Vec<_> = ErrorKind::ALL
+            .iter()
+            .filter(|kind| block.contains(&kind.number()) && kind.http_status() == 401)
+            .map(|kind| (kind.public_message(), kind.challenge()))
+            .collect();
+        assert!(told.len() > many && told.iter().all(|one| *one == told[0]), "{told:?}");
+    }
+    assert_eq!(ErrorKind::MissingCredentials.challenge().as_deref(), Some("Bearer"));
+    let summaries: BTreeSet<_> = ErrorKind::ALL.iter().map(|kind| kind.public_message()).collect();
+    assert!(summaries.len() < 16, "a few texts, not one a kind: {summaries:?}");
+}
+
+fn secret(byte: u8, len: usize) -> Secret {
+    Secret::new(vec![byte; len])
+}
+
+/// Which of several peppers, and by which option it was given.
+#[test]
+fn a_pepper_that_is_refused_is_named_by_its_number() {
+    let told = |peppers: &[(u32, Secret)]| Peppers::new(peppers).unwrap_err().to_string();
+    for peppers in [
+        [(1, secret(1, 32)), (7, secret(2, 15))],
+        [(7, secret(1, 32)), (7, secret(2, 32))],
+        [(1, secret(1, 32)), (7, secret(1, 32))],
+    ] {
+        let told = told(&peppers);
+        assert!(told.ends_with("(`pepper`, number 7)"), "{told}");
+    }
+    assert!(told(&[]).ends_with("(`pepper`)"));
+    let config = r#"{"client_id":"c","flow_keys":[{"number":3,"secret":"short"}]}"#;
+    let error = OAuthConfig::from_json(config.as_bytes()).unwrap_err();
+    let told = error.to_string();
+    assert!(!told.contains("epper") && told.ends_with("(`flow_keys`, number 3)"), "{told}");
+    assert_eq!(error.claim(), Some("flow_keys"));
+    let read = gatekey::read_peppers("# one\n1 zz\n").unwrap_err();
+    assert_eq!(read.place(), Some((2, 1)), "{read}");
+}
+
+/// A configuration that is no JSON says where.
+#[test]
+fn a_configuration_that_is_no_json_says_where() {
+    let error = OAuthConfig::from_json(b"{\n  \"client_id\": \"c\",\n}").unwrap_err();
+    assert_eq!((error.kind(), error.place()), (ErrorKind::InvalidConfiguration, Some((3, 1))));
+    assert!(error.to_string().ends_with("(line 3, column 1)"), "{error}");
 }

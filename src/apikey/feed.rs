@@ -146,10 +146,12 @@ impl Inner {
             self.make_ready(&mut writer)?
         }
         if writer.without_pepper > 0 {
-            return Err(Error::new(
+            let error = Error::new(
                 ErrorKind::WrongPepper,
                 "The store has keys under a pepper that was not given; give all of them, oldest first.",
-            ));
+            );
+            let first = writer.missing.iter().min().copied().unwrap_or_default();
+            return Err(error.about_secret("pepper", first));
         }
         Ok(())
     }

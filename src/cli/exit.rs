@@ -54,6 +54,14 @@ impl Failure {
         }
     }
 
+    /// The message, with the claim, option or place that it is about.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Library(error) => error.to_string(),
+            other => other.message().to_owned(),
+        }
+    }
+
     /// The same, about this file or argument.
     pub(super) fn about(self, what: &str) -> Self {
         match self {

@@ -75,7 +75,7 @@ impl Output {
             return code;
         }
         if !self.json {
-            warn(&Shown::from(format!("error: {}{}", failure.message(), about(failure))));
+            warn(&Shown::from(format!("error: {}", failure.told())));
             return code;
         }
         let mut error = ObjectWriter::new();
@@ -96,13 +96,6 @@ impl Output {
         warn(&Shown::from(object.end()));
         code
     }
-}
-
-/// Which claim or option the error is about, unless its sentence says so.
-fn about(failure: &Failure) -> String {
-    let Failure::Library(error) = failure else { return String::new() };
-    let name = error.claim().filter(|name| !error.message().contains(&format!("`{name}`")));
-    name.map(|name| format!(" (`{name}`)")).unwrap_or_default()
 }
 
 /// On standard error. If that is closed, there is nobody to tell.

@@ -151,19 +151,26 @@ pub(super) fn open(ring: &StoredRing, peppers: Option<&Peppers>) -> Result<Zeroi
     match peppers {
         None if ring.pepper == 0 => Ok(Zeroizing::new(ring.text.clone())),
         Some(peppers) if ring.pepper != 0 => {
-            let key = key(peppers, ring.pepper).ok_or(ErrorKind::WrongPepper)?;
+            let key = key(peppers, ring.pepper)
+                .ok_or_else(|| NOT_GIVEN.about_secret("pepper", ring.pepper))?;
             aead::open(&key, &context(&ring.name, ring.version), &ring.text).ok_or(DAMAGED)
         }
         None => Err(Error::new(
             ErrorKind::WrongPepper,
             "The key ring is sealed under a pepper; open it with the peppers.",
-        )),
+        )
+        .about_secret("pepper", ring.pepper)),
         Some(_) => Err(Error::new(
             ErrorKind::StoreCorrupt,
             "The key ring lies open, although there are peppers to seal it; open it without.",
         )),
     }
 }
+
+const NOT_GIVEN: Error = Error::new(
+    ErrorKind::WrongPepper,
+    "The key ring is sealed under a pepper that was not given; give all of them, oldest first.",
+);
 
 /// What rings are sealed with: a key of its own for each pepper.
 fn key(peppers: &Peppers, pepper: u32) -> Option<Zeroizing<[u8; 32]>> {

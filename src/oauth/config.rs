@@ -355,8 +355,8 @@ fn flow_keys(field: &Field<'_>) -> Result<Peppers> {
         let number = number.ok_or_else(|| fields::missing("flow_keys.number"))?;
         Ok((number, secret.ok_or_else(|| fields::missing("flow_keys.secret"))?))
     };
-    Peppers::new(&keys.into_iter().map(key).collect::<Result<Vec<_>>>()?)
-        .map_err(|error| field.refused(error))
+    Peppers::named("flow_keys", &keys.into_iter().map(key).collect::<Result<Vec<_>>>()?)
+        .map_err(|error| error.with_kind(ErrorKind::InvalidConfiguration))
 }
 
 /// A JWK, or PEM.

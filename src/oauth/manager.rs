@@ -324,7 +324,9 @@ impl Inner {
             return OAuthTokens::from_secret_json(text.expose()).map(Some);
         };
         let (number, sealed) = text.expose().split_first_chunk::<4>().ok_or(DAMAGED)?;
-        let key = key(peppers, u32::from_be_bytes(*number)).ok_or(ErrorKind::WrongPepper)?;
+        let number = u32::from_be_bytes(*number);
+        let key = key(peppers, number)
+            .ok_or_else(|| Error::from(ErrorKind::WrongPepper).about_secret("seal", number))?;
         let text = aead::open(&key, &self.context(name), sealed).ok_or(DAMAGED)?;
         OAuthTokens::from_secret_json(&text).map(Some)
     }

@@ -49,19 +49,30 @@ impl Peppers {
     /// # Errors
     /// `InvalidArgument`.
     pub fn new(peppers: &[(u32, Secret)]) -> Result<Self> {
+        Self::named("pepper", peppers)
+    }
+
+    /// As [`Self::new`], of secrets that an error calls `what`: the option that they are given by.
+    ///
+    /// # Errors
+    /// `InvalidArgument`.
+    pub fn named(what: &'static str, peppers: &[(u32, Secret)]) -> Result<Self> {
         if peppers.is_empty() || peppers.len() > 16 {
-            return Err(argument("There must be 1 to 16 peppers."));
+            return Err(argument("There must be 1 to 16 numbered secrets.").about_claim(what));
         }
         for (at, (number, secret)) in peppers.iter().enumerate() {
             let earlier = peppers.iter().take(at);
             if *number == 0 || earlier.clone().any(|(other, _)| other == number) {
-                return Err(argument("Peppers have distinct numbers, from 1."));
+                return Err(argument("The numbers of secrets are distinct, and begin with 1.")
+                    .about_secret(what, *number));
             }
             if secret.expose().len() < 16 {
-                return Err(argument("A pepper has at least 16 bytes; 32 random ones are best."));
+                return Err(argument("A secret has at least 16 bytes; 32 random ones are best.")
+                    .about_secret(what, *number));
             }
             if earlier.clone().any(|(_, other)| other.expose() == secret.expose()) {
-                return Err(argument("Two peppers have the same bytes."));
+                return Err(argument("Two secrets have the same bytes; make a new one.")
+                    .about_secret(what, *number));
             }
         }
         let keys = peppers.iter().map(|(number, secret)| Pepper {
@@ -119,7 +130,7 @@ impl Peppers {
     pub(crate) fn check_row(&self, row: &impl Row) -> Result<()> {
         let (pepper, seal) = row.seal();
         if !self.contains(pepper) {
-            return Err(MISSING);
+            return Err(MISSING.about_secret("pepper", pepper));
         }
         if constant_time_eq(&self.seal_of(pepper, row), &seal) { Ok(()) } else { Err(ALTERED) }
     }
@@ -129,7 +140,8 @@ impl Peppers {
         let known = store.pepper_checks()?;
         for check in &known {
             if self.contains(check.pepper) && self.check(check.pepper) != check.check {
-                return Err(if check.check == [0; 16] { UNCHECKED } else { WRONG });
+                let error = if check.check == [0; 16] { UNCHECKED } else { WRONG };
+                return Err(error.about_secret("pepper", check.pepper));
             }
         }
         Ok(known)
@@ -152,7 +164,11 @@ impl Peppers {
         // Someone else may have been faster, with another value.
         let known = store.pepper_checks()?;
         let own = known.iter().find(|check| check.pepper == pepper);
-        if own.is_some_and(|own| own.check != check) { Err(WRONG) } else { Ok(()) }
+        if own.is_some_and(|own| own.check != check) {
+            Err(WRONG.about_secret("pepper", pepper))
+        } else {
+            Ok(())
+        }
     }
 }
 

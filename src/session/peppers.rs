@@ -34,7 +34,7 @@ impl Sessions {
             ));
         }
         if !inner.peppers.contains(pepper) {
-            return Err(ErrorKind::WrongPepper.into());
+            return Err(Error::from(ErrorKind::WrongPepper).about_secret("pepper", pepper));
         }
         let ended = self.end_unreadable(None, SessionEnd::LogOut)?;
         let dates = inner.dates()?;
@@ -42,17 +42,20 @@ impl Sessions {
         let is_elsewhere = |pepper| {
             !inner.peppers.contains(pepper) && checks.iter().any(|check| check.pepper == pepper)
         };
-        let undecided = Cell::new(false);
+        let undecided = Cell::new(None);
         let every = SessionFilter { limit: 1000, ..SessionFilter::default() };
         let ended = ended
             + self.end_each(every, |write, session| {
                 if !session.needs(pepper, dates.surely) && is_elsewhere(session.seal_pepper) {
-                    undecided.set(true);
+                    undecided.set(Some(session.seal_pepper));
                     return Ok(());
                 }
                 self.leave_pepper(write, session, pepper, dates)
             })?;
-        if undecided.get() { Err(UNDECIDED) } else { Ok(ended) }
+        match undecided.get() {
+            Some(number) => Err(UNDECIDED.about_secret("pepper", number)),
+            None => Ok(ended),
+        }
     }
 
     /// Changes the sessions of a filter as `change` says, a page at a time; how many were ended.

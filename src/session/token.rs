@@ -8,7 +8,7 @@ use crate::base::b62::{self, CRC};
 use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
 use crate::crypto::constant_time_eq;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pepper::Peppers;
 use crate::store::StoredSession;
 use zeroize::Zeroize as _;
@@ -57,7 +57,9 @@ pub(super) fn new_family(random: &dyn SecureRandom) -> Result<String> {
 /// The refresh token of the session that is good now.
 pub(super) fn current(peppers: &Peppers, session: &StoredSession) -> Result<Secret> {
     let mac = mac(peppers, session.pepper, session, session.counter);
-    let mac = mac.ok_or(ErrorKind::WrongPepper)?;
+    let mac = mac.ok_or_else(|| {
+        Error::from(ErrorKind::WrongPepper).about_secret("pepper", session.pepper)
+    })?;
     let mut digits = b62::write::<MAC>(u128::from_be_bytes(mac));
     // All of it at once: a text that grows would leave copies behind.
     let mut text = Vec::with_capacity(TOKEN);

@@ -60,30 +60,31 @@ fn count(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u32> {
 }
 
 /// Bytes, which are pepper 1, or pairs of number and bytes, oldest first.
-pub(crate) fn peppers(value: &Bound<'_, PyAny>) -> PyResult<Peppers> {
+pub(crate) fn peppers(value: &Bound<'_, PyAny>, what: &'static str) -> PyResult<Peppers> {
     const WANTED: &str = "bytes, or a list of pairs of a number and bytes";
     let py = value.py();
     let secret = |value: &Bound<'_, PyAny>| match value.cast::<PyBytes>() {
         Ok(bytes) => Ok(Secret::new(bytes.as_bytes().to_vec())),
-        Err(_) => Err(wrong_type(value, "pepper", WANTED)),
+        Err(_) => Err(wrong_type(value, what, WANTED)),
     };
     if value.cast::<PyBytes>().is_ok() {
-        return Peppers::new(&[(1, secret(value)?)]).or_raise(py);
+        return Peppers::named(what, &[(1, secret(value)?)]).or_raise(py);
     }
-    let items = value.try_iter().map_err(|_| wrong_type(value, "pepper", WANTED))?;
+    let items = value.try_iter().map_err(|_| wrong_type(value, what, WANTED))?;
     let mut peppers = Vec::new();
     for item in items {
         let item = item?;
         let pair = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>();
-        let (number, bytes) = pair.map_err(|_| wrong_type(&item, "pepper", WANTED))?;
-        peppers.push((count(&number, "the number of a pepper")?, secret(&bytes)?));
+        let (number, bytes) = pair.map_err(|_| wrong_type(&item, what, WANTED))?;
+        peppers.push((count(&number, what)?, secret(&bytes)?));
     }
-    Peppers::new(&peppers).or_raise(py)
+    Peppers::named(what, &peppers).or_raise(py)
 }
 
 /// Where the peppers come from: as given, or from the file beside the store.
 pub(crate) fn pepper_source(value: Option<&Bound<'_, PyAny>>) -> PyResult<PepperSource> {
-    value.map_or(Ok(PepperSource::Beside), |value| peppers(value).map(PepperSource::Given))
+    value
+        .map_or(Ok(PepperSource::Beside), |value| peppers(value, "pepper").map(PepperSource::Given))
 }
 
 /// `None`, `False`, or a folder.

@@ -27,7 +27,7 @@ impl _OAuthClient {
     ) -> PyResult<Self> {
         let mut config = gatekey::OAuthConfig::from_json(config.0.as_bytes()).or_raise(py)?;
         if let Some(keys) = flow_keys {
-            config = config.flow_keys(crate::args::peppers(keys)?);
+            config = config.flow_keys(crate::args::peppers(keys, "flow_keys")?);
         }
         if let Some(replay) = &replay {
             config = config.replay(std::sync::Arc::new(replay.get().core().clone()));

@@ -39,7 +39,7 @@ impl _TokenManager {
             inner = inner.client_credentials(grant);
         }
         if let Some(seal) = seal {
-            inner = inner.sealed(args::peppers(seal)?);
+            inner = inner.sealed(args::peppers(seal, "seal")?);
         }
         Ok(Self(Kept::new(inner)))
     }

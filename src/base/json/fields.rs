@@ -21,14 +21,17 @@ pub(crate) struct Field<'a> {
 /// Hands the members of one JSON object of at most `most` bytes to `take`.
 ///
 /// # Errors
-/// `InvalidConfiguration`: it is no JSON object, or too long. Those of `take`.
+/// `InvalidConfiguration`: it is no JSON, and the error names the place; no object, or too long. Those of `take`.
 pub(crate) fn read<'a>(
     text: &'a [u8],
     most: usize,
     take: impl FnMut(&Field<'a>) -> Result<()>,
 ) -> Result<()> {
-    let value = (text.len() <= most).then(|| parse(text).ok()).flatten();
-    walk("", &value.ok_or(NO_OPTIONS)?, take).unwrap_or(Err(NO_OPTIONS))
+    if text.len() > most {
+        return Err(NO_OPTIONS);
+    }
+    let value = parse(text).map_err(|error| error.with_kind(ErrorKind::InvalidConfiguration))?;
+    walk("", &value, take).unwrap_or(Err(NO_OPTIONS))
 }
 
 /// As [`read`], of a value that has been parsed.

@@ -45,7 +45,10 @@ pub fn visit<'a, V: Visitor<'a>>(text: &'a [u8], visitor: &mut V) -> Result<Valu
 
 /// The text, if it is UTF-8.
 pub(crate) fn utf8(text: &[u8]) -> Result<&str> {
-    simdutf8::basic::from_utf8(text).map_err(|_| Fault::NotUtf8.into())
+    simdutf8::basic::from_utf8(text).map_err(|_| {
+        let place = std::str::from_utf8(text).map_or_else(|error| error.valid_up_to(), str::len);
+        Error::from(Fault::NotUtf8).about_place(text, place)
+    })
 }
 
 /// [`visit`] for a text that is known to be UTF-8.
@@ -56,12 +59,11 @@ pub(crate) fn visit_str<'a, V: Visitor<'a>>(text: &'a str, visitor: &mut V) -> R
     let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, names: Names::new(), visitor };
     scanner.skip_space();
     let start = scanner.at;
-    scanner.value(0)?;
+    let read = scanner.value(0);
     let end = scanner.at;
     scanner.skip_space();
-    if scanner.at != text.len() {
-        return Err(Fault::Malformed.into());
-    }
+    let read = read.and(if scanner.at == text.len() { Ok(()) } else { Err(Fault::Malformed) });
+    read.map_err(|fault| Error::from(fault).about_place(text.as_bytes(), scanner.at))?;
     Ok(Value::from_checked(text.get(start..end).unwrap_or_default()))
 }
 

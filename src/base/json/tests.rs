@@ -204,3 +204,20 @@ proptest! {
         prop_assert_eq!(parse(out.as_bytes()).unwrap().as_str().unwrap(), text);
     }
 }
+
+/// An error says where, so that a long configuration needs no search.
+#[test]
+fn a_fault_has_a_place() {
+    for (text, place) in [
+        (&b"{\"a\":1,}"[..], (1, 8)),
+        (b"{\n  \"a\": 1,\n  \"a\": 2\n}", (3, 6)),
+        (b"{}\n\nx", (3, 1)),
+        (b"", (1, 1)),
+        (b"{\n\"a\": \"\xff\"}", (2, 7)),
+        (b"[1,\n 2\n", (3, 1)),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert_eq!(error.place(), Some(place), "{}", String::from_utf8_lossy(text));
+        assert!(error.to_string().contains(&format!("(line {}, column {})", place.0, place.1)));
+    }
+}

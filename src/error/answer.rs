@@ -1,0 +1,88 @@
+//! What an HTTP service answers for an error: the text that a stranger may read and the headers (RFC 9110, RFC 6750
+//! section 3). In the core, so that every language and framework answers the same.
+
+use super::{Error, ErrorKind};
+
+impl ErrorKind {
+    /// What the caller may be told, whoever that is: nothing of how gatekey or the program works inside, no id, and
+    /// of a refused token, key or session not which check it failed. [`Error::message`] is for the log.
+    #[must_use]
+    pub const fn public_message(self) -> &'static str {
+        match (self.http_status(), self.number()) {
+            _ if matches!(self, Self::InsufficientAuthentication) => {
+                "A more recent or a stronger sign-in is required."
+            }
+            _ if matches!(self, Self::InsufficientScope) => {
+                "The request needs a scope that was not granted."
+            }
+            (400 | 401, 5000..=5012) => "The sign-in did not succeed; begin again.",
+            (401, 3000..=3999) => "The API key is not valid.",
+            (401, 4000..=4999) => "The session is over; sign in again.",
+            _ if matches!(self, Self::MissingCredentials) => "The request needs credentials.",
+            (401, _) => "The access token is not valid.",
+            (400, _) => "The request is malformed.",
+            (403, _) => "Access is denied.",
+            (404, _) => "There is no such thing.",
+            (429, _) => "There were too many requests; try again later.",
+            (503, _) => "The service cannot answer now; try again later.",
+            _ => "The service has failed.",
+        }
+    }
+
+    /// The `error` of RFC 6750 section 3.1 and RFC 9470 section 3; `None` where the answer names none: no token was
+    /// presented, or the refusal is not about one.
+    #[must_use]
+    pub const fn bearer_error(self) -> Option<&'static str> {
+        match self {
+            Self::InsufficientScope => Some("insufficient_scope"),
+            Self::InsufficientAuthentication => Some("insufficient_user_authentication"),
+            Self::TokenInactive => Some("invalid_token"),
+            _ if self.http_status() != 401 => None,
+            _ if matches!(self.number(), 1000..=1999 | 3000..=3999) => Some("invalid_token"),
+            _ => None,
+        }
+    }
+
+    /// Whether the answer has a `WWW-Authenticate`: each 401 (RFC 9110 section 15.5.2), and a 403 for want of a scope.
+    #[must_use]
+    pub const fn is_challenged(self) -> bool {
+        self.http_status() == 401 || self.bearer_error().is_some()
+    }
+
+    /// The value of `WWW-Authenticate` where nothing is known of what the call demands; `None` where there is none.
+    /// A `ResourceServer` says more: its scopes and its metadata.
+    #[must_use]
+    pub fn challenge(self) -> Option<String> {
+        let public = self.public_message();
+        self.is_challenged().then(|| match self.bearer_error() {
+            Some(code) => format!("Bearer error=\"{code}\", error_description=\"{public}\""),
+            None => "Bearer".to_owned(),
+        })
+    }
+
+    /// The headers of the answer, as names and values: `Cache-Control: no-store`, because a refusal is the caller's
+    /// own; `WWW-Authenticate` as [`Self::challenge`]; `Retry-After` in whole seconds, rounded up (RFC 9110 section
+    /// 10.2.3), where `retry_after` milliseconds are given and the status is 429 or 503.
+    #[must_use]
+    pub fn http_headers(self, retry_after: Option<u32>) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("Cache-Control", "no-store".to_owned())];
+        headers.extend(self.challenge().map(|value| ("WWW-Authenticate", value)));
+        let waits = retry_after.filter(|_| matches!(self.http_status(), 429 | 503));
+        headers.extend(waits.map(|ms| ("Retry-After", ms.div_ceil(1000).max(1).to_string())));
+        headers
+    }
+}
+
+impl Error {
+    /// What the caller may be told: see [`ErrorKind::public_message`].
+    #[must_use]
+    pub const fn public_message(&self) -> &'static str {
+        self.kind.public_message()
+    }
+
+    /// The headers of the HTTP answer: see [`ErrorKind::http_headers`].
+    #[must_use]
+    pub fn http_headers(&self) -> Vec<(&'static str, String)> {
+        self.kind.http_headers(self.retry_after())
+    }
+}
