@@ -404,6 +404,33 @@ typedef struct {
 const char *gk_status_name(gk_status status);
 
 /**
+ * The name of a status for programs, metrics and answers: snake case, the same in every language.
+ *
+ * @param status A status.
+ * @return A name such as "invalid_signature", NUL-terminated, valid for ever; "ok" for GK_STATUS_OK and
+ * "unknown" for a number that this library does not know.
+ */
+const char *gk_status_code(gk_status status);
+
+/**
+ * What the caller of your API may be told, whoever that is: nothing of how your program works inside, and of a
+ * refused token, key or session not which check it failed. gk_error.message is for the log.
+ *
+ * @param status A status.
+ * @return The sentence, NUL-terminated, valid for ever; empty for GK_STATUS_OK. Never NULL.
+ */
+const char *gk_status_public_message(gk_status status);
+
+/**
+ * The value of the header WWW-Authenticate of the answer (RFC 6750 section 3, RFC 9110 section 15.5.2). A resource
+ * server says more: see gk_resource_server_check.
+ *
+ * @param status A status.
+ * @return The value, NUL-terminated, valid for ever; empty where the answer has no such header. Never NULL.
+ */
+const char *gk_status_challenge(gk_status status);
+
+/**
  * One sentence that says what a status means, whatever the call.
  *
  * @param status A status.
@@ -448,8 +475,8 @@ bool gk_status_is_unavailable(gk_status status);
 uint16_t gk_status_http(gk_status status);
 
 /**
- * The name of the claim that the error is about, where it is about one: which one was missing, or
- * had the wrong type.
+ * The name of the claim, member or argument that the error is about, where it is about one: which one was missing,
+ * or had the wrong type. The message names it too, where both fit.
  *
  * @param err An error that a call has written; NULL is fine.
  * @return The name, NUL-terminated, cut after 50 bytes, valid as long as `*err` is not changed; empty

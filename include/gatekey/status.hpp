@@ -119,6 +119,21 @@ inline std::string_view name(status s) noexcept {
     return gk_status_name(static_cast<gk_status>(s));
 }
 
+/// The name of a status for programs, metrics and answers: "invalid_signature".
+inline std::string_view code(status s) noexcept {
+    return gk_status_code(static_cast<gk_status>(s));
+}
+
+/// What the caller of your API may be told, whoever that is; error::what() is for the log.
+inline std::string_view public_message(status s) noexcept {
+    return gk_status_public_message(static_cast<gk_status>(s));
+}
+
+/// The value of the header WWW-Authenticate of the answer; empty where it has none.
+inline std::string_view challenge(status s) noexcept {
+    return gk_status_challenge(static_cast<gk_status>(s));
+}
+
 /// One sentence that says what a status means, whatever the call.
 inline std::string_view summary(status s) noexcept {
     return gk_status_summary(static_cast<gk_status>(s));
@@ -184,10 +199,26 @@ class GATEKEY_THROWN error : public std::exception {
     [[nodiscard]] gatekey::status status() const noexcept {
         return static_cast<gatekey::status>(raw_.status);
     }
+    /// The stable number, the same in every language.
+    [[nodiscard]] gk_status number() const noexcept { return raw_.status; }
     [[nodiscard]] std::string_view name() const noexcept { return gatekey::name(status()); }
-    /// The message; at most 200 bytes.
+    /// The name for programs, metrics and answers: "invalid_signature".
+    [[nodiscard]] std::string_view code() const noexcept { return gatekey::code(status()); }
+    /// The HTTP status to answer with.
+    [[nodiscard]] std::uint16_t http_status() const noexcept {
+        return gatekey::http_status(status());
+    }
+    /// What the caller of your API may be told, whoever that is.
+    [[nodiscard]] std::string_view public_message() const noexcept {
+        return gatekey::public_message(status());
+    }
+    /// The value of the header WWW-Authenticate of the answer; empty where it has none.
+    [[nodiscard]] std::string_view challenge() const noexcept {
+        return gatekey::challenge(status());
+    }
+    /// The message for the log, with the claim, member or argument it is about; at most 200 bytes.
     [[nodiscard]] const char *what() const noexcept override { return raw_.message; }
-    /// The claim that the error is about; empty if it is not about one.
+    /// The claim, member or argument that the error is about; empty if it is not about one.
     [[nodiscard]] std::string_view claim() const noexcept { return gk_error_claim(&raw_); }
     /// The API key that was refused after its secret was proved; else empty.
     [[nodiscard]] std::string_view api_key_id() const noexcept {

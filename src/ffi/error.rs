@@ -21,8 +21,8 @@ pub struct gk_error {
     pub message: [c_char; GK_ERROR_MESSAGE_SIZE],
 }
 
-/// The name of the claim that the error is about, where it is about one: which one was missing, or
-/// had the wrong type.
+/// The name of the claim, member or argument that the error is about, where it is about one: which one was missing,
+/// or had the wrong type. The message names it too, where both fit.
 ///
 /// @param err An error that a call has written; NULL is fine.
 /// @return The name, NUL-terminated, cut after 50 bytes, valid as long as `*err` is not changed; empty
@@ -83,7 +83,7 @@ impl gk_error {
                 (&raw mut (*err).status).write(status);
                 &mut *(&raw mut (*err).message).cast::<[MaybeUninit<u8>; GK_ERROR_MESSAGE_SIZE]>()
             };
-            Text { bytes: message, len: 0 }.say(fault);
+            Text { bytes: message, len: 0, cut: false }.say(fault);
         }
         status
     }
@@ -93,12 +93,14 @@ impl gk_error {
 struct Text<'e> {
     bytes: &'e mut [MaybeUninit<u8>; GK_ERROR_MESSAGE_SIZE],
     len: usize,
+    /// Something did not fit.
+    cut: bool,
 }
 
 impl Text<'_> {
     fn say(&mut self, fault: &Fault) {
         let _infallible = match fault {
-            Fault::Core(error) => self.write_str(error.message()),
+            Fault::Core(error) => self.about(error),
             Fault::Null(name) => write!(self, "The argument `{name}` is NULL."),
             Fault::TooLong(name) => {
                 write!(self, "The argument `{name}` is misaligned or longer than memory can be.")
@@ -129,12 +131,23 @@ impl Text<'_> {
         self.end();
     }
 
+    /// The message and what it is about; the message alone where both are too long.
+    fn about(&mut self, error: &crate::Error) -> fmt::Result {
+        write!(self, "{error}")?;
+        if self.cut {
+            self.len = 0;
+            self.write_str(error.message())?;
+        }
+        Ok(())
+    }
+
     /// Appends as much of the text as `room` allows, cut between two characters.
     fn put(&mut self, text: &str, room: usize) {
         let mut end = text.len().min(room);
         while !text.is_char_boundary(end) {
             end -= 1;
         }
+        self.cut |= end < text.len();
         if let Some(places) = self.bytes.get_mut(self.len..self.len + end) {
             // SAFETY: `text` has `end` bytes, and so has `places`.
             unsafe { ptr::copy_nonoverlapping(text.as_ptr(), places.as_mut_ptr().cast(), end) };

@@ -3,6 +3,8 @@
 use super::boundary::look;
 use crate::ErrorKind;
 use libc::c_char;
+use std::ffi::CString;
+use std::sync::LazyLock;
 
 /// The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
 /// 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the API's door, 6000s store,
@@ -187,6 +189,42 @@ pub extern "C" fn gk_status_name(status: gk_status) -> *const c_char {
     })
 }
 
+/// The name of a status for programs, metrics and answers: snake case, the same in every language.
+///
+/// @param status A status.
+/// @return A name such as "invalid_signature", NUL-terminated, valid for ever; "ok" for GK_STATUS_OK and
+/// "unknown" for a number that this library does not know.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_status_code(status: gk_status) -> *const c_char {
+    look(c"unknown".as_ptr(), || match status {
+        GK_STATUS_OK => Some(c"ok".as_ptr()),
+        _ => CODES.get(index(status)?).map(|code| code.as_ptr().cast()),
+    })
+}
+
+/// What the caller of your API may be told, whoever that is: nothing of how your program works inside, and of a
+/// refused token, key or session not which check it failed. gk_error.message is for the log.
+///
+/// @param status A status.
+/// @return The sentence, NUL-terminated, valid for ever; empty for GK_STATUS_OK. Never NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_status_public_message(status: gk_status) -> *const c_char {
+    look(UNKNOWN_FAULT.as_ptr().cast(), || match status {
+        GK_STATUS_OK => Some(c"".as_ptr()),
+        _ => PUBLIC.get(index(status)?).map(|text| text.as_ptr().cast()),
+    })
+}
+
+/// The value of the header WWW-Authenticate of the answer (RFC 6750 section 3, RFC 9110 section 15.5.2). A resource
+/// server says more: see gk_resource_server_check.
+///
+/// @param status A status.
+/// @return The value, NUL-terminated, valid for ever; empty where the answer has no such header. Never NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_status_challenge(status: gk_status) -> *const c_char {
+    look(c"".as_ptr(), || CHALLENGES.get(index(status)?)?.as_ref().map(|text| text.as_ptr()))
+}
+
 /// One sentence that says what a status means, whatever the call.
 ///
 /// @param status A status.
@@ -246,17 +284,37 @@ fn index(status: gk_status) -> Option<usize> {
     ErrorKind::ALL.iter().position(|kind| kind.number() == status)
 }
 
-static NAMES: [[u8; 32]; ErrorKind::ALL.len()] = table(false);
-static SUMMARIES: [[u8; 96]; ErrorKind::ALL.len()] = table(true);
+static NAMES: [[u8; 32]; ErrorKind::ALL.len()] = table(Column::Name);
+static CODES: [[u8; 32]; ErrorKind::ALL.len()] = table(Column::Code);
+static SUMMARIES: [[u8; 96]; ErrorKind::ALL.len()] = table(Column::Summary);
+static PUBLIC: [[u8; 64]; ErrorKind::ALL.len()] = table(Column::Public);
+static UNKNOWN_FAULT: [u8; 64] = c_text(ErrorKind::Internal.public_message());
 
-/// The names or the summaries of all kinds, as C wants them.
+static CHALLENGES: LazyLock<Vec<Option<CString>>> = LazyLock::new(|| {
+    ErrorKind::ALL.iter().map(|kind| CString::new(kind.challenge()?).ok()).collect()
+});
+
+#[derive(Clone, Copy)]
+enum Column {
+    Name,
+    Code,
+    Summary,
+    Public,
+}
+
+/// One text of all kinds, as C wants it.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
-const fn table<const N: usize>(summaries: bool) -> [[u8; N]; ErrorKind::ALL.len()] {
+const fn table<const N: usize>(column: Column) -> [[u8; N]; ErrorKind::ALL.len()] {
     let mut rows = [[0; N]; ErrorKind::ALL.len()];
     let mut i = 0;
     while i < rows.len() {
         let kind = ErrorKind::ALL[i];
-        rows[i] = c_text(if summaries { kind.summary() } else { kind.name() });
+        rows[i] = c_text(match column {
+            Column::Name => kind.name(),
+            Column::Code => kind.code(),
+            Column::Summary => kind.summary(),
+            Column::Public => kind.public_message(),
+        });
         i += 1;
     }
     rows

@@ -4,25 +4,25 @@
 use super::server::{Demand, ResourceServer};
 use crate::base::json::ObjectWriter;
 use crate::base::url::Url;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 impl ResourceServer {
-    /// The value of the `WWW-Authenticate` header for a refusal; `None` where the status is neither 401 nor 403.
+    /// The value of the `WWW-Authenticate` header for a refusal: that of [`ErrorKind::challenge`], and what this call
+    /// demands; `None` where the answer has no such header.
+    ///
+    /// [`ErrorKind::challenge`]: crate::ErrorKind::challenge
     #[must_use]
     pub fn challenge(&self, error: &Error, demand: &Demand<'_>) -> Option<String> {
         let kind = error.kind();
-        let code = match kind {
-            // No error is named to someone who has not tried (RFC 6750 section 3.1).
-            ErrorKind::MissingCredentials => None,
-            ErrorKind::InsufficientScope => Some("insufficient_scope"),
-            ErrorKind::InsufficientAuthentication => Some("insufficient_user_authentication"),
-            _ if matches!(kind.http_status(), 401 | 403) => Some("invalid_token"),
-            _ => return None,
-        };
+        if !kind.is_challenged() {
+            return None;
+        }
+        // No error is named to someone who has not tried (RFC 6750 section 3.1).
+        let code = kind.bearer_error();
         let mut parts = Vec::new();
         if let Some(code) = code {
             parts.push(pair("error", code));
-            parts.push(pair("error_description", kind.summary()));
+            parts.push(pair("error_description", kind.public_message()));
         }
         let scopes = demand.scopes.join(" ");
         if matches!(code, None | Some("insufficient_scope")) && !scopes.is_empty() {

@@ -100,6 +100,16 @@ static void versions_statuses_and_algorithms(void) {
     CHECK(strcmp(CALL(gk_status_name)(-7), "Unknown") == 0);
     CHECK(strcmp(gk_status_name(GK_STATUS_OK), "Ok") == 0);
     CHECK(strcmp(gk_status_name(GK_STATUS_TOO_OLD), "TooOld") == 0);
+    CHECK(strcmp(CALL(gk_status_code)(-7), "unknown") == 0);
+    CHECK(strcmp(gk_status_code(GK_STATUS_OK), "ok") == 0);
+    CHECK(strcmp(gk_status_code(GK_STATUS_TOO_OLD), "too_old") == 0);
+    CHECK(strlen(CALL(gk_status_public_message)(-7)) > 0);
+    CHECK(gk_status_public_message(GK_STATUS_OK)[0] == 0);
+    CHECK(strcmp(gk_status_public_message(GK_STATUS_EXPIRED),
+                 gk_status_public_message(GK_STATUS_INVALID_SIGNATURE)) == 0);
+    CHECK(strstr(CALL(gk_status_challenge)(GK_STATUS_EXPIRED), "Bearer error=\"invalid_token\""));
+    CHECK(strcmp(gk_status_challenge(GK_STATUS_MISSING_CREDENTIALS), "Bearer") == 0);
+    CHECK(gk_status_challenge(GK_STATUS_RATE_LIMITED)[0] == 0 && gk_status_challenge(-7)[0] == 0);
     CHECK(strlen(CALL(gk_status_summary)(INT32_MIN)) > 0);
     CHECK(strlen(gk_status_summary(GK_STATUS_OK)) > 0);
     CHECK(!CALL(gk_status_is_rejected)(99) && !gk_status_is_rejected(GK_STATUS_OK));

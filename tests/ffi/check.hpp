@@ -34,6 +34,13 @@ gatekey::error thrown(gatekey::status wanted, Call call, const char *file, int l
         check(error.status() == wanted, "another error was expected", file, line);
         check(error.name() == gatekey::name(wanted), "the error has its status's name", file, line);
         check(*error.what() != 0, "the error has a message", file, line);
+        check(error.number() == static_cast<gk_status>(wanted) && !error.code().empty() &&
+                  error.http_status() == gatekey::http_status(wanted) &&
+                  error.public_message() == gatekey::public_message(wanted),
+              "the error has a number, a code and an answer", file, line);
+        check(error.claim().empty() ||
+                  std::string_view(error.what()).find(error.claim()) != std::string_view::npos,
+              "the message names what it is about", file, line);
         return error;
     }
     check(false, "an error was expected", file, line);

@@ -191,6 +191,9 @@ void refusals() {
     auto missing = strict.try_verify(plain.sign(claims()));
     CHECK(!missing && !missing.has_value() && missing.status() == status::missing_claim);
     CHECK(missing.error().claim() == "tenant" && missing.error().is_rejected());
+    CHECK(holds(missing.error().what(), "(`tenant`)"));
+    CHECK(missing.error().code() == "missing_claim" && missing.error().http_status() == 401);
+    CHECK(holds(std::string(missing.error().challenge()), "error=\"invalid_token\""));
     CHECK(!missing.error().is_misuse() && !missing.error().is_unavailable());
     THROWS(status::missing_claim, std::move(missing).value());
 

@@ -142,24 +142,25 @@ fn challenges() {
     assert_eq!(
         challenge(ErrorKind::Expired).unwrap(),
         format!(
-            r#"Bearer error="invalid_token", error_description="The token has expired.", {metadata}"#
+            r#"Bearer error="invalid_token", error_description="The access token is not valid.", {metadata}"#
         )
     );
     assert_eq!(
         challenge(ErrorKind::InsufficientScope).unwrap(),
         format!(
-            r#"Bearer error="insufficient_scope", error_description="The API key or token lacks a required scope.", scope="read write", {metadata}"#
+            r#"Bearer error="insufficient_scope", error_description="The request needs a scope that was not granted.", scope="read write", {metadata}"#
         )
     );
     assert_eq!(
         challenge(ErrorKind::InsufficientAuthentication).unwrap(),
         format!(
-            r#"Bearer error="insufficient_user_authentication", error_description="The user must sign in again, or more strongly.", acr_values="gold", max_age="60", {metadata}"#
+            r#"Bearer error="insufficient_user_authentication", error_description="A more recent or a stronger sign-in is required.", acr_values="gold", max_age="60", {metadata}"#
         )
     );
     for none in [
         ErrorKind::OauthServerFailed,
         ErrorKind::RateLimited,
+        ErrorKind::ApiKeyAddress,
         ErrorKind::StoreUnavailable,
         ErrorKind::Internal,
     ] {

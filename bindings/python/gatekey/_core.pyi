@@ -63,8 +63,10 @@ __all__ = [
     "_ResourceServer",
     "_TokenManager",
     "__version__",
+    "_error_headers",
     "_main",
     "_milliseconds",
+    "_public_message",
     "_seconds",
     "api_key_from_headers",
     "api_key_from_query",
@@ -449,6 +451,10 @@ class ApiKeyCheck:
     @property
     def message(self) -> str | None: ...
     @property
+    def public_message(self) -> str | None: ...
+    @property
+    def headers(self) -> dict[str, str]: ...
+    @property
     def key_id(self) -> str | None: ...
     @property
     def record(self) -> ApiKeyRecord | None: ...
@@ -759,6 +765,8 @@ def store_acknowledge_restore(
     pepper: _Peppers | None = None,
 ) -> dict[str, int]: ...
 def _main(arguments: list[str]) -> int: ...
+def _public_message(number: int) -> str: ...
+def _error_headers(number: int, retry_after: float | None) -> dict[str, str]: ...
 
 OAUTH_PRESETS: tuple[str, ...]
 

@@ -305,10 +305,26 @@ impl ApiKeyCheck {
         retry_after(self.error.as_ref()?)
     }
 
-    /// What to tell the caller.
+    /// Why, for the log; `None` if it may.
     #[getter]
     fn message(&self) -> Option<&'static str> {
         self.error.as_ref().map(Error::message)
+    }
+
+    /// What the caller may be told; `None` if it may.
+    #[getter]
+    fn public_message(&self) -> Option<&'static str> {
+        self.error.as_ref().map(Error::public_message)
+    }
+
+    /// The headers of the answer: those of `GatekeyError.headers`; none if it may.
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let headers = PyDict::new(py);
+        for (name, value) in self.error.iter().flat_map(Error::http_headers) {
+            headers.set_item(name, value)?;
+        }
+        Ok(headers)
     }
 
     /// The key's id, if it was accepted, or refused after its secret was proved.

@@ -9,7 +9,7 @@ use gatekey::{Error, ErrorKind};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Those of the last import: a test may throw modules out of `sys.modules` and import them again. The lock is
@@ -89,7 +89,7 @@ pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
 /// The exception for this error, ready to be raised.
 #[cold]
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    let raised = new(py, error.kind(), error.message(), error.claim());
+    let raised = new(py, error.kind(), &error.to_string(), error.claim());
     let raised = raised.unwrap_or_else(|failure| failure);
     for (name, value) in [
         (intern!(py, "peer_code"), error.peer_code()),
@@ -130,6 +130,30 @@ fn new(py: Python<'_>, kind: ErrorKind, message: &str, claim: Option<&str>) -> P
         ));
     };
     class.exception(py, message, claim).map(PyErr::from_value)
+}
+
+/// What the caller may be told of the kind with this number.
+#[pyfunction]
+pub(crate) fn _public_message(number: i32) -> &'static str {
+    ErrorKind::from_number(number).unwrap_or(ErrorKind::Internal).public_message()
+}
+
+/// The headers of the HTTP answer for the kind with this number.
+#[pyfunction]
+#[pyo3(signature = (number, retry_after))]
+pub(crate) fn _error_headers<'py>(
+    py: Python<'py>,
+    number: i32,
+    retry_after: Option<f64>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let kind = ErrorKind::from_number(number).unwrap_or(ErrorKind::Internal);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let waits = retry_after.map(|seconds| (seconds * 1000.0).ceil() as u32);
+    let headers = PyDict::new(py);
+    for (name, value) in kind.http_headers(waits) {
+        headers.set_item(name, value)?;
+    }
+    Ok(headers)
 }
 
 /// `result.or_raise(py)?`

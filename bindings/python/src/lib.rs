@@ -48,6 +48,7 @@ mod _core {
     use crate::backup::{store_acknowledge_restore, store_backup, store_restore};
     #[pymodule_export]
     use crate::cli::_main;
+    use crate::errors::{_error_headers, _public_message};
     use crate::key::Key;
     use crate::key_set::KeySet;
     use crate::keyring::{KeyRing, RingKey};
@@ -126,6 +127,8 @@ mod _core {
             wrap_pyfunction!(_milliseconds, module)?,
             wrap_pyfunction!(_seconds, module)?,
             wrap_pyfunction!(_main, module)?,
+            wrap_pyfunction!(_public_message, module)?,
+            wrap_pyfunction!(_error_headers, module)?,
             wrap_pyfunction!(danger_decode_unverified, module)?,
         ] {
             module.add_function(function)?;

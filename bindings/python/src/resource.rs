@@ -99,7 +99,7 @@ impl _ResourceServer {
         });
         checked.map(Access).map_err(|(error, challenge)| {
             let raised = raise(py, &error);
-            let told = raised.value(py).setattr("www_authenticate", challenge);
+            let told = raised.value(py).setattr("_challenge", challenge);
             told.err().unwrap_or(raised)
         })
     }

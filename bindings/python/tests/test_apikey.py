@@ -103,18 +103,53 @@ def test_a_key_lives(keys: ApiKeys) -> None:
 Refusal = tuple[str, dict[str, Any], dict[str, Any], type[exceptions.ApiKeyError], str, int]
 REFUSALS: list[Refusal] = [
     ("expired", {"expires_in": 5}, {}, exceptions.ApiKeyExpiredError, "api_key_expired", 401),
-    ("early", {"not_before": NOW + 99}, {}, exceptions.ApiKeyNotYetValidError, "api_key_not_yet_valid", 401),
-    ("ip", {"cidrs": ["10.0.0.0/8"]}, {"ip": "1.2.3.4"}, exceptions.ApiKeyAddressError, "api_key_address", 403),
+    (
+        "early",
+        {"not_before": NOW + 99},
+        {},
+        exceptions.ApiKeyNotYetValidError,
+        "api_key_not_yet_valid",
+        401,
+    ),
+    (
+        "ip",
+        {"cidrs": ["10.0.0.0/8"]},
+        {"ip": "1.2.3.4"},
+        exceptions.ApiKeyAddressError,
+        "api_key_address",
+        403,
+    ),
     ("no ip", {"cidrs": ["10.0.0.0/8"]}, {}, exceptions.ApiKeyAddressError, "api_key_address", 403),
     *(
-        (text, {"cidrs": ["10.0.0.0/8"]}, {"ip": text}, exceptions.ApiKeyAddressError, "api_key_address", 403)
+        (
+            text,
+            {"cidrs": ["10.0.0.0/8"]},
+            {"ip": text},
+            exceptions.ApiKeyAddressError,
+            "api_key_address",
+            403,
+        )
         for text in ("localhost", "10.1.2.3:80", " 10.1.2.3", "", LONE)
     ),
     ("scope", {}, {"scopes": ["x"]}, exceptions.InsufficientScopeError, "insufficient_scope", 403),
-    ("scope str", {}, {"scopes": "x"}, exceptions.InsufficientScopeError, "insufficient_scope", 403),
+    (
+        "scope str",
+        {},
+        {"scopes": "x"},
+        exceptions.InsufficientScopeError,
+        "insufficient_scope",
+        403,
+    ),
     ("rate", {"rate": (1, 60)}, {"cost": 2}, exceptions.RateLimitedError, "rate_limited", 429),
     ("credits", {"credits": 0}, {}, exceptions.CreditsExhaustedError, "credits_exhausted", 429),
-    ("tenant", {"tenant": "a"}, {"tenant": "b"}, exceptions.UnknownApiKeyError, "unknown_api_key", 401),
+    (
+        "tenant",
+        {"tenant": "a"},
+        {"tenant": "b"},
+        exceptions.UnknownApiKeyError,
+        "unknown_api_key",
+        401,
+    ),
 ]
 
 

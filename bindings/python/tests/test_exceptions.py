@@ -31,11 +31,12 @@ NO_COUNTERPART = {
 
 
 def rust_kinds() -> list[tuple[str, int, str, str, int, str]]:
-    row = re.compile(
-        r'^ {4}(\w+) = (\d+), "(\w+)", "(\w+)", \w+ (\d+) (Retry|Final), ".+";$', re.M
-    )
+    row = re.compile(r'^ {4}(\w+) = (\d+), "(\w+)", "(\w+)", \w+ (\d+) (Retry|Final), ".+";$', re.M)
     found = row.findall(KIND_RS.read_text())
-    return [(n, int(number), code, cls, int(status), late) for n, number, code, cls, status, late in found]
+    return [
+        (n, int(number), code, cls, int(status), late)
+        for n, number, code, cls, status, late in found
+    ]
 
 
 def test_the_table_is_found() -> None:
@@ -61,6 +62,67 @@ def test_no_two_kinds_share_a_class() -> None:
 
 def test_all_lists_every_class() -> None:
     assert {cls.__name__ for cls in CLASSES} | {"PyJWTError"} == set(exceptions.__all__)
+
+
+ATTRIBUTES = {
+    "number": int,
+    "code": str,
+    "kind": str,
+    "status": int,
+    "retryable": bool,
+    "retry_after": (float, type(None)),
+    "headers": dict,
+    "www_authenticate": (str, type(None)),
+    "public_message": str,
+    "claim": (str, type(None)),
+    "key_id": (str, type(None)),
+    "peer_code": (str, type(None)),
+    "peer_message": (str, type(None)),
+}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_error_has_the_same_attributes(cls: type[exceptions.GatekeyError]) -> None:
+    error = cls("for the log: key 7 of tenant acme")
+    for name, kind in ATTRIBUTES.items():
+        assert isinstance(getattr(error, name), kind), name
+    assert 400 <= error.status < 600
+    # What a stranger reads is of a few kinds, and holds nothing of the message.
+    assert error.public_message
+    assert "acme" not in error.public_message
+    assert error.headers["Cache-Control"] == "no-store"
+    # RFC 9110 section 15.5.2: a 401 has a challenge.
+    if error.status == 401:
+        assert error.headers["WWW-Authenticate"].startswith("Bearer")
+    assert error.www_authenticate == error.headers.get("WWW-Authenticate")
+    assert "Retry-After" not in error.headers
+    error.retry_after = 1.2
+    assert error.headers.get("Retry-After") == ("2" if error.status in {429, 503} else None)
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301
+        assert (again.headers, again.retry_after) == (error.headers, 1.2)
+
+
+def test_a_stranger_does_not_learn_which_check_failed() -> None:
+    for root in (exceptions.InvalidTokenError, exceptions.ApiKeyError):
+        refusals = [cls() for cls in CLASSES if issubclass(cls, root) and cls.status == 401]
+        assert len(refusals) > 5
+        assert len({error.public_message for error in refusals}) == 1
+        assert len({error.www_authenticate for error in refusals}) == 1
+    scope = exceptions.InsufficientScopeError()
+    assert scope.www_authenticate
+    assert scope.www_authenticate.startswith('Bearer error="insufficient_scope"')
+    # RFC 6750 section 3.1: who has presented nothing is told of no error.
+    assert exceptions.MissingCredentialsError().www_authenticate == "Bearer"
+
+
+def test_the_message_names_what_it_is_about(key: Key) -> None:
+    signer = Signer(key, audience="one")
+    with pytest.raises(exceptions.InvalidAudienceError) as caught:
+        Verifier(key, audience="two").verify(signer.sign({}))
+    assert str(caught.value).count("`aud`") == 1
+    assert str(caught.value).endswith("(`aud`)")
+    with pytest.raises(exceptions.MissingRequiredClaimError, match=r"\(`seat`\)"):
+        Verifier(key, audience="one", required=["seat"]).verify(signer.sign({}))
 
 
 @pytest.mark.parametrize("cls", CLASSES)

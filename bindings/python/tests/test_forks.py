@@ -461,7 +461,11 @@ def test_a_daemon(tmp_path: Path) -> None:
         assert in_the_end(lambda: keys.check(operators.secret).code == "api_key_revoked")
         new = keys.create(owner="c")
         witness(API_KEYS, url, [f"api_key_revoked {mine.secret}", f"ok {new.secret}"])
-        return [f"api_key_revoked {mine.secret}", f"api_key_revoked {operators.secret}", f"ok {new.secret}"]
+        return [
+            f"api_key_revoked {mine.secret}",
+            f"api_key_revoked {operators.secret}",
+            f"ok {new.secret}",
+        ]
 
     parent = os.getpid()
     told.touch()
