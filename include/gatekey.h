@@ -4097,7 +4097,8 @@ void gk_revocations_free(gk_revocations *revocations);
  * @param revocations What has been revoked.
  * @param token Which token; borrowed for the call.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK, for a token that has expired already too; the 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if `expires_at` has passed by more than 600 seconds, or is after the year
+ * 9999, as milliseconds are: nothing is revoked; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_revoke_token(const gk_revocations *revocations,
