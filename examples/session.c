@@ -10,9 +10,7 @@
 static gk_error err;
 
 static void must(gk_status status) {
-    if (status == GK_STATUS_OK) return;
-    fprintf(stderr, "%s: %s\n", gk_status_name(status), err.message);
-    exit(EXIT_FAILURE);
+    if (status) fprintf(stderr, "%s: %s\n", gk_status_name(status), err.message), exit(1);
 }
 
 int main(int argc, char **argv) {

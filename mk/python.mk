@@ -42,7 +42,7 @@ $(DEV_WHEEL_STAMP): $(VENV_STAMP) $(PYTHON_SOURCES) Cargo.toml Cargo.lock $(PYTH
 	@touch $@
 
 demo-python:
-	@$(VENV_PY) examples/jwt.py
+	@$(VENV_PY) examples/tokens.py
 	@rm -f $(TARGET)/keys.sqlite*; echo "API keys, Python"
 	@$(VENV_PY) examples/apikey.py sqlite:///$(TARGET)/keys.sqlite
 	@rm -f $(TARGET)/sessions.sqlite*; echo "Sessions, Python"

@@ -139,8 +139,7 @@ static void of_api_keys_alone(void) {
     MUST(gk_api_keys_rotate(keys, LENT(id), 3600, &new, NULL, &err));
     for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
         now_seconds = absurd[i];
-        FAILS(GK_STATUS_INVALID_CONFIGURATION,
-              gk_api_keys_create(keys, spec, &none, NULL, &err));
+        FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_create(keys, spec, &none, NULL, &err));
         FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_purge(keys, right, &purged, &err));
         FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_wrap_peppers(keys, &purged, &err));
         CHECK(!is_good(keys, &ever));

@@ -1,6 +1,7 @@
 /* Tokens of every algorithm: signed, verified, read, tampered with, and signed in two steps.
  *
  * usage: roundtrip ROOT, the directory of the repository */
+#include "rfc7515.h"
 #include "vectors.h"
 
 static gk_error err;
@@ -199,6 +200,46 @@ static void strangers(const gk_key *key, const gk_key *stranger) {
     gk_signer_free(signer);
 }
 
+static uint64_t then_seconds;
+
+static uint64_t then(void *user) {
+    (void)user;
+    return then_seconds;
+}
+
+/* The tokens that RFC 7515 prints, while they were good and afterwards. */
+static void printed_tokens(void) {
+    gk_policy *policy = gk_policy_new();
+    gk_policy_expect_issuer(policy, GK_TEXT("joe"));
+    gk_policy_clock(policy, then, NULL, NULL);
+    for (size_t i = 0; i < RFC7515_TOKENS; i++) {
+        const struct rfc7515_token *row = &rfc7515_tokens[i];
+        const size_t len = strlen(row->token);
+        gk_key *key = NULL;
+        gk_verifier *verifier = NULL;
+        gk_verified *claims = NULL;
+        bool is_root = false;
+        MUST(gk_key_from_jwk(row->jwk, strlen(row->jwk), row->alg, &key, &err));
+        MUST(gk_verifier_with_key(key, policy, &verifier, &err));
+        then_seconds = RFC7515_EXPIRY - 1;
+        if (i == RFC7515_TOKENS - 1) { /* its payload is a word */
+            FAILS(GK_STATUS_MALFORMED_TOKEN,
+                  gk_verifier_verify(verifier, row->token, len, &claims, &err));
+        } else {
+            MUST(gk_verifier_verify(verifier, row->token, len, &claims, &err));
+            MUST(gk_verified_claim_bool(claims, GK_TEXT("http://example.com/is_root"), &is_root,
+                                        &err));
+            CHECK(is_root && str_is(gk_verified_issuer(claims), "joe"));
+            gk_verified_free(claims);
+            then_seconds = RFC7515_EXPIRY;
+            FAILS(GK_STATUS_EXPIRED, gk_verifier_verify(verifier, row->token, len, &claims, &err));
+        }
+        gk_verifier_free(verifier);
+        gk_key_free(key);
+    }
+    gk_policy_free(policy);
+}
+
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     char *text = read_vectors(argv[1], "keys.txt"), *rest = text;
@@ -221,5 +262,6 @@ int main(int argc, char **argv) {
         gk_key_free(keys[alg]);
     }
     free(text);
+    printed_tokens();
     return passed("roundtrip");
 }

@@ -54,7 +54,7 @@ ln -sf "$FFI_LIBRARY/libgatekey.so" "$FFI_OUT/lib/libgatekey.so"
 
 # ---- building ----
 
-newest_header=$(ls -t include/*.h* include/gatekey/* tests/ffi/*.h* examples/*.h | head -n 1)
+newest_header=$(ls -t include/*.h* include/gatekey/* tests/ffi/*.h* | head -n 1)
 
 fresh() { # OUT SOURCE...
     local out=$1 source
@@ -127,7 +127,7 @@ run() { # NAME: with the arguments that it takes
     oauth_real | oauth-*) server $program ;;
     apikey-* | session-*) $program "sqlite:///$work/$1.sqlite" ;;
     # A token of PyJWT's, made just before it is used: it expires after five minutes.
-    jwt-*) "$PYTHON" examples/mint_with_pyjwt.py "$work/pyjwt" && $program "$work/pyjwt/jwks.json" "$work/pyjwt/token.txt" ;;
+    jwt-*) "$PYTHON" examples/mint_with_pyjwt.py "$work/pyjwt" && $program "$(cat "$work/pyjwt/jwks.json")" "$(cat "$work/pyjwt/token.txt")" ;;
     quickstart-*) $program ;;
     *) $program "$PWD" ;;
     esac

@@ -1,7 +1,7 @@
 /* The tokens and keys that RFC 7515 prints in its appendix A. A.1 to A.3 have one set of claims,
  * which expired in 2011; A.4 signs the word "Payload" and is therefore no JSON Web Token. */
-#ifndef GATEKEY_EXAMPLES_RFC7515_H
-#define GATEKEY_EXAMPLES_RFC7515_H
+#ifndef GATEKEY_TESTS_RFC7515_H
+#define GATEKEY_TESTS_RFC7515_H
 
 #include <gatekey.h>
 
@@ -51,4 +51,4 @@ static const struct rfc7515_token rfc7515_tokens[RFC7515_TOKENS] = {
      "gzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn"},
 };
 
-#endif /* GATEKEY_EXAMPLES_RFC7515_H */
+#endif /* GATEKEY_TESTS_RFC7515_H */
