@@ -101,8 +101,11 @@ impl OAuthClient {
         post_logout_redirect_uri: Option<&str>,
         state: Option<&str>,
     ) -> Result<Operation<String>> {
-        for text in [post_logout_redirect_uri, state].into_iter().flatten() {
-            checked_text(text, 1024)?;
+        for (name, text) in
+            [("post_logout_redirect_uri", post_logout_redirect_uri), ("state", state)]
+        {
+            let text = text.map_or(Ok(()), |text| checked_text(text, 1024));
+            text.map_err(|error| error.about_claim(name))?;
         }
         let id_token = id_token.cloned();
         let (uri, state) = (post_logout_redirect_uri.map(String::from), state.map(String::from));

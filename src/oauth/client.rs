@@ -238,7 +238,7 @@ fn check(config: &mut OAuthConfig) -> Result<()> {
         return Err(argument("A request may take from 1 to 120000 milliseconds."));
     }
     if config.scopes.iter().any(|scope| !is_scope(scope)) {
-        return Err(argument("A scope is visible ASCII without quotes and backslashes."));
+        return Err(NOT_A_SCOPE.about_claim("scopes"));
     }
     if config.method == Some(AuthMethod::SignedSecret) && config.quirks.signed_secret.is_none() {
         return Err(NO_ENDPOINT);
@@ -267,6 +267,8 @@ pub(super) fn is_scope(scope: &str) -> bool {
         && scope.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }
 
+pub(super) const NOT_A_SCOPE: Error =
+    argument("A scope is visible ASCII without quotes and backslashes.");
 const MISSING_VARIABLE: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The preset needs a variable that is not given; the error names it.",

@@ -132,25 +132,39 @@ impl OAuthConfig {
     /// `InvalidConfiguration`: it is not one; a member is not known or has a wrong type, and the error's claim
     /// names it. Those of [`Key::from_jwk`] and [`Key::from_pem`].
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        let mut config = Self::new("");
+        Self::new("").json(text)
+    }
+
+    /// Takes over the members of a configuration in JSON. They override what was set before, and later calls
+    /// override them.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`].
+    pub fn json(mut self, text: &[u8]) -> Result<Self> {
         // First, so that the other members override it.
         fields::read(text, fields::MOST, |field| {
             if field.name() == "preset" {
-                config.set_preset(&field.text()?).map_err(|error| field.refused(error))?;
+                self.set_preset(&field.text()?).map_err(|error| field.refused(error))?;
             }
             Ok(())
         })?;
-        fields::read(text, fields::MOST, |field| config.member(field))?;
-        Ok(config)
+        fields::read(text, fields::MOST, |field| self.member(field))?;
+        Ok(self)
+    }
+
+    /// The client's id, as it is registered at the server.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = client_id.into();
+        self
     }
 
     /// Takes over what is known about a provider: `github`, `google`, `microsoft`, `facebook`, `apple`, `gitlab`,
     /// `discord`, `slack`, `linkedin`, `auth0`, `okta`, `keycloak`. Later calls override it.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: there is no such preset.
+    /// `InvalidConfiguration`: there is no such preset; the error's claim is `preset`.
     pub fn preset(mut self, name: &str) -> Result<Self> {
-        self.set_preset(name)?;
+        self.set_preset(name).map_err(|error| error.about_claim("preset"))?;
         Ok(self)
     }
 
@@ -277,6 +291,17 @@ impl OAuthConfig {
         self
     }
 
+    /// Where the server departs from the RFCs: one JSON object with the quirks of `docs/oauth.md`. Those that are not
+    /// in it stay as they are.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: it is no JSON object; a quirk is not known or has a wrong type, and the error's claim
+    /// names it (`quirks.no_pkce`).
+    pub fn quirks(mut self, text: &[u8]) -> Result<Self> {
+        fields::read_within("quirks", text, |quirk| self.quirks.member(quirk))?;
+        Ok(self)
+    }
+
     /// Refuses callbacks that have been seen, even if someone kept the cookie.
     pub fn replay(mut self, seen: Arc<dyn SeenOnce>) -> Self {
         self.replay = Some(seen);
@@ -392,6 +417,27 @@ pub(super) fn checked_text(text: &str, most: usize) -> Result<()> {
         return Err(argument(
             "An OAuth parameter must be printable ASCII, not empty and not too long.",
         ));
+    }
+    Ok(())
+}
+
+/// Parameters of the server's own; the error names the one that is not acceptable (`parameters.audience`).
+pub(super) fn check_parameters(
+    parameters: &[(String, String)],
+    most: usize,
+    refused: impl Fn(&str) -> Option<Error>,
+) -> Result<()> {
+    for (name, value) in parameters {
+        let named = |error: Error| {
+            let name: String = name.chars().take(64).collect();
+            match name.as_str() {
+                "resource" => error.about_claim("resources"),
+                name => error.about_named_claim(&format!("parameters.{name}").into()),
+            }
+        };
+        checked_text(name, 64).map_err(|error| error.about_claim("parameters"))?;
+        checked_text(value, most).map_err(named)?;
+        refused(name).map_or(Ok(()), |error| Err(named(error)))?;
     }
     Ok(())
 }

@@ -2,9 +2,8 @@
 //! (RFC 8693), assertions (RFC 7523 section 2.1), and the flow for devices (RFC 8628).
 
 use super::answer::{self, MALFORMED};
-use super::client::{Inner, OAuthClient, is_scope};
-use super::config::checked_text;
-
+use super::client::{Inner, NOT_A_SCOPE, OAuthClient, is_scope};
+use super::config::{check_parameters, checked_text};
 use super::id_token::Expected;
 use super::metadata::check_endpoint;
 use super::tokens::{self, OAuthTokens};
@@ -37,9 +36,17 @@ impl TokenGrant {
     /// # Errors
     /// `InvalidConfiguration`: it is not one, or a member is unknown or has a wrong type.
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        let mut grant = Self::new();
-        fields::read(text, fields::MOST, |field| grant.member(field))?;
-        Ok(grant)
+        Self::new().json(text)
+    }
+
+    /// Takes over the members of a grant in JSON. Its scopes override those that were set before, its resources and
+    /// parameters come behind them.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`].
+    pub fn json(mut self, text: &[u8]) -> Result<Self> {
+        fields::read(text, fields::MOST, |field| self.member(field))?;
+        Ok(self)
     }
 
     fn member(&mut self, field: &Field<'_>) -> Result<()> {
@@ -87,18 +94,9 @@ impl TokenGrant {
             "code",
         ];
         if self.scopes.iter().any(|scope| !is_scope(scope)) {
-            return Err(argument("A scope is visible ASCII without quotes and backslashes."));
+            return Err(NOT_A_SCOPE.about_claim("scopes"));
         }
-        for (name, value) in &self.parameters {
-            checked_text(name, 64)?;
-            checked_text(value, 2048)?;
-            if OWN.contains(&name.as_str()) {
-                return Err(argument(
-                    "A grant sets this parameter itself; it cannot be overridden.",
-                ));
-            }
-        }
-        Ok(())
+        check_parameters(&self.parameters, 2048, |name| OWN.contains(&name).then_some(OVERRIDDEN))
     }
 }
 
@@ -138,25 +136,46 @@ impl TokenExchange {
     /// # Errors
     /// `InvalidConfiguration`: it is not one, or a member is missing, unknown or of a wrong type.
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        let mut exchange = Self::new(Secret::new(Vec::new()), Self::ACCESS_TOKEN);
-        let (mut actor, mut kind) = (None, Self::ACCESS_TOKEN.to_owned());
+        let exchange = Self::new(Secret::new(Vec::new()), Self::ACCESS_TOKEN).json(text)?;
+        exchange.check()?;
+        Ok(exchange)
+    }
+
+    /// Takes over the members of an exchange in JSON. They override what was set before, and later calls override
+    /// them.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`], but the subject's token may be missing.
+    pub fn json(mut self, text: &[u8]) -> Result<Self> {
+        let (token, kind) = self.actor.take().unzip();
+        let mut actor = (token, kind.unwrap_or_else(|| Self::ACCESS_TOKEN.to_owned()));
         fields::read(text, fields::MOST, |field| {
             match field.name() {
-                "subject_token" => exchange.subject.0 = Secret::from(field.text()?),
-                "subject_token_type" => exchange.subject.1 = field.text()?,
-                "actor_token" => actor = Some(Secret::from(field.text()?)),
-                "actor_token_type" => kind = field.text()?,
-                "requested_token_type" => exchange.requested = Some(field.text()?),
-                "audience" => exchange.audience = Some(field.text()?),
-                _ => exchange.grant.member(field)?,
+                "subject_token" => self.subject.0 = Secret::from(field.text()?),
+                "subject_token_type" => self.subject.1 = field.text()?,
+                "actor_token" => actor.0 = Some(Secret::from(field.text()?)),
+                "actor_token_type" => actor.1 = field.text()?,
+                "requested_token_type" => self.requested = Some(field.text()?),
+                "audience" => self.audience = Some(field.text()?),
+                _ => self.grant.member(field)?,
             }
             Ok(())
         })?;
-        if exchange.subject.0.expose().is_empty() {
+        self.actor = actor.0.map(|token| (token, actor.1));
+        Ok(self)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.subject.0.expose().is_empty() {
             return Err(fields::missing("subject_token"));
         }
-        exchange.actor = actor.map(|token| (token, kind));
-        Ok(exchange)
+        self.grant.check()
+    }
+
+    /// On behalf of whom, instead of what was given before.
+    pub fn subject(mut self, token: Secret, token_type: impl Into<String>) -> Self {
+        self.subject = (token, token_type.into());
+        self
     }
 
     /// Who acts for them.
@@ -209,6 +228,8 @@ impl fmt::Debug for DeviceCodes {
     }
 }
 
+const OVERRIDDEN: Error = argument("A grant sets this parameter itself; it cannot be overridden.");
+
 impl OAuthClient {
     /// Gets new tokens for a refresh token. Where the answer brings no new refresh token, scopes or ID token, the old
     /// ones stay. Keep what it gives before you use it: the old refresh token may be dead by then. A
@@ -238,8 +259,9 @@ impl OAuthClient {
     /// Exchanges one token for another (RFC 8693).
     ///
     /// # Errors
-    /// As [`Self::client_credentials`], and `OauthInvalidGrant`.
+    /// As [`Self::client_credentials`], and `OauthInvalidGrant`; `InvalidConfiguration` without a subject's token.
     pub fn token_exchange(&self, exchange: &TokenExchange) -> Result<Operation<OAuthTokens>> {
+        exchange.check()?;
         let text = |text: &str| Secret::from(text.to_owned());
         let mut own = vec![
             ("grant_type", text("urn:ietf:params:oauth:grant-type:token-exchange")),

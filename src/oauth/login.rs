@@ -2,8 +2,8 @@
 //! Connect Core section 3.1) and the issuer in the response (RFC 9207).
 
 use super::answer;
-use super::client::{Inner, OAuthClient, is_scope};
-use super::config::checked_text;
+use super::client::{Inner, NOT_A_SCOPE, OAuthClient, is_scope};
+use super::config::{check_parameters, checked_text};
 use super::flow::{Flow, MISMATCH};
 use super::metadata::Metadata;
 use super::tokens::{self, OAuthTokens};
@@ -47,22 +47,29 @@ impl LoginOptions {
     /// # Errors
     /// `InvalidConfiguration`: it is not one, or a member is unknown or has a wrong type.
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        let mut options = Self::new();
+        Self::new().json(text)
+    }
+
+    /// Takes over the members of options in JSON. They override what was set before, and later calls override them.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`].
+    pub fn json(mut self, text: &[u8]) -> Result<Self> {
         fields::read(text, fields::MOST, |field| {
             match field.name() {
-                "scopes" => options.scopes = Some(field.texts()?),
-                "return_to" => options.return_to = field.text()?,
-                "prompt" => options.prompt = Some(field.text()?),
-                "login_hint" => options.login_hint = Some(field.text()?),
-                "acr_values" => options.acr_values = Some(field.text()?),
-                "max_age" => options.max_age = Some(field.number()?),
-                "resources" => options.resources = field.texts()?,
-                "parameters" => options.parameters = field.pairs()?,
+                "scopes" => self.scopes = Some(field.texts()?),
+                "return_to" => self.return_to = field.text()?,
+                "prompt" => self.prompt = Some(field.text()?),
+                "login_hint" => self.login_hint = Some(field.text()?),
+                "acr_values" => self.acr_values = Some(field.text()?),
+                "max_age" => self.max_age = Some(field.number()?),
+                "resources" => self.resources = field.texts()?,
+                "parameters" => self.parameters = field.pairs()?,
                 _ => return Err(field.unknown()),
             }
             Ok(())
         })?;
-        Ok(options)
+        Ok(self)
     }
 
     /// The scopes to ask for, instead of the configuration's.
@@ -249,22 +256,22 @@ impl OAuthClient {
 impl LoginOptions {
     fn check(&self) -> Result<()> {
         if self.scopes.iter().flatten().any(|scope| !is_scope(scope)) {
-            return Err(argument("A scope is visible ASCII without quotes and backslashes."));
+            return Err(NOT_A_SCOPE.about_claim("scopes"));
         }
-        let texts = [&self.prompt, &self.login_hint, &self.acr_values];
-        for text in texts.into_iter().flatten().chain(&self.resources) {
-            checked_text(text, 1024)?;
-        }
-        for (name, value) in &self.parameters {
-            checked_text(name, 64)?;
-            checked_text(value, 1024)?;
-            if OWN_PARAMETERS.contains(&name.as_str()) {
-                return Err(argument(
-                    "A log-in sets this parameter itself; it cannot be overridden.",
-                ));
+        let texts = [
+            ("prompt", self.prompt.as_slice()),
+            ("login_hint", self.login_hint.as_slice()),
+            ("acr_values", self.acr_values.as_slice()),
+            ("resources", &self.resources),
+        ];
+        for (member, texts) in texts {
+            for text in texts {
+                checked_text(text, 1024).map_err(|error| error.about_claim(member))?;
             }
         }
-        Ok(())
+        check_parameters(&self.parameters, 1024, |name| {
+            OWN_PARAMETERS.contains(&name).then_some(OVERRIDDEN)
+        })
     }
 }
 
@@ -490,6 +497,7 @@ fn safe_path(path: &str) -> &str {
     }
 }
 
+const OVERRIDDEN: Error = argument("A log-in sets this parameter itself; it cannot be overridden.");
 const NO_REDIRECT_URI: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "A log-in needs the redirect URI that the client is registered with.",

@@ -28,6 +28,8 @@ const LARGEST: usize = 512 * 1024;
 #[derive(Clone)]
 #[must_use]
 pub struct RemoteKeySetOptions {
+    url: Option<String>,
+    issuer: Option<String>,
     ttl: u64,
     min_ttl: u64,
     max_ttl: u64,
@@ -50,6 +52,8 @@ impl RemoteKeySetOptions {
     /// the most; a day without hearing of the issuer.
     pub fn new() -> Self {
         Self {
+            url: None,
+            issuer: None,
             ttl: 3600,
             min_ttl: 60,
             max_ttl: 86_400,
@@ -60,6 +64,45 @@ impl RemoteKeySetOptions {
             deadline_ms: 10_000,
             clock: Arc::new(SystemClock),
         }
+    }
+
+    /// Takes over the members of options in JSON: any of `url`, `issuer`, `ttl`, `min_ttl`, `max_ttl`, `cooldown`,
+    /// `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`. They override what was set before,
+    /// and later calls override them.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: it is no JSON object of at most 64 KiB, or a member is not known or has a wrong type;
+    /// the error's claim names it.
+    pub fn json(mut self, text: &[u8]) -> Result<Self> {
+        fields::read(text, fields::MOST, |field| {
+            match field.name() {
+                "url" => self.url = Some(field.text()?),
+                "issuer" => self.issuer = Some(field.text()?),
+                "ttl" => self.ttl = field.number()?,
+                "min_ttl" => self.min_ttl = field.number()?,
+                "max_ttl" => self.max_ttl = field.number()?,
+                "cooldown" => self.cooldown = field.number()?,
+                "max_stale" => self.max_stale = field.number()?,
+                "deadline_ms" => self.deadline_ms = field.number()?,
+                "rsa_alg" => self.rsa_alg = field.named(Alg::from_name)?,
+                "allow_loopback_http" => self.allow_loopback_http = field.flag()?,
+                _ => return Err(field.unknown()),
+            }
+            Ok(())
+        })?;
+        Ok(self)
+    }
+
+    /// Where the keys are, for [`RemoteKeySet::open`].
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Whose keys they are, for [`RemoteKeySet::open`]: the issuer's metadata say where they are.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
     }
 
     /// For how many seconds keys are fresh if the issuer's `Cache-Control` does not say.
@@ -108,6 +151,20 @@ impl RemoteKeySetOptions {
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
+    }
+
+    fn check(&self) -> Result<()> {
+        let a_year = 366 * 86_400;
+        let too_long = [
+            ("max_ttl", self.max_ttl > a_year, FRESH),
+            ("min_ttl", self.min_ttl == 0 || self.min_ttl > self.max_ttl, FRESH),
+            ("max_stale", self.max_stale > a_year, KEPT),
+            ("cooldown", self.cooldown > 86_400, KEPT),
+        ];
+        match too_long.into_iter().find(|(_, wrong, _)| *wrong) {
+            Some((member, _, error)) => Err(error.about_claim(member)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn of(config: &OAuthConfig) -> Self {
@@ -168,10 +225,7 @@ impl RemoteKeySet {
     /// # Errors
     /// `InvalidConfiguration`: it is not an `https` address. `InvalidArgument`: an option is out of range.
     pub fn new(url: impl Into<String>, options: RemoteKeySetOptions) -> Result<Self> {
-        let url = url.into();
-        metadata::check_endpoint(&url, options.allow_loopback_http)
-            .map_err(|error| error.with_kind(ErrorKind::InvalidConfiguration))?;
-        Self::at(Place::Url(url), options)
+        Self::open(options.url(url))
     }
 
     /// The keys of this issuer, whose metadata say where they are (RFC 8414, OpenID Connect Discovery).
@@ -179,15 +233,32 @@ impl RemoteKeySet {
     /// # Errors
     /// As [`Self::new`].
     pub fn of_issuer(issuer: impl Into<String>, options: RemoteKeySetOptions) -> Result<Self> {
-        let config = OAuthConfig::new("keys")
-            .issuer(issuer)
-            .allow_loopback_http(options.allow_loopback_http)
-            .deadline_ms(options.deadline_ms);
-        metadata::well_known(
-            config.issuer.as_deref().unwrap_or_default(),
-            options.allow_loopback_http,
-        )?;
-        Self::at(Place::Issuer(Box::new(config)), options)
+        Self::open(options.issuer(issuer))
+    }
+
+    /// The keys that the options name, either by their address or by their issuer.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; `InvalidConfiguration` too if the options name neither or both. The error's claim names the
+    /// member.
+    pub fn open(options: RemoteKeySetOptions) -> Result<Self> {
+        let loopback = options.allow_loopback_http;
+        let place = match (&options.url, &options.issuer) {
+            (Some(url), None) => {
+                metadata::check_endpoint(url, loopback).map_err(|error| {
+                    error.with_kind(ErrorKind::InvalidConfiguration).about_claim("url")
+                })?;
+                Place::Url(url.clone())
+            }
+            (None, Some(issuer)) => {
+                metadata::well_known(issuer, loopback)
+                    .map_err(|error| error.about_claim("issuer"))?;
+                let config = OAuthConfig::new("keys").issuer(issuer).allow_loopback_http(loopback);
+                Place::Issuer(Box::new(config.deadline_ms(options.deadline_ms)))
+            }
+            _ => return Err(URL_OR_ISSUER.about_claim("url")),
+        };
+        Self::at(place, options)
     }
 
     /// Reads where the keys are: one JSON object with `url` or `issuer`, and any of `ttl`, `min_ttl`, `max_ttl`,
@@ -196,40 +267,11 @@ impl RemoteKeySet {
     /// # Errors
     /// As [`Self::new`]; `InvalidConfiguration` too if it is not that.
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        let (mut options, mut url, mut issuer) = (RemoteKeySetOptions::new(), None, None);
-        fields::read(text, fields::MOST, |field| {
-            match field.name() {
-                "url" => url = Some(field.text()?),
-                "issuer" => issuer = Some(field.text()?),
-                "ttl" => options.ttl = field.number()?,
-                "min_ttl" => options.min_ttl = field.number()?,
-                "max_ttl" => options.max_ttl = field.number()?,
-                "cooldown" => options.cooldown = field.number()?,
-                "max_stale" => options.max_stale = field.number()?,
-                "deadline_ms" => options.deadline_ms = field.number()?,
-                "rsa_alg" => options.rsa_alg = field.named(Alg::from_name)?,
-                "allow_loopback_http" => options.allow_loopback_http = field.flag()?,
-                _ => return Err(field.unknown()),
-            }
-            Ok(())
-        })?;
-        match (url, issuer) {
-            (Some(url), None) => Self::new(url, options),
-            (None, Some(issuer)) => Self::of_issuer(issuer, options),
-            _ => Err(URL_OR_ISSUER.about_claim("url")),
-        }
+        Self::open(RemoteKeySetOptions::new().json(text)?)
     }
 
     fn at(place: Place, options: RemoteKeySetOptions) -> Result<Self> {
-        let a_year = 366 * 86_400;
-        if options.min_ttl == 0 || options.min_ttl > options.max_ttl || options.max_ttl > a_year {
-            return Err(argument("Keys are fresh for at least a second and at most a year."));
-        }
-        if options.max_stale > a_year || options.cooldown > 86_400 {
-            return Err(argument(
-                "Keys are kept for at most a year, and looked for at least daily.",
-            ));
-        }
+        options.check()?;
         Ok(Self(Arc::new(Inner {
             place,
             options,
@@ -481,6 +523,8 @@ fn max_age(header: &str) -> u64 {
     age
 }
 
+const FRESH: Error = argument("Keys are fresh for at least a second and at most a year.");
+const KEPT: Error = argument("Keys are kept for at most a year, and looked for at least daily.");
 const URL_OR_ISSUER: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "Remote keys need either `url` or `issuer`, and not both.",

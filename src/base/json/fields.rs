@@ -34,6 +34,19 @@ pub(crate) fn read<'a>(
     walk("", &value, take).unwrap_or(Err(NO_OPTIONS))
 }
 
+/// As [`read`], of the text of one member: `quirks` names what is in it `quirks.no_pkce`.
+pub(crate) fn read_within(
+    member: &'static str,
+    text: &[u8],
+    take: impl FnMut(&Field<'_>) -> Result<()>,
+) -> Result<()> {
+    let refusal = || Err(NO_OPTIONS.about_claim(member));
+    let Some(value) = (text.len() <= MOST).then(|| parse(text).ok()).flatten() else {
+        return refusal();
+    };
+    walk(member, &value, take).unwrap_or_else(refusal)
+}
+
 /// As [`read`], of a value that has been parsed.
 pub(crate) fn read_value<'a>(
     value: &Value<'a>,

@@ -50,30 +50,37 @@ impl HttpOptions {
     /// # Errors
     /// `InvalidConfiguration`: it is not one, or a member is not known. `InvalidArgument`: one half of a client certificate.
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        let (mut options, mut certificate, mut key) = (Self::new(), None, None);
+        Self::new().json(text)
+    }
+
+    /// Takes over the members of options in JSON. They override what was set before, and later calls override them.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`].
+    pub fn json(mut self, text: &[u8]) -> Result<Self> {
+        let (mut certificate, mut key) = (None, None);
         fields::read(text, LONGEST, |field| {
             match field.name() {
-                "allow_loopback_http" => options.allow_loopback_http = field.flag()?,
-                "public_only" => options.public_only = field.flag()?,
-                "deadline_ms" => options.deadline_ms = field.number()?,
-                "connect_ms" => options.connect_ms = field.number()?,
-                "ca_pem" => options.authorities = Some(field.text()?.into_bytes()),
+                "allow_loopback_http" => self.allow_loopback_http = field.flag()?,
+                "public_only" => self.public_only = field.flag()?,
+                "deadline_ms" => self.deadline_ms = field.number()?,
+                "connect_ms" => self.connect_ms = field.number()?,
+                "ca_pem" => self.authorities = Some(field.text()?.into_bytes()),
                 "client_certificate_pem" => certificate = Some(field.text()?.into_bytes()),
                 "client_key_pem" => key = Some(Secret::from(field.text()?)),
                 _ => return Err(field.unknown()),
             }
             Ok(())
         })?;
-        options.client = match (certificate, key) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some((certificate, key)),
-            _ => {
-                return Err(argument(
-                    "A client certificate needs its key, and the key its certificate.",
-                ));
+        match (certificate, key) {
+            (None, None) => Ok(self),
+            (Some(certificate), Some(key)) => {
+                self.client = Some((certificate, key));
+                Ok(self)
             }
-        };
-        Ok(options)
+            (None, _) => Err(HALF_A_PAIR.about_claim("client_certificate_pem")),
+            (_, None) => Err(HALF_A_PAIR.about_claim("client_key_pem")),
+        }
     }
 
     /// Allows plain `http` to this very machine (127.0.0.1, \[::1\], localhost), for tests.
@@ -114,9 +121,11 @@ impl HttpOptions {
     }
 
     pub(super) fn tls(&self) -> Result<TlsConfig> {
-        let range = 1..=120_000;
-        if !range.contains(&self.deadline_ms) || !range.contains(&self.connect_ms) {
-            return Err(argument("A request may take from 1 to 120000 milliseconds."));
+        for (member, limit) in [("deadline_ms", self.deadline_ms), ("connect_ms", self.connect_ms)]
+        {
+            if !(1..=120_000).contains(&limit) {
+                return Err(NO_DEADLINE.about_claim(member));
+            }
         }
         let provider = Arc::new(super::provider::provider());
         let mut tls = TlsConfig::builder()
@@ -124,14 +133,17 @@ impl HttpOptions {
             .unversioned_rustls_crypto_provider(Arc::clone(&provider))
             .root_certs(RootCerts::WebPki);
         if let Some(pem) = &self.authorities {
-            let authorities = certificates(pem)?;
-            check_authorities(&authorities)?;
+            let named = |error: Error| error.about_claim("ca_pem");
+            let authorities = certificates(pem).map_err(named)?;
+            check_authorities(&authorities).map_err(named)?;
             tls = tls.root_certs(RootCerts::new_with_certs(&authorities));
         }
         if let Some((chain, key)) = &self.client {
-            let key = PrivateKey::from_pem(key.expose()).map_err(|_| NOT_PEM)?;
-            let chain = certificates(chain)?;
-            check_pair(&provider, &chain, &key)?;
+            let key = PrivateKey::from_pem(key.expose())
+                .map_err(|_| NOT_PEM.about_claim("client_key_pem"))?;
+            let named = |error: Error| error.about_claim("client_certificate_pem");
+            let chain = certificates(chain).map_err(named)?;
+            check_pair(&provider, &chain, &key).map_err(named)?;
             tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
         }
         Ok(tls.build())
@@ -172,6 +184,9 @@ fn check_pair(
         .map_err(|_| NOT_A_PAIR)
 }
 
+const HALF_A_PAIR: Error =
+    argument("A client certificate needs its key, and the key its certificate.");
+const NO_DEADLINE: Error = argument("A request may take from 1 to 120000 milliseconds.");
 const NOT_PEM: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The certificate or private key is not PEM; nothing is trusted instead.",
