@@ -617,7 +617,7 @@ gk_status gk_json_parse(const char *text,
                         gk_error *err);
 
 /**
- * Frees what gk_json_parse has made, with all values in it.
+ * Frees what gk_json_parse or gk_operation_json has made, with all values in it.
  *
  * @param json The value, which must not be used again; NULL is fine. Never a value that was found in another.
  */
@@ -4680,17 +4680,77 @@ gk_status gk_csrf_check(const gk_csrf *csrf,
 /** The operation is over: see gk_operation_result. */
 #define GK_STEP_DONE 3
 
+/** What one log-in asks for. The setters keep the first thing that was wrong, which gk_oauth_client_begin tells. */
+typedef struct gk_login_options gk_login_options;
+
+/**
+ * Whom to sign out, and where to go then. The setters keep the first thing that was wrong, which
+ * gk_oauth_client_logout_url tells.
+ */
+typedef struct gk_logout_options gk_logout_options;
+
 /** One registration at one authorization server. Shared by reference count, safe to use from several threads at once. */
 typedef struct gk_oauth_client gk_oauth_client;
 
+/**
+ * How a client is registered at its authorization server: its id, and the server by its issuer, by a preset, or by
+ * endpoints. The setters keep the first thing that was wrong, which gk_oauth_client_new tells.
+ */
+typedef struct gk_oauth_config gk_oauth_config;
+
+/** What a token endpoint has given. Immutable, safe to use from several threads at once; wiped when it is freed. */
+typedef struct gk_oauth_tokens gk_oauth_tokens;
+
 /** Something that takes requests to another server. Not to be used by two threads at once. */
 typedef struct gk_operation gk_operation;
+
+/**
+ * A token that is exchanged for another (RFC 8693 section 2.1). The setters keep the first thing that was wrong, which
+ * gk_oauth_client_token_exchange tells.
+ */
+typedef struct gk_token_exchange gk_token_exchange;
+
+/**
+ * What a token is asked for: scopes, the APIs that it is for, parameters of the server's own. The setters keep the first
+ * thing that was wrong, which the call that uses it tells.
+ */
+typedef struct gk_token_grant gk_token_grant;
 
 /**
  * The tokens of other servers under names of the program's own: one refresh for all threads and, in a folder, for all
  * processes. Shared by reference count, safe to use from several threads at once and to go on with after a fork.
  */
 typedef struct gk_token_manager gk_token_manager;
+
+/**
+ * Where tokens are kept, and what a name gets under which there is no token. The setters keep the first thing that was
+ * wrong, which gk_token_manager_new tells.
+ */
+typedef struct gk_token_manager_options gk_token_manager_options;
+
+/** What came back with the browser, as it came: all of it is a stranger's. */
+typedef struct {
+    /** The callback's address, its query, or the form that was posted. */
+    const char *query;
+    /** Its length in bytes. */
+    size_t query_len;
+    /** The request's Cookie header; NULL and 0 for none. */
+    const char *cookies;
+    /** Its length in bytes. */
+    size_t cookies_len;
+} gk_login_callback;
+
+/** An access token that an API has refused with 401. */
+typedef struct {
+    /** The name that it is kept under. */
+    const char *name;
+    /** Its length in bytes. */
+    size_t name_len;
+    /** The access token. */
+    const char *access_token;
+    /** Its length in bytes. */
+    size_t access_token_len;
+} gk_refused_token;
 
 /** What an operation wants next. */
 typedef struct {
@@ -4729,19 +4789,305 @@ typedef struct {
     gk_str value;
 } gk_header;
 
+/** The answer to a request. */
+typedef struct {
+    /** The HTTP status. */
+    uint16_t status;
+    /** Its headers; `content-type`, `cache-control` and `retry-after` are read. NULL and 0 for none. */
+    const gk_header *headers;
+    /** How many. */
+    size_t headers_len;
+    /** Its body; NULL and 0 for none. */
+    const char *body;
+    /** The body's length in bytes. */
+    size_t body_len;
+} gk_response;
+
+/**
+ * A configuration of nothing yet.
+ *
+ * @return The configuration, to be freed with gk_oauth_config_free.
+ */
+gk_oauth_config *gk_oauth_config_new(void);
+
+/**
+ * Frees a configuration; clients that were made of it are not affected.
+ *
+ * @param config The configuration, which must not be used again; NULL is fine.
+ */
+void gk_oauth_config_free(gk_oauth_config *config);
+
+/**
+ * Takes over the members of a configuration in JSON: they override what was set before, and later calls override them.
+ *
+ * @param config The configuration.
+ * @param json One JSON object with members of docs/oauth.md, at most 64 KiB; borrowed for the call. What is not known or of
+ * another kind is GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ * @param json_len Its length in bytes.
+ */
+void gk_oauth_config_json(gk_oauth_config *config,
+                          const char *json,
+                          size_t json_len);
+
+/**
+ * The client's id, as it is registered at the server.
+ *
+ * @param config The configuration.
+ * @param client_id The id; copied.
+ * @param client_id_len Its length in bytes.
+ */
+void gk_oauth_config_client_id(gk_oauth_config *config,
+                               const char *client_id,
+                               size_t client_id_len);
+
+/**
+ * The client's secret, for `client_secret_basic`, `client_secret_post` and `client_secret_jwt`.
+ *
+ * @param config The configuration.
+ * @param client_secret The secret; copied, and wiped in the end.
+ * @param client_secret_len Its length in bytes.
+ */
+void gk_oauth_config_client_secret(gk_oauth_config *config,
+                                   const char *client_secret,
+                                   size_t client_secret_len);
+
+/**
+ * The client's private key, for `private_key_jwt` (RFC 7523), or a secret that the client signs itself.
+ *
+ * @param config The configuration.
+ * @param key The key, which is shared.
+ */
+void gk_oauth_config_private_key(gk_oauth_config *config,
+                                 const gk_key *key);
+
+/**
+ * How the client proves who it is; otherwise the best that its secret or key and the server's metadata allow.
+ *
+ * @param config The configuration.
+ * @param method A name of `token_endpoint_auth_method` (RFC 7591 section 2): `none`, `client_secret_basic`,
+ * `client_secret_post`, `client_secret_jwt`, `private_key_jwt` or `tls_client_auth`; or `signed_secret`.
+ * @param method_len Its length in bytes.
+ */
+void gk_oauth_config_auth_method(gk_oauth_config *config,
+                                 const char *method,
+                                 size_t method_len);
+
+/**
+ * The authorization server by its issuer: its metadata are fetched when they are first needed and must name this very
+ * issuer (OpenID Connect Discovery section 4, RFC 8414 section 3).
+ *
+ * @param config The configuration.
+ * @param issuer An https address; copied.
+ * @param issuer_len Its length in bytes.
+ */
+void gk_oauth_config_issuer(gk_oauth_config *config,
+                            const char *issuer,
+                            size_t issuer_len);
+
+/**
+ * Whether the issuer's metadata are fetched.
+ *
+ * @param config The configuration.
+ * @param discover True unless set, or unless a preset knows better. Without them endpoints must be set, `jwks_uri` for ID
+ * tokens, too.
+ */
+void gk_oauth_config_discover(gk_oauth_config *config,
+                              bool discover);
+
+/**
+ * Takes over what is known about a provider; later calls override it.
+ *
+ * @param config The configuration.
+ * @param name For example `github` or `google`: docs/oauth.md lists them.
+ * @param name_len Its length in bytes.
+ */
+void gk_oauth_config_preset(gk_oauth_config *config, const char *name, size_t name_len);
+
+/**
+ * A value for a placeholder of the preset.
+ *
+ * @param config The configuration.
+ * @param name For example `tenant`, `domain` or `base_url`; copied.
+ * @param name_len Its length in bytes.
+ * @param value Letters, digits and any of `. _ : / -`; copied.
+ * @param value_len Its length in bytes.
+ */
+void gk_oauth_config_variable(gk_oauth_config *config,
+                              const char *name,
+                              size_t name_len,
+                              const char *value,
+                              size_t value_len);
+
+/**
+ * One endpoint, which is used instead of what metadata say.
+ *
+ * @param config The configuration.
+ * @param name Its name in metadata (RFC 8414 section 2), for example `token_endpoint`.
+ * @param name_len Its length in bytes.
+ * @param url An https address; copied.
+ * @param url_len Its length in bytes.
+ */
+void gk_oauth_config_endpoint(gk_oauth_config *config,
+                              const char *name,
+                              size_t name_len,
+                              const char *url,
+                              size_t url_len);
+
+/**
+ * Where the server departs from the RFCs, if no preset says so.
+ *
+ * @param config The configuration.
+ * @param json One JSON object with quirks of docs/oauth.md; borrowed for the call. Others stay as they are.
+ * @param json_len Its length in bytes.
+ */
+void gk_oauth_config_quirks(gk_oauth_config *config,
+                            const char *json,
+                            size_t json_len);
+
+/**
+ * Where the server sends the browser back to, as it is registered there.
+ *
+ * @param config The configuration.
+ * @param uri An https address, http on this machine, or a scheme of the program's own; copied.
+ * @param uri_len Its length in bytes.
+ */
+void gk_oauth_config_redirect_uri(gk_oauth_config *config, const char *uri, size_t uri_len);
+
+/**
+ * What a log-in asks for unless it says otherwise.
+ *
+ * @param config The configuration.
+ * @param scopes The scopes, separated by spaces; copied.
+ * @param scopes_len Its length in bytes.
+ */
+void gk_oauth_config_scopes(gk_oauth_config *config, const char *scopes, size_t scopes_len);
+
+/**
+ * The algorithms that ID tokens may be signed with (`id_token_signed_response_alg`); otherwise the asymmetric ones of the
+ * server's metadata. HMAC is used only if it is named here.
+ *
+ * @param config The configuration.
+ * @param codes GK_ALG_ constants; copied.
+ * @param codes_len How many.
+ */
+void gk_oauth_config_id_token_algorithms(gk_oauth_config *config,
+                                         const gk_alg *codes,
+                                         size_t codes_len);
+
+/**
+ * An audience that may stand beside this client in an ID token's `aud`; several calls, several audiences.
+ *
+ * @param config The configuration.
+ * @param audience The audience; copied.
+ * @param audience_len Its length in bytes.
+ */
+void gk_oauth_config_trusted_audience(gk_oauth_config *config,
+                                      const char *audience,
+                                      size_t audience_len);
+
+/**
+ * A tenant whose users may sign in, where the preset has tenants; several calls, several tenants. Without any, all may.
+ *
+ * @param config The configuration.
+ * @param tenant The tenant's id; copied.
+ * @param tenant_len Its length in bytes.
+ */
+void gk_oauth_config_allowed_tenant(gk_oauth_config *config,
+                                    const char *tenant,
+                                    size_t tenant_len);
+
+/**
+ * Adds a secret that the cookies of log-ins are sealed with; several calls go from the oldest to the active one. Every
+ * process that finishes log-ins needs the same ones; without any, a client makes one of its own.
+ *
+ * @param config The configuration.
+ * @param number Its number, from 1.
+ * @param key At least 16 bytes; copied, and wiped in the end.
+ * @param key_len Its length in bytes.
+ */
+void gk_oauth_config_flow_key(gk_oauth_config *config,
+                              uint32_t number,
+                              const uint8_t *key,
+                              size_t key_len);
+
+/**
+ * Refuses callbacks that have been seen, even if the cookie was kept.
+ *
+ * @param config The configuration.
+ * @param seen Where it is kept which were seen; shared.
+ */
+void gk_oauth_config_replay(gk_oauth_config *config, const gk_revocations *seen);
+
+/**
+ * Refuses a server whose metadata do not say that it knows PKCE with S256 (OAuth 2.1). PKCE is used in any case.
+ *
+ * @param config The configuration.
+ * @param require False unless set.
+ */
+void gk_oauth_config_require_pkce(gk_oauth_config *config,
+                                  bool require);
+
+/**
+ * Allows plain http to this very machine, for tests.
+ *
+ * @param config The configuration.
+ * @param allow False unless set.
+ */
+void gk_oauth_config_allow_loopback_http(gk_oauth_config *config, bool allow);
+
+/**
+ * How many seconds the server's clock may be off.
+ *
+ * @param config The configuration.
+ * @param seconds 60 unless set; more than 600 is refused by gk_oauth_client_new.
+ */
+void gk_oauth_config_leeway(gk_oauth_config *config, uint64_t seconds);
+
+/**
+ * How many milliseconds each request may take in all.
+ *
+ * @param config The configuration.
+ * @param milliseconds 1 to 120000, checked by gk_oauth_client_new; 10000 unless set.
+ */
+void gk_oauth_config_deadline_ms(gk_oauth_config *config, uint64_t milliseconds);
+
+/**
+ * Takes the time from a callback.
+ *
+ * @param config The configuration.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
+ */
+void gk_oauth_config_clock(gk_oauth_config *config,
+                           gk_clock_fn now,
+                           void *user,
+                           gk_release_fn release);
+
+/**
+ * Takes randomness from a callback.
+ *
+ * @param config The configuration.
+ * @param fill The source.
+ * @param user A pointer that is given back to `fill`.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
+ */
+void gk_oauth_config_random(gk_oauth_config *config,
+                            gk_random_fn fill,
+                            void *user,
+                            gk_release_fn release);
+
 /**
  * Makes a client.
  *
- * @param config_json One JSON object, with the members of docs/oauth.md: `client_id`, and `issuer`, `preset` or endpoints.
- * @param config_json_len Its length in bytes.
+ * @param config The configuration, which is copied.
  * @param client Receives the client, to be freed with gk_oauth_client_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if something is missing, contradicts itself or is not https;
- * gk_error_claim names the member where there is one.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if something is missing, contradicts itself
+ * or is not https; gk_error_claim names the member where there is one.
  */
 GK_NODISCARD
-gk_status gk_oauth_client_new(const char *config_json,
-                              size_t config_json_len,
+gk_status gk_oauth_client_new(const gk_oauth_config *config,
                               gk_oauth_client **client,
                               gk_error *err);
 
@@ -4761,193 +5107,35 @@ gk_oauth_client *gk_oauth_client_clone(const gk_oauth_client *client);
 void gk_oauth_client_free(gk_oauth_client *client);
 
 /**
- * Begins a log-in: send the browser to `url`, with every one of `set_cookies`.
- * The operation ends with `url` and `set_cookies`.
- *
- * @param client The client.
- * @param options_json One JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`, `acr_values`, `max_age`, `resources` and `parameters`; NULL and 0 for none.
- * @param options_json_len Its length in bytes.
- * @param cookies The request's Cookie header; NULL and 0 for none.
- * @param cookies_len Its length in bytes.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
- */
-GK_NODISCARD
-gk_status gk_oauth_client_begin(const gk_oauth_client *client,
-                                const char *options_json,
-                                size_t options_json_len,
-                                const char *cookies,
-                                size_t cookies_len,
-                                gk_operation **operation,
-                                gk_error *err);
-
-/**
- * Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of anybody.
- * The operation ends with `subject`, `claims`, `user`, `return_to`, `set_cookies` and `tokens`.
- *
- * @param client The client.
- * @param callback The callback's address, its query, or the form that was posted.
- * @param callback_len Its length in bytes.
- * @param cookies The request's Cookie header.
- * @param cookies_len Its length in bytes.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH, GK_STATUS_OAUTH_ISSUER_MISMATCH,
- * GK_STATUS_OAUTH_ACCESS_DENIED and others that the server names. Whatever it is, answer with the cookie of
- * gk_oauth_client_end_login.
- */
-GK_NODISCARD
-gk_status gk_oauth_client_finish(const gk_oauth_client *client,
-                                 const char *callback,
-                                 size_t callback_len,
-                                 const char *cookies,
-                                 size_t cookies_len,
-                                 gk_operation **operation,
-                                 gk_error *err);
-
-/**
- * Gives the Set-Cookie value that ends the log-in of a callback, whatever became of it.
- *
- * @param client The client.
- * @param callback The callback.
- * @param callback_len Its length in bytes.
- * @param cookie Receives the value, to be freed with gk_buf_free; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH if the callback names no log-in.
- */
-GK_NODISCARD
-gk_status gk_oauth_client_end_login(const gk_oauth_client *client,
-                                    const char *callback,
-                                    size_t callback_len,
-                                    gk_buf *cookie,
-                                    gk_error *err);
-
-/**
  * Gets new tokens; keep them before they are used. A gk_token_manager does that once for all.
- * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
+ * The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
+ * `claims`, `subject` and `issuer`.
  *
  * @param client The client.
- * @param tokens_json Tokens as an operation has given them.
- * @param tokens_json_len Its length in bytes.
+ * @param tokens The tokens with the refresh token; copied.
  * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_refresh(const gk_oauth_client *client,
-                                  const char *tokens_json,
-                                  size_t tokens_json_len,
+                                  const gk_oauth_tokens *tokens,
                                   gk_operation **operation,
                                   gk_error *err);
-
-/**
- * Gets a token for the client itself (RFC 6749 section 4.4).
- * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
- *
- * @param client The client.
- * @param grant_json One JSON object with any of `scopes`, `resources` and `parameters`; NULL and 0 for none.
- * @param grant_json_len Its length in bytes.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
- */
-GK_NODISCARD
-gk_status gk_oauth_client_client_credentials(const gk_oauth_client *client,
-                                             const char *grant_json,
-                                             size_t grant_json_len,
-                                             gk_operation **operation,
-                                             gk_error *err);
-
-/**
- * Exchanges an assertion that someone whom the server trusts has signed (RFC 7523).
- * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
- *
- * @param client The client.
- * @param assertion The assertion.
- * @param assertion_len Its length in bytes.
- * @param grant_json One JSON object with any of `scopes`, `resources` and `parameters`; NULL and 0 for none.
- * @param grant_json_len Its length in bytes.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
- */
-GK_NODISCARD
-gk_status gk_oauth_client_jwt_bearer(const gk_oauth_client *client,
-                                     const char *assertion,
-                                     size_t assertion_len,
-                                     const char *grant_json,
-                                     size_t grant_json_len,
-                                     gk_operation **operation,
-                                     gk_error *err);
-
-/**
- * Exchanges one token for another (RFC 8693).
- * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
- *
- * @param client The client.
- * @param exchange_json One JSON object with `subject_token`, `subject_token_type` and any of `actor_token`, `actor_token_type`, `requested_token_type`, `audience`, `scopes`, `resources` and `parameters`.
- * @param exchange_json_len Its length in bytes.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
- */
-GK_NODISCARD
-gk_status gk_oauth_client_token_exchange(const gk_oauth_client *client,
-                                         const char *exchange_json,
-                                         size_t exchange_json_len,
-                                         gk_operation **operation,
-                                         gk_error *err);
-
-/**
- * Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_client_poll.
- * The operation ends with `user_code`, `verification_uri`, `verification_uri_complete`, `expires_at` and `interval`.
- *
- * @param client The client.
- * @param grant_json One JSON object with any of `scopes`, `resources` and `parameters`; NULL and 0 for none.
- * @param grant_json_len Its length in bytes.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
- */
-GK_NODISCARD
-gk_status gk_oauth_client_device_codes(const gk_oauth_client *client,
-                                       const char *grant_json,
-                                       size_t grant_json_len,
-                                       gk_operation **operation,
-                                       gk_error *err);
-
-/**
- * Asks until the user has said yes or no, as often as the server wants it.
- * The operation ends with the tokens: `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`, `subject`, `issuer`.
- *
- * @param client The client.
- * @param codes The operation of gk_oauth_client_device_codes, which has ended; it may be freed afterwards.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it has not ended with codes.
- */
-GK_NODISCARD
-gk_status gk_oauth_client_poll(const gk_oauth_client *client,
-                               const gk_operation *codes,
-                               gk_operation **operation,
-                               gk_error *err);
 
 /**
  * Asks who the user is. If an ID token has said so before, it must be the same.
  * The operation ends with `subject`, `verified_email` and `claims`.
  *
  * @param client The client.
- * @param tokens_json Tokens as an operation has given them.
- * @param tokens_json_len Its length in bytes.
+ * @param tokens The tokens of the log-in; copied.
  * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_userinfo(const gk_oauth_client *client,
-                                   const char *tokens_json,
-                                   size_t tokens_json_len,
+                                   const gk_oauth_tokens *tokens,
                                    gk_operation **operation,
                                    gk_error *err);
 
@@ -4990,28 +5178,225 @@ gk_status gk_oauth_client_revoke(const gk_oauth_client *client,
                                  gk_error *err);
 
 /**
- * Says where to send the browser so that the user is signed out at the server too.
- * The operation ends with the address itself, not as JSON.
+ * The configuration's scopes, and back to `/`.
+ *
+ * @return The options, to be freed with gk_login_options_free.
+ */
+gk_login_options *gk_login_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_login_options_free(gk_login_options *options);
+
+/**
+ * Takes over the members of options in JSON: they override what was set before, and later calls override them.
+ *
+ * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ *
+ * @param options The options.
+ * @param json One JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`, `acr_values`, `max_age`, `resources` and
+ * `parameters`; borrowed for the call.
+ * @param json_len Its length in bytes.
+ */
+void gk_login_options_json(gk_login_options *options,
+                           const char *json,
+                           size_t json_len);
+
+/**
+ * The scopes to ask for, instead of the configuration's.
+ *
+ * @param options The options.
+ * @param scopes The scopes, separated by spaces; copied.
+ * @param scopes_len Its length in bytes.
+ */
+void gk_login_options_scopes(gk_login_options *options, const char *scopes, size_t scopes_len);
+
+/**
+ * The page of this site to go to afterwards.
+ *
+ * @param options The options.
+ * @param path A path; copied. What could lead elsewhere becomes `/`.
+ * @param path_len Its length in bytes.
+ */
+void gk_login_options_return_to(gk_login_options *options, const char *path, size_t path_len);
+
+/**
+ * What the server asks the user for (OpenID Connect Core section 3.1.2.1).
+ *
+ * @param options The options.
+ * @param prompt `none`, `login`, `consent` or `select_account`; copied.
+ * @param prompt_len Its length in bytes.
+ */
+void gk_login_options_prompt(gk_login_options *options, const char *prompt, size_t prompt_len);
+
+/**
+ * Who is probably going to sign in.
+ *
+ * @param options The options.
+ * @param hint For example an e-mail address; copied.
+ * @param hint_len Its length in bytes.
+ */
+void gk_login_options_login_hint(gk_login_options *options, const char *hint, size_t hint_len);
+
+/**
+ * How strongly the user is to sign in.
+ *
+ * @param options The options.
+ * @param values The best first, separated by spaces; copied.
+ * @param values_len Its length in bytes.
+ */
+void gk_login_options_acr_values(gk_login_options *options, const char *values, size_t values_len);
+
+/**
+ * The user must have signed in within this many seconds; the ID token must prove it.
+ *
+ * @param options The options.
+ * @param seconds How many.
+ */
+void gk_login_options_max_age(gk_login_options *options, uint64_t seconds);
+
+/**
+ * An API that the access token is for (RFC 8707); several calls, several APIs.
+ *
+ * @param options The options.
+ * @param resource Its address; copied.
+ * @param resource_len Its length in bytes.
+ */
+void gk_login_options_resource(gk_login_options *options,
+                               const char *resource,
+                               size_t resource_len);
+
+/**
+ * A parameter of the server's own; none of those that protect the log-in.
+ *
+ * @param options The options.
+ * @param name Its name; copied.
+ * @param name_len Its length in bytes.
+ * @param value Its value; copied.
+ * @param value_len Its length in bytes.
+ */
+void gk_login_options_parameter(gk_login_options *options,
+                                const char *name,
+                                size_t name_len,
+                                const char *value,
+                                size_t value_len);
+
+/**
+ * Begins a log-in: send the browser to `url`, with every one of `set_cookies`.
+ * The operation ends with `url` and `set_cookies`.
  *
  * @param client The client.
- * @param id_token The ID token; NULL and 0 for none.
- * @param id_token_len Its length in bytes.
- * @param redirect_uri Where to come back to; NULL and 0 for nowhere.
- * @param redirect_uri_len Its length in bytes.
- * @param state What to come back with; NULL and 0 for nothing.
- * @param state_len Its length in bytes.
+ * @param options What it asks for; copied. NULL for the usual.
+ * @param cookies The request's Cookie header; NULL and 0 for none.
+ * @param cookies_len Its length in bytes.
  * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_begin(const gk_oauth_client *client,
+                                const gk_login_options *options,
+                                const char *cookies,
+                                size_t cookies_len,
+                                gk_operation **operation,
+                                gk_error *err);
+
+/**
+ * Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of another server.
+ * The operation ends with `subject`, `claims`, `user`, `return_to`, `set_cookies` and `tokens`, which gk_operation_tokens gives.
+ *
+ * @param client The client.
+ * @param callback What came back with the browser; borrowed for the call.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH, GK_STATUS_OAUTH_ISSUER_MISMATCH,
+ * GK_STATUS_OAUTH_ACCESS_DENIED and others that the server names. Whatever it is, answer with the cookie of
+ * gk_oauth_client_end_login.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_finish(const gk_oauth_client *client,
+                                 const gk_login_callback *callback,
+                                 gk_operation **operation,
+                                 gk_error *err);
+
+/**
+ * Gives the Set-Cookie value that ends the log-in of a callback, whatever became of it.
+ *
+ * @param client The client.
+ * @param callback The callback.
+ * @param callback_len Its length in bytes.
+ * @param cookie Receives the value, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH if the callback names no log-in.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_end_login(const gk_oauth_client *client,
+                                    const char *callback,
+                                    size_t callback_len,
+                                    gk_buf *cookie,
+                                    gk_error *err);
+
+/**
+ * Who it is, the server finds out; it stays there.
+ *
+ * @return The options, to be freed with gk_logout_options_free.
+ */
+gk_logout_options *gk_logout_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_logout_options_free(gk_logout_options *options);
+
+/**
+ * Whom to sign out (`id_token_hint`).
+ *
+ * @param options The options.
+ * @param id_token The ID token of the log-in; copied, and wiped in the end.
+ * @param id_token_len Its length in bytes.
+ */
+void gk_logout_options_id_token(gk_logout_options *options,
+                                const char *id_token,
+                                size_t id_token_len);
+
+/**
+ * Where to come back to.
+ *
+ * @param options The options.
+ * @param uri An address that is registered at the server; copied.
+ * @param uri_len Its length in bytes.
+ */
+void gk_logout_options_post_logout_redirect_uri(gk_logout_options *options,
+                                                const char *uri,
+                                                size_t uri_len);
+
+/**
+ * What to come back with.
+ *
+ * @param options The options.
+ * @param state What to come back with; copied.
+ * @param state_len Its length in bytes.
+ */
+void gk_logout_options_state(gk_logout_options *options, const char *state, size_t state_len);
+
+/**
+ * Says where to send the browser so that the user is signed out at the server too (RP-Initiated Logout 1.0 section 2).
+ * The operation ends with the address itself: gk_operation_result gives it as it is, gk_operation_json as a text.
+ *
+ * @param client The client.
+ * @param options Whom to sign out, and where to go then; copied. NULL if nothing of it is known.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_logout_url(const gk_oauth_client *client,
-                                     const char *id_token,
-                                     size_t id_token_len,
-                                     const char *redirect_uri,
-                                     size_t redirect_uri_len,
-                                     const char *state,
-                                     size_t state_len,
+                                     const gk_logout_options *options,
                                      gk_operation **operation,
                                      gk_error *err);
 
@@ -5032,6 +5417,544 @@ gk_status gk_oauth_client_logout_notice(const gk_oauth_client *client,
                                         size_t logout_token_len,
                                         gk_operation **operation,
                                         gk_error *err);
+
+/**
+ * No scope in particular.
+ *
+ * @return The grant, to be freed with gk_token_grant_free.
+ */
+gk_token_grant *gk_token_grant_new(void);
+
+/**
+ * Frees a grant.
+ *
+ * @param grant The grant, which must not be used again; NULL is fine.
+ */
+void gk_token_grant_free(gk_token_grant *grant);
+
+/**
+ * Takes over the members of a grant in JSON: scopes override those that were set
+ * before, resources and parameters come behind them.
+ *
+ * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ *
+ * @param grant The grant.
+ * @param json One JSON object with any of `scopes`, `resources` and `parameters`; borrowed for the call.
+ * @param json_len Its length in bytes.
+ */
+void gk_token_grant_json(gk_token_grant *grant,
+                         const char *json,
+                         size_t json_len);
+
+/**
+ * The scopes to ask for.
+ *
+ * @param grant The grant.
+ * @param scopes The scopes, separated by spaces; copied.
+ * @param scopes_len Its length in bytes.
+ */
+void gk_token_grant_scopes(gk_token_grant *grant, const char *scopes, size_t scopes_len);
+
+/**
+ * An API that the token is for (RFC 8707); several calls, several APIs.
+ *
+ * @param grant The grant.
+ * @param resource Its address; copied.
+ * @param resource_len Its length in bytes.
+ */
+void gk_token_grant_resource(gk_token_grant *grant, const char *resource, size_t resource_len);
+
+/**
+ * A parameter of the server's own, for example `audience` of Auth0.
+ *
+ * @param grant The grant.
+ * @param name Its name; copied.
+ * @param name_len Its length in bytes.
+ * @param value Its value; copied.
+ * @param value_len Its length in bytes.
+ */
+void gk_token_grant_parameter(gk_token_grant *grant,
+                              const char *name,
+                              size_t name_len,
+                              const char *value,
+                              size_t value_len);
+
+/**
+ * An exchange of nothing yet.
+ *
+ * @return The exchange, to be freed with gk_token_exchange_free.
+ */
+gk_token_exchange *gk_token_exchange_new(void);
+
+/**
+ * Frees an exchange.
+ *
+ * @param exchange The exchange, which must not be used again; NULL is fine.
+ */
+void gk_token_exchange_free(gk_token_exchange *exchange);
+
+/**
+ * Takes over the members of an exchange in JSON: they override what was set before, and later calls override them.
+ *
+ * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ *
+ * @param exchange The exchange.
+ * @param json One JSON object with any of `subject_token`, `subject_token_type`, `actor_token`, `actor_token_type`,
+ * `requested_token_type`, `audience`, `scopes`, `resources` and `parameters`; borrowed for the call.
+ * @param json_len Its length in bytes.
+ */
+void gk_token_exchange_json(gk_token_exchange *exchange,
+                            const char *json,
+                            size_t json_len);
+
+/**
+ * On behalf of whom the new token is: it must be set.
+ *
+ * @param exchange The exchange.
+ * @param token The token; copied, and wiped in the end.
+ * @param token_len Its length in bytes.
+ * @param token_type Its type, for example `urn:ietf:params:oauth:token-type:jwt`; copied. NULL and 0 for an access token.
+ * @param token_type_len Its length in bytes.
+ */
+void gk_token_exchange_subject(gk_token_exchange *exchange,
+                               const char *token,
+                               size_t token_len,
+                               const char *token_type,
+                               size_t token_type_len);
+
+/**
+ * Who acts for them.
+ *
+ * @param exchange The exchange.
+ * @param token The token; copied, and wiped in the end.
+ * @param token_len Its length in bytes.
+ * @param token_type Its type, for example `urn:ietf:params:oauth:token-type:jwt`; copied. NULL and 0 for an access token.
+ * @param token_type_len Its length in bytes.
+ */
+void gk_token_exchange_actor(gk_token_exchange *exchange,
+                             const char *token,
+                             size_t token_len,
+                             const char *token_type,
+                             size_t token_type_len);
+
+/**
+ * The type of token that is wanted.
+ *
+ * @param exchange The exchange.
+ * @param token_type The type; copied.
+ * @param token_type_len Its length in bytes.
+ */
+void gk_token_exchange_requested_type(gk_token_exchange *exchange,
+                                      const char *token_type,
+                                      size_t token_type_len);
+
+/**
+ * For whom the new token is.
+ *
+ * @param exchange The exchange.
+ * @param audience The audience; copied.
+ * @param audience_len Its length in bytes.
+ */
+void gk_token_exchange_audience(gk_token_exchange *exchange,
+                                const char *audience,
+                                size_t audience_len);
+
+/**
+ * Scopes, resources and further parameters.
+ *
+ * @param exchange The exchange.
+ * @param grant The grant, which is copied.
+ */
+void gk_token_exchange_grant(gk_token_exchange *exchange, const gk_token_grant *grant);
+
+/**
+ * Gets a token for the client itself (RFC 6749 section 4.4).
+ * The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
+ * `claims`, `subject` and `issuer`.
+ *
+ * @param client The client.
+ * @param grant What is asked for; copied. NULL for nothing in particular.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_client_credentials(const gk_oauth_client *client,
+                                             const gk_token_grant *grant,
+                                             gk_operation **operation,
+                                             gk_error *err);
+
+/**
+ * Exchanges an assertion: a JWT of an issuer that the server trusts (RFC 7523).
+ * The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
+ * `claims`, `subject` and `issuer`.
+ *
+ * @param client The client.
+ * @param assertion The assertion.
+ * @param assertion_len Its length in bytes.
+ * @param grant What is asked for; copied. NULL for nothing in particular.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_jwt_bearer(const gk_oauth_client *client,
+                                     const char *assertion,
+                                     size_t assertion_len,
+                                     const gk_token_grant *grant,
+                                     gk_operation **operation,
+                                     gk_error *err);
+
+/**
+ * Exchanges one token for another (RFC 8693).
+ * The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
+ * `claims`, `subject` and `issuer`.
+ *
+ * @param client The client.
+ * @param exchange The exchange; copied.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_token_exchange(const gk_oauth_client *client,
+                                         const gk_token_exchange *exchange,
+                                         gk_operation **operation,
+                                         gk_error *err);
+
+/**
+ * Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_client_poll.
+ * The operation ends with `user_code`, `verification_uri`, `verification_uri_complete`, `expires_at` and `interval`.
+ *
+ * @param client The client.
+ * @param grant What is asked for; copied. NULL for nothing in particular.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_device_codes(const gk_oauth_client *client,
+                                       const gk_token_grant *grant,
+                                       gk_operation **operation,
+                                       gk_error *err);
+
+/**
+ * Asks until the user has said yes or no, as often as the server wants it.
+ * The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
+ * `claims`, `subject` and `issuer`.
+ *
+ * @param client The client.
+ * @param codes The operation of gk_oauth_client_device_codes, which has ended; it may be freed afterwards.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it has not ended with codes.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_poll(const gk_oauth_client *client,
+                               const gk_operation *codes,
+                               gk_operation **operation,
+                               gk_error *err);
+
+/**
+ * Reads tokens that were kept.
+ *
+ * @param json What gk_oauth_tokens_to_json has given; borrowed for the call.
+ * @param json_len Its length in bytes.
+ * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if these are no tokens.
+ */
+GK_NODISCARD
+gk_status gk_oauth_tokens_from_json(const char *json,
+                                    size_t json_len,
+                                    gk_oauth_tokens **tokens,
+                                    gk_error *err);
+
+/**
+ * Writes tokens down, to be kept in a safe place: who reads them is the user.
+ *
+ * @param tokens The tokens.
+ * @param json Receives the text, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK.
+ */
+GK_NODISCARD
+gk_status gk_oauth_tokens_to_json(const gk_oauth_tokens *tokens,
+                                  gk_buf *json,
+                                  gk_error *err);
+
+/**
+ * Copies tokens.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return Others that are the same, to be freed with gk_oauth_tokens_free; NULL for NULL.
+ */
+gk_oauth_tokens *gk_oauth_tokens_clone(const gk_oauth_tokens *tokens);
+
+/**
+ * Wipes and frees tokens.
+ *
+ * @param tokens The tokens, which must not be used again; NULL is fine.
+ */
+void gk_oauth_tokens_free(gk_oauth_tokens *tokens);
+
+/**
+ * Gives who gave the tokens: the issuer, or the token endpoint of a server without one.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return The address, valid as long as `tokens`; {NULL, 0} if there is none.
+ */
+gk_str gk_oauth_tokens_issuer(const gk_oauth_tokens *tokens);
+
+/**
+ * Gives what is sent to the API, as `Authorization: Bearer`.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return The token, valid as long as `tokens`; {NULL, 0} if there is none.
+ */
+gk_str gk_oauth_tokens_access_token(const gk_oauth_tokens *tokens);
+
+/**
+ * Gives what gets the next access token.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return The token, valid as long as `tokens`; {NULL, 0} if there is none.
+ */
+gk_str gk_oauth_tokens_refresh_token(const gk_oauth_tokens *tokens);
+
+/**
+ * Gives who signed in, as a token (OpenID Connect Core section 2), which was verified.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return The token, valid as long as `tokens`; {NULL, 0} if there is none.
+ */
+gk_str gk_oauth_tokens_id_token(const gk_oauth_tokens *tokens);
+
+/**
+ * Gives the ID token's claims, for gk_json_parse.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return One JSON object, valid as long as `tokens`; {NULL, 0} if there is none.
+ */
+gk_str gk_oauth_tokens_claims_json(const gk_oauth_tokens *tokens);
+
+/**
+ * Gives the ID token's `sub`.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return The subject, valid as long as `tokens`; {NULL, 0} if there is none.
+ */
+gk_str gk_oauth_tokens_subject(const gk_oauth_tokens *tokens);
+
+/**
+ * Gives the one API that the access token is for, if one was asked for (RFC 8707).
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return The API's address, valid as long as `tokens`; {NULL, 0} if there is none.
+ */
+gk_str gk_oauth_tokens_resource(const gk_oauth_tokens *tokens);
+
+/**
+ * Gives what kind of token an exchange has given (RFC 8693 section 2.2.1).
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return The type, valid as long as `tokens`; {NULL, 0} if there is none.
+ */
+gk_str gk_oauth_tokens_issued_token_type(const gk_oauth_tokens *tokens);
+
+/**
+ * Gives when the access token expires.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @param seconds Receives seconds since 1970-01-01T00:00:00Z; untouched if it is not known. NULL is fine.
+ * @return True if the server said so.
+ */
+bool gk_oauth_tokens_expires_at(const gk_oauth_tokens *tokens,
+                                uint64_t *seconds);
+
+/**
+ * Says how many scopes were granted.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return How many; 0 for NULL.
+ */
+size_t gk_oauth_tokens_scopes_len(const gk_oauth_tokens *tokens);
+
+/**
+ * Gives a scope that was granted.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @param index From 0.
+ * @return The scope, valid as long as `tokens`; {NULL, 0} if there are fewer.
+ */
+gk_str gk_oauth_tokens_scope_at(const gk_oauth_tokens *tokens, size_t index);
+
+/**
+ * Tokens in memory; a name without tokens gets none.
+ *
+ * @return The options, to be freed with gk_token_manager_options_free.
+ */
+gk_token_manager_options *gk_token_manager_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_token_manager_options_free(gk_token_manager_options *options);
+
+/**
+ * Keeps the tokens in a folder, which processes may share.
+ *
+ * @param options The options.
+ * @param path Its path; copied. The folder (mode 0700, files 0600) is made if it is not there.
+ * @param path_len Its length in bytes.
+ */
+void gk_token_manager_options_folder(gk_token_manager_options *options,
+                                     const char *path,
+                                     size_t path_len);
+
+/**
+ * A name under which there is no token gets one for the client itself (RFC 6749 section 4.4).
+ *
+ * @param options The options.
+ * @param grant What is asked for; copied. NULL for nothing in particular.
+ */
+void gk_token_manager_options_client_credentials(gk_token_manager_options *options,
+                                                 const gk_token_grant *grant);
+
+/**
+ * Adds a pepper that what is kept is sealed with (AES-256-GCM); several calls go from the oldest to the active one.
+ *
+ * @param options The options.
+ * @param number Its number, from 1.
+ * @param pepper At least 16 bytes; copied.
+ * @param pepper_len Its length in bytes.
+ */
+void gk_token_manager_options_pepper(gk_token_manager_options *options,
+                                     uint32_t number,
+                                     const uint8_t *pepper,
+                                     size_t pepper_len);
+
+/**
+ * Makes a manager.
+ *
+ * @param client Whose tokens they are; shared.
+ * @param http What carries the requests; shared.
+ * @param options Where tokens are kept; copied. NULL for memory.
+ * @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_new(const gk_oauth_client *client,
+                               const gk_http *http,
+                               const gk_token_manager_options *options,
+                               gk_token_manager **manager,
+                               gk_error *err);
+
+/**
+ * Shares a manager.
+ *
+ * @param manager The manager; NULL is fine.
+ * @return Another handle to the same manager, to be freed with gk_token_manager_free; NULL for NULL.
+ */
+gk_token_manager *gk_token_manager_clone(const gk_token_manager *manager);
+
+/**
+ * Frees a handle to a manager.
+ *
+ * @param manager The handle, which must not be used again; NULL is fine.
+ */
+void gk_token_manager_free(gk_token_manager *manager);
+
+/**
+ * Keeps tokens, for example of a log-in that was just finished.
+ *
+ * @param manager The manager.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param tokens The tokens; copied.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_put(const gk_token_manager *manager,
+                               const char *name,
+                               size_t name_len,
+                               const gk_oauth_tokens *tokens,
+                               gk_error *err);
+
+/**
+ * Forgets the tokens of a name; revoke them first.
+ *
+ * @param manager The manager.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_remove(const gk_token_manager *manager,
+                                  const char *name,
+                                  size_t name_len,
+                                  gk_error *err);
+
+/**
+ * Gives the access token of a name, refreshed if need be; one thread and process refreshes, the others wait.
+ *
+ * @param manager The manager.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param min_ttl Seconds that it must be good for at least.
+ * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
+ * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_access_token(const gk_token_manager *manager,
+                                        const char *name,
+                                        size_t name_len,
+                                        uint64_t min_ttl,
+                                        gk_buf *access_token,
+                                        gk_error *err);
+
+/**
+ * Gives another access token than the one that was refused, unless there is one by now.
+ *
+ * @param manager The manager.
+ * @param refused Which one, and whose; borrowed for the call.
+ * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
+ * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_replace(const gk_token_manager *manager,
+                                   const gk_refused_token *refused,
+                                   gk_buf *access_token,
+                                   gk_error *err);
+
+/**
+ * Gives all that came with the access token, refreshed if need be.
+ *
+ * @param manager The manager.
+ * @param name A name of the program's own: 1 to 120 bytes.
+ * @param name_len Its length in bytes.
+ * @param min_ttl Seconds that the access token must be good for at least.
+ * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
+ * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
+ */
+GK_NODISCARD
+gk_status gk_token_manager_tokens(const gk_token_manager *manager,
+                                  const char *name,
+                                  size_t name_len,
+                                  uint64_t min_ttl,
+                                  gk_oauth_tokens **tokens,
+                                  gk_error *err);
 
 /**
  * Takes an operation to its end over a transport; blocks meanwhile.
@@ -5085,21 +6008,13 @@ gk_header gk_operation_header(const gk_operation *operation, size_t index);
  * Feeds the answer to the request, whatever its status. A body that is longer than max_body is refused.
  *
  * @param operation The operation.
- * @param status The HTTP status.
- * @param headers Its headers; `content-type`, `cache-control` and `retry-after` are read.
- * @param headers_len How many.
- * @param body Its body.
- * @param body_len The body's length in bytes.
+ * @param response The answer; borrowed for the call.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out.
  */
 GK_NODISCARD
 gk_status gk_operation_feed(gk_operation *operation,
-                            uint16_t status,
-                            const gk_header *headers,
-                            size_t headers_len,
-                            const char *body,
-                            size_t body_len,
+                            const gk_response *response,
                             gk_error *err);
 
 /**
@@ -5113,7 +6028,34 @@ gk_status gk_operation_feed(gk_operation *operation,
 GK_NODISCARD gk_status gk_operation_fail(gk_operation *operation, gk_status reason, gk_error *err);
 
 /**
- * Gives what an operation has ended with, as JSON, as the call says that made it.
+ * Gives what an operation has ended with, as the call says that made it.
+ *
+ * @param operation The operation.
+ * @param json Receives the value, to be freed with gk_json_free; `null` of an operation that ends with nothing; NULL if the
+ * call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, or has failed.
+ */
+GK_NODISCARD
+gk_status gk_operation_json(const gk_operation *operation,
+                            gk_json **json,
+                            gk_error *err);
+
+/**
+ * Gives the tokens that an operation has ended with, those of a log-in included.
+ *
+ * @param operation The operation.
+ * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, has failed, or ends with something else.
+ */
+GK_NODISCARD
+gk_status gk_operation_tokens(const gk_operation *operation,
+                              gk_oauth_tokens **tokens,
+                              gk_error *err);
+
+/**
+ * Gives the text of what an operation has ended with, to be passed on; gk_operation_json is for looking into it.
  *
  * @param operation The operation.
  * @param json Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
@@ -5147,144 +6089,6 @@ uint64_t gk_operation_retry_after(const gk_operation *operation);
  * @param operation The operation, which must not be used again; NULL is fine.
  */
 void gk_operation_free(gk_operation *operation);
-
-/**
- * Makes a manager.
- *
- * @param client Whose tokens they are; shared.
- * @param http What carries the requests; shared.
- * @param folder Where they are kept (mode 0700, files 0600), made if it is not there; NULL and 0 for memory.
- * @param folder_len Its length in bytes.
- * @param grant_json What a name gets under which there is no token: a grant for the client itself, as for gk_oauth_client_client_credentials; NULL and 0 for nothing.
- * @param grant_json_len Its length in bytes.
- * @param seal At least 16 bytes that the files are sealed with (AES-256-GCM); NULL and 0 to leave them open.
- * @param seal_len How many bytes.
- * @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_token_manager_new(const gk_oauth_client *client,
-                               const gk_http *http,
-                               const char *folder,
-                               size_t folder_len,
-                               const char *grant_json,
-                               size_t grant_json_len,
-                               const uint8_t *seal,
-                               size_t seal_len,
-                               gk_token_manager **manager,
-                               gk_error *err);
-
-/**
- * Shares a manager.
- *
- * @param manager The manager; NULL is fine.
- * @return Another handle to the same manager, to be freed with gk_token_manager_free; NULL for NULL.
- */
-gk_token_manager *gk_token_manager_clone(const gk_token_manager *manager);
-
-/**
- * Frees a handle to a manager.
- *
- * @param manager The handle, which must not be used again; NULL is fine.
- */
-void gk_token_manager_free(gk_token_manager *manager);
-
-/**
- * Keeps tokens, for example of a log-in that was just finished.
- *
- * @param manager The manager.
- * @param name A name of the program's own: 1 to 120 bytes.
- * @param name_len Its length in bytes.
- * @param tokens_json Tokens as an operation has given them.
- * @param tokens_json_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if these are no tokens; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_token_manager_put(const gk_token_manager *manager,
-                               const char *name,
-                               size_t name_len,
-                               const char *tokens_json,
-                               size_t tokens_json_len,
-                               gk_error *err);
-
-/**
- * Forgets the tokens of a name; revoke them first.
- *
- * @param manager The manager.
- * @param name A name of the program's own: 1 to 120 bytes.
- * @param name_len Its length in bytes.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
- */
-GK_NODISCARD
-gk_status gk_token_manager_remove(const gk_token_manager *manager,
-                                  const char *name,
-                                  size_t name_len,
-                                  gk_error *err);
-
-/**
- * Gives the access token of a name, refreshed if need be; one thread and process refreshes, the others wait.
- *
- * @param manager The manager.
- * @param name A name of the program's own: 1 to 120 bytes.
- * @param name_len Its length in bytes.
- * @param min_ttl Seconds that it must be good for at least.
- * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
- * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
- */
-GK_NODISCARD
-gk_status gk_token_manager_access_token(const gk_token_manager *manager,
-                                        const char *name,
-                                        size_t name_len,
-                                        uint64_t min_ttl,
-                                        gk_buf *access_token,
-                                        gk_error *err);
-
-/**
- * An API has refused this access token with 401: another one, unless there is one by now.
- *
- * @param manager The manager.
- * @param name A name of the program's own: 1 to 120 bytes.
- * @param name_len Its length in bytes.
- * @param refused The token that was refused.
- * @param refused_len Its length in bytes.
- * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
- * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
- */
-GK_NODISCARD
-gk_status gk_token_manager_replace(const gk_token_manager *manager,
-                                   const char *name,
-                                   size_t name_len,
-                                   const char *refused,
-                                   size_t refused_len,
-                                   gk_buf *access_token,
-                                   gk_error *err);
-
-/**
- * Gives all that came with the access token, as gk_oauth_client_refresh does.
- *
- * @param manager The manager.
- * @param name A name of the program's own: 1 to 120 bytes.
- * @param name_len Its length in bytes.
- * @param min_ttl Seconds that the access token must be good for at least.
- * @param tokens_json Receives the tokens, to be freed with gk_buf_free; {NULL, 0} if the call fails.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
- * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
- */
-GK_NODISCARD
-gk_status gk_token_manager_tokens(const gk_token_manager *manager,
-                                  const char *name,
-                                  size_t name_len,
-                                  uint64_t min_ttl,
-                                  gk_buf *tokens_json,
-                                  gk_error *err);
 
 /*
  * ==== Resource server ====
@@ -5620,18 +6424,147 @@ gk_status gk_resource_server_metadata(const gk_resource_server *server,
 struct gk_remote_key_set;
 
 /**
- * Names where keys are.
+ * Where keys are, or whose they are, how they are fetched and for how long they are believed. The setters keep the first
+ * thing that was wrong, which gk_remote_key_set_new tells, and which numbers are out of range.
+ */
+typedef struct gk_remote_key_set_options gk_remote_key_set_options;
+
+/**
+ * Keys of nowhere yet: an address or an issuer must be set.
  *
- * @param options_json One JSON object with `url` or `issuer`, and any of `ttl` (3600), `min_ttl` (60), `max_ttl` (86400), `cooldown` (30), `max_stale` (86400), all in seconds, `rsa_alg` (RS256), `allow_loopback_http` and `deadline_ms`.
- * @param options_json_len Its length in bytes.
+ * @return The options, to be freed with gk_remote_key_set_options_free.
+ */
+gk_remote_key_set_options *gk_remote_key_set_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_remote_key_set_options_free(gk_remote_key_set_options *options);
+
+/**
+ * Takes over the members of options in JSON: they override what was set before, and later calls override them.
+ *
+ * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ *
+ * @param options The options.
+ * @param json One JSON object with any of `url`, `issuer`, `ttl`, `min_ttl`, `max_ttl`, `cooldown`, `max_stale` (seconds),
+ * `rsa_alg`, `allow_loopback_http` and `deadline_ms`; borrowed for the call.
+ * @param json_len Its length in bytes.
+ */
+void gk_remote_key_set_options_json(gk_remote_key_set_options *options,
+                                    const char *json,
+                                    size_t json_len);
+
+/**
+ * Where the keys are, instead of an issuer.
+ *
+ * @param options The options.
+ * @param url An https address; copied.
+ * @param url_len Its length in bytes.
+ */
+void gk_remote_key_set_options_url(gk_remote_key_set_options *options,
+                                   const char *url,
+                                   size_t url_len);
+
+/**
+ * Whose keys they are, instead of an address: its metadata say where they are (RFC 8414, OpenID Connect Discovery).
+ *
+ * @param options The options.
+ * @param issuer Its `iss`, an https address; copied.
+ * @param issuer_len Its length in bytes.
+ */
+void gk_remote_key_set_options_issuer(gk_remote_key_set_options *options,
+                                      const char *issuer,
+                                      size_t issuer_len);
+
+/**
+ * For how long keys are fresh if the issuer's `Cache-Control` does not say.
+ *
+ * @param options The options.
+ * @param seconds 3600 unless set.
+ */
+void gk_remote_key_set_options_ttl(gk_remote_key_set_options *options, uint64_t seconds);
+
+/**
+ * The least and the most of what `Cache-Control: max-age` may say.
+ *
+ * @param options The options.
+ * @param least Seconds, from 1; 60 unless set.
+ * @param most Seconds, at most a year; 86400 unless set.
+ */
+void gk_remote_key_set_options_ttl_between(gk_remote_key_set_options *options,
+                                           uint64_t least,
+                                           uint64_t most);
+
+/**
+ * A token of an unknown key makes the keys be fetched again, once in so many seconds; so does a failure.
+ *
+ * @param options The options.
+ * @param seconds At most 86400; 30 unless set.
+ */
+void gk_remote_key_set_options_cooldown(gk_remote_key_set_options *options,
+                                        uint64_t seconds);
+
+/**
+ * For how long after their last fetch keys are used although the issuer is out of reach.
+ *
+ * @param options The options.
+ * @param seconds At most a year; 86400 unless set.
+ */
+void gk_remote_key_set_options_max_stale(gk_remote_key_set_options *options, uint64_t seconds);
+
+/**
+ * The algorithm of RSA keys that name none.
+ *
+ * @param options The options.
+ * @param alg One of the GK_ALG_ constants but GK_ALG_ANY; GK_ALG_RS256 unless set.
+ */
+void gk_remote_key_set_options_rsa_alg(gk_remote_key_set_options *options, gk_alg alg);
+
+/**
+ * Allows plain http to this very machine, for tests.
+ *
+ * @param options The options.
+ * @param allow False unless set.
+ */
+void gk_remote_key_set_options_allow_loopback_http(gk_remote_key_set_options *options, bool allow);
+
+/**
+ * How many milliseconds each request may take in all.
+ *
+ * @param options The options.
+ * @param milliseconds 10000 unless set.
+ */
+void gk_remote_key_set_options_deadline_ms(gk_remote_key_set_options *options,
+                                           uint64_t milliseconds);
+
+/**
+ * Takes the time from a callback.
+ *
+ * @param options The options.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
+ */
+void gk_remote_key_set_options_clock(gk_remote_key_set_options *options,
+                                     gk_clock_fn now,
+                                     void *user,
+                                     gk_release_fn release);
+
+/**
+ * Makes keys that are fetched when they are needed.
+ *
+ * @param options Where they are; copied.
  * @param http What carries the requests, which is shared; NULL if verifiers must never block: then drive gk_remote_key_set_refresh yourself.
  * @param keys Receives the keys, to be freed with gk_remote_key_set_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the address is not https.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if the address is not https, or there are an
+ * address and an issuer, or neither; gk_error_claim names the member.
  */
 GK_NODISCARD
-gk_status gk_remote_key_set_new(const char *options_json,
-                                size_t options_json_len,
+gk_status gk_remote_key_set_new(const gk_remote_key_set_options *options,
                                 const gk_http *http,
                                 gk_remote_key_set **keys,
                                 gk_error *err);
@@ -5685,21 +6618,107 @@ gk_status gk_remote_key_set_refresh(const gk_remote_key_set *keys,
 struct gk_http;
 
 /**
+ * How the built-in transport connects. The setters keep the first thing that was wrong, which gk_http_new tells, and which
+ * numbers are out of range.
+ */
+typedef struct gk_http_options gk_http_options;
+
+/**
+ * https to any address but those of the link itself, with Mozilla's authorities; 10 seconds in all.
+ *
+ * @return The options, to be freed with gk_http_options_free.
+ */
+gk_http_options *gk_http_options_new(void);
+
+/**
+ * Frees options.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_http_options_free(gk_http_options *options);
+
+/**
+ * Takes over the members of options in JSON: they override what was set before, and later calls override them.
+ *
+ * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ *
+ * @param options The options.
+ * @param json One JSON object with any of `allow_loopback_http`, `public_only`, `deadline_ms`, `connect_ms`, `ca_pem`,
+ * `client_certificate_pem` and `client_key_pem`; at most 1 MiB, borrowed for the call.
+ * @param json_len Its length in bytes.
+ */
+void gk_http_options_json(gk_http_options *options,
+                          const char *json,
+                          size_t json_len);
+
+/**
+ * Allows plain http to this very machine, for tests.
+ *
+ * @param options The options.
+ * @param allow False unless set.
+ */
+void gk_http_options_allow_loopback_http(gk_http_options *options, bool allow);
+
+/**
+ * Reaches only public addresses, checked when connecting: for addresses that a stranger may have had a say in.
+ *
+ * @param options The options.
+ * @param only False unless set.
+ */
+void gk_http_options_public_only(gk_http_options *options,
+                                 bool only);
+
+/**
+ * The most milliseconds that a request may take in all, whatever it asks for.
+ *
+ * @param options The options.
+ * @param milliseconds 1 to 120000; 10000 unless set.
+ */
+void gk_http_options_deadline_ms(gk_http_options *options, uint64_t milliseconds);
+
+/**
+ * The most milliseconds that connecting may take.
+ *
+ * @param options The options.
+ * @param milliseconds 1 to 120000; 5000 unless set.
+ */
+void gk_http_options_connect_ms(gk_http_options *options, uint64_t milliseconds);
+
+/**
+ * Trusts these certificate authorities instead of Mozilla's.
+ *
+ * @param options The options.
+ * @param pem Certificates; copied.
+ * @param pem_len Its length in bytes.
+ */
+void gk_http_options_ca_pem(gk_http_options *options, const char *pem, size_t pem_len);
+
+/**
+ * Presents a certificate to servers that ask for one (RFC 8705).
+ *
+ * @param options The options.
+ * @param chain The certificate and those that it was signed with; copied.
+ * @param chain_len Its length in bytes.
+ * @param key Its private key; copied, and wiped in the end.
+ * @param key_len Its length in bytes.
+ */
+void gk_http_options_client_certificate_pem(gk_http_options *options,
+                                            const char *chain,
+                                            size_t chain_len,
+                                            const char *key,
+                                            size_t key_len);
+
+/**
  * Makes a transport.
  *
- * @param options_json How: one JSON object with any of `allow_loopback_http` (plain HTTP to this very
- * machine, for tests), `public_only` (only public addresses, checked when connecting), `deadline_ms`
- * (10000), `connect_ms` (5000), `ca_pem` (authorities to trust instead of Mozilla's),
- * `client_certificate_pem` and `client_key_pem` (RFC 8705); NULL and 0 for the usual options.
- * @param options_json_len Its length in bytes.
+ * @param options How it connects; copied. NULL for the usual options.
  * @param http Receives the transport, to be freed with gk_http_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a certificate or key cannot be used;
- * GK_STATUS_UNSUPPORTED if this build has no transport: drive the operations yourself.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if a certificate or key cannot be used;
+ * gk_error_claim names the member. GK_STATUS_UNSUPPORTED if this build has no transport: drive the operations yourself.
  */
 GK_NODISCARD
-gk_status gk_http_new(const char *options_json,
-                      size_t options_json_len,
+gk_status gk_http_new(const gk_http_options *options,
                       gk_http **http,
                       gk_error *err);
 

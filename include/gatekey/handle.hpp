@@ -141,6 +141,28 @@ template <class Raw, class Owners> std::vector<const Raw *> handles(const Owners
     return raw;
 }
 
+/// A handle with setters, each of which gives back the object:
+/// `oauth_config().issuer(a).scopes(b)`.
+template <class Own, class Raw, auto Free> class builder : public handle<Raw, Free> {
+  public:
+    using handle<Raw, Free>::handle;
+
+  protected:
+    template <class Set, class... Value> Own &set(Set setter, Value... value) {
+        setter(this->get(), value...);
+        return static_cast<Own &>(*this);
+    }
+    template <class Set> Own &text(Set setter, std::string_view value) {
+        return set(setter, value.data(), value.size());
+    }
+    template <class Set> Own &pair(Set setter, std::string_view first, std::string_view second) {
+        return set(setter, first.data(), first.size(), second.data(), second.size());
+    }
+    template <class Set> Own &callback(Set setter, clock_function now) {
+        return set(setter, read_clock, given(std::move(now)), drop<clock_function>);
+    }
+};
+
 inline std::vector<gk_alg> codes(const std::vector<alg> &algs) {
     std::vector<gk_alg> codes;
     codes.reserve(algs.size());

@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub(super) enum Fault {
     Core(Error),
+    /// As [`Fault::Core`], about the named member of what is put together.
+    Member(&'static str, Error),
     /// The named argument is NULL.
     Null(&'static str),
     /// The named argument's length cannot be that of anything in memory.
@@ -48,7 +50,7 @@ impl From<ErrorKind> for Fault {
 impl Fault {
     pub(super) const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Core(error) => error.kind(),
+            Self::Core(error) | Self::Member(_, error) => error.kind(),
             _ => ErrorKind::InvalidArgument,
         }
     }
@@ -300,6 +302,11 @@ pub(super) unsafe fn maybe(
     // SAFETY: as this function's own contract.
     let given = unsafe { text(data, len, name) }?;
     Ok((!given.is_empty()).then(|| given.to_owned()))
+}
+
+/// The words of a text in which spaces stand between them, for example scopes.
+pub(super) fn words(text: &str) -> Vec<&str> {
+    text.split(' ').filter(|word| !word.is_empty()).collect()
 }
 
 /// Writes a number down for whoever wants to know it.

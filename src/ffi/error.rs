@@ -100,7 +100,7 @@ struct Text<'e> {
 impl Text<'_> {
     fn say(&mut self, fault: &Fault) {
         let _infallible = match fault {
-            Fault::Core(error) => self.about(error),
+            Fault::Core(error) | Fault::Member(_, error) => self.about(error),
             Fault::Null(name) => write!(self, "The argument `{name}` is NULL."),
             Fault::TooLong(name) => {
                 write!(self, "The argument `{name}` is misaligned or longer than memory can be.")
@@ -121,7 +121,11 @@ impl Text<'_> {
             }
         };
         self.end();
-        let claim = if let Fault::Core(error) = fault { error.claim() } else { None };
+        let claim = match fault {
+            Fault::Core(error) => error.claim(),
+            Fault::Member(name, _) => Some(*name),
+            _ => None,
+        };
         // A NUL would end the name early.
         self.put(claim.filter(|name| !name.contains('\0')).unwrap_or_default(), LONGEST_CLAIM);
         self.end();

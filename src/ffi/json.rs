@@ -1,6 +1,6 @@
 //! `gk_json`: reads the JSON that calls hand out, so that no C program cuts it out of the text.
 
-use super::boundary::{chars, create, lend, look, release, slice, tell};
+use super::boundary::{Outcome, chars, create, lend, look, release, slice, tell};
 use super::buf::gk_str;
 use super::error::gk_error;
 use super::status::gk_status;
@@ -65,6 +65,22 @@ impl gk_json {
         })
     }
 
+    /// The value of a text.
+    pub(super) fn read(text: &[u8]) -> Outcome<Self> {
+        let value = (text.len() <= LONGEST).then(|| json::parse(text).ok()).flatten();
+        Ok(Self::of(&value.ok_or(NOT_JSON)?))
+    }
+
+    /// A string.
+    pub(super) fn text(text: &str) -> Self {
+        Self(Node::Text(text.to_owned().into()))
+    }
+
+    /// `null`.
+    pub(super) const fn null() -> Self {
+        Self(Node::Null)
+    }
+
     fn entry(&self, index: usize) -> Option<(&str, &Self)> {
         match &self.0 {
             Node::List(list) => list.get(index).map(|value| ("", value)),
@@ -96,11 +112,7 @@ pub unsafe extern "C" fn gk_json_parse(
     json: *mut *mut gk_json,
     err: *mut gk_error,
 ) -> gk_status {
-    create(json, err, || {
-        let text = chars(text, text_len, "text")?;
-        let value = (text.len() <= LONGEST).then(|| json::parse(text).ok()).flatten();
-        Ok(gk_json::of(&value.ok_or(NOT_JSON)?))
-    })
+    create(json, err, || gk_json::read(chars(text, text_len, "text")?))
 }
 
 const NOT_JSON: Error = Error::new(
@@ -108,7 +120,7 @@ const NOT_JSON: Error = Error::new(
     "The text is not exactly one JSON value of at most 16 MiB; look for members that are there twice.",
 );
 
-/// Frees what gk_json_parse has made, with all values in it.
+/// Frees what gk_json_parse or gk_operation_json has made, with all values in it.
 ///
 /// @param json The value, which must not be used again; NULL is fine. Never a value that was found in another.
 #[unsafe(no_mangle)]

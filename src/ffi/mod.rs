@@ -159,11 +159,21 @@ mod web;
 // Log-ins and tokens of other servers (OAuth 2.0, OpenID Connect). A call that needs an answer of the server begins a
 // gk_operation, which asks for requests; gk_operation_run carries them out.
 
-mod oauth;
+mod oauth_config;
+
+mod oauth_client;
+
+mod login;
+
+mod logout;
+
+mod token_grant;
+
+mod oauth_tokens;
+
+mod token_manager;
 
 mod operation;
-
-mod manager;
 
 // # Resource server
 //
@@ -175,7 +185,7 @@ mod resource;
 //
 // The keys of another server (its JWKS), fetched when needed and kept fresh.
 
-mod remote;
+mod remote_key_set;
 
 // # Transport
 //
@@ -206,11 +216,14 @@ pub use key_options::*;
 pub use key_set::*;
 pub use keyring::*;
 pub use keyring_options::*;
-pub use manager::*;
-pub use oauth::*;
+pub use login::*;
+pub use logout::*;
+pub use oauth_client::*;
+pub use oauth_config::*;
+pub use oauth_tokens::*;
 pub use operation::*;
 pub use policy::*;
-pub use remote::*;
+pub use remote_key_set::*;
 pub use resource::*;
 pub use revocations::*;
 pub use revocations_options::*;
@@ -220,6 +233,8 @@ pub use session_spec::*;
 pub use signer::*;
 pub use status::*;
 pub use store::*;
+pub use token_grant::*;
+pub use token_manager::*;
 pub use unverified::*;
 pub use verified::*;
 pub use verifier::*;

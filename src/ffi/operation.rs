@@ -2,11 +2,13 @@
 //! it has no socket and never blocks by itself.
 
 use super::boundary::{
-    Fault, Outcome, chars, fill, given, guard, lend, look, release, slice, text, writable,
+    Fault, Outcome, chars, create, fill, given, guard, lend, look, release, slice, text, writable,
 };
 use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
 use super::http::gk_http;
+use super::json::gk_json;
+use super::oauth_tokens::gk_oauth_tokens;
 use super::status::gk_status;
 use crate::{
     BegunLogin, DeviceCodes, Error, ErrorKind, FinishedLogin, HttpRequest, HttpResponse,
@@ -110,6 +112,10 @@ impl gk_operation {
             Some(Ended::Codes(codes)) => Ok(codes),
             _ => Err(NO_CODES.into()),
         }
+    }
+
+    fn ended(&self) -> Outcome<&Ended> {
+        Ok(self.ended.as_ref().ok_or(NOT_OVER)?)
     }
 
     fn step(&mut self) -> Outcome<gk_step> {
@@ -238,33 +244,43 @@ pub extern "C" fn gk_operation_header(operation: Option<&gk_operation>, index: u
     })
 }
 
+/// The answer to a request.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gk_response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Its headers; `content-type`, `cache-control` and `retry-after` are read. NULL and 0 for none.
+    pub headers: *const gk_header,
+    /// How many.
+    pub headers_len: usize,
+    /// Its body; NULL and 0 for none.
+    pub body: *const c_char,
+    /// The body's length in bytes.
+    pub body_len: usize,
+}
+
 /// Feeds the answer to the request, whatever its status. A body that is longer than max_body is refused.
 ///
 /// @param operation The operation.
-/// @param status The HTTP status.
-/// @param headers Its headers; `content-type`, `cache-control` and `retry-after` are read.
-/// @param headers_len How many.
-/// @param body Its body.
-/// @param body_len The body's length in bytes.
+/// @param response The answer; borrowed for the call.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if no request is out.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_operation_feed(
     operation: Option<&mut gk_operation>,
-    status: u16,
-    headers: *const gk_header,
-    headers_len: usize,
-    body: *const c_char,
-    body_len: usize,
+    response: Option<&gk_response>,
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
         let operation = given(operation, "operation")?;
+        let &gk_response { status, headers, headers_len, body, body_len } =
+            given(response, "response")?;
         let mut read = Vec::new();
         for header in slice(headers, headers_len, "headers")? {
             let name = text(header.name.data, header.name.len, "headers")?.to_owned();
-            // Values that are not text are of no use to anybody.
+            // Values that are not text are of no use.
             if let Ok(value) = text(header.value.data, header.value.len, "headers") {
                 read.push((name, value.to_owned()));
             }
@@ -299,7 +315,49 @@ pub unsafe extern "C" fn gk_operation_fail(
     })
 }
 
-/// Gives what an operation has ended with, as JSON, as the call says that made it.
+/// Gives what an operation has ended with, as the call says that made it.
+///
+/// @param operation The operation.
+/// @param json Receives the value, to be freed with gk_json_free; `null` of an operation that ends with nothing; NULL if the
+/// call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, or has failed.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_operation_json(
+    operation: Option<&gk_operation>,
+    json: *mut *mut gk_json,
+    err: *mut gk_error,
+) -> gk_status {
+    create(json, err, || match given(operation, "operation")?.ended()? {
+        Ended::Text(text) => Ok(gk_json::text(text)),
+        Ended::Nothing => Ok(gk_json::null()),
+        ended => gk_json::read(ended.json().expose()),
+    })
+}
+
+/// Gives the tokens that an operation has ended with, those of a log-in included.
+///
+/// @param operation The operation.
+/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, has failed, or ends with something else.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_operation_tokens(
+    operation: Option<&gk_operation>,
+    tokens: *mut *mut gk_oauth_tokens,
+    err: *mut gk_error,
+) -> gk_status {
+    create(tokens, err, || match given(operation, "operation")?.ended()? {
+        Ended::Tokens(tokens) | Ended::Finished(FinishedLogin { tokens, .. }) => {
+            Ok(gk_oauth_tokens(tokens.clone()))
+        }
+        _ => Err(NO_TOKENS.into()),
+    })
+}
+
+/// Gives the text of what an operation has ended with, to be passed on; gk_operation_json is for looking into it.
 ///
 /// @param operation The operation.
 /// @param json Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
@@ -312,10 +370,7 @@ pub unsafe extern "C" fn gk_operation_result(
     json: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(json, err, || {
-        let ended = given(operation, "operation")?.ended.as_ref().ok_or(NOT_OVER)?;
-        Ok(ended.json())
-    })
+    fill(json, err, || Ok(given(operation, "operation")?.ended()?.json()))
 }
 
 /// Gives the authorization server's own name of the error that an operation has ended with (RFC 6749 section 5.2).
@@ -351,6 +406,10 @@ const NO_REQUEST: Error = Error::new(
 const NOT_OVER: Error = Error::new(
     ErrorKind::InvalidArgument,
     "The operation is not over, or it has failed; it has no result.",
+);
+const NO_TOKENS: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The operation has not ended with tokens; gk_operation_json gives what it has ended with.",
 );
 const NO_CODES: Error = Error::new(
     ErrorKind::InvalidArgument,

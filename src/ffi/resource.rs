@@ -4,15 +4,15 @@ use super::alg::gk_alg;
 use super::apikey::gk_api_keys;
 use super::boundary::{
     Outcome, algs, caller_address, chars, create, fill, given, guard, release, sent, share, text,
-    writable,
+    words, writable,
 };
 use super::buf::gk_buf;
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::error::gk_error;
 use super::http::gk_http;
 use super::keyring::gk_key_ring;
-use super::oauth::gk_oauth_client;
-use super::remote::gk_remote_key_set;
+use super::oauth_client::gk_oauth_client;
+use super::remote_key_set::gk_remote_key_set;
 use super::revocations::gk_revocations;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
@@ -507,8 +507,4 @@ pub unsafe extern "C" fn gk_resource_server_metadata(
 
 fn borrowed(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).collect()
-}
-
-fn words(text: &str) -> Vec<&str> {
-    text.split(' ').filter(|word| !word.is_empty()).collect()
 }

@@ -499,7 +499,7 @@ static void what_was_verified(void) {
 }
 
 /* What other programs call: apikeys, session, sessions, revocations, json, keyring,
- * oauth_arguments. */
+ * oauth_arguments, oauth_setters. */
 static const char *const ELSEWHERE[] = {"gk_api_key",
                                         "gk_issued_api_key",
                                         "gk_filter_",
@@ -511,7 +511,11 @@ static const char *const ELSEWHERE[] = {"gk_api_key",
                                         "gk_revocation",
                                         "gk_json_",
                                         "gk_key_ring_",
-                                        "gk_oauth_client_",
+                                        "gk_oauth_",
+                                        "gk_login_options_",
+                                        "gk_logout_options_",
+                                        "gk_token_grant_",
+                                        "gk_token_exchange_",
                                         "gk_operation_",
                                         "gk_http_",
                                         "gk_remote_key_set_",

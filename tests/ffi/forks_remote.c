@@ -4,13 +4,12 @@
 #define _GNU_SOURCE
 #include "door.h"
 #include "forks.h"
+#include "oauth.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-
-#define MINE(text) (text), strlen(text)
 
 /* ---- the server ---- */
 
@@ -97,27 +96,19 @@ static gk_http *http;
 static gk_oauth_client *client;
 static gk_token_manager *manager;
 
-static gk_oauth_client *client_of(const char *endpoint, const char *path) {
-    gk_error err;
-    gk_oauth_client *made = NULL;
-    char options[256];
-    snprintf(options, sizeof options,
-             "{\"client_id\":\"c\",\"%s\":\"http://127.0.0.1:%u%s\",\"allow_loopback_http\":true}",
-             endpoint, port, path);
-    MUST(gk_oauth_client_new(MINE(options), &made, &err));
-    return made;
-}
-
 static gk_token_manager *manager_of(const gk_oauth_client *of, const char *place) {
     gk_error err;
     gk_token_manager *made = NULL;
-    MUST(gk_token_manager_new(of, http, place, place ? strlen(place) : 0, GK_TEXT("{}"), NULL, 0,
-                              &made, &err));
+    gk_token_manager_options *options = gk_token_manager_options_new();
+    if (place != NULL) gk_token_manager_options_folder(options, MINE(place));
+    gk_token_manager_options_client_credentials(options, NULL);
+    MUST(gk_token_manager_new(of, http, options, &made, &err));
+    gk_token_manager_options_free(options);
     return made;
 }
 
 static void begin_tokens_in(const char *place) {
-    client = client_of("token_endpoint", "/token");
+    client = local_client("c", "token_endpoint", port, "/token");
     manager = manager_of(client, place);
 }
 
@@ -139,7 +130,8 @@ static void work_tokens(hand who) {
     gk_buf token, newer, shared;
     OWN_NAME(name, "api");
     MUST(gk_token_manager_access_token(manager, MINE(name), 60, &token, &err));
-    MUST(gk_token_manager_replace(manager, MINE(name), token.data, token.len, &newer, &err));
+    const gk_refused_token refused = {MINE(name), token.data, token.len};
+    MUST(gk_token_manager_replace(manager, &refused, &newer, &err));
     drawn(token.data, token.len);
     drawn(newer.data, newer.len);
     MUST(gk_token_manager_remove(manager, MINE(name), &err));
@@ -174,11 +166,14 @@ static gk_buf signed_by(const gk_key *of) {
 static gk_remote_key_set *remote_keys(void) {
     gk_error err;
     gk_remote_key_set *made = NULL;
-    char options[256];
-    snprintf(options, sizeof options,
-             "{\"url\":\"http://127.0.0.1:%u/keys\",\"allow_loopback_http\":true,\"cooldown\":1}",
-             port);
-    MUST(gk_remote_key_set_new(MINE(options), http, &made, &err));
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/keys", port);
+    gk_remote_key_set_options *options = gk_remote_key_set_options_new();
+    gk_remote_key_set_options_url(options, MINE(url));
+    gk_remote_key_set_options_allow_loopback_http(options, true);
+    gk_remote_key_set_options_cooldown(options, 1);
+    MUST(gk_remote_key_set_new(options, http, &made, &err));
+    gk_remote_key_set_options_free(options);
     return made;
 }
 
@@ -229,7 +224,7 @@ static gk_resource_server *door;
 
 static void begin_door(void) {
     gk_error err;
-    client = client_of("introspection_endpoint", "/introspect");
+    client = local_client("c", "introspection_endpoint", port, "/introspect");
     const char *options = "{\"audience\":\"https://api.example\",\"introspection\":{\"ttl\":5}}";
     const struct door_parts parts = {.asking = client, .http = http};
     MUST(open_door(options, parts, &door, &err));
@@ -270,7 +265,7 @@ static void a_worker_keeps_no_lock(void) {
     pthread_t thread;
     int ends[2];
     snprintf(place, sizeof place, "%s/held", folder);
-    client = client_of("token_endpoint", "/held");
+    client = local_client("c", "token_endpoint", port, "/held");
     manager = manager_of(client, place);
     CHECK(pthread_create(&thread, NULL, first_refresh, manager) == 0);
     CHECK(read(held[0], &byte, 1) == 1 && pipe2(ends, O_CLOEXEC) == 0);
@@ -284,7 +279,8 @@ static void a_worker_keeps_no_lock(void) {
     CHECK(pthread_join(thread, NULL) == 0);
     gk_buf token, newer;
     MUST(gk_token_manager_access_token(manager, GK_TEXT("held"), 60, &token, &err));
-    MUST(gk_token_manager_replace(manager, GK_TEXT("held"), token.data, token.len, &newer, &err));
+    const gk_refused_token refused = {GK_TEXT("held"), token.data, token.len};
+    MUST(gk_token_manager_replace(manager, &refused, &newer, &err));
     CHECK(strcmp(token.data, newer.data) != 0);
     CHECK(read(held[0], &byte, 1) == 1);
     gk_buf_free(&newer);
@@ -320,12 +316,11 @@ static void publish(void) {
 }
 
 int main(void) {
-    gk_error err;
     bool well = true;
     make_folder();
     publish();
     const pid_t server = serve();
-    MUST(gk_http_new(GK_TEXT("{\"allow_loopback_http\":true}"), &http, &err));
+    http = local_http();
     for (size_t i = 0; i < THEMES; i++) {
         if (wanted(themes[i].name)) well &= forked(&themes[i], FEW);
     }

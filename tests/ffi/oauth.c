@@ -1,10 +1,10 @@
 /* gk_oauth_client and its neighbours: operations driven by hand with answers of this program's own,
  * and run over the built-in transport against a server of eighty lines in a thread. */
 #define _DEFAULT_SOURCE
+#include "oauth.h"
 #include "door.h"
+#include "server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,10 +18,6 @@
     "\"revocation_endpoint\":\"https://auth.example/r\","                                          \
     "\"device_authorization_endpoint\":\"https://auth.example/d\","                                \
     "\"end_session_endpoint\":\"https://auth.example/e\"}"
-#define CLIENT                                                                                     \
-    "{\"client_id\":\"c\",\"client_secret\":\"a secret\",\"issuer\":\"https://auth.example\","     \
-    "\"redirect_uri\":\"https://app.example/cb\",\"scopes\":[\"read\"],"                           \
-    "\"flow_keys\":[{\"number\":1,\"secret\":\"0123456789abcdef0123456789abcdef\"}]}"
 #define TOKENS                                                                                     \
     "{\"access_token\":\"at-1\",\"token_type\":\"Bearer\",\"expires_in\":300,"                     \
     "\"refresh_token\":\"rt-1\"}"
@@ -34,7 +30,7 @@ static bool has(gk_buf buf, const char *part) {
 
 static void feed(gk_operation *operation, uint16_t status, const char *body) {
     const gk_header header = {{GK_TEXT("Content-Type")}, {GK_TEXT("application/json")}};
-    MUST(gk_operation_feed(operation, status, &header, 1, body, strlen(body), &err));
+    MUST(answer_with(operation, status, header, body, &err));
 }
 
 /* Asks for the next request, whose purpose and address it must be. */
@@ -53,7 +49,9 @@ static gk_buf ends(gk_operation *operation, const char *purpose, const char *url
                    const char *answer) {
     gk_step step;
     gk_buf json;
+    gk_json *value;
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_result(operation, &json, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_json(operation, &value, &err));
     wants(operation, purpose, url);
     feed(operation, 200, answer);
     MUST(gk_operation_next(operation, &step, &err));
@@ -64,13 +62,20 @@ static gk_buf ends(gk_operation *operation, const char *purpose, const char *url
     return json;
 }
 
-static gk_operation *log_in(const gk_oauth_client *client, char *callback, size_t size,
-                            char *cookie) {
+/* The value of a parameter of an address, and what stands before it in the address. */
+static gk_str parameter(gk_str url, const char *name) {
+    const char *start = strstr(url.data, name) + strlen(name);
+    return (gk_str){start, strcspn(start, "&\"")};
+}
+
+static gk_json *log_in(const gk_oauth_client *client, char *callback, size_t size) {
     gk_operation *operation;
     gk_step step;
     gk_buf json;
-    MUST(gk_oauth_client_begin(client, GK_TEXT("{\"return_to\":\"/orders\"}"), NULL, 0, &operation,
-                               &err));
+    gk_login_options *options = gk_login_options_new();
+    gk_login_options_return_to(options, GK_TEXT("/orders"));
+    MUST(gk_oauth_client_begin(client, options, NULL, 0, &operation, &err));
+    gk_login_options_free(options);
     MUST(gk_operation_next(operation, &step, &err));
     if (step.kind == GK_STEP_REQUEST) feed(operation, 200, METADATA);
     MUST(gk_operation_next(operation, &step, &err));
@@ -78,27 +83,35 @@ static gk_operation *log_in(const gk_oauth_client *client, char *callback, size_
     MUST(gk_operation_result(operation, &json, &err));
     CHECK(has(json, "https://auth.example/a?response_type=code&client_id=c&"));
     CHECK(has(json, "code_challenge_method=S256") && has(json, "__Host-gk_flow_"));
-    const char *state = strstr(json.data, "state=") + 6;
-    snprintf(callback, size, "https://app.example/cb?code=a-code&state=%.*s",
-             (int)strcspn(state, "&"), state);
-    const char *set = strstr(json.data, "__Host-gk_flow_");
-    snprintf(cookie, size, "%.*s", (int)strcspn(set, ";"), set);
     gk_buf_free(&json);
-    return operation;
+    gk_oauth_tokens *none;
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_tokens(operation, &none, &err));
+    CHECK(none == NULL);
+    gk_json *begun = result_of(operation);
+    const gk_str state = parameter(member_of(begun, "url"), "state=");
+    snprintf(callback, size, "https://app.example/cb?code=a-code&state=%.*s", (int)state.len,
+             state.data);
+    return begun;
 }
 
 static void signing_in(const gk_oauth_client *client) {
-    char callback[2048], cookie[2048];
-    gk_operation *operation = log_in(client, callback, sizeof callback, cookie);
-    gk_operation_free(operation);
+    char query[2048];
+    gk_operation *operation;
+    gk_json *begun = log_in(client, query, sizeof query);
+    const char *cookie =
+        gk_json_text(gk_json_at(gk_json_member(begun, GK_TEXT("set_cookies")), 0)).data;
+    CHECK(strncmp(cookie, "__Host-gk_flow_", 15) == 0);
+    gk_login_callback callback = {MINE(query), NULL, 0};
     FAILS(GK_STATUS_OAUTH_STATE_MISMATCH,
-          gk_oauth_client_finish(client, callback, strlen(callback), NULL, 0, &operation, &err));
+          gk_oauth_client_finish(client, &callback, &operation, &err));
     CHECK(operation == NULL);
-    FAILS(GK_STATUS_OAUTH_STATE_MISMATCH, gk_oauth_client_finish(client, GK_TEXT("code=x"), cookie,
-                                                                 strlen(cookie), &operation, &err));
+    callback = (gk_login_callback){GK_TEXT("code=x"), cookie, strcspn(cookie, ";")};
+    FAILS(GK_STATUS_OAUTH_STATE_MISMATCH,
+          gk_oauth_client_finish(client, &callback, &operation, &err));
 
-    MUST(gk_oauth_client_finish(client, callback, strlen(callback), cookie, strlen(cookie),
-                                &operation, &err));
+    callback = (gk_login_callback){MINE(query), cookie, strcspn(cookie, ";")};
+    MUST(gk_oauth_client_finish(client, &callback, &operation, &err));
+    gk_json_free(begun);
     gk_step step;
     gk_request request;
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_request(operation, &request, &err));
@@ -115,16 +128,20 @@ static void signing_in(const gk_oauth_client *client) {
     CHECK(authorized && gk_operation_header(operation, 3).name.data == NULL);
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_next(operation, &step, &err));
     feed(operation, 200, TOKENS);
-    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_feed(operation, 200, NULL, 0, NULL, 0, &err));
+    const gk_response nothing = {200, NULL, 0, NULL, 0};
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_feed(operation, &nothing, &err));
     MUST(gk_operation_next(operation, &step, &err));
-    gk_buf json;
-    MUST(gk_operation_result(operation, &json, &err));
-    CHECK(step.kind == GK_STEP_DONE && has(json, "\"return_to\":\"/orders\"") && has(json, "at-1"));
-    gk_buf_free(&json);
-    gk_operation_free(operation);
+    gk_oauth_tokens *tokens;
+    MUST(gk_operation_tokens(operation, &tokens, &err));
+    CHECK(str_is(gk_oauth_tokens_access_token(tokens), "at-1"));
+    gk_oauth_tokens_free(tokens);
+    gk_json *json = result_of(operation);
+    CHECK(step.kind == GK_STEP_DONE && str_is(member_of(json, "return_to"), "/orders"));
+    CHECK(str_is(member_of(gk_json_member(json, GK_TEXT("tokens")), "access_token"), "at-1"));
+    gk_json_free(json);
 
     gk_buf ended;
-    MUST(gk_oauth_client_end_login(client, callback, strlen(callback), &ended, &err));
+    MUST(gk_oauth_client_end_login(client, query, strlen(query), &ended, &err));
     CHECK(has(ended, "Max-Age=0"));
     gk_buf_free(&ended);
     FAILS(GK_STATUS_OAUTH_STATE_MISMATCH,
@@ -134,18 +151,19 @@ static void signing_in(const gk_oauth_client *client) {
 static void refusals(const gk_oauth_client *client) {
     gk_operation *operation;
     gk_step step;
-    MUST(gk_oauth_client_client_credentials(client, GK_TEXT("{\"scopes\":[\"read\"]}"), &operation,
-                                            &err));
+    gk_token_grant *grant = granting("read", NULL);
+    MUST(gk_oauth_client_client_credentials(client, grant, &operation, &err));
+    gk_token_grant_free(grant);
     CHECK(gk_operation_peer_code(operation).data == NULL);
     wants(operation, "token", "https://auth.example/t");
     const gk_header wait = {{GK_TEXT("Retry-After")}, {GK_TEXT("7")}};
-    MUST(gk_operation_feed(operation, 503, &wait, 1, NULL, 0, &err));
+    MUST(answer_with(operation, 503, wait, "", &err));
     FAILS(GK_STATUS_OAUTH_SERVER_FAILED, gk_operation_next(operation, &step, &err));
     CHECK(step.kind == 0 && gk_operation_retry_after(operation) == 7000);
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_next(operation, &step, &err));
     gk_operation_free(operation);
 
-    MUST(gk_oauth_client_client_credentials(client, NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_client_credentials(client, NULL, &operation, &err));
     wants(operation, "token", "https://auth.example/t");
     feed(operation, 400, "{\"error\":\"invalid_scope\",\"error_description\":\"<b>\"}");
     FAILS(GK_STATUS_OAUTH_REFUSED, gk_operation_next(operation, &step, &err));
@@ -153,7 +171,7 @@ static void refusals(const gk_oauth_client *client) {
     CHECK(gk_operation_retry_after(operation) == 0 && strchr(err.message, '<') == NULL);
     gk_operation_free(operation);
 
-    MUST(gk_oauth_client_client_credentials(client, NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_client_credentials(client, NULL, &operation, &err));
     wants(operation, "token", "https://auth.example/t");
     FAILS(GK_STATUS_INVALID_ARGUMENT,
           gk_operation_fail(operation, GK_STATUS_INVALID_SIGNATURE, &err));
@@ -161,9 +179,11 @@ static void refusals(const gk_oauth_client *client) {
     FAILS(GK_STATUS_TLS_FAILED, gk_operation_next(operation, &step, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_fail(operation, GK_STATUS_TLS_FAILED, &err));
     gk_operation_free(operation);
-    FAILS(
-        GK_STATUS_INVALID_CONFIGURATION,
-        gk_oauth_client_client_credentials(client, GK_TEXT("{\"scope\":\"x\"}"), &operation, &err));
+    grant = gk_token_grant_new();
+    gk_token_grant_json(grant, GK_TEXT("{\"scope\":\"x\"}"));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION,
+          gk_oauth_client_client_credentials(client, grant, &operation, &err));
+    gk_token_grant_free(grant);
     CHECK(operation == NULL && strcmp(gk_error_claim(&err), "scope") == 0);
 }
 
@@ -173,28 +193,34 @@ static void every_grant(const gk_oauth_client *client) {
     const char *t = "https://auth.example/t";
     gk_operation *operation;
     gk_buf json;
-    MUST(gk_oauth_client_refresh(client, kept, strlen(kept), &operation, &err));
+    gk_oauth_tokens *tokens, *none;
+    MUST(gk_oauth_tokens_from_json(kept, strlen(kept), &tokens, &err));
+    MUST(gk_oauth_client_refresh(client, tokens, &operation, &err));
     json = ends(operation, "token", t, "{\"access_token\":\"at-2\",\"token_type\":\"bearer\"}");
     CHECK(has(json, "at-2") && has(json, "rt-1"));
     gk_buf_free(&json);
     gk_operation_free(operation);
-    FAILS(GK_STATUS_STORE_CORRUPT,
-          gk_oauth_client_refresh(client, GK_TEXT("{}"), &operation, &err));
+    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_tokens_from_json(GK_TEXT("{}"), &none, &err));
 
-    MUST(gk_oauth_client_jwt_bearer(client, GK_TEXT("a.b.c"), NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_jwt_bearer(client, GK_TEXT("a.b.c"), NULL, &operation, &err));
     json = ends(operation, "token", t, TOKENS);
     gk_buf_free(&json);
     gk_operation_free(operation);
 
-    MUST(gk_oauth_client_token_exchange(client, GK_TEXT("{\"subject_token\":\"x\"}"), &operation,
-                                        &err));
+    gk_token_exchange *exchange = gk_token_exchange_new();
+    gk_token_exchange_subject(exchange, GK_TEXT("x"), NULL, 0);
+    MUST(gk_oauth_client_token_exchange(client, exchange, &operation, &err));
+    gk_token_exchange_free(exchange);
     json = ends(operation, "token", t, TOKENS);
     gk_buf_free(&json);
     gk_operation_free(operation);
 
-    MUST(gk_oauth_client_userinfo(client, kept, strlen(kept), &operation, &err));
+    MUST(gk_oauth_client_userinfo(client, tokens, &operation, &err));
+    gk_oauth_tokens_free(tokens);
     json = ends(operation, "userinfo", "https://auth.example/u", "{\"sub\":\"alice\"}");
     CHECK(has(json, "\"subject\":\"alice\""));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_tokens(operation, &none, &err));
+    CHECK(none == NULL);
     gk_buf_free(&json);
     gk_operation_free(operation);
 
@@ -208,16 +234,22 @@ static void every_grant(const gk_oauth_client *client) {
     json = ends(operation, "revocation", "https://auth.example/r", "");
     CHECK(json.len == 0);
     gk_buf_free(&json);
-    gk_operation_free(operation);
+    gk_json *value = result_of(operation);
+    CHECK(gk_json_kind_of(value) == GK_JSON_NULL);
+    gk_json_free(value);
 
     gk_step step;
-    MUST(gk_oauth_client_logout_url(client, NULL, 0, GK_TEXT("https://app.example/"), NULL, 0,
-                                    &operation, &err));
+    gk_logout_options *leaving = gk_logout_options_new();
+    gk_logout_options_post_logout_redirect_uri(leaving, GK_TEXT("https://app.example/"));
+    MUST(gk_oauth_client_logout_url(client, leaving, &operation, &err));
+    gk_logout_options_free(leaving);
     MUST(gk_operation_next(operation, &step, &err));
     MUST(gk_operation_result(operation, &json, &err));
     CHECK(has(json, "https://auth.example/e?client_id=c&post_logout_redirect_uri="));
+    value = result_of(operation);
+    CHECK(str_is(gk_json_text(value), json.data));
+    gk_json_free(value);
     gk_buf_free(&json);
-    gk_operation_free(operation);
 
     MUST(gk_oauth_client_logout_notice(client, GK_TEXT("a.b.c"), &operation, &err));
     wants(operation, "keys", "https://auth.example/k");
@@ -226,7 +258,7 @@ static void every_grant(const gk_oauth_client *client) {
     gk_operation_free(operation);
 
     gk_operation *codes;
-    MUST(gk_oauth_client_device_codes(client, NULL, 0, &codes, &err));
+    MUST(gk_oauth_client_device_codes(client, NULL, &codes, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_oauth_client_poll(client, codes, &operation, &err));
     json = ends(codes, "device_authorization", "https://auth.example/d",
                 "{\"device_code\":\"hidden\",\"user_code\":\"ABCD\",\"expires_in\":300,"
@@ -244,63 +276,6 @@ static void every_grant(const gk_oauth_client *client) {
 }
 
 /* ---- over the built-in transport ---- */
-
-static char published[1024];
-
-/* Answers requests until it is told to end: keys, introspection, tokens with a number. */
-static void *serve(void *listening) {
-    const int listener = *(int *)listening;
-    for (int number = 1;;) {
-        const int peer = accept(listener, NULL, NULL);
-        if (peer < 0) return NULL;
-        static char request[65536];
-        size_t length = 0;
-        char *body = NULL;
-        for (;;) {
-            const ssize_t more = recv(peer, request + length, sizeof request - 1 - length, 0);
-            if (more <= 0) break;
-            length += (size_t)more;
-            request[length] = 0;
-            body = strstr(request, "\r\n\r\n");
-            const char *told = strstr(request, "content-length: ");
-            if (body &&
-                length >= (size_t)(body + 4 - request) + (told ? strtoul(told + 16, NULL, 10) : 0))
-                break;
-        }
-        if (body == NULL || strncmp(request, "GET /end", 8) == 0) {
-            close(peer);
-            return NULL;
-        }
-        char answer[2048], head[256];
-        if (strstr(request, "/keys"))
-            snprintf(answer, sizeof answer, "%s", published);
-        else if (strstr(request, "/introspect"))
-            snprintf(answer, sizeof answer,
-                     "{\"active\":%s,\"sub\":\"bob\",\"scope\":\"read write\"}",
-                     strstr(body, "token=good") ? "true" : "false");
-        else
-            snprintf(answer, sizeof answer,
-                     "{\"access_token\":\"at-%d\",\"token_type\":\"Bearer\",\"expires_in\":300}",
-                     number++);
-        snprintf(head, sizeof head,
-                 "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %zu\r\n\r\n",
-                 strlen(answer));
-        (void)!write(peer, head, strlen(head));
-        (void)!write(peer, answer, strlen(answer));
-        close(peer);
-    }
-}
-
-static int listen_here(unsigned *port) {
-    const int listener = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in place = {.sin_family = AF_INET};
-    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof place;
-    CHECK(bind(listener, (struct sockaddr *)&place, size) == 0 && listen(listener, 16) == 0);
-    CHECK(getsockname(listener, (struct sockaddr *)&place, &size) == 0);
-    *port = ntohs(place.sin_port);
-    return listener;
-}
 
 static gk_key *publish(void) {
     gk_key *key, *public_key;
@@ -335,14 +310,16 @@ static gk_buf token(const gk_key *key) {
 }
 
 static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
-    char options[512];
+    char url[64];
     gk_remote_key_set *keys, *silent;
     gk_operation *operation;
-    snprintf(options, sizeof options,
-             "{\"url\":\"http://127.0.0.1:%u/keys\",\"allow_loopback_http\":true}", port);
-    MUST(gk_remote_key_set_new(options, strlen(options), http, &keys, &err));
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/keys", port);
+    gk_remote_key_set_options *options = gk_remote_key_set_options_new();
+    gk_remote_key_set_options_url(options, MINE(url));
+    gk_remote_key_set_options_allow_loopback_http(options, true);
+    MUST(gk_remote_key_set_new(options, http, &keys, &err));
     CHECK(gk_remote_key_set_wants_refresh(keys));
-    MUST(gk_remote_key_set_new(options, strlen(options), NULL, &silent, &err));
+    MUST(gk_remote_key_set_new(options, NULL, &silent, &err));
     gk_policy *policy = gk_policy_new();
     gk_policy_expect_issuer(policy, GK_TEXT("https://auth.example"));
     gk_policy_expect_audience(policy, GK_TEXT("https://api.example"));
@@ -379,16 +356,14 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     gk_verifier_free(by_issuer);
     gk_verifier_free(verifier);
     gk_remote_key_set_free(keys);
-    FAILS(GK_STATUS_INVALID_CONFIGURATION,
-          gk_remote_key_set_new(GK_TEXT("{\"url\":\"http://h/\"}"), http, &keys, &err));
-    MUST(gk_remote_key_set_new(options, strlen(options), http, &keys, &err));
+    gk_remote_key_set_options *http_only = gk_remote_key_set_options_new();
+    gk_remote_key_set_options_json(http_only, GK_TEXT("{\"url\":\"http://h/\"}"));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_remote_key_set_new(http_only, http, &keys, &err));
+    gk_remote_key_set_options_free(http_only);
+    MUST(gk_remote_key_set_new(options, http, &keys, &err));
+    gk_remote_key_set_options_free(options);
 
-    gk_oauth_client *asking;
-    snprintf(options, sizeof options,
-             "{\"client_id\":\"rs\",\"introspection_endpoint\":\"http://127.0.0.1:%u/introspect\","
-             "\"allow_loopback_http\":true}",
-             port);
-    MUST(gk_oauth_client_new(options, strlen(options), &asking, &err));
+    gk_oauth_client *asking = local_client("rs", "introspection_endpoint", port, "/introspect");
     gk_api_keys *api_keys;
     MUST(gk_api_keys_open(GK_TEXT("memory:"), NULL, &api_keys, &err));
     gk_revocations *revocations;
@@ -457,38 +432,39 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
 }
 
 static void managed(const gk_http *http, unsigned port, const char *folder) {
-    char options[512];
-    gk_oauth_client *client;
-    snprintf(options, sizeof options,
-             "{\"client_id\":\"c\",\"token_endpoint\":\"http://127.0.0.1:%u/token\","
-             "\"allow_loopback_http\":true}",
-             port);
-    MUST(gk_oauth_client_new(options, strlen(options), &client, &err));
+    gk_oauth_client *client = local_client("c", "token_endpoint", port, "/token");
     gk_token_manager *own, *manager;
-    const uint8_t seal[32] = {7};
-    MUST(gk_token_manager_new(client, http, folder, strlen(folder), GK_TEXT("{\"scopes\":[\"s\"]}"),
-                              seal, sizeof seal, &own, &err));
+    const uint8_t pepper[32] = {7};
+    gk_token_grant *grant = granting("s", NULL);
+    gk_token_manager_options *options = gk_token_manager_options_new();
+    gk_token_manager_options_folder(options, MINE(folder));
+    gk_token_manager_options_client_credentials(options, grant);
+    gk_token_manager_options_pepper(options, 1, pepper, sizeof pepper);
+    MUST(gk_token_manager_new(client, http, options, &own, &err));
+    gk_token_manager_options_free(options);
+    gk_token_grant_free(grant);
     manager = gk_token_manager_clone(own);
     gk_token_manager_free(own);
-    gk_buf first, second, json;
+    gk_buf first, second;
     MUST(gk_token_manager_access_token(manager, GK_TEXT("api"), 60, &first, &err));
     MUST(gk_token_manager_access_token(manager, GK_TEXT("api"), 60, &second, &err));
     CHECK(strncmp(first.data, "at-", 3) == 0 && buf_is(second, first.data));
     gk_buf_free(&second);
-    MUST(gk_token_manager_replace(manager, GK_TEXT("api"), first.data, first.len, &second, &err));
+    const gk_refused_token refused = {GK_TEXT("api"), first.data, first.len};
+    MUST(gk_token_manager_replace(manager, &refused, &second, &err));
     CHECK(!buf_is(second, first.data));
     gk_buf_free(&first);
-    MUST(gk_token_manager_tokens(manager, GK_TEXT("api"), 60, &json, &err));
-    CHECK(has(json, second.data));
+    gk_oauth_tokens *tokens, *none;
+    MUST(gk_token_manager_tokens(manager, GK_TEXT("api"), 60, &tokens, &err));
+    CHECK(str_is(gk_oauth_tokens_access_token(tokens), second.data));
     gk_buf_free(&second);
-    MUST(gk_token_manager_put(manager, GK_TEXT("other"), json.data, json.len, &err));
-    gk_buf_free(&json);
-    FAILS(GK_STATUS_STORE_CORRUPT,
-          gk_token_manager_put(manager, GK_TEXT("x"), GK_TEXT("{}"), &err));
+    MUST(gk_token_manager_put(manager, GK_TEXT("other"), tokens, &err));
+    gk_oauth_tokens_free(tokens);
+    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_tokens_from_json(GK_TEXT("[]"), &none, &err));
     MUST(gk_token_manager_remove(manager, GK_TEXT("other"), &err));
     MUST(gk_token_manager_remove(manager, GK_TEXT("api"), &err));
     gk_token_manager_free(manager);
-    MUST(gk_token_manager_new(client, http, NULL, 0, NULL, 0, NULL, 0, &manager, &err));
+    MUST(gk_token_manager_new(client, http, NULL, &manager, &err));
     FAILS(GK_STATUS_OAUTH_NO_TOKEN,
           gk_token_manager_access_token(manager, GK_TEXT("api"), 60, &first, &err));
     gk_token_manager_free(manager);
@@ -498,16 +474,31 @@ static void managed(const gk_http *http, unsigned port, const char *folder) {
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     CHECK(calls_all(argv[1], "oauth.c", "gk_oauth_client_") == 17);
-    CHECK(calls_all(argv[1], "oauth.c", "gk_operation_") == 10);
-    CHECK(calls_all(argv[1], "oauth.c", "gk_http_") == 3);
-    CHECK(calls_all(argv[1], "oauth.c", "gk_remote_key_set_") == 5);
-    CHECK(calls_all(argv[1], "oauth.c", "gk_token_manager_") == 8);
+    CHECK(calls_all(argv[1], "oauth.c", "gk_operation_") == 12);
+    static const char *const each[] = {
+        "gk_http_new",           "gk_http_clone",           "gk_http_free",
+        "gk_remote_key_set_new", "gk_remote_key_set_clone", "gk_remote_key_set_free",
+        "gk_remote_key_set_w",   "gk_remote_key_set_r",     "gk_token_manager_new",
+        "gk_token_manager_c",    "gk_token_manager_f",      "gk_token_manager_p",
+        "gk_token_manager_re",   "gk_token_manager_t",      "gk_token_manager_a"};
+    size_t called = 0;
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++)
+        called += calls_all(argv[1], "oauth.c", each[i]);
+    CHECK(called == 16);
 
     gk_oauth_client *own, *client;
-    FAILS(GK_STATUS_INVALID_CONFIGURATION,
-          gk_oauth_client_new(GK_TEXT("{\"isuer\":1}"), &own, &err));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, client_of_json("{\"isuer\":1}", &own, &err));
     CHECK(own == NULL && strcmp(gk_error_claim(&err), "isuer") == 0);
-    MUST(gk_oauth_client_new(GK_TEXT(CLIENT), &own, &err));
+    gk_oauth_config *config = gk_oauth_config_new();
+    gk_oauth_config_issuer(config, GK_TEXT("https://auth.example"));
+    gk_oauth_config_client_id(config, GK_TEXT("c"));
+    gk_oauth_config_client_secret(config, GK_TEXT("a secret"));
+    gk_oauth_config_redirect_uri(config, GK_TEXT("https://app.example/cb"));
+    gk_oauth_config_scopes(config, GK_TEXT("read"));
+    gk_oauth_config_flow_key(config, 1,
+                             (const uint8_t *)GK_TEXT("0123456789abcdef0123456789abcdef"));
+    MUST(gk_oauth_client_new(config, &own, &err));
+    gk_oauth_config_free(config);
     client = gk_oauth_client_clone(own);
     gk_oauth_client_free(own);
     signing_in(client);
@@ -515,8 +506,14 @@ int main(int argc, char **argv) {
     every_grant(client);
 
     gk_http *made, *http;
-    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_http_new(GK_TEXT("{\"x\":1}"), &made, &err));
-    MUST(gk_http_new(GK_TEXT("{\"allow_loopback_http\":true,\"deadline_ms\":5000}"), &made, &err));
+    gk_http_options *reach = gk_http_options_new();
+    gk_http_options_json(reach, GK_TEXT("{\"x\":1}"));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_http_new(reach, &made, &err));
+    gk_http_options_free(reach);
+    reach = gk_http_options_new();
+    gk_http_options_json(reach, GK_TEXT("{\"allow_loopback_http\":true,\"deadline_ms\":5000}"));
+    MUST(gk_http_new(reach, &made, &err));
+    gk_http_options_free(reach);
     http = gk_http_clone(made);
     gk_http_free(made);
     unsigned port;
@@ -531,13 +528,9 @@ int main(int argc, char **argv) {
     gk_key_free(key);
 
     /* Nobody listens there. */
-    gk_oauth_client *nobody;
+    gk_oauth_client *nobody = local_client("c", "token_endpoint", 1, "/t");
     gk_operation *operation;
-    MUST(gk_oauth_client_new(
-        GK_TEXT("{\"client_id\":\"c\",\"token_endpoint\":\"http://127.0.0.1:1/t\","
-                "\"allow_loopback_http\":true}"),
-        &nobody, &err));
-    MUST(gk_oauth_client_client_credentials(nobody, NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_client_credentials(nobody, NULL, &operation, &err));
     FAILS(GK_STATUS_CONNECTION_FAILED, gk_operation_run(operation, http, &err));
     gk_operation_free(operation);
     gk_oauth_client_free(nobody);

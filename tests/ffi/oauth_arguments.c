@@ -1,12 +1,14 @@
-/* Calls every function around OAuth with NULL and with wrong arguments. Fails when
- * tests/symbols.txt names one that is not called here. What they do with right ones is in oauth.c.
+/* Calls every function around OAuth but setters with NULL and with wrong arguments. Fails when
+ * tests/symbols.txt names one that is not called here. Setters are called in oauth_setters.c. What
+ * they do with right arguments is in oauth.c.
  *
  * usage: oauth_arguments ROOT, the directory of the repository */
 #include "refuse.h"
 
-#define CLIENT GK_TEXT("{\"client_id\":\"c\",\"token_endpoint\":\"https://auth.example/t\"}")
-#define EXCHANGE GK_TEXT("{\"subject_token\":\"t\"}")
-#define KEYS GK_TEXT("{\"url\":\"https://auth.example/k\"}")
+#include "oauth.h"
+
+#define KEPT                                                                                       \
+    GK_TEXT("{\"issuer\":\"i\",\"access_token\":\"a\",\"refresh_token\":\"r\",\"scopes\":[]}")
 #define SERVER GK_TEXT("{\"audience\":\"https://api.example\",\"introspection\":{\"ttl\":5}}")
 
 /* The call must be refused as a configuration that is not one, and make no handle. */
@@ -26,14 +28,18 @@
         REFUSED(function, client, TEXT, NULL);                                                     \
     } while (0)
 
-/* A call that begins an operation with one JSON object that may be left out. */
-#define BEGINS_WITH_JSON(function)                                                                 \
+/* A call that begins an operation with a grant that may be left out. */
+#define BEGINS_WITH_GRANT(function, ...)                                                           \
     do {                                                                                           \
-        NO_HANDLE(gk_operation, function, NULL, GK_TEXT("{}"));                                    \
-        NO_HANDLE(gk_operation, function, client, NOTEXT);                                         \
-        MISCONFIGURED(gk_operation, function, client, LATIN1);                                     \
-        MISCONFIGURED(gk_operation, function, client, GK_TEXT("{"));                               \
-        REFUSED(function, client, GK_TEXT("{}"), NULL);                                            \
+        gk_token_grant *good = granting("read", NULL), *wrong = gk_token_grant_new();              \
+        REFUSED(function, __VA_ARGS__, good, NULL);                                                \
+        REFUSED(function, __VA_ARGS__, NULL, NULL);                                                \
+        gk_token_grant_scopes(good, NOTEXT);                                                       \
+        NO_HANDLE(gk_operation, function, __VA_ARGS__, good);                                      \
+        gk_token_grant_json(wrong, GK_TEXT("{"));                                                  \
+        MISCONFIGURED(gk_operation, function, __VA_ARGS__, wrong);                                 \
+        gk_token_grant_free(good);                                                                 \
+        gk_token_grant_free(wrong);                                                                \
     } while (0)
 
 static gk_error err;
@@ -43,6 +49,7 @@ static gk_remote_key_set *keys;
 static gk_token_manager *manager;
 static gk_resource_server *server;
 static gk_operation *operation;
+static gk_oauth_tokens *tokens;
 
 /* A door that asks, and the call that opens it. */
 static gk_resource_server_builder *fresh_gk_resource_server_builder(void) {
@@ -69,14 +76,21 @@ static gk_status used(const gk_demand *demand, gk_error *why) {
 }
 
 static void set_up(void) {
-    MUST(gk_oauth_client_new(CLIENT, &client, &err));
-    MUST(gk_http_new(NULL, 0, &http, &err));
-    MUST(gk_remote_key_set_new(KEYS, NULL, &keys, &err));
-    MUST(gk_token_manager_new(client, http, NULL, 0, NULL, 0, NULL, 0, &manager, &err));
+    gk_oauth_config *config = gk_oauth_config_new();
+    gk_remote_key_set_options *where = gk_remote_key_set_options_new();
+    gk_oauth_config_client_id(config, GK_TEXT("c"));
+    gk_oauth_config_endpoint(config, GK_TEXT("token_endpoint"), GK_TEXT("https://auth.example/t"));
+    gk_remote_key_set_options_url(where, GK_TEXT("https://auth.example/k"));
+    MUST(client_of(config, &client, &err));
+    MUST(gk_http_new(NULL, &http, &err));
+    MUST(gk_remote_key_set_new(where, NULL, &keys, &err));
+    gk_remote_key_set_options_free(where);
+    MUST(gk_token_manager_new(client, http, NULL, &manager, &err));
+    MUST(gk_oauth_tokens_from_json(KEPT, &tokens, &err));
     gk_resource_server_builder *builder = fresh_gk_resource_server_builder();
     MUST(gk_resource_server_builder_build(builder, &server, &err));
     gk_resource_server_builder_free(builder);
-    MUST(gk_oauth_client_client_credentials(client, NULL, 0, &operation, &err));
+    MUST(gk_oauth_client_client_credentials(client, NULL, &operation, &err));
 }
 
 static void tear_down(void) {
@@ -86,6 +100,8 @@ static void tear_down(void) {
     CALL(gk_remote_key_set_free)(keys);
     CALL(gk_http_free)(http);
     CALL(gk_oauth_client_free)(client);
+    CALL(gk_oauth_tokens_free)(tokens);
+    gk_oauth_tokens_free(NULL);
     gk_operation_free(NULL);
     gk_resource_server_free(NULL);
     gk_token_manager_free(NULL);
@@ -95,68 +111,115 @@ static void tear_down(void) {
 }
 
 static void clients(void) {
-    NO_HANDLE(gk_oauth_client, gk_oauth_client_new, NOTEXT);
-    MISCONFIGURED(gk_oauth_client, gk_oauth_client_new, NULL, 0);
-    MISCONFIGURED(gk_oauth_client, gk_oauth_client_new, LATIN1);
-    REFUSED(gk_oauth_client_new, CLIENT, NULL);
+    gk_oauth_config *config = gk_oauth_config_new();
+    NO_HANDLE(gk_oauth_client, gk_oauth_client_new, NULL);
+    gk_oauth_config_client_id(config, GK_TEXT("c"));
+    MISCONFIGURED(gk_oauth_client, gk_oauth_client_new, config); /* no server */
+    gk_oauth_config_issuer(config, GK_TEXT("https://auth.example"));
+    REFUSED(gk_oauth_client_new, config, NULL);
+    gk_oauth_config_scopes(config, LATIN1);
+    NO_HANDLE(gk_oauth_client, gk_oauth_client_new, config);
+    gk_oauth_config_free(config);
     CHECK(CALL(gk_oauth_client_clone)(NULL) == NULL);
-    NO_HANDLE(gk_operation, gk_oauth_client_begin, NULL, GK_TEXT("{}"), NULL, 0);
-    NO_HANDLE(gk_operation, gk_oauth_client_begin, client, NOTEXT, NULL, 0);
-    MISCONFIGURED(gk_operation, gk_oauth_client_begin, client, LATIN1, NULL, 0);
-    NO_HANDLE(gk_operation, gk_oauth_client_begin, client, NULL, 0, NOTEXT);
-    NO_HANDLE(gk_operation, gk_oauth_client_begin, client, NULL, 0, LATIN1);
-    REFUSED(gk_oauth_client_begin, client, NULL, 0, NULL, 0, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_client_finish, NULL, TEXT, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, NOTEXT, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, LATIN1, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, TEXT, NOTEXT);
-    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, TEXT, LATIN1);
-    REFUSED(gk_oauth_client_finish, client, TEXT, TEXT, NULL);
+
+    gk_login_options *good = gk_login_options_new(), *wrong = gk_login_options_new();
+    NO_HANDLE(gk_operation, gk_oauth_client_begin, NULL, good, NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_client_begin, client, NULL, NOTEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_begin, client, NULL, LATIN1);
+    MISCONFIGURED(gk_operation, gk_oauth_client_begin, client, good, NULL, 0); /* no redirect URI */
+    REFUSED(gk_oauth_client_begin, client, NULL, NULL, 0, NULL);
+    gk_login_options_json(wrong, LATIN1);
+    MISCONFIGURED(gk_operation, gk_oauth_client_begin, client, wrong, NULL, 0);
+    gk_login_options_prompt(good, NOTEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_begin, client, good, NULL, 0);
+    gk_login_options_free(good);
+    gk_login_options_free(wrong);
+
+    const gk_login_callback back = {TEXT, TEXT}, no_query = {NOTEXT, TEXT},
+                            latin_query = {LATIN1, TEXT};
+    const gk_login_callback no_cookies = {TEXT, NOTEXT}, latin_cookies = {TEXT, LATIN1};
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, NULL, &back);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, &no_query);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, &latin_query);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, &no_cookies);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish, client, &latin_cookies);
+    REFUSED(gk_oauth_client_finish, client, &back, NULL);
     NO_BUF(gk_oauth_client_end_login, NULL, TEXT);
     NO_BUF(gk_oauth_client_end_login, client, NOTEXT);
     NO_BUF(gk_oauth_client_end_login, client, LATIN1);
     REFUSED(gk_oauth_client_end_login, client, TEXT, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_client_logout_url, NULL, TEXT, TEXT, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_client_logout_url, client, NOTEXT, TEXT, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_client_logout_url, client, TEXT, LATIN1, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_client_logout_url, client, TEXT, TEXT, NOTEXT);
-    REFUSED(gk_oauth_client_logout_url, client, NULL, 0, NULL, 0, NULL, 0, NULL);
+    gk_logout_options *leaving = gk_logout_options_new();
+    NO_HANDLE(gk_operation, gk_oauth_client_logout_url, NULL, leaving);
+    REFUSED(gk_oauth_client_logout_url, client, leaving, NULL);
+    REFUSED(gk_oauth_client_logout_url, client, NULL, NULL);
+    gk_logout_options_state(leaving, LATIN1);
+    NO_HANDLE(gk_operation, gk_oauth_client_logout_url, client, leaving);
+    gk_logout_options_free(leaving);
     BEGINS_WITH_TEXT(gk_oauth_client_logout_notice);
 }
 
 static void grants(void) {
-    gk_operation *none = operation;
-    BEGINS_WITH_JSON(gk_oauth_client_client_credentials);
-    BEGINS_WITH_JSON(gk_oauth_client_device_codes);
-    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, NULL, TEXT, NULL, 0);
-    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, client, NOTEXT, NULL, 0);
-    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, client, LATIN1, NULL, 0);
-    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, client, TEXT, NOTEXT);
-    REFUSED(gk_oauth_client_jwt_bearer, client, TEXT, NULL, 0, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_client_token_exchange, NULL, EXCHANGE);
-    NO_HANDLE(gk_operation, gk_oauth_client_token_exchange, client, NOTEXT);
-    MISCONFIGURED(gk_operation, gk_oauth_client_token_exchange, client, NULL, 0);
-    MISCONFIGURED(gk_operation, gk_oauth_client_token_exchange, client, LATIN1);
-    REFUSED(gk_oauth_client_token_exchange, client, EXCHANGE, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_client_credentials, NULL, NULL);
+    BEGINS_WITH_GRANT(gk_oauth_client_client_credentials, client);
+    NO_HANDLE(gk_operation, gk_oauth_client_device_codes, NULL, NULL);
+    BEGINS_WITH_GRANT(gk_oauth_client_device_codes, client);
+    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, NULL, TEXT, NULL);
+    BEGINS_WITH_GRANT(gk_oauth_client_jwt_bearer, client, TEXT);
+    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, client, NOTEXT, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_jwt_bearer, client, LATIN1, NULL);
+    gk_token_exchange *exchange = gk_token_exchange_new();
+    NO_HANDLE(gk_operation, gk_oauth_client_token_exchange, NULL, exchange);
+    NO_HANDLE(gk_operation, gk_oauth_client_token_exchange, client, NULL);
+    MISCONFIGURED(gk_operation, gk_oauth_client_token_exchange, client, exchange);
+    CHECK(strcmp(gk_error_claim(&err), "subject_token") == 0);
+    REFUSED(gk_oauth_client_token_exchange, client, exchange, NULL);
+    gk_token_exchange_subject(exchange, LATIN1, NULL, 0);
+    NO_HANDLE(gk_operation, gk_oauth_client_token_exchange, client, exchange);
+    gk_token_exchange_free(exchange);
     BEGINS_WITH_TEXT(gk_oauth_client_introspect);
     NO_HANDLE(gk_operation, gk_oauth_client_revoke, NULL, TEXT, true);
     NO_HANDLE(gk_operation, gk_oauth_client_revoke, client, NOTEXT, true);
     NO_HANDLE(gk_operation, gk_oauth_client_revoke, client, LATIN1, false);
     REFUSED(gk_oauth_client_revoke, client, TEXT, true, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_client_refresh, NULL, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_client_refresh, client, NOTEXT);
-    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_client_refresh(client, LATIN1, &none, &err));
-    CHECK(none == NULL);
-    REFUSED(gk_oauth_client_refresh, client, TEXT, NULL);
-    NO_HANDLE(gk_operation, gk_oauth_client_userinfo, NULL, TEXT);
-    NO_HANDLE(gk_operation, gk_oauth_client_userinfo, client, NOTEXT);
-    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_client_userinfo(client, LATIN1, &none, &err));
-    CHECK(none == NULL);
-    REFUSED(gk_oauth_client_userinfo, client, TEXT, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_refresh, NULL, tokens);
+    NO_HANDLE(gk_operation, gk_oauth_client_refresh, client, NULL);
+    REFUSED(gk_oauth_client_refresh, client, tokens, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_userinfo, NULL, tokens);
+    NO_HANDLE(gk_operation, gk_oauth_client_userinfo, client, NULL);
+    REFUSED(gk_oauth_client_userinfo, client, tokens, NULL);
     NO_HANDLE(gk_operation, gk_oauth_client_poll, NULL, operation);
     NO_HANDLE(gk_operation, gk_oauth_client_poll, client, NULL);
     NO_HANDLE(gk_operation, gk_oauth_client_poll, client, operation);
     REFUSED(gk_oauth_client_poll, client, operation, NULL);
+}
+
+static void token_sets(void) {
+    gk_oauth_tokens *none = tokens;
+    uint64_t when = 7;
+    NO_HANDLE(gk_oauth_tokens, gk_oauth_tokens_from_json, NOTEXT);
+    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_tokens_from_json(LATIN1, &none, &err));
+    CHECK(none == NULL);
+    none = tokens;
+    FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_tokens_from_json(TEXT, &none, &err));
+    CHECK(none == NULL);
+    REFUSED(gk_oauth_tokens_from_json, KEPT, NULL);
+    NO_BUF(gk_oauth_tokens_to_json, NULL);
+    REFUSED(gk_oauth_tokens_to_json, tokens, NULL);
+    CHECK(CALL(gk_oauth_tokens_clone)(NULL) == NULL);
+    CHECK(CALL(gk_oauth_tokens_issuer)(NULL).data == NULL);
+    CHECK(CALL(gk_oauth_tokens_access_token)(NULL).data == NULL);
+    CHECK(CALL(gk_oauth_tokens_refresh_token)(NULL).data == NULL);
+    CHECK(CALL(gk_oauth_tokens_id_token)(NULL).data == NULL);
+    CHECK(CALL(gk_oauth_tokens_claims_json)(NULL).data == NULL);
+    CHECK(CALL(gk_oauth_tokens_subject)(NULL).data == NULL);
+    CHECK(CALL(gk_oauth_tokens_resource)(NULL).data == NULL);
+    CHECK(CALL(gk_oauth_tokens_issued_token_type)(NULL).data == NULL);
+    CHECK(!CALL(gk_oauth_tokens_expires_at)(NULL, &when) && when == 7);
+    CHECK(!gk_oauth_tokens_expires_at(tokens, &when) && when == 7);
+    CHECK(CALL(gk_oauth_tokens_scopes_len)(NULL) == 0);
+    CHECK(CALL(gk_oauth_tokens_scope_at)(NULL, 0).data == NULL);
+    CHECK(gk_oauth_tokens_scope_at(tokens, SIZE_MAX).data == NULL);
 }
 
 static void operations(void) {
@@ -177,8 +240,17 @@ static void operations(void) {
     NO_BUF(gk_operation_result, NULL);
     NO_BUF(gk_operation_result, operation);
     REFUSED(gk_operation_result, operation, NULL);
-    REFUSED(gk_operation_feed, NULL, 200, NULL, 0, NULL, 0);
-    REFUSED(gk_operation_feed, operation, 200, NULL, 0, NULL, 0);
+    NO_HANDLE(gk_json, gk_operation_json, NULL);
+    NO_HANDLE(gk_json, gk_operation_json, operation);
+    REFUSED(gk_operation_json, operation, NULL);
+    NO_HANDLE(gk_oauth_tokens, gk_operation_tokens, NULL);
+    NO_HANDLE(gk_oauth_tokens, gk_operation_tokens, operation);
+    REFUSED(gk_operation_tokens, operation, NULL);
+    const gk_response good = {200, NULL, 0, NULL, 0}, no_headers = {200, NULL, 1, NULL, 0};
+    const gk_response no_header = {200, &hole, 1, NULL, 0}, no_body = {200, NULL, 0, NOTEXT};
+    REFUSED(gk_operation_feed, NULL, &good);
+    REFUSED(gk_operation_feed, operation, &good);
+    REFUSED(gk_operation_feed, operation, NULL);
     REFUSED(gk_operation_fail, NULL, GK_STATUS_CONNECTION_FAILED);
     REFUSED(gk_operation_fail, operation, GK_STATUS_CONNECTION_FAILED);
     REFUSED(gk_operation_run, NULL, http);
@@ -187,22 +259,30 @@ static void operations(void) {
     /* With a request out, wrong arguments leave it out. */
     MUST(gk_operation_next(operation, &step, &err));
     CHECK(step.kind == GK_STEP_REQUEST);
-    REFUSED(gk_operation_feed, operation, 200, NULL, 1, NULL, 0);
-    REFUSED(gk_operation_feed, operation, 200, &hole, 1, NULL, 0);
-    REFUSED(gk_operation_feed, operation, 200, NULL, 0, NOTEXT);
+    REFUSED(gk_operation_feed, operation, &no_headers);
+    REFUSED(gk_operation_feed, operation, &no_header);
+    REFUSED(gk_operation_feed, operation, &no_body);
+    REFUSED(gk_operation_feed, operation, NULL);
     MUST(gk_operation_request(operation, &request, &err));
     CHECK(str_is(request.url, "https://auth.example/t"));
 }
 
 static void transports_and_keys(void) {
-    NO_HANDLE(gk_http, gk_http_new, NOTEXT);
-    MISCONFIGURED(gk_http, gk_http_new, LATIN1);
-    REFUSED(gk_http_new, NULL, 0, NULL);
+    gk_http_options *how = gk_http_options_new();
+    gk_remote_key_set_options *where = gk_remote_key_set_options_new();
+    REFUSED(gk_http_new, NULL, NULL);
+    REFUSED(gk_http_new, how, NULL);
+    gk_http_options_json(how, LATIN1);
+    MISCONFIGURED(gk_http, gk_http_new, how);
+    gk_http_options_free(how);
     CHECK(CALL(gk_http_clone)(NULL) == NULL);
-    MISCONFIGURED(gk_remote_key_set, gk_remote_key_set_new, NULL, 0, http);
-    NO_HANDLE(gk_remote_key_set, gk_remote_key_set_new, NOTEXT, http);
-    MISCONFIGURED(gk_remote_key_set, gk_remote_key_set_new, LATIN1, http);
-    REFUSED(gk_remote_key_set_new, KEYS, http, NULL);
+    MISCONFIGURED(gk_remote_key_set, gk_remote_key_set_new, where, http);
+    NO_HANDLE(gk_remote_key_set, gk_remote_key_set_new, NULL, http);
+    gk_remote_key_set_options_url(where, GK_TEXT("https://auth.example/k"));
+    REFUSED(gk_remote_key_set_new, where, http, NULL);
+    gk_remote_key_set_options_issuer(where, NOTEXT);
+    NO_HANDLE(gk_remote_key_set, gk_remote_key_set_new, where, http);
+    gk_remote_key_set_options_free(where);
     CHECK(CALL(gk_remote_key_set_clone)(NULL) == NULL);
     CHECK(!CALL(gk_remote_key_set_wants_refresh)(NULL));
     NO_HANDLE(gk_operation, gk_remote_key_set_refresh, NULL);
@@ -219,29 +299,32 @@ static void transports_and_keys(void) {
 }
 
 static void managers(void) {
-    const uint8_t seal[16] = {1};
-    NO_HANDLE(gk_token_manager, gk_token_manager_new, NULL, http, NULL, 0, NULL, 0, NULL, 0);
-    NO_HANDLE(gk_token_manager, gk_token_manager_new, client, NULL, NULL, 0, NULL, 0, NULL, 0);
-    NO_HANDLE(gk_token_manager, gk_token_manager_new, client, http, NOTEXT, NULL, 0, NULL, 0);
-    MISCONFIGURED(gk_token_manager, gk_token_manager_new, client, http, NULL, 0, LATIN1, NULL, 0);
-    NO_HANDLE(gk_token_manager, gk_token_manager_new, client, http, NULL, 0, NULL, 0, NORAW);
-    REFUSED(gk_token_manager_new, client, http, NULL, 0, NULL, 0, seal, sizeof seal, NULL);
+    gk_token_manager_options *options = gk_token_manager_options_new();
+    NO_HANDLE(gk_token_manager, gk_token_manager_new, NULL, http, options);
+    NO_HANDLE(gk_token_manager, gk_token_manager_new, client, NULL, options);
+    REFUSED(gk_token_manager_new, client, http, options, NULL);
+    REFUSED(gk_token_manager_new, client, http, NULL, NULL);
+    gk_token_manager_options_folder(options, NOTEXT);
+    NO_HANDLE(gk_token_manager, gk_token_manager_new, client, http, options);
+    gk_token_manager_options_free(options);
     CHECK(CALL(gk_token_manager_clone)(NULL) == NULL);
     NO_BUF(gk_token_manager_access_token, NULL, TEXT, 60);
     NO_BUF(gk_token_manager_access_token, manager, NULL, 0, 60);
     NO_BUF(gk_token_manager_access_token, manager, NOTEXT, 60);
     NO_BUF(gk_token_manager_access_token, manager, LATIN1, 60);
     REFUSED(gk_token_manager_access_token, manager, TEXT, 60, NULL);
-    NO_BUF(gk_token_manager_tokens, NULL, TEXT, 60);
-    NO_BUF(gk_token_manager_tokens, manager, NOTEXT, 60);
+    NO_HANDLE(gk_oauth_tokens, gk_token_manager_tokens, NULL, TEXT, 60);
+    NO_HANDLE(gk_oauth_tokens, gk_token_manager_tokens, manager, NOTEXT, 60);
     REFUSED(gk_token_manager_tokens, manager, TEXT, 60, NULL);
-    NO_BUF(gk_token_manager_replace, NULL, TEXT, TEXT);
-    NO_BUF(gk_token_manager_replace, manager, NOTEXT, TEXT);
-    NO_BUF(gk_token_manager_replace, manager, TEXT, NOTEXT);
-    REFUSED(gk_token_manager_replace, manager, TEXT, TEXT, NULL);
-    REFUSED(gk_token_manager_put, NULL, TEXT, GK_TEXT("{}"));
-    REFUSED(gk_token_manager_put, manager, NOTEXT, GK_TEXT("{}"));
-    REFUSED(gk_token_manager_put, manager, TEXT, NOTEXT);
+    const gk_refused_token good = {TEXT, TEXT}, no_name = {NOTEXT, TEXT}, no_token = {TEXT, NOTEXT};
+    NO_BUF(gk_token_manager_replace, NULL, &good);
+    NO_BUF(gk_token_manager_replace, manager, NULL);
+    NO_BUF(gk_token_manager_replace, manager, &no_name);
+    NO_BUF(gk_token_manager_replace, manager, &no_token);
+    REFUSED(gk_token_manager_replace, manager, &good, NULL);
+    REFUSED(gk_token_manager_put, NULL, TEXT, tokens);
+    REFUSED(gk_token_manager_put, manager, NOTEXT, tokens);
+    REFUSED(gk_token_manager_put, manager, TEXT, NULL);
     REFUSED(gk_token_manager_remove, NULL, TEXT);
     REFUSED(gk_token_manager_remove, manager, NOTEXT);
     REFUSED(gk_token_manager_remove, manager, LATIN1);
@@ -326,10 +409,24 @@ static void doors(void) {
 
 int main(int argc, char **argv) {
     static const char *const HERE[] = {"gk_oauth_client_",
+                                       "gk_oauth_tokens_",
                                        "gk_operation_",
-                                       "gk_http_",
-                                       "gk_remote_key_set_",
-                                       "gk_token_manager_",
+                                       "gk_http_new",
+                                       "gk_http_clone",
+                                       "gk_http_free",
+                                       "gk_remote_key_set_new",
+                                       "gk_remote_key_set_clone",
+                                       "gk_remote_key_set_free",
+                                       "gk_remote_key_set_wants_refresh",
+                                       "gk_remote_key_set_refresh",
+                                       "gk_token_manager_new",
+                                       "gk_token_manager_clone",
+                                       "gk_token_manager_free",
+                                       "gk_token_manager_put",
+                                       "gk_token_manager_remove",
+                                       "gk_token_manager_access_token",
+                                       "gk_token_manager_replace",
+                                       "gk_token_manager_tokens",
                                        "gk_resource_server_",
                                        "gk_demand_",
                                        "gk_verifier_following_remote",
@@ -338,6 +435,7 @@ int main(int argc, char **argv) {
     set_up();
     clients();
     grants();
+    token_sets();
     operations();
     transports_and_keys();
     managers();

@@ -1,6 +1,8 @@
-// gatekey/oauth.hpp: the same as oauth.c from C++: handles, results, what is thrown and what is
+// The same as oauth.c from C++: what is put together, handles, results, what is thrown and what is
 // not.
 #include "check.hpp"
+
+#include <algorithm>
 
 namespace {
 
@@ -10,12 +12,12 @@ constexpr const char *metadata =
     R"("userinfo_endpoint":"https://auth.example/u","introspection_endpoint":"https://auth.example/i",)"
     R"("revocation_endpoint":"https://auth.example/r","end_session_endpoint":"https://auth.example/e",)"
     R"("device_authorization_endpoint":"https://auth.example/d"})";
-constexpr const char *tokens =
+constexpr const char *kept =
     R"({"issuer":"https://auth.example","access_token":"at-1","refresh_token":"rt-1","scopes":[]})";
 constexpr const char *given = R"({"access_token":"at-2","token_type":"Bearer"})";
 
 // Answers each request of an operation in turn.
-std::string drive(gatekey::operation operation, std::vector<std::string> answers) {
+void answer(gatekey::operation &operation, const std::vector<std::string> &answers) {
     std::size_t next = 0;
     for (;;) {
         const gk_step step = operation.next();
@@ -26,36 +28,150 @@ std::string drive(gatekey::operation operation, std::vector<std::string> answers
         operation.feed(200, {{"content-type", "application/json"}}, answers.at(next++));
     }
     CHECK(next == answers.size());
-    return std::string(operation.result().view());
+}
+
+gatekey::json drive(gatekey::operation operation, const std::vector<std::string> &answers) {
+    answer(operation, answers);
+    return operation.json();
+}
+
+gatekey::oauth_tokens driven(gatekey::operation operation,
+                             const std::vector<std::string> &answers) {
+    answer(operation, answers);
+    return operation.tokens();
+}
+
+// Every setter of what is put together, each with something that is right.
+void setters(const gatekey::http &transport) {
+    std::uint64_t asked = 0;
+    const gatekey::key key = gatekey::key::generate(gatekey::alg::es256);
+    const auto seen = gatekey::revocations::open("memory:");
+    gatekey::oauth_config config;
+    config.json(R"({"leeway":601})")
+        .preset("auth0")
+        .variable("domain", "acme.example")
+        .client_id("c")
+        .client_secret("s")
+        .private_key(key)
+        .auth_method("private_key_jwt")
+        .issuer("https://auth.example")
+        .discover(false)
+        .endpoint("token_endpoint", "https://auth.example/t")
+        .quirks(R"({"no_nonce":true})")
+        .redirect_uri("https://app.example/cb")
+        .scopes("openid email")
+        .id_token_algorithms({gatekey::alg::es256})
+        .trusted_audience("other")
+        .allowed_tenant("t")
+        .flow_key(1, std::string(32, 'k'))
+        .replay(seen)
+        .require_pkce()
+        .allow_loopback_http()
+        .leeway(5)
+        .deadline_ms(1000)
+        .clock([&asked] { return asked++, std::uint64_t{1800000000}; })
+        .random([](std::uint8_t *out, std::size_t len) {
+            return std::fill_n(out, len, std::uint8_t{7}), true;
+        });
+    const gatekey::oauth_client client(config);
+    gatekey::operation grant = client.client_credentials();
+    CHECK(grant.next().kind == GK_STEP_REQUEST && asked > 0);
+    CHECK(THROWS(gatekey::status::invalid_configuration,
+                 gatekey::oauth_client(config.preset("nobody")))
+              .claim() == "preset");
+
+    gatekey::login_options login;
+    login.json("{}").scopes("a").return_to("/").prompt("none").login_hint("h").acr_values("v");
+    login.max_age(1).resource("r").parameter("audience", "x");
+    CHECK(THROWS(gatekey::status::invalid_argument, client.begin(login.parameter("state", "x")))
+              .claim() == "parameters.state");
+    gatekey::token_exchange exchange;
+    exchange.json("{}").subject("t").actor("a", "urn:x").requested_type("urn:y").audience("x");
+    exchange.grant(gatekey::token_grant().json("{}").scopes("a").resource("r").parameter("p", "v"));
+    CHECK(client.token_exchange(exchange).get() != nullptr);
+    gatekey::remote_key_set_options keys;
+    keys.json("{}").ttl(60).ttl_between(1, 60).cooldown(9).max_stale(60).deadline_ms(1000);
+    keys.rsa_alg(gatekey::alg::ps256).allow_loopback_http().clock([] { return std::uint64_t{7}; });
+    CHECK(THROWS(gatekey::status::invalid_configuration, gatekey::remote_key_set(keys)).claim() ==
+          "url");
+    CHECK(gatekey::remote_key_set(keys.issuer("https://auth.example"), transport).wants_refresh());
+    gatekey::http_options how;
+    how.json("{}").allow_loopback_http().public_only().deadline_ms(1000).connect_ms(500);
+    CHECK(gatekey::http(how).get() != nullptr);
+    CHECK(
+        THROWS(gatekey::status::invalid_configuration, gatekey::http(how.ca_pem("none"))).claim() ==
+        "ca_pem");
+    gatekey::http_options pair;
+    CHECK(THROWS(gatekey::status::invalid_configuration,
+                 gatekey::http(pair.client_certificate_pem("none", "none")))
+              .claim() == "client_key_pem");
+    gatekey::token_manager_options where;
+    where.client_credentials().pepper(1, std::string(32, 'p'));
+    CHECK(gatekey::token_manager(client, transport, where).get() != nullptr);
+    CHECK(THROWS(gatekey::status::invalid_argument,
+                 gatekey::token_manager(client, transport, where.pepper(2, std::string("short"))))
+              .claim() == "pepper");
+    THROWS(gatekey::status::invalid_argument,
+           gatekey::token_manager(client, transport,
+                                  gatekey::token_manager_options().folder("caf\xE9")));
 }
 
 } // namespace
 
 int main() {
-    const gatekey::oauth_client made(
-        R"({"client_id":"c","client_secret":"s","issuer":"https://auth.example",)"
-        R"("redirect_uri":"https://app.example/cb"})");
+    const gatekey::oauth_client made(gatekey::oauth_config()
+                                         .client_id("c")
+                                         .client_secret("s")
+                                         .issuer("https://auth.example")
+                                         .redirect_uri("https://app.example/cb"));
     const gatekey::oauth_client client = made.clone();
-    const std::string begun = drive(client.begin(), {metadata});
-    CHECK(holds(begun, "https://auth.example/a?response_type=code"));
-    const std::string state = begun.substr(begun.find("state=") + 6, 43);
-    const std::string set = begun.substr(begun.find("__Host-gk_flow_"));
-    const std::string callback = "code=x&state=" + state;
+    const gatekey::json begun = drive(client.begin(), {metadata});
+    const std::string url(begun["url"].text().value());
+    CHECK(holds(url, "https://auth.example/a?response_type=code"));
+    const std::string set(begun["set_cookies"][0].text().value());
+    const std::string callback = "code=x&state=" + url.substr(url.find("state=") + 6, 43);
     const std::string cookie = set.substr(0, set.find(';'));
-    CHECK(holds(client.end_login(callback), "Max-Age=0"));
-    CHECK(holds(drive(client.finish(callback, cookie), {given}), "at-2"));
+    CHECK(holds(set, "__Host-gk_flow_") && holds(client.end_login(callback), "Max-Age=0"));
+    CHECK(drive(client.finish(callback, cookie), {given})["tokens"]["access_token"].text() ==
+          "at-2");
+    CHECK(driven(client.finish(callback, cookie), {given}).access_token() == "at-2");
     THROWS(gatekey::status::oauth_state_mismatch, client.finish(callback, ""));
 
-    CHECK(holds(drive(client.refresh(tokens), {given}), "rt-1"));
-    CHECK(holds(drive(client.client_credentials(R"({"scopes":["a"]})"), {given}),
-                "\"scopes\":[\"a\"]"));
-    CHECK(holds(drive(client.jwt_bearer("a.b.c"), {given}), "at-2"));
-    CHECK(holds(drive(client.token_exchange(R"({"subject_token":"x"})"), {given}), "at-2"));
-    CHECK(holds(drive(client.userinfo(tokens), {R"({"sub":"alice"})"}), "alice"));
-    CHECK(holds(drive(client.introspect("t"), {R"({"active":true})"}), "\"active\":true"));
-    CHECK(drive(client.revoke("t", true), {""}).empty());
-    CHECK(
-        holds(drive(client.logout_url("", "https://app.example/"), {}), "https://auth.example/e?"));
+    const auto tokens = gatekey::oauth_tokens::from_json(kept).clone();
+    CHECK(gatekey::oauth_tokens::from_json(tokens.to_json().view()).access_token() == "at-1");
+    CHECK(tokens.issuer() == "https://auth.example" && tokens.scopes().empty());
+    CHECK(!tokens.id_token() && !tokens.subject() && !tokens.expires_at() && !tokens.resource());
+    CHECK(!tokens.issued_token_type() && tokens.claims().view().kind() == gatekey::json_kind::null);
+    const auto whole = gatekey::oauth_tokens::from_json(
+        R"({"issuer":"i","access_token":"a","expires_at":9,"scopes":["x","y"],"id_token":"t",)"
+        R"("claims":{"email":"e"},"subject":"s","resource":"r","issued_token_type":"k"})");
+    CHECK(whole.claims()["email"].text() == "e" && whole.expires_at() == 9u);
+    CHECK(whole.scopes() == std::vector<std::string_view>({"x", "y"}) && whole.subject() == "s");
+    CHECK(whole.id_token() == "t" && whole.resource() == "r" && whole.issued_token_type() == "k");
+    THROWS(gatekey::status::store_corrupt, gatekey::oauth_tokens::from_json("{}"));
+
+    CHECK(driven(client.refresh(tokens), {given}).refresh_token() == "rt-1");
+    const auto granted =
+        driven(client.client_credentials(gatekey::token_grant().scopes("a")), {given});
+    CHECK(granted.scopes() == std::vector<std::string_view>{"a"});
+    CHECK(driven(client.jwt_bearer("a.b.c"), {given}).access_token() == "at-2");
+    const auto exchanged =
+        driven(client.token_exchange(gatekey::token_exchange().subject("x")), {given});
+    CHECK(exchanged.access_token() == "at-2");
+    const auto info = drive(client.userinfo(tokens), {R"({"sub":"alice"})"});
+    CHECK(info["subject"].text() == "alice");
+    CHECK(drive(client.introspect("t"), {R"({"active":true})"})["active"].boolean() == true);
+    CHECK(drive(client.revoke("t", true), {""}).view().kind() == gatekey::json_kind::null);
+    const auto leaving = drive(
+        client.logout_url(
+            gatekey::logout_options().post_logout_redirect_uri("https://app.example/").state("s")),
+        {});
+    CHECK(holds(std::string(leaving.view().text().value()), "https://auth.example/e?"));
+    CHECK(holds(std::string(drive(client.logout_url(gatekey::logout_options().id_token("t")), {})
+                                .view()
+                                .text()
+                                .value()),
+                "id_token_hint=t"));
 
     gatekey::operation codes = client.device_codes();
     CHECK(codes.next().kind == GK_STEP_REQUEST);
@@ -63,7 +179,9 @@ int main() {
                R"({"device_code":"d","user_code":"U","expires_in":9,)"
                R"("verification_uri":"https://auth.example/v"})");
     CHECK(codes.next().kind == GK_STEP_DONE);
-    CHECK(holds(drive(client.poll(codes), {given}), "at-2"));
+    CHECK(holds(std::string(codes.result().view()), "\"user_code\":\"U\""));
+    THROWS(gatekey::status::invalid_argument, codes.tokens());
+    CHECK(driven(client.poll(codes), {given}).access_token() == "at-2");
 
     gatekey::operation refused = client.client_credentials();
     CHECK(refused.next().kind == GK_STEP_REQUEST);
@@ -75,29 +193,37 @@ int main() {
     failed.fail(gatekey::status::deadline_exceeded);
     THROWS(gatekey::status::deadline_exceeded, failed.next());
 
-    const gatekey::http transport = gatekey::http(R"({"allow_loopback_http":true})").clone();
-    const gatekey::oauth_client nobody(
-        R"({"client_id":"c","token_endpoint":"http://127.0.0.1:1/","allow_loopback_http":true})");
+    const gatekey::http transport =
+        gatekey::http(gatekey::http_options().allow_loopback_http()).clone();
+    setters(transport);
+    const gatekey::oauth_client nobody(gatekey::oauth_config()
+                                           .client_id("c")
+                                           .endpoint("token_endpoint", "http://127.0.0.1:1/")
+                                           .allow_loopback_http());
     THROWS(gatekey::status::connection_failed, nobody.client_credentials().run(transport));
     const gatekey::token_manager manager = gatekey::token_manager(nobody, transport).clone();
     THROWS(gatekey::status::oauth_no_token, manager.access_token("a"));
-    manager.put("a", R"({"issuer":"i","access_token":"at-3","scopes":[]})");
+    manager.put("a", gatekey::oauth_tokens::from_json(
+                         R"({"issuer":"i","access_token":"at-3","scopes":[]})"));
     CHECK(manager.access_token("a").view() == "at-3" &&
-          holds(std::string(manager.tokens("a").view()), "at-3"));
+          manager.tokens("a").access_token() == "at-3");
     THROWS(gatekey::status::oauth_no_token, manager.replace("a", "at-3"));
     manager.remove("a");
 
-    const gatekey::remote_key_set keys(R"({"url":"https://auth.example/k"})");
+    const gatekey::remote_key_set keys(
+        gatekey::remote_key_set_options().url("https://auth.example/k"));
     CHECK(keys.clone().wants_refresh());
     const gatekey::key key = gatekey::key::generate(gatekey::alg::es256);
-    CHECK(drive(keys.refresh(), {"{\"keys\":[" + key.public_key().to_jwk() + "]}"}).empty());
+    const auto nothing = drive(keys.refresh(), {"{\"keys\":[" + key.public_key().to_jwk() + "]}"});
+    CHECK(nothing.view().kind() == gatekey::json_kind::null);
     const gatekey::verifier verifier = keys.following(gatekey::policy());
     CHECK(!verifier.try_verify("x"));
     std::vector<gatekey::issuer_rule> rules;
     rules.push_back(keys.rule("https://auth.example"));
     CHECK(!gatekey::verifier::for_issuers(rules, gatekey::policy()).try_verify("x"));
     const gatekey::remote_key_set remote(
-        R"({"url":"http://127.0.0.1:1/","allow_loopback_http":true})", transport);
+        gatekey::remote_key_set_options().url("http://127.0.0.1:1/").allow_loopback_http(),
+        transport);
     THROWS(gatekey::status::connection_failed, remote.following(gatekey::policy()));
 
     using door = gatekey::resource_server::builder;

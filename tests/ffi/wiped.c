@@ -179,19 +179,31 @@ static void answered(gk_operation *operation) {
     MUST(gk_operation_next(operation, &step, &err));
     CHECK(step.kind == GK_STEP_REQUEST);
     MUST(gk_operation_request(operation, &request, &err));
-    MUST(gk_operation_feed(operation, 200, NULL, 0, answer, sizeof answer - 1, &err));
+    const gk_response response = {200, NULL, 0, answer, sizeof answer - 1};
+    MUST(gk_operation_feed(operation, &response, &err));
     MUST(gk_operation_next(operation, &step, &err));
     CHECK(step.kind == GK_STEP_DONE);
 }
 
-static gk_oauth_client *client(void) {
+/* Put together by its setters, or from JSON. */
+static gk_oauth_client *client(bool from_json) {
     gk_oauth_client *client = NULL;
-    static const char config[] =
-        "{\"client_id\":\"c\",\"client_secret\":\"" CLIENT_SECRET
-        "\",\"authorization_endpoint\":\"https://a.example/a\",\"token_endpoint\":"
-        "\"https://a.example/t\",\"redirect_uri\":\"https://app.example/cb\",\"flow_keys\":"
-        "[{\"number\":1,\"secret\":\"" FLOW_KEY "\"}]}";
-    MUST(gk_oauth_client_new(config, sizeof config - 1, &client, &err));
+    gk_oauth_config *config = gk_oauth_config_new();
+    gk_oauth_config_client_id(config, GK_TEXT("c"));
+    if (from_json) {
+        gk_oauth_config_json(
+            config, GK_TEXT("{\"client_secret\":\"" CLIENT_SECRET
+                            "\",\"flow_keys\":[{\"number\":1,\"secret\":\"" FLOW_KEY "\"}]}"));
+    } else {
+        gk_oauth_config_client_secret(config, GK_TEXT(CLIENT_SECRET));
+        gk_oauth_config_flow_key(config, 1, (const uint8_t *)FLOW_KEY, sizeof FLOW_KEY - 1);
+    }
+    gk_oauth_config_endpoint(config, GK_TEXT("authorization_endpoint"),
+                             GK_TEXT("https://a.example/a"));
+    gk_oauth_config_endpoint(config, GK_TEXT("token_endpoint"), GK_TEXT("https://a.example/t"));
+    gk_oauth_config_redirect_uri(config, GK_TEXT("https://app.example/cb"));
+    MUST(gk_oauth_client_new(config, &client, &err));
+    gk_oauth_config_free(config);
     return client;
 }
 
@@ -203,40 +215,70 @@ static void mark_tokens(void) {
     mark(CODE, sizeof CODE - 1);
 }
 
-static void grants(gk_buf *tokens) {
+static void grants(gk_buf *kept) {
     gk_operation *operation = NULL;
+    gk_oauth_tokens *tokens = NULL, *copy = NULL;
+    gk_json *json = NULL;
     mark_tokens();
-    gk_oauth_client *oauth = client();
-    MUST(gk_oauth_client_client_credentials(oauth, NULL, 0, &operation, &err));
+    gk_oauth_client *oauth = client(false);
+    MUST(gk_oauth_client_client_credentials(oauth, NULL, &operation, &err));
     answered(operation);
-    MUST(gk_operation_result(operation, tokens, &err));
+    MUST(gk_operation_result(operation, kept, &err));
+    MUST(gk_operation_json(operation, &json, &err));
+    gk_json_free(json);
     gk_operation_free(operation);
     clean("a grant");
     mark_tokens();
-    MUST(gk_oauth_client_refresh(oauth, tokens->data, tokens->len, &operation, &err));
+    MUST(gk_oauth_tokens_from_json(kept->data, kept->len, &tokens, &err));
+    copy = gk_oauth_tokens_clone(tokens);
+    gk_oauth_tokens_free(tokens);
+    MUST(gk_oauth_client_refresh(oauth, copy, &operation, &err));
+    gk_oauth_tokens_free(copy);
     answered(operation);
+    MUST(gk_operation_tokens(operation, &tokens, &err));
+    gk_oauth_tokens_free(tokens);
     gk_operation_free(operation);
     clean("a refresh");
     mark_tokens();
     gk_oauth_client_free(oauth);
     clean("a client");
+    mark_tokens();
+    gk_oauth_client_free(client(true));
+    gk_token_exchange *exchange = gk_token_exchange_new();
+    gk_token_exchange_subject(exchange, GK_TEXT(ACCESS), NULL, 0);
+    gk_token_exchange_actor(exchange, GK_TEXT(REFRESH), NULL, 0);
+    gk_token_exchange_free(exchange);
+    gk_logout_options *leaving = gk_logout_options_new();
+    gk_logout_options_id_token(leaving, GK_TEXT(CODE));
+    gk_logout_options_free(leaving);
+    clean("what is put together");
 }
 
-static void managed(const gk_buf *tokens, const char *folder) {
+static void managed(const gk_buf *kept, const char *folder) {
     gk_http *http = NULL;
     gk_token_manager *manager = NULL;
+    gk_oauth_tokens *tokens = NULL, *same = NULL;
     gk_buf out;
     mark_tokens();
-    gk_oauth_client *oauth = client();
-    MUST(gk_http_new(NULL, 0, &http, &err));
-    MUST(gk_token_manager_new(oauth, http, folder, folder == NULL ? 0 : strlen(folder), NULL, 0,
-                              NULL, 0, &manager, &err));
-    MUST(gk_token_manager_put(manager, GK_TEXT("n"), tokens->data, tokens->len, &err));
-    MUST(gk_token_manager_tokens(manager, GK_TEXT("n"), 0, &out, &err));
-    gk_buf_free(&out);
+    mark(PEPPER, 32);
+    gk_oauth_client *oauth = client(false);
+    MUST(gk_http_new(NULL, &http, &err));
+    gk_token_manager_options *options = gk_token_manager_options_new();
+    if (folder != NULL) {
+        gk_token_manager_options_folder(options, folder, strlen(folder));
+        gk_token_manager_options_pepper(options, 1, (const uint8_t *)PEPPER, 32);
+    }
+    MUST(gk_token_manager_new(oauth, http, options, &manager, &err));
+    gk_token_manager_options_free(options);
+    MUST(gk_oauth_tokens_from_json(kept->data, kept->len, &tokens, &err));
+    MUST(gk_token_manager_put(manager, GK_TEXT("n"), tokens, &err));
+    gk_oauth_tokens_free(tokens);
+    MUST(gk_token_manager_tokens(manager, GK_TEXT("n"), 0, &same, &err));
+    gk_oauth_tokens_free(same);
     MUST(gk_token_manager_access_token(manager, GK_TEXT("n"), 0, &out, &err));
     gk_buf_free(&out);
-    MUST(gk_token_manager_replace(manager, GK_TEXT("n"), GK_TEXT("another one"), &out, &err));
+    const gk_refused_token refused = {GK_TEXT("n"), GK_TEXT("another one")};
+    MUST(gk_token_manager_replace(manager, &refused, &out, &err));
     gk_buf_free(&out);
     gk_token_manager_free(manager);
     gk_http_free(http);

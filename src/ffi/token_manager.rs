@@ -1,17 +1,103 @@
-//! `gk_token_manager`: the tokens of other servers, kept and refreshed once for everybody.
+//! `gk_token_manager`: the tokens of other servers, kept and refreshed once for all.
 
-use super::boundary::{chars, create, fill, given, guard, release, share, slice, text};
+use super::boundary::{Fault, Outcome, create, fill, given, guard, release, share, slice, text};
 use super::buf::gk_buf;
 use super::error::gk_error;
 use super::http::gk_http;
-use super::oauth::gk_oauth_client;
+use super::oauth_client::gk_oauth_client;
+use super::oauth_tokens::gk_oauth_tokens;
 use super::status::gk_status;
+use super::sticky::{self, Sticky};
+use super::token_grant::{gk_token_grant, granted};
 use crate::{
     MemoryTokenStore, OAuthTokens, Peppers, Secret, TokenFolder, TokenGrant, TokenManager,
     TokenStore,
 };
 use libc::c_char;
 use std::sync::Arc;
+
+/// Where tokens are kept, and what a name gets under which there is no token. The setters keep the first thing that was
+/// wrong, which gk_token_manager_new tells.
+#[derive(Default)]
+pub struct gk_token_manager_options(Sticky<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    folder: Option<String>,
+    grant: Option<TokenGrant>,
+    peppers: Vec<(u32, Secret)>,
+    seal: Option<Peppers>,
+}
+
+/// Tokens in memory; a name without tokens gets none.
+///
+/// @return The options, to be freed with gk_token_manager_options_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_token_manager_options_new() -> Option<Box<gk_token_manager_options>> {
+    share(|| Some(gk_token_manager_options(Sticky::default())))
+}
+
+/// Frees options.
+///
+/// @param options The options, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_token_manager_options_free(options: Option<Box<gk_token_manager_options>>) {
+    release(options);
+}
+
+/// Keeps the tokens in a folder, which processes may share.
+///
+/// @param options The options.
+/// @param path Its path; copied. The folder (mode 0700, files 0600) is made if it is not there.
+/// @param path_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_token_manager_options_folder(
+    options: Option<&mut gk_token_manager_options>,
+    path: *const c_char,
+    path_len: usize,
+) {
+    set(options, |options| {
+        options.folder = Some(text(path, path_len, "path")?.to_owned());
+        Ok(())
+    });
+}
+
+/// A name under which there is no token gets one for the client itself (RFC 6749 section 4.4).
+///
+/// @param options The options.
+/// @param grant What is asked for; copied. NULL for nothing in particular.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_token_manager_options_client_credentials(
+    options: Option<&mut gk_token_manager_options>,
+    grant: Option<&gk_token_grant>,
+) {
+    set(options, |options| {
+        options.grant = Some(granted(grant)?);
+        Ok(())
+    });
+}
+
+/// Adds a pepper that what is kept is sealed with (AES-256-GCM); several calls go from the oldest to the active one.
+///
+/// @param options The options.
+/// @param number Its number, from 1.
+/// @param pepper At least 16 bytes; copied.
+/// @param pepper_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_token_manager_options_pepper(
+    options: Option<&mut gk_token_manager_options>,
+    number: u32,
+    pepper: *const u8,
+    pepper_len: usize,
+) {
+    set(options, |options| {
+        let pepper = slice(pepper, pepper_len, "pepper")?;
+        options.peppers.push((number, Secret::new(pepper.to_vec())));
+        let peppers = Peppers::new(&options.peppers);
+        options.seal = Some(peppers.map_err(|error| Fault::Member("pepper", error))?);
+        Ok(())
+    });
+}
 
 /// The tokens of other servers under names of the program's own: one refresh for all threads and, in a folder, for all
 /// processes. Shared by reference count, safe to use from several threads at once and to go on with after a fork.
@@ -21,44 +107,34 @@ pub struct gk_token_manager(TokenManager);
 ///
 /// @param client Whose tokens they are; shared.
 /// @param http What carries the requests; shared.
-/// @param folder Where they are kept (mode 0700, files 0600), made if it is not there; NULL and 0 for memory.
-/// @param folder_len Its length in bytes.
-/// @param grant_json What a name gets under which there is no token: a grant for the client itself, as for gk_oauth_client_client_credentials; NULL and 0 for nothing.
-/// @param grant_json_len Its length in bytes.
-/// @param seal At least 16 bytes that the files are sealed with (AES-256-GCM); NULL and 0 to leave them open.
-/// @param seal_len How many bytes.
+/// @param options Where tokens are kept; copied. NULL for memory.
 /// @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 6000s.
+/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_new(
     client: Option<&gk_oauth_client>,
     http: Option<&gk_http>,
-    folder: *const c_char,
-    folder_len: usize,
-    grant_json: *const c_char,
-    grant_json_len: usize,
-    seal: *const u8,
-    seal_len: usize,
+    options: Option<&gk_token_manager_options>,
     manager: *mut *mut gk_token_manager,
     err: *mut gk_error,
 ) -> gk_status {
     create(manager, err, || {
         let client = given(client, "client")?.0.clone();
         let transport = Arc::clone(&given(http, "http")?.0);
-        let store: Arc<dyn TokenStore> = match text(folder, folder_len, "folder")? {
-            "" => Arc::new(MemoryTokenStore::new()),
-            folder => Arc::new(TokenFolder::open(folder)?),
+        let memory = Kept::default();
+        let kept = options.map_or(Ok(&memory), |options| options.0.built())?;
+        let store: Arc<dyn TokenStore> = match &kept.folder {
+            None => Arc::new(MemoryTokenStore::new()),
+            Some(folder) => Arc::new(TokenFolder::open(folder)?),
         };
         let mut own = TokenManager::new(client, store, transport);
-        let grant = chars(grant_json, grant_json_len, "grant_json")?;
-        if !grant.is_empty() {
-            own = own.client_credentials(TokenGrant::from_json(grant)?);
+        if let Some(grant) = &kept.grant {
+            own = own.client_credentials(grant.clone());
         }
-        let seal = slice(seal, seal_len, "seal")?;
-        if !seal.is_empty() {
-            own = own.sealed(Peppers::new(&[(1, Secret::new(seal.to_vec()))])?);
+        if let Some(seal) = &kept.seal {
+            own = own.sealed(seal.clone());
         }
         Ok(gk_token_manager(own))
     })
@@ -88,26 +164,22 @@ pub extern "C" fn gk_token_manager_free(manager: Option<Box<gk_token_manager>>) 
 /// @param manager The manager.
 /// @param name A name of the program's own: 1 to 120 bytes.
 /// @param name_len Its length in bytes.
-/// @param tokens_json Tokens as an operation has given them.
-/// @param tokens_json_len Its length in bytes.
+/// @param tokens The tokens; copied.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if these are no tokens; the 6000s.
+/// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_put(
     manager: Option<&gk_token_manager>,
     name: *const c_char,
     name_len: usize,
-    tokens_json: *const c_char,
-    tokens_json_len: usize,
+    tokens: Option<&gk_oauth_tokens>,
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
         let manager = given(manager, "manager")?;
         let name = text(name, name_len, "name")?;
-        let tokens =
-            OAuthTokens::from_secret_json(chars(tokens_json, tokens_json_len, "tokens_json")?)?;
-        Ok(manager.0.put(name, &tokens)?)
+        Ok(manager.0.put(name, &given(tokens, "tokens")?.0)?)
     })
 }
 
@@ -156,13 +228,24 @@ pub unsafe extern "C" fn gk_token_manager_access_token(
     })
 }
 
-/// An API has refused this access token with 401: another one, unless there is one by now.
+/// An access token that an API has refused with 401.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gk_refused_token {
+    /// The name that it is kept under.
+    pub name: *const c_char,
+    /// Its length in bytes.
+    pub name_len: usize,
+    /// The access token.
+    pub access_token: *const c_char,
+    /// Its length in bytes.
+    pub access_token_len: usize,
+}
+
+/// Gives another access token than the one that was refused, unless there is one by now.
 ///
 /// @param manager The manager.
-/// @param name A name of the program's own: 1 to 120 bytes.
-/// @param name_len Its length in bytes.
-/// @param refused The token that was refused.
-/// @param refused_len Its length in bytes.
+/// @param refused Which one, and whose; borrowed for the call.
 /// @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
@@ -171,28 +254,26 @@ pub unsafe extern "C" fn gk_token_manager_access_token(
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_replace(
     manager: Option<&gk_token_manager>,
-    name: *const c_char,
-    name_len: usize,
-    refused: *const c_char,
-    refused_len: usize,
+    refused: Option<&gk_refused_token>,
     access_token: *mut gk_buf,
     err: *mut gk_error,
 ) -> gk_status {
     fill(access_token, err, || {
-        let refused = Secret::from(text(refused, refused_len, "refused")?.to_owned());
-        let tokens =
-            given(manager, "manager")?.0.replace(text(name, name_len, "name")?, &refused)?;
-        Ok(tokens.access_token.clone())
+        let manager = &given(manager, "manager")?.0;
+        let refused = given(refused, "refused")?;
+        let name = text(refused.name, refused.name_len, "name")?;
+        let token = text(refused.access_token, refused.access_token_len, "access_token")?;
+        Ok(manager.replace(name, &Secret::from(token.to_owned()))?.access_token.clone())
     })
 }
 
-/// Gives all that came with the access token, as gk_oauth_client_refresh does.
+/// Gives all that came with the access token, refreshed if need be.
 ///
 /// @param manager The manager.
 /// @param name A name of the program's own: 1 to 120 bytes.
 /// @param name_len Its length in bytes.
 /// @param min_ttl Seconds that the access token must be good for at least.
-/// @param tokens_json Receives the tokens, to be freed with gk_buf_free; {NULL, 0} if the call fails.
+/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
 /// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
@@ -203,11 +284,19 @@ pub unsafe extern "C" fn gk_token_manager_tokens(
     name: *const c_char,
     name_len: usize,
     min_ttl: u64,
-    tokens_json: *mut gk_buf,
+    tokens: *mut *mut gk_oauth_tokens,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(tokens_json, err, || {
+    create(tokens, err, || {
         let tokens = given(manager, "manager")?.0.tokens(text(name, name_len, "name")?, min_ttl)?;
-        Ok(tokens.to_secret_json())
+        Ok(gk_oauth_tokens(OAuthTokens::clone(&tokens)))
     })
+}
+
+/// Changes what was set.
+fn set(
+    options: Option<&mut gk_token_manager_options>,
+    change: impl FnOnce(&mut Kept) -> Outcome<()>,
+) {
+    sticky::set_in(options.map(|options| &mut options.0), change);
 }

@@ -1,0 +1,165 @@
+// An API's door. Include gatekey.hpp.
+#ifndef GATEKEY_RESOURCE_SERVER_HPP
+#define GATEKEY_RESOURCE_SERVER_HPP
+
+#include "apikey.hpp"
+#include "keyring.hpp"
+#include "oauth_client.hpp"
+#include "remote_key_set.hpp"
+#include "revocations.hpp"
+
+namespace gatekey {
+
+/// What a route demands of its caller: made once, shared by all threads.
+class demand : public detail::handle<gk_demand, gk_demand_free> {
+  public:
+    using handle::handle;
+    demand() : handle(gk_demand_new()) {}
+
+    /// With several calls, all of them.
+    demand &scope(std::string_view scope) {
+        gk_demand_scope(get(), scope.data(), scope.size());
+        return *this;
+    }
+    /// How the user must have signed in (RFC 9470); with several calls, one of them.
+    demand &acr_value(std::string_view acr) {
+        gk_demand_acr_value(get(), acr.data(), acr.size());
+        return *this;
+    }
+    /// The user must have signed in within this many seconds.
+    demand &max_age(std::uint64_t seconds) {
+        gk_demand_max_age(get(), seconds);
+        return *this;
+    }
+};
+
+/// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Safe to share
+/// between threads.
+class resource_server : public detail::handle<gk_resource_server, gk_resource_server_free> {
+  public:
+    using handle::handle;
+
+    class builder;
+    [[nodiscard]] resource_server clone() const {
+        return resource_server(gk_resource_server_clone(get()));
+    }
+
+    /// Who calls, or why not.
+    struct outcome {
+        /// status::ok, or the reason; http_status() of it is what to answer.
+        gatekey::status status;
+        /// Who calls, as JSON; empty for a refusal.
+        std::string access;
+        /// The value of the WWW-Authenticate header for a refusal; empty where none is due.
+        std::string challenge;
+        explicit operator bool() const noexcept { return status == gatekey::status::ok; }
+    };
+    /// A refusal is not exceptional: it is returned.
+    [[nodiscard]] outcome check(std::string_view authorization, const demand &wanted = {},
+                                std::string_view address = {}) const {
+        const gk_caller caller{authorization.data(), authorization.size(), address.data(),
+                               address.size()};
+        detail::buffer access, challenge;
+        const gk_status answer = gk_resource_server_check(get(), &caller, wanted.get(), &access.raw,
+                                                          &challenge.raw, nullptr);
+        return {static_cast<gatekey::status>(answer), text(access), text(challenge)};
+    }
+    /// The metadata of the API (RFC 9728), to be served as JSON.
+    [[nodiscard]] std::string metadata() const {
+        return detail::text(
+            [&](auto *out, auto *err) { return gk_resource_server_metadata(get(), out, err); });
+    }
+
+  private:
+    static std::string text(const detail::buffer &from) {
+        if (from.raw.data == nullptr) return {};
+        return {from.raw.data, from.raw.len};
+    }
+};
+
+/// A door while it is put together: `resource_server::builder("https://api.example").issuer(name,
+/// keys).build()`. What it is given is shared, and need not outlive it.
+class resource_server::builder
+    : public detail::handle<gk_resource_server_builder, gk_resource_server_builder_free> {
+  public:
+    using handle::handle;
+    /// The audience is what tokens must name: the API's identifier.
+    explicit builder(std::string_view audience)
+        : handle(gk_resource_server_builder_new(audience.data(), audience.size())) {}
+    /// The members are those of gk_resource_server_builder_from_json.
+    [[nodiscard]] static builder from_json(std::string_view json) {
+        return builder(detail::made<gk_resource_server_builder>([&](auto **out, auto *err) {
+            return gk_resource_server_builder_from_json(json.data(), json.size(), out, err);
+        }));
+    }
+
+    /// Accepts the JWTs of an issuer, verified with its keys.
+    builder &issuer(std::string_view issuer, const remote_key_set &of) {
+        return set(gk_resource_server_builder_issuer, issuer.data(), issuer.size()).keys(of);
+    }
+    /// The same, of our own.
+    builder &issuer(std::string_view issuer, const key_ring &ring) {
+        return set(gk_resource_server_builder_issuer, issuer.data(), issuer.size()).keys(ring);
+    }
+    /// The keys of the issuer that the JSON has named.
+    builder &keys(const remote_key_set &of) {
+        return set(gk_resource_server_builder_keys, of.get());
+    }
+    builder &keys(const key_ring &ring) {
+        return set(gk_resource_server_builder_key_ring, ring.get());
+    }
+    /// Instead of `at+jwt`; several calls, several types.
+    builder &token_type(std::string_view typ) {
+        return set(gk_resource_server_builder_token_type, typ.data(), typ.size());
+    }
+    builder &algorithms(const std::vector<alg> &algs) {
+        const auto codes = detail::codes(algs);
+        return set(gk_resource_server_builder_algorithms, codes.data(), codes.size());
+    }
+    builder &leeway(std::uint64_t seconds) {
+        return set(gk_resource_server_builder_leeway, seconds);
+    }
+    builder &metadata_url(std::string_view url) {
+        return set(gk_resource_server_builder_metadata_url, url.data(), url.size());
+    }
+    /// Separated by spaces.
+    builder &scopes_supported(std::string_view scopes) {
+        return set(gk_resource_server_builder_scopes_supported, scopes.data(), scopes.size());
+    }
+    builder &revocations(const gatekey::revocations &list) {
+        return set(gk_resource_server_builder_revocations, list.get());
+    }
+    builder &api_keys(const gatekey::api_keys &keys) {
+        return set(gk_resource_server_builder_api_keys, keys.get());
+    }
+    /// Asks the client's server about other tokens (RFC 7662).
+    builder &introspection(const oauth_client &client, const http &transport) {
+        return set(gk_resource_server_builder_introspection, client.get(), transport.get());
+    }
+    /// For how many seconds its answers are remembered.
+    builder &introspection_ttl(std::uint64_t seconds, std::uint64_t negative_seconds) {
+        return set(gk_resource_server_builder_introspection_ttl, seconds, negative_seconds);
+    }
+    builder &require_audience(bool required = true) {
+        return set(gk_resource_server_builder_require_audience, required);
+    }
+    builder &clock(clock_function now) {
+        return set(gk_resource_server_builder_clock, detail::read_clock,
+                   detail::given(std::move(now)), detail::drop<clock_function>);
+    }
+    [[nodiscard]] resource_server build() const {
+        return resource_server(detail::made<gk_resource_server>([&](auto **out, auto *err) {
+            return gk_resource_server_builder_build(get(), out, err);
+        }));
+    }
+
+  private:
+    template <class Set, class... Value> builder &set(Set setter, Value... value) {
+        setter(get(), value...);
+        return *this;
+    }
+};
+
+} // namespace gatekey
+
+#endif // GATEKEY_RESOURCE_SERVER_HPP

@@ -1,0 +1,69 @@
+/* An authorization server of eighty lines, for one connection at a time. */
+#ifndef GATEKEY_TESTS_SERVER_H
+#define GATEKEY_TESTS_SERVER_H
+
+#include "check.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static char published[1024];
+
+/* Answers requests until it is told to end: keys, introspection, tokens with a number. */
+static void *serve(void *listening) {
+    const int listener = *(int *)listening;
+    for (int number = 1;;) {
+        const int peer = accept(listener, NULL, NULL);
+        if (peer < 0) return NULL;
+        static char request[65536];
+        size_t length = 0;
+        char *body = NULL;
+        for (;;) {
+            const ssize_t more = recv(peer, request + length, sizeof request - 1 - length, 0);
+            if (more <= 0) break;
+            length += (size_t)more;
+            request[length] = 0;
+            body = strstr(request, "\r\n\r\n");
+            const char *told = strstr(request, "content-length: ");
+            if (body &&
+                length >= (size_t)(body + 4 - request) + (told ? strtoul(told + 16, NULL, 10) : 0))
+                break;
+        }
+        if (body == NULL || strncmp(request, "GET /end", 8) == 0) {
+            close(peer);
+            return NULL;
+        }
+        char answer[2048], head[256];
+        if (strstr(request, "/keys"))
+            snprintf(answer, sizeof answer, "%s", published);
+        else if (strstr(request, "/introspect"))
+            snprintf(answer, sizeof answer,
+                     "{\"active\":%s,\"sub\":\"bob\",\"scope\":\"read write\"}",
+                     strstr(body, "token=good") ? "true" : "false");
+        else
+            snprintf(answer, sizeof answer,
+                     "{\"access_token\":\"at-%d\",\"token_type\":\"Bearer\",\"expires_in\":300}",
+                     number++);
+        snprintf(head, sizeof head,
+                 "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %zu\r\n\r\n",
+                 strlen(answer));
+        (void)!write(peer, head, strlen(head));
+        (void)!write(peer, answer, strlen(answer));
+        close(peer);
+    }
+}
+
+static int listen_here(unsigned *port) {
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in place = {.sin_family = AF_INET};
+    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof place;
+    CHECK(bind(listener, (struct sockaddr *)&place, size) == 0 && listen(listener, 16) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&place, &size) == 0);
+    *port = ntohs(place.sin_port);
+    return listener;
+}
+
+#endif /* GATEKEY_TESTS_SERVER_H */
