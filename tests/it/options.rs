@@ -1,8 +1,8 @@
 //! Options that are given as JSON: whatever is not exactly what a member needs is refused, and the error names the member.
 
 use gatekey::{
-    ErrorKind, LoginOptions, OAuthConfig, RemoteKeySet, ResourceServerBuilder, Result,
-    TokenExchange, TokenGrant,
+    ErrorKind, LoginOptions, OAuthClient, OAuthConfig, RemoteKeySet, RemoteKeySetOptions,
+    ResourceServerBuilder, Result, Secret, TokenExchange, TokenGrant,
 };
 
 /// What a member needs.
@@ -325,4 +325,85 @@ fn options_that_would_change_nothing_are_refused() {
     assert_eq!(error.claim(), Some("issuer"), "an issuer without keys");
     let asking = r#"{"audience":"a","issuer":"https://i.example","introspection":{"require_audience":true}}"#;
     assert_eq!(with_keys(asking).claim(), Some("introspection"), "nobody who asks");
+}
+
+/// JSON overrides what was set before it, and what is set after it overrides it.
+#[test]
+fn json_adds_to_what_is_set() {
+    let endpoint = "https://a.example/t";
+    let config = OAuthConfig::new("c").endpoint("token_endpoint", endpoint).unwrap().leeway(601);
+    assert!(OAuthClient::new(config.clone()).is_err());
+    let config = config.json(br#"{"leeway":600,"client_id":"d","deadline_ms":0}"#).unwrap();
+    let client = OAuthClient::new(config.clone().deadline_ms(1)).unwrap();
+    assert_eq!(client.client_id(), "d");
+    assert_eq!(OAuthClient::new(config.deadline_ms(1).client_id("e")).unwrap().client_id(), "e");
+
+    let exchange = TokenExchange::new(Secret::new(Vec::new()), TokenExchange::JWT);
+    let exchange = exchange.json(br#"{"audience":"x","actor_token":"a"}"#).unwrap();
+    let error = client.token_exchange(&exchange).expect_err("on behalf of whom");
+    assert_eq!(error.claim(), Some("subject_token"));
+    let exchange = exchange.json(br#"{"subject_token":"s"}"#).unwrap();
+    assert!(client.token_exchange(&exchange).is_ok());
+
+    let keys = RemoteKeySetOptions::new().url("http://a.example/k");
+    assert_eq!(RemoteKeySet::open(keys.clone()).unwrap_err().claim(), Some("url"));
+    let keys = keys.json(br#"{"url":"https://a.example/k","max_stale":60}"#).unwrap();
+    assert!(RemoteKeySet::open(keys.clone()).is_ok());
+    let both = keys.issuer("https://a.example");
+    assert_eq!(RemoteKeySet::open(both).unwrap_err().claim(), Some("url"));
+    let error = RemoteKeySet::open(RemoteKeySetOptions::new().issuer("a.example")).unwrap_err();
+    assert_eq!(error.claim(), Some("issuer"));
+}
+
+/// What the builders were given and cannot be used: the error names it.
+#[test]
+fn a_value_that_cannot_be_used_is_named() {
+    let config = OAuthConfig::new("c").redirect_uri("https://app.example/cb");
+    let client = OAuthClient::new(config.issuer("https://a.example")).unwrap();
+    let login = LoginOptions::new;
+    for (options, claim) in [
+        (login().scopes(&["a b"]), "scopes"),
+        (login().prompt("log\nin"), "prompt"),
+        (login().login_hint(""), "login_hint"),
+        (login().acr_values("é"), "acr_values"),
+        (login().resource("\n"), "resources"),
+        (login().parameter("", "x"), "parameters"),
+        (login().parameter("audience", ""), "parameters.audience"),
+        (login().parameter("state", "x"), "parameters.state"),
+    ] {
+        let error = client.begin(&options, "").expect_err(claim);
+        assert_eq!((error.kind(), error.claim()), (ErrorKind::InvalidArgument, Some(claim)));
+    }
+    for (grant, claim) in [
+        (TokenGrant::new().scopes(&["\""]), "scopes"),
+        (TokenGrant::new().resource(""), "resources"),
+        (TokenGrant::new().parameter("audience", "\n"), "parameters.audience"),
+        (TokenGrant::new().parameter("code", "x"), "parameters.code"),
+    ] {
+        let error = client.device_codes(&grant).expect_err(claim);
+        assert_eq!((error.kind(), error.claim()), (ErrorKind::InvalidArgument, Some(claim)));
+    }
+    let error = client.logout_url(None, Some("\n"), None).expect_err("a line break");
+    assert_eq!(error.claim(), Some("post_logout_redirect_uri"));
+    let error = client.logout_url(None, None, Some("")).expect_err("nothing");
+    assert_eq!(error.claim(), Some("state"));
+    for (options, claim) in [
+        (RemoteKeySetOptions::new().ttl_between(0, 60), "min_ttl"),
+        (RemoteKeySetOptions::new().ttl_between(1, u64::MAX), "max_ttl"),
+        (RemoteKeySetOptions::new().max_stale(u64::MAX), "max_stale"),
+        (RemoteKeySetOptions::new().cooldown(86_401), "cooldown"),
+    ] {
+        let error = RemoteKeySet::new("https://a.example/k", options).expect_err(claim);
+        assert_eq!(error.claim(), Some(claim));
+    }
+    let config = || OAuthConfig::new("c");
+    assert_eq!(config().preset("nobody").unwrap_err().claim(), Some("preset"));
+    for (quirks, claim) in [
+        ("[]", "quirks"),
+        ("{", "quirks"),
+        (r#"{"typo":1}"#, "quirks.typo"),
+        (r#"{"no_pkce":1}"#, "quirks.no_pkce"),
+    ] {
+        assert_eq!(config().quirks(quirks.as_bytes()).unwrap_err().claim(), Some(claim));
+    }
 }
