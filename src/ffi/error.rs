@@ -100,7 +100,10 @@ struct Text<'e> {
 impl Text<'_> {
     fn say(&mut self, fault: &Fault) {
         let _infallible = match fault {
-            Fault::Core(error) | Fault::Member(_, error) => self.about(error),
+            Fault::Core(error) => self.about(error),
+            Fault::Member(name, error) => {
+                self.about(error).and_then(|()| write!(self, " (`{name}`)"))
+            }
             Fault::Null(name) => write!(self, "The argument `{name}` is NULL."),
             Fault::TooLong(name) => {
                 write!(self, "The argument `{name}` is misaligned or longer than memory can be.")

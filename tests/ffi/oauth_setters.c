@@ -132,6 +132,7 @@ static gk_status use_gk_token_manager_options(const gk_token_manager_options *bu
             fprintf(stderr, "%s: the member is \"%s\"\n", #type "_" #setter,                       \
                     gk_error_claim(&err));                                                         \
         CHECK(strcmp(gk_error_claim(&err), member) == 0);                                          \
+        CHECK(strstr(err.message, member) != NULL);                                                \
         CHECK(use_##type(built, NULL) == status);                                                  \
         type##_free(built);                                                                        \
     } while (0)
