@@ -4,14 +4,8 @@
 //!
 //! A bare system call that goes round `pthread_atfork` copies the descriptors all the same.
 
-#![allow(
-    unsafe_code,
-    reason = "in a child, descriptors are closed behind the back of what holds them; see above"
-)]
-
-use super::process::{enter, generation};
+use super::process::{close_copied, enter, generation};
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -21,7 +15,8 @@ const NONE: i32 = -1;
 
 /// Something with a descriptor, which only the process has that opened it.
 pub(crate) struct OnlyHere<T: AsRawFd> {
-    held: ManuallyDrop<T>,
+    /// There until it is dropped.
+    held: Option<T>,
     place: Option<&'static AtomicI32>,
     generation: u64,
 }
@@ -38,39 +33,41 @@ impl<T: AsRawFd> OnlyHere<T> {
         let place = OPEN.iter().find(|place| {
             place.compare_exchange(NONE, descriptor, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         });
-        Ok(Self { held: ManuallyDrop::new(held), place, generation: generation() })
+        Ok(Self { held: Some(held), place, generation: generation() })
     }
 
     /// What is held; none in a child, where it is closed.
     pub(crate) fn get(&self) -> Option<&T> {
-        (self.generation == generation()).then_some(&self.held)
+        self.held.as_ref().filter(|_| self.generation == generation())
     }
 
     /// As [`Self::get`], to be changed.
     #[cfg(feature = "sqlite")]
     pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-        (self.generation == generation()).then_some(&mut *self.held)
+        self.held.as_mut().filter(|_| self.generation == generation())
     }
 }
 
 impl<T: AsRawFd> Drop for OnlyHere<T> {
     fn drop(&mut self) {
         let _inside = enter();
-        let descriptor = self.held.as_raw_fd();
+        let Some(held) = self.held.take() else { return };
+        let descriptor = held.as_raw_fd();
         let is_open = self.place.is_none_or(|place| {
             place.compare_exchange(descriptor, NONE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         });
         // In a child, the number may be that of another file by now.
-        if is_open {
-            // SAFETY: this once, and nothing is done with it afterwards.
-            unsafe { ManuallyDrop::drop(&mut self.held) };
+        if !is_open {
+            std::mem::forget(held);
         }
     }
 }
 
 impl<T: AsRawFd> fmt::Debug for OnlyHere<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnlyHere").field("descriptor", &self.held.as_raw_fd()).finish()
+        f.debug_struct("OnlyHere")
+            .field("descriptor", &self.held.as_ref().map(AsRawFd::as_raw_fd))
+            .finish()
     }
 }
 
@@ -79,9 +76,7 @@ pub(super) fn close_in_child() {
     for place in &OPEN {
         let descriptor = place.swap(NONE, Ordering::AcqRel);
         if descriptor != NONE {
-            // SAFETY: opened by the process that this one is a copy of, and used by no thread that is there: who holds
-            // it finds its place empty, and leaves the number alone.
-            let _ = unsafe { libc::close(descriptor) };
+            close_copied(descriptor);
         }
     }
 }

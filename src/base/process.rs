@@ -11,11 +11,13 @@
 //!
 //! - What `descriptors` holds is closed in a child.
 //!
+//! The other system calls of this room are made here as well: the clock of `steady`, and closing for `descriptors`.
+//!
 //! Nothing here compares process ids: they come again, in a new PID namespace at once.
 
 #![expect(
     unsafe_code,
-    reason = "what the system calls around a fork, and memory that it wipes in a child"
+    reason = "what the system calls around a fork, memory that it wipes in a child, its clock and its descriptors"
 )]
 
 use arc_swap::ArcSwapOption;
@@ -352,6 +354,38 @@ mod forks {
     }
 }
 
+// ---- the system's calls that have no safe name ----
+
+/// `CLOCK_BOOTTIME` on Linux; elsewhere `CLOCK_MONOTONIC`, which goes on in suspend on Apple's systems.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const STEADY: libc::clockid_t = libc::CLOCK_BOOTTIME;
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+const STEADY: libc::clockid_t = libc::CLOCK_MONOTONIC;
+
+/// Nanoseconds of the system's clock that goes on in suspend; none if it cannot be read. No system call where the kernel
+/// maps its clocks into the process.
+#[cfg(unix)]
+#[inline]
+pub(super) fn steady_nanos() -> Option<u64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is there to be written for the length of the call.
+    let read = unsafe { libc::clock_gettime(STEADY, &raw mut time) };
+    match (read, u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec)) {
+        (0, Ok(seconds), Ok(nanos)) => {
+            Some(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+        }
+        _ => None,
+    }
+}
+
+/// Closes what a child has copied. Of the table of `descriptors` only, whose owners look there before they use one.
+#[cfg(unix)]
+pub(super) fn close_copied(descriptor: i32) {
+    // SAFETY: opened by the process that this one is a copy of, and used by no thread that is there: who holds it finds
+    // its place in the table empty, and leaves the number alone.
+    let _ = unsafe { libc::close(descriptor) };
+}
+
 // ---- what belongs to one process ----
 
 /// Something of this process: a child has a new one.
@@ -434,5 +468,26 @@ impl<T: Default> OwnLock<T> {
             Err(TryLockError::WouldBlock) => return None,
         };
         Some(work(&mut guard))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #[test]
+    fn the_steady_clock_is_the_one_that_goes_on_in_suspend() {
+        let read = || {
+            let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            #[cfg(target_os = "linux")]
+            let clock = libc::CLOCK_BOOTTIME;
+            #[cfg(not(target_os = "linux"))]
+            let clock = libc::CLOCK_MONOTONIC;
+            // SAFETY: `time` is there to be written for the length of the call.
+            assert_eq!(unsafe { libc::clock_gettime(clock, &raw mut time) }, 0);
+            u64::try_from(time.tv_sec).unwrap() * 1_000_000_000
+                + u64::try_from(time.tv_nsec).unwrap()
+        };
+        let before = read();
+        let now = super::steady_nanos().unwrap();
+        assert!(before <= now && now <= read(), "{before} {now}");
     }
 }

@@ -4,7 +4,7 @@
 //! Refuses what belongs to another user than the store, what others may read, links, and newer versions. A
 //! file that is damaged or was cut off is moved aside: what it counted is worth a burst for each key.
 
-use super::mapped::{ENTRY, HEADER, Mapped};
+use super::mapped::{ENTRY, HEADER, IS_A_LINK, Mapped, OPENED};
 use super::{LimitPlace, LimitTable};
 use crate::base::process;
 use crate::error::{Error, ErrorKind, Result};
@@ -57,7 +57,7 @@ pub(super) fn open(place: &LimitPlace, keys: u64) -> Result<LimitTable> {
     let owner = fs::metadata(&place.owned_as).map_err(|error| fault(&error))?;
     for _ in 0..TRIES {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        options.read(true).write(true).custom_flags(OPENED);
         match options.open(&place.file) {
             Ok(file) => {
                 if let Some(table) = map(&file, place, &owner)? {
@@ -260,7 +260,7 @@ fn fault(error: &std::io::Error) -> Error {
             "The file of the rate limits cannot be written or made; see whose it and its folder are. Each \
              process counts for itself.",
         ),
-        _ if error.raw_os_error() == Some(libc::ELOOP) => NOT_OURS,
+        _ if error.raw_os_error() == Some(IS_A_LINK) => NOT_OURS,
         _ => UNAVAILABLE,
     }
 }

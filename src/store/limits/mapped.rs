@@ -15,6 +15,11 @@ use std::io::{Error, ErrorKind, Result};
 use std::os::fd::AsRawFd as _;
 use std::ptr::NonNull;
 
+/// How the file is opened: no link is followed, and nothing is waited for.
+pub(super) const OPENED: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+/// What opening it so says of a link.
+pub(super) const IS_A_LINK: i32 = libc::ELOOP;
+
 /// Where the entries begin: the first page of a file is its header, whatever the page's size.
 pub(super) const HEADER: usize = 65_536;
 /// Bytes of an entry.
