@@ -127,3 +127,31 @@ fn what_is_no_store_is_said_to_be_none() {
     assert!(refused.contains("mark"), "{refused}");
     desk.run("session list --store nothing.sqlite").failed(INPUT);
 }
+
+/// They are named, and stop nothing else.
+#[test]
+fn damaged_rows_are_named() {
+    let desk = Desk::new("damaged-rows");
+    let (_, altered) = desk.key("");
+    let (_, unreadable) = desk.key("");
+    let (good, _) = desk.key("");
+    desk.run("keyring new sqlite:///keys.sqlite").done();
+    let raw = rusqlite::Connection::open(desk.0.join("keys.sqlite")).unwrap();
+    raw.execute("UPDATE key SET owner = 'mallory' WHERE id = ?", [&altered]).unwrap();
+    raw.execute("UPDATE key SET version = x'00' WHERE id = ?", [&unreadable]).unwrap();
+    raw.execute("UPDATE key_ring SET name = 'Not A Name'", []).unwrap();
+    drop(raw);
+    desk.run("pepper add").done();
+    let wrapped = desk.run("pepper wrap");
+    assert_eq!(wrapped.code, STORE, "{wrapped:?}");
+    for told in [&wrapped.err, &desk.run("pepper report").err] {
+        let names = |name: &str| told.contains(name);
+        assert!(names(&altered) && names(&unreadable) && names("Not A Name"), "{told}");
+        assert!(names("2 API keys") && names("1 key ring"), "{told}");
+    }
+    let report = desk.run("pepper report --json").done();
+    assert!(report.starts_with("[{\"pepper\":0,") && report.contains(&altered), "{report}");
+    desk.verify(&good, &[]).done();
+    let done = desk.run("store acknowledge-restore keys.sqlite --revoke-before now");
+    assert!(done.code == DONE && done.err.contains("Not A Name"), "{done:?}");
+}

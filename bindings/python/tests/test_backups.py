@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,13 @@ def test_what_was_revoked_after_a_backup_is_not_revived(url: str, tmp_path: Path
             opened()
         assert refused.value.number == 6006
     done = gatekey.store_acknowledge_restore(url, revoke_before=time.time() + 1)
-    assert done == {"sessions": 1, "api_keys": 1, "key_rings": 1, "was_refused": True}
+    assert done == {
+        "sessions": 1,
+        "api_keys": 1,
+        "key_rings": 1,
+        "damaged_key_rings": [],
+        "was_refused": True,
+    }
     done = gatekey.store_acknowledge_restore(url, revoke_before=0)
     assert done == {"sessions": 0, "api_keys": 0, "key_rings": 0, "was_refused": False}
     with ApiKeys.open(url) as keys, Sessions.open(url, signer=SIGNER) as sessions:
@@ -100,7 +107,13 @@ def test_an_older_folder_of_key_rings_is_refused_until_it_is_accepted(tmp_path: 
         gatekey.store_backup(str(folder), tmp_path / "copy")
     assert KeyRing.open(f"{folder}?mark=none").active.kid == leaked
     done = gatekey.store_acknowledge_restore(str(folder), revoke_before=time.time() + 1)
-    assert done == {"sessions": 0, "api_keys": 0, "key_rings": 1, "was_refused": True}
+    assert done == {
+        "sessions": 0,
+        "api_keys": 0,
+        "key_rings": 1,
+        "damaged_key_rings": [],
+        "was_refused": True,
+    }
     left = KeyRing.open(folder).keys()
     assert leaked not in [key.kid for key in left]
 
@@ -129,3 +142,35 @@ def test_who_watches_may_stop_it(url: str, tmp_path: Path) -> None:
             gatekey.store_backup("memory:", tmp_path / "copy")
         with pytest.raises(exceptions.UsageError):
             gatekey.store_acknowledge_restore(url, revoke_before=2**40)
+
+
+def test_damaged_rows_are_named_and_stop_nothing_else(url: str, tmp_path: Path) -> None:
+    old, new = b"an old pepper of 32 bytes or so.", bytes(32)
+    with ApiKeys.open(url, pepper=old) as keys:
+        altered, unreadable, good = (keys.create(owner="acme") for _ in range(3))
+    kid = KeyRing.open(url, pepper=old).active().kid
+    KeyRing.open(url, name="other", pepper=old)
+    with sqlite3.connect(tmp_path / "auth.sqlite") as raw:
+        raw.execute("UPDATE key SET owner = 'mallory' WHERE id = ?", [altered.id])
+        raw.execute("UPDATE key SET version = x'00' WHERE id = ?", [unreadable.id])
+        raw.execute("UPDATE key_ring SET name = 'Not A Name' WHERE name = 'other'")
+    raw.close()
+    both = [(1, old), (2, new)]
+    with ApiKeys.open(url, pepper=both) as keys:
+        with pytest.raises(exceptions.StoreCorruptError) as raised:
+            keys.wrap_peppers()
+        damaged = {altered.id, unreadable.id}
+        assert raised.value.key_id in damaged
+        report = {one.pepper: one for one in keys.pepper_report()}
+        assert set(report[0].damaged) == damaged | {"Not A Name"}
+        assert (report[0].keys, report[0].sessions, report[0].key_rings) == (2, 0, 1)
+        assert report[1].damaged == report[2].damaged == []
+        assert (report[2].keys, report[1].key_rings) == (1, 1)
+        assert keys.check(good.secret).ok
+    for keep in (True, False):
+        done = gatekey.store_acknowledge_restore(
+            url, revoke_before=time.time() + 1, keep_key_rings=keep, pepper=both
+        )
+        assert done["damaged_key_rings"] == ["Not A Name"]
+        assert done["key_rings"] == (0 if keep else 1)
+        assert (KeyRing.open(url, pepper=both).active().kid == kid) is keep
