@@ -273,8 +273,8 @@ impl ToJson for Acknowledged {
         out.number("sessions", self.sessions);
         out.number("api_keys", self.api_keys);
         out.number("key_rings", self.key_rings);
-        out.texts("damaged_key_rings", &self.damaged_key_rings);
         out.bool("was_refused", self.was_refused);
+        out.texts("damaged_key_rings", &self.damaged_key_rings);
         out.end()
     }
 }

@@ -66,7 +66,13 @@ def test_what_was_revoked_after_a_backup_is_not_revived(url: str, tmp_path: Path
         "was_refused": True,
     }
     done = gatekey.store_acknowledge_restore(url, revoke_before=0)
-    assert done == {"sessions": 0, "api_keys": 0, "key_rings": 0, "was_refused": False}
+    assert done == {
+        "sessions": 0,
+        "api_keys": 0,
+        "key_rings": 0,
+        "was_refused": False,
+        "damaged_key_rings": [],
+    }
     with ApiKeys.open(url) as keys, Sessions.open(url, signer=SIGNER) as sessions:
         with pytest.raises(exceptions.ApiKeyDisabledError):
             keys.verify(leaked.secret)
@@ -148,7 +154,7 @@ def test_damaged_rows_are_named_and_stop_nothing_else(url: str, tmp_path: Path) 
     old, new = b"an old pepper of 32 bytes or so.", bytes(32)
     with ApiKeys.open(url, pepper=old) as keys:
         altered, unreadable, good = (keys.create(owner="acme") for _ in range(3))
-    kid = KeyRing.open(url, pepper=old).active().kid
+    kid = KeyRing.open(url, pepper=old).active.kid
     KeyRing.open(url, name="other", pepper=old)
     with sqlite3.connect(tmp_path / "auth.sqlite") as raw:
         raw.execute("UPDATE key SET owner = 'mallory' WHERE id = ?", [altered.id])
@@ -173,4 +179,4 @@ def test_damaged_rows_are_named_and_stop_nothing_else(url: str, tmp_path: Path) 
         )
         assert done["damaged_key_rings"] == ["Not A Name"]
         assert done["key_rings"] == (0 if keep else 1)
-        assert (KeyRing.open(url, pepper=both).active().kid == kid) is keep
+        assert (KeyRing.open(url, pepper=both).active.kid == kid) is keep
