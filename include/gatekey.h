@@ -91,13 +91,14 @@ typedef struct gk_revocations gk_revocations;
 /*
  * ==== Version ====
  *
- * The number of the ABI and the version of the library: what a program that loads libgatekey.so checks first.
+ * The number of the ABI and the version of the library: what a program that loads libgatekey.so
+ * checks first.
  */
 
 /**
  * The version of the ABI that this header describes, and the number in the name of the shared
- * library (libgatekey.so.0). Functions and constants are only ever added under one number; it rises
- * when something that exists changes or goes.
+ * library (libgatekey.so.0). Functions and constants are only ever added under one number; it
+ * rises when something that exists changes or goes.
  */
 #define GK_ABI_VERSION 0
 
@@ -118,19 +119,20 @@ const char *gk_version(void);
 /*
  * ==== Errors ====
  *
- * A call that can fail returns a gk_status and describes it in a gk_error of the caller's. The blocks of numbers are in
- * docs/errors.md: to 999 mistakes of the program, the 1000s tokens, the 2000s keys, the 3000s API keys, the 4000s sessions and
- * cookies, the 5000s OAuth, the 6000s stores, the 7000s transports.
+ * A call that can fail returns a gk_status and describes it in a gk_error of the caller's. The
+ * blocks of numbers are in docs/errors.md: to 999 mistakes of the program, the 1000s tokens, the
+ * 2000s keys, the 3000s API keys, the 4000s sessions and cookies, the 5000s OAuth, the 6000s
+ * stores, the 7000s transports.
  */
 
 /** The size of gk_error.message in bytes. */
 #define GK_ERROR_MESSAGE_SIZE 252
 
 /**
- * The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
- * 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the API's door, 6000s store,
- * 7000s transport; none lies in 100 to 599, so that none is taken for an HTTP status. A number is never reused; treat
- * one you do not know as a failure.
+ * The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and
+ * internal, 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the
+ * API's door, 6000s store, 7000s transport; none lies in 100 to 599, so that none is taken for an
+ * HTTP status. A number is never reused; treat one you do not know as a failure.
  */
 typedef int32_t gk_status;
 
@@ -142,8 +144,8 @@ typedef struct {
     /** The status that the call returned; GK_STATUS_OK after a call that succeeded. */
     gk_status status;
     /**
-     * Sentences for the log that name the remedy, in UTF-8, NUL-terminated, at most 200 bytes; empty
-     * after a call that succeeded. Never contains a token, a key or a signature.
+     * Sentences for the log that name the remedy, in UTF-8, NUL-terminated, at most 200 bytes;
+     * empty after a call that succeeded. Never contains a token, a key or a signature.
      */
     char message[GK_ERROR_MESSAGE_SIZE];
 } gk_error;
@@ -295,7 +297,10 @@ typedef struct {
 /** The text is not a refresh token of ours, or its session is not known any more. */
 #define GK_STATUS_INVALID_REFRESH_TOKEN 4002
 
-/** A refresh token was used a second time, so that someone else may have it: the session has been ended. */
+/**
+ * A refresh token was used a second time, so that someone else may have it: the session has been
+ * ended.
+ */
 #define GK_STATUS_TOKEN_REUSE 4003
 
 /** The session was logged out. */
@@ -307,7 +312,10 @@ typedef struct {
 /** There is no session with this id. */
 #define GK_STATUS_SESSION_NOT_FOUND 4006
 
-/** The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC 6749 section 10.12). */
+/**
+ * The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC
+ * 6749 section 10.12).
+ */
 #define GK_STATUS_OAUTH_STATE_MISMATCH 5000
 
 /** The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured. */
@@ -316,13 +324,22 @@ typedef struct {
 /** The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1). */
 #define GK_STATUS_OAUTH_ACCESS_DENIED 5002
 
-/** The server cannot answer without the user: `login_required`, `consent_required` and the like (OpenID Connect Core section 3.1.2.6). */
+/**
+ * The server cannot answer without the user: `login_required`, `consent_required` and the like
+ * (OpenID Connect Core section 3.1.2.6).
+ */
 #define GK_STATUS_OAUTH_INTERACTION_REQUIRED 5003
 
-/** The authorization server refused the code, refresh token or assertion for good (`invalid_grant`, RFC 6749 section 5.2). */
+/**
+ * The authorization server refused the code, refresh token or assertion for good (`invalid_grant`,
+ * RFC 6749 section 5.2).
+ */
 #define GK_STATUS_OAUTH_INVALID_GRANT 5004
 
-/** The client's own authentication failed, or it may not do this (`invalid_client`, `unauthorized_client`). */
+/**
+ * The client's own authentication failed, or it may not do this (`invalid_client`,
+ * `unauthorized_client`).
+ */
 #define GK_STATUS_OAUTH_INVALID_CLIENT 5005
 
 /** The authorization server answered with any other error; `peer_code` names it. */
@@ -331,7 +348,10 @@ typedef struct {
 /** The authorization server answered 5xx or 429, `server_error` or `temporarily_unavailable`. */
 #define GK_STATUS_OAUTH_SERVER_FAILED 5007
 
-/** The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with control characters, another token type. */
+/**
+ * The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with
+ * control characters, another token type.
+ */
 #define GK_STATUS_OAUTH_MALFORMED_RESPONSE 5008
 
 /** The ID token's `nonce` is not the one of this log-in (OpenID Connect Core section 3.1.3.7). */
@@ -349,7 +369,10 @@ typedef struct {
 /** There is no `Authorization` header, or another scheme than the ones accepted. */
 #define GK_STATUS_MISSING_CREDENTIALS 5013
 
-/** The authorization server says that the token is expired, revoked or unknown (RFC 7662 section 2.2). */
+/**
+ * The authorization server says that the token is expired, revoked or unknown (RFC 7662 section
+ * 2.2).
+ */
 #define GK_STATUS_TOKEN_INACTIVE 5014
 
 /** The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470). */
@@ -358,7 +381,10 @@ typedef struct {
 /** The store cannot be reached or has not been heard of for longer than `max_stale`. */
 #define GK_STATUS_STORE_UNAVAILABLE 6000
 
-/** The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know. */
+/**
+ * The store, or a row of it, is damaged, was altered from outside, or is of a version that this
+ * library does not know.
+ */
 #define GK_STATUS_STORE_CORRUPT 6001
 
 /** The row has changed since it was read, or exists already. */
@@ -374,8 +400,8 @@ typedef struct {
 #define GK_STATUS_WRONG_PEPPER 6005
 
 /**
- * The store is older than its mark, such as a backup that was put back, or one of the two is missing:
- * what was revoked since would be good again.
+ * The store is older than its mark, such as a backup that was put back, or one of the two is
+ * missing: what was revoked since would be good again.
  */
 #define GK_STATUS_STORE_RESTORED 6006
 
@@ -385,21 +411,27 @@ typedef struct {
 /** The whole answer was not there within the deadline (10 seconds unless set). */
 #define GK_STATUS_DEADLINE_EXCEEDED 7001
 
-/** TLS could not be agreed on: the certificate is unknown, expired or for another name, or the version is too old. */
+/**
+ * TLS could not be agreed on: the certificate is unknown, expired or for another name, or the
+ * version is too old.
+ */
 #define GK_STATUS_TLS_FAILED 7002
 
 /** The URL is not HTTPS, names an address that the policy keeps out, or the answer was a redirect. */
 #define GK_STATUS_REQUEST_BLOCKED 7003
 
-/** The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata 512 KiB). */
+/**
+ * The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata
+ * 512 KiB).
+ */
 #define GK_STATUS_RESPONSE_TOO_LARGE 7004
 
 /**
  * The name of a status, the same in every language.
  *
  * @param status A status.
- * @return A name such as "InvalidSignature", NUL-terminated, valid for ever; "Ok" for GK_STATUS_OK and
- * "Unknown" for a number that this library does not know.
+ * @return A name such as "InvalidSignature", NUL-terminated, valid for ever; "Ok" for GK_STATUS_OK
+ * and "Unknown" for a number that this library does not know.
  */
 const char *gk_status_name(gk_status status);
 
@@ -407,14 +439,15 @@ const char *gk_status_name(gk_status status);
  * The name of a status for programs, metrics and answers: snake case, the same in every language.
  *
  * @param status A status.
- * @return A name such as "invalid_signature", NUL-terminated, valid for ever; "ok" for GK_STATUS_OK and
- * "unknown" for a number that this library does not know.
+ * @return A name such as "invalid_signature", NUL-terminated, valid for ever; "ok" for
+ * GK_STATUS_OK and "unknown" for a number that this library does not know.
  */
 const char *gk_status_code(gk_status status);
 
 /**
- * What the caller of your API may be told, whoever that is: nothing of how your program works inside, and of a
- * refused token, key or session not which check it failed. gk_error.message is for the log.
+ * What the caller of your API may be told, whoever that is: nothing of how your program works
+ * inside, and of a refused token, key or session not which check it failed. gk_error.message is
+ * for the log.
  *
  * @param status A status.
  * @return The sentence, NUL-terminated, valid for ever; empty for GK_STATUS_OK. Never NULL.
@@ -422,11 +455,12 @@ const char *gk_status_code(gk_status status);
 const char *gk_status_public_message(gk_status status);
 
 /**
- * The value of the header WWW-Authenticate of the answer (RFC 6750 section 3, RFC 9110 section 15.5.2). A resource
- * server says more: see gk_resource_server_check.
+ * The value of the header WWW-Authenticate of the answer (RFC 6750 section 3, RFC 9110 section
+ * 15.5.2). A resource server says more: see gk_resource_server_check.
  *
  * @param status A status.
- * @return The value, NUL-terminated, valid for ever; empty where the answer has no such header. Never NULL.
+ * @return The value, NUL-terminated, valid for ever; empty where the answer has no such header.
+ * Never NULL.
  */
 const char *gk_status_challenge(gk_status status);
 
@@ -439,7 +473,8 @@ const char *gk_status_challenge(gk_status status);
 const char *gk_status_summary(gk_status status);
 
 /**
- * Whether what the caller of your API presented was refused: answer gk_status_http (RFC 6750 section 3).
+ * Whether what the caller of your API presented was refused: answer gk_status_http (RFC 6750
+ * section 3).
  *
  * @param status A status.
  * @return True for the 1000s, 3000s and 4000s, most of the 5000s and GK_STATUS_RING_KEY_NOT_FOUND.
@@ -447,12 +482,13 @@ const char *gk_status_summary(gk_status status);
 bool gk_status_is_rejected(gk_status status);
 
 /**
- * Whether your program made the mistake (an argument, the configuration, a key): answer 500 and fix
- * the program.
+ * Whether your program made the mistake (an argument, the configuration, a key): answer 500 and
+ * fix the program.
  *
  * @param status A status.
- * @return True for 2 to 4, the 2000s but GK_STATUS_RING_KEY_NOT_FOUND, GK_STATUS_OAUTH_INVALID_CLIENT,
- * GK_STATUS_OAUTH_REFUSED, GK_STATUS_WRONG_PEPPER and GK_STATUS_REQUEST_BLOCKED.
+ * @return True for 2 to 4, the 2000s but GK_STATUS_RING_KEY_NOT_FOUND,
+ * GK_STATUS_OAUTH_INVALID_CLIENT, GK_STATUS_OAUTH_REFUSED, GK_STATUS_WRONG_PEPPER and
+ * GK_STATUS_REQUEST_BLOCKED.
  */
 bool gk_status_is_misuse(gk_status status);
 
@@ -460,14 +496,15 @@ bool gk_status_is_misuse(gk_status status);
  * Whether something the library depends on is out of reach: answer 503 and try again later.
  *
  * @param status A status.
- * @return True for GK_STATUS_RANDOM_UNAVAILABLE, GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE, the
- * 6000s but GK_STATUS_WRONG_PEPPER and the 7000s but GK_STATUS_REQUEST_BLOCKED.
+ * @return True for GK_STATUS_RANDOM_UNAVAILABLE, GK_STATUS_OAUTH_SERVER_FAILED,
+ * GK_STATUS_OAUTH_MALFORMED_RESPONSE, the 6000s but GK_STATUS_WRONG_PEPPER and the 7000s but
+ * GK_STATUS_REQUEST_BLOCKED.
  */
 bool gk_status_is_unavailable(gk_status status);
 
 /**
- * What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused, 503 where something is
- * out of reach, 500 where the program or the library is wrong.
+ * What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused, 503 where
+ * something is out of reach, 500 where the program or the library is wrong.
  *
  * @param status A status.
  * @return The HTTP status code; 200 for GK_STATUS_OK, 500 for a status this library does not know.
@@ -475,22 +512,22 @@ bool gk_status_is_unavailable(gk_status status);
 uint16_t gk_status_http(gk_status status);
 
 /**
- * The name of the claim, member or argument that the error is about, where it is about one: which one was missing,
- * or had the wrong type. The message names it too, where both fit.
+ * The name of the claim, member or argument that the error is about, where it is about one: which
+ * one was missing, or had the wrong type. The message names it too, where both fit.
  *
  * @param err An error that a call has written; NULL is fine.
- * @return The name, NUL-terminated, cut after 50 bytes, valid as long as `*err` is not changed; empty
- * if the error is not about a claim. Never NULL.
+ * @return The name, NUL-terminated, cut after 50 bytes, valid as long as `*err` is not changed;
+ * empty if the error is not about a claim. Never NULL.
  */
 const char *gk_error_claim(const gk_error *err);
 
 /**
- * The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own. Also of the first
- * key whose row gk_api_keys_wrap_peppers has found damaged.
+ * The id of the API key that was refused, where its secret was proved: for a log, or a quota of
+ * its own. Also of the first key whose row gk_api_keys_wrap_peppers has found damaged.
  *
  * @param err An error that a call has written; NULL is fine.
- * @return The id, NUL-terminated, valid as long as `*err` is not changed; empty if the error is about no API
- * key, or about one that the caller has only named. Never NULL.
+ * @return The id, NUL-terminated, valid as long as `*err` is not changed; empty if the error is
+ * about no API key, or about one that the caller has only named. Never NULL.
  */
 const char *gk_error_api_key_id(const gk_error *err);
 
@@ -501,8 +538,8 @@ const char *gk_error_api_key_id(const gk_error *err);
  */
 
 /**
- * Text or bytes that the library has allocated and the caller owns: give it to gk_buf_free. The byte
- * behind the last one is NUL. A call that fails leaves {NULL, 0}. Change neither member.
+ * Text or bytes that the library has allocated and the caller owns: give it to gk_buf_free. The
+ * byte behind the last one is NUL. A call that fails leaves {NULL, 0}. Change neither member.
  */
 typedef struct {
     /** The first byte, or NULL. */
@@ -512,8 +549,8 @@ typedef struct {
 } gk_buf;
 
 /**
- * Text that belongs to a handle: UTF-8 without a NUL at its end, valid until the handle is freed (or
- * changed, where it can be). `data` is NULL if there is nothing; empty text is not NULL.
+ * Text that belongs to a handle: UTF-8 without a NUL at its end, valid until the handle is freed
+ * (or changed, where it can be). `data` is NULL if there is nothing; empty text is not NULL.
  */
 typedef struct {
     /** The first byte, or NULL. */
@@ -532,23 +569,25 @@ void gk_buf_free(gk_buf *buf);
 /*
  * ==== Callbacks ====
  *
- * Functions of the program's that the library calls: its clock, its randomness, and the release of what belongs to them.
+ * Functions of the program's that the library calls: its clock, its randomness, and the release of
+ * what belongs to them.
  */
 
 /**
- * A clock, of dates. Called from any thread that verifies or signs, from several at once; must not throw or jump
- * out. How old something is that was read from a store or fetched (max_stale, the 50 ms within which changes of
- * other processes are seen) is told by the system's time, with that in suspend: it may stand still.
+ * A clock, of dates. Called from any thread that verifies or signs, from several at once; must not
+ * throw or jump out. How old something is that was read from a store or fetched (max_stale, the 50
+ * ms within which changes of other processes are seen) is told by the system's time, with that in
+ * suspend: it may stand still.
  *
  * @param user The pointer that the clock was registered with.
- * @return Whole seconds since 1970-01-01T00:00:00Z. After the year 9999, such as UINT64_MAX of a clock that failed,
- * calls that need the time fail with GK_STATUS_INVALID_CONFIGURATION.
+ * @return Whole seconds since 1970-01-01T00:00:00Z. After the year 9999, such as UINT64_MAX of a
+ * clock that failed, calls that need the time fail with GK_STATUS_INVALID_CONFIGURATION.
  */
 typedef uint64_t (*gk_clock_fn)(void *user);
 
 /**
- * Releases the pointer that a callback was registered with. Called exactly once, from any thread, when
- * no handle uses the callback any more.
+ * Releases the pointer that a callback was registered with. Called exactly once, from any thread,
+ * when no handle uses the callback any more.
  *
  * @param user The pointer that the callback was registered with.
  */
@@ -560,7 +599,8 @@ typedef void (*gk_release_fn)(void *user);
  * @param user The pointer that the source was registered with.
  * @param out Where to write unpredictable bytes.
  * @param len How many.
- * @return True if all of them were written; false fails the call with GK_STATUS_RANDOM_UNAVAILABLE.
+ * @return True if all of them were written; false fails the call with
+ * GK_STATUS_RANDOM_UNAVAILABLE.
  */
 typedef bool (*gk_random_fn)(void *user, uint8_t *out, size_t len);
 
@@ -571,9 +611,10 @@ typedef bool (*gk_random_fn)(void *user, uint8_t *out, size_t len);
  */
 
 /**
- * A JSON value (RFC 8259), read strictly: no member twice, nothing after the value, at most 32 levels deep. Immutable, safe
- * to use from several threads at once; what it holds may be secret, and is wiped when it is freed. Calls that look into it
- * take NULL for a value that is not there, so that they can be nested: gk_json_text(gk_json_at(gk_json_member(...), 0)).
+ * A JSON value (RFC 8259), read strictly: no member twice, nothing after the value, at most 32
+ * levels deep. Immutable, safe to use from several threads at once; what it holds may be secret,
+ * and is wiped when it is freed. Calls that look into it take NULL for a value that is not there,
+ * so that they can be nested: gk_json_text(gk_json_at(gk_json_member(...), 0)).
  */
 typedef struct gk_json gk_json;
 
@@ -619,7 +660,8 @@ gk_status gk_json_parse(const char *text,
 /**
  * Frees what gk_json_parse or gk_operation_json has made, with all values in it.
  *
- * @param json The value, which must not be used again; NULL is fine. Never a value that was found in another.
+ * @param json The value, which must not be used again; NULL is fine. Never a value that was found
+ * in another.
  */
 void gk_json_free(gk_json *json);
 
@@ -812,7 +854,8 @@ bool gk_alg_same_algorithm(gk_alg left, gk_alg right);
 /*
  * ==== Keys ====
  *
- * A key of one algorithm: generated, or read from PEM, DER or a JWK (RFC 7517), and given out as such.
+ * A key of one algorithm: generated, or read from PEM, DER or a JWK (RFC 7517), and given out as
+ * such.
  */
 
 /** The size of a thumbprint in bytes, with the NUL at its end. */
@@ -822,12 +865,15 @@ bool gk_alg_same_algorithm(gk_alg left, gk_alg right);
 #define GK_THUMBPRINT_URI_SIZE 89
 
 /**
- * A key: its material, parsed once, and the one algorithm it may be used with. Immutable and shared
- * by reference count. Its memory is wiped when the last handle to it is freed.
+ * A key: its material, parsed once, and the one algorithm it may be used with. Immutable and
+ * shared by reference count. Its memory is wiped when the last handle to it is freed.
  */
 typedef struct gk_key gk_key;
 
-/** How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy keys. */
+/**
+ * How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy
+ * keys.
+ */
 typedef struct gk_key_options gk_key_options;
 
 /**
@@ -854,7 +900,8 @@ GK_NODISCARD gk_status gk_key_generate_rsa(gk_alg alg, size_t bits, gk_key **key
 /**
  * Makes an HMAC key of a shared secret: random bytes, not a password and not the text of a key.
  *
- * @param secret The secret, at least as long as the hash (32, 48 or 64 bytes), at most 64 KiB; copied.
+ * @param secret The secret, at least as long as the hash (32, 48 or 64 bytes), at most 64 KiB;
+ * copied.
  * @param secret_len Its length in bytes.
  * @param alg GK_ALG_HS256, GK_ALG_HS384 or GK_ALG_HS512.
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
@@ -879,10 +926,10 @@ gk_status gk_key_from_secret(const uint8_t *secret,
  * @param alg The algorithm; GK_ALG_ANY where the key itself tells it, which an RSA key does not.
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_KEY if it is malformed, or the algorithm needs another type of
- * key; GK_STATUS_UNSUPPORTED_KEY if its type is unknown or it is encrypted; GK_STATUS_WEAK_KEY;
- * GK_STATUS_KEY_PAIR_MISMATCH; GK_STATUS_ALGORITHM_REQUIRED; GK_STATUS_KEY_USAGE if the key itself says
- * that it is for another algorithm.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_KEY if it is malformed, or the algorithm needs another
+ * type of key; GK_STATUS_UNSUPPORTED_KEY if its type is unknown or it is encrypted;
+ * GK_STATUS_WEAK_KEY; GK_STATUS_KEY_PAIR_MISMATCH; GK_STATUS_ALGORITHM_REQUIRED;
+ * GK_STATUS_KEY_USAGE if the key itself says that it is for another algorithm.
  */
 GK_NODISCARD
 gk_status gk_key_from_pem(const char *pem,
@@ -916,9 +963,9 @@ gk_status gk_key_from_der(const uint8_t *der,
  * @param alg The algorithm; GK_ALG_ANY where the JWK tells it by `alg` or by its curve.
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return As gk_key_from_pem and gk_key_from_secret; GK_STATUS_KEY_USAGE also if `alg` contradicts the
- * JWK's, or `use` or `key_ops` are for something else than signatures; GK_STATUS_UNSUPPORTED_ALGORITHM
- * if the JWK's `alg` is unknown.
+ * @return As gk_key_from_pem and gk_key_from_secret; GK_STATUS_KEY_USAGE also if `alg` contradicts
+ * the JWK's, or `use` or `key_ops` are for something else than signatures;
+ * GK_STATUS_UNSUPPORTED_ALGORITHM if the JWK's `alg` is unknown.
  */
 GK_NODISCARD
 gk_status gk_key_from_jwk(const char *json,
@@ -1073,8 +1120,8 @@ GK_NODISCARD gk_status gk_key_to_jwk(const gk_key *key, gk_buf *json, gk_error *
  * The private key, or the secret, as a JSON Web Key. Keep it secret.
  *
  * @param key The key.
- * @param json Receives the JWK, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
- * fails.
+ * @param json Receives the JWK, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+ * call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a key without a private part.
  */
@@ -1094,8 +1141,8 @@ GK_NODISCARD gk_status gk_key_to_pem(const gk_key *key, gk_buf *pem, gk_error *e
  * The private key as PEM (PKCS#8, "PRIVATE KEY"), not encrypted. Keep it secret.
  *
  * @param key The key.
- * @param pem Receives the text, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
- * fails.
+ * @param pem Receives the text, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+ * call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a key without a private part and for an HMAC key.
  */
@@ -1107,8 +1154,8 @@ GK_NODISCARD gk_status gk_key_to_private_pem(const gk_key *key, gk_buf *pem, gk_
  * @param key A key that may sign.
  * @param message The bytes; borrowed for the call.
  * @param message_len Their number.
- * @param signature Receives the raw signature or MAC, to be freed with gk_buf_free; {NULL, 0} if the
- * call fails. It may contain NUL bytes.
+ * @param signature Receives the raw signature or MAC, to be freed with gk_buf_free; {NULL, 0} if
+ * the call fails. It may contain NUL bytes.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a key that may not sign.
  */
@@ -1128,7 +1175,8 @@ gk_status gk_key_sign(const gk_key *key,
  * @param signature The signature; borrowed for the call.
  * @param signature_len Its length in bytes.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK if the signature is valid; GK_STATUS_INVALID_SIGNATURE; GK_STATUS_KEY_USAGE.
+ * @return GK_STATUS_OK if the signature is valid; GK_STATUS_INVALID_SIGNATURE;
+ * GK_STATUS_KEY_USAGE.
  */
 GK_NODISCARD
 gk_status gk_key_verify_signature(const gk_key *key,
@@ -1303,11 +1351,12 @@ gk_status gk_key_set_new(const gk_key *const *keys,
  *
  * @param json The JWK Set, at most 512 KiB and 100 keys; borrowed for the call.
  * @param json_len Its length in bytes.
- * @param default_rsa The algorithm of RSA members that name none; with GK_ALG_ANY they are skipped.
+ * @param default_rsa The algorithm of RSA members that name none; with GK_ALG_ANY they are
+ * skipped.
  * @param key_set Receives the set, to be freed with gk_key_set_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK, even if every member was skipped; GK_STATUS_INVALID_KEY if the text is not a
- * JWK Set; GK_STATUS_MIXED_KEY_SET.
+ * @return GK_STATUS_OK, even if every member was skipped; GK_STATUS_INVALID_KEY if the text is not
+ * a JWK Set; GK_STATUS_MIXED_KEY_SET.
  */
 GK_NODISCARD
 gk_status gk_key_set_from_jwks(const char *json,
@@ -1352,8 +1401,8 @@ size_t gk_key_set_skipped(const gk_key_set *key_set);
  *
  * @param key_set The set.
  * @param index Which of the skipped members, from 0.
- * @return The status that reading this member alone would have had; GK_STATUS_OK for NULL and where
- * there is none.
+ * @return The status that reading this member alone would have had; GK_STATUS_OK for NULL and
+ * where there is none.
  */
 gk_status gk_key_set_skipped_reason(const gk_key_set *key_set, size_t index);
 
@@ -1398,8 +1447,8 @@ gk_status gk_key_set_by_kid(const gk_key_set *key_set,
  * @param alg The token's algorithm, a GK_ALG_ constant.
  * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_INVALID_ALGORITHM if the key of this `kid`
- * has another algorithm; GK_STATUS_AMBIGUOUS_KEY if several keys fit.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_INVALID_ALGORITHM if the key of this
+ * `kid` has another algorithm; GK_STATUS_AMBIGUOUS_KEY if several keys fit.
  */
 GK_NODISCARD
 gk_status gk_key_set_select(const gk_key_set *key_set,
@@ -1423,8 +1472,8 @@ GK_NODISCARD gk_status gk_key_set_to_jwks(const gk_key_set *key_set, gk_buf *jso
  * All keys as a JWK Set, private parts and secrets included. Keep it secret.
  *
  * @param key_set The set.
- * @param json Receives the JWK Set, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
- * fails.
+ * @param json Receives the JWK Set, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+ * call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if a key has no private part.
  */
@@ -1436,18 +1485,22 @@ gk_status gk_key_set_to_private_jwks(const gk_key_set *key_set,
 /*
  * ==== Verifiers ====
  *
- * Verify JSON Web Tokens (RFC 7519) with keys, by a policy. What a policy says nothing about is refused. gk_verified is what
- * a token says that was good; gk_unverified is what anybody may have written.
+ * Verify JSON Web Tokens (RFC 7519) with keys, by a policy. What a policy says nothing about is
+ * refused. gk_verified is what a token says that was good; gk_unverified is what anybody may have
+ * written.
  */
 
-/** One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's tokens. */
+/**
+ * One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's
+ * tokens.
+ */
 typedef struct gk_issuer_rule gk_issuer_rule;
 
 /**
  * What a verifier demands of a token beyond its signature. A policy fails closed: a token with an
  * issuer or an audience about which the policy says nothing is refused; whatever is expected is
- * required; `exp` is required, `nbf` checked, an `iat` in the future refused; `typ` must be absent or
- * `JWT`. Contradictions are found when the verifier is made.
+ * required; `exp` is required, `nbf` checked, an `iat` in the future refused; `typ` must be absent
+ * or `JWT`. Contradictions are found when the verifier is made.
  */
 typedef struct gk_policy gk_policy;
 
@@ -1455,8 +1508,8 @@ typedef struct gk_policy gk_policy;
 typedef struct gk_unverified gk_unverified;
 
 /**
- * The claims of a token whose signature and claims were found good, exactly as they were signed; there
- * is no other way to get one. Immutable, safe to use from several threads at once.
+ * The claims of a token whose signature and claims were found good, exactly as they were signed;
+ * there is no other way to get one. Immutable, safe to use from several threads at once.
  */
 typedef struct gk_verified gk_verified;
 
@@ -1521,8 +1574,8 @@ void gk_policy_expect_audience(gk_policy *policy, const char *audience, size_t a
 void gk_policy_ignore_audience(gk_policy *policy);
 
 /**
- * Demands that the header's `typ` is this, or one of the values of several calls; letter case and a
- * leading `application/` do not matter (RFC 8725 section 3.11).
+ * Demands that the header's `typ` is this, or one of the values of several calls; letter case and
+ * a leading `application/` do not matter (RFC 8725 section 3.11).
  *
  * @param policy The policy.
  * @param typ The media type, not empty, UTF-8; copied.
@@ -1609,22 +1662,19 @@ void gk_policy_max_header_bytes(gk_policy *policy, size_t bytes);
  * @param policy The policy.
  * @param now The clock.
  * @param user Handed to `now`; may be NULL.
- * @param release Releases `user` when neither the policy nor any copy or verifier of it is left; may be NULL.
+ * @param release Releases `user` when neither the policy nor any copy or verifier of it is left;
+ * may be NULL.
  */
-void gk_policy_clock(gk_policy *policy,
-                     gk_clock_fn now,
-                     void *user,
-                     gk_release_fn release);
+void gk_policy_clock(gk_policy *policy, gk_clock_fn now, void *user, gk_release_fn release);
 
 /**
- * Refuses tokens that have been revoked, and every token while it cannot be known whether it was. A token
- * must then have `iat` and `exp`.
+ * Refuses tokens that have been revoked, and every token while it cannot be known whether it was.
+ * A token must then have `iat` and `exp`.
  *
  * @param policy The policy.
  * @param revocations What has been revoked, which is shared.
  */
-void gk_policy_revocations(gk_policy *policy,
-                           const gk_revocations *revocations);
+void gk_policy_revocations(gk_policy *policy, const gk_revocations *revocations);
 
 /**
  * Tries up to four keys on a token without `kid`, where several have its algorithm.
@@ -1639,10 +1689,11 @@ void gk_policy_try_keys_without_kid(gk_policy *policy);
  *
  * @param key_set The keys, which are shared.
  * @param policy The policy, which is copied.
- * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if no key can be used or the policy contradicts
- * itself.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if no key can be used or the policy
+ * contradicts itself.
  */
 GK_NODISCARD
 gk_status gk_verifier_new(const gk_key_set *key_set,
@@ -1651,12 +1702,13 @@ gk_status gk_verifier_new(const gk_key_set *key_set,
                           gk_error *err);
 
 /**
- * Makes a verifier that trusts one key. A token's `kid` must be the key's, if the key was given one;
- * a key known only by its thumbprint takes any.
+ * Makes a verifier that trusts one key. A token's `kid` must be the key's, if the key was given
+ * one; a key known only by its thumbprint takes any.
  *
  * @param key The key, which is shared.
  * @param policy The policy, which is copied.
- * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return As gk_verifier_new.
  */
@@ -1667,12 +1719,13 @@ gk_status gk_verifier_with_key(const gk_key *key,
                                gk_error *err);
 
 /**
- * Makes a verifier that trusts the keys of a ring as they are at each token, as gk_verifier_new those of
- * a set.
+ * Makes a verifier that trusts the keys of a ring as they are at each token, as gk_verifier_new
+ * those of a set.
  *
  * @param ring The ring, which is shared.
  * @param policy The policy, which is copied.
- * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return As gk_verifier_new; GK_STATUS_STORE_UNAVAILABLE if the ring cannot be read.
  */
@@ -1689,10 +1742,11 @@ gk_status gk_verifier_following(const gk_key_ring *ring,
  * @param rules The rules, which are copied. None of them NULL.
  * @param rules_len Their number, at least 1.
  * @param policy What holds for all of them; it says nothing about the issuer. It is copied.
- * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no rule, an issuer has two rules, no
- * key of a rule can be used, or the policy contradicts itself or names an issuer.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no rule, an issuer has two
+ * rules, no key of a rule can be used, or the policy contradicts itself or names an issuer.
  */
 GK_NODISCARD
 gk_status gk_verifier_for_issuers(const gk_issuer_rule *const *rules,
@@ -1717,19 +1771,19 @@ gk_verifier *gk_verifier_clone(const gk_verifier *verifier);
 void gk_verifier_free(gk_verifier *verifier);
 
 /**
- * Verifies a token: size, structure, header, key, signature, claims, in this order; the first failure
- * is the answer. A refusal allocates nothing, unless the token has objects of more than sixteen
- * members.
+ * Verifies a token: size, structure, header, key, signature, claims, in this order; the first
+ * failure is the answer. A refusal allocates nothing, unless the token has objects of more than
+ * sixteen members.
  *
  * @param verifier The verifier.
- * @param token A JWS compact serialization (RFC 7515 section 7.1), without surrounding space; borrowed
- * for the call.
+ * @param token A JWS compact serialization (RFC 7515 section 7.1), without surrounding space;
+ * borrowed for the call.
  * @param token_len Its length in bytes.
  * @param verified Receives the claims, to be freed with gk_verified_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK only if the token is good; one of the 1000s if it is not.
- * GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims. GK_STATUS_STORE_UNAVAILABLE if
- * a ring or revocations cannot be read.
+ * GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims.
+ * GK_STATUS_STORE_UNAVAILABLE if a ring or revocations cannot be read.
  */
 GK_NODISCARD
 gk_status gk_verifier_verify(const gk_verifier *verifier,
@@ -1779,7 +1833,8 @@ gk_issuer_rule *gk_issuer_rule_clone(const gk_issuer_rule *rule);
 void gk_issuer_rule_free(gk_issuer_rule *rule);
 
 /**
- * Demands this `aud` of the issuer's tokens, or one of several calls; what the policy says unless set.
+ * Demands this `aud` of the issuer's tokens, or one of several calls; what the policy says unless
+ * set.
  *
  * @param rule The rule.
  * @param audience The audience, not empty, UTF-8; copied.
@@ -1895,34 +1950,31 @@ gk_str gk_verified_audience_at(const gk_verified *verified, size_t index);
  * `exp`, when the token expires (RFC 7519 section 4.1.4).
  *
  * @param verified The claims.
- * @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are none.
- * May be NULL.
+ * @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are
+ * none. May be NULL.
  * @return Whether the token has it; false for NULL.
  */
-bool gk_verified_expires_at(const gk_verified *verified,
-                            int64_t *seconds);
+bool gk_verified_expires_at(const gk_verified *verified, int64_t *seconds);
 
 /**
  * `nbf`, from when on the token is valid (RFC 7519 section 4.1.5).
  *
  * @param verified The claims.
- * @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded up; 0 if there are none.
- * May be NULL.
+ * @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded up; 0 if there are
+ * none. May be NULL.
  * @return Whether the token has it; false for NULL.
  */
-bool gk_verified_not_before(const gk_verified *verified,
-                            int64_t *seconds);
+bool gk_verified_not_before(const gk_verified *verified, int64_t *seconds);
 
 /**
  * `iat`, when the token was issued (RFC 7519 section 4.1.6).
  *
  * @param verified The claims.
- * @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are none.
- * May be NULL.
+ * @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are
+ * none. May be NULL.
  * @return Whether the token has it; false for NULL.
  */
-bool gk_verified_issued_at(const gk_verified *verified,
-                           int64_t *seconds);
+bool gk_verified_issued_at(const gk_verified *verified, int64_t *seconds);
 
 /**
  * Any claim as JSON text, exactly as it was signed. Nothing is copied.
@@ -1940,8 +1992,8 @@ gk_str gk_verified_claim_json(const gk_verified *verified, const char *name, siz
  * @param verified The claims.
  * @param name The claim's name, UTF-8; borrowed for the call.
  * @param name_len Its length in bytes.
- * @param value Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails. It may
- * contain NUL bytes.
+ * @param value Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails. It
+ * may contain NUL bytes.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a string.
  */
@@ -1960,8 +2012,8 @@ gk_status gk_verified_claim_str(const gk_verified *verified,
  * @param name_len Its length in bytes.
  * @param value Receives the number; 0 if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a number, has a
- * fraction or an exponent, or does not fit.
+ * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a number,
+ * has a fraction or an exponent, or does not fit.
  */
 GK_NODISCARD
 gk_status gk_verified_claim_i64(const gk_verified *verified,
@@ -1978,7 +2030,8 @@ gk_status gk_verified_claim_i64(const gk_verified *verified,
  * @param name_len Its length in bytes.
  * @param value Receives the truth value; false if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not true or false.
+ * @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not true or
+ * false.
  */
 GK_NODISCARD
 gk_status gk_verified_claim_bool(const gk_verified *verified,
@@ -1988,13 +2041,13 @@ gk_status gk_verified_claim_bool(const gk_verified *verified,
                                  gk_error *err);
 
 /**
- * DANGER: decodes a token without verifying anything but its form. The result proves nothing; never
- * authenticate, authorize or pick a key by it.
+ * DANGER: decodes a token without verifying anything but its form. The result proves nothing;
+ * never authenticate, authorize or pick a key by it.
  *
  * @param token A JWS compact serialization, at most 1 MiB; borrowed for the call.
  * @param token_len Its length in bytes.
- * @param unverified Receives header and claims, to be freed with gk_unverified_free; NULL if the call
- * fails.
+ * @param unverified Receives header and claims, to be freed with gk_unverified_free; NULL if the
+ * call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_MALFORMED_TOKEN; GK_STATUS_TOKEN_TOO_LARGE.
  */
@@ -2028,14 +2081,16 @@ gk_str gk_unverified_claims_json(const gk_unverified *unverified);
 void gk_unverified_free(gk_unverified *unverified);
 
 /**
- * Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new those of a set.
+ * Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new
+ * those of a set.
  *
  * @param keys The keys, which are shared, and fetched now if they have a transport.
  * @param policy The policy, which is copied.
- * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+ * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE and the 7000s if the keys
- * cannot be had.
+ * @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE
+ * and the 7000s if the keys cannot be had.
  */
 GK_NODISCARD
 gk_status gk_verifier_following_remote(const gk_remote_key_set *keys,
@@ -2147,15 +2202,14 @@ void gk_claims_subject(gk_claims *claims, const char *subject, size_t subject_le
 void gk_claims_audience(gk_claims *claims, const char *audience, size_t audience_len);
 
 /**
- * Sets `jti`: the token's own identifier (RFC 7519 section 4.1.7). A signer makes a random one otherwise.
+ * Sets `jti`: the token's own identifier (RFC 7519 section 4.1.7). A signer makes a random one
+ * otherwise.
  *
  * @param claims The claims.
  * @param id The identifier, UTF-8; copied.
  * @param id_len Its length in bytes.
  */
-void gk_claims_token_id(gk_claims *claims,
-                        const char *id,
-                        size_t id_len);
+void gk_claims_token_id(gk_claims *claims, const char *id, size_t id_len);
 
 /**
  * Sets `exp`: when the token expires (RFC 7519 section 4.1.4).
@@ -2247,7 +2301,8 @@ GK_NODISCARD gk_status gk_claims_to_json(const gk_claims *claims, gk_buf *json, 
  * Begins a signer: tokens of 15 minutes with `typ` JWT, the key's `kid` and a random `jti`.
  *
  * @param key The key, which is shared. A public key makes a signer that can only prepare tokens.
- * @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
+ * @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK.
  */
@@ -2260,7 +2315,8 @@ gk_status gk_signer_builder_new(const gk_key *key,
  * Begins a signer that signs with the active key of a ring, whichever that is at each token.
  *
  * @param ring The ring, which is shared.
- * @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
+ * @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK.
  */
@@ -2308,10 +2364,10 @@ void gk_signer_builder_audience(gk_signer_builder *builder,
  * Sets how long tokens live.
  *
  * @param builder The builder.
- * @param seconds The time to live in seconds, at least 1 and less than a hundred years; 900 unless set.
+ * @param seconds The time to live in seconds, at least 1 and less than a hundred years; 900 unless
+ * set.
  */
-void gk_signer_builder_ttl(gk_signer_builder *builder,
-                           uint64_t seconds);
+void gk_signer_builder_ttl(gk_signer_builder *builder, uint64_t seconds);
 
 /**
  * Sets no `exp`: the claims must bring their own.
@@ -2365,7 +2421,8 @@ void gk_signer_builder_allow_missing_exp(gk_signer_builder *builder);
  * @param builder The builder.
  * @param now The clock.
  * @param user Handed to `now`; may be NULL.
- * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
+ * @param release Releases `user` when neither the builder nor any copy or signer of it is left;
+ * may be NULL.
  */
 void gk_signer_builder_clock(gk_signer_builder *builder,
                              gk_clock_fn now,
@@ -2378,7 +2435,8 @@ void gk_signer_builder_clock(gk_signer_builder *builder,
  * @param builder The builder.
  * @param fill The source.
  * @param user Handed to `fill`; may be NULL.
- * @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
+ * @param release Releases `user` when neither the builder nor any copy or signer of it is left;
+ * may be NULL.
  */
 void gk_signer_builder_random(gk_signer_builder *builder,
                               gk_random_fn fill,
@@ -2391,9 +2449,10 @@ void gk_signer_builder_random(gk_signer_builder *builder,
  * @param builder The builder.
  * @param signer Receives the signer, to be freed with gk_signer_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or a time
- * to live that is out of range or contradicts gk_signer_builder_allow_missing_exp; GK_STATUS_KEY_USAGE
- * for a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring cannot be read.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or
+ * a time to live that is out of range or contradicts gk_signer_builder_allow_missing_exp;
+ * GK_STATUS_KEY_USAGE for a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring
+ * cannot be read.
  */
 GK_NODISCARD
 gk_status gk_signer_builder_build(const gk_signer_builder *builder,
@@ -2432,10 +2491,10 @@ GK_NODISCARD gk_status gk_signer_key(const gk_signer *signer, gk_key **key, gk_e
  * @param claims The claims, which stay as they are.
  * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an `iss` or
- * `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a time to live;
- * GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE; GK_STATUS_STORE_UNAVAILABLE if
- * the ring cannot be read.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an
+ * `iss` or `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a
+ * time to live; GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE;
+ * GK_STATUS_STORE_UNAVAILABLE if the ring cannot be read.
  */
 GK_NODISCARD
 gk_status gk_signer_sign(const gk_signer *signer,
@@ -2447,8 +2506,8 @@ gk_status gk_signer_sign(const gk_signer *signer,
  * Signs the claims of a JSON object; what it says keeps its exact text.
  *
  * @param signer The signer.
- * @param json One JSON object, at most 1 MiB; borrowed for the call. Never paste text from outside into
- * it: use gk_claims.
+ * @param json One JSON object, at most 1 MiB; borrowed for the call. Never paste text from outside
+ * into it: use gk_claims.
  * @param json_len Its length in bytes.
  * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
@@ -2466,8 +2525,8 @@ gk_status gk_signer_sign_json(const gk_signer *signer,
  *
  * @param signer The signer, whose key may be public.
  * @param claims The claims, which stay as they are.
- * @param prepared Receives the token without its signature, to be freed with gk_unsigned_free; NULL if
- * the call fails.
+ * @param prepared Receives the token without its signature, to be freed with gk_unsigned_free;
+ * NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return As gk_signer_sign, without GK_STATUS_KEY_USAGE.
  */
@@ -2483,8 +2542,8 @@ gk_status gk_signer_prepare(const gk_signer *signer,
  * @param signer The signer, whose key may be public.
  * @param json One JSON object, at most 1 MiB; borrowed for the call.
  * @param json_len Its length in bytes.
- * @param prepared Receives the token without its signature, to be freed with gk_unsigned_free; NULL if
- * the call fails.
+ * @param prepared Receives the token without its signature, to be freed with gk_unsigned_free;
+ * NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return As gk_signer_sign_json, without GK_STATUS_KEY_USAGE.
  */
@@ -2507,8 +2566,8 @@ gk_str gk_unsigned_signing_input(const gk_unsigned *prepared);
  * The second of two steps: adds the signature, once the key has verified it.
  *
  * @param prepared The token without its signature, which stays as it is.
- * @param signature The signature in its JWS form (RFC 7518 section 3; ECDSA is r and s side by side, not
- * DER); borrowed for the call.
+ * @param signature The signature in its JWS form (RFC 7518 section 3; ECDSA is r and s side by
+ * side, not DER); borrowed for the call.
  * @param signature_len Its length in bytes.
  * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
@@ -2535,9 +2594,10 @@ void gk_unsigned_free(gk_unsigned *prepared);
  */
 
 /**
- * Which records gk_api_keys_list, gk_api_keys_audit and gk_sessions_events give, and which page of them: all unless
- * set, from the first on. Each call takes the names that its documentation lists and refuses a filter with others.
- * The setters keep the first thing that was wrong, which the call tells.
+ * Which records gk_api_keys_list, gk_api_keys_audit and gk_sessions_events give, and which page of
+ * them: all unless set, from the first on. Each call takes the names that its documentation lists
+ * and refuses a filter with others. The setters keep the first thing that was wrong, which the
+ * call tells.
  */
 typedef struct gk_filter gk_filter;
 
@@ -2604,12 +2664,11 @@ void gk_filter_family(gk_filter *filter, const char *family, size_t family_len);
  * Goes on after a page. With the same filter, page after page.
  *
  * @param filter The filter.
- * @param cursor The `cursor` of the page before; copied. NULL and 0, or empty text, for the first page.
+ * @param cursor The `cursor` of the page before; copied. NULL and 0, or empty text, for the first
+ * page.
  * @param cursor_len Its length in bytes.
  */
-void gk_filter_cursor(gk_filter *filter,
-                      const char *cursor,
-                      size_t cursor_len);
+void gk_filter_cursor(gk_filter *filter, const char *cursor, size_t cursor_len);
 
 /**
  * How many records a page has at the most.
@@ -2622,8 +2681,9 @@ void gk_filter_limit(gk_filter *filter, size_t limit);
 /*
  * ==== API keys ====
  *
- * Keys that a service issues to its callers: made, found by what a request brings, limited, rotated, revoked. Open gk_api_keys
- * once in a process, and call gk_api_keys_verify for each request.
+ * Keys that a service issues to its callers: made, found by what a request brings, limited,
+ * rotated, revoked. Open gk_api_keys once in a process, and call gk_api_keys_verify for each
+ * request.
  */
 
 /** The size of gk_api_key_result.key_id in bytes. */
@@ -2639,27 +2699,27 @@ void gk_filter_limit(gk_filter *filter, size_t limit);
 typedef struct gk_api_key_check gk_api_key_check;
 
 /**
- * Keys of another system, to be imported. gk_api_key_import_add keeps the first thing that was wrong, which
- * gk_api_keys_import tells.
+ * Keys of another system, to be imported. gk_api_key_import_add keeps the first thing that was
+ * wrong, which gk_api_keys_import tells.
  */
 typedef struct gk_api_key_import gk_api_key_import;
 
 /**
  * How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other
- * processes seen within 50 ms, a store that may be silent for 30 seconds, the pepper in a file beside
- * the store. Copied by gk_api_keys_open.
+ * processes seen within 50 ms, a store that may be silent for 30 seconds, the pepper in a file
+ * beside the store. Copied by gk_api_keys_open.
  */
 typedef struct gk_api_key_options gk_api_key_options;
 
 /**
- * What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update): only
- * what is set. Several calls of gk_api_key_spec_scope and gk_api_key_spec_cidr add up.
+ * What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update):
+ * only what is set. Several calls of gk_api_key_spec_scope and gk_api_key_spec_cidr add up.
  */
 typedef struct gk_api_key_spec gk_api_key_spec;
 
 /**
- * The API keys of a service, in a store. Shared by reference count, safe to use from several threads at
- * once and to go on with after a fork.
+ * The API keys of a service, in a store. Shared by reference count, safe to use from several
+ * threads at once and to go on with after a fork.
  */
 typedef struct gk_api_keys gk_api_keys;
 
@@ -2667,8 +2727,8 @@ typedef struct gk_api_keys gk_api_keys;
 typedef int32_t gk_api_key_field;
 
 /**
- * A key that was just made: the one time that its text is seen. In memory of the caller's: give it to
- * gk_issued_api_key_free. All zero if the call failed that was to fill it. Change no member.
+ * A key that was just made: the one time that its text is seen. In memory of the caller's: give it
+ * to gk_issued_api_key_free. All zero if the call failed that was to fill it. Change no member.
  */
 typedef struct {
     /** The key's text, to be handed to its owner; it is kept nowhere. */
@@ -2684,15 +2744,15 @@ typedef struct {
     /** The key that the caller sent, whatever it is; {NULL, 0} for none. */
     gk_str key;
     /**
-     * The caller's address as text, IPv4 or IPv6 without a port; {NULL, 0} if it is not known, which refuses keys
-     * that are limited to addresses. A text that is no address says as much.
+     * The caller's address as text, IPv4 or IPv6 without a port; {NULL, 0} if it is not known,
+     * which refuses keys that are limited to addresses. A text that is no address says as much.
      */
     gk_str address;
 } gk_api_key_request;
 
 /**
- * The outcome of gk_api_keys_verify, in memory of the caller's, usually on the stack; nothing in it
- * needs freeing, and it can be used again.
+ * The outcome of gk_api_keys_verify, in memory of the caller's, usually on the stack; nothing in
+ * it needs freeing, and it can be used again.
  */
 typedef struct {
     /** The status that the call returned. */
@@ -2703,7 +2763,10 @@ typedef struct {
     uint32_t retry_after_ms;
     /** When the key stops being valid, in seconds since 1970; 0 for never. 0 if it was refused. */
     uint64_t expires_at;
-    /** The key's id, NUL-terminated; of a key that was refused only if its secret was proved, else empty. */
+    /**
+     * The key's id, NUL-terminated; of a key that was refused only if its secret was proved, else
+     * empty.
+     */
     char key_id[GK_API_KEY_ID_SIZE];
     /** Whose key it is, in UTF-8, NUL-terminated; empty if the key was refused. */
     char owner[GK_API_KEY_OWNER_SIZE];
@@ -2784,21 +2847,19 @@ void gk_api_key_options_strict(gk_api_key_options *options, bool strict);
 void gk_api_key_options_max_stale(gk_api_key_options *options, uint64_t seconds);
 
 /**
- * Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite store: the
- * processes of one machine that count in one place share each key's limit, over restarts; each machine has
- * limits of its own. gk_api_keys_check_limits tells whether that holds.
+ * Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite
+ * store: the processes of one machine that count in one place share each key's limit, over
+ * restarts; each machine has limits of its own. gk_api_keys_check_limits tells whether that holds.
  *
  * A folder that cannot be used is refused by gk_api_keys_open.
  *
  * @param options The options.
- * @param folder A folder, which is made if it is not there, and must belong to the process's user; copied.
- * Each SQLite store has a file of its own in it. NULL with a length of 0: each process counts for itself, and
- * a restart forgets.
+ * @param folder A folder, which is made if it is not there, and must belong to the process's user;
+ * copied. Each SQLite store has a file of its own in it. NULL with a length of 0: each process
+ * counts for itself, and a restart forgets.
  * @param folder_len Its length in bytes.
  */
-void gk_api_key_options_limits(gk_api_key_options *options,
-                               const char *folder,
-                               size_t folder_len);
+void gk_api_key_options_limits(gk_api_key_options *options, const char *folder, size_t folder_len);
 
 /**
  * Takes the time from a callback.
@@ -2829,8 +2890,8 @@ void gk_api_key_options_pepper(gk_api_key_options *options,
                                size_t pepper_len);
 
 /**
- * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
- * bytes in hexadecimal.
+ * Takes the peppers from a file that only its owner may read: a line each, the number, a space and
+ * 32 bytes in hexadecimal.
  *
  * What is wrong with the file is told by gk_api_keys_open.
  *
@@ -2838,9 +2899,7 @@ void gk_api_key_options_pepper(gk_api_key_options *options,
  * @param path The file's path; copied.
  * @param path_len Its length in bytes.
  */
-void gk_api_key_options_pepper_file(gk_api_key_options *options,
-                                    const char *path,
-                                    size_t path_len);
+void gk_api_key_options_pepper_file(gk_api_key_options *options, const char *path, size_t path_len);
 
 /**
  * Takes the peppers from an environment variable, written as in a file.
@@ -3008,12 +3067,12 @@ void gk_issued_api_key_free(gk_issued_api_key *issued);
 /**
  * Opens API keys.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
- * mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
- * SQLite of its own, not even to read (docs/processes.md).
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end
+ * says where its mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the
+ * process may open the file with a SQLite of its own, not even to read (docs/processes.md).
  * @param url_len Its length in bytes.
- * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used,
- * and made with the store: back it up, because without it every key is lost.
+ * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
+ * used, and made with the store: back it up, because without it every key is lost.
  * @param keys Receives the keys, to be freed with gk_api_keys_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file;
@@ -3072,7 +3131,8 @@ gk_status gk_api_keys_acting_as(const gk_api_keys *keys,
  *
  * @param keys The keys.
  * @param spec What the key is to be like; it has an owner at least.
- * @param issued Receives the key, to be freed with gk_issued_api_key_free; all zero if the call fails.
+ * @param issued Receives the key, to be freed with gk_issued_api_key_free; all zero if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
  */
@@ -3083,13 +3143,14 @@ gk_status gk_api_keys_create(const gk_api_keys *keys,
                              gk_error *err);
 
 /**
- * Gives a key a new secret under the same id. A key has two secrets at the most: a second rotation within an overlap
- * ends the first secret at once.
+ * Gives a key a new secret under the same id. A key has two secrets at the most: a second rotation
+ * within an overlap ends the first secret at once.
  *
  * @param keys The keys.
  * @param id The key's id.
  * @param id_len Its length in bytes.
- * @param overlap_seconds For how long the old secret is still accepted: at most 90 days; 0 ends it now.
+ * @param overlap_seconds For how long the old secret is still accepted: at most 90 days; 0 ends it
+ * now.
  * @param issued Receives the key with its new text, as gk_api_keys_create.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 6000s.
@@ -3175,7 +3236,8 @@ gk_status gk_api_keys_update(const gk_api_keys *keys,
 /**
  * The record of a key: one JSON object with id, prefix, env, tenant, owner, name, scopes, cidrs,
  * status, revoked_at, reason, not_before, expires_at, rate, credits, meta, created_at, created_by,
- * rotated_at, overlap_until, last_used_at, uses, version. Times are in seconds since 1970, or null.
+ * rotated_at, overlap_until, last_used_at, uses, version. Times are in seconds since 1970, or
+ * null.
  *
  * @param keys The keys.
  * @param id The key's id.
@@ -3192,8 +3254,8 @@ gk_status gk_api_keys_get(const gk_api_keys *keys,
                           gk_error *err);
 
 /**
- * A page of records in ascending order of their ids: {"records":[...],"cursor":"..."}, where the cursor
- * of the last page is null.
+ * A page of records in ascending order of their ids: {"records":[...],"cursor":"..."}, where the
+ * cursor of the last page is null.
  *
  * @param keys The keys.
  * @param filter Which: `owner`, `tenant`, `cursor`, `limit`; NULL for the first 100 of all.
@@ -3224,8 +3286,9 @@ gk_status gk_api_keys_audit(const gk_api_keys *keys,
                             gk_error *err);
 
 /**
- * Deletes keys that expired, or were revoked, before a time. Their audit stays. A clock that has run ahead of the time that
- * passes by more than an hour deletes no key that has expired by it alone, until it has gone on so for ten minutes.
+ * Deletes keys that expired, or were revoked, before a time. Their audit stays. A clock that has
+ * run ahead of the time that passes by more than an hour deletes no key that has expired by it
+ * alone, until it has gone on so for ten minutes.
  *
  * @param keys The keys.
  * @param before Seconds since 1970; not in the future.
@@ -3260,8 +3323,8 @@ void gk_api_key_import_free(gk_api_key_import *import);
  * @param spec What the key is to be like; copied.
  * @param credential The key itself, or what the other system kept of it; copied.
  * @param credential_len Its length in bytes.
- * @param lookup The public part that the key begins with, up to a separator . _ - : ~, by which it is found; NULL
- * and 0 for none. Salted hashes need one.
+ * @param lookup The public part that the key begins with, up to a separator . _ - : ~, by which it
+ * is found; NULL and 0 for none. Salted hashes need one.
  * @param lookup_len Its length in bytes.
  */
 void gk_api_key_import_add(gk_api_key_import *import,
@@ -3272,18 +3335,20 @@ void gk_api_key_import_add(gk_api_key_import *import,
                            size_t lookup_len);
 
 /**
- * Imports keys that another system issued. If a row is of the wrong form, or was added with something wrong, nothing
- * is imported; rows that are there already stop nobody else.
+ * Imports keys that another system issued. If a row is of the wrong form, or was added with
+ * something wrong, nothing is imported; rows that are there already stop nobody else.
  *
  * @param keys The keys.
  * @param scheme plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt, argon2 or
  * pbkdf2-sha256.
  * @param scheme_len Its length in bytes.
  * @param import The rows.
- * @param report Receives {"imported":n,"ids":[...],"rejected":[{"row","number","code","message"}]}, to be freed
- * with gk_buf_free; {NULL, 0} if the call fails.
+ * @param report Receives
+ * {"imported":n,"ids":[...],"rejected":[{"row","number","code","message"}]}, to be freed with
+ * gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK, whatever was rejected; what was wrong first at gk_api_key_import_add; the 6000s.
+ * @return GK_STATUS_OK, whatever was rejected; what was wrong first at gk_api_key_import_add; the
+ * 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_import(const gk_api_keys *keys,
@@ -3295,9 +3360,10 @@ gk_status gk_api_keys_import(const gk_api_keys *keys,
 
 /**
  * How many keys, sessions and key rings of the store still need each pepper:
- * [{"pepper":n,"active":true,"keys":n,"sessions":n,"key_rings":n,"since":n,"damaged":[]}]. Of the number 0, which is there
- * if anything is damaged, `damaged` has the ids of the API keys, then those of the sessions, then the names of the key
- * rings whose rows were altered from outside or cannot be read.
+ * [{"pepper":n,"active":true,"keys":n,"sessions":n,"key_rings":n,"since":n,"damaged":[]}]. Of the
+ * number 0, which is there if anything is damaged, `damaged` has the ids of the API keys, then
+ * those of the sessions, then the names of the key rings whose rows were altered from outside or
+ * cannot be read.
  *
  * @param keys The keys.
  * @param report Receives the report, to be freed with gk_buf_free; {NULL, 0} if the call fails.
@@ -3315,8 +3381,9 @@ gk_status gk_api_keys_pepper_report(const gk_api_keys *keys,
  * @param keys The keys.
  * @param wrapped Receives how many keys; may be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if rows were altered from outside: all others are wrapped,
- * gk_error_api_key_id says the first of them, gk_api_keys_pepper_report all; the other 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if rows were altered from outside: all others are
+ * wrapped, gk_error_api_key_id says the first of them, gk_api_keys_pepper_report all; the other
+ * 6000s.
  */
 GK_NODISCARD
 gk_status gk_api_keys_wrap_peppers(const gk_api_keys *keys,
@@ -3333,18 +3400,17 @@ gk_status gk_api_keys_wrap_peppers(const gk_api_keys *keys,
 GK_NODISCARD gk_status gk_api_keys_refresh(const gk_api_keys *keys, gk_error *err);
 
 /**
- * Whether the rates of all keys are shared by the processes of this machine. For a program that wants to know
- * at its start; where they are not, each process counts for itself, and no key is without its limit.
+ * Whether the rates of all keys are shared by the processes of this machine. For a program that
+ * wants to know at its start; where they are not, each process counts for itself, and no key is
+ * without its limit.
  *
  * @param keys The keys.
  * @param err Receives why they are not; may be NULL.
- * @return GK_STATUS_OK: they are. GK_STATUS_INVALID_CONFIGURATION: limits are off, the store has no place for
- * them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot share them. The 6000s: their
- * file cannot be opened or made, is full, or is of a newer version.
+ * @return GK_STATUS_OK: they are. GK_STATUS_INVALID_CONFIGURATION: limits are off, the store has
+ * no place for them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot
+ * share them. The 6000s: their file cannot be opened or made, is full, or is of a newer version.
  */
-GK_NODISCARD
-gk_status gk_api_keys_check_limits(const gk_api_keys *keys,
-                                   gk_error *err);
+GK_NODISCARD gk_status gk_api_keys_check_limits(const gk_api_keys *keys, gk_error *err);
 
 /**
  * Writes down now when keys were last used; otherwise that happens every 10 seconds.
@@ -3356,8 +3422,9 @@ gk_status gk_api_keys_check_limits(const gk_api_keys *keys,
 GK_NODISCARD gk_status gk_api_keys_flush(const gk_api_keys *keys, gk_error *err);
 
 /**
- * Writes down what is pending, gives back credits that were not spent, and closes the store for all
- * handles. The handles are still to be freed. Closing a store that may only be read is no error.
+ * Writes down what is pending, gives back credits that were not spent, and closes the store for
+ * all handles. The handles are still to be freed. Closing a store that may only be read is no
+ * error.
  *
  * @param keys The keys.
  * @param err Receives the error; may be NULL.
@@ -3461,29 +3528,29 @@ gk_status gk_scan_rule(const char *prefix,
 /*
  * ==== Sessions ====
  *
- * Users that have logged in: a short access token that any verifier accepts, and a refresh token that is exchanged for the
- * next one each time, so that a stolen one shows.
+ * Users that have logged in: a short access token that any verifier accepts, and a refresh token
+ * that is exchanged for the next one each time, so that a stolen one shows.
  */
 
 /** The size of gk_session_tokens.family in bytes. */
 #define GK_SESSION_FAMILY_SIZE 13
 
 /**
- * How long sessions live and how they are kept: seven days without a refresh, ninety days in all, a grace
- * of ten seconds, the pepper in a file beside the store; what is revoked as in gk_revocation_options_new.
- * Copied by gk_sessions_open.
+ * How long sessions live and how they are kept: seven days without a refresh, ninety days in all,
+ * a grace of ten seconds, the pepper in a file beside the store; what is revoked as in
+ * gk_revocation_options_new. Copied by gk_sessions_open.
  */
 typedef struct gk_session_options gk_session_options;
 
 /**
- * What a session is to be like, for gk_sessions_start: only what is set. The setters keep the first thing that was
- * wrong, which gk_sessions_start tells.
+ * What a session is to be like, for gk_sessions_start: only what is set. The setters keep the
+ * first thing that was wrong, which gk_sessions_start tells.
  */
 typedef struct gk_session_spec gk_session_spec;
 
 /**
- * The sessions of a service, in a store. Shared by reference count, safe to use from several threads at
- * once and to go on with after a fork.
+ * The sessions of a service, in a store. Shared by reference count, safe to use from several
+ * threads at once and to go on with after a fork.
  */
 typedef struct gk_sessions gk_sessions;
 
@@ -3494,13 +3561,19 @@ typedef struct gk_sessions gk_sessions;
 typedef struct {
     /** The access token: a JWT with `sub`, `sid` and the claims of the session. */
     gk_buf access_token;
-    /** The refresh token, 51 letters, digits and underscores, to be used once, instead of the one before. */
+    /**
+     * The refresh token, 51 letters, digits and underscores, to be used once, instead of the one
+     * before.
+     */
     gk_buf refresh_token;
     /** For how many seconds the access token is good (RFC 6749 section 5.1). */
     uint64_t expires_in;
     /** When the session ends unless it is refreshed before, in seconds since 1970. */
     uint64_t expires_at;
-    /** The id of the session, which is `sid` of its access tokens: 12 letters and digits, NUL-terminated. */
+    /**
+     * The id of the session, which is `sid` of its access tokens: 12 letters and digits,
+     * NUL-terminated.
+     */
     char family[GK_SESSION_FAMILY_SIZE];
 } gk_session_tokens;
 
@@ -3509,8 +3582,8 @@ typedef struct {
     /** The session's id. */
     gk_str family;
     /**
-     * Only if it is a session of this subject: the user who is logged in. {NULL, 0} for any, which is for operators.
-     * Empty text is no subject's.
+     * Only if it is a session of this subject: the user who is logged in. {NULL, 0} for any, which
+     * is for operators. Empty text is no subject's.
      */
     gk_str subject;
 } gk_session_identity;
@@ -3535,11 +3608,10 @@ void gk_session_options_free(gk_session_options *options);
  * Another number is refused by gk_sessions_open.
  *
  * @param options The options.
- * @param seconds 1 to 316224000, which is ten years; 604800, which is seven days, unless set. Not less than
- * the signer's tokens live.
+ * @param seconds 1 to 316224000, which is ten years; 604800, which is seven days, unless set. Not
+ * less than the signer's tokens live.
  */
-void gk_session_options_refresh_ttl(gk_session_options *options,
-                                    uint64_t seconds);
+void gk_session_options_refresh_ttl(gk_session_options *options, uint64_t seconds);
 
 /**
  * After how long a session ends however often it is refreshed.
@@ -3547,23 +3619,21 @@ void gk_session_options_refresh_ttl(gk_session_options *options,
  * Another number is refused by gk_sessions_open.
  *
  * @param options The options.
- * @param seconds At most 316224000, which is ten years, and not less than the time between two refreshes;
- * 7776000, which is ninety days, unless set.
+ * @param seconds At most 316224000, which is ten years, and not less than the time between two
+ * refreshes; 7776000, which is ninety days, unless set.
  */
-void gk_session_options_absolute_ttl(gk_session_options *options,
-                                     uint64_t seconds);
+void gk_session_options_absolute_ttl(gk_session_options *options, uint64_t seconds);
 
 /**
- * For how long a refresh token that was used gives the same answer again: for clients that lost the first
- * one, and for tabs that ask at the same time.
+ * For how long a refresh token that was used gives the same answer again: for clients that lost
+ * the first one, and for tabs that ask at the same time.
  *
  * More is refused by gk_sessions_open.
  *
  * @param options The options.
  * @param seconds At most 60; 10 unless set. 0 takes every second use for a theft.
  */
-void gk_session_options_grace(gk_session_options *options,
-                              uint64_t seconds);
+void gk_session_options_grace(gk_session_options *options, uint64_t seconds);
 
 /**
  * As gk_revocation_options_strict, for gk_sessions_revocations.
@@ -3584,16 +3654,15 @@ void gk_session_options_strict(gk_session_options *options, bool strict);
 void gk_session_options_max_stale(gk_session_options *options, uint64_t seconds);
 
 /**
- * As gk_revocation_options_max_token_ttl, for gk_sessions_revocations. What the signer's tokens live is
- * allowed in any case.
+ * As gk_revocation_options_max_token_ttl, for gk_sessions_revocations. What the signer's tokens
+ * live is allowed in any case.
  *
  * Another number is refused by gk_sessions_open.
  *
  * @param options The options.
  * @param seconds 1 to 316224000, which is ten years; 2592000, which is 30 days, unless set.
  */
-void gk_session_options_max_token_ttl(gk_session_options *options,
-                                      uint64_t seconds);
+void gk_session_options_max_token_ttl(gk_session_options *options, uint64_t seconds);
 
 /**
  * As gk_revocation_options_tenant_claim, for gk_sessions_revocations.
@@ -3622,7 +3691,8 @@ void gk_session_options_clock(gk_session_options *options,
                               gk_release_fn release);
 
 /**
- * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the sessions.
+ * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the
+ * sessions.
  *
  * What is wrong with peppers is told by gk_sessions_open.
  *
@@ -3637,8 +3707,8 @@ void gk_session_options_pepper(gk_session_options *options,
                                size_t pepper_len);
 
 /**
- * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
- * bytes in hexadecimal.
+ * Takes the peppers from a file that only its owner may read: a line each, the number, a space and
+ * 32 bytes in hexadecimal.
  *
  * What is wrong with the file is told by gk_sessions_open.
  *
@@ -3646,9 +3716,7 @@ void gk_session_options_pepper(gk_session_options *options,
  * @param path The file's path; copied.
  * @param path_len Its length in bytes.
  */
-void gk_session_options_pepper_file(gk_session_options *options,
-                                    const char *path,
-                                    size_t path_len);
+void gk_session_options_pepper_file(gk_session_options *options, const char *path, size_t path_len);
 
 /**
  * Takes the peppers from an environment variable, written as in a file.
@@ -3679,11 +3747,10 @@ void gk_session_spec_free(gk_session_spec *spec);
  * What each access token of the session says besides.
  *
  * @param spec The specification.
- * @param claims The claims; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti` or `gkn`; at most 8192 bytes
- * as JSON.
+ * @param claims The claims; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti` or `gkn`;
+ * at most 8192 bytes as JSON.
  */
-void gk_session_spec_claims(gk_session_spec *spec,
-                            const gk_claims *claims);
+void gk_session_spec_claims(gk_session_spec *spec, const gk_claims *claims);
 
 /**
  * What the subject logs in with, for people.
@@ -3713,19 +3780,20 @@ void gk_session_tokens_free(gk_session_tokens *tokens);
 /**
  * Opens sessions. They may share a store with API keys and a key ring.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
- * mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
- * SQLite of its own, not even to read (docs/processes.md).
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end
+ * says where its mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the
+ * process may open the file with a SQLite of its own, not even to read (docs/processes.md).
  * @param url_len Its length in bytes.
- * @param signer What signs the access tokens, which is shared; its tokens have a time to live, not longer
- * than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
- * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used, and
- * made with the store: back it up, because without it every session is lost.
- * @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call fails.
+ * @param signer What signs the access tokens, which is shared; its tokens have a time to live, not
+ * longer than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
+ * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
+ * used, and made with the store: back it up, because without it every session is lost.
+ * @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or for ever,
- * or others may read the pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no
- * SQLite; the 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or
+ * for ever, or others may read the pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if
+ * this build has no SQLite; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_open(const char *url,
@@ -3765,10 +3833,11 @@ void gk_sessions_free(gk_sessions *sessions);
  * @param subject Who has logged in, `sub` of the access tokens: 1 to 255 bytes.
  * @param subject_len Its length in bytes.
  * @param spec What the session is to be like; NULL for nothing but its subject.
- * @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
+ * @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of gk_signer_sign; the
- * 6000s. If the call fails, there is no session.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of
+ * gk_signer_sign; the 6000s. If the call fails, there is no session.
  */
 GK_NODISCARD
 gk_status gk_sessions_start(const gk_sessions *sessions,
@@ -3779,19 +3848,20 @@ gk_status gk_sessions_start(const gk_sessions *sessions,
                             gk_error *err);
 
 /**
- * Exchanges a refresh token for new tokens. Of several calls at the same time one does; the others get
- * the same refresh token.
+ * Exchanges a refresh token for new tokens. Of several calls at the same time one does; the others
+ * get the same refresh token.
  *
  * @param sessions The sessions.
  * @param token The refresh token as the client sent it, whatever it is.
  * @param token_len Its length in bytes.
- * @param claims What the access tokens say from now on, as in gk_session_spec_claims; NULL for what they
- * said before.
- * @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
+ * @param claims What the access tokens say from now on, as in gk_session_spec_claims; NULL for
+ * what they said before.
+ * @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used before: the
- * session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of gk_signer_sign and
- * the 6000s, after which the token is as good as it was.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used
+ * before: the session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of
+ * gk_signer_sign and the 6000s, after which the token is as good as it was.
  */
 GK_NODISCARD
 gk_status gk_sessions_refresh(const gk_sessions *sessions,
@@ -3802,13 +3872,14 @@ gk_status gk_sessions_refresh(const gk_sessions *sessions,
                               gk_error *err);
 
 /**
- * Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a log-out. The
- * public id of a session is no refresh token.
+ * Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a
+ * log-out. The public id of a session is no refresh token.
  *
  * @param sessions The sessions.
  * @param token Any refresh token of the session as the client sent it, whatever it is.
  * @param token_len Its length in bytes.
- * @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
+ * @param ended Receives whether it had not been ended before; false if the call fails. May be
+ * NULL.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 6000s.
  */
@@ -3820,12 +3891,14 @@ gk_status gk_sessions_end(const gk_sessions *sessions,
                           gk_error *err);
 
 /**
- * Ends the session of an id and revokes its access tokens. The id is public: every API that sees an access token
- * knows it as `sid`. So a caller who may choose it must be allowed to end that session.
+ * Ends the session of an id and revokes its access tokens. The id is public: every API that sees
+ * an access token knows it as `sid`. So a caller who may choose it must be allowed to end that
+ * session.
  *
  * @param sessions The sessions.
  * @param session Which session; borrowed for the call.
- * @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
+ * @param ended Receives whether it had not been ended before; false if the call fails. May be
+ * NULL.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 6000s.
  */
@@ -3836,16 +3909,19 @@ gk_status gk_sessions_end_by_id(const gk_sessions *sessions,
                                 gk_error *err);
 
 /**
- * Ends every session whose refresh token was made under a pepper, and revokes its access tokens: for the day that
- * an old pepper has leaked. Sessions that were refreshed since a newer one came stay, if that is more than a minute
- * ago; those whose rows were altered from outside end. Afterwards none needs the pepper.
+ * Ends every session whose refresh token was made under a pepper, and revokes its access tokens:
+ * for the day that an old pepper has leaked. Sessions that were refreshed since a newer one came
+ * stay, if that is more than a minute ago; those whose rows were altered from outside end.
+ * Afterwards none needs the pepper.
  *
  * @param sessions The sessions.
  * @param pepper The pepper's number; not the newest one.
  * @param ended Receives how many sessions; 0 if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER for one that was
- * not given, or if rows are sealed under another one that was not given, which stay, while all others are done; the 6000s: what was ended by then stays ended, and a second call goes on.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER
+ * for one that was not given, or if rows are sealed under another one that was not given, which
+ * stay, while all others are done; the 6000s: what was ended by then stays ended, and a second
+ * call goes on.
  */
 GK_NODISCARD
 gk_status gk_sessions_end_under_pepper(const gk_sessions *sessions,
@@ -3854,8 +3930,8 @@ gk_status gk_sessions_end_under_pepper(const gk_sessions *sessions,
                                        gk_error *err);
 
 /**
- * Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A later log-in
- * gives good tokens, also in the same second.
+ * Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A
+ * later log-in gives good tokens, also in the same second.
  *
  * @param sessions The sessions.
  * @param subject The subject, 1 to 255 bytes.
@@ -3872,8 +3948,9 @@ gk_status gk_sessions_end_all(const gk_sessions *sessions,
                               gk_error *err);
 
 /**
- * The live sessions of a subject, the last one used first: its devices. A JSON array of at most 10000
- * records. Those whose rows were altered from outside or cannot be read too: their `altered` is true.
+ * The live sessions of a subject, the last one used first: its devices. A JSON array of at most
+ * 10000 records. Those whose rows were altered from outside or cannot be read too: their `altered`
+ * is true.
  *
  * @param sessions The sessions.
  * @param subject The subject.
@@ -3890,9 +3967,9 @@ gk_status gk_sessions_list(const gk_sessions *sessions,
                            gk_error *err);
 
 /**
- * The record of a session, live or not: one JSON object with family, subject, client, meta, created_at,
- * last_seen_at, expires_at, absolute_expires_at, refreshes, ended_at, end (logout, logout_everywhere,
- * reuse, expired). Times are in seconds since 1970, or null.
+ * The record of a session, live or not: one JSON object with family, subject, client, meta,
+ * created_at, last_seen_at, expires_at, absolute_expires_at, refreshes, ended_at, end (logout,
+ * logout_everywhere, reuse, expired). Times are in seconds since 1970, or null.
  *
  * @param sessions The sessions.
  * @param family The session's id.
@@ -3909,8 +3986,9 @@ gk_status gk_sessions_get(const gk_sessions *sessions,
                           gk_error *err);
 
 /**
- * A page of what happened to sessions, oldest first: {"records":[{"seq","at","family","subject","action",
- * "detail"}],"cursor"}, where the action is start, logout, logout_everywhere, reuse or expired.
+ * A page of what happened to sessions, oldest first:
+ * {"records":[{"seq","at","family","subject","action", "detail"}],"cursor"}, where the action is
+ * start, logout, logout_everywhere, reuse or expired.
  *
  * @param sessions The sessions.
  * @param filter Which: `subject`, `family`, `cursor`, `limit`; NULL for the first 100 of all.
@@ -3925,8 +4003,8 @@ gk_status gk_sessions_events(const gk_sessions *sessions,
                              gk_error *err);
 
 /**
- * Deletes sessions that expired, or were ended, before a time, and events from before it. Their refresh
- * tokens are refused as unknown from then on.
+ * Deletes sessions that expired, or were ended, before a time, and events from before it. Their
+ * refresh tokens are refused as unknown from then on.
  *
  * @param sessions The sessions.
  * @param before Seconds since 1970; not in the future.
@@ -3941,7 +4019,8 @@ gk_status gk_sessions_purge(const gk_sessions *sessions,
                             gk_error *err);
 
 /**
- * What is revoked, for gk_policy_revocations: a session that has ended has its access tokens there.
+ * What is revoked, for gk_policy_revocations: a session that has ended has its access tokens
+ * there.
  *
  * @param sessions The sessions; NULL is fine.
  * @return A handle to it, to be freed with gk_revocations_free; NULL for NULL.
@@ -3951,20 +4030,22 @@ gk_revocations *gk_sessions_revocations(const gk_sessions *sessions);
 /*
  * ==== Revocations ====
  *
- * Tokens that are not good any more, although their signature and their dates are; for policies (gk_policy_revocations).
+ * Tokens that are not good any more, although their signature and their dates are; for policies
+ * (gk_policy_revocations).
  */
 
 /**
- * How what is revoked is kept and followed: tokens that live for at most 30 days, what other processes
- * have revoked seen within 50 ms, a store that may be silent for 30 seconds, the claim `tenant`. Copied
- * by gk_revocations_open.
+ * How what is revoked is kept and followed: tokens that live for at most 30 days, what other
+ * processes have revoked seen within 50 ms, a store that may be silent for 30 seconds, the claim
+ * `tenant`. Copied by gk_revocations_open.
  */
 typedef struct gk_revocation_options gk_revocation_options;
 
 /**
- * Tokens, sessions, subjects and keys that have been revoked, in a store; for gk_policy_revocations. Shared
- * by reference count, safe to use from several threads at once and to go on with after a fork. A call
- * that has revoked something is durable when it returns, and in force in other processes within 50 ms.
+ * Tokens, sessions, subjects and keys that have been revoked, in a store; for
+ * gk_policy_revocations. Shared by reference count, safe to use from several threads at once and
+ * to go on with after a fork. A call that has revoked something is durable when it returns, and in
+ * force in other processes within 50 ms.
  */
 struct gk_revocations;
 
@@ -3978,7 +4059,10 @@ typedef struct {
     uint64_t expires_at;
 } gk_token_identity;
 
-/** Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, not both. */
+/**
+ * Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, not
+ * both.
+ */
 typedef struct {
     /** The `sub` of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused. */
     gk_str subject;
@@ -4019,16 +4103,15 @@ void gk_revocation_options_strict(gk_revocation_options *options, bool strict);
 void gk_revocation_options_max_stale(gk_revocation_options *options, uint64_t seconds);
 
 /**
- * How long tokens live at the most, from `iat` to `exp`: others are refused, because what is revoked is
- * not remembered for longer. The same for everybody who shares the store.
+ * How long tokens live at the most, from `iat` to `exp`: others are refused, because what is
+ * revoked is not remembered for longer. The same for everybody who shares the store.
  *
  * Another number is refused by gk_revocations_open.
  *
  * @param options The options.
  * @param seconds 1 to 316224000, which is ten years; 2592000, which is 30 days, unless set.
  */
-void gk_revocation_options_max_token_ttl(gk_revocation_options *options,
-                                         uint64_t seconds);
+void gk_revocation_options_max_token_ttl(gk_revocation_options *options, uint64_t seconds);
 
 /**
  * The claim that names a token's tenant.
@@ -4059,13 +4142,13 @@ void gk_revocation_options_clock(gk_revocation_options *options,
 /**
  * Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
- * mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
- * SQLite of its own, not even to read (docs/processes.md).
+ * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end
+ * says where its mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the
+ * process may open the file with a SQLite of its own, not even to read (docs/processes.md).
  * @param url_len Its length in bytes.
  * @param options How; NULL for the usual options.
- * @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the
- * call fails.
+ * @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if
+ * the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
  */
@@ -4097,8 +4180,8 @@ void gk_revocations_free(gk_revocations *revocations);
  * @param revocations What has been revoked.
  * @param token Which token; borrowed for the call.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if `expires_at` has passed by more than 600 seconds, or is after the year
- * 9999, as milliseconds are: nothing is revoked; the 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if `expires_at` has passed by more than 600
+ * seconds, or is after the year 9999, as milliseconds are: nothing is revoked; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_revocations_revoke_token(const gk_revocations *revocations,
@@ -4106,7 +4189,8 @@ gk_status gk_revocations_revoke_token(const gk_revocations *revocations,
                                       gk_error *err);
 
 /**
- * Revokes the tokens of one session, whose next refresh is refused and ends it. gk_sessions_end does that, too.
+ * Revokes the tokens of one session, whose next refresh is refused and ends it. gk_sessions_end
+ * does that, too.
  *
  * @param revocations What has been revoked.
  * @param session_id The `sid` of its tokens, 1 to 1024 bytes.
@@ -4121,9 +4205,10 @@ gk_status gk_revocations_revoke_session(const gk_revocations *revocations,
                                         gk_error *err);
 
 /**
- * Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones. Access tokens
- * of gk_sessions on the same store say which revocations came before them, whatever the clocks say; others go by
- * `iat`: refused are those of this second or before, or up to the verifier's leeway later.
+ * Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones.
+ * Access tokens of gk_sessions on the same store say which revocations came before them, whatever
+ * the clocks say; others go by `iat`: refused are those of this second or before, or up to the
+ * verifier's leeway later.
  *
  * @param revocations What has been revoked.
  * @param subject The `sub` of its tokens, 1 to 1024 bytes.
@@ -4156,7 +4241,8 @@ gk_status gk_revocations_revoke_key(const gk_revocations *revocations,
  * Revokes the tokens that were issued (`iat`) before a time, or up to the verifier's leeway later.
  *
  * @param revocations What has been revoked.
- * @param at Seconds since 1970; not in the future by more than a second, which means all that there is now.
+ * @param at Seconds since 1970; not in the future by more than a second, which means all that
+ * there is now.
  * @param scope Whose; borrowed for the call. Everybody's for NULL, or where it names nobody.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
@@ -4168,8 +4254,8 @@ gk_status gk_revocations_revoke_before(const gk_revocations *revocations,
                                        gk_error *err);
 
 /**
- * Whether a token that is good for one use has not been used yet; from now on it has, in every process
- * that shares the store. A token that has expired is good for none.
+ * Whether a token that is good for one use has not been used yet; from now on it has, in every
+ * process that shares the store. A token that has expired is good for none.
  *
  * @param revocations What has been revoked.
  * @param token Which token; borrowed for the call.
@@ -4220,17 +4306,18 @@ size_t gk_revocations_len(const gk_revocations *revocations);
  */
 
 /**
- * The keys of a signer over time: one is active and signs, the next one is published already, and retired
- * ones are good until their last token has expired. gk_signer_builder_following and
- * gk_verifier_following go along with it without a restart, in other processes within 50 ms. Shared by
- * reference count, safe to use from several threads at once and to go on with after a fork.
+ * The keys of a signer over time: one is active and signs, the next one is published already, and
+ * retired ones are good until their last token has expired. gk_signer_builder_following and
+ * gk_verifier_following go along with it without a restart, in other processes within 50 ms.
+ * Shared by reference count, safe to use from several threads at once and to go on with after a
+ * fork.
  */
 struct gk_key_ring;
 
 /**
  * How a ring is kept and followed: the name `default`, ES256 keys, tokens that live for at most 15
- * minutes, a store that may be silent for 30 seconds; sealed under the pepper in a file beside the store,
- * or not sealed in a folder. Copied by gk_key_ring_open.
+ * minutes, a store that may be silent for 30 seconds; sealed under the pepper in a file beside the
+ * store, or not sealed in a folder. Copied by gk_key_ring_open.
  */
 typedef struct gk_key_ring_options gk_key_ring_options;
 
@@ -4268,16 +4355,15 @@ void gk_key_ring_options_name(gk_key_ring_options *options, const char *name, si
 void gk_key_ring_options_alg(gk_key_ring_options *options, gk_alg alg);
 
 /**
- * How long the tokens live that the ring's keys sign: so long, and 600 seconds more, a retired key is
- * still good.
+ * How long the tokens live that the ring's keys sign: so long, and 600 seconds more, a retired key
+ * is still good.
  *
  * Another number is refused by gk_key_ring_open.
  *
  * @param options The options.
  * @param seconds 1 to 31622400, which is a year; 900 unless set.
  */
-void gk_key_ring_options_token_ttl(gk_key_ring_options *options,
-                                   uint64_t seconds);
+void gk_key_ring_options_token_ttl(gk_key_ring_options *options, uint64_t seconds);
 
 /**
  * For how long the keys are used while their store is out of reach.
@@ -4318,8 +4404,8 @@ void gk_key_ring_options_pepper(gk_key_ring_options *options,
                                 size_t pepper_len);
 
 /**
- * Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
- * bytes in hexadecimal.
+ * Takes the peppers from a file that only its owner may read: a line each, the number, a space and
+ * 32 bytes in hexadecimal.
  *
  * What is wrong with the file is told by gk_key_ring_open.
  *
@@ -4345,19 +4431,20 @@ void gk_key_ring_options_pepper_env(gk_key_ring_options *options,
                                     size_t name_len);
 
 /**
- * Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a pepper in
- * a store, or in a folder that only its owner may read (mode 0700).
+ * Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a
+ * pepper in a store, or in a folder that only its owner may read (mode 0700).
  *
- * @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of a
- * folder, which is made if it is not there. `?mark=FILE` at the end says where its mark is, which lies beside it
- * otherwise; `?mark=none`: nowhere.
+ * @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of
+ * a folder, which is made if it is not there. `?mark=FILE` at the end says where its mark is,
+ * which lies beside it otherwise; `?mark=none`: nowhere.
  * @param url_or_folder_len Its length in bytes.
  * @param options How; NULL for the usual options. Without a pepper, a store uses the file
  * `<path>.pepper`, which is made with the store: back it up, because without it the ring is lost.
  * @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the pepper file;
- * GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the
+ * pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the
+ * 6000s.
  */
 GK_NODISCARD
 gk_status gk_key_ring_open(const char *url_or_folder,
@@ -4390,25 +4477,23 @@ gk_key_ring *gk_key_ring_clone(const gk_key_ring *ring);
 void gk_key_ring_free(gk_key_ring *ring);
 
 /**
- * Makes the next key the active one, retires the one that was, and makes a new next one. Wait with another
- * rotation until everybody who caches the published keys has seen the new next one.
+ * Makes the next key the active one, retires the one that was, and makes a new next one. Wait with
+ * another rotation until everybody who caches the published keys has seen the new next one.
  *
  * @param ring The ring.
  * @param active Receives the key that is active now, as in gk_key_ring_keys, to be freed with
  * gk_buf_free; {NULL, 0} if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are still good;
- * GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are
+ * still good; GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other
+ * way; the 6000s.
  */
-GK_NODISCARD
-gk_status gk_key_ring_rotate(const gk_key_ring *ring,
-                             gk_buf *active,
-                             gk_error *err);
+GK_NODISCARD gk_status gk_key_ring_rotate(const gk_key_ring *ring, gk_buf *active, gk_error *err);
 
 /**
- * Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by whoever
- * follows the ring; where only the published keys are known, gk_revocations_revoke_key as well. If it is
- * the active one, the next one takes its place.
+ * Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by
+ * whoever follows the ring; where only the published keys are known, gk_revocations_revoke_key as
+ * well. If it is the active one, the next one takes its place.
  *
  * @param ring The ring.
  * @param kid The key's `kid`.
@@ -4423,19 +4508,17 @@ gk_status gk_key_ring_remove(const gk_key_ring *ring,
                              gk_error *err);
 
 /**
- * The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state (next,
- * active, retired), created_at, active_at, retired_at, until. The next one comes first, then the active
- * one, then the retired ones, the latest first. Times are in seconds since 1970, or null.
+ * The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state
+ * (next, active, retired), created_at, active_at, retired_at, until. The next one comes first,
+ * then the active one, then the retired ones, the latest first. Times are in seconds since 1970,
+ * or null.
  *
  * @param ring The ring.
  * @param keys Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
  */
-GK_NODISCARD
-gk_status gk_key_ring_keys(const gk_key_ring *ring,
-                           gk_buf *keys,
-                           gk_error *err);
+GK_NODISCARD gk_status gk_key_ring_keys(const gk_key_ring *ring, gk_buf *keys, gk_error *err);
 
 /**
  * The public keys as a JWK Set (RFC 7517 section 5), to be published: the next one too.
@@ -4493,8 +4576,8 @@ typedef struct gk_csrf gk_csrf;
 typedef int32_t gk_same_site;
 
 /**
- * What a cookie is besides its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`, until the
- * browser ends.
+ * What a cookie is besides its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`,
+ * until the browser ends.
  */
 typedef struct {
     /** Under which path it is sent; {NULL, 0} for `/`. */
@@ -4541,8 +4624,8 @@ typedef struct {
  * @param attributes What else it is; NULL for all zero.
  * @param cookie Receives the cookie, to be freed with gk_cookie_free.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a browser would refuse it, cut it, or send
- * it where it should not go.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a browser would refuse it, cut it, or
+ * send it where it should not go.
  */
 GK_NODISCARD
 gk_status gk_cookie_new(const char *name,
@@ -4562,8 +4645,8 @@ void gk_cookie_free(gk_cookie *cookie);
  * The value of a `Set-Cookie` header that sets the cookie.
  *
  * @param cookie The cookie.
- * @param value The value: visible ASCII without quotes, commas, semicolons and backslashes; with the
- * name at most 4096 bytes.
+ * @param value The value: visible ASCII without quotes, commas, semicolons and backslashes; with
+ * the name at most 4096 bytes.
  * @param value_len Its length in bytes.
  * @param header Receives the header's value, to be freed with gk_buf_free.
  * @param err Receives the error; may be NULL.
@@ -4587,8 +4670,8 @@ gk_status gk_cookie_set(const gk_cookie *cookie,
 GK_NODISCARD gk_status gk_cookie_clear(const gk_cookie *cookie, gk_buf *header, gk_error *err);
 
 /**
- * What a `Cookie` header says that the cookie is. Several headers (HTTP/2) are to be joined with `; `
- * before.
+ * What a `Cookie` header says that the cookie is. Several headers (HTTP/2) are to be joined with
+ * `; ` before.
  *
  * @param cookie The cookie.
  * @param header The header's value, whatever it is.
@@ -4629,8 +4712,8 @@ gk_status gk_csrf_new(const uint8_t *secret,
 void gk_csrf_free(gk_csrf *csrf);
 
 /**
- * A new token for a session: 64 characters of base64url. It fits for as long as the session's id stays
- * the same.
+ * A new token for a session: 64 characters of base64url. It fits for as long as the session's id
+ * stays the same.
  *
  * @param csrf What makes it.
  * @param session_id The id of the session: 1 to 512 bytes.
@@ -4647,8 +4730,8 @@ gk_status gk_csrf_issue(const gk_csrf *csrf,
                         gk_error *err);
 
 /**
- * Lets a request pass that is harmless (GET, HEAD, OPTIONS), or that no other site has caused and that
- * brings a token of its session.
+ * Lets a request pass that is harmless (GET, HEAD, OPTIONS), or that no other site has caused and
+ * that brings a token of its session.
  *
  * @param csrf What made the token.
  * @param session_id The id of the session: 1 to 512 bytes.
@@ -4667,8 +4750,8 @@ gk_status gk_csrf_check(const gk_csrf *csrf,
 /*
  * ==== OAuth client ====
  *
- * Log-ins and tokens of other servers (OAuth 2.0, OpenID Connect). A call that needs an answer of the server begins a
- * gk_operation, which asks for requests; gk_operation_run carries them out.
+ * Log-ins and tokens of other servers (OAuth 2.0, OpenID Connect). A call that needs an answer of
+ * the server begins a gk_operation, which asks for requests; gk_operation_run carries them out.
  */
 
 /** The operation wants a request to be sent: see gk_operation_request. */
@@ -4680,7 +4763,10 @@ gk_status gk_csrf_check(const gk_csrf *csrf,
 /** The operation is over: see gk_operation_result. */
 #define GK_STEP_DONE 3
 
-/** What one log-in asks for. The setters keep the first thing that was wrong, which gk_oauth_client_begin tells. */
+/**
+ * What one log-in asks for. The setters keep the first thing that was wrong, which
+ * gk_oauth_client_begin tells.
+ */
 typedef struct gk_login_options gk_login_options;
 
 /**
@@ -4689,42 +4775,50 @@ typedef struct gk_login_options gk_login_options;
  */
 typedef struct gk_logout_options gk_logout_options;
 
-/** One registration at one authorization server. Shared by reference count, safe to use from several threads at once. */
+/**
+ * One registration at one authorization server. Shared by reference count, safe to use from
+ * several threads at once.
+ */
 typedef struct gk_oauth_client gk_oauth_client;
 
 /**
- * How a client is registered at its authorization server: its id, and the server by its issuer, by a preset, or by
- * endpoints. The setters keep the first thing that was wrong, which gk_oauth_client_new tells.
+ * How a client is registered at its authorization server: its id, and the server by its issuer, by
+ * a preset, or by endpoints. The setters keep the first thing that was wrong, which
+ * gk_oauth_client_new tells.
  */
 typedef struct gk_oauth_config gk_oauth_config;
 
-/** What a token endpoint has given. Immutable, safe to use from several threads at once; wiped when it is freed. */
+/**
+ * What a token endpoint has given. Immutable, safe to use from several threads at once; wiped when
+ * it is freed.
+ */
 typedef struct gk_oauth_tokens gk_oauth_tokens;
 
 /** Something that takes requests to another server. Not to be used by two threads at once. */
 typedef struct gk_operation gk_operation;
 
 /**
- * A token that is exchanged for another (RFC 8693 section 2.1). The setters keep the first thing that was wrong, which
- * gk_oauth_client_token_exchange tells.
+ * A token that is exchanged for another (RFC 8693 section 2.1). The setters keep the first thing
+ * that was wrong, which gk_oauth_client_token_exchange tells.
  */
 typedef struct gk_token_exchange gk_token_exchange;
 
 /**
- * What a token is asked for: scopes, the APIs that it is for, parameters of the server's own. The setters keep the first
- * thing that was wrong, which the call that uses it tells.
+ * What a token is asked for: scopes, the APIs that it is for, parameters of the server's own. The
+ * setters keep the first thing that was wrong, which the call that uses it tells.
  */
 typedef struct gk_token_grant gk_token_grant;
 
 /**
- * The tokens of other servers under names of the program's own: one refresh for all threads and, in a folder, for all
- * processes. Shared by reference count, safe to use from several threads at once and to go on with after a fork.
+ * The tokens of other servers under names of the program's own: one refresh for all threads and,
+ * in a folder, for all processes. Shared by reference count, safe to use from several threads at
+ * once and to go on with after a fork.
  */
 typedef struct gk_token_manager gk_token_manager;
 
 /**
- * Where tokens are kept, and what a name gets under which there is no token. The setters keep the first thing that was
- * wrong, which gk_token_manager_new tells.
+ * Where tokens are kept, and what a name gets under which there is no token. The setters keep the
+ * first thing that was wrong, which gk_token_manager_new tells.
  */
 typedef struct gk_token_manager_options gk_token_manager_options;
 
@@ -4761,8 +4855,8 @@ typedef struct {
 } gk_step;
 
 /**
- * A request to another server. Follow no redirect, ask for no compression, send it once. Its texts belong to the
- * operation, until the answer is fed.
+ * A request to another server. Follow no redirect, ask for no compression, send it once. Its texts
+ * belong to the operation, until the answer is fed.
  */
 typedef struct {
     /** `GET` or `POST`. */
@@ -4793,7 +4887,10 @@ typedef struct {
 typedef struct {
     /** The HTTP status. */
     uint16_t status;
-    /** Its headers; `content-type`, `cache-control` and `retry-after` are read. NULL and 0 for none. */
+    /**
+     * Its headers; `content-type`, `cache-control` and `retry-after` are read. NULL and 0 for
+     * none.
+     */
     const gk_header *headers;
     /** How many. */
     size_t headers_len;
@@ -4818,16 +4915,16 @@ gk_oauth_config *gk_oauth_config_new(void);
 void gk_oauth_config_free(gk_oauth_config *config);
 
 /**
- * Takes over the members of a configuration in JSON: they override what was set before, and later calls override them.
+ * Takes over the members of a configuration in JSON: they override what was set before, and later
+ * calls override them.
  *
  * @param config The configuration.
- * @param json One JSON object with members of docs/oauth.md, at most 64 KiB; borrowed for the call. What is not known or of
- * another kind is GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ * @param json One JSON object with members of docs/oauth.md, at most 64 KiB; borrowed for the
+ * call. What is not known or of another kind is GK_STATUS_INVALID_CONFIGURATION, and
+ * gk_error_claim names it.
  * @param json_len Its length in bytes.
  */
-void gk_oauth_config_json(gk_oauth_config *config,
-                          const char *json,
-                          size_t json_len);
+void gk_oauth_config_json(gk_oauth_config *config, const char *json, size_t json_len);
 
 /**
  * The client's id, as it is registered at the server.
@@ -4852,47 +4949,44 @@ void gk_oauth_config_client_secret(gk_oauth_config *config,
                                    size_t client_secret_len);
 
 /**
- * The client's private key, for `private_key_jwt` (RFC 7523), or a secret that the client signs itself.
+ * The client's private key, for `private_key_jwt` (RFC 7523), or a secret that the client signs
+ * itself.
  *
  * @param config The configuration.
  * @param key The key, which is shared.
  */
-void gk_oauth_config_private_key(gk_oauth_config *config,
-                                 const gk_key *key);
+void gk_oauth_config_private_key(gk_oauth_config *config, const gk_key *key);
 
 /**
- * How the client proves who it is; otherwise the best that its secret or key and the server's metadata allow.
+ * How the client proves who it is; otherwise the best that its secret or key and the server's
+ * metadata allow.
  *
  * @param config The configuration.
- * @param method A name of `token_endpoint_auth_method` (RFC 7591 section 2): `none`, `client_secret_basic`,
- * `client_secret_post`, `client_secret_jwt`, `private_key_jwt` or `tls_client_auth`; or `signed_secret`.
+ * @param method A name of `token_endpoint_auth_method` (RFC 7591 section 2): `none`,
+ * `client_secret_basic`, `client_secret_post`, `client_secret_jwt`, `private_key_jwt` or
+ * `tls_client_auth`; or `signed_secret`.
  * @param method_len Its length in bytes.
  */
-void gk_oauth_config_auth_method(gk_oauth_config *config,
-                                 const char *method,
-                                 size_t method_len);
+void gk_oauth_config_auth_method(gk_oauth_config *config, const char *method, size_t method_len);
 
 /**
- * The authorization server by its issuer: its metadata are fetched when they are first needed and must name this very
- * issuer (OpenID Connect Discovery section 4, RFC 8414 section 3).
+ * The authorization server by its issuer: its metadata are fetched when they are first needed and
+ * must name this very issuer (OpenID Connect Discovery section 4, RFC 8414 section 3).
  *
  * @param config The configuration.
  * @param issuer An https address; copied.
  * @param issuer_len Its length in bytes.
  */
-void gk_oauth_config_issuer(gk_oauth_config *config,
-                            const char *issuer,
-                            size_t issuer_len);
+void gk_oauth_config_issuer(gk_oauth_config *config, const char *issuer, size_t issuer_len);
 
 /**
  * Whether the issuer's metadata are fetched.
  *
  * @param config The configuration.
- * @param discover True unless set, or unless a preset knows better. Without them endpoints must be set, `jwks_uri` for ID
- * tokens, too.
+ * @param discover True unless set, or unless a preset knows better. Without them endpoints must be
+ * set, `jwks_uri` for ID tokens, too.
  */
-void gk_oauth_config_discover(gk_oauth_config *config,
-                              bool discover);
+void gk_oauth_config_discover(gk_oauth_config *config, bool discover);
 
 /**
  * Takes over what is known about a provider; later calls override it.
@@ -4937,12 +5031,11 @@ void gk_oauth_config_endpoint(gk_oauth_config *config,
  * Where the server departs from the RFCs, if no preset says so.
  *
  * @param config The configuration.
- * @param json One JSON object with quirks of docs/oauth.md; borrowed for the call. Others stay as they are.
+ * @param json One JSON object with quirks of docs/oauth.md; borrowed for the call. Others stay as
+ * they are.
  * @param json_len Its length in bytes.
  */
-void gk_oauth_config_quirks(gk_oauth_config *config,
-                            const char *json,
-                            size_t json_len);
+void gk_oauth_config_quirks(gk_oauth_config *config, const char *json, size_t json_len);
 
 /**
  * Where the server sends the browser back to, as it is registered there.
@@ -4963,8 +5056,8 @@ void gk_oauth_config_redirect_uri(gk_oauth_config *config, const char *uri, size
 void gk_oauth_config_scopes(gk_oauth_config *config, const char *scopes, size_t scopes_len);
 
 /**
- * The algorithms that ID tokens may be signed with (`id_token_signed_response_alg`); otherwise the asymmetric ones of the
- * server's metadata. HMAC is used only if it is named here.
+ * The algorithms that ID tokens may be signed with (`id_token_signed_response_alg`); otherwise the
+ * asymmetric ones of the server's metadata. HMAC is used only if it is named here.
  *
  * @param config The configuration.
  * @param codes GK_ALG_ constants; copied.
@@ -4975,7 +5068,8 @@ void gk_oauth_config_id_token_algorithms(gk_oauth_config *config,
                                          size_t codes_len);
 
 /**
- * An audience that may stand beside this client in an ID token's `aud`; several calls, several audiences.
+ * An audience that may stand beside this client in an ID token's `aud`; several calls, several
+ * audiences.
  *
  * @param config The configuration.
  * @param audience The audience; copied.
@@ -4986,19 +5080,19 @@ void gk_oauth_config_trusted_audience(gk_oauth_config *config,
                                       size_t audience_len);
 
 /**
- * A tenant whose users may sign in, where the preset has tenants; several calls, several tenants. Without any, all may.
+ * A tenant whose users may sign in, where the preset has tenants; several calls, several tenants.
+ * Without any, all may.
  *
  * @param config The configuration.
  * @param tenant The tenant's id; copied.
  * @param tenant_len Its length in bytes.
  */
-void gk_oauth_config_allowed_tenant(gk_oauth_config *config,
-                                    const char *tenant,
-                                    size_t tenant_len);
+void gk_oauth_config_allowed_tenant(gk_oauth_config *config, const char *tenant, size_t tenant_len);
 
 /**
- * Adds a secret that the cookies of log-ins are sealed with; several calls go from the oldest to the active one. Every
- * process that finishes log-ins needs the same ones; without any, a client makes one of its own.
+ * Adds a secret that the cookies of log-ins are sealed with; several calls go from the oldest to
+ * the active one. Every process that finishes log-ins needs the same ones; without any, a client
+ * makes one of its own.
  *
  * @param config The configuration.
  * @param number Its number, from 1.
@@ -5019,13 +5113,13 @@ void gk_oauth_config_flow_key(gk_oauth_config *config,
 void gk_oauth_config_replay(gk_oauth_config *config, const gk_revocations *seen);
 
 /**
- * Refuses a server whose metadata do not say that it knows PKCE with S256 (OAuth 2.1). PKCE is used in any case.
+ * Refuses a server whose metadata do not say that it knows PKCE with S256 (OAuth 2.1). PKCE is
+ * used in any case.
  *
  * @param config The configuration.
  * @param require False unless set.
  */
-void gk_oauth_config_require_pkce(gk_oauth_config *config,
-                                  bool require);
+void gk_oauth_config_require_pkce(gk_oauth_config *config, bool require);
 
 /**
  * Allows plain http to this very machine, for tests.
@@ -5081,10 +5175,11 @@ void gk_oauth_config_random(gk_oauth_config *config,
  * Makes a client.
  *
  * @param config The configuration, which is copied.
- * @param client Receives the client, to be freed with gk_oauth_client_free; NULL if the call fails.
+ * @param client Receives the client, to be freed with gk_oauth_client_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if something is missing, contradicts itself
- * or is not https; gk_error_claim names the member where there is one.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if something is
+ * missing, contradicts itself or is not https; gk_error_claim names the member where there is one.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_new(const gk_oauth_config *config,
@@ -5107,15 +5202,17 @@ gk_oauth_client *gk_oauth_client_clone(const gk_oauth_client *client);
 void gk_oauth_client_free(gk_oauth_client *client);
 
 /**
- * Gets new tokens; keep them before they are used. A gk_token_manager does that once for all.
- * The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
- * `claims`, `subject` and `issuer`.
+ * Gets new tokens; keep them before they are used. A gk_token_manager does that once for all. The
+ * operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`,
+ * `expires_at`, `scopes`, `id_token`, `claims`, `subject` and `issuer`.
  *
  * @param client The client.
  * @param tokens The tokens with the refresh token; copied.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_refresh(const gk_oauth_client *client,
@@ -5129,9 +5226,11 @@ gk_status gk_oauth_client_refresh(const gk_oauth_client *client,
  *
  * @param client The client.
  * @param tokens The tokens of the log-in; copied.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_userinfo(const gk_oauth_client *client,
@@ -5146,9 +5245,11 @@ gk_status gk_oauth_client_userinfo(const gk_oauth_client *client,
  * @param client The client.
  * @param token The token.
  * @param token_len Its length in bytes.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_introspect(const gk_oauth_client *client,
@@ -5165,9 +5266,11 @@ gk_status gk_oauth_client_introspect(const gk_oauth_client *client,
  * @param token The token.
  * @param token_len Its length in bytes.
  * @param is_refresh_token Which kind it is.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_revoke(const gk_oauth_client *client,
@@ -5192,18 +5295,18 @@ gk_login_options *gk_login_options_new(void);
 void gk_login_options_free(gk_login_options *options);
 
 /**
- * Takes over the members of options in JSON: they override what was set before, and later calls override them.
+ * Takes over the members of options in JSON: they override what was set before, and later calls
+ * override them.
  *
- * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+ * gk_error_claim names it.
  *
  * @param options The options.
- * @param json One JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`, `acr_values`, `max_age`, `resources` and
- * `parameters`; borrowed for the call.
+ * @param json One JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`,
+ * `acr_values`, `max_age`, `resources` and `parameters`; borrowed for the call.
  * @param json_len Its length in bytes.
  */
-void gk_login_options_json(gk_login_options *options,
-                           const char *json,
-                           size_t json_len);
+void gk_login_options_json(gk_login_options *options, const char *json, size_t json_len);
 
 /**
  * The scopes to ask for, instead of the configuration's.
@@ -5292,9 +5395,11 @@ void gk_login_options_parameter(gk_login_options *options,
  * @param options What it asks for; copied. NULL for the usual.
  * @param cookies The request's Cookie header; NULL and 0 for none.
  * @param cookies_len Its length in bytes.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_begin(const gk_oauth_client *client,
@@ -5305,16 +5410,18 @@ gk_status gk_oauth_client_begin(const gk_oauth_client *client,
                                 gk_error *err);
 
 /**
- * Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of another server.
- * The operation ends with `subject`, `claims`, `user`, `return_to`, `set_cookies` and `tokens`, which gk_operation_tokens gives.
+ * Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of another
+ * server. The operation ends with `subject`, `claims`, `user`, `return_to`, `set_cookies` and
+ * `tokens`, which gk_operation_tokens gives.
  *
  * @param client The client.
  * @param callback What came back with the browser; borrowed for the call.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH, GK_STATUS_OAUTH_ISSUER_MISMATCH,
- * GK_STATUS_OAUTH_ACCESS_DENIED and others that the server names. Whatever it is, answer with the cookie of
- * gk_oauth_client_end_login.
+ * GK_STATUS_OAUTH_ACCESS_DENIED and others that the server names. Whatever it is, answer with the
+ * cookie of gk_oauth_client_end_login.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_finish(const gk_oauth_client *client,
@@ -5385,14 +5492,17 @@ void gk_logout_options_post_logout_redirect_uri(gk_logout_options *options,
 void gk_logout_options_state(gk_logout_options *options, const char *state, size_t state_len);
 
 /**
- * Says where to send the browser so that the user is signed out at the server too (RP-Initiated Logout 1.0 section 2).
- * The operation ends with the address itself: gk_operation_result gives it as it is, gk_operation_json as a text.
+ * Says where to send the browser so that the user is signed out at the server too (RP-Initiated
+ * Logout 1.0 section 2). The operation ends with the address itself: gk_operation_result gives it
+ * as it is, gk_operation_json as a text.
  *
  * @param client The client.
  * @param options Whom to sign out, and where to go then; copied. NULL if nothing of it is known.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_logout_url(const gk_oauth_client *client,
@@ -5407,9 +5517,11 @@ gk_status gk_oauth_client_logout_url(const gk_oauth_client *client,
  * @param client The client.
  * @param logout_token The token.
  * @param logout_token_len Its length in bytes.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_logout_notice(const gk_oauth_client *client,
@@ -5436,15 +5548,15 @@ void gk_token_grant_free(gk_token_grant *grant);
  * Takes over the members of a grant in JSON: scopes override those that were set
  * before, resources and parameters come behind them.
  *
- * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+ * gk_error_claim names it.
  *
  * @param grant The grant.
- * @param json One JSON object with any of `scopes`, `resources` and `parameters`; borrowed for the call.
+ * @param json One JSON object with any of `scopes`, `resources` and `parameters`; borrowed for the
+ * call.
  * @param json_len Its length in bytes.
  */
-void gk_token_grant_json(gk_token_grant *grant,
-                         const char *json,
-                         size_t json_len);
+void gk_token_grant_json(gk_token_grant *grant, const char *json, size_t json_len);
 
 /**
  * The scopes to ask for.
@@ -5494,18 +5606,19 @@ gk_token_exchange *gk_token_exchange_new(void);
 void gk_token_exchange_free(gk_token_exchange *exchange);
 
 /**
- * Takes over the members of an exchange in JSON: they override what was set before, and later calls override them.
+ * Takes over the members of an exchange in JSON: they override what was set before, and later
+ * calls override them.
  *
- * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+ * gk_error_claim names it.
  *
  * @param exchange The exchange.
- * @param json One JSON object with any of `subject_token`, `subject_token_type`, `actor_token`, `actor_token_type`,
- * `requested_token_type`, `audience`, `scopes`, `resources` and `parameters`; borrowed for the call.
+ * @param json One JSON object with any of `subject_token`, `subject_token_type`, `actor_token`,
+ * `actor_token_type`, `requested_token_type`, `audience`, `scopes`, `resources` and `parameters`;
+ * borrowed for the call.
  * @param json_len Its length in bytes.
  */
-void gk_token_exchange_json(gk_token_exchange *exchange,
-                            const char *json,
-                            size_t json_len);
+void gk_token_exchange_json(gk_token_exchange *exchange, const char *json, size_t json_len);
 
 /**
  * On behalf of whom the new token is: it must be set.
@@ -5513,7 +5626,8 @@ void gk_token_exchange_json(gk_token_exchange *exchange,
  * @param exchange The exchange.
  * @param token The token; copied, and wiped in the end.
  * @param token_len Its length in bytes.
- * @param token_type Its type, for example `urn:ietf:params:oauth:token-type:jwt`; copied. NULL and 0 for an access token.
+ * @param token_type Its type, for example `urn:ietf:params:oauth:token-type:jwt`; copied. NULL and
+ * 0 for an access token.
  * @param token_type_len Its length in bytes.
  */
 void gk_token_exchange_subject(gk_token_exchange *exchange,
@@ -5528,7 +5642,8 @@ void gk_token_exchange_subject(gk_token_exchange *exchange,
  * @param exchange The exchange.
  * @param token The token; copied, and wiped in the end.
  * @param token_len Its length in bytes.
- * @param token_type Its type, for example `urn:ietf:params:oauth:token-type:jwt`; copied. NULL and 0 for an access token.
+ * @param token_type Its type, for example `urn:ietf:params:oauth:token-type:jwt`; copied. NULL and
+ * 0 for an access token.
  * @param token_type_len Its length in bytes.
  */
 void gk_token_exchange_actor(gk_token_exchange *exchange,
@@ -5568,15 +5683,17 @@ void gk_token_exchange_audience(gk_token_exchange *exchange,
 void gk_token_exchange_grant(gk_token_exchange *exchange, const gk_token_grant *grant);
 
 /**
- * Gets a token for the client itself (RFC 6749 section 4.4).
- * The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
- * `claims`, `subject` and `issuer`.
+ * Gets a token for the client itself (RFC 6749 section 4.4). The operation ends with tokens:
+ * gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`,
+ * `id_token`, `claims`, `subject` and `issuer`.
  *
  * @param client The client.
  * @param grant What is asked for; copied. NULL for nothing in particular.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_client_credentials(const gk_oauth_client *client,
@@ -5585,17 +5702,19 @@ gk_status gk_oauth_client_client_credentials(const gk_oauth_client *client,
                                              gk_error *err);
 
 /**
- * Exchanges an assertion: a JWT of an issuer that the server trusts (RFC 7523).
- * The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
- * `claims`, `subject` and `issuer`.
+ * Exchanges an assertion: a JWT of an issuer that the server trusts (RFC 7523). The operation ends
+ * with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`,
+ * `scopes`, `id_token`, `claims`, `subject` and `issuer`.
  *
  * @param client The client.
  * @param assertion The assertion.
  * @param assertion_len Its length in bytes.
  * @param grant What is asked for; copied. NULL for nothing in particular.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_jwt_bearer(const gk_oauth_client *client,
@@ -5606,15 +5725,17 @@ gk_status gk_oauth_client_jwt_bearer(const gk_oauth_client *client,
                                      gk_error *err);
 
 /**
- * Exchanges one token for another (RFC 8693).
- * The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
- * `claims`, `subject` and `issuer`.
+ * Exchanges one token for another (RFC 8693). The operation ends with tokens: gk_operation_tokens,
+ * or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`,
+ * `subject` and `issuer`.
  *
  * @param client The client.
  * @param exchange The exchange; copied.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_token_exchange(const gk_oauth_client *client,
@@ -5623,14 +5744,17 @@ gk_status gk_oauth_client_token_exchange(const gk_oauth_client *client,
                                          gk_error *err);
 
 /**
- * Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_client_poll.
- * The operation ends with `user_code`, `verification_uri`, `verification_uri_complete`, `expires_at` and `interval`.
+ * Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_client_poll. The
+ * operation ends with `user_code`, `verification_uri`, `verification_uri_complete`, `expires_at`
+ * and `interval`.
  *
  * @param client The client.
  * @param grant What is asked for; copied. NULL for nothing in particular.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_oauth_client_device_codes(const gk_oauth_client *client,
@@ -5639,13 +5763,15 @@ gk_status gk_oauth_client_device_codes(const gk_oauth_client *client,
                                        gk_error *err);
 
 /**
- * Asks until the user has said yes or no, as often as the server wants it.
- * The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
- * `claims`, `subject` and `issuer`.
+ * Asks until the user has said yes or no, as often as the server wants it. The operation ends with
+ * tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`,
+ * `id_token`, `claims`, `subject` and `issuer`.
  *
  * @param client The client.
- * @param codes The operation of gk_oauth_client_device_codes, which has ended; it may be freed afterwards.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param codes The operation of gk_oauth_client_device_codes, which has ended; it may be freed
+ * afterwards.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it has not ended with codes.
  */
@@ -5660,7 +5786,8 @@ gk_status gk_oauth_client_poll(const gk_oauth_client *client,
  *
  * @param json What gk_oauth_tokens_to_json has given; borrowed for the call.
  * @param json_len Its length in bytes.
- * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+ * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if these are no tokens.
  */
@@ -5674,7 +5801,8 @@ gk_status gk_oauth_tokens_from_json(const char *json,
  * Writes tokens down, to be kept in a safe place: who reads them is the user.
  *
  * @param tokens The tokens.
- * @param json Receives the text, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param json Receives the text, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+ * call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK.
  */
@@ -5766,11 +5894,11 @@ gk_str gk_oauth_tokens_issued_token_type(const gk_oauth_tokens *tokens);
  * Gives when the access token expires.
  *
  * @param tokens The tokens; NULL is fine.
- * @param seconds Receives seconds since 1970-01-01T00:00:00Z; untouched if it is not known. NULL is fine.
+ * @param seconds Receives seconds since 1970-01-01T00:00:00Z; untouched if it is not known. NULL
+ * is fine.
  * @return True if the server said so.
  */
-bool gk_oauth_tokens_expires_at(const gk_oauth_tokens *tokens,
-                                uint64_t *seconds);
+bool gk_oauth_tokens_expires_at(const gk_oauth_tokens *tokens, uint64_t *seconds);
 
 /**
  * Says how many scopes were granted.
@@ -5824,7 +5952,8 @@ void gk_token_manager_options_client_credentials(gk_token_manager_options *optio
                                                  const gk_token_grant *grant);
 
 /**
- * Adds a pepper that what is kept is sealed with (AES-256-GCM); several calls go from the oldest to the active one.
+ * Adds a pepper that what is kept is sealed with (AES-256-GCM); several calls go from the oldest
+ * to the active one.
  *
  * @param options The options.
  * @param number Its number, from 1.
@@ -5842,9 +5971,11 @@ void gk_token_manager_options_pepper(gk_token_manager_options *options,
  * @param client Whose tokens they are; shared.
  * @param http What carries the requests; shared.
  * @param options Where tokens are kept; copied. NULL for memory.
- * @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call fails.
+ * @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 6000s.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if others may read
+ * the folder; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_new(const gk_oauth_client *client,
@@ -5857,7 +5988,8 @@ gk_status gk_token_manager_new(const gk_oauth_client *client,
  * Shares a manager.
  *
  * @param manager The manager; NULL is fine.
- * @return Another handle to the same manager, to be freed with gk_token_manager_free; NULL for NULL.
+ * @return Another handle to the same manager, to be freed with gk_token_manager_free; NULL for
+ * NULL.
  */
 gk_token_manager *gk_token_manager_clone(const gk_token_manager *manager);
 
@@ -5901,13 +6033,15 @@ gk_status gk_token_manager_remove(const gk_token_manager *manager,
                                   gk_error *err);
 
 /**
- * Gives the access token of a name, refreshed if need be; one thread and process refreshes, the others wait.
+ * Gives the access token of a name, refreshed if need be; one thread and process refreshes, the
+ * others wait.
  *
  * @param manager The manager.
  * @param name A name of the program's own: 1 to 120 bytes.
  * @param name_len Its length in bytes.
  * @param min_ttl Seconds that it must be good for at least.
- * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+ * call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
  * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
@@ -5925,7 +6059,8 @@ gk_status gk_token_manager_access_token(const gk_token_manager *manager,
  *
  * @param manager The manager.
  * @param refused Which one, and whose; borrowed for the call.
- * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+ * call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
  * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
@@ -5943,7 +6078,8 @@ gk_status gk_token_manager_replace(const gk_token_manager *manager,
  * @param name A name of the program's own: 1 to 120 bytes.
  * @param name_len Its length in bytes.
  * @param min_ttl Seconds that the access token must be good for at least.
- * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+ * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
  * GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
@@ -5962,7 +6098,8 @@ gk_status gk_token_manager_tokens(const gk_token_manager *manager,
  * @param operation The operation.
  * @param http The transport.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 5000s, 7000s and 1000s as the call says that made the operation, which is over then.
+ * @return GK_STATUS_OK; the 5000s, 7000s and 1000s as the call says that made the operation, which
+ * is over then.
  */
 GK_NODISCARD
 gk_status gk_operation_run(gk_operation *operation,
@@ -5970,17 +6107,16 @@ gk_status gk_operation_run(gk_operation *operation,
                            gk_error *err);
 
 /**
- * Asks an operation what it wants. After a request feed the answer or the failure; after a wait just ask again.
+ * Asks an operation what it wants. After a request feed the answer or the failure; after a wait
+ * just ask again.
  *
  * @param operation The operation.
  * @param step Receives what it wants.
  * @param err Receives the error; may be NULL.
- * @return As gk_operation_run; GK_STATUS_INVALID_ARGUMENT if the last request has not been answered.
+ * @return As gk_operation_run; GK_STATUS_INVALID_ARGUMENT if the last request has not been
+ * answered.
  */
-GK_NODISCARD
-gk_status gk_operation_next(gk_operation *operation,
-                            gk_step *step,
-                            gk_error *err);
+GK_NODISCARD gk_status gk_operation_next(gk_operation *operation, gk_step *step, gk_error *err);
 
 /**
  * Gives the request that gk_operation_next has asked for.
@@ -6005,7 +6141,8 @@ gk_status gk_operation_request(const gk_operation *operation,
 gk_header gk_operation_header(const gk_operation *operation, size_t index);
 
 /**
- * Feeds the answer to the request, whatever its status. A body that is longer than max_body is refused.
+ * Feeds the answer to the request, whatever its status. A body that is longer than max_body is
+ * refused.
  *
  * @param operation The operation.
  * @param response The answer; borrowed for the call.
@@ -6031,8 +6168,8 @@ GK_NODISCARD gk_status gk_operation_fail(gk_operation *operation, gk_status reas
  * Gives what an operation has ended with, as the call says that made it.
  *
  * @param operation The operation.
- * @param json Receives the value, to be freed with gk_json_free; `null` of an operation that ends with nothing; NULL if the
- * call fails.
+ * @param json Receives the value, to be freed with gk_json_free; `null` of an operation that ends
+ * with nothing; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, or has failed.
  */
@@ -6045,9 +6182,11 @@ gk_status gk_operation_json(const gk_operation *operation,
  * Gives the tokens that an operation has ended with, those of a log-in included.
  *
  * @param operation The operation.
- * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+ * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, has failed, or ends with something else.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, has failed, or ends with
+ * something else.
  */
 GK_NODISCARD
 gk_status gk_operation_tokens(const gk_operation *operation,
@@ -6055,10 +6194,12 @@ gk_status gk_operation_tokens(const gk_operation *operation,
                               gk_error *err);
 
 /**
- * Gives the text of what an operation has ended with, to be passed on; gk_operation_json is for looking into it.
+ * Gives the text of what an operation has ended with, to be passed on; gk_operation_json is for
+ * looking into it.
  *
  * @param operation The operation.
- * @param json Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+ * @param json Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, or has failed.
  */
@@ -6068,7 +6209,8 @@ gk_status gk_operation_result(const gk_operation *operation,
                               gk_error *err);
 
 /**
- * Gives the authorization server's own name of the error that an operation has ended with (RFC 6749 section 5.2).
+ * Gives the authorization server's own name of the error that an operation has ended with (RFC
+ * 6749 section 5.2).
  *
  * @param operation The operation.
  * @return At most 64 letters, digits, `_`, `-` and `.`; {NULL, 0} if the server gave none.
@@ -6079,7 +6221,8 @@ gk_str gk_operation_peer_code(const gk_operation *operation);
  * Gives how many milliseconds to wait before the same is worth another try.
  *
  * @param operation The operation.
- * @return Milliseconds; 0 if it has not failed, or waiting is no remedy, or the server did not say.
+ * @return Milliseconds; 0 if it has not failed, or waiting is no remedy, or the server did not
+ * say.
  */
 uint64_t gk_operation_retry_after(const gk_operation *operation);
 
@@ -6097,20 +6240,21 @@ void gk_operation_free(gk_operation *operation);
  */
 
 /**
- * What a route demands of its caller: made once, shared by all threads. The setters keep the first thing that was wrong,
- * which gk_resource_server_check tells.
+ * What a route demands of its caller: made once, shared by all threads. The setters keep the first
+ * thing that was wrong, which gk_resource_server_check tells.
  */
 typedef struct gk_demand gk_demand;
 
 /**
- * An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by reference count, safe to use
- * from several threads at once and to go on with after a fork.
+ * An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by
+ * reference count, safe to use from several threads at once and to go on with after a fork.
  */
 typedef struct gk_resource_server gk_resource_server;
 
 /**
- * An API's door while it is put together. At least one of an issuer with keys, an introspection and API keys. The setters
- * keep the first thing that was wrong, which gk_resource_server_builder_build tells.
+ * An API's door while it is put together. At least one of an issuer with keys, an introspection
+ * and API keys. The setters keep the first thing that was wrong, which
+ * gk_resource_server_builder_build tells.
  */
 typedef struct gk_resource_server_builder gk_resource_server_builder;
 
@@ -6121,8 +6265,8 @@ typedef struct {
     /** Its length in bytes. */
     size_t authorization_len;
     /**
-     * The caller's address as text, for API keys with an allow-list; NULL and 0 for unknown, as which a text that is no
-     * address counts.
+     * The caller's address as text, for API keys with an allow-list; NULL and 0 for unknown, as
+     * which a text that is no address counts.
      */
     const char *address;
     /** Its length in bytes. */
@@ -6132,7 +6276,8 @@ typedef struct {
 /**
  * Begins the door of an API.
  *
- * @param audience What tokens must name as their audience: the API's identifier, 1 to 1024 bytes of UTF-8; copied.
+ * @param audience What tokens must name as their audience: the API's identifier, 1 to 1024 bytes
+ * of UTF-8; copied.
  * @param audience_len Its length in bytes.
  * @return The builder, to be freed with gk_resource_server_builder_free.
  */
@@ -6142,13 +6287,15 @@ gk_resource_server_builder *gk_resource_server_builder_new(const char *audience,
 /**
  * Begins the door of an API from JSON.
  *
- * @param options_json One JSON object with `audience`, and any of `issuer`, `token_types` (instead of at+jwt), `algorithms`,
- * `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl` (30), `negative_ttl` (10) and
- * `require_audience`.
+ * @param options_json One JSON object with `audience`, and any of `issuer`, `token_types` (instead
+ * of at+jwt), `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with
+ * any of `ttl` (30), `negative_ttl` (10) and `require_audience`.
  * @param options_json_len Its length in bytes, at most 64 KiB.
- * @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if the call fails.
+ * @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if
+ * the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a member is not known or of another kind, which gk_error_claim names.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a member is not known or of another
+ * kind, which gk_error_claim names.
  */
 GK_NODISCARD
 gk_status gk_resource_server_builder_from_json(const char *options_json,
@@ -6274,7 +6421,8 @@ void gk_resource_server_builder_introspection(gk_resource_server_builder *builde
                                               const gk_http *http);
 
 /**
- * For how long the answers of an introspection are remembered: so late is the end of a token noticed.
+ * For how long the answers of an introspection are remembered: so late is the end of a token
+ * noticed.
  *
  * @param builder The builder.
  * @param seconds Of a token that is good: 30 unless set, at most 3600; 0 asks each time.
@@ -6307,14 +6455,16 @@ void gk_resource_server_builder_clock(gk_resource_server_builder *builder,
                                       gk_release_fn release);
 
 /**
- * Opens the door. Keys are fetched now, so that a wrong address shows in time; if their issuer is out of reach, with the
- * first token.
+ * Opens the door. Keys are fetched now, so that a wrong address shows in time; if their issuer is
+ * out of reach, with the first token.
  *
  * @param builder The builder, which can be used again.
- * @param server Receives the resource server, to be freed with gk_resource_server_free; NULL if the call fails.
+ * @param server Receives the resource server, to be freed with gk_resource_server_free; NULL if
+ * the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if nothing would be accepted, or the options
- * contradict themselves; those of the keys, unless their issuer is only out of reach.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if nothing would be
+ * accepted, or the options contradict themselves; those of the keys, unless their issuer is only
+ * out of reach.
  */
 GK_NODISCARD
 gk_status gk_resource_server_builder_build(const gk_resource_server_builder *builder,
@@ -6382,10 +6532,11 @@ void gk_resource_server_free(gk_resource_server *server);
  * @param server The resource server.
  * @param caller The request's header and address; borrowed for the call.
  * @param demand What the route demands; NULL for any caller that is known.
- * @param access Receives who calls, as JSON for gk_json_parse: `kind` (`jwt`, `opaque`, `api_key`), `subject`, `client_id`,
- * `scopes`, `expires_at` and `claims`; to be freed with gk_buf_free; {NULL, 0} if the call fails.
- * @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or 403, to be freed with
- * gk_buf_free; otherwise {NULL, 0}. NULL is fine.
+ * @param access Receives who calls, as JSON for gk_json_parse: `kind` (`jwt`, `opaque`,
+ * `api_key`), `subject`, `client_id`, `scopes`, `expires_at` and `claims`; to be freed with
+ * gk_buf_free; {NULL, 0} if the call fails.
+ * @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or
+ * 403, to be freed with gk_buf_free; otherwise {NULL, 0}. NULL is fine.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the reason otherwise: gk_status_http says which HTTP status to answer.
  */
@@ -6417,15 +6568,16 @@ gk_status gk_resource_server_metadata(const gk_resource_server *server,
  */
 
 /**
- * The keys that an issuer publishes: fetched when they are first needed, and again when they are not fresh any more or
- * a token wants a key that is not known. Shared by reference count, safe to use from several threads at once and to go
- * on with after a fork.
+ * The keys that an issuer publishes: fetched when they are first needed, and again when they are
+ * not fresh any more or a token wants a key that is not known. Shared by reference count, safe to
+ * use from several threads at once and to go on with after a fork.
  */
 struct gk_remote_key_set;
 
 /**
- * Where keys are, or whose they are, how they are fetched and for how long they are believed. The setters keep the first
- * thing that was wrong, which gk_remote_key_set_new tells, and which numbers are out of range.
+ * Where keys are, or whose they are, how they are fetched and for how long they are believed. The
+ * setters keep the first thing that was wrong, which gk_remote_key_set_new tells, and which
+ * numbers are out of range.
  */
 typedef struct gk_remote_key_set_options gk_remote_key_set_options;
 
@@ -6444,13 +6596,16 @@ gk_remote_key_set_options *gk_remote_key_set_options_new(void);
 void gk_remote_key_set_options_free(gk_remote_key_set_options *options);
 
 /**
- * Takes over the members of options in JSON: they override what was set before, and later calls override them.
+ * Takes over the members of options in JSON: they override what was set before, and later calls
+ * override them.
  *
- * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+ * gk_error_claim names it.
  *
  * @param options The options.
- * @param json One JSON object with any of `url`, `issuer`, `ttl`, `min_ttl`, `max_ttl`, `cooldown`, `max_stale` (seconds),
- * `rsa_alg`, `allow_loopback_http` and `deadline_ms`; borrowed for the call.
+ * @param json One JSON object with any of `url`, `issuer`, `ttl`, `min_ttl`, `max_ttl`,
+ * `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`; borrowed
+ * for the call.
  * @param json_len Its length in bytes.
  */
 void gk_remote_key_set_options_json(gk_remote_key_set_options *options,
@@ -6469,7 +6624,8 @@ void gk_remote_key_set_options_url(gk_remote_key_set_options *options,
                                    size_t url_len);
 
 /**
- * Whose keys they are, instead of an address: its metadata say where they are (RFC 8414, OpenID Connect Discovery).
+ * Whose keys they are, instead of an address: its metadata say where they are (RFC 8414, OpenID
+ * Connect Discovery).
  *
  * @param options The options.
  * @param issuer Its `iss`, an https address; copied.
@@ -6499,13 +6655,13 @@ void gk_remote_key_set_options_ttl_between(gk_remote_key_set_options *options,
                                            uint64_t most);
 
 /**
- * A token of an unknown key makes the keys be fetched again, once in so many seconds; so does a failure.
+ * A token of an unknown key makes the keys be fetched again, once in so many seconds; so does a
+ * failure.
  *
  * @param options The options.
  * @param seconds At most 86400; 30 unless set.
  */
-void gk_remote_key_set_options_cooldown(gk_remote_key_set_options *options,
-                                        uint64_t seconds);
+void gk_remote_key_set_options_cooldown(gk_remote_key_set_options *options, uint64_t seconds);
 
 /**
  * For how long after their last fetch keys are used although the issuer is out of reach.
@@ -6557,11 +6713,12 @@ void gk_remote_key_set_options_clock(gk_remote_key_set_options *options,
  * Makes keys that are fetched when they are needed.
  *
  * @param options Where they are; copied.
- * @param http What carries the requests, which is shared; NULL if verifiers must never block: then drive gk_remote_key_set_refresh yourself.
+ * @param http What carries the requests, which is shared; NULL if verifiers must never block: then
+ * drive gk_remote_key_set_refresh yourself.
  * @param keys Receives the keys, to be freed with gk_remote_key_set_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if the address is not https, or there are an
- * address and an issuer, or neither; gk_error_claim names the member.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if the address is
+ * not https, or there are an address and an issuer, or neither; gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_remote_key_set_new(const gk_remote_key_set_options *options,
@@ -6596,7 +6753,8 @@ bool gk_remote_key_set_wants_refresh(const gk_remote_key_set *keys);
  * Fetches the keys. The operation ends with nothing: an empty text.
  *
  * @param keys The keys.
- * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK.
  */
@@ -6612,19 +6770,21 @@ gk_status gk_remote_key_set_refresh(const gk_remote_key_set *keys,
  */
 
 /**
- * The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the environment.
- * Shared by reference count, safe to use from several threads at once and to go on with after a fork.
+ * The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the
+ * environment. Shared by reference count, safe to use from several threads at once and to go on
+ * with after a fork.
  */
 struct gk_http;
 
 /**
- * How the built-in transport connects. The setters keep the first thing that was wrong, which gk_http_new tells, and which
- * numbers are out of range.
+ * How the built-in transport connects. The setters keep the first thing that was wrong, which
+ * gk_http_new tells, and which numbers are out of range.
  */
 typedef struct gk_http_options gk_http_options;
 
 /**
- * https to any address but those of the link itself, with Mozilla's authorities; 10 seconds in all.
+ * https to any address but those of the link itself, with Mozilla's authorities; 10 seconds in
+ * all.
  *
  * @return The options, to be freed with gk_http_options_free.
  */
@@ -6638,18 +6798,19 @@ gk_http_options *gk_http_options_new(void);
 void gk_http_options_free(gk_http_options *options);
 
 /**
- * Takes over the members of options in JSON: they override what was set before, and later calls override them.
+ * Takes over the members of options in JSON: they override what was set before, and later calls
+ * override them.
  *
- * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+ * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+ * gk_error_claim names it.
  *
  * @param options The options.
- * @param json One JSON object with any of `allow_loopback_http`, `public_only`, `deadline_ms`, `connect_ms`, `ca_pem`,
- * `client_certificate_pem` and `client_key_pem`; at most 1 MiB, borrowed for the call.
+ * @param json One JSON object with any of `allow_loopback_http`, `public_only`, `deadline_ms`,
+ * `connect_ms`, `ca_pem`, `client_certificate_pem` and `client_key_pem`; at most 1 MiB, borrowed
+ * for the call.
  * @param json_len Its length in bytes.
  */
-void gk_http_options_json(gk_http_options *options,
-                          const char *json,
-                          size_t json_len);
+void gk_http_options_json(gk_http_options *options, const char *json, size_t json_len);
 
 /**
  * Allows plain http to this very machine, for tests.
@@ -6660,13 +6821,13 @@ void gk_http_options_json(gk_http_options *options,
 void gk_http_options_allow_loopback_http(gk_http_options *options, bool allow);
 
 /**
- * Reaches only public addresses, checked when connecting: for addresses that a stranger may have had a say in.
+ * Reaches only public addresses, checked when connecting: for addresses that a stranger may have
+ * had a say in.
  *
  * @param options The options.
  * @param only False unless set.
  */
-void gk_http_options_public_only(gk_http_options *options,
-                                 bool only);
+void gk_http_options_public_only(gk_http_options *options, bool only);
 
 /**
  * The most milliseconds that a request may take in all, whatever it asks for.
@@ -6714,13 +6875,11 @@ void gk_http_options_client_certificate_pem(gk_http_options *options,
  * @param options How it connects; copied. NULL for the usual options.
  * @param http Receives the transport, to be freed with gk_http_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if a certificate or key cannot be used;
- * gk_error_claim names the member. GK_STATUS_UNSUPPORTED if this build has no transport: drive the operations yourself.
+ * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if a certificate or
+ * key cannot be used; gk_error_claim names the member. GK_STATUS_UNSUPPORTED if this build has no
+ * transport: drive the operations yourself.
  */
-GK_NODISCARD
-gk_status gk_http_new(const gk_http_options *options,
-                      gk_http **http,
-                      gk_error *err);
+GK_NODISCARD gk_status gk_http_new(const gk_http_options *options, gk_http **http, gk_error *err);
 
 /**
  * Shares a transport.
@@ -6754,21 +6913,23 @@ void gk_http_free(gk_http *http);
 typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
 
 /**
- * Copies a store to a file while it is in use: its state of one moment, checked, in one file that only its
- * owner may read.
+ * Copies a store to a file while it is in use: its state of one moment, checked, in one file that
+ * only its owner may read.
  *
- * @param options_json What: one JSON object with `store`, its URL, and `to`, a file that must not be there; it
- * may have `pepper_to`, a file that receives the pepper file as well (keep it apart from the backup), and
- * `pepper_file`, where that is unless it lies beside the store.
+ * @param options_json What: one JSON object with `store`, its URL, and `to`, a file that must not
+ * be there; it may have `pepper_to`, a file that receives the pepper file as well (keep it apart
+ * from the backup), and `pepper_file`, where that is unless it lies beside the store.
  * @param options_json_len Its length in bytes.
  * @param progress Hears how far it is; may be NULL.
  * @param user A pointer that is given back to `progress`.
- * @param report Receives a JSON object with `bytes`, `api_keys` and `sessions`, to be freed with gk_buf_free.
+ * @param report Receives a JSON object with `bytes`, `api_keys` and `sessions`, to be freed with
+ * gk_buf_free.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is a file already or the URL is not that of a
- * SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type, or a
- * pepper file that others may read; GK_STATUS_WRONG_PEPPER if it cannot be read; GK_STATUS_STORE_CORRUPT if
- * there is nothing in the store, or it is damaged; the other 6000s; GK_STATUS_UNSUPPORTED without SQLite.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is a file already or the URL is not
+ * that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
+ * of a wrong type, or a pepper file that others may read; GK_STATUS_WRONG_PEPPER if it cannot be
+ * read; GK_STATUS_STORE_CORRUPT if there is nothing in the store, or it is damaged; the other
+ * 6000s; GK_STATUS_UNSUPPORTED without SQLite.
  */
 GK_NODISCARD
 gk_status gk_store_backup(const char *options_json,
@@ -6779,20 +6940,21 @@ gk_status gk_store_backup(const char *options_json,
                           gk_error *err);
 
 /**
- * Puts a backup, which stays as it is, in the place of a store. A store that is there is kept under another name.
- * The pepper is not touched. A store that is older than its mark must be acknowledged after that:
- * gk_store_acknowledge_restore.
+ * Puts a backup, which stays as it is, in the place of a store. A store that is there is kept
+ * under another name. The pepper is not touched. A store that is older than its mark must be
+ * acknowledged after that: gk_store_acknowledge_restore.
  *
- * @param options_json What: one JSON object with `backup`, a file, and `store`, a URL; it may have `force`,
- * true to replace a store that programs have open.
+ * @param options_json What: one JSON object with `backup`, a file, and `store`, a URL; it may have
+ * `force`, true to replace a store that programs have open.
  * @param options_json_len Its length in bytes.
  * @param progress Hears how far it is; may be NULL.
  * @param user A pointer that is given back to `progress`.
- * @param report Receives a JSON object with `bytes`, `api_keys`, `sessions`, `replaced` (where the store is
- * that was there before, or null) and `must_acknowledge`, to be freed with gk_buf_free.
+ * @param report Receives a JSON object with `bytes`, `api_keys`, `sessions`, `replaced` (where the
+ * store is that was there before, or null) and `must_acknowledge`, to be freed with gk_buf_free.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_STORE_UNAVAILABLE if the store is in use; GK_STATUS_STORE_CORRUPT if the
- * backup is none, or is damaged; otherwise as gk_store_backup. Then the store is as it was.
+ * @return GK_STATUS_OK; GK_STATUS_STORE_UNAVAILABLE if the store is in use;
+ * GK_STATUS_STORE_CORRUPT if the backup is none, or is damaged; otherwise as gk_store_backup. Then
+ * the store is as it was.
  */
 GK_NODISCARD
 gk_status gk_store_restore(const char *options_json,
@@ -6803,21 +6965,25 @@ gk_status gk_store_restore(const char *options_json,
                            gk_error *err);
 
 /**
- * Accepts a store, or a folder of key rings, that is older than its mark, such as a backup that was put back, after everything from before
- * a moment has ended: sessions and access tokens always, API keys (disabled) and the keys of key rings (replaced
- * by new ones) unless they are to be kept.
+ * Accepts a store, or a folder of key rings, that is older than its mark, such as a backup that
+ * was put back, after everything from before a moment has ended: sessions and access tokens
+ * always, API keys (disabled) and the keys of key rings (replaced by new ones) unless they are to
+ * be kept.
  *
- * @param options_json What: one JSON object with `store`, a URL or the path of a folder of key rings, and `revoke_before`, in
- * seconds since the Unix epoch: the time of the restore; 0 ends nothing, for a store that was only moved. It may have `keep_api_keys`
- * and `keep_key_rings`, true or false, and `pepper_file` or `pepper_env` (the name of an environment variable).
+ * @param options_json What: one JSON object with `store`, a URL or the path of a folder of key
+ * rings, and `revoke_before`, in seconds since the Unix epoch: the time of the restore; 0 ends
+ * nothing, for a store that was only moved. It may have `keep_api_keys` and `keep_key_rings`, true
+ * or false, and `pepper_file` or `pepper_env` (the name of an environment variable).
  * @param options_json_len Its length in bytes.
- * @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`, with `damaged_key_rings` (the
- * names of those whose rows were altered from outside or cannot be read, which stay as they are), and with `was_refused`: whether
- * it was refused before; if not, what was asked for has ended all the same. To be freed with gk_buf_free.
+ * @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`,
+ * with `damaged_key_rings` (the names of those whose rows were altered from outside or cannot be
+ * read, which stay as they are), and with `was_refused`: whether it was refused before; if not,
+ * what was asked for has ended all the same. To be freed with gk_buf_free.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not that of a
- * SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type;
- * GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on; GK_STATUS_UNSUPPORTED without SQLite.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not
+ * that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
+ * of a wrong type; GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on;
+ * GK_STATUS_UNSUPPORTED without SQLite.
  */
 GK_NODISCARD
 gk_status gk_store_acknowledge_restore(const char *options_json,

@@ -228,6 +228,17 @@ fn files_open_with_what_they_are() {
     }
 }
 
+/// The comments of src/ffi are those of gatekey.h, which people read beside their code.
+#[test]
+fn comments_of_the_header_have_a_hundred_columns() {
+    for file in sources().iter().filter(|file| file.starts_with("src/ffi/")) {
+        for (at, line) in read(file).lines().enumerate() {
+            let long = line.trim_start().starts_with("//") && line.chars().count() > 100;
+            assert!(!long, "{file}:{}: the comment has more than 100 columns", at + 1);
+        }
+    }
+}
+
 /// A row that a store has given is sealed again only after its seal was checked, which the type `Checked` sees to: so
 /// those who make rows that are in no store yet are few, and known.
 #[test]

@@ -17,16 +17,16 @@ use crate::{
 };
 use libc::c_char;
 
-/// The API keys of a service, in a store. Shared by reference count, safe to use from several threads at
-/// once and to go on with after a fork.
+/// The API keys of a service, in a store. Shared by reference count, safe to use from several
+/// threads at once and to go on with after a fork.
 pub struct gk_api_keys {
     pub(super) inner: ApiKeys,
     /// Whether opening made a pepper file.
     made_pepper_file: bool,
 }
 
-/// A key that was just made: the one time that its text is seen. In memory of the caller's: give it to
-/// gk_issued_api_key_free. All zero if the call failed that was to fill it. Change no member.
+/// A key that was just made: the one time that its text is seen. In memory of the caller's: give it
+/// to gk_issued_api_key_free. All zero if the call failed that was to fill it. Change no member.
 #[repr(C)]
 pub struct gk_issued_api_key {
     /// The key's text, to be handed to its owner; it is kept nowhere.
@@ -42,8 +42,8 @@ impl gk_issued_api_key {
         Self { secret: gk_buf::EMPTY, record: gk_buf::EMPTY, key_id: [0; GK_API_KEY_ID_SIZE] };
 }
 
-/// Keys of another system, to be imported. gk_api_key_import_add keeps the first thing that was wrong, which
-/// gk_api_keys_import tells.
+/// Keys of another system, to be imported. gk_api_key_import_add keeps the first thing that was
+/// wrong, which gk_api_keys_import tells.
 #[derive(Default)]
 pub struct gk_api_key_import(Sticky<Vec<ImportRow>>);
 
@@ -63,12 +63,12 @@ pub unsafe extern "C" fn gk_issued_api_key_free(issued: Option<&mut gk_issued_ap
 
 /// Opens API keys.
 ///
-/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
-/// mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
-/// SQLite of its own, not even to read (docs/processes.md).
+/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end
+/// says where its mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the
+/// process may open the file with a SQLite of its own, not even to read (docs/processes.md).
 /// @param url_len Its length in bytes.
-/// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used,
-/// and made with the store: back it up, because without it every key is lost.
+/// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
+/// used, and made with the store: back it up, because without it every key is lost.
 /// @param keys Receives the keys, to be freed with gk_api_keys_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file;
@@ -154,7 +154,8 @@ pub unsafe extern "C" fn gk_api_keys_acting_as(
 ///
 /// @param keys The keys.
 /// @param spec What the key is to be like; it has an owner at least.
-/// @param issued Receives the key, to be freed with gk_issued_api_key_free; all zero if the call fails.
+/// @param issued Receives the key, to be freed with gk_issued_api_key_free; all zero if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]
@@ -170,13 +171,14 @@ pub unsafe extern "C" fn gk_api_keys_create(
     })
 }
 
-/// Gives a key a new secret under the same id. A key has two secrets at the most: a second rotation within an overlap
-/// ends the first secret at once.
+/// Gives a key a new secret under the same id. A key has two secrets at the most: a second rotation
+/// within an overlap ends the first secret at once.
 ///
 /// @param keys The keys.
 /// @param id The key's id.
 /// @param id_len Its length in bytes.
-/// @param overlap_seconds For how long the old secret is still accepted: at most 90 days; 0 ends it now.
+/// @param overlap_seconds For how long the old secret is still accepted: at most 90 days; 0 ends it
+/// now.
 /// @param issued Receives the key with its new text, as gk_api_keys_create.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; GK_STATUS_API_KEY_REVOKED; the 6000s.
@@ -294,7 +296,8 @@ pub unsafe extern "C" fn gk_api_keys_update(
 
 /// The record of a key: one JSON object with id, prefix, env, tenant, owner, name, scopes, cidrs,
 /// status, revoked_at, reason, not_before, expires_at, rate, credits, meta, created_at, created_by,
-/// rotated_at, overlap_until, last_used_at, uses, version. Times are in seconds since 1970, or null.
+/// rotated_at, overlap_until, last_used_at, uses, version. Times are in seconds since 1970, or
+/// null.
 ///
 /// @param keys The keys.
 /// @param id The key's id.
@@ -314,8 +317,8 @@ pub unsafe extern "C" fn gk_api_keys_get(
     fill(record, err, || Ok(given(keys, "keys")?.inner.get(text(id, id_len, "id")?)?.to_json()))
 }
 
-/// A page of records in ascending order of their ids: {"records":[...],"cursor":"..."}, where the cursor
-/// of the last page is null.
+/// A page of records in ascending order of their ids: {"records":[...],"cursor":"..."}, where the
+/// cursor of the last page is null.
 ///
 /// @param keys The keys.
 /// @param filter Which: `owner`, `tenant`, `cursor`, `limit`; NULL for the first 100 of all.
@@ -358,8 +361,9 @@ pub unsafe extern "C" fn gk_api_keys_audit(
     })
 }
 
-/// Deletes keys that expired, or were revoked, before a time. Their audit stays. A clock that has run ahead of the time that
-/// passes by more than an hour deletes no key that has expired by it alone, until it has gone on so for ten minutes.
+/// Deletes keys that expired, or were revoked, before a time. Their audit stays. A clock that has
+/// run ahead of the time that passes by more than an hour deletes no key that has expired by it
+/// alone, until it has gone on so for ten minutes.
 ///
 /// @param keys The keys.
 /// @param before Seconds since 1970; not in the future.
@@ -403,8 +407,8 @@ pub extern "C" fn gk_api_key_import_free(import: Option<Box<gk_api_key_import>>)
 /// @param spec What the key is to be like; copied.
 /// @param credential The key itself, or what the other system kept of it; copied.
 /// @param credential_len Its length in bytes.
-/// @param lookup The public part that the key begins with, up to a separator . _ - : ~, by which it is found; NULL
-/// and 0 for none. Salted hashes need one.
+/// @param lookup The public part that the key begins with, up to a separator . _ - : ~, by which it
+/// is found; NULL and 0 for none. Salted hashes need one.
 /// @param lookup_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_api_key_import_add(
@@ -426,18 +430,20 @@ pub unsafe extern "C" fn gk_api_key_import_add(
     });
 }
 
-/// Imports keys that another system issued. If a row is of the wrong form, or was added with something wrong, nothing
-/// is imported; rows that are there already stop nobody else.
+/// Imports keys that another system issued. If a row is of the wrong form, or was added with
+/// something wrong, nothing is imported; rows that are there already stop nobody else.
 ///
 /// @param keys The keys.
 /// @param scheme plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt, argon2 or
 /// pbkdf2-sha256.
 /// @param scheme_len Its length in bytes.
 /// @param import The rows.
-/// @param report Receives {"imported":n,"ids":[...],"rejected":[{"row","number","code","message"}]}, to be freed
-/// with gk_buf_free; {NULL, 0} if the call fails.
+/// @param report Receives
+/// {"imported":n,"ids":[...],"rejected":[{"row","number","code","message"}]}, to be freed with
+/// gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK, whatever was rejected; what was wrong first at gk_api_key_import_add; the 6000s.
+/// @return GK_STATUS_OK, whatever was rejected; what was wrong first at gk_api_key_import_add; the
+/// 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_import(
@@ -456,9 +462,10 @@ pub unsafe extern "C" fn gk_api_keys_import(
 }
 
 /// How many keys, sessions and key rings of the store still need each pepper:
-/// [{"pepper":n,"active":true,"keys":n,"sessions":n,"key_rings":n,"since":n,"damaged":[]}]. Of the number 0, which is there
-/// if anything is damaged, `damaged` has the ids of the API keys, then those of the sessions, then the names of the key
-/// rings whose rows were altered from outside or cannot be read.
+/// [{"pepper":n,"active":true,"keys":n,"sessions":n,"key_rings":n,"since":n,"damaged":[]}]. Of the
+/// number 0, which is there if anything is damaged, `damaged` has the ids of the API keys, then
+/// those of the sessions, then the names of the key rings whose rows were altered from outside or
+/// cannot be read.
 ///
 /// @param keys The keys.
 /// @param report Receives the report, to be freed with gk_buf_free; {NULL, 0} if the call fails.
@@ -479,8 +486,9 @@ pub unsafe extern "C" fn gk_api_keys_pepper_report(
 /// @param keys The keys.
 /// @param wrapped Receives how many keys; may be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if rows were altered from outside: all others are wrapped,
-/// gk_error_api_key_id says the first of them, gk_api_keys_pepper_report all; the other 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if rows were altered from outside: all others are
+/// wrapped, gk_error_api_key_id says the first of them, gk_api_keys_pepper_report all; the other
+/// 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_wrap_peppers(
@@ -509,14 +517,15 @@ pub unsafe extern "C" fn gk_api_keys_refresh(
     guard(err, || Ok(given(keys, "keys")?.inner.refresh()?))
 }
 
-/// Whether the rates of all keys are shared by the processes of this machine. For a program that wants to know
-/// at its start; where they are not, each process counts for itself, and no key is without its limit.
+/// Whether the rates of all keys are shared by the processes of this machine. For a program that
+/// wants to know at its start; where they are not, each process counts for itself, and no key is
+/// without its limit.
 ///
 /// @param keys The keys.
 /// @param err Receives why they are not; may be NULL.
-/// @return GK_STATUS_OK: they are. GK_STATUS_INVALID_CONFIGURATION: limits are off, the store has no place for
-/// them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot share them. The 6000s: their
-/// file cannot be opened or made, is full, or is of a newer version.
+/// @return GK_STATUS_OK: they are. GK_STATUS_INVALID_CONFIGURATION: limits are off, the store has
+/// no place for them, or their file is another user's. GK_STATUS_UNSUPPORTED: this machine cannot
+/// share them. The 6000s: their file cannot be opened or made, is full, or is of a newer version.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_api_keys_check_limits(
@@ -540,8 +549,9 @@ pub unsafe extern "C" fn gk_api_keys_flush(
     guard(err, || Ok(given(keys, "keys")?.inner.flush()?))
 }
 
-/// Writes down what is pending, gives back credits that were not spent, and closes the store for all
-/// handles. The handles are still to be freed. Closing a store that may only be read is no error.
+/// Writes down what is pending, gives back credits that were not spent, and closes the store for
+/// all handles. The handles are still to be freed. Closing a store that may only be read is no
+/// error.
 ///
 /// @param keys The keys.
 /// @param err Receives the error; may be NULL.

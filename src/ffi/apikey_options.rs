@@ -8,8 +8,8 @@ use crate::{ApiKeyOptions, Limits};
 use libc::{c_char, c_void};
 
 /// How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other
-/// processes seen within 50 ms, a store that may be silent for 30 seconds, the pepper in a file beside
-/// the store. Copied by gk_api_keys_open.
+/// processes seen within 50 ms, a store that may be silent for 30 seconds, the pepper in a file
+/// beside the store. Copied by gk_api_keys_open.
 pub struct gk_api_key_options(pub(super) Sticky<WithPeppers<ApiKeyOptions>>);
 
 /// The usual options.
@@ -86,16 +86,16 @@ pub unsafe extern "C" fn gk_api_key_options_max_stale(
     set(options, |options| Ok(options.max_stale(seconds)));
 }
 
-/// Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite store: the
-/// processes of one machine that count in one place share each key's limit, over restarts; each machine has
-/// limits of its own. gk_api_keys_check_limits tells whether that holds.
+/// Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite
+/// store: the processes of one machine that count in one place share each key's limit, over
+/// restarts; each machine has limits of its own. gk_api_keys_check_limits tells whether that holds.
 ///
 /// A folder that cannot be used is refused by gk_api_keys_open.
 ///
 /// @param options The options.
-/// @param folder A folder, which is made if it is not there, and must belong to the process's user; copied.
-/// Each SQLite store has a file of its own in it. NULL with a length of 0: each process counts for itself, and
-/// a restart forgets.
+/// @param folder A folder, which is made if it is not there, and must belong to the process's user;
+/// copied. Each SQLite store has a file of its own in it. NULL with a length of 0: each process
+/// counts for itself, and a restart forgets.
 /// @param folder_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_api_key_options_limits(
@@ -149,8 +149,8 @@ pub unsafe extern "C" fn gk_api_key_options_pepper(
     });
 }
 
-/// Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
-/// bytes in hexadecimal.
+/// Takes the peppers from a file that only its owner may read: a line each, the number, a space and
+/// 32 bytes in hexadecimal.
 ///
 /// What is wrong with the file is told by gk_api_keys_open.
 ///

@@ -5,8 +5,8 @@ use super::sticky::{self, Sticky};
 use crate::{CreditSpec, Error, ErrorKind, KeySpec, KeyUpdate, Rate};
 use libc::c_char;
 
-/// What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update): only
-/// what is set. Several calls of gk_api_key_spec_scope and gk_api_key_spec_cidr add up.
+/// What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update):
+/// only what is set. Several calls of gk_api_key_spec_scope and gk_api_key_spec_cidr add up.
 #[derive(Default)]
 pub struct gk_api_key_spec(pub(super) Sticky<Specified>);
 

@@ -19,8 +19,8 @@ pub const GK_API_KEY_OWNER_SIZE: usize = 256;
 /// The size of gk_api_key_result.tenant in bytes.
 pub const GK_API_KEY_TENANT_SIZE: usize = 128;
 
-/// The outcome of gk_api_keys_verify, in memory of the caller's, usually on the stack; nothing in it
-/// needs freeing, and it can be used again.
+/// The outcome of gk_api_keys_verify, in memory of the caller's, usually on the stack; nothing in
+/// it needs freeing, and it can be used again.
 #[repr(C)]
 pub struct gk_api_key_result {
     /// The status that the call returned.
@@ -31,7 +31,8 @@ pub struct gk_api_key_result {
     pub retry_after_ms: u32,
     /// When the key stops being valid, in seconds since 1970; 0 for never. 0 if it was refused.
     pub expires_at: u64,
-    /// The key's id, NUL-terminated; of a key that was refused only if its secret was proved, else empty.
+    /// The key's id, NUL-terminated; of a key that was refused only if its secret was proved, else
+    /// empty.
     pub key_id: [c_char; GK_API_KEY_ID_SIZE],
     /// Whose key it is, in UTF-8, NUL-terminated; empty if the key was refused.
     pub owner: [c_char; GK_API_KEY_OWNER_SIZE],
@@ -45,8 +46,8 @@ pub struct gk_api_key_result {
 pub struct gk_api_key_request {
     /// The key that the caller sent, whatever it is; {NULL, 0} for none.
     pub key: gk_str,
-    /// The caller's address as text, IPv4 or IPv6 without a port; {NULL, 0} if it is not known, which refuses keys
-    /// that are limited to addresses. A text that is no address says as much.
+    /// The caller's address as text, IPv4 or IPv6 without a port; {NULL, 0} if it is not known,
+    /// which refuses keys that are limited to addresses. A text that is no address says as much.
     pub address: gk_str,
 }
 

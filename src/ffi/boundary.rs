@@ -258,8 +258,8 @@ pub(super) unsafe fn text<'a>(
     std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8(name))
 }
 
-/// What a stranger has sent: bytes that are no UTF-8 are his fault and refused by what reads the text, which is
-/// then none that could be good.
+/// What a stranger has sent: bytes that are no UTF-8 are his fault and refused by what reads the
+/// text, which is then none that could be good.
 ///
 /// # Safety
 /// As [`slice`].
@@ -272,8 +272,8 @@ pub(super) unsafe fn sent<'a>(
     unsafe { chars(data, len, name) }.map(String::from_utf8_lossy)
 }
 
-/// The caller's address; `None` if it is not known, which a text that is no address says as well: it may come from
-/// a header that a stranger writes.
+/// The caller's address; `None` if it is not known, which a text that is no address says as well:
+/// it may come from a header that a stranger writes.
 ///
 /// # Safety
 /// As [`slice`].
@@ -340,8 +340,8 @@ pub(super) unsafe fn algs(data: *const i32, len: usize) -> Outcome<Vec<Alg>> {
     codes.iter().map(|&code| alg(code)).collect()
 }
 
-/// A text that a struct of the program's holds; `None` if there is no pointer. Text of no length is there, and is
-/// not taken for all that there is.
+/// A text that a struct of the program's holds; `None` if there is no pointer. Text of no length is
+/// there, and is not taken for all that there is.
 ///
 /// # Safety
 /// As [`slice`].

@@ -4,8 +4,8 @@ use super::boundary::look;
 use libc::c_char;
 use zeroize::Zeroize as _;
 
-/// Text that belongs to a handle: UTF-8 without a NUL at its end, valid until the handle is freed (or
-/// changed, where it can be). `data` is NULL if there is nothing; empty text is not NULL.
+/// Text that belongs to a handle: UTF-8 without a NUL at its end, valid until the handle is freed
+/// (or changed, where it can be). `data` is NULL if there is nothing; empty text is not NULL.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct gk_str {
@@ -19,8 +19,8 @@ impl gk_str {
     pub(super) const NONE: Self = Self { data: std::ptr::null(), len: 0 };
 }
 
-/// Text or bytes that the library has allocated and the caller owns: give it to gk_buf_free. The byte
-/// behind the last one is NUL. A call that fails leaves {NULL, 0}. Change neither member.
+/// Text or bytes that the library has allocated and the caller owns: give it to gk_buf_free. The
+/// byte behind the last one is NUL. A call that fails leaves {NULL, 0}. Change neither member.
 #[repr(C)]
 pub struct gk_buf {
     /// The first byte, or NULL.

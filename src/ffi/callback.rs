@@ -6,13 +6,14 @@ use crate::{Clock, ErrorKind, SecureRandom};
 use libc::c_void;
 use std::sync::Arc;
 
-/// A clock, of dates. Called from any thread that verifies or signs, from several at once; must not throw or jump
-/// out. How old something is that was read from a store or fetched (max_stale, the 50 ms within which changes of
-/// other processes are seen) is told by the system's time, with that in suspend: it may stand still.
+/// A clock, of dates. Called from any thread that verifies or signs, from several at once; must not
+/// throw or jump out. How old something is that was read from a store or fetched (max_stale, the 50
+/// ms within which changes of other processes are seen) is told by the system's time, with that in
+/// suspend: it may stand still.
 ///
 /// @param user The pointer that the clock was registered with.
-/// @return Whole seconds since 1970-01-01T00:00:00Z. After the year 9999, such as UINT64_MAX of a clock that failed,
-/// calls that need the time fail with GK_STATUS_INVALID_CONFIGURATION.
+/// @return Whole seconds since 1970-01-01T00:00:00Z. After the year 9999, such as UINT64_MAX of a
+/// clock that failed, calls that need the time fail with GK_STATUS_INVALID_CONFIGURATION.
 pub type gk_clock_fn = Option<unsafe extern "C" fn(user: *mut c_void) -> u64>;
 
 /// A source of randomness. Called like a gk_clock_fn.
@@ -20,12 +21,13 @@ pub type gk_clock_fn = Option<unsafe extern "C" fn(user: *mut c_void) -> u64>;
 /// @param user The pointer that the source was registered with.
 /// @param out Where to write unpredictable bytes.
 /// @param len How many.
-/// @return True if all of them were written; false fails the call with GK_STATUS_RANDOM_UNAVAILABLE.
+/// @return True if all of them were written; false fails the call with
+/// GK_STATUS_RANDOM_UNAVAILABLE.
 pub type gk_random_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, out: *mut u8, len: usize) -> bool>;
 
-/// Releases the pointer that a callback was registered with. Called exactly once, from any thread, when
-/// no handle uses the callback any more.
+/// Releases the pointer that a callback was registered with. Called exactly once, from any thread,
+/// when no handle uses the callback any more.
 ///
 /// @param user The pointer that the callback was registered with.
 pub type gk_release_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
@@ -36,8 +38,8 @@ struct User {
     release: gk_release_fn,
 }
 
-// SAFETY: whoever registers a callback promises that it may be called and released on any thread and
-// by several at once; the pointer itself is never dereferenced here.
+// SAFETY: whoever registers a callback promises that it may be called and released on any thread
+// and by several at once; the pointer itself is never dereferenced here.
 unsafe impl Send for User {}
 // SAFETY: as above.
 unsafe impl Sync for User {}
@@ -70,8 +72,8 @@ struct CallbackRandom {
 
 impl SecureRandom for CallbackRandom {
     fn fill(&self, out: &mut [u8]) -> crate::Result<()> {
-        // SAFETY: registered together with this pointer, which is not released yet; `out` is writable
-        // for its length.
+        // SAFETY: registered together with this pointer, which is not released yet; `out` is
+        // writable for its length.
         let filled = unsafe { (self.fill)(self.user.data, out.as_mut_ptr(), out.len()) };
         if filled { Ok(()) } else { Err(ErrorKind::RandomUnavailable.into()) }
     }

@@ -100,7 +100,8 @@ pub unsafe extern "C" fn gk_claims_audience(
     set(claims, |claims| Ok(claims.audience(text(audience, audience_len, "audience")?)));
 }
 
-/// Sets `jti`: the token's own identifier (RFC 7519 section 4.1.7). A signer makes a random one otherwise.
+/// Sets `jti`: the token's own identifier (RFC 7519 section 4.1.7). A signer makes a random one
+/// otherwise.
 ///
 /// @param claims The claims.
 /// @param id The identifier, UTF-8; copied.

@@ -16,17 +16,17 @@ pub const GK_ERROR_MESSAGE_SIZE: usize = 252;
 pub struct gk_error {
     /// The status that the call returned; GK_STATUS_OK after a call that succeeded.
     pub status: gk_status,
-    /// Sentences for the log that name the remedy, in UTF-8, NUL-terminated, at most 200 bytes; empty
-    /// after a call that succeeded. Never contains a token, a key or a signature.
+    /// Sentences for the log that name the remedy, in UTF-8, NUL-terminated, at most 200 bytes;
+    /// empty after a call that succeeded. Never contains a token, a key or a signature.
     pub message: [c_char; GK_ERROR_MESSAGE_SIZE],
 }
 
-/// The name of the claim, member or argument that the error is about, where it is about one: which one was missing,
-/// or had the wrong type. The message names it too, where both fit.
+/// The name of the claim, member or argument that the error is about, where it is about one: which
+/// one was missing, or had the wrong type. The message names it too, where both fit.
 ///
 /// @param err An error that a call has written; NULL is fine.
-/// @return The name, NUL-terminated, cut after 50 bytes, valid as long as `*err` is not changed; empty
-/// if the error is not about a claim. Never NULL.
+/// @return The name, NUL-terminated, cut after 50 bytes, valid as long as `*err` is not changed;
+/// empty if the error is not about a claim. Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_error_claim(err: Option<&gk_error>) -> *const c_char {
     look(c"".as_ptr(), || {
@@ -37,12 +37,12 @@ pub extern "C" fn gk_error_claim(err: Option<&gk_error>) -> *const c_char {
     })
 }
 
-/// The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own. Also of the first
-/// key whose row gk_api_keys_wrap_peppers has found damaged.
+/// The id of the API key that was refused, where its secret was proved: for a log, or a quota of
+/// its own. Also of the first key whose row gk_api_keys_wrap_peppers has found damaged.
 ///
 /// @param err An error that a call has written; NULL is fine.
-/// @return The id, NUL-terminated, valid as long as `*err` is not changed; empty if the error is about no API
-/// key, or about one that the caller has only named. Never NULL.
+/// @return The id, NUL-terminated, valid as long as `*err` is not changed; empty if the error is
+/// about no API key, or about one that the caller has only named. Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_error_api_key_id(err: Option<&gk_error>) -> *const c_char {
     look(c"".as_ptr(), || {
@@ -62,7 +62,8 @@ impl gk_error {
     /// `err` is NULL or writable.
     pub(super) const unsafe fn clear(err: *mut Self) {
         if !err.is_null() {
-            // SAFETY: writable by contract; the first three bytes are the ends of message, claim and id.
+            // SAFETY: writable by contract; the first three bytes are the ends of message, claim
+            // and id.
             unsafe {
                 (&raw mut (*err).status).write(GK_STATUS_OK);
                 (&raw mut (*err).message).cast::<[c_char; 3]>().write([0; 3]);
@@ -89,7 +90,8 @@ impl gk_error {
     }
 }
 
-/// The message, a NUL, the name of the claim, a NUL, the id of the API key, a NUL. Cuts what does not fit and never fails.
+/// The message, a NUL, the name of the claim, a NUL, the id of the API key, a NUL. Cuts what does
+/// not fit and never fails.
 struct Text<'e> {
     bytes: &'e mut [MaybeUninit<u8>; GK_ERROR_MESSAGE_SIZE],
     len: usize,

@@ -1,14 +1,15 @@
-//! `gk_filter`: which records are wanted, one page at a time. What a filter says that does not apply to the records
-//! in question is refused: who asks for less must not get all.
+//! `gk_filter`: which records are wanted, one page at a time. What a filter says that does not
+//! apply to the records in question is refused: who asks for less must not get all.
 
 use super::boundary::{Fault, Outcome, maybe, release, share, text};
 use super::sticky::{self, Sticky};
 use crate::{AuditFilter, KeyFilter, SessionEventFilter};
 use libc::c_char;
 
-/// Which records gk_api_keys_list, gk_api_keys_audit and gk_sessions_events give, and which page of them: all unless
-/// set, from the first on. Each call takes the names that its documentation lists and refuses a filter with others.
-/// The setters keep the first thing that was wrong, which the call tells.
+/// Which records gk_api_keys_list, gk_api_keys_audit and gk_sessions_events give, and which page of
+/// them: all unless set, from the first on. Each call takes the names that its documentation lists
+/// and refuses a filter with others. The setters keep the first thing that was wrong, which the
+/// call tells.
 #[derive(Default)]
 pub struct gk_filter(Sticky<Filtered>);
 
@@ -165,7 +166,8 @@ pub unsafe extern "C" fn gk_filter_family(
 /// Goes on after a page. With the same filter, page after page.
 ///
 /// @param filter The filter.
-/// @param cursor The `cursor` of the page before; copied. NULL and 0, or empty text, for the first page.
+/// @param cursor The `cursor` of the page before; copied. NULL and 0, or empty text, for the first
+/// page.
 /// @param cursor_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_filter_cursor(

@@ -14,11 +14,12 @@ use crate::HttpOptions;
 #[cfg(not(feature = "http"))]
 use self::without::HttpOptions;
 
-/// How the built-in transport connects. The setters keep the first thing that was wrong, which gk_http_new tells, and which
-/// numbers are out of range.
+/// How the built-in transport connects. The setters keep the first thing that was wrong, which
+/// gk_http_new tells, and which numbers are out of range.
 pub struct gk_http_options(Sticky<HttpOptions>);
 
-/// https to any address but those of the link itself, with Mozilla's authorities; 10 seconds in all.
+/// https to any address but those of the link itself, with Mozilla's authorities; 10 seconds in
+/// all.
 ///
 /// @return The options, to be freed with gk_http_options_free.
 #[unsafe(no_mangle)]
@@ -34,13 +35,16 @@ pub extern "C" fn gk_http_options_free(options: Option<Box<gk_http_options>>) {
     release(options);
 }
 
-/// Takes over the members of options in JSON: they override what was set before, and later calls override them.
+/// Takes over the members of options in JSON: they override what was set before, and later calls
+/// override them.
 ///
-/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+/// gk_error_claim names it.
 ///
 /// @param options The options.
-/// @param json One JSON object with any of `allow_loopback_http`, `public_only`, `deadline_ms`, `connect_ms`, `ca_pem`,
-/// `client_certificate_pem` and `client_key_pem`; at most 1 MiB, borrowed for the call.
+/// @param json One JSON object with any of `allow_loopback_http`, `public_only`, `deadline_ms`,
+/// `connect_ms`, `ca_pem`, `client_certificate_pem` and `client_key_pem`; at most 1 MiB, borrowed
+/// for the call.
 /// @param json_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_http_options_json(
@@ -63,7 +67,8 @@ pub extern "C" fn gk_http_options_allow_loopback_http(
     set(options, |options| Ok(options.allow_loopback_http(allow)));
 }
 
-/// Reaches only public addresses, checked when connecting: for addresses that a stranger may have had a say in.
+/// Reaches only public addresses, checked when connecting: for addresses that a stranger may have
+/// had a say in.
 ///
 /// @param options The options.
 /// @param only False unless set.
@@ -131,8 +136,9 @@ pub unsafe extern "C" fn gk_http_options_client_certificate_pem(
     });
 }
 
-/// The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the environment.
-/// Shared by reference count, safe to use from several threads at once and to go on with after a fork.
+/// The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the
+/// environment. Shared by reference count, safe to use from several threads at once and to go on
+/// with after a fork.
 pub struct gk_http(pub(super) Arc<dyn Transport>);
 
 /// Makes a transport.
@@ -140,8 +146,9 @@ pub struct gk_http(pub(super) Arc<dyn Transport>);
 /// @param options How it connects; copied. NULL for the usual options.
 /// @param http Receives the transport, to be freed with gk_http_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if a certificate or key cannot be used;
-/// gk_error_claim names the member. GK_STATUS_UNSUPPORTED if this build has no transport: drive the operations yourself.
+/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if a certificate or
+/// key cannot be used; gk_error_claim names the member. GK_STATUS_UNSUPPORTED if this build has no
+/// transport: drive the operations yourself.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_http_new(

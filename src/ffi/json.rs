@@ -30,9 +30,10 @@ pub const GK_JSON_OBJECT: gk_json_kind = 6;
 /// The longest text that is read, in bytes.
 const LONGEST: usize = 16 * 1024 * 1024;
 
-/// A JSON value (RFC 8259), read strictly: no member twice, nothing after the value, at most 32 levels deep. Immutable, safe
-/// to use from several threads at once; what it holds may be secret, and is wiped when it is freed. Calls that look into it
-/// take NULL for a value that is not there, so that they can be nested: gk_json_text(gk_json_at(gk_json_member(...), 0)).
+/// A JSON value (RFC 8259), read strictly: no member twice, nothing after the value, at most 32
+/// levels deep. Immutable, safe to use from several threads at once; what it holds may be secret,
+/// and is wiped when it is freed. Calls that look into it take NULL for a value that is not there,
+/// so that they can be nested: gk_json_text(gk_json_at(gk_json_member(...), 0)).
 pub struct gk_json(Node);
 
 enum Node {
@@ -122,7 +123,8 @@ const NOT_JSON: Error = Error::new(
 
 /// Frees what gk_json_parse or gk_operation_json has made, with all values in it.
 ///
-/// @param json The value, which must not be used again; NULL is fine. Never a value that was found in another.
+/// @param json The value, which must not be used again; NULL is fine. Never a value that was found
+/// in another.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_json_free(json: Option<Box<gk_json>>) {
     release(json);

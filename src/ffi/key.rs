@@ -11,8 +11,8 @@ use super::status::gk_status;
 use crate::Key;
 use libc::c_char;
 
-/// A key: its material, parsed once, and the one algorithm it may be used with. Immutable and shared
-/// by reference count. Its memory is wiped when the last handle to it is freed.
+/// A key: its material, parsed once, and the one algorithm it may be used with. Immutable and
+/// shared by reference count. Its memory is wiped when the last handle to it is freed.
 pub struct gk_key(pub(super) Key);
 
 /// The size of a thumbprint in bytes, with the NUL at its end.
@@ -57,7 +57,8 @@ pub unsafe extern "C" fn gk_key_generate_rsa(
 
 /// Makes an HMAC key of a shared secret: random bytes, not a password and not the text of a key.
 ///
-/// @param secret The secret, at least as long as the hash (32, 48 or 64 bytes), at most 64 KiB; copied.
+/// @param secret The secret, at least as long as the hash (32, 48 or 64 bytes), at most 64 KiB;
+/// copied.
 /// @param secret_len Its length in bytes.
 /// @param alg GK_ALG_HS256, GK_ALG_HS384 or GK_ALG_HS512.
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
@@ -87,10 +88,10 @@ pub unsafe extern "C" fn gk_key_from_secret(
 /// @param alg The algorithm; GK_ALG_ANY where the key itself tells it, which an RSA key does not.
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_KEY if it is malformed, or the algorithm needs another type of
-/// key; GK_STATUS_UNSUPPORTED_KEY if its type is unknown or it is encrypted; GK_STATUS_WEAK_KEY;
-/// GK_STATUS_KEY_PAIR_MISMATCH; GK_STATUS_ALGORITHM_REQUIRED; GK_STATUS_KEY_USAGE if the key itself says
-/// that it is for another algorithm.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_KEY if it is malformed, or the algorithm needs another
+/// type of key; GK_STATUS_UNSUPPORTED_KEY if its type is unknown or it is encrypted;
+/// GK_STATUS_WEAK_KEY; GK_STATUS_KEY_PAIR_MISMATCH; GK_STATUS_ALGORITHM_REQUIRED;
+/// GK_STATUS_KEY_USAGE if the key itself says that it is for another algorithm.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_from_pem(
@@ -130,9 +131,9 @@ pub unsafe extern "C" fn gk_key_from_der(
 /// @param alg The algorithm; GK_ALG_ANY where the JWK tells it by `alg` or by its curve.
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return As gk_key_from_pem and gk_key_from_secret; GK_STATUS_KEY_USAGE also if `alg` contradicts the
-/// JWK's, or `use` or `key_ops` are for something else than signatures; GK_STATUS_UNSUPPORTED_ALGORITHM
-/// if the JWK's `alg` is unknown.
+/// @return As gk_key_from_pem and gk_key_from_secret; GK_STATUS_KEY_USAGE also if `alg` contradicts
+/// the JWK's, or `use` or `key_ops` are for something else than signatures;
+/// GK_STATUS_UNSUPPORTED_ALGORITHM if the JWK's `alg` is unknown.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_from_jwk(
@@ -323,8 +324,8 @@ pub unsafe extern "C" fn gk_key_to_jwk(
 /// The private key, or the secret, as a JSON Web Key. Keep it secret.
 ///
 /// @param key The key.
-/// @param json Receives the JWK, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
-/// fails.
+/// @param json Receives the JWK, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+/// call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a key without a private part.
 #[unsafe(no_mangle)]
@@ -356,8 +357,8 @@ pub unsafe extern "C" fn gk_key_to_pem(
 /// The private key as PEM (PKCS#8, "PRIVATE KEY"), not encrypted. Keep it secret.
 ///
 /// @param key The key.
-/// @param pem Receives the text, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
-/// fails.
+/// @param pem Receives the text, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+/// call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a key without a private part and for an HMAC key.
 #[unsafe(no_mangle)]
@@ -375,8 +376,8 @@ pub unsafe extern "C" fn gk_key_to_private_pem(
 /// @param key A key that may sign.
 /// @param message The bytes; borrowed for the call.
 /// @param message_len Their number.
-/// @param signature Receives the raw signature or MAC, to be freed with gk_buf_free; {NULL, 0} if the
-/// call fails. It may contain NUL bytes.
+/// @param signature Receives the raw signature or MAC, to be freed with gk_buf_free; {NULL, 0} if
+/// the call fails. It may contain NUL bytes.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_KEY_USAGE for a key that may not sign.
 #[unsafe(no_mangle)]
@@ -402,7 +403,8 @@ pub unsafe extern "C" fn gk_key_sign(
 /// @param signature The signature; borrowed for the call.
 /// @param signature_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK if the signature is valid; GK_STATUS_INVALID_SIGNATURE; GK_STATUS_KEY_USAGE.
+/// @return GK_STATUS_OK if the signature is valid; GK_STATUS_INVALID_SIGNATURE;
+/// GK_STATUS_KEY_USAGE.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_verify_signature(

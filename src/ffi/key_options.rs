@@ -9,7 +9,8 @@ use super::sticky::{self, Sticky};
 use crate::KeyOptions;
 use libc::c_char;
 
-/// How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy keys.
+/// How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy
+/// keys.
 pub struct gk_key_options(Sticky<KeyOptions>);
 
 /// Options that say nothing.

@@ -41,11 +41,12 @@ pub unsafe extern "C" fn gk_key_set_new(
 ///
 /// @param json The JWK Set, at most 512 KiB and 100 keys; borrowed for the call.
 /// @param json_len Its length in bytes.
-/// @param default_rsa The algorithm of RSA members that name none; with GK_ALG_ANY they are skipped.
+/// @param default_rsa The algorithm of RSA members that name none; with GK_ALG_ANY they are
+/// skipped.
 /// @param key_set Receives the set, to be freed with gk_key_set_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK, even if every member was skipped; GK_STATUS_INVALID_KEY if the text is not a
-/// JWK Set; GK_STATUS_MIXED_KEY_SET.
+/// @return GK_STATUS_OK, even if every member was skipped; GK_STATUS_INVALID_KEY if the text is not
+/// a JWK Set; GK_STATUS_MIXED_KEY_SET.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_set_from_jwks(
@@ -100,8 +101,8 @@ pub extern "C" fn gk_key_set_skipped(key_set: Option<&gk_key_set>) -> usize {
 ///
 /// @param key_set The set.
 /// @param index Which of the skipped members, from 0.
-/// @return The status that reading this member alone would have had; GK_STATUS_OK for NULL and where
-/// there is none.
+/// @return The status that reading this member alone would have had; GK_STATUS_OK for NULL and
+/// where there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_key_set_skipped_reason(
     key_set: Option<&gk_key_set>,
@@ -162,8 +163,8 @@ pub unsafe extern "C" fn gk_key_set_by_kid(
 /// @param alg The token's algorithm, a GK_ALG_ constant.
 /// @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_INVALID_ALGORITHM if the key of this `kid`
-/// has another algorithm; GK_STATUS_AMBIGUOUS_KEY if several keys fit.
+/// @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_INVALID_ALGORITHM if the key of this
+/// `kid` has another algorithm; GK_STATUS_AMBIGUOUS_KEY if several keys fit.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_set_select(
@@ -200,8 +201,8 @@ pub unsafe extern "C" fn gk_key_set_to_jwks(
 /// All keys as a JWK Set, private parts and secrets included. Keep it secret.
 ///
 /// @param key_set The set.
-/// @param json Receives the JWK Set, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
-/// fails.
+/// @param json Receives the JWK Set, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+/// call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_KEY_USAGE if a key has no private part.
 #[unsafe(no_mangle)]

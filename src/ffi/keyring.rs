@@ -8,29 +8,31 @@ use super::status::gk_status;
 use crate::{KeyRing, KeyRingOptions, PepperSource, ToJson as _};
 use libc::c_char;
 
-/// The keys of a signer over time: one is active and signs, the next one is published already, and retired
-/// ones are good until their last token has expired. gk_signer_builder_following and
-/// gk_verifier_following go along with it without a restart, in other processes within 50 ms. Shared by
-/// reference count, safe to use from several threads at once and to go on with after a fork.
+/// The keys of a signer over time: one is active and signs, the next one is published already, and
+/// retired ones are good until their last token has expired. gk_signer_builder_following and
+/// gk_verifier_following go along with it without a restart, in other processes within 50 ms.
+/// Shared by reference count, safe to use from several threads at once and to go on with after a
+/// fork.
 pub struct gk_key_ring {
     pub(super) inner: KeyRing,
     /// Whether opening made a pepper file.
     made_pepper_file: bool,
 }
 
-/// Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a pepper in
-/// a store, or in a folder that only its owner may read (mode 0700).
+/// Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a
+/// pepper in a store, or in a folder that only its owner may read (mode 0700).
 ///
-/// @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of a
-/// folder, which is made if it is not there. `?mark=FILE` at the end says where its mark is, which lies beside it
-/// otherwise; `?mark=none`: nowhere.
+/// @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of
+/// a folder, which is made if it is not there. `?mark=FILE` at the end says where its mark is,
+/// which lies beside it otherwise; `?mark=none`: nowhere.
 /// @param url_or_folder_len Its length in bytes.
 /// @param options How; NULL for the usual options. Without a pepper, a store uses the file
 /// `<path>.pepper`, which is made with the store: back it up, because without it the ring is lost.
 /// @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the pepper file;
-/// GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the
+/// pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no SQLite; the
+/// 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_ring_open(
@@ -84,15 +86,16 @@ pub extern "C" fn gk_key_ring_free(ring: Option<Box<gk_key_ring>>) {
     release(ring);
 }
 
-/// Makes the next key the active one, retires the one that was, and makes a new next one. Wait with another
-/// rotation until everybody who caches the published keys has seen the new next one.
+/// Makes the next key the active one, retires the one that was, and makes a new next one. Wait with
+/// another rotation until everybody who caches the published keys has seen the new next one.
 ///
 /// @param ring The ring.
 /// @param active Receives the key that is active now, as in gk_key_ring_keys, to be freed with
 /// gk_buf_free; {NULL, 0} if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are still good;
-/// GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other way; the 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there are 64 keys whose tokens are
+/// still good; GK_STATUS_MIXED_KEY_SET if new keys are symmetric and old ones are not, or the other
+/// way; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_ring_rotate(
@@ -112,9 +115,9 @@ pub unsafe extern "C" fn gk_key_ring_rotate(
     })
 }
 
-/// Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by whoever
-/// follows the ring; where only the published keys are known, gk_revocations_revoke_key as well. If it is
-/// the active one, the next one takes its place.
+/// Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by
+/// whoever follows the ring; where only the published keys are known, gk_revocations_revoke_key as
+/// well. If it is the active one, the next one takes its place.
 ///
 /// @param ring The ring.
 /// @param kid The key's `kid`.
@@ -132,9 +135,10 @@ pub unsafe extern "C" fn gk_key_ring_remove(
     guard(err, || Ok(given(ring, "ring")?.inner.remove(text(kid, kid_len, "kid")?)?))
 }
 
-/// The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state (next,
-/// active, retired), created_at, active_at, retired_at, until. The next one comes first, then the active
-/// one, then the retired ones, the latest first. Times are in seconds since 1970, or null.
+/// The keys of the ring, without the keys themselves: a JSON array of objects with kid, alg, state
+/// (next, active, retired), created_at, active_at, retired_at, until. The next one comes first,
+/// then the active one, then the retired ones, the latest first. Times are in seconds since 1970,
+/// or null.
 ///
 /// @param ring The ring.
 /// @param keys Receives the array, to be freed with gk_buf_free; {NULL, 0} if the call fails.

@@ -9,8 +9,8 @@ use crate::KeyRingOptions;
 use libc::{c_char, c_void};
 
 /// How a ring is kept and followed: the name `default`, ES256 keys, tokens that live for at most 15
-/// minutes, a store that may be silent for 30 seconds; sealed under the pepper in a file beside the store,
-/// or not sealed in a folder. Copied by gk_key_ring_open.
+/// minutes, a store that may be silent for 30 seconds; sealed under the pepper in a file beside the
+/// store, or not sealed in a folder. Copied by gk_key_ring_open.
 pub struct gk_key_ring_options(pub(super) Sticky<WithPeppers<KeyRingOptions>>);
 
 /// The usual options.
@@ -57,8 +57,8 @@ pub unsafe extern "C" fn gk_key_ring_options_alg(
     set(options, |options| Ok(options.alg(self::alg(alg)?)));
 }
 
-/// How long the tokens live that the ring's keys sign: so long, and 600 seconds more, a retired key is
-/// still good.
+/// How long the tokens live that the ring's keys sign: so long, and 600 seconds more, a retired key
+/// is still good.
 ///
 /// Another number is refused by gk_key_ring_open.
 ///
@@ -125,8 +125,8 @@ pub unsafe extern "C" fn gk_key_ring_options_pepper(
     });
 }
 
-/// Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
-/// bytes in hexadecimal.
+/// Takes the peppers from a file that only its owner may read: a line each, the number, a space and
+/// 32 bytes in hexadecimal.
 ///
 /// What is wrong with the file is told by gk_key_ring_open.
 ///

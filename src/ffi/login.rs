@@ -10,7 +10,8 @@ use super::sticky::{self, Sticky};
 use crate::{ErrorKind, LoginOptions};
 use libc::c_char;
 
-/// What one log-in asks for. The setters keep the first thing that was wrong, which gk_oauth_client_begin tells.
+/// What one log-in asks for. The setters keep the first thing that was wrong, which
+/// gk_oauth_client_begin tells.
 pub struct gk_login_options(Sticky<LoginOptions>);
 
 /// The configuration's scopes, and back to `/`.
@@ -29,13 +30,15 @@ pub extern "C" fn gk_login_options_free(options: Option<Box<gk_login_options>>) 
     release(options);
 }
 
-/// Takes over the members of options in JSON: they override what was set before, and later calls override them.
+/// Takes over the members of options in JSON: they override what was set before, and later calls
+/// override them.
 ///
-/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+/// gk_error_claim names it.
 ///
 /// @param options The options.
-/// @param json One JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`, `acr_values`, `max_age`, `resources` and
-/// `parameters`; borrowed for the call.
+/// @param json One JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`,
+/// `acr_values`, `max_age`, `resources` and `parameters`; borrowed for the call.
 /// @param json_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_login_options_json(
@@ -181,9 +184,11 @@ pub struct gk_login_callback {
 /// @param options What it asks for; copied. NULL for the usual.
 /// @param cookies The request's Cookie header; NULL and 0 for none.
 /// @param cookies_len Its length in bytes.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable; gk_error_claim names the member.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_begin(
@@ -203,16 +208,18 @@ pub unsafe extern "C" fn gk_oauth_client_begin(
     })
 }
 
-/// Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of another server.
-/// The operation ends with `subject`, `claims`, `user`, `return_to`, `set_cookies` and `tokens`, which gk_operation_tokens gives.
+/// Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of another
+/// server. The operation ends with `subject`, `claims`, `user`, `return_to`, `set_cookies` and
+/// `tokens`, which gk_operation_tokens gives.
 ///
 /// @param client The client.
 /// @param callback What came back with the browser; borrowed for the call.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_STATE_MISMATCH, GK_STATUS_OAUTH_ISSUER_MISMATCH,
-/// GK_STATUS_OAUTH_ACCESS_DENIED and others that the server names. Whatever it is, answer with the cookie of
-/// gk_oauth_client_end_login.
+/// GK_STATUS_OAUTH_ACCESS_DENIED and others that the server names. Whatever it is, answer with the
+/// cookie of gk_oauth_client_end_login.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_finish(

@@ -88,14 +88,17 @@ pub unsafe extern "C" fn gk_logout_options_state(
     });
 }
 
-/// Says where to send the browser so that the user is signed out at the server too (RP-Initiated Logout 1.0 section 2).
-/// The operation ends with the address itself: gk_operation_result gives it as it is, gk_operation_json as a text.
+/// Says where to send the browser so that the user is signed out at the server too (RP-Initiated
+/// Logout 1.0 section 2). The operation ends with the address itself: gk_operation_result gives it
+/// as it is, gk_operation_json as a text.
 ///
 /// @param client The client.
 /// @param options Whom to sign out, and where to go then; copied. NULL if nothing of it is known.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable; gk_error_claim names the member.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_logout_url(
@@ -123,9 +126,11 @@ pub unsafe extern "C" fn gk_oauth_client_logout_url(
 /// @param client The client.
 /// @param logout_token The token.
 /// @param logout_token_len Its length in bytes.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_logout_notice(

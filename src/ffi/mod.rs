@@ -1,10 +1,11 @@
-//! The C ABI, from which `build.rs` renders `include/gatekey.h`. The comments before the modules below are the
-//! headings of the header, whose order is theirs; a function whose name begins with a type's stands where that does.
+//! The C ABI, from which `build.rs` renders `include/gatekey.h`. The comments before the modules
+//! below are the headings of the header, whose order is theirs; a function whose name begins with a
+//! type's stands where that does.
 //!
-//! Every extern body is one call of a function in `boundary`, which catches panics and turns an error
-//! into a status. Handles arrive as `Option<&T>` (shared), `Option<&mut T>` (exclusive) or
-//! `Option<Box<T>>` (given up), so that ownership is a type; bytes arrive as a pointer and a length.
-//! The documentation is written for the reader of the header.
+//! Every extern body is one call of a function in `boundary`, which catches panics and turns an
+//! error into a status. Handles arrive as `Option<&T>` (shared), `Option<&mut T>` (exclusive) or
+//! `Option<Box<T>>` (given up), so that ownership is a type; bytes arrive as a pointer and a
+//! length. The documentation is written for the reader of the header.
 //!
 //! Refused everywhere: NULL where something is required, text that is not UTF-8, numbers that name
 //! no algorithm. What the C caller alone can guarantee is listed at the top of the header: pointers
@@ -29,15 +30,17 @@ mod sticky;
 
 // # Version
 //
-// The number of the ABI and the version of the library: what a program that loads libgatekey.so checks first.
+// The number of the ABI and the version of the library: what a program that loads libgatekey.so
+// checks first.
 
 mod version;
 
 // # Errors
 //
-// A call that can fail returns a gk_status and describes it in a gk_error of the caller's. The blocks of numbers are in
-// docs/errors.md: to 999 mistakes of the program, the 1000s tokens, the 2000s keys, the 3000s API keys, the 4000s sessions and
-// cookies, the 5000s OAuth, the 6000s stores, the 7000s transports.
+// A call that can fail returns a gk_status and describes it in a gk_error of the caller's. The
+// blocks of numbers are in docs/errors.md: to 999 mistakes of the program, the 1000s tokens, the
+// 2000s keys, the 3000s API keys, the 4000s sessions and cookies, the 5000s OAuth, the 6000s
+// stores, the 7000s transports.
 
 mod status;
 
@@ -51,7 +54,8 @@ mod buf;
 
 // # Callbacks
 //
-// Functions of the program's that the library calls: its clock, its randomness, and the release of what belongs to them.
+// Functions of the program's that the library calls: its clock, its randomness, and the release of
+// what belongs to them.
 
 mod callback;
 
@@ -69,7 +73,8 @@ mod alg;
 
 // # Keys
 //
-// A key of one algorithm: generated, or read from PEM, DER or a JWK (RFC 7517), and given out as such.
+// A key of one algorithm: generated, or read from PEM, DER or a JWK (RFC 7517), and given out as
+// such.
 
 mod key;
 
@@ -83,8 +88,9 @@ mod key_set;
 
 // # Verifiers
 //
-// Verify JSON Web Tokens (RFC 7519) with keys, by a policy. What a policy says nothing about is refused. gk_verified is what
-// a token says that was good; gk_unverified is what anybody may have written.
+// Verify JSON Web Tokens (RFC 7519) with keys, by a policy. What a policy says nothing about is
+// refused. gk_verified is what a token says that was good; gk_unverified is what anybody may have
+// written.
 
 mod policy;
 
@@ -110,8 +116,9 @@ mod filter;
 
 // # API keys
 //
-// Keys that a service issues to its callers: made, found by what a request brings, limited, rotated, revoked. Open gk_api_keys
-// once in a process, and call gk_api_keys_verify for each request.
+// Keys that a service issues to its callers: made, found by what a request brings, limited,
+// rotated, revoked. Open gk_api_keys once in a process, and call gk_api_keys_verify for each
+// request.
 
 mod apikey_options;
 
@@ -123,8 +130,8 @@ mod apikey_verify;
 
 // # Sessions
 //
-// Users that have logged in: a short access token that any verifier accepts, and a refresh token that is exchanged for the
-// next one each time, so that a stolen one shows.
+// Users that have logged in: a short access token that any verifier accepts, and a refresh token
+// that is exchanged for the next one each time, so that a stolen one shows.
 
 mod session_options;
 
@@ -134,7 +141,8 @@ mod session;
 
 // # Revocations
 //
-// Tokens that are not good any more, although their signature and their dates are; for policies (gk_policy_revocations).
+// Tokens that are not good any more, although their signature and their dates are; for policies
+// (gk_policy_revocations).
 
 mod revocations_options;
 
@@ -156,8 +164,8 @@ mod web;
 
 // # OAuth client
 //
-// Log-ins and tokens of other servers (OAuth 2.0, OpenID Connect). A call that needs an answer of the server begins a
-// gk_operation, which asks for requests; gk_operation_run carries them out.
+// Log-ins and tokens of other servers (OAuth 2.0, OpenID Connect). A call that needs an answer of
+// the server begins a gk_operation, which asks for requests; gk_operation_run carries them out.
 
 mod oauth_config;
 

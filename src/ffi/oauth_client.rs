@@ -1,5 +1,6 @@
-//! `gk_oauth_client`: a registration at an authorization server. Each call makes an operation. The calls that sign
-//! users in and out are in `login` and `logout`, those that get tokens without a browser in `token_grant`.
+//! `gk_oauth_client`: a registration at an authorization server. Each call makes an operation. The
+//! calls that sign users in and out are in `login` and `logout`, those that get tokens without a
+//! browser in `token_grant`.
 
 use super::boundary::{create, given, release, share, text};
 use super::error::gk_error;
@@ -10,16 +11,18 @@ use super::status::gk_status;
 use crate::{OAuthClient, Secret};
 use libc::c_char;
 
-/// One registration at one authorization server. Shared by reference count, safe to use from several threads at once.
+/// One registration at one authorization server. Shared by reference count, safe to use from
+/// several threads at once.
 pub struct gk_oauth_client(pub(super) OAuthClient);
 
 /// Makes a client.
 ///
 /// @param config The configuration, which is copied.
-/// @param client Receives the client, to be freed with gk_oauth_client_free; NULL if the call fails.
+/// @param client Receives the client, to be freed with gk_oauth_client_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if something is missing, contradicts itself
-/// or is not https; gk_error_claim names the member where there is one.
+/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if something is
+/// missing, contradicts itself or is not https; gk_error_claim names the member where there is one.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_new(
@@ -51,15 +54,17 @@ pub extern "C" fn gk_oauth_client_free(client: Option<Box<gk_oauth_client>>) {
     release(client);
 }
 
-/// Gets new tokens; keep them before they are used. A gk_token_manager does that once for all.
-/// The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
-/// `claims`, `subject` and `issuer`.
+/// Gets new tokens; keep them before they are used. A gk_token_manager does that once for all. The
+/// operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`,
+/// `expires_at`, `scopes`, `id_token`, `claims`, `subject` and `issuer`.
 ///
 /// @param client The client.
 /// @param tokens The tokens with the refresh token; copied.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable; gk_error_claim names the member.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_refresh(
@@ -80,9 +85,11 @@ pub unsafe extern "C" fn gk_oauth_client_refresh(
 ///
 /// @param client The client.
 /// @param tokens The tokens of the log-in; copied.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable; gk_error_claim names the member.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_userinfo(
@@ -104,9 +111,11 @@ pub unsafe extern "C" fn gk_oauth_client_userinfo(
 /// @param client The client.
 /// @param token The token.
 /// @param token_len Its length in bytes.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_introspect(
@@ -130,9 +139,11 @@ pub unsafe extern "C" fn gk_oauth_client_introspect(
 /// @param token The token.
 /// @param token_len Its length in bytes.
 /// @param is_refresh_token Which kind it is.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_revoke(

@@ -10,8 +10,9 @@ use crate::{AuthMethod, OAuthConfig, Peppers, Secret};
 use libc::{c_char, c_void};
 use std::sync::Arc;
 
-/// How a client is registered at its authorization server: its id, and the server by its issuer, by a preset, or by
-/// endpoints. The setters keep the first thing that was wrong, which gk_oauth_client_new tells.
+/// How a client is registered at its authorization server: its id, and the server by its issuer, by
+/// a preset, or by endpoints. The setters keep the first thing that was wrong, which
+/// gk_oauth_client_new tells.
 pub struct gk_oauth_config(Sticky<Registered>);
 
 struct Registered {
@@ -46,11 +47,13 @@ pub extern "C" fn gk_oauth_config_free(config: Option<Box<gk_oauth_config>>) {
     release(config);
 }
 
-/// Takes over the members of a configuration in JSON: they override what was set before, and later calls override them.
+/// Takes over the members of a configuration in JSON: they override what was set before, and later
+/// calls override them.
 ///
 /// @param config The configuration.
-/// @param json One JSON object with members of docs/oauth.md, at most 64 KiB; borrowed for the call. What is not known or of
-/// another kind is GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+/// @param json One JSON object with members of docs/oauth.md, at most 64 KiB; borrowed for the
+/// call. What is not known or of another kind is GK_STATUS_INVALID_CONFIGURATION, and
+/// gk_error_claim names it.
 /// @param json_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_oauth_config_json(
@@ -92,7 +95,8 @@ pub unsafe extern "C" fn gk_oauth_config_client_secret(
     });
 }
 
-/// The client's private key, for `private_key_jwt` (RFC 7523), or a secret that the client signs itself.
+/// The client's private key, for `private_key_jwt` (RFC 7523), or a secret that the client signs
+/// itself.
 ///
 /// @param config The configuration.
 /// @param key The key, which is shared.
@@ -104,11 +108,13 @@ pub unsafe extern "C" fn gk_oauth_config_private_key(
     set(config, |config| Ok(config.private_key(&given(key, "key")?.0)));
 }
 
-/// How the client proves who it is; otherwise the best that its secret or key and the server's metadata allow.
+/// How the client proves who it is; otherwise the best that its secret or key and the server's
+/// metadata allow.
 ///
 /// @param config The configuration.
-/// @param method A name of `token_endpoint_auth_method` (RFC 7591 section 2): `none`, `client_secret_basic`,
-/// `client_secret_post`, `client_secret_jwt`, `private_key_jwt` or `tls_client_auth`; or `signed_secret`.
+/// @param method A name of `token_endpoint_auth_method` (RFC 7591 section 2): `none`,
+/// `client_secret_basic`, `client_secret_post`, `client_secret_jwt`, `private_key_jwt` or
+/// `tls_client_auth`; or `signed_secret`.
 /// @param method_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_oauth_config_auth_method(
@@ -123,8 +129,8 @@ pub unsafe extern "C" fn gk_oauth_config_auth_method(
     });
 }
 
-/// The authorization server by its issuer: its metadata are fetched when they are first needed and must name this very
-/// issuer (OpenID Connect Discovery section 4, RFC 8414 section 3).
+/// The authorization server by its issuer: its metadata are fetched when they are first needed and
+/// must name this very issuer (OpenID Connect Discovery section 4, RFC 8414 section 3).
 ///
 /// @param config The configuration.
 /// @param issuer An https address; copied.
@@ -141,8 +147,8 @@ pub unsafe extern "C" fn gk_oauth_config_issuer(
 /// Whether the issuer's metadata are fetched.
 ///
 /// @param config The configuration.
-/// @param discover True unless set, or unless a preset knows better. Without them endpoints must be set, `jwks_uri` for ID
-/// tokens, too.
+/// @param discover True unless set, or unless a preset knows better. Without them endpoints must be
+/// set, `jwks_uri` for ID tokens, too.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_oauth_config_discover(config: Option<&mut gk_oauth_config>, discover: bool) {
     set(config, |config| Ok(config.discover(discover)));
@@ -207,7 +213,8 @@ pub unsafe extern "C" fn gk_oauth_config_endpoint(
 /// Where the server departs from the RFCs, if no preset says so.
 ///
 /// @param config The configuration.
-/// @param json One JSON object with quirks of docs/oauth.md; borrowed for the call. Others stay as they are.
+/// @param json One JSON object with quirks of docs/oauth.md; borrowed for the call. Others stay as
+/// they are.
 /// @param json_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_oauth_config_quirks(
@@ -246,8 +253,8 @@ pub unsafe extern "C" fn gk_oauth_config_scopes(
     set(config, |config| Ok(config.scopes(&words(text(scopes, scopes_len, "scopes")?))));
 }
 
-/// The algorithms that ID tokens may be signed with (`id_token_signed_response_alg`); otherwise the asymmetric ones of the
-/// server's metadata. HMAC is used only if it is named here.
+/// The algorithms that ID tokens may be signed with (`id_token_signed_response_alg`); otherwise the
+/// asymmetric ones of the server's metadata. HMAC is used only if it is named here.
 ///
 /// @param config The configuration.
 /// @param codes GK_ALG_ constants; copied.
@@ -261,7 +268,8 @@ pub unsafe extern "C" fn gk_oauth_config_id_token_algorithms(
     set(config, |config| Ok(config.id_token_algorithms(algs(codes, codes_len)?)));
 }
 
-/// An audience that may stand beside this client in an ID token's `aud`; several calls, several audiences.
+/// An audience that may stand beside this client in an ID token's `aud`; several calls, several
+/// audiences.
 ///
 /// @param config The configuration.
 /// @param audience The audience; copied.
@@ -275,7 +283,8 @@ pub unsafe extern "C" fn gk_oauth_config_trusted_audience(
     set(config, |config| Ok(config.trusted_audience(text(audience, audience_len, "audience")?)));
 }
 
-/// A tenant whose users may sign in, where the preset has tenants; several calls, several tenants. Without any, all may.
+/// A tenant whose users may sign in, where the preset has tenants; several calls, several tenants.
+/// Without any, all may.
 ///
 /// @param config The configuration.
 /// @param tenant The tenant's id; copied.
@@ -289,8 +298,9 @@ pub unsafe extern "C" fn gk_oauth_config_allowed_tenant(
     set(config, |config| Ok(config.allowed_tenant(text(tenant, tenant_len, "tenant")?)));
 }
 
-/// Adds a secret that the cookies of log-ins are sealed with; several calls go from the oldest to the active one. Every
-/// process that finishes log-ins needs the same ones; without any, a client makes one of its own.
+/// Adds a secret that the cookies of log-ins are sealed with; several calls go from the oldest to
+/// the active one. Every process that finishes log-ins needs the same ones; without any, a client
+/// makes one of its own.
 ///
 /// @param config The configuration.
 /// @param number Its number, from 1.
@@ -323,7 +333,8 @@ pub unsafe extern "C" fn gk_oauth_config_replay(
     set(config, |config| Ok(config.replay(Arc::new(given(seen, "seen")?.0.clone()))));
 }
 
-/// Refuses a server whose metadata do not say that it knows PKCE with S256 (OAuth 2.1). PKCE is used in any case.
+/// Refuses a server whose metadata do not say that it knows PKCE with S256 (OAuth 2.1). PKCE is
+/// used in any case.
 ///
 /// @param config The configuration.
 /// @param require False unless set.

@@ -7,14 +7,16 @@ use super::status::gk_status;
 use crate::{OAuthTokens, Secret};
 use libc::c_char;
 
-/// What a token endpoint has given. Immutable, safe to use from several threads at once; wiped when it is freed.
+/// What a token endpoint has given. Immutable, safe to use from several threads at once; wiped when
+/// it is freed.
 pub struct gk_oauth_tokens(pub(super) OAuthTokens);
 
 /// Reads tokens that were kept.
 ///
 /// @param json What gk_oauth_tokens_to_json has given; borrowed for the call.
 /// @param json_len Its length in bytes.
-/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_STORE_CORRUPT if these are no tokens.
 #[unsafe(no_mangle)]
@@ -33,7 +35,8 @@ pub unsafe extern "C" fn gk_oauth_tokens_from_json(
 /// Writes tokens down, to be kept in a safe place: who reads them is the user.
 ///
 /// @param tokens The tokens.
-/// @param json Receives the text, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+/// @param json Receives the text, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+/// call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
@@ -140,7 +143,8 @@ pub extern "C" fn gk_oauth_tokens_issued_token_type(tokens: Option<&gk_oauth_tok
 /// Gives when the access token expires.
 ///
 /// @param tokens The tokens; NULL is fine.
-/// @param seconds Receives seconds since 1970-01-01T00:00:00Z; untouched if it is not known. NULL is fine.
+/// @param seconds Receives seconds since 1970-01-01T00:00:00Z; untouched if it is not known. NULL
+/// is fine.
 /// @return True if the server said so.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_oauth_tokens_expires_at(

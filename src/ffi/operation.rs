@@ -1,5 +1,5 @@
-//! `gk_operation`: what takes requests to another server. Run it over a transport, or drive it from an event loop:
-//! it has no socket and never blocks by itself.
+//! `gk_operation`: what takes requests to another server. Run it over a transport, or drive it from
+//! an event loop: it has no socket and never blocks by itself.
 
 use super::boundary::{
     Fault, Outcome, chars, create, fill, given, guard, lend, look, release, slice, text, writable,
@@ -32,8 +32,8 @@ pub struct gk_step {
     pub wait_ms: u64,
 }
 
-/// A request to another server. Follow no redirect, ask for no compression, send it once. Its texts belong to the
-/// operation, until the answer is fed.
+/// A request to another server. Follow no redirect, ask for no compression, send it once. Its texts
+/// belong to the operation, until the answer is fed.
 #[repr(C)]
 pub struct gk_request {
     /// `GET` or `POST`.
@@ -159,7 +159,8 @@ impl gk_operation {
 /// @param operation The operation.
 /// @param http The transport.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 5000s, 7000s and 1000s as the call says that made the operation, which is over then.
+/// @return GK_STATUS_OK; the 5000s, 7000s and 1000s as the call says that made the operation, which
+/// is over then.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_operation_run(
@@ -170,12 +171,14 @@ pub unsafe extern "C" fn gk_operation_run(
     guard(err, || given(operation, "operation")?.run(given(http, "http")?))
 }
 
-/// Asks an operation what it wants. After a request feed the answer or the failure; after a wait just ask again.
+/// Asks an operation what it wants. After a request feed the answer or the failure; after a wait
+/// just ask again.
 ///
 /// @param operation The operation.
 /// @param step Receives what it wants.
 /// @param err Receives the error; may be NULL.
-/// @return As gk_operation_run; GK_STATUS_INVALID_ARGUMENT if the last request has not been answered.
+/// @return As gk_operation_run; GK_STATUS_INVALID_ARGUMENT if the last request has not been
+/// answered.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_operation_next(
@@ -250,7 +253,8 @@ pub extern "C" fn gk_operation_header(operation: Option<&gk_operation>, index: u
 pub struct gk_response {
     /// The HTTP status.
     pub status: u16,
-    /// Its headers; `content-type`, `cache-control` and `retry-after` are read. NULL and 0 for none.
+    /// Its headers; `content-type`, `cache-control` and `retry-after` are read. NULL and 0 for
+    /// none.
     pub headers: *const gk_header,
     /// How many.
     pub headers_len: usize,
@@ -260,7 +264,8 @@ pub struct gk_response {
     pub body_len: usize,
 }
 
-/// Feeds the answer to the request, whatever its status. A body that is longer than max_body is refused.
+/// Feeds the answer to the request, whatever its status. A body that is longer than max_body is
+/// refused.
 ///
 /// @param operation The operation.
 /// @param response The answer; borrowed for the call.
@@ -318,8 +323,8 @@ pub unsafe extern "C" fn gk_operation_fail(
 /// Gives what an operation has ended with, as the call says that made it.
 ///
 /// @param operation The operation.
-/// @param json Receives the value, to be freed with gk_json_free; `null` of an operation that ends with nothing; NULL if the
-/// call fails.
+/// @param json Receives the value, to be freed with gk_json_free; `null` of an operation that ends
+/// with nothing; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, or has failed.
 #[unsafe(no_mangle)]
@@ -339,9 +344,11 @@ pub unsafe extern "C" fn gk_operation_json(
 /// Gives the tokens that an operation has ended with, those of a log-in included.
 ///
 /// @param operation The operation.
-/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, has failed, or ends with something else.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, has failed, or ends with
+/// something else.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_operation_tokens(
@@ -357,10 +364,12 @@ pub unsafe extern "C" fn gk_operation_tokens(
     })
 }
 
-/// Gives the text of what an operation has ended with, to be passed on; gk_operation_json is for looking into it.
+/// Gives the text of what an operation has ended with, to be passed on; gk_operation_json is for
+/// looking into it.
 ///
 /// @param operation The operation.
-/// @param json Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+/// @param json Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, or has failed.
 #[unsafe(no_mangle)]
@@ -373,7 +382,8 @@ pub unsafe extern "C" fn gk_operation_result(
     fill(json, err, || Ok(given(operation, "operation")?.ended()?.json()))
 }
 
-/// Gives the authorization server's own name of the error that an operation has ended with (RFC 6749 section 5.2).
+/// Gives the authorization server's own name of the error that an operation has ended with (RFC
+/// 6749 section 5.2).
 ///
 /// @param operation The operation.
 /// @return At most 64 letters, digits, `_`, `-` and `.`; {NULL, 0} if the server gave none.
@@ -385,7 +395,8 @@ pub extern "C" fn gk_operation_peer_code(operation: Option<&gk_operation>) -> gk
 /// Gives how many milliseconds to wait before the same is worth another try.
 ///
 /// @param operation The operation.
-/// @return Milliseconds; 0 if it has not failed, or waiting is no remedy, or the server did not say.
+/// @return Milliseconds; 0 if it has not failed, or waiting is no remedy, or the server did not
+/// say.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_operation_retry_after(operation: Option<&gk_operation>) -> u64 {
     look(0, || operation?.failed.as_ref()?.retry_after().map(u64::from))

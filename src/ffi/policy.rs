@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 /// What a verifier demands of a token beyond its signature. A policy fails closed: a token with an
 /// issuer or an audience about which the policy says nothing is refused; whatever is expected is
-/// required; `exp` is required, `nbf` checked, an `iat` in the future refused; `typ` must be absent or
-/// `JWT`. Contradictions are found when the verifier is made.
+/// required; `exp` is required, `nbf` checked, an `iat` in the future refused; `typ` must be absent
+/// or `JWT`. Contradictions are found when the verifier is made.
 pub struct gk_policy(pub(super) Sticky<Policy>);
 
 /// A policy that says nothing: no issuer, no audience, no leeway, tokens of at most 16 KiB.
@@ -84,8 +84,8 @@ pub unsafe extern "C" fn gk_policy_ignore_audience(policy: Option<&mut gk_policy
     set(policy, |policy| Ok(policy.ignore_audience()));
 }
 
-/// Demands that the header's `typ` is this, or one of the values of several calls; letter case and a
-/// leading `application/` do not matter (RFC 8725 section 3.11).
+/// Demands that the header's `typ` is this, or one of the values of several calls; letter case and
+/// a leading `application/` do not matter (RFC 8725 section 3.11).
 ///
 /// @param policy The policy.
 /// @param typ The media type, not empty, UTF-8; copied.
@@ -198,7 +198,8 @@ pub unsafe extern "C" fn gk_policy_max_header_bytes(policy: Option<&mut gk_polic
 /// @param policy The policy.
 /// @param now The clock.
 /// @param user Handed to `now`; may be NULL.
-/// @param release Releases `user` when neither the policy nor any copy or verifier of it is left; may be NULL.
+/// @param release Releases `user` when neither the policy nor any copy or verifier of it is left;
+/// may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_policy_clock(
     policy: Option<&mut gk_policy>,
@@ -210,8 +211,8 @@ pub unsafe extern "C" fn gk_policy_clock(
     set(policy, |policy| Ok(policy.clock(clock?)));
 }
 
-/// Refuses tokens that have been revoked, and every token while it cannot be known whether it was. A token
-/// must then have `iat` and `exp`.
+/// Refuses tokens that have been revoked, and every token while it cannot be known whether it was.
+/// A token must then have `iat` and `exp`.
 ///
 /// @param policy The policy.
 /// @param revocations What has been revoked, which is shared.

@@ -14,8 +14,9 @@ use crate::{IssuerRule, RemoteKeySet, RemoteKeySetOptions, Verifier};
 use libc::{c_char, c_void};
 use std::sync::Arc;
 
-/// Where keys are, or whose they are, how they are fetched and for how long they are believed. The setters keep the first
-/// thing that was wrong, which gk_remote_key_set_new tells, and which numbers are out of range.
+/// Where keys are, or whose they are, how they are fetched and for how long they are believed. The
+/// setters keep the first thing that was wrong, which gk_remote_key_set_new tells, and which
+/// numbers are out of range.
 pub struct gk_remote_key_set_options(Sticky<RemoteKeySetOptions>);
 
 /// Keys of nowhere yet: an address or an issuer must be set.
@@ -34,13 +35,16 @@ pub extern "C" fn gk_remote_key_set_options_free(options: Option<Box<gk_remote_k
     release(options);
 }
 
-/// Takes over the members of options in JSON: they override what was set before, and later calls override them.
+/// Takes over the members of options in JSON: they override what was set before, and later calls
+/// override them.
 ///
-/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+/// gk_error_claim names it.
 ///
 /// @param options The options.
-/// @param json One JSON object with any of `url`, `issuer`, `ttl`, `min_ttl`, `max_ttl`, `cooldown`, `max_stale` (seconds),
-/// `rsa_alg`, `allow_loopback_http` and `deadline_ms`; borrowed for the call.
+/// @param json One JSON object with any of `url`, `issuer`, `ttl`, `min_ttl`, `max_ttl`,
+/// `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`; borrowed
+/// for the call.
 /// @param json_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_remote_key_set_options_json(
@@ -65,7 +69,8 @@ pub unsafe extern "C" fn gk_remote_key_set_options_url(
     set(options, |options| Ok(options.url(text(url, url_len, "url")?)));
 }
 
-/// Whose keys they are, instead of an address: its metadata say where they are (RFC 8414, OpenID Connect Discovery).
+/// Whose keys they are, instead of an address: its metadata say where they are (RFC 8414, OpenID
+/// Connect Discovery).
 ///
 /// @param options The options.
 /// @param issuer Its `iss`, an https address; copied.
@@ -105,7 +110,8 @@ pub extern "C" fn gk_remote_key_set_options_ttl_between(
     set(options, |options| Ok(options.ttl_between(least, most)));
 }
 
-/// A token of an unknown key makes the keys be fetched again, once in so many seconds; so does a failure.
+/// A token of an unknown key makes the keys be fetched again, once in so many seconds; so does a
+/// failure.
 ///
 /// @param options The options.
 /// @param seconds At most 86400; 30 unless set.
@@ -182,19 +188,20 @@ pub unsafe extern "C" fn gk_remote_key_set_options_clock(
     set(options, |options| Ok(options.clock(clock?)));
 }
 
-/// The keys that an issuer publishes: fetched when they are first needed, and again when they are not fresh any more or
-/// a token wants a key that is not known. Shared by reference count, safe to use from several threads at once and to go
-/// on with after a fork.
+/// The keys that an issuer publishes: fetched when they are first needed, and again when they are
+/// not fresh any more or a token wants a key that is not known. Shared by reference count, safe to
+/// use from several threads at once and to go on with after a fork.
 pub struct gk_remote_key_set(pub(super) RemoteKeySet);
 
 /// Makes keys that are fetched when they are needed.
 ///
 /// @param options Where they are; copied.
-/// @param http What carries the requests, which is shared; NULL if verifiers must never block: then drive gk_remote_key_set_refresh yourself.
+/// @param http What carries the requests, which is shared; NULL if verifiers must never block: then
+/// drive gk_remote_key_set_refresh yourself.
 /// @param keys Receives the keys, to be freed with gk_remote_key_set_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if the address is not https, or there are an
-/// address and an issuer, or neither; gk_error_claim names the member.
+/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if the address is
+/// not https, or there are an address and an issuer, or neither; gk_error_claim names the member.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_remote_key_set_new(
@@ -243,7 +250,8 @@ pub extern "C" fn gk_remote_key_set_wants_refresh(keys: Option<&gk_remote_key_se
 /// Fetches the keys. The operation ends with nothing: an empty text.
 ///
 /// @param keys The keys.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
@@ -258,14 +266,16 @@ pub unsafe extern "C" fn gk_remote_key_set_refresh(
     })
 }
 
-/// Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new those of a set.
+/// Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new
+/// those of a set.
 ///
 /// @param keys The keys, which are shared, and fetched now if they have a transport.
 /// @param policy The policy, which is copied.
-/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE and the 7000s if the keys
-/// cannot be had.
+/// @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE
+/// and the 7000s if the keys cannot be had.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_verifier_following_remote(

@@ -20,12 +20,13 @@ use crate::{Demand, IntrospectionOptions, ResourceServer, ResourceServerBuilder,
 use libc::{c_char, c_void};
 use std::sync::Arc;
 
-/// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by reference count, safe to use
-/// from several threads at once and to go on with after a fork.
+/// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by
+/// reference count, safe to use from several threads at once and to go on with after a fork.
 pub struct gk_resource_server(ResourceServer);
 
-/// An API's door while it is put together. At least one of an issuer with keys, an introspection and API keys. The setters
-/// keep the first thing that was wrong, which gk_resource_server_builder_build tells.
+/// An API's door while it is put together. At least one of an issuer with keys, an introspection
+/// and API keys. The setters keep the first thing that was wrong, which
+/// gk_resource_server_builder_build tells.
 pub struct gk_resource_server_builder(Sticky<Building>);
 
 #[derive(Clone)]
@@ -40,7 +41,8 @@ fn building(server: ResourceServerBuilder) -> gk_resource_server_builder {
 
 /// Begins the door of an API.
 ///
-/// @param audience What tokens must name as their audience: the API's identifier, 1 to 1024 bytes of UTF-8; copied.
+/// @param audience What tokens must name as their audience: the API's identifier, 1 to 1024 bytes
+/// of UTF-8; copied.
 /// @param audience_len Its length in bytes.
 /// @return The builder, to be freed with gk_resource_server_builder_free.
 #[unsafe(no_mangle)]
@@ -59,13 +61,15 @@ pub unsafe extern "C" fn gk_resource_server_builder_new(
 
 /// Begins the door of an API from JSON.
 ///
-/// @param options_json One JSON object with `audience`, and any of `issuer`, `token_types` (instead of at+jwt), `algorithms`,
-/// `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl` (30), `negative_ttl` (10) and
-/// `require_audience`.
+/// @param options_json One JSON object with `audience`, and any of `issuer`, `token_types` (instead
+/// of at+jwt), `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with
+/// any of `ttl` (30), `negative_ttl` (10) and `require_audience`.
 /// @param options_json_len Its length in bytes, at most 64 KiB.
-/// @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if the call fails.
+/// @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if
+/// the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a member is not known or of another kind, which gk_error_claim names.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a member is not known or of another
+/// kind, which gk_error_claim names.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_resource_server_builder_from_json(
@@ -239,7 +243,8 @@ pub unsafe extern "C" fn gk_resource_server_builder_introspection(
     });
 }
 
-/// For how long the answers of an introspection are remembered: so late is the end of a token noticed.
+/// For how long the answers of an introspection are remembered: so late is the end of a token
+/// noticed.
 ///
 /// @param builder The builder.
 /// @param seconds Of a token that is good: 30 unless set, at most 3600; 0 asks each time.
@@ -282,14 +287,16 @@ pub unsafe extern "C" fn gk_resource_server_builder_clock(
     set(builder, |server| Ok(server.clock(clock?)));
 }
 
-/// Opens the door. Keys are fetched now, so that a wrong address shows in time; if their issuer is out of reach, with the
-/// first token.
+/// Opens the door. Keys are fetched now, so that a wrong address shows in time; if their issuer is
+/// out of reach, with the first token.
 ///
 /// @param builder The builder, which can be used again.
-/// @param server Receives the resource server, to be freed with gk_resource_server_free; NULL if the call fails.
+/// @param server Receives the resource server, to be freed with gk_resource_server_free; NULL if
+/// the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if nothing would be accepted, or the options
-/// contradict themselves; those of the keys, unless their issuer is only out of reach.
+/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if nothing would be
+/// accepted, or the options contradict themselves; those of the keys, unless their issuer is only
+/// out of reach.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_resource_server_builder_build(
@@ -328,8 +335,8 @@ fn ask(
     });
 }
 
-/// What a route demands of its caller: made once, shared by all threads. The setters keep the first thing that was wrong,
-/// which gk_resource_server_check tells.
+/// What a route demands of its caller: made once, shared by all threads. The setters keep the first
+/// thing that was wrong, which gk_resource_server_check tells.
 #[derive(Default)]
 pub struct gk_demand(Sticky<Demanded>);
 
@@ -410,8 +417,8 @@ pub struct gk_caller {
     pub authorization: *const c_char,
     /// Its length in bytes.
     pub authorization_len: usize,
-    /// The caller's address as text, for API keys with an allow-list; NULL and 0 for unknown, as which a text that is no
-    /// address counts.
+    /// The caller's address as text, for API keys with an allow-list; NULL and 0 for unknown, as
+    /// which a text that is no address counts.
     pub address: *const c_char,
     /// Its length in bytes.
     pub address_len: usize,
@@ -441,10 +448,11 @@ pub extern "C" fn gk_resource_server_free(server: Option<Box<gk_resource_server>
 /// @param server The resource server.
 /// @param caller The request's header and address; borrowed for the call.
 /// @param demand What the route demands; NULL for any caller that is known.
-/// @param access Receives who calls, as JSON for gk_json_parse: `kind` (`jwt`, `opaque`, `api_key`), `subject`, `client_id`,
-/// `scopes`, `expires_at` and `claims`; to be freed with gk_buf_free; {NULL, 0} if the call fails.
-/// @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or 403, to be freed with
-/// gk_buf_free; otherwise {NULL, 0}. NULL is fine.
+/// @param access Receives who calls, as JSON for gk_json_parse: `kind` (`jwt`, `opaque`,
+/// `api_key`), `subject`, `client_id`, `scopes`, `expires_at` and `claims`; to be freed with
+/// gk_buf_free; {NULL, 0} if the call fails.
+/// @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or
+/// 403, to be freed with gk_buf_free; otherwise {NULL, 0}. NULL is fine.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; the reason otherwise: gk_status_http says which HTTP status to answer.
 #[unsafe(no_mangle)]

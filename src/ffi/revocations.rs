@@ -10,20 +10,21 @@ use super::status::gk_status;
 use crate::{RevocationOptions, Revocations, RevokeScope};
 use libc::c_char;
 
-/// Tokens, sessions, subjects and keys that have been revoked, in a store; for gk_policy_revocations. Shared
-/// by reference count, safe to use from several threads at once and to go on with after a fork. A call
-/// that has revoked something is durable when it returns, and in force in other processes within 50 ms.
+/// Tokens, sessions, subjects and keys that have been revoked, in a store; for
+/// gk_policy_revocations. Shared by reference count, safe to use from several threads at once and
+/// to go on with after a fork. A call that has revoked something is durable when it returns, and in
+/// force in other processes within 50 ms.
 pub struct gk_revocations(pub(super) Revocations);
 
 /// Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
 ///
-/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
-/// mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
-/// SQLite of its own, not even to read (docs/processes.md).
+/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end
+/// says where its mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the
+/// process may open the file with a SQLite of its own, not even to read (docs/processes.md).
 /// @param url_len Its length in bytes.
 /// @param options How; NULL for the usual options.
-/// @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if the
-/// call fails.
+/// @param revocations Receives what has been revoked, to be freed with gk_revocations_free; NULL if
+/// the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED if this build has no SQLite; the 6000s.
 #[unsafe(no_mangle)]
@@ -73,7 +74,8 @@ pub struct gk_token_identity {
     pub expires_at: u64,
 }
 
-/// Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, not both.
+/// Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, not
+/// both.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct gk_revoke_scope {
@@ -88,8 +90,8 @@ pub struct gk_revoke_scope {
 /// @param revocations What has been revoked.
 /// @param token Which token; borrowed for the call.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if `expires_at` has passed by more than 600 seconds, or is after the year
-/// 9999, as milliseconds are: nothing is revoked; the 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if `expires_at` has passed by more than 600
+/// seconds, or is after the year 9999, as milliseconds are: nothing is revoked; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_revocations_revoke_token(
@@ -104,7 +106,8 @@ pub unsafe extern "C" fn gk_revocations_revoke_token(
     })
 }
 
-/// Revokes the tokens of one session, whose next refresh is refused and ends it. gk_sessions_end does that, too.
+/// Revokes the tokens of one session, whose next refresh is refused and ends it. gk_sessions_end
+/// does that, too.
 ///
 /// @param revocations What has been revoked.
 /// @param session_id The `sid` of its tokens, 1 to 1024 bytes.
@@ -125,9 +128,10 @@ pub unsafe extern "C" fn gk_revocations_revoke_session(
     })
 }
 
-/// Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones. Access tokens
-/// of gk_sessions on the same store say which revocations came before them, whatever the clocks say; others go by
-/// `iat`: refused are those of this second or before, or up to the verifier's leeway later.
+/// Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones.
+/// Access tokens of gk_sessions on the same store say which revocations came before them, whatever
+/// the clocks say; others go by `iat`: refused are those of this second or before, or up to the
+/// verifier's leeway later.
 ///
 /// @param revocations What has been revoked.
 /// @param subject The `sub` of its tokens, 1 to 1024 bytes.
@@ -172,7 +176,8 @@ pub unsafe extern "C" fn gk_revocations_revoke_key(
 /// Revokes the tokens that were issued (`iat`) before a time, or up to the verifier's leeway later.
 ///
 /// @param revocations What has been revoked.
-/// @param at Seconds since 1970; not in the future by more than a second, which means all that there is now.
+/// @param at Seconds since 1970; not in the future by more than a second, which means all that
+/// there is now.
 /// @param scope Whose; borrowed for the call. Everybody's for NULL, or where it names nobody.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; the 6000s.
@@ -199,8 +204,8 @@ pub unsafe extern "C" fn gk_revocations_revoke_before(
     })
 }
 
-/// Whether a token that is good for one use has not been used yet; from now on it has, in every process
-/// that shares the store. A token that has expired is good for none.
+/// Whether a token that is good for one use has not been used yet; from now on it has, in every
+/// process that shares the store. A token that has expired is good for none.
 ///
 /// @param revocations What has been revoked.
 /// @param token Which token; borrowed for the call.

@@ -6,9 +6,9 @@ use super::sticky::{self, Sticky};
 use crate::RevocationOptions;
 use libc::{c_char, c_void};
 
-/// How what is revoked is kept and followed: tokens that live for at most 30 days, what other processes
-/// have revoked seen within 50 ms, a store that may be silent for 30 seconds, the claim `tenant`. Copied
-/// by gk_revocations_open.
+/// How what is revoked is kept and followed: tokens that live for at most 30 days, what other
+/// processes have revoked seen within 50 ms, a store that may be silent for 30 seconds, the claim
+/// `tenant`. Copied by gk_revocations_open.
 pub struct gk_revocation_options(pub(super) Sticky<RevocationOptions>);
 
 /// The usual options.
@@ -53,8 +53,8 @@ pub unsafe extern "C" fn gk_revocation_options_max_stale(
     set(options, |options| Ok(options.max_stale(seconds)));
 }
 
-/// How long tokens live at the most, from `iat` to `exp`: others are refused, because what is revoked is
-/// not remembered for longer. The same for everybody who shares the store.
+/// How long tokens live at the most, from `iat` to `exp`: others are refused, because what is
+/// revoked is not remembered for longer. The same for everybody who shares the store.
 ///
 /// Another number is refused by gk_revocations_open.
 ///

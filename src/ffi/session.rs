@@ -1,5 +1,5 @@
-//! `gk_sessions`: short access tokens and refresh tokens that rotate. Records come as JSON, tokens in
-//! buffers that are wiped when freed.
+//! `gk_sessions`: short access tokens and refresh tokens that rotate. Records come as JSON, tokens
+//! in buffers that are wiped when freed.
 
 use super::boundary::{
     Outcome, array, chars, create, fill, given, guard, lent, look, release, share, tell, text,
@@ -20,8 +20,8 @@ use libc::c_char;
 /// The size of gk_session_tokens.family in bytes.
 pub const GK_SESSION_FAMILY_SIZE: usize = 13;
 
-/// The sessions of a service, in a store. Shared by reference count, safe to use from several threads at
-/// once and to go on with after a fork.
+/// The sessions of a service, in a store. Shared by reference count, safe to use from several
+/// threads at once and to go on with after a fork.
 pub struct gk_sessions {
     inner: Sessions,
     /// Whether opening made a pepper file.
@@ -34,13 +34,15 @@ pub struct gk_sessions {
 pub struct gk_session_tokens {
     /// The access token: a JWT with `sub`, `sid` and the claims of the session.
     pub access_token: gk_buf,
-    /// The refresh token, 51 letters, digits and underscores, to be used once, instead of the one before.
+    /// The refresh token, 51 letters, digits and underscores, to be used once, instead of the one
+    /// before.
     pub refresh_token: gk_buf,
     /// For how many seconds the access token is good (RFC 6749 section 5.1).
     pub expires_in: u64,
     /// When the session ends unless it is refreshed before, in seconds since 1970.
     pub expires_at: u64,
-    /// The id of the session, which is `sid` of its access tokens: 12 letters and digits, NUL-terminated.
+    /// The id of the session, which is `sid` of its access tokens: 12 letters and digits,
+    /// NUL-terminated.
     pub family: [c_char; GK_SESSION_FAMILY_SIZE],
 }
 
@@ -60,8 +62,8 @@ impl gk_session_tokens {
 pub struct gk_session_identity {
     /// The session's id.
     pub family: gk_str,
-    /// Only if it is a session of this subject: the user who is logged in. {NULL, 0} for any, which is for operators.
-    /// Empty text is no subject's.
+    /// Only if it is a session of this subject: the user who is logged in. {NULL, 0} for any, which
+    /// is for operators. Empty text is no subject's.
     pub subject: gk_str,
 }
 
@@ -81,19 +83,20 @@ pub unsafe extern "C" fn gk_session_tokens_free(tokens: Option<&mut gk_session_t
 
 /// Opens sessions. They may share a store with API keys and a key ring.
 ///
-/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end says where its
-/// mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the process may open the file with a
-/// SQLite of its own, not even to read (docs/processes.md).
+/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end
+/// says where its mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the
+/// process may open the file with a SQLite of its own, not even to read (docs/processes.md).
 /// @param url_len Its length in bytes.
-/// @param signer What signs the access tokens, which is shared; its tokens have a time to live, not longer
-/// than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
-/// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is used, and
-/// made with the store: back it up, because without it every session is lost.
-/// @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call fails.
+/// @param signer What signs the access tokens, which is shared; its tokens have a time to live, not
+/// longer than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
+/// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
+/// used, and made with the store: back it up, because without it every session is lost.
+/// @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or for ever,
-/// or others may read the pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this build has no
-/// SQLite; the 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or
+/// for ever, or others may read the pepper file; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if
+/// this build has no SQLite; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_open(
@@ -156,10 +159,11 @@ pub extern "C" fn gk_sessions_free(sessions: Option<Box<gk_sessions>>) {
 /// @param subject Who has logged in, `sub` of the access tokens: 1 to 255 bytes.
 /// @param subject_len Its length in bytes.
 /// @param spec What the session is to be like; NULL for nothing but its subject.
-/// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
+/// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of gk_signer_sign; the
-/// 6000s. If the call fails, there is no session.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no signer; those of
+/// gk_signer_sign; the 6000s. If the call fails, there is no session.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_start(
@@ -177,19 +181,20 @@ pub unsafe extern "C" fn gk_sessions_start(
     })
 }
 
-/// Exchanges a refresh token for new tokens. Of several calls at the same time one does; the others get
-/// the same refresh token.
+/// Exchanges a refresh token for new tokens. Of several calls at the same time one does; the others
+/// get the same refresh token.
 ///
 /// @param sessions The sessions.
 /// @param token The refresh token as the client sent it, whatever it is.
 /// @param token_len Its length in bytes.
-/// @param claims What the access tokens say from now on, as in gk_session_spec_claims; NULL for what they
-/// said before.
-/// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call fails.
+/// @param claims What the access tokens say from now on, as in gk_session_spec_claims; NULL for
+/// what they said before.
+/// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used before: the
-/// session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of gk_signer_sign and
-/// the 6000s, after which the token is as good as it was.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used
+/// before: the session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of
+/// gk_signer_sign and the 6000s, after which the token is as good as it was.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_refresh(
@@ -207,13 +212,14 @@ pub unsafe extern "C" fn gk_sessions_refresh(
     })
 }
 
-/// Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a log-out. The
-/// public id of a session is no refresh token.
+/// Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a
+/// log-out. The public id of a session is no refresh token.
 ///
 /// @param sessions The sessions.
 /// @param token Any refresh token of the session as the client sent it, whatever it is.
 /// @param token_len Its length in bytes.
-/// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
+/// @param ended Receives whether it had not been ended before; false if the call fails. May be
+/// NULL.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 6000s.
 #[unsafe(no_mangle)]
@@ -233,12 +239,14 @@ pub unsafe extern "C" fn gk_sessions_end(
     })
 }
 
-/// Ends the session of an id and revokes its access tokens. The id is public: every API that sees an access token
-/// knows it as `sid`. So a caller who may choose it must be allowed to end that session.
+/// Ends the session of an id and revokes its access tokens. The id is public: every API that sees
+/// an access token knows it as `sid`. So a caller who may choose it must be allowed to end that
+/// session.
 ///
 /// @param sessions The sessions.
 /// @param session Which session; borrowed for the call.
-/// @param ended Receives whether it had not been ended before; false if the call fails. May be NULL.
+/// @param ended Receives whether it had not been ended before; false if the call fails. May be
+/// NULL.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_SESSION_NOT_FOUND, also if it is another subject's; the 6000s.
 #[unsafe(no_mangle)]
@@ -259,16 +267,19 @@ pub unsafe extern "C" fn gk_sessions_end_by_id(
     })
 }
 
-/// Ends every session whose refresh token was made under a pepper, and revokes its access tokens: for the day that
-/// an old pepper has leaked. Sessions that were refreshed since a newer one came stay, if that is more than a minute
-/// ago; those whose rows were altered from outside end. Afterwards none needs the pepper.
+/// Ends every session whose refresh token was made under a pepper, and revokes its access tokens:
+/// for the day that an old pepper has leaked. Sessions that were refreshed since a newer one came
+/// stay, if that is more than a minute ago; those whose rows were altered from outside end.
+/// Afterwards none needs the pepper.
 ///
 /// @param sessions The sessions.
 /// @param pepper The pepper's number; not the newest one.
 /// @param ended Receives how many sessions; 0 if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER for one that was
-/// not given, or if rows are sealed under another one that was not given, which stay, while all others are done; the 6000s: what was ended by then stays ended, and a second call goes on.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER
+/// for one that was not given, or if rows are sealed under another one that was not given, which
+/// stay, while all others are done; the 6000s: what was ended by then stays ended, and a second
+/// call goes on.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_end_under_pepper(
@@ -284,8 +295,8 @@ pub unsafe extern "C" fn gk_sessions_end_under_pepper(
     })
 }
 
-/// Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A later log-in
-/// gives good tokens, also in the same second.
+/// Ends all sessions of a subject and revokes what access tokens it has: logs it out everywhere. A
+/// later log-in gives good tokens, also in the same second.
 ///
 /// @param sessions The sessions.
 /// @param subject The subject, 1 to 255 bytes.
@@ -310,8 +321,9 @@ pub unsafe extern "C" fn gk_sessions_end_all(
     })
 }
 
-/// The live sessions of a subject, the last one used first: its devices. A JSON array of at most 10000
-/// records. Those whose rows were altered from outside or cannot be read too: their `altered` is true.
+/// The live sessions of a subject, the last one used first: its devices. A JSON array of at most
+/// 10000 records. Those whose rows were altered from outside or cannot be read too: their `altered`
+/// is true.
 ///
 /// @param sessions The sessions.
 /// @param subject The subject.
@@ -334,9 +346,9 @@ pub unsafe extern "C" fn gk_sessions_list(
     })
 }
 
-/// The record of a session, live or not: one JSON object with family, subject, client, meta, created_at,
-/// last_seen_at, expires_at, absolute_expires_at, refreshes, ended_at, end (logout, logout_everywhere,
-/// reuse, expired). Times are in seconds since 1970, or null.
+/// The record of a session, live or not: one JSON object with family, subject, client, meta,
+/// created_at, last_seen_at, expires_at, absolute_expires_at, refreshes, ended_at, end (logout,
+/// logout_everywhere, reuse, expired). Times are in seconds since 1970, or null.
 ///
 /// @param sessions The sessions.
 /// @param family The session's id.
@@ -359,8 +371,9 @@ pub unsafe extern "C" fn gk_sessions_get(
     })
 }
 
-/// A page of what happened to sessions, oldest first: {"records":[{"seq","at","family","subject","action",
-/// "detail"}],"cursor"}, where the action is start, logout, logout_everywhere, reuse or expired.
+/// A page of what happened to sessions, oldest first:
+/// {"records":[{"seq","at","family","subject","action", "detail"}],"cursor"}, where the action is
+/// start, logout, logout_everywhere, reuse or expired.
 ///
 /// @param sessions The sessions.
 /// @param filter Which: `subject`, `family`, `cursor`, `limit`; NULL for the first 100 of all.
@@ -381,8 +394,8 @@ pub unsafe extern "C" fn gk_sessions_events(
     })
 }
 
-/// Deletes sessions that expired, or were ended, before a time, and events from before it. Their refresh
-/// tokens are refused as unknown from then on.
+/// Deletes sessions that expired, or were ended, before a time, and events from before it. Their
+/// refresh tokens are refused as unknown from then on.
 ///
 /// @param sessions The sessions.
 /// @param before Seconds since 1970; not in the future.
@@ -404,7 +417,8 @@ pub unsafe extern "C" fn gk_sessions_purge(
     })
 }
 
-/// What is revoked, for gk_policy_revocations: a session that has ended has its access tokens there.
+/// What is revoked, for gk_policy_revocations: a session that has ended has its access tokens
+/// there.
 ///
 /// @param sessions The sessions; NULL is fine.
 /// @return A handle to it, to be freed with gk_revocations_free; NULL for NULL.

@@ -1,4 +1,5 @@
-//! `gk_session_options`: how long sessions live, how they are kept, and where the peppers come from.
+//! `gk_session_options`: how long sessions live, how they are kept, and where the peppers come
+//! from.
 
 use super::boundary::{Outcome, release, share, slice, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
@@ -7,9 +8,9 @@ use super::sticky::{self, Sticky};
 use crate::{RevocationOptions, SessionOptions};
 use libc::{c_char, c_void};
 
-/// How long sessions live and how they are kept: seven days without a refresh, ninety days in all, a grace
-/// of ten seconds, the pepper in a file beside the store; what is revoked as in gk_revocation_options_new.
-/// Copied by gk_sessions_open.
+/// How long sessions live and how they are kept: seven days without a refresh, ninety days in all,
+/// a grace of ten seconds, the pepper in a file beside the store; what is revoked as in
+/// gk_revocation_options_new. Copied by gk_sessions_open.
 pub struct gk_session_options(pub(super) Sticky<WithPeppers<SessionChoice>>);
 
 /// How sessions live, and how what is revoked is followed.
@@ -50,8 +51,8 @@ pub extern "C" fn gk_session_options_free(options: Option<Box<gk_session_options
 /// Another number is refused by gk_sessions_open.
 ///
 /// @param options The options.
-/// @param seconds 1 to 316224000, which is ten years; 604800, which is seven days, unless set. Not less than
-/// the signer's tokens live.
+/// @param seconds 1 to 316224000, which is ten years; 604800, which is seven days, unless set. Not
+/// less than the signer's tokens live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_session_options_refresh_ttl(
     options: Option<&mut gk_session_options>,
@@ -65,8 +66,8 @@ pub unsafe extern "C" fn gk_session_options_refresh_ttl(
 /// Another number is refused by gk_sessions_open.
 ///
 /// @param options The options.
-/// @param seconds At most 316224000, which is ten years, and not less than the time between two refreshes;
-/// 7776000, which is ninety days, unless set.
+/// @param seconds At most 316224000, which is ten years, and not less than the time between two
+/// refreshes; 7776000, which is ninety days, unless set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_session_options_absolute_ttl(
     options: Option<&mut gk_session_options>,
@@ -75,8 +76,8 @@ pub unsafe extern "C" fn gk_session_options_absolute_ttl(
     set(options, |options| Ok(options.absolute_ttl(seconds)));
 }
 
-/// For how long a refresh token that was used gives the same answer again: for clients that lost the first
-/// one, and for tabs that ask at the same time.
+/// For how long a refresh token that was used gives the same answer again: for clients that lost
+/// the first one, and for tabs that ask at the same time.
 ///
 /// More is refused by gk_sessions_open.
 ///
@@ -116,8 +117,8 @@ pub unsafe extern "C" fn gk_session_options_max_stale(
     set_revocations(options, |options| Ok(options.max_stale(seconds)));
 }
 
-/// As gk_revocation_options_max_token_ttl, for gk_sessions_revocations. What the signer's tokens live is
-/// allowed in any case.
+/// As gk_revocation_options_max_token_ttl, for gk_sessions_revocations. What the signer's tokens
+/// live is allowed in any case.
 ///
 /// Another number is refused by gk_sessions_open.
 ///
@@ -164,7 +165,8 @@ pub unsafe extern "C" fn gk_session_options_clock(
     set(options, |options| Ok(options.clock(clock?)));
 }
 
-/// Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the sessions.
+/// Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the
+/// sessions.
 ///
 /// What is wrong with peppers is told by gk_sessions_open.
 ///
@@ -186,8 +188,8 @@ pub unsafe extern "C" fn gk_session_options_pepper(
     });
 }
 
-/// Takes the peppers from a file that only its owner may read: a line each, the number, a space and 32
-/// bytes in hexadecimal.
+/// Takes the peppers from a file that only its owner may read: a line each, the number, a space and
+/// 32 bytes in hexadecimal.
 ///
 /// What is wrong with the file is told by gk_sessions_open.
 ///

@@ -6,8 +6,8 @@ use super::sticky::{self, Sticky};
 use crate::SessionSpec;
 use libc::c_char;
 
-/// What a session is to be like, for gk_sessions_start: only what is set. The setters keep the first thing that was
-/// wrong, which gk_sessions_start tells.
+/// What a session is to be like, for gk_sessions_start: only what is set. The setters keep the
+/// first thing that was wrong, which gk_sessions_start tells.
 #[derive(Default)]
 pub struct gk_session_spec(Sticky<SessionSpec>);
 
@@ -37,8 +37,8 @@ pub extern "C" fn gk_session_spec_free(spec: Option<Box<gk_session_spec>>) {
 /// What each access token of the session says besides.
 ///
 /// @param spec The specification.
-/// @param claims The claims; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti` or `gkn`; at most 8192 bytes
-/// as JSON.
+/// @param claims The claims; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti` or `gkn`;
+/// at most 8192 bytes as JSON.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_session_spec_claims(
     spec: Option<&mut gk_session_spec>,

@@ -1,4 +1,5 @@
-//! `gk_signer`: a key and what every token of it says; `gk_unsigned`: a token that is signed elsewhere.
+//! `gk_signer`: a key and what every token of it says; `gk_unsigned`: a token that is signed
+//! elsewhere.
 
 use super::boundary::{
     Outcome, chars, create, fill, given, lend, look, release, share, slice, text,
@@ -28,7 +29,8 @@ pub struct gk_unsigned(Unsigned);
 /// Begins a signer: tokens of 15 minutes with `typ` JWT, the key's `kid` and a random `jti`.
 ///
 /// @param key The key, which is shared. A public key makes a signer that can only prepare tokens.
-/// @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
+/// @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
@@ -46,7 +48,8 @@ pub unsafe extern "C" fn gk_signer_builder_new(
 /// Begins a signer that signs with the active key of a ring, whichever that is at each token.
 ///
 /// @param ring The ring, which is shared.
-/// @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call fails.
+/// @param builder Receives the builder, to be freed with gk_signer_builder_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK.
 #[unsafe(no_mangle)]
@@ -112,7 +115,8 @@ pub unsafe extern "C" fn gk_signer_builder_audience(
 /// Sets how long tokens live.
 ///
 /// @param builder The builder.
-/// @param seconds The time to live in seconds, at least 1 and less than a hundred years; 900 unless set.
+/// @param seconds The time to live in seconds, at least 1 and less than a hundred years; 900 unless
+/// set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_signer_builder_ttl(
     builder: Option<&mut gk_signer_builder>,
@@ -190,7 +194,8 @@ pub unsafe extern "C" fn gk_signer_builder_allow_missing_exp(
 /// @param builder The builder.
 /// @param now The clock.
 /// @param user Handed to `now`; may be NULL.
-/// @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
+/// @param release Releases `user` when neither the builder nor any copy or signer of it is left;
+/// may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_signer_builder_clock(
     builder: Option<&mut gk_signer_builder>,
@@ -207,7 +212,8 @@ pub unsafe extern "C" fn gk_signer_builder_clock(
 /// @param builder The builder.
 /// @param fill The source.
 /// @param user Handed to `fill`; may be NULL.
-/// @param release Releases `user` when neither the builder nor any copy or signer of it is left; may be NULL.
+/// @param release Releases `user` when neither the builder nor any copy or signer of it is left;
+/// may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_signer_builder_random(
     builder: Option<&mut gk_signer_builder>,
@@ -224,9 +230,10 @@ pub unsafe extern "C" fn gk_signer_builder_random(
 /// @param builder The builder.
 /// @param signer Receives the signer, to be freed with gk_signer_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or a time
-/// to live that is out of range or contradicts gk_signer_builder_allow_missing_exp; GK_STATUS_KEY_USAGE
-/// for a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring cannot be read.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or
+/// a time to live that is out of range or contradicts gk_signer_builder_allow_missing_exp;
+/// GK_STATUS_KEY_USAGE for a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring
+/// cannot be read.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_signer_builder_build(
@@ -276,10 +283,10 @@ pub unsafe extern "C" fn gk_signer_key(
 /// @param claims The claims, which stay as they are.
 /// @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an `iss` or
-/// `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a time to live;
-/// GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE; GK_STATUS_STORE_UNAVAILABLE if
-/// the ring cannot be read.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an
+/// `iss` or `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a
+/// time to live; GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE;
+/// GK_STATUS_STORE_UNAVAILABLE if the ring cannot be read.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_signer_sign(
@@ -294,8 +301,8 @@ pub unsafe extern "C" fn gk_signer_sign(
 /// Signs the claims of a JSON object; what it says keeps its exact text.
 ///
 /// @param signer The signer.
-/// @param json One JSON object, at most 1 MiB; borrowed for the call. Never paste text from outside into
-/// it: use gk_claims.
+/// @param json One JSON object, at most 1 MiB; borrowed for the call. Never paste text from outside
+/// into it: use gk_claims.
 /// @param json_len Its length in bytes.
 /// @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
@@ -319,8 +326,8 @@ pub unsafe extern "C" fn gk_signer_sign_json(
 ///
 /// @param signer The signer, whose key may be public.
 /// @param claims The claims, which stay as they are.
-/// @param prepared Receives the token without its signature, to be freed with gk_unsigned_free; NULL if
-/// the call fails.
+/// @param prepared Receives the token without its signature, to be freed with gk_unsigned_free;
+/// NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return As gk_signer_sign, without GK_STATUS_KEY_USAGE.
 #[unsafe(no_mangle)]
@@ -341,8 +348,8 @@ pub unsafe extern "C" fn gk_signer_prepare(
 /// @param signer The signer, whose key may be public.
 /// @param json One JSON object, at most 1 MiB; borrowed for the call.
 /// @param json_len Its length in bytes.
-/// @param prepared Receives the token without its signature, to be freed with gk_unsigned_free; NULL if
-/// the call fails.
+/// @param prepared Receives the token without its signature, to be freed with gk_unsigned_free;
+/// NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return As gk_signer_sign_json, without GK_STATUS_KEY_USAGE.
 #[unsafe(no_mangle)]
@@ -372,8 +379,8 @@ pub extern "C" fn gk_unsigned_signing_input(prepared: Option<&gk_unsigned>) -> g
 /// The second of two steps: adds the signature, once the key has verified it.
 ///
 /// @param prepared The token without its signature, which stays as it is.
-/// @param signature The signature in its JWS form (RFC 7518 section 3; ECDSA is r and s side by side, not
-/// DER); borrowed for the call.
+/// @param signature The signature in its JWS form (RFC 7518 section 3; ECDSA is r and s side by
+/// side, not DER); borrowed for the call.
 /// @param signature_len Its length in bytes.
 /// @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.

@@ -1,4 +1,5 @@
-//! `gk_status`: one number per kind of failure, the same as `ErrorKind` in Rust and `number` in Python.
+//! `gk_status`: one number per kind of failure, the same as `ErrorKind` in Rust and `number` in
+//! Python.
 
 use super::boundary::look;
 use crate::ErrorKind;
@@ -6,10 +7,10 @@ use libc::c_char;
 use std::ffi::CString;
 use std::sync::LazyLock;
 
-/// The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and internal,
-/// 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the API's door, 6000s store,
-/// 7000s transport; none lies in 100 to 599, so that none is taken for an HTTP status. A number is never reused; treat
-/// one you do not know as a failure.
+/// The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and
+/// internal, 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the
+/// API's door, 6000s store, 7000s transport; none lies in 100 to 599, so that none is taken for an
+/// HTTP status. A number is never reused; treat one you do not know as a failure.
 pub type gk_status = i32;
 
 /// The call succeeded.
@@ -110,7 +111,8 @@ pub const GK_STATUS_MALFORMED_COOKIE: gk_status = 4000;
 pub const GK_STATUS_CSRF_REJECTED: gk_status = 4001;
 /// The text is not a refresh token of ours, or its session is not known any more.
 pub const GK_STATUS_INVALID_REFRESH_TOKEN: gk_status = 4002;
-/// A refresh token was used a second time, so that someone else may have it: the session has been ended.
+/// A refresh token was used a second time, so that someone else may have it: the session has been
+/// ended.
 pub const GK_STATUS_TOKEN_REUSE: gk_status = 4003;
 /// The session was logged out.
 pub const GK_STATUS_SESSION_ENDED: gk_status = 4004;
@@ -118,23 +120,28 @@ pub const GK_STATUS_SESSION_ENDED: gk_status = 4004;
 pub const GK_STATUS_SESSION_EXPIRED: gk_status = 4005;
 /// There is no session with this id.
 pub const GK_STATUS_SESSION_NOT_FOUND: gk_status = 4006;
-/// The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC 6749 section 10.12).
+/// The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC
+/// 6749 section 10.12).
 pub const GK_STATUS_OAUTH_STATE_MISMATCH: gk_status = 5000;
 /// The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured.
 pub const GK_STATUS_OAUTH_ISSUER_MISMATCH: gk_status = 5001;
 /// The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1).
 pub const GK_STATUS_OAUTH_ACCESS_DENIED: gk_status = 5002;
-/// The server cannot answer without the user: `login_required`, `consent_required` and the like (OpenID Connect Core section 3.1.2.6).
+/// The server cannot answer without the user: `login_required`, `consent_required` and the like
+/// (OpenID Connect Core section 3.1.2.6).
 pub const GK_STATUS_OAUTH_INTERACTION_REQUIRED: gk_status = 5003;
-/// The authorization server refused the code, refresh token or assertion for good (`invalid_grant`, RFC 6749 section 5.2).
+/// The authorization server refused the code, refresh token or assertion for good (`invalid_grant`,
+/// RFC 6749 section 5.2).
 pub const GK_STATUS_OAUTH_INVALID_GRANT: gk_status = 5004;
-/// The client's own authentication failed, or it may not do this (`invalid_client`, `unauthorized_client`).
+/// The client's own authentication failed, or it may not do this (`invalid_client`,
+/// `unauthorized_client`).
 pub const GK_STATUS_OAUTH_INVALID_CLIENT: gk_status = 5005;
 /// The authorization server answered with any other error; `peer_code` names it.
 pub const GK_STATUS_OAUTH_REFUSED: gk_status = 5006;
 /// The authorization server answered 5xx or 429, `server_error` or `temporarily_unavailable`.
 pub const GK_STATUS_OAUTH_SERVER_FAILED: gk_status = 5007;
-/// The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with control characters, another token type.
+/// The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with
+/// control characters, another token type.
 pub const GK_STATUS_OAUTH_MALFORMED_RESPONSE: gk_status = 5008;
 /// The ID token's `nonce` is not the one of this log-in (OpenID Connect Core section 3.1.3.7).
 pub const GK_STATUS_OAUTH_NONCE_MISMATCH: gk_status = 5009;
@@ -146,13 +153,15 @@ pub const GK_STATUS_OAUTH_DEVICE_EXPIRED: gk_status = 5011;
 pub const GK_STATUS_OAUTH_NO_TOKEN: gk_status = 5012;
 /// There is no `Authorization` header, or another scheme than the ones accepted.
 pub const GK_STATUS_MISSING_CREDENTIALS: gk_status = 5013;
-/// The authorization server says that the token is expired, revoked or unknown (RFC 7662 section 2.2).
+/// The authorization server says that the token is expired, revoked or unknown (RFC 7662 section
+/// 2.2).
 pub const GK_STATUS_TOKEN_INACTIVE: gk_status = 5014;
 /// The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470).
 pub const GK_STATUS_INSUFFICIENT_AUTHENTICATION: gk_status = 5015;
 /// The store cannot be reached or has not been heard of for longer than `max_stale`.
 pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 6000;
-/// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
+/// The store, or a row of it, is damaged, was altered from outside, or is of a version that this
+/// library does not know.
 pub const GK_STATUS_STORE_CORRUPT: gk_status = 6001;
 /// The row has changed since it was read, or exists already.
 pub const GK_STATUS_STORE_CONFLICT: gk_status = 6002;
@@ -162,25 +171,27 @@ pub const GK_STATUS_STORE_READ_ONLY: gk_status = 6003;
 pub const GK_STATUS_STORE_FULL: gk_status = 6004;
 /// A pepper that the store's rows were made with is missing or has another value.
 pub const GK_STATUS_WRONG_PEPPER: gk_status = 6005;
-/// The store is older than its mark, such as a backup that was put back, or one of the two is missing:
-/// what was revoked since would be good again.
+/// The store is older than its mark, such as a backup that was put back, or one of the two is
+/// missing: what was revoked since would be good again.
 pub const GK_STATUS_STORE_RESTORED: gk_status = 6006;
 /// The name does not resolve, nobody listens, or the connection broke.
 pub const GK_STATUS_CONNECTION_FAILED: gk_status = 7000;
 /// The whole answer was not there within the deadline (10 seconds unless set).
 pub const GK_STATUS_DEADLINE_EXCEEDED: gk_status = 7001;
-/// TLS could not be agreed on: the certificate is unknown, expired or for another name, or the version is too old.
+/// TLS could not be agreed on: the certificate is unknown, expired or for another name, or the
+/// version is too old.
 pub const GK_STATUS_TLS_FAILED: gk_status = 7002;
 /// The URL is not HTTPS, names an address that the policy keeps out, or the answer was a redirect.
 pub const GK_STATUS_REQUEST_BLOCKED: gk_status = 7003;
-/// The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata 512 KiB).
+/// The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata
+/// 512 KiB).
 pub const GK_STATUS_RESPONSE_TOO_LARGE: gk_status = 7004;
 
 /// The name of a status, the same in every language.
 ///
 /// @param status A status.
-/// @return A name such as "InvalidSignature", NUL-terminated, valid for ever; "Ok" for GK_STATUS_OK and
-/// "Unknown" for a number that this library does not know.
+/// @return A name such as "InvalidSignature", NUL-terminated, valid for ever; "Ok" for GK_STATUS_OK
+/// and "Unknown" for a number that this library does not know.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_name(status: gk_status) -> *const c_char {
     look(c"Unknown".as_ptr(), || match status {
@@ -192,8 +203,8 @@ pub extern "C" fn gk_status_name(status: gk_status) -> *const c_char {
 /// The name of a status for programs, metrics and answers: snake case, the same in every language.
 ///
 /// @param status A status.
-/// @return A name such as "invalid_signature", NUL-terminated, valid for ever; "ok" for GK_STATUS_OK and
-/// "unknown" for a number that this library does not know.
+/// @return A name such as "invalid_signature", NUL-terminated, valid for ever; "ok" for
+/// GK_STATUS_OK and "unknown" for a number that this library does not know.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_code(status: gk_status) -> *const c_char {
     look(c"unknown".as_ptr(), || match status {
@@ -202,8 +213,9 @@ pub extern "C" fn gk_status_code(status: gk_status) -> *const c_char {
     })
 }
 
-/// What the caller of your API may be told, whoever that is: nothing of how your program works inside, and of a
-/// refused token, key or session not which check it failed. gk_error.message is for the log.
+/// What the caller of your API may be told, whoever that is: nothing of how your program works
+/// inside, and of a refused token, key or session not which check it failed. gk_error.message is
+/// for the log.
 ///
 /// @param status A status.
 /// @return The sentence, NUL-terminated, valid for ever; empty for GK_STATUS_OK. Never NULL.
@@ -215,11 +227,12 @@ pub extern "C" fn gk_status_public_message(status: gk_status) -> *const c_char {
     })
 }
 
-/// The value of the header WWW-Authenticate of the answer (RFC 6750 section 3, RFC 9110 section 15.5.2). A resource
-/// server says more: see gk_resource_server_check.
+/// The value of the header WWW-Authenticate of the answer (RFC 6750 section 3, RFC 9110 section
+/// 15.5.2). A resource server says more: see gk_resource_server_check.
 ///
 /// @param status A status.
-/// @return The value, NUL-terminated, valid for ever; empty where the answer has no such header. Never NULL.
+/// @return The value, NUL-terminated, valid for ever; empty where the answer has no such header.
+/// Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_challenge(status: gk_status) -> *const c_char {
     look(c"".as_ptr(), || CHALLENGES.get(index(status)?)?.as_ref().map(|text| text.as_ptr()))
@@ -237,7 +250,8 @@ pub extern "C" fn gk_status_summary(status: gk_status) -> *const c_char {
     })
 }
 
-/// Whether what the caller of your API presented was refused: answer gk_status_http (RFC 6750 section 3).
+/// Whether what the caller of your API presented was refused: answer gk_status_http (RFC 6750
+/// section 3).
 ///
 /// @param status A status.
 /// @return True for the 1000s, 3000s and 4000s, most of the 5000s and GK_STATUS_RING_KEY_NOT_FOUND.
@@ -246,12 +260,13 @@ pub extern "C" fn gk_status_is_rejected(status: gk_status) -> bool {
     look(false, || Some(ErrorKind::from_number(status)?.is_rejected()))
 }
 
-/// Whether your program made the mistake (an argument, the configuration, a key): answer 500 and fix
-/// the program.
+/// Whether your program made the mistake (an argument, the configuration, a key): answer 500 and
+/// fix the program.
 ///
 /// @param status A status.
-/// @return True for 2 to 4, the 2000s but GK_STATUS_RING_KEY_NOT_FOUND, GK_STATUS_OAUTH_INVALID_CLIENT,
-/// GK_STATUS_OAUTH_REFUSED, GK_STATUS_WRONG_PEPPER and GK_STATUS_REQUEST_BLOCKED.
+/// @return True for 2 to 4, the 2000s but GK_STATUS_RING_KEY_NOT_FOUND,
+/// GK_STATUS_OAUTH_INVALID_CLIENT, GK_STATUS_OAUTH_REFUSED, GK_STATUS_WRONG_PEPPER and
+/// GK_STATUS_REQUEST_BLOCKED.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_is_misuse(status: gk_status) -> bool {
     look(false, || Some(ErrorKind::from_number(status)?.is_misuse()))
@@ -260,15 +275,16 @@ pub extern "C" fn gk_status_is_misuse(status: gk_status) -> bool {
 /// Whether something the library depends on is out of reach: answer 503 and try again later.
 ///
 /// @param status A status.
-/// @return True for GK_STATUS_RANDOM_UNAVAILABLE, GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE, the
-/// 6000s but GK_STATUS_WRONG_PEPPER and the 7000s but GK_STATUS_REQUEST_BLOCKED.
+/// @return True for GK_STATUS_RANDOM_UNAVAILABLE, GK_STATUS_OAUTH_SERVER_FAILED,
+/// GK_STATUS_OAUTH_MALFORMED_RESPONSE, the 6000s but GK_STATUS_WRONG_PEPPER and the 7000s but
+/// GK_STATUS_REQUEST_BLOCKED.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_status_is_unavailable(status: gk_status) -> bool {
     look(false, || Some(ErrorKind::from_number(status)?.is_unavailable()))
 }
 
-/// What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused, 503 where something is
-/// out of reach, 500 where the program or the library is wrong.
+/// What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused, 503 where
+/// something is out of reach, 500 where the program or the library is wrong.
 ///
 /// @param status A status.
 /// @return The HTTP status code; 200 for GK_STATUS_OK, 500 for a status this library does not know.

@@ -21,21 +21,23 @@ use std::path::PathBuf;
 pub type gk_progress_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, done: u64, all: u64) -> bool>;
 
-/// Copies a store to a file while it is in use: its state of one moment, checked, in one file that only its
-/// owner may read.
+/// Copies a store to a file while it is in use: its state of one moment, checked, in one file that
+/// only its owner may read.
 ///
-/// @param options_json What: one JSON object with `store`, its URL, and `to`, a file that must not be there; it
-/// may have `pepper_to`, a file that receives the pepper file as well (keep it apart from the backup), and
-/// `pepper_file`, where that is unless it lies beside the store.
+/// @param options_json What: one JSON object with `store`, its URL, and `to`, a file that must not
+/// be there; it may have `pepper_to`, a file that receives the pepper file as well (keep it apart
+/// from the backup), and `pepper_file`, where that is unless it lies beside the store.
 /// @param options_json_len Its length in bytes.
 /// @param progress Hears how far it is; may be NULL.
 /// @param user A pointer that is given back to `progress`.
-/// @param report Receives a JSON object with `bytes`, `api_keys` and `sessions`, to be freed with gk_buf_free.
+/// @param report Receives a JSON object with `bytes`, `api_keys` and `sessions`, to be freed with
+/// gk_buf_free.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is a file already or the URL is not that of a
-/// SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type, or a
-/// pepper file that others may read; GK_STATUS_WRONG_PEPPER if it cannot be read; GK_STATUS_STORE_CORRUPT if
-/// there is nothing in the store, or it is damaged; the other 6000s; GK_STATUS_UNSUPPORTED without SQLite.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is a file already or the URL is not
+/// that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
+/// of a wrong type, or a pepper file that others may read; GK_STATUS_WRONG_PEPPER if it cannot be
+/// read; GK_STATUS_STORE_CORRUPT if there is nothing in the store, or it is damaged; the other
+/// 6000s; GK_STATUS_UNSUPPORTED without SQLite.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_store_backup(
@@ -64,20 +66,21 @@ pub unsafe extern "C" fn gk_store_backup(
     })
 }
 
-/// Puts a backup, which stays as it is, in the place of a store. A store that is there is kept under another name.
-/// The pepper is not touched. A store that is older than its mark must be acknowledged after that:
-/// gk_store_acknowledge_restore.
+/// Puts a backup, which stays as it is, in the place of a store. A store that is there is kept
+/// under another name. The pepper is not touched. A store that is older than its mark must be
+/// acknowledged after that: gk_store_acknowledge_restore.
 ///
-/// @param options_json What: one JSON object with `backup`, a file, and `store`, a URL; it may have `force`,
-/// true to replace a store that programs have open.
+/// @param options_json What: one JSON object with `backup`, a file, and `store`, a URL; it may have
+/// `force`, true to replace a store that programs have open.
 /// @param options_json_len Its length in bytes.
 /// @param progress Hears how far it is; may be NULL.
 /// @param user A pointer that is given back to `progress`.
-/// @param report Receives a JSON object with `bytes`, `api_keys`, `sessions`, `replaced` (where the store is
-/// that was there before, or null) and `must_acknowledge`, to be freed with gk_buf_free.
+/// @param report Receives a JSON object with `bytes`, `api_keys`, `sessions`, `replaced` (where the
+/// store is that was there before, or null) and `must_acknowledge`, to be freed with gk_buf_free.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_STORE_UNAVAILABLE if the store is in use; GK_STATUS_STORE_CORRUPT if the
-/// backup is none, or is damaged; otherwise as gk_store_backup. Then the store is as it was.
+/// @return GK_STATUS_OK; GK_STATUS_STORE_UNAVAILABLE if the store is in use;
+/// GK_STATUS_STORE_CORRUPT if the backup is none, or is damaged; otherwise as gk_store_backup. Then
+/// the store is as it was.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_store_restore(
@@ -105,21 +108,25 @@ pub unsafe extern "C" fn gk_store_restore(
     })
 }
 
-/// Accepts a store, or a folder of key rings, that is older than its mark, such as a backup that was put back, after everything from before
-/// a moment has ended: sessions and access tokens always, API keys (disabled) and the keys of key rings (replaced
-/// by new ones) unless they are to be kept.
+/// Accepts a store, or a folder of key rings, that is older than its mark, such as a backup that
+/// was put back, after everything from before a moment has ended: sessions and access tokens
+/// always, API keys (disabled) and the keys of key rings (replaced by new ones) unless they are to
+/// be kept.
 ///
-/// @param options_json What: one JSON object with `store`, a URL or the path of a folder of key rings, and `revoke_before`, in
-/// seconds since the Unix epoch: the time of the restore; 0 ends nothing, for a store that was only moved. It may have `keep_api_keys`
-/// and `keep_key_rings`, true or false, and `pepper_file` or `pepper_env` (the name of an environment variable).
+/// @param options_json What: one JSON object with `store`, a URL or the path of a folder of key
+/// rings, and `revoke_before`, in seconds since the Unix epoch: the time of the restore; 0 ends
+/// nothing, for a store that was only moved. It may have `keep_api_keys` and `keep_key_rings`, true
+/// or false, and `pepper_file` or `pepper_env` (the name of an environment variable).
 /// @param options_json_len Its length in bytes.
-/// @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`, with `damaged_key_rings` (the
-/// names of those whose rows were altered from outside or cannot be read, which stay as they are), and with `was_refused`: whether
-/// it was refused before; if not, what was asked for has ended all the same. To be freed with gk_buf_free.
+/// @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`,
+/// with `damaged_key_rings` (the names of those whose rows were altered from outside or cannot be
+/// read, which stay as they are), and with `was_refused`: whether it was refused before; if not,
+/// what was asked for has ended all the same. To be freed with gk_buf_free.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not that of a
-/// SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or of a wrong type;
-/// GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on; GK_STATUS_UNSUPPORTED without SQLite.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not
+/// that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
+/// of a wrong type; GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on;
+/// GK_STATUS_UNSUPPORTED without SQLite.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_store_acknowledge_restore(

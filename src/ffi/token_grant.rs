@@ -9,12 +9,12 @@ use super::sticky::{self, Sticky};
 use crate::{Secret, TokenExchange, TokenGrant};
 use libc::c_char;
 
-/// What a token is asked for: scopes, the APIs that it is for, parameters of the server's own. The setters keep the first
-/// thing that was wrong, which the call that uses it tells.
+/// What a token is asked for: scopes, the APIs that it is for, parameters of the server's own. The
+/// setters keep the first thing that was wrong, which the call that uses it tells.
 pub struct gk_token_grant(Sticky<TokenGrant>);
 
-/// A token that is exchanged for another (RFC 8693 section 2.1). The setters keep the first thing that was wrong, which
-/// gk_oauth_client_token_exchange tells.
+/// A token that is exchanged for another (RFC 8693 section 2.1). The setters keep the first thing
+/// that was wrong, which gk_oauth_client_token_exchange tells.
 pub struct gk_token_exchange(Sticky<TokenExchange>);
 
 /// No scope in particular.
@@ -36,10 +36,12 @@ pub extern "C" fn gk_token_grant_free(grant: Option<Box<gk_token_grant>>) {
 /// Takes over the members of a grant in JSON: scopes override those that were set
 /// before, resources and parameters come behind them.
 ///
-/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+/// gk_error_claim names it.
 ///
 /// @param grant The grant.
-/// @param json One JSON object with any of `scopes`, `resources` and `parameters`; borrowed for the call.
+/// @param json One JSON object with any of `scopes`, `resources` and `parameters`; borrowed for the
+/// call.
 /// @param json_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_token_grant_json(
@@ -125,13 +127,16 @@ pub extern "C" fn gk_token_exchange_free(exchange: Option<Box<gk_token_exchange>
     release(exchange);
 }
 
-/// Takes over the members of an exchange in JSON: they override what was set before, and later calls override them.
+/// Takes over the members of an exchange in JSON: they override what was set before, and later
+/// calls override them.
 ///
-/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and gk_error_claim names it.
+/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+/// gk_error_claim names it.
 ///
 /// @param exchange The exchange.
-/// @param json One JSON object with any of `subject_token`, `subject_token_type`, `actor_token`, `actor_token_type`,
-/// `requested_token_type`, `audience`, `scopes`, `resources` and `parameters`; borrowed for the call.
+/// @param json One JSON object with any of `subject_token`, `subject_token_type`, `actor_token`,
+/// `actor_token_type`, `requested_token_type`, `audience`, `scopes`, `resources` and `parameters`;
+/// borrowed for the call.
 /// @param json_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_token_exchange_json(
@@ -147,7 +152,8 @@ pub unsafe extern "C" fn gk_token_exchange_json(
 /// @param exchange The exchange.
 /// @param token The token; copied, and wiped in the end.
 /// @param token_len Its length in bytes.
-/// @param token_type Its type, for example `urn:ietf:params:oauth:token-type:jwt`; copied. NULL and 0 for an access token.
+/// @param token_type Its type, for example `urn:ietf:params:oauth:token-type:jwt`; copied. NULL and
+/// 0 for an access token.
 /// @param token_type_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_token_exchange_subject(
@@ -168,7 +174,8 @@ pub unsafe extern "C" fn gk_token_exchange_subject(
 /// @param exchange The exchange.
 /// @param token The token; copied, and wiped in the end.
 /// @param token_len Its length in bytes.
-/// @param token_type Its type, for example `urn:ietf:params:oauth:token-type:jwt`; copied. NULL and 0 for an access token.
+/// @param token_type Its type, for example `urn:ietf:params:oauth:token-type:jwt`; copied. NULL and
+/// 0 for an access token.
 /// @param token_type_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_token_exchange_actor(
@@ -231,15 +238,17 @@ pub extern "C" fn gk_token_exchange_grant(
     );
 }
 
-/// Gets a token for the client itself (RFC 6749 section 4.4).
-/// The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
-/// `claims`, `subject` and `issuer`.
+/// Gets a token for the client itself (RFC 6749 section 4.4). The operation ends with tokens:
+/// gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`,
+/// `id_token`, `claims`, `subject` and `issuer`.
 ///
 /// @param client The client.
 /// @param grant What is asked for; copied. NULL for nothing in particular.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable; gk_error_claim names the member.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_client_credentials(
@@ -255,17 +264,19 @@ pub unsafe extern "C" fn gk_oauth_client_client_credentials(
     })
 }
 
-/// Exchanges an assertion: a JWT of an issuer that the server trusts (RFC 7523).
-/// The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
-/// `claims`, `subject` and `issuer`.
+/// Exchanges an assertion: a JWT of an issuer that the server trusts (RFC 7523). The operation ends
+/// with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`,
+/// `scopes`, `id_token`, `claims`, `subject` and `issuer`.
 ///
 /// @param client The client.
 /// @param assertion The assertion.
 /// @param assertion_len Its length in bytes.
 /// @param grant What is asked for; copied. NULL for nothing in particular.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable; gk_error_claim names the member.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_jwt_bearer(
@@ -284,15 +295,17 @@ pub unsafe extern "C" fn gk_oauth_client_jwt_bearer(
     })
 }
 
-/// Exchanges one token for another (RFC 8693).
-/// The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
-/// `claims`, `subject` and `issuer`.
+/// Exchanges one token for another (RFC 8693). The operation ends with tokens: gk_operation_tokens,
+/// or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`, `claims`,
+/// `subject` and `issuer`.
 ///
 /// @param client The client.
 /// @param exchange The exchange; copied.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable; gk_error_claim names the member.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_token_exchange(
@@ -308,14 +321,17 @@ pub unsafe extern "C" fn gk_oauth_client_token_exchange(
     })
 }
 
-/// Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_client_poll.
-/// The operation ends with `user_code`, `verification_uri`, `verification_uri_complete`, `expires_at` and `interval`.
+/// Begins the flow for a device (RFC 8628): show the codes, then gk_oauth_client_poll. The
+/// operation ends with `user_code`, `verification_uri`, `verification_uri_complete`, `expires_at`
+/// and `interval`.
 ///
 /// @param client The client.
 /// @param grant What is asked for; copied. NULL for nothing in particular.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something is not acceptable; gk_error_claim names the member.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable; gk_error_claim names the member.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_oauth_client_device_codes(
@@ -330,13 +346,15 @@ pub unsafe extern "C" fn gk_oauth_client_device_codes(
     })
 }
 
-/// Asks until the user has said yes or no, as often as the server wants it.
-/// The operation ends with tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`, `id_token`,
-/// `claims`, `subject` and `issuer`.
+/// Asks until the user has said yes or no, as often as the server wants it. The operation ends with
+/// tokens: gk_operation_tokens, or as JSON `access_token`, `refresh_token`, `expires_at`, `scopes`,
+/// `id_token`, `claims`, `subject` and `issuer`.
 ///
 /// @param client The client.
-/// @param codes The operation of gk_oauth_client_device_codes, which has ended; it may be freed afterwards.
-/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call fails.
+/// @param codes The operation of gk_oauth_client_device_codes, which has ended; it may be freed
+/// afterwards.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it has not ended with codes.
 #[unsafe(no_mangle)]

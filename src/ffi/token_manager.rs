@@ -16,8 +16,8 @@ use crate::{
 use libc::c_char;
 use std::sync::Arc;
 
-/// Where tokens are kept, and what a name gets under which there is no token. The setters keep the first thing that was
-/// wrong, which gk_token_manager_new tells.
+/// Where tokens are kept, and what a name gets under which there is no token. The setters keep the
+/// first thing that was wrong, which gk_token_manager_new tells.
 #[derive(Default)]
 pub struct gk_token_manager_options(Sticky<Kept>);
 
@@ -77,7 +77,8 @@ pub extern "C" fn gk_token_manager_options_client_credentials(
     });
 }
 
-/// Adds a pepper that what is kept is sealed with (AES-256-GCM); several calls go from the oldest to the active one.
+/// Adds a pepper that what is kept is sealed with (AES-256-GCM); several calls go from the oldest
+/// to the active one.
 ///
 /// @param options The options.
 /// @param number Its number, from 1.
@@ -99,8 +100,9 @@ pub unsafe extern "C" fn gk_token_manager_options_pepper(
     });
 }
 
-/// The tokens of other servers under names of the program's own: one refresh for all threads and, in a folder, for all
-/// processes. Shared by reference count, safe to use from several threads at once and to go on with after a fork.
+/// The tokens of other servers under names of the program's own: one refresh for all threads and,
+/// in a folder, for all processes. Shared by reference count, safe to use from several threads at
+/// once and to go on with after a fork.
 pub struct gk_token_manager(TokenManager);
 
 /// Makes a manager.
@@ -108,9 +110,11 @@ pub struct gk_token_manager(TokenManager);
 /// @param client Whose tokens they are; shared.
 /// @param http What carries the requests; shared.
 /// @param options Where tokens are kept; copied. NULL for memory.
-/// @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call fails.
+/// @param manager Receives the manager, to be freed with gk_token_manager_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if others may read the folder; the 6000s.
+/// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if others may read
+/// the folder; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_new(
@@ -143,7 +147,8 @@ pub unsafe extern "C" fn gk_token_manager_new(
 /// Shares a manager.
 ///
 /// @param manager The manager; NULL is fine.
-/// @return Another handle to the same manager, to be freed with gk_token_manager_free; NULL for NULL.
+/// @return Another handle to the same manager, to be freed with gk_token_manager_free; NULL for
+/// NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_token_manager_clone(
     manager: Option<&gk_token_manager>,
@@ -201,13 +206,15 @@ pub unsafe extern "C" fn gk_token_manager_remove(
     guard(err, || Ok(given(manager, "manager")?.0.remove(text(name, name_len, "name")?)?))
 }
 
-/// Gives the access token of a name, refreshed if need be; one thread and process refreshes, the others wait.
+/// Gives the access token of a name, refreshed if need be; one thread and process refreshes, the
+/// others wait.
 ///
 /// @param manager The manager.
 /// @param name A name of the program's own: 1 to 120 bytes.
 /// @param name_len Its length in bytes.
 /// @param min_ttl Seconds that it must be good for at least.
-/// @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+/// @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+/// call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
 /// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
@@ -246,7 +253,8 @@ pub struct gk_refused_token {
 ///
 /// @param manager The manager.
 /// @param refused Which one, and whose; borrowed for the call.
-/// @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the call fails.
+/// @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
+/// call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
 /// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.
@@ -273,7 +281,8 @@ pub unsafe extern "C" fn gk_token_manager_replace(
 /// @param name A name of the program's own: 1 to 120 bytes.
 /// @param name_len Its length in bytes.
 /// @param min_ttl Seconds that the access token must be good for at least.
-/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_OAUTH_NO_TOKEN if there is none, so that a log-in is needed;
 /// GK_STATUS_OAUTH_INVALID_GRANT if there is none any more; the 5000s, 6000s and 7000s.

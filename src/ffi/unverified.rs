@@ -10,13 +10,13 @@ use libc::c_char;
 /// The header and the claims of a token that was NOT verified: anyone may have written them.
 pub struct gk_unverified(Unverified);
 
-/// DANGER: decodes a token without verifying anything but its form. The result proves nothing; never
-/// authenticate, authorize or pick a key by it.
+/// DANGER: decodes a token without verifying anything but its form. The result proves nothing;
+/// never authenticate, authorize or pick a key by it.
 ///
 /// @param token A JWS compact serialization, at most 1 MiB; borrowed for the call.
 /// @param token_len Its length in bytes.
-/// @param unverified Receives header and claims, to be freed with gk_unverified_free; NULL if the call
-/// fails.
+/// @param unverified Receives header and claims, to be freed with gk_unverified_free; NULL if the
+/// call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_MALFORMED_TOKEN; GK_STATUS_TOKEN_TOO_LARGE.
 #[unsafe(no_mangle)]

@@ -1,5 +1,5 @@
-//! `gk_verified`: the claims of a token that passed. What the token wrote without escapes is lent as it
-//! stands; what has escapes is decoded once, when someone asks.
+//! `gk_verified`: the claims of a token that passed. What the token wrote without escapes is lent
+//! as it stands; what has escapes is decoded once, when someone asks.
 
 use super::alg::gk_alg;
 use super::boundary::{Outcome, fill, given, guard, lend, look, release, share, text, writable};
@@ -12,8 +12,8 @@ use libc::c_char;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-/// The claims of a token whose signature and claims were found good, exactly as they were signed; there
-/// is no other way to get one. Immutable, safe to use from several threads at once.
+/// The claims of a token whose signature and claims were found good, exactly as they were signed;
+/// there is no other way to get one. Immutable, safe to use from several threads at once.
 pub struct gk_verified {
     inner: Verified,
     decoded: OnceLock<Box<Decoded>>,
@@ -180,8 +180,8 @@ pub extern "C" fn gk_verified_audience_at(verified: Option<&gk_verified>, index:
 /// `exp`, when the token expires (RFC 7519 section 4.1.4).
 ///
 /// @param verified The claims.
-/// @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are none.
-/// May be NULL.
+/// @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are
+/// none. May be NULL.
 /// @return Whether the token has it; false for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_verified_expires_at(
@@ -194,8 +194,8 @@ pub unsafe extern "C" fn gk_verified_expires_at(
 /// `nbf`, from when on the token is valid (RFC 7519 section 4.1.5).
 ///
 /// @param verified The claims.
-/// @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded up; 0 if there are none.
-/// May be NULL.
+/// @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded up; 0 if there are
+/// none. May be NULL.
 /// @return Whether the token has it; false for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_verified_not_before(
@@ -208,8 +208,8 @@ pub unsafe extern "C" fn gk_verified_not_before(
 /// `iat`, when the token was issued (RFC 7519 section 4.1.6).
 ///
 /// @param verified The claims.
-/// @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are none.
-/// May be NULL.
+/// @param seconds Receives whole seconds since 1970-01-01T00:00:00Z, rounded down; 0 if there are
+/// none. May be NULL.
 /// @return Whether the token has it; false for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_verified_issued_at(
@@ -242,8 +242,8 @@ pub unsafe extern "C" fn gk_verified_claim_json(
 /// @param verified The claims.
 /// @param name The claim's name, UTF-8; borrowed for the call.
 /// @param name_len Its length in bytes.
-/// @param value Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails. It may
-/// contain NUL bytes.
+/// @param value Receives the text, to be freed with gk_buf_free; {NULL, 0} if the call fails. It
+/// may contain NUL bytes.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a string.
 #[unsafe(no_mangle)]
@@ -268,8 +268,8 @@ pub unsafe extern "C" fn gk_verified_claim_str(
 /// @param name_len Its length in bytes.
 /// @param value Receives the number; 0 if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a number, has a
-/// fraction or an exponent, or does not fit.
+/// @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not a number,
+/// has a fraction or an exponent, or does not fit.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_verified_claim_i64(
@@ -294,7 +294,8 @@ pub unsafe extern "C" fn gk_verified_claim_i64(
 /// @param name_len Its length in bytes.
 /// @param value Receives the truth value; false if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not true or false.
+/// @return GK_STATUS_OK; GK_STATUS_MISSING_CLAIM; GK_STATUS_INVALID_CLAIM if it is not true or
+/// false.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_verified_claim_bool(

@@ -18,7 +18,8 @@ use std::sync::Arc;
 /// threads at once; make one when the program starts and keep it.
 pub struct gk_verifier(pub(super) Verifier);
 
-/// One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's tokens.
+/// One issuer of gk_verifier_for_issuers: its name and its keys, which verify no other issuer's
+/// tokens.
 pub struct gk_issuer_rule(pub(super) Sticky<IssuerRule>);
 
 /// Makes a verifier that trusts the keys of a set. A token's `kid` must name one of them; a token
@@ -26,10 +27,11 @@ pub struct gk_issuer_rule(pub(super) Sticky<IssuerRule>);
 ///
 /// @param key_set The keys, which are shared.
 /// @param policy The policy, which is copied.
-/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if no key can be used or the policy contradicts
-/// itself.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if no key can be used or the policy
+/// contradicts itself.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_verifier_new(
@@ -44,12 +46,13 @@ pub unsafe extern "C" fn gk_verifier_new(
     })
 }
 
-/// Makes a verifier that trusts one key. A token's `kid` must be the key's, if the key was given one;
-/// a key known only by its thumbprint takes any.
+/// Makes a verifier that trusts one key. A token's `kid` must be the key's, if the key was given
+/// one; a key known only by its thumbprint takes any.
 ///
 /// @param key The key, which is shared.
 /// @param policy The policy, which is copied.
-/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return As gk_verifier_new.
 #[unsafe(no_mangle)]
@@ -66,12 +69,13 @@ pub unsafe extern "C" fn gk_verifier_with_key(
     })
 }
 
-/// Makes a verifier that trusts the keys of a ring as they are at each token, as gk_verifier_new those of
-/// a set.
+/// Makes a verifier that trusts the keys of a ring as they are at each token, as gk_verifier_new
+/// those of a set.
 ///
 /// @param ring The ring, which is shared.
 /// @param policy The policy, which is copied.
-/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return As gk_verifier_new; GK_STATUS_STORE_UNAVAILABLE if the ring cannot be read.
 #[unsafe(no_mangle)]
@@ -95,10 +99,11 @@ pub unsafe extern "C" fn gk_verifier_following(
 /// @param rules The rules, which are copied. None of them NULL.
 /// @param rules_len Their number, at least 1.
 /// @param policy What holds for all of them; it says nothing about the issuer. It is copied.
-/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call fails.
+/// @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no rule, an issuer has two rules, no
-/// key of a rule can be used, or the policy contradicts itself or names an issuer.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if there is no rule, an issuer has two
+/// rules, no key of a rule can be used, or the policy contradicts itself or names an issuer.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_verifier_for_issuers(
@@ -135,19 +140,19 @@ pub extern "C" fn gk_verifier_free(verifier: Option<Box<gk_verifier>>) {
     release(verifier);
 }
 
-/// Verifies a token: size, structure, header, key, signature, claims, in this order; the first failure
-/// is the answer. A refusal allocates nothing, unless the token has objects of more than sixteen
-/// members.
+/// Verifies a token: size, structure, header, key, signature, claims, in this order; the first
+/// failure is the answer. A refusal allocates nothing, unless the token has objects of more than
+/// sixteen members.
 ///
 /// @param verifier The verifier.
-/// @param token A JWS compact serialization (RFC 7515 section 7.1), without surrounding space; borrowed
-/// for the call.
+/// @param token A JWS compact serialization (RFC 7515 section 7.1), without surrounding space;
+/// borrowed for the call.
 /// @param token_len Its length in bytes.
 /// @param verified Receives the claims, to be freed with gk_verified_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK only if the token is good; one of the 1000s if it is not.
-/// GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims. GK_STATUS_STORE_UNAVAILABLE if
-/// a ring or revocations cannot be read.
+/// GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims.
+/// GK_STATUS_STORE_UNAVAILABLE if a ring or revocations cannot be read.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_verifier_verify(
@@ -214,7 +219,8 @@ pub extern "C" fn gk_issuer_rule_free(rule: Option<Box<gk_issuer_rule>>) {
     release(rule);
 }
 
-/// Demands this `aud` of the issuer's tokens, or one of several calls; what the policy says unless set.
+/// Demands this `aud` of the issuer's tokens, or one of several calls; what the policy says unless
+/// set.
 ///
 /// @param rule The rule.
 /// @param audience The audience, not empty, UTF-8; copied.

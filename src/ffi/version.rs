@@ -5,8 +5,8 @@ use super::boundary::look;
 use libc::c_char;
 
 /// The version of the ABI that this header describes, and the number in the name of the shared
-/// library (libgatekey.so.0). Functions and constants are only ever added under one number; it rises
-/// when something that exists changes or goes.
+/// library (libgatekey.so.0). Functions and constants are only ever added under one number; it
+/// rises when something that exists changes or goes.
 pub const GK_ABI_VERSION: u32 = 0;
 
 /// The ABI version of the library that is linked in.

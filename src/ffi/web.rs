@@ -43,8 +43,8 @@ pub struct gk_csrf {
     inner: Csrf,
 }
 
-/// What a cookie is besides its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`, until the
-/// browser ends.
+/// What a cookie is besides its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`,
+/// until the browser ends.
 #[repr(C)]
 pub struct gk_cookie_attributes {
     /// Under which path it is sent; {NULL, 0} for `/`.
@@ -82,8 +82,8 @@ pub struct gk_csrf_request {
 /// @param attributes What else it is; NULL for all zero.
 /// @param cookie Receives the cookie, to be freed with gk_cookie_free.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a browser would refuse it, cut it, or send
-/// it where it should not go.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if a browser would refuse it, cut it, or
+/// send it where it should not go.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_cookie_new(
@@ -135,8 +135,8 @@ pub extern "C" fn gk_cookie_free(cookie: Option<Box<gk_cookie>>) {
 /// The value of a `Set-Cookie` header that sets the cookie.
 ///
 /// @param cookie The cookie.
-/// @param value The value: visible ASCII without quotes, commas, semicolons and backslashes; with the
-/// name at most 4096 bytes.
+/// @param value The value: visible ASCII without quotes, commas, semicolons and backslashes; with
+/// the name at most 4096 bytes.
 /// @param value_len Its length in bytes.
 /// @param header Receives the header's value, to be freed with gk_buf_free.
 /// @param err Receives the error; may be NULL.
@@ -171,8 +171,8 @@ pub unsafe extern "C" fn gk_cookie_clear(
     fill(header, err, || Ok(given(cookie, "cookie")?.inner.clear()))
 }
 
-/// What a `Cookie` header says that the cookie is. Several headers (HTTP/2) are to be joined with `; `
-/// before.
+/// What a `Cookie` header says that the cookie is. Several headers (HTTP/2) are to be joined with
+/// `; ` before.
 ///
 /// @param cookie The cookie.
 /// @param header The header's value, whatever it is.
@@ -239,8 +239,8 @@ pub extern "C" fn gk_csrf_free(csrf: Option<Box<gk_csrf>>) {
     release(csrf);
 }
 
-/// A new token for a session: 64 characters of base64url. It fits for as long as the session's id stays
-/// the same.
+/// A new token for a session: 64 characters of base64url. It fits for as long as the session's id
+/// stays the same.
 ///
 /// @param csrf What makes it.
 /// @param session_id The id of the session: 1 to 512 bytes.
@@ -262,8 +262,8 @@ pub unsafe extern "C" fn gk_csrf_issue(
     })
 }
 
-/// Lets a request pass that is harmless (GET, HEAD, OPTIONS), or that no other site has caused and that
-/// brings a token of its session.
+/// Lets a request pass that is harmless (GET, HEAD, OPTIONS), or that no other site has caused and
+/// that brings a token of its session.
 ///
 /// @param csrf What made the token.
 /// @param session_id The id of the session: 1 to 512 bytes.
