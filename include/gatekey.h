@@ -2965,10 +2965,10 @@ void gk_api_key_spec_tenant(gk_api_key_spec *spec, const char *tenant, size_t te
  * @return As gk_api_key_spec_owner.
  *
  * @param spec The specification.
- * @param json One JSON object of at most 4096 bytes; copied.
- * @param json_len Its length in bytes.
+ * @param meta One JSON object of at most 4096 bytes; copied.
+ * @param meta_len Its length in bytes.
  */
-void gk_api_key_spec_meta(gk_api_key_spec *spec, const char *json, size_t json_len);
+void gk_api_key_spec_meta(gk_api_key_spec *spec, const char *meta, size_t meta_len);
 
 /**
  * Adds something that the key may do.

@@ -46,6 +46,8 @@ enum About {
     Named(Arc<str>),
     /// Where in a text; both count from 1, the column in bytes.
     Place {
+        /// The member or argument that the text is; may be empty.
+        what: &'static str,
         line: u32,
         column: u32,
     },
@@ -88,7 +90,17 @@ impl Error {
         let lines = before.iter().filter(|&&byte| byte == b'\n').count();
         let in_line = before.iter().rev().take_while(|&&byte| byte != b'\n').count();
         let counted = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-        self.about = About::Place { line: counted(lines), column: counted(in_line) };
+        self.about = About::Place { what: "", line: counted(lines), column: counted(in_line) };
+        self
+    }
+
+    /// The same error about a place, of the text that is this member or argument.
+    #[cold]
+    pub(crate) fn about_text(mut self, name: &'static str) -> Self {
+        match &mut self.about {
+            About::Place { what, .. } => *what = name,
+            about => *about = About::Claim(name),
+        }
         self
     }
 
@@ -152,6 +164,7 @@ impl Error {
             About::Claim(name) => Some(name),
             About::Named(name) => Some(name),
             About::Secret { what, .. } => Some(what),
+            About::Place { what, .. } if !what.is_empty() => Some(what),
             _ => None,
         }
     }
@@ -160,7 +173,7 @@ impl Error {
     #[must_use]
     pub const fn place(&self) -> Option<(u32, u32)> {
         match self.about {
-            About::Place { line, column } => Some((line, column)),
+            About::Place { line, column, .. } => Some((line, column)),
             _ => None,
         }
     }
@@ -233,7 +246,12 @@ impl fmt::Display for Error {
                 let quoted = format!("`{}`", self.claim().unwrap_or_default());
                 if self.message.contains(&quoted) { Ok(()) } else { write!(f, " ({quoted})") }
             }
-            About::Place { line, column } => write!(f, " (line {line}, column {column})"),
+            About::Place { what: "", line, column } => {
+                write!(f, " (line {line}, column {column})")
+            }
+            About::Place { what, line, column } => {
+                write!(f, " (`{what}`, line {line}, column {column})")
+            }
             About::Secret { what, number } => write!(f, " (`{what}`, number {number})"),
         }
     }

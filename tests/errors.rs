@@ -4,7 +4,7 @@
 
 #![expect(clippy::panic, reason = "a missing row must fail loudly and say which")]
 
-use gatekey::{Error, ErrorKind, OAuthConfig, Peppers, Secret};
+use gatekey::{Error, ErrorKind, OAuthClient, OAuthConfig, Peppers, Secret};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -264,4 +264,46 @@ fn a_configuration_that_is_no_json_says_where() {
     let error = OAuthConfig::from_json(b"{\n  \"client_id\": \"c\",\n}").unwrap_err();
     assert_eq!((error.kind(), error.place()), (ErrorKind::InvalidConfiguration, Some((3, 1))));
     assert!(error.to_string().ends_with("(line 3, column 1)"), "{error}");
+}
+
+/// A client that cannot be made says which member of its configuration is at fault.
+#[test]
+fn a_configuration_that_is_refused_names_its_member() {
+    for (member, value) in [
+        ("client_id", r#""""#),
+        ("issuer", r#""h""#),
+        ("redirect_uri", r#""h""#),
+        ("token_endpoint", r#""http://h/token""#),
+        ("leeway", "601"),
+        ("deadline_ms", "0"),
+        ("scopes", r#"["a b"]"#),
+        ("token_endpoint_auth_method", r#""private_key_jwt""#),
+    ] {
+        let mut members = vec![("client_id", r#""c""#), ("issuer", r#""https://h""#)];
+        members.retain(|(name, _)| *name != member);
+        members.push((member, value));
+        let members: Vec<_> = members.iter().map(|(n, v)| format!("\"{n}\":{v}")).collect();
+        let config = OAuthConfig::from_json(format!("{{{}}}", members.join(",")).as_bytes());
+        let error = config.and_then(OAuthClient::new).unwrap_err();
+        assert_eq!(error.claim(), Some(member), "{error}");
+        assert!(error.to_string().contains(&format!("`{member}`")), "{error}");
+    }
+}
+
+#[test]
+fn a_variable_that_no_preset_has_is_refused() {
+    let client = |preset: &str, name: &str, value: &str| {
+        OAuthClient::new(OAuthConfig::new("c").preset(preset).unwrap().variable(name, value))
+    };
+    let error = client("github", "tenant", "x").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+    assert_eq!(error.claim(), Some("variables.tenant"), "{error}");
+    let error = client("microsoft", "tennant", "common").unwrap_err();
+    assert_eq!(error.claim(), Some("variables.tennant"), "{error}");
+    let error = client("microsoft", "tenant", "").unwrap_err();
+    assert_eq!(error.claim(), Some("variables.tenant"), "{error}");
+    assert!(client("microsoft", "tenant", "common").is_ok());
+    // An issuer in place of the preset's leaves its variables without a place, and no mistake.
+    let gitlab = OAuthConfig::new("c").preset("gitlab").unwrap().issuer("https://git.example");
+    assert!(OAuthClient::new(gitlab).is_ok());
 }

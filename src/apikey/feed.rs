@@ -12,7 +12,7 @@ use super::mirror::{Places, Slot};
 use super::peppers::needed_peppers;
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
 use crate::base::clock::plausible;
-use crate::base::fresh::Freshness;
+use crate::base::fresh::{Freshness, too_old};
 use crate::base::pace::Dates;
 use crate::base::process::{self, lock};
 use crate::base::reach::beyond_memory;
@@ -243,7 +243,11 @@ impl Inner {
         if self.strict || looked.is_err() && process::is_torn() {
             return looked;
         }
-        if self.feed.heard.is_within(&*self.clock, self.max_stale) { Ok(()) } else { Err(SILENT) }
+        if self.feed.heard.is_within(&*self.clock, self.max_stale) {
+            Ok(())
+        } else {
+            Err(too_old(looked, SILENT))
+        }
     }
 
     /// Follows the feed to its end. Unless `wait`, not while someone else does.

@@ -2,7 +2,7 @@
 
 use super::clock::{Clock, NANOS};
 use super::text::argument;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How old what is known may be before someone looks, in nanoseconds. Half of what is promised, because
@@ -39,6 +39,13 @@ impl Freshness {
         let heard = self.0.load(Ordering::Acquire);
         age(heard, clock.monotonic()) <= most
     }
+}
+
+/// Why nothing is answered any more once what is known is too old: what the store says of itself at each look, such as
+/// that it was restored; else that it is silent.
+#[cold]
+pub(crate) fn too_old(looked: Result<()>, silent: Error) -> Error {
+    looked.err().filter(|cause| cause.kind() != ErrorKind::StoreUnavailable).unwrap_or(silent)
 }
 
 /// How long ago the store was heard of. A clock that stepped back by more than what a race

@@ -33,12 +33,13 @@ pub(crate) fn plain_some(text: &str, most: usize, message: &'static str) -> Resu
 /// A program's own notes: one JSON object of at most 4096 bytes, or nothing.
 pub(crate) fn meta(meta: &str) -> Result<String> {
     if meta.len() > 4096 {
-        return Err(argument("Metadata has at most 4096 bytes."));
+        return Err(argument("Metadata has at most 4096 bytes.").about_claim("meta"));
     }
-    let is_object =
-        || json::parse(meta.as_bytes()).is_ok_and(|value| value.kind() == json::Kind::Object);
-    if !meta.is_empty() && !is_object() {
-        return Err(argument("Metadata must be one JSON object."));
+    if !meta.is_empty() {
+        let value = json::parse_of("meta", meta.as_bytes())?;
+        if value.kind() != json::Kind::Object {
+            return Err(argument("Metadata must be one JSON object.").about_claim("meta"));
+        }
     }
     Ok(meta.to_owned())
 }

@@ -137,16 +137,16 @@ pub unsafe extern "C" fn gk_api_key_spec_tenant(
 /// @return As gk_api_key_spec_owner.
 ///
 /// @param spec The specification.
-/// @param json One JSON object of at most 4096 bytes; copied.
-/// @param json_len Its length in bytes.
+/// @param meta One JSON object of at most 4096 bytes; copied.
+/// @param meta_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_api_key_spec_meta(
     spec: Option<&mut gk_api_key_spec>,
-    json: *const c_char,
-    json_len: usize,
+    meta: *const c_char,
+    meta_len: usize,
 ) {
     set(spec, |spec| {
-        text(json, json_len, "json")?.clone_into(&mut spec.spec.meta);
+        text(meta, meta_len, "meta")?.clone_into(&mut spec.spec.meta);
         spec.update.meta = Some(spec.spec.meta.clone());
         Ok(())
     });

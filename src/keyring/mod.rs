@@ -8,7 +8,7 @@ mod text;
 
 use self::text::{Kept, read, write};
 use crate::base::clock::{Clock, NANOS, SystemClock};
-use crate::base::fresh::{Freshness, stale_nanos};
+use crate::base::fresh::{Freshness, stale_nanos, too_old};
 use crate::base::pace::{Dates, Pace};
 use crate::base::process::{self, OwnLock};
 use crate::base::reach::beyond_memory;
@@ -438,7 +438,9 @@ impl Inner {
             Err(error) if error.kind() == ErrorKind::StoreCorrupt || process::is_torn() => {
                 Err(error)
             }
-            Err(_) if !self.heard.is_within(clock, self.max_stale) => Err(SILENT),
+            Err(cause) if !self.heard.is_within(clock, self.max_stale) => {
+                Err(too_old(Err(cause), SILENT))
+            }
             _ => Ok(()),
         }
     }

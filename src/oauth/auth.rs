@@ -95,7 +95,8 @@ impl Authenticator {
     /// `InvalidConfiguration`: the method needs what the client does not have. `WeakKey`: a secret that signs has
     /// fewer than 32 bytes.
     pub(super) fn new(config: &OAuthConfig) -> Result<Self> {
-        let needs = |fine: bool| if fine { Ok(()) } else { Err(LACKING) };
+        let lacking = || LACKING.about_claim("token_endpoint_auth_method");
+        let needs = |fine: bool| if fine { Ok(()) } else { Err(lacking()) };
         let mut signer = None;
         match config.method {
             None if config.key.is_some() => signer.clone_from(&config.key),
@@ -104,21 +105,21 @@ impl Authenticator {
                 needs(config.secret.is_some())?;
             }
             Some(AuthMethod::SecretJwt) => {
-                let secret = config.secret.as_ref().ok_or(LACKING)?;
+                let secret = config.secret.as_ref().ok_or_else(lacking)?;
                 signer = Some(Key::from_secret(secret.expose(), Alg::Hs256)?);
             }
             Some(AuthMethod::PrivateKeyJwt) => {
-                signer = Some(config.key.clone().ok_or(LACKING)?);
+                signer = Some(config.key.clone().ok_or_else(lacking)?);
             }
             Some(AuthMethod::SignedSecret) => {
                 needs(config.quirks.signed_secret.is_some())?;
-                signer = Some(config.key.clone().ok_or(LACKING)?);
+                signer = Some(config.key.clone().ok_or_else(lacking)?);
             }
         }
         if let Some(key) = &signer
             && !key.may_sign()
         {
-            return Err(LACKING);
+            return Err(lacking());
         }
         Ok(Self { method: config.method, signer })
     }

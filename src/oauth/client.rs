@@ -3,7 +3,7 @@
 
 use super::answer;
 use super::auth::{AuthMethod, Authenticator};
-use super::config::{Endpoints, OAuthConfig};
+use super::config::{Endpoints, OAuthConfig, placeholders};
 use super::metadata::{self, Metadata, NO_ENDPOINT, check_endpoint};
 use super::remote_key_set::RemoteKeySet;
 use crate::base::clock::NANOS;
@@ -180,14 +180,24 @@ impl Inner {
 /// Puts the variables where a preset has placeholders.
 fn fill_in(config: &mut OAuthConfig) -> Result<()> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:/-".contains(c);
-    if config.variables.iter().any(|(_, value)| value.is_empty() || !value.chars().all(is_plain)) {
-        return Err(argument("A preset's variable is letters, digits and any of . _ : / -"));
+    let about = |error: Error, name: &str| {
+        error.about_named_claim(&format!("variables.{}", shown(name)).into())
+    };
+    let is_odd = |value: &str| value.is_empty() || !value.chars().all(is_plain);
+    if let Some((name, _)) = config.variables.iter().find(|(_, value)| is_odd(value)) {
+        let error = argument("A preset's variable is letters, digits and any of . _ : / -");
+        return Err(about(error, name));
     }
     let variables = config.variables.clone();
     let value = |name: &str| variables.iter().find(|(known, _)| known == name);
-    let mut texts: Vec<&mut String> = config.issuer.as_mut().into_iter().collect();
-    texts.extend(config.endpoints.each().into_iter().filter_map(|(_, place)| place.as_mut()));
-    texts.extend(config.quirks.texts());
+    let known = config.preset_variables.clone();
+    let texts = config.texts();
+    let has_place = |name: &String| {
+        known.contains(name) || texts.iter().any(|text| placeholders(text).contains(name))
+    };
+    if let Some((name, _)) = variables.iter().find(|(name, _)| !has_place(name)) {
+        return Err(about(UNKNOWN_VARIABLE, name));
+    }
     for text in texts {
         for (name, value) in &variables {
             *text = text.replace(&format!("{{{name}}}"), value);
@@ -196,7 +206,7 @@ fn fill_in(config: &mut OAuthConfig) -> Result<()> {
         let rest = text.replace("{tenantid}", "");
         if let Some((_, name)) = rest.split_once('{') {
             let name = name.split('}').next().unwrap_or_default();
-            return Err(MISSING_VARIABLE.about_named_claim(&name.into()));
+            return Err(about(MISSING_VARIABLE, name));
         }
     }
     if config.quirks.issuer_template.is_some() && config.tenants.is_empty() {
@@ -214,9 +224,10 @@ fn fill_in(config: &mut OAuthConfig) -> Result<()> {
 fn check(config: &mut OAuthConfig) -> Result<()> {
     let loopback = config.allow_loopback_http;
     let misconfigured = |error: Error| error.with_kind(ErrorKind::InvalidConfiguration);
-    super::config::checked_text(&config.client_id, 1024)?;
+    super::config::checked_text(&config.client_id, 1024)
+        .map_err(|error| error.about_claim("client_id"))?;
     if let Some(issuer) = &config.issuer {
-        metadata::well_known(issuer, loopback)?;
+        metadata::well_known(issuer, loopback).map_err(|error| error.about_claim("issuer"))?;
     }
     for (name, place) in config.endpoints.each() {
         if let Some(url) = place {
@@ -225,17 +236,19 @@ fn check(config: &mut OAuthConfig) -> Result<()> {
         }
     }
     if let Some(uri) = &config.redirect_uri {
-        check_redirect_uri(uri)?;
+        check_redirect_uri(uri).map_err(|error| error.about_claim("redirect_uri"))?;
     }
     let Endpoints { token, introspection, .. } = &config.endpoints;
     if config.issuer.is_none() && token.is_none() && introspection.is_none() {
         return Err(NO_ENDPOINT);
     }
     if config.leeway > 600 {
-        return Err(argument("The leeway is at most 600 seconds; mend the clocks instead."));
+        return Err(argument("The leeway is at most 600 seconds; mend the clocks instead.")
+            .about_claim("leeway"));
     }
     if !(1..=120_000).contains(&config.deadline_ms) {
-        return Err(argument("A request may take from 1 to 120000 milliseconds."));
+        return Err(argument("A request may take from 1 to 120000 milliseconds.")
+            .about_claim("deadline_ms"));
     }
     if config.scopes.iter().any(|scope| !is_scope(scope)) {
         return Err(NOT_A_SCOPE.about_claim("scopes"));
@@ -269,6 +282,15 @@ pub(super) fn is_scope(scope: &str) -> bool {
 
 pub(super) const NOT_A_SCOPE: Error =
     argument("A scope is visible ASCII without quotes and backslashes.");
+/// A name for a message: what no known name has is left out.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect()
+}
+
+const UNKNOWN_VARIABLE: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The preset has no place for this variable; look for a typo, or leave it out.",
+);
 const MISSING_VARIABLE: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The preset needs a variable that is not given; the error names it.",

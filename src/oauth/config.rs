@@ -5,8 +5,8 @@ use super::auth::AuthMethod;
 use super::presets;
 use super::quirks::Quirks;
 use crate::base::clock::{Clock, SystemClock, plausible};
-use crate::base::json::Kind;
 use crate::base::json::fields::{self, Field};
+use crate::base::json::{Kind, Value};
 use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
@@ -79,6 +79,8 @@ pub struct OAuthConfig {
     pub(super) tenants: Vec<String>,
     pub(super) quirks: Quirks,
     pub(super) variables: Vec<(String, String)>,
+    /// The variables that the preset knows, whatever was set in place of its texts.
+    pub(super) preset_variables: Vec<String>,
     pub(super) allow_loopback_http: bool,
     pub(super) require_pkce: bool,
     pub(super) leeway: u64,
@@ -115,6 +117,7 @@ impl OAuthConfig {
             tenants: Vec::new(),
             quirks: Quirks::default(),
             variables: Vec::new(),
+            preset_variables: Vec::new(),
             allow_loopback_http: false,
             require_pkce: false,
             leeway: 60,
@@ -170,7 +173,21 @@ impl OAuthConfig {
 
     fn set_preset(&mut self, name: &str) -> Result<()> {
         let preset = presets::find(name).ok_or(NO_SUCH_PRESET)?;
-        fields::read_value(&preset, |field| self.member(field))
+        fields::read_value(&preset, |field| self.member(field))?;
+        let own = preset.member("variables");
+        let own = own.iter().flat_map(Value::members).map(|(name, _)| name.decode().into_owned());
+        self.preset_variables = own.collect();
+        let places: Vec<_> = self.texts().iter().flat_map(|text| placeholders(text)).collect();
+        self.preset_variables.extend(places);
+        Ok(())
+    }
+
+    /// The texts that a variable may stand in.
+    pub(super) fn texts(&mut self) -> Vec<&mut String> {
+        let mut texts: Vec<&mut String> = self.issuer.as_mut().into_iter().collect();
+        texts.extend(self.endpoints.each().into_iter().filter_map(|(_, place)| place.as_mut()));
+        texts.extend(self.quirks.texts());
+        texts
     }
 
     /// A value for a placeholder of the preset, for example `tenant`, `domain` or `base_url`.
@@ -355,6 +372,12 @@ impl OAuthConfig {
         }
         Ok(())
     }
+}
+
+/// The names in braces.
+pub(super) fn placeholders(text: &str) -> Vec<String> {
+    let named = text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()));
+    named.collect()
 }
 
 /// A list of `{"number": 1, "secret": "..."}`.

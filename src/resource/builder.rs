@@ -197,11 +197,12 @@ impl ResourceServerBuilder {
             return Err(NO_CLIENT.about_claim("introspection"));
         }
         if self.audience.is_empty() || self.audience.len() > 1024 {
-            return Err(NO_AUDIENCE);
+            return Err(NO_AUDIENCE.about_claim("audience"));
         }
         if let Some(url) = &self.metadata_url {
-            Url::checked(url, true)
-                .map_err(|error| error.with_kind(ErrorKind::InvalidConfiguration))?;
+            Url::checked(url, true).map_err(|error| {
+                error.with_kind(ErrorKind::InvalidConfiguration).about_claim("metadata_url")
+            })?;
         }
         let verifier = match issuer {
             None => None,

@@ -5,7 +5,7 @@ use super::Inner;
 use super::latest::{Latest, Look};
 use super::table::{Entry, Table};
 use crate::base::clock::{Clock as _, SystemClock};
-use crate::base::fresh::Freshness;
+use crate::base::fresh::{Freshness, too_old};
 use crate::base::process::{self, Own, lock};
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
@@ -250,7 +250,11 @@ impl Inner {
         if self.strict || looked.is_err() && process::is_torn() {
             return looked;
         }
-        if self.feed.heard.is_within(&*self.clock, self.max_stale) { Ok(()) } else { Err(SILENT) }
+        if self.feed.heard.is_within(&*self.clock, self.max_stale) {
+            Ok(())
+        } else {
+            Err(too_old(looked, SILENT))
+        }
     }
 
     /// Follows the feed to its end. Unless `wait`, not while someone else does.

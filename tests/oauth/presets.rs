@@ -410,7 +410,7 @@ fn configurations() {
             Some("quirks.no_state"),
         ),
         (json!({ "client_id": "c", "token_endpoint": "http://h/token" }), Some("token_endpoint")),
-        (json!({ "client_id": "c", "preset": "keycloak" }), Some("base_url")),
+        (json!({ "client_id": "c", "preset": "keycloak" }), Some("variables.base_url")),
         (json!({ "client_id": "c", "preset": "myspace" }), Some("preset")),
         (json!({ "client_id": "c" }), None),
         (

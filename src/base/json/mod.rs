@@ -21,7 +21,7 @@ pub use value::{Elements, Kind, Members, Value};
 pub(crate) use write::quoted;
 pub use write::{ObjectWriter, array};
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 
 /// The deepest nesting of arrays and objects that is read.
 pub const MAX_DEPTH: usize = 32;
@@ -40,6 +40,14 @@ pub const MAX_DEPTH: usize = 32;
 pub fn parse(text: &[u8]) -> Result<Value<'_>> {
     let mut nothing = ();
     visit(text, &mut nothing)
+}
+
+/// [`parse`], of an argument of this name.
+///
+/// # Errors
+/// `InvalidArgument`: the text is not acceptable JSON.
+pub(crate) fn parse_of<'a>(what: &'static str, text: &'a [u8]) -> Result<Value<'a>> {
+    parse(text).map_err(|error| error.with_kind(ErrorKind::InvalidArgument).about_text(what))
 }
 
 /// Checks the text.

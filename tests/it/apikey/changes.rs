@@ -166,7 +166,11 @@ fn mistakes_in_a_specification_make_no_key() {
     );
     let wrong =
         KeyUpdate { name: Some("ok".into()), meta: Some("{".into()), ..KeyUpdate::default() };
-    refused(bench.keys.update(&id, &wrong), ErrorKind::InvalidArgument, "half of it");
+    let error = refused(bench.keys.update(&id, &wrong), ErrorKind::InvalidArgument, "half of it");
+    assert_eq!((error.claim(), error.place()), (Some("meta"), Some((1, 2))), "{error}");
+    assert!(error.to_string().ends_with("(`meta`, line 1, column 2)"), "{error}");
+    let error = bench.keys.get(&"A".repeat(12)).unwrap_err();
+    assert_eq!((error.kind(), error.kind().http_status()), (ErrorKind::ApiKeyNotFound, 404));
     assert_eq!(bench.keys.get(&id).unwrap().name, "");
 }
 

@@ -320,6 +320,7 @@ fn the_whole_set_put_back_under_an_open_store_is_refused() {
         here.clock.advance(31);
         let late = here.keys.verify(text(&leaked), &Check::new()).unwrap_err();
         assert!(late.is_unavailable(), "{what}: never good again by itself: {late:?}");
+        assert!(kinds.contains(&late.kind()), "{what}: the cause, not that it is silent: {late:?}");
     }
 }
 
