@@ -1,14 +1,5 @@
 /* Issue an API key, verify, rotate and revoke it. */
-#include <gatekey.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static gk_error err;
-
-static void must(gk_status status) {
-    if (status) fprintf(stderr, "%s: %s\n", gk_status_name(status), err.message), exit(1);
-}
+#include "must.h"
 
 int main(int argc, char **argv) {
     const char *url = argc > 1 ? argv[1] : "sqlite:///keys.sqlite";

@@ -1,17 +1,8 @@
 /* Log in, refresh, catch a stolen refresh token, log out everywhere. */
-#include <gatekey.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "must.h"
 
 #define ACCESS(tokens) (tokens).access_token.data, (tokens).access_token.len
 #define REFRESH(tokens) (tokens).refresh_token.data, (tokens).refresh_token.len
-
-static gk_error err;
-
-static void must(gk_status status) {
-    if (status) fprintf(stderr, "%s: %s\n", gk_status_name(status), err.message), exit(1);
-}
 
 int main(int argc, char **argv) {
     const char *url = argc > 1 ? argv[1] : "sqlite:///sessions.sqlite";

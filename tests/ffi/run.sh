@@ -124,10 +124,10 @@ server() { "$PYTHON" tests/servers/servers.py run oidc-provider "$@"; }
 run() { # NAME: with the arguments that it takes
     local program="$under $programs/$1"
     case $1 in
-    oauth_real | oauth-* | resource_server-c) server $program ;;
+    oauth_real | oauth-*) server $program ;;
     apikey-* | session-*) $program "sqlite:///$work/$1.sqlite" ;;
     # A token of PyJWT's, made just before it is used: it expires after five minutes.
-    jwt-*) "$PYTHON" examples/mint_with_pyjwt.py "$work/pyjwt" && $program "$(cat "$work/pyjwt/jwks.json")" "$(cat "$work/pyjwt/token.txt")" ;;
+    tokens-*) "$PYTHON" examples/mint_with_pyjwt.py "$work/pyjwt" && $program "$(cat "$work/pyjwt/jwks.json")" "$(cat "$work/pyjwt/token.txt")" ;;
     quickstart-*) $program ;;
     *) $program "$PWD" ;;
     esac

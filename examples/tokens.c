@@ -1,15 +1,6 @@
-/* Sign and verify tokens, refuse others, and verify what PyJWT has made: jwt-c JWKS TOKEN, both of
- * which examples/mint_with_pyjwt.py writes down. */
-#include <gatekey.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static gk_error err;
-
-static void must(gk_status status) {
-    if (status) fprintf(stderr, "%s: %s\n", gk_status_name(status), err.message), exit(1);
-}
+/* Sign and verify tokens, refuse others, and verify what PyJWT has made: tokens-c JWKS TOKEN, both
+ * of which examples/mint_with_pyjwt.py writes down. */
+#include "must.h"
 
 /* Claims are built member by member, so that nothing in them can be mistaken for JSON. */
 static gk_buf sign(const gk_key *key, const char *audience, int64_t expires_at) {
@@ -45,7 +36,7 @@ static void show(const gk_verifier *verifier, const char *token, size_t len, gk_
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3) return fprintf(stderr, "usage: jwt-c JWKS TOKEN\n"), EXIT_FAILURE;
+    if (argc != 3) return fprintf(stderr, "usage: tokens-c JWKS TOKEN\n"), EXIT_FAILURE;
     gk_key *key, *public_key;
     gk_key_set *keys;
     gk_verifier *verifier, *theirs;

@@ -1,5 +1,5 @@
-// Sign and verify tokens, refuse others, and verify what PyJWT has made: jwt-cpp JWKS TOKEN, both
-// of which examples/mint_with_pyjwt.py writes down.
+// Sign and verify tokens, refuse others, and verify what PyJWT has made: tokens-cpp JWKS TOKEN,
+// both of which examples/mint_with_pyjwt.py writes down.
 #include <cstdlib>
 #include <gatekey.hpp>
 #include <iostream>
@@ -28,7 +28,7 @@ static void show(const gatekey::verifier &verifier, std::string_view token,
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3) return std::cerr << "usage: jwt-cpp JWKS TOKEN\n", EXIT_FAILURE;
+    if (argc != 3) return std::cerr << "usage: tokens-cpp JWKS TOKEN\n", EXIT_FAILURE;
     const auto key = gatekey::key::generate(gatekey::alg::es256);
     const auto verifier = gatekey::verifier::with_key(
         key.public_key(), gatekey::policy().expect_issuer(issuer).expect_audience("orders"));
