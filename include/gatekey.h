@@ -83,10 +83,16 @@ extern "C" {
 #endif // __cplusplus
 
 /* Handles that are named before their section. */
+typedef struct gk_api_key_options gk_api_key_options;
+typedef struct gk_api_keys gk_api_keys;
 typedef struct gk_http gk_http;
 typedef struct gk_key_ring gk_key_ring;
+typedef struct gk_key_ring_options gk_key_ring_options;
 typedef struct gk_remote_key_set gk_remote_key_set;
+typedef struct gk_revocation_options gk_revocation_options;
 typedef struct gk_revocations gk_revocations;
+typedef struct gk_session_options gk_session_options;
+typedef struct gk_sessions gk_sessions;
 
 /*
  * ==== Version ====
@@ -2679,6 +2685,349 @@ void gk_filter_cursor(gk_filter *filter, const char *cursor, size_t cursor_len);
 void gk_filter_limit(gk_filter *filter, size_t limit);
 
 /*
+ * ==== Backups ====
+ *
+ * Copies of what is kept, and what is to be done when one is put back (docs/backups.md).
+ */
+
+/**
+ * Hears how far a copy has come. Called by the thread that copies; must not throw or jump out.
+ *
+ * @param user The pointer that was given with it.
+ * @param done How many pages are copied.
+ * @param all Of how many.
+ * @return True to go on; false stops the copy, which fails with GK_STATUS_INVALID_ARGUMENT.
+ */
+typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
+
+/*
+ * ==== Store ====
+ *
+ * A store in the hand: it hands out API keys, sessions, revocations and key rings over one pool,
+ * one pepper setting and one clock.
+ */
+
+/**
+ * A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper
+ * setting and one clock. What it hands out goes on when its handle is freed, and ends when it is
+ * closed. Shared by reference count, safe to use from several threads at once and to go on with
+ * after a fork.
+ */
+typedef struct gk_store gk_store;
+
+/**
+ * Where the peppers of a store come from, and what holds for all that it hands out unless options
+ * of that say otherwise: the pepper in the file beside the store, the system's clock, a store that
+ * may be silent for 30 seconds. Copied by gk_store_open.
+ */
+typedef struct gk_store_options gk_store_options;
+
+/**
+ * Copies a store to a file while it is in use: its state of one moment, checked, in one file that
+ * only its owner may read.
+ *
+ * @param options_json What: one JSON object with `store`, its URL, and `to`, a file that must not
+ * be there; it may have `pepper_to`, a file that receives the pepper file as well (keep it apart
+ * from the backup), and `pepper_file`, where that is unless it lies beside the store.
+ * @param options_json_len Its length in bytes.
+ * @param progress Hears how far it is; may be NULL.
+ * @param user A pointer that is given back to `progress`.
+ * @param report Receives a JSON object with `bytes`, `api_keys` and `sessions`, to be freed with
+ * gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is a file already or the URL is not
+ * that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
+ * of a wrong type, or a pepper file that others may read; GK_STATUS_WRONG_PEPPER if it cannot be
+ * read; GK_STATUS_STORE_CORRUPT if there is nothing in the store, or it is damaged; the other
+ * 6000s; GK_STATUS_UNSUPPORTED without SQLite.
+ */
+GK_NODISCARD
+gk_status gk_store_backup(const char *options_json,
+                          size_t options_json_len,
+                          gk_progress_fn progress,
+                          void *user,
+                          gk_buf *report,
+                          gk_error *err);
+
+/**
+ * Puts a backup, which stays as it is, in the place of a store. A store that is there is kept
+ * under another name. The pepper is not touched. A store that is older than its mark must be
+ * acknowledged after that: gk_store_acknowledge_restore.
+ *
+ * @param options_json What: one JSON object with `backup`, a file, and `store`, a URL; it may have
+ * `force`, true to replace a store that programs have open.
+ * @param options_json_len Its length in bytes.
+ * @param progress Hears how far it is; may be NULL.
+ * @param user A pointer that is given back to `progress`.
+ * @param report Receives a JSON object with `bytes`, `api_keys`, `sessions`, `replaced` (where the
+ * store is that was there before, or null) and `must_acknowledge`, to be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_STORE_UNAVAILABLE if the store is in use;
+ * GK_STATUS_STORE_CORRUPT if the backup is none, or is damaged; otherwise as gk_store_backup. Then
+ * the store is as it was.
+ */
+GK_NODISCARD
+gk_status gk_store_restore(const char *options_json,
+                           size_t options_json_len,
+                           gk_progress_fn progress,
+                           void *user,
+                           gk_buf *report,
+                           gk_error *err);
+
+/**
+ * Accepts a store, or a folder of key rings, that is older than its mark, such as a backup that
+ * was put back, after everything from before a moment has ended: sessions and access tokens
+ * always, API keys (disabled) and the keys of key rings (replaced by new ones) unless they are to
+ * be kept.
+ *
+ * @param options_json What: one JSON object with `store`, its URL, or that of a folder of key
+ * rings (folder:/path), and `revoke_before`, in seconds since the Unix epoch: the time of the
+ * restore; 0 ends nothing, for a store that was only moved. It may have `keep_api_keys` and
+ * `keep_key_rings`, true or false, and `pepper_file` or `pepper_env` (the name of an environment
+ * variable).
+ * @param options_json_len Its length in bytes.
+ * @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`,
+ * with `damaged_key_rings` (the names of those whose rows were altered from outside or cannot be
+ * read, which stay as they are), and with `was_refused`: whether it was refused before; if not,
+ * what was asked for has ended all the same. To be freed with gk_buf_free.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not
+ * that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
+ * of a wrong type; GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on;
+ * GK_STATUS_UNSUPPORTED without SQLite.
+ */
+GK_NODISCARD
+gk_status gk_store_acknowledge_restore(const char *options_json,
+                                       size_t options_json_len,
+                                       gk_buf *report,
+                                       gk_error *err);
+
+/**
+ * The usual options.
+ *
+ * @return The options, to be freed with gk_store_options_free.
+ */
+gk_store_options *gk_store_options_new(void);
+
+/**
+ * Frees options, and wipes the peppers in them.
+ *
+ * @param options The options, which must not be used again; NULL is fine.
+ */
+void gk_store_options_free(gk_store_options *options);
+
+/**
+ * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing all that
+ * is in the store.
+ *
+ * What is wrong with peppers is told by gk_store_open.
+ *
+ * @param options The options.
+ * @param number Its number, from 1.
+ * @param pepper At least 16 bytes; copied.
+ * @param pepper_len Its length in bytes.
+ */
+void gk_store_options_pepper(gk_store_options *options,
+                             uint32_t number,
+                             const uint8_t *pepper,
+                             size_t pepper_len);
+
+/**
+ * Takes the peppers from a file that only its owner may read: a line each, the number, a space and
+ * 32 bytes in hexadecimal.
+ *
+ * What is wrong with the file is told by gk_store_open.
+ *
+ * @param options The options.
+ * @param path The file's path; copied.
+ * @param path_len Its length in bytes.
+ */
+void gk_store_options_pepper_file(gk_store_options *options, const char *path, size_t path_len);
+
+/**
+ * Takes the peppers from an environment variable, written as in a file.
+ *
+ * What is wrong with the variable is told by gk_store_open, with its name and without what it
+ * holds.
+ *
+ * @param options The options.
+ * @param name The variable's name, not what it holds; copied.
+ * @param name_len Its length in bytes.
+ */
+void gk_store_options_pepper_environment(gk_store_options *options,
+                                         const char *name,
+                                         size_t name_len);
+
+/**
+ * Takes the time from a callback.
+ *
+ * @param options The options.
+ * @param now The clock.
+ * @param user A pointer that is given back to `now`.
+ * @param release Releases `user`; may be NULL. Called in any case, once.
+ */
+void gk_store_options_clock(gk_store_options *options,
+                            gk_clock_fn now,
+                            void *user,
+                            gk_release_fn release);
+
+/**
+ * Whether to look for what other processes have changed at every API key and token.
+ *
+ * @param options The options.
+ * @param strict False, the default, means within 50 ms.
+ */
+void gk_store_options_strict(gk_store_options *options, bool strict);
+
+/**
+ * For how long everything goes on from memory while the store is out of reach.
+ *
+ * More is refused by what opens API keys, sessions, revocations or key rings.
+ *
+ * @param options The options.
+ * @param seconds At most 86400; 30 unless set.
+ */
+void gk_store_options_max_stale(gk_store_options *options, uint64_t seconds);
+
+/**
+ * Opens a store, and makes it if it is not there.
+ *
+ * @param url memory:, sqlite:///relative/path, sqlite:////absolute/path, or a path, which is a
+ * SQLite file as well; folder:/path is a folder that only its owner may read, which is made if it
+ * is not there and holds key rings only. A path is taken as it stands, nothing is percent-decoded.
+ * `?mark=FILE` at the end says where the mark is that tells a restored backup from the store,
+ * `?mark=none` that there is none (docs/backups.md). Nothing else in the process may open the file
+ * with a SQLite of its own, not even to read (docs/processes.md).
+ * @param url_len Its length in bytes.
+ * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
+ * used, and made with the store: back it up, because without it everything in the store is lost.
+ * In a folder, key rings are sealed only if a pepper is given.
+ * @param store Receives the store, to be freed with gk_store_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the URL is none;
+ * GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file or the folder, or the
+ * environment variable holds no peppers; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this
+ * build has no such store; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_store_open(const char *url,
+                        size_t url_len,
+                        const gk_store_options *options,
+                        gk_store **store,
+                        gk_error *err);
+
+/**
+ * The API keys in a store.
+ *
+ * @param store The store.
+ * @param options How; NULL for the usual options. What they do not say is as the store's options
+ * have it.
+ * @param keys Receives the keys, to be freed with gk_api_keys_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_WRONG_PEPPER; GK_STATUS_INVALID_CONFIGURATION if others may read
+ * the pepper file; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_store_api_keys(const gk_store *store,
+                            const gk_api_key_options *options,
+                            gk_api_keys **keys,
+                            gk_error *err);
+
+/**
+ * The sessions in a store.
+ *
+ * @param store The store.
+ * @param signer What signs the access tokens, which is shared; its tokens have a time to live, not
+ * longer than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
+ * @param options How; NULL for the usual options. What they do not say is as the store's options
+ * have it.
+ * @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or
+ * for ever, or others may read the pepper file; GK_STATUS_WRONG_PEPPER; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_store_sessions(const gk_store *store,
+                            const gk_signer *signer,
+                            const gk_session_options *options,
+                            gk_sessions **sessions,
+                            gk_error *err);
+
+/**
+ * What is revoked in a store. Needs no pepper.
+ *
+ * @param store The store.
+ * @param options How; NULL for the usual options. What they do not say is as the store's options
+ * have it.
+ * @param revocations Receives the revocations, to be freed with gk_revocations_free; NULL if the
+ * call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_store_revocations(const gk_store *store,
+                               const gk_revocation_options *options,
+                               gk_revocations **revocations,
+                               gk_error *err);
+
+/**
+ * A key ring in a store, which is made, with an active and a next key, if it is not there.
+ *
+ * @param store The store.
+ * @param name The ring's name, 1 to 64 small letters, digits and hyphens; NULL and 0 for that of
+ * the options.
+ * @param name_len Its length in bytes.
+ * @param options How; NULL for the usual options. What they do not say is as the store's options
+ * have it.
+ * @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_WRONG_PEPPER; GK_STATUS_INVALID_CONFIGURATION if others may read
+ * the pepper file; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_store_key_ring(const gk_store *store,
+                            const char *name,
+                            size_t name_len,
+                            const gk_key_ring_options *options,
+                            gk_key_ring **ring,
+                            gk_error *err);
+
+/**
+ * Whether gk_store_open made a pepper file: someone should be told to back it up.
+ *
+ * @param store The store.
+ * @return True if it did; false for NULL.
+ */
+bool gk_store_made_pepper_file(const gk_store *store);
+
+/**
+ * Shares a store.
+ *
+ * @param store The store; NULL is fine.
+ * @return Another handle to the same store, to be freed with gk_store_free; NULL for NULL.
+ */
+gk_store *gk_store_clone(const gk_store *store);
+
+/**
+ * Writes down what is pending, lets go of files and connections, and ends everything that was
+ * handed out: each call of it fails with GK_STATUS_STORE_UNAVAILABLE from now on and changes
+ * nothing. A second call does nothing.
+ *
+ * @param store The store.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s, and it is closed all the same.
+ */
+GK_NODISCARD gk_status gk_store_close(const gk_store *store, gk_error *err);
+
+/**
+ * Frees a handle to a store; what it handed out is not affected.
+ *
+ * @param store The handle, which must not be used again; NULL is fine.
+ */
+void gk_store_free(gk_store *store);
+
+/*
  * ==== API keys ====
  *
  * Keys that a service issues to its callers: made, found by what a request brings, limited,
@@ -2706,10 +3055,10 @@ typedef struct gk_api_key_import gk_api_key_import;
 
 /**
  * How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other
- * processes seen within 50 ms, a store that may be silent for 30 seconds, the pepper in a file
- * beside the store. Copied by gk_api_keys_open.
+ * processes seen within 50 ms, a store that may be silent for 30 seconds. Copied by
+ * gk_api_keys_open and gk_store_api_keys.
  */
-typedef struct gk_api_key_options gk_api_key_options;
+struct gk_api_key_options;
 
 /**
  * What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update):
@@ -2721,7 +3070,7 @@ typedef struct gk_api_key_spec gk_api_key_spec;
  * The API keys of a service, in a store. Shared by reference count, safe to use from several
  * threads at once and to go on with after a fork.
  */
-typedef struct gk_api_keys gk_api_keys;
+struct gk_api_keys;
 
 /** A limit or a list that gk_api_key_spec_clear takes away in an update. */
 typedef int32_t gk_api_key_field;
@@ -2873,44 +3222,6 @@ void gk_api_key_options_clock(gk_api_key_options *options,
                               gk_clock_fn now,
                               void *user,
                               gk_release_fn release);
-
-/**
- * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the keys.
- *
- * What is wrong with peppers is told by gk_api_keys_open.
- *
- * @param options The options.
- * @param number Its number, from 1.
- * @param pepper At least 16 bytes; copied.
- * @param pepper_len Its length in bytes.
- */
-void gk_api_key_options_pepper(gk_api_key_options *options,
-                               uint32_t number,
-                               const uint8_t *pepper,
-                               size_t pepper_len);
-
-/**
- * Takes the peppers from a file that only its owner may read: a line each, the number, a space and
- * 32 bytes in hexadecimal.
- *
- * What is wrong with the file is told by gk_api_keys_open.
- *
- * @param options The options.
- * @param path The file's path; copied.
- * @param path_len Its length in bytes.
- */
-void gk_api_key_options_pepper_file(gk_api_key_options *options, const char *path, size_t path_len);
-
-/**
- * Takes the peppers from an environment variable, written as in a file.
- *
- * What is wrong with the variable is told by gk_api_keys_open.
- *
- * @param options The options.
- * @param name The variable's name; copied.
- * @param name_len Its length in bytes.
- */
-void gk_api_key_options_pepper_env(gk_api_key_options *options, const char *name, size_t name_len);
 
 /**
  * A specification that says nothing.
@@ -3065,14 +3376,12 @@ void gk_api_key_spec_clear(gk_api_key_spec *spec, gk_api_key_field field);
 void gk_issued_api_key_free(gk_issued_api_key *issued);
 
 /**
- * Opens API keys.
+ * Opens API keys: the short way, for a program that keeps nothing else there.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end
- * says where its mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the
- * process may open the file with a SQLite of its own, not even to read (docs/processes.md).
+ * @param url As for gk_store_open, which takes other peppers than those in the file
+ * `<path>.pepper`; that is made with the store: back it up, because without it every key is lost.
  * @param url_len Its length in bytes.
- * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
- * used, and made with the store: back it up, because without it every key is lost.
+ * @param options How; NULL for the usual options.
  * @param keys Receives the keys, to be freed with gk_api_keys_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file;
@@ -3084,14 +3393,6 @@ gk_status gk_api_keys_open(const char *url,
                            const gk_api_key_options *options,
                            gk_api_keys **keys,
                            gk_error *err);
-
-/**
- * Whether gk_api_keys_open made a pepper file: someone should be told to back it up.
- *
- * @param keys The keys.
- * @return True if it did; false for NULL.
- */
-bool gk_api_keys_made_pepper_file(const gk_api_keys *keys);
 
 /**
  * Shares keys.
@@ -3537,10 +3838,10 @@ gk_status gk_scan_rule(const char *prefix,
 
 /**
  * How long sessions live and how they are kept: seven days without a refresh, ninety days in all,
- * a grace of ten seconds, the pepper in a file beside the store; what is revoked as in
- * gk_revocation_options_new. Copied by gk_sessions_open.
+ * a grace of ten seconds; what is revoked as in gk_revocation_options_new. Copied by
+ * gk_sessions_open and gk_store_sessions.
  */
-typedef struct gk_session_options gk_session_options;
+struct gk_session_options;
 
 /**
  * What a session is to be like, for gk_sessions_start: only what is set. The setters keep the
@@ -3552,7 +3853,7 @@ typedef struct gk_session_spec gk_session_spec;
  * The sessions of a service, in a store. Shared by reference count, safe to use from several
  * threads at once and to go on with after a fork.
  */
-typedef struct gk_sessions gk_sessions;
+struct gk_sessions;
 
 /**
  * What a client is given at a log-in and at each refresh, in memory of the caller's: give it to
@@ -3691,45 +3992,6 @@ void gk_session_options_clock(gk_session_options *options,
                               gk_release_fn release);
 
 /**
- * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the
- * sessions.
- *
- * What is wrong with peppers is told by gk_sessions_open.
- *
- * @param options The options.
- * @param number Its number, from 1.
- * @param pepper At least 16 bytes; copied.
- * @param pepper_len Its length in bytes.
- */
-void gk_session_options_pepper(gk_session_options *options,
-                               uint32_t number,
-                               const uint8_t *pepper,
-                               size_t pepper_len);
-
-/**
- * Takes the peppers from a file that only its owner may read: a line each, the number, a space and
- * 32 bytes in hexadecimal.
- *
- * What is wrong with the file is told by gk_sessions_open.
- *
- * @param options The options.
- * @param path The file's path; copied.
- * @param path_len Its length in bytes.
- */
-void gk_session_options_pepper_file(gk_session_options *options, const char *path, size_t path_len);
-
-/**
- * Takes the peppers from an environment variable, written as in a file.
- *
- * What is wrong with the variable is told by gk_sessions_open.
- *
- * @param options The options.
- * @param name The variable's name; copied.
- * @param name_len Its length in bytes.
- */
-void gk_session_options_pepper_env(gk_session_options *options, const char *name, size_t name_len);
-
-/**
  * A specification that says nothing.
  *
  * @return The specification, to be freed with gk_session_spec_free.
@@ -3778,16 +4040,15 @@ void gk_session_spec_meta(gk_session_spec *spec, const char *meta, size_t meta_l
 void gk_session_tokens_free(gk_session_tokens *tokens);
 
 /**
- * Opens sessions. They may share a store with API keys and a key ring.
+ * Opens sessions: the short way, for a program that keeps nothing else there.
  *
- * @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end
- * says where its mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the
- * process may open the file with a SQLite of its own, not even to read (docs/processes.md).
+ * @param url As for gk_store_open, which takes other peppers than those in the file
+ * `<path>.pepper`; that is made with the store: back it up, because without it every session is
+ * lost.
  * @param url_len Its length in bytes.
  * @param signer What signs the access tokens, which is shared; its tokens have a time to live, not
  * longer than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
- * @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
- * used, and made with the store: back it up, because without it every session is lost.
+ * @param options How; NULL for the usual options.
  * @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call
  * fails.
  * @param err Receives the error; may be NULL.
@@ -3802,14 +4063,6 @@ gk_status gk_sessions_open(const char *url,
                            const gk_session_options *options,
                            gk_sessions **sessions,
                            gk_error *err);
-
-/**
- * Whether gk_sessions_open made a pepper file: someone should be told to back it up.
- *
- * @param sessions The sessions.
- * @return True if it did; false for NULL.
- */
-bool gk_sessions_made_pepper_file(const gk_sessions *sessions);
 
 /**
  * Shares sessions.
@@ -4037,9 +4290,9 @@ gk_revocations *gk_sessions_revocations(const gk_sessions *sessions);
 /**
  * How what is revoked is kept and followed: tokens that live for at most 30 days, what other
  * processes have revoked seen within 50 ms, a store that may be silent for 30 seconds, the claim
- * `tenant`. Copied by gk_revocations_open.
+ * `tenant`. Copied by gk_revocations_open and gk_store_revocations.
  */
-typedef struct gk_revocation_options gk_revocation_options;
+struct gk_revocation_options;
 
 /**
  * Tokens, sessions, subjects and keys that have been revoked, in a store; for
@@ -4316,10 +4569,10 @@ struct gk_key_ring;
 
 /**
  * How a ring is kept and followed: the name `default`, ES256 keys, tokens that live for at most 15
- * minutes, a store that may be silent for 30 seconds; sealed under the pepper in a file beside the
- * store, or not sealed in a folder. Copied by gk_key_ring_open.
+ * minutes, a store that may be silent for 30 seconds. Copied by gk_key_ring_open and
+ * gk_store_key_ring.
  */
-typedef struct gk_key_ring_options gk_key_ring_options;
+struct gk_key_ring_options;
 
 /**
  * The usual options.
@@ -4389,57 +4642,13 @@ void gk_key_ring_options_clock(gk_key_ring_options *options,
                                gk_release_fn release);
 
 /**
- * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the ring.
- *
- * What is wrong with peppers is told by gk_key_ring_open.
- *
- * @param options The options.
- * @param number Its number, from 1.
- * @param pepper At least 16 bytes; copied.
- * @param pepper_len Its length in bytes.
- */
-void gk_key_ring_options_pepper(gk_key_ring_options *options,
-                                uint32_t number,
-                                const uint8_t *pepper,
-                                size_t pepper_len);
-
-/**
- * Takes the peppers from a file that only its owner may read: a line each, the number, a space and
- * 32 bytes in hexadecimal.
- *
- * What is wrong with the file is told by gk_key_ring_open.
- *
- * @param options The options.
- * @param path The file's path; copied.
- * @param path_len Its length in bytes.
- */
-void gk_key_ring_options_pepper_file(gk_key_ring_options *options,
-                                     const char *path,
-                                     size_t path_len);
-
-/**
- * Takes the peppers from an environment variable, written as in a file.
- *
- * What is wrong with the variable is told by gk_key_ring_open.
- *
- * @param options The options.
- * @param name The variable's name; copied.
- * @param name_len Its length in bytes.
- */
-void gk_key_ring_options_pepper_env(gk_key_ring_options *options,
-                                    const char *name,
-                                    size_t name_len);
-
-/**
  * Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a
  * pepper in a store, or in a folder that only its owner may read (mode 0700).
  *
- * @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of
- * a folder, which is made if it is not there. `?mark=FILE` at the end says where its mark is,
- * which lies beside it otherwise; `?mark=none`: nowhere.
- * @param url_or_folder_len Its length in bytes.
- * @param options How; NULL for the usual options. Without a pepper, a store uses the file
- * `<path>.pepper`, which is made with the store: back it up, because without it the ring is lost.
+ * @param url As for gk_store_open, which takes other peppers than those in the file
+ * `<path>.pepper`; that is made with the store: back it up, because without it the ring is lost.
+ * @param url_len Its length in bytes.
+ * @param options How; NULL for the usual options.
  * @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the
@@ -4447,19 +4656,11 @@ void gk_key_ring_options_pepper_env(gk_key_ring_options *options,
  * 6000s.
  */
 GK_NODISCARD
-gk_status gk_key_ring_open(const char *url_or_folder,
-                           size_t url_or_folder_len,
+gk_status gk_key_ring_open(const char *url,
+                           size_t url_len,
                            const gk_key_ring_options *options,
                            gk_key_ring **ring,
                            gk_error *err);
-
-/**
- * Whether gk_key_ring_open made a pepper file: someone should be told to back it up.
- *
- * @param ring The ring.
- * @return True if it did; false for NULL.
- */
-bool gk_key_ring_made_pepper_file(const gk_key_ring *ring);
 
 /**
  * Shares a ring.
@@ -6895,101 +7096,6 @@ gk_http *gk_http_clone(const gk_http *http);
  * @param http The handle, which must not be used again; NULL is fine.
  */
 void gk_http_free(gk_http *http);
-
-/*
- * ==== Store ====
- *
- * Copies of what is kept, and what is to be done when one is put back (docs/backups.md).
- */
-
-/**
- * Hears how far a copy has come. Called by the thread that copies; must not throw or jump out.
- *
- * @param user The pointer that was given with it.
- * @param done How many pages are copied.
- * @param all Of how many.
- * @return True to go on; false stops the copy, which fails with GK_STATUS_INVALID_ARGUMENT.
- */
-typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
-
-/**
- * Copies a store to a file while it is in use: its state of one moment, checked, in one file that
- * only its owner may read.
- *
- * @param options_json What: one JSON object with `store`, its URL, and `to`, a file that must not
- * be there; it may have `pepper_to`, a file that receives the pepper file as well (keep it apart
- * from the backup), and `pepper_file`, where that is unless it lies beside the store.
- * @param options_json_len Its length in bytes.
- * @param progress Hears how far it is; may be NULL.
- * @param user A pointer that is given back to `progress`.
- * @param report Receives a JSON object with `bytes`, `api_keys` and `sessions`, to be freed with
- * gk_buf_free.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is a file already or the URL is not
- * that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
- * of a wrong type, or a pepper file that others may read; GK_STATUS_WRONG_PEPPER if it cannot be
- * read; GK_STATUS_STORE_CORRUPT if there is nothing in the store, or it is damaged; the other
- * 6000s; GK_STATUS_UNSUPPORTED without SQLite.
- */
-GK_NODISCARD
-gk_status gk_store_backup(const char *options_json,
-                          size_t options_json_len,
-                          gk_progress_fn progress,
-                          void *user,
-                          gk_buf *report,
-                          gk_error *err);
-
-/**
- * Puts a backup, which stays as it is, in the place of a store. A store that is there is kept
- * under another name. The pepper is not touched. A store that is older than its mark must be
- * acknowledged after that: gk_store_acknowledge_restore.
- *
- * @param options_json What: one JSON object with `backup`, a file, and `store`, a URL; it may have
- * `force`, true to replace a store that programs have open.
- * @param options_json_len Its length in bytes.
- * @param progress Hears how far it is; may be NULL.
- * @param user A pointer that is given back to `progress`.
- * @param report Receives a JSON object with `bytes`, `api_keys`, `sessions`, `replaced` (where the
- * store is that was there before, or null) and `must_acknowledge`, to be freed with gk_buf_free.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_STORE_UNAVAILABLE if the store is in use;
- * GK_STATUS_STORE_CORRUPT if the backup is none, or is damaged; otherwise as gk_store_backup. Then
- * the store is as it was.
- */
-GK_NODISCARD
-gk_status gk_store_restore(const char *options_json,
-                           size_t options_json_len,
-                           gk_progress_fn progress,
-                           void *user,
-                           gk_buf *report,
-                           gk_error *err);
-
-/**
- * Accepts a store, or a folder of key rings, that is older than its mark, such as a backup that
- * was put back, after everything from before a moment has ended: sessions and access tokens
- * always, API keys (disabled) and the keys of key rings (replaced by new ones) unless they are to
- * be kept.
- *
- * @param options_json What: one JSON object with `store`, a URL or the path of a folder of key
- * rings, and `revoke_before`, in seconds since the Unix epoch: the time of the restore; 0 ends
- * nothing, for a store that was only moved. It may have `keep_api_keys` and `keep_key_rings`, true
- * or false, and `pepper_file` or `pepper_env` (the name of an environment variable).
- * @param options_json_len Its length in bytes.
- * @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`,
- * with `damaged_key_rings` (the names of those whose rows were altered from outside or cannot be
- * read, which stay as they are), and with `was_refused`: whether it was refused before; if not,
- * what was asked for has ended all the same. To be freed with gk_buf_free.
- * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not
- * that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
- * of a wrong type; GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on;
- * GK_STATUS_UNSUPPORTED without SQLite.
- */
-GK_NODISCARD
-gk_status gk_store_acknowledge_restore(const char *options_json,
-                                       size_t options_json_len,
-                                       gk_buf *report,
-                                       gk_error *err);
 
 #ifdef __cplusplus
 }  // extern "C"

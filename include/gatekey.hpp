@@ -12,6 +12,7 @@
 #define GATEKEY_HPP
 
 #include "gatekey/apikey.hpp"
+#include "gatekey/backup.hpp"
 #include "gatekey/filter.hpp"
 #include "gatekey/handle.hpp"
 #include "gatekey/http.hpp"

@@ -8,8 +8,8 @@ use crate::base::clock::{Clock as _, SystemClock, plausible};
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyring::{KeyRing, KeyRingOptions};
-use crate::open::{PepperSource, folder_of, pepper_beside, peppers_of_folder, place_of};
-use crate::pepper::Peppers;
+use crate::open::StoreUrl;
+use crate::pepper::{PepperSource, Peppers, pepper_beside};
 use crate::store::{
     KeyRingStore, Mark, RingFolder, StoredRing, read_private_file, write_private_file,
 };
@@ -123,8 +123,11 @@ pub fn store_backup(
 
 /// The path and the mark of a store, which is no folder.
 fn store_at(url: &str) -> Result<(PathBuf, Mark)> {
-    let found = if named_folder(url)?.is_some() { Err(A_FOLDER) } else { place_of(url) };
-    found.and_then(|(path, mark)| if path.is_dir() { Err(A_FOLDER) } else { Ok((path, mark)) })
+    match url.parse()? {
+        StoreUrl::Memory => Err(IN_MEMORY),
+        StoreUrl::Sqlite { path, mark } if !path.is_dir() => Ok((path, mark)),
+        _ => Err(A_FOLDER),
+    }
 }
 
 fn pepper_file(store: &Path, options: &BackupOptions) -> Result<PathBuf> {
@@ -164,9 +167,8 @@ pub fn store_restore(
     sqlite::restore(backup, &store, &mark, options.force, progress)
 }
 
-/// Accepts a store, or the path of a folder of key rings, that is older than its mark, such as a backup that was put
-/// back, after everything from
-/// before a moment has ended: sessions and access tokens always, API keys and the keys of key rings unless
+/// Accepts a store, or a folder of key rings (`folder:/path`), that is older than its mark, such as a backup that was put
+/// back, after everything from before a moment has ended: sessions and access tokens always, API keys and the keys of key rings unless
 /// they are to be kept. Then the store has a new name, and its former self is refused.
 ///
 /// A row that is damaged keeps the store from nothing: its API key, session or key ring is refused anyway
@@ -188,19 +190,13 @@ pub fn store_acknowledge_restore(
             "Only what is from the past can be ended: the time is in the future.",
         ));
     }
-    if let Some((folder, mark)) = named_folder(url)? {
-        return acknowledge_rings(&folder, &mark, pepper, options);
+    match url.parse()? {
+        StoreUrl::Memory => Err(IN_MEMORY),
+        StoreUrl::Folder { path, .. } if !path.is_dir() => Err(NO_RINGS),
+        StoreUrl::Folder { path, mark } => acknowledge_rings(&path, &mark, pepper, options),
+        StoreUrl::Sqlite { path, .. } if path.is_dir() => Err(RINGS),
+        StoreUrl::Sqlite { path, mark } => sqlite::acknowledge(&path, &mark, pepper, options),
     }
-    let (path, mark) = place_of(url)?;
-    sqlite::acknowledge(&path, &mark, pepper, options)
-}
-
-/// The folder of key rings that is named, and its mark, if it is one.
-fn named_folder(url: &str) -> Result<Option<(PathBuf, Mark)>> {
-    if url.is_empty() || url.contains("://") {
-        return Ok(None);
-    }
-    Ok(Some(folder_of(url)?).filter(|(path, _)| path.is_dir()))
 }
 
 /// The same for a folder of key rings.
@@ -214,7 +210,7 @@ fn acknowledge_rings(
     let (store, mut done) =
         (Arc::new(store), Acknowledged { was_refused, ..Acknowledged::default() });
     if options.revoke_before > 0 {
-        let peppers = peppers_of_folder(pepper)?;
+        let peppers = pepper.elsewhere()?;
         end_rings(
             &(Arc::clone(&store) as Arc<dyn KeyRingStore>),
             peppers.as_ref(),
@@ -284,7 +280,7 @@ fn is_damaged(
 mod sqlite {
     use super::*;
     use crate::apikey::{ApiKeyOptions, ApiKeys};
-    use crate::open::peppers_of;
+    use crate::pepper::read_pepper_file;
     use crate::revocations::RevocationOptions;
     use crate::session::{SessionOptions, Sessions};
     use crate::store::{Copied, Progress, SqliteStore};
@@ -328,7 +324,8 @@ mod sqlite {
         }
         let before = options.revoke_before;
         let peppers = if before > 0 {
-            Some(peppers_of(pepper, Some(pepper_beside(path)), false)?.0)
+            let given = pepper.elsewhere()?;
+            Some(given.map_or_else(|| read_pepper_file(&pepper_beside(path)), Ok)?)
         } else {
             None
         };
@@ -415,6 +412,18 @@ const A_FOLDER: Error = Error::new(
     ErrorKind::InvalidArgument,
     "This is a folder, not a store. A folder of key rings is backed up and put back as a whole, by `cp -a`, and without \
      its mark (<folder>.mark).",
+);
+const IN_MEMORY: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "A store in memory ends with its process: it is neither backed up nor put back. Name a file: sqlite:///path.",
+);
+const RINGS: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "There is a folder, not a store, at this path; a folder of key rings is named folder:/path.",
+);
+const NO_RINGS: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "There is no folder of key rings at this path; name one that is there.",
 );
 const NO_PEPPER: Error = Error::new(
     ErrorKind::WrongPepper,

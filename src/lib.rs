@@ -52,7 +52,7 @@
 //! | [`Transport`], [`Operation`] | what other servers are asked, over the program's own loop or the built-in one |
 //! | [`OAuthClient`], [`TokenManager`], [`RemoteKeySet`] | OAuth 2.0 and OpenID Connect: log-ins, tokens, keys |
 //! | [`ResourceServer`], [`Demand`], [`Access`] | an API's door: tokens of another server, and API keys |
-//! | [`open_api_keys`], [`PepperSource`] | a store by its URL, peppers from a file |
+//! | [`Store`], [`StoreUrl`], [`PepperSource`] | a store in the hand, by its URL; peppers from a file |
 //! | [`ToJson`] | records as JSON |
 //!
 //! # What it promises
@@ -103,7 +103,9 @@ pub use transport::{HttpOptions, HttpTransport};
 pub use transport::{HttpRequest, HttpResponse, Operation, Purpose, Step, Transport};
 
 mod pepper;
-pub use pepper::Peppers;
+pub use pepper::{
+    PepperSource, Peppers, add_pepper, pepper_beside, read_pepper_file, read_peppers,
+};
 
 mod web;
 pub use web::{Cookie, CookieBuilder, Csrf, CsrfRequest, SameSite};
@@ -138,8 +140,8 @@ pub use resource::{
 
 mod open;
 pub use open::{
-    Opened, OpenedKeyRing, OpenedSessions, PepperSource, add_pepper, open_api_keys, open_key_ring,
-    open_revocations, open_sessions, pepper_beside, read_pepper_file, read_peppers,
+    Opened, OpenedKeyRing, OpenedSessions, Store, StoreOptions, StoreUrl, open_api_keys,
+    open_key_ring, open_revocations, open_sessions,
 };
 
 mod backup;

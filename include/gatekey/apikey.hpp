@@ -6,8 +6,7 @@
 
 namespace gatekey {
 
-/// How API keys are made and verified, and where the peppers come from; without one, the file
-/// `<path>.pepper` is used and made with the store. Losing the pepper is losing the keys.
+/// How API keys are made and verified.
 class api_key_options : public detail::handle<gk_api_key_options, gk_api_key_options_free> {
   public:
     using handle::handle;
@@ -30,16 +29,6 @@ class api_key_options : public detail::handle<gk_api_key_options, gk_api_key_opt
     /// Empty: each process counts for itself.
     api_key_options &limits(std::string_view folder) {
         return text(gk_api_key_options_limits, folder);
-    }
-    /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
-    api_key_options &pepper(std::uint32_t number, bytes_view pepper) {
-        return set(gk_api_key_options_pepper, number, pepper.data(), pepper.size());
-    }
-    api_key_options &pepper_file(std::string_view path) {
-        return text(gk_api_key_options_pepper_file, path);
-    }
-    api_key_options &pepper_env(std::string_view name) {
-        return text(gk_api_key_options_pepper_env, name);
     }
     api_key_options &clock(clock_function now) {
         return set(gk_api_key_options_clock, detail::read_clock, detail::given(std::move(now)),
@@ -198,18 +187,12 @@ class api_key_import : public detail::handle<gk_api_key_import, gk_api_key_impor
 class api_keys : public detail::handle<gk_api_keys, gk_api_keys_free> {
   public:
     using handle::handle;
-    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
-    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with
-    /// a SQLite of its own, not even to read (docs/processes.md).
+    /// The short way for a program that keeps nothing else there: store::open and store::api_keys.
     [[nodiscard]] static api_keys open(std::string_view url,
                                        const api_key_options &options = api_key_options()) {
         return api_keys(detail::made<gk_api_keys>([&](auto **out, auto *err) {
             return gk_api_keys_open(url.data(), url.size(), options.get(), out, err);
         }));
-    }
-    /// Whether opening made a pepper file, which someone should back up.
-    [[nodiscard]] bool made_pepper_file() const noexcept {
-        return gk_api_keys_made_pepper_file(get());
     }
     [[nodiscard]] api_keys clone() const { return api_keys(gk_api_keys_clone(get())); }
     /// The same keys; changes are noted in the audit as made by this actor.

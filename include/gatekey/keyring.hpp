@@ -6,8 +6,7 @@
 
 namespace gatekey {
 
-/// How a ring is kept and followed, and where its peppers come from; without one, a store uses the
-/// file `<path>.pepper`. Losing the pepper is losing the ring.
+/// How a ring is kept and followed.
 class key_ring_options : public detail::handle<gk_key_ring_options, gk_key_ring_options_free> {
   public:
     using handle::handle;
@@ -26,16 +25,6 @@ class key_ring_options : public detail::handle<gk_key_ring_options, gk_key_ring_
     /// For how many seconds the keys are used while their store is out of reach: 30 unless set.
     key_ring_options &max_stale(std::uint64_t seconds) {
         return set(gk_key_ring_options_max_stale, seconds);
-    }
-    /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
-    key_ring_options &pepper(std::uint32_t number, bytes_view pepper) {
-        return set(gk_key_ring_options_pepper, number, pepper.data(), pepper.size());
-    }
-    key_ring_options &pepper_file(std::string_view path) {
-        return text(gk_key_ring_options_pepper_file, path);
-    }
-    key_ring_options &pepper_env(std::string_view name) {
-        return text(gk_key_ring_options_pepper_env, name);
     }
     key_ring_options &clock(clock_function now) {
         return set(gk_key_ring_options_clock, detail::read_clock, detail::given(std::move(now)),
@@ -58,18 +47,12 @@ class key_ring_options : public detail::handle<gk_key_ring_options, gk_key_ring_
 class key_ring : public detail::handle<gk_key_ring, gk_key_ring_free> {
   public:
     using handle::handle;
-    /// `memory:`, `sqlite:///relative/path`, `sqlite:////absolute/path`, or the path of a folder
-    /// that only its owner may read. Made if it is not there.
-    [[nodiscard]] static key_ring open(std::string_view url_or_folder,
+    /// The short way for a program that keeps nothing else there: store::open and store::key_ring.
+    [[nodiscard]] static key_ring open(std::string_view url,
                                        const key_ring_options &options = key_ring_options()) {
         return key_ring(detail::made<gk_key_ring>([&](auto **out, auto *err) {
-            return gk_key_ring_open(url_or_folder.data(), url_or_folder.size(), options.get(), out,
-                                    err);
+            return gk_key_ring_open(url.data(), url.size(), options.get(), out, err);
         }));
-    }
-    /// Whether opening made a pepper file, which someone should back up.
-    [[nodiscard]] bool made_pepper_file() const noexcept {
-        return gk_key_ring_made_pepper_file(get());
     }
     [[nodiscard]] key_ring clone() const { return key_ring(gk_key_ring_clone(get())); }
 

@@ -67,9 +67,8 @@ class revoke_scope {
 class revocations : public detail::handle<gk_revocations, gk_revocations_free> {
   public:
     using handle::handle;
-    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
-    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with
-    /// a SQLite of its own, not even to read (docs/processes.md).
+    /// The short way for a program that keeps nothing else there: store::open and
+    /// store::revocations.
     [[nodiscard]] static revocations
     open(std::string_view url, const revocation_options &options = revocation_options()) {
         return revocations(detail::made<gk_revocations>([&](auto **out, auto *err) {

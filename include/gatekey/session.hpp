@@ -8,8 +8,7 @@
 
 namespace gatekey {
 
-/// How long sessions live, how they are kept, and where the peppers come from; without one, the
-/// file `<path>.pepper` is used and made with the store. Losing the pepper is losing the sessions.
+/// How long sessions live, and how they are kept.
 class session_options : public detail::handle<gk_session_options, gk_session_options_free> {
   public:
     using handle::handle;
@@ -35,16 +34,6 @@ class session_options : public detail::handle<gk_session_options, gk_session_opt
     }
     session_options &tenant_claim(std::string_view name) {
         return text(gk_session_options_tenant_claim, name);
-    }
-    /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
-    session_options &pepper(std::uint32_t number, bytes_view pepper) {
-        return set(gk_session_options_pepper, number, pepper.data(), pepper.size());
-    }
-    session_options &pepper_file(std::string_view path) {
-        return text(gk_session_options_pepper_file, path);
-    }
-    session_options &pepper_env(std::string_view name) {
-        return text(gk_session_options_pepper_env, name);
     }
     session_options &clock(clock_function now) {
         return set(gk_session_options_clock, detail::read_clock, detail::given(std::move(now)),
@@ -121,9 +110,7 @@ class session_tokens {
 class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
   public:
     using handle::handle;
-    /// `memory:`, `sqlite:///relative/path` or `sqlite:////absolute/path`; `?mark=FILE` at its end
-    /// says where its mark is (docs/backups.md). Nothing else in the process may open the file with
-    /// a SQLite of its own, not even to read (docs/processes.md).
+    /// The short way for a program that keeps nothing else there: store::open and store::sessions.
     [[nodiscard]] static sessions open(std::string_view url, const signer &signer,
                                        const session_options &options = session_options()) {
         return opened(url, signer.get(), options);
@@ -132,10 +119,6 @@ class sessions : public detail::handle<gk_sessions, gk_sessions_free> {
     [[nodiscard]] static sessions open(std::string_view url,
                                        const session_options &options = session_options()) {
         return opened(url, nullptr, options);
-    }
-    /// Whether opening made a pepper file, which someone should back up.
-    [[nodiscard]] bool made_pepper_file() const noexcept {
-        return gk_sessions_made_pepper_file(get());
     }
     [[nodiscard]] sessions clone() const { return sessions(gk_sessions_clone(get())); }
 

@@ -1,76 +1,118 @@
-// Copies of a store, and what is to be done when one is put back. Include gatekey.hpp.
+// A store in the hand, which hands out everything that is kept there. Include gatekey.hpp.
 #ifndef GATEKEY_STORE_HPP
 #define GATEKEY_STORE_HPP
 
-#include "handle.hpp"
-
-#include <exception>
+#include "apikey.hpp"
+#include "keyring.hpp"
+#include "revocations.hpp"
+#include "session.hpp"
 
 namespace gatekey {
 
-/// Hears how many pages of a copy are done, of how many; one that throws stops the copy.
-using progress_function = std::function<void(std::uint64_t done, std::uint64_t all)>;
+/// Where the peppers of a store come from, and what holds for all that it hands out, unless options
+/// of that say otherwise. Without a pepper, the file `<path>.pepper` is used and made with the
+/// store. Losing the pepper is losing everything that is in the store.
+class store_options : public detail::handle<gk_store_options, gk_store_options_free> {
+  public:
+    using handle::handle;
+    store_options() : handle(gk_store_options_new()) {}
 
-namespace detail {
+    /// Adds a pepper of 16 bytes or more; several go from the oldest to the active one.
+    store_options &pepper(std::uint32_t number, bytes_view pepper) {
+        return set(gk_store_options_pepper, number, pepper.data(), pepper.size());
+    }
+    /// Takes the peppers from a file that only its owner may read.
+    store_options &pepper_file(std::string_view path) {
+        return set(gk_store_options_pepper_file, path.data(), path.size());
+    }
+    /// Takes the peppers from the environment variable of this name, written as in a file.
+    store_options &pepper_environment(std::string_view name) {
+        return set(gk_store_options_pepper_environment, name.data(), name.size());
+    }
+    store_options &clock(clock_function now) {
+        return set(gk_store_options_clock, detail::read_clock, detail::given(std::move(now)),
+                   detail::drop<clock_function>);
+    }
+    /// Looks for what other processes have changed at every API key and token, not within 50 ms.
+    store_options &strict(bool strict = true) { return set(gk_store_options_strict, strict); }
+    /// For how many seconds everything goes on from memory while the store is out of reach: 30
+    /// unless set.
+    store_options &max_stale(std::uint64_t seconds) {
+        return set(gk_store_options_max_stale, seconds);
+    }
 
-struct hearing {
-    const progress_function &progress;
-    std::exception_ptr thrown;
+  private:
+    template <class Set, class... Value> store_options &set(Set setter, Value... value) {
+        setter(get(), value...);
+        return *this;
+    }
 };
 
-inline bool read_progress(void *user, std::uint64_t done, std::uint64_t all) noexcept {
-    auto &heard = *static_cast<hearing *>(user);
-    try {
-        if (heard.progress) heard.progress(done, all);
-        return true;
-    } catch (...) {
-        heard.thrown = std::current_exception();
-        return false;
+/// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper
+/// setting and one clock. What it hands out goes on when the handle is destroyed, and ends when it
+/// is closed. Safe to share between threads.
+class store : public detail::handle<gk_store, gk_store_free> {
+  public:
+    using handle::handle;
+    /// `memory:`, `sqlite:///relative/path`, `sqlite:////absolute/path` or a path, which is a
+    /// SQLite file as well; `folder:/path` is a folder that holds key rings only. `?mark=FILE` at
+    /// its end says where its mark is (docs/backups.md). Nothing else in the process may open the
+    /// file with a SQLite of its own, not even to read (docs/processes.md).
+    [[nodiscard]] static store open(std::string_view url,
+                                    const store_options &options = store_options()) {
+        return store(detail::made<gk_store>([&](auto **out, auto *err) {
+            return gk_store_open(url.data(), url.size(), options.get(), out, err);
+        }));
     }
-}
-
-template <class Call> std::string copied(const progress_function &progress, Call call) {
-    hearing heard{progress, nullptr};
-    try {
-        return text([&](auto *out, auto *err) {
-            return call(read_progress, static_cast<void *>(&heard), out, err);
-        });
-    } catch (const error &) {
-        if (heard.thrown) std::rethrow_exception(heard.thrown);
-        throw;
+    [[nodiscard]] gatekey::api_keys
+    api_keys(const api_key_options &options = api_key_options()) const {
+        return gatekey::api_keys(detail::made<gk_api_keys>([&](auto **out, auto *err) {
+            return gk_store_api_keys(get(), options.get(), out, err);
+        }));
     }
-}
+    [[nodiscard]] gatekey::sessions
+    sessions(const signer &signer, const session_options &options = session_options()) const {
+        return opened(signer.get(), options);
+    }
+    /// Without a signer: to look at sessions and to end them, and nothing else.
+    [[nodiscard]] gatekey::sessions
+    sessions(const session_options &options = session_options()) const {
+        return opened(nullptr, options);
+    }
+    [[nodiscard]] gatekey::revocations
+    revocations(const revocation_options &options = revocation_options()) const {
+        return gatekey::revocations(detail::made<gk_revocations>([&](auto **out, auto *err) {
+            return gk_store_revocations(get(), options.get(), out, err);
+        }));
+    }
+    /// The ring of this name, which is made if it is not there; an empty name is that of the
+    /// options.
+    [[nodiscard]] gatekey::key_ring
+    key_ring(std::string_view name = {},
+             const key_ring_options &options = key_ring_options()) const {
+        return gatekey::key_ring(detail::made<gk_key_ring>([&](auto **out, auto *err) {
+            return gk_store_key_ring(get(), name.data(), name.size(), options.get(), out, err);
+        }));
+    }
+    /// Whether opening made a pepper file, which someone should back up.
+    [[nodiscard]] bool made_pepper_file() const noexcept {
+        return gk_store_made_pepper_file(get());
+    }
+    [[nodiscard]] store clone() const { return store(gk_store_clone(get())); }
+    /// Writes down what is pending, and ends everything that was handed out. A second call does
+    /// nothing.
+    void close() const {
+        detail::done([&](auto *err) { return gk_store_close(get(), err); });
+    }
 
-} // namespace detail
-
-/// Copies a store to a file while it is in use. `options`: a JSON object with `store` (a URL) and
-/// `to` (a file that must not be there), and maybe `pepper_to` and `pepper_file`. A JSON object
-/// with `bytes`, `api_keys` and `sessions`.
-inline std::string store_backup(std::string_view options, const progress_function &progress = {}) {
-    return detail::copied(progress, [&](auto hear, void *user, auto *out, auto *err) {
-        return gk_store_backup(options.data(), options.size(), hear, user, out, err);
-    });
-}
-
-/// Puts a backup in the place of a store. `options`: a JSON object with `backup` (a file) and
-/// `store` (a URL), and maybe `force`. A JSON object with `bytes`, `api_keys`, `sessions`,
-/// `replaced` and `must_acknowledge`.
-inline std::string store_restore(std::string_view options, const progress_function &progress = {}) {
-    return detail::copied(progress, [&](auto hear, void *user, auto *out, auto *err) {
-        return gk_store_restore(options.data(), options.size(), hear, user, out, err);
-    });
-}
-
-/// Accepts a store, or a folder of key rings, that is older than its mark, after everything from
-/// before a moment has ended. `options`: a JSON object with `store` (a URL, or the folder's path)
-/// and `revoke_before` (seconds since 1970; the time of the restore), and maybe `keep_api_keys`,
-/// `keep_key_rings`, `pepper_file` or `pepper_env`. A JSON object with the numbers `sessions`,
-/// `api_keys` and `key_rings`, and `was_refused`: whether it was refused before.
-inline std::string store_acknowledge_restore(std::string_view options) {
-    return detail::text([&](auto *out, auto *err) {
-        return gk_store_acknowledge_restore(options.data(), options.size(), out, err);
-    });
-}
+  private:
+    [[nodiscard]] gatekey::sessions opened(const gk_signer *signer,
+                                           const session_options &options) const {
+        return gatekey::sessions(detail::made<gk_sessions>([&](auto **out, auto *err) {
+            return gk_store_sessions(get(), signer, options.get(), out, err);
+        }));
+    }
+};
 
 } // namespace gatekey
 

@@ -5,7 +5,8 @@ use super::flush::{Flusher, Upgrades};
 use super::format::{check_env, check_prefix};
 use super::limits::Counts;
 use super::mirror::Mirror;
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::clock::Clock;
+use crate::base::follow::Follow;
 use crate::base::fresh::stale_nanos;
 use crate::base::pace::Pace;
 use crate::base::random::SecureRandom;
@@ -13,8 +14,8 @@ use crate::base::text;
 use crate::crypto::random::SystemRandom;
 use crate::error::Result;
 use crate::pepper::Peppers;
-use crate::store::{Database, Limits};
-use std::sync::Arc;
+use crate::store::{Database, Follower, Limits};
+use std::sync::{Arc, Weak};
 
 /// How keys are made and verified.
 #[derive(Clone)]
@@ -22,10 +23,8 @@ use std::sync::Arc;
 pub struct ApiKeyOptions {
     pub(super) prefix: String,
     pub(super) env: String,
-    pub(super) strict: bool,
-    pub(super) max_stale_ms: u64,
+    pub(super) follow: Follow,
     pub(super) limits: Limits,
-    pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn SecureRandom>,
 }
 
@@ -41,10 +40,8 @@ impl ApiKeyOptions {
         Self {
             prefix: "gk".to_owned(),
             env: "live".to_owned(),
-            strict: false,
-            max_stale_ms: 30_000,
+            follow: Follow::new(),
             limits: Limits::Beside,
-            clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         }
     }
@@ -64,7 +61,7 @@ impl ApiKeyOptions {
     /// Asks the store before every verification whether anything has changed, so that a revocation by
     /// another process is seen at once and not within 50 ms. Costs about a microsecond on SQLite.
     pub fn strict(mut self, strict: bool) -> Self {
-        self.strict = strict;
+        self.follow.strict = Some(strict);
         self
     }
 
@@ -75,7 +72,7 @@ impl ApiKeyOptions {
 
     /// [`Self::max_stale`] in milliseconds.
     pub fn max_stale_ms(mut self, milliseconds: u64) -> Self {
-        self.max_stale_ms = milliseconds;
+        self.follow.max_stale_ms = Some(milliseconds);
         self
     }
 
@@ -89,13 +86,19 @@ impl ApiKeyOptions {
     /// The source of the time. Processes that share [`Self::limits`] must agree about it: one whose clock is
     /// ahead takes what others have used for drained.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.follow.clock = Some(clock);
         self
     }
 
     /// The source of ids and secrets.
     pub fn random(mut self, random: Arc<dyn SecureRandom>) -> Self {
         self.random = random;
+        self
+    }
+
+    /// What these do not say is as `others` have it.
+    pub(crate) fn following(mut self, others: &Follow) -> Self {
+        self.follow = self.follow.or(others);
         self
     }
 }
@@ -142,17 +145,18 @@ impl ApiKeys {
     ) -> Result<Self> {
         check_prefix(&options.prefix)?;
         check_env(&options.env)?;
-        let max_stale = stale_nanos(options.max_stale_ms)?;
-        let counts = Counts::new(&options.limits, &*store, &*options.clock)?;
+        let max_stale = stale_nanos(options.follow.max_stale_ms())?;
+        let clock = options.follow.clock();
+        let counts = Counts::new(&options.limits, &*store, &*clock)?;
         let keys = Self {
             inner: Arc::new(Inner {
                 store,
                 peppers,
                 prefix: options.prefix,
                 env: options.env,
-                strict: options.strict,
+                strict: options.follow.strict(),
                 max_stale,
-                clock: options.clock,
+                clock,
                 pace: Pace::new(),
                 random: options.random,
                 mirror: Mirror::new(),
@@ -197,6 +201,12 @@ impl ApiKeys {
     /// full. `StoreCorrupt`: it is of a newer version. `Unsupported`: this machine cannot share it.
     pub fn check_limits(&self) -> Result<()> {
         self.inner.counts.check_now(&*self.inner.store)
+    }
+
+    /// Who is told when the store closes.
+    pub(crate) fn follower(&self) -> Weak<dyn Follower> {
+        let inner: Weak<Inner> = Arc::downgrade(&self.inner);
+        inner
     }
 
     /// The prefix of new keys.

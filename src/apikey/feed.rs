@@ -30,7 +30,10 @@ const SILENT: Error = Error::new(
     "The store has not been heard of for longer than max_stale allows; see that it can be read.",
 );
 
-const CLOSED: Error = Error::new(ErrorKind::InvalidArgument, "The API keys have been closed.");
+const CLOSED: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The API keys, or the store they are in, have been closed; open them again.",
+);
 
 /// How far the mirror has followed.
 pub(super) struct Feed {

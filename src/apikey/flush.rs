@@ -9,7 +9,7 @@ use crate::base::process::{Own, lock};
 use crate::base::ticker::Ticker;
 use crate::crypto::constant_time_eq;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Change, Lookup, Proof, Usage, Write};
+use crate::store::{Change, Follower, Lookup, Proof, Usage, Write};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -255,6 +255,19 @@ impl ApiKeys {
     /// Those of [`crate::Backend`].
     pub fn close(&self) -> Result<()> {
         self.inner.close()
+    }
+}
+
+/// The store closes.
+impl Follower for Inner {
+    fn end(&self) -> Result<()> {
+        if self.is_own() {
+            return self.close();
+        }
+        // A child that never used the keys after its fork owes the store nothing.
+        self.give_up();
+        self.feed.stop();
+        Ok(())
     }
 }
 

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// the look itself takes its time.
 pub(crate) const LOOK_AFTER: u64 = 25_000_000;
 
+/// What is not listened to any more.
+const OVER: u64 = u64::MAX;
+
 /// When a store was last heard of, in nanoseconds of one clock.
 pub(crate) struct Freshness(AtomicU64);
 
@@ -17,14 +20,21 @@ impl Freshness {
         Self(AtomicU64::new(0))
     }
 
-    /// The store has answered; `now` is from before it was asked.
+    /// The store has answered; `now` is from before it was asked. Not if it is over: a look that had begun before
+    /// must not bring it back.
     pub(crate) fn heard(&self, now: u64) {
-        self.0.store(now, Ordering::Release);
+        let heard = |last| (last != OVER).then_some(now);
+        let _ = self.0.fetch_update(Ordering::Release, Ordering::Relaxed, heard);
     }
 
     /// From now on everything is too old.
     pub(crate) fn stop(&self) {
-        self.0.store(u64::MAX, Ordering::Release);
+        self.0.store(OVER, Ordering::Release);
+    }
+
+    /// Whether it is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.load(Ordering::Acquire) == OVER
     }
 
     /// Whether nobody needs to look yet.

@@ -6,6 +6,7 @@ pub(crate) mod b64;
 pub(crate) mod clock;
 #[cfg(unix)]
 pub(crate) mod descriptors;
+pub(crate) mod follow;
 pub(crate) mod fresh;
 pub(crate) mod hex;
 pub mod json;

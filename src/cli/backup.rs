@@ -3,7 +3,7 @@
 use super::exit::Outcome;
 use super::input::moment;
 use super::output::{self, Output, is_watched};
-use super::store::{PepperArgs, located, named};
+use super::store::{PepperArgs, located};
 use crate::{
     AcknowledgeOptions, BackupOptions, BackupReport, Clock as _, RestoreOptions, SystemClock,
     ToJson as _, store_acknowledge_restore, store_backup, store_restore,
@@ -48,7 +48,7 @@ pub(super) struct Restore {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Acknowledge {
-    /// The store: a path, or sqlite:///relative/path; or a folder of key rings
+    /// The store: a path, or sqlite:///relative/path; or a folder of key rings: folder:/path
     #[arg(env = "GATEKEY_STORE")]
     store: String,
     /// End what is from before this time: now, 2027-01-31T12:00:00Z, or seconds since 1970; 0 ends nothing, for
@@ -77,7 +77,7 @@ fn end_of(text: &str) -> Result<u64, String> {
 pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
     match command {
         Command::Backup(Backup { store, to, pepper_to, pepper }) => {
-            let (_, url) = named(&store)?;
+            let (_, _, url) = located(&store)?;
             let options = BackupOptions { pepper_to: pepper_to.clone(), pepper: pepper.source() };
             let bar = progress(output);
             let done = store_backup(&url, &to, &options, &mut |done, all| step(&bar, done, all));
@@ -94,7 +94,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             })
         }
         Command::Restore(Restore { backup, store, force }) => {
-            let (path, url) = named(&store)?;
+            let (path, _, url) = located(&store)?;
             let bar = progress(output);
             let options = RestoreOptions { force };
             let done =
@@ -117,15 +117,12 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             })
         }
         Command::AcknowledgeRestore(given) => {
-            // A folder of key rings is named by its path.
-            let is_folder = !given.store.contains("://") && located(&given.store)?.0.is_dir();
-            let url = if is_folder { given.store } else { named(&given.store)?.1 };
             let options = AcknowledgeOptions {
                 revoke_before: given.revoke_before,
                 keep_api_keys: given.keep_api_keys,
                 keep_key_rings: given.keep_key_rings,
             };
-            let done = store_acknowledge_restore(&url, &given.pepper.source(), options)?;
+            let done = store_acknowledge_restore(&given.store, &given.pepper.source(), options)?;
             if !done.was_refused {
                 output.note(
                     "Nothing was refused: it was not behind its mark. What was asked for was done all the same.",

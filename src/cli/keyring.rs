@@ -1,4 +1,4 @@
-//! `gatekey keyring ...`: keys that rotate. A ring is named by a folder, or by `sqlite:///path`.
+//! `gatekey keyring ...`: keys that rotate. A ring is in a folder, `folder:/path`, or in a store, `sqlite:///path`.
 
 use super::exit::{Failure, Outcome};
 use super::input::duration;
@@ -8,7 +8,7 @@ use super::store::{PepperArgs, is_marked, located, note_pepper_file};
 use crate::json::ObjectWriter;
 use crate::{
     Alg, Clock as _, KeyRing, KeyRingOptions, KeyRingStore as _, RingFolder, RingKey, SqliteStore,
-    SystemClock, ToJson as _, open_key_ring,
+    StoreUrl, SystemClock, ToJson as _, open_key_ring,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -27,7 +27,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Ring {
-    /// A folder that only its owner may read, or a store as sqlite:///relative/path; ?mark=FILE at its end says where its mark is
+    /// A folder that only its owner may read, as folder:/path, or a store: a path, or sqlite:///path; ?mark=FILE at its end says where its mark is
     #[arg(index = 1)]
     ring: String,
     /// The ring's name in the folder or store
@@ -71,12 +71,17 @@ pub(super) struct Remove {
 impl Ring {
     /// Whether there is a ring, without making anything.
     fn exists(&self) -> Outcome<bool> {
-        let (path, mark) = located(&self.ring)?;
-        let is_store = self.ring.contains("://");
-        if !is_store && path.is_file() {
+        let (path, mark, is_store) = match self.ring.parse()? {
+            StoreUrl::Folder { path, mark } => (path, mark, false),
+            _ => {
+                let (path, mark, _) = located(&self.ring)?;
+                (path, mark, true)
+            }
+        };
+        if is_store && path.is_dir() {
             return Err(Failure::Input(format!(
-                "{0} is a file. A key ring in a store is named by the store's URL: sqlite:///{0}.",
-                self.ring
+                "{0} is a folder. A folder of key rings is named folder:{0}.",
+                path.display()
             )));
         }
         // Of one that was lost, its mark tells the one who opens it.

@@ -4,7 +4,7 @@ use super::exit::{Failure, Outcome};
 use super::output::Output;
 use crate::{
     ApiKeyOptions, ApiKeys, Mark, PepperSource, RevocationOptions, Revocations, SessionOptions,
-    Sessions, open_api_keys, open_revocations, open_sessions, pepper_beside,
+    Sessions, StoreUrl, open_api_keys, open_revocations, open_sessions, pepper_beside,
 };
 use std::path::{Path, PathBuf};
 
@@ -55,38 +55,20 @@ pub(super) struct StoreArgs {
     actor: String,
 }
 
-/// The path of a store that is named by it, or by a URL, and what follows it: `?mark=...`, or nothing.
-fn split(store: &str) -> Outcome<(PathBuf, &str)> {
-    let path = match store.split_once("://") {
-        None => Some(store).filter(|path| *path != "memory:"),
-        Some(("sqlite", rest)) => rest.strip_prefix('/'),
-        Some(_) => None,
-    };
-    let parts = path.map(|path| path.split_at(path.find("?mark=").unwrap_or(path.len())));
-    match parts {
-        Some((path, mark)) if !path.is_empty() => Ok((path.into(), mark)),
+/// The file of a store, its mark, and its URL. What is in memory ends with the command that asks for it.
+pub(super) fn located(store: &str) -> Outcome<(PathBuf, Mark, String)> {
+    let url: StoreUrl = store.parse()?;
+    let text = url.to_string();
+    match url {
+        StoreUrl::Sqlite { path, mark } => Ok((path, mark, text)),
+        StoreUrl::Folder { .. } => Err(Failure::Usage(
+            "A folder holds key rings only; name a store: a path, or sqlite:///path.".to_owned(),
+        )),
         _ => Err(Failure::Usage(
-            "A store is a path, sqlite:///relative/path or sqlite:////absolute/path.".to_owned(),
+            "A store in memory ends with the command; name a file: a path, or sqlite:///path."
+                .to_owned(),
         )),
     }
-}
-
-/// The path and the URL of a store.
-pub(super) fn named(store: &str) -> Outcome<(PathBuf, String)> {
-    let (path, mark) = split(store)?;
-    let url = format!("sqlite:///{}{mark}", path.display());
-    Ok((path, url))
-}
-
-/// The path and the mark of a store.
-pub(super) fn located(store: &str) -> Outcome<(PathBuf, Mark)> {
-    let (path, mark) = split(store)?;
-    let mark = match mark.strip_prefix("?mark=") {
-        None => Mark::Beside,
-        Some("none") => Mark::None,
-        Some(file) => Mark::At(file.into()),
-    };
-    Ok((path, mark))
 }
 
 /// Whether there is a mark for this store or folder.
@@ -104,16 +86,16 @@ pub(super) fn is_marked(path: &Path, mark: &Mark) -> bool {
 
 impl Location {
     fn path(&self) -> Outcome<PathBuf> {
-        Ok(split(&self.store)?.0)
+        Ok(located(&self.store)?.0)
     }
 
     fn url(&self) -> Outcome<String> {
-        Ok(named(&self.store)?.1)
+        Ok(located(&self.store)?.2)
     }
 
     /// The store's path, if it is there: a slip of the pen must not make a new store.
     fn existing(&self) -> Outcome<PathBuf> {
-        let (path, mark) = located(&self.store)?;
+        let (path, mark, _) = located(&self.store)?;
         // Of one that was lost, its mark tells the one who opens it.
         if path.exists() || is_marked(&path, &mark) {
             return Ok(path);

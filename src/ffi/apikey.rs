@@ -12,17 +12,13 @@ use super::error::gk_error;
 use super::filter::gk_filter;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
-use crate::{
-    ApiKeyOptions, ApiKeys, ImportRow, ImportScheme, IssuedKey, PepperSource, Secret, ToJson as _,
-};
+use crate::{ApiKeys, ImportRow, ImportScheme, IssuedKey, PepperSource, Secret, ToJson as _};
 use libc::c_char;
 
 /// The API keys of a service, in a store. Shared by reference count, safe to use from several
 /// threads at once and to go on with after a fork.
 pub struct gk_api_keys {
     pub(super) inner: ApiKeys,
-    /// Whether opening made a pepper file.
-    made_pepper_file: bool,
 }
 
 /// A key that was just made: the one time that its text is seen. In memory of the caller's: give it
@@ -61,14 +57,12 @@ pub unsafe extern "C" fn gk_issued_api_key_free(issued: Option<&mut gk_issued_ap
     });
 }
 
-/// Opens API keys.
+/// Opens API keys: the short way, for a program that keeps nothing else there.
 ///
-/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end
-/// says where its mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the
-/// process may open the file with a SQLite of its own, not even to read (docs/processes.md).
+/// @param url As for gk_store_open, which takes other peppers than those in the file
+/// `<path>.pepper`; that is made with the store: back it up, because without it every key is lost.
 /// @param url_len Its length in bytes.
-/// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
-/// used, and made with the store: back it up, because without it every key is lost.
+/// @param options How; NULL for the usual options.
 /// @param keys Receives the keys, to be freed with gk_api_keys_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file;
@@ -84,26 +78,11 @@ pub unsafe extern "C" fn gk_api_keys_open(
 ) -> gk_status {
     create(keys, err, || {
         let url = text(url, url_len, "url")?;
-        let (source, options) = match options {
-            Some(options) => {
-                let all = options.0.built()?;
-                (all.peppers.source()?, all.options.clone())
-            }
-            None => (PepperSource::default(), ApiKeyOptions::new()),
-        };
-        let opened = crate::open_api_keys(url, &source, options)?;
-        let made_pepper_file = opened.new_pepper_file.is_some();
-        Ok(gk_api_keys { inner: opened.keys, made_pepper_file })
+        let options = options.map(|options| options.0.built().cloned()).transpose()?;
+        let source = PepperSource::Beside;
+        let opened = crate::open_api_keys(url, &source, options.unwrap_or_default())?;
+        Ok(gk_api_keys { inner: opened.keys })
     })
-}
-
-/// Whether gk_api_keys_open made a pepper file: someone should be told to back it up.
-///
-/// @param keys The keys.
-/// @return True if it did; false for NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn gk_api_keys_made_pepper_file(keys: Option<&gk_api_keys>) -> bool {
-    look(false, || Some(keys?.made_pepper_file))
 }
 
 /// Shares keys.
@@ -114,7 +93,7 @@ pub extern "C" fn gk_api_keys_made_pepper_file(keys: Option<&gk_api_keys>) -> bo
 pub extern "C" fn gk_api_keys_clone(keys: Option<&gk_api_keys>) -> Option<Box<gk_api_keys>> {
     share(|| {
         let keys = keys?;
-        Some(gk_api_keys { inner: keys.inner.clone(), made_pepper_file: keys.made_pepper_file })
+        Some(gk_api_keys { inner: keys.inner.clone() })
     })
 }
 
@@ -146,7 +125,7 @@ pub unsafe extern "C" fn gk_api_keys_acting_as(
 ) -> gk_status {
     create(acting, err, || {
         let inner = given(keys, "keys")?.inner.acting_as(text(actor, actor_len, "actor")?)?;
-        Ok(gk_api_keys { inner, made_pepper_file: false })
+        Ok(gk_api_keys { inner })
     })
 }
 

@@ -1,23 +1,22 @@
-//! `gk_api_key_options`: how keys are made and verified, and where the peppers come from.
+//! `gk_api_key_options`: how keys are made and verified.
 
-use super::boundary::{Outcome, release, share, slice, text};
+use super::boundary::{Outcome, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
-use super::pepper::{PepperChoice, WithPeppers};
 use super::sticky::{self, Sticky};
 use crate::{ApiKeyOptions, Limits};
 use libc::{c_char, c_void};
 
 /// How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other
-/// processes seen within 50 ms, a store that may be silent for 30 seconds, the pepper in a file
-/// beside the store. Copied by gk_api_keys_open.
-pub struct gk_api_key_options(pub(super) Sticky<WithPeppers<ApiKeyOptions>>);
+/// processes seen within 50 ms, a store that may be silent for 30 seconds. Copied by
+/// gk_api_keys_open and gk_store_api_keys.
+pub struct gk_api_key_options(pub(super) Sticky<ApiKeyOptions>);
 
 /// The usual options.
 ///
 /// @return The options, to be freed with gk_api_key_options_free.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_api_key_options_new() -> Option<Box<gk_api_key_options>> {
-    share(|| Some(gk_api_key_options(Sticky::new(WithPeppers::new(ApiKeyOptions::new())))))
+    share(|| Some(gk_api_key_options(Sticky::new(ApiKeyOptions::new()))))
 }
 
 /// Frees options.
@@ -127,83 +126,10 @@ pub unsafe extern "C" fn gk_api_key_options_clock(
     set(options, |options| Ok(options.clock(clock?)));
 }
 
-/// Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the keys.
-///
-/// What is wrong with peppers is told by gk_api_keys_open.
-///
-/// @param options The options.
-/// @param number Its number, from 1.
-/// @param pepper At least 16 bytes; copied.
-/// @param pepper_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_api_key_options_pepper(
-    options: Option<&mut gk_api_key_options>,
-    number: u32,
-    pepper: *const u8,
-    pepper_len: usize,
-) {
-    change(options, |peppers| {
-        let pepper = slice(pepper, pepper_len, "pepper")?;
-        peppers.add(number, pepper);
-        Ok(())
-    });
-}
-
-/// Takes the peppers from a file that only its owner may read: a line each, the number, a space and
-/// 32 bytes in hexadecimal.
-///
-/// What is wrong with the file is told by gk_api_keys_open.
-///
-/// @param options The options.
-/// @param path The file's path; copied.
-/// @param path_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_api_key_options_pepper_file(
-    options: Option<&mut gk_api_key_options>,
-    path: *const c_char,
-    path_len: usize,
-) {
-    change(options, |peppers| {
-        let path = text(path, path_len, "path")?;
-        peppers.file(path);
-        Ok(())
-    });
-}
-
-/// Takes the peppers from an environment variable, written as in a file.
-///
-/// What is wrong with the variable is told by gk_api_keys_open.
-///
-/// @param options The options.
-/// @param name The variable's name; copied.
-/// @param name_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_api_key_options_pepper_env(
-    options: Option<&mut gk_api_key_options>,
-    name: *const c_char,
-    name_len: usize,
-) {
-    change(options, |peppers| {
-        let name = text(name, name_len, "name")?;
-        peppers.env(name);
-        Ok(())
-    });
-}
-
 /// Replaces the options by what the change makes of them.
 fn set(
     options: Option<&mut gk_api_key_options>,
     change: impl FnOnce(ApiKeyOptions) -> Outcome<ApiKeyOptions>,
 ) {
-    sticky::set(options.map(|options| &mut options.0), |all| {
-        Ok(WithPeppers { options: change(all.options)?, ..all })
-    });
-}
-
-/// Changes where the peppers come from.
-fn change(
-    options: Option<&mut gk_api_key_options>,
-    change: impl FnOnce(&mut PepperChoice) -> Outcome<()>,
-) {
-    sticky::set_in(options.map(|options| &mut options.0), |all| change(&mut all.peppers));
+    sticky::set(options.map(|options| &mut options.0), change);
 }

@@ -1,11 +1,11 @@
 //! `gk_key_ring`: the keys of a signer over time.
 
-use super::boundary::{create, fill, given, guard, look, release, share, text};
+use super::boundary::{create, fill, given, guard, release, share, text};
 use super::buf::gk_buf;
 use super::error::gk_error;
 use super::keyring_options::gk_key_ring_options;
 use super::status::gk_status;
-use crate::{KeyRing, KeyRingOptions, PepperSource, ToJson as _};
+use crate::{KeyRing, PepperSource, ToJson as _};
 use libc::c_char;
 
 /// The keys of a signer over time: one is active and signs, the next one is published already, and
@@ -15,19 +15,15 @@ use libc::c_char;
 /// fork.
 pub struct gk_key_ring {
     pub(super) inner: KeyRing,
-    /// Whether opening made a pepper file.
-    made_pepper_file: bool,
 }
 
 /// Opens a ring, and makes it, with an active and a next key, if it is not there: sealed under a
 /// pepper in a store, or in a folder that only its owner may read (mode 0700).
 ///
-/// @param url_or_folder memory:, sqlite:///relative/path, sqlite:////absolute/path, or the path of
-/// a folder, which is made if it is not there. `?mark=FILE` at the end says where its mark is,
-/// which lies beside it otherwise; `?mark=none`: nowhere.
-/// @param url_or_folder_len Its length in bytes.
-/// @param options How; NULL for the usual options. Without a pepper, a store uses the file
-/// `<path>.pepper`, which is made with the store: back it up, because without it the ring is lost.
+/// @param url As for gk_store_open, which takes other peppers than those in the file
+/// `<path>.pepper`; that is made with the store: back it up, because without it the ring is lost.
+/// @param url_len Its length in bytes.
+/// @param options How; NULL for the usual options.
 /// @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if others may read the folder or the
@@ -36,34 +32,19 @@ pub struct gk_key_ring {
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_ring_open(
-    url_or_folder: *const c_char,
-    url_or_folder_len: usize,
+    url: *const c_char,
+    url_len: usize,
     options: Option<&gk_key_ring_options>,
     ring: *mut *mut gk_key_ring,
     err: *mut gk_error,
 ) -> gk_status {
     create(ring, err, || {
-        let url_or_folder = text(url_or_folder, url_or_folder_len, "url_or_folder")?;
-        let (source, options) = match options {
-            Some(options) => {
-                let all = options.0.built()?;
-                (all.peppers.source()?, all.options.clone())
-            }
-            None => (PepperSource::default(), KeyRingOptions::new()),
-        };
-        let opened = crate::open_key_ring(url_or_folder, &source, options)?;
-        let made_pepper_file = opened.new_pepper_file.is_some();
-        Ok(gk_key_ring { inner: opened.ring, made_pepper_file })
+        let url = text(url, url_len, "url")?;
+        let options = options.map(|options| options.0.built().cloned()).transpose()?;
+        let source = PepperSource::Beside;
+        let opened = crate::open_key_ring(url, &source, options.unwrap_or_default())?;
+        Ok(gk_key_ring { inner: opened.ring })
     })
-}
-
-/// Whether gk_key_ring_open made a pepper file: someone should be told to back it up.
-///
-/// @param ring The ring.
-/// @return True if it did; false for NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn gk_key_ring_made_pepper_file(ring: Option<&gk_key_ring>) -> bool {
-    look(false, || Some(ring?.made_pepper_file))
 }
 
 /// Shares a ring.
@@ -74,7 +55,7 @@ pub extern "C" fn gk_key_ring_made_pepper_file(ring: Option<&gk_key_ring>) -> bo
 pub extern "C" fn gk_key_ring_clone(ring: Option<&gk_key_ring>) -> Option<Box<gk_key_ring>> {
     share(|| {
         let ring = ring?;
-        Some(gk_key_ring { inner: ring.inner.clone(), made_pepper_file: ring.made_pepper_file })
+        Some(gk_key_ring { inner: ring.inner.clone() })
     })
 }
 

@@ -1,24 +1,23 @@
 //! `gk_key_ring_options`: how a ring is kept and followed, and where its peppers come from.
 
 use super::alg::gk_alg;
-use super::boundary::{Outcome, alg, release, share, slice, text};
+use super::boundary::{Outcome, alg, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
-use super::pepper::{PepperChoice, WithPeppers};
 use super::sticky::{self, Sticky};
 use crate::KeyRingOptions;
 use libc::{c_char, c_void};
 
 /// How a ring is kept and followed: the name `default`, ES256 keys, tokens that live for at most 15
-/// minutes, a store that may be silent for 30 seconds; sealed under the pepper in a file beside the
-/// store, or not sealed in a folder. Copied by gk_key_ring_open.
-pub struct gk_key_ring_options(pub(super) Sticky<WithPeppers<KeyRingOptions>>);
+/// minutes, a store that may be silent for 30 seconds. Copied by gk_key_ring_open and
+/// gk_store_key_ring.
+pub struct gk_key_ring_options(pub(super) Sticky<KeyRingOptions>);
 
 /// The usual options.
 ///
 /// @return The options, to be freed with gk_key_ring_options_free.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_key_ring_options_new() -> Option<Box<gk_key_ring_options>> {
-    share(|| Some(gk_key_ring_options(Sticky::new(WithPeppers::new(KeyRingOptions::new())))))
+    share(|| Some(gk_key_ring_options(Sticky::new(KeyRingOptions::new()))))
 }
 
 /// Frees options.
@@ -103,83 +102,10 @@ pub unsafe extern "C" fn gk_key_ring_options_clock(
     set(options, |options| Ok(options.clock(clock?)));
 }
 
-/// Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the ring.
-///
-/// What is wrong with peppers is told by gk_key_ring_open.
-///
-/// @param options The options.
-/// @param number Its number, from 1.
-/// @param pepper At least 16 bytes; copied.
-/// @param pepper_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_key_ring_options_pepper(
-    options: Option<&mut gk_key_ring_options>,
-    number: u32,
-    pepper: *const u8,
-    pepper_len: usize,
-) {
-    change(options, |peppers| {
-        let pepper = slice(pepper, pepper_len, "pepper")?;
-        peppers.add(number, pepper);
-        Ok(())
-    });
-}
-
-/// Takes the peppers from a file that only its owner may read: a line each, the number, a space and
-/// 32 bytes in hexadecimal.
-///
-/// What is wrong with the file is told by gk_key_ring_open.
-///
-/// @param options The options.
-/// @param path The file's path; copied.
-/// @param path_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_key_ring_options_pepper_file(
-    options: Option<&mut gk_key_ring_options>,
-    path: *const c_char,
-    path_len: usize,
-) {
-    change(options, |peppers| {
-        let path = text(path, path_len, "path")?;
-        peppers.file(path);
-        Ok(())
-    });
-}
-
-/// Takes the peppers from an environment variable, written as in a file.
-///
-/// What is wrong with the variable is told by gk_key_ring_open.
-///
-/// @param options The options.
-/// @param name The variable's name; copied.
-/// @param name_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_key_ring_options_pepper_env(
-    options: Option<&mut gk_key_ring_options>,
-    name: *const c_char,
-    name_len: usize,
-) {
-    change(options, |peppers| {
-        let name = text(name, name_len, "name")?;
-        peppers.env(name);
-        Ok(())
-    });
-}
-
 /// Replaces the options by what the change makes of them.
 fn set(
     options: Option<&mut gk_key_ring_options>,
     change: impl FnOnce(KeyRingOptions) -> Outcome<KeyRingOptions>,
 ) {
-    sticky::set(options.map(|options| &mut options.0), |all| {
-        Ok(WithPeppers { options: change(all.options)?, ..all })
-    });
-}
-
-/// Changes where the peppers come from.
-fn change(
-    options: Option<&mut gk_key_ring_options>,
-    change: impl FnOnce(&mut PepperChoice) -> Outcome<()>,
-) {
-    sticky::set_in(options.map(|options| &mut options.0), |all| change(&mut all.peppers));
+    sticky::set(options.map(|options| &mut options.0), change);
 }

@@ -24,8 +24,6 @@
 
 mod boundary;
 
-mod pepper;
-
 mod sticky;
 
 // # Version
@@ -114,6 +112,21 @@ mod signer;
 
 mod filter;
 
+// # Backups
+//
+// Copies of what is kept, and what is to be done when one is put back (docs/backups.md).
+
+mod backup;
+
+// # Store
+//
+// A store in the hand: it hands out API keys, sessions, revocations and key rings over one pool,
+// one pepper setting and one clock.
+
+mod store_options;
+
+mod store;
+
 // # API keys
 //
 // Keys that a service issues to its callers: made, found by what a request brings, limited,
@@ -201,17 +214,12 @@ mod remote_key_set;
 
 mod http;
 
-// # Store
-//
-// Copies of what is kept, and what is to be done when one is put back (docs/backups.md).
-
-mod store;
-
 pub use alg::*;
 pub use apikey::*;
 pub use apikey_options::*;
 pub use apikey_spec::*;
 pub use apikey_verify::*;
+pub use backup::*;
 pub use buf::*;
 pub use callback::*;
 pub use claims::*;
@@ -241,6 +249,7 @@ pub use session_spec::*;
 pub use signer::*;
 pub use status::*;
 pub use store::*;
+pub use store_options::*;
 pub use token_grant::*;
 pub use token_manager::*;
 pub use unverified::*;

@@ -8,7 +8,7 @@ use libc::{c_char, c_void};
 
 /// How what is revoked is kept and followed: tokens that live for at most 30 days, what other
 /// processes have revoked seen within 50 ms, a store that may be silent for 30 seconds, the claim
-/// `tenant`. Copied by gk_revocations_open.
+/// `tenant`. Copied by gk_revocations_open and gk_store_revocations.
 pub struct gk_revocation_options(pub(super) Sticky<RevocationOptions>);
 
 /// The usual options.

@@ -14,7 +14,7 @@ use super::session_options::gk_session_options;
 use super::session_spec::gk_session_spec;
 use super::signer::gk_signer;
 use super::status::gk_status;
-use crate::{PepperSource, SessionOptions, SessionTokens, Sessions, ToJson as _};
+use crate::{PepperSource, SessionTokens, Sessions, ToJson as _};
 use libc::c_char;
 
 /// The size of gk_session_tokens.family in bytes.
@@ -23,9 +23,7 @@ pub const GK_SESSION_FAMILY_SIZE: usize = 13;
 /// The sessions of a service, in a store. Shared by reference count, safe to use from several
 /// threads at once and to go on with after a fork.
 pub struct gk_sessions {
-    inner: Sessions,
-    /// Whether opening made a pepper file.
-    made_pepper_file: bool,
+    pub(super) inner: Sessions,
 }
 
 /// What a client is given at a log-in and at each refresh, in memory of the caller's: give it to
@@ -81,16 +79,15 @@ pub unsafe extern "C" fn gk_session_tokens_free(tokens: Option<&mut gk_session_t
     });
 }
 
-/// Opens sessions. They may share a store with API keys and a key ring.
+/// Opens sessions: the short way, for a program that keeps nothing else there.
 ///
-/// @param url memory:, sqlite:///relative/path or sqlite:////absolute/path; ?mark=FILE at its end
-/// says where its mark is, ?mark=none that it has none (docs/backups.md). Nothing else in the
-/// process may open the file with a SQLite of its own, not even to read (docs/processes.md).
+/// @param url As for gk_store_open, which takes other peppers than those in the file
+/// `<path>.pepper`; that is made with the store: back it up, because without it every session is
+/// lost.
 /// @param url_len Its length in bytes.
 /// @param signer What signs the access tokens, which is shared; its tokens have a time to live, not
 /// longer than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
-/// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
-/// used, and made with the store: back it up, because without it every session is lost.
+/// @param options How; NULL for the usual options.
 /// @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call
 /// fails.
 /// @param err Receives the error; may be NULL.
@@ -110,26 +107,11 @@ pub unsafe extern "C" fn gk_sessions_open(
     create(sessions, err, || {
         let url = text(url, url_len, "url")?;
         let signer = signer.map(|signer| &signer.0);
-        let (source, options) = match options {
-            Some(options) => {
-                let all = options.0.built()?;
-                (all.peppers.source()?, all.options.options())
-            }
-            None => (PepperSource::default(), SessionOptions::new()),
-        };
-        let opened = crate::open_sessions(url, &source, signer, options)?;
-        let made_pepper_file = opened.new_pepper_file.is_some();
-        Ok(gk_sessions { inner: opened.sessions, made_pepper_file })
+        let options = options.map(|options| options.0.built()).transpose()?;
+        let options = options.map(|options| options.options()).unwrap_or_default();
+        let opened = crate::open_sessions(url, &PepperSource::Beside, signer, options)?;
+        Ok(gk_sessions { inner: opened.sessions })
     })
-}
-
-/// Whether gk_sessions_open made a pepper file: someone should be told to back it up.
-///
-/// @param sessions The sessions.
-/// @return True if it did; false for NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn gk_sessions_made_pepper_file(sessions: Option<&gk_sessions>) -> bool {
-    look(false, || Some(sessions?.made_pepper_file))
 }
 
 /// Shares sessions.
@@ -140,8 +122,7 @@ pub extern "C" fn gk_sessions_made_pepper_file(sessions: Option<&gk_sessions>) -
 pub extern "C" fn gk_sessions_clone(sessions: Option<&gk_sessions>) -> Option<Box<gk_sessions>> {
     share(|| {
         let sessions = sessions?;
-        let made_pepper_file = sessions.made_pepper_file;
-        Some(gk_sessions { inner: sessions.inner.clone(), made_pepper_file })
+        Some(gk_sessions { inner: sessions.inner.clone() })
     })
 }
 

@@ -1,19 +1,18 @@
-//! `gk_session_options`: how long sessions live, how they are kept, and where the peppers come
-//! from.
+//! `gk_session_options`: how long sessions live, how they are kept.
 
-use super::boundary::{Outcome, release, share, slice, text};
+use super::boundary::{Outcome, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
-use super::pepper::{PepperChoice, WithPeppers};
 use super::sticky::{self, Sticky};
 use crate::{RevocationOptions, SessionOptions};
 use libc::{c_char, c_void};
 
 /// How long sessions live and how they are kept: seven days without a refresh, ninety days in all,
-/// a grace of ten seconds, the pepper in a file beside the store; what is revoked as in
-/// gk_revocation_options_new. Copied by gk_sessions_open.
-pub struct gk_session_options(pub(super) Sticky<WithPeppers<SessionChoice>>);
+/// a grace of ten seconds; what is revoked as in gk_revocation_options_new. Copied by
+/// gk_sessions_open and gk_store_sessions.
+pub struct gk_session_options(pub(super) Sticky<SessionChoice>);
 
 /// How sessions live, and how what is revoked is followed.
+#[derive(Clone)]
 pub(super) struct SessionChoice {
     sessions: SessionOptions,
     revocations: RevocationOptions,
@@ -35,7 +34,7 @@ impl SessionChoice {
 /// @return The options, to be freed with gk_session_options_free.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_session_options_new() -> Option<Box<gk_session_options>> {
-    share(|| Some(gk_session_options(Sticky::new(WithPeppers::new(SessionChoice::new())))))
+    share(|| Some(gk_session_options(Sticky::new(SessionChoice::new()))))
 }
 
 /// Frees options.
@@ -165,77 +164,13 @@ pub unsafe extern "C" fn gk_session_options_clock(
     set(options, |options| Ok(options.clock(clock?)));
 }
 
-/// Adds a pepper; several calls go from the oldest to the active one. Losing it is losing the
-/// sessions.
-///
-/// What is wrong with peppers is told by gk_sessions_open.
-///
-/// @param options The options.
-/// @param number Its number, from 1.
-/// @param pepper At least 16 bytes; copied.
-/// @param pepper_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_session_options_pepper(
-    options: Option<&mut gk_session_options>,
-    number: u32,
-    pepper: *const u8,
-    pepper_len: usize,
-) {
-    change(options, |peppers| {
-        let pepper = slice(pepper, pepper_len, "pepper")?;
-        peppers.add(number, pepper);
-        Ok(())
-    });
-}
-
-/// Takes the peppers from a file that only its owner may read: a line each, the number, a space and
-/// 32 bytes in hexadecimal.
-///
-/// What is wrong with the file is told by gk_sessions_open.
-///
-/// @param options The options.
-/// @param path The file's path; copied.
-/// @param path_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_session_options_pepper_file(
-    options: Option<&mut gk_session_options>,
-    path: *const c_char,
-    path_len: usize,
-) {
-    change(options, |peppers| {
-        let path = text(path, path_len, "path")?;
-        peppers.file(path);
-        Ok(())
-    });
-}
-
-/// Takes the peppers from an environment variable, written as in a file.
-///
-/// What is wrong with the variable is told by gk_sessions_open.
-///
-/// @param options The options.
-/// @param name The variable's name; copied.
-/// @param name_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_session_options_pepper_env(
-    options: Option<&mut gk_session_options>,
-    name: *const c_char,
-    name_len: usize,
-) {
-    change(options, |peppers| {
-        let name = text(name, name_len, "name")?;
-        peppers.env(name);
-        Ok(())
-    });
-}
-
 /// Replaces the options by what the change makes of them.
 fn set(
     options: Option<&mut gk_session_options>,
     change: impl FnOnce(SessionOptions) -> Outcome<SessionOptions>,
 ) {
     sticky::set(options.map(|options| &mut options.0), |mut all| {
-        all.options.sessions = change(all.options.sessions)?;
+        all.sessions = change(all.sessions)?;
         Ok(all)
     });
 }
@@ -246,15 +181,7 @@ fn set_revocations(
     change: impl FnOnce(RevocationOptions) -> Outcome<RevocationOptions>,
 ) {
     sticky::set(options.map(|options| &mut options.0), |mut all| {
-        all.options.revocations = change(all.options.revocations)?;
+        all.revocations = change(all.revocations)?;
         Ok(all)
     });
-}
-
-/// Changes where the peppers come from.
-fn change(
-    options: Option<&mut gk_session_options>,
-    change: impl FnOnce(&mut PepperChoice) -> Outcome<()>,
-) {
-    sticky::set_in(options.map(|options| &mut options.0), |all| change(&mut all.peppers));
 }

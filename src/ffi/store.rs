@@ -1,195 +1,205 @@
-//! `gk_store_...`: copies of a store, and what is to be done when one is put back.
+//! `gk_store`: a store in the hand, which hands out everything that is kept there.
 
-use super::boundary::{Outcome, chars, fill};
-use super::buf::gk_buf;
+use super::apikey::gk_api_keys;
+use super::apikey_options::gk_api_key_options;
+use super::boundary::{create, given, guard, look, release, share, text};
 use super::error::gk_error;
+use super::keyring::gk_key_ring;
+use super::keyring_options::gk_key_ring_options;
+use super::revocations::gk_revocations;
+use super::revocations_options::gk_revocation_options;
+use super::session::gk_sessions;
+use super::session_options::gk_session_options;
+use super::signer::gk_signer;
 use super::status::gk_status;
-use crate::json::{self, Kind, Value};
-use crate::{
-    AcknowledgeOptions, BackupOptions, Error, ErrorKind, PepperSource, RestoreOptions, ToJson as _,
-    store_acknowledge_restore, store_backup, store_restore,
-};
-use libc::{c_char, c_void};
-use std::path::PathBuf;
+use super::store_options::gk_store_options;
+use crate::{Store, StoreOptions};
+use libc::c_char;
 
-/// Hears how far a copy has come. Called by the thread that copies; must not throw or jump out.
-///
-/// @param user The pointer that was given with it.
-/// @param done How many pages are copied.
-/// @param all Of how many.
-/// @return True to go on; false stops the copy, which fails with GK_STATUS_INVALID_ARGUMENT.
-pub type gk_progress_fn =
-    Option<unsafe extern "C" fn(user: *mut c_void, done: u64, all: u64) -> bool>;
+/// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper
+/// setting and one clock. What it hands out goes on when its handle is freed, and ends when it is
+/// closed. Shared by reference count, safe to use from several threads at once and to go on with
+/// after a fork.
+pub struct gk_store(Store);
 
-/// Copies a store to a file while it is in use: its state of one moment, checked, in one file that
-/// only its owner may read.
+/// Opens a store, and makes it if it is not there.
 ///
-/// @param options_json What: one JSON object with `store`, its URL, and `to`, a file that must not
-/// be there; it may have `pepper_to`, a file that receives the pepper file as well (keep it apart
-/// from the backup), and `pepper_file`, where that is unless it lies beside the store.
-/// @param options_json_len Its length in bytes.
-/// @param progress Hears how far it is; may be NULL.
-/// @param user A pointer that is given back to `progress`.
-/// @param report Receives a JSON object with `bytes`, `api_keys` and `sessions`, to be freed with
-/// gk_buf_free.
+/// @param url memory:, sqlite:///relative/path, sqlite:////absolute/path, or a path, which is a
+/// SQLite file as well; folder:/path is a folder that only its owner may read, which is made if it
+/// is not there and holds key rings only. A path is taken as it stands, nothing is percent-decoded.
+/// `?mark=FILE` at the end says where the mark is that tells a restored backup from the store,
+/// `?mark=none` that there is none (docs/backups.md). Nothing else in the process may open the file
+/// with a SQLite of its own, not even to read (docs/processes.md).
+/// @param url_len Its length in bytes.
+/// @param options How; NULL for the usual options. Without a pepper, the file `<path>.pepper` is
+/// used, and made with the store: back it up, because without it everything in the store is lost.
+/// In a folder, key rings are sealed only if a pepper is given.
+/// @param store Receives the store, to be freed with gk_store_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is a file already or the URL is not
-/// that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
-/// of a wrong type, or a pepper file that others may read; GK_STATUS_WRONG_PEPPER if it cannot be
-/// read; GK_STATUS_STORE_CORRUPT if there is nothing in the store, or it is damaged; the other
-/// 6000s; GK_STATUS_UNSUPPORTED without SQLite.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the URL is none;
+/// GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file or the folder, or the
+/// environment variable holds no peppers; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this
+/// build has no such store; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_store_backup(
-    options_json: *const c_char,
-    options_json_len: usize,
-    progress: gk_progress_fn,
-    user: *mut c_void,
-    report: *mut gk_buf,
+pub unsafe extern "C" fn gk_store_open(
+    url: *const c_char,
+    url_len: usize,
+    options: Option<&gk_store_options>,
+    store: *mut *mut gk_store,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(report, err, || {
-        let (mut store, mut to, mut options) = (None, None, BackupOptions::default());
-        members(chars(options_json, options_json_len, "options_json")?, |name, value| {
-            match name {
-                "store" => store = Some(text(value)?),
-                "to" => to = Some(text(value)?),
-                "pepper_to" => options.pepper_to = Some(text(value)?.into()),
-                "pepper_file" => options.pepper = PepperSource::File(text(value)?.into()),
-                _ => return None,
-            }
-            Some(())
-        })?;
-        let (store, to) = (store.ok_or(MISSING)?, to.ok_or(MISSING)?);
-        let mut hear = |done, all| hear(progress, user, done, all);
-        Ok(store_backup(&store, &PathBuf::from(to), &options, &mut hear)?.to_json())
+    create(store, err, || {
+        let url = text(url, url_len, "url")?;
+        let options = match options {
+            Some(options) => options.0.built()?.options()?,
+            None => StoreOptions::new(),
+        };
+        Ok(gk_store(Store::open_with(url, options)?))
     })
 }
 
-/// Puts a backup, which stays as it is, in the place of a store. A store that is there is kept
-/// under another name. The pepper is not touched. A store that is older than its mark must be
-/// acknowledged after that: gk_store_acknowledge_restore.
+/// The API keys in a store.
 ///
-/// @param options_json What: one JSON object with `backup`, a file, and `store`, a URL; it may have
-/// `force`, true to replace a store that programs have open.
-/// @param options_json_len Its length in bytes.
-/// @param progress Hears how far it is; may be NULL.
-/// @param user A pointer that is given back to `progress`.
-/// @param report Receives a JSON object with `bytes`, `api_keys`, `sessions`, `replaced` (where the
-/// store is that was there before, or null) and `must_acknowledge`, to be freed with gk_buf_free.
+/// @param store The store.
+/// @param options How; NULL for the usual options. What they do not say is as the store's options
+/// have it.
+/// @param keys Receives the keys, to be freed with gk_api_keys_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_STORE_UNAVAILABLE if the store is in use;
-/// GK_STATUS_STORE_CORRUPT if the backup is none, or is damaged; otherwise as gk_store_backup. Then
-/// the store is as it was.
+/// @return GK_STATUS_OK; GK_STATUS_WRONG_PEPPER; GK_STATUS_INVALID_CONFIGURATION if others may read
+/// the pepper file; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_store_restore(
-    options_json: *const c_char,
-    options_json_len: usize,
-    progress: gk_progress_fn,
-    user: *mut c_void,
-    report: *mut gk_buf,
+pub unsafe extern "C" fn gk_store_api_keys(
+    store: Option<&gk_store>,
+    options: Option<&gk_api_key_options>,
+    keys: *mut *mut gk_api_keys,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(report, err, || {
-        let (mut backup, mut store, mut options) = (None, None, RestoreOptions::default());
-        members(chars(options_json, options_json_len, "options_json")?, |name, value| {
-            match name {
-                "backup" => backup = Some(text(value)?),
-                "store" => store = Some(text(value)?),
-                "force" => options.force = value.as_bool()?,
-                _ => return None,
-            }
-            Some(())
-        })?;
-        let (backup, store) = (backup.ok_or(MISSING)?, store.ok_or(MISSING)?);
-        let mut hear = |done, all| hear(progress, user, done, all);
-        Ok(store_restore(&PathBuf::from(backup), &store, options, &mut hear)?.to_json())
+    create(keys, err, || {
+        let options = options.map(|options| options.0.built().cloned()).transpose()?;
+        let inner = given(store, "store")?.0.api_keys(options.unwrap_or_default())?;
+        Ok(gk_api_keys { inner })
     })
 }
 
-/// Accepts a store, or a folder of key rings, that is older than its mark, such as a backup that
-/// was put back, after everything from before a moment has ended: sessions and access tokens
-/// always, API keys (disabled) and the keys of key rings (replaced by new ones) unless they are to
-/// be kept.
+/// The sessions in a store.
 ///
-/// @param options_json What: one JSON object with `store`, a URL or the path of a folder of key
-/// rings, and `revoke_before`, in seconds since the Unix epoch: the time of the restore; 0 ends
-/// nothing, for a store that was only moved. It may have `keep_api_keys` and `keep_key_rings`, true
-/// or false, and `pepper_file` or `pepper_env` (the name of an environment variable).
-/// @param options_json_len Its length in bytes.
-/// @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`,
-/// with `damaged_key_rings` (the names of those whose rows were altered from outside or cannot be
-/// read, which stay as they are), and with `was_refused`: whether it was refused before; if not,
-/// what was asked for has ended all the same. To be freed with gk_buf_free.
+/// @param store The store.
+/// @param signer What signs the access tokens, which is shared; its tokens have a time to live, not
+/// longer than that of refresh tokens. NULL to look at sessions and to end them, and nothing else.
+/// @param options How; NULL for the usual options. What they do not say is as the store's options
+/// have it.
+/// @param sessions Receives the sessions, to be freed with gk_sessions_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not
-/// that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
-/// of a wrong type; GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on;
-/// GK_STATUS_UNSUPPORTED without SQLite.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION if the signer's tokens live too long or
+/// for ever, or others may read the pepper file; GK_STATUS_WRONG_PEPPER; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn gk_store_acknowledge_restore(
-    options_json: *const c_char,
-    options_json_len: usize,
-    report: *mut gk_buf,
+pub unsafe extern "C" fn gk_store_sessions(
+    store: Option<&gk_store>,
+    signer: Option<&gk_signer>,
+    options: Option<&gk_session_options>,
+    sessions: *mut *mut gk_sessions,
     err: *mut gk_error,
 ) -> gk_status {
-    fill(report, err, || {
-        let (mut store, mut before, mut options) = (None, None, AcknowledgeOptions::default());
-        let mut pepper = PepperSource::Beside;
-        members(chars(options_json, options_json_len, "options_json")?, |name, value| {
-            match name {
-                "store" => store = Some(text(value)?),
-                "revoke_before" => before = Some(value.as_u64()?),
-                "keep_api_keys" => options.keep_api_keys = value.as_bool()?,
-                "keep_key_rings" => options.keep_key_rings = value.as_bool()?,
-                "pepper_file" => pepper = PepperSource::File(text(value)?.into()),
-                "pepper_env" => pepper = PepperSource::Env(text(value)?),
-                _ => return None,
-            }
-            Some(())
-        })?;
-        options.revoke_before = before.ok_or(MISSING)?;
-        let store = store.ok_or(MISSING)?;
-        Ok(store_acknowledge_restore(&store, &pepper, options)?.to_json())
+    create(sessions, err, || {
+        let options = options.map(|options| options.0.built()).transpose()?;
+        let options = options.map(|options| options.options()).unwrap_or_default();
+        let signer = signer.map(|signer| &signer.0);
+        Ok(gk_sessions { inner: given(store, "store")?.0.sessions(signer, options)? })
     })
 }
 
-const MISSING: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
-    "A member of the options is missing; the header names those that must be there.",
-);
-
-/// Hands the members of a JSON object to `take`, which knows them and their types, or not.
-fn members(text: &[u8], mut take: impl FnMut(&str, &Value<'_>) -> Option<()>) -> Outcome<()> {
-    const NOT_ONE: Error = Error::new(
-        ErrorKind::InvalidConfiguration,
-        "The options are one JSON object of at most 64 KiB.",
-    );
-    const UNKNOWN: Error = Error::new(
-        ErrorKind::InvalidConfiguration,
-        "A member of the options is not known, or has a wrong type; the header names them.",
-    );
-    let value = json::parse(text).map_err(|_| NOT_ONE)?;
-    if value.kind() != Kind::Object || text.len() > 64 * 1024 {
-        return Err(NOT_ONE.into());
-    }
-    for (name, value) in value.members() {
-        let name = name.decode();
-        take(&name, &value).ok_or(UNKNOWN)?;
-    }
-    Ok(())
+/// What is revoked in a store. Needs no pepper.
+///
+/// @param store The store.
+/// @param options How; NULL for the usual options. What they do not say is as the store's options
+/// have it.
+/// @param revocations Receives the revocations, to be freed with gk_revocations_free; NULL if the
+/// call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 6000s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_store_revocations(
+    store: Option<&gk_store>,
+    options: Option<&gk_revocation_options>,
+    revocations: *mut *mut gk_revocations,
+    err: *mut gk_error,
+) -> gk_status {
+    create(revocations, err, || {
+        let options = options.map(|options| options.0.built().cloned()).transpose()?;
+        Ok(gk_revocations(given(store, "store")?.0.revocations(options.unwrap_or_default())?))
+    })
 }
 
-fn text(value: &Value<'_>) -> Option<String> {
-    value.as_str().map(std::borrow::Cow::into_owned)
+/// A key ring in a store, which is made, with an active and a next key, if it is not there.
+///
+/// @param store The store.
+/// @param name The ring's name, 1 to 64 small letters, digits and hyphens; NULL and 0 for that of
+/// the options.
+/// @param name_len Its length in bytes.
+/// @param options How; NULL for the usual options. What they do not say is as the store's options
+/// have it.
+/// @param ring Receives the ring, to be freed with gk_key_ring_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_WRONG_PEPPER; GK_STATUS_INVALID_CONFIGURATION if others may read
+/// the pepper file; the 6000s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_store_key_ring(
+    store: Option<&gk_store>,
+    name: *const c_char,
+    name_len: usize,
+    options: Option<&gk_key_ring_options>,
+    ring: *mut *mut gk_key_ring,
+    err: *mut gk_error,
+) -> gk_status {
+    create(ring, err, || {
+        let options = options.map(|options| options.0.built().cloned()).transpose()?;
+        let name = text(name, name_len, "name")?;
+        let inner = given(store, "store")?.0.key_ring(name, options.unwrap_or_default())?;
+        Ok(gk_key_ring { inner })
+    })
 }
 
-fn hear(progress: gk_progress_fn, user: *mut c_void, done: u64, all: u64) -> crate::Result<()> {
-    const STOPPED: Error =
-        Error::new(ErrorKind::InvalidArgument, "The copy was stopped by the one who watched it.");
-    let Some(progress) = progress else { return Ok(()) };
-    // SAFETY: given together with this pointer, to be called while the call lasts.
-    if unsafe { progress(user, done, all) } { Ok(()) } else { Err(STOPPED) }
+/// Whether gk_store_open made a pepper file: someone should be told to back it up.
+///
+/// @param store The store.
+/// @return True if it did; false for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_store_made_pepper_file(store: Option<&gk_store>) -> bool {
+    look(false, || Some(store?.0.new_pepper_file().is_some()))
+}
+
+/// Shares a store.
+///
+/// @param store The store; NULL is fine.
+/// @return Another handle to the same store, to be freed with gk_store_free; NULL for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_store_clone(store: Option<&gk_store>) -> Option<Box<gk_store>> {
+    share(|| Some(gk_store(store?.0.clone())))
+}
+
+/// Writes down what is pending, lets go of files and connections, and ends everything that was
+/// handed out: each call of it fails with GK_STATUS_STORE_UNAVAILABLE from now on and changes
+/// nothing. A second call does nothing.
+///
+/// @param store The store.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 6000s, and it is closed all the same.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_store_close(store: Option<&gk_store>, err: *mut gk_error) -> gk_status {
+    guard(err, || Ok(given(store, "store")?.0.close()?))
+}
+
+/// Frees a handle to a store; what it handed out is not affected.
+///
+/// @param store The handle, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_store_free(store: Option<Box<gk_store>>) {
+    release(store);
 }

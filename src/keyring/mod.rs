@@ -4,10 +4,13 @@
 //! A ring lies in a store, sealed under a pepper (AES-256-GCM), or in a folder that only its owner may read.
 //! Signers and verifiers follow it without a restart, in other processes within 50 ms.
 
+mod options;
 mod text;
 
+pub use self::options::KeyRingOptions;
+
 use self::text::{Kept, read, write};
-use crate::base::clock::{Clock, NANOS, SystemClock};
+use crate::base::clock::{Clock, NANOS};
 use crate::base::fresh::{Freshness, stale_nanos, too_old};
 use crate::base::pace::{Dates, Pace};
 use crate::base::process::{self, OwnLock};
@@ -17,11 +20,11 @@ use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, Key, KeySet, KeySource};
 use crate::pepper::Peppers;
-use crate::store::{KeyRingStore, StoredRing};
+use crate::store::{Follower, KeyRingStore, StoredRing};
 use arc_swap::ArcSwap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// How often a change is tried that others keep overtaking: of eight that never rest, each is first in time.
 const TRIES: usize = 256;
@@ -35,95 +38,10 @@ const SILENT: Error = Error::new(
     "The key ring has not been readable for longer than max_stale allows; see that its store is there.",
 );
 
-/// How a ring is kept and followed.
-#[derive(Clone)]
-#[must_use]
-pub struct KeyRingOptions {
-    name: String,
-    alg: Alg,
-    token_ttl: u64,
-    max_stale_ms: u64,
-    clock: Arc<dyn Clock>,
-}
-
-impl Default for KeyRingOptions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl KeyRingOptions {
-    /// The longest life of a token: a year, in seconds.
-    pub const MAX_TOKEN_TTL: u64 = 366 * 86_400;
-
-    /// A ring named `default` of ES256 keys, for tokens that live for at most 15 minutes.
-    pub fn new() -> Self {
-        Self {
-            name: "default".to_owned(),
-            alg: Alg::Es256,
-            token_ttl: 900,
-            max_stale_ms: 30_000,
-            clock: Arc::new(SystemClock),
-        }
-    }
-
-    /// The ring's name in its store or folder: 1 to 64 small letters, digits and hyphens.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
-        self
-    }
-
-    /// The algorithm of new keys; those that are there keep theirs.
-    pub const fn alg(mut self, alg: Alg) -> Self {
-        self.alg = alg;
-        self
-    }
-
-    /// For how many seconds tokens live that the ring's keys sign: so long, and for the largest leeway of a
-    /// policy, a retired key is still good. At most [`Self::MAX_TOKEN_TTL`].
-    pub const fn token_ttl(mut self, seconds: u64) -> Self {
-        self.token_ttl = seconds;
-        self
-    }
-
-    /// For how many seconds the keys are used while their store is out of reach; 0 to 86400.
-    pub const fn max_stale(self, seconds: u64) -> Self {
-        self.max_stale_ms(seconds.saturating_mul(1000))
-    }
-
-    /// [`Self::max_stale`] in milliseconds.
-    pub const fn max_stale_ms(mut self, milliseconds: u64) -> Self {
-        self.max_stale_ms = milliseconds;
-        self
-    }
-
-    /// The source of the time.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    fn check(&self) -> Result<()> {
-        if !StoredRing::is_name(&self.name) {
-            return Err(argument("A ring's name is 1 to 64 small letters, digits and hyphens."));
-        }
-        if !(1..=Self::MAX_TOKEN_TTL).contains(&self.token_ttl) {
-            return Err(argument("Tokens live for at least a second and at most a year."));
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for KeyRingOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyRingOptions")
-            .field("name", &self.name)
-            .field("alg", &self.alg)
-            .field("token_ttl", &self.token_ttl)
-            .field("max_stale_ms", &self.max_stale_ms)
-            .finish_non_exhaustive()
-    }
-}
+const CLOSED: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The store of the key ring has been closed; open it again.",
+);
 
 /// What a key of a ring is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -200,6 +118,7 @@ struct Inner {
     store: Arc<dyn KeyRingStore>,
     peppers: Option<Peppers>,
     options: KeyRingOptions,
+    clock: Arc<dyn Clock>,
     /// Nanoseconds.
     max_stale: u64,
     heard: Freshness,
@@ -278,10 +197,11 @@ impl KeyRing {
         if peppers.is_none() && store.wants_seal() {
             return Err(argument("A ring in a store is sealed under a pepper; give the peppers."));
         }
-        let max_stale = stale_nanos(options.max_stale_ms)?;
+        let max_stale = stale_nanos(options.follow.max_stale_ms())?;
         let inner = Inner {
             store,
             peppers,
+            clock: options.follow.clock(),
             options,
             max_stale,
             heard: Freshness::new(),
@@ -292,8 +212,14 @@ impl KeyRing {
             looking: OwnLock::new(),
         };
         inner.make_if_missing()?;
-        inner.look(inner.options.clock.monotonic())?;
+        inner.look(inner.clock.monotonic())?;
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Who is told when the store closes.
+    pub(crate) fn follower(&self) -> Weak<dyn Follower> {
+        let inner: Weak<Inner> = Arc::downgrade(&self.0);
+        inner
     }
 
     /// Makes the next key the active one, retires the one that was, and makes a new next one. Wait with a
@@ -386,7 +312,7 @@ impl KeyRing {
     /// # Errors
     /// Those of [`KeyRingStore`].
     pub fn refresh(&self) -> Result<()> {
-        self.0.look(self.0.options.clock.monotonic())
+        self.0.look(self.0.clock.monotonic())
     }
 }
 
@@ -408,11 +334,19 @@ impl KeySource for KeyRing {
     }
 }
 
+/// The store closes: nothing is signed or verified any more.
+impl Follower for Inner {
+    fn end(&self) -> Result<()> {
+        self.heard.stop();
+        Ok(())
+    }
+}
+
 impl Inner {
     /// Looks at the store if it is time to; refuses if what is known is too old.
     #[inline]
     fn be_fresh(&self) -> Result<()> {
-        let clock = &*self.options.clock;
+        let clock = &*self.clock;
         let now = clock.monotonic();
         // A clock that was moved by hand may have moved past the end of a key.
         if self.heard.is_recent(now)
@@ -426,7 +360,10 @@ impl Inner {
     #[cold]
     fn look_or_go_on(&self, now: u64) -> Result<()> {
         beyond_memory()?;
-        let clock = &*self.options.clock;
+        if self.heard.is_over() {
+            return Err(CLOSED);
+        }
+        let clock = &*self.clock;
         let looked = match self.looking.try_locked(|()| self.look(now)) {
             Some(looked) => looked,
             // Another thread is looking.
@@ -447,8 +384,11 @@ impl Inner {
 
     /// Reads the ring if it has changed, and forgets keys whose last token has expired.
     fn look(&self, now: u64) -> Result<()> {
+        if self.heard.is_over() {
+            return Err(CLOSED);
+        }
         let known = self.current.load();
-        let dates = self.pace.read(&*self.options.clock)?;
+        let dates = self.pace.read(&*self.clock)?;
         let seconds = dates.now;
         // What a clock left out that has stepped back since is good again.
         let is_back = seconds < known.lapsed;
@@ -492,7 +432,7 @@ impl Inner {
         if self.store.key_ring_version(&self.options.name)? != 0 {
             return Ok(());
         }
-        let now = self.pace.read(&*self.options.clock)?.now;
+        let now = self.pace.read(&*self.clock)?.now;
         let mut active = Kept::generate(self.options.alg, now)?;
         active.activate(now);
         let next = Kept::generate(self.options.alg, now)?;
@@ -523,11 +463,14 @@ impl Inner {
         alg: Alg,
         change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>,
     ) -> Result<()> {
+        if self.heard.is_over() {
+            return Err(CLOSED);
+        }
         // Made once, however often the change is tried: some kinds of keys take a second.
         let mut spare: Vec<Kept> = Vec::new();
         for _ in 0..TRIES {
             let mut loaded = self.load()?;
-            let Dates { surely, latest: now, .. } = self.pace.read(&*self.options.clock)?;
+            let Dates { surely, latest: now, .. } = self.pace.read(&*self.clock)?;
             self.keep_long_enough(&mut loaded, now);
             let Current { version, mut keys, .. } = loaded;
             // For good, so not by a clock that has run ahead.
@@ -559,7 +502,7 @@ impl Inner {
                 spare = new;
             }
             match self.put(version + 1, &keys) {
-                Ok(()) => return self.look(self.options.clock.monotonic()),
+                Ok(()) => return self.look(self.clock.monotonic()),
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 Err(error) => return Err(error),
             }

@@ -4,6 +4,11 @@
 //! Each use of a pepper has a tag of its own in front of the message, so that no MAC can stand in for
 //! another.
 
+mod file;
+
+pub use self::file::{PepperSource, add_pepper, pepper_beside, read_pepper_file, read_peppers};
+pub(crate) use self::file::{make_pepper_file, random_pepper};
+
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::crypto::{Hash, constant_time_eq, hmac};

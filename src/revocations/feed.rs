@@ -25,6 +25,11 @@ const SILENT: Error = Error::new(
     "The store of revocations has been silent for longer than max_stale allows; see that it can be read.",
 );
 
+const CLOSED: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The store of revocations has been closed, so that every token is refused; open it again.",
+);
+
 /// What is known, and how far it has followed.
 pub(super) struct Feed {
     hasher: RandomState,
@@ -83,6 +88,11 @@ impl Feed {
             horizon: AtomicU64::new(0),
             writer: Own::new(),
         }
+    }
+
+    /// From now on nothing is known.
+    pub(super) fn stop(&self) {
+        self.heard.stop();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -241,6 +251,9 @@ impl Inner {
     #[cold]
     fn look(&self, now: u64, seconds: u64) -> Result<()> {
         beyond_memory()?;
+        if self.feed.heard.is_over() {
+            return Err(CLOSED);
+        }
         let looked = self.sync(now, seconds, self.strict);
         // What cannot be read may revoke anything, and no later look will tell.
         if looked.as_ref().is_err_and(|error| error.kind() == ErrorKind::StoreCorrupt) {

@@ -16,14 +16,15 @@ mod table;
 pub(crate) use self::issue::ISSUE_CLAIM;
 
 use self::feed::Feed;
-use crate::base::clock::{Clock, SystemClock, plausible};
+use crate::base::clock::{Clock, plausible};
+use crate::base::follow::Follow;
 use crate::base::fresh::stale_nanos;
 use crate::base::text::{argument, plain, plain_some};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Revocation, RevocationKind, RevocationStore};
+use crate::store::{Follower, Revocation, RevocationKind, RevocationStore};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// The largest leeway of any policy, in seconds: [`crate::Policy::MAX_LEEWAY`].
 const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
@@ -32,11 +33,9 @@ const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
 #[derive(Clone)]
 #[must_use]
 pub struct RevocationOptions {
-    strict: bool,
-    max_stale_ms: u64,
+    follow: Follow,
     max_token_ttl: u64,
     tenant_claim: String,
-    clock: Arc<dyn Clock>,
 }
 
 impl Default for RevocationOptions {
@@ -53,18 +52,16 @@ impl RevocationOptions {
     /// the system's clock.
     pub fn new() -> Self {
         Self {
-            strict: false,
-            max_stale_ms: 30_000,
+            follow: Follow::new(),
             max_token_ttl: 30 * 86_400,
             tenant_claim: "tenant".to_owned(),
-            clock: Arc::new(SystemClock),
         }
     }
 
     /// Asks the store at every token whether anything has changed, so that what another process has revoked
     /// is seen at once and not within 50 ms. Costs about a microsecond on SQLite.
     pub fn strict(mut self, strict: bool) -> Self {
-        self.strict = strict;
+        self.follow.strict = Some(strict);
         self
     }
 
@@ -75,7 +72,7 @@ impl RevocationOptions {
 
     /// [`Self::max_stale`] in milliseconds.
     pub fn max_stale_ms(mut self, milliseconds: u64) -> Self {
-        self.max_stale_ms = milliseconds;
+        self.follow.max_stale_ms = Some(milliseconds);
         self
     }
 
@@ -94,7 +91,13 @@ impl RevocationOptions {
 
     /// The source of the time at which something is revoked.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.follow.clock = Some(clock);
+        self
+    }
+
+    /// What these do not say is as `others` have it.
+    pub(crate) fn following(mut self, others: &Follow) -> Self {
+        self.follow = self.follow.or(others);
         self
     }
 
@@ -108,8 +111,8 @@ impl RevocationOptions {
 impl fmt::Debug for RevocationOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RevocationOptions")
-            .field("strict", &self.strict)
-            .field("max_stale_ms", &self.max_stale_ms)
+            .field("strict", &self.follow.strict())
+            .field("max_stale_ms", &self.follow.max_stale_ms())
             .field("max_token_ttl", &self.max_token_ttl)
             .finish_non_exhaustive()
     }
@@ -133,7 +136,7 @@ pub enum RevokeScope<'a> {
 /// ```
 /// use gatekey::{Alg, Claims, ErrorKind, Key, MemoryStore, Policy, RevocationOptions, Revocations};
 /// use gatekey::{Signer, Verifier};
-/// use std::sync::Arc;
+/// use std::sync::{Arc, Weak};
 ///
 /// let revocations = Revocations::open(Arc::new(MemoryStore::new()), RevocationOptions::new())?;
 /// let key = Key::generate(Alg::Hs256)?;
@@ -171,20 +174,21 @@ impl Revocations {
     /// # Errors
     /// `InvalidArgument`: an option is out of range. Those of [`RevocationStore`].
     pub fn open(store: Arc<dyn RevocationStore>, options: RevocationOptions) -> Result<Self> {
-        let max_stale = stale_nanos(options.max_stale_ms)?;
+        let max_stale = stale_nanos(options.follow.max_stale_ms())?;
         if !(1..=RevocationOptions::MAX_TOKEN_TTL).contains(&options.max_token_ttl) {
             return Err(argument("Tokens live for at least a second and at most ten years."));
         }
         const CLAIM: &str = "The name of the tenant's claim has 1 to 255 bytes.";
         let tenant_claim = plain_some(&options.tenant_claim, 255, CLAIM)?;
+        let clock = options.follow.clock();
         let inner = Inner {
             store,
-            strict: options.strict,
+            strict: options.follow.strict(),
             max_stale,
             max_token_ttl: options.max_token_ttl,
             tenant_claim,
-            is_system: options.clock.is_system(),
-            clock: options.clock,
+            is_system: clock.is_system(),
+            clock,
             feed: Feed::new(),
             used_at: AtomicU64::new(0),
         };
@@ -298,6 +302,12 @@ impl Revocations {
         // What two calls in a row find to have passed is forgotten: not by one wrong reading of the clock.
         let before = inner.used_at.swap(entry.at, Ordering::Relaxed);
         inner.store.remember_token(issuer, token_id, until, before.min(entry.at))
+    }
+
+    /// Who is told when the store closes.
+    pub(crate) fn follower(&self) -> Weak<dyn Follower> {
+        let inner: Weak<Inner> = Arc::downgrade(&self.0);
+        inner
     }
 
     /// How many entries there are in memory.
@@ -445,6 +455,14 @@ impl Inner {
             // Without them a token that was revoked might look later than that: nobody is let in before they are known.
             self.feed.be_deaf();
         }
+    }
+}
+
+/// The store closes: no token is let in any more.
+impl Follower for Inner {
+    fn end(&self) -> Result<()> {
+        self.feed.stop();
+        Ok(())
     }
 }
 

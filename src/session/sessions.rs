@@ -1,6 +1,7 @@
 //! `Sessions`: the handle that a service holds, and how it is opened. What it does is in [`super::life`].
 
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::clock::Clock;
+use crate::base::follow::Follow;
 use crate::base::pace::Pace;
 use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
@@ -22,7 +23,7 @@ pub struct SessionOptions {
     absolute_ttl: u64,
     grace_ms: u64,
     revocations: RevocationOptions,
-    clock: Arc<dyn Clock>,
+    follow: Follow,
     random: Arc<dyn SecureRandom>,
 }
 
@@ -45,7 +46,7 @@ impl SessionOptions {
             absolute_ttl: 90 * 86_400,
             grace_ms: 10_000,
             revocations: RevocationOptions::new(),
-            clock: Arc::new(SystemClock),
+            follow: Follow::new(),
             random: Arc::new(SystemRandom),
         }
     }
@@ -83,7 +84,14 @@ impl SessionOptions {
 
     /// The source of the time, for the dates of access tokens as well.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.follow.clock = Some(clock);
+        self
+    }
+
+    /// What these do not say is as `others` have it.
+    pub(crate) fn following(mut self, others: &Follow) -> Self {
+        self.follow = self.follow.or(others);
+        self.revocations = self.revocations.following(others);
         self
     }
 
@@ -223,11 +231,10 @@ impl Sessions {
         options: SessionOptions,
     ) -> Result<Self> {
         options.check(signer)?;
-        let pace = Pace::new();
-        peppers.check_against(&*store, pace.read(&*options.clock)?.now)?;
+        let (clock, pace) = (options.follow.clock(), Pace::new());
+        peppers.check_against(&*store, pace.read(&*clock)?.now)?;
         let access_ttl = signer.and_then(Signer::ttl).unwrap_or(1);
-        let revocations =
-            options.revocations.at_least(access_ttl).clock(Arc::clone(&options.clock));
+        let revocations = options.revocations.at_least(access_ttl).clock(Arc::clone(&clock));
         let inner = Inner {
             revocations: Revocations::open(Arc::clone(&store) as _, revocations)?,
             store,
@@ -236,7 +243,7 @@ impl Sessions {
             refresh_ttl: options.refresh_ttl,
             absolute_ttl: options.absolute_ttl,
             grace_ms: options.grace_ms,
-            clock: options.clock,
+            clock,
             pace,
             random: options.random,
         };

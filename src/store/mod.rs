@@ -112,6 +112,12 @@ pub trait Backend: Send + Sync {
     fn close(&self) -> Result<()>;
 }
 
+/// What follows a store and goes on from memory: told when the store closes, so that it does not.
+pub(crate) trait Follower: Send + Sync {
+    /// Writes down what is pending, and refuses everything from now on.
+    fn end(&self) -> Result<()>;
+}
+
 /// A store of everything: one file, one backup. Whatever keeps all four kinds is one.
 pub trait Database: ApiKeyStore + SessionStore + RevocationStore + KeyRingStore {}
 

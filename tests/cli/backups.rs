@@ -61,33 +61,43 @@ fn an_older_store_makes_no_backup() {
 #[test]
 fn a_folder_of_key_rings_is_accepted_too() {
     let desk = Desk::new("ring-backups");
-    let made = desk.run("keyring new keys --json").done();
+    let made = desk.run("keyring new folder:keys --json").done();
     let keys = gatekey::json::parse(made.trim().as_bytes()).unwrap();
     let kid = member(keys.elements().next().unwrap().raw(), "kid");
     let renamed =
         |from: &str, to: &str| std::fs::rename(desk.0.join(from), desk.0.join(to)).unwrap();
     renamed("keys", "moved");
-    for command in ["show keys", "new keys", "jwks keys", "rotate moved", "show moved"] {
+    for command in [
+        "show folder:keys",
+        "new folder:keys",
+        "jwks folder:keys",
+        "rotate folder:moved",
+        "show folder:moved",
+    ] {
         let refused = desk.run(&format!("keyring {command}")).failed(STORE);
         assert!(refused.contains("<folder>.mark"), "{command}: {refused}");
     }
     assert!(!desk.names().contains(&"keys".to_owned()));
-    let accepted = desk.run("store acknowledge-restore moved --revoke-before 0 --json").done();
+    let accepted =
+        desk.run("store acknowledge-restore folder:moved --revoke-before 0 --json").done();
     assert_eq!(member(&accepted, "was_refused"), "true");
-    assert!(desk.run("keyring show moved").done().contains(&kid));
-    let healthy = desk.run("store acknowledge-restore moved --revoke-before now");
+    assert!(desk.run("keyring show folder:moved").done().contains(&kid));
+    let healthy = desk.run("store acknowledge-restore folder:moved --revoke-before now");
     assert!(healthy.err.contains("Nothing was refused"), "{healthy:?}");
-    assert!(!desk.run("keyring show moved").done().contains(&kid));
+    assert!(!desk.run("keyring show folder:moved").done().contains(&kid));
     // With its mark elsewhere.
-    desk.run("keyring new there?mark=elsewhere").done();
-    desk.run("keyring rotate there?mark=elsewhere").done();
-    desk.run("keyring show there").failed(STORE);
+    desk.run("keyring new folder:there?mark=elsewhere").done();
+    desk.run("keyring rotate folder:there?mark=elsewhere").done();
+    desk.run("keyring show folder:there").failed(STORE);
     std::fs::remove_file(desk.0.join("elsewhere")).unwrap();
-    desk.run("keyring show there?mark=elsewhere").failed(STORE);
-    desk.run("store acknowledge-restore there?mark=elsewhere --revoke-before 0").done();
-    desk.run("keyring show there?mark=elsewhere").done();
+    desk.run("keyring show folder:there?mark=elsewhere").failed(STORE);
+    desk.run("store acknowledge-restore folder:there?mark=elsewhere --revoke-before 0").done();
+    desk.run("keyring show folder:there?mark=elsewhere").done();
     for line in ["store backup moved to", "store restore moved keys.sqlite"] {
         assert!(desk.run(line).failed(USAGE).contains("cp -a"), "{line}");
+    }
+    for line in ["store backup folder:moved to", "store restore a folder:moved"] {
+        assert!(desk.run(line).failed(USAGE).contains("holds key rings only"), "{line}");
     }
     // A store that is lost is said to be lost.
     desk.key("");
@@ -95,10 +105,9 @@ fn a_folder_of_key_rings_is_accepted_too() {
     for line in ["key list", "session list", "keyring show sqlite:///keys.sqlite"] {
         assert!(desk.run(line).failed(STORE).contains("its mark is still there"), "{line}");
     }
-    // A file is no folder.
-    desk.write("q.sqlite", "");
-    let refused = desk.run("keyring show q.sqlite").failed(INPUT);
-    assert!(refused.contains("sqlite:///q.sqlite"), "{refused}");
+    // A folder is no file.
+    let refused = desk.run("keyring show moved").failed(INPUT);
+    assert!(refused.contains("folder:moved"), "{refused}");
 }
 
 #[test]

@@ -203,8 +203,12 @@ fn tokens_are_revoked() {
 #[test]
 fn rings_are_made_rotated_and_published() {
     let desk = Desk::new("keyring");
-    for (ring, alg) in [("keys", "EdDSA"), ("sqlite:///auth.sqlite", "ES256"), ("secrets", "HS256")]
-    {
+    for (ring, alg) in [
+        ("folder:keys", "EdDSA"),
+        ("sqlite:///auth.sqlite", "ES256"),
+        ("folder:secrets", "HS256"),
+        ("other.sqlite", "ES256"),
+    ] {
         for command in ["show", "rotate", "jwks"] {
             desk.run(&format!("keyring {command} {ring}")).failed(INPUT);
         }
@@ -240,8 +244,9 @@ fn rings_are_made_rotated_and_published() {
     }
     // Nothing was made by asking for what is not there.
     desk.run("keyring show nothing").failed(INPUT);
+    desk.run("keyring show folder:nothing").failed(INPUT);
     desk.run("keyring show sqlite:///nothing.sqlite").failed(INPUT);
-    desk.run("keyring new keys --name ../x").failed(USAGE);
+    desk.run("keyring new folder:keys --name ../x").failed(USAGE);
     let names = desk.names();
     assert!(!names.iter().any(|name| name.starts_with("nothing")), "{names:?}");
     assert!(names.contains(&"auth.sqlite.pepper".to_owned()), "a pepper was made with the store");

@@ -2,6 +2,7 @@
 #define _DEFAULT_SOURCE /* mkdtemp */
 
 #include "check.h"
+#include "peppered.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -21,14 +22,15 @@ static gk_api_keys *open_with(const char *url, bool strict) {
     gk_error err;
     gk_api_keys *keys = NULL;
     gk_api_key_options *options = gk_api_key_options_new();
-    gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER);
+    gk_store *store = store_under(url, PEPPER, sizeof PEPPER);
     gk_api_key_options_prefix(options, GK_TEXT("acme"));
     gk_api_key_options_env(options, GK_TEXT("test"));
     gk_api_key_options_strict(options, strict);
     gk_api_key_options_max_stale(options, 10);
     gk_api_key_options_clock(options, now, NULL, NULL);
-    MUST(gk_api_keys_open(url, strlen(url), options, &keys, &err));
+    MUST(gk_store_api_keys(store, options, &keys, &err));
     gk_api_key_options_free(options);
+    gk_store_free(store);
     return keys;
 }
 
@@ -101,7 +103,6 @@ static void lives(const char *url) {
     gk_api_keys *keys = open_keys(url);
     gk_api_keys *boss = NULL;
     char id[13];
-    CHECK(!gk_api_keys_made_pepper_file(keys));
     MUST(gk_api_keys_acting_as(keys, GK_TEXT("boss"), &boss, &err));
 
     gk_api_key_spec *spec = owned("acme \xc3\xa9");
@@ -236,7 +237,7 @@ static void lives(const char *url) {
 
     gk_api_keys *other = gk_api_keys_clone(keys);
     MUST(gk_api_keys_close(other, &err));
-    FAILS(GK_STATUS_INVALID_ARGUMENT,
+    FAILS(GK_STATUS_STORE_UNAVAILABLE,
           gk_api_keys_verify(keys, PRESENTED(LENT(third.secret)), NULL, NULL, &err));
     gk_api_keys_free(other);
     gk_issued_api_key_free(&secret);
@@ -314,7 +315,7 @@ static void wrong_arguments(void) {
     static const char BAD[] = {(char)0xff};
     int releases = 0;
 
-    FAILS(WRONG, gk_api_keys_open(GK_TEXT("nowhere"), NULL, &none, &err));
+    FAILS(WRONG, gk_api_keys_open(GK_TEXT("no://where"), NULL, &none, &err));
     FAILS(WRONG, gk_api_keys_open(NULL, 1, NULL, &none, &err));
     FAILS(WRONG, gk_api_keys_open(BAD, 1, NULL, &none, &err));
     FAILS(WRONG, gk_api_keys_open(GK_TEXT("memory:"), NULL, NULL, &err));
@@ -381,19 +382,12 @@ static void wrong_arguments(void) {
     gk_issued_api_key_free(&issued);
     gk_issued_api_key_free(NULL);
 
-    gk_api_key_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"));
-    FAILS(GK_STATUS_INVALID_CONFIGURATION,
-          gk_api_keys_open(GK_TEXT("memory:"), options, &none, &err));
-    gk_api_key_options_pepper_file(options, GK_TEXT("/no/such/file"));
-    FAILS(GK_STATUS_WRONG_PEPPER, gk_api_keys_open(GK_TEXT("memory:"), options, &none, &err));
-    gk_api_key_options_pepper(options, 1, PEPPER, 3);
-    FAILS(WRONG, gk_api_keys_open(GK_TEXT("memory:"), options, &none, &err));
     gk_api_key_options_clock(options, now, &releases, released);
     CHECK(releases == 0);
     gk_api_key_options_free(options);
     CHECK(releases == 1);
 
-    CHECK(gk_api_keys_clone(NULL) == NULL && !gk_api_keys_made_pepper_file(NULL));
+    CHECK(gk_api_keys_clone(NULL) == NULL);
     gk_api_keys_free(NULL);
     gk_api_key_spec_free(NULL);
     gk_api_key_check_free(NULL);
@@ -439,11 +433,11 @@ static void shares_limits(const char *url) {
     gk_api_keys *here = open_with(url, false), *there = open_with(url, false);
     gk_api_keys *alone = NULL, *memory = open_keys("memory:");
     gk_api_key_options *options = gk_api_key_options_new();
-    gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER);
+    gk_store *store = store_under(url, PEPPER, sizeof PEPPER);
     gk_api_key_options_prefix(options, GK_TEXT("acme"));
     gk_api_key_options_env(options, GK_TEXT("test"));
     gk_api_key_options_limits(options, NULL, 0);
-    MUST(gk_api_keys_open(url, strlen(url), options, &alone, &err));
+    MUST(gk_store_api_keys(store, options, &alone, &err));
     FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_check_limits(alone, &err));
     FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_api_keys_check_limits(memory, &err));
     MUST(gk_api_keys_check_limits(here, &err));
@@ -457,7 +451,8 @@ static void shares_limits(const char *url) {
     CHECK(passes(there, &secret.secret) == 0);
     gk_api_key_options_limits(options, GK_TEXT("/no/such/folder"));
     gk_api_keys_free(memory);
-    FAILS(GK_STATUS_STORE_UNAVAILABLE, gk_api_keys_open(url, strlen(url), options, &memory, &err));
+    FAILS(GK_STATUS_STORE_UNAVAILABLE, gk_store_api_keys(store, options, &memory, &err));
+    gk_store_free(store);
     gk_issued_api_key_free(&secret);
     gk_api_key_spec_free(spec);
     gk_api_key_options_free(options);

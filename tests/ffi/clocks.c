@@ -3,6 +3,7 @@
  * processes. */
 #define _DEFAULT_SOURCE /* mkdtemp, usleep */
 #include "door.h"
+#include "peppered.h"
 #include "session.h"
 
 #include <time.h>
@@ -27,8 +28,9 @@ static gk_key_ring *open_ring(void) {
     gk_key_ring_options *options = gk_key_ring_options_new();
     gk_key_ring_options_clock(options, now, NULL, NULL);
     gk_key_ring_options_alg(options, GK_ALG_HS256);
-    gk_key_ring_options_pepper(options, 1, PEPPER, 32);
-    MUST(gk_key_ring_open(url, strlen(url), options, &ring, &err));
+    gk_store *store = store_under(url, PEPPER, 32);
+    MUST(gk_store_key_ring(store, NULL, 0, options, &ring, &err));
+    gk_store_free(store);
     gk_key_ring_options_free(options);
     return ring;
 }
@@ -46,8 +48,9 @@ static gk_api_keys *open_keys(void) {
     gk_api_keys *keys = NULL;
     gk_api_key_options *options = gk_api_key_options_new();
     gk_api_key_options_clock(options, now, NULL, NULL);
-    gk_api_key_options_pepper(options, 1, PEPPER, 32);
-    MUST(gk_api_keys_open(url, strlen(url), options, &keys, &err));
+    gk_store *store = store_under(url, PEPPER, 32);
+    MUST(gk_store_api_keys(store, options, &keys, &err));
+    gk_store_free(store);
     gk_api_key_options_free(options);
     return keys;
 }
@@ -147,9 +150,14 @@ static void of_api_keys_alone(void) {
         gk_api_keys *newer = NULL;
         gk_api_key_options *options = gk_api_key_options_new();
         gk_api_key_options_clock(options, now, NULL, NULL);
-        gk_api_key_options_pepper(options, 1, PEPPER, 32);
-        gk_api_key_options_pepper(options, 2, OTHER_PEPPER, 32);
-        MUST(gk_api_keys_open(url, strlen(url), options, &newer, &err));
+        gk_store *store = NULL;
+        gk_store_options *both = gk_store_options_new();
+        gk_store_options_pepper(both, 1, PEPPER, 32);
+        gk_store_options_pepper(both, 2, OTHER_PEPPER, 32);
+        MUST(gk_store_open(url, strlen(url), both, &store, &err));
+        MUST(gk_store_api_keys(store, options, &newer, &err));
+        gk_store_options_free(both);
+        gk_store_free(store);
         gk_api_key_options_free(options);
         now_seconds = right + ahead[i];
         MUST(gk_api_keys_wrap_peppers(newer, NULL, &err));
@@ -205,7 +213,6 @@ static void of_rings(void) {
     gk_session_tokens started;
     gk_buf token = signed_by(signer), active;
     CHECK(asked(door, &token) == GK_STATUS_OK);
-    gk_session_options_pepper(options, 1, PEPPER, 32);
     gk_session_options_clock(options, now, NULL, NULL);
     MUST(gk_sessions_open(GK_TEXT("memory:"), signer, options, &sessions, &err));
     gk_session_options_free(options);

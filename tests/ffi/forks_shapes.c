@@ -4,6 +4,7 @@
  * process that is executed afterwards, too. */
 #define _GNU_SOURCE
 #include "forks.h"
+#include "peppered.h"
 
 #include <errno.h>
 #include <spawn.h>
@@ -25,8 +26,9 @@ static void open_keys(void) {
     gk_api_key_options *options = gk_api_key_options_new();
     gk_api_key_options_max_stale(options, MAX_STALE);
     snprintf(url, sizeof url, "sqlite:///%s/keys.sqlite", folder);
-    gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER);
-    MUST(gk_api_keys_open(MINE(url), options, &keys, &err));
+    gk_store *store = store_under(url, PEPPER, sizeof PEPPER);
+    MUST(gk_store_api_keys(store, options, &keys, &err));
+    gk_store_free(store);
     gk_api_key_options_free(options);
 }
 

@@ -3,6 +3,7 @@
  * be there for the handle that was forked, and for a process that is executed afterwards. */
 #define _GNU_SOURCE
 #include "forks.h"
+#include "peppered.h"
 
 #include <time.h>
 
@@ -63,8 +64,9 @@ static void begin_sessions(void) {
     gk_error err;
     gk_session_options *options = gk_session_options_new();
     begin_with_signer("sessions");
-    gk_session_options_pepper(options, 1, PEPPER, sizeof PEPPER);
-    MUST(gk_sessions_open(MINE(url), signer, options, &sessions, &err));
+    gk_store *store = store_under(url, PEPPER, sizeof PEPPER);
+    MUST(gk_store_sessions(store, signer, options, &sessions, &err));
+    gk_store_free(store);
     gk_session_options_free(options);
     gk_revocations *revocations = gk_sessions_revocations(sessions);
     verifier = verifier_with(revocations);
@@ -142,11 +144,10 @@ static gk_api_key_check *free_of_charge;
 
 static void begin_keys(void) {
     gk_error err;
-    gk_api_key_options *options = gk_api_key_options_new();
     snprintf(url, sizeof url, "sqlite:///%s/keys.sqlite", folder);
-    gk_api_key_options_pepper(options, 1, PEPPER, sizeof PEPPER);
-    MUST(gk_api_keys_open(MINE(url), options, &keys, &err));
-    gk_api_key_options_free(options);
+    gk_store *store = store_under(url, PEPPER, sizeof PEPPER);
+    MUST(gk_store_api_keys(store, NULL, &keys, &err));
+    gk_store_free(store);
     spec = gk_api_key_spec_new();
     gk_api_key_spec_owner(spec, GK_TEXT("acme"));
     free_of_charge = gk_api_key_check_new();
@@ -394,11 +395,9 @@ static gk_signer *follower;
 static gk_key_ring *open_ring(const char *name) {
     gk_error err;
     gk_key_ring *opened = NULL;
-    gk_key_ring_options *options = gk_key_ring_options_new();
-    gk_key_ring_options_name(options, MINE(name));
-    gk_key_ring_options_pepper(options, 1, PEPPER, sizeof PEPPER);
-    MUST(gk_key_ring_open(MINE(url), options, &opened, &err));
-    gk_key_ring_options_free(options);
+    gk_store *store = store_under(url, PEPPER, sizeof PEPPER);
+    MUST(gk_store_key_ring(store, MINE(name), NULL, &opened, &err));
+    gk_store_free(store);
     return opened;
 }
 

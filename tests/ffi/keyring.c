@@ -1,6 +1,7 @@
 /* Key rings from C: every call, signers and verifiers that follow one, folders, wrong arguments. */
 #define _DEFAULT_SOURCE /* mkdtemp */
 
+#include "peppered.h"
 #include "session.h"
 
 #include <dirent.h>
@@ -16,10 +17,13 @@ static gk_status opened(const char *where, const uint8_t *pepper, gk_alg alg, gk
     gk_key_ring_options_token_ttl(options, 900);
     gk_key_ring_options_max_stale(options, 10);
     gk_key_ring_options_clock(options, now, NULL, NULL);
-    if (pepper != NULL) gk_key_ring_options_pepper(options, 1, pepper, 32);
-    const gk_status status = gk_key_ring_open(where, strlen(where), options, ring, &err);
+    gk_store *store = NULL;
+    gk_status status = opened_store(where, pepper, 32, &store, &err);
+    if (status == GK_STATUS_OK) {
+        status = gk_store_key_ring(store, NULL, 0, options, ring, &err);
+    }
     CHECK((status == GK_STATUS_OK) == (*ring != NULL) && err.status == status);
-    CHECK(!gk_key_ring_made_pepper_file(*ring));
+    gk_store_free(store);
     gk_key_ring_options_free(options);
     return status;
 }
@@ -161,6 +165,7 @@ static void two_handles(const char *where, const uint8_t *pepper) {
 
 /* Removes a folder and the files in it. */
 static void remove_folder(const char *folder) {
+    if (strncmp(folder, "folder:", 7) == 0) folder += 7;
     char path[512];
     DIR *open = opendir(folder);
     CHECK(open != NULL);
@@ -177,10 +182,10 @@ static void remove_folder(const char *folder) {
 static void lost_and_begun_again(const char *folder) {
     char mark[512];
     gk_key_ring *none = NULL;
-    snprintf(mark, sizeof mark, "%s.mark", folder);
+    snprintf(mark, sizeof mark, "%s.mark", folder + 7);
     remove_folder(folder);
     CHECK(opened(folder, NULL, GK_ALG_ES256, &none) == GK_STATUS_STORE_RESTORED);
-    CHECK(access(folder, F_OK) != 0 && unlink(mark) == 0);
+    CHECK(access(folder + 7, F_OK) != 0 && unlink(mark) == 0);
 }
 
 /* A folder without its mark is refused until it is accepted. */
@@ -189,8 +194,8 @@ static void copied(const char *folder) {
     gk_buf report;
     char mark[512], kept[512], accept[512];
     gk_key_ring *none = NULL;
-    snprintf(mark, sizeof mark, "%s.mark", folder);
-    snprintf(kept, sizeof kept, "%s.kept", folder);
+    snprintf(mark, sizeof mark, "%s.mark", folder + 7);
+    snprintf(kept, sizeof kept, "%s.kept", folder + 7);
     snprintf(accept, sizeof accept, "{\"store\":\"%s\",\"revoke_before\":0}", folder);
     CHECK(rename(mark, kept) == 0);
     CHECK(opened(folder, PEPPER, GK_ALG_ES256, &none) == GK_STATUS_STORE_RESTORED);
@@ -212,11 +217,11 @@ static void folders(const char *folder) {
     gk_key_ring *none = NULL;
     struct stat found;
     rotations(folder, NULL);
-    CHECK(stat(folder, &found) == 0 && (found.st_mode & 0777) == 0700);
+    CHECK(stat(folder + 7, &found) == 0 && (found.st_mode & 0777) == 0700);
     two_handles(folder, NULL);
-    CHECK(chmod(folder, 0750) == 0);
+    CHECK(chmod(folder + 7, 0750) == 0);
     CHECK(opened(folder, NULL, GK_ALG_ES256, &none) == GK_STATUS_INVALID_CONFIGURATION);
-    CHECK(chmod(folder, 0700) == 0);
+    CHECK(chmod(folder + 7, 0700) == 0);
     lost_and_begun_again(folder);
 
     rotations(folder, PEPPER);
@@ -248,11 +253,9 @@ static void usual_options(const char *url) {
     gk_key_ring *ring = NULL;
     MUST(gk_key_ring_open(url, strlen(url), NULL, &ring, &err));
     gk_key_ring *same = gk_key_ring_clone(ring);
-    CHECK(gk_key_ring_made_pepper_file(ring) && gk_key_ring_made_pepper_file(same));
     gk_key_ring_free(ring);
     gk_key_ring_free(same);
     MUST(gk_key_ring_open(url, strlen(url), NULL, &ring, &err));
-    CHECK(!gk_key_ring_made_pepper_file(ring));
     gk_key_ring_free(ring);
 }
 
@@ -278,11 +281,7 @@ static void wrong_options(void) {
     gk_key_ring_options_clock(options, now, &releases, released);
     MUST(gk_key_ring_open(GK_TEXT("memory:"), options, &none, &err));
     gk_key_ring_free(none);
-    gk_key_ring_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"));
-    REFUSED_BY_OPEN(GK_STATUS_INVALID_CONFIGURATION);
-    gk_key_ring_options_pepper_file(options, GK_TEXT("/no/such/file"));
-    REFUSED_BY_OPEN(GK_STATUS_WRONG_PEPPER);
-    gk_key_ring_options_pepper(options, 0, PEPPER, 32);
+    gk_key_ring_options_name(options, NULL, 0);
     REFUSED_BY_OPEN(WRONG);
     CHECK(none == NULL && releases == 0);
     gk_key_ring_options_free(options);
@@ -321,7 +320,7 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_verifier_following(ring, NULL, &verifier, &err));
     FAILS(WRONG, gk_verifier_following(ring, policy, NULL, &err));
     CHECK(builder == NULL && verifier == NULL);
-    CHECK(gk_key_ring_clone(NULL) == NULL && !gk_key_ring_made_pepper_file(NULL));
+    CHECK(gk_key_ring_clone(NULL) == NULL);
     gk_key_ring_free(NULL);
     gk_policy_free(policy);
     gk_key_ring_free(ring);
@@ -329,13 +328,13 @@ static void wrong_arguments(void) {
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_options_") == 10);
-    CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_") == 19);
+    CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_options_") == 7);
+    CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_") == 15);
     char folder[] = "/tmp/gatekey-ffi-XXXXXX", url[128], usual[128], keys[128];
     CHECK(mkdtemp(folder) != NULL);
     snprintf(url, sizeof url, "sqlite:///%s/ring.sqlite", folder);
     snprintf(usual, sizeof usual, "sqlite:///%s/usual.sqlite", folder);
-    snprintf(keys, sizeof keys, "%s/keys", folder);
+    snprintf(keys, sizeof keys, "folder:%s/keys", folder);
     rotations("memory:", NULL);
     rotations(url, PEPPER);
     two_handles(url, PEPPER);

@@ -235,7 +235,7 @@ static void wrong_arguments(void) {
     uint64_t purged = 7;
     gk_revocations *revocations = open_with("memory:"), *none = NULL;
     gk_policy *policy = gk_policy_new();
-    FAILS(WRONG, gk_revocations_open(GK_TEXT("nowhere"), NULL, &none, &err));
+    FAILS(WRONG, gk_revocations_open(GK_TEXT("no://where"), NULL, &none, &err));
     FAILS(WRONG, gk_revocations_open(NULL, 1, NULL, &none, &err));
     FAILS(WRONG, gk_revocations_open(BAD, NULL, &none, &err));
     FAILS(WRONG, gk_revocations_open(GK_TEXT("memory:"), NULL, NULL, &err));

@@ -2,6 +2,7 @@
 #define _DEFAULT_SOURCE /* mkdtemp */
 
 #include "session.h"
+#include "peppered.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -18,7 +19,6 @@ static gk_sessions *open_with(const char *url, const gk_signer *with, const uint
     gk_error err;
     gk_sessions *sessions = NULL;
     gk_session_options *options = gk_session_options_new();
-    gk_session_options_pepper(options, 1, pepper, 32);
     gk_session_options_refresh_ttl(options, 1000);
     gk_session_options_absolute_ttl(options, 2500);
     gk_session_options_grace(options, 10);
@@ -27,10 +27,11 @@ static gk_sessions *open_with(const char *url, const gk_signer *with, const uint
     gk_session_options_max_token_ttl(options, 3600);
     gk_session_options_tenant_claim(options, GK_TEXT("org"));
     gk_session_options_clock(options, now, NULL, NULL);
-    const gk_status status = gk_sessions_open(url, strlen(url), with, options, &sessions, &err);
+    gk_store *store = store_under(url, pepper, 32);
+    const gk_status status = gk_store_sessions(store, with, options, &sessions, &err);
+    gk_store_free(store);
     CHECK(status == (pepper == PEPPER ? GK_STATUS_OK : GK_STATUS_WRONG_PEPPER));
     CHECK((status == GK_STATUS_OK) == (sessions != NULL));
-    CHECK(!gk_sessions_made_pepper_file(sessions));
     gk_session_options_free(options);
     return sessions;
 }
@@ -368,13 +369,10 @@ static void usual_options(const char *url) {
     gk_error err;
     gk_sessions *sessions = NULL;
     MUST(gk_sessions_open(url, strlen(url), signer, NULL, &sessions, &err));
-    CHECK(gk_sessions_made_pepper_file(sessions));
     gk_sessions *same = gk_sessions_clone(sessions);
-    CHECK(gk_sessions_made_pepper_file(same));
     gk_sessions_free(sessions);
     gk_sessions_free(same);
     MUST(gk_sessions_open(url, strlen(url), signer, NULL, &sessions, &err));
-    CHECK(!gk_sessions_made_pepper_file(sessions));
     gk_sessions_free(sessions);
 
     gk_signer_builder *builder = NULL;
@@ -395,15 +393,6 @@ static void wrong_options(void) {
 #define REFUSED_BY_OPEN(wanted)                                                                    \
     FAILS(wanted, gk_sessions_open(GK_TEXT("memory:"), signer, options, &none, &err))
 
-    gk_session_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"));
-    REFUSED_BY_OPEN(GK_STATUS_INVALID_CONFIGURATION);
-    gk_session_options_pepper_file(options, GK_TEXT("/no/such/file"));
-    REFUSED_BY_OPEN(GK_STATUS_WRONG_PEPPER);
-    gk_session_options_pepper(options, 1, PEPPER, 15);
-    REFUSED_BY_OPEN(WRONG);
-    gk_session_options_free(options);
-
-    options = gk_session_options_new();
     gk_session_options_grace(options, 61);
     REFUSED_BY_OPEN(WRONG);
     gk_session_options_grace(options, 60);
@@ -442,7 +431,7 @@ static void wrong_arguments(void) {
     uint64_t count = 7;
     gk_claims_claim_str(own, GK_TEXT("sid"), GK_TEXT("another"));
 
-    FAILS(WRONG, gk_sessions_open(GK_TEXT("nowhere"), signer, NULL, &nobody, &err));
+    FAILS(WRONG, gk_sessions_open(GK_TEXT("no://where"), signer, NULL, &nobody, &err));
     FAILS(WRONG, gk_sessions_open(NULL, 1, signer, NULL, &nobody, &err));
     FAILS(WRONG, gk_sessions_open(BAD, signer, NULL, &nobody, &err));
     FAILS(WRONG, gk_sessions_open(GK_TEXT("memory:"), signer, NULL, NULL, &err));
@@ -527,7 +516,7 @@ static void wrong_arguments(void) {
     CHECK(count == 0);
     FAILS(WRONG, gk_sessions_purge(sessions, now_seconds + 1, NULL, &err));
 
-    CHECK(gk_sessions_clone(NULL) == NULL && !gk_sessions_made_pepper_file(NULL));
+    CHECK(gk_sessions_clone(NULL) == NULL);
     CHECK(gk_sessions_revocations(NULL) == NULL);
     gk_sessions_free(NULL);
     gk_session_tokens_free(NULL);
@@ -538,8 +527,8 @@ static void wrong_arguments(void) {
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    CHECK(calls_all(argv[1], "session.c", "gk_session_options_") == 13);
-    CHECK(calls_all(argv[1], "session.c", "gk_session") == 34);
+    CHECK(calls_all(argv[1], "session.c", "gk_session_options_") == 10);
+    CHECK(calls_all(argv[1], "session.c", "gk_session") == 30);
     gk_error err;
     gk_signer_builder *builder = NULL;
     MUST(gk_key_generate(GK_ALG_ES256, &key, &err));

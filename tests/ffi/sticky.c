@@ -1,5 +1,6 @@
 /* Builders keep the first thing that was wrong, and the call that uses them tells it: the options
  * of what is kept in a store. tests/ffi/arguments.c does the same for tokens. */
+#include "peppered.h"
 #include "refuse.h"
 
 #include <stdint.h>
@@ -19,11 +20,20 @@ static gk_api_keys *keys;
 static gk_issued_api_key issued;
 static gk_sessions *sessions;
 
-static gk_api_key_options *fresh_gk_api_key_options(void) {
-    gk_api_key_options *fresh = gk_api_key_options_new();
-    gk_api_key_options_pepper(fresh, 1, PEPPER, sizeof PEPPER);
+static gk_store_options *fresh_gk_store_options(void) {
+    gk_store_options *fresh = gk_store_options_new();
+    gk_store_options_pepper(fresh, 1, PEPPER, sizeof PEPPER);
     return fresh;
 }
+static gk_status use_gk_store_options(const gk_store_options *built, gk_error *err) {
+    gk_store *opened = NULL;
+    const gk_status status = gk_store_open(GK_TEXT("memory:"), built, &opened, err);
+    CHECK((opened != NULL) == (status == GK_STATUS_OK));
+    gk_store_free(opened);
+    return status;
+}
+
+static gk_api_key_options *fresh_gk_api_key_options(void) { return gk_api_key_options_new(); }
 static gk_status use_gk_api_key_options(const gk_api_key_options *built, gk_error *err) {
     gk_api_keys *opened = NULL;
     const gk_status status = gk_api_keys_open(GK_TEXT("memory:"), built, &opened, err);
@@ -92,11 +102,7 @@ static gk_status use_gk_session_spec(const gk_session_spec *built, gk_error *err
     return status;
 }
 
-static gk_key_ring_options *fresh_gk_key_ring_options(void) {
-    gk_key_ring_options *fresh = gk_key_ring_options_new();
-    gk_key_ring_options_pepper(fresh, 1, PEPPER, sizeof PEPPER);
-    return fresh;
-}
+static gk_key_ring_options *fresh_gk_key_ring_options(void) { return gk_key_ring_options_new(); }
 static gk_status use_gk_key_ring_options(const gk_key_ring_options *built, gk_error *err) {
     gk_key_ring *opened = NULL;
     const gk_status status = gk_key_ring_open(GK_TEXT("memory:"), built, &opened, err);
@@ -116,11 +122,7 @@ static gk_status use_gk_revocation_options(const gk_revocation_options *built, g
     return status;
 }
 
-static gk_session_options *fresh_gk_session_options(void) {
-    gk_session_options *fresh = gk_session_options_new();
-    gk_session_options_pepper(fresh, 1, PEPPER, sizeof PEPPER);
-    return fresh;
-}
+static gk_session_options *fresh_gk_session_options(void) { return gk_session_options_new(); }
 static gk_status use_gk_session_options(const gk_session_options *built, gk_error *err) {
     gk_sessions *opened = NULL;
     const gk_status status = gk_sessions_open(GK_TEXT("memory:"), signer, built, &opened, err);
@@ -128,16 +130,6 @@ static gk_status use_gk_session_options(const gk_session_options *built, gk_erro
     gk_sessions_free(opened);
     return status;
 }
-
-/* A pepper: no handle, no bytes, a file and a variable that are no text. */
-#define PEPPER_SETTERS(type)                                                                       \
-    do {                                                                                           \
-        IGNORED(type##_pepper, NULL, 1, PEPPER, sizeof PEPPER);                                    \
-        STICKS(type, type##_pepper, 2, NORAW);                                                     \
-        STICKS(type, type##_pepper, 2, &none_such, SIZE_MAX);                                      \
-        TEXT_SETTER(type, type##_pepper_file);                                                     \
-        TEXT_SETTER(type, type##_pepper_env);                                                      \
-    } while (0)
 
 /* A clock: the pointer that belongs to it is released once, whatever becomes of it. */
 #define CLOCK_SETTER(type)                                                                         \
@@ -160,6 +152,19 @@ static gk_status use_gk_session_options(const gk_session_options *built, gk_erro
         CHECK(releases == 4);                                                                      \
     } while (0)
 
+/* A pepper: no handle, no bytes, a file and a variable that are no text. */
+static void stores(void) {
+    gk_error err;
+    IGNORED(gk_store_options_pepper, NULL, 1, PEPPER, sizeof PEPPER);
+    STICKS(gk_store_options, gk_store_options_pepper, 2, NORAW);
+    STICKS(gk_store_options, gk_store_options_pepper, 2, &none_such, SIZE_MAX);
+    TEXT_SETTER(gk_store_options, gk_store_options_pepper_file);
+    TEXT_SETTER(gk_store_options, gk_store_options_pepper_environment);
+    IGNORED(gk_store_options_strict, NULL, true);
+    IGNORED(gk_store_options_max_stale, NULL, 1);
+    CLOCK_SETTER(gk_store_options);
+}
+
 static void api_keys(void) {
     gk_error err;
     TEXT_SETTER(gk_api_key_options, gk_api_key_options_prefix);
@@ -167,7 +172,6 @@ static void api_keys(void) {
     TEXT_SETTER(gk_api_key_options, gk_api_key_options_limits);
     IGNORED(gk_api_key_options_strict, NULL, true);
     IGNORED(gk_api_key_options_max_stale, NULL, 1);
-    PEPPER_SETTERS(gk_api_key_options);
     CLOCK_SETTER(gk_api_key_options);
 
     TEXT_SETTER(gk_api_key_spec, gk_api_key_spec_owner);
@@ -313,7 +317,6 @@ static void sessions_and_rings(void) {
     STICKS(gk_key_ring_options, gk_key_ring_options_alg, 99);
     IGNORED(gk_key_ring_options_token_ttl, NULL, 1);
     IGNORED(gk_key_ring_options_max_stale, NULL, 1);
-    PEPPER_SETTERS(gk_key_ring_options);
     CLOCK_SETTER(gk_key_ring_options);
 
     IGNORED(gk_revocation_options_strict, NULL, true);
@@ -329,7 +332,6 @@ static void sessions_and_rings(void) {
     IGNORED(gk_session_options_max_stale, NULL, 1);
     IGNORED(gk_session_options_max_token_ttl, NULL, 1);
     TEXT_SETTER(gk_session_options, gk_session_options_tenant_claim);
-    PEPPER_SETTERS(gk_session_options);
     CLOCK_SETTER(gk_session_options);
 }
 
@@ -350,6 +352,7 @@ int main(int argc, char **argv) {
     gk_session_options *of_sessions = fresh_gk_session_options();
     MUST(gk_sessions_open(GK_TEXT("memory:"), signer, of_sessions, &sessions, &err));
 
+    stores();
     api_keys();
     filters();
     CHECK(all_called(argv[1], &FILTERS, 1, true) == 9);

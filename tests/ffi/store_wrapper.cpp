@@ -1,74 +1,71 @@
-// Everything in gatekey/store.hpp: each function is called.
+// A store in the hand, from C++.
 #include "check.hpp"
 
-#include <cstring>
-#include <filesystem>
-#include <stdexcept>
+#include <array>
+#include <cstdlib>
 
 namespace {
 
 using namespace gatekey;
 
-std::filesystem::path folder;
+const std::array<std::uint8_t, 32> pepper{7};
 
-std::string store() { return "\"store\":\"sqlite:///" + (folder / "auth.sqlite").string() + "\""; }
+void everything() {
+    std::uint64_t now = 1800000000;
+    const auto store = store::open(
+        "memory:",
+        store_options().pepper(1, pepper).strict().max_stale(10).clock([&] { return now; }));
+    CHECK(!store.made_pepper_file());
+    const auto keys = store.api_keys(api_key_options().prefix("acme"));
+    const auto ring = store.key_ring("main", key_ring_options().alg(alg::ed25519));
+    const auto signer = signer::builder::following(ring).clock([&] { return now; }).build();
+    const auto sessions = store.sessions(signer, session_options().grace(0));
+    const auto looker = store.sessions();
+    const auto list = store.revocations();
+    const auto issued = keys.create(api_key_spec().owner("o"));
+    CHECK(holds(issued.record_json, "\"created_at\":1800000000"));
+    const auto tokens = sessions.start("alice");
+    const auto api =
+        verifier::following(ring, policy().clock([&] { return now; }).revocations(list));
+    CHECK(api.try_verify(tokens.access_token()).has_value());
+    static_cast<void>(sessions.end(tokens.refresh_token()));
+    CHECK(api.try_verify(tokens.access_token()).status() == status::revoked_token);
+    CHECK(holds(store.key_ring().keys_json(), "ES256")); // another ring: `default`
 
-std::string member(const char *name, const char *file) {
-    return std::string(",\"") + name + "\":\"" + (folder / file).string() + "\"";
+    const auto same = store.clone();
+    same.close();
+    store.close();
+    THROWS(status::store_unavailable, keys.create(api_key_spec().owner("o")));
+    THROWS(status::store_unavailable, sessions.start("alice"));
+    THROWS(status::store_unavailable, looker.record_json(tokens.family()));
+    THROWS(status::store_unavailable, list.revoke_key("k"));
+    THROWS(status::store_unavailable, ring.rotate());
+    THROWS(status::store_unavailable, static_cast<void>(store.revocations()));
+    CHECK(api.try_verify(tokens.access_token()).status() == status::store_unavailable);
 }
 
-void there_and_back() {
-    const std::string url = "sqlite:///" + (folder / "auth.sqlite").string();
-    std::uint64_t calls = 0;
-    {
-        const auto list = revocations::open(url);
-        const auto report =
-            store_backup("{" + store() + member("to", "copy") + "}",
-                         [&](std::uint64_t done, std::uint64_t all) { calls += done <= all; });
-        CHECK(holds(report, "\"bytes\":") && calls > 0);
-        bool stopped = false;
-        try {
-            store_backup("{" + store() + member("to", "stopped") + "}",
-                         [](std::uint64_t, std::uint64_t) { throw std::runtime_error("enough"); });
-        } catch (const std::runtime_error &error) {
-            stopped = std::strcmp(error.what(), "enough") == 0;
-        }
-        CHECK(stopped && !std::filesystem::exists(folder / "stopped"));
-        THROWS(status::invalid_argument, store_backup("{" + store() + member("to", "copy") + "}"));
-        list.revoke_key("leaked");
-        THROWS(status::store_unavailable,
-               store_restore("{" + store() + member("backup", "copy") + "}"));
-    }
-    const auto restored = store_restore("{" + store() + member("backup", "copy") + "}");
-    CHECK(holds(restored, "\"must_acknowledge\":true"));
-    THROWS(status::store_restored, revocations::open(url));
-    const auto done = store_acknowledge_restore("{" + store() + ",\"revoke_before\":0}");
-    CHECK(holds(done, "\"sessions\":0") && holds(done, "\"was_refused\":true"));
-    CHECK(revocations::open(url).size() == 0);
-    THROWS(status::invalid_configuration, store_acknowledge_restore("{" + store() + "}"));
+void without_its_handle() {
+    const auto keys = store::open("memory:").api_keys();
+    const auto issued = keys.create(api_key_spec().owner("o"));
+    CHECK(keys.verify(issued.secret.view()).owner() == "o");
 }
 
-void folder_without_its_mark() {
-    const auto keys = folder / "keys", mark = folder / "keys.mark";
-    const std::string what = "{\"store\":\"" + keys.string() + "\",\"revoke_before\":0}";
-    static_cast<void>(key_ring::open(keys.string()));
-    std::filesystem::remove(mark);
-    THROWS(status::store_restored, key_ring::open(keys.string()));
-    CHECK(holds(store_acknowledge_restore(what), "\"was_refused\":true"));
-    static_cast<void>(key_ring::open(keys.string()));
-    std::filesystem::remove_all(keys);
-    THROWS(status::store_restored, key_ring::open(keys.string()));
-    CHECK(!std::filesystem::exists(keys) && std::filesystem::exists(mark));
+void wrong_peppers() {
+    const auto opened = [](const store_options &options) {
+        static_cast<void>(store::open("memory:", options));
+    };
+    THROWS(status::wrong_pepper, opened(store_options().pepper_file("/no/file")));
+    THROWS(status::invalid_configuration,
+           opened(store_options().pepper_environment("GATEKEY_NOT_SET")));
+    THROWS(status::invalid_argument, static_cast<void>(store::open("no://where")));
+    THROWS(status::unsupported, static_cast<void>(store::open("redis://localhost")));
 }
 
 } // namespace
 
 int main() {
-    char name[] = "/tmp/gatekey-store-XXXXXX";
-    CHECK(mkdtemp(name) != nullptr);
-    folder = name;
-    there_and_back();
-    folder_without_its_mark();
-    std::filesystem::remove_all(folder);
+    everything();
+    without_its_handle();
+    wrong_peppers();
     return passed("store_wrapper");
 }

@@ -3,6 +3,7 @@
 #include "freed.h" /* first: it chooses what the system's headers declare */
 
 #include "check.h"
+#include "peppered.h"
 
 /* From now on no block that is freed may hold this. */
 static void mark(const void *bytes, size_t len) { CHECK(freed_mark(bytes, len)); }
@@ -97,14 +98,17 @@ static void keys(void) {
 
 static void api_keys(void) {
     gk_api_keys *keys = NULL;
-    gk_api_key_options *options = gk_api_key_options_new();
+    gk_store_options *options = gk_store_options_new();
+    gk_store *store = NULL;
     gk_api_key_spec *spec = gk_api_key_spec_new();
     gk_issued_api_key issued, rotated;
     gk_api_key_result result;
     mark(PEPPER, 32);
-    gk_api_key_options_pepper(options, 1, (const uint8_t *)PEPPER, 32);
-    MUST(gk_api_keys_open(GK_TEXT("memory:"), options, &keys, &err));
-    gk_api_key_options_free(options);
+    gk_store_options_pepper(options, 1, (const uint8_t *)PEPPER, 32);
+    MUST(gk_store_open(GK_TEXT("memory:"), options, &store, &err));
+    MUST(gk_store_api_keys(store, NULL, &keys, &err));
+    gk_store_options_free(options);
+    gk_store_free(store);
     gk_api_key_spec_owner(spec, GK_TEXT("acme"));
     MUST(gk_api_keys_create(keys, spec, &issued, &err));
     mark(issued.secret.data + 20, 24);
@@ -128,15 +132,14 @@ static void sessions(void) {
     gk_claims *claims = NULL;
     gk_session_tokens first, second;
     gk_buf token;
-    gk_session_options *options = gk_session_options_new();
     mark(PEPPER, 32);
-    gk_session_options_pepper(options, 1, (const uint8_t *)PEPPER, 32);
+    gk_store *store = store_under("memory:", (const uint8_t *)PEPPER, 32);
     MUST(gk_key_generate(GK_ALG_ES256, &key, &err));
     MUST(gk_signer_builder_new(key, &builder, &err));
     MUST(gk_signer_builder_build(builder, &signer, &err));
     MUST(gk_claims_from_json(GK_TEXT("{\"role\":\"of the test\"}"), &claims, &err));
-    MUST(gk_sessions_open(GK_TEXT("memory:"), signer, options, &sessions, &err));
-    gk_session_options_free(options);
+    MUST(gk_store_sessions(store, signer, NULL, &sessions, &err));
+    gk_store_free(store);
     /* The claims as they stand in a token: `{"role":"of the test`. */
     mark("eyJyb2xlIjoib2YgdGhlIHRlc3Q", 26);
     gk_session_spec *spec = gk_session_spec_new();

@@ -217,7 +217,12 @@ fn a_damaged_ring_in_a_folder_keeps_the_others_from_nothing() {
         let revoke_before = SystemClock.now() + 1;
         let options =
             AcknowledgeOptions { revoke_before, keep_key_rings, ..AcknowledgeOptions::default() };
-        store_acknowledge_restore(path.to_str().unwrap(), &PepperSource::Beside, options).unwrap()
+        store_acknowledge_restore(
+            &format!("folder:{}", path.display()),
+            &PepperSource::Beside,
+            options,
+        )
+        .unwrap()
     };
     for keep in [true, false] {
         let done = acknowledge(&path, keep);

@@ -44,6 +44,7 @@ mod rfc7520;
 mod rounds;
 mod session;
 mod signer;
+mod store;
 mod token_file;
 mod vectors;
 mod web;

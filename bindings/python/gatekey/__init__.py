@@ -9,15 +9,14 @@
     claims = Verifier(key.public(), issuer="https://auth.example", audience="api").verify(token)
     assert claims["sub"] == "alice"
 
-    from gatekey import ApiKeys
+    from gatekey import Store
 
-    keys = ApiKeys.open("sqlite:///keys.sqlite")
+    store = Store.open("sqlite:///auth.sqlite")
+    keys = store.api_keys()
     issued = keys.create(owner="acme", scopes=["read"], rate="100/60s")
     assert keys.verify(issued.secret, scopes=["read"]).owner == "acme"
 
-    from gatekey import Sessions
-
-    sessions = Sessions.open("sqlite:///auth.sqlite", signer=Signer(key, issuer="https://auth.example"))
+    sessions = store.sessions(signer=Signer(key, issuer="https://auth.example"))
     tokens = sessions.start("alice")
     tokens = sessions.refresh(tokens.refresh_token)
     sessions.end_all("alice")
@@ -69,6 +68,7 @@ from gatekey._core import (
     Sessions,
     SessionTokens,
     Signer,
+    Store,
     Unsigned,
     UserInfo,
     Verified,
@@ -128,6 +128,7 @@ __all__ = [
     "SessionTokens",
     "Sessions",
     "Signer",
+    "Store",
     "TokenManager",
     "Unsigned",
     "UserInfo",

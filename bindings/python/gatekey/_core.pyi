@@ -53,6 +53,7 @@ __all__ = [
     "SessionTokens",
     "Sessions",
     "Signer",
+    "Store",
     "Unsigned",
     "UserInfo",
     "Verified",
@@ -289,7 +290,7 @@ _Record = TypeVar("_Record", covariant=True)
 class ApiKeys:
     @staticmethod
     def open(
-        url: str,
+        url: str | PathLike[str],
         *,
         pepper: _Peppers | None = None,
         prefix: str = "gk",
@@ -512,13 +513,13 @@ class PepperUse:
     @property
     def damaged(self) -> _List[str]: ...
 
-_Peppers: TypeAlias = bytes | Iterable[tuple[int, bytes]]
+_Peppers: TypeAlias = bytes | Iterable[tuple[int, bytes]] | str
 
 @final
 class Sessions:
     @staticmethod
     def open(
-        url: str,
+        url: str | PathLike[str],
         *,
         signer: Signer | None = None,
         refresh_ttl: _Seconds = 604800,
@@ -631,7 +632,7 @@ class SessionEvent:
 class Revocations:
     @staticmethod
     def open(
-        url: str,
+        url: str | PathLike[str],
         *,
         strict: bool = False,
         max_stale: _Seconds = 30,
@@ -653,10 +654,58 @@ class Revocations:
     def __bool__(self) -> bool: ...
 
 @final
+class Store:
+    @staticmethod
+    def open(
+        url: str | PathLike[str],
+        *,
+        pepper: _Peppers | None = None,
+        pepper_file: str | PathLike[str] | None = None,
+        pepper_env: str | None = None,
+        strict: bool = False,
+        max_stale: _Seconds = 30,
+        clock: _Clock | None = None,
+    ) -> Store: ...
+    def api_keys(
+        self,
+        *,
+        prefix: str = "gk",
+        env: str = "live",
+        limits: str | PathLike[str] | Literal[False] | None = None,
+    ) -> ApiKeys: ...
+    def sessions(
+        self,
+        *,
+        signer: Signer | None = None,
+        refresh_ttl: _Seconds = 604800,
+        absolute_ttl: _Seconds = 7776000,
+        grace: _Seconds = 10,
+        max_token_ttl: _Seconds = 2592000,
+        tenant_claim: str = "tenant",
+    ) -> Sessions: ...
+    def revocations(
+        self, *, max_token_ttl: _Seconds = 2592000, tenant_claim: str = "tenant"
+    ) -> Revocations: ...
+    def key_ring(
+        self, name: str = "default", *, alg: str = "ES256", token_ttl: _Seconds = 900
+    ) -> KeyRing: ...
+    @property
+    def url(self) -> str: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None = None,
+        _error: BaseException | None = None,
+        _trace: TracebackType | None = None,
+        /,
+    ) -> None: ...
+
+@final
 class KeyRing:
     @staticmethod
     def open(
-        url_or_folder: str | PathLike[str],
+        url: str | PathLike[str],
         *,
         name: str = "default",
         alg: str = "ES256",
@@ -742,7 +791,7 @@ def _milliseconds(value: _Seconds, what: str) -> int: ...
 def _seconds(value: object, what: str) -> int: ...
 def scan_rule(prefix: str) -> dict[str, str]: ...
 def store_backup(
-    url: str,
+    url: str | PathLike[str],
     to: str | PathLike[str],
     *,
     pepper_to: str | PathLike[str] | None = None,
@@ -751,13 +800,13 @@ def store_backup(
 ) -> dict[str, int]: ...
 def store_restore(
     backup: str | PathLike[str],
-    url: str,
+    url: str | PathLike[str],
     *,
     force: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]: ...
 def store_acknowledge_restore(
-    url: str,
+    url: str | PathLike[str],
     *,
     revoke_before: float | datetime,
     keep_api_keys: bool = False,

@@ -6,7 +6,7 @@
 use crate::apikey_records::{
     ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
 };
-use crate::args::{self as args, Changes, Count, Text};
+use crate::args::{self as args, Changes, Count, Place, Text};
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, raise, usage};
 use crate::gil::{Kept, quickly};
@@ -35,6 +35,11 @@ impl ApiKeys {
         &self.inner
     }
 
+    /// Those that a store has handed out.
+    pub(crate) fn of(keys: gatekey::ApiKeys, clock: Option<OwnClock>) -> Self {
+        Self { inner: Kept::new(keys), clock }
+    }
+
     /// Reads Python's clock for what follows.
     #[inline]
     pub(crate) fn follow(&self, py: Python<'_>) -> PyResult<()> {
@@ -47,13 +52,9 @@ impl ApiKeys {
 
 #[pymethods]
 impl ApiKeys {
-    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`. `?mark=FILE` at the end of
-    /// the URL says where the mark is that tells a restored backup; a StoreRestoredError, if it does. Never
-    /// open the file with `sqlite3` in the same process, not even to read.
+    /// The short way for a program that keeps nothing else there: `Store.open(url).api_keys()`.
     ///
-    /// - `pepper`: 16 bytes or more, or a list of `(number, bytes)`, oldest first, the last one
-    ///   active. Without one, the file `<path>.pepper` is used, and made with the store. Losing the
-    ///   pepper is losing the keys.
+    /// - `url`, `pepper`: as for `Store.open`.
     /// - `prefix`, `env`: what keys begin with, `gk_live_` unless set; keys of another environment
     ///   are not accepted.
     /// - `strict`: look for changes by other processes before every verification, not within 50 ms.
@@ -71,7 +72,7 @@ impl ApiKeys {
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn open(
         py: Python<'_>,
-        url: Text<'_>,
+        url: Place,
         pepper: Option<&Bound<'_, PyAny>>,
         prefix: Text<'_>,
         env: Text<'_>,
@@ -94,9 +95,9 @@ impl ApiKeys {
         if let Some(clock) = &clock {
             options = options.clock(clock.core());
         }
-        let opened = py.detach(|| gatekey::open_api_keys(url.0, &pepper, options)).or_raise(py)?;
+        let opened = py.detach(|| gatekey::open_api_keys(&url.0, &pepper, options)).or_raise(py)?;
         args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
-        Ok(Self { inner: Kept::new(opened.keys), clock })
+        Ok(Self::of(opened.keys, clock))
     }
 
     /// Makes a key. `secret` of the result is its text, which is kept nowhere.

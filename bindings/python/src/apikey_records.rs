@@ -307,7 +307,7 @@ impl ApiKeyCheck {
 
     /// Why, for the log; `None` if it may.
     #[getter]
-    fn message(&self) -> Option<&'static str> {
+    fn message(&self) -> Option<&str> {
         self.error.as_ref().map(Error::message)
     }
 

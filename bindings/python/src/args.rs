@@ -4,7 +4,7 @@ use crate::errors::{OrRaise, usage};
 use crate::options::{names, octets, span, whole, wrong_type};
 use gatekey::{
     CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Limits, PepperSource, Peppers, Rate,
-    Secret,
+    Secret, StoreUrl, read_peppers,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -83,8 +83,53 @@ pub(crate) fn peppers(value: &Bound<'_, PyAny>, what: &'static str) -> PyResult<
 
 /// Where the peppers come from: as given, or from the file beside the store.
 pub(crate) fn pepper_source(value: Option<&Bound<'_, PyAny>>) -> PyResult<PepperSource> {
-    value
-        .map_or(Ok(PepperSource::Beside), |value| peppers(value, "pepper").map(PepperSource::Given))
+    value.map_or(Ok(PepperSource::Beside), given)
+}
+
+/// Peppers as [`peppers`] reads them, or a text as in a pepper file.
+fn given(value: &Bound<'_, PyAny>) -> PyResult<PepperSource> {
+    let peppers = match value.cast::<PyString>() {
+        Ok(_) => read_peppers(value.extract::<Text<'_>>()?.0).or_raise(value.py())?,
+        Err(_) => peppers(value, "pepper")?,
+    };
+    Ok(PepperSource::Given(peppers))
+}
+
+/// Where the peppers of a store come from: one of the three ways at the most.
+pub(crate) fn pepper_choice(
+    pepper: Option<&Bound<'_, PyAny>>,
+    file: Option<PathBuf>,
+    env: Option<Text<'_>>,
+) -> PyResult<Option<PepperSource>> {
+    match (pepper, file, env) {
+        (None, None, None) => Ok(None),
+        (Some(pepper), None, None) => given(pepper).map(Some),
+        (None, Some(file), None) => Ok(Some(PepperSource::File(file))),
+        (None, None, Some(name)) => Ok(Some(PepperSource::Env(name.owned()))),
+        _ => Err(PyTypeError::new_err("give one of pepper, pepper_file and pepper_env")),
+    }
+}
+
+/// What names a store: its URL as text, or the path of a SQLite file as text or of the module `pathlib`.
+pub(crate) struct Place(pub(crate) String);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Place {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        const WANTED: &str = "str or a path";
+        let py = value.py();
+        if value.cast::<PyString>().is_ok() {
+            return Text::extract(value).map(|text| Self(text.owned()));
+        }
+        let path = value.call_method0(intern!(py, "__fspath__"));
+        let path = path.map_err(|_| wrong_type(&value, "url", WANTED))?;
+        if path.cast::<PyString>().is_err() {
+            return Err(wrong_type(&value, "url", WANTED));
+        }
+        let path = path.extract::<Text<'_>>()?.owned();
+        StoreUrl::of_path(Path::new(&path)).map(|url| Self(url.to_string())).or_raise(py)
+    }
 }
 
 /// `None`, `False`, or a folder.

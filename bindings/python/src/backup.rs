@@ -1,6 +1,6 @@
 //! `gatekey.store_backup` and what belongs to it: copies of a store.
 
-use crate::args::{Text, moment, pepper_source};
+use crate::args::{Place, moment, pepper_source};
 use crate::decode;
 use crate::errors::OrRaise;
 use gatekey::{
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 #[pyo3(signature = (url, to, *, pepper_to=None, pepper_file=None, progress=None))]
 pub(crate) fn store_backup<'py>(
     py: Python<'py>,
-    url: Text<'_>,
+    url: Place,
     to: PathBuf,
     pepper_to: Option<PathBuf>,
     pepper_file: Option<PathBuf>,
@@ -33,7 +33,7 @@ pub(crate) fn store_backup<'py>(
     let options = BackupOptions { pepper_to, pepper };
     let mut hearing = Hearing::new(progress);
     let done = py.detach(|| {
-        gatekey::store_backup(url.0, &to, &options, &mut |done, all| hearing.hear(done, all))
+        gatekey::store_backup(&url.0, &to, &options, &mut |done, all| hearing.hear(done, all))
     });
     decode::object(py, hearing.result(py, done)?.to_json().as_bytes())
 }
@@ -51,14 +51,14 @@ pub(crate) fn store_backup<'py>(
 pub(crate) fn store_restore<'py>(
     py: Python<'py>,
     backup: PathBuf,
-    url: Text<'_>,
+    url: Place,
     force: bool,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let options = RestoreOptions { force };
     let mut hearing = Hearing::new(progress);
     let done = py.detach(|| {
-        gatekey::store_restore(&backup, url.0, options, &mut |done, all| hearing.hear(done, all))
+        gatekey::store_restore(&backup, &url.0, options, &mut |done, all| hearing.hear(done, all))
     });
     decode::object(py, hearing.result(py, done)?.to_json().as_bytes())
 }
@@ -78,7 +78,7 @@ pub(crate) fn store_restore<'py>(
 #[pyo3(signature = (url, *, revoke_before, keep_api_keys=false, keep_key_rings=false, pepper=None))]
 pub(crate) fn store_acknowledge_restore<'py>(
     py: Python<'py>,
-    url: Text<'_>,
+    url: Place,
     revoke_before: &Bound<'_, PyAny>,
     keep_api_keys: bool,
     keep_key_rings: bool,
@@ -87,7 +87,7 @@ pub(crate) fn store_acknowledge_restore<'py>(
     let revoke_before = moment(revoke_before, "revoke_before")?;
     let pepper = pepper_source(pepper)?;
     let options = AcknowledgeOptions { revoke_before, keep_api_keys, keep_key_rings };
-    let done = py.detach(|| gatekey::store_acknowledge_restore(url.0, &pepper, options));
+    let done = py.detach(|| gatekey::store_acknowledge_restore(&url.0, &pepper, options));
     decode::object(py, done.or_raise(py)?.to_json().as_bytes())
 }
 

@@ -24,6 +24,11 @@ impl OwnClock {
         Ok(clock)
     }
 
+    /// The same clock, for something else that goes by it.
+    pub(crate) fn share(&self, py: Python<'_>) -> Self {
+        Self { python: self.python.share(py), core: Arc::clone(&self.core) }
+    }
+
     /// The clock to give to the core.
     pub(crate) fn core(&self) -> Arc<dyn gatekey::Clock> {
         Arc::clone(&self.core) as Arc<dyn gatekey::Clock>

@@ -1,17 +1,16 @@
 //! `gatekey.KeyRing`: keys that rotate.
 
-use crate::args::{self as args, Text};
+use crate::args::{self as args, Place, Text};
 use crate::clock::OwnClock;
 use crate::decode;
-use crate::errors::{OrRaise, usage};
+use crate::errors::OrRaise;
 use crate::gil::{Kept, quickly};
-use crate::options::{PyClock, algorithm, span, wrong_type};
+use crate::options::{PyClock, algorithm, span};
 use gatekey::KeyRingOptions;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 /// The keys of a signer over time: one signs, the next one is published already, retired ones are good
 /// until their last token has expired.
@@ -26,28 +25,27 @@ pub(crate) struct KeyRing {
 
 #[pymethods]
 impl KeyRing {
-    /// Opens a ring, and makes it if it is not there: in a store (`sqlite:///path`, `memory:`), sealed
-    /// under the pepper, or in a folder that only its owner may read, which is what any other text or
-    /// path names. The mark of a folder lies beside it, as `<folder>.mark`; `?mark=FILE` or `?mark=none` at the
-    /// end says otherwise.
+    /// The short way for a program that keeps nothing else there: `Store.open(url).key_ring(name)`. A ring that is not
+    /// there is made.
     ///
+    /// - `url`: as for `Store.open`; in a folder, `folder:/path`, which only its owner may read, the keys lie open in
+    ///   files of mode 0600 unless there is a pepper.
     /// - `name`: of the ring in its store or folder.
     /// - `alg`: the algorithm of new keys.
     /// - `token_ttl`: the longest life of a token that the ring signs, in seconds: so long, and 600
     ///   seconds, a retired key is kept.
     /// - `max_stale`: seconds for which the keys are used if the store is out of reach; 30.
-    /// - `pepper`: as for `ApiKeys.open`; in a folder, without one, the keys lie open in files of mode
-    ///   0600.
+    /// - `pepper`: as for `Store.open`.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
     #[staticmethod]
-    #[pyo3(signature = (url_or_folder, *, name=Text("default"), alg=Text("ES256"), token_ttl=None,
+    #[pyo3(signature = (url, *, name=Text("default"), alg=Text("ES256"), token_ttl=None,
         max_stale=None, pepper=None, clock=None),
-        text_signature = "(url_or_folder, *, name='default', alg='ES256', token_ttl=900, max_stale=30, \
+        text_signature = "(url, *, name='default', alg='ES256', token_ttl=900, max_stale=30, \
         pepper=None, clock=None)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn open(
         py: Python<'_>,
-        url_or_folder: &Bound<'_, PyAny>,
+        url: Place,
         name: Text<'_>,
         alg: Text<'_>,
         token_ttl: Option<&Bound<'_, PyAny>>,
@@ -55,12 +53,8 @@ impl KeyRing {
         pepper: Option<&Bound<'_, PyAny>>,
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let place = place(url_or_folder)?;
         let pepper = args::pepper_source(pepper)?;
-        let mut options = KeyRingOptions::new().name(name.0).alg(algorithm(py, alg.0)?);
-        if let Some(ttl) = token_ttl {
-            options = options.token_ttl(span(ttl, "token_ttl")?.at_least());
-        }
+        let mut options = made_of(py, alg, token_ttl)?.name(name.0);
         if let Some(max_stale) = max_stale {
             options = options.max_stale_ms(span(max_stale, "max_stale")?.millis());
         }
@@ -68,9 +62,9 @@ impl KeyRing {
         if let Some(clock) = &clock {
             options = options.clock(clock.core());
         }
-        let opened = py.detach(|| gatekey::open_key_ring(&place, &pepper, options)).or_raise(py)?;
+        let opened = py.detach(|| gatekey::open_key_ring(&url.0, &pepper, options)).or_raise(py)?;
         args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
-        Ok(Self { inner: Kept::new(opened.ring), clock })
+        Ok(Self::of(opened.ring, clock))
     }
 
     /// Makes the next key the active one, retires the one that was, and makes a new next one. The new
@@ -128,6 +122,11 @@ impl KeyRing {
 }
 
 impl KeyRing {
+    /// One that a store has handed out.
+    pub(crate) fn of(ring: gatekey::KeyRing, clock: Option<OwnClock>) -> Self {
+        Self { inner: Kept::new(ring), clock }
+    }
+
     /// The ring, to be followed by a signer or verifier.
     pub(crate) fn core(&self) -> &gatekey::KeyRing {
         &self.inner
@@ -203,22 +202,15 @@ impl RingKey {
     }
 }
 
-/// A URL, or the path of a folder as text or of the module `pathlib`.
-fn place(value: &Bound<'_, PyAny>) -> PyResult<String> {
-    const WANTED: &str = "str or a path";
-    if value.cast::<PyString>().is_ok() {
-        return value.extract::<Text<'_>>().map(Text::owned);
-    }
-    let path = value
-        .call_method0(intern!(value.py(), "__fspath__"))
-        .map_err(|_| wrong_type(value, "url_or_folder", WANTED))?;
-    let Ok(path) = path.cast::<PyString>() else {
-        return Err(wrong_type(value, "url_or_folder", WANTED));
-    };
-    let path = path.extract::<Text<'_>>()?.owned();
-    // What a path names is a folder, whatever it looks like.
-    if path == "memory:" || path.contains("://") {
-        return Err(usage(value.py(), "The path of a folder looks like a URL; give it as ./path."));
-    }
-    Ok(path)
+/// What the keys of a ring are like.
+pub(crate) fn made_of(
+    py: Python<'_>,
+    alg: Text<'_>,
+    token_ttl: Option<&Bound<'_, PyAny>>,
+) -> PyResult<KeyRingOptions> {
+    let options = KeyRingOptions::new().alg(algorithm(py, alg.0)?);
+    Ok(match token_ttl {
+        Some(ttl) => options.token_ttl(span(ttl, "token_ttl")?.at_least()),
+        None => options,
+    })
 }

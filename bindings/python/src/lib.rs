@@ -31,6 +31,7 @@ mod revocations;
 mod session;
 mod session_records;
 mod signer;
+mod store;
 mod token_manager;
 mod transport;
 mod verified;
@@ -65,6 +66,7 @@ mod _core {
     use crate::session::Sessions;
     use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
     use crate::signer::{Signer, Unsigned};
+    use crate::store::Store;
     use crate::token_manager::_TokenManager;
     use crate::transport::{HttpRequest, HttpTransport};
     use crate::verified::{Verified, danger_decode_unverified};
@@ -113,6 +115,7 @@ mod _core {
         module.add_class::<Sessions>()?;
         module.add_class::<Signer>()?;
         module.add_class::<Unsigned>()?;
+        module.add_class::<Store>()?;
         module.add_class::<HttpRequest>()?;
         module.add_class::<HttpTransport>()?;
         module.add_class::<Verified>()?;

@@ -228,6 +228,11 @@ impl PyClock {
         }
     }
 
+    /// The same clock.
+    pub(crate) fn share(&self, py: Python<'_>) -> Self {
+        Self(self.0.clone_ref(py))
+    }
+
     /// The clock to give to the core.
     pub(crate) fn core() -> Arc<dyn gatekey::Clock> {
         Arc::new(ThreadClock)

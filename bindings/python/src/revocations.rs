@@ -1,6 +1,6 @@
 //! `gatekey.Revocations`: tokens that are not good any more, although signature and dates are.
 
-use crate::args::{self as args, Text};
+use crate::args::{self as args, Place, Text};
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, usage};
 use crate::gil::Kept;
@@ -24,12 +24,30 @@ pub(crate) struct Revocations {
     sessions: Option<Py<Sessions>>,
 }
 
+impl Revocations {
+    /// Those that a store has handed out.
+    pub(crate) fn of(revocations: gatekey::Revocations, clock: Option<OwnClock>) -> Self {
+        Self { inner: Kept::new(revocations), clock, sessions: None }
+    }
+}
+
+/// How what is revoked is followed.
+pub(crate) fn followed(
+    max_token_ttl: Option<&Bound<'_, PyAny>>,
+    tenant_claim: Text<'_>,
+) -> PyResult<RevocationOptions> {
+    let options = RevocationOptions::new().tenant_claim(tenant_claim.0);
+    Ok(match max_token_ttl {
+        Some(ttl) => options.max_token_ttl(span(ttl, "max_token_ttl")?.at_least()),
+        None => options,
+    })
+}
+
 #[pymethods]
 impl Revocations {
-    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`; needs no pepper.
-    /// `?mark=FILE` at the end of the URL says where the mark is that tells a restored backup. Never open
-    /// the file with `sqlite3` in the same process, not even to read.
+    /// The short way for a program that keeps nothing else there: `Store.open(url).revocations()`. Needs no pepper.
     ///
+    /// - `url`: as for `Store.open`.
     /// - `strict`: look for changes by other processes at every token, not within 50 ms.
     /// - `max_stale`: seconds for which tokens are accepted if the store is out of reach; 30.
     /// - `max_token_ttl`: seconds between `iat` and `exp` of a token at the most; others are refused,
@@ -43,26 +61,23 @@ impl Revocations {
         tenant_claim='tenant', clock=None)")]
     fn open(
         py: Python<'_>,
-        url: Text<'_>,
+        url: Place,
         strict: bool,
         max_stale: Option<&Bound<'_, PyAny>>,
         max_token_ttl: Option<&Bound<'_, PyAny>>,
         tenant_claim: Text<'_>,
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let mut options = RevocationOptions::new().strict(strict).tenant_claim(tenant_claim.0);
+        let mut options = followed(max_token_ttl, tenant_claim)?.strict(strict);
         if let Some(max_stale) = max_stale {
             options = options.max_stale_ms(span(max_stale, "max_stale")?.millis());
-        }
-        if let Some(ttl) = max_token_ttl {
-            options = options.max_token_ttl(span(ttl, "max_token_ttl")?.at_least());
         }
         let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         if let Some(clock) = &clock {
             options = options.clock(clock.core());
         }
-        let inner = py.detach(|| gatekey::open_revocations(url.0, options)).or_raise(py)?;
-        Ok(Self { inner: Kept::new(inner), clock, sessions: None })
+        let inner = py.detach(|| gatekey::open_revocations(&url.0, options)).or_raise(py)?;
+        Ok(Self::of(inner, clock))
     }
 
     /// Revokes one token, by its `iss` and its `jti`; it is remembered until `expires_at`, its `exp`. With None for the

@@ -2,16 +2,16 @@
 
 use crate::apikey::page_limit;
 use crate::apikey_records::Page;
-use crate::args::{self as args, Count, Text};
+use crate::args::{self as args, Count, Place, Text};
 use crate::clock::OwnClock;
 use crate::encode;
 use crate::errors::{OrRaise, usage};
 use crate::gil::let_go;
 use crate::options::{PyClock, octets, span};
-use crate::revocations::Revocations;
+use crate::revocations::{Revocations, followed};
 use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
 use crate::signer::Signer;
-use gatekey::{Claims, RevocationOptions, SessionEventFilter, SessionOptions, SessionSpec};
+use gatekey::{Claims, SessionEventFilter, SessionOptions, SessionSpec};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -30,12 +30,41 @@ pub(crate) struct Sessions {
     signer: Option<Py<Signer>>,
 }
 
+impl Sessions {
+    /// Those that a store has handed out.
+    pub(crate) fn of(
+        sessions: gatekey::Sessions,
+        clock: Option<OwnClock>,
+        signer: Option<Py<Signer>>,
+    ) -> Self {
+        Self { inner: RwLock::new(Some(sessions)), clock, signer }
+    }
+}
+
+/// How long sessions live.
+pub(crate) fn lived(
+    refresh_ttl: Option<&Bound<'_, PyAny>>,
+    absolute_ttl: Option<&Bound<'_, PyAny>>,
+    grace: Option<&Bound<'_, PyAny>>,
+) -> PyResult<SessionOptions> {
+    let mut options = SessionOptions::new();
+    if let Some(ttl) = refresh_ttl {
+        options = options.refresh_ttl(span(ttl, "refresh_ttl")?.at_most());
+    }
+    if let Some(ttl) = absolute_ttl {
+        options = options.absolute_ttl(span(ttl, "absolute_ttl")?.at_most());
+    }
+    if let Some(grace) = grace {
+        options = options.grace_ms(span(grace, "grace")?.millis());
+    }
+    Ok(options)
+}
+
 #[pymethods]
 impl Sessions {
-    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory:`; a store may hold API
-    /// keys as well. `?mark=FILE` at the end of the URL says where the mark is that tells a restored backup.
-    /// Never open the file with `sqlite3` in the same process, not even to read.
+    /// The short way for a program that keeps nothing else there: `Store.open(url).sessions()`.
     ///
+    /// - `url`: as for `Store.open`.
     /// - `signer`: signs the access tokens, which live for its `ttl`. Without one, sessions are looked
     ///   at and ended only.
     /// - `refresh_ttl`: a session that is not refreshed for so long ends; 7 days.
@@ -43,7 +72,7 @@ impl Sessions {
     /// - `grace`: for so many seconds a refresh token that was used gives the same answer again, while
     ///   its successor has not been presented; 10, at most 60.
     /// - `strict`, `max_stale`, `max_token_ttl`, `tenant_claim`: of `revocations`, see `Revocations`.
-    /// - `pepper`: as for `ApiKeys.open`. Losing it ends every session.
+    /// - `pepper`: as for `Store.open`. Losing it ends every session.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970; the dates of
     ///   access tokens come from it, too.
     #[staticmethod]
@@ -54,7 +83,7 @@ impl Sessions {
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn open(
         py: Python<'_>,
-        url: Text<'_>,
+        url: Place,
         signer: Option<Py<Signer>>,
         refresh_ttl: Option<&Bound<'_, PyAny>>,
         absolute_ttl: Option<&Bound<'_, PyAny>>,
@@ -67,32 +96,20 @@ impl Sessions {
         clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let pepper = args::pepper_source(pepper)?;
-        let mut revocations = RevocationOptions::new().strict(strict).tenant_claim(tenant_claim.0);
+        let mut revocations = followed(max_token_ttl, tenant_claim)?.strict(strict);
         if let Some(max_stale) = max_stale {
             revocations = revocations.max_stale_ms(span(max_stale, "max_stale")?.millis());
         }
-        if let Some(ttl) = max_token_ttl {
-            revocations = revocations.max_token_ttl(span(ttl, "max_token_ttl")?.at_least());
-        }
-        let mut options = SessionOptions::new().revocations(revocations);
-        if let Some(ttl) = refresh_ttl {
-            options = options.refresh_ttl(span(ttl, "refresh_ttl")?.at_most());
-        }
-        if let Some(ttl) = absolute_ttl {
-            options = options.absolute_ttl(span(ttl, "absolute_ttl")?.at_most());
-        }
-        if let Some(grace) = grace {
-            options = options.grace_ms(span(grace, "grace")?.millis());
-        }
+        let mut options = lived(refresh_ttl, absolute_ttl, grace)?.revocations(revocations);
         let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         if let Some(clock) = &clock {
             options = options.clock(clock.core());
         }
         let core = signer.as_ref().map(|signer| signer.get().core());
         let opened =
-            py.detach(|| gatekey::open_sessions(url.0, &pepper, core, options)).or_raise(py)?;
+            py.detach(|| gatekey::open_sessions(&url.0, &pepper, core, options)).or_raise(py)?;
         args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
-        Ok(Self { inner: RwLock::new(Some(opened.sessions)), clock, signer })
+        Ok(Self::of(opened.sessions, clock, signer))
     }
 
     /// Starts a session, after a log-in.

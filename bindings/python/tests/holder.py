@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from gatekey import ApiKeys, Key, KeyRing, OAuthClient, Revocations, Sessions, Signer
+from gatekey import ApiKeys, Key, KeyRing, OAuthClient, Revocations, Sessions, Signer, Store
 from gatekey.exceptions import GatekeyError
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ class Place:
 
     def ring(self, **options: Any) -> KeyRing:
         return KeyRing.open(self.url, pepper=PEPPER, **options)
+
+    def store(self, **options: Any) -> Store:
+        return Store.open(self.url, pepper=PEPPER, **options)
 
     def client(self) -> OAuthClient:
         address = self.silent_server()

@@ -97,22 +97,23 @@ def test_an_older_file_that_is_put_back_by_hand_is_refused(url: str, tmp_path: P
 
 def test_an_older_folder_of_key_rings_is_refused_until_it_is_accepted(tmp_path: Path) -> None:
     folder, kept = tmp_path / "keys", tmp_path / "kept"
-    ring = KeyRing.open(folder)
+    named = f"folder:{folder}"
+    ring = KeyRing.open(named)
     leaked = ring.active.kid
     shutil.copytree(folder, kept)
     ring.remove(leaked)
     del ring
     shutil.rmtree(folder)
     with pytest.raises(exceptions.StoreRestoredError, match=r"\.mark"):
-        KeyRing.open(folder)
+        KeyRing.open(named)
     assert not folder.exists()
     shutil.copytree(kept, folder)
     with pytest.raises(exceptions.StoreRestoredError, match="acknowledge-restore"):
-        KeyRing.open(folder)
+        KeyRing.open(named)
     with pytest.raises(exceptions.UsageError, match="cp -a"):
         gatekey.store_backup(str(folder), tmp_path / "copy")
-    assert KeyRing.open(f"{folder}?mark=none").active.kid == leaked
-    done = gatekey.store_acknowledge_restore(str(folder), revoke_before=time.time() + 1)
+    assert KeyRing.open(f"{named}?mark=none").active.kid == leaked
+    done = gatekey.store_acknowledge_restore(named, revoke_before=time.time() + 1)
     assert done == {
         "sessions": 0,
         "api_keys": 0,
@@ -120,7 +121,7 @@ def test_an_older_folder_of_key_rings_is_refused_until_it_is_accepted(tmp_path: 
         "damaged_key_rings": [],
         "was_refused": True,
     }
-    left = KeyRing.open(folder).keys()
+    left = KeyRing.open(named).keys()
     assert leaked not in [key.kid for key in left]
 
 

@@ -33,7 +33,7 @@ for line in sys.stdin:
             sessions.start("alice")
             secret = keys.create(owner="acme").secret
         Revocations.open(url).revoke_subject("mallory")
-        KeyRing.open(f"{line.strip()}/ring")
+        KeyRing.open(f"folder:{line.strip()}/ring")
         print("!", secret, flush=True)
     except Exception as error:
         print("?", type(error).__name__, error, flush=True)
@@ -96,9 +96,9 @@ def test_a_new_store_opens_for_all_who_come_at_once(tmp_path: Path) -> None:
 
 
 def test_a_ring_in_a_folder_loses_no_change(tmp_path: Path) -> None:
-    folder = tmp_path / "ring"
-    KeyRing.open(str(folder))
-    hands = [Hand(TURNS, str(folder)) for _ in range(2 * HANDS)]
+    folder = f"folder:{tmp_path}/ring"
+    KeyRing.open(folder)
+    hands = [Hand(TURNS, folder) for _ in range(2 * HANDS)]
     done = 0
     for _ in range(min(rounds(5), 7)):
         for hand in hands:
@@ -109,7 +109,7 @@ def test_a_ring_in_a_folder_loses_no_change(tmp_path: Path) -> None:
     for hand in hands:
         hand.end()
     # Each has made a key; two were there.
-    assert len(KeyRing.open(str(folder)).keys()) == done + 2
+    assert len(KeyRing.open(folder).keys()) == done + 2
 
 
 # The modules first: they may lie where nobody else may look.

@@ -20,6 +20,7 @@ from gatekey import (
     Revocations,
     Sessions,
     Signer,
+    Store,
     TokenManager,
     Verifier,
 )
@@ -327,6 +328,45 @@ def _(place: Place) -> Callable[[], object]:
     place.kept = place.ring()
     place.hold("read")
     return place.ring
+
+
+# ---- stores ----
+
+
+def stores(what: str, call: Callable[[Store], object], **options: Any) -> Make:
+    def make(place: Place) -> Callable[[], object]:
+        own = place.store(**options)
+        place.hold(what)
+        return lambda: call(own)
+
+    return make
+
+
+for more in ({}, {"clock": clock}):
+    with_clock = " with a clock" if more else ""
+    CASES |= {
+        f"Store.api_keys{with_clock}": stores("read", lambda own: own.api_keys(), **more),
+        f"Store.sessions{with_clock}": stores("read", lambda own: own.sessions(), **more),
+        f"Store.revocations{with_clock}": stores("read", lambda own: own.revocations(), **more),
+        f"Store.key_ring{with_clock}": stores("read", lambda own: own.key_ring(), **more),
+    }
+
+
+@case("Store.open")
+def _(place: Place) -> Callable[[], object]:
+    place.kept = place.store()
+    place.hold("read")
+    return place.store
+
+
+@case("Store.close")
+def _(place: Place) -> Callable[[], object]:
+    store = place.store()
+    keys = store.api_keys()
+    keys.verify(keys.create(owner="o").secret)
+    place.kept = keys
+    place.hold("write")
+    return store.close
 
 
 def following(what: str, alg: str, **options: Any) -> Make:

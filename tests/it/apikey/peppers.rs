@@ -185,27 +185,3 @@ fn the_pepper_file_is_made_once_and_kept_private() {
     assert!(!file.exists());
     assert_eq!(second.keys.list(&KeyFilter::default()).unwrap().records.len(), 1);
 }
-
-#[test]
-fn urls_are_read_strictly() {
-    for url in [
-        "",
-        "memory",
-        "memory://",
-        "sqlite:",
-        "sqlite:///",
-        "sqlite://keys",
-        "postgres://x",
-        "sqlite:///a?mode=ro",
-    ] {
-        let opened = open_api_keys(url, &PepperSource::Beside, gatekey::ApiKeyOptions::new());
-        refused(opened, ErrorKind::InvalidArgument, url);
-    }
-    assert!(open_api_keys("memory:", &PepperSource::Beside, gatekey::ApiKeyOptions::new()).is_ok());
-    let unset = PepperSource::Env("GATEKEY_TEST_THAT_IS_NOT_SET".into());
-    refused(
-        open_api_keys("memory:", &unset, gatekey::ApiKeyOptions::new()),
-        ErrorKind::InvalidConfiguration,
-        "unset",
-    );
-}

@@ -288,5 +288,5 @@ fn closed_keys_verify_nothing() {
     let key = text(&bench.create(|_| ()));
     bench.keys.close().unwrap();
     bench.keys.close().unwrap();
-    refused(bench.keys.verify(&key, &Check::new()), ErrorKind::InvalidArgument, "closed");
+    refused(bench.keys.verify(&key, &Check::new()), ErrorKind::StoreUnavailable, "closed");
 }

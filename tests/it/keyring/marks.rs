@@ -27,8 +27,13 @@ fn open_named(named: &str, name: &str) -> Result<KeyRing, Error> {
     open_key_ring(named, &PepperSource::Beside, options).map(|opened| opened.ring)
 }
 
+/// How the folder at a path is named.
+fn url(path: &Path) -> String {
+    format!("folder:{}", path.display())
+}
+
 fn open(path: &Path) -> Result<KeyRing, Error> {
-    open_named(path.to_str().unwrap(), "default")
+    open_named(&url(path), "default")
 }
 
 fn active(path: &Path) -> String {
@@ -41,7 +46,7 @@ fn accept(path: &Path, ends: bool) -> Acknowledged {
         revoke_before: if ends { SystemClock.now() + 1 } else { 0 },
         ..AcknowledgeOptions::default()
     };
-    store_acknowledge_restore(path.to_str().unwrap(), &PepperSource::Beside, options).unwrap()
+    store_acknowledge_restore(&url(path), &PepperSource::Beside, options).unwrap()
 }
 
 fn restored(path: &Path, what: &str) {
@@ -73,8 +78,7 @@ fn an_older_folder_is_refused_until_it_is_acknowledged() {
             keep_key_rings: keeps,
             ..AcknowledgeOptions::default()
         };
-        let named = link.to_str().unwrap();
-        let done = store_acknowledge_restore(named, &PepperSource::Beside, options).unwrap();
+        let done = store_acknowledge_restore(&url(&link), &PepperSource::Beside, options).unwrap();
         let replaces = ends && !keeps;
         assert_eq!((done.key_rings, done.was_refused), (u64::from(replaces), true));
         for name in [&path, &link] {
@@ -108,7 +112,7 @@ fn a_healthy_folder_was_not_refused() {
 fn a_folder_that_is_gone_is_not_made_again() {
     let folder = Folder::new("lost_ring");
     let (path, mark, kept) = (folder.path("ring"), folder.path("ring.mark"), folder.path("kept"));
-    let (first, other) = (active(&path), open_named(path.to_str().unwrap(), "other").unwrap());
+    let (first, other) = (active(&path), open_named(&url(&path), "other").unwrap());
     copy_of_rings(&path, &kept);
     fs::remove_dir_all(&path).unwrap();
     restored(&path, "no folder");

@@ -1,0 +1,196 @@
+//! `gatekey.Store`: a store in the hand, which hands out everything that is kept there.
+
+use crate::apikey::ApiKeys;
+use crate::args::{self as args, Place, Text};
+use crate::clock::OwnClock;
+use crate::errors::OrRaise;
+use crate::gil::Kept;
+use crate::keyring::{KeyRing, made_of};
+use crate::options::{PyClock, span};
+use crate::revocations::{Revocations, followed};
+use crate::session::{Sessions, lived};
+use crate::signer::Signer;
+use gatekey::{ApiKeyOptions, StoreOptions};
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use std::path::PathBuf;
+
+/// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper setting and one clock.
+///
+/// Made by `Store.open`. Safe to share between threads, and to go on with after a fork. What it hands out goes on
+/// without it, and ends when it is closed: `close` it, or use it as a context manager.
+#[pyclass(frozen, module = "gatekey")]
+pub(crate) struct Store {
+    inner: Kept<gatekey::Store>,
+    clock: Option<OwnClock>,
+}
+
+#[pymethods]
+impl Store {
+    /// Opens `sqlite:///relative/path`, `sqlite:////absolute/path`, a path (a SQLite file as well) or `memory:`;
+    /// `folder:/path` is a folder that holds key rings only. `?mark=FILE` at the end of the URL says where the mark is that
+    /// tells a restored backup; a StoreRestoredError, if it does. Never open the file with `sqlite3` in the same process,
+    /// not even to read.
+    ///
+    /// - `pepper`: 16 bytes or more, a list of `(number, bytes)`, oldest first, the last one active, or a text as in a
+    ///   pepper file. Without one, the file `<path>.pepper` is used, and made with the store. Losing the pepper is losing
+    ///   what is in the store.
+    /// - `pepper_file`: the file with the peppers, which only its owner may read.
+    /// - `pepper_env`: the name of the environment variable that holds them, written as in a file.
+    /// - `strict`: look for changes by other processes at every API key and token, not within 50 ms.
+    /// - `max_stale`: seconds for which everything goes on from memory if the store is out of reach.
+    /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
+    #[staticmethod]
+    #[pyo3(signature = (url, *, pepper=None, pepper_file=None, pepper_env=None, strict=false, max_stale=None, clock=None),
+        text_signature = "(url, *, pepper=None, pepper_file=None, pepper_env=None, strict=False, max_stale=30, clock=None)")]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
+    fn open(
+        py: Python<'_>,
+        url: Place,
+        pepper: Option<&Bound<'_, PyAny>>,
+        pepper_file: Option<PathBuf>,
+        pepper_env: Option<Text<'_>>,
+        strict: bool,
+        max_stale: Option<&Bound<'_, PyAny>>,
+        clock: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let mut options = StoreOptions::new().strict(strict);
+        if let Some(source) = args::pepper_choice(pepper, pepper_file, pepper_env)? {
+            options = options.pepper(source);
+        }
+        if let Some(max_stale) = max_stale {
+            options = options.max_stale_ms(span(max_stale, "max_stale")?.millis());
+        }
+        let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
+        if let Some(clock) = &clock {
+            options = options.clock(clock.core());
+        }
+        let store = py.detach(|| gatekey::Store::open_with(&url.0, options)).or_raise(py)?;
+        args::warn_of_pepper(py, store.new_pepper_file().as_deref())?;
+        Ok(Self { inner: Kept::new(store), clock })
+    }
+
+    /// The API keys; the options are those of `ApiKeys.open`.
+    #[pyo3(signature = (*, prefix=Text("gk"), env=Text("live"), limits=None),
+        text_signature = "($self, *, prefix='gk', env='live', limits=None)")]
+    fn api_keys(
+        &self,
+        py: Python<'_>,
+        prefix: Text<'_>,
+        env: Text<'_>,
+        limits: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<ApiKeys> {
+        let limits = args::limits(limits)?;
+        let options = ApiKeyOptions::new().prefix(prefix.0).env(env.0).limits(limits);
+        let clock = self.clock(py)?;
+        let keys = py.detach(|| self.inner.api_keys(options)).or_raise(py)?;
+        Ok(ApiKeys::of(keys, clock))
+    }
+
+    /// The sessions; the options are those of `Sessions.open`.
+    #[pyo3(signature = (*, signer=None, refresh_ttl=None, absolute_ttl=None, grace=None, max_token_ttl=None,
+        tenant_claim=Text("tenant")),
+        text_signature = "($self, *, signer=None, refresh_ttl=604800, absolute_ttl=7776000, grace=10, \
+        max_token_ttl=2592000, tenant_claim='tenant')")]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
+    fn sessions(
+        &self,
+        py: Python<'_>,
+        signer: Option<Py<Signer>>,
+        refresh_ttl: Option<&Bound<'_, PyAny>>,
+        absolute_ttl: Option<&Bound<'_, PyAny>>,
+        grace: Option<&Bound<'_, PyAny>>,
+        max_token_ttl: Option<&Bound<'_, PyAny>>,
+        tenant_claim: Text<'_>,
+    ) -> PyResult<Sessions> {
+        let revocations = followed(max_token_ttl, tenant_claim)?;
+        let options = lived(refresh_ttl, absolute_ttl, grace)?.revocations(revocations);
+        let clock = self.clock(py)?;
+        let core = signer.as_ref().map(|signer| signer.get().core());
+        let sessions = py.detach(|| self.inner.sessions(core, options)).or_raise(py)?;
+        Ok(Sessions::of(sessions, clock, signer))
+    }
+
+    /// What is revoked; the options are those of `Revocations.open`. Needs no pepper.
+    #[pyo3(signature = (*, max_token_ttl=None, tenant_claim=Text("tenant")),
+        text_signature = "($self, *, max_token_ttl=2592000, tenant_claim='tenant')")]
+    fn revocations(
+        &self,
+        py: Python<'_>,
+        max_token_ttl: Option<&Bound<'_, PyAny>>,
+        tenant_claim: Text<'_>,
+    ) -> PyResult<Revocations> {
+        let options = followed(max_token_ttl, tenant_claim)?;
+        let clock = self.clock(py)?;
+        let revocations = py.detach(|| self.inner.revocations(options)).or_raise(py)?;
+        Ok(Revocations::of(revocations, clock))
+    }
+
+    /// A key ring, which is made if it is not there; the options are those of `KeyRing.open`.
+    #[pyo3(signature = (name=Text("default"), *, alg=Text("ES256"), token_ttl=None),
+        text_signature = "($self, name='default', *, alg='ES256', token_ttl=900)")]
+    fn key_ring(
+        &self,
+        py: Python<'_>,
+        name: Text<'_>,
+        alg: Text<'_>,
+        token_ttl: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<KeyRing> {
+        let options = made_of(py, alg, token_ttl)?.name(name.0);
+        let clock = self.clock(py)?;
+        let ring = py.detach(|| self.inner.key_ring("", options)).or_raise(py)?;
+        Ok(KeyRing::of(ring, clock))
+    }
+
+    /// What names the store.
+    #[getter]
+    fn url(&self) -> String {
+        self.inner.url().to_owned()
+    }
+
+    /// Writes down what is pending, lets go of files, and ends everything that was handed out: each call of it raises
+    /// `StoreUnavailableError` from now on and changes nothing. A second call does nothing.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(clock) = &self.clock {
+            clock.tick(py)?;
+        }
+        py.detach(|| self.inner.close()).or_raise(py)
+    }
+
+    const fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _kind: Option<&Bound<'_, PyType>>,
+        _error: Option<&Bound<'_, PyAny>>,
+        _trace: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.close(py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<gatekey.Store {:?}>", self.url())
+    }
+
+    /// Refuses: it holds files and a pepper.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a Store is not pickled or copied; share it"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
+    }
+}
+
+impl Store {
+    /// The clock for what is handed out, read for the first time.
+    fn clock(&self, py: Python<'_>) -> PyResult<Option<OwnClock>> {
+        let clock = self.clock.as_ref().map(|clock| clock.share(py));
+        clock.map(|clock| clock.tick(py).map(|()| clock)).transpose()
+    }
+}

@@ -1,0 +1,44 @@
+//! How what is kept in a store is followed: what the options of API keys, revocations and key rings share. What they
+//! leave unsaid, the handle of the store says for all of them.
+
+use super::clock::{Clock, SystemClock};
+use std::sync::Arc;
+
+/// What was said of it; the rest is as usual.
+#[derive(Clone, Default)]
+pub(crate) struct Follow {
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) strict: Option<bool>,
+    pub(crate) max_stale_ms: Option<u64>,
+}
+
+impl Follow {
+    /// Nothing.
+    pub(crate) const fn new() -> Self {
+        Self { clock: None, strict: None, max_stale_ms: None }
+    }
+
+    /// What this does not say is as `others` have it.
+    pub(crate) fn or(self, others: &Self) -> Self {
+        Self {
+            clock: self.clock.or_else(|| others.clock.clone()),
+            strict: self.strict.or(others.strict),
+            max_stale_ms: self.max_stale_ms.or(others.max_stale_ms),
+        }
+    }
+
+    /// The source of the time: the system's, unless another was named.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone().unwrap_or_else(|| Arc::new(SystemClock))
+    }
+
+    /// Whether every question asks the store first: not unless so said.
+    pub(crate) fn strict(&self) -> bool {
+        self.strict.unwrap_or(false)
+    }
+
+    /// For how many milliseconds the store may be silent: 30 seconds unless so said.
+    pub(crate) fn max_stale_ms(&self) -> u64 {
+        self.max_stale_ms.unwrap_or(30_000)
+    }
+}

@@ -1,0 +1,158 @@
+//! `gk_store_options`: where the peppers of a store come from, and what holds for all that it hands
+//! out.
+
+use super::boundary::{Outcome, release, share, slice, text};
+use super::callback::{clock, gk_clock_fn, gk_release_fn};
+use super::sticky::{self, Sticky};
+use crate::{PepperSource, Peppers, Secret, StoreOptions};
+use libc::{c_char, c_void};
+
+/// Where the peppers of a store come from, and what holds for all that it hands out unless options
+/// of that say otherwise: the pepper in the file beside the store, the system's clock, a store that
+/// may be silent for 30 seconds. Copied by gk_store_open.
+pub struct gk_store_options(pub(super) Sticky<StoreChoice>);
+
+/// Peppers that were given one by one, which come first, or where else they are; and the rest.
+#[derive(Default)]
+pub(super) struct StoreChoice {
+    options: StoreOptions,
+    peppers: Vec<(u32, Secret)>,
+}
+
+impl StoreChoice {
+    /// All that was set.
+    pub(super) fn options(&self) -> Outcome<StoreOptions> {
+        let options = self.options.clone();
+        if self.peppers.is_empty() {
+            return Ok(options);
+        }
+        Ok(options.pepper(PepperSource::Given(Peppers::new(&self.peppers)?)))
+    }
+}
+
+/// The usual options.
+///
+/// @return The options, to be freed with gk_store_options_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_store_options_new() -> Option<Box<gk_store_options>> {
+    share(|| Some(gk_store_options(Sticky::default())))
+}
+
+/// Frees options, and wipes the peppers in them.
+///
+/// @param options The options, which must not be used again; NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_store_options_free(options: Option<Box<gk_store_options>>) {
+    release(options);
+}
+
+/// Adds a pepper; several calls go from the oldest to the active one. Losing it is losing all that
+/// is in the store.
+///
+/// What is wrong with peppers is told by gk_store_open.
+///
+/// @param options The options.
+/// @param number Its number, from 1.
+/// @param pepper At least 16 bytes; copied.
+/// @param pepper_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_store_options_pepper(
+    options: Option<&mut gk_store_options>,
+    number: u32,
+    pepper: *const u8,
+    pepper_len: usize,
+) {
+    sticky::set_in(options.map(|options| &mut options.0), |all| {
+        let pepper = slice(pepper, pepper_len, "pepper")?;
+        all.peppers.push((number, Secret::new(pepper.to_vec())));
+        Ok(())
+    });
+}
+
+/// Takes the peppers from a file that only its owner may read: a line each, the number, a space and
+/// 32 bytes in hexadecimal.
+///
+/// What is wrong with the file is told by gk_store_open.
+///
+/// @param options The options.
+/// @param path The file's path; copied.
+/// @param path_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_store_options_pepper_file(
+    options: Option<&mut gk_store_options>,
+    path: *const c_char,
+    path_len: usize,
+) {
+    set(options, |options| Ok(options.pepper_file(text(path, path_len, "path")?)));
+}
+
+/// Takes the peppers from an environment variable, written as in a file.
+///
+/// What is wrong with the variable is told by gk_store_open, with its name and without what it
+/// holds.
+///
+/// @param options The options.
+/// @param name The variable's name, not what it holds; copied.
+/// @param name_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_store_options_pepper_environment(
+    options: Option<&mut gk_store_options>,
+    name: *const c_char,
+    name_len: usize,
+) {
+    set(options, |options| Ok(options.pepper_environment(text(name, name_len, "name")?)));
+}
+
+/// Takes the time from a callback.
+///
+/// @param options The options.
+/// @param now The clock.
+/// @param user A pointer that is given back to `now`.
+/// @param release Releases `user`; may be NULL. Called in any case, once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_store_options_clock(
+    options: Option<&mut gk_store_options>,
+    now: gk_clock_fn,
+    user: *mut c_void,
+    release: gk_release_fn,
+) {
+    let clock = clock(now, user, release); // released in any case
+    set(options, |options| Ok(options.clock(clock?)));
+}
+
+/// Whether to look for what other processes have changed at every API key and token.
+///
+/// @param options The options.
+/// @param strict False, the default, means within 50 ms.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_store_options_strict(
+    options: Option<&mut gk_store_options>,
+    strict: bool,
+) {
+    set(options, |options| Ok(options.strict(strict)));
+}
+
+/// For how long everything goes on from memory while the store is out of reach.
+///
+/// More is refused by what opens API keys, sessions, revocations or key rings.
+///
+/// @param options The options.
+/// @param seconds At most 86400; 30 unless set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_store_options_max_stale(
+    options: Option<&mut gk_store_options>,
+    seconds: u64,
+) {
+    set(options, |options| Ok(options.max_stale(seconds)));
+}
+
+/// Replaces the options by what the change makes of them.
+fn set(
+    options: Option<&mut gk_store_options>,
+    change: impl FnOnce(StoreOptions) -> Outcome<StoreOptions>,
+) {
+    sticky::set(options.map(|options| &mut options.0), |mut all| {
+        all.options = change(all.options)?;
+        Ok(all)
+    });
+}

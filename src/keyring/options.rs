@@ -1,0 +1,99 @@
+//! How a key ring is kept and followed.
+
+use crate::base::clock::Clock;
+use crate::base::follow::Follow;
+use crate::base::text::argument;
+use crate::error::Result;
+use crate::jwk::Alg;
+use crate::store::StoredRing;
+use std::fmt;
+use std::sync::Arc;
+
+/// How a ring is kept and followed.
+#[derive(Clone)]
+#[must_use]
+pub struct KeyRingOptions {
+    pub(super) name: String,
+    pub(super) alg: Alg,
+    pub(super) token_ttl: u64,
+    pub(super) follow: Follow,
+}
+
+impl Default for KeyRingOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl KeyRingOptions {
+    /// The longest life of a token: a year, in seconds.
+    pub const MAX_TOKEN_TTL: u64 = 366 * 86_400;
+
+    /// A ring named `default` of ES256 keys, for tokens that live for at most 15 minutes.
+    pub fn new() -> Self {
+        Self { name: "default".to_owned(), alg: Alg::Es256, token_ttl: 900, follow: Follow::new() }
+    }
+
+    /// The ring's name in its store or folder: 1 to 64 small letters, digits and hyphens.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The algorithm of new keys; those that are there keep theirs.
+    pub const fn alg(mut self, alg: Alg) -> Self {
+        self.alg = alg;
+        self
+    }
+
+    /// For how many seconds tokens live that the ring's keys sign: so long, and for the largest leeway of a
+    /// policy, a retired key is still good. At most [`Self::MAX_TOKEN_TTL`].
+    pub const fn token_ttl(mut self, seconds: u64) -> Self {
+        self.token_ttl = seconds;
+        self
+    }
+
+    /// For how many seconds the keys are used while their store is out of reach; 0 to 86400.
+    pub const fn max_stale(self, seconds: u64) -> Self {
+        self.max_stale_ms(seconds.saturating_mul(1000))
+    }
+
+    /// [`Self::max_stale`] in milliseconds.
+    pub const fn max_stale_ms(mut self, milliseconds: u64) -> Self {
+        self.follow.max_stale_ms = Some(milliseconds);
+        self
+    }
+
+    /// The source of the time.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.follow.clock = Some(clock);
+        self
+    }
+
+    /// What these do not say is as `others` have it.
+    pub(crate) fn following(mut self, others: &Follow) -> Self {
+        self.follow = self.follow.or(others);
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        if !StoredRing::is_name(&self.name) {
+            return Err(argument("A ring's name is 1 to 64 small letters, digits and hyphens."));
+        }
+        if !(1..=Self::MAX_TOKEN_TTL).contains(&self.token_ttl) {
+            return Err(argument("Tokens live for at least a second and at most a year."));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for KeyRingOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRingOptions")
+            .field("name", &self.name)
+            .field("alg", &self.alg)
+            .field("token_ttl", &self.token_ttl)
+            .field("max_stale_ms", &self.follow.max_stale_ms())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,440 @@
+//! Layer 5: a store in the hand: a URL, a pepper and a clock, and everything that is kept there over one pool of
+//! connections: API keys, sessions, revocations and key rings. The short ways open one and take a single thing out.
+
+mod url;
+
+pub use url::StoreUrl;
+
+use crate::apikey::{ApiKeyOptions, ApiKeys};
+use crate::base::clock::{Clock, plausible};
+use crate::base::follow::Follow;
+use crate::base::process::brief;
+use crate::error::{Error, ErrorKind, Result};
+use crate::jwt::Signer;
+use crate::keyring::{KeyRing, KeyRingOptions};
+use crate::pepper::{
+    PepperSource, Peppers, make_pepper_file, pepper_beside, random_pepper, read_pepper_file,
+};
+use crate::revocations::{RevocationOptions, Revocations};
+use crate::session::{SessionOptions, Sessions};
+use crate::store::{Database, Follower, Mark, MemoryStore, RingFolder};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+/// How a [`Store`] is opened: where its peppers are, and what holds for all that it hands out. What the options of API
+/// keys, sessions, revocations and key rings say for themselves goes first.
+#[derive(Clone, Default)]
+#[must_use]
+pub struct StoreOptions {
+    pepper: PepperSource,
+    follow: Follow,
+}
+
+impl StoreOptions {
+    /// The pepper in the file beside the store, the system's clock, a store that may be silent for 30 seconds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where the peppers are: [`PepperSource`], or [`Peppers`] themselves, for example from
+    /// [`read_peppers`](crate::read_peppers).
+    pub fn pepper(mut self, source: impl Into<PepperSource>) -> Self {
+        self.pepper = source.into();
+        self
+    }
+
+    /// Takes the peppers from this file, which only its owner may read.
+    pub fn pepper_file(self, path: impl Into<PathBuf>) -> Self {
+        self.pepper(PepperSource::File(path.into()))
+    }
+
+    /// Takes the peppers from the environment variable of this name, written as in a file.
+    pub fn pepper_environment(self, name: impl Into<String>) -> Self {
+        self.pepper(PepperSource::Env(name.into()))
+    }
+
+    /// The source of the time.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.follow.clock = Some(clock);
+        self
+    }
+
+    /// Asks the store at every API key and token whether anything has changed, so that what another process has revoked
+    /// is seen at once and not within 50 ms. Costs about a microsecond on SQLite.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.follow.strict = Some(strict);
+        self
+    }
+
+    /// For how many seconds everything goes on from memory while the store is out of reach; 0 to 86400.
+    pub fn max_stale(self, seconds: u64) -> Self {
+        self.max_stale_ms(seconds.saturating_mul(1000))
+    }
+
+    /// [`Self::max_stale`] in milliseconds.
+    pub fn max_stale_ms(mut self, milliseconds: u64) -> Self {
+        self.follow.max_stale_ms = Some(milliseconds);
+        self
+    }
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreOptions")
+            .field("pepper", &self.pepper)
+            .field("strict", &self.follow.strict())
+            .field("max_stale_ms", &self.follow.max_stale_ms())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A store in the hand: everything that is kept there, over one pool of connections, one pepper setting and one clock.
+/// Safe to share between threads, cheap to clone, usable after a fork.
+///
+/// What it hands out holds the pool as well, so that the handle itself may be dropped. [`Self::close`] ends all of it.
+///
+/// ```
+/// use gatekey::{Alg, ApiKeyOptions, Check, Key, KeySpec, SessionOptions, SessionSpec, Signer};
+/// use gatekey::{ErrorKind, Store};
+///
+/// let store = Store::open("memory:")?;
+/// let keys = store.api_keys(ApiKeyOptions::new())?;
+/// let signer = Signer::builder(&Key::generate(Alg::Es256)?).build()?;
+/// let sessions = store.sessions(Some(&signer), SessionOptions::new())?;
+///
+/// let issued = keys.create(&KeySpec::new("acme"))?;
+/// assert!(keys.verify(issued.secret.expose(), &Check::new()).is_ok());
+/// assert!(sessions.start("alice", &SessionSpec::default()).is_ok());
+///
+/// store.close()?;
+/// let refused = keys.verify(issued.secret.expose(), &Check::new()).unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::StoreUnavailable);
+/// # Ok::<(), gatekey::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+/// Without the room of another variant: what a value has never filled may hold what the stack held before, a pepper.
+struct Inner {
+    url: String,
+    /// Empty in memory.
+    path: PathBuf,
+    kept: Kept,
+    /// Those beside a store that was there before are read when something needs them first: who only asks what is
+    /// revoked needs none.
+    peppers: OnceLock<Peppers>,
+    made_pepper_file: bool,
+    follow: Follow,
+    closed: AtomicBool,
+    handed_out: Mutex<Vec<Weak<dyn Follower>>>,
+}
+
+/// What everything is kept in.
+enum Kept {
+    Database(Arc<dyn Database>),
+    /// Key rings, and nothing else.
+    Folder(Arc<RingFolder>),
+}
+
+const CLOSED: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The store has been closed; open it again to use what is in it.",
+);
+
+impl Store {
+    /// Opens a store by its URL ([`StoreUrl`]), or a folder, which holds key rings only, with the pepper in the file beside it (`<path>.pepper`), which is made
+    /// with a store that is not there yet; in memory, a random one.
+    ///
+    /// The mark that tells a restored backup from the store lies beside it as well: [`Mark`]. Nothing else in the
+    /// process may open the file with a SQLite of its own, not even to read (docs/processes.md).
+    ///
+    /// # Errors
+    /// `InvalidArgument`: it is no URL of a store. `Unsupported`: this build has no such store.
+    /// `StoreRestored`: the store is older than its mark. Those of [`crate::Backend`].
+    pub fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, StoreOptions::new())
+    }
+
+    /// As [`Self::open`], with options.
+    ///
+    /// # Errors
+    /// As [`Self::open`]. `InvalidConfiguration`: others may read the pepper file, or the environment variable is not
+    /// set or holds no peppers. `WrongPepper`: the pepper file that was named is not there.
+    pub fn open_with(url: &str, options: StoreOptions) -> Result<Self> {
+        let url: StoreUrl = url.parse()?;
+        let given = options.pepper.elsewhere()?;
+        let store = Self::without_peppers(&url, options.follow)?;
+        store.find_peppers(given)
+    }
+
+    /// A store that was opened for what needs no pepper.
+    fn without_peppers(url: &StoreUrl, follow: Follow) -> Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            kept: open(url)?,
+            url: url.to_string(),
+            path: url.path().unwrap_or(Path::new("")).to_owned(),
+            peppers: OnceLock::new(),
+            made_pepper_file: false,
+            follow,
+            closed: AtomicBool::new(false),
+            handed_out: Mutex::default(),
+        })))
+    }
+
+    /// Takes the peppers that were given, and makes those of a new store.
+    fn find_peppers(mut self, given: Option<Peppers>) -> Result<Self> {
+        let Some(inner) = Arc::get_mut(&mut self.0) else { return Ok(self) };
+        let in_memory = inner.path.as_os_str().is_empty();
+        let peppers = match (given, &inner.kept) {
+            (Some(given), _) => Some(given),
+            (None, Kept::Folder(_)) => None,
+            (None, Kept::Database(_)) if in_memory => Some(random_pepper()?),
+            (None, Kept::Database(database)) => {
+                let is_new = database.api_key_count()? == 0 && database.pepper_checks()?.is_empty();
+                inner.made_pepper_file = is_new && make_pepper_file(&pepper_beside(&inner.path))?;
+                None
+            }
+        };
+        if let Some(peppers) = peppers {
+            inner.peppers = OnceLock::from(peppers);
+        }
+        Ok(self)
+    }
+
+    fn peppers(&self) -> Result<Peppers> {
+        let inner = &*self.0;
+        if let Some(peppers) = inner.peppers.get() {
+            return Ok(peppers.clone());
+        }
+        let peppers = read_pepper_file(&pepper_beside(&inner.path))?;
+        Ok(inner.peppers.get_or_init(|| peppers).clone())
+    }
+
+    /// The pepper file that was made with the store just now: tell someone to back it up.
+    #[must_use]
+    pub fn new_pepper_file(&self) -> Option<PathBuf> {
+        self.0.made_pepper_file.then(|| pepper_beside(&self.0.path))
+    }
+
+    /// What names the store.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// The API keys.
+    ///
+    /// # Errors
+    /// Those of [`ApiKeys::open`] and of [`read_pepper_file`]. `StoreUnavailable`: the store has been closed.
+    pub fn api_keys(&self, options: ApiKeyOptions) -> Result<ApiKeys> {
+        let options = options.following(&self.0.follow);
+        self.hand_out(ApiKeys::follower, || {
+            ApiKeys::open(self.database()?, self.peppers()?, options)
+        })
+    }
+
+    /// The sessions. Without a signer they can be looked at and ended, not started or refreshed.
+    ///
+    /// # Errors
+    /// Those of [`Sessions::open`] and of [`read_pepper_file`]. `StoreUnavailable`: the store has been closed.
+    pub fn sessions(&self, signer: Option<&Signer>, options: SessionOptions) -> Result<Sessions> {
+        let options = options.following(&self.0.follow);
+        self.hand_out(
+            |sessions: &Sessions| sessions.revocations().follower(),
+            || Sessions::open(self.database()?, self.peppers()?, signer, options),
+        )
+    }
+
+    /// What is revoked. Needs no pepper.
+    ///
+    /// # Errors
+    /// Those of [`Revocations::open`]. `StoreUnavailable`: the store has been closed.
+    pub fn revocations(&self, options: RevocationOptions) -> Result<Revocations> {
+        let options = options.following(&self.0.follow);
+        self.hand_out(Revocations::follower, || Revocations::open(self.database()?, options))
+    }
+
+    /// The key ring of this name, which is made if it is not there; `default` is the usual one, and an empty name
+    /// means that of the options. It is sealed under the
+    /// pepper; in a folder, which is for its owner alone, only if a pepper was given.
+    ///
+    /// # Errors
+    /// Those of [`KeyRing::open`] and of [`read_pepper_file`]. `StoreUnavailable`: the store has been closed.
+    pub fn key_ring(&self, name: &str, options: KeyRingOptions) -> Result<KeyRing> {
+        let options = if name.is_empty() { options } else { options.name(name) };
+        let options = options.following(&self.0.follow);
+        self.hand_out(KeyRing::follower, || match &self.0.kept {
+            Kept::Folder(folder) => {
+                KeyRing::open(Arc::clone(folder) as _, self.0.peppers.get().cloned(), options)
+            }
+            Kept::Database(database) => {
+                let peppers = self.peppers()?;
+                peppers.check_against(&**database, plausible(self.0.follow.clock().now())?)?;
+                KeyRing::open(Arc::clone(database) as _, Some(peppers), options)
+            }
+        })
+    }
+
+    /// Writes down what is pending, lets go of files and connections, and ends everything that was handed out: it
+    /// refuses every call from now on (`StoreUnavailable`) and changes nothing. A second call does nothing.
+    ///
+    /// # Errors
+    /// Those of [`crate::Backend`]; it is closed all the same.
+    pub fn close(&self) -> Result<()> {
+        self.0.closed.store(true, Ordering::SeqCst);
+        let handed_out = std::mem::take(&mut *brief(&self.0.handed_out));
+        let followers = handed_out.iter().filter_map(Weak::upgrade);
+        let written = followers.map(|follower| follower.end()).fold(Ok(()), Result::and);
+        let closed = match &self.0.kept {
+            Kept::Database(database) => database.close(),
+            Kept::Folder(_) => Ok(()), // has nothing open
+        };
+        written.and(closed)
+    }
+
+    fn database(&self) -> Result<Arc<dyn Database>> {
+        match &self.0.kept {
+            Kept::Database(database) => Ok(Arc::clone(database)),
+            Kept::Folder(_) => Err(RINGS_ONLY),
+        }
+    }
+
+    /// Opens a thing, and remembers whom to tell when the store closes.
+    fn hand_out<T>(
+        &self,
+        follower: impl Fn(&T) -> Weak<dyn Follower>,
+        open: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        if self.0.closed.load(Ordering::SeqCst) {
+            return Err(CLOSED);
+        }
+        let thing = open()?;
+        {
+            let mut handed_out = brief(&self.0.handed_out);
+            handed_out.retain(|known| known.strong_count() > 0);
+            handed_out.push(follower(&thing));
+        }
+        // Closed meanwhile, by another thread that may not have seen this one.
+        if self.0.closed.load(Ordering::SeqCst) {
+            self.close()?;
+            return Err(CLOSED);
+        }
+        Ok(thing)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.0.url)
+    }
+}
+
+const RINGS_ONLY: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "A folder holds key rings only; API keys, sessions and revocations are kept in sqlite:///path or memory:.",
+);
+
+/// Opens what a URL names.
+fn open(url: &StoreUrl) -> Result<Kept> {
+    match url {
+        StoreUrl::Memory => Ok(Kept::Database(Arc::new(MemoryStore::new()))),
+        StoreUrl::Folder { path, mark } => {
+            Ok(Kept::Folder(Arc::new(RingFolder::open_with(path, mark)?)))
+        }
+        StoreUrl::Sqlite { path, .. } if path.is_dir() => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "The path of a SQLite store is that of a file, and there is a folder; key rings in a folder are named \
+             folder:/path.",
+        )),
+        StoreUrl::Sqlite { path, mark } => sqlite(path, mark).map(Kept::Database),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(path: &Path, mark: &Mark) -> Result<Arc<dyn Database>> {
+    Ok(Arc::new(crate::store::SqliteStore::open_with(path, mark)?))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(_: &Path, _: &Mark) -> Result<Arc<dyn Database>> {
+    Err(Error::new(ErrorKind::Unsupported, "This build of gatekey has no SQLite store."))
+}
+
+/// API keys that were opened, and what a person should know of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The keys.
+    pub keys: ApiKeys,
+    /// The pepper file that was made just now: tell someone to back it up.
+    pub new_pepper_file: Option<PathBuf>,
+}
+
+/// Sessions that were opened, and what a person should know of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenedSessions {
+    /// The sessions.
+    pub sessions: Sessions,
+    /// The pepper file that was made just now: tell someone to back it up.
+    pub new_pepper_file: Option<PathBuf>,
+}
+
+/// A key ring that was opened, and what a person should know of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenedKeyRing {
+    /// The ring.
+    pub ring: KeyRing,
+    /// The pepper file that was made just now: tell someone to back it up.
+    pub new_pepper_file: Option<PathBuf>,
+}
+
+/// The short way to API keys: [`Store::open_with`] and [`Store::api_keys`].
+///
+/// # Errors
+/// Those of the two.
+pub fn open_api_keys(url: &str, pepper: &PepperSource, options: ApiKeyOptions) -> Result<Opened> {
+    let store = Store::open_with(url, StoreOptions::new().pepper(pepper.clone()))?;
+    let keys = store.api_keys(options)?;
+    Ok(Opened { keys, new_pepper_file: store.new_pepper_file() })
+}
+
+/// The short way to sessions: [`Store::open_with`] and [`Store::sessions`].
+///
+/// # Errors
+/// Those of the two.
+pub fn open_sessions(
+    url: &str,
+    pepper: &PepperSource,
+    signer: Option<&Signer>,
+    options: SessionOptions,
+) -> Result<OpenedSessions> {
+    let store = Store::open_with(url, StoreOptions::new().pepper(pepper.clone()))?;
+    let sessions = store.sessions(signer, options)?;
+    Ok(OpenedSessions { sessions, new_pepper_file: store.new_pepper_file() })
+}
+
+/// The short way to what is revoked; needs no peppers, and makes none.
+///
+/// # Errors
+/// Those of [`Store::open`] and [`Store::revocations`].
+pub fn open_revocations(url: &str, options: RevocationOptions) -> Result<Revocations> {
+    Store::without_peppers(&url.parse()?, Follow::new())?.revocations(options)
+}
+
+/// The short way to a key ring: [`Store::open_with`] and [`Store::key_ring`].
+///
+/// # Errors
+/// Those of the two.
+pub fn open_key_ring(
+    url: &str,
+    pepper: &PepperSource,
+    options: KeyRingOptions,
+) -> Result<OpenedKeyRing> {
+    let store = Store::open_with(url, StoreOptions::new().pepper(pepper.clone()))?;
+    let ring = store.key_ring("", options)?;
+    Ok(OpenedKeyRing { ring, new_pepper_file: store.new_pepper_file() })
+}

@@ -1,0 +1,346 @@
+//! A store in the hand: what names it, what it hands out, and what is left of that when it closes.
+
+use crate::apikey::Folder;
+use gatekey::{
+    Alg, ApiKeyOptions, Check, Claims, Clock, Error, ErrorKind, FixedClock, Key, KeyRingOptions,
+    KeySpec, PepperSource, Peppers, Policy, RevocationOptions, Secret, SessionOptions, SessionSpec,
+    Signer, Store, StoreOptions, StoreUrl, Verifier, open_api_keys, open_key_ring,
+    open_revocations, open_sessions,
+};
+use std::path::Path;
+use std::sync::Arc;
+
+const NOW: u64 = 1_800_000_000;
+
+fn kind<T>(result: Result<T, Error>) -> Option<ErrorKind> {
+    result.err().map(|error| error.kind())
+}
+
+/// The rows of `tests/vectors/store_urls.txt`: what is expected, and the text.
+fn rows() -> Vec<(&'static str, String)> {
+    let rows = include_str!("../vectors/store_urls.txt").lines();
+    let rows = rows.filter(|line| !line.starts_with('#')).map(|line| {
+        let (expected, text) = line.split_once('\t').unwrap();
+        let text = gatekey::json::parse(text.as_bytes()).unwrap();
+        (expected, text.as_str().unwrap().into_owned())
+    });
+    rows.collect()
+}
+
+/// The same in a folder, since a test may not change where it runs.
+fn within(folder: &Path, url: StoreUrl) -> Result<String, Error> {
+    let text = url.to_string();
+    let root = folder.display();
+    Ok(match url {
+        StoreUrl::Sqlite { .. } => text
+            .replace("sqlite:///", &format!("sqlite:///{root}/"))
+            .replace("=sub", &format!("={root}/sub")),
+        StoreUrl::Folder { .. } => text.replace("folder:", &format!("folder:{root}/")),
+        _ => text,
+    })
+}
+
+#[test]
+fn every_text_names_what_it_names() {
+    let folder = Folder::new("store_urls");
+    std::fs::create_dir(folder.path("sub")).unwrap();
+    let rows = rows();
+    assert!(rows.len() > 70);
+    for (expected, text) in rows {
+        let url = text.parse::<StoreUrl>().and_then(|url| within(&folder.path(""), url));
+        let given = PepperSource::Given(peppers());
+        let ring = url
+            .clone()
+            .and_then(|url| open_key_ring(&url, &given, KeyRingOptions::new()).map(|_| url));
+        let store = url.and_then(|url| {
+            Store::open_with(&url, StoreOptions::new().pepper(peppers()))?;
+            open_api_keys(&url, &given, ApiKeyOptions::new())?;
+            open_sessions(&url, &given, None, SessionOptions::new())?;
+            open_revocations(&url, RevocationOptions::new())?;
+            Ok(url)
+        });
+        match expected {
+            "memory" | "sqlite" => {
+                let url = store.unwrap_or_else(|error| panic!("{text:?}: {error}"));
+                assert!(url.to_lowercase().starts_with(expected), "{text:?}: {url}");
+                let path = url.parse::<StoreUrl>().unwrap().path().map(Path::to_owned);
+                assert_eq!(
+                    path.is_some_and(|path| path.is_file()),
+                    expected == "sqlite",
+                    "{text:?}"
+                );
+                assert!(ring.is_ok(), "{text:?}");
+            }
+            "folder" => {
+                assert_eq!(kind(store), Some(ErrorKind::InvalidArgument), "{text:?}");
+                let url: StoreUrl = ring.unwrap().parse().unwrap();
+                assert!(url.path().unwrap().is_dir(), "{text:?}");
+            }
+            refused => {
+                for result in [store, ring] {
+                    let error = result.expect_err(&text);
+                    assert_eq!(error.kind().name(), refused, "{text:?}: {error}");
+                }
+            }
+        }
+    }
+    // Nothing but a folder of key rings makes a folder.
+    let entries = std::fs::read_dir(folder.path("")).unwrap().map(Result::unwrap);
+    let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+    let mut names: Vec<_> = folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["keys", "keys2", "keys3", "sub"]);
+}
+
+#[test]
+fn a_path_is_a_file_whatever_it_looks_like() {
+    for (path, text) in [
+        ("memory:", "sqlite:///memory:"),
+        ("folder:x", "sqlite:///folder:x"),
+        ("/a b/C:.sqlite", "sqlite:////a b/C:.sqlite"),
+    ] {
+        let url = StoreUrl::of_path(Path::new(path)).unwrap();
+        assert_eq!((url.path(), url.to_string().as_str()), (Some(Path::new(path)), text));
+    }
+    for path in ["", "a?mark=none", "a#b", "sub/", ".", "a\0"] {
+        assert_eq!(kind(StoreUrl::of_path(Path::new(path))), Some(ErrorKind::InvalidArgument));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"\xff"));
+        assert_eq!(kind(StoreUrl::of_path(path)), Some(ErrorKind::InvalidArgument));
+    }
+}
+
+#[test]
+fn unknown_schemes_are_told_what_there_is() {
+    let said = |text: &str| text.parse::<StoreUrl>().unwrap_err().to_string();
+    for text in ["mysql://a/b", "postgresql://a/b", "redis://a"] {
+        for scheme in ["sqlite:///path", "memory:", "folder:/path"] {
+            assert!(said(text).contains(scheme), "{text}: {}", said(text));
+        }
+    }
+    assert!(said("redis://a").contains("This build"));
+}
+
+fn peppers() -> Peppers {
+    Peppers::new(&[(1, Secret::new(vec![7; 32]))]).unwrap()
+}
+
+fn signer(key: &Key, clock: &Arc<FixedClock>) -> Signer {
+    Signer::builder(key).ttl(300).clock(Arc::clone(clock) as Arc<dyn Clock>).build().unwrap()
+}
+
+/// The URLs of a store of each kind.
+fn urls(folder: &Folder) -> [String; 2] {
+    ["memory:".to_owned(), format!("sqlite:///{}", folder.path("all.sqlite").display())]
+}
+
+#[test]
+fn one_store_hands_out_everything() {
+    let folder = Folder::new("store_hands_out");
+    for url in urls(&folder) {
+        let clock = Arc::new(FixedClock::new(NOW));
+        let options = StoreOptions::new().pepper(peppers()).clock(Arc::clone(&clock) as _);
+        let store = Store::open_with(&url, options).unwrap();
+        assert_eq!((store.url().to_owned(), store.new_pepper_file()), (url.clone(), None));
+        let keys = store.api_keys(ApiKeyOptions::new()).unwrap();
+        let ring = store.key_ring("tokens", KeyRingOptions::new()).unwrap();
+        let signer = Signer::following(Arc::new(ring.clone())).ttl(300);
+        let signer = signer.clock(Arc::clone(&clock) as _).build().unwrap();
+        let sessions = store.sessions(Some(&signer), SessionOptions::new()).unwrap();
+        let revocations = store.revocations(RevocationOptions::new().strict(true)).unwrap();
+        drop(store);
+
+        let issued = keys.create(&KeySpec::new("acme")).unwrap();
+        assert_eq!(issued.record.created_at, NOW, "its clock");
+        assert!(keys.verify(issued.secret.expose(), &Check::new()).is_ok());
+        let tokens = sessions.start("alice", &SessionSpec::default()).unwrap();
+        assert_eq!(tokens.session.created_at, NOW, "its clock");
+        assert_eq!(ring.active().unwrap().created_at, NOW, "its clock");
+        let policy = Policy::new().clock(clock).revocations(Arc::new(revocations.clone()));
+        let verifier = Verifier::following(Arc::new(ring.clone()), policy).unwrap();
+        assert!(verifier.verify(tokens.access_token.expose()).is_ok());
+        sessions.end(tokens.refresh_token.expose()).unwrap();
+        let refused = verifier.verify(tokens.access_token.expose());
+        assert_eq!(kind(refused), Some(ErrorKind::RevokedToken), "one feed");
+        // One pepper: each would be refused under another.
+        let report = keys.pepper_report().unwrap();
+        assert_eq!(
+            report.iter().map(|one| (one.pepper, one.keys, one.key_rings)).collect::<Vec<_>>(),
+            [(1, 1, 1)]
+        );
+    }
+}
+
+#[test]
+fn nothing_goes_on_after_it_closed() {
+    let folder = Folder::new("store_closed");
+    for url in urls(&folder) {
+        let clock = Arc::new(FixedClock::new(NOW));
+        let options = || StoreOptions::new().pepper(peppers()).clock(Arc::clone(&clock) as _);
+        let store = Store::open_with(&url, options()).unwrap();
+        let keys = store.api_keys(ApiKeyOptions::new()).unwrap();
+        let (prefix, ring) =
+            (keys.prefix().to_owned(), store.key_ring("default", KeyRingOptions::new()).unwrap());
+        let key = Key::generate(Alg::Hs256).unwrap();
+        let sessions = store.sessions(Some(&signer(&key, &clock)), SessionOptions::new()).unwrap();
+        let revocations = store.revocations(RevocationOptions::new()).unwrap();
+        let mut spec = KeySpec::new("acme");
+        spec.credits = Some(gatekey::CreditSpec { amount: 100, ..Default::default() });
+        let issued = keys.create(&spec).unwrap();
+        let secret = issued.secret.expose();
+        keys.verify(secret, &Check::new()).unwrap();
+        let tokens = sessions.start("alice", &SessionSpec::default()).unwrap();
+        let access = tokens.access_token.expose();
+        let of_sessions = Policy::new().clock(Arc::clone(&clock) as _);
+        let by_sessions = of_sessions.clone().revocations(Arc::new(sessions.revocations().clone()));
+        let by_revocations = of_sessions.revocations(Arc::new(revocations.clone()));
+        let verifiers =
+            [by_sessions, by_revocations].map(|policy| Verifier::with_key(&key, policy).unwrap());
+        let of_ring = Signer::following(Arc::new(ring.clone()))
+            .ttl(60)
+            .clock(Arc::clone(&clock) as _)
+            .build()
+            .unwrap();
+        let signed = of_ring.sign(&Claims::new().subject("x")).unwrap();
+        let followed = Verifier::following(
+            Arc::new(ring.clone()),
+            Policy::new().clock(Arc::clone(&clock) as _),
+        )
+        .unwrap();
+        assert!(
+            followed.verify(&signed).is_ok()
+                && verifiers.iter().all(|one| one.verify(access).is_ok())
+        );
+
+        let another = store.clone();
+        store.close().unwrap();
+        another.close().unwrap();
+        let closed = Some(ErrorKind::StoreUnavailable);
+        for (what, refused) in [
+            ("verify", kind(keys.verify(secret, &Check::new()))),
+            ("create", kind(keys.create(&KeySpec::new("x")))),
+            ("revoke", kind(keys.revoke(&issued.record.id, ""))),
+            ("list", kind(keys.list(&gatekey::KeyFilter::default()))),
+            ("flush", kind(keys.flush())),
+            ("start", kind(sessions.start("bob", &SessionSpec::default()))),
+            ("refresh", kind(sessions.refresh(tokens.refresh_token.expose(), None))),
+            ("end", kind(sessions.end(tokens.refresh_token.expose()))),
+            ("a session's token", kind(verifiers[0].verify(access))),
+            ("a token", kind(verifiers[1].verify(access))),
+            ("revoke a subject", kind(revocations.revoke_subject("alice"))),
+            ("seen once", kind(revocations.seen_once("i", "1", NOW + 60))),
+            ("refresh revocations", kind(revocations.refresh())),
+            ("rotate", kind(ring.rotate())),
+            ("keys", kind(ring.keys())),
+            ("sign", kind(of_ring.sign(&Claims::new().subject("x")))),
+            ("a ring's token", kind(followed.verify(&signed))),
+            ("API keys", kind(another.api_keys(ApiKeyOptions::new()))),
+            ("sessions", kind(another.sessions(None, SessionOptions::new()))),
+            ("revocations", kind(another.revocations(RevocationOptions::new()))),
+            ("a ring", kind(another.key_ring("default", KeyRingOptions::new()))),
+        ] {
+            assert_eq!(refused, closed, "{url}: {what}");
+        }
+        assert!(keys.close().is_ok() && prefix == keys.prefix());
+        if url == "memory:" {
+            continue;
+        }
+        // What was pending is in the store, what was refused is not.
+        let store = Store::open_with(&url, options()).unwrap();
+        let keys = store.api_keys(ApiKeyOptions::new()).unwrap();
+        let record = keys.get(&issued.record.id).unwrap();
+        assert_eq!((record.uses, record.credits.unwrap().remaining), (1, 99));
+        assert!(keys.verify(secret, &Check::new()).is_ok());
+        assert_eq!(keys.list(&gatekey::KeyFilter::default()).unwrap().records.len(), 1);
+        let sessions = store.sessions(Some(&signer(&key, &clock)), SessionOptions::new()).unwrap();
+        assert!(sessions.refresh(tokens.refresh_token.expose(), None).is_ok());
+        let ring_now = store.key_ring("default", KeyRingOptions::new()).unwrap();
+        assert_eq!(ring_now.keys().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn closing_keys_leaves_the_others() {
+    let folder = Folder::new("store_keys_closed");
+    for url in urls(&folder) {
+        let store = Store::open_with(&url, StoreOptions::new().pepper(peppers())).unwrap();
+        let [one, other] = [(); 2].map(|()| store.api_keys(ApiKeyOptions::new()).unwrap());
+        one.close().unwrap();
+        let issued = other.create(&KeySpec::new("acme")).unwrap();
+        assert!(other.verify(issued.secret.expose(), &Check::new()).is_ok());
+        assert_eq!(
+            kind(one.verify(issued.secret.expose(), &Check::new())),
+            Some(ErrorKind::StoreUnavailable)
+        );
+    }
+}
+
+#[test]
+fn what_the_options_say_themselves_goes_first() {
+    let at = |now| Arc::new(FixedClock::new(now)) as Arc<dyn Clock>;
+    let options = StoreOptions::new().pepper(peppers()).clock(at(NOW)).max_stale(86_401);
+    let store = Store::open_with("memory:", options).unwrap();
+    assert_eq!(kind(store.api_keys(ApiKeyOptions::new())), Some(ErrorKind::InvalidArgument));
+    assert_eq!(kind(store.sessions(None, SessionOptions::new())), Some(ErrorKind::InvalidArgument));
+    assert_eq!(kind(store.revocations(RevocationOptions::new())), Some(ErrorKind::InvalidArgument));
+    let ring = store.key_ring("default", KeyRingOptions::new());
+    assert_eq!(kind(ring), Some(ErrorKind::InvalidArgument));
+    let keys = store.api_keys(ApiKeyOptions::new().max_stale(1).clock(at(NOW + 5))).unwrap();
+    assert_eq!(keys.create(&KeySpec::new("a")).unwrap().record.created_at, NOW + 5);
+}
+
+#[test]
+fn a_pepper_is_made_with_the_store_and_read_when_it_is_needed() {
+    let folder = Folder::new("store_peppers");
+    let path = folder.path("a.sqlite");
+    let url = format!("sqlite:///{}", path.display());
+    let pepper = folder.path("a.sqlite.pepper");
+    let store = Store::open(&url).unwrap();
+    assert_eq!(store.new_pepper_file(), Some(pepper.clone()));
+    let issued = store.api_keys(ApiKeyOptions::new()).unwrap().create(&KeySpec::new("a")).unwrap();
+    store.close().unwrap();
+    let store = Store::open(&url).unwrap();
+    assert_eq!(store.new_pepper_file(), None);
+    let keys = store.api_keys(ApiKeyOptions::new()).unwrap();
+    assert!(keys.verify(issued.secret.expose(), &Check::new()).is_ok());
+    store.close().unwrap();
+    // Without it, nothing that needs it is handed out, and what does not is.
+    std::fs::remove_file(&pepper).unwrap();
+    let store = Store::open(&url).unwrap();
+    assert_eq!(kind(store.api_keys(ApiKeyOptions::new())), Some(ErrorKind::WrongPepper));
+    assert_eq!(kind(store.sessions(None, SessionOptions::new())), Some(ErrorKind::WrongPepper));
+    assert!(store.revocations(RevocationOptions::new()).is_ok() && !pepper.exists());
+}
+
+#[test]
+fn an_environment_variable_is_named_and_its_value_is_not() {
+    // No test may set one; those of the Python package and of C do.
+    for (name, shown, said) in [
+        ("GATEKEY_TEST_THAT_IS_NOT_SET", "GATEKEY_TEST_THAT_IS_NOT_SET", "not set"),
+        ("", "", "empty"),
+        ("A=B", "A=B", "name"),
+        ("A\0\u{1b}B", "A??B", "NUL"),
+        ("PATH", "PATH", "holds none"),
+    ] {
+        let error = Store::open_with("memory:", StoreOptions::new().pepper_environment(name));
+        let error = error.unwrap_err();
+        assert_eq!((error.kind(), error.claim()), (ErrorKind::InvalidConfiguration, Some(shown)));
+        assert!(error.message().contains(said), "{error}");
+        assert!(error.to_string().ends_with(&format!("(`{shown}`)")), "{error}");
+        assert!(!format!("{error:?}").contains("/bin"), "{error:?}");
+    }
+    let long = "X".repeat(1000);
+    let error = Store::open_with("memory:", StoreOptions::new().pepper_environment(long));
+    assert_eq!(error.unwrap_err().claim().map(str::len), Some(64));
+}
+
+#[test]
+fn it_says_nothing_of_its_peppers() {
+    let options = StoreOptions::new().pepper(peppers());
+    let store = Store::open_with("memory:", options.clone()).unwrap();
+    let shown = format!("{options:?} {store:?}");
+    assert!(shown.contains("Store(memory:)") && shown.contains("Peppers([1])"), "{shown}");
+}
