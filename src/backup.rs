@@ -1,7 +1,7 @@
 //! Layer 5: copies of a store, and what is to be done when one is put back.
 //!
 //! A backup is an older state: in it a key that leaked is good, a user who logged out is logged in, a refresh
-//! token that was used is the current one. A store whose mark ([`Mark`](crate::Mark)) says that it has been
+//! token that was used is the current one. A store whose mark ([`Mark`]) says that it has been
 //! further is not opened before [`store_acknowledge_restore`] has ended everything from before a moment.
 
 use crate::base::clock::{Clock as _, SystemClock, plausible};
@@ -96,7 +96,7 @@ pub struct Acknowledged {
 /// `InvalidArgument`: the URL is not that of a SQLite store, or there is a file already. `StoreRestored`: the store is
 /// older than its mark. `InvalidConfiguration`: the pepper is in no file. `WrongPepper`: the pepper file cannot be read.
 /// `StoreCorrupt`: there is nothing in the store, or it is damaged. `Unsupported`: this build has no SQLite.
-/// Those of [`crate::Backend`].
+/// Those of [`crate::store::Backend`].
 pub fn store_backup(
     url: &str,
     to: &Path,
@@ -147,7 +147,7 @@ fn pepper_file(store: &Path, options: &BackupOptions) -> Result<PathBuf> {
 /// # Errors
 /// `InvalidArgument`: the URL is not that of a SQLite store, or both are the same file. `StoreUnavailable`: the
 /// store is in use. `StoreCorrupt`: the backup is none, or is damaged. `Unsupported`: this build has no
-/// SQLite. Those of [`crate::Backend`]; then the store is as it was.
+/// SQLite. Those of [`crate::store::Backend`]; then the store is as it was.
 pub fn store_restore(
     backup: &Path,
     url: &str,
@@ -179,7 +179,7 @@ pub fn store_restore(
 /// # Errors
 /// `InvalidArgument`: the URL is not that of a SQLite store, or the time is in the future.
 /// `StoreUnavailable`: there is no store. `WrongPepper`. `Unsupported`: this build has no SQLite. Those of
-/// [`crate::Backend`]; what has ended by then stays ended, the store is still refused, and a second call goes on.
+/// [`crate::store::Backend`]; what has ended by then stays ended, the store is still refused, and a second call goes on.
 pub fn store_acknowledge_restore(
     url: &str,
     pepper: &PepperSource,

@@ -1,7 +1,10 @@
 //! gatekey: API authentication in one audited core, for Rust, C, C++ and Python.
 //!
-//! An API must know who calls and what they may do. This crate signs and verifies JSON Web Tokens
-//! (RFC 7519) with keys that are bound to one algorithm each, under policies that fail closed.
+//! An API must know who calls and what they may do. There are three ways to say it, and sessions join the first two.
+//!
+//! # JSON Web Tokens: [`jwt`], [`jwk`]
+//! Signed and verified without a look-up (RFC 7519), with keys that are bound to one algorithm each, under policies
+//! that fail closed.
 //!
 //! ```
 //! use gatekey::{Alg, Claims, Key, Policy, Signer, Verifier};
@@ -17,12 +20,15 @@
 //! # Ok::<(), gatekey::Error>(())
 //! ```
 //!
-//! And it issues and verifies API keys, which a store keeps as HMACs under a pepper:
+//! # API keys: [`apikey`]
+//! Shown once, kept as HMACs under a pepper that is not in the store, verified in memory.
 //!
 //! ```
-//! use gatekey::{ApiKeyOptions, Check, ErrorKind, KeySpec, PepperSource, open_api_keys};
+//! use gatekey::apikey::{ApiKeyOptions, Check, KeySpec};
+//! use gatekey::{ErrorKind, Store};
 //!
-//! let keys = open_api_keys("memory:", &PepperSource::Beside, ApiKeyOptions::new())?.keys;
+//! let store = Store::open("memory:")?; // or "sqlite:///auth.sqlite"
+//! let keys = store.api_keys(ApiKeyOptions::new())?;
 //! let mut spec = KeySpec::new("acme");
 //! spec.scopes = vec!["orders:read".into()];
 //! let issued = keys.create(&spec)?; // issued.secret is shown once
@@ -35,25 +41,69 @@
 //! # Ok::<(), gatekey::Error>(())
 //! ```
 //!
-//! # How it is laid out
-//! Modules are listed in the order of their layers; each uses only those above it.
+//! # Sessions: [`session`], [`revocations`], [`keyring`], [`web`]
+//! A short-lived access token, and a refresh token that is good once; what is ended is refused everywhere; keys that
+//! rotate; cookies and the check for forged requests.
 //!
-//! | | |
+//! ```
+//! use gatekey::keyring::KeyRingOptions;
+//! use gatekey::session::{SessionOptions, SessionSpec};
+//! use gatekey::{ErrorKind, Signer, Store};
+//! use std::sync::Arc;
+//!
+//! let store = Store::open("memory:")?;
+//! let ring = store.key_ring("default", KeyRingOptions::new())?;
+//! let signer = Signer::following(Arc::new(ring)).issuer("https://auth.example").build()?;
+//! let sessions = store.sessions(Some(&signer), SessionOptions::new())?;
+//!
+//! let first = sessions.start("alice", &SessionSpec::default())?;
+//! let second = sessions.refresh(first.refresh_token.expose(), None)?;
+//! sessions.end(second.refresh_token.expose())?;
+//! let refused = sessions.refresh(second.refresh_token.expose(), None).unwrap_err();
+//! assert_eq!(refused.kind(), ErrorKind::SessionEnded);
+//! # Ok::<(), gatekey::Error>(())
+//! ```
+//!
+//! # OAuth 2.0 and OpenID Connect: [`oauth`], [`resource`]
+//! "Sign in with GitHub", tokens for machines, and an API's door for the tokens of other servers. What is asked of other
+//! servers is an [`Operation`](transport::Operation), which a program's own event loop or the built-in
+//! [`transport`] carries.
+//!
+//! ```
+//! use gatekey::oauth::{LoginOptions, OAuthConfig};
+//! use gatekey::transport::Step;
+//! use gatekey::{OAuthClient, Secret};
+//!
+//! let config = OAuthConfig::new("my-client")
+//!     .preset("github")?
+//!     .client_secret(Secret::from("from a file".to_owned()))
+//!     .redirect_uri("https://app.example/callback");
+//! let client = OAuthClient::new(config)?;
+//! let mut login = client.begin(&LoginOptions::new(), "")?;
+//! let Step::Done(begun) = login.next()? else { unreachable!("GitHub has no metadata to fetch") };
+//! assert!(begun.url.starts_with("https://github.com/login/oauth/authorize?"));
+//! # Ok::<(), gatekey::Error>(())
+//! ```
+//!
+//! # How it is laid out
+//! What is used most is here; the rest is in the module of its noun. Each module uses only those above it.
+//!
+//! | module | what is in it |
 //! |---|---|
 //! | [`Error`], [`ErrorKind`] | one kind = one number = one C status = one Python class |
-//! | [`json`], [`Secret`], [`Clock`], [`SecureRandom`] | strict, bounded, wiped |
-//! | [`in_memory`] | whether a call can be over at once, for callers on whom others wait |
-//! | [`Alg`], [`Key`], [`KeySet`] | keys: generated, imported (JWK, PEM, DER), checked, exported |
-//! | [`Policy`], [`Verifier`], [`Verified`] | from a token to claims |
-//! | [`Claims`], [`Signer`], [`Unsigned`] | from claims to a token |
-//! | [`Database`], [`MemoryStore`] | what everything is kept in, by a trait for each use |
-//! | [`ApiKeys`], [`KeySpec`], [`Check`], [`Grant`] | API keys: issued, verified, rotated, revoked |
-//! | [`Cookie`], [`Csrf`] | cookies that hold secrets; requests that are not forged |
-//! | [`Transport`], [`Operation`] | what other servers are asked, over the program's own loop or the built-in one |
-//! | [`OAuthClient`], [`TokenManager`], [`RemoteKeySet`] | OAuth 2.0 and OpenID Connect: log-ins, tokens, keys |
-//! | [`ResourceServer`], [`Demand`], [`Access`] | an API's door: tokens of another server, and API keys |
-//! | [`Store`], [`StoreUrl`], [`PepperSource`] | a store in the hand, by its URL; peppers from a file |
-//! | [`ToJson`] | records as JSON |
+//! | [`json`], [`clock`], [`random`], [`Secret`] | strict, bounded, wiped; the only ways in for time and randomness |
+//! | [`reach`] | whether a call can be over at once, for callers on whom others wait |
+//! | [`jwk`] | keys: generated, imported (JWK, PEM, DER), checked, exported |
+//! | [`jwt`] | from claims to a token, and from a token to claims |
+//! | [`store`] | what everything is kept in, by a trait for each use: in memory, in SQLite |
+//! | [`transport`] | what other servers are asked |
+//! | [`pepper`] | numbered secrets outside of the store |
+//! | [`web`] | cookies that hold secrets; requests that are not forged |
+//! | [`apikey`] | API keys: issued, verified, rotated, revoked |
+//! | [`revocations`], [`keyring`], [`session`] | what is not good any more; keys that rotate; users that log in and out |
+//! | [`oauth`] | log-ins through others, tokens for machines, keys that others publish |
+//! | [`resource`] | an API's door |
+//! | [`open`], [`backup`] | a [`Store`] by its URL; copies of it, and how one is put back |
 //!
 //! # What it promises
 //! Every input is bounded before it is parsed; refusing a token allocates nothing (objects of more than
@@ -61,94 +111,63 @@
 //! token, a key or text a stranger chose.
 
 mod error;
+#[doc(inline)]
 pub use error::{Error, ErrorKind, Result};
 
 mod base;
-pub use base::clock::{Clock, FixedClock, SystemClock};
-pub use base::json;
-pub use base::random::SecureRandom;
-pub use base::reach::{beyond_memory, in_memory};
+#[doc(inline)]
+pub use base::clock::{Clock, SystemClock};
+#[doc(inline)]
 pub use base::secret::Secret;
-pub use crypto::random::SystemRandom;
+pub use base::{clock, json, reach};
 
 mod crypto;
 
-mod jwk;
-pub use jwk::{Alg, Key, KeyOptions, KeySet, KeySource};
+/// Where what is random comes from.
+pub mod random {
+    pub use crate::base::random::SecureRandom;
+    pub use crate::crypto::random::SystemRandom;
+}
+
+pub mod jwk;
+pub use jwk::{Alg, Key, KeySet};
 
 mod jws;
 
-mod jwt;
-pub use jwt::{
-    Claims, IssuerRule, Policy, PresentedToken, RevocationList, SeenOnce, Signer, SignerBuilder,
-    Unsigned, Unverified, Verified, Verifier, danger_decode_unverified,
-};
+pub mod jwt;
+pub use jwt::{Claims, Policy, Signer, Verified, Verifier};
 
-mod store;
-pub use store::{
-    ApiKeyStore, AuditFilter, AuditRecord, Backend, Change, Changes, Credits, Database, KeyFilter,
-    KeyRecord, KeyRingStore, KeyStatus, Lease, Limits, Loaded, Lookup, Mark, MemoryStore,
-    MemoryTokenStore, Page, PepperCheck, Previous, Proof, Rate, Revocation, RevocationChanges,
-    RevocationKind, RevocationStore, RingFolder, SessionEnd, SessionEvent, SessionEventFilter,
-    SessionFilter, SessionRecord, SessionStore, SessionWrite, StoredKey, StoredRing, StoredSession,
-    TokenFolder, TokenStore, Usage, Write, write_private_file,
-};
+pub mod store;
 
-#[cfg(feature = "sqlite")]
-pub use store::SqliteStore;
+pub mod transport;
 
-mod transport;
-#[cfg(feature = "http")]
-pub use transport::{HttpOptions, HttpTransport};
-pub use transport::{HttpRequest, HttpResponse, Operation, Purpose, Step, Transport};
+pub mod pepper;
+pub use pepper::Peppers;
 
-mod pepper;
-pub use pepper::{
-    PepperSource, Peppers, add_pepper, pepper_beside, read_pepper_file, read_peppers,
-};
+pub mod web;
 
-mod web;
-pub use web::{Cookie, CookieBuilder, Csrf, CsrfRequest, SameSite};
+pub mod apikey;
+pub use apikey::ApiKeys;
 
-mod apikey;
-pub use apikey::{
-    ApiKeyOptions, ApiKeys, Check, CreditSpec, Grant, ImportReport, ImportRow, ImportScheme,
-    IssuedKey, KeySpec, KeyUpdate, PepperUse, ScanRule, api_key_from_headers, api_key_from_query,
-    parse_ip, parse_rate, scan_rule,
-};
+pub mod revocations;
+pub use revocations::Revocations;
 
-mod revocations;
-pub use revocations::{RevocationOptions, Revocations, RevokeScope};
+pub mod keyring;
+pub use keyring::KeyRing;
 
-mod keyring;
-pub use keyring::{KeyRing, KeyRingOptions, RingKey, RingKeyState};
+pub mod session;
+pub use session::Sessions;
 
-mod session;
-pub use session::{SessionOptions, SessionSpec, SessionTokens, Sessions};
+pub mod oauth;
+pub use oauth::OAuthClient;
 
-mod oauth;
-pub use oauth::{
-    AuthMethod, BegunLogin, DeviceCodes, FinishedLogin, Introspection, LoginOptions, LogoutNotice,
-    OAuthClient, OAuthConfig, OAuthTokens, RemoteKeySet, RemoteKeySetOptions, TokenExchange,
-    TokenGrant, TokenManager, UserInfo, oauth_presets,
-};
+pub mod resource;
+pub use resource::ResourceServer;
 
-mod resource;
-pub use resource::{
-    Access, AccessKind, Demand, IntrospectionOptions, ResourceServer, ResourceServerBuilder,
-};
+pub mod open;
+pub use open::Store;
 
-mod open;
-pub use open::{
-    Opened, OpenedKeyRing, OpenedSessions, Store, StoreOptions, StoreUrl, open_api_keys,
-    open_key_ring, open_revocations, open_sessions,
-};
-
-mod backup;
-pub use backup::{
-    AcknowledgeOptions, Acknowledged, BackupOptions, BackupReport, RestoreOptions, RestoreReport,
-    store_acknowledge_restore, store_backup, store_restore,
-};
+pub mod backup;
 
 mod present;
 pub use present::ToJson;

@@ -4,7 +4,8 @@
 
 #![expect(clippy::panic, reason = "a missing row must fail loudly and say which")]
 
-use gatekey::{Error, ErrorKind, OAuthClient, OAuthConfig, Peppers, Secret};
+use gatekey::oauth::OAuthConfig;
+use gatekey::{Error, ErrorKind, OAuthClient, Peppers, Secret};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -254,7 +255,7 @@ fn a_pepper_that_is_refused_is_named_by_its_number() {
     let told = error.to_string();
     assert!(!told.contains("epper") && told.ends_with("(`flow_keys`, number 3)"), "{told}");
     assert_eq!(error.claim(), Some("flow_keys"));
-    let read = gatekey::read_peppers("# one\n1 zz\n").unwrap_err();
+    let read = gatekey::pepper::read_peppers("# one\n1 zz\n").unwrap_err();
     assert_eq!(read.place(), Some((2, 1)), "{read}");
 }
 

@@ -12,9 +12,12 @@
     reason = "a test must fail loudly and say why"
 )]
 
+#[path = "layers/public.rs"]
+mod public;
 #[path = "layers/source.rs"]
 mod source;
 
+use public::{first_names, module_items, public, read_if_there, root_exports};
 use source::{code, words};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -82,7 +85,7 @@ const WAITS: [&str; 5] = [
     "src/cli/oauth/loopback.rs",
 ];
 
-/// What these rooms may name is a re-export of the crate root, never a room.
+/// What these rooms may name is public: what the crate root re-exports, and what a public module does.
 const EDGES: [&str; 2] = ["ffi", "cli"];
 const PUBLIC: &[&str] = &[];
 const SESSION: &[&str] = &["error", "base", "crypto", "jwt", "store", "pepper", "revocations"];
@@ -179,7 +182,7 @@ const OUTSIDE: [(&str, &[&str]); 31] = [
 
 #[test]
 fn every_import_keeps_to_its_layer() {
-    let exports = root_exports(&code(&read("src/lib.rs")));
+    let exports = public(&code(&read("src/lib.rs")), &read_if_there);
     let mut paths = 0;
     for file in sources() {
         let text = read(&file);
@@ -249,10 +252,12 @@ fn only_new_rows_are_sealed_unchecked() {
 /// The self-test: each rule finds what breaks it, and nothing where nothing is broken.
 #[test]
 fn violations_are_found() {
-    let exports = BTreeMap::from([
-        ("Key".to_owned(), "jwk".to_owned()),
-        ("Policy".to_owned(), "jwt".to_owned()),
-    ]);
+    let root =
+        "pub mod jwk;\npub use jwk::Key;\npub mod jwt;\npub use jwt::Policy;\npub mod apikey;";
+    let exports = public(root, &|file| {
+        let text = "\npub(crate) mod hidden;\nmod grant;\npub use grant::Grant;\npub fn parse() {}";
+        (file == "src/apikey/mod.rs").then(|| text.to_owned())
+    });
     for (file, text) in [
         ("src/base/b64.rs", "use crate::crypto::hash;"),
         ("src/crypto/rsa.rs", "use crate::{\n    error::Result,\n    jwk::Key,\n};"),
@@ -263,9 +268,13 @@ fn violations_are_found() {
         ("src/jws.rs", "use crate::Policy;"),
         ("src/error.rs", "use crate::base::json;"),
         ("src/jwt/mod.rs", "use crate::ffi::boundary;"),
-        ("src/ffi/key.rs", "use crate::jwk::Key;"),
-        ("src/ffi/key.rs", "use crate::{Key, base::b64};"),
-        ("src/cli/apikey.rs", "use crate::apikey::ApiKeys;"),
+        ("src/ffi/key.rs", "use crate::jwk::Engine;"),
+        ("src/ffi/key.rs", "use crate::{Key, base};"),
+        ("src/cli/apikey.rs", "use crate::apikey::hidden;"),
+        ("src/cli/apikey.rs", "use crate::apikey::{Grant, grant::Other};"),
+        ("src/cli/apikey.rs", "let mirror = crate::apikey::Mirror::new();"),
+        ("src/cli/apikey.rs", "use crate::{Key, apikey::mirror};"),
+        ("src/cli/apikey.rs", "use crate::base;"),
         ("src/open/mod.rs", "use crate::cli::main;"),
         ("src/bin/gatekey.rs", "use clap::Parser;"),
         ("src/jwt/signer.rs", "use aws_lc_rs::hmac;"),
@@ -311,7 +320,7 @@ fn violations_are_found() {
         ),
         (
             "src/ffi/key.rs",
-            "use crate::{Key, Policy};\nuse super::boundary::guard;\nuse crate::ffi::buf;\nunsafe { f() }",
+            "use crate::{Key, Policy};\nuse crate::apikey::{Grant, parse};\nuse super::boundary::guard;\nuse crate::ffi::buf;\nunsafe { f() }",
         ),
         (
             "src/base/random.rs",
@@ -345,9 +354,11 @@ fn the_crate_root_is_understood() {
         [of("json"), of("Alg"), of("Policy"), of("Nobody")],
         [Some("base"), Some("jwk"), Some("jwt"), None]
     );
-    let real = root_exports(&code(&read("src/lib.rs")));
+    let real = public(&code(&read("src/lib.rs")), &read_if_there);
     assert!(
-        ["Key", "Verifier", "Error", "Secret"].iter().all(|name| real.contains_key(*name)),
+        ["Key", "Verifier", "Error", "Secret", "jwt::Policy", "json::parse", "clock::FixedClock"]
+            .iter()
+            .all(|name| real.contains_key(*name)),
         "{real:?}"
     );
 }
@@ -361,14 +372,25 @@ fn violations(file: &str, text: &str, exports: &BTreeMap<String, String>) -> Vec
     let allowed =
         LAYERS.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, allowed)| *allowed);
     let mut wrong = Vec::new();
+    let is_edge = EDGES.contains(&room.as_str());
     for name in crate_paths(file, &code) {
         let target = exports.get(&name).unwrap_or(&name);
         let fine = *target == room
             || allowed.contains(&target.as_str())
-            || EDGES.contains(&room.as_str()) && exports.contains_key(&name);
+            || is_edge && exports.contains_key(&name);
         if !fine {
             wrong.push(format!("{file}: {room} may not import {name}, which is of {target}"));
         }
+    }
+    if is_edge {
+        let in_known = |path: &str| {
+            path.split("::")
+                .next()
+                .is_none_or(|module| module.contains(',') || exports.contains_key(module))
+        };
+        let private =
+            module_items(&code).filter(|path| in_known(path) && !exports.contains_key(path));
+        wrong.extend(private.map(|path| format!("{file}: {path} is not public")));
     }
     let product = without_tests(file, &code);
     for (name, places) in OUTSIDE {
@@ -421,29 +443,6 @@ fn crate_paths(file: &str, code: &str) -> Vec<String> {
     found
 }
 
-/// The names that a path or a group of paths begins with.
-fn first_names(path: &str) -> Vec<String> {
-    let name = |text: &str| -> String {
-        text.chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect()
-    };
-    let Some(group) = path.strip_prefix('{') else { return vec![name(path)] };
-    let (mut depth, mut names, mut start) = (0, Vec::new(), true);
-    for (i, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => start = true,
-            _ if start && depth == 0 && !c.is_whitespace() => {
-                names.push(name(&group[i..]));
-                start = false;
-            }
-            _ => {}
-        }
-    }
-    names
-}
-
 /// How many inline `mod name {` are open where `before` ends.
 fn inline_depth(before: &str) -> usize {
     let mut open: Vec<bool> = Vec::new();
@@ -486,19 +485,6 @@ fn names(code: &str, name: &str) -> bool {
         let used = rest.starts_with("::") || before.ends_with("use") || before.ends_with("use ::");
         word == name && first && used
     })
-}
-
-/// The names the crate root re-exports, with the room each is from.
-fn root_exports(code: &str) -> BTreeMap<String, String> {
-    let mut exports = BTreeMap::new();
-    for part in code.split("pub use ").skip(1) {
-        let path: String = part.split(';').next().unwrap().split_whitespace().collect();
-        let (room, rest) = path.split_once("::").unwrap();
-        for name in first_names(rest.rsplit_once("::").map_or(rest, |(_, last)| last)) {
-            exports.insert(name, room.to_owned());
-        }
-    }
-    exports
 }
 
 /// The first folder or file under `src`.

@@ -28,11 +28,12 @@ use fixtures::{
     verifier, verifying,
 };
 use forge::{b64, header, header_and, resign, sign, signature, token};
-use gatekey::{
-    Alg, ErrorKind, IssuerRule, KeyRing, KeyRingOptions, KeySet, KeySource as _, MemoryStore,
-    Peppers, Policy, RevocationOptions, Revocations, RevokeScope, Secret, Verifier,
-    danger_decode_unverified,
-};
+use gatekey::jwk::KeySource as _;
+use gatekey::jwt::{IssuerRule, danger_decode_unverified};
+use gatekey::keyring::KeyRingOptions;
+use gatekey::revocations::{RevocationOptions, RevokeScope};
+use gatekey::store::MemoryStore;
+use gatekey::{Alg, ErrorKind, KeyRing, KeySet, Peppers, Policy, Revocations, Secret, Verifier};
 use serde_json::json;
 use std::sync::Arc;
 

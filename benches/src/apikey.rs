@@ -2,10 +2,11 @@
 //! it, a file with their texts in random order; `gatekey-bench-keys run DIR` verifies them and prints a
 //! line `name<TAB>nanoseconds...` for each measurement, as the hosts in C and Python do.
 
-use gatekey::{
-    ApiKeyOptions, ApiKeys, Check, ErrorKind, ImportRow, ImportScheme, KeySpec, PepperSource,
-    Secret, SecureRandom, SystemRandom, open_api_keys,
-};
+use gatekey::{ApiKeys, ErrorKind, Secret};
+use gatekey::apikey::{ApiKeyOptions, Check, ImportRow, ImportScheme, KeySpec};
+use gatekey::open::open_api_keys;
+use gatekey::pepper::PepperSource;
+use gatekey::random::{SecureRandom, SystemRandom};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;

@@ -2,11 +2,12 @@
 //! `... run DIR` verifies with and without them; `... refresh DIR SECONDS` refreshes for that long and
 //! prints how often. A line `name<TAB>numbers...` for each measurement.
 
-use gatekey::{
-    Alg, Claims, Key, MemoryStore, PepperSource, Policy, Revocation, RevocationKind,
-    RevocationOptions, Revocations, SessionOptions, SessionSpec, SessionStore as _, SessionWrite,
-    Sessions, Signer, SqliteStore, Database, Verifier, open_sessions,
-};
+use gatekey::{Alg, Claims, Key, Policy, Revocations, Sessions, Signer, Verifier};
+use gatekey::open::open_sessions;
+use gatekey::pepper::PepperSource;
+use gatekey::revocations::RevocationOptions;
+use gatekey::session::{SessionOptions, SessionSpec};
+use gatekey::store::{Database, MemoryStore, Revocation, RevocationKind, SessionStore as _, SessionWrite, SqliteStore};
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;

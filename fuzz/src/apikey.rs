@@ -1,10 +1,12 @@
 //! What a caller presents as an API key: accepted if and only if it is, byte for byte, one that was
 //! issued; and what a request's headers hold.
 
-use gatekey::{
-    ApiKeyOptions, ApiKeys, Check, ErrorKind, ImportRow, ImportScheme, KeySpec, MemoryStore,
-    Peppers, Secret, api_key_from_headers, api_key_from_query,
+use gatekey::apikey::{
+    ApiKeyOptions, Check, ImportRow, ImportScheme, KeySpec, api_key_from_headers,
+    api_key_from_query,
 };
+use gatekey::store::MemoryStore;
+use gatekey::{ApiKeys, ErrorKind, Peppers, Secret};
 use std::sync::{Arc, LazyLock};
 
 /// The keys there are: of our own format, and of two others.

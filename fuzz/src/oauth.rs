@@ -1,9 +1,9 @@
 //! What an authorization server answers, and what comes back with a browser: whatever is taken for tokens can be sent in
 //! a header, nothing that a server says gets into a message, and a callback leads nowhere without its cookie.
 
-use gatekey::{
-    HttpResponse, OAuthClient, OAuthConfig, OAuthTokens, Operation, Secret, Step, TokenGrant,
-};
+use gatekey::oauth::{OAuthConfig, OAuthTokens, TokenGrant};
+use gatekey::transport::{HttpResponse, Operation, Step};
+use gatekey::{OAuthClient, Secret};
 use std::sync::LazyLock;
 
 /// GitHub's quirks are the most lenient ones, but for those of Slack's apps.

@@ -1,10 +1,11 @@
 //! What a client presents as a refresh token: exchanged if and only if it is, byte for byte, one that was
 //! handed out; nothing else moves or ends a session.
 
-use gatekey::{
-    Alg, ErrorKind, FixedClock, Key, MemoryStore, Peppers, Result, Secret, SecureRandom,
-    SessionOptions, SessionSpec, Sessions, Signer,
-};
+use gatekey::clock::FixedClock;
+use gatekey::random::SecureRandom;
+use gatekey::session::{SessionOptions, SessionSpec};
+use gatekey::store::MemoryStore;
+use gatekey::{Alg, ErrorKind, Key, Peppers, Result, Secret, Sessions, Signer};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, LazyLock};
 

@@ -1,7 +1,8 @@
 //! What a browser sends, or someone in its name: a Cookie header, read as a reference reads it, and a
 //! CSRF token, accepted if and only if it is one that was issued for the session.
 
-use gatekey::{Cookie, Csrf, CsrfRequest, ErrorKind, Secret};
+use gatekey::web::{Cookie, Csrf, CsrfRequest};
+use gatekey::{ErrorKind, Secret};
 use std::sync::LazyLock;
 
 /// The session of [`TOKEN`].

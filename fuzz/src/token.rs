@@ -6,7 +6,8 @@
 
 use crate::reference::Json;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use gatekey::{Alg, Error, ErrorKind, Key, Policy, Verifier, danger_decode_unverified};
+use gatekey::jwt::danger_decode_unverified;
+use gatekey::{Alg, Error, ErrorKind, Key, Policy, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation, decode};
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};

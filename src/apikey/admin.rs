@@ -29,7 +29,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// `InvalidArgument`: something of `spec` is not acceptable. `InvalidConfiguration`: the clock is out of range,
-    /// as for every call that needs the time. Those of [`crate::Backend`].
+    /// as for every call that needs the time. Those of [`crate::store::Backend`].
     pub fn create(&self, spec: &KeySpec) -> Result<IssuedKey> {
         let inner = &self.inner;
         let mut record = spec.check(inner.now()?)?;
@@ -65,7 +65,7 @@ impl ApiKeys {
     /// # Errors
     /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays revoked. `InvalidArgument`: the overlap is too
     /// long, or of an imported key, whose old text cannot be found beside the new one. Those of
-    /// [`crate::Backend`].
+    /// [`crate::store::Backend`].
     pub fn rotate(&self, id: &str, overlap: u64) -> Result<IssuedKey> {
         if overlap > LONGEST_OVERLAP {
             return Err(argument("An overlap has at most 90 days, given in seconds."));
@@ -99,7 +99,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// `ApiKeyNotFound`; `InvalidArgument`: the reason has more than 500 bytes. Those of
-    /// [`crate::Backend`].
+    /// [`crate::store::Backend`].
     pub fn revoke(&self, id: &str, reason: &str) -> Result<KeyRecord> {
         self.set_status(id, KeyStatus::Revoked, "revoke", reason)
     }
@@ -115,7 +115,7 @@ impl ApiKeys {
     /// Accepts a disabled key again.
     ///
     /// # Errors
-    /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays revoked. Those of [`crate::Backend`].
+    /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays revoked. Those of [`crate::store::Backend`].
     pub fn enable(&self, id: &str) -> Result<KeyRecord> {
         self.set_status(id, KeyStatus::Active, "enable", "")
     }
@@ -152,7 +152,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays as it is. `InvalidArgument`: something is not
-    /// acceptable, or nothing is to change. Those of [`crate::Backend`].
+    /// acceptable, or nothing is to change. Those of [`crate::store::Backend`].
     pub fn update(&self, id: &str, update: &KeyUpdate) -> Result<KeyRecord> {
         let key = self.change_with(id, "update", update.credits.is_some(), &mut |key, now| {
             if key.record.status == KeyStatus::Revoked {
@@ -167,7 +167,7 @@ impl ApiKeys {
     /// from outside, [`KeyRecord::altered`] says so.
     ///
     /// # Errors
-    /// `ApiKeyNotFound`; `StoreCorrupt`: its row cannot be read. Those of [`crate::Backend`].
+    /// `ApiKeyNotFound`; `StoreCorrupt`: its row cannot be read. Those of [`crate::store::Backend`].
     pub fn get(&self, id: &str) -> Result<KeyRecord> {
         let id = KeyId::from_text(id).ok_or(UNKNOWN)?;
         let mut record = self.inner.shown(id.as_str())?.ok_or(UNKNOWN)?;
@@ -183,7 +183,7 @@ impl ApiKeys {
     /// [`KeyRecord::altered`] says.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`].
+    /// Those of [`crate::store::Backend`].
     pub fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
         let page = self.inner.store.api_keys(filter)?;
         let shown = page.records.into_iter().filter_map(|found| self.inner.shown_of(found));
@@ -193,7 +193,7 @@ impl ApiKeys {
     /// What was done, in the order in which it was done.
     ///
     /// # Errors
-    /// `InvalidArgument`: the cursor is not one of ours. Those of [`crate::Backend`].
+    /// `InvalidArgument`: the cursor is not one of ours. Those of [`crate::store::Backend`].
     pub fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
         if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
             return Err(argument("The cursor is not one that a page of the audit came with."));
@@ -207,7 +207,7 @@ impl ApiKeys {
     /// has gone on like that for ten minutes.
     ///
     /// # Errors
-    /// `InvalidArgument`: the date is in the future. Those of [`crate::Backend`].
+    /// `InvalidArgument`: the date is in the future. Those of [`crate::store::Backend`].
     pub fn purge(&self, before: u64) -> Result<u64> {
         let dates = self.inner.dates()?;
         if before > dates.now {

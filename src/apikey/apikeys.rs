@@ -137,7 +137,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// `InvalidArgument`: an option is out of range. `WrongPepper`: the store was made with other
-    /// peppers. `InvalidConfiguration`: the clock is out of range. Those of [`Backend`]; those of [`Self::check_limits`] if [`Limits`] name a folder.
+    /// peppers. `InvalidConfiguration`: the clock is out of range. Those of [`Backend`](crate::store::Backend); those of [`Self::check_limits`] if [`Limits`] name a folder.
     pub fn open(
         store: Arc<dyn Database>,
         peppers: Peppers,

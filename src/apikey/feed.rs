@@ -438,7 +438,7 @@ impl ApiKeys {
     /// Looks now at what other processes have changed, however recent the last look.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`].
+    /// Those of [`crate::store::Backend`].
     pub fn refresh(&self) -> Result<()> {
         self.inner.sync(self.inner.clock.monotonic(), true)
     }
@@ -491,8 +491,10 @@ pub(super) fn bytes(words: &[u64; 4]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Peppers;
+    use crate::apikey::ApiKeyOptions;
     use crate::base::{clock::NANOS, fresh::LOOK_AFTER};
-    use crate::{ApiKeyOptions, MemoryStore, Peppers};
+    use crate::store::MemoryStore;
     use std::time::Duration;
 
     fn keys() -> ApiKeys {

@@ -240,7 +240,7 @@ impl ApiKeys {
     /// happens every 10 seconds.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`]; what was not written is kept and tried again.
+    /// Those of [`crate::store::Backend`]; what was not written is kept and tried again.
     pub fn flush(&self) -> Result<()> {
         self.inner.now()?;
         self.inner.flush()?;
@@ -252,7 +252,7 @@ impl ApiKeys {
     /// the store may only be read, uses are not counted, and closing it is no error.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`].
+    /// Those of [`crate::store::Backend`].
     pub fn close(&self) -> Result<()> {
         self.inner.close()
     }

@@ -15,7 +15,7 @@ const EMPTY: Error = Error::new(ErrorKind::MalformedApiKey, "The request's API k
 ///
 /// ```
 /// let headers = [("Host", "api.example"), ("Authorization", "Bearer gk_live_x")];
-/// assert_eq!(gatekey::api_key_from_headers(headers)?, Some("gk_live_x"));
+/// assert_eq!(gatekey::apikey::api_key_from_headers(headers)?, Some("gk_live_x"));
 /// # Ok::<(), gatekey::Error>(())
 /// ```
 pub fn api_key_from_headers<'a>(

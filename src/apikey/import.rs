@@ -57,7 +57,7 @@ impl ApiKeys {
     /// Imports keys. All rows are checked before the first is written.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`]; batches before that stay, and a second import reports them as
+    /// Those of [`crate::store::Backend`]; batches before that stay, and a second import reports them as
     /// `StoreConflict` in [`ImportReport::rejected`].
     pub fn import(&self, scheme: ImportScheme, rows: &[ImportRow]) -> Result<ImportReport> {
         self.import_with(scheme, rows, &mut |_| {})

@@ -40,3 +40,8 @@ pub use peppers::PepperUse;
 pub use scan_rule::{ScanRule, scan_rule};
 pub use spec::{CreditSpec, IssuedKey, KeySpec, KeyUpdate};
 pub use verify::{Check, Grant};
+
+/// What keys and their history look like, as [`ApiKeys`] hands them out.
+pub use crate::store::{
+    AuditFilter, AuditRecord, Credits, KeyFilter, KeyRecord, KeyStatus, Page, Rate,
+};

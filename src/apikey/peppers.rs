@@ -46,7 +46,7 @@ impl ApiKeys {
     /// overlap ends.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`].
+    /// Those of [`crate::store::Backend`].
     pub fn pepper_report(&self) -> Result<Vec<PepperUse>> {
         let store = &self.inner.store;
         let now = self.inner.dates()?.surely;
@@ -78,7 +78,7 @@ impl ApiKeys {
     /// until their overlap ends; those whose overlap is over are dropped. How many keys.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: a key lies under eight peppers already. Those of [`crate::Backend`];
+    /// `InvalidConfiguration`: a key lies under eight peppers already. Those of [`crate::store::Backend`];
     /// what was wrapped before stays wrapped, and a second call goes on. `StoreCorrupt`: rows were altered from
     /// outside; all others are wrapped. [`Error::api_key_id`] names the first of them, [`Self::pepper_report`] all.
     pub fn wrap_peppers(&self) -> Result<u64> {

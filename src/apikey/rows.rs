@@ -20,7 +20,7 @@ impl Inner {
     ///
     /// # Errors
     /// `StoreCorrupt`: it was altered from outside, or put back. `WrongPepper`: its seal's pepper is not here.
-    /// Those of [`crate::Backend`].
+    /// Those of [`crate::store::Backend`].
     pub(super) fn row(&self, id: &str) -> Result<Option<Checked<StoredKey>>> {
         let seen = self.seen_of(id);
         let Some(row) = self.store.api_key(id)? else { return Ok(None) };
@@ -37,7 +37,7 @@ impl Inner {
     /// The key's record, to be looked at; none if there is no such key.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`].
+    /// Those of [`crate::store::Backend`].
     pub(super) fn shown(&self, id: &str) -> Result<Option<KeyRecord>> {
         let seen = self.seen_of(id);
         let Some(row) = self.store.api_key(id)? else { return Ok(None) };

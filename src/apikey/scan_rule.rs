@@ -19,7 +19,7 @@ pub struct ScanRule {
 /// `InvalidArgument`: it is not a prefix.
 ///
 /// ```
-/// let rule = gatekey::scan_rule("acme")?;
+/// let rule = gatekey::apikey::scan_rule("acme")?;
 /// assert_eq!(rule.regex, r"\bacme_[a-z]{2,8}_[0-9A-Za-z]{12}_[0-9A-Za-z]{36}\b");
 /// # Ok::<(), gatekey::Error>(())
 /// ```

@@ -23,7 +23,7 @@ pub struct KeySpec {
     /// For how many seconds it is valid, from now; at least 1.
     pub expires_in: Option<u64>,
     /// How often it may be used. The processes of one machine share the limit, over restarts (see
-    /// [`crate::Limits`]); each machine has a limit of its own.
+    /// [`crate::store::Limits`]); each machine has a limit of its own.
     pub rate: Option<Rate>,
     /// How much it may be used.
     pub credits: Option<CreditSpec>,

@@ -3,7 +3,7 @@
 
 pub(crate) mod b62;
 pub(crate) mod b64;
-pub(crate) mod clock;
+pub mod clock;
 #[cfg(unix)]
 pub(crate) mod descriptors;
 pub(crate) mod follow;
@@ -14,7 +14,7 @@ pub(crate) mod pace;
 pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod random;
-pub(crate) mod reach;
+pub mod reach;
 pub(crate) mod secret;
 mod steady;
 pub(crate) mod text;

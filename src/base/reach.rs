@@ -32,11 +32,14 @@ const NEEDS_MORE: Error = Error::new(
 /// with `None` has taken nothing from a rate or credits and noted no use. It is about this thread only.
 /// Operations with public keys are not refused; see [`crate::Verifier::is_symmetric`].
 ///
-/// A [`crate::Clock`], [`crate::KeySource`], [`crate::RevocationList`], [`crate::Backend`] or
-/// [`crate::Transport`] of the program's own is called as usual; it can ask [`beyond_memory`].
+/// A [`crate::Clock`], [`crate::jwk::KeySource`], [`crate::jwt::RevocationList`], [`crate::store::Backend`] or
+/// [`crate::transport::Transport`] of the program's own is called as usual; it can ask [`beyond_memory`].
 ///
 /// ```
-/// use gatekey::{ApiKeyOptions, ApiKeys, Check, KeySpec, MemoryStore, Peppers, Secret, in_memory};
+/// use gatekey::{ApiKeys, Peppers, Secret};
+/// use gatekey::apikey::{ApiKeyOptions, Check, KeySpec};
+/// use gatekey::reach::in_memory;
+/// use gatekey::store::MemoryStore;
 /// use std::sync::Arc;
 ///
 /// let peppers = Peppers::new(&[(1, Secret::new(vec![7; 32]))])?; // from a file, in earnest

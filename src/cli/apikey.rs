@@ -7,11 +7,9 @@ use super::output::{self, Output, Shown};
 use super::pages::{Pages, show_pages};
 use super::spec::{SpecArgs, UpdateArgs};
 use super::store::{StoreArgs, finish};
+use crate::apikey::{AuditFilter, Check, IssuedKey, KeyFilter, KeyRecord, parse_ip};
 use crate::json::ObjectWriter;
-use crate::{
-    ApiKeys, AuditFilter, Check, Clock as _, IssuedKey, KeyFilter, KeyRecord, SystemClock,
-    ToJson as _, parse_ip,
-};
+use crate::{ApiKeys, Clock as _, SystemClock, ToJson as _};
 use std::net::IpAddr;
 
 #[derive(Debug, clap::Subcommand)]
@@ -268,7 +266,7 @@ fn run_verify(verify: &Verify, output: &mut Output) -> Outcome<()> {
 }
 
 pub(super) fn scan_rule(arguments: &ScanRule, output: &mut Output) -> Outcome<()> {
-    let rule = crate::scan_rule(&arguments.prefix)
+    let rule = crate::apikey::scan_rule(&arguments.prefix)
         .map_err(|error| Failure::Usage(format!("--prefix: {error}")))?;
     let mut json = ObjectWriter::new();
     json.text("regex", &rule.regex);

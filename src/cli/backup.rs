@@ -4,10 +4,11 @@ use super::exit::Outcome;
 use super::input::moment;
 use super::output::{self, Output, is_watched};
 use super::store::{PepperArgs, located};
-use crate::{
-    AcknowledgeOptions, BackupOptions, BackupReport, Clock as _, RestoreOptions, SystemClock,
-    ToJson as _, store_acknowledge_restore, store_backup, store_restore,
+use crate::backup::{
+    AcknowledgeOptions, BackupOptions, BackupReport, RestoreOptions, store_acknowledge_restore,
+    store_backup, store_restore,
 };
+use crate::{Clock as _, SystemClock, ToJson as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::PathBuf;
 

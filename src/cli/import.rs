@@ -4,11 +4,9 @@ use super::exit::{Failure, Outcome, REFUSED};
 use super::input::unreadable;
 use super::output::{Output, count, is_watched};
 use super::store::StoreArgs;
+use crate::apikey::{CreditSpec, ImportReport, ImportRow, ImportScheme, KeySpec, parse_rate};
 use crate::json::{self, Kind, Value};
-use crate::{
-    CreditSpec, ErrorKind, ImportReport, ImportRow, ImportScheme, KeySpec, Secret, ToJson as _,
-    parse_rate,
-};
+use crate::{ErrorKind, Secret, ToJson as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};

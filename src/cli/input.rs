@@ -58,7 +58,7 @@ pub(super) fn line_of(path: &Path, what: &str) -> Outcome<Secret> {
 
 /// Writes a file that was not there and that only its owner may read.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Outcome<()> {
-    crate::write_private_file(path, bytes)
+    crate::store::write_private_file(path, bytes)
         .map_err(|error| Failure::Input(format!("{} cannot be written: {error}.", path.display())))
 }
 

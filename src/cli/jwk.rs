@@ -4,7 +4,8 @@ use super::exit::{Failure, Outcome};
 use super::input;
 use super::output::Output;
 use crate::json::{self, Kind, ObjectWriter};
-use crate::{Alg, Key, KeyOptions, KeySet, Secret};
+use crate::jwk::KeyOptions;
+use crate::{Alg, Key, KeySet, Secret};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]

@@ -6,10 +6,10 @@ use super::jwk::algorithm;
 use super::output::{self, Output};
 use super::store::{PepperArgs, is_marked, located, note_pepper_file};
 use crate::json::ObjectWriter;
-use crate::{
-    Alg, Clock as _, KeyRing, KeyRingOptions, KeyRingStore as _, RingFolder, RingKey, SqliteStore,
-    StoreUrl, SystemClock, ToJson as _, open_key_ring,
-};
+use crate::keyring::{KeyRingOptions, RingKey};
+use crate::open::{StoreUrl, open_key_ring};
+use crate::store::{KeyRingStore as _, RingFolder, SqliteStore};
+use crate::{Alg, Clock as _, KeyRing, SystemClock, ToJson as _};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

@@ -4,7 +4,7 @@
 //! works. What a person should know besides goes to standard error. No secret is ever taken from, or
 //! put into, an argument: it comes from a file, from standard input or from a prompt.
 //!
-//! Exit codes are those of [`exit`], described in `docs/cli.md`.
+//! Exit codes are those of `src/cli/exit.rs`, described in `docs/cli.md`.
 
 mod apikey;
 mod backup;

@@ -3,8 +3,10 @@
 //! read has no character that steers a terminal but the ends of its lines.
 
 use super::exit::{Failure, Outcome};
+use crate::apikey::{AuditRecord, KeyRecord, PepperUse};
 use crate::json::{Kind, ObjectWriter, Value};
-use crate::{AuditRecord, KeyRecord, PepperUse, RingKey, SessionEnd, SessionEvent, SessionRecord};
+use crate::keyring::RingKey;
+use crate::session::{SessionEnd, SessionEvent, SessionRecord};
 use comfy_table::{CellAlignment, Table, presets};
 use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};

@@ -2,7 +2,8 @@
 
 use super::exit::Outcome;
 use super::output::{Output, Shown};
-use crate::{Page, ToJson};
+use crate::ToJson;
+use crate::apikey::Page;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Pages {

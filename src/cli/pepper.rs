@@ -3,8 +3,10 @@
 use super::exit::Outcome;
 use super::output::{self, Output};
 use super::store::StoreArgs;
+use crate::ToJson as _;
+use crate::apikey::PepperUse;
 use crate::json::ObjectWriter;
-use crate::{PepperUse, ToJson as _, add_pepper};
+use crate::pepper::add_pepper;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

@@ -5,9 +5,9 @@ use super::input::{self, duration, moment};
 use super::output::{self, Output};
 use super::store::Location;
 use crate::json::{self, ObjectWriter};
-use crate::{
-    Clock as _, RevocationOptions, Revocations, RevokeScope, SystemClock, danger_decode_unverified,
-};
+use crate::jwt::danger_decode_unverified;
+use crate::revocations::{RevocationOptions, RevokeScope};
+use crate::{Clock as _, Revocations, SystemClock};
 use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]

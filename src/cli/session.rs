@@ -6,7 +6,8 @@ use super::output::{self, Output};
 use super::pages::{Pages, show_pages};
 use super::store::Place;
 use crate::json::ObjectWriter;
-use crate::{Clock as _, SessionEventFilter, SessionFilter, Sessions, SystemClock, ToJson as _};
+use crate::session::{SessionEventFilter, SessionFilter};
+use crate::{Clock as _, Sessions, SystemClock, ToJson as _};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

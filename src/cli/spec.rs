@@ -2,7 +2,7 @@
 
 use super::exit::{Failure, Outcome};
 use super::input::{duration, moment};
-use crate::{CreditSpec, KeySpec, KeyUpdate, Rate, parse_rate};
+use crate::apikey::{CreditSpec, KeySpec, KeyUpdate, Rate, parse_rate};
 
 fn rate(text: &str) -> Result<Rate, String> {
     parse_rate(text).map_err(|error| error.message().to_owned())

@@ -2,10 +2,13 @@
 
 use super::exit::{Failure, Outcome};
 use super::output::Output;
-use crate::{
-    ApiKeyOptions, ApiKeys, Mark, PepperSource, RevocationOptions, Revocations, SessionOptions,
-    Sessions, StoreUrl, open_api_keys, open_revocations, open_sessions, pepper_beside,
-};
+use crate::apikey::ApiKeyOptions;
+use crate::open::{StoreUrl, open_api_keys, open_revocations, open_sessions};
+use crate::pepper::{PepperSource, pepper_beside};
+use crate::revocations::RevocationOptions;
+use crate::session::SessionOptions;
+use crate::store::Mark;
+use crate::{ApiKeys, Revocations, Sessions};
 use std::path::{Path, PathBuf};
 
 /// A store, whatever it holds.

@@ -5,10 +5,8 @@ use super::input::{self, duration};
 use super::jwk::{algorithm, is_set, options, read_key};
 use super::output::{Output, date, distance, pretty};
 use crate::json::{self, ObjectWriter};
-use crate::{
-    Alg, Claims, Clock as _, Key, KeySet, Policy, Signer, SystemClock, Verifier,
-    danger_decode_unverified,
-};
+use crate::jwt::danger_decode_unverified;
+use crate::{Alg, Claims, Clock as _, Key, KeySet, Policy, Signer, SystemClock, Verifier};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]

@@ -12,7 +12,9 @@ use super::error::gk_error;
 use super::filter::gk_filter;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
-use crate::{ApiKeys, ImportRow, ImportScheme, IssuedKey, PepperSource, Secret, ToJson as _};
+use crate::apikey::{ImportRow, ImportScheme, IssuedKey};
+use crate::pepper::PepperSource;
+use crate::{ApiKeys, Secret, ToJson as _};
 use libc::c_char;
 
 /// The API keys of a service, in a store. Shared by reference count, safe to use from several
@@ -80,7 +82,7 @@ pub unsafe extern "C" fn gk_api_keys_open(
         let url = text(url, url_len, "url")?;
         let options = options.map(|options| options.0.built().cloned()).transpose()?;
         let source = PepperSource::Beside;
-        let opened = crate::open_api_keys(url, &source, options.unwrap_or_default())?;
+        let opened = crate::open::open_api_keys(url, &source, options.unwrap_or_default())?;
         Ok(gk_api_keys { inner: opened.keys })
     })
 }

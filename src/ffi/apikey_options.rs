@@ -3,7 +3,8 @@
 use super::boundary::{Outcome, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::sticky::{self, Sticky};
-use crate::{ApiKeyOptions, Limits};
+use crate::apikey::ApiKeyOptions;
+use crate::store::Limits;
 use libc::{c_char, c_void};
 
 /// How API keys are made and verified: the prefix `gk`, the environment `live`, changes by other

@@ -2,7 +2,8 @@
 
 use super::boundary::{Fault, Outcome, release, share, text};
 use super::sticky::{self, Sticky};
-use crate::{CreditSpec, Error, ErrorKind, KeySpec, KeyUpdate, Rate};
+use crate::apikey::{CreditSpec, KeySpec, KeyUpdate, Rate};
+use crate::{Error, ErrorKind};
 use libc::c_char;
 
 /// What a key is to be like (gk_api_keys_create), or what is to change of one (gk_api_keys_update):

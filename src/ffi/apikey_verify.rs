@@ -9,7 +9,8 @@ use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
 use super::status::{GK_STATUS_OK, gk_status};
 use super::sticky::{self, Sticky};
-use crate::{Check, ErrorKind, Grant};
+use crate::ErrorKind;
+use crate::apikey::{Check, Grant};
 use libc::c_char;
 
 /// The size of gk_api_key_result.key_id in bytes.
@@ -261,7 +262,7 @@ pub unsafe extern "C" fn gk_api_key_from_headers(
             let name = text(name.data, name.len, "names")?;
             pairs.push((name, text(value.data, value.len, "values")?));
         }
-        if let Some(found) = crate::api_key_from_headers(pairs)? {
+        if let Some(found) = crate::apikey::api_key_from_headers(pairs)? {
             key.write(lend(found));
         }
         Ok(())
@@ -288,7 +289,7 @@ pub unsafe extern "C" fn gk_scan_rule(
     guard(err, || {
         writable(regex)?.write(gk_buf::EMPTY);
         writable(gitleaks)?.write(gk_buf::EMPTY);
-        let rule: Outcome<_> = Ok(crate::scan_rule(text(prefix, prefix_len, "prefix")?)?);
+        let rule: Outcome<_> = Ok(crate::apikey::scan_rule(text(prefix, prefix_len, "prefix")?)?);
         let rule = rule?;
         regex.write(gk_buf::copy_of(rule.regex.as_bytes()));
         gitleaks.write(gk_buf::copy_of(rule.gitleaks.as_bytes()));

@@ -5,11 +5,13 @@ use super::boundary::{Outcome, chars, fill};
 use super::buf::gk_buf;
 use super::error::gk_error;
 use super::status::gk_status;
-use crate::json::{self, Kind, Value};
-use crate::{
-    AcknowledgeOptions, BackupOptions, Error, ErrorKind, PepperSource, RestoreOptions, ToJson as _,
-    store_acknowledge_restore, store_backup, store_restore,
+use crate::backup::{
+    AcknowledgeOptions, BackupOptions, RestoreOptions, store_acknowledge_restore, store_backup,
+    store_restore,
 };
+use crate::json::{self, Kind, Value};
+use crate::pepper::PepperSource;
+use crate::{Error, ErrorKind, ToJson as _};
 use libc::{c_char, c_void};
 use std::path::PathBuf;
 

@@ -287,7 +287,7 @@ pub(super) unsafe fn caller_address(
     }
     // SAFETY: as this function's own contract.
     let given = unsafe { chars(data, len, name) }?;
-    Ok(std::str::from_utf8(given).ok().and_then(crate::parse_ip))
+    Ok(std::str::from_utf8(given).ok().and_then(crate::apikey::parse_ip))
 }
 
 /// Text, or `None` if it is empty.

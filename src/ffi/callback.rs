@@ -2,7 +2,8 @@
 //! function that releases that pointer when the last handle that uses it is gone.
 
 use super::boundary::{Fault, Outcome};
-use crate::{Clock, ErrorKind, SecureRandom};
+use crate::random::SecureRandom;
+use crate::{Clock, ErrorKind};
 use libc::c_void;
 use std::sync::Arc;
 

@@ -3,7 +3,8 @@
 
 use super::boundary::{Fault, Outcome, maybe, release, share, text};
 use super::sticky::{self, Sticky};
-use crate::{AuditFilter, KeyFilter, SessionEventFilter};
+use crate::apikey::{AuditFilter, KeyFilter};
+use crate::session::SessionEventFilter;
 use libc::c_char;
 
 /// Which records gk_api_keys_list, gk_api_keys_audit and gk_sessions_events give, and which page of

@@ -4,12 +4,12 @@ use super::boundary::{Outcome, chars, create, release, share};
 use super::error::gk_error;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
-use crate::Transport;
+use crate::transport::Transport;
 use libc::c_char;
 use std::sync::Arc;
 
 #[cfg(feature = "http")]
-use crate::HttpOptions;
+use crate::transport::HttpOptions;
 
 #[cfg(not(feature = "http"))]
 use self::without::HttpOptions;
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn gk_http_new(
 
 #[cfg(feature = "http")]
 fn transport(options: HttpOptions) -> crate::Result<Arc<dyn Transport>> {
-    Ok(Arc::new(crate::HttpTransport::new(options)?))
+    Ok(Arc::new(crate::transport::HttpTransport::new(options)?))
 }
 
 #[cfg(not(feature = "http"))]

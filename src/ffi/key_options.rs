@@ -6,7 +6,7 @@ use super::error::gk_error;
 use super::key::gk_key;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
-use crate::KeyOptions;
+use crate::jwk::KeyOptions;
 use libc::c_char;
 
 /// How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy

@@ -5,7 +5,8 @@ use super::buf::gk_buf;
 use super::error::gk_error;
 use super::keyring_options::gk_key_ring_options;
 use super::status::gk_status;
-use crate::{KeyRing, PepperSource, ToJson as _};
+use crate::pepper::PepperSource;
+use crate::{KeyRing, ToJson as _};
 use libc::c_char;
 
 /// The keys of a signer over time: one is active and signs, the next one is published already, and
@@ -42,7 +43,7 @@ pub unsafe extern "C" fn gk_key_ring_open(
         let url = text(url, url_len, "url")?;
         let options = options.map(|options| options.0.built().cloned()).transpose()?;
         let source = PepperSource::Beside;
-        let opened = crate::open_key_ring(url, &source, options.unwrap_or_default())?;
+        let opened = crate::open::open_key_ring(url, &source, options.unwrap_or_default())?;
         Ok(gk_key_ring { inner: opened.ring })
     })
 }

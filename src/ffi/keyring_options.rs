@@ -4,7 +4,7 @@ use super::alg::gk_alg;
 use super::boundary::{Outcome, alg, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::sticky::{self, Sticky};
-use crate::KeyRingOptions;
+use crate::keyring::KeyRingOptions;
 use libc::{c_char, c_void};
 
 /// How a ring is kept and followed: the name `default`, ES256 keys, tokens that live for at most 15

@@ -7,7 +7,8 @@ use super::oauth_client::gk_oauth_client;
 use super::operation::{Ended, gk_operation};
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
-use crate::{ErrorKind, LoginOptions};
+use crate::ErrorKind;
+use crate::oauth::LoginOptions;
 use libc::c_char;
 
 /// What one log-in asks for. The setters keep the first thing that was wrong, which

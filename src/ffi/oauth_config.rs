@@ -6,7 +6,8 @@ use super::callback::{clock, gk_clock_fn, gk_random_fn, gk_release_fn, random};
 use super::key::gk_key;
 use super::revocations::gk_revocations;
 use super::sticky::{self, Sticky};
-use crate::{AuthMethod, OAuthConfig, Peppers, Secret};
+use crate::oauth::{AuthMethod, OAuthConfig};
+use crate::{Peppers, Secret};
 use libc::{c_char, c_void};
 use std::sync::Arc;
 

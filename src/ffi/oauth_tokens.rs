@@ -4,7 +4,8 @@ use super::boundary::{chars, create, fill, given, lend, look, release, share, te
 use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
 use super::status::gk_status;
-use crate::{OAuthTokens, Secret};
+use crate::Secret;
+use crate::oauth::OAuthTokens;
 use libc::c_char;
 
 /// What a token endpoint has given. Immutable, safe to use from several threads at once; wiped when

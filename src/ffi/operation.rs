@@ -10,10 +10,11 @@ use super::http::gk_http;
 use super::json::gk_json;
 use super::oauth_tokens::gk_oauth_tokens;
 use super::status::gk_status;
-use crate::{
-    BegunLogin, DeviceCodes, Error, ErrorKind, FinishedLogin, HttpRequest, HttpResponse,
-    Introspection, LogoutNotice, OAuthTokens, Operation, Secret, Step, ToJson as _, UserInfo,
+use crate::oauth::{
+    BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens, UserInfo,
 };
+use crate::transport::{HttpRequest, HttpResponse, Operation, Step};
+use crate::{Error, ErrorKind, Secret, ToJson as _};
 use libc::c_char;
 
 /// The operation wants a request to be sent: see gk_operation_request.

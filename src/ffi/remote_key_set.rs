@@ -10,7 +10,9 @@ use super::policy::gk_policy;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
 use super::verifier::{gk_issuer_rule, gk_verifier};
-use crate::{IssuerRule, RemoteKeySet, RemoteKeySetOptions, Verifier};
+use crate::Verifier;
+use crate::jwt::IssuerRule;
+use crate::oauth::{RemoteKeySet, RemoteKeySetOptions};
 use libc::{c_char, c_void};
 use std::sync::Arc;
 

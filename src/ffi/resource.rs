@@ -16,7 +16,8 @@ use super::remote_key_set::gk_remote_key_set;
 use super::revocations::gk_revocations;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
-use crate::{Demand, IntrospectionOptions, ResourceServer, ResourceServerBuilder, ToJson as _};
+use crate::resource::{Demand, IntrospectionOptions, ResourceServerBuilder};
+use crate::{ResourceServer, ToJson as _};
 use libc::{c_char, c_void};
 use std::sync::Arc;
 

@@ -7,7 +7,8 @@ use super::buf::gk_str;
 use super::error::gk_error;
 use super::revocations_options::gk_revocation_options;
 use super::status::gk_status;
-use crate::{RevocationOptions, Revocations, RevokeScope};
+use crate::Revocations;
+use crate::revocations::{RevocationOptions, RevokeScope};
 use libc::c_char;
 
 /// Tokens, sessions, subjects and keys that have been revoked, in a store; for
@@ -39,7 +40,7 @@ pub unsafe extern "C" fn gk_revocations_open(
     create(revocations, err, || {
         let options = options.map(|options| options.0.built().cloned()).transpose()?;
         let options = options.unwrap_or_else(RevocationOptions::new);
-        Ok(gk_revocations(crate::open_revocations(text(url, url_len, "url")?, options)?))
+        Ok(gk_revocations(crate::open::open_revocations(text(url, url_len, "url")?, options)?))
     })
 }
 

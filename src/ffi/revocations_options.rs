@@ -3,7 +3,7 @@
 use super::boundary::{Outcome, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::sticky::{self, Sticky};
-use crate::RevocationOptions;
+use crate::revocations::RevocationOptions;
 use libc::{c_char, c_void};
 
 /// How what is revoked is kept and followed: tokens that live for at most 30 days, what other

@@ -14,7 +14,9 @@ use super::session_options::gk_session_options;
 use super::session_spec::gk_session_spec;
 use super::signer::gk_signer;
 use super::status::gk_status;
-use crate::{PepperSource, SessionTokens, Sessions, ToJson as _};
+use crate::pepper::PepperSource;
+use crate::session::SessionTokens;
+use crate::{Sessions, ToJson as _};
 use libc::c_char;
 
 /// The size of gk_session_tokens.family in bytes.
@@ -109,7 +111,7 @@ pub unsafe extern "C" fn gk_sessions_open(
         let signer = signer.map(|signer| &signer.0);
         let options = options.map(|options| options.0.built()).transpose()?;
         let options = options.map(|options| options.options()).unwrap_or_default();
-        let opened = crate::open_sessions(url, &PepperSource::Beside, signer, options)?;
+        let opened = crate::open::open_sessions(url, &PepperSource::Beside, signer, options)?;
         Ok(gk_sessions { inner: opened.sessions })
     })
 }

@@ -3,7 +3,8 @@
 use super::boundary::{Outcome, release, share, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::sticky::{self, Sticky};
-use crate::{RevocationOptions, SessionOptions};
+use crate::revocations::RevocationOptions;
+use crate::session::SessionOptions;
 use libc::{c_char, c_void};
 
 /// How long sessions live and how they are kept: seven days without a refresh, ninety days in all,

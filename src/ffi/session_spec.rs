@@ -3,7 +3,7 @@
 use super::boundary::{Outcome, given, release, share, text};
 use super::claims::gk_claims;
 use super::sticky::{self, Sticky};
-use crate::SessionSpec;
+use crate::session::SessionSpec;
 use libc::c_char;
 
 /// What a session is to be like, for gk_sessions_start: only what is set. The setters keep the

@@ -12,7 +12,8 @@ use super::key::gk_key;
 use super::keyring::gk_key_ring;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
-use crate::{Signer, SignerBuilder, Unsigned};
+use crate::Signer;
+use crate::jwt::{SignerBuilder, Unsigned};
 use libc::{c_char, c_void};
 use std::sync::Arc;
 

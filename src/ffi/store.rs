@@ -13,7 +13,8 @@ use super::session_options::gk_session_options;
 use super::signer::gk_signer;
 use super::status::gk_status;
 use super::store_options::gk_store_options;
-use crate::{Store, StoreOptions};
+use crate::Store;
+use crate::open::StoreOptions;
 use libc::c_char;
 
 /// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper

@@ -4,7 +4,9 @@
 use super::boundary::{Outcome, release, share, slice, text};
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::sticky::{self, Sticky};
-use crate::{PepperSource, Peppers, Secret, StoreOptions};
+use crate::open::StoreOptions;
+use crate::pepper::PepperSource;
+use crate::{Peppers, Secret};
 use libc::{c_char, c_void};
 
 /// Where the peppers of a store come from, and what holds for all that it hands out unless options

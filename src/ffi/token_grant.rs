@@ -6,7 +6,8 @@ use super::oauth_client::gk_oauth_client;
 use super::operation::{Ended, gk_operation};
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
-use crate::{Secret, TokenExchange, TokenGrant};
+use crate::Secret;
+use crate::oauth::{TokenExchange, TokenGrant};
 use libc::c_char;
 
 /// What a token is asked for: scopes, the APIs that it is for, parameters of the server's own. The

@@ -9,10 +9,9 @@ use super::oauth_tokens::gk_oauth_tokens;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
 use super::token_grant::{gk_token_grant, granted};
-use crate::{
-    MemoryTokenStore, OAuthTokens, Peppers, Secret, TokenFolder, TokenGrant, TokenManager,
-    TokenStore,
-};
+use crate::oauth::{OAuthTokens, TokenGrant, TokenManager};
+use crate::store::{MemoryTokenStore, TokenFolder, TokenStore};
+use crate::{Peppers, Secret};
 use libc::c_char;
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use super::boundary::{chars, create, lend, look, release};
 use super::buf::gk_str;
 use super::error::gk_error;
 use super::status::gk_status;
-use crate::{Unverified, danger_decode_unverified};
+use crate::jwt::{Unverified, danger_decode_unverified};
 use libc::c_char;
 
 /// The header and the claims of a token that was NOT verified: anyone may have written them.

@@ -10,7 +10,8 @@ use super::policy::gk_policy;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
 use super::verified::gk_verified;
-use crate::{IssuerRule, Verifier};
+use crate::Verifier;
+use crate::jwt::IssuerRule;
 use libc::c_char;
 use std::sync::Arc;
 

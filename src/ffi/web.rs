@@ -6,7 +6,8 @@ use super::boundary::{
 use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
 use super::status::gk_status;
-use crate::{Cookie, Csrf, CsrfRequest, Error, ErrorKind, SameSite, Secret};
+use crate::web::{Cookie, Csrf, CsrfRequest, SameSite};
+use crate::{Error, ErrorKind, Secret};
 use libc::c_char;
 
 /// When a browser sends a cookie with requests that other sites cause: one of the GK_SAME_SITE_

@@ -13,7 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// How to load or make a key: its algorithm, its `kid`, and the one escape from the strength rules.
 ///
 /// ```
-/// use gatekey::{Alg, KeyOptions};
+/// use gatekey::Alg;
+/// use gatekey::jwk::KeyOptions;
 /// let key = KeyOptions::new().alg(Alg::Es256).kid("2026-11").generate()?;
 /// assert_eq!(key.kid(), "2026-11");
 /// # Ok::<(), gatekey::Error>(())

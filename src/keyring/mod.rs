@@ -95,7 +95,9 @@ pub struct RingKey {
 /// [`KeySource`] for signers and verifiers.
 ///
 /// ```
-/// use gatekey::{Claims, KeyRing, KeyRingOptions, MemoryStore, Peppers, Policy, Secret, Signer};
+/// use gatekey::{Claims, KeyRing, Peppers, Policy, Secret, Signer};
+/// use gatekey::keyring::KeyRingOptions;
+/// use gatekey::store::MemoryStore;
 /// use gatekey::Verifier;
 /// use std::sync::Arc;
 ///

@@ -24,7 +24,9 @@ const METADATA_TTL: u64 = 3600 * NANOS;
 /// One registration at one authorization server: safe to share between threads, cheap to clone.
 ///
 /// ```no_run
-/// use gatekey::{HttpOptions, HttpTransport, LoginOptions, OAuthClient, OAuthConfig, Secret};
+/// use gatekey::{OAuthClient, Secret};
+/// use gatekey::oauth::{LoginOptions, OAuthConfig};
+/// use gatekey::transport::{HttpOptions, HttpTransport};
 ///
 /// let http = HttpTransport::new(HttpOptions::new())?;
 /// let config = OAuthConfig::new("my-client")

@@ -53,7 +53,8 @@ impl Endpoints {
 /// [`OAuthClient::new`](crate::OAuthClient::new).
 ///
 /// ```
-/// use gatekey::{OAuthClient, OAuthConfig, Secret};
+/// use gatekey::{OAuthClient, Secret};
+/// use gatekey::oauth::OAuthConfig;
 /// let config = OAuthConfig::new("my-client")
 ///     .preset("github")?
 ///     .client_secret(Secret::from("from the environment".to_owned()))

@@ -233,7 +233,7 @@ const OVERRIDDEN: Error = argument("A grant sets this parameter itself; it canno
 impl OAuthClient {
     /// Gets new tokens for a refresh token. Where the answer brings no new refresh token, scopes or ID token, the old
     /// ones stay. Keep what it gives before you use it: the old refresh token may be dead by then. A
-    /// [`TokenManager`](crate::TokenManager) does that, once for all threads and processes.
+    /// [`TokenManager`](crate::oauth::TokenManager) does that, once for all threads and processes.
     ///
     /// # Errors
     /// `InvalidArgument`: there is no refresh token, or it is of another server. Of the operation:

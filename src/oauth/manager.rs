@@ -32,7 +32,10 @@ const LONGEST_BACKOFF: u64 = 60;
 /// usable after a fork.
 ///
 /// ```no_run
-/// # use gatekey::{HttpOptions, HttpTransport, MemoryTokenStore, OAuthClient, OAuthConfig, TokenGrant, TokenManager};
+/// # use gatekey::OAuthClient;
+/// # use gatekey::oauth::{OAuthConfig, TokenGrant, TokenManager};
+/// # use gatekey::store::MemoryTokenStore;
+/// # use gatekey::transport::{HttpOptions, HttpTransport};
 /// # use std::sync::Arc;
 /// # fn main() -> gatekey::Result<()> {
 /// # let client = OAuthClient::new(OAuthConfig::new("service").issuer("https://auth.example"))?;

@@ -1,10 +1,10 @@
 //! Layer 4: OAuth 2.0 and OpenID Connect as a client: signing users in through another server, tokens for
 //! machines, and the keys that such servers publish. Protocol code alone: what it asks of other servers, and when,
-//! is an [`Operation`](crate::Operation); nothing here has a socket.
+//! is an [`Operation`](crate::transport::Operation); nothing here has a socket.
 //!
-//! [`config`], [`quirks`], [`presets`]: what is known beforehand. [`metadata`], [`remote_key_set`]: what the server publishes.
-//! [`login`], [`flow`], [`id_token`]: signing in. [`auth`], [`answer`], [`tokens`], [`grants`]: the token endpoint.
-//! [`about`]: users and tokens. [`manager`]: tokens over time.
+//! `config`, `quirks`, `presets`: what is known beforehand. `metadata`, `remote_key_set`: what the server publishes.
+//! `login`, `flow`, `id_token`: signing in. `auth`, `answer`, `tokens`, `grants`: the token endpoint.
+//! `about`: users and tokens. `manager`: tokens over time.
 
 mod about;
 mod answer;

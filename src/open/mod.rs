@@ -39,7 +39,7 @@ impl StoreOptions {
     }
 
     /// Where the peppers are: [`PepperSource`], or [`Peppers`] themselves, for example from
-    /// [`read_peppers`](crate::read_peppers).
+    /// [`read_peppers`](crate::pepper::read_peppers).
     pub fn pepper(mut self, source: impl Into<PepperSource>) -> Self {
         self.pepper = source.into();
         self
@@ -96,7 +96,9 @@ impl fmt::Debug for StoreOptions {
 /// What it hands out holds the pool as well, so that the handle itself may be dropped. [`Self::close`] ends all of it.
 ///
 /// ```
-/// use gatekey::{Alg, ApiKeyOptions, Check, Key, KeySpec, SessionOptions, SessionSpec, Signer};
+/// use gatekey::{Alg, Key, Signer};
+/// use gatekey::apikey::{ApiKeyOptions, Check, KeySpec};
+/// use gatekey::session::{SessionOptions, SessionSpec};
 /// use gatekey::{ErrorKind, Store};
 ///
 /// let store = Store::open("memory:")?;
@@ -152,7 +154,7 @@ impl Store {
     ///
     /// # Errors
     /// `InvalidArgument`: it is no URL of a store. `Unsupported`: this build has no such store.
-    /// `StoreRestored`: the store is older than its mark. Those of [`crate::Backend`].
+    /// `StoreRestored`: the store is older than its mark. Those of [`crate::store::Backend`].
     pub fn open(url: &str) -> Result<Self> {
         Self::open_with(url, StoreOptions::new())
     }
@@ -174,7 +176,7 @@ impl Store {
         Ok(Self(Arc::new(Inner {
             kept: open(url)?,
             url: url.to_string(),
-            path: url.path().unwrap_or(Path::new("")).to_owned(),
+            path: url.path().unwrap_or_else(|| Path::new("")).to_owned(),
             peppers: OnceLock::new(),
             made_pepper_file: false,
             follow,
@@ -281,7 +283,7 @@ impl Store {
     /// refuses every call from now on (`StoreUnavailable`) and changes nothing. A second call does nothing.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`]; it is closed all the same.
+    /// Those of [`crate::store::Backend`]; it is closed all the same.
     pub fn close(&self) -> Result<()> {
         self.0.closed.store(true, Ordering::SeqCst);
         let handed_out = std::mem::take(&mut *brief(&self.0.handed_out));

@@ -21,7 +21,8 @@ use std::str::FromStr;
 /// What a text names that says where something is kept: [`str::parse`] reads one, [`ToString`] writes it.
 ///
 /// ```
-/// use gatekey::{Mark, StoreUrl};
+/// use gatekey::open::StoreUrl;
+/// use gatekey::store::Mark;
 ///
 /// let url: StoreUrl = "sqlite:////var/lib/auth.sqlite?mark=none".parse()?;
 /// assert_eq!(url, StoreUrl::Sqlite { path: "/var/lib/auth.sqlite".into(), mark: Mark::None });

@@ -86,7 +86,7 @@ impl ResourceServerBuilder {
         Ok(builder)
     }
 
-    /// Accepts the JWTs of this issuer, verified with these keys: a [`RemoteKeySet`](crate::RemoteKeySet) over a
+    /// Accepts the JWTs of this issuer, verified with these keys: a [`RemoteKeySet`](crate::oauth::RemoteKeySet) over a
     /// transport, or any others.
     pub fn issuer(mut self, issuer: impl Into<String>, keys: Arc<dyn KeySource>) -> Self {
         self.issuer = Some(issuer.into());

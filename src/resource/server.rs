@@ -113,7 +113,8 @@ impl Access {
 /// An API's door: safe to share between threads, cheap to clone, usable after a fork.
 ///
 /// ```
-/// use gatekey::{Alg, Claims, Demand, Key, KeySet, ResourceServer, Signer};
+/// use gatekey::{Alg, Claims, Key, KeySet, ResourceServer, Signer};
+/// use gatekey::resource::Demand;
 /// use std::sync::Arc;
 ///
 /// let key = Key::generate(Alg::Es256)?;

@@ -131,10 +131,12 @@ pub enum RevokeScope<'a> {
 }
 
 /// What has been revoked: safe to share between threads, cheap to clone, usable after a fork. A
-/// [`crate::RevocationList`] for verifiers.
+/// [`crate::jwt::RevocationList`] for verifiers.
 ///
 /// ```
-/// use gatekey::{Alg, Claims, ErrorKind, Key, MemoryStore, Policy, RevocationOptions, Revocations};
+/// use gatekey::{Alg, Claims, ErrorKind, Key, Policy, Revocations};
+/// use gatekey::revocations::RevocationOptions;
+/// use gatekey::store::MemoryStore;
 /// use gatekey::{Signer, Verifier};
 /// use std::sync::{Arc, Weak};
 ///

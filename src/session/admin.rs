@@ -21,7 +21,7 @@ impl Sessions {
     /// altered from outside or cannot be read too, as [`SessionRecord::altered`] says; [`Self::end_by_id`] ends them.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`].
+    /// Those of [`crate::store::Backend`].
     pub fn list(&self, subject: &str) -> Result<Vec<SessionRecord>> {
         let now = self.inner.now()?;
         let mut filter = SessionFilter {
@@ -48,7 +48,7 @@ impl Sessions {
     /// known, and the subject if that can be read.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`].
+    /// Those of [`crate::store::Backend`].
     pub fn find(&self, filter: &SessionFilter) -> Result<Page<SessionRecord>> {
         let page = self.inner.store.sessions(filter)?;
         let records = page.records.into_iter().map(|session| self.shown(session)).collect();
@@ -59,7 +59,7 @@ impl Sessions {
     /// says so.
     ///
     /// # Errors
-    /// `SessionNotFound`; `StoreCorrupt`: its row cannot be read. Those of [`crate::Backend`].
+    /// `SessionNotFound`; `StoreCorrupt`: its row cannot be read. Those of [`crate::store::Backend`].
     pub fn get(&self, family: &str) -> Result<SessionRecord> {
         let known = token::is_family(family).then_some(family).ok_or(NOT_FOUND)?;
         Ok(self.shown(self.inner.store.session(known)?.ok_or(NOT_FOUND)?))
@@ -73,7 +73,7 @@ impl Sessions {
     /// What happened to sessions, in the order in which it did: started, ended, ended for reuse.
     ///
     /// # Errors
-    /// `InvalidArgument`: the cursor is not one of ours. Those of [`crate::Backend`].
+    /// `InvalidArgument`: the cursor is not one of ours. Those of [`crate::store::Backend`].
     pub fn events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {
         if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
             return Err(argument("The cursor is not one that a page of events came with."));
@@ -87,7 +87,7 @@ impl Sessions {
     /// expired by that date alone stay as well, and events, until it has gone on like that for ten minutes.
     ///
     /// # Errors
-    /// `InvalidArgument`: the date is in the future. Those of [`crate::Backend`].
+    /// `InvalidArgument`: the date is in the future. Those of [`crate::store::Backend`].
     pub fn purge(&self, before: u64) -> Result<u64> {
         let dates = self.inner.dates()?;
         if before > dates.now {
@@ -100,7 +100,7 @@ impl Sessions {
     /// the last handle does the same, without telling what went wrong.
     ///
     /// # Errors
-    /// Those of [`crate::Backend`].
+    /// Those of [`crate::store::Backend`].
     pub fn close(self) -> Result<()> {
         let store = Arc::clone(&self.inner.store);
         drop(self);

@@ -29,7 +29,7 @@ impl Sessions {
     /// # Errors
     /// `InvalidArgument`: the subject has not 1 to 255 bytes, or something of `spec` is not acceptable.
     /// `InvalidConfiguration`: the sessions were opened without a signer. Those of [`Signer`] and
-    /// [`crate::Backend`]; then there is no session.
+    /// [`crate::store::Backend`]; then there is no session.
     pub fn start(&self, subject: &str, spec: &SessionSpec) -> Result<SessionTokens> {
         let inner = &*self.inner;
         let signer = inner.signer()?;
@@ -90,7 +90,7 @@ impl Sessions {
     /// before; the session is ended now, or was for this reason. `SessionExpired`. `SessionEnded`: so its row or a
     /// revocation of its access tokens says.
     /// `StoreCorrupt`: the session's row was altered from outside. `InvalidArgument`: the claims are not
-    /// acceptable. Those of [`Signer`] and [`crate::Backend`]; then the token is as good as it was.
+    /// acceptable. Those of [`Signer`] and [`crate::store::Backend`]; then the token is as good as it was.
     pub fn refresh(
         &self,
         refresh_token: impl AsRef<[u8]>,
@@ -190,7 +190,7 @@ impl Sessions {
     /// # Errors
     /// `InvalidRefreshToken`: it is none of ours, or its session was purged; the public id of a session is
     /// no refresh token, see [`Self::end_by_id`]. `StoreCorrupt`: the row cannot be read, so that no secret can
-    /// be checked; end it by its id. Those of [`crate::Backend`].
+    /// be checked; end it by its id. Those of [`crate::store::Backend`].
     pub fn end(&self, refresh_token: impl AsRef<[u8]>) -> Result<bool> {
         let presented = token::parse(refresh_token.as_ref()).ok_or(NOT_A_TOKEN)?;
         self.end_found(|| self.genuine(&presented))
@@ -206,7 +206,7 @@ impl Sessions {
     ///
     /// # Errors
     /// `SessionNotFound`: there is no session of this id, or it is of another subject. Those of
-    /// [`crate::Backend`].
+    /// [`crate::store::Backend`].
     pub fn end_by_id(&self, family: &str, subject: Option<&str>) -> Result<bool> {
         let known = token::is_family(family).then_some(family).ok_or(NOT_FOUND)?;
         let ended = self.end_found(|| {
@@ -258,7 +258,7 @@ impl Sessions {
     /// gives good tokens, also in the same second.
     ///
     /// # Errors
-    /// `InvalidArgument`: the subject has not 1 to 255 bytes. Those of [`crate::Backend`]; what was ended by
+    /// `InvalidArgument`: the subject has not 1 to 255 bytes. Those of [`crate::store::Backend`]; what was ended by
     /// then stays ended, and a second call goes on.
     pub fn end_all(&self, subject: &str) -> Result<u64> {
         let subject = plain_some(subject, 255, "A subject has 1 to 255 bytes.")?;

@@ -11,3 +11,8 @@ mod sessions;
 mod token;
 
 pub use sessions::{SessionOptions, SessionSpec, SessionTokens, Sessions};
+
+/// What sessions and their history look like, as [`Sessions`] hands them out.
+pub use crate::store::{
+    Page, SessionEnd, SessionEvent, SessionEventFilter, SessionFilter, SessionRecord,
+};

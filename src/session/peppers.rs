@@ -25,7 +25,7 @@ impl Sessions {
     /// `InvalidArgument`: the pepper is the newest one, under which sessions would begin again; add another first.
     /// `WrongPepper`: it is not at hand; or rows are sealed under another one of the store's that is not, so that nobody can
     /// tell here whether they were altered: these stay, and all others are done. Those of
-    /// [`crate::Backend`]; what was ended by then stays ended, and a second call goes on.
+    /// [`crate::store::Backend`]; what was ended by then stays ended, and a second call goes on.
     pub fn end_under_pepper(&self, pepper: u32) -> Result<u64> {
         let inner = &*self.inner;
         if pepper == inner.peppers.active() {

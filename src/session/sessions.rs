@@ -181,7 +181,9 @@ impl fmt::Debug for SessionTokens {
 /// cheap to clone, usable after a fork.
 ///
 /// ```
-/// use gatekey::{Alg, ErrorKind, Key, MemoryStore, Peppers, Secret, SessionOptions, SessionSpec};
+/// use gatekey::{Alg, ErrorKind, Key, Peppers, Secret};
+/// use gatekey::session::{SessionOptions, SessionSpec};
+/// use gatekey::store::MemoryStore;
 /// use gatekey::{Sessions, Signer};
 /// use std::sync::Arc;
 ///

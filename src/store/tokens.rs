@@ -6,7 +6,7 @@ use crate::error::Result;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// Keeps texts under names, for a [`TokenManager`](crate::TokenManager). What it keeps is secret, unless the manager
+/// Keeps texts under names, for a [`TokenManager`](crate::oauth::TokenManager). What it keeps is secret, unless the manager
 /// seals it.
 pub trait TokenStore: Send + Sync {
     /// What is kept under this name.

@@ -29,14 +29,14 @@ pub enum Step<T> {
 ///
 /// ```no_run
 /// # fn drive<T>(
-/// #     mut operation: gatekey::Operation<T>,
-/// #     send: impl Fn(&gatekey::HttpRequest) -> gatekey::Result<gatekey::HttpResponse>,
+/// #     mut operation: gatekey::transport::Operation<T>,
+/// #     send: impl Fn(&gatekey::transport::HttpRequest) -> gatekey::Result<gatekey::transport::HttpResponse>,
 /// # ) -> gatekey::Result<T> {
 /// loop {
 ///     match operation.next()? {
-///         gatekey::Step::Done(result) => return Ok(result),
-///         gatekey::Step::Wait(ms) => std::thread::sleep(std::time::Duration::from_millis(ms)),
-///         gatekey::Step::Request(request) => match send(&request) {
+///         gatekey::transport::Step::Done(result) => return Ok(result),
+///         gatekey::transport::Step::Wait(ms) => std::thread::sleep(std::time::Duration::from_millis(ms)),
+///         gatekey::transport::Step::Request(request) => match send(&request) {
 ///             Ok(response) => operation.feed(response),
 ///             Err(error) => operation.fail(error),
 ///         },

@@ -43,7 +43,7 @@ impl SameSite {
 /// A cookie of one name: how it is set, cleared and read. Made once.
 ///
 /// ```
-/// use gatekey::{Cookie, SameSite};
+/// use gatekey::web::{Cookie, SameSite};
 ///
 /// let refresh = Cookie::builder("__Host-refresh").same_site(SameSite::Strict).max_age(604_800).build()?;
 /// assert_eq!(

@@ -24,7 +24,8 @@ const LONGEST_HEADER: usize = 1024;
 /// Makes and checks CSRF tokens under one secret. Cheap to clone, safe to share.
 ///
 /// ```
-/// use gatekey::{Csrf, CsrfRequest, Secret};
+/// use gatekey::Secret;
+/// use gatekey::web::{Csrf, CsrfRequest};
 ///
 /// let csrf = Csrf::new(&Secret::new(vec![7; 32]))?; // from a file, in earnest
 /// let token = csrf.issue("session-1")?;

@@ -2,10 +2,12 @@
 //! that comes while services run.
 
 use super::Desk;
-use gatekey::{
-    Check, ErrorKind, KeyRing, KeyRingOptions, PepperSource, SessionOptions, SessionSpec, Sessions,
-    Signer, open_key_ring, open_sessions,
-};
+use gatekey::apikey::Check;
+use gatekey::keyring::KeyRingOptions;
+use gatekey::open::{open_key_ring, open_sessions};
+use gatekey::pepper::PepperSource;
+use gatekey::session::{SessionOptions, SessionSpec};
+use gatekey::{ErrorKind, KeyRing, Sessions, Signer};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
@@ -97,8 +99,8 @@ fn a_new_pepper_comes_in_two_steps() {
     let new = file("new", &[&first, &second]);
     let (lacks, knows) = (service(&desk, &old), service(&desk, &both));
     let keys = |source: &PepperSource| {
-        let options = gatekey::ApiKeyOptions::new();
-        gatekey::open_api_keys(&url(&desk), source, options).unwrap().keys
+        let options = gatekey::apikey::ApiKeyOptions::new();
+        gatekey::open::open_api_keys(&url(&desk), source, options).unwrap().keys
     };
     let (keys_lack, keys_know) = (keys(&old), keys(&both));
     let (sessions, ring) = service(&desk, &new);

@@ -2,10 +2,10 @@
 //! and the service knows.
 
 use super::{DONE, Desk, INPUT, REFUSED, STORE, USAGE, member};
-use gatekey::{
-    Alg, Claims, ErrorKind, Key, PepperSource, Policy, SessionOptions, SessionSpec, SessionTokens,
-    Sessions, Signer, Verifier, open_sessions,
-};
+use gatekey::open::open_sessions;
+use gatekey::pepper::PepperSource;
+use gatekey::session::{SessionOptions, SessionSpec, SessionTokens};
+use gatekey::{Alg, Claims, ErrorKind, Key, Policy, Sessions, Signer, Verifier};
 use std::sync::Arc;
 
 /// A service on the desk's store.

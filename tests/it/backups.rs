@@ -4,12 +4,20 @@
 #![cfg(feature = "sqlite")]
 
 use crate::fixtures::key;
+use gatekey::apikey::{ApiKeyOptions, Check, KeySpec};
+use gatekey::backup::{
+    AcknowledgeOptions, BackupOptions, RestoreOptions, store_acknowledge_restore, store_backup,
+    store_restore,
+};
+use gatekey::keyring::KeyRingOptions;
+use gatekey::open::{open_api_keys, open_key_ring, open_revocations, open_sessions};
+use gatekey::pepper::PepperSource;
+use gatekey::revocations::{RevocationOptions, RevokeScope};
+use gatekey::session::{SessionOptions, SessionSpec};
+use gatekey::store::{Mark, SqliteStore};
 use gatekey::{
-    AcknowledgeOptions, Alg, ApiKeyOptions, ApiKeys, BackupOptions, Check, Clock as _, Error,
-    ErrorKind, KeyRing, KeyRingOptions, KeySpec, Mark, PepperSource, Policy, RestoreOptions,
-    RevocationOptions, Revocations, RevokeScope, SessionOptions, SessionSpec, Sessions, Signer,
-    SqliteStore, SystemClock, Verifier, open_api_keys, open_key_ring, open_revocations,
-    open_sessions, store_acknowledge_restore, store_backup, store_restore,
+    Alg, ApiKeys, Clock as _, Error, ErrorKind, KeyRing, Policy, Revocations, Sessions, Signer,
+    SystemClock, Verifier,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,11 +74,11 @@ impl Place {
         }
     }
 
-    fn back_up(&self, to: &str) -> Result<gatekey::BackupReport, Error> {
+    fn back_up(&self, to: &str) -> Result<gatekey::backup::BackupReport, Error> {
         store_backup(&self.url(), &self.file(to), &BackupOptions::default(), &mut |_, _| Ok(()))
     }
 
-    fn restore(&self, from: &str, force: bool) -> Result<gatekey::RestoreReport, Error> {
+    fn restore(&self, from: &str, force: bool) -> Result<gatekey::backup::RestoreReport, Error> {
         let options = RestoreOptions { force };
         store_restore(&self.file(from), &self.url(), options, &mut |_, _| Ok(()))
     }

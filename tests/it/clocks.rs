@@ -1,10 +1,13 @@
 //! Clocks that run away from the time that passes: what is still good is neither deleted nor forgotten by them. The
 //! monotonic clock of these is the system's, as of any clock of dates alone.
 
+use gatekey::apikey::{ApiKeyOptions, Check, IssuedKey, KeySpec};
+use gatekey::keyring::{KeyRingOptions, RingKeyState};
+use gatekey::session::{SessionEvent, SessionEventFilter, SessionOptions, SessionSpec};
+use gatekey::store::{Database, MemoryStore};
 use gatekey::{
-    Alg, ApiKeyOptions, ApiKeys, Check, Claims, Clock, Database, ErrorKind, IssuedKey, KeyRing,
-    KeyRingOptions, KeySpec, MemoryStore, Peppers, Policy, RingKeyState, Secret, SessionEvent,
-    SessionEventFilter, SessionOptions, SessionSpec, Sessions, Signer, Verifier,
+    Alg, ApiKeys, Claims, Clock, ErrorKind, KeyRing, Peppers, Policy, Secret, Sessions, Signer,
+    Verifier,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,7 +49,7 @@ fn on_each_store(name: &str, test: impl Fn(Arc<dyn Database>)) {
     #[cfg(feature = "sqlite")]
     {
         let folder = crate::apikey::Folder::new(name);
-        test(Arc::new(gatekey::SqliteStore::open(folder.path("a.sqlite")).unwrap()));
+        test(Arc::new(gatekey::store::SqliteStore::open(folder.path("a.sqlite")).unwrap()));
     }
     let _ = name;
 }

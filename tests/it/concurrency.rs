@@ -3,9 +3,13 @@
 use crate::fixtures::{claims_with, key, kind_of, other, policy, verifier, verifying};
 use crate::forge::{header_and, sign, token};
 use crate::rounds::rounds;
+use gatekey::clock::FixedClock;
+use gatekey::jwk::KeyOptions;
+use gatekey::jwt::{IssuerRule, SignerBuilder, Unsigned, Unverified};
+use gatekey::random::SystemRandom;
 use gatekey::{
-    Alg, Claims, Error, ErrorKind, FixedClock, IssuerRule, Key, KeyOptions, KeySet, Policy, Secret,
-    Signer, SignerBuilder, SystemClock, SystemRandom, Unsigned, Unverified, Verified, Verifier,
+    Alg, Claims, Error, ErrorKind, Key, KeySet, Policy, Secret, Signer, SystemClock, Verified,
+    Verifier,
 };
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};

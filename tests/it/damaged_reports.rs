@@ -1,11 +1,16 @@
 //! Damaged rows are named where an operator acts on the store, and keep no other row from what is to be done.
 
 use crate::apikey::Folder;
+use gatekey::apikey::{ApiKeyOptions, IssuedKey, KeySpec, PepperUse};
+use gatekey::backup::{AcknowledgeOptions, Acknowledged, store_acknowledge_restore};
+use gatekey::keyring::KeyRingOptions;
+use gatekey::open::open_api_keys;
+use gatekey::pepper::PepperSource;
+use gatekey::session::{SessionOptions, SessionSpec};
+use gatekey::store::{MemoryStore, RingFolder, SqliteStore, StoredRing};
 use gatekey::{
-    AcknowledgeOptions, Acknowledged, Alg, ApiKeyOptions, ApiKeys, Clock as _, Error, ErrorKind,
-    IssuedKey, KeyRing, KeyRingOptions, KeySpec, MemoryStore, PepperSource, PepperUse, Peppers,
-    RingFolder, Secret, SessionOptions, SessionSpec, Sessions, Signer, SqliteStore, StoredRing,
-    SystemClock, ToJson as _, open_api_keys, store_acknowledge_restore,
+    Alg, ApiKeys, Clock as _, Error, ErrorKind, KeyRing, Peppers, Secret, Sessions, Signer,
+    SystemClock, ToJson as _,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -134,7 +139,7 @@ fn in_memory_too() {
     let keys = ApiKeys::open(store.clone(), peppers(&[1]), ApiKeyOptions::new()).unwrap();
     for (name, pepper) in [("Not A Name", 1), ("strange", 77)] {
         let (name, text) = (name.to_owned(), Vec::new());
-        gatekey::KeyRingStore::put_key_ring(
+        gatekey::store::KeyRingStore::put_key_ring(
             &*store,
             &StoredRing { name, version: 1, pepper, text },
         )

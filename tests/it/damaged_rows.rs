@@ -4,11 +4,15 @@
 
 use crate::apikey::Folder;
 use crate::fixtures::key;
+use gatekey::apikey::{ApiKeyOptions, AuditFilter, Check, CreditSpec, KeyFilter, KeySpec};
+use gatekey::clock::FixedClock;
+use gatekey::keyring::KeyRingOptions;
+use gatekey::revocations::RevocationOptions;
+use gatekey::session::{SessionEventFilter, SessionOptions, SessionSpec};
+use gatekey::store::{Mark, SqliteStore};
 use gatekey::{
-    Alg, ApiKeyOptions, ApiKeys, AuditFilter, Check, Claims, CreditSpec, Error, ErrorKind,
-    FixedClock, KeyFilter, KeyRing, KeyRingOptions, KeySpec, Mark, Peppers, Policy,
-    RevocationOptions, Revocations, Secret, SessionEventFilter, SessionOptions, SessionSpec,
-    Sessions, Signer, SqliteStore, Verifier,
+    Alg, ApiKeys, Claims, Error, ErrorKind, KeyRing, Peppers, Policy, Revocations, Secret,
+    Sessions, Signer, Verifier,
 };
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! Fixed keys, a fixed clock, a policy and claims that fit each other.
 
-use gatekey::{Alg, Clock, Error, ErrorKind, FixedClock, Key, Policy, Verified, Verifier};
+use gatekey::clock::FixedClock;
+use gatekey::{Alg, Clock, Error, ErrorKind, Key, Policy, Verified, Verifier};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 

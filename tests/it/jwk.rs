@@ -2,7 +2,8 @@
 
 use crate::fixtures::{asymmetric, key, kind_of, other, refused, row, rows, verifying};
 use crate::forge::{b64, der};
-use gatekey::{Alg, ErrorKind, Key, KeyOptions, KeySet};
+use gatekey::jwk::KeyOptions;
+use gatekey::{Alg, ErrorKind, Key, KeySet};
 use serde_json::{Value, json};
 
 /// One section of `pem_keys.txt`.

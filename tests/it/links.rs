@@ -3,12 +3,17 @@
 
 #![cfg(all(unix, feature = "sqlite"))]
 
-use gatekey::{
-    AcknowledgeOptions, ApiKeyOptions, BackupOptions, Check, ErrorKind, KeyRingOptions, KeySpec,
-    PepperSource, RestoreOptions, RevocationOptions, SessionOptions, open_api_keys, open_key_ring,
-    open_revocations, open_sessions, pepper_beside, store_acknowledge_restore, store_backup,
+use gatekey::ErrorKind;
+use gatekey::apikey::{ApiKeyOptions, Check, KeySpec};
+use gatekey::backup::{
+    AcknowledgeOptions, BackupOptions, RestoreOptions, store_acknowledge_restore, store_backup,
     store_restore,
 };
+use gatekey::keyring::KeyRingOptions;
+use gatekey::open::{open_api_keys, open_key_ring, open_revocations, open_sessions};
+use gatekey::pepper::{PepperSource, pepper_beside};
+use gatekey::revocations::RevocationOptions;
+use gatekey::session::SessionOptions;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 

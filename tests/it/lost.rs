@@ -1,11 +1,13 @@
 //! A store that can be out of reach.
 
-use gatekey::{
-    ApiKeyStore, AuditFilter, AuditRecord, Backend, Changes, Error, ErrorKind, KeyFilter,
-    KeyRingStore, Lease, Loaded, MemoryStore, Page, PepperCheck, Revocation, RevocationChanges,
-    RevocationStore, SessionEvent, SessionEventFilter, SessionFilter, SessionStore, SessionWrite,
-    StoredKey, StoredRing, StoredSession, Usage, Write,
+use gatekey::apikey::{AuditFilter, AuditRecord, KeyFilter, Page};
+use gatekey::session::{SessionEvent, SessionEventFilter, SessionFilter};
+use gatekey::store::{
+    ApiKeyStore, Backend, Changes, KeyRingStore, Lease, Loaded, MemoryStore, PepperCheck,
+    Revocation, RevocationChanges, RevocationStore, SessionStore, SessionWrite, StoredKey,
+    StoredRing, StoredSession, Usage, Write,
 };
+use gatekey::{Error, ErrorKind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 type Result<T> = std::result::Result<T, Error>;

@@ -1,9 +1,10 @@
 //! Options that are given as JSON: whatever is not exactly what a member needs is refused, and the error names the member.
 
-use gatekey::{
-    ErrorKind, LoginOptions, OAuthClient, OAuthConfig, RemoteKeySet, RemoteKeySetOptions,
-    ResourceServerBuilder, Result, Secret, TokenExchange, TokenGrant,
+use gatekey::oauth::{
+    LoginOptions, OAuthConfig, RemoteKeySet, RemoteKeySetOptions, TokenExchange, TokenGrant,
 };
+use gatekey::resource::ResourceServerBuilder;
+use gatekey::{ErrorKind, OAuthClient, Result, Secret};
 
 /// What a member needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -219,7 +220,7 @@ const READERS: &[Reader] = &[
     #[cfg(feature = "http")]
     Reader {
         name: "the transport",
-        read: |text| gatekey::HttpOptions::from_json(text.as_bytes()).map(drop),
+        read: |text| gatekey::transport::HttpOptions::from_json(text.as_bytes()).map(drop),
         around: ("{", "}"),
         inside: "",
         members: &[

@@ -5,7 +5,8 @@ use crate::fixtures::{
     refused, silent_policy,
 };
 use crate::forge::{header_and, sign, token};
-use gatekey::{Alg, ErrorKind, IssuerRule, Key, KeySet, Policy, Verifier};
+use gatekey::jwt::IssuerRule;
+use gatekey::{Alg, ErrorKind, Key, KeySet, Policy, Verifier};
 use serde_json::{Value, json};
 
 const ALG: Alg = Alg::Hs256;
@@ -174,7 +175,7 @@ fn dates_and_leeway() {
 #[test]
 fn extreme_clocks_do_not_wrap() {
     for now in [0, 1, u64::MAX, u64::MAX - 1, i64::MAX as u64, i64::MAX as u64 + 1] {
-        let clock = std::sync::Arc::new(gatekey::FixedClock::new(now));
+        let clock = std::sync::Arc::new(gatekey::clock::FixedClock::new(now));
         let verifier = build(policy().clock(clock).leeway(600).max_age(u64::MAX));
         let verdict = verifier.verify(with(&claims()));
         let kind = verdict.expect_err("claims of today under such a clock").kind();

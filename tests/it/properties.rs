@@ -5,7 +5,8 @@ use crate::fixtures::{NOW, claims, key, policy, silent_policy, verifier, verifyi
 use crate::forge::{b64, header, sign, sign_text, token};
 use crate::rounds::rounds;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use gatekey::{Alg, Claims, ErrorKind, Key, Signer, Verifier, danger_decode_unverified, json};
+use gatekey::jwt::danger_decode_unverified;
+use gatekey::{Alg, Claims, ErrorKind, Key, Signer, Verifier, json};
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -2,9 +2,10 @@
 
 use crate::fixtures::{accepted, refused};
 use crate::forge::{b64, unb64};
-use gatekey::{
-    Alg, ErrorKind, FixedClock, Key, KeyOptions, Policy, Verifier, danger_decode_unverified,
-};
+use gatekey::clock::FixedClock;
+use gatekey::jwk::KeyOptions;
+use gatekey::jwt::danger_decode_unverified;
+use gatekey::{Alg, ErrorKind, Key, Policy, Verifier};
 use std::sync::Arc;
 
 /// `exp` of the RFC 7515 payload is 1300819380.

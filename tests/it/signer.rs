@@ -5,10 +5,9 @@ use crate::fixtures::{
     silent_policy, verifying,
 };
 use crate::forge::{signature, unb64};
-use gatekey::{
-    Alg, Claims, ErrorKind, Key, SecureRandom, Signer, SignerBuilder, SystemRandom, Verifier,
-    danger_decode_unverified,
-};
+use gatekey::jwt::{SignerBuilder, danger_decode_unverified};
+use gatekey::random::{SecureRandom, SystemRandom};
+use gatekey::{Alg, Claims, ErrorKind, Key, Signer, Verifier};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -131,8 +130,10 @@ fn builders_that_cannot_work() {
     let verify_only = Key::from_jwk(verify_only.as_bytes(), None).unwrap();
     refused(Signer::builder(&verify_only).build(), ErrorKind::KeyUsage, "key_ops without sign");
     for now in [u64::MAX, 253_402_300_801] {
-        let broken =
-            signer(Alg::Hs256).clock(Arc::new(gatekey::FixedClock::new(now))).build().unwrap();
+        let broken = signer(Alg::Hs256)
+            .clock(Arc::new(gatekey::clock::FixedClock::new(now)))
+            .build()
+            .unwrap();
         refused(
             broken.sign(&Claims::new()),
             ErrorKind::InvalidConfiguration,

@@ -1,11 +1,17 @@
 //! A store in the hand: what names it, what it hands out, and what is left of that when it closes.
 
 use crate::apikey::Folder;
+use gatekey::apikey::{ApiKeyOptions, Check, KeySpec};
+use gatekey::clock::FixedClock;
+use gatekey::keyring::KeyRingOptions;
+use gatekey::open::{
+    StoreOptions, StoreUrl, open_api_keys, open_key_ring, open_revocations, open_sessions,
+};
+use gatekey::pepper::PepperSource;
+use gatekey::revocations::RevocationOptions;
+use gatekey::session::{SessionOptions, SessionSpec};
 use gatekey::{
-    Alg, ApiKeyOptions, Check, Claims, Clock, Error, ErrorKind, FixedClock, Key, KeyRingOptions,
-    KeySpec, PepperSource, Peppers, Policy, RevocationOptions, Secret, SessionOptions, SessionSpec,
-    Signer, Store, StoreOptions, StoreUrl, Verifier, open_api_keys, open_key_ring,
-    open_revocations, open_sessions,
+    Alg, Claims, Clock, Error, ErrorKind, Key, Peppers, Policy, Secret, Signer, Store, Verifier,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -188,7 +194,7 @@ fn nothing_goes_on_after_it_closed() {
         let sessions = store.sessions(Some(&signer(&key, &clock)), SessionOptions::new()).unwrap();
         let revocations = store.revocations(RevocationOptions::new()).unwrap();
         let mut spec = KeySpec::new("acme");
-        spec.credits = Some(gatekey::CreditSpec { amount: 100, ..Default::default() });
+        spec.credits = Some(gatekey::apikey::CreditSpec { amount: 100, ..Default::default() });
         let issued = keys.create(&spec).unwrap();
         let secret = issued.secret.expose();
         keys.verify(secret, &Check::new()).unwrap();
@@ -223,7 +229,7 @@ fn nothing_goes_on_after_it_closed() {
             ("verify", kind(keys.verify(secret, &Check::new()))),
             ("create", kind(keys.create(&KeySpec::new("x")))),
             ("revoke", kind(keys.revoke(&issued.record.id, ""))),
-            ("list", kind(keys.list(&gatekey::KeyFilter::default()))),
+            ("list", kind(keys.list(&gatekey::apikey::KeyFilter::default()))),
             ("flush", kind(keys.flush())),
             ("start", kind(sessions.start("bob", &SessionSpec::default()))),
             ("refresh", kind(sessions.refresh(tokens.refresh_token.expose(), None))),
@@ -254,7 +260,7 @@ fn nothing_goes_on_after_it_closed() {
         let record = keys.get(&issued.record.id).unwrap();
         assert_eq!((record.uses, record.credits.unwrap().remaining), (1, 99));
         assert!(keys.verify(secret, &Check::new()).is_ok());
-        assert_eq!(keys.list(&gatekey::KeyFilter::default()).unwrap().records.len(), 1);
+        assert_eq!(keys.list(&gatekey::apikey::KeyFilter::default()).unwrap().records.len(), 1);
         let sessions = store.sessions(Some(&signer(&key, &clock)), SessionOptions::new()).unwrap();
         assert!(sessions.refresh(tokens.refresh_token.expose(), None).is_ok());
         let ring_now = store.key_ring("default", KeyRingOptions::new()).unwrap();

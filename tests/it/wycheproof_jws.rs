@@ -11,7 +11,8 @@ use crate::fixtures::{claims, key as fixed, policy, silent_policy};
 use crate::forge::{b64, sign_text};
 use crate::vectors;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use gatekey::{ErrorKind, Key, KeyOptions, Verifier};
+use gatekey::jwk::KeyOptions;
+use gatekey::{ErrorKind, Key, Verifier};
 use serde_json::Value;
 
 /// Cases whose verdict in the set is wrong, with what gatekey does and why.

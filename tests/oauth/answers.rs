@@ -2,9 +2,8 @@
 
 use crate::authority::{Authority, http};
 use crate::evil::Reply;
-use gatekey::{
-    AuthMethod, Error, ErrorKind, OAuthClient, OAuthConfig, OAuthTokens, Secret, TokenGrant,
-};
+use gatekey::oauth::{AuthMethod, OAuthConfig, OAuthTokens, TokenGrant};
+use gatekey::{Error, ErrorKind, OAuthClient, Secret};
 use serde_json::json;
 
 fn answered(
@@ -199,7 +198,7 @@ fn client_authentication() {
     // Row 34: for the issuer alone, for a minute, each with an id of its own.
     let (request, issuer) = sent(Some(AuthMethod::SecretJwt), &[]);
     let assertion = request.form("client_assertion").unwrap();
-    let claims = gatekey::danger_decode_unverified(&assertion).unwrap();
+    let claims = gatekey::jwt::danger_decode_unverified(&assertion).unwrap();
     let claims: serde_json::Value = serde_json::from_str(claims.claims_json()).unwrap();
     assert_eq!(
         (&claims["aud"], &claims["iss"], &claims["sub"]),

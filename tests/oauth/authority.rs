@@ -2,10 +2,9 @@
 
 use crate::evil::{Evil, Reply, Request, parameter};
 use crate::forge;
-use gatekey::{
-    Alg, BegunLogin, FinishedLogin, HttpOptions, HttpTransport, Key, KeySet, LoginOptions,
-    OAuthClient, OAuthConfig, Secret,
-};
+use gatekey::oauth::{BegunLogin, FinishedLogin, LoginOptions, OAuthConfig};
+use gatekey::transport::{HttpOptions, HttpTransport};
+use gatekey::{Alg, Key, KeySet, OAuthClient, Secret};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};

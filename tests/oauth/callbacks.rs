@@ -2,10 +2,11 @@
 
 use crate::authority::{Authority, CALLBACK, CLIENT, callback, cookies, http};
 use crate::evil::{Reply, parameter};
-use gatekey::{
-    ErrorKind, FixedClock, LoginOptions, OAuthClient, OAuthConfig, Peppers, RevocationOptions,
-    Secret, open_revocations,
-};
+use gatekey::clock::FixedClock;
+use gatekey::oauth::{LoginOptions, OAuthConfig};
+use gatekey::open::open_revocations;
+use gatekey::revocations::RevocationOptions;
+use gatekey::{ErrorKind, OAuthClient, Peppers, Secret};
 use serde_json::json;
 use std::sync::Arc;
 

@@ -2,10 +2,10 @@
 
 use crate::authority::{Authority, callback, cookies, http, now};
 use crate::evil::Reply;
-use gatekey::{
-    Clock, Demand, Error, ErrorKind, IntrospectionOptions, LoginOptions, MemoryTokenStore,
-    OAuthClient, OAuthTokens, ResourceServer, Secret, TokenGrant, TokenManager,
-};
+use gatekey::oauth::{LoginOptions, OAuthTokens, TokenGrant, TokenManager};
+use gatekey::resource::{Demand, IntrospectionOptions};
+use gatekey::store::MemoryTokenStore;
+use gatekey::{Clock, Error, ErrorKind, OAuthClient, ResourceServer, Secret};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

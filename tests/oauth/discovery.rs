@@ -2,9 +2,9 @@
 
 use crate::authority::{Authority, http};
 use crate::evil::{Evil, Reply};
-use gatekey::{
-    ErrorKind, HttpOptions, HttpTransport, LoginOptions, OAuthClient, OAuthConfig, TokenGrant,
-};
+use gatekey::oauth::{LoginOptions, OAuthConfig, TokenGrant};
+use gatekey::transport::{HttpOptions, HttpTransport};
+use gatekey::{ErrorKind, OAuthClient};
 use serde_json::{Value, json};
 
 fn announcing(alter: impl Fn(&mut Value) + Send + Sync + 'static) -> Authority {

@@ -2,7 +2,8 @@
 
 use crate::authority::{Authority, http};
 use crate::evil::Reply;
-use gatekey::{ErrorKind, OAuthClient, TokenGrant};
+use gatekey::oauth::TokenGrant;
+use gatekey::{ErrorKind, OAuthClient};
 use std::io::{Read as _, Write};
 use std::net::TcpStream;
 use std::sync::Arc;

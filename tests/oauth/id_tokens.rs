@@ -3,7 +3,8 @@
 use crate::authority::{Authority, CLIENT, SECRET, cookies, http, now};
 use crate::evil::Reply;
 use crate::forge;
-use gatekey::{Alg, ErrorKind, Key, KeySet, LoginOptions, OAuthClient, OAuthTokens};
+use gatekey::oauth::{LoginOptions, OAuthTokens};
+use gatekey::{Alg, ErrorKind, Key, KeySet, OAuthClient};
 use serde_json::{Value, json};
 
 #[track_caller]

@@ -2,10 +2,8 @@
 
 use crate::authority::{Authority, http};
 use crate::evil::Reply;
-use gatekey::{
-    Alg, AuthMethod, ErrorKind, Key, OAuthClient, OAuthConfig, OAuthTokens, Secret, TokenExchange,
-    TokenGrant,
-};
+use gatekey::oauth::{AuthMethod, OAuthConfig, OAuthTokens, TokenExchange, TokenGrant};
+use gatekey::{Alg, ErrorKind, Key, OAuthClient, Secret};
 use serde_json::json;
 
 fn secret(text: &str) -> Secret {

@@ -1,9 +1,8 @@
 //! Operations driven by hand: what they want, in which order, and what a wrong order gets.
 
-use gatekey::{
-    ErrorKind, HttpResponse, LoginOptions, OAuthClient, OAuthConfig, Purpose, Secret, Step,
-    TokenGrant,
-};
+use gatekey::oauth::{LoginOptions, OAuthConfig, TokenGrant};
+use gatekey::transport::{HttpResponse, Purpose, Step};
+use gatekey::{ErrorKind, OAuthClient, Secret};
 
 fn client() -> OAuthClient {
     OAuthClient::new(

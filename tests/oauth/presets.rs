@@ -2,10 +2,9 @@
 
 use crate::authority::{Authority, SECRET, cookies, http};
 use crate::evil::{Evil, Reply, parameter};
-use gatekey::{
-    Alg, ErrorKind, HttpResponse, Key, LoginOptions, OAuthClient, OAuthConfig, Operation, Secret,
-    Step, TokenGrant, oauth_presets,
-};
+use gatekey::oauth::{LoginOptions, OAuthConfig, TokenGrant, oauth_presets};
+use gatekey::transport::{HttpResponse, Operation, Step};
+use gatekey::{Alg, ErrorKind, Key, OAuthClient, Secret};
 use serde_json::{Value, json};
 
 /// Every preset as a client, with whatever variables it needs.

@@ -3,12 +3,14 @@
 
 use crate::authority::{cookies, http};
 use crate::provider::{API, CALLBACK, Provider, SECRET, browse};
-use gatekey::{
-    AccessKind, Alg, AuthMethod, Demand, ErrorKind, FinishedLogin, HttpOptions, HttpTransport,
-    IntrospectionOptions, Key, LoginOptions, MemoryTokenStore, OAuthClient, OAuthConfig,
-    OAuthTokens, RemoteKeySet, RemoteKeySetOptions, ResourceServer, Secret, TokenGrant,
-    TokenManager,
+use gatekey::oauth::{
+    AuthMethod, FinishedLogin, LoginOptions, OAuthConfig, OAuthTokens, RemoteKeySet,
+    RemoteKeySetOptions, TokenGrant, TokenManager,
 };
+use gatekey::resource::{AccessKind, Demand, IntrospectionOptions};
+use gatekey::store::MemoryTokenStore;
+use gatekey::transport::{HttpOptions, HttpTransport};
+use gatekey::{Alg, ErrorKind, Key, OAuthClient, ResourceServer, Secret};
 use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::Path;

@@ -2,10 +2,11 @@
 
 use crate::authority::{Authority, http, now};
 use crate::evil::Reply;
-use gatekey::{
-    Alg, ErrorKind, FixedClock, IssuerRule, Key, KeySet, KeySource as _, Policy, RemoteKeySet,
-    RemoteKeySetOptions, Verifier,
-};
+use gatekey::clock::FixedClock;
+use gatekey::jwk::KeySource as _;
+use gatekey::jwt::IssuerRule;
+use gatekey::oauth::{RemoteKeySet, RemoteKeySetOptions};
+use gatekey::{Alg, ErrorKind, Key, KeySet, Policy, Verifier};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};

@@ -2,11 +2,13 @@
 
 use crate::authority::{Authority, http, now};
 use crate::evil::Reply;
-use gatekey::{
-    AccessKind, ApiKeyOptions, Demand, ErrorKind, IntrospectionOptions, KeySpec, PepperSource,
-    RemoteKeySet, RemoteKeySetOptions, ResourceServer, RevocationOptions, open_api_keys,
-    open_revocations,
-};
+use gatekey::apikey::{ApiKeyOptions, KeySpec};
+use gatekey::oauth::{RemoteKeySet, RemoteKeySetOptions};
+use gatekey::open::{open_api_keys, open_revocations};
+use gatekey::pepper::PepperSource;
+use gatekey::resource::{AccessKind, Demand, IntrospectionOptions};
+use gatekey::revocations::RevocationOptions;
+use gatekey::{ErrorKind, ResourceServer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -3,7 +3,8 @@
 
 use crate::authority::{Authority, SECRET, callback, cookies, http};
 use crate::evil::{Reply, parameter};
-use gatekey::{LoginOptions, OAuthClient, Secret, TokenGrant};
+use gatekey::oauth::{LoginOptions, TokenGrant};
+use gatekey::{OAuthClient, Secret};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -82,7 +83,7 @@ fn nothing_secret_is_ever_shown() {
             authority
                 .config()
                 .client_secret(Secret::from("short".to_owned()))
-                .auth_method(gatekey::AuthMethod::SecretJwt),
+                .auth_method(gatekey::oauth::AuthMethod::SecretJwt),
         );
         write!(shown, "{:?}", wrong.unwrap_err()).unwrap();
     }

@@ -2,10 +2,10 @@
 
 use crate::authority::{Authority, http, now};
 use crate::evil::{Evil, Reply};
-use gatekey::{
-    ErrorKind, FixedClock, MemoryTokenStore, OAuthClient, OAuthConfig, OAuthTokens, Peppers,
-    Result, Secret, TokenFolder, TokenGrant, TokenManager, TokenStore,
-};
+use gatekey::clock::FixedClock;
+use gatekey::oauth::{OAuthConfig, OAuthTokens, TokenGrant, TokenManager};
+use gatekey::store::{MemoryTokenStore, TokenFolder, TokenStore};
+use gatekey::{ErrorKind, OAuthClient, Peppers, Result, Secret};
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::PathBuf;

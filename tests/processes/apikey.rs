@@ -2,10 +2,9 @@
 
 use super::rounds::rounds;
 use super::{Dice, append, child, child_after, folder, is_over, nanos, say, wait_for_all};
-use gatekey::{
-    ApiKeyOptions, ApiKeys, AuditFilter, Check, CreditSpec, ErrorKind, KeySpec, Peppers, Secret,
-    SqliteStore,
-};
+use gatekey::apikey::{ApiKeyOptions, AuditFilter, Check, CreditSpec, KeySpec};
+use gatekey::store::SqliteStore;
+use gatekey::{ApiKeys, ErrorKind, Peppers, Secret};
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;

@@ -3,12 +3,14 @@
 
 use super::rounds::rounds;
 use super::{Dice, child, folder, say};
-use gatekey::{
-    ApiKeyOptions, ApiKeys, Check, ErrorKind, Key, KeyRing, KeyRingOptions, KeySpec, Mark,
-    PepperSource, RevocationOptions, Revocations, RingFolder, Secret, SessionOptions, SessionSpec,
-    Sessions, Signer, SqliteStore, TokenFolder, TokenStore, add_pepper, open_api_keys,
-    open_key_ring, open_revocations, open_sessions, read_pepper_file, write_private_file,
-};
+use gatekey::apikey::{ApiKeyOptions, Check, KeySpec};
+use gatekey::keyring::KeyRingOptions;
+use gatekey::open::{open_api_keys, open_key_ring, open_revocations, open_sessions};
+use gatekey::pepper::{PepperSource, add_pepper, read_pepper_file};
+use gatekey::revocations::RevocationOptions;
+use gatekey::session::{SessionOptions, SessionSpec};
+use gatekey::store::{Mark, RingFolder, SqliteStore, TokenFolder, TokenStore, write_private_file};
+use gatekey::{ApiKeys, ErrorKind, Key, KeyRing, Revocations, Secret, Sessions, Signer};
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;

@@ -8,7 +8,9 @@
 use super::apikey::open;
 use super::rounds::rounds;
 use super::{Dice, append, child, command, folder};
-use gatekey::{ApiKeys, Check, ErrorKind, KeySpec, TokenFolder, TokenStore as _};
+use gatekey::apikey::{Check, KeySpec};
+use gatekey::store::{TokenFolder, TokenStore as _};
+use gatekey::{ApiKeys, ErrorKind};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;

@@ -3,7 +3,8 @@
 use super::apikey::open;
 use super::rounds::rounds;
 use super::{Dice, append, child, folder, say};
-use gatekey::{Check, ErrorKind, IssuedKey, KeySpec, KeyUpdate, Rate};
+use gatekey::ErrorKind;
+use gatekey::apikey::{Check, IssuedKey, KeySpec, KeyUpdate, Rate};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;

@@ -3,7 +3,8 @@
 
 use super::rounds::rounds;
 use super::{Dice, child, folder};
-use gatekey::{Backend as _, ErrorKind, Mark, SqliteStore};
+use gatekey::ErrorKind;
+use gatekey::store::{Backend as _, Mark, SqliteStore};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -34,7 +35,7 @@ fn checkpoint_until_killed(path: &Path) {
 fn look_until_killed(path: &Path) {
     loop {
         let store = SqliteStore::open(path).unwrap();
-        gatekey::KeyRingStore::key_ring_version(&store, "none").unwrap();
+        gatekey::store::KeyRingStore::key_ring_version(&store, "none").unwrap();
         store.close().unwrap();
         super::say("! look");
     }

@@ -2,10 +2,9 @@
 
 use super::rounds::rounds;
 use super::{Dice, append, child, folder, is_over, nanos, say, wait_for_all};
-use gatekey::{
-    Alg, Backend as _, ErrorKind, Key, Peppers, Policy, Secret, SessionEventFilter, SessionOptions,
-    SessionSpec, Sessions, Signer, SqliteStore, Verifier,
-};
+use gatekey::session::{SessionEventFilter, SessionOptions, SessionSpec};
+use gatekey::store::{Backend as _, SqliteStore};
+use gatekey::{Alg, ErrorKind, Key, Peppers, Policy, Secret, Sessions, Signer, Verifier};
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;

@@ -11,7 +11,8 @@ use crate::clock::OwnClock;
 use crate::errors::{OrRaise, raise, usage};
 use crate::gil::{Kept, quickly};
 use crate::options::{PyClock, Span, octets, span, wrong_type};
-use gatekey::{ApiKeyOptions, AuditFilter, Check, ErrorKind, Grant, KeyFilter};
+use gatekey::ErrorKind;
+use gatekey::apikey::{ApiKeyOptions, AuditFilter, Check, Grant, KeyFilter};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -95,7 +96,8 @@ impl ApiKeys {
         if let Some(clock) = &clock {
             options = options.clock(clock.core());
         }
-        let opened = py.detach(|| gatekey::open_api_keys(&url.0, &pepper, options)).or_raise(py)?;
+        let opened =
+            py.detach(|| gatekey::open::open_api_keys(&url.0, &pepper, options)).or_raise(py)?;
         args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
         Ok(Self::of(opened.keys, clock))
     }
@@ -124,12 +126,13 @@ impl ApiKeys {
         tenant: Text<'_>,
         actor: Option<Text<'_>>,
     ) -> PyResult<IssuedApiKey> {
-        let mut spec = gatekey::KeySpec::new(owner.0);
+        let mut spec = gatekey::apikey::KeySpec::new(owner.0);
         spec.name = name.0.to_owned();
         spec.tenant = tenant.0.to_owned();
-        let option = |name, value: Option<&Bound<'_, PyAny>>, spec: &mut gatekey::KeySpec| {
-            value.map_or(Ok(()), |value| args::set(spec, name, value))
-        };
+        let option =
+            |name, value: Option<&Bound<'_, PyAny>>, spec: &mut gatekey::apikey::KeySpec| {
+                value.map_or(Ok(()), |value| args::set(spec, name, value))
+            };
         for (name, value) in [
             ("scopes", scopes),
             ("not_before", not_before),
@@ -323,7 +326,7 @@ impl ApiKeys {
         actor: Option<Text<'_>>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<ImportReport> {
-        let scheme = gatekey::ImportScheme::from_name(scheme.0).or_raise(py)?;
+        let scheme = gatekey::apikey::ImportScheme::from_name(scheme.0).or_raise(py)?;
         let keys = self.acting(py, actor)?;
         let Ok(items) = rows.try_iter() else {
             return Err(wrong_type(rows, "rows", "an iterable of mappings"));
@@ -488,10 +491,10 @@ impl ApiKeys {
 fn import_and_tell(
     py: Python<'_>,
     keys: &gatekey::ApiKeys,
-    scheme: gatekey::ImportScheme,
-    rows: &[gatekey::ImportRow],
+    scheme: gatekey::apikey::ImportScheme,
+    rows: &[gatekey::apikey::ImportRow],
     progress: &Py<PyAny>,
-) -> PyResult<gatekey::ImportReport> {
+) -> PyResult<gatekey::apikey::ImportReport> {
     let (tell, told) = std::sync::mpsc::sync_channel(0);
     let told = std::sync::Mutex::new(told);
     std::thread::scope(|scope| {
@@ -547,7 +550,7 @@ pub(crate) fn api_key_from_headers(
         headers.push((args::header(&name, "header")?, args::header(&value, "header")?));
     }
     let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    gatekey::api_key_from_headers(pairs).or_raise(py).map(|key| key.map(str::to_owned))
+    gatekey::apikey::api_key_from_headers(pairs).or_raise(py).map(|key| key.map(str::to_owned))
 }
 
 /// The API key in a query string, for clients that can do nothing else: addresses end up in logs.
@@ -558,13 +561,15 @@ pub(crate) fn api_key_from_query(
     parameter: Text<'_>,
 ) -> PyResult<Option<String>> {
     let query = args::header(query, "query")?;
-    gatekey::api_key_from_query(&query, parameter.0).or_raise(py).map(|key| key.map(str::to_owned))
+    gatekey::apikey::api_key_from_query(&query, parameter.0)
+        .or_raise(py)
+        .map(|key| key.map(str::to_owned))
 }
 
 /// Rules for secret scanners, as a dict: `regex`, and `gitleaks` as TOML.
 #[pyfunction]
 pub(crate) fn scan_rule<'py>(py: Python<'py>, prefix: Text<'_>) -> PyResult<Bound<'py, PyDict>> {
-    let rule = gatekey::scan_rule(prefix.0).or_raise(py)?;
+    let rule = gatekey::apikey::scan_rule(prefix.0).or_raise(py)?;
     let dict = PyDict::new(py);
     dict.set_item("regex", rule.regex)?;
     dict.set_item("gitleaks", rule.gitleaks)?;

@@ -3,7 +3,8 @@
 
 use crate::decode;
 use crate::errors::raise;
-use gatekey::{Error, Grant, KeyRecord, Secret};
+use gatekey::apikey::{Grant, KeyRecord};
+use gatekey::{Error, Secret};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PyTuple};
@@ -223,7 +224,7 @@ pub(crate) struct IssuedApiKey {
 }
 
 impl IssuedApiKey {
-    pub(crate) fn new(issued: gatekey::IssuedKey) -> Self {
+    pub(crate) fn new(issued: gatekey::apikey::IssuedKey) -> Self {
         Self { secret: issued.secret, record: issued.record }
     }
 }
@@ -406,10 +407,10 @@ impl Page {
 
 /// A row of the audit.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct AuditRecord(gatekey::AuditRecord);
+pub(crate) struct AuditRecord(gatekey::apikey::AuditRecord);
 
 impl AuditRecord {
-    pub(crate) const fn new(row: gatekey::AuditRecord) -> Self {
+    pub(crate) const fn new(row: gatekey::apikey::AuditRecord) -> Self {
         Self(row)
     }
 }
@@ -460,10 +461,10 @@ impl AuditRecord {
 
 /// What became of an import.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct ImportReport(gatekey::ImportReport);
+pub(crate) struct ImportReport(gatekey::apikey::ImportReport);
 
 impl ImportReport {
-    pub(crate) const fn new(report: gatekey::ImportReport) -> Self {
+    pub(crate) const fn new(report: gatekey::apikey::ImportReport) -> Self {
         Self(report)
     }
 }
@@ -499,10 +500,10 @@ impl ImportReport {
 
 /// How many keys, sessions and key rings still need a pepper.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct PepperUse(gatekey::PepperUse);
+pub(crate) struct PepperUse(gatekey::apikey::PepperUse);
 
 impl PepperUse {
-    pub(crate) const fn new(one: gatekey::PepperUse) -> Self {
+    pub(crate) const fn new(one: gatekey::apikey::PepperUse) -> Self {
         Self(one)
     }
 }
@@ -553,7 +554,7 @@ impl PepperUse {
     }
 
     fn __repr__(&self) -> String {
-        let gatekey::PepperUse { pepper, keys, sessions, key_rings, .. } = &self.0;
+        let gatekey::apikey::PepperUse { pepper, keys, sessions, key_rings, .. } = &self.0;
         format!(
             "<gatekey.PepperUse {pepper} keys={keys} sessions={sessions} key_rings={key_rings}>"
         )

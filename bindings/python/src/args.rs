@@ -2,10 +2,11 @@
 
 use crate::errors::{OrRaise, usage};
 use crate::options::{names, octets, span, whole, wrong_type};
-use gatekey::{
-    CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Limits, PepperSource, Peppers, Rate,
-    Secret, StoreUrl, read_peppers,
-};
+use gatekey::apikey::{CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Rate};
+use gatekey::open::StoreUrl;
+use gatekey::pepper::{PepperSource, read_peppers};
+use gatekey::store::Limits;
+use gatekey::{Peppers, Secret};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -277,7 +278,7 @@ pub(crate) fn moment(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
 /// address says as well: it may come from a header that a stranger writes.
 pub(crate) fn caller_address(value: &Bound<'_, PyAny>) -> PyResult<Option<IpAddr>> {
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(text.to_str().ok().and_then(gatekey::parse_ip));
+        return Ok(text.to_str().ok().and_then(gatekey::apikey::parse_ip));
     }
     if !is_of_ipaddress(value, false)? {
         return Err(wrong_type(value, "ip", "str, or an address of the module ipaddress"));
@@ -360,7 +361,7 @@ fn networks(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
 fn rate(value: &Bound<'_, PyAny>) -> PyResult<Rate> {
     if let Ok(text) = value.cast::<PyString>() {
         let text = text.to_string_lossy(); // what is not Unicode is no rate
-        return gatekey::parse_rate(&text).or_raise(value.py());
+        return gatekey::apikey::parse_rate(&text).or_raise(value.py());
     }
     if value.cast::<PyTuple>().is_ok()
         && let Ok((burst, period)) = value.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()

@@ -3,9 +3,9 @@
 use crate::args::{Place, moment, pepper_source};
 use crate::decode;
 use crate::errors::OrRaise;
-use gatekey::{
-    AcknowledgeOptions, BackupOptions, Error, ErrorKind, PepperSource, RestoreOptions, ToJson as _,
-};
+use gatekey::backup::{AcknowledgeOptions, BackupOptions, RestoreOptions};
+use gatekey::pepper::PepperSource;
+use gatekey::{Error, ErrorKind, ToJson as _};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -33,7 +33,9 @@ pub(crate) fn store_backup<'py>(
     let options = BackupOptions { pepper_to, pepper };
     let mut hearing = Hearing::new(progress);
     let done = py.detach(|| {
-        gatekey::store_backup(&url.0, &to, &options, &mut |done, all| hearing.hear(done, all))
+        gatekey::backup::store_backup(&url.0, &to, &options, &mut |done, all| {
+            hearing.hear(done, all)
+        })
     });
     decode::object(py, hearing.result(py, done)?.to_json().as_bytes())
 }
@@ -58,7 +60,9 @@ pub(crate) fn store_restore<'py>(
     let options = RestoreOptions { force };
     let mut hearing = Hearing::new(progress);
     let done = py.detach(|| {
-        gatekey::store_restore(&backup, &url.0, options, &mut |done, all| hearing.hear(done, all))
+        gatekey::backup::store_restore(&backup, &url.0, options, &mut |done, all| {
+            hearing.hear(done, all)
+        })
     });
     decode::object(py, hearing.result(py, done)?.to_json().as_bytes())
 }
@@ -87,7 +91,7 @@ pub(crate) fn store_acknowledge_restore<'py>(
     let revoke_before = moment(revoke_before, "revoke_before")?;
     let pepper = pepper_source(pepper)?;
     let options = AcknowledgeOptions { revoke_before, keep_api_keys, keep_key_rings };
-    let done = py.detach(|| gatekey::store_acknowledge_restore(&url.0, &pepper, options));
+    let done = py.detach(|| gatekey::backup::store_acknowledge_restore(&url.0, &pepper, options));
     decode::object(py, done.or_raise(py)?.to_json().as_bytes())
 }
 

@@ -12,7 +12,7 @@ use std::ops::Deref;
 /// needs a disk, a network or a slow hash this time.
 #[inline]
 pub(crate) fn quickly<T: Send>(py: Python<'_>, work: impl Fn() -> T + Send) -> T {
-    match gatekey::in_memory(&work) {
+    match gatekey::reach::in_memory(&work) {
         Some(done) => done,
         None => wherever(py, work),
     }

@@ -2,7 +2,7 @@
 
 use crate::errors::OrRaise;
 use crate::options::{algorithm, jwk_text, octets, optional_algorithm};
-use gatekey::KeyOptions;
+use gatekey::jwk::KeyOptions;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};

@@ -6,7 +6,7 @@ use crate::decode;
 use crate::errors::OrRaise;
 use crate::gil::{Kept, quickly};
 use crate::options::{PyClock, algorithm, span};
-use gatekey::KeyRingOptions;
+use gatekey::keyring::KeyRingOptions;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -62,7 +62,8 @@ impl KeyRing {
         if let Some(clock) = &clock {
             options = options.clock(clock.core());
         }
-        let opened = py.detach(|| gatekey::open_key_ring(&url.0, &pepper, options)).or_raise(py)?;
+        let opened =
+            py.detach(|| gatekey::open::open_key_ring(&url.0, &pepper, options)).or_raise(py)?;
         args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
         Ok(Self::of(opened.ring, clock))
     }
@@ -145,7 +146,7 @@ impl KeyRing {
 /// A key of a ring, without the key. Times are in seconds since 1970.
 #[pyclass(frozen, eq, module = "gatekey")]
 #[derive(PartialEq)]
-pub(crate) struct RingKey(gatekey::RingKey);
+pub(crate) struct RingKey(gatekey::keyring::RingKey);
 
 #[pymethods]
 impl RingKey {

@@ -137,7 +137,7 @@ mod _core {
             module.add_function(function)?;
         }
         module.add("ANY", AnyValue)?;
-        module.add("OAUTH_PRESETS", PyTuple::new(py, gatekey::oauth_presets())?)?;
+        module.add("OAUTH_PRESETS", PyTuple::new(py, gatekey::oauth::oauth_presets())?)?;
         module
             .add("ALGORITHMS", PyTuple::new(py, gatekey::Alg::ALL.iter().map(|alg| alg.name()))?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))

@@ -25,7 +25,8 @@ impl _OAuthClient {
         flow_keys: Option<&Bound<'_, PyAny>>,
         replay: Option<Py<Revocations>>,
     ) -> PyResult<Self> {
-        let mut config = gatekey::OAuthConfig::from_json(config.0.as_bytes()).or_raise(py)?;
+        let mut config =
+            gatekey::oauth::OAuthConfig::from_json(config.0.as_bytes()).or_raise(py)?;
         if let Some(keys) = flow_keys {
             config = config.flow_keys(crate::args::peppers(keys, "flow_keys")?);
         }
@@ -46,7 +47,7 @@ impl _OAuthClient {
     }
 
     fn begin(&self, py: Python<'_>, options: Text<'_>, cookies: Text<'_>) -> PyResult<_Operation> {
-        let options = gatekey::LoginOptions::from_json(options.0.as_bytes()).or_raise(py)?;
+        let options = gatekey::oauth::LoginOptions::from_json(options.0.as_bytes()).or_raise(py)?;
         Ok(_Operation::new(self.0.begin(&options, cookies.0).or_raise(py)?, Outcome::Begun))
     }
 
@@ -71,7 +72,7 @@ impl _OAuthClient {
     }
 
     fn client_credentials(&self, py: Python<'_>, grant: Text<'_>) -> PyResult<_Operation> {
-        let grant = gatekey::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
+        let grant = gatekey::oauth::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
         Ok(_Operation::new(self.0.client_credentials(&grant).or_raise(py)?, Outcome::Tokens))
     }
 
@@ -81,18 +82,19 @@ impl _OAuthClient {
         assertion: Text<'_>,
         grant: Text<'_>,
     ) -> PyResult<_Operation> {
-        let grant = gatekey::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
+        let grant = gatekey::oauth::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
         let assertion = Secret::from(assertion.owned());
         Ok(_Operation::new(self.0.jwt_bearer(assertion, &grant).or_raise(py)?, Outcome::Tokens))
     }
 
     fn token_exchange(&self, py: Python<'_>, exchange: Text<'_>) -> PyResult<_Operation> {
-        let exchange = gatekey::TokenExchange::from_json(exchange.0.as_bytes()).or_raise(py)?;
+        let exchange =
+            gatekey::oauth::TokenExchange::from_json(exchange.0.as_bytes()).or_raise(py)?;
         Ok(_Operation::new(self.0.token_exchange(&exchange).or_raise(py)?, Outcome::Tokens))
     }
 
     fn device_codes(&self, py: Python<'_>, grant: Text<'_>) -> PyResult<_Operation> {
-        let grant = gatekey::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
+        let grant = gatekey::oauth::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
         Ok(_Operation::new(self.0.device_codes(&grant).or_raise(py)?, Outcome::Codes))
     }
 

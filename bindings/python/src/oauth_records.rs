@@ -19,7 +19,7 @@ fn dict<'py>(py: Python<'py>, json: Option<&str>) -> PyResult<Option<Bound<'py, 
 
 /// A log-in that has begun: send the browser to `url`, with every one of `set_cookies`.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct BegunLogin(pub(crate) gatekey::BegunLogin);
+pub(crate) struct BegunLogin(pub(crate) gatekey::oauth::BegunLogin);
 
 #[pymethods]
 impl BegunLogin {
@@ -47,7 +47,7 @@ impl BegunLogin {
 
 /// A log-in that has succeeded.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct FinishedLogin(pub(crate) gatekey::FinishedLogin);
+pub(crate) struct FinishedLogin(pub(crate) gatekey::oauth::FinishedLogin);
 
 #[pymethods]
 impl FinishedLogin {
@@ -100,14 +100,14 @@ impl FinishedLogin {
 
 /// What a token endpoint gave (RFC 6749 section 5.1).
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct OAuthTokens(pub(crate) gatekey::OAuthTokens);
+pub(crate) struct OAuthTokens(pub(crate) gatekey::oauth::OAuthTokens);
 
 #[pymethods]
 impl OAuthTokens {
     /// Reads what `to_secret_json` has written. Raises `StoreCorruptError` for anything else.
     #[staticmethod]
     fn from_secret_json(text: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let read = gatekey::OAuthTokens::from_secret_json(octets(text, "text")?);
+        let read = gatekey::oauth::OAuthTokens::from_secret_json(octets(text, "text")?);
         read.or_raise(text.py()).map(Self)
     }
 
@@ -182,7 +182,7 @@ impl OAuthTokens {
 
 /// What a device shows its user (RFC 8628 section 3.2).
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct DeviceCodes(pub(crate) gatekey::DeviceCodes);
+pub(crate) struct DeviceCodes(pub(crate) gatekey::oauth::DeviceCodes);
 
 #[pymethods]
 impl DeviceCodes {
@@ -228,7 +228,7 @@ impl DeviceCodes {
 
 /// What a server knows about a user.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct UserInfo(pub(crate) gatekey::UserInfo);
+pub(crate) struct UserInfo(pub(crate) gatekey::oauth::UserInfo);
 
 #[pymethods]
 impl UserInfo {
@@ -257,7 +257,7 @@ impl UserInfo {
 
 /// What a server says about a token (RFC 7662 section 2.2).
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct Introspection(pub(crate) gatekey::Introspection);
+pub(crate) struct Introspection(pub(crate) gatekey::oauth::Introspection);
 
 #[pymethods]
 impl Introspection {
@@ -305,7 +305,7 @@ impl Introspection {
 
 /// A session that the authorization server has ended (Back-Channel Logout 1.0).
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct LogoutNotice(pub(crate) gatekey::LogoutNotice);
+pub(crate) struct LogoutNotice(pub(crate) gatekey::oauth::LogoutNotice);
 
 #[pymethods]
 impl LogoutNotice {
@@ -340,7 +340,7 @@ impl LogoutNotice {
 
 /// Who calls, and what they may do.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct Access(pub(crate) gatekey::Access);
+pub(crate) struct Access(pub(crate) gatekey::resource::Access);
 
 #[pymethods]
 impl Access {

@@ -7,20 +7,21 @@ use crate::oauth_records::{
 };
 use crate::options::octets;
 use crate::transport::{HttpRequest, HttpTransport};
-use gatekey::{ErrorKind, HttpResponse, Operation, Secret, Step, Transport as _};
+use gatekey::transport::{HttpResponse, Operation, Step, Transport as _};
+use gatekey::{ErrorKind, Secret};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
 /// What an operation may end with.
 pub(crate) enum Outcome {
-    Begun(gatekey::BegunLogin),
-    Finished(gatekey::FinishedLogin),
-    Tokens(gatekey::OAuthTokens),
-    Codes(gatekey::DeviceCodes),
-    User(gatekey::UserInfo),
-    Told(gatekey::Introspection),
-    Notice(gatekey::LogoutNotice),
+    Begun(gatekey::oauth::BegunLogin),
+    Finished(gatekey::oauth::FinishedLogin),
+    Tokens(gatekey::oauth::OAuthTokens),
+    Codes(gatekey::oauth::DeviceCodes),
+    User(gatekey::oauth::UserInfo),
+    Told(gatekey::oauth::Introspection),
+    Notice(gatekey::oauth::LogoutNotice),
     Text(String),
     Nothing,
 }
@@ -48,7 +49,7 @@ pub(crate) struct _Operation(Kept<Mutex<State>>);
 struct State {
     operation: Operation<Outcome>,
     /// Handed out, and not answered yet.
-    request: Option<gatekey::HttpRequest>,
+    request: Option<gatekey::transport::HttpRequest>,
     done: Option<Outcome>,
 }
 
@@ -70,7 +71,7 @@ impl _Operation {
 
 /// What an operation wants next.
 enum Wanted {
-    Request(gatekey::HttpRequest),
+    Request(gatekey::transport::HttpRequest),
     Pause(u64),
     Nothing,
     Unknown,

@@ -6,7 +6,7 @@ use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::operation::{_Operation, Outcome};
 use crate::transport::HttpTransport;
-use gatekey::KeySource;
+use gatekey::jwk::KeySource;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -14,13 +14,13 @@ use std::sync::Arc;
 
 /// The keys behind `gatekey.RemoteKeySet`, as the core follows them.
 #[pyclass(frozen, subclass, module = "gatekey")]
-pub(crate) struct _RemoteKeySet(pub(crate) Kept<gatekey::RemoteKeySet>);
+pub(crate) struct _RemoteKeySet(pub(crate) Kept<gatekey::oauth::RemoteKeySet>);
 
 #[pymethods]
 impl _RemoteKeySet {
     #[new]
     fn new(py: Python<'_>, options: Text<'_>, transport: Option<&HttpTransport>) -> PyResult<Self> {
-        let keys = gatekey::RemoteKeySet::from_json(options.0.as_bytes()).or_raise(py)?;
+        let keys = gatekey::oauth::RemoteKeySet::from_json(options.0.as_bytes()).or_raise(py)?;
         Ok(Self(Kept::new(match transport {
             Some(transport) => keys.over(Arc::new(transport.core().clone())),
             None => keys,
@@ -57,7 +57,7 @@ impl _RemoteKeySet {
 /// Keys that are fetched, that rotate, or that stay as they are.
 pub(crate) fn key_source(keys: &Bound<'_, PyAny>) -> PyResult<Arc<dyn KeySource>> {
     if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
-        return Ok(Arc::new(gatekey::RemoteKeySet::clone(&remote.get().0)));
+        return Ok(Arc::new(gatekey::oauth::RemoteKeySet::clone(&remote.get().0)));
     }
     if let Ok(ring) = keys.cast::<KeyRing>() {
         return Ok(Arc::new(ring.get().core().clone()));

@@ -11,7 +11,7 @@ use crate::options::{Span, span};
 use crate::remote_key_set::key_source;
 use crate::revocations::Revocations;
 use crate::transport::HttpTransport;
-use gatekey::{Demand, IntrospectionOptions, ResourceServerBuilder};
+use gatekey::resource::{Demand, IntrospectionOptions, ResourceServerBuilder};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;

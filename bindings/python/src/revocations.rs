@@ -6,7 +6,7 @@ use crate::errors::{OrRaise, usage};
 use crate::gil::Kept;
 use crate::options::{PyClock, span};
 use crate::session::Sessions;
-use gatekey::{RevocationOptions, RevokeScope};
+use gatekey::revocations::{RevocationOptions, RevokeScope};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -76,7 +76,7 @@ impl Revocations {
         if let Some(clock) = &clock {
             options = options.clock(clock.core());
         }
-        let inner = py.detach(|| gatekey::open_revocations(&url.0, options)).or_raise(py)?;
+        let inner = py.detach(|| gatekey::open::open_revocations(&url.0, options)).or_raise(py)?;
         Ok(Self::of(inner, clock))
     }
 

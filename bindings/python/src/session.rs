@@ -11,7 +11,8 @@ use crate::options::{PyClock, octets, span};
 use crate::revocations::{Revocations, followed};
 use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
 use crate::signer::Signer;
-use gatekey::{Claims, SessionEventFilter, SessionOptions, SessionSpec};
+use gatekey::Claims;
+use gatekey::session::{SessionEventFilter, SessionOptions, SessionSpec};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -106,8 +107,9 @@ impl Sessions {
             options = options.clock(clock.core());
         }
         let core = signer.as_ref().map(|signer| signer.get().core());
-        let opened =
-            py.detach(|| gatekey::open_sessions(&url.0, &pepper, core, options)).or_raise(py)?;
+        let opened = py
+            .detach(|| gatekey::open::open_sessions(&url.0, &pepper, core, options))
+            .or_raise(py)?;
         args::warn_of_pepper(py, opened.new_pepper_file.as_deref())?;
         Ok(Self::of(opened.sessions, clock, signer))
     }

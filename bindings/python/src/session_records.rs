@@ -2,17 +2,17 @@
 //! the pairs.
 
 use crate::decode;
-use gatekey::SessionEnd;
+use gatekey::session::SessionEnd;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// What a client is given at a log-in and at each refresh.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct SessionTokens(gatekey::SessionTokens);
+pub(crate) struct SessionTokens(gatekey::session::SessionTokens);
 
 impl SessionTokens {
-    pub(crate) const fn new(tokens: gatekey::SessionTokens) -> Self {
+    pub(crate) const fn new(tokens: gatekey::session::SessionTokens) -> Self {
         Self(tokens)
     }
 }
@@ -68,10 +68,10 @@ impl SessionTokens {
 /// A session, without anything that could be presented. Times are in seconds since 1970.
 #[pyclass(frozen, eq, module = "gatekey")]
 #[derive(PartialEq)]
-pub(crate) struct SessionRecord(gatekey::SessionRecord);
+pub(crate) struct SessionRecord(gatekey::session::SessionRecord);
 
 impl SessionRecord {
-    pub(crate) const fn new(record: gatekey::SessionRecord) -> Self {
+    pub(crate) const fn new(record: gatekey::session::SessionRecord) -> Self {
         Self(record)
     }
 }
@@ -168,10 +168,10 @@ impl SessionRecord {
 
 /// Something that happened to a session.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct SessionEvent(gatekey::SessionEvent);
+pub(crate) struct SessionEvent(gatekey::session::SessionEvent);
 
 impl SessionEvent {
-    pub(crate) const fn new(event: gatekey::SessionEvent) -> Self {
+    pub(crate) const fn new(event: gatekey::session::SessionEvent) -> Self {
         Self(event)
     }
 }

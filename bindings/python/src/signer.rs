@@ -156,7 +156,7 @@ impl Signer {
 
 /// A token that waits for its signature.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct Unsigned(gatekey::Unsigned);
+pub(crate) struct Unsigned(gatekey::jwt::Unsigned);
 
 #[pymethods]
 impl Unsigned {

@@ -6,14 +6,15 @@ use crate::gil::Kept;
 use crate::oauth_client::_OAuthClient;
 use crate::oauth_records::OAuthTokens;
 use crate::transport::HttpTransport;
-use gatekey::{MemoryTokenStore, Secret, TokenFolder, TokenStore};
+use gatekey::Secret;
+use gatekey::store::{MemoryTokenStore, TokenFolder, TokenStore};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
 /// What is behind `gatekey.TokenManager`. Every call may wait for another thread or process; the GIL is released.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct _TokenManager(Kept<gatekey::TokenManager>);
+pub(crate) struct _TokenManager(Kept<gatekey::oauth::TokenManager>);
 
 #[pymethods]
 impl _TokenManager {
@@ -32,10 +33,13 @@ impl _TokenManager {
             Some(folder) => Arc::new(py.detach(|| TokenFolder::open(folder.0)).or_raise(py)?),
         };
         let transport = Arc::new(transport.core().clone());
-        let mut inner =
-            gatekey::TokenManager::new(gatekey::OAuthClient::clone(&client.0), store, transport);
+        let mut inner = gatekey::oauth::TokenManager::new(
+            gatekey::OAuthClient::clone(&client.0),
+            store,
+            transport,
+        );
         if let Some(grant) = grant {
-            let grant = gatekey::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
+            let grant = gatekey::oauth::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
             inner = inner.client_credentials(grant);
         }
         if let Some(seal) = seal {
@@ -54,18 +58,18 @@ impl _TokenManager {
 
     fn tokens(&self, py: Python<'_>, name: Text<'_>, min_ttl: u64) -> PyResult<OAuthTokens> {
         let tokens = py.detach(|| self.0.tokens(name.0, min_ttl)).or_raise(py)?;
-        Ok(OAuthTokens(gatekey::OAuthTokens::clone(&tokens)))
+        Ok(OAuthTokens(gatekey::oauth::OAuthTokens::clone(&tokens)))
     }
 
     fn known(&self, name: Text<'_>, min_ttl: u64) -> Option<OAuthTokens> {
         let known = self.0.known(name.0, min_ttl)?;
-        Some(OAuthTokens(gatekey::OAuthTokens::clone(&known)))
+        Some(OAuthTokens(gatekey::oauth::OAuthTokens::clone(&known)))
     }
 
     fn replace(&self, py: Python<'_>, name: Text<'_>, refused: Text<'_>) -> PyResult<OAuthTokens> {
         let refused = Secret::from(refused.owned());
         let tokens = py.detach(|| self.0.replace(name.0, &refused)).or_raise(py)?;
-        Ok(OAuthTokens(gatekey::OAuthTokens::clone(&tokens)))
+        Ok(OAuthTokens(gatekey::oauth::OAuthTokens::clone(&tokens)))
     }
 
     fn __repr__(&self) -> String {

@@ -3,7 +3,8 @@
 use crate::args::Text;
 use crate::errors::OrRaise;
 use crate::options::span;
-use gatekey::{HttpOptions, Secret};
+use gatekey::Secret;
+use gatekey::transport::HttpOptions;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -16,10 +17,10 @@ use pyo3::types::PyBytes;
 /// - `ca`: certificate authorities (PEM) to trust instead of Mozilla's.
 /// - `client_certificate`: a pair of PEM texts, the chain and its private key (RFC 8705).
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct HttpTransport(gatekey::HttpTransport);
+pub(crate) struct HttpTransport(gatekey::transport::HttpTransport);
 
 impl HttpTransport {
-    pub(crate) const fn core(&self) -> &gatekey::HttpTransport {
+    pub(crate) const fn core(&self) -> &gatekey::transport::HttpTransport {
         &self.0
     }
 }
@@ -49,7 +50,7 @@ impl HttpTransport {
         if let Some((chain, key)) = client_certificate {
             options = options.client_certificate_pem(chain.0.as_bytes(), key.0.as_bytes());
         }
-        Ok(Self(py.detach(|| gatekey::HttpTransport::new(options)).or_raise(py)?))
+        Ok(Self(py.detach(|| gatekey::transport::HttpTransport::new(options)).or_raise(py)?))
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
@@ -68,7 +69,7 @@ impl HttpTransport {
 ///
 /// Follow no redirect, ask for no compression, and keep to deadline and max_body.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct HttpRequest(pub(crate) gatekey::HttpRequest);
+pub(crate) struct HttpRequest(pub(crate) gatekey::transport::HttpRequest);
 
 #[pymethods]
 impl HttpRequest {

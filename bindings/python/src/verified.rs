@@ -217,7 +217,7 @@ pub(crate) fn danger_decode_unverified<'py>(
     token: &Bound<'py, PyAny>,
 ) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
     let py = token.py();
-    let unverified = gatekey::danger_decode_unverified(token_octets(token)?).or_raise(py)?;
+    let unverified = gatekey::jwt::danger_decode_unverified(token_octets(token)?).or_raise(py)?;
     let header = decode::object(py, unverified.header_json().as_bytes())?;
     let claims = decode::object(py, unverified.claims_json().as_bytes())?;
     Ok((header, claims))

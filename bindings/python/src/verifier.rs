@@ -102,7 +102,7 @@ impl Verifier {
             return Ok(built);
         }
         if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
-            let source = Arc::new(gatekey::RemoteKeySet::clone(&remote.get().0));
+            let source = Arc::new(gatekey::oauth::RemoteKeySet::clone(&remote.get().0));
             let mut built = Self::build(policy, clock, revocations, |policy| {
                 py.detach(|| gatekey::Verifier::following(source, policy)).or_raise(py)
             })?;
@@ -271,26 +271,28 @@ impl IssuerRule {
 /// An issuer's keys: those that there are, or those that it publishes.
 enum RuleKeys {
     Set(gatekey::KeySet),
-    Remote(gatekey::RemoteKeySet),
+    Remote(gatekey::oauth::RemoteKeySet),
 }
 
 impl RuleKeys {
     fn read(keys: &Bound<'_, PyAny>) -> PyResult<Self> {
         Ok(match keys.cast::<_RemoteKeySet>() {
-            Ok(remote) => Self::Remote(gatekey::RemoteKeySet::clone(&remote.get().0)),
+            Ok(remote) => Self::Remote(gatekey::oauth::RemoteKeySet::clone(&remote.get().0)),
             Err(_) => Self::Set(keyset(keys)?),
         })
     }
 
-    fn rule(&self, issuer: &str) -> gatekey::IssuerRule {
+    fn rule(&self, issuer: &str) -> gatekey::jwt::IssuerRule {
         match self {
-            Self::Set(keys) => gatekey::IssuerRule::new(issuer, keys),
-            Self::Remote(keys) => gatekey::IssuerRule::following(issuer, Arc::new(keys.clone())),
+            Self::Set(keys) => gatekey::jwt::IssuerRule::new(issuer, keys),
+            Self::Remote(keys) => {
+                gatekey::jwt::IssuerRule::following(issuer, Arc::new(keys.clone()))
+            }
         }
     }
 }
 
-fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::IssuerRule>> {
+fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::jwt::IssuerRule>> {
     const WANTED: &str = "a mapping of issuers to keys";
     let Ok(mapping) = issuers.cast::<PyMapping>() else {
         return Err(wrong_type(issuers, "issuers", WANTED));
@@ -311,9 +313,10 @@ fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::IssuerRule>> {
 }
 
 impl IssuerRule {
-    fn rule(&self, issuer: &str) -> gatekey::IssuerRule {
+    fn rule(&self, issuer: &str) -> gatekey::jwt::IssuerRule {
         let rule = self.keys.rule(issuer);
-        let rule = self.audience.iter().cloned().fold(rule, gatekey::IssuerRule::expect_audience);
+        let rule =
+            self.audience.iter().cloned().fold(rule, gatekey::jwt::IssuerRule::expect_audience);
         match &self.algorithms {
             Some(algorithms) => rule.algorithms(algorithms.iter().copied()),
             None => rule,

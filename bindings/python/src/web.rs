@@ -3,7 +3,8 @@
 use crate::args::Text;
 use crate::errors::OrRaise;
 use crate::options::{octets, span};
-use gatekey::{CsrfRequest, SameSite, Secret};
+use gatekey::Secret;
+use gatekey::web::{CsrfRequest, SameSite};
 use pyo3::prelude::*;
 
 /// A cookie of one name: how it is set, cleared and read (RFC 6265bis).
@@ -13,7 +14,7 @@ use pyo3::prelude::*;
 /// planting one. `secure=False` needs `danger_allow_http=True`, for development without HTTPS.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Cookie {
-    inner: gatekey::Cookie,
+    inner: gatekey::web::Cookie,
 }
 
 #[pymethods]
@@ -37,7 +38,7 @@ impl Cookie {
         danger_allow_http: bool,
     ) -> PyResult<Self> {
         let same_site = SameSite::from_name(same_site.0).or_raise(py)?;
-        let mut builder = gatekey::Cookie::builder(name.0)
+        let mut builder = gatekey::web::Cookie::builder(name.0)
             .path(path.0)
             .same_site(same_site)
             .http_only(http_only)
@@ -93,7 +94,7 @@ impl Cookie {
 /// `danger_allow_http` accepts an `Origin` of `http://`, for development.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Csrf {
-    inner: gatekey::Csrf,
+    inner: gatekey::web::Csrf,
 }
 
 #[pymethods]
@@ -106,7 +107,7 @@ impl Csrf {
         danger_allow_http: bool,
     ) -> PyResult<Self> {
         let secret_bytes = Secret::new(octets(secret, "secret")?.to_vec());
-        let mut inner = gatekey::Csrf::new(&secret_bytes).or_raise(secret.py())?;
+        let mut inner = gatekey::web::Csrf::new(&secret_bytes).or_raise(secret.py())?;
         if allow_same_site {
             inner = inner.allow_same_site();
         }

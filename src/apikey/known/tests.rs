@@ -1,8 +1,9 @@
 //! What is remembered is bounded.
 
 use super::*;
+use crate::apikey::{ApiKeyOptions, KeySpec};
 use crate::store::{ApiKeyStore as _, Change, MemoryStore, Write};
-use crate::{ApiKeyOptions, ApiKeys, KeySpec, Peppers};
+use crate::{ApiKeys, Peppers};
 use std::sync::Arc;
 
 fn sizes(known: &Known) -> [usize; 3] {
@@ -64,12 +65,12 @@ fn what_was_seen_outlives_a_fork() {
     let peppers = Peppers::new(&[(1, crate::Secret::new(vec![7; 32]))]).unwrap();
     let store = Arc::new(MemoryStore::new());
     let keys = ApiKeys::open(store.clone(), peppers, ApiKeyOptions::new()).unwrap();
-    let row = crate::ImportRow {
+    let row = crate::apikey::ImportRow {
         spec: KeySpec::new("acme"),
         credential: crate::Secret::new(b"legacy.SecretPartOfTheLegacyKey42".to_vec()),
         lookup: None,
     };
-    let ids = keys.import(crate::ImportScheme::Plaintext, &[row]).unwrap().ids;
+    let ids = keys.import(crate::apikey::ImportScheme::Plaintext, &[row]).unwrap().ids;
     let id = ids.first().unwrap();
     let old = store.api_key(id).unwrap().unwrap();
     keys.revoke(id, "").unwrap();

@@ -7,11 +7,10 @@ use super::exit::{Failure, Outcome, REFUSED};
 use super::input::{self, duration};
 use super::output::{self, Output, Shown};
 use crate::json::ObjectWriter;
-use crate::{
-    Clock as _, ErrorKind, HttpOptions, HttpTransport, LoginOptions, OAuthClient, OAuthConfig,
-    OAuthTokens, Secret, SystemClock, ToJson as _, TokenFolder, TokenGrant, TokenManager,
-    TokenStore as _,
-};
+use crate::oauth::{LoginOptions, OAuthConfig, OAuthTokens, TokenGrant, TokenManager};
+use crate::store::{TokenFolder, TokenStore as _};
+use crate::transport::{HttpOptions, HttpTransport};
+use crate::{Clock as _, ErrorKind, OAuthClient, Secret, SystemClock, ToJson as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,10 +2,9 @@
 //! holds then, gatekey never makes it good.
 
 use super::{Bench, Folder, bench_on, refused, text};
-use gatekey::{
-    ApiKeys, Check, CreditSpec, ErrorKind, ImportRow, ImportScheme, IssuedKey, KeyFilter, KeySpec,
-    Secret, SqliteStore, ToJson as _,
-};
+use gatekey::apikey::{Check, CreditSpec, ImportRow, ImportScheme, IssuedKey, KeyFilter, KeySpec};
+use gatekey::store::SqliteStore;
+use gatekey::{ApiKeys, ErrorKind, Secret, ToJson as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -75,7 +74,7 @@ fn what_is_written_later_does_not_make_an_altered_row_good() {
         assert!(keys.verify(text(&other), &Check::new()).is_ok());
         altered.alter(&own.record.id);
         let id = &own.record.id;
-        let update = gatekey::KeyUpdate { name: Some("n".into()), ..Default::default() };
+        let update = gatekey::apikey::KeyUpdate { name: Some("n".into()), ..Default::default() };
         let outcome = match what {
             "upgrade" | "usage" => keys.flush(),
             "close" => keys.close(),
@@ -190,7 +189,7 @@ fn an_older_row_is_noticed_by_whoever_has_seen_a_newer_one() {
         .keys
         .update(
             &again.record.id,
-            &gatekey::KeyUpdate { name: Some("n".into()), ..Default::default() },
+            &gatekey::apikey::KeyUpdate { name: Some("n".into()), ..Default::default() },
         )
         .unwrap();
     let other = bench.reopen(&[1]).unwrap();

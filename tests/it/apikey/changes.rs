@@ -1,10 +1,10 @@
 //! Changes to keys: what each does, what it refuses, and what the audit says of it.
 
 use super::{Bench, NOW, bench, refused, text};
-use gatekey::{
-    ApiKeys, AuditFilter, Check, CreditSpec, ErrorKind, KeyFilter, KeySpec, KeyStatus, KeyUpdate,
-    Rate,
+use gatekey::apikey::{
+    AuditFilter, Check, CreditSpec, KeyFilter, KeySpec, KeyStatus, KeyUpdate, Rate,
 };
+use gatekey::{ApiKeys, ErrorKind};
 
 fn works(bench: &Bench, key: &str) -> bool {
     bench.keys.verify(key, &Check::new()).is_ok()

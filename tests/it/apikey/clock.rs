@@ -2,10 +2,11 @@
 //! is refused, as those of sessions are, and changes nothing.
 
 use super::{Bench, NOW, bench, pepper, refused, text};
-use gatekey::{
-    ApiKeyOptions, ApiKeys, AuditFilter, Check, Error, ErrorKind, FixedClock, ImportRow,
-    ImportScheme, KeyFilter, KeySpec, KeyUpdate, Secret,
+use gatekey::apikey::{
+    ApiKeyOptions, AuditFilter, Check, ImportRow, ImportScheme, KeyFilter, KeySpec, KeyUpdate,
 };
+use gatekey::clock::FixedClock;
+use gatekey::{ApiKeys, Error, ErrorKind, Secret};
 use std::sync::Arc;
 
 /// A second into the year 10000, the year 33658, now in milliseconds, -1 as an unsigned number.
@@ -54,7 +55,8 @@ fn everything(bench: &Bench) -> String {
 fn an_absurd_clock_is_not_believed(bench: &Bench) {
     let kept = bench.create(|_| ());
     let short = bench.create(|spec| spec.expires_in = Some(3600));
-    let limited = bench.create(|spec| spec.rate = Some(gatekey::parse_rate("2/60s").unwrap()));
+    let limited =
+        bench.create(|spec| spec.rate = Some(gatekey::apikey::parse_rate("2/60s").unwrap()));
     let disabled = bench.create(|_| ());
     bench.keys.disable(&disabled.record.id, "").unwrap();
     let rotated = bench.keys.rotate(&kept.record.id, 60).unwrap();
@@ -108,7 +110,7 @@ fn an_absurd_clock_is_not_believed_in_memory() {
 #[test]
 fn an_absurd_clock_is_not_believed_in_sqlite() {
     let folder = super::Folder::new("keys_absurd_clock");
-    let store = gatekey::SqliteStore::open(folder.path("a.sqlite")).unwrap();
+    let store = gatekey::store::SqliteStore::open(folder.path("a.sqlite")).unwrap();
     an_absurd_clock_is_not_believed(&super::bench_on(Arc::new(store)));
 }
 
@@ -116,7 +118,8 @@ fn an_absurd_clock_is_not_believed_in_sqlite() {
 #[test]
 fn leases_go_back_although_the_clock_is_absurd() {
     let bench = bench();
-    let credits = gatekey::CreditSpec { amount: 1000, ..gatekey::CreditSpec::default() };
+    let credits =
+        gatekey::apikey::CreditSpec { amount: 1000, ..gatekey::apikey::CreditSpec::default() };
     let key = bench.create(|spec| spec.credits = Some(credits));
     let other = bench.reopen(&[1, 2]).unwrap();
     other.verify(text(&key), &Check::new()).unwrap();
@@ -131,9 +134,9 @@ fn leases_go_back_although_the_clock_is_absurd() {
 fn a_store_is_not_opened_by_an_absurd_clock() {
     for absurd in ABSURD {
         let options = ApiKeyOptions::new().clock(Arc::new(FixedClock::new(absurd)));
-        let store = Arc::new(gatekey::MemoryStore::new());
+        let store = Arc::new(gatekey::store::MemoryStore::new());
         let opened = ApiKeys::open(store.clone(), pepper(&[1]), options);
         refused(opened.map(drop), ErrorKind::InvalidConfiguration, "open");
-        assert!(gatekey::Backend::pepper_checks(&*store).unwrap().is_empty(), "{absurd}");
+        assert!(gatekey::store::Backend::pepper_checks(&*store).unwrap().is_empty(), "{absurd}");
     }
 }

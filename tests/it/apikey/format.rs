@@ -1,7 +1,9 @@
 //! The text of a key.
 
 use super::{bench, refused, text};
-use gatekey::{ApiKeyOptions, ApiKeys, Check, ErrorKind, KeySpec, MemoryStore, scan_rule};
+use gatekey::apikey::{ApiKeyOptions, Check, KeySpec, scan_rule};
+use gatekey::store::MemoryStore;
+use gatekey::{ApiKeys, ErrorKind};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -178,7 +180,7 @@ fn the_scan_rule_is_for_keys_of_the_prefix() {
 
 #[test]
 fn headers_hold_one_key_or_none() {
-    use gatekey::{api_key_from_headers as from, api_key_from_query as query};
+    use gatekey::apikey::{api_key_from_headers as from, api_key_from_query as query};
     for (headers, key) in [
         (&[("authorization", "Bearer k")][..], Some("k")),
         (&[("AUTHORIZATION", "bearer   k")], Some("k")),

@@ -2,7 +2,9 @@
 //! Django and passlib.
 
 use super::{bench, refused, text};
-use gatekey::{Check, ErrorKind, ImportRow, ImportScheme, KeyFilter, KeySpec, Loaded, Secret};
+use gatekey::apikey::{Check, ImportRow, ImportScheme, KeyFilter, KeySpec};
+use gatekey::store::Loaded;
+use gatekey::{ErrorKind, Secret};
 
 const KEY: &str = "abcd1234.SecretPartOfTheLegacyKey42";
 const SHA256: &str = "f53887b41c32347d2a38a0370bdb6bc2be053591adbd910d52992d8749adc5aa";
@@ -86,7 +88,7 @@ fn every_scheme_is_verified_and_upgraded() {
     }
 }
 
-fn stored(bench: &super::Bench) -> gatekey::Proof {
+fn stored(bench: &super::Bench) -> gatekey::store::Proof {
     let mut proof = None;
     bench
         .store

@@ -2,11 +2,14 @@
 //! not enough.
 
 use super::{Folder, NOW, bench, pepper, refused, text};
+use gatekey::apikey::{ApiKeyOptions, Check, CreditSpec, ImportRow, ImportScheme, KeySpec, Rate};
+use gatekey::clock::FixedClock;
+use gatekey::keyring::KeyRingOptions;
+use gatekey::reach::in_memory;
+use gatekey::revocations::RevocationOptions;
+use gatekey::store::{MemoryStore, RingFolder, SqliteStore, TokenFolder, TokenStore as _};
 use gatekey::{
-    Alg, ApiKeyOptions, ApiKeys, Check, Claims, CreditSpec, ErrorKind, FixedClock, ImportRow,
-    ImportScheme, Key, KeyRing, KeyRingOptions, KeySpec, MemoryStore, Policy, Rate,
-    RevocationOptions, Revocations, RingFolder, Secret, Signer, SqliteStore, TokenFolder,
-    TokenStore as _, Verifier, in_memory,
+    Alg, ApiKeys, Claims, ErrorKind, Key, KeyRing, Policy, Revocations, Secret, Signer, Verifier,
 };
 use std::sync::Arc;
 
@@ -108,9 +111,9 @@ fn what_always_needs_a_disk_does_nothing() {
     let keys = ApiKeys::open(store, pepper(&[1]), ApiKeyOptions::new()).unwrap();
     let spec = KeySpec::new("acme");
     assert!(in_memory(|| keys.create(&spec)).is_none());
-    assert!(in_memory(|| keys.list(&gatekey::KeyFilter::default())).is_none());
+    assert!(in_memory(|| keys.list(&gatekey::apikey::KeyFilter::default())).is_none());
     assert!(
-        keys.list(&gatekey::KeyFilter { limit: 10, ..Default::default() })
+        keys.list(&gatekey::apikey::KeyFilter { limit: 10, ..Default::default() })
             .unwrap()
             .records
             .is_empty()

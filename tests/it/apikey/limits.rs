@@ -2,7 +2,8 @@
 
 use super::{NOW, bench, refused, text};
 use crate::rounds::rounds;
-use gatekey::{Check, CreditSpec, ErrorKind, KeyUpdate, Rate, parse_rate};
+use gatekey::ErrorKind;
+use gatekey::apikey::{Check, CreditSpec, KeyUpdate, Rate, parse_rate};
 use proptest::prelude::*;
 
 /// How many of `cost` pass one after the other.

@@ -2,7 +2,10 @@
 
 use super::shared_limits::{create, header, open, passes};
 use super::{Folder, NOW, pepper};
-use gatekey::{ApiKeyOptions, ApiKeys, Check, FixedClock, Limits, SqliteStore};
+use gatekey::ApiKeys;
+use gatekey::apikey::{ApiKeyOptions, Check};
+use gatekey::clock::FixedClock;
+use gatekey::store::{Limits, SqliteStore};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;

@@ -3,10 +3,11 @@
 
 use super::stores::Folder;
 use super::{Bench, bench_on, refused, text};
-use gatekey::{
-    Check, Database, ErrorKind, IssuedKey, KeyRing, KeyRingOptions, Mark, Peppers,
-    RevocationOptions, Revocations, Secret, SqliteStore,
-};
+use gatekey::apikey::{Check, IssuedKey};
+use gatekey::keyring::KeyRingOptions;
+use gatekey::revocations::RevocationOptions;
+use gatekey::store::{Database, Mark, SqliteStore};
+use gatekey::{ErrorKind, KeyRing, Peppers, Revocations, Secret};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,9 +77,9 @@ impl Mixed {
         let path = folder.path("a.sqlite");
         let here = open(&path).unwrap();
         // Made by the clock of the system, which restores go by.
-        let options = gatekey::ApiKeyOptions::new();
+        let options = gatekey::apikey::ApiKeyOptions::new();
         let keys = gatekey::ApiKeys::open(here.store.clone(), super::pepper(&[1]), options);
-        let leaked = keys.unwrap().create(&gatekey::KeySpec::new("acme")).unwrap();
+        let leaked = keys.unwrap().create(&gatekey::apikey::KeySpec::new("acme")).unwrap();
         here.keys.refresh().unwrap();
         checkpoint(&path, "TRUNCATE");
         let older = std::fs::read(&path).unwrap();
@@ -100,13 +101,15 @@ impl Mixed {
 
 fn every_opening(path: &Path) -> Vec<Option<ErrorKind>> {
     let url = format!("sqlite:///{}", path.display());
-    let given = gatekey::PepperSource::Given(super::pepper(&[1]));
+    let given = gatekey::pepper::PepperSource::Given(super::pepper(&[1]));
     let kind = |error: gatekey::Error| error.kind();
     vec![
         SqliteStore::open(path).err().map(kind),
-        gatekey::open_revocations(&url, RevocationOptions::new()).err().map(kind),
-        gatekey::open_key_ring(&url, &given, KeyRingOptions::new()).err().map(kind),
-        gatekey::open_sessions(&url, &given, None, gatekey::SessionOptions::new()).err().map(kind),
+        gatekey::open::open_revocations(&url, RevocationOptions::new()).err().map(kind),
+        gatekey::open::open_key_ring(&url, &given, KeyRingOptions::new()).err().map(kind),
+        gatekey::open::open_sessions(&url, &given, None, gatekey::session::SessionOptions::new())
+            .err()
+            .map(kind),
         SqliteStore::open_with(path, &Mark::None).err().map(kind),
     ]
 }
@@ -127,29 +130,33 @@ fn an_older_main_file_under_the_log_of_a_newer_one_is_refused() {
 
 #[test]
 fn a_mixture_is_not_backed_up_and_can_be_acknowledged_or_restored_over() {
-    use gatekey::{AcknowledgeOptions, BackupOptions, RestoreOptions};
+    use gatekey::backup::{AcknowledgeOptions, BackupOptions, RestoreOptions};
     let mixed = Mixed::new("mixed_backup");
     let backup = mixed.path.with_file_name("backup");
     let url = |path: &Path| format!("sqlite:///{}", path.display());
     let back_up = |from: &Path, to: &Path| {
-        gatekey::store_backup(&url(from), to, &BackupOptions::default(), &mut |_, _| Ok(()))
+        gatekey::backup::store_backup(&url(from), to, &BackupOptions::default(), &mut |_, _| Ok(()))
     };
     back_up(&mixed.path, &backup).unwrap();
     let path = mixed.killed("b.sqlite", &mixed.older);
     let said = back_up(&path, &mixed.path.with_file_name("none"));
     refused(said, ErrorKind::StoreRestored, "a backup of a mixture");
     // Restored over: what was there is kept as it was, and refused still.
-    let report =
-        gatekey::store_restore(&backup, &url(&path), RestoreOptions::default(), &mut |_, _| Ok(()));
+    let report = gatekey::backup::store_restore(
+        &backup,
+        &url(&path),
+        RestoreOptions::default(),
+        &mut |_, _| Ok(()),
+    );
     let aside = report.unwrap().replaced.unwrap();
     assert_eq!(std::fs::read(&aside).unwrap(), mixed.older);
     refused(SqliteStore::open_with(&aside, &Mark::None), ErrorKind::StoreRestored, "put aside");
     // Acknowledged: everything from before has ended, and the files are one.
     let path = mixed.killed("c.sqlite", &mixed.older);
-    let given = gatekey::PepperSource::Given(super::pepper(&[1]));
+    let given = gatekey::pepper::PepperSource::Given(super::pepper(&[1]));
     let now = gatekey::Clock::now(&gatekey::SystemClock) + 1;
     let options = AcknowledgeOptions { revoke_before: now, ..AcknowledgeOptions::default() };
-    gatekey::store_acknowledge_restore(&url(&path), &given, options).unwrap();
+    gatekey::backup::store_acknowledge_restore(&url(&path), &given, options).unwrap();
     assert_eq!(kind(&open(&path).unwrap(), &mixed.leaked), Some(ErrorKind::ApiKeyDisabled));
 }
 
@@ -160,21 +167,21 @@ fn a_failed_acknowledge_leaves_a_mixture_refused() {
     let mixed = Mixed::new("mixed_failed");
     let url = |path: &Path| format!("sqlite:///{}", path.display());
     let now = gatekey::Clock::now(&gatekey::SystemClock) + 1;
-    let options = gatekey::AcknowledgeOptions { revoke_before: now, ..Default::default() };
-    let given = |number| gatekey::PepperSource::Given(super::pepper(&[number]));
+    let options = gatekey::backup::AcknowledgeOptions { revoke_before: now, ..Default::default() };
+    let given = |number| gatekey::pepper::PepperSource::Given(super::pepper(&[number]));
 
     let path = mixed.killed("wrong.sqlite", &mixed.older);
-    let said = gatekey::store_acknowledge_restore(&url(&path), &given(2), options);
+    let said = gatekey::backup::store_acknowledge_restore(&url(&path), &given(2), options);
     refused(said, ErrorKind::WrongPepper, "another pepper");
     refused(SqliteStore::open(&path), ErrorKind::StoreRestored, "still");
-    gatekey::store_acknowledge_restore(&url(&path), &given(1), options).unwrap();
+    gatekey::backup::store_acknowledge_restore(&url(&path), &given(1), options).unwrap();
     assert_eq!(kind(&open(&path).unwrap(), &mixed.leaked), Some(ErrorKind::ApiKeyDisabled));
 
     let mut damaged = mixed.older.clone();
     damaged[4096..].fill(0xff); // of which the log has some pages only
     let path = mixed.killed("damaged.sqlite", &damaged);
     let log = std::fs::read(with(&path, "-wal")).unwrap();
-    let said = gatekey::store_acknowledge_restore(&url(&path), &given(1), options);
+    let said = gatekey::backup::store_acknowledge_restore(&url(&path), &given(1), options);
     refused(said, ErrorKind::StoreCorrupt, "a damaged mixture");
     assert!(std::fs::read(&path).unwrap() == damaged, "it is left as it is");
     assert!(std::fs::read(with(&path, "-wal")).unwrap() == log, "and so is the log");
@@ -189,12 +196,12 @@ fn a_refused_acknowledge_changes_nothing() {
     let url = format!("sqlite:///{}", path.display());
     let here = open(&path).unwrap();
     let issued = here.create(|_| ());
-    let options = gatekey::AcknowledgeOptions { revoke_before: 1, ..Default::default() };
-    let given = |number| gatekey::PepperSource::Given(super::pepper(&[number]));
+    let options = gatekey::backup::AcknowledgeOptions { revoke_before: 1, ..Default::default() };
+    let given = |number| gatekey::pepper::PepperSource::Given(super::pepper(&[number]));
     let wrong = Peppers::new(&[(1, Secret::new(vec![9; 32]))]).unwrap();
-    let wrong = gatekey::PepperSource::Given(wrong);
+    let wrong = gatekey::pepper::PepperSource::Given(wrong);
     refused(
-        gatekey::store_acknowledge_restore(&url, &wrong, options),
+        gatekey::backup::store_acknowledge_restore(&url, &wrong, options),
         ErrorKind::WrongPepper,
         "another value of the pepper",
     );
@@ -205,7 +212,7 @@ fn a_refused_acknowledge_changes_nothing() {
     std::fs::write(&empty, "").unwrap();
     let url = format!("sqlite:///{}", empty.display());
     refused(
-        gatekey::store_acknowledge_restore(&url, &given(1), options),
+        gatekey::backup::store_acknowledge_restore(&url, &given(1), options),
         ErrorKind::StoreUnavailable,
         "an empty file is no store",
     );
@@ -226,7 +233,7 @@ fn an_older_main_file_that_is_copied_over_the_open_one_takes_no_change() {
             write_into(&mixed.path, &mixed.older);
         }
         for bench in [&mixed.here, &other] {
-            let made = bench.keys.create(&gatekey::KeySpec::new("acme"));
+            let made = bench.keys.create(&gatekey::apikey::KeySpec::new("acme"));
             refused(made.map(|_| ()), ErrorKind::StoreRestored, "a change");
             assert_eq!(kind(bench, &mixed.leaked), Some(ErrorKind::ApiKeyRevoked));
             refused(bench.keys.refresh(), ErrorKind::StoreRestored, "a look");
@@ -247,7 +254,7 @@ fn files_that_are_cut_short_in_place_take_no_change() {
         let mixed = Mixed::new("cut");
         cut(&with(&mixed.path, ending), kept);
         let what = format!("{ending} cut to {kept}");
-        let made = mixed.here.keys.create(&gatekey::KeySpec::new("acme"));
+        let made = mixed.here.keys.create(&gatekey::apikey::KeySpec::new("acme"));
         let error = made.map(|_| ()).unwrap_err();
         let kinds = [ErrorKind::StoreCorrupt, ErrorKind::StoreRestored];
         assert!(kinds.contains(&error.kind()), "{what}: {error:?}");
@@ -307,7 +314,7 @@ fn the_whole_set_put_back_under_an_open_store_is_refused() {
         let what = format!("{endings:?} by name: {by_name}");
         let kinds = [ErrorKind::StoreRestored, ErrorKind::StoreCorrupt];
         for outcome in [
-            here.keys.create(&gatekey::KeySpec::new("acme")).map(drop),
+            here.keys.create(&gatekey::apikey::KeySpec::new("acme")).map(drop),
             list.revoke_session("t"),
             ring.rotate().map(drop),
             here.keys.refresh(),
@@ -327,12 +334,12 @@ fn the_whole_set_put_back_under_an_open_store_is_refused() {
 /// A restore that someone has acknowledged is taken over by who has the store open, and its former self never again.
 #[test]
 fn an_acknowledged_restore_is_taken_over_and_what_was_before_is_not() {
-    use gatekey::{AcknowledgeOptions, BackupOptions, RestoreOptions};
+    use gatekey::backup::{AcknowledgeOptions, BackupOptions, RestoreOptions};
     let folder = Folder::new("acknowledged_open");
     let (path, kept) = (folder.path("a.sqlite"), folder.path("kept.sqlite"));
     let backup = folder.path("backup");
     let url = format!("sqlite:///{}", path.display());
-    let given = gatekey::PepperSource::Given(super::pepper(&[1]));
+    let given = gatekey::pepper::PepperSource::Given(super::pepper(&[1]));
     let ring_of = || {
         let store = Arc::new(SqliteStore::open(&path).unwrap());
         KeyRing::open(store, Some(super::pepper(&[1])), KeyRingOptions::new()).unwrap()
@@ -340,18 +347,18 @@ fn an_acknowledged_restore_is_taken_over_and_what_was_before_is_not() {
     let (here, ring) = (open(&path).unwrap(), ring_of());
     let issued = here.create(|_| ());
     let none = &mut |_, _| Ok(());
-    gatekey::store_backup(&url, &backup, &BackupOptions::default(), none).unwrap();
+    gatekey::backup::store_backup(&url, &backup, &BackupOptions::default(), none).unwrap();
     for _ in 0..3 {
         ring.rotate().unwrap();
     }
     here.keys.revoke(&issued.record.id, "by mistake").unwrap();
     copy_set(&path, &kept, &SET);
-    gatekey::store_restore(&backup, &url, RestoreOptions { force: true }, none).unwrap();
+    gatekey::backup::store_restore(&backup, &url, RestoreOptions { force: true }, none).unwrap();
     refused(here.keys.refresh(), ErrorKind::StoreRestored, "not acknowledged");
     let now = gatekey::Clock::now(&gatekey::SystemClock) + 1;
     let options =
         AcknowledgeOptions { revoke_before: now, keep_api_keys: true, ..Default::default() };
-    gatekey::store_acknowledge_restore(&url, &given, options).unwrap();
+    gatekey::backup::store_acknowledge_restore(&url, &given, options).unwrap();
     here.keys.refresh().unwrap();
     assert_eq!(kind(&here, &issued), None, "as the backup has it");
     ring.refresh().unwrap();

@@ -27,10 +27,10 @@ mod verify;
 
 pub(crate) use stores::Folder;
 
-use gatekey::{
-    ApiKeyOptions, ApiKeys, Database, Error, ErrorKind, FixedClock, IssuedKey, KeySpec,
-    MemoryStore, Peppers, Secret,
-};
+use gatekey::apikey::{ApiKeyOptions, IssuedKey, KeySpec};
+use gatekey::clock::FixedClock;
+use gatekey::store::{Database, MemoryStore};
+use gatekey::{ApiKeys, Error, ErrorKind, Peppers, Secret};
 use std::sync::Arc;
 
 /// The time at which every test begins, in seconds since the Unix epoch.

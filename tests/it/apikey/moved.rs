@@ -2,7 +2,9 @@
 
 use super::stores::Folder;
 use super::{Bench, bench_on, refused, text};
-use gatekey::{Check, Database, ErrorKind, IssuedKey, Mark, SqliteStore};
+use gatekey::ErrorKind;
+use gatekey::apikey::{Check, IssuedKey};
+use gatekey::store::{Database, Mark, SqliteStore};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -74,7 +76,7 @@ fn a_file_that_is_gone_takes_no_change() {
         );
         assert!(said.to_string().contains("moved or deleted"), "{said}");
         refused(
-            here.keys.create(&gatekey::KeySpec::new("acme")).map(|_| ()),
+            here.keys.create(&gatekey::apikey::KeySpec::new("acme")).map(|_| ()),
             ErrorKind::StoreUnavailable,
             "create",
         );
@@ -178,7 +180,8 @@ fn an_older_copy_that_is_written_into_the_file_is_refused() {
         let issued = here.create(|_| ());
         copy(&path, &other);
         here.keys.revoke(&issued.record.id, "leaked").unwrap();
-        let options = gatekey::ApiKeyOptions::new().clock(here.clock.clone()).strict(strict);
+        let options =
+            gatekey::apikey::ApiKeyOptions::new().clock(here.clock.clone()).strict(strict);
         let store = Arc::new(SqliteStore::open(&path).unwrap()) as Arc<dyn Database>;
         let watching = gatekey::ApiKeys::open(store, super::pepper(&[1]), options).unwrap();
         let (old, mut live) = (
@@ -214,10 +217,10 @@ fn put_back(files: &[String; 4], old: &[Vec<u8>; 4], by_name: bool) {
 }
 
 fn acknowledge(path: &Path) {
-    let given = gatekey::PepperSource::Given(super::pepper(&[1]));
-    let options = gatekey::AcknowledgeOptions { revoke_before: 0, ..Default::default() };
+    let given = gatekey::pepper::PepperSource::Given(super::pepper(&[1]));
+    let options = gatekey::backup::AcknowledgeOptions { revoke_before: 0, ..Default::default() };
     let url = format!("sqlite:///{}", path.display());
-    gatekey::store_acknowledge_restore(&url, &given, options).unwrap();
+    gatekey::backup::store_acknowledge_restore(&url, &given, options).unwrap();
 }
 
 /// Files that were put back with their mark are refused by who had them open, for good: another process that starts on
@@ -240,7 +243,7 @@ fn who_has_found_it_older_never_goes_on_with_it() {
         there.create(|_| ());
         let said = here.keys.refresh().unwrap_err().kind();
         assert!([ErrorKind::StoreRestored, ErrorKind::StoreCorrupt].contains(&said), "{said:?}");
-        let spec = gatekey::KeySpec::new("acme");
+        let spec = gatekey::apikey::KeySpec::new("acme");
         refused(there.keys.create(&spec), ErrorKind::StoreRestored, name);
         refused(SqliteStore::open(&path), ErrorKind::StoreRestored, "the mark says it to others");
 

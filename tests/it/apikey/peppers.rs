@@ -1,11 +1,14 @@
 //! Peppers: what they keep safe, and how they change.
 
 use super::{bench, pepper, refused, text};
-use gatekey::{
-    Check, ErrorKind, Loaded, PepperSource, Peppers, Secret, open_api_keys, read_peppers,
-};
+use gatekey::apikey::Check;
 #[cfg(feature = "sqlite")]
-use gatekey::{KeyFilter, add_pepper, read_pepper_file};
+use gatekey::apikey::KeyFilter;
+use gatekey::open::open_api_keys;
+use gatekey::pepper::{PepperSource, read_peppers};
+use gatekey::pepper::{add_pepper, read_pepper_file};
+use gatekey::store::Loaded;
+use gatekey::{ErrorKind, Peppers, Secret};
 
 fn uses(keys: &gatekey::ApiKeys) -> Vec<(u32, u64)> {
     keys.pepper_report().unwrap().iter().map(|one| (one.pepper, one.keys)).collect()
@@ -29,7 +32,7 @@ fn a_new_pepper_takes_over_as_keys_are_used() {
     // Now the old one may go.
     let keys = bench.reopen(&[2]).unwrap();
     assert!(keys.verify(text(&idle), &Check::new()).is_ok());
-    let rows = keys.audit(&gatekey::AuditFilter::default()).unwrap().records;
+    let rows = keys.audit(&gatekey::apikey::AuditFilter::default()).unwrap().records;
     assert_eq!(rows.iter().filter(|row| row.action == "pepper.upgrade").count(), 2);
 }
 
@@ -112,7 +115,7 @@ fn macs(bench: &super::Bench) -> Vec<[u8; 32]> {
 #[test]
 fn the_wrong_pepper_is_found_out_at_once() {
     let bench = bench();
-    let options = || gatekey::ApiKeyOptions::new();
+    let options = || gatekey::apikey::ApiKeyOptions::new();
     let other = Peppers::new(&[(1, Secret::new(vec![9; 32]))]).unwrap();
     let opened = gatekey::ApiKeys::open(bench.store.clone(), other.clone(), options());
     refused(opened, ErrorKind::WrongPepper, "an empty store knows its pepper, too");
@@ -165,11 +168,11 @@ fn the_pepper_file_is_made_once_and_kept_private() {
     let folder = super::stores::Folder::new("pepper_file");
     let url = format!("sqlite:///{}", folder.path("keys.sqlite").display());
     let file = folder.path("keys.sqlite.pepper");
-    let open = || open_api_keys(&url, &PepperSource::Beside, gatekey::ApiKeyOptions::new());
+    let open = || open_api_keys(&url, &PepperSource::Beside, gatekey::apikey::ApiKeyOptions::new());
     let first = open().unwrap();
     assert_eq!(first.new_pepper_file.as_deref(), Some(&*file));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    let key = text(&first.keys.create(&gatekey::KeySpec::new("acme")).unwrap());
+    let key = text(&first.keys.create(&gatekey::apikey::KeySpec::new("acme")).unwrap());
     first.keys.close().unwrap();
     let second = open().unwrap();
     assert_eq!(second.new_pepper_file, None);

@@ -2,9 +2,9 @@
 //! one neither accepts the old one nor builds on it, however the key is found and whatever has become of it since.
 
 use super::{Bench, Folder, NOW, bench, refused, text};
-use gatekey::{
-    Change, Check, ErrorKind, ImportRow, ImportScheme, KeySpec, KeyUpdate, Secret, StoredKey, Write,
-};
+use gatekey::apikey::{Check, ImportRow, ImportScheme, KeySpec, KeyUpdate};
+use gatekey::store::{Change, StoredKey, Write};
+use gatekey::{ErrorKind, Secret};
 
 fn write(bench: &Bench, change: Change) {
     let write =
@@ -101,7 +101,7 @@ fn each(
             keys.refresh().unwrap();
             assert!(keys.verify(&text, &Check::new()).is_err(), "{what}: is good again");
             assert!(keys.get(&id).unwrap().altered, "{what}");
-            let shown = keys.list(&gatekey::KeyFilter::default()).unwrap().records;
+            let shown = keys.list(&gatekey::apikey::KeyFilter::default()).unwrap().records;
             assert_eq!(shown.iter().filter(|record| record.altered).count(), 1, "{what}");
             refused(keys.enable(&id), ErrorKind::StoreCorrupt, &what);
             keys.flush().unwrap();
@@ -184,7 +184,7 @@ fn an_altered_row_moves_no_key() {
     let bench = bench();
     let key = bench.create(|_| ());
     let mut altered = row(&bench, &key.record.id);
-    altered.lookup = Some(gatekey::Lookup { pepper: 1, tag: [9; 16] });
+    altered.lookup = Some(gatekey::store::Lookup { pepper: 1, tag: [9; 16] });
     put_back(&bench, &altered, false);
     bench.keys.refresh().unwrap();
     let denied = bench.keys.verify(text(&key), &Check::new());
@@ -195,10 +195,12 @@ fn an_altered_row_moves_no_key() {
 mod sqlite {
     use super::super::{bench_on, pepper};
     use super::*;
-    use gatekey::{
-        AcknowledgeOptions, BackupOptions, PepperSource, RestoreOptions, SqliteStore,
-        store_acknowledge_restore, store_backup, store_restore,
+    use gatekey::backup::{
+        AcknowledgeOptions, BackupOptions, RestoreOptions, store_acknowledge_restore, store_backup,
+        store_restore,
     };
+    use gatekey::pepper::PepperSource;
+    use gatekey::store::SqliteStore;
     use std::sync::Arc;
 
     fn on_disk() -> (Option<Folder>, Bench) {

@@ -2,10 +2,8 @@
 //! its overlap, why the key is refused.
 
 use super::{NOW, bench, refused, text};
-use gatekey::{
-    ApiKeys, Check, CreditSpec, ErrorKind, ImportRow, ImportScheme, IssuedKey, KeySpec, Rate,
-    Secret,
-};
+use gatekey::apikey::{Check, CreditSpec, ImportRow, ImportScheme, IssuedKey, KeySpec, Rate};
+use gatekey::{ApiKeys, ErrorKind, Secret};
 
 type Spec = fn(&mut KeySpec);
 type Prepare = fn(&ApiKeys, &IssuedKey);

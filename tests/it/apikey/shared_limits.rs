@@ -3,10 +3,10 @@
 //! two processes: they share nothing but the file.
 
 use super::{Folder, NOW, pepper, refused};
-use gatekey::{
-    ApiKeyOptions, ApiKeys, Check, ErrorKind, FixedClock, IssuedKey, KeySpec, KeyUpdate, Limits,
-    MemoryStore, Rate, SqliteStore,
-};
+use gatekey::apikey::{ApiKeyOptions, Check, IssuedKey, KeySpec, KeyUpdate, Rate};
+use gatekey::clock::FixedClock;
+use gatekey::store::{Limits, MemoryStore, SqliteStore};
+use gatekey::{ApiKeys, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -96,7 +96,7 @@ fn credits_and_rates_are_taken_together() {
         (open(&store, Limits::Beside).unwrap(), open(&store, Limits::Beside).unwrap());
     let mut spec = KeySpec::new("acme");
     spec.rate = Some(Rate { burst: 10, period: 3600 });
-    spec.credits = Some(gatekey::CreditSpec { amount: 100, ..Default::default() });
+    spec.credits = Some(gatekey::apikey::CreditSpec { amount: 100, ..Default::default() });
     let issued = here.create(&spec).unwrap();
     there.refresh().unwrap();
     assert_eq!((passes(&here, &issued), passes(&there, &issued)), (10, 0));

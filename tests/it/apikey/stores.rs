@@ -3,12 +3,13 @@
 use super::{NOW, refused};
 #[cfg(feature = "sqlite")]
 use super::{bench_on, pepper, text};
-use gatekey::{
-    AuditFilter, Change, Credits, Database, ErrorKind, KeyFilter, KeyRecord, Loaded, Lookup,
-    MemoryStore, PepperCheck, Proof, StoredKey, Usage, Write,
-};
+use gatekey::ErrorKind;
+use gatekey::apikey::{AuditFilter, Credits, KeyFilter, KeyRecord};
 #[cfg(feature = "sqlite")]
-use gatekey::{Check, CreditSpec};
+use gatekey::apikey::{Check, CreditSpec};
+use gatekey::store::{
+    Change, Database, Loaded, Lookup, MemoryStore, PepperCheck, Proof, StoredKey, Usage, Write,
+};
 #[cfg(feature = "sqlite")]
 use std::path::Path;
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ fn key(id: &str) -> StoredKey {
     record.cidrs = vec!["10.0.0.0/8".into(), "::/0".into()];
     record.created_at = NOW;
     record.expires_at = Some(NOW + 1);
-    record.rate = Some(gatekey::Rate { burst: 1, period: 2 });
+    record.rate = Some(gatekey::apikey::Rate { burst: 1, period: 2 });
     record.meta = "{}".into();
     record.version = 1;
     let proof = Proof { scheme: 1, params: "a$b|c,d".into(), peppers: vec![1, 7], mac: [3; 32] };
@@ -94,11 +95,11 @@ fn conforms(store: &dyn Database) {
         refilled_at: NOW,
         set_in: 1,
     });
-    full.previous = Some(gatekey::Previous { proof: key("x").proof, until: NOW + 9 });
+    full.previous = Some(gatekey::store::Previous { proof: key("x").proof, until: NOW + 9 });
     full.lookup = Some(Lookup { pepper: 1, tag: [8; 16] });
     (full.record.revoked_at, full.record.not_before) = (Some(1), Some(2));
     (full.record.rotated_at, full.record.overlap_until) = (Some(3), Some(4));
-    full.record.status = gatekey::KeyStatus::Disabled;
+    full.record.status = gatekey::apikey::KeyStatus::Disabled;
     let plain = key("BBBBBBBBBBBB");
     assert_eq!(store.write_api_keys(&[insert(&full), insert(&plain)]).unwrap(), 2);
     assert_eq!(loaded(store), (vec![full.clone(), plain.clone()], 2));
@@ -239,7 +240,9 @@ fn memory_conforms() {
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use super::*;
-    use gatekey::{KeySpec, Peppers, Secret, SqliteStore};
+    use gatekey::apikey::KeySpec;
+    use gatekey::store::SqliteStore;
+    use gatekey::{Peppers, Secret};
 
     fn open(path: &Path) -> Arc<dyn Database> {
         Arc::new(SqliteStore::open(path).unwrap())
@@ -546,12 +549,15 @@ mod sqlite {
     fn a_newer_version_is_noticed_in_an_open_store() {
         let folder = Folder::new("newer_while_open");
         let path = folder.path("a.sqlite");
-        let options = gatekey::RevocationOptions::new;
+        let options = gatekey::revocations::RevocationOptions::new;
         let revocations = gatekey::Revocations::open(open(&path), options()).unwrap();
         let peppers = Peppers::new(&[(1, Secret::new((0..32).collect()))]).unwrap();
-        let ring =
-            gatekey::KeyRing::open(open(&path), Some(peppers), gatekey::KeyRingOptions::new())
-                .unwrap();
+        let ring = gatekey::KeyRing::open(
+            open(&path),
+            Some(peppers),
+            gatekey::keyring::KeyRingOptions::new(),
+        )
+        .unwrap();
         let bench = bench_on(open(&path));
         let issued = bench.create(|_| ());
         let raw = rusqlite::Connection::open(&path).unwrap();

@@ -2,10 +2,9 @@
 //! that it was proved by, and for exactly the texts that were good before.
 
 use super::{Bench, bench, pepper, refused, text};
-use gatekey::{
-    ApiKeyOptions, ApiKeys, Check, Database, ErrorKind, ImportRow, ImportScheme, KeySpec, Loaded,
-    MemoryStore, Secret, StoredKey,
-};
+use gatekey::apikey::{ApiKeyOptions, Check, ImportRow, ImportScheme, KeySpec};
+use gatekey::store::{Database, Loaded, MemoryStore, StoredKey};
+use gatekey::{ApiKeys, ErrorKind, Secret};
 use std::sync::Arc;
 
 fn is_good(keys: &ApiKeys, text: impl AsRef<[u8]>) -> bool {
@@ -79,7 +78,7 @@ fn a_proof_replaces_only_the_one_that_was_proved() {
         .keys
         .update(
             &key.record.id,
-            &gatekey::KeyUpdate { name: Some("n".into()), ..Default::default() },
+            &gatekey::apikey::KeyUpdate { name: Some("n".into()), ..Default::default() },
         )
         .unwrap();
     bench.keys.revoke(&key.record.id, "").unwrap();

@@ -1,7 +1,8 @@
 //! Verification: the order of the checks, one reason each, and what a refusal leaves alone.
 
 use super::{NOW, bench, refused, text};
-use gatekey::{Check, CreditSpec, Error, ErrorKind, KeyUpdate, Rate};
+use gatekey::apikey::{Check, CreditSpec, KeyUpdate, Rate};
+use gatekey::{Error, ErrorKind};
 
 #[test]
 fn every_reason_of_refusal() {
@@ -176,10 +177,10 @@ fn nothing_is_consumed_by_a_refusal() {
 fn a_key_cannot_be_carried_into_another_environment() {
     let bench = bench();
     let live = bench.create(|_| ());
-    let options = gatekey::ApiKeyOptions::new().env("test").clock(bench.clock.clone());
+    let options = gatekey::apikey::ApiKeyOptions::new().env("test").clock(bench.clock.clone());
     let test = gatekey::ApiKeys::open(bench.store.clone(), super::pepper(&[1]), options).unwrap();
     refused(test.verify(text(&live), &Check::new()), ErrorKind::UnknownApiKey, "live key in test");
-    let own = test.create(&gatekey::KeySpec::new("acme")).unwrap();
+    let own = test.create(&gatekey::apikey::KeySpec::new("acme")).unwrap();
     assert!(test.verify(text(&own), &Check::new()).is_ok());
     refused(
         bench.keys.verify(text(&own), &Check::new()),
@@ -260,7 +261,11 @@ fn an_unreachable_store_is_bridged_for_a_while_and_no_longer() {
     bench.clock.advance(1);
     let error = refused(keys.verify(&key, &Check::new()), ErrorKind::StoreUnavailable, "beyond");
     assert!(error.is_unavailable() && error.kind().http_status() == 503);
-    refused(keys.create(&gatekey::KeySpec::new("a")), ErrorKind::StoreUnavailable, "create");
+    refused(
+        keys.create(&gatekey::apikey::KeySpec::new("a")),
+        ErrorKind::StoreUnavailable,
+        "create",
+    );
     // What is not in memory cannot be told from what came a moment ago.
     let fresh = super::bench();
     let stranger = text(&super::bench().create(|_| ()));
@@ -272,7 +277,7 @@ fn an_unreachable_store_is_bridged_for_a_while_and_no_longer() {
 fn strict_mode_never_bridges() {
     let bench = bench();
     let key = text(&bench.create(|_| ()));
-    let options = gatekey::ApiKeyOptions::new().strict(true).clock(bench.clock.clone());
+    let options = gatekey::apikey::ApiKeyOptions::new().strict(true).clock(bench.clock.clone());
     let strict = gatekey::ApiKeys::open(bench.store.clone(), super::pepper(&[1]), options).unwrap();
     assert!(strict.verify(&key, &Check::new()).is_ok());
     // No time passes between the revocation elsewhere and the next look.

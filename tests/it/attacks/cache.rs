@@ -4,7 +4,8 @@ use crate::fixtures::{
     NOW, accepted, claims, claims_with, claims_without, key, other, policy, refused, verifying,
 };
 use crate::forge::{header, header_and, resign, sign, signature, token};
-use gatekey::{Alg, ErrorKind, FixedClock, KeySet, Policy, Verifier};
+use gatekey::clock::FixedClock;
+use gatekey::{Alg, ErrorKind, KeySet, Policy, Verifier};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -151,7 +152,7 @@ fn row_43_issuers_do_not_share_memory() {
     let (a, b) = (key(Alg::Es256), other(Alg::Es256));
     let set = |key: &gatekey::Key| KeySet::new([key.public().unwrap()]).unwrap();
     let rule = |name: &str, key| {
-        gatekey::IssuerRule::new(name, &set(key)).expect_audience(crate::fixtures::AUDIENCE)
+        gatekey::jwt::IssuerRule::new(name, &set(key)).expect_audience(crate::fixtures::AUDIENCE)
     };
     let policy = Policy::new().clock(crate::fixtures::fixed_clock());
     let verifier =

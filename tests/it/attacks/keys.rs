@@ -2,7 +2,8 @@
 
 use crate::fixtures::{asymmetric, key, kind_of, other, refused, row, weak_jwks};
 use crate::forge::{b64, der};
-use gatekey::{Alg, ErrorKind, Key, KeyOptions, KeySet};
+use gatekey::jwk::KeyOptions;
+use gatekey::{Alg, ErrorKind, Key, KeySet};
 use serde_json::{Value, json};
 
 /// CVE-2022-23539, CVE-2017-15361 and RSA-1024, e = 1, short secrets that most libraries load today.

@@ -4,7 +4,8 @@ use crate::fixtures::{asymmetric, claims, key, kind_of, policy, refused, verifie
 use crate::forge::{b64, der, header, header_and, hmac_token, sign};
 use crate::rounds::rounds;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use gatekey::{Alg, ErrorKind, Key, KeyOptions, KeySet, Verifier};
+use gatekey::jwk::KeyOptions;
+use gatekey::{Alg, ErrorKind, Key, KeySet, Verifier};
 
 const HMACS: [Alg; 3] = [Alg::Hs256, Alg::Hs384, Alg::Hs512];
 
@@ -159,10 +160,10 @@ fn row_06_jwk_text_as_secret() {
 /// The other side of rows 3 to 6: what a careful person makes as a secret is taken.
 #[test]
 fn row_06_honest_secrets_are_taken() {
-    use gatekey::SecureRandom as _;
+    use gatekey::random::SecureRandom as _;
     for round in 0..rounds(200) as usize {
         let mut random = vec![0; 64 + round % 65];
-        gatekey::SystemRandom.fill(&mut random).unwrap();
+        gatekey::random::SystemRandom.fill(&mut random).unwrap();
         let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let forms = [
             random.clone(),
@@ -241,7 +242,7 @@ fn row_12_no_key_no_verifier() {
     refused(Verifier::for_issuers([], policy()), ErrorKind::InvalidConfiguration, "no issuers");
     refused(
         Verifier::for_issuers(
-            [gatekey::IssuerRule::new("https://a.example", &empty)],
+            [gatekey::jwt::IssuerRule::new("https://a.example", &empty)],
             gatekey::Policy::new().ignore_audience(),
         ),
         ErrorKind::InvalidConfiguration,

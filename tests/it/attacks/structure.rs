@@ -5,7 +5,8 @@ use crate::fixtures::{
     accepted, claims, key, kind_of, policy, refused, silent_policy, verifier, verifying,
 };
 use crate::forge::{b64, header, header_and, sign, sign_text, token};
-use gatekey::{Alg, ErrorKind, Key, KeySet, Verifier, danger_decode_unverified};
+use gatekey::jwt::danger_decode_unverified;
+use gatekey::{Alg, ErrorKind, Key, KeySet, Verifier};
 
 /// CVE-2022-39227: one text that is JSON to one parser and compact to another.
 #[test]

@@ -3,11 +3,15 @@
 
 use crate::apikey::Folder;
 use crate::session::refused;
-use gatekey::{
-    AcknowledgeOptions, Acknowledged, Alg, BackupOptions, Clock as _, Error, ErrorKind, KeyRing,
-    KeyRingOptions, Mark, PepperSource, RestoreOptions, RingFolder, SystemClock, open_key_ring,
-    store_acknowledge_restore, store_backup, store_restore,
+use gatekey::backup::{
+    AcknowledgeOptions, Acknowledged, BackupOptions, RestoreOptions, store_acknowledge_restore,
+    store_backup, store_restore,
 };
+use gatekey::keyring::KeyRingOptions;
+use gatekey::open::open_key_ring;
+use gatekey::pepper::PepperSource;
+use gatekey::store::{Mark, RingFolder};
+use gatekey::{Alg, Clock as _, Error, ErrorKind, KeyRing, SystemClock};
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -4,10 +4,11 @@ use super::marks::copy_of_rings;
 use crate::apikey::Folder;
 use crate::lost::Lost;
 use crate::session::{NOW, peppers, refused};
-use gatekey::{
-    Alg, Claims, ErrorKind, FixedClock, KeyRing, KeyRingOptions, KeyRingStore, KeySet,
-    KeySource as _, MemoryStore, Policy, RingFolder, RingKeyState, Signer, ToJson as _, Verifier,
-};
+use gatekey::clock::FixedClock;
+use gatekey::jwk::KeySource as _;
+use gatekey::keyring::{KeyRingOptions, RingKeyState};
+use gatekey::store::{KeyRingStore, MemoryStore, RingFolder};
+use gatekey::{Alg, Claims, ErrorKind, KeyRing, KeySet, Policy, Signer, ToJson as _, Verifier};
 use std::sync::Arc;
 
 struct Bench {
@@ -200,7 +201,7 @@ fn a_ring_in_a_store_is_sealed() {
 
     // Altered, exchanged or put back: refused, and what is known goes on for nobody.
     let ring = bench.store.key_ring("default").unwrap().unwrap();
-    type Alter<'a> = &'a dyn Fn(&mut gatekey::StoredRing);
+    type Alter<'a> = &'a dyn Fn(&mut gatekey::store::StoredRing);
     let copies: [(&str, Alter<'_>); 4] = [
         ("altered", &|ring| ring.text[20] ^= 1),
         ("cut", &|ring| ring.text.truncate(30)),

@@ -2,10 +2,10 @@
 
 use crate::fixtures::key;
 use crate::session::{NOW, refused};
-use gatekey::{
-    Alg, ErrorKind, FixedClock, MemoryStore, Policy, RevocationOptions, Revocations, RevokeScope,
-    Signer, Verifier,
-};
+use gatekey::clock::FixedClock;
+use gatekey::revocations::{RevocationOptions, RevokeScope};
+use gatekey::store::MemoryStore;
+use gatekey::{Alg, ErrorKind, Policy, Revocations, Signer, Verifier};
 use std::sync::Arc;
 
 /// A JSON string, the text it stands for, and whether it can name something.

@@ -4,10 +4,11 @@
 use crate::fixtures::{key, verifying};
 use crate::lost::Lost;
 use crate::session::{DAY, NOW, refused};
-use gatekey::{
-    Alg, Claims, Clock, ErrorKind, FixedClock, IssuerRule, KeySet, MemoryStore, Policy,
-    RevocationOptions, RevocationStore as _, Revocations, RevokeScope, Signer, Verifier,
-};
+use gatekey::clock::FixedClock;
+use gatekey::jwt::IssuerRule;
+use gatekey::revocations::{RevocationOptions, RevokeScope};
+use gatekey::store::{MemoryStore, RevocationStore as _};
+use gatekey::{Alg, Claims, Clock, ErrorKind, KeySet, Policy, Revocations, Signer, Verifier};
 use std::sync::Arc;
 
 const ISSUER: &str = "https://auth.example";
@@ -261,8 +262,8 @@ fn a_million_entries_do_not_get_in_each_others_way() {
     let bench = bench();
     const COUNT: usize = 200_000;
     for batch in 0..COUNT / 1000 {
-        let entries = (0..1000).map(|n| gatekey::Revocation {
-            kind: gatekey::RevocationKind::Token,
+        let entries = (0..1000).map(|n| gatekey::store::Revocation {
+            kind: gatekey::store::RevocationKind::Token,
             issuer: ISSUER.into(),
             value: format!("token-{}", batch * 1000 + n),
             before: 0,
@@ -416,8 +417,8 @@ fn the_claim_of_the_tenant_can_be_another_and_a_number() {
 #[test]
 fn a_program_may_have_a_list_of_its_own() {
     struct OddOnly;
-    impl gatekey::RevocationList for OddOnly {
-        fn check(&self, token: &gatekey::PresentedToken<'_>) -> Result<(), gatekey::Error> {
+    impl gatekey::jwt::RevocationList for OddOnly {
+        fn check(&self, token: &gatekey::jwt::PresentedToken<'_>) -> Result<(), gatekey::Error> {
             assert_eq!(token.subject().as_deref(), Some("alice"));
             assert_eq!(token.key_id(), key(Alg::Hs256).kid());
             assert_eq!((token.now_nanos(), token.leeway()), (NOW * 1_000_000_000, 7));

@@ -1,7 +1,9 @@
 //! Rows that someone has altered or damaged in the store: sessions end all the same, by their ids alone.
 
 use super::{Bench, bench, bench_on, refused};
-use gatekey::{Database, ErrorKind, MemoryStore, SessionEventFilter, SessionTokens, SessionWrite};
+use gatekey::ErrorKind;
+use gatekey::session::{SessionEventFilter, SessionTokens};
+use gatekey::store::{Database, MemoryStore, SessionWrite};
 use std::sync::Arc;
 
 /// Gives the row of a session this subject and the number before its next one.
@@ -61,7 +63,7 @@ fn a_leaked_pepper_ends_altered_rows(store: Arc<dyn Database>) {
 
 /// Who can write to the store hides a session from the day of the leak, and means to give its row back afterwards.
 fn hiding_a_row_keeps_no_session(store: impl Fn(usize) -> Arc<dyn Database>) {
-    type Hide = fn(&mut gatekey::StoredSession);
+    type Hide = fn(&mut gatekey::store::StoredSession);
     let hides: [(&str, Hide); 5] = [
         ("the newer pepper", |row| (row.pepper, row.seal_pepper) = (2, 2)),
         ("one that nobody has", |row| (row.pepper, row.seal_pepper) = (9, 9)),
@@ -133,7 +135,7 @@ fn nothing_overtakes_the_end_of_a_row_that_is_not_believed() {
     alter(&bench, &tokens, "root");
     assert!(bench.sessions.end_by_id(tokens.family(), None).unwrap());
     for version in [2, 3, 4, u64::MAX] {
-        let row = gatekey::StoredSession { version, ..good.clone() };
+        let row = gatekey::store::StoredSession { version, ..good.clone() };
         let write = SessionWrite { update: vec![row], ..SessionWrite::default() };
         refused(bench.store.write_sessions(&write), ErrorKind::StoreConflict, "overtaken");
     }
@@ -147,7 +149,9 @@ mod sqlite {
     use super::super::{peppers, signer, text};
     use super::*;
     use crate::apikey::Folder;
-    use gatekey::{Clock as _, RevocationKind, SessionEnd, SqliteStore};
+    use gatekey::Clock as _;
+    use gatekey::session::SessionEnd;
+    use gatekey::store::{RevocationKind, SqliteStore};
 
     fn sql(folder: &Folder, sql: &str) {
         let raw = rusqlite::Connection::open(folder.path("a.sqlite")).unwrap();
@@ -159,7 +163,7 @@ mod sqlite {
     }
 
     fn sessions_in(folder: &Folder) -> gatekey::Sessions {
-        let options = gatekey::SessionOptions::new();
+        let options = gatekey::session::SessionOptions::new();
         gatekey::Sessions::open(open(folder), peppers(&[1]), Some(&signer()), options).unwrap()
     }
 
@@ -233,7 +237,7 @@ mod sqlite {
             let mut all = tokens.each_ref().map(|tokens| (tokens.family(), tokens.family() == bad));
             all.sort_unstable();
             for limit in [1, 2, 100] {
-                let mut filter = gatekey::SessionFilter { limit, ..Default::default() };
+                let mut filter = gatekey::session::SessionFilter { limit, ..Default::default() };
                 let mut found = Vec::new();
                 loop {
                     let page = bench.sessions.find(&filter).unwrap();
@@ -296,19 +300,20 @@ mod sqlite {
         for damage in DAMAGES {
             let folder = Folder::new("sessions_damaged_restore");
             let sessions = sessions_in(&folder);
-            let [bad, good] = ["alice", "bob"]
-                .map(|subject| sessions.start(subject, &gatekey::SessionSpec::default()).unwrap());
+            let [bad, good] = ["alice", "bob"].map(|subject| {
+                sessions.start(subject, &gatekey::session::SessionSpec::default()).unwrap()
+            });
             sessions.close().unwrap();
             let family = bad.family();
             sql(&folder, &format!("UPDATE session SET {damage} WHERE family = '{family}'"));
-            let options = gatekey::AcknowledgeOptions {
+            let options = gatekey::backup::AcknowledgeOptions {
                 revoke_before: good.session.created_at + 1,
                 ..Default::default()
             };
             let url = format!("sqlite:///{}", folder.path("a.sqlite").display());
-            let done = gatekey::store_acknowledge_restore(
+            let done = gatekey::backup::store_acknowledge_restore(
                 &url,
-                &gatekey::PepperSource::Given(peppers(&[1])),
+                &gatekey::pepper::PepperSource::Given(peppers(&[1])),
                 options,
             )
             .unwrap();
@@ -389,15 +394,15 @@ mod sqlite {
     fn an_acknowledged_restore_ends_a_row_that_says_it_has_ended() {
         let folder = Folder::new("sessions_hidden_restore");
         let sessions = sessions_in(&folder);
-        let tokens = sessions.start("alice", &gatekey::SessionSpec::default()).unwrap();
+        let tokens = sessions.start("alice", &gatekey::session::SessionSpec::default()).unwrap();
         sql(&folder, "UPDATE session SET ended_at = 1, end = 'logout'");
-        let options = gatekey::AcknowledgeOptions {
+        let options = gatekey::backup::AcknowledgeOptions {
             revoke_before: tokens.session.created_at + 1,
             ..Default::default()
         };
         let url = format!("sqlite:///{}", folder.path("a.sqlite").display());
-        let given = gatekey::PepperSource::Given(peppers(&[1]));
-        let done = gatekey::store_acknowledge_restore(&url, &given, options).unwrap();
+        let given = gatekey::pepper::PepperSource::Given(peppers(&[1]));
+        let done = gatekey::backup::store_acknowledge_restore(&url, &given, options).unwrap();
         assert_eq!(done.sessions, 1);
     }
 }

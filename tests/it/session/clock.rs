@@ -1,10 +1,11 @@
 //! Clocks that step back: nothing that was refused as too old becomes good again.
 
 use super::{Bench, DAY, NOW, TTL, bench, bench_on, refused, text};
-use gatekey::{
-    Database, ErrorKind, FixedClock, MemoryStore, RevocationOptions, Revocations, RevokeScope,
-    SessionTokens,
-};
+use gatekey::clock::FixedClock;
+use gatekey::revocations::{RevocationOptions, RevokeScope};
+use gatekey::session::SessionTokens;
+use gatekey::store::{Database, MemoryStore};
+use gatekey::{ErrorKind, Revocations};
 use std::sync::Arc;
 
 const HOUR: u64 = 3600;
@@ -206,6 +207,6 @@ fn a_clock_behind_revokes_for_as_long_in_memory() {
 fn a_clock_behind_revokes_for_as_long_in_sqlite() {
     let folder = crate::apikey::Folder::new("sessions_clock_behind");
     a_clock_behind_revokes_for_as_long(&|at| {
-        Arc::new(gatekey::SqliteStore::open(folder.path(&format!("{at}.sqlite"))).unwrap())
+        Arc::new(gatekey::store::SqliteStore::open(folder.path(&format!("{at}.sqlite"))).unwrap())
     });
 }

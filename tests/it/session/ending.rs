@@ -1,10 +1,9 @@
 //! How sessions end: by a secret, by a public name, by a pepper that has leaked; and when a grace does.
 
 use super::{NOW, bench, bench_on, bench_with, options, peppers, refused, signer, text};
-use gatekey::{
-    Clock, Database, Error, ErrorKind, MemoryStore, SessionEnd, SessionFilter, SessionOptions,
-    SessionSpec, Sessions,
-};
+use gatekey::session::{SessionEnd, SessionFilter, SessionOptions, SessionSpec};
+use gatekey::store::{Database, MemoryStore};
+use gatekey::{Clock, Error, ErrorKind, Sessions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -43,7 +42,7 @@ fn a_leaked_pepper_ends_what_needs_it(store: Arc<dyn Database>) {
     let recent = newer.refresh(&recent).unwrap();
 
     let needing = || {
-        let options = gatekey::ApiKeyOptions::new().clock(newer.clock.clone());
+        let options = gatekey::apikey::ApiKeyOptions::new().clock(newer.clock.clone());
         let keys = gatekey::ApiKeys::open(newer.store.clone(), peppers(&[1, 2]), options).unwrap();
         let report = keys.pepper_report().unwrap();
         report.iter().map(|one| (one.pepper, one.sessions)).collect::<Vec<_>>()
@@ -86,7 +85,7 @@ fn a_leaked_pepper_ends_what_needs_it_in_memory() {
 #[test]
 fn a_leaked_pepper_ends_what_needs_it_in_sqlite() {
     let folder = crate::apikey::Folder::new("sessions_under_pepper");
-    let store = gatekey::SqliteStore::open(folder.path("a.sqlite")).unwrap();
+    let store = gatekey::store::SqliteStore::open(folder.path("a.sqlite")).unwrap();
     a_leaked_pepper_ends_what_needs_it(Arc::new(store));
 }
 
@@ -125,7 +124,7 @@ fn a_grace_ends_to_the_millisecond() {
         let again = sessions.refresh(first.refresh_token.expose(), None);
         assert_eq!(again.is_ok(), is_good, "{after} ms");
     }
-    let clock = Arc::new(gatekey::FixedClock::new(NOW));
+    let clock = Arc::new(gatekey::clock::FixedClock::new(NOW));
     let long = options(&clock).grace_ms(60_001);
     let opened = Sessions::open(Arc::new(MemoryStore::new()), peppers(&[1]), None, long);
     refused(opened, ErrorKind::InvalidArgument, "longer than a minute");

@@ -1,9 +1,11 @@
 //! What an old pepper and a copy of the store are good for: nothing but a token that was used before.
 
 use super::{Bench, NOW, options, peppers, refused, signer, text, verifier};
-use gatekey::{
-    Database, Error, ErrorKind, FixedClock, MemoryStore, SecureRandom, SessionTokens, Sessions,
-};
+use gatekey::clock::FixedClock;
+use gatekey::random::SecureRandom;
+use gatekey::session::SessionTokens;
+use gatekey::store::{Database, MemoryStore};
+use gatekey::{Error, ErrorKind, Sessions};
 use std::sync::Arc;
 
 /// The same bytes always: sessions of two stores have the same id and seed, as if one had been copied.

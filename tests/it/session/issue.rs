@@ -3,9 +3,9 @@
 
 use super::{Bench, DAY, NOW, bench, bench_on, refused};
 use crate::fixtures::key;
-use gatekey::{
-    Alg, Claims, Database, ErrorKind, MemoryStore, Policy, RevokeScope, Signer, Verifier,
-};
+use gatekey::revocations::RevokeScope;
+use gatekey::store::{Database, MemoryStore};
+use gatekey::{Alg, Claims, ErrorKind, Policy, Signer, Verifier};
 use std::sync::Arc;
 
 type End = fn(&Bench);
@@ -71,10 +71,13 @@ fn the_order_decides_in_sqlite_too() {
     order_decides(&|| {
         count.set(count.get() + 1);
         let path = folder.path(&format!("{}.sqlite", count.get()));
-        Arc::new(gatekey::SqliteStore::open(path).unwrap())
+        Arc::new(gatekey::store::SqliteStore::open(path).unwrap())
     });
     // Without a mark nobody would notice an older copy, whose numbers come again: by the clock, then.
-    let unmarked = gatekey::SqliteStore::open_with(folder.path("u.sqlite"), &gatekey::Mark::None);
+    let unmarked = gatekey::store::SqliteStore::open_with(
+        folder.path("u.sqlite"),
+        &gatekey::store::Mark::None,
+    );
     let bench = bench_on(Arc::new(unmarked.unwrap()));
     let tokens = bench.start("alice");
     assert!(bench.verify(&tokens).unwrap().claim("gkn").is_none());
@@ -165,7 +168,7 @@ fn a_number_of_another_feed_counts_for_nothing() {
         let token = signer.clock(other.clock.clone()).build().unwrap().sign(&claims(gkn)).unwrap();
         refused(other.verifier.verify(token), ErrorKind::RevokedToken, gkn);
     }
-    let spec = gatekey::SessionSpec { claims: claims(&own), ..Default::default() };
+    let spec = gatekey::session::SessionSpec { claims: claims(&own), ..Default::default() };
     refused(one.sessions.start("bob", &spec), ErrorKind::InvalidArgument, "the session says it");
 }
 

@@ -2,10 +2,12 @@
 
 use super::{DAY, NOW, TTL, bench, bench_on, bench_with, options, peppers, refused, signer, text};
 use crate::fixtures::key;
-use gatekey::{
-    Alg, Claims, Error, ErrorKind, FixedClock, MemoryStore, SessionEnd, SessionEventFilter,
-    SessionFilter, SessionOptions, SessionSpec, Sessions, Signer, ToJson as _,
+use gatekey::clock::FixedClock;
+use gatekey::session::{
+    SessionEnd, SessionEventFilter, SessionFilter, SessionOptions, SessionSpec,
 };
+use gatekey::store::MemoryStore;
+use gatekey::{Alg, Claims, Error, ErrorKind, Sessions, Signer, ToJson as _};
 use std::sync::Arc;
 
 #[test]
@@ -289,7 +291,7 @@ fn a_row_that_was_altered_from_outside_gives_no_token() {
     let tokens = bench.start("mallory");
     let family = tokens.family().to_owned();
     let original = bench.store.session(&family).unwrap().unwrap();
-    type Alter = fn(&mut gatekey::StoredSession);
+    type Alter = fn(&mut gatekey::store::StoredSession);
     let alterations: [(&str, Alter); 6] = [
         ("the subject", |s| s.record.subject = "root".into()),
         ("the claims", |s| s.claims = r#"{"role":"admin"}"#.into()),
@@ -301,9 +303,9 @@ fn a_row_that_was_altered_from_outside_gives_no_token() {
     for (what, alter) in alterations {
         let mut altered = bench.store.session(&family).unwrap().unwrap();
         let version = altered.version;
-        altered = gatekey::StoredSession { version: version + 1, ..original.clone() };
+        altered = gatekey::store::StoredSession { version: version + 1, ..original.clone() };
         alter(&mut altered);
-        let write = gatekey::SessionWrite { update: vec![altered], ..Default::default() };
+        let write = gatekey::store::SessionWrite { update: vec![altered], ..Default::default() };
         bench.store.write_sessions(&write).unwrap();
         refused(bench.refresh(&tokens), ErrorKind::StoreCorrupt, what);
     }
@@ -311,15 +313,19 @@ fn a_row_that_was_altered_from_outside_gives_no_token() {
 }
 
 /// Puts an altered row in the place of the session's.
-fn alter(bench: &super::Bench, family: &str, alter: impl FnOnce(&mut gatekey::StoredSession)) {
+fn alter(
+    bench: &super::Bench,
+    family: &str,
+    alter: impl FnOnce(&mut gatekey::store::StoredSession),
+) {
     let mut row = bench.store.session(family).unwrap().unwrap();
     row.version += 1;
     alter(&mut row);
-    let write = gatekey::SessionWrite { update: vec![row], ..Default::default() };
+    let write = gatekey::store::SessionWrite { update: vec![row], ..Default::default() };
     bench.store.write_sessions(&write).unwrap();
 }
 
-type End = fn(&super::Bench, &gatekey::SessionTokens);
+type End = fn(&super::Bench, &gatekey::session::SessionTokens);
 
 /// Ending a session whose row was altered believes nothing in it: not how long its tokens live, not that it has
 /// ended, not whose it is; and never makes the row good.

@@ -14,10 +14,13 @@ mod stores;
 mod together;
 
 use crate::fixtures::key;
+use gatekey::clock::FixedClock;
+use gatekey::jwk::KeySource;
+use gatekey::revocations::RevocationOptions;
+use gatekey::session::{SessionOptions, SessionSpec, SessionTokens};
+use gatekey::store::{Database, MemoryStore};
 use gatekey::{
-    Alg, Database, Error, ErrorKind, FixedClock, KeySource, MemoryStore, Peppers, Policy,
-    RevocationOptions, Secret, SessionOptions, SessionSpec, SessionTokens, Sessions, Signer,
-    Verified, Verifier,
+    Alg, Error, ErrorKind, Peppers, Policy, Secret, Sessions, Signer, Verified, Verifier,
 };
 use std::sync::Arc;
 

@@ -3,7 +3,9 @@
 
 use super::{Bench, DAY, NOW, bench_on, text};
 use crate::rounds::rounds;
-use gatekey::{Database, ErrorKind, MemoryStore, SessionEnd, SessionTokens};
+use gatekey::ErrorKind;
+use gatekey::session::{SessionEnd, SessionTokens};
+use gatekey::store::{Database, MemoryStore};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -297,6 +299,6 @@ proptest! {
         let folder = crate::apikey::Folder::new("sessions_model");
         let path = folder.path(&format!("{:p}.sqlite", &steps));
         let _ = std::fs::remove_file(&path);
-        holds(Arc::new(gatekey::SqliteStore::open(&path).unwrap()), &steps)?;
+        holds(Arc::new(gatekey::store::SqliteStore::open(&path).unwrap()), &steps)?;
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{Bench, bench_on};
 use crate::apikey::Folder;
-use gatekey::{Database, ErrorKind, Mark, SqliteStore};
+use gatekey::ErrorKind;
+use gatekey::store::{Database, Mark, SqliteStore};
 use std::path::Path;
 use std::sync::Arc;
 

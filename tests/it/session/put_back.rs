@@ -2,9 +2,9 @@
 //! row makes it live again. What is not noticed is shown as well.
 
 use super::{Bench, DAY, TTL, bench, bench_on, refused, text};
-use gatekey::{
-    Database, ErrorKind, MemoryStore, SessionEnd, SessionTokens, SessionWrite, StoredSession,
-};
+use gatekey::ErrorKind;
+use gatekey::session::{SessionEnd, SessionTokens};
+use gatekey::store::{Database, MemoryStore, SessionWrite, StoredSession};
 use std::sync::Arc;
 
 /// Puts the row in the place of what is there, whatever that is.
@@ -98,7 +98,7 @@ fn an_old_row_is_believed_where_nothing_remembers_its_end() {
 mod sqlite {
     use super::*;
     use crate::apikey::Folder;
-    use gatekey::SqliteStore;
+    use gatekey::store::SqliteStore;
 
     #[test]
     fn no_row_revives_what_has_ended_in_sqlite() {

@@ -2,10 +2,13 @@
 //! each; then what is SQLite's own.
 
 use super::{NOW, refused};
-use gatekey::{
-    Backend as _, Database, ErrorKind, KeyRingStore, MemoryStore, Revocation, RevocationKind,
-    RevocationStore as _, SessionEnd, SessionEvent, SessionEventFilter, SessionFilter,
-    SessionRecord, SessionStore, SessionWrite, StoredRing, StoredSession,
+use gatekey::ErrorKind;
+use gatekey::session::{
+    SessionEnd, SessionEvent, SessionEventFilter, SessionFilter, SessionRecord,
+};
+use gatekey::store::{
+    Backend as _, Database, KeyRingStore, MemoryStore, Revocation, RevocationKind,
+    RevocationStore as _, SessionStore, SessionWrite, StoredRing, StoredSession,
 };
 
 fn session(family: &str, subject: &str) -> StoredSession {
@@ -281,7 +284,7 @@ fn the_memory_store_conforms() {
 #[test]
 fn a_folder_conforms() {
     let folder = crate::apikey::Folder::new("ring_folder");
-    keeps_rings(&gatekey::RingFolder::open(folder.path("rings")).unwrap());
+    keeps_rings(&gatekey::store::RingFolder::open(folder.path("rings")).unwrap());
 }
 
 #[cfg(feature = "sqlite")]
@@ -289,7 +292,9 @@ mod sqlite {
     use super::super::{bench_on, peppers, text};
     use super::*;
     use crate::apikey::Folder;
-    use gatekey::{KeyRing, KeyRingOptions, SqliteStore};
+    use gatekey::KeyRing;
+    use gatekey::keyring::KeyRingOptions;
+    use gatekey::store::SqliteStore;
     use std::cell::Cell;
     use std::sync::Arc;
 
@@ -363,7 +368,7 @@ mod sqlite {
         damage("UPDATE revocation SET kind = 99");
         let opened = gatekey::Revocations::open(
             Arc::new(SqliteStore::open(&path).unwrap()),
-            gatekey::RevocationOptions::new(),
+            gatekey::revocations::RevocationOptions::new(),
         );
         refused(opened, ErrorKind::StoreCorrupt, "what it revokes must not become valid");
     }

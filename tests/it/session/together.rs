@@ -4,7 +4,8 @@
 use super::bench_on;
 use super::{Bench, bench, refused, text};
 use crate::rounds::rounds;
-use gatekey::{ErrorKind, SessionEnd, SessionEventFilter, SessionTokens};
+use gatekey::ErrorKind;
+use gatekey::session::{SessionEnd, SessionEventFilter, SessionTokens};
 use std::collections::HashSet;
 use std::sync::Barrier;
 
@@ -101,7 +102,7 @@ fn a_log_out_beats_every_refresh_that_comes_after_it() {
 fn in_sqlite_too() {
     let folder = crate::apikey::Folder::new("sessions_together");
     let open = |name: &str| {
-        let store = gatekey::SqliteStore::open(folder.path(name)).unwrap();
+        let store = gatekey::store::SqliteStore::open(folder.path(name)).unwrap();
         bench_on(std::sync::Arc::new(store))
     };
     one_rotation(&open("a.sqlite"));

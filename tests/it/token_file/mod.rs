@@ -15,7 +15,8 @@ mod entries;
 
 use crate::fixtures::{AUDIENCE, ISSUER, NOW, key, row};
 use entries::{Entry, entries};
-use gatekey::{Alg, ErrorKind, FixedClock, Key, Policy, Verifier};
+use gatekey::clock::FixedClock;
+use gatekey::{Alg, ErrorKind, Key, Policy, Verifier};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;

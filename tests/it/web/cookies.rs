@@ -2,7 +2,8 @@
 
 use super::browser::{self, Stored};
 use crate::rounds::rounds;
-use gatekey::{Cookie, CookieBuilder, ErrorKind, SameSite};
+use gatekey::ErrorKind;
+use gatekey::web::{Cookie, CookieBuilder, SameSite};
 use proptest::prelude::*;
 
 #[test]

@@ -1,6 +1,7 @@
 //! Requests that another site has caused, and tokens that are of another session.
 
-use gatekey::{Csrf, CsrfRequest, ErrorKind, Secret};
+use gatekey::web::{Csrf, CsrfRequest};
+use gatekey::{ErrorKind, Secret};
 
 fn csrf() -> Csrf {
     Csrf::new(&Secret::new(vec![7; 32])).unwrap()
