@@ -4532,7 +4532,9 @@ gk_status gk_revocations_seen_once(const gk_revocations *revocations,
 GK_NODISCARD gk_status gk_revocations_refresh(const gk_revocations *revocations, gk_error *err);
 
 /**
- * Forgets now what has become needless; otherwise that happens every ten minutes.
+ * Forgets now what has become needless; otherwise that happens every ten minutes. If the clock has
+ * run ahead of the machine's monotonic one by more than an hour, what is over by that date alone
+ * is kept, until it has gone on like that for ten minutes.
  *
  * @param revocations What has been revoked.
  * @param purged Receives how many entries of the store; 0 if the call fails. May be NULL.

@@ -6,6 +6,7 @@ use super::apikeys::{ApiKeys, Inner};
 use super::flush::is_of_the_row;
 use super::format::{self, KeyId};
 use super::spec::{IssuedKey, KeySpec, KeyUpdate};
+use crate::base::pace::Dates;
 use crate::base::secret::Secret;
 use crate::base::text::{argument, plain};
 use crate::error::{Error, ErrorKind, Result};
@@ -32,7 +33,7 @@ impl ApiKeys {
     /// as for every call that needs the time. Those of [`crate::store::Backend`].
     pub fn create(&self, spec: &KeySpec) -> Result<IssuedKey> {
         let inner = &self.inner;
-        let mut record = spec.check(inner.now()?)?;
+        let mut record = spec.check(inner.dates()?)?;
         record.prefix.clone_from(&inner.prefix);
         record.env.clone_from(&inner.env);
         record.created_by = (*self.actor).to_owned();
@@ -72,7 +73,7 @@ impl ApiKeys {
         }
         let inner = &self.inner;
         let mut secret = None;
-        let key = self.change(id, "rotate", &mut |key, now| {
+        let key = self.change(id, "rotate", &mut |key, Dates { now, .. }| {
             if key.record.status == KeyStatus::Revoked {
                 return Err(ErrorKind::ApiKeyRevoked.into());
             }
@@ -128,7 +129,7 @@ impl ApiKeys {
         reason: &str,
     ) -> Result<KeyRecord> {
         let reason = plain(reason, 500, "A reason has at most 500 bytes.")?;
-        let changed = self.change(id, action, &mut |key, now| {
+        let changed = self.change(id, action, &mut |key, Dates { now, .. }| {
             let record = &mut key.record;
             match (record.status, status) {
                 (old, new) if old == new => return Err(UNCHANGED),
@@ -154,11 +155,11 @@ impl ApiKeys {
     /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays as it is. `InvalidArgument`: something is not
     /// acceptable, or nothing is to change. Those of [`crate::store::Backend`].
     pub fn update(&self, id: &str, update: &KeyUpdate) -> Result<KeyRecord> {
-        let key = self.change_with(id, "update", update.credits.is_some(), &mut |key, now| {
+        let key = self.change_with(id, "update", update.credits.is_some(), &mut |key, dates| {
             if key.record.status == KeyStatus::Revoked {
                 return Err(ErrorKind::ApiKeyRevoked.into());
             }
-            update.apply(&mut key.record, now)
+            update.apply(&mut key.record, dates)
         })?;
         Ok(key.record)
     }
@@ -280,7 +281,7 @@ impl ApiKeys {
         let mut overtaken = None;
         for _ in 0..TRIES {
             let mut key = inner.row(id.as_str())?.ok_or(UNKNOWN)?;
-            let detail = change(&mut key, inner.now()?)?;
+            let detail = change(&mut key, inner.dates()?)?;
             let version = key.record.version + 1;
             key.record.version = version;
             if set_credits && let Some(credits) = &mut key.record.credits {
@@ -308,7 +309,7 @@ impl ApiKeys {
 }
 
 /// Changes a key at a time; more about it for the audit.
-type Changer<'a> = &'a mut dyn FnMut(&mut StoredKey, u64) -> Result<String>;
+type Changer<'a> = &'a mut dyn FnMut(&mut StoredKey, Dates) -> Result<String>;
 
 /// There is nothing to do. Never leaves this file.
 const UNCHANGED: Error = Error::new(ErrorKind::StoreConflict, "The key is as it is wanted.");

@@ -9,6 +9,7 @@ use super::format;
 use super::hash::{LookupKind, is_separator};
 use super::import_formats::{ImportScheme, Schemes};
 use super::spec::KeySpec;
+use crate::base::pace::Dates;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::crypto::hash::{sha256, sha512};
@@ -74,11 +75,11 @@ impl ApiKeys {
         rows: &[ImportRow],
         progress: &mut dyn FnMut(usize),
     ) -> Result<ImportReport> {
-        let (mut report, now) = (ImportReport::default(), self.inner.now()?);
+        let (mut report, dates) = (ImportReport::default(), self.inner.dates()?);
         let mut keys = Vec::with_capacity(rows.len());
         let (mut tags, mut ids) = (HashSet::new(), HashSet::new());
         for (at, row) in rows.iter().enumerate() {
-            match self.imported(scheme, row, now) {
+            match self.imported(scheme, row, dates) {
                 Ok(key) if key.lookup.is_some_and(|lookup| !tags.insert(lookup.tag)) => {
                     report.rejected.push((at, argument("Another row holds the same key.")));
                 }
@@ -136,9 +137,9 @@ impl ApiKeys {
     }
 
     /// The row as it will be stored.
-    fn imported(&self, scheme: ImportScheme, row: &ImportRow, now: u64) -> Result<StoredKey> {
+    fn imported(&self, scheme: ImportScheme, row: &ImportRow, dates: Dates) -> Result<StoredKey> {
         let (inner, credential) = (&self.inner, row.credential.expose());
-        let mut record = row.spec.check(now)?;
+        let mut record = row.spec.check(dates)?;
         record.prefix.clone_from(&inner.prefix);
         record.env.clone_from(&inner.env);
         record.created_by = (*self.actor).to_owned();

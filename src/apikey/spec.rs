@@ -2,6 +2,7 @@
 
 use super::cidr::Cidr;
 use super::scope::check_scopes;
+use crate::base::pace::Dates;
 use crate::base::secret::Secret;
 use crate::base::text::{argument, meta, plain, plain_some};
 use crate::error::Result;
@@ -89,7 +90,8 @@ const LATEST: u64 = 1 << 53;
 
 impl KeySpec {
     /// The record of the key, as far as it is asked for.
-    pub(crate) fn check(&self, now: u64) -> Result<KeyRecord> {
+    pub(crate) fn check(&self, dates: Dates) -> Result<KeyRecord> {
+        let now = dates.now;
         let record = KeyRecord {
             owner: owner(&self.owner)?,
             name: plain(&self.name, 255, "The name of a key has at most 255 bytes.")?,
@@ -103,7 +105,7 @@ impl KeySpec {
                 Some(seconds) => Some(date(now.saturating_add(seconds))?),
             },
             rate: self.rate.map(rate).transpose()?,
-            credits: self.credits.map(|credits| credits.check(now)).transpose()?,
+            credits: self.credits.map(|credits| credits.check(dates)).transpose()?,
             meta: meta(&self.meta)?,
             created_at: now,
             ..KeyRecord::default()
@@ -115,7 +117,7 @@ impl KeySpec {
 
 impl KeyUpdate {
     /// Changes the record; the names of what was changed, for the audit.
-    pub(crate) fn apply(&self, record: &mut KeyRecord, now: u64) -> Result<String> {
+    pub(crate) fn apply(&self, record: &mut KeyRecord, dates: Dates) -> Result<String> {
         let mut changed = Vec::new();
         let mut note = |name| changed.push(name);
         if let Some(new) = &self.owner {
@@ -147,7 +149,7 @@ impl KeyUpdate {
             note("rate");
         }
         if let Some(new) = self.credits {
-            record.credits = new.map(|credits| credits.check(now)).transpose()?;
+            record.credits = new.map(|credits| credits.check(dates)).transpose()?;
             note("credits");
         }
         if let Some(new) = &self.meta {
@@ -163,7 +165,7 @@ impl KeyUpdate {
 }
 
 impl CreditSpec {
-    fn check(self, now: u64) -> Result<Credits> {
+    fn check(self, dates: Dates) -> Result<Credits> {
         if (self.refill == 0) != (self.every == 0) {
             return Err(argument("A refill of credits needs an amount and a number of seconds."));
         }
@@ -175,7 +177,8 @@ impl CreditSpec {
             limit: self.amount.max(self.refill),
             refill: self.refill,
             every: self.every,
-            refilled_at: now,
+            // Not in the future, if the clock ran ahead: there would be no refill until then.
+            refilled_at: dates.surely,
             set_in: 1, // of a new key
         })
     }

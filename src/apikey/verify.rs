@@ -408,6 +408,8 @@ impl Inner {
         let Credits { limit, set_in, .. } = rare.credits.unwrap_or_default();
         let need = cost.saturating_sub(leased(slot));
         let want = need.max((limit / 64).clamp(1, 1024));
+        // A refill is dated for good: by what is believed of the clock.
+        let wall = self.dates()?.surely;
         let lease = self.store.lease_credits(id, set_in, need, want, wall)?;
         slot.lease.fetch_add(lease.granted.min(want), Ordering::Relaxed);
         if spend_leased(slot, cost) {

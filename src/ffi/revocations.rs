@@ -244,7 +244,9 @@ pub unsafe extern "C" fn gk_revocations_refresh(
     guard(err, || Ok(given(revocations, "revocations")?.0.refresh()?))
 }
 
-/// Forgets now what has become needless; otherwise that happens every ten minutes.
+/// Forgets now what has become needless; otherwise that happens every ten minutes. If the clock has
+/// run ahead of the machine's monotonic one by more than an hour, what is over by that date alone
+/// is kept, until it has gone on like that for ten minutes.
 ///
 /// @param revocations What has been revoked.
 /// @param purged Receives how many entries of the store; 0 if the call fails. May be NULL.

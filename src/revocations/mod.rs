@@ -19,6 +19,7 @@ use self::feed::Feed;
 use crate::base::clock::{Clock, plausible};
 use crate::base::follow::Follow;
 use crate::base::fresh::stale_nanos;
+use crate::base::pace::{Dates, Pace};
 use crate::base::text::{argument, plain, plain_some};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Follower, Revocation, RevocationKind, RevocationStore};
@@ -165,6 +166,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// Whether that is the operating system's.
     is_system: bool,
+    pace: Pace,
     feed: Feed,
     /// When [`Revocations::seen_once`] was asked last, in seconds since the Unix epoch.
     used_at: AtomicU64,
@@ -191,6 +193,7 @@ impl Revocations {
             tenant_claim,
             is_system: clock.is_system(),
             clock,
+            pace: Pace::new(),
             feed: Feed::new(),
             used_at: AtomicU64::new(0),
         };
@@ -211,7 +214,7 @@ impl Revocations {
         if plausible(expires_at).is_err() {
             return Err(NO_EXPIRY_DATE);
         }
-        if until <= entry.at {
+        if until <= self.0.dates()?.surely {
             return Err(HAS_EXPIRED);
         }
         entry.before = self.0.believed(entry.at).saturating_add(1).min(expires_at);
@@ -301,9 +304,11 @@ impl Revocations {
         if expires_at <= entry.at {
             return Ok(false);
         }
-        // What two calls in a row find to have passed is forgotten: not by one wrong reading of the clock.
-        let before = inner.used_at.swap(entry.at, Ordering::Relaxed);
-        inner.store.remember_token(issuer, token_id, until, before.min(entry.at))
+        // What two calls in a row find to have passed is forgotten: not by one wrong reading of the clock, nor by one
+        // that ran ahead.
+        let surely = inner.dates()?.surely;
+        let before = inner.used_at.swap(surely, Ordering::Relaxed);
+        inner.store.remember_token(issuer, token_id, until, before.min(surely))
     }
 
     /// Who is told when the store closes.
@@ -339,12 +344,13 @@ impl Revocations {
     }
 
     /// Forgets what has become needless, in the store and in memory; otherwise that happens every ten
-    /// minutes. How many entries of the store.
+    /// minutes. How many entries of the store. If the clock has run ahead of [`Clock::monotonic`] by more than an hour,
+    /// what is over by that date alone is kept, until it has gone on like that for ten minutes.
     ///
     /// # Errors
     /// Those of [`RevocationStore`].
     pub fn purge(&self) -> Result<u64> {
-        self.0.purge(self.0.now()?)
+        self.0.purge(self.0.dates()?.surely)
     }
 
     /// Takes over what the store has just been given.
@@ -418,7 +424,12 @@ impl Inner {
 
     /// The time in seconds, if the clock can be right.
     fn now(&self) -> Result<u64> {
-        plausible(self.clock.now())
+        Ok(self.dates()?.now)
+    }
+
+    /// As [`Self::now`], and what is believed of it: what is forgotten goes by that.
+    fn dates(&self) -> Result<Dates> {
+        self.pace.read(&*self.clock)
     }
 
     fn entry(

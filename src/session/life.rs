@@ -134,11 +134,14 @@ impl Sessions {
         now_ms: u64,
     ) -> Result<SessionTokens> {
         let inner = &*self.inner;
-        let now = now_ms / 1000;
+        let Dates { now, surely, .. } = inner.pace.note(now_ms / 1000, inner.clock.monotonic());
         if session.record.ended_at.is_some() {
             return Err(refusal(session.record.end));
         }
         if now >= session.record.expires_at {
+            if surely < session.record.expires_at {
+                return Err(refusal(Some(SessionEnd::Expired))); // by this clock alone, which ran ahead
+            }
             // Durably, so that a clock that steps back does not make it live again. If it cannot be
             // written down, it is refused all the same.
             let written = self.end_for(Ok(session), SessionEnd::Expired, now);
@@ -172,7 +175,9 @@ impl Sessions {
             return Ok(tokens);
         }
         // Its successor has been presented if and only if the counter has gone on by more than one.
-        if inner.is_within_grace(&session, now_ms)
+        // By this clock or, if it ran ahead, by what is believed of it: a clock alone ends no session for good.
+        let believed_ms = now_ms - (now - surely) * 1000;
+        if (inner.is_within_grace(&session, now_ms) || inner.is_within_grace(&session, believed_ms))
             && presented.is_previous(&inner.peppers, &session)
         {
             return inner.tokens(&session, claims, now);

@@ -176,6 +176,68 @@ static void of_api_keys_alone(void) {
     gk_issued_api_key_free(&ever);
 }
 
+/* A clock that ran ahead delays no refill of credits. */
+static void of_credits(void) {
+    static const uint64_t ahead[] = {7200, 40 * UINT64_C(86400), 400 * YEAR};
+    for (size_t i = 0; i < sizeof ahead / sizeof *ahead; i++) {
+        const uint64_t right = now_seconds;
+        gk_issued_api_key key;
+        gk_api_keys *keys = open_keys();
+        gk_api_key_spec *spec = gk_api_key_spec_new();
+        gk_api_key_spec_owner(spec, GK_TEXT("clocks"));
+        gk_api_key_spec_credits(spec, 1, 1, 60);
+        MUST(gk_api_keys_create(keys, spec, &key, &err));
+        CHECK(is_good(keys, &key) && !is_good(keys, &key));
+        now_seconds = right + ahead[i];
+        CHECK(!is_good(keys, &key));
+        now_seconds = right + 62;
+        CHECK(is_good(keys, &key) && !is_good(keys, &key));
+        now_seconds = right;
+        gk_api_key_spec_free(spec);
+        gk_issued_api_key_free(&key);
+        gk_api_keys_free(keys);
+    }
+}
+
+/* A clock that ran ahead ends no session: it refuses its refresh token while it does. */
+static void of_sessions(void) {
+    static const uint64_t ahead[] = {40 * UINT64_C(86400), 400 * YEAR};
+    const uint64_t right = now_seconds;
+    gk_key *key = NULL;
+    gk_signer_builder *builder = NULL;
+    gk_sessions *sessions = NULL;
+    gk_session_tokens first, second, third;
+    gk_session_options *options = gk_session_options_new();
+    gk_session_options_clock(options, now, NULL, NULL);
+    gk_session_options_pepper(options, 1, PEPPER, 32);
+    MUST(gk_key_generate(GK_ALG_HS256, &key, &err));
+    MUST(gk_signer_builder_new(key, &builder, &err));
+    gk_signer *signer = signer_of(builder);
+    MUST(gk_sessions_open(url, strlen(url), signer, options, &sessions, &err));
+    gk_session_options_free(options);
+    MUST(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, &first, &err));
+#define REFRESH(tokens, out)                                                                       \
+    gk_sessions_refresh(sessions, (tokens).refresh_token.data, (tokens).refresh_token.len, NULL,   \
+                        &(out), &err)
+    MUST(REFRESH(first, second));
+    for (size_t i = 0; i < sizeof ahead / sizeof *ahead; i++) {
+        now_seconds = right + ahead[i];
+        FAILS(GK_STATUS_SESSION_EXPIRED, REFRESH(second, third));
+    }
+    /* An answer that was lost, two hours ahead. */
+    now_seconds = right + 7200;
+    MUST(REFRESH(first, third));
+    gk_session_tokens_free(&third);
+    now_seconds = right;
+    MUST(REFRESH(second, third));
+    gk_session_tokens_free(&first);
+    gk_session_tokens_free(&second);
+    gk_session_tokens_free(&third);
+    gk_sessions_free(sessions);
+    gk_signer_free(signer);
+    gk_key_free(key);
+}
+
 static void of_revocations(void) {
     gk_key_ring *ring = open_ring();
     gk_signer *signer = follower(ring);
@@ -275,6 +337,8 @@ int main(void) {
     of_api_keys_alone();
     snprintf(url, sizeof url, "sqlite:///%s/store.sqlite", folder);
     of_api_keys();
+    of_credits();
+    of_sessions();
     of_revocations();
     of_rings();
     snprintf(command, sizeof command, "rm -r %s", folder);

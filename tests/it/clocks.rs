@@ -1,13 +1,15 @@
 //! Clocks that run away from the time that passes: what is still good is neither deleted nor forgotten by them. The
 //! monotonic clock of these is the system's, as of any clock of dates alone.
 
-use gatekey::apikey::{ApiKeyOptions, Check, IssuedKey, KeySpec};
+use gatekey::apikey::{ApiKeyOptions, Check, CreditSpec, IssuedKey, KeySpec, KeyUpdate};
+use gatekey::clock::FixedClock;
 use gatekey::keyring::{KeyRingOptions, RingKeyState};
+use gatekey::revocations::RevocationOptions;
 use gatekey::session::{SessionEvent, SessionEventFilter, SessionOptions, SessionSpec};
 use gatekey::store::{Database, MemoryStore};
 use gatekey::{
-    Alg, ApiKeys, Claims, Clock, ErrorKind, KeyRing, Peppers, Policy, Secret, Sessions, Signer,
-    Verifier,
+    Alg, ApiKeys, Claims, Clock, ErrorKind, KeyRing, Peppers, Policy, Revocations, Secret,
+    Sessions, Signer, Verifier,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -150,6 +152,135 @@ fn a_purge_by_a_clock_that_ran_ahead_deletes_no_session_that_is_good() {
             sessions.end_by_id(good.family(), None).unwrap();
             clock.set(NOW + 2);
             assert_eq!(sessions.purge(NOW + 2).unwrap(), 1, "{ahead}");
+        }
+    });
+}
+
+#[test]
+fn a_refresh_by_a_clock_that_ran_ahead_ends_no_session() {
+    on_each_store("refreshes_ran_ahead", |store| {
+        // The last one is refused as a clock whose nanoseconds nothing can hold.
+        for &ahead in &AHEAD[..3] {
+            let clock = Wall::new();
+            let sessions = sessions(&store, &[1], &clock);
+            let first = sessions.start("alice", &SessionSpec::default()).unwrap().refresh_token;
+            let refresh = |token: &Secret| sessions.refresh(token.expose(), None);
+            let second = refresh(&first).unwrap().refresh_token;
+            clock.set(NOW + ahead);
+            // The answer was lost, and the client asks again within the grace.
+            match refresh(&first) {
+                Ok(again) => assert_eq!(again.refresh_token.expose(), second.expose(), "{ahead}"),
+                Err(refused) => {
+                    assert_eq!(refused.kind(), ErrorKind::SessionExpired, "{ahead}");
+                    assert!(ahead > 7 * DAY, "{ahead}");
+                    let refused = refresh(&second).unwrap_err();
+                    assert_eq!(refused.kind(), ErrorKind::SessionExpired, "{ahead}");
+                }
+            }
+            clock.set(NOW + 1);
+            let third = refresh(&second).expect("ended by nobody").refresh_token;
+            // What has expired by a clock that is right ends for good.
+            let clock = Arc::new(FixedClock::new(NOW + 30 * DAY));
+            let options = SessionOptions::new().clock(clock.clone());
+            let signer =
+                Signer::builder(crate::fixtures::key(Alg::Hs256)).ttl(900).build().unwrap();
+            let later =
+                Sessions::open(store.clone(), peppers(&[1]), Some(&signer), options).unwrap();
+            for now in [NOW + 30 * DAY, NOW + 2] {
+                clock.set(now);
+                let refused = later.refresh(third.expose(), None).unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::SessionExpired, "{ahead}");
+            }
+        }
+    });
+}
+
+fn revocations(store: &Arc<dyn Database>, clock: &Arc<Wall>) -> Revocations {
+    Revocations::open(store.clone(), RevocationOptions::new().clock(clock.clone())).unwrap()
+}
+
+#[test]
+fn a_purge_by_a_clock_that_ran_ahead_forgets_no_revocation() {
+    on_each_store("revocations_ran_ahead", |store| {
+        for ahead in AHEAD {
+            let clock = Wall::new();
+            let revocations = revocations(&store, &clock);
+            let key = crate::fixtures::key(Alg::Hs256);
+            let signer = Signer::builder(key).ttl(900).clock(clock.clone()).build().unwrap();
+            let policy =
+                Policy::new().clock(clock.clone()).revocations(Arc::new(revocations.clone()));
+            let verifier = Verifier::with_key(key, policy).unwrap();
+            let sign = |id: &str| {
+                let claims = Claims::new().subject("alice").token_id(id);
+                signer.sign(&claims.claim_str("sid", &format!("{id}-{ahead}"))).unwrap()
+            };
+            let [of_session, named, later] = ["s", "t", "u"].map(sign);
+            revocations.revoke_session(&format!("s-{ahead}")).unwrap();
+            revocations.revoke_token("", "t", NOW + 900).unwrap();
+            let before = revocations.len();
+            clock.set(NOW + ahead);
+            assert_eq!(revocations.purge().unwrap(), 0, "{ahead}");
+            assert_eq!(revocations.len(), before, "{ahead}");
+            // A token that is good by a right clock can be revoked by this one.
+            revocations.revoke_token("", "u", NOW + 900).unwrap();
+            assert_eq!(revocations.purge().unwrap(), 0, "{ahead}");
+            clock.set(NOW + 1);
+            for token in [&of_session, &named, &later] {
+                let refused = verifier.verify(token).unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::RevokedToken, "{ahead}");
+            }
+            assert!(verifier.verify(sign("v")).is_ok(), "{ahead}: nothing else is refused");
+        }
+    });
+}
+
+#[test]
+fn a_clock_that_ran_ahead_forgets_no_use_and_refuses_no_first_one() {
+    on_each_store("uses_ran_ahead", |store| {
+        for ahead in AHEAD {
+            let clock = Wall::new();
+            let revocations = revocations(&store, &clock);
+            let once = |id: &str, until: u64| {
+                revocations.seen_once("a", &format!("{id}-{ahead}"), until).unwrap()
+            };
+            assert!(once("1", NOW + 60), "{ahead}");
+            clock.set(NOW + ahead);
+            for n in 0..40 {
+                assert!(once(&format!("x{n}"), NOW + ahead + 60), "{ahead}");
+            }
+            clock.set(NOW + 1);
+            assert!(!once("1", NOW + 60), "{ahead}: it was used");
+            assert!(once("2", NOW + 60), "{ahead}: it was not");
+        }
+    });
+}
+
+#[test]
+fn credits_that_a_clock_ran_ahead_of_are_refilled_in_time() {
+    on_each_store("credits_ran_ahead", |store| {
+        for ahead in AHEAD {
+            let clock = Wall::new();
+            let keys = keys(&store, &[1], &clock);
+            let credits = Some(CreditSpec { amount: 2, refill: 2, every: 60 });
+            let issued = keys.create(&KeySpec { credits, ..KeySpec::new("acme") }).unwrap();
+            let is_good = || is_good(&keys, &issued.secret);
+            let refilled_at = || keys.get(&issued.record.id).unwrap().credits.unwrap().refilled_at;
+            let spends_two = |at: u64| {
+                clock.set(at);
+                assert_eq!([is_good(), is_good(), is_good()], [true, true, false], "{ahead}: {at}");
+            };
+            spends_two(NOW);
+            clock.set(NOW + ahead);
+            assert!(!is_good(), "{ahead}: not refilled before its time");
+            assert!(refilled_at() <= NOW + 1, "{ahead}");
+            spends_two(NOW + 62);
+            // Nor is the next refill far away when credits are set, or a key is made.
+            clock.set(NOW + ahead);
+            let update = KeyUpdate { credits: Some(credits), ..KeyUpdate::default() };
+            keys.update(&issued.record.id, &update).unwrap();
+            assert!(refilled_at() <= NOW + 64, "{ahead}");
+            let made = keys.create(&KeySpec { credits, ..KeySpec::new("acme") }).unwrap();
+            assert!(made.record.credits.unwrap().refilled_at <= NOW + 64, "{ahead}");
         }
     });
 }

@@ -400,6 +400,43 @@ def test_a_clock_that_ran_ahead_deletes_nothing_good(
     assert sessions.refresh(session.refresh_token).family == session.family
 
 
+@pytest.mark.parametrize("memory", [True, False])
+@pytest.mark.parametrize("ahead", AHEAD)
+def test_a_clock_that_ran_ahead_ends_and_delays_nothing(
+    tmp_path: Path, ahead: int, memory: bool
+) -> None:
+    place = Place(tmp_path)
+    right = int(place.clock.time)
+    if memory:
+        place.url = "memory:"
+    keys = place.keys()
+    spent = keys.create(owner="acme", credits={"amount": 1, "refill": 1, "every": 60})
+    assert is_good(keys, spent.secret)
+    signer = Signer(SECRET, ttl=900, clock=place.clock)
+    sessions = Sessions.open(place.url, signer=signer, pepper=PEPPER, clock=place.clock)
+    session = sessions.start("alice")
+    ended = sessions.start("bob")
+    sessions.end(ended.refresh_token)
+    revocations = sessions.revocations
+    assert revocations.seen_once("a", "1", right + 60)
+    place.clock.time += ahead
+    assert not is_good(keys, spent.secret), "not refilled before its time"
+    assert revocations.purge() == 0
+    for count in range(5):
+        assert revocations.seen_once("a", f"x{count}", right + ahead + 60)
+    if ahead > 7 * 86_400:
+        with pytest.raises(exceptions.SessionExpiredError):
+            sessions.refresh(session.refresh_token)
+    place.clock.time = right + 62
+    assert is_good(keys, spent.secret)
+    assert sessions.refresh(session.refresh_token).family == session.family
+    assert not revocations.seen_once("a", "1", right + 60)
+    assert revocations.seen_once("a", "2", right + 120)
+    verifier = Verifier(SECRET, clock=place.clock, revocations=revocations)
+    with pytest.raises(exceptions.RevokedTokenError):
+        verifier.verify(ended.access_token)
+
+
 @pytest.mark.parametrize("ahead", AHEAD)
 def test_a_clock_that_ran_ahead_ends_no_overlap(tmp_path: Path, ahead: int) -> None:
     place = Place(tmp_path)

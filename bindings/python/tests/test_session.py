@@ -144,19 +144,21 @@ def test_log_out_everywhere(sessions: Sessions, verifier: Verifier) -> None:
     assert verifier.verify(bob.access_token).subject == "bob"
 
 
+@pytest.mark.parametrize("memory", [True, False])
 def test_expiry_and_a_clock_that_steps_back(
-    sessions: Sessions, verifier: Verifier, clock: Clock
+    memory: bool, tmp_path: Path, signer: Signer, clock: Clock
 ) -> None:
+    url = "memory:" if memory else f"sqlite:///{tmp_path}/auth.sqlite"
+    sessions = Sessions.open(url, signer=signer, pepper=PEPPER, clock=clock, refresh_ttl=3000)
+    verifier = Verifier(SECRET, issuer=ISSUER, clock=clock, revocations=sessions.revocations)
     tokens = sessions.start("alice")
     clock.time = NOW + 900
     with pytest.raises(exceptions.ExpiredSignatureError):
         verifier.verify(tokens.access_token)
-    clock.time = NOW + 7 * DAY
-    with pytest.raises(exceptions.SessionExpiredError):
-        sessions.refresh(tokens.refresh_token)
-    clock.time -= 3600
-    with pytest.raises(exceptions.SessionExpiredError):
-        sessions.refresh(tokens.refresh_token)
+    for ahead in (3000, 2000):
+        clock.time = NOW + ahead
+        with pytest.raises(exceptions.SessionExpiredError):
+            sessions.refresh(tokens.refresh_token)
     clock.time = NOW + 1
     with pytest.raises(exceptions.ExpiredSignatureError):
         verifier.verify(tokens.access_token)
