@@ -6,6 +6,7 @@
 
 int main(int argc, char **argv) {
     const char *url = argc > 1 ? argv[1] : "sqlite:///sessions.sqlite";
+    gk_store *store;
     gk_key_ring *ring;
     gk_signer_builder *builder;
     gk_signer *signer;
@@ -15,10 +16,11 @@ int main(int argc, char **argv) {
     gk_session_tokens first, second, third, laptop, phone, none;
     uint64_t ended;
 
-    must(gk_key_ring_open(url, strlen(url), NULL, &ring, &err));
+    must(gk_store_open(url, strlen(url), NULL, &store, &err));
+    must(gk_store_key_ring(store, GK_TEXT("default"), NULL, &ring, &err));
     must(gk_signer_builder_following(ring, &builder, &err));
     must(gk_signer_builder_build(builder, &signer, &err));
-    must(gk_sessions_open(url, strlen(url), signer, NULL, &sessions, &err));
+    must(gk_store_sessions(store, signer, NULL, &sessions, &err));
     gk_policy *policy = gk_policy_new();
     gk_revocations *revoked = gk_sessions_revocations(sessions);
     gk_policy_revocations(policy, revoked);
@@ -48,4 +50,5 @@ int main(int argc, char **argv) {
     gk_signer_free(signer);
     gk_signer_builder_free(builder);
     gk_key_ring_free(ring);
+    gk_store_free(store);
 }

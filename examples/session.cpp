@@ -4,9 +4,10 @@
 
 int main(int argc, char **argv) {
     const char *url = argc > 1 ? argv[1] : "sqlite:///sessions.sqlite";
-    const auto ring = gatekey::key_ring::open(url);
+    const auto store = gatekey::store::open(url);
+    const auto ring = store.key_ring();
     const auto signer = gatekey::signer::builder::following(ring).build();
-    const auto sessions = gatekey::sessions::open(url, signer);
+    const auto sessions = store.sessions(signer);
     const auto verifier =
         gatekey::verifier::following(ring, gatekey::policy().revocations(sessions.revocations()));
 

@@ -2,15 +2,14 @@
 
 import sys
 
-from gatekey import Key, Sessions, Signer, Verifier
+from gatekey import Signer, Store, Verifier
 from gatekey.exceptions import RevokedTokenError, TokenReuseError
 
 url = sys.argv[1] if len(sys.argv) > 1 else "sqlite:///sessions.sqlite"
-key = Key.generate("ES256")
-with Sessions.open(url, signer=Signer(key, issuer="https://auth.example")) as sessions:
-    verifier = Verifier(
-        key.public(), issuer="https://auth.example", revocations=sessions.revocations
-    )
+with Store.open(url) as store:  # one file: keys that rotate, sessions, what is revoked
+    ring = store.key_ring()
+    sessions = store.sessions(signer=Signer(ring, issuer="https://auth.example"))
+    verifier = Verifier(ring, issuer="https://auth.example", revocations=sessions.revocations)
 
     first = sessions.start("alice", client="Firefox on Linux")
     print(verifier.verify(first.access_token).subject, "is in for", first.expires_in, "seconds")

@@ -2854,9 +2854,7 @@ void gk_store_options_pepper_file(gk_store_options *options, const char *path, s
  * @param name The variable's name, not what it holds; copied.
  * @param name_len Its length in bytes.
  */
-void gk_store_options_pepper_environment(gk_store_options *options,
-                                         const char *name,
-                                         size_t name_len);
+void gk_store_options_pepper_env(gk_store_options *options, const char *name, size_t name_len);
 
 /**
  * Takes the time from a callback.

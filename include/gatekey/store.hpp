@@ -26,8 +26,8 @@ class store_options : public detail::handle<gk_store_options, gk_store_options_f
         return set(gk_store_options_pepper_file, path.data(), path.size());
     }
     /// Takes the peppers from the environment variable of this name, written as in a file.
-    store_options &pepper_environment(std::string_view name) {
-        return set(gk_store_options_pepper_environment, name.data(), name.size());
+    store_options &pepper_env(std::string_view name) {
+        return set(gk_store_options_pepper_env, name.data(), name.size());
     }
     store_options &clock(clock_function now) {
         return set(gk_store_options_clock, detail::read_clock, detail::given(std::move(now)),

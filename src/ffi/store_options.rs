@@ -97,12 +97,12 @@ pub unsafe extern "C" fn gk_store_options_pepper_file(
 /// @param name The variable's name, not what it holds; copied.
 /// @param name_len Its length in bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_store_options_pepper_environment(
+pub unsafe extern "C" fn gk_store_options_pepper_env(
     options: Option<&mut gk_store_options>,
     name: *const c_char,
     name_len: usize,
 ) {
-    set(options, |options| Ok(options.pepper_environment(text(name, name_len, "name")?)));
+    set(options, |options| Ok(options.pepper_env(text(name, name_len, "name")?)));
 }
 
 /// Takes the time from a callback.

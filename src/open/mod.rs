@@ -51,7 +51,7 @@ impl StoreOptions {
     }
 
     /// Takes the peppers from the environment variable of this name, written as in a file.
-    pub fn pepper_environment(self, name: impl Into<String>) -> Self {
+    pub fn pepper_env(self, name: impl Into<String>) -> Self {
         self.pepper(PepperSource::Env(name.into()))
     }
 

@@ -217,7 +217,8 @@ static void configs(void) {
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_preset);
     MISFIT(gk_oauth_config, "preset", preset, GK_TEXT("nobody"));
     FINE(gk_oauth_config, preset, GK_TEXT("google"));
-    MISFIT(gk_oauth_config, "domain", preset, GK_TEXT("auth0")); /* the variable that is missing */
+    MISFIT(gk_oauth_config, "variables.domain", preset,
+           GK_TEXT("auth0")); /* the variable that is missing */
     PAIR_SETTER(gk_oauth_config, gk_oauth_config_variable, TEXT);
     FINE(gk_oauth_config, variable, GK_TEXT("domain"), GK_TEXT("acme.example"));
     PAIR_SETTER(gk_oauth_config, gk_oauth_config_endpoint, GK_TEXT("jwks_uri"));

@@ -159,7 +159,7 @@ static void stores(void) {
     STICKS(gk_store_options, gk_store_options_pepper, 2, NORAW);
     STICKS(gk_store_options, gk_store_options_pepper, 2, &none_such, SIZE_MAX);
     TEXT_SETTER(gk_store_options, gk_store_options_pepper_file);
-    TEXT_SETTER(gk_store_options, gk_store_options_pepper_environment);
+    TEXT_SETTER(gk_store_options, gk_store_options_pepper_env);
     IGNORED(gk_store_options_strict, NULL, true);
     IGNORED(gk_store_options_max_stale, NULL, 1);
     CLOCK_SETTER(gk_store_options);

@@ -106,7 +106,7 @@ static void options(void) {
 #define REFUSED_BY_OPEN(wanted)                                                                    \
     FAILS(wanted, gk_store_open(GK_TEXT("memory:"), options, &store, &err));                       \
     CHECK(store == NULL)
-    gk_store_options_pepper_environment(options, GK_TEXT("GATEKEY_NOT_SET"));
+    gk_store_options_pepper_env(options, GK_TEXT("GATEKEY_NOT_SET"));
     REFUSED_BY_OPEN(GK_STATUS_INVALID_CONFIGURATION);
     CHECK(strstr(err.message, "`GATEKEY_NOT_SET`") != NULL);
     CHECK(setenv("GATEKEY_NOT_SET", "2 0123", 1) == 0);

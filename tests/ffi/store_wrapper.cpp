@@ -55,8 +55,7 @@ void wrong_peppers() {
         static_cast<void>(store::open("memory:", options));
     };
     THROWS(status::wrong_pepper, opened(store_options().pepper_file("/no/file")));
-    THROWS(status::invalid_configuration,
-           opened(store_options().pepper_environment("GATEKEY_NOT_SET")));
+    THROWS(status::invalid_configuration, opened(store_options().pepper_env("GATEKEY_NOT_SET")));
     THROWS(status::invalid_argument, static_cast<void>(store::open("no://where")));
     THROWS(status::unsupported, static_cast<void>(store::open("redis://localhost")));
 }

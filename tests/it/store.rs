@@ -331,7 +331,7 @@ fn an_environment_variable_is_named_and_its_value_is_not() {
         ("A\0\u{1b}B", "A??B", "NUL"),
         ("PATH", "PATH", "holds none"),
     ] {
-        let error = Store::open_with("memory:", StoreOptions::new().pepper_environment(name));
+        let error = Store::open_with("memory:", StoreOptions::new().pepper_env(name));
         let error = error.unwrap_err();
         assert_eq!((error.kind(), error.claim()), (ErrorKind::InvalidConfiguration, Some(shown)));
         assert!(error.message().contains(said), "{error}");
@@ -339,7 +339,7 @@ fn an_environment_variable_is_named_and_its_value_is_not() {
         assert!(!format!("{error:?}").contains("/bin"), "{error:?}");
     }
     let long = "X".repeat(1000);
-    let error = Store::open_with("memory:", StoreOptions::new().pepper_environment(long));
+    let error = Store::open_with("memory:", StoreOptions::new().pepper_env(long));
     assert_eq!(error.unwrap_err().claim().map(str::len), Some(64));
 }
 

@@ -32,7 +32,7 @@ pub(super) fn play(part: &str, folder: &Path) -> bool {
 }
 
 /// Forks; the child does this, and ends.
-fn forked(work: impl FnOnce()) -> libc::pid_t {
+pub(super) fn forked(work: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the child runs only what a fork under threads allows: this library, files and memory of glibc.
     let child = unsafe { libc::fork() };
     assert!(child >= 0);
@@ -50,7 +50,7 @@ fn exit() -> ! {
     unsafe { libc::_exit(0) }
 }
 
-fn ended_well(child: libc::pid_t) -> bool {
+pub(super) fn ended_well(child: libc::pid_t) -> bool {
     let mut status = 0;
     // SAFETY: the place of the status is this one's own.
     let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };

@@ -20,6 +20,8 @@ mod marks;
 #[path = "../rounds/mod.rs"]
 mod rounds;
 mod session;
+#[cfg(unix)]
+mod shared_store;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -43,7 +45,7 @@ fn a_child_plays_its_part() {
         || marks::play(part, &folder)
         || limits::play(part, number, &folder);
     #[cfg(unix)]
-    let played = played || forks::play(part, &folder);
+    let played = played || forks::play(part, &folder) || shared_store::play(part, &folder);
     assert!(played, "{part}");
 }
 

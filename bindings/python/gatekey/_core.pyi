@@ -12,7 +12,18 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from os import PathLike
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, final, overload
+from typing import (
+    Any,
+    Final,
+    Generic,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    final,
+    overload,
+)
 
 from typing_extensions import Self, disjoint_base
 
@@ -805,6 +816,14 @@ def store_restore(
     force: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]: ...
+
+class _Acknowledged(TypedDict):
+    sessions: int
+    api_keys: int
+    key_rings: int
+    was_refused: bool
+    damaged_key_rings: _List[str]
+
 def store_acknowledge_restore(
     url: str | PathLike[str],
     *,
@@ -812,7 +831,7 @@ def store_acknowledge_restore(
     keep_api_keys: bool = False,
     keep_key_rings: bool = False,
     pepper: _Peppers | None = None,
-) -> dict[str, int]: ...
+) -> _Acknowledged: ...
 def _main(arguments: list[str]) -> int: ...
 def _public_message(number: int) -> str: ...
 def _error_headers(number: int, retry_after: float | None) -> dict[str, str]: ...

@@ -164,6 +164,7 @@ impl Store {
         slf
     }
 
+    #[pyo3(signature = (_kind=None, _error=None, _trace=None, /))]
     fn __exit__(
         &self,
         py: Python<'_>,

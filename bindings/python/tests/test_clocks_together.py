@@ -340,7 +340,7 @@ def test_a_clock_is_read_by_who_was_given_what_has_it(name: str, tmp_path: Path)
     made(Place(tmp_path))
 
 
-def is_good(keys: ApiKeys, secret: object) -> bool:
+def is_good(keys: ApiKeys, secret: str | bytes) -> bool:
     return keys.check(secret).ok
 
 

@@ -22,6 +22,7 @@ from gatekey import (
     Revocations,
     Sessions,
     Signer,
+    Store,
     TokenManager,
     Verifier,
     aio,
@@ -61,6 +62,10 @@ NAMES = {
 
 def api_keys() -> ApiKeys:
     return ApiKeys.open("memory:", pepper=PEPPER)
+
+
+def store() -> Store:
+    return Store.open("memory:", pepper=PEPPER)
 
 
 def rotated(**options: Any) -> object:
@@ -144,6 +149,13 @@ CALLS: dict[str, tuple[set[str], Callable[..., object]]] = {
     "Sessions.open": (
         {"refresh_ttl", "absolute_ttl", "grace", "max_stale", "max_token_ttl"},
         lambda **o: Sessions.open("memory:", pepper=PEPPER, **o),
+    ),
+    "Store.open": ({"max_stale"}, lambda **o: Store.open("memory:", pepper=PEPPER, **o)),
+    "Store.key_ring": ({"token_ttl"}, lambda **o: store().key_ring(**o)),
+    "Store.revocations": ({"max_token_ttl"}, lambda **o: store().revocations(**o)),
+    "Store.sessions": (
+        {"refresh_ttl", "absolute_ttl", "grace", "max_token_ttl"},
+        lambda **o: store().sessions(**o),
     ),
     "Signer": ({"ttl"}, lambda **o: Signer(KEY, **o)),
     "TokenManager.access_token": ({"min_ttl"}, lambda **o: managed("access_token", **o)),

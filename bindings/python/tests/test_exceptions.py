@@ -64,7 +64,7 @@ def test_all_lists_every_class() -> None:
     assert {cls.__name__ for cls in CLASSES} | {"PyJWTError"} == set(exceptions.__all__)
 
 
-ATTRIBUTES = {
+ATTRIBUTES: dict[str, type | tuple[type, ...]] = {
     "number": int,
     "code": str,
     "kind": str,

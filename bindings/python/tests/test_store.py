@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gatekey import ApiKeys, Key, KeyRing, Revocations, Sessions, Signer, Store, Verifier, exceptions
+from gatekey import (
+    ApiKeys,
+    Key,
+    KeyRing,
+    Revocations,
+    Sessions,
+    Signer,
+    Store,
+    Verifier,
+    exceptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +40,21 @@ def rows() -> list[tuple[str, str]]:
     return [(expected, json.loads(text)) for expected, text in split]
 
 
-def outcome(call: Callable[[], object]) -> type[Exception] | None:
+def ring_of(url: str) -> object:
+    return KeyRing.open(url, pepper=PEPPER)
+
+
+OTHERS: list[Callable[[str], object]] = [
+    lambda url: Store.open(url, pepper=PEPPER).api_keys(),
+    lambda url: ApiKeys.open(url, pepper=PEPPER),
+    lambda url: Sessions.open(url, pepper=PEPPER),
+    Revocations.open,
+]
+
+
+def outcome(call: Callable[[str], object], url: str) -> type[Exception] | None:
     try:
-        call()
+        call(url)
     except exceptions.GatekeyError as error:
         return type(error)
     return None
@@ -44,16 +66,8 @@ def test_every_text_names_what_it_names(tmp_path: Path, monkeypatch: pytest.Monk
     table = rows()
     assert len(table) > 70
     for expected, text in table:
-        ring = outcome(lambda text=text: KeyRing.open(text, pepper=PEPPER))
-        others = {
-            outcome(call)
-            for call in (
-                lambda text=text: Store.open(text, pepper=PEPPER).api_keys(),
-                lambda text=text: ApiKeys.open(text, pepper=PEPPER),
-                lambda text=text: Sessions.open(text, pepper=PEPPER),
-                lambda text=text: Revocations.open(text),
-            )
-        }
+        ring = outcome(ring_of, text)
+        others = {outcome(call, text) for call in OTHERS}
         wanted = KINDS.get(expected)
         assert ring == wanted, (expected, text)
         folder = exceptions.UsageError if expected == "folder" else wanted
@@ -137,7 +151,8 @@ def test_nothing_goes_on_after_it_closed(tmp_path: Path, where: str) -> None:
     if where != "memory:":
         with Store.open(url, pepper=PEPPER) as store:
             assert store.api_keys().verify(secret).uses == 2
-            assert store.sessions(signer=Signer(key, ttl=60)).refresh(tokens.refresh_token)
+            sessions = store.sessions(signer=Signer(key, ttl=60))
+            assert sessions.refresh(tokens.refresh_token).family == tokens.family
 
 
 def test_peppers_come_from_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,14 +162,15 @@ def test_peppers_come_from_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("GATEKEY_TEST_PEPPER", PEPPER_TEXT)
     url = tmp_path / "a.sqlite"
     secret = Store.open(url, pepper=PEPPER).api_keys().create(owner="o").secret
-    for given in (
+    ways: list[dict[str, Any]] = [
         {"pepper": [(1, PEPPER)]},
         {"pepper": PEPPER_TEXT},
         {"pepper_file": file},
         {"pepper_file": str(file)},
         {"pepper_env": "GATEKEY_TEST_PEPPER"},
-    ):
-        assert Store.open(url, **given).api_keys().verify(secret).owner == "o"  # type: ignore[arg-type]
+    ]
+    for given in ways:
+        assert Store.open(url, **given).api_keys().verify(secret).owner == "o"
     with pytest.raises(TypeError, match="give one of"):
         Store.open(url, pepper=PEPPER, pepper_env="GATEKEY_TEST_PEPPER")
     assert not Path(f"{url}.pepper").exists()

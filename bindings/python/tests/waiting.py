@@ -359,14 +359,22 @@ def _(place: Place) -> Callable[[], object]:
     return place.store
 
 
-@case("Store.close")
-def _(place: Place) -> Callable[[], object]:
-    store = place.store()
-    keys = store.api_keys()
-    keys.verify(keys.create(owner="o").secret)
-    place.kept = keys
-    place.hold("write")
-    return store.close
+def closing(close: Callable[[Store], object]) -> Make:
+    def make(place: Place) -> Callable[[], object]:
+        store = place.store()
+        keys = store.api_keys()
+        keys.verify(keys.create(owner="o").secret)
+        place.kept = keys
+        place.hold("write")
+        return lambda: close(store)
+
+    return make
+
+
+CASES |= {
+    "Store.close": closing(lambda own: own.close()),
+    "Store.__exit__": closing(lambda own: own.__exit__()),
+}
 
 
 def following(what: str, alg: str, **options: Any) -> Make:
