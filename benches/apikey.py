@@ -28,7 +28,7 @@ Figures = dict[tuple[str, str, int], list[list[float]]]
 
 
 def contenders() -> dict[str, list[str]]:
-    rust = str(hosts.rust_program().with_name("gatekey-bench-keys"))
+    rust = str(hosts.rust_program().with_name("gatekey-bench-api-keys"))
     hosts.step("building the C host of the API keys")
     out = hosts.WORK / "bin"
     out.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 60
 BENCH_ENV = CARGO='$(CARGO)' PYTHON='$(PYTHON)' TARGET='$(TARGET)'
 
-.PHONY: bench bench-keys bench-sessions callgrind fuzz
+.PHONY: bench bench-api-keys bench-sessions callgrind fuzz
 
 bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and docs/bench.svg (QUICK=1: prints)
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
@@ -11,7 +11,7 @@ bench: wheel ## Measures gatekey beside its peers, writes docs/bench*.md and doc
 	$(BENCH_ENV) $(PYTHON) benches/apikey.py
 	$(BENCH_ENV) $(PYTHON) benches/session.py
 
-bench-keys: wheel ## The part of `make bench` that is about API keys
+bench-api-keys: wheel ## The part of `make bench` that is about API keys
 	@$(MAKE) --no-print-directory install PREFIX=$(TARGET)/bench/prefix DESTDIR=
 	$(BENCH_ENV) $(PYTHON) benches/apikey.py
 

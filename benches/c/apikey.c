@@ -1,4 +1,5 @@
-/* gatekey's API keys through the C ABI: `keys DIR` prints what `gatekey-bench-keys run DIR` prints. */
+/* gatekey's API keys through the C ABI: `apikey DIR` prints what
+ * `gatekey-bench-api-keys run DIR` prints. */
 #define _POSIX_C_SOURCE 200809L
 #include <gatekey.h>
 #include <stdint.h>

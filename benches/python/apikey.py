@@ -1,4 +1,4 @@
-"""API keys in Python: `apikey.py gatekey|dict|drf DIR` prints what `gatekey-bench-keys run DIR` prints.
+"""API keys in Python: `apikey.py gatekey|dict|drf DIR`, as `gatekey-bench-api-keys run DIR` prints.
 
 `dict` is what services write themselves: a dictionary from the SHA-256 of a key to its owner. `drf` is
 djangorestframework-api-key with its model in SQLite, asked by `is_valid` as its permission class asks.

@@ -1,5 +1,5 @@
-//! The API keys of `make bench`: `gatekey-bench-keys prepare DIR N` makes a store of N keys and, beside
-//! it, a file with their texts in random order; `gatekey-bench-keys run DIR` verifies them and prints a
+//! The API keys of `make bench`: `gatekey-bench-api-keys prepare DIR N` makes a store of N keys and, beside
+//! it, a file with their texts in random order; `gatekey-bench-api-keys run DIR` verifies them and prints a
 //! line `name<TAB>nanoseconds...` for each measurement, as the hosts in C and Python do.
 
 use gatekey::{ApiKeys, ErrorKind, Secret};
@@ -23,7 +23,7 @@ fn main() {
         ["prepare", dir, n] => prepare(Path::new(dir), n.parse().expect("a number of keys")),
         ["run", dir] => run(Path::new(dir)),
         _ => {
-            eprintln!("usage: gatekey-bench-keys prepare DIR N | run DIR");
+            eprintln!("usage: gatekey-bench-api-keys prepare DIR N | run DIR");
             std::process::exit(2);
         }
     }

@@ -8,7 +8,7 @@ mod cache;
 mod claims;
 mod errors;
 mod header;
-mod keys;
+mod jwk;
 mod secrets;
 mod signature;
 mod structure;
