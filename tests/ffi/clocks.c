@@ -209,11 +209,12 @@ static void of_sessions(void) {
     gk_session_tokens first, second, third;
     gk_session_options *options = gk_session_options_new();
     gk_session_options_clock(options, now, NULL, NULL);
-    gk_session_options_pepper(options, 1, PEPPER, 32);
     MUST(gk_key_generate(GK_ALG_HS256, &key, &err));
     MUST(gk_signer_builder_new(key, &builder, &err));
     gk_signer *signer = signer_of(builder);
-    MUST(gk_sessions_open(url, strlen(url), signer, options, &sessions, &err));
+    gk_store *store = store_under(url, PEPPER, 32);
+    MUST(gk_store_sessions(store, signer, options, &sessions, &err));
+    gk_store_free(store);
     gk_session_options_free(options);
     MUST(gk_sessions_start(sessions, GK_TEXT("alice"), NULL, &first, &err));
 #define REFRESH(tokens, out)                                                                       \

@@ -220,7 +220,13 @@ static void configs(void) {
     MISFIT(gk_oauth_config, "variables.domain", preset,
            GK_TEXT("auth0")); /* the variable that is missing */
     PAIR_SETTER(gk_oauth_config, gk_oauth_config_variable, TEXT);
-    FINE(gk_oauth_config, variable, GK_TEXT("domain"), GK_TEXT("acme.example"));
+    MISFIT(gk_oauth_config, "variables.domain", variable, GK_TEXT("domain"),
+           GK_TEXT("acme.example"));
+    gk_oauth_config *both = fresh_gk_oauth_config();
+    gk_oauth_config_preset(both, GK_TEXT("auth0"));
+    gk_oauth_config_variable(both, GK_TEXT("domain"), GK_TEXT("acme.example"));
+    MUST(use_gk_oauth_config(both, &err));
+    gk_oauth_config_free(both);
     PAIR_SETTER(gk_oauth_config, gk_oauth_config_endpoint, GK_TEXT("jwks_uri"));
     MISFIT(gk_oauth_config, "typo", endpoint, GK_TEXT("typo"), GK_TEXT("https://auth.example/"));
     MISFIT(gk_oauth_config, "jwks_uri", endpoint, GK_TEXT("jwks_uri"), GK_TEXT("http://h/"));

@@ -4,9 +4,11 @@ use super::{bench, pepper, refused, text};
 use gatekey::apikey::Check;
 #[cfg(feature = "sqlite")]
 use gatekey::apikey::KeyFilter;
+#[cfg(feature = "sqlite")]
 use gatekey::open::open_api_keys;
-use gatekey::pepper::{PepperSource, read_peppers};
-use gatekey::pepper::{add_pepper, read_pepper_file};
+use gatekey::pepper::read_peppers;
+#[cfg(feature = "sqlite")]
+use gatekey::pepper::{PepperSource, add_pepper, read_pepper_file};
 use gatekey::store::Loaded;
 use gatekey::{ErrorKind, Peppers, Secret};
 

@@ -6,9 +6,11 @@ use gatekey::ErrorKind;
 use gatekey::session::{
     SessionEnd, SessionEvent, SessionEventFilter, SessionFilter, SessionRecord,
 };
+#[cfg(feature = "sqlite")]
+use gatekey::store::RevocationStore as _;
 use gatekey::store::{
-    Backend as _, Database, KeyRingStore, MemoryStore, Revocation, RevocationKind,
-    RevocationStore as _, SessionStore, SessionWrite, StoredRing, StoredSession,
+    Backend as _, Database, KeyRingStore, MemoryStore, Revocation, RevocationKind, SessionStore,
+    SessionWrite, StoredRing, StoredSession,
 };
 
 fn session(family: &str, subject: &str) -> StoredSession {
