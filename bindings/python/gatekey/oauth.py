@@ -515,8 +515,8 @@ class ResourceServer:
         self,
         authorization: str | None,
         *,
-        scopes: Sequence[str] = (),
-        acr_values: Sequence[str] = (),
+        scopes: str | Iterable[str] = (),
+        acr_values: str | Iterable[str] = (),
         max_age: _Seconds | None = None,
         address: str | IPv4Address | IPv6Address | None = None,
     ) -> Access:
@@ -529,7 +529,7 @@ class ResourceServer:
             counts as an unknown one.
         :raises GatekeyError: with ``status`` and ``www_authenticate`` to answer with.
         """
-        return self._core.check(authorization, list(scopes), list(acr_values), max_age, address)
+        return self._core.check(authorization, scopes, acr_values, max_age, address)
 
     @property
     def metadata(self) -> dict[str, object]:

@@ -9,7 +9,9 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString, PyType};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyString, PyType,
+};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +86,7 @@ pub(crate) fn optional_algorithm(py: Python<'_>, name: Option<&str>) -> PyResult
     name.map(|name| algorithm(py, name)).transpose()
 }
 
-/// A `str`, or any iterable of `str`.
+/// A `str`, or any iterable of `str`. Bytes and mappings iterate as well, and would name nothing where they are empty.
 pub(crate) fn names(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<String>> {
     let name = |item: &Bound<'_, PyAny>| match item.cast::<PyString>() {
         Ok(name) => text(name, what).map(str::to_owned),
@@ -93,7 +95,10 @@ pub(crate) fn names(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<String
     if value.cast::<PyString>().is_ok() {
         return Ok(vec![name(value)?]);
     }
-    let Ok(items) = value.try_iter() else {
+    let is_other = value.cast::<PyBytes>().is_ok()
+        || value.cast::<PyByteArray>().is_ok()
+        || value.cast::<PyMapping>().is_ok();
+    let Some(items) = (!is_other).then(|| value.try_iter().ok()).flatten() else {
         return Err(wrong_type(value, what, "str, or an iterable of str"));
     };
     items.map(|item| name(&item?)).collect()

@@ -7,7 +7,7 @@ use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::oauth_client::_OAuthClient;
 use crate::oauth_records::Access;
-use crate::options::{Span, span};
+use crate::options::{Span, names, span};
 use crate::remote_key_set::key_source;
 use crate::revocations::Revocations;
 use crate::transport::HttpTransport;
@@ -78,11 +78,13 @@ impl _ResourceServer {
         &self,
         py: Python<'_>,
         authorization: Option<&Bound<'_, PyString>>,
-        scopes: Vec<String>,
-        acr_values: Vec<String>,
+        scopes: &Bound<'_, PyAny>,
+        acr_values: &Bound<'_, PyAny>,
         max_age: Option<&Bound<'_, PyAny>>,
         address: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Access> {
+        let scopes = names(scopes, "scopes")?;
+        let acr_values = names(acr_values, "acr_values")?;
         let address = address.map(args::caller_address).transpose()?.flatten();
         let max_age = max_age.map(|age| span(age, "max_age")).transpose()?.map(Span::at_most);
         // A str that is no Unicode text is no header that could be good, not a misuse.
