@@ -60,19 +60,18 @@ pub fn pepper_beside(store: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The peppers in an environment variable. What is wrong names the variable, and nothing of what it holds.
+/// The peppers in an environment variable. What is wrong names the variable, and nothing of what it holds; nor what
+/// may be a pepper that was given for the name.
 fn from_environment(name: &str) -> Result<Peppers> {
-    let shown: String =
-        name.chars().take(64).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect();
-    let wrong = |message| {
-        let error = Error::new(ErrorKind::InvalidConfiguration, message);
-        error.about_named_claim(&shown.as_str().into())
-    };
-    if name.is_empty() || name.contains(['=', '\0']) {
+    let wrong = |message| Error::new(ErrorKind::InvalidConfiguration, message);
+    // Of the environment, these have no names.
+    let is_possible = !name.is_empty() && !name.contains(['=', '\0']);
+    let text = is_possible.then(|| std::env::var_os(name)).flatten();
+    if text.is_none() && !is_name(name) {
         return Err(wrong(NO_NAME));
     }
-    let text = std::env::var_os(name).unwrap_or_default();
-    let text = Zeroizing::new(text.into_encoded_bytes());
+    let wrong = |message| wrong(message).about_named_claim(&name.into());
+    let text = Zeroizing::new(text.unwrap_or_default().into_encoded_bytes());
     if text.trim_ascii().is_empty() {
         return Err(wrong(UNSET));
     }
@@ -80,7 +79,20 @@ fn from_environment(name: &str) -> Result<Peppers> {
     peppers.ok_or_else(|| wrong(NO_PEPPERS))
 }
 
-const NO_NAME: &str = "The peppers are to be taken from an environment variable whose name is empty, or holds `=` or a NUL.";
+/// Whether this is surely the name of a variable, and no pepper: in hexadecimal or Base64 one has 22 characters or more,
+/// and no capitals with underscores alone.
+fn is_name(text: &str) -> bool {
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_short = text.len() <= 20 && !text.starts_with(|c: char| c.is_ascii_digit());
+    let is_loud = text.len() <= 64
+        && text.contains('_')
+        && !text.contains(|c: char| c.is_ascii_lowercase())
+        && text.starts_with(|c: char| c.is_ascii_uppercase());
+    is_plain && !text.is_empty() && (is_short || is_loud)
+}
+
+const NO_NAME: &str = "The peppers are in an environment variable, whose NAME is asked for: letters, digits and `_`. What was \
+     given is not shown, because it may be the peppers themselves.";
 const UNSET: &str = "The environment variable that is to hold the peppers is not set, or empty.";
 const NO_PEPPERS: &str = "The environment variable that is to hold the peppers holds none: a line each, a number, a space and 32 \
      bytes in hexadecimal.";
@@ -116,7 +128,8 @@ pub fn read_peppers(text: &str) -> Result<Peppers> {
 pub fn read_pepper_file(path: &Path) -> Result<Peppers> {
     const MISSING: Error = Error::new(
         ErrorKind::WrongPepper,
-        "The pepper file is not there or cannot be read; without it every key is lost. Restore it.",
+        "The pepper file is not there or cannot be read. Restore the one that the store was made with; for a new \
+         store, make one with `gatekey pepper add`, or name none: it is then made beside the store.",
     );
     let text = read_private_file(path, 65_536).map_err(|_| MISSING)?.ok_or(Error::new(
         ErrorKind::InvalidConfiguration,
