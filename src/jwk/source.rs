@@ -32,6 +32,11 @@ pub trait KeySource: Send + Sync {
         Ok(false)
     }
 
+    /// The most seconds that a token may live, so that its key is still published when it expires; `None` where keys stay.
+    fn longest_ttl(&self) -> Option<u64> {
+        None
+    }
+
     /// The key to sign with now.
     ///
     /// # Errors

@@ -166,8 +166,8 @@ impl SignerBuilder {
     ///
     /// # Errors
     /// `KeyUsage`: the private key may not sign. `InvalidConfiguration`: an empty issuer, audience
-    /// or type, a time to live of 0 or more than [`Self::MAX_TTL`], or one that is set although
-    /// tokens may lack `exp`. Those of a [`KeySource`].
+    /// or type, a time to live of 0 or more than [`Self::MAX_TTL`], one that is set although
+    /// tokens may lack `exp`, or one that is more than the [`KeySource`] keeps retired keys for. Those of a [`KeySource`].
     pub fn build(self) -> Result<Signer> {
         const fn refuse<T>(message: &'static str) -> Result<T> {
             Err(Error::new(ErrorKind::InvalidConfiguration, message))
@@ -196,6 +196,14 @@ impl SignerBuilder {
         let keys = match self.key {
             KeyFrom::Key(key) => Keys::One(Prepared::new(key, typ.as_deref(), kid)?),
             KeyFrom::Source(source) => {
+                if self.ttl > source.longest_ttl().or(self.ttl) {
+                    const OUTLIVES: Error = Error::new(
+                        ErrorKind::InvalidConfiguration,
+                        "Tokens of this signer outlive the ring's retired keys: shorten `ttl`, or open the ring with a \
+                         `token_ttl` that is as long.",
+                    );
+                    return Err(OUTLIVES.about_claim("ttl"));
+                }
                 let prepare = |source: &dyn KeySource| {
                     Prepared::new(source.signing_key()?, typ.as_deref(), kid)
                 };

@@ -124,7 +124,7 @@ struct Inner {
     /// Nanoseconds.
     max_stale: u64,
     heard: Freshness,
-    pace: Pace,
+    pace: Arc<Pace>,
     /// The date of the last look, in seconds since the Unix epoch.
     looked: AtomicU64,
     /// Grows with every change of `current`.
@@ -204,10 +204,10 @@ impl KeyRing {
             store,
             peppers,
             clock: options.follow.clock(),
+            pace: options.follow.pace(),
             options,
             max_stale,
             heard: Freshness::new(),
-            pace: Pace::new(),
             looked: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             current: ArcSwap::from_pointee(Current::of(0, Vec::new())),
@@ -327,6 +327,10 @@ impl KeySource for KeyRing {
     fn keys(&self) -> Result<KeySet> {
         self.0.be_fresh()?;
         KeySet::new(self.0.current.load().keys.iter().map(|kept| kept.verifying.clone()))
+    }
+
+    fn longest_ttl(&self) -> Option<u64> {
+        Some(self.0.options.token_ttl)
     }
 
     fn signing_key(&self) -> Result<Key> {

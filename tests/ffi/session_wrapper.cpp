@@ -169,7 +169,7 @@ void rotation() {
                                                     .token_ttl(600)
                                                     .max_stale(10)
                                                     .clock(read_now));
-    const auto signer = signer::builder::following(ring).clock(read_now).build();
+    const auto signer = signer::builder::following(ring).ttl(600).clock(read_now).build();
     const auto api = verifier::following(ring, policy().clock(read_now));
     const std::string before = signer.sign(claims());
     const std::string first(api.verify(before).key_id());

@@ -146,3 +146,11 @@ def test_nothing_shows_a_key(ring: KeyRing) -> None:
 def test_symmetric_keys_are_not_published() -> None:
     with pytest.raises(exceptions.KeyUsageError):
         KeyRing.open("memory:", alg="HS256").to_jwks()
+
+
+def test_no_token_outlives_the_key_that_it_needs() -> None:
+    ring = KeyRing.open("memory:", pepper=bytes(32), token_ttl=900)
+    Signer(ring, ttl=900)
+    with pytest.raises(exceptions.ConfigurationError, match="token_ttl") as raised:
+        Signer(ring, ttl=901)
+    assert raised.value.claim == "ttl"

@@ -334,3 +334,22 @@ fn an_older_folder_revives_no_key_while_it_is_open() {
         );
     }
 }
+
+#[test]
+fn no_token_outlives_the_key_that_it_needs() {
+    let ring = |seconds| {
+        let options = KeyRingOptions::new().token_ttl(seconds);
+        Arc::new(KeyRing::open(Arc::new(MemoryStore::new()), Some(peppers(&[1])), options).unwrap())
+    };
+    for (token_ttl, ttl, fits) in [(900, 900, true), (900, 901, false), (3600, 901, true)] {
+        let made = Signer::following(ring(token_ttl)).ttl(ttl).build();
+        let error = made.map(drop).err();
+        assert_eq!(error.is_none(), fits, "{token_ttl} {ttl}");
+        let told = error.map(|error| (error.kind(), error.claim().map(str::to_owned)));
+        assert!(fits || told == Some((ErrorKind::InvalidConfiguration, Some("ttl".to_owned()))));
+    }
+    // Keys that stay have no such end.
+    let key = crate::fixtures::key(Alg::Es256).clone();
+    let set = Arc::new(KeySet::new([key]).unwrap());
+    assert!(Signer::following(set).ttl(86_400).build().is_ok());
+}
