@@ -143,12 +143,17 @@ const char *gk_version(void);
 typedef int32_t gk_status;
 
 /**
- * Why a call failed. 256 bytes, owned by the caller, usually on the stack; nothing in it needs
+ * Why a call failed. 260 bytes, owned by the caller, usually on the stack; nothing in it needs
  * freeing. Each fallible call writes it, so it needs no initial value and can be used again.
  */
 typedef struct {
     /** The status that the call returned; GK_STATUS_OK after a call that succeeded. */
     gk_status status;
+    /**
+     * Milliseconds after which the same call may succeed (Retry-After, RFC 9110 section 10.2.3), where waiting is the
+     * remedy: a rate, credits, a server that is busy. 0 otherwise.
+     */
+    uint32_t retry_after_ms;
     /**
      * Sentences for the log that name the remedy, in UTF-8, NUL-terminated, at most 200 bytes;
      * empty after a call that succeeded. Never contains a token, a key or a signature.

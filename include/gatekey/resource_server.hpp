@@ -52,6 +52,9 @@ class resource_server : public detail::handle<gk_resource_server, gk_resource_se
         std::string access;
         /// The value of the WWW-Authenticate header for a refusal; empty where none is due.
         std::string challenge;
+        /// Why, for the log; retry_after_ms() is for the header Retry-After. Says nothing if the
+        /// caller is let in.
+        error reason;
         explicit operator bool() const noexcept { return status == gatekey::status::ok; }
     };
     /// A refusal is not exceptional: it is returned.
@@ -60,9 +63,10 @@ class resource_server : public detail::handle<gk_resource_server, gk_resource_se
         const gk_caller caller{authorization.data(), authorization.size(), address.data(),
                                address.size()};
         detail::buffer access, challenge;
+        gk_error err;
         const gk_status answer = gk_resource_server_check(get(), &caller, wanted.get(), &access.raw,
-                                                          &challenge.raw, nullptr);
-        return {static_cast<gatekey::status>(answer), text(access), text(challenge)};
+                                                          &challenge.raw, &err);
+        return {static_cast<gatekey::status>(answer), text(access), text(challenge), error(err)};
     }
     /// The metadata of the API (RFC 9728), to be served as JSON.
     [[nodiscard]] std::string metadata() const {

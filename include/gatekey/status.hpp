@@ -216,6 +216,9 @@ class GATEKEY_THROWN error : public std::exception {
     [[nodiscard]] std::string_view challenge() const noexcept {
         return gatekey::challenge(status());
     }
+    /// Milliseconds after which the same call may succeed, for the header Retry-After (in seconds,
+    /// rounded up); 0 where waiting is no remedy.
+    [[nodiscard]] std::uint32_t retry_after_ms() const noexcept { return raw_.retry_after_ms; }
     /// The message for the log, with the claim, member or argument it is about; at most 200 bytes.
     [[nodiscard]] const char *what() const noexcept override { return raw_.message; }
     /// The claim, member or argument that the error is about; empty if it is not about one.

@@ -10,12 +10,15 @@ use std::ptr;
 /// The size of gk_error.message in bytes.
 pub const GK_ERROR_MESSAGE_SIZE: usize = 252;
 
-/// Why a call failed. 256 bytes, owned by the caller, usually on the stack; nothing in it needs
+/// Why a call failed. 260 bytes, owned by the caller, usually on the stack; nothing in it needs
 /// freeing. Each fallible call writes it, so it needs no initial value and can be used again.
 #[repr(C)]
 pub struct gk_error {
     /// The status that the call returned; GK_STATUS_OK after a call that succeeded.
     pub status: gk_status,
+    /// Milliseconds after which the same call may succeed (Retry-After, RFC 9110 section 10.2.3),
+    /// where waiting is the remedy: a rate, credits, a server that is busy. 0 otherwise.
+    pub retry_after_ms: u32,
     /// Sentences for the log that name the remedy, in UTF-8, NUL-terminated, at most 200 bytes;
     /// empty after a call that succeeded. Never contains a token, a key or a signature.
     pub message: [c_char; GK_ERROR_MESSAGE_SIZE],
@@ -55,7 +58,7 @@ pub extern "C" fn gk_error_api_key_id(err: Option<&gk_error>) -> *const c_char {
     })
 }
 
-const _: () = assert!(size_of::<gk_error>() == 256);
+const _: () = assert!(size_of::<gk_error>() == 260);
 
 impl gk_error {
     /// # Safety
@@ -66,6 +69,7 @@ impl gk_error {
             // and id.
             unsafe {
                 (&raw mut (*err).status).write(GK_STATUS_OK);
+                (&raw mut (*err).retry_after_ms).write(0);
                 (&raw mut (*err).message).cast::<[c_char; 3]>().write([0; 3]);
             }
         }
@@ -78,10 +82,15 @@ impl gk_error {
     #[cold]
     pub(super) unsafe fn report(err: *mut Self, fault: &Fault) -> gk_status {
         let status = fault.kind().number();
+        let retry_after_ms = match fault {
+            Fault::Core(error) | Fault::Member(_, error) => error.retry_after().unwrap_or(0),
+            _ => 0,
+        };
         if !err.is_null() {
-            // SAFETY: writable by contract; neither place is read before it is written.
+            // SAFETY: writable by contract; no place is read before it is written.
             let message = unsafe {
                 (&raw mut (*err).status).write(status);
+                (&raw mut (*err).retry_after_ms).write(retry_after_ms);
                 &mut *(&raw mut (*err).message).cast::<[MaybeUninit<u8>; GK_ERROR_MESSAGE_SIZE]>()
             };
             Text { bytes: message, len: 0, cut: false }.say(fault);

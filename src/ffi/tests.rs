@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::ptr;
 
 fn blank() -> gk_error {
-    gk_error { status: -1, message: [b'x'.cast_signed(); GK_ERROR_MESSAGE_SIZE] }
+    gk_error { status: -1, retry_after_ms: 7, message: [b'x'.cast_signed(); GK_ERROR_MESSAGE_SIZE] }
 }
 
 fn message(err: &gk_error) -> &str {
