@@ -150,8 +150,8 @@ typedef struct {
     /** The status that the call returned; GK_STATUS_OK after a call that succeeded. */
     gk_status status;
     /**
-     * Milliseconds after which the same call may succeed (Retry-After, RFC 9110 section 10.2.3), where waiting is the
-     * remedy: a rate, credits, a server that is busy. 0 otherwise.
+     * Milliseconds after which the same call may succeed (Retry-After, RFC 9110 section 10.2.3),
+     * where waiting is the remedy: a rate, credits, a server that is busy. 0 otherwise.
      */
     uint32_t retry_after_ms;
     /**

@@ -51,6 +51,10 @@ fn present(data: &[u8]) -> bool {
         }
         Err(error) => {
             assert!(known.is_none(), "{error:?}");
+            if data.is_empty() {
+                assert_eq!(error.kind(), ErrorKind::MissingCredentials);
+                return false;
+            }
             let kinds =
                 [ErrorKind::MalformedApiKey, ErrorKind::UnknownApiKey, ErrorKind::BadApiKeySecret];
             assert!(kinds.contains(&error.kind()), "{error:?}");

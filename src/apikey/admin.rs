@@ -73,7 +73,7 @@ impl ApiKeys {
         }
         let inner = &self.inner;
         let mut secret = None;
-        let key = self.change(id, "rotate", &mut |key, Dates { now, .. }| {
+        let key = self.change(id, "rotate", &mut |key, Dates { now, surely, .. }| {
             if key.record.status == KeyStatus::Revoked {
                 return Err(ErrorKind::ApiKeyRevoked.into());
             }
@@ -84,7 +84,8 @@ impl ApiKeys {
             key.record.prefix.clone_from(&inner.prefix);
             let new = format::reissue(&*inner.random, &inner.prefix, &key.record.env, own)?;
             let old = std::mem::replace(&mut key.proof, inner.proof(own, &new)?);
-            let until = now.saturating_add(overlap);
+            // By a clock that ran ahead, the old secret would be good for too long.
+            let until = surely.saturating_add(overlap);
             key.previous = (overlap > 0).then_some(Previous { proof: old, until });
             key.lookup = None;
             key.record.overlap_until = (overlap > 0).then_some(until);

@@ -120,7 +120,7 @@ pub(super) struct Inner {
     /// Nanoseconds.
     pub(super) max_stale: u64,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) pace: Pace,
+    pub(super) pace: Arc<Pace>,
     pub(super) random: Arc<dyn SecureRandom>,
     pub(super) mirror: Mirror,
     pub(super) feed: Feed,
@@ -157,7 +157,7 @@ impl ApiKeys {
                 strict: options.follow.strict(),
                 max_stale,
                 clock,
-                pace: Pace::new(),
+                pace: options.follow.pace(),
                 random: options.random,
                 mirror: Mirror::new(),
                 feed: Feed::new(),

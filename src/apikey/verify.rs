@@ -144,7 +144,7 @@ impl ApiKeys {
     /// Verifies a presented key and takes the request's cost from its limits.
     ///
     /// # Errors
-    /// `MalformedApiKey`, `UnknownApiKey`, `BadApiKeySecret`, `ApiKeyDisabled`, `ApiKeyRevoked`,
+    /// `MissingCredentials` for no text, `MalformedApiKey`, `UnknownApiKey`, `BadApiKeySecret`, `ApiKeyDisabled`, `ApiKeyRevoked`,
     /// `ApiKeyExpired`, `ApiKeyNotYetValid`, `ApiKeyAddress`, `InsufficientScope`, `RateLimited`,
     /// `CreditsExhausted`: the first of these that holds; nothing is consumed. `StoreUnavailable`: the
     /// store has been silent for too long, or this key's row is damaged. `InvalidConfiguration`: the clock is
@@ -158,6 +158,7 @@ impl ApiKeys {
         }
         match format::parse(presented) {
             Some(parsed) => inner.verify_native(&parsed, check),
+            None if presented.is_empty() => Err(ErrorKind::MissingCredentials.into()),
             None if inner.feed.has_foreign() => inner.verify_foreign(presented, check),
             None => Err(ErrorKind::MalformedApiKey.into()),
         }
@@ -211,7 +212,7 @@ impl Inner {
     /// A key of another format, imported: found by all of it, or by what it begins with.
     #[cold]
     fn verify_foreign(self: &Arc<Self>, presented: &[u8], check: &Check<'_>) -> Result<Grant> {
-        if presented.is_empty() || presented.len() > super::import::LONGEST {
+        if presented.len() > super::import::LONGEST {
             return Err(ErrorKind::MalformedApiKey.into());
         }
         let now = self.clock.monotonic();

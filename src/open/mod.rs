@@ -8,6 +8,7 @@ pub use url::StoreUrl;
 use crate::apikey::{ApiKeyOptions, ApiKeys};
 use crate::base::clock::{Clock, plausible};
 use crate::base::follow::Follow;
+use crate::base::fresh::stale_nanos;
 use crate::base::process::brief;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Signer;
@@ -162,12 +163,18 @@ impl Store {
     /// As [`Self::open`], with options.
     ///
     /// # Errors
-    /// As [`Self::open`]. `InvalidConfiguration`: others may read the pepper file, or the environment variable is not
-    /// set or holds no peppers. `WrongPepper`: the pepper file that was named is not there.
+    /// As [`Self::open`]. `InvalidConfiguration`: others may read the pepper file, the environment variable is not set
+    /// or holds no peppers, or the clock is out of range. `InvalidArgument`: `max_stale` is out of range. `WrongPepper`:
+    /// the pepper file that was named is not there, or the store was made under other peppers. Then nothing was made.
     pub fn open_with(url: &str, options: StoreOptions) -> Result<Self> {
         let url: StoreUrl = url.parse()?;
+        let mut follow = options.follow;
+        stale_nanos(follow.max_stale_ms())?;
+        let pace = follow.pace();
+        pace.read(&*follow.clock())?;
+        follow.pace = Some(pace);
         let given = options.pepper.elsewhere()?;
-        let store = Self::without_peppers(&url, options.follow)?;
+        let store = Self::without_peppers(&url, follow)?;
         store.find_peppers(given)
     }
 
@@ -190,8 +197,11 @@ impl Store {
         let Some(inner) = Arc::get_mut(&mut self.0) else { return Ok(self) };
         let in_memory = inner.path.as_os_str().is_empty();
         let peppers = match (given, &inner.kept) {
-            (Some(given), _) => Some(given),
-            (None, Kept::Folder(_)) => None,
+            (Some(given), Kept::Database(database)) => {
+                given.check_known(&**database)?;
+                Some(given)
+            }
+            (given, Kept::Folder(_)) => given,
             (None, Kept::Database(_)) if in_memory => Some(random_pepper()?),
             (None, Kept::Database(database)) => {
                 let is_new = database.api_key_count()? == 0 && database.pepper_checks()?.is_empty();
@@ -285,8 +295,11 @@ impl Store {
     /// # Errors
     /// Those of [`crate::store::Backend`]; it is closed all the same.
     pub fn close(&self) -> Result<()> {
-        self.0.closed.store(true, Ordering::SeqCst);
-        let handed_out = std::mem::take(&mut *brief(&self.0.handed_out));
+        let handed_out = {
+            let mut handed_out = brief(&self.0.handed_out);
+            self.0.closed.store(true, Ordering::SeqCst);
+            std::mem::take(&mut *handed_out)
+        };
         let followers = handed_out.iter().filter_map(Weak::upgrade);
         let written = followers.map(|follower| follower.end()).fold(Ok(()), Result::and);
         let closed = match &self.0.kept {
@@ -313,16 +326,15 @@ impl Store {
             return Err(CLOSED);
         }
         let thing = open()?;
-        {
-            let mut handed_out = brief(&self.0.handed_out);
-            handed_out.retain(|known| known.strong_count() > 0);
-            handed_out.push(follower(&thing));
-        }
-        // Closed meanwhile, by another thread that may not have seen this one.
+        let mut handed_out = brief(&self.0.handed_out);
+        // Closed meanwhile, by another thread, which has not seen this one and may still be writing what is pending.
         if self.0.closed.load(Ordering::SeqCst) {
-            self.close()?;
-            return Err(CLOSED);
+            drop(handed_out);
+            return follower(&thing).upgrade().map_or(Ok(()), |this| this.end()).and(Err(CLOSED));
         }
+        handed_out.retain(|known| known.strong_count() > 0);
+        handed_out.push(follower(&thing));
+        drop(handed_out);
         Ok(thing)
     }
 }

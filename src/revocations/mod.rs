@@ -97,6 +97,12 @@ impl RevocationOptions {
     }
 
     /// What these do not say is as `others` have it.
+    /// This clock, and what has been seen of it.
+    pub(crate) fn clock_at(mut self, clock: Arc<dyn Clock>, pace: Arc<Pace>) -> Self {
+        (self.follow.clock, self.follow.pace) = (Some(clock), Some(pace));
+        self
+    }
+
     pub(crate) fn following(mut self, others: &Follow) -> Self {
         self.follow = self.follow.or(others);
         self
@@ -166,7 +172,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// Whether that is the operating system's.
     is_system: bool,
-    pace: Pace,
+    pace: Arc<Pace>,
     feed: Feed,
     /// When [`Revocations::seen_once`] was asked last, in seconds since the Unix epoch.
     used_at: AtomicU64,
@@ -193,7 +199,7 @@ impl Revocations {
             tenant_claim,
             is_system: clock.is_system(),
             clock,
-            pace: Pace::new(),
+            pace: options.follow.pace(),
             feed: Feed::new(),
             used_at: AtomicU64::new(0),
         };

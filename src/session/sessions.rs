@@ -213,7 +213,7 @@ pub(super) struct Inner {
     pub(super) absolute_ttl: u64,
     pub(super) grace_ms: u64,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) pace: Pace,
+    pub(super) pace: Arc<Pace>,
     pub(super) random: Arc<dyn SecureRandom>,
     pub(super) revocations: Revocations,
 }
@@ -233,10 +233,13 @@ impl Sessions {
         options: SessionOptions,
     ) -> Result<Self> {
         options.check(signer)?;
-        let (clock, pace) = (options.follow.clock(), Pace::new());
+        let (clock, pace) = (options.follow.clock(), options.follow.pace());
         peppers.check_against(&*store, pace.read(&*clock)?.now)?;
         let access_ttl = signer.and_then(Signer::ttl).unwrap_or(1);
-        let revocations = options.revocations.at_least(access_ttl).clock(Arc::clone(&clock));
+        let revocations = options
+            .revocations
+            .at_least(access_ttl)
+            .clock_at(Arc::clone(&clock), Arc::clone(&pace));
         let inner = Inner {
             revocations: Revocations::open(Arc::clone(&store) as _, revocations)?,
             store,

@@ -73,6 +73,7 @@ static gk_status verified(const gk_api_keys *keys, const gk_buf *key, const gk_a
     const gk_api_key_request request = {{key->data, key->len}, {ip, ip ? strlen(ip) : 0}};
     const gk_status status = gk_api_keys_verify(keys, &request, needs, result, &err);
     CHECK(result->status == status && err.status == status);
+    CHECK(result->retry_after_ms == err.retry_after_ms);
     CHECK(result->http_status == gk_status_http(status));
     // The key is named if and only if its secret was proved.
     const bool proved =
@@ -366,8 +367,9 @@ static void wrong_arguments(void) {
     CHECK(result.status == WRONG && result.http_status == 500);
     FAILS(WRONG, gk_api_keys_verify(keys, PRESENTED(NULL, 1), NULL, &result, &err));
     FAILS(WRONG, gk_api_keys_verify(keys, &no_address, NULL, &result, &err));
-    FAILS(GK_STATUS_MALFORMED_API_KEY,
+    FAILS(GK_STATUS_MISSING_CREDENTIALS,
           gk_api_keys_verify(keys, PRESENTED(NULL, 0), NULL, &result, &err));
+    CHECK(result.http_status == 401 && !strcmp(gk_status_challenge(err.status), "Bearer"));
     FAILS(GK_STATUS_MALFORMED_API_KEY,
           gk_api_keys_verify(keys, PRESENTED(BAD, 1), needs, &result, &err));
 

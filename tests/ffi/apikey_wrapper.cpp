@@ -38,6 +38,12 @@ int main() {
     const auto limited = keys.try_verify(issued.secret.view(), needs, "10.0.0.1");
     CHECK(!limited && limited.status() == status::rate_limited && limited.http_status() == 429);
     CHECK(limited.retry_after_ms() > 0 && limited.key_id() == id && !limited.expires_at());
+    try {
+        static_cast<void>(keys.verify(issued.secret.view(), needs, "10.0.0.1"));
+        CHECK(false);
+    } catch (const gatekey::error &refused) {
+        CHECK(refused.http_status() == 429 && refused.retry_after_ms() > 0);
+    }
     CHECK(keys.try_verify("x", needs, "10.0.0.1").key_id().empty());
     try {
         static_cast<void>(keys.verify(issued.secret.view(), needs, "10.0.0.1"));

@@ -27,8 +27,9 @@ static gk_sessions *open_with(const char *url, const gk_signer *with, const uint
     gk_session_options_max_token_ttl(options, 3600);
     gk_session_options_tenant_claim(options, GK_TEXT("org"));
     gk_session_options_clock(options, now, NULL, NULL);
-    gk_store *store = store_under(url, pepper, 32);
-    const gk_status status = gk_store_sessions(store, with, options, &sessions, &err);
+    gk_store *store = NULL;
+    gk_status status = opened_store(url, pepper, 32, &store, &err);
+    if (store != NULL) status = gk_store_sessions(store, with, options, &sessions, &err);
     gk_store_free(store);
     CHECK(status == (pepper == PEPPER ? GK_STATUS_OK : GK_STATUS_WRONG_PEPPER));
     CHECK((status == GK_STATUS_OK) == (sessions != NULL));

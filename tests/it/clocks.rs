@@ -4,12 +4,13 @@
 use gatekey::apikey::{ApiKeyOptions, Check, CreditSpec, IssuedKey, KeySpec, KeyUpdate};
 use gatekey::clock::FixedClock;
 use gatekey::keyring::{KeyRingOptions, RingKeyState};
+use gatekey::open::StoreOptions;
 use gatekey::revocations::RevocationOptions;
 use gatekey::session::{SessionEvent, SessionEventFilter, SessionOptions, SessionSpec};
 use gatekey::store::{Database, MemoryStore};
 use gatekey::{
     Alg, ApiKeys, Claims, Clock, ErrorKind, KeyRing, Peppers, Policy, Revocations, Secret,
-    Sessions, Signer, Verifier,
+    Sessions, Signer, Store, Verifier,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -411,6 +412,66 @@ fn a_rotation_by_a_clock_that_ran_ahead_removes_no_key_that_is_good() {
                 each.knows(&token, &format!("{ahead}"));
                 each.knows(&later, &format!("{ahead}"));
             }
+        }
+    });
+}
+
+/// What a store hands out while its clock is wrong knows how the clock was before.
+#[test]
+fn what_is_handed_out_while_the_clock_is_wrong_deletes_nothing() {
+    let folder = crate::apikey::Folder::new("handed_out_ahead");
+    for ahead in AHEAD {
+        handed_out("memory:", ahead);
+        #[cfg(feature = "sqlite")]
+        handed_out(folder.path(&format!("{ahead}.sqlite")).to_str().unwrap(), ahead);
+    }
+    drop(folder);
+}
+
+fn handed_out(url: &str, ahead: u64) {
+    let clock = Wall::new();
+    let options = StoreOptions::new().pepper(peppers(&[1, 2])).clock(clock.clone());
+    let store = Store::open_with(url, options).unwrap();
+    let signer = Signer::builder(&gatekey::Key::generate(Alg::Hs256).unwrap());
+    let signer = signer.clock(clock.clone()).build().unwrap();
+    let sessions = || store.sessions(Some(&signer), SessionOptions::new()).unwrap();
+    let keys = || store.api_keys(ApiKeyOptions::new()).unwrap();
+    let started = sessions().start("alice", &SessionSpec::default()).unwrap();
+    let ended = sessions().start("alice", &SessionSpec::default()).unwrap();
+    sessions().end(ended.refresh_token.expose()).unwrap();
+    let issued = key(&keys(), Some(30 * DAY));
+    let next = keys().rotate(&issued.record.id, HOUR).unwrap();
+
+    clock.set(NOW + ahead);
+    sessions().purge(NOW + ahead).unwrap();
+    assert_eq!(store.revocations(RevocationOptions::new()).unwrap().purge().unwrap(), 0);
+    assert_eq!(keys().purge(NOW + ahead).unwrap(), 0, "{url} {ahead}");
+    keys().wrap_peppers().unwrap();
+    if ahead > 40 * DAY {
+        let refused = sessions().refresh(started.refresh_token.expose(), None).unwrap_err();
+        let kinds = [ErrorKind::SessionExpired, ErrorKind::InvalidConfiguration];
+        assert!(kinds.contains(&refused.kind()), "{refused}");
+    }
+
+    clock.set(NOW + 1);
+    sessions().refresh(started.refresh_token.expose(), None).unwrap();
+    assert!(is_good(&keys(), &issued.secret), "{url} {ahead}: of before the rotation");
+    assert!(is_good(&keys(), &next.secret), "{url} {ahead}");
+}
+
+/// The old secret is good for the overlap that was asked for, by the clock that is right.
+#[test]
+fn a_rotation_by_a_clock_that_ran_ahead_keeps_no_old_secret_for_longer() {
+    on_each_store("rotated_ahead", |store| {
+        for ahead in [2 * HOUR, 40 * DAY, 400 * YEAR] {
+            let clock = Wall::new();
+            let keys = keys(&store, &[1], &clock);
+            let old = key(&keys, None);
+            clock.set(NOW + ahead);
+            let new = keys.rotate(&old.record.id, 60).unwrap();
+            assert_eq!(new.record.overlap_until, Some(NOW + 60), "{ahead}");
+            clock.set(NOW + 61);
+            assert!(!is_good(&keys, &old.secret) && is_good(&keys, &new.secret), "{ahead}");
         }
     });
 }

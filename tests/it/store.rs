@@ -288,12 +288,9 @@ fn closing_keys_leaves_the_others() {
 fn what_the_options_say_themselves_goes_first() {
     let at = |now| Arc::new(FixedClock::new(now)) as Arc<dyn Clock>;
     let options = StoreOptions::new().pepper(peppers()).clock(at(NOW)).max_stale(86_401);
+    assert_eq!(kind(Store::open_with("memory:", options)), Some(ErrorKind::InvalidArgument));
+    let options = StoreOptions::new().pepper(peppers()).clock(at(NOW)).max_stale(86_400);
     let store = Store::open_with("memory:", options).unwrap();
-    assert_eq!(kind(store.api_keys(ApiKeyOptions::new())), Some(ErrorKind::InvalidArgument));
-    assert_eq!(kind(store.sessions(None, SessionOptions::new())), Some(ErrorKind::InvalidArgument));
-    assert_eq!(kind(store.revocations(RevocationOptions::new())), Some(ErrorKind::InvalidArgument));
-    let ring = store.key_ring("default", KeyRingOptions::new());
-    assert_eq!(kind(ring), Some(ErrorKind::InvalidArgument));
     let keys = store.api_keys(ApiKeyOptions::new().max_stale(1).clock(at(NOW + 5))).unwrap();
     assert_eq!(keys.create(&KeySpec::new("a")).unwrap().record.created_at, NOW + 5);
 }
@@ -322,13 +319,43 @@ fn a_pepper_is_made_with_the_store_and_read_when_it_is_needed() {
 }
 
 #[test]
+fn what_cannot_be_right_is_told_when_the_store_is_opened_and_makes_nothing() {
+    let folder = Folder::new("store_refused");
+    let url = |name: &str| format!("sqlite:///{}", folder.path(name).display());
+    let given = |byte| Peppers::new(&[(1, Secret::new(vec![byte; 32]))]).unwrap();
+    let with = |byte| StoreOptions::new().pepper(given(byte));
+    let store = Store::open_with(&url("a.sqlite"), with(1)).unwrap();
+    drop(store.api_keys(ApiKeyOptions::new()).unwrap());
+    store.close().unwrap();
+    let made = std::fs::read(folder.path("a.sqlite")).unwrap();
+    assert_eq!(kind(Store::open_with(&url("a.sqlite"), with(2))), Some(ErrorKind::WrongPepper));
+    assert_eq!(std::fs::read(folder.path("a.sqlite")).unwrap(), made);
+    assert!(Store::open_with(&url("a.sqlite"), with(1)).is_ok());
+
+    let stale = StoreOptions::new().max_stale(86_401);
+    let absurd = StoreOptions::new().clock(Arc::new(FixedClock::new(u64::MAX)));
+    let no_file = StoreOptions::new().pepper_file(folder.path("no.pepper"));
+    for (options, wanted) in [
+        (stale, ErrorKind::InvalidArgument),
+        (absurd, ErrorKind::InvalidConfiguration),
+        (no_file, ErrorKind::WrongPepper),
+    ] {
+        assert_eq!(kind(Store::open_with(&url("b.sqlite"), options)), Some(wanted));
+        assert!(!folder.path("b.sqlite").exists() && !folder.path("b.sqlite.pepper").exists());
+    }
+}
+
+#[test]
 fn an_environment_variable_is_named_and_its_value_is_not() {
     // No test may set one; those of the Python package and of C do.
     for (name, shown, said) in [
         ("GATEKEY_TEST_THAT_IS_NOT_SET", "GATEKEY_TEST_THAT_IS_NOT_SET", "not set"),
-        ("", "", "empty"),
-        ("A=B", "A=B", "name"),
-        ("A\0\u{1b}B", "A??B", "NUL"),
+        (
+            "GATEKEY_TEST_THAT_IS_NOT_SET_THOUGH_IT_HAS_A_LONG_NAME",
+            "GATEKEY_TEST_THAT_IS_NOT_SET_THOUGH_IT_HAS_A_LONG_NAME",
+            "not set",
+        ),
+        ("not_set_here", "not_set_here", "not set"),
         ("PATH", "PATH", "holds none"),
     ] {
         let error = Store::open_with("memory:", StoreOptions::new().pepper_env(name));
@@ -338,9 +365,31 @@ fn an_environment_variable_is_named_and_its_value_is_not() {
         assert!(error.to_string().ends_with(&format!("(`{shown}`)")), "{error}");
         assert!(!format!("{error:?}").contains("/bin"), "{error:?}");
     }
-    let long = "X".repeat(1000);
-    let error = Store::open_with("memory:", StoreOptions::new().pepper_env(long));
-    assert_eq!(error.unwrap_err().claim().map(str::len), Some(64));
+}
+
+#[test]
+fn a_pepper_that_was_given_for_a_variable_is_not_shown() {
+    let hex = "ab".repeat(32);
+    for given in [
+        &hex,
+        &hex.to_uppercase(),
+        &hex[..32],
+        &format!("1 {hex}"),
+        &format!("1\t{hex}\n2\t{hex}"),
+        "q83vq83vq83vq83vq83vq83vq83vq83vq83vq83vq80=",
+        "q83vq83vq83vq_3vq83vq83vq83vq83vq83vq83vq80",
+        "correct horse battery staple",
+        "A=B",
+        "A\0\u{1b}B",
+        "",
+        &"X".repeat(1000),
+    ] {
+        let error = Store::open_with("memory:", StoreOptions::new().pepper_env(given)).unwrap_err();
+        assert_eq!((error.kind(), error.claim()), (ErrorKind::InvalidConfiguration, None));
+        assert!(error.message().contains("NAME"), "{error}");
+        let shown = format!("{error} {error:?}");
+        assert!(given.is_empty() || !shown.contains(given), "{shown}");
+    }
 }
 
 #[test]

@@ -328,7 +328,7 @@ class ApiKeys:
     ) -> IssuedApiKey: ...
     def verify(
         self,
-        presented: str | bytes,
+        presented: str | bytes | None,
         *,
         scopes: str | Iterable[str] = (),
         ip: _Ip | None = None,
@@ -337,7 +337,7 @@ class ApiKeys:
     ) -> ApiKeyRecord: ...
     def check(
         self,
-        presented: str | bytes,
+        presented: str | bytes | None,
         *,
         scopes: str | Iterable[str] = (),
         ip: _Ip | None = None,
@@ -1055,8 +1055,8 @@ class _ResourceServer:
     def check(
         self,
         authorization: str | None,
-        scopes: list[str],
-        acr_values: list[str],
+        scopes: str | Iterable[str],
+        acr_values: str | Iterable[str],
         max_age: _Seconds | None,
         address: str | IPv4Address | IPv6Address | None,
     ) -> Access: ...

@@ -152,9 +152,10 @@ impl ApiKeys {
     ///
     /// `scopes`: all of these are needed. `ip`: the caller's address, a `str` or of the module
     /// `ipaddress`; a key that is limited to addresses is refused without it. `cost`: units of the
-    /// rate and credits, 0 for none. `tenant`: the one that the key must belong to.
+    /// rate and credits, 0 for none. `tenant`: the one that the key must belong to. `presented` is None, as
+    /// `api_key_from_headers` gives it, where the request brings no key.
     ///
-    /// Raises a subclass of `ApiKeyError`, each with `code`, `status` and `retry_after`.
+    /// Raises `MissingCredentialsError`, or a subclass of `ApiKeyError`, each with `code`, `status` and `retry_after`.
     #[pyo3(signature = (presented, *, scopes=None, ip=None, cost=Count(1), tenant=None),
         text_signature = "($self, presented, *, scopes=(), ip=None, cost=1, tenant=None)")]
     fn verify(
@@ -393,8 +394,10 @@ impl ApiKeys {
     /// Writes down what is pending, gives back credits that were not spent, closes the store. Closing one that may
     /// only be read is no error.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.tick(py)?;
-        py.detach(|| self.inner.close()).or_raise(py)
+        let ticked = self.tick(py);
+        // Closed all the same.
+        py.detach(|| self.inner.close()).or_raise(py)?;
+        ticked
     }
 
     const fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -461,7 +464,9 @@ impl ApiKeys {
         self.follow(py)?;
         // A str that is no Unicode text is no key, not a misuse.
         let presented = match presented.cast::<PyString>() {
-            Ok(text) => text.to_str().map_or(&b""[..], str::as_bytes),
+            Ok(text) => text.to_str().map_or(&b"?"[..], str::as_bytes),
+            // What `api_key_from_headers` gives where there is no key.
+            Err(_) if presented.is_none() => b"",
             Err(_) => octets(presented, "presented")?,
         };
         let mut check = Check::new().cost(cost.0);

@@ -154,10 +154,10 @@ impl Store {
     /// Writes down what is pending, lets go of files, and ends everything that was handed out: each call of it raises
     /// `StoreUnavailableError` from now on and changes nothing. A second call does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        if let Some(clock) = &self.clock {
-            clock.tick(py)?;
-        }
-        py.detach(|| self.inner.close()).or_raise(py)
+        let ticked = self.clock.as_ref().map_or(Ok(()), |clock| clock.tick(py));
+        // Closed all the same.
+        py.detach(|| self.inner.close()).or_raise(py)?;
+        ticked
     }
 
     const fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {

@@ -239,12 +239,22 @@ def test_records_are_values(keys: ApiKeys) -> None:
             changed.id = "x"  # type: ignore[misc, union-attr]
 
 
+@pytest.mark.parametrize("nothing", [None, "", b""])
+def test_a_request_without_a_key(keys: ApiKeys, nothing: str | bytes | None) -> None:
+    result = keys.check(nothing)
+    assert (result.ok, result.code, result.status) == (False, "missing_credentials", 401)
+    with pytest.raises(exceptions.MissingCredentialsError) as raised:
+        keys.verify(nothing)
+    # RFC 6750 section 3.1: no error code, where no credentials were sent.
+    assert raised.value.www_authenticate == "Bearer"
+
+
 def test_the_first_three_reasons_have_one_message(keys: ApiKeys) -> None:
     one, other = keys.create(owner="a"), keys.create(owner="a")
     keys.rotate(one.id)
     stranger = ApiKeys.open("memory:").create(owner="b").secret
     codes, messages = [], set()
-    for presented in ("", "x", one.secret[:-1], other.secret + "0", stranger, one.secret):
+    for presented in ("\ud800", "x", one.secret[:-1], other.secret + "0", stranger, one.secret):
         result = keys.check(presented)
         codes.append(result.code)
         messages.add((result.message, result.status))
@@ -626,3 +636,20 @@ def test_a_resource_server_reads_their_clock(keys: ApiKeys, clock: Clock) -> Non
     with pytest.raises(exceptions.ApiKeyExpiredError) as refused:
         door.check(f"Bearer {issued.secret}")
     assert refused.value.status == 401
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"", b"read", bytearray(), {}, {"read": 1}, 5, [b"read"], [None]]
+)
+def test_scopes_of_a_wrong_kind_demand_no_less(keys: ApiKeys, wrong: Any) -> None:
+    secret = keys.create(owner="a", scopes=["read"]).secret
+    door = gatekey.ResourceServer("https://api.example", api_keys=keys)
+    for call in (
+        lambda: keys.verify(secret, scopes=wrong),
+        lambda: keys.check(secret, scopes=wrong),
+        lambda: keys.create(owner="a", scopes=wrong),
+        lambda: door.check(f"Bearer {secret}", scopes=wrong),
+        lambda: door.check(f"Bearer {secret}", acr_values=wrong),
+    ):
+        with pytest.raises(TypeError, match="str, or an iterable of str"):
+            call()

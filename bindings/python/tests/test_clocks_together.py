@@ -164,8 +164,8 @@ def _(place: Place) -> None:
 def lapsed(place: Place, make: Callable[[KeyRing], Callable[[str], object]]) -> None:
     """Whoever verifies with a ring forgets a key that has lapsed, by the ring's clock."""
     ring = place.ring()
-    token = Signer(ring, issuer=API, audience=API, typ="at+jwt", ttl=5 * YEAR).sign(
-        {"sub": "alice", "client_id": "c"}
+    token = Signer(ring, issuer=API, audience=API, typ="at+jwt").sign(
+        {"sub": "alice", "client_id": "c", "exp": place.clock.time + 5 * YEAR}
     )
     ring.rotate()
     verify = make(ring)

@@ -215,3 +215,24 @@ def test_a_clock_is_kept_and_let_go() -> None:
 def test_a_store_is_not_pickled() -> None:
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(Store.open("memory:"))
+
+
+def test_a_clock_that_fails_keeps_nothing_open(tmp_path: Path) -> None:
+    broken = False
+
+    def now() -> int:
+        if broken:
+            raise OSError("no time")
+        return NOW
+
+    for make in (lambda url: Store.open(url, clock=now), lambda url: ApiKeys.open(url, clock=now)):
+        broken = False
+        opened = make(tmp_path / "a.sqlite")
+        keys = opened.api_keys() if isinstance(opened, Store) else opened
+        secret = keys.create(owner="o").secret
+        broken = True
+        with pytest.raises(OSError, match="no time"), opened:
+            pass
+        broken = False
+        with pytest.raises(exceptions.StoreUnavailableError):
+            keys.verify(secret)

@@ -90,9 +90,10 @@ fn any_changed_character_is_refused_before_the_store_is_asked() {
         for other in [format!("{left}a{right}"), format!("{left}{}", &right[1..]), left.to_owned()]
         {
             if other != key {
+                let nothing = other.is_empty().then_some(ErrorKind::MissingCredentials);
                 refused(
                     bench.keys.verify(&other, &Check::new()),
-                    ErrorKind::MalformedApiKey,
+                    nothing.unwrap_or(ErrorKind::MalformedApiKey),
                     &other,
                 );
             }

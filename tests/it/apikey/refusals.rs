@@ -71,7 +71,7 @@ fn a_key_that_proved_itself_is_named_by_its_refusal() {
     }
     let (bench, other) = (bench(), bench());
     for (text, kind) in [
-        ("", ErrorKind::MalformedApiKey),
+        ("", ErrorKind::MissingCredentials),
         ("nonsense", ErrorKind::MalformedApiKey),
         (&*text(&other.create(|_| ())), ErrorKind::UnknownApiKey),
     ] {
