@@ -93,8 +93,8 @@ pub struct Acknowledged {
 /// an error of it stops the copy and is returned. Without [`BackupOptions::pepper_to`] the pepper is not copied.
 ///
 /// # Errors
-/// `InvalidArgument`: the URL is not that of a SQLite store, or there is a file already. `StoreRestored`: the store is
-/// older than its mark. `InvalidConfiguration`: the pepper is in no file. `WrongPepper`: the pepper file cannot be read.
+/// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or there is a file already.
+/// `StoreRestored`: the store is older than its mark. `InvalidConfiguration`: the pepper is in no file. `WrongPepper`: the pepper file cannot be read.
 /// `StoreCorrupt`: there is nothing in the store, or it is damaged. `Unsupported`: this build has no SQLite.
 /// Those of [`crate::store::Backend`].
 pub fn store_backup(
@@ -145,7 +145,7 @@ fn pepper_file(store: &Path, options: &BackupOptions) -> Result<PathBuf> {
 /// name. The pepper is not touched.
 ///
 /// # Errors
-/// `InvalidArgument`: the URL is not that of a SQLite store, or both are the same file. `StoreUnavailable`: the
+/// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or both are the same file. `StoreUnavailable`: the
 /// store is in use. `StoreCorrupt`: the backup is none, or is damaged. `Unsupported`: this build has no
 /// SQLite. Those of [`crate::store::Backend`]; then the store is as it was.
 pub fn store_restore(
@@ -177,7 +177,7 @@ pub fn store_restore(
 /// Tokens that are good for one use are refused as access tokens are: verify them with revocations.
 ///
 /// # Errors
-/// `InvalidArgument`: the URL is not that of a SQLite store, or the time is in the future.
+/// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or the time is in the future.
 /// `StoreUnavailable`: there is no store. `WrongPepper`. `Unsupported`: this build has no SQLite. Those of
 /// [`crate::store::Backend`]; what has ended by then stays ended, the store is still refused, and a second call goes on.
 pub fn store_acknowledge_restore(

@@ -103,6 +103,7 @@ const FILES: &[&str] = &[
     "src/store/folder/",
     "src/store/token_folder.rs",
     "src/store/private_file.rs",
+    "src/store/mark_place.rs",
     "src/store/real_path.rs",
     "src/store/limits/",
     "src/cli/",

@@ -8,7 +8,7 @@
 //! | `folder:keys`, `folder:/var/lib/keys` | a folder of key rings |
 //!
 //! A path is taken as it stands: nothing in it is percent-decoded. It may end in `?mark=FILE` or `?mark=none`, which
-//! says where its mark is ([`Mark`]); there is no other parameter. A scheme is written in small letters or capitals.
+//! says where its mark is ([`Mark`]), with `none` in small letters; there is no other parameter. A scheme is written in small letters or capitals.
 //! Refused is what has another scheme, also where it looks like a drive (`C:\auth.sqlite`): a path whose first part has
 //! a colon is written `./a:b`.
 
@@ -122,6 +122,8 @@ const NOT_BUILT: &str = "This build of gatekey has no store in PostgreSQL, Redis
      for key rings, folder:/path.";
 const PARAMETERS: &str = "A store's URL may end in ?mark=FILE or ?mark=none and has no other parameter; its path holds none of ?, # \
      and &.";
+const NONE: &str =
+    "No mark is written ?mark=none, in small letters; a file of that name is ?mark=./NONE.";
 const NO_FILE: &str = "The path of a SQLite store is that of a file; a folder holds key rings and is written folder:/path.";
 const NO_FOLDER: &str =
     "A folder of key rings is folder: and its path, such as folder:/var/lib/keys or folder:keys.";
@@ -186,6 +188,7 @@ fn marked(text: &str) -> Result<(&str, Mark)> {
     let mark = match parameters.map(|parameters| parameters.strip_prefix("mark=")) {
         None => Mark::Beside,
         Some(Some("none")) => Mark::None,
+        Some(Some(file)) if file.eq_ignore_ascii_case("none") => return Err(argument(NONE)),
         Some(Some(file)) if !file.is_empty() && !file.ends_with('/') => Mark::At(file.into()),
         Some(_) => return Err(argument(PARAMETERS)),
     };
@@ -218,8 +221,8 @@ mod tests {
     #[test]
     fn messages_are_short() {
         for message in [
-            FORMS, UNKNOWN, SLASHES, MEMORY, NOT_BUILT, PARAMETERS, NO_FILE, NO_FOLDER, PRINTABLE,
-            NOT_TEXT,
+            FORMS, UNKNOWN, SLASHES, MEMORY, NOT_BUILT, PARAMETERS, NONE, NO_FILE, NO_FOLDER,
+            PRINTABLE, NOT_TEXT,
         ] {
             assert!(message.len() <= Error::MAX_MESSAGE, "{message}");
         }

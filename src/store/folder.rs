@@ -47,11 +47,12 @@ impl RingFolder {
     /// Opens the folder, or makes it. A folder of before there were marks gets its mark now.
     ///
     /// # Errors
+    /// `InvalidArgument`: the mark would lie in the folder, or be written over what belongs to a store or is no mark.
     /// `InvalidConfiguration`: others may read it. `StoreRestored`: a ring is older than the folder's mark says, or
     /// than this process has seen; or the folder, a ring in it or its mark is gone (see [`Mark`]). `StoreUnavailable`,
     /// `StoreReadOnly`, `StoreFull`: it cannot be opened or made, or its mark cannot be written.
     pub fn open_with(path: impl AsRef<Path>, mark: &Mark) -> Result<Self> {
-        let mark = FolderMark::new(path.as_ref(), mark);
+        let mark = FolderMark::new(path.as_ref(), mark)?;
         mark.check_place()?;
         let folder = Self { path: open_private_folder(path.as_ref())?, mark, as_it_is: false };
         folder.mark.check(&|| folder.rings())?;
@@ -66,8 +67,10 @@ impl RingFolder {
     /// Opens a folder that is there to be acknowledged, and whether it is refused. If so, it is until it
     /// [has been](Self::acknowledge).
     pub(crate) fn open_as_it_is(path: &Path, mark: &Mark) -> Result<(Self, bool)> {
+        let mark = FolderMark::new(path, mark)?;
+        mark.check_file()?;
         let path = open_private_folder(path)?;
-        let mut folder = Self { mark: FolderMark::new(&path, mark), path, as_it_is: false };
+        let mut folder = Self { mark, path, as_it_is: false };
         match folder.mark.check(&|| folder.rings()) {
             Err(error) if error.kind() == ErrorKind::StoreRestored => {
                 folder.as_it_is = true;

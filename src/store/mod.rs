@@ -11,6 +11,7 @@ mod file_lock;
 mod folder;
 mod keyring;
 mod limits;
+mod mark_place;
 mod memory;
 mod page;
 mod private_file;
@@ -60,7 +61,8 @@ pub enum Mark {
     /// Beside the store, as `<store>.mark`.
     #[default]
     Beside,
-    /// In this file: on another disk than the store, say, so that both are not restored together.
+    /// In this file: on another disk than the store, say, so that both are not restored together. A file that is there
+    /// and not empty is a mark already; nothing else is written over.
     At(PathBuf),
     /// Nowhere: a restored backup revives what was revoked since, in silence.
     None,

@@ -34,6 +34,7 @@ mod jwk_sets;
 mod keyring;
 mod links;
 mod lost;
+mod mark_places;
 mod options;
 mod policy;
 mod properties;

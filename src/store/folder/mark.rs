@@ -11,6 +11,7 @@ use crate::base::process::brief;
 use crate::base::random::SecureRandom as _;
 use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::mark_place::{foreign, is_blank, mark_file};
 use crate::store::private_file::replace_private_file;
 use crate::store::{Mark, real_path};
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub(super) struct FolderMark {
     /// Without a link in it, so that every name of the folder has one mark.
     folder: PathBuf,
     file: Option<PathBuf>,
+    /// Why a file in its place that is no mark is left alone.
+    foreign: Error,
     seen: Mutex<Seen>,
 }
 
@@ -61,18 +64,17 @@ struct Standing {
 }
 
 impl FolderMark {
-    pub(super) fn new(folder: &Path, mark: &Mark) -> Self {
+    /// # Errors
+    /// Those of [`mark_file`].
+    pub(super) fn new(folder: &Path, mark: &Mark) -> Result<Self> {
         let folder = real_path(folder);
-        let file = match mark {
-            Mark::Beside => {
-                let mut beside = folder.clone().into_os_string();
-                beside.push(".mark");
-                Some(beside.into())
-            }
-            Mark::At(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
-            Mark::None => None,
-        };
-        Self { folder, file, seen: Mutex::default() }
+        let file = mark_file(mark, &folder)?;
+        Ok(Self { folder, file, foreign: foreign(mark), seen: Mutex::default() })
+    }
+
+    /// Refuses a file that is no mark, before anything is made or changed. One that is damaged passes.
+    pub(super) fn check_file(&self) -> Result<()> {
+        self.text().map(drop)
     }
 
     /// Refuses to make a folder in the place of one that was there.
@@ -173,13 +175,21 @@ impl FolderMark {
 
     /// What the mark says, if there is one: its first line, and a line for each ring.
     fn read(&self) -> Result<Option<Said>> {
+        let Some(text) = self.text()? else { return Ok(None) };
+        parse(&text).map(Some).ok_or(DAMAGED)
+    }
+
+    /// What stands in its place, if it is a mark or nothing.
+    fn text(&self) -> Result<Option<String>> {
         let Some(path) = &self.file else { return Ok(None) };
         let Some(text) = read_text(path).map_err(|_| UNREADABLE)? else { return Ok(None) };
-        parse(&text).map(Some).ok_or(DAMAGED)
+        let is_ours = text.starts_with(FIRST) || is_blank(text.as_bytes());
+        if is_ours { Ok(Some(text)) } else { Err(self.foreign.clone()) }
     }
 
     fn write(&self, id: [u8; 16], versions: &Versions) -> Result<()> {
         let Some(path) = &self.file else { return Ok(()) };
+        self.check_file()?;
         let mut text = format!("{FIRST}{}\n", hex::encode(&id));
         for (name, version) in versions {
             let _ = writeln!(text, "{name} {version}"); // to a text, which does not fail

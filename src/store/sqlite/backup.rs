@@ -48,8 +48,9 @@ pub(crate) fn back_up(
     if to.symlink_metadata().is_ok() {
         return Err(TAKEN);
     }
+    let mark = Marked::new(&real_path(store), mark, &Arc::default())?;
     let source = open_whole(store)?;
-    Marked::new(&real_path(store), mark, &Arc::default()).check(&source)?;
+    mark.check(&source)?;
     let beside = temporary(to);
     let copied = copy(&source, &beside, progress, |_| Ok(()));
     place(copied, &beside, to)
@@ -64,7 +65,8 @@ pub(crate) fn restore(
     progress: Progress<'_>,
 ) -> Result<Restored> {
     let store = &real_path(store);
-    let mark = Marked::new(store, mark, &Arc::default());
+    let mark = Marked::new(store, mark, &Arc::default())?;
+    mark.check_file()?;
     let beside = temporary(store);
     let source = open_whole(backup)?;
     let copied = copy(&source, &beside, progress, |copy| {
@@ -108,12 +110,13 @@ impl SqliteStore {
         if std::fs::metadata(&real).is_ok_and(|metadata| metadata.len() == 0) {
             return Err(NOTHING);
         }
+        let mark = Marked::new(&real, mark, &Arc::default())?;
+        mark.check_file()?;
         let look = open_to_read(&real)?;
         leave_log(&look, true)?;
         check_integrity(&look)?;
-        let known = Marked::new(&real, mark, &Arc::default())
-            .check(&look)
-            .and_then(|()| whole::check(&real, &look, None, Extent::Whole));
+        let known =
+            mark.check(&look).and_then(|()| whole::check(&real, &look, None, Extent::Whole));
         let was_refused = known.is_err_and(|error| error.kind() == ErrorKind::StoreRestored);
         drop(look);
         let store = Self(Connections::open(path, &Mark::None, Trust::AsItIs)?);
@@ -126,7 +129,7 @@ impl SqliteStore {
 
     /// Accepts the store as it is: sets its mark.
     pub(crate) fn acknowledge(&self, mark: &Mark) -> Result<()> {
-        let mark = Marked::new(&self.0.path(), mark, &Arc::default());
+        let mark = Marked::new(&self.0.path(), mark, &Arc::default())?;
         self.0.writing(|connection, _| mark.acknowledge(connection), |(), _| Ok(()))
     }
 }

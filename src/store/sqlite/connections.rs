@@ -424,7 +424,7 @@ impl AcrossFork for Shared {
 impl Own {
     fn open(shared: &Shared, may_make: bool) -> Result<Self> {
         let (path, trust) = (real_path(&shared.path), shared.trust);
-        let mark = Marked::new(&path, &shared.mark, &shared.seen);
+        let mark = Marked::new(&path, &shared.mark, &shared.seen)?;
         mark.check_place(&path)?;
         let mut frozen = None;
         // Before anything is looked into, so that what happens meanwhile is seen later.

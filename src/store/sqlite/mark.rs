@@ -18,6 +18,7 @@ use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Mark;
 use crate::store::file_lock::OnlyHere;
+use crate::store::mark_place::{foreign, is_blank, mark_file};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind as Io, Read as _, Seek as _, SeekFrom, Write as _};
@@ -53,6 +54,8 @@ pub(super) struct Marked {
     /// The file itself, so that every name of a store has one mark.
     store: PathBuf,
     mark: Option<PathBuf>,
+    /// Why a file in its place that is no mark is left alone.
+    foreign: Error,
     seen: Arc<Seen>,
 }
 
@@ -119,13 +122,17 @@ impl Seen {
 
 impl Marked {
     /// The mark of the store at this path, which has no link in it.
-    pub(super) fn new(store: &Path, mark: &Mark, seen: &Arc<Seen>) -> Self {
-        let mark = match mark {
-            Mark::Beside => Some(super::connections::companion(store, ".mark")),
-            Mark::At(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
-            Mark::None => None,
-        };
-        Self { store: store.to_owned(), mark, seen: Arc::clone(seen) }
+    ///
+    /// # Errors
+    /// Those of [`mark_file`].
+    pub(super) fn new(store: &Path, mark: &Mark, seen: &Arc<Seen>) -> Result<Self> {
+        let (foreign, seen) = (foreign(mark), Arc::clone(seen));
+        Ok(Self { store: store.to_owned(), mark: mark_file(mark, store)?, foreign, seen })
+    }
+
+    /// Refuses a file that is no mark, before anything is made or changed.
+    pub(super) fn check_file(&self) -> Result<()> {
+        self.read().map(drop)
     }
 
     /// How far this process knows the store to be, if that is to be held against it.
@@ -253,13 +260,14 @@ impl Marked {
             }
             Ok(Ok(()))
         })
-        .map_err(|error| unwritable(&error))?
+        .map_err(|error| self.unwritable(&error))?
     }
 
     /// Sets the mark, whatever it was: after a restore that someone has acknowledged.
     fn set(&self, at: Position) -> Result<()> {
         let Some(path) = &self.mark else { return Ok(()) };
         locked(path, |file, is_new| {
+            read_slots(file)?;
             if is_new {
                 share(file, &self.store);
             }
@@ -270,7 +278,7 @@ impl Marked {
             file.sync_data()?;
             sync_folder(path)
         })
-        .map_err(|error| unwritable(&error))
+        .map_err(|error| self.unwritable(&error))
     }
 
     /// Where the mark is, if there is one.
@@ -281,12 +289,20 @@ impl Marked {
             Err(error) if error.kind() == Io::NotFound => return Ok(None),
             Err(error) => Err(error),
         };
-        slots.map(|slots| newest(&slots)).map_err(|_| {
-            Error::new(
-                ErrorKind::StoreUnavailable,
-                "The mark of the store cannot be read; give this process the right to read the file.",
-            )
+        slots.map(|slots| newest(&slots)).map_err(|error| match error.kind() {
+            Io::InvalidData => self.foreign.clone(),
+            _ => UNREADABLE,
         })
+    }
+
+    #[cold]
+    fn unwritable(&self, error: &std::io::Error) -> Error {
+        match error.kind() {
+            Io::InvalidData => self.foreign.clone(),
+            Io::StorageFull => ErrorKind::StoreFull.into(),
+            Io::WouldBlock => HELD,
+            _ => UNWRITABLE,
+        }
     }
 
     /// Accepts the store as it is, under a new name, so that its former self is refused from now on.
@@ -421,6 +437,8 @@ pub(super) fn checkpoint(connection: &Connection) {
 
 /// A sector, so that writing one line leaves the other alone.
 const SLOT: usize = 512;
+/// What a line begins with.
+const FIRST: &[u8] = b"gatekey-mark 1 ";
 
 /// Does something with the file while nobody else does, and says whether it was made just now.
 fn locked<T>(
@@ -470,10 +488,17 @@ fn share(file: &File, store: &Path) {
     let _ = (file, store);
 }
 
+/// # Errors
+/// `InvalidData`: it is no mark, and not to be written to.
 fn read_slots(file: &mut File) -> std::io::Result<[Option<Position>; 2]> {
-    let mut bytes = Vec::with_capacity(2 * SLOT + 1);
+    let mut bytes = Vec::with_capacity(2 * SLOT + 2);
     file.seek(SeekFrom::Start(0))?;
-    file.take(2 * SLOT as u64).read_to_end(&mut bytes)?;
+    file.take(2 * SLOT as u64 + 1).read_to_end(&mut bytes)?;
+    // Of a line that was written by half, the beginning is there.
+    let is_ours = bytes.chunks(SLOT).any(|line| line.starts_with(FIRST));
+    if bytes.len() > 2 * SLOT || !(is_ours || is_blank(&bytes)) {
+        return Err(Io::InvalidData.into());
+    }
     let mut slots = bytes.chunks(SLOT).map(parse);
     Ok([slots.next().flatten(), slots.next().flatten()])
 }
@@ -530,21 +555,18 @@ pub(super) fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-#[cold]
-fn unwritable(error: &std::io::Error) -> Error {
-    match error.kind() {
-        Io::StorageFull => ErrorKind::StoreFull.into(),
-        Io::WouldBlock => Error::new(
-            ErrorKind::StoreUnavailable,
-            "Another process holds the mark of the store for too long; try again.",
-        ),
-        _ => Error::new(
-            ErrorKind::StoreUnavailable,
-            "The mark of the store cannot be written; let this process write the file, or set mark= in the URL.",
-        ),
-    }
-}
-
+const UNREADABLE: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The mark of the store cannot be read; give this process the right to read the file.",
+);
+const UNWRITABLE: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The mark of the store cannot be written; let this process write the file, or set mark= in the URL.",
+);
+const HELD: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "Another process holds the mark of the store for too long; try again.",
+);
 const OLDER: Error = Error::new(
     ErrorKind::StoreRestored,
     "The store is older than its mark: a backup, or a copy without its WAL. \

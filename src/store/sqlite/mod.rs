@@ -53,7 +53,8 @@ impl SqliteStore {
     /// As [`Self::open`], with the mark in another place.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As [`Self::open`]. `InvalidArgument`: the mark would be written over the store, over what belongs to one, or over
+    /// a file that is no mark.
     pub fn open_with(path: impl AsRef<Path>, mark: &Mark) -> Result<Self> {
         Connections::open(path.as_ref(), mark, Trust::Nothing).map(Self)
     }

@@ -2,7 +2,7 @@
 
 use super::{Marked, Position, parse, text_of};
 use crate::store::Mark;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn place(test: &str) -> PathBuf {
@@ -10,6 +10,11 @@ fn place(test: &str) -> PathBuf {
     let path = std::env::temp_dir().join(name);
     let _ = std::fs::remove_file(&path);
     path
+}
+
+fn marked(path: &Path) -> Marked {
+    let store = path.with_extension("sqlite");
+    Marked::new(&store, &Mark::At(path.to_owned()), &Arc::default()).unwrap()
 }
 
 fn at(seq: u64) -> Position {
@@ -31,7 +36,7 @@ fn a_line_is_read_back_and_no_other() {
 #[test]
 fn it_never_goes_back_and_half_a_line_leaves_the_other() {
     let path = place("half");
-    let mark = Marked::new(&path, &Mark::At(path.clone()), &Arc::default());
+    let mark = marked(&path);
     assert_eq!(mark.read().unwrap(), None);
     for seq in [1, 2, 5, 3, 9, 9, 4] {
         mark.follow(at(seq), seq % 2 == 0).unwrap();
@@ -59,14 +64,14 @@ fn of_many_writers_the_greatest_stays() {
         for thread in 0..4 {
             let path = &path;
             scope.spawn(move || {
-                let mark = Marked::new(path, &Mark::At(path.clone()), &Arc::default());
+                let mark = marked(path);
                 for seq in 0..200 {
                     mark.follow(at(seq * 4 + thread), false).unwrap();
                 }
             });
         }
     });
-    let mark = Marked::new(&path, &Mark::At(path.clone()), &Arc::default());
+    let mark = marked(&path);
     assert_eq!(mark.read().unwrap(), Some(at(799)));
     assert!(mark.follow(Position { id: Some([8; 16]), seq: 900 }, true).is_err());
     std::fs::remove_file(path).unwrap();
