@@ -10,6 +10,7 @@ pub use kind::ErrorKind;
 
 use std::fmt;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -30,11 +31,28 @@ pub struct Error {
 }
 
 /// What an authorization server said was wrong: bounded, and without control characters.
-#[derive(PartialEq, Eq)]
 struct Peer {
     code: Box<str>,
     message: Box<str>,
+    /// What it gave all the same, and is to be kept.
+    kept: Option<Kept>,
 }
+
+/// Wiped when the last error that holds it is dropped.
+type Kept = Arc<Zeroizing<Vec<u8>>>;
+
+impl PartialEq for Peer {
+    fn eq(&self, other: &Self) -> bool {
+        // Secrets are not compared: two errors that hold some are two.
+        let is_same = match (&self.kept, &other.kept) {
+            (Some(kept), Some(other)) => Arc::ptr_eq(kept, other),
+            (kept, other) => kept.is_none() && other.is_none(),
+        };
+        is_same && self.code == other.code && self.message == other.message
+    }
+}
+
+impl Eq for Peer {}
 
 /// What the message is about; sharing it costs no allocation.
 #[derive(Clone, PartialEq, Eq)]
@@ -134,7 +152,34 @@ impl Error {
         let shown =
             |c: char| if matches!(c, ' '..='~') && !"<>&\"\\".contains(c) { c } else { '?' };
         let message: String = message.chars().take(200).map(shown).collect();
-        self.peer = Some(Arc::new(Peer { code: code.into(), message: message.into() }));
+        let kept = self.peer.as_ref().and_then(|peer| peer.kept.clone());
+        self.peer = Some(Arc::new(Peer { code: code.into(), message: message.into(), kept }));
+        self
+    }
+
+    /// The same error, with what the authorization server gave all the same and must not be lost; `None` takes it away.
+    #[cold]
+    pub(crate) fn keeping(mut self, kept: Option<&[u8]>) -> Self {
+        if kept.is_some() || self.kept().is_some() {
+            let kept = kept.map(|kept| Arc::new(Zeroizing::new(kept.to_vec())));
+            let said = self.peer.as_deref();
+            let code = said.map(|said| said.code.clone()).unwrap_or_default();
+            let message = said.map(|said| said.message.clone()).unwrap_or_default();
+            self.peer = Some(Arc::new(Peer { code, message, kept }));
+        }
+        self
+    }
+
+    /// See [`Self::keeping`].
+    pub(crate) fn kept(&self) -> Option<&[u8]> {
+        self.peer.as_ref()?.kept.as_ref().map(|kept| kept.as_slice())
+    }
+
+    /// The same error in other words.
+    #[cold]
+    pub(crate) const fn saying(mut self, message: &'static str) -> Self {
+        debug_assert!(message.len() <= Self::MAX_MESSAGE, "a message is a sentence or two");
+        self.message = message;
         self
     }
 

@@ -149,7 +149,34 @@ pub(crate) fn pairs(query: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
         .collect()
 }
 
-fn unescape(text: &str) -> Option<Cow<'_, str>> {
+/// The values of one parameter of a query or form, as they stand there: escaped. A name that is not text is nobody's.
+pub(crate) fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = &'q str> {
+    query.split('&').filter_map(move |part| {
+        let (own, value) = part.split_once('=').unwrap_or((part, ""));
+        (unescape(own)? == name).then_some(value)
+    })
+}
+
+/// What a value stands for, whatever is wrong with its escapes: for texts that are only shown.
+pub(crate) fn unescape_lossy(text: &str) -> String {
+    let (mut rest, mut out) = (text.as_bytes(), Vec::with_capacity(text.len()));
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = match (byte, after) {
+            (b'%', &[high, low, ..]) => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                digit(high)
+                    .zip(digit(low))
+                    .and_then(|(high, low)| u8::try_from(high * 16 + low).ok())
+            }
+            _ => None,
+        };
+        out.push(escaped.unwrap_or(if byte == b'+' { b' ' } else { byte }));
+        rest = after.get(if escaped.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+pub(crate) fn unescape(text: &str) -> Option<Cow<'_, str>> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Some(Cow::Borrowed(text));
     }
@@ -191,6 +218,25 @@ mod tests {
         for far in ["http://127.0.0.1.evil/", "http://evil/", "http://localhost./"] {
             assert!(Url::checked(far, true).is_err(), "{far}");
         }
+    }
+
+    #[test]
+    fn escapes_that_are_none() {
+        let query = "a=1&b=100%&c=acc%E8s&%zz=9&a=2&%61=3&d";
+        assert_eq!(values(query, "a").collect::<Vec<_>>(), ["1", "2", "3"]);
+        assert_eq!(values(query, "d").collect::<Vec<_>>(), [""]);
+        for (escaped, text) in [
+            ("100%", "100%"),
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%u00e9", "%u00e9"),
+            ("a+b%20c%C3%A9", "a b c\u{e9}"),
+            ("acc%E8s", "acc\u{fffd}s"),
+            ("%25%32", "%2"),
+        ] {
+            assert_eq!(unescape_lossy(escaped), text, "{escaped}");
+        }
+        assert!(unescape("acc%E8s").is_none() && unescape("100%").is_none());
     }
 
     #[test]

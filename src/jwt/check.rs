@@ -18,7 +18,8 @@ impl Policy {
             return Ok(());
         }
         let Some(typ) = typ else {
-            return if self.typ.expected.is_empty() { Ok(()) } else { Err(NO_TYPE) };
+            let fine = self.typ.expected.is_empty() || self.allow_missing_type;
+            return if fine { Ok(()) } else { Err(NO_TYPE) };
         };
         let mut buffer = [0; LONGEST];
         let typ = typ.decode_in(&mut buffer).ok_or(WRONG_TYPE)?;

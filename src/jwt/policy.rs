@@ -43,6 +43,8 @@ pub struct Policy {
     pub(super) max_token_bytes: usize,
     pub(super) max_header_bytes: usize,
     pub(super) try_keys_without_kid: bool,
+    pub(super) allow_missing_type: bool,
+    pub(super) null_is_absent: bool,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) revocations: Option<Arc<dyn RevocationList>>,
 }
@@ -106,6 +108,8 @@ impl Policy {
             max_token_bytes: 16 * 1024,
             max_header_bytes: 4 * 1024,
             try_keys_without_kid: false,
+            allow_missing_type: false,
+            null_is_absent: false,
             clock: None,
             revocations: None,
         }
@@ -145,6 +149,18 @@ impl Policy {
     /// Accepts any `typ` and none.
     pub const fn ignore_type(mut self) -> Self {
         self.typ.ignored = true;
+        self
+    }
+
+    /// Accepts a token without `typ` beside those of the expected types.
+    pub(crate) const fn allow_missing_type(mut self) -> Self {
+        self.allow_missing_type = true;
+        self
+    }
+
+    /// Takes a claim that is `null` for one that is not there, in tokens that an authorization server hands to its client.
+    pub(crate) const fn null_is_absent(mut self) -> Self {
+        self.null_is_absent = true;
         self
     }
 
@@ -270,6 +286,8 @@ impl fmt::Debug for Policy {
             .field("max_token_bytes", &self.max_token_bytes)
             .field("max_header_bytes", &self.max_header_bytes)
             .field("try_keys_without_kid", &self.try_keys_without_kid)
+            .field("allow_missing_type", &self.allow_missing_type)
+            .field("null_is_absent", &self.null_is_absent)
             .field("revocations", &self.revocations.is_some())
             .finish_non_exhaustive()
     }

@@ -72,8 +72,17 @@ pub(super) struct Found<'t> {
 
 /// Finds the claims and checks nothing but the JSON.
 pub(super) fn find<'t>(text: &'t [u8], required: &[Arc<str>]) -> Result<Found<'t>> {
+    find_given(text, required, false)
+}
+
+/// As [`find`]; with `null_is_absent` a claim that is `null` is not there.
+pub(super) fn find_given<'t>(
+    text: &'t [u8],
+    required: &[Arc<str>],
+    null_is_absent: bool,
+) -> Result<Found<'t>> {
     let text = json::utf8(text)?;
-    let mut places = Places { at: [None; 8], required, found: 0 };
+    let mut places = Places { at: [None; 8], required, found: 0, null_is_absent };
     let object = json::visit_str(text, &mut places)?;
     if object.kind() != Kind::Object {
         return Err(NOT_AN_OBJECT);
@@ -137,10 +146,14 @@ struct Places<'r> {
     at: [Option<Place>; 8],
     required: &'r [Arc<str>],
     found: u32,
+    null_is_absent: bool,
 }
 
 impl<'a> Visitor<'a> for Places<'_> {
-    fn top_member(&mut self, name: Str<'a>, _value: Value<'a>, place: Range<usize>) {
+    fn top_member(&mut self, name: Str<'a>, value: Value<'a>, place: Range<usize>) {
+        if self.null_is_absent && value.kind() == Kind::Null {
+            return;
+        }
         if let Some(place_of) = slot(name).and_then(|slot| self.at.get_mut(slot)) {
             // A text longer than 4 GiB is refused long before it is scanned.
             let [start, end] =

@@ -48,6 +48,11 @@ impl Verified {
         self.claims().member(name)
     }
 
+    /// As [`Self::claim`], unless it is `null`.
+    pub(crate) fn given(&self, name: &str) -> Option<json::Value<'_>> {
+        self.claims().given(name)
+    }
+
     /// The protected header: the text of one JSON object.
     #[must_use]
     pub fn header_json(&self) -> String {

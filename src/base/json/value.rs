@@ -113,6 +113,11 @@ impl<'a> Value<'a> {
         self.members().find(|(n, _)| n == name).map(|(_, value)| value)
     }
 
+    /// The member with this name, unless it is `null`: in what other servers answer, that says nothing.
+    pub(crate) fn given(&self, name: &str) -> Option<Self> {
+        self.member(name).filter(|value| value.kind() != Kind::Null)
+    }
+
     fn number(&self) -> Option<&'a str> {
         (self.kind() == Kind::Number).then_some(self.raw)
     }
