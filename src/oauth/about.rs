@@ -1,16 +1,16 @@
 //! What a server knows about users and tokens: user info (OpenID Connect Core section 5.3), introspection
 //! (RFC 7662), revocation (RFC 7009), and the address that signs the user out there (RP-Initiated Logout 1.0).
 
-use super::answer::{self, MALFORMED, REDIRECT};
+use super::answer::{self, MALFORMED};
 use super::client::{Inner, OAuthClient};
-use super::config::checked_text;
+use super::config::{END_SESSION, INTROSPECTION, REVOCATION, USERINFO, checked_text};
 use super::tokens::OAuthTokens;
 use crate::base::hex;
 use crate::base::json::{self, Kind, Value};
 use crate::base::secret::Secret;
 use crate::base::url;
 use crate::crypto::{Hash, hmac};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::transport::{HttpRequest, HttpResponse, Io, Operation, Purpose};
 
 /// What a server knows about a user.
@@ -48,7 +48,8 @@ impl OAuthClient {
     ///
     /// # Errors
     /// Of the operation: `OauthSubjectMismatch`; `OauthInvalidGrant` for a token that is not good any more;
-    /// `OauthServerFailed`, `OauthMalformedResponse`, the 7000s.
+    /// `OauthRefused` for one that may not read the user; `OauthServerFailed`, also for one that asks too often;
+    /// `OauthMalformedResponse`, the 7000s.
     pub fn userinfo(&self, tokens: &OAuthTokens) -> Operation<UserInfo> {
         let (token, subject) = (tokens.access_token.clone(), tokens.subject.clone());
         self.operation(|inner, io| async move {
@@ -77,12 +78,11 @@ impl OAuthClient {
     pub fn revoke(&self, token: &Secret, is_refresh_token: bool) -> Operation<()> {
         let token = token.clone();
         self.operation(move |inner, io| async move {
-            let metadata = inner.metadata(&io).await?;
-            let url = metadata.need(|endpoints| &endpoints.revocation)?;
+            let (metadata, url) = inner.endpoint(&io, REVOCATION).await?;
             let hint = if is_refresh_token { "refresh_token" } else { "access_token" };
             let parameters = [("token", token.expose_str()), ("token_type_hint", hint)];
             let response =
-                inner.post(&io, &metadata, url, Purpose::Revocation, &parameters).await?;
+                inner.post(&io, &metadata, &url, Purpose::Revocation, &parameters).await?;
             if (200..300).contains(&response.status) {
                 return Ok(());
             }
@@ -110,8 +110,7 @@ impl OAuthClient {
         let id_token = id_token.cloned();
         let (uri, state) = (post_logout_redirect_uri.map(String::from), state.map(String::from));
         Ok(self.operation(|inner, io| async move {
-            let metadata = inner.metadata(&io).await?;
-            let page = metadata.need(|endpoints| &endpoints.end_session)?;
+            let (_, page) = inner.endpoint(&io, END_SESSION).await?;
             let mut parameters = vec![("client_id", &*inner.config.client_id)];
             let hint = id_token.as_ref().map(Secret::expose_str);
             for (name, value) in [
@@ -129,9 +128,8 @@ impl OAuthClient {
 
 impl Inner {
     async fn userinfo(&self, io: &Io, token: &Secret) -> Result<UserInfo> {
-        let metadata = self.metadata(io).await?;
+        let (_, mut url) = self.endpoint(io, USERINFO).await?;
         let quirks = &self.config.quirks;
-        let mut url = metadata.need(|endpoints| &endpoints.userinfo)?.to_owned();
         if let Some(secret) = self.config.secret.as_ref().filter(|_| quirks.app_secret_proof) {
             let mut out = [0; 64];
             let proof = hmac::Key::new(Hash::Sha256, secret.expose());
@@ -148,19 +146,12 @@ impl Inner {
             (None, Some(number)) => number.to_string(),
             _ => return Err(MALFORMED),
         };
-        let string = |name: &str| value.member(name).and_then(|text| text.as_str());
-        // Apple writes booleans as strings.
-        let is_verified = ["email_verified", "verified"].iter().any(|name| {
-            value.member(name).is_some_and(|flag| {
-                flag.as_bool() == Some(true) || flag.as_str().as_deref() == Some("true")
-            })
-        });
-        let mut verified_email = string("email").filter(|_| is_verified).map(String::from);
+        let mut verified_email = quirks.verified_email(&value);
         if let Some(url) = &quirks.emails_endpoint {
             let response = io.ask(self.get(url.clone(), token)).await?;
             // The user may not have granted it.
             verified_email = match response.status {
-                200 => primary(&response).or(verified_email),
+                200 => primary(&response),
                 _ => None,
             };
         }
@@ -181,47 +172,62 @@ impl Inner {
 
     /// The object in an answer about a user.
     fn told(&self, response: &HttpResponse) -> Result<Secret> {
-        match response.status {
-            401 | 403 => Err(Error::new(
-                ErrorKind::OauthInvalidGrant,
-                "The server does not accept the access token; refresh it, or begin a new log-in.",
-            )),
-            300..=399 => Err(REDIRECT),
-            _ => answer::object(&self.config.quirks, response),
-        }
+        answer::token_refused(&self.config.quirks, response)?;
+        answer::object(&self.config.quirks, response)
     }
 
     pub(super) async fn introspect(&self, io: &Io, token: &Secret) -> Result<Introspection> {
-        let metadata = self.metadata(io).await?;
-        let url = metadata.need(|endpoints| &endpoints.introspection)?;
+        let (metadata, url) = self.endpoint(io, INTROSPECTION).await?;
         let parameters = [("token", token.expose_str())];
-        let response = self.post(io, &metadata, url, Purpose::Introspection, &parameters).await?;
+        let response = self.post(io, &metadata, &url, Purpose::Introspection, &parameters).await?;
         let text = answer::object(&self.config.quirks, &response)?;
         let value = answer::parsed(&text)?;
-        let string = |name: &str| match value.member(name) {
-            None => Ok(None),
-            Some(text) => text.as_str().map(|text| Some(text.into_owned())).ok_or(MALFORMED),
+        let string = |name: &'static str| {
+            let text = |text: Value<'_>| text.as_str().map(String::from);
+            value
+                .given(name)
+                .map(|own| text(own).ok_or_else(|| MALFORMED.about_claim(name)))
+                .transpose()
         };
-        let active = value.member("active").and_then(|flag| flag.as_bool()).ok_or(MALFORMED)?;
+        let active = value.member("active").and_then(|flag| flag.as_bool());
+        let active = active.ok_or_else(|| MALFORMED.about_claim("active"))?;
         // A token that is not yet, or no longer, good is not, whatever the server says.
-        let date = |name: &str| match value.member(name) {
-            None => Ok(None),
-            Some(date) => date.as_u64().map(Some).ok_or(MALFORMED),
+        let date = |name: &'static str, round: fn(f64) -> f64| {
+            let date = |date| seconds(date, round).ok_or_else(|| MALFORMED.about_claim(name));
+            value.given(name).map(date).transpose()
         };
         let (now, leeway) = (self.config.now()?, self.config.leeway);
-        let expires_at = date("exp")?;
+        let expires_at = date("exp", f64::floor)?;
         let in_time = expires_at.is_none_or(|end| now < end)
-            && date("nbf")?.is_none_or(|begin| begin <= now.saturating_add(leeway));
+            && date("nbf", f64::ceil)?.is_none_or(|begin| begin <= now.saturating_add(leeway));
         let scope = string("scope")?.unwrap_or_default();
+        let subject = string("sub")?;
+        // Nobody's name is empty: what follows would take it for none.
+        if active && subject.as_ref().is_some_and(String::is_empty) {
+            return Err(MALFORMED.about_claim("sub"));
+        }
         Ok(Introspection {
             active: active && in_time,
             scopes: scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
-            subject: string("sub")?,
+            subject,
             client_id: string("client_id")?,
             expires_at,
             claims_json: value.raw().to_owned(),
         })
     }
+}
+
+/// A date in whole seconds, its fraction rounded so that the token is good for no longer.
+fn seconds(date: Value<'_>, round: fn(f64) -> f64) -> Option<u64> {
+    const LIMIT: u64 = 1 << 53;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is neither negative nor beyond the limit"
+    )]
+    #[expect(clippy::cast_precision_loss, reason = "the limit is exact")]
+    let whole = |date: f64| (0.0..=LIMIT as f64).contains(&date).then_some(date as u64);
+    date.as_u64().or_else(|| whole(round(date.as_f64()?)))
 }
 
 /// The primary address of a list, if it is proven.

@@ -22,24 +22,29 @@ pub(super) fn object(quirks: &Quirks, response: &HttpResponse) -> Result<Secret>
             let text = text.ok_or(MALFORMED)?;
             let value = parsed(&text)?;
             // No good answer has this member; some providers report failures with status 200.
-            if value.member("error").is_some_and(|error| error.kind() != Kind::Null)
+            if value.given("error").is_some()
                 || value.member("ok").and_then(|ok| ok.as_bool()) == Some(false)
             {
-                return Err(refusal(quirks, &value));
+                return Err(refusal(quirks, &value, response));
             }
             Ok(text)
         }
         300..=399 => Err(REDIRECT),
-        429 | 500..=599 => Err(busy(response)),
-        status => {
-            let Some(text) = text else { return Err(by_status(status)) };
+        429 | 500..=599 => Err(failure(quirks, response, text.as_ref())),
+        _ => {
+            let Some(text) = text else { return Err(by_status(response)) };
             let value = parsed(&text)?;
-            if value.member("error").is_none() {
-                return Err(by_status(status));
+            if value.given("error").is_none() {
+                return Err(by_status(response));
             }
-            Err(refusal(quirks, &value))
+            Err(refusal(quirks, &value, response))
         }
     }
+}
+
+/// The refusal of a code or refresh token without a word: some servers answer 400 and nothing else.
+pub(super) fn mute_refusal(response: &HttpResponse) -> Result<()> {
+    if response.status == 400 && is_blank(response) { Err(MUTE_GRANT) } else { Ok(()) }
 }
 
 /// A checked text as its value.
@@ -49,7 +54,7 @@ pub(super) fn parsed(text: &Secret) -> Result<Value<'_>> {
 }
 
 /// The body, if it is one JSON object, or a form where the provider may send one.
-fn readable(quirks: &Quirks, response: &HttpResponse) -> Option<Secret> {
+pub(super) fn readable(quirks: &Quirks, response: &HttpResponse) -> Option<Secret> {
     let body = &response.body;
     let is_object = |text: &[u8]| json::parse(text).is_ok_and(|value| value.kind() == Kind::Object);
     if is_object(body.expose()) {
@@ -83,25 +88,49 @@ fn readable(quirks: &Quirks, response: &HttpResponse) -> Option<Secret> {
 
 /// The error that an object's `error` stands for.
 #[cold]
-fn refusal(quirks: &Quirks, value: &Value<'_>) -> Error {
+fn refusal(quirks: &Quirks, value: &Value<'_>, response: &HttpResponse) -> Error {
     let member = |name: &str| value.member(name).and_then(|text| text.as_str());
     let object = value.member("error").filter(|error| error.kind() == Kind::Object);
-    let (code, message) = match object {
-        // Facebook's.
+    let error = match object {
+        // Facebook's: a type, a number that says more, and whether it is worth another try.
         Some(error) => {
             let member = |name: &str| error.member(name).and_then(|text| text.as_str());
-            (member("type"), member("message"))
+            let code = member("type").or_else(|| member("code")).unwrap_or_default();
+            let number = error.member("code").and_then(|code| code.as_u64());
+            let number = number.map(|number| number.to_string()).unwrap_or_default();
+            let name = match quirks.error(&number) {
+                _ if is_true(&error, "is_transient") => "temporarily_unavailable",
+                name if *name != *number => name,
+                _ => quirks.error(&code),
+            };
+            named(name, &code, &member("message").unwrap_or_default())
         }
-        None => (member("error"), member("error_description")),
+        None => error_named(
+            quirks,
+            &member("error").unwrap_or_default(),
+            &member("error_description").unwrap_or_default(),
+        ),
     };
-    error_named(quirks, &code.unwrap_or_default(), &message.unwrap_or_default())
+    if error.is_retryable() { told_when(error, response) } else { error }
+}
+
+fn is_true(value: &Value<'_>, name: &str) -> bool {
+    value.member(name).and_then(|flag| flag.as_bool()) == Some(true)
 }
 
 /// The error of this name (RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5, OpenID Connect Core 3.1.2.6).
 #[cold]
 pub(super) fn error_named(quirks: &Quirks, code: &str, message: &str) -> Error {
-    let is_in = |names: &[String]| names.iter().any(|name| name == code);
-    let kind = match code {
+    named(quirks.error(code), code, message)
+}
+
+fn named(name: &str, code: &str, message: &str) -> Error {
+    Error::from(kind_of(name).unwrap_or(ErrorKind::OauthRefused)).said_by_peer(code, message)
+}
+
+/// What a name of the RFCs stands for; `None` if it is none of theirs.
+fn kind_of(name: &str) -> Option<ErrorKind> {
+    Some(match name {
         "access_denied" => ErrorKind::OauthAccessDenied,
         "login_required"
         | "consent_required"
@@ -111,17 +140,37 @@ pub(super) fn error_named(quirks: &Quirks, code: &str, message: &str) -> Error {
         "invalid_client" | "unauthorized_client" => ErrorKind::OauthInvalidClient,
         "server_error" | "temporarily_unavailable" => ErrorKind::OauthServerFailed,
         "expired_token" => ErrorKind::OauthDeviceExpired,
-        _ if is_in(&quirks.grant_errors) => ErrorKind::OauthInvalidGrant,
-        _ if is_in(&quirks.client_errors) => ErrorKind::OauthInvalidClient,
-        _ => ErrorKind::OauthRefused,
-    };
-    Error::from(kind).said_by_peer(code, message)
+        "invalid_request" | "invalid_scope" | "unsupported_grant_type" => ErrorKind::OauthRefused,
+        _ => return None,
+    })
 }
 
-/// 429 and 5xx: to be tried again, when the server says so.
+/// 429 and 5xx: to be tried again, when the server says so. A 500 that names an error of the token endpoint
+/// (RFC 6749 section 5.2) is that error, which waiting does not change.
+#[cold]
+fn failure(quirks: &Quirks, response: &HttpResponse, text: Option<&Secret>) -> Error {
+    let value = text.and_then(|text| parsed(text).ok());
+    let Some(value) = value.filter(|value| value.given("error").is_some()) else {
+        return busy(response);
+    };
+    let said = refusal(quirks, &value, response);
+    let code = value.member("error").and_then(|code| code.as_str()).unwrap_or_default();
+    let is_final = kind_of(quirks.error(&code)).is_some_and(|kind| !kind.is_retryable());
+    if response.status == 500 && is_final {
+        return said;
+    }
+    told_when(said.with_kind(ErrorKind::OauthServerFailed).saying(BUSY), response)
+}
+
+/// 429 and 5xx, whatever the body.
 #[cold]
 pub(super) fn busy(response: &HttpResponse) -> Error {
-    let error = Error::from(ErrorKind::OauthServerFailed);
+    told_when(ErrorKind::OauthServerFailed.into(), response)
+}
+
+/// The same error, with the time that the server wants to be left alone for.
+#[cold]
+fn told_when(error: Error, response: &HttpResponse) -> Error {
     // A date is not read: the clocks may differ.
     match response.header("retry-after").and_then(|seconds| seconds.trim().parse::<u64>().ok()) {
         Some(seconds) => error.retry_after_ms(seconds.min(86_400) * 1000),
@@ -129,12 +178,48 @@ pub(super) fn busy(response: &HttpResponse) -> Error {
     }
 }
 
+/// What the server says about a user's token (RFC 6750 section 3.1): only 401, and `invalid_token`, mean that the token has
+/// ended. A 403 is about scopes, or about how often it was asked (GitHub's limits).
 #[cold]
-fn by_status(status: u16) -> Error {
-    match status {
+pub(super) fn token_refused(quirks: &Quirks, response: &HttpResponse) -> Result<()> {
+    let header = |name: &str| response.header(name).map(str::trim);
+    match response.status {
+        401 => return Err(TOKEN_ENDED),
+        403 if header("x-ratelimit-remaining") == Some("0") || header("retry-after").is_some() => {
+            return Err(busy(response));
+        }
+        400..=428 | 430..=499 => {}
+        _ => return Ok(()),
+    }
+    let text = readable(quirks, response);
+    let value = text.as_ref().and_then(|text| parsed(text).ok());
+    let Some(value) = value.filter(|value| value.given("error").is_some()) else {
+        return if response.status == 403 { Err(FORBIDDEN) } else { Ok(()) };
+    };
+    if value.member("error").and_then(|code| code.as_str()).as_deref() == Some("invalid_token") {
+        return Err(TOKEN_ENDED);
+    }
+    if response.status != 403 {
+        return Ok(());
+    }
+    let said = refusal(quirks, &value, response);
+    Err(if said.kind() == ErrorKind::OauthRefused {
+        said.saying(FORBIDDEN.message())
+    } else {
+        said
+    })
+}
+
+#[cold]
+fn by_status(response: &HttpResponse) -> Error {
+    match response.status {
         401 => Error::new(
             ErrorKind::OauthInvalidClient,
             "The authorization server answered 401 without saying why; check the client's id and secret.",
+        ),
+        403 if is_blank(response) => Error::new(
+            ErrorKind::OauthInvalidClient,
+            "The authorization server answered 403 and nothing else; check the client's id and secret.",
         ),
         _ => Error::new(
             ErrorKind::OauthMalformedResponse,
@@ -143,6 +228,23 @@ fn by_status(status: u16) -> Error {
     }
 }
 
+fn is_blank(response: &HttpResponse) -> bool {
+    response.body.expose().trim_ascii().is_empty()
+}
+
+const BUSY: &str = ErrorKind::OauthServerFailed.summary();
+const MUTE_GRANT: Error = Error::new(
+    ErrorKind::OauthInvalidGrant,
+    "The server answered 400 and nothing else, as some do for a code or refresh token that is not good any more.",
+);
+const TOKEN_ENDED: Error = Error::new(
+    ErrorKind::OauthInvalidGrant,
+    "The server does not accept the access token; refresh it, or begin a new log-in.",
+);
+const FORBIDDEN: Error = Error::new(
+    ErrorKind::OauthRefused,
+    "The server does not let this access token read the user: usually a scope was not granted; a refresh does not help.",
+);
 pub(super) const MALFORMED: Error = Error::new(
     ErrorKind::OauthMalformedResponse,
     "The authorization server's answer is not the JSON object that the RFC asks for.",

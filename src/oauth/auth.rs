@@ -1,7 +1,8 @@
 //! How a client proves who it is at the token endpoint and its neighbours (RFC 6749 section 2.3, RFC 7523
 //! section 2.2, RFC 8705, OpenID Connect Core section 9).
 
-use super::config::OAuthConfig;
+use super::config::{OAuthConfig, TOKEN};
+use super::metadata::Metadata;
 use crate::base::b64;
 use crate::base::secret::Secret;
 use crate::base::url::encode_into;
@@ -65,6 +66,36 @@ impl AuthMethod {
             return Ok(Self::Tls);
         }
         ALL.into_iter().find(|method| method.name() == name).ok_or(NO_SUCH_METHOD)
+    }
+}
+
+/// Whom a client's assertion is for (RFC 7523 section 3): one name, never a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AssertionAudience {
+    /// The issuer: what RFC 7523bis asks for.
+    Issuer,
+    /// The address of the issuer's token endpoint, for servers that take nothing else.
+    TokenEndpoint,
+}
+
+impl AssertionAudience {
+    /// `issuer` or `token_endpoint`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Issuer => "issuer",
+            Self::TokenEndpoint => "token_endpoint",
+        }
+    }
+
+    /// The audience of this name.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: there is none.
+    pub fn from_name(name: &str) -> Result<Self> {
+        let all = [Self::Issuer, Self::TokenEndpoint];
+        all.into_iter().find(|audience| audience.name() == name).ok_or(NO_SUCH_AUDIENCE)
     }
 }
 
@@ -141,17 +172,12 @@ impl Authenticator {
         }
     }
 
-    /// A proof for one request; `audience` is the server's issuer.
-    pub(super) fn prove(
-        &self,
-        config: &OAuthConfig,
-        offered: &[String],
-        audience: &str,
-    ) -> Result<Proof> {
+    /// A proof for one request to the server of these metadata.
+    pub(super) fn prove(&self, config: &OAuthConfig, metadata: &Metadata) -> Result<Proof> {
         let id = Secret::from(config.client_id.clone());
         let secret = || config.secret.clone().ok_or(LACKING);
         let mut proof = Proof::default();
-        let method = self.method(config, offered);
+        let method = self.method(config, &metadata.auth_methods);
         if method != AuthMethod::SecretBasic {
             proof.parameters.push(("client_id", id));
         }
@@ -162,6 +188,10 @@ impl Authenticator {
             }
             AuthMethod::SecretPost => proof.parameters.push(("client_secret", secret()?)),
             AuthMethod::SecretJwt | AuthMethod::PrivateKeyJwt => {
+                let audience = match config.assertion_audience {
+                    AssertionAudience::Issuer => &metadata.issuer,
+                    AssertionAudience::TokenEndpoint => metadata.endpoint(config, TOKEN)?,
+                };
                 let token = self.assertion(config, audience)?;
                 proof.parameters.push((
                     "client_assertion_type",
@@ -178,8 +208,8 @@ impl Authenticator {
         Ok(proof)
     }
 
-    /// A token for this one request. Its audience is the issuer alone: one that named an endpoint could be taken
-    /// to another server by whoever sent us there.
+    /// A token for this one request, with one audience: the issuer, unless the client is registered where only its token
+    /// endpoint is taken. One that named another endpoint could be used there by the server that had us sent there.
     fn assertion(&self, config: &OAuthConfig, audience: &str) -> Result<Secret> {
         let key = self.signer.as_ref().ok_or(LACKING)?;
         let id = &config.client_id;
@@ -220,6 +250,10 @@ fn basic(id: &str, secret: &str) -> Secret {
 const NO_SUCH_METHOD: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "There is no client authentication of this name; docs/oauth.md lists them.",
+);
+const NO_SUCH_AUDIENCE: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The audience of a client's assertion is `issuer` or `token_endpoint`.",
 );
 const LACKING: Error = Error::new(
     ErrorKind::InvalidConfiguration,

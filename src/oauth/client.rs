@@ -3,7 +3,7 @@
 
 use super::answer;
 use super::auth::{AuthMethod, Authenticator};
-use super::config::{Endpoints, OAuthConfig, placeholders};
+use super::config::{INTROSPECTION, OAuthConfig, TOKEN, placeholders};
 use super::metadata::{self, Metadata, NO_ENDPOINT, check_endpoint};
 use super::remote_key_set::RemoteKeySet;
 use crate::base::clock::NANOS;
@@ -17,6 +17,7 @@ use crate::transport::{HttpRequest, HttpResponse, Io, Operation, Purpose};
 use arc_swap::ArcSwapOption;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// For how long metadata are believed, in nanoseconds.
 const METADATA_TTL: u64 = 3600 * NANOS;
@@ -52,12 +53,15 @@ pub(super) struct Inner {
     pub(super) flow_keys: Peppers,
     auth: Authenticator,
     metadata: ArcSwapOption<Known>,
+    turns: AtomicU64,
     pub(super) trust: ArcSwapOption<Trust>,
 }
 
 struct Known {
     metadata: Arc<Metadata>,
     until: u64,
+    /// Which of the requests it is the answer to, in the order in which they began.
+    turn: u64,
 }
 
 /// What ID tokens are verified with: the keys at one address.
@@ -89,6 +93,7 @@ impl OAuthClient {
             flow_keys,
             auth,
             metadata: ArcSwapOption::empty(),
+            turns: AtomicU64::new(0),
             trust: ArcSwapOption::empty(),
         })))
     }
@@ -116,30 +121,65 @@ impl OAuthClient {
 }
 
 impl Inner {
-    /// What is known of the server, asked for if need be. If it cannot be reached, what was known before is used.
-    pub(super) async fn metadata(&self, io: &Io) -> Result<Arc<Metadata>> {
+    /// What is known of the server, with one of its endpoints; more is asked for if it has not been named.
+    pub(super) async fn endpoint(
+        &self,
+        io: &Io,
+        name: &'static str,
+    ) -> Result<(Arc<Metadata>, String)> {
+        let metadata = self.metadata_with(io, |metadata| metadata.has(name)).await?;
+        let url = metadata.endpoint(&self.config, name)?.to_owned();
+        Ok((metadata, url))
+    }
+
+    /// What is known of the server, asked for place after place until it is enough or there is no more.
+    pub(super) async fn metadata_with(
+        &self,
+        io: &Io,
+        is_enough: impl Fn(&Metadata) -> bool,
+    ) -> Result<Arc<Metadata>> {
+        let mut known = self.known(io).await?;
+        while !is_enough(&known.metadata) && known.metadata.has_more() {
+            let metadata = metadata::more(io, &self.config, &known.metadata).await?;
+            // As old as what it completes.
+            let Known { until, turn, .. } = *known;
+            known = self.take(Known { metadata: Arc::new(metadata), until, turn });
+        }
+        Ok(Arc::clone(&known.metadata))
+    }
+
+    /// What is known, asked for if need be. If the server cannot be reached, what was known before is used.
+    async fn known(&self, io: &Io) -> Result<Arc<Known>> {
         let now = self.config.clock.monotonic();
         let known = self.metadata.load_full();
         if let Some(known) = &known
             && now < known.until
         {
-            return Ok(Arc::clone(&known.metadata));
+            return Ok(Arc::clone(known));
         }
+        let turn = self.turns.fetch_add(1, Ordering::AcqRel);
         let metadata = if self.config.discover && self.config.issuer.is_some() {
-            match (metadata::discover(io, &self.config).await, &known) {
+            match (metadata::discover(io, &self.config).await, known) {
                 (Ok(metadata), _) => metadata,
-                (Err(error), Some(known)) if error.is_unavailable() => {
-                    return Ok(Arc::clone(&known.metadata));
-                }
+                (Err(error), Some(known)) if error.is_unavailable() => return Ok(known),
                 (Err(error), _) => return Err(error),
             }
         } else {
             Metadata::configured(&self.config)
         };
-        let metadata = Arc::new(metadata);
         let until = now.saturating_add(METADATA_TTL);
-        self.metadata.store(Some(Arc::new(Known { metadata: Arc::clone(&metadata), until })));
-        Ok(metadata)
+        Ok(self.take(Known { metadata: Arc::new(metadata), until, turn }))
+    }
+
+    /// Takes metadata over, unless what is held was asked for later: an answer that was held up brings nothing old back.
+    fn take(&self, new: Known) -> Arc<Known> {
+        let new = Arc::new(new);
+        let latest = |held: &Option<Arc<Known>>| match held {
+            Some(held) if held.turn > new.turn => Arc::clone(held),
+            _ => Arc::clone(&new),
+        };
+        let before = self.metadata.rcu(|held| Some(latest(held)));
+        latest(&before)
     }
 
     /// Posts a form to one of the server's endpoints, with the client's proof of who it is.
@@ -154,7 +194,7 @@ impl Inner {
         if purpose == Purpose::Token {
             self.config.now()?; // or what is answered, which the server gives once, could not be dated
         }
-        let proof = self.auth.prove(&self.config, &metadata.auth_methods, &metadata.issuer)?;
+        let proof = self.auth.prove(&self.config, metadata)?;
         // A pushed request names the client itself (RFC 9126 section 2.1).
         let is_new = |name: &str| parameters.iter().all(|(own, _)| *own != name);
         let own = proof.parameters.iter().map(|(name, value)| (*name, value.expose_str()));
@@ -240,8 +280,8 @@ fn check(config: &mut OAuthConfig) -> Result<()> {
     if let Some(uri) = &config.redirect_uri {
         check_redirect_uri(uri).map_err(|error| error.about_claim("redirect_uri"))?;
     }
-    let Endpoints { token, introspection, .. } = &config.endpoints;
-    if config.issuer.is_none() && token.is_none() && introspection.is_none() {
+    let is_there = |name: &str| config.endpoints.get(name).is_some();
+    if config.issuer.is_none() && !is_there(TOKEN) && !is_there(INTROSPECTION) {
         return Err(NO_ENDPOINT);
     }
     if config.leeway > 600 {

@@ -1,7 +1,7 @@
 //! What a client knows of its authorization server and of itself. A configuration is text (JSON) or a builder;
 //! a preset is such a text that gatekey brings along ([`super::presets`]), and whatever follows it overrides it.
 
-use super::auth::AuthMethod;
+use super::auth::{AssertionAudience, AuthMethod};
 use super::presets;
 use super::quirks::Quirks;
 use crate::base::clock::{Clock, SystemClock, plausible};
@@ -18,34 +18,31 @@ use crate::pepper::Peppers;
 use std::fmt;
 use std::sync::Arc;
 
-/// The addresses of an authorization server, by the names of RFC 8414 section 2.
+/// The names of endpoints in metadata (RFC 8414 section 2).
+pub(super) const AUTHORIZATION: &str = "authorization_endpoint";
+pub(super) const TOKEN: &str = "token_endpoint";
+pub(super) const USERINFO: &str = "userinfo_endpoint";
+pub(super) const JWKS: &str = "jwks_uri";
+pub(super) const REVOCATION: &str = "revocation_endpoint";
+pub(super) const INTROSPECTION: &str = "introspection_endpoint";
+pub(super) const DEVICE: &str = "device_authorization_endpoint";
+pub(super) const PUSHED: &str = "pushed_authorization_request_endpoint";
+pub(super) const END_SESSION: &str = "end_session_endpoint";
+const ENDPOINTS: [&str; 9] =
+    [AUTHORIZATION, TOKEN, USERINFO, JWKS, REVOCATION, INTROSPECTION, DEVICE, PUSHED, END_SESSION];
+
+/// The addresses of an authorization server, in the order of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Endpoints {
-    pub(super) authorization: Option<String>,
-    pub(super) token: Option<String>,
-    pub(super) userinfo: Option<String>,
-    pub(super) jwks: Option<String>,
-    pub(super) revocation: Option<String>,
-    pub(super) introspection: Option<String>,
-    pub(super) device: Option<String>,
-    pub(super) pushed: Option<String>,
-    pub(super) end_session: Option<String>,
-}
+pub(super) struct Endpoints([Option<String>; 9]);
 
 impl Endpoints {
     /// Every endpoint with its name in metadata.
-    pub(super) fn each(&mut self) -> [(&'static str, &mut Option<String>); 9] {
-        [
-            ("authorization_endpoint", &mut self.authorization),
-            ("token_endpoint", &mut self.token),
-            ("userinfo_endpoint", &mut self.userinfo),
-            ("jwks_uri", &mut self.jwks),
-            ("revocation_endpoint", &mut self.revocation),
-            ("introspection_endpoint", &mut self.introspection),
-            ("device_authorization_endpoint", &mut self.device),
-            ("pushed_authorization_request_endpoint", &mut self.pushed),
-            ("end_session_endpoint", &mut self.end_session),
-        ]
+    pub(super) fn each(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<String>)> {
+        ENDPOINTS.into_iter().zip(&mut self.0)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        ENDPOINTS.into_iter().zip(&self.0).find(|(own, _)| *own == name)?.1.as_deref()
     }
 }
 
@@ -73,6 +70,7 @@ pub struct OAuthConfig {
     pub(super) secret: Option<Secret>,
     pub(super) key: Option<Key>,
     pub(super) method: Option<AuthMethod>,
+    pub(super) assertion_audience: AssertionAudience,
     pub(super) redirect_uri: Option<String>,
     pub(super) scopes: Vec<String>,
     pub(super) id_token_algs: Vec<Alg>,
@@ -111,6 +109,7 @@ impl OAuthConfig {
             secret: None,
             key: None,
             method: None,
+            assertion_audience: AssertionAudience::Issuer,
             redirect_uri: None,
             scopes: Vec::new(),
             id_token_algs: Vec::new(),
@@ -186,7 +185,7 @@ impl OAuthConfig {
     /// The texts that a variable may stand in.
     pub(super) fn texts(&mut self) -> Vec<&mut String> {
         let mut texts: Vec<&mut String> = self.issuer.as_mut().into_iter().collect();
-        texts.extend(self.endpoints.each().into_iter().filter_map(|(_, place)| place.as_mut()));
+        texts.extend(self.endpoints.each().filter_map(|(_, place)| place.as_mut()));
         texts.extend(self.quirks.texts());
         texts
     }
@@ -223,7 +222,7 @@ impl OAuthConfig {
     /// # Errors
     /// `InvalidConfiguration`: there is no endpoint of this name.
     pub fn endpoint(mut self, name: &str, url: impl Into<String>) -> Result<Self> {
-        let place = self.endpoints.each().into_iter().find(|(known, _)| *known == name);
+        let place = self.endpoints.each().find(|(known, _)| *known == name);
         *place.ok_or_else(|| NO_SUCH_ENDPOINT.about_named_claim(&name.into()))?.1 =
             Some(url.into());
         Ok(self)
@@ -244,6 +243,12 @@ impl OAuthConfig {
     /// How the client proves who it is; otherwise the best that its secret or key and the server's metadata allow.
     pub const fn auth_method(mut self, method: AuthMethod) -> Self {
         self.method = Some(method);
+        self
+    }
+
+    /// Whom the tokens of `client_secret_jwt` and `private_key_jwt` are for: the issuer, unless set.
+    pub const fn assertion_audience(mut self, audience: AssertionAudience) -> Self {
+        self.assertion_audience = audience;
         self
     }
 
@@ -349,6 +354,9 @@ impl OAuthConfig {
             "token_endpoint_auth_method" => {
                 self.method = Some(field.named(AuthMethod::from_name)?);
             }
+            "assertion_audience" => {
+                self.assertion_audience = field.named(AssertionAudience::from_name)?;
+            }
             "redirect_uri" => self.redirect_uri = Some(field.text()?),
             "scopes" => self.scopes = field.texts()?,
             "id_token_algorithms" => self.id_token_algs = field.names(Alg::from_name)?,
@@ -366,8 +374,7 @@ impl OAuthConfig {
             "quirks" => field.fields(|quirk| self.quirks.member(quirk))?,
             "flow_keys" => self.flow_keys = Some(flow_keys(field)?),
             _ => {
-                let place =
-                    self.endpoints.each().into_iter().find(|(known, _)| *known == field.name());
+                let place = self.endpoints.each().find(|(known, _)| *known == field.name());
                 *place.ok_or_else(|| field.unknown())?.1 = Some(field.text()?);
             }
         }

@@ -2,7 +2,7 @@
 //! that the server keeps nothing and any of its processes can finish it.
 //!
 //! The cookie's name is made from `state`, so that log-ins in several tabs do not disturb each other. Whatever is
-//! wrong with it, the error is the same.
+//! wrong with it, the kind of error is the same.
 
 use super::client::Inner;
 use crate::base::b64;
@@ -21,7 +21,11 @@ const MOST: usize = 5;
 
 pub(super) const MISMATCH: Error = Error::new(
     ErrorKind::OauthStateMismatch,
-    "The callback fits no log-in that this browser has begun in the last ten minutes; begin anew.",
+    "The callback fits no log-in that this browser has begun in the last ten minutes; begin again.",
+);
+const OTHER_KEYS: Error = Error::new(
+    ErrorKind::OauthStateMismatch,
+    "The log-in's cookie cannot be opened: give every process and worker that finishes log-ins the same `flow_keys`.",
 );
 
 /// What the callback is held against.
@@ -101,7 +105,7 @@ impl Inner {
         let hash = sha256(state.as_bytes());
         let name = self.flow_name(&hash);
         let value = self.cookie(&name)?.read(cookies).ok().flatten().ok_or(MISMATCH)?;
-        let flow = self.unseal(&name, value).ok_or(MISMATCH)?;
+        let flow = self.unseal(&name, value).ok_or(OTHER_KEYS)?;
         let now = self.config.now()?;
         // The clocks of two processes may differ a little.
         let in_time = match now.checked_sub(flow.begun_at) {
@@ -123,7 +127,8 @@ impl Inner {
         Flow::read(&aead::open(&key, &self.context(name), &sealed)?)
     }
 
-    /// The names of the log-ins that must make room for one more: those that cannot be read, and the oldest.
+    /// The names of the log-ins that must make room for one more: those that are over, and the oldest. What cannot be read
+    /// is of another client, server or program on this site, and ends by itself.
     fn surplus(&self, cookies: &str) -> Result<Vec<String>> {
         if cookies.len() > Cookie::MAX_HEADER {
             return Ok(Vec::new());
@@ -136,8 +141,8 @@ impl Inner {
                     .is_some_and(|rest| rest.len() == 11 && b64::check(rest.as_bytes()).is_ok())
             })
             .take(64)
-            .map(|(name, value)| {
-                (self.unseal(name, value).map_or(0, |flow| flow.begun_at), name.to_owned())
+            .filter_map(|(name, value)| {
+                self.unseal(name, value).map(|flow| (flow.begun_at, name.to_owned()))
             })
             .collect();
         begun.sort();

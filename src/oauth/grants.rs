@@ -3,9 +3,9 @@
 
 use super::answer::{self, MALFORMED};
 use super::client::{Inner, NOT_A_SCOPE, OAuthClient, is_scope};
-use super::config::{check_parameters, checked_text};
+use super::config::{DEVICE, TOKEN, check_parameters, checked_text};
 use super::id_token::Expected;
-use super::metadata::check_endpoint;
+use super::metadata::{Metadata, check_endpoint};
 use super::tokens::{self, OAuthTokens};
 use crate::base::json::fields::{self, Field};
 use crate::base::secret::Secret;
@@ -16,6 +16,9 @@ use std::fmt;
 
 /// The longest that a device's user is waited for, in seconds.
 const LONGEST_WAIT: u64 = 3600;
+
+/// Keeps tokens that a server has given, whatever becomes of the rest.
+pub(super) type Keep = Box<dyn FnMut(&OAuthTokens) -> Result<()> + Send>;
 
 /// What a token is asked for.
 #[derive(Clone, Debug, Default)]
@@ -238,13 +241,23 @@ impl OAuthClient {
     /// # Errors
     /// `InvalidArgument`: there is no refresh token, or it is of another server. Of the operation:
     /// `OauthInvalidGrant`, which is final; `OauthServerFailed` and the 7000s, after which the refresh token is
-    /// still the one to use.
+    /// still the one to use; `OauthMalformedResponse` and the 1000s for an answer or an ID token that is not good. If the
+    /// server had given a new refresh token by then, [`OAuthTokens::kept_in`] has it: keep that.
     pub fn refresh(&self, tokens: &OAuthTokens) -> Result<Operation<OAuthTokens>> {
+        self.refresh_keeping(tokens, Box::new(|_| Ok(())))
+    }
+
+    /// As [`Self::refresh`]; a new refresh token is handed to `keep` before anything is done that may take long or fail.
+    pub(super) fn refresh_keeping(
+        &self,
+        tokens: &OAuthTokens,
+        keep: Keep,
+    ) -> Result<Operation<OAuthTokens>> {
         if tokens.refresh_token.is_none() {
             return Err(argument("There is no refresh token to get new tokens with."));
         }
         let old = tokens.clone();
-        Ok(self.operation(|inner, io| async move { inner.refresh(&io, old).await }))
+        Ok(self.operation(|inner, io| async move { inner.refresh(&io, old, keep).await }))
     }
 
     /// Gets a token for the client itself (RFC 6749 section 4.4).
@@ -329,8 +342,7 @@ impl Inner {
         grant: &TokenGrant,
         own: &[(&'static str, Secret)],
     ) -> Result<OAuthTokens> {
-        let metadata = self.metadata(io).await?;
-        let url = metadata.need(|endpoints| &endpoints.token)?;
+        let (metadata, url) = self.endpoint(io, TOKEN).await?;
         let scope = self.join_scopes(&grant.scopes);
         let mut parameters: Vec<(&str, &str)> =
             own.iter().map(|(name, value)| (*name, value.expose_str())).collect();
@@ -338,19 +350,23 @@ impl Inner {
             parameters.push(("scope", &scope));
         }
         parameters.extend(grant.parameters.iter().map(|(name, value)| (&**name, &**value)));
-        let response = self.post(io, &metadata, url, Purpose::Token, &parameters).await?;
+        let response = self.post(io, &metadata, &url, Purpose::Token, &parameters).await?;
         let mut tokens = tokens::read(&self.config, &metadata.issuer, &response, &grant.scopes)?;
         // Nobody has signed in here; what it says about anybody was not verified.
         tokens.id_token = None;
         Ok(tokens)
     }
 
-    pub(super) async fn refresh(&self, io: &Io, old: OAuthTokens) -> Result<OAuthTokens> {
-        let metadata = self.metadata(io).await?;
+    pub(super) async fn refresh(
+        &self,
+        io: &Io,
+        old: OAuthTokens,
+        mut keep: Keep,
+    ) -> Result<OAuthTokens> {
+        let (metadata, url) = self.endpoint(io, TOKEN).await?;
         if metadata.issuer != old.issuer {
             return Err(ANOTHER_SERVER);
         }
-        let url = metadata.need(|endpoints| &endpoints.token)?;
         let refresh_token = old.refresh_token.clone().ok_or(ErrorKind::OauthNoToken)?;
         let scope = self.join_scopes(&old.scopes);
         let mut parameters =
@@ -359,32 +375,57 @@ impl Inner {
             parameters.push(("scope", &scope));
         }
         parameters.extend(old.resource.as_deref().map(|resource| ("resource", resource)));
-        let response = self.post(io, &metadata, url, Purpose::Token, &parameters).await?;
-        let mut new = tokens::read(&self.config, &metadata.issuer, &response, &old.scopes)?;
-        new.resource.clone_from(&old.resource);
+        let response = self.post(io, &metadata, &url, Purpose::Token, &parameters).await?;
+        let read = answer::mute_refusal(&response)
+            .and_then(|()| tokens::read(&self.config, &metadata.issuer, &response, &old.scopes));
+        // What is wrong with the rest of the answer, or is still to be asked, must not lose the only good refresh token.
+        let kept = tokens::new_refresh_token(&self.config, &response)
+            .map(|new| OAuthTokens { refresh_token: Some(new), ..old.clone() });
+        let is_done =
+            read.as_ref().is_ok_and(|new| new.id_token.is_none() || old.subject.is_none());
+        let saved = match &kept {
+            Some(kept) if !is_done => keep(kept),
+            _ => Ok(()),
+        };
+        let renewed = match saved.and(read) {
+            Ok(new) => self.renewed(io, &metadata, new, old).await,
+            Err(error) => Err(error),
+        };
+        let kept = kept.map(|kept| kept.to_secret_json());
+        renewed.map_err(|error| error.keeping(kept.as_ref().map(Secret::expose)))
+    }
+
+    /// The tokens of a refresh, with what it did not bring, and its ID token validated.
+    async fn renewed(
+        &self,
+        io: &Io,
+        metadata: &Metadata,
+        mut new: OAuthTokens,
+        mut old: OAuthTokens,
+    ) -> Result<OAuthTokens> {
+        new.resource = old.resource.take();
         if new.refresh_token.is_none() {
-            new.refresh_token = Some(refresh_token);
+            new.refresh_token = old.refresh_token.take();
         }
-        match (&new.id_token, &old.subject) {
-            (Some(_), Some(subject)) => {
-                let expected =
-                    Expected { nonce: None, code: None, max_age: None, subject: Some(subject) };
-                // The refresh token in hand is the only good one by now: a fault of the ID token must not lose it.
-                if let Err(error) = self.validate(io, &metadata, &mut new, &expected).await {
-                    if !error.is_unavailable() {
-                        return Err(error);
-                    }
-                    keep_identity(&mut new, old);
+        let subject = old.subject.as_deref().filter(|_| new.id_token.is_some());
+        let is_validated = match subject {
+            None => false,
+            subject => {
+                let expected = Expected { nonce: None, code: None, max_age: None, subject };
+                match self.validate(io, metadata, &mut new, &expected).await {
+                    Err(error) if !error.is_unavailable() => return Err(error),
+                    validated => validated.is_ok(),
                 }
             }
-            _ => keep_identity(&mut new, old),
+        };
+        if !is_validated {
+            keep_identity(&mut new, old);
         }
         Ok(new)
     }
 
     async fn device_codes(&self, io: &Io, grant: &TokenGrant) -> Result<DeviceCodes> {
-        let metadata = self.metadata(io).await?;
-        let url = metadata.need(|endpoints| &endpoints.device)?;
+        let (metadata, url) = self.endpoint(io, DEVICE).await?;
         let scopes = if grant.scopes.is_empty() { &self.config.scopes } else { &grant.scopes };
         let scope = self.join_scopes(scopes);
         let mut parameters: Vec<(&str, &str)> = Vec::new();
@@ -393,10 +434,10 @@ impl Inner {
         }
         parameters.extend(grant.parameters.iter().map(|(name, value)| (&**name, &**value)));
         let purpose = Purpose::DeviceAuthorization;
-        let response = self.post(io, &metadata, url, purpose, &parameters).await?;
+        let response = self.post(io, &metadata, &url, purpose, &parameters).await?;
         let text = answer::object(&self.config.quirks, &response)?;
         let value = answer::parsed(&text)?;
-        let string = |name: &str| value.member(name).and_then(|text| text.as_str());
+        let string = |name: &str| value.given(name).and_then(|text| text.as_str());
         let shown = |text: &str| checked_text(text, 1024).map_err(|_| MALFORMED);
         let address = |url: &str| check_endpoint(url, self.config.allow_loopback_http);
         let user_code = string("user_code").ok_or(MALFORMED)?;
@@ -409,7 +450,7 @@ impl Inner {
         complete.as_deref().map_or(Ok(()), address)?;
         let device_code = string("device_code").ok_or(MALFORMED)?;
         shown(&device_code)?;
-        let number = |name: &str| value.member(name).and_then(|number| number.as_u64());
+        let number = |name: &str| value.given(name).and_then(|number| number.as_u64());
         let life = number("expires_in").ok_or(MALFORMED)?.min(LONGEST_WAIT);
         Ok(DeviceCodes {
             user_code: user_code.into_owned(),
@@ -423,8 +464,7 @@ impl Inner {
     }
 
     async fn poll(&self, io: &Io, codes: &DeviceCodes) -> Result<OAuthTokens> {
-        let metadata = self.metadata(io).await?;
-        let url = metadata.need(|endpoints| &endpoints.token)?;
+        let (metadata, url) = self.endpoint(io, TOKEN).await?;
         let parameters = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
             ("device_code", codes.device_code.expose_str()),
@@ -435,7 +475,7 @@ impl Inner {
             if self.config.now()? >= codes.expires_at {
                 return Err(ErrorKind::OauthDeviceExpired.into());
             }
-            let answer = self.post(io, &metadata, url, Purpose::Token, &parameters).await;
+            let answer = self.post(io, &metadata, &url, Purpose::Token, &parameters).await;
             let read = answer.and_then(|response| {
                 tokens::read(&self.config, &metadata.issuer, &response, &codes.scopes)
             });
@@ -470,6 +510,7 @@ fn keep_identity(new: &mut OAuthTokens, old: OAuthTokens) {
     new.id_token = old.id_token;
     new.claims_json = old.claims_json;
     new.subject = old.subject;
+    new.verified_email = old.verified_email;
 }
 
 const ANOTHER_SERVER: Error = Error::new(

@@ -2,7 +2,7 @@
 //! against the server's keys on this project's own verifier.
 
 use super::client::{Inner, OAuthClient, Trust};
-use super::config::OAuthConfig;
+use super::config::{JWKS, OAuthConfig};
 use super::metadata::Metadata;
 use super::remote_key_set::{RemoteKeySet, RemoteKeySetOptions};
 use super::tokens::OAuthTokens;
@@ -40,49 +40,84 @@ pub struct LogoutNotice {
     pub session_id: Option<String>,
     /// The token's id, for [`crate::Revocations::seen_once`].
     pub token_id: String,
-    /// When the token expires, in seconds since the Unix epoch.
+    /// When the token expires, in seconds since the Unix epoch: by its `exp`, or two minutes after its `iat`.
     pub expires_at: u64,
 }
 
 impl OAuthClient {
-    /// Verifies the `logout_token` that an authorization server posts when a session ends. Answer 200 or 400, with
-    /// `Cache-Control: no-store`; end the sessions, unless the token's id has been seen.
+    /// Verifies the `logout_token` that an authorization server posts when a session ends: of the type `logout+jwt`, `JWT`
+    /// or none, with the event of a log-out and without `nonce`. Answer 200 or 400, with `Cache-Control: no-store`; end the
+    /// sessions, unless the token's id has been seen. A client with [`OAuthConfig::replay`] refuses one that comes again.
     ///
     /// # Errors
-    /// Of the operation: the 1000s for a token that is not valid, or older than two minutes; the 7000s.
+    /// Of the operation: the 1000s for a token that is not valid, or older than two minutes (without `exp` to the second,
+    /// otherwise with the leeway), or, as `RevokedToken`, was seen; the 7000s.
     pub fn logout_notice(&self, logout_token: &str) -> Operation<LogoutNotice> {
         let token = Secret::from(logout_token.to_owned());
         self.operation(|inner, io| async move {
-            let metadata = inner.metadata(&io).await?;
-            let policy = inner.policy(&metadata).expect_type("logout+jwt").max_age(LOGOUT_AGE);
+            let metadata = inner.metadata_with(&io, |metadata| metadata.has(JWKS)).await?;
+            let policy = inner.policy(&metadata).max_age(LOGOUT_AGE).allow_missing_exp();
+            let policy = policy.expect_type("logout+jwt").expect_type("JWT").allow_missing_type();
             let policy = policy.require_claim("jti").require_claim("events");
             let verified = inner.verify(&io, &metadata, &token, Some(policy)).await?;
             inner.check_issuer(&verified)?;
-            read_logout(&verified)
+            inner.read_logout(&metadata, &verified)
         })
     }
 }
 
-fn read_logout(token: &Verified) -> Result<LogoutNotice> {
-    const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-    let events = token.claim("events").and_then(|events| events.member(EVENT));
-    if events.is_none_or(|event| event.kind() != Kind::Object) {
-        return Err(claim("events", "The logout token speaks of no log-out."));
-    }
-    if token.claim("nonce").is_some() {
-        return Err(claim("nonce", "A logout token has no nonce; this is another kind of token."));
-    }
-    let session_id = token.claim("sid").and_then(|sid| sid.as_str()).map(String::from);
-    let subject = token.subject().map(String::from);
-    if session_id.is_none() && subject.is_none() {
-        return Err(claim("sub", "The logout token names neither a subject nor a session."));
-    }
-    let token_id = token.token_id().ok_or(ErrorKind::MissingClaim)?.into_owned();
-    let expires_at = token.expires_at().and_then(|end| u64::try_from(end).ok()).unwrap_or(u64::MAX);
-    Ok(LogoutNotice { subject, session_id, token_id, expires_at })
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// Whether these are the claims of a logout token, which is good for nothing else.
+pub(crate) fn is_logout(claims: &Value<'_>) -> bool {
+    claims.member("events").is_some_and(|events| events.member(LOGOUT_EVENT).is_some())
 }
 
 impl Inner {
+    fn read_logout(&self, metadata: &Metadata, token: &Verified) -> Result<LogoutNotice> {
+        let event = token.claim("events").and_then(|events| events.member(LOGOUT_EVENT));
+        if event.is_none_or(|event| event.kind() != Kind::Object) {
+            return Err(claim("events", "The logout token speaks of no log-out."));
+        }
+        if token.given("nonce").is_some() {
+            return Err(claim(
+                "nonce",
+                "A logout token has no nonce; this is another kind of token.",
+            ));
+        }
+        let session_id = token.given("sid").and_then(|sid| sid.as_str()).map(String::from);
+        let subject = token.subject().map(String::from);
+        for (name, value) in [("sub", &subject), ("sid", &session_id)] {
+            if value.as_ref().is_some_and(String::is_empty) {
+                return Err(claim(name, EMPTY));
+            }
+        }
+        if session_id.is_none() && subject.is_none() {
+            return Err(claim("sub", "The logout token names neither a subject nor a session."));
+        }
+        let token_id = token.token_id().ok_or(ErrorKind::MissingClaim)?.into_owned();
+        let seconds = |date: Option<i64>| date.and_then(|date| u64::try_from(date).ok());
+        let issued_at = seconds(token.issued_at()).ok_or(ErrorKind::MissingClaim)?;
+        let last = issued_at.saturating_add(LOGOUT_AGE);
+        let expires_at = seconds(token.expires_at());
+        if expires_at.is_none() && self.config.now()? > last {
+            return Err(Error::new(
+                ErrorKind::TooOld,
+                "The logout token has no `exp` and was issued more than two minutes ago (`iat`).",
+            ));
+        }
+        if let Some(seen) = &self.config.replay {
+            let id = format!("logout {token_id}");
+            if !seen.seen_once(&metadata.issuer, &id, last + self.config.leeway + 1)? {
+                return Err(Error::new(
+                    ErrorKind::RevokedToken,
+                    "The logout token has been used before (`jti`).",
+                ));
+            }
+        }
+        Ok(LogoutNotice { subject, session_id, token_id, expires_at: expires_at.unwrap_or(last) })
+    }
+
     /// Validates the ID token of an answer, and takes its claims over.
     pub(super) async fn validate(
         &self,
@@ -92,8 +127,17 @@ impl Inner {
         expected: &Expected<'_>,
     ) -> Result<()> {
         let token = tokens.id_token.as_ref().ok_or(NO_ID_TOKEN)?;
+        // The keys may be named by another document than the one that was known so far.
+        let fuller;
+        let metadata = if self.has_own_key() || metadata.has(JWKS) {
+            metadata
+        } else {
+            fuller = self.metadata_with(io, |metadata| metadata.has(JWKS)).await?;
+            &fuller
+        };
         let verified = self.verify(io, metadata, token, None).await?;
         self.check(&verified, tokens, expected)?;
+        tokens.verified_email = self.config.quirks.verified_email(&verified.claims());
         tokens.claims_json = Some(verified.claims_json().to_owned());
         tokens.subject = verified.subject().map(String::from);
         Ok(())
@@ -132,7 +176,7 @@ impl Inner {
     /// The server's keys, as fresh as they should be, and the verifier that follows them.
     async fn trust(&self, io: &Io, metadata: &Metadata) -> Result<Arc<Trust>> {
         let own = self.has_own_key();
-        let url = if own { "" } else { metadata.need(|endpoints| &endpoints.jwks)? };
+        let url = if own { "" } else { metadata.endpoint(&self.config, JWKS)? };
         let known = self.trust.load_full().filter(|trust| own || trust.keys.is_of(url));
         if let Some(trust) = known {
             if !own && trust.keys.wants_refresh() {
@@ -149,7 +193,7 @@ impl Inner {
         if !own {
             keys.fetch(io).await?;
         }
-        let verifier = self.verifier(&keys, self.policy(metadata))?;
+        let verifier = self.verifier(&keys, self.policy(metadata).require_claim("sub"))?;
         let trust = Arc::new(Trust { keys, verifier });
         self.trust.store(Some(Arc::clone(&trust)));
         Ok(trust)
@@ -174,8 +218,8 @@ impl Inner {
         let config = &self.config;
         let mut policy = Policy::new()
             .expect_audience(&*config.client_id)
-            .require_claim("sub")
             .require_claim("iat")
+            .null_is_absent()
             .leeway(config.leeway)
             .max_token_bytes(32 * 1024)
             .try_keys_without_kid()
@@ -195,7 +239,7 @@ impl Inner {
     /// must be an allowed one.
     fn check_issuer(&self, token: &Verified) -> Result<()> {
         let Some(template) = &self.config.quirks.issuer_template else { return Ok(()) };
-        let tenant = token.claim("tid").and_then(|tid| tid.as_str()).unwrap_or_default();
+        let tenant = token.given("tid").and_then(|tid| tid.as_str()).unwrap_or_default();
         let allowed = &self.config.tenants;
         let is_allowed = allowed.is_empty() || allowed.iter().any(|known| *known == tenant);
         let issuer = template.replace("{tenantid}", &tenant);
@@ -211,7 +255,13 @@ impl Inner {
     fn check(&self, token: &Verified, tokens: &OAuthTokens, expected: &Expected<'_>) -> Result<()> {
         self.check_issuer(token)?;
         self.check_audience(token)?;
-        match (expected.nonce, token.claim("nonce")) {
+        if token.subject().is_none_or(|subject| subject.is_empty()) {
+            return Err(claim("sub", EMPTY));
+        }
+        if is_logout(&token.claims()) {
+            return Err(claim("events", "This is a logout token, and no ID token."));
+        }
+        match (expected.nonce, token.given("nonce")) {
             (None, None) => {}
             (Some(own), Some(nonce))
                 if nonce
@@ -226,7 +276,7 @@ impl Inner {
         }
         let access_token = Some(&tokens.access_token);
         for (name, secret) in [("at_hash", access_token), ("c_hash", expected.code)] {
-            if let Some(hash) = token.claim(name) {
+            if let Some(hash) = token.given(name) {
                 let own = secret.map(|secret| half_hash(token.alg(), secret.expose()));
                 if own.is_none() || hash.as_str().as_deref() != own.as_deref() {
                     return Err(claim(
@@ -237,7 +287,7 @@ impl Inner {
             }
         }
         if let Some(max_age) = expected.max_age {
-            let at = token.claim("auth_time").as_ref().and_then(Value::as_f64);
+            let at = token.given("auth_time").as_ref().and_then(Value::as_f64);
             let at = at.ok_or_else(|| claim("auth_time", NO_AUTH_TIME))?;
             #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
             let oldest = self.config.now()?.saturating_sub(max_age + self.config.leeway) as f64;
@@ -254,7 +304,7 @@ impl Inner {
     /// Whoever else is in `aud` must be known, and `azp` must be this client (OpenID Connect Core section 2).
     fn check_audience(&self, token: &Verified) -> Result<()> {
         let own = &*self.config.client_id;
-        let azp = token.claim("azp");
+        let azp = token.given("azp");
         let is_azp = azp.as_ref().is_some_and(|azp| azp.as_str().as_deref() == Some(own));
         let is_known = |audience: &str| {
             audience == own || self.config.trusted_audiences.iter().any(|known| known == audience)
@@ -305,6 +355,7 @@ fn claim(name: &'static str, message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidClaim, message).about_claim(name)
 }
 
+const EMPTY: &str = "The token names nobody: the claim is there and empty.";
 const NO_AUTH_TIME: &str =
     "The ID token does not say when the user signed in, although that was asked.";
 const NO_ID_TOKEN: Error = Error::new(

@@ -3,7 +3,7 @@
 
 use super::answer;
 use super::client::{Inner, NOT_A_SCOPE, OAuthClient, is_scope};
-use super::config::{check_parameters, checked_text};
+use super::config::{AUTHORIZATION, PUSHED, TOKEN, check_parameters, checked_text};
 use super::flow::{Flow, MISMATCH};
 use super::metadata::Metadata;
 use super::tokens::{self, OAuthTokens};
@@ -15,7 +15,6 @@ use crate::base::url;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{HttpResponse, Io, Operation, Purpose};
-use std::borrow::Cow;
 use std::fmt;
 
 /// The longest callback that is read, in bytes.
@@ -159,6 +158,9 @@ pub struct FinishedLogin {
     /// The ID token's `sub`: together with the issuer, who the user is. `None` without OpenID Connect; then
     /// [`OAuthClient::userinfo`] tells.
     pub subject: Option<String>,
+    /// The ID token's `email`, where the provider says that it is the user's and proven. `None` without OpenID Connect;
+    /// then [`OAuthClient::userinfo`] tells.
+    pub verified_email: Option<String>,
     /// The ID token's claims: the text of one JSON object.
     pub claims_json: Option<String>,
     /// What Apple posts along the first time: the text of one JSON object with the user's name. Not signed.
@@ -175,6 +177,7 @@ impl FinishedLogin {
     pub fn to_secret_json(&self) -> Secret {
         let mut out = ObjectWriter::new();
         out.optional("subject", self.subject.as_deref());
+        out.optional("verified_email", self.verified_email.as_deref());
         out.raw("claims", self.claims_json.as_deref().unwrap_or("null"));
         out.raw("user", self.user_json.as_deref().unwrap_or("null"));
         out.text("return_to", &self.return_to);
@@ -235,6 +238,7 @@ impl OAuthClient {
             let tokens = inner.exchange(&io, &code, &flow).await?;
             Ok(FinishedLogin {
                 subject: tokens.subject.clone(),
+                verified_email: tokens.verified_email.clone(),
                 claims_json: tokens.claims_json.clone(),
                 tokens,
                 user_json,
@@ -298,10 +302,14 @@ const OWN_PARAMETERS: [&str; 17] = [
 
 impl Inner {
     async fn begin(&self, io: &Io, options: LoginOptions, cookies: &str) -> Result<BegunLogin> {
-        let metadata = self.metadata(io).await?;
-        let authorization = metadata.need(|endpoints| &endpoints.authorization)?;
+        let wants_pkce = self.config.require_pkce;
+        let is_enough = |metadata: &Metadata| {
+            metadata.has(AUTHORIZATION) && !(wants_pkce && metadata.knows_s256().is_none())
+        };
+        let metadata = self.metadata_with(io, is_enough).await?;
+        let authorization = metadata.endpoint(&self.config, AUTHORIZATION)?;
         let quirks = &self.config.quirks;
-        if self.config.require_pkce && !metadata.knows_s256 {
+        if wants_pkce && metadata.knows_s256() != Some(true) {
             return Err(NO_PKCE);
         }
         let random = || {
@@ -316,7 +324,7 @@ impl Inner {
             nonce: (is_openid && !quirks.no_nonce).then(random).transpose()?,
             verifier: (!quirks.no_pkce).then_some(verifier),
             issuer: metadata.issuer.clone(),
-            promises_iss: metadata.promises_iss,
+            promises_iss: metadata.promises_iss(),
             redirect_uri: self.config.redirect_uri.clone().unwrap_or_default(),
             return_to: safe_path(&options.return_to).to_owned(),
             scopes: scopes.clone(),
@@ -355,13 +363,13 @@ impl Inner {
         let extra = quirks.authorize.iter().chain(&options.parameters);
         parameters.extend(extra.map(|(name, value)| (name.as_str(), value.as_str())));
         let set_cookies = self.set_flow(&state, &flow, cookies)?;
-        let pushed = metadata.endpoints.pushed.as_deref();
-        let query = match pushed {
-            Some(pushed) if metadata.requires_pushed || self.config.endpoints.pushed.is_some() => {
-                let request_uri = self.push(io, &metadata, pushed, &parameters).await?;
-                url::form([("client_id", &*self.config.client_id), ("request_uri", &request_uri)])
-            }
-            _ => url::form(parameters),
+        let wants_push = metadata.requires_pushed() || self.config.endpoints.get(PUSHED).is_some();
+        let query = if wants_push && metadata.has(PUSHED) {
+            let pushed = metadata.endpoint(&self.config, PUSHED)?;
+            let request_uri = self.push(io, &metadata, pushed, &parameters).await?;
+            url::form([("client_id", &*self.config.client_id), ("request_uri", &request_uri)])
+        } else {
+            url::form(parameters)
         };
         let joint = if authorization.contains('?') { '&' } else { '?' };
         Ok(BegunLogin { url: format!("{authorization}{joint}{query}"), set_cookies })
@@ -386,12 +394,11 @@ impl Inner {
 
     /// Exchanges the code, and validates the ID token.
     async fn exchange(&self, io: &Io, code: &Secret, flow: &Flow) -> Result<OAuthTokens> {
-        let metadata = self.metadata(io).await?;
+        let (metadata, url) = self.endpoint(io, TOKEN).await?;
         // The server that the browser was sent to, whatever the configuration says by now.
         if metadata.issuer != flow.issuer {
             return Err(ErrorKind::OauthIssuerMismatch.into());
         }
-        let url = metadata.need(|endpoints| &endpoints.token)?;
         let mut parameters = vec![
             ("grant_type", "authorization_code"),
             ("code", code.expose_str()),
@@ -403,7 +410,8 @@ impl Inner {
         // Or the server would choose another one of those that it knows (RFC 8707 section 2.2).
         parameters.extend(flow.resource.as_deref().map(|resource| ("resource", resource)));
         let response: HttpResponse =
-            self.post(io, &metadata, url, Purpose::Token, &parameters).await?;
+            self.post(io, &metadata, &url, Purpose::Token, &parameters).await?;
+        answer::mute_refusal(&response)?;
         let mut tokens = tokens::read(&self.config, &metadata.issuer, &response, &flow.scopes)?;
         drop(response);
         tokens.resource.clone_from(&flow.resource);
@@ -439,33 +447,32 @@ impl Callback {
         if callback.len() > LONGEST_CALLBACK {
             return Err(MALFORMED_CALLBACK);
         }
-        // A question mark in a form's value does not make an address of it.
-        let query = match callback.split_once('?') {
-            Some((address, query)) if !address.contains('=') => query,
-            _ => callback,
-        };
-        let query = query.split('#').next().unwrap_or_default();
-        let pairs = url::pairs(query).ok_or(MALFORMED_CALLBACK)?;
-        let one = |name: &str| -> Result<Option<String>> {
-            let mut values = pairs.iter().filter(|(own, _)| own == name).map(|(_, value)| value);
+        let query = query_of(callback).split('#').next().unwrap_or_default();
+        // As it stands in the query; what other parameters hold is nobody's business here.
+        let one = |name: &str| -> Result<Option<&str>> {
+            let mut values = url::values(query, name);
             let value = values.next();
             if values.next().is_some() {
                 return Err(if name == "state" { MISMATCH } else { MALFORMED_CALLBACK });
             }
-            Ok(value
-                .filter(|value| !value.is_empty())
-                .map(|value: &Cow<'_, str>| value.to_string()))
+            Ok(value)
         };
+        let text = |name: &str| -> Result<Option<String>> {
+            let text = |value| url::unescape(value).ok_or(MALFORMED_CALLBACK).map(String::from);
+            one(name)?.map(text).transpose()
+        };
+        let given = |name: &str| text(name).map(|text| text.filter(|text| !text.is_empty()));
         let is_object = |text: &String| {
             json::parse(text.as_bytes()).is_ok_and(|value| value.kind() == Kind::Object)
         };
         Ok(Self {
-            state: one("state")?.ok_or(MISMATCH)?,
-            code: one("code")?.map(Secret::from),
-            iss: one("iss")?,
-            error: one("error")?,
-            error_description: one("error_description")?,
-            user: one("user")?.filter(is_object),
+            state: given("state")?.ok_or(MISMATCH)?,
+            code: given("code")?.map(Secret::from),
+            // One that is empty is there, and is another (RFC 9207 section 2.4).
+            iss: one("iss")?.map(|iss| url::unescape(iss).unwrap_or_default().into_owned()),
+            error: given("error")?,
+            error_description: one("error_description")?.map(url::unescape_lossy),
+            user: one("user")?.and_then(url::unescape).map(String::from).filter(is_object),
         })
     }
 
@@ -477,6 +484,15 @@ impl Callback {
             _ => Err(ErrorKind::OauthIssuerMismatch.into()),
         }
     }
+}
+
+/// The query of a callback's address; a form, or the query alone, is taken as it is. An address begins with a slash, a
+/// scheme or the query itself; its path may hold `=`, and a form's values may hold anything.
+fn query_of(callback: &str) -> &str {
+    let Some((address, query)) = callback.split_once('?') else { return callback };
+    let begin = address.split(['=', '&']).next().unwrap_or_default();
+    let is_address = begin.len() == address.len() || begin.starts_with('/') || begin.contains(":/");
+    if is_address { query } else { callback }
 }
 
 /// The path, if it leads to this very site for every browser; `/` otherwise.

@@ -23,6 +23,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
 /// The longest wait after failures, in seconds.
@@ -242,7 +243,7 @@ impl Inner {
     /// Gets tokens that are good for so long, and are not the refused one. One thread at a time comes here.
     #[cold]
     fn renew(
-        &self,
+        self: &Arc<Self>,
         name: &str,
         slot: &Slot,
         trouble: &mut Trouble,
@@ -273,10 +274,11 @@ impl Inner {
             return Ok(kept);
         }
         let monotonic = self.client.0.config.clock.monotonic();
+        let saved = Arc::new(AtomicBool::new(false));
         let asked = if monotonic < trouble.until {
             Err(trouble.error.clone().unwrap_or_else(|| ErrorKind::OauthServerFailed.into()))
         } else {
-            self.ask(kept.as_ref())
+            self.ask(name, kept.as_ref(), &saved)
         };
         let error = match asked {
             Ok(tokens) => {
@@ -292,6 +294,17 @@ impl Inner {
             }
             Err(error) => error,
         };
+        // What the server gave all the same takes the place of what was kept.
+        let rescued = OAuthTokens::kept_in(&error);
+        let error = error.keeping(None);
+        if let Some(rescued) = &rescued {
+            if !saved.load(Ordering::Acquire) {
+                trouble.unsaved = Some(rescued.clone());
+                return Err(error);
+            }
+            slot.tokens.store(Some(Arc::new(rescued.clone())));
+        }
+        let kept = rescued.or(kept);
         if error.kind() == ErrorKind::OauthInvalidGrant {
             self.store.remove(name)?;
             slot.tokens.store(None);
@@ -312,9 +325,23 @@ impl Inner {
         }
     }
 
-    fn ask(&self, kept: Option<&OAuthTokens>) -> Result<OAuthTokens> {
+    /// Asks for new tokens; `saved` tells whether a new refresh token was kept before they were looked at.
+    fn ask(
+        self: &Arc<Self>,
+        name: &str,
+        kept: Option<&OAuthTokens>,
+        saved: &Arc<AtomicBool>,
+    ) -> Result<OAuthTokens> {
         let operation = match (kept, &self.grant) {
-            (Some(kept), _) if kept.refresh_token.is_some() => self.client.refresh(kept)?,
+            (Some(kept), _) if kept.refresh_token.is_some() => {
+                let (inner, name, saved) = (Arc::clone(self), name.to_owned(), Arc::clone(saved));
+                let keep = move |tokens: &OAuthTokens| {
+                    inner.save(&name, tokens)?;
+                    saved.store(true, Ordering::Release);
+                    Ok(())
+                };
+                self.client.refresh_keeping(kept, Box::new(keep))?
+            }
             (_, Some(grant)) => self.client.client_credentials(grant)?,
             _ => return Err(ErrorKind::OauthNoToken.into()),
         };

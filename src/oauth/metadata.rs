@@ -1,13 +1,14 @@
 //! What an authorization server says about itself (RFC 8414, OpenID Connect Discovery 1.0). It is believed only if
-//! it names the very issuer it was asked for, and none of its addresses is less safe than the issuer's own.
+//! it names the very issuer it was asked for, and the address that is used must be no less safe than the issuer's own.
 
-use super::answer::{self, MALFORMED, REDIRECT};
-use super::config::{Endpoints, OAuthConfig};
-use crate::base::json::{Kind, Value};
+use super::answer::{self, REDIRECT};
+use super::config::{Endpoints, JWKS, OAuthConfig, TOKEN};
+use crate::base::json::Value;
+use crate::base::secret::Secret;
 use crate::base::url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Alg;
-use crate::transport::{HttpRequest, HttpResponse, Io, Purpose};
+use crate::transport::{HttpRequest, Io, Purpose};
 
 /// The largest metadata document, in bytes.
 const LARGEST: usize = 512 * 1024;
@@ -17,64 +18,199 @@ const LARGEST: usize = 512 * 1024;
 pub(super) struct Metadata {
     /// Who it is: the issuer, or its token endpoint if it has no issuer.
     pub(super) issuer: String,
-    pub(super) endpoints: Endpoints,
+    /// As the documents have them: [`Self::endpoint`] checks the one that is used.
+    endpoints: Endpoints,
     /// Whether it promises `iss` in every authorization response (RFC 9207).
-    pub(super) promises_iss: bool,
+    promises_iss: Option<bool>,
     pub(super) auth_methods: Vec<String>,
     pub(super) id_token_algs: Vec<Alg>,
-    pub(super) requires_pushed: bool,
-    /// Whether it says that it knows PKCE with S256.
-    pub(super) knows_s256: bool,
+    requires_pushed: Option<bool>,
+    /// Whether it says that it knows PKCE with S256; `None` if it says nothing of PKCE.
+    knows_s256: Option<bool>,
+    /// Where more may be found.
+    unasked: Vec<String>,
 }
 
 impl Metadata {
     /// What the configuration alone says.
     pub(super) fn configured(config: &OAuthConfig) -> Self {
         let endpoints = config.endpoints.clone();
-        let issuer = config.issuer.clone().or_else(|| endpoints.token.clone());
+        let issuer = config.issuer.as_deref().or_else(|| endpoints.get(TOKEN));
         Self {
-            issuer: issuer.unwrap_or_default(),
+            issuer: issuer.unwrap_or_default().to_owned(),
             endpoints,
-            promises_iss: false,
+            promises_iss: None,
             auth_methods: Vec::new(),
             id_token_algs: Vec::new(),
-            requires_pushed: false,
-            knows_s256: false,
+            requires_pushed: None,
+            knows_s256: None,
+            unasked: Vec::new(),
         }
     }
 
-    /// An endpoint, which must be there.
-    pub(super) fn need<'m>(
-        &'m self,
-        pick: impl Fn(&'m Endpoints) -> &'m Option<String>,
-    ) -> Result<&'m str> {
-        pick(&self.endpoints).as_deref().ok_or(NO_ENDPOINT)
+    /// An endpoint, which must be there and good; the error names it.
+    pub(super) fn endpoint(&self, config: &OAuthConfig, name: &'static str) -> Result<&str> {
+        let url = self.endpoints.get(name).ok_or_else(|| NO_ENDPOINT.about_claim(name))?;
+        let checked = check_endpoint(url, config.allow_loopback_http);
+        checked.map(|()| url).map_err(|error| error.about_claim(name))
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.endpoints.get(name).is_some()
+    }
+
+    pub(super) fn promises_iss(&self) -> bool {
+        self.promises_iss == Some(true)
+    }
+
+    pub(super) fn requires_pushed(&self) -> bool {
+        self.requires_pushed == Some(true)
+    }
+
+    /// `None`: nothing is said about it, as far as it was looked for.
+    pub(super) const fn knows_s256(&self) -> Option<bool> {
+        self.knows_s256
+    }
+
+    /// Whether there is a place where more may be found.
+    pub(super) fn has_more(&self) -> bool {
+        !self.unasked.is_empty()
+    }
+
+    /// Takes over what a document says and what was not known before.
+    fn fill(&mut self, value: &Value<'_>) {
+        for (name, place) in self.endpoints.each() {
+            if place.is_none() {
+                // What is no string is no address either, and is refused when it is used.
+                let text = |url: Value<'_>| {
+                    url.as_str().map_or_else(|| url.raw().to_owned(), std::borrow::Cow::into_owned)
+                };
+                *place = value.given(name).map(text);
+            }
+        }
+        let flag = |name: &str| value.given(name).map(|flag| flag.as_bool() == Some(true));
+        let promised = || flag("authorization_response_iss_parameter_supported");
+        self.promises_iss = self.promises_iss.or_else(promised);
+        let required = || flag("require_pushed_authorization_requests");
+        self.requires_pushed = self.requires_pushed.or_else(required);
+        if self.auth_methods.is_empty() {
+            self.auth_methods = names(value, "token_endpoint_auth_methods_supported");
+        }
+        if self.id_token_algs.is_empty() {
+            self.id_token_algs = names(value, "id_token_signing_alg_values_supported")
+                .iter()
+                .filter_map(|name| Alg::from_name(name).ok())
+                .collect();
+        }
+        const METHODS: &str = "code_challenge_methods_supported";
+        let s256 = || names(value, METHODS).iter().any(|name| name == "S256");
+        self.knows_s256 = self.knows_s256.or_else(|| value.given(METHODS).map(|_| s256()));
     }
 }
 
-/// Asks the issuer for its metadata: as OpenID Connect has it, then as RFC 8414 has it.
+/// Asks the issuer for its metadata, place after place until a document counts: an object that names the very issuer.
 pub(super) async fn discover(io: &Io, config: &OAuthConfig) -> Result<Metadata> {
     let issuer = config.issuer.as_deref().ok_or(NO_ENDPOINT)?;
-    let [first, second] = well_known(issuer, config.allow_loopback_http)?;
-    let mut response = io.ask(request(config, first)).await?;
-    if (400..500).contains(&response.status) && response.status != 429 {
-        response = io.ask(request(config, second)).await?;
+    let places = well_known(issuer, config.allow_loopback_http)?;
+    let (mut trouble, mut later): (Option<Error>, Vec<String>) = (None, Vec::new());
+    for (at, place) in places.iter().enumerate() {
+        match ask(io, config, place).await {
+            Ok(text) => {
+                let mut metadata = Metadata::configured(config);
+                metadata.fill(&answer::parsed(&text)?);
+                metadata.unasked = places.get(at + 1..).unwrap_or_default().to_vec();
+                metadata.unasked.append(&mut later);
+                return Ok(metadata);
+            }
+            Err(error) if ends_the_search(&error) => return Err(error),
+            Err(error) => {
+                if error.is_retryable() {
+                    later.push(place.clone());
+                }
+                if trouble.as_ref().is_none_or(|before| tells(before) < tells(&error)) {
+                    trouble = Some(error);
+                }
+            }
+        }
     }
-    read(config, issuer, &response)
+    Err(trouble.unwrap_or(NO_METADATA))
+}
+
+/// What else the issuer says at the next place: it fills gaps and replaces nothing.
+///
+/// # Errors
+/// The place is out of reach now; it is then still to be asked.
+pub(super) async fn more(io: &Io, config: &OAuthConfig, known: &Metadata) -> Result<Metadata> {
+    let mut metadata = known.clone();
+    if metadata.unasked.is_empty() {
+        return Ok(metadata);
+    }
+    let place = metadata.unasked.remove(0);
+    match ask(io, config, &place).await {
+        Ok(text) => metadata.fill(&answer::parsed(&text)?),
+        Err(error) if error.is_retryable() || ends_the_search(&error) => return Err(error),
+        Err(_) => {}
+    }
+    Ok(metadata)
+}
+
+/// How much an error says of why there are no metadata: a place that has none says least.
+fn tells(error: &Error) -> u8 {
+    match error.kind() {
+        _ if error.is_retryable() => 2,
+        ErrorKind::OauthMalformedResponse if error.message() == NO_METADATA.message() => 0,
+        _ => 1,
+    }
+}
+
+/// Whether another place need not be tried: nobody is there, or the server wants to be left alone.
+fn ends_the_search(error: &Error) -> bool {
+    let is_answer = matches!(error.kind(), ErrorKind::RequestBlocked | ErrorKind::ResponseTooLarge);
+    error.kind().number() >= 7000 && !is_answer || error.retry_after().is_some()
+}
+
+/// Where the issuer's keys are.
+pub(super) async fn jwks_uri(io: &Io, config: &OAuthConfig) -> Result<String> {
+    let mut metadata = discover(io, config).await?;
+    while !metadata.has(JWKS) && metadata.has_more() {
+        metadata = more(io, config, &metadata).await?;
+    }
+    metadata.endpoint(config, JWKS).map(str::to_owned)
+}
+
+/// The document at one place, if it counts.
+async fn ask(io: &Io, config: &OAuthConfig, place: &str) -> Result<Secret> {
+    let response = io.ask(request(config, place.to_owned())).await?;
+    match response.status {
+        200 => {}
+        300..=399 => return Err(REDIRECT),
+        429 | 500..=599 => return Err(answer::busy(&response)),
+        _ => return Err(NO_METADATA),
+    }
+    let issuer = answer::parsed(&response.body)?.given("issuer");
+    let found = issuer.and_then(|issuer| issuer.as_str()).unwrap_or_default();
+    if Some(&*found) != config.issuer.as_deref() {
+        return Err(ANOTHER_ISSUER.said_by_peer("", &found));
+    }
+    Ok(response.body.clone())
 }
 
 /// Where an issuer's metadata may be. A path of the issuer stays in front for OpenID Connect, and follows for
-/// RFC 8414 section 3.1.
-pub(super) fn well_known(issuer: &str, allow_loopback_http: bool) -> Result<[String; 2]> {
+/// RFC 8414 section 3.1, under either name (section 5).
+pub(super) fn well_known(issuer: &str, allow_loopback_http: bool) -> Result<Vec<String>> {
     let url = Url::checked(issuer, allow_loopback_http).map_err(|_| NOT_AN_ISSUER)?;
     if url.query.is_some() {
         return Err(NOT_AN_ISSUER);
     }
     let path = url.path.strip_suffix('/').unwrap_or(url.path);
-    Ok([
+    let mut places = vec![
         format!("{}{path}/.well-known/openid-configuration", url.origin),
         format!("{}/.well-known/oauth-authorization-server{path}", url.origin),
-    ])
+    ];
+    if !path.is_empty() {
+        places.push(format!("{}/.well-known/openid-configuration{path}", url.origin));
+    }
+    Ok(places)
 }
 
 fn request(config: &OAuthConfig, url: String) -> HttpRequest {
@@ -83,42 +219,6 @@ fn request(config: &OAuthConfig, url: String) -> HttpRequest {
     request.max_body = LARGEST;
     request.deadline_ms = config.deadline_ms;
     request
-}
-
-fn read(config: &OAuthConfig, issuer: &str, response: &HttpResponse) -> Result<Metadata> {
-    match response.status {
-        200 => {}
-        300..=399 => return Err(REDIRECT),
-        429 | 500..=599 => return Err(answer::busy(response)),
-        _ => return Err(NO_METADATA),
-    }
-    let value = answer::parsed(&response.body)?;
-    let text = |name: &str| value.member(name).and_then(|text| text.as_str());
-    let flag = |name: &str| value.member(name).and_then(|flag| flag.as_bool()) == Some(true);
-    if text("issuer").as_deref() != Some(issuer) {
-        return Err(ANOTHER_ISSUER);
-    }
-    let mut metadata = Metadata::configured(config);
-    for (name, place) in metadata.endpoints.each() {
-        if place.is_some() {
-            continue;
-        }
-        if let Some(url) = value.member(name).filter(|url| url.kind() != Kind::Null) {
-            let url = url.as_str().ok_or(MALFORMED)?;
-            check_endpoint(&url, config.allow_loopback_http)?;
-            *place = Some(url.into_owned());
-        }
-    }
-    metadata.promises_iss = flag("authorization_response_iss_parameter_supported");
-    metadata.requires_pushed = flag("require_pushed_authorization_requests");
-    metadata.auth_methods = names(&value, "token_endpoint_auth_methods_supported");
-    metadata.id_token_algs = names(&value, "id_token_signing_alg_values_supported")
-        .iter()
-        .filter_map(|name| Alg::from_name(name).ok())
-        .collect();
-    metadata.knows_s256 =
-        names(&value, "code_challenge_methods_supported").iter().any(|name| name == "S256");
-    Ok(metadata)
 }
 
 /// Refuses addresses that are not `https`, or are not plainly an address.
@@ -181,7 +281,12 @@ mod tests {
                 "https://h/.well-known/oauth-authorization-server/a",
             ),
         ] {
-            assert_eq!(well_known(issuer, false).unwrap(), [first, second], "{issuer}");
+            let places = well_known(issuer, false).unwrap();
+            assert_eq!(places[..2], [first, second], "{issuer}");
+            let path = second.split_once("server").unwrap().1;
+            let third = first.split_once(path).map_or("", |(host, _)| host).to_owned();
+            let third = format!("{third}/.well-known/openid-configuration{path}");
+            assert_eq!(places[2..], if path.is_empty() { vec![] } else { vec![third] }, "{issuer}");
         }
         for wrong in [
             "https://h?q",

@@ -23,11 +23,12 @@ mod remote_key_set;
 mod tokens;
 
 pub use about::{Introspection, UserInfo};
-pub use auth::AuthMethod;
+pub use auth::{AssertionAudience, AuthMethod};
 pub use client::OAuthClient;
 pub use config::OAuthConfig;
 pub use grants::{DeviceCodes, TokenExchange, TokenGrant};
 pub use id_token::LogoutNotice;
+pub(crate) use id_token::is_logout;
 pub use login::{BegunLogin, FinishedLogin, LoginOptions};
 pub use manager::TokenManager;
 pub use presets::oauth_presets;

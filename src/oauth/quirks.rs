@@ -1,6 +1,7 @@
 //! Where a provider departs from the RFCs: data, never code that asks which provider it is. The defaults are the
 //! RFCs themselves; `docs/oauth.md` says which preset sets what.
 
+use crate::base::json::Value;
 use crate::base::json::fields::Field;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -9,6 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) struct Quirks {
     /// What stands between scopes: a space (RFC 6749 section 3.3), or a comma.
     pub(super) comma_scopes: bool,
+    /// Scopes of answers may stand between commas, although spaces are sent (LinkedIn).
+    pub(super) comma_scopes_answered: bool,
     /// Answers may be forms (GitHub, unless asked for JSON).
     pub(super) form_answers: bool,
     /// `token_type` may be missing.
@@ -41,9 +44,10 @@ pub(super) struct Quirks {
     pub(super) issuer_template: Option<String>,
     /// The client's secret is a token that it signs: the issuer (team) and audience of that token.
     pub(super) signed_secret: Option<(String, String)>,
-    /// Names of errors that mean `invalid_grant` and `invalid_client`.
-    pub(super) grant_errors: Vec<String>,
-    pub(super) client_errors: Vec<String>,
+    /// The provider's own names (or numbers) of errors, and the names that the RFCs have for them.
+    pub(super) errors: Vec<(String, String)>,
+    /// The member that says whether `email` is proven to be the user's; empty where none does.
+    pub(super) verified_email_member: String,
     /// It issues no ID tokens; a log-in does not ask for `openid`.
     pub(super) no_id_token: bool,
 }
@@ -52,6 +56,7 @@ impl Default for Quirks {
     fn default() -> Self {
         Self {
             comma_scopes: false,
+            comma_scopes_answered: false,
             form_answers: false,
             untyped_tokens: false,
             expires_in_text: false,
@@ -68,8 +73,8 @@ impl Default for Quirks {
             issuer_aliases: Vec::new(),
             issuer_template: None,
             signed_secret: None,
-            grant_errors: Vec::new(),
-            client_errors: Vec::new(),
+            errors: Vec::new(),
+            verified_email_member: "email_verified".to_owned(),
             no_id_token: false,
         }
     }
@@ -79,6 +84,7 @@ impl Quirks {
     pub(super) fn member(&mut self, field: &Field<'_>) -> Result<()> {
         match field.name() {
             "comma_scopes" => self.comma_scopes = field.flag()?,
+            "comma_scopes_answered" => self.comma_scopes_answered = field.flag()?,
             "form_answers" => self.form_answers = field.flag()?,
             "untyped_tokens" => self.untyped_tokens = field.flag()?,
             "expires_in_text" => self.expires_in_text = field.flag()?,
@@ -98,12 +104,28 @@ impl Quirks {
                 Ok([team, audience]) => self.signed_secret = Some((team, audience)),
                 Err(_) => return Err(field.refused(NOT_TWO)),
             },
-            "grant_errors" => self.grant_errors = field.texts()?,
-            "client_errors" => self.client_errors = field.texts()?,
+            "errors" => self.errors = field.pairs()?,
+            "verified_email_member" => self.verified_email_member = field.text()?,
             "no_id_token" => self.no_id_token = field.flag()?,
             _ => return Err(field.unknown()),
         }
         Ok(())
+    }
+
+    /// The name that the RFCs have for an error of the provider's.
+    pub(super) fn error<'n>(&'n self, own: &'n str) -> &'n str {
+        self.errors.iter().find(|(known, _)| known == own).map_or(own, |(_, name)| name)
+    }
+
+    /// The address in a user's claims, if they say that it is proven: `true`, or the text "true", which Apple and others
+    /// write. One member says it, and no other makes up for it.
+    pub(super) fn verified_email(&self, claims: &Value<'_>) -> Option<String> {
+        let member = Some(&*self.verified_email_member).filter(|member| !member.is_empty())?;
+        let proof = claims.given(member)?;
+        let is_proven =
+            proof.as_bool() == Some(true) || proof.as_str().is_some_and(|text| text == "true");
+        let email = claims.given("email").filter(|_| is_proven)?.as_str()?;
+        (!email.is_empty()).then(|| email.into_owned())
     }
 
     /// Every text of it in which a preset's placeholders may stand.

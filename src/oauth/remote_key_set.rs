@@ -8,7 +8,7 @@ use super::answer::{self, MALFORMED, REDIRECT};
 use super::config::OAuthConfig;
 use super::metadata;
 use crate::base::clock::{Clock, NANOS, SystemClock};
-use crate::base::json::{self, Value, fields};
+use crate::base::json::{self, Kind, ObjectWriter, Value, fields};
 use crate::base::process::OwnLock;
 use crate::base::reach::beyond_memory;
 use crate::base::text::argument;
@@ -199,6 +199,8 @@ struct Inner {
     /// What carries the requests of [`KeySource`]; without one it never blocks, and the owner fetches.
     transport: Option<Arc<dyn Transport>>,
     current: ArcSwap<Current>,
+    /// How many requests have begun.
+    turns: AtomicU64,
     /// When a fetch was last begun, and when one was last begun for a token's sake; nanoseconds, 0 for never.
     tried: AtomicU64,
     looked: AtomicU64,
@@ -215,7 +217,9 @@ struct Current {
     generation: u64,
     keys: Option<KeySet>,
     digest: [u8; 32],
+    /// When the request began, and which one it was.
     fetched: u64,
+    turn: u64,
     fresh_until: u64,
 }
 
@@ -281,8 +285,10 @@ impl RemoteKeySet {
                 keys: None,
                 digest: [0; 32],
                 fetched: 0,
+                turn: 0,
                 fresh_until: 0,
             }),
+            turns: AtomicU64::new(0),
             tried: AtomicU64::new(0),
             looked: AtomicU64::new(0),
             flight: OwnLock::new(),
@@ -301,6 +307,7 @@ impl RemoteKeySet {
             place,
             options: self.0.options.clone(),
             transport: Some(transport),
+            turns: AtomicU64::new(self.0.current.load().turn),
             current: ArcSwap::new(self.0.current.load_full()),
             tried: AtomicU64::new(self.0.tried.load(Ordering::Relaxed)),
             looked: AtomicU64::new(0),
@@ -324,19 +331,17 @@ impl RemoteKeySet {
         let inner = &*self.0;
         let begun = inner.now();
         inner.tried.store(begun, Ordering::Release);
+        let turn = inner.turns.fetch_add(1, Ordering::AcqRel) + 1;
         let url = match &inner.place {
             Place::Url(url) => url.clone(),
-            Place::Issuer(config) => {
-                let metadata = metadata::discover(io, config).await?;
-                metadata.need(|endpoints| &endpoints.jwks)?.to_owned()
-            }
+            Place::Issuer(config) => metadata::jwks_uri(io, config).await?,
         };
         let mut request = HttpRequest::new("GET", url, Purpose::Keys)
             .header("accept", "application/jwk-set+json, application/json".to_owned());
         request.max_body = LARGEST;
         request.deadline_ms = inner.options.deadline_ms;
         let response = io.ask(request).await?;
-        inner.take(&response, begun)
+        inner.take(&response, begun, turn)
     }
 
     /// Whether a token may be held against these keys without asking anybody.
@@ -371,7 +376,8 @@ impl Inner {
         }
     }
 
-    fn take(&self, response: &HttpResponse, begun: u64) -> Result<()> {
+    /// Takes an answer over, unless what is held was asked for later: one that was held up brings no old keys back.
+    fn take(&self, response: &HttpResponse, begun: u64, turn: u64) -> Result<()> {
         match response.status {
             200 => {}
             300..=399 => return Err(REDIRECT),
@@ -380,25 +386,27 @@ impl Inner {
         }
         let text = response.body.expose();
         let digest = sha256(text);
-        let current = self.current.load_full();
-        let same = current.keys.is_some() && current.digest == digest;
-        let keys = if same { current.keys.clone() } else { Some(self.read(text)?) };
-        let generation = current.generation + u64::from(!same);
+        let is_same = |held: &Current| held.keys.is_some() && held.digest == digest;
+        let held = self.current.load_full();
+        let keys = if is_same(&held) { held.keys.clone() } else { Some(self.read(text)?) };
         let ttl = response.header("cache-control").map_or(self.options.ttl, max_age);
         let ttl = ttl.clamp(self.options.min_ttl, self.options.max_ttl);
         let fresh_until = begun.saturating_add(ttl.saturating_mul(NANOS));
-        self.current.store(Arc::new(Current {
-            generation,
-            keys,
-            digest,
-            fetched: begun,
-            fresh_until,
-        }));
+        self.current.rcu(|held| {
+            if held.turn > turn {
+                return Arc::clone(held);
+            }
+            let generation = held.generation + u64::from(!is_same(held));
+            let keys = keys.clone();
+            Arc::new(Current { generation, keys, digest, fetched: begun, turn, fresh_until })
+        });
         Ok(())
     }
 
     fn read(&self, text: &[u8]) -> Result<KeySet> {
-        let set = KeySet::from_jwks_with(text, Some(self.options.rsa_alg)).map_err(|_| NOT_KEYS)?;
+        let given = without_nulls(text).ok_or(NOT_KEYS)?;
+        let set = KeySet::from_jwks_with(given.as_bytes(), Some(self.options.rsa_alg))
+            .map_err(|_| NOT_KEYS)?;
         // Whatever else may be wrong with it.
         let members = json::parse(text)?.member("keys");
         let is_symmetric = |key: Value<'_>| {
@@ -498,6 +506,25 @@ impl KeySource for RemoteKeySet {
     fn signing_key(&self) -> Result<Key> {
         Err(Error::new(ErrorKind::KeyUsage, "The keys of another issuer sign nothing here."))
     }
+}
+
+/// A key set without the members of its keys that are `null`: some servers write out what a key does not have.
+fn without_nulls(text: &[u8]) -> Option<String> {
+    let keys = json::parse(text).ok()?.member("keys").filter(|keys| keys.kind() == Kind::Array)?;
+    let keys: Vec<Value<'_>> = keys.elements().collect();
+    let given = |key: &Value<'_>| {
+        if key.kind() != Kind::Object {
+            return key.raw().to_owned();
+        }
+        let mut out = ObjectWriter::new();
+        for (name, value) in key.members().filter(|(_, value)| value.kind() != Kind::Null) {
+            out.raw(&name.decode(), value.raw());
+        }
+        out.end()
+    };
+    let mut out = ObjectWriter::new();
+    out.raw("keys", &json::array(&keys, given));
+    Some(out.end())
 }
 
 /// What a fetch failed with, as something that is out of reach.

@@ -2,6 +2,7 @@
 
 use super::answer::{self, MALFORMED};
 use super::config::OAuthConfig;
+use super::quirks::Quirks;
 use crate::base::json::{self, Kind, ObjectWriter, Value};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
@@ -11,7 +12,7 @@ use std::fmt;
 
 /// The longest token that is taken, in bytes.
 const LONGEST_TOKEN: usize = 32 * 1024;
-/// The longest life of a token that is believed: ten years, in seconds.
+/// The longest life of a token that is reckoned with: ten years, in seconds.
 const LONGEST_LIFE: u64 = 10 * 366 * 86_400;
 
 /// What a token endpoint gave. Every token is wiped when dropped and shown by no `Debug`.
@@ -36,11 +37,21 @@ pub struct OAuthTokens {
     pub claims_json: Option<String>,
     /// The ID token's `sub`.
     pub subject: Option<String>,
+    /// The ID token's `email`, where the provider says that it is the user's and proven (`email_verified`).
+    pub verified_email: Option<String>,
     /// What kind of token an exchange has given (RFC 8693 section 2.2.1).
     pub issued_token_type: Option<String>,
 }
 
 impl OAuthTokens {
+    /// The tokens to keep although [`OAuthClient::refresh`](crate::OAuthClient::refresh) has failed: those that it was
+    /// called with, and the new refresh token that the server gave before anything was found wrong. `None`: there was
+    /// none, and the old refresh token is still the one to use.
+    #[must_use]
+    pub fn kept_in(error: &Error) -> Option<Self> {
+        error.kept().and_then(|text| Self::from_secret_json(text).ok())
+    }
+
     /// All of it as JSON, tokens included, to be kept in a safe place.
     ///
     /// # Security
@@ -57,6 +68,7 @@ impl OAuthTokens {
         out.optional("id_token", self.id_token.as_ref().map(Secret::expose_str));
         out.raw("claims", self.claims_json.as_deref().unwrap_or("null"));
         out.optional("subject", self.subject.as_deref());
+        out.optional("verified_email", self.verified_email.as_deref());
         out.optional("issued_token_type", self.issued_token_type.as_deref());
         out.end_secret()
     }
@@ -82,6 +94,7 @@ impl OAuthTokens {
             id_token: secret("id_token"),
             claims_json: claims.map(|claims| claims.raw().to_owned()),
             subject: text("subject").map(String::from),
+            verified_email: text("verified_email").map(String::from),
             issued_token_type: text("issued_token_type").map(String::from),
         })
     }
@@ -107,6 +120,9 @@ impl fmt::Debug for OAuthTokens {
 }
 
 /// The tokens of an answer, the ID token not yet verified. `asked` are the scopes of the request.
+///
+/// # Errors
+/// Those of [`answer::object`]; `OauthMalformedResponse` about the member that is not as it should be.
 pub(super) fn read(
     config: &OAuthConfig,
     issuer: &str,
@@ -115,86 +131,107 @@ pub(super) fn read(
 ) -> Result<OAuthTokens> {
     let quirks = &config.quirks;
     let text = answer::object(quirks, response)?;
-    let whole = answer::parsed(&text)?;
-    let value = match &quirks.nested_in {
-        Some(name) if whole.member("access_token").is_none() => {
-            whole.member(name).filter(|inner| inner.kind() == Kind::Object).ok_or(MALFORMED)?
-        }
-        _ => whole,
-    };
-    let string = |name: &str| match value.member(name) {
-        None => Ok(None),
-        Some(text) if text.kind() == Kind::Null => Ok(None),
-        Some(text) => text.as_str().map(Some).ok_or(MALFORMED),
-    };
-    let token = |name: &str| string(name)?.map(checked_token).transpose();
-    let access_token = token("access_token")?.ok_or(NO_TOKEN)?;
-    let issued_token_type =
-        string("issued_token_type")?.map(|text| printable(&text)).transpose()?;
-    match string("token_type")? {
-        None if quirks.untyped_tokens => {}
-        Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
-        // Slack names the side that a nested token is for.
-        Some(_) if quirks.nested_in.is_some() => {}
-        // An exchanged token that is not an access token (RFC 8693 section 2.2.1).
-        Some(kind) if kind.eq_ignore_ascii_case("n_a") && issued_token_type.is_some() => {}
-        _ => return Err(WRONG_TYPE),
-    }
-    let life = match value.member("expires_in") {
+    let value = innermost(quirks, answer::parsed(&text)?);
+    let token = |name: &'static str| token(&value, name);
+    let access_token =
+        token("access_token")?.ok_or_else(|| NO_TOKEN.about_claim("access_token"))?;
+    let issued_token_type = string(&value, "issued_token_type")?
+        .map(|text| printable(&text, "issued_token_type"))
+        .transpose()?;
+    check_type(quirks, &value, issued_token_type.is_some())?;
+    let life = match value.given("expires_in") {
         None => None,
-        Some(life) if life.kind() == Kind::Null => None,
         Some(life) => {
             let seconds = life.as_u64();
             let written = || life.as_str().and_then(|text| text.parse().ok());
             let seconds = if quirks.expires_in_text { seconds.or_else(written) } else { seconds };
-            Some(seconds.filter(|&seconds| seconds <= LONGEST_LIFE).ok_or(MALFORMED)?)
-        }
-    };
-    let scopes = match value.member("scope") {
-        None => asked.to_vec(),
-        Some(list) if list.kind() == Kind::Null => asked.to_vec(),
-        Some(list) if list.kind() == Kind::Array && quirks.scope_list => {
-            let scope = |scope: Value<'_>| printable(&scope.as_str().ok_or(MALFORMED)?);
-            list.elements().map(scope).collect::<Result<_>>()?
-        }
-        Some(text) => {
-            let text = printable(&text.as_str().ok_or(MALFORMED)?)?;
-            let is_between = |c: char| c == ' ' || quirks.comma_scopes && c == ',';
-            text.split(is_between).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+            Some(seconds.ok_or_else(|| MALFORMED.about_claim("expires_in"))?)
         }
     };
     Ok(OAuthTokens {
         issuer: issuer.to_owned(),
         access_token,
-        expires_at: match life {
+        // A life of decades is no date to go by: the server says when it is over.
+        expires_at: match life.filter(|&life| life <= LONGEST_LIFE) {
             Some(life) => Some(config.now()?.saturating_add(life)),
             None => None,
         },
         refresh_token: token("refresh_token")?,
-        scopes,
+        scopes: scopes(quirks, &value, asked)?,
         resource: None,
         id_token: token("id_token")?,
         claims_json: None,
         subject: None,
+        verified_email: None,
         issued_token_type,
     })
 }
 
-/// A token: visible ASCII, so that it cannot end a header's line (RFC 6749 appendix A.12, RFC 6750 section 2.1).
-fn checked_token(text: Cow<'_, str>) -> Result<Secret> {
-    let text = Secret::from(text.into_owned());
-    if text.expose().is_empty()
-        || text.expose().len() > LONGEST_TOKEN
-        || !text.expose().iter().all(|b| matches!(b, b'!'..=b'~'))
-    {
-        return Err(NO_TOKEN);
+/// The new refresh token of an answer, whatever else is wrong with it: by then the old one may be dead.
+pub(super) fn new_refresh_token(config: &OAuthConfig, response: &HttpResponse) -> Option<Secret> {
+    if !(200..300).contains(&response.status) {
+        return None;
     }
-    Ok(text)
+    let text = answer::readable(&config.quirks, response)?;
+    token(&innermost(&config.quirks, answer::parsed(&text).ok()?), "refresh_token").ok()?
 }
 
-fn printable(text: &str) -> Result<String> {
+/// Where the tokens stand: in the answer, or in one of its members.
+fn innermost<'a>(quirks: &Quirks, whole: Value<'a>) -> Value<'a> {
+    let inner = quirks.nested_in.as_ref().and_then(|name| whole.given(name));
+    inner.filter(|_| whole.given("access_token").is_none()).unwrap_or(whole)
+}
+
+fn check_type(quirks: &Quirks, value: &Value<'_>, is_exchanged: bool) -> Result<()> {
+    match string(value, "token_type")? {
+        None if quirks.untyped_tokens => Ok(()),
+        Some(kind) if kind.eq_ignore_ascii_case("bearer") => Ok(()),
+        // Slack names the side that a nested token is for.
+        Some(_) if quirks.nested_in.is_some() => Ok(()),
+        // An exchanged token that is not an access token (RFC 8693 section 2.2.1).
+        Some(kind) if kind.eq_ignore_ascii_case("n_a") && is_exchanged => Ok(()),
+        _ => Err(WRONG_TYPE.about_claim("token_type")),
+    }
+}
+
+fn scopes(quirks: &Quirks, value: &Value<'_>, asked: &[String]) -> Result<Vec<String>> {
+    match value.given("scope") {
+        None => Ok(asked.to_vec()),
+        Some(list) if list.kind() == Kind::Array && quirks.scope_list => {
+            let wrong = || MALFORMED.about_claim("scope");
+            let scope = |scope: Value<'_>| printable(&scope.as_str().ok_or_else(wrong)?, "scope");
+            list.elements().map(scope).collect()
+        }
+        Some(_) => {
+            let text = printable(&string(value, "scope")?.unwrap_or_default(), "scope")?;
+            let commas = quirks.comma_scopes || quirks.comma_scopes_answered;
+            let is_between = |c: char| c == ' ' || commas && c == ',';
+            Ok(text.split(is_between).filter(|s| !s.is_empty()).map(str::to_owned).collect())
+        }
+    }
+}
+
+fn string<'a>(value: &Value<'a>, name: &'static str) -> Result<Option<Cow<'a, str>>> {
+    let text = |text: Value<'a>| text.as_str().ok_or_else(|| MALFORMED.about_claim(name));
+    value.given(name).map(text).transpose()
+}
+
+/// A token: visible ASCII, so that it cannot end a header's line (RFC 6749 appendix A.12, RFC 6750 section 2.1). An empty
+/// text is none: so servers write that there is no refresh token or ID token.
+fn token(value: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
+    let Some(text) = string(value, name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let text = Secret::from(text.into_owned());
+    if text.expose().len() > LONGEST_TOKEN
+        || !text.expose().iter().all(|b| matches!(b, b'!'..=b'~'))
+    {
+        return Err(NO_TOKEN.about_claim(name));
+    }
+    Ok(Some(text))
+}
+
+fn printable(text: &str, name: &'static str) -> Result<String> {
     if text.len() > 4096 || !text.bytes().all(|b| matches!(b, b' '..=b'~')) {
-        return Err(MALFORMED);
+        return Err(MALFORMED.about_claim(name));
     }
     Ok(text.to_owned())
 }

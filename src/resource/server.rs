@@ -9,7 +9,7 @@ use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::KeySource;
 use crate::jwt::{Policy, Verifier};
-use crate::oauth::Introspection;
+use crate::oauth::{Introspection, is_logout};
 use core::net::IpAddr;
 use std::borrow::Cow;
 use std::fmt;
@@ -261,6 +261,12 @@ impl Inner {
         let verified = verifier.get()?.verify(token)?;
         let claims = verified.claims();
         let scopes = scopes(&claims);
+        if is_logout(&claims) {
+            return Err(LOGOUT.about_claim("events"));
+        }
+        if verified.subject().is_some_and(|subject| subject.is_empty()) {
+            return Err(NOBODY.about_claim("sub"));
+        }
         self.admit(&claims, &scopes, demand)?;
         let text = |name: &str| claims.member(name).and_then(|text| text.as_str());
         // Entra and others name the client `azp`.
@@ -282,7 +288,7 @@ impl Inner {
             return Err(ErrorKind::TokenInactive.into());
         }
         let claims = json::parse(claims_json.as_bytes())?;
-        let audience = claims.member("aud");
+        let audience = claims.given("aud");
         let names_us = |value: &Value<'_>| value.as_str().as_deref() == Some(&*self.audience);
         let is_for_us = match &audience {
             None => !asked.wants_audience(),
@@ -338,7 +344,7 @@ impl Inner {
 
 /// `scope` (RFC 9068 section 2.2.3), or `scp`, as Entra (a text) and Okta (a list) have it.
 fn scopes<'a>(claims: &Value<'a>) -> Vec<Cow<'a, str>> {
-    let Some(value) = claims.member("scope").or_else(|| claims.member("scp")) else {
+    let Some(value) = claims.given("scope").or_else(|| claims.given("scp")) else {
         return Vec::new();
     };
     if value.kind() == Kind::Array {
@@ -355,6 +361,10 @@ fn scopes<'a>(claims: &Value<'a>) -> Vec<Cow<'a, str>> {
     }
 }
 
+const NOBODY: Error =
+    Error::new(ErrorKind::InvalidClaim, "The token is about nobody: its `sub` is there and empty.");
+const LOGOUT: Error =
+    Error::new(ErrorKind::InvalidClaim, "This is a logout token, which opens nothing (`events`).");
 const BOUND: Error = Error::new(
     ErrorKind::InvalidClaim,
     "The token is bound to a key (`cnf`) that its bearer has not proven; such tokens are not accepted.",

@@ -76,6 +76,7 @@ const ENDPOINTS: &[(&str, Needs)] = &[
 
 const QUIRKS: &[(&str, Needs)] = &[
     ("comma_scopes", Flag),
+    ("comma_scopes_answered", Flag),
     ("form_answers", Flag),
     ("untyped_tokens", Flag),
     ("expires_in_text", Flag),
@@ -92,8 +93,8 @@ const QUIRKS: &[(&str, Needs)] = &[
     ("issuer_aliases", Texts),
     ("issuer_template", Text),
     ("signed_secret", Texts),
-    ("grant_errors", Texts),
-    ("client_errors", Texts),
+    ("errors", Pairs),
+    ("verified_email_member", Text),
     ("no_id_token", Flag),
 ];
 

@@ -2,7 +2,7 @@
 
 use crate::authority::{Authority, http};
 use crate::evil::Reply;
-use gatekey::oauth::{AuthMethod, OAuthConfig, OAuthTokens, TokenGrant};
+use gatekey::oauth::{AssertionAudience, AuthMethod, OAuthConfig, OAuthTokens, TokenGrant};
 use gatekey::{Error, ErrorKind, OAuthClient, Secret};
 use serde_json::json;
 
@@ -53,7 +53,6 @@ fn bodies_that_are_no_tokens() {
         token(r#","expires_in":-5"#),
         token(r#","expires_in":1e308"#),
         token(r#","expires_in":1.5"#),
-        token(r#","expires_in":99999999999"#),
         token(r#","scope":["a"]"#),
         token(r#","scope":7"#),
         token(r#","refresh_token":7"#),
@@ -63,6 +62,12 @@ fn bodies_that_are_no_tokens() {
     ] {
         let shown: String = body.chars().take(80).collect();
         assert_eq!(refused(200, body).kind(), malformed, "{shown}");
+    }
+    // As long as no date could say: for ever.
+    for life in ["9223372036854775807", "3153600000"] {
+        let tokens =
+            answered(200, "application/json", token(&format!(r#","expires_in":{life}"#))).unwrap();
+        assert_eq!(tokens.expires_at, None, "{life}");
     }
     let fine =
         answered(200, "application/json", token(r#","expires_in":60,"scope":"a b""#)).unwrap();
@@ -99,7 +104,8 @@ fn statuses_and_errors() {
         ),
         (404, "<html>".to_owned(), ErrorKind::OauthMalformedResponse, false),
         (401, String::new(), ErrorKind::OauthInvalidClient, false),
-        (500, code("invalid_grant").to_string(), ErrorKind::OauthServerFailed, true),
+        (500, code("invalid_grant").to_string(), ErrorKind::OauthInvalidGrant, false),
+        (503, code("invalid_grant").to_string(), ErrorKind::OauthServerFailed, true),
         (502, "<html>".to_owned(), ErrorKind::OauthServerFailed, true),
         (503, String::new(), ErrorKind::OauthServerFailed, true),
         (204, String::new(), ErrorKind::OauthMalformedResponse, false),
@@ -221,5 +227,83 @@ fn client_authentication() {
         let error = OAuthClient::new(OAuthConfig::new("c").issuer("https://h").auth_method(method))
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{method:?}");
+    }
+}
+
+/// The member that is wrong is named.
+#[test]
+fn the_member_is_named() {
+    for (name, value) in [
+        ("access_token", json!("")),
+        ("access_token", json!(7)),
+        ("token_type", json!("mac")),
+        ("token_type", json!(null)),
+        ("expires_in", json!("3600")),
+        ("expires_in", json!(-1)),
+        ("scope", json!(["a"])),
+        ("scope", json!("\u{e9}")),
+        ("refresh_token", json!("a b")),
+        ("id_token", json!({})),
+        ("issued_token_type", json!(7)),
+    ] {
+        let mut answer = json!({ "access_token": "a", "token_type": "Bearer", "expires_in": 60 });
+        answer[name] = value.clone();
+        let error = refused(200, answer);
+        assert_eq!(
+            (error.kind(), error.claim()),
+            (ErrorKind::OauthMalformedResponse, Some(name)),
+            "{value}"
+        );
+    }
+}
+
+/// Row 34: whom an assertion is for: the issuer, or its token endpoint where the client says so; one text, and the same
+/// one at every endpoint.
+#[test]
+fn audiences_of_assertions() {
+    let authority = Authority::start();
+    let issuer = &authority.server.url;
+    let key = gatekey::Key::generate(gatekey::Alg::Es256).unwrap();
+    let audience = |config: OAuthConfig, path: &str| {
+        let client = OAuthClient::new(config).unwrap();
+        let token = Secret::from("t".to_owned());
+        let before = authority.server.count(path);
+        match path {
+            "/token" => {
+                client.client_credentials(&TokenGrant::new()).unwrap().run(&http()).unwrap();
+            }
+            "/introspect" => drop(client.introspect(&token).run(&http()).unwrap()),
+            _ => client.revoke(&token, true).run(&http()).unwrap(),
+        }
+        let assertion =
+            authority.server.seen(path).remove(before).form("client_assertion").unwrap();
+        let claims = gatekey::jwt::danger_decode_unverified(&assertion).unwrap();
+        let claims: serde_json::Value = serde_json::from_str(claims.claims_json()).unwrap();
+        claims["aud"].clone()
+    };
+    for path in ["/token", "/introspect", "/revoke"] {
+        for method in [AuthMethod::SecretJwt, AuthMethod::PrivateKeyJwt] {
+            let config = || authority.config().auth_method(method).private_key(&key);
+            let endpoint = json!(format!("{issuer}/token"));
+            assert_eq!(audience(config(), path), json!(issuer));
+            let named = config().assertion_audience(AssertionAudience::Issuer);
+            assert_eq!(audience(named, path), json!(issuer));
+            let named = config().assertion_audience(AssertionAudience::TokenEndpoint);
+            assert_eq!(audience(named, path), endpoint, "{path}");
+        }
+    }
+    let text = |audience: &str| {
+        let text = json!({
+            "client_id": "c", "issuer": issuer, "client_secret": "a secret of thirty-two bytes, or more",
+            "token_endpoint_auth_method": "client_secret_jwt", "allow_loopback_http": true,
+            "assertion_audience": audience,
+        });
+        OAuthConfig::from_json(text.to_string().as_bytes())
+    };
+    let endpoint = json!(format!("{issuer}/token"));
+    assert_eq!(audience(text("token_endpoint").unwrap(), "/token"), endpoint);
+    for wrong in ["", "endpoint", "https://h/token"] {
+        let error = text(wrong).map(|_| ()).unwrap_err();
+        assert_eq!(error.claim(), Some("assertion_audience"), "{wrong}");
     }
 }

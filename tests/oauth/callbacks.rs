@@ -154,11 +154,6 @@ fn cookies_of_log_ins() {
     let (callback, cookie) = (callback(&begun), cookies(&begun));
     let is_refused = |client: &OAuthClient, cookie: &str| {
         let error = client.finish(&callback, cookie).unwrap_err();
-        assert_eq!(
-            error.message(),
-            first.finish(&callback, "").unwrap_err().message(),
-            "all the same"
-        );
         error.kind() == ErrorKind::OauthStateMismatch
     };
     let (name, value) = cookie.split_once('=').unwrap();
@@ -173,6 +168,12 @@ fn cookies_of_log_ins() {
     }
     assert!(is_refused(&first, &format!("{cookie}; {cookie}")), "twice");
     assert!(is_refused(&client(&[2]), &cookie), "another key");
+    // What a process without the key says, and nobody who has no cookie at all.
+    let names_keys = |client: &OAuthClient, cookie: &str| {
+        client.finish(&callback, cookie).unwrap_err().message().contains("flow_keys")
+    };
+    assert!(names_keys(&client(&[2]), &cookie) && names_keys(&client(&[1]), &cookie[..50]));
+    assert!(!names_keys(&client(&[1]), "") && !names_keys(&client(&[2]), "a=b"));
     let others = OAuthConfig::new("another").issuer(&*authority.server.url).redirect_uri(CALLBACK);
     let others =
         others.allow_loopback_http(true).clock(Arc::clone(&clock) as _).flow_keys(peppers(&[1]));
@@ -211,6 +212,103 @@ fn many_tabs() {
             }
         }
         assert_eq!(jar.len(), 5.min(tab + 1));
+    }
+}
+
+/// What this site has of other clients, of other keys and of other programs is left alone and not counted.
+#[test]
+fn cookies_of_others() {
+    let (authority, another) = (Authority::start(), Authority::start());
+    let keys = || Peppers::new(&[(1, Secret::new(vec![1; 32]))]).unwrap();
+    let begin = |client: &OAuthClient, cookies: &str| {
+        client.begin(&LoginOptions::new(), cookies).unwrap().run(&http()).unwrap()
+    };
+    let own = OAuthClient::new(authority.config().flow_keys(keys())).unwrap();
+    let tenant = OAuthConfig::new("tenant").issuer(&*authority.server.url).redirect_uri(CALLBACK);
+    let others = [
+        ("another provider", another.client()),
+        (
+            "another provider, the same keys",
+            OAuthClient::new(another.config().flow_keys(keys())).unwrap(),
+        ),
+        ("another program", authority.client()),
+        (
+            "another tenant",
+            OAuthClient::new(tenant.allow_loopback_http(true).flow_keys(keys())).unwrap(),
+        ),
+    ];
+    for (what, other) in &others {
+        // Ten of theirs, and ours goes on beside them; and the other way around.
+        let mut jar: Vec<String> = Vec::new();
+        for _ in 0..5 {
+            jar.extend([cookies(&begin(other, "")), cookies(&begin(other, ""))]);
+        }
+        let theirs = begin(other, "");
+        jar.push(cookies(&theirs));
+        let ours = begin(&own, &jar.join("; "));
+        assert_eq!(ours.set_cookies.len(), 1, "{what}: {:?}", ours.set_cookies);
+        jar.push(cookies(&ours));
+        let header = jar.join("; ");
+        assert!(own.finish(&callback(&ours), &header).is_ok(), "{what}");
+        assert!(other.finish(&callback(&theirs), &header).is_ok(), "{what}");
+    }
+    // Nor anything that only looks like one.
+    let strange = "__Host-gk_flow_AAAAAAAAAAA=1.AAAA; __Host-gk_flow_AAAAAAAAAAE=x; __Host-gk_flow_AAAAAAAAAAI=";
+    assert_eq!(begin(&own, strange).set_cookies.len(), 1);
+}
+
+/// Text that is not UTF-8, escapes that are none, in what is only shown or is nobody's; paths of every kind.
+#[test]
+fn callbacks_of_careless_servers() {
+    let authority = Authority::start();
+    let client = authority.client();
+    let begun = client.begin(&LoginOptions::new(), "").unwrap().run(&http()).unwrap();
+    let (full, cookies) = (callback(&begun), cookies(&begun));
+    let state = parameter(&full, "state").unwrap();
+    for (more, shown) in [
+        ("error_description=acc%E8s+refus%E9", Some("acc?s refus?")),
+        ("error_description=100%", Some("100%")),
+        ("error_description=%u00e9", Some("%u00e9")),
+        ("error_description=%", Some("%")),
+        ("utm=%&x=%E8&%=y&%zz", None),
+    ] {
+        let callback = format!("?error=access_denied&state={state}&{more}");
+        let error = client.finish(&callback, &cookies).unwrap_err();
+        assert_eq!((error.kind(), error.peer_message()), (ErrorKind::OauthAccessDenied, shown));
+        assert!(client.end_login(&callback).is_some());
+        assert!(client.finish(&format!("{full}&{more}"), &cookies).is_ok(), "{more}");
+    }
+    for name in ["state", "code", "iss", "error"] {
+        for wrong in ["%", "%E8", "%zz"] {
+            let query = format!("?state={state}&code=c&{name}={wrong}");
+            assert!(client.finish(&query, &cookies).is_err(), "{query}");
+        }
+    }
+    // The name of a parameter in other letters is the same parameter.
+    let twice = format!("{full}&%73tate={state}");
+    assert_eq!(refused(&authority, &client, &twice, &cookies), ErrorKind::OauthStateMismatch);
+    let query = full.split_once('?').unwrap().1;
+    for address in [
+        "https://app.example/cb;jsessionid=1A2B",
+        "https://app.example/tenant=acme/cb",
+        "https://app.example/a&b/cb",
+        "https://app.example:8443/a/b",
+        "/tenant=acme/cb",
+        "/cb;jsessionid=1",
+        "com.example.app:/tenant=acme/cb",
+        "com.example.app://cb;a=b",
+        "/",
+        "cb",
+        "",
+    ] {
+        assert!(client.finish(&format!("{address}?{query}"), &cookies).is_ok(), "{address}");
+    }
+    // A form's values are no addresses.
+    for form in
+        [format!("x=https://h/?{query}"), format!("x=/?a=b&{query}"), format!("a&b=c://?&{query}")]
+    {
+        let found = client.finish(&form, &cookies).is_ok();
+        assert_eq!(found, !form.contains("/?state"), "{form}");
     }
 }
 
@@ -312,6 +410,8 @@ fn mix_up() {
             own.replace("127.0.0.1", "127.0.0.1."),
             own.replace("http:", "https:"),
             format!("{own}%20"),
+            String::new(),
+            "%".to_owned(),
         ] {
             let wrong = format!("{good}&iss={iss}");
             assert_eq!(

@@ -272,7 +272,7 @@ fn slack() {
     for (code, kind) in [
         ("invalid_code", ErrorKind::OauthInvalidGrant),
         ("bad_client_secret", ErrorKind::OauthInvalidClient),
-        ("ratelimited", ErrorKind::OauthRefused),
+        ("ratelimited", ErrorKind::OauthServerFailed),
     ] {
         let body = json!({ "ok": false, "error": code }).to_string();
         let (result, _) = answered(

@@ -6,7 +6,8 @@ use gatekey::clock::FixedClock;
 use gatekey::jwk::KeySource as _;
 use gatekey::jwt::IssuerRule;
 use gatekey::oauth::{RemoteKeySet, RemoteKeySetOptions};
-use gatekey::{Alg, ErrorKind, Key, KeySet, Policy, Verifier};
+use gatekey::transport::{HttpResponse, Step};
+use gatekey::{Alg, ErrorKind, Key, KeySet, Policy, Secret, Verifier};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -273,4 +274,52 @@ fn by_the_issuer_and_without_a_transport() {
         ErrorKind::KeyNotFound
     );
     assert_eq!(keys.signing_key().unwrap_err().kind(), ErrorKind::KeyUsage);
+}
+
+/// Keys that were held up on their way do not replace later ones.
+#[test]
+fn keys_that_come_late() {
+    let clock = Arc::new(FixedClock::new(now()));
+    let options = RemoteKeySetOptions::new().clock(Arc::clone(&clock) as _);
+    let keys = RemoteKeySet::new("https://auth.example/jwks", options).unwrap();
+    let published = |kid: &str| {
+        let key = Key::generate(Alg::Es256).unwrap().with_kid(kid).unwrap();
+        let text = KeySet::new([key.public().unwrap()]).unwrap().to_jwks().unwrap();
+        HttpResponse { status: 200, headers: Vec::new(), body: Secret::from(text) }
+    };
+    let names = || keys.keys().unwrap().iter().map(|key| key.kid().to_owned()).collect::<Vec<_>>();
+    let (mut early, mut late) = (keys.refresh(), keys.refresh());
+    for operation in [&mut early, &mut late] {
+        assert!(matches!(operation.next().unwrap(), Step::Request(_)));
+    }
+    late.feed(published("new"));
+    assert!(matches!(late.next().unwrap(), Step::Done(())));
+    let generation = keys.generation().unwrap();
+    early.feed(published("old"));
+    assert!(matches!(early.next().unwrap(), Step::Done(())));
+    assert_eq!((names(), keys.generation().unwrap()), (vec!["new".to_owned()], generation));
+    let mut next = keys.refresh();
+    assert!(matches!(next.next().unwrap(), Step::Request(_)));
+    next.feed(published("newest"));
+    assert!(matches!(next.next().unwrap(), Step::Done(())));
+    assert_eq!(names(), ["newest"]);
+}
+
+/// The address of the keys may be in any of the issuer's documents.
+#[test]
+fn keys_named_by_the_second_document() {
+    let authority = Authority::with(|request, world| {
+        let mut metadata = world.metadata();
+        match &*request.path {
+            "/.well-known/openid-configuration" => {
+                metadata.as_object_mut().unwrap().remove("jwks_uri");
+            }
+            "/.well-known/oauth-authorization-server" => {}
+            _ => return None,
+        }
+        Some(Reply::json(200, metadata))
+    });
+    let keys = RemoteKeySet::of_issuer(&*authority.server.url, options()).unwrap();
+    verifier(&keys.over(Arc::new(http()))).verify(token(&authority)).unwrap();
+    assert_eq!(authority.sign_in().unwrap().subject.as_deref(), Some("alice"));
 }
