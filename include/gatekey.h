@@ -5094,8 +5094,8 @@ typedef struct {
     /** The HTTP status. */
     uint16_t status;
     /**
-     * Its headers; `content-type`, `cache-control` and `retry-after` are read. NULL and 0 for
-     * none.
+     * Its headers; `content-type`, `cache-control`, `retry-after` and `x-ratelimit-remaining` are
+     * read. NULL and 0 for none.
      */
     const gk_header *headers;
     /** How many. */
@@ -5174,6 +5174,18 @@ void gk_oauth_config_private_key(gk_oauth_config *config, const gk_key *key);
  * @param method_len Its length in bytes.
  */
 void gk_oauth_config_auth_method(gk_oauth_config *config, const char *method, size_t method_len);
+
+/**
+ * Whom the tokens of `client_secret_jwt` and `private_key_jwt` are for.
+ *
+ * @param config The configuration.
+ * @param audience `issuer`, which it is unless set, or `token_endpoint`, where a server takes
+ * nothing else.
+ * @param audience_len Its length in bytes.
+ */
+void gk_oauth_config_assertion_audience(gk_oauth_config *config,
+                                        const char *audience,
+                                        size_t audience_len);
 
 /**
  * The authorization server by its issuer: its metadata are fetched when they are first needed and
@@ -5617,8 +5629,8 @@ gk_status gk_oauth_client_begin(const gk_oauth_client *client,
 
 /**
  * Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of another
- * server. The operation ends with `subject`, `claims`, `user`, `return_to`, `set_cookies` and
- * `tokens`, which gk_operation_tokens gives.
+ * server. The operation ends with `subject`, `verified_email`, `claims`, `user`, `return_to`,
+ * `set_cookies` and `tokens`, which gk_operation_tokens gives.
  *
  * @param client The client.
  * @param callback What came back with the browser; borrowed for the call.
@@ -5718,7 +5730,9 @@ gk_status gk_oauth_client_logout_url(const gk_oauth_client *client,
 
 /**
  * Verifies the `logout_token` that the server posts when a session ends (Back-Channel Logout 1.0).
- * The operation ends with `subject`, `session_id`, `token_id` and `expires_at`.
+ * It is of the type `logout+jwt`, `JWT` or none, names a subject, a session or both, and is at most
+ * two minutes old; see that its `token_id` has not been seen. The operation ends with `subject`,
+ * `session_id`, `token_id` and `expires_at`.
  *
  * @param client The client.
  * @param logout_token The token.
@@ -6081,6 +6095,14 @@ gk_str gk_oauth_tokens_claims_json(const gk_oauth_tokens *tokens);
 gk_str gk_oauth_tokens_subject(const gk_oauth_tokens *tokens);
 
 /**
+ * Gives the ID token's `email`, where the provider says that it is the user's and proven.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @return The address, valid as long as `tokens`; {NULL, 0} if there is none.
+ */
+gk_str gk_oauth_tokens_verified_email(const gk_oauth_tokens *tokens);
+
+/**
  * Gives the one API that the access token is for, if one was asked for (RFC 8707).
  *
  * @param tokens The tokens; NULL is fine.
@@ -6385,14 +6407,16 @@ gk_status gk_operation_json(const gk_operation *operation,
                             gk_error *err);
 
 /**
- * Gives the tokens that an operation has ended with, those of a log-in included.
+ * Gives the tokens that an operation has ended with, those of a log-in included. A refresh that
+ * has failed gives the tokens to keep all the same, if the server had given a new refresh token by
+ * then: the old ones, with that.
  *
  * @param operation The operation.
  * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
  * fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, has failed, or ends with
- * something else.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, has failed and left nothing
+ * to keep, or ends with something else.
  */
 GK_NODISCARD
 gk_status gk_operation_tokens(const gk_operation *operation,

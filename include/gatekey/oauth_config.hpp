@@ -25,6 +25,10 @@ class oauth_config : public detail::builder<oauth_config, gk_oauth_config, gk_oa
     oauth_config &private_key(const key &key) {
         return set(gk_oauth_config_private_key, key.get());
     }
+    /// Whom client assertions are for: `issuer`, unless set, or `token_endpoint`.
+    oauth_config &assertion_audience(std::string_view name) {
+        return text(gk_oauth_config_assertion_audience, name);
+    }
     /// By its name in `token_endpoint_auth_method` (RFC 7591); otherwise the best that there is.
     oauth_config &auth_method(std::string_view name) {
         return text(gk_oauth_config_auth_method, name);

@@ -46,6 +46,10 @@ class oauth_tokens : public detail::handle<gk_oauth_tokens, gk_oauth_tokens_free
     [[nodiscard]] std::optional<std::string_view> subject() const noexcept {
         return detail::maybe(gk_oauth_tokens_subject(get()));
     }
+    /// The ID token's `email`, where the provider says that it is the user's and proven.
+    [[nodiscard]] std::optional<std::string_view> verified_email() const noexcept {
+        return detail::maybe(gk_oauth_tokens_verified_email(get()));
+    }
     /// The one API that the access token is for, if one was asked for.
     [[nodiscard]] std::optional<std::string_view> resource() const noexcept {
         return detail::maybe(gk_oauth_tokens_resource(get()));

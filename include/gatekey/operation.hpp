@@ -55,7 +55,8 @@ class operation : public detail::handle<gk_operation, gk_operation_free> {
         return gatekey::json(detail::made<gk_json>(
             [&](auto **out, auto *err) { return gk_operation_json(get(), out, err); }));
     }
-    /// The tokens that it has ended with, those of a log-in included.
+    /// The tokens that it has ended with, those of a log-in included; of a refresh that has failed,
+    /// those to keep, if the server had given a new refresh token by then.
     [[nodiscard]] oauth_tokens tokens() const {
         return oauth_tokens(detail::made<gk_oauth_tokens>(
             [&](auto **out, auto *err) { return gk_operation_tokens(get(), out, err); }));

@@ -6,7 +6,7 @@ use super::callback::{clock, gk_clock_fn, gk_random_fn, gk_release_fn, random};
 use super::key::gk_key;
 use super::revocations::gk_revocations;
 use super::sticky::{self, Sticky};
-use crate::oauth::{AuthMethod, OAuthConfig};
+use crate::oauth::{AssertionAudience, AuthMethod, OAuthConfig};
 use crate::{Peppers, Secret};
 use libc::{c_char, c_void};
 use std::sync::Arc;
@@ -127,6 +127,25 @@ pub unsafe extern "C" fn gk_oauth_config_auth_method(
         let method = AuthMethod::from_name(text(method, method_len, "method")?);
         let named = |error| Fault::Member("token_endpoint_auth_method", error);
         Ok(config.auth_method(method.map_err(named)?))
+    });
+}
+
+/// Whom the tokens of `client_secret_jwt` and `private_key_jwt` are for.
+///
+/// @param config The configuration.
+/// @param audience `issuer`, which it is unless set, or `token_endpoint`, where a server takes
+/// nothing else.
+/// @param audience_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_oauth_config_assertion_audience(
+    config: Option<&mut gk_oauth_config>,
+    audience: *const c_char,
+    audience_len: usize,
+) {
+    set(config, |config| {
+        let audience = AssertionAudience::from_name(text(audience, audience_len, "audience")?);
+        let named = |error| Fault::Member("assertion_audience", error);
+        Ok(config.assertion_audience(audience.map_err(named)?))
     });
 }
 

@@ -123,6 +123,15 @@ pub extern "C" fn gk_oauth_tokens_subject(tokens: Option<&gk_oauth_tokens>) -> g
     look(gk_str::NONE, || tokens?.0.subject.as_deref().map(lend))
 }
 
+/// Gives the ID token's `email`, where the provider says that it is the user's and proven.
+///
+/// @param tokens The tokens; NULL is fine.
+/// @return The address, valid as long as `tokens`; {NULL, 0} if there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_oauth_tokens_verified_email(tokens: Option<&gk_oauth_tokens>) -> gk_str {
+    look(gk_str::NONE, || tokens?.0.verified_email.as_deref().map(lend))
+}
+
 /// Gives the one API that the access token is for, if one was asked for (RFC 8707).
 ///
 /// @param tokens The tokens; NULL is fine.

@@ -254,8 +254,8 @@ pub extern "C" fn gk_operation_header(operation: Option<&gk_operation>, index: u
 pub struct gk_response {
     /// The HTTP status.
     pub status: u16,
-    /// Its headers; `content-type`, `cache-control` and `retry-after` are read. NULL and 0 for
-    /// none.
+    /// Its headers; `content-type`, `cache-control`, `retry-after` and `x-ratelimit-remaining` are
+    /// read. NULL and 0 for none.
     pub headers: *const gk_header,
     /// How many.
     pub headers_len: usize,
@@ -342,14 +342,16 @@ pub unsafe extern "C" fn gk_operation_json(
     })
 }
 
-/// Gives the tokens that an operation has ended with, those of a log-in included.
+/// Gives the tokens that an operation has ended with, those of a log-in included. A refresh that
+/// has failed gives the tokens to keep all the same, if the server had given a new refresh token by
+/// then: the old ones, with that.
 ///
 /// @param operation The operation.
 /// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
 /// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, has failed, or ends with
-/// something else.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it is not over, has failed and left nothing
+/// to keep, or ends with something else.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_operation_tokens(
@@ -357,11 +359,17 @@ pub unsafe extern "C" fn gk_operation_tokens(
     tokens: *mut *mut gk_oauth_tokens,
     err: *mut gk_error,
 ) -> gk_status {
-    create(tokens, err, || match given(operation, "operation")?.ended()? {
-        Ended::Tokens(tokens) | Ended::Finished(FinishedLogin { tokens, .. }) => {
-            Ok(gk_oauth_tokens(tokens.clone()))
+    create(tokens, err, || {
+        let operation = given(operation, "operation")?;
+        if let Some(kept) = operation.failed.as_ref().and_then(OAuthTokens::kept_in) {
+            return Ok(gk_oauth_tokens(kept));
         }
-        _ => Err(NO_TOKENS.into()),
+        match operation.ended()? {
+            Ended::Tokens(tokens) | Ended::Finished(FinishedLogin { tokens, .. }) => {
+                Ok(gk_oauth_tokens(tokens.clone()))
+            }
+            _ => Err(NO_TOKENS.into()),
+        }
     })
 }
 

@@ -202,6 +202,35 @@ static void every_grant(const gk_oauth_client *client) {
     gk_operation_free(operation);
     FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_tokens_from_json(GK_TEXT("{}"), &none, &err));
 
+    /* A new refresh token is left to be kept, whatever else is wrong; without one nothing is. */
+    const char *const odd[] = {"{\"access_token\":\"at-2\",\"refresh_token\":\"rt-2\"}",
+                               "{\"access_token\":\"at-2\"}"};
+    for (size_t i = 0; i < 2; i++) {
+        gk_step step;
+        gk_oauth_tokens *left;
+        MUST(gk_oauth_client_refresh(client, tokens, &operation, &err));
+        wants(operation, "token", t);
+        feed(operation, 200, odd[i]);
+        FAILS(GK_STATUS_OAUTH_MALFORMED_RESPONSE, gk_operation_next(operation, &step, &err));
+        CHECK(strcmp(gk_error_claim(&err), "token_type") == 0);
+        if (i == 0) {
+            MUST(gk_operation_tokens(operation, &left, &err));
+            CHECK(str_is(gk_oauth_tokens_refresh_token(left), "rt-2"));
+            CHECK(str_is(gk_oauth_tokens_access_token(left), "at-1"));
+            CHECK(gk_oauth_tokens_verified_email(left).data == NULL);
+            gk_oauth_tokens_free(left);
+        } else {
+            FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_tokens(operation, &left, &err));
+        }
+        gk_operation_free(operation);
+    }
+    const char *with = "{\"issuer\":\"i\",\"access_token\":\"a\",\"scopes\":[],"
+                       "\"verified_email\":\"a@b\"}";
+    gk_oauth_tokens *addressed;
+    MUST(gk_oauth_tokens_from_json(with, strlen(with), &addressed, &err));
+    CHECK(str_is(gk_oauth_tokens_verified_email(addressed), "a@b"));
+    gk_oauth_tokens_free(addressed);
+
     MUST(gk_oauth_client_jwt_bearer(client, GK_TEXT("a.b.c"), NULL, &operation, &err));
     json = ends(operation, "token", t, TOKENS);
     gk_buf_free(&json);

@@ -213,6 +213,7 @@ static void token_sets(void) {
     CHECK(CALL(gk_oauth_tokens_id_token)(NULL).data == NULL);
     CHECK(CALL(gk_oauth_tokens_claims_json)(NULL).data == NULL);
     CHECK(CALL(gk_oauth_tokens_subject)(NULL).data == NULL);
+    CHECK(CALL(gk_oauth_tokens_verified_email)(NULL).data == NULL);
     CHECK(CALL(gk_oauth_tokens_resource)(NULL).data == NULL);
     CHECK(CALL(gk_oauth_tokens_issued_token_type)(NULL).data == NULL);
     CHECK(!CALL(gk_oauth_tokens_expires_at)(NULL, &when) && when == 7);

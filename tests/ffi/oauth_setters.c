@@ -209,7 +209,10 @@ static void configs(void) {
     MISFIT(gk_oauth_config, "quirks.no_pkce", json, GK_TEXT("{\"quirks\":{\"no_pkce\":1}}"));
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_client_id);
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_client_secret);
+    TEXT_SETTER(gk_oauth_config, gk_oauth_config_assertion_audience);
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_auth_method);
+    MISFIT(gk_oauth_config, "assertion_audience", assertion_audience, GK_TEXT("token"));
+    FINE(gk_oauth_config, assertion_audience, GK_TEXT("token_endpoint"));
     MISFIT(gk_oauth_config, "token_endpoint_auth_method", auth_method, GK_TEXT("secret"));
     FINE(gk_oauth_config, auth_method, GK_TEXT("none"));
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_issuer);
@@ -480,6 +483,6 @@ int main(int argc, char **argv) {
     news_and_frees();
     gk_http_free(http);
     gk_oauth_client_free(client);
-    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 83);
+    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 84);
     return passed("oauth_setters");
 }

@@ -151,6 +151,33 @@ int main() {
     THROWS(gatekey::status::store_corrupt, gatekey::oauth_tokens::from_json("{}"));
 
     CHECK(driven(client.refresh(tokens), {given}).refresh_token() == "rt-1");
+    gatekey::operation odd = client.refresh(tokens);
+    CHECK(odd.next().kind == GK_STEP_REQUEST);
+    odd.feed(200, {}, R"({"access_token":"at-2","refresh_token":"rt-2"})");
+    THROWS(gatekey::status::oauth_malformed_response, odd.next());
+    CHECK(odd.tokens().refresh_token() == "rt-2" && !odd.tokens().verified_email());
+    THROWS(gatekey::status::invalid_configuration,
+           gatekey::oauth_client(gatekey::oauth_config().client_id("c").assertion_audience("x")));
+    for (const std::string audience : {"issuer", "token_endpoint"}) {
+        const gatekey::oauth_client signing(gatekey::oauth_config()
+                                                .client_id("c")
+                                                .client_secret("a secret of 32 bytes, or even more")
+                                                .auth_method("client_secret_jwt")
+                                                .assertion_audience(audience)
+                                                .issuer("https://auth.example"));
+        gatekey::operation asked = signing.client_credentials();
+        CHECK(asked.next().kind == GK_STEP_REQUEST);
+        asked.feed(200, {}, metadata);
+        CHECK(asked.next().kind == GK_STEP_REQUEST);
+        const gk_request request = asked.request();
+        const std::string body(request.body.data, request.body.len);
+        const std::string token = body.substr(body.find("client_assertion=") + 17);
+        const auto claims = gatekey::danger_decode_unverified(token.substr(0, token.find('&')));
+        const bool is_issuer = audience == "issuer";
+        CHECK(holds(std::string(claims.claims_json()), is_issuer
+                                                           ? R"("aud":"https://auth.example")"
+                                                           : R"("aud":"https://auth.example/t")"));
+    }
     const auto granted =
         driven(client.client_credentials(gatekey::token_grant().scopes("a")), {given});
     CHECK(granted.scopes() == std::vector<std::string_view>{"a"});
