@@ -89,7 +89,7 @@ class OAuthClient(_sync._Client[AsyncTransport]):
         return info
 
     async def refresh(self, tokens: OAuthTokens) -> OAuthTokens:
-        """Get new tokens; keep them before you use them."""
+        """Get new tokens; keep them before you use them, and ``tokens`` of an error as well."""
         return await self._tokens(self._core.refresh(tokens))
 
     async def client_credentials(

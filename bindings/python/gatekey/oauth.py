@@ -80,6 +80,7 @@ class _Client(Generic[_Carrier]):
         client_secret: str | None = None,
         private_key: Key | str | Mapping[str, object] | None = None,
         auth_method: str | None = None,
+        assertion_audience: str | None = None,
         redirect_uri: str | None = None,
         scopes: Sequence[str] | None = None,
         endpoints: Mapping[str, str] | None = None,
@@ -105,6 +106,9 @@ class _Client(Generic[_Carrier]):
         :param auth_method: ``client_secret_basic``, ``client_secret_post``,
             ``client_secret_jwt``, ``private_key_jwt``, ``tls_client_auth`` or ``none``; otherwise
             the best there is.
+        :param assertion_audience: whom the tokens of ``client_secret_jwt`` and ``private_key_jwt``
+            are for: ``issuer``, unless set, or ``token_endpoint``, where a server takes nothing
+            else.
         :param discover: False: take the endpoints as they are given, and fetch no metadata.
         :param endpoints: by the names of RFC 8414, for example ``token_endpoint``.
         :param flow_keys: secrets that the cookies of log-ins are sealed with, as peppers are
@@ -124,6 +128,7 @@ class _Client(Generic[_Carrier]):
             "client_secret": client_secret,
             "private_key": _private(private_key),
             "token_endpoint_auth_method": auth_method,
+            "assertion_audience": assertion_audience,
             "redirect_uri": redirect_uri,
             "scopes": _list(scopes),
             "variables": dict(variables) if variables else None,
@@ -237,7 +242,11 @@ class OAuthClient(_Client[HttpTransport]):
         return info
 
     def refresh(self, tokens: OAuthTokens) -> OAuthTokens:
-        """Get new tokens; keep them before you use them, as a ``TokenManager`` does."""
+        """Get new tokens; keep them before you use them, as a ``TokenManager`` does.
+
+        If it fails after the server has given a new refresh token, the error's ``tokens`` are the
+        ones to keep: the old ones, with that.
+        """
         return self._tokens(self._core.refresh(tokens))
 
     def client_credentials(
@@ -306,7 +315,12 @@ class OAuthClient(_Client[HttpTransport]):
         return url
 
     def logout_notice(self, logout_token: str) -> LogoutNotice:
-        """Verify the ``logout_token`` that the server posts when a session ends."""
+        """Verify the ``logout_token`` that the server posts when a session ends.
+
+        It is of the type ``logout+jwt``, ``JWT`` or none, names a subject, a session or both, and
+        is at most two minutes old. With ``replay`` it is accepted once; otherwise see that its
+        ``token_id`` has not been seen.
+        """
         notice: LogoutNotice = self._run(self._core.logout_notice(logout_token))
         return notice
 

@@ -5,6 +5,7 @@
 //! imported again: a refused token must not cost much more than an accepted one, or refusals become
 //! a way to keep a server busy.
 
+use crate::oauth_records::OAuthTokens;
 use gatekey::{Error, ErrorKind};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -101,6 +102,12 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         {
             return failure;
         }
+    }
+    if let Some(kept) = gatekey::oauth::OAuthTokens::kept_in(error)
+        && let Err(failure) = Py::new(py, OAuthTokens(kept))
+            .and_then(|kept| raised.value(py).setattr(intern!(py, "tokens"), kept))
+    {
+        return failure;
     }
     if let Some(seconds) = crate::apikey_records::retry_after(error)
         && let Err(failure) = raised.value(py).setattr(intern!(py, "retry_after"), seconds)

@@ -64,6 +64,13 @@ impl FinishedLogin {
         self.0.subject.as_deref()
     }
 
+    /// The ID token's `email`, where the provider says that it is the user's and proven, or None. Unlike the claim
+    /// `email_verified`, which some write as a text, it cannot be mistaken.
+    #[getter]
+    fn verified_email(&self) -> Option<&str> {
+        self.0.verified_email.as_deref()
+    }
+
     /// The ID token's claims as a new dict, or None.
     #[getter]
     fn claims<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
@@ -162,6 +169,12 @@ impl OAuthTokens {
     #[getter]
     fn subject(&self) -> Option<&str> {
         self.0.subject.as_deref()
+    }
+
+    /// Its `email`, where the provider says that it is the user's and proven, or None.
+    #[getter]
+    fn verified_email(&self) -> Option<&str> {
+        self.0.verified_email.as_deref()
     }
 
     /// What kind of token an exchange has given (RFC 8693 section 2.2.1), or None.

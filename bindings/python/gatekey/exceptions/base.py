@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from gatekey._core import OAuthTokens
 
 
 class GatekeyError(Exception):
@@ -35,6 +38,10 @@ class GatekeyError(Exception):
 
     retry_after: float | None = None
     """Seconds after which the same call may succeed, where waiting is the remedy."""
+
+    tokens: OAuthTokens | None = None
+    """What to keep although ``OAuthClient.refresh`` has failed: the old tokens with the new refresh
+    token that the server had given by then."""
 
     key_id: str | None = None
     """The id of the API key that was refused, if its secret was proved."""
