@@ -5730,9 +5730,9 @@ gk_status gk_oauth_client_logout_url(const gk_oauth_client *client,
 
 /**
  * Verifies the `logout_token` that the server posts when a session ends (Back-Channel Logout 1.0).
- * It is of the type `logout+jwt`, `JWT` or none, names a subject, a session or both, and is at most
- * two minutes old; see that its `token_id` has not been seen. The operation ends with `subject`,
- * `session_id`, `token_id` and `expires_at`.
+ * It is of the type `logout+jwt`, `JWT` or none, names a subject, a session or both, and is at
+ * most two minutes old; see that its `token_id` has not been seen. The operation ends with
+ * `subject`, `session_id`, `token_id` and `expires_at`.
  *
  * @param client The client.
  * @param logout_token The token.
