@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 from gatekey import oauth as _sync
 from gatekey._core import HttpRequest, HttpTransport
 from gatekey.exceptions import DeadlineExceededError, TransportError
+from gatekey.oauth.client import Registration
+from gatekey.oauth.options import exchange_text, grant_text
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -47,7 +49,7 @@ AsyncTransport: TypeAlias = Callable[
 
 
 @final
-class OAuthClient(_sync._Client[AsyncTransport]):
+class OAuthClient(Registration[AsyncTransport]):
     """One registration at one authorization server. See :class:`gatekey.OAuthClient`."""
 
     async def begin(
@@ -100,7 +102,7 @@ class OAuthClient(_sync._Client[AsyncTransport]):
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
         """Get a token for the client itself (RFC 6749 section 4.4)."""
-        grant = _sync._grant(scopes, resources, parameters)
+        grant = grant_text(scopes, resources, parameters)
         return await self._tokens(self._core.client_credentials(grant))
 
     async def jwt_bearer(
@@ -112,21 +114,21 @@ class OAuthClient(_sync._Client[AsyncTransport]):
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
         """Exchange an assertion that someone whom the server trusts has signed (RFC 7523)."""
-        grant = _sync._grant(scopes, resources, parameters)
+        grant = grant_text(scopes, resources, parameters)
         return await self._tokens(self._core.jwt_bearer(assertion, grant))
 
     async def token_exchange(
         self, subject_token: str, subject_token_type: str, **more: Any
     ) -> OAuthTokens:
         """Exchange one token for another (RFC 8693)."""
-        exchange = _sync._exchange(subject_token, subject_token_type, more)
+        exchange = exchange_text(subject_token, subject_token_type, more)
         return await self._tokens(self._core.token_exchange(exchange))
 
     async def device_codes(
         self, *, scopes: Sequence[str] = (), parameters: Mapping[str, str] | None = None
     ) -> DeviceCodes:
         """Begin the flow for a device without a browser (RFC 8628)."""
-        grant = _sync._grant(scopes, (), parameters)
+        grant = grant_text(scopes, (), parameters)
         codes: DeviceCodes = await self._run(self._core.device_codes(grant))
         return codes
 

@@ -1,0 +1,296 @@
+"""`OAuthClient`: a registration at an authorization server, and what it asks of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+
+from gatekey._core import HttpTransport, _milliseconds, _OAuthClient, _seconds
+from gatekey.oauth.operation import run
+from gatekey.oauth.options import exchange_text, grant_text, json_text, listed, private_key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gatekey._core import (
+        BegunLogin,
+        DeviceCodes,
+        FinishedLogin,
+        Introspection,
+        Key,
+        LogoutNotice,
+        OAuthTokens,
+        Revocations,
+        UserInfo,
+        _Operation,
+        _Seconds,
+    )
+
+Carrier = TypeVar("Carrier")
+
+
+class Registration(Generic[Carrier]):
+    """What the blocking and the asyncio client share: the configuration and the operations."""
+
+    _core: _OAuthClient
+
+    def __init__(
+        self,
+        client_id: str,
+        *,
+        issuer: str | None = None,
+        preset: str | None = None,
+        client_secret: str | None = None,
+        private_key: Key | str | Mapping[str, object] | None = None,
+        auth_method: str | None = None,
+        assertion_audience: str | None = None,
+        redirect_uri: str | None = None,
+        scopes: Sequence[str] | None = None,
+        endpoints: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
+        id_token_algorithms: Sequence[str] | None = None,
+        trusted_audiences: Sequence[str] | None = None,
+        allowed_tenants: Sequence[str] | None = None,
+        discover: bool | None = None,
+        require_pkce: bool = False,
+        allow_loopback_http: bool = False,
+        leeway: _Seconds = 60,
+        deadline: _Seconds = 10.0,
+        quirks: Mapping[str, object] | None = None,
+        flow_keys: str | bytes | Sequence[tuple[int, bytes]] | None = None,
+        replay: Revocations | None = None,
+        transport: Carrier | None = None,
+    ) -> None:
+        """Take a registration at a server that its issuer, its endpoints or a preset name.
+
+        :param issuer: its metadata are fetched when first needed, and must name this very issuer.
+        :param preset: one of ``gatekey.OAUTH_PRESETS``; ``variables`` fill in its placeholders.
+        :param private_key: for ``private_key_jwt``: a ``Key``, PEM text or a JWK.
+        :param auth_method: ``client_secret_basic``, ``client_secret_post``,
+            ``client_secret_jwt``, ``private_key_jwt``, ``tls_client_auth`` or ``none``; otherwise
+            the best there is.
+        :param assertion_audience: whom the tokens of ``client_secret_jwt`` and ``private_key_jwt``
+            are for: ``issuer``, unless set, or ``token_endpoint``, where a server takes nothing
+            else.
+        :param discover: False: take the endpoints as they are given, and fetch no metadata.
+        :param endpoints: by the names of RFC 8414, for example ``token_endpoint``.
+        :param flow_keys: secrets that the cookies of log-ins are sealed with, as peppers are
+            given; every process that finishes log-ins needs the same. Without them this object
+            makes one of its own.
+        :param replay: refuses callbacks that were seen, even if someone kept the cookie.
+        :param allow_loopback_http: plain HTTP to this very machine, for tests.
+        :param transport: what carries the requests, instead of the built-in transport as it is.
+        :raises ConfigurationError: something is missing, contradicts itself or is not HTTPS;
+            ``claim`` names the member where there is one.
+        """
+        config: dict[str, object] = {
+            "preset": preset,
+            "issuer": issuer,
+            "discover": discover,
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "private_key": private_key_of(private_key),
+            "token_endpoint_auth_method": auth_method,
+            "assertion_audience": assertion_audience,
+            "redirect_uri": redirect_uri,
+            "scopes": listed(scopes),
+            "variables": dict(variables) if variables else None,
+            "id_token_algorithms": listed(id_token_algorithms),
+            "trusted_audiences": listed(trusted_audiences),
+            "allowed_tenants": listed(allowed_tenants),
+            "quirks": dict(quirks) if quirks else None,
+            "require_pkce": require_pkce,
+            "allow_loopback_http": allow_loopback_http,
+            "leeway": _seconds(leeway, "leeway"),
+            "deadline_ms": _milliseconds(deadline, "deadline"),
+            **(endpoints or {}),
+        }
+        self._core = _OAuthClient(json_text(config), flow_keys=flow_keys, replay=replay)
+        self._own_transport = transport
+        self._http = HttpTransport(allow_loopback_http=allow_loopback_http, deadline=deadline)
+
+    @property
+    def client_id(self) -> str:
+        """The client's id."""
+        return self._core.client_id
+
+    @property
+    def issuer(self) -> str | None:
+        """Who the authorization server is, if the configuration names an issuer."""
+        return self._core.issuer
+
+    def end_login(self, callback: str) -> str | None:
+        """Give the ``Set-Cookie`` value that ends a callback's log-in, whatever became of it."""
+        return self._core.end_login(callback)
+
+    def _begin(
+        self,
+        cookies: str | None,
+        scopes: Sequence[str] | None,
+        parameters: Mapping[str, str] | None,
+        resources: Sequence[str] | None,
+        **options: object,
+    ) -> _Operation:
+        if options.get("max_age") is not None:
+            options["max_age"] = _seconds(options["max_age"], "max_age")
+        options["scopes"] = listed(scopes)
+        options["resources"] = listed(resources)
+        options["parameters"] = dict(parameters) if parameters else None
+        return self._core.begin(json_text(options), cookies or "")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__name__} {self.client_id!r}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("an OAuth client cannot be pickled or copied: it holds secrets")
+
+
+@final
+class OAuthClient(Registration[HttpTransport]):
+    """One registration at one authorization server. Safe to share between threads."""
+
+    @property
+    def _transport(self) -> HttpTransport:
+        return self._own_transport or self._http
+
+    def begin(
+        self,
+        *,
+        return_to: str = "/",
+        scopes: Sequence[str] | None = None,
+        prompt: str | None = None,
+        login_hint: str | None = None,
+        acr_values: str | None = None,
+        max_age: _Seconds | None = None,
+        resources: Sequence[str] | None = None,
+        parameters: Mapping[str, str] | None = None,
+        cookies: str | None = None,
+    ) -> BegunLogin:
+        """Begin a log-in: send the browser to ``url``, with every one of ``set_cookies``.
+
+        :param return_to: the page of this site to go to afterwards; what could lead elsewhere
+            becomes ``/``.
+        :param cookies: the request's ``Cookie`` header, so that old log-ins are cleaned up.
+        """
+        operation = self._begin(
+            cookies,
+            scopes,
+            parameters,
+            resources,
+            return_to=return_to,
+            prompt=prompt,
+            login_hint=login_hint,
+            acr_values=acr_values,
+            max_age=max_age,
+        )
+        begun: BegunLogin = self._run(operation)
+        return begun
+
+    def finish(self, callback: str, cookies: str | None) -> FinishedLogin:
+        """Finish a log-in.
+
+        ``state``, ``iss`` and errors are looked at before anything is asked of anybody.
+
+        :param callback: its URL, its query, or the form that was posted.
+        :param cookies: the request's ``Cookie`` header.
+        :raises OAuthStateError: it was not begun by this browser.
+        :raises AccessDeniedError: the user said no.
+        """
+        login: FinishedLogin = self._run(self._core.finish(callback, cookies or ""))
+        return login
+
+    def userinfo(self, tokens: OAuthTokens) -> UserInfo:
+        """Ask who the user is. If an ID token has said so before, it must be the same."""
+        info: UserInfo = self._run(self._core.userinfo(tokens))
+        return info
+
+    def refresh(self, tokens: OAuthTokens) -> OAuthTokens:
+        """Get new tokens; keep them before you use them, as a ``TokenManager`` does.
+
+        If it fails after the server has given a new refresh token, the error's ``tokens`` are the
+        ones to keep: the old ones, with that.
+        """
+        return self._tokens(self._core.refresh(tokens))
+
+    def client_credentials(
+        self,
+        *,
+        scopes: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> OAuthTokens:
+        """Get a token for the client itself (RFC 6749 section 4.4)."""
+        return self._tokens(
+            self._core.client_credentials(grant_text(scopes, resources, parameters))
+        )
+
+    def jwt_bearer(
+        self,
+        assertion: str,
+        *,
+        scopes: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> OAuthTokens:
+        """Exchange an assertion that someone whom the server trusts has signed (RFC 7523)."""
+        grant = grant_text(scopes, resources, parameters)
+        return self._tokens(self._core.jwt_bearer(assertion, grant))
+
+    def token_exchange(
+        self, subject_token: str, subject_token_type: str, **more: Any
+    ) -> OAuthTokens:
+        """Exchange one token for another (RFC 8693).
+
+        :param more: any of ``actor_token``, ``actor_token_type``, ``requested_token_type``,
+            ``audience``, ``scopes``, ``resources`` and ``parameters``.
+        """
+        return self._tokens(
+            self._core.token_exchange(exchange_text(subject_token, subject_token_type, more))
+        )
+
+    def device_codes(
+        self, *, scopes: Sequence[str] = (), parameters: Mapping[str, str] | None = None
+    ) -> DeviceCodes:
+        """Begin the flow for a device (RFC 8628): show the codes, then ``poll``."""
+        codes: DeviceCodes = self._run(self._core.device_codes(grant_text(scopes, (), parameters)))
+        return codes
+
+    def poll(self, codes: DeviceCodes) -> OAuthTokens:
+        """Ask until the user has said yes or no, as often as the server wants it."""
+        return self._tokens(self._core.poll(codes))
+
+    def introspect(self, token: str) -> Introspection:
+        """Ask whether a token is good (RFC 7662)."""
+        told: Introspection = self._run(self._core.introspect(token))
+        return told
+
+    def revoke(self, token: str, *, is_refresh_token: bool = True) -> None:
+        """End a token at the server (RFC 7009)."""
+        self._run(self._core.revoke(token, is_refresh_token))
+
+    def logout_url(
+        self,
+        *,
+        id_token: str | None = None,
+        post_logout_redirect_uri: str | None = None,
+        state: str | None = None,
+    ) -> str:
+        """Say where to send the browser so that the user is signed out at the server too."""
+        url: str = self._run(self._core.logout_url(id_token, post_logout_redirect_uri, state))
+        return url
+
+    def logout_notice(self, logout_token: str) -> LogoutNotice:
+        """Verify the ``logout_token`` that the server posts when a session ends.
+
+        It is of the type ``logout+jwt``, ``JWT`` or none, names a subject, a session or both, and
+        is at most two minutes old. With ``replay`` it is accepted once; otherwise see that its
+        ``token_id`` has not been seen.
+        """
+        notice: LogoutNotice = self._run(self._core.logout_notice(logout_token))
+        return notice
+
+    def _tokens(self, operation: _Operation) -> OAuthTokens:
+        tokens: OAuthTokens = self._run(operation)
+        return tokens
+
+    def _run(self, operation: _Operation) -> Any:
+        return run(operation, self._transport)

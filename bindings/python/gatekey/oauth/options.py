@@ -1,0 +1,54 @@
+"""Options of Python's as the core reads them: text, whole seconds, JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from gatekey._core import Key, _milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gatekey._core import _Seconds
+
+
+def json_text(members: Mapping[str, object]) -> str:
+    """Write the members that are not None."""
+    return json.dumps({name: value for name, value in members.items() if value is not None})
+
+
+def listed(values: Sequence[str] | None) -> list[str] | None:
+    """Copy a list, which a single text is not."""
+    if isinstance(values, str):
+        raise TypeError("a list of strings is wanted, not one string")
+    return None if values is None else list(values)
+
+
+def at_least(span: _Seconds, what: str) -> int:
+    """Give the whole seconds of a span, rounded up."""
+    return -(-_milliseconds(span, what) // 1000)
+
+
+def private_key_of(key: Key | str | Mapping[str, object] | None) -> object:
+    """Write a private key as the configuration has it: PEM text, or a JWK."""
+    if key is None or isinstance(key, str):
+        return key
+    return key.to_jwk(private=True) if isinstance(key, Key) else dict(key)
+
+
+def grant_text(
+    scopes: Sequence[str], resources: Sequence[str], parameters: Mapping[str, str] | None
+) -> str:
+    """Write what a grant asks for."""
+    members = {
+        "scopes": listed(scopes),
+        "resources": listed(resources),
+        "parameters": dict(parameters or {}),
+    }
+    return json_text(members)
+
+
+def exchange_text(token: str, kind: str, more: Mapping[str, Any]) -> str:
+    """Write what a token exchange (RFC 8693) asks for."""
+    return json_text({"subject_token": token, "subject_token_type": kind, **more})

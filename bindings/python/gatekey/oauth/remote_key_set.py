@@ -1,0 +1,68 @@
+"""`RemoteKeySet`: the keys that an issuer publishes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from gatekey._core import HttpTransport, _milliseconds, _RemoteKeySet, _seconds
+from gatekey.oauth.operation import run
+from gatekey.oauth.options import json_text
+
+if TYPE_CHECKING:
+    from gatekey._core import _Seconds
+
+
+@final
+class RemoteKeySet(_RemoteKeySet):
+    """The keys that an issuer publishes, for ``Verifier(keys)`` and ``ResourceServer(keys=keys)``.
+
+    Fetched when they are first needed, and again when they are not fresh any more or a token
+    wants a key that is not known; the latter once in ``cooldown`` seconds. One caller fetches,
+    the others go on.
+    """
+
+    _transport: HttpTransport
+
+    def __new__(
+        cls,
+        url: str | None = None,
+        *,
+        issuer: str | None = None,
+        ttl: _Seconds = 3600,
+        min_ttl: _Seconds = 60,
+        max_ttl: _Seconds = 86_400,
+        cooldown: _Seconds = 30,
+        max_stale: _Seconds = 86_400,
+        rsa_alg: str = "RS256",
+        allow_loopback_http: bool = False,
+        deadline: _Seconds = 10.0,
+        transport: HttpTransport | None = None,
+    ) -> RemoteKeySet:
+        """Name where the keys are, by ``url`` or by the ``issuer`` whose metadata say it.
+
+        :param ttl: seconds for which keys are fresh if ``Cache-Control`` does not say; what it
+            says is kept between ``min_ttl`` and ``max_ttl``.
+        :param max_stale: seconds for which keys are used although the issuer is out of reach.
+        :param rsa_alg: the algorithm of RSA keys that name none.
+        """
+        options = {
+            "url": url,
+            "issuer": issuer,
+            "ttl": _seconds(ttl, "ttl"),
+            "min_ttl": _seconds(min_ttl, "min_ttl"),
+            "max_ttl": _seconds(max_ttl, "max_ttl"),
+            "cooldown": _seconds(cooldown, "cooldown"),
+            "max_stale": _seconds(max_stale, "max_stale"),
+            "rsa_alg": rsa_alg,
+            "allow_loopback_http": allow_loopback_http,
+            "deadline_ms": _milliseconds(deadline, "deadline"),
+        }
+        if transport is None:
+            transport = HttpTransport(allow_loopback_http=allow_loopback_http, deadline=deadline)
+        keys = super().__new__(cls, json_text(options), transport)
+        keys._transport = transport
+        return keys
+
+    def refresh(self) -> None:
+        """Fetch the keys now."""
+        run(self._refresh(), self._transport)

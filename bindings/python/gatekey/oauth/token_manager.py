@@ -1,0 +1,81 @@
+"""`TokenManager`: the tokens of other servers, kept and refreshed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+from gatekey._core import _TokenManager
+from gatekey.oauth.options import at_least, json_text
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from gatekey._core import HttpTransport, OAuthTokens, _Seconds
+    from gatekey.oauth.client import OAuthClient
+
+
+@final
+class TokenManager:
+    """Other servers' tokens under names of your own: kept, and refreshed once for everybody.
+
+    One request for all threads and, with a ``folder``, for all processes. A new refresh token is
+    kept before anybody sees the access token that came with it. Only ``invalid_grant`` ends one;
+    whatever else goes wrong, it is tried again later. Safe to share between threads, usable after
+    a fork.
+    """
+
+    def __init__(
+        self,
+        client: OAuthClient,
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        seal: str | bytes | Sequence[tuple[int, bytes]] | None = None,
+        client_credentials: Mapping[str, object] | None = None,
+        transport: HttpTransport | None = None,
+    ) -> None:
+        """Manage tokens of this client's.
+
+        :param folder: where they are kept (mode 0700, files 0600); in memory without one.
+        :param seal: secrets, as peppers are given, under which they are sealed.
+        :param client_credentials: ``{"scopes": [...], "resources": [...]}``: a name under which
+            there is no token gets one for the client itself.
+        """
+        place = None if folder is None else str(folder)
+        grant = None if client_credentials is None else json_text(dict(client_credentials))
+        carrier = transport or client._transport
+        self._core = _TokenManager(client._core, place, carrier, seal=seal, grant=grant)
+
+    def put(self, name: str, tokens: OAuthTokens) -> None:
+        """Keep tokens, for example of a log-in that was just finished."""
+        self._core.put(name, tokens)
+
+    def remove(self, name: str) -> None:
+        """Forget the tokens of a name; revoke them first."""
+        self._core.remove(name)
+
+    def access_token(self, name: str, *, min_ttl: _Seconds = 60) -> str:
+        """Give an access token that is good for at least so many seconds, refreshed if need be.
+
+        :raises NoTokenError: there is none; a log-in is needed.
+        :raises InvalidGrantError: there is none any more.
+        """
+        return self._core.tokens(name, at_least(min_ttl, "min_ttl")).access_token
+
+    def tokens(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens:
+        """Give all that came with the access token."""
+        return self._core.tokens(name, at_least(min_ttl, "min_ttl"))
+
+    def known(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens | None:
+        """Give what is known without asking anybody, if it is good for so many seconds."""
+        return self._core.known(name, at_least(min_ttl, "min_ttl"))
+
+    def replace(self, name: str, refused: str) -> OAuthTokens:
+        """Get other tokens, because an API has refused this one, unless there are by now."""
+        return self._core.replace(name, refused)
+
+    def __repr__(self) -> str:
+        return repr(self._core)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a TokenManager is not pickled or copied; share it")
