@@ -8,6 +8,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from clocks import NOW, Clock
 
 from gatekey import KeyRing, KeySet, RingKey, Sessions, Signer, Verifier, exceptions
 
@@ -15,18 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-NOW = 1_800_000_000
 PEPPER = bytes(range(32))
-
-
-class Clock:
-    """Stands still until it is told to move."""
-
-    def __init__(self) -> None:
-        self.time: int | float = NOW
-
-    def now(self) -> int | float:
-        return self.time
 
 
 @pytest.fixture

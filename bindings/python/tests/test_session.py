@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from clocks import NOW, Clock
 
 import gatekey
 from gatekey import Key, Revocations, Sessions, SessionTokens, Signer, Verifier, exceptions
@@ -23,22 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-NOW = 1_800_000_000
 DAY = 86_400
 PEPPER = bytes(range(32))
 ISSUER = "https://auth.example"
 SECRET = Key.from_secret(bytes(range(32, 64)), "HS256")
 LONE = "hunter2\ud800"  # half of a surrogate pair, which has no UTF-8 form
-
-
-class Clock:
-    """Stands still until it is told to move."""
-
-    def __init__(self) -> None:
-        self.time: int | float = NOW
-
-    def now(self) -> int | float:
-        return self.time
 
 
 @pytest.fixture
