@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test must fail loudly and say why")]
 
 mod backups;
+#[path = "../oauth/evil.rs"]
+#[expect(dead_code, reason = "the other test program uses the rest of it")]
+mod evil;
 mod oauth;
+mod oauth_lines;
 mod peppers;
 #[path = "../oauth/provider.rs"]
 #[expect(dead_code, reason = "the other test program uses the rest of it")]

@@ -5,12 +5,16 @@ mod loopback;
 use self::loopback::Loopback;
 use super::exit::{Failure, Outcome, REFUSED};
 use super::input::{self, duration};
+use super::jwk::read_key;
 use super::output::{self, Output, Shown};
 use crate::json::ObjectWriter;
-use crate::oauth::{LoginOptions, OAuthConfig, OAuthTokens, TokenGrant, TokenManager};
+use crate::jwk::KeyOptions;
+use crate::oauth::{
+    AuthMethod, BegunLogin, LoginOptions, OAuthConfig, OAuthTokens, TokenGrant, TokenManager,
+};
 use crate::store::{TokenFolder, TokenStore as _};
 use crate::transport::{HttpOptions, HttpTransport};
-use crate::{Clock as _, ErrorKind, OAuthClient, Secret, SystemClock, ToJson as _};
+use crate::{Clock as _, Error, ErrorKind, OAuthClient, Secret, SystemClock, ToJson as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,6 +60,13 @@ pub(super) struct Server {
     /// A file with the client's secret; - for standard input. Without one the client is public
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
+    /// A file with the client's private key (JWK, PEM or DER), for private_key_jwt; - for standard input
+    #[arg(long, value_name = "FILE")]
+    private_key: Option<PathBuf>,
+    /// How the client proves who it is: client_secret_basic, client_secret_post, private_key_jwt, ... [default: the best
+    /// that there is]
+    #[arg(long, value_name = "METHOD", value_parser = AuthMethod::from_name)]
+    auth_method: Option<AuthMethod>,
     /// Certificate authorities (PEM) to trust instead of Mozilla's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -70,9 +81,12 @@ pub(super) struct Wanted {
     /// A scope to ask for; several times for several
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
-    /// The API that the token is for (RFC 8707)
+    /// An API that the token is for (RFC 8707); several times for several
     #[arg(long, value_name = "URL")]
-    resource: Option<String>,
+    resource: Vec<String>,
+    /// A parameter of the server's own, for example audience=...; several times for several
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    param: Vec<(String, String)>,
 }
 
 /// Where tokens are kept.
@@ -207,6 +221,14 @@ impl Server {
         if let Some(path) = &self.client_secret_file {
             config = config.client_secret(input::line_of(path, "client secret")?);
         }
+        if let Some(path) = &self.private_key {
+            let key = read_key(input::file(path)?.expose(), KeyOptions::new());
+            let about = |error| Failure::from(error).about(&path.display().to_string());
+            config = config.private_key(&key.map_err(about)?);
+        }
+        if let Some(method) = self.auth_method {
+            config = config.auth_method(method);
+        }
         if let Some(uri) = redirect_uri {
             config = config.redirect_uri(uri);
         }
@@ -223,26 +245,39 @@ impl Server {
 
 impl Wanted {
     fn grant(&self) -> TokenGrant {
-        let scopes: Vec<&str> = self.scope.iter().map(String::as_str).collect();
-        let grant = TokenGrant::new().scopes(&scopes);
-        match &self.resource {
-            Some(resource) => grant.resource(resource),
-            None => grant,
+        let mut grant = TokenGrant::new().scopes(&self.scopes());
+        for resource in &self.resource {
+            grant = grant.resource(resource);
         }
+        for (name, value) in &self.param {
+            grant = grant.parameter(name, value);
+        }
+        grant
+    }
+
+    fn login(&self) -> LoginOptions {
+        let mut options = LoginOptions::new();
+        if !self.scope.is_empty() {
+            options = options.scopes(&self.scopes());
+        }
+        for resource in &self.resource {
+            options = options.resource(resource);
+        }
+        for (name, value) in &self.param {
+            options = options.parameter(name, value);
+        }
+        options
+    }
+
+    fn scopes(&self) -> Vec<&str> {
+        self.scope.iter().map(String::as_str).collect()
     }
 }
 
 fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
     let loopback = Loopback::bind(login.port, &login.path)?;
     let (client, http) = login.server.open(Some(&loopback.redirect_uri()))?;
-    let mut options = LoginOptions::new();
-    if !login.wanted.scope.is_empty() {
-        options =
-            options.scopes(&login.wanted.scope.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-    if let Some(resource) = &login.wanted.resource {
-        options = options.resource(resource);
-    }
+    let mut options = login.wanted.login();
     if let Some(prompt) = &login.prompt {
         options = options.prompt(prompt);
     }
@@ -265,7 +300,9 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
         })?;
         match client.finish(callback.query(), &cookies) {
             // Any program and any page can call this port; what has another state is not our browser.
-            Err(error) if error.kind() == ErrorKind::OauthStateMismatch => callback.answer(false),
+            Err(error) if is_stray(&error, &client, &begun, callback.query()) => {
+                callback.answer(false);
+            }
             begun => break (callback, begun),
         }
     };
@@ -276,6 +313,14 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
     let who = finished.subject.as_deref().unwrap_or("the user").to_owned();
     output.note(format!("Signed in as {who}."));
     hand_over(&finished.tokens, &login.kept, output)
+}
+
+/// Whether a callback is about another log-in than the one that has begun, or about none.
+fn is_stray(error: &Error, client: &OAuthClient, begun: &BegunLogin, query: &str) -> bool {
+    let name = |cookie: &str| cookie.split('=').next().map(str::to_owned);
+    let ended = client.end_login(query).and_then(|cookie| name(&cookie));
+    let own = begun.set_cookies.first().and_then(|cookie| name(cookie));
+    error.kind() == ErrorKind::OauthStateMismatch && (ended.is_none() || ended != own)
 }
 
 fn run_device(device: &Device, output: &mut Output) -> Outcome<()> {
