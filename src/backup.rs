@@ -172,14 +172,17 @@ pub fn store_restore(
 /// they are to be kept. Then the store has a new name, and its former self is refused.
 ///
 /// A row that is damaged keeps the store from nothing: its API key, session or key ring is refused anyway
-/// ([`Acknowledged::damaged_key_rings`] names the latter).
+/// ([`Acknowledged::damaged_key_rings`] names the latter). A revocation that cannot be read is another matter: nobody
+/// knows whose tokens it is about.
 ///
 /// Tokens that are good for one use are refused as access tokens are: verify them with revocations.
 ///
 /// # Errors
 /// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or the time is in the future.
-/// `StoreUnavailable`: there is no store. `WrongPepper`. `Unsupported`: this build has no SQLite. Those of
-/// [`crate::store::Backend`]; what has ended by then stays ended, the store is still refused, and a second call goes on.
+/// `StoreUnavailable`: there is no store. `WrongPepper`. `StoreCorrupt`: a revocation cannot be read (the message names
+/// its row), or a table is missing; nothing was changed. `Unsupported`: this build has no SQLite. Those of
+/// [`crate::store::Backend`]; what has ended by then stays ended, a store that was refused still is, any other goes on
+/// under its name, and a second call goes on.
 pub fn store_acknowledge_restore(
     url: &str,
     pepper: &PepperSource,
@@ -283,7 +286,7 @@ mod sqlite {
     use crate::pepper::read_pepper_file;
     use crate::revocations::RevocationOptions;
     use crate::session::{SessionOptions, Sessions};
-    use crate::store::{Copied, Progress, SqliteStore};
+    use crate::store::{ApiKeyStore as _, Copied, Progress, RevocationStore as _, SqliteStore};
 
     pub(super) fn back_up(
         store: &Path,
@@ -330,12 +333,41 @@ mod sqlite {
             None
         };
         // Before the store is given another name, under which it is refused until all is done.
-        let fits = |store: &SqliteStore| {
-            peppers.as_ref().map_or(Ok(()), |peppers| peppers.check_known(store).map(drop))
-        };
-        let (store, was_refused) = SqliteStore::open_as_it_is(path, mark, fits)?;
-        let (store, mut done) =
-            (Arc::new(store), Acknowledged { was_refused, ..Acknowledged::default() });
+        let fits =
+            |store: &SqliteStore| peppers.as_ref().map_or(Ok(()), |peppers| fits(store, peppers));
+        let (store, former) = SqliteStore::open_as_it_is(path, mark, fits)?;
+        let store = Arc::new(store);
+        let ended = end_before(&store, peppers, options)
+            .and_then(|ended| store.acknowledge(mark).map(|()| ended));
+        if let (Err(_), Some(former)) = (&ended, &former) {
+            store.give_back(former); // it goes on as it was, but for what has ended by then
+        }
+        Ok(Acknowledged { was_refused: former.is_none(), ..ended? })
+    }
+
+    /// Whether the peppers are the store's, and all can be read that is read when a store is opened. A revocation that
+    /// cannot be read may be of any token, and nobody could take it over.
+    fn fits(store: &SqliteStore, peppers: &Peppers) -> Result<()> {
+        peppers.check_known(store)?;
+        store.load_api_keys(&mut |_| ())?;
+        store.revocation_horizon()?;
+        let mut after = 0;
+        loop {
+            let read = store.revocations(after, 10_000)?;
+            if !read.more {
+                return Ok(());
+            }
+            after = read.seq;
+        }
+    }
+
+    fn end_before(
+        store: &Arc<SqliteStore>,
+        peppers: Option<Peppers>,
+        options: AcknowledgeOptions,
+    ) -> Result<Acknowledged> {
+        let before = options.revoke_before;
+        let mut done = Acknowledged::default();
         if let Some(peppers) = peppers {
             // For as long as there are tokens anywhere: what the services accept is not known here.
             let revocations =
@@ -344,7 +376,7 @@ mod sqlite {
             let sessions =
                 Sessions::open(store.clone(), peppers.clone(), None, options_of_sessions)?;
             done.sessions = sessions.end_before(before)?;
-            let checks = peppers.check_known(&*store)?;
+            let checks = peppers.check_known(&**store)?;
             let known: Vec<u32> = checks.iter().map(|check| check.pepper).collect();
             end_rings(
                 &(store.clone() as Arc<dyn KeyRingStore>),
@@ -359,7 +391,6 @@ mod sqlite {
                 done.api_keys = keys.disable_before(before, "restored from a backup")?;
             }
         }
-        store.acknowledge(mark)?;
         Ok(done)
     }
 }

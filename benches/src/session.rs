@@ -7,7 +7,7 @@ use gatekey::open::open_sessions;
 use gatekey::pepper::PepperSource;
 use gatekey::revocations::RevocationOptions;
 use gatekey::session::{SessionOptions, SessionSpec};
-use gatekey::store::{Database, MemoryStore, Revocation, RevocationKind, SessionStore as _, SessionWrite, SqliteStore};
+use gatekey::store::{Backend as _, Database, MemoryStore, Revocation, RevocationKind, SessionStore as _, SessionWrite, SqliteStore};
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;

@@ -41,6 +41,9 @@ pub(crate) struct Dates {
     pub(crate) surely: u64,
     /// What exists now was not made after this date. Not before `now`; after it, if the clock went back.
     pub(crate) latest: u64,
+    /// Whether the clock went back, by more than the two clocks' seconds may differ, and not so long ago that it is
+    /// believed where it is now.
+    pub(crate) is_behind: bool,
 }
 
 /// By how much a wall clock is ahead of the monotonic one, in seconds.
@@ -52,7 +55,11 @@ pub(crate) struct Pace {
     /// The latest date that was ever believed.
     newest: AtomicU64,
     doubt: Doubt,
+    behind: Doubt,
 }
+
+/// Seconds by which two clocks that are each cut to seconds may seem to step.
+const JITTER: u64 = 2;
 
 /// No clock was read yet.
 const UNREAD: u64 = u64::MAX;
@@ -60,7 +67,8 @@ const UNREAD: u64 = u64::MAX;
 impl Pace {
     pub(crate) const fn new() -> Self {
         let (believed, most) = (AtomicU64::new(UNREAD), AtomicU64::new(UNREAD));
-        Self { believed, most, newest: AtomicU64::new(0), doubt: Doubt::new() }
+        let newest = AtomicU64::new(0);
+        Self { believed, most, newest, doubt: Doubt::new(), behind: Doubt::new() }
     }
 
     /// Reads the clock, and notes what it says.
@@ -81,7 +89,7 @@ impl Pace {
         let ran_ahead = known != UNREAD && by > limit && !self.doubt.has_patience(steady);
         if ran_ahead {
             let surely = known.wrapping_add(steady_seconds).min(now);
-            return Dates { now, surely, latest: now };
+            return Dates { now, surely, latest: now, is_behind: false };
         }
         self.doubt.end();
         // Small steps ahead do not add up to a large one, and a step back is not taken for the pace.
@@ -94,7 +102,21 @@ impl Pace {
         }
         let newest = self.newest.fetch_max(now, Ordering::Relaxed).max(now);
         let latest = self.most.load(Ordering::Relaxed).wrapping_add(steady_seconds);
-        Dates { now, surely: now, latest: latest.max(newest) }
+        let latest = latest.max(newest);
+        Dates { now, surely: now, latest, is_behind: self.went_back(now, latest, ahead, steady) }
+    }
+
+    fn went_back(&self, now: u64, latest: u64, ahead: u64, steady: u64) -> bool {
+        if now.saturating_add(JITTER) >= latest {
+            self.behind.end();
+            return false;
+        }
+        let is_right = self.behind.has_patience(steady);
+        if is_right {
+            // The step that corrects it, should it have been wrong all the same, is one ahead of this.
+            self.believed.store(ahead, Ordering::Relaxed);
+        }
+        !is_right
     }
 }
 
@@ -153,6 +175,25 @@ mod tests {
         assert_eq!(at(&pace, 1, 65), (1, T + 60));
         assert_eq!(at(&pace, T + 60, 65), (T + 60, T + 60), "right again");
         assert_eq!(at(&pace, T + DAY, 65).0, T + 60, "which is not far ahead of what it was");
+    }
+
+    #[test]
+    fn a_clock_that_went_back_is_behind_until_it_has_gone_on_for_long_enough() {
+        let pace = Pace::new();
+        let behind = |now, seconds| pace.note(now, seconds * NANOS).is_behind;
+        assert!(!behind(T, 5) && !behind(T - JITTER, 5), "seconds are cut");
+        for (now, seconds) in [(T - 3, 5), (T - 7200, 5), (T - 7200 + PATIENCE, 5 + PATIENCE)] {
+            assert!(behind(now, seconds), "{now}");
+        }
+        assert!(!behind(T - 7200 + PATIENCE + 1, 6 + PATIENCE), "it was right");
+        let dates = pace.note(T + PATIENCE + 2, (7 + PATIENCE) * NANOS);
+        assert_eq!(
+            dates.surely,
+            T + PATIENCE + 2 - 7200,
+            "or it was not: two hours are a step ahead"
+        );
+        assert!(!dates.is_behind);
+        assert!(!behind(T + PATIENCE + 3, 8 + PATIENCE), "and what is right ends the doubt");
     }
 
     #[test]

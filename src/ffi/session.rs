@@ -175,8 +175,9 @@ pub unsafe extern "C" fn gk_sessions_start(
 /// @param tokens Receives the tokens, to be freed with gk_session_tokens_free; all zero if the call
 /// fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_TOKEN_REUSE if it was used
-/// before: the session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN, also if it was used before and the clock,
+/// which was set since, cannot tell how long ago; GK_STATUS_TOKEN_REUSE if it was used before: the
+/// session has been ended; GK_STATUS_SESSION_ENDED; GK_STATUS_SESSION_EXPIRED; those of
 /// gk_signer_sign and the 6000s, after which the token is as good as it was.
 #[unsafe(no_mangle)]
 #[must_use]

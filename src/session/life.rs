@@ -5,6 +5,7 @@
 //! refresh token again within the grace, while nobody has presented it yet. Any other use of an old token
 //! means that two hold it: the session is ended, its access tokens with it (RFC 9700 section 4.14.2).
 
+use super::grace::{Grace, Since, millis};
 use super::sessions::{Inner, SessionOptions, SessionSpec, SessionTokens, Sessions};
 use super::token::{self, Presented};
 use crate::base::clock::plausible_nanos;
@@ -34,8 +35,10 @@ impl Sessions {
         let inner = &*self.inner;
         let signer = inner.signer()?;
         let now_ms = inner.now_ms()?;
-        let now = now_ms / 1000;
-        let absolute_expires_at = now.saturating_add(inner.absolute_ttl);
+        let dates = inner.note(now_ms);
+        let now = dates.now;
+        let begins_at = lives_from(&dates);
+        let absolute_expires_at = begins_at.saturating_add(inner.absolute_ttl);
         let mut session = StoredSession {
             record: SessionRecord {
                 family: String::new(),
@@ -44,7 +47,7 @@ impl Sessions {
                 meta: meta(&spec.meta)?,
                 created_at: now,
                 last_seen_at: now,
-                expires_at: now.saturating_add(inner.refresh_ttl).min(absolute_expires_at),
+                expires_at: begins_at.saturating_add(inner.refresh_ttl).min(absolute_expires_at),
                 absolute_expires_at,
                 refreshes: 0,
                 ended_at: None,
@@ -86,8 +89,9 @@ impl Sessions {
     /// else what they said before.
     ///
     /// # Errors
-    /// `InvalidRefreshToken`: it is none of ours, or its session was purged. `TokenReuse`: it was used
-    /// before; the session is ended now, or was for this reason. `SessionExpired`. `SessionEnded`: so its row or a
+    /// `InvalidRefreshToken`: it is none of ours, or its session was purged; or it was used before, and the clock was
+    /// set since by more than the grace, which alone ends no session: the newest token is as good as it was.
+    /// `TokenReuse`: it was used before; the session is ended now, or was for this reason. `SessionExpired`. `SessionEnded`: so its row or a
     /// revocation of its access tokens says.
     /// `StoreCorrupt`: the session's row was altered from outside. `InvalidArgument`: the claims are not
     /// acceptable. Those of [`Signer`] and [`crate::store::Backend`]; then the token is as good as it was.
@@ -134,7 +138,8 @@ impl Sessions {
         now_ms: u64,
     ) -> Result<SessionTokens> {
         let inner = &*self.inner;
-        let Dates { now, surely, .. } = inner.pace.note(now_ms / 1000, inner.clock.monotonic());
+        let dates = inner.note(now_ms);
+        let Dates { now, surely, .. } = dates;
         if session.record.ended_at.is_some() {
             return Err(refusal(session.record.end));
         }
@@ -151,12 +156,16 @@ impl Sessions {
             };
         }
         if presented.counter == session.counter {
-            session.last_seen_ms = millis(now_ms);
+            let moment = inner.grace().moment(&session, &dates, now_ms);
             let record = &mut session.record;
+            let mut expires_at = lives_from(&dates).saturating_add(inner.refresh_ttl);
+            if moment == StoredSession::NO_MOMENT {
+                expires_at = expires_at.max(record.expires_at); // the clock may be behind
+            }
             record.refreshes += 1;
             record.last_seen_at = now;
-            record.expires_at =
-                now.saturating_add(inner.refresh_ttl).min(record.absolute_expires_at);
+            record.expires_at = expires_at.min(record.absolute_expires_at);
+            session.last_seen_ms = moment;
             session.counter = session.counter.checked_add(1).ok_or(ErrorKind::SessionExpired)?;
             session.previous_pepper = Some(session.pepper);
             session.pepper = inner.peppers.active();
@@ -175,12 +184,12 @@ impl Sessions {
             return Ok(tokens);
         }
         // Its successor has been presented if and only if the counter has gone on by more than one.
-        // By this clock or, if it ran ahead, by what is believed of it: a clock alone ends no session for good.
-        let believed_ms = now_ms - (now - surely) * 1000;
-        if (inner.is_within_grace(&session, now_ms) || inner.is_within_grace(&session, believed_ms))
-            && presented.is_previous(&inner.peppers, &session)
-        {
-            return inner.tokens(&session, claims, now);
+        if presented.is_previous(&inner.peppers, &session) {
+            match inner.grace().of(&session, &dates, now_ms) {
+                Since::Within => return inner.tokens(&session, claims, now),
+                Since::Unknown => return Err(UNDATED),
+                Since::Over => {}
+            }
         }
         self.end_for(Ok(session), SessionEnd::Reuse, now)?;
         Err(ErrorKind::TokenReuse.into())
@@ -411,11 +420,13 @@ impl Inner {
         Ok(nanos / 1_000_000)
     }
 
-    /// Whether the refresh token before the one that is good now still gives the same answer.
-    fn is_within_grace(&self, session: &StoredSession, now_ms: u64) -> bool {
-        let seen = session.record.last_seen_at.saturating_mul(1000);
-        let since = now_ms.abs_diff(seen.saturating_add(session.last_seen_ms.into()));
-        self.grace_ms > 0 && since <= self.grace_ms
+    /// The time, compared with what was believed of the clock before.
+    fn note(&self, now_ms: u64) -> Dates {
+        self.pace.note(now_ms / 1000, self.clock.monotonic())
+    }
+
+    const fn grace(&self) -> Grace {
+        Grace(self.grace_ms)
     }
 
     /// Whether the row is believed.
@@ -461,6 +472,11 @@ impl Inner {
     }
 }
 
+/// From when on a session lives: by a clock that went back it would be over before its time.
+const fn lives_from(dates: &Dates) -> u64 {
+    if dates.is_behind { dates.latest } else { dates.now }
+}
+
 /// When the last access token of a session was made, at the latest: now or, if this clock is behind the one that dated
 /// the row, within the grace after that, because such a refresh leaves no trace.
 fn last_token(record: &SessionRecord, now: u64) -> u64 {
@@ -494,11 +510,6 @@ fn check_claims(claims: &Claims) -> Result<String> {
     Ok(json)
 }
 
-/// The part of a time that is not whole seconds.
-fn millis(now_ms: u64) -> u16 {
-    u16::try_from(now_ms % 1000).unwrap_or(0)
-}
-
 const fn date(seconds: u64) -> i64 {
     seconds.cast_signed() // within 2^53, as the clock is
 }
@@ -515,6 +526,11 @@ fn refusal(end: Option<SessionEnd>) -> Error {
 const NOT_A_TOKEN: Error = Error::new(
     ErrorKind::InvalidRefreshToken,
     "The text is not a refresh token of a session that is known here.",
+);
+const UNDATED: Error = Error::new(
+    ErrorKind::InvalidRefreshToken,
+    "The refresh token was used before; the clock was set since, so that nobody knows how long ago. The session goes on: \
+     use its newest refresh token, or log in again.",
 );
 const NEWER: Error = Error::new(
     ErrorKind::InvalidRefreshToken,

@@ -2,6 +2,7 @@
 //! they are started, refreshed, listed and ended (RFC 6749 section 1.5, RFC 9700 section 4.14).
 
 mod admin;
+mod grace;
 mod life;
 mod peppers;
 #[cfg(feature = "sqlite")]

@@ -95,7 +95,7 @@ pub struct StoredSession {
     pub pepper: u32,
     /// The pepper of the refresh token before; `None` if there was none, or gatekey did not note it yet.
     pub previous_pepper: Option<u32>,
-    /// The milliseconds of `last_seen_at`, which is in whole seconds: 0 to 999.
+    /// The milliseconds of `last_seen_at`, which is in whole seconds: 0 to 999, or [`Self::NO_MOMENT`].
     pub last_seen_ms: u16,
     /// The longest life of an access token of this session, in seconds.
     pub access_ttl: u64,
@@ -128,6 +128,9 @@ impl StoredSession {
             seal_pepper: 0,
         }
     }
+
+    /// In `last_seen_ms`: `last_seen_at` is what a clock said that did not fit to the dates before.
+    pub const NO_MOMENT: u16 = 1000;
 
     /// The longest time for which a refresh token that was used is good again, in seconds.
     pub(crate) const LONGEST_GRACE: u64 = 60;

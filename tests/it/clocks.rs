@@ -475,3 +475,89 @@ fn a_rotation_by_a_clock_that_ran_ahead_keeps_no_old_secret_for_longer() {
         }
     });
 }
+
+/// A client that lost an answer asks again, and the clock was set before, in between or after: whatever it says, the
+/// session goes on with its newest refresh token.
+#[test]
+fn a_clock_alone_ends_no_session() {
+    const STEPS: [i64; 7] = [-40 * 86_400, -7200, -30, 30, 3500, 7200, 40 * 86_400];
+    let by = |step: i64| NOW.checked_add_signed(step).unwrap();
+    let mut cases: Vec<(u64, u64)> = Vec::new();
+    for step in STEPS {
+        cases.extend([(by(step), NOW + 1), (by(step), by(step) + 1)]);
+        // Up to an hour ahead is taken for time that has passed.
+        if !(0..=3600).contains(&step) {
+            cases.push((NOW, by(step)));
+        }
+    }
+    on_each_store("a_clock_alone", |store| {
+        for (at, again) in cases.clone() {
+            // By the process that knew the right time before, or by one that was started with the wrong one.
+            for elsewhere in [false, true] {
+                let clock = Wall::new();
+                let here = sessions(&store, &[1], &clock);
+                let first = here.start("alice", &SessionSpec::default()).unwrap().refresh_token;
+                clock.set(at);
+                let there = sessions(&store, &[1], &clock);
+                let refreshing = if elsewhere { &there } else { &here };
+                let second = refreshing.refresh(first.expose(), None).map(|two| two.refresh_token);
+                let newest = second.as_ref().unwrap_or(&first);
+                clock.set(again);
+                let what = format!("{at}, {again}, elsewhere: {elsewhere}");
+                match here.refresh(first.expose(), None) {
+                    Ok(same) if second.is_ok() => {
+                        assert_eq!(same.refresh_token.expose(), newest.expose(), "{what}");
+                    }
+                    Ok(_) => continue, // it was refused and not used
+                    Err(error) => assert!(
+                        error.kind() == ErrorKind::InvalidRefreshToken
+                            || error.kind() == ErrorKind::SessionExpired,
+                        "{what}: {error:?}"
+                    ),
+                }
+                clock.set(NOW + 2);
+                let on = here.refresh(newest.expose(), None);
+                // Who was started in the far future and knows nothing else has ended it.
+                let is_over = elsewhere && at > NOW + 7 * DAY;
+                assert_eq!(on.is_ok(), !is_over, "{what}: {on:?}");
+            }
+        }
+    });
+}
+
+/// What is used again while the clock is right is reuse all the same, also soon after the clock was wrong.
+#[test]
+fn reuse_ends_a_session_whatever_the_clock_was() {
+    on_each_store("reuse_whatever", |store| {
+        for step in [-7200_i64, 3500, 7200] {
+            let clock = Wall::new();
+            let made = sessions(&store, &[1], &clock);
+            let refresh = |tokens: &Secret| made.refresh(tokens.expose(), None);
+            let first = made.start("alice", &SessionSpec::default()).unwrap();
+            clock.set(NOW.checked_add_signed(step).unwrap());
+            let second = refresh(&first.refresh_token).unwrap();
+            clock.set(NOW + 60);
+            // The one before the last: two hold the session, by no clock.
+            let third = refresh(&second.refresh_token).unwrap();
+            let reused = refresh(&first.refresh_token).unwrap_err();
+            assert_eq!(reused.kind(), ErrorKind::TokenReuse, "{step}");
+            assert_eq!(refresh(&third.refresh_token).unwrap_err().kind(), ErrorKind::TokenReuse);
+            // And the last one, by who does not know of a wrong clock.
+            let made = sessions(&store, &[1], &clock);
+            let refresh = |tokens: &Secret| made.refresh(tokens.expose(), None);
+            let first = made.start("bob", &SessionSpec::default()).unwrap();
+            let second = refresh(&first.refresh_token).unwrap();
+            clock.set(NOW + 120);
+            assert_eq!(
+                refresh(&first.refresh_token).unwrap_err().kind(),
+                ErrorKind::TokenReuse,
+                "{step}"
+            );
+            assert_eq!(
+                refresh(&second.refresh_token).unwrap_err().kind(),
+                ErrorKind::TokenReuse,
+                "{step}"
+            );
+        }
+    });
+}

@@ -187,6 +187,79 @@ fn a_damaged_ring_keeps_a_restored_store_from_nothing() {
     }
 }
 
+/// What keeps everything from being ended is told before anything changes; a store that works goes on working.
+#[test]
+fn a_store_that_cannot_be_acknowledged_stays_as_it_was() {
+    let damages = [
+        ("INSERT INTO revocation VALUES (NULL, 99, '', 'x', 0, 9e18, 0)", "DELETE FROM revocation"),
+        ("INSERT INTO revocation VALUES (NULL, 1, x'00', 'x', 0, 1, 0)", "DELETE FROM revocation"),
+        ("INSERT INTO horizon VALUES ('issued', 'x')", "DELETE FROM horizon"),
+        (
+            "ALTER TABLE revocation RENAME TO elsewhere",
+            "ALTER TABLE elsewhere RENAME TO revocation",
+        ),
+        ("ALTER TABLE audit RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO audit"),
+        ("ALTER TABLE session RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO session"),
+        (
+            "ALTER TABLE session_event RENAME TO elsewhere",
+            "ALTER TABLE elsewhere RENAME TO session_event",
+        ),
+        ("ALTER TABLE key_ring RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO key_ring"),
+    ];
+    for (at, (damage, repair)) in damages.into_iter().enumerate() {
+        for was_refused in [false, true] {
+            let folder = Folder::new(&format!("damaged-stays-{at}-{was_refused}"));
+            let place = Place::new(&folder, "auth.sqlite");
+            let keys = place.keys(&[1]);
+            let key = keys.create(&KeySpec::new("acme")).unwrap();
+            let store = Arc::new(SqliteStore::open(&place.0).unwrap());
+            let signer = Signer::builder(crate::fixtures::key(Alg::Hs256)).ttl(60).build().unwrap();
+            let sessions =
+                Sessions::open(store, peppers(&[1]), Some(&signer), SessionOptions::new()).unwrap();
+            let session = sessions.start("alice", &SessionSpec::default()).unwrap();
+            place.ring("default").unwrap();
+            keys.close().unwrap();
+            drop((keys, sessions));
+            if was_refused {
+                std::fs::remove_file(folder.path("auth.sqlite.mark")).unwrap();
+            }
+            let raw = rusqlite::Connection::open(&place.0).unwrap();
+            raw.execute(damage, []).unwrap();
+            let name = || {
+                raw.query_row("SELECT id, marked FROM store", [], |row| {
+                    Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, bool>(1)?))
+                })
+            };
+            let before = name().unwrap();
+            let error = place.acknowledge(&[1], false).unwrap_err();
+            let is_of_the_store =
+                matches!(error.kind(), ErrorKind::StoreCorrupt | ErrorKind::StoreUnavailable);
+            assert!(is_of_the_store, "{damage}: {error:?}");
+            if damage.starts_with("INSERT INTO revocation") {
+                assert_eq!(error.kind(), ErrorKind::StoreCorrupt, "{damage}");
+                assert!(error.message().contains("revocation"), "{damage}: {error:?}");
+            }
+            if !was_refused {
+                assert_eq!(name().unwrap(), before, "{damage}: {error:?}");
+            }
+            raw.execute(repair, []).unwrap();
+            let opened = open_api_keys(&place.url(), &given(&[1]), ApiKeyOptions::new());
+            let what = format!("{damage}, refused: {was_refused}");
+            if was_refused {
+                assert_eq!(opened.unwrap_err().kind(), ErrorKind::StoreRestored, "{what}");
+            } else {
+                opened.expect(&what).keys.get(id(&key)).expect(&what);
+            }
+            let done = place.acknowledge(&[1], false).expect(&what);
+            assert_eq!(done.was_refused, was_refused, "{what}");
+            let store = Arc::new(SqliteStore::open(&place.0).unwrap());
+            let sessions =
+                Sessions::open(store, peppers(&[1]), None, SessionOptions::new()).unwrap();
+            assert!(sessions.get(session.family()).unwrap().ended_at.is_some(), "{what}");
+        }
+    }
+}
+
 /// A pepper that was not given is no damage.
 #[test]
 fn a_ring_under_a_pepper_that_is_not_given_is_not_taken_for_damaged() {

@@ -140,7 +140,8 @@ impl Sessions {
     /// else what they said before.
     ///
     /// Raises `TokenReuseError` if the token was used before: the session is ended then.
-    /// `SessionEndedError`, `SessionExpiredError`, `InvalidRefreshTokenError`.
+    /// `SessionEndedError`, `SessionExpiredError`; `InvalidRefreshTokenError`, also if it was used before and the
+    /// clock, which was set since, cannot tell how long ago: nothing is changed then.
     #[pyo3(signature = (refresh_token, claims=None))]
     fn refresh(
         &self,

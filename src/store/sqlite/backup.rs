@@ -3,7 +3,7 @@
 
 use super::connections::{companion, leave_log, open_to_read, use_rollback_journal};
 use super::create::make_file;
-use super::mark::{Marked, demand_mark, estrange, sync_folder};
+use super::mark::{Marked, Standing, demand_mark, estrange, rename, sync_folder};
 use super::wal::Extent;
 use super::{Connections, SqliteStore, Trust, fault, schema, whole};
 use crate::base::process;
@@ -17,6 +17,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Hears how many pages are done, of how many; an error stops the copy.
 pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
+
+/// What a store was called before it was to be acknowledged.
+pub(crate) struct Former(Standing);
 
 /// Pages of a step: about a millisecond of reading.
 const STEP: i32 = 256;
@@ -94,7 +97,7 @@ pub(crate) fn restore(
 
 impl SqliteStore {
     /// Opens a store as it is, so that it can be acknowledged: an older copy, and files that do not belong together. And
-    /// whether it was refused.
+    /// what it was called, if it was not refused.
     ///
     /// # Errors
     /// As [`Self::open`], but for `StoreRestored`. `StoreCorrupt`: SQLite's integrity check does not pass.
@@ -103,7 +106,7 @@ impl SqliteStore {
         path: &Path,
         mark: &Mark,
         check: impl FnOnce(&Self) -> Result<()>,
-    ) -> Result<(Self, bool)> {
+    ) -> Result<(Self, Option<Former>)> {
         // What is damaged stays as it is: who only reads writes no log into the main file.
         let real = real_path(path);
         whole::check_beginning(&real)?;
@@ -123,8 +126,14 @@ impl SqliteStore {
         check(&store)?;
         // Another name than its mark has, before anything changes: it is refused until all is done, however far the
         // changes bring its number.
-        store.0.writing(|connection, _| estrange(connection), |(), _| Ok(()))?;
-        Ok((store, was_refused))
+        let former = store.0.writing(|connection, _| estrange(connection), |_, _| Ok(()))?;
+        Ok((store, if was_refused { None } else { Some(Former(former)) }))
+    }
+
+    /// Gives a store that was not refused its name again, because it could not be acknowledged. If that cannot be done,
+    /// it stays refused.
+    pub(crate) fn give_back(&self, former: &Former) {
+        let _ = self.0.writing(|connection, _| rename(connection, &former.0), |(), _| Ok(()));
     }
 
     /// Accepts the store as it is: sets its mark.

@@ -389,10 +389,19 @@ fn number_of(id: Option<[u8; 16]>) -> u64 {
     start.map_or(0, |start| u64::from_be_bytes(start) | 1)
 }
 
-/// Gives a store another name than its mark has, so that it is refused until someone has acknowledged it.
-pub(super) fn estrange(connection: &Connection) -> Result<()> {
-    let id = new_id()?;
-    connection.execute("UPDATE store SET id = ?, marked = 1", [&id[..]]).map_err(fault).map(drop)
+/// Gives a store another name than its mark has, so that it is refused until someone has acknowledged it; what it was
+/// called.
+pub(super) fn estrange(connection: &Connection) -> Result<Standing> {
+    let former = standing(connection)?;
+    let at = Position { id: Some(new_id()?), ..former.at };
+    rename(connection, &Standing { at, marked: true })?;
+    Ok(former)
+}
+
+/// Gives a store a name, and leaves its number.
+pub(super) fn rename(connection: &Connection, to: &Standing) -> Result<()> {
+    let values = (to.at.id, to.marked);
+    connection.execute("UPDATE store SET id = ?1, marked = ?2", values).map_err(fault).map(drop)
 }
 
 /// Marks a store that was restored, so that it is refused until someone acknowledges it.

@@ -42,9 +42,11 @@ fn the_grace_does_not_begin_anew() {
     bench.clock.set(NOW + 60);
     refused(
         bench.refresh(&first),
-        ErrorKind::TokenReuse,
-        "an hour before it was used is not within",
+        ErrorKind::InvalidRefreshToken,
+        "an hour before it was used is not within, and the clock alone ends nothing",
     );
+    bench.clock.set(NOW + HOUR + 71);
+    refused(bench.refresh(&first), ErrorKind::TokenReuse, "when the clock is right, it is reuse");
     refused(bench.refresh(&second), ErrorKind::TokenReuse, "ended");
 }
 
