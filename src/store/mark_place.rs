@@ -55,8 +55,9 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// Whether a name is that of a file which belongs to a store, or to a folder of key rings.
 /// In small letters or capitals: some file systems take them for the same.
-fn ends_as_owned(path: &Path) -> bool {
+pub(super) fn ends_as_owned(path: &Path) -> bool {
     let name = path.as_os_str().as_encoded_bytes();
     ENDINGS.iter().any(|ending| {
         let end = name.len().checked_sub(ending.len()).and_then(|at| name.get(at..));

@@ -407,6 +407,11 @@ fn a_backup_is_whole_and_private_and_never_replaces_anything() {
     let before = std::fs::read(place.file("backup-4")).unwrap();
     assert_eq!(place.back_up("backup-4").unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(before, std::fs::read(place.file("backup-4")).unwrap());
+    for ending in ["-wal", "-shm", "-JOURNAL", ".pepper", ".limits", ".ring"] {
+        let name = format!("taken{ending}");
+        assert_eq!(place.back_up(&name).unwrap_err().kind(), ErrorKind::InvalidArgument, "{name}");
+        assert!(!place.file(&name).exists(), "{name}");
+    }
     let stop = &mut |_, _| Err(Error::from(ErrorKind::Unsupported));
     let options = BackupOptions::default();
     let stopped = store_backup(&place.url(), &place.file("stopped"), &options, stop).unwrap_err();

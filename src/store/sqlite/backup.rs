@@ -8,6 +8,7 @@ use super::wal::Extent;
 use super::{Connections, SqliteStore, Trust, fault, schema, whole};
 use crate::base::process;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::mark_place::ends_as_owned;
 use crate::store::{Mark, real_path};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
@@ -50,6 +51,9 @@ pub(crate) fn back_up(
     // A link is a file, too, wherever it leads.
     if to.symlink_metadata().is_ok() {
         return Err(TAKEN);
+    }
+    if ends_as_owned(to) {
+        return Err(OWNED);
     }
     let mark = Marked::new(&real_path(store), mark, &Arc::default())?;
     let source = open_whole(store)?;
@@ -326,6 +330,11 @@ fn unwritable(error: &std::io::Error) -> Error {
 const TAKEN: Error = Error::new(
     ErrorKind::InvalidArgument,
     "There is a file where the backup is to go, which is never overwritten; give another name.",
+);
+const OWNED: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The backup has a name of what belongs to a store (it ends in -wal, -shm, -journal, .pepper, .limits, .ring or is \
+     folder.id), and SQLite would take it for that; give another name.",
 );
 const EMPTY: Error = Error::new(
     ErrorKind::StoreCorrupt,

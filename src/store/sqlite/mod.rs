@@ -283,6 +283,10 @@ fn fault(error: rusqlite::Error) -> Error {
             ErrorKind::StoreUnavailable,
             "The file of the store cannot be opened; see that it and its folder are there.",
         ),
+        Some(ErrorCode::Unknown) if lacks_a_table(&error) => (
+            ErrorKind::StoreCorrupt,
+            "A table of the store, or a column of one, is missing; restore it from a backup.",
+        ),
         Some(_) => (
             ErrorKind::StoreUnavailable,
             "The file of the store cannot be read or written just now.",
@@ -290,6 +294,15 @@ fn fault(error: rusqlite::Error) -> Error {
         None => (ErrorKind::StoreCorrupt, "A row of the store holds what it should not."),
     };
     Error::new(kind, message)
+}
+
+fn lacks_a_table(error: &rusqlite::Error) -> bool {
+    let (rusqlite::Error::SqliteFailure(_, Some(message))
+    | rusqlite::Error::SqlInputError { msg: message, .. }) = error
+    else {
+        return false;
+    };
+    message.starts_with("no such table") || message.starts_with("no such column")
 }
 
 /// A write that failed, with SQLite's extended code SQLITE_IOERR_WRITE, as a file-size limit does.
