@@ -76,7 +76,7 @@ fn naming(subject: &'static str) -> (Evil, Arc<Mutex<String>>) {
         if request.path == "/jwks" {
             return Reply::json(200, &keys);
         }
-        let claims = Claims::new().issuer(&*named.lock().unwrap()).audience("cli").subject(subject);
+        let claims = Claims::new().issuer(&named.lock().unwrap()).audience("cli").subject(subject);
         let claims = claims.claim_str("nonce", &own.lock().unwrap());
         let token = Signer::builder(&key).ttl(60).build().unwrap().sign(&claims).unwrap();
         let answer =
