@@ -5208,6 +5208,16 @@ void gk_oauth_config_issuer(gk_oauth_config *config, const char *issuer, size_t 
 void gk_oauth_config_discover(gk_oauth_config *config, bool discover);
 
 /**
+ * Where the issuer's metadata are, if they are at none of the places that its address leads to.
+ * They must name the issuer that is set, byte by byte.
+ *
+ * @param config The configuration.
+ * @param url An https address; copied.
+ * @param url_len Its length in bytes.
+ */
+void gk_oauth_config_metadata_url(gk_oauth_config *config, const char *url, size_t url_len);
+
+/**
  * Takes over what is known about a provider; later calls override it.
  *
  * @param config The configuration.

@@ -37,6 +37,10 @@ class oauth_config : public detail::builder<oauth_config, gk_oauth_config, gk_oa
     oauth_config &issuer(std::string_view issuer) { return text(gk_oauth_config_issuer, issuer); }
     /// Whether they are.
     oauth_config &discover(bool discover) { return set(gk_oauth_config_discover, discover); }
+    /// Where they are, if the issuer's address does not lead to them.
+    oauth_config &metadata_url(std::string_view url) {
+        return text(gk_oauth_config_metadata_url, url);
+    }
     /// What is known about a provider, for example `google`; later calls override it.
     oauth_config &preset(std::string_view name) { return text(gk_oauth_config_preset, name); }
     /// A value for a placeholder of the preset.

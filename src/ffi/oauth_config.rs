@@ -174,6 +174,21 @@ pub extern "C" fn gk_oauth_config_discover(config: Option<&mut gk_oauth_config>,
     set(config, |config| Ok(config.discover(discover)));
 }
 
+/// Where the issuer's metadata are, if they are at none of the places that its address leads to.
+/// They must name the issuer that is set, byte by byte.
+///
+/// @param config The configuration.
+/// @param url An https address; copied.
+/// @param url_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_oauth_config_metadata_url(
+    config: Option<&mut gk_oauth_config>,
+    url: *const c_char,
+    url_len: usize,
+) {
+    set(config, |config| Ok(config.metadata_url(text(url, url_len, "url")?)));
+}
+
 /// Takes over what is known about a provider; later calls override it.
 ///
 /// @param config The configuration.

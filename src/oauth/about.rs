@@ -4,6 +4,7 @@
 use super::answer::{self, MALFORMED};
 use super::client::{Inner, OAuthClient};
 use super::config::{END_SESSION, INTROSPECTION, REVOCATION, USERINFO, checked_text};
+use super::quirks::{Quirks, inside};
 use super::tokens::OAuthTokens;
 use crate::base::hex;
 use crate::base::json::{self, Kind, Value};
@@ -115,7 +116,7 @@ impl OAuthClient {
             let hint = id_token.as_ref().map(Secret::expose_str);
             for (name, value) in [
                 ("id_token_hint", hint),
-                ("post_logout_redirect_uri", uri.as_deref()),
+                (&*inner.config.quirks.logout_redirect_parameter, uri.as_deref()),
                 ("state", state.as_deref()),
             ] {
                 parameters.extend(value.map(|value| (name, value)));
@@ -140,7 +141,7 @@ impl Inner {
         let response = io.ask(self.get(url, token)).await?;
         let text = self.told(&response)?;
         let value = answer::parsed(&text)?;
-        let subject = value.member(&quirks.subject_member).ok_or(MALFORMED)?;
+        let subject = inside(&value, &quirks.subject_member).ok_or(MALFORMED)?;
         let subject = match (subject.as_str(), subject.as_u64()) {
             (Some(text), _) if !text.is_empty() && text.len() <= 255 => text.into_owned(),
             (None, Some(number)) => number.to_string(),
@@ -151,7 +152,7 @@ impl Inner {
             let response = io.ask(self.get(url.clone(), token)).await?;
             // The user may not have granted it.
             verified_email = match response.status {
-                200 => primary(&response),
+                200 => primary(quirks, &response),
                 _ => None,
             };
         }
@@ -231,13 +232,17 @@ fn seconds(date: Value<'_>, round: fn(f64) -> f64) -> Option<u64> {
 }
 
 /// The primary address of a list, if it is proven.
-fn primary(response: &HttpResponse) -> Option<String> {
-    let list =
-        json::parse(response.body.expose()).ok().filter(|list| list.kind() == Kind::Array)?;
+fn primary(quirks: &Quirks, response: &HttpResponse) -> Option<String> {
+    let whole = json::parse(response.body.expose()).ok()?;
+    let list = match quirks.emails_member.as_str() {
+        "" => whole,
+        member => inside(&whole, member)?,
+    };
+    let list = Some(list).filter(|list| list.kind() == Kind::Array)?;
+    let (first, proven) = &quirks.emails_flags;
     let says = |entry: &Value<'_>, name: &str| entry.member(name)?.as_bool();
     let mut entries = list.elements();
-    let entry = entries.find(|entry| {
-        says(entry, "primary") == Some(true) && says(entry, "verified") == Some(true)
-    })?;
+    let entry = entries
+        .find(|entry| says(entry, first) == Some(true) && says(entry, proven) == Some(true))?;
     entry.member("email")?.as_str().map(String::from)
 }

@@ -34,7 +34,7 @@ pub(super) fn object(quirks: &Quirks, response: &HttpResponse) -> Result<Secret>
         _ => {
             let Some(text) = text else { return Err(by_status(response)) };
             let value = parsed(&text)?;
-            if value.given("error").is_none() {
+            if quirks.told(&value).is_none() {
                 return Err(by_status(response));
             }
             Err(refusal(quirks, &value, response))
@@ -91,6 +91,7 @@ pub(super) fn readable(quirks: &Quirks, response: &HttpResponse) -> Option<Secre
 fn refusal(quirks: &Quirks, value: &Value<'_>, response: &HttpResponse) -> Error {
     let member = |name: &str| value.member(name).and_then(|text| text.as_str());
     let object = value.member("error").filter(|error| error.kind() == Kind::Object);
+    let told = quirks.told(value).and_then(|text| text.as_str());
     let error = match object {
         // Facebook's: a type, a number that says more, and whether it is worth another try.
         Some(error) => {
@@ -107,7 +108,7 @@ fn refusal(quirks: &Quirks, value: &Value<'_>, response: &HttpResponse) -> Error
         }
         None => error_named(
             quirks,
-            &member("error").unwrap_or_default(),
+            &told.unwrap_or_default(),
             &member("error_description").unwrap_or_default(),
         ),
     };
@@ -150,11 +151,11 @@ fn kind_of(name: &str) -> Option<ErrorKind> {
 #[cold]
 fn failure(quirks: &Quirks, response: &HttpResponse, text: Option<&Secret>) -> Error {
     let value = text.and_then(|text| parsed(text).ok());
-    let Some(value) = value.filter(|value| value.given("error").is_some()) else {
+    let Some(value) = value.filter(|value| quirks.told(value).is_some()) else {
         return busy(response);
     };
     let said = refusal(quirks, &value, response);
-    let code = value.member("error").and_then(|code| code.as_str()).unwrap_or_default();
+    let code = quirks.told(&value).and_then(|code| code.as_str()).unwrap_or_default();
     let is_final = kind_of(quirks.error(&code)).is_some_and(|kind| !kind.is_retryable());
     if response.status == 500 && is_final {
         return said;

@@ -245,10 +245,9 @@ fn fill_in(config: &mut OAuthConfig) -> Result<()> {
             *text = text.replace(&format!("{{{name}}}"), value);
         }
         // The one placeholder that a token fills in.
-        let rest = text.replace("{tenantid}", "");
-        if let Some((_, name)) = rest.split_once('{') {
-            let name = name.split('}').next().unwrap_or_default();
-            return Err(about(MISSING_VARIABLE, name));
+        let missing = placeholders(text).into_iter().find(|name| name != "tenantid");
+        if let Some(name) = missing {
+            return Err(about(MISSING_VARIABLE, &name));
         }
     }
     if config.quirks.issuer_template.is_some() && config.tenants.is_empty() {
@@ -270,6 +269,11 @@ fn check(config: &mut OAuthConfig) -> Result<()> {
         .map_err(|error| error.about_claim("client_id"))?;
     if let Some(issuer) = &config.issuer {
         metadata::well_known(issuer, loopback).map_err(|error| error.about_claim("issuer"))?;
+    }
+    if let Some(url) = &config.metadata_url {
+        let checked = check_endpoint(url, loopback).map_err(misconfigured);
+        let checked = checked.and(config.issuer.as_ref().map(|_| ()).ok_or(NO_ISSUER));
+        checked.map_err(|error| error.about_claim("metadata_url"))?;
     }
     for (name, place) in config.endpoints.each() {
         if let Some(url) = place {
@@ -336,6 +340,10 @@ const UNKNOWN_VARIABLE: Error = Error::new(
 const MISSING_VARIABLE: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The preset needs a variable that is not given; the error names it.",
+);
+const NO_ISSUER: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "Metadata at an address of their own need the `issuer` that they must name.",
 );
 const TENANT_BY_NAME: Error = Error::new(
     ErrorKind::InvalidConfiguration,

@@ -65,6 +65,7 @@ impl Endpoints {
 pub struct OAuthConfig {
     pub(super) issuer: Option<String>,
     pub(super) discover: bool,
+    pub(super) metadata_url: Option<String>,
     pub(super) endpoints: Endpoints,
     pub(super) client_id: String,
     pub(super) secret: Option<Secret>,
@@ -104,6 +105,7 @@ impl OAuthConfig {
         Self {
             issuer: None,
             discover: true,
+            metadata_url: None,
             endpoints: Endpoints::default(),
             client_id: client_id.into(),
             secret: None,
@@ -161,8 +163,8 @@ impl OAuthConfig {
         self
     }
 
-    /// Takes over what is known about a provider: `github`, `google`, `microsoft`, `facebook`, `apple`, `gitlab`,
-    /// `discord`, `slack`, `linkedin`, `auth0`, `okta`, `keycloak`. Later calls override it.
+    /// Takes over what is known about a provider: `github`, `google`, `microsoft`, `facebook`, `apple`, `gitlab` and
+    /// others, which [`oauth_presets`](super::oauth_presets) lists. Later calls override it.
     ///
     /// # Errors
     /// `InvalidConfiguration`: there is no such preset; the error's claim is `preset`.
@@ -173,10 +175,15 @@ impl OAuthConfig {
 
     fn set_preset(&mut self, name: &str) -> Result<()> {
         let preset = presets::find(name).ok_or(NO_SUCH_PRESET)?;
+        self.preset_variables.clear();
+        // What it has in common with another one, which has no such one itself.
+        if let Some(other) = preset.member("like").and_then(|other| other.as_str()) {
+            self.set_preset(&other)?;
+        }
         fields::read_value(&preset, |field| self.member(field))?;
         let own = preset.member("variables");
         let own = own.iter().flat_map(Value::members).map(|(name, _)| name.decode().into_owned());
-        self.preset_variables = own.collect();
+        self.preset_variables.extend(own);
         let places: Vec<_> = self.texts().iter().flat_map(|text| placeholders(text)).collect();
         self.preset_variables.extend(places);
         Ok(())
@@ -184,7 +191,8 @@ impl OAuthConfig {
 
     /// The texts that a variable may stand in.
     pub(super) fn texts(&mut self) -> Vec<&mut String> {
-        let mut texts: Vec<&mut String> = self.issuer.as_mut().into_iter().collect();
+        let named = [self.issuer.as_mut(), self.metadata_url.as_mut()];
+        let mut texts: Vec<&mut String> = named.into_iter().flatten().collect();
         texts.extend(self.endpoints.each().filter_map(|(_, place)| place.as_mut()));
         texts.extend(self.quirks.texts());
         texts
@@ -213,6 +221,14 @@ impl OAuthConfig {
     /// configured, `jwks_uri` for ID tokens too.
     pub const fn discover(mut self, discover: bool) -> Self {
         self.discover = discover;
+        self
+    }
+
+    /// Where the issuer's metadata are, if they are at none of the places that its address leads to. They must name the
+    /// issuer that is configured, byte by byte, as ever.
+    pub fn metadata_url(mut self, url: impl Into<String>) -> Self {
+        self.metadata_url = Some(url.into());
+        self.discover = true;
         self
     }
 
@@ -345,9 +361,10 @@ impl OAuthConfig {
 
     fn member(&mut self, field: &Field<'_>) -> Result<()> {
         match field.name() {
-            "preset" | "comment" => {}
+            "preset" | "comment" | "like" => {}
             "issuer" => self.issuer = Some(field.text()?),
             "discover" => self.discover = field.flag()?,
+            "metadata_url" => self.metadata_url = Some(field.text()?),
             "client_id" => self.client_id = field.text()?,
             "client_secret" => self.secret = Some(Secret::from(field.text()?)),
             "private_key" => self.key = Some(private_key(field)?),
@@ -382,10 +399,14 @@ impl OAuthConfig {
     }
 }
 
-/// The names in braces.
+/// The names in braces; what else stands in braces is JSON.
 pub(super) fn placeholders(text: &str) -> Vec<String> {
-    let named = text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()));
-    named.collect()
+    let is_name = |name: &&str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'0'..=b'9'))
+    };
+    let named = text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+    named.filter(is_name).map(str::to_owned).collect()
 }
 
 /// A list of `{"number": 1, "secret": "..."}`.

@@ -368,7 +368,7 @@ impl Inner {
             return Err(ANOTHER_SERVER);
         }
         let refresh_token = old.refresh_token.clone().ok_or(ErrorKind::OauthNoToken)?;
-        let scope = self.join_scopes(&old.scopes);
+        let scope = self.join_scopes(&self.refresh_scopes(&old.scopes));
         let mut parameters =
             vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose_str())];
         if self.config.quirks.scope_on_refresh && !scope.is_empty() {
@@ -393,6 +393,13 @@ impl Inner {
         };
         let kept = kept.map(|kept| kept.to_secret_json());
         renewed.map_err(|error| error.keeping(kept.as_ref().map(Secret::expose)))
+    }
+
+    /// The scopes to refresh with: what was granted, and those that the server's answers leave out (Entra).
+    fn refresh_scopes(&self, granted: &[String]) -> Vec<String> {
+        let more = self.config.quirks.refresh_scopes.iter();
+        let more = more.filter(|scope| !granted.contains(scope));
+        granted.iter().chain(more).cloned().collect()
     }
 
     /// The tokens of a refresh, with what it did not bring, and its ID token validated.

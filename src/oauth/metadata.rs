@@ -111,7 +111,10 @@ impl Metadata {
 /// Asks the issuer for its metadata, place after place until a document counts: an object that names the very issuer.
 pub(super) async fn discover(io: &Io, config: &OAuthConfig) -> Result<Metadata> {
     let issuer = config.issuer.as_deref().ok_or(NO_ENDPOINT)?;
-    let places = well_known(issuer, config.allow_loopback_http)?;
+    let places = match &config.metadata_url {
+        Some(url) => vec![url.clone()],
+        None => well_known(issuer, config.allow_loopback_http)?,
+    };
     let (mut trouble, mut later): (Option<Error>, Vec<String>) = (None, Vec::new());
     for (at, place) in places.iter().enumerate() {
         match ask(io, config, place).await {

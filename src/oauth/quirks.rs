@@ -32,10 +32,24 @@ pub(super) struct Quirks {
     pub(super) authorize: Vec<(String, String)>,
     /// The scopes are sent again when refreshing (Microsoft).
     pub(super) scope_on_refresh: bool,
-    /// The member of the user info that names the user.
+    /// Scopes that are always among those sent when refreshing (Entra: without it the next refresh token does not come).
+    pub(super) refresh_scopes: Vec<String>,
+    /// The member of an answer that holds the scopes (Bitbucket).
+    pub(super) scope_member: String,
+    /// The member of a refusal that says why, before `error` is looked at (Twitch).
+    pub(super) error_member: Option<String>,
+    /// The parameter that says where to go after a log-out (Cognito).
+    pub(super) logout_redirect_parameter: String,
+    /// The member of the user info that names the user; with dots, one inside of another.
     pub(super) subject_member: String,
-    /// Where the user's addresses are, each with `email`, `primary` and `verified`.
+    /// The member that holds the user's address.
+    pub(super) email_member: String,
+    /// Where the user's addresses are, and how they are written.
     pub(super) emails_endpoint: Option<String>,
+    /// The member of that answer that holds the list; empty where the answer is the list.
+    pub(super) emails_member: String,
+    /// The flags of an address in the list: it is the user's first, and it is proven.
+    pub(super) emails_flags: (String, String),
     /// The user info is asked for with `appsecret_proof` (Facebook).
     pub(super) app_secret_proof: bool,
     /// Other issuers that ID tokens may name.
@@ -67,8 +81,15 @@ impl Default for Quirks {
             response_mode: None,
             authorize: Vec::new(),
             scope_on_refresh: false,
+            refresh_scopes: Vec::new(),
+            scope_member: "scope".to_owned(),
+            error_member: None,
+            logout_redirect_parameter: "post_logout_redirect_uri".to_owned(),
             subject_member: "sub".to_owned(),
+            email_member: "email".to_owned(),
             emails_endpoint: None,
+            emails_member: String::new(),
+            emails_flags: ("primary".to_owned(), "verified".to_owned()),
             app_secret_proof: false,
             issuer_aliases: Vec::new(),
             issuer_template: None,
@@ -95,8 +116,18 @@ impl Quirks {
             "response_mode" => self.response_mode = Some(field.text()?),
             "authorize" => self.authorize = field.pairs()?,
             "scope_on_refresh" => self.scope_on_refresh = field.flag()?,
+            "refresh_scopes" => self.refresh_scopes = field.texts()?,
+            "scope_member" => self.scope_member = field.text()?,
+            "error_member" => self.error_member = Some(field.text()?),
+            "logout_redirect_parameter" => self.logout_redirect_parameter = field.text()?,
             "subject_member" => self.subject_member = field.text()?,
+            "email_member" => self.email_member = field.text()?,
             "emails_endpoint" => self.emails_endpoint = Some(field.text()?),
+            "emails_member" => self.emails_member = field.text()?,
+            "emails_flags" => match <[String; 2]>::try_from(field.texts()?) {
+                Ok([first, proven]) => self.emails_flags = (first, proven),
+                Err(_) => return Err(field.refused(NOT_FLAGS)),
+            },
             "app_secret_proof" => self.app_secret_proof = field.flag()?,
             "issuer_aliases" => self.issuer_aliases = field.texts()?,
             "issuer_template" => self.issuer_template = Some(field.text()?),
@@ -117,14 +148,20 @@ impl Quirks {
         self.errors.iter().find(|(known, _)| known == own).map_or(own, |(_, name)| name)
     }
 
+    /// What a refusal says is wrong, if it is one.
+    pub(super) fn told<'a>(&self, refusal: &Value<'a>) -> Option<Value<'a>> {
+        let own = self.error_member.as_ref().and_then(|name| refusal.given(name));
+        own.or_else(|| refusal.given("error"))
+    }
+
     /// The address in a user's claims, if they say that it is proven: `true`, or the text "true", which Apple and others
     /// write. One member says it, and no other makes up for it.
     pub(super) fn verified_email(&self, claims: &Value<'_>) -> Option<String> {
         let member = Some(&*self.verified_email_member).filter(|member| !member.is_empty())?;
-        let proof = claims.given(member)?;
+        let proof = inside(claims, member)?;
         let is_proven =
             proof.as_bool() == Some(true) || proof.as_str().is_some_and(|text| text == "true");
-        let email = claims.given("email").filter(|_| is_proven)?.as_str()?;
+        let email = inside(claims, &self.email_member).filter(|_| is_proven)?.as_str()?;
         (!email.is_empty()).then(|| email.into_owned())
     }
 
@@ -141,6 +178,19 @@ impl Quirks {
     }
 }
 
+/// A member by its name, or with dots by its path: `data.id` is `id` inside of `data`.
+pub(super) fn inside<'a>(value: &Value<'a>, path: &str) -> Option<Value<'a>> {
+    if let Some(own) = value.given(path) {
+        return Some(own);
+    }
+    let (first, rest) = path.split_once('.')?;
+    inside(&value.given(first)?, rest)
+}
+
+const NOT_FLAGS: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The flags of an address are a list of two names: that it is the first one, and that it is proven.",
+);
 const NOT_TWO: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "A signed secret needs a list of two strings: the team that signs it, and its audience.",

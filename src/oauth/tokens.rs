@@ -195,15 +195,16 @@ fn check_type(quirks: &Quirks, value: &Value<'_>, is_exchanged: bool) -> Result<
 }
 
 fn scopes(quirks: &Quirks, value: &Value<'_>, asked: &[String]) -> Result<Vec<String>> {
-    match value.given("scope") {
+    let (member, wrong) = (quirks.scope_member.as_str(), || MALFORMED.about_claim("scope"));
+    match value.given(member) {
         None => Ok(asked.to_vec()),
         Some(list) if list.kind() == Kind::Array && quirks.scope_list => {
-            let wrong = || MALFORMED.about_claim("scope");
             let scope = |scope: Value<'_>| printable(&scope.as_str().ok_or_else(wrong)?, "scope");
             list.elements().map(scope).collect()
         }
         Some(_) => {
-            let text = printable(&string(value, "scope")?.unwrap_or_default(), "scope")?;
+            let text = value.given(member).and_then(|text| text.as_str());
+            let text = printable(&text.ok_or_else(wrong)?, "scope")?;
             let commas = quirks.comma_scopes || quirks.comma_scopes_answered;
             let is_between = |c: char| c == ' ' || commas && c == ',';
             Ok(text.split(is_between).filter(|s| !s.is_empty()).map(str::to_owned).collect())

@@ -241,6 +241,8 @@ static void configs(void) {
     MISFIT(gk_oauth_config, "quirks.typo", quirks, GK_TEXT("{\"typo\":true}"));
     MISFIT(gk_oauth_config, "quirks.no_nonce", quirks, GK_TEXT("{\"no_nonce\":\"yes\"}"));
     FINE(gk_oauth_config, quirks, GK_TEXT("{\"comma_scopes\":true}"));
+    TEXT_SETTER(gk_oauth_config, gk_oauth_config_metadata_url);
+    MISFIT(gk_oauth_config, "metadata_url", metadata_url, GK_TEXT("http://h/"));
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_redirect_uri);
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_scopes);
     WRONG(gk_oauth_config, GK_STATUS_INVALID_ARGUMENT, "scopes", scopes, GK_TEXT("a \"b\""));

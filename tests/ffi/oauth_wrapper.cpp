@@ -55,6 +55,7 @@ void setters(const gatekey::http &transport) {
         .private_key(key)
         .auth_method("private_key_jwt")
         .issuer("https://auth.example")
+        .metadata_url("https://auth.example/m")
         .discover(false)
         .endpoint("token_endpoint", "https://auth.example/t")
         .quirks(R"({"no_nonce":true})")

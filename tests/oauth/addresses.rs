@@ -50,6 +50,9 @@ fn client(authority: &Authority, preset: Option<&str>) -> OAuthClient {
             "gitlab" => json!({ "base_url": "https://b" }),
             "keycloak" => json!({ "base_url": "https://b", "realm": "r" }),
             "okta" => json!({ "issuer_host": "h" }),
+            "cognito" => json!({ "region": "r", "pool": "p" }),
+            "microsoft_b2c" => json!({ "name": "n", "tenant_id": "t", "policy": "p" }),
+            "microsoft_ciam" => json!({ "name": "n", "tenant_id": "t" }),
             _ => json!({}),
         };
     }
@@ -61,9 +64,15 @@ fn proof(preset: Option<&str>) -> &'static str {
     match preset {
         Some("discord") => "verified",
         // What they say of an address is not that it was proven, or it is told elsewhere.
-        Some("facebook" | "github" | "microsoft" | "slack_apps") => "",
+        Some("facebook" | "spotify" | "slack_apps") => "",
+        Some(name) if name.starts_with("microsoft") => "",
         _ => "email_verified",
     }
+}
+
+/// Whose user info is another one: `presets::github`, and the same in `presets_documented`.
+fn is_elsewhere(preset: &str) -> bool {
+    preset.starts_with("github") || ["bitbucket", "patreon", "x"].contains(&preset)
 }
 
 #[test]
@@ -75,8 +84,8 @@ fn user_info() {
                 let path = request.path.split('?').next().unwrap_or_default();
                 (path == "/userinfo").then(|| Reply::json(200, told.clone()))
             });
-            if preset == Some("github") {
-                continue; // its addresses are at another endpoint: `presets::github`
+            if preset.is_some_and(is_elsewhere) {
+                continue;
             }
             let text = json!({ "issuer": authority.server.url, "access_token": "a", "scopes": [] });
             let tokens = OAuthTokens::from_secret_json(text.to_string().as_bytes()).unwrap();

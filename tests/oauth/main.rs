@@ -31,6 +31,7 @@ mod machines;
 mod nulls;
 mod operations;
 mod presets;
+mod presets_documented;
 mod real;
 mod refreshes;
 mod refusals;

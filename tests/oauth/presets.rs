@@ -2,13 +2,14 @@
 
 use crate::authority::{Authority, SECRET, cookies, http};
 use crate::evil::{Evil, Reply, parameter};
+use crate::presets_documented::{documented, documented_metadata, documented_page};
 use gatekey::oauth::{LoginOptions, OAuthConfig, TokenGrant, oauth_presets};
 use gatekey::transport::{HttpResponse, Operation, Step};
 use gatekey::{Alg, ErrorKind, Key, OAuthClient, Secret};
 use serde_json::{Value, json};
 
 /// Every preset as a client, with whatever variables it needs.
-fn preset(name: &str) -> OAuthConfig {
+pub(crate) fn preset(name: &str) -> OAuthConfig {
     let config =
         OAuthConfig::new("id").preset(name).unwrap().client_secret(Secret::from(SECRET.to_owned()));
     let config = config.redirect_uri("https://app.example/cb");
@@ -19,12 +20,12 @@ fn preset(name: &str) -> OAuthConfig {
         "auth0" => config.variable("domain", "acme.eu.auth0.com"),
         "keycloak" => config.variable("base_url", "https://sso.example").variable("realm", "acme"),
         "okta" => config.variable("issuer_host", "acme.okta.com/oauth2/default"),
-        _ => config,
+        _ => documented(name, config),
     }
 }
 
 /// What an operation ends with if these are the answers, and the requests that it made.
-fn answered<T>(
+pub(crate) fn answered<T>(
     mut operation: Operation<T>,
     answers: &[(u16, &str, String)],
 ) -> (gatekey::Result<T>, Vec<String>) {
@@ -50,7 +51,7 @@ fn answered<T>(
     }
 }
 
-fn begin(name: &str) -> (OAuthClient, String, String) {
+pub(crate) fn begin(name: &str) -> (OAuthClient, String, String) {
     let client = OAuthClient::new(preset(name)).unwrap();
     let operation = client.begin(&LoginOptions::new(), "").unwrap();
     let (begun, _) = answered(operation, &[(200, "application/json", metadata(name))]);
@@ -90,13 +91,13 @@ fn metadata(name: &str) -> String {
             "https://sso.example/realms/acme/protocol/openid-connect",
             json!({ "authorization_response_iss_parameter_supported": true }),
         ),
-        _ => "{}".to_owned(),
+        _ => documented_metadata(name, of),
     }
 }
 
 #[test]
 fn each_begins_a_log_in() {
-    assert_eq!(oauth_presets().len(), 13);
+    assert_eq!(oauth_presets().len(), 25);
     for name in oauth_presets() {
         if name == "slack_apps" {
             continue;
@@ -116,7 +117,8 @@ fn each_begins_a_log_in() {
             "linkedin" => "https://www.linkedin.com/oauth/v2/authorization",
             "microsoft" => "https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
             "okta" => "https://acme.okta.com/oauth2/default/v1/authorize",
-            _ => "https://slack.com/openid/connect/authorize",
+            "slack" => "https://slack.com/openid/connect/authorize",
+            _ => documented_page(name),
         };
         assert_eq!(place, expected, "{name}");
         assert!(
@@ -126,13 +128,15 @@ fn each_begins_a_log_in() {
         // PKCE for all but the one that refuses it; a nonce for all that give ID tokens, but for the same one.
         assert_eq!(has("code_challenge_method").is_some(), name != "linkedin", "{name}");
         let openid = has("scope").unwrap().contains("openid");
-        assert_eq!(openid, !["discord", "facebook", "github"].contains(&name), "{name}");
+        let plain = ["discord", "facebook", "github", "bitbucket", "patreon", "spotify", "x"];
+        let is_plain = plain.contains(&name) || name.starts_with("github_");
+        assert_eq!(openid, !is_plain, "{name}");
         assert_eq!(has("nonce").is_some(), openid && name != "linkedin", "{name}");
         assert_eq!(has("response_mode").as_deref(), (name == "apple").then_some("form_post"));
         assert_eq!(has("access_type").as_deref(), (name == "google").then_some("offline"));
         assert_eq!(
             has("scope").unwrap().contains(','),
-            ["facebook", "github"].contains(&name),
+            name == "facebook" || name.starts_with("github"),
             "{name}"
         );
     }

@@ -51,6 +51,7 @@ class Registration(Generic[Carrier]):
         trusted_audiences: Sequence[str] | None = None,
         allowed_tenants: Sequence[str] | None = None,
         discover: bool | None = None,
+        metadata_url: str | None = None,
         require_pkce: bool = False,
         allow_loopback_http: bool = False,
         leeway: _Seconds = 60,
@@ -72,6 +73,8 @@ class Registration(Generic[Carrier]):
             are for: ``issuer``, unless set, or ``token_endpoint``, where a server takes nothing
             else.
         :param discover: False: take the endpoints as they are given, and fetch no metadata.
+        :param metadata_url: where the issuer's metadata are, if its address does not lead to them;
+            they must name the issuer all the same.
         :param endpoints: by the names of RFC 8414, for example ``token_endpoint``.
         :param flow_keys: secrets that the cookies of log-ins are sealed with, as peppers are
             given; every process that finishes log-ins needs the same. Without them this object
@@ -86,6 +89,7 @@ class Registration(Generic[Carrier]):
             "preset": preset,
             "issuer": issuer,
             "discover": discover,
+            "metadata_url": metadata_url,
             "client_id": client_id,
             "client_secret": client_secret,
             "private_key": private_key_of(private_key),
