@@ -4,10 +4,14 @@ use crate::args::Text;
 use crate::errors::OrRaise;
 use crate::options::span;
 use gatekey::Secret;
-use gatekey::transport::HttpOptions;
+use gatekey::transport::{HttpOptions, Transport as _};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Status, headers and body.
+type Answer<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
 
 /// The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the environment.
 ///
@@ -51,6 +55,21 @@ impl HttpTransport {
             options = options.client_certificate_pem(chain.0.as_bytes(), key.0.as_bytes());
         }
         Ok(Self(py.detach(|| gatekey::transport::HttpTransport::new(options)).or_raise(py)?))
+    }
+
+    /// Whether it would send to this address, whose host has these addresses; raises if not. For `gatekey.aio`.
+    fn _check(&self, py: Python<'_>, url: Text<'_>, addresses: Vec<String>) -> PyResult<()> {
+        // What cannot be read, such as an address with a zone, is of the link itself.
+        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let addresses: Vec<_> =
+            addresses.iter().map(|address| address.parse().unwrap_or(unknown)).collect();
+        self.0.check(url.0, &addresses).or_raise(py)
+    }
+
+    /// Sends a request and gives status, headers and body. For `gatekey.aio`.
+    fn _send<'py>(&self, py: Python<'py>, request: &HttpRequest) -> PyResult<Answer<'py>> {
+        let answer = py.detach(|| self.0.send(&request.0)).or_raise(py)?;
+        Ok((answer.status, answer.headers, PyBytes::new(py, answer.body.expose())))
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]

@@ -140,7 +140,7 @@ def test_the_user_says_no(provider: Server) -> None:
     assert (denied.value.peer_code, denied.value.status) == ("access_denied", 403)
 
 
-def test_asyncio_with_either_transport(provider: Server) -> None:
+def test_asyncio_with_every_transport(provider: Server) -> None:
     async def everything(own: aio.OAuthClient) -> None:
         begun = await own.begin(prompt="consent")
         callback = await asyncio.to_thread(browser.login, begun.url, CALLBACK)
@@ -156,6 +156,11 @@ def test_asyncio_with_either_transport(provider: Server) -> None:
 
     async def main() -> None:
         await everything(aio.OAuthClient("web-basic", issuer=provider.address, **OPTIONS))
+        for backend in ("aiohttp", "httpx", "threads"):
+            own = aio.HttpTransport(backend=backend, allow_loopback_http=True)
+            await everything(
+                aio.OAuthClient("web-basic", issuer=provider.address, transport=own, **OPTIONS)
+            )
         async with httpx.AsyncClient() as http:
             carrier = with_httpx.transport(http)
             await everything(

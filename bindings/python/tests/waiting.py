@@ -10,6 +10,8 @@ from holder import PEPPER, Place
 
 from gatekey import (
     ApiKeys,
+    HttpRequest,
+    HttpTransport,
     Key,
     KeyRing,
     KeySet,
@@ -445,6 +447,15 @@ def _(place: Place) -> Callable[[], object]:
 @case("_Operation.send")
 def _(place: Place) -> Callable[[], object]:
     return RemoteKeySet(place.silent_server(), allow_loopback_http=True).refresh
+
+
+@case("HttpTransport._send")
+def _(place: Place) -> Callable[[], object]:
+    keys = RemoteKeySet(place.silent_server(), allow_loopback_http=True)
+    request = keys._refresh().step()
+    assert isinstance(request, HttpRequest)
+    transport = HttpTransport(allow_loopback_http=True)
+    return lambda: transport._send(request)
 
 
 def unknown_key(verify: Callable[[RemoteKeySet, str], Callable[[str], object]]) -> Make:

@@ -27,6 +27,7 @@ use crate::base::url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::config::AutoHeaderValue;
@@ -64,6 +65,18 @@ impl HttpTransport {
     pub fn new(options: HttpOptions) -> Result<Self> {
         let tls = options.tls()?;
         Ok(Self(Arc::new(Inner { options, tls, agent: Own::new() })))
+    }
+
+    /// Whether this transport would send to `url`, at the `addresses` that its host has: for carriers of another kind,
+    /// such as an event loop's, that keep to the same rules. Ask twice: with no addresses before the name is looked up,
+    /// and with all of them before one is connected to.
+    ///
+    /// # Errors
+    /// `RequestBlocked`: it is no absolute `https` address (`http` on this machine, where that is allowed), or one of
+    /// the addresses is kept out.
+    pub fn check(&self, url: &str, addresses: &[IpAddr]) -> Result<()> {
+        let url = Url::checked(url, self.0.options.allow_loopback_http)?;
+        if self.0.filter().admits(&url, addresses.iter().copied()) { Ok(()) } else { Err(BLOCKED) }
     }
 }
 
@@ -127,11 +140,14 @@ impl Inner {
             .accept(AutoHeaderValue::None)
             .user_agent(AutoHeaderValue::None)
             .build();
-        let filter = Filter {
+        ureq::Agent::with_parts(config, Connect::default(), self.filter())
+    }
+
+    const fn filter(&self) -> Filter {
+        Filter {
             public_only: self.options.public_only,
             allow_loopback_http: self.options.allow_loopback_http,
-        };
-        ureq::Agent::with_parts(config, Connect::default(), filter)
+        }
     }
 }
 

@@ -42,7 +42,7 @@ impl Resolver for Filter {
         let text = uri.to_string();
         let url = Url::parse(&text).map_err(|_| blocked())?;
         let found = look_up(&url, timeout)?;
-        if !self.admits(&url, &found) {
+        if !self.admits(&url, found.iter().map(SocketAddr::ip)) {
             return Err(blocked());
         }
         let mut addresses = self.empty();
@@ -73,8 +73,12 @@ fn look_up(url: &Url<'_>, timeout: NextTimeout) -> Result<Vec<SocketAddr>, ureq:
 impl Filter {
     /// Whether a host may be asked at these addresses. All of them count: one that is fine says nothing about who
     /// answers for the name. That plain `http` to this machine is allowed opens nothing else, not even its `https`.
-    fn admits(&self, url: &Url<'_>, addresses: &[SocketAddr]) -> bool {
-        addresses.iter().map(SocketAddr::ip).all(|address| {
+    pub(super) fn admits(
+        &self,
+        url: &Url<'_>,
+        addresses: impl IntoIterator<Item = IpAddr>,
+    ) -> bool {
+        addresses.into_iter().all(|address| {
             if url.https {
                 self.lets_through(address)
             } else {
@@ -167,6 +171,7 @@ fn blocked() -> ureq::Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{HttpOptions, HttpTransport};
     use super::*;
 
     #[test]
@@ -241,10 +246,15 @@ mod tests {
             (false, true, "http://auth.example/", &["127.0.0.1"], false),
         ] {
             let filter = Filter { public_only, allow_loopback_http };
-            let addresses: Vec<SocketAddr> =
-                addresses.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 443)).collect();
-            let url = Url::parse(url).unwrap();
-            assert_eq!(filter.admits(&url, &addresses), may, "{filter:?} {url:?} {addresses:?}");
+            let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+            let parts = Url::parse(url).unwrap();
+            let admits = filter.admits(&parts, addresses.iter().copied());
+            assert_eq!(admits, may, "{filter:?} {url:?} {addresses:?}");
+            // A carrier of another kind is told the same.
+            let options = HttpOptions::new().public_only(public_only);
+            let transport = HttpTransport::new(options.allow_loopback_http(allow_loopback_http));
+            let checked = transport.unwrap().check(url, &addresses);
+            assert_eq!(checked.is_ok(), may, "{url} {addresses:?}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 
 from gatekey._core import HttpTransport, _milliseconds, _OAuthClient, _seconds
@@ -110,7 +111,10 @@ class Registration(Generic[Carrier]):
         }
         self._core = _OAuthClient(json_text(config), flow_keys=flow_keys, replay=replay)
         self._own_transport = transport
-        self._http = HttpTransport(allow_loopback_http=allow_loopback_http, deadline=deadline)
+        self._reach: dict[str, Any] = {
+            "allow_loopback_http": allow_loopback_http,
+            "deadline": deadline,
+        }
 
     @property
     def client_id(self) -> str:
@@ -152,9 +156,9 @@ class Registration(Generic[Carrier]):
 class OAuthClient(Registration[HttpTransport]):
     """One registration at one authorization server. Safe to share between threads."""
 
-    @property
+    @cached_property
     def _transport(self) -> HttpTransport:
-        return self._own_transport or self._http
+        return self._own_transport or HttpTransport(**self._reach)
 
     def begin(
         self,

@@ -1,0 +1,152 @@
+"""`OAuthClient` for asyncio."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, final
+
+from gatekey.aio.operation import Carrier, drive
+from gatekey.aio.transport import HttpTransport
+from gatekey.oauth.client import Registration
+from gatekey.oauth.options import exchange_text, grant_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gatekey._core import (
+        BegunLogin,
+        DeviceCodes,
+        FinishedLogin,
+        Introspection,
+        LogoutNotice,
+        OAuthTokens,
+        UserInfo,
+        _Operation,
+        _Seconds,
+    )
+
+
+@final
+class OAuthClient(Registration[Carrier]):
+    """One registration at one authorization server. See :class:`gatekey.OAuthClient`."""
+
+    async def begin(
+        self,
+        *,
+        return_to: str = "/",
+        scopes: Sequence[str] | None = None,
+        prompt: str | None = None,
+        login_hint: str | None = None,
+        acr_values: str | None = None,
+        max_age: _Seconds | None = None,
+        resources: Sequence[str] | None = None,
+        parameters: Mapping[str, str] | None = None,
+        cookies: str | None = None,
+    ) -> BegunLogin:
+        """Begin a log-in: send the browser to ``url``, with every one of ``set_cookies``."""
+        operation = self._begin(
+            cookies,
+            scopes,
+            parameters,
+            resources,
+            return_to=return_to,
+            prompt=prompt,
+            login_hint=login_hint,
+            acr_values=acr_values,
+            max_age=max_age,
+        )
+        begun: BegunLogin = await self._run(operation)
+        return begun
+
+    async def finish(self, callback: str, cookies: str | None) -> FinishedLogin:
+        """Finish a log-in; see :meth:`gatekey.OAuthClient.finish`."""
+        login: FinishedLogin = await self._run(self._core.finish(callback, cookies or ""))
+        return login
+
+    async def userinfo(self, tokens: OAuthTokens) -> UserInfo:
+        """Ask who the user is."""
+        info: UserInfo = await self._run(self._core.userinfo(tokens))
+        return info
+
+    async def refresh(self, tokens: OAuthTokens) -> OAuthTokens:
+        """Get new tokens; keep them before you use them, and ``tokens`` of an error as well."""
+        return await self._tokens(self._core.refresh(tokens))
+
+    async def client_credentials(
+        self,
+        *,
+        scopes: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> OAuthTokens:
+        """Get a token for the client itself (RFC 6749 section 4.4)."""
+        grant = grant_text(scopes, resources, parameters)
+        return await self._tokens(self._core.client_credentials(grant))
+
+    async def jwt_bearer(
+        self,
+        assertion: str,
+        *,
+        scopes: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> OAuthTokens:
+        """Exchange an assertion that someone whom the server trusts has signed (RFC 7523)."""
+        grant = grant_text(scopes, resources, parameters)
+        return await self._tokens(self._core.jwt_bearer(assertion, grant))
+
+    async def token_exchange(
+        self, subject_token: str, subject_token_type: str, **more: Any
+    ) -> OAuthTokens:
+        """Exchange one token for another (RFC 8693)."""
+        exchange = exchange_text(subject_token, subject_token_type, more)
+        return await self._tokens(self._core.token_exchange(exchange))
+
+    async def device_codes(
+        self, *, scopes: Sequence[str] = (), parameters: Mapping[str, str] | None = None
+    ) -> DeviceCodes:
+        """Begin the flow for a device without a browser (RFC 8628)."""
+        grant = grant_text(scopes, (), parameters)
+        codes: DeviceCodes = await self._run(self._core.device_codes(grant))
+        return codes
+
+    async def poll(self, codes: DeviceCodes) -> OAuthTokens:
+        """Ask until the user has said yes or no; cancel the task to give up."""
+        return await self._tokens(self._core.poll(codes))
+
+    async def introspect(self, token: str) -> Introspection:
+        """Ask whether a token is good (RFC 7662)."""
+        told: Introspection = await self._run(self._core.introspect(token))
+        return told
+
+    async def revoke(self, token: str, *, is_refresh_token: bool = True) -> None:
+        """End a token at the server (RFC 7009)."""
+        await self._run(self._core.revoke(token, is_refresh_token))
+
+    async def logout_url(
+        self,
+        *,
+        id_token: str | None = None,
+        post_logout_redirect_uri: str | None = None,
+        state: str | None = None,
+    ) -> str:
+        """Say where to send the browser so that the user is signed out at the server too."""
+        operation = self._core.logout_url(id_token, post_logout_redirect_uri, state)
+        url: str = await self._run(operation)
+        return url
+
+    async def logout_notice(self, logout_token: str) -> LogoutNotice:
+        """Verify the ``logout_token`` that the server posts when a session ends."""
+        notice: LogoutNotice = await self._run(self._core.logout_notice(logout_token))
+        return notice
+
+    async def _tokens(self, operation: _Operation) -> OAuthTokens:
+        tokens: OAuthTokens = await self._run(operation)
+        return tokens
+
+    async def _run(self, operation: _Operation) -> Any:
+        return await drive(operation, self._transport)
+
+    @cached_property
+    def _transport(self) -> Carrier:
+        return self._own_transport or HttpTransport(**self._reach)

@@ -1,0 +1,57 @@
+"""How a loop drives the operations of the core."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from gatekey import _core
+from gatekey._core import HttpRequest
+from gatekey.aio.pool import NETWORK, STORES
+from gatekey.aio.transport import HttpTransport
+from gatekey.exceptions import DeadlineExceededError, TransportError
+
+if TYPE_CHECKING:
+    from gatekey._core import _Operation
+
+AsyncTransport: TypeAlias = Callable[
+    [HttpRequest], Awaitable[tuple[int, Iterable[tuple[str, str]], bytes]]
+]
+"""Carries a request and gives status, headers and body, or raises a ``TransportError``."""
+
+Carrier: TypeAlias = AsyncTransport | _core.HttpTransport
+"""That, or the blocking transport, which works in a thread."""
+
+
+async def drive(operation: _Operation, transport: Carrier, *, may_wait: bool = False) -> Any:
+    """Drive an operation to its end.
+
+    :param may_wait: its own steps ask a store or take locks: they work in a thread.
+    """
+    while (step := await _step(operation, may_wait)) is not None:
+        if not isinstance(step, HttpRequest):
+            await asyncio.sleep(step)
+        elif isinstance(transport, _core.HttpTransport):
+            await NETWORK.run(operation.send, transport)
+        else:
+            await _send(operation, step, transport)
+    return operation.result()
+
+
+async def _step(operation: _Operation, may_wait: bool) -> HttpRequest | float | None:
+    return await STORES.run(operation.step) if may_wait else operation.step()
+
+
+async def _send(operation: _Operation, request: HttpRequest, transport: AsyncTransport) -> None:
+    """Send with a transport of the loop; the deadline holds whatever it does."""
+    try:
+        # Ours has its own eye on the deadline.
+        patience = None if isinstance(transport, HttpTransport) else request.deadline
+        status, headers, body = await asyncio.wait_for(transport(request), patience)
+    except TransportError as error:
+        operation.fail(error.number)
+    except (TimeoutError, asyncio.TimeoutError):
+        operation.fail(DeadlineExceededError.number)
+    else:
+        operation.feed(status, [(str(name), str(value)) for name, value in headers], body)
