@@ -392,7 +392,8 @@ impl OAuthConfig {
             "flow_keys" => self.flow_keys = Some(flow_keys(field)?),
             _ => {
                 let place = self.endpoints.each().find(|(known, _)| *known == field.name());
-                *place.ok_or_else(|| field.unknown())?.1 = Some(field.text()?);
+                let (_, endpoint) = place.ok_or_else(|| field.unknown())?;
+                *endpoint = Some(field.text()?);
             }
         }
         Ok(())

@@ -283,7 +283,10 @@ fn every_member_refuses_every_wrong_kind_and_is_named() {
 fn unknown_members_are_refused_at_every_depth_and_null_is_not_given() {
     for reader in READERS {
         for name in ["x", "Audience", "issuer ", "leewaY", ""] {
-            reader.refuses(&format!("\"{name}\":\"1\""), &format!("{}{name}", reader.inside));
+            for value in ["\"1\"", "null"] {
+                let path = format!("{}{name}", reader.inside);
+                reader.refuses(&format!("\"{name}\":{value}"), &path);
+            }
         }
         for (member, _) in reader.members {
             let path = format!("{}{member}", reader.inside);

@@ -43,7 +43,7 @@ CASES: dict[str, Case | str] = {}
 PACKAGE = Path(gatekey.__file__).parent
 MAKERS = {"__new__", "__init__", "open", "for_issuers"}
 # A class by another name: what the class of the same name is made of.
-BEHIND = {"_OAuthClient": "OAuthClient", "_Client": "OAuthClient"}
+BEHIND = {"_OAuthClient": "OAuthClient", "_Client": "OAuthClient", "Registration": "OAuthClient"}
 BEHIND |= {"_ResourceServer": "ResourceServer", "_TokenManager": "TokenManager"}
 
 

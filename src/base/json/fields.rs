@@ -2,7 +2,7 @@
 //! API's door, the transport.
 //!
 //! Silence is no: a member that is not known, is of another kind than it needs, or is given twice is refused, and the
-//! error names it. `null` means that a member is not given.
+//! error names it. `null` means that a member is not given, of a name that is known.
 
 use super::{Kind, Value, parse};
 use crate::error::{Error, ErrorKind, Result};
@@ -61,8 +61,7 @@ fn walk<'a>(
     value: &Value<'a>,
     mut take: impl FnMut(&Field<'a>) -> Result<()>,
 ) -> Option<Result<()>> {
-    let given = |value: &Value<'_>| value.kind() != Kind::Null;
-    let mut members = value.members().filter(|(_, value)| given(value));
+    let mut members = value.members();
     (value.kind() == Kind::Object).then(|| {
         members.try_for_each(|(name, value)| {
             let mut path = path.to_owned();
@@ -71,7 +70,12 @@ fn walk<'a>(
             }
             let start = path.len();
             path.extend(name.decode().chars().take(64));
-            take(&Field { path, start, value })
+            let is_null = value.kind() == Kind::Null;
+            match take(&Field { path, start, value }) {
+                // Nothing takes null, so that this was of no effect.
+                Err(error) if is_null && error.message() != UNKNOWN.message() => Ok(()),
+                taken => taken,
+            }
         })
     })
 }
