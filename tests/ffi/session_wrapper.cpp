@@ -8,7 +8,6 @@ namespace {
 
 using namespace gatekey;
 
-constexpr std::array<std::uint8_t, 32> pepper{1};
 std::atomic<std::uint64_t> now{1800000000};
 
 std::uint64_t read_now() { return now; }
