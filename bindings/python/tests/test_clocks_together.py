@@ -318,6 +318,7 @@ CASES |= dict.fromkeys(
     [
         "ResourceServer(introspection=OAuthClient)",
         "TokenManager(client=OAuthClient)",
+        "Bearer(manager=TokenManager)",
         "BearerAuth(manager=TokenManager)",
         "BearerAuth(manager=AsyncTokenManager)",
     ],

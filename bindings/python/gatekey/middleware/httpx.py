@@ -16,16 +16,17 @@ from gatekey.exceptions import (
     ConnectionFailedError,
     DeadlineExceededError,
     ResponseTooLargeError,
-    UsageError,
 )
-from gatekey.oauth import TokenManager
+from gatekey.middleware._bearer import Bearer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Generator, Sequence
 
     from gatekey._core import HttpRequest, _Seconds
     from gatekey.aio import AsyncTransport
     from gatekey.aio import TokenManager as AsyncTokenManager
+    from gatekey.middleware._bearer import Place
+    from gatekey.oauth import TokenManager
 
 __all__ = ["BearerAuth", "transport"]
 
@@ -33,9 +34,11 @@ __all__ = ["BearerAuth", "transport"]
 class BearerAuth(httpx.Auth):
     """Puts the access token of a name into each request; another one if the API refuses it, once.
 
-    Takes a ``gatekey.TokenManager`` or a ``gatekey.aio.TokenManager``, for clients of either
-    kind. Only ``https`` requests get the token; httpx drops it when a redirect leads to another
-    origin. No lock is held while a request is out.
+    A body that can be sent only once, such as a generator, is not sent again: the answer is the
+    API's 401, and the next request has the new token. Takes a ``gatekey.TokenManager`` or a
+    ``gatekey.aio.TokenManager``, for clients of either kind. Only ``https`` requests to ``hosts``
+    get a token; httpx drops it when a redirect leads to another origin. No lock is held while a
+    request is out.
     """
 
     def __init__(
@@ -43,26 +46,30 @@ class BearerAuth(httpx.Auth):
         manager: TokenManager | AsyncTokenManager,
         name: str,
         *,
+        hosts: Sequence[str] | None = None,
         min_ttl: _Seconds = 60,
         danger_allow_http: bool = False,
     ) -> None:
-        """Take the tokens of ``name`` from ``manager``."""
-        self._sync = manager if isinstance(manager, TokenManager) else manager.sync
-        self._name = name
-        self._min_ttl = min_ttl
-        self._allow_http = danger_allow_http
+        """Take the tokens of ``name`` from ``manager``.
+
+        :param hosts: where the token may be sent, as ``api.example`` or ``api.example:8443``;
+            without them, only where the first request goes. Other requests raise ``UsageError``.
+        """
+        self._bearer = Bearer(manager, name, hosts, min_ttl, danger_allow_http, _place)
 
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """See httpx.Auth."""
-        self._check(request)
-        token = self._sync.access_token(self._name, min_ttl=self._min_ttl)
+        self._bearer.check(_place(request.url))
+        token = self._bearer.token()
         request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
-        if self._is_refused(response):
-            token = self._sync.replace(self._name, token).access_token
-            request.headers["Authorization"] = f"Bearer {token}"
+        if not _is_refused(response):
+            return
+        other = self._bearer.replace(token)
+        if other is not None and _is_repeatable(request):
+            request.headers["Authorization"] = f"Bearer {other}"
             yield request
 
     async def async_auth_flow(
@@ -72,25 +79,45 @@ class BearerAuth(httpx.Auth):
         # Here, so that programs without asyncio do not import it.
         from gatekey import aio
 
-        self._check(request)
+        bearer = self._bearer
+        bearer.check(_place(request.url))
         manager = object.__new__(aio.TokenManager)
-        manager.sync = self._sync
-        token = await manager.access_token(self._name, min_ttl=self._min_ttl)
+        manager.sync = bearer.manager
+        token = await manager.access_token(bearer.name, min_ttl=bearer.min_ttl)
         request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
-        if self._is_refused(response):
-            token = (await manager.replace(self._name, token)).access_token
-            request.headers["Authorization"] = f"Bearer {token}"
+        if not _is_refused(response):
+            return
+        other = (await manager.replace(bearer.name, token)).access_token
+        if other != token and _is_repeatable(request):
+            request.headers["Authorization"] = f"Bearer {other}"
             yield request
 
-    @staticmethod
-    def _is_refused(response: httpx.Response) -> bool:
-        """Whether the API says so: a host that it redirects to has not seen the token."""
-        return response.status_code == 401 and "Authorization" in response.request.headers
 
-    def _check(self, request: httpx.Request) -> None:
-        if request.url.scheme != "https" and not self._allow_http:
-            raise UsageError("A token is sent over https only; the request's address is another.")
+def _is_refused(response: httpx.Response) -> bool:
+    """Whether the API says so: a host that it redirects to has not seen the token."""
+    return response.status_code == 401 and "Authorization" in response.request.headers
+
+
+def _is_repeatable(request: httpx.Request) -> bool:
+    """Whether the body can be sent again from its beginning."""
+    if isinstance(request.stream, httpx.ByteStream):
+        return True
+    # Forms with files, which httpx reads from their beginning each time.
+    fields = getattr(request.stream, "fields", None)
+    return fields is not None and all(_is_at_hand(getattr(field, "file", b"")) for field in fields)
+
+
+def _is_at_hand(file: object) -> bool:
+    if isinstance(file, (bytes, str)):
+        return True
+    seekable = getattr(file, "seekable", None)
+    return seekable is not None and bool(seekable())
+
+
+def _place(url: httpx.URL | str) -> Place:
+    url = httpx.URL(url)
+    return url.scheme, url.host, url.port
 
 
 def transport(client: httpx.AsyncClient) -> AsyncTransport:

@@ -1,0 +1,73 @@
+"""What the `BearerAuth` of each client is made of: whose token it sends, and where to."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from gatekey.exceptions import UsageError
+from gatekey.oauth import TokenManager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gatekey._core import _Seconds
+    from gatekey.aio import TokenManager as AsyncTokenManager
+
+    Place = tuple[str, str, int | None]
+    """Scheme, host, and the port if the address has one."""
+
+_PORTS = {"https": 443, "http": 80}
+
+
+class Bearer:
+    """The token of a name, for some hosts: those that were named, or that of the first request."""
+
+    def __init__(
+        self,
+        manager: TokenManager | AsyncTokenManager,
+        name: str,
+        hosts: Sequence[str] | None,
+        min_ttl: _Seconds,
+        allow_http: bool,
+        place: Callable[[str], Place],
+    ) -> None:
+        if isinstance(hosts, str):
+            raise TypeError("hosts is a list of strings, not one string")
+        self.manager = manager if isinstance(manager, TokenManager) else manager.sync
+        self.name = name
+        self.min_ttl = min_ttl
+        self._allow_http = allow_http
+        self._lock = threading.Lock()
+        self._hosts: set[tuple[str, int | None]] = set()
+        for host in hosts or ():
+            _, name, port = place(host if "://" in host else f"https://{host}")
+            if not name:
+                raise UsageError(f"{host!r} in hosts is no host; write it as in api.example:8443.")
+            self._hosts.add((name, port))
+
+    def check(self, place: Place) -> None:
+        """Refuse to send the token there, unless that is where it belongs."""
+        scheme, host, port = place
+        if scheme != "https" and not self._allow_http:
+            raise UsageError("A token is sent over https only; the request's address is another.")
+        usual = _PORTS.get(scheme)
+        ports = {port, None if port == usual else port, usual if port is None else port}
+        with self._lock:
+            if not self._hosts:
+                self._hosts.add((host, port))
+            if self._hosts.isdisjoint((host, own) for own in ports):
+                known = ", ".join(sorted(name for name, _ in self._hosts))
+                raise UsageError(
+                    f"This token is for {known}, and is not sent to {host}. Name all the hosts of"
+                    " the API in hosts=[...], or send this request without it (auth=None)."
+                )
+
+    def token(self) -> str:
+        """Give the token to send."""
+        return self.manager.access_token(self.name, min_ttl=self.min_ttl)
+
+    def replace(self, refused: str) -> str | None:
+        """Give another token than the one that was refused; None if there is none for now."""
+        other = self.manager.replace(self.name, refused).access_token
+        return None if other == refused else other
