@@ -3,6 +3,7 @@
 
 pub(crate) mod b62;
 pub(crate) mod b64;
+pub(crate) mod backoff;
 pub mod clock;
 #[cfg(unix)]
 pub(crate) mod descriptors;

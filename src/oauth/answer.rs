@@ -60,10 +60,7 @@ pub(super) fn readable(quirks: &Quirks, response: &HttpResponse) -> Option<Secre
     if is_object(body.expose()) {
         return Some(body.clone());
     }
-    let is_form = response.header("content-type").is_some_and(|kind| {
-        kind.split(';').next().unwrap_or_default().trim() == "application/x-www-form-urlencoded"
-    });
-    if !(quirks.form_answers && is_form) {
+    if !is_form(quirks, response) {
         return None;
     }
     let mut pairs = url::pairs(body.expose_str())?;
@@ -84,6 +81,13 @@ pub(super) fn readable(quirks: &Quirks, response: &HttpResponse) -> Option<Secre
     let text = object.end_secret();
     // A name that came twice is refused like one in JSON.
     is_object(text.expose()).then_some(text)
+}
+
+/// Whether the body is to be read as a form.
+pub(super) fn is_form(quirks: &Quirks, response: &HttpResponse) -> bool {
+    let kind = response.header("content-type").and_then(|kind| kind.split(';').next());
+    quirks.form_answers
+        && kind.is_some_and(|kind| kind.trim() == "application/x-www-form-urlencoded")
 }
 
 /// The error that an object's `error` stands for.

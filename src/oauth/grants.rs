@@ -6,6 +6,7 @@ use super::client::{Inner, NOT_A_SCOPE, OAuthClient, is_scope};
 use super::config::{DEVICE, TOKEN, check_parameters, checked_text};
 use super::id_token::Expected;
 use super::metadata::{Metadata, check_endpoint};
+use super::rescue::new_refresh_token;
 use super::tokens::{self, OAuthTokens};
 use crate::base::json::fields::{self, Field};
 use crate::base::secret::Secret;
@@ -379,7 +380,7 @@ impl Inner {
         let read = answer::mute_refusal(&response)
             .and_then(|()| tokens::read(&self.config, &metadata.issuer, &response, &old.scopes));
         // What is wrong with the rest of the answer, or is still to be asked, must not lose the only good refresh token.
-        let kept = tokens::new_refresh_token(&self.config, &response)
+        let kept = new_refresh_token(&self.config, &response)
             .map(|new| OAuthTokens { refresh_token: Some(new), ..old.clone() });
         let is_done =
             read.as_ref().is_ok_and(|new| new.id_token.is_none() || old.subject.is_none());

@@ -2,14 +2,16 @@
 //! process and, with a store that locks, for all processes. A server that rotates refresh tokens ends the whole
 //! log-in when two of them use the same one.
 //!
+//! What another process puts or removes is noticed at each use, by the store's text.
+//!
 //! A new refresh token is kept before anybody sees the access token that came with it. Only the server's own
 //! `invalid_grant` ends a refresh token; whatever else goes wrong, it is tried again later.
 
 use super::client::OAuthClient;
 use super::grants::TokenGrant;
+use super::slots::{Seen, Slot, Slots, Turns, is_same};
 use super::tokens::OAuthTokens;
-use crate::base::clock::NANOS;
-use crate::base::process::OwnLock;
+use crate::base::process::brief;
 use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
@@ -19,15 +21,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pepper::{Fields, Peppers};
 use crate::store::TokenStore;
 use crate::transport::Transport;
-use arc_swap::{ArcSwap, ArcSwapOption};
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
 
-/// The longest wait after failures, in seconds.
-const LONGEST_BACKOFF: u64 = 60;
+/// The longest wait after failures, and between two tokens that an API refuses, in seconds.
+const LONGEST_PAUSE: u64 = 60;
 
 /// The tokens of other servers under names of the program's own: safe to share between threads, cheap to clone,
 /// usable after a fork.
@@ -57,44 +56,7 @@ struct Inner {
     transport: Arc<dyn Transport>,
     seal: Option<Peppers>,
     grant: Option<TokenGrant>,
-    slots: ArcSwap<HashMap<String, Arc<Slot>>>,
-    /// Held while a name is added.
-    adding: OwnLock<()>,
-}
-
-/// What is known under one name.
-struct Slot {
-    tokens: ArcSwapOption<OAuthTokens>,
-    flight: OwnLock<Trouble>,
-}
-
-/// What went wrong the last time.
-#[derive(Default)]
-struct Trouble {
-    /// The server gave them and the store could not take them: kept, but shown to nobody.
-    unsaved: Option<OAuthTokens>,
-    failures: u32,
-    /// Not before this moment, in nanoseconds, and why.
-    until: u64,
-    error: Option<Error>,
-}
-
-impl Trouble {
-    /// Keeps others from asking the same at once. What waiting does not mend is worth another look soon: someone may
-    /// have mended it.
-    fn remember(&mut self, error: &Error, now: u64) {
-        let mut seconds = 1;
-        if error.is_retryable() {
-            self.failures = self.failures.saturating_add(1);
-            let own = 1_u64 << self.failures.min(6);
-            let theirs = u64::from(error.retry_after().unwrap_or(0)).div_ceil(1000);
-            seconds = own.min(LONGEST_BACKOFF).max(theirs);
-        }
-        self.until = now.saturating_add(seconds.saturating_mul(NANOS));
-        let told = error.clone();
-        self.error =
-            Some(if error.is_retryable() { told.retry_after_ms(seconds * 1000) } else { told });
-    }
+    slots: Slots,
 }
 
 impl TokenManager {
@@ -105,15 +67,8 @@ impl TokenManager {
         store: Arc<dyn TokenStore>,
         transport: Arc<dyn Transport>,
     ) -> Self {
-        Self(Arc::new(Inner {
-            client,
-            store,
-            transport,
-            seal: None,
-            grant: None,
-            slots: ArcSwap::default(),
-            adding: OwnLock::new(),
-        }))
+        let slots = Slots::default();
+        Self(Arc::new(Inner { client, store, transport, seal: None, grant: None, slots }))
     }
 
     /// A name under which there is no token gets one for the client itself (RFC 6749 section 4.4).
@@ -135,8 +90,7 @@ impl TokenManager {
             transport: Arc::clone(&self.0.transport),
             seal: self.0.seal.clone(),
             grant: self.0.grant.clone(),
-            slots: ArcSwap::default(),
-            adding: OwnLock::new(),
+            slots: Slots::default(),
         };
         change(&mut inner);
         Self(Arc::new(inner))
@@ -147,16 +101,7 @@ impl TokenManager {
     /// # Errors
     /// `InvalidArgument`: the name is empty or has more than 120 bytes. Those of the store.
     pub fn put(&self, name: &str, tokens: &OAuthTokens) -> Result<()> {
-        let slot = self.0.slot(name)?;
-        beyond_memory()?;
-        slot.flight.locked(|trouble| {
-            let held = self.0.store.lock(name)?;
-            self.0.save(name, tokens)?;
-            drop(held);
-            *trouble = Trouble::default();
-            slot.tokens.store(Some(Arc::new(tokens.clone())));
-            Ok(())
-        })
+        self.change(name, || self.0.save(name, tokens).map(Some))
     }
 
     /// Forgets the tokens of a name. Revoke them first: [`OAuthClient::revoke`].
@@ -164,20 +109,26 @@ impl TokenManager {
     /// # Errors
     /// As [`Self::put`].
     pub fn remove(&self, name: &str) -> Result<()> {
-        let slot = self.0.slot(name)?;
+        self.change(name, || self.0.store.remove(name).map(|()| None))
+    }
+
+    fn change(&self, name: &str, change: impl FnOnce() -> Result<Option<Arc<Seen>>>) -> Result<()> {
+        check_name(name)?;
         beyond_memory()?;
-        slot.flight.locked(|trouble| {
-            let held = self.0.store.lock(name)?;
-            self.0.store.remove(name)?;
-            drop(held);
-            *trouble = Trouble::default();
-            slot.tokens.store(None);
-            Ok(())
+        self.0.slots.with(name, |slot| {
+            slot.flight.locked(|turns| {
+                let held = self.0.store.lock(name)?;
+                let seen = change()?;
+                drop(held);
+                *turns = Turns::default();
+                slot.seen.store(seen);
+                Ok(())
+            })
         })
     }
 
-    /// The access token of a name, good for at least `min_ttl` more seconds if the server gives such; refreshed if
-    /// need be. If refreshing fails for the moment, one that is still good is given.
+    /// The access token of a name, good for at least `min_ttl` more seconds, or for half of its life where the server
+    /// gives none that are; refreshed if need be. If refreshing fails for the moment, one that is still good is given.
     ///
     /// # Errors
     /// `OauthNoToken`: there is none; a log-in is needed. `OauthInvalidGrant`: there is none any more. Otherwise those
@@ -191,31 +142,81 @@ impl TokenManager {
     /// # Errors
     /// As [`Self::access_token`].
     pub fn tokens(&self, name: &str, min_ttl: u64) -> Result<Arc<OAuthTokens>> {
-        let slot = self.0.slot(name)?;
-        if let Some(known) = slot.tokens.load_full()
-            && known.is_good_for(min_ttl, self.0.now()?)
-        {
-            return Ok(known);
-        }
-        beyond_memory()?;
-        slot.flight.locked(|trouble| self.0.renew(name, &slot, trouble, min_ttl, None))
+        check_name(name)?;
+        let inner = &self.0;
+        inner.slots.with(name, |slot| {
+            let now = inner.now()?;
+            if let Some(kept) = inner.look(name, slot)?
+                && kept.tokens.is_fresh_for(min_ttl, now)
+            {
+                return Ok(Arc::clone(&kept.tokens));
+            }
+            beyond_memory()?;
+            slot.flight
+                .locked(|turns| inner.renew(name, slot, turns, Wanted { min_ttl, not: None }))
+        })
     }
 
-    /// What is known under a name without asking anybody, if it is good for so many more seconds.
+    /// What is known under a name without asking anybody but the store, if it is as good as [`Self::access_token`] says.
     #[must_use]
     pub fn known(&self, name: &str, min_ttl: u64) -> Option<Arc<OAuthTokens>> {
-        let (slots, now) = (self.0.slots.load(), self.0.now().ok()?);
-        slots.get(name)?.tokens.load_full().filter(|known| known.is_good_for(min_ttl, now))
+        let (slot, now) = (self.0.slots.known(name)?, self.0.now().ok()?);
+        let kept = self.0.look(name, &slot).ok()??;
+        kept.tokens.is_fresh_for(min_ttl, now).then(|| Arc::clone(&kept.tokens))
     }
 
-    /// An API has refused this access token with 401: another one, unless there is one by now.
+    /// An API has refused this access token with 401: another one, unless there is one by now. If an API goes on refusing
+    /// new ones, the next is asked for after a second, then after two, at most once a minute: until then the refused one
+    /// is given once more, and it is of no use to send it.
     ///
     /// # Errors
     /// As [`Self::access_token`].
     pub fn replace(&self, name: &str, refused: &Secret) -> Result<Arc<OAuthTokens>> {
-        let slot = self.0.slot(name)?;
+        check_name(name)?;
         beyond_memory()?;
-        slot.flight.locked(|trouble| self.0.renew(name, &slot, trouble, 0, Some(refused)))
+        let inner = &self.0;
+        let is_refused = |tokens: &OAuthTokens| tokens.access_token.expose() == refused.expose();
+        inner.slots.with(name, |slot| {
+            slot.flight.locked(|turns| {
+                let before = slot.seen.load_full();
+                let now = inner.client.0.config.clock.monotonic();
+                let kept = inner.look(name, slot)?.filter(|kept| is_refused(&kept.tokens));
+                if let Some(kept) = kept.filter(|_| turns.replaced.pause(now).is_some()) {
+                    return Ok(Arc::clone(&kept.tokens));
+                }
+                let wanted = Wanted { min_ttl: 0, not: Some(refused) };
+                let other = inner.renew(name, slot, turns, wanted)?;
+                // Not if another thread has done it before, and has counted it.
+                if !is_same(before.as_ref(), slot.seen.load_full().as_ref()) {
+                    turns.replaced.failed(&REFUSED, now, LONGEST_PAUSE);
+                }
+                Ok(other)
+            })
+        })
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > 120 {
+        return Err(argument("A name that tokens are kept under has 1 to 120 bytes."));
+    }
+    Ok(())
+}
+
+/// The tokens that are wanted: good for so many seconds, and not the refused one.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    min_ttl: u64,
+    not: Option<&'a Secret>,
+}
+
+impl Wanted<'_> {
+    fn is_refused(&self, tokens: &OAuthTokens) -> bool {
+        self.not.is_some_and(|refused| refused.expose() == tokens.access_token.expose())
+    }
+
+    fn is(&self, tokens: &OAuthTokens, now: u64) -> bool {
+        tokens.is_fresh_for(self.min_ttl, now) && !self.is_refused(tokens)
     }
 }
 
@@ -224,120 +225,136 @@ impl Inner {
         self.client.0.config.now()
     }
 
-    fn slot(&self, name: &str) -> Result<Arc<Slot>> {
-        if name.is_empty() || name.len() > 120 {
-            return Err(argument("A name that tokens are kept under has 1 to 120 bytes."));
+    /// What is kept now; read again only if it is another text than the last time.
+    fn look(&self, name: &str, slot: &Slot) -> Result<Option<Arc<Seen>>> {
+        let text = self.store.load(name)?;
+        let seen = slot.seen.load_full();
+        let Some(text) = text else {
+            slot.seen.store(None);
+            return Ok(None);
+        };
+        if let Some(seen) = seen.filter(|seen| seen.is(&text)) {
+            return Ok(Some(seen));
         }
-        if let Some(slot) = self.slots.load().get(name) {
-            return Ok(Arc::clone(slot));
-        }
-        Ok(self.adding.locked(|()| {
-            let mut slots = HashMap::clone(&self.slots.load());
-            let new = || Arc::new(Slot { tokens: ArcSwapOption::empty(), flight: OwnLock::new() });
-            let slot = Arc::clone(slots.entry(name.to_owned()).or_insert_with(new));
-            self.slots.store(Arc::new(slots));
-            slot
-        }))
+        let tokens = Arc::new(self.open(name, &text)?);
+        let seen = Some(Arc::new(Seen { text, tokens }));
+        slot.seen.store(seen.clone());
+        Ok(seen)
     }
 
-    /// Gets tokens that are good for so long, and are not the refused one. One thread at a time comes here.
+    /// Gets the wanted tokens. One thread at a time comes here.
     #[cold]
     fn renew(
         self: &Arc<Self>,
         name: &str,
         slot: &Slot,
-        trouble: &mut Trouble,
-        min_ttl: u64,
-        refused: Option<&Secret>,
+        turns: &mut Turns,
+        wanted: Wanted<'_>,
     ) -> Result<Arc<OAuthTokens>> {
         let now = self.now()?;
-        let is_refused = |tokens: &OAuthTokens| {
-            refused.is_some_and(|refused| refused.expose() == tokens.access_token.expose())
-        };
-        let fits = |tokens: &OAuthTokens| tokens.is_good_for(min_ttl, now) && !is_refused(tokens);
-        if let Some(known) = slot.tokens.load_full().filter(|known| fits(known)) {
-            return Ok(known);
+        let fits = |kept: &Arc<Seen>| wanted.is(&kept.tokens, now);
+        // Another thread, or another process, may have done it.
+        if let Some(kept) = self.look(name, slot)?.filter(fits) {
+            return Ok(Arc::clone(&kept.tokens));
         }
-        let held = self.store.lock(name)?;
-        if let Some(unsaved) = &trouble.unsaved {
-            self.save(name, unsaved)?;
-            let saved = trouble.unsaved.take().map(Arc::new);
-            slot.tokens.store(saved);
+        let _held = self.store.lock(name)?;
+        let mut kept = self.look(name, slot)?;
+        if let Some(saved) = self.settle(name, turns, kept.as_ref())? {
+            slot.seen.store(Some(Arc::clone(&saved)));
+            kept = Some(saved);
         }
-        // Another process may have done it.
-        let kept = self.load(name)?;
-        if let Some(kept) = &kept
-            && fits(kept)
-        {
-            let kept = Arc::new(kept.clone());
-            slot.tokens.store(Some(Arc::clone(&kept)));
-            return Ok(kept);
+        if let Some(kept) = kept.as_ref().filter(|kept| fits(kept)) {
+            return Ok(Arc::clone(&kept.tokens));
         }
+        turns.turn_to(kept.as_ref());
         let monotonic = self.client.0.config.clock.monotonic();
-        let saved = Arc::new(AtomicBool::new(false));
-        let asked = if monotonic < trouble.until {
-            Err(trouble.error.clone().unwrap_or_else(|| ErrorKind::OauthServerFailed.into()))
-        } else {
-            self.ask(name, kept.as_ref(), &saved)
-        };
-        let error = match asked {
+        if let Some(error) = turns.trouble.pause(monotonic) {
+            return or_still_good(kept, error, wanted, now);
+        }
+        let saved = Arc::new(Mutex::new(None));
+        let error = match self.ask(name, kept.as_ref().map(|kept| &*kept.tokens), &saved) {
             Ok(tokens) => {
-                *trouble = Trouble::default();
-                if let Err(error) = self.save(name, &tokens) {
-                    trouble.unsaved = Some(tokens);
-                    return Err(error);
-                }
-                drop(held);
-                let tokens = Arc::new(tokens);
-                slot.tokens.store(Some(Arc::clone(&tokens)));
-                return Ok(tokens);
+                turns.trouble.over();
+                let new = self.save_or_remember(name, turns, tokens, kept)?;
+                slot.seen.store(Some(Arc::clone(&new)));
+                return Ok(Arc::clone(&new.tokens));
             }
             Err(error) => error,
         };
         // What the server gave all the same takes the place of what was kept.
         let rescued = OAuthTokens::kept_in(&error);
         let error = error.keeping(None);
-        if let Some(rescued) = &rescued {
-            if !saved.load(Ordering::Acquire) {
-                trouble.unsaved = Some(rescued.clone());
+        if let Some(rescued) = rescued {
+            let Some(saved) = brief(&saved).take() else {
+                turns.unsaved = Some((rescued, kept));
+                return Err(error);
+            };
+            slot.seen.store(Some(Arc::clone(&saved)));
+            kept = Some(saved);
+        }
+        match error.kind() {
+            ErrorKind::OauthInvalidGrant => {
+                // Not what someone has put there in the meantime.
+                if is_same(self.look(name, slot)?.as_ref(), kept.as_ref()) {
+                    self.store.remove(name)?;
+                    slot.seen.store(None);
+                }
+                *turns = Turns::default();
                 return Err(error);
             }
-            slot.tokens.store(Some(Arc::new(rescued.clone())));
+            ErrorKind::OauthNoToken => return Err(error),
+            _ => {}
         }
-        let kept = rescued.or(kept);
-        if error.kind() == ErrorKind::OauthInvalidGrant {
-            self.store.remove(name)?;
-            slot.tokens.store(None);
-            *trouble = Trouble::default();
-            return Err(error);
-        }
-        if monotonic >= trouble.until && error.kind() != ErrorKind::OauthNoToken {
-            trouble.remember(&error, monotonic);
-        }
-        let still_good = kept.filter(|kept| kept.is_good_for(0, now) && !is_refused(kept));
-        match still_good {
-            Some(kept) if error.is_retryable() => {
-                let kept = Arc::new(kept);
-                slot.tokens.store(Some(Arc::clone(&kept)));
-                Ok(kept)
+        turns.turn_to(kept.as_ref());
+        turns.trouble.failed(&error, monotonic, LONGEST_PAUSE);
+        let told = turns.trouble.pause(monotonic).unwrap_or(error);
+        or_still_good(kept, told, wanted, now)
+    }
+
+    /// Saves what could not be saved before, unless it was given in exchange for other tokens than those that are kept by
+    /// now: someone has signed out, or is another.
+    fn settle(
+        &self,
+        name: &str,
+        turns: &mut Turns,
+        kept: Option<&Arc<Seen>>,
+    ) -> Result<Option<Arc<Seen>>> {
+        match turns.unsaved.take() {
+            Some((unsaved, of)) if is_same(of.as_ref(), kept) => {
+                self.save_or_remember(name, turns, unsaved, of).map(Some)
             }
-            _ => Err(trouble.error.clone().unwrap_or(error)),
+            _ => Ok(None),
         }
     }
 
-    /// Asks for new tokens; `saved` tells whether a new refresh token was kept before they were looked at.
+    /// Saves new tokens; if that fails, they are remembered with those that they were given for.
+    fn save_or_remember(
+        &self,
+        name: &str,
+        turns: &mut Turns,
+        tokens: OAuthTokens,
+        of: Option<Arc<Seen>>,
+    ) -> Result<Arc<Seen>> {
+        let saved = self.save(name, &tokens);
+        if saved.is_err() {
+            turns.unsaved = Some((tokens, of));
+        }
+        saved
+    }
+
+    /// Asks for new tokens; `saved` is what was kept, with a new refresh token, before they were looked at.
     fn ask(
         self: &Arc<Self>,
         name: &str,
         kept: Option<&OAuthTokens>,
-        saved: &Arc<AtomicBool>,
+        saved: &Arc<Mutex<Option<Arc<Seen>>>>,
     ) -> Result<OAuthTokens> {
         let operation = match (kept, &self.grant) {
             (Some(kept), _) if kept.refresh_token.is_some() => {
                 let (inner, name, saved) = (Arc::clone(self), name.to_owned(), Arc::clone(saved));
                 let keep = move |tokens: &OAuthTokens| {
-                    inner.save(&name, tokens)?;
-                    saved.store(true, Ordering::Release);
+                    let seen = inner.save(&name, tokens)?;
+                    *brief(&saved) = Some(seen);
                     Ok(())
                 };
                 self.client.refresh_keeping(kept, Box::new(keep))?
@@ -348,26 +365,29 @@ impl Inner {
         operation.run(&*self.transport)
     }
 
-    fn load(&self, name: &str) -> Result<Option<OAuthTokens>> {
-        let Some(text) = self.store.load(name)? else { return Ok(None) };
+    /// What a text of the store says.
+    fn open(&self, name: &str, text: &Secret) -> Result<OAuthTokens> {
         let Some(peppers) = &self.seal else {
-            return OAuthTokens::from_secret_json(text.expose()).map(Some);
+            return OAuthTokens::from_secret_json(text.expose());
         };
         let (number, sealed) = text.expose().split_first_chunk::<4>().ok_or(DAMAGED)?;
         let number = u32::from_be_bytes(*number);
         let key = key(peppers, number)
             .ok_or_else(|| Error::from(ErrorKind::WrongPepper).about_secret("seal", number))?;
         let text = aead::open(&key, &self.context(name), sealed).ok_or(DAMAGED)?;
-        OAuthTokens::from_secret_json(&text).map(Some)
+        OAuthTokens::from_secret_json(&text)
     }
 
-    fn save(&self, name: &str, tokens: &OAuthTokens) -> Result<()> {
-        let text = tokens.to_secret_json();
-        let Some(peppers) = &self.seal else { return self.store.save(name, &text) };
-        let number = peppers.active();
-        let key = key(peppers, number).ok_or(ErrorKind::Internal)?;
-        let sealed = aead::seal(&key, &self.context(name), text.expose(), &SystemRandom)?;
-        self.store.save(name, &Secret::new([&number.to_be_bytes()[..], &sealed].concat()))
+    fn save(&self, name: &str, tokens: &OAuthTokens) -> Result<Arc<Seen>> {
+        let mut text = tokens.to_secret_json();
+        if let Some(peppers) = &self.seal {
+            let number = peppers.active();
+            let key = key(peppers, number).ok_or(ErrorKind::Internal)?;
+            let sealed = aead::seal(&key, &self.context(name), text.expose(), &SystemRandom)?;
+            text = Secret::new([&number.to_be_bytes()[..], &sealed].concat());
+        }
+        self.store.save(name, &text)?;
+        Ok(Arc::new(Seen { text, tokens: Arc::new(tokens.clone()) }))
     }
 
     /// What sealed tokens belong to: another name's, or another client's, do not fit.
@@ -376,6 +396,21 @@ impl Inner {
         context.bytes(name.as_bytes());
         context.bytes(self.client.client_id().as_bytes());
         context.into_bytes()
+    }
+}
+
+/// The kept tokens if they are good although others were wanted, and waiting may help; else the error.
+fn or_still_good(
+    kept: Option<Arc<Seen>>,
+    error: Error,
+    wanted: Wanted<'_>,
+    now: u64,
+) -> Result<Arc<OAuthTokens>> {
+    let is_good =
+        |kept: &Arc<Seen>| kept.tokens.is_good_for(0, now) && !wanted.is_refused(&kept.tokens);
+    match kept.filter(is_good) {
+        Some(kept) if error.is_retryable() => Ok(Arc::clone(&kept.tokens)),
+        _ => Err(error),
     }
 }
 
@@ -388,8 +423,14 @@ const DAMAGED: Error = Error::new(
     "The kept tokens are damaged, or were sealed for another name or client; sign in again.",
 );
 
+/// Only a pause comes of it.
+const REFUSED: Error = Error::new(
+    ErrorKind::OauthServerFailed,
+    "An API has refused the access token; another one was asked for a moment ago.",
+);
+
 impl fmt::Debug for TokenManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokenManager({} names of {:?})", self.0.slots.load().len(), self.0.client)
+        write!(f, "TokenManager({} names of {:?})", self.0.slots.len(), self.0.client)
     }
 }

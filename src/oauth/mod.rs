@@ -4,7 +4,7 @@
 //!
 //! `config`, `quirks`, `presets`: what is known beforehand. `metadata`, `remote_key_set`: what the server publishes.
 //! `login`, `flow`, `id_token`: signing in. `auth`, `answer`, `tokens`, `grants`: the token endpoint.
-//! `about`: users and tokens. `manager`: tokens over time.
+//! `rescue`: the refresh token of an answer that is spoilt. `about`: users and tokens. `manager`, `slots`: tokens over time.
 
 mod about;
 mod answer;
@@ -20,6 +20,8 @@ mod metadata;
 mod presets;
 mod quirks;
 mod remote_key_set;
+mod rescue;
+mod slots;
 mod tokens;
 
 pub use about::{Introspection, UserInfo};

@@ -25,6 +25,8 @@ pub struct OAuthTokens {
     pub access_token: Secret,
     /// When it expires, in seconds since the Unix epoch, if the server said so.
     pub expires_at: Option<u64>,
+    /// When it was issued, in seconds since the Unix epoch, if that is known.
+    pub issued_at: Option<u64>,
     /// What gets the next access token.
     pub refresh_token: Option<Secret>,
     /// What was granted: as the server said, or as it was asked for.
@@ -62,6 +64,7 @@ impl OAuthTokens {
         out.text("issuer", &self.issuer);
         out.text("access_token", self.access_token.expose_str());
         out.number("expires_at", self.expires_at);
+        out.number("issued_at", self.issued_at);
         out.optional("refresh_token", self.refresh_token.as_ref().map(Secret::expose_str));
         out.texts("scopes", &self.scopes);
         out.optional("resource", self.resource.as_deref());
@@ -81,13 +84,15 @@ impl OAuthTokens {
         let value = json::parse(text).map_err(|_| DAMAGED)?;
         let text = |name: &str| value.member(name).and_then(|text| text.as_str());
         let secret = |name: &str| text(name).map(|text| Secret::from(text.into_owned()));
+        let date = |name: &str| value.member(name).and_then(|time| time.as_u64());
         let claims = value.member("claims").filter(|claims| claims.kind() == Kind::Object);
         let scopes = value.member("scopes").ok_or(DAMAGED)?;
         let scope = |scope: Value<'_>| scope.as_str().map(String::from).ok_or(DAMAGED);
         Ok(Self {
             issuer: text("issuer").ok_or(DAMAGED)?.into_owned(),
             access_token: secret("access_token").ok_or(DAMAGED)?,
-            expires_at: value.member("expires_at").and_then(|time| time.as_u64()),
+            expires_at: date("expires_at"),
+            issued_at: date("issued_at"),
             refresh_token: secret("refresh_token"),
             scopes: scopes.elements().map(scope).collect::<Result<_>>()?,
             resource: text("resource").map(String::from),
@@ -103,6 +108,15 @@ impl OAuthTokens {
     #[must_use]
     pub fn is_good_for(&self, seconds: u64, now: u64) -> bool {
         self.expires_at.is_none_or(|end| now.saturating_add(seconds) < end)
+    }
+
+    /// Whether there is no need for another access token yet: it is good for so many more seconds or, as a server may give
+    /// none that are, for half of its life; or it was issued in this very second.
+    pub(super) fn is_fresh_for(&self, seconds: u64, now: u64) -> bool {
+        let life =
+            self.expires_at.zip(self.issued_at).map(|(end, begin)| end.saturating_sub(begin));
+        let margin = life.map_or(seconds, |life| seconds.min(life / 2));
+        self.is_good_for(margin, now) || self.issued_at.is_some_and(|begin| now == begin)
     }
 }
 
@@ -148,14 +162,13 @@ pub(super) fn read(
             Some(seconds.ok_or_else(|| MALFORMED.about_claim("expires_in"))?)
         }
     };
+    let now = config.now()?;
     Ok(OAuthTokens {
         issuer: issuer.to_owned(),
         access_token,
         // A life of decades is no date to go by: the server says when it is over.
-        expires_at: match life.filter(|&life| life <= LONGEST_LIFE) {
-            Some(life) => Some(config.now()?.saturating_add(life)),
-            None => None,
-        },
+        expires_at: life.filter(|&life| life <= LONGEST_LIFE).map(|life| now.saturating_add(life)),
+        issued_at: Some(now),
         refresh_token: token("refresh_token")?,
         scopes: scopes(quirks, &value, asked)?,
         resource: None,
@@ -167,17 +180,8 @@ pub(super) fn read(
     })
 }
 
-/// The new refresh token of an answer, whatever else is wrong with it: by then the old one may be dead.
-pub(super) fn new_refresh_token(config: &OAuthConfig, response: &HttpResponse) -> Option<Secret> {
-    if !(200..300).contains(&response.status) {
-        return None;
-    }
-    let text = answer::readable(&config.quirks, response)?;
-    token(&innermost(&config.quirks, answer::parsed(&text).ok()?), "refresh_token").ok()?
-}
-
 /// Where the tokens stand: in the answer, or in one of its members.
-fn innermost<'a>(quirks: &Quirks, whole: Value<'a>) -> Value<'a> {
+pub(super) fn innermost<'a>(quirks: &Quirks, whole: Value<'a>) -> Value<'a> {
     let inner = quirks.nested_in.as_ref().and_then(|name| whole.given(name));
     inner.filter(|_| whole.given("access_token").is_none()).unwrap_or(whole)
 }
@@ -219,15 +223,17 @@ fn string<'a>(value: &Value<'a>, name: &'static str) -> Result<Option<Cow<'a, st
 
 /// A token: visible ASCII, so that it cannot end a header's line (RFC 6749 appendix A.12, RFC 6750 section 2.1). An empty
 /// text is none: so servers write that there is no refresh token or ID token.
-fn token(value: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
+pub(super) fn token(value: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
     let Some(text) = string(value, name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    token_in(text).map(Some).ok_or_else(|| NO_TOKEN.about_claim(name))
+}
+
+/// A token, if this text may be one.
+pub(super) fn token_in(text: Cow<'_, str>) -> Option<Secret> {
     let text = Secret::from(text.into_owned());
-    if text.expose().len() > LONGEST_TOKEN
-        || !text.expose().iter().all(|b| matches!(b, b'!'..=b'~'))
-    {
-        return Err(NO_TOKEN.about_claim(name));
-    }
-    Ok(Some(text))
+    let bytes = text.expose();
+    let is_one = (1..=LONGEST_TOKEN).contains(&bytes.len());
+    (is_one && bytes.iter().all(|b| matches!(b, b'!'..=b'~'))).then_some(text)
 }
 
 fn printable(text: &str, name: &'static str) -> Result<String> {

@@ -279,6 +279,198 @@ fn machine_tokens() {
     }
 }
 
+/// Not a test of its own: what another process does to the tokens of alice.
+#[test]
+fn a_process_changes_the_tokens() {
+    let Ok(part) = std::env::var(CHANGE) else { return };
+    let (what, rest) = part.split_once(' ').unwrap();
+    let (url, path) = rest.split_once(' ').unwrap();
+    let config = OAuthConfig::new("c").allow_loopback_http(true);
+    let config = config.endpoint("token_endpoint", format!("{url}/token")).unwrap();
+    let store = Arc::new(TokenFolder::open(path).unwrap());
+    let manager = TokenManager::new(OAuthClient::new(config).unwrap(), store, Arc::new(http()));
+    let manager = manager.sealed(peppers());
+    match what {
+        "remove" => manager.remove("alice").unwrap(),
+        token => {
+            let text = json!({
+                "issuer": format!("{url}/token"), "access_token": token, "scopes": [],
+                "expires_at": now() + 900,
+            });
+            let tokens = OAuthTokens::from_secret_json(text.to_string().as_bytes()).unwrap();
+            manager.put("alice", &tokens).unwrap();
+        }
+    }
+    println!("CHANGED");
+}
+
+const CHANGE: &str = "GATEKEY_TEST_CHANGE";
+
+/// Who signs out, or in, in another process is signed out, or in, here as well, at the next use; others are not read again.
+#[test]
+fn what_another_process_does_is_noticed() {
+    let server = rotating(Duration::ZERO);
+    let path = folder("noticed");
+    let manager = || {
+        let store = Arc::new(TokenFolder::open(&path).unwrap());
+        TokenManager::new(client(&server), store, Arc::new(http())).sealed(peppers())
+    };
+    let elsewhere = |what: &str| {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "token_managers::a_process_changes_the_tokens", "--nocapture"])
+            .env(CHANGE, format!("{what} {} {}", server.url, path.display()))
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("CHANGED"), "{output:?}");
+    };
+    let (one, two) = (manager(), manager());
+    one.put("alice", &tokens(&server, now() + 900)).unwrap();
+    one.put("bob", &tokens(&server, now() + 900)).unwrap();
+    for manager in [&one, &two] {
+        assert_eq!(manager.access_token("alice", 60).unwrap().expose_str(), "a0");
+        assert_eq!(manager.known("alice", 60).unwrap().access_token.expose_str(), "a0");
+    }
+    elsewhere("another-user");
+    for manager in [&one, &two] {
+        assert_eq!(manager.known("alice", 60).unwrap().access_token.expose_str(), "another-user");
+        assert_eq!(manager.access_token("alice", 60).unwrap().expose_str(), "another-user");
+        // What was refused was somebody else's.
+        let refused = Secret::from("a0".to_owned());
+        let other = manager.replace("alice", &refused).unwrap();
+        assert_eq!(other.access_token.expose_str(), "another-user");
+    }
+    elsewhere("remove");
+    for manager in [&one, &two] {
+        assert!(manager.known("alice", 0).is_none());
+        let error = manager.access_token("alice", 60).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OauthNoToken);
+        let refused = Secret::from("another-user".to_owned());
+        let error = manager.replace("alice", &refused).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OauthNoToken);
+        assert_eq!(manager.access_token("bob", 60).unwrap().expose_str(), "a0");
+    }
+    assert_eq!(server.count("/token"), 0);
+    std::fs::remove_dir_all(path).unwrap();
+}
+
+/// Tokens that could not be saved do not bring back whoever has signed out in the meantime, nor replace another user's.
+#[test]
+fn what_could_not_be_saved_is_nobody_elses() {
+    for other in [None, Some("another-user")] {
+        let server = rotating(Duration::ZERO);
+        let store = Arc::new(Watched::default());
+        let manager = TokenManager::new(client(&server), Arc::clone(&store) as _, Arc::new(http()));
+        manager.put("alice", &tokens(&server, now())).unwrap();
+        store.full.store(true, Ordering::SeqCst);
+        assert_eq!(manager.access_token("alice", 60).unwrap_err().kind(), ErrorKind::StoreFull);
+        store.full.store(false, Ordering::SeqCst);
+        // As another process does.
+        let elsewhere =
+            TokenManager::new(client(&server), Arc::clone(&store) as _, Arc::new(http()));
+        match other {
+            None => elsewhere.remove("alice").unwrap(),
+            Some(token) => {
+                let mut tokens = tokens(&server, now() + 900);
+                tokens.access_token = Secret::from(token.to_owned());
+                elsewhere.put("alice", &tokens).unwrap();
+            }
+        }
+        let got = manager.access_token("alice", 60);
+        let got = got.map(|token| token.expose_str().to_owned()).map_err(|error| error.kind());
+        assert_eq!(got, other.map(str::to_owned).ok_or(ErrorKind::OauthNoToken));
+        assert_eq!(server.count("/token"), 1);
+    }
+}
+
+/// A server whose access tokens live for so many seconds.
+fn short_lived(life: u64) -> Evil {
+    let number = AtomicU32::new(0);
+    Evil::start(move |_| {
+        let number = number.fetch_add(1, Ordering::SeqCst);
+        let token = json!({
+            "access_token": format!("m{number}"), "token_type": "Bearer", "expires_in": life,
+            "refresh_token": format!("r{number}"),
+        });
+        Reply::json(200, token)
+    })
+}
+
+/// Tokens that live for less than the margin are not asked for at each use, but once in half of their life.
+#[test]
+fn lives_below_the_margin() {
+    for life in [0_u64, 1, 2, 30, 59, 60, 61, 119] {
+        let server = short_lived(life);
+        let clock = Arc::new(FixedClock::new(now()));
+        let client = OAuthClient::new(config(&server).clock(Arc::clone(&clock) as _)).unwrap();
+        let manager =
+            TokenManager::new(client, Arc::new(MemoryTokenStore::new()), Arc::new(http()))
+                .client_credentials(TokenGrant::new());
+        let ask = || (0..3).for_each(|_| drop(manager.access_token("orders", 60).unwrap()));
+        ask();
+        assert_eq!(server.count("/token"), 1, "{life}");
+        let margin = 60.min(life / 2);
+        if life > margin + 1 {
+            clock.advance(life - margin - 1);
+            ask();
+            assert_eq!(server.count("/token"), 1, "{life}");
+            assert!(manager.known("orders", 60).is_some());
+            clock.advance(1);
+        } else {
+            clock.advance(life.max(1));
+        }
+        ask();
+        assert_eq!(server.count("/token"), 2, "{life}: half of it is over");
+    }
+}
+
+/// An API that refuses every token costs few refreshes; one that has recovered, none.
+#[test]
+fn an_api_that_refuses_every_token() {
+    let server = short_lived(3600);
+    let clock = Arc::new(FixedClock::new(now()));
+    let client = OAuthClient::new(config(&server).clock(Arc::clone(&clock) as _)).unwrap();
+    let manager = TokenManager::new(client, Arc::new(MemoryTokenStore::new()), Arc::new(http()))
+        .client_credentials(TokenGrant::new());
+    let refuse = || {
+        let refused = manager.access_token("orders", 60).unwrap();
+        manager.replace("orders", &refused).unwrap().access_token.expose() != refused.expose()
+    };
+    assert!(refuse(), "at once the first time");
+    assert_eq!(server.count("/token"), 2);
+    for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+        let asked = server.count("/token");
+        assert!((0..10).all(|_| !refuse()), "the refused one, for {pause} s");
+        clock.advance(pause - 1);
+        assert!(pause == 1 || !refuse(), "{pause}");
+        assert_eq!(server.count("/token"), asked);
+        clock.advance(1);
+        assert!(refuse(), "{pause}");
+        assert_eq!(server.count("/token"), asked + 1);
+    }
+    // Another name has tokens of its own, and a new log-in begins again.
+    let other = manager.access_token("other", 60).unwrap();
+    assert_ne!(manager.replace("other", &other).unwrap().access_token.expose(), other.expose());
+    assert!(!refuse());
+    manager.put("orders", &manager.tokens("other", 60).unwrap()).unwrap();
+    assert!(refuse());
+}
+
+/// Names of users who left take no room, and neither do those that were never known.
+#[test]
+fn names_that_are_forgotten() {
+    let server = rotating(Duration::ZERO);
+    let manager =
+        TokenManager::new(client(&server), Arc::new(MemoryTokenStore::new()), Arc::new(http()));
+    for number in 0..50 {
+        let name = format!("user-{number}");
+        assert_eq!(manager.access_token(&name, 0).unwrap_err().kind(), ErrorKind::OauthNoToken);
+        manager.put(&name, &tokens(&server, now() + 900)).unwrap();
+        assert!(manager.known(&name, 0).is_some());
+        manager.remove(&name).unwrap();
+    }
+    assert!(format!("{manager:?}").contains("(0 names"), "{manager:?}");
+}
+
 /// What was sealed for one name or client is none for another; names cannot leave the folder.
 #[test]
 fn sealed_tokens_and_names() {

@@ -1,0 +1,112 @@
+//! What a [`super::TokenManager`] knows under each name: the tokens as they were last read from the store or written to
+//! it, and what went wrong. A name under which there is nothing to know takes no room.
+
+use super::tokens::OAuthTokens;
+use crate::base::backoff::BackOff;
+use crate::base::process::{OwnLock, brief};
+use crate::base::secret::Secret;
+use arc_swap::ArcSwapOption;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// Kept tokens: the store's text, by which it is told whether they are still the ones, and what it says.
+pub(super) struct Seen {
+    pub(super) text: Secret,
+    pub(super) tokens: Arc<OAuthTokens>,
+}
+
+impl Seen {
+    /// Whether these are the same, to the last byte.
+    pub(super) fn is(&self, text: &Secret) -> bool {
+        self.text.expose() == text.expose()
+    }
+}
+
+/// What is known under one name.
+pub(super) struct Slot {
+    pub(super) seen: ArcSwapOption<Seen>,
+    /// Held by whoever changes what is kept.
+    pub(super) flight: OwnLock<Turns>,
+}
+
+/// What whoever changes what is kept has to know.
+#[derive(Default)]
+pub(super) struct Turns {
+    /// The server gave them in exchange for what was kept then, and the store could not take them: shown to nobody.
+    pub(super) unsaved: Option<(OAuthTokens, Option<Arc<Seen>>)>,
+    /// What the server said when it was last asked, and for which of the kept tokens.
+    pub(super) trouble: BackOff,
+    pub(super) of: Option<Arc<Seen>>,
+    /// When an access token that an API refuses may be replaced again.
+    pub(super) replaced: BackOff,
+}
+
+impl Turns {
+    /// What went wrong with other tokens is nothing to these.
+    pub(super) fn turn_to(&mut self, kept: Option<&Arc<Seen>>) {
+        if !is_same(self.of.as_ref(), kept) {
+            self.trouble.over();
+            self.of = kept.cloned();
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.unsaved.is_none() && self.trouble.is_over()
+    }
+}
+
+/// Whether both are the same kept tokens, or none.
+pub(super) fn is_same(one: Option<&Arc<Seen>>, other: Option<&Arc<Seen>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.is(&other.text),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// The slots of all names.
+#[derive(Default)]
+pub(super) struct Slots(Mutex<HashMap<String, Arc<Slot>>>);
+
+impl Slots {
+    pub(super) fn len(&self) -> usize {
+        brief(&self.0).len()
+    }
+
+    /// Works with the slot of a name, which is gone afterwards if there is nothing in it.
+    pub(super) fn with<R>(&self, name: &str, work: impl FnOnce(&Slot) -> R) -> R {
+        let slot = self.of(name);
+        let result = work(&slot);
+        if slot.seen.load().is_none() {
+            self.leave(name, &slot);
+        }
+        result
+    }
+
+    /// The slot of a name, if there is one.
+    pub(super) fn known(&self, name: &str) -> Option<Arc<Slot>> {
+        brief(&self.0).get(name).cloned()
+    }
+
+    fn of(&self, name: &str) -> Arc<Slot> {
+        let mut slots = brief(&self.0);
+        if let Some(slot) = slots.get(name) {
+            return Arc::clone(slot);
+        }
+        let slot = Arc::new(Slot { seen: ArcSwapOption::empty(), flight: OwnLock::new() });
+        slots.insert(name.to_owned(), Arc::clone(&slot));
+        slot
+    }
+
+    #[cold]
+    fn leave(&self, name: &str, slot: &Arc<Slot>) {
+        let mut slots = brief(&self.0);
+        // The map's and ours: nobody else has it, and nobody gets it while the map is locked.
+        if Arc::strong_count(slot) == 2
+            && slot.seen.load().is_none()
+            && slot.flight.try_locked(|turns| turns.is_idle()) == Some(true)
+        {
+            slots.remove(name);
+        }
+    }
+}
