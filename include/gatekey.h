@@ -6273,12 +6273,12 @@ gk_status gk_token_manager_remove(const gk_token_manager *manager,
 
 /**
  * Gives the access token of a name, refreshed if need be; one thread and process refreshes, the
- * others wait.
+ * others wait. With a folder, what another process has put or removed is noticed at each call.
  *
  * @param manager The manager.
  * @param name A name of the program's own: 1 to 120 bytes.
  * @param name_len Its length in bytes.
- * @param min_ttl Seconds that it must be good for at least.
+ * @param min_ttl Seconds that it must be good for at least; half of its life where that is less.
  * @param access_token Receives it, to be freed with gk_buf_free, which wipes it; {NULL, 0} if the
  * call fails.
  * @param err Receives the error; may be NULL.
@@ -6294,7 +6294,9 @@ gk_status gk_token_manager_access_token(const gk_token_manager *manager,
                                         gk_error *err);
 
 /**
- * Gives another access token than the one that was refused, unless there is one by now.
+ * Gives another access token than the one that was refused, unless there is one by now. If an API
+ * goes on refusing new ones, the next is asked for after a second, then after two, at most once a
+ * minute; until then the refused one is given once more, and it is of no use to send it.
  *
  * @param manager The manager.
  * @param refused Which one, and whose; borrowed for the call.
@@ -6316,7 +6318,8 @@ gk_status gk_token_manager_replace(const gk_token_manager *manager,
  * @param manager The manager.
  * @param name A name of the program's own: 1 to 120 bytes.
  * @param name_len Its length in bytes.
- * @param min_ttl Seconds that the access token must be good for at least.
+ * @param min_ttl Seconds that the access token must be good for at least; half of its life where
+ * that is less.
  * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
  * fails.
  * @param err Receives the error; may be NULL.

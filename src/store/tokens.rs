@@ -9,7 +9,8 @@ use std::sync::Mutex;
 /// Keeps texts under names, for a [`TokenManager`](crate::oauth::TokenManager). What it keeps is secret, unless the manager
 /// seals it.
 pub trait TokenStore: Send + Sync {
-    /// What is kept under this name.
+    /// What is kept under this name. Asked at every use of a token, so that what another process has done is noticed: if
+    /// that is slow, keep a copy that is as fresh as you need it.
     ///
     /// # Errors
     /// The 6000s.

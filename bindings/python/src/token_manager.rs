@@ -61,8 +61,8 @@ impl _TokenManager {
         Ok(OAuthTokens(gatekey::oauth::OAuthTokens::clone(&tokens)))
     }
 
-    fn known(&self, name: Text<'_>, min_ttl: u64) -> Option<OAuthTokens> {
-        let known = self.0.known(name.0, min_ttl)?;
+    fn known(&self, py: Python<'_>, name: Text<'_>, min_ttl: u64) -> Option<OAuthTokens> {
+        let known = py.detach(|| self.0.known(name.0, min_ttl))?;
         Some(OAuthTokens(gatekey::oauth::OAuthTokens::clone(&known)))
     }
 

@@ -21,8 +21,8 @@ class TokenManager:
 
     One request for all threads and, with a ``folder``, for all processes. A new refresh token is
     kept before anybody sees the access token that came with it. Only ``invalid_grant`` ends one;
-    whatever else goes wrong, it is tried again later. Safe to share between threads, usable after
-    a fork.
+    whatever else goes wrong, it is tried again later. What another process puts or removes in the
+    folder is noticed at each use. Safe to share between threads, usable after a fork.
     """
 
     def __init__(
@@ -57,6 +57,8 @@ class TokenManager:
     def access_token(self, name: str, *, min_ttl: _Seconds = 60) -> str:
         """Give an access token that is good for at least so many seconds, refreshed if need be.
 
+        :param min_ttl: so many seconds, or half of the token's life where the server gives none
+            that are good for longer.
         :raises NoTokenError: there is none; a log-in is needed.
         :raises InvalidGrantError: there is none any more.
         """
@@ -67,11 +69,15 @@ class TokenManager:
         return self._core.tokens(name, at_least(min_ttl, "min_ttl"))
 
     def known(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens | None:
-        """Give what is known without asking anybody, if it is good for so many seconds."""
+        """Give what is kept, without asking the server, if it is good for so many seconds."""
         return self._core.known(name, at_least(min_ttl, "min_ttl"))
 
     def replace(self, name: str, refused: str) -> OAuthTokens:
-        """Get other tokens, because an API has refused this one, unless there are by now."""
+        """Get other tokens, because an API has refused this one, unless there are by now.
+
+        If the API goes on refusing new ones, the next is asked for after a second, then after
+        two, at most once a minute; until then the refused one is given once more.
+        """
         return self._core.replace(name, refused)
 
     def __repr__(self) -> str:
