@@ -5,6 +5,7 @@
 //! further is not opened before [`store_acknowledge_restore`] has ended everything from before a moment.
 
 use crate::base::clock::{Clock as _, SystemClock, plausible};
+use crate::base::pace::Cutoff;
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyring::{KeyRing, KeyRingOptions};
@@ -69,6 +70,13 @@ pub struct AcknowledgeOptions {
     /// Leaves key rings as they are. Otherwise keys that were made before are replaced by new ones, because one
     /// of them may have been removed after the backup.
     pub keep_key_rings: bool,
+}
+
+impl AcknowledgeOptions {
+    fn cutoff(&self) -> Result<Cutoff> {
+        let now = plausible(SystemClock.now())?;
+        Ok(Cutoff { at: self.revoke_before, now: now.saturating_add(1) })
+    }
 }
 
 /// What has ended.
@@ -245,11 +253,7 @@ fn end_rings(
         let of_ring = KeyRingOptions::new().name(&name);
         let ring = KeyRing::open(Arc::clone(store), peppers.cloned(), of_ring);
         let ended = ring.and_then(|ring| {
-            if options.keep_key_rings {
-                Ok(false)
-            } else {
-                ring.replace_before(options.revoke_before)
-            }
+            if options.keep_key_rings { Ok(false) } else { ring.replace_before(options.cutoff()?) }
         });
         match ended {
             Ok(ended) => done.key_rings += u64::from(ended),
@@ -345,10 +349,19 @@ mod sqlite {
         Ok(Acknowledged { was_refused: former.is_none(), ..ended? })
     }
 
+    const STRANGE_PEPPER: Error = Error::new(
+        ErrorKind::WrongPepper,
+        "None of the peppers that were given is known to the store; give those that it was made with.",
+    );
+
     /// Whether the peppers are the store's, and all can be read that is read when a store is opened. A revocation that
     /// cannot be read may be of any token, and nobody could take it over.
     fn fits(store: &SqliteStore, peppers: &Peppers) -> Result<()> {
-        peppers.check_known(store)?;
+        let known = peppers.check_known(store)?;
+        if !known.is_empty() && !known.iter().any(|check| peppers.contains(check.pepper)) {
+            return Err(STRANGE_PEPPER);
+        }
+        store.check_tables()?;
         store.load_api_keys(&mut |_| ())?;
         store.revocation_horizon()?;
         let mut after = 0;
@@ -366,7 +379,6 @@ mod sqlite {
         peppers: Option<Peppers>,
         options: AcknowledgeOptions,
     ) -> Result<Acknowledged> {
-        let before = options.revoke_before;
         let mut done = Acknowledged::default();
         if let Some(peppers) = peppers {
             // For as long as there are tokens anywhere: what the services accept is not known here.
@@ -375,7 +387,7 @@ mod sqlite {
             let options_of_sessions = SessionOptions::new().revocations(revocations);
             let sessions =
                 Sessions::open(store.clone(), peppers.clone(), None, options_of_sessions)?;
-            done.sessions = sessions.end_before(before)?;
+            done.sessions = sessions.end_before(options.cutoff()?)?;
             let checks = peppers.check_known(&**store)?;
             let known: Vec<u32> = checks.iter().map(|check| check.pepper).collect();
             end_rings(
@@ -388,7 +400,7 @@ mod sqlite {
             if !options.keep_api_keys {
                 let keys = ApiKeys::open(store.clone(), peppers, ApiKeyOptions::new())?;
                 let keys = keys.acting_as("acknowledge-restore")?;
-                done.api_keys = keys.disable_before(before, "restored from a backup")?;
+                done.api_keys = keys.disable_before(options.cutoff()?, "restored from a backup")?;
             }
         }
         Ok(done)

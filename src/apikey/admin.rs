@@ -242,15 +242,19 @@ impl ApiKeys {
         }
     }
 
-    /// Refuses the keys that were made before the time `at` until they are enabled again; how many. One whose
+    /// Refuses the keys that were made before that time until they are enabled again; how many. One whose
     /// row is damaged is refused anyway.
     #[cfg(feature = "sqlite")]
-    pub(crate) fn disable_before(&self, at: u64, reason: &str) -> Result<u64> {
+    pub(crate) fn disable_before(
+        &self,
+        cutoff: crate::base::pace::Cutoff,
+        reason: &str,
+    ) -> Result<u64> {
         let (mut filter, mut disabled) = (KeyFilter { limit: 1000, ..KeyFilter::default() }, 0);
         loop {
             let page = self.list(&filter)?;
             for record in page.records {
-                if record.created_at < at && record.status == KeyStatus::Active {
+                if cutoff.is_before(record.created_at) && record.status == KeyStatus::Active {
                     match self.disable(&record.id, reason) {
                         Ok(_) => disabled += 1,
                         Err(error) if is_of_the_row(&error) || error == UNKNOWN => {}

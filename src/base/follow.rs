@@ -3,7 +3,7 @@
 
 use super::clock::{Clock, SystemClock};
 use super::pace::Pace;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// What was said of it; the rest is as usual.
 #[derive(Clone, Default)]
@@ -39,9 +39,15 @@ impl Follow {
         self.clock.clone().unwrap_or_else(|| Arc::new(SystemClock))
     }
 
-    /// The pace of that clock.
+    /// The pace of that clock. Of the system's there is one for the whole process.
     pub(crate) fn pace(&self) -> Arc<Pace> {
-        self.pace.clone().unwrap_or_else(|| Arc::new(Pace::new()))
+        static OF_THE_SYSTEM: LazyLock<Arc<Pace>> = LazyLock::new(|| Arc::new(Pace::new()));
+        let is_system = self.clock.as_ref().is_none_or(|clock| clock.is_system());
+        match &self.pace {
+            Some(pace) => Arc::clone(pace),
+            None if is_system => Arc::clone(&OF_THE_SYSTEM),
+            None => Arc::new(Pace::new()),
+        }
     }
 
     /// Whether every question asks the store first: not unless so said.

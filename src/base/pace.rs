@@ -46,6 +46,33 @@ pub(crate) struct Dates {
     pub(crate) is_behind: bool,
 }
 
+impl Dates {
+    /// Whether the clock is further ahead than time alone can have brought it.
+    pub(crate) const fn ran_ahead(&self) -> bool {
+        self.surely < self.now
+    }
+
+    /// Whether `date` has come by the clock or, if that went back, by what is known of it.
+    pub(crate) const fn may_be_after(&self, date: u64) -> bool {
+        date <= self.now || self.is_behind && date <= self.latest
+    }
+}
+
+/// What of that which is there now was made before a moment. A date that is still to come is that of a wrong clock, and
+/// what bears it was made before now.
+#[derive(Clone, Copy)]
+pub(crate) struct Cutoff {
+    /// In seconds since the Unix epoch, as `now` is.
+    pub(crate) at: u64,
+    pub(crate) now: u64,
+}
+
+impl Cutoff {
+    pub(crate) const fn is_before(self, made_at: u64) -> bool {
+        made_at < self.at || made_at > self.now
+    }
+}
+
 /// By how much a wall clock is ahead of the monotonic one, in seconds.
 pub(crate) struct Pace {
     /// As it was at first, or when the clock was believed after a doubt.

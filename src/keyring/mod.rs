@@ -12,7 +12,7 @@ pub use self::options::KeyRingOptions;
 use self::text::{Kept, read, write};
 use crate::base::clock::{Clock, NANOS};
 use crate::base::fresh::{Freshness, stale_nanos, too_old};
-use crate::base::pace::{Dates, Pace};
+use crate::base::pace::{Cutoff, Dates, Pace};
 use crate::base::process::{self, OwnLock};
 use crate::base::reach::beyond_memory;
 use crate::base::text::argument;
@@ -269,13 +269,13 @@ impl KeyRing {
 
     /// Makes new keys in the place of those that were made before the time `at`; whether there were any.
     /// Their tokens are refused from now on.
-    pub(crate) fn replace_before(&self, at: u64) -> Result<bool> {
+    pub(crate) fn replace_before(&self, cutoff: Cutoff) -> Result<bool> {
         let alg = self.active()?.alg;
-        if self.keys()?.iter().all(|key| key.created_at >= at) {
+        if self.keys()?.iter().all(|key| !cutoff.is_before(key.created_at)) {
             return Ok(false);
         }
         self.0.change_as(alg, &|keys, _| {
-            keys.retain(|kept| kept.shown.created_at >= at);
+            keys.retain(|kept| !cutoff.is_before(kept.shown.created_at));
             Ok(())
         })?;
         Ok(true)

@@ -143,10 +143,7 @@ impl Sessions {
         if session.record.ended_at.is_some() {
             return Err(refusal(session.record.end));
         }
-        if now >= session.record.expires_at {
-            if surely < session.record.expires_at {
-                return Err(refusal(Some(SessionEnd::Expired))); // by this clock alone, which ran ahead
-            }
+        if surely >= session.record.expires_at {
             // Durably, so that a clock that steps back does not make it live again. If it cannot be
             // written down, it is refused all the same.
             let written = self.end_for(Ok(session), SessionEnd::Expired, now);
@@ -155,11 +152,25 @@ impl Sessions {
                 _ => Err(refusal(Some(SessionEnd::Expired))),
             };
         }
+        // Its successor has been presented if and only if the counter has gone on by more than one: reuse by any clock.
+        if presented.counter.saturating_add(1) < session.counter {
+            return self.end_reused(session, now);
+        }
+        if dates.may_be_after(session.record.expires_at) {
+            return Err(refusal(Some(SessionEnd::Expired))); // by a clock that runs ahead, or ran behind
+        }
         if presented.counter == session.counter {
-            let moment = inner.grace().moment(&session, &dates, now_ms);
+            let grace = inner.grace();
+            let moment = grace.moment(&session, &dates, now_ms);
+            if grace.is_before(&session, now_ms) {
+                // Access tokens of that date are good for longer: their end is revoked for as long.
+                let last = session.record.last_seen_at.saturating_add(SessionOptions::MAX_GRACE);
+                let longest = session.access_ttl.saturating_add(last.saturating_sub(now));
+                session.access_ttl = longest.min(SessionOptions::MAX_TTL);
+            }
             let record = &mut session.record;
             let mut expires_at = lives_from(&dates).saturating_add(inner.refresh_ttl);
-            if moment == StoredSession::NO_MOMENT {
+            if moment >= StoredSession::NO_MOMENT {
                 expires_at = expires_at.max(record.expires_at); // the clock may be behind
             }
             record.refreshes += 1;
@@ -183,14 +194,17 @@ impl Sessions {
             })?;
             return Ok(tokens);
         }
-        // Its successor has been presented if and only if the counter has gone on by more than one.
         if presented.is_previous(&inner.peppers, &session) {
             match inner.grace().of(&session, &dates, now_ms) {
-                Since::Within => return inner.tokens(&session, claims, now),
+                Since::Within(date) => return inner.tokens(&session, claims, date),
                 Since::Unknown => return Err(UNDATED),
                 Since::Over => {}
             }
         }
+        self.end_reused(session, now)
+    }
+
+    fn end_reused(&self, session: Checked<StoredSession>, now: u64) -> Result<SessionTokens> {
         self.end_for(Ok(session), SessionEnd::Reuse, now)?;
         Err(ErrorKind::TokenReuse.into())
     }

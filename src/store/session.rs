@@ -95,9 +95,10 @@ pub struct StoredSession {
     pub pepper: u32,
     /// The pepper of the refresh token before; `None` if there was none, or gatekey did not note it yet.
     pub previous_pepper: Option<u32>,
-    /// The milliseconds of `last_seen_at`, which is in whole seconds: 0 to 999, or [`Self::NO_MOMENT`].
+    /// The milliseconds of `last_seen_at`, which is in whole seconds: 0 to 999, [`Self::NO_MOMENT`] or
+    /// [`Self::DATED_AHEAD`].
     pub last_seen_ms: u16,
-    /// The longest life of an access token of this session, in seconds.
+    /// For how many seconds from the last refresh an access token of this session may live, at the longest.
     pub access_ttl: u64,
     /// What each access token says besides: one JSON object.
     pub claims: String,
@@ -131,6 +132,8 @@ impl StoredSession {
 
     /// In `last_seen_ms`: `last_seen_at` is what a clock said that did not fit to the dates before.
     pub const NO_MOMENT: u16 = 1000;
+    /// In `last_seen_ms`: the clock that said `last_seen_at` ran ahead, so that this date is still to come.
+    pub const DATED_AHEAD: u16 = 1001;
 
     /// The longest time for which a refresh token that was used is good again, in seconds.
     pub(crate) const LONGEST_GRACE: u64 = 60;

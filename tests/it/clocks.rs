@@ -561,3 +561,146 @@ fn reuse_ends_a_session_whatever_the_clock_was() {
         }
     });
 }
+
+/// Tokens before the last but one are reuse also by a clock by which the session has expired.
+#[test]
+fn an_older_token_is_reuse_by_a_clock_that_ran_past_the_end() {
+    on_each_store("older_is_reuse", |store| {
+        for ahead in [7200, 8 * DAY, 91 * DAY] {
+            let clock = Wall::new();
+            let made = sessions(&store, &[1], &clock);
+            let refresh = |token: &Secret| made.refresh(token.expose(), None);
+            let first = made.start("alice", &SessionSpec::default()).unwrap().refresh_token;
+            let second = refresh(&first).unwrap().refresh_token;
+            let third = refresh(&second).unwrap().refresh_token;
+            clock.set(NOW + ahead);
+            assert_eq!(refresh(&first).unwrap_err().kind(), ErrorKind::TokenReuse, "{ahead}");
+            clock.set(NOW + 1);
+            assert_eq!(refresh(&third).unwrap_err().kind(), ErrorKind::TokenReuse, "{ahead}");
+        }
+    });
+}
+
+/// An access token that a clock has dated ahead is good for longer, and refused for as long after the end.
+#[test]
+fn the_end_of_a_session_covers_tokens_that_were_dated_ahead() {
+    on_each_store("dated_ahead", |store| {
+        for ahead in [120, 3500, 7200, DAY, 6 * DAY] {
+            let what = format!("{ahead}");
+            let clock = Wall::new();
+            let made = sessions(&store, &[1], &clock);
+            let first = made.start("alice", &SessionSpec::default()).unwrap().refresh_token;
+            let mut late = Vec::new();
+            clock.set(NOW + ahead);
+            let second = made.refresh(first.expose(), None).unwrap();
+            late.push(second.access_token);
+            // The lost answer, once more.
+            late.push(made.refresh(first.expose(), None).unwrap().access_token);
+            clock.set(NOW + 1);
+            let third = made.refresh(second.refresh_token.expose(), None).unwrap();
+            clock.set(NOW + 300);
+            let last = made.refresh(third.refresh_token.expose(), None).unwrap();
+            clock.set(NOW + 301);
+            made.end(last.refresh_token.expose()).unwrap();
+            for at in [NOW + 301, NOW + 2000, NOW + ahead, NOW + ahead + 899, NOW + ahead + 905] {
+                let clock = Arc::new(FixedClock::new(at));
+                let options = RevocationOptions::new().clock(clock.clone());
+                let list = Revocations::open(store.clone(), options).unwrap();
+                list.purge().unwrap();
+                let policy = Policy::new().clock(clock).revocations(Arc::new(list));
+                let verifier =
+                    Verifier::with_key(crate::fixtures::key(Alg::Hs256), policy).unwrap();
+                for token in &late {
+                    assert!(verifier.verify(token.expose()).is_err(), "{what} {at}");
+                }
+            }
+        }
+    });
+}
+
+/// A lost answer that is repeated by a clock that ran ahead is dated as the row is.
+#[test]
+fn a_repeated_answer_is_not_dated_ahead() {
+    on_each_store("repeated_ahead", |store| {
+        let clock = Wall::new();
+        let made = sessions(&store, &[1], &clock);
+        let first = made.start("alice", &SessionSpec::default()).unwrap().refresh_token;
+        made.refresh(first.expose(), None).unwrap();
+        clock.set(NOW + DAY);
+        let again = made.refresh(first.expose(), None).unwrap();
+        let verified = {
+            let clock = Arc::new(FixedClock::new(NOW + 1));
+            let policy = Policy::new().clock(clock);
+            let verifier = Verifier::with_key(crate::fixtures::key(Alg::Hs256), policy).unwrap();
+            verifier.verify(again.access_token.expose()).unwrap()
+        };
+        let expires_at = verified.expires_at().unwrap();
+        assert!(expires_at <= i64::try_from(NOW + 960).unwrap(), "{expires_at}");
+    });
+}
+
+/// The date of a clock that ran ahead comes true: a token that was used is not good by it.
+#[test]
+fn a_wrong_date_that_comes_true_is_no_grace() {
+    on_each_store("comes_true", |store| {
+        for ahead in [7200, 2 * DAY] {
+            let clock = Wall::new();
+            let made = sessions(&store, &[1], &clock);
+            let first = made.start("alice", &SessionSpec::default()).unwrap().refresh_token;
+            clock.set(NOW + ahead);
+            let second = made.refresh(first.expose(), None).unwrap().refresh_token;
+            let again = made.refresh(first.expose(), None).unwrap().refresh_token;
+            assert_eq!(again.expose(), second.expose(), "at once, by the same clock");
+            let later = sessions(&store, &[1], &clock);
+            for at in [0, 1, 10] {
+                clock.set(NOW + ahead + at);
+                let error = later.refresh(first.expose(), None).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidRefreshToken, "{ahead} {at}");
+            }
+            assert!(later.refresh(second.expose(), None).is_ok(), "{ahead}: the newest one is");
+        }
+    });
+}
+
+/// The fractions of two clocks say nothing of each other.
+#[test]
+fn a_short_grace_ends_no_session_by_a_clock_that_ran_ahead() {
+    for grace in [100, 500, 1000] {
+        for turn in 0..20 {
+            let clock = Wall::new();
+            let store: Arc<dyn Database> = Arc::new(MemoryStore::new());
+            let key = crate::fixtures::key(Alg::Hs256);
+            let signer = Signer::builder(key).ttl(900).clock(clock.clone()).build().unwrap();
+            let options = SessionOptions::new().clock(clock.clone()).grace_ms(grace);
+            let made = Sessions::open(store, peppers(&[1]), Some(&signer), options).unwrap();
+            let first = made.start("alice", &SessionSpec::default()).unwrap().refresh_token;
+            let second = made.refresh(first.expose(), None).unwrap().refresh_token;
+            std::thread::sleep(std::time::Duration::from_millis(turn * 7));
+            clock.set(NOW + 2 * DAY);
+            if let Err(error) = made.refresh(first.expose(), None) {
+                assert_eq!(error.kind(), ErrorKind::InvalidRefreshToken, "{grace} {turn}");
+            }
+            clock.set(NOW);
+            assert!(made.refresh(second.expose(), None).is_ok(), "{grace} {turn}");
+        }
+    }
+}
+
+/// What is over stays over, should the clock step back.
+#[test]
+fn a_session_is_over_by_the_latest_date_that_is_known() {
+    on_each_store("over_stays_over", |store| {
+        let clock = Wall::new();
+        let key = crate::fixtures::key(Alg::Hs256);
+        let signer = Signer::builder(key).ttl(900).clock(clock.clone()).build().unwrap();
+        let options =
+            SessionOptions::new().clock(clock.clone()).refresh_ttl(1000).absolute_ttl(1500);
+        let made = Sessions::open(store, peppers(&[1]), Some(&signer), options).unwrap();
+        let first = made.start("alice", &SessionSpec::default()).unwrap().refresh_token;
+        clock.set(NOW + 3500);
+        made.start("bob", &SessionSpec::default()).unwrap();
+        clock.set(NOW + 10);
+        let error = made.refresh(first.expose(), None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SessionExpired);
+    });
+}

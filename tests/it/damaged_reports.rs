@@ -160,6 +160,7 @@ fn a_damaged_ring_keeps_a_restored_store_from_nothing() {
         ("version = 'x'", "bad"),
         ("pepper = 77", "bad"),
         ("pepper = 0", "bad"),
+        ("name = x'64656661756c74'", "x'64656661756c74'"),
     ];
     for (at, (damage, name)) in damages.into_iter().enumerate() {
         for keep in [false, true] {
@@ -194,6 +195,15 @@ fn a_store_that_cannot_be_acknowledged_stays_as_it_was() {
         ("INSERT INTO revocation VALUES (NULL, 99, '', 'x', 0, 9e18, 0)", "DELETE FROM revocation"),
         ("INSERT INTO revocation VALUES (NULL, 1, x'00', 'x', 0, 1, 0)", "DELETE FROM revocation"),
         ("INSERT INTO horizon VALUES ('issued', 'x')", "DELETE FROM horizon"),
+        (
+            "ALTER TABLE audit RENAME COLUMN detail TO x",
+            "ALTER TABLE audit RENAME COLUMN x TO detail",
+        ),
+        (
+            "ALTER TABLE session RENAME COLUMN claims TO x",
+            "ALTER TABLE session RENAME COLUMN x TO claims",
+        ),
+        ("ALTER TABLE usage RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO usage"),
         (
             "ALTER TABLE revocation RENAME TO elsewhere",
             "ALTER TABLE elsewhere RENAME TO revocation",
@@ -233,7 +243,15 @@ fn a_store_that_cannot_be_acknowledged_stays_as_it_was() {
             let before = name().unwrap();
             let error = place.acknowledge(&[1], false).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::StoreCorrupt, "{damage}: {error:?}");
+            if damage.starts_with("ALTER") {
+                let table = damage.split(' ').nth(2).unwrap();
+                assert!(error.claim().unwrap().starts_with(&format!("{table}.")), "{error:?}");
+                if table != "session" {
+                    assert!(sessions_of(&place, session.family()).is_none(), "nothing has ended");
+                }
+            }
             if damage.starts_with("INSERT INTO revocation") {
+                assert!(error.claim().unwrap().starts_with("seq = "), "{damage}: {error:?}");
                 assert!(error.message().contains("revocation"), "{damage}: {error:?}");
             }
             if !was_refused {
@@ -249,12 +267,66 @@ fn a_store_that_cannot_be_acknowledged_stays_as_it_was() {
             }
             let done = place.acknowledge(&[1], false).expect(&what);
             assert_eq!(done.was_refused, was_refused, "{what}");
-            let store = Arc::new(SqliteStore::open(&place.0).unwrap());
-            let sessions =
-                Sessions::open(store, peppers(&[1]), None, SessionOptions::new()).unwrap();
-            assert!(sessions.get(session.family()).unwrap().ended_at.is_some(), "{what}");
+            assert!(sessions_of(&place, session.family()).is_some(), "{what}");
         }
     }
+}
+
+/// When a session has ended, by its row.
+fn sessions_of(place: &Place, family: &str) -> Option<i64> {
+    let raw = rusqlite::Connection::open(&place.0).unwrap();
+    let read = "SELECT ended_at FROM session WHERE family = ?";
+    raw.query_row(read, [family], |row| row.get(0)).unwrap()
+}
+
+/// What is in the store now was made before now, whatever a clock said then, or says.
+#[test]
+fn what_a_wrong_clock_has_dated_ends_with_all_the_rest() {
+    const DAY: u64 = 86_400;
+    let real = SystemClock.now();
+    for (at, made_at) in [real - 400 * DAY, real - 8 * DAY, real, real + 3600, real + 40 * DAY]
+        .into_iter()
+        .enumerate()
+    {
+        let folder = Folder::new(&format!("acknowledge-dates-{at}"));
+        let place = Place::new(&folder, "auth.sqlite");
+        let clock = Arc::new(gatekey::clock::FixedClock::new(made_at));
+        let store = Arc::new(SqliteStore::open(&place.0).unwrap());
+        let options = ApiKeyOptions::new().clock(clock.clone());
+        let keys = ApiKeys::open(store.clone(), peppers(&[1]), options).unwrap();
+        let key = keys.create(&KeySpec::new("acme")).unwrap();
+        let signer = Signer::builder(crate::fixtures::key(Alg::Hs256)).ttl(60).build().unwrap();
+        let options = SessionOptions::new().clock(clock.clone());
+        let sessions =
+            Sessions::open(store.clone(), peppers(&[1]), Some(&signer), options).unwrap();
+        let session = sessions.start("alice", &SessionSpec::default()).unwrap();
+        let options = KeyRingOptions::new().alg(Alg::Hs256).clock(clock.clone());
+        let before = KeyRing::open(store, Some(peppers(&[1])), options).unwrap().active().unwrap();
+        drop((keys, sessions));
+        let done = place.acknowledge(&[1], false).unwrap();
+        assert_eq!((done.sessions, done.api_keys, done.key_rings), (1, 1, 1), "{made_at}");
+        assert!(sessions_of(&place, session.family()).is_some(), "{made_at}");
+        let status = place.keys(&[1]).get(id(&key)).unwrap().status;
+        assert_eq!(status.name(), "disabled", "{made_at}");
+        assert_ne!(place.ring("default").unwrap().active().unwrap().kid, before.kid, "{made_at}");
+    }
+}
+
+/// A pepper under a number that the store has never had is not taken for one of its own.
+#[test]
+fn peppers_that_the_store_does_not_know_acknowledge_nothing() {
+    let folder = Folder::new("acknowledge-strange");
+    let place = Place::new(&folder, "auth.sqlite");
+    let key = place.keys(&[1]).create(&KeySpec::new("acme")).unwrap();
+    assert_eq!(place.acknowledge(&[9], false).unwrap_err().kind(), ErrorKind::WrongPepper);
+    let known: i64 = rusqlite::Connection::open(&place.0)
+        .unwrap()
+        .query_row("SELECT count(*) FROM pepper", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(known, 1, "nor is it remembered");
+    assert_eq!(place.keys(&[1]).get(id(&key)).unwrap().status.name(), "active");
+    // One that was added since the backup comes with one that the store knows.
+    assert_eq!(place.acknowledge(&[1, 9], false).unwrap().api_keys, 1);
 }
 
 /// A pepper that was not given is no damage.

@@ -254,13 +254,22 @@ pub(crate) fn import_row(
 
 /// A moment: seconds since 1970, whose fraction does not count, or an aware datetime.
 pub(crate) fn moment(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
+    rounded(value, what, f64::trunc)
+}
+
+/// As [`moment`], rounded up: what is from before it, or is kept until it, is so in the second that has begun, too.
+pub(crate) fn end(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
+    rounded(value, what, f64::ceil)
+}
+
+fn rounded(value: &Bound<'_, PyAny>, what: &str, round: fn(f64) -> f64) -> PyResult<u64> {
     let py = value.py();
     let unusable = || usage(py, &format!("The {what} must be a time after 1970, in seconds."));
     if value.cast::<PyInt>().is_ok() && value.cast::<PyBool>().is_err() {
         return value.extract().map_err(|_| unusable());
     }
     if let Ok(float) = value.cast::<PyFloat>() {
-        return whole(float.value()).ok_or_else(unusable);
+        return whole(round(float.value())).ok_or_else(unusable);
     }
     let Ok(timestamp) = value.getattr(intern!(py, "timestamp")) else {
         return Err(wrong_type(value, what, "int, float or an aware datetime"));
@@ -271,7 +280,7 @@ pub(crate) fn moment(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
             &format!("The {what} must be an aware datetime: it has no time zone."),
         ));
     }
-    whole(timestamp.call0()?.extract()?).ok_or_else(unusable)
+    whole(round(timestamp.call0()?.extract()?)).ok_or_else(unusable)
 }
 
 /// The caller's address, as text or of the module `ipaddress`; `None` if it is not known, which a text that is no

@@ -140,6 +140,11 @@ impl SqliteStore {
         let _ = self.0.writing(|connection, _| rename(connection, &former.0), |(), _| Ok(()));
     }
 
+    /// Whether no table is missing, and no column of one.
+    pub(crate) fn check_tables(&self) -> Result<()> {
+        self.0.reading(|connection, _, _| schema::check_tables(connection))
+    }
+
     /// Accepts the store as it is: sets its mark.
     pub(crate) fn acknowledge(&self, mark: &Mark) -> Result<()> {
         let mark = Marked::new(&self.0.path(), mark, &Arc::default())?;

@@ -1,8 +1,10 @@
 //! Key rings, as rows.
 
 use super::{FILE_BITS, Kind, SqliteStore, fault, fault_in, rows};
+use crate::base::hex;
 use crate::error::{ErrorKind, Result};
 use crate::store::{KeyRingStore, StoredRing};
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 const RING: &str = "The row of this key ring (table `key_ring`) cannot be read: it is damaged or was altered from outside; \
@@ -44,9 +46,8 @@ impl KeyRingStore for SqliteStore {
         self.read(|reader| {
             let mut select =
                 reader.prepare("SELECT name FROM key_ring ORDER BY name").map_err(fault)?;
-            let names = select.query_map([], |row| row.get(0)).map_err(fault)?;
-            // A ring whose name cannot be read is nobody's.
-            Ok(names.filter_map(rusqlite::Result::ok).collect())
+            let names = select.query_map([], |row| row.get_ref(0).map(name_of)).map_err(fault)?;
+            names.collect::<rusqlite::Result<_>>().map_err(fault)
         })
     }
 
@@ -69,5 +70,15 @@ impl KeyRingStore for SqliteStore {
             };
             if put().map_err(fault)? == 1 { Ok(()) } else { Err(ErrorKind::StoreConflict.into()) }
         })
+    }
+}
+
+/// The name of a ring or, of a row that nobody can have made, what stands in its place: no name.
+fn name_of(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        ValueRef::Blob(bytes) => format!("x'{}'", hex::encode(bytes)),
+        ValueRef::Integer(number) => format!("'{number}'"),
+        other => format!("({})", other.data_type()),
     }
 }

@@ -302,7 +302,9 @@ fn lacks_a_table(error: &rusqlite::Error) -> bool {
     else {
         return false;
     };
-    message.starts_with("no such table") || message.starts_with("no such column")
+    ["no such table", "no such column", "has no column named"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// A write that failed, with SQLite's extended code SQLITE_IOERR_WRITE, as a file-size limit does.

@@ -1,7 +1,7 @@
 //! What has been revoked, as rows that are numbered again whenever they change: the numbers are the feed.
 
 use super::{Kind, SqliteStore, fault, fault_in, mark, rows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{Revocation, RevocationChanges, RevocationKind, RevocationStore};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
@@ -85,7 +85,7 @@ fn changes(snapshot: &Transaction<'_>, after: u64, limit: usize) -> Result<Revoc
     let mut found = select.query(params![after_signed, limit_signed]).map_err(fault)?;
     let mut out = RevocationChanges { seq: after, ..RevocationChanges::default() };
     while let Some(row) = found.next().map_err(fault)? {
-        let (seq, entry) = read(row).map_err(fault_in(UNREADABLE))?;
+        let (seq, entry) = read(row).map_err(|error| unreadable(row, error))?;
         out.seq = seq;
         out.numbers.push(seq);
         out.entries.push(entry);
@@ -97,6 +97,14 @@ fn changes(snapshot: &Transaction<'_>, after: u64, limit: usize) -> Result<Revoc
         out.seq = last; // the last ones may have been forgotten
     }
     Ok(out)
+}
+
+/// The error names the row, if that can be.
+#[cold]
+fn unreadable(row: &Row<'_>, error: rusqlite::Error) -> Error {
+    let seq: i64 = row.get("seq").unwrap_or_default();
+    let name = format!("seq = {seq}");
+    fault_in(UNREADABLE)(error).about_named_claim(&name.as_str().into())
 }
 
 /// A row that cannot be read is an error for all. It may revoke anything: what does not say of what kind it is, or

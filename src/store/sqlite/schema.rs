@@ -6,6 +6,7 @@ use super::create::Stopped;
 use super::fault;
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::collections::BTreeSet;
 
 /// The first SQLite in which a checkpoint does not lose what another connection commits at that moment ("The WAL
 /// Reset Bug", sqlite.org/wal.html). A lost commit here is a lost revocation.
@@ -168,6 +169,36 @@ pub(super) fn check_version(connection: &Connection) -> Result<()> {
         Ok(version) if version <= STEPS.len() => Ok(()),
         _ => Err(NEWER),
     }
+}
+
+/// Holds the tables and their columns against those that this version makes.
+///
+/// # Errors
+/// `StoreCorrupt`, with the name of what is missing.
+pub(super) fn check_tables(connection: &Connection) -> Result<()> {
+    const MISSING: Error = Error::new(
+        ErrorKind::StoreCorrupt,
+        "A table of the store, or a column of one, is missing; restore it from a backup.",
+    );
+    let own = Connection::open_in_memory().map_err(fault)?;
+    own.execute_batch(&STEPS.concat()).map_err(fault)?;
+    let there = columns(connection)?;
+    match columns(&own)?.into_iter().find(|column| !there.contains(column)) {
+        Some((table, column)) => {
+            let name = format!("{table}.{column}");
+            Err(MISSING.about_named_claim(&name.as_str().into()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Each column, with its table.
+fn columns(connection: &Connection) -> Result<BTreeSet<(String, String)>> {
+    const EACH: &str = "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c \
+                        WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'";
+    let mut each = connection.prepare(EACH).map_err(fault)?;
+    let columns = each.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fault)?;
+    columns.collect::<rusqlite::Result<_>>().map_err(fault)
 }
 
 type Answer<T> = std::result::Result<T, Stopped>;
