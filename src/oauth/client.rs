@@ -272,7 +272,8 @@ fn check(config: &mut OAuthConfig) -> Result<()> {
     }
     if let Some(url) = &config.metadata_url {
         let checked = check_endpoint(url, loopback).map_err(misconfigured);
-        let checked = checked.and(config.issuer.as_ref().map(|_| ()).ok_or(NO_ISSUER));
+        let checked =
+            checked.and_then(|()| if config.issuer.is_some() { Ok(()) } else { Err(NO_ISSUER) });
         checked.map_err(|error| error.about_claim("metadata_url"))?;
     }
     for (name, place) in config.endpoints.each() {
