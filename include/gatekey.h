@@ -5450,6 +5450,42 @@ gk_status gk_oauth_client_refresh(const gk_oauth_client *client,
                                   gk_error *err);
 
 /**
+ * As gk_oauth_client_refresh, with more to say.
+ *
+ * @param client The client.
+ * @param tokens The tokens with the refresh token; copied.
+ * @param grant Scopes to ask for instead of all that were granted (RFC 6749 section 6), resources
+ * instead of those of the tokens, parameters of the server's own; copied. NULL for nothing.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable; gk_error_claim names the member.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_refresh_with(const gk_oauth_client *client,
+                                       const gk_oauth_tokens *tokens,
+                                       const gk_token_grant *grant,
+                                       gk_operation **operation,
+                                       gk_error *err);
+
+/**
+ * Asks what the server says about itself (RFC 8414 section 2). The operation ends with one JSON
+ * object, for gk_json_parse, with the endpoints of the configuration in their places. Nothing of it
+ * has been checked but the issuer.
+ *
+ * @param client The client.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is no client.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_metadata(const gk_oauth_client *client,
+                                   gk_operation **operation,
+                                   gk_error *err);
+
+/**
  * Asks who the user is. If an ID token has said so before, it must be the same.
  * The operation ends with `subject`, `verified_email` and `claims`.
  *
@@ -5466,6 +5502,25 @@ gk_status gk_oauth_client_userinfo(const gk_oauth_client *client,
                                    const gk_oauth_tokens *tokens,
                                    gk_operation **operation,
                                    gk_error *err);
+
+/**
+ * As gk_oauth_client_userinfo, by an access token alone. Nobody knows whom it should be about: look
+ * at the subject.
+ *
+ * @param client The client.
+ * @param access_token The token.
+ * @param access_token_len Its length in bytes.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if something is missing.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_userinfo_by_token(const gk_oauth_client *client,
+                                            const char *access_token,
+                                            size_t access_token_len,
+                                            gk_operation **operation,
+                                            gk_error *err);
 
 /**
  * Asks whether a token is good (RFC 7662).
@@ -5486,6 +5541,27 @@ gk_status gk_oauth_client_introspect(const gk_oauth_client *client,
                                      size_t token_len,
                                      gk_operation **operation,
                                      gk_error *err);
+
+/**
+ * As gk_oauth_client_introspect, with more to say.
+ *
+ * @param client The client.
+ * @param token The token.
+ * @param token_len Its length in bytes.
+ * @param grant `token_type_hint`, or parameters of the server's own; copied. NULL for nothing.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+ * is not acceptable; gk_error_claim names the member.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_introspect_with(const gk_oauth_client *client,
+                                          const char *token,
+                                          size_t token_len,
+                                          const gk_token_grant *grant,
+                                          gk_operation **operation,
+                                          gk_error *err);
 
 /**
  * Ends a token at the server (RFC 7009).
@@ -5657,6 +5733,26 @@ gk_status gk_oauth_client_finish(const gk_oauth_client *client,
                                  const gk_login_callback *callback,
                                  gk_operation **operation,
                                  gk_error *err);
+
+/**
+ * As gk_oauth_client_finish, with more to say in the request for the tokens.
+ *
+ * @param client The client.
+ * @param callback What came back with the browser; borrowed for the call.
+ * @param grant Resources out of those that gk_oauth_client_begin asked for, scopes, parameters of
+ * the server's own; copied. NULL for nothing.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_oauth_client_finish; GK_STATUS_INVALID_ARGUMENT if something is not acceptable;
+ * gk_error_claim names the member.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_finish_with(const gk_oauth_client *client,
+                                      const gk_login_callback *callback,
+                                      const gk_token_grant *grant,
+                                      gk_operation **operation,
+                                      gk_error *err);
 
 /**
  * Gives the Set-Cookie value that ends the log-in of a callback, whatever became of it.
@@ -6013,9 +6109,30 @@ gk_status gk_oauth_client_poll(const gk_oauth_client *client,
                                gk_error *err);
 
 /**
- * Reads tokens that were kept.
+ * As gk_oauth_client_poll, with more to say in each question.
  *
- * @param json What gk_oauth_tokens_to_json has given; borrowed for the call.
+ * @param client The client.
+ * @param codes The operation of gk_oauth_client_device_codes, which has ended; it may be freed
+ * afterwards.
+ * @param grant Resources and parameters of the server's own; copied. NULL for nothing.
+ * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+ * fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it has not ended with codes, or something is
+ * not acceptable; gk_error_claim names the member.
+ */
+GK_NODISCARD
+gk_status gk_oauth_client_poll_with(const gk_oauth_client *client,
+                                    const gk_operation *codes,
+                                    const gk_token_grant *grant,
+                                    gk_operation **operation,
+                                    gk_error *err);
+
+/**
+ * Reads tokens that were kept, or those that are known from elsewhere.
+ *
+ * @param json What gk_oauth_tokens_to_json has given, or as much of it as is known: `issuer`, and
+ * `refresh_token` or `access_token`; borrowed for the call.
  * @param json_len Its length in bytes.
  * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
  * fails.
@@ -6041,6 +6158,27 @@ GK_NODISCARD
 gk_status gk_oauth_tokens_to_json(const gk_oauth_tokens *tokens,
                                   gk_buf *json,
                                   gk_error *err);
+
+/**
+ * Makes tokens of a refresh token that was got in another way, for example by another library: no
+ * access token yet, so that the first use refreshes. gk_oauth_tokens_from_json says more of them.
+ *
+ * @param issuer Who gave it: the issuer of the client that will use it; copied.
+ * @param issuer_len Its length in bytes.
+ * @param refresh_token The refresh token; copied, and wiped in the end.
+ * @param refresh_token_len Its length in bytes.
+ * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if one of them is empty or cannot be sent;
+ * gk_error_claim names it.
+ */
+GK_NODISCARD
+gk_status gk_oauth_tokens_from_refresh_token(const char *issuer,
+                                             size_t issuer_len,
+                                             const char *refresh_token,
+                                             size_t refresh_token_len,
+                                             gk_oauth_tokens **tokens,
+                                             gk_error *err);
 
 /**
  * Copies tokens.
@@ -6114,12 +6252,21 @@ gk_str gk_oauth_tokens_subject(const gk_oauth_tokens *tokens);
 gk_str gk_oauth_tokens_verified_email(const gk_oauth_tokens *tokens);
 
 /**
- * Gives the one API that the access token is for, if one was asked for (RFC 8707).
+ * Says how many APIs the access token was asked for (RFC 8707).
  *
  * @param tokens The tokens; NULL is fine.
- * @return The API's address, valid as long as `tokens`; {NULL, 0} if there is none.
+ * @return How many; 0 for NULL.
  */
-gk_str gk_oauth_tokens_resource(const gk_oauth_tokens *tokens);
+size_t gk_oauth_tokens_resources_len(const gk_oauth_tokens *tokens);
+
+/**
+ * Gives an API that the access token was asked for.
+ *
+ * @param tokens The tokens; NULL is fine.
+ * @param index From 0.
+ * @return Its address, valid as long as `tokens`; {NULL, 0} if there are fewer.
+ */
+gk_str gk_oauth_tokens_resource_at(const gk_oauth_tokens *tokens, size_t index);
 
 /**
  * Gives what kind of token an exchange has given (RFC 8693 section 2.2.1).

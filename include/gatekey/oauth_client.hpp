@@ -132,6 +132,13 @@ class oauth_client : public detail::handle<gk_oauth_client, gk_oauth_client_free
                                      cookies.size()};
         return made(gk_oauth_client_finish, &came);
     }
+    /// With more to say in the request for the tokens.
+    [[nodiscard]] operation finish(std::string_view callback, std::string_view cookies,
+                                   const token_grant &grant) const {
+        const gk_login_callback came{callback.data(), callback.size(), cookies.data(),
+                                     cookies.size()};
+        return made(gk_oauth_client_finish_with, &came, grant.get());
+    }
     /// The Set-Cookie value that ends the log-in of a callback, whatever became of it.
     [[nodiscard]] std::string end_login(std::string_view callback) const {
         return detail::text([&](auto *out, auto *err) {
@@ -140,6 +147,10 @@ class oauth_client : public detail::handle<gk_oauth_client, gk_oauth_client_free
     }
     [[nodiscard]] operation refresh(const oauth_tokens &tokens) const {
         return made(gk_oauth_client_refresh, tokens.get());
+    }
+    /// With other scopes or resources, or parameters of the server's own.
+    [[nodiscard]] operation refresh(const oauth_tokens &tokens, const token_grant &grant) const {
+        return made(gk_oauth_client_refresh_with, tokens.get(), grant.get());
     }
     [[nodiscard]] operation client_credentials(const token_grant &grant = token_grant()) const {
         return made(gk_oauth_client_client_credentials, grant.get());
@@ -158,11 +169,23 @@ class oauth_client : public detail::handle<gk_oauth_client, gk_oauth_client_free
     [[nodiscard]] operation poll(const operation &codes) const {
         return made(gk_oauth_client_poll, codes.get());
     }
+    [[nodiscard]] operation poll(const operation &codes, const token_grant &grant) const {
+        return made(gk_oauth_client_poll_with, codes.get(), grant.get());
+    }
     [[nodiscard]] operation userinfo(const oauth_tokens &tokens) const {
         return made(gk_oauth_client_userinfo, tokens.get());
     }
+    /// By an access token alone: look at the subject.
+    [[nodiscard]] operation userinfo(std::string_view access_token) const {
+        return made(gk_oauth_client_userinfo_by_token, access_token.data(), access_token.size());
+    }
+    /// What the server says about itself, as one JSON object.
+    [[nodiscard]] operation metadata() const { return made(gk_oauth_client_metadata); }
     [[nodiscard]] operation introspect(std::string_view token) const {
         return made(gk_oauth_client_introspect, token.data(), token.size());
+    }
+    [[nodiscard]] operation introspect(std::string_view token, const token_grant &grant) const {
+        return made(gk_oauth_client_introspect_with, token.data(), token.size(), grant.get());
     }
     [[nodiscard]] operation revoke(std::string_view token, bool is_refresh_token) const {
         return made(gk_oauth_client_revoke, token.data(), token.size(), is_refresh_token);

@@ -17,6 +17,14 @@ class oauth_tokens : public detail::handle<gk_oauth_tokens, gk_oauth_tokens_free
             return gk_oauth_tokens_from_json(json.data(), json.size(), out, err);
         }));
     }
+    /// Tokens of a refresh token that was got in another way; the first use refreshes.
+    [[nodiscard]] static oauth_tokens from_refresh_token(std::string_view issuer,
+                                                         std::string_view refresh_token) {
+        return oauth_tokens(detail::made<gk_oauth_tokens>([&](auto **out, auto *err) {
+            return gk_oauth_tokens_from_refresh_token(
+                issuer.data(), issuer.size(), refresh_token.data(), refresh_token.size(), out, err);
+        }));
+    }
     /// To be kept in a safe place: who reads it is the user.
     [[nodiscard]] secret to_json() const {
         return secret(detail::filled(
@@ -50,9 +58,13 @@ class oauth_tokens : public detail::handle<gk_oauth_tokens, gk_oauth_tokens_free
     [[nodiscard]] std::optional<std::string_view> verified_email() const noexcept {
         return detail::maybe(gk_oauth_tokens_verified_email(get()));
     }
-    /// The one API that the access token is for, if one was asked for.
-    [[nodiscard]] std::optional<std::string_view> resource() const noexcept {
-        return detail::maybe(gk_oauth_tokens_resource(get()));
+    /// The APIs that the access token was asked for.
+    [[nodiscard]] std::vector<std::string_view> resources() const {
+        std::vector<std::string_view> all;
+        const std::size_t count = gk_oauth_tokens_resources_len(get());
+        for (std::size_t i = 0; i < count; i++)
+            all.push_back(detail::view(gk_oauth_tokens_resource_at(get(), i)));
+        return all;
     }
     /// What kind of token an exchange has given.
     [[nodiscard]] std::optional<std::string_view> issued_token_type() const noexcept {

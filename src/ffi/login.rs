@@ -7,6 +7,7 @@ use super::oauth_client::gk_oauth_client;
 use super::operation::{Ended, gk_operation};
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
+use super::token_grant::{gk_token_grant, granted};
 use crate::ErrorKind;
 use crate::oauth::LoginOptions;
 use libc::c_char;
@@ -235,6 +236,36 @@ pub unsafe extern "C" fn gk_oauth_client_finish(
         let query = text(callback.query, callback.query_len, "query")?;
         let cookies = text(callback.cookies, callback.cookies_len, "cookies")?;
         Ok(gk_operation::new(client.finish(query, cookies)?, Ended::Finished))
+    })
+}
+
+/// As gk_oauth_client_finish, with more to say in the request for the tokens.
+///
+/// @param client The client.
+/// @param callback What came back with the browser; borrowed for the call.
+/// @param grant Resources out of those that gk_oauth_client_begin asked for, scopes, parameters of
+/// the server's own; copied. NULL for nothing.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_oauth_client_finish; GK_STATUS_INVALID_ARGUMENT if something is not acceptable;
+/// gk_error_claim names the member.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_oauth_client_finish_with(
+    client: Option<&gk_oauth_client>,
+    callback: Option<&gk_login_callback>,
+    grant: Option<&gk_token_grant>,
+    operation: *mut *mut gk_operation,
+    err: *mut gk_error,
+) -> gk_status {
+    create(operation, err, || {
+        let client = &given(client, "client")?.0;
+        let callback = given(callback, "callback")?;
+        let query = text(callback.query, callback.query_len, "query")?;
+        let cookies = text(callback.cookies, callback.cookies_len, "cookies")?;
+        let made = client.finish_with(query, cookies, &granted(grant)?)?;
+        Ok(gk_operation::new(made, Ended::Finished))
     })
 }
 

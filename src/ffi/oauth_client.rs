@@ -8,6 +8,7 @@ use super::oauth_config::gk_oauth_config;
 use super::oauth_tokens::gk_oauth_tokens;
 use super::operation::{Ended, gk_operation};
 use super::status::gk_status;
+use super::token_grant::{gk_token_grant, granted};
 use crate::{OAuthClient, Secret};
 use libc::c_char;
 
@@ -80,6 +81,54 @@ pub unsafe extern "C" fn gk_oauth_client_refresh(
     })
 }
 
+/// As gk_oauth_client_refresh, with more to say.
+///
+/// @param client The client.
+/// @param tokens The tokens with the refresh token; copied.
+/// @param grant Scopes to ask for instead of all that were granted (RFC 6749 section 6), resources
+/// instead of those of the tokens, parameters of the server's own; copied. NULL for nothing.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable; gk_error_claim names the member.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_oauth_client_refresh_with(
+    client: Option<&gk_oauth_client>,
+    tokens: Option<&gk_oauth_tokens>,
+    grant: Option<&gk_token_grant>,
+    operation: *mut *mut gk_operation,
+    err: *mut gk_error,
+) -> gk_status {
+    create(operation, err, || {
+        let client = &given(client, "client")?.0;
+        let made = client.refresh_with(&given(tokens, "tokens")?.0, &granted(grant)?)?;
+        Ok(gk_operation::new(made, Ended::Tokens))
+    })
+}
+
+/// Asks what the server says about itself (RFC 8414 section 2). The operation ends with one JSON
+/// object, for gk_json_parse, with the endpoints of the configuration in their places. Nothing of it
+/// has been checked but the issuer.
+///
+/// @param client The client.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there is no client.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_oauth_client_metadata(
+    client: Option<&gk_oauth_client>,
+    operation: *mut *mut gk_operation,
+    err: *mut gk_error,
+) -> gk_status {
+    create(operation, err, || {
+        Ok(gk_operation::new(given(client, "client")?.0.metadata(), Ended::Text))
+    })
+}
+
 /// Asks who the user is. If an ID token has said so before, it must be the same.
 /// The operation ends with `subject`, `verified_email` and `claims`.
 ///
@@ -102,6 +151,32 @@ pub unsafe extern "C" fn gk_oauth_client_userinfo(
         let client = &given(client, "client")?.0;
         let made = client.userinfo(&given(tokens, "tokens")?.0);
         Ok(gk_operation::new(made, Ended::User))
+    })
+}
+
+/// As gk_oauth_client_userinfo, by an access token alone. Nobody knows whom it should be about: look
+/// at the subject.
+///
+/// @param client The client.
+/// @param access_token The token.
+/// @param access_token_len Its length in bytes.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if something is missing.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_oauth_client_userinfo_by_token(
+    client: Option<&gk_oauth_client>,
+    access_token: *const c_char,
+    access_token_len: usize,
+    operation: *mut *mut gk_operation,
+    err: *mut gk_error,
+) -> gk_status {
+    create(operation, err, || {
+        let client = &given(client, "client")?.0;
+        let token = secret(text(access_token, access_token_len, "access_token")?);
+        Ok(gk_operation::new(client.userinfo_by_token(&token), Ended::User))
     })
 }
 
@@ -129,6 +204,34 @@ pub unsafe extern "C" fn gk_oauth_client_introspect(
         let client = &given(client, "client")?.0;
         let made = client.introspect(&secret(text(token, token_len, "token")?));
         Ok(gk_operation::new(made, Ended::Told))
+    })
+}
+
+/// As gk_oauth_client_introspect, with more to say.
+///
+/// @param client The client.
+/// @param token The token.
+/// @param token_len Its length in bytes.
+/// @param grant `token_type_hint`, or parameters of the server's own; copied. NULL for nothing.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION or GK_STATUS_INVALID_ARGUMENT if something
+/// is not acceptable; gk_error_claim names the member.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_oauth_client_introspect_with(
+    client: Option<&gk_oauth_client>,
+    token: *const c_char,
+    token_len: usize,
+    grant: Option<&gk_token_grant>,
+    operation: *mut *mut gk_operation,
+    err: *mut gk_error,
+) -> gk_status {
+    create(operation, err, || {
+        let client = &given(client, "client")?.0;
+        let token = secret(text(token, token_len, "token")?);
+        Ok(gk_operation::new(client.introspect_with(&token, &granted(grant)?)?, Ended::Told))
     })
 }
 

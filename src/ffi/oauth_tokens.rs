@@ -1,6 +1,6 @@
 //! `gk_oauth_tokens`: what a token endpoint has given (RFC 6749 section 5.1).
 
-use super::boundary::{chars, create, fill, given, lend, look, release, share, tell};
+use super::boundary::{chars, create, fill, given, lend, look, release, share, tell, text};
 use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
 use super::status::gk_status;
@@ -12,9 +12,10 @@ use libc::c_char;
 /// it is freed.
 pub struct gk_oauth_tokens(pub(super) OAuthTokens);
 
-/// Reads tokens that were kept.
+/// Reads tokens that were kept, or those that are known from elsewhere.
 ///
-/// @param json What gk_oauth_tokens_to_json has given; borrowed for the call.
+/// @param json What gk_oauth_tokens_to_json has given, or as much of it as is known: `issuer`, and
+/// `refresh_token` or `access_token`; borrowed for the call.
 /// @param json_len Its length in bytes.
 /// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
 /// fails.
@@ -48,6 +49,35 @@ pub unsafe extern "C" fn gk_oauth_tokens_to_json(
     err: *mut gk_error,
 ) -> gk_status {
     fill(json, err, || Ok(given(tokens, "tokens")?.0.to_secret_json()))
+}
+
+/// Makes tokens of a refresh token that was got in another way, for example by another library: no
+/// access token yet, so that the first use refreshes. gk_oauth_tokens_from_json says more of them.
+///
+/// @param issuer Who gave it: the issuer of the client that will use it; copied.
+/// @param issuer_len Its length in bytes.
+/// @param refresh_token The refresh token; copied, and wiped in the end.
+/// @param refresh_token_len Its length in bytes.
+/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if one of them is empty or cannot be sent;
+/// gk_error_claim names it.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_oauth_tokens_from_refresh_token(
+    issuer: *const c_char,
+    issuer_len: usize,
+    refresh_token: *const c_char,
+    refresh_token_len: usize,
+    tokens: *mut *mut gk_oauth_tokens,
+    err: *mut gk_error,
+) -> gk_status {
+    create(tokens, err, || {
+        let issuer = text(issuer, issuer_len, "issuer")?;
+        let token = text(refresh_token, refresh_token_len, "refresh_token")?;
+        let token = Secret::from(token.to_owned());
+        Ok(gk_oauth_tokens(OAuthTokens::from_refresh_token(issuer, token)?))
+    })
 }
 
 /// Copies tokens.
@@ -132,13 +162,26 @@ pub extern "C" fn gk_oauth_tokens_verified_email(tokens: Option<&gk_oauth_tokens
     look(gk_str::NONE, || tokens?.0.verified_email.as_deref().map(lend))
 }
 
-/// Gives the one API that the access token is for, if one was asked for (RFC 8707).
+/// Says how many APIs the access token was asked for (RFC 8707).
 ///
 /// @param tokens The tokens; NULL is fine.
-/// @return The API's address, valid as long as `tokens`; {NULL, 0} if there is none.
+/// @return How many; 0 for NULL.
 #[unsafe(no_mangle)]
-pub extern "C" fn gk_oauth_tokens_resource(tokens: Option<&gk_oauth_tokens>) -> gk_str {
-    look(gk_str::NONE, || tokens?.0.resource.as_deref().map(lend))
+pub extern "C" fn gk_oauth_tokens_resources_len(tokens: Option<&gk_oauth_tokens>) -> usize {
+    look(0, || Some(tokens?.0.resources.len()))
+}
+
+/// Gives an API that the access token was asked for.
+///
+/// @param tokens The tokens; NULL is fine.
+/// @param index From 0.
+/// @return Its address, valid as long as `tokens`; {NULL, 0} if there are fewer.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_oauth_tokens_resource_at(
+    tokens: Option<&gk_oauth_tokens>,
+    index: usize,
+) -> gk_str {
+    look(gk_str::NONE, || tokens?.0.resources.get(index).map(|resource| lend(resource)))
 }
 
 /// Gives what kind of token an exchange has given (RFC 8693 section 2.2.1).

@@ -373,6 +373,33 @@ pub unsafe extern "C" fn gk_oauth_client_poll(
     })
 }
 
+/// As gk_oauth_client_poll, with more to say in each question.
+///
+/// @param client The client.
+/// @param codes The operation of gk_oauth_client_device_codes, which has ended; it may be freed
+/// afterwards.
+/// @param grant Resources and parameters of the server's own; copied. NULL for nothing.
+/// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
+/// fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if it has not ended with codes, or something is
+/// not acceptable; gk_error_claim names the member.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_oauth_client_poll_with(
+    client: Option<&gk_oauth_client>,
+    codes: Option<&gk_operation>,
+    grant: Option<&gk_token_grant>,
+    operation: *mut *mut gk_operation,
+    err: *mut gk_error,
+) -> gk_status {
+    create(operation, err, || {
+        let client = &given(client, "client")?.0;
+        let made = client.poll_with(given(codes, "codes")?.codes()?, &granted(grant)?)?;
+        Ok(gk_operation::new(made, Ended::Tokens))
+    })
+}
+
 /// Replaces what was set by what the change makes of it.
 fn set(grant: Option<&mut gk_token_grant>, change: impl FnOnce(TokenGrant) -> Outcome<TokenGrant>) {
     sticky::set(grant.map(|grant| &mut grant.0), change);

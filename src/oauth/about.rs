@@ -5,6 +5,7 @@ use super::answer::{self, MALFORMED};
 use super::client::{Inner, OAuthClient};
 use super::config::{END_SESSION, INTROSPECTION, REVOCATION, USERINFO, checked_text};
 use super::quirks::{Quirks, inside};
+use super::token_grant::TokenGrant;
 use super::tokens::OAuthTokens;
 use crate::base::hex;
 use crate::base::json::{self, Kind, Value};
@@ -62,13 +63,49 @@ impl OAuthClient {
         })
     }
 
+    /// As [`Self::userinfo`], by an access token alone: nobody knows whom it should be about, so look at the subject.
+    ///
+    /// # Errors
+    /// As [`Self::userinfo`].
+    pub fn userinfo_by_token(&self, access_token: &Secret) -> Operation<UserInfo> {
+        let token = access_token.clone();
+        self.operation(|inner, io| async move { inner.userinfo(&io, &token).await })
+    }
+
+    /// Says what the server says about itself (RFC 8414 section 2), as one JSON object: fetched if it is not known yet, with
+    /// the endpoints of the configuration in their places. Nothing of it has been checked but the issuer.
+    ///
+    /// # Errors
+    /// Of the operation: those of a request for metadata.
+    pub fn metadata(&self) -> Operation<String> {
+        self.operation(|inner, io| async move {
+            let metadata = inner.metadata_with(&io, |_| true).await?;
+            Ok(metadata.to_json(&inner.config))
+        })
+    }
+
     /// Asks whether a token is good (RFC 7662).
     ///
     /// # Errors
     /// Of the operation: `OauthInvalidClient`, `OauthServerFailed`, `OauthMalformedResponse`, the 7000s.
     pub fn introspect(&self, token: &Secret) -> Operation<Introspection> {
-        let token = token.clone();
-        self.operation(|inner, io| async move { inner.introspect(&io, &token).await })
+        let (token, grant) = (token.clone(), TokenGrant::new());
+        self.operation(|inner, io| async move { inner.introspect(&io, &token, &grant).await })
+    }
+
+    /// As [`Self::introspect`], with more to say: `token_type_hint`, or parameters of the server's own.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: something is not acceptable; the error's claim names it. Of the operation: as
+    /// [`Self::introspect`].
+    pub fn introspect_with(
+        &self,
+        token: &Secret,
+        grant: &TokenGrant,
+    ) -> Result<Operation<Introspection>> {
+        grant.check()?;
+        let (token, grant) = (token.clone(), grant.clone());
+        Ok(self.operation(|inner, io| async move { inner.introspect(&io, &token, &grant).await }))
     }
 
     /// Ends a token at the server (RFC 7009): a refresh token ends its access tokens too. One that is not known has
@@ -177,9 +214,16 @@ impl Inner {
         answer::object(&self.config.quirks, response)
     }
 
-    pub(super) async fn introspect(&self, io: &Io, token: &Secret) -> Result<Introspection> {
+    pub(super) async fn introspect(
+        &self,
+        io: &Io,
+        token: &Secret,
+        grant: &TokenGrant,
+    ) -> Result<Introspection> {
         let (metadata, url) = self.endpoint(io, INTROSPECTION).await?;
-        let parameters = [("token", token.expose_str())];
+        let scope = self.join_scopes(&grant.scopes);
+        let mut parameters = vec![("token", token.expose_str())];
+        parameters.extend(grant.pairs(&scope));
         let response = self.post(io, &metadata, &url, Purpose::Introspection, &parameters).await?;
         let text = answer::object(&self.config.quirks, &response)?;
         let value = answer::parsed(&text)?;

@@ -38,7 +38,7 @@ pub(super) struct Flow {
     pub(super) redirect_uri: String,
     pub(super) return_to: String,
     pub(super) scopes: Vec<String>,
-    /// The one API that the access token is for, if there is one.
+    /// The one API that was asked for, if it is one: the token is then asked for it again.
     pub(super) resource: Option<String>,
     pub(super) max_age: Option<u64>,
     pub(super) begun_at: u64,

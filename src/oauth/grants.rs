@@ -2,13 +2,14 @@
 //! (RFC 8693), assertions (RFC 7523 section 2.1), and the flow for devices (RFC 8628).
 
 use super::answer::{self, MALFORMED};
-use super::client::{Inner, NOT_A_SCOPE, OAuthClient, is_scope};
-use super::config::{DEVICE, TOKEN, check_parameters, checked_text};
+use super::client::{Inner, OAuthClient};
+use super::config::{DEVICE, TOKEN, checked_text};
 use super::id_token::Expected;
 use super::metadata::{Metadata, check_endpoint};
 use super::rescue::new_refresh_token;
+use super::token_grant::TokenGrant;
 use super::tokens::{self, OAuthTokens};
-use crate::base::json::fields::{self, Field};
+use crate::base::json::fields;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,89 +21,6 @@ const LONGEST_WAIT: u64 = 3600;
 
 /// Keeps tokens that a server has given, whatever becomes of the rest.
 pub(super) type Keep = Box<dyn FnMut(&OAuthTokens) -> Result<()> + Send>;
-
-/// What a token is asked for.
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct TokenGrant {
-    pub(super) scopes: Vec<String>,
-    pub(super) parameters: Vec<(String, String)>,
-}
-
-impl TokenGrant {
-    /// No scope in particular.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Reads a grant: one JSON object with any of `scopes`, `resources` and `parameters`.
-    ///
-    /// # Errors
-    /// `InvalidConfiguration`: it is not one, or a member is unknown or has a wrong type.
-    pub fn from_json(text: &[u8]) -> Result<Self> {
-        Self::new().json(text)
-    }
-
-    /// Takes over the members of a grant in JSON. Its scopes override those that were set before, its resources and
-    /// parameters come behind them.
-    ///
-    /// # Errors
-    /// As [`Self::from_json`].
-    pub fn json(mut self, text: &[u8]) -> Result<Self> {
-        fields::read(text, fields::MOST, |field| self.member(field))?;
-        Ok(self)
-    }
-
-    fn member(&mut self, field: &Field<'_>) -> Result<()> {
-        match field.name() {
-            "scopes" => self.scopes = field.texts()?,
-            "resources" => {
-                let resources = field.texts()?.into_iter();
-                self.parameters.extend(resources.map(|resource| ("resource".to_owned(), resource)));
-            }
-            "parameters" => self.parameters.extend(field.pairs()?),
-            _ => return Err(field.unknown()),
-        }
-        Ok(())
-    }
-
-    /// The scopes to ask for.
-    pub fn scopes(mut self, scopes: &[&str]) -> Self {
-        self.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        self
-    }
-
-    /// An API that the token is for (RFC 8707).
-    pub fn resource(self, resource: impl Into<String>) -> Self {
-        self.parameter("resource", resource)
-    }
-
-    /// A parameter of the server's own, for example Auth0's `audience`.
-    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parameters.push((name.into(), value.into()));
-        self
-    }
-
-    fn check(&self) -> Result<()> {
-        const OWN: [&str; 11] = [
-            "grant_type",
-            "client_id",
-            "client_secret",
-            "client_assertion",
-            "client_assertion_type",
-            "scope",
-            "refresh_token",
-            "device_code",
-            "subject_token",
-            "assertion",
-            "code",
-        ];
-        if self.scopes.iter().any(|scope| !is_scope(scope)) {
-            return Err(NOT_A_SCOPE.about_claim("scopes"));
-        }
-        check_parameters(&self.parameters, 2048, |name| OWN.contains(&name).then_some(OVERRIDDEN))
-    }
-}
 
 /// A token that is exchanged for another (RFC 8693 section 2.1).
 #[derive(Clone, Debug)]
@@ -232,8 +150,6 @@ impl fmt::Debug for DeviceCodes {
     }
 }
 
-const OVERRIDDEN: Error = argument("A grant sets this parameter itself; it cannot be overridden.");
-
 impl OAuthClient {
     /// Gets new tokens for a refresh token. Where the answer brings no new refresh token, scopes or ID token, the old
     /// ones stay. Keep what it gives before you use it: the old refresh token may be dead by then. A
@@ -245,20 +161,35 @@ impl OAuthClient {
     /// still the one to use; `OauthMalformedResponse` and the 1000s for an answer or an ID token that is not good. If the
     /// server had given a new refresh token by then, [`OAuthTokens::kept_in`] has it: keep that.
     pub fn refresh(&self, tokens: &OAuthTokens) -> Result<Operation<OAuthTokens>> {
-        self.refresh_keeping(tokens, Box::new(|_| Ok(())))
+        self.refresh_with(tokens, &TokenGrant::new())
+    }
+
+    /// As [`Self::refresh`], with more to say: scopes to ask for instead of all that were granted (RFC 6749 section 6),
+    /// resources instead of those of the tokens, parameters of the server's own.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`], and `InvalidArgument` for what is not acceptable; the error's claim names it.
+    pub fn refresh_with(
+        &self,
+        tokens: &OAuthTokens,
+        grant: &TokenGrant,
+    ) -> Result<Operation<OAuthTokens>> {
+        grant.check()?;
+        self.refresh_keeping(tokens, grant.clone(), Box::new(|_| Ok(())))
     }
 
     /// As [`Self::refresh`]; a new refresh token is handed to `keep` before anything is done that may take long or fail.
     pub(super) fn refresh_keeping(
         &self,
         tokens: &OAuthTokens,
+        grant: TokenGrant,
         keep: Keep,
     ) -> Result<Operation<OAuthTokens>> {
         if tokens.refresh_token.is_none() {
             return Err(argument("There is no refresh token to get new tokens with."));
         }
         let old = tokens.clone();
-        Ok(self.operation(|inner, io| async move { inner.refresh(&io, old, keep).await }))
+        Ok(self.operation(|inner, io| async move { inner.refresh(&io, old, &grant, keep).await }))
     }
 
     /// Gets a token for the client itself (RFC 6749 section 4.4).
@@ -331,8 +262,22 @@ impl OAuthClient {
     /// Of the operation: `OauthAccessDenied`, `OauthDeviceExpired`, and those of a request that trying again does not
     /// mend.
     pub fn poll(&self, codes: &DeviceCodes) -> Operation<OAuthTokens> {
-        let codes = codes.clone();
-        self.operation(|inner, io| async move { inner.poll(&io, &codes).await })
+        let (codes, grant) = (codes.clone(), TokenGrant::new());
+        self.operation(|inner, io| async move { inner.poll(&io, &codes, &grant).await })
+    }
+
+    /// As [`Self::poll`], with more to say in each question: resources and parameters of the server's own.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: something is not acceptable; the error's claim names it. Of the operation: as [`Self::poll`].
+    pub fn poll_with(
+        &self,
+        codes: &DeviceCodes,
+        grant: &TokenGrant,
+    ) -> Result<Operation<OAuthTokens>> {
+        grant.check()?;
+        let (codes, grant) = (codes.clone(), grant.clone());
+        Ok(self.operation(|inner, io| async move { inner.poll(&io, &codes, &grant).await }))
     }
 }
 
@@ -347,21 +292,20 @@ impl Inner {
         let scope = self.join_scopes(&grant.scopes);
         let mut parameters: Vec<(&str, &str)> =
             own.iter().map(|(name, value)| (*name, value.expose_str())).collect();
-        if !scope.is_empty() {
-            parameters.push(("scope", &scope));
-        }
-        parameters.extend(grant.parameters.iter().map(|(name, value)| (&**name, &**value)));
+        parameters.extend(grant.pairs(&scope));
         let response = self.post(io, &metadata, &url, Purpose::Token, &parameters).await?;
         let mut tokens = tokens::read(&self.config, &metadata.issuer, &response, &grant.scopes)?;
         // Nobody has signed in here; what it says about anybody was not verified.
         tokens.id_token = None;
+        tokens.resources = grant.resources();
         Ok(tokens)
     }
 
     pub(super) async fn refresh(
         &self,
         io: &Io,
-        old: OAuthTokens,
+        mut old: OAuthTokens,
+        grant: &TokenGrant,
         mut keep: Keep,
     ) -> Result<OAuthTokens> {
         let (metadata, url) = self.endpoint(io, TOKEN).await?;
@@ -369,16 +313,20 @@ impl Inner {
             return Err(ANOTHER_SERVER);
         }
         let refresh_token = old.refresh_token.clone().ok_or(ErrorKind::OauthNoToken)?;
-        let scope = self.join_scopes(&self.refresh_scopes(&old.scopes));
+        let named = grant.resources();
+        let kept = if named.is_empty() { &*old.resources } else { &[] };
+        let asked = if grant.scopes.is_empty() { &old.scopes } else { &grant.scopes };
+        let scope = self.join_scopes(&self.refresh_scopes(asked, !grant.scopes.is_empty()));
         let mut parameters =
             vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose_str())];
-        if self.config.quirks.scope_on_refresh && !scope.is_empty() {
-            parameters.push(("scope", &scope));
-        }
-        parameters.extend(old.resource.as_deref().map(|resource| ("resource", resource)));
+        parameters.extend(kept.iter().map(|resource| ("resource", resource.as_str())));
+        parameters.extend(grant.pairs(&scope));
         let response = self.post(io, &metadata, &url, Purpose::Token, &parameters).await?;
         let read = answer::mute_refusal(&response)
-            .and_then(|()| tokens::read(&self.config, &metadata.issuer, &response, &old.scopes));
+            .and_then(|()| tokens::read(&self.config, &metadata.issuer, &response, asked));
+        if !named.is_empty() {
+            old.resources = named;
+        }
         // What is wrong with the rest of the answer, or is still to be asked, must not lose the only good refresh token.
         let kept = new_refresh_token(&self.config, &response)
             .map(|new| OAuthTokens { refresh_token: Some(new), ..old.clone() });
@@ -396,11 +344,15 @@ impl Inner {
         renewed.map_err(|error| error.keeping(kept.as_ref().map(Secret::expose)))
     }
 
-    /// The scopes to refresh with: what was granted, and those that the server's answers leave out (Entra).
-    fn refresh_scopes(&self, granted: &[String]) -> Vec<String> {
+    /// The scopes to refresh with: those that are wanted, or at some servers what was granted, and what their answers leave
+    /// out (Entra).
+    fn refresh_scopes(&self, asked: &[String], is_wanted: bool) -> Vec<String> {
+        if !self.config.quirks.scope_on_refresh {
+            return if is_wanted { asked.to_vec() } else { Vec::new() };
+        }
         let more = self.config.quirks.refresh_scopes.iter();
-        let more = more.filter(|scope| !granted.contains(scope));
-        granted.iter().chain(more).cloned().collect()
+        let more = more.filter(|scope| !asked.contains(scope));
+        asked.iter().chain(more).cloned().collect()
     }
 
     /// The tokens of a refresh, with what it did not bring, and its ID token validated.
@@ -411,7 +363,7 @@ impl Inner {
         mut new: OAuthTokens,
         mut old: OAuthTokens,
     ) -> Result<OAuthTokens> {
-        new.resource = old.resource.take();
+        new.resources = std::mem::take(&mut old.resources);
         if new.refresh_token.is_none() {
             new.refresh_token = old.refresh_token.take();
         }
@@ -436,11 +388,7 @@ impl Inner {
         let (metadata, url) = self.endpoint(io, DEVICE).await?;
         let scopes = if grant.scopes.is_empty() { &self.config.scopes } else { &grant.scopes };
         let scope = self.join_scopes(scopes);
-        let mut parameters: Vec<(&str, &str)> = Vec::new();
-        if !scope.is_empty() {
-            parameters.push(("scope", &scope));
-        }
-        parameters.extend(grant.parameters.iter().map(|(name, value)| (&**name, &**value)));
+        let parameters: Vec<(&str, &str)> = grant.pairs(&scope).collect();
         let purpose = Purpose::DeviceAuthorization;
         let response = self.post(io, &metadata, &url, purpose, &parameters).await?;
         let text = answer::object(&self.config.quirks, &response)?;
@@ -471,12 +419,14 @@ impl Inner {
         })
     }
 
-    async fn poll(&self, io: &Io, codes: &DeviceCodes) -> Result<OAuthTokens> {
+    async fn poll(&self, io: &Io, codes: &DeviceCodes, grant: &TokenGrant) -> Result<OAuthTokens> {
         let (metadata, url) = self.endpoint(io, TOKEN).await?;
-        let parameters = [
+        let mut parameters = vec![
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
             ("device_code", codes.device_code.expose_str()),
         ];
+        let scope = self.join_scopes(&grant.scopes);
+        parameters.extend(grant.pairs(&scope));
         let mut interval = codes.interval;
         loop {
             io.pause(interval * 1000).await;
@@ -490,6 +440,7 @@ impl Inner {
             let error = match read {
                 Err(error) => error,
                 Ok(mut tokens) => {
+                    tokens.resources = grant.resources();
                     let wants = codes.scopes.iter().any(|scope| scope == "openid");
                     if tokens.id_token.is_some() && wants && !self.config.quirks.no_id_token {
                         // No nonce was sent: there is no browser that it could have been bound to.

@@ -6,6 +6,7 @@ use super::client::{Inner, NOT_A_SCOPE, OAuthClient, is_scope};
 use super::config::{AUTHORIZATION, PUSHED, TOKEN, check_parameters, checked_text};
 use super::flow::{Flow, MISMATCH};
 use super::metadata::Metadata;
+use super::token_grant::TokenGrant;
 use super::tokens::{self, OAuthTokens};
 use crate::base::b64;
 use crate::base::json::{self, Kind, ObjectWriter, fields};
@@ -217,6 +218,22 @@ impl OAuthClient {
     /// # Security
     /// Whatever the outcome, answer with the cookie of [`Self::end_login`] or `set_cookies`: a log-in is good once.
     pub fn finish(&self, callback: &str, cookies: &str) -> Result<Operation<FinishedLogin>> {
+        self.finish_with(callback, cookies, &TokenGrant::new())
+    }
+
+    /// As [`Self::finish`], with more to say in the request for the tokens: resources out of those that [`Self::begin`] asked
+    /// for, of which a single one is asked for in any case (RFC 8707 section 2.2), scopes, and parameters of the server's own.
+    ///
+    /// # Errors
+    /// As [`Self::finish`], and `InvalidArgument` for what is not acceptable; the error's claim names it.
+    pub fn finish_with(
+        &self,
+        callback: &str,
+        cookies: &str,
+        grant: &TokenGrant,
+    ) -> Result<Operation<FinishedLogin>> {
+        grant.check()?;
+        let grant = grant.clone();
         let callback = Callback::read(callback)?;
         let flow = self.0.open_flow(&callback.state, cookies)?;
         callback.check_issuer(&flow, &self.0.config.quirks.issuer_aliases)?;
@@ -235,7 +252,7 @@ impl OAuthClient {
         let user_json = callback.user;
         Ok(self.operation(|inner, io| async move {
             let return_to = flow.return_to.clone();
-            let tokens = inner.exchange(&io, &code, &flow).await?;
+            let tokens = inner.exchange(&io, &code, &flow, &grant).await?;
             Ok(FinishedLogin {
                 subject: tokens.subject.clone(),
                 verified_email: tokens.verified_email.clone(),
@@ -393,7 +410,13 @@ impl Inner {
     }
 
     /// Exchanges the code, and validates the ID token.
-    async fn exchange(&self, io: &Io, code: &Secret, flow: &Flow) -> Result<OAuthTokens> {
+    async fn exchange(
+        &self,
+        io: &Io,
+        code: &Secret,
+        flow: &Flow,
+        grant: &TokenGrant,
+    ) -> Result<OAuthTokens> {
         let (metadata, url) = self.endpoint(io, TOKEN).await?;
         // The server that the browser was sent to, whatever the configuration says by now.
         if metadata.issuer != flow.issuer {
@@ -408,13 +431,19 @@ impl Inner {
             parameters.push(("code_verifier", verifier.expose_str()));
         }
         // Or the server would choose another one of those that it knows (RFC 8707 section 2.2).
-        parameters.extend(flow.resource.as_deref().map(|resource| ("resource", resource)));
+        let mut resources = grant.resources();
+        if let Some(resource) = flow.resource.as_ref().filter(|_| resources.is_empty()) {
+            parameters.push(("resource", resource));
+            resources.push(resource.clone());
+        }
+        let scope = self.join_scopes(&grant.scopes);
+        parameters.extend(grant.pairs(&scope));
         let response: HttpResponse =
             self.post(io, &metadata, &url, Purpose::Token, &parameters).await?;
         answer::mute_refusal(&response)?;
         let mut tokens = tokens::read(&self.config, &metadata.issuer, &response, &flow.scopes)?;
         drop(response);
-        tokens.resource.clone_from(&flow.resource);
+        tokens.resources = resources;
         let wants_id_token = flow.scopes.iter().any(|scope| scope == "openid");
         if self.config.quirks.no_id_token || !wants_id_token {
             // Nothing was sent that it could be held against.

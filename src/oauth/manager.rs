@@ -8,8 +8,8 @@
 //! `invalid_grant` ends a refresh token; whatever else goes wrong, it is tried again later.
 
 use super::client::OAuthClient;
-use super::grants::TokenGrant;
 use super::slots::{Seen, Slot, Slots, Turns, is_same};
+use super::token_grant::TokenGrant;
 use super::tokens::OAuthTokens;
 use crate::base::process::brief;
 use crate::base::reach::beyond_memory;
@@ -357,7 +357,7 @@ impl Inner {
                     *brief(&saved) = Some(seen);
                     Ok(())
                 };
-                self.client.refresh_keeping(kept, Box::new(keep))?
+                self.client.refresh_keeping(kept, TokenGrant::new(), Box::new(keep))?
             }
             (_, Some(grant)) => self.client.client_credentials(grant)?,
             _ => return Err(ErrorKind::OauthNoToken.into()),

@@ -3,7 +3,7 @@
 
 use super::answer::{self, REDIRECT};
 use super::config::{Endpoints, JWKS, OAuthConfig, TOKEN};
-use crate::base::json::Value;
+use crate::base::json::{self, ObjectWriter, Value};
 use crate::base::secret::Secret;
 use crate::base::url::Url;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,6 +29,8 @@ pub(super) struct Metadata {
     knows_s256: Option<bool>,
     /// Where more may be found.
     unasked: Vec<String>,
+    /// The document that counts, with what later ones add to it; empty without any.
+    document: String,
 }
 
 impl Metadata {
@@ -45,7 +47,31 @@ impl Metadata {
             requires_pushed: None,
             knows_s256: None,
             unasked: Vec::new(),
+            document: String::new(),
         }
+    }
+
+    /// All of it as one JSON object, with the endpoints of the configuration in their places.
+    pub(super) fn to_json(&self, config: &OAuthConfig) -> String {
+        let mut out = ObjectWriter::new();
+        let document = json::parse(self.document.as_bytes()).ok();
+        let said = |name: &str| document.as_ref().is_some_and(|said| said.member(name).is_some());
+        if let Some(issuer) = config.issuer.as_ref().filter(|_| !said("issuer")) {
+            out.text("issuer", issuer);
+        }
+        let mut own = config.endpoints.clone();
+        for (name, url) in own.each() {
+            if let Some(url) = url {
+                out.text(name, url);
+            }
+        }
+        for (name, value) in document.iter().flat_map(Value::members) {
+            let name = name.decode();
+            if config.endpoints.get(&name).is_none() {
+                out.raw(&name, value.raw());
+            }
+        }
+        out.end()
     }
 
     /// An endpoint, which must be there and good; the error names it.
@@ -79,6 +105,7 @@ impl Metadata {
 
     /// Takes over what a document says and what was not known before.
     fn fill(&mut self, value: &Value<'_>) {
+        self.document = completed(&self.document, value);
         for (name, place) in self.endpoints.each() {
             if place.is_none() {
                 // What is no string is no address either, and is refused when it is used.
@@ -106,6 +133,17 @@ impl Metadata {
         let s256 = || names(value, METHODS).iter().any(|name| name == "S256");
         self.knows_s256 = self.knows_s256.or_else(|| value.given(METHODS).map(|_| s256()));
     }
+}
+
+/// A document, and what another one says that it does not.
+fn completed(document: &str, more: &Value<'_>) -> String {
+    let Ok(known) = json::parse(document.as_bytes()) else { return more.raw().to_owned() };
+    let mut out = ObjectWriter::new();
+    let new = more.members().filter(|(name, _)| known.member(&name.decode()).is_none());
+    for (name, value) in known.members().chain(new) {
+        out.raw(&name.decode(), value.raw());
+    }
+    out.end()
 }
 
 /// Asks the issuer for its metadata, place after place until a document counts: an object that names the very issuer.

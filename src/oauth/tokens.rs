@@ -1,10 +1,11 @@
 //! `OAuthTokens`: what a token endpoint gave (RFC 6749 section 5.1), and how it is read.
 
 use super::answer::{self, MALFORMED};
-use super::config::OAuthConfig;
+use super::config::{OAuthConfig, checked_text};
 use super::quirks::Quirks;
 use crate::base::json::{self, Kind, ObjectWriter, Value};
 use crate::base::secret::Secret;
+use crate::base::text::argument;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::HttpResponse;
 use std::borrow::Cow;
@@ -31,8 +32,8 @@ pub struct OAuthTokens {
     pub refresh_token: Option<Secret>,
     /// What was granted: as the server said, or as it was asked for.
     pub scopes: Vec<String>,
-    /// The one API that the access token is for, if one was asked for (RFC 8707).
-    pub resource: Option<String>,
+    /// The APIs that the access token was asked for in the request that gave it (RFC 8707); a refresh asks for the same.
+    pub resources: Vec<String>,
     /// Who signed in, as a token (OpenID Connect Core section 2): valid, if it is here.
     pub id_token: Option<Secret>,
     /// The ID token's claims: the text of one JSON object.
@@ -46,6 +47,40 @@ pub struct OAuthTokens {
 }
 
 impl OAuthTokens {
+    /// Tokens of a refresh token that was got in another way, for example by another library: no access token yet, so that
+    /// the first use refreshes. What else is known (scopes, subject, resources) can be set.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the issuer is empty, or the refresh token cannot be one.
+    ///
+    /// ```
+    /// # use gatekey::{Secret, oauth::OAuthTokens};
+    /// let kept = Secret::from("8xLOxBtZp8".to_owned());
+    /// let mut tokens = OAuthTokens::from_refresh_token("https://auth.example", kept)?;
+    /// tokens.subject = Some("alice".to_owned());
+    /// assert!(!tokens.is_good_for(0, 1_800_000_000));
+    /// # Ok::<(), gatekey::Error>(())
+    /// ```
+    pub fn from_refresh_token(issuer: impl Into<String>, refresh_token: Secret) -> Result<Self> {
+        let issuer = issuer.into();
+        checked_text(&issuer, 2048).map_err(|error| error.about_claim("issuer"))?;
+        let token = token_in(Cow::Borrowed(refresh_token.expose_str()));
+        Ok(Self {
+            issuer,
+            access_token: Secret::new(Vec::new()),
+            expires_at: Some(0),
+            issued_at: None,
+            refresh_token: Some(token.ok_or_else(|| NOT_A_TOKEN.about_claim("refresh_token"))?),
+            scopes: Vec::new(),
+            resources: Vec::new(),
+            id_token: None,
+            claims_json: None,
+            subject: None,
+            verified_email: None,
+            issued_token_type: None,
+        })
+    }
+
     /// The tokens to keep although [`OAuthClient::refresh`](crate::OAuthClient::refresh) has failed: those that it was
     /// called with, and the new refresh token that the server gave before anything was found wrong. `None`: there was
     /// none, and the old refresh token is still the one to use.
@@ -67,7 +102,7 @@ impl OAuthTokens {
         out.number("issued_at", self.issued_at);
         out.optional("refresh_token", self.refresh_token.as_ref().map(Secret::expose_str));
         out.texts("scopes", &self.scopes);
-        out.optional("resource", self.resource.as_deref());
+        out.texts("resources", &self.resources);
         out.optional("id_token", self.id_token.as_ref().map(Secret::expose_str));
         out.raw("claims", self.claims_json.as_deref().unwrap_or("null"));
         out.optional("subject", self.subject.as_deref());
@@ -76,7 +111,8 @@ impl OAuthTokens {
         out.end_secret()
     }
 
-    /// Reads [`Self::to_secret_json`].
+    /// Reads [`Self::to_secret_json`], or as much of it as is known: `issuer`, and a `refresh_token` or an `access_token`.
+    /// Without an access token the first use refreshes.
     ///
     /// # Errors
     /// `StoreCorrupt`: it is not that.
@@ -86,16 +122,23 @@ impl OAuthTokens {
         let secret = |name: &str| text(name).map(|text| Secret::from(text.into_owned()));
         let date = |name: &str| value.member(name).and_then(|time| time.as_u64());
         let claims = value.member("claims").filter(|claims| claims.kind() == Kind::Object);
-        let scopes = value.member("scopes").ok_or(DAMAGED)?;
-        let scope = |scope: Value<'_>| scope.as_str().map(String::from).ok_or(DAMAGED);
+        let texts = |name: &str| {
+            let list = value.given(name);
+            let text = |text: Value<'_>| text.as_str().map(String::from).ok_or(DAMAGED);
+            list.iter().flat_map(Value::elements).map(text).collect::<Result<Vec<_>>>()
+        };
+        let (access_token, refresh_token) = (secret("access_token"), secret("refresh_token"));
+        if access_token.is_none() && refresh_token.is_none() {
+            return Err(DAMAGED);
+        }
         Ok(Self {
             issuer: text("issuer").ok_or(DAMAGED)?.into_owned(),
-            access_token: secret("access_token").ok_or(DAMAGED)?,
-            expires_at: date("expires_at"),
+            expires_at: if access_token.is_some() { date("expires_at") } else { Some(0) },
+            access_token: access_token.unwrap_or_else(|| Secret::new(Vec::new())),
             issued_at: date("issued_at"),
-            refresh_token: secret("refresh_token"),
-            scopes: scopes.elements().map(scope).collect::<Result<_>>()?,
-            resource: text("resource").map(String::from),
+            refresh_token,
+            scopes: texts("scopes")?,
+            resources: texts("resources")?,
             id_token: secret("id_token"),
             claims_json: claims.map(|claims| claims.raw().to_owned()),
             subject: text("subject").map(String::from),
@@ -171,7 +214,7 @@ pub(super) fn read(
         issued_at: Some(now),
         refresh_token: token("refresh_token")?,
         scopes: scopes(quirks, &value, asked)?,
-        resource: None,
+        resources: Vec::new(),
         id_token: token("id_token")?,
         claims_json: None,
         subject: None,
@@ -247,6 +290,8 @@ const NO_TOKEN: Error = Error::new(
     ErrorKind::OauthMalformedResponse,
     "The authorization server's answer holds no token, or one that cannot be sent in a header.",
 );
+const NOT_A_TOKEN: Error =
+    argument("A refresh token is visible ASCII without spaces, not empty, and has at most 32 KiB.");
 const WRONG_TYPE: Error = Error::new(
     ErrorKind::OauthMalformedResponse,
     "The authorization server gave a token of another type than Bearer, or of no type; it is not used.",

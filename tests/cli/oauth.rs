@@ -36,8 +36,8 @@ fn tokens_are_got_asked_about_and_ended() {
     assert_eq!(token.trim().matches('.').count(), 2, "one token on one line: {token}");
     let json = line.run("token --json", "m2m", &jwt, "").done();
     assert_eq!(
-        (member(&json, "scopes"), member(&json, "resource")),
-        (r#"["api:read"]"#.to_owned(), "null".to_owned())
+        (member(&json, "scopes"), member(&json, "resources")),
+        (r#"["api:read"]"#.to_owned(), format!(r#"["{API}"]"#))
     );
 
     let opaque = line.run("token", "m2m", &secret, "").done();

@@ -145,6 +145,10 @@ static void clients(void) {
     NO_HANDLE(gk_operation, gk_oauth_client_finish, client, &no_cookies);
     NO_HANDLE(gk_operation, gk_oauth_client_finish, client, &latin_cookies);
     REFUSED(gk_oauth_client_finish, client, &back, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish_with, NULL, &back, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish_with, client, NULL, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_finish_with, client, &latin_query, NULL);
+    REFUSED(gk_oauth_client_finish_with, client, &back, NULL, NULL);
     NO_BUF(gk_oauth_client_end_login, NULL, TEXT);
     NO_BUF(gk_oauth_client_end_login, client, NOTEXT);
     NO_BUF(gk_oauth_client_end_login, client, LATIN1);
@@ -192,6 +196,18 @@ static void grants(void) {
     NO_HANDLE(gk_operation, gk_oauth_client_poll, client, NULL);
     NO_HANDLE(gk_operation, gk_oauth_client_poll, client, operation);
     REFUSED(gk_oauth_client_poll, client, operation, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_poll_with, NULL, operation, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_poll_with, client, operation, NULL);
+    REFUSED(gk_oauth_client_poll_with, client, operation, NULL, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_metadata, NULL);
+    REFUSED(gk_oauth_client_metadata, client, NULL);
+    BEGINS_WITH_TEXT(gk_oauth_client_userinfo_by_token);
+    NO_HANDLE(gk_operation, gk_oauth_client_refresh_with, NULL, tokens, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_refresh_with, client, NULL, NULL);
+    BEGINS_WITH_GRANT(gk_oauth_client_refresh_with, client, tokens);
+    NO_HANDLE(gk_operation, gk_oauth_client_introspect_with, NULL, TEXT, NULL);
+    NO_HANDLE(gk_operation, gk_oauth_client_introspect_with, client, NOTEXT, NULL);
+    BEGINS_WITH_GRANT(gk_oauth_client_introspect_with, client, TEXT);
 }
 
 static void token_sets(void) {
@@ -214,7 +230,19 @@ static void token_sets(void) {
     CHECK(CALL(gk_oauth_tokens_claims_json)(NULL).data == NULL);
     CHECK(CALL(gk_oauth_tokens_subject)(NULL).data == NULL);
     CHECK(CALL(gk_oauth_tokens_verified_email)(NULL).data == NULL);
-    CHECK(CALL(gk_oauth_tokens_resource)(NULL).data == NULL);
+    CHECK(CALL(gk_oauth_tokens_resources_len)(NULL) == 0);
+    CHECK(CALL(gk_oauth_tokens_resource_at)(NULL, 0).data == NULL);
+    CHECK(gk_oauth_tokens_resource_at(tokens, 0).data == NULL);
+    NO_HANDLE(gk_oauth_tokens, gk_oauth_tokens_from_refresh_token, NOTEXT, TEXT);
+    NO_HANDLE(gk_oauth_tokens, gk_oauth_tokens_from_refresh_token, TEXT, LATIN1);
+    NO_HANDLE(gk_oauth_tokens, gk_oauth_tokens_from_refresh_token, TEXT, GK_TEXT("a b"));
+    NO_HANDLE(gk_oauth_tokens, gk_oauth_tokens_from_refresh_token, GK_TEXT(""), TEXT);
+    REFUSED(gk_oauth_tokens_from_refresh_token, TEXT, TEXT, NULL);
+    MUST(gk_oauth_tokens_from_refresh_token(GK_TEXT("https://i"), GK_TEXT("r"), &none, &err));
+    CHECK(gk_oauth_tokens_expires_at(none, &when) && when == 0);
+    CHECK(gk_oauth_tokens_access_token(none).len == 0);
+    gk_oauth_tokens_free(none);
+    when = 7;
     CHECK(CALL(gk_oauth_tokens_issued_token_type)(NULL).data == NULL);
     CHECK(!CALL(gk_oauth_tokens_expires_at)(NULL, &when) && when == 7);
     CHECK(!gk_oauth_tokens_expires_at(tokens, &when) && when == 7);

@@ -141,17 +141,29 @@ int main() {
     const auto tokens = gatekey::oauth_tokens::from_json(kept).clone();
     CHECK(gatekey::oauth_tokens::from_json(tokens.to_json().view()).access_token() == "at-1");
     CHECK(tokens.issuer() == "https://auth.example" && tokens.scopes().empty());
-    CHECK(!tokens.id_token() && !tokens.subject() && !tokens.expires_at() && !tokens.resource());
+    CHECK(!tokens.id_token() && !tokens.subject() && !tokens.expires_at());
+    CHECK(tokens.resources().empty());
     CHECK(!tokens.issued_token_type() && tokens.claims().view().kind() == gatekey::json_kind::null);
     const auto whole = gatekey::oauth_tokens::from_json(
         R"({"issuer":"i","access_token":"a","expires_at":9,"scopes":["x","y"],"id_token":"t",)"
-        R"("claims":{"email":"e"},"subject":"s","resource":"r","issued_token_type":"k"})");
+        R"("claims":{"email":"e"},"subject":"s","resources":["r"],"issued_token_type":"k"})");
     CHECK(whole.claims()["email"].text() == "e" && whole.expires_at() == 9u);
     CHECK(whole.scopes() == std::vector<std::string_view>({"x", "y"}) && whole.subject() == "s");
-    CHECK(whole.id_token() == "t" && whole.resource() == "r" && whole.issued_token_type() == "k");
+    CHECK(whole.id_token() == "t" && whole.issued_token_type() == "k");
+    CHECK(whole.resources() == std::vector<std::string_view>({"r"}));
     THROWS(gatekey::status::store_corrupt, gatekey::oauth_tokens::from_json("{}"));
 
     CHECK(driven(client.refresh(tokens), {given}).refresh_token() == "rt-1");
+    gatekey::token_grant more;
+    more.parameter("p", "v").resource("https://api.example");
+    const auto old = gatekey::oauth_tokens::from_refresh_token("https://auth.example", "rt-0");
+    CHECK(old.expires_at() == 0u && old.access_token().empty());
+    const auto renewed = driven(client.refresh(old, more), {given});
+    CHECK(renewed.resources() == std::vector<std::string_view>({"https://api.example"}));
+    CHECK(driven(client.finish(callback, cookie, more), {given}).resources().size() == 1);
+    CHECK(drive(client.metadata(), {})["token_endpoint"].text() == "https://auth.example/t");
+    CHECK(client.userinfo("at").next().kind == GK_STEP_REQUEST);
+    CHECK(client.introspect("at", more).next().kind == GK_STEP_REQUEST);
     gatekey::operation odd = client.refresh(tokens);
     CHECK(odd.next().kind == GK_STEP_REQUEST);
     odd.feed(200, {}, R"({"access_token":"at-2","refresh_token":"rt-2"})");

@@ -22,6 +22,7 @@ mod provider;
 mod addresses;
 mod answers;
 mod callbacks;
+mod callers;
 mod clocks;
 mod discovery;
 mod exhaustion;

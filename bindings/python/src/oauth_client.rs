@@ -5,8 +5,10 @@ use crate::errors::OrRaise;
 use crate::gil::Kept;
 use crate::oauth_records::{DeviceCodes, OAuthTokens};
 use crate::operation::{_Operation, Outcome};
+use crate::options::octets;
 use crate::revocations::Revocations;
 use gatekey::Secret;
+use gatekey::oauth::TokenGrant;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -51,15 +53,19 @@ impl _OAuthClient {
         Ok(_Operation::new(self.0.begin(&options, cookies.0).or_raise(py)?, Outcome::Begun))
     }
 
+    #[pyo3(signature = (callback, cookies, grant=None))]
     fn finish(
         &self,
         py: Python<'_>,
         callback: Text<'_>,
         cookies: Text<'_>,
+        grant: Option<Text<'_>>,
     ) -> PyResult<_Operation> {
+        let grant = granted(py, grant)?;
         self.1.as_ref().map_or(Ok(()), |list| list.get().follow(py))?;
         // What was seen before is asked of a store.
-        let operation = py.detach(|| self.0.finish(callback.0, cookies.0)).or_raise(py)?;
+        let begin = || self.0.finish_with(callback.0, cookies.0, &grant);
+        let operation = py.detach(begin).or_raise(py)?;
         Ok(_Operation::new(operation, Outcome::Finished))
     }
 
@@ -67,12 +73,19 @@ impl _OAuthClient {
         self.0.end_login(callback.0)
     }
 
-    fn refresh(&self, py: Python<'_>, tokens: &OAuthTokens) -> PyResult<_Operation> {
-        Ok(_Operation::new(self.0.refresh(&tokens.0).or_raise(py)?, Outcome::Tokens))
+    #[pyo3(signature = (tokens, grant=None))]
+    fn refresh(
+        &self,
+        py: Python<'_>,
+        tokens: &OAuthTokens,
+        grant: Option<Text<'_>>,
+    ) -> PyResult<_Operation> {
+        let operation = self.0.refresh_with(&tokens.0, &granted(py, grant)?).or_raise(py)?;
+        Ok(_Operation::new(operation, Outcome::Tokens))
     }
 
     fn client_credentials(&self, py: Python<'_>, grant: Text<'_>) -> PyResult<_Operation> {
-        let grant = gatekey::oauth::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
+        let grant = granted(py, Some(grant))?;
         Ok(_Operation::new(self.0.client_credentials(&grant).or_raise(py)?, Outcome::Tokens))
     }
 
@@ -82,7 +95,7 @@ impl _OAuthClient {
         assertion: Text<'_>,
         grant: Text<'_>,
     ) -> PyResult<_Operation> {
-        let grant = gatekey::oauth::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
+        let grant = granted(py, Some(grant))?;
         let assertion = Secret::from(assertion.owned());
         Ok(_Operation::new(self.0.jwt_bearer(assertion, &grant).or_raise(py)?, Outcome::Tokens))
     }
@@ -94,20 +107,47 @@ impl _OAuthClient {
     }
 
     fn device_codes(&self, py: Python<'_>, grant: Text<'_>) -> PyResult<_Operation> {
-        let grant = gatekey::oauth::TokenGrant::from_json(grant.0.as_bytes()).or_raise(py)?;
+        let grant = granted(py, Some(grant))?;
         Ok(_Operation::new(self.0.device_codes(&grant).or_raise(py)?, Outcome::Codes))
     }
 
-    fn poll(&self, codes: &DeviceCodes) -> _Operation {
-        _Operation::new(self.0.poll(&codes.0), Outcome::Tokens)
+    #[pyo3(signature = (codes, grant=None))]
+    fn poll(
+        &self,
+        py: Python<'_>,
+        codes: &DeviceCodes,
+        grant: Option<Text<'_>>,
+    ) -> PyResult<_Operation> {
+        let operation = self.0.poll_with(&codes.0, &granted(py, grant)?).or_raise(py)?;
+        Ok(_Operation::new(operation, Outcome::Tokens))
     }
 
-    fn userinfo(&self, tokens: &OAuthTokens) -> _Operation {
-        _Operation::new(self.0.userinfo(&tokens.0), Outcome::User)
+    /// Of tokens, or of an access token alone.
+    fn userinfo(&self, tokens: &Bound<'_, PyAny>) -> PyResult<_Operation> {
+        let operation = match tokens.cast::<OAuthTokens>() {
+            Ok(tokens) => self.0.userinfo(&tokens.get().0),
+            Err(_) => {
+                let token = octets(tokens, "access token")?;
+                self.0.userinfo_by_token(&Secret::new(token.to_vec()))
+            }
+        };
+        Ok(_Operation::new(operation, Outcome::User))
     }
 
-    fn introspect(&self, token: Text<'_>) -> _Operation {
-        _Operation::new(self.0.introspect(&Secret::from(token.owned())), Outcome::Told)
+    fn metadata(&self) -> _Operation {
+        _Operation::new(self.0.metadata(), Outcome::Json)
+    }
+
+    #[pyo3(signature = (token, grant=None))]
+    fn introspect(
+        &self,
+        py: Python<'_>,
+        token: Text<'_>,
+        grant: Option<Text<'_>>,
+    ) -> PyResult<_Operation> {
+        let token = Secret::from(token.owned());
+        let operation = self.0.introspect_with(&token, &granted(py, grant)?).or_raise(py)?;
+        Ok(_Operation::new(operation, Outcome::Told))
     }
 
     fn revoke(&self, token: Text<'_>, is_refresh_token: bool) -> _Operation {
@@ -144,4 +184,10 @@ impl _OAuthClient {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.1)
     }
+}
+
+/// What a request says besides; nothing if there is none.
+fn granted(py: Python<'_>, grant: Option<Text<'_>>) -> PyResult<TokenGrant> {
+    let read = |grant: Text<'_>| TokenGrant::from_json(grant.0.as_bytes()).or_raise(py);
+    grant.map_or_else(|| Ok(TokenGrant::new()), read)
 }

@@ -1,16 +1,27 @@
 //! What `gatekey.oauth` hands out: log-ins, tokens, what servers say. All are read-only; those that hold a secret show
 //! none in their `repr` and refuse to be pickled.
 
+use crate::args::Text;
 use crate::decode;
 use crate::errors::OrRaise;
-use crate::options::octets;
+use crate::options::{names, octets};
 use gatekey::Secret;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 fn no_pickle(what: &str) -> PyResult<()> {
     Err(PyTypeError::new_err(format!("{what} cannot be pickled or copied: it holds secrets")))
+}
+
+/// A list of texts, which one text is not.
+fn listed(values: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<String>> {
+    if values.cast::<PyString>().is_ok() {
+        return Err(PyTypeError::new_err(format!(
+            "{what}: a list of strings is wanted, not one string"
+        )));
+    }
+    names(values, what)
 }
 
 fn dict<'py>(py: Python<'py>, json: Option<&str>) -> PyResult<Option<Bound<'py, PyDict>>> {
@@ -105,12 +116,46 @@ impl FinishedLogin {
     }
 }
 
-/// What a token endpoint gave (RFC 6749 section 5.1).
+/// What a token endpoint gave (RFC 6749 section 5.1): handed out by a client, or made of a refresh token that was got in
+/// another way, for example by another library. Without an access token the first use refreshes.
+///
+/// - `issuer`: who gave them: the issuer of the client that will use them.
+/// - `subject`: who signed in, if that is known; a refresh that names another one is then refused.
+/// - `expires_at`: seconds since 1970; for an access token that is given.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct OAuthTokens(pub(crate) gatekey::oauth::OAuthTokens);
 
 #[pymethods]
 impl OAuthTokens {
+    #[new]
+    #[pyo3(signature = (issuer, *, refresh_token, access_token=None, expires_at=None, scopes=None, resources=None,
+        subject=None), text_signature = "(issuer, *, refresh_token, access_token=None, expires_at=None, scopes=(), \
+        resources=(), subject=None)")]
+    #[expect(clippy::too_many_arguments, reason = "Python's keywords")]
+    fn new(
+        py: Python<'_>,
+        issuer: Text<'_>,
+        refresh_token: Text<'_>,
+        access_token: Option<Text<'_>>,
+        expires_at: Option<u64>,
+        scopes: Option<&Bound<'_, PyAny>>,
+        resources: Option<&Bound<'_, PyAny>>,
+        subject: Option<Text<'_>>,
+    ) -> PyResult<Self> {
+        let refresh_token = Secret::from(refresh_token.owned());
+        let made = gatekey::oauth::OAuthTokens::from_refresh_token(issuer.0, refresh_token);
+        let mut tokens = made.or_raise(py)?;
+        if let Some(access_token) = access_token {
+            tokens.access_token = Secret::from(access_token.owned());
+            tokens.expires_at = expires_at;
+        }
+        tokens.scopes = scopes.map_or_else(|| Ok(Vec::new()), |all| listed(all, "scopes"))?;
+        let resources = resources.map(|all| listed(all, "resources"));
+        tokens.resources = resources.unwrap_or_else(|| Ok(Vec::new()))?;
+        tokens.subject = subject.map(|subject| subject.owned());
+        Ok(Self(tokens))
+    }
+
     /// Reads what `to_secret_json` has written. Raises `StoreCorruptError` for anything else.
     #[staticmethod]
     fn from_secret_json(text: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -151,6 +196,12 @@ impl OAuthTokens {
     #[getter]
     fn scopes(&self) -> Vec<&str> {
         self.0.scopes.iter().map(String::as_str).collect()
+    }
+
+    /// The APIs that the access token was asked for (RFC 8707); a refresh asks for the same.
+    #[getter]
+    fn resources(&self) -> Vec<&str> {
+        self.0.resources.iter().map(String::as_str).collect()
     }
 
     /// Who signed in, as a token that has been verified, or None.

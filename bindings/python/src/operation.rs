@@ -23,6 +23,8 @@ pub(crate) enum Outcome {
     Told(gatekey::oauth::Introspection),
     Notice(gatekey::oauth::LogoutNotice),
     Text(String),
+    /// One JSON object.
+    Json(String),
     Nothing,
 }
 
@@ -37,6 +39,7 @@ impl Outcome {
             Self::Told(told) => Py::new(py, Introspection(told))?.into_any(),
             Self::Notice(notice) => Py::new(py, LogoutNotice(notice))?.into_any(),
             Self::Text(text) => text.into_pyobject(py)?.into_any().unbind(),
+            Self::Json(text) => crate::decode::object(py, text.as_bytes())?.into_any().unbind(),
             Self::Nothing => py.None(),
         })
     }

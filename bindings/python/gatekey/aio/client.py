@@ -58,19 +58,41 @@ class OAuthClient(Registration[Carrier]):
         begun: BegunLogin = await self._run(operation)
         return begun
 
-    async def finish(self, callback: str, cookies: str | None) -> FinishedLogin:
+    async def finish(
+        self,
+        callback: str,
+        cookies: str | None,
+        *,
+        scopes: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> FinishedLogin:
         """Finish a log-in; see :meth:`gatekey.OAuthClient.finish`."""
-        login: FinishedLogin = await self._run(self._core.finish(callback, cookies or ""))
+        grant = grant_text(scopes, resources, parameters)
+        login: FinishedLogin = await self._run(self._core.finish(callback, cookies or "", grant))
         return login
 
-    async def userinfo(self, tokens: OAuthTokens) -> UserInfo:
-        """Ask who the user is."""
+    async def userinfo(self, tokens: OAuthTokens | str) -> UserInfo:
+        """Ask who the user of these tokens, or of an access token alone, is."""
         info: UserInfo = await self._run(self._core.userinfo(tokens))
         return info
 
-    async def refresh(self, tokens: OAuthTokens) -> OAuthTokens:
+    async def metadata(self) -> dict[str, Any]:
+        """Say what the server says about itself (RFC 8414), fetched if it is not known yet."""
+        metadata: dict[str, Any] = await self._run(self._core.metadata())
+        return metadata
+
+    async def refresh(
+        self,
+        tokens: OAuthTokens,
+        *,
+        scopes: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> OAuthTokens:
         """Get new tokens; keep them before you use them, and ``tokens`` of an error as well."""
-        return await self._tokens(self._core.refresh(tokens))
+        grant = grant_text(scopes, resources, parameters)
+        return await self._tokens(self._core.refresh(tokens, grant))
 
     async def client_credentials(
         self,
@@ -103,20 +125,33 @@ class OAuthClient(Registration[Carrier]):
         return await self._tokens(self._core.token_exchange(exchange))
 
     async def device_codes(
-        self, *, scopes: Sequence[str] = (), parameters: Mapping[str, str] | None = None
+        self,
+        *,
+        scopes: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
     ) -> DeviceCodes:
         """Begin the flow for a device without a browser (RFC 8628)."""
-        grant = grant_text(scopes, (), parameters)
+        grant = grant_text(scopes, resources, parameters)
         codes: DeviceCodes = await self._run(self._core.device_codes(grant))
         return codes
 
-    async def poll(self, codes: DeviceCodes) -> OAuthTokens:
+    async def poll(
+        self,
+        codes: DeviceCodes,
+        *,
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> OAuthTokens:
         """Ask until the user has said yes or no; cancel the task to give up."""
-        return await self._tokens(self._core.poll(codes))
+        return await self._tokens(self._core.poll(codes, grant_text((), resources, parameters)))
 
-    async def introspect(self, token: str) -> Introspection:
+    async def introspect(
+        self, token: str, *, parameters: Mapping[str, str] | None = None
+    ) -> Introspection:
         """Ask whether a token is good (RFC 7662)."""
-        told: Introspection = await self._run(self._core.introspect(token))
+        grant = grant_text((), (), parameters)
+        told: Introspection = await self._run(self._core.introspect(token, grant))
         return told
 
     async def revoke(self, token: str, *, is_refresh_token: bool = True) -> None:

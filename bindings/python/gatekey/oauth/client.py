@@ -193,31 +193,68 @@ class OAuthClient(Registration[HttpTransport]):
         begun: BegunLogin = self._run(operation)
         return begun
 
-    def finish(self, callback: str, cookies: str | None) -> FinishedLogin:
+    def finish(
+        self,
+        callback: str,
+        cookies: str | None,
+        *,
+        scopes: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> FinishedLogin:
         """Finish a log-in.
 
         ``state``, ``iss`` and errors are looked at before anything is asked of anybody.
 
         :param callback: its URL, its query, or the form that was posted.
         :param cookies: the request's ``Cookie`` header.
+        :param resources: out of those that ``begin`` asked for; a single one is asked for in any
+            case (RFC 8707 section 2.2).
+        :param parameters: of the server's own, for the request of the tokens; so are ``scopes``.
         :raises OAuthStateError: it was not begun by this browser.
         :raises AccessDeniedError: the user said no.
         """
-        login: FinishedLogin = self._run(self._core.finish(callback, cookies or ""))
+        grant = grant_text(scopes, resources, parameters)
+        login: FinishedLogin = self._run(self._core.finish(callback, cookies or "", grant))
         return login
 
-    def userinfo(self, tokens: OAuthTokens) -> UserInfo:
-        """Ask who the user is. If an ID token has said so before, it must be the same."""
+    def userinfo(self, tokens: OAuthTokens | str) -> UserInfo:
+        """Ask who the user is. If an ID token has said so before, it must be the same.
+
+        :param tokens: or an access token alone; then nobody knows whom it should be about, so look
+            at ``subject``.
+        """
         info: UserInfo = self._run(self._core.userinfo(tokens))
         return info
 
-    def refresh(self, tokens: OAuthTokens) -> OAuthTokens:
+    def metadata(self) -> dict[str, Any]:
+        """Say what the server says about itself (RFC 8414), fetched if it is not known yet.
+
+        A new dict, with the endpoints of the configuration in their places. Nothing of it has been
+        checked but the issuer.
+        """
+        metadata: dict[str, Any] = self._run(self._core.metadata())
+        return metadata
+
+    def refresh(
+        self,
+        tokens: OAuthTokens,
+        *,
+        scopes: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> OAuthTokens:
         """Get new tokens; keep them before you use them, as a ``TokenManager`` does.
+
+        :param scopes: to ask for instead of all that were granted (RFC 6749 section 6).
+        :param resources: instead of those of the tokens.
+        :param parameters: of the server's own.
 
         If it fails after the server has given a new refresh token, the error's ``tokens`` are the
         ones to keep: the old ones, with that.
         """
-        return self._tokens(self._core.refresh(tokens))
+        grant = grant_text(scopes, resources, parameters)
+        return self._tokens(self._core.refresh(tokens, grant))
 
     def client_credentials(
         self,
@@ -256,19 +293,39 @@ class OAuthClient(Registration[HttpTransport]):
         )
 
     def device_codes(
-        self, *, scopes: Sequence[str] = (), parameters: Mapping[str, str] | None = None
+        self,
+        *,
+        scopes: Sequence[str] = (),
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
     ) -> DeviceCodes:
         """Begin the flow for a device (RFC 8628): show the codes, then ``poll``."""
-        codes: DeviceCodes = self._run(self._core.device_codes(grant_text(scopes, (), parameters)))
+        grant = grant_text(scopes, resources, parameters)
+        codes: DeviceCodes = self._run(self._core.device_codes(grant))
         return codes
 
-    def poll(self, codes: DeviceCodes) -> OAuthTokens:
-        """Ask until the user has said yes or no, as often as the server wants it."""
-        return self._tokens(self._core.poll(codes))
+    def poll(
+        self,
+        codes: DeviceCodes,
+        *,
+        resources: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+    ) -> OAuthTokens:
+        """Ask until the user has said yes or no, as often as the server wants it.
 
-    def introspect(self, token: str) -> Introspection:
-        """Ask whether a token is good (RFC 7662)."""
-        told: Introspection = self._run(self._core.introspect(token))
+        :param parameters: of the server's own, in each question; so are ``resources``.
+        """
+        return self._tokens(self._core.poll(codes, grant_text((), resources, parameters)))
+
+    def introspect(
+        self, token: str, *, parameters: Mapping[str, str] | None = None
+    ) -> Introspection:
+        """Ask whether a token is good (RFC 7662).
+
+        :param parameters: ``token_type_hint``, or those of the server's own.
+        """
+        grant = grant_text((), (), parameters)
+        told: Introspection = self._run(self._core.introspect(token, grant))
         return told
 
     def revoke(self, token: str, *, is_refresh_token: bool = True) -> None:
