@@ -5471,8 +5471,8 @@ gk_status gk_oauth_client_refresh_with(const gk_oauth_client *client,
 
 /**
  * Asks what the server says about itself (RFC 8414 section 2). The operation ends with one JSON
- * object, for gk_json_parse, with the endpoints of the configuration in their places. Nothing of it
- * has been checked but the issuer.
+ * object, for gk_json_parse, with the endpoints of the configuration in their places. Nothing of
+ * it has been checked but the issuer.
  *
  * @param client The client.
  * @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
@@ -5504,8 +5504,8 @@ gk_status gk_oauth_client_userinfo(const gk_oauth_client *client,
                                    gk_error *err);
 
 /**
- * As gk_oauth_client_userinfo, by an access token alone. Nobody knows whom it should be about: look
- * at the subject.
+ * As gk_oauth_client_userinfo, by an access token alone. Nobody knows whom it should be about:
+ * look at the subject.
  *
  * @param client The client.
  * @param access_token The token.
@@ -6167,7 +6167,8 @@ gk_status gk_oauth_tokens_to_json(const gk_oauth_tokens *tokens,
  * @param issuer_len Its length in bytes.
  * @param refresh_token The refresh token; copied, and wiped in the end.
  * @param refresh_token_len Its length in bytes.
- * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+ * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
+ * fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if one of them is empty or cannot be sent;
  * gk_error_claim names it.

@@ -109,8 +109,8 @@ pub unsafe extern "C" fn gk_oauth_client_refresh_with(
 }
 
 /// Asks what the server says about itself (RFC 8414 section 2). The operation ends with one JSON
-/// object, for gk_json_parse, with the endpoints of the configuration in their places. Nothing of it
-/// has been checked but the issuer.
+/// object, for gk_json_parse, with the endpoints of the configuration in their places. Nothing of
+/// it has been checked but the issuer.
 ///
 /// @param client The client.
 /// @param operation Receives the operation, to be freed with gk_operation_free; NULL if the call
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn gk_oauth_client_metadata(
     err: *mut gk_error,
 ) -> gk_status {
     create(operation, err, || {
-        Ok(gk_operation::new(given(client, "client")?.0.metadata(), Ended::Text))
+        Ok(gk_operation::new(given(client, "client")?.0.metadata(), Ended::Json))
     })
 }
 
@@ -154,8 +154,8 @@ pub unsafe extern "C" fn gk_oauth_client_userinfo(
     })
 }
 
-/// As gk_oauth_client_userinfo, by an access token alone. Nobody knows whom it should be about: look
-/// at the subject.
+/// As gk_oauth_client_userinfo, by an access token alone. Nobody knows whom it should be about:
+/// look at the subject.
 ///
 /// @param client The client.
 /// @param access_token The token.

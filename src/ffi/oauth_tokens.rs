@@ -58,7 +58,8 @@ pub unsafe extern "C" fn gk_oauth_tokens_to_json(
 /// @param issuer_len Its length in bytes.
 /// @param refresh_token The refresh token; copied, and wiped in the end.
 /// @param refresh_token_len Its length in bytes.
-/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call fails.
+/// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
+/// fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if one of them is empty or cannot be sent;
 /// gk_error_claim names it.

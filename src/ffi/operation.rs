@@ -80,6 +80,8 @@ pub(super) enum Ended {
     Told(Introspection),
     Notice(LogoutNotice),
     Text(String),
+    /// One JSON object.
+    Json(String),
     Nothing,
 }
 
@@ -93,7 +95,7 @@ impl Ended {
             Self::User(info) => info.to_json().into(),
             Self::Told(told) => told.to_json().into(),
             Self::Notice(notice) => notice.to_json().into(),
-            Self::Text(text) => text.clone().into(),
+            Self::Text(text) | Self::Json(text) => text.clone().into(),
             Self::Nothing => Secret::new(Vec::new()),
         }
     }

@@ -153,10 +153,11 @@ def test_the_new_refresh_token_comes_with_the_error(server: Server) -> None:
 def test_a_manager_keeps_it(server: Server) -> None:
     client = OAuthClient("client", **options(server))
     manager = TokenManager(client)
-    manager.put("alice", sign_in(client).tokens)
+    tokens = sign_in(client).tokens
+    manager.put("alice", tokens)
     server.claims = {"exp": 2}
     with pytest.raises(exceptions.ExpiredSignatureError) as refused:
-        manager.access_token("alice", min_ttl=1000)
+        manager.replace("alice", tokens.access_token)
     assert refused.value.tokens is None
     assert manager.tokens("alice", min_ttl=0).refresh_token == "r1"
 
