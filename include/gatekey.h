@@ -2093,15 +2093,15 @@ void gk_unverified_free(gk_unverified *unverified);
 
 /**
  * Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new
- * those of a set.
+ * those of a set. If their issuer cannot be asked now, it is made all the same, and they are
+ * fetched with the first token; until then gk_verifier_verify tells why there are none.
  *
  * @param keys The keys, which are shared, and fetched now if they have a transport.
  * @param policy The policy, which is copied.
  * @param verifier Receives the verifier, to be freed with gk_verifier_free; NULL if the call
  * fails.
  * @param err Receives the error; may be NULL.
- * @return As gk_verifier_new; GK_STATUS_OAUTH_SERVER_FAILED, GK_STATUS_OAUTH_MALFORMED_RESPONSE
- * and the 7000s if the keys cannot be had.
+ * @return As gk_verifier_new.
  */
 GK_NODISCARD
 gk_status gk_verifier_following_remote(const gk_remote_key_set *keys,
@@ -7047,8 +7047,8 @@ void gk_remote_key_set_options_ttl_between(gk_remote_key_set_options *options,
                                            uint64_t most);
 
 /**
- * A token of an unknown key makes the keys be fetched again, once in so many seconds; so does a
- * failure.
+ * A token of an unknown key makes the keys be fetched again, once in so many seconds. What has
+ * failed is tried again after a second, then after twice as long each time, up to so many seconds.
  *
  * @param options The options.
  * @param seconds At most 86400; 30 unless set.

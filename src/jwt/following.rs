@@ -1,9 +1,10 @@
 //! What is made of the keys of a [`KeySource`], made again when they have changed.
 
-use crate::error::Result;
+use crate::base::process::enter;
+use crate::error::{Error, Result};
 use crate::jwk::KeySource;
 use arc_swap::{ArcSwap, Guard};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Something that was made of the keys as they were at one time.
 pub(super) struct Following<T> {
@@ -53,6 +54,50 @@ impl<T> Following<T> {
     pub(super) fn latest(&self) -> Guard<Arc<Made<T>>> {
         self.current.load()
     }
+}
+
+/// The same for keys of an issuer that may be out of reach at first: nothing is made then, and it is tried again with
+/// each use.
+pub(super) struct Eventually<T> {
+    source: Arc<dyn KeySource>,
+    following: OnceLock<Following<T>>,
+}
+
+impl<T> Eventually<T> {
+    /// Makes it of the keys as they are now, if their issuer can be asked.
+    pub(super) fn new(
+        source: Arc<dyn KeySource>,
+        make: impl Fn(&dyn KeySource) -> Result<T>,
+    ) -> Result<Self> {
+        let following = match Following::new(Arc::clone(&source), make) {
+            Err(error) if is_out_of_reach(&error) => OnceLock::new(),
+            following => OnceLock::from(following?),
+        };
+        Ok(Self { source, following })
+    }
+
+    /// What follows the keys, made by now.
+    #[inline]
+    pub(super) fn get(&self, make: impl Fn(&dyn KeySource) -> Result<T>) -> Result<&Following<T>> {
+        match self.following.get() {
+            Some(following) => Ok(following),
+            None => {
+                let following = Following::new(Arc::clone(&self.source), make)?;
+                let _inside = enter(); // a cell that a fork copies half made would never be ready
+                Ok(self.following.get_or_init(|| following))
+            }
+        }
+    }
+
+    /// What follows the keys, if it is made.
+    pub(super) fn made(&self) -> Option<&Following<T>> {
+        self.following.get()
+    }
+}
+
+/// Whether it is an issuer that cannot be asked now, which is no reason not to begin.
+fn is_out_of_reach(error: &Error) -> bool {
+    error.is_unavailable() && matches!(error.kind().number() / 1000, 5 | 7)
 }
 
 impl<T> Made<T> {

@@ -1,6 +1,6 @@
 //! `Verifier`: keys and a policy, checked once, then asked any number of times from any thread.
 
-use super::following::Following;
+use super::following::Eventually;
 use super::policy::{Policy, Rule};
 use super::registered::{self, Found, Scan};
 use super::trust::{Authentic, Trust};
@@ -44,7 +44,7 @@ enum Trusted {
     /// One set of keys for every token.
     All(Trust),
     /// One set of keys for every token, which changes.
-    Following(Following<Trust>),
+    Following(Eventually<Trust>),
     /// Each issuer's keys for its own tokens.
     ByIssuer(HashMap<Box<str>, IssuerTrust>),
 }
@@ -60,7 +60,7 @@ struct IssuerTrust {
 #[expect(clippy::large_enum_variant, reason = "it is made once and never moves afterwards")]
 enum Held {
     Fixed(Trust),
-    Following(Following<Trust>),
+    Following(Eventually<Trust>),
 }
 
 /// One issuer of [`Verifier::for_issuers`]: its name and its keys, which verify no other issuer's
@@ -135,13 +135,14 @@ impl Verifier {
     }
 
     /// A verifier that trusts the keys of a source as they are at each token, as [`Self::new`] those of a
-    /// set.
+    /// set. If the issuer that publishes them is out of reach, it is made all the same, and asks with
+    /// the first token.
     ///
     /// # Errors
-    /// As [`Self::new`], for the keys as they are now; those of the source.
+    /// As [`Self::new`], for the keys as they are now; those of the source, unless it is an issuer.
     pub fn following(source: Arc<dyn KeySource>, policy: Policy) -> Result<Self> {
         policy.validate()?;
-        let following = Following::new(source, |source| {
+        let following = Eventually::new(source, |source| {
             Trust::in_set(&source.keys()?, &policy, policy.algorithms.as_deref())
         })?;
         Ok(Self::of(policy, Trusted::Following(following)))
@@ -152,7 +153,7 @@ impl Verifier {
     ///
     /// # Errors
     /// `InvalidConfiguration`: no rule, two rules for one issuer, a rule without a usable key, or a
-    /// policy that contradicts itself or speaks about the issuer. Those of a source.
+    /// policy that contradicts itself or speaks about the issuer. Those of a source, as [`Self::following`].
     pub fn for_issuers(
         rules: impl IntoIterator<Item = IssuerRule>,
         policy: Policy,
@@ -171,7 +172,7 @@ impl Verifier {
             let allowed = algorithms.as_deref();
             let trust = match rule.keys {
                 RuleKeys::Set(keys) => Held::Fixed(Trust::in_set(&keys, &policy, allowed)?),
-                RuleKeys::Source(source) => Held::Following(Following::new(source, |source| {
+                RuleKeys::Source(source) => Held::Following(Eventually::new(source, |source| {
                     Trust::in_set(&source.keys()?, &policy, allowed)
                 })?),
             };
@@ -214,10 +215,10 @@ impl Verifier {
     pub fn is_symmetric(&self) -> bool {
         match &self.0.trust {
             Trusted::All(trust) => trust.is_symmetric(),
-            Trusted::Following(following) => following.latest().thing.is_symmetric(),
+            Trusted::Following(following) => is_symmetric_now(following),
             Trusted::ByIssuer(rules) => rules.values().all(|rule| match &rule.trust {
                 Held::Fixed(trust) => trust.is_symmetric(),
-                Held::Following(following) => following.latest().thing.is_symmetric(),
+                Held::Following(following) => is_symmetric_now(following),
             }),
         }
     }
@@ -237,6 +238,7 @@ impl Inner {
         match &self.trust {
             Trusted::All(trust) => verify_with(trust, policy, &token),
             Trusted::Following(following) => {
+                let following = following.get(|source| self.trust_in(source))?;
                 let trust = following.current(|source| self.trust_in(source))?;
                 let verified = verify_with(&trust.thing, policy, &token);
                 match &verified {
@@ -258,6 +260,7 @@ impl Inner {
                 let trust_in = |source: &dyn KeySource| {
                     Trust::in_set(&source.keys()?, policy, rule.algorithms.as_deref())
                 };
+                let following = following.get(trust_in)?;
                 let trust = following.current(trust_in)?;
                 let verified = verify_by(rule, &trust.thing, policy, &token, claims);
                 match &verified {
@@ -271,6 +274,11 @@ impl Inner {
             }),
         }
     }
+}
+
+/// As far as the keys are known.
+fn is_symmetric_now(following: &Eventually<Trust>) -> bool {
+    following.made().is_some_and(|following| following.latest().thing.is_symmetric())
 }
 
 fn is_about_the_key(error: &Error) -> bool {
