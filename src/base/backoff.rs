@@ -18,20 +18,16 @@ pub(crate) struct BackOff {
 
 impl BackOff {
     /// It has failed: not again for a second, and for twice as long after each further failure, at most for `longest`
-    /// seconds unless the other side asks for more. What waiting does not change is worth a look each second: someone may
-    /// have put it right.
+    /// seconds unless the other side asks for more.
     #[cold]
     pub(crate) fn failed(&mut self, error: &Error, now: u64, longest: u64) {
         if now > self.until.saturating_add(longest.saturating_mul(NANOS)) {
             self.failures = 0; // another failure than the ones before
         }
-        let mut seconds = longest.min(1);
-        if error.is_retryable() {
-            seconds = longest.min(1 << self.failures.min(16));
-            self.failures = self.failures.saturating_add(1);
-            let asked = u64::from(error.retry_after().unwrap_or(0)).div_ceil(1000);
-            seconds = seconds.max(asked.min(LONGEST_ASKED));
-        }
+        let own = longest.min(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        let asked = u64::from(error.retry_after().unwrap_or(0)).div_ceil(1000);
+        let seconds = own.max(asked.min(LONGEST_ASKED));
         self.until = now.saturating_add(seconds.saturating_mul(NANOS));
         self.error = Some(error.clone());
     }
@@ -52,6 +48,11 @@ impl BackOff {
         let rest = self.until.saturating_sub(now).div_ceil(NANOS / 1000);
         Some(if error.is_retryable() { error.retry_after_ms(rest) } else { error })
     }
+
+    /// What went wrong, if it has not worked since; with the rest of the pause.
+    pub(crate) fn last(&self, now: u64) -> Option<Error> {
+        self.pause(now).or_else(|| self.error.clone())
+    }
 }
 
 #[cfg(test)]
@@ -71,7 +72,7 @@ mod tests {
             assert_eq!(trouble.pause(now).unwrap().retry_after(), Some(1), "{seconds}");
             now += 1;
             assert!(trouble.pause(now).is_none(), "{seconds}");
-            assert!(!trouble.is_over());
+            assert_eq!(trouble.last(now).unwrap().kind(), ErrorKind::OauthServerFailed);
         }
         // After a calm time it begins again.
         now += 11 * NANOS;
@@ -83,12 +84,9 @@ mod tests {
         assert_eq!(trouble.pause(now).unwrap().retry_after(), Some(300_000), "but not for ever");
         trouble.over();
         assert!(trouble.is_over());
-        for _ in 0..3 {
-            trouble.failed(&ErrorKind::OauthInvalidClient.into(), now, 10);
-            assert_eq!(trouble.pause(now).unwrap().retry_after(), None);
-            now += NANOS;
-            assert!(trouble.pause(now).is_none(), "a look each second");
-        }
+        trouble.failed(&ErrorKind::OauthInvalidClient.into(), now, 10);
+        assert_eq!(trouble.pause(now).unwrap().retry_after(), None, "waiting does not help");
+        trouble.over();
         trouble.failed(&ErrorKind::OauthServerFailed.into(), now, 0);
         assert!(trouble.pause(now).is_none(), "no pause at all");
     }

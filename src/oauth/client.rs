@@ -6,21 +6,26 @@ use super::auth::{AuthMethod, Authenticator};
 use super::config::{INTROSPECTION, OAuthConfig, TOKEN, placeholders};
 use super::metadata::{self, Metadata, NO_ENDPOINT, check_endpoint};
 use super::remote_key_set::RemoteKeySet;
+use crate::base::backoff::BackOff;
 use crate::base::clock::NANOS;
+use crate::base::process::brief;
 use crate::base::secret::Secret;
 use crate::base::text::{argument, is_guid};
 use crate::base::url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Verifier;
 use crate::pepper::Peppers;
-use crate::transport::{HttpRequest, HttpResponse, Io, Operation, Purpose};
+use crate::transport::{Flight, HttpRequest, HttpResponse, Io, Operation, Purpose};
 use arc_swap::ArcSwapOption;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-/// For how long metadata are believed, in nanoseconds.
+/// For how long metadata are believed, and for how long while the server cannot be reached, in nanoseconds.
 const METADATA_TTL: u64 = 3600 * NANOS;
+const METADATA_STALE: u64 = 86_400 * NANOS;
+/// The longest pause after a failure to get them, in seconds.
+const LONGEST_PAUSE: u64 = 30;
 
 /// One registration at one authorization server: safe to share between threads, cheap to clone.
 ///
@@ -54,12 +59,16 @@ pub(super) struct Inner {
     auth: Authenticator,
     metadata: ArcSwapOption<Known>,
     turns: AtomicU64,
+    /// One request for metadata at a time, and what was wrong with the last one.
+    flight: Flight,
+    trouble: Mutex<BackOff>,
     pub(super) trust: ArcSwapOption<Trust>,
 }
 
 struct Known {
     metadata: Arc<Metadata>,
-    until: u64,
+    /// When the request for them began, in nanoseconds of the monotonic clock.
+    asked: u64,
     /// Which of the requests it is the answer to, in the order in which they began.
     turn: u64,
 }
@@ -94,6 +103,8 @@ impl OAuthClient {
             auth,
             metadata: ArcSwapOption::empty(),
             turns: AtomicU64::new(0),
+            flight: Flight::default(),
+            trouble: Mutex::default(),
             trust: ArcSwapOption::empty(),
         })))
     }
@@ -132,7 +143,8 @@ impl Inner {
         Ok((metadata, url))
     }
 
-    /// What is known of the server, asked for place after place until it is enough or there is no more.
+    /// What is known of the server, asked for place after place until it is enough or there is no more. One operation
+    /// asks for all; what has failed is tried again after a second, then after twice as long each time.
     pub(super) async fn metadata_with(
         &self,
         io: &Io,
@@ -140,35 +152,84 @@ impl Inner {
     ) -> Result<Arc<Metadata>> {
         let mut known = self.known(io).await?;
         while !is_enough(&known.metadata) && known.metadata.has_more() {
-            let metadata = metadata::more(io, &self.config, &known.metadata).await?;
-            // As old as what it completes.
-            let Known { until, turn, .. } = *known;
-            known = self.take(Known { metadata: Arc::new(metadata), until, turn });
+            known = self.more(io, known).await?;
         }
         Ok(Arc::clone(&known.metadata))
     }
 
-    /// What is known, asked for if need be. If the server cannot be reached, what was known before is used.
+    /// What is known, asked for if need be. If the server cannot be reached, what was known before is used for a day.
     async fn known(&self, io: &Io) -> Result<Arc<Known>> {
-        let now = self.config.clock.monotonic();
-        let known = self.metadata.load_full();
-        if let Some(known) = &known
-            && now < known.until
-        {
-            return Ok(Arc::clone(known));
+        if !self.config.discover || self.config.issuer.is_none() {
+            return Ok(self.metadata.load_full().unwrap_or_else(|| {
+                let metadata = Arc::new(Metadata::configured(&self.config));
+                self.take(Known { metadata, asked: 0, turn: 0 })
+            }));
         }
+        let fresh = || self.held(METADATA_TTL).map(Ok).or_else(|| self.at_once());
+        let stale = || self.held(METADATA_STALE);
+        let ask = || async { self.discover(io).await.or_else(|error| self.or_stale(error)) };
+        self.flight.once(io, self.patience(), fresh, stale, ask).await
+    }
+
+    async fn discover(&self, io: &Io) -> Result<Arc<Known>> {
+        let asked = self.config.clock.monotonic();
         let turn = self.turns.fetch_add(1, Ordering::AcqRel);
-        let metadata = if self.config.discover && self.config.issuer.is_some() {
-            match (metadata::discover(io, &self.config).await, known) {
-                (Ok(metadata), _) => metadata,
-                (Err(error), Some(known)) if error.is_unavailable() => return Ok(known),
-                (Err(error), _) => return Err(error),
+        let metadata = Arc::new(self.noted(metadata::discover(io, &self.config).await)?);
+        Ok(self.take(Known { metadata, asked, turn }))
+    }
+
+    /// What the next place says as well; as old as what it completes.
+    async fn more(&self, io: &Io, before: Arc<Known>) -> Result<Arc<Known>> {
+        let known = || {
+            let held = self.metadata.load_full()?;
+            if !Arc::ptr_eq(&held, &before) {
+                return Some(Ok(held));
             }
-        } else {
-            Metadata::configured(&self.config)
+            Some(Err(brief(&self.trouble).pause(self.config.clock.monotonic())?))
         };
-        let until = now.saturating_add(METADATA_TTL);
-        Ok(self.take(Known { metadata: Arc::new(metadata), until, turn }))
+        let ask = || async {
+            let more = metadata::more(io, &self.config, &before.metadata).await;
+            let metadata = Arc::new(self.noted(more)?);
+            Ok(self.take(Known { metadata, ..*before }))
+        };
+        self.flight.once(io, self.patience(), known, || None, ask).await
+    }
+
+    /// What is known, if it is no older than this, in nanoseconds.
+    fn held(&self, oldest: u64) -> Option<Arc<Known>> {
+        let now = self.config.clock.monotonic();
+        self.metadata.load_full().filter(|known| now < known.asked.saturating_add(oldest))
+    }
+
+    /// What there is to go on with, or what went wrong, until it is tried again.
+    fn at_once(&self) -> Option<Result<Arc<Known>>> {
+        let pause = brief(&self.trouble).pause(self.config.clock.monotonic())?;
+        Some(self.or_stale(pause))
+    }
+
+    /// What was known before, if the server is out of reach.
+    fn or_stale(&self, error: Error) -> Result<Arc<Known>> {
+        self.held(METADATA_STALE).filter(|_| error.is_unavailable()).ok_or(error)
+    }
+
+    /// The outcome of a request for metadata, remembered if it has failed.
+    fn noted<T>(&self, outcome: Result<T>) -> Result<T> {
+        let mut trouble = brief(&self.trouble);
+        let error = match outcome {
+            Ok(got) => {
+                trouble.over();
+                return Ok(got);
+            }
+            Err(error) => error,
+        };
+        let now = self.config.clock.monotonic();
+        trouble.failed(&error, now, LONGEST_PAUSE);
+        Err(trouble.pause(now).unwrap_or(error))
+    }
+
+    /// How long somebody else's requests for metadata may take, in milliseconds.
+    const fn patience(&self) -> u64 {
+        self.config.deadline_ms.saturating_mul(4)
     }
 
     /// Takes metadata over, unless what is held was asked for later: an answer that was held up brings nothing old back.

@@ -160,42 +160,43 @@ impl Inner {
                 &other
             }
         };
-        match verifier.verify(token.expose()) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::KeyNotFound | ErrorKind::InvalidSignature)
-                    && !self.has_own_key()
-                    && trust.keys.may_look() =>
-            {
-                trust.keys.fetch(io).await?;
-                verifier.verify(token.expose())
-            }
-            verified => verified,
+        let generation = trust.keys.held_generation();
+        let verified = verifier.verify(token.expose());
+        let is_about_the_key = verified.as_ref().is_err_and(|error| {
+            matches!(error.kind(), ErrorKind::KeyNotFound | ErrorKind::InvalidSignature)
+        });
+        if is_about_the_key
+            && !self.has_own_key()
+            && trust.keys.look_patiently(io, generation).await?
+        {
+            return verifier.verify(token.expose());
         }
+        verified
     }
 
     /// The server's keys, as fresh as they should be, and the verifier that follows them.
     async fn trust(&self, io: &Io, metadata: &Metadata) -> Result<Arc<Trust>> {
         let own = self.has_own_key();
-        let url = if own { "" } else { metadata.endpoint(&self.config, JWKS)? };
-        let known = self.trust.load_full().filter(|trust| own || trust.keys.is_of(url));
-        if let Some(trust) = known {
-            if !own && trust.keys.wants_refresh() {
-                match trust.keys.fetch(io).await {
-                    Err(error) if !trust.keys.is_usable() => return Err(error),
-                    _ => {}
-                }
-            }
-            return Ok(trust);
-        }
-        let options = RemoteKeySetOptions::of(&self.config);
         // With a secret there are no keys to fetch; the address is never asked.
-        let keys = RemoteKeySet::new(if own { "https://localhost/" } else { url }, options)?;
+        let url = if own { "https://localhost/" } else { metadata.endpoint(&self.config, JWKS)? };
+        let is_it = |trust: &Arc<Trust>| own || trust.keys.is_of(url);
+        let trust = match self.trust.load_full().filter(is_it) {
+            Some(trust) => trust,
+            None => {
+                let keys = RemoteKeySet::new(url, RemoteKeySetOptions::of(&self.config))?;
+                let verifier = self.verifier(&keys, self.policy(metadata).require_claim("sub"))?;
+                let new = Arc::new(Trust { keys, verifier });
+                // One for all, whoever is first.
+                let one = |held: &Option<Arc<Trust>>| match held {
+                    Some(held) if is_it(held) => Arc::clone(held),
+                    _ => Arc::clone(&new),
+                };
+                one(&self.trust.rcu(|held| Some(one(held))))
+            }
+        };
         if !own {
-            keys.fetch(io).await?;
+            trust.keys.fresh(io).await?;
         }
-        let verifier = self.verifier(&keys, self.policy(metadata).require_claim("sub"))?;
-        let trust = Arc::new(Trust { keys, verifier });
-        self.trust.store(Some(Arc::clone(&trust)));
         Ok(trust)
     }
 

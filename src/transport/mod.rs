@@ -2,11 +2,13 @@
 //! responses; whatever carries them is a [`Transport`]: the built-in one (feature `http`), a program's own, or
 //! an event loop that drives an [`Operation`] itself.
 
+mod flight;
 mod operation;
 
 #[cfg(feature = "http")]
 mod http;
 
+pub(crate) use flight::{Came, Flight};
 pub(crate) use operation::Io;
 pub use operation::{Operation, Step};
 

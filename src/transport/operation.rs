@@ -144,6 +144,17 @@ impl<T> Operation<T> {
         }
     }
 
+    /// Drives it as a part of another one.
+    pub(crate) async fn within(mut self, io: &Io) -> Result<T> {
+        loop {
+            match self.next()? {
+                Step::Done(result) => return Ok(result),
+                Step::Wait(milliseconds) => io.pause(milliseconds).await,
+                Step::Request(request) => self.answer(io.ask(request).await),
+            }
+        }
+    }
+
     /// The same operation, and then what `then` makes of its result.
     pub fn map<U: 'static>(self, then: impl FnOnce(T) -> U + Send + 'static) -> Operation<U>
     where

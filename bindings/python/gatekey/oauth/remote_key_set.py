@@ -17,8 +17,9 @@ class RemoteKeySet(_RemoteKeySet):
     """The keys that an issuer publishes, for ``Verifier(keys)`` and ``ResourceServer(keys=keys)``.
 
     Fetched when they are first needed, and again when they are not fresh any more or a token
-    wants a key that is not known; the latter once in ``cooldown`` seconds. One caller fetches,
-    the others go on.
+    wants a key that is not known; the latter once in ``cooldown`` seconds. What has failed is
+    tried again after a second, then after twice as long each time. One caller fetches, the others
+    go on.
     """
 
     _transport: HttpTransport

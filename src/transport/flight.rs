@@ -1,0 +1,129 @@
+//! `Flight`: one request for all who want its answer, whatever drives their operations: threads, or tasks of one event
+//! loop. Who is not the first waits in short pauses of its own operation, so nothing has to wake it, and an operation
+//! that is dropped, or never driven to its end, holds up nobody for good.
+
+use super::Io;
+use crate::base::process::{brief, generation};
+use crate::error::Result;
+use std::sync::Mutex;
+
+/// The shortest and the longest pause between two looks, in milliseconds.
+const PAUSES: (u64, u64) = (2, 50);
+
+/// Who is at it, if anybody.
+#[derive(Default)]
+pub(crate) struct Flight(Mutex<Seats>);
+
+#[derive(Default)]
+struct Seats {
+    last: u64,
+    /// The number of whoever is at it, and of the process: a fork copies no thread and no loop that could go on.
+    taken: Option<(u64, u64)>,
+}
+
+/// That it is this caller's turn, until this is dropped.
+pub(crate) struct Turn<'a> {
+    flight: &'a Flight,
+    number: u64,
+}
+
+/// What waiting has come to.
+pub(crate) enum Came<'a, T> {
+    /// Somebody else's answer.
+    Known(T),
+    /// Nobody is at it any more.
+    Turn(Turn<'a>),
+    /// Somebody still is.
+    Late,
+}
+
+impl Flight {
+    /// The turn, if nobody is at it.
+    pub(crate) fn try_begin(&self) -> Option<Turn<'_>> {
+        let mut seats = brief(&self.0);
+        let is_busy = seats.taken.is_some_and(|(_, process)| process == generation());
+        (!is_busy).then(|| self.seat(&mut seats))
+    }
+
+    /// Whether somebody is at it.
+    pub(crate) fn is_busy(&self) -> bool {
+        brief(&self.0).taken.is_some_and(|(_, process)| process == generation())
+    }
+
+    /// The turn, whoever is at it.
+    fn take_over(&self) -> Turn<'_> {
+        self.seat(&mut brief(&self.0))
+    }
+
+    fn seat(&self, seats: &mut Seats) -> Turn<'_> {
+        seats.last += 1;
+        seats.taken = Some((seats.last, generation()));
+        Turn { flight: self, number: seats.last }
+    }
+
+    /// Waits until `known` gives something or nobody is at it, at most for so many milliseconds.
+    pub(crate) async fn wait<T>(
+        &self,
+        io: &Io,
+        longest: u64,
+        known: impl Fn() -> Option<T>,
+    ) -> Came<'_, T> {
+        let (mut pause, most) = PAUSES;
+        let mut waited = 0;
+        loop {
+            if let Some(known) = known() {
+                return Came::Known(known);
+            }
+            if let Some(turn) = self.try_begin() {
+                // Who was at it may have ended between the two looks.
+                return known().map_or_else(|| Came::Turn(turn), Came::Known);
+            }
+            if waited >= longest {
+                return Came::Late;
+            }
+            io.pause(pause).await;
+            waited += pause;
+            pause = (pause * 2).min(most);
+        }
+    }
+
+    /// What there is by now, or what `get` gets for all. `known` is what may be answered at once; whoever has something
+    /// `stale` to go on with waits for nobody. If nothing comes within so many milliseconds, it is taken over: whoever was
+    /// at it may never be driven again.
+    pub(crate) async fn once<T, F: Future<Output = Result<T>>>(
+        &self,
+        io: &Io,
+        longest: u64,
+        known: impl Fn() -> Option<Result<T>>,
+        stale: impl Fn() -> Option<T>,
+        get: impl FnOnce() -> F,
+    ) -> Result<T> {
+        if let Some(known) = known() {
+            return known;
+        }
+        let turn = match (self.try_begin(), stale()) {
+            (Some(turn), _) => match known() {
+                Some(known) => return known,
+                None => turn,
+            },
+            (None, Some(stale)) => return Ok(stale),
+            (None, None) => match self.wait(io, longest, &known).await {
+                Came::Known(known) => return known,
+                Came::Turn(turn) => turn,
+                Came::Late => self.take_over(),
+            },
+        };
+        let got = get().await;
+        drop(turn);
+        got
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut seats = brief(&self.flight.0);
+        if seats.taken == Some((self.number, generation())) {
+            seats.taken = None;
+        }
+    }
+}
