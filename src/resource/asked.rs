@@ -1,23 +1,21 @@
-//! Tokens that only the authorization server understands: asked about once, remembered for a short while under a
-//! digest, never for longer than they are good.
+//! Tokens that only the authorization server understands: asked about once for all who present them, remembered for a
+//! short while under a digest, never for longer than they are good.
 
-use crate::base::clock::{Clock, NANOS, plausible};
+use super::memory::{Entry, Memory};
+use crate::base::clock::{Clock, plausible};
 use crate::base::json::fields::Field;
-use crate::base::process::OwnLock;
 use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oauth::{Introspection, OAuthClient};
-use crate::transport::Transport;
-use std::collections::HashMap;
+use crate::transport::{Io, Operation, Transport};
 use std::sync::Arc;
 
 /// The longest token that is asked about, in bytes.
 const LONGEST: usize = 16 * 1024;
-/// The tables that tokens are spread over, and the most answers in each.
-const TABLES: usize = 16;
-const MOST: usize = 1024;
+/// For how long somebody else's question is waited for before it is asked again, in milliseconds.
+const PATIENCE: u64 = 600_000;
 
 /// For how long the answers of an authorization server are remembered.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +24,7 @@ pub struct IntrospectionOptions {
     ttl: u64,
     negative_ttl: u64,
     wants_audience: bool,
+    unknown_tokens: u32,
 }
 
 impl Default for IntrospectionOptions {
@@ -37,13 +36,16 @@ impl Default for IntrospectionOptions {
 impl IntrospectionOptions {
     /// 30 seconds for a token that is good, 10 for one that is not: so late is the end of a token noticed.
     pub const fn new() -> Self {
-        Self { ttl: 30, negative_ttl: 10, wants_audience: false }
+        Self { ttl: 30, negative_ttl: 10, wants_audience: false, unknown_tokens: 100 }
     }
 
     pub(super) fn member(&mut self, field: &Field<'_>) -> Result<()> {
         *self = match field.name() {
             "ttl" => self.ttl(field.number()?),
             "negative_ttl" => self.negative_ttl(field.number()?),
+            "unknown_tokens" => self.unknown_tokens(
+                u32::try_from(field.number()?).map_err(|_| field.refused(TOO_LARGE))?,
+            ),
             "require_audience" => self.require_audience(field.flag()?),
             _ => return Err(field.unknown()),
         };
@@ -67,20 +69,25 @@ impl IntrospectionOptions {
         self.wants_audience = required;
         self
     }
+
+    /// How many tokens that the server does not know, or has not told about yet, it is asked about at once; a tenth of it
+    /// again each second. 100 unless set, 0 for any number. Beyond that such tokens are answered `OauthServerFailed`; those
+    /// that are or were known to be good are not.
+    pub const fn unknown_tokens(mut self, most: u32) -> Self {
+        self.unknown_tokens = most;
+        self
+    }
 }
 
-pub(super) struct Asked {
+#[derive(Clone)]
+pub(super) struct Asked(Arc<Inner>);
+
+struct Inner {
     client: OAuthClient,
     transport: Arc<dyn Transport>,
     options: IntrospectionOptions,
     clock: Arc<dyn Clock>,
-    tables: [OwnLock<HashMap<[u8; 32], Known>>; TABLES],
-}
-
-struct Known {
-    answer: Arc<Introspection>,
-    /// In nanoseconds of the monotonic clock.
-    until: u64,
+    memory: Memory,
 }
 
 impl Asked {
@@ -90,57 +97,68 @@ impl Asked {
         options: IntrospectionOptions,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { client, transport, options, clock, tables: std::array::from_fn(|_| OwnLock::new()) }
+        let memory = Memory::new(options.unknown_tokens);
+        Self(Arc::new(Inner { client, transport, options, clock, memory }))
     }
 
-    pub(super) const fn wants_audience(&self) -> bool {
-        self.options.wants_audience
+    pub(super) fn wants_audience(&self) -> bool {
+        self.0.options.wants_audience
     }
 
     /// What the server says about a token.
     pub(super) fn about(&self, token: &Secret) -> Result<Arc<Introspection>> {
-        if token.expose().len() > LONGEST
-            || !token.expose().iter().all(|b| matches!(b, b'!'..=b'~'))
-        {
+        let inner = &self.0;
+        let is_plain = token.expose().iter().all(|b| matches!(b, b'!'..=b'~'));
+        if token.expose().len() > LONGEST || !is_plain {
             return Err(NOT_A_TOKEN);
         }
-        let digest = sha256(token.expose());
-        let [first, ..] = digest;
-        let table = self.tables.get(usize::from(first) % TABLES).ok_or(ErrorKind::Internal)?;
-        let now = self.clock.monotonic();
-        let known = table.locked(|table| {
-            table
-                .get(&digest)
-                .filter(|known| now < known.until)
-                .map(|known| Arc::clone(&known.answer))
-        });
-        if let Some(known) = known {
-            let ended = match known.expires_at {
-                Some(end) => plausible(self.clock.now())? >= end,
-                None => false,
-            };
-            return if ended { Err(ErrorKind::TokenInactive.into()) } else { Ok(known) };
+        let entry = inner.memory.entry(&sha256(token.expose()), inner.clock.monotonic());
+        if let Some(known) = inner.known(&entry) {
+            return known;
         }
         beyond_memory()?;
-        // No lock is held while the server is asked.
-        let answer = Arc::new(self.client.introspect(token).run(&*self.transport)?);
-        let ttl = if answer.active { self.options.ttl } else { self.options.negative_ttl };
-        if ttl > 0 {
-            let until = now.saturating_add(ttl * NANOS);
-            let kept = Known { answer: Arc::clone(&answer), until };
-            table.locked(|table| {
-                if table.len() >= MOST {
-                    table.retain(|_, known| now < known.until);
-                }
-                // A flood of tokens gets no more room; they are just asked about.
-                if table.len() < MOST {
-                    table.insert(digest, kept);
-                }
-            });
-        }
-        Ok(answer)
+        let (own, token) = (Arc::clone(inner), token.clone());
+        Operation::new(|io| async move { own.about(&io, &entry, &token).await })
+            .run(&*inner.transport)
     }
 }
 
+impl Inner {
+    fn known(&self, entry: &Entry) -> Option<Result<Arc<Introspection>>> {
+        Some(entry.at_once(self.clock.monotonic())?.and_then(|known| self.unless_ended(known)))
+    }
+
+    fn unless_ended(&self, known: Arc<Introspection>) -> Result<Arc<Introspection>> {
+        match known.expires_at {
+            Some(end) if plausible(self.clock.now())? >= end => {
+                Err(ErrorKind::TokenInactive.into())
+            }
+            _ => Ok(known),
+        }
+    }
+
+    /// Asks; one caller for all, unless each is to ask.
+    async fn about(&self, io: &Io, entry: &Entry, token: &Secret) -> Result<Arc<Introspection>> {
+        if self.options.ttl == 0 {
+            return self.ask(io, entry, token).await;
+        }
+        let (known, ask) = (|| self.known(entry), || self.ask(io, entry, token));
+        entry.flight.once(io, PATIENCE, known, || None, ask).await
+    }
+
+    async fn ask(&self, io: &Io, entry: &Entry, token: &Secret) -> Result<Arc<Introspection>> {
+        let question = self.memory.ask(entry, self.clock.monotonic())?;
+        match self.client.introspect(token).within(io).await {
+            Ok(answer) => {
+                let ttl = if answer.active { self.options.ttl } else { self.options.negative_ttl };
+                Ok(self.memory.answered(entry, question, Arc::new(answer), ttl))
+            }
+            Err(error) => Err(self.memory.failed(entry, error, self.clock.monotonic())),
+        }
+    }
+}
+
+const TOO_LARGE: Error =
+    Error::new(ErrorKind::InvalidConfiguration, "It is a number from 0 to 4294967295.");
 const NOT_A_TOKEN: Error =
     Error::new(ErrorKind::MalformedToken, "The token is too long, or holds what no token holds.");

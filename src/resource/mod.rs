@@ -8,6 +8,7 @@
 mod asked;
 mod builder;
 mod challenge;
+mod memory;
 mod server;
 
 pub use asked::IntrospectionOptions;

@@ -17,6 +17,7 @@ mod forge;
 
 mod authority;
 mod evil;
+mod gate;
 mod provider;
 
 mod addresses;
@@ -30,6 +31,7 @@ mod id_tokens;
 mod logout_tokens;
 mod machines;
 mod nulls;
+mod one_for_all;
 mod operations;
 mod presets;
 mod presets_documented;
