@@ -392,6 +392,7 @@ static void doors(void) {
     STICKS(gk_resource_server_builder, gk_resource_server_builder_introspection, NULL, http);
     STICKS(gk_resource_server_builder, gk_resource_server_builder_introspection, client, NULL);
     IGNORED(gk_resource_server_builder_introspection_ttl, NULL, 1, 1);
+    IGNORED(gk_resource_server_builder_unknown_tokens, NULL, 1);
     IGNORED(gk_resource_server_builder_require_audience, NULL, true);
     IGNORED(gk_resource_server_builder_clock, NULL, NULL, NULL, NULL);
     STICKS(gk_resource_server_builder, gk_resource_server_builder_clock, NULL, NULL, NULL);

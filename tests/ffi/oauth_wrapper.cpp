@@ -292,5 +292,6 @@ int main() {
                               door::from_json(R"({"audience":"a","introspection":{"ttl":"5"}})"));
     CHECK(wrong.claim() == "introspection.ttl");
     THROWS(gatekey::status::invalid_configuration, door("a").introspection_ttl(1, 1).build());
+    THROWS(gatekey::status::invalid_configuration, door("a").unknown_tokens(1).build());
     return passed("oauth_wrapper");
 }

@@ -216,7 +216,12 @@ const READERS: &[Reader] = &[
         read: door,
         around: ("{\"introspection\":{", "}}"),
         inside: "introspection.",
-        members: &[("ttl", Number), ("negative_ttl", Number), ("require_audience", Flag)],
+        members: &[
+            ("ttl", Number),
+            ("negative_ttl", Number),
+            ("unknown_tokens", Number),
+            ("require_audience", Flag),
+        ],
     },
     #[cfg(feature = "http")]
     Reader {

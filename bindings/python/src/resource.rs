@@ -18,8 +18,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::sync::Arc;
 
-/// Whom to ask about opaque tokens, how, and for how long answers are remembered; whether they must name an audience.
-type Asking<'py> = (PyRef<'py, _OAuthClient>, PyRef<'py, HttpTransport>, u64, u64, bool);
+/// Whom to ask about opaque tokens, how, and for how long answers are remembered; whether they must name an audience, and
+/// how many unknown tokens are asked about.
+type Asking<'py> = (PyRef<'py, _OAuthClient>, PyRef<'py, HttpTransport>, u64, u64, bool, u32);
 
 /// What is behind `gatekey.ResourceServer`.
 #[pyclass(frozen, module = "gatekey")]
@@ -53,9 +54,9 @@ impl _ResourceServer {
         if let Some(keys) = keys {
             builder = builder.keys(keys);
         }
-        if let Some((client, transport, ttl, negative, audience)) = introspection {
+        if let Some((client, transport, ttl, negative, audience, unknown)) = introspection {
             let options = IntrospectionOptions::new().ttl(ttl).negative_ttl(negative);
-            let options = options.require_audience(audience);
+            let options = options.require_audience(audience).unknown_tokens(unknown);
             let transport = Arc::new(transport.core().clone());
             builder =
                 builder.introspection(gatekey::OAuthClient::clone(&client.0), transport, options);

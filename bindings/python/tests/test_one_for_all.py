@@ -42,6 +42,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.begun = threading.Barrier(ALL + 1)
         self.all_begun = threading.Event()
         self.status = 200
+        self.active = True
         self.asked: list[str] = []
         self.key = Key.generate("ES256", kid="one")
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -58,7 +59,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def body(self, path: str) -> object:
         if path == "/introspect":
-            return {"active": True, "sub": "alice", "aud": "api"}
+            return {"active": self.active, "sub": "alice", "aud": "api"}
         if path == "/jwks":
             return KeySet([self.key.public()]).to_jwks()
         return {
@@ -172,6 +173,31 @@ def test_while_the_issuer_is_down(server: Server) -> None:
     assert caught.value.retryable
     server.status = 200
     check()
+
+
+def test_unknown_tokens_have_a_budget(server: Server) -> None:
+    server.all_begun.set()
+    door = ResourceServer(
+        "api", introspection=server.client(), introspection_unknown_tokens=1, introspection_ttl=60
+    )
+    for number in range(5):
+        assert door.check(f"Bearer good-{number}").subject == "alice"
+    server.active = False
+    made_up = 0
+
+    def check() -> type[exceptions.GatekeyError]:
+        nonlocal made_up
+        made_up += 1
+        with pytest.raises(exceptions.GatekeyError) as caught:
+            door.check(f"Bearer made-up-{made_up}")
+        return type(caught.value)
+
+    asked = server.asked.count("/introspect")
+    seen = {check() for _ in range(50)}
+    assert seen == {exceptions.InactiveTokenError, exceptions.OAuthServerError}
+    # One in ten seconds: the machine may be slow.
+    assert server.asked.count("/introspect") - asked < 25
+    assert door.check("Bearer good-3").subject == "alice"
 
 
 def test_a_failure_is_told_until_it_is_tried_again(server: Server) -> None:

@@ -51,6 +51,7 @@ class ResourceServer:
         introspection_ttl: _Seconds = 30,
         introspection_negative_ttl: _Seconds = 10,
         introspection_audience: bool = False,
+        introspection_unknown_tokens: int = 100,
         api_keys: ApiKeys | None = None,
         metadata_url: str | None = None,
         scopes_supported: Sequence[str] | None = None,
@@ -65,6 +66,9 @@ class ResourceServer:
         :param introspection: the client that asks about tokens that are not JWTs (RFC 7662);
             answers are remembered for ``introspection_ttl`` seconds, never for longer than the
             token is good.
+        :param introspection_unknown_tokens: how many tokens that the server does not know it is
+            asked about at once; a tenth of it again each second, 0 for any number. Beyond that
+            they are ``OAuthServerError``, with ``retry_after``.
         :param api_keys: are accepted at the same door.
         :param metadata_url: where ``metadata`` is served, for challenges (RFC 9728).
         """
@@ -87,6 +91,7 @@ class ResourceServer:
                 _seconds(introspection_ttl, "introspection_ttl"),
                 _seconds(introspection_negative_ttl, "introspection_negative_ttl"),
                 introspection_audience,
+                introspection_unknown_tokens,
             )
         self._core = _ResourceServer(
             json_text(options),
