@@ -6681,7 +6681,7 @@ gk_resource_server_builder *gk_resource_server_builder_new(const char *audience,
  *
  * @param options_json One JSON object with `audience`, and any of `issuer`, `token_types` (instead
  * of at+jwt), `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with
- * any of `ttl` (30), `negative_ttl` (10) and `require_audience`.
+ * any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and `require_audience`.
  * @param options_json_len Its length in bytes, at most 64 KiB.
  * @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if
  * the call fails.
@@ -6823,6 +6823,16 @@ void gk_resource_server_builder_introspection(gk_resource_server_builder *builde
 void gk_resource_server_builder_introspection_ttl(gk_resource_server_builder *builder,
                                                   uint64_t seconds,
                                                   uint64_t negative_seconds);
+
+/**
+ * How many tokens that the server does not know, or has not told about yet, it is asked about at
+ * once; a tenth of it again each second. Beyond that such tokens are answered with
+ * GK_STATUS_OAUTH_SERVER_FAILED; those that are or were known to be good are not.
+ *
+ * @param builder The builder.
+ * @param most 100 unless set, 0 for any number.
+ */
+void gk_resource_server_builder_unknown_tokens(gk_resource_server_builder *builder, uint32_t most);
 
 /**
  * Whether a token is refused whose audience the server does not tell at an introspection.
