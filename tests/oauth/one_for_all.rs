@@ -214,12 +214,12 @@ fn an_issuer_that_is_late() {
     };
     let (one, two, three) = (keys(), keys(), keys());
     let policy = || Policy::new().expect_audience("api");
-    let rule = IssuerRule::following(&*url, two.clone());
+    let rule = IssuerRule::following(&*url, two);
     let verifiers = [
-        Verifier::following(one.clone(), policy().expect_issuer(&*url)).unwrap(),
+        Verifier::following(one, policy().expect_issuer(&*url)).unwrap(),
         Verifier::for_issuers([rule], policy()).unwrap(),
     ];
-    let door = ResourceServer::builder("api").issuer(&*url, three.clone()).token_type("JWT");
+    let door = ResourceServer::builder("api").issuer(&*url, three).token_type("JWT");
     let door = door.build().unwrap();
     let claims = json!({ "sub": "alice", "exp": now() + 900, "iss": url, "aud": "api" });
     let token = authority.world.sign_as(&claims, r#""typ":"JWT","#);
