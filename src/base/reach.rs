@@ -4,18 +4,35 @@
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::Cell;
 
+/// How far the work of this thread may go.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
+pub(crate) enum Within {
     /// As usual: disks, networks and slow hashes.
     Anything,
+    /// All but other servers.
+    Machine,
     /// Memory only.
     Memory,
-    /// Memory only, and that was not enough.
-    Exceeded,
+}
+
+/// How far it may go, and what it has wanted beyond that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach {
+    within: Within,
+    /// A disk, a slow hash, or a lock that others hold while they wait.
+    pub(crate) wanted_more: bool,
+    /// Another server.
+    pub(crate) wanted_others: bool,
+}
+
+impl Reach {
+    const fn of(within: Within) -> Self {
+        Self { within, wanted_more: false, wanted_others: false }
+    }
 }
 
 thread_local! {
-    static REACH: Cell<Reach> = const { Cell::new(Reach::Anything) };
+    static REACH: Cell<Reach> = const { Cell::new(Reach::of(Within::Anything)) };
 }
 
 /// What the refused work sees; its caller sees `None`.
@@ -56,12 +73,25 @@ const NEEDS_MORE: Error = Error::new(
 /// ```
 #[inline]
 pub fn in_memory<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let (done, reach) = within(Within::Memory, work);
+    if reach == Reach::of(Within::Memory) { Some(done) } else { None }
+}
+
+/// Does the work, and tells what it has wanted beyond its reach; what it says then is of no use.
+#[inline]
+pub(crate) fn within<T>(most: Within, work: impl FnOnce() -> T) -> (T, Reach) {
     // Found once: this is most of what it costs.
     REACH.with(|reach| {
-        let _restored = Restored { reach, before: reach.replace(Reach::Memory) };
+        let _restored = Restored { reach, before: reach.replace(Reach::of(most)) };
         let done = work();
-        if reach.get() == Reach::Memory { Some(done) } else { None }
+        (done, reach.get())
     })
+}
+
+/// Whether this thread may ask other servers itself.
+#[inline]
+pub(crate) fn may_ask() -> bool {
+    REACH.get().within == Within::Anything
 }
 
 /// Said by what is about to ask a disk or a network, or to wait for someone who does.
@@ -70,13 +100,26 @@ pub fn in_memory<T>(work: impl FnOnce() -> T) -> Option<T> {
 /// `StoreUnavailable`: this thread is inside of [`in_memory`], which ends with `None` now.
 #[inline]
 pub fn beyond_memory() -> Result<()> {
-    match REACH.get() {
-        Reach::Anything => Ok(()),
-        Reach::Memory | Reach::Exceeded => {
-            REACH.set(Reach::Exceeded);
-            Err(NEEDS_MORE)
-        }
+    let reach = REACH.get();
+    if reach.within == Within::Memory {
+        REACH.set(Reach { wanted_more: true, ..reach });
+        return Err(NEEDS_MORE);
     }
+    Ok(())
+}
+
+/// Said by what is about to ask another server, or to wait for someone who does.
+///
+/// # Errors
+/// `StoreUnavailable`: this thread may not.
+#[inline]
+pub(crate) fn beyond_machine() -> Result<()> {
+    let reach = REACH.get();
+    if reach.within == Within::Anything {
+        return Ok(());
+    }
+    REACH.set(Reach { wanted_others: true, ..reach });
+    Err(NEEDS_MORE)
 }
 
 /// What holds around the work, again at its end, and when it panics.

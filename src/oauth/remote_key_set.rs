@@ -16,12 +16,12 @@ use super::metadata;
 use crate::base::backoff::BackOff;
 use crate::base::clock::NANOS;
 use crate::base::process::brief;
-use crate::base::reach::beyond_memory;
+use crate::base::reach::may_ask;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Key, KeySet, KeySource};
 use crate::transport::{
-    Came, Flight, HttpRequest, HttpResponse, Io, Operation, Purpose, Transport,
+    Came, Flight, HttpRequest, HttpResponse, Io, Operation, Purpose, Transport, ask_elsewhere,
 };
 use arc_swap::ArcSwap;
 use std::fmt;
@@ -261,6 +261,12 @@ impl RemoteKeySet {
         self.0.current.load().generation
     }
 
+    /// What the questions are about that [`attempt`](crate::transport::attempt) hands out for want of these keys.
+    #[must_use]
+    pub fn about(&self) -> String {
+        format!("keys {:p}", Arc::as_ptr(&self.0))
+    }
+
     pub(super) fn is_of(&self, url: &str) -> bool {
         matches!(&self.0.place, Place::Url(own) if own == url)
     }
@@ -350,7 +356,7 @@ impl Inner {
 impl RemoteKeySet {
     /// The keys to verify with, fetched if need be where that may wait.
     #[cold]
-    fn revalidate(&self, transport: &dyn Transport) -> Result<Arc<Current>> {
+    fn revalidate(&self, transport: Option<&dyn Transport>) -> Result<Arc<Current>> {
         let inner = &*self.0;
         if let Some(known) = inner.at_once() {
             return known;
@@ -358,19 +364,25 @@ impl RemoteKeySet {
         if let Some(stale) = inner.held(inner.now()).filter(|_| inner.flight.is_busy()) {
             return Ok(stale);
         }
-        beyond_memory()?;
         let keys = self.clone();
-        Operation::new(|io| async move { keys.fresh(&io).await }).run(transport)?;
+        let fetch = Operation::new(|io| async move { keys.fresh(&io).await });
+        // A caller that may not ask is told by the next try what has gone wrong.
+        let Some(transport) = transport.filter(|_| may_ask()) else {
+            ask_elsewhere(|| (self.about(), fetch.whatever_comes()))?;
+            return inner.usable(inner.now());
+        };
+        fetch.run(transport)?;
         inner.usable(inner.now())
     }
 
     fn current(&self) -> Result<Arc<Current>> {
         let now = self.0.now();
-        let current = match &self.0.transport {
-            Some(transport) if now >= self.0.current.load().fresh_until => {
-                self.revalidate(&**transport)
-            }
-            _ => self.0.usable(now),
+        let transport = self.0.transport.as_deref();
+        let may_fetch = transport.is_some() || !may_ask();
+        let current = if may_fetch && now >= self.0.current.load().fresh_until {
+            self.revalidate(transport)
+        } else {
+            self.0.usable(now)
         };
         current.map_err(unavailable)
     }
@@ -392,7 +404,9 @@ impl KeySource for RemoteKeySet {
 
     fn look_again(&self, generation: u64) -> Result<bool> {
         let inner = &*self.0;
-        let Some(transport) = &inner.transport else { return Ok(false) };
+        if inner.transport.is_none() && may_ask() {
+            return Ok(false);
+        }
         let longest = if inner.flight.is_busy() {
             let begun = inner.begun.load(Ordering::Acquire);
             LONGEST_LOOK.saturating_sub(inner.now().saturating_sub(begun) / (NANOS / 1000))
@@ -403,11 +417,16 @@ impl KeySource for RemoteKeySet {
         if let Some(known) = known.filter(|_| longest == 0 || !inner.flight.is_busy()) {
             return Ok(known.unwrap_or(false));
         }
-        beyond_memory()?;
         let keys = self.clone();
         let look = Operation::new(|io| async move { keys.look(&io, generation, longest).await });
         // The issuer may be out of reach; the token is then refused as one of an unknown key.
-        Ok(look.run(&**transport).unwrap_or(false))
+        match inner.transport.as_deref().filter(|_| may_ask()) {
+            Some(transport) => Ok(look.run(transport).unwrap_or(false)),
+            None => {
+                ask_elsewhere(|| (self.about(), look.whatever_comes()))?;
+                Ok(false)
+            }
+        }
     }
 
     fn signing_key(&self) -> Result<Key> {

@@ -3,17 +3,22 @@
 
 use super::memory::{Entry, Memory};
 use crate::base::clock::{Clock, plausible};
+use crate::base::hex;
 use crate::base::json::fields::Field;
-use crate::base::reach::beyond_memory;
+use crate::base::process::brief;
+use crate::base::reach::may_ask;
 use crate::base::secret::Secret;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oauth::{Introspection, OAuthClient};
-use crate::transport::{Io, Operation, Transport};
-use std::sync::Arc;
+use crate::transport::{Io, Operation, Transport, ask_elsewhere};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 /// The longest token that is asked about, in bytes.
 const LONGEST: usize = 16 * 1024;
+/// The most answers that wait for callers that try again.
+const MOST_HANDED: usize = 1024;
 /// For how long somebody else's question is waited for before it is asked again, in milliseconds.
 const PATIENCE: u64 = 600_000;
 
@@ -88,6 +93,8 @@ struct Inner {
     options: IntrospectionOptions,
     clock: Arc<dyn Clock>,
     memory: Memory,
+    /// Answers on their way to callers that try again.
+    handed: Mutex<HashMap<[u8; 32], Arc<Introspection>>>,
 }
 
 impl Asked {
@@ -98,7 +105,8 @@ impl Asked {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let memory = Memory::new(options.unknown_tokens);
-        Self(Arc::new(Inner { client, transport, options, clock, memory }))
+        let handed = Mutex::default();
+        Self(Arc::new(Inner { client, transport, options, clock, memory, handed }))
     }
 
     pub(super) fn wants_audience(&self) -> bool {
@@ -112,18 +120,38 @@ impl Asked {
         if token.expose().len() > LONGEST || !is_plain {
             return Err(NOT_A_TOKEN);
         }
-        let entry = inner.memory.entry(&sha256(token.expose()), inner.clock.monotonic());
+        let digest = sha256(token.expose());
+        let entry = inner.memory.entry(&digest, inner.clock.monotonic());
         if let Some(known) = inner.known(&entry) {
             return known;
         }
-        beyond_memory()?;
         let (own, token) = (Arc::clone(inner), token.clone());
-        Operation::new(|io| async move { own.about(&io, &entry, &token).await })
-            .run(&*inner.transport)
+        let question = Operation::new(|io| async move { own.about(&io, &entry, &token).await });
+        if may_ask() {
+            return question.run(&*inner.transport);
+        }
+        if let Some(answer) = brief(&inner.handed).remove(&digest) {
+            return Ok(answer);
+        }
+        let own = Arc::clone(inner);
+        ask_elsewhere(|| {
+            let about = format!("token {:p} {}", Arc::as_ptr(&own), hex::encode(&digest));
+            (about, question.map(move |answer| own.hand_over(digest, answer)))
+        })?;
+        Err(ErrorKind::Internal.into())
     }
 }
 
 impl Inner {
+    /// Keeps an answer that is not remembered for the caller who has asked, and tries again.
+    fn hand_over(&self, digest: [u8; 32], answer: Arc<Introspection>) {
+        let ttl = if answer.active { self.options.ttl } else { self.options.negative_ttl };
+        let mut handed = brief(&self.handed);
+        if ttl == 0 && handed.len() < MOST_HANDED {
+            handed.insert(digest, answer);
+        }
+    }
+
     fn known(&self, entry: &Entry) -> Option<Result<Arc<Introspection>>> {
         Some(entry.at_once(self.clock.monotonic())?.and_then(|known| self.unless_ended(known)))
     }

@@ -2,12 +2,15 @@
 //! responses; whatever carries them is a [`Transport`]: the built-in one (feature `http`), a program's own, or
 //! an event loop that drives an [`Operation`] itself.
 
+mod attempt;
 mod flight;
 mod operation;
 
 #[cfg(feature = "http")]
 mod http;
 
+pub(crate) use attempt::ask_elsewhere;
+pub use attempt::{Ask, Attempt, attempt};
 pub(crate) use flight::{Came, Flight};
 pub(crate) use operation::Io;
 pub use operation::{Operation, Step};

@@ -130,6 +130,11 @@ impl<T> Operation<T> {
         }
     }
 
+    /// Gives it up: what it holds is let go of, and it is over.
+    pub fn give_up(&mut self) {
+        self.future = None;
+    }
+
     /// Drives it to its end.
     ///
     /// # Errors
@@ -153,6 +158,17 @@ impl<T> Operation<T> {
                 Step::Request(request) => self.answer(io.ask(request).await),
             }
         }
+    }
+
+    /// The same operation, which ends well whatever it ends with.
+    pub(crate) fn whatever_comes(self) -> Operation<()>
+    where
+        T: Send + 'static,
+    {
+        Operation::new(|io| async move {
+            let _ = self.within(&io).await;
+            Ok(())
+        })
     }
 
     /// The same operation, and then what `then` makes of its result.
