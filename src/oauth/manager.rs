@@ -8,7 +8,7 @@
 //! `invalid_grant` ends a refresh token; whatever else goes wrong, it is tried again later.
 
 use super::client::OAuthClient;
-use super::slots::{Seen, Slot, Slots, Turns, is_same};
+use super::slots::{Claim, LOOK_EVERY, Seen, Slot, Slots, Turns, is_same};
 use super::token_grant::TokenGrant;
 use super::tokens::OAuthTokens;
 use crate::base::process::brief;
@@ -20,7 +20,7 @@ use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pepper::{Fields, Peppers};
 use crate::store::TokenStore;
-use crate::transport::Transport;
+use crate::transport::{Io, Operation, Transport};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
@@ -116,7 +116,7 @@ impl TokenManager {
         check_name(name)?;
         beyond_memory()?;
         self.0.slots.with(name, |slot| {
-            slot.flight.locked(|turns| {
+            slot.locked(self.0.wait(), |turns| {
                 let held = self.0.store.lock(name)?;
                 let seen = change()?;
                 drop(held);
@@ -152,8 +152,8 @@ impl TokenManager {
                 return Ok(Arc::clone(&kept.tokens));
             }
             beyond_memory()?;
-            slot.flight
-                .locked(|turns| inner.renew(name, slot, turns, Wanted { min_ttl, not: None }))
+            let wanted = Wanted { min_ttl, not: None };
+            slot.locked(inner.wait(), |turns| inner.renew_now(name, slot, turns, wanted))
         })
     }
 
@@ -175,24 +175,40 @@ impl TokenManager {
         check_name(name)?;
         beyond_memory()?;
         let inner = &self.0;
-        let is_refused = |tokens: &OAuthTokens| tokens.access_token.expose() == refused.expose();
+        let wanted = Wanted { min_ttl: 0, not: Some(refused.clone()) };
         inner.slots.with(name, |slot| {
-            slot.flight.locked(|turns| {
-                let before = slot.seen.load_full();
-                let now = inner.client.0.config.clock.monotonic();
-                let kept = inner.look(name, slot)?.filter(|kept| is_refused(&kept.tokens));
-                if let Some(kept) = kept.filter(|_| turns.replaced.pause(now).is_some()) {
-                    return Ok(Arc::clone(&kept.tokens));
-                }
-                let wanted = Wanted { min_ttl: 0, not: Some(refused) };
-                let other = inner.renew(name, slot, turns, wanted)?;
-                // Not if another thread has done it before, and has counted it.
-                if !is_same(before.as_ref(), slot.seen.load_full().as_ref()) {
-                    turns.replaced.failed(&REFUSED, now, LONGEST_PAUSE);
-                }
-                Ok(other)
-            })
+            slot.locked(inner.wait(), |turns| inner.renew_now(name, slot, turns, wanted))
         })
+    }
+
+    /// [`Self::tokens`], or [`Self::replace`] of a `refused` access token, as an operation, for an event loop. It holds the
+    /// store's lock while a request is out, and lets go of it when it is dropped. Its steps ask the store: where that is a
+    /// folder, they may wait.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: as [`Self::put`]. The operation's are those of [`Self::access_token`].
+    pub fn renewal(
+        &self,
+        name: &str,
+        min_ttl: u64,
+        refused: Option<&Secret>,
+    ) -> Result<Operation<Arc<OAuthTokens>>> {
+        check_name(name)?;
+        let (inner, name) = (Arc::clone(&self.0), name.to_owned());
+        let wanted = Wanted { min_ttl, not: refused.cloned() };
+        Ok(Operation::new(|io| async move {
+            let slot = inner.slots.of(&name);
+            let mut claim = loop {
+                match Claim::of(&slot) {
+                    Some(claim) => break claim,
+                    None => io.pause(LOOK_EVERY).await,
+                }
+            };
+            let renewed = inner.get(&io, &name, &slot, &mut claim.turns, wanted).await;
+            drop(claim);
+            inner.slots.leave(&name, &slot);
+            renewed
+        }))
     }
 }
 
@@ -204,15 +220,14 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 /// The tokens that are wanted: good for so many seconds, and not the refused one.
-#[derive(Clone, Copy)]
-struct Wanted<'a> {
+struct Wanted {
     min_ttl: u64,
-    not: Option<&'a Secret>,
+    not: Option<Secret>,
 }
 
-impl Wanted<'_> {
+impl Wanted {
     fn is_refused(&self, tokens: &OAuthTokens) -> bool {
-        self.not.is_some_and(|refused| refused.expose() == tokens.access_token.expose())
+        self.not.as_ref().is_some_and(|refused| refused.expose() == tokens.access_token.expose())
     }
 
     fn is(&self, tokens: &OAuthTokens, now: u64) -> bool {
@@ -242,14 +257,65 @@ impl Inner {
         Ok(seen)
     }
 
-    /// Gets the wanted tokens. One thread at a time comes here.
+    /// Lets milliseconds pass as the transport does.
+    fn wait(&self) -> impl Fn(u64) + '_ {
+        |milliseconds| self.transport.wait(milliseconds)
+    }
+
+    /// [`Self::get`], waiting for the answers.
     #[cold]
-    fn renew(
+    fn renew_now(
         self: &Arc<Self>,
+        name: &str,
+        slot: &Arc<Slot>,
+        turns: &mut Turns,
+        wanted: Wanted,
+    ) -> Result<Arc<OAuthTokens>> {
+        let mut own = Own { turns: std::mem::take(turns), back: Arc::default() };
+        let back = Arc::clone(&own.back);
+        let (inner, name, slot) = (Arc::clone(self), name.to_owned(), Arc::clone(slot));
+        let operation = Operation::new(|io| async move {
+            inner.get(&io, &name, &slot, &mut own.turns, wanted).await
+        });
+        let renewed = operation.run(&*self.transport);
+        *turns = std::mem::take(&mut *brief(&back));
+        renewed
+    }
+
+    /// Gets the wanted tokens; a refused one is replaced only if it is time.
+    async fn get(
+        self: &Arc<Self>,
+        io: &Io,
         name: &str,
         slot: &Slot,
         turns: &mut Turns,
-        wanted: Wanted<'_>,
+        wanted: Wanted,
+    ) -> Result<Arc<OAuthTokens>> {
+        if wanted.not.is_none() {
+            return self.renew(io, name, slot, turns, &wanted).await;
+        }
+        let before = slot.seen.load_full();
+        let now = self.client.0.config.clock.monotonic();
+        let kept = self.look(name, slot)?.filter(|kept| wanted.is_refused(&kept.tokens));
+        if let Some(kept) = kept.filter(|_| turns.replaced.pause(now).is_some()) {
+            return Ok(Arc::clone(&kept.tokens));
+        }
+        let other = self.renew(io, name, slot, turns, &wanted).await?;
+        // Not if another thread has done it before, and has counted it.
+        if !is_same(before.as_ref(), slot.seen.load_full().as_ref()) {
+            turns.replaced.failed(&REFUSED, now, LONGEST_PAUSE);
+        }
+        Ok(other)
+    }
+
+    /// Gets the wanted tokens. One at a time comes here.
+    async fn renew(
+        self: &Arc<Self>,
+        io: &Io,
+        name: &str,
+        slot: &Slot,
+        turns: &mut Turns,
+        wanted: &Wanted,
     ) -> Result<Arc<OAuthTokens>> {
         let now = self.now()?;
         let fits = |kept: &Arc<Seen>| wanted.is(&kept.tokens, now);
@@ -272,7 +338,11 @@ impl Inner {
             return or_still_good(kept, error, wanted, now);
         }
         let saved = Arc::new(Mutex::new(None));
-        let error = match self.ask(name, kept.as_ref().map(|kept| &*kept.tokens), &saved) {
+        let asked = match self.question(name, kept.as_ref().map(|kept| &*kept.tokens), &saved) {
+            Ok(question) => question.within(io).await,
+            Err(error) => Err(error),
+        };
+        let error = match asked {
             Ok(tokens) => {
                 turns.trouble.over();
                 let new = self.save_or_remember(name, turns, tokens, kept)?;
@@ -342,14 +412,14 @@ impl Inner {
         saved
     }
 
-    /// Asks for new tokens; `saved` is what was kept, with a new refresh token, before they were looked at.
-    fn ask(
+    /// What asks for new tokens; `saved` is what was kept, with a new refresh token, before they were looked at.
+    fn question(
         self: &Arc<Self>,
         name: &str,
         kept: Option<&OAuthTokens>,
         saved: &Arc<Mutex<Option<Arc<Seen>>>>,
-    ) -> Result<OAuthTokens> {
-        let operation = match (kept, &self.grant) {
+    ) -> Result<Operation<OAuthTokens>> {
+        match (kept, &self.grant) {
             (Some(kept), _) if kept.refresh_token.is_some() => {
                 let (inner, name, saved) = (Arc::clone(self), name.to_owned(), Arc::clone(saved));
                 let keep = move |tokens: &OAuthTokens| {
@@ -357,12 +427,11 @@ impl Inner {
                     *brief(&saved) = Some(seen);
                     Ok(())
                 };
-                self.client.refresh_keeping(kept, TokenGrant::new(), Box::new(keep))?
+                self.client.refresh_keeping(kept, TokenGrant::new(), Box::new(keep))
             }
-            (_, Some(grant)) => self.client.client_credentials(grant)?,
-            _ => return Err(ErrorKind::OauthNoToken.into()),
-        };
-        operation.run(&*self.transport)
+            (_, Some(grant)) => self.client.client_credentials(grant),
+            _ => Err(ErrorKind::OauthNoToken.into()),
+        }
     }
 
     /// What a text of the store says.
@@ -399,11 +468,23 @@ impl Inner {
     }
 }
 
+/// The turns of a thread that waits for the answers: they come back however that ends.
+struct Own {
+    turns: Turns,
+    back: Arc<Mutex<Turns>>,
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        *brief(&self.back) = std::mem::take(&mut self.turns);
+    }
+}
+
 /// The kept tokens if they are good although others were wanted, and waiting may help; else the error.
 fn or_still_good(
     kept: Option<Arc<Seen>>,
     error: Error,
-    wanted: Wanted<'_>,
+    wanted: &Wanted,
     now: u64,
 ) -> Result<Arc<OAuthTokens>> {
     let is_good =

@@ -3,11 +3,15 @@
 
 use super::tokens::OAuthTokens;
 use crate::base::backoff::BackOff;
-use crate::base::process::{OwnLock, brief};
+use crate::base::process::{OwnLock, brief, generation};
 use crate::base::secret::Secret;
 use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+
+/// How many milliseconds pass between two looks whether another's change is over.
+pub(super) const LOOK_EVERY: u64 = 10;
 
 /// Kept tokens: the store's text, by which it is told whether they are still the ones, and what it says.
 pub(super) struct Seen {
@@ -26,7 +30,68 @@ impl Seen {
 pub(super) struct Slot {
     pub(super) seen: ArcSwapOption<Seen>,
     /// Held by whoever changes what is kept.
-    pub(super) flight: OwnLock<Turns>,
+    flight: OwnLock<Turns>,
+    /// The process in which an operation changes it (see [`Claim`]), or 0.
+    away: AtomicU64,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self { seen: ArcSwapOption::empty(), flight: OwnLock::new(), away: AtomicU64::new(0) }
+    }
+
+    /// Not one that a parent of this process has begun: nobody drives it here.
+    fn is_away(&self) -> bool {
+        self.away.load(Ordering::Acquire) == generation()
+    }
+
+    /// Changes what is kept, once nobody else does. `wait` lets some milliseconds pass.
+    pub(super) fn locked<R>(&self, wait: impl Fn(u64), work: impl FnOnce(&mut Turns) -> R) -> R {
+        let mut work = Some(work);
+        loop {
+            let done = self.flight.locked(|turns| match work.take() {
+                Some(work) if !self.is_away() => Some(work(turns)),
+                later => {
+                    work = later;
+                    None
+                }
+            });
+            match done {
+                Some(done) => return done,
+                None => wait(LOOK_EVERY),
+            }
+        }
+    }
+}
+
+/// The right to change what is kept, for an operation: it holds no lock while it waits for an answer, and gives the
+/// right back when it is over or dropped.
+pub(super) struct Claim {
+    slot: Arc<Slot>,
+    pub(super) turns: Turns,
+}
+
+impl Claim {
+    /// The right, unless another has it.
+    pub(super) fn of(slot: &Arc<Slot>) -> Option<Self> {
+        let claimed = slot.flight.try_locked(|turns| {
+            (!slot.is_away()).then(|| {
+                slot.away.store(generation(), Ordering::Release);
+                std::mem::take(turns)
+            })
+        });
+        claimed.flatten().map(|turns| Self { slot: Arc::clone(slot), turns })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let turns = std::mem::take(&mut self.turns);
+        self.slot.flight.locked(|own| {
+            *own = turns;
+            self.slot.away.store(0, Ordering::Release);
+        });
+    }
 }
 
 /// What whoever changes what is kept has to know.
@@ -74,12 +139,10 @@ impl Slots {
     }
 
     /// Works with the slot of a name, which is gone afterwards if there is nothing in it.
-    pub(super) fn with<R>(&self, name: &str, work: impl FnOnce(&Slot) -> R) -> R {
+    pub(super) fn with<R>(&self, name: &str, work: impl FnOnce(&Arc<Slot>) -> R) -> R {
         let slot = self.of(name);
         let result = work(&slot);
-        if slot.seen.load().is_none() {
-            self.leave(name, &slot);
-        }
+        self.leave(name, &slot);
         result
     }
 
@@ -88,18 +151,22 @@ impl Slots {
         brief(&self.0).get(name).cloned()
     }
 
-    fn of(&self, name: &str) -> Arc<Slot> {
+    /// The slot of a name, for an operation: [`Self::leave`] it.
+    pub(super) fn of(&self, name: &str) -> Arc<Slot> {
         let mut slots = brief(&self.0);
         if let Some(slot) = slots.get(name) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot { seen: ArcSwapOption::empty(), flight: OwnLock::new() });
+        let slot = Arc::new(Slot::new());
         slots.insert(name.to_owned(), Arc::clone(&slot));
         slot
     }
 
-    #[cold]
-    fn leave(&self, name: &str, slot: &Arc<Slot>) {
+    /// Forgets the slot of a name if there is nothing in it.
+    pub(super) fn leave(&self, name: &str, slot: &Arc<Slot>) {
+        if slot.seen.load().is_some() {
+            return;
+        }
         let mut slots = brief(&self.0);
         // The map's and ours: nobody else has it, and nobody gets it while the map is locked.
         if Arc::strong_count(slot) == 2
