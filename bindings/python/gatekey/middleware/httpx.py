@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from gatekey._core import HttpTransport
 from gatekey.exceptions import (
     ConnectionFailedError,
     DeadlineExceededError,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from gatekey.oauth import TokenManager
 
 __all__ = ["BearerAuth", "transport"]
+
+_PORTS = {"http": 80, "https": 443}
 
 
 class BearerAuth(httpx.Auth):
@@ -55,6 +58,7 @@ class BearerAuth(httpx.Auth):
         :param hosts: where the token may be sent, as ``api.example`` or ``api.example:8443``;
             without them, only where the first request goes. Other requests raise ``UsageError``.
         """
+        self._own = manager
         self._bearer = Bearer(manager, name, hosts, min_ttl, danger_allow_http, _place)
 
     def sync_auth_flow(
@@ -81,8 +85,8 @@ class BearerAuth(httpx.Auth):
 
         bearer = self._bearer
         bearer.check(_place(request.url))
-        manager = object.__new__(aio.TokenManager)
-        manager.sync = bearer.manager
+        own = self._own
+        manager = own if isinstance(own, aio.TokenManager) else aio.TokenManager.over(own)
         token = await manager.access_token(bearer.name, min_ttl=bearer.min_ttl)
         request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
@@ -120,29 +124,72 @@ def _place(url: httpx.URL | str) -> Place:
     return url.scheme, url.host, url.port
 
 
-def transport(client: httpx.AsyncClient) -> AsyncTransport:
-    """Make a transport for :mod:`gatekey.aio` of an httpx client, as bounded as ours."""
+def transport(client: httpx.AsyncClient, *, public_only: bool = False) -> AsyncTransport:
+    """Make a transport for :mod:`gatekey.aio` of an httpx client, as bounded as ours.
+
+    The addresses that a name stands for are checked by the rules of ``gatekey.HttpTransport``, and
+    what was checked is what the client connects to, through its proxy if it has one. A client with
+    a transport of another kind, as in tests, is given the request as it is.
+
+    :param public_only: only public addresses: for URLs that strangers have a say in.
+    """
+    # Here, so that programs without asyncio do not import it.
+    from gatekey.aio.transport import look_up
+
+    # Whether http on this machine is allowed, the OAuth client has decided.
+    rule = HttpTransport(allow_loopback_http=True, public_only=public_only)
 
     async def send(request: HttpRequest) -> tuple[int, list[tuple[str, str]], bytes]:
-        try:
-            async with client.stream(
-                request.method,
-                request.url,
-                headers=[*request.headers, ("accept-encoding", "identity")],
-                content=request.body,
-                follow_redirects=False,
-                timeout=request.deadline,
-                auth=None,
-            ) as response:
-                body = bytearray()
-                async for chunk in response.aiter_raw():
-                    body += chunk
-                    if len(body) > request.max_body:
-                        raise ResponseTooLargeError("The answer is too large.")
-                return response.status_code, response.headers.multi_items(), bytes(body)
-        except httpx.TimeoutException:
-            raise DeadlineExceededError("The other server took too long.") from None
-        except httpx.HTTPError:
-            raise ConnectionFailedError("The other server cannot be reached.") from None
+        rule._check(request.url, [])
+        url = httpx.URL(request.url)
+        if not isinstance(client._transport_for_url(url), httpx.AsyncHTTPTransport):
+            return await _sent(client, request, url)
+        addresses = await look_up(url.host, url.port or _PORTS[url.scheme])
+        rule._check(request.url, addresses)
+        for address in addresses[:-1]:
+            try:
+                return await _sent(client, request, url, address)
+            except _NotThereError:
+                continue
+        return await _sent(client, request, url, addresses[-1])
 
     return send
+
+
+class _NotThereError(ConnectionFailedError):
+    """Nothing was sent."""
+
+
+async def _sent(
+    client: httpx.AsyncClient, request: HttpRequest, url: httpx.URL, address: str | None = None
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Send to this address of the host, or however the client finds it."""
+    headers = [*request.headers, ("accept-encoding", "identity")]
+    place, extensions = url, {}
+    if address is not None:
+        place = url.copy_with(host=address)
+        headers.append(("host", url.netloc.decode("ascii")))
+        extensions = {"sni_hostname": url.host}
+    try:
+        async with client.stream(
+            request.method,
+            place,
+            headers=headers,
+            content=request.body,
+            follow_redirects=False,
+            timeout=request.deadline,
+            auth=None,
+            extensions=extensions,
+        ) as response:
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > request.max_body:
+                    raise ResponseTooLargeError("The answer is too large.")
+            return response.status_code, response.headers.multi_items(), bytes(body)
+    except httpx.TimeoutException:
+        raise DeadlineExceededError("The other server took too long.") from None
+    except httpx.ConnectError:
+        raise _NotThereError("The other server cannot be reached.") from None
+    except httpx.HTTPError:
+        raise ConnectionFailedError("The other server cannot be reached.") from None
