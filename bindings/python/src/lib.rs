@@ -9,6 +9,7 @@
 mod apikey;
 mod apikey_records;
 mod args;
+mod attempt;
 mod backup;
 mod cli;
 mod clock;
@@ -45,6 +46,8 @@ mod _core {
     use crate::apikey_records::{
         ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
     };
+    #[pymodule_export]
+    use crate::attempt::_attempt;
     #[pymodule_export]
     use crate::backup::{store_acknowledge_restore, store_backup, store_restore};
     #[pymodule_export]

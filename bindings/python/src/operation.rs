@@ -148,6 +148,15 @@ impl _Operation {
         });
     }
 
+    /// Gives it up: what it holds is let go of now, not when the last reference to it goes.
+    fn close(&self, py: Python<'_>) {
+        self.with(py, |state| {
+            state.operation.give_up();
+            state.request = None;
+            state.done = None;
+        });
+    }
+
     /// What it has ended with.
     fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let done = self.with(py, |state| state.done.take());

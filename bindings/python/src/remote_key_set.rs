@@ -32,6 +32,12 @@ impl _RemoteKeySet {
         _Operation::new(self.0.refresh(), |()| Outcome::Nothing)
     }
 
+    /// What the operations are about that `_attempt` gives for want of these keys.
+    #[getter]
+    fn _about(&self) -> String {
+        self.0.about()
+    }
+
     /// Whether it is time to fetch the keys.
     #[getter]
     fn wants_refresh(&self) -> bool {

@@ -5,6 +5,7 @@ use crate::errors::OrRaise;
 use crate::gil::Kept;
 use crate::oauth_client::_OAuthClient;
 use crate::oauth_records::OAuthTokens;
+use crate::operation::{_Operation, Outcome};
 use crate::transport::HttpTransport;
 use gatekey::Secret;
 use gatekey::store::{MemoryTokenStore, TokenFolder, TokenStore};
@@ -70,6 +71,20 @@ impl _TokenManager {
         let refused = Secret::from(refused.owned());
         let tokens = py.detach(|| self.0.replace(name.0, &refused)).or_raise(py)?;
         Ok(OAuthTokens(gatekey::oauth::OAuthTokens::clone(&tokens)))
+    }
+
+    /// `tokens`, or `replace` of a refused one, to be driven.
+    fn _renewal(
+        &self,
+        py: Python<'_>,
+        name: Text<'_>,
+        min_ttl: u64,
+        refused: Option<Text<'_>>,
+    ) -> PyResult<_Operation> {
+        let refused = refused.map(|refused| Secret::from(refused.owned()));
+        let operation = self.0.renewal(name.0, min_ttl, refused.as_ref()).or_raise(py)?;
+        let plain = |tokens: Arc<_>| Outcome::Tokens(gatekey::oauth::OAuthTokens::clone(&tokens));
+        Ok(_Operation::new(operation, plain))
     }
 
     fn __repr__(&self) -> String {

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    Answer = Callable[["Peer", asyncio.StreamWriter], Awaitable[None]]
+    Answer = Callable[["Peer", asyncio.StreamWriter, bytes], Awaitable[None]]
 
 TLS = b"\x16"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -52,13 +52,14 @@ class Peer:
                 for line in request.lower().split(b"\r\n")
                 if line.startswith(b"content-length:")
             ]
-            self.requests.append(request + await reader.readexactly(sum(length)))
+            request += await reader.readexactly(sum(length))
+            self.requests.append(request)
             await self.tell()
             if isinstance(self.answer, bytes):
                 writer.write(self.answer)
             else:
                 gone = asyncio.ensure_future(reader.read())
-                work = asyncio.ensure_future(self.answer(self, writer))
+                work = asyncio.ensure_future(self.answer(self, writer, request))
                 await asyncio.wait([gone, work], return_when=asyncio.FIRST_COMPLETED)
                 for task in (gone, work):
                     task.cancel()

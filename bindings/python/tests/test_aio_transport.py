@@ -10,6 +10,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,6 +19,7 @@ from peer import HEAD, Peer, said, serving
 
 import gatekey
 from gatekey import aio, exceptions
+from gatekey.middleware import httpx as with_httpx
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -141,7 +143,7 @@ def test_bodies_end_at_the_limit(backend: str) -> None:
 
 
 def test_an_endless_body_is_left(backend: str) -> None:
-    async def endless(_: Peer, writer: asyncio.StreamWriter) -> None:
+    async def endless(_: Peer, writer: asyncio.StreamWriter, *_more: bytes) -> None:
         writer.write(HEAD + b"connection: close\r\n\r\n")
         with suppress(OSError):
             while True:
@@ -209,11 +211,11 @@ def test_broken_answers_are_broken_connections(backend: str) -> None:
 
 
 def test_the_deadline_is_for_everything(backend: str) -> None:
-    async def silent(_: Peer, __: asyncio.StreamWriter) -> None:
+    async def silent(_: Peer, __: asyncio.StreamWriter, *_more: bytes) -> None:
         await asyncio.sleep(3600)
 
-    def drips(first: bytes, drop: bytes) -> Callable[[Peer, asyncio.StreamWriter], Awaitable[None]]:
-        async def answer(_: Peer, writer: asyncio.StreamWriter) -> None:
+    def drips(first: bytes, drop: bytes) -> Callable[..., Awaitable[None]]:
+        async def answer(_: Peer, writer: asyncio.StreamWriter, *_more: bytes) -> None:
             writer.write(first)
             while True:
                 writer.write(drop)
@@ -410,7 +412,7 @@ def test_who_is_believed(backend: str, tmp_path: Path) -> None:
 def test_two_hundred_at_once(backend: str) -> None:
     """The peer answers when all of them are there."""
 
-    async def together(peer: Peer, writer: asyncio.StreamWriter) -> None:
+    async def together(peer: Peer, writer: asyncio.StreamWriter, *_more: bytes) -> None:
         await peer.until(lambda: len(peer.requests) == 200)
         writer.write(said(b"{}"))
 
@@ -427,7 +429,7 @@ def test_the_loop_goes_on_meanwhile(backend: str) -> None:
     """The peer answers when the loop has had its turns."""
     turns = 0
 
-    async def later(_: Peer, writer: asyncio.StreamWriter) -> None:
+    async def later(_: Peer, writer: asyncio.StreamWriter, *_more: bytes) -> None:
         begun = turns
         while turns < begun + 20:
             await asyncio.sleep(0)
@@ -450,7 +452,7 @@ def test_the_loop_goes_on_meanwhile(backend: str) -> None:
 
 @pytest.mark.parametrize("native", ["aiohttp", "httpx"])
 def test_what_is_given_up_leaves_nothing_behind(native: str) -> None:
-    async def silent(_: Peer, __: asyncio.StreamWriter) -> None:
+    async def silent(_: Peer, __: asyncio.StreamWriter, *_more: bytes) -> None:
         await asyncio.sleep(3600)
 
     async def main() -> None:
@@ -469,6 +471,48 @@ def test_what_is_given_up_leaves_nothing_behind(native: str) -> None:
             await peer.until(lambda: peer.open == 0)
         assert threading.active_count() <= threads
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
+# ---- a client of httpx that a program has ----
+
+
+def test_a_client_of_ones_own_keeps_to_the_addresses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ours, asked = Authority(), []
+    meanings: list[str] = []
+
+    def look_up(host: str, port: int, **_: object) -> list[tuple[int, int, int, str, Any]]:
+        asked.append(host)
+        return [(2, 1, 6, "", (address, port)) for address in meanings]
+
+    async def main() -> None:
+        trusting = ssl.create_default_context(cadata=ours.pem)
+        tls = ours.server(tmp_path, "name.example")
+        async with serving(said(b"{}"), tls) as peer, httpx.AsyncClient(verify=trusting) as client:
+            monkeypatch.setattr("gatekey.aio.transport.socket.getaddrinfo", look_up)
+            request = get(f"https://name.example:{peer.port}/a?b=c")
+            for wrong in (["169.254.169.254"], ["127.0.0.1", "10.0.0.1"], ["10.0.0.1"]):
+                meanings[:] = wrong
+                for public_only in (True, False):
+                    if not public_only and wrong[0] != "169.254.169.254":
+                        continue
+                    send = with_httpx.transport(client, public_only=public_only)
+                    with pytest.raises(exceptions.RequestBlockedError):
+                        await send(request)
+            assert peer.connections == 0
+            meanings[:] = ["127.0.0.2", "127.0.0.1"]
+            assert (await with_httpx.transport(client)(request))[2] == b"{}"
+            assert asked == ["name.example"] * 5
+            assert f"name.example:{peer.port}".encode() in peer.requests[0]
+            assert peer.requests[0].startswith(b"GET /a?b=c ")
+        # Where there is no network, nothing is looked up.
+        mock = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(b"[]")))
+        async with httpx.AsyncClient(transport=mock) as client:
+            assert (await with_httpx.transport(client)(request))[2] == b"[]"
+        assert len(asked) == 5
 
     asyncio.run(main())
 

@@ -107,8 +107,7 @@ def by_httpx(manager: TokenManager, **more: Any) -> Send:
 
 
 def by_asyncio(manager: TokenManager, **more: Any) -> Send:
-    twin = object.__new__(aio.TokenManager)
-    twin.sync = manager
+    twin = aio.TokenManager.over(manager)
     auth = with_httpx.BearerAuth(twin, "api", danger_allow_http=True, **more)
 
     def send(url: str, **body: Any) -> int:

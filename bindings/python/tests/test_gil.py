@@ -79,6 +79,7 @@ def brief() -> dict[str, Callable[[Path], Callable[[], object]]]:
         "_Operation.step": lambda _: lambda: operation().step(),
         "_Operation.feed": lambda _: lambda: operation().feed(503, [], b""),
         "_Operation.fail": lambda _: lambda: operation().fail(700),
+        "_Operation.close": lambda _: lambda: operation().close(),
         "_Operation.result": lambda _: lambda: refused(operation().result),
         "_Operation.__repr__": lambda _: lambda: repr(operation()),
         "Sessions.close": lambda _: lambda: Sessions.open("memory:", pepper=PEPPER).close(),
@@ -119,6 +120,7 @@ IN_MEMORY = words("""
     KeySet.__new__ KeySet.to_jwks KeySet.skipped KeySet.skipped_reasons KeySet.__len__
     KeySet.__iter__ KeySet.__getitem__ KeySet.__contains__ KeySet.__repr__
     HttpTransport.__repr__ HttpTransport._check _RemoteKeySet.__new__ _RemoteKeySet._refresh
+    _RemoteKeySet._about _TokenManager._renewal
     _RemoteKeySet.wants_refresh _RemoteKeySet.__repr__ _TokenManager.known _TokenManager.__repr__
     _ResourceServer.metadata_json _ResourceServer.metadata_path _ResourceServer.__repr__
 """)

@@ -20,14 +20,23 @@ from gatekey.aio.client import OAuthClient
 from gatekey.aio.operation import AsyncTransport
 from gatekey.aio.remote_key_set import RemoteKeySet
 from gatekey.aio.resource import ResourceServer
+from gatekey.aio.store import ApiKeys, KeyRing, Revocations, Sessions, Store
 from gatekey.aio.token_manager import TokenManager
 from gatekey.aio.transport import HttpTransport
+from gatekey.aio.verifier import Signer, Verifier
 
 __all__ = [
+    "ApiKeys",
     "AsyncTransport",
     "HttpTransport",
+    "KeyRing",
     "OAuthClient",
     "RemoteKeySet",
     "ResourceServer",
+    "Revocations",
+    "Sessions",
+    "Signer",
+    "Store",
     "TokenManager",
+    "Verifier",
 ]

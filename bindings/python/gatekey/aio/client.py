@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, final
 
+from gatekey import _core
+from gatekey.aio.attempt import plain
 from gatekey.aio.operation import Carrier, drive
+from gatekey.aio.pool import STORES
 from gatekey.aio.transport import HttpTransport
 from gatekey.oauth.client import Registration
 from gatekey.oauth.options import exchange_text, grant_text
@@ -24,11 +27,28 @@ if TYPE_CHECKING:
         _Operation,
         _Seconds,
     )
+    from gatekey.aio.store import Revocations
 
 
 @final
 class OAuthClient(Registration[Carrier]):
     """One registration at one authorization server. See :class:`gatekey.OAuthClient`."""
+
+    def __init__(
+        self,
+        client_id: str,
+        *,
+        replay: Revocations | _core.Revocations | None = None,
+        **options: Any,
+    ) -> None:
+        """Take the options of :class:`gatekey.OAuthClient`.
+
+        :param transport: what carries the requests: an async callable, a
+            :class:`gatekey.aio.HttpTransport`, or a :class:`gatekey.HttpTransport`, which works in
+            threads.
+        """
+        super().__init__(client_id, replay=plain(replay), **options)
+        self._may_wait = replay is not None
 
     async def begin(
         self,
@@ -69,7 +89,10 @@ class OAuthClient(Registration[Carrier]):
     ) -> FinishedLogin:
         """Finish a log-in; see :meth:`gatekey.OAuthClient.finish`."""
         grant = grant_text(scopes, resources, parameters)
-        login: FinishedLogin = await self._run(self._core.finish(callback, cookies or "", grant))
+        begin = partial(self._core.finish, callback, cookies or "", grant)
+        # What was seen before is asked of a store.
+        operation = await STORES.run(begin) if self._may_wait else begin()
+        login: FinishedLogin = await self._run(operation)
         return login
 
     async def userinfo(self, tokens: OAuthTokens | str) -> UserInfo:
@@ -180,8 +203,17 @@ class OAuthClient(Registration[Carrier]):
         return tokens
 
     async def _run(self, operation: _Operation) -> Any:
-        return await drive(operation, self._transport)
+        return await drive(operation, self._carrier, STORES if self._may_wait else None)
 
     @cached_property
-    def _transport(self) -> Carrier:
+    def _carrier(self) -> Carrier:
         return self._own_transport or HttpTransport(**self._reach)
+
+    @cached_property
+    def _transport(self) -> _core.HttpTransport:
+        """The blocking transport, for what has no other way."""
+        if isinstance(self._carrier, HttpTransport):
+            return self._carrier.blocking
+        if isinstance(self._carrier, _core.HttpTransport):
+            return self._carrier
+        return _core.HttpTransport(**self._reach)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gatekey import _core
 from gatekey._core import HttpRequest
-from gatekey.aio.pool import NETWORK, STORES
+from gatekey.aio.pool import NETWORK
 from gatekey.aio.transport import HttpTransport
 from gatekey.exceptions import DeadlineExceededError, TransportError
 
 if TYPE_CHECKING:
     from gatekey._core import _Operation
+    from gatekey.aio.pool import Pool
 
 AsyncTransport: TypeAlias = Callable[
     [HttpRequest], Awaitable[tuple[int, Iterable[tuple[str, str]], bytes]]
@@ -24,23 +25,31 @@ Carrier: TypeAlias = AsyncTransport | _core.HttpTransport
 """That, or the blocking transport, which works in a thread."""
 
 
-async def drive(operation: _Operation, transport: Carrier, *, may_wait: bool = False) -> Any:
+async def drive(operation: _Operation, transport: Carrier, pool: Pool | None = None) -> Any:
     """Drive an operation to its end.
 
-    :param may_wait: its own steps ask a store or take locks: they work in a thread.
+    :param pool: where its own steps are made, because they ask a store or take locks.
     """
-    while (step := await _step(operation, may_wait)) is not None:
-        if not isinstance(step, HttpRequest):
-            await asyncio.sleep(step)
-        elif isinstance(transport, _core.HttpTransport):
-            await NETWORK.run(operation.send, transport)
+    try:
+        while (step := await _step(operation, pool)) is not None:
+            if not isinstance(step, HttpRequest):
+                await asyncio.sleep(step)
+            elif isinstance(transport, _core.HttpTransport):
+                await NETWORK.run(operation.send, transport)
+            else:
+                await _send(operation, step, transport)
+        return operation.result()
+    finally:
+        # What it holds must not wait until nobody looks at an exception any more. A step that is
+        # being made in a thread comes to its end first.
+        if pool is None:
+            operation.close()
         else:
-            await _send(operation, step, transport)
-    return operation.result()
+            pool.submit(operation.close)
 
 
-async def _step(operation: _Operation, may_wait: bool) -> HttpRequest | float | None:
-    return await STORES.run(operation.step) if may_wait else operation.step()
+async def _step(operation: _Operation, pool: Pool | None) -> HttpRequest | float | None:
+    return operation.step() if pool is None else await pool.run(operation.step)
 
 
 async def _send(operation: _Operation, request: HttpRequest, transport: AsyncTransport) -> None:

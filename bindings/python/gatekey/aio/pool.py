@@ -50,9 +50,10 @@ class Pool:
         """Make a call in a thread. One that has not begun is taken back with the task."""
         context = contextvars.copy_context()
         work = partial(context.run, call, *args, **kwargs)
-        return await asyncio.wrap_future(self._submit(work))
+        return await asyncio.wrap_future(self.submit(work))
 
-    def _submit(self, work: Callable[[], T]) -> Future[T]:
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Have a thread do it."""
         future: Future[T] = Future()
         with self._turn:
             self._jobs.append((future, work))

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from gatekey import oauth
+from gatekey._core import _RemoteKeySet
 from gatekey.aio.operation import drive
+from gatekey.aio.transport import HttpTransport
+
+if TYPE_CHECKING:
+    from gatekey.aio.operation import Carrier
 
 
 @final
-class RemoteKeySet:
+class RemoteKeySet(_RemoteKeySet):
     """The keys that an issuer publishes. See :class:`gatekey.RemoteKeySet`.
 
-    ``await keys.refresh()`` when the program starts; ``gatekey.Verifier(keys.sync)`` verifies
-    with them.
+    They never wait: :class:`Verifier` and :class:`ResourceServer` fetch them when they are wanted.
+    A ``gatekey.Verifier`` uses those that were last fetched; ``await keys.refresh()`` for it when
+    the program starts and whenever ``wants_refresh``.
     """
 
-    def __init__(self, url: str | None = None, **options: Any) -> None:
+    _carrier: Carrier
+
+    def __new__(
+        cls, url: str | None = None, *, transport: Carrier | None = None, **options: Any
+    ) -> RemoteKeySet:
         """Take the options of :class:`gatekey.RemoteKeySet`."""
-        self.sync = oauth.RemoteKeySet(url, **options)
+        keys = super().__new__(cls, oauth.RemoteKeySet(url, **options)._options, None)
+        reach = {"allow_loopback_http", "deadline"}
+        given = {name: value for name, value in options.items() if name in reach}
+        keys._carrier = transport or HttpTransport(**given)
+        return keys
 
     async def refresh(self) -> None:
         """Fetch the keys now."""
-        await drive(self.sync._refresh(), self.sync._transport)
+        await drive(self._refresh(), self._carrier)
 
     @property
-    def wants_refresh(self) -> bool:
-        """Whether it is time to fetch the keys."""
-        return self.sync.wants_refresh
+    def sync(self) -> RemoteKeySet:
+        """What a ``gatekey.Verifier`` takes: the keys themselves."""
+        return self

@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from gatekey import oauth
-from gatekey.aio.pool import NETWORK
+from gatekey.aio.attempt import attempted, plain
+from gatekey.aio.remote_key_set import RemoteKeySet
+from gatekey.aio.verifier import carriers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from ipaddress import IPv4Address, IPv6Address
-
-    from gatekey._core import Access, _Seconds
+    from gatekey._core import Access
+    from gatekey.aio.operation import Carrier
 
 
 @final
 class ResourceServer:
     """An API's door. See :class:`gatekey.ResourceServer`.
 
-    Checks work in a thread: keys may have to be fetched, or the authorization server asked.
+    What is known is decided at once: a JWT by keys that were fetched, an opaque token that was
+    asked about, an API key. The loop asks other servers, once for all who wait for the same.
     """
 
     def __init__(self, audience: str, **options: Any) -> None:
-        """Take the options of :class:`gatekey.ResourceServer`."""
-        self.sync = oauth.ResourceServer(audience, **options)
-
-    async def check(
-        self,
-        authorization: str | None,
-        *,
-        scopes: Sequence[str] = (),
-        acr_values: Sequence[str] = (),
-        max_age: _Seconds | None = None,
-        address: str | IPv4Address | IPv6Address | None = None,
-    ) -> Access:
-        """Say who calls, by the value of the request's ``Authorization`` header."""
-        return await NETWORK.run(
-            self.sync.check,
-            authorization,
-            scopes=scopes,
-            acr_values=acr_values,
-            max_age=max_age,
-            address=address,
+        """Take the options of :class:`gatekey.ResourceServer`, or their twins for asyncio."""
+        issuer, introspection = options.get("issuer"), options.get("introspection")
+        if issuer is not None and options.get("keys") is None:
+            allowed = bool(options.get("allow_loopback_http"))
+            options["keys"] = RemoteKeySet(issuer=issuer, allow_loopback_http=allowed)
+        self._carriers = carriers_of(options.get("keys"))
+        self._introspects: Any = introspection
+        self.sync = oauth.ResourceServer(
+            audience, **{name: plain(value) for name, value in options.items()}
         )
+
+    async def check(self, authorization: str | None, **demand: Any) -> Access:
+        """Say who calls, by the value of the request's ``Authorization`` header.
+
+        :param demand: as :meth:`gatekey.ResourceServer.check` takes it: ``scopes``,
+            ``acr_values``, ``max_age``, ``address``.
+        """
+        call = partial(self.sync.check, authorization, **demand)
+        return await attempted(call, self._carrier_of)
+
+    def _carrier_of(self, about: str) -> Carrier:
+        carrier = self._carriers.get(about)
+        if carrier is not None:
+            return carrier
+        asks = self._introspects
+        own: Carrier = getattr(asks, "_carrier", None) or asks._transport
+        return own
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """What to serve as JSON at ``metadata_path`` (RFC 9728)."""
+        return self.sync.metadata
+
+    @property
+    def metadata_path(self) -> str | None:
+        """The path of the metadata, if the API's identifier is an address."""
+        return self.sync.metadata_path

@@ -22,6 +22,7 @@ class RemoteKeySet(_RemoteKeySet):
     go on.
     """
 
+    _options: str
     _transport: HttpTransport
 
     def __new__(
@@ -60,7 +61,9 @@ class RemoteKeySet(_RemoteKeySet):
         }
         if transport is None:
             transport = HttpTransport(allow_loopback_http=allow_loopback_http, deadline=deadline)
-        keys = super().__new__(cls, json_text(options), transport)
+        text = json_text(options)
+        keys = super().__new__(cls, text, transport)
+        keys._options = text
         keys._transport = transport
         return keys
 

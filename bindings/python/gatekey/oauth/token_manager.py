@@ -45,6 +45,7 @@ class TokenManager:
         grant = None if client_credentials is None else json_text(dict(client_credentials))
         carrier = transport or client._transport
         self._core = _TokenManager(client._core, place, carrier, seal=seal, grant=grant)
+        self._carrier, self._folder = carrier, place
 
     def put(self, name: str, tokens: OAuthTokens) -> None:
         """Keep tokens, for example of a log-in that was just finished."""
