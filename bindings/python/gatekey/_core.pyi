@@ -75,6 +75,7 @@ __all__ = [
     "_ResourceServer",
     "_TokenManager",
     "__version__",
+    "_attempt",
     "_error_headers",
     "_main",
     "_milliseconds",
@@ -1074,7 +1075,7 @@ class _ResourceServer:
         options: str,
         *,
         keys: _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None = None,
-        introspection: tuple[_OAuthClient, HttpTransport, int, int, bool] | None = None,
+        introspection: tuple[_OAuthClient, HttpTransport, int, int, bool, int] | None = None,
         api_keys: ApiKeys | None = None,
         revocations: Revocations | None = None,
     ) -> _ResourceServer: ...

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gatekey.aio.operation import Carrier
     from gatekey.aio.store import KeyRing
 
-    Keys = Key | KeySet | Iterable[Key] | KeyRing | _core.KeyRing | _RemoteKeySet
+    _Keys = Key | KeySet | Iterable[Key] | KeyRing | _core.KeyRing | _RemoteKeySet
 
 Made = TypeVar("Made")
 
@@ -49,14 +49,14 @@ class Verifier:
     Remote keys are fetched by the loop, once for all who wait for them.
     """
 
-    def __init__(self, keys: Keys, **options: Any) -> None:
+    def __init__(self, keys: _Keys, **options: Any) -> None:
         """Take the keys and the options of :class:`gatekey.Verifier`."""
         given = {name: plain(value) for name, value in options.items()}
         self._carriers = carriers_of(keys)
         self._inner = Later(partial(_core.Verifier, plain(keys), **given))
 
     @classmethod
-    def for_issuers(cls, issuers: Mapping[str, Keys | IssuerRule], **options: Any) -> Verifier:
+    def for_issuers(cls, issuers: Mapping[str, _Keys | IssuerRule], **options: Any) -> Verifier:
         """Take several issuers' keys and the options of :meth:`gatekey.Verifier.for_issuers`."""
         own = cls.__new__(cls)
         given = {name: plain(value) for name, value in options.items()}

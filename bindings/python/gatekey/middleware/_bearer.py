@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from gatekey._core import _Seconds
     from gatekey.aio import TokenManager as AsyncTokenManager
 
-    Place = tuple[str, str, int | None]
-    """Scheme, host, and the port if the address has one."""
+Place = tuple[str, str, int | None]
+"""Scheme, host, and the port if the address has one."""
 
 _PORTS = {"https": 443, "http": 80}
 
