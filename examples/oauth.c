@@ -18,7 +18,7 @@ static gk_json *run(gk_operation *operation, const gk_http *http) {
 
 /* GET /orders: who may see them, or how to do better. */
 static void orders(const gk_resource_server *api, const gk_demand *demand, const char *header) {
-    const gk_caller caller = {header, strlen(header), NULL, 0};
+    const gk_caller caller = {header, strlen(header), NULL, 0, NULL, 0};
     gk_buf access, challenge;
     if (gk_resource_server_check(api, &caller, demand, &access, &challenge, &err))
         printf("%d, WWW-Authenticate: %s\n", (int)gk_status_http(err.status),

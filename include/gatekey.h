@@ -3047,6 +3047,12 @@ void gk_store_free(gk_store *store);
 /** The size of gk_api_key_result.tenant in bytes. */
 #define GK_API_KEY_TENANT_SIZE 128
 
+/** A credential in the Authorization header: a token, or an API key. */
+#define GK_CREDENTIAL_AUTHORIZATION 1
+
+/** An API key in the header of its own. */
+#define GK_CREDENTIAL_API_KEY 2
+
 /** What a route needs of a key: made once, shared by all threads. */
 typedef struct gk_api_key_check gk_api_key_check;
 
@@ -3811,6 +3817,26 @@ gk_status gk_api_key_from_headers(const gk_str *names,
                                   size_t len,
                                   gk_str *key,
                                   gk_error *err);
+
+/**
+ * As gk_api_key_from_headers, of one place alone: for clients that send an API key beside an
+ * Authorization header with a token of their user's, which is not looked at here.
+ *
+ * @param names The headers' names, UTF-8.
+ * @param values The headers' values, UTF-8, as many as names.
+ * @param len How many there are.
+ * @param place GK_CREDENTIAL_AUTHORIZATION or GK_CREDENTIAL_API_KEY.
+ * @param key Receives the key, which lies in one of the values; {NULL, 0} if there is none.
+ * @param err Receives the error; may be NULL.
+ * @return As gk_api_key_from_headers; GK_STATUS_INVALID_ARGUMENT if the place is neither.
+ */
+GK_NODISCARD
+gk_status gk_api_key_from_headers_at(const gk_str *names,
+                                     const gk_str *values,
+                                     size_t len,
+                                     int32_t place,
+                                     gk_str *key,
+                                     gk_error *err);
 
 /**
  * The rules by which scanners find keys that were committed by mistake.
@@ -6650,7 +6676,10 @@ typedef struct gk_resource_server gk_resource_server;
  */
 typedef struct gk_resource_server_builder gk_resource_server_builder;
 
-/** What of a request says who calls, as it came: all of it is a stranger's. */
+/**
+ * What of a request says who calls, as it came: all of it is a stranger's. What is not there is
+ * NULL and 0.
+ */
 typedef struct {
     /** The value of its one Authorization header; NULL and 0 for a request without. */
     const char *authorization;
@@ -6663,7 +6692,74 @@ typedef struct {
     const char *address;
     /** Its length in bytes. */
     size_t address_len;
+    /**
+     * The value of its one X-API-Key header, or of the program's own header for API keys; NULL and
+     * 0 for a request without. Nothing but API keys is looked for here.
+     */
+    const char *api_key;
+    /** Its length in bytes. */
+    size_t api_key_len;
 } gk_caller;
+
+/**
+ * Any caller that is known.
+ *
+ * @return The demand, to be freed with gk_demand_free.
+ */
+gk_demand *gk_demand_new(void);
+
+/**
+ * Frees a demand.
+ *
+ * @param demand The demand, which must not be used again; NULL is fine.
+ */
+void gk_demand_free(gk_demand *demand);
+
+/**
+ * Demands a scope; with several calls, all of them.
+ *
+ * @param demand The demand.
+ * @param scope The scope; copied.
+ * @param scope_len Its length in bytes.
+ */
+void gk_demand_scope(gk_demand *demand, const char *scope, size_t scope_len);
+
+/**
+ * Demands a way in which the user must have signed in (RFC 9470); with several calls, one of them.
+ *
+ * @param demand The demand.
+ * @param acr The value of `acr`; copied.
+ * @param acr_len Its length in bytes.
+ */
+void gk_demand_acr_value(gk_demand *demand, const char *acr, size_t acr_len);
+
+/**
+ * Demands that the user has signed in within this many seconds (RFC 9470).
+ *
+ * @param demand The demand.
+ * @param seconds How many.
+ */
+void gk_demand_max_age(gk_demand *demand, uint64_t seconds);
+
+/**
+ * Demands that the caller belongs to a tenant: an API key's own, or that of a token's claim, see
+ * gk_resource_server_builder_tenant_claim.
+ *
+ * @param demand The demand.
+ * @param tenant The tenant; copied.
+ * @param tenant_len Its length in bytes.
+ */
+void gk_demand_tenant(gk_demand *demand, const char *tenant, size_t tenant_len);
+
+/**
+ * Lets a request bring two credentials and says which of them decides. That one must be there, it
+ * alone must meet the demand, and what is granted is its own; the other, if it is there, must be
+ * valid. Unless set, a request has exactly one credential.
+ *
+ * @param demand The demand.
+ * @param place GK_CREDENTIAL_AUTHORIZATION or GK_CREDENTIAL_API_KEY.
+ */
+void gk_demand_decided_by(gk_demand *demand, int32_t place);
 
 /**
  * Begins the door of an API.
@@ -6679,9 +6775,11 @@ gk_resource_server_builder *gk_resource_server_builder_new(const char *audience,
 /**
  * Begins the door of an API from JSON.
  *
- * @param options_json One JSON object with `audience`, and any of `issuer`, `token_types` (instead
- * of at+jwt), `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with
- * any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and `require_audience`.
+ * @param options_json One JSON object with `audience`, and any of `any_audience` and `clients`,
+ * `issuer`, `token_types` (instead of at+jwt; `null` in the list for tokens without type),
+ * `algorithms`, `leeway` (30), `tenant_claim`, `metadata_url`, `scopes_supported`, and
+ * `introspection` with any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and
+ * `require_audience` (true).
  * @param options_json_len Its length in bytes, at most 64 KiB.
  * @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if
  * the call fails.
@@ -6703,7 +6801,56 @@ gk_status gk_resource_server_builder_from_json(const char *options_json,
 void gk_resource_server_builder_free(gk_resource_server_builder *builder);
 
 /**
- * Accepts the JWTs of an issuer, whose keys are set as well.
+ * Accepts tokens for any audience and for none, of the clients that are named by
+ * gk_resource_server_builder_client: for issuers whose access tokens name no API. Without such a
+ * client gk_resource_server_builder_build fails.
+ *
+ * @param builder The builder.
+ */
+void gk_resource_server_builder_any_audience(gk_resource_server_builder *builder);
+
+/**
+ * Accepts the tokens of this client alone; several calls, several clients. Read from `client_id`,
+ * `cid` or `appid`, which must agree; never from `azp` or `aud`, by which ID tokens name theirs.
+ *
+ * @param builder The builder.
+ * @param client_id The client's id; copied.
+ * @param client_id_len Its length in bytes.
+ */
+void gk_resource_server_builder_client(gk_resource_server_builder *builder,
+                                       const char *client_id,
+                                       size_t client_id_len);
+
+/**
+ * Accepts the JWTs of an issuer, verified with keys of another server's. Several calls, several
+ * issuers: the keys of each verify its own tokens and no others.
+ *
+ * @param builder The builder.
+ * @param issuer Its `iss`; copied.
+ * @param issuer_len Its length in bytes.
+ * @param keys Its keys, which are shared.
+ */
+void gk_resource_server_builder_issuer_keys(gk_resource_server_builder *builder,
+                                            const char *issuer,
+                                            size_t issuer_len,
+                                            const gk_remote_key_set *keys);
+
+/**
+ * As gk_resource_server_builder_issuer_keys, with keys of our own.
+ *
+ * @param builder The builder.
+ * @param issuer Its `iss`; copied.
+ * @param issuer_len Its length in bytes.
+ * @param ring The key ring, which is shared.
+ */
+void gk_resource_server_builder_issuer_key_ring(gk_resource_server_builder *builder,
+                                                const char *issuer,
+                                                size_t issuer_len,
+                                                const gk_key_ring *ring);
+
+/**
+ * Accepts the JWTs of one issuer, whose keys are set as well: for the issuer and the keys that
+ * come apart. See gk_resource_server_builder_issuer_keys.
  *
  * @param builder The builder.
  * @param issuer Its `iss`; copied.
@@ -6743,6 +6890,26 @@ void gk_resource_server_builder_token_type(gk_resource_server_builder *builder,
                                            size_t typ_len);
 
 /**
+ * Accepts tokens without `typ`, instead of `at+jwt` or beside the types that are named. ID tokens
+ * are refused all the same, by their claims.
+ *
+ * @param builder The builder.
+ */
+void gk_resource_server_builder_allow_missing_type(gk_resource_server_builder *builder);
+
+/**
+ * The claim that names a token's tenant, for `tenant` of gk_resource_server_check and for
+ * gk_demand_tenant. Without it, only API keys have a tenant.
+ *
+ * @param builder The builder.
+ * @param name The claim's name; copied.
+ * @param name_len Its length in bytes.
+ */
+void gk_resource_server_builder_tenant_claim(gk_resource_server_builder *builder,
+                                             const char *name,
+                                             size_t name_len);
+
+/**
  * Accepts only these algorithms.
  *
  * @param builder The builder.
@@ -6754,10 +6921,11 @@ void gk_resource_server_builder_algorithms(gk_resource_server_builder *builder,
                                            size_t codes_len);
 
 /**
- * How many seconds the issuer's clock may be off.
+ * How many seconds an issuer's clock may be off.
  *
  * @param builder The builder.
- * @param seconds 0 unless set; more than 600 is refused by gk_resource_server_builder_build.
+ * @param seconds 30 unless set, and 0 for issuers whose keys are a key ring of ours; more than 600
+ * is refused by gk_resource_server_builder_build.
  */
 void gk_resource_server_builder_leeway(gk_resource_server_builder *builder, uint64_t seconds);
 
@@ -6784,7 +6952,7 @@ void gk_resource_server_builder_scopes_supported(gk_resource_server_builder *bui
                                                  size_t scopes_len);
 
 /**
- * Refuses JWTs that are on this list.
+ * Refuses tokens that are on this list. With one, introspection must tell `iat` and `exp`.
  *
  * @param builder The builder.
  * @param revocations The list, which is shared.
@@ -6838,7 +7006,8 @@ void gk_resource_server_builder_unknown_tokens(gk_resource_server_builder *build
  * Whether a token is refused whose audience the server does not tell at an introspection.
  *
  * @param builder The builder.
- * @param required False unless set.
+ * @param required True unless set: a server that names no audiences lets every token of its own
+ * into every API that asks it.
  */
 void gk_resource_server_builder_require_audience(gk_resource_server_builder *builder,
                                                  bool required);
@@ -6874,46 +7043,6 @@ gk_status gk_resource_server_builder_build(const gk_resource_server_builder *bui
                                            gk_error *err);
 
 /**
- * Any caller that is known.
- *
- * @return The demand, to be freed with gk_demand_free.
- */
-gk_demand *gk_demand_new(void);
-
-/**
- * Frees a demand.
- *
- * @param demand The demand, which must not be used again; NULL is fine.
- */
-void gk_demand_free(gk_demand *demand);
-
-/**
- * Demands a scope; with several calls, all of them.
- *
- * @param demand The demand.
- * @param scope The scope; copied.
- * @param scope_len Its length in bytes.
- */
-void gk_demand_scope(gk_demand *demand, const char *scope, size_t scope_len);
-
-/**
- * Demands a way in which the user must have signed in (RFC 9470); with several calls, one of them.
- *
- * @param demand The demand.
- * @param acr The value of `acr`; copied.
- * @param acr_len Its length in bytes.
- */
-void gk_demand_acr_value(gk_demand *demand, const char *acr, size_t acr_len);
-
-/**
- * Demands that the user has signed in within this many seconds (RFC 9470).
- *
- * @param demand The demand.
- * @param seconds How many.
- */
-void gk_demand_max_age(gk_demand *demand, uint64_t seconds);
-
-/**
  * Shares a resource server.
  *
  * @param server The resource server; NULL is fine.
@@ -6935,8 +7064,8 @@ void gk_resource_server_free(gk_resource_server *server);
  * @param caller The request's header and address; borrowed for the call.
  * @param demand What the route demands; NULL for any caller that is known.
  * @param access Receives who calls, as JSON for gk_json_parse: `kind` (`jwt`, `opaque`,
- * `api_key`), `subject`, `client_id`, `scopes`, `expires_at` and `claims`; to be freed with
- * gk_buf_free; {NULL, 0} if the call fails.
+ * `api_key`), `issuer`, `subject`, `tenant`, `client_id`, `scopes`, `expires_at` and `claims`; to
+ * be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or
  * 403, to be freed with gk_buf_free; otherwise {NULL, 0}. NULL is fine.
  * @param err Receives the error; may be NULL.

@@ -1,7 +1,7 @@
 //! `Error`: a kind (`kind.rs` has the one table of them) and a message for the log.
 //!
 //! A message is one or more sentences of at most [`Error::MAX_MESSAGE`] bytes and never holds a token, a key, a MAC or
-//! text an attacker chose.
+//! text an attacker chose; what a trusted issuer has signed may stand behind it, cut ([`Error::seeing`]).
 
 mod answer;
 mod kind;
@@ -62,6 +62,11 @@ enum About {
     Claim(&'static str),
     /// A claim that the policy names, or the path of a member of a configuration.
     Named(Arc<str>),
+    /// What a claim or header member was found to be; see [`Error::seeing`].
+    Seen {
+        what: &'static str,
+        value: Option<Arc<str>>,
+    },
     /// Where in a text; both count from 1, the column in bytes.
     Place {
         /// The member or argument that the text is; may be empty.
@@ -98,6 +103,17 @@ impl Error {
     #[cold]
     pub(crate) fn about_named_claim(mut self, claim: &Arc<str>) -> Self {
         self.about = About::Named(Arc::clone(claim));
+        self
+    }
+
+    /// The same error, about a member of a token of which the signature is good, with what it was: of that only a
+    /// bounded, printable part is kept. `None`: it was not there.
+    #[cold]
+    pub(crate) fn seeing(mut self, what: &'static str, value: Option<&str>) -> Self {
+        let shown =
+            |c: char| if matches!(c, '!'..='~') && !"<>&\"\\`".contains(c) { c } else { '?' };
+        let value = value.map(|value| value.chars().take(40).map(shown).collect::<String>());
+        self.about = About::Seen { what, value: value.map(Arc::from) };
         self
     }
 
@@ -208,7 +224,7 @@ impl Error {
         match &self.about {
             About::Claim(name) => Some(name),
             About::Named(name) => Some(name),
-            About::Secret { what, .. } => Some(what),
+            About::Secret { what, .. } | About::Seen { what, .. } => Some(what),
             About::Place { what, .. } if !what.is_empty() => Some(what),
             _ => None,
         }
@@ -281,7 +297,7 @@ impl Error {
 }
 
 /// The message and, unless it says so itself, in parentheses what it is about: "(`aud`)", "(line 3, column 7)",
-/// "(`pepper`, number 2)".
+/// "(`pepper`, number 2)", "(`typ` is `JWT`)".
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.message)?;
@@ -298,6 +314,8 @@ impl fmt::Display for Error {
                 write!(f, " (`{what}`, line {line}, column {column})")
             }
             About::Secret { what, number } => write!(f, " (`{what}`, number {number})"),
+            About::Seen { what, value: Some(value) } => write!(f, " (`{what}` is `{value}`)"),
+            About::Seen { what, value: None } => write!(f, " (there is no `{what}`)"),
         }
     }
 }

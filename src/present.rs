@@ -183,7 +183,9 @@ impl ToJson for Access {
     fn to_json(&self) -> String {
         let mut out = ObjectWriter::new();
         out.text("kind", self.kind.name());
+        out.optional("issuer", self.issuer.as_deref());
         out.optional("subject", self.subject.as_deref());
+        out.optional("tenant", self.tenant.as_deref());
         out.optional("client_id", self.client_id.as_deref());
         out.texts("scopes", &self.scopes);
         out.number("expires_at", self.expires_at);
@@ -223,6 +225,7 @@ impl ToJson for Introspection {
         out.optional("subject", self.subject.as_deref());
         out.optional("client_id", self.client_id.as_deref());
         out.number("expires_at", self.expires_at);
+        out.number("issued_at", self.issued_at);
         out.raw("claims", &self.claims_json);
         out.end()
     }

@@ -326,9 +326,19 @@ class api_keys : public detail::handle<gk_api_keys, gk_api_keys_free> {
     }
 };
 
-/// The key of `Authorization: Bearer` or of `X-API-Key` among pairs of name and value.
+/// The places of a request that a credential can be in.
+enum class credential_place : std::int32_t {
+    /// `Authorization: Bearer`: tokens and API keys.
+    authorization = GK_CREDENTIAL_AUTHORIZATION,
+    /// `X-API-Key`: API keys alone.
+    api_key = GK_CREDENTIAL_API_KEY,
+};
+
+/// The key of `Authorization: Bearer` or of `X-API-Key` among pairs of name and value; of one of
+/// the two places alone, where the other may hold another kind of credential.
 template <class Pairs>
-[[nodiscard]] std::optional<std::string_view> api_key_from_headers(const Pairs &pairs) {
+[[nodiscard]] std::optional<std::string_view>
+api_key_from_headers(const Pairs &pairs, std::optional<credential_place> place = {}) {
     std::vector<gk_str> names;
     std::vector<gk_str> values;
     for (const auto &[name, value] : pairs) {
@@ -339,7 +349,10 @@ template <class Pairs>
     }
     gk_str key{nullptr, 0};
     detail::done([&](auto *err) {
-        return gk_api_key_from_headers(names.data(), values.data(), names.size(), &key, err);
+        return place
+                   ? gk_api_key_from_headers_at(names.data(), values.data(), names.size(),
+                                                static_cast<std::int32_t>(*place), &key, err)
+                   : gk_api_key_from_headers(names.data(), values.data(), names.size(), &key, err);
     });
     return detail::maybe(key);
 }

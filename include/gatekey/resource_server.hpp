@@ -10,6 +10,16 @@
 
 namespace gatekey {
 
+/// What of a request says who calls, as it came: all of it is a stranger's.
+struct caller {
+    /// The value of the one Authorization header; empty for a request without.
+    std::string_view authorization;
+    /// The value of the one X-API-Key header, or of the program's own for API keys.
+    std::optional<std::string_view> api_key;
+    /// The caller's address as text; empty for unknown.
+    std::string_view address;
+};
+
 /// What a route demands of its caller: made once, shared by all threads.
 class demand : public detail::handle<gk_demand, gk_demand_free> {
   public:
@@ -29,6 +39,18 @@ class demand : public detail::handle<gk_demand, gk_demand_free> {
     /// The user must have signed in within this many seconds.
     demand &max_age(std::uint64_t seconds) {
         gk_demand_max_age(get(), seconds);
+        return *this;
+    }
+    /// An API key's own tenant, or that of a token's claim
+    /// (resource_server::builder::tenant_claim).
+    demand &tenant(std::string_view tenant) {
+        gk_demand_tenant(get(), tenant.data(), tenant.size());
+        return *this;
+    }
+    /// A request may bring two credentials. This one must be there and decides alone; the other, if
+    /// it is there, must be valid.
+    demand &decided_by(credential_place place) {
+        gk_demand_decided_by(get(), static_cast<std::int32_t>(place));
         return *this;
     }
 };
@@ -60,12 +82,24 @@ class resource_server : public detail::handle<gk_resource_server, gk_resource_se
     /// A refusal is not exceptional: it is returned.
     [[nodiscard]] outcome check(std::string_view authorization, const demand &wanted = {},
                                 std::string_view address = {}) const {
-        const gk_caller caller{authorization.data(), authorization.size(), address.data(),
-                               address.size()};
+        return check(caller{authorization, {}, address}, wanted);
+    }
+    /// Who calls, by both places where a request may bring a credential: exactly one of them,
+    /// unless the demand says which decides.
+    [[nodiscard]] outcome check(const caller &who, const demand &wanted = {}) const {
+        const std::string_view key = who.api_key.value_or(std::string_view());
+        // An empty key is there, and wrong.
+        const char *key_data = who.api_key && key.empty() ? "" : key.data();
+        const gk_caller raw{who.authorization.data(),
+                            who.authorization.size(),
+                            who.address.data(),
+                            who.address.size(),
+                            key_data,
+                            key.size()};
         detail::buffer access, challenge;
         gk_error err;
-        const gk_status answer = gk_resource_server_check(get(), &caller, wanted.get(), &access.raw,
-                                                          &challenge.raw, &err);
+        const gk_status answer =
+            gk_resource_server_check(get(), &raw, wanted.get(), &access.raw, &challenge.raw, &err);
         return {static_cast<gatekey::status>(answer), text(access), text(challenge), error(err)};
     }
     /// The metadata of the API (RFC 9728), to be served as JSON.
@@ -97,15 +131,23 @@ class resource_server::builder
         }));
     }
 
-    /// Accepts the JWTs of an issuer, verified with its keys.
+    /// Accepts the JWTs of an issuer, verified with its keys. Several calls, several issuers: the
+    /// keys of each verify its own tokens and no others.
     builder &issuer(std::string_view issuer, const remote_key_set &of) {
-        return set(gk_resource_server_builder_issuer, issuer.data(), issuer.size()).keys(of);
+        return set(gk_resource_server_builder_issuer_keys, issuer.data(), issuer.size(), of.get());
     }
     /// The same, of our own.
     builder &issuer(std::string_view issuer, const key_ring &ring) {
-        return set(gk_resource_server_builder_issuer, issuer.data(), issuer.size()).keys(ring);
+        return set(gk_resource_server_builder_issuer_key_ring, issuer.data(), issuer.size(),
+                   ring.get());
     }
-    /// The keys of the issuer that the JSON has named.
+    /// Accepts tokens for any audience and for none, of the clients that are named.
+    builder &any_audience() { return set(gk_resource_server_builder_any_audience); }
+    /// Accepts the tokens of this client alone; several calls, several clients.
+    builder &client(std::string_view client_id) {
+        return set(gk_resource_server_builder_client, client_id.data(), client_id.size());
+    }
+    /// The keys of the one issuer that the JSON has named.
     builder &keys(const remote_key_set &of) {
         return set(gk_resource_server_builder_keys, of.get());
     }
@@ -115,6 +157,12 @@ class resource_server::builder
     /// Instead of `at+jwt`; several calls, several types.
     builder &token_type(std::string_view typ) {
         return set(gk_resource_server_builder_token_type, typ.data(), typ.size());
+    }
+    /// Instead of `at+jwt`, or beside the types that are named: tokens without one.
+    builder &allow_missing_type() { return set(gk_resource_server_builder_allow_missing_type); }
+    /// The claim that names a token's tenant.
+    builder &tenant_claim(std::string_view name) {
+        return set(gk_resource_server_builder_tenant_claim, name.data(), name.size());
     }
     builder &algorithms(const std::vector<alg> &algs) {
         const auto codes = detail::codes(algs);

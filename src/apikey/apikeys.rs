@@ -2,7 +2,7 @@
 
 use super::feed::Feed;
 use super::flush::{Flusher, Upgrades};
-use super::format::{check_env, check_prefix};
+use super::format::{check_env, check_prefix, has_form};
 use super::limits::Counts;
 use super::mirror::Mirror;
 use crate::base::clock::Clock;
@@ -207,6 +207,13 @@ impl ApiKeys {
     pub(crate) fn follower(&self) -> Weak<dyn Follower> {
         let inner: Weak<Inner> = Arc::downgrade(&self.inner);
         inner
+    }
+
+    /// Whether a text that is no key looks as if it was meant to be one: it begins as new keys do, or has a key's form but
+    /// for the checksum. Nobody else should be asked about it.
+    pub(crate) fn has_form_of_own(&self, text: &str) -> bool {
+        let rest = text.strip_prefix(&self.inner.prefix);
+        rest.is_some_and(|rest| rest.starts_with('_')) || has_form(text.as_bytes())
     }
 
     /// The prefix of new keys.

@@ -69,14 +69,7 @@ pub(crate) fn peek_id(text: &[u8]) -> Option<KeyId> {
 /// The parts of a key's text, if it is one.
 #[inline]
 pub(crate) fn parse(text: &[u8]) -> Option<Presented<'_>> {
-    if text.len() > LONGEST {
-        return None;
-    }
-    let (head, tail) = text.split_at_checked(text.len().checked_sub(TAIL)?)?;
-    let (b'_', tail) = tail.split_first()? else { return None };
-    let (id, tail) = tail.split_first_chunk::<ID>()?;
-    let (b'_', tail) = tail.split_first()? else { return None };
-    let (secret, crc) = tail.split_first_chunk::<SECRET>()?;
+    let Parts { head, id, secret, crc } = parts(text)?;
     let body = text.get(..text.len() - CRC)?;
     // The checksum before the alphabet: a typo costs one pass.
     if checksum(body) != read_checksum(crc)? || !all_base62(id) || !all_base62(secret) {
@@ -86,6 +79,37 @@ pub(crate) fn parse(text: &[u8]) -> Option<Presented<'_>> {
     let (prefix, env) = head.rsplit_once('_')?;
     let fits = is_prefix(prefix.as_bytes()) && is_env(env.as_bytes());
     fits.then_some(Presented { prefix, env, id: KeyId(*id), secret })
+}
+
+struct Parts<'a> {
+    head: &'a [u8],
+    id: &'a [u8; ID],
+    secret: &'a [u8; SECRET],
+    crc: &'a [u8],
+}
+
+/// The parts of a key's text, by their lengths and what is between them alone.
+#[inline]
+fn parts(text: &[u8]) -> Option<Parts<'_>> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    let (head, tail) = text.split_at_checked(text.len().checked_sub(TAIL)?)?;
+    let (b'_', tail) = tail.split_first()? else { return None };
+    let (id, tail) = tail.split_first_chunk::<ID>()?;
+    let (b'_', tail) = tail.split_first()? else { return None };
+    let (secret, crc) = tail.split_first_chunk::<SECRET>()?;
+    Some(Parts { head, id, secret, crc })
+}
+
+/// Whether the text has the form of a key, with a good checksum or not.
+pub(crate) fn has_form(text: &[u8]) -> bool {
+    let is_form = |Parts { head, id, secret, crc }: Parts<'_>| {
+        let (prefix, env) = std::str::from_utf8(head).ok()?.rsplit_once('_')?;
+        let letters = all_base62(id) && all_base62(secret) && all_base62(crc);
+        Some(letters && is_prefix(prefix.as_bytes()) && is_env(env.as_bytes()))
+    };
+    parts(text).and_then(is_form).unwrap_or(false)
 }
 
 /// A new key: its id and its text.

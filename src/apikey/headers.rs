@@ -3,8 +3,31 @@
 
 use crate::error::{Error, ErrorKind, Result};
 
-const TWICE: Error =
-    Error::new(ErrorKind::MalformedApiKey, "The request carries more than one API key.");
+/// The places of a request that a credential can be in. Each has its own kinds of credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CredentialPlace {
+    /// `Authorization: Bearer`: tokens of an issuer, opaque tokens and API keys.
+    Authorization,
+    /// `X-API-Key`, or a header of the program's own: API keys alone.
+    ApiKey,
+}
+
+impl CredentialPlace {
+    /// The name: `authorization`, `api_key`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authorization => "authorization",
+            Self::ApiKey => "api_key",
+        }
+    }
+}
+
+const TWICE: Error = Error::new(
+    ErrorKind::MalformedApiKey,
+    "The request carries more than one API key: exactly one is taken, unless the API says in which place (`place`).",
+);
 const EMPTY: Error = Error::new(ErrorKind::MalformedApiKey, "The request's API key is empty.");
 
 /// The key among a request's headers, given as names and values. Another scheme of `Authorization`,
@@ -21,12 +44,34 @@ const EMPTY: Error = Error::new(ErrorKind::MalformedApiKey, "The request's API k
 pub fn api_key_from_headers<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Option<&'a str>> {
+    read(headers, None)
+}
+
+/// The key in this place of a request's headers, where the other one holds a credential of another kind: for clients that
+/// send `X-API-Key` beside `Authorization: Bearer` with a token of their user's. What is in the other place is not looked
+/// at: let [`ResourceServer`](crate::ResourceServer) verify it, or whatever it is for.
+///
+/// # Errors
+/// As [`api_key_from_headers`], of this place alone.
+pub fn api_key_from_headers_at<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    place: CredentialPlace,
+) -> Result<Option<&'a str>> {
+    read(headers, Some(place))
+}
+
+fn read<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    place: Option<CredentialPlace>,
+) -> Result<Option<&'a str>> {
+    use CredentialPlace::{ApiKey, Authorization};
+    let is_read = |own: CredentialPlace| place.is_none_or(|place| place == own);
     let (mut found, mut authorizations) = (None, 0);
     for (name, value) in headers {
-        let key = if name.eq_ignore_ascii_case("authorization") {
+        let key = if name.eq_ignore_ascii_case("authorization") && is_read(Authorization) {
             authorizations += 1;
             bearer(value)
-        } else if name.eq_ignore_ascii_case("x-api-key") {
+        } else if name.eq_ignore_ascii_case("x-api-key") && is_read(ApiKey) {
             Some(value.trim_matches([' ', '\t']))
         } else {
             None

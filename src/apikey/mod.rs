@@ -32,7 +32,9 @@ mod verify;
 
 pub use apikeys::{ApiKeyOptions, ApiKeys};
 pub use cidr::parse_ip;
-pub use headers::{api_key_from_headers, api_key_from_query};
+pub use headers::{
+    CredentialPlace, api_key_from_headers, api_key_from_headers_at, api_key_from_query,
+};
 pub use import::{ImportReport, ImportRow};
 pub use import_formats::ImportScheme;
 pub use limit::parse_rate;

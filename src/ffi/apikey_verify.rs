@@ -10,7 +10,7 @@ use super::error::gk_error;
 use super::status::{GK_STATUS_OK, gk_status};
 use super::sticky::{self, Sticky};
 use crate::ErrorKind;
-use crate::apikey::{Check, Grant};
+use crate::apikey::{Check, CredentialPlace, Grant, api_key_from_headers, api_key_from_headers_at};
 use libc::c_char;
 
 /// The size of gk_api_key_result.key_id in bytes.
@@ -253,20 +253,72 @@ pub unsafe extern "C" fn gk_api_key_from_headers(
     key: *mut gk_str,
     err: *mut gk_error,
 ) -> gk_status {
-    guard(err, || {
-        writable(key)?.write(gk_str::NONE);
-        let names = slice(names, len, "names")?.iter();
-        let values = slice(values, len, "values")?.iter();
-        let mut pairs = Vec::with_capacity(len.min(1024));
-        for (name, value) in names.zip(values) {
-            let name = text(name.data, name.len, "names")?;
-            pairs.push((name, text(value.data, value.len, "values")?));
-        }
-        if let Some(found) = crate::apikey::api_key_from_headers(pairs)? {
-            key.write(lend(found));
-        }
-        Ok(())
-    })
+    guard(err, || find_key(names, values, len, None, key))
+}
+
+/// A credential in the Authorization header: a token, or an API key.
+pub const GK_CREDENTIAL_AUTHORIZATION: i32 = 1;
+/// An API key in the header of its own.
+pub const GK_CREDENTIAL_API_KEY: i32 = 2;
+
+/// As gk_api_key_from_headers, of one place alone: for clients that send an API key beside an
+/// Authorization header with a token of their user's, which is not looked at here.
+///
+/// @param names The headers' names, UTF-8.
+/// @param values The headers' values, UTF-8, as many as names.
+/// @param len How many there are.
+/// @param place GK_CREDENTIAL_AUTHORIZATION or GK_CREDENTIAL_API_KEY.
+/// @param key Receives the key, which lies in one of the values; {NULL, 0} if there is none.
+/// @param err Receives the error; may be NULL.
+/// @return As gk_api_key_from_headers; GK_STATUS_INVALID_ARGUMENT if the place is neither.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_api_key_from_headers_at(
+    names: *const gk_str,
+    values: *const gk_str,
+    len: usize,
+    place: i32,
+    key: *mut gk_str,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || find_key(names, values, len, Some(place), key))
+}
+
+/// The place by its code.
+pub(super) const fn credential_place(code: i32) -> Outcome<CredentialPlace> {
+    match code {
+        GK_CREDENTIAL_AUTHORIZATION => Ok(CredentialPlace::Authorization),
+        GK_CREDENTIAL_API_KEY => Ok(CredentialPlace::ApiKey),
+        _ => Err(Fault::OutOfRange("place")),
+    }
+}
+
+/// # Safety
+/// As [`slice`], for the names, the values and each of them.
+unsafe fn find_key(
+    names: *const gk_str,
+    values: *const gk_str,
+    len: usize,
+    place: Option<i32>,
+    key: *mut gk_str,
+) -> Outcome<()> {
+    writable(key)?.write(gk_str::NONE);
+    let place = place.map(credential_place).transpose()?;
+    let names = slice(names, len, "names")?.iter();
+    let values = slice(values, len, "values")?.iter();
+    let mut pairs = Vec::with_capacity(len.min(1024));
+    for (name, value) in names.zip(values) {
+        let name = text(name.data, name.len, "names")?;
+        pairs.push((name, text(value.data, value.len, "values")?));
+    }
+    let found = match place {
+        None => api_key_from_headers(pairs),
+        Some(place) => api_key_from_headers_at(pairs, place),
+    };
+    if let Some(found) = found? {
+        key.write(lend(found));
+    }
+    Ok(())
 }
 
 /// The rules by which scanners find keys that were committed by mistake.

@@ -200,6 +200,8 @@ mod operation;
 //
 // An API's door: JWTs of an issuer, opaque tokens and API keys behind one call.
 
+mod demand;
+
 mod resource;
 
 // # Remote keys
@@ -223,6 +225,7 @@ pub use backup::*;
 pub use buf::*;
 pub use callback::*;
 pub use claims::*;
+pub use demand::*;
 pub use error::*;
 pub use filter::*;
 pub use http::*;

@@ -3,11 +3,11 @@
 use super::alg::gk_alg;
 use super::apikey::gk_api_keys;
 use super::boundary::{
-    Outcome, algs, caller_address, chars, create, fill, given, guard, release, sent, share, text,
-    words, writable,
+    Outcome, algs, chars, create, fill, given, guard, release, share, text, words, writable,
 };
 use super::buf::gk_buf;
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
+use super::demand::{Demanded, gk_caller, gk_demand};
 use super::error::gk_error;
 use super::http::gk_http;
 use super::keyring::gk_key_ring;
@@ -62,9 +62,11 @@ pub unsafe extern "C" fn gk_resource_server_builder_new(
 
 /// Begins the door of an API from JSON.
 ///
-/// @param options_json One JSON object with `audience`, and any of `issuer`, `token_types` (instead
-/// of at+jwt), `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with
-/// any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and `require_audience`.
+/// @param options_json One JSON object with `audience`, and any of `any_audience` and `clients`,
+/// `issuer`, `token_types` (instead of at+jwt; `null` in the list for tokens without type),
+/// `algorithms`, `leeway` (30), `tenant_claim`, `metadata_url`, `scopes_supported`, and
+/// `introspection` with any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and
+/// `require_audience` (true).
 /// @param options_json_len Its length in bytes, at most 64 KiB.
 /// @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if
 /// the call fails.
@@ -95,7 +97,74 @@ pub extern "C" fn gk_resource_server_builder_free(
     release(builder);
 }
 
-/// Accepts the JWTs of an issuer, whose keys are set as well.
+/// Accepts tokens for any audience and for none, of the clients that are named by
+/// gk_resource_server_builder_client: for issuers whose access tokens name no API. Without such a
+/// client gk_resource_server_builder_build fails.
+///
+/// @param builder The builder.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_any_audience(
+    builder: Option<&mut gk_resource_server_builder>,
+) {
+    set(builder, |server| Ok(server.any_audience()));
+}
+
+/// Accepts the tokens of this client alone; several calls, several clients. Read from `client_id`,
+/// `cid` or `appid`, which must agree; never from `azp` or `aud`, by which ID tokens name theirs.
+///
+/// @param builder The builder.
+/// @param client_id The client's id; copied.
+/// @param client_id_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_client(
+    builder: Option<&mut gk_resource_server_builder>,
+    client_id: *const c_char,
+    client_id_len: usize,
+) {
+    set(builder, |server| Ok(server.client(text(client_id, client_id_len, "client_id")?)));
+}
+
+/// Accepts the JWTs of an issuer, verified with keys of another server's. Several calls, several
+/// issuers: the keys of each verify its own tokens and no others.
+///
+/// @param builder The builder.
+/// @param issuer Its `iss`; copied.
+/// @param issuer_len Its length in bytes.
+/// @param keys Its keys, which are shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_issuer_keys(
+    builder: Option<&mut gk_resource_server_builder>,
+    issuer: *const c_char,
+    issuer_len: usize,
+    keys: Option<&gk_remote_key_set>,
+) {
+    set(builder, |server| {
+        let keys = Arc::new(given(keys, "keys")?.0.clone());
+        Ok(server.issuer(text(issuer, issuer_len, "issuer")?, keys))
+    });
+}
+
+/// As gk_resource_server_builder_issuer_keys, with keys of our own.
+///
+/// @param builder The builder.
+/// @param issuer Its `iss`; copied.
+/// @param issuer_len Its length in bytes.
+/// @param ring The key ring, which is shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_issuer_key_ring(
+    builder: Option<&mut gk_resource_server_builder>,
+    issuer: *const c_char,
+    issuer_len: usize,
+    ring: Option<&gk_key_ring>,
+) {
+    set(builder, |server| {
+        let ring = Arc::new(given(ring, "ring")?.inner.clone());
+        Ok(server.issuer(text(issuer, issuer_len, "issuer")?, ring))
+    });
+}
+
+/// Accepts the JWTs of one issuer, whose keys are set as well: for the issuer and the keys that
+/// come apart. See gk_resource_server_builder_issuer_keys.
 ///
 /// @param builder The builder.
 /// @param issuer Its `iss`; copied.
@@ -147,6 +216,32 @@ pub unsafe extern "C" fn gk_resource_server_builder_token_type(
     set(builder, |server| Ok(server.token_type(text(typ, typ_len, "typ")?)));
 }
 
+/// Accepts tokens without `typ`, instead of `at+jwt` or beside the types that are named. ID tokens
+/// are refused all the same, by their claims.
+///
+/// @param builder The builder.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_allow_missing_type(
+    builder: Option<&mut gk_resource_server_builder>,
+) {
+    set(builder, |server| Ok(server.allow_missing_type()));
+}
+
+/// The claim that names a token's tenant, for `tenant` of gk_resource_server_check and for
+/// gk_demand_tenant. Without it, only API keys have a tenant.
+///
+/// @param builder The builder.
+/// @param name The claim's name; copied.
+/// @param name_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_tenant_claim(
+    builder: Option<&mut gk_resource_server_builder>,
+    name: *const c_char,
+    name_len: usize,
+) {
+    set(builder, |server| Ok(server.tenant_claim(text(name, name_len, "name")?)));
+}
+
 /// Accepts only these algorithms.
 ///
 /// @param builder The builder.
@@ -161,10 +256,11 @@ pub unsafe extern "C" fn gk_resource_server_builder_algorithms(
     set(builder, |server| Ok(server.algorithms(algs(codes, codes_len)?)));
 }
 
-/// How many seconds the issuer's clock may be off.
+/// How many seconds an issuer's clock may be off.
 ///
 /// @param builder The builder.
-/// @param seconds 0 unless set; more than 600 is refused by gk_resource_server_builder_build.
+/// @param seconds 30 unless set, and 0 for issuers whose keys are a key ring of ours; more than 600
+/// is refused by gk_resource_server_builder_build.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_resource_server_builder_leeway(
     builder: Option<&mut gk_resource_server_builder>,
@@ -201,7 +297,7 @@ pub unsafe extern "C" fn gk_resource_server_builder_scopes_supported(
     set(builder, |server| Ok(server.scopes_supported(&words(text(scopes, scopes_len, "scopes")?))));
 }
 
-/// Refuses JWTs that are on this list.
+/// Refuses tokens that are on this list. With one, introspection must tell `iat` and `exp`.
 ///
 /// @param builder The builder.
 /// @param revocations The list, which is shared.
@@ -276,7 +372,8 @@ pub extern "C" fn gk_resource_server_builder_unknown_tokens(
 /// Whether a token is refused whose audience the server does not tell at an introspection.
 ///
 /// @param builder The builder.
-/// @param required False unless set.
+/// @param required True unless set: a server that names no audiences lets every token of its own
+/// into every API that asks it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_resource_server_builder_require_audience(
     builder: Option<&mut gk_resource_server_builder>,
@@ -350,95 +447,6 @@ fn ask(
     });
 }
 
-/// What a route demands of its caller: made once, shared by all threads. The setters keep the first
-/// thing that was wrong, which gk_resource_server_check tells.
-#[derive(Default)]
-pub struct gk_demand(Sticky<Demanded>);
-
-#[derive(Default)]
-struct Demanded {
-    scopes: Vec<String>,
-    acr_values: Vec<String>,
-    max_age: Option<u64>,
-}
-
-/// Any caller that is known.
-///
-/// @return The demand, to be freed with gk_demand_free.
-#[unsafe(no_mangle)]
-pub extern "C" fn gk_demand_new() -> Option<Box<gk_demand>> {
-    share(|| Some(gk_demand::default()))
-}
-
-/// Frees a demand.
-///
-/// @param demand The demand, which must not be used again; NULL is fine.
-#[unsafe(no_mangle)]
-pub extern "C" fn gk_demand_free(demand: Option<Box<gk_demand>>) {
-    release(demand);
-}
-
-/// Demands a scope; with several calls, all of them.
-///
-/// @param demand The demand.
-/// @param scope The scope; copied.
-/// @param scope_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_demand_scope(
-    demand: Option<&mut gk_demand>,
-    scope: *const c_char,
-    scope_len: usize,
-) {
-    sticky::set_in(demand.map(|demand| &mut demand.0), |all| {
-        all.scopes.push(text(scope, scope_len, "scope")?.to_owned());
-        Ok(())
-    });
-}
-
-/// Demands a way in which the user must have signed in (RFC 9470); with several calls, one of them.
-///
-/// @param demand The demand.
-/// @param acr The value of `acr`; copied.
-/// @param acr_len Its length in bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_demand_acr_value(
-    demand: Option<&mut gk_demand>,
-    acr: *const c_char,
-    acr_len: usize,
-) {
-    sticky::set_in(demand.map(|demand| &mut demand.0), |all| {
-        all.acr_values.push(text(acr, acr_len, "acr")?.to_owned());
-        Ok(())
-    });
-}
-
-/// Demands that the user has signed in within this many seconds (RFC 9470).
-///
-/// @param demand The demand.
-/// @param seconds How many.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gk_demand_max_age(demand: Option<&mut gk_demand>, seconds: u64) {
-    sticky::set_in(demand.map(|demand| &mut demand.0), |all| {
-        all.max_age = Some(seconds);
-        Ok(())
-    });
-}
-
-/// What of a request says who calls, as it came: all of it is a stranger's.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct gk_caller {
-    /// The value of its one Authorization header; NULL and 0 for a request without.
-    pub authorization: *const c_char,
-    /// Its length in bytes.
-    pub authorization_len: usize,
-    /// The caller's address as text, for API keys with an allow-list; NULL and 0 for unknown, as
-    /// which a text that is no address counts.
-    pub address: *const c_char,
-    /// Its length in bytes.
-    pub address_len: usize,
-}
-
 /// Shares a resource server.
 ///
 /// @param server The resource server; NULL is fine.
@@ -464,8 +472,8 @@ pub extern "C" fn gk_resource_server_free(server: Option<Box<gk_resource_server>
 /// @param caller The request's header and address; borrowed for the call.
 /// @param demand What the route demands; NULL for any caller that is known.
 /// @param access Receives who calls, as JSON for gk_json_parse: `kind` (`jwt`, `opaque`,
-/// `api_key`), `subject`, `client_id`, `scopes`, `expires_at` and `claims`; to be freed with
-/// gk_buf_free; {NULL, 0} if the call fails.
+/// `api_key`), `issuer`, `subject`, `tenant`, `client_id`, `scopes`, `expires_at` and `claims`; to
+/// be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param challenge Receives the value of the WWW-Authenticate header if the call fails with 401 or
 /// 403, to be freed with gk_buf_free; otherwise {NULL, 0}. NULL is fine.
 /// @param err Receives the error; may be NULL.
@@ -488,14 +496,14 @@ pub unsafe extern "C" fn gk_resource_server_check(
         }
         let server = &given(server, "server")?.0;
         let caller = given(caller, "caller")?;
-        let authorization = sent(caller.authorization, caller.authorization_len, "authorization")?;
+        let sent = caller.sent()?;
         let nothing = Demanded::default();
         let demanded = demand.map_or(Ok(&nothing), |demand| demand.0.built())?;
-        let (scopes, acr_values) = (borrowed(&demanded.scopes), borrowed(&demanded.acr_values));
+        let (scopes, acr_values) = demanded.lists();
         let mut demand = Demand::new().scopes(&scopes).acr_values(&acr_values);
-        demand.max_age = demanded.max_age;
-        demand.address = caller_address(caller.address, caller.address_len, "address")?;
-        match server.check(Some(&authorization), &demand) {
+        demanded.ask(&mut demand);
+        demand.address = sent.address;
+        match server.check_presented(&sent.presented(), &demand) {
             Ok(who) => {
                 place.write(gk_buf::copy_of(who.to_json().as_bytes()));
                 Ok(())
@@ -526,8 +534,4 @@ pub unsafe extern "C" fn gk_resource_server_metadata(
     err: *mut gk_error,
 ) -> gk_status {
     fill(json, err, || Ok(given(server, "server")?.0.metadata_json()))
-}
-
-fn borrowed(texts: &[String]) -> Vec<&str> {
-    texts.iter().map(String::as_str).collect()
 }

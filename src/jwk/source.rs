@@ -37,6 +37,12 @@ pub trait KeySource: Send + Sync {
         None
     }
 
+    /// Whether the tokens are issued here, under clocks that agree, and not by another server: an API's door then forgives no
+    /// difference of clocks unless it is told to.
+    fn is_own(&self) -> bool {
+        false
+    }
+
     /// The key to sign with now.
     ///
     /// # Errors

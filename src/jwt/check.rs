@@ -24,7 +24,11 @@ impl Policy {
         let mut buffer = [0; LONGEST];
         let typ = typ.decode_in(&mut buffer).ok_or(WRONG_TYPE)?;
         if self.typ.expected.is_empty() {
-            return if jws::same_media_type(typ, "JWT") { Ok(()) } else { Err(UNMENTIONED_TYPE) };
+            return match jws::same_media_type(typ, "JWT") {
+                _ if self.allow_missing_type => Err(WRONG_TYPE),
+                true => Ok(()),
+                false => Err(UNMENTIONED_TYPE),
+            };
         }
         let expected = self.typ.expected.iter().any(|expected| jws::same_media_type(typ, expected));
         if expected { Ok(()) } else { Err(WRONG_TYPE) }
@@ -53,7 +57,8 @@ impl Policy {
         };
         let now = plausible_nanos(now_nanos)?;
         let (leeway, notes) = (self.leeway, Cell::default());
-        let token = PresentedToken { claims, key, now_nanos, monotonic, leeway, notes };
+        let (key, teller) = (Some(key), None);
+        let token = PresentedToken { claims, key, teller, now_nanos, monotonic, leeway, notes };
         list.prepare(&token);
         self.check_each(claims, issuer, audience, now)?;
         list.check(&token)

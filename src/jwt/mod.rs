@@ -19,6 +19,7 @@ pub use claims::Claims;
 pub use inspect::{Unverified, danger_decode_unverified};
 pub use once::SeenOnce;
 pub use policy::Policy;
+pub(crate) use revoked::check_introspected;
 pub use revoked::{PresentedToken, RevocationList};
 pub use signer::{Signer, SignerBuilder, Unsigned};
 pub use verified::Verified;

@@ -4,7 +4,7 @@
 //! A policy fails closed: silence about the issuer or the audience means that a token which carries
 //! one is refused, silence about the type means none or `JWT`, and whatever is expected is required.
 
-use super::registered::MAX_REQUIRED;
+use super::registered::{Absent, MAX_REQUIRED};
 use super::revoked::RevocationList;
 use crate::base::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -44,7 +44,7 @@ pub struct Policy {
     pub(super) max_header_bytes: usize,
     pub(super) try_keys_without_kid: bool,
     pub(super) allow_missing_type: bool,
-    pub(super) null_is_absent: bool,
+    pub(super) absent: Absent,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) revocations: Option<Arc<dyn RevocationList>>,
 }
@@ -109,7 +109,7 @@ impl Policy {
             max_header_bytes: 4 * 1024,
             try_keys_without_kid: false,
             allow_missing_type: false,
-            null_is_absent: false,
+            absent: Absent { null: false, empty_audience: false },
             clock: None,
             revocations: None,
         }
@@ -152,7 +152,7 @@ impl Policy {
         self
     }
 
-    /// Accepts a token without `typ` beside those of the expected types.
+    /// Accepts a token without `typ` beside those of the expected types; without any expected type, no other.
     pub(crate) const fn allow_missing_type(mut self) -> Self {
         self.allow_missing_type = true;
         self
@@ -160,7 +160,13 @@ impl Policy {
 
     /// Takes a claim that is `null` for one that is not there, in tokens that an authorization server hands to its client.
     pub(crate) const fn null_is_absent(mut self) -> Self {
-        self.null_is_absent = true;
+        self.absent.null = true;
+        self
+    }
+
+    /// Takes an `aud` that is an empty list for one that is not there, as some servers write it.
+    pub(crate) const fn empty_audience_is_absent(mut self) -> Self {
+        self.absent.empty_audience = true;
         self
     }
 
@@ -287,7 +293,7 @@ impl fmt::Debug for Policy {
             .field("max_header_bytes", &self.max_header_bytes)
             .field("try_keys_without_kid", &self.try_keys_without_kid)
             .field("allow_missing_type", &self.allow_missing_type)
-            .field("null_is_absent", &self.null_is_absent)
+            .field("absent", &self.absent)
             .field("revocations", &self.revocations.is_some())
             .finish_non_exhaustive()
     }

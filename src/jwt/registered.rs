@@ -70,19 +70,38 @@ pub(super) struct Found<'t> {
     object: Value<'t>,
 }
 
-/// Finds the claims and checks nothing but the JSON.
-pub(super) fn find<'t>(text: &'t [u8], required: &[Arc<str>]) -> Result<Found<'t>> {
-    find_given(text, required, false)
+/// What counts as absence, besides absence.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Absent {
+    /// A claim that is `null`.
+    pub(super) null: bool,
+    /// An `aud` that is an empty list.
+    pub(super) empty_audience: bool,
 }
 
-/// As [`find`]; with `null_is_absent` a claim that is `null` is not there.
+impl Absent {
+    fn takes(self, name: Str<'_>, value: &Value<'_>) -> bool {
+        (self.null && value.kind() == Kind::Null)
+            || (self.empty_audience
+                && name == *"aud"
+                && value.kind() == Kind::Array
+                && value.elements().next().is_none())
+    }
+}
+
+/// Finds the claims and checks nothing but the JSON.
+pub(super) fn find<'t>(text: &'t [u8], required: &[Arc<str>]) -> Result<Found<'t>> {
+    find_given(text, required, Absent::default())
+}
+
+/// As [`find`]; a claim that counts as absent is not there.
 pub(super) fn find_given<'t>(
     text: &'t [u8],
     required: &[Arc<str>],
-    null_is_absent: bool,
+    absent: Absent,
 ) -> Result<Found<'t>> {
     let text = json::utf8(text)?;
-    let mut places = Places { at: [None; 8], required, found: 0, null_is_absent };
+    let mut places = Places { at: [None; 8], required, found: 0, absent };
     let object = json::visit_str(text, &mut places)?;
     if object.kind() != Kind::Object {
         return Err(NOT_AN_OBJECT);
@@ -146,12 +165,12 @@ struct Places<'r> {
     at: [Option<Place>; 8],
     required: &'r [Arc<str>],
     found: u32,
-    null_is_absent: bool,
+    absent: Absent,
 }
 
 impl<'a> Visitor<'a> for Places<'_> {
     fn top_member(&mut self, name: Str<'a>, value: Value<'a>, place: Range<usize>) {
-        if self.null_is_absent && value.kind() == Kind::Null {
+        if self.absent.takes(name, &value) {
             return;
         }
         if let Some(place_of) = slot(name).and_then(|slot| self.at.get_mut(slot)) {

@@ -1,7 +1,8 @@
 //! What a verifier asks a list of revoked tokens. The list itself is elsewhere: ours in
 //! [`crate::Revocations`], or a program's own.
 
-use super::registered::{Place, Scan};
+use super::registered::{self, Absent, Place, Scan};
+use crate::base::clock::Clock;
 use crate::base::json::Value;
 use crate::base::text::is_plain;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,10 +25,12 @@ pub trait RevocationList: Send + Sync {
     fn check(&self, token: &PresentedToken<'_>) -> Result<()>;
 }
 
-/// A token whose signature is good.
+/// A token whose signature is good, or that its authorization server has called active.
 pub struct PresentedToken<'t> {
     pub(super) claims: &'t Scan<'t>,
-    pub(super) key: &'t Key,
+    pub(super) key: Option<&'t Key>,
+    /// Who issued it, where its claims do not say.
+    pub(super) teller: Option<&'t str>,
     pub(super) now_nanos: u64,
     pub(super) monotonic: Option<u64>,
     pub(super) leeway: u64,
@@ -39,7 +42,10 @@ impl<'t> PresentedToken<'t> {
     #[must_use]
     #[inline]
     pub fn issuer(&self) -> Option<Cow<'t, str>> {
-        self.claims.registered.issuer?.value(self.claims.text).as_str()
+        match self.claims.registered.issuer {
+            Some(place) => place.value(self.claims.text).as_str(),
+            None => self.teller.map(Cow::Borrowed),
+        }
     }
 
     /// `jti`.
@@ -90,10 +96,10 @@ impl<'t> PresentedToken<'t> {
         self.claims.object.member(name)
     }
 
-    /// The `kid` of the key that verified the token.
+    /// The `kid` of the key that verified the token; empty for one that no key has verified.
     #[must_use]
     pub fn key_id(&self) -> &'t str {
-        self.key.kid()
+        self.key.map(Key::kid).unwrap_or_default()
     }
 
     /// `iat` in whole seconds since the Unix epoch, rounded down.
@@ -143,6 +149,27 @@ impl std::fmt::Debug for PresentedToken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PresentedToken").field("key", &self.key).finish_non_exhaustive()
     }
+}
+
+/// Holds a token that an authorization server was asked about (RFC 7662) against a list: `claims` is what it answered,
+/// `teller` the server's name, which counts where the answer has no `iss`.
+///
+/// # Errors
+/// Those of the list; `InvalidClaim` if a claim of the answer has a wrong type.
+pub(crate) fn check_introspected(
+    list: &dyn RevocationList,
+    claims: &str,
+    teller: Option<&str>,
+    clock: &dyn Clock,
+    leeway: u64,
+) -> Result<()> {
+    let absent = Absent { null: true, empty_audience: true };
+    let claims = &registered::find_given(claims.as_bytes(), &[], absent)?.check()?;
+    let now_nanos = clock.now_nanos();
+    let (key, monotonic, notes) = (None, None, Cell::default());
+    let token = PresentedToken { claims, key, teller, now_nanos, monotonic, leeway, notes };
+    list.prepare(&token);
+    list.check(&token)
 }
 
 /// The longest name of something that can be revoked, in bytes.

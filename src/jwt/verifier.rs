@@ -303,7 +303,7 @@ fn verify_by(
 fn verify_with(trust: &Trust, policy: &Policy, token: &Compact<'_>) -> Result<Verified> {
     let authentic = trust.authenticate(token, policy)?;
     with_decoded(token.payload, |payload| {
-        let claims = registered::find_given(payload, &policy.required, policy.null_is_absent)?;
+        let claims = registered::find_given(payload, &policy.required, policy.absent)?;
         let claims = claims.check()?;
         policy.check_claims(&claims, &policy.issuer, &policy.audience, authentic.key)?;
         accept(trust, token, authentic, &claims)

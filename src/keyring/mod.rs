@@ -333,6 +333,10 @@ impl KeySource for KeyRing {
         Some(self.0.options.token_ttl)
     }
 
+    fn is_own(&self) -> bool {
+        true
+    }
+
     fn signing_key(&self) -> Result<Key> {
         self.0.be_fresh()?;
         let current = self.0.current.load();

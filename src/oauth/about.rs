@@ -41,6 +41,8 @@ pub struct Introspection {
     pub client_id: Option<String>,
     /// When it expires, in seconds since the Unix epoch.
     pub expires_at: Option<u64>,
+    /// When it was issued, in seconds since the Unix epoch.
+    pub issued_at: Option<u64>,
     /// Everything the server said: the text of one JSON object.
     pub claims_json: String,
 }
@@ -245,7 +247,7 @@ impl Inner {
         let expires_at = date("exp", f64::floor)?;
         let in_time = expires_at.is_none_or(|end| now < end)
             && date("nbf", f64::ceil)?.is_none_or(|begin| begin <= now.saturating_add(leeway));
-        let scope = string("scope")?.unwrap_or_default();
+        let scopes = value.given("scope").map_or(Some(Vec::new()), scopes);
         let subject = string("sub")?;
         // Nobody's name is empty: what follows would take it for none.
         if active && subject.as_ref().is_some_and(String::is_empty) {
@@ -253,13 +255,23 @@ impl Inner {
         }
         Ok(Introspection {
             active: active && in_time,
-            scopes: scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
+            scopes: scopes.ok_or_else(|| MALFORMED.about_claim("scope"))?,
             subject,
             client_id: string("client_id")?,
             expires_at,
+            issued_at: date("iat", f64::ceil)?,
             claims_json: value.raw().to_owned(),
         })
     }
+}
+
+/// Scopes as a text (RFC 7662 section 2.2), or as a list of them, which some servers answer.
+fn scopes(value: Value<'_>) -> Option<Vec<String>> {
+    if value.kind() == Kind::Array {
+        return value.elements().map(|scope| scope.as_str().map(String::from)).collect();
+    }
+    let text = value.as_str()?;
+    Some(text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
 }
 
 /// A date in whole seconds, its fraction rounded so that the token is good for no longer.

@@ -69,7 +69,7 @@ impl OAuthClient {
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// Whether these are the claims of a logout token, which is good for nothing else.
-pub(crate) fn is_logout(claims: &Value<'_>) -> bool {
+fn is_logout(claims: &Value<'_>) -> bool {
     claims.member("events").is_some_and(|events| events.member(LOGOUT_EVENT).is_some())
 }
 

@@ -31,7 +31,6 @@ pub use client::OAuthClient;
 pub use config::OAuthConfig;
 pub use grants::{DeviceCodes, TokenExchange};
 pub use id_token::LogoutNotice;
-pub(crate) use id_token::is_logout;
 pub use login::{BegunLogin, FinishedLogin, LoginOptions};
 pub use manager::TokenManager;
 pub use presets::oauth_presets;

@@ -10,7 +10,7 @@ use crate::base::reach::may_ask;
 use crate::base::secret::Secret;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
-use crate::oauth::{Introspection, OAuthClient};
+use crate::oauth::{Introspection, OAuthClient, TokenGrant};
 use crate::transport::{Io, Operation, Transport, ask_elsewhere};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -41,7 +41,7 @@ impl Default for IntrospectionOptions {
 impl IntrospectionOptions {
     /// 30 seconds for a token that is good, 10 for one that is not: so late is the end of a token noticed.
     pub const fn new() -> Self {
-        Self { ttl: 30, negative_ttl: 10, wants_audience: false, unknown_tokens: 100 }
+        Self { ttl: 30, negative_ttl: 10, wants_audience: true, unknown_tokens: 100 }
     }
 
     pub(super) fn member(&mut self, field: &Field<'_>) -> Result<()> {
@@ -69,7 +69,8 @@ impl IntrospectionOptions {
         self
     }
 
-    /// Refuses a token whose audience the server does not tell.
+    /// Whether a token is refused whose audience the server does not tell: yes, unless this says no. A server that names
+    /// no audiences lets every token of its own into every API that asks it.
     pub const fn require_audience(mut self, required: bool) -> Self {
         self.wants_audience = required;
         self
@@ -111,6 +112,11 @@ impl Asked {
 
     pub(super) fn wants_audience(&self) -> bool {
         self.0.options.wants_audience
+    }
+
+    /// Who the server is, where its client knows.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.0.client.issuer()
     }
 
     /// What the server says about a token.
@@ -176,7 +182,8 @@ impl Inner {
 
     async fn ask(&self, io: &Io, entry: &Entry, token: &Secret) -> Result<Arc<Introspection>> {
         let question = self.memory.ask(entry, self.clock.monotonic())?;
-        match self.client.introspect(token).within(io).await {
+        let hint = TokenGrant::new().parameter("token_type_hint", "access_token");
+        match self.client.introspect_with(token, &hint)?.within(io).await {
             Ok(answer) => {
                 let ttl = if answer.active { self.options.ttl } else { self.options.negative_ttl };
                 Ok(self.memory.answered(entry, question, Arc::new(answer), ttl))

@@ -1,15 +1,18 @@
 //! How the API's door is put together: by calls, or from a JSON object.
 
 use super::asked::{Asked, IntrospectionOptions};
-use super::server::{Door, Inner, ResourceServer};
+use super::issuers::{Issuer, Issuers};
+use super::server::{Inner, ResourceServer};
 use crate::apikey::ApiKeys;
-use crate::base::json::fields;
+use crate::base::json::Kind;
+use crate::base::json::fields::{self, Field};
 use crate::base::url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, KeySource};
 use crate::jwt::{Policy, RevocationList};
 use crate::oauth::OAuthClient;
 use crate::transport::Transport;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,11 +22,17 @@ use std::sync::Arc;
 #[must_use]
 pub struct ResourceServerBuilder {
     audience: String,
+    any_audience: bool,
+    clients: Option<Vec<String>>,
+    /// The one whose name and keys come apart.
     issuer: Option<String>,
     keys: Option<Arc<dyn KeySource>>,
+    issuers: Vec<(String, Arc<dyn KeySource>)>,
     types: Vec<String>,
+    untyped: bool,
     algorithms: Option<Vec<Alg>>,
-    leeway: u64,
+    leeway: Option<u64>,
+    tenant_claim: Option<String>,
     revocations: Option<Arc<dyn RevocationList>>,
     introspection: Option<(OAuthClient, Arc<dyn Transport>)>,
     asking: Option<IntrospectionOptions>,
@@ -37,11 +46,16 @@ impl ResourceServerBuilder {
     pub(super) fn new(audience: String) -> Self {
         Self {
             audience,
+            any_audience: false,
+            clients: None,
             issuer: None,
             keys: None,
+            issuers: Vec::new(),
             types: Vec::new(),
+            untyped: false,
             algorithms: None,
-            leeway: 0,
+            leeway: None,
+            tenant_claim: None,
             revocations: None,
             introspection: None,
             asking: None,
@@ -52,9 +66,10 @@ impl ResourceServerBuilder {
         }
     }
 
-    /// Reads a door: one JSON object with `audience`, and any of `issuer` (see [`Self::keys`]), `token_types`,
-    /// `algorithms`, `leeway`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl`, `negative_ttl`
-    /// and `require_audience`.
+    /// Reads a door: one JSON object with `audience`, and any of `any_audience`, `clients`, `issuer` (see [`Self::keys`]),
+    /// `token_types` (a list of texts, in which `null` is [`Self::allow_missing_type`]), `algorithms`, `leeway`,
+    /// `tenant_claim`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl`, `negative_ttl` and
+    /// `require_audience`.
     ///
     /// # Errors
     /// `InvalidConfiguration`: it is no such object; the error's claim names the member.
@@ -64,14 +79,12 @@ impl ResourceServerBuilder {
             match field.name() {
                 "audience" => builder.audience = field.text()?,
                 "issuer" => builder.issuer = Some(field.text()?),
-                "token_types" => {
-                    builder.types = field.texts()?;
-                    if builder.types.is_empty() {
-                        return Err(field.refused(NO_TYPES));
-                    }
-                }
+                "any_audience" => builder.any_audience = field.flag()?,
+                "clients" => builder.clients = Some(field.texts()?),
+                "token_types" => (builder.types, builder.untyped) = token_types(field)?,
                 "algorithms" => builder.algorithms = Some(field.names(Alg::from_name)?),
-                "leeway" => builder.leeway = field.number()?,
+                "leeway" => builder.leeway = Some(field.number()?),
+                "tenant_claim" => builder.tenant_claim = Some(field.text()?),
                 "metadata_url" => builder.metadata_url = Some(field.text()?),
                 "scopes_supported" => builder.scopes_supported = field.texts()?,
                 "introspection" => {
@@ -87,10 +100,24 @@ impl ResourceServerBuilder {
     }
 
     /// Accepts the JWTs of this issuer, verified with these keys: a [`RemoteKeySet`](crate::oauth::RemoteKeySet) over a
-    /// transport, or any others.
+    /// transport, or any others. Several calls, several issuers: each one's keys verify its own tokens and no others.
     pub fn issuer(mut self, issuer: impl Into<String>, keys: Arc<dyn KeySource>) -> Self {
-        self.issuer = Some(issuer.into());
-        self.keys(keys)
+        self.issuers.push((issuer.into(), keys));
+        self
+    }
+
+    /// Accepts tokens for any audience and for none, of the clients that are named ([`Self::client`]): for issuers whose
+    /// access tokens name no API. Where the builder has been given an identifier, the metadata tell it.
+    pub const fn any_audience(mut self) -> Self {
+        self.any_audience = true;
+        self
+    }
+
+    /// Accepts the tokens of this client alone, by `client_id`, `cid` or `appid`; several calls, several clients. `azp` and
+    /// `aud`, by which ID tokens name their client, are not read.
+    pub fn client(mut self, client_id: impl Into<String>) -> Self {
+        self.clients.get_or_insert_default().push(client_id.into());
+        self
     }
 
     /// The keys of the issuer, where it is named elsewhere: [`Self::from_json`], [`Self::issuer_name`].
@@ -105,10 +132,23 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Accepts tokens of this `typ` instead of `at+jwt`; several calls, several types. A server that types its access
-    /// tokens `JWT` cannot be told from one that presents ID tokens but for the audience: give the API one of its own.
+    /// Accepts tokens of this `typ` instead of `at+jwt`; several calls, several types. Where access tokens are typed `JWT`,
+    /// ID tokens are told from them by their claims and by the audience: give the API one of its own.
     pub fn token_type(mut self, typ: impl Into<String>) -> Self {
         self.types.push(typ.into());
+        self
+    }
+
+    /// Accepts tokens without `typ`, instead of `at+jwt` or beside those of [`Self::token_type`].
+    pub const fn allow_missing_type(mut self) -> Self {
+        self.untyped = true;
+        self
+    }
+
+    /// The claim that names a token's tenant, for [`Access::tenant`](super::Access::tenant) and
+    /// [`Demand::tenant`](super::Demand::tenant); without it, only API keys have a tenant.
+    pub fn tenant_claim(mut self, name: impl Into<String>) -> Self {
+        self.tenant_claim = Some(name.into());
         self
     }
 
@@ -118,13 +158,14 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// How many seconds the issuer's clock may be off; 0 unless set, 600 at most.
+    /// How many seconds an issuer's clock may be off: 30 unless set, 600 at most. For issuers whose keys are ours
+    /// ([`KeySource::is_own`]), 0 unless set.
     pub const fn leeway(mut self, seconds: u64) -> Self {
-        self.leeway = seconds;
+        self.leeway = Some(seconds);
         self
     }
 
-    /// Refuses JWTs that are on this list.
+    /// Refuses tokens that are on this list. With one, introspection must tell `iat` and `exp`.
     pub fn revocations(mut self, list: Arc<dyn RevocationList>) -> Self {
         self.revocations = Some(list);
         self
@@ -182,73 +223,125 @@ impl ResourceServerBuilder {
     ///
     /// # Errors
     /// `InvalidConfiguration`: nothing would be accepted, or an option contradicts itself: an issuer without keys, keys
-    /// without an issuer. Those of the keys.
-    pub fn build(self) -> Result<ResourceServer> {
-        let issuer = match (&self.issuer, &self.keys) {
-            (Some(issuer), Some(keys)) => Some((issuer, keys)),
-            (None, None) => None,
+    /// without an issuer, an issuer twice, any audience without clients. Those of the keys.
+    pub fn build(mut self) -> Result<ResourceServer> {
+        match (self.issuer.take(), self.keys.take()) {
+            (Some(issuer), Some(keys)) => self.issuers.push((issuer, keys)),
+            (None, None) => {}
             (Some(_), None) => return Err(NO_KEYS.about_claim("issuer")),
             (None, Some(_)) => return Err(fields::missing("issuer")),
-        };
-        if self.issuer.is_none() && self.introspection.is_none() && self.api_keys.is_none() {
-            return Err(NOTHING);
         }
-        if self.asking.is_some() && self.introspection.is_none() {
-            return Err(NO_CLIENT.about_claim("introspection"));
-        }
-        if self.audience.is_empty() || self.audience.len() > 1024 {
-            return Err(NO_AUDIENCE.about_claim("audience"));
-        }
-        if let Some(url) = &self.metadata_url {
-            Url::checked(url, true).map_err(|error| {
-                error.with_kind(ErrorKind::InvalidConfiguration).about_claim("metadata_url")
-            })?;
-        }
-        let verifier = match issuer {
-            None => None,
-            Some((issuer, keys)) => {
-                let mut policy = Policy::new()
-                    .expect_issuer(issuer.as_str())
-                    .expect_audience(&*self.audience)
-                    .leeway(self.leeway)
-                    .try_keys_without_kid()
-                    .clock(Arc::clone(&self.clock));
-                if self.types.is_empty() {
-                    policy = policy.expect_type("at+jwt");
-                    // RFC 9068 section 2.2, but for `jti`, which says nothing here.
-                    for name in ["sub", "iat", "client_id"] {
-                        policy = policy.require_claim(name);
-                    }
-                }
-                for typ in &self.types {
-                    policy = policy.expect_type(typ.as_str());
-                }
-                if let Some(algorithms) = &self.algorithms {
-                    policy = policy.algorithms(algorithms.iter().copied());
-                }
-                if let Some(list) = &self.revocations {
-                    policy = policy.revocations(Arc::clone(list));
-                }
-                Some(Door::new(Arc::clone(keys), policy)?)
-            }
-        };
+        self.check()?;
+        let issuers = self.issuers.iter().map(|(name, keys)| self.issuer_of(name, keys));
+        let issuers = Issuers::new(issuers.collect::<Result<_>>()?);
         let options = self.asking.unwrap_or_default();
         let asked = self.introspection.map(|(client, transport)| {
             Asked::new(client, transport, options, Arc::clone(&self.clock))
         });
         Ok(ResourceServer(Arc::new(Inner {
-            verifier,
+            issuers,
             asked,
-            key_prefix: self.api_keys.as_ref().map(|keys| format!("{}_", keys.prefix())),
             api_keys: self.api_keys,
-            issuer: self.issuer,
             audience: self.audience,
+            any_audience: self.any_audience,
+            clients: self.clients.unwrap_or_default(),
+            profiled: self.types.is_empty() && !self.untyped,
+            tenant_claim: self.tenant_claim,
+            revocations: self.revocations,
             metadata_url: self.metadata_url,
             scopes_supported: self.scopes_supported,
-            leeway: self.leeway,
+            leeway: self.leeway.unwrap_or(LEEWAY),
             clock: self.clock,
         })))
     }
+
+    fn check(&self) -> Result<()> {
+        if self.issuers.is_empty() && self.introspection.is_none() && self.api_keys.is_none() {
+            return Err(NOTHING);
+        }
+        let mut names = HashSet::new();
+        if self.issuers.iter().any(|(name, _)| name.is_empty() || !names.insert(name)) {
+            return Err(ISSUER_TWICE.about_claim("issuers"));
+        }
+        if self.asking.is_some() && self.introspection.is_none() {
+            return Err(NO_CLIENT.about_claim("introspection"));
+        }
+        if self.clients.as_ref().is_some_and(|all| all.is_empty() || all.contains(&String::new())) {
+            return Err(EMPTY_CLIENTS.about_claim("clients"));
+        }
+        if self.any_audience && self.clients.is_none() {
+            return Err(ANY_CLIENT.about_claim("clients"));
+        }
+        let is_named = self.any_audience || !self.audience.is_empty();
+        if !is_named || self.audience.len() > 1024 {
+            return Err(NO_AUDIENCE.about_claim("audience"));
+        }
+        if self.leeway.is_some_and(|leeway| leeway > Policy::MAX_LEEWAY) {
+            return Err(LONG_LEEWAY.about_claim("leeway"));
+        }
+        if self.types.iter().any(String::is_empty) {
+            return Err(EMPTY_TYPE.about_claim("token_types"));
+        }
+        if self.tenant_claim.as_ref().is_some_and(String::is_empty) {
+            return Err(EMPTY_TENANT_CLAIM.about_claim("tenant_claim"));
+        }
+        let url =
+            self.metadata_url.as_ref().map_or(Ok(()), |url| Url::checked(url, true).map(drop));
+        url.map_err(|error| {
+            error.with_kind(ErrorKind::InvalidConfiguration).about_claim("metadata_url")
+        })
+    }
+
+    fn issuer_of(&self, name: &str, keys: &Arc<dyn KeySource>) -> Result<Issuer> {
+        let leeway = self.leeway.unwrap_or_else(|| if keys.is_own() { 0 } else { LEEWAY });
+        let mut policy = Policy::new()
+            .expect_issuer(name)
+            .leeway(leeway)
+            .try_keys_without_kid()
+            .empty_audience_is_absent()
+            .clock(Arc::clone(&self.clock));
+        policy = match self.any_audience {
+            true => policy.ignore_audience(),
+            false => policy.expect_audience(&*self.audience),
+        };
+        if self.untyped {
+            policy = policy.allow_missing_type();
+        } else if self.types.is_empty() {
+            policy = policy.expect_type("at+jwt");
+        }
+        for typ in &self.types {
+            policy = policy.expect_type(typ.as_str());
+        }
+        if let Some(algorithms) = &self.algorithms {
+            policy = policy.algorithms(algorithms.iter().copied());
+        }
+        if let Some(list) = &self.revocations {
+            policy = policy.revocations(Arc::clone(list));
+        }
+        Issuer::new(name.to_owned(), Arc::clone(keys), policy, leeway)
+    }
+}
+
+/// How far the clocks of other servers may be off, in seconds.
+const LEEWAY: u64 = 30;
+
+/// The types that are named, and whether tokens without one are accepted.
+fn token_types(field: &Field<'_>) -> Result<(Vec<String>, bool)> {
+    let (mut types, mut untyped) = (Vec::new(), false);
+    if field.value().kind() != Kind::Array {
+        return Err(field.refused(NO_TYPES));
+    }
+    for value in field.value().elements() {
+        match value.as_str() {
+            Some(typ) => types.push(typ.into_owned()),
+            None if value.kind() == Kind::Null => untyped = true,
+            None => return Err(field.refused(NO_TYPES)),
+        }
+    }
+    if types.is_empty() && !untyped {
+        return Err(field.refused(NO_TYPES));
+    }
+    Ok((types, untyped))
 }
 
 impl fmt::Debug for ResourceServerBuilder {
@@ -262,22 +355,33 @@ const NO_KEYS: Error = Error::new(
     "An issuer is named, but no keys are given that its tokens are verified with.",
 );
 
-const NO_TYPES: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
-    "The list of token types is empty: leave it out for `at+jwt`, or name what is accepted.",
-);
+const fn refusal(message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidConfiguration, message)
+}
 
-const NO_CLIENT: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
-    "Options of the introspection are given, but no OAuth client that asks.",
+const NO_TYPES: Error = refusal(
+    "The token types are a list of what is accepted, with `null` (Python: None) for tokens without one; leave the list out for `at+jwt` alone.",
 );
-
-const NOTHING: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
+const EMPTY_TYPE: Error = refusal(
+    "A token type is empty: put `null` (Python: None) into the list for tokens without `typ`, or name the type.",
+);
+const NO_CLIENT: Error =
+    refusal("Options of the introspection are given, but no OAuth client that asks.");
+const NOTHING: Error = refusal(
     "A resource server needs an issuer, introspection or API keys; otherwise it lets nobody in.",
 );
-
-const NO_AUDIENCE: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
-    "A resource server needs the identifier that tokens name as their audience.",
+const NO_AUDIENCE: Error = refusal(
+    "A resource server needs the identifier that tokens name as their audience, of 1 to 1024 bytes; where they name none, say that any is accepted.",
 );
+const ANY_CLIENT: Error = refusal(
+    "Any audience is accepted, and the clients are not named: every token of the issuer would open this API. Name in `clients` whose tokens do.",
+);
+const EMPTY_CLIENTS: Error = refusal(
+    "The list of clients is empty, or one has no name; leave it out to accept the tokens of every client.",
+);
+const ISSUER_TWICE: Error =
+    refusal("An issuer is named twice, or has no name; name each once, with all of its keys.");
+const LONG_LEEWAY: Error =
+    refusal("The leeway is more than 600 seconds; correct the clocks instead.");
+const EMPTY_TENANT_CLAIM: Error =
+    refusal("The name of the claim for tenants is empty; leave it out, or name a claim.");

@@ -1,7 +1,8 @@
 //! What whoever is refused is told: `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC 9728 section 5.1)
 //! and the metadata of the API itself (RFC 9728 section 2). Nothing that a caller sent gets into it.
 
-use super::server::{Demand, ResourceServer};
+use super::access::Demand;
+use super::server::ResourceServer;
 use crate::base::json::ObjectWriter;
 use crate::base::url::Url;
 use crate::error::Error;
@@ -47,9 +48,11 @@ impl ResourceServer {
     pub fn metadata_json(&self) -> String {
         let inner = &self.0;
         let mut out = ObjectWriter::new();
-        out.text("resource", &inner.audience);
-        if let Some(issuer) = &inner.issuer {
-            out.texts("authorization_servers", &[issuer]);
+        if !inner.audience.is_empty() {
+            out.text("resource", &inner.audience);
+        }
+        if let Some(issuers) = &inner.issuers {
+            out.texts("authorization_servers", &issuers.names().collect::<Vec<_>>());
         }
         if !inner.scopes_supported.is_empty() {
             out.texts("scopes_supported", &inner.scopes_supported);

@@ -3,14 +3,23 @@
 //! how to do better (RFC 6750 section 3, RFC 9470, RFC 9728).
 //!
 //! Refused: a token that is bound to a key (`cnf`), because whether the caller has the key cannot be known here; ID
-//! tokens and other tokens of another type; tokens for another audience.
+//! tokens, refresh tokens and other tokens of another type; tokens for another audience; two credentials, unless the call
+//! says which decides.
 
+mod access;
 mod asked;
 mod builder;
 mod challenge;
+mod claims;
+mod issuers;
 mod memory;
+mod presented;
 mod server;
 
+/// The place that decides, for [`Demand::decided_by`].
+pub use crate::apikey::CredentialPlace;
+pub use access::{Access, AccessKind, Demand};
 pub use asked::IntrospectionOptions;
 pub use builder::ResourceServerBuilder;
-pub use server::{Access, AccessKind, Demand, ResourceServer};
+pub use presented::Presented;
+pub use server::ResourceServer;

@@ -1,114 +1,20 @@
-//! What is accepted, and the one call that accepts it.
+//! The one call that says who calls.
 
+use super::access::{Access, AccessKind, Demand};
 use super::asked::Asked;
 use super::builder::ResourceServerBuilder;
-use crate::apikey::{ApiKeys, Check};
-use crate::base::json::{self, Kind, Value};
-use crate::base::process::enter;
+use super::claims::{self, Source, check_kind};
+use super::issuers::{Issuers, is_jws};
+use super::presented::Presented;
+use crate::apikey::{ApiKeys, Check, CredentialPlace};
+use crate::base::clock::{Clock, plausible};
+use crate::base::json::{self, Value};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwk::KeySource;
-use crate::jwt::{Policy, Verifier};
-use crate::oauth::{Introspection, is_logout};
-use core::net::IpAddr;
+use crate::jwt::{RevocationList, check_introspected};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-
-/// What one call demands of its caller.
-#[derive(Clone, Copy, Debug, Default)]
-#[must_use]
-pub struct Demand<'a> {
-    /// Every one of these must have been granted.
-    pub scopes: &'a [&'a str],
-    /// One of these must be how the user signed in (`acr`, RFC 9470).
-    pub acr_values: &'a [&'a str],
-    /// The user must have signed in within this many seconds (`auth_time`, RFC 9470).
-    pub max_age: Option<u64>,
-    /// The caller's address, for API keys with an allow-list.
-    pub address: Option<IpAddr>,
-}
-
-impl<'a> Demand<'a> {
-    /// Any caller that is known.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Every one of these must have been granted.
-    pub const fn scopes(mut self, scopes: &'a [&'a str]) -> Self {
-        self.scopes = scopes;
-        self
-    }
-
-    /// One of these must be how the user signed in.
-    pub const fn acr_values(mut self, values: &'a [&'a str]) -> Self {
-        self.acr_values = values;
-        self
-    }
-
-    /// The user must have signed in within this many seconds.
-    pub const fn max_age(mut self, seconds: u64) -> Self {
-        self.max_age = Some(seconds);
-        self
-    }
-
-    /// The caller's address.
-    pub const fn address(mut self, address: IpAddr) -> Self {
-        self.address = Some(address);
-        self
-    }
-}
-
-/// What kind of credential let someone in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AccessKind {
-    /// An access token that says everything itself (RFC 9068).
-    Jwt,
-    /// A token that the authorization server was asked about (RFC 7662).
-    Opaque,
-    /// An API key.
-    ApiKey,
-}
-
-impl AccessKind {
-    /// The name: `jwt`, `opaque`, `api_key`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Jwt => "jwt",
-            Self::Opaque => "opaque",
-            Self::ApiKey => "api_key",
-        }
-    }
-}
-
-/// Who calls, and what they may do.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Access {
-    /// What they presented.
-    pub kind: AccessKind,
-    /// Who it is: a token's `sub`, an API key's owner.
-    pub subject: Option<String>,
-    /// What acts for them: a token's `client_id`, an API key's id.
-    pub client_id: Option<String>,
-    /// What was granted.
-    pub scopes: Vec<String>,
-    /// Until when, in seconds since the Unix epoch.
-    pub expires_at: Option<u64>,
-    /// The token's claims, or the server's answer: the text of one JSON object. `{}` for an API key.
-    pub claims_json: String,
-}
-
-impl Access {
-    /// Whether a scope was granted.
-    #[must_use]
-    pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes.iter().any(|granted| granted == scope)
-    }
-}
+use std::sync::Arc;
 
 /// An API's door: safe to share between threads, cheap to clone, usable after a fork.
 ///
@@ -118,7 +24,7 @@ impl Access {
 /// use std::sync::Arc;
 ///
 /// let key = Key::generate(Alg::Es256)?;
-/// let keys = Arc::new(KeySet::new([key.public()?])?); // in earnest a RemoteKeySet
+/// let keys = Arc::new(KeySet::new([key.public()?])?); // another server's: a RemoteKeySet
 /// let api = ResourceServer::builder("https://api.example").issuer("https://auth.example", keys).build()?;
 ///
 /// let signer = Signer::builder(&key).issuer("https://auth.example").audience("https://api.example");
@@ -140,47 +46,23 @@ impl Access {
 pub struct ResourceServer(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    pub(super) verifier: Option<Door>,
+    pub(super) issuers: Option<Issuers>,
     pub(super) asked: Option<Asked>,
     pub(super) api_keys: Option<ApiKeys>,
-    /// What an API key of ours begins with.
-    pub(super) key_prefix: Option<String>,
-    pub(super) issuer: Option<String>,
+    /// The API's identifier; may be empty where tokens need not name it.
     pub(super) audience: String,
+    pub(super) any_audience: bool,
+    /// Whose tokens are accepted; none for those of any client.
+    pub(super) clients: Vec<String>,
+    /// Whether tokens must be those of RFC 9068, with all its claims.
+    pub(super) profiled: bool,
+    pub(super) tenant_claim: Option<String>,
+    pub(super) revocations: Option<Arc<dyn RevocationList>>,
     pub(super) metadata_url: Option<String>,
     pub(super) scopes_supported: Vec<String>,
+    /// For what the authorization server answers, in seconds.
     pub(super) leeway: u64,
-    pub(super) clock: Arc<dyn crate::base::clock::Clock>,
-}
-
-/// A verifier that may have to wait for its issuer.
-pub(super) struct Door {
-    keys: Arc<dyn KeySource>,
-    policy: Policy,
-    verifier: OnceLock<Verifier>,
-}
-
-impl Door {
-    pub(super) fn new(keys: Arc<dyn KeySource>, policy: Policy) -> Result<Self> {
-        let door = Self { keys, policy, verifier: OnceLock::new() };
-        match door.get() {
-            Err(error) if !error.is_unavailable() => return Err(error),
-            _ => {}
-        }
-        Ok(door)
-    }
-
-    #[inline]
-    fn get(&self) -> Result<&Verifier> {
-        match self.verifier.get() {
-            Some(verifier) => Ok(verifier),
-            None => {
-                let verifier = Verifier::following(Arc::clone(&self.keys), self.policy.clone())?;
-                let _inside = enter(); // a cell that a fork copies half made would never be ready
-                Ok(self.verifier.get_or_init(|| verifier))
-            }
-        }
-    }
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl ResourceServer {
@@ -192,137 +74,208 @@ impl ResourceServer {
     /// Who calls, by the value of the request's one `Authorization` header; `None` for a request without.
     ///
     /// # Errors
+    /// As [`Self::check_presented`].
+    pub fn check(&self, authorization: Option<&str>, demand: &Demand<'_>) -> Result<Access> {
+        self.check_presented(&Presented { authorization, api_key: None }, demand)
+    }
+
+    /// Who calls, by all that a request brings. Exactly one credential, unless [`Demand::decided_by`] says which one
+    /// decides: then that one must be there, both must be valid, and nothing of the other is granted.
+    ///
+    /// # Errors
     /// `MissingCredentials`; the 1000s and 3000s; `TokenInactive`; `InsufficientScope`; `InsufficientAuthentication`;
     /// `StoreUnavailable`, `OauthServerFailed` and the 7000s if it cannot be known. Answer `http_status` with
     /// [`Self::challenge`].
-    pub fn check(&self, authorization: Option<&str>, demand: &Demand<'_>) -> Result<Access> {
-        self.check_token(bearer(authorization)?, demand)
+    pub fn check_presented(
+        &self,
+        presented: &Presented<'_>,
+        demand: &Demand<'_>,
+    ) -> Result<Access> {
+        use CredentialPlace::{ApiKey, Authorization};
+        let (key, token) = (presented.key()?, presented.bearer()?);
+        match (token, key, demand.decided_by) {
+            (None, None, _) => Err(ErrorKind::MissingCredentials.into()),
+            (Some(token), None, None | Some(Authorization)) => self.check_token(token, demand),
+            (None, Some(key), None | Some(ApiKey)) => self.0.key(key, demand),
+            (Some(_), None, Some(_)) => Err(NO_KEY),
+            (None, Some(_), Some(_)) => Err(NO_TOKEN),
+            (Some(_), Some(_), None) => Err(TWO),
+            // The key comes last: it may have a rate, of which a bad token shall take nothing.
+            (Some(token), Some(key), Some(Authorization)) => {
+                let access = self.check_token(token, demand)?;
+                same_tenant(&self.0.key(key, &demand.of_the_other())?, demand)?;
+                Ok(access)
+            }
+            (Some(token), Some(key), Some(ApiKey)) => {
+                same_tenant(&self.check_token(token, &demand.of_the_other())?, demand)?;
+                self.0.key(key, demand)
+            }
+        }
     }
 
-    /// Who calls, by the credential itself.
+    /// Who calls, by what stands behind `Bearer`.
     ///
     /// # Errors
-    /// As [`Self::check`].
+    /// As [`Self::check_presented`].
     pub fn check_token(&self, token: &str, demand: &Demand<'_>) -> Result<Access> {
         let inner = &*self.0;
         if token.is_empty() {
             return Err(ErrorKind::MissingCredentials.into());
         }
-        let is_jws = token.bytes().filter(|&byte| byte == b'.').count() == 2;
-        let is_ours = inner.key_prefix.as_ref().is_some_and(|prefix| token.starts_with(&**prefix));
-        match (&inner.verifier, &inner.asked, &inner.api_keys) {
-            (_, _, Some(keys)) if is_ours && !is_jws => api_key(keys, token, demand),
-            (Some(verifier), _, _) if is_jws => inner.jwt(verifier, token, demand),
-            (_, Some(asked), _) => inner.opaque(asked, token, demand),
-            (_, None, Some(keys)) if !is_jws => api_key(keys, token, demand),
-            (Some(verifier), None, _) => inner.jwt(verifier, token, demand),
-            _ => Err(ErrorKind::MalformedToken.into()),
+        match (&inner.issuers, &inner.asked) {
+            (Some(issuers), _) if is_jws(token) => inner.jwt(issuers, token, demand),
+            (_, Some(asked)) => match inner.own_key(token, demand) {
+                Some(outcome) => outcome,
+                None => inner.opaque(asked, token, demand),
+            },
+            (_, None) if inner.api_keys.is_some() => inner.key(token, demand),
+            (Some(issuers), None) => inner.jwt(issuers, token, demand),
+            (None, None) => Err(ErrorKind::MalformedToken.into()),
         }
     }
 }
 
-/// What follows `Bearer` (RFC 6750 section 2.1).
-fn bearer(authorization: Option<&str>) -> Result<&str> {
-    let value = authorization.unwrap_or_default().trim_matches([' ', '\t']);
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(ErrorKind::MissingCredentials.into());
+/// A credential that does not decide belongs to the tenant that is demanded, or to none.
+fn same_tenant(other: &Access, demand: &Demand<'_>) -> Result<()> {
+    match (demand.tenant, &other.tenant) {
+        (Some(wanted), Some(tenant)) if tenant != wanted => Err(OTHER_TENANT),
+        _ => Ok(()),
     }
-    Ok(token.trim_start_matches(' '))
-}
-
-fn api_key(keys: &ApiKeys, token: &str, demand: &Demand<'_>) -> Result<Access> {
-    if !demand.acr_values.is_empty() || demand.max_age.is_some() {
-        // Nobody has signed in.
-        return Err(ErrorKind::InsufficientAuthentication.into());
-    }
-    let mut check = Check::new().scopes(demand.scopes);
-    if let Some(address) = demand.address {
-        check = check.ip(address);
-    }
-    let grant = keys.verify(token, &check)?;
-    Ok(Access {
-        kind: AccessKind::ApiKey,
-        subject: Some(grant.owner().to_owned()),
-        client_id: Some(grant.key_id().to_owned()),
-        scopes: grant
-            .scopes()
-            .split(' ')
-            .filter(|scope| !scope.is_empty())
-            .map(str::to_owned)
-            .collect(),
-        expires_at: grant.expires_at(),
-        claims_json: "{}".to_owned(),
-    })
 }
 
 impl Inner {
-    fn jwt(&self, verifier: &Door, token: &str, demand: &Demand<'_>) -> Result<Access> {
-        let verified = verifier.get()?.verify(token)?;
+    /// By an API key, unless the text is none of ours: then the authorization server may know it. Nothing that may be a
+    /// key of ours gets there, neither one that is revoked nor one with a typing error.
+    fn own_key(&self, text: &str, demand: &Demand<'_>) -> Option<Result<Access>> {
+        let keys = self.api_keys.as_ref()?;
+        match self.key(text, demand) {
+            Err(error) if error.kind() == ErrorKind::MalformedApiKey => {
+                keys.has_form_of_own(text).then_some(Err(error))
+            }
+            outcome => Some(outcome),
+        }
+    }
+
+    fn key(&self, text: &str, demand: &Demand<'_>) -> Result<Access> {
+        let keys = self.api_keys.as_ref().ok_or(NO_KEYS)?;
+        // No key has signed in. It is not used for finding that out.
+        let signed_in = demand.acr_values.is_empty() && demand.max_age.is_none();
+        let mut check = Check::new().scopes(demand.scopes).cost(u32::from(signed_in));
+        if let Some(address) = demand.address {
+            check = check.ip(address);
+        }
+        if let Some(tenant) = demand.tenant {
+            check = check.tenant(tenant);
+        }
+        let grant = keys.verify(text, &check)?;
+        if !signed_in {
+            return Err(ErrorKind::InsufficientAuthentication.into());
+        }
+        let scopes = grant.scopes().split(' ').filter(|scope| !scope.is_empty());
+        Ok(Access {
+            kind: AccessKind::ApiKey,
+            issuer: None,
+            subject: Some(grant.owner().to_owned()),
+            tenant: Some(grant.tenant().to_owned()).filter(|tenant| !tenant.is_empty()),
+            client_id: Some(grant.key_id().to_owned()),
+            scopes: scopes.map(str::to_owned).collect(),
+            expires_at: grant.expires_at(),
+            claims_json: "{}".to_owned(),
+        })
+    }
+
+    fn jwt(&self, issuers: &Issuers, token: &str, demand: &Demand<'_>) -> Result<Access> {
+        let issuer = issuers.of(token)?;
+        let verified = issuer.verify(token)?;
         let claims = verified.claims();
-        let scopes = scopes(&claims);
-        if is_logout(&claims) {
-            return Err(LOGOUT.about_claim("events"));
+        check_kind(&claims, Source::Token)?;
+        // RFC 9068 section 2.2, but for `jti`, which says nothing here.
+        for name in ["sub", "iat", "client_id"].into_iter().filter(|_| self.profiled) {
+            if claims.member(name).is_none() {
+                return Err(NOT_PROFILED.about_claim(name));
+            }
         }
         if verified.subject().is_some_and(|subject| subject.is_empty()) {
             return Err(NOBODY.about_claim("sub"));
         }
-        self.admit(&claims, &scopes, demand)?;
-        let text = |name: &str| claims.member(name).and_then(|text| text.as_str());
-        // Entra and others name the client `azp`.
-        let client_id = text("client_id").or_else(|| text("azp")).map(String::from);
-        Ok(Access {
+        let about = About {
             kind: AccessKind::Jwt,
-            subject: verified.subject().map(String::from),
-            client_id,
-            scopes: scopes.into_iter().map(String::from).collect(),
+            issuer: Some(issuer.name.clone()),
+            subject: verified.subject().map(Cow::into_owned),
+            client_id: claims::client_id(&claims, Source::Token)?,
             expires_at: verified.expires_at().and_then(|end| u64::try_from(end).ok()),
-            claims_json: verified.claims_json().to_owned(),
-        })
+        };
+        self.admit(about, &claims, demand, issuer.leeway)
     }
 
     fn opaque(&self, asked: &Asked, token: &str, demand: &Demand<'_>) -> Result<Access> {
         let answer = asked.about(&Secret::from(token.to_owned()))?;
-        let Introspection { active, subject, client_id, expires_at, claims_json, .. } = &*answer;
-        if !active {
+        if !answer.active {
             return Err(ErrorKind::TokenInactive.into());
         }
-        let claims = json::parse(claims_json.as_bytes())?;
-        let audience = claims.given("aud");
-        let names_us = |value: &Value<'_>| value.as_str().as_deref() == Some(&*self.audience);
-        let is_for_us = match &audience {
-            None => !asked.wants_audience(),
-            Some(list) if list.kind() == Kind::Array => list.elements().any(|one| names_us(&one)),
-            Some(one) => names_us(one),
-        };
-        if !is_for_us {
-            return Err(ErrorKind::InvalidAudience.into());
+        let claims = json::parse(answer.claims_json.as_bytes())?;
+        check_kind(&claims, Source::Answer)?;
+        match claims::audience(&claims, &self.audience) {
+            _ if self.any_audience => {}
+            Some(true) => {}
+            None if !asked.wants_audience() => {}
+            None => return Err(NO_AUDIENCE.about_claim("aud")),
+            Some(false) => return Err(ErrorKind::InvalidAudience.into()),
         }
-        let scopes = scopes(&claims);
-        self.admit(&claims, &scopes, demand)?;
-        Ok(Access {
+        let server = asked.issuer();
+        if let Some(list) = &self.revocations {
+            check_introspected(&**list, &answer.claims_json, server, &*self.clock, self.leeway)?;
+        }
+        let issuer = claims.given("iss").and_then(|issuer| issuer.as_str());
+        let about = About {
             kind: AccessKind::Opaque,
-            subject: subject.clone(),
-            client_id: client_id.clone(),
-            scopes: scopes.into_iter().map(String::from).collect(),
-            expires_at: *expires_at,
-            claims_json: claims_json.clone(),
-        })
+            issuer: issuer.map(Cow::into_owned).or_else(|| server.map(str::to_owned)),
+            subject: answer.subject.clone(),
+            client_id: claims::client_id(&claims, Source::Answer)?,
+            expires_at: answer.expires_at,
+        };
+        self.admit(about, &claims, demand, self.leeway)
     }
 
-    /// Holds a good token against what the call demands.
+    /// Holds a good token against whose tokens are accepted, and against what the call demands.
     fn admit(
         &self,
+        about: About,
         claims: &Value<'_>,
-        scopes: &[Cow<'_, str>],
         demand: &Demand<'_>,
-    ) -> Result<()> {
-        if claims.member("cnf").is_some() {
-            return Err(BOUND.about_claim("cnf"));
+        leeway: u64,
+    ) -> Result<Access> {
+        let scopes = claims::scopes(claims);
+        let tenant = claims::tenant(claims, self.tenant_claim.as_deref());
+        self.check_client(about.client_id.as_deref())?;
+        if demand.tenant.is_some() && demand.tenant != tenant.as_deref() {
+            return Err(match (&self.tenant_claim, &tenant) {
+                (None, _) => NO_TENANT_CLAIM,
+                (Some(_), None) => NO_TENANT,
+                (Some(_), Some(_)) => OTHER_TENANT,
+            });
         }
         if demand.scopes.iter().any(|wanted| !scopes.iter().any(|granted| granted == wanted)) {
             return Err(ErrorKind::InsufficientScope.into());
         }
+        self.check_sign_in(claims, demand, leeway)?;
+        let About { kind, issuer, subject, client_id, expires_at } = about;
+        let scopes = scopes.into_iter().map(Cow::into_owned).collect();
+        let claims_json = claims.raw().to_owned();
+        Ok(Access { kind, issuer, subject, tenant, client_id, scopes, expires_at, claims_json })
+    }
+
+    fn check_client(&self, client: Option<&str>) -> Result<()> {
+        match client {
+            _ if self.clients.is_empty() => Ok(()),
+            None => Err(NO_CLIENT.about_claim("client_id")),
+            Some(client) if self.clients.iter().any(|known| known == client) => Ok(()),
+            Some(_) => Err(OTHER_CLIENT.about_claim("client_id")),
+        }
+    }
+
+    /// How, and when, the user has signed in (RFC 9470).
+    fn check_sign_in(&self, claims: &Value<'_>, demand: &Demand<'_>, leeway: u64) -> Result<()> {
         if !demand.acr_values.is_empty() {
             let acr = claims.member("acr").and_then(|acr| acr.as_str());
             if !acr.is_some_and(|acr| demand.acr_values.contains(&&*acr)) {
@@ -331,9 +284,9 @@ impl Inner {
         }
         if let Some(max_age) = demand.max_age {
             let at = claims.member("auth_time").as_ref().and_then(Value::as_f64);
-            let now = crate::base::clock::plausible(self.clock.now())?;
+            let now = plausible(self.clock.now())?;
             #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
-            let oldest = now.saturating_sub(max_age.saturating_add(self.leeway)) as f64;
+            let oldest = now.saturating_sub(max_age.saturating_add(leeway)) as f64;
             if !at.is_some_and(|at| at >= oldest) {
                 return Err(ErrorKind::InsufficientAuthentication.into());
             }
@@ -342,39 +295,66 @@ impl Inner {
     }
 }
 
-/// `scope` (RFC 9068 section 2.2.3), or `scp`, as Entra (a text) and Okta (a list) have it.
-fn scopes<'a>(claims: &Value<'a>) -> Vec<Cow<'a, str>> {
-    let Some(value) = claims.given("scope").or_else(|| claims.given("scp")) else {
-        return Vec::new();
-    };
-    if value.kind() == Kind::Array {
-        return value.elements().filter_map(|scope| scope.as_str()).collect();
-    }
-    match value.as_str() {
-        Some(Cow::Borrowed(text)) => {
-            text.split(' ').filter(|s| !s.is_empty()).map(Cow::Borrowed).collect()
-        }
-        Some(Cow::Owned(text)) => {
-            text.split(' ').filter(|s| !s.is_empty()).map(|s| Cow::Owned(s.to_owned())).collect()
-        }
-        None => Vec::new(),
-    }
+/// What is known of a token's user before the call's demands are looked at.
+struct About {
+    kind: AccessKind,
+    issuer: Option<String>,
+    subject: Option<String>,
+    client_id: Option<String>,
+    expires_at: Option<u64>,
 }
 
+const TWO: Error = Error::new(
+    ErrorKind::MalformedApiKey,
+    "The request brings a token and an API key: exactly one is accepted, unless the API says which decides (`decided_by`).",
+);
+const NO_KEY: Error = Error::new(
+    ErrorKind::MissingCredentials,
+    "The request brings no API key in the place for it, and here the API key decides (`decided_by`).",
+);
+const NO_TOKEN: Error = Error::new(
+    ErrorKind::MissingCredentials,
+    "The request brings no `Authorization: Bearer`, and here that one decides (`decided_by`).",
+);
+const NO_KEYS: Error = Error::new(
+    ErrorKind::UnknownApiKey,
+    "The request brings an API key, and this API has none (`api_keys`).",
+);
 const NOBODY: Error =
     Error::new(ErrorKind::InvalidClaim, "The token is about nobody: its `sub` is there and empty.");
-const LOGOUT: Error =
-    Error::new(ErrorKind::InvalidClaim, "This is a logout token, which opens nothing (`events`).");
-const BOUND: Error = Error::new(
-    ErrorKind::InvalidClaim,
-    "The token is bound to a key (`cnf`) that its bearer has not proven; such tokens are not accepted.",
+const NOT_PROFILED: Error = Error::new(
+    ErrorKind::MissingClaim,
+    "The token lacks a claim of RFC 9068. Of an issuer that does not follow it, name the `typ` of its access tokens in `token_types`.",
 );
+const NO_AUDIENCE: Error = Error::new(
+    ErrorKind::InvalidAudience,
+    "The authorization server does not say whom the token is for (`aud`). If all of its tokens are for this API, do not require an audience of introspection.",
+);
+const NO_CLIENT: Error = Error::new(
+    ErrorKind::MissingClaim,
+    "The token names no client by `client_id`, `cid` or `appid`, and only those of `clients` are accepted.",
+);
+const OTHER_CLIENT: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "The token was issued to a client that is not in `clients` (`client_id`).",
+);
+const NO_TENANT_CLAIM: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "The call demands a tenant, and which claim of a token is its tenant is not said: set `tenant_claim`.",
+);
+const NO_TENANT: Error = Error::new(
+    ErrorKind::MissingClaim,
+    "The call demands a tenant, and the token names none by the claim that is `tenant_claim`.",
+);
+const OTHER_TENANT: Error =
+    Error::new(ErrorKind::InvalidClaim, "The credential belongs to another tenant than demanded.");
 
 impl fmt::Debug for ResourceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let issuers: Vec<_> = self.0.issuers.iter().flat_map(Issuers::names).collect();
         f.debug_struct("ResourceServer")
             .field("audience", &self.0.audience)
-            .field("issuer", &self.0.issuer)
+            .field("issuers", &issuers)
             .field("introspects", &self.0.asked.is_some())
             .field("api_keys", &self.0.api_keys.is_some())
             .finish_non_exhaustive()

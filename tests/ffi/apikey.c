@@ -291,6 +291,20 @@ static void headers_and_rules(void) {
     MUST(gk_api_key_from_headers(NULL, NULL, 0, &key, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_key_from_headers(NULL, values, 1, &key, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_key_from_headers(names, values, 1, NULL, &err));
+    /* One place alone, whatever is in the other. */
+    MUST(gk_api_key_from_headers_at(names, values, 3, GK_CREDENTIAL_API_KEY, &key, &err));
+    CHECK(str_is(key, "k") && key.data == values[2].data);
+    MUST(gk_api_key_from_headers_at(names, values, 3, GK_CREDENTIAL_AUTHORIZATION, &key, &err));
+    CHECK(key.data == values[1].data + 7);
+    MUST(gk_api_key_from_headers_at(names, values, 2, GK_CREDENTIAL_API_KEY, &key, &err));
+    CHECK(key.data == NULL);
+    key = values[0];
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_key_from_headers_at(names, values, 3, 0, &key, &err));
+    CHECK(key.data == NULL);
+    FAILS(GK_STATUS_INVALID_ARGUMENT,
+          gk_api_key_from_headers_at(names, values, 1, GK_CREDENTIAL_API_KEY, NULL, &err));
+    FAILS(GK_STATUS_INVALID_ARGUMENT,
+          gk_api_key_from_headers_at(NULL, values, 1, GK_CREDENTIAL_API_KEY, &key, &err));
     MUST(gk_scan_rule(GK_TEXT("acme"), &regex, &gitleaks, &err));
     CHECK(strstr(gitleaks.data, regex.data) != NULL);
     gk_buf_free(&regex);

@@ -46,7 +46,7 @@ static inline gk_demand *demanding(const char *scopes, const char *acr, uint64_t
 /* Any caller that is known, by this header. */
 static inline gk_status knock_at(const gk_resource_server *door, const char *header, gk_buf *access,
                                  gk_error *err) {
-    const gk_caller caller = {header, header == NULL ? 0 : strlen(header), NULL, 0};
+    const gk_caller caller = {header, header == NULL ? 0 : strlen(header), NULL, 0, NULL, 0};
     return gk_resource_server_check(door, &caller, NULL, access, NULL, err);
 }
 

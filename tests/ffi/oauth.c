@@ -405,7 +405,7 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     gk_resource_server *server, *door;
     const char *json = "{\"audience\":\"https://api.example\",\"issuer\":\"https://auth.example\","
                        "\"metadata_url\":\"https://api.example/m\",\"scopes_supported\":[\"read\"],"
-                       "\"introspection\":{\"ttl\":5}}";
+                       "\"introspection\":{\"ttl\":5,\"require_audience\":false}}";
     struct door_parts parts = {NULL, NULL, asking, http, api_keys, revocations};
     FAILS(GK_STATUS_INVALID_CONFIGURATION, open_door(json, parts, &server, &err));
     CHECK(strcmp(gk_error_claim(&err), "issuer") == 0); /* no keys */
@@ -420,11 +420,12 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     gk_buf access, challenge;
     char header[2048];
     snprintf(header, sizeof header, "Bearer %s", access_token.data);
-    gk_caller caller = {header, strlen(header), GK_TEXT("192.0.2.1")};
+    gk_caller caller = {header, strlen(header), GK_TEXT("192.0.2.1"), NULL, 0};
     gk_demand *read = demanding("read", NULL, 0), *write = demanding("read write", NULL, 0);
     gk_demand *gold = demanding(NULL, "gold", 60), *wrong = demanding(NULL, NULL, 0);
     MUST(gk_resource_server_check(door, &caller, read, &access, &challenge, &err));
-    CHECK(has(access, "\"kind\":\"jwt\",\"subject\":\"alice\",\"client_id\":\"app\""));
+    CHECK(has(access, "\"kind\":\"jwt\",\"issuer\":\"https://auth.example\""));
+    CHECK(has(access, "\"subject\":\"alice\",\"tenant\":null,\"client_id\":\"app\""));
     CHECK(challenge.data == NULL);
     gk_buf_free(&access);
     FAILS(GK_STATUS_INSUFFICIENT_SCOPE,
@@ -439,17 +440,17 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     FAILS(GK_STATUS_MISSING_CREDENTIALS, knock_at(door, NULL, &access, &err));
     /* What a stranger writes is no mistake of the service. */
     FAILS(GK_STATUS_MISSING_CREDENTIALS, knock_at(door, "caf\xE9", &access, &err));
-    caller = (gk_caller){NULL, 0, GK_TEXT("caf\xE9")};
+    caller = (gk_caller){NULL, 0, GK_TEXT("caf\xE9"), NULL, 0};
     FAILS(GK_STATUS_MISSING_CREDENTIALS,
           gk_resource_server_check(door, &caller, NULL, &access, NULL, &err));
     gk_demand_acr_value(wrong, NULL, 3);
     FAILS(GK_STATUS_INVALID_ARGUMENT,
           gk_resource_server_check(door, &caller, wrong, &access, NULL, &err));
-    caller = (gk_caller){GK_TEXT("Bearer good"), NULL, 0};
+    caller = (gk_caller){GK_TEXT("Bearer good"), NULL, 0, NULL, 0};
     gk_demand_free(write);
     write = demanding("write", NULL, 0);
     MUST(gk_resource_server_check(door, &caller, write, &access, NULL, &err));
-    CHECK(has(access, "\"kind\":\"opaque\",\"subject\":\"bob\""));
+    CHECK(has(access, "\"kind\":\"opaque\",\"issuer\":null,\"subject\":\"bob\""));
     gk_buf_free(&access);
     FAILS(GK_STATUS_TOKEN_INACTIVE, knock_at(door, "Bearer bad", &access, &err));
     MUST(gk_revocations_revoke_subject(revocations, GK_TEXT("alice"), &err));

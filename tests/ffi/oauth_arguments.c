@@ -71,7 +71,7 @@ static gk_status use_gk_resource_server_builder(const gk_resource_server_builder
  * that the answer for a demand that is fine is that there is none. */
 static gk_status used(const gk_demand *demand, gk_error *why) {
     gk_buf access;
-    const gk_caller nobody = {NULL, 0, NULL, 0};
+    const gk_caller nobody = {NULL, 0, NULL, 0, NULL, 0};
     return gk_resource_server_check(server, &nobody, demand, &access, NULL, why);
 }
 
@@ -375,6 +375,16 @@ static void doors(void) {
     TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_token_type);
     TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_metadata_url);
     TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_scopes_supported);
+    TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_client);
+    TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_tenant_claim);
+    IGNORED(gk_resource_server_builder_any_audience, NULL);
+    IGNORED(gk_resource_server_builder_allow_missing_type, NULL);
+    IGNORED(gk_resource_server_builder_issuer_keys, NULL, TEXT, keys);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_issuer_keys, TEXT, NULL);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_issuer_keys, NOTEXT, keys);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_issuer_keys, LATIN1, keys);
+    IGNORED(gk_resource_server_builder_issuer_key_ring, NULL, TEXT, NULL);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_issuer_key_ring, TEXT, NULL);
     IGNORED(gk_resource_server_builder_keys, NULL, keys);
     STICKS(gk_resource_server_builder, gk_resource_server_builder_keys, NULL);
     IGNORED(gk_resource_server_builder_key_ring, NULL, NULL);
@@ -411,8 +421,9 @@ static void doors(void) {
 
     /* Both buffers are emptied, and a challenge is not made of a mistake. */
     gk_buf access = {(char *)&err, 7}, challenge = access;
-    const gk_caller someone = {GK_TEXT("Bearer x"), NULL, 0}, no_header = {NOTEXT, NULL, 0};
-    const gk_caller no_address = {GK_TEXT("Bearer x"), NOTEXT};
+    const gk_caller someone = {GK_TEXT("Bearer x"), NULL, 0, NULL, 0};
+    const gk_caller no_header = {NOTEXT, NULL, 0, NULL, 0}, no_key = {NULL, 0, NULL, 0, NOTEXT};
+    const gk_caller no_address = {GK_TEXT("Bearer x"), NOTEXT, NULL, 0};
     REFUSED(gk_resource_server_check, NULL, &someone, NULL, &access, &challenge);
     CHECK(access.data == NULL && challenge.data == NULL);
     REFUSED(gk_resource_server_check, server, &someone, NULL, NULL, &challenge);
@@ -420,11 +431,14 @@ static void doors(void) {
     REFUSED(gk_resource_server_check, server, NULL, NULL, &access, NULL);
     REFUSED(gk_resource_server_check, server, &no_header, NULL, &access, NULL);
     REFUSED(gk_resource_server_check, server, &no_address, NULL, &access, NULL);
+    REFUSED(gk_resource_server_check, server, &no_key, NULL, &access, NULL);
 
     gk_demand *demand = CALL(gk_demand_new)();
     IGNORED(gk_demand_scope, NULL, TEXT);
     IGNORED(gk_demand_acr_value, NULL, TEXT);
     IGNORED(gk_demand_max_age, NULL, 1);
+    IGNORED(gk_demand_tenant, NULL, TEXT);
+    IGNORED(gk_demand_decided_by, NULL, GK_CREDENTIAL_API_KEY);
     gk_demand_max_age(demand, 60);
     FAILS(GK_STATUS_MISSING_CREDENTIALS, used(demand, &err));
     gk_demand_scope(demand, LATIN1);

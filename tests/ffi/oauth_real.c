@@ -276,6 +276,7 @@ static void machines_and_keys_that_rotate(void) {
     gk_resource_server_builder_issuer(builder, MINE(issuer));
     gk_resource_server_builder_keys(builder, keys);
     gk_resource_server_builder_introspection(builder, asking, http);
+    gk_resource_server_builder_require_audience(builder, false); /* this server names none */
     MUST(gk_resource_server_builder_build(builder, &door, &err));
     gk_resource_server_builder_free(builder);
     gk_token_grant *jwt = granting("api:read", API);

@@ -291,6 +291,27 @@ int main() {
     const auto wrong = THROWS(gatekey::status::invalid_configuration,
                               door::from_json(R"({"audience":"a","introspection":{"ttl":"5"}})"));
     CHECK(wrong.claim() == "introspection.ttl");
+    const auto clientless =
+        THROWS(gatekey::status::invalid_configuration,
+               door("").issuer("https://a.example", keys).any_audience().build());
+    CHECK(clientless.claim() == "clients");
+    const auto several = door("https://api.example")
+                             .issuer("https://a.example", keys)
+                             .issuer("https://b.example", keys)
+                             .any_audience()
+                             .client("app")
+                             .allow_missing_type()
+                             .tenant_claim("tid")
+                             .build();
+    CHECK(holds(several.metadata(), "[\"https://a.example\",\"https://b.example\"]"));
+    gatekey::demand decided;
+    decided.tenant("bank").decided_by(gatekey::credential_place::api_key);
+    const auto two = several.check(gatekey::caller{"Bearer x", "k", {}});
+    CHECK(two.status == gatekey::status::malformed_api_key);
+    CHECK(several.check({"Bearer x", {}, {}}, decided).status ==
+          gatekey::status::missing_credentials);
+    CHECK(several.check({{}, "k", {}}, decided).status == gatekey::status::unknown_api_key);
+    CHECK(several.check({{}, "", {}}).status == gatekey::status::malformed_api_key);
     THROWS(gatekey::status::invalid_configuration, door("a").introspection_ttl(1, 1).build());
     THROWS(gatekey::status::invalid_configuration, door("a").unknown_tokens(1).build());
     return passed("oauth_wrapper");

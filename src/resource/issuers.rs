@@ -1,0 +1,130 @@
+//! The issuers whose JWTs are accepted, each bound to its own keys (RFC 8725 section 3.8) and waited for on its own.
+
+use crate::base::json;
+use crate::base::process::enter;
+use crate::error::{Error, ErrorKind, Result};
+use crate::jwk::KeySource;
+use crate::jwt::{Policy, Verified, Verifier, danger_decode_unverified};
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+/// The longest JWT that is looked at, in bytes.
+const LONGEST: usize = 16 * 1024;
+
+pub(super) struct Issuers(Vec<Issuer>);
+
+/// An issuer, with a verifier that may have to wait for its keys.
+pub(super) struct Issuer {
+    pub(super) name: String,
+    /// In seconds.
+    pub(super) leeway: u64,
+    keys: Arc<dyn KeySource>,
+    policy: Policy,
+    verifier: OnceLock<Verifier>,
+}
+
+impl Issuers {
+    /// None for no issuers.
+    pub(super) fn new(issuers: Vec<Issuer>) -> Option<Self> {
+        (!issuers.is_empty()).then_some(Self(issuers))
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|issuer| &*issuer.name)
+    }
+
+    /// Whose token it says it is. With one issuer nothing is read before the signature is good; with several, only
+    /// `iss`, which chooses the keys and is held against the issuer again by these.
+    pub(super) fn of(&self, token: &str) -> Result<&Issuer> {
+        if let [only] = self.0.as_slice() {
+            return Ok(only);
+        }
+        if token.len() > LONGEST {
+            return Err(ErrorKind::TokenTooLarge.into());
+        }
+        let unverified = danger_decode_unverified(token)?;
+        let claims = json::parse(unverified.claims_json().as_bytes())?;
+        let named = claims.member("iss").ok_or_else(|| NO_ISSUER.about_claim("iss"))?;
+        let named = named.as_str().ok_or_else(|| UNKNOWN.about_claim("iss"))?;
+        self.0
+            .iter()
+            .find(|issuer| *issuer.name == *named)
+            .ok_or_else(|| UNKNOWN.about_claim("iss"))
+    }
+}
+
+impl Issuer {
+    /// Fetches the keys, unless their server is out of reach.
+    pub(super) fn new(
+        name: String,
+        keys: Arc<dyn KeySource>,
+        policy: Policy,
+        leeway: u64,
+    ) -> Result<Self> {
+        let issuer = Self { name, leeway, keys, policy, verifier: OnceLock::new() };
+        match issuer.verifier() {
+            Err(error) if !error.is_unavailable() => return Err(error),
+            _ => {}
+        }
+        Ok(issuer)
+    }
+
+    /// Verifies a token; one of another type is told which it has.
+    pub(super) fn verify(&self, token: &str) -> Result<Verified> {
+        self.verifier()?.verify(token).map_err(|error| match error.kind() {
+            // Said of tokens alone whose signature and claims are good.
+            ErrorKind::InvalidType => other_type(token),
+            _ => error,
+        })
+    }
+
+    #[inline]
+    fn verifier(&self) -> Result<&Verifier> {
+        match self.verifier.get() {
+            Some(verifier) => Ok(verifier),
+            None => {
+                let verifier = Verifier::following(Arc::clone(&self.keys), self.policy.clone())?;
+                let _inside = enter(); // a cell that a fork copies half made would never be ready
+                Ok(self.verifier.get_or_init(|| verifier))
+            }
+        }
+    }
+}
+
+/// Whether the text is a JWS by its form: three parts, of which the first is a JSON object.
+pub(super) fn is_jws(text: &str) -> bool {
+    let mut parts = text.split('.');
+    let (Some(header), 2) = (parts.next(), parts.count()) else { return false };
+    // `{"`, as nearly all headers begin.
+    header.starts_with("eyJ")
+        || crate::base::b64::decode(header.as_bytes()).is_ok_and(|header| {
+            json::parse(&header).is_ok_and(|header| header.kind() == json::Kind::Object)
+        })
+}
+
+#[cold]
+fn other_type(token: &str) -> Error {
+    let typ = danger_decode_unverified(token).ok().and_then(|token| {
+        let header = json::parse(token.header_json().as_bytes()).ok()?;
+        header.member("typ")?.as_str().map(Cow::into_owned)
+    });
+    let error = if typ.is_some() { OTHER_TYPE } else { NO_TYPE };
+    error.seeing("typ", typ.as_deref())
+}
+
+const NO_ISSUER: Error = Error::new(
+    ErrorKind::MissingClaim,
+    "The token has no `iss`, by which the one of several issuers is chosen.",
+);
+const UNKNOWN: Error = Error::new(
+    ErrorKind::InvalidIssuer,
+    "The token's issuer is none of those that this API accepts; name it in `issuers` if it should.",
+);
+const OTHER_TYPE: Error = Error::new(
+    ErrorKind::InvalidType,
+    "The token is of a type that is not accepted: name its `typ` in `token_types` if access tokens have it.",
+);
+const NO_TYPE: Error = Error::new(
+    ErrorKind::InvalidType,
+    "The token has no type: put `None` (JSON: null) into `token_types` if access tokens have none.",
+);
