@@ -38,7 +38,7 @@ async def peer() -> None:
             signer = Signer(key, issuer=address, audience=API, typ="at+jwt", ttl=3600)
             return {"token": signer.sign({"sub": "s", "client_id": "c"})}, 0
         if path == "/introspect":
-            return {"active": True, "sub": "s"}, DELAY
+            return {"active": True, "sub": "s", "aud": API}, DELAY
         if path == "/token":
             count += 1
             more = {"refresh_token": f"r{count}"} if "grant_type=" in form else {}

@@ -797,6 +797,8 @@ class Csrf:
 
 def api_key_from_headers(
     pairs: Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]],
+    *,
+    place: str | None = None,
 ) -> str | None: ...
 def api_key_from_query(query: str | bytes, parameter: str) -> str | None: ...
 def _milliseconds(value: _Seconds, what: str) -> int: ...
@@ -968,6 +970,8 @@ class Introspection:
     @property
     def expires_at(self) -> int | None: ...
     @property
+    def issued_at(self) -> int | None: ...
+    @property
     def claims(self) -> dict[str, Any]: ...
 
 @final
@@ -985,6 +989,10 @@ class LogoutNotice:
 class Access:
     @property
     def kind(self) -> str: ...
+    @property
+    def issuer(self) -> str | None: ...
+    @property
+    def tenant(self) -> str | None: ...
     @property
     def subject(self) -> str | None: ...
     @property
@@ -1075,6 +1083,7 @@ class _ResourceServer:
         options: str,
         *,
         keys: _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None = None,
+        issuers: Sequence[tuple[str, _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key]]] = [],
         introspection: tuple[_OAuthClient, HttpTransport, int, int, bool, int] | None = None,
         api_keys: ApiKeys | None = None,
         revocations: Revocations | None = None,
@@ -1084,9 +1093,12 @@ class _ResourceServer:
     def check(
         self,
         authorization: str | None,
+        api_key: str | None,
         scopes: str | Iterable[str],
         acr_values: str | Iterable[str],
         max_age: _Seconds | None,
         address: str | IPv4Address | IPv6Address | None,
+        tenant: str | None,
+        decided_by: str | None,
     ) -> Access: ...
     def metadata_json(self) -> str: ...

@@ -15,7 +15,6 @@ use gatekey::ErrorKind;
 use gatekey::apikey::{ApiKeyOptions, AuditFilter, Check, Grant, KeyFilter};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use std::sync::PoisonError;
@@ -528,47 +527,6 @@ pub(crate) fn page_limit(py: Python<'_>, limit: Count) -> PyResult<usize> {
     } else {
         Err(usage(py, "A page has 1 to 1000 records."))
     }
-}
-
-/// The API key among a request's headers, given as pairs of name and value: of
-/// `Authorization: Bearer` or of `X-API-Key`; `None` if there is none.
-///
-/// Raises `MalformedApiKeyError` if there is more than one, or an empty one.
-#[pyfunction]
-pub(crate) fn api_key_from_headers(
-    py: Python<'_>,
-    pairs: &Bound<'_, PyAny>,
-) -> PyResult<Option<String>> {
-    let pairs = match pairs.getattr(intern!(py, "items")) {
-        Ok(items) if items.is_callable() => items.call0()?,
-        _ => pairs.clone(),
-    };
-    let Ok(items) = pairs.try_iter() else {
-        return Err(wrong_type(&pairs, "pairs", "an iterable of pairs of name and value"));
-    };
-    let mut headers = Vec::new();
-    for item in items {
-        let item = item?;
-        let pair = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>();
-        let (name, value) =
-            pair.map_err(|_| wrong_type(&item, "a header", "a pair of name and value"))?;
-        headers.push((args::header(&name, "header")?, args::header(&value, "header")?));
-    }
-    let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    gatekey::apikey::api_key_from_headers(pairs).or_raise(py).map(|key| key.map(str::to_owned))
-}
-
-/// The API key in a query string, for clients that can do nothing else: addresses end up in logs.
-#[pyfunction]
-pub(crate) fn api_key_from_query(
-    py: Python<'_>,
-    query: &Bound<'_, PyAny>,
-    parameter: Text<'_>,
-) -> PyResult<Option<String>> {
-    let query = args::header(query, "query")?;
-    gatekey::apikey::api_key_from_query(&query, parameter.0)
-        .or_raise(py)
-        .map(|key| key.map(str::to_owned))
 }
 
 /// Rules for secret scanners, as a dict: `regex`, and `gitleaks` as TOML.

@@ -416,3 +416,13 @@ fn credits(value: &Bound<'_, PyAny>) -> PyResult<CreditSpec> {
 fn meta(value: &Bound<'_, PyAny>) -> PyResult<String> {
     crate::encode::object(value, "meta")
 }
+
+/// The place of a credential by its name.
+pub(crate) fn credential_place(
+    py: Python<'_>,
+    name: &str,
+) -> PyResult<gatekey::apikey::CredentialPlace> {
+    use gatekey::apikey::CredentialPlace::{ApiKey, Authorization};
+    let known = [Authorization, ApiKey].into_iter().find(|place| place.name() == name);
+    known.ok_or_else(|| usage(py, "A place for credentials is `authorization` or `api_key`."))
+}

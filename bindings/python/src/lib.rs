@@ -17,6 +17,7 @@ mod decode;
 mod encode;
 mod errors;
 mod gil;
+mod headers;
 mod index;
 mod interpreter;
 mod key;
@@ -42,7 +43,7 @@ mod web;
 /// The extension module of gatekey. Import `gatekey` instead.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
-    use crate::apikey::{ApiKeys, api_key_from_headers, api_key_from_query, scan_rule};
+    use crate::apikey::{ApiKeys, scan_rule};
     use crate::apikey_records::{
         ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
     };
@@ -53,6 +54,7 @@ mod _core {
     #[pymodule_export]
     use crate::cli::_main;
     use crate::errors::{_error_headers, _public_message};
+    use crate::headers::{api_key_from_headers, api_key_from_query};
     use crate::key::Key;
     use crate::key_set::KeySet;
     use crate::keyring::{KeyRing, RingKey};

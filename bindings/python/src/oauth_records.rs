@@ -355,6 +355,12 @@ impl Introspection {
         self.0.expires_at
     }
 
+    /// When it was issued, in seconds since 1970, or None.
+    #[getter]
+    const fn issued_at(&self) -> Option<u64> {
+        self.0.issued_at
+    }
+
     /// Everything the server said, as a new dict.
     #[getter]
     fn claims<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -412,6 +418,19 @@ impl Access {
     #[getter]
     const fn kind(&self) -> &'static str {
         self.0.kind.name()
+    }
+
+    /// Who says so: a token's `iss`, or the server that was asked; None for an API key. Subjects are names of this
+    /// issuer's.
+    #[getter]
+    fn issuer(&self) -> Option<&str> {
+        self.0.issuer.as_deref()
+    }
+
+    /// The tenant: an API key's own, or that of a token's claim (`tenant_claim`); or None. Owners are names of this tenant's.
+    #[getter]
+    fn tenant(&self) -> Option<&str> {
+        self.0.tenant.as_deref()
     }
 
     /// Who it is: a token's `sub`, an API key's owner, or None.

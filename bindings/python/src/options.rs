@@ -47,7 +47,7 @@ pub(crate) fn octets<'a>(value: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'
 }
 
 /// The text of a `str`. Python's own UnicodeEncodeError would carry the whole text along.
-fn text<'a>(value: &'a Bound<'_, PyString>, what: &str) -> PyResult<&'a str> {
+pub(crate) fn text<'a>(value: &'a Bound<'_, PyString>, what: &str) -> PyResult<&'a str> {
     value.to_str().map_err(|_| {
         let message =
             format!("The {what} holds half of a surrogate pair, which has no UTF-8 form.");

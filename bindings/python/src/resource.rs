@@ -7,11 +7,11 @@ use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::oauth_client::_OAuthClient;
 use crate::oauth_records::Access;
-use crate::options::{Span, names, span};
+use crate::options::{Span, names, span, text};
 use crate::remote_key_set::key_source;
 use crate::revocations::Revocations;
 use crate::transport::HttpTransport;
-use gatekey::resource::{Demand, IntrospectionOptions, ResourceServerBuilder};
+use gatekey::resource::{Demand, IntrospectionOptions, Presented, ResourceServerBuilder};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -27,7 +27,7 @@ type Asking<'py> = (PyRef<'py, _OAuthClient>, PyRef<'py, HttpTransport>, u64, u6
 pub(crate) struct _ResourceServer {
     inner: Kept<gatekey::ResourceServer>,
     /// What may have a clock of Python's.
-    ring: Option<Py<KeyRing>>,
+    rings: Vec<Py<KeyRing>>,
     api_keys: Option<Py<ApiKeys>>,
     revocations: Option<Py<Revocations>>,
     /// For the HTTP status and challenge of the refusals of others.
@@ -38,22 +38,26 @@ pub(crate) struct _ResourceServer {
 #[pymethods]
 impl _ResourceServer {
     #[new]
-    #[pyo3(signature = (options, *, keys=None, introspection=None, api_keys=None, revocations=None))]
+    #[pyo3(signature = (options, *, keys=None, issuers=Vec::new(), introspection=None, api_keys=None, revocations=None))]
     fn new(
         py: Python<'_>,
         options: Text<'_>,
-        keys: Option<&Bound<'_, PyAny>>,
+        keys: Option<Bound<'_, PyAny>>,
+        issuers: Vec<(Bound<'_, PyString>, Bound<'_, PyAny>)>,
         introspection: Option<Asking<'_>>,
         api_keys: Option<Py<ApiKeys>>,
         revocations: Option<Py<Revocations>>,
     ) -> PyResult<Self> {
-        let ring =
-            keys.and_then(|keys| keys.cast::<KeyRing>().ok()).map(|ring| ring.clone().unbind());
-        let keys = keys.map(key_source).transpose()?;
         let mut builder = ResourceServerBuilder::from_json(options.0.as_bytes()).or_raise(py)?;
-        if let Some(keys) = keys {
-            builder = builder.keys(keys);
+        for (name, keys) in &issuers {
+            builder = builder.issuer(text(name, "issuers")?, key_source(keys)?);
         }
+        if let Some(keys) = &keys {
+            builder = builder.keys(key_source(keys)?);
+        }
+        let all = issuers.iter().map(|(_, keys)| keys).chain(&keys);
+        let rings = all.filter_map(|keys| keys.cast::<KeyRing>().ok());
+        let rings: Vec<_> = rings.map(|ring| ring.clone().unbind()).collect();
         if let Some((client, transport, ttl, negative, audience, unknown)) = introspection {
             let options = IntrospectionOptions::new().ttl(ttl).negative_ttl(negative);
             let options = options.require_audience(audience).unknown_tokens(unknown);
@@ -67,37 +71,46 @@ impl _ResourceServer {
         if let Some(list) = &revocations {
             builder = builder.revocations(Arc::new(list.get().core().clone()));
         }
-        follow(py, ring.as_ref(), api_keys.as_ref(), revocations.as_ref())?;
+        follow(py, &rings, api_keys.as_ref(), revocations.as_ref())?;
         let inner = Kept::new(py.detach(|| builder.build()).or_raise(py)?);
         let metadata_path = inner.metadata_path();
-        Ok(Self { inner, ring, api_keys, revocations, metadata_path })
+        Ok(Self { inner, rings, api_keys, revocations, metadata_path })
     }
 
     /// Who calls. The GIL is released: keys may have to be fetched, or the server asked.
-    #[pyo3(signature = (authorization, scopes, acr_values, max_age, address))]
+    #[pyo3(signature = (authorization, api_key, scopes, acr_values, max_age, address, tenant, decided_by))]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn check(
         &self,
         py: Python<'_>,
         authorization: Option<&Bound<'_, PyString>>,
+        api_key: Option<&Bound<'_, PyString>>,
         scopes: &Bound<'_, PyAny>,
         acr_values: &Bound<'_, PyAny>,
         max_age: Option<&Bound<'_, PyAny>>,
         address: Option<&Bound<'_, PyAny>>,
+        tenant: Option<&Bound<'_, PyString>>,
+        decided_by: Option<Text<'_>>,
     ) -> PyResult<Access> {
         let scopes = names(scopes, "scopes")?;
         let acr_values = names(acr_values, "acr_values")?;
         let address = address.map(args::caller_address).transpose()?.flatten();
         let max_age = max_age.map(|age| span(age, "max_age")).transpose()?.map(Span::at_most);
+        let tenant = tenant.map(|tenant| text(tenant, "tenant")).transpose()?;
+        let decided_by = decided_by.map(|place| args::credential_place(py, place.0)).transpose()?;
         // A str that is no Unicode text is no header that could be good, not a misuse.
-        let header = authorization.map(|header| header.to_str().unwrap_or_default());
-        follow(py, self.ring.as_ref(), self.api_keys.as_ref(), self.revocations.as_ref())?;
+        let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
+        let api_key = api_key.map(|value| value.to_str().unwrap_or_default());
+        let presented = Presented { authorization, api_key };
+        follow(py, &self.rings, self.api_keys.as_ref(), self.revocations.as_ref())?;
+        let (scopes, acr_values) = (borrowed(&scopes), borrowed(&acr_values));
+        let mut demand = Demand::new().scopes(&scopes).acr_values(&acr_values);
+        (demand.max_age, demand.address) = (max_age, address);
+        (demand.tenant, demand.decided_by) = (tenant, decided_by);
         let checked = py.detach(|| {
-            with_demand(&scopes, &acr_values, max_age, |mut demand| {
-                demand.address = address;
-                self.inner.check(header, &demand).map_err(|error| {
-                    let challenge = self.inner.challenge(&error, &demand);
-                    (error, challenge)
-                })
+            self.inner.check_presented(&presented, &demand).map_err(|error| {
+                let challenge = self.inner.challenge(&error, &demand);
+                (error, challenge)
             })
         });
         checked.map(Access).map_err(|(error, challenge)| {
@@ -121,7 +134,7 @@ impl _ResourceServer {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.ring)?;
+        self.rings.iter().try_for_each(|ring| visit.call(ring))?;
         visit.call(&self.api_keys)?;
         visit.call(&self.revocations)
     }
@@ -130,24 +143,15 @@ impl _ResourceServer {
 /// Has each of them read its clock, if it is one of Python's.
 fn follow(
     py: Python<'_>,
-    ring: Option<&Py<KeyRing>>,
+    rings: &[Py<KeyRing>],
     api_keys: Option<&Py<ApiKeys>>,
     revocations: Option<&Py<Revocations>>,
 ) -> PyResult<()> {
-    ring.map_or(Ok(()), |ring| ring.get().follow(py))?;
+    rings.iter().try_for_each(|ring| ring.get().follow(py))?;
     api_keys.map_or(Ok(()), |keys| keys.get().follow(py))?;
     revocations.map_or(Ok(()), |list| list.get().follow(py))
 }
 
-fn with_demand<T>(
-    scopes: &[String],
-    acr_values: &[String],
-    max_age: Option<u64>,
-    work: impl FnOnce(Demand<'_>) -> T,
-) -> T {
-    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
-    let acr_values: Vec<&str> = acr_values.iter().map(String::as_str).collect();
-    let mut demand = Demand::new().scopes(&scopes).acr_values(&acr_values);
-    demand.max_age = max_age;
-    work(demand)
+fn borrowed(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
 }

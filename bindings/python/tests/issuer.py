@@ -70,7 +70,8 @@ class Issuer:
             case "/jwks":
                 return KeySet([key.public() for key in self.published]).to_jwks()
             case "/introspect":
-                return {"active": self.active, "sub": form["token"], "scope": "read"}
+                token = {"sub": form["token"], "scope": "read", "aud": API}
+                return {"active": self.active, **token}
             case "/token":
                 return {
                     "access_token": f"a{number}",

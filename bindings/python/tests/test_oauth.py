@@ -207,6 +207,7 @@ def test_machines_and_an_api(provider: Server) -> None:
         API,
         issuer=provider.address,
         introspection=client(provider, "rs"),
+        introspection_audience=False,
         metadata_url=f"{API}/.well-known/oauth-protected-resource",
         scopes_supported=["api:read", "api:write"],
         allow_loopback_http=True,

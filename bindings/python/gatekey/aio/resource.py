@@ -11,7 +11,7 @@ from gatekey.aio.remote_key_set import RemoteKeySet
 from gatekey.aio.verifier import carriers_of
 
 if TYPE_CHECKING:
-    from gatekey._core import Access
+    from gatekey._core import Access, AnyValue
     from gatekey.aio.operation import Carrier
 
 
@@ -23,13 +23,19 @@ class ResourceServer:
     asked about, an API key. The loop asks other servers, once for all who wait for the same.
     """
 
-    def __init__(self, audience: str, **options: Any) -> None:
+    def __init__(self, audience: str | AnyValue, **options: Any) -> None:
         """Take the options of :class:`gatekey.ResourceServer`, or their twins for asyncio."""
         issuer, introspection = options.get("issuer"), options.get("introspection")
+        allowed = bool(options.get("allow_loopback_http"))
         if issuer is not None and options.get("keys") is None:
-            allowed = bool(options.get("allow_loopback_http"))
             options["keys"] = RemoteKeySet(issuer=issuer, allow_loopback_http=allowed)
-        self._carriers = carriers_of(options.get("keys"))
+        several = {
+            name: RemoteKeySet(issuer=name, allow_loopback_http=allowed) if keys is None else keys
+            for name, keys in (options.get("issuers") or {}).items()
+        }
+        self._carriers = carriers_of(options.get("keys"), *several.values())
+        if several:
+            options["issuers"] = {name: plain(keys) for name, keys in several.items()}
         self._introspects: Any = introspection
         self.sync = oauth.ResourceServer(
             audience, **{name: plain(value) for name, value in options.items()}
@@ -38,8 +44,8 @@ class ResourceServer:
     async def check(self, authorization: str | None, **demand: Any) -> Access:
         """Say who calls, by the value of the request's ``Authorization`` header.
 
-        :param demand: as :meth:`gatekey.ResourceServer.check` takes it: ``scopes``,
-            ``acr_values``, ``max_age``, ``address``.
+        :param demand: as :meth:`gatekey.ResourceServer.check` takes it: ``api_key``,
+            ``scopes``, ``acr_values``, ``max_age``, ``address``, ``tenant``, ``decided_by``.
         """
         call = partial(self.sync.check, authorization, **demand)
         return await attempted(call, self._carrier_of)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gatekey._core import Key, _milliseconds
 
@@ -18,7 +18,10 @@ def json_text(members: Mapping[str, object]) -> str:
     return json.dumps({name: value for name, value in members.items() if value is not None})
 
 
-def listed(values: Sequence[str] | None) -> list[str] | None:
+_T = TypeVar("_T")
+
+
+def listed(values: Sequence[_T] | None) -> list[_T] | None:
     """Copy a list, which a single text is not."""
     if isinstance(values, str):
         raise TypeError("a list of strings is wanted, not one string")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
-from gatekey._core import _ResourceServer, _seconds
+from gatekey._core import ANY, _ResourceServer, _seconds
+from gatekey.exceptions import ConfigurationError
 from gatekey.oauth.options import json_text, listed
 from gatekey.oauth.remote_key_set import RemoteKeySet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from ipaddress import IPv4Address, IPv6Address
 
     from gatekey._core import (
         Access,
+        AnyValue,
         ApiKeys,
         Key,
         KeyRing,
@@ -39,47 +41,83 @@ class ResourceServer:
 
     def __init__(
         self,
-        audience: str,
+        audience: str | AnyValue,
         *,
+        clients: Sequence[str] | None = None,
         issuer: str | None = None,
         keys: RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None = None,
-        token_types: Sequence[str] | None = None,
+        issuers: Mapping[str, RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None]
+        | None = None,
+        token_types: Sequence[str | None] | None = None,
         algorithms: Sequence[str] | None = None,
-        leeway: _Seconds = 0,
+        leeway: _Seconds | None = None,
+        tenant_claim: str | None = None,
         revocations: Revocations | None = None,
         introspection: OAuthClient | None = None,
         introspection_ttl: _Seconds = 30,
         introspection_negative_ttl: _Seconds = 10,
-        introspection_audience: bool = False,
+        introspection_audience: bool = True,
         introspection_unknown_tokens: int = 100,
         api_keys: ApiKeys | None = None,
+        resource: str | None = None,
         metadata_url: str | None = None,
         scopes_supported: Sequence[str] | None = None,
         allow_loopback_http: bool = False,
     ) -> None:
         """Open a door for the API of this identifier, which tokens must name as their audience.
 
+        :param audience: ``gatekey.ANY``, only together with ``clients``, for issuers whose access
+            tokens name no API, or none that could be told.
+        :param clients: whose tokens are accepted, by ``client_id``, ``cid`` or ``appid``; every
+            client's unless given.
         :param issuer: whose JWTs are accepted (RFC 9068); verified with ``keys``, or with those
             that its metadata lead to.
-        :param token_types: the ``typ`` accepted instead of ``at+jwt``, for servers that say
-            ``JWT``.
+        :param issuers: several issuers, each with its own keys, which verify no other's tokens;
+            ``None`` for those that its metadata lead to.
+        :param token_types: the ``typ`` accepted instead of ``at+jwt``; ``None`` in the list for
+            tokens without one: ``[None, "JWT"]``. ID tokens are refused all the same.
+        :param leeway: how far an issuer's clock may be off: 30 seconds unless given, and 0 for one
+            whose keys are a ``KeyRing`` of ours.
+        :param tenant_claim: the claim that names a token's tenant; without it only API keys have
+            one.
         :param introspection: the client that asks about tokens that are not JWTs (RFC 7662);
             answers are remembered for ``introspection_ttl`` seconds, never for longer than the
-            token is good.
+            token is good. They must name the audience, unless ``introspection_audience`` is
+            ``False``.
         :param introspection_unknown_tokens: how many tokens that the server does not know it is
             asked about at once; a tenth of it again each second, 0 for any number. Beyond that
             they are ``OAuthServerError``, with ``retry_after``.
-        :param api_keys: are accepted at the same door.
+        :param api_keys: are accepted at the same door, and known before anybody is asked.
+        :param resource: the API's identifier for ``metadata``, where ``audience`` is ``ANY``.
         :param metadata_url: where ``metadata`` is served, for challenges (RFC 9728).
+        :raises ConfigurationError: nothing would be accepted, or an option contradicts itself.
         """
-        if issuer is not None and keys is None:
-            keys = RemoteKeySet(issuer=issuer, allow_loopback_http=allow_loopback_http)
+        if resource is not None and audience is not ANY:
+            raise ConfigurationError(
+                "The `resource` is for `audience=ANY`; otherwise the audience is the identifier."
+            )
+
+        if issuers is not None and not issuers:
+            raise ConfigurationError("No issuer is named in `issuers`: name at least one.")
+
+        def known(
+            name: str, keys: RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None
+        ) -> RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key]:
+            if keys is not None:
+                return keys
+            return RemoteKeySet(issuer=name, allow_loopback_http=allow_loopback_http)
+
+        if issuer is not None:
+            keys = known(issuer, keys)
         options = {
-            "audience": audience,
+            "audience": (resource or "") if audience is ANY else audience,
+            "any_audience": audience is ANY,
+            "clients": listed(clients),
             "issuer": issuer,
             "token_types": listed(token_types),
             "algorithms": listed(algorithms),
-            "leeway": _seconds(leeway, "leeway"),
+            "leeway": None if leeway is None else _seconds(leeway, "leeway"),
+            "tenant_claim": tenant_claim,
             "metadata_url": metadata_url,
             "scopes_supported": listed(scopes_supported),
         }
@@ -96,6 +134,7 @@ class ResourceServer:
         self._core = _ResourceServer(
             json_text(options),
             keys=keys,
+            issuers=[(name, known(name, own)) for name, own in (issuers or {}).items()],
             introspection=asking,
             api_keys=api_keys,
             revocations=revocations,
@@ -105,21 +144,33 @@ class ResourceServer:
         self,
         authorization: str | None,
         *,
+        api_key: str | None = None,
         scopes: str | Iterable[str] = (),
         acr_values: str | Iterable[str] = (),
         max_age: _Seconds | None = None,
         address: str | IPv4Address | IPv6Address | None = None,
+        tenant: str | None = None,
+        decided_by: Literal["authorization", "api_key"] | None = None,
     ) -> Access:
         """Say who calls, by the value of the request's ``Authorization`` header.
 
+        :param api_key: the value of the request's ``X-API-Key`` header, or of another that is for
+            API keys alone. A request has exactly one credential, unless ``decided_by`` is given.
         :param scopes: every one of these must have been granted.
         :param acr_values: one of these must be how the user signed in; ``max_age``: so many
             seconds ago at the most (RFC 9470).
         :param address: the caller's, for API keys with an allow-list. A text that is no address
             counts as an unknown one.
+        :param tenant: what the caller must belong to: the tenant of an API key, or of a token by
+            ``tenant_claim``.
+        :param decided_by: which credential decides where a request may bring both: it must be
+            there, it alone must meet the demand, and nothing of the other is granted, which must be
+            valid if it is there.
         :raises GatekeyError: with ``status`` and ``www_authenticate`` to answer with.
         """
-        return self._core.check(authorization, scopes, acr_values, max_age, address)
+        return self._core.check(
+            authorization, api_key, scopes, acr_values, max_age, address, tenant, decided_by
+        )
 
     @property
     def metadata(self) -> dict[str, object]:
