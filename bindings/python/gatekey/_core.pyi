@@ -1083,7 +1083,7 @@ class _ResourceServer:
         options: str,
         *,
         keys: _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None = None,
-        issuers: Sequence[tuple[str, _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key]]] = [],
+        issuers: Sequence[tuple[str, _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key]]] = ...,
         introspection: tuple[_OAuthClient, HttpTransport, int, int, bool, int] | None = None,
         api_keys: ApiKeys | None = None,
         revocations: Revocations | None = None,

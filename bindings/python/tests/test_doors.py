@@ -205,7 +205,7 @@ def test_opaque_tokens(server: Server) -> None:
         "exp": now + 60,
     }
 
-    def knock(options: dict[str, Any] | None = None, **more: object) -> Any:
+    def knock(options: dict[str, Any] | None = None, /, **more: object) -> Any:
         server.answer = {**good, **more}
         return ResourceServer(API, introspection=server.client, **(options or {})).check("Bearer t")
 
