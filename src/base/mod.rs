@@ -10,6 +10,7 @@ pub(crate) mod descriptors;
 pub(crate) mod follow;
 pub(crate) mod fresh;
 pub(crate) mod hex;
+pub(crate) mod http_date;
 pub mod json;
 pub(crate) mod pace;
 pub(crate) mod prefetch;

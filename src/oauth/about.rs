@@ -4,6 +4,7 @@
 use super::answer::{self, MALFORMED};
 use super::client::{Inner, OAuthClient};
 use super::config::{END_SESSION, INTROSPECTION, REVOCATION, USERINFO, checked_text};
+use super::metadata::Metadata;
 use super::quirks::{Quirks, inside};
 use super::token_grant::TokenGrant;
 use super::tokens::OAuthTokens;
@@ -48,12 +49,13 @@ pub struct Introspection {
 }
 
 impl OAuthClient {
-    /// Asks who the user of these tokens is. If an ID token has said so before, it must be the same.
+    /// Asks who the user of these tokens is. If an ID token has said so before, it must be the same. An answer that is signed
+    /// (OpenID Connect Core section 5.3.2) is verified as an ID token is.
     ///
     /// # Errors
     /// Of the operation: `OauthSubjectMismatch`; `OauthInvalidGrant` for a token that is not good any more;
     /// `OauthRefused` for one that may not read the user; `OauthServerFailed`, also for one that asks too often;
-    /// `OauthMalformedResponse`, the 7000s.
+    /// `OauthMalformedResponse`, the 1000s for a signed answer that is not good, the 7000s.
     pub fn userinfo(&self, tokens: &OAuthTokens) -> Operation<UserInfo> {
         let (token, subject) = (tokens.access_token.clone(), tokens.subject.clone());
         self.operation(|inner, io| async move {
@@ -168,7 +170,7 @@ impl OAuthClient {
 
 impl Inner {
     async fn userinfo(&self, io: &Io, token: &Secret) -> Result<UserInfo> {
-        let (_, mut url) = self.endpoint(io, USERINFO).await?;
+        let (metadata, mut url) = self.endpoint(io, USERINFO).await?;
         let quirks = &self.config.quirks;
         if let Some(secret) = self.config.secret.as_ref().filter(|_| quirks.app_secret_proof) {
             let mut out = [0; 64];
@@ -178,7 +180,7 @@ impl Inner {
             url = format!("{url}{joint}appsecret_proof={proof}");
         }
         let response = io.ask(self.get(url, token)).await?;
-        let text = self.told(&response)?;
+        let text = self.told(io, &metadata, &response).await?;
         let value = answer::parsed(&text)?;
         let subject = inside(&value, &quirks.subject_member).ok_or(MALFORMED)?;
         let subject = match (subject.as_str(), subject.as_u64()) {
@@ -204,15 +206,22 @@ impl Inner {
         bearer.push_str("Bearer ");
         bearer.push_str(token.expose_str());
         let mut request = HttpRequest::new("GET", url, Purpose::UserInfo)
-            .header("accept", "application/json".to_owned())
+            .header("accept", "application/json, application/jwt".to_owned())
             .header("authorization", Secret::new(bearer.as_bytes().to_vec()));
         request.deadline_ms = self.config.deadline_ms;
         request
     }
 
-    /// The object in an answer about a user.
-    fn told(&self, response: &HttpResponse) -> Result<Secret> {
+    /// The object in an answer about a user: as it is, or signed (OpenID Connect Core section 5.3.2).
+    async fn told(&self, io: &Io, metadata: &Metadata, response: &HttpResponse) -> Result<Secret> {
         answer::token_refused(&self.config.quirks, response)?;
+        let kind = response.header("content-type").and_then(|kind| kind.split(';').next());
+        let is_signed =
+            kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/jwt"));
+        if is_signed && (200..300).contains(&response.status) {
+            let token = Secret::new(response.body.expose().trim_ascii().to_vec());
+            return self.signed_user(io, metadata, &token).await;
+        }
         answer::object(&self.config.quirks, response)
     }
 

@@ -3,6 +3,7 @@
 //! a message.
 
 use super::quirks::Quirks;
+use crate::base::http_date;
 use crate::base::json::{self, Kind, ObjectWriter, Value};
 use crate::base::secret::Secret;
 use crate::base::url;
@@ -176,8 +177,11 @@ pub(super) fn busy(response: &HttpResponse) -> Error {
 /// The same error, with the time that the server wants to be left alone for.
 #[cold]
 fn told_when(error: Error, response: &HttpResponse) -> Error {
-    // A date is not read: the clocks may differ.
-    match response.header("retry-after").and_then(|seconds| seconds.trim().parse::<u64>().ok()) {
+    let header = |name: &str| response.header(name).map(str::trim);
+    let date = |text: &str| http_date::parse(text);
+    // A date is held against the server's own clock, which may differ from this one.
+    let until = |text: &str| Some(date(text)?.saturating_sub(date(header("date")?)?));
+    match header("retry-after").and_then(|text| text.parse().ok().or_else(|| until(text))) {
         Some(seconds) => error.retry_after_ms(seconds.min(86_400) * 1000),
         None => error,
     }

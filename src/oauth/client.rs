@@ -76,7 +76,8 @@ struct Known {
 /// What ID tokens are verified with: the keys at one address.
 pub(super) struct Trust {
     pub(super) keys: RemoteKeySet,
-    pub(super) verifier: Verifier,
+    /// Of ID tokens, if one of the keys can have signed them.
+    pub(super) verifier: Option<Verifier>,
 }
 
 impl OAuthClient {

@@ -127,20 +127,45 @@ impl Inner {
         expected: &Expected<'_>,
     ) -> Result<()> {
         let token = tokens.id_token.as_ref().ok_or(NO_ID_TOKEN)?;
-        // The keys may be named by another document than the one that was known so far.
-        let fuller;
-        let metadata = if self.has_own_key() || metadata.has(JWKS) {
-            metadata
-        } else {
-            fuller = self.metadata_with(io, |metadata| metadata.has(JWKS)).await?;
-            &fuller
-        };
+        let fuller = self.with_keys(io, metadata).await?;
+        let metadata = fuller.as_deref().unwrap_or(metadata);
         let verified = self.verify(io, metadata, token, None).await?;
         self.check(&verified, tokens, expected)?;
         tokens.verified_email = self.config.quirks.verified_email(&verified.claims());
         tokens.claims_json = Some(verified.claims_json().to_owned());
         tokens.subject = verified.subject().map(String::from);
         Ok(())
+    }
+
+    /// The claims of signed user info, which must be this server's and for this client (OpenID Connect Core section 5.3.2).
+    pub(super) async fn signed_user(
+        &self,
+        io: &Io,
+        metadata: &Metadata,
+        token: &Secret,
+    ) -> Result<Secret> {
+        let fuller = self.with_keys(io, metadata).await?;
+        let metadata = fuller.as_deref().unwrap_or(metadata);
+        let mut algs = algorithms(&self.config, metadata);
+        if self.config.id_token_algs.is_empty() {
+            algs.extend(metadata.userinfo_algs().into_iter().filter(|alg| !is_hmac(*alg)));
+        }
+        let policy = self.undated_policy(metadata).algorithms(algs).allow_missing_exp();
+        let verified = self.verify(io, metadata, token, Some(policy)).await?;
+        self.check_issuer(&verified)?;
+        self.check_audience(&verified)?;
+        if is_logout(&verified.claims()) {
+            return Err(claim("events", "This is a logout token, and nothing about a user."));
+        }
+        Ok(Secret::from(verified.claims_json().to_owned()))
+    }
+
+    /// Fuller metadata, if the keys are named by another document than those that were known so far.
+    async fn with_keys(&self, io: &Io, metadata: &Metadata) -> Result<Option<Arc<Metadata>>> {
+        if self.has_own_key() || metadata.has(JWKS) {
+            return Ok(None);
+        }
+        self.metadata_with(io, |metadata| metadata.has(JWKS)).await.map(Some)
     }
 
     /// The token's claims if one of the server's keys has signed it; `policy` if it is not an ID token.
@@ -153,9 +178,10 @@ impl Inner {
     ) -> Result<Verified> {
         let trust = self.trust(io, metadata).await?;
         let other;
-        let verifier = match policy {
-            None => &trust.verifier,
-            Some(policy) => {
+        let verifier = match (policy, &trust.verifier) {
+            (None, Some(verifier)) => verifier,
+            (policy, _) => {
+                let policy = policy.unwrap_or_else(|| self.id_policy(metadata));
                 other = self.verifier(&trust.keys, policy)?;
                 &other
             }
@@ -184,7 +210,7 @@ impl Inner {
             Some(trust) => trust,
             None => {
                 let keys = RemoteKeySet::new(url, RemoteKeySetOptions::of(&self.config))?;
-                let verifier = self.verifier(&keys, self.policy(metadata).require_claim("sub"))?;
+                let verifier = self.verifier(&keys, self.id_policy(metadata)).ok();
                 let new = Arc::new(Trust { keys, verifier });
                 // One for all, whoever is first.
                 let one = |held: &Option<Arc<Trust>>| match held {
@@ -215,11 +241,19 @@ impl Inner {
         }
     }
 
+    fn id_policy(&self, metadata: &Metadata) -> Policy {
+        self.policy(metadata).require_claim("sub")
+    }
+
     fn policy(&self, metadata: &Metadata) -> Policy {
+        self.undated_policy(metadata).require_claim("iat")
+    }
+
+    /// Of what need not say when it was issued.
+    fn undated_policy(&self, metadata: &Metadata) -> Policy {
         let config = &self.config;
         let mut policy = Policy::new()
             .expect_audience(&*config.client_id)
-            .require_claim("iat")
             .null_is_absent()
             .leeway(config.leeway)
             .max_token_bytes(32 * 1024)

@@ -93,6 +93,14 @@ impl Metadata {
         self.requires_pushed == Some(true)
     }
 
+    /// The algorithms that user info may be signed with.
+    pub(super) fn userinfo_algs(&self) -> Vec<Alg> {
+        let document = json::parse(self.document.as_bytes()).ok();
+        let told = |said: Value<'_>| names(&said, "userinfo_signing_alg_values_supported");
+        let told = document.map(told).unwrap_or_default();
+        told.iter().filter_map(|name| Alg::from_name(name).ok()).collect()
+    }
+
     /// `None`: nothing is said about it, as far as it was looked for.
     pub(super) const fn knows_s256(&self) -> Option<bool> {
         self.knows_s256

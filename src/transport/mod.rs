@@ -86,11 +86,12 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
-    pub(crate) const fn new(method: &'static str, url: String, purpose: Purpose) -> Self {
+    pub(crate) fn new(method: &'static str, url: String, purpose: Purpose) -> Self {
         Self {
             method,
             url,
-            headers: Vec::new(),
+            // A server that is told nothing may compress (RFC 9110 section 12.5.3).
+            headers: vec![("accept-encoding", Secret::from("identity".to_owned()))],
             body: None,
             deadline_ms: 10_000,
             max_body: 1 << 20,
@@ -117,7 +118,8 @@ impl fmt::Debug for HttpRequest {
 pub struct HttpResponse {
     /// The status, 100 to 599.
     pub status: u16,
-    /// Names, in any case, and values; only those of `content-type`, `cache-control` and `retry-after` are read.
+    /// Names, in any case, and values; only those of `content-type`, `cache-control`, `date`, `retry-after` and
+    /// `x-ratelimit-remaining` are read.
     pub headers: Vec<(String, String)>,
     /// The body: wiped when dropped.
     pub body: Secret,

@@ -119,13 +119,13 @@ static void signing_in(const gk_oauth_client *client) {
     MUST(gk_operation_next(operation, &step, &err));
     MUST(gk_operation_request(operation, &request, &err));
     CHECK(str_is(request.method, "POST") && str_is(request.purpose, "token"));
-    CHECK(request.headers == 3 && request.body.len > 0);
+    CHECK(request.headers == 4 && request.body.len > 0);
     bool authorized = false;
     for (size_t i = 0; i < request.headers; i++) {
         const gk_header header = gk_operation_header(operation, i);
         authorized |= str_is(header.name, "authorization") && header.value.len > 10;
     }
-    CHECK(authorized && gk_operation_header(operation, 3).name.data == NULL);
+    CHECK(authorized && gk_operation_header(operation, 4).name.data == NULL);
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_operation_next(operation, &step, &err));
     feed(operation, 200, TOKENS);
     const gk_response nothing = {200, NULL, 0, NULL, 0};

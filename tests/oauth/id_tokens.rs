@@ -296,7 +296,7 @@ fn user_info() {
         ErrorKind::OauthMalformedResponse
     );
     assert_eq!(told(200, json, json!({}).to_string()), ErrorKind::OauthMalformedResponse);
-    assert_eq!(told(200, "application/jwt", "a.b.c".to_owned()), ErrorKind::OauthMalformedResponse);
+    assert_eq!(told(200, "application/jwt", "a.b.c".to_owned()), ErrorKind::MalformedToken);
     assert_eq!(told(401, json, String::new()), ErrorKind::OauthInvalidGrant);
     assert_eq!(told(500, json, String::new()), ErrorKind::OauthServerFailed);
 }

@@ -44,4 +44,5 @@ mod refusals;
 mod remote_key_sets;
 mod resources;
 mod secrets;
+mod signed_users;
 mod token_managers;

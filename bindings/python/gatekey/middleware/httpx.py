@@ -164,7 +164,7 @@ async def _sent(
     client: httpx.AsyncClient, request: HttpRequest, url: httpx.URL, address: str | None = None
 ) -> tuple[int, list[tuple[str, str]], bytes]:
     """Send to this address of the host, or however the client finds it."""
-    headers = [*request.headers, ("accept-encoding", "identity")]
+    headers = [*request.headers]
     place, extensions = url, {}
     if address is not None:
         place = url.copy_with(host=address)

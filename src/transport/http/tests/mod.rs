@@ -157,8 +157,15 @@ fn a_get_is_what_was_asked_for_and_nothing_else() {
     assert_eq!(requests.len(), 1);
     let host = format!("host: 127.0.0.1:{}", server.port);
     let agent = format!("user-agent: gatekey/{}", env!("CARGO_PKG_VERSION"));
-    let mut wanted =
-        vec!["", "", "accept: application/json", "authorization: Basic c2VjcmV0", &*host, &*agent];
+    let mut wanted = vec![
+        "",
+        "",
+        "accept: application/json",
+        "accept-encoding: identity",
+        "authorization: Basic c2VjcmV0",
+        &*host,
+        &*agent,
+    ];
     wanted.sort_unstable();
     assert_eq!(lines(&requests[0]), ("GET /a/b?c=%20d HTTP/1.1", wanted));
 }
@@ -173,6 +180,7 @@ fn a_post_is_sent_once() {
     let agent = format!("user-agent: gatekey/{}", env!("CARGO_PKG_VERSION"));
     let mut wanted = vec![
         "",
+        "accept-encoding: identity",
         "content-length: 16",
         "content-type: application/x-www-form-urlencoded",
         "grant_type=x&y=z",
