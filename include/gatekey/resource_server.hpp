@@ -189,8 +189,8 @@ class resource_server::builder
         return set(gk_resource_server_builder_introspection, client.get(), transport.get());
     }
     /// For how many seconds its answers are remembered.
-    /// How many tokens that the server does not know it is asked about at once; a tenth of it again each second. 100
-    /// unless set, 0 for any number.
+    /// How many tokens that the server does not know it is asked about at once; a tenth of it again
+    /// each second. 100 unless set, 0 for any number.
     builder &unknown_tokens(std::uint32_t most) {
         return set(gk_resource_server_builder_unknown_tokens, most);
     }

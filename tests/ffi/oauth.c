@@ -110,7 +110,7 @@ static void signing_in(const gk_oauth_client *client) {
           gk_oauth_client_finish(client, &callback, &operation, &err));
 
     callback = (gk_login_callback){MINE(query), cookie, strcspn(cookie, ";")};
-    MUST(gk_oauth_client_finish(client, &callback, &operation, &err));
+    MUST(gk_oauth_client_finish_with(client, &callback, NULL, &operation, &err));
     gk_json_free(begun);
     gk_step step;
     gk_request request;
@@ -201,6 +201,20 @@ static void every_grant(const gk_oauth_client *client) {
     gk_buf_free(&json);
     gk_operation_free(operation);
     FAILS(GK_STATUS_STORE_CORRUPT, gk_oauth_tokens_from_json(GK_TEXT("{}"), &none, &err));
+    gk_json *metadata;
+    MUST(gk_oauth_client_metadata(client, &operation, &err));
+    gk_step over;
+    MUST(gk_operation_next(operation, &over, &err));
+    MUST(gk_operation_json(operation, &metadata, &err));
+    CHECK(str_is(gk_json_text(gk_json_member(metadata, GK_TEXT("token_endpoint"))), t));
+    gk_json_free(metadata);
+    gk_operation_free(operation);
+    MUST(gk_oauth_client_userinfo_by_token(client, GK_TEXT("at"), &operation, &err));
+    wants(operation, "userinfo", "https://auth.example/u");
+    gk_operation_free(operation);
+    MUST(gk_oauth_client_introspect_with(client, GK_TEXT("at"), NULL, &operation, &err));
+    wants(operation, "introspection", "https://auth.example/i");
+    gk_operation_free(operation);
 
     /* A new refresh token is left to be kept, whatever else is wrong; without one nothing is. */
     const char *const odd[] = {"{\"access_token\":\"at-2\",\"refresh_token\":\"rt-2\"}",
@@ -208,7 +222,7 @@ static void every_grant(const gk_oauth_client *client) {
     for (size_t i = 0; i < 2; i++) {
         gk_step step;
         gk_oauth_tokens *left;
-        MUST(gk_oauth_client_refresh(client, tokens, &operation, &err));
+        MUST(gk_oauth_client_refresh_with(client, tokens, NULL, &operation, &err));
         wants(operation, "token", t);
         feed(operation, 200, odd[i]);
         FAILS(GK_STATUS_OAUTH_MALFORMED_RESPONSE, gk_operation_next(operation, &step, &err));
@@ -294,7 +308,7 @@ static void every_grant(const gk_oauth_client *client) {
                 "\"verification_uri\":\"https://auth.example/v\"}");
     CHECK(has(json, "ABCD") && !has(json, "hidden"));
     gk_buf_free(&json);
-    MUST(gk_oauth_client_poll(client, codes, &operation, &err));
+    MUST(gk_oauth_client_poll_with(client, codes, NULL, &operation, &err));
     gk_operation_free(codes);
     MUST(gk_operation_next(operation, &step, &err));
     CHECK(step.kind == GK_STEP_WAIT && step.wait_ms == 5000);
@@ -508,7 +522,7 @@ static void managed(const gk_http *http, unsigned port, const char *folder) {
 
 int main(int argc, char **argv) {
     CHECK(argc == 2);
-    CHECK(calls_all(argv[1], "oauth.c", "gk_oauth_client_") == 17);
+    CHECK(calls_all(argv[1], "oauth.c", "gk_oauth_client_") == 23);
     CHECK(calls_all(argv[1], "oauth.c", "gk_operation_") == 12);
     static const char *const each[] = {
         "gk_http_new",           "gk_http_clone",           "gk_http_free",
