@@ -73,8 +73,7 @@ static void issuers(void) {
     builder = gk_resource_server_builder_new(GK_TEXT(API));
     gk_resource_server_builder_issuer_key_ring(builder, GK_TEXT(A), a);
     gk_resource_server_builder_issuer_key_ring(builder, GK_TEXT(A), b);
-    FAILS(GK_STATUS_INVALID_CONFIGURATION,
-          gk_resource_server_builder_build(builder, &twice, &err));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_resource_server_builder_build(builder, &twice, &err));
     CHECK(twice == NULL && strcmp(gk_error_claim(&err), "issuers") == 0);
     gk_resource_server_builder_free(builder);
     gk_resource_server_free(door);
@@ -111,8 +110,7 @@ static void wide(void) {
 static gk_status asked(const gk_resource_server *door, gk_caller caller, const gk_demand *demand,
                        const char *kind) {
     gk_buf access;
-    const gk_status status =
-        gk_resource_server_check(door, &caller, demand, &access, NULL, &err);
+    const gk_status status = gk_resource_server_check(door, &caller, demand, &access, NULL, &err);
     if (status == GK_STATUS_OK) CHECK(strstr(access.data, kind) != NULL);
     gk_buf_free(&access);
     return status;

@@ -225,7 +225,8 @@ static gk_resource_server *door;
 static void begin_door(void) {
     gk_error err;
     client = local_client("c", "introspection_endpoint", port, "/introspect");
-    const char *options = "{\"audience\":\"https://api.example\",\"introspection\":{\"ttl\":5}}";
+    const char *options = "{\"audience\":\"https://api.example\","
+                          "\"introspection\":{\"ttl\":5,\"require_audience\":false}}";
     const struct door_parts parts = {.asking = client, .http = http};
     MUST(open_door(options, parts, &door, &err));
 }

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static char published[1024];
@@ -40,8 +41,10 @@ static void *serve(void *listening) {
             snprintf(answer, sizeof answer, "%s", published);
         else if (strstr(request, "/introspect"))
             snprintf(answer, sizeof answer,
-                     "{\"active\":%s,\"sub\":\"bob\",\"scope\":\"read write\"}",
-                     strstr(body, "token=good") ? "true" : "false");
+                     "{\"active\":%s,\"sub\":\"bob\",\"scope\":\"read "
+                     "write\",\"iat\":%lld,\"exp\":%lld}",
+                     strstr(body, "token=good") ? "true" : "false", (long long)time(NULL),
+                     (long long)time(NULL) + 300);
         else
             snprintf(answer, sizeof answer,
                      "{\"access_token\":\"at-%d\",\"token_type\":\"Bearer\",\"expires_in\":300}",

@@ -264,6 +264,11 @@ fn every_member_refuses_every_wrong_kind_and_is_named() {
         for (member, needs) in reader.members {
             let path = format!("{}{member}", reader.inside);
             for (value, good_for) in VALUES {
+                // Here null is a type: that of tokens which name none.
+                if (*member, value) == ("token_types", "[null]") {
+                    reader.give(&format!("\"{member}\":{value}")).unwrap();
+                    continue;
+                }
                 let given = format!("\"{member}\":{value}");
                 if !good_for.contains(needs) {
                     reader.refuses(&given, &path);

@@ -257,9 +257,18 @@ pub(crate) fn moment(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
     rounded(value, what, f64::trunc)
 }
 
-/// As [`moment`], rounded up: what is from before it, or is kept until it, is so in the second that has begun, too.
-pub(crate) fn end(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
+/// As [`moment`], rounded up: what is kept until it is kept in the second that has begun, too.
+pub(crate) fn until(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
     rounded(value, what, f64::ceil)
+}
+
+/// As [`moment`], rounded up for what is from before it; of a time to come, cut.
+pub(crate) fn before(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
+    let end = until(value, what)?;
+    if end > gatekey::Clock::now(&gatekey::SystemClock).saturating_add(1) {
+        return moment(value, what);
+    }
+    Ok(end)
 }
 
 fn rounded(value: &Bound<'_, PyAny>, what: &str, round: fn(f64) -> f64) -> PyResult<u64> {

@@ -1,6 +1,6 @@
 //! `gatekey.store_backup` and what belongs to it: copies of a store.
 
-use crate::args::{Place, end, pepper_source};
+use crate::args::{Place, before, pepper_source};
 use crate::decode;
 use crate::errors::OrRaise;
 use gatekey::backup::{AcknowledgeOptions, BackupOptions, RestoreOptions};
@@ -88,7 +88,7 @@ pub(crate) fn store_acknowledge_restore<'py>(
     keep_key_rings: bool,
     pepper: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let revoke_before = end(revoke_before, "revoke_before")?;
+    let revoke_before = before(revoke_before, "revoke_before")?;
     let pepper = pepper_source(pepper)?;
     let options = AcknowledgeOptions { revoke_before, keep_api_keys, keep_key_rings };
     let done = py.detach(|| gatekey::backup::store_acknowledge_restore(&url.0, &pepper, options));

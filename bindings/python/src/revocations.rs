@@ -90,7 +90,7 @@ impl Revocations {
         jti: Text<'_>,
         expires_at: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let expires_at = args::end(expires_at, "expires_at")?;
+        let expires_at = args::until(expires_at, "expires_at")?;
         let issuer = issuer.map_or("", |issuer| issuer.0);
         self.call(py, |inner| inner.revoke_token(issuer, jti.0, expires_at))
     }
@@ -128,7 +128,7 @@ impl Revocations {
                 return Err(usage(py, "Name a subject or a tenant, not both."));
             }
         };
-        let at = args::end(at, "at")?;
+        let at = args::before(at, "at")?;
         self.call(py, |inner| inner.revoke_before(at, scope))
     }
 
@@ -141,7 +141,7 @@ impl Revocations {
         jti: Text<'_>,
         expires_at: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        let expires_at = args::end(expires_at, "expires_at")?;
+        let expires_at = args::until(expires_at, "expires_at")?;
         let issuer = issuer.map_or("", |issuer| issuer.0);
         self.call(py, |inner| inner.seen_once(issuer, jti.0, expires_at))
     }

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -22,7 +23,6 @@ from gatekey.middleware import requests as with_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Send = Callable[..., int]
 
@@ -265,6 +265,7 @@ def test_names_of_hosts(server: Server, make: Any) -> None:
         make(manager, "api", hosts=[""])
 
 
+HERE = Path(__file__).parent
 CHANGE = """
 import json, sys
 from gatekey import OAuthClient, OAuthTokens, TokenManager
@@ -280,7 +281,7 @@ else:
 
 
 def change(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-c", CHANGE, *arguments], check=True)  # noqa: S603
+    subprocess.run([sys.executable, "-c", CHANGE, *arguments], check=True, cwd=HERE)  # noqa: S603
 
 
 def test_what_another_process_does_is_noticed(tmp_path: Path) -> None:

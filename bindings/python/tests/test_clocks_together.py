@@ -207,6 +207,19 @@ def _(place: Place) -> None:
     removed(place, with_verifier)
 
 
+def with_doors_issuers(ring: KeyRing) -> Callable[[str], object]:
+    door = ResourceServer(API, issuers={API: ring})
+    return lambda token: door.check(f"Bearer {token}")
+
+
+@case("ResourceServer(issuers=KeyRing)")
+def _(place: Place) -> None:
+    place.clock.time = int(time.time()) + 60
+    lapsed(place, with_doors_issuers)
+    place.clock.time = int(time.time()) + 60
+    removed(place, with_doors_issuers)
+
+
 @case("ResourceServer(keys=KeyRing)")
 def _(place: Place) -> None:
     for make in (with_door, with_aio_door):

@@ -127,10 +127,17 @@ impl SqliteStore {
         let was_refused = known.is_err_and(|error| error.kind() == ErrorKind::StoreRestored);
         drop(look);
         let store = Self(Connections::open(path, &Mark::None, Trust::AsItIs)?);
-        check(&store)?;
         // Another name than its mark has, before anything changes: it is refused until all is done, however far the
         // changes bring its number.
-        let former = store.0.writing(|connection, _| estrange(connection), |_, _| Ok(()))?;
+        let estrange = || store.0.writing(|connection, _| estrange(connection), |_, _| Ok(()));
+        if let Err(error) = check(&store) {
+            if was_refused {
+                // Files that do not belong together become one when they are closed.
+                let _ = estrange();
+            }
+            return Err(error);
+        }
+        let former = estrange()?;
         Ok((store, if was_refused { None } else { Some(Former(former)) }))
     }
 
