@@ -18,7 +18,7 @@ from statistics import median
 
 import hosts
 import report
-from keys import time
+from apikey import time
 
 QUICK = bool(os.environ.get("QUICK"))
 ENTRIES = [1_000, 100_000] if QUICK else [1_000, 1_000_000]

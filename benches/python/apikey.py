@@ -67,7 +67,7 @@ def gatekey() -> None:
     measure("verify and read the owner", lambda text: verify(text).owner, TEXTS)
     measure("verify with a scope", lambda text: verify(text, scopes=("orders:read",)), TEXTS)
     bad = [text[:-10] + ("b" if text[-10] == "a" else "a") + text[-9:] for text in TEXTS[:1000]]
-    assert check(bad[0]).code == "MALFORMED"
+    assert check(bad[0]).code == "malformed_api_key"
     measure("bad checksum", check, bad)
     keys.close()
 
