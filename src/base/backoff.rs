@@ -1,4 +1,4 @@
-//! What went wrong, and when it is tried again: after a second, then after twice as long each time. Until then whoever
+//! What went wrong, and when it is tried again: after a second, then after twice as long each time. Until then a caller that
 //! wants the same is told what it was, and nobody is asked.
 
 use super::clock::NANOS;

@@ -228,7 +228,7 @@ impl Inner {
         Err(trouble.pause(now).unwrap_or(error))
     }
 
-    /// How long somebody else's requests for metadata may take, in milliseconds.
+    /// How long another caller's requests for metadata may take, in milliseconds.
     const fn patience(&self) -> u64 {
         self.config.deadline_ms.saturating_mul(4)
     }

@@ -212,7 +212,7 @@ impl Inner {
                 let keys = RemoteKeySet::new(url, RemoteKeySetOptions::of(&self.config))?;
                 let verifier = self.verifier(&keys, self.id_policy(metadata)).ok();
                 let new = Arc::new(Trust { keys, verifier });
-                // One for all, whoever is first.
+                // One for all: the first that was made.
                 let one = |held: &Option<Arc<Trust>>| match held {
                     Some(held) if is_it(held) => Arc::clone(held),
                     _ => Arc::clone(&new),

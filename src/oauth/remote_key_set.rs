@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex};
 
 /// The largest key set, in bytes.
 const LARGEST: usize = 512 * 1024;
-/// How long the token of an unknown key waits for somebody else's fetch, in milliseconds from its beginning.
+/// How long the token of an unknown key waits for another caller's fetch, in milliseconds from its beginning.
 const LONGEST_LOOK: u64 = 1000;
 
 /// The keys that an issuer publishes: safe to share between threads, cheap to clone, usable after a fork. A
@@ -220,7 +220,7 @@ impl RemoteKeySet {
     }
 
     /// Looks for the key of a token that these do not verify. Whether there are others than those of this generation by
-    /// now; if somebody is at it, that is waited for, for so many milliseconds.
+    /// now; if another caller is at it, that is waited for, for so many milliseconds.
     pub(super) async fn look(&self, io: &Io, generation: u64, longest: u64) -> Result<bool> {
         let inner = &*self.0;
         // Somebody who is at it may bring the very key.
@@ -251,7 +251,7 @@ impl RemoteKeySet {
         }
     }
 
-    /// Waits for whoever is at it, as long as they may take.
+    /// Waits for the caller that is at it, as long as they may take.
     pub(super) async fn look_patiently(&self, io: &Io, generation: u64) -> Result<bool> {
         self.look(io, generation, self.0.patience()).await
     }
@@ -316,7 +316,7 @@ impl Inner {
         (last != 0 && now < last.saturating_add(cooldown)).then_some(Ok(false))
     }
 
-    /// How long somebody else's fetch may take, in milliseconds: some requests for metadata, and one for the keys.
+    /// How long another caller's fetch may take, in milliseconds: some requests for metadata, and one for the keys.
     const fn patience(&self) -> u64 {
         self.options.deadline_ms.saturating_mul(5)
     }

@@ -29,7 +29,7 @@ impl Seen {
 /// What is known under one name.
 pub(super) struct Slot {
     pub(super) seen: ArcSwapOption<Seen>,
-    /// Held by whoever changes what is kept.
+    /// Held by the caller that changes what is kept.
     flight: OwnLock<Turns>,
     /// The process in which an operation changes it (see [`Claim`]), or 0.
     away: AtomicU64,
@@ -94,7 +94,7 @@ impl Drop for Claim {
     }
 }
 
-/// What whoever changes what is kept has to know.
+/// What the caller that changes what is kept has to know.
 #[derive(Default)]
 pub(super) struct Turns {
     /// The server gave them in exchange for what was kept then, and the store could not take them: shown to nobody.

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 const LONGEST: usize = 16 * 1024;
 /// The most answers that wait for callers that try again.
 const MOST_HANDED: usize = 1024;
-/// For how long somebody else's question is waited for before it is asked again, in milliseconds.
+/// For how long another caller's question is waited for before it is asked again, in milliseconds.
 const PATIENCE: u64 = 600_000;
 
 /// For how long the answers of an authorization server are remembered.

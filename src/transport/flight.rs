@@ -17,7 +17,7 @@ pub(crate) struct Flight(Mutex<Seats>);
 #[derive(Default)]
 struct Seats {
     last: u64,
-    /// The number of whoever is at it, and of the process: a fork copies no thread and no loop that could go on.
+    /// The number of the caller that is at it, and of the process: a fork copies no thread and no loop that could go on.
     taken: Option<(u64, u64)>,
 }
 
@@ -45,12 +45,12 @@ impl Flight {
         (!is_busy).then(|| self.seat(&mut seats))
     }
 
-    /// Whether somebody is at it.
+    /// Whether a caller is at it.
     pub(crate) fn is_busy(&self) -> bool {
         brief(&self.0).taken.is_some_and(|(_, process)| process == generation())
     }
 
-    /// The turn, whoever is at it.
+    /// The turn, whatever caller has it.
     fn take_over(&self) -> Turn<'_> {
         self.seat(&mut brief(&self.0))
     }
@@ -87,7 +87,7 @@ impl Flight {
         }
     }
 
-    /// What there is by now, or what `get` gets for all. `known` is what may be answered at once; whoever has something
+    /// What there is by now, or what `get` gets for all. `known` is what may be answered at once; a caller that has something
     /// `stale` to go on with waits for nobody. If nothing comes within so many milliseconds, it is taken over: whoever was
     /// at it may never be driven again.
     pub(crate) async fn once<T, F: Future<Output = Result<T>>>(
