@@ -5121,8 +5121,8 @@ typedef struct {
     /** The HTTP status. */
     uint16_t status;
     /**
-     * Its headers; `content-type`, `cache-control`, `retry-after` and `x-ratelimit-remaining` are
-     * read. NULL and 0 for none.
+     * Its headers; `cache-control`, `content-encoding`, `content-type`, `date`, `retry-after` and
+     * `x-ratelimit-remaining` are read. NULL and 0 for none.
      */
     const gk_header *headers;
     /** How many. */
@@ -5652,7 +5652,7 @@ void gk_login_options_scopes(gk_login_options *options, const char *scopes, size
  * The page of this site to go to afterwards.
  *
  * @param options The options.
- * @param path A path; copied. What could lead elsewhere becomes `/`.
+ * @param path A path of at most 2048 bytes; copied. What could lead elsewhere becomes `/`.
  * @param path_len Its length in bytes.
  */
 void gk_login_options_return_to(gk_login_options *options, const char *path, size_t path_len);
@@ -5704,7 +5704,8 @@ void gk_login_options_resource(gk_login_options *options,
                                size_t resource_len);
 
 /**
- * A parameter of the server's own; none of those that protect the log-in.
+ * A parameter of the server's own, instead of the preset's of that name; none of those that
+ * protect the log-in.
  *
  * @param options The options.
  * @param name Its name; copied.

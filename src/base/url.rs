@@ -108,11 +108,16 @@ fn host_and_port(authority: &str) -> Result<(&str, Option<u16>)> {
     Ok((host, port))
 }
 
+/// Whether a byte stands for itself wherever it is (RFC 3986 section 2.3).
+pub(crate) fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
 /// Appends `text` as a value of `application/x-www-form-urlencoded`: all but unreserved characters escaped,
 /// spaces as `%20`, which every reader of either encoding understands.
 pub(crate) fn encode_into(text: &str, out: &mut String) {
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if is_unreserved(byte) {
             out.push(char::from(byte));
         } else {
             // A String takes everything.

@@ -68,7 +68,7 @@ pub unsafe extern "C" fn gk_login_options_scopes(
 /// The page of this site to go to afterwards.
 ///
 /// @param options The options.
-/// @param path A path; copied. What could lead elsewhere becomes `/`.
+/// @param path A path of at most 2048 bytes; copied. What could lead elsewhere becomes `/`.
 /// @param path_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_login_options_return_to(
@@ -144,7 +144,8 @@ pub unsafe extern "C" fn gk_login_options_resource(
     set(options, |options| Ok(options.resource(text(resource, resource_len, "resource")?)));
 }
 
-/// A parameter of the server's own; none of those that protect the log-in.
+/// A parameter of the server's own, instead of the preset's of that name; none of those that
+/// protect the log-in.
 ///
 /// @param options The options.
 /// @param name Its name; copied.

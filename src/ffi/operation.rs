@@ -256,8 +256,8 @@ pub extern "C" fn gk_operation_header(operation: Option<&gk_operation>, index: u
 pub struct gk_response {
     /// The HTTP status.
     pub status: u16,
-    /// Its headers; `content-type`, `cache-control`, `retry-after` and `x-ratelimit-remaining` are
-    /// read. NULL and 0 for none.
+    /// Its headers; `cache-control`, `content-encoding`, `content-type`, `date`, `retry-after` and
+    /// `x-ratelimit-remaining` are read. NULL and 0 for none.
     pub headers: *const gk_header,
     /// How many.
     pub headers_len: usize,

@@ -172,9 +172,16 @@ const NO_EXPIRY: Error = Error::new(
     ErrorKind::MissingClaim,
     "The token has no `exp` claim; allow that in the policy if it is meant to live for ever.",
 );
-const NOT_YET: Error = Error::new(ErrorKind::NotYetValid, "The token is not valid yet (`nbf`).");
-const FROM_THE_FUTURE: Error =
-    Error::new(ErrorKind::IssuedInFuture, "The token claims to be issued in the future (`iat`).");
+const NOT_YET: Error = Error::new(
+    ErrorKind::NotYetValid,
+    "The token is not valid yet (`nbf`): its issuer's clock is ahead of this one; set the clocks right, or allow a \
+     `leeway`.",
+);
+const FROM_THE_FUTURE: Error = Error::new(
+    ErrorKind::IssuedInFuture,
+    "The token was issued in the future (`iat`): its issuer's clock is ahead of this one; set the clocks right, or \
+     allow a `leeway`.",
+);
 const NO_ISSUE_DATE: Error = Error::new(
     ErrorKind::MissingClaim,
     "The token has no `iat` claim, and the policy limits its age.",

@@ -128,7 +128,7 @@ impl OAuthClient {
             if (200..300).contains(&response.status) {
                 return Ok(());
             }
-            answer::object(&inner.config.quirks, &response).map(|_| ())
+            answer::object(&inner.config, &response).map(|_| ())
         })
     }
 
@@ -193,6 +193,7 @@ impl Inner {
             let response = io.ask(self.get(url.clone(), token)).await?;
             // The user may not have granted it.
             verified_email = match response.status {
+                200 if answer::is_compressed(&response) => return Err(answer::COMPRESSED),
                 200 => primary(quirks, &response),
                 _ => None,
             };
@@ -214,15 +215,18 @@ impl Inner {
 
     /// The object in an answer about a user: as it is, or signed (OpenID Connect Core section 5.3.2).
     async fn told(&self, io: &Io, metadata: &Metadata, response: &HttpResponse) -> Result<Secret> {
-        answer::token_refused(&self.config.quirks, response)?;
+        answer::token_refused(&self.config, response)?;
         let kind = response.header("content-type").and_then(|kind| kind.split(';').next());
         let is_signed =
             kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/jwt"));
+        if answer::is_compressed(response) {
+            return Err(answer::COMPRESSED);
+        }
         if is_signed && (200..300).contains(&response.status) {
             let token = Secret::new(response.body.expose().trim_ascii().to_vec());
             return self.signed_user(io, metadata, &token).await;
         }
-        answer::object(&self.config.quirks, response)
+        answer::object(&self.config, response)
     }
 
     pub(super) async fn introspect(
@@ -236,7 +240,7 @@ impl Inner {
         let mut parameters = vec![("token", token.expose_str())];
         parameters.extend(grant.pairs(&scope));
         let response = self.post(io, &metadata, &url, Purpose::Introspection, &parameters).await?;
-        let text = answer::object(&self.config.quirks, &response)?;
+        let text = answer::object(&self.config, &response)?;
         let value = answer::parsed(&text)?;
         let string = |name: &'static str| {
             let text = |text: Value<'_>| text.as_str().map(String::from);

@@ -2,7 +2,9 @@
 //! an error of the right kind (RFC 6749 section 5). A redirect is never followed, and nothing of a body gets into
 //! a message.
 
+use super::config::OAuthConfig;
 use super::quirks::Quirks;
+use crate::base::clock::{Clock, plausible};
 use crate::base::http_date;
 use crate::base::json::{self, Kind, ObjectWriter, Value};
 use crate::base::secret::Secret;
@@ -16,29 +18,30 @@ use zeroize::Zeroize as _;
 ///
 /// # Errors
 /// `OauthServerFailed`, `OauthMalformedResponse`, `RequestBlocked` for a redirect, and those of [`refusal`].
-pub(super) fn object(quirks: &Quirks, response: &HttpResponse) -> Result<Secret> {
+pub(super) fn object(config: &OAuthConfig, response: &HttpResponse) -> Result<Secret> {
+    let quirks = &config.quirks;
     let text = readable(quirks, response);
     match response.status {
         200..=299 => {
-            let text = text.ok_or(MALFORMED)?;
+            let text = text.ok_or_else(|| unreadable(response))?;
             let value = parsed(&text)?;
             // No good answer has this member; some providers report failures with status 200.
             if value.given("error").is_some()
                 || value.member("ok").and_then(|ok| ok.as_bool()) == Some(false)
             {
-                return Err(refusal(quirks, &value, response));
+                return Err(refusal(config, &value, response));
             }
             Ok(text)
         }
         300..=399 => Err(REDIRECT),
-        429 | 500..=599 => Err(failure(quirks, response, text.as_ref())),
+        429 | 500..=599 => Err(failure(config, response, text.as_ref())),
         _ => {
             let Some(text) = text else { return Err(by_status(response)) };
             let value = parsed(&text)?;
             if quirks.told(&value).is_none() {
                 return Err(by_status(response));
             }
-            Err(refusal(quirks, &value, response))
+            Err(refusal(config, &value, response))
         }
     }
 }
@@ -93,7 +96,8 @@ pub(super) fn is_form(quirks: &Quirks, response: &HttpResponse) -> bool {
 
 /// The error that an object's `error` stands for.
 #[cold]
-fn refusal(quirks: &Quirks, value: &Value<'_>, response: &HttpResponse) -> Error {
+fn refusal(config: &OAuthConfig, value: &Value<'_>, response: &HttpResponse) -> Error {
+    let quirks = &config.quirks;
     let member = |name: &str| value.member(name).and_then(|text| text.as_str());
     let object = value.member("error").filter(|error| error.kind() == Kind::Object);
     let told = quirks.told(value).and_then(|text| text.as_str());
@@ -117,7 +121,7 @@ fn refusal(quirks: &Quirks, value: &Value<'_>, response: &HttpResponse) -> Error
             &member("error_description").unwrap_or_default(),
         ),
     };
-    if error.is_retryable() { told_when(error, response) } else { error }
+    if error.is_retryable() { told_when(error, &*config.clock, response) } else { error }
 }
 
 fn is_true(value: &Value<'_>, name: &str) -> bool {
@@ -154,33 +158,36 @@ fn kind_of(name: &str) -> Option<ErrorKind> {
 /// 429 and 5xx: to be tried again, when the server says so. A 500 that names an error of the token endpoint
 /// (RFC 6749 section 5.2) is that error, which waiting does not change.
 #[cold]
-fn failure(quirks: &Quirks, response: &HttpResponse, text: Option<&Secret>) -> Error {
+fn failure(config: &OAuthConfig, response: &HttpResponse, text: Option<&Secret>) -> Error {
+    let quirks = &config.quirks;
     let value = text.and_then(|text| parsed(text).ok());
     let Some(value) = value.filter(|value| quirks.told(value).is_some()) else {
-        return busy(response);
+        return busy(&*config.clock, response);
     };
-    let said = refusal(quirks, &value, response);
+    let said = refusal(config, &value, response);
     let code = quirks.told(&value).and_then(|code| code.as_str()).unwrap_or_default();
     let is_final = kind_of(quirks.error(&code)).is_some_and(|kind| !kind.is_retryable());
     if response.status == 500 && is_final {
         return said;
     }
-    told_when(said.with_kind(ErrorKind::OauthServerFailed).saying(BUSY), response)
+    told_when(said.with_kind(ErrorKind::OauthServerFailed).saying(BUSY), &*config.clock, response)
 }
 
 /// 429 and 5xx, whatever the body.
 #[cold]
-pub(super) fn busy(response: &HttpResponse) -> Error {
-    told_when(ErrorKind::OauthServerFailed.into(), response)
+pub(super) fn busy(clock: &dyn Clock, response: &HttpResponse) -> Error {
+    told_when(ErrorKind::OauthServerFailed.into(), clock, response)
 }
 
 /// The same error, with the time that the server wants to be left alone for.
 #[cold]
-fn told_when(error: Error, response: &HttpResponse) -> Error {
+fn told_when(error: Error, clock: &dyn Clock, response: &HttpResponse) -> Error {
     let header = |name: &str| response.header(name).map(str::trim);
     let date = |text: &str| http_date::parse(text);
-    // A date is held against the server's own clock, which may differ from this one.
-    let until = |text: &str| Some(date(text)?.saturating_sub(date(header("date")?)?));
+    // A date is held against the server's own clock, which may differ from this one; where the answer has not one date,
+    // this one is all there is.
+    let now = || header("date").and_then(date).or_else(|| plausible(clock.now()).ok());
+    let until = |text: &str| Some(date(text)?.saturating_sub(now()?));
     match header("retry-after").and_then(|text| text.parse().ok().or_else(|| until(text))) {
         Some(seconds) => error.retry_after_ms(seconds.min(86_400) * 1000),
         None => error,
@@ -190,12 +197,13 @@ fn told_when(error: Error, response: &HttpResponse) -> Error {
 /// What the server says about a user's token (RFC 6750 section 3.1): only 401, and `invalid_token`, mean that the token has
 /// ended. A 403 is about scopes, or about how often it was asked (GitHub's limits).
 #[cold]
-pub(super) fn token_refused(quirks: &Quirks, response: &HttpResponse) -> Result<()> {
+pub(super) fn token_refused(config: &OAuthConfig, response: &HttpResponse) -> Result<()> {
+    let quirks = &config.quirks;
     let header = |name: &str| response.header(name).map(str::trim);
     match response.status {
         401 => return Err(TOKEN_ENDED),
         403 if header("x-ratelimit-remaining") == Some("0") || header("retry-after").is_some() => {
-            return Err(busy(response));
+            return Err(busy(&*config.clock, response));
         }
         400..=428 | 430..=499 => {}
         _ => return Ok(()),
@@ -211,7 +219,7 @@ pub(super) fn token_refused(quirks: &Quirks, response: &HttpResponse) -> Result<
     if response.status != 403 {
         return Ok(());
     }
-    let said = refusal(quirks, &value, response);
+    let said = refusal(config, &value, response);
     Err(if said.kind() == ErrorKind::OauthRefused {
         said.saying(FORBIDDEN.message())
     } else {
@@ -230,11 +238,27 @@ fn by_status(response: &HttpResponse) -> Error {
             ErrorKind::OauthInvalidClient,
             "The authorization server answered 403 and nothing else; check the client's id and secret.",
         ),
+        _ if is_compressed(response) => COMPRESSED,
         _ => Error::new(
             ErrorKind::OauthMalformedResponse,
             "The authorization server refused the request without saying why; see that the endpoint is right.",
         ),
     }
+}
+
+/// Why an answer cannot be read.
+#[cold]
+pub(super) fn unreadable(response: &HttpResponse) -> Error {
+    if is_compressed(response) { COMPRESSED } else { MALFORMED }
+}
+
+/// Whether a body is compressed, although nobody has asked for that. A transport of the program's own may have decoded it and
+/// left the header as it was.
+pub(super) fn is_compressed(response: &HttpResponse) -> bool {
+    let body = response.body.expose();
+    let is_encoded = |coding: &str| !coding.trim().eq_ignore_ascii_case("identity");
+    let says_so = response.header("content-encoding").is_some_and(is_encoded);
+    body.starts_with(b"\x1f\x8b") || says_so && std::str::from_utf8(body).is_err()
 }
 
 fn is_blank(response: &HttpResponse) -> bool {
@@ -257,6 +281,11 @@ const FORBIDDEN: Error = Error::new(
 pub(super) const MALFORMED: Error = Error::new(
     ErrorKind::OauthMalformedResponse,
     "The authorization server's answer is not the JSON object that the RFC asks for.",
+);
+pub(super) const COMPRESSED: Error = Error::new(
+    ErrorKind::OauthMalformedResponse,
+    "The server, or a proxy before it, has compressed its answer, which was asked for as it is (`Accept-Encoding: \
+     identity`); turn that off for its endpoints.",
 );
 pub(super) const REDIRECT: Error = Error::new(
     ErrorKind::RequestBlocked,

@@ -5,7 +5,7 @@ use super::config::{OAuthConfig, TOKEN};
 use super::metadata::Metadata;
 use crate::base::b64;
 use crate::base::secret::Secret;
-use crate::base::url::encode_into;
+use crate::base::url::{encode_into, is_unreserved};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, Key};
 use crate::jwt::{Claims, Signer};
@@ -208,6 +208,24 @@ impl Authenticator {
         Ok(proof)
     }
 
+    /// What may be wrong with the way in which this client proves itself, if the server of these metadata refuses it.
+    #[cold]
+    pub(super) fn remedy(&self, config: &OAuthConfig, metadata: &Metadata) -> Option<&'static str> {
+        let offered = &metadata.auth_methods;
+        let method = match self.method(config, offered) {
+            AuthMethod::SignedSecret => AuthMethod::SecretPost, // as the server sees it
+            method => method,
+        };
+        let is_offered =
+            |name: &String| AuthMethod::from_name(name).is_ok_and(|offer| offer == method);
+        if !offered.is_empty() && !offered.iter().any(is_offered) {
+            return Some(NOT_OFFERED);
+        }
+        let secret = config.secret.as_ref().map_or("", Secret::expose_str);
+        let is_encoded = !config.client_id.bytes().chain(secret.bytes()).all(is_unreserved);
+        (method == AuthMethod::SecretBasic && is_encoded).then_some(ENCODED)
+    }
+
     /// A token for this one request, with one audience: the issuer, unless the client is registered where only its token
     /// endpoint is taken. One that named another endpoint could be used there by the server that had us sent there.
     fn assertion(&self, config: &OAuthConfig, audience: &str) -> Result<Secret> {
@@ -255,6 +273,10 @@ const NO_SUCH_AUDIENCE: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The audience of a client's assertion is `issuer` or `token_endpoint`.",
 );
+const NOT_OFFERED: &str = "The server does not accept this client, whose `auth_method` is none of those that its metadata \
+     list (`token_endpoint_auth_methods_supported`); use one of them.";
+const ENCODED: &str = "The server does not accept this client. Basic encodes characters of its id or secret (RFC 6749 \
+     section 2.3.1), which some servers do not decode: try the `auth_method` `client_secret_post`.";
 const LACKING: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The client's authentication needs a secret, or a private key, that the configuration does not have.",

@@ -272,7 +272,25 @@ impl Inner {
         if (300..400).contains(&response.status) {
             return Err(answer::REDIRECT);
         }
-        Ok(response)
+        self.accepted(metadata, response)
+    }
+
+    /// The answer, unless the server does not accept this client and something can be said of why.
+    fn accepted(&self, metadata: &Metadata, response: HttpResponse) -> Result<HttpResponse> {
+        if !matches!(response.status, 400 | 401) {
+            return Ok(response);
+        }
+        let refused = answer::object(&self.config, &response).err();
+        // A client that is known, and may not do this, has proved itself.
+        let is_proof = |error: &Error| {
+            error.kind() == ErrorKind::OauthInvalidClient
+                && error.peer_code() != Some("unauthorized_client")
+        };
+        let refused = refused.filter(is_proof);
+        match refused.zip(self.auth.remedy(&self.config, metadata)) {
+            Some((error, remedy)) => Err(error.saying(remedy)),
+            None => Ok(response),
+        }
     }
 
     /// Scopes as one parameter.

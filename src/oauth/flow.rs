@@ -8,6 +8,7 @@ use super::client::Inner;
 use crate::base::b64;
 use crate::base::json::{self, ObjectWriter};
 use crate::base::secret::Secret;
+use crate::base::text::argument;
 use crate::crypto::{aead, constant_time_eq, hash::sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pepper::{Fields, Peppers};
@@ -26,6 +27,16 @@ pub(super) const MISMATCH: Error = Error::new(
 const OTHER_KEYS: Error = Error::new(
     ErrorKind::OauthStateMismatch,
     "The log-in's cookie cannot be opened: give every process and worker that finishes log-ins the same `flow_keys`.",
+);
+
+const OTHER_CLOCK: Error = Error::new(
+    ErrorKind::OauthStateMismatch,
+    "The log-in was begun in the future: the clocks of two processes or machines of this site differ by more than \
+     `leeway`; set them right.",
+);
+const NO_ROOM: Error = argument(
+    "The log-in does not fit its cookie, of which a browser keeps 4096 bytes: ask for fewer `scopes`, or for a shorter \
+     `return_to`.",
 );
 
 /// What the callback is held against.
@@ -54,7 +65,7 @@ impl Flow {
         out.bool("p", self.promises_iss);
         out.text("r", &self.redirect_uri);
         out.text("t", &self.return_to);
-        out.texts("s", &self.scopes);
+        out.text("s", &shortened(&self.scopes));
         out.optional("a", self.resource.as_deref());
         out.number("m", self.max_age);
         out.number("b", self.begun_at);
@@ -64,7 +75,6 @@ impl Flow {
     fn read(text: &[u8]) -> Option<Self> {
         let value = json::parse(text).ok()?;
         let text = |name: &str| value.member(name)?.as_str().map(String::from);
-        let scopes = value.member("s")?;
         Some(Self {
             state_hash: b64::decode(text("h")?.as_bytes()).ok()?.try_into().ok()?,
             nonce: text("n"),
@@ -73,15 +83,49 @@ impl Flow {
             promises_iss: value.member("p")?.as_bool()?,
             redirect_uri: text("r")?,
             return_to: text("t")?,
-            scopes: scopes
-                .elements()
-                .map(|scope| scope.as_str().map(String::from))
-                .collect::<Option<_>>()?,
+            scopes: in_full(&text("s")?)?,
             resource: text("a"),
             max_age: value.member("m").and_then(|age| age.as_u64()),
             begun_at: value.member("b")?.as_u64()?,
         })
     }
+
+    /// That it does not fit the cookie, about the member that takes most of the room.
+    #[cold]
+    fn too_large(&self) -> Error {
+        let members = [
+            ("redirect_uri", self.redirect_uri.len()),
+            ("resources", self.resource.as_ref().map_or(0, String::len)),
+            ("return_to", self.return_to.len()),
+            ("scopes", shortened(&self.scopes).len()),
+        ];
+        let largest = members.into_iter().max_by_key(|(_, size)| *size);
+        largest.map_or(NO_ROOM, |(name, _)| NO_ROOM.about_claim(name))
+    }
+}
+
+/// Scopes in one text, each as how many bytes it begins with that the one before it begins with too, and the rest: many
+/// are addresses that differ at their end only.
+fn shortened(scopes: &[String]) -> String {
+    let (mut out, mut before) = (String::new(), "");
+    for scope in scopes {
+        let same = before.bytes().zip(scope.bytes()).take_while(|(a, b)| a == b).count();
+        let rest = scope.get(same..).unwrap_or_default(); // all of a scope is ASCII
+        let joint = if out.is_empty() { "" } else { " " };
+        out.push_str(&format!("{joint}{same}:{rest}"));
+        before = scope;
+    }
+    out
+}
+
+fn in_full(text: &str) -> Option<Vec<String>> {
+    let mut scopes: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let (same, rest) = word.split_once(':')?;
+        let before = scopes.last().map_or("", String::as_str);
+        scopes.push(format!("{}{rest}", before.get(..same.parse().ok()?)?));
+    }
+    Some(scopes)
 }
 
 impl Inner {
@@ -93,6 +137,9 @@ impl Inner {
         let sealed = aead::seal(&key, &context, flow.write().expose(), &*self.config.random)?;
         let value = format!("{}.{}", self.flow_keys.active(), b64::encode(&sealed));
         debug_assert!(constant_time_eq(&sha256(state.as_bytes()), &flow.state_hash));
+        if cookie.name().len() + 1 + value.len() > Cookie::MAX_PAIR {
+            return Err(flow.too_large());
+        }
         let mut set = vec![cookie.set(&value)?];
         for name in self.surplus(cookies)? {
             set.push(self.cookie(&name)?.clear());
@@ -110,7 +157,8 @@ impl Inner {
         // The clocks of two processes may differ a little.
         let in_time = match now.checked_sub(flow.begun_at) {
             Some(age) => age < TTL,
-            None => flow.begun_at - now <= self.config.leeway,
+            None if flow.begun_at - now > self.config.leeway => return Err(OTHER_CLOCK),
+            None => true,
         };
         if in_time && constant_time_eq(&hash, &flow.state_hash) { Ok(flow) } else { Err(MISMATCH) }
     }
@@ -193,4 +241,27 @@ impl Inner {
 
 fn key(keys: &Peppers, number: u32) -> Option<Zeroizing<[u8; 32]>> {
     keys.mac(number, b"gkf1 key of log-ins").map(Zeroizing::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{in_full, shortened};
+
+    #[test]
+    fn scopes_there_and_back() {
+        for scopes in [
+            &[][..],
+            &["openid"],
+            &["a", "ab", "abc", "ab", "a", "a"],
+            &["0:x", "0:", "12:y", ":"],
+            &["https://api.example/read", "https://api.example/read.all", "openid"],
+        ] {
+            let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            assert_eq!(in_full(&shortened(&scopes)).as_ref(), Some(&scopes));
+        }
+        assert_eq!(shortened(&["ab:c".to_owned(), "ab:d".to_owned()]), "0:ab:c 3:d");
+        for wrong in ["x", "1:a", "0:a 2:b", "-1:a", "0:a 18446744073709551616:b"] {
+            assert_eq!(in_full(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -239,7 +239,7 @@ impl OAuthClient {
         grant: &TokenGrant,
         own: Vec<(&'static str, Secret)>,
     ) -> Result<Operation<OAuthTokens>> {
-        grant.check()?;
+        grant.check_beside(|name| own.iter().any(|(sent, _)| *sent == name))?;
         let grant = grant.clone();
         Ok(self.operation(|inner, io| async move { inner.grant(&io, &grant, &own).await }))
     }
@@ -391,7 +391,7 @@ impl Inner {
         let parameters: Vec<(&str, &str)> = grant.pairs(&scope).collect();
         let purpose = Purpose::DeviceAuthorization;
         let response = self.post(io, &metadata, &url, purpose, &parameters).await?;
-        let text = answer::object(&self.config.quirks, &response)?;
+        let text = answer::object(&self.config, &response)?;
         let value = answer::parsed(&text)?;
         let string = |name: &str| value.given(name).and_then(|text| text.as_str());
         let shown = |text: &str| checked_text(text, 1024).map_err(|_| MALFORMED);

@@ -129,7 +129,11 @@ impl Inner {
         let token = tokens.id_token.as_ref().ok_or(NO_ID_TOKEN)?;
         let fuller = self.with_keys(io, metadata).await?;
         let metadata = fuller.as_deref().unwrap_or(metadata);
-        let verified = self.verify(io, metadata, token, None).await?;
+        // It was made for this very answer.
+        let is_late = |error: &Error| error.kind() == ErrorKind::Expired;
+        let verified = self.verify(io, metadata, token, None).await;
+        let verified = verified
+            .map_err(|error| if is_late(&error) { error.saying(CAME_LATE) } else { error })?;
         self.check(&verified, tokens, expected)?;
         tokens.verified_email = self.config.quirks.verified_email(&verified.claims());
         tokens.claims_json = Some(verified.claims_json().to_owned());
@@ -391,6 +395,8 @@ fn claim(name: &'static str, message: &'static str) -> Error {
 }
 
 const EMPTY: &str = "The token names nobody: the claim is there and empty.";
+const CAME_LATE: &str = "The ID token had expired when it came (`exp`): this clock is ahead of the server's; set the \
+     clocks right, or allow a `leeway`.";
 const NO_AUTH_TIME: &str =
     "The ID token does not say when the user signed in, although that was asked.";
 const NO_ID_TOKEN: Error = Error::new(

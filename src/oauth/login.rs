@@ -6,6 +6,7 @@ use super::client::{Inner, NOT_A_SCOPE, OAuthClient, is_scope};
 use super::config::{AUTHORIZATION, PUSHED, TOKEN, check_parameters, checked_text};
 use super::flow::{Flow, MISMATCH};
 use super::metadata::Metadata;
+use super::return_to;
 use super::token_grant::TokenGrant;
 use super::tokens::{self, OAuthTokens};
 use crate::base::b64;
@@ -78,7 +79,8 @@ impl LoginOptions {
         self
     }
 
-    /// The page of this site to go to afterwards: a path. Anything that could lead elsewhere becomes `/`.
+    /// The page of this site to go to afterwards: a path of at most 2,048 bytes. Anything that could lead elsewhere becomes
+    /// `/`.
     pub fn return_to(mut self, path: impl Into<String>) -> Self {
         self.return_to = path.into();
         self
@@ -114,7 +116,7 @@ impl LoginOptions {
         self
     }
 
-    /// A parameter of the provider's own; none of those that protect the log-in.
+    /// A parameter of the provider's own, instead of the preset's of that name; none of those that protect the log-in.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));
         self
@@ -290,8 +292,14 @@ impl LoginOptions {
                 checked_text(text, 1024).map_err(|error| error.about_claim(member))?;
             }
         }
-        check_parameters(&self.parameters, 1024, |name| {
-            OWN_PARAMETERS.contains(&name).then_some(OVERRIDDEN)
+        return_to::page(&self.return_to)?;
+        let is_set = |name: &str| {
+            name == "login_hint" && self.login_hint.is_some()
+                || name == "acr_values" && self.acr_values.is_some()
+        };
+        check_parameters(&self.parameters, 1024, |name| match name {
+            _ if OWN_PARAMETERS.contains(&name) => Some(OVERRIDDEN),
+            _ => is_set(name).then_some(TWICE),
         })
     }
 }
@@ -343,7 +351,7 @@ impl Inner {
             issuer: metadata.issuer.clone(),
             promises_iss: metadata.promises_iss(),
             redirect_uri: self.config.redirect_uri.clone().unwrap_or_default(),
-            return_to: safe_path(&options.return_to).to_owned(),
+            return_to: return_to::page(&options.return_to)?.to_owned(),
             scopes: scopes.clone(),
             resource: match options.resources.as_slice() {
                 [one] => Some(one.clone()),
@@ -377,8 +385,11 @@ impl Inner {
             parameters.extend(value.map(|value| (name, value)));
         }
         parameters.extend(options.resources.iter().map(|resource| ("resource", resource.as_str())));
-        let extra = quirks.authorize.iter().chain(&options.parameters);
-        parameters.extend(extra.map(|(name, value)| (name.as_str(), value.as_str())));
+        parameters.extend(options.parameters.iter().map(|(name, value)| (&**name, &**value)));
+        // What a preset says besides is said unless the log-in says otherwise.
+        let is_said = |name: &str| parameters.iter().any(|(own, _)| *own == name);
+        let more: Vec<_> = quirks.authorize.iter().filter(|(name, _)| !is_said(name)).collect();
+        parameters.extend(more.into_iter().map(|(name, value)| (&**name, &**value)));
         let set_cookies = self.set_flow(&state, &flow, cookies)?;
         let wants_push = metadata.requires_pushed() || self.config.endpoints.get(PUSHED).is_some();
         let query = if wants_push && metadata.has(PUSHED) {
@@ -402,7 +413,7 @@ impl Inner {
     ) -> Result<String> {
         let purpose = Purpose::PushedAuthorization;
         let response = self.post(io, metadata, url, purpose, parameters).await?;
-        let text = answer::object(&self.config.quirks, &response)?;
+        let text = answer::object(&self.config, &response)?;
         let name = answer::parsed(&text)?.member("request_uri").and_then(|uri| uri.as_str());
         let name = name.ok_or(answer::MALFORMED)?;
         checked_text(&name, 1024).map_err(|_| answer::MALFORMED)?;
@@ -524,25 +535,9 @@ fn query_of(callback: &str) -> &str {
     if is_address { query } else { callback }
 }
 
-/// The path, if it leads to this very site for every browser; `/` otherwise.
-fn safe_path(path: &str) -> &str {
-    let mut bytes = path.bytes();
-    let begins_well = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
-    let lower = path.to_ascii_lowercase();
-    let fine = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'\\';
-    let is_hidden =
-        ["/%2f", "/%5c", "/%09", "/%0a", "/%0d"].iter().any(|start| lower.starts_with(start))
-            || lower.starts_with("/./")
-            || lower.starts_with("/../")
-            || lower.starts_with("/%2e");
-    if begins_well && !is_hidden && path.len() <= 1024 && path.bytes().all(fine) {
-        path
-    } else {
-        "/"
-    }
-}
-
 const OVERRIDDEN: Error = argument("A log-in sets this parameter itself; it cannot be overridden.");
+const TWICE: Error =
+    argument("This parameter is given twice: by the option of its name, and among `parameters`.");
 const NO_REDIRECT_URI: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "A log-in needs the redirect URI that the client is registered with.",
@@ -555,37 +550,3 @@ const MALFORMED_CALLBACK: Error = Error::new(
     ErrorKind::OauthStateMismatch,
     "The callback is not one: too long, a parameter that comes twice, or neither a code nor an error.",
 );
-
-#[cfg(test)]
-mod tests {
-    use super::safe_path;
-
-    #[test]
-    fn returns_to_this_site_only() {
-        for good in ["/", "/orders", "/a/b?c=d%2Fe&f=//x", "/a//b"] {
-            assert_eq!(safe_path(good), good);
-        }
-        for bad in [
-            "",
-            "//evil",
-            "/\\evil",
-            "\\\\evil",
-            "https:evil",
-            "https://evil",
-            "/%2f/evil",
-            "/%2Fevil",
-            "/%5Cevil",
-            "javascript:alert(1)",
-            "/a\r\nSet-Cookie: x",
-            "/a b",
-            "evil",
-            "/\t/evil",
-            "/./\\evil",
-            "/..//evil",
-            "/%2e/",
-            "/é",
-        ] {
-            assert_eq!(safe_path(bad), "/", "{bad:?}");
-        }
-    }
-}

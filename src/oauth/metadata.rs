@@ -233,10 +233,11 @@ async fn ask(io: &Io, config: &OAuthConfig, place: &str) -> Result<Secret> {
     match response.status {
         200 => {}
         300..=399 => return Err(REDIRECT),
-        429 | 500..=599 => return Err(answer::busy(&response)),
+        429 | 500..=599 => return Err(answer::busy(&*config.clock, &response)),
         _ => return Err(NO_METADATA),
     }
-    let issuer = answer::parsed(&response.body)?.given("issuer");
+    let said = answer::parsed(&response.body).map_err(|_| answer::unreadable(&response))?;
+    let issuer = said.given("issuer");
     let found = issuer.and_then(|issuer| issuer.as_str()).unwrap_or_default();
     if Some(&*found) != config.issuer.as_deref() {
         return Err(ANOTHER_ISSUER.said_by_peer("", &found));

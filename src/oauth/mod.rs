@@ -21,6 +21,7 @@ mod presets;
 mod quirks;
 mod remote_key_set;
 mod rescue;
+mod return_to;
 mod slots;
 mod token_grant;
 mod tokens;

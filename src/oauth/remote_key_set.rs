@@ -10,7 +10,7 @@ mod read;
 
 pub use options::RemoteKeySetOptions;
 
-use super::answer::{self, MALFORMED, REDIRECT};
+use super::answer::{self, REDIRECT};
 use super::config::OAuthConfig;
 use super::metadata;
 use crate::base::backoff::BackOff;
@@ -326,8 +326,8 @@ impl Inner {
         match response.status {
             200 => {}
             300..=399 => return Err(REDIRECT),
-            429 | 500..=599 => return Err(answer::busy(response)),
-            _ => return Err(MALFORMED),
+            429 | 500..=599 => return Err(answer::busy(&*self.options.clock, response)),
+            _ => return Err(read::NOT_THERE),
         }
         let text = response.body.expose();
         let digest = sha256(text);
@@ -336,7 +336,7 @@ impl Inner {
         let keys = if is_same(&held) {
             held.keys.clone()
         } else {
-            Some(read::keys(text, self.options.rsa_alg)?)
+            Some(read::keys(response, self.options.rsa_alg)?)
         };
         let ttl = response.header("cache-control").map_or(self.options.ttl, read::max_age);
         let ttl = ttl.clamp(self.options.min_ttl, self.options.max_ttl);

@@ -69,6 +69,11 @@ impl TokenGrant {
     }
 
     pub(super) fn check(&self) -> Result<()> {
+        self.check_beside(|_| false)
+    }
+
+    /// [`Self::check`], and that no parameter is among those that the request has in any case.
+    pub(super) fn check_beside(&self, is_sent: impl Fn(&str) -> bool) -> Result<()> {
         const OWN: [&str; 14] = [
             "grant_type",
             "client_id",
@@ -88,8 +93,10 @@ impl TokenGrant {
         if self.scopes.iter().any(|scope| !is_scope(scope)) {
             return Err(NOT_A_SCOPE.about_claim("scopes"));
         }
-        check_parameters(&self.parameters, 2048, |name| OWN.contains(&name).then_some(OVERRIDDEN))
+        let is_own = |name: &str| OWN.contains(&name) || is_sent(name);
+        check_parameters(&self.parameters, 2048, |name| is_own(name).then_some(OVERRIDDEN))
     }
+
     /// The APIs that the token is for.
     pub(super) fn resources(&self) -> Vec<String> {
         let named = self.parameters.iter().filter(|(name, _)| name == "resource");

@@ -187,7 +187,7 @@ pub(super) fn read(
     asked: &[String],
 ) -> Result<OAuthTokens> {
     let quirks = &config.quirks;
-    let text = answer::object(quirks, response)?;
+    let text = answer::object(config, response)?;
     let value = innermost(quirks, answer::parsed(&text)?);
     let token = |name: &'static str| token(&value, name);
     let access_token =

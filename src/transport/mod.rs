@@ -118,14 +118,23 @@ impl fmt::Debug for HttpRequest {
 pub struct HttpResponse {
     /// The status, 100 to 599.
     pub status: u16,
-    /// Names, in any case, and values; only those of `content-type`, `cache-control`, `date`, `retry-after` and
-    /// `x-ratelimit-remaining` are read.
+    /// Names, in any case, and values; those of [`Self::READ`] are read.
     pub headers: Vec<(String, String)>,
     /// The body: wiped when dropped.
     pub body: Secret,
 }
 
 impl HttpResponse {
+    /// The names of the headers that are read, in lower case.
+    pub const READ: [&'static str; 6] = [
+        "cache-control",
+        "content-encoding",
+        "content-type",
+        "date",
+        "retry-after",
+        "x-ratelimit-remaining",
+    ];
+
     /// The value of a header, if it came exactly once.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));

@@ -119,7 +119,7 @@ fn statuses_and_errors() {
         ("999999999", Some(86_400)),
         ("x", None),
         ("-1", None),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2026 07:28:00 CET", None),
     ] {
         let authority = Authority::with(move |request, _| {
             (request.path == "/token").then(|| {

@@ -41,6 +41,7 @@ mod presets_documented;
 mod real;
 mod refreshes;
 mod refusals;
+mod remedies;
 mod remote_key_sets;
 mod resources;
 mod secrets;

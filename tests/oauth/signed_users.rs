@@ -123,7 +123,7 @@ fn algorithms_of_signed_answers() {
     assert_eq!(refused.kind(), ErrorKind::InvalidConfiguration);
 }
 
-/// A date is held against the server's own clock; without one it says nothing.
+/// A date is held against the server's own clock; where the answer does not tell it, against this one.
 #[test]
 fn until_when_a_server_wants_to_be_left_alone() {
     let sent = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
@@ -133,9 +133,9 @@ fn until_when_a_server_wants_to_be_left_alone() {
         (vec![sent, ("retry-after", "Sunday, 06-Nov-94 08:50:07 GMT")], Some(30_000)),
         (vec![sent, ("retry-after", "Sun, 06 Nov 1994 08:49:00 GMT")], Some(1)),
         (vec![sent, ("retry-after", "Mon, 06 Nov 1995 08:49:37 GMT")], Some(86_400_000)),
-        (vec![("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")], None),
+        (vec![("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")], Some(1)),
         (vec![sent, ("retry-after", "soon")], None),
-        (vec![("date", "now"), ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")], None),
+        (vec![("date", "now"), ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")], Some(1)),
     ] {
         let headers: Vec<_> =
             headers.into_iter().map(|(name, value)| (name, value.to_owned())).collect();

@@ -111,9 +111,8 @@ impl Transport for HttpTransport {
             return Err(TOO_LARGE);
         }
         let body = read(response.body_mut(), request.max_body)?;
-        let kept =
-            ["content-type", "cache-control", "date", "retry-after", "x-ratelimit-remaining"];
-        let headers = response.headers().iter().filter(|(name, _)| kept.contains(&name.as_str()));
+        let headers = response.headers().iter();
+        let headers = headers.filter(|(name, _)| HttpResponse::READ.contains(&name.as_str()));
         let headers = headers.filter_map(|(name, value)| {
             Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
         });

@@ -175,8 +175,9 @@ class OAuthClient(Registration[HttpTransport]):
     ) -> BegunLogin:
         """Begin a log-in: send the browser to ``url``, with every one of ``set_cookies``.
 
-        :param return_to: the page of this site to go to afterwards; what could lead elsewhere
-            becomes ``/``.
+        :param return_to: the page of this site to go to afterwards, at most 2,048 bytes; what could
+            lead elsewhere becomes ``/``.
+        :param parameters: the server's own parameters, instead of the preset's of those names.
         :param cookies: the request's ``Cookie`` header, so that old log-ins are cleaned up.
         """
         operation = self._begin(
