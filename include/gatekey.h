@@ -5513,7 +5513,7 @@ gk_status gk_oauth_client_metadata(const gk_oauth_client *client,
 
 /**
  * Asks who the user is. If an ID token has said so before, it must be the same.
- * The operation ends with `subject`, `verified_email` and `claims`.
+ * The operation ends with `issuer`, `subject`, `verified_email` and `claims`.
  *
  * @param client The client.
  * @param tokens The tokens of the log-in; copied.
@@ -5743,8 +5743,8 @@ gk_status gk_oauth_client_begin(const gk_oauth_client *client,
 
 /**
  * Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of another
- * server. The operation ends with `subject`, `verified_email`, `claims`, `user`, `return_to`,
- * `set_cookies` and `tokens`, which gk_operation_tokens gives.
+ * server. The operation ends with `issuer`, `subject`, `verified_email`, `claims`, `user`,
+ * `return_to`, `set_cookies` and `tokens`, which gk_operation_tokens gives.
  *
  * @param client The client.
  * @param callback What came back with the browser; borrowed for the call.

@@ -210,6 +210,7 @@ impl ToJson for DeviceCodes {
 impl ToJson for UserInfo {
     fn to_json(&self) -> String {
         let mut out = ObjectWriter::new();
+        out.text("issuer", &self.issuer);
         out.text("subject", &self.subject);
         out.optional("verified_email", self.verified_email.as_deref());
         out.raw("claims", &self.claims_json);

@@ -212,8 +212,8 @@ pub unsafe extern "C" fn gk_oauth_client_begin(
 }
 
 /// Finishes a log-in. `state`, `iss` and errors are looked at before anything is asked of another
-/// server. The operation ends with `subject`, `verified_email`, `claims`, `user`, `return_to`,
-/// `set_cookies` and `tokens`, which gk_operation_tokens gives.
+/// server. The operation ends with `issuer`, `subject`, `verified_email`, `claims`, `user`,
+/// `return_to`, `set_cookies` and `tokens`, which gk_operation_tokens gives.
 ///
 /// @param client The client.
 /// @param callback What came back with the browser; borrowed for the call.

@@ -130,7 +130,7 @@ pub unsafe extern "C" fn gk_oauth_client_metadata(
 }
 
 /// Asks who the user is. If an ID token has said so before, it must be the same.
-/// The operation ends with `subject`, `verified_email` and `claims`.
+/// The operation ends with `issuer`, `subject`, `verified_email` and `claims`.
 ///
 /// @param client The client.
 /// @param tokens The tokens of the log-in; copied.

@@ -13,13 +13,16 @@ use crate::base::json::{self, Kind, Value};
 use crate::base::secret::Secret;
 use crate::base::url;
 use crate::crypto::{Hash, hmac};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{HttpRequest, HttpResponse, Io, Operation, Purpose};
 
 /// What a server knows about a user.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UserInfo {
+    /// Whose user it is: subjects are names of their issuer's. The issuer of the ID token that came with the tokens, or
+    /// that of the client; for a provider without an issuer, its token endpoint.
+    pub issuer: String,
     /// Who it is, as the server names users: its `sub`, or the id where the provider has one instead.
     pub subject: String,
     /// An address that the provider says is the user's and proven, where it says so.
@@ -54,15 +57,18 @@ impl OAuthClient {
     ///
     /// # Errors
     /// Of the operation: `OauthSubjectMismatch`; `OauthInvalidGrant` for a token that is not good any more;
-    /// `OauthRefused` for one that may not read the user; `OauthServerFailed`, also for one that asks too often;
+    /// `OauthRefused` for one that may not read the user, or was asked for an API (`resources`); `OauthServerFailed`, also for one that asks too often;
     /// `OauthMalformedResponse`, the 1000s for a signed answer that is not good, the 7000s.
     pub fn userinfo(&self, tokens: &OAuthTokens) -> Operation<UserInfo> {
-        let (token, subject) = (tokens.access_token.clone(), tokens.subject.clone());
+        let mut tokens = tokens.clone();
+        tokens.refresh_token = None;
         self.operation(|inner, io| async move {
-            let info = inner.userinfo(&io, &token).await?;
-            if subject.is_some_and(|subject| subject != info.subject) {
+            let asked = inner.userinfo(&io, &tokens.access_token).await;
+            let mut info = asked.map_err(|error| inner.of_an_api(&tokens, error))?;
+            if tokens.subject.as_ref().is_some_and(|subject| *subject != info.subject) {
                 return Err(ErrorKind::OauthSubjectMismatch.into());
             }
+            info.issuer = tokens.user_issuer(&inner.config.quirks);
             Ok(info)
         })
     }
@@ -199,7 +205,17 @@ impl Inner {
             };
         }
         let claims_json = value.raw().to_owned();
-        Ok(UserInfo { subject, verified_email, claims_json })
+        let issuer = metadata.issuer.clone();
+        Ok(UserInfo { issuer, subject, verified_email, claims_json })
+    }
+
+    /// The refusal of a token that has not expired: what was asked for an API is not for user info, and another one like
+    /// it would not be either (RFC 8707 section 2.2).
+    fn of_an_api(&self, tokens: &OAuthTokens, error: Error) -> Error {
+        let is_for_an_api =
+            error.kind() == ErrorKind::OauthInvalidGrant && !tokens.resources.is_empty();
+        let is_good = || self.config.now().is_ok_and(|now| tokens.is_good_for(0, now));
+        if is_for_an_api && is_good() { FOR_AN_API.about_claim("resources") } else { error }
     }
 
     fn get(&self, url: String, token: &Secret) -> HttpRequest {
@@ -299,6 +315,11 @@ fn seconds(date: Value<'_>, round: fn(f64) -> f64) -> Option<u64> {
     let whole = |date: f64| (0.0..=LIMIT as f64).contains(&date).then_some(date as u64);
     date.as_u64().or_else(|| whole(round(date.as_f64()?)))
 }
+
+const FOR_AN_API: Error = Error::new(
+    ErrorKind::OauthRefused,
+    "The access token is for the API that it was asked for, not for user info; take the ID token's claims, or sign in without resources.",
+);
 
 /// The primary address of a list, if it is proven.
 fn primary(quirks: &Quirks, response: &HttpResponse) -> Option<String> {

@@ -135,7 +135,37 @@ pub(super) fn error_named(quirks: &Quirks, code: &str, message: &str) -> Error {
 }
 
 fn named(name: &str, code: &str, message: &str) -> Error {
-    Error::from(kind_of(name).unwrap_or(ErrorKind::OauthRefused)).said_by_peer(code, message)
+    let error = Error::from(kind_of(name).unwrap_or(ErrorKind::OauthRefused));
+    let error = match remedy(name) {
+        Some(text) => error.saying(text),
+        None => error,
+    };
+    error.said_by_peer(code, message)
+}
+
+/// What a name of the RFCs says to the caller, where that is more than its kind's summary.
+fn remedy(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "invalid_request" => {
+            "The authorization server misses a parameter, or refuses one (`invalid_request`); `peer_message` may say which."
+        }
+        "invalid_scope" => {
+            "The authorization server does not give a scope that was asked for (`invalid_scope`)."
+        }
+        "invalid_target" => {
+            "The authorization server gives no token for the API that was asked for (`invalid_target`): see `resources`."
+        }
+        "unauthorized_client" => {
+            "The client is not registered for this grant or flow (`unauthorized_client`)."
+        }
+        "unsupported_grant_type" => {
+            "The authorization server does not know this grant (`unsupported_grant_type`)."
+        }
+        "unsupported_response_type" => {
+            "The authorization server does not know the authorization code flow (`unsupported_response_type`)."
+        }
+        _ => return None,
+    })
 }
 
 /// What a name of the RFCs stands for; `None` if it is none of theirs.

@@ -5,7 +5,7 @@ use super::config::{OAuthConfig, TOKEN};
 use super::metadata::Metadata;
 use crate::base::b64;
 use crate::base::secret::Secret;
-use crate::base::url::{encode_into, is_unreserved};
+use crate::base::url::{Url, encode_into, is_unreserved};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, Key};
 use crate::jwt::{Claims, Signer};
@@ -172,8 +172,13 @@ impl Authenticator {
         }
     }
 
-    /// A proof for one request to the server of these metadata.
-    pub(super) fn prove(&self, config: &OAuthConfig, metadata: &Metadata) -> Result<Proof> {
+    /// A proof for one request to this address of the server of these metadata.
+    pub(super) fn prove(
+        &self,
+        config: &OAuthConfig,
+        metadata: &Metadata,
+        url: &str,
+    ) -> Result<Proof> {
         let id = Secret::from(config.client_id.clone());
         let secret = || config.secret.clone().ok_or(LACKING);
         let mut proof = Proof::default();
@@ -190,7 +195,11 @@ impl Authenticator {
             AuthMethod::SecretJwt | AuthMethod::PrivateKeyJwt => {
                 let audience = match config.assertion_audience {
                     AssertionAudience::Issuer => &metadata.issuer,
-                    AssertionAudience::TokenEndpoint => metadata.endpoint(config, TOKEN)?,
+                    AssertionAudience::TokenEndpoint => {
+                        let endpoint = metadata.endpoint(config, TOKEN)?;
+                        is_at_home(config, endpoint, url)?;
+                        endpoint
+                    }
                 };
                 let token = self.assertion(config, audience)?;
                 proof.parameters.push((
@@ -277,6 +286,20 @@ const NOT_OFFERED: &str = "The server does not accept this client, whose `auth_m
      list (`token_endpoint_auth_methods_supported`); use one of them.";
 const ENCODED: &str = "The server does not accept this client. Basic encodes characters of its id or secret (RFC 6749 \
      section 2.3.1), which some servers do not decode: try the `auth_method` `client_secret_post`.";
+/// That a token for the token endpoint goes to that endpoint's server alone, unless the configuration names the endpoint: a
+/// server whose metadata name the token endpoint of another one would be sent what is good there.
+fn is_at_home(config: &OAuthConfig, endpoint: &str, url: &str) -> Result<()> {
+    let is_configured = config.endpoints.get(TOKEN).is_some();
+    if is_configured || Url::parse(endpoint)?.origin.eq_ignore_ascii_case(Url::parse(url)?.origin) {
+        return Ok(());
+    }
+    Err(ELSEWHERE.about_claim(TOKEN))
+}
+
+const ELSEWHERE: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The server's token endpoint is at another host than this endpoint; with `assertion_audience` configure it yourself.",
+);
 const LACKING: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The client's authentication needs a secret, or a private key, that the configuration does not have.",

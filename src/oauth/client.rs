@@ -3,14 +3,15 @@
 
 use super::answer;
 use super::auth::{AuthMethod, Authenticator};
-use super::config::{INTROSPECTION, OAuthConfig, TOKEN, placeholders};
+use super::config::{INTROSPECTION, OAuthConfig, TOKEN};
 use super::metadata::{self, Metadata, NO_ENDPOINT, check_endpoint};
 use super::remote_key_set::RemoteKeySet;
+use super::variables::fill_in;
 use crate::base::backoff::BackOff;
 use crate::base::clock::NANOS;
 use crate::base::process::brief;
 use crate::base::secret::Secret;
-use crate::base::text::{argument, is_guid};
+use crate::base::text::{self, argument};
 use crate::base::url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Verifier;
@@ -256,7 +257,7 @@ impl Inner {
         if purpose == Purpose::Token {
             self.config.now()?; // or what is answered, which the server gives once, could not be dated
         }
-        let proof = self.auth.prove(&self.config, metadata)?;
+        let proof = self.auth.prove(&self.config, metadata, url)?;
         // A pushed request names the client itself (RFC 9126 section 2.1).
         let is_new = |name: &str| parameters.iter().all(|(own, _)| *own != name);
         let own = proof.parameters.iter().map(|(name, value)| (*name, value.expose_str()));
@@ -299,49 +300,6 @@ impl Inner {
     }
 }
 
-/// Puts the variables where a preset has placeholders.
-fn fill_in(config: &mut OAuthConfig) -> Result<()> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:/-".contains(c);
-    let about = |error: Error, name: &str| {
-        error.about_named_claim(&format!("variables.{}", shown(name)).into())
-    };
-    let is_odd = |value: &str| value.is_empty() || !value.chars().all(is_plain);
-    if let Some((name, _)) = config.variables.iter().find(|(_, value)| is_odd(value)) {
-        let error = argument("A preset's variable is letters, digits and any of . _ : / -");
-        return Err(about(error, name));
-    }
-    let variables = config.variables.clone();
-    let value = |name: &str| variables.iter().find(|(known, _)| known == name);
-    let known = config.preset_variables.clone();
-    let texts = config.texts();
-    let has_place = |name: &String| {
-        known.contains(name) || texts.iter().any(|text| placeholders(text).contains(name))
-    };
-    if let Some((name, _)) = variables.iter().find(|(name, _)| !has_place(name)) {
-        return Err(about(UNKNOWN_VARIABLE, name));
-    }
-    for text in texts {
-        for (name, value) in &variables {
-            *text = text.replace(&format!("{{{name}}}"), value);
-        }
-        // The one placeholder that a token fills in.
-        let missing = placeholders(text).into_iter().find(|name| name != "tenantid");
-        if let Some(name) = missing {
-            return Err(about(MISSING_VARIABLE, &name));
-        }
-    }
-    if config.quirks.issuer_template.is_some() && config.tenants.is_empty() {
-        match value("tenant").map_or("common", |(_, tenant)| tenant) {
-            "common" | "organizations" => {}
-            // Entra's name for people without an organization.
-            "consumers" => config.tenants.push("9188040d-6c67-4c5b-b112-36a304b66dad".to_owned()),
-            tenant if is_guid(tenant) => config.tenants.push(tenant.to_owned()),
-            _ => return Err(TENANT_BY_NAME),
-        }
-    }
-    Ok(())
-}
-
 fn check(config: &mut OAuthConfig) -> Result<()> {
     let loopback = config.allow_loopback_http;
     let misconfigured = |error: Error| error.with_kind(ErrorKind::InvalidConfiguration);
@@ -367,7 +325,10 @@ fn check(config: &mut OAuthConfig) -> Result<()> {
     }
     let is_there = |name: &str| config.endpoints.get(name).is_some();
     if config.issuer.is_none() && !is_there(TOKEN) && !is_there(INTROSPECTION) {
-        return Err(NO_ENDPOINT);
+        return Err(NO_SERVER);
+    }
+    if config.secret.as_ref().is_some_and(|secret| secret.expose().is_empty()) {
+        return Err(EMPTY_SECRET.about_claim("client_secret"));
     }
     if config.leeway > 600 {
         return Err(argument("The leeway is at most 600 seconds; mend the clocks instead.")
@@ -402,33 +363,23 @@ fn check_redirect_uri(uri: &str) -> Result<()> {
 
 /// A scope token (RFC 6749 section 3.3).
 pub(super) fn is_scope(scope: &str) -> bool {
-    !scope.is_empty()
-        && scope.len() <= 256
-        && scope.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
+    text::is_scope(scope, 256)
 }
 
 pub(super) const NOT_A_SCOPE: Error =
     argument("A scope is visible ASCII without quotes and backslashes.");
-/// A name for a message: what no known name has is left out.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect()
-}
 
-const UNKNOWN_VARIABLE: Error = Error::new(
+const NO_SERVER: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "The preset has no place for this variable; look for a typo, or leave it out.",
+    "No authorization server is named; give its `issuer`, a `preset`, or its `token_endpoint`.",
 );
-const MISSING_VARIABLE: Error = Error::new(
+const EMPTY_SECRET: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "The preset needs a variable that is not given; the error names it.",
+    "The client's secret is empty; leave it out for a public client.",
 );
 const NO_ISSUER: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "Metadata at an address of their own need the `issuer` that they must name.",
-);
-const TENANT_BY_NAME: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
-    "Name the tenant by its id, or name the ids of the allowed tenants: tokens do not carry its domain.",
 );
 const WRONG_REDIRECT_URI: Error = Error::new(
     ErrorKind::InvalidConfiguration,

@@ -184,18 +184,17 @@ impl OAuthConfig {
         let own = preset.member("variables");
         let own = own.iter().flat_map(Value::members).map(|(name, _)| name.decode().into_owned());
         self.preset_variables.extend(own);
-        let places: Vec<_> = self.texts().iter().flat_map(|text| placeholders(text)).collect();
+        let places: Vec<_> = self.texts().iter().flat_map(|(text, _)| placeholders(text)).collect();
         self.preset_variables.extend(places);
         Ok(())
     }
 
-    /// The texts that a variable may stand in.
-    pub(super) fn texts(&mut self) -> Vec<&mut String> {
+    /// The texts that a variable may stand in, and whether a text is an address.
+    pub(super) fn texts(&mut self) -> Vec<(&mut String, bool)> {
         let named = [self.issuer.as_mut(), self.metadata_url.as_mut()];
-        let mut texts: Vec<&mut String> = named.into_iter().flatten().collect();
-        texts.extend(self.endpoints.each().filter_map(|(_, place)| place.as_mut()));
-        texts.extend(self.quirks.texts());
-        texts
+        let endpoints = self.endpoints.each().filter_map(|(_, place)| place.as_mut());
+        let addresses = named.into_iter().flatten().chain(endpoints).map(|text| (text, true));
+        addresses.chain(self.quirks.texts().into_iter().map(|text| (text, false))).collect()
     }
 
     /// A value for a placeholder of the preset, for example `tenant`, `domain` or `base_url`.

@@ -6,6 +6,7 @@ use super::config::{JWKS, OAuthConfig};
 use super::metadata::Metadata;
 use super::remote_key_set::{RemoteKeySet, RemoteKeySetOptions};
 use super::tokens::OAuthTokens;
+use super::variables::PERSONAL;
 use crate::base::b64;
 use crate::base::json::{Kind, Value};
 use crate::base::secret::Secret;
@@ -16,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Alg;
 use crate::jwt::{Policy, Verified, Verifier};
 use crate::transport::{Io, Operation};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// How old a logout token may be, in seconds.
@@ -40,7 +42,8 @@ pub struct LogoutNotice {
     pub session_id: Option<String>,
     /// The token's id, for [`crate::Revocations::seen_once`].
     pub token_id: String,
-    /// When the token expires, in seconds since the Unix epoch: by its `exp`, or two minutes after its `iat`.
+    /// Until when the token is accepted, in seconds since the Unix epoch: its `exp` and the leeway, or two minutes after its
+    /// `iat`. For so long its id must be remembered.
     pub expires_at: u64,
 }
 
@@ -56,11 +59,12 @@ impl OAuthClient {
         let token = Secret::from(logout_token.to_owned());
         self.operation(|inner, io| async move {
             let metadata = inner.metadata_with(&io, |metadata| metadata.has(JWKS)).await?;
-            let policy = inner.policy(&metadata).max_age(LOGOUT_AGE).allow_missing_exp();
+            let policy = inner.policy(&metadata)?.max_age(LOGOUT_AGE).allow_missing_exp();
             let policy = policy.expect_type("logout+jwt").expect_type("JWT").allow_missing_type();
             let policy = policy.require_claim("jti").require_claim("events");
             let verified = inner.verify(&io, &metadata, &token, Some(policy)).await?;
             inner.check_issuer(&verified)?;
+            inner.check_audience(&verified)?;
             inner.read_logout(&metadata, &verified)
         })
     }
@@ -68,9 +72,9 @@ impl OAuthClient {
 
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// Whether these are the claims of a logout token, which is good for nothing else.
-fn is_logout(claims: &Value<'_>) -> bool {
-    claims.member("events").is_some_and(|events| events.member(LOGOUT_EVENT).is_some())
+/// Whether these are the claims of a logout token or another security event (RFC 8417), which is good for nothing else.
+fn is_event(claims: &Value<'_>) -> bool {
+    claims.member("events").is_some()
 }
 
 impl Inner {
@@ -87,7 +91,8 @@ impl Inner {
         }
         let session_id = token.given("sid").and_then(|sid| sid.as_str()).map(String::from);
         let subject = token.subject().map(String::from);
-        for (name, value) in [("sub", &subject), ("sid", &session_id)] {
+        let token_id = token.token_id().map(Cow::into_owned);
+        for (name, value) in [("sub", &subject), ("sid", &session_id), ("jti", &token_id)] {
             if value.as_ref().is_some_and(String::is_empty) {
                 return Err(claim(name, EMPTY));
             }
@@ -95,7 +100,7 @@ impl Inner {
         if session_id.is_none() && subject.is_none() {
             return Err(claim("sub", "The logout token names neither a subject nor a session."));
         }
-        let token_id = token.token_id().ok_or(ErrorKind::MissingClaim)?.into_owned();
+        let token_id = token_id.ok_or(ErrorKind::MissingClaim)?;
         let seconds = |date: Option<i64>| date.and_then(|date| u64::try_from(date).ok());
         let issued_at = seconds(token.issued_at()).ok_or(ErrorKind::MissingClaim)?;
         let last = issued_at.saturating_add(LOGOUT_AGE);
@@ -115,7 +120,9 @@ impl Inner {
                 ));
             }
         }
-        Ok(LogoutNotice { subject, session_id, token_id, expires_at: expires_at.unwrap_or(last) })
+        let leeway = self.config.leeway;
+        let expires_at = expires_at.map_or(last + 1, |end| end.saturating_add(leeway));
+        Ok(LogoutNotice { subject, session_id, token_id, expires_at })
     }
 
     /// Validates the ID token of an answer, and takes its claims over.
@@ -150,16 +157,19 @@ impl Inner {
     ) -> Result<Secret> {
         let fuller = self.with_keys(io, metadata).await?;
         let metadata = fuller.as_deref().unwrap_or(metadata);
-        let mut algs = algorithms(&self.config, metadata);
+        let mut algs = algorithms(&self.config, metadata)?;
         if self.config.id_token_algs.is_empty() {
             algs.extend(metadata.userinfo_algs().into_iter().filter(|alg| !is_hmac(*alg)));
         }
-        let policy = self.undated_policy(metadata).algorithms(algs).allow_missing_exp();
+        let policy = self.undated_policy(metadata, algs).allow_missing_exp();
         let verified = self.verify(io, metadata, token, Some(policy)).await?;
         self.check_issuer(&verified)?;
         self.check_audience(&verified)?;
-        if is_logout(&verified.claims()) {
-            return Err(claim("events", "This is a logout token, and nothing about a user."));
+        if is_event(&verified.claims()) {
+            return Err(claim(
+                "events",
+                "This is a logout token or another event, and nothing about a user.",
+            ));
         }
         Ok(Secret::from(verified.claims_json().to_owned()))
     }
@@ -185,7 +195,7 @@ impl Inner {
         let verifier = match (policy, &trust.verifier) {
             (None, Some(verifier)) => verifier,
             (policy, _) => {
-                let policy = policy.unwrap_or_else(|| self.id_policy(metadata));
+                let policy = policy.map_or_else(|| self.id_policy(metadata), Ok)?;
                 other = self.verifier(&trust.keys, policy)?;
                 &other
             }
@@ -214,7 +224,8 @@ impl Inner {
             Some(trust) => trust,
             None => {
                 let keys = RemoteKeySet::new(url, RemoteKeySetOptions::of(&self.config))?;
-                let verifier = self.verifier(&keys, self.id_policy(metadata)).ok();
+                let verifier =
+                    self.id_policy(metadata).and_then(|policy| self.verifier(&keys, policy)).ok();
                 let new = Arc::new(Trust { keys, verifier });
                 // One for all: the first that was made.
                 let one = |held: &Option<Arc<Trust>>| match held {
@@ -245,16 +256,17 @@ impl Inner {
         }
     }
 
-    fn id_policy(&self, metadata: &Metadata) -> Policy {
-        self.policy(metadata).require_claim("sub")
+    fn id_policy(&self, metadata: &Metadata) -> Result<Policy> {
+        Ok(self.policy(metadata)?.require_claim("sub"))
     }
 
-    fn policy(&self, metadata: &Metadata) -> Policy {
-        self.undated_policy(metadata).require_claim("iat")
+    fn policy(&self, metadata: &Metadata) -> Result<Policy> {
+        let algs = algorithms(&self.config, metadata)?;
+        Ok(self.undated_policy(metadata, algs).require_claim("iat"))
     }
 
     /// Of what need not say when it was issued.
-    fn undated_policy(&self, metadata: &Metadata) -> Policy {
+    fn undated_policy(&self, metadata: &Metadata, algs: Vec<Alg>) -> Policy {
         let config = &self.config;
         let mut policy = Policy::new()
             .expect_audience(&*config.client_id)
@@ -262,7 +274,7 @@ impl Inner {
             .leeway(config.leeway)
             .max_token_bytes(32 * 1024)
             .try_keys_without_kid()
-            .algorithms(algorithms(config, metadata))
+            .algorithms(algs)
             .clock(Arc::clone(&config.clock));
         if config.quirks.issuer_template.is_some() {
             return policy.ignore_issuer().require_claim("iss");
@@ -280,7 +292,10 @@ impl Inner {
         let Some(template) = &self.config.quirks.issuer_template else { return Ok(()) };
         let tenant = token.given("tid").and_then(|tid| tid.as_str()).unwrap_or_default();
         let allowed = &self.config.tenants;
-        let is_allowed = allowed.is_empty() || allowed.iter().any(|known| *known == tenant);
+        let is_allowed = match allowed.as_slice() {
+            [] => !(self.config.is_for_organizations() && tenant == PERSONAL),
+            _ => allowed.iter().any(|known| *known == tenant),
+        };
         let issuer = template.replace("{tenantid}", &tenant);
         if !is_guid(&tenant) || !is_allowed || token.issuer().as_deref() != Some(&issuer) {
             return Err(Error::new(
@@ -297,8 +312,11 @@ impl Inner {
         if token.subject().is_none_or(|subject| subject.is_empty()) {
             return Err(claim("sub", EMPTY));
         }
-        if is_logout(&token.claims()) {
-            return Err(claim("events", "This is a logout token, and no ID token."));
+        if is_event(&token.claims()) {
+            return Err(claim(
+                "events",
+                "This is a logout token or another event, and no ID token.",
+            ));
         }
         match (expected.nonce, token.given("nonce")) {
             (None, None) => {}
@@ -330,6 +348,11 @@ impl Inner {
             let at = at.ok_or_else(|| claim("auth_time", NO_AUTH_TIME))?;
             #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
             let oldest = self.config.now()?.saturating_sub(max_age + self.config.leeway) as f64;
+            let latest = self.config.now()?.saturating_add(self.config.leeway);
+            #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
+            if at > latest as f64 {
+                return Err(claim("auth_time", FUTURE_LOGIN));
+            }
             if at.is_nan() || at < oldest {
                 return Err(Error::new(
                     ErrorKind::TooOld,
@@ -352,7 +375,7 @@ impl Inner {
         if !is_azp && (azp.is_some() || !all_known) {
             return Err(Error::new(
                 ErrorKind::InvalidAudience,
-                "The ID token was issued to another client, or is for others too that are not trusted.",
+                "The token was issued to another client, or is for others too that are not trusted.",
             ));
         }
         Ok(())
@@ -360,17 +383,22 @@ impl Inner {
 }
 
 /// The algorithms that ID tokens may have: as registered, or the asymmetric ones that the server says it uses.
-fn algorithms(config: &OAuthConfig, metadata: &Metadata) -> Vec<Alg> {
+///
+/// # Errors
+/// `InvalidConfiguration`: the server says that it uses none of those that are registered.
+pub(super) fn algorithms(config: &OAuthConfig, metadata: &Metadata) -> Result<Vec<Alg>> {
     let offered = &metadata.id_token_algs;
     if !config.id_token_algs.is_empty() {
         let is_offered = |alg: &&Alg| {
             offered.is_empty() || offered.iter().any(|other| other.same_algorithm(**alg))
         };
-        return config.id_token_algs.iter().filter(is_offered).copied().collect();
+        let algs: Vec<Alg> = config.id_token_algs.iter().filter(is_offered).copied().collect();
+        let none = algs.is_empty().then(|| NO_COMMON_ALG.about_claim("id_token_algorithms"));
+        return none.map_or(Ok(algs), Err);
     }
     let asymmetric: Vec<Alg> = offered.iter().copied().filter(|alg| !is_hmac(*alg)).collect();
     // What OpenID Connect has everybody use who says nothing.
-    if asymmetric.is_empty() { vec![Alg::Rs256] } else { asymmetric }
+    Ok(if asymmetric.is_empty() { vec![Alg::Rs256] } else { asymmetric })
 }
 
 const fn is_hmac(alg: Alg) -> bool {
@@ -402,6 +430,12 @@ const NO_AUTH_TIME: &str =
 const NO_ID_TOKEN: Error = Error::new(
     ErrorKind::OauthMalformedResponse,
     "The authorization server gave no ID token, although openid was asked for.",
+);
+const FUTURE_LOGIN: &str =
+    "The user signed in later than it is now; see that the clocks are right.";
+const NO_COMMON_ALG: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The server's metadata say that it signs ID tokens with none of the algorithms that are configured.",
 );
 const NO_SECRET: Error =
     Error::new(ErrorKind::InvalidConfiguration, "ID tokens with HMAC need the client's secret.");

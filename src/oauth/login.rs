@@ -2,17 +2,18 @@
 //! Connect Core section 3.1) and the issuer in the response (RFC 9207).
 
 use super::answer;
-use super::client::{Inner, NOT_A_SCOPE, OAuthClient, is_scope};
-use super::config::{AUTHORIZATION, PUSHED, TOKEN, check_parameters, checked_text};
+use super::client::{Inner, OAuthClient};
+use super::config::{AUTHORIZATION, PUSHED, TOKEN, checked_text};
 use super::flow::{Flow, MISMATCH};
+use super::id_token::algorithms;
+use super::login_options::LoginOptions;
 use super::metadata::Metadata;
 use super::return_to;
 use super::token_grant::TokenGrant;
 use super::tokens::{self, OAuthTokens};
 use crate::base::b64;
-use crate::base::json::{self, Kind, ObjectWriter, fields};
+use crate::base::json::{self, Kind, ObjectWriter};
 use crate::base::secret::Secret;
-use crate::base::text::argument;
 use crate::base::url;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,107 +22,6 @@ use std::fmt;
 
 /// The longest callback that is read, in bytes.
 const LONGEST_CALLBACK: usize = 16 * 1024;
-
-/// What one log-in asks for.
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct LoginOptions {
-    scopes: Option<Vec<String>>,
-    return_to: String,
-    prompt: Option<String>,
-    login_hint: Option<String>,
-    acr_values: Option<String>,
-    max_age: Option<u64>,
-    resources: Vec<String>,
-    parameters: Vec<(String, String)>,
-}
-
-impl LoginOptions {
-    /// The configuration's scopes, and back to `/`.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Reads options: one JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`, `acr_values`,
-    /// `max_age`, `resources` and `parameters`.
-    ///
-    /// # Errors
-    /// `InvalidConfiguration`: it is not one, or a member is unknown or has a wrong type.
-    pub fn from_json(text: &[u8]) -> Result<Self> {
-        Self::new().json(text)
-    }
-
-    /// Takes over the members of options in JSON. They override what was set before, and later calls override them.
-    ///
-    /// # Errors
-    /// As [`Self::from_json`].
-    pub fn json(mut self, text: &[u8]) -> Result<Self> {
-        fields::read(text, fields::MOST, |field| {
-            match field.name() {
-                "scopes" => self.scopes = Some(field.texts()?),
-                "return_to" => self.return_to = field.text()?,
-                "prompt" => self.prompt = Some(field.text()?),
-                "login_hint" => self.login_hint = Some(field.text()?),
-                "acr_values" => self.acr_values = Some(field.text()?),
-                "max_age" => self.max_age = Some(field.number()?),
-                "resources" => self.resources = field.texts()?,
-                "parameters" => self.parameters = field.pairs()?,
-                _ => return Err(field.unknown()),
-            }
-            Ok(())
-        })?;
-        Ok(self)
-    }
-
-    /// The scopes to ask for, instead of the configuration's.
-    pub fn scopes(mut self, scopes: &[&str]) -> Self {
-        self.scopes = Some(scopes.iter().map(|scope| (*scope).to_owned()).collect());
-        self
-    }
-
-    /// The page of this site to go to afterwards: a path of at most 2,048 bytes. Anything that could lead elsewhere becomes
-    /// `/`.
-    pub fn return_to(mut self, path: impl Into<String>) -> Self {
-        self.return_to = path.into();
-        self
-    }
-
-    /// `none`, `login`, `consent`, `select_account` (OpenID Connect Core section 3.1.2.1).
-    pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
-        self.prompt = Some(prompt.into());
-        self
-    }
-
-    /// Who is probably going to sign in.
-    pub fn login_hint(mut self, hint: impl Into<String>) -> Self {
-        self.login_hint = Some(hint.into());
-        self
-    }
-
-    /// How strongly the user is to sign in, the best first, separated by spaces.
-    pub fn acr_values(mut self, values: impl Into<String>) -> Self {
-        self.acr_values = Some(values.into());
-        self
-    }
-
-    /// The user must have signed in within this many seconds; the ID token must prove it.
-    pub const fn max_age(mut self, seconds: u64) -> Self {
-        self.max_age = Some(seconds);
-        self
-    }
-
-    /// An API that the access token is for (RFC 8707).
-    pub fn resource(mut self, resource: impl Into<String>) -> Self {
-        self.resources.push(resource.into());
-        self
-    }
-
-    /// A parameter of the provider's own, instead of the preset's of that name; none of those that protect the log-in.
-    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parameters.push((name.into(), value.into()));
-        self
-    }
-}
 
 /// A log-in that has begun.
 #[derive(Clone)]
@@ -158,6 +58,9 @@ impl fmt::Debug for BegunLogin {
 pub struct FinishedLogin {
     /// The tokens; the ID token is valid if it is there.
     pub tokens: OAuthTokens,
+    /// Whose user signed in: subjects are names of their issuer's. The ID token's issuer; for a provider without one, its
+    /// token endpoint.
+    pub issuer: String,
     /// The ID token's `sub`: together with the issuer, who the user is. `None` without OpenID Connect; then
     /// [`OAuthClient::userinfo`] tells.
     pub subject: Option<String>,
@@ -179,6 +82,7 @@ impl FinishedLogin {
     #[must_use]
     pub fn to_secret_json(&self) -> Secret {
         let mut out = ObjectWriter::new();
+        out.text("issuer", &self.issuer);
         out.optional("subject", self.subject.as_deref());
         out.optional("verified_email", self.verified_email.as_deref());
         out.raw("claims", self.claims_json.as_deref().unwrap_or("null"));
@@ -256,6 +160,7 @@ impl OAuthClient {
             let return_to = flow.return_to.clone();
             let tokens = inner.exchange(&io, &code, &flow, &grant).await?;
             Ok(FinishedLogin {
+                issuer: tokens.user_issuer(&inner.config.quirks),
                 subject: tokens.subject.clone(),
                 verified_email: tokens.verified_email.clone(),
                 claims_json: tokens.claims_json.clone(),
@@ -276,55 +181,6 @@ impl OAuthClient {
     }
 }
 
-impl LoginOptions {
-    fn check(&self) -> Result<()> {
-        if self.scopes.iter().flatten().any(|scope| !is_scope(scope)) {
-            return Err(NOT_A_SCOPE.about_claim("scopes"));
-        }
-        let texts = [
-            ("prompt", self.prompt.as_slice()),
-            ("login_hint", self.login_hint.as_slice()),
-            ("acr_values", self.acr_values.as_slice()),
-            ("resources", &self.resources),
-        ];
-        for (member, texts) in texts {
-            for text in texts {
-                checked_text(text, 1024).map_err(|error| error.about_claim(member))?;
-            }
-        }
-        return_to::page(&self.return_to)?;
-        let is_set = |name: &str| {
-            name == "login_hint" && self.login_hint.is_some()
-                || name == "acr_values" && self.acr_values.is_some()
-        };
-        check_parameters(&self.parameters, 1024, |name| match name {
-            _ if OWN_PARAMETERS.contains(&name) => Some(OVERRIDDEN),
-            _ => is_set(name).then_some(TWICE),
-        })
-    }
-}
-
-/// What a log-in is made of and protected by.
-const OWN_PARAMETERS: [&str; 17] = [
-    "client_id",
-    "client_secret",
-    "redirect_uri",
-    "response_type",
-    "response_mode",
-    "scope",
-    "state",
-    "nonce",
-    "code_challenge",
-    "code_challenge_method",
-    "code_verifier",
-    "request",
-    "request_uri",
-    "max_age",
-    "prompt",
-    "client_assertion",
-    "client_assertion_type",
-];
-
 impl Inner {
     async fn begin(&self, io: &Io, options: LoginOptions, cookies: &str) -> Result<BegunLogin> {
         let wants_pkce = self.config.require_pkce;
@@ -343,6 +199,10 @@ impl Inner {
         };
         let scopes = options.scopes.unwrap_or_else(|| self.config.scopes.clone());
         let is_openid = scopes.iter().any(|scope| scope == "openid");
+        if is_openid && !quirks.no_id_token {
+            // Or the user would sign in for nothing.
+            algorithms(&self.config, &metadata)?;
+        }
         let (state, verifier) = (random()?, Secret::from(random()?));
         let flow = Flow {
             state_hash: sha256(state.as_bytes()),
@@ -535,9 +395,6 @@ fn query_of(callback: &str) -> &str {
     if is_address { query } else { callback }
 }
 
-const OVERRIDDEN: Error = argument("A log-in sets this parameter itself; it cannot be overridden.");
-const TWICE: Error =
-    argument("This parameter is given twice: by the option of its name, and among `parameters`.");
 const NO_REDIRECT_URI: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "A log-in needs the redirect URI that the client is registered with.",

@@ -2,8 +2,8 @@
 //! machines, and the keys that such servers publish. Protocol code alone: what it asks of other servers, and when,
 //! is an [`Operation`](crate::transport::Operation); nothing here has a socket.
 //!
-//! `config`, `quirks`, `presets`: what is known beforehand. `metadata`, `remote_key_set`: what the server publishes.
-//! `login`, `flow`, `id_token`: signing in. `auth`, `answer`, `tokens`, `grants`: the token endpoint.
+//! `config`, `quirks`, `presets`, `variables`: what is known beforehand. `metadata`, `remote_key_set`: what the server publishes.
+//! `login`, `login_options`, `flow`, `id_token`: signing in. `auth`, `answer`, `tokens`, `grants`: the token endpoint.
 //! `rescue`: the refresh token of an answer that is spoilt. `about`: users and tokens. `manager`, `slots`: tokens over time.
 
 mod about;
@@ -15,6 +15,7 @@ mod flow;
 mod grants;
 mod id_token;
 mod login;
+mod login_options;
 mod manager;
 mod metadata;
 mod presets;
@@ -25,6 +26,7 @@ mod return_to;
 mod slots;
 mod token_grant;
 mod tokens;
+mod variables;
 
 pub use about::{Introspection, UserInfo};
 pub use auth::{AssertionAudience, AuthMethod};
@@ -32,7 +34,8 @@ pub use client::OAuthClient;
 pub use config::OAuthConfig;
 pub use grants::{DeviceCodes, TokenExchange};
 pub use id_token::LogoutNotice;
-pub use login::{BegunLogin, FinishedLogin, LoginOptions};
+pub use login::{BegunLogin, FinishedLogin};
+pub use login_options::LoginOptions;
 pub use manager::TokenManager;
 pub use presets::oauth_presets;
 pub use remote_key_set::{RemoteKeySet, RemoteKeySetOptions};

@@ -4,7 +4,7 @@
 
 use super::answer;
 use super::config::OAuthConfig;
-use super::tokens::{innermost, token, token_in};
+use super::tokens::{innermost, refresh_token_in, token};
 use crate::base::json;
 use crate::base::secret::Secret;
 use crate::base::url;
@@ -25,15 +25,21 @@ pub(super) fn new_refresh_token(config: &OAuthConfig, response: &HttpResponse) -
     if answer::is_form(quirks, response) {
         let mut values = url::values(std::str::from_utf8(body).ok()?, NAME);
         let value = values.next().filter(|_| values.next().is_none())?;
-        return token_in(url::unescape(value)?);
+        return refresh_token_in(url::unescape(value)?);
     }
-    let object = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let object = behind_junk(body);
     let nested = quirks.nested_in.as_deref().filter(|_| member(object, "access_token").is_none());
     let raw = match nested {
         Some(name) => member(member(object, name)?, NAME)?,
         None => member(object, NAME)?,
     };
-    token_in(json::parse(raw).ok()?.as_str()?)
+    refresh_token_in(json::parse(raw).ok()?.as_str()?)
+}
+
+/// What follows a BOM, or a guard against scripts such as `)]}',`, of a few characters that are no JSON themselves.
+fn behind_junk(body: &[u8]) -> &[u8] {
+    let begin = body.iter().take(16).position(|byte| b"{\"[".contains(byte));
+    begin.and_then(|at| body.get(at..)).unwrap_or(body)
 }
 
 /// What stands at a member of an object that is not well-formed, or has members twice; `None` unless exactly one
@@ -141,6 +147,14 @@ mod tests {
         ] {
             let found = member(text.as_bytes(), NAME);
             assert_eq!(found, value.map(str::as_bytes), "{text}");
+        }
+        let object = r#"{"refresh_token":"r"}"#;
+        for junk in ["", "\u{feff}", ")]}',\n", " for(;;); "] {
+            let text = format!("{junk}{object}");
+            assert_eq!(behind_junk(text.as_bytes()), object.as_bytes(), "{junk}");
+        }
+        for text in ["[{}]", "\"a\"{}", "no object", "0123456789abcdef{}"] {
+            assert_eq!(behind_junk(text.as_bytes()), text.as_bytes());
         }
     }
 }

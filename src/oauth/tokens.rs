@@ -64,7 +64,7 @@ impl OAuthTokens {
     pub fn from_refresh_token(issuer: impl Into<String>, refresh_token: Secret) -> Result<Self> {
         let issuer = issuer.into();
         checked_text(&issuer, 2048).map_err(|error| error.about_claim("issuer"))?;
-        let token = token_in(Cow::Borrowed(refresh_token.expose_str()));
+        let token = refresh_token_in(Cow::Borrowed(refresh_token.expose_str()));
         Ok(Self {
             issuer,
             access_token: Secret::new(Vec::new()),
@@ -145,6 +145,15 @@ impl OAuthTokens {
             verified_email: text("verified_email").map(String::from),
             issued_token_type: text("issued_token_type").map(String::from),
         })
+    }
+
+    /// Whose user the subject is: the ID token's issuer where a server has one for each tenant, or who gave the tokens. A
+    /// provider that spells its issuer in two ways has one name.
+    pub(super) fn user_issuer(&self, quirks: &Quirks) -> String {
+        let claims = self.claims_json.as_deref().filter(|_| quirks.issuer_template.is_some());
+        let claims = claims.and_then(|text| json::parse(text.as_bytes()).ok());
+        let named = claims.and_then(|claims| Some(claims.given("iss")?.as_str()?.into_owned()));
+        named.unwrap_or_else(|| self.issuer.clone())
     }
 
     /// Whether the access token is good for so many more seconds; one whose end is not known is.
@@ -268,15 +277,21 @@ fn string<'a>(value: &Value<'a>, name: &'static str) -> Result<Option<Cow<'a, st
 /// text is none: so servers write that there is no refresh token or ID token.
 pub(super) fn token(value: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
     let Some(text) = string(value, name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
-    token_in(text).map(Some).ok_or_else(|| NO_TOKEN.about_claim(name))
+    let token = if name == "refresh_token" { refresh_token_in(text) } else { token_in(text, b'!') };
+    token.map(Some).ok_or_else(|| NO_TOKEN.about_claim(name))
 }
 
-/// A token, if this text may be one.
-pub(super) fn token_in(text: Cow<'_, str>) -> Option<Secret> {
+/// A refresh token, if this text may be one: it is sent in a form, and may have spaces (RFC 6749 appendix A.17).
+pub(super) fn refresh_token_in(text: Cow<'_, str>) -> Option<Secret> {
+    token_in(text, b' ')
+}
+
+/// A token of printable ASCII from this character on, if the text may be one.
+fn token_in(text: Cow<'_, str>, first: u8) -> Option<Secret> {
     let text = Secret::from(text.into_owned());
     let bytes = text.expose();
     let is_one = (1..=LONGEST_TOKEN).contains(&bytes.len());
-    (is_one && bytes.iter().all(|b| matches!(b, b'!'..=b'~'))).then_some(text)
+    (is_one && bytes.iter().all(|b| (first..=b'~').contains(b))).then_some(text)
 }
 
 fn printable(text: &str, name: &'static str) -> Result<String> {
@@ -291,7 +306,7 @@ const NO_TOKEN: Error = Error::new(
     "The authorization server's answer holds no token, or one that cannot be sent in a header.",
 );
 const NOT_A_TOKEN: Error =
-    argument("A refresh token is visible ASCII without spaces, not empty, and has at most 32 KiB.");
+    argument("A refresh token is printable ASCII, not empty, and has at most 32 KiB.");
 const WRONG_TYPE: Error = Error::new(
     ErrorKind::OauthMalformedResponse,
     "The authorization server gave a token of another type than Bearer, or of no type; it is not used.",

@@ -242,7 +242,7 @@ fn the_member_is_named() {
         ("expires_in", json!(-1)),
         ("scope", json!(["a"])),
         ("scope", json!("\u{e9}")),
-        ("refresh_token", json!("a b")),
+        ("refresh_token", json!("a\u{7f}b")),
         ("id_token", json!({})),
         ("issued_token_type", json!(7)),
     ] {

@@ -259,7 +259,6 @@ fn what_is_no_access_token() {
         ("token_type", json!("Bearer")),
         ("typ", json!("Bearer")),
         ("typ", json!("JWT")),
-        ("events", json!(["a"])),
         ("sid", json!("s")),
         ("auth_time", json!(now())),
     ] {

@@ -60,7 +60,10 @@ fn the_kind_of_token_is_looked_at() {
         ("nonce", json!("n")),
         ("at_hash", json!("h")),
         ("c_hash", json!("h")),
+        ("s_hash", json!("h")),
         ("events", json!({ "http://schemas.openid.net/event/backchannel-logout": {} })),
+        ("events", json!(null)),
+        ("events", json!(["a"])),
         ("cnf", json!({ "jkt": "x" })),
     ] {
         let error = knock(with(name, value.clone())).unwrap_err();
@@ -99,8 +102,9 @@ fn whose_and_whom_for() {
     let access = knock(active()).unwrap();
     assert_eq!((access.client_id.as_deref(), access.tenant), (Some("app"), None));
     assert!(access.issuer.unwrap().starts_with("http://127.0.0.1:"), "the client's own server");
-    let access = knock(with("iss", json!("https://other.example"))).unwrap();
-    assert_eq!(access.issuer.as_deref(), Some("https://other.example"));
+    // Its users are its own: no other server's, whatever it says.
+    let error = knock(with("iss", json!("https://other.example"))).unwrap_err();
+    assert_eq!((error.kind(), error.claim()), (ErrorKind::InvalidIssuer, Some("iss")));
     for aud in [json!(null), json!([]), json!("https://other.example"), json!([7]), json!("")] {
         let error = knock(with("aud", aud.clone())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidAudience, "{aud}");
@@ -207,7 +211,22 @@ fn own_keys_are_asked_first() {
     let end = if own.ends_with('0') { "1" } else { "0" };
     let mistyped = format!("{}{end}", &own[..own.len() - 1]);
     let foreign = mistyped.replacen("gk_live", "acme_test", 1);
-    for key in [&*mistyped, &foreign, "gk_", "gk_live_short"] {
+    let quoted = format!("\"{own}\"");
+    let escaped = own.replacen('_', "%5F", 1);
+    let (lower, upper) = (own.to_lowercase(), own.to_uppercase());
+    for key in [
+        &*mistyped,
+        &foreign,
+        "gk_",
+        "gk_live_short",
+        &quoted,
+        &escaped,
+        &lower,
+        &upper,
+        &format!("key={own}"),
+        &format!("_{own}"),
+        "'gk_test_other'",
+    ] {
         assert_eq!(knock(key).unwrap_err().kind(), ErrorKind::MalformedApiKey, "{key}");
     }
     // Found by what it begins with, and wrong in the rest.
@@ -222,8 +241,8 @@ fn own_keys_are_asked_first() {
     assert_eq!(knock(own).unwrap_err().kind(), ErrorKind::ApiKeyRevoked);
     assert_eq!(authority.server.count("/introspect"), 0);
     // What is none of ours is asked about.
-    for token in ["opaque", "sk_prod_other", "x.y.z", "eyJ.x"] {
+    for token in ["opaque", "sk_prod_other", "x.y.z", "eyJ.x", "abgk_cd"] {
         assert_eq!(knock(token).unwrap_err().kind(), ErrorKind::TokenInactive, "{token}");
     }
-    assert_eq!(authority.server.count("/introspect"), 4);
+    assert_eq!(authority.server.count("/introspect"), 5);
 }

@@ -72,7 +72,7 @@ fn what_is_accepted() {
                 claims["iat"] = json!(at);
             })
             .unwrap();
-        assert_eq!(read.expires_at, at + 120);
+        assert_eq!(read.expires_at, at + 121);
     }
 }
 

@@ -47,3 +47,5 @@ mod resources;
 mod secrets;
 mod signed_users;
 mod token_managers;
+mod users;
+mod variables;

@@ -13,9 +13,7 @@ const API: &str = "https://api.example";
 #[test]
 fn id_tokens() {
     let with = |name: &'static str| Authority::claiming(move |claims| claims[name] = Value::Null);
-    for name in
-        ["at_hash", "c_hash", "azp", "nbf", "jti", "sid", "acr", "auth_time", "email", "events"]
-    {
+    for name in ["at_hash", "c_hash", "azp", "nbf", "jti", "sid", "acr", "auth_time", "email"] {
         let login = with(name).sign_in().expect(name);
         assert_eq!(login.subject.as_deref(), Some("alice"), "{name}");
     }
@@ -24,6 +22,11 @@ fn id_tokens() {
         assert_eq!((error.kind(), error.claim()), (ErrorKind::MissingClaim, Some(name)));
     }
     assert_eq!(with("nonce").sign_in().unwrap_err().kind(), ErrorKind::OauthNonceMismatch);
+    for events in [Value::Null, json!({}), json!([])] {
+        let authority = Authority::claiming(move |claims| claims["events"] = events.clone());
+        let error = authority.sign_in().unwrap_err();
+        assert_eq!((error.kind(), error.claim()), (ErrorKind::InvalidClaim, Some("events")));
+    }
     // What is not null is as it was.
     for name in ["at_hash", "c_hash", "azp", "nbf", "jti"] {
         for wrong in [json!(false), json!([]), json!({})] {

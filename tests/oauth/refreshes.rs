@@ -209,7 +209,7 @@ fn oddities_that_say_nothing() {
         |text| text.replacen('{', r#"{"refresh_token":"evil","#, 1),
         |text| text.replacen('{', r#"{"refresh\u005ftoken":"evil","#, 1),
         |text| format!("\u{feff}{}", text.replace(r#""r1""#, r#"["r1"]"#)),
-        |text| format!("\u{feff}{}", text.replace(r#""r1""#, r#""r 1""#)),
+        |text| format!("\u{feff}{}", text.replace(r#""r1""#, r#""r\u00071""#)),
     ];
     for spoil in spoilt {
         let authority = Authority::with(move |request, world| {

@@ -94,6 +94,13 @@ fn access_tokens() {
         assert_eq!(kind, ErrorKind::MissingClaim, "{name}");
     }
     assert_eq!(refused(Some("Bearer not-a-token"), &demand), ErrorKind::MalformedToken);
+    // Scopes that nobody can be granted are a mistake of the call's.
+    for wrong in ["read admin", "", " ", "read\"", "lé"] {
+        assert_eq!(
+            refused(Some(&good), &Demand::new().scopes(&[wrong])),
+            ErrorKind::InvalidArgument
+        );
+    }
     assert_eq!(
         refused(Some(&good), &Demand::new().scopes(&["read", "admin"])),
         ErrorKind::InsufficientScope
