@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::pepper::Peppers;
 use crate::store::{Database, Follower, Limits};
 use std::sync::{Arc, Weak};
+use zeroize::Zeroizing;
 
 /// How keys are made and verified.
 #[derive(Clone)]
@@ -209,11 +210,22 @@ impl ApiKeys {
         inner
     }
 
-    /// Whether a text that is no key looks as if it was meant to be one: it begins as new keys do, or has a key's form but
-    /// for the checksum. Nobody else should be asked about it.
+    /// Whether a text that is no key looks as if it was meant to be one: it has a key's form but for the checksum, or what
+    /// new keys begin with, in letters of any case, in quotes, behind a name (`key=`) or escaped. Nobody else should be
+    /// asked about it.
     pub(crate) fn has_form_of_own(&self, text: &str) -> bool {
-        let rest = text.strip_prefix(&self.inner.prefix);
-        rest.is_some_and(|rest| rest.starts_with('_')) || has_form(text.as_bytes())
+        let (prefix, env) = (&self.inner.prefix, &self.inner.env);
+        let head = format!("{prefix}_").to_ascii_lowercase();
+        let lower = Zeroizing::new(text.to_ascii_lowercase());
+        let plain = Zeroizing::new(lower.replace("%5f", "_"));
+        // By chance it stands somewhere in a token of the server's, but not where a word begins.
+        let begins = |(at, _): (usize, &str)| {
+            let before = plain.as_bytes().get(at.wrapping_sub(1));
+            before.is_none_or(|b| !b.is_ascii_alphanumeric() && !b"-._~+/".contains(b))
+        };
+        plain.match_indices(&*head).any(begins)
+            || plain.contains(&format!("{head}{env}_").to_ascii_lowercase())
+            || has_form(text.as_bytes())
     }
 
     /// The prefix of new keys.

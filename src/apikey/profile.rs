@@ -277,7 +277,9 @@ impl Profile {
 
     /// Whether all of `wanted` are among the key's scopes.
     pub(crate) fn has_scopes(&self, wanted: &[&str]) -> bool {
-        wanted.iter().all(|wanted| self.scopes().split(' ').any(|scope| scope == *wanted))
+        wanted
+            .iter()
+            .all(|wanted| self.scopes().split_terminator(' ').any(|scope| scope == *wanted))
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! Scopes: tokens of RFC 6749 section 3.3, compared byte by byte. There are no wildcards; what a
 //! service wants to mean by `orders:*` it grants.
 
-use crate::base::text::argument;
+use crate::base::text::{argument, is_scope};
 use crate::error::Result;
 
 /// The scopes of a key, ascending, each once.
@@ -12,12 +12,7 @@ pub(crate) fn check_scopes(scopes: &[String]) -> Result<Vec<String>> {
     if scopes.len() > 64 {
         return Err(argument("A key has at most 64 scopes."));
     }
-    // %x21 / %x23-5B / %x5D-7E: visible, without the quote and the backslash.
-    let is_token = |scope: &str| {
-        (1..=128).contains(&scope.len())
-            && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
-    };
-    if !scopes.iter().all(|scope| is_token(scope)) {
+    if !scopes.iter().all(|scope| is_scope(scope, 128)) {
         return Err(argument(
             "A scope is 1 to 128 visible ASCII characters without space, quote and backslash.",
         ));

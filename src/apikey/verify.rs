@@ -13,6 +13,7 @@ use super::profile::{Profile, Rare, unpack_rate};
 use crate::base::clock::NANOS;
 use crate::base::process::lock;
 use crate::base::reach::beyond_memory;
+use crate::base::text::lacking;
 use crate::crypto::constant_time_eq_words;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Credits, KeyRecord};
@@ -333,7 +334,7 @@ impl Inner {
             is_allowed(profile, check.ip)?;
         }
         if !check.scopes.is_empty() && !profile.has_scopes(check.scopes) {
-            return Err(ErrorKind::InsufficientScope.into());
+            return Err(lacking(check.scopes));
         }
         if check.cost > 0 && (hot.rate != 0 || hot.has(Hot::CREDITS)) {
             self.take(hot, slot, profile, now, wall, check.cost)?;

@@ -44,6 +44,25 @@ pub(crate) fn meta(meta: &str) -> Result<String> {
     Ok(meta.to_owned())
 }
 
+/// A scope token of at most this many bytes (RFC 6749 section 3.3): %x21 / %x23-5B / %x5D-7E.
+pub(crate) fn is_scope(scope: &str, most: usize) -> bool {
+    (1..=most).contains(&scope.len())
+        && scope.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
+}
+
+/// The refusal of a caller that was granted less than this: 403; but a scope that nobody can be granted is a mistake of the
+/// program's, which would refuse everybody.
+#[cold]
+pub(crate) fn lacking(wanted: &[&str]) -> Error {
+    if wanted.iter().all(|scope| is_scope(scope, usize::MAX)) {
+        return ErrorKind::InsufficientScope.into();
+    }
+    argument(
+        "A demanded scope is one scope: not empty, without spaces; name each scope on its own.",
+    )
+    .about_claim("scopes")
+}
+
 /// `8-4-4-4-12` hexadecimal digits in lower case.
 pub(crate) fn is_guid(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();

@@ -10,6 +10,7 @@ use crate::apikey::{ApiKeys, Check, CredentialPlace};
 use crate::base::clock::{Clock, plausible};
 use crate::base::json::{self, Value};
 use crate::base::secret::Secret;
+use crate::base::text::lacking;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::{RevocationList, check_introspected};
 use std::borrow::Cow;
@@ -227,6 +228,11 @@ impl Inner {
             check_introspected(&**list, &answer.claims_json, server, &*self.clock, self.leeway)?;
         }
         let issuer = claims.given("iss").and_then(|issuer| issuer.as_str());
+        if let (Some(server), Some(named)) = (server, &issuer)
+            && server != named
+        {
+            return Err(OTHER_ISSUER.about_claim("iss"));
+        }
         let about = About {
             kind: AccessKind::Opaque,
             issuer: issuer.map(Cow::into_owned).or_else(|| server.map(str::to_owned)),
@@ -256,7 +262,7 @@ impl Inner {
             });
         }
         if demand.scopes.iter().any(|wanted| !scopes.iter().any(|granted| granted == wanted)) {
-            return Err(ErrorKind::InsufficientScope.into());
+            return Err(lacking(demand.scopes));
         }
         self.check_sign_in(claims, demand, leeway)?;
         let About { kind, issuer, subject, client_id, expires_at } = about;
@@ -287,7 +293,9 @@ impl Inner {
             let now = plausible(self.clock.now())?;
             #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
             let oldest = now.saturating_sub(max_age.saturating_add(leeway)) as f64;
-            if !at.is_some_and(|at| at >= oldest) {
+            #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
+            let latest = now.saturating_add(leeway) as f64;
+            if !at.is_some_and(|at| (oldest..=latest).contains(&at)) {
                 return Err(ErrorKind::InsufficientAuthentication.into());
             }
         }
@@ -345,6 +353,10 @@ const NO_TENANT_CLAIM: Error = Error::new(
 const NO_TENANT: Error = Error::new(
     ErrorKind::MissingClaim,
     "The call demands a tenant, and the token names none by the claim that is `tenant_claim`.",
+);
+const OTHER_ISSUER: Error = Error::new(
+    ErrorKind::InvalidIssuer,
+    "The authorization server says that the token is of another issuer than the one that its client is configured with.",
 );
 const OTHER_TENANT: Error =
     Error::new(ErrorKind::InvalidClaim, "The credential belongs to another tenant than demanded.");

@@ -39,7 +39,13 @@ fn every_reason_of_refusal() {
         (
             bench.create(|s| s.scopes = vec!["read".into()]),
             Check::new().scopes(&[""]),
-            ErrorKind::InsufficientScope,
+            ErrorKind::InvalidArgument,
+        ),
+        (bench.create(|_| ()), Check::new().scopes(&[""]), ErrorKind::InvalidArgument),
+        (
+            bench.create(|s| s.scopes = vec!["read".into(), "write".into()]),
+            Check::new().scopes(&["read write"]),
+            ErrorKind::InvalidArgument,
         ),
         (
             bench.create(|s| s.rate = Some(Rate { burst: 1, period: 60 })),
