@@ -25,11 +25,13 @@ def site(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
         begun = client.begin(return_to="/", resources=[API], cookies=cookies)
         start("303 See Other", [("Location", begun.url), *headers(begun)])
         return []
+    callback = "?" + environ["QUERY_STRING"]
     try:
-        login = client.finish("?" + environ["QUERY_STRING"], cookies)
+        login = client.finish(callback, cookies)
     except GatekeyError as error:
-        start("400 Bad Request", [])
-        return [str(error).encode()]
+        ended = client.end_login(callback)  # whatever became of it
+        start(f"{error.status} Refused", [("Set-Cookie", ended)] if ended else [])
+        return [error.public_message.encode()]
     start("200 OK", headers(login))  # and start a session of your own: gatekey.Sessions
     print(login.subject, "signed in")
     orders(f"Bearer {login.tokens.access_token}")
@@ -43,7 +45,7 @@ def orders(authorization: str | None) -> None:
         access = api.check(authorization, scopes=["api:read"])
         print("GET /orders: 200, the orders of", access.subject)
     except GatekeyError as error:
-        print("GET /orders: 401, WWW-Authenticate:", error.www_authenticate)
+        print(f"GET /orders: {error.status}, WWW-Authenticate:", error.www_authenticate)
 
 
 def headers(step: BegunLogin | FinishedLogin) -> list[tuple[str, str]]:

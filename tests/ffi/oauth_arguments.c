@@ -235,7 +235,7 @@ static void token_sets(void) {
     CHECK(gk_oauth_tokens_resource_at(tokens, 0).data == NULL);
     NO_HANDLE(gk_oauth_tokens, gk_oauth_tokens_from_refresh_token, NOTEXT, TEXT);
     NO_HANDLE(gk_oauth_tokens, gk_oauth_tokens_from_refresh_token, TEXT, LATIN1);
-    NO_HANDLE(gk_oauth_tokens, gk_oauth_tokens_from_refresh_token, TEXT, GK_TEXT("a b"));
+    NO_HANDLE(gk_oauth_tokens, gk_oauth_tokens_from_refresh_token, TEXT, GK_TEXT("a\nb"));
     NO_HANDLE(gk_oauth_tokens, gk_oauth_tokens_from_refresh_token, GK_TEXT(""), TEXT);
     REFUSED(gk_oauth_tokens_from_refresh_token, TEXT, TEXT, NULL);
     MUST(gk_oauth_tokens_from_refresh_token(GK_TEXT("https://i"), GK_TEXT("r"), &none, &err));

@@ -143,6 +143,9 @@ def _run(name: str, program: list[str]) -> int:
 
 def main() -> int:
     """Do what the command line says."""
+    if len(sys.argv) < 3:
+        print((__doc__ or "").strip())
+        return 0 if {"-h", "--help"} & set(sys.argv) else 2
     what, name, *rest = sys.argv[1:]
     try:
         if what == "start":

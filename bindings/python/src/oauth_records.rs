@@ -68,8 +68,14 @@ impl FinishedLogin {
         OAuthTokens(self.0.tokens.clone())
     }
 
-    /// Who signed in, together with the issuer: the ID token's `sub`. None without OpenID Connect; then ask
-    /// `userinfo`.
+    /// Whose user signed in: subjects are names of their issuer's. For a provider without an issuer, its token endpoint.
+    #[getter]
+    fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// Who signed in, together with the issuer: the ID token's `sub`. None without OpenID Connect (GitHub and others);
+    /// then ask `userinfo`.
     #[getter]
     fn subject(&self) -> Option<&str> {
         self.0.subject.as_deref()
@@ -296,6 +302,12 @@ pub(crate) struct UserInfo(pub(crate) gatekey::oauth::UserInfo);
 
 #[pymethods]
 impl UserInfo {
+    /// Whose user it is, as `FinishedLogin.issuer`: keep it with the subject.
+    #[getter]
+    fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
     /// Who it is, as the server names users.
     #[getter]
     fn subject(&self) -> &str {

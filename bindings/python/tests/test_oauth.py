@@ -108,12 +108,13 @@ def test_a_log_in_from_beginning_to_end(provider: Server) -> None:
             "oauth_state_mismatch",
         )
     login = own.finish(callback, cookies(begun))
-    assert (login.subject, login.return_to) == ("alice", "/orders")
+    assert (login.issuer, login.subject, login.return_to) == (own.issuer, "alice", "/orders")
     assert login.claims is not None
     assert login.claims["sub"] == "alice"
     assert login.set_cookies == [own.end_login(callback)]
     info = own.userinfo(login.tokens)
-    assert (info.subject, info.verified_email) == ("alice", "alice@example.test")
+    assert (info.issuer, info.subject) == (login.issuer, "alice")
+    assert info.verified_email == "alice@example.test"
 
     tokens = own.refresh(login.tokens)
     assert tokens.refresh_token != login.tokens.refresh_token
@@ -428,6 +429,19 @@ def test_nothing_is_read_from_the_environment(
         monkeypatch.setenv(name.lower(), "http://127.0.0.1:1")
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
     assert client(provider, "m2m").client_credentials().access_token
+
+
+def test_lists_are_no_mappings() -> None:
+    for name in ("endpoints", "variables", "quirks", "private_key"):
+        with pytest.raises(TypeError, match=f"`{name}` must be a mapping"):
+            OAuthClient("c", issuer="https://h", **{name: ["x"]})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="`issuer` is an argument of its own"):
+        OAuthClient("c", endpoints={"issuer": "https://h"})
+    with pytest.raises(TypeError, match="`issuers` must be a mapping"):
+        ResourceServer("https://api.example", issuers=["https://h"])  # type: ignore[arg-type]
+    own = OAuthClient("c", issuer="https://h", redirect_uri="https://app.example/callback")
+    with pytest.raises(TypeError, match="`parameters` must be a mapping"):
+        own.begin(parameters=["x"])  # type: ignore[arg-type]
 
 
 def test_configurations() -> None:

@@ -116,7 +116,7 @@ def test_a_refresh_token_of_another_library(server: Server) -> None:
     )
     assert (whole.access_token, whole.expires_at, whole.subject) == ("a", 9, "alice")
     assert OAuthTokens(server.url, refresh_token="r", access_token="a").expires_at is None
-    for issuer, token, claim in [("", "r", "issuer"), ("i", "a b", "refresh_token")]:
+    for issuer, token, claim in [("", "r", "issuer"), ("i", "a\x07b", "refresh_token")]:
         with pytest.raises(exceptions.UsageError) as refused:
             OAuthTokens(issuer, refresh_token=token)
         assert refused.value.claim == claim

@@ -6,8 +6,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 
 from gatekey._core import HttpTransport, _milliseconds, _OAuthClient, _seconds
+from gatekey.exceptions import UsageError
 from gatekey.oauth.operation import run
-from gatekey.oauth.options import exchange_text, grant_text, json_text, listed, private_key_of
+from gatekey.oauth.options import (
+    exchange_text,
+    grant_text,
+    json_text,
+    listed,
+    mapped,
+    private_key_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,17 +106,20 @@ class Registration(Generic[Carrier]):
             "assertion_audience": assertion_audience,
             "redirect_uri": redirect_uri,
             "scopes": listed(scopes),
-            "variables": dict(variables) if variables else None,
+            "variables": mapped(variables, "variables"),
             "id_token_algorithms": listed(id_token_algorithms),
             "trusted_audiences": listed(trusted_audiences),
             "allowed_tenants": listed(allowed_tenants),
-            "quirks": dict(quirks) if quirks else None,
+            "quirks": mapped(quirks, "quirks"),
             "require_pkce": require_pkce,
             "allow_loopback_http": allow_loopback_http,
             "leeway": _seconds(leeway, "leeway"),
             "deadline_ms": _milliseconds(deadline, "deadline"),
-            **(endpoints or {}),
         }
+        for name, url in (mapped(endpoints, "endpoints") or {}).items():
+            if name in config:
+                raise UsageError(f"`{name}` is an argument of its own, and no endpoint.")
+            config[name] = url
         self._core = _OAuthClient(json_text(config), flow_keys=flow_keys, replay=replay)
         self._own_transport = transport
         self._reach: dict[str, Any] = {
@@ -142,7 +153,7 @@ class Registration(Generic[Carrier]):
             options["max_age"] = _seconds(options["max_age"], "max_age")
         options["scopes"] = listed(scopes)
         options["resources"] = listed(resources)
-        options["parameters"] = dict(parameters) if parameters else None
+        options["parameters"] = mapped(parameters, "parameters")
         return self._core.begin(json_text(options), cookies or "")
 
     def __repr__(self) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gatekey._core import Key, _milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from gatekey._core import _Seconds
 
@@ -28,6 +29,15 @@ def listed(values: Sequence[_T] | None) -> list[_T] | None:
     return None if values is None else list(values)
 
 
+def mapped(values: Mapping[str, _T] | None, name: str) -> dict[str, _T] | None:
+    """Copy a mapping, which a list is not."""
+    if values is None:
+        return None
+    if not isinstance(values, Mapping):
+        raise TypeError(f"`{name}` must be a mapping (a dict), not {type(values).__name__}")
+    return dict(values)
+
+
 def at_least(span: _Seconds, what: str) -> int:
     """Give the whole seconds of a span, rounded up."""
     return -(-_milliseconds(span, what) // 1000)
@@ -37,7 +47,7 @@ def private_key_of(key: Key | str | Mapping[str, object] | None) -> object:
     """Write a private key as the configuration has it: PEM text, or a JWK."""
     if key is None or isinstance(key, str):
         return key
-    return key.to_jwk(private=True) if isinstance(key, Key) else dict(key)
+    return key.to_jwk(private=True) if isinstance(key, Key) else mapped(key, "private_key")
 
 
 def grant_text(
@@ -47,7 +57,7 @@ def grant_text(
     members = {
         "scopes": listed(scopes),
         "resources": listed(resources),
-        "parameters": dict(parameters or {}),
+        "parameters": mapped(parameters, "parameters"),
     }
     return json_text(members)
 

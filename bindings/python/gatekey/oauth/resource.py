@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from gatekey._core import ANY, _ResourceServer, _seconds
 from gatekey.exceptions import ConfigurationError
-from gatekey.oauth.options import json_text, listed
+from gatekey.oauth.options import json_text, listed, mapped
 from gatekey.oauth.remote_key_set import RemoteKeySet
 
 if TYPE_CHECKING:
@@ -134,7 +134,9 @@ class ResourceServer:
         self._core = _ResourceServer(
             json_text(options),
             keys=keys,
-            issuers=[(name, known(name, own)) for name, own in (issuers or {}).items()],
+            issuers=[
+                (name, known(name, own)) for name, own in (mapped(issuers, "issuers") or {}).items()
+            ],
             introspection=asking,
             api_keys=api_keys,
             revocations=revocations,

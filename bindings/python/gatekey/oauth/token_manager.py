@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, final
 
 from gatekey._core import _TokenManager
-from gatekey.oauth.options import at_least, json_text
+from gatekey.oauth.options import at_least, json_text, mapped
 
 if TYPE_CHECKING:
     import os
@@ -42,7 +42,11 @@ class TokenManager:
             there is no token gets one for the client itself.
         """
         place = None if folder is None else str(folder)
-        grant = None if client_credentials is None else json_text(dict(client_credentials))
+        grant = (
+            None
+            if client_credentials is None
+            else json_text(mapped(client_credentials, "client_credentials") or {})
+        )
         carrier = transport or client._transport
         self._core = _TokenManager(client._core, place, carrier, seal=seal, grant=grant)
         self._carrier, self._folder = carrier, place
