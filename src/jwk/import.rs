@@ -6,10 +6,15 @@
 //! private RSA keys without all of `p q dp dq qi` or with `oth`, private members without the one
 //! that makes the key private, and `AKP` keys without `alg`. Members that gatekey does not know are
 //! ignored.
+//!
+//! Two habits of others are read: one zero octet before `n`, or before a private number of an RSA key (the sign that
+//! Java's and .NET's integers carry), and the names of Azure Key Vault (`RSA-HSM`, `EC-HSM`, `P-256K`). The key is the
+//! same, and so is its thumbprint.
 
 use super::alg::{Alg, Family};
-use super::der::write;
+use super::der::{self, write};
 use super::material::Parts;
+use super::mistaken;
 use super::stated::{MAX_KID, Stated};
 use super::usage::Usage;
 use crate::base::b64;
@@ -35,7 +40,9 @@ pub(super) fn parse(text: &[u8]) -> Result<Value<'_>> {
     if text.len() > MAX_TEXT {
         return Err(invalid("A JWK or JWK Set may have at most 512 KiB."));
     }
-    json::parse(text).map_err(|error| error.with_kind(ErrorKind::InvalidKey))
+    json::parse(text).map_err(|error| {
+        mistaken::for_jwk(text).unwrap_or_else(|| error.with_kind(ErrorKind::InvalidKey))
+    })
 }
 
 /// Reads one JWK of a text that has been checked.
@@ -45,34 +52,35 @@ pub(super) fn read(jwk: &Value<'_>) -> Result<(Parts, Stated)> {
     }
     let Some(kty) = text(jwk, "kty")? else {
         return Err(match jwk.member("keys") {
-            Some(_) => invalid("This is a JWK Set; load it with KeySet::from_jwks."),
+            Some(_) => mistaken::JWK_SET,
             None => invalid("The JWK has no `kty` (RFC 7517 section 4.1)."),
         });
     };
-    let usage = Usage::from_jwk(jwk)?;
+    let kty = kty.strip_suffix("-HSM").filter(|kty| matches!(*kty, "RSA" | "EC")).unwrap_or(&kty);
+    let usage = Usage::from_jwk(jwk, kty)?;
     let alg = text(jwk, "alg")?.map(|name| Alg::from_name(&name)).transpose()?;
     let kid = text(jwk, "kid")?.map(Cow::into_owned);
     if kid.as_ref().is_some_and(|kid| kid.is_empty() || kid.len() > MAX_KID) {
         return Err(invalid("The `kid` of a JWK must have 1 to 256 bytes."));
     }
-    let parts = match kty.as_ref() {
+    let parts = match kty {
         "oct" => Parts::Symmetric { secret: secret(jwk)? },
         "RSA" => rsa(jwk)?,
         "EC" => ec(jwk)?,
         "OKP" => okp(jwk)?,
         "AKP" => akp(jwk, alg)?,
-        _ => {
-            return Err(Error::new(
-                ErrorKind::UnsupportedKey,
-                "The `kty` of the JWK is not oct, RSA, EC, OKP or AKP.",
+        "oct-HSM" => {
+            return Err(unsupported(
+                "A key of `kty` oct-HSM never leaves its HSM, so there is nothing to sign or verify with.",
             ));
         }
+        _ => return Err(unsupported("The `kty` of the JWK is not oct, RSA, EC, OKP or AKP.")),
     };
     Ok((parts, Stated { alg, pss_only: false, kid, usage }))
 }
 
 fn secret(jwk: &Value<'_>) -> Result<Secret> {
-    let secret = private(jwk, "k")?.ok_or(MISSING)?;
+    let secret = required(private(jwk, "k")?, "k")?;
     if secret.expose().len() > MAX_BINARY {
         return Err(invalid("A secret may have at most 64 KiB."));
     }
@@ -80,21 +88,28 @@ fn secret(jwk: &Value<'_>) -> Result<Secret> {
 }
 
 fn rsa(jwk: &Value<'_>) -> Result<Parts> {
-    let n = number(jwk, "n")?.ok_or(MISSING)?.expose().to_vec();
-    let e = number(jwk, "e")?.ok_or(MISSING)?.expose().to_vec();
-    if jwk.member("oth").is_some() {
-        return Err(Error::new(
-            ErrorKind::UnsupportedKey,
-            "RSA keys of more than two primes are not supported; generate a key of two primes.",
-        ));
+    let n = required(signed_number(jwk, "n")?, "n")?.expose().to_vec();
+    let e = required(number(jwk, "e")?, "e")?.expose().to_vec();
+    match jwk.member("oth").map(|oth| oth.kind()) {
+        None => {}
+        Some(Kind::Array) => {
+            return Err(unsupported(
+                "RSA keys of more than two primes (`oth`) are not supported; generate a key of two primes.",
+            ));
+        }
+        Some(_) => {
+            return Err(invalid(
+                "The `oth` of a JWK must be an array; leave it out for a key of two primes.",
+            ));
+        }
     }
-    let private = match number(jwk, "d")? {
+    let private = match signed_number(jwk, "d")? {
         None => {
             refuse_strays(jwk, &["p", "q", "dp", "dq", "qi"])?;
             None
         }
         Some(d) => {
-            let part = |name| number(jwk, name)?.ok_or(NO_CRT);
+            let part = |name| signed_number(jwk, name)?.ok_or_else(|| NO_CRT.about_claim(name));
             let (p, q, dp, dq, qi) =
                 (part("p")?, part("q")?, part("dp")?, part("dq")?, part("qi")?);
             let numbers = [&d, &p, &q, &dp, &dq, &qi].map(Secret::expose);
@@ -105,33 +120,35 @@ fn rsa(jwk: &Value<'_>) -> Result<Parts> {
 }
 
 fn ec(jwk: &Value<'_>) -> Result<Parts> {
-    let curve = match text(jwk, "crv")?.ok_or(MISSING)?.as_ref() {
+    let curve = match required(text(jwk, "crv")?, "crv")?.as_ref() {
         "P-256" => Curve::P256,
         "P-384" => Curve::P384,
         "P-521" => Curve::P521,
-        "secp256k1" => Curve::Secp256k1,
+        "secp256k1" | "P-256K" => Curve::Secp256k1,
         _ => return Err(UNSUPPORTED_CURVE),
     };
-    let coordinate = |name| sized(octets(jwk, name)?.ok_or(MISSING)?, curve.coordinate_len());
+    let len = curve.coordinate_len();
+    let coordinate = |name| {
+        let octets = required(octets(jwk, name)?, name)?;
+        check_len(&octets, len, name).map(|()| octets)
+    };
     let mut point = vec![4];
     point.extend_from_slice(&coordinate("x")?);
     point.extend_from_slice(&coordinate("y")?);
-    let private = private(jwk, "d")?;
-    if private.as_ref().is_some_and(|d| d.expose().len() != curve.coordinate_len()) {
-        return Err(WRONG_LENGTH);
-    }
+    let private = private_of_len(jwk, "d", len)?;
     Ok(Parts::Ec { curve, point, private })
 }
 
 fn okp(jwk: &Value<'_>) -> Result<Parts> {
-    if text(jwk, "crv")?.ok_or(MISSING)? != "Ed25519" {
-        return Err(UNSUPPORTED_CURVE);
+    match required(text(jwk, "crv")?, "crv")?.as_ref() {
+        "Ed25519" => {}
+        "Ed448" => return Err(der::ED448_KEY),
+        "X25519" | "X448" => return Err(der::AGREEMENT_KEY),
+        _ => return Err(UNSUPPORTED_CURVE),
     }
-    let public = sized(octets(jwk, "x")?.ok_or(MISSING)?, eddsa::KEY_LEN)?;
-    let seed = private(jwk, "d")?;
-    if seed.as_ref().is_some_and(|seed| seed.expose().len() != eddsa::KEY_LEN) {
-        return Err(WRONG_LENGTH);
-    }
+    let public = required(octets(jwk, "x")?, "x")?;
+    check_len(&public, eddsa::KEY_LEN, "x")?;
+    let seed = private_of_len(jwk, "d", eddsa::KEY_LEN)?;
     Ok(Parts::Ed25519 { public, seed })
 }
 
@@ -141,49 +158,74 @@ fn akp(jwk: &Value<'_>, alg: Option<Alg>) -> Result<Parts> {
         Some(_) => return Err(invalid("The `alg` of an AKP key must be ML-DSA-44, -65 or -87.")),
         None => return Err(invalid("An AKP key must have `alg` (RFC 9964 section 3).")),
     };
-    let public = sized(octets(jwk, "pub")?.ok_or(MISSING)?, set.public_len())?;
-    let seed = private(jwk, "priv")?;
-    if seed.as_ref().is_some_and(|seed| seed.expose().len() != mldsa::SEED_LEN) {
-        return Err(WRONG_LENGTH);
-    }
+    let public = required(octets(jwk, "pub")?, "pub")?;
+    check_len(&public, set.public_len(), "pub")?;
+    let seed = private_of_len(jwk, "priv", mldsa::SEED_LEN)?;
     Ok(Parts::MlDsa { set, public, seed })
 }
 
 /// A member that must be a string.
-fn text<'a>(jwk: &Value<'a>, name: &str) -> Result<Option<Cow<'a, str>>> {
-    jwk.member(name).map(|value| value.as_str().ok_or(NOT_A_STRING)).transpose()
+fn text<'a>(jwk: &Value<'a>, name: &'static str) -> Result<Option<Cow<'a, str>>> {
+    let not_a_string = || NOT_A_STRING.about_claim(name);
+    jwk.member(name).map(|value| value.as_str().ok_or_else(not_a_string)).transpose()
+}
+
+/// A member that must be there.
+fn required<T>(member: Option<T>, name: &'static str) -> Result<T> {
+    member.ok_or_else(|| MISSING.about_claim(name))
 }
 
 /// A public member in base64url.
-fn octets(jwk: &Value<'_>, name: &str) -> Result<Option<Vec<u8>>> {
+fn octets(jwk: &Value<'_>, name: &'static str) -> Result<Option<Vec<u8>>> {
     let Some(value) = jwk.member(name) else { return Ok(None) };
-    let text = value.as_json_str().ok_or(NOT_A_STRING)?;
+    let text = value.as_json_str().ok_or_else(|| NOT_A_STRING.about_claim(name))?;
     // No character of base64url needs an escape, so one that is escaped is there to be missed.
     // Without escapes the text is borrowed, too, and no copy of a secret stays behind.
-    if text.has_escapes() {
-        return Err(BAD_BASE64);
-    }
-    b64::decode(text.raw().as_bytes()).map(Some).map_err(|_| BAD_BASE64)
+    let decoded = if text.has_escapes() { None } else { b64::decode(text.raw().as_bytes()).ok() };
+    decoded.map(Some).ok_or_else(|| BAD_BASE64.about_claim(name))
 }
 
 /// A private member in base64url; never empty.
-fn private(jwk: &Value<'_>, name: &str) -> Result<Option<Secret>> {
+fn private(jwk: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
     Ok(octets(jwk, name)?.map(Secret::new))
 }
 
+fn private_of_len(jwk: &Value<'_>, name: &'static str, len: usize) -> Result<Option<Secret>> {
+    let octets = private(jwk, name)?;
+    if let Some(octets) = &octets {
+        check_len(octets.expose(), len, name)?;
+    }
+    Ok(octets)
+}
+
 /// A Base64urlUInt (RFC 7518 section 2).
-fn number(jwk: &Value<'_>, name: &str) -> Result<Option<Secret>> {
+fn number(jwk: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
     let octets = private(jwk, name)?;
     match octets.as_ref().map(|octets| octets.expose().first()) {
-        Some(None | Some(0)) => Err(invalid(
-            "An RSA number has leading zero octets or none at all (RFC 7518 section 2).",
-        )),
+        Some(None | Some(0)) => Err(LEADING_ZEROS.about_claim(name)),
         _ => Ok(octets),
     }
 }
 
-fn sized(octets: Vec<u8>, len: usize) -> Result<Vec<u8>> {
-    if octets.len() == len { Ok(octets) } else { Err(WRONG_LENGTH) }
+/// A Base64urlUInt, or one after a zero octet: what a signed integer has before a number of full length.
+fn signed_number(jwk: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
+    let octets = private(jwk, name)?;
+    match octets.as_ref().map(Secret::expose) {
+        Some([] | [0] | [0, 0, ..]) => Err(LEADING_ZEROS.about_claim(name)),
+        Some([0, rest @ ..]) => Ok(Some(Secret::new(rest.to_vec()))),
+        _ => Ok(octets),
+    }
+}
+
+/// Numbers that have a length of their own.
+fn check_len(octets: &[u8], len: usize, name: &'static str) -> Result<()> {
+    let error = match octets {
+        _ if octets.len() == len => return Ok(()),
+        [0, rest @ ..] if rest.len() == len => TOO_LONG_BY_ZERO,
+        _ if octets.len() + 1 == len => TOO_SHORT_BY_ONE,
+        _ => WRONG_LENGTH,
+    };
+    Err(error.about_claim(name))
 }
 
 fn refuse_strays(jwk: &Value<'_>, names: &[&str]) -> Result<()> {
@@ -201,14 +243,26 @@ const BAD_BASE64: Error =
 const WRONG_LENGTH: Error = invalid(
     "A member of the JWK is not exactly as long as its curve or algorithm asks (RFC 7518 section 6.2).",
 );
+const TOO_LONG_BY_ZERO: Error = invalid(
+    "A member of the JWK has a leading zero octet too many; its curve has numbers of one length (RFC 7518 section \
+     6.2.1.2), so take the zero off.",
+);
+const TOO_SHORT_BY_ONE: Error = invalid(
+    "A member of the JWK is an octet too short, as if its leading zero was cut off; put it back (RFC 7518 section \
+     6.2.1.2).",
+);
+const LEADING_ZEROS: Error =
+    invalid("An RSA number has leading zero octets or none at all (RFC 7518 section 2).");
 const NO_CRT: Error = invalid(
     "A private RSA JWK must have `p`, `q`, `dp`, `dq` and `qi` beside `d`; export the key with them.",
 );
-const UNSUPPORTED_CURVE: Error = Error::new(
-    ErrorKind::UnsupportedKey,
-    "The `crv` of the JWK is not P-256, P-384, P-521, secp256k1 or Ed25519.",
-);
+const UNSUPPORTED_CURVE: Error =
+    unsupported("The `crv` of the JWK is not P-256, P-384, P-521, secp256k1 or Ed25519.");
 
 const fn invalid(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidKey, message)
+}
+
+const fn unsupported(message: &'static str) -> Error {
+    Error::new(ErrorKind::UnsupportedKey, message)
 }

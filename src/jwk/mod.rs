@@ -6,12 +6,14 @@
 //! I/O.
 
 mod alg;
+mod armour;
 mod der;
 mod disguise;
 mod export;
 mod import;
 mod key;
 mod material;
+mod mistaken;
 mod options;
 mod pem;
 mod set;

@@ -125,6 +125,9 @@ impl KeyOptions {
             (Some(own), Some(asked)) if !own.same_algorithm(asked) => return Err(CONTRADICTION),
             (_, Some(asked)) => asked,
             (Some(own), None) => own,
+            (None, None) if matches!(parts, Parts::Symmetric { .. }) => {
+                return Err(HMAC_ALG_REQUIRED);
+            }
             (None, None) => parts.only_alg().ok_or(ALG_REQUIRED)?,
         };
         if stated.pss_only && !matches!(alg, Alg::Ps256 | Alg::Ps384 | Alg::Ps512) {
@@ -146,6 +149,11 @@ const TOO_LARGE: Error =
 const ALG_REQUIRED: Error = Error::new(
     ErrorKind::AlgorithmRequired,
     "The key fits several algorithms; name one, such as RS256, when loading it.",
+);
+
+const HMAC_ALG_REQUIRED: Error = Error::new(
+    ErrorKind::AlgorithmRequired,
+    "A secret fits HS256, HS384 and HS512; name the one that it is for when loading it.",
 );
 
 const NOT_SYMMETRIC: Error = Error::new(

@@ -1,37 +1,28 @@
 //! PEM: the textual encodings of keys and certificates (RFC 7468).
 //!
-//! Text may stand before the first block. Refused: anything but white space after the last one, a
-//! label that does not match its content, encrypted keys (PKCS#8 or the old `Proc-Type` header),
-//! labels gatekey does not know, and files with several keys. Two files with several blocks have
-//! one meaning and are read: a chain of certificates stands for its first, and `EC PARAMETERS` may
-//! precede the `EC PRIVATE KEY` of the same curve, as OpenSSL writes it.
+//! A text stands for one key. Files with several blocks are read where they have one meaning: a chain of certificates
+//! stands for its first; a private key may have its public half, certificates of which one is its own, and its `EC
+//! PARAMETERS` beside it. Refused: a label that does not match its content, labels gatekey does not know, several
+//! keys, and a certificate that belongs to another key.
 
+use super::armour::{self, Block};
 use super::der::{self, Container, write};
 use super::material::Parts;
 use super::stated::Stated;
+use super::{mistaken, thumbprint};
 use crate::base::secret::Secret;
-use crate::crypto::Curve;
 use crate::error::{Error, ErrorKind, Result};
 use ::der::Decode as _;
 use ::der::asn1::ObjectIdentifier;
-use memchr::memmem;
-use pem_rfc7468::{Decoder, LineEnding};
+use pem_rfc7468::LineEnding;
 
 /// Reads the one key of a PEM text.
 pub(super) fn read(text: &[u8]) -> Result<(Parts, Stated)> {
-    let blocks = blocks(text)?;
+    let blocks = armour::blocks(text)?;
     match blocks.as_slice() {
-        [] => Err(invalid("There is no PEM block in the text; is it DER or JWK?")),
-        [only] => only.read(),
-        [first, ..] if blocks.iter().all(|block| block.label == "CERTIFICATE") => first.read(),
-        [parameters, key] if parameters.label == EC_PARAMETERS && key.label == EC_PRIVATE_KEY => {
-            let (parts, stated) = key.read()?;
-            match parts {
-                Parts::Ec { curve, .. } if parameters.curve()? == curve => Ok((parts, stated)),
-                _ => Err(invalid("The EC PARAMETERS are not those of the EC PRIVATE KEY.")),
-            }
-        }
-        _ => Err(invalid("The PEM text has several blocks; pass one key alone.")),
+        [] => Err(mistaken::for_pem(text)),
+        [only] => read_block(only),
+        blocks => read_several(blocks),
     }
 }
 
@@ -57,92 +48,97 @@ fn encode(label: &str, der: &[u8]) -> Result<String> {
     pem_rfc7468::encode_string(label, LineEnding::LF, der).map_err(|_| ErrorKind::Internal.into())
 }
 
-/// One block, from its first dash to its last.
-struct Block<'a> {
-    label: &'a str,
-    text: &'a [u8],
-}
-
-impl Block<'_> {
-    fn read(&self) -> Result<(Parts, Stated)> {
-        let container = match self.label {
-            "PUBLIC KEY" => Container::Spki,
-            "PRIVATE KEY" => Container::Pkcs8,
-            "CERTIFICATE" => Container::Certificate,
-            "RSA PUBLIC KEY" => Container::Pkcs1Public,
-            "RSA PRIVATE KEY" => Container::Pkcs1Private,
-            EC_PRIVATE_KEY => Container::Sec1,
-            "ENCRYPTED PRIVATE KEY" => Container::EncryptedPkcs8,
-            _ => return Err(UNKNOWN_LABEL),
-        };
-        if memmem::find(self.text, b"\nProc-Type:").is_some() {
-            return der::read(Container::EncryptedPkcs8, &[]);
-        }
-        der::read(container, self.decode()?.expose())
-    }
-
-    fn curve(&self) -> Result<Curve> {
-        let der = self.decode()?;
-        der::curve_of(ObjectIdentifier::from_der(der.expose()).map_err(|_| MALFORMED)?)
-    }
-
-    fn decode(&self) -> Result<Secret> {
-        let mut decoder = Decoder::new_detect_wrap(self.text).map_err(|_| MALFORMED)?;
-        let mut der = zeroize::Zeroizing::new(vec![0; decoder.remaining_len()]);
-        decoder.decode(&mut der).map_err(|_| MALFORMED)?;
-        if !decoder.is_finished() {
-            return Err(MALFORMED);
-        }
-        Ok(Secret::new(std::mem::take(&mut *der)))
-    }
-}
-
-/// Splits the text into its blocks.
-fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>> {
-    let mut blocks = Vec::new();
-    let mut from = 0;
-    while let Some(block) = next_block(text, &mut from)? {
-        blocks.push(block);
-    }
-    let rest = text.get(from..).unwrap_or_default();
-    if !blocks.is_empty() && !rest.trim_ascii().is_empty() {
-        return Err(invalid("Something follows the last PEM block; pass the key alone."));
-    }
-    Ok(blocks)
-}
-
-fn next_block<'a>(text: &'a [u8], from: &mut usize) -> Result<Option<Block<'a>>> {
-    const BEGIN: &[u8] = b"-----BEGIN ";
-    const END: &[u8] = b"-----END ";
-    const DASHES: &[u8] = b"-----";
-    let find = |needle, at: usize| {
-        let rest = text.get(at..).unwrap_or_default();
-        memmem::find(rest, needle).map(|offset| at + offset)
+fn read_block(block: &Block<'_>) -> Result<(Parts, Stated)> {
+    let container = match block.label {
+        "PUBLIC KEY" => Container::Spki,
+        "PRIVATE KEY" => Container::Pkcs8,
+        "RSA PUBLIC KEY" => Container::Pkcs1Public,
+        "RSA PRIVATE KEY" => Container::Pkcs1Private,
+        "EC PRIVATE KEY" => Container::Sec1,
+        "ENCRYPTED PRIVATE KEY" => Container::EncryptedPkcs8,
+        label if is_certificate(label) => Container::Certificate,
+        label => return Err(mistaken::label(label)),
     };
-    let Some(start) = find(BEGIN, *from) else { return Ok(None) };
-    let starts_line = start == 0 || matches!(text.get(start - 1), Some(b'\n' | b'\r'));
-    let label_at = start + BEGIN.len();
-    let (Some(label_end), Some(end), true) =
-        (find(DASHES, label_at), find(END, label_at), starts_line)
-    else {
-        return Err(MALFORMED);
+    if block.is_encrypted_by_header() {
+        return Err(OLD_ENCRYPTION);
+    }
+    der::read(container, block.decode()?.expose())
+}
+
+/// Several blocks with one meaning.
+fn read_several(blocks: &[Block<'_>]) -> Result<(Parts, Stated)> {
+    let is = |kind: fn(&str) -> bool| blocks.iter().filter(move |block| kind(block.label));
+    if let [first, ..] = blocks
+        && blocks.iter().all(|block| is_certificate(block.label))
+    {
+        return read_block(first);
+    }
+    let mut privates = is(is_private);
+    let (Some(key), None) = (privates.next(), privates.next()) else { return Err(SEVERAL) };
+    let known = |label: &str| {
+        is_private(label) || is_public(label) || is_certificate(label) || label == EC_PARAMETERS
     };
-    let end = find(DASHES, end + END.len()).ok_or(MALFORMED)? + DASHES.len();
-    let label = text.get(label_at..label_end).and_then(|label| std::str::from_utf8(label).ok());
-    let text = text.get(start..end).unwrap_or_default();
-    *from = end;
-    Ok(Some(Block { label: label.ok_or(MALFORMED)?, text }))
+    if let Some(other) = blocks.iter().find(|block| !known(block.label)) {
+        return Err(mistaken::label(other.label));
+    }
+    let (parts, stated) = read_block(key)?;
+    for block in is(|label| label == EC_PARAMETERS) {
+        check_parameters(block, &parts)?;
+    }
+    let own = thumbprint::of(&parts);
+    let is_own =
+        |block| read_block(block).is_ok_and(|(parts, _): (Parts, _)| thumbprint::of(&parts) == own);
+    if !is(is_public).all(is_own) {
+        return Err(NOT_ITS_PUBLIC_KEY);
+    }
+    if is(is_certificate).next().is_some() && !is(is_certificate).any(is_own) {
+        return Err(NOT_ITS_CERTIFICATE);
+    }
+    Ok((parts, stated))
+}
+
+/// `EC PARAMETERS`, which OpenSSL writes before an `EC PRIVATE KEY`, must be those of the key.
+fn check_parameters(block: &Block<'_>, parts: &Parts) -> Result<()> {
+    let der = block.decode()?;
+    let oid = ObjectIdentifier::from_der(der.expose()).map_err(|_| der::EXPLICIT_CURVE)?;
+    match parts {
+        Parts::Ec { curve, .. } if der::curve_of(oid)? == *curve => Ok(()),
+        _ => Err(invalid("The EC PARAMETERS are not those of the private key beside them.")),
+    }
+}
+
+fn is_private(label: &str) -> bool {
+    label.ends_with("PRIVATE KEY")
+}
+
+fn is_public(label: &str) -> bool {
+    matches!(label, "PUBLIC KEY" | "RSA PUBLIC KEY")
+}
+
+/// The label of today, and the two before it (RFC 7468 section 5.1).
+fn is_certificate(label: &str) -> bool {
+    matches!(label, "CERTIFICATE" | "X509 CERTIFICATE" | "X.509 CERTIFICATE")
 }
 
 const EC_PARAMETERS: &str = "EC PARAMETERS";
-const EC_PRIVATE_KEY: &str = "EC PRIVATE KEY";
 
-const MALFORMED: Error = invalid("The PEM block is malformed (RFC 7468); export the key again.");
-const UNKNOWN_LABEL: Error = Error::new(
+const OLD_ENCRYPTION: Error = Error::new(
     ErrorKind::UnsupportedKey,
-    "The PEM label is not of a supported key or certificate; convert the key to PKCS#8 or SPKI.",
+    "The private key is encrypted in OpenSSL's old way (Proc-Type); convert it with `openssl pkcs8 -topk8 -in FILE \
+     -out NEW`, which asks for both passphrases.",
+);
+const SEVERAL: Error = invalid(
+    "The PEM text holds several keys, or a key and what is not its own; pass one key alone.",
+);
+const NOT_ITS_CERTIFICATE: Error = Error::new(
+    ErrorKind::KeyPairMismatch,
+    "No certificate in the PEM text belongs to the private key; pass the key alone, or with its own certificate.",
+);
+const NOT_ITS_PUBLIC_KEY: Error = Error::new(
+    ErrorKind::KeyPairMismatch,
+    "The public key in the PEM text is not that of the private key; pass one of the two.",
 );
 
-const fn invalid(message: &'static str) -> Error {
+pub(super) const fn invalid(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidKey, message)
 }

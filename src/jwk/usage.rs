@@ -1,8 +1,11 @@
 //! What a key may be used for: `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
 //!
 //! Refused: a `use` other than `sig`, a `key_ops` that permits neither signing nor verifying, one
-//! that also permits encrypting or deriving (section 4.3: unrelated operations must not share a
+//! that also permits encrypting or deriving (section 4.3: unrelated operations should not share a
 //! key, and they contradict `use`), one with duplicates, and any that is not an array of strings.
+//!
+//! Two exceptions, by name: `jwt-svid` is the `use` of the keys that sign SPIFFE's tokens, and Azure Key Vault gives
+//! RSA and EC keys all six operations unless it is told otherwise. Both are read as keys for signatures.
 
 use crate::base::json::{Kind, Value};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,16 +34,17 @@ impl Default for Usage {
 
 impl Usage {
     /// Reads `use` and `key_ops` of a JWK.
-    pub(super) fn from_jwk(jwk: &Value<'_>) -> Result<Self> {
+    pub(super) fn from_jwk(jwk: &Value<'_>, kty: &str) -> Result<Self> {
         let stated = jwk.member("use");
         if let Some(value) = stated {
             let text =
                 value.as_json_str().ok_or(invalid("The `use` of a JWK must be a string."))?;
-            if text != *"sig" {
-                return Err(FOR_SOMETHING_ELSE);
+            if text != *"sig" && text != *JWT_SVID {
+                return Err(OTHER_USE);
             }
         }
-        let ops = jwk.member("key_ops").map(|value| Ops::read(&value)).transpose()?;
+        let all_six = matches!(kty, "RSA" | "EC");
+        let ops = jwk.member("key_ops").map(|value| Ops::read(&value, all_six)).transpose()?;
         Ok(Self { use_sig: stated.is_some() || ops.is_none(), ops })
     }
 
@@ -74,7 +78,8 @@ impl Usage {
 }
 
 impl Ops {
-    fn read(value: &Value<'_>) -> Result<Self> {
+    /// `all_six`: whether the six operations of Azure Key Vault are read as the two of signatures.
+    fn read(value: &Value<'_>, all_six: bool) -> Result<Self> {
         if value.kind() != Kind::Array {
             return Err(MALFORMED_OPS);
         }
@@ -86,15 +91,17 @@ impl Ops {
                     "The `key_ops` of a JWK names an operation twice (RFC 7517 section 4.3).",
                 ));
             }
-            if UNRELATED.contains(&op.as_ref()) {
-                return Err(FOR_SOMETHING_ELSE);
-            }
             seen.push(op);
             if seen.len() > MAX_OPS {
                 return Err(MALFORMED_OPS);
             }
         }
         let has = |wanted: &str| seen.iter().any(|op| op == wanted);
+        let is_key_vault =
+            all_six && seen.len() == KEY_VAULT.len() && KEY_VAULT.iter().all(|op| has(op));
+        if !is_key_vault && UNRELATED.iter().any(|op| has(op)) {
+            return Err(FOR_SOMETHING_ELSE);
+        }
         let ops = Self { sign: has("sign"), verify: has("verify") };
         if ops.sign || ops.verify { Ok(ops) } else { Err(FOR_SOMETHING_ELSE) }
     }
@@ -106,9 +113,20 @@ const MAX_OPS: usize = 16;
 const UNRELATED: [&str; 6] =
     ["encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"];
 
+/// What Azure Key Vault permits RSA keys by default.
+const KEY_VAULT: [&str; 6] = ["sign", "verify", "wrapKey", "unwrapKey", "encrypt", "decrypt"];
+
+/// The `use` of keys that sign JWT-SVIDs (SPIFFE Trust Domain and Bundle, section 4.2.2).
+const JWT_SVID: &str = "jwt-svid";
+
 const FOR_SOMETHING_ELSE: Error = Error::new(
     ErrorKind::KeyUsage,
-    "The key's `use` or `key_ops` is not for signatures alone; use a key made for signing.",
+    "The key's `key_ops` is not for signatures alone; use a key made for signing.",
+);
+
+const OTHER_USE: Error = Error::new(
+    ErrorKind::KeyUsage,
+    "The key's `use` is not `sig`, so it is not for signatures; use a key made for signing.",
 );
 
 const MALFORMED_OPS: Error = invalid("The `key_ops` of a JWK must be a short array of strings.");

@@ -6,7 +6,7 @@
 //! expanded form only is refused, and one in both forms must have both of one key.
 
 use super::public::point;
-use super::{Algorithm, BAD_PARAMETERS, MALFORMED, curve_of, invalid, unsupported};
+use super::{Algorithm, BAD_PARAMETERS, EXPLICIT_CURVE, MALFORMED, curve_of, invalid, unsupported};
 use crate::base::secret::Secret;
 use crate::crypto::{Curve, MlDsa, ecdsa, eddsa, mldsa};
 use crate::error::{Error, ErrorKind, Result};
@@ -87,14 +87,14 @@ fn same_rsa(parts: &Parts, public: &[u8]) -> Result<bool> {
 
 /// `outer` is the curve of the PKCS#8 document around it, `beside` its public key.
 fn from_sec1(der: &[u8], outer: Option<Curve>, beside: Option<&[u8]>) -> Result<Parts> {
-    let key = EcPrivateKey::from_der(der).map_err(|_| MALFORMED)?;
+    let key = EcPrivateKey::from_der(der).map_err(|_| without_named_curve(der))?;
     let inner = key.parameters.and_then(sec1::EcParameters::named_curve).map(curve_of);
     let curve = match (outer, inner.transpose()?) {
         (Some(outer), Some(inner)) if outer != inner => return Err(BAD_PARAMETERS),
         (Some(curve), _) | (None, Some(curve)) => curve,
         (None, None) => return Err(NO_CURVE),
     };
-    let private = Secret::new(key.private_key.to_vec());
+    let private = scalar(curve, key.private_key)?;
     let own = ecdsa::public_from_private(curve, private.expose())?;
     for stated in [key.public_key, beside].into_iter().flatten() {
         if point(curve, stated)? != own {
@@ -102,6 +102,53 @@ fn from_sec1(der: &[u8], outer: Option<Curve>, beside: Option<&[u8]>) -> Result<
         }
     }
     Ok(Parts::Ec { curve, point: own, private: Some(private) })
+}
+
+/// The scalar in as many octets as the curve asks (RFC 5915 section 3). Encoders that took it for an INTEGER have put a
+/// zero octet before it, or have cut its leading zeros off; both name the same number.
+fn scalar(curve: Curve, octets: &[u8]) -> Result<Secret> {
+    let len = curve.coordinate_len();
+    let octets = match octets {
+        [0, rest @ ..] if rest.len() == len => rest,
+        _ => octets,
+    };
+    let missing = len.checked_sub(octets.len()).filter(|missing| *missing <= MOST_CUT_OFF);
+    let missing = missing.ok_or(WRONG_SCALAR)?;
+    let mut padded = zeroize::Zeroizing::new(vec![0; len]);
+    padded.get_mut(missing..).unwrap_or_default().copy_from_slice(octets);
+    Ok(Secret::new(std::mem::take(&mut *padded)))
+}
+
+/// A scalar begins with more zero octets than this once in 2^32 keys; a shorter one was damaged.
+const MOST_CUT_OFF: usize = 4;
+
+/// Why a document is no ECPrivateKey with a named curve: it may have the curve's parameters instead.
+fn without_named_curve(der: &[u8]) -> Error {
+    let parameters = |reader: &mut SliceReader<'_>| {
+        for _ in ["version", "privateKey"] {
+            reader.tlv_bytes()?;
+        }
+        // [0] { SEQUENCE ... }
+        let is_explicit = matches!(reader.tlv_bytes()?, [0xA0, rest @ ..] if is_sequence_in(rest));
+        while !reader.is_finished() {
+            reader.tlv_bytes()?;
+        }
+        Ok::<_, der::Error>(is_explicit)
+    };
+    let Ok(mut reader) = SliceReader::new(der) else { return MALFORMED };
+    match reader.sequence(parameters) {
+        Ok(true) => EXPLICIT_CURVE,
+        _ => MALFORMED,
+    }
+}
+
+/// Whether a length and then a SEQUENCE stand here.
+fn is_sequence_in(rest: &[u8]) -> bool {
+    match rest {
+        [0x81, _, tag, ..] | [0x82, _, _, tag, ..] => *tag == 0x30,
+        [0..=0x7F, tag, ..] => *tag == 0x30,
+        _ => false,
+    }
 }
 
 /// `CHOICE { seed [0] OCTET STRING, expandedKey OCTET STRING, both SEQUENCE }` (RFC 9881 section
@@ -149,6 +196,10 @@ fn octets(der: &[u8]) -> Result<&[u8]> {
 
 const NO_CURVE: Error = invalid(
     "The EC private key does not name its curve; convert it with `openssl pkcs8 -topk8 -nocrypt`.",
+);
+
+const WRONG_SCALAR: Error = invalid(
+    "The EC private key is not as long as a number of its curve, so part of it was lost; export the key again.",
 );
 
 const MISMATCH: Error = Error::new(

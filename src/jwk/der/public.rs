@@ -2,14 +2,15 @@
 //! RFC 9881 for the key types), X.509 certificates, and PKCS#1 `RSAPublicKey`.
 //!
 //! A certificate is only a wrapper here: neither its signature nor its validity nor its chain is
-//! checked, so whoever loads one must trust where it came from.
+//! checked, so the caller must trust where it came from. So nothing of it is read but its key, and what encoders got
+//! wrong elsewhere (serial numbers, dates, extensions) does not matter.
 
 use super::{Algorithm, BAD_POINT, MALFORMED};
 use crate::crypto::{Curve, ecdsa};
 use crate::error::Result;
 use crate::jwk::material::Parts;
 use crate::jwk::stated::Stated;
-use der::Decode as _;
+use der::{Decode as _, Reader as _, SliceReader, Tag};
 use spki::SubjectPublicKeyInfoRef;
 
 pub(super) fn spki(der: &[u8]) -> Result<(Parts, Stated)> {
@@ -17,9 +18,40 @@ pub(super) fn spki(der: &[u8]) -> Result<(Parts, Stated)> {
 }
 
 pub(super) fn certificate(der: &[u8]) -> Result<(Parts, Stated)> {
-    use spki::der::referenced::OwnedToRef as _;
-    let certificate = x509_cert::Certificate::from_der(der).map_err(|_| MALFORMED)?;
-    from_spki(certificate.tbs_certificate().subject_public_key_info().owned_to_ref())
+    spki(key_of_certificate(der).map_err(|_| MALFORMED)?)
+}
+
+/// The SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1), whose other fields must only be there, each of
+/// its own type.
+fn key_of_certificate(der: &[u8]) -> der::Result<&[u8]> {
+    const BEFORE_KEY: [Tag; 5] =
+        [Tag::Integer, Tag::Sequence, Tag::Sequence, Tag::Sequence, Tag::Sequence];
+    let mut outer = SliceReader::new(der)?;
+    let key = outer.sequence(|certificate| {
+        let key = certificate.sequence(|fields| {
+            if matches!(Tag::peek(fields)?, Tag::ContextSpecific { .. }) {
+                fields.tlv_bytes()?; // its version
+            }
+            for tag in BEFORE_KEY {
+                element(fields, tag)?;
+            }
+            let key = element(fields, Tag::Sequence)?;
+            while !fields.is_finished() {
+                fields.tlv_bytes()?;
+            }
+            Ok::<_, der::Error>(key)
+        })?;
+        element(certificate, Tag::Sequence)?;
+        element(certificate, Tag::BitString)?;
+        Ok::<_, der::Error>(key)
+    })?;
+    outer.finish()?;
+    Ok(key)
+}
+
+fn element<'r>(reader: &mut SliceReader<'r>, tag: Tag) -> der::Result<&'r [u8]> {
+    Tag::peek(reader)?.assert_eq(tag)?;
+    reader.tlv_bytes()
 }
 
 pub(super) fn pkcs1(der: &[u8]) -> Result<(Parts, Stated)> {

@@ -162,17 +162,65 @@ fn each_number_of_an_rsa_key_is_checked() {
         }
     }
     for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
-        let padded = [&[0], &octets(text, name)[..]].concat();
+        let padded = [&[0, 0], &octets(text, name)[..]].concat();
         refused(jwk(&with_octets(text, name, &padded)), ErrorKind::InvalidKey);
-        refused(jwk(&with_octets(text, name, &[])), ErrorKind::InvalidKey);
+        for nothing in [&[][..], &[0], &[0, 0]] {
+            refused(jwk(&with_octets(text, name, nothing)), ErrorKind::InvalidKey);
+        }
     }
+    let padded = [&[0], &octets(text, "e")[..]].concat();
+    refused(jwk(&with_octets(text, "e", &padded)), ErrorKind::InvalidKey);
     refused(jwk(&with(text, "oth", Some("[]"))), ErrorKind::UnsupportedKey);
+}
+
+#[test]
+fn one_zero_octet_before_a_number_of_an_rsa_key_changes_nothing() {
+    let key = load("rsa.pkcs8", Some(Alg::Rs256)).unwrap();
+    let (private, public) = (key.to_private_jwk().unwrap(), key.to_jwk().unwrap());
+    let signed = with_octets(&public, "n", &[&[0], &octets(&public, "n")[..]].concat());
+    let again = jwk(&signed).unwrap();
+    assert_eq!(again.thumbprint(), key.thumbprint());
+    assert_eq!(again.to_jwk().unwrap(), public, "the zero is not written again");
+    assert_works_with(&key, &again);
+    let set =
+        crate::jwk::KeySet::from_jwks(format!(r#"{{"keys":[{signed}]}}"#).as_bytes()).unwrap();
+    assert_eq!((set.len(), set.skipped()), (1, 0));
+    let mut all = private.expose_str().to_owned();
+    for name in ["n", "d", "p", "q", "dp", "dq", "qi"] {
+        let padded = [&[0], &octets(private.expose_str(), name)[..]].concat();
+        let one = with_octets(private.expose_str(), name, &padded);
+        assert_eq!(jwk(&one).unwrap().to_private_jwk().unwrap().expose(), private.expose());
+        all = with_octets(&all, name, &padded);
+    }
+    assert_eq!(jwk(&all).unwrap().to_private_jwk().unwrap().expose(), private.expose());
+}
+
+#[test]
+fn the_names_of_key_vault_mean_the_same() {
+    let rsa = Key::generate(Alg::Rs256).unwrap().to_private_jwk().unwrap();
+    let ec = Key::generate(Alg::Es256).unwrap().to_private_jwk().unwrap();
+    let koblitz = Key::generate(Alg::Es256k).unwrap().to_private_jwk().unwrap();
+    for (text, changes) in [
+        (&rsa, [("RSA", "RSA-HSM"), ("RSA", "RSA")]),
+        (&ec, [("EC", "EC-HSM"), ("EC", "EC")]),
+        (&koblitz, [("EC", "EC-HSM"), ("secp256k1", "P-256K")]),
+    ] {
+        let mut changed = text.expose_str().to_owned();
+        for (from, to) in changes {
+            changed = changed.replace(&format!("\"{from}\""), &format!("\"{to}\""));
+        }
+        assert_eq!(jwk(&changed).unwrap().to_private_jwk().unwrap().expose(), text.expose());
+    }
+    for kty in ["oct-HSM", "OKP-HSM", "AKP-HSM", "-HSM", "RSA-HSM-HSM", "rsa-hsm"] {
+        let text = with(ec.expose_str(), "kty", Some(&format!("{kty:?}")));
+        refused(jwk(&text), ErrorKind::UnsupportedKey);
+    }
 }
 
 #[test]
 fn key_types_and_curves_that_are_not_implemented() {
     let ec = Key::generate(Alg::Es256).unwrap().to_jwk().unwrap();
-    for crv in ["P-224", "p-256", "BP-256", "Ed25519", "secp256r1", "P-256K", ""] {
+    for crv in ["P-224", "p-256", "BP-256", "Ed25519", "secp256r1", "P-256k", ""] {
         refused(jwk(&with(&ec, "crv", Some(&format!("{crv:?}")))), ErrorKind::UnsupportedKey);
     }
     let okp = Key::generate(Alg::EdDsa).unwrap().to_jwk().unwrap();

@@ -2,11 +2,14 @@
 
 mod formats;
 mod members;
+mod mistaken;
+mod odd;
 mod refusals;
 mod rfc;
 mod secrets;
 mod sets;
 mod strength;
+mod texts;
 mod use_of_keys;
 
 use super::{Alg, Key};

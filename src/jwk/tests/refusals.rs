@@ -61,10 +61,12 @@ fn labels_that_are_not_keys_are_refused() {
 
 #[test]
 fn encrypted_keys_are_refused_with_the_remedy() {
-    for name in ["rsa.encrypted", "rsa.legacy-encrypted"] {
+    for (name, command) in
+        [("rsa.encrypted", "openssl pkcs8 -in FILE"), ("rsa.legacy-encrypted", "pkcs8 -topk8")]
+    {
         let error = load(name, Some(Alg::Rs256)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnsupportedKey, "{name}");
-        assert!(error.message().contains("decrypt it first"), "{error}");
+        assert!(error.message().contains(command), "{error}");
     }
     refused(Key::from_der(&der("rsa.encrypted"), None), ErrorKind::UnsupportedKey);
 }
@@ -84,9 +86,9 @@ fn several_keys_are_ambiguous() {
     for text in [
         two("p256.spki", "p384.spki"),
         two("p256.spki", "p256.spki"),
-        two("p256.pkcs8", "p256.spki"),
-        two("p256.pkcs8", "p256.certificate"),
-        two("p256.certificate", "p256.pkcs8"),
+        two("p256.pkcs8", "p256.pkcs8"),
+        two("p256.spki", "p256.certificate"),
+        two("p256.certificate", "p256.spki"),
         two("p256.sec1", "p256.with-parameters"),
     ] {
         refused(Key::from_pem(text.as_bytes(), None), ErrorKind::InvalidKey);
@@ -101,8 +103,6 @@ fn nothing_may_follow_a_document() {
         let text = pem(label, &document);
         refused(Key::from_pem(text.as_bytes(), alg), ErrorKind::InvalidKey);
         refused(Key::from_der(&document, alg), ErrorKind::InvalidKey);
-        let text = format!("{}\nx", fixture(name));
-        refused(Key::from_pem(text.as_bytes(), alg), ErrorKind::InvalidKey);
     }
 }
 
@@ -186,8 +186,7 @@ fn input_that_is_no_key_is_refused() {
     let spki = fixture("p256.spki");
     for text in [
         spki.replace("END PUBLIC", "END PRIVATE"),
-        spki.replace("-----BEGIN", "x-----BEGIN"),
-        spki.replace("-----BEGIN", " -----BEGIN"),
+        spki.replace("-----BEGIN", "----BEGIN"),
         spki.replace("-----END", "=-----END"),
         spki.replacen('M', "*", 1),
         spki.replace("\n-----END PUBLIC KEY-----", ""),
@@ -202,7 +201,7 @@ fn input_that_is_no_key_is_refused() {
 
 #[test]
 fn wrong_parameters_are_refused() {
-    // rsaEncryption without NULL, Ed25519 with NULL, id-ecPublicKey without a curve.
+    // rsaEncryption with something else than NULL, Ed25519 with NULL, id-ecPublicKey without a curve.
     let mut rsa = der("rsa.spki");
     let null = rsa.windows(2).position(|pair| pair == [5, 0]).unwrap();
     rsa[null] = 4; // an empty OCTET STRING instead

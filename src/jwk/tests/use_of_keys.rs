@@ -14,11 +14,52 @@ fn use_must_be_sig() {
         let key = Key::generate(alg).unwrap();
         assert_eq!(key.key_use(), Some("sig"));
         assert_eq!(jwk(&with_usage(&key, "")).unwrap().key_use(), Some("sig"));
-        for usage in ["enc", "SIG", "sig ", "", "signature"] {
+        for usage in ["enc", "SIG", "sig ", "", "signature", "x509-svid", "JWT-SVID"] {
             let text = with_usage(&key, &format!(r#","use":"{usage}""#));
             refused(jwk(&text), ErrorKind::KeyUsage);
         }
     }
+}
+
+#[test]
+fn the_use_of_spiffe_is_for_signatures() {
+    for alg in [Alg::Es256, Alg::Rs256] {
+        let key = Key::generate(alg).unwrap();
+        let loaded = jwk(&with_usage(&key, r#","use":"jwt-svid""#)).unwrap();
+        assert!(loaded.may_sign() && loaded.may_verify());
+        assert_eq!(loaded.key_use(), Some("sig"));
+        let text = with_usage(&key, r#","use":"jwt-svid","key_ops":["encrypt"]"#);
+        refused(jwk(&text), ErrorKind::KeyUsage);
+    }
+}
+
+#[test]
+fn the_six_operations_of_key_vault_are_those_of_signatures() {
+    const SIX: [&str; 6] = ["sign", "verify", "wrapKey", "unwrapKey", "encrypt", "decrypt"];
+    let ops = |ops: &[&str]| format!(r#","key_ops":{ops:?}"#);
+    for alg in [Alg::Rs256, Alg::Ps512, Alg::Es256] {
+        let key = Key::generate(alg).unwrap();
+        let turned: Vec<_> = SIX.iter().rev().copied().collect();
+        for six in [&SIX[..], &turned] {
+            let loaded = jwk(&with_usage(&key, &ops(six))).unwrap();
+            assert!(loaded.may_sign() && loaded.may_verify());
+            let written = loaded.to_private_jwk().unwrap();
+            assert!(written.expose_str().contains(r#""key_ops":["sign","verify"]"#));
+            let public = key.to_jwk().unwrap().replace(r#","use":"sig""#, &ops(six));
+            assert_works_with(&key, &jwk(&public).unwrap());
+        }
+        for wrong in [&SIX[..5], &SIX[1..], &["sign", "verify", "encrypt"], &SIX[2..]] {
+            refused(jwk(&with_usage(&key, &ops(wrong))), ErrorKind::KeyUsage);
+        }
+        let more = [&SIX[..], &["deriveKey"]].concat();
+        refused(jwk(&with_usage(&key, &ops(&more))), ErrorKind::KeyUsage);
+        let twice = [&SIX[..], &["sign"]].concat();
+        refused(jwk(&with_usage(&key, &ops(&twice))), ErrorKind::InvalidKey);
+        let text = with_usage(&key, &format!(r#","use":"enc"{}"#, ops(&SIX)));
+        refused(jwk(&text), ErrorKind::KeyUsage);
+    }
+    let secret = Key::generate(Alg::Hs256).unwrap();
+    refused(jwk(&with_usage(&secret, &ops(&SIX))), ErrorKind::KeyUsage);
 }
 
 #[test]
