@@ -176,7 +176,7 @@ pub(super) fn jwks(arguments: &Jwks, output: &mut Output) -> Outcome<()> {
             }
             keys.extend(set.iter().cloned());
         } else {
-            keys.push(read_key(text.expose(), options(arguments.alg, None)).map_err(about)?);
+            keys.push(read_key(text.expose(), &options(arguments.alg, None)).map_err(about)?);
         }
     }
     let set = KeySet::new(keys)?;
@@ -186,7 +186,7 @@ pub(super) fn jwks(arguments: &Jwks, output: &mut Output) -> Outcome<()> {
 impl KeyArgs {
     fn read(&self) -> Outcome<Key> {
         let text = input::file(&self.file)?;
-        let read = read_key(text.expose(), options(self.alg, self.kid.as_deref()));
+        let read = read_key(text.expose(), &options(self.alg, self.kid.as_deref()));
         read.map_err(|error| Failure::from(error).about(&self.file.display().to_string()))
     }
 }
@@ -202,13 +202,28 @@ pub(super) fn options(alg: Option<Alg>, kid: Option<&str>) -> KeyOptions {
     }
 }
 
-/// A key in whichever form it is.
-pub(super) fn read_key(text: &[u8], options: KeyOptions) -> crate::Result<Key> {
-    match text.trim_ascii_start() {
-        [b'{', ..] => options.from_jwk(text),
-        [b'-', ..] => options.from_pem(text),
-        _ => options.from_der(text),
+/// A key in whichever form it is: DER is no text, a JWK is JSON, and everything else is what [`KeyOptions::from_pem`]
+/// reads, or names.
+pub(super) fn read_key(text: &[u8], options: &KeyOptions) -> crate::Result<Key> {
+    let is_text =
+        |byte: &u8| *byte >= 0x80 || byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    if text.first() == Some(&0x30) && !text.iter().all(is_text) {
+        return options.from_der(text);
     }
+    let start = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii_start();
+    if start.first() == Some(&b'{') && !is_json_around_pem(start) {
+        return options.from_jwk(text);
+    }
+    options.from_pem(text)
+}
+
+/// Whether it is JSON that holds a key as PEM, such as the file of a service account.
+fn is_json_around_pem(text: &[u8]) -> bool {
+    json::parse(text.trim_ascii_end()).is_ok_and(|value| {
+        let is_pem = |text: &str| text.contains("-----BEGIN ");
+        value.member("kty").is_none()
+            && value.members().any(|(_, member)| member.as_str().is_some_and(|text| is_pem(&text)))
+    })
 }
 
 /// Whether the text is a JWK Set.

@@ -124,7 +124,7 @@ impl TokenKey {
         let read = if is_set(text.expose()) {
             KeySet::from_jwks_with(text.expose(), self.alg).map(Read::Set)
         } else {
-            read_key(text.expose(), options).map(Read::Key)
+            read_key(text.expose(), &options).map(Read::Key)
         };
         read.map_err(|error| about(error, file))
     }

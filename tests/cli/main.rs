@@ -6,6 +6,7 @@ mod backups;
 #[path = "../oauth/evil.rs"]
 #[expect(dead_code, reason = "the other test program uses the rest of it")]
 mod evil;
+mod keys;
 mod oauth;
 mod oauth_lines;
 mod peppers;

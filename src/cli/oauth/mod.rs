@@ -222,7 +222,7 @@ impl Server {
             config = config.client_secret(input::line_of(path, "client secret")?);
         }
         if let Some(path) = &self.private_key {
-            let key = read_key(input::file(path)?.expose(), KeyOptions::new());
+            let key = read_key(input::file(path)?.expose(), &KeyOptions::new());
             let about = |error| Failure::from(error).about(&path.display().to_string());
             config = config.private_key(&key.map_err(about)?);
         }
