@@ -8,7 +8,7 @@
 //! `invalid_grant` ends a refresh token; whatever else goes wrong, it is tried again later.
 
 use super::client::OAuthClient;
-use super::slots::{Claim, LOOK_EVERY, Seen, Slot, Slots, Turns, is_same};
+use super::slots::{Claim, Hold, LOOK_EVERY, Seen, Slot, Slots, Turns, is_same};
 use super::token_grant::TokenGrant;
 use super::tokens::OAuthTokens;
 use crate::base::process::brief;
@@ -199,12 +199,13 @@ impl TokenManager {
         Ok(Operation::new(|io| async move {
             let slot = inner.slots.of(&name);
             let mut claim = loop {
-                match Claim::of(&slot) {
+                match Claim::of(&slot, &io) {
                     Some(claim) => break claim,
                     None => io.pause(LOOK_EVERY).await,
                 }
             };
-            let renewed = inner.get(&io, &name, &slot, &mut claim.turns, wanted).await;
+            let way = Way { io: &io, hold: claim.hold.clone() };
+            let renewed = inner.get(&way, &name, &slot, &mut claim.turns, wanted).await;
             drop(claim);
             inner.slots.leave(&name, &slot);
             renewed
@@ -217,6 +218,41 @@ fn check_name(name: &str) -> Result<()> {
         return Err(argument("A name that tokens are kept under has 1 to 120 bytes."));
     }
     Ok(())
+}
+
+/// How an operation asks, and the store's lock that it holds.
+struct Way<'a> {
+    io: &'a Io,
+    hold: Hold,
+}
+
+impl Way<'_> {
+    fn is_ours(&self) -> Result<()> {
+        if self.hold.is_lost() { Err(TAKEN_OVER) } else { Ok(()) }
+    }
+}
+
+/// Whether an answer may take the place of what it was asked for with: always, unless another caller has taken the refresh
+/// over and changed that by now.
+struct Still {
+    inner: Arc<Inner>,
+    name: String,
+    slot: Arc<Slot>,
+    hold: Hold,
+}
+
+impl Still {
+    fn new(inner: &Arc<Inner>, name: &str, slot: &Arc<Slot>, hold: &Hold) -> Arc<Self> {
+        let (inner, slot) = (Arc::clone(inner), Arc::clone(slot));
+        Arc::new(Self { inner, name: name.to_owned(), slot, hold: hold.clone() })
+    }
+
+    fn check(&self, of: Option<&Arc<Seen>>) -> Result<()> {
+        if self.hold.is_lost() && !is_same(self.inner.look(&self.name, &self.slot)?.as_ref(), of) {
+            return Err(TAKEN_OVER);
+        }
+        Ok(())
+    }
 }
 
 /// The tokens that are wanted: good for so many seconds, and not the refused one.
@@ -275,7 +311,8 @@ impl Inner {
         let back = Arc::clone(&own.back);
         let (inner, name, slot) = (Arc::clone(self), name.to_owned(), Arc::clone(slot));
         let operation = Operation::new(|io| async move {
-            inner.get(&io, &name, &slot, &mut own.turns, wanted).await
+            let way = Way { io: &io, hold: Hold::default() };
+            inner.get(&way, &name, &slot, &mut own.turns, wanted).await
         });
         let renewed = operation.run(&*self.transport);
         *turns = std::mem::take(&mut *brief(&back));
@@ -285,14 +322,14 @@ impl Inner {
     /// Gets the wanted tokens; a refused one is replaced only if it is time.
     async fn get(
         self: &Arc<Self>,
-        io: &Io,
+        way: &Way<'_>,
         name: &str,
-        slot: &Slot,
+        slot: &Arc<Slot>,
         turns: &mut Turns,
         wanted: Wanted,
     ) -> Result<Arc<OAuthTokens>> {
         if wanted.not.is_none() {
-            return self.renew(io, name, slot, turns, &wanted).await;
+            return self.renew(way, name, slot, turns, &wanted).await;
         }
         let before = slot.seen.load_full();
         let now = self.client.0.config.clock.monotonic();
@@ -300,7 +337,7 @@ impl Inner {
         if let Some(kept) = kept.filter(|_| turns.replaced.pause(now).is_some()) {
             return Ok(Arc::clone(&kept.tokens));
         }
-        let other = self.renew(io, name, slot, turns, &wanted).await?;
+        let other = self.renew(way, name, slot, turns, &wanted).await?;
         // Not if another thread has done it before, and has counted it.
         if !is_same(before.as_ref(), slot.seen.load_full().as_ref()) {
             turns.replaced.failed(&REFUSED, now, LONGEST_PAUSE);
@@ -311,9 +348,9 @@ impl Inner {
     /// Gets the wanted tokens. One at a time comes here.
     async fn renew(
         self: &Arc<Self>,
-        io: &Io,
+        way: &Way<'_>,
         name: &str,
-        slot: &Slot,
+        slot: &Arc<Slot>,
         turns: &mut Turns,
         wanted: &Wanted,
     ) -> Result<Arc<OAuthTokens>> {
@@ -323,7 +360,7 @@ impl Inner {
         if let Some(kept) = self.look(name, slot)?.filter(fits) {
             return Ok(Arc::clone(&kept.tokens));
         }
-        let _held = self.store.lock(name)?;
+        let _held = way.hold.keep(self.store.lock(name)?);
         let mut kept = self.look(name, slot)?;
         if let Some(saved) = self.settle(name, turns, kept.as_ref())? {
             slot.seen.store(Some(Arc::clone(&saved)));
@@ -338,12 +375,15 @@ impl Inner {
             return or_still_good(kept, error, wanted, now);
         }
         let saved = Arc::new(Mutex::new(None));
-        let asked = match self.question(name, kept.as_ref().map(|kept| &*kept.tokens), &saved) {
-            Ok(question) => question.within(io).await,
+        let still = Still::new(self, name, slot, &way.hold);
+        let asked = match self.question(name, kept.as_ref(), &still, &saved) {
+            Ok(question) => question.within_while(way.io, || way.is_ours()).await,
             Err(error) => Err(error),
         };
         let error = match asked {
             Ok(tokens) => {
+                let of = brief(&saved).clone().or_else(|| kept.clone());
+                still.check(of.as_ref())?;
                 turns.trouble.over();
                 let new = self.save_or_remember(name, turns, tokens, kept)?;
                 slot.seen.store(Some(Arc::clone(&new)));
@@ -416,18 +456,21 @@ impl Inner {
     fn question(
         self: &Arc<Self>,
         name: &str,
-        kept: Option<&OAuthTokens>,
+        kept: Option<&Arc<Seen>>,
+        still: &Arc<Still>,
         saved: &Arc<Mutex<Option<Arc<Seen>>>>,
     ) -> Result<Operation<OAuthTokens>> {
         match (kept, &self.grant) {
-            (Some(kept), _) if kept.refresh_token.is_some() => {
+            (Some(kept), _) if kept.tokens.refresh_token.is_some() => {
+                let (still, of) = (Arc::clone(still), Arc::clone(kept));
                 let (inner, name, saved) = (Arc::clone(self), name.to_owned(), Arc::clone(saved));
                 let keep = move |tokens: &OAuthTokens| {
+                    still.check(Some(&of))?;
                     let seen = inner.save(&name, tokens)?;
                     *brief(&saved) = Some(seen);
                     Ok(())
                 };
-                self.client.refresh_keeping(kept, TokenGrant::new(), Box::new(keep))
+                self.client.refresh_keeping(&kept.tokens, TokenGrant::new(), Box::new(keep))
             }
             (_, Some(grant)) => self.client.client_credentials(grant),
             _ => Err(ErrorKind::OauthNoToken.into()),
@@ -502,6 +545,11 @@ fn key(peppers: &Peppers, number: u32) -> Option<Zeroizing<[u8; 32]>> {
 const DAMAGED: Error = Error::new(
     ErrorKind::StoreCorrupt,
     "The kept tokens are damaged, or were sealed for another name or client; sign in again.",
+);
+
+const TAKEN_OVER: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The refresh was left alone for longer than its deadline, and another caller has taken it over; try again.",
 );
 
 /// Only a pause comes of it.

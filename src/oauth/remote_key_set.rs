@@ -21,7 +21,8 @@ use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Key, KeySet, KeySource};
 use crate::transport::{
-    Came, Flight, HttpRequest, HttpResponse, Io, Operation, Purpose, Transport, ask_elsewhere,
+    Came, Flight, HttpRequest, HttpResponse, Io, Operation, Purpose, Told, Transport,
+    ask_elsewhere, told,
 };
 use arc_swap::ArcSwap;
 use std::fmt;
@@ -53,6 +54,13 @@ struct Inner {
     /// One fetch at a time, and what was wrong with the last one.
     flight: Flight,
     trouble: Mutex<BackOff>,
+}
+
+/// What the caller of an attempt has waited for.
+enum Fetched {
+    WhenOld,
+    /// A look for the key of its token.
+    ForAToken,
 }
 
 enum Place {
@@ -368,11 +376,23 @@ impl RemoteKeySet {
         let fetch = Operation::new(|io| async move { keys.fresh(&io).await });
         // A caller that may not ask is told by the next try what has gone wrong.
         let Some(transport) = transport.filter(|_| may_ask()) else {
-            ask_elsewhere(|| (self.about(), fetch.whatever_comes()))?;
+            if told::<Fetched>(&self.about()).is_none() {
+                ask_elsewhere(|| (self.about(), self.telling(fetch, Fetched::WhenOld)))?;
+            }
             return inner.usable(inner.now());
         };
         fetch.run(transport)?;
         inner.usable(inner.now())
+    }
+
+    /// An operation for callers that try again when it is over, whatever it ends with.
+    fn telling<T: Send + 'static>(
+        &self,
+        operation: Operation<T>,
+        what: Fetched,
+    ) -> Operation<Told> {
+        let about = self.about();
+        operation.whatever_comes().map(|()| Told::new(about, what))
     }
 
     fn current(&self) -> Result<Arc<Current>> {
@@ -423,7 +443,11 @@ impl KeySource for RemoteKeySet {
         match inner.transport.as_deref().filter(|_| may_ask()) {
             Some(transport) => Ok(look.run(transport).unwrap_or(false)),
             None => {
-                ask_elsewhere(|| (self.about(), look.whatever_comes()))?;
+                let is_done = told::<Fetched>(&self.about())
+                    .is_some_and(|fetched| matches!(*fetched, Fetched::ForAToken));
+                if !is_done {
+                    ask_elsewhere(|| (self.about(), self.telling(look, Fetched::ForAToken)))?;
+                }
                 Ok(false)
             }
         }

@@ -5,13 +5,19 @@ use super::tokens::OAuthTokens;
 use crate::base::backoff::BackOff;
 use crate::base::process::{OwnLock, brief, generation};
 use crate::base::secret::Secret;
+use crate::transport::Io;
 use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// How many milliseconds pass between two looks whether another's change is over.
 pub(super) const LOOK_EVERY: u64 = 10;
+
+/// How many milliseconds an operation may be late that had so many: a server that rotates refresh tokens may end the log-in
+/// if it was only slow.
+fn grace(span: u64) -> u64 {
+    span.max(1000)
+}
 
 /// Kept tokens: the store's text, by which it is told whether they are still the ones, and what it says.
 pub(super) struct Seen {
@@ -31,18 +37,39 @@ pub(super) struct Slot {
     pub(super) seen: ArcSwapOption<Seen>,
     /// Held by the caller that changes what is kept.
     flight: OwnLock<Turns>,
-    /// The process in which an operation changes it (see [`Claim`]), or 0.
-    away: AtomicU64,
+    /// The operation that changes it, if one does (see [`Claim`]).
+    away: Mutex<Option<Away>>,
+}
+
+/// An operation that has the right to change what is kept.
+struct Away {
+    /// A fork copies nobody who drives it.
+    process: u64,
+    io: Io,
+    hold: Hold,
 }
 
 impl Slot {
     fn new() -> Self {
-        Self { seen: ArcSwapOption::empty(), flight: OwnLock::new(), away: AtomicU64::new(0) }
+        Self { seen: ArcSwapOption::empty(), flight: OwnLock::new(), away: Mutex::new(None) }
     }
 
-    /// Not one that a parent of this process has begun: nobody drives it here.
+    /// Whether an operation has the right. One that nobody drives any more loses it, and the store's lock.
     fn is_away(&self) -> bool {
-        self.away.load(Ordering::Acquire) == generation()
+        let over = {
+            let mut away = brief(&self.away);
+            match &*away {
+                None => return false,
+                Some(away) if away.process == generation() && !away.io.is_late(grace) => {
+                    return true;
+                }
+                Some(_) => away.take(),
+            }
+        };
+        if let Some(away) = over {
+            away.hold.lose();
+        }
+        false
     }
 
     /// Changes what is kept, once nobody else does. `wait` lets some milliseconds pass.
@@ -64,23 +91,26 @@ impl Slot {
     }
 }
 
-/// The right to change what is kept, for an operation: it holds no lock while it waits for an answer, and gives the
-/// right back when it is over or dropped.
+/// The right to change what is kept, for an operation: it holds no lock of threads while it waits for an answer, and gives
+/// the right back when it is over or dropped.
 pub(super) struct Claim {
     slot: Arc<Slot>,
     pub(super) turns: Turns,
+    pub(super) hold: Hold,
 }
 
 impl Claim {
-    /// The right, unless another has it.
-    pub(super) fn of(slot: &Arc<Slot>) -> Option<Self> {
+    /// The right for the operation of this side, unless another has it.
+    pub(super) fn of(slot: &Arc<Slot>, io: &Io) -> Option<Self> {
         let claimed = slot.flight.try_locked(|turns| {
             (!slot.is_away()).then(|| {
-                slot.away.store(generation(), Ordering::Release);
-                std::mem::take(turns)
+                let hold = Hold::default();
+                let away = Away { process: generation(), io: io.clone(), hold: hold.clone() };
+                *brief(&slot.away) = Some(away);
+                (std::mem::take(turns), hold)
             })
         });
-        claimed.flatten().map(|turns| Self { slot: Arc::clone(slot), turns })
+        claimed.flatten().map(|(turns, hold)| Self { slot: Arc::clone(slot), turns, hold })
     }
 }
 
@@ -88,9 +118,57 @@ impl Drop for Claim {
     fn drop(&mut self) {
         let turns = std::mem::take(&mut self.turns);
         self.slot.flight.locked(|own| {
-            *own = turns;
-            self.slot.away.store(0, Ordering::Release);
+            let mut away = brief(&self.slot.away);
+            if away.as_ref().is_some_and(|away| away.hold.is(&self.hold)) {
+                *own = turns;
+                *away = None;
+            }
         });
+    }
+}
+
+/// The store's lock while a request is out. Who finds that nobody drives the operation takes it away.
+#[derive(Clone, Default)]
+pub(super) struct Hold(Arc<Mutex<Held>>);
+
+#[derive(Default)]
+struct Held {
+    lock: Option<Box<dyn Send>>,
+    is_lost: bool,
+}
+
+/// Lets go of the lock when it is dropped.
+pub(super) struct Holding(Hold);
+
+impl Hold {
+    pub(super) fn keep(&self, lock: Box<dyn Send>) -> Holding {
+        brief(&self.0).lock = Some(lock);
+        Holding(self.clone())
+    }
+
+    /// Whether another has the right by now.
+    pub(super) fn is_lost(&self) -> bool {
+        brief(&self.0).is_lost
+    }
+
+    fn lose(&self) {
+        brief(&self.0).is_lost = true;
+        self.let_go();
+    }
+
+    fn let_go(&self) {
+        let lock = brief(&self.0).lock.take();
+        drop(lock); // with nothing held that others wait for
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.0.let_go();
     }
 }
 

@@ -163,14 +163,21 @@ impl OAuthTokens {
     }
 
     /// Whether there is no need for another access token yet: it is good for so many more seconds or, as a server may give
-    /// none that are, for half of its life; or it was issued in this very second.
+    /// none that are, for half of its life; or it was issued in this very second. One that was issued in the future, by a
+    /// clock that was put back since, ends nobody knows when.
     pub(super) fn is_fresh_for(&self, seconds: u64, now: u64) -> bool {
+        if self.issued_at.is_some_and(|begin| begin > now.saturating_add(AHEAD)) {
+            return false;
+        }
         let life =
             self.expires_at.zip(self.issued_at).map(|(end, begin)| end.saturating_sub(begin));
         let margin = life.map_or(seconds, |life| seconds.min(life / 2));
         self.is_good_for(margin, now) || self.issued_at.is_some_and(|begin| now == begin)
     }
 }
+
+/// How many seconds two clocks may differ.
+const AHEAD: u64 = 60;
 
 /// Who gave them, who they are about and when they end.
 impl fmt::Debug for OAuthTokens {

@@ -5,20 +5,16 @@ use super::memory::{Entry, Memory};
 use crate::base::clock::{Clock, plausible};
 use crate::base::hex;
 use crate::base::json::fields::Field;
-use crate::base::process::brief;
 use crate::base::reach::may_ask;
 use crate::base::secret::Secret;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oauth::{Introspection, OAuthClient, TokenGrant};
-use crate::transport::{Io, Operation, Transport, ask_elsewhere};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use crate::transport::{Io, Operation, Told, Transport, ask_elsewhere, told};
+use std::sync::Arc;
 
 /// The longest token that is asked about, in bytes.
 const LONGEST: usize = 16 * 1024;
-/// The most answers that wait for callers that try again.
-const MOST_HANDED: usize = 1024;
 /// For how long another caller's question is waited for before it is asked again, in milliseconds.
 const PATIENCE: u64 = 600_000;
 
@@ -94,8 +90,6 @@ struct Inner {
     options: IntrospectionOptions,
     clock: Arc<dyn Clock>,
     memory: Memory,
-    /// Answers on their way to callers that try again.
-    handed: Mutex<HashMap<[u8; 32], Arc<Introspection>>>,
 }
 
 impl Asked {
@@ -106,8 +100,7 @@ impl Asked {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let memory = Memory::new(options.unknown_tokens);
-        let handed = Mutex::default();
-        Self(Arc::new(Inner { client, transport, options, clock, memory, handed }))
+        Self(Arc::new(Inner { client, transport, options, clock, memory }))
     }
 
     pub(super) fn wants_audience(&self) -> bool {
@@ -136,28 +129,17 @@ impl Asked {
         if may_ask() {
             return question.run(&*inner.transport);
         }
-        if let Some(answer) = brief(&inner.handed).remove(&digest) {
-            return Ok(answer);
+        let about = format!("token {:p} {}", Arc::as_ptr(inner), hex::encode(&digest));
+        if let Some(answer) = told::<Arc<Introspection>>(&about) {
+            return inner.unless_ended(Arc::clone(&answer));
         }
-        let own = Arc::clone(inner);
-        ask_elsewhere(|| {
-            let about = format!("token {:p} {}", Arc::as_ptr(&own), hex::encode(&digest));
-            (about, question.map(move |answer| own.hand_over(digest, answer)))
-        })?;
+        let name = about.clone();
+        ask_elsewhere(|| (about, question.map(|answer| Told::new(name, answer))))?;
         Err(ErrorKind::Internal.into())
     }
 }
 
 impl Inner {
-    /// Keeps an answer that is not remembered for the caller who has asked, and tries again.
-    fn hand_over(&self, digest: [u8; 32], answer: Arc<Introspection>) {
-        let ttl = if answer.active { self.options.ttl } else { self.options.negative_ttl };
-        let mut handed = brief(&self.handed);
-        if ttl == 0 && handed.len() < MOST_HANDED {
-            handed.insert(digest, answer);
-        }
-    }
-
     fn known(&self, entry: &Entry) -> Option<Result<Arc<Introspection>>> {
         Some(entry.at_once(self.clock.monotonic())?.and_then(|known| self.unless_ended(known)))
     }

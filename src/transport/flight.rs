@@ -1,6 +1,6 @@
 //! `Flight`: one request for all who want its answer, whatever drives their operations: threads, or tasks of one event
 //! loop. Who is not the first waits in short pauses of its own operation, so nothing has to wake it, and an operation
-//! that is dropped, or never driven to its end, holds up nobody for good.
+//! that is dropped, or whose driver does not come back from a request in its time, holds up nobody.
 
 use super::Io;
 use crate::base::process::{brief, generation};
@@ -9,6 +9,8 @@ use std::sync::Mutex;
 
 /// The shortest and the longest pause between two looks, in milliseconds.
 const PAUSES: (u64, u64) = (2, 50);
+/// How many milliseconds a driver may be late before another caller takes over: a busy loop is.
+const GRACE: u64 = 1000;
 
 /// Who is at it, if anybody.
 #[derive(Default)]
@@ -17,8 +19,22 @@ pub(crate) struct Flight(Mutex<Seats>);
 #[derive(Default)]
 struct Seats {
     last: u64,
-    /// The number of the caller that is at it, and of the process: a fork copies no thread and no loop that could go on.
-    taken: Option<(u64, u64)>,
+    taken: Option<Seat>,
+}
+
+/// The caller that is at it.
+struct Seat {
+    number: u64,
+    /// A fork copies no thread and no loop that could go on.
+    process: u64,
+    io: Io,
+}
+
+impl Seats {
+    fn is_busy(&self) -> bool {
+        let is_at_it = |seat: &Seat| seat.process == generation() && !seat.io.is_late(|_| GRACE);
+        self.taken.as_ref().is_some_and(is_at_it)
+    }
 }
 
 /// That it is this caller's turn, until this is dropped.
@@ -39,26 +55,26 @@ pub(crate) enum Came<'a, T> {
 
 impl Flight {
     /// The turn, if nobody is at it.
-    pub(crate) fn try_begin(&self) -> Option<Turn<'_>> {
+    pub(crate) fn try_begin(&self, io: &Io) -> Option<Turn<'_>> {
         let mut seats = brief(&self.0);
-        let is_busy = seats.taken.is_some_and(|(_, process)| process == generation());
-        (!is_busy).then(|| self.seat(&mut seats))
+        (!seats.is_busy()).then(|| self.seat(&mut seats, io))
     }
 
     /// Whether a caller is at it.
     pub(crate) fn is_busy(&self) -> bool {
-        brief(&self.0).taken.is_some_and(|(_, process)| process == generation())
+        brief(&self.0).is_busy()
     }
 
     /// The turn, whatever caller has it.
-    fn take_over(&self) -> Turn<'_> {
-        self.seat(&mut brief(&self.0))
+    fn take_over(&self, io: &Io) -> Turn<'_> {
+        self.seat(&mut brief(&self.0), io)
     }
 
-    fn seat(&self, seats: &mut Seats) -> Turn<'_> {
+    fn seat(&self, seats: &mut Seats, io: &Io) -> Turn<'_> {
         seats.last += 1;
-        seats.taken = Some((seats.last, generation()));
-        Turn { flight: self, number: seats.last }
+        let number = seats.last;
+        seats.taken = Some(Seat { number, process: generation(), io: io.clone() });
+        Turn { flight: self, number }
     }
 
     /// Waits until `known` gives something or nobody is at it, at most for so many milliseconds.
@@ -74,7 +90,7 @@ impl Flight {
             if let Some(known) = known() {
                 return Came::Known(known);
             }
-            if let Some(turn) = self.try_begin() {
+            if let Some(turn) = self.try_begin(io) {
                 // Who was at it may have ended between the two looks.
                 return known().map_or_else(|| Came::Turn(turn), Came::Known);
             }
@@ -101,7 +117,7 @@ impl Flight {
         if let Some(known) = known() {
             return known;
         }
-        let turn = match (self.try_begin(), stale()) {
+        let turn = match (self.try_begin(io), stale()) {
             (Some(turn), _) => match known() {
                 Some(known) => return known,
                 None => turn,
@@ -110,7 +126,7 @@ impl Flight {
             (None, None) => match self.wait(io, longest, &known).await {
                 Came::Known(known) => return known,
                 Came::Turn(turn) => turn,
-                Came::Late => self.take_over(),
+                Came::Late => self.take_over(io),
             },
         };
         let got = get().await;
@@ -122,7 +138,8 @@ impl Flight {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut seats = brief(&self.flight.0);
-        if seats.taken == Some((self.number, generation())) {
+        let is_ours = |seat: &Seat| (seat.number, seat.process) == (self.number, generation());
+        if seats.taken.as_ref().is_some_and(is_ours) {
             seats.taken = None;
         }
     }

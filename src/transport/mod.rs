@@ -9,8 +9,8 @@ mod operation;
 #[cfg(feature = "http")]
 mod http;
 
-pub(crate) use attempt::ask_elsewhere;
-pub use attempt::{Ask, Attempt, attempt};
+pub use attempt::{Ask, Attempt, Told, attempt};
+pub(crate) use attempt::{ask_elsewhere, told};
 pub(crate) use flight::{Came, Flight};
 pub(crate) use operation::Io;
 pub use operation::{Operation, Step};

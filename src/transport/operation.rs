@@ -5,6 +5,7 @@
 //! writes the state machine; there is no runtime and no waker.
 
 use super::{HttpRequest, HttpResponse, Transport};
+use crate::base::clock::{Clock as _, NANOS, SystemClock};
 use crate::base::process::brief;
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
@@ -53,9 +54,18 @@ pub struct Operation<T> {
 
 /// The side of an operation that its own code sees.
 #[derive(Clone)]
-pub(crate) struct Io(Arc<Mutex<Port>>);
+pub(crate) struct Io(Arc<Mutex<Exchange>>);
 
-/// What passes between an operation and whoever drives it.
+/// What passes between an operation and whoever drives it, and when.
+struct Exchange {
+    port: Port,
+    /// When the driver should be back from what it was last given, in nanoseconds of the system's monotonic clock.
+    due: u64,
+    /// How long that may take, in nanoseconds.
+    span: u64,
+    is_running: bool,
+}
+
 enum Port {
     Idle,
     Wanted(HttpRequest),
@@ -73,7 +83,8 @@ impl<T> Operation<T> {
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let io = Io(Arc::new(Mutex::new(Port::Idle)));
+        let exchange = Exchange { port: Port::Idle, due: 0, span: 0, is_running: false };
+        let io = Io(Arc::new(Mutex::new(exchange)));
         Self { future: Some(Box::pin(code(io.clone()))), io }
     }
 
@@ -85,8 +96,8 @@ impl<T> Operation<T> {
     #[expect(clippy::should_implement_trait, reason = "an operation is driven, not iterated")]
     pub fn next(&mut self) -> Result<Step<T>> {
         {
-            let mut port = brief(&self.io.0);
-            match &*port {
+            let port = &mut brief(&self.io.0).port;
+            match port {
                 Port::Out { pause: false } => return Err(UNANSWERED),
                 Port::Out { pause: true } => {
                     *port = Port::Answered(Err(ErrorKind::Internal.into()))
@@ -95,20 +106,15 @@ impl<T> Operation<T> {
             }
         }
         let future = self.future.as_mut().ok_or(OVER)?;
-        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        let running = Running::of(&self.io);
+        let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        drop(running);
+        match polled {
             Poll::Ready(result) => {
                 self.future = None;
                 result.map(Step::Done)
             }
-            Poll::Pending => {
-                let mut port = brief(&self.io.0);
-                let pause = matches!(&*port, Port::Pause(_));
-                match std::mem::replace(&mut *port, Port::Out { pause }) {
-                    Port::Wanted(request) => Ok(Step::Request(request)),
-                    Port::Pause(milliseconds) => Ok(Step::Wait(milliseconds)),
-                    _ => Err(ErrorKind::Internal.into()),
-                }
-            }
+            Poll::Pending => self.io.hand_out(),
         }
     }
 
@@ -124,8 +130,8 @@ impl<T> Operation<T> {
     }
 
     fn answer(&mut self, answer: Result<HttpResponse>) {
-        let mut port = brief(&self.io.0);
-        if matches!(&*port, Port::Out { pause: false }) {
+        let port = &mut brief(&self.io.0).port;
+        if matches!(port, Port::Out { pause: false }) {
             *port = Port::Answered(answer);
         }
     }
@@ -150,12 +156,20 @@ impl<T> Operation<T> {
     }
 
     /// Drives it as a part of another one.
-    pub(crate) async fn within(mut self, io: &Io) -> Result<T> {
+    pub(crate) async fn within(self, io: &Io) -> Result<T> {
+        self.within_while(io, || Ok(())).await
+    }
+
+    /// As [`Self::within`]; nothing is asked unless `may` allows it.
+    pub(crate) async fn within_while(mut self, io: &Io, may: impl Fn() -> Result<()>) -> Result<T> {
         loop {
             match self.next()? {
                 Step::Done(result) => return Ok(result),
                 Step::Wait(milliseconds) => io.pause(milliseconds).await,
-                Step::Request(request) => self.answer(io.ask(request).await),
+                Step::Request(request) => {
+                    may()?;
+                    self.answer(io.ask(request).await);
+                }
             }
         }
     }
@@ -188,7 +202,7 @@ impl Io {
     /// The answer to a request. Bodies that are longer than what the request allows are refused.
     pub(crate) async fn ask(&self, request: HttpRequest) -> Result<HttpResponse> {
         let max_body = request.max_body;
-        *brief(&self.0) = Port::Wanted(request);
+        brief(&self.0).port = Port::Wanted(request);
         let response = Answer(&self.0).await?;
         if response.body.expose().len() > max_body {
             return Err(ErrorKind::ResponseTooLarge.into());
@@ -198,24 +212,70 @@ impl Io {
 
     /// Returns after so many milliseconds.
     pub(crate) async fn pause(&self, milliseconds: u64) {
-        *brief(&self.0) = Port::Pause(milliseconds);
+        brief(&self.0).port = Port::Pause(milliseconds);
         // Whatever it says: the time is over.
         let _ = Answer(&self.0).await;
     }
+
+    /// Whether the driver has not come back when it should have, nor within so many milliseconds after that, which `grace`
+    /// gives for how many it had: its loop may have ended, or the operation was given up and not dropped.
+    pub(crate) fn is_late(&self, grace: impl FnOnce(u64) -> u64) -> bool {
+        let exchange = brief(&self.0);
+        let grace = grace(exchange.span / MILLISECOND).saturating_mul(MILLISECOND);
+        !exchange.is_running && SystemClock.monotonic() > exchange.due.saturating_add(grace)
+    }
+
+    /// What the driver is given now.
+    fn hand_out<T>(&self) -> Result<Step<T>> {
+        let mut exchange = brief(&self.0);
+        let pause = matches!(&exchange.port, Port::Pause(_));
+        let (step, milliseconds) = match std::mem::replace(&mut exchange.port, Port::Out { pause })
+        {
+            Port::Wanted(request) => {
+                let deadline = request.deadline_ms;
+                (Step::Request(request), deadline)
+            }
+            Port::Pause(milliseconds) => (Step::Wait(milliseconds), milliseconds),
+            _ => return Err(ErrorKind::Internal.into()),
+        };
+        exchange.span = milliseconds.saturating_mul(MILLISECOND);
+        exchange.due = SystemClock.monotonic().saturating_add(exchange.span);
+        Ok(step)
+    }
 }
 
+/// That an operation works, until this is dropped.
+struct Running<'a>(&'a Io);
+
+impl<'a> Running<'a> {
+    fn of(io: &'a Io) -> Self {
+        brief(&io.0).is_running = true;
+        Self(io)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut exchange = brief(&self.0.0);
+        exchange.is_running = false;
+        exchange.due = SystemClock.monotonic();
+    }
+}
+
+const MILLISECOND: u64 = NANOS / 1000;
+
 /// Ready once there is an answer.
-struct Answer<'a>(&'a Mutex<Port>);
+struct Answer<'a>(&'a Mutex<Exchange>);
 
 impl Future for Answer<'_> {
     type Output = Result<HttpResponse>;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut port = brief(self.0);
-        if !matches!(&*port, Port::Answered(_)) {
+        let port = &mut brief(self.0).port;
+        if !matches!(port, Port::Answered(_)) {
             return Poll::Pending;
         }
-        match std::mem::replace(&mut *port, Port::Idle) {
+        match std::mem::replace(port, Port::Idle) {
             Port::Answered(answer) => Poll::Ready(answer),
             _ => Poll::Pending,
         }

@@ -31,6 +31,7 @@ mod doors_asked;
 mod doors_places;
 mod exhaustion;
 mod id_tokens;
+mod left_alone;
 mod logout_tokens;
 mod machines;
 mod nulls;

@@ -47,6 +47,7 @@ mod _core {
     use crate::apikey_records::{
         ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
     };
+    use crate::attempt::_Told;
     #[pymodule_export]
     use crate::attempt::_attempt;
     #[pymodule_export]
@@ -109,6 +110,7 @@ mod _core {
         module.add_class::<UserInfo>()?;
         module.add_class::<_OAuthClient>()?;
         module.add_class::<_Operation>()?;
+        module.add_class::<_Told>()?;
         module.add_class::<AnyValue>()?;
         module.add_class::<_RemoteKeySet>()?;
         module.add_class::<_ResourceServer>()?;

@@ -1,5 +1,6 @@
 //! `_Operation`: what the classes of `gatekey.oauth` and `gatekey.aio` drive.
 
+use crate::attempt::_Told;
 use crate::errors::{OrRaise, usage};
 use crate::gil::Kept;
 use crate::oauth_records::{
@@ -25,6 +26,8 @@ pub(crate) enum Outcome {
     Text(String),
     /// One JSON object.
     Json(String),
+    /// For the next try of an attempt.
+    ForATry(gatekey::transport::Told),
     Nothing,
 }
 
@@ -40,6 +43,7 @@ impl Outcome {
             Self::Notice(notice) => Py::new(py, LogoutNotice(notice))?.into_any(),
             Self::Text(text) => text.into_pyobject(py)?.into_any().unbind(),
             Self::Json(text) => crate::decode::object(py, text.as_bytes())?.into_any().unbind(),
+            Self::ForATry(told) => Py::new(py, _Told(told))?.into_any(),
             Self::Nothing => py.None(),
         })
     }

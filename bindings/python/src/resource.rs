@@ -2,7 +2,8 @@
 
 use crate::apikey::ApiKeys;
 use crate::args::{self as args, Text};
-use crate::errors::{OrRaise, raise};
+use crate::attempt::without_asking;
+use crate::errors::{OrRaise, raise, usage};
 use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::oauth_client::_OAuthClient;
@@ -10,7 +11,7 @@ use crate::oauth_records::Access;
 use crate::options::{Span, names, span, text};
 use crate::remote_key_set::key_source;
 use crate::revocations::Revocations;
-use crate::transport::HttpTransport;
+use crate::transport::{HttpTransport, in_threads};
 use gatekey::resource::{Demand, IntrospectionOptions, Presented, ResourceServerBuilder};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -19,13 +20,16 @@ use pyo3::types::PyString;
 use std::sync::Arc;
 
 /// Whom to ask about opaque tokens, how, and for how long answers are remembered; whether they must name an audience, and
-/// how many unknown tokens are asked about.
-type Asking<'py> = (PyRef<'py, _OAuthClient>, PyRef<'py, HttpTransport>, u64, u64, bool, u32);
+/// how many unknown tokens are asked about. Without a transport only a loop can ask.
+type Asking<'py> =
+    (PyRef<'py, _OAuthClient>, Option<Bound<'py, HttpTransport>>, u64, u64, bool, u32);
 
 /// What is behind `gatekey.ResourceServer`.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct _ResourceServer {
     inner: Kept<gatekey::ResourceServer>,
+    /// Whether only a loop can ask about opaque tokens.
+    is_for_loops: bool,
     /// What may have a clock of Python's.
     rings: Vec<Py<KeyRing>>,
     api_keys: Option<Py<ApiKeys>>,
@@ -58,10 +62,12 @@ impl _ResourceServer {
         let all = issuers.iter().map(|(_, keys)| keys).chain(&keys);
         let rings = all.filter_map(|keys| keys.cast::<KeyRing>().ok());
         let rings: Vec<_> = rings.map(|ring| ring.clone().unbind()).collect();
+        let is_for_loops =
+            introspection.as_ref().is_some_and(|(_, transport, ..)| transport.is_none());
         if let Some((client, transport, ttl, negative, audience, unknown)) = introspection {
             let options = IntrospectionOptions::new().ttl(ttl).negative_ttl(negative);
             let options = options.require_audience(audience).unknown_tokens(unknown);
-            let transport = Arc::new(transport.core().clone());
+            let transport = in_threads(transport.as_ref());
             builder =
                 builder.introspection(gatekey::OAuthClient::clone(&client.0), transport, options);
         }
@@ -74,7 +80,7 @@ impl _ResourceServer {
         follow(py, &rings, api_keys.as_ref(), revocations.as_ref())?;
         let inner = Kept::new(py.detach(|| builder.build()).or_raise(py)?);
         let metadata_path = inner.metadata_path();
-        Ok(Self { inner, rings, api_keys, revocations, metadata_path })
+        Ok(Self { inner, is_for_loops, rings, api_keys, revocations, metadata_path })
     }
 
     /// Who calls. The GIL is released: keys may have to be fetched, or the server asked.
@@ -107,12 +113,15 @@ impl _ResourceServer {
         let mut demand = Demand::new().scopes(&scopes).acr_values(&acr_values);
         (demand.max_age, demand.address) = (max_age, address);
         (demand.tenant, demand.decided_by) = (tenant, decided_by);
-        let checked = py.detach(|| {
+        let check = || {
             self.inner.check_presented(&presented, &demand).map_err(|error| {
                 let challenge = self.inner.challenge(&error, &demand);
                 (error, challenge)
             })
-        });
+        };
+        let checked =
+            py.detach(|| if self.is_for_loops { without_asking(check) } else { Some(check()) });
+        let checked = checked.ok_or_else(|| usage(py, FOR_LOOPS))?;
         checked.map(Access).map_err(|(error, challenge)| {
             let raised = raise(py, &error);
             let told = raised.value(py).setattr("_challenge", challenge);
@@ -155,3 +164,6 @@ fn follow(
 fn borrowed(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).collect()
 }
+
+const FOR_LOOPS: &str = "The server has to be asked, and the transport of `introspection` is async: use a \
+    gatekey.aio.ResourceServer on its loop, or give the client a HttpTransport.";

@@ -6,7 +6,7 @@ use crate::gil::Kept;
 use crate::oauth_client::_OAuthClient;
 use crate::oauth_records::OAuthTokens;
 use crate::operation::{_Operation, Outcome};
-use crate::transport::HttpTransport;
+use crate::transport::{HttpTransport, in_threads};
 use gatekey::Secret;
 use gatekey::store::{MemoryTokenStore, TokenFolder, TokenStore};
 use pyo3::exceptions::PyTypeError;
@@ -25,7 +25,7 @@ impl _TokenManager {
         py: Python<'_>,
         client: &_OAuthClient,
         folder: Option<Text<'_>>,
-        transport: &HttpTransport,
+        transport: Option<&Bound<'_, HttpTransport>>,
         seal: Option<&Bound<'_, PyAny>>,
         grant: Option<Text<'_>>,
     ) -> PyResult<Self> {
@@ -33,7 +33,7 @@ impl _TokenManager {
             None => Arc::new(MemoryTokenStore::new()),
             Some(folder) => Arc::new(py.detach(|| TokenFolder::open(folder.0)).or_raise(py)?),
         };
-        let transport = Arc::new(transport.core().clone());
+        let transport = in_threads(transport);
         let mut inner = gatekey::oauth::TokenManager::new(
             gatekey::OAuthClient::clone(&client.0),
             store,

@@ -4,11 +4,12 @@ use crate::args::Text;
 use crate::errors::OrRaise;
 use crate::options::span;
 use gatekey::Secret;
-use gatekey::transport::{HttpOptions, Transport as _};
+use gatekey::transport::{HttpOptions, Transport};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// Status, headers and body.
 type Answer<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
@@ -80,6 +81,30 @@ impl HttpTransport {
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("an HttpTransport is not pickled or copied; share it"))
+    }
+}
+
+/// Where only a loop can ask: no request is carried. What would ask is refused before.
+struct ForLoops;
+
+impl Transport for ForLoops {
+    fn send(
+        &self,
+        _: &gatekey::transport::HttpRequest,
+    ) -> gatekey::Result<gatekey::transport::HttpResponse> {
+        Err(gatekey::ErrorKind::ConnectionFailed.into())
+    }
+
+    fn wait(&self, milliseconds: u64) {
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+    }
+}
+
+/// What carries the requests of threads; without a transport there is none that does.
+pub(crate) fn in_threads(transport: Option<&Bound<'_, HttpTransport>>) -> Arc<dyn Transport> {
+    match transport {
+        Some(transport) => Arc::new(transport.get().core().clone()),
+        None => Arc::new(ForLoops),
     }
 }
 
