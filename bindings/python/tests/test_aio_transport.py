@@ -517,6 +517,79 @@ def test_a_client_of_ones_own_keeps_to_the_addresses(
     asyncio.run(main())
 
 
+def test_a_client_of_ones_own_keeps_names_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two names at one address: a connection to one of them is not used for the other."""
+    ours = Authority()
+
+    def look_up(_: str, port: int, *__: object, **___: object) -> list[Any]:
+        return [(2, 1, 6, "", ("127.0.0.1", port))]
+
+    async def answer(_: Peer, writer: asyncio.StreamWriter, __: bytes) -> None:
+        writer.write(said(b"{}"))
+        await asyncio.sleep(3600)  # and keeps the connection
+
+    async def main() -> None:
+        trusting = ssl.create_default_context(cadata=ours.pem)
+        tls = ours.server(tmp_path, "one.example")
+        async with serving(answer, tls) as peer, httpx.AsyncClient(verify=trusting) as client:
+            monkeypatch.setattr("gatekey.aio.transport.socket.getaddrinfo", look_up)
+            send = with_httpx.transport(client)
+            assert (await send(get(f"https://one.example:{peer.port}/")))[2] == b"{}"
+            assert peer.open == 1
+            with pytest.raises(exceptions.TlsError):
+                await send(get(f"https://two.example:{peer.port}/"))
+            assert len(peer.requests) == 1
+            # What the client itself asks for goes as before.
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE"):
+                await client.get(f"https://localhost:{peer.port}/")
+            with pytest.raises(exceptions.RequestBlockedError):
+                await send(get("https://0177.0.0.1/"))
+
+    asyncio.run(main())
+
+
+def test_a_client_of_ones_own_takes_the_way_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[str] = []
+
+    class Way(httpx.AsyncHTTPTransport):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            used.append(f"{self.name} {request.url.host}")
+            return await super().handle_async_request(request)
+
+    async def main() -> None:
+        async with serving(said(b"{}")) as peer, serving(said(b"[]")) as proxy:
+            request = get(f"http://localhost:{peer.port}/a")
+            mounts = {"all://localhost": Way("mounted")}
+            async with httpx.AsyncClient(transport=Way("other"), mounts=mounts) as client:
+                assert (await with_httpx.transport(client)(request))[2] == b"{}"
+            assert used == ["mounted localhost"]
+            monkeypatch.setenv("HTTP_PROXY", proxy.url)
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            monkeypatch.setenv("NO_PROXY", "localhost")
+            async with httpx.AsyncClient() as client:
+                assert (await with_httpx.transport(client)(request))[2] == b"{}"
+                assert proxy.connections == 0
+                # Plain HTTP would tell the proxy everything, and it would look names up.
+                with pytest.raises(exceptions.RequestBlockedError):
+                    await with_httpx.transport(client)(get(f"{peer.url}/a"))
+                guarded = with_httpx.transport(client, public_only=True)
+                with pytest.raises(exceptions.ConfigurationError, match="proxy"):
+                    await guarded(get("https://name.example/a"))
+                assert proxy.connections == 0
+                # What is encrypted for the name goes through it, by its name.
+                with pytest.raises(exceptions.TransportError):
+                    await with_httpx.transport(client)(get("https://name.example/a"))
+                assert proxy.requests[0].startswith(b"CONNECT name.example:443 ")
+
+    asyncio.run(main())
+
+
 def test_a_backend_is_one_that_there_is() -> None:
     with pytest.raises(exceptions.ConfigurationError, match="aiohttp, httpx and threads"):
         aio.HttpTransport(backend="requests")

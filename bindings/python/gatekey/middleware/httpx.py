@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from gatekey._core import HttpTransport
-from gatekey.exceptions import (
-    ConnectionFailedError,
-    DeadlineExceededError,
-    ResponseTooLargeError,
-)
+from gatekey.exceptions import RequestBlockedError
 from gatekey.middleware._bearer import Bearer
 
 if TYPE_CHECKING:
@@ -30,8 +26,6 @@ if TYPE_CHECKING:
     from gatekey.oauth import TokenManager
 
 __all__ = ["BearerAuth", "transport"]
-
-_PORTS = {"http": 80, "https": 443}
 
 
 class BearerAuth(httpx.Auth):
@@ -127,69 +121,58 @@ def _place(url: httpx.URL | str) -> Place:
 def transport(client: httpx.AsyncClient, *, public_only: bool = False) -> AsyncTransport:
     """Make a transport for :mod:`gatekey.aio` of an httpx client, as bounded as ours.
 
-    The addresses that a name stands for are checked by the rules of ``gatekey.HttpTransport``, and
-    what was checked is what the client connects to, through its proxy if it has one. A client with
-    a transport of another kind, as in tests, is given the request as it is.
+    A request goes to the name, so that the client's mounts, its ``NO_PROXY`` and its certificates
+    are those of the name, and no connection is used for another one. The addresses that the name
+    stands for are checked by the rules of ``gatekey.HttpTransport`` when the client connects, and
+    what was checked is what it connects to. A connection to that name that the client has open is
+    used as it is: with ``public_only`` give it a client of its own.
+
+    Behind a proxy the proxy looks names up: ``public_only`` is refused there, and so is plain HTTP.
+    A client with a transport of another kind, as in tests, is given the request as it is. The
+    client belongs to one loop, and so does what uses this.
 
     :param public_only: only public addresses: for URLs that strangers have a say in.
     """
     # Here, so that programs without asyncio do not import it.
-    from gatekey.aio.transport import look_up
+    from gatekey.middleware._guarded import guarded
 
     # Whether http on this machine is allowed, the OAuth client has decided.
     rule = HttpTransport(allow_loopback_http=True, public_only=public_only)
 
     async def send(request: HttpRequest) -> tuple[int, list[tuple[str, str]], bytes]:
         rule._check(request.url, [])
-        url = httpx.URL(request.url)
-        if not isinstance(client._transport_for_url(url), httpx.AsyncHTTPTransport):
+        try:
+            url = httpx.URL(request.url)
+        except httpx.InvalidURL:
+            raise RequestBlockedError("The address is none that httpx can read.") from None
+        with guarded(client._transport_for_url(url), url, rule, public_only):
             return await _sent(client, request, url)
-        addresses = await look_up(url.host, url.port or _PORTS[url.scheme])
-        rule._check(request.url, addresses)
-        for address in addresses[:-1]:
-            try:
-                return await _sent(client, request, url, address)
-            except _NotThereError:
-                continue
-        return await _sent(client, request, url, addresses[-1])
 
     return send
 
 
-class _NotThereError(ConnectionFailedError):
-    """Nothing was sent."""
-
-
 async def _sent(
-    client: httpx.AsyncClient, request: HttpRequest, url: httpx.URL, address: str | None = None
+    client: httpx.AsyncClient, request: HttpRequest, url: httpx.URL
 ) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Send to this address of the host, or however the client finds it."""
-    headers = [*request.headers]
-    place, extensions = url, {}
-    if address is not None:
-        place = url.copy_with(host=address)
-        headers.append(("host", url.netloc.decode("ascii")))
-        extensions = {"sni_hostname": url.host}
+    from gatekey.aio.transport import is_about_tls, no_tls, not_there, too_large, too_slow
+
     try:
         async with client.stream(
             request.method,
-            place,
-            headers=headers,
+            url,
+            headers=request.headers,
             content=request.body,
             follow_redirects=False,
             timeout=request.deadline,
             auth=None,
-            extensions=extensions,
         ) as response:
             body = bytearray()
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > request.max_body:
-                    raise ResponseTooLargeError("The answer is too large.")
+                    raise too_large()
             return response.status_code, response.headers.multi_items(), bytes(body)
     except httpx.TimeoutException:
-        raise DeadlineExceededError("The other server took too long.") from None
-    except httpx.ConnectError:
-        raise _NotThereError("The other server cannot be reached.") from None
-    except httpx.HTTPError:
-        raise ConnectionFailedError("The other server cannot be reached.") from None
+        raise too_slow() from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise (no_tls() if is_about_tls(error) else not_there()) from None
