@@ -74,6 +74,7 @@ __all__ = [
     "_RemoteKeySet",
     "_ResourceServer",
     "_TokenManager",
+    "_Told",
     "__version__",
     "_attempt",
     "_error_headers",
@@ -1008,8 +1009,11 @@ class Access:
     @property
     def claims(self) -> dict[str, Any]: ...
 
+@final
+class _Told: ...
+
 def _attempt(
-    call: Callable[[], _T], may_wait: bool
+    call: Callable[[], _T], may_wait: bool, told: Sequence[_Told] = ...
 ) -> tuple[_T] | tuple[str, _Operation] | None: ...
 
 @final
@@ -1068,7 +1072,7 @@ class _TokenManager:
         cls,
         client: _OAuthClient,
         folder: str | None,
-        transport: HttpTransport,
+        transport: HttpTransport | None,
         *,
         seal: str | bytes | Sequence[tuple[int, bytes]] | None = None,
         grant: str | None = None,
@@ -1088,7 +1092,7 @@ class _ResourceServer:
         *,
         keys: _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None = None,
         issuers: Sequence[tuple[str, _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key]]] = ...,
-        introspection: tuple[_OAuthClient, HttpTransport, int, int, bool, int] | None = None,
+        introspection: tuple[_OAuthClient, HttpTransport | None, int, int, bool, int] | None = None,
         api_keys: ApiKeys | None = None,
         revocations: Revocations | None = None,
     ) -> _ResourceServer: ...

@@ -160,37 +160,6 @@ def test_a_new_refresh_token_is_not_lost_with_who_waited_for_it(options: dict[st
     run(main)
 
 
-def test_the_end_of_the_loop_ends_a_refresh(tmp_path: Path) -> None:
-    """The lock goes with it: another process, or loop, can refresh at once."""
-    folder = tmp_path / "tokens"
-    made: list[aio.TokenManager] = []
-
-    async def first() -> None:
-        async with issuing() as (issuer, peer):
-
-            async def hold(_: str) -> None:
-                await asyncio.sleep(3600)
-
-            issuer.hold = hold
-            made.append(aio.TokenManager(client(issuer), folder=folder))
-            await made[0].put("alice", ended(issuer))
-            waits = asyncio.create_task(made[0].tokens("alice"))
-            await peer.until(lambda: len(issuer.forms) == 1)
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                if task is waits or "drive" in repr(task):
-                    task.cancel()
-            await asyncio.wait([waits])
-
-    async def second() -> None:
-        # With a lock that is held these would wait for 30 seconds, and fail.
-        await made[0].remove("alice")
-        with pytest.raises(exceptions.NoTokenError):
-            await made[0].tokens("alice")
-
-    run(first)
-    run(second)
-
-
 def test_what_another_process_holds_does_not_hold_the_loop(place: Place) -> None:
     async def main() -> None:
         async with issuing() as (issuer, _):

@@ -9,23 +9,24 @@ from __future__ import annotations
 import asyncio
 from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from gatekey._core import _attempt
 from gatekey.aio.operation import drive
-from gatekey.aio.pool import NETWORK, STORES
+from gatekey.aio.pool import NETWORK, STORES, this_loop
+from gatekey.exceptions import OAuthServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from gatekey._core import _Operation
+    from gatekey._core import _Operation, _Told
     from gatekey.aio.operation import Carrier
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MOST_QUESTIONS = 8
-"""How many other servers one call may want to ask before it is left to wait in a thread."""
+MOST_QUESTIONS = 64
+"""How many questions to other servers one call may have; most have two at the most."""
 
 
 async def attempted(call: Callable[[], T], carrier_of: Callable[[str], Carrier]) -> T:
@@ -33,15 +34,19 @@ async def attempted(call: Callable[[], T], carrier_of: Callable[[str], Carrier])
 
     :param carrier_of: gives the transport for what a question is about.
     """
+    this_loop()
+    told: list[_Told] = []
     for _ in range(MOST_QUESTIONS):
-        outcome = _attempt(call, False) or await STORES.run(_attempt, call, True)
+        outcome = _attempt(call, False, told) or await STORES.run(_attempt, call, True, told)
         if outcome is None:
-            break
+            return await NETWORK.run(call)
         if len(outcome) == 1:
             return outcome[0]
         about, operation = outcome
-        await asked(about, operation, carrier_of(about))
-    return await NETWORK.run(call)
+        answer = await asked(about, operation, carrier_of(about))
+        if answer is not None:
+            told.append(answer)
+    raise OAuthServerError("Other servers were asked, and what was asked for is still unknown.")
 
 
 async def in_memory_or_thread(call: Callable[[], T]) -> T:
@@ -55,36 +60,60 @@ async def in_memory_or_thread(call: Callable[[], T]) -> T:
 class Flight:
     """A question that is out, and how many wait for its answer."""
 
-    def __init__(self, task: asyncio.Task[Any]) -> None:
+    def __init__(self, task: asyncio.Task[Any], is_seen_through: bool = False) -> None:
         self.task = task
         self.waiters = 0
+        self._is_seen_through = is_seen_through
+        self._is_given_up = False
+        task.add_done_callback(self._over)
 
-    async def wait(self) -> None:
-        """Wait for the answer. When nobody does any more, it is given up."""
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        # Where nobody waits any more, it is told by the next use.
+        _ = task.cancelled() or task.exception()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is answered, or given up and not over yet."""
+        return self._is_given_up or self.task.done()
+
+    async def wait(self) -> Any:
+        """Wait for the answer; None if another has cancelled it. When nobody waits, it is given up.
+
+        A task that is not cancelled itself gets no ``CancelledError``.
+        """
         self.waiters += 1
         try:
-            await asyncio.shield(self.task)
+            await asyncio.wait([self.task])
         finally:
             self.waiters -= 1
-            if not self.waiters and not self.task.done():
-                self.task.cancel()
+            if not (self.waiters or self._is_seen_through or self.task.done()):
+                self._is_given_up = True
+                if not self.task.get_loop().is_closed():
+                    self.task.cancel()
+        return None if self.task.cancelled() else self.task.result()
 
 
-FLIGHTS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Flight]] = WeakKeyDictionary()
+# A flight lives as long as its task: a loop that is gone takes its tasks along.
+FLIGHTS: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, Flight]]
+FLIGHTS = WeakKeyDictionary()
 
 
-async def asked(about: str, operation: _Operation, carrier: Carrier) -> None:
-    """Drive an operation, or wait for the one that is about the same."""
-    loop = asyncio.get_running_loop()
-    flights = FLIGHTS.setdefault(loop, {})
-    flight = flights.get(about)
-    if flight is None or flight.task.done():
-        task = loop.create_task(drive(operation, carrier))
-        flight = flights[about] = Flight(task)
-        task.add_done_callback(lambda _: flights.pop(about, None))
+def flights() -> WeakValueDictionary[str, Flight]:
+    """Give the questions of this loop that are out."""
+    return FLIGHTS.setdefault(this_loop(), WeakValueDictionary())
+
+
+async def asked(about: str, operation: _Operation, carrier: Carrier) -> _Told | None:
+    """Drive an operation, or wait for the one that is about the same; None: try again."""
+    out = flights()
+    flight = out.get(about)
+    if flight is None or flight.is_over:
+        flight = Flight(this_loop().create_task(drive(operation, carrier)))
+        out[about] = flight
     else:
         operation.close()
-    await flight.wait()
+    told: _Told | None = await flight.wait()
+    return told
 
 
 def waiting(

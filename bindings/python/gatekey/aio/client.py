@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, final
 
-from gatekey import _core
 from gatekey.aio.attempt import plain
-from gatekey.aio.operation import Carrier, drive
+from gatekey.aio.operation import Carrier, blocking_of, drive
 from gatekey.aio.pool import STORES
 from gatekey.aio.transport import HttpTransport
 from gatekey.oauth.client import Registration
@@ -16,6 +15,7 @@ from gatekey.oauth.options import exchange_text, grant_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gatekey import _core
     from gatekey._core import (
         BegunLogin,
         DeviceCodes,
@@ -203,17 +203,13 @@ class OAuthClient(Registration[Carrier]):
         return tokens
 
     async def _run(self, operation: _Operation) -> Any:
-        return await drive(operation, self._carrier, STORES if self._may_wait else None)
+        return await drive(operation, self._carrier, (STORES, STORES) if self._may_wait else None)
 
     @cached_property
     def _carrier(self) -> Carrier:
         return self._own_transport or HttpTransport(**self._reach)
 
-    @cached_property
-    def _transport(self) -> _core.HttpTransport:
-        """The blocking transport, for what has no other way."""
-        if isinstance(self._carrier, HttpTransport):
-            return self._carrier.blocking
-        if isinstance(self._carrier, _core.HttpTransport):
-            return self._carrier
-        return _core.HttpTransport(**self._reach)
+    @property
+    def _transport(self) -> _core.HttpTransport | None:
+        """The blocking transport, if there is one over the same way."""
+        return blocking_of(self._carrier)

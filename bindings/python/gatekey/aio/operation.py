@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gatekey import _core
 from gatekey._core import HttpRequest
-from gatekey.aio.pool import NETWORK
+from gatekey.aio.pool import NETWORK, this_loop
 from gatekey.aio.transport import HttpTransport
 from gatekey.exceptions import DeadlineExceededError, TransportError
 
@@ -25,16 +25,23 @@ Carrier: TypeAlias = AsyncTransport | _core.HttpTransport
 """That, or the blocking transport, which works in a thread."""
 
 
-async def drive(operation: _Operation, transport: Carrier, pool: Pool | None = None) -> Any:
+async def drive(
+    operation: _Operation, transport: Carrier, pools: tuple[Pool, Pool] | None = None
+) -> Any:
     """Drive an operation to its end.
 
-    :param pool: where its own steps are made, because they ask a store or take locks.
+    :param pools: where its own steps are made, because they ask a store or take locks: those
+        before its first request, and those after it, for which others may wait by then.
     """
+    pool, later = pools or (None, None)
     try:
+        this_loop()
         while (step := await _step(operation, pool)) is not None:
             if not isinstance(step, HttpRequest):
                 await asyncio.sleep(step)
-            elif isinstance(transport, _core.HttpTransport):
+                continue
+            pool = later
+            if isinstance(transport, _core.HttpTransport):
                 await NETWORK.run(operation.send, transport)
             else:
                 await _send(operation, step, transport)
@@ -42,10 +49,10 @@ async def drive(operation: _Operation, transport: Carrier, pool: Pool | None = N
     finally:
         # What it holds must not wait until nobody looks at an exception any more. A step that is
         # being made in a thread comes to its end first.
-        if pool is None:
+        if later is None:
             operation.close()
         else:
-            pool.submit(operation.close)
+            later.submit(operation.close)
 
 
 async def _step(operation: _Operation, pool: Pool | None) -> HttpRequest | float | None:
@@ -64,3 +71,9 @@ async def _send(operation: _Operation, request: HttpRequest, transport: AsyncTra
         operation.fail(DeadlineExceededError.number)
     else:
         operation.feed(status, [(str(name), str(value)) for name, value in headers], body)
+
+
+def blocking_of(carrier: Carrier) -> _core.HttpTransport | None:
+    """Give what carries requests in threads; None for an async transport of a program's own."""
+    blocking = getattr(carrier, "blocking", carrier)
+    return blocking if isinstance(blocking, _core.HttpTransport) else None

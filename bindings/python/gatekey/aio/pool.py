@@ -17,6 +17,8 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from gatekey.exceptions import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,6 +29,20 @@ IDLE = 5.0
 """Seconds after which a thread without work ends."""
 PATIENCE = 10.0
 """Seconds that the end of the program waits for calls that have begun."""
+
+
+def this_loop() -> asyncio.AbstractEventLoop:
+    """Give the loop that this runs on.
+
+    :raises UsageError: it runs on none of asyncio's.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise UsageError(
+            "gatekey.aio needs an event loop of asyncio, and runs on none; with another library "
+            "use the classes of gatekey in its threads."
+        ) from None
 
 
 class Pool:
@@ -48,6 +64,7 @@ class Pool:
 
     async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a call in a thread. One that has not begun is taken back with the task."""
+        this_loop()
         context = contextvars.copy_context()
         work = partial(context.run, call, *args, **kwargs)
         return await asyncio.wrap_future(self.submit(work))
@@ -102,4 +119,10 @@ class Pool:
 STORES = Pool(16)
 """For files, databases and slow hashes."""
 NETWORK = Pool(256)
-"""For requests of the built-in transport, and for looking names up."""
+"""For requests of the built-in transport, and for looking names up. They wait for no other pool."""
+HOLDING = Pool(64)
+"""For steps of a refresh that holds a lock. They wait for `NETWORK` at the most."""
+LOCKING = Pool(64)
+"""For steps of a refresh that takes a lock. They wait for `HOLDING` at the most."""
+CHANGES = Pool(64)
+"""For changes of kept tokens. They wait for a refresh, and nothing waits for them."""

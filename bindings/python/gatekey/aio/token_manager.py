@@ -7,10 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from gatekey import _core, oauth
-from gatekey.aio.attempt import FLIGHTS, Flight, in_memory_or_thread
-from gatekey.aio.operation import drive
-from gatekey.aio.pool import NETWORK
+from gatekey.aio.attempt import Flight, flights, in_memory_or_thread
+from gatekey.aio.operation import blocking_of, drive
+from gatekey.aio.pool import CHANGES, HOLDING, LOCKING, this_loop
+from gatekey.aio.refreshes import REFRESHES, over
 from gatekey.aio.transport import HttpTransport
+from gatekey.exceptions import UsageError
 from gatekey.oauth.options import at_least
 
 if TYPE_CHECKING:
@@ -23,9 +25,15 @@ if TYPE_CHECKING:
 class TokenManager:
     """Other servers' tokens, kept and refreshed once. See :class:`gatekey.TokenManager`.
 
-    What is good is given at once; with a ``folder`` its file is read in a thread. The loop asks the
-    server. A refresh that has begun is seen through although nobody waits for it any more, so that
-    a new refresh token is not lost: it takes no longer than the client's deadline.
+    What is good is given at once; with a ``folder`` its file is read in a thread. A refresh that
+    has begun is seen through although nobody waits for it any more, and although the loop that
+    wanted it has ended, so that a new refresh token is not lost: it runs on a loop of gatekey's
+    own, and takes no longer than the client's deadline. Only an async transport of a program's own
+    belongs to the loop that uses it: there the refresh goes on while that loop runs, and ends with
+    it.
+
+    ``sync`` is the same manager for threads. It never goes past a transport of the program's own:
+    where that is async, it gives the tokens that are good, and raises ``UsageError`` for others.
     """
 
     sync: oauth.TokenManager
@@ -35,10 +43,7 @@ class TokenManager:
         plain: Any = client
         own = options.pop("transport", None) or getattr(client, "_carrier", client._own_transport)
         self._own_carrier: Carrier = own or HttpTransport(**client._reach)
-        blocking = getattr(own, "blocking", own)
-        if isinstance(blocking, _core.HttpTransport):
-            options["transport"] = blocking
-        self.sync = oauth.TokenManager(plain, **options)
+        self.sync = oauth.TokenManager(plain, transport=blocking_of(self._own_carrier), **options)
 
     @classmethod
     def over(cls, manager: oauth.TokenManager) -> TokenManager:
@@ -49,11 +54,13 @@ class TokenManager:
 
     async def put(self, name: str, tokens: OAuthTokens) -> None:
         """Keep tokens, for example of a log-in that was just finished."""
-        await NETWORK.run(self.sync.put, name, tokens)
+        await self._settled(name)
+        await CHANGES.run(self.sync.put, name, tokens)
 
     async def remove(self, name: str) -> None:
         """Forget the tokens of a name; revoke them first."""
-        await NETWORK.run(self.sync.remove, name)
+        await self._settled(name)
+        await CHANGES.run(self.sync.remove, name)
 
     async def access_token(self, name: str, *, min_ttl: _Seconds = 60) -> str:
         """Give an access token that is good for at least so many seconds, refreshed if need be."""
@@ -61,50 +68,76 @@ class TokenManager:
 
     async def tokens(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens:
         """Give all that came with the access token."""
+        this_loop()
+        seconds = at_least(min_ttl, "min_ttl")
         while True:
             known = await in_memory_or_thread(partial(self.sync.known, name, min_ttl=min_ttl))
             if known is not None:
                 return known
-            if not await self._others(name):
-                seconds = at_least(min_ttl, "min_ttl")
-                return await self._renewed(name, self.sync._core._renewal(name, seconds, None))
+            own = await self._renewed(name, seconds, None)
+            if own is not None:
+                return own
 
     async def replace(self, name: str, refused: str) -> OAuthTokens:
         """Get other tokens, because an API has refused this access token."""
-        while await self._others(name):
-            pass
-        return await self._renewed(name, self.sync._core._renewal(name, 0, refused))
+        this_loop()
+        while True:
+            own = await self._renewed(name, 0, refused)
+            if own is not None:
+                return own
 
-    async def _others(self, name: str) -> bool:
-        """Wait for the refresh of another task; False if there is none."""
-        flight = self._flights().get(self._about(name))
-        if flight is None:
-            return False
-        await asyncio.wait([flight.task])
-        return True
+    async def _settled(self, name: str) -> None:
+        """Wait while a refresh of these tokens is out, here and not in a thread."""
+        about = self._about(name)
+        while True:
+            if (future := REFRESHES.out(about)) is not None:
+                await over(future)
+            elif (flight := flights().get(about)) is not None and not flight.is_over:
+                await asyncio.wait([flight.task])
+            else:
+                return
 
-    async def _renewed(self, name: str, operation: _Operation) -> OAuthTokens:
-        flights, about = self._flights(), self._about(name)
-        task = asyncio.get_running_loop().create_task(
-            drive(operation, self._carrier, pool=NETWORK if self.sync._folder else None)
-        )
-        flights[about] = Flight(task)
-
-        def over(task: asyncio.Task[Any]) -> None:
-            del flights[about]
-            # Where nobody waits any more, it is told by the next use.
-            _ = task.cancelled() or task.exception()
-
-        task.add_done_callback(over)
-        tokens: OAuthTokens = await asyncio.shield(task)
+    async def _renewed(self, name: str, min_ttl: int, refused: str | None) -> OAuthTokens | None:
+        """Refresh; None: another's refresh was waited for."""
+        operation = self.sync._core._renewal(name, min_ttl, refused)
+        about, carrier = self._about(name), self._carrier
+        if not isinstance(carrier, (HttpTransport, _core.HttpTransport)):
+            return await self._renewed_here(about, operation, carrier)
+        try:
+            future, is_own = REFRESHES.begin(about, lambda: self._drive(operation, carrier))
+        except RuntimeError:  # no thread can be started
+            operation.close()
+            raise
+        if not is_own:
+            operation.close()
+        await over(future)
+        tokens: OAuthTokens | None = future.result() if is_own else None
         return tokens
+
+    async def _renewed_here(
+        self, about: str, operation: _Operation, carrier: Carrier
+    ) -> OAuthTokens | None:
+        flight = flights().get(about)
+        if flight is not None and not flight.is_over:
+            operation.close()
+            await asyncio.wait([flight.task])
+            return None
+        task = this_loop().create_task(self._drive(operation, carrier))
+        flight = flights()[about] = Flight(task, is_seen_through=True)
+        tokens: OAuthTokens | None = await flight.wait()
+        return tokens
+
+    async def _drive(self, operation: _Operation, carrier: Carrier) -> Any:
+        # The manager is kept with it: what it is about is the manager's place in memory.
+        pools = (LOCKING, HOLDING) if self.sync._folder else None
+        return await drive(operation, carrier, pools)
 
     @property
     def _carrier(self) -> Carrier:
-        return getattr(self, "_own_carrier", None) or self.sync._carrier
-
-    def _flights(self) -> dict[str, Flight]:
-        return FLIGHTS.setdefault(asyncio.get_running_loop(), {})
+        carrier: Carrier | None = getattr(self, "_own_carrier", None) or self.sync._carrier
+        if carrier is None:
+            raise UsageError("This manager's transport is async: make a gatekey.aio.TokenManager.")
+        return carrier
 
     def _about(self, name: str) -> str:
         return f"tokens {id(self.sync)} {name}"

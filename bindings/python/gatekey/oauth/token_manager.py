@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, final
 
 from gatekey._core import _TokenManager
+from gatekey.exceptions import UsageError
 from gatekey.oauth.options import at_least, json_text, mapped
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class TokenManager:
             if client_credentials is None
             else json_text(mapped(client_credentials, "client_credentials") or {})
         )
-        carrier = transport or client._transport
+        carrier: HttpTransport | None = transport or client._transport
         self._core = _TokenManager(client._core, place, carrier, seal=seal, grant=grant)
         self._carrier, self._folder = carrier, place
 
@@ -67,10 +68,12 @@ class TokenManager:
         :raises NoTokenError: there is none; a log-in is needed.
         :raises InvalidGrantError: there is none any more.
         """
-        return self._core.tokens(name, at_least(min_ttl, "min_ttl")).access_token
+        return self.tokens(name, min_ttl=min_ttl).access_token
 
     def tokens(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens:
         """Give all that came with the access token."""
+        if self._carrier is None:
+            return on_a_loop(self.known(name, min_ttl=min_ttl))
         return self._core.tokens(name, at_least(min_ttl, "min_ttl"))
 
     def known(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens | None:
@@ -83,6 +86,9 @@ class TokenManager:
         If the API goes on refusing new ones, the next is asked for after a second, then after
         two, at most once a minute; until then the refused one is given once more.
         """
+        if self._carrier is None:
+            known = self.known(name, min_ttl=0)
+            return on_a_loop(None if known is None or known.access_token == refused else known)
         return self._core.replace(name, refused)
 
     def __repr__(self) -> str:
@@ -90,3 +96,13 @@ class TokenManager:
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a TokenManager is not pickled or copied; share it")
+
+
+def on_a_loop(tokens: OAuthTokens | None) -> OAuthTokens:
+    """Give what is known where only an event loop can ask for more."""
+    if tokens is None:
+        raise UsageError(
+            "The server has to be asked, and this manager's transport is async: use the "
+            "gatekey.aio.TokenManager on its loop, or give it a HttpTransport."
+        )
+    return tokens
