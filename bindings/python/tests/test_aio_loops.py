@@ -257,6 +257,24 @@ def test_a_loop_that_is_closed_is_forgotten(
     assert not isinstance(got, BaseException), got
 
 
+@pytest.mark.parametrize("what", ["keys", "opaque"])
+def test_a_question_is_given_up_with_its_last_task(server: Server, what: str) -> None:
+    """Although the loop stops in that moment, and long before its deadline."""
+    call = calls(server, what, 60, carrier_of("threads", 60))
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(call())
+    loop.run_until_complete(server.asked(server.held or ""))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    server.held = None
+    got = in_thread(lambda: asyncio.run(asyncio.wait_for(call(), 30)))
+    assert not isinstance(got, BaseException), got
+    server.release.set()
+    loop.run_until_complete(asyncio.wait(asyncio.all_tasks(loop)))
+    loop.close()
+
+
 def own_way(server: Server) -> Callable[[gatekey.HttpRequest], Coroutine[Any, Any, Any]]:
     """Give a transport of a program's own, which is async."""
 

@@ -60,8 +60,11 @@ async def in_memory_or_thread(call: Callable[[], T]) -> T:
 class Flight:
     """A question that is out, and how many wait for its answer."""
 
-    def __init__(self, task: asyncio.Task[Any], is_seen_through: bool = False) -> None:
+    def __init__(
+        self, task: asyncio.Task[Any], operation: _Operation, is_seen_through: bool = False
+    ) -> None:
         self.task = task
+        self._operation = operation
         self.waiters = 0
         self._is_seen_through = is_seen_through
         self._is_given_up = False
@@ -88,6 +91,8 @@ class Flight:
             self.waiters -= 1
             if not (self.waiters or self._is_seen_through or self.task.done()):
                 self._is_given_up = True
+                # Now: the loop may be stopped before the task hears of it.
+                self._operation.close()
                 if not self.task.get_loop().is_closed():
                     self.task.cancel()
         return None if self.task.cancelled() else self.task.result()
@@ -108,7 +113,7 @@ async def asked(about: str, operation: _Operation, carrier: Carrier) -> _Told | 
     out = flights()
     flight = out.get(about)
     if flight is None or flight.is_over:
-        flight = Flight(this_loop().create_task(drive(operation, carrier)))
+        flight = Flight(this_loop().create_task(drive(operation, carrier)), operation)
         out[about] = flight
     else:
         operation.close()

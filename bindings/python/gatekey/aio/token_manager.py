@@ -123,7 +123,7 @@ class TokenManager:
             await asyncio.wait([flight.task])
             return None
         task = this_loop().create_task(self._drive(operation, carrier))
-        flight = flights()[about] = Flight(task, is_seen_through=True)
+        flight = flights()[about] = Flight(task, operation, is_seen_through=True)
         tokens: OAuthTokens | None = await flight.wait()
         return tokens
 
