@@ -74,6 +74,11 @@ enum About {
         line: u32,
         column: u32,
     },
+    /// The endpoint of another server that was asked, and the status that it answered with; 0 for none.
+    Asked {
+        endpoint: &'static str,
+        status: u16,
+    },
     /// The number of a pepper, or of another secret that is given with a number.
     Secret {
         what: &'static str,
@@ -134,6 +139,22 @@ impl Error {
         match &mut self.about {
             About::Place { what, .. } => *what = name,
             about => *about = About::Claim(name),
+        }
+        self
+    }
+
+    /// The same error, about the request to another server that it came of, where it is about nothing else.
+    #[cold]
+    pub(crate) fn about_request(mut self, endpoint: &'static str, status: u16) -> Self {
+        let is_of_peer = matches!(
+            self.kind,
+            ErrorKind::OauthInvalidClient
+                | ErrorKind::OauthRefused
+                | ErrorKind::OauthServerFailed
+                | ErrorKind::OauthMalformedResponse
+        );
+        if self.about == About::Nothing && (is_of_peer || self.kind.number() >= 7000) {
+            self.about = About::Asked { endpoint, status };
         }
         self
     }
@@ -218,13 +239,15 @@ impl Error {
         self.message
     }
 
-    /// The claim, the member of a configuration or the argument that the error is about, where it is about one.
+    /// The claim, the member of a configuration, the argument, or the endpoint of another server (`token_endpoint`) that the
+    /// error is about, where it is about one.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
         match &self.about {
             About::Claim(name) => Some(name),
             About::Named(name) => Some(name),
             About::Secret { what, .. } | About::Seen { what, .. } => Some(what),
+            About::Asked { endpoint, .. } => Some(endpoint),
             About::Place { what, .. } if !what.is_empty() => Some(what),
             _ => None,
         }
@@ -313,6 +336,8 @@ impl fmt::Display for Error {
             About::Place { what, line, column } => {
                 write!(f, " (`{what}`, line {line}, column {column})")
             }
+            About::Asked { endpoint, status: 0 } => write!(f, " (`{endpoint}`)"),
+            About::Asked { endpoint, status } => write!(f, " (`{endpoint}`, status {status})"),
             About::Secret { what, number } => write!(f, " (`{what}`, number {number})"),
             About::Seen { what, value: Some(value) } => write!(f, " (`{what}` is `{value}`)"),
             About::Seen { what, value: None } => write!(f, " (there is no `{what}`)"),

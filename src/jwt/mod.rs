@@ -22,5 +22,6 @@ pub use policy::Policy;
 pub(crate) use revoked::check_introspected;
 pub use revoked::{PresentedToken, RevocationList};
 pub use signer::{Signer, SignerBuilder, Unsigned};
+pub(crate) use trust::NO_KEY_OF_ALGORITHM;
 pub use verified::Verified;
 pub use verifier::{IssuerRule, Verifier};

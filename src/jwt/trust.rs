@@ -184,7 +184,7 @@ const NO_KEYS: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "There is no key to verify with; if the set came from a JWKS, look at what it skipped.",
 );
-const NO_KEY_OF_ALGORITHM: Error = Error::new(
+pub(crate) const NO_KEY_OF_ALGORITHM: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "No key has one of the algorithms that the policy allows.",
 );

@@ -188,11 +188,12 @@ impl Inner {
         let response = io.ask(self.get(url, token)).await?;
         let text = self.told(io, &metadata, &response).await?;
         let value = answer::parsed(&text)?;
-        let subject = inside(&value, &quirks.subject_member).ok_or(MALFORMED)?;
+        let nobody = || MALFORMED.about_named_claim(&quirks.subject_member.as_str().into());
+        let subject = inside(&value, &quirks.subject_member).ok_or_else(nobody)?;
         let subject = match (subject.as_str(), subject.as_u64()) {
             (Some(text), _) if !text.is_empty() && text.len() <= 255 => text.into_owned(),
             (None, Some(number)) => number.to_string(),
-            _ => return Err(MALFORMED),
+            _ => return Err(nobody()),
         };
         let mut verified_email = quirks.verified_email(&value);
         if let Some(url) = &quirks.emails_endpoint {
@@ -279,8 +280,10 @@ impl Inner {
         let scopes = value.given("scope").map_or(Some(Vec::new()), scopes);
         let subject = string("sub")?;
         // Nobody's name is empty: what follows would take it for none.
-        if active && subject.as_ref().is_some_and(String::is_empty) {
-            return Err(MALFORMED.about_claim("sub"));
+        for (name, text) in [("sub", &subject), ("iss", &string("iss")?)] {
+            if active && text.as_ref().is_some_and(String::is_empty) {
+                return Err(MALFORMED.about_claim(name));
+            }
         }
         Ok(Introspection {
             active: active && in_time,

@@ -34,7 +34,7 @@ pub(super) fn object(config: &OAuthConfig, response: &HttpResponse) -> Result<Se
             Ok(text)
         }
         300..=399 => Err(REDIRECT),
-        429 | 500..=599 => Err(failure(config, response, text.as_ref())),
+        408 | 429 | 500..=599 => Err(failure(config, response, text.as_ref())),
         _ => {
             let Some(text) = text else { return Err(by_status(response)) };
             let value = parsed(&text)?;
@@ -185,7 +185,7 @@ fn kind_of(name: &str) -> Option<ErrorKind> {
     })
 }
 
-/// 429 and 5xx: to be tried again, when the server says so. A 500 that names an error of the token endpoint
+/// 408, 429 and 5xx: to be tried again, when the server says so. A 500 that names an error of the token endpoint
 /// (RFC 6749 section 5.2) is that error, which waiting does not change.
 #[cold]
 fn failure(config: &OAuthConfig, response: &HttpResponse, text: Option<&Secret>) -> Error {
@@ -203,7 +203,7 @@ fn failure(config: &OAuthConfig, response: &HttpResponse, text: Option<&Secret>)
     told_when(said.with_kind(ErrorKind::OauthServerFailed).saying(BUSY), &*config.clock, response)
 }
 
-/// 429 and 5xx, whatever the body.
+/// 408, 429 and 5xx, whatever the body.
 #[cold]
 pub(super) fn busy(clock: &dyn Clock, response: &HttpResponse) -> Error {
     told_when(ErrorKind::OauthServerFailed.into(), clock, response)
@@ -235,7 +235,7 @@ pub(super) fn token_refused(config: &OAuthConfig, response: &HttpResponse) -> Re
         403 if header("x-ratelimit-remaining") == Some("0") || header("retry-after").is_some() => {
             return Err(busy(&*config.clock, response));
         }
-        400..=428 | 430..=499 => {}
+        400..=407 | 409..=428 | 430..=499 => {}
         _ => return Ok(()),
     }
     let text = readable(quirks, response);

@@ -302,5 +302,6 @@ const ELSEWHERE: Error = Error::new(
 );
 const LACKING: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "The client's authentication needs a secret, or a private key, that the configuration does not have.",
+    "The client's `auth_method` needs a secret or a private key, which the configuration does not have; a public client's \
+     is `none`.",
 );

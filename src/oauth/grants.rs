@@ -394,27 +394,34 @@ impl Inner {
         let text = answer::object(&self.config, &response)?;
         let value = answer::parsed(&text)?;
         let string = |name: &str| value.given(name).and_then(|text| text.as_str());
-        let shown = |text: &str| checked_text(text, 1024).map_err(|_| MALFORMED);
-        let address = |url: &str| check_endpoint(url, self.config.allow_loopback_http);
-        let user_code = string("user_code").ok_or(MALFORMED)?;
-        shown(&user_code)?;
+        let wrong = |name: &'static str| MALFORMED.about_claim(name);
+        let code = |name: &'static str| {
+            let text = string(name).ok_or_else(|| wrong(name))?;
+            checked_text(&text, 1024).map(|()| text.into_owned()).map_err(|_| wrong(name))
+        };
+        let address = |name: &'static str, url: &str| {
+            let checked = check_endpoint(url, self.config.allow_loopback_http);
+            checked.map_err(|error| error.about_claim(name))
+        };
+        let user_code = code("user_code")?;
         // Google's name of it, from before the RFC.
-        let uri =
-            string("verification_uri").or_else(|| string("verification_url")).ok_or(MALFORMED)?;
-        address(&uri)?;
-        let complete = string("verification_uri_complete");
-        complete.as_deref().map_or(Ok(()), address)?;
-        let device_code = string("device_code").ok_or(MALFORMED)?;
-        shown(&device_code)?;
+        const URI: &str = "verification_uri";
+        const COMPLETE: &str = "verification_uri_complete";
+        let uri = string(URI).or_else(|| string("verification_url")).ok_or_else(|| wrong(URI))?;
+        address(URI, &uri)?;
+        // An empty text is none, as it is for tokens.
+        let complete = string(COMPLETE).filter(|url| !url.is_empty());
+        complete.as_deref().map_or(Ok(()), |url| address(COMPLETE, url))?;
+        let device_code = code("device_code")?;
         let number = |name: &str| value.given(name).and_then(|number| number.as_u64());
-        let life = number("expires_in").ok_or(MALFORMED)?.min(LONGEST_WAIT);
+        let life = number("expires_in").ok_or_else(|| wrong("expires_in"))?.min(LONGEST_WAIT);
         Ok(DeviceCodes {
-            user_code: user_code.into_owned(),
+            user_code,
             verification_uri: uri.into_owned(),
             verification_uri_complete: complete.map(String::from),
             expires_at: self.config.now()?.saturating_add(life),
             interval: number("interval").unwrap_or(5).clamp(1, 60),
-            device_code: Secret::from(device_code.into_owned()),
+            device_code: Secret::from(device_code),
             scopes: scopes.clone(),
         })
     }

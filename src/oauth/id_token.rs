@@ -15,7 +15,7 @@ use crate::crypto::constant_time_eq;
 use crate::crypto::hash::{sha256, sha384, sha512};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Alg;
-use crate::jwt::{Policy, Verified, Verifier};
+use crate::jwt::{NO_KEY_OF_ALGORITHM, Policy, Verified, Verifier};
 use crate::transport::{Io, Operation};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -89,7 +89,9 @@ impl Inner {
                 "A logout token has no nonce; this is another kind of token.",
             ));
         }
-        let session_id = token.given("sid").and_then(|sid| sid.as_str()).map(String::from);
+        // One that is no text is there, and names no session: all of the user's would end.
+        let sid = token.given("sid").map(|sid| sid.as_str().map(String::from));
+        let session_id = sid.map(|sid| sid.ok_or_else(|| claim("sid", NO_TEXT))).transpose()?;
         let subject = token.subject().map(String::from);
         let token_id = token.token_id().map(Cow::into_owned);
         for (name, value) in [("sub", &subject), ("sid", &session_id), ("jti", &token_id)] {
@@ -133,7 +135,7 @@ impl Inner {
         tokens: &mut OAuthTokens,
         expected: &Expected<'_>,
     ) -> Result<()> {
-        let token = tokens.id_token.as_ref().ok_or(NO_ID_TOKEN)?;
+        let token = tokens.id_token.as_ref().ok_or_else(|| NO_ID_TOKEN.about_claim("id_token"))?;
         let fuller = self.with_keys(io, metadata).await?;
         let metadata = fuller.as_deref().unwrap_or(metadata);
         // It was made for this very answer.
@@ -184,6 +186,17 @@ impl Inner {
 
     /// The token's claims if one of the server's keys has signed it; `policy` if it is not an ID token.
     async fn verify(
+        &self,
+        io: &Io,
+        metadata: &Metadata,
+        token: &Secret,
+        policy: Option<Policy>,
+    ) -> Result<Verified> {
+        let verified = self.verify_with(io, metadata, token, policy).await;
+        verified.map_err(|error| if error == NO_KEY_OF_ALGORITHM { NO_ALGORITHM } else { error })
+    }
+
+    async fn verify_with(
         &self,
         io: &Io,
         metadata: &Metadata,
@@ -425,6 +438,12 @@ fn claim(name: &'static str, message: &'static str) -> Error {
 const EMPTY: &str = "The token names nobody: the claim is there and empty.";
 const CAME_LATE: &str = "The ID token had expired when it came (`exp`): this clock is ahead of the server's; set the \
      clocks right, or allow a `leeway`.";
+const NO_TEXT: &str = "The session that has ended is not named by a text.";
+const NO_ALGORITHM: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "None of the issuer's keys is for an algorithm that its metadata name (RS256 where they name none): set \
+     `id_token_algorithms`.",
+);
 const NO_AUTH_TIME: &str =
     "The ID token does not say when the user signed in, although that was asked.";
 const NO_ID_TOKEN: Error = Error::new(

@@ -275,8 +275,9 @@ impl Inner {
         let response = self.post(io, metadata, url, purpose, parameters).await?;
         let text = answer::object(&self.config, &response)?;
         let name = answer::parsed(&text)?.member("request_uri").and_then(|uri| uri.as_str());
-        let name = name.ok_or(answer::MALFORMED)?;
-        checked_text(&name, 1024).map_err(|_| answer::MALFORMED)?;
+        let wrong = || answer::MALFORMED.about_claim("request_uri");
+        let name = name.ok_or_else(wrong)?;
+        checked_text(&name, 1024).map_err(|_| wrong())?;
         Ok(name.into_owned())
     }
 

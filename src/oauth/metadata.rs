@@ -233,7 +233,7 @@ async fn ask(io: &Io, config: &OAuthConfig, place: &str) -> Result<Secret> {
     match response.status {
         200 => {}
         300..=399 => return Err(REDIRECT),
-        429 | 500..=599 => return Err(answer::busy(&*config.clock, &response)),
+        408 | 429 | 500..=599 => return Err(answer::busy(&*config.clock, &response)),
         _ => return Err(NO_METADATA),
     }
     let said = answer::parsed(&response.body).map_err(|_| answer::unreadable(&response))?;
@@ -248,7 +248,9 @@ async fn ask(io: &Io, config: &OAuthConfig, place: &str) -> Result<Secret> {
 /// Where an issuer's metadata may be. A path of the issuer stays in front for OpenID Connect, and follows for
 /// RFC 8414 section 3.1, under either name (section 5).
 pub(super) fn well_known(issuer: &str, allow_loopback_http: bool) -> Result<Vec<String>> {
-    let url = Url::checked(issuer, allow_loopback_http).map_err(|_| NOT_AN_ISSUER)?;
+    let is_open = issuer.starts_with("http://");
+    let refused = |_| if is_open { OPEN_ISSUER } else { NOT_AN_ISSUER };
+    let url = Url::checked(issuer, allow_loopback_http).map_err(refused)?;
     if url.query.is_some() {
         return Err(NOT_AN_ISSUER);
     }
@@ -285,6 +287,11 @@ fn names(value: &Value<'_>, member: &str) -> Vec<String> {
 const NOT_AN_ISSUER: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "An issuer is an https address without query and fragment (RFC 8414 section 2).",
+);
+const OPEN_ISSUER: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "An issuer is an https address: over http, tokens and the client's secret can be read on the way. Put TLS in front of it; \
+     `allow_loopback_http` is for this machine.",
 );
 const ANOTHER_ISSUER: Error = Error::new(
     ErrorKind::OauthIssuerMismatch,

@@ -334,7 +334,7 @@ impl Inner {
         match response.status {
             200 => {}
             300..=399 => return Err(REDIRECT),
-            429 | 500..=599 => return Err(answer::busy(&*self.options.clock, response)),
+            408 | 429 | 500..=599 => return Err(answer::busy(&*self.options.clock, response)),
             _ => return Err(read::NOT_THERE),
         }
         let text = response.body.expose();

@@ -45,6 +45,20 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// The endpoint by its name in metadata, for messages.
+    pub(crate) const fn endpoint(self) -> &'static str {
+        match self {
+            Self::Metadata => "metadata",
+            Self::Keys => "jwks_uri",
+            Self::Token => "token_endpoint",
+            Self::UserInfo => "userinfo_endpoint",
+            Self::Introspection => "introspection_endpoint",
+            Self::Revocation => "revocation_endpoint",
+            Self::PushedAuthorization => "pushed_authorization_request_endpoint",
+            Self::DeviceAuthorization => "device_authorization_endpoint",
+        }
+    }
+
     /// The name, for example `token`.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -64,6 +64,8 @@ struct Exchange {
     /// How long that may take, in nanoseconds.
     span: u64,
     is_running: bool,
+    /// The endpoint that was asked last, and the status of its answer; 0 for none.
+    asked: Option<(&'static str, u16)>,
 }
 
 enum Port {
@@ -83,7 +85,8 @@ impl<T> Operation<T> {
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let exchange = Exchange { port: Port::Idle, due: 0, span: 0, is_running: false };
+        let exchange =
+            Exchange { port: Port::Idle, due: 0, span: 0, is_running: false, asked: None };
         let io = Io(Arc::new(Mutex::new(exchange)));
         Self { future: Some(Box::pin(code(io.clone()))), io }
     }
@@ -112,7 +115,12 @@ impl<T> Operation<T> {
         match polled {
             Poll::Ready(result) => {
                 self.future = None;
-                result.map(Step::Done)
+                let asked = brief(&self.io.0).asked;
+                let about = |error: Error| match asked {
+                    Some((endpoint, status)) => error.about_request(endpoint, status),
+                    None => error,
+                };
+                result.map(Step::Done).map_err(about)
             }
             Poll::Pending => self.io.hand_out(),
         }
@@ -130,9 +138,12 @@ impl<T> Operation<T> {
     }
 
     fn answer(&mut self, answer: Result<HttpResponse>) {
-        let port = &mut brief(&self.io.0).port;
-        if matches!(port, Port::Out { pause: false }) {
-            *port = Port::Answered(answer);
+        let mut exchange = brief(&self.io.0);
+        if matches!(&exchange.port, Port::Out { pause: false }) {
+            if let (Some((_, status)), Ok(response)) = (&mut exchange.asked, &answer) {
+                *status = response.status;
+            }
+            exchange.port = Port::Answered(answer);
         }
     }
 
@@ -202,7 +213,11 @@ impl Io {
     /// The answer to a request. Bodies that are longer than what the request allows are refused.
     pub(crate) async fn ask(&self, request: HttpRequest) -> Result<HttpResponse> {
         let max_body = request.max_body;
-        brief(&self.0).port = Port::Wanted(request);
+        {
+            let mut exchange = brief(&self.0);
+            exchange.asked = Some((request.purpose.endpoint(), 0));
+            exchange.port = Port::Wanted(request);
+        }
         let response = Answer(&self.0).await?;
         if response.body.expose().len() > max_body {
             return Err(ErrorKind::ResponseTooLarge.into());

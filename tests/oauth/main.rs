@@ -34,6 +34,7 @@ mod id_tokens;
 mod left_alone;
 mod logout_tokens;
 mod machines;
+mod named;
 mod nulls;
 mod one_for_all;
 mod operations;

@@ -314,7 +314,7 @@ fn twitch() {
     }
     // Its scopes are a list; it has no ID token to verify here, which is what is found wrong.
     let answer = json!({ "access_token": "a", "token_type": "bearer", "scope": ["openid"] });
-    assert_eq!(finish("twitch", 200, &answer).0.unwrap_err().claim(), None);
+    assert_eq!(finish("twitch", 200, &answer).0.unwrap_err().claim(), Some("id_token"));
     assert!(finish("twitch", 500, &json!({ "message": "oh" })).0.unwrap_err().is_retryable());
 }
 
