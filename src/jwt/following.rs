@@ -1,6 +1,7 @@
 //! What is made of the keys of a [`KeySource`], made again when they have changed.
 
 use crate::base::process::enter;
+use crate::base::reach::may_ask;
 use crate::error::{Error, Result};
 use crate::jwk::KeySource;
 use arc_swap::{ArcSwap, Guard};
@@ -95,9 +96,9 @@ impl<T> Eventually<T> {
     }
 }
 
-/// Whether it is an issuer that cannot be asked now, which is no reason not to begin.
+/// Whether it is an issuer that cannot be asked now, or not by this thread, which is no reason not to begin.
 fn is_out_of_reach(error: &Error) -> bool {
-    error.is_unavailable() && matches!(error.kind().number() / 1000, 5 | 7)
+    error.is_unavailable() && (matches!(error.kind().number() / 1000, 5 | 7) || !may_ask())
 }
 
 impl<T> Made<T> {

@@ -6,7 +6,7 @@ use gatekey::clock::FixedClock;
 use gatekey::jwk::KeySource as _;
 use gatekey::jwt::IssuerRule;
 use gatekey::oauth::{RemoteKeySet, RemoteKeySetOptions};
-use gatekey::transport::{HttpResponse, Step};
+use gatekey::transport::{Attempt, HttpResponse, Step, attempt};
 use gatekey::{Alg, ErrorKind, Key, KeySet, Policy, Secret, Verifier};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -256,6 +256,42 @@ fn several_issuers() {
     assert_eq!(refused(token(&one, &two, "api")), ErrorKind::KeyNotFound, "another's key");
     assert_eq!((one.server.count("/jwks"), two.server.count("/jwks")), (1, 2));
     assert!(!verifier.is_symmetric());
+}
+
+/// On an event loop a verifier is made without asking anybody, and a token waits for its own issuer alone.
+#[test]
+fn several_issuers_and_one_who_is_wanted() {
+    let (one, silent) = (Authority::start(), Authority::start());
+    let rule = |authority: &Authority| {
+        let keys = RemoteKeySet::new(format!("{}/jwks", authority.server.url), options()).unwrap();
+        IssuerRule::following(&*authority.server.url, Arc::new(keys))
+    };
+    let (rules, mut made) = ([rule(&silent), rule(&one)], None);
+    for may_wait in [false, true] {
+        let tried = attempt(may_wait, &[], || {
+            made = Some(Verifier::for_issuers(rules.clone(), Policy::new()));
+        });
+        assert!(matches!(tried, Attempt::Ask(_)));
+    }
+    let verifier = made.unwrap().unwrap();
+    let claims = json!({ "sub": "alice", "exp": now() + 300, "iss": one.server.url });
+    let token = one.world.sign(&claims);
+    let Attempt::Ask(ask) = attempt(false, &[], || verifier.verify(&token)) else {
+        panic!("a question")
+    };
+    let told = [ask.into_operation().run(&http()).unwrap()];
+    let Attempt::Done(verified) = attempt(false, &told, || verifier.verify(&token)) else {
+        panic!("done")
+    };
+    assert_eq!(verified.unwrap().issuer().as_deref(), Some(&*one.server.url));
+    assert_eq!((one.server.count("/jwks"), silent.server.count("/jwks")), (1, 0));
+    // A single issuer's, too.
+    let keys = RemoteKeySet::new(format!("{}/jwks", silent.server.url), options()).unwrap();
+    let mut made = None;
+    let tried = attempt(false, &[], || {
+        made = Some(Verifier::following(Arc::new(keys.clone()), Policy::new()));
+    });
+    assert!(matches!(tried, Attempt::Ask(_)) && made.unwrap().is_ok());
 }
 
 /// By the issuer, and driven by someone else's loop: nothing blocks.

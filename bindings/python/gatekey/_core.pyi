@@ -250,6 +250,8 @@ class IssuerRule:
         audience: str | Iterable[str] | None = None,
         algorithms: str | Iterable[str] | None = None,
     ) -> IssuerRule: ...
+    @property
+    def _keys(self) -> object: ...
 
 @final
 class Verified(Mapping[str, Any]):

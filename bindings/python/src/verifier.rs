@@ -229,6 +229,7 @@ impl Verifier {
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct IssuerRule {
     keys: Kept<RuleKeys>,
+    given: Py<PyAny>,
     audience: Vec<String>,
     algorithms: Option<Vec<Alg>>,
 }
@@ -252,7 +253,14 @@ impl IssuerRule {
             }
         };
         let algorithms = algorithms.map(|names| algorithm_list(py, names)).transpose()?;
-        Ok(Self { keys: Kept::new(RuleKeys::read(keys)?), audience, algorithms })
+        let (given, keys) = (keys.clone().unbind(), Kept::new(RuleKeys::read(keys)?));
+        Ok(Self { keys, given, audience, algorithms })
+    }
+
+    /// The keys as they were given: remote ones know who fetches them.
+    #[getter]
+    fn _keys(&self, py: Python<'_>) -> Py<PyAny> {
+        self.given.clone_ref(py)
     }
 
     fn __repr__(&self) -> String {

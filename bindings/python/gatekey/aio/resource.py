@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from gatekey import oauth
+from gatekey._core import _attempt
 from gatekey.aio.attempt import attempted, plain
 from gatekey.aio.remote_key_set import RemoteKeySet
 from gatekey.aio.verifier import carriers_of
@@ -37,9 +38,11 @@ class ResourceServer:
         if several:
             options["issuers"] = {name: plain(keys) for name, keys in several.items()}
         self._introspects: Any = introspection
-        self.sync = oauth.ResourceServer(
-            audience, **{name: plain(value) for name, value in options.items()}
-        )
+        given = {name: plain(value) for name, value in options.items()}
+        made: list[oauth.ResourceServer] = []
+        # Keys that fetch themselves are not waited for here.
+        _attempt(lambda: made.append(oauth.ResourceServer(audience, **given)), False)
+        self.sync = made[0] if made else oauth.ResourceServer(audience, **given)
 
     async def check(self, authorization: str | None, **demand: Any) -> Access:
         """Say who calls, by the value of the request's ``Authorization`` header.

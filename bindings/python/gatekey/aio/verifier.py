@@ -104,7 +104,8 @@ class Signer:
 def carriers_of(*keys: object) -> dict[str, Carrier]:
     """Give what fetches each of these keys, by what its questions are about."""
     carriers: dict[str, Carrier] = {}
-    for one in keys:
+    for given in keys:
+        one = given._keys if isinstance(given, IssuerRule) else given
         if isinstance(one, _RemoteKeySet):
             own: Any = one
             carriers[one._about] = getattr(own, "_carrier", None) or own._transport
