@@ -29,6 +29,9 @@ class http_options : public detail::builder<http_options, gk_http_options, gk_ht
     http_options &connect_ms(std::uint64_t milliseconds) {
         return set(gk_http_options_connect_ms, milliseconds);
     }
+    /// Sends https requests through a proxy: `http://[user[:password]@]host[:port]`, or
+    /// `environment`; never together with public_only.
+    http_options &proxy(std::string_view proxy) { return text(gk_http_options_proxy, proxy); }
     /// Trusts these certificate authorities instead of Mozilla's.
     http_options &ca_pem(std::string_view pem) { return text(gk_http_options_ca_pem, pem); }
     /// Presents this certificate, with its private key, to servers that ask for one (RFC 8705).
@@ -37,8 +40,8 @@ class http_options : public detail::builder<http_options, gk_http_options, gk_ht
     }
 };
 
-/// The built-in transport: blocking, HTTPS only, no redirects, no proxies. Safe to share between
-/// threads.
+/// The built-in transport: blocking, HTTPS only, no redirects, no proxy unless it is asked for.
+/// Safe to share between threads.
 class http : public detail::handle<gk_http, gk_http_free> {
   public:
     using handle::handle;

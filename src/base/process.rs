@@ -230,7 +230,10 @@ pub(crate) trait AcrossFork: Send + Sync {
 static PARTIES: Mutex<Vec<Weak<dyn AcrossFork>>> = Mutex::new(Vec::new());
 
 /// Has it called before each fork, as long as it lives.
-#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite needs it"))]
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "http")),
+    expect(dead_code, reason = "SQLite and connections need it")
+)]
 pub(crate) fn across_forks(party: Weak<dyn AcrossFork>) {
     let _inside = enter();
     let mut parties = lock(&PARTIES);
@@ -429,6 +432,14 @@ impl<T> Own<T> {
                 std::mem::forget(before);
                 new
             }
+        }
+    }
+
+    /// Lets go of what this process has: the next who needs it makes another.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "connections need it"))]
+    pub(crate) fn give_up(&self) {
+        if self.is_made() {
+            self.0.store(None);
         }
     }
 

@@ -1,6 +1,6 @@
 //! `gk_http`: the built-in transport, where the build has it.
 
-use super::boundary::{Outcome, chars, create, release, share};
+use super::boundary::{Outcome, chars, create, release, share, text};
 use super::error::gk_error;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
@@ -43,8 +43,8 @@ pub extern "C" fn gk_http_options_free(options: Option<Box<gk_http_options>>) {
 ///
 /// @param options The options.
 /// @param json One JSON object with any of `allow_loopback_http`, `public_only`, `deadline_ms`,
-/// `connect_ms`, `ca_pem`, `client_certificate_pem` and `client_key_pem`; at most 1 MiB, borrowed
-/// for the call.
+/// `connect_ms`, `ca_pem`, `client_certificate_pem`, `client_key_pem` and `proxy`; at most 1 MiB,
+/// borrowed for the call.
 /// @param json_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_http_options_json(
@@ -101,6 +101,27 @@ pub extern "C" fn gk_http_options_connect_ms(
     set(options, |options| Ok(options.connect_ms(milliseconds)));
 }
 
+/// Sends https requests through a proxy, by CONNECT: TLS is spoken with the other server itself.
+/// Plain http to this machine never goes through it.
+///
+/// The proxy looks names up, so that gk_http_options_public_only cannot be kept: gk_http_new
+/// refuses both together with GK_STATUS_INVALID_CONFIGURATION, as it does an address that cannot
+/// be read; gk_error_claim is `proxy`.
+///
+/// @param options The options.
+/// @param proxy `http://[user[:password]@]host[:port]`, user and password percent-encoded; or
+/// `environment` for what https_proxy, all_proxy and no_proxy say, in small or capital letters,
+/// when gk_http_new is called, if they say anything. Copied, and wiped in the end.
+/// @param proxy_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_http_options_proxy(
+    options: Option<&mut gk_http_options>,
+    proxy: *const c_char,
+    proxy_len: usize,
+) {
+    set(options, |options| Ok(options.proxy(text(proxy, proxy_len, "proxy")?)));
+}
+
 /// Trusts these certificate authorities instead of Mozilla's.
 ///
 /// @param options The options.
@@ -136,9 +157,10 @@ pub unsafe extern "C" fn gk_http_options_client_certificate_pem(
     });
 }
 
-/// The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the
-/// environment. Shared by reference count, safe to use from several threads at once and to go on
-/// with after a fork.
+/// The built-in transport: blocking, HTTPS only, no redirects; no proxy and nothing from the
+/// environment unless it is asked for. Connections are kept for 15 seconds for requests that may be
+/// asked twice: metadata, keys, user info and introspection. Shared by reference count, safe to use
+/// from several threads at once and to go on with after a fork.
 pub struct gk_http(pub(super) Arc<dyn Transport>);
 
 /// Makes a transport.
@@ -147,8 +169,8 @@ pub struct gk_http(pub(super) Arc<dyn Transport>);
 /// @param http Receives the transport, to be freed with gk_http_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if a certificate or
-/// key cannot be used; gk_error_claim names the member. GK_STATUS_UNSUPPORTED if this build has no
-/// transport: drive the operations yourself.
+/// key cannot be used, or the proxy; gk_error_claim names the member. GK_STATUS_UNSUPPORTED if this
+/// build has no transport: drive the operations yourself.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_http_new(
@@ -226,6 +248,10 @@ mod without {
         }
 
         pub(super) const fn connect_ms(self, _: u64) -> Self {
+            self
+        }
+
+        pub(super) const fn proxy(self, _: &str) -> Self {
             self
         }
 

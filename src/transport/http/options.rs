@@ -1,5 +1,6 @@
 //! How the built-in transport connects: whom it may reach, whom it trusts, and how long it waits.
 
+use super::proxy::Proxy;
 use crate::base::json::fields;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
@@ -23,6 +24,8 @@ pub struct HttpOptions {
     /// Instead of Mozilla's. An empty text is none, never all of Mozilla's.
     authorities: Option<Vec<u8>>,
     client: Option<(Vec<u8>, Secret)>,
+    /// Its address, which may hold a password, or `environment`.
+    proxy: Option<Secret>,
 }
 
 impl Default for HttpOptions {
@@ -41,11 +44,12 @@ impl HttpOptions {
             connect_ms: 5_000,
             authorities: None,
             client: None,
+            proxy: None,
         }
     }
 
     /// Reads options: one JSON object with any of `allow_loopback_http`, `public_only`, `deadline_ms`, `connect_ms`,
-    /// `ca_pem`, `client_certificate_pem` and `client_key_pem`.
+    /// `ca_pem`, `client_certificate_pem`, `client_key_pem` and `proxy`.
     ///
     /// # Errors
     /// `InvalidConfiguration`: it is not one, or a member is not known. `InvalidArgument`: one half of a client certificate.
@@ -68,6 +72,7 @@ impl HttpOptions {
                 "ca_pem" => self.authorities = Some(field.text()?.into_bytes()),
                 "client_certificate_pem" => certificate = Some(field.text()?.into_bytes()),
                 "client_key_pem" => key = Some(Secret::from(field.text()?)),
+                "proxy" => self.proxy = Some(Secret::from(field.text()?)),
                 _ => return Err(field.unknown()),
             }
             Ok(())
@@ -118,6 +123,31 @@ impl HttpOptions {
     pub fn client_certificate_pem(mut self, chain: &[u8], private_key: &[u8]) -> Self {
         self.client = Some((chain.to_vec(), Secret::new(private_key.to_vec())));
         self
+    }
+
+    /// Sends `https` requests through a proxy: `http://[user[:password]@]host[:port]`, or `environment` for what
+    /// `https_proxy`, `all_proxy` and `no_proxy` say (in small or capital letters) when the transport is made, if they say
+    /// anything. Nothing is read from the environment unless this asks for it. TLS is spoken with the other server itself,
+    /// through `CONNECT`; plain `http` to this machine never goes through the proxy.
+    ///
+    /// User and password are percent-encoded. [`HttpTransport::new`](super::HttpTransport::new) tells what is wrong.
+    ///
+    /// # Security
+    /// The proxy looks the names up, so that what they stand for is not checked here, and [`Self::public_only`] cannot be
+    /// kept: both together are refused. An address that stands in a URL itself is kept out as without a proxy.
+    pub fn proxy(mut self, proxy: impl Into<String>) -> Self {
+        self.proxy = Some(Secret::from(proxy.into()));
+        self
+    }
+
+    /// The proxy, if there is one.
+    pub(super) fn proxied(&self) -> Result<Option<Proxy>> {
+        let Some(proxy) = &self.proxy else { return Ok(None) };
+        let proxy = Proxy::read(proxy.expose_str())?;
+        if proxy.is_some() && self.public_only {
+            return Err(UNSEEN.about_claim("proxy"));
+        }
+        Ok(proxy)
     }
 
     pub(super) fn tls(&self) -> Result<TlsConfig> {
@@ -187,6 +217,11 @@ fn check_pair(
 const HALF_A_PAIR: Error =
     argument("A client certificate needs its key, and the key its certificate.");
 const NO_DEADLINE: Error = argument("A request may take from 1 to 120000 milliseconds.");
+const UNSEEN: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "A proxy looks names up itself, so that `public_only` cannot be kept; leave one of the two out, and have the proxy \
+     refuse addresses that are not public.",
+);
 const NOT_PEM: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The certificate or private key is not PEM; nothing is trusted instead.",
@@ -204,6 +239,7 @@ impl fmt::Debug for HttpOptions {
             .field("deadline_ms", &self.deadline_ms)
             .field("own_authorities", &self.authorities.is_some())
             .field("client_certificate", &self.client.is_some())
+            .field("proxy", &self.proxy.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,11 @@
 //! Which addresses may be connected to. The names are looked up here and nowhere else, and what is checked is what is
 //! connected to: a name that means something else a moment later does not get past.
 
+use super::proxy::Proxy;
 use crate::base::url::Url;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -18,6 +20,8 @@ const MOST: usize = 16;
 pub(super) struct Filter {
     pub(super) public_only: bool,
     pub(super) allow_loopback_http: bool,
+    /// What looks names up instead, for those that it takes.
+    pub(super) proxy: Option<Arc<Proxy>>,
 }
 
 /// The address may not be asked.
@@ -41,20 +45,33 @@ impl Resolver for Filter {
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let text = uri.to_string();
         let url = Url::parse(&text).map_err(|_| blocked())?;
+        let mut addresses = self.empty();
+        if self.proxy.as_ref().is_some_and(|proxy| proxy.takes(&url)) {
+            // There is nothing to connect to but the proxy.
+            return if Proxy::may_ask_for(&url, self) { Ok(addresses) } else { Err(blocked()) };
+        }
         let found = look_up(&url, timeout)?;
         if !self.admits(&url, found.iter().map(SocketAddr::ip)) {
             return Err(blocked());
         }
-        let mut addresses = self.empty();
-        for address in found.into_iter().take(MOST) {
-            addresses.push(address);
-        }
-        if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
+        fill(&mut addresses, found)?;
+        Ok(addresses)
     }
 }
 
+/// Takes over the addresses of a host, of which there is at least one.
+pub(super) fn fill(
+    addresses: &mut ResolvedSocketAddrs,
+    found: Vec<SocketAddr>,
+) -> Result<(), ureq::Error> {
+    for address in found.into_iter().take(MOST) {
+        addresses.push(address);
+    }
+    if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(()) }
+}
+
 /// The addresses of a host. The system's own look-up knows no deadline: it has a thread to itself, which ends with it.
-fn look_up(url: &Url<'_>, timeout: NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
+pub(super) fn look_up(url: &Url<'_>, timeout: NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
     let host = url.host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = host.parse() {
         return Ok(vec![SocketAddr::new(address, url.port)]);
@@ -87,7 +104,7 @@ impl Filter {
         })
     }
 
-    fn lets_through(&self, address: IpAddr) -> bool {
+    pub(super) fn lets_through(&self, address: IpAddr) -> bool {
         let address = embedded(address);
         let never = match address {
             IpAddr::V4(v4) => {
@@ -165,7 +182,7 @@ fn within_v6(address: Ipv6Addr, net: Ipv6Addr, bits: u32) -> bool {
     (u128::from(address) ^ u128::from(net)) >> (128 - bits) == 0
 }
 
-fn blocked() -> ureq::Error {
+pub(super) fn blocked() -> ureq::Error {
     ureq::Error::Other(Box::new(Blocked))
 }
 
@@ -176,8 +193,8 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let open = Filter { public_only: false, allow_loopback_http: false };
-        let public = Filter { public_only: true, allow_loopback_http: false };
+        let open = Filter { public_only: false, allow_loopback_http: false, proxy: None };
+        let public = Filter { public_only: true, allow_loopback_http: false, proxy: None };
         // (address, let through in general, let through if only public ones are)
         for (address, general, strict) in [
             ("1.1.1.1", true, true),
@@ -245,7 +262,7 @@ mod tests {
             (false, true, near, &["1.1.1.1"], false),
             (false, true, "http://auth.example/", &["127.0.0.1"], false),
         ] {
-            let filter = Filter { public_only, allow_loopback_http };
+            let filter = Filter { public_only, allow_loopback_http, proxy: None };
             let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
             let parts = Url::parse(url).unwrap();
             let admits = filter.admits(&parts, addresses.iter().copied());

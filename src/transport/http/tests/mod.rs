@@ -3,6 +3,8 @@
 //! table in `resolve.rs`; what 300 MB do to the memory is measured in `tests/oauth/exhaustion.rs`.
 
 mod hostile;
+mod kept;
+mod proxied;
 mod tls;
 
 use super::{HttpOptions, HttpTransport};
@@ -196,7 +198,7 @@ fn a_post_is_sent_once() {
 }
 
 #[test]
-fn no_connection_is_used_twice() {
+fn a_token_request_has_its_own_connection() {
     let server = Server::start(|stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
         // Kept open, and hung up by the other side.
@@ -206,7 +208,7 @@ fn no_connection_is_used_twice() {
     });
     let http = HttpTransport::new(here()).unwrap();
     for _ in 0..3 {
-        assert_eq!(http.send(&get(server.url())).unwrap().body.expose(), b"ok");
+        assert_eq!(http.send(&post(server.url(), "a=b")).unwrap().body.expose(), b"ok");
     }
     assert_eq!(server.connections(), 3);
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 /// An authority, what it signed, and another authority.
-struct Certificates(HashMap<String, Vec<u8>>);
+pub(super) struct Certificates(HashMap<String, Vec<u8>>);
 
 static CERTIFICATES: LazyLock<Option<Certificates>> = LazyLock::new(Certificates::make);
 
@@ -102,6 +102,61 @@ macro_rules! certificates {
             }
         }
     };
+}
+
+/// The certificates, for another file of these tests.
+pub(super) fn certificates_or_skip(test: &str) -> Option<&'static Certificates> {
+    let made = CERTIFICATES.as_ref();
+    if made.is_none() {
+        eprintln!("skipped {test}: there is no openssl");
+    }
+    made
+}
+
+/// The port of a server that `localhost` is believed to be, and options that believe it.
+pub(super) fn trusted_server(certificates: &Certificates) -> (u16, HttpOptions) {
+    (certificates.serve("server.crt").server.port, certificates.trusting())
+}
+
+/// A server that says `ok` to every request of a connection, and options that believe it.
+pub(super) fn keeping(certificates: &Certificates) -> (Server, HttpOptions) {
+    let config = Arc::new(certificates.config("server.crt", &rustls::version::TLS13, false));
+    let server = Server::raw(move |stream| {
+        let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+        let mut tls = rustls::Stream::new(&mut connection, stream);
+        loop {
+            whole_request(&mut tls)?;
+            tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
+            tls.flush()?;
+        }
+    });
+    (server, certificates.trusting())
+}
+
+/// A server that says `first` and, unasked, `more` in one go, of which the last bytes come with the next request.
+pub(super) fn in_one_go(
+    certificates: &Certificates,
+    first: String,
+    more: &'static str,
+    left_out: usize,
+) -> (Server, HttpOptions) {
+    let config = Arc::new(certificates.config("server.crt", &rustls::version::TLS13, false));
+    let server = Server::raw(move |stream| {
+        let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+        whole_request(&mut rustls::Stream::new(&mut connection, stream))?;
+        let mut bytes = Vec::new();
+        for part in [first.as_bytes(), more.as_bytes()] {
+            connection.writer().write_all(part)?;
+            while connection.wants_write() {
+                connection.write_tls(&mut bytes)?;
+            }
+        }
+        let (now, later) = bytes.split_at(bytes.len() - left_out);
+        stream.write_all(now)?;
+        stream.read_exact(&mut [0])?;
+        stream.write_all(later)
+    });
+    (server, certificates.trusting())
 }
 
 /// What a server knows about a connection over which a request came.
@@ -255,7 +310,7 @@ fn the_client_presents_its_certificate() {
     assert_eq!(HttpTransport::new(mismatched).unwrap_err().kind(), ErrorKind::InvalidConfiguration);
 }
 
-/// Connections are not kept, so a second handshake must be a short one.
+/// Where a connection is not kept, a second handshake must be a short one.
 #[test]
 fn sessions_are_resumed() {
     let certificates = certificates!("sessions_are_resumed");
