@@ -6366,6 +6366,17 @@ void gk_token_manager_options_client_credentials(gk_token_manager_options *optio
                                                  const gk_token_grant *grant);
 
 /**
+ * What each refresh says besides the refresh token, as gk_oauth_client_refresh_with takes it:
+ * parameters of the server's own, scopes instead of all that were granted, resources instead of
+ * those of the tokens. What is not acceptable in it is told by the first refresh.
+ *
+ * @param options The options.
+ * @param grant What is said; copied. NULL for nothing in particular.
+ */
+void gk_token_manager_options_refresh_with(gk_token_manager_options *options,
+                                           const gk_token_grant *grant);
+
+/**
  * Adds a pepper that what is kept is sealed with (AES-256-GCM); several calls go from the oldest
  * to the active one.
  *
@@ -7135,9 +7146,9 @@ void gk_remote_key_set_options_free(gk_remote_key_set_options *options);
  * gk_error_claim names it.
  *
  * @param options The options.
- * @param json One JSON object with any of `url`, `issuer`, `ttl`, `min_ttl`, `max_ttl`,
- * `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`; borrowed
- * for the call.
+ * @param json One JSON object with any of `url`, `issuer`, `metadata_url`, `ttl`, `min_ttl`,
+ * `max_ttl`, `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and
+ * `deadline_ms`; borrowed for the call.
  * @param json_len Its length in bytes.
  */
 void gk_remote_key_set_options_json(gk_remote_key_set_options *options,
@@ -7166,6 +7177,18 @@ void gk_remote_key_set_options_url(gk_remote_key_set_options *options,
 void gk_remote_key_set_options_issuer(gk_remote_key_set_options *options,
                                       const char *issuer,
                                       size_t issuer_len);
+
+/**
+ * Where the issuer's metadata are, if they are at none of the places that its address leads to.
+ * They must name the issuer that is set, byte by byte.
+ *
+ * @param options The options.
+ * @param url An https address; copied.
+ * @param url_len Its length in bytes.
+ */
+void gk_remote_key_set_options_metadata_url(gk_remote_key_set_options *options,
+                                            const char *url,
+                                            size_t url_len);
 
 /**
  * For how long keys are fresh if the issuer's `Cache-Control` does not say.
@@ -7250,7 +7273,8 @@ void gk_remote_key_set_options_clock(gk_remote_key_set_options *options,
  * @param keys Receives the keys, to be freed with gk_remote_key_set_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if the address is
- * not https, or there are an address and an issuer, or neither; gk_error_claim names the member.
+ * not https, there are an address and an issuer, or neither, or metadata_url without an issuer;
+ * gk_error_claim names the member.
  */
 GK_NODISCARD
 gk_status gk_remote_key_set_new(const gk_remote_key_set_options *options,
@@ -7302,9 +7326,10 @@ gk_status gk_remote_key_set_refresh(const gk_remote_key_set *keys,
  */
 
 /**
- * The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the
- * environment. Shared by reference count, safe to use from several threads at once and to go on
- * with after a fork.
+ * The built-in transport: blocking, HTTPS only, no redirects; no proxy and nothing from the
+ * environment unless it is asked for. Connections are kept for 15 seconds for requests that may be
+ * asked twice: metadata, keys, user info and introspection. Shared by reference count, safe to use
+ * from several threads at once and to go on with after a fork.
  */
 struct gk_http;
 
@@ -7338,8 +7363,8 @@ void gk_http_options_free(gk_http_options *options);
  *
  * @param options The options.
  * @param json One JSON object with any of `allow_loopback_http`, `public_only`, `deadline_ms`,
- * `connect_ms`, `ca_pem`, `client_certificate_pem` and `client_key_pem`; at most 1 MiB, borrowed
- * for the call.
+ * `connect_ms`, `ca_pem`, `client_certificate_pem`, `client_key_pem` and `proxy`; at most 1 MiB,
+ * borrowed for the call.
  * @param json_len Its length in bytes.
  */
 void gk_http_options_json(gk_http_options *options, const char *json, size_t json_len);
@@ -7378,6 +7403,22 @@ void gk_http_options_deadline_ms(gk_http_options *options, uint64_t milliseconds
 void gk_http_options_connect_ms(gk_http_options *options, uint64_t milliseconds);
 
 /**
+ * Sends https requests through a proxy, by CONNECT: TLS is spoken with the other server itself.
+ * Plain http to this machine never goes through it.
+ *
+ * The proxy looks names up, so that gk_http_options_public_only cannot be kept: gk_http_new
+ * refuses both together with GK_STATUS_INVALID_CONFIGURATION, as it does an address that cannot
+ * be read; gk_error_claim is `proxy`.
+ *
+ * @param options The options.
+ * @param proxy `http://[user[:password]@]host[:port]`, user and password percent-encoded; or
+ * `environment` for what https_proxy, all_proxy and no_proxy say, in small or capital letters,
+ * when gk_http_new is called, if they say anything. Copied, and wiped in the end.
+ * @param proxy_len Its length in bytes.
+ */
+void gk_http_options_proxy(gk_http_options *options, const char *proxy, size_t proxy_len);
+
+/**
  * Trusts these certificate authorities instead of Mozilla's.
  *
  * @param options The options.
@@ -7408,8 +7449,8 @@ void gk_http_options_client_certificate_pem(gk_http_options *options,
  * @param http Receives the transport, to be freed with gk_http_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if a certificate or
- * key cannot be used; gk_error_claim names the member. GK_STATUS_UNSUPPORTED if this build has no
- * transport: drive the operations yourself.
+ * key cannot be used, or the proxy; gk_error_claim names the member. GK_STATUS_UNSUPPORTED if this
+ * build has no transport: drive the operations yourself.
  */
 GK_NODISCARD gk_status gk_http_new(const gk_http_options *options, gk_http **http, gk_error *err);
 

@@ -27,6 +27,10 @@ class remote_key_set_options
     remote_key_set_options &issuer(std::string_view issuer) {
         return text(gk_remote_key_set_options_issuer, issuer);
     }
+    /// Where its metadata are, if its address does not lead to them.
+    remote_key_set_options &metadata_url(std::string_view url) {
+        return text(gk_remote_key_set_options_metadata_url, url);
+    }
     /// For how many seconds keys are fresh if the issuer does not say: 3600 unless set.
     remote_key_set_options &ttl(std::uint64_t seconds) {
         return set(gk_remote_key_set_options_ttl, seconds);

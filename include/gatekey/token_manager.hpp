@@ -22,6 +22,10 @@ class token_manager_options
     token_manager_options &client_credentials(const token_grant &grant = token_grant()) {
         return set(gk_token_manager_options_client_credentials, grant.get());
     }
+    /// What each refresh says besides the refresh token.
+    token_manager_options &refresh_with(const token_grant &grant) {
+        return set(gk_token_manager_options_refresh_with, grant.get());
+    }
     /// Adds a pepper of 16 bytes or more that seals what is kept; several go from the oldest to the
     /// active one.
     token_manager_options &pepper(std::uint32_t number, bytes_view pepper) {

@@ -44,9 +44,9 @@ pub extern "C" fn gk_remote_key_set_options_free(options: Option<Box<gk_remote_k
 /// gk_error_claim names it.
 ///
 /// @param options The options.
-/// @param json One JSON object with any of `url`, `issuer`, `ttl`, `min_ttl`, `max_ttl`,
-/// `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`; borrowed
-/// for the call.
+/// @param json One JSON object with any of `url`, `issuer`, `metadata_url`, `ttl`, `min_ttl`,
+/// `max_ttl`, `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and
+/// `deadline_ms`; borrowed for the call.
 /// @param json_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_remote_key_set_options_json(
@@ -84,6 +84,21 @@ pub unsafe extern "C" fn gk_remote_key_set_options_issuer(
     issuer_len: usize,
 ) {
     set(options, |options| Ok(options.issuer(text(issuer, issuer_len, "issuer")?)));
+}
+
+/// Where the issuer's metadata are, if they are at none of the places that its address leads to.
+/// They must name the issuer that is set, byte by byte.
+///
+/// @param options The options.
+/// @param url An https address; copied.
+/// @param url_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_remote_key_set_options_metadata_url(
+    options: Option<&mut gk_remote_key_set_options>,
+    url: *const c_char,
+    url_len: usize,
+) {
+    set(options, |options| Ok(options.metadata_url(text(url, url_len, "url")?)));
 }
 
 /// For how long keys are fresh if the issuer's `Cache-Control` does not say.
@@ -203,7 +218,8 @@ pub struct gk_remote_key_set(pub(super) RemoteKeySet);
 /// @param keys Receives the keys, to be freed with gk_remote_key_set_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; what was wrong first; GK_STATUS_INVALID_CONFIGURATION if the address is
-/// not https, or there are an address and an issuer, or neither; gk_error_claim names the member.
+/// not https, there are an address and an issuer, or neither, or metadata_url without an issuer;
+/// gk_error_claim names the member.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_remote_key_set_new(

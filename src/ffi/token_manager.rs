@@ -24,6 +24,7 @@ pub struct gk_token_manager_options(Sticky<Kept>);
 struct Kept {
     folder: Option<String>,
     grant: Option<TokenGrant>,
+    refreshing: TokenGrant,
     peppers: Vec<(u32, Secret)>,
     seal: Option<Peppers>,
 }
@@ -72,6 +73,23 @@ pub extern "C" fn gk_token_manager_options_client_credentials(
 ) {
     set(options, |options| {
         options.grant = Some(granted(grant)?);
+        Ok(())
+    });
+}
+
+/// What each refresh says besides the refresh token, as gk_oauth_client_refresh_with takes it:
+/// parameters of the server's own, scopes instead of all that were granted, resources instead of
+/// those of the tokens. What is not acceptable in it is told by the first refresh.
+///
+/// @param options The options.
+/// @param grant What is said; copied. NULL for nothing in particular.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_token_manager_options_refresh_with(
+    options: Option<&mut gk_token_manager_options>,
+    grant: Option<&gk_token_grant>,
+) {
+    set(options, |options| {
+        options.refreshing = granted(grant)?;
         Ok(())
     });
 }
@@ -132,7 +150,8 @@ pub unsafe extern "C" fn gk_token_manager_new(
             None => Arc::new(MemoryTokenStore::new()),
             Some(folder) => Arc::new(TokenFolder::open(folder)?),
         };
-        let mut own = TokenManager::new(client, store, transport);
+        let own = TokenManager::new(client, store, transport);
+        let mut own = own.refresh_with(kept.refreshing.clone());
         if let Some(grant) = &kept.grant {
             own = own.client_credentials(grant.clone());
         }

@@ -56,6 +56,7 @@ struct Inner {
     transport: Arc<dyn Transport>,
     seal: Option<Peppers>,
     grant: Option<TokenGrant>,
+    refreshing: TokenGrant,
     slots: Slots,
 }
 
@@ -67,14 +68,29 @@ impl TokenManager {
         store: Arc<dyn TokenStore>,
         transport: Arc<dyn Transport>,
     ) -> Self {
-        let slots = Slots::default();
-        Self(Arc::new(Inner { client, store, transport, seal: None, grant: None, slots }))
+        Self(Arc::new(Inner {
+            client,
+            store,
+            transport,
+            seal: None,
+            grant: None,
+            refreshing: TokenGrant::new(),
+            slots: Slots::default(),
+        }))
     }
 
     /// A name under which there is no token gets one for the client itself (RFC 6749 section 4.4).
     #[must_use]
     pub fn client_credentials(self, grant: TokenGrant) -> Self {
         self.with(|inner| inner.grant = Some(grant))
+    }
+
+    /// What each refresh says besides the refresh token, as [`OAuthClient::refresh_with`] takes it: parameters of the
+    /// server's own, scopes instead of all that were granted, resources instead of those of the tokens. What is not
+    /// acceptable in it is told by the first refresh: `InvalidArgument`.
+    #[must_use]
+    pub fn refresh_with(self, grant: TokenGrant) -> Self {
+        self.with(|inner| inner.refreshing = grant)
     }
 
     /// Seals what is kept (AES-256-GCM) under the last of these; the earlier ones still open.
@@ -90,6 +106,7 @@ impl TokenManager {
             transport: Arc::clone(&self.0.transport),
             seal: self.0.seal.clone(),
             grant: self.0.grant.clone(),
+            refreshing: self.0.refreshing.clone(),
             slots: Slots::default(),
         };
         change(&mut inner);
@@ -470,7 +487,9 @@ impl Inner {
                     *brief(&saved) = Some(seen);
                     Ok(())
                 };
-                self.client.refresh_keeping(&kept.tokens, TokenGrant::new(), Box::new(keep))
+                self.refreshing.check()?;
+                let more = self.refreshing.clone();
+                self.client.refresh_keeping(&kept.tokens, more, Box::new(keep))
             }
             (_, Some(grant)) => self.client.client_credentials(grant),
             _ => Err(ErrorKind::OauthNoToken.into()),

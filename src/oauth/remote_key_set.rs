@@ -98,30 +98,41 @@ impl RemoteKeySet {
     /// The keys that the options name, either by their address or by their issuer.
     ///
     /// # Errors
-    /// As [`Self::new`]; `InvalidConfiguration` too if the options name neither or both. The error's claim names the
-    /// member.
+    /// As [`Self::new`]; `InvalidConfiguration` too if the options name neither or both, or say where the metadata of
+    /// no issuer are. The error's claim names the member.
     pub fn open(options: RemoteKeySetOptions) -> Result<Self> {
         let loopback = options.allow_loopback_http;
+        let check = |url: &str, member: &'static str| {
+            metadata::check_endpoint(url, loopback).map_err(|error| {
+                error.with_kind(ErrorKind::InvalidConfiguration).about_claim(member)
+            })
+        };
         let place = match (&options.url, &options.issuer) {
+            (_, None) if options.metadata_url.is_some() => {
+                return Err(NO_ISSUER.about_claim("metadata_url"));
+            }
             (Some(url), None) => {
-                metadata::check_endpoint(url, loopback).map_err(|error| {
-                    error.with_kind(ErrorKind::InvalidConfiguration).about_claim("url")
-                })?;
+                check(url, "url")?;
                 Place::Url(url.clone())
             }
             (None, Some(issuer)) => {
                 metadata::well_known(issuer, loopback)
                     .map_err(|error| error.about_claim("issuer"))?;
-                let config = OAuthConfig::new("keys").issuer(issuer).allow_loopback_http(loopback);
-                Place::Issuer(Box::new(config.deadline_ms(options.deadline_ms)))
+                let mut config = OAuthConfig::new("keys").issuer(issuer);
+                if let Some(url) = &options.metadata_url {
+                    check(url, "metadata_url")?;
+                    config = config.metadata_url(url);
+                }
+                let config = config.allow_loopback_http(loopback).deadline_ms(options.deadline_ms);
+                Place::Issuer(Box::new(config))
             }
             _ => return Err(URL_OR_ISSUER.about_claim("url")),
         };
         Self::at(place, options)
     }
 
-    /// Reads where the keys are: one JSON object with `url` or `issuer`, and any of `ttl`, `min_ttl`, `max_ttl`,
-    /// `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`.
+    /// Reads where the keys are: one JSON object with `url` or `issuer`, and any of `metadata_url`, `ttl`, `min_ttl`,
+    /// `max_ttl`, `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`.
     ///
     /// # Errors
     /// As [`Self::new`]; `InvalidConfiguration` too if it is not that.
@@ -470,6 +481,10 @@ fn unavailable(error: Error) -> Error {
 const URL_OR_ISSUER: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "Remote keys need either `url` or `issuer`, and not both.",
+);
+const NO_ISSUER: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The metadata at `metadata_url` must name an issuer: set `issuer`, and no `url`.",
 );
 const SILENT: Error = Error::new(
     ErrorKind::OauthServerFailed,

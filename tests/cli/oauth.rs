@@ -156,6 +156,8 @@ fn wrong_lines() {
         ("oauth token --preset keycloak --client-id c --set realm", USAGE),
         ("oauth token --issuer https://h --client-id c --folder x", USAGE),
         ("oauth token --issuer http://127.0.0.1:1 --client-id c --allow-loopback-http", STORE),
+        ("oauth token --issuer https://h --client-id c --proxy socks5://h:1", USAGE),
+        ("oauth token --issuer https://h --client-id c --proxy http://127.0.0.1:1", STORE),
     ] {
         let ran = desk.run(line);
         assert_eq!((ran.code, &*ran.out), (code, ""), "{line}: {ran:?}");

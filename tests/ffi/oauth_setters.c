@@ -376,8 +376,12 @@ static void machines(void) {
     IGNORED(gk_token_manager_options_client_credentials, NULL, grant);
     FINE(gk_token_manager_options, client_credentials, grant);
     FINE(gk_token_manager_options, client_credentials, NULL);
+    IGNORED(gk_token_manager_options_refresh_with, NULL, grant);
+    FINE(gk_token_manager_options, refresh_with, grant);
+    FINE(gk_token_manager_options, refresh_with, NULL);
     gk_token_grant_scopes(grant, LATIN1);
     STICKS(gk_token_exchange, gk_token_exchange_grant, grant);
+    STICKS(gk_token_manager_options, gk_token_manager_options_refresh_with, grant);
     STICKS(gk_token_manager_options, gk_token_manager_options_client_credentials, grant);
     gk_token_grant_free(grant);
 
@@ -418,9 +422,23 @@ static void keys_and_transports(void) {
     CHECK(strcmp(gk_error_claim(&err), "issuer") == 0);
     gk_remote_key_set_options_issuer(issuer, GK_TEXT("https://auth.example"));
     MUST(use_gk_remote_key_set_options(issuer, &err));
+    gk_remote_key_set_options_metadata_url(issuer, GK_TEXT("https://auth.example/m"));
+    MUST(use_gk_remote_key_set_options(issuer, &err));
+    gk_remote_key_set_options_metadata_url(issuer, GK_TEXT("http://auth.example/m"));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, use_gk_remote_key_set_options(issuer, &err));
+    CHECK(strcmp(gk_error_claim(&err), "metadata_url") == 0);
     gk_remote_key_set_options_free(issuer);
+    TEXT_SETTER(gk_remote_key_set_options, gk_remote_key_set_options_metadata_url);
+    MISFIT(gk_remote_key_set_options, "metadata_url", metadata_url,
+           GK_TEXT("https://auth.example/m")); /* of no issuer */
 
     JSON_SETTER(gk_http_options);
+    TEXT_SETTER(gk_http_options, gk_http_options_proxy);
+    FINE(gk_http_options, proxy, GK_TEXT("http://user:pass@proxy.example:3128"));
+    MISFIT(gk_http_options, "proxy", proxy, GK_TEXT("https://proxy.example"));
+    MISFIT(gk_http_options, "proxy", proxy, GK_TEXT("http://a%0d%0ab:c@proxy.example"));
+    MISFIT(gk_http_options, "proxy", json,
+           GK_TEXT("{\"proxy\":\"http://h:1\",\"public_only\":true}"));
     MISFIT(gk_http_options, "deadline_ms", json, GK_TEXT("{\"deadline_ms\":-1}"));
     UNFIT(gk_http_options, "client_key_pem", json, GK_TEXT("{\"client_certificate_pem\":\"\"}"));
     UNFIT(gk_http_options, "client_certificate_pem", json, GK_TEXT("{\"client_key_pem\":\"\"}"));

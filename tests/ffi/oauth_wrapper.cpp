@@ -96,6 +96,13 @@ void setters(const gatekey::http &transport) {
     CHECK(THROWS(gatekey::status::invalid_configuration, gatekey::remote_key_set(keys)).claim() ==
           "url");
     CHECK(gatekey::remote_key_set(keys.issuer("https://auth.example"), transport).wants_refresh());
+    keys.metadata_url("http://auth.example/m");
+    CHECK(THROWS(gatekey::status::invalid_configuration, gatekey::remote_key_set(keys)).claim() ==
+          "metadata_url");
+    gatekey::http_options proxied;
+    CHECK(gatekey::http(proxied.proxy("http://proxy.example:3128")).get() != nullptr);
+    CHECK(THROWS(gatekey::status::invalid_configuration, gatekey::http(proxied.public_only()))
+              .claim() == "proxy");
     gatekey::http_options how;
     how.json("{}").allow_loopback_http().public_only().deadline_ms(1000).connect_ms(500);
     CHECK(gatekey::http(how).get() != nullptr);
@@ -107,6 +114,7 @@ void setters(const gatekey::http &transport) {
                  gatekey::http(pair.client_certificate_pem("none", "none")))
               .claim() == "client_key_pem");
     gatekey::token_manager_options where;
+    where.refresh_with(gatekey::token_grant().parameter("p", "v"));
     where.client_credentials().pepper(1, std::string(32, 'p'));
     CHECK(gatekey::token_manager(client, transport, where).get() != nullptr);
     CHECK(THROWS(gatekey::status::invalid_argument,

@@ -359,3 +359,30 @@ fn keys_named_by_the_second_document() {
     verifier(&keys.over(Arc::new(http()))).verify(token(&authority)).unwrap();
     assert_eq!(authority.sign_in().unwrap().subject.as_deref(), Some("alice"));
 }
+
+/// Metadata at an address of their own: asked there and nowhere else, with an issuer that they must name.
+#[test]
+fn metadata_elsewhere() {
+    let authority = Authority::with(|request, world| {
+        (request.path == "/elsewhere").then(|| Reply::json(200, world.metadata()))
+    });
+    let url = format!("{}/elsewhere", authority.server.url);
+    let keys = RemoteKeySet::of_issuer(&*authority.server.url, options().metadata_url(&url));
+    verifier(&keys.unwrap().over(Arc::new(http()))).verify(token(&authority)).unwrap();
+    assert_eq!(authority.server.count("/elsewhere"), 1);
+    assert_eq!(authority.server.count("/.well-known/openid-configuration"), 0);
+    // As byte for byte as anywhere: not even a slash more.
+    let other = format!("{}/", authority.server.url);
+    let keys = RemoteKeySet::of_issuer(other, options().metadata_url(&url)).unwrap();
+    assert_eq!(keys.refresh().run(&http()).unwrap_err().kind(), ErrorKind::OauthIssuerMismatch);
+    for wrong in [
+        r#"{"url":"https://h/k","metadata_url":"https://h/m"}"#,
+        r#"{"metadata_url":"https://h/m"}"#,
+        r#"{"issuer":"https://h","metadata_url":"http://h/m"}"#,
+        r#"{"issuer":"https://h","metadata_url":"m"}"#,
+    ] {
+        let error = RemoteKeySet::from_json(wrong.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{wrong}");
+        assert_eq!(error.claim(), Some("metadata_url"), "{wrong}");
+    }
+}

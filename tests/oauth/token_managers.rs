@@ -531,3 +531,38 @@ fn debug_shows_no_token() {
         "{shown}"
     );
 }
+
+/// What `refresh_with` says goes with each refresh, and with nothing else.
+#[test]
+fn refreshes_with_more_to_say() {
+    let server = Evil::start(|_| {
+        Reply::json(200, json!({ "access_token": "a", "token_type": "Bearer", "expires_in": 300 }))
+    });
+    let manager = |grant: TokenGrant| {
+        TokenManager::new(client(&server), Arc::new(MemoryTokenStore::new()), Arc::new(http()))
+            .refresh_with(grant)
+            .client_credentials(TokenGrant::new().scopes(&["own"]))
+    };
+    let more = TokenGrant::new().scopes(&["s"]).resource("https://api.example");
+    let own = manager(more.parameter("tenant", "t 1"));
+    own.put("alice", &tokens(&server, now())).unwrap();
+    own.access_token("alice", 60).unwrap();
+    own.access_token("service", 60).unwrap();
+    let asked = server.seen("/token");
+    let said = |at: usize, name: &str| asked[at].form(name);
+    for (name, value) in [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "r0"),
+        ("scope", "s"),
+        ("resource", "https://api.example"),
+        ("tenant", "t 1"),
+    ] {
+        assert_eq!(said(0, name).as_deref(), Some(value), "{name}");
+    }
+    assert_eq!((said(1, "scope").as_deref(), said(1, "tenant")), (Some("own"), None));
+    // What may not be said is not sent.
+    let wrong = manager(TokenGrant::new().parameter("refresh_token", "other"));
+    wrong.put("alice", &tokens(&server, now() - 10)).unwrap();
+    let error = wrong.access_token("alice", 60).unwrap_err();
+    assert_eq!((error.kind(), asked.len()), (ErrorKind::InvalidArgument, server.count("/token")));
+}

@@ -70,6 +70,9 @@ pub(super) struct Server {
     /// Certificate authorities (PEM) to trust instead of Mozilla's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// A proxy for requests to other servers: http://host:port, or `environment` for what https_proxy and no_proxy say
+    #[arg(long, value_name = "ADDRESS")]
+    proxy: Option<String>,
     /// Allow plain HTTP to this very machine, for tests
     #[arg(long)]
     allow_loopback_http: bool,
@@ -239,6 +242,9 @@ impl Server {
         if let Some(path) = &self.ca {
             http = http.ca_pem(input::file(path)?.expose());
         }
+        if let Some(proxy) = &self.proxy {
+            http = http.proxy(proxy);
+        }
         Ok((OAuthClient::new(config)?, HttpTransport::new(http)?))
     }
 }
@@ -344,10 +350,12 @@ fn run_token(token: &Token, output: &mut Output) -> Outcome<()> {
     };
     let store = Arc::new(TokenFolder::open(folder)?);
     let is_known = store.load(name)?.is_some();
-    let mut manager = TokenManager::new(client, store, Arc::new(http));
-    if !is_known {
-        manager = manager.client_credentials(token.wanted.grant());
-    }
+    let manager = TokenManager::new(client, store, Arc::new(http));
+    let manager = if is_known {
+        manager.refresh_with(token.wanted.grant())
+    } else {
+        manager.client_credentials(token.wanted.grant())
+    };
     let tokens = manager.tokens(name, token.min_ttl)?;
     show(&tokens, output)
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub struct RemoteKeySetOptions {
     pub(super) url: Option<String>,
     pub(super) issuer: Option<String>,
+    pub(super) metadata_url: Option<String>,
     pub(super) ttl: u64,
     pub(super) min_ttl: u64,
     pub(super) max_ttl: u64,
@@ -39,6 +40,7 @@ impl RemoteKeySetOptions {
         Self {
             url: None,
             issuer: None,
+            metadata_url: None,
             ttl: 3600,
             min_ttl: 60,
             max_ttl: 86_400,
@@ -51,9 +53,9 @@ impl RemoteKeySetOptions {
         }
     }
 
-    /// Takes over the members of options in JSON: any of `url`, `issuer`, `ttl`, `min_ttl`, `max_ttl`, `cooldown`,
-    /// `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`. They override what was set before,
-    /// and later calls override them.
+    /// Takes over the members of options in JSON: any of `url`, `issuer`, `metadata_url`, `ttl`, `min_ttl`, `max_ttl`,
+    /// `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`. They override what was set
+    /// before, and later calls override them.
     ///
     /// # Errors
     /// `InvalidConfiguration`: it is no JSON object of at most 64 KiB, or a member is not known or has a wrong type;
@@ -63,6 +65,7 @@ impl RemoteKeySetOptions {
             match field.name() {
                 "url" => self.url = Some(field.text()?),
                 "issuer" => self.issuer = Some(field.text()?),
+                "metadata_url" => self.metadata_url = Some(field.text()?),
                 "ttl" => self.ttl = field.number()?,
                 "min_ttl" => self.min_ttl = field.number()?,
                 "max_ttl" => self.max_ttl = field.number()?,
@@ -87,6 +90,13 @@ impl RemoteKeySetOptions {
     /// Whose keys they are, for [`RemoteKeySet::open`]: the issuer's metadata say where they are.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// Where the issuer's metadata are, if they are at none of the places that its address leads to. They must name the
+    /// [`issuer`](Self::issuer) all the same, byte by byte.
+    pub fn metadata_url(mut self, url: impl Into<String>) -> Self {
+        self.metadata_url = Some(url.into());
         self
     }
 
