@@ -82,10 +82,10 @@ from gatekey._core import (
     store_backup,
     store_restore,
 )
-from gatekey.oauth import OAuthClient, RemoteKeySet, ResourceServer, TokenManager
+from gatekey.oauth import OAuthClient, RemoteKeySet, ResourceServer, TokenManager, Transport
 
 # They are known by the name under which they are documented.
-for _class in (OAuthClient, RemoteKeySet, ResourceServer, TokenManager):
+for _class in (OAuthClient, RemoteKeySet, ResourceServer, TokenManager, Transport):
     _class.__module__ = "gatekey"
 del _class
 
@@ -130,6 +130,7 @@ __all__ = [
     "Signer",
     "Store",
     "TokenManager",
+    "Transport",
     "Unsigned",
     "UserInfo",
     "Verified",

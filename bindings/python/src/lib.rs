@@ -27,6 +27,7 @@ mod oauth_client;
 mod oauth_records;
 mod operation;
 mod options;
+mod own_transport;
 mod remote_key_set;
 mod resource;
 mod revocations;

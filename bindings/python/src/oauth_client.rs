@@ -1,31 +1,61 @@
 //! `_OAuthClient`: the client behind `gatekey.oauth.OAuthClient`.
 
 use crate::args::Text;
+use crate::clock::OwnClock;
 use crate::errors::OrRaise;
 use crate::gil::Kept;
 use crate::oauth_records::{DeviceCodes, OAuthTokens};
 use crate::operation::{_Operation, Outcome};
-use crate::options::octets;
+use crate::options::{PyClock, octets};
 use crate::revocations::Revocations;
 use gatekey::Secret;
 use gatekey::oauth::TokenGrant;
+use gatekey::transport::Operation;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 /// The client behind `gatekey.oauth.OAuthClient`: it makes operations.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct _OAuthClient(pub(crate) Kept<gatekey::OAuthClient>, Option<Py<Revocations>>);
+pub(crate) struct _OAuthClient(
+    pub(crate) Kept<gatekey::OAuthClient>,
+    Option<Py<Revocations>>,
+    Option<OwnClock>,
+);
+
+impl _OAuthClient {
+    /// The client's clock, for what makes requests in its name.
+    pub(crate) fn clock(&self, py: Python<'_>) -> Option<OwnClock> {
+        self.2.as_ref().map(|clock| clock.share(py))
+    }
+
+    /// The client, which has read its clock for the call that follows.
+    fn ticked(&self, py: Python<'_>) -> PyResult<&gatekey::OAuthClient> {
+        self.2.as_ref().map_or(Ok(()), |clock| clock.tick(py))?;
+        Ok(&self.0)
+    }
+
+    /// An operation of this client's, which goes by its clock.
+    fn made<T: 'static>(
+        &self,
+        py: Python<'_>,
+        operation: Operation<T>,
+        wrap: impl FnOnce(T) -> Outcome + Send + 'static,
+    ) -> _Operation {
+        _Operation::new(operation, wrap).by(self.clock(py))
+    }
+}
 
 #[pymethods]
 impl _OAuthClient {
     #[new]
-    #[pyo3(signature = (config, *, flow_keys=None, replay=None))]
+    #[pyo3(signature = (config, *, flow_keys=None, replay=None, clock=None))]
     fn new(
         py: Python<'_>,
         config: Text<'_>,
         flow_keys: Option<&Bound<'_, PyAny>>,
         replay: Option<Py<Revocations>>,
+        clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let mut config =
             gatekey::oauth::OAuthConfig::from_json(config.0.as_bytes()).or_raise(py)?;
@@ -35,7 +65,11 @@ impl _OAuthClient {
         if let Some(replay) = &replay {
             config = config.replay(std::sync::Arc::new(replay.get().core().clone()));
         }
-        Ok(Self(Kept::new(gatekey::OAuthClient::new(config).or_raise(py)?), replay))
+        let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
+        if let Some(clock) = &clock {
+            config = config.clock(clock.core());
+        }
+        Ok(Self(Kept::new(gatekey::OAuthClient::new(config).or_raise(py)?), replay, clock))
     }
 
     #[getter]
@@ -50,7 +84,7 @@ impl _OAuthClient {
 
     fn begin(&self, py: Python<'_>, options: Text<'_>, cookies: Text<'_>) -> PyResult<_Operation> {
         let options = gatekey::oauth::LoginOptions::from_json(options.0.as_bytes()).or_raise(py)?;
-        Ok(_Operation::new(self.0.begin(&options, cookies.0).or_raise(py)?, Outcome::Begun))
+        Ok(self.made(py, self.ticked(py)?.begin(&options, cookies.0).or_raise(py)?, Outcome::Begun))
     }
 
     #[pyo3(signature = (callback, cookies, grant=None))]
@@ -62,11 +96,12 @@ impl _OAuthClient {
         grant: Option<Text<'_>>,
     ) -> PyResult<_Operation> {
         let grant = granted(py, grant)?;
+        let client = self.ticked(py)?;
         self.1.as_ref().map_or(Ok(()), |list| list.get().follow(py))?;
         // What was seen before is asked of a store.
-        let begin = || self.0.finish_with(callback.0, cookies.0, &grant);
+        let begin = || client.finish_with(callback.0, cookies.0, &grant);
         let operation = py.detach(begin).or_raise(py)?;
-        Ok(_Operation::new(operation, Outcome::Finished))
+        Ok(self.made(py, operation, Outcome::Finished))
     }
 
     fn end_login(&self, callback: Text<'_>) -> Option<String> {
@@ -80,13 +115,18 @@ impl _OAuthClient {
         tokens: &OAuthTokens,
         grant: Option<Text<'_>>,
     ) -> PyResult<_Operation> {
-        let operation = self.0.refresh_with(&tokens.0, &granted(py, grant)?).or_raise(py)?;
-        Ok(_Operation::new(operation, Outcome::Tokens))
+        let operation =
+            self.ticked(py)?.refresh_with(&tokens.0, &granted(py, grant)?).or_raise(py)?;
+        Ok(self.made(py, operation, Outcome::Tokens))
     }
 
     fn client_credentials(&self, py: Python<'_>, grant: Text<'_>) -> PyResult<_Operation> {
         let grant = granted(py, Some(grant))?;
-        Ok(_Operation::new(self.0.client_credentials(&grant).or_raise(py)?, Outcome::Tokens))
+        Ok(self.made(
+            py,
+            self.ticked(py)?.client_credentials(&grant).or_raise(py)?,
+            Outcome::Tokens,
+        ))
     }
 
     fn jwt_bearer(
@@ -97,18 +137,22 @@ impl _OAuthClient {
     ) -> PyResult<_Operation> {
         let grant = granted(py, Some(grant))?;
         let assertion = Secret::from(assertion.owned());
-        Ok(_Operation::new(self.0.jwt_bearer(assertion, &grant).or_raise(py)?, Outcome::Tokens))
+        Ok(self.made(
+            py,
+            self.ticked(py)?.jwt_bearer(assertion, &grant).or_raise(py)?,
+            Outcome::Tokens,
+        ))
     }
 
     fn token_exchange(&self, py: Python<'_>, exchange: Text<'_>) -> PyResult<_Operation> {
         let exchange =
             gatekey::oauth::TokenExchange::from_json(exchange.0.as_bytes()).or_raise(py)?;
-        Ok(_Operation::new(self.0.token_exchange(&exchange).or_raise(py)?, Outcome::Tokens))
+        Ok(self.made(py, self.ticked(py)?.token_exchange(&exchange).or_raise(py)?, Outcome::Tokens))
     }
 
     fn device_codes(&self, py: Python<'_>, grant: Text<'_>) -> PyResult<_Operation> {
         let grant = granted(py, Some(grant))?;
-        Ok(_Operation::new(self.0.device_codes(&grant).or_raise(py)?, Outcome::Codes))
+        Ok(self.made(py, self.ticked(py)?.device_codes(&grant).or_raise(py)?, Outcome::Codes))
     }
 
     #[pyo3(signature = (codes, grant=None))]
@@ -118,24 +162,25 @@ impl _OAuthClient {
         codes: &DeviceCodes,
         grant: Option<Text<'_>>,
     ) -> PyResult<_Operation> {
-        let operation = self.0.poll_with(&codes.0, &granted(py, grant)?).or_raise(py)?;
-        Ok(_Operation::new(operation, Outcome::Tokens))
+        let operation = self.ticked(py)?.poll_with(&codes.0, &granted(py, grant)?).or_raise(py)?;
+        Ok(self.made(py, operation, Outcome::Tokens))
     }
 
     /// Of tokens, or of an access token alone.
-    fn userinfo(&self, tokens: &Bound<'_, PyAny>) -> PyResult<_Operation> {
+    fn userinfo(&self, py: Python<'_>, tokens: &Bound<'_, PyAny>) -> PyResult<_Operation> {
+        let client = self.ticked(py)?;
         let operation = match tokens.cast::<OAuthTokens>() {
-            Ok(tokens) => self.0.userinfo(&tokens.get().0),
+            Ok(tokens) => client.userinfo(&tokens.get().0),
             Err(_) => {
                 let token = octets(tokens, "access token")?;
-                self.0.userinfo_by_token(&Secret::new(token.to_vec()))
+                client.userinfo_by_token(&Secret::new(token.to_vec()))
             }
         };
-        Ok(_Operation::new(operation, Outcome::User))
+        Ok(self.made(py, operation, Outcome::User))
     }
 
-    fn metadata(&self) -> _Operation {
-        _Operation::new(self.0.metadata(), Outcome::Json)
+    fn metadata(&self, py: Python<'_>) -> PyResult<_Operation> {
+        Ok(self.made(py, self.ticked(py)?.metadata(), Outcome::Json))
     }
 
     #[pyo3(signature = (token, grant=None))]
@@ -146,13 +191,19 @@ impl _OAuthClient {
         grant: Option<Text<'_>>,
     ) -> PyResult<_Operation> {
         let token = Secret::from(token.owned());
-        let operation = self.0.introspect_with(&token, &granted(py, grant)?).or_raise(py)?;
-        Ok(_Operation::new(operation, Outcome::Told))
+        let operation =
+            self.ticked(py)?.introspect_with(&token, &granted(py, grant)?).or_raise(py)?;
+        Ok(self.made(py, operation, Outcome::Told))
     }
 
-    fn revoke(&self, token: Text<'_>, is_refresh_token: bool) -> _Operation {
-        let operation = self.0.revoke(&Secret::from(token.owned()), is_refresh_token);
-        _Operation::new(operation, |()| Outcome::Nothing)
+    fn revoke(
+        &self,
+        py: Python<'_>,
+        token: Text<'_>,
+        is_refresh_token: bool,
+    ) -> PyResult<_Operation> {
+        let operation = self.ticked(py)?.revoke(&Secret::from(token.owned()), is_refresh_token);
+        Ok(self.made(py, operation, |()| Outcome::Nothing))
     }
 
     fn logout_url(
@@ -164,12 +215,13 @@ impl _OAuthClient {
     ) -> PyResult<_Operation> {
         let id_token = id_token.map(|token| Secret::from(token.owned()));
         let (uri, state) = (post_logout_redirect_uri.map(|uri| uri.0), state.map(|state| state.0));
-        let operation = self.0.logout_url(id_token.as_ref(), uri, state).or_raise(py)?;
-        Ok(_Operation::new(operation, Outcome::Text))
+        let operation = self.ticked(py)?.logout_url(id_token.as_ref(), uri, state).or_raise(py)?;
+        Ok(self.made(py, operation, Outcome::Text))
     }
 
-    fn logout_notice(&self, logout_token: Text<'_>) -> _Operation {
-        _Operation::new(self.0.logout_notice(logout_token.0), Outcome::Notice)
+    fn logout_notice(&self, py: Python<'_>, logout_token: Text<'_>) -> PyResult<_Operation> {
+        let operation = self.ticked(py)?.logout_notice(logout_token.0);
+        Ok(self.made(py, operation, Outcome::Notice))
     }
 
     fn __repr__(&self) -> String {
@@ -182,7 +234,8 @@ impl _OAuthClient {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.1)
+        visit.call(&self.1)?;
+        self.2.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
     }
 }
 

@@ -1,16 +1,17 @@
 //! `_Operation`: what the classes of `gatekey.oauth` and `gatekey.aio` drive.
 
 use crate::attempt::_Told;
-use crate::errors::{OrRaise, usage};
+use crate::clock::OwnClock;
+use crate::errors::usage;
 use crate::gil::Kept;
 use crate::oauth_records::{
     BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens, UserInfo,
 };
-use crate::options::octets;
+use crate::own_transport::{self, Cause, Failed};
 use crate::transport::{HttpRequest, HttpTransport};
 use gatekey::transport::{HttpResponse, Operation, Step, Transport as _};
-use gatekey::{ErrorKind, Secret};
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
@@ -51,13 +52,29 @@ impl Outcome {
 
 /// Something that takes requests to another server; an implementation detail of `gatekey.oauth`.
 #[pyclass(frozen, module = "gatekey")]
-pub(crate) struct _Operation(Kept<Mutex<State>>);
+pub(crate) struct _Operation(Kept<Mutex<State>>, Option<OwnClock>);
 
 struct State {
     operation: Operation<Outcome>,
     /// Handed out, and not answered yet.
     request: Option<gatekey::transport::HttpRequest>,
     done: Option<Outcome>,
+    /// What a transport of the program's own has raised.
+    cause: Cause,
+}
+
+impl State {
+    fn answer(&mut self, answer: Result<HttpResponse, Failed>) {
+        self.request = None;
+        self.cause = Cause::default();
+        match answer {
+            Ok(response) => self.operation.feed(response),
+            Err(failed) => {
+                self.operation.fail(failed.kind.into());
+                self.cause = failed.into();
+            }
+        }
+    }
 }
 
 impl _Operation {
@@ -66,7 +83,14 @@ impl _Operation {
         wrap: impl FnOnce(T) -> Outcome + Send + 'static,
     ) -> Self {
         let operation = operation.map(wrap);
-        Self(Kept::new(Mutex::new(State { operation, request: None, done: None })))
+        let cause = Cause::default();
+        let state = State { operation, request: None, done: None, cause };
+        Self(Kept::new(Mutex::new(state)), None)
+    }
+
+    /// The same, with a clock that is read before each of its steps.
+    pub(crate) fn by(self, clock: Option<OwnClock>) -> Self {
+        Self(self.0, clock)
     }
 
     /// Works on the state without the GIL: a step may verify a token, and ask a store whether it was seen
@@ -88,6 +112,7 @@ enum Wanted {
 impl _Operation {
     /// What it wants: an `HttpRequest` to be sent, a number of seconds to wait, or None: it is over.
     fn step(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.1.as_ref().map_or(Ok(()), |clock| clock.tick(py))?;
         let wanted = self.with(py, |state| {
             Ok(match state.operation.next()? {
                 Step::Request(request) => {
@@ -102,7 +127,11 @@ impl _Operation {
                 _ => Wanted::Unknown,
             })
         });
-        match wanted.or_raise(py)? {
+        let wanted = wanted.map_err(|error| {
+            let cause = self.with(py, |state| std::mem::take(&mut state.cause));
+            cause.raise(py, &error)
+        });
+        match wanted? {
             Wanted::Request(request) => Ok(Py::new(py, HttpRequest(request))?.into_any()),
             Wanted::Pause(milliseconds) => {
                 let seconds = std::time::Duration::from_millis(milliseconds).as_secs_f64();
@@ -115,41 +144,42 @@ impl _Operation {
         }
     }
 
-    /// Sends the request with the built-in transport and takes the answer, or the failure.
-    fn send(&self, py: Python<'_>, transport: &HttpTransport) -> PyResult<()> {
+    /// Sends the request and takes the answer, or the failure.
+    fn send(&self, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = transport.py();
         let request = self.with(py, |state| state.request.take());
         let request = request.ok_or_else(|| usage(py, "The operation has no request to send."))?;
-        let answer = py.detach(|| transport.core().send(&request));
-        self.with(py, |state| match answer {
-            Ok(response) => state.operation.feed(response),
-            Err(error) => state.operation.fail(error),
-        });
+        if let Ok(built_in) = transport.cast::<HttpTransport>() {
+            let built_in = built_in.get().core();
+            let answer = py.detach(|| built_in.send(&request));
+            self.with(py, |state| {
+                state.cause = Cause::default();
+                match answer {
+                    Ok(response) => state.operation.feed(response),
+                    Err(error) => state.operation.fail(error),
+                }
+            });
+            return Ok(());
+        }
+        let answer = own_transport::send(&own_transport::sender(transport)?, &request)?;
+        self.with(py, |state| state.answer(answer));
         Ok(())
     }
 
-    /// The answer to the request.
-    fn feed(
-        &self,
-        status: u16,
-        headers: Vec<(String, String)>,
-        body: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let response =
-            HttpResponse { status, headers, body: Secret::new(octets(body, "body")?.to_vec()) };
-        self.with(body.py(), |state| {
-            state.request = None;
-            state.operation.feed(response);
-        });
-        Ok(())
+    /// What a transport of the loop gave: status, headers and body.
+    fn feed(&self, answer: &Bound<'_, PyAny>) {
+        let py = answer.py();
+        let most =
+            self.with(py, |state| state.request.as_ref().map_or(0, |request| request.max_body));
+        let answer = own_transport::response(answer, most);
+        self.with(py, |state| state.answer(answer));
     }
 
-    /// There is no answer: `number` is that of a `TransportError`.
-    fn fail(&self, py: Python<'_>, number: i32) {
-        let kind = ErrorKind::from_number(number).filter(|kind| kind.number() >= 7000);
-        self.with(py, |state| {
-            state.request = None;
-            state.operation.fail(kind.unwrap_or(ErrorKind::ConnectionFailed).into());
-        });
+    /// A transport of the loop gave no answer: the kind of error that it is, and what it is due to.
+    fn fail(&self, error: &Bound<'_, PyAny>, cause: Option<Bound<'_, PyAny>>) {
+        let kind = own_transport::kind(error);
+        let failed = Failed { kind, cause: cause.map(PyErr::from_value) };
+        self.with(error.py(), |state| state.answer(Err(failed)));
     }
 
     /// Gives it up: what it holds is let go of now, not when the last reference to it goes.
@@ -158,6 +188,7 @@ impl _Operation {
             state.operation.give_up();
             state.request = None;
             state.done = None;
+            state.cause = Cause::default();
         });
     }
 
@@ -174,5 +205,9 @@ impl _Operation {
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("an operation cannot be pickled or copied: it holds secrets"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.1.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
     }
 }

@@ -5,8 +5,10 @@ use crate::errors::OrRaise;
 use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::operation::{_Operation, Outcome};
-use crate::transport::HttpTransport;
+use crate::options::PyClock;
+use crate::own_transport::{asked, in_threads};
 use gatekey::jwk::KeySource;
+use gatekey::oauth::RemoteKeySetOptions;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -19,10 +21,21 @@ pub(crate) struct _RemoteKeySet(pub(crate) Kept<gatekey::oauth::RemoteKeySet>);
 #[pymethods]
 impl _RemoteKeySet {
     #[new]
-    fn new(py: Python<'_>, options: Text<'_>, transport: Option<&HttpTransport>) -> PyResult<Self> {
-        let keys = gatekey::oauth::RemoteKeySet::from_json(options.0.as_bytes()).or_raise(py)?;
+    #[pyo3(signature = (options, transport, clock=None))]
+    fn new(
+        py: Python<'_>,
+        options: Text<'_>,
+        transport: Option<&Bound<'_, PyAny>>,
+        clock: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let mut options = RemoteKeySetOptions::new().json(options.0.as_bytes()).or_raise(py)?;
+        if let Some(clock) = PyClock::read(clock)? {
+            clock.now(py)?;
+            options = options.clock(Arc::new(Asked(clock)));
+        }
+        let keys = gatekey::oauth::RemoteKeySet::open(options).or_raise(py)?;
         Ok(Self(Kept::new(match transport {
-            Some(transport) => keys.over(Arc::new(transport.core().clone())),
+            Some(_) => keys.over(in_threads(transport)?),
             None => keys,
         })))
     }
@@ -46,7 +59,7 @@ impl _RemoteKeySet {
 
     /// The keys as a JWK Set (RFC 7517), as a new dict; fetched if need be.
     fn to_jwks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let text = py.detach(|| self.0.keys().and_then(|keys| keys.to_jwks())).or_raise(py)?;
+        let text = asked(py, || self.0.keys().and_then(|keys| keys.to_jwks()))?;
         crate::decode::object(py, text.as_bytes())
     }
 
@@ -57,6 +70,21 @@ impl _RemoteKeySet {
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("a RemoteKeySet is not pickled or copied; share it"))
+    }
+}
+
+/// A clock of Python's, for whatever thread fetches the keys: it is read when it is needed, which is seldom.
+struct Asked(PyClock);
+
+impl gatekey::Clock for Asked {
+    fn now(&self) -> u64 {
+        Python::attach(|py| match self.0.now(py) {
+            Ok(time) => time.as_secs(),
+            Err(error) => {
+                error.write_unraisable(py, None);
+                u64::MAX
+            }
+        })
     }
 }
 

@@ -3,15 +3,16 @@
 use crate::apikey::ApiKeys;
 use crate::args::{self as args, Text};
 use crate::attempt::without_asking;
-use crate::errors::{OrRaise, raise, usage};
+use crate::clock::OwnClock;
+use crate::errors::{OrRaise, usage};
 use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::oauth_client::_OAuthClient;
 use crate::oauth_records::Access;
-use crate::options::{Span, names, span, text};
+use crate::options::{PyClock, Span, names, span, text};
+use crate::own_transport::{asked, asking, in_threads};
 use crate::remote_key_set::key_source;
 use crate::revocations::Revocations;
-use crate::transport::{HttpTransport, in_threads};
 use gatekey::resource::{Demand, IntrospectionOptions, Presented, ResourceServerBuilder};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -21,8 +22,7 @@ use std::sync::Arc;
 
 /// Whom to ask about opaque tokens, how, and for how long answers are remembered; whether they must name an audience, and
 /// how many unknown tokens are asked about. Without a transport only a loop can ask.
-type Asking<'py> =
-    (PyRef<'py, _OAuthClient>, Option<Bound<'py, HttpTransport>>, u64, u64, bool, u32);
+type Asking<'py> = (PyRef<'py, _OAuthClient>, Option<Bound<'py, PyAny>>, u64, u64, bool, u32);
 
 /// What is behind `gatekey.ResourceServer`.
 #[pyclass(frozen, module = "gatekey")]
@@ -34,6 +34,8 @@ pub(crate) struct _ResourceServer {
     rings: Vec<Py<KeyRing>>,
     api_keys: Option<Py<ApiKeys>>,
     revocations: Option<Py<Revocations>>,
+    /// Its own, and that of the client that asks about tokens.
+    clocks: Vec<OwnClock>,
     /// For the HTTP status and challenge of the refusals of others.
     #[pyo3(get)]
     metadata_path: Option<String>,
@@ -42,7 +44,9 @@ pub(crate) struct _ResourceServer {
 #[pymethods]
 impl _ResourceServer {
     #[new]
-    #[pyo3(signature = (options, *, keys=None, issuers=Vec::new(), introspection=None, api_keys=None, revocations=None))]
+    #[pyo3(signature = (options, *, keys=None, issuers=Vec::new(), introspection=None, api_keys=None, revocations=None,
+        clock=None))]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn new(
         py: Python<'_>,
         options: Text<'_>,
@@ -51,7 +55,9 @@ impl _ResourceServer {
         introspection: Option<Asking<'_>>,
         api_keys: Option<Py<ApiKeys>>,
         revocations: Option<Py<Revocations>>,
+        clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         let mut builder = ResourceServerBuilder::from_json(options.0.as_bytes()).or_raise(py)?;
         for (name, keys) in &issuers {
             builder = builder.issuer(text(name, "issuers")?, key_source(keys)?);
@@ -62,14 +68,20 @@ impl _ResourceServer {
         let all = issuers.iter().map(|(_, keys)| keys).chain(&keys);
         let rings = all.filter_map(|keys| keys.cast::<KeyRing>().ok());
         let rings: Vec<_> = rings.map(|ring| ring.clone().unbind()).collect();
+        let mut clocks = Vec::new();
         let is_for_loops =
             introspection.as_ref().is_some_and(|(_, transport, ..)| transport.is_none());
         if let Some((client, transport, ttl, negative, audience, unknown)) = introspection {
             let options = IntrospectionOptions::new().ttl(ttl).negative_ttl(negative);
             let options = options.require_audience(audience).unknown_tokens(unknown);
-            let transport = in_threads(transport.as_ref());
+            let transport = in_threads(transport.as_ref())?;
             builder =
                 builder.introspection(gatekey::OAuthClient::clone(&client.0), transport, options);
+            clocks.extend(client.clock(py));
+        }
+        if let Some(clock) = clock {
+            builder = builder.clock(clock.core());
+            clocks.push(clock);
         }
         if let Some(api_keys) = &api_keys {
             builder = builder.api_keys(api_keys.get().core().clone());
@@ -78,9 +90,9 @@ impl _ResourceServer {
             builder = builder.revocations(Arc::new(list.get().core().clone()));
         }
         follow(py, &rings, api_keys.as_ref(), revocations.as_ref())?;
-        let inner = Kept::new(py.detach(|| builder.build()).or_raise(py)?);
+        let inner = Kept::new(asked(py, || builder.build())?);
         let metadata_path = inner.metadata_path();
-        Ok(Self { inner, is_for_loops, rings, api_keys, revocations, metadata_path })
+        Ok(Self { inner, is_for_loops, rings, api_keys, revocations, clocks, metadata_path })
     }
 
     /// Who calls. The GIL is released: keys may have to be fetched, or the server asked.
@@ -109,6 +121,7 @@ impl _ResourceServer {
         let api_key = api_key.map(|value| value.to_str().unwrap_or_default());
         let presented = Presented { authorization, api_key };
         follow(py, &self.rings, self.api_keys.as_ref(), self.revocations.as_ref())?;
+        self.clocks.iter().try_for_each(|clock| clock.tick(py))?;
         let (scopes, acr_values) = (borrowed(&scopes), borrowed(&acr_values));
         let mut demand = Demand::new().scopes(&scopes).acr_values(&acr_values);
         (demand.max_age, demand.address) = (max_age, address);
@@ -119,11 +132,11 @@ impl _ResourceServer {
                 (error, challenge)
             })
         };
-        let checked =
-            py.detach(|| if self.is_for_loops { without_asking(check) } else { Some(check()) });
+        let (checked, cause) =
+            asking(py, || if self.is_for_loops { without_asking(check) } else { Some(check()) })?;
         let checked = checked.ok_or_else(|| usage(py, FOR_LOOPS))?;
         checked.map(Access).map_err(|(error, challenge)| {
-            let raised = raise(py, &error);
+            let raised = cause.raise(py, &error);
             let told = raised.value(py).setattr("_challenge", challenge);
             told.err().unwrap_or(raised)
         })
@@ -144,6 +157,7 @@ impl _ResourceServer {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.rings.iter().try_for_each(|ring| visit.call(ring))?;
+        self.clocks.iter().try_for_each(|clock| clock.traverse(&visit))?;
         visit.call(&self.api_keys)?;
         visit.call(&self.revocations)
     }

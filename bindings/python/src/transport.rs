@@ -9,17 +9,19 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 /// Status, headers and body.
 type Answer<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
 
-/// The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the environment.
+/// The built-in transport: blocking, HTTPS only, no redirects; no proxy and nothing from the environment unless it is asked
+/// for.
 ///
 /// - `allow_loopback_http`: plain HTTP to this very machine, for tests.
 /// - `public_only`: only public addresses, checked when connecting: for URLs that strangers have a say in.
 /// - `deadline`: seconds that a request may take in all, at the most; 10.
 /// - `ca`: certificate authorities (PEM) to trust instead of Mozilla's.
+/// - `proxy`: `http://[user[:password]@]host[:port]`, for https requests, or `environment` for what `https_proxy`,
+///   `all_proxy` and `no_proxy` say now. It looks names up, and is refused together with `public_only`.
 /// - `client_certificate`: a pair of PEM texts, the chain and its private key (RFC 8705).
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct HttpTransport(gatekey::transport::HttpTransport);
@@ -34,8 +36,8 @@ impl HttpTransport {
 impl HttpTransport {
     #[new]
     #[pyo3(signature = (*, allow_loopback_http=false, public_only=false, deadline=None, ca=None,
-        client_certificate=None), text_signature = "(*, allow_loopback_http=False, public_only=False, \
-        deadline=10.0, ca=None, client_certificate=None)")]
+        client_certificate=None, proxy=None), text_signature = "(*, allow_loopback_http=False, public_only=False, \
+        deadline=10.0, ca=None, client_certificate=None, proxy=None)")]
     fn new(
         py: Python<'_>,
         allow_loopback_http: bool,
@@ -43,6 +45,7 @@ impl HttpTransport {
         deadline: Option<&Bound<'_, PyAny>>,
         ca: Option<Text<'_>>,
         client_certificate: Option<(Text<'_>, Text<'_>)>,
+        proxy: Option<Text<'_>>,
     ) -> PyResult<Self> {
         let mut options =
             HttpOptions::new().allow_loopback_http(allow_loopback_http).public_only(public_only);
@@ -54,6 +57,9 @@ impl HttpTransport {
         }
         if let Some((chain, key)) = client_certificate {
             options = options.client_certificate_pem(chain.0.as_bytes(), key.0.as_bytes());
+        }
+        if let Some(proxy) = proxy {
+            options = options.proxy(proxy.0);
         }
         Ok(Self(py.detach(|| gatekey::transport::HttpTransport::new(options)).or_raise(py)?))
     }
@@ -81,30 +87,6 @@ impl HttpTransport {
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err("an HttpTransport is not pickled or copied; share it"))
-    }
-}
-
-/// Where only a loop can ask: no request is carried. What would ask is refused before.
-struct ForLoops;
-
-impl Transport for ForLoops {
-    fn send(
-        &self,
-        _: &gatekey::transport::HttpRequest,
-    ) -> gatekey::Result<gatekey::transport::HttpResponse> {
-        Err(gatekey::ErrorKind::ConnectionFailed.into())
-    }
-
-    fn wait(&self, milliseconds: u64) {
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
-    }
-}
-
-/// What carries the requests of threads; without a transport there is none that does.
-pub(crate) fn in_threads(transport: Option<&Bound<'_, HttpTransport>>) -> Arc<dyn Transport> {
-    match transport {
-        Some(transport) => Arc::new(transport.get().core().clone()),
-        None => Arc::new(ForLoops),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::keyring::KeyRing;
 use crate::options::{
     Expectation, PyClock, algorithm, configuration, names, span, token_octets, wrong_type,
 };
+use crate::own_transport::asked;
 use crate::remote_key_set::_RemoteKeySet;
 use crate::revocations::Revocations;
 use crate::verified::Verified;
@@ -96,7 +97,7 @@ impl Verifier {
             ring.get().follow(py)?;
             let source = Arc::new(ring.get().core().clone());
             let mut built = Self::build(policy, clock, revocations, |policy| {
-                py.detach(|| gatekey::Verifier::following(source, policy)).or_raise(py)
+                asked(py, || gatekey::Verifier::following(source, policy))
             })?;
             built.ring = Some(ring.clone().unbind());
             return Ok(built);
@@ -104,7 +105,7 @@ impl Verifier {
         if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
             let source = Arc::new(gatekey::oauth::RemoteKeySet::clone(&remote.get().0));
             let mut built = Self::build(policy, clock, revocations, |policy| {
-                py.detach(|| gatekey::Verifier::following(source, policy)).or_raise(py)
+                asked(py, || gatekey::Verifier::following(source, policy))
             })?;
             // They may have to be fetched.
             built.symmetric = false;
@@ -161,7 +162,7 @@ impl Verifier {
         .policy(py)?;
         let rules = rules(issuers)?;
         Self::build(policy, clock, revocations, |policy| {
-            py.detach(|| gatekey::Verifier::for_issuers(rules, policy)).or_raise(py)
+            asked(py, || gatekey::Verifier::for_issuers(rules, policy))
         })
     }
 
@@ -181,11 +182,11 @@ impl Verifier {
             clock.tick(py)?;
         }
         let verified = if self.symmetric {
-            quickly(py, || self.inner.verify(bytes))
+            quickly(py, || self.inner.verify(bytes)).or_raise(py)
         } else {
-            py.detach(|| self.inner.verify(bytes))
+            asked(py, || self.inner.verify(bytes))
         };
-        verified.or_raise(py).map(Verified::new)
+        verified.map(Verified::new)
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -23,6 +25,7 @@ from gatekey import (
     Revocations,
     Sessions,
     Signer,
+    TokenManager,
     Verifier,
     aio,
     exceptions,
@@ -325,25 +328,126 @@ def _(place: Place) -> None:
             finish(asyncio_=twin)
 
 
-# The list of a client is asked when a log-in is finished, and by nothing of these.
+# The list of a client is asked when a log-in is finished, and by nothing of these; how old remote
+# keys are is told by no clock of Python's.
 NEVER_ASKS = "asks nothing that has a clock"
 CASES |= dict.fromkeys(
     [
-        "ResourceServer(introspection=OAuthClient)",
-        "TokenManager(client=OAuthClient)",
         "Bearer(manager=TokenManager)",
         "BearerAuth(manager=TokenManager)",
         "BearerAuth(manager=AsyncTokenManager)",
+        "IssuerRule(keys=_RemoteKeySet)",
+        "ResourceServer(issuers=RemoteKeySet)",
+        "ResourceServer(issuers=_RemoteKeySet)",
+        "ResourceServer(keys=RemoteKeySet)",
+        "ResourceServer(keys=_RemoteKeySet)",
+        "Verifier(keys=_RemoteKeySet)",
+        "Verifier.for_issuers(issuers=IssuerRule)",
+        "Verifier.for_issuers(issuers=_RemoteKeySet)",
     ],
     NEVER_ASKS,
 )
+
+
+class Asked:
+    """Stands for the issuer, and keeps when the client's assertions say that they were made."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.made: list[float] = []
+
+    def send(self, request: gatekey.HttpRequest) -> tuple[int, list[tuple[str, str]], bytes]:
+        form = parse_qs((request.body or b"").decode())
+        assertion = form["client_assertion"][0]
+        self.made.append(gatekey.danger_decode_unverified(assertion)[1]["iat"])
+        soon = self.place.clock.time + 100
+        told = {"active": True, "sub": "alice", "aud": API, "client_id": "c", "exp": soon}
+        tokens = {"access_token": "a", "token_type": "Bearer", "expires_in": 100}
+        return 200, [], json.dumps(told | tokens).encode()
+
+    async def loop(self, request: gatekey.HttpRequest) -> tuple[int, list[tuple[str, str]], bytes]:
+        return self.send(request)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {
+            "client_secret": "a secret of 32 bytes, or of more.",
+            "auth_method": "client_secret_jwt",
+            "issuer": API,
+            "discover": False,
+            "endpoints": {
+                "token_endpoint": f"{API}/token",
+                "introspection_endpoint": f"{API}/introspect",
+            },
+            "clock": self.place.clock,
+        }
+
+
+@case("OAuthClient, by itself")
+def _(place: Place) -> None:
+    asked = Asked(place)
+    client = OAuthClient("c", transport=asked, **asked.options)
+    there = aio.OAuthClient("c", transport=asked.loop, **asked.options)
+    for _again in range(2):
+        place.clock.time += YEAR
+        tokens = client.client_credentials()
+        tokens_there = asyncio.run(there.client_credentials())
+        assert asked.made[-2:] == [place.clock.time] * 2
+        assert tokens.expires_at == tokens_there.expires_at == place.clock.time + 100
+
+
+@case("TokenManager(client=OAuthClient)")
+def _(place: Place) -> None:
+    asked = Asked(place)
+    client = OAuthClient("c", transport=asked, **asked.options)
+    own = aio.OAuthClient("c", transport=asked.loop, **asked.options)
+    manager = TokenManager(client, client_credentials={})
+    there = aio.TokenManager(own, client_credentials={})
+    for number in range(1, 3):
+        manager.access_token("service")
+        asyncio.run(there.access_token("service"))
+        assert manager.known("service") is not None
+        assert len(asked.made) == 2 * number
+        place.clock.time += YEAR
+        assert manager.known("service") is None
+
+
+@case("ResourceServer(introspection=OAuthClient)")
+def _(place: Place) -> None:
+    asked = Asked(place)
+    client = OAuthClient("c", transport=asked, **asked.options)
+    own = aio.OAuthClient("c", transport=asked.loop, **asked.options)
+    door = ResourceServer(API, introspection=client, clock=place.clock)
+    there = aio.ResourceServer(API, introspection=own, clock=place.clock)
+    for number in range(2):
+        place.clock.time += YEAR
+        door.check(f"Bearer opaque{number}")
+        asyncio.run(there.check(f"Bearer opaque{number}"))
+        assert asked.made[-2:] == [place.clock.time] * 2
+
+
+@case("ResourceServer, by itself")
+def _(place: Place) -> None:
+    token = Signer(SECRET, issuer=API, audience=API, typ="at+jwt", ttl=900).sign(
+        {"sub": "alice", "client_id": "c"}
+    )
+    door = ResourceServer(API, issuer=API, keys=SECRET, clock=place.clock)
+    there = aio.ResourceServer(API, issuer=API, keys=SECRET, clock=place.clock)
+    door.check(f"Bearer {token}")
+    asyncio.run(there.check(f"Bearer {token}"))
+    place.clock.time += YEAR
+    with pytest.raises(exceptions.ExpiredSignatureError):
+        door.check(f"Bearer {token}")
+    with pytest.raises(exceptions.ExpiredSignatureError):
+        asyncio.run(there.check(f"Bearer {token}"))
 
 
 def test_every_pair_has_a_case() -> None:
     found = pairs()
     assert {"Signer(key=KeyRing)", "ResourceServer(api_keys=ApiKeys)"} <= found
     assert found <= set(CASES), f"no case for {sorted(found - set(CASES))}"
-    stale = {name for name in set(CASES) - found if CASES[name] is not NEVER_ASKS}
+    alone = {name for name in CASES if name.endswith(", by itself")}
+    stale = {name for name in set(CASES) - found - alone if CASES[name] is not NEVER_ASKS}
     assert not stale, f"nothing takes {sorted(stale)}"
 
 

@@ -8,10 +8,12 @@ import itertools
 import json
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -400,6 +402,41 @@ def test_remote_keys(peer: Peer) -> None:
         return []
 
     in_forks(work)
+
+
+def test_kept_connections() -> None:
+    """Neither side goes on with a connection that was open when it forked."""
+    key = Key.generate("ES256")
+    body = json.dumps({"keys": [key.public().to_jwk()]}).encode()
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    connections: list[socket.socket] = []
+
+    def keep(connection: socket.socket) -> None:
+        with suppress(OSError), connection, connection.makefile("rb") as lines:
+            while line := lines.readline():
+                if line == b"\r\n":
+                    connection.sendall(answer)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connections.append(listener.accept()[0])
+                threading.Thread(target=keep, args=[connections[-1]], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        keys = RemoteKeySet(address, allow_loopback_http=True)
+
+        def twice() -> list[str]:
+            keys.refresh()
+            keys.refresh()
+            return ["fetched"]
+
+        twice()
+        assert len(connections) == 1
+        assert fork_once(twice, twice) == ["fetched", "fetched"]
+        assert len(connections) == 3
 
 
 # ---- multiprocessing ----

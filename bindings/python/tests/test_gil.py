@@ -77,8 +77,8 @@ def brief() -> dict[str, Callable[[Path], Callable[[], object]]]:
             lambda: TokenManager(nobody(), folder=folder / "tokens")
         ),
         "_Operation.step": lambda _: lambda: operation().step(),
-        "_Operation.feed": lambda _: lambda: operation().feed(503, [], b""),
-        "_Operation.fail": lambda _: lambda: operation().fail(700),
+        "_Operation.feed": lambda _: lambda: operation().feed((503, [], b"")),
+        "_Operation.fail": lambda _: lambda: operation().fail(OSError(), OSError()),
         "_Operation.close": lambda _: lambda: operation().close(),
         "_Operation.result": lambda _: lambda: refused(operation().result),
         "_Operation.__repr__": lambda _: lambda: repr(operation()),

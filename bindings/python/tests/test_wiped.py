@@ -118,11 +118,15 @@ def look(folder: str) -> None:
     operation = client._core.client_credentials("{}")
     assert operation.step() is not None
     answer = {"access_token": ACCESS, "token_type": "Bearer", "refresh_token": REFRESH}
-    operation.feed(200, [("content-type", "application/json")], json.dumps(answer).encode())
+    # Kept to the end: what Python gives back is not wiped, and may be given to the module next.
+    text = json.dumps(answer)
+    body = text.encode()
+    operation.feed((200, [("content-type", "application/json")], body))
     assert operation.step() is None
     assert operation.result().refresh_token == REFRESH
     del operation, tokens, client
     looker.clean("tokens")
+    assert text.encode() == body
 
 
 if __name__ == "__main__" and LOOKER in os.environ:

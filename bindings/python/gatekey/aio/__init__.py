@@ -13,7 +13,8 @@ is known in memory is answered at once.
 
 A ``transport`` of a program's own is an async callable that takes an ``HttpRequest`` and gives
 status, headers and body; :func:`gatekey.middleware.httpx.transport` makes one of an
-``httpx.AsyncClient``.
+``httpx.AsyncClient``. An object with a blocking ``send`` (:class:`gatekey.Transport`) works in
+threads.
 """
 
 from gatekey.aio.client import OAuthClient

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, final
 
 from gatekey.aio.attempt import plain
-from gatekey.aio.operation import Carrier, blocking_of, drive
+from gatekey.aio.operation import AnyTransport, Carrier, blocking_of, carrier_of, drive
 from gatekey.aio.pool import STORES
 from gatekey.aio.transport import HttpTransport
 from gatekey.oauth.client import Registration
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
         _Seconds,
     )
     from gatekey.aio.store import Revocations
+    from gatekey.oauth.operation import Transporting
 
 
 @final
-class OAuthClient(Registration[Carrier]):
+class OAuthClient(Registration[AnyTransport]):
     """One registration at one authorization server. See :class:`gatekey.OAuthClient`."""
 
     def __init__(
@@ -44,8 +45,8 @@ class OAuthClient(Registration[Carrier]):
         """Take the options of :class:`gatekey.OAuthClient`.
 
         :param transport: what carries the requests: an async callable, a
-            :class:`gatekey.aio.HttpTransport`, or a :class:`gatekey.HttpTransport`, which works in
-            threads.
+            :class:`gatekey.aio.HttpTransport`, or a :class:`gatekey.HttpTransport` or another
+            object with a blocking ``send``, which work in threads.
         """
         super().__init__(client_id, replay=plain(replay), **options)
         self._may_wait = replay is not None
@@ -207,9 +208,10 @@ class OAuthClient(Registration[Carrier]):
 
     @cached_property
     def _carrier(self) -> Carrier:
-        return self._own_transport or HttpTransport(**self._reach)
+        own = carrier_of(self._own_transport)
+        return HttpTransport(**self._reach) if own is None else own
 
     @property
-    def _transport(self) -> _core.HttpTransport | None:
+    def _transport(self) -> Transporting | None:
         """The blocking transport, if there is one over the same way."""
         return blocking_of(self._carrier)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, final
 
 from gatekey import oauth
 from gatekey._core import _RemoteKeySet
-from gatekey.aio.operation import drive
+from gatekey.aio.operation import carrier_of, drive
 from gatekey.aio.transport import HttpTransport
 
 if TYPE_CHECKING:
-    from gatekey.aio.operation import Carrier
+    from gatekey.aio.operation import AnyTransport, Carrier
 
 
 @final
@@ -25,13 +25,15 @@ class RemoteKeySet(_RemoteKeySet):
     _carrier: Carrier
 
     def __new__(
-        cls, url: str | None = None, *, transport: Carrier | None = None, **options: Any
+        cls, url: str | None = None, *, transport: AnyTransport | None = None, **options: Any
     ) -> RemoteKeySet:
         """Take the options of :class:`gatekey.RemoteKeySet`."""
-        keys = super().__new__(cls, oauth.RemoteKeySet(url, **options)._options, None)
+        plain = oauth.RemoteKeySet(url, **options)
+        keys = super().__new__(cls, plain._options, None, plain._clock)
         reach = {"allow_loopback_http", "deadline"}
         given = {name: value for name, value in options.items() if name in reach}
-        keys._carrier = transport or HttpTransport(**given)
+        own = carrier_of(transport)
+        keys._carrier = HttpTransport(**given) if own is None else own
         return keys
 
     async def refresh(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from gatekey import oauth
 from gatekey._core import _attempt
 from gatekey.aio.attempt import attempted, plain
+from gatekey.aio.operation import in_threads
 from gatekey.aio.remote_key_set import RemoteKeySet
 from gatekey.aio.verifier import carriers_of
 
@@ -27,11 +28,14 @@ class ResourceServer:
     def __init__(self, audience: str | AnyValue, **options: Any) -> None:
         """Take the options of :class:`gatekey.ResourceServer`, or their twins for asyncio."""
         issuer, introspection = options.get("issuer"), options.get("introspection")
-        allowed = bool(options.get("allow_loopback_http"))
+        how: dict[str, Any] = {
+            "allow_loopback_http": bool(options.get("allow_loopback_http")),
+            "transport": options.pop("transport", None),
+        }
         if issuer is not None and options.get("keys") is None:
-            options["keys"] = RemoteKeySet(issuer=issuer, allow_loopback_http=allowed)
+            options["keys"] = RemoteKeySet(issuer=issuer, **how)
         several = {
-            name: RemoteKeySet(issuer=name, allow_loopback_http=allowed) if keys is None else keys
+            name: RemoteKeySet(issuer=name, **how) if keys is None else keys
             for name, keys in (options.get("issuers") or {}).items()
         }
         self._carriers = carriers_of(options.get("keys"), *several.values())
@@ -58,8 +62,8 @@ class ResourceServer:
         if carrier is not None:
             return carrier
         asks = self._introspects
-        own: Carrier = getattr(asks, "_carrier", None) or asks._transport
-        return own
+        own: Carrier | None = getattr(asks, "_carrier", None)
+        return own or in_threads(asks._transport)
 
     @property
     def metadata(self) -> dict[str, object]:

@@ -6,13 +6,14 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
-from gatekey import _core, oauth
+from gatekey import oauth
 from gatekey.aio.attempt import Flight, flights, in_memory_or_thread
-from gatekey.aio.operation import blocking_of, drive
+from gatekey.aio.operation import blocking_of, carrier_of, drive, in_threads
 from gatekey.aio.pool import CHANGES, HOLDING, LOCKING, this_loop
 from gatekey.aio.refreshes import REFRESHES, over
 from gatekey.aio.transport import HttpTransport
 from gatekey.exceptions import UsageError
+from gatekey.oauth.operation import FOR_LOOPS
 from gatekey.oauth.options import at_least
 
 if TYPE_CHECKING:
@@ -41,9 +42,15 @@ class TokenManager:
     def __init__(self, client: OAuthClient | oauth.OAuthClient, **options: Any) -> None:
         """Take the client and the options of :class:`gatekey.TokenManager`."""
         plain: Any = client
-        own = options.pop("transport", None) or getattr(client, "_carrier", client._own_transport)
-        self._own_carrier: Carrier = own or HttpTransport(**client._reach)
-        self.sync = oauth.TokenManager(plain, transport=blocking_of(self._own_carrier), **options)
+        own = carrier_of(options.pop("transport", None))
+        if own is None and isinstance(client, oauth.OAuthClient):
+            given = client._own_transport
+            own = HttpTransport(**client._reach) if given is None else in_threads(given)
+        self._own_carrier: Carrier = plain._carrier if own is None else own
+        blocking = blocking_of(self._own_carrier)
+        self.sync = oauth.TokenManager(
+            plain, transport=FOR_LOOPS if blocking is None else blocking, **options
+        )
 
     @classmethod
     def over(cls, manager: oauth.TokenManager) -> TokenManager:
@@ -101,7 +108,7 @@ class TokenManager:
         """Refresh; None: another's refresh was waited for."""
         operation = self.sync._core._renewal(name, min_ttl, refused)
         about, carrier = self._about(name), self._carrier
-        if not isinstance(carrier, (HttpTransport, _core.HttpTransport)):
+        if blocking_of(carrier) is None:
             return await self._renewed_here(about, operation, carrier)
         try:
             future, is_own = REFRESHES.begin(about, lambda: self._drive(operation, carrier))
@@ -134,10 +141,12 @@ class TokenManager:
 
     @property
     def _carrier(self) -> Carrier:
-        carrier: Carrier | None = getattr(self, "_own_carrier", None) or self.sync._carrier
-        if carrier is None:
+        own: Carrier | None = getattr(self, "_own_carrier", None)
+        if own is not None:
+            return own
+        if self.sync._carrier is None:
             raise UsageError("This manager's transport is async: make a gatekey.aio.TokenManager.")
-        return carrier
+        return in_threads(self.sync._carrier)
 
     def _about(self, name: str) -> str:
         return f"tokens {id(self.sync)} {name}"

@@ -2,7 +2,7 @@
 
 The loop itself carries the requests, with aiohttp or httpx, whichever is installed; where neither
 is, they wait in threads of gatekey's own. What may be asked is decided by the same rules of the
-core, and nothing is read from the environment.
+core, and nothing is read from the environment unless its proxy is asked for.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Backend(Protocol):
 class HttpTransport:
     """Carries requests on the event loop, within the rules of :class:`gatekey.HttpTransport`.
 
-    TLS only, no redirects, no proxies, nothing from the environment; the addresses that a name
+    TLS only, no redirects, no proxy unless it is asked for; the addresses that a name
     stands for are checked, and what was checked is what is connected to. Safe to share between
     threads and loops.
     """
@@ -93,11 +93,13 @@ class HttpTransport:
         deadline: _Seconds = 10.0,
         ca: str | None = None,
         client_certificate: tuple[str, str] | None = None,
+        proxy: str | None = None,
         backend: str | None = None,
     ) -> None:
         """Take the options of :class:`gatekey.HttpTransport`.
 
         :param client_certificate: such requests work in threads: Python reads keys from files only.
+        :param proxy: such requests work in threads: the rules for proxies are the core's.
         :param backend: ``aiohttp``, ``httpx`` or ``threads``; without it the first one that is
             installed.
         :raises ConfigurationError: an option is wrong.
@@ -106,18 +108,21 @@ class HttpTransport:
             raise ConfigurationError(
                 f"The backend is one of aiohttp, httpx and threads, not {backend!r}."
             )
-        if client_certificate is not None and backend not in (None, "threads"):
-            raise ConfigurationError("Client certificates need the backend 'threads'.")
+        threads = client_certificate is not None or proxy is not None
+        if threads and backend not in (None, "threads"):
+            raise ConfigurationError("Client certificates and proxies need the backend 'threads'.")
         self.blocking = _core.HttpTransport(
             allow_loopback_http=allow_loopback_http,
             public_only=public_only,
             deadline=deadline,
             ca=ca,
             client_certificate=client_certificate,
+            proxy=proxy,
         )
+        self.is_by_proxy = proxy is not None
         self._deadline = _milliseconds(deadline, "deadline") / 1000
         self._ca = ca
-        self._name = "threads" if client_certificate is not None else backend
+        self._name = "threads" if threads else backend
         self._loaded: tuple[Backend | None, ssl.SSLContext | None] | None = None
 
     async def __call__(self, request: HttpRequest) -> Answer:

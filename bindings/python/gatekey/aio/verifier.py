@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 from gatekey import _core
 from gatekey._core import HttpTransport, IssuerRule, _attempt, _RemoteKeySet
 from gatekey.aio.attempt import attempted, in_memory_or_thread, plain
+from gatekey.aio.operation import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -108,5 +109,5 @@ def carriers_of(*keys: object) -> dict[str, Carrier]:
         one = given._keys if isinstance(given, IssuerRule) else given
         if isinstance(one, _RemoteKeySet):
             own: Any = one
-            carriers[one._about] = getattr(own, "_carrier", None) or own._transport
+            carriers[one._about] = getattr(own, "_carrier", None) or in_threads(own._transport)
     return carriers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 
 from gatekey._core import HttpTransport, _milliseconds, _OAuthClient, _seconds
 from gatekey.exceptions import UsageError
-from gatekey.oauth.operation import run
+from gatekey.oauth.operation import Transporting, run
 from gatekey.oauth.options import (
     exchange_text,
     grant_text,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         OAuthTokens,
         Revocations,
         UserInfo,
+        _Clock,
         _Operation,
         _Seconds,
     )
@@ -68,6 +69,7 @@ class Registration(Generic[Carrier]):
         quirks: Mapping[str, object] | None = None,
         flow_keys: str | bytes | Sequence[tuple[int, bytes]] | None = None,
         replay: Revocations | None = None,
+        clock: _Clock | None = None,
         transport: Carrier | None = None,
     ) -> None:
         """Take a registration at a server that its issuer, its endpoints or a preset name.
@@ -90,7 +92,10 @@ class Registration(Generic[Carrier]):
             makes one of its own.
         :param replay: refuses callbacks that were seen, even if someone kept the cookie.
         :param allow_loopback_http: plain HTTP to this very machine, for tests.
-        :param transport: what carries the requests, instead of the built-in transport as it is.
+        :param clock: the date, as seconds since 1970: a callable, or an object with ``now()``. How
+            old something is, is told by the system's time all the same.
+        :param transport: what carries the requests, instead of the built-in transport as it is: a
+            ``HttpTransport`` with other options, or a ``gatekey.Transport`` of the program's own.
         :raises ConfigurationError: something is missing, contradicts itself or is not HTTPS;
             ``claim`` names the member where there is one.
         """
@@ -120,7 +125,9 @@ class Registration(Generic[Carrier]):
             if name in config:
                 raise UsageError(f"`{name}` is an argument of its own, and no endpoint.")
             config[name] = url
-        self._core = _OAuthClient(json_text(config), flow_keys=flow_keys, replay=replay)
+        self._core = _OAuthClient(
+            json_text(config), flow_keys=flow_keys, replay=replay, clock=clock
+        )
         self._own_transport = transport
         self._reach: dict[str, Any] = {
             "allow_loopback_http": allow_loopback_http,
@@ -164,12 +171,13 @@ class Registration(Generic[Carrier]):
 
 
 @final
-class OAuthClient(Registration[HttpTransport]):
+class OAuthClient(Registration[Transporting]):
     """One registration at one authorization server. Safe to share between threads."""
 
     @cached_property
-    def _transport(self) -> HttpTransport:
-        return self._own_transport or HttpTransport(**self._reach)
+    def _transport(self) -> Transporting:
+        own = self._own_transport
+        return HttpTransport(**self._reach) if own is None else own
 
     def begin(
         self,

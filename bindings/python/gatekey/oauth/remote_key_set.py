@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from gatekey._core import HttpTransport, _milliseconds, _RemoteKeySet, _seconds
-from gatekey.oauth.operation import run
+from gatekey.oauth.operation import Transporting, run
 from gatekey.oauth.options import json_text
 
 if TYPE_CHECKING:
-    from gatekey._core import _Seconds
+    from gatekey._core import _Clock, _Seconds
 
 
 @final
@@ -23,13 +23,15 @@ class RemoteKeySet(_RemoteKeySet):
     """
 
     _options: str
-    _transport: HttpTransport
+    _clock: _Clock | None
+    _transport: Transporting
 
     def __new__(
         cls,
         url: str | None = None,
         *,
         issuer: str | None = None,
+        metadata_url: str | None = None,
         ttl: _Seconds = 3600,
         min_ttl: _Seconds = 60,
         max_ttl: _Seconds = 86_400,
@@ -38,7 +40,8 @@ class RemoteKeySet(_RemoteKeySet):
         rsa_alg: str = "RS256",
         allow_loopback_http: bool = False,
         deadline: _Seconds = 10.0,
-        transport: HttpTransport | None = None,
+        clock: _Clock | None = None,
+        transport: Transporting | None = None,
     ) -> RemoteKeySet:
         """Name where the keys are, by ``url`` or by the ``issuer`` whose metadata say it.
 
@@ -46,10 +49,16 @@ class RemoteKeySet(_RemoteKeySet):
             says is kept between ``min_ttl`` and ``max_ttl``.
         :param max_stale: seconds for which keys are used although the issuer is out of reach.
         :param rsa_alg: the algorithm of RSA keys that name none.
+        :param metadata_url: where the issuer's metadata are, if its address does not lead to them;
+            they must name the issuer all the same.
+        :param clock: the date, as everywhere. How old keys are is told by the system's time, so
+            that it makes nothing older or younger.
+        :param transport: what carries the requests, as :class:`gatekey.OAuthClient` takes it.
         """
         options = {
             "url": url,
             "issuer": issuer,
+            "metadata_url": metadata_url,
             "ttl": _seconds(ttl, "ttl"),
             "min_ttl": _seconds(min_ttl, "min_ttl"),
             "max_ttl": _seconds(max_ttl, "max_ttl"),
@@ -62,8 +71,8 @@ class RemoteKeySet(_RemoteKeySet):
         if transport is None:
             transport = HttpTransport(allow_loopback_http=allow_loopback_http, deadline=deadline)
         text = json_text(options)
-        keys = super().__new__(cls, text, transport)
-        keys._options = text
+        keys = super().__new__(cls, text, transport, clock)
+        keys._options, keys._clock = text, clock
         keys._transport = transport
         return keys
 

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
         KeyRing,
         KeySet,
         Revocations,
+        _Clock,
         _Seconds,
     )
     from gatekey.oauth.client import OAuthClient
+    from gatekey.oauth.operation import Transporting
 
 
 @final
@@ -63,6 +65,8 @@ class ResourceServer:
         metadata_url: str | None = None,
         scopes_supported: Sequence[str] | None = None,
         allow_loopback_http: bool = False,
+        clock: _Clock | None = None,
+        transport: Transporting | None = None,
     ) -> None:
         """Open a door for the API of this identifier, which tokens must name as their audience.
 
@@ -90,6 +94,10 @@ class ResourceServer:
         :param api_keys: are accepted at the same door, and known before anybody is asked.
         :param resource: the API's identifier for ``metadata``, where ``audience`` is ``ANY``.
         :param metadata_url: where ``metadata`` is served, for challenges (RFC 9728).
+        :param clock: the date, as seconds since 1970, that tokens are judged by: a callable, or an
+            object with ``now()``. API keys and rings go by their own.
+        :param transport: what fetches the keys of issuers that are given none, as
+            :class:`gatekey.OAuthClient` takes it; ``introspection`` has its own.
         :raises ConfigurationError: nothing would be accepted, or an option contradicts itself.
         """
         if resource is not None and audience is not ANY:
@@ -105,7 +113,9 @@ class ResourceServer:
         ) -> RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key]:
             if keys is not None:
                 return keys
-            return RemoteKeySet(issuer=name, allow_loopback_http=allow_loopback_http)
+            return RemoteKeySet(
+                issuer=name, allow_loopback_http=allow_loopback_http, transport=transport
+            )
 
         if issuer is not None:
             keys = known(issuer, keys)
@@ -140,6 +150,7 @@ class ResourceServer:
             introspection=asking,
             api_keys=api_keys,
             revocations=revocations,
+            clock=clock,
         )
 
     def check(

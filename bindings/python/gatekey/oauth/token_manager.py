@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, final
 
 from gatekey._core import _TokenManager
 from gatekey.exceptions import UsageError
+from gatekey.oauth.operation import FOR_LOOPS
 from gatekey.oauth.options import at_least, json_text, mapped
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from gatekey._core import HttpTransport, OAuthTokens, _Seconds
+    from gatekey._core import OAuthTokens, _Seconds
     from gatekey.oauth.client import OAuthClient
+    from gatekey.oauth.operation import Transporting
 
 
 @final
@@ -33,23 +35,33 @@ class TokenManager:
         folder: str | os.PathLike[str] | None = None,
         seal: str | bytes | Sequence[tuple[int, bytes]] | None = None,
         client_credentials: Mapping[str, object] | None = None,
-        transport: HttpTransport | None = None,
+        refresh_with: Mapping[str, object] | None = None,
+        transport: Transporting | None = None,
     ) -> None:
-        """Manage tokens of this client's.
+        """Manage tokens of this client's, by its clock.
 
         :param folder: where they are kept (mode 0700, files 0600); in memory without one.
         :param seal: secrets, as peppers are given, under which they are sealed.
         :param client_credentials: ``{"scopes": [...], "resources": [...]}``: a name under which
             there is no token gets one for the client itself.
+        :param refresh_with: what each refresh says besides the refresh token:
+            ``{"parameters": {...}, "scopes": [...], "resources": [...]}``.
+        :param transport: what carries the requests, instead of the client's.
         """
         place = None if folder is None else str(folder)
-        grant = (
-            None
-            if client_credentials is None
-            else json_text(mapped(client_credentials, "client_credentials") or {})
+        grant, more = (
+            None if said is None else json_text(mapped(said, name) or {})
+            for name, said in (
+                ("client_credentials", client_credentials),
+                ("refresh_with", refresh_with),
+            )
         )
-        carrier: HttpTransport | None = transport or client._transport
-        self._core = _TokenManager(client._core, place, carrier, seal=seal, grant=grant)
+        if transport is None:
+            transport = client._transport
+        carrier = None if transport is FOR_LOOPS else transport
+        self._core = _TokenManager(
+            client._core, place, carrier, seal=seal, grant=grant, refresh_with=more
+        )
         self._carrier, self._folder = carrier, place
 
     def put(self, name: str, tokens: OAuthTokens) -> None:

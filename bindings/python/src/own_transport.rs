@@ -1,0 +1,231 @@
+//! Transports of a program's own: a callable that takes an `HttpRequest` and gives status, headers and body, or an object
+//! with such a method `send`.
+//!
+//! What it raises, and a result that is none, are a `TransportError` whose `__cause__` it is. Of the answer no more is taken
+//! than the request allows.
+
+use crate::errors::raise;
+use crate::options::{octets, wrong_type};
+use crate::transport::{HttpRequest, HttpTransport};
+use gatekey::transport::{HttpResponse, Transport};
+use gatekey::{Error, ErrorKind, Secret};
+use pyo3::exceptions::{PyException, PyTimeoutError, PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// The most headers of an answer, and the most bytes that they have in all; as with the built-in transport.
+const MOST_HEADERS: (usize, usize) = (100, 64 * 1024);
+
+/// What carries the requests of threads: the built-in transport, one of the program's own, or, without any, none that does.
+pub(crate) fn in_threads(transport: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<dyn Transport>> {
+    let Some(transport) = transport else {
+        return Ok(Arc::new(ForLoops));
+    };
+    match transport.cast::<HttpTransport>() {
+        Ok(built_in) => Ok(Arc::new(BuiltIn(built_in.get().core().clone()))),
+        Err(_) => Ok(Arc::new(Own(sender(transport)?.unbind()))),
+    }
+}
+
+/// What is called with a request.
+pub(crate) fn sender<'py>(transport: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if transport.is_callable() {
+        return Ok(transport.clone());
+    }
+    match transport.getattr(intern!(transport.py(), "send")) {
+        Ok(send) if send.is_callable() => Ok(send),
+        _ => Err(wrong_type(
+            transport,
+            "transport",
+            "an HttpTransport, a callable that takes an HttpRequest, or an object with send()",
+        )),
+    }
+}
+
+/// Why there is no answer, and what was raised.
+pub(crate) struct Failed {
+    pub(crate) kind: ErrorKind,
+    pub(crate) cause: Option<PyErr>,
+}
+
+impl Failed {
+    fn by(py: Python<'_>, error: PyErr) -> Self {
+        Self { kind: kind(error.value(py)), cause: Some(error) }
+    }
+}
+
+/// What kind of error this exception is: a `TransportError` says so itself, and anything else is no connection, or one that
+/// took too long.
+pub(crate) fn kind(error: &Bound<'_, PyAny>) -> ErrorKind {
+    let number = error.getattr(intern!(error.py(), "number"));
+    let kind = number.and_then(|number| number.extract()).ok().and_then(ErrorKind::from_number);
+    let other = if error.is_instance_of::<PyTimeoutError>() {
+        ErrorKind::DeadlineExceeded
+    } else {
+        ErrorKind::ConnectionFailed
+    };
+    kind.filter(|kind| kind.number() >= 7000).unwrap_or(other)
+}
+
+/// Sends with a transport of the program's own.
+///
+/// # Errors
+/// What was raised and is no `Exception`, such as `KeyboardInterrupt`.
+pub(crate) fn send(
+    sender: &Bound<'_, PyAny>,
+    request: &gatekey::transport::HttpRequest,
+) -> PyResult<Result<HttpResponse, Failed>> {
+    let py = sender.py();
+    let answer = Py::new(py, HttpRequest(request.clone())).and_then(|own| sender.call1((own,)));
+    let answer = answer.map_err(|error| Failed::by(py, error));
+    match answer.and_then(|answer| response(&answer, request.max_body)) {
+        Err(Failed { cause: Some(cause), .. }) if !is_exception(py, &cause) => Err(cause),
+        answer => Ok(answer),
+    }
+}
+
+fn is_exception(py: Python<'_>, raised: &PyErr) -> bool {
+    raised.is_instance_of::<PyException>(py)
+}
+
+/// Status, headers and body, of which there is no more than `max_body` and [`MOST_HEADERS`].
+pub(crate) fn response(answer: &Bound<'_, PyAny>, max_body: usize) -> Result<HttpResponse, Failed> {
+    let read = read(answer, max_body).map_err(|error| Failed::by(answer.py(), error))?;
+    read.ok_or(Failed { kind: ErrorKind::ResponseTooLarge, cause: None })
+}
+
+/// `None`: there is more of it.
+fn read(answer: &Bound<'_, PyAny>, max_body: usize) -> PyResult<Option<HttpResponse>> {
+    let wanted = "a tuple of the status, the headers and the body";
+    let parts = answer.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>)>();
+    let (status, pairs, body) =
+        parts.map_err(|_| wrong_type(answer, "the transport's result", wanted))?;
+    let status: u16 = status
+        .extract()
+        .map_err(|_| wrong_type(&status, "the transport's status", "an int from 100 to 599"))?;
+    if !(100..=599).contains(&status) {
+        return Err(PyValueError::new_err("the transport's status must be from 100 to 599"));
+    }
+    let Some(headers) = read_headers(&pairs)? else {
+        return Ok(None);
+    };
+    let body = octets(&body, "the transport's body")?;
+    let is_all = body.len() <= max_body;
+    Ok(is_all.then(|| HttpResponse { status, headers, body: Secret::new(body.to_vec()) }))
+}
+
+fn read_headers(pairs: &Bound<'_, PyAny>) -> PyResult<Option<Vec<(String, String)>>> {
+    let no_pairs = || PyTypeError::new_err("the transport's headers must be pairs of str");
+    let (mut headers, mut size) = (Vec::new(), 0);
+    for pair in pairs.try_iter().map_err(|_| no_pairs())? {
+        let pair: (String, String) = pair?.extract().map_err(|_| no_pairs())?;
+        size += pair.0.len() + pair.1.len() + 4;
+        headers.push(pair);
+        if headers.len() > MOST_HEADERS.0 || size > MOST_HEADERS.1 {
+            return Ok(None);
+        }
+    }
+    Ok(Some(headers))
+}
+
+thread_local! {
+    /// What was raised in the last one that was asked by this thread: an error of the core cannot hold it.
+    static CAUSE: RefCell<Cause> = const { RefCell::new(Cause(None)) };
+}
+
+/// What was raised in a transport of the program's own, and what it was taken for.
+#[derive(Default)]
+pub(crate) struct Cause(Option<(ErrorKind, PyErr)>);
+
+impl From<Failed> for Cause {
+    fn from(failed: Failed) -> Self {
+        Self(failed.cause.map(|cause| (failed.kind, cause)))
+    }
+}
+
+impl Cause {
+    /// The exception for this error, which is due to it if it is of that kind.
+    #[cold]
+    pub(crate) fn raise(self, py: Python<'_>, error: &Error) -> PyErr {
+        let raised = raise(py, error);
+        if let Some((_, cause)) = self.0.filter(|(kind, _)| *kind == error.kind()) {
+            raised.set_cause(py, Some(cause));
+        }
+        raised
+    }
+}
+
+/// Does work of the core without the GIL, and gives what was raised in a transport of the program's own while it asked.
+///
+/// # Errors
+/// What was raised there and is no `Exception`.
+pub(crate) fn asking<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> T + Send,
+) -> PyResult<(T, Cause)> {
+    CAUSE.take();
+    let done = py.detach(work);
+    match CAUSE.take() {
+        Cause(Some((_, cause))) if !is_exception(py, &cause) => Err(cause),
+        cause => Ok((done, cause)),
+    }
+}
+
+/// Does work that may ask another server.
+pub(crate) fn asked<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> gatekey::Result<T> + Send,
+) -> PyResult<T> {
+    let (done, cause) = asking(py, work)?;
+    done.map_err(|error| cause.raise(py, &error))
+}
+
+/// One of the program's own, for the threads of the core.
+struct Own(Py<PyAny>);
+
+impl Transport for Own {
+    fn send(&self, request: &gatekey::transport::HttpRequest) -> gatekey::Result<HttpResponse> {
+        Python::attach(|py| {
+            CAUSE.take();
+            let sent = send(self.0.bind(py), request);
+            sent.unwrap_or_else(|error| Err(Failed::by(py, error))).map_err(|failed| {
+                let error = Error::from(failed.kind);
+                CAUSE.set(failed.into());
+                error
+            })
+        })
+    }
+
+    fn wait(&self, milliseconds: u64) {
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+    }
+}
+
+/// The built-in one, which no exception is the cause of.
+struct BuiltIn(gatekey::transport::HttpTransport);
+
+impl Transport for BuiltIn {
+    fn send(&self, request: &gatekey::transport::HttpRequest) -> gatekey::Result<HttpResponse> {
+        CAUSE.take();
+        self.0.send(request)
+    }
+
+    fn wait(&self, milliseconds: u64) {
+        self.0.wait(milliseconds);
+    }
+}
+
+/// Where only a loop can ask: no request is carried. What would ask is refused before.
+struct ForLoops;
+
+impl Transport for ForLoops {
+    fn send(&self, _: &gatekey::transport::HttpRequest) -> gatekey::Result<HttpResponse> {
+        Err(ErrorKind::ConnectionFailed.into())
+    }
+
+    fn wait(&self, milliseconds: u64) {
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+    }
+}
