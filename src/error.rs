@@ -31,12 +31,17 @@ pub struct Error {
 }
 
 /// What an authorization server said was wrong: bounded, and without control characters.
+#[derive(Clone, Default)]
 struct Peer {
     code: Box<str>,
     message: Box<str>,
     /// What it gave all the same, and is to be kept.
     kept: Option<Kept>,
+    /// Why it was not reached, as a transport of the program's own knows it.
+    cause: Option<Arc<Cause>>,
 }
+
+type Cause = dyn std::error::Error + Send + Sync;
 
 /// Wiped when the last error that holds it is dropped.
 type Kept = Arc<Zeroizing<Vec<u8>>>;
@@ -48,6 +53,12 @@ impl PartialEq for Peer {
             (Some(kept), Some(other)) => Arc::ptr_eq(kept, other),
             (kept, other) => kept.is_none() && other.is_none(),
         };
+        let causes = (self.cause.as_ref(), other.cause.as_ref());
+        let is_same = is_same
+            && match causes {
+                (Some(cause), Some(other)) => Arc::ptr_eq(cause, other),
+                (cause, other) => cause.is_none() && other.is_none(),
+            };
         is_same && self.code == other.code && self.message == other.message
     }
 }
@@ -189,8 +200,30 @@ impl Error {
         let shown =
             |c: char| if matches!(c, ' '..='~') && !"<>&\"\\".contains(c) { c } else { '?' };
         let message: String = message.chars().take(200).map(shown).collect();
-        let kept = self.peer.as_ref().and_then(|peer| peer.kept.clone());
-        self.peer = Some(Arc::new(Peer { code: code.into(), message: message.into(), kept }));
+        let (code, message) = (code.into(), message.into());
+        self.peer = Some(Arc::new(Peer { code, message, ..self.of_peer() }));
+        self
+    }
+
+    fn of_peer(&self) -> Peer {
+        self.peer.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// The same error, due to another: for a [`Transport`](crate::transport::Transport) of the program's own, which knows
+    /// why there is no answer. It is the [`source`](std::error::Error::source) of what the call ends with, and of what is
+    /// told until it is tried again. Two errors with a cause are equal if it is the same one.
+    ///
+    /// ```
+    /// use gatekey::{Error, ErrorKind};
+    /// use std::{error::Error as _, io, sync::Arc};
+    ///
+    /// let error = Error::from(ErrorKind::ConnectionFailed).caused_by(Arc::new(io::Error::other("no route")));
+    /// assert_eq!(error.source().unwrap().to_string(), "no route");
+    /// ```
+    #[cold]
+    #[must_use]
+    pub fn caused_by(mut self, cause: Arc<dyn std::error::Error + Send + Sync>) -> Self {
+        self.peer = Some(Arc::new(Peer { cause: Some(cause), ..self.of_peer() }));
         self
     }
 
@@ -199,10 +232,7 @@ impl Error {
     pub(crate) fn keeping(mut self, kept: Option<&[u8]>) -> Self {
         if kept.is_some() || self.kept().is_some() {
             let kept = kept.map(|kept| Arc::new(Zeroizing::new(kept.to_vec())));
-            let said = self.peer.as_deref();
-            let code = said.map(|said| said.code.clone()).unwrap_or_default();
-            let message = said.map(|said| said.message.clone()).unwrap_or_default();
-            self.peer = Some(Arc::new(Peer { code, message, kept }));
+            self.peer = Some(Arc::new(Peer { kept, ..self.of_peer() }));
         }
         self
     }
@@ -351,7 +381,13 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// What [`Error::caused_by`] was given.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let cause = self.peer.as_ref()?.cause.as_deref()?;
+        Some(cause)
+    }
+}
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {

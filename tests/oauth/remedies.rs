@@ -4,10 +4,16 @@
 use crate::authority::{Authority, SECRET, callback, cookies, http, now};
 use crate::evil::{Reply, parameter};
 use gatekey::clock::FixedClock;
-use gatekey::oauth::{AuthMethod, LoginOptions, OAuthConfig, TokenExchange, TokenGrant};
+use gatekey::jwk::KeySource as _;
+use gatekey::oauth::{
+    AuthMethod, LoginOptions, OAuthConfig, RemoteKeySet, RemoteKeySetOptions, TokenExchange,
+    TokenGrant, TokenManager,
+};
+use gatekey::store::MemoryTokenStore;
 use gatekey::transport::{HttpRequest, HttpResponse, Transport};
 use gatekey::{Error, ErrorKind, OAuthClient, Secret};
 use serde_json::json;
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 /// What `gzip` makes of `{}`; no more of it is looked at.
@@ -91,6 +97,42 @@ fn answers_that_a_transport_has_decoded() {
     let begun = client.begin(&LoginOptions::new(), "").unwrap().run(&Decoding).unwrap();
     let login = client.finish(&callback(&begun), &cookies(&begun)).unwrap().run(&Decoding).unwrap();
     assert_eq!(login.subject.as_deref(), Some("alice"));
+}
+
+/// What a program's own transport knows about it comes along, and is told until it is tried again.
+#[test]
+fn causes_of_failures() {
+    #[derive(Clone)]
+    struct Unplugged(Arc<std::io::Error>);
+    impl Transport for Unplugged {
+        fn send(&self, _: &HttpRequest) -> gatekey::Result<HttpResponse> {
+            Err(Error::from(ErrorKind::TlsFailed).caused_by(self.0.clone()))
+        }
+
+        fn wait(&self, _: u64) {}
+    }
+    let cause = Arc::new(std::io::Error::other("unplugged"));
+    let transport = Unplugged(cause.clone());
+    let holds = |error: Error| {
+        let source = StdError::source(&error).unwrap();
+        assert!(std::ptr::eq(source.downcast_ref::<std::io::Error>().unwrap(), &raw const *cause));
+        assert_eq!(error.kind(), ErrorKind::TlsFailed);
+        assert!(!format!("{error:?}").contains("unplugged"), "{error:?}");
+        assert_eq!((error.peer_code(), error.peer_message()), (None, None));
+        assert_eq!(error.clone(), error);
+        assert_ne!(Error::from(ErrorKind::TlsFailed), error);
+    };
+    let options = RemoteKeySetOptions::new().url("https://auth.example/jwks");
+    let keys = RemoteKeySet::open(options).unwrap().over(Arc::new(transport.clone()));
+    holds(keys.keys().unwrap_err());
+    holds(keys.keys().unwrap_err());
+    let config = OAuthConfig::new("c").issuer("https://auth.example");
+    let client = OAuthClient::new(config).unwrap();
+    holds(client.metadata().run(&transport).unwrap_err());
+    let manager = TokenManager::new(client, Arc::new(MemoryTokenStore::new()), Arc::new(transport))
+        .client_credentials(TokenGrant::new());
+    holds(manager.tokens("service", 60).unwrap_err());
+    holds(manager.tokens("service", 60).unwrap_err());
 }
 
 /// RFC 9110 section 10.2.3: a date is held against the answer's own, or this clock where the answer has not one.

@@ -109,6 +109,9 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     {
         return failure;
     }
+    if let Some(cause) = crate::own_transport::cause_of(py, error) {
+        raised.set_cause(py, Some(cause));
+    }
     if let Some(seconds) = crate::apikey_records::retry_after(error)
         && let Err(failure) = raised.value(py).setattr(intern!(py, "retry_after"), seconds)
     {
