@@ -263,6 +263,12 @@ typedef struct {
 /** A call that manages a key ring names a key that the ring does not have. */
 #define GK_STATUS_RING_KEY_NOT_FOUND 2008
 
+/** A private key is encrypted, and no passphrase was given for it. */
+#define GK_STATUS_PASSPHRASE_REQUIRED 2009
+
+/** The passphrase given is not that of the private key, or the key was damaged. */
+#define GK_STATUS_WRONG_PASSPHRASE 2010
+
 /** The text is not an API key: wrong length, alphabet or checksum. It never reaches the store. */
 #define GK_STATUS_MALFORMED_API_KEY 3000
 
@@ -882,8 +888,8 @@ bool gk_alg_same_algorithm(gk_alg left, gk_alg right);
 typedef struct gk_key gk_key;
 
 /**
- * How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy
- * keys.
+ * How to read or make a key: its algorithm, its identifier, its passphrase, and the one escape for
+ * weak legacy keys.
  */
 typedef struct gk_key_options gk_key_options;
 
@@ -930,7 +936,9 @@ gk_status gk_key_from_secret(const uint8_t *secret,
 
 /**
  * Reads a key from PEM: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate (whose validity is not
- * checked; only its public key is used).
+ * checked; only its public key is used); or an OpenSSH key, private, or public as a line or RFC
+ * 4716. Text around the key is ignored, and so are white space and written-out "\n" inside. For an
+ * encrypted key see gk_key_options_passphrase.
  *
  * @param pem The text, at most 64 KiB; borrowed for the call.
  * @param pem_len Its length in bytes.
@@ -938,7 +946,8 @@ gk_status gk_key_from_secret(const uint8_t *secret,
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_KEY if it is malformed, or the algorithm needs another
- * type of key; GK_STATUS_UNSUPPORTED_KEY if its type is unknown or it is encrypted;
+ * type of key; GK_STATUS_UNSUPPORTED_KEY if its type or encryption is unknown, or costs too much;
+ * GK_STATUS_PASSPHRASE_REQUIRED and GK_STATUS_WRONG_PASSPHRASE if it is encrypted;
  * GK_STATUS_WEAK_KEY; GK_STATUS_KEY_PAIR_MISMATCH; GK_STATUS_ALGORITHM_REQUIRED;
  * GK_STATUS_KEY_USAGE if the key itself says that it is for another algorithm.
  */
@@ -1243,6 +1252,22 @@ void gk_key_options_alg(gk_key_options *options, gk_alg alg);
  * @param kid_len Its length in bytes.
  */
 void gk_key_options_kid(gk_key_options *options, const char *kid, size_t kid_len);
+
+/**
+ * Gives the passphrase of an encrypted private key (PKCS#8 under PBES2, or OpenSSH's format). A
+ * key that is not encrypted is read without it.
+ *
+ * What the key asks for is bounded (10,000,000 iterations of PBKDF2, 256 MiB of scrypt, 1000
+ * rounds of bcrypt); up to that, reading it may take some ten seconds.
+ *
+ * @param options The options.
+ * @param passphrase The passphrase, 1 to 1024 bytes; copied, and wiped with the options. Checked
+ * when the key is read.
+ * @param passphrase_len Its length in bytes.
+ */
+void gk_key_options_passphrase(gk_key_options *options,
+                               const char *passphrase,
+                               size_t passphrase_len);
 
 /**
  * DANGER: accepts HMAC secrets of any length but zero, and RSA public keys of 1024 to 2047 bits to

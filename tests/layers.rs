@@ -178,7 +178,10 @@ const OUTSIDE: [(&str, &[&str]); 34] = [
     ("humantime", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("rpassword", &["src/cli/"]),
-    ("std::env", &["src/pepper/file.rs", "src/transport/http/proxy.rs", "src/bin/"]),
+    (
+        "std::env",
+        &["src/pepper/file.rs", "src/transport/http/proxy.rs", "src/cli/input.rs", "src/bin/"],
+    ),
     ("std::fs", FILES),
     ("std::net", &["src/cli/", "src/transport/http/"]),
     ("std::io", READERS),

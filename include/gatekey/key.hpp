@@ -152,6 +152,12 @@ class key_options : public detail::handle<gk_key_options, gk_key_options_free> {
         gk_key_options_kid(get(), kid.data(), kid.size());
         return *this;
     }
+    /// The passphrase of an encrypted private key, 1 to 1024 bytes; one that is not encrypted is
+    /// read without it.
+    key_options &passphrase(std::string_view passphrase) {
+        gk_key_options_passphrase(get(), passphrase.data(), passphrase.size());
+        return *this;
+    }
     /// DANGER: accepts short HMAC secrets, and RSA public keys of 1024 bits or more to verify with.
     key_options &danger_allow_weak() {
         gk_key_options_danger_allow_weak(get());

@@ -3,7 +3,7 @@
 use super::exit::{Failure, Outcome};
 use crate::Secret;
 use std::io::{IsTerminal as _, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The most bytes of a key, a set of keys, claims or a token.
@@ -40,6 +40,46 @@ pub(super) fn secret(what: &str) -> Outcome<Secret> {
         return checked(Secret::from(line), what);
     }
     checked(file(Path::new("-"))?, what)
+}
+
+/// Where the passphrase of an encrypted private key comes from: never from the command line, where others can read it.
+#[derive(Debug, clap::Args)]
+pub(super) struct PassphraseArgs {
+    /// The passphrase of an encrypted key, as it stands in this file without a line break at its end [default: a prompt]
+    #[arg(long, env = "GATEKEY_PASSPHRASE_FILE", value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The environment variable that holds the passphrase of an encrypted key
+    #[arg(long, value_name = "NAME", conflicts_with = "passphrase_file")]
+    passphrase_env: Option<String>,
+}
+
+impl PassphraseArgs {
+    /// The passphrase; from a prompt, if a person sits there and it was given in no other way.
+    pub(super) fn ask(&self) -> Outcome<Secret> {
+        if let Some(name) = &self.passphrase_env {
+            let value = std::env::var_os(name).ok_or_else(|| {
+                Failure::Input(format!(
+                    "There is no environment variable {name} with a passphrase."
+                ))
+            })?;
+            return Ok(Secret::new(value.into_encoded_bytes()));
+        }
+        if let Some(path) = &self.passphrase_file {
+            let text = file(path)?;
+            let line = text.expose();
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            return Ok(Secret::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec()));
+        }
+        if !std::io::stdin().is_terminal() && !std::io::stderr().is_terminal() {
+            return Err(Failure::Input(
+                "The key is encrypted; name its passphrase with --passphrase-file or --passphrase-env, or run this in \
+                 a terminal to be asked."
+                    .to_owned(),
+            ));
+        }
+        let line = rpassword::prompt_password("passphrase of the key (not shown): ");
+        Ok(Secret::from(line.map_err(|error| unreadable(Path::new("/dev/tty"), &error))?))
+    }
 }
 
 /// The text without the white space around it.

@@ -1,11 +1,11 @@
 //! `gatekey jwk ...`, `gatekey jwks`, and how all commands read keys.
 
 use super::exit::{Failure, Outcome};
-use super::input;
+use super::input::{self, PassphraseArgs};
 use super::output::Output;
 use crate::json::{self, Kind, ObjectWriter};
 use crate::jwk::KeyOptions;
-use crate::{Alg, Key, KeySet, Secret};
+use crate::{Alg, ErrorKind, Key, KeySet, Secret};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Subcommand)]
@@ -42,7 +42,7 @@ pub(super) struct Generate {
 /// A key to be read.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeyArgs {
-    /// A key: JWK, PEM or DER; - for standard input
+    /// A key: JWK, PEM, DER or OpenSSH's; - for standard input
     #[arg(value_name = "KEY")]
     file: PathBuf,
     /// The key's algorithm, where it does not say so itself: RS256, PS256, ...
@@ -51,6 +51,8 @@ pub(super) struct KeyArgs {
     /// The key's name [default: what it says itself, else its thumbprint]
     #[arg(long, allow_hyphen_values = true)]
     kid: Option<String>,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -94,12 +96,14 @@ enum Form {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Jwks {
-    /// Keys and sets of keys: JWK, JWK Set, PEM or DER
+    /// Keys and sets of keys: JWK, JWK Set, PEM, DER or OpenSSH's
     #[arg(required = true, value_name = "KEY")]
     files: Vec<PathBuf>,
     /// The algorithm of keys that do not say so themselves
     #[arg(long, value_parser = algorithm)]
     alg: Option<Alg>,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
 /// Reads an algorithm's name. For clap.
@@ -176,7 +180,8 @@ pub(super) fn jwks(arguments: &Jwks, output: &mut Output) -> Outcome<()> {
             }
             keys.extend(set.iter().cloned());
         } else {
-            keys.push(read_key(text.expose(), &options(arguments.alg, None)).map_err(about)?);
+            let key = read_key(text.expose(), options(arguments.alg, None), &arguments.passphrase);
+            keys.push(key.map_err(|failure| failure.about(&file.display().to_string()))?);
         }
     }
     let set = KeySet::new(keys)?;
@@ -186,8 +191,9 @@ pub(super) fn jwks(arguments: &Jwks, output: &mut Output) -> Outcome<()> {
 impl KeyArgs {
     fn read(&self) -> Outcome<Key> {
         let text = input::file(&self.file)?;
-        let read = read_key(text.expose(), &options(self.alg, self.kid.as_deref()));
-        read.map_err(|error| Failure::from(error).about(&self.file.display().to_string()))
+        let options = options(self.alg, self.kid.as_deref());
+        let read = read_key(text.expose(), options, &self.passphrase);
+        read.map_err(|failure| failure.about(&self.file.display().to_string()))
     }
 }
 
@@ -202,9 +208,23 @@ pub(super) fn options(alg: Option<Alg>, kid: Option<&str>) -> KeyOptions {
     }
 }
 
-/// A key in whichever form it is: DER is no text, a JWK is JSON, and everything else is what [`KeyOptions::from_pem`]
-/// reads, or names.
-pub(super) fn read_key(text: &[u8], options: &KeyOptions) -> crate::Result<Key> {
+/// A key in whichever form it is; if it is encrypted, its passphrase is asked for.
+pub(super) fn read_key(
+    text: &[u8],
+    options: KeyOptions,
+    passphrase: &PassphraseArgs,
+) -> Outcome<Key> {
+    match read_form(text, &options) {
+        Err(error) if error.kind() == ErrorKind::PassphraseRequired => {
+            let passphrase = passphrase.ask()?;
+            Ok(read_form(text, &options.passphrase(passphrase.expose()))?)
+        }
+        read => Ok(read?),
+    }
+}
+
+/// DER is no text, a JWK is JSON, and everything else is what [`KeyOptions::from_pem`] reads, or names.
+fn read_form(text: &[u8], options: &KeyOptions) -> crate::Result<Key> {
     let is_text =
         |byte: &u8| *byte >= 0x80 || byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     if text.first() == Some(&0x30) && !text.iter().all(is_text) {

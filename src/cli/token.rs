@@ -1,7 +1,7 @@
 //! `gatekey token ...`
 
 use super::exit::{Failure, Outcome};
-use super::input::{self, duration};
+use super::input::{self, PassphraseArgs, duration};
 use super::jwk::{algorithm, is_set, options, read_key};
 use super::output::{Output, date, distance, pretty};
 use crate::json::{self, ObjectWriter};
@@ -22,7 +22,7 @@ pub(super) enum Command {
 /// The key of a token.
 #[derive(Debug, clap::Args)]
 struct TokenKey {
-    /// The key: JWK, PEM or DER; to verify, a JWK Set as well
+    /// The key: JWK, PEM, DER or OpenSSH's; to verify, a JWK Set as well
     #[arg(long, value_name = "FILE", required_unless_present = "secret_file")]
     key: Option<PathBuf>,
     /// The secret of HS256, HS384 or HS512, as it stands in this file without a line break at its end
@@ -31,6 +31,8 @@ struct TokenKey {
     /// The key's algorithm, where it does not say so itself
     #[arg(long, value_parser = algorithm)]
     alg: Option<Alg>,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -122,11 +124,11 @@ impl TokenKey {
         let file = self.key.as_deref().unwrap_or_else(|| Path::new("-"));
         let text = input::file(file)?;
         let read = if is_set(text.expose()) {
-            KeySet::from_jwks_with(text.expose(), self.alg).map(Read::Set)
+            KeySet::from_jwks_with(text.expose(), self.alg).map(Read::Set).map_err(Failure::from)
         } else {
-            read_key(text.expose(), &options).map(Read::Key)
+            read_key(text.expose(), options, &self.passphrase).map(Read::Key)
         };
-        read.map_err(|error| about(error, file))
+        read.map_err(|failure| failure.about(&file.display().to_string()))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Layer 1: bytes in, bytes out. The only folder that names the crypto library (`aws_lc_rs`).
 //!
 //! One submodule per family: [`hmac`] (RFC 2104), [`rsa`] (RFC 8017), [`ecdsa`] (FIPS 186-5),
-//! [`eddsa`] (RFC 8032), [`mldsa`] (FIPS 204), [`hash`] (FIPS 180-4), [`slow`] (RFC 9106, RFC 8018), [`aead`] (SP 800-38D). In all of them a key is parsed
+//! [`eddsa`] (RFC 8032), [`mldsa`] (FIPS 204), [`hash`] (FIPS 180-4), [`slow`] (RFC 9106, RFC 8018), [`passphrase`] (RFC 8018, RFC 7914),
+//! [`aead`] (SP 800-38D). In all of them a key is parsed
 //! and checked once, at construction; `verify` allocates nothing here and answers a plain `bool`;
 //! `sign` writes into the caller's buffer. A signature of any length but the algorithm's own is
 //! refused before any arithmetic. Nothing here knows JSON, claims or time. What may take one of the library's locks happens
@@ -13,8 +14,10 @@ pub(crate) mod eddsa;
 pub(crate) mod hash;
 pub(crate) mod hmac;
 pub(crate) mod mldsa;
+pub(crate) mod passphrase;
 pub(crate) mod random;
 pub(crate) mod rsa;
+pub(crate) mod rsa_numbers;
 pub(crate) mod slow;
 
 #[cfg(test)]

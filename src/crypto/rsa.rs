@@ -17,7 +17,7 @@ use aws_lc_rs::signature::{
 };
 use der::Decode;
 
-const MAX_MODULUS_LEN: usize = 1024;
+pub(super) const MAX_MODULUS_LEN: usize = 1024;
 
 /// How the message becomes the number that is raised to the key's exponent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +194,7 @@ pub(crate) fn generate(bits: usize) -> Result<Secret> {
 }
 
 /// The rules for the two public numbers, given without leading zeros; returns the modulus's bits.
-fn check_numbers(n: &[u8], e: &[u8]) -> Result<usize> {
+pub(super) fn check_numbers(n: &[u8], e: &[u8]) -> Result<usize> {
     let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
     if !is_odd(n) || !is_odd(e) {
         return Err(invalid_numbers());
@@ -222,7 +222,7 @@ fn check_numbers(n: &[u8], e: &[u8]) -> Result<usize> {
     Ok(bits)
 }
 
-fn without_leading_zeros(mut number: &[u8]) -> &[u8] {
+pub(super) fn without_leading_zeros(mut number: &[u8]) -> &[u8] {
     while let [0, rest @ ..] = number {
         number = rest;
     }
@@ -236,7 +236,7 @@ fn bit_len(number: &[u8]) -> usize {
 }
 
 #[cold]
-const fn too_short() -> Error {
+pub(super) const fn too_short() -> Error {
     Error::new(ErrorKind::WeakKey, "RSA keys under 2048 bits are refused; generate a longer key.")
 }
 
@@ -249,7 +249,7 @@ const fn invalid_numbers() -> Error {
 }
 
 #[cold]
-const fn contradicting_parts() -> Error {
+pub(super) const fn contradicting_parts() -> Error {
     Error::new(
         ErrorKind::KeyPairMismatch,
         "The parts of the RSA private key contradict each other; export the key again.",

@@ -161,6 +161,10 @@ kinds! {
     AlgorithmRequired = 2007, "algorithm_required", "AlgorithmRequiredError", Misuse 500 Final, "The key fits several algorithms; name one.";
     /// A call that manages a key ring names a key that the ring does not have.
     RingKeyNotFound = 2008, "ring_key_not_found", "RingKeyNotFoundError", Rejected 404 Final, "There is no such key in the ring.";
+    /// A private key is encrypted, and no passphrase was given for it.
+    PassphraseRequired = 2009, "passphrase_required", "PassphraseRequiredError", Misuse 500 Final, "The private key is encrypted; give its passphrase.";
+    /// The passphrase given is not that of the private key, or the key was damaged.
+    WrongPassphrase = 2010, "wrong_passphrase", "WrongPassphraseError", Misuse 500 Final, "The passphrase is not that of the private key.";
 
     /// The text is not an API key: wrong length, alphabet or checksum. It never reaches the store.
     MalformedApiKey = 3000, "malformed_api_key", "MalformedApiKeyError", Rejected 401 Final, "The API key is not valid.";

@@ -81,7 +81,9 @@ pub unsafe extern "C" fn gk_key_from_secret(
 }
 
 /// Reads a key from PEM: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate (whose validity is not
-/// checked; only its public key is used).
+/// checked; only its public key is used); or an OpenSSH key, private, or public as a line or RFC
+/// 4716. Text around the key is ignored, and so are white space and written-out "\n" inside. For an
+/// encrypted key see gk_key_options_passphrase.
 ///
 /// @param pem The text, at most 64 KiB; borrowed for the call.
 /// @param pem_len Its length in bytes.
@@ -89,7 +91,8 @@ pub unsafe extern "C" fn gk_key_from_secret(
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_KEY if it is malformed, or the algorithm needs another
-/// type of key; GK_STATUS_UNSUPPORTED_KEY if its type is unknown or it is encrypted;
+/// type of key; GK_STATUS_UNSUPPORTED_KEY if its type or encryption is unknown, or costs too much;
+/// GK_STATUS_PASSPHRASE_REQUIRED and GK_STATUS_WRONG_PASSPHRASE if it is encrypted;
 /// GK_STATUS_WEAK_KEY; GK_STATUS_KEY_PAIR_MISMATCH; GK_STATUS_ALGORITHM_REQUIRED;
 /// GK_STATUS_KEY_USAGE if the key itself says that it is for another algorithm.
 #[unsafe(no_mangle)]

@@ -9,8 +9,8 @@ use super::sticky::{self, Sticky};
 use crate::jwk::KeyOptions;
 use libc::c_char;
 
-/// How to read or make a key: its algorithm, its identifier, and the one escape for weak legacy
-/// keys.
+/// How to read or make a key: its algorithm, its identifier, its passphrase, and the one escape for
+/// weak legacy keys.
 pub struct gk_key_options(Sticky<KeyOptions>);
 
 /// Options that say nothing.
@@ -61,6 +61,27 @@ pub unsafe extern "C" fn gk_key_options_kid(
     kid_len: usize,
 ) {
     set(options, |options| Ok(options.kid(text(kid, kid_len, "kid")?)));
+}
+
+/// Gives the passphrase of an encrypted private key (PKCS#8 under PBES2, or OpenSSH's format). A
+/// key that is not encrypted is read without it.
+///
+/// What the key asks for is bounded (10,000,000 iterations of PBKDF2, 256 MiB of scrypt, 1000
+/// rounds of bcrypt); up to that, reading it may take some ten seconds.
+///
+/// @param options The options.
+/// @param passphrase The passphrase, 1 to 1024 bytes; copied, and wiped with the options. Checked
+/// when the key is read.
+/// @param passphrase_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_key_options_passphrase(
+    options: Option<&mut gk_key_options>,
+    passphrase: *const c_char,
+    passphrase_len: usize,
+) {
+    set(options, |options| {
+        Ok(options.passphrase(chars(passphrase, passphrase_len, "passphrase")?))
+    });
 }
 
 /// DANGER: accepts HMAC secrets of any length but zero, and RSA public keys of 1024 to 2047 bits to

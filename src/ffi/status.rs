@@ -81,6 +81,10 @@ pub const GK_STATUS_MIXED_KEY_SET: gk_status = 2006;
 pub const GK_STATUS_ALGORITHM_REQUIRED: gk_status = 2007;
 /// A call that manages a key ring names a key that the ring does not have.
 pub const GK_STATUS_RING_KEY_NOT_FOUND: gk_status = 2008;
+/// A private key is encrypted, and no passphrase was given for it.
+pub const GK_STATUS_PASSPHRASE_REQUIRED: gk_status = 2009;
+/// The passphrase given is not that of the private key, or the key was damaged.
+pub const GK_STATUS_WRONG_PASSPHRASE: gk_status = 2010;
 /// The text is not an API key: wrong length, alphabet or checksum. It never reaches the store.
 pub const GK_STATUS_MALFORMED_API_KEY: gk_status = 3000;
 /// No API key has the presented id in this environment and tenant.

@@ -3,7 +3,7 @@
 //! Refused: duplicate members at any depth, a `kty` or `crv` gatekey does not implement, base64url
 //! that is not canonical, numbers with leading zero octets (RFC 7518 section 2: the minimum number
 //! of octets), coordinates, seeds and scalars of any length but their own (section 6.2.1.2),
-//! private RSA keys without all of `p q dp dq qi` or with `oth`, private members without the one
+//! private RSA keys without all of `p q dp dq qi` (but for none of them, outside of a set) or with `oth`, private members without the one
 //! that makes the key private, and `AKP` keys without `alg`. Members that gatekey does not know are
 //! ignored.
 //!
@@ -20,7 +20,7 @@ use super::usage::Usage;
 use crate::base::b64;
 use crate::base::json::{self, Kind, Value};
 use crate::base::secret::Secret;
-use crate::crypto::{Curve, eddsa, mldsa};
+use crate::crypto::{Curve, eddsa, mldsa, rsa_numbers};
 use crate::error::{Error, ErrorKind, Result};
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ pub(super) const MAX_BINARY: usize = 64 * 1024;
 
 /// Reads the text of one JWK.
 pub(super) fn read_text(text: &[u8]) -> Result<(Parts, Stated)> {
-    read(&parse(text)?)
+    read_jwk(&parse(text)?, true)
 }
 
 /// Checks the text as JSON of acceptable size.
@@ -45,8 +45,14 @@ pub(super) fn parse(text: &[u8]) -> Result<Value<'_>> {
     })
 }
 
-/// Reads one JWK of a text that has been checked.
+/// Reads one member of a JWK Set whose text has been checked.
 pub(super) fn read(jwk: &Value<'_>) -> Result<(Parts, Stated)> {
+    read_jwk(jwk, false)
+}
+
+/// `alone`: whether it is a key by itself, for which the primes of RSA may be computed where they are left out. Those of
+/// a set are not: sets are read from servers, and their readers pay for nothing.
+fn read_jwk(jwk: &Value<'_>, alone: bool) -> Result<(Parts, Stated)> {
     if jwk.kind() != Kind::Object {
         return Err(invalid("A JWK must be a JSON object (RFC 7517 section 4)."));
     }
@@ -65,7 +71,7 @@ pub(super) fn read(jwk: &Value<'_>) -> Result<(Parts, Stated)> {
     }
     let parts = match kty {
         "oct" => Parts::Symmetric { secret: secret(jwk)? },
-        "RSA" => rsa(jwk)?,
+        "RSA" => rsa(jwk, alone)?,
         "EC" => ec(jwk)?,
         "OKP" => okp(jwk)?,
         "AKP" => akp(jwk, alg)?,
@@ -87,7 +93,7 @@ fn secret(jwk: &Value<'_>) -> Result<Secret> {
     Ok(secret)
 }
 
-fn rsa(jwk: &Value<'_>) -> Result<Parts> {
+fn rsa(jwk: &Value<'_>, alone: bool) -> Result<Parts> {
     let n = required(signed_number(jwk, "n")?, "n")?.expose().to_vec();
     let e = required(number(jwk, "e")?, "e")?.expose().to_vec();
     match jwk.member("oth").map(|oth| oth.kind()) {
@@ -108,15 +114,23 @@ fn rsa(jwk: &Value<'_>) -> Result<Parts> {
             refuse_strays(jwk, &["p", "q", "dp", "dq", "qi"])?;
             None
         }
-        Some(d) => {
-            let part = |name| signed_number(jwk, name)?.ok_or_else(|| NO_CRT.about_claim(name));
-            let (p, q, dp, dq, qi) =
-                (part("p")?, part("q")?, part("dp")?, part("dq")?, part("qi")?);
-            let numbers = [&d, &p, &q, &dp, &dq, &qi].map(Secret::expose);
-            Some(write::rsa_private_key(&n, &e, numbers)?)
-        }
+        Some(d) => Some(private_rsa(jwk, &n, &e, &d, alone)?),
     };
     Ok(Parts::Rsa { n, e, private })
+}
+
+/// `RSAPrivateKey`, with the numbers that RFC 7518 section 6.3.2 lets a JWK leave out, all or none.
+fn private_rsa(jwk: &Value<'_>, n: &[u8], e: &[u8], d: &Secret, alone: bool) -> Result<Secret> {
+    let names = ["p", "q", "dp", "dq", "qi"];
+    if alone && !names.iter().any(|name| jwk.member(name).is_some()) {
+        let [p, q] = rsa_numbers::primes(n, e, d.expose())?;
+        let [dp, dq, qi] = rsa_numbers::exponents(d.expose(), p.expose(), q.expose())?;
+        return write::rsa_private_key(n, e, [d, &p, &q, &dp, &dq, &qi].map(Secret::expose));
+    }
+    let part = |name| signed_number(jwk, name)?.ok_or_else(|| NO_CRT.about_claim(name));
+    let [p, q, dp, dq, qi] = names.map(part);
+    let (p, q, dp, dq, qi) = (p?, q?, dp?, dq?, qi?);
+    write::rsa_private_key(n, e, [d, &p, &q, &dp, &dq, &qi].map(Secret::expose))
 }
 
 fn ec(jwk: &Value<'_>) -> Result<Parts> {
@@ -254,7 +268,8 @@ const TOO_SHORT_BY_ONE: Error = invalid(
 const LEADING_ZEROS: Error =
     invalid("An RSA number has leading zero octets or none at all (RFC 7518 section 2).");
 const NO_CRT: Error = invalid(
-    "A private RSA JWK must have `p`, `q`, `dp`, `dq` and `qi` beside `d`; export the key with them.",
+    "A private RSA JWK must have all of `p`, `q`, `dp`, `dq` and `qi` beside `d`, or none, and then it is loaded by itself \
+     with from_jwk.",
 );
 const UNSUPPORTED_CURVE: Error =
     unsupported("The `crv` of the JWK is not P-256, P-384, P-521, secp256k1 or Ed25519.");

@@ -10,7 +10,7 @@ use super::stated::{MAX_KID, Stated};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How to load or make a key: its algorithm, its `kid`, and the one escape from the strength rules.
+/// How to load or make a key: its algorithm, its `kid`, its passphrase, and the one escape from the strength rules.
 ///
 /// ```
 /// use gatekey::Alg;
@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct KeyOptions {
     alg: Option<Alg>,
     kid: Option<String>,
+    passphrase: Option<Secret>,
     allow_weak: bool,
 }
 
@@ -30,7 +31,7 @@ impl KeyOptions {
     /// No algorithm, no `kid`, no weakness.
     #[must_use]
     pub const fn new() -> Self {
-        Self { alg: None, kid: None, allow_weak: false }
+        Self { alg: None, kid: None, passphrase: None, allow_weak: false }
     }
 
     /// Binds the key to this algorithm. A JWK whose own `alg` says otherwise is refused.
@@ -44,6 +45,17 @@ impl KeyOptions {
     #[must_use]
     pub fn kid(mut self, kid: impl Into<String>) -> Self {
         self.kid = Some(kid.into());
+        self
+    }
+
+    /// The passphrase of an encrypted private key: PKCS#8 under PBES2, or OpenSSH's format. 1 to 1024 bytes, wiped with
+    /// the last copy of the options. A key that is not encrypted is read without it.
+    ///
+    /// The cost that the key asks for is bounded: 10,000,000 iterations of PBKDF2, 256 MiB of scrypt, 1000 rounds of
+    /// bcrypt. Up to that, reading may take some ten seconds.
+    #[must_use]
+    pub fn passphrase(mut self, passphrase: impl AsRef<[u8]>) -> Self {
+        self.passphrase = Some(Secret::new(passphrase.as_ref().to_vec()));
         self
     }
 
@@ -82,7 +94,7 @@ impl KeyOptions {
         if pem.len() > MAX_BINARY {
             return Err(TOO_LARGE);
         }
-        let (parts, stated) = pem::read(pem)?;
+        let (parts, stated) = pem::read(pem, self.passphrase.as_ref())?;
         self.build(parts, stated)
     }
 
@@ -94,7 +106,7 @@ impl KeyOptions {
         if der.len() > MAX_BINARY {
             return Err(TOO_LARGE);
         }
-        let (parts, stated) = der::read_any(der)?;
+        let (parts, stated) = der::read_any(der, self.passphrase.as_ref())?;
         self.build(parts, stated)
     }
 

@@ -3,13 +3,14 @@
 //! A text stands for one key. Files with several blocks are read where they have one meaning: a chain of certificates
 //! stands for its first; a private key may have its public half, certificates of which one is its own, and its `EC
 //! PARAMETERS` beside it. Refused: a label that does not match its content, labels gatekey does not know, several
-//! keys, and a certificate that belongs to another key.
+//! keys, and a certificate that belongs to another key. OpenSSH's keys, which look like PEM or are a line of text, are
+//! read here, too.
 
 use super::armour::{self, Block};
 use super::der::{self, Container, write};
 use super::material::Parts;
 use super::stated::Stated;
-use super::{mistaken, thumbprint};
+use super::{mistaken, ssh, thumbprint};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use ::der::Decode as _;
@@ -17,12 +18,12 @@ use ::der::asn1::ObjectIdentifier;
 use pem_rfc7468::LineEnding;
 
 /// Reads the one key of a PEM text.
-pub(super) fn read(text: &[u8]) -> Result<(Parts, Stated)> {
+pub(super) fn read(text: &[u8], passphrase: Option<&Secret>) -> Result<(Parts, Stated)> {
     let blocks = armour::blocks(text)?;
     match blocks.as_slice() {
-        [] => Err(mistaken::for_pem(text)),
-        [only] => read_block(only),
-        blocks => read_several(blocks),
+        [] => ssh::read_public(text).unwrap_or_else(|| Err(mistaken::for_pem(text))),
+        [only] => read_block(only, passphrase),
+        blocks => read_several(blocks, passphrase),
     }
 }
 
@@ -48,7 +49,7 @@ fn encode(label: &str, der: &[u8]) -> Result<String> {
     pem_rfc7468::encode_string(label, LineEnding::LF, der).map_err(|_| ErrorKind::Internal.into())
 }
 
-fn read_block(block: &Block<'_>) -> Result<(Parts, Stated)> {
+fn read_block(block: &Block<'_>, passphrase: Option<&Secret>) -> Result<(Parts, Stated)> {
     let container = match block.label {
         "PUBLIC KEY" => Container::Spki,
         "PRIVATE KEY" => Container::Pkcs8,
@@ -56,22 +57,23 @@ fn read_block(block: &Block<'_>) -> Result<(Parts, Stated)> {
         "RSA PRIVATE KEY" => Container::Pkcs1Private,
         "EC PRIVATE KEY" => Container::Sec1,
         "ENCRYPTED PRIVATE KEY" => Container::EncryptedPkcs8,
+        "OPENSSH PRIVATE KEY" => return ssh::read_private(block.decode()?.expose(), passphrase),
         label if is_certificate(label) => Container::Certificate,
         label => return Err(mistaken::label(label)),
     };
     if block.is_encrypted_by_header() {
         return Err(OLD_ENCRYPTION);
     }
-    der::read(container, block.decode()?.expose())
+    der::read(container, block.decode()?.expose(), passphrase)
 }
 
 /// Several blocks with one meaning.
-fn read_several(blocks: &[Block<'_>]) -> Result<(Parts, Stated)> {
+fn read_several(blocks: &[Block<'_>], passphrase: Option<&Secret>) -> Result<(Parts, Stated)> {
     let is = |kind: fn(&str) -> bool| blocks.iter().filter(move |block| kind(block.label));
     if let [first, ..] = blocks
         && blocks.iter().all(|block| is_certificate(block.label))
     {
-        return read_block(first);
+        return read_block(first, None);
     }
     let mut privates = is(is_private);
     let (Some(key), None) = (privates.next(), privates.next()) else { return Err(SEVERAL) };
@@ -81,13 +83,14 @@ fn read_several(blocks: &[Block<'_>]) -> Result<(Parts, Stated)> {
     if let Some(other) = blocks.iter().find(|block| !known(block.label)) {
         return Err(mistaken::label(other.label));
     }
-    let (parts, stated) = read_block(key)?;
+    let (parts, stated) = read_block(key, passphrase)?;
     for block in is(|label| label == EC_PARAMETERS) {
         check_parameters(block, &parts)?;
     }
     let own = thumbprint::of(&parts);
-    let is_own =
-        |block| read_block(block).is_ok_and(|(parts, _): (Parts, _)| thumbprint::of(&parts) == own);
+    let is_own = |block| {
+        read_block(block, None).is_ok_and(|(parts, _): (Parts, _)| thumbprint::of(&parts) == own)
+    };
     if !is(is_public).all(is_own) {
         return Err(NOT_ITS_PUBLIC_KEY);
     }

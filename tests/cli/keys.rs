@@ -1,6 +1,6 @@
 //! Keys as people have them, on the command line: what the library reads, it reads, and names what it does not.
 
-use super::{Desk, INPUT, member};
+use super::{Desk, INPUT, USAGE, member};
 
 #[test]
 fn text_around_a_key_and_lost_line_breaks_are_read() {
@@ -48,5 +48,54 @@ fn what_is_no_key_is_named() {
             assert!(words.split('|').any(|word| told.contains(word)), "{told}, without {words}");
             assert!(told.contains("key"), "{told}");
         }
+    }
+}
+
+#[test]
+fn passphrases_come_from_a_file_or_the_environment_and_never_from_an_argument() {
+    let desk = Desk::new("passphrases");
+    let vectors = include_str!("../vectors/encrypted_keys.txt");
+    for name in ["pkcs8.scrypt", "ssh.ecdsa256.encrypted"] {
+        let (_, text) = vectors.split_once(&format!("\n== {name}\n")).unwrap();
+        desk.write("key.pem", text.split("\n== ").next().unwrap());
+        desk.write("right", "correct horse\n");
+        desk.write("wrong", "wrong horse");
+        for line in ["jwk thumbprint key.pem", "token sign --key key.pem", "jwks key.pem"] {
+            let told = desk.run(line).failed(INPUT);
+            assert!(
+                told.contains("--passphrase-file") && told.contains("--passphrase-env"),
+                "{told}"
+            );
+            let right = desk.run(&format!("{line} --passphrase-file right")).done();
+            let told = desk.run(&format!("{line} --passphrase-file wrong")).failed(INPUT);
+            assert!(told.contains("passphrase") && told.contains("key.pem"), "{told}");
+            assert!(!told.contains("horse"), "{told}");
+            let run = |variable: &str| {
+                let mut program = desk.program();
+                program.args(line.split(' ')).args(["--passphrase-env", "OURS"]);
+                let output = program.env(variable, "correct horse").output().unwrap();
+                (output.status.success(), String::from_utf8(output.stdout).unwrap())
+            };
+            if !line.starts_with("token") {
+                assert_eq!(run("OURS"), (true, right.clone()));
+            }
+            assert!(run("OURS").0 && !run("THEIRS").0);
+        }
+        desk.run("jwk thumbprint key.pem --passphrase horse").failed(USAGE);
+        desk.run("jwk thumbprint key.pem --passphrase-file missing").failed(INPUT);
+    }
+    // What is not encrypted asks for nothing.
+    desk.run("jwk generate --alg ES256 --out plain.jwk").done();
+    desk.run("jwk thumbprint plain.jwk --passphrase-file missing").done();
+}
+
+#[test]
+fn whatever_can_be_read_is_refused_as_a_secret() {
+    let desk = Desk::new("disguised");
+    for entry in include_str!("../vectors/encrypted_keys.txt").split("\n== ").skip(1).step_by(5) {
+        let (name, text) = entry.split_once('\n').unwrap();
+        desk.write("secret", text);
+        let told = desk.run("token sign --secret-file secret --alg HS256").failed(INPUT);
+        assert!(told.contains("load it as what it is"), "{name}: {told}");
     }
 }

@@ -236,6 +236,104 @@ static void secrets_and_options(const char *root) {
     free(text);
 }
 
+/* An entry of encrypted_keys.txt, cut out of the text. */
+static const char *entry(char *text, const char *name) {
+    char head[128];
+    snprintf(head, sizeof head, "\n== %s\n", name);
+    char *start = strstr(text, head);
+    CHECK(start != NULL);
+    start += strlen(head);
+    char *end = strstr(start, "\n== ");
+    static char copy[8192];
+    snprintf(copy, sizeof copy, "%.*s\n", (int)(end ? end - start : (long)strlen(start)), start);
+    return copy;
+}
+
+static void passphrases(const char *root) {
+    static const char *const files[] = {"pkcs8.scrypt", "pkcs8.pbkdf2-hmacWithSHA1",
+                                        "ssh.ed25519.encrypted", "ssh.ecdsa521.encrypted"};
+    char *text = read_vectors(root, "encrypted_keys.txt");
+    uint8_t der[8192];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *pem = entry(text, files[i]);
+        gk_key *key = NULL;
+        gk_key_options *options = gk_key_options_new();
+        FAILS(GK_STATUS_PASSPHRASE_REQUIRED,
+              gk_key_from_pem(pem, strlen(pem), GK_ALG_ANY, &key, &err));
+        CHECK(strstr(err.message, "passphrase") != NULL);
+        gk_key_options_passphrase(options, GK_TEXT("wrong horse"));
+        FAILS(GK_STATUS_WRONG_PASSPHRASE,
+              gk_key_options_from_pem(options, pem, strlen(pem), &key, &err));
+        CHECK(strstr(err.message, "horse") == NULL);
+        gk_key_options_passphrase(options, GK_TEXT("correct horse"));
+        MUST(gk_key_options_from_pem(options, pem, strlen(pem), &key, &err));
+        inspect(key);
+        gk_key_free(key);
+        if (strncmp(files[i], "pkcs8", 5) == 0) {
+            const size_t len = to_der(pem, der);
+            MUST(gk_key_options_from_der(options, der, len, &key, &err));
+            CHECK(gk_key_is_private(key));
+            gk_key_free(key);
+            FAILS(GK_STATUS_PASSPHRASE_REQUIRED, gk_key_from_der(der, len, GK_ALG_ANY, &key, &err));
+        }
+        gk_key_options_free(options);
+    }
+    gk_key_options_passphrase(NULL, GK_TEXT("correct horse"));
+    gk_key_options *options = gk_key_options_new();
+    gk_key *key = NULL;
+    gk_key_options_passphrase(options, NULL, 3);
+    const char *pem = entry(text, "pkcs8.scrypt");
+    FAILS(GK_STATUS_INVALID_ARGUMENT,
+          gk_key_options_from_pem(options, pem, strlen(pem), &key, &err));
+    gk_key_options_free(options);
+    free(text);
+}
+
+/* Keys that went through an editor or an environment variable; and what is no key at all. */
+static void texts(const char *root) {
+    static const struct {
+        const char *text, *words;
+    } others[] = {{"/etc/ssl/key.pem", "path of a file"},
+                  {"https://example.com/key", "URL"},
+                  {"{\"kty\":\"EC\"}", "from_jwk"},
+                  {"<html>", "HTML"},
+                  {"", "Nothing was given"}};
+    char *text = read_vectors(root, "encrypted_keys.txt");
+    char line[8192];
+    size_t len = 0;
+    for (const char *c = entry(text, "p256.pkcs8"); *c != 0; c++) {
+        line[len++] = *c == '\n' ? '\\' : *c;
+        if (*c == '\n') line[len++] = 'n';
+    }
+    gk_key *key = NULL, *same = NULL;
+    MUST(gk_key_from_pem(line, len, GK_ALG_ANY, &key, &err));
+    const char *pem = entry(text, "p256.pkcs8");
+    MUST(gk_key_from_pem(pem, strlen(pem), GK_ALG_ANY, &same, &err));
+    CHECK(same_key(key, same));
+    gk_key_free(key);
+    gk_key_free(same);
+    const char *ssh = entry(text, "ssh.ecdsa384.pub");
+    MUST(gk_key_from_pem(ssh, strlen(ssh), GK_ALG_ANY, &key, &err));
+    CHECK(gk_key_alg(key) == GK_ALG_ES384 && !gk_key_is_private(key));
+    gk_key_free(key);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        FAILS(GK_STATUS_INVALID_KEY,
+              gk_key_from_pem(others[i].text, strlen(others[i].text), GK_ALG_ANY, &key, &err));
+        CHECK(strstr(err.message, others[i].words) != NULL);
+    }
+    /* Whatever can be read is refused as a secret. */
+    static const char *const disguised[] = {"p256.pkcs8",      "pkcs8.scrypt",
+                                            "ssh.ed25519",     "ssh.ed25519.encrypted",
+                                            "ssh.rsa2048.pub", "ssh.ecdsa256.rfc4716"};
+    for (size_t i = 0; i < sizeof disguised / sizeof *disguised; i++) {
+        const char *secret = entry(text, disguised[i]);
+        FAILS(
+            GK_STATUS_SECRET_LOOKS_LIKE_KEY,
+            gk_key_from_secret((const uint8_t *)secret, strlen(secret), GK_ALG_HS256, &key, &err));
+    }
+    free(text);
+}
+
 static void sets(void) {
     gk_key *keys[3] = {NULL, NULL, NULL}, *found = NULL, *hmac = NULL;
     gk_key_set *set = NULL, *read = NULL, *shared;
@@ -313,6 +411,8 @@ int main(int argc, char **argv) {
     read_jwks(argv[1]);
     read_pems(argv[1]);
     secrets_and_options(argv[1]);
+    passphrases(argv[1]);
+    texts(argv[1]);
     sets();
     return passed("jwk");
 }

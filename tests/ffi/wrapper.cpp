@@ -33,6 +33,15 @@ static_assert(is_handle<verifier>() && is_handle<gatekey::issuer_rule>());
 static_assert(is_handle<gatekey::verified>() && is_handle<gatekey::unverified>());
 static_assert(noexcept(std::declval<const verifier &>().try_verify("")));
 
+// A private key under a passphrase.
+#define SEALED                                                                                     \
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"                                                      \
+    "MIGaMFYGCSqGSIb3DQEFDTBJMCgGCSqGSIb3DQEFDDAbBAjc+YlMbvvrVgIBAzAM\n"                           \
+    "BggqhkiG9w0CCQUAMB0GCWCGSAFlAwQBFgQQtkIgdSXEb8xVG+waOndflwRAxH6m\n"                           \
+    "SxoblPHWKPBJ8KdR8Gg7fLCtc4Gf+JtEHTky7fsn2CdUN1MmndUBFm3aznESoTSD\n"                           \
+    "EnexaOEEky9r30VzLA==\n"                                                                       \
+    "-----END ENCRYPTED PRIVATE KEY-----\n"
+
 void statuses_and_algorithms() {
     CHECK(gatekey::version() == GK_VERSION && gatekey::abi_version() == GK_ABI_VERSION);
     CHECK(gatekey::name(status::weak_key) == "WeakKey" && gatekey::name(status::ok) == "Ok");
@@ -94,6 +103,11 @@ void keys() {
     CHECK(ec.from_pem(pem.view()).kid() == "ec");
     CHECK(ec.from_jwk(half.to_jwk()).kid() == "ec");
     THROWS(status::invalid_key, ec.from_der(std::string("no key")));
+    // Encrypted with the passphrase "correct horse".
+    const std::string sealed = SEALED;
+    THROWS(status::passphrase_required, ec.from_pem(sealed));
+    THROWS(status::wrong_passphrase, ec.clone().passphrase("wrong horse").from_pem(sealed));
+    CHECK(ec.clone().passphrase("correct horse").from_pem(sealed).is_private());
 
     // Moving leaves an empty handle, which refuses and can be assigned to.
     auto moved = std::move(generated);

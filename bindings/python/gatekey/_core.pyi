@@ -128,6 +128,7 @@ class Key:
         alg: str | None = None,
         *,
         kid: str | None = None,
+        passphrase: str | bytes | None = None,
         danger_allow_weak: bool = False,
     ) -> Key: ...
     @staticmethod
@@ -136,6 +137,7 @@ class Key:
         alg: str | None = None,
         *,
         kid: str | None = None,
+        passphrase: str | bytes | None = None,
         danger_allow_weak: bool = False,
     ) -> Key: ...
     @staticmethod

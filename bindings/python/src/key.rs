@@ -59,36 +59,46 @@ impl Key {
         options.from_secret(octets(secret, "secret")?).or_raise(py).map(Self)
     }
 
-    /// A key from PEM: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate.
+    /// A key from PEM: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate; or an OpenSSH key, private, or public as a
+    /// line or RFC 4716.
     ///
-    /// RSA keys need `alg`; for every other type it follows from the key.
+    /// RSA keys need `alg`; for every other type it follows from the key. `passphrase` opens an encrypted private key;
+    /// without it that is `PassphraseRequiredError`, and with another `WrongPassphraseError`.
     #[staticmethod]
-    #[pyo3(signature = (data, alg=None, *, kid=None, danger_allow_weak=false))]
+    #[pyo3(signature = (data, alg=None, *, kid=None, passphrase=None, danger_allow_weak=false))]
     fn from_pem(
         data: &Bound<'_, PyAny>,
         alg: Option<&str>,
         kid: Option<&str>,
+        passphrase: Option<&Bound<'_, PyAny>>,
         danger_allow_weak: bool,
     ) -> PyResult<Self> {
         let py = data.py();
-        let options = options(py, alg, kid, danger_allow_weak)?;
+        let mut options = options(py, alg, kid, danger_allow_weak)?;
+        if let Some(passphrase) = passphrase {
+            options = options.passphrase(octets(passphrase, "passphrase")?);
+        }
         let data = octets(data, "data")?;
         py.detach(|| options.from_pem(data)).or_raise(py).map(Self)
     }
 
     /// A key from DER: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate.
     ///
-    /// RSA keys need `alg`; for every other type it follows from the key.
+    /// RSA keys need `alg`; for every other type it follows from the key. `passphrase` opens an encrypted private key.
     #[staticmethod]
-    #[pyo3(signature = (data, alg=None, *, kid=None, danger_allow_weak=false))]
+    #[pyo3(signature = (data, alg=None, *, kid=None, passphrase=None, danger_allow_weak=false))]
     fn from_der(
         py: Python<'_>,
         data: &[u8],
         alg: Option<&str>,
         kid: Option<&str>,
+        passphrase: Option<&Bound<'_, PyAny>>,
         danger_allow_weak: bool,
     ) -> PyResult<Self> {
-        let options = options(py, alg, kid, danger_allow_weak)?;
+        let mut options = options(py, alg, kid, danger_allow_weak)?;
+        if let Some(passphrase) = passphrase {
+            options = options.passphrase(octets(passphrase, "passphrase")?);
+        }
         py.detach(|| options.from_der(data)).or_raise(py).map(Self)
     }
 

@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import gatekey
 
@@ -123,11 +125,11 @@ def test_an_import_shows_its_progress_to_people_alone(tmp_path: Path) -> None:
     assert "rows" not in piped.stderr
 
 
-def ask(tmp_path: Path, typed: bytes) -> tuple[int, str]:
-    """Verify a key as a person types it: the exit code and what the terminal showed."""
+def ask(tmp_path: Path, typed: bytes, *line: str) -> tuple[int, str]:
+    """Run a command, or verify a key, as a person types: the exit code and what was shown."""
     ours, theirs = terminal()
     child = subprocess.Popen(  # noqa: S603
-        [SCRIPT, "key", "verify", "--store", "keys.sqlite"],
+        [SCRIPT, *(line or ("key", "verify", "--store", "keys.sqlite"))],
         cwd=tmp_path,
         stdin=theirs,
         stdout=theirs,
@@ -159,3 +161,23 @@ def test_interrupt_ends_it(tmp_path: Path) -> None:
     code, shown = ask(tmp_path, b"\x03")
     assert code == -signal.SIGINT, shown
     assert "Traceback" not in shown
+
+
+def test_the_passphrase_of_a_key_is_asked_for_and_not_shown(tmp_path: Path) -> None:
+    theirs = ec.generate_private_key(ec.SECP256R1())
+    sealed = theirs.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"correct horse"),
+    )
+    (tmp_path / "key.pem").write_bytes(sealed)
+    key = gatekey.Key.from_pem(sealed, passphrase="correct horse")
+    code, shown = ask(tmp_path, b"correct horse\n", "jwk", "thumbprint", "key.pem")
+    assert code == 0, shown
+    assert "passphrase of the key (not shown):" in shown
+    assert key.thumbprint() in shown
+    assert "horse" not in shown
+    code, shown = ask(tmp_path, b"wrong horse\n", "jwk", "thumbprint", "key.pem")
+    assert code == 3, shown
+    assert "passphrase" in shown
+    assert "horse" not in shown

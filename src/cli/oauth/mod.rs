@@ -4,7 +4,7 @@ mod loopback;
 
 use self::loopback::Loopback;
 use super::exit::{Failure, Outcome, REFUSED};
-use super::input::{self, duration};
+use super::input::{self, PassphraseArgs, duration};
 use super::jwk::read_key;
 use super::output::{self, Output, Shown};
 use crate::json::ObjectWriter;
@@ -63,6 +63,8 @@ pub(super) struct Server {
     /// A file with the client's private key (JWK, PEM or DER), for private_key_jwt; - for standard input
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
     /// How the client proves who it is: client_secret_basic, client_secret_post, private_key_jwt, ... [default: the best
     /// that there is]
     #[arg(long, value_name = "METHOD", value_parser = AuthMethod::from_name)]
@@ -225,8 +227,9 @@ impl Server {
             config = config.client_secret(input::line_of(path, "client secret")?);
         }
         if let Some(path) = &self.private_key {
-            let key = read_key(input::file(path)?.expose(), &KeyOptions::new());
-            let about = |error| Failure::from(error).about(&path.display().to_string());
+            let text = input::file(path)?;
+            let key = read_key(text.expose(), KeyOptions::new(), &self.passphrase);
+            let about = |failure: Failure| failure.about(&path.display().to_string());
             config = config.private_key(&key.map_err(about)?);
         }
         if let Some(method) = self.auth_method {

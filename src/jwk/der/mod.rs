@@ -1,10 +1,11 @@
 //! Keys in DER: which container a document is, and the object identifiers inside.
 //!
 //! Containers: SubjectPublicKeyInfo and X.509 certificates (RFC 5280), PKCS#8 (RFC 5208, RFC 5958),
-//! PKCS#1 (RFC 8017 appendix A.1), SEC1 (RFC 5915). Refused: BER, trailing bytes, encrypted PKCS#8,
+//! PKCS#1 (RFC 8017 appendix A.1), SEC1 (RFC 5915). Refused: BER, trailing bytes,
 //! explicit curve parameters, and every algorithm and curve gatekey does not implement. What encoders are known to
 //! do differently and changes no number is read: see [`Algorithm::of`], `public::certificate`, `private::scalar`.
 
+mod encrypted;
 pub(super) mod private;
 pub(super) mod public;
 pub(super) mod write;
@@ -13,6 +14,7 @@ use super::alg::Alg;
 use super::material::Parts;
 use super::mistaken;
 use super::stated::Stated;
+use crate::base::secret::Secret;
 use crate::crypto::{Curve, Hash, MlDsa};
 use crate::error::{Error, ErrorKind, Result};
 use ::der::asn1::{AnyRef, ObjectIdentifier};
@@ -37,22 +39,26 @@ pub(super) enum Container {
 
 /// Reads a document of unknown kind. The kinds differ in the tags of their first two elements, so
 /// there is no guessing and no second attempt.
-pub(super) fn read_any(der: &[u8]) -> Result<(Parts, Stated)> {
+pub(super) fn read_any(der: &[u8], passphrase: Option<&Secret>) -> Result<(Parts, Stated)> {
     match recognize(der) {
         None | Some(Container::Pkcs12 | Container::Pkcs7) => {
             Err(mistaken::for_der(der).unwrap_or(NOT_DER))
         }
-        Some(container) => read(container, der),
+        Some(container) => read(container, der, passphrase),
     }
 }
 
 /// Reads a document of the kind it claims to be.
-pub(super) fn read(container: Container, der: &[u8]) -> Result<(Parts, Stated)> {
+pub(super) fn read(
+    container: Container,
+    der: &[u8],
+    passphrase: Option<&Secret>,
+) -> Result<(Parts, Stated)> {
     match container {
         Container::Spki => public::spki(der),
         Container::Certificate => public::certificate(der),
         Container::Pkcs8 => private::pkcs8(der),
-        Container::EncryptedPkcs8 => Err(ENCRYPTED),
+        Container::EncryptedPkcs8 => encrypted::pkcs8(der, passphrase),
         Container::Pkcs1Public => public::pkcs1(der),
         Container::Pkcs1Private => private::pkcs1(der),
         Container::Sec1 => private::sec1(der),
@@ -217,9 +223,6 @@ const MALFORMED: Error = invalid(
 const BAD_PARAMETERS: Error = invalid("The key's algorithm identifier has wrong parameters.");
 const BAD_POINT: Error =
     invalid("The EC public key is neither an uncompressed nor a compressed point of its curve.");
-const ENCRYPTED: Error = unsupported(
-    "The private key is encrypted; decrypt it first, for example with `openssl pkcs8 -in FILE`.",
-);
 const UNSUPPORTED: Error = unsupported(
     "The key is not an RSA, EC, Ed25519 or ML-DSA key, so no supported algorithm fits it.",
 );

@@ -106,7 +106,7 @@ fn from_sec1(der: &[u8], outer: Option<Curve>, beside: Option<&[u8]>) -> Result<
 
 /// The scalar in as many octets as the curve asks (RFC 5915 section 3). Encoders that took it for an INTEGER have put a
 /// zero octet before it, or have cut its leading zeros off; both name the same number.
-fn scalar(curve: Curve, octets: &[u8]) -> Result<Secret> {
+pub(in crate::jwk) fn scalar(curve: Curve, octets: &[u8]) -> Result<Secret> {
     let len = curve.coordinate_len();
     let octets = match octets {
         [0, rest @ ..] if rest.len() == len => rest,

@@ -74,7 +74,7 @@ fn from_spki(info: SubjectPublicKeyInfoRef<'_>) -> Result<(Parts, Stated)> {
 
 /// The uncompressed form of a point. The hybrid forms of X9.62 and the point at infinity are
 /// refused.
-pub(super) fn point(curve: Curve, encoded: &[u8]) -> Result<Vec<u8>> {
+pub(in crate::jwk) fn point(curve: Curve, encoded: &[u8]) -> Result<Vec<u8>> {
     match encoded {
         [4, ..] => Ok(encoded.to_vec()),
         [2 | 3, ..] => ecdsa::decompress(curve, encoded),

@@ -174,6 +174,55 @@ fn each_number_of_an_rsa_key_is_checked() {
 }
 
 #[test]
+fn the_primes_of_a_key_by_itself_are_computed() {
+    let whole = load("rsa.pkcs8", Some(Alg::Rs256)).unwrap();
+    let text = whole.to_private_jwk().unwrap();
+    let text = text.expose_str();
+    let without = |text: &str| {
+        ["p", "q", "dp", "dq", "qi"]
+            .iter()
+            .fold(text.to_owned(), |text, name| with(&text, name, None))
+    };
+    let short = without(text);
+    let key = jwk(&short).unwrap();
+    assert_eq!(key.thumbprint(), whole.thumbprint());
+    for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
+        let written = key.to_private_jwk().unwrap();
+        assert_eq!(octets(written.expose_str(), name), octets(text, name), "{name}");
+    }
+    assert_works_with(&key, &whole.public().unwrap());
+    let e3 = load("rsa-e3.pkcs8", Some(Alg::Ps256)).unwrap();
+    let small = without(e3.to_private_jwk().unwrap().expose_str());
+    assert_works_with(&jwk(&small).unwrap(), &e3);
+    for bits in [2048, 3072] {
+        let new = Key::generate_rsa(Alg::Ps384, bits).unwrap();
+        let short = without(new.to_private_jwk().unwrap().expose_str());
+        assert_works_with(&jwk(&short).unwrap(), &new);
+    }
+    // Never for what may come from a server: sets skip such a member and say why.
+    let set = crate::jwk::KeySet::from_jwks(format!(r#"{{"keys":[{short}]}}"#).as_bytes()).unwrap();
+    assert_eq!((set.len(), set.skipped()), (0, 1));
+    assert!(set.skipped_reasons()[0].message().contains("by itself"));
+    // Numbers that are no key.
+    let d = octets(text, "d");
+    let other = Key::generate_rsa(Alg::Rs256, 2048).unwrap().to_private_jwk().unwrap();
+    let mut longer = d.clone();
+    longer.insert(0, 1);
+    let mut even = d.clone();
+    *even.last_mut().unwrap() ^= 1;
+    let mut wrong = d;
+    wrong[100] ^= 1;
+    for bad in [&[1][..], &[3], &even, &wrong, &longer, &octets(other.expose_str(), "d")] {
+        refused(jwk(&with_octets(&short, "d", bad)), ErrorKind::KeyPairMismatch);
+    }
+    let n = octets(other.expose_str(), "n");
+    refused(jwk(&with_octets(&short, "n", &n)), ErrorKind::KeyPairMismatch);
+    refused(jwk(&with_octets(&short, "e", &[1])), ErrorKind::WeakKey);
+    refused(jwk(&with_octets(&short, "n", &[0xFF; 128])), ErrorKind::WeakKey);
+    refused(jwk(&with_octets(&short, "n", &[0xFF; 1025])), ErrorKind::UnsupportedKey);
+}
+
+#[test]
 fn one_zero_octet_before_a_number_of_an_rsa_key_changes_nothing() {
     let key = load("rsa.pkcs8", Some(Alg::Rs256)).unwrap();
     let (private, public) = (key.to_private_jwk().unwrap(), key.to_jwk().unwrap());

@@ -1,5 +1,6 @@
 //! Tests of the keys: every format read and written, every refusal, key sets, RFC vectors.
 
+mod encrypted;
 mod formats;
 mod members;
 mod mistaken;
@@ -8,6 +9,7 @@ mod refusals;
 mod rfc;
 mod secrets;
 mod sets;
+mod ssh;
 mod strength;
 mod texts;
 mod use_of_keys;

@@ -238,3 +238,44 @@ fn random_secrets_are_never_refused() {
         check(text.as_bytes());
     }
 }
+
+/// Every form that the readers take, in every way that a text of it comes in.
+#[test]
+fn whatever_is_read_as_a_key_is_no_secret() {
+    let mut forms: Vec<Vec<u8>> = Vec::new();
+    let files = include_str!("../../../tests/vectors/encrypted_keys.txt").split("\n== ").skip(1);
+    for text in files.map(|entry| entry.split_once('\n').unwrap().1) {
+        forms.push(text.as_bytes().to_vec());
+        let text = text.trim_end();
+        if let Ok((_, der)) = pem_rfc7468::decode_vec(text.as_bytes()) {
+            forms.push(der);
+            forms.push(
+                text.lines().filter(|line| !line.starts_with('-')).collect::<String>().into(),
+            );
+        }
+    }
+    for name in ["p256.pkcs8", "rsa.certificate", "p384.sec1", "ed25519.spki", "mldsa44.pkcs8"] {
+        forms.extend(texts::written(fixture(name)).into_iter().map(|(_, text)| text.into()));
+    }
+    for alg in [Alg::Rs256, Alg::Es256k] {
+        let text = Key::generate(alg).unwrap().to_private_jwk().unwrap();
+        let text = text.expose_str();
+        forms.push(text.replace("\"n\":\"", "\"n\":\"AA").into());
+        forms.push(text.replace("RSA", "RSA-HSM").replace("secp256k1", "P-256K").into());
+    }
+    for form in forms {
+        let units: Vec<u16> = String::from_utf8_lossy(&form).encode_utf16().collect();
+        let utf16: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let is_text = form.is_ascii();
+        for secret in
+            [&form, &STANDARD.encode(&form).into_bytes(), if is_text { &utf16 } else { &form }]
+        {
+            let options = KeyOptions::new().alg(Alg::Hs256).danger_allow_weak();
+            let kind = options.from_secret(secret).err().map(|error| error.kind());
+            let shown = String::from_utf8_lossy(&form);
+            assert_eq!(kind, Some(ErrorKind::SecretLooksLikeKey), "{shown}");
+            let text = format!(r#"{{"kty":"oct","alg":"HS256","k":"{}"}}"#, b64::encode(secret));
+            refused(jwk(&text), ErrorKind::SecretLooksLikeKey);
+        }
+    }
+}

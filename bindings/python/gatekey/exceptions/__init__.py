@@ -32,7 +32,9 @@
     |  |- SecretLooksLikeKeyError                                                           2005
     |  |- MixedKeySetError                                                                  2006
     |  |- AlgorithmRequiredError                                                            2007
-    |  `- RingKeyNotFoundError (KeyError)                                                   2008
+    |  |- RingKeyNotFoundError (KeyError)                                                   2008
+    |  |- PassphraseRequiredError                                                           2009
+    |  `- WrongPassphraseError                                                              2010
     |- ApiKeyError                            an API key is refused: answer .status
     |  |- MalformedApiKeyError                                                              3000
     |  |- UnknownApiKeyError                                                                3001
@@ -124,10 +126,12 @@ from gatekey.exceptions.key import (
     KeyPairMismatchError,
     KeyUsageError,
     MixedKeySetError,
+    PassphraseRequiredError,
     RingKeyNotFoundError,
     SecretLooksLikeKeyError,
     UnsupportedKeyError,
     WeakKeyError,
+    WrongPassphraseError,
 )
 from gatekey.exceptions.misuse import (
     ConfigurationError,
@@ -264,6 +268,7 @@ __all__ = [
     "OAuthResponseError",
     "OAuthServerError",
     "OAuthStateError",
+    "PassphraseRequiredError",
     "PyJWTError",
     "RandomUnavailableError",
     "RateLimitedError",
@@ -296,6 +301,7 @@ __all__ = [
     "UnsupportedKeyError",
     "UsageError",
     "WeakKeyError",
+    "WrongPassphraseError",
     "WrongPepperError",
 ]
 

@@ -86,3 +86,21 @@ class RingKeyNotFoundError(InvalidKeyError, KeyError):
     status = 404
 
     __str__ = BaseException.__str__  # KeyError would quote the message
+
+
+class PassphraseRequiredError(InvalidKeyError):
+    """A private key is encrypted, and no passphrase was given for it."""
+
+    number = 2009
+    code = "passphrase_required"
+    kind = "PassphraseRequired"
+    status = 500
+
+
+class WrongPassphraseError(InvalidKeyError):
+    """The passphrase given is not that of the private key, or the key was damaged."""
+
+    number = 2010
+    code = "wrong_passphrase"
+    kind = "WrongPassphrase"
+    status = 500
