@@ -236,6 +236,9 @@ typedef struct {
 /** The token, its session, its subject or its key has been revoked. */
 #define GK_STATUS_REVOKED_TOKEN 1018
 
+/** The key that the token names is in the set, but cannot be used; the error says why. */
+#define GK_STATUS_UNUSABLE_KEY 1019
+
 /** The key cannot be parsed or its parts do not form a key. */
 #define GK_STATUS_INVALID_KEY 2000
 
@@ -1436,11 +1439,22 @@ size_t gk_key_set_skipped(const gk_key_set *key_set);
  * Why a member of the JWK Set was skipped.
  *
  * @param key_set The set.
- * @param index Which of the skipped members, from 0.
- * @return The status that reading this member alone would have had; GK_STATUS_OK for NULL and
- * where there is none.
+ * @param index Which of the skipped members, from 0, in the order of the JWK Set.
+ * @param reason Receives what reading this member alone fails with, its message too; as after a
+ * call that succeeded where there is no such member. May be NULL.
+ * @return The status of that error; GK_STATUS_OK for NULL and where there is none.
  */
-gk_status gk_key_set_skipped_reason(const gk_key_set *key_set, size_t index);
+gk_status gk_key_set_skipped_reason(const gk_key_set *key_set, size_t index, gk_error *reason);
+
+/**
+ * The `kid` of a member of the JWK Set that was skipped.
+ *
+ * @param key_set The set.
+ * @param index Which of the skipped members, from 0, in the order of the JWK Set.
+ * @return Its `kid`, borrowed from the set, NOT NUL-terminated; {NULL, 0} if it has none that is
+ * a string of 1 to 256 bytes, for NULL and where there is no such member.
+ */
+gk_str gk_key_set_skipped_kid(const gk_key_set *key_set, size_t index);
 
 /**
  * One key of the set, in the order in which they were given.
@@ -1465,7 +1479,8 @@ gk_status gk_key_set_at(const gk_key_set *key_set,
  * @param kid_len Its length in bytes.
  * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND.
+ * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_UNUSABLE_KEY if the one that has it was
+ * skipped; the message says why.
  */
 GK_NODISCARD
 gk_status gk_key_set_by_kid(const gk_key_set *key_set,
@@ -1484,7 +1499,9 @@ gk_status gk_key_set_by_kid(const gk_key_set *key_set,
  * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_INVALID_ALGORITHM if the key of this
- * `kid` has another algorithm; GK_STATUS_AMBIGUOUS_KEY if several keys fit.
+ * `kid` has another algorithm; GK_STATUS_UNUSABLE_KEY if it was skipped or may not verify, and the
+ * message says why; GK_STATUS_AMBIGUOUS_KEY if several keys fit, or a skipped one has the `kid`
+ * too.
  */
 GK_NODISCARD
 gk_status gk_key_set_select(const gk_key_set *key_set,
@@ -7343,6 +7360,21 @@ GK_NODISCARD
 gk_status gk_remote_key_set_refresh(const gk_remote_key_set *keys,
                                     gk_operation **operation,
                                     gk_error *err);
+
+/**
+ * The keys as they are now, fetched if need be; with what was skipped of them, which
+ * gk_key_set_skipped and its neighbours tell.
+ *
+ * @param keys The keys.
+ * @param key_set Receives the set, to be freed with gk_key_set_free; NULL if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; GK_STATUS_OAUTH_SERVER_FAILED and others of the OAuth and transport blocks
+ * if there are none.
+ */
+GK_NODISCARD
+gk_status gk_remote_key_set_keys(const gk_remote_key_set *keys,
+                                 gk_key_set **key_set,
+                                 gk_error *err);
 
 /*
  * ==== Transport ====

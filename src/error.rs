@@ -90,6 +90,8 @@ enum About {
         endpoint: &'static str,
         status: u16,
     },
+    /// The name of a key, which may be empty, and why it cannot be used.
+    Key(Arc<(Box<str>, Error)>),
     /// The number of a pepper, or of another secret that is given with a number.
     Secret {
         what: &'static str,
@@ -126,10 +128,15 @@ impl Error {
     /// bounded, printable part is kept. `None`: it was not there.
     #[cold]
     pub(crate) fn seeing(mut self, what: &'static str, value: Option<&str>) -> Self {
-        let shown =
-            |c: char| if matches!(c, '!'..='~') && !"<>&\"\\`".contains(c) { c } else { '?' };
-        let value = value.map(|value| value.chars().take(40).map(shown).collect::<String>());
-        self.about = About::Seen { what, value: value.map(Arc::from) };
+        self.about = About::Seen { what, value: value.map(|value| printable(value).into()) };
+        self
+    }
+
+    /// The same error, about a key that cannot be used for this reason. Of its `kid` only a bounded, printable part is
+    /// kept; it may be empty.
+    #[cold]
+    pub(crate) fn about_key(mut self, kid: &str, reason: &Self) -> Self {
+        self.about = About::Key(Arc::new((printable(kid).into(), reason.clone())));
         self
     }
 
@@ -279,6 +286,17 @@ impl Error {
             About::Secret { what, .. } | About::Seen { what, .. } => Some(what),
             About::Asked { endpoint, .. } => Some(endpoint),
             About::Place { what, .. } if !what.is_empty() => Some(what),
+            About::Key(_) => Some("kid"),
+            _ => None,
+        }
+    }
+
+    /// The key of a set that cannot be used, and why, where the error is about one: a printable part of its `kid`, which
+    /// is empty for a key without, and what reading it alone would have failed with.
+    #[must_use]
+    pub fn unusable_key(&self) -> Option<(&str, &Self)> {
+        match &self.about {
+            About::Key(key) => Some((&key.0, &key.1)),
             _ => None,
         }
     }
@@ -350,7 +368,7 @@ impl Error {
 }
 
 /// The message and, unless it says so itself, in parentheses what it is about: "(`aud`)", "(line 3, column 7)",
-/// "(`pepper`, number 2)", "(`typ` is `JWT`)".
+/// "(`pepper`, number 2)", "(`typ` is `JWT`)". About a key: why it cannot be used, and "(`kid` is `k1`)".
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.message)?;
@@ -369,10 +387,18 @@ impl fmt::Display for Error {
             About::Asked { endpoint, status: 0 } => write!(f, " (`{endpoint}`)"),
             About::Asked { endpoint, status } => write!(f, " (`{endpoint}`, status {status})"),
             About::Secret { what, number } => write!(f, " (`{what}`, number {number})"),
+            About::Key(key) if key.0.is_empty() => write!(f, " {}", key.1),
+            About::Key(key) => write!(f, " {} (`kid` is `{}`)", key.1, key.0),
             About::Seen { what, value: Some(value) } => write!(f, " (`{what}` is `{value}`)"),
             About::Seen { what, value: None } => write!(f, " (there is no `{what}`)"),
         }
     }
+}
+
+/// At most 40 characters of a text that others wrote, each of them printable.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if matches!(c, '!'..='~') && !"<>&\"\\`".contains(c) { c } else { '?' };
+    text.chars().take(40).map(shown).collect()
 }
 
 impl fmt::Debug for Error {

@@ -159,6 +159,14 @@ fn refusals_of_key_sets_and_issuers_allocate_nothing() {
     ] {
         refused_for_free(&verifier, &token, kind, "a set");
     }
+    let own = named(Alg::Es256, "a").to_jwk().unwrap();
+    let skipping =
+        format!(r#"{{"keys":[{{"kty":"RSA","kid":"weak"}},{{"kty":"RSA","kid":"a"}},{own}]}}"#);
+    let skipping = KeySet::from_jwks(skipping.as_bytes());
+    let skipping = Verifier::new(&skipping.unwrap(), policy()).unwrap();
+    for (kid, kind) in [("weak", ErrorKind::UnusableKey), ("a", ErrorKind::AmbiguousKey)] {
+        refused_for_free(&skipping, &signed(Alg::Es256, kid), kind, "a skipped key");
+    }
     let trying = Verifier::new(&set, policy().try_keys_without_kid()).unwrap();
     let stranger = sign(
         &gatekey::Key::generate(Alg::Es256).unwrap(),

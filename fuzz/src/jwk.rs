@@ -16,9 +16,8 @@ pub fn run(data: &[u8]) -> bool {
         .map_err(|error| assert!(error.kind() != ErrorKind::Internal, "{error:?}"));
     let set = KeySet::from_jwks(data);
     if let Ok(set) = &set {
-        assert_eq!(set.skipped(), set.skipped_reasons().len());
         assert_eq!(set.len(), set.iter().count());
-        assert!(set.len() + set.skipped() <= 100);
+        assert!(set.len() + set.skipped().len() <= 100);
         for key in set.iter() {
             // Whatever the set holds, a selection is one fitting key or a typed refusal.
             if let Ok(found) = set.select(Some(key.kid()), key.alg()) {

@@ -218,15 +218,23 @@ class key_set : public detail::handle<gk_key_set, gk_key_set_free> {
 
     [[nodiscard]] std::size_t size() const noexcept { return gk_key_set_len(get()); }
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
-    /// How many members of the JWK Set were skipped, and why.
+    /// How many members of the JWK Set were skipped.
     [[nodiscard]] std::size_t skipped() const noexcept { return gk_key_set_skipped(get()); }
-    [[nodiscard]] status skipped_reason(std::size_t index) const noexcept {
-        return static_cast<status>(gk_key_set_skipped_reason(get(), index));
+    /// Why one of them was: what reading it alone fails with. No error where there is none.
+    [[nodiscard]] error skipped_reason(std::size_t index) const {
+        gk_error reason;
+        gk_key_set_skipped_reason(get(), index, &reason);
+        return error(reason);
+    }
+    /// The `kid` of one of them, if it has one; borrowed from the set.
+    [[nodiscard]] std::optional<std::string_view> skipped_kid(std::size_t index) const noexcept {
+        return detail::maybe(gk_key_set_skipped_kid(get(), index));
     }
     [[nodiscard]] key at(std::size_t index) const {
         return found([&](auto **out, auto *err) { return gk_key_set_at(get(), index, out, err); });
     }
-    /// The key with this identifier; throws status::key_not_found.
+    /// The key with this identifier; throws status::key_not_found, or status::unusable_key if it
+    /// was skipped.
     [[nodiscard]] key by_kid(std::string_view kid) const {
         return found([&](auto **out, auto *err) {
             return gk_key_set_by_kid(get(), kid.data(), kid.size(), out, err);

@@ -82,6 +82,11 @@ class remote_key_set : public detail::handle<gk_remote_key_set, gk_remote_key_se
         return operation(detail::made<gk_operation>(
             [&](auto **out, auto *err) { return gk_remote_key_set_refresh(get(), out, err); }));
     }
+    /// The keys as they are now, fetched if need be, with what was skipped of them.
+    [[nodiscard]] key_set keys() const {
+        return key_set(detail::made<gk_key_set>(
+            [&](auto **out, auto *err) { return gk_remote_key_set_keys(get(), out, err); }));
+    }
     /// The rule of one issuer, whose keys are as they are at each token.
     [[nodiscard]] issuer_rule rule(std::string_view issuer) const {
         return issuer_rule(detail::made<gk_issuer_rule>([&](auto **out, auto *err) {

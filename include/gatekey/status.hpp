@@ -56,6 +56,7 @@ enum class status : gk_status {
     issued_in_future = GK_STATUS_ISSUED_IN_FUTURE,
     too_old = GK_STATUS_TOO_OLD,
     revoked_token = GK_STATUS_REVOKED_TOKEN,
+    unusable_key = GK_STATUS_UNUSABLE_KEY,
     invalid_key = GK_STATUS_INVALID_KEY,
     weak_key = GK_STATUS_WEAK_KEY,
     unsupported_key = GK_STATUS_UNSUPPORTED_KEY,

@@ -175,9 +175,7 @@ pub(super) fn jwks(arguments: &Jwks, output: &mut Output) -> Outcome<()> {
         let about = |error: crate::Error| Failure::from(error).about(&file.display().to_string());
         if is_set(text.expose()) {
             let set = KeySet::from_jwks(text.expose()).map_err(about)?;
-            if set.skipped() > 0 {
-                output.note(format!("{}: {} members were skipped.", file.display(), set.skipped()));
-            }
+            note_skipped(&set, file, output);
             keys.extend(set.iter().cloned());
         } else {
             let key = read_key(text.expose(), options(arguments.alg, None), &arguments.passphrase);
@@ -186,6 +184,14 @@ pub(super) fn jwks(arguments: &Jwks, output: &mut Output) -> Outcome<()> {
     }
     let set = KeySet::new(keys)?;
     output.line(&set.to_jwks()?)
+}
+
+/// Says which members of a set are not used, and why.
+fn note_skipped(set: &KeySet, file: &Path, output: &mut Output) {
+    for member in set.skipped() {
+        let name = member.kid().map(|kid| format!(" of kid {}", kid)).unwrap_or_default();
+        output.note(format!("{}: skipped the key{name}: {}", file.display(), member.reason()));
+    }
 }
 
 impl KeyArgs {
@@ -246,9 +252,10 @@ fn is_json_around_pem(text: &[u8]) -> bool {
     })
 }
 
-/// Whether the text is a JWK Set.
+/// Whether the text is a JWK Set; one behind a byte order mark, too, which the reader of sets tells by name.
 pub(super) fn is_set(text: &[u8]) -> bool {
-    let value = json::parse(text.trim_ascii());
+    const MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+    let value = json::parse(text.strip_prefix(MARK).unwrap_or(text).trim_ascii());
     value.is_ok_and(|value| {
         value.kind() == Kind::Object
             && value.member("keys").is_some()

@@ -142,6 +142,8 @@ kinds! {
     TooOld = 1017, "too_old", "TokenTooOldError", Rejected 401 Final, "The token was issued too long ago.";
     /// The token, its session, its subject or its key has been revoked.
     RevokedToken = 1018, "revoked_token", "RevokedTokenError", Rejected 401 Final, "The token has been revoked.";
+    /// The key that the token names is in the set, but cannot be used; the error says why.
+    UnusableKey = 1019, "unusable_key", "UnusableKeyError", Rejected 401 Final, "The token's key is in the set, but cannot be used.";
 
     /// The key cannot be parsed or its parts do not form a key.
     InvalidKey = 2000, "invalid_key", "InvalidKeyError", Misuse 500 Final, "The key is not valid.";

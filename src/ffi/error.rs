@@ -149,12 +149,14 @@ impl Text<'_> {
         self.end();
     }
 
-    /// The message and what it is about; the message alone where both are too long.
+    /// The message and what it is about; the message alone where both are too long, or why a key
+    /// cannot be used.
     fn about(&mut self, error: &crate::Error) -> fmt::Result {
         write!(self, "{error}")?;
         if self.cut {
             self.len = 0;
-            self.write_str(error.message())?;
+            let innermost = error.unusable_key().map_or(error, |(_, reason)| reason);
+            self.write_str(innermost.message())?;
         }
         Ok(())
     }

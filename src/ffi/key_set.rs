@@ -2,13 +2,14 @@
 
 use super::alg::gk_alg;
 use super::boundary::{
-    Fault, Outcome, alg, alg_or_any, chars, create, fill, given, look, release, share, slice, text,
+    Fault, Outcome, alg, alg_or_any, chars, create, fill, given, guard, lend, look, release, share,
+    slice, text,
 };
-use super::buf::gk_buf;
+use super::buf::{gk_buf, gk_str};
 use super::error::gk_error;
 use super::key::gk_key;
-use super::status::{GK_STATUS_OK, gk_status};
-use crate::{ErrorKind, Key, KeySet};
+use super::status::gk_status;
+use crate::{Key, KeySet};
 use libc::c_char;
 
 /// At most 100 keys, all symmetric or all asymmetric. Immutable and shared by reference count.
@@ -94,21 +95,37 @@ pub extern "C" fn gk_key_set_len(key_set: Option<&gk_key_set>) -> usize {
 /// @return Their number; 0 for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_key_set_skipped(key_set: Option<&gk_key_set>) -> usize {
-    look(0, || Some(key_set?.0.skipped()))
+    look(0, || Some(key_set?.0.skipped().len()))
 }
 
 /// Why a member of the JWK Set was skipped.
 ///
 /// @param key_set The set.
-/// @param index Which of the skipped members, from 0.
-/// @return The status that reading this member alone would have had; GK_STATUS_OK for NULL and
-/// where there is none.
+/// @param index Which of the skipped members, from 0, in the order of the JWK Set.
+/// @param reason Receives what reading this member alone fails with, its message too; as after a
+/// call that succeeded where there is no such member. May be NULL.
+/// @return The status of that error; GK_STATUS_OK for NULL and where there is none.
 #[unsafe(no_mangle)]
-pub extern "C" fn gk_key_set_skipped_reason(
+pub unsafe extern "C" fn gk_key_set_skipped_reason(
     key_set: Option<&gk_key_set>,
     index: usize,
+    reason: *mut gk_error,
 ) -> gk_status {
-    look(GK_STATUS_OK, || Some(key_set?.0.skipped_reasons().get(index)?.kind().number()))
+    guard(reason, || {
+        let skipped = key_set.and_then(|key_set| key_set.0.skipped().get(index));
+        skipped.map_or(Ok(()), |skipped| Err(skipped.reason().clone().into()))
+    })
+}
+
+/// The `kid` of a member of the JWK Set that was skipped.
+///
+/// @param key_set The set.
+/// @param index Which of the skipped members, from 0, in the order of the JWK Set.
+/// @return Its `kid`, borrowed from the set, NOT NUL-terminated; {NULL, 0} if it has none that is
+/// a string of 1 to 256 bytes, for NULL and where there is no such member.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_key_set_skipped_kid(key_set: Option<&gk_key_set>, index: usize) -> gk_str {
+    look(gk_str::NONE, || Some(lend(key_set?.0.skipped().get(index)?.kid()?)))
 }
 
 /// One key of the set, in the order in which they were given.
@@ -139,7 +156,8 @@ pub unsafe extern "C" fn gk_key_set_at(
 /// @param kid_len Its length in bytes.
 /// @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND.
+/// @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_UNUSABLE_KEY if the one that has it was
+/// skipped; the message says why.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_set_by_kid(
@@ -151,7 +169,7 @@ pub unsafe extern "C" fn gk_key_set_by_kid(
 ) -> gk_status {
     create(key, err, || {
         let found = given(key_set, "key_set")?.0.by_kid(text(kid, kid_len, "kid")?);
-        Ok(gk_key(found.ok_or(ErrorKind::KeyNotFound)?.clone()))
+        Ok(gk_key(found?.clone()))
     })
 }
 
@@ -164,7 +182,9 @@ pub unsafe extern "C" fn gk_key_set_by_kid(
 /// @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_INVALID_ALGORITHM if the key of this
-/// `kid` has another algorithm; GK_STATUS_AMBIGUOUS_KEY if several keys fit.
+/// `kid` has another algorithm; GK_STATUS_UNUSABLE_KEY if it was skipped or may not verify, and the
+/// message says why; GK_STATUS_AMBIGUOUS_KEY if several keys fit, or a skipped one has the `kid`
+/// too.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_set_select(

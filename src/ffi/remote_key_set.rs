@@ -5,12 +5,14 @@ use super::boundary::{Outcome, chars, create, given, look, release, share, text}
 use super::callback::{clock, gk_clock_fn, gk_release_fn};
 use super::error::gk_error;
 use super::http::gk_http;
+use super::key_set::gk_key_set;
 use super::operation::{Ended, gk_operation};
 use super::policy::gk_policy;
 use super::status::gk_status;
 use super::sticky::{self, Sticky};
 use super::verifier::{gk_issuer_rule, gk_verifier};
 use crate::Verifier;
+use crate::jwk::KeySource as _;
 use crate::jwt::IssuerRule;
 use crate::oauth::{RemoteKeySet, RemoteKeySetOptions};
 use libc::{c_char, c_void};
@@ -282,6 +284,24 @@ pub unsafe extern "C" fn gk_remote_key_set_refresh(
     create(operation, err, || {
         Ok(gk_operation::new(given(keys, "keys")?.0.refresh(), |()| Ended::Nothing))
     })
+}
+
+/// The keys as they are now, fetched if need be; with what was skipped of them, which
+/// gk_key_set_skipped and its neighbours tell.
+///
+/// @param keys The keys.
+/// @param key_set Receives the set, to be freed with gk_key_set_free; NULL if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; GK_STATUS_OAUTH_SERVER_FAILED and others of the OAuth and transport blocks
+/// if there are none.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_remote_key_set_keys(
+    keys: Option<&gk_remote_key_set>,
+    key_set: *mut *mut gk_key_set,
+    err: *mut gk_error,
+) -> gk_status {
+    create(key_set, err, || Ok(gk_key_set(given(keys, "keys")?.0.keys()?)))
 }
 
 /// Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new

@@ -63,6 +63,8 @@ pub const GK_STATUS_ISSUED_IN_FUTURE: gk_status = 1016;
 pub const GK_STATUS_TOO_OLD: gk_status = 1017;
 /// The token, its session, its subject or its key has been revoked.
 pub const GK_STATUS_REVOKED_TOKEN: gk_status = 1018;
+/// The key that the token names is in the set, but cannot be used; the error says why.
+pub const GK_STATUS_UNUSABLE_KEY: gk_status = 1019;
 /// The key cannot be parsed or its parts do not form a key.
 pub const GK_STATUS_INVALID_KEY: gk_status = 2000;
 /// The key is too weak: RSA under 2048 bits, a short secret, a ROCA modulus.

@@ -306,7 +306,7 @@ impl Key {
     /// `InvalidSignature`: it does not match. `KeyUsage`: the key may not verify.
     pub fn verify_signature(&self, message: &[u8], signature: &[u8]) -> Result<()> {
         if !self.may_verify() {
-            return Err(MAY_NOT_VERIFY);
+            return Err(Self::MAY_NOT_VERIFY);
         }
         self.check_own_signature(message, signature)
     }
@@ -332,6 +332,11 @@ impl Key {
 
     pub(super) const BAD_KID: Error =
         Error::new(ErrorKind::InvalidArgument, "A `kid` must have 1 to 256 bytes.");
+
+    pub(super) const MAY_NOT_VERIFY: Error = Error::new(
+        ErrorKind::KeyUsage,
+        "The key's `key_ops` does not permit `verify`; use its public half.",
+    );
 }
 
 impl fmt::Debug for Key {
@@ -370,11 +375,6 @@ const SYMMETRIC: Error = Error::new(
 
 const MAY_NOT_SIGN: Error =
     Error::new(ErrorKind::KeyUsage, "The key's `key_ops` does not permit `sign`.");
-
-const MAY_NOT_VERIFY: Error = Error::new(
-    ErrorKind::KeyUsage,
-    "The key's `key_ops` does not permit `verify`; use its public half.",
-);
 
 const WRONG_SIGNATURE: Error =
     Error::new(ErrorKind::InvalidSignature, "The signature is not valid.");

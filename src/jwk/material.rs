@@ -7,7 +7,9 @@
 use super::alg::{Alg, Family};
 use super::strength;
 use crate::base::secret::Secret;
-use crate::crypto::{Curve, MAX_SIGNATURE_LEN, MlDsa, ecdsa, eddsa, hmac, mldsa, rsa};
+use crate::crypto::{
+    Curve, MAX_SIGNATURE_LEN, MlDsa, constant_time_eq, ecdsa, eddsa, hmac, mldsa, rsa,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The numbers of one key; private ones are wiped when dropped.
@@ -47,6 +49,25 @@ impl Parts {
             Self::Symmetric { .. } => true,
             Self::Rsa { private, .. } | Self::Ec { private, .. } => private.is_some(),
             Self::Ed25519 { seed, .. } | Self::MlDsa { seed, .. } => seed.is_some(),
+        }
+    }
+
+    /// Whether these are the same numbers, whichever halves are there.
+    pub(super) fn is_same_key(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Symmetric { secret }, Self::Symmetric { secret: other }) => {
+                constant_time_eq(secret.expose(), other.expose())
+            }
+            (Self::Rsa { n, e, .. }, Self::Rsa { n: other_n, e: other_e, .. }) => {
+                (n, e) == (other_n, other_e)
+            }
+            (
+                Self::Ec { curve, point, .. },
+                Self::Ec { curve: other_curve, point: other_point, .. },
+            ) => (curve, point) == (other_curve, other_point),
+            (Self::Ed25519 { public, .. }, Self::Ed25519 { public: other, .. }) => public == other,
+            (Self::MlDsa { public, .. }, Self::MlDsa { public: other, .. }) => public == other,
+            _ => false,
         }
     }
 

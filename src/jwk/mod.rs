@@ -18,6 +18,7 @@ mod options;
 mod passphrase;
 mod pem;
 mod set;
+mod skipped;
 mod source;
 mod ssh;
 mod stated;
@@ -29,6 +30,7 @@ pub use alg::Alg;
 pub use key::Key;
 pub use options::KeyOptions;
 pub use set::KeySet;
+pub use skipped::Skipped;
 pub use source::KeySource;
 
 use crate::crypto::Curve;

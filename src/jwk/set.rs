@@ -2,14 +2,16 @@
 //!
 //! A set is all symmetric or all asymmetric: a set with both would let a public key's owner choose
 //! how a token is checked. Reading a JWK Set skips members that gatekey cannot or may not use, as
-//! RFC 7517 section 5 asks, and says how many and why; the set's JSON itself must be well-formed
-//! throughout.
+//! RFC 7517 section 5 asks, and remembers their names and why; the set's JSON itself must be well-formed
+//! throughout. A key that comes twice is one key. A name that different keys share, used or skipped (unless for
+//! encryption), is refused where a token uses it.
 
 use super::alg::{Alg, Family};
 use super::export;
 use super::import;
 use super::key::Key;
 use super::options::KeyOptions;
+use super::skipped::{Identity, Skipped, Unusable};
 use crate::base::json::{Kind, Value};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,14 +35,16 @@ struct Inner {
     keys: Box<[Key]>,
     /// Indices into `keys`, ordered by `kid`.
     by_kid: Box<[usize]>,
-    skipped: Box<[Error]>,
+    skipped: Box<[Skipped]>,
+    /// The names of keys that cannot be used: those that were skipped, and those that may not verify.
+    unusable: Box<[Unusable]>,
 }
 
 /// The most members of a JWK Set that are read.
 const MAX_KEYS: usize = 100;
 
 impl KeySet {
-    /// A set of these keys, in this order.
+    /// A set of these keys, in this order; one that is there twice is taken once.
     ///
     /// # Errors
     /// `MixedKeySet`: some are symmetric and some are not. `InvalidArgument`: there are more than
@@ -53,7 +57,7 @@ impl KeySet {
                 "A key set may have at most 100 keys.",
             ));
         }
-        Self::from_parts(keys, Vec::new())
+        Self::from_parts(keys, Vec::new(), Vec::new())
     }
 
     /// Reads a JWK Set, private or public.
@@ -80,20 +84,54 @@ impl KeySet {
                 "The default algorithm of RSA keys must be one of RS256 to PS512.",
             ));
         }
+        match json.trim_ascii_start() {
+            [b'<', ..] => return Err(A_PAGE),
+            [0xef, 0xbb, 0xbf, ..] => return Err(BYTE_ORDER_MARK),
+            _ => {}
+        }
         let text = import::parse(json)?;
         let members = text.member("keys").filter(|members| members.kind() == Kind::Array);
         let members = members.ok_or(NOT_A_SET)?;
         if members.elements().nth(MAX_KEYS).is_some() {
-            return Err(Error::new(ErrorKind::InvalidKey, "A JWK Set may have at most 100 keys."));
+            return Err(TOO_MANY);
         }
-        let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+        let (mut keys, mut used, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for member in members.elements() {
+            let identity = Identity::of(&member);
             match read_member(&member, default_rsa) {
-                Ok(key) => keys.push(key),
-                Err(reason) => skipped.push(reason),
+                Ok(key) => {
+                    keys.push(key);
+                    used.push(identity);
+                }
+                Err(reason) => refused.push((identity, reason)),
             }
         }
-        Self::from_parts(keys, skipped)
+        let unusable = refused.iter().filter_map(|(own, reason)| {
+            let is_rival = used.iter().any(|used| own.is_rival_of(used));
+            Some(Unusable::new(own.kid.as_deref()?, reason, is_rival))
+        });
+        let unusable = unusable.collect();
+        let skipped = refused.into_iter().map(|(own, reason)| Skipped::new(own.kid, reason));
+        Self::from_parts(keys, skipped.collect(), unusable)
+    }
+
+    /// The public halves, and what is known of the members that were skipped.
+    pub(crate) fn public(&self) -> Result<Self> {
+        let public = |key: &Key| if key.is_private() { key.public() } else { Ok(key.clone()) };
+        let keys = self.iter().map(public).collect::<Result<Vec<_>>>()?;
+        Self::from_parts(keys, self.0.skipped.to_vec(), self.0.unusable.to_vec())
+    }
+
+    /// The keys that `check` lets pass; the others are remembered by name, with the reason.
+    pub(crate) fn only(&self, check: impl Fn(&Key) -> Result<()>) -> Result<Self> {
+        let (mut keys, mut unusable) = (Vec::new(), self.0.unusable.to_vec());
+        for key in self {
+            match check(key) {
+                Ok(()) => keys.push(key.clone()),
+                Err(reason) => unusable.push(Unusable::new(key.kid(), &reason, false)),
+            }
+        }
+        Self::from_parts(keys, self.0.skipped.to_vec(), unusable)
     }
 
     /// The public halves as a JWK Set, to be published.
@@ -117,15 +155,9 @@ impl KeySet {
         Ok(Secret::from(std::mem::take(&mut *out)))
     }
 
-    /// How many members of the JWK Set were skipped.
+    /// The members of the JWK Set that are not used, with the reasons, in the order of the text.
     #[must_use]
-    pub fn skipped(&self) -> usize {
-        self.0.skipped.len()
-    }
-
-    /// Why they were skipped, in the order of the text.
-    #[must_use]
-    pub fn skipped_reasons(&self) -> &[Error] {
+    pub fn skipped(&self) -> &[Skipped] {
         &self.0.skipped
     }
 
@@ -146,10 +178,12 @@ impl KeySet {
         self.0.keys.iter()
     }
 
-    /// The first key with this name.
-    #[must_use]
-    pub fn by_kid(&self, kid: &str) -> Option<&Key> {
-        self.named(kid).next()
+    /// The first key with this name. Never allocates.
+    ///
+    /// # Errors
+    /// `KeyNotFound`: no key has the name. `UnusableKey`: one has it, but was skipped; see [`Error::unusable_key`].
+    pub fn by_kid(&self, kid: &str) -> Result<&Key> {
+        self.named(kid).next().ok_or_else(|| self.refusal(kid).unwrap_or(NO_SUCH_NAME))
     }
 
     /// The one key that verifies a token with this `kid` and algorithm. Never allocates.
@@ -157,14 +191,23 @@ impl KeySet {
     /// Names are compared byte by byte; keys that may not verify do not count.
     ///
     /// # Errors
-    /// `KeyNotFound`: no key has the name, or the set has no key. `InvalidAlgorithm`: those that
-    /// have it, or without a `kid` all there are, are for other algorithms. `AmbiguousKey`: several
-    /// fit.
+    /// `KeyNotFound`: no key has the name, or the set has no key. `UnusableKey`: the one that has the name was skipped,
+    /// or may not verify; see [`Error::unusable_key`]. `InvalidAlgorithm`: those that have it, or without a `kid` all
+    /// there are, are for other algorithms. `AmbiguousKey`: several fit, or a key that was skipped has the same name.
     pub fn select(&self, kid: Option<&str>, alg: Alg) -> Result<&Key> {
-        match kid {
-            Some(kid) => only(self.named(kid), alg, NO_SUCH_KID, SHARED_KID),
-            None => only(self.iter(), alg, EMPTY, KID_NEEDED),
-        }
+        let Some(kid) = kid else { return only(self.iter(), alg, EMPTY, KID_NEEDED) };
+        let found = only(self.named(kid), alg, NO_SUCH_KID, SHARED_KID);
+        let refusal = match &found {
+            Ok(_) if self.unusable(kid).any(|unusable| unusable.is_rival) => Some(SKIPPED_KID),
+            Err(error) if error.kind() == ErrorKind::KeyNotFound => self.refusal(kid),
+            _ => None,
+        };
+        refusal.map_or(found, Err)
+    }
+
+    /// The keys of this name that may verify with this algorithm, in their order.
+    pub(crate) fn matching_name(&self, kid: &str, alg: Alg) -> impl Iterator<Item = &Key> {
+        self.named(kid).filter(move |key| key.may_verify() && key.alg().same_algorithm(alg))
     }
 
     /// The keys that may verify with this algorithm, in their order.
@@ -181,7 +224,23 @@ impl KeySet {
         rest.iter().take(same).filter_map(|&index| keys.get(index))
     }
 
-    fn from_parts(keys: Vec<Key>, skipped: Vec<Error>) -> Result<Self> {
+    fn unusable(&self, kid: &str) -> impl Iterator<Item = &Unusable> {
+        self.0.unusable.iter().filter(move |unusable| *unusable.kid == *kid)
+    }
+
+    /// What a token is refused with that names a key which cannot be used.
+    fn refusal(&self, kid: &str) -> Option<Error> {
+        self.unusable(kid).next().map(|unusable| unusable.refusal.clone())
+    }
+
+    fn from_parts(
+        keys: Vec<Key>,
+        skipped: Vec<Skipped>,
+        mut unusable: Vec<Unusable>,
+    ) -> Result<Self> {
+        let keys = without_repeats(keys);
+        let idle = keys.iter().filter(|key| !key.may_verify());
+        unusable.extend(idle.map(|key| Unusable::new(key.kid(), &Key::MAY_NOT_VERIFY, false)));
         let symmetric = keys.iter().filter(|key| key.is_symmetric()).count();
         if symmetric != 0 && symmetric != keys.len() {
             return Err(ErrorKind::MixedKeySet.into());
@@ -189,7 +248,8 @@ impl KeySet {
         let mut by_kid: Vec<(usize, &Key)> = keys.iter().enumerate().collect();
         by_kid.sort_by_key(|(_, key)| key.kid()); // stable: equal names keep their order
         let by_kid = by_kid.into_iter().map(|(index, _)| index).collect();
-        Ok(Self(Arc::new(Inner { keys: keys.into(), by_kid, skipped: skipped.into() })))
+        let (skipped, unusable) = (skipped.into(), unusable.into());
+        Ok(Self(Arc::new(Inner { keys: keys.into(), by_kid, skipped, unusable })))
     }
 }
 
@@ -232,6 +292,27 @@ fn write_set<'k>(
     Ok(())
 }
 
+/// The keys, each of them once: the first of those that are the same and may be used for the same.
+fn without_repeats(keys: Vec<Key>) -> Vec<Key> {
+    let mut unique: Vec<Key> = Vec::with_capacity(keys.len());
+    for key in keys {
+        let is_repeat = unique.iter().any(|own| {
+            own.kid() == key.kid()
+                && is_same_key(own, &key)
+                && (own.may_sign(), own.may_verify()) == (key.may_sign(), key.may_verify())
+        });
+        if !is_repeat {
+            unique.push(key);
+        }
+    }
+    unique
+}
+
+/// Whether two keys verify the same signatures.
+fn is_same_key(one: &Key, other: &Key) -> bool {
+    one.alg().same_algorithm(other.alg()) && one.parts().is_same_key(other.parts())
+}
+
 /// The one key of these that may verify with this algorithm.
 fn only<'k>(
     keys: impl Iterator<Item = &'k Key>,
@@ -240,12 +321,13 @@ fn only<'k>(
     several: Error,
 ) -> Result<&'k Key> {
     let mut others = false;
-    let mut found = None;
+    let mut found: Option<&Key> = None;
     for key in keys.filter(|key| key.may_verify()) {
-        if !key.alg().same_algorithm(alg) {
-            others = true;
-        } else if found.replace(key).is_some() {
-            return Err(several);
+        match found {
+            _ if !key.alg().same_algorithm(alg) => others = true,
+            None => found = Some(key),
+            Some(found) if is_same_key(found, key) => {}
+            Some(_) => return Err(several),
         }
     }
     found.ok_or(if others { OTHER_ALGORITHM } else { none })
@@ -255,6 +337,18 @@ const NOT_A_SET: Error = Error::new(
     ErrorKind::InvalidKey,
     "A JWK Set must be a JSON object with an array `keys` (RFC 7517 section 5).",
 );
+const A_PAGE: Error = Error::new(
+    ErrorKind::InvalidKey,
+    "This is an HTML or XML page and not a JWK Set; see that the address or file is that of the keys.",
+);
+const BYTE_ORDER_MARK: Error = Error::new(
+    ErrorKind::InvalidKey,
+    "The JWK Set begins with a byte order mark, which JSON must not have (RFC 8259 section 8.1); save it as UTF-8 without.",
+);
+const TOO_MANY: Error =
+    Error::new(ErrorKind::InvalidKey, "A JWK Set may have at most 100 keys; this one has more.");
+const NO_SUCH_NAME: Error =
+    Error::new(ErrorKind::KeyNotFound, "The key set has no key with this `kid`.");
 const NO_SUCH_KID: Error = Error::new(
     ErrorKind::KeyNotFound,
     "No key of the set has the token's `kid`; refresh the set if it may be stale.",
@@ -263,6 +357,10 @@ const EMPTY: Error = Error::new(ErrorKind::KeyNotFound, "The key set has no key 
 const SHARED_KID: Error = Error::new(
     ErrorKind::AmbiguousKey,
     "Several keys of the set share the token's `kid` and algorithm; give them names of their own.",
+);
+const SKIPPED_KID: Error = Error::new(
+    ErrorKind::AmbiguousKey,
+    "A key that was skipped has the token's `kid`, too, and is another key; give them names of their own.",
 );
 const KID_NEEDED: Error = Error::new(
     ErrorKind::AmbiguousKey,

@@ -43,6 +43,7 @@ pub struct Policy {
     pub(super) max_token_bytes: usize,
     pub(super) max_header_bytes: usize,
     pub(super) try_keys_without_kid: bool,
+    pub(super) try_keys_of_a_kid: bool,
     pub(super) allow_missing_type: bool,
     pub(super) absent: Absent,
     pub(super) clock: Option<Arc<dyn Clock>>,
@@ -108,6 +109,7 @@ impl Policy {
             max_token_bytes: 16 * 1024,
             max_header_bytes: 4 * 1024,
             try_keys_without_kid: false,
+            try_keys_of_a_kid: false,
             allow_missing_type: false,
             absent: Absent { null: false, empty_audience: false },
             clock: None,
@@ -237,6 +239,13 @@ impl Policy {
         self
     }
 
+    /// Tries up to four keys on a token whose `kid` several have, where all of them are keys of the one server that is
+    /// asked and may take the place of each other (RFC 7517 section 4.5).
+    pub(crate) const fn try_keys_of_a_kid(mut self) -> Self {
+        self.try_keys_of_a_kid = true;
+        self
+    }
+
     /// Refuses a policy that contradicts itself.
     pub(super) fn validate(&self) -> Result<()> {
         for rule in [&self.issuer, &self.audience, &self.typ] {
@@ -292,6 +301,7 @@ impl fmt::Debug for Policy {
             .field("max_token_bytes", &self.max_token_bytes)
             .field("max_header_bytes", &self.max_header_bytes)
             .field("try_keys_without_kid", &self.try_keys_without_kid)
+            .field("try_keys_of_a_kid", &self.try_keys_of_a_kid)
             .field("allow_missing_type", &self.allow_missing_type)
             .field("absent", &self.absent)
             .field("revocations", &self.revocations.is_some())

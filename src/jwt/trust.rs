@@ -15,6 +15,7 @@ use crate::jws::{Compact, Header, with_decoded};
 pub(super) struct Trust {
     keys: Keys,
     try_keys_without_kid: bool,
+    try_keys_of_a_kid: bool,
     seen: HeaderCache,
 }
 
@@ -32,7 +33,7 @@ pub(super) struct Authentic<'k> {
     pub(super) seen: bool,
 }
 
-/// The most keys that are tried on a token without `kid`.
+/// The most keys that are tried on a token whose key cannot be told.
 const MOST_TRIES: usize = 4;
 
 /// The longest `kid` that a key can have, in bytes.
@@ -55,13 +56,21 @@ impl Trust {
         algorithms: Option<&[Alg]>,
     ) -> Result<Self> {
         if set.is_empty() {
-            return Err(NO_KEYS);
+            return Err(match set.skipped().first() {
+                Some(first) => {
+                    NONE_USABLE.about_key(first.kid().unwrap_or_default(), first.reason())
+                }
+                None => NO_KEYS,
+            });
         }
         if !set.iter().any(Key::may_verify) {
             return Err(MAY_NOT_VERIFY);
         }
-        let usable = |key: &&Key| key.may_verify() && is_allowed(key, algorithms);
-        let usable = KeySet::new(set.iter().filter(usable).cloned())?;
+        let usable = set.only(|key| match key.may_verify() {
+            false => Err(MAY_NOT_VERIFY),
+            true if is_allowed(key, algorithms) => Ok(()),
+            true => Err(NOT_ALLOWED),
+        })?;
         if usable.is_empty() {
             return Err(NO_KEY_OF_ALGORITHM);
         }
@@ -72,6 +81,7 @@ impl Trust {
         Self {
             keys,
             try_keys_without_kid: policy.try_keys_without_kid,
+            try_keys_of_a_kid: policy.try_keys_of_a_kid,
             seen: HeaderCache::default(),
         }
     }
@@ -104,10 +114,10 @@ impl Trust {
         })
     }
 
-    /// Remembers the header of a token that has passed every check. One without `kid` may come from
-    /// any of several keys and is looked at again each time.
+    /// Remembers the header of a token that has passed every check. Where several keys are tried, the next token of the
+    /// same header may come from another and is looked at again.
     pub(super) fn accepted(&self, token: &Compact<'_>, key: &Key) {
-        if !self.try_keys_without_kid {
+        if !self.try_keys_without_kid && !self.try_keys_of_a_kid {
             self.seen.remember(token.header, key);
         }
     }
@@ -127,9 +137,20 @@ impl Trust {
             Keys::Set(set) => match header.kid {
                 Some(kid) => {
                     let mut buffer = [0; LONGEST_KID];
-                    set.select(Some(kid.decode_in(&mut buffer).ok_or(UNKNOWN_KID)?), alg)?
+                    let kid = kid.decode_in(&mut buffer).ok_or(UNKNOWN_KID)?;
+                    match set.select(Some(kid), alg) {
+                        Err(error)
+                            if self.try_keys_of_a_kid
+                                && error.kind() == ErrorKind::AmbiguousKey =>
+                        {
+                            return first_that_fits(|| set.matching_name(kid, alg), token);
+                        }
+                        selected => selected?,
+                    }
                 }
-                None if self.try_keys_without_kid => return first_that_fits(set, alg, token),
+                None if self.try_keys_without_kid => {
+                    return first_that_fits(|| set.matching(alg), token);
+                }
                 None => set.select(None, alg)?,
             },
         };
@@ -146,8 +167,11 @@ fn algorithm(name: Str<'_>) -> Result<Alg> {
     Alg::from_bytes(name.as_bytes()).ok_or(UNKNOWN_ALGORITHM)
 }
 
-fn first_that_fits<'k>(set: &'k KeySet, alg: Alg, token: &Compact<'_>) -> Result<&'k Key> {
-    let candidates = set.matching(alg).take(MOST_TRIES + 1).count();
+fn first_that_fits<'k, I: Iterator<Item = &'k Key>>(
+    matching: impl Fn() -> I,
+    token: &Compact<'_>,
+) -> Result<&'k Key> {
+    let candidates = matching().take(MOST_TRIES + 1).count();
     if candidates == 0 {
         return Err(WRONG_ALGORITHM);
     }
@@ -155,7 +179,7 @@ fn first_that_fits<'k>(set: &'k KeySet, alg: Alg, token: &Compact<'_>) -> Result
         return Err(TOO_MANY_TRIES);
     }
     let mut refusal = BAD_SIGNATURE;
-    for key in set.matching(alg) {
+    for key in matching() {
         match check_signature(key, token) {
             Ok(()) => return Ok(key),
             Err(error) => refusal = error,
@@ -182,7 +206,15 @@ const MAY_NOT_VERIFY: Error = Error::new(
 );
 const NO_KEYS: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "There is no key to verify with; if the set came from a JWKS, look at what it skipped.",
+    "There is no key to verify with: the set is empty.",
+);
+const NONE_USABLE: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "There is no key to verify with: every member of the JWK Set was skipped, the first for this reason.",
+);
+const NOT_ALLOWED: Error = Error::new(
+    ErrorKind::InvalidAlgorithm,
+    "Its algorithm is none of those that the policy allows (`algorithms`).",
 );
 pub(crate) const NO_KEY_OF_ALGORITHM: Error = Error::new(
     ErrorKind::InvalidConfiguration,
@@ -201,6 +233,6 @@ const WRONG_ALGORITHM: Error = Error::new(
 const UNKNOWN_KID: Error = Error::new(ErrorKind::KeyNotFound, "No key has the token's `kid`.");
 const TOO_MANY_TRIES: Error = Error::new(
     ErrorKind::AmbiguousKey,
-    "The token has no `kid`, and more than four keys have its algorithm.",
+    "The token does not tell its key, and more than four keys have its algorithm.",
 );
 const BAD_SIGNATURE: Error = Error::new(ErrorKind::InvalidSignature, "The signature is not valid.");

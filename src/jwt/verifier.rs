@@ -282,7 +282,10 @@ fn is_symmetric_now(following: &Eventually<Trust>) -> bool {
 }
 
 fn is_about_the_key(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::KeyNotFound | ErrorKind::InvalidSignature)
+    matches!(
+        error.kind(),
+        ErrorKind::KeyNotFound | ErrorKind::InvalidSignature | ErrorKind::UnusableKey
+    )
 }
 
 /// Verifies a token of an issuer that has a rule of its own.

@@ -216,7 +216,10 @@ impl Inner {
         let generation = trust.keys.held_generation();
         let verified = verifier.verify(token.expose());
         let is_about_the_key = verified.as_ref().is_err_and(|error| {
-            matches!(error.kind(), ErrorKind::KeyNotFound | ErrorKind::InvalidSignature)
+            matches!(
+                error.kind(),
+                ErrorKind::KeyNotFound | ErrorKind::InvalidSignature | ErrorKind::UnusableKey
+            )
         });
         if is_about_the_key
             && !self.has_own_key()
@@ -287,6 +290,7 @@ impl Inner {
             .leeway(config.leeway)
             .max_token_bytes(32 * 1024)
             .try_keys_without_kid()
+            .try_keys_of_a_kid()
             .algorithms(algs)
             .clock(Arc::clone(&config.clock));
         if config.quirks.issuer_template.is_some() {

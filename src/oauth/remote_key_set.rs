@@ -19,7 +19,7 @@ use crate::base::process::brief;
 use crate::base::reach::may_ask;
 use crate::crypto::hash::sha256;
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwk::{Key, KeySet, KeySource};
+use crate::jwk::{Key, KeySet, KeySource, Skipped};
 use crate::transport::{
     Came, Flight, HttpRequest, HttpResponse, Io, Operation, Purpose, Told, Transport,
     ask_elsewhere, told,
@@ -193,6 +193,14 @@ impl RemoteKeySet {
     #[must_use]
     pub fn wants_refresh(&self) -> bool {
         self.0.now() >= self.0.current.load().fresh_until
+    }
+
+    /// The members of the issuer's key set that are not used, with the reasons: of the keys that are held, without
+    /// asking for others. Empty before the first fetch.
+    #[must_use]
+    pub fn skipped(&self) -> Vec<Skipped> {
+        let current = self.0.current.load();
+        current.keys.as_ref().map(|keys| keys.skipped().to_vec()).unwrap_or_default()
     }
 
     async fn fetch(&self, io: &Io) -> Result<()> {

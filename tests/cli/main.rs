@@ -656,6 +656,25 @@ fn keys_in_every_form() {
     desk.run("jwk generate --alg EdDSA --out ed.jwk").done();
     let more = desk.run("jwks set.json ed.jwk").done();
     assert_eq!(more.matches("\"kty\"").count(), 3);
+    // What is left out is named, and a token of it is told why.
+    desk.run("jwk generate --alg RS256 --kid entra --out entra.jwk").done();
+    desk.write("token", &desk.run("token sign --key entra.jwk").done());
+    let silent = desk.run("jwk public entra.jwk").done().replace(r#""alg":"RS256","#, "");
+    let ed = desk.run("jwk public ed.jwk").done();
+    desk.write("part.json", &format!(r#"{{"keys":[{silent},{ed}]}}"#));
+    let told = desk.run("jwks part.json");
+    assert!(told.err.contains("kid entra") && told.err.contains("RS256"), "{}", told.err);
+    let told = desk.run("token verify --token-file token --key part.json").failed(REFUSED);
+    assert!(told.contains("entra") && told.contains("several algorithms"), "{told}");
+    desk.write("none.json", &format!(r#"{{"keys":[{silent}]}}"#));
+    let told = desk.run("token verify --token-file token --key none.json");
+    assert!(told.err.contains("entra") && told.err.contains("several algorithms"), "{}", told.err);
+    desk.run("token verify --token-file token --key none.json --alg RS256").done();
+    desk.write("odd.json", "\u{feff}{\"keys\":[]}");
+    for line in ["jwks odd.json", "token verify --token-file token --key odd.json"] {
+        let told = desk.run(line).failed(INPUT);
+        assert!(told.contains("byte order mark"), "{told}");
+    }
     desk.run("jwk generate --alg HS256 --out hs.jwk").done();
     desk.run("jwks hs.jwk").failed(INPUT);
     desk.run("jwks new.jwk hs.jwk").failed(INPUT);

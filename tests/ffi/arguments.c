@@ -302,8 +302,10 @@ static void key_sets(void) {
     REFUSED(gk_key_set_from_jwks, TEXT, GK_ALG_ANY, NULL);
     CHECK(CALL(gk_key_set_len)(NULL) == 0);
     CHECK(CALL(gk_key_set_skipped)(NULL) == 0);
-    CHECK(CALL(gk_key_set_skipped_reason)(NULL, 0) == GK_STATUS_OK);
-    CHECK(gk_key_set_skipped_reason(key_set, SIZE_MAX) == GK_STATUS_OK);
+    CHECK(CALL(gk_key_set_skipped_reason)(NULL, 0, NULL) == GK_STATUS_OK);
+    CHECK(gk_key_set_skipped_reason(key_set, SIZE_MAX, NULL) == GK_STATUS_OK);
+    CHECK(CALL(gk_key_set_skipped_kid)(NULL, 0).data == NULL);
+    CHECK(gk_key_set_skipped_kid(key_set, SIZE_MAX).data == NULL);
     NO_HANDLE(gk_key, gk_key_set_at, NULL, 0);
     NO_HANDLE(gk_key, gk_key_set_at, key_set, 1);
     NO_HANDLE(gk_key, gk_key_set_at, key_set, SIZE_MAX);

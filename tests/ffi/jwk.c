@@ -376,13 +376,24 @@ static void sets(void) {
     FAILS(GK_STATUS_KEY_USAGE, gk_key_set_to_private_jwks(read, &json, &err));
     gk_key_set_free(read);
 
-    static const char odd[] =
-        "{\"keys\":[{\"kty\":\"XYZ\"},{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}]}";
+    static const char odd[] = "{\"keys\":[{\"kty\":\"XYZ\"},{\"kty\":\"RSA\",\"kid\":\"k1\",\"n\":"
+                              "\"AQAB\",\"e\":\"AQAB\"}]}";
     MUST(gk_key_set_from_jwks(odd, strlen(odd), GK_ALG_ANY, &read, &err));
     CHECK(gk_key_set_len(read) == 0 && gk_key_set_skipped(read) == 2);
-    CHECK(gk_key_set_skipped_reason(read, 0) == GK_STATUS_UNSUPPORTED_KEY);
-    CHECK(gk_key_set_skipped_reason(read, 1) >= 2000);
-    CHECK(gk_key_set_skipped_reason(read, 2) == GK_STATUS_OK);
+    CHECK(gk_key_set_skipped_reason(read, 0, &err) == GK_STATUS_UNSUPPORTED_KEY);
+    CHECK(err.status == GK_STATUS_UNSUPPORTED_KEY && strstr(err.message, "`kty`") != NULL);
+    CHECK(gk_key_set_skipped_kid(read, 0).data == NULL);
+    CHECK(gk_key_set_skipped_reason(read, 1, NULL) == GK_STATUS_ALGORITHM_REQUIRED);
+    CHECK(gk_key_set_skipped_reason(read, 2, &err) == GK_STATUS_OK && err.message[0] == '\0');
+    CHECK(gk_key_set_skipped_kid(read, 2).data == NULL);
+    const gk_str name = gk_key_set_skipped_kid(read, 1);
+    CHECK(name.len == 2 && memcmp(name.data, "k1", 2) == 0);
+    /* It is there, and the reason is told. */
+    FAILS(GK_STATUS_UNUSABLE_KEY, gk_key_set_by_kid(read, GK_TEXT("k1"), &found, &err));
+    CHECK(strstr(err.message, "k1") != NULL && strstr(err.message, "RS256") != NULL);
+    CHECK(strcmp(gk_error_claim(&err), "kid") == 0);
+    FAILS(GK_STATUS_UNUSABLE_KEY,
+          gk_key_set_select(read, GK_TEXT("k1"), GK_ALG_RS256, &found, &err));
     gk_key_set_free(read);
     FAILS(GK_STATUS_INVALID_KEY, gk_key_set_from_jwks("[]", 2, GK_ALG_ANY, &read, &err));
 

@@ -369,15 +369,20 @@ static void at_the_door(const gk_http *http, unsigned port, const gk_key *key) {
     gk_policy_expect_type(policy, GK_TEXT("at+jwt"));
     gk_verifier *verifier, *early;
     gk_verified *verified;
+    gk_key_set *held;
     gk_buf access_token = token(key);
     // Without keys it is made all the same, and has them when they come.
     MUST(gk_verifier_following_remote(silent, policy, &early, &err));
+    FAILS(GK_STATUS_OAUTH_SERVER_FAILED, gk_remote_key_set_keys(silent, &held, &err));
     FAILS(GK_STATUS_OAUTH_SERVER_FAILED,
           gk_verifier_verify(early, access_token.data, access_token.len, &verified, &err));
     MUST(gk_remote_key_set_refresh(silent, &operation, &err));
     MUST(gk_operation_run(operation, http, &err));
     gk_operation_free(operation);
     CHECK(!gk_remote_key_set_wants_refresh(silent));
+    MUST(gk_remote_key_set_keys(silent, &held, &err));
+    CHECK(gk_key_set_len(held) == 1 && gk_key_set_skipped(held) == 0);
+    gk_key_set_free(held);
     MUST(gk_verifier_verify(early, access_token.data, access_token.len, &verified, &err));
     gk_verified_free(verified);
     gk_verifier_free(early);
@@ -527,13 +532,14 @@ int main(int argc, char **argv) {
     static const char *const each[] = {
         "gk_http_new",           "gk_http_clone",           "gk_http_free",
         "gk_remote_key_set_new", "gk_remote_key_set_clone", "gk_remote_key_set_free",
-        "gk_remote_key_set_w",   "gk_remote_key_set_r",     "gk_token_manager_new",
-        "gk_token_manager_c",    "gk_token_manager_f",      "gk_token_manager_p",
-        "gk_token_manager_re",   "gk_token_manager_t",      "gk_token_manager_a"};
+        "gk_remote_key_set_w",   "gk_remote_key_set_r",     "gk_remote_key_set_keys",
+        "gk_token_manager_new",  "gk_token_manager_c",      "gk_token_manager_f",
+        "gk_token_manager_p",    "gk_token_manager_re",     "gk_token_manager_t",
+        "gk_token_manager_a"};
     size_t called = 0;
     for (size_t i = 0; i < sizeof each / sizeof *each; i++)
         called += calls_all(argv[1], "oauth.c", each[i]);
-    CHECK(called == 16);
+    CHECK(called == 17);
 
     gk_oauth_client *own, *client;
     FAILS(GK_STATUS_INVALID_CONFIGURATION, client_of_json("{\"isuer\":1}", &own, &err));

@@ -136,8 +136,11 @@ void key_sets() {
 
     CHECK(key_set::from_jwks(set.to_jwks()).size() == 2);
     CHECK(key_set::from_jwks(set.to_private_jwks().view()).at(0).is_private());
-    const auto odd = key_set::from_jwks(R"({"keys":[{"kty":"XYZ"}]})", alg::rs256);
-    CHECK(odd.empty() && odd.skipped() == 1 && odd.skipped_reason(0) == status::unsupported_key);
+    const auto odd = key_set::from_jwks(R"({"keys":[{"kty":"XYZ","kid":"k"}]})", alg::rs256);
+    CHECK(odd.empty() && odd.skipped() == 1 && odd.skipped_kid(0) == "k");
+    CHECK(odd.skipped_reason(0).status() == status::unsupported_key);
+    CHECK(odd.skipped_reason(1).status() == status::ok && !odd.skipped_kid(1));
+    THROWS(status::unusable_key, odd.by_kid("k"));
 
     std::vector<key> keys;
     keys.push_back(first.clone());

@@ -1,7 +1,11 @@
 //! Key sets: reading and writing JWKS, skipping, and exactly one key or a reason.
 
-use crate::fixtures::{accepted, asymmetric, claims, key, other, policy, refused, row, verifying};
+use crate::fixtures::{
+    AUDIENCE, accepted, asymmetric, claims, key, other, policy, refused, row, silent_policy,
+    verifying,
+};
 use crate::forge::{b64, header, header_and, sign, token};
+use gatekey::jwt::IssuerRule;
 use gatekey::{Alg, ErrorKind, Key, KeySet, Verifier};
 use serde_json::{Value, json};
 
@@ -16,7 +20,7 @@ fn strange(alg: Alg, kid: &str) -> Key {
 #[test]
 fn written_and_read() {
     let set = KeySet::new(asymmetric().map(|alg| key(alg).clone())).unwrap();
-    assert_eq!((set.len(), set.is_empty(), set.skipped()), (15, false, 0));
+    assert_eq!((set.len(), set.is_empty(), set.skipped().len()), (15, false, 0));
     let text = set.to_jwks().unwrap();
     let members: Value = serde_json::from_str(&text).unwrap();
     assert!(
@@ -73,11 +77,13 @@ fn unusable_members_are_skipped_and_counted() {
         .collect();
     let set = KeySet::from_jwks(json!({"keys": keys, "next": 1}).to_string().as_bytes()).unwrap();
     assert_eq!(
-        (set.len(), set.skipped(), set.iter().next().unwrap().kid()),
+        (set.len(), set.skipped().len(), set.iter().next().unwrap().kid()),
         (1, unusable.len() + 2, "good")
     );
-    for ((jwk, kind), reason) in unusable.iter().zip(set.skipped_reasons()) {
-        assert_eq!(reason.kind(), *kind, "{jwk}");
+    for ((jwk, kind), skipped) in unusable.iter().zip(set.skipped()) {
+        assert_eq!(skipped.reason().kind(), *kind, "{jwk}");
+        let kid = jwk["kid"].as_str().filter(|kid| !kid.is_empty());
+        assert_eq!(skipped.kid(), kid, "{jwk}");
     }
 }
 
@@ -100,7 +106,7 @@ fn texts_that_are_no_set() {
     }
     assert!(KeySet::from_jwks(br#"{"keys":[]}"#).unwrap().is_empty());
     let many = |n: usize| json!({"keys": vec![json!({"kty": "XYZ"}); n]}).to_string();
-    assert_eq!(KeySet::from_jwks(many(100).as_bytes()).unwrap().skipped(), 100);
+    assert_eq!(KeySet::from_jwks(many(100).as_bytes()).unwrap().skipped().len(), 100);
     refused(KeySet::from_jwks(many(101).as_bytes()), ErrorKind::InvalidKey, "101 members");
     refused(
         KeySet::new((0..101).map(|_| key(Alg::Hs256).clone())),
@@ -172,10 +178,7 @@ fn exactly_one_key_or_a_reason() {
         "an empty set",
     );
     assert_eq!(set.matching(Alg::Es256).map(Key::kid).collect::<Vec<_>>(), ["a", "c"]);
-    assert_eq!(
-        (set.by_kid("b").unwrap().alg(), set.by_kid("nobody").is_none()),
-        (Alg::Es384, true)
-    );
+    assert_eq!((set.by_kid("b").unwrap().alg(), set.by_kid("nobody").is_err()), (Alg::Es384, true));
     let (_, asked) = crate::counting::count(|| {
         for kid in [Some("a"), Some("twice"), Some("nobody"), None] {
             let _ = set.select(kid, Alg::Es256).map(Key::alg);
@@ -305,4 +308,40 @@ fn kid_of_a_single_key() {
     for kid in ["Main", "main2", "", key(Alg::Es256).kid()] {
         refused(named.verify(with_kid(kid)), ErrorKind::KeyNotFound, kid);
     }
+}
+
+/// A token whose key is in the set, but is not used, is told why: by every kind of verifier.
+#[test]
+fn a_token_of_a_key_that_is_not_used_is_told_why() {
+    let good = verifying(key(Alg::Es256)).with_kid("good").unwrap().to_jwk().unwrap();
+    let mut rsa: Value =
+        serde_json::from_str(&public(Alg::Rs256, "rsa").to_jwk().unwrap()).unwrap();
+    rsa.as_object_mut().unwrap().remove("alg");
+    let text = format!(r#"{{"keys":[{good},{rsa}]}}"#);
+    let set = KeySet::from_jwks(text.as_bytes()).unwrap();
+    let signed = |alg: Alg, kid: &str| {
+        sign(key(alg), header_and(alg, &format!(r#""kid":"{kid}""#)), claims().to_string())
+    };
+    let rule = IssuerRule::new(claims()["iss"].as_str().unwrap(), &set);
+    for verifier in [
+        Verifier::new(&set, policy()).unwrap(),
+        Verifier::following(std::sync::Arc::new(set.clone()), policy()).unwrap(),
+        Verifier::for_issuers([rule], silent_policy().expect_audience(AUDIENCE)).unwrap(),
+    ] {
+        let error = verifier.verify(signed(Alg::Rs256, "rsa")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnusableKey, "{error:?}");
+        let (kid, reason) = error.unusable_key().unwrap();
+        assert_eq!((kid, reason.kind()), ("rsa", ErrorKind::AlgorithmRequired));
+        accepted(&verifier, &signed(Alg::Es256, "good"), "the other one");
+    }
+    // The policy leaves it out.
+    let both = KeySet::from_jwks_with(text.as_bytes(), Some(Alg::Rs256)).unwrap();
+    let verifier = Verifier::new(&both, policy().algorithms([Alg::Es256])).unwrap();
+    let error = verifier.verify(signed(Alg::Rs256, "rsa")).unwrap_err();
+    assert_eq!(error.unusable_key().unwrap().1.kind(), ErrorKind::InvalidAlgorithm);
+    // Nothing else is there.
+    let alone = KeySet::from_jwks(format!(r#"{{"keys":[{rsa}]}}"#).as_bytes()).unwrap();
+    let error = Verifier::new(&alone, policy()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfiguration);
+    assert_eq!(error.unusable_key().unwrap().1.kind(), ErrorKind::AlgorithmRequired);
 }

@@ -49,4 +49,5 @@ mod store;
 mod token_file;
 mod vectors;
 mod web;
+mod wycheproof_jwk;
 mod wycheproof_jws;

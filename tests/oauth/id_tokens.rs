@@ -317,3 +317,36 @@ fn rotated_keys() {
     assert_eq!(authority.sign_in_with(&client).unwrap_err().kind(), ErrorKind::InvalidSignature);
     assert_eq!(authority.server.count("/jwks"), 2);
 }
+
+/// An issuer's keys of one name, or of none, are tried: they are all its own. The same key twice is one key, and one that
+/// cannot be used is told with the reason.
+#[test]
+fn keys_of_one_name() {
+    let stranger = Key::generate(Alg::Es256).unwrap();
+    let publishing = |more: String| {
+        Authority::with(move |request, world| {
+            let key = world.key();
+            let kid = format!(r#""kid":"{}""#, key.kid());
+            let more = more.replace(r#""kid":"K""#, &kid);
+            let own = key.public().unwrap().to_jwk().unwrap();
+            let keys = format!(r#"{{"keys":[{more},{own},{own}]}}"#);
+            (request.path == "/jwks").then(|| Reply::json(200, keys))
+        })
+    };
+    let other = stranger.with_kid("K").unwrap().public().unwrap().to_jwk().unwrap();
+    for more in [other, r#"{"kty":"EC","kid":"K"}"#.to_owned(), r#"{"kid":"K","use":"enc"}"#.into()]
+    {
+        let authority = publishing(more.clone());
+        assert_eq!(authority.sign_in().unwrap().subject.as_deref(), Some("alice"), "{more}");
+    }
+    let authority = Authority::with(|request, world| {
+        let own = world.key().public().unwrap().to_jwk().unwrap();
+        let broken = own.replace(r#""y":""#, r#""y":"AA"#);
+        let other = Key::generate(Alg::Es256).unwrap().public().unwrap().to_jwk().unwrap();
+        (request.path == "/jwks")
+            .then(|| Reply::json(200, format!(r#"{{"keys":[{broken},{other}]}}"#)))
+    });
+    let error = authority.sign_in().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnusableKey, "{error:?}");
+    assert_eq!(error.unusable_key().unwrap().1.kind(), ErrorKind::InvalidKey);
+}

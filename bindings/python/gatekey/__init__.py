@@ -82,7 +82,8 @@ from gatekey._core import (
     store_backup,
     store_restore,
 )
-from gatekey.oauth import OAuthClient, RemoteKeySet, ResourceServer, TokenManager, Transport
+from gatekey.oauth import OAuthClient, RemoteKeySet, ResourceServer, TokenManager
+from gatekey.skipped import SkippedKey
 
 # They are known by the name under which they are documented.
 for _class in (OAuthClient, RemoteKeySet, ResourceServer, TokenManager, Transport):
@@ -128,6 +129,7 @@ __all__ = [
     "SessionTokens",
     "Sessions",
     "Signer",
+    "SkippedKey",
     "Store",
     "TokenManager",
     "Transport",

@@ -22,6 +22,8 @@ struct Classes {
     by_kind: Vec<(ErrorKind, Class)>,
     /// PyJWT tells a `jti` of a wrong type apart; a subclass of the class of `InvalidClaim`.
     invalid_jti: Class,
+    /// A key of a set that is not used.
+    skipped_key: Py<PyType>,
 }
 
 struct Class {
@@ -45,7 +47,9 @@ impl Classes {
             .iter()
             .map(|kind| Ok((*kind, class(kind.python_class())?)))
             .collect::<PyResult<_>>()?;
-        Ok(Self { by_kind, invalid_jti: class("InvalidJTIError")? })
+        let skipped_key = py.import("gatekey.skipped")?.getattr("SkippedKey")?;
+        let skipped_key = skipped_key.cast_into::<PyType>()?.unbind();
+        Ok(Self { by_kind, invalid_jti: class("InvalidJTIError")?, skipped_key })
     }
 
     fn of(&self, kind: ErrorKind, claim: Option<&str>) -> Option<&Class> {
@@ -103,6 +107,12 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
             return failure;
         }
     }
+    if let Some((kid, reason)) = error.unusable_key()
+        && let Err(failure) = skipped_key(py, (!kid.is_empty()).then_some(kid), reason)
+            .and_then(|key| raised.value(py).setattr(intern!(py, "skipped"), key))
+    {
+        return failure;
+    }
     if let Some(kept) = gatekey::oauth::OAuthTokens::kept_in(error)
         && let Err(failure) = Py::new(py, OAuthTokens(kept))
             .and_then(|kept| raised.value(py).setattr(intern!(py, "tokens"), kept))
@@ -120,6 +130,18 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     raised
 }
 
+/// A key of a set that is not used, and why.
+#[cold]
+pub(crate) fn skipped_key<'py>(
+    py: Python<'py>,
+    kid: Option<&str>,
+    reason: &Error,
+) -> PyResult<Bound<'py, PyAny>> {
+    let classes = CLASSES.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let classes = classes.ok_or_else(no_class)?;
+    classes.skipped_key.bind(py).call1((kid, raise(py, reason).into_value(py)))
+}
+
 /// `UsageError`: the value of an argument is not acceptable. A wrong type is Python's `TypeError`.
 #[cold]
 pub(crate) fn usage(py: Python<'_>, message: &str) -> PyErr {
@@ -135,11 +157,14 @@ pub(crate) fn of_kind(py: Python<'_>, kind: ErrorKind, message: &str) -> PyErr {
 fn new(py: Python<'_>, kind: ErrorKind, message: &str, claim: Option<&str>) -> PyResult<PyErr> {
     let classes = CLASSES.read().unwrap_or_else(PoisonError::into_inner).clone();
     let Some(class) = classes.as_ref().and_then(|classes| classes.of(kind, claim)) else {
-        return Ok(pyo3::exceptions::PySystemError::new_err(
-            "gatekey has no class for this error.",
-        ));
+        return Ok(no_class());
     };
     class.exception(py, message, claim).map(PyErr::from_value)
+}
+
+#[cold]
+fn no_class() -> PyErr {
+    pyo3::exceptions::PySystemError::new_err("gatekey has no class for this error.")
 }
 
 /// What the caller may be told of the kind with this number.

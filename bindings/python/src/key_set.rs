@@ -1,9 +1,9 @@
 //! `gatekey.KeySet`: several keys, looked up by kid.
 
-use crate::errors::{OrRaise, of_kind, raise};
+use crate::errors::{OrRaise, skipped_key};
 use crate::key::Key;
 use crate::options::{jwk_text, optional_algorithm, wrong_type};
-use gatekey::ErrorKind;
+use gatekey::jwk::Skipped;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PyString, PyTuple};
@@ -23,7 +23,7 @@ impl KeySet {
 
     /// The usable keys of a JWK Set (RFC 7517), as a dict or as JSON text.
     ///
-    /// Members that cannot be used are left out and counted in `skipped`. An RSA member without
+    /// Members that cannot be used are left out and listed in `skipped`. An RSA member without
     /// `alg` is one of them, unless `default_rsa` names the algorithm to use it with.
     #[staticmethod]
     #[pyo3(signature = (jwks, *, default_rsa=None))]
@@ -47,17 +47,11 @@ impl KeySet {
         }
     }
 
-    /// How many members of the JWK Set could not be used.
+    /// The members of the JWK Set that cannot be used, each as a `SkippedKey` with its `kid` and the `reason`, in the order
+    /// of the JWK Set.
     #[getter]
-    fn skipped(&self) -> usize {
-        self.0.skipped()
-    }
-
-    /// Why they could not be used: one error for each, in the order of the JWK Set.
-    #[getter]
-    fn skipped_reasons<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let reasons = self.0.skipped_reasons().iter().map(|error| raise(py, error).into_value(py));
-        PyTuple::new(py, reasons.collect::<Vec<_>>())
+    fn skipped<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        skipped(py, self.0.skipped())
     }
 
     fn __len__(&self) -> usize {
@@ -68,17 +62,16 @@ impl KeySet {
         PyList::new(py, self.0.iter().cloned().map(Key))?.try_iter()
     }
 
-    /// The key with this kid; `KeyNotFoundError`, which is a `KeyError`, if there is none.
+    /// The key with this kid; `KeyNotFoundError`, which is a `KeyError`, if there is none, and `UnusableKeyError`, which
+    /// is one too, if it was skipped.
     fn __getitem__(&self, py: Python<'_>, kid: &str) -> PyResult<Key> {
-        let missing =
-            || of_kind(py, ErrorKind::KeyNotFound, "The key set has no key with this kid.");
-        self.0.by_kid(kid).cloned().map(Key).ok_or_else(missing)
+        self.0.by_kid(kid).cloned().map(Key).or_raise(py)
     }
 
     /// Whether the set holds this key, or a key with this kid.
     fn __contains__(&self, item: &Bound<'_, PyAny>) -> bool {
         if let Ok(kid) = item.cast::<PyString>() {
-            return kid.to_str().is_ok_and(|kid| self.0.by_kid(kid).is_some());
+            return kid.to_str().is_ok_and(|kid| self.0.by_kid(kid).is_ok());
         }
         item.cast::<Key>().is_ok_and(|key| self.0.iter().any(|own| Key(own.clone()) == *key.get()))
     }
@@ -105,6 +98,12 @@ pub(crate) fn keyset(keys: &Bound<'_, PyAny>) -> PyResult<gatekey::KeySet> {
         return gatekey::KeySet::new([key.get().0.clone()]).or_raise(keys.py());
     }
     gatekey::KeySet::new(members(keys)?).or_raise(keys.py())
+}
+
+/// The members of a JWK Set that cannot be used, as Python shows them.
+pub(crate) fn skipped<'py>(py: Python<'py>, keys: &[Skipped]) -> PyResult<Bound<'py, PyTuple>> {
+    let shown = keys.iter().map(|key| skipped_key(py, key.kid(), key.reason()));
+    PyTuple::new(py, shown.collect::<PyResult<Vec<_>>>()?)
 }
 
 fn members(keys: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::Key>> {

@@ -11,7 +11,7 @@ use gatekey::jwk::KeySource;
 use gatekey::oauth::RemoteKeySetOptions;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 use std::sync::Arc;
 
 /// The keys behind `gatekey.RemoteKeySet`, as the core follows them.
@@ -55,6 +55,13 @@ impl _RemoteKeySet {
     #[getter]
     fn wants_refresh(&self) -> bool {
         self.0.wants_refresh()
+    }
+
+    /// The members of the issuer's key set that cannot be used, each as a `SkippedKey` with its `kid` and the `reason`: of
+    /// the keys that are held, without asking for others.
+    #[getter]
+    fn skipped<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        crate::key_set::skipped(py, &self.0.skipped())
     }
 
     /// The keys as a JWK Set (RFC 7517), as a new dict; fetched if need be.

@@ -117,7 +117,7 @@ IN_MEMORY = words("""
     IssuerRule.__new__ IssuerRule.__repr__ AnyValue.__repr__
     Key.from_secret Key.alg Key.kid Key.is_private Key.is_symmetric Key.with_kid Key.public
     Key.thumbprint Key.thumbprint_uri Key.to_jwk Key.to_pem Key.__repr__
-    KeySet.__new__ KeySet.to_jwks KeySet.skipped KeySet.skipped_reasons KeySet.__len__
+    KeySet.__new__ KeySet.to_jwks KeySet.skipped KeySet.__len__ _RemoteKeySet.skipped
     KeySet.__iter__ KeySet.__getitem__ KeySet.__contains__ KeySet.__repr__
     HttpTransport.__repr__ HttpTransport._check _RemoteKeySet.__new__ _RemoteKeySet._refresh
     _RemoteKeySet._about _TokenManager._renewal IssuerRule._keys

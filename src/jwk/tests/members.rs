@@ -233,7 +233,7 @@ fn one_zero_octet_before_a_number_of_an_rsa_key_changes_nothing() {
     assert_works_with(&key, &again);
     let set =
         crate::jwk::KeySet::from_jwks(format!(r#"{{"keys":[{signed}]}}"#).as_bytes()).unwrap();
-    assert_eq!((set.len(), set.skipped()), (1, 0));
+    assert_eq!((set.len(), set.skipped().len()), (1, 0));
     let mut all = private.expose_str().to_owned();
     for name in ["n", "d", "p", "q", "dp", "dq", "qi"] {
         let padded = [&[0], &octets(private.expose_str(), name)[..]].concat();

@@ -208,7 +208,7 @@ fn keys_in_every_disguise_are_refused_even_under_danger() {
             let text = format!(r#"{{"kty":"oct","alg":"{alg}","k":"{}"}}"#, b64::encode(&key));
             refused(jwk(&text), ErrorKind::SecretLooksLikeKey);
             let set = KeySet::from_jwks(format!(r#"{{"keys":[{text}]}}"#).as_bytes()).unwrap();
-            assert_eq!(set.skipped_reasons()[0].kind(), ErrorKind::SecretLooksLikeKey);
+            assert_eq!(set.skipped()[0].reason().kind(), ErrorKind::SecretLooksLikeKey);
         }
     }
 }

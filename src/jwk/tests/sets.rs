@@ -36,8 +36,8 @@ fn unusable_members_are_skipped_and_counted_with_their_reasons() {
     let mut members: Vec<_> = cases.iter().map(|(text, _)| *text).collect();
     members.insert(8, &good);
     let set = set(&members).unwrap();
-    assert_eq!((set.len(), set.skipped()), (1, cases.len()));
-    let reasons: Vec<_> = set.skipped_reasons().iter().map(crate::error::Error::kind).collect();
+    assert_eq!((set.len(), set.skipped().len()), (1, cases.len()));
+    let reasons: Vec<_> = set.skipped().iter().map(|member| member.reason().kind()).collect();
     assert_eq!(reasons, cases.map(|(_, kind)| kind));
     assert!(!set.is_empty());
     assert_eq!(set.iter().next().unwrap().alg(), Alg::Es256);
@@ -66,7 +66,7 @@ fn the_text_must_be_a_set() {
         refused(KeySet::from_jwks(text.as_bytes()), ErrorKind::InvalidKey);
     }
     assert!(set(&[]).unwrap().is_empty());
-    assert_eq!(set(&["1"; 100]).unwrap().skipped(), 100);
+    assert_eq!(set(&["1"; 100]).unwrap().skipped().len(), 100);
     let keys = std::iter::repeat_n(Key::generate(Alg::Es256).unwrap(), 101);
     refused(KeySet::new(keys), ErrorKind::InvalidArgument);
 }
@@ -87,7 +87,7 @@ fn rsa_members_without_alg_need_a_default() {
     let silent = full.replace(r#""alg":"RS256","#, "");
     let text = format!(r#"{{"keys":[{silent}]}}"#);
     let skipped = KeySet::from_jwks(text.as_bytes()).unwrap();
-    assert_eq!(skipped.skipped_reasons()[0].kind(), ErrorKind::AlgorithmRequired);
+    assert_eq!(skipped.skipped()[0].reason().kind(), ErrorKind::AlgorithmRequired);
     for alg in [Alg::Rs256, Alg::Ps512] {
         let set = KeySet::from_jwks_with(text.as_bytes(), Some(alg)).unwrap();
         assert_eq!(set.iter().next().unwrap().alg(), alg);
@@ -135,7 +135,7 @@ fn selection_by_name_and_algorithm() {
         assert_eq!(set.matching(Alg::Es512).count(), 2);
         assert_eq!(set.matching(Alg::Ed25519).count(), 2);
         assert_eq!(set.by_kid("b").unwrap().kid(), "b");
-        assert!(set.by_kid("nobody").is_none());
+        refused(set.by_kid("nobody"), ErrorKind::KeyNotFound);
         let first = set.iter().find(|key| key.kid() == "twice").unwrap();
         assert_eq!(set.by_kid("twice").unwrap().thumbprint(), first.thumbprint());
         assert_eq!((&set).into_iter().count(), keys.len());
@@ -153,7 +153,7 @@ fn keys_that_may_not_verify_are_not_selected() {
     assert!(!set.select(None, Alg::Es256).unwrap().is_private());
     assert_eq!(set.matching(Alg::Es256).count(), 1);
     let alone = KeySet::new([only_signs]).unwrap();
-    refused(alone.select(Some("a"), Alg::Es256), ErrorKind::KeyNotFound);
+    refused(alone.select(Some("a"), Alg::Es256), ErrorKind::UnusableKey);
     refused(alone.select(None, Alg::Es256), ErrorKind::KeyNotFound);
 }
 
@@ -166,7 +166,7 @@ fn sets_survive_a_round_trip_and_publish_no_secret() {
         assert!(!public.contains(private));
     }
     let again = KeySet::from_jwks(public.as_bytes()).unwrap();
-    assert_eq!((again.len(), again.skipped()), (algs.len(), 0));
+    assert_eq!((again.len(), again.skipped().len()), (algs.len(), 0));
     assert_eq!(again.to_jwks().unwrap(), public);
     refused(again.to_private_jwks(), ErrorKind::KeyUsage);
     let private = set.to_private_jwks().unwrap();
@@ -182,4 +182,132 @@ fn sets_survive_a_round_trip_and_publish_no_secret() {
     let again = KeySet::from_jwks(private.expose()).unwrap();
     assert_eq!(again.to_private_jwks().unwrap().expose_str(), private.expose_str());
     assert_eq!(KeySet::new([]).unwrap().to_jwks().unwrap(), r#"{"keys":[]}"#);
+}
+
+/// The JWK with this member in the place of another, which may be empty.
+fn with(jwk: &str, old: &str, new: &str) -> String {
+    assert!(jwk.contains(old), "{jwk} {old}");
+    jwk.replace(old, new)
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_one_key() {
+    for alg in [Alg::Es256, Alg::Rs256, Alg::EdDsa, Alg::MlDsa44] {
+        let pair = named(alg, "k");
+        let key = pair.public().unwrap();
+        let jwk = key.to_jwk().unwrap();
+        let silent = with(&jwk, r#""use":"sig""#, r#""x":1"#);
+        let silent = if alg == Alg::Es256 || alg == Alg::EdDsa {
+            with(&silent, &format!(r#""alg":"{}","#, alg.name()), "").replace(r#","x":1"#, "")
+        } else {
+            jwk.clone()
+        };
+        for second in [&jwk, &silent] {
+            let twice = set(&[&jwk, second]).unwrap();
+            assert_eq!((twice.len(), twice.skipped().len()), (1, 0), "{second}");
+            assert_eq!(twice.select(Some("k"), alg).unwrap().thumbprint(), key.thumbprint());
+            assert_eq!(twice.select(None, alg).unwrap().thumbprint(), key.thumbprint());
+        }
+        // The two halves of a pair stay two members, and select as one.
+        let halves = KeySet::new([pair.clone(), key.clone(), key.clone()]).unwrap();
+        assert_eq!(halves.len(), 2);
+        assert!(halves.select(Some("k"), alg).unwrap().is_private());
+        assert!(halves.select(None, alg).is_ok());
+    }
+    let secret = named(Alg::Hs256, "k");
+    let twice = KeySet::new([secret.clone(), secret]).unwrap();
+    assert_eq!((twice.len(), twice.select(None, Alg::Hs256).is_ok()), (1, true));
+    // One modulus for two algorithms is two keys.
+    let pem = Key::generate(Alg::Rs256).unwrap().to_pem().unwrap();
+    let both = [Alg::Rs256, Alg::Ps256]
+        .map(|alg| Key::from_pem(pem.as_bytes(), Some(alg)).unwrap().with_kid("k").unwrap());
+    let both = KeySet::new(both).unwrap();
+    assert_eq!(both.len(), 2);
+    for alg in [Alg::Rs256, Alg::Ps256] {
+        assert_eq!(both.select(Some("k"), alg).unwrap().alg(), alg);
+    }
+}
+
+#[test]
+fn a_skipped_key_is_not_missing() {
+    let good = named(Alg::Es256, "good").to_jwk().unwrap();
+    let weak = format!(
+        r#"{{"kty":"RSA","kid":"weak","alg":"RS256","e":"AQAB","n":"{}"}}"#,
+        "_".repeat(84)
+    );
+    let rsa = Key::generate(Alg::Rs256).unwrap().with_kid("entra").unwrap();
+    let entra = with(&rsa.to_jwk().unwrap(), r#""alg":"RS256","#, "");
+    let cases = [
+        (weak.as_str(), "weak", ErrorKind::WeakKey),
+        (entra.as_str(), "entra", ErrorKind::AlgorithmRequired),
+        (r#"{"kty":"RSA","kid":"enc","use":"enc"}"#, "enc", ErrorKind::KeyUsage),
+        (r#"{"kty":"later","kid":"later"}"#, "later", ErrorKind::UnsupportedKey),
+        (r#"{"kty":"EC","kid":"k\u0031","crv":"P-256"}"#, "k1", ErrorKind::InvalidKey),
+        (r#"{"kid":"nothing"}"#, "nothing", ErrorKind::InvalidKey),
+    ];
+    let mut members: Vec<_> = cases.iter().map(|(jwk, ..)| *jwk).collect();
+    members.push(&good);
+    let read = set(&members).unwrap();
+    for ((_, kid, kind), skipped) in cases.iter().zip(read.skipped()) {
+        assert_eq!((skipped.kid(), skipped.reason().kind()), (Some(*kid), *kind));
+        for refusal in [read.select(Some(kid), Alg::Rs256), read.by_kid(kid)] {
+            let error = refusal.unwrap_err();
+            assert_eq!((error.kind(), error.claim()), (ErrorKind::UnusableKey, Some("kid")));
+            let (named, reason) = error.unusable_key().unwrap();
+            assert_eq!((named, reason), (*kid, skipped.reason()));
+            let shown = error.to_string();
+            assert!(shown.contains(reason.message()) && shown.contains(kid), "{shown}");
+        }
+    }
+    refused(read.select(Some("nobody"), Alg::Rs256), ErrorKind::KeyNotFound);
+    assert!(read.select(Some("good"), Alg::Es256).is_ok());
+    // A name that is none, and one that is too long, are kept out.
+    let long = format!(r#"{{"kid":"{}"}}"#, "k".repeat(257));
+    let nameless = set(&[r#"{"kid":7}"#, r#"{"kid":""}"#, &long, "[]", "7", "{}"]).unwrap();
+    assert!(nameless.skipped().iter().all(|member| member.kid().is_none()));
+    // What is shown of a name is short and printable.
+    let odd = set(&[r#"{"kid":"\u001b]0;x\u0007<b>"}"#]).unwrap();
+    let error = odd.by_kid("\u{1b}]0;x\u{7}<b>").unwrap_err();
+    assert_eq!(error.unusable_key().unwrap().0, "?]0;x??b?");
+}
+
+#[test]
+fn a_name_that_a_skipped_key_shares_is_ambiguous() {
+    let own = named(Alg::Es256, "k").to_jwk().unwrap();
+    let other = Key::generate(Alg::Rs256).unwrap().with_kid("k").unwrap().to_jwk().unwrap();
+    let silent = with(&other, r#""alg":"RS256","#, "");
+    let curve = r#"{"kty":"EC","kid":"k","crv":"P-256","x":"AA","y":"AA"}"#;
+    for rival in [silent.as_str(), curve, r#"{"kid":"k"}"#, r#"{"kty":"EC","kid":"\u006b"}"#] {
+        for members in [[&own, rival], [rival, &own]] {
+            let set = set(&members).unwrap();
+            let error = set.select(Some("k"), Alg::Es256).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AmbiguousKey, "{rival}");
+            assert!(error.message().contains("skipped"), "{error}");
+            assert_eq!(set.select(None, Alg::Es256).unwrap().kid(), "k");
+        }
+    }
+    let encrypting = r#"{"kty":"RSA","kid":"k","use":"enc","n":"AA","e":"AQAB"}"#;
+    let same = with(&own, r#""alg":"ES256""#, r#""alg":"ECDH-ES""#);
+    let elsewhere = curve.replace(r#""kid":"k""#, r#""kid":"K""#);
+    for fine in [encrypting, &same, &elsewhere, r#"{"kty":"EC"}"#] {
+        let set = set(&[&own, fine]).unwrap();
+        assert_eq!(set.skipped().len(), 1, "{fine}");
+        assert!(set.select(Some("k"), Alg::Es256).is_ok(), "{fine}");
+    }
+}
+
+#[test]
+fn what_is_not_a_set_says_what_it_is() {
+    for (text, told) in [
+        ("<!doctype html>", "page"),
+        ("\u{feff}{\"keys\":[]}", "byte order mark"),
+        ("{}", "array `keys`"),
+    ] {
+        let error = KeySet::from_jwks(text.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidKey);
+        assert!(error.message().contains(told), "{error}");
+    }
+    let many = format!(r#"{{"keys":[{}]}}"#, vec!["1"; 101].join(","));
+    let error = KeySet::from_jwks(many.as_bytes()).unwrap_err();
+    assert!(error.message().contains("100"), "{error}");
 }

@@ -1,17 +1,24 @@
-//! What an issuer publishes, read strictly: a set of 1 to 100 public keys. Symmetric ones are refused.
+//! What an issuer publishes, read strictly: a set of 1 to 100 public keys, of which at least one can be used. Symmetric
+//! ones are refused. What is wrong with an answer is told by its own message.
 
 use super::super::answer::{COMPRESSED, is_compressed};
 use crate::base::json::{self, Kind, ObjectWriter, Value};
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwk::{Alg, Key, KeySet};
+use crate::jwk::{Alg, KeySet};
 use crate::transport::HttpResponse;
 
 /// The most keys that are read.
 const MOST: usize = 100;
 
-/// The public keys of a key set; RSA keys that name no algorithm have this one.
+/// The public keys of a key set, with what was skipped; RSA keys that name no algorithm have this one.
 pub(super) fn keys(response: &HttpResponse, rsa_alg: Alg) -> Result<KeySet> {
-    let whole = json::parse(response.body.expose()).ok();
+    let text = response.body.expose();
+    match text.trim_ascii_start() {
+        [b'<', ..] => return Err(A_PAGE),
+        [0xef, 0xbb, 0xbf, ..] => return Err(BYTE_ORDER_MARK),
+        _ => {}
+    }
+    let whole = json::parse(text).ok();
     let Some(whole) = whole.filter(|whole| whole.kind() == Kind::Object) else {
         return Err(if is_compressed(response) { COMPRESSED } else { NOT_KEYS });
     };
@@ -33,11 +40,11 @@ pub(super) fn keys(response: &HttpResponse, rsa_alg: Alg) -> Result<KeySet> {
     }
     let given = without_nulls(&members);
     let set = KeySet::from_jwks_with(given.as_bytes(), Some(rsa_alg)).map_err(|_| NOT_KEYS)?;
-    if set.is_empty() {
-        return Err(NO_KEYS);
+    match set.skipped().first() {
+        _ if !set.is_empty() => set.public(),
+        Some(first) => Err(NONE_USABLE.about_key(first.kid().unwrap_or_default(), first.reason())),
+        None => Err(NO_KEYS),
     }
-    let public = |key: &Key| if key.is_private() { key.public() } else { Ok(key.clone()) };
-    KeySet::new(set.iter().map(public).collect::<Result<Vec<_>>>()?)
 }
 
 /// A key set without the members of its keys that are `null`: some servers write out what a key does not have.
@@ -74,32 +81,82 @@ pub(super) fn max_age(header: &str) -> u64 {
     age
 }
 
-pub(super) const NOT_THERE: Error = Error::new(
-    ErrorKind::OauthMalformedResponse,
+pub(super) const NOT_THERE: Error = malformed(
     "The issuer's keys are not at their address: the answer's status is not 200; see that `jwks_uri` is right.",
 );
-const NOT_KEYS: Error = Error::new(
-    ErrorKind::OauthMalformedResponse,
+const NOT_KEYS: Error = malformed(
     "The answer is no key set, a JSON object with a list `keys` (RFC 7517 section 5); see that `jwks_uri` is right.",
 );
-const NO_KEYS: Error = Error::new(
-    ErrorKind::OauthMalformedResponse,
+const A_PAGE: Error = malformed(
+    "The answer is an HTML or XML page, and no key set with a list `keys`; see that `jwks_uri` is right.",
+);
+const BYTE_ORDER_MARK: Error = malformed(
+    "The issuer's key set begins with a byte order mark, which JSON must not have (RFC 8259 section 8.1).",
+);
+const NO_KEYS: Error = malformed(
     "The issuer's key set has no usable public key. Give it a signing key there; if it signs ID tokens with the \
      client's secret, set `id_token_algorithms` to HS256.",
 );
-const SYMMETRIC: Error = Error::new(
-    ErrorKind::OauthMalformedResponse,
+const NONE_USABLE: Error = malformed(
+    "No key of the issuer's set can be used, the first for the reason told here. Give it a signing key there; if it \
+     signs with the client's secret, set `id_token_algorithms` to HS256.",
+);
+const SYMMETRIC: Error = malformed(
     "The issuer's key set holds a symmetric key (`kty` is `oct`), which all can read; none of its keys is used \
      before that one is gone.",
 );
-const TOO_MANY: Error = Error::new(
-    ErrorKind::OauthMalformedResponse,
-    "The issuer's key set has more than 100 keys; no more are read.",
-);
+const TOO_MANY: Error = malformed("The issuer's key set has more than 100 keys; no more are read.");
+
+const fn malformed(message: &'static str) -> Error {
+    Error::new(ErrorKind::OauthMalformedResponse, message)
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A test of a reason: what an issuer answers, and what its message says.
+    #[test]
+    fn each_thing_that_is_wrong_has_a_message_of_its_own() {
+        let key = crate::jwk::Key::generate(Alg::Es256).unwrap().to_jwk().unwrap();
+        let weak = format!(
+            r#"{{"kty":"RSA","kid":"old","alg":"RS256","e":"AQAB","n":"{}"}}"#,
+            "_".repeat(84)
+        );
+        let set = |members: &str| format!(r#"{{"keys":[{members}]}}"#);
+        let cases = [
+            ("<!doctype html><title>404</title>".to_owned(), "page"),
+            (" \n<?xml version=\"1.0\"?><keys/>".to_owned(), "page"),
+            (format!("\u{feff}{}", set(&key)), "byte order mark"),
+            ("{}".to_owned(), "HS256"),
+            (set(""), "HS256"),
+            (set(&vec![key.as_str(); 101].join(",")), "more than 100"),
+            (set(&format!(r#"{key},{{"kty":"oct","k":"AAAA"}}"#)), "symmetric"),
+            (set(r#"{"kty":"oct","k":null}"#), "symmetric"),
+            (set(&weak), "can be used, the first"),
+            (set("1"), "can be used, the first"),
+            (r#"{"keys":null}"#.to_owned(), "HS256"),
+            ("[]".to_owned(), "no key set"),
+            (r#"{"keys":{}}"#.to_owned(), "no key set"),
+            (r#"{"keys":[}"#.to_owned(), "no key set"),
+            (r#"{"keys":[],"keys":[]}"#.to_owned(), "no key set"),
+        ];
+        let keys = |text: &str| {
+            let body = crate::Secret::from(text.to_owned());
+            keys(&HttpResponse { status: 200, headers: Vec::new(), body }, Alg::Rs256)
+        };
+        for (text, told) in cases {
+            let error = keys(&text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::OauthMalformedResponse, "{text}");
+            assert!(error.to_string().contains(told), "{text}: {error}");
+        }
+        let error = keys(&set(&weak)).unwrap_err();
+        let (kid, reason) = error.unusable_key().unwrap();
+        assert_eq!((kid, reason.kind()), ("old", ErrorKind::WeakKey));
+        assert!(error.to_string().contains(reason.message()), "{error}");
+        let some = keys(&set(&format!("{weak},{key}"))).unwrap();
+        assert_eq!((some.len(), some.skipped()[0].kid()), (1, Some("old")));
+    }
 
     #[test]
     fn cache_control() {

@@ -20,7 +20,7 @@ fn row_51_weak_keys_are_refused_at_load() {
             format!(r#"{{"keys":[{jwk},{}]}}"#, key(Alg::Es256).to_jwk().unwrap()).as_bytes(),
         )
         .unwrap();
-        assert_eq!((set.len(), set.skipped()), (1, 1), "{name} in a set");
+        assert_eq!((set.len(), set.skipped().len()), (1, 1), "{name} in a set");
         let escape = KeyOptions::new().danger_allow_weak();
         kind_of(escape.from_jwk(jwk.as_bytes()), name);
         if name == "rsa-1024" {

@@ -126,6 +126,7 @@ fn every_token_of_the_file_gets_its_status() {
             ErrorKind::AmbiguousKey,
             ErrorKind::TooOld,
             ErrorKind::RevokedToken,
+            ErrorKind::UnusableKey,
         ]
         .contains(kind);
         assert_eq!(statuses.contains_key(&kind.number()), !elsewhere, "{kind:?}");

@@ -23,7 +23,8 @@
     |  |- KeyNotFoundError (KeyError)           kid                                         1013
     |  |- AmbiguousKeyError                                                                 1014
     |  |- TokenTooOldError                      max_age                                     1017
-    |  `- RevokedTokenError                     see revocations                             1018
+    |  |- RevokedTokenError                     see revocations                             1018
+    |  `- UnusableKeyError (KeyError)           kid, see .skipped                           1019
     |- InvalidKeyError                          a key that cannot be used                   2000
     |  |- WeakKeyError                                                                      2001
     |  |- UnsupportedKeyError                                                               2002
@@ -201,6 +202,7 @@ from gatekey.exceptions.token import (
     TokenTooOldError,
     UnsupportedAlgorithmError,
     UnsupportedCriticalError,
+    UnusableKeyError,
 )
 from gatekey.exceptions.transport import (
     ConnectionFailedError,
@@ -299,6 +301,7 @@ __all__ = [
     "UnsupportedCriticalError",
     "UnsupportedError",
     "UnsupportedKeyError",
+    "UnusableKeyError",
     "UsageError",
     "WeakKeyError",
     "WrongPassphraseError",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from gatekey._core import OAuthTokens
+    from gatekey.skipped import SkippedKey
 
 
 class GatekeyError(Exception):
@@ -45,6 +46,10 @@ class GatekeyError(Exception):
 
     key_id: str | None = None
     """The id of the API key that was refused, if its secret was proved."""
+
+    skipped: SkippedKey | None = None
+    """The key of a set that cannot be used, and why, where the error is about one: its ``kid`` and
+    the ``reason``."""
 
     peer_code: str | None = None
     """The authorization server's own name of the error (RFC 6749 section 5.2), where it gave

@@ -196,3 +196,15 @@ class RevokedTokenError(InvalidTokenError):
     code = "revoked_token"
     kind = "RevokedToken"
     status = 401
+
+
+class UnusableKeyError(InvalidTokenError, KeyError):
+    """The key that the token names is in the set, but cannot be used; ``.skipped`` says why."""
+
+    number = 1019
+    code = "unusable_key"
+    kind = "UnusableKey"
+    status = 401
+    claim = "kid"
+
+    __str__ = BaseException.__str__  # KeyError would quote the message
