@@ -1834,7 +1834,8 @@ void gk_verifier_free(gk_verifier *verifier);
  * @param token_len Its length in bytes.
  * @param verified Receives the claims, to be freed with gk_verified_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK only if the token is good; one of the 1000s if it is not.
+ * @return GK_STATUS_OK only if the token is good; one of the 1000s if it is not;
+ * GK_STATUS_MISSING_CREDENTIALS for NULL and 0, what a request without one brings.
  * GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims.
  * GK_STATUS_STORE_UNAVAILABLE if a ring or revocations cannot be read.
  */
@@ -3056,7 +3057,7 @@ gk_store *gk_store_clone(const gk_store *store);
 
 /**
  * Writes down what is pending, lets go of files and connections, and ends everything that was
- * handed out: each call of it fails with GK_STATUS_STORE_UNAVAILABLE from now on and changes
+ * handed out: each call of it fails with GK_STATUS_INVALID_ARGUMENT from now on and changes
  * nothing. A second call does nothing.
  *
  * @param store The store.
@@ -3365,7 +3366,8 @@ void gk_api_key_spec_cidr(gk_api_key_spec *spec, const char *cidr, size_t cidr_l
 void gk_api_key_spec_not_before(gk_api_key_spec *spec, uint64_t seconds);
 
 /**
- * For how long a new key is valid. An update says gk_api_key_spec_expires_at.
+ * For how long a new key is valid. An update says gk_api_key_spec_expires_at; so may a new key,
+ * instead of this.
  *
  * @return As gk_api_key_spec_owner.
  *
@@ -3375,14 +3377,22 @@ void gk_api_key_spec_not_before(gk_api_key_spec *spec, uint64_t seconds);
 void gk_api_key_spec_expires_in(gk_api_key_spec *spec, uint64_t seconds);
 
 /**
- * When a key that is updated stops being valid. A new key says gk_api_key_spec_expires_in.
+ * When the key stops being valid; not with gk_api_key_spec_expires_in.
  *
  * @return As gk_api_key_spec_owner.
  *
  * @param spec The specification.
- * @param seconds Seconds since 1970-01-01T00:00:00Z.
+ * @param seconds Seconds since 1970-01-01T00:00:00Z: of a new key, a time to come.
  */
 void gk_api_key_spec_expires_at(gk_api_key_spec *spec, uint64_t seconds);
+
+/**
+ * Says that another system has revoked the key: for gk_api_key_import_add alone. It is imported as
+ * a revoked one.
+ *
+ * @param spec The specification.
+ */
+void gk_api_key_spec_revoked(gk_api_key_spec *spec);
 
 /**
  * How often the key may be used. The processes of one machine share the limit, over restarts (see
@@ -3521,7 +3531,8 @@ gk_status gk_api_keys_rotate(const gk_api_keys *keys,
  * @param keys The keys.
  * @param id The key's id.
  * @param id_len Its length in bytes.
- * @param reason Why: at most 500 bytes of UTF-8.
+ * @param reason Why, for people: of it the first 500 bytes are kept, with a space for each control
+ * character.
  * @param reason_len Its length in bytes.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 6000s.
@@ -3540,7 +3551,8 @@ gk_status gk_api_keys_revoke(const gk_api_keys *keys,
  * @param keys The keys.
  * @param id The key's id.
  * @param id_len Its length in bytes.
- * @param reason Why: at most 500 bytes of UTF-8.
+ * @param reason Why, for people: of it the first 500 bytes are kept, with a space for each control
+ * character.
  * @param reason_len Its length in bytes.
  * @param err Receives the error; may be NULL.
  * @return As gk_api_keys_revoke; GK_STATUS_API_KEY_REVOKED.
@@ -4086,10 +4098,11 @@ void gk_session_spec_free(gk_session_spec *spec);
 void gk_session_spec_claims(gk_session_spec *spec, const gk_claims *claims);
 
 /**
- * What the subject logs in with, for people.
+ * What the subject logs in with, for people, such as the request's User-Agent, whatever that is:
+ * of it the first 255 bytes are kept, with a space for each control character.
  *
  * @param spec The specification.
- * @param client At most 255 bytes of UTF-8; copied.
+ * @param client The text; copied. What is not UTF-8 is replaced.
  * @param client_len Its length in bytes.
  */
 void gk_session_spec_client(gk_session_spec *spec, const char *client, size_t client_len);
@@ -4201,12 +4214,14 @@ gk_status gk_sessions_refresh(const gk_sessions *sessions,
  * log-out. The public id of a session is no refresh token.
  *
  * @param sessions The sessions.
- * @param token Any refresh token of the session as the client sent it, whatever it is.
+ * @param token Any refresh token of the session as the client sent it, whatever it is; NULL and 0
+ * if it sent none.
  * @param token_len Its length in bytes.
  * @param ended Receives whether it had not been ended before; false if the call fails. May be
  * NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_MISSING_CREDENTIALS for NULL;
+ * the 6000s.
  */
 GK_NODISCARD
 gk_status gk_sessions_end(const gk_sessions *sessions,
@@ -4533,7 +4548,8 @@ gk_status gk_revocations_revoke_session(const gk_revocations *revocations,
  * Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones.
  * Access tokens of gk_sessions on the same store say which revocations came before them, whatever
  * the clocks say; others go by `iat`: refused are those of this second or before, or up to the
- * verifier's leeway later.
+ * verifier's leeway later. Its sessions go on, and their next refresh gives good tokens;
+ * gk_sessions_end_all ends them as well.
  *
  * @param revocations What has been revoked.
  * @param subject The `sub` of its tokens, 1 to 1024 bytes.
@@ -5009,11 +5025,12 @@ gk_status gk_csrf_issue(const gk_csrf *csrf,
  * that brings a token of its session.
  *
  * @param csrf What made the token.
- * @param session_id The id of the session: 1 to 512 bytes.
+ * @param session_id The id of the session: 1 to 512 bytes; NULL and 0 for a request without one.
  * @param session_id_len Its length in bytes.
  * @param request The request; borrowed for the call.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_CSRF_REJECTED if it is neither.
+ * @return GK_STATUS_OK; GK_STATUS_CSRF_REJECTED if it is neither; GK_STATUS_MISSING_CREDENTIALS if
+ * it is not harmless and has no session.
  */
 GK_NODISCARD
 gk_status gk_csrf_check(const gk_csrf *csrf,

@@ -78,10 +78,12 @@ class api_key_spec : public detail::handle<gk_api_key_spec, gk_api_key_spec_free
     api_key_spec &expires_in(std::uint64_t seconds) {
         return set(gk_api_key_spec_expires_in, seconds);
     }
-    /// Of a key that is updated.
+    /// When it stops being valid: of a new key, a time to come; not with `expires_in`.
     api_key_spec &expires_at(std::uint64_t seconds) {
         return set(gk_api_key_spec_expires_at, seconds);
     }
+    /// Another system has revoked it: for api_key_import::add.
+    api_key_spec &revoked() { return set(gk_api_key_spec_revoked); }
     /// So many units at once, and in each period. The processes of one machine share the limit (see
     /// `api_key_options::limits`); each machine has a limit of its own.
     api_key_spec &rate(std::uint32_t burst, std::uint32_t period_seconds) {

@@ -50,7 +50,8 @@ class store_options : public detail::handle<gk_store_options, gk_store_options_f
 
 /// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper
 /// setting and one clock. What it hands out goes on when the handle is destroyed, and ends when it
-/// is closed. Safe to share between threads.
+/// is closed: each call of it is `status::invalid_argument` from then on. Safe to share between
+/// threads.
 class store : public detail::handle<gk_store, gk_store_free> {
   public:
     using handle::handle;

@@ -8,7 +8,7 @@ use super::format::{self, KeyId};
 use super::spec::{IssuedKey, KeySpec, KeyUpdate};
 use crate::base::pace::Dates;
 use crate::base::secret::Secret;
-use crate::base::text::{argument, plain};
+use crate::base::text::{argument, for_people};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pepper::Checked;
 use crate::store::{
@@ -32,8 +32,9 @@ impl ApiKeys {
     /// `InvalidArgument`: something of `spec` is not acceptable. `InvalidConfiguration`: the clock is out of range,
     /// as for every call that needs the time. Those of [`crate::store::Backend`].
     pub fn create(&self, spec: &KeySpec) -> Result<IssuedKey> {
+        self.inner.be_open()?;
         let inner = &self.inner;
-        let mut record = spec.check(inner.dates()?)?;
+        let mut record = spec.check_new(inner.dates()?)?;
         record.prefix.clone_from(&inner.prefix);
         record.env.clone_from(&inner.env);
         record.created_by = (*self.actor).to_owned();
@@ -97,11 +98,11 @@ impl ApiKeys {
         Ok(IssuedKey { secret, record: key.record })
     }
 
-    /// Revokes the key for good. A key that is revoked already stays as it is.
+    /// Revokes the key for good. A key that is revoked already stays as it is. Of the reason, which is for people, the first
+    /// 500 bytes are kept, with a space for each control character.
     ///
     /// # Errors
-    /// `ApiKeyNotFound`; `InvalidArgument`: the reason has more than 500 bytes. Those of
-    /// [`crate::store::Backend`].
+    /// `ApiKeyNotFound`. Those of [`crate::store::Backend`].
     pub fn revoke(&self, id: &str, reason: &str) -> Result<KeyRecord> {
         self.set_status(id, KeyStatus::Revoked, "revoke", reason)
     }
@@ -129,7 +130,8 @@ impl ApiKeys {
         action: &'static str,
         reason: &str,
     ) -> Result<KeyRecord> {
-        let reason = plain(reason, 500, "A reason has at most 500 bytes.")?;
+        // A key that is to be refused is, whatever the words.
+        let reason = for_people(reason, 500);
         let changed = self.change(id, action, &mut |key, Dates { now, .. }| {
             let record = &mut key.record;
             match (record.status, status) {
@@ -171,6 +173,7 @@ impl ApiKeys {
     /// # Errors
     /// `ApiKeyNotFound`; `StoreCorrupt`: its row cannot be read. Those of [`crate::store::Backend`].
     pub fn get(&self, id: &str) -> Result<KeyRecord> {
+        self.inner.be_open()?;
         let id = KeyId::from_text(id).ok_or(UNKNOWN)?;
         let mut record = self.inner.shown(id.as_str())?.ok_or(UNKNOWN)?;
         if let (Some(credits), Some((_, slot))) =
@@ -187,6 +190,7 @@ impl ApiKeys {
     /// # Errors
     /// Those of [`crate::store::Backend`].
     pub fn list(&self, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
+        self.inner.be_open()?;
         let page = self.inner.store.api_keys(filter)?;
         let shown = page.records.into_iter().filter_map(|found| self.inner.shown_of(found));
         Ok(Page { records: shown.collect(), cursor: page.cursor })
@@ -197,6 +201,7 @@ impl ApiKeys {
     /// # Errors
     /// `InvalidArgument`: the cursor is not one of ours. Those of [`crate::store::Backend`].
     pub fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
+        self.inner.be_open()?;
         if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
             return Err(argument("The cursor is not one that a page of the audit came with."));
         }
@@ -211,6 +216,7 @@ impl ApiKeys {
     /// # Errors
     /// `InvalidArgument`: the date is in the future. Those of [`crate::store::Backend`].
     pub fn purge(&self, before: u64) -> Result<u64> {
+        self.inner.be_open()?;
         let dates = self.inner.dates()?;
         if before > dates.now {
             return Err(argument("Only keys that ended in the past can be purged."));
@@ -281,6 +287,7 @@ impl ApiKeys {
         set_credits: bool,
         change: Changer<'_>,
     ) -> Result<StoredKey> {
+        self.inner.be_open()?;
         let inner = &self.inner;
         let id = KeyId::from_text(id).ok_or(UNKNOWN)?;
         let mut overtaken = None;

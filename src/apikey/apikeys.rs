@@ -201,6 +201,7 @@ impl ApiKeys {
     /// user's. `StoreReadOnly`, `StoreFull`, `StoreUnavailable`: the file cannot be opened or made, or is
     /// full. `StoreCorrupt`: it is of a newer version. `Unsupported`: this machine cannot share it.
     pub fn check_limits(&self) -> Result<()> {
+        self.inner.be_open()?;
         self.inner.counts.check_now(&*self.inner.store)
     }
 

@@ -17,7 +17,7 @@ use crate::base::pace::Dates;
 use crate::base::process::{self, lock};
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{KeyStatus, Loaded, StoredKey};
+use crate::store::{CLOSED, KeyStatus, Loaded, StoredKey};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -28,11 +28,6 @@ const BATCH: usize = 1000;
 const SILENT: Error = Error::new(
     ErrorKind::StoreUnavailable,
     "The store has not been heard of for longer than max_stale allows; see that it can be read.",
-);
-
-const CLOSED: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "The API keys, or the store they are in, have been closed; open them again.",
 );
 
 /// How far the mirror has followed.
@@ -231,12 +226,15 @@ impl Inner {
         self.look(now)
     }
 
+    /// Refuses keys that were closed, although others may go on with the store.
+    pub(super) fn be_open(&self) -> Result<()> {
+        if self.flusher.closed.load(Ordering::Acquire) { Err(CLOSED) } else { Ok(()) }
+    }
+
     #[cold]
     fn look(self: &Arc<Self>, now: u64) -> Result<()> {
         beyond_memory()?;
-        if self.flusher.closed.load(Ordering::Acquire) {
-            return Err(CLOSED);
-        }
+        self.be_open()?;
         self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
         self.now()?; // rather than that the store was silent
         self.counts.notice(&*self.store);

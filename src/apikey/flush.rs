@@ -242,6 +242,7 @@ impl ApiKeys {
     /// # Errors
     /// Those of [`crate::store::Backend`]; what was not written is kept and tried again.
     pub fn flush(&self) -> Result<()> {
+        self.inner.be_open()?;
         self.inner.now()?;
         self.inner.flush()?;
         self.inner.sync(self.inner.clock.monotonic(), true)

@@ -1,4 +1,4 @@
-//! Where a request carries its key: `Authorization: Bearer` (RFC 6750 section 2.1) or `X-API-Key`; in
+//! Where a request carries its key: `Authorization: Bearer` (RFC 6750 section 2.1) or `Api-Key`, or `X-API-Key`; in
 //! the query string only for those who ask, because addresses end up in logs.
 
 use crate::error::{Error, ErrorKind, Result};
@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CredentialPlace {
-    /// `Authorization: Bearer`: tokens of an issuer, opaque tokens and API keys.
+    /// `Authorization: Bearer`: tokens of an issuer, opaque tokens and API keys; `Authorization: Api-Key`: API keys alone.
     Authorization,
     /// `X-API-Key`, or a header of the program's own: API keys alone.
     ApiKey,
@@ -70,7 +70,7 @@ fn read<'a>(
     for (name, value) in headers {
         let key = if name.eq_ignore_ascii_case("authorization") && is_read(Authorization) {
             authorizations += 1;
-            bearer(value)
+            of_authorization(value)
         } else if name.eq_ignore_ascii_case("x-api-key") && is_read(ApiKey) {
             Some(value.trim_matches([' ', '\t']))
         } else {
@@ -92,11 +92,23 @@ fn read<'a>(
     Ok(found)
 }
 
-/// What follows `Bearer` and spaces; the scheme's name is not case-sensitive (RFC 9110 section 11.1).
-fn bearer(value: &str) -> Option<&str> {
+/// What follows `Bearer`, or a scheme of API keys, and spaces.
+fn of_authorization(value: &str) -> Option<&str> {
+    let (scheme, key) = authorization_scheme(value);
+    (scheme.eq_ignore_ascii_case("bearer") || is_key_scheme(scheme)).then_some(key)
+}
+
+/// The scheme of an `Authorization` header's value, and what follows it.
+pub(crate) fn authorization_scheme(value: &str) -> (&str, &str) {
     let value = value.trim_matches([' ', '\t']);
-    let (scheme, key) = value.split_once(' ').unwrap_or((value, ""));
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim_start_matches(' '))
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    (scheme, rest.trim_start_matches(' '))
+}
+
+/// Whether this scheme names API keys and nothing else: `Api-Key`, as the package djangorestframework-api-key has its
+/// clients send it, or `ApiKey`. No scheme's name is case-sensitive (RFC 9110 section 11.1).
+pub(crate) fn is_key_scheme(scheme: &str) -> bool {
+    ["api-key", "apikey"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 /// The key in the query string under this parameter's name. Addresses are logged by proxies, browsers

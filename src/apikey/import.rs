@@ -75,6 +75,7 @@ impl ApiKeys {
         rows: &[ImportRow],
         progress: &mut dyn FnMut(usize),
     ) -> Result<ImportReport> {
+        self.inner.be_open()?;
         let (mut report, dates) = (ImportReport::default(), self.inner.dates()?);
         let mut keys = Vec::with_capacity(rows.len());
         let (mut tags, mut ids) = (HashSet::new(), HashSet::new());

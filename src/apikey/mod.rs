@@ -35,6 +35,7 @@ pub use cidr::parse_ip;
 pub use headers::{
     CredentialPlace, api_key_from_headers, api_key_from_headers_at, api_key_from_query,
 };
+pub(crate) use headers::{authorization_scheme, is_key_scheme};
 pub use import::{ImportReport, ImportRow};
 pub use import_formats::ImportScheme;
 pub use limit::parse_rate;

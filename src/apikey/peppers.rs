@@ -48,6 +48,7 @@ impl ApiKeys {
     /// # Errors
     /// Those of [`crate::store::Backend`].
     pub fn pepper_report(&self) -> Result<Vec<PepperUse>> {
+        self.inner.be_open()?;
         let store = &self.inner.store;
         let now = self.inner.dates()?.surely;
         let checks = store.pepper_checks()?;
@@ -82,6 +83,7 @@ impl ApiKeys {
     /// what was wrapped before stays wrapped, and a second call goes on. `StoreCorrupt`: rows were altered from
     /// outside; all others are wrapped. [`Error::api_key_id`] names the first of them, [`Self::pepper_report`] all.
     pub fn wrap_peppers(&self) -> Result<u64> {
+        self.inner.be_open()?;
         let inner = &self.inner;
         // The secret of before a rotation is dropped for good where its overlap is over.
         let Dates { now: at, surely, .. } = inner.dates()?;

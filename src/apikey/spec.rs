@@ -5,8 +5,8 @@ use super::scope::check_scopes;
 use crate::base::pace::Dates;
 use crate::base::secret::Secret;
 use crate::base::text::{argument, meta, plain, plain_some};
-use crate::error::Result;
-use crate::store::{Credits, KeyRecord, Rate};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Credits, KeyRecord, KeyStatus, Rate};
 
 /// A new key as it is asked for. Only the owner is required.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +21,12 @@ pub struct KeySpec {
     pub scopes: Vec<String>,
     /// When it becomes valid, in seconds since the Unix epoch.
     pub not_before: Option<u64>,
-    /// For how many seconds it is valid, from now; at least 1.
+    /// For how many seconds it is valid, from now; at least 1. Not with `expires_at`.
     pub expires_in: Option<u64>,
+    /// When it stops being valid, in seconds since the Unix epoch: of a new key, a time to come. Not with `expires_in`.
+    pub expires_at: Option<u64>,
+    /// Whether another system has revoked it: for imports. A new key cannot be.
+    pub revoked: bool,
     /// How often it may be used. The processes of one machine share the limit, over restarts (see
     /// [`crate::store::Limits`]); each machine has a limit of its own.
     pub rate: Option<Rate>,
@@ -88,7 +92,26 @@ pub struct IssuedKey {
 /// The last second that is understood: 2^53 (RFC 7519's NumericDate as a double).
 const LATEST: u64 = 1 << 53;
 
+const TWO_ENDS: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "A key ends once: give `expires_in` or `expires_at`, not both.",
+);
+
 impl KeySpec {
+    /// The record of a key that is made now.
+    pub(crate) fn check_new(&self, dates: Dates) -> Result<KeyRecord> {
+        let record = self.check(dates)?;
+        if self.revoked {
+            return Err(argument("A new key is not revoked: only an imported one can be.")
+                .about_claim("revoked"));
+        }
+        if record.expires_at.is_some_and(|end| end <= dates.now) {
+            return Err(argument("A new key cannot have expired already; give a time to come.")
+                .about_claim("expires_at"));
+        }
+        Ok(record)
+    }
+
     /// The record of the key, as far as it is asked for.
     pub(crate) fn check(&self, dates: Dates) -> Result<KeyRecord> {
         let now = dates.now;
@@ -99,11 +122,16 @@ impl KeySpec {
             scopes: check_scopes(&self.scopes)?,
             cidrs: cidrs(&self.cidrs)?,
             not_before: self.not_before.map(date).transpose()?,
-            expires_at: match self.expires_in {
-                None => None,
-                Some(0) => return Err(argument("A key must be valid for at least one second.")),
-                Some(seconds) => Some(date(now.saturating_add(seconds))?),
+            expires_at: match (self.expires_in, self.expires_at) {
+                (Some(_), Some(_)) => return Err(TWO_ENDS),
+                (Some(0), None) => {
+                    return Err(argument("A key must be valid for at least one second."));
+                }
+                (Some(seconds), None) => Some(date(now.saturating_add(seconds))?),
+                (None, end) => end.map(date).transpose()?,
             },
+            status: if self.revoked { KeyStatus::Revoked } else { KeyStatus::Active },
+            revoked_at: self.revoked.then_some(now),
             rate: self.rate.map(rate).transpose()?,
             credits: self.credits.map(|credits| credits.check(dates)).transpose()?,
             meta: meta(&self.meta)?,

@@ -256,7 +256,15 @@ impl Inner {
     fn find_late(&self, key: u128, now: u64) -> Result<Option<(u32, &Slot)>> {
         match self.sync(now, true) {
             Ok(()) => Ok(self.mirror.find(key)),
-            Err(error) if error.kind() == ErrorKind::InvalidConfiguration => Err(error), // the clock
+            // The clock; what was closed.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::InvalidConfiguration | ErrorKind::InvalidArgument
+                ) =>
+            {
+                Err(error)
+            }
             // Not in memory, and what is in the store cannot be known.
             Err(error) => Err(error.with_kind(ErrorKind::StoreUnavailable)),
         }

@@ -20,6 +20,14 @@ pub(crate) fn plain(text: &str, most: usize, message: &'static str) -> Result<St
     Ok(text.to_owned())
 }
 
+/// A text of at most so many bytes for people, of whatever a caller sent, such as its `User-Agent`: cut between two
+/// characters, a space for each control character.
+pub(crate) fn for_people(text: &str, most: usize) -> String {
+    let cut = (0..=most.min(text.len())).rev().find_map(|end| text.get(..end));
+    let text = cut.unwrap_or_default();
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+}
+
 /// Whether [`plain_some`] would take it.
 pub(crate) fn is_plain(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len()) && !text.chars().any(char::is_control)
@@ -74,6 +82,27 @@ pub(crate) fn is_guid(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_callers_send_is_cut_and_cleaned() {
+        for (sent, kept) in [
+            ("Mozilla/5.0 (X11)", "Mozilla/5.0 (X11)"),
+            ("", ""),
+            ("a\tb\r\nc\0", "a b  c"),
+            ("\u{1b}[31mred\u{9f}", "[31mred"),
+            ("\u{1f98a}", "\u{1f98a}"),
+        ] {
+            assert_eq!(for_people(sent, 20), kept, "{sent:?}");
+        }
+        // A character is whole, or not there.
+        for (most, kept) in
+            [(0, ""), (3, ""), (4, "\u{1f98a}"), (7, "\u{1f98a}"), (8, "\u{1f98a}\u{1f98a}")]
+        {
+            assert_eq!(for_people("\u{1f98a}\u{1f98a}", most), kept, "{most}");
+        }
+        // A space is shorter than the control character that it stands for: it grows by nothing.
+        assert!(for_people(&"\u{9f}x".repeat(200), 255).len() <= 255);
+    }
 
     #[test]
     fn guids() {

@@ -1,7 +1,7 @@
 //! `gatekey key import`: rows of CSV, or of JSON objects, one a line.
 
 use super::exit::{Failure, Outcome, REFUSED};
-use super::input::unreadable;
+use super::input::{moment, unreadable};
 use super::output::{Output, count, is_watched};
 use super::store::StoreArgs;
 use crate::apikey::{CreditSpec, ImportReport, ImportRow, ImportScheme, KeySpec, parse_rate};
@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 ///
 /// Rows have the columns (CSV, with a header) or members (JSON, an object a line) `owner`, and
 /// `secret` for the scheme `plaintext`, else `hash`. They may have `name`, `tenant`, `scopes` and
-/// `cidrs` (separated by spaces, or arrays), `not_before`, `expires_in` (seconds), `rate` (100/60s),
-/// `credits`, `meta` (a JSON object), and `lookup`: the public part that the key begins
-/// with, which salted hashes need.
+/// `cidrs` (separated by spaces, or arrays), `not_before`, `expires_at` (2027-01-31T12:00:00Z, or seconds since 1970)
+/// or `expires_in` (seconds), `revoked` (true or false), `rate` (100/60s), `credits`, `meta` (a JSON object), and
+/// `lookup`: the public part that the key begins with, which salted hashes need.
 ///
 /// All rows are checked before the first is written. Rows that are there already are reported, and stop
 /// nobody else, so that an import which was interrupted can be run again.
@@ -135,6 +135,7 @@ impl Row {
         let spec = &mut self.spec;
         let wrong = |what: &str| format!("`{name}` is not {what}");
         let number = || value.parse::<u64>().map_err(|_| wrong("a number"));
+        let date = || moment(value).map_err(|how| format!("`{name}` is not a date: {how}"));
         let words = || value.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let plaintext = scheme == ImportScheme::Plaintext;
         match name {
@@ -149,8 +150,10 @@ impl Row {
             "tenant" => value.clone_into(&mut spec.tenant),
             "scopes" => spec.scopes = words(),
             "cidrs" => spec.cidrs = words(),
-            "not_before" => spec.not_before = Some(number()?),
+            "not_before" => spec.not_before = Some(date()?),
             "expires_in" => spec.expires_in = Some(number()?),
+            "expires_at" => spec.expires_at = Some(date()?),
+            "revoked" => spec.revoked = truth(value).ok_or_else(|| wrong("true or false"))?,
             "rate" => {
                 spec.rate = Some(parse_rate(value).map_err(|error| error.message().to_owned())?)
             }
@@ -174,7 +177,8 @@ impl Row {
         match (value.kind(), name) {
             (Kind::Null, _) => Ok(()),
             (Kind::Object, "meta") => self.set(name, value.raw(), scheme),
-            (Kind::Number, "not_before" | "expires_in" | "credits") => {
+            (Kind::Bool, "revoked")
+            | (Kind::Number, "not_before" | "expires_at" | "expires_in" | "credits") => {
                 self.set(name, value.raw(), scheme)
             }
             (Kind::Array, "scopes" | "cidrs") => {
@@ -196,8 +200,17 @@ impl Row {
     }
 }
 
+/// As CSV of databases and of Python has it.
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "1" => Some(true),
+        "false" | "f" | "0" => Some(false),
+        _ => None,
+    }
+}
+
 const UNKNOWN: &str = "a column is none of owner, name, tenant, secret, hash, lookup, scopes, cidrs, \
-                       not_before, expires_in, rate, credits, meta";
+                       not_before, expires_at, expires_in, revoked, rate, credits, meta";
 
 /// The file, the line and what is wrong; never the line itself, which holds secrets.
 fn at(file: &Path, line: u64, wrong: &str) -> Failure {

@@ -3,10 +3,11 @@
 use super::exit::{Failure, Outcome};
 use super::input::{self, duration, moment};
 use super::output::{self, Output};
-use super::store::Location;
+use super::store::{Location, PepperArgs, Place};
 use crate::json::{self, ObjectWriter};
 use crate::jwt::danger_decode_unverified;
 use crate::revocations::{RevocationOptions, RevokeScope};
+use crate::session::SessionOptions;
 use crate::{Clock as _, Revocations, SystemClock};
 use std::path::Path;
 
@@ -16,7 +17,7 @@ pub(super) enum Command {
     Token(Token),
     /// Revoke the access tokens of a session; `gatekey session end` ends it as well
     Session(Session),
-    /// Revoke the tokens that a subject has now; a later log-in gives good ones
+    /// Revoke the tokens that a subject has now; its sessions go on, unless --end-sessions
     Subject(Subject),
     /// Revoke the tokens of a key, for ever
     Key(Key),
@@ -40,8 +41,12 @@ pub(super) struct List {
 }
 
 impl List {
+    fn options(&self) -> RevocationOptions {
+        RevocationOptions::new().max_token_ttl(self.max_token_ttl)
+    }
+
     fn open(&self) -> Outcome<Revocations> {
-        self.location.revocations(RevocationOptions::new().max_token_ttl(self.max_token_ttl))
+        self.location.revocations(self.options())
     }
 }
 
@@ -77,6 +82,11 @@ pub(super) struct Subject {
     /// `sub` of the tokens
     #[arg(allow_hyphen_values = true)]
     subject: String,
+    /// End its sessions as well, as `gatekey session end-all` does, so that none of them gives new tokens
+    #[arg(long)]
+    end_sessions: bool,
+    #[command(flatten)]
+    pepper: PepperArgs,
     #[command(flatten)]
     list: List,
 }
@@ -116,9 +126,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
         Command::Session(Session { sid, list }) => {
             revoke(&list, output, |list| list.revoke_session(&sid))
         }
-        Command::Subject(Subject { subject, list }) => {
-            revoke(&list, output, |list| list.revoke_subject(&subject))
-        }
+        Command::Subject(given) => run_subject(given, output),
         Command::Key(Key { kid, list }) => revoke(&list, output, |list| list.revoke_key(&kid)),
         Command::Before(Before { time, subject, tenant, list }) => {
             let scope = match (&subject, &tenant) {
@@ -126,7 +134,12 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
                 (None, Some(tenant)) => RevokeScope::Tenant(tenant),
                 (None, None) => RevokeScope::All,
             };
-            revoke(&list, output, |list| list.revoke_before(time, scope))
+            revoke(&list, output, |list| list.revoke_before(time, scope))?;
+            output.note(
+                "Sessions go on: their next refresh gives good tokens. `gatekey session end-all` ends those of a \
+                 subject.",
+            );
+            Ok(())
         }
         Command::Status(list) => {
             let list = list.open()?;
@@ -143,6 +156,32 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
                 .either(&json.end(), || format!("Forgot {}.", output::count(purged, "revocation")))
         }
     }
+}
+
+/// Revokes what a subject has, and ends its sessions if that is asked for.
+fn run_subject(given: Subject, output: &mut Output) -> Outcome<()> {
+    let Subject { subject, end_sessions, pepper, list } = given;
+    if !end_sessions {
+        revoke(&list, output, |list| list.revoke_subject(&subject))?;
+        output.note(format!(
+            "The sessions of {subject} go on: their next refresh gives good tokens. To end them too: \
+             gatekey session end-all {subject}, or --end-sessions here.",
+        ));
+        return Ok(());
+    }
+    let revocations = list.options();
+    let place = Place { location: list.location, pepper };
+    let sessions = place.sessions_with(SessionOptions::new().revocations(revocations))?;
+    let ended = sessions.end_all(&subject)?;
+    let revocations = sessions.revocations().len() as u64;
+    sessions.close()?;
+    let mut json = ObjectWriter::new();
+    json.number("revocations", revocations);
+    json.number("sessions_ended", ended);
+    output.either(&json.end(), || {
+        let ended = output::count(ended, "session");
+        format!("Revoked, and ended {ended}; services that share the store refuse them now.")
+    })
 }
 
 fn run_token(token: &Token, output: &mut Output) -> Outcome<()> {

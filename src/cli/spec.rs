@@ -35,8 +35,11 @@ pub(super) struct SpecArgs {
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
     /// For how long it is valid: 90d, 12h, or seconds [default: for ever]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "expires_at")]
     expires_in: Option<u64>,
+    /// When it stops being valid, instead: 2027-01-31, 2027-01-31T12:00:00Z, or seconds since 1970
+    #[arg(long, value_name = "DATE", value_parser = moment)]
+    expires_at: Option<u64>,
     /// When it becomes valid: 2027-01-31, 2027-01-31T12:00:00Z, or seconds since 1970
     #[arg(long, value_name = "DATE", value_parser = moment)]
     not_before: Option<u64>,
@@ -63,6 +66,8 @@ impl SpecArgs {
             scopes: self.scopes,
             not_before: self.not_before,
             expires_in: self.expires_in,
+            expires_at: self.expires_at,
+            revoked: false,
             rate: self.rate,
             credits: self.credits,
             cidrs: self.cidrs,

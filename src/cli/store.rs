@@ -36,9 +36,9 @@ pub(super) struct PepperArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct Place {
     #[command(flatten)]
-    location: Location,
+    pub(super) location: Location,
     #[command(flatten)]
-    pepper: PepperArgs,
+    pub(super) pepper: PepperArgs,
 }
 
 /// A store of API keys.
@@ -130,8 +130,13 @@ impl PepperArgs {
 impl Place {
     /// The sessions of a store that is there, to be looked at and ended.
     pub(super) fn sessions(&self) -> Outcome<Sessions> {
+        self.sessions_with(SessionOptions::new())
+    }
+
+    /// The same, with these options.
+    pub(super) fn sessions_with(&self, options: SessionOptions) -> Outcome<Sessions> {
         self.location.existing()?;
-        let (pepper, options) = (self.pepper.source(), SessionOptions::new());
+        let pepper = self.pepper.source();
         Ok(open_sessions(&self.location.url()?, &pepper, None, options)?.sessions)
     }
 }

@@ -5,7 +5,8 @@ use super::apikey_options::gk_api_key_options;
 use super::apikey_spec::gk_api_key_spec;
 use super::apikey_verify::{GK_API_KEY_ID_SIZE, put};
 use super::boundary::{
-    Outcome, create, fill, given, guard, look, maybe, release, share, slice, tell, text, writable,
+    Outcome, create, fill, given, guard, look, maybe, release, sent, share, slice, tell, text,
+    writable,
 };
 use super::buf::gk_buf;
 use super::error::gk_error;
@@ -183,7 +184,8 @@ pub unsafe extern "C" fn gk_api_keys_rotate(
 /// @param keys The keys.
 /// @param id The key's id.
 /// @param id_len Its length in bytes.
-/// @param reason Why: at most 500 bytes of UTF-8.
+/// @param reason Why, for people: of it the first 500 bytes are kept, with a space for each control
+/// character.
 /// @param reason_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_API_KEY_NOT_FOUND; the 6000s.
@@ -198,7 +200,7 @@ pub unsafe extern "C" fn gk_api_keys_revoke(
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
-        let reason = text(reason, reason_len, "reason")?;
+        let reason = &sent(reason, reason_len, "reason")?;
         given(keys, "keys")?.inner.revoke(text(id, id_len, "id")?, reason)?;
         Ok(())
     })
@@ -209,7 +211,8 @@ pub unsafe extern "C" fn gk_api_keys_revoke(
 /// @param keys The keys.
 /// @param id The key's id.
 /// @param id_len Its length in bytes.
-/// @param reason Why: at most 500 bytes of UTF-8.
+/// @param reason Why, for people: of it the first 500 bytes are kept, with a space for each control
+/// character.
 /// @param reason_len Its length in bytes.
 /// @param err Receives the error; may be NULL.
 /// @return As gk_api_keys_revoke; GK_STATUS_API_KEY_REVOKED.
@@ -224,7 +227,7 @@ pub unsafe extern "C" fn gk_api_keys_disable(
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
-        let reason = text(reason, reason_len, "reason")?;
+        let reason = &sent(reason, reason_len, "reason")?;
         given(keys, "keys")?.inner.disable(text(id, id_len, "id")?, reason)?;
         Ok(())
     })

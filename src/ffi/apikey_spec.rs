@@ -21,25 +21,28 @@ pub(super) struct Specified {
 impl gk_api_key_spec {
     /// What a new key is to be like.
     pub(super) fn of_new_key(&self) -> Outcome<&KeySpec> {
-        let all = self.0.built()?;
-        if all.update.expires_at.is_some() { Err(OF_AN_UPDATE.into()) } else { Ok(&all.spec) }
+        Ok(&self.0.built()?.spec)
     }
 
     /// What is to change of a key that is there.
     pub(super) fn of_update(&self) -> Outcome<&KeyUpdate> {
         let all = self.0.built()?;
-        if all.spec.expires_in.is_some() { Err(OF_A_NEW_KEY.into()) } else { Ok(&all.update) }
+        match (all.spec.expires_in, all.spec.revoked) {
+            (Some(_), _) => Err(OF_A_NEW_KEY.into()),
+            (None, true) => Err(OF_AN_IMPORT.into()),
+            (None, false) => Ok(&all.update),
+        }
     }
 }
 
 // Rather than a key that never expires.
-const OF_AN_UPDATE: Error = Error::new(
-    ErrorKind::InvalidArgument,
-    "A new key takes gk_api_key_spec_expires_in; gk_api_key_spec_expires_at is for gk_api_keys_update.",
-);
 const OF_A_NEW_KEY: Error = Error::new(
     ErrorKind::InvalidArgument,
     "gk_api_keys_update takes gk_api_key_spec_expires_at; gk_api_key_spec_expires_in is for a new key.",
+);
+const OF_AN_IMPORT: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "gk_api_key_spec_revoked is for gk_api_key_import_add; a key that is there is revoked by gk_api_keys_revoke.",
 );
 
 /// A limit or a list that gk_api_key_spec_clear takes away in an update.
@@ -211,7 +214,8 @@ pub unsafe extern "C" fn gk_api_key_spec_not_before(
     });
 }
 
-/// For how long a new key is valid. An update says gk_api_key_spec_expires_at.
+/// For how long a new key is valid. An update says gk_api_key_spec_expires_at; so may a new key,
+/// instead of this.
 ///
 /// @return As gk_api_key_spec_owner.
 ///
@@ -228,19 +232,32 @@ pub unsafe extern "C" fn gk_api_key_spec_expires_in(
     });
 }
 
-/// When a key that is updated stops being valid. A new key says gk_api_key_spec_expires_in.
+/// When the key stops being valid; not with gk_api_key_spec_expires_in.
 ///
 /// @return As gk_api_key_spec_owner.
 ///
 /// @param spec The specification.
-/// @param seconds Seconds since 1970-01-01T00:00:00Z.
+/// @param seconds Seconds since 1970-01-01T00:00:00Z: of a new key, a time to come.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_api_key_spec_expires_at(
     spec: Option<&mut gk_api_key_spec>,
     seconds: u64,
 ) {
     set(spec, |spec| {
+        spec.spec.expires_at = Some(seconds);
         spec.update.expires_at = Some(Some(seconds));
+        Ok(())
+    });
+}
+
+/// Says that another system has revoked the key: for gk_api_key_import_add alone. It is imported as
+/// a revoked one.
+///
+/// @param spec The specification.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_api_key_spec_revoked(spec: Option<&mut gk_api_key_spec>) {
+    set(spec, |spec| {
+        spec.spec.revoked = true;
         Ok(())
     });
 }
@@ -305,7 +322,10 @@ pub unsafe extern "C" fn gk_api_key_spec_clear(
             GK_API_KEY_FIELD_SCOPES => update.scopes = Some(Vec::new()),
             GK_API_KEY_FIELD_CIDRS => update.cidrs = Some(Vec::new()),
             GK_API_KEY_FIELD_NOT_BEFORE => update.not_before = Some(None),
-            GK_API_KEY_FIELD_EXPIRES_AT => update.expires_at = Some(None),
+            GK_API_KEY_FIELD_EXPIRES_AT => {
+                update.expires_at = Some(None);
+                spec.spec.expires_at = None;
+            }
             GK_API_KEY_FIELD_RATE => update.rate = Some(None),
             GK_API_KEY_FIELD_CREDITS => update.credits = Some(None),
             _ => return Err(Fault::OutOfRange("field")),

@@ -244,6 +244,22 @@ pub(super) unsafe fn chars<'a>(
     unsafe { slice(data.cast(), len, name) }
 }
 
+/// A credential as a caller sent it, whatever it is; NULL is what a request without it brings.
+///
+/// # Safety
+/// As [`slice`].
+pub(super) unsafe fn credential<'a>(
+    data: *const c_char,
+    len: usize,
+    name: &'static str,
+) -> Outcome<&'a [u8]> {
+    if data.is_null() && len == 0 {
+        return Err(ErrorKind::MissingCredentials.into());
+    }
+    // SAFETY: as this function's own contract.
+    unsafe { chars(data, len, name) }
+}
+
 /// The text at `data`, which must be UTF-8.
 ///
 /// # Safety

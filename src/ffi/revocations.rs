@@ -132,7 +132,8 @@ pub unsafe extern "C" fn gk_revocations_revoke_session(
 /// Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones.
 /// Access tokens of gk_sessions on the same store say which revocations came before them, whatever
 /// the clocks say; others go by `iat`: refused are those of this second or before, or up to the
-/// verifier's leeway later.
+/// verifier's leeway later. Its sessions go on, and their next refresh gives good tokens;
+/// gk_sessions_end_all ends them as well.
 ///
 /// @param revocations What has been revoked.
 /// @param subject The `sub` of its tokens, 1 to 1024 bytes.

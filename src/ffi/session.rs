@@ -2,7 +2,7 @@
 //! in buffers that are wiped when freed.
 
 use super::boundary::{
-    Outcome, array, chars, create, fill, given, guard, lent, look, release, share, tell, text,
+    Outcome, array, create, credential, fill, given, guard, lent, look, release, share, tell, text,
     writable,
 };
 use super::buf::{gk_buf, gk_str};
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn gk_sessions_refresh(
     err: *mut gk_error,
 ) -> gk_status {
     issue(tokens, err, || {
-        let token = chars(token, token_len, "token")?;
+        let token = credential(token, token_len, "token")?;
         let claims = claims.map(|claims| claims.0.built()).transpose()?;
         Ok(given(sessions, "sessions")?.inner.refresh(token, claims)?)
     })
@@ -200,12 +200,14 @@ pub unsafe extern "C" fn gk_sessions_refresh(
 /// log-out. The public id of a session is no refresh token.
 ///
 /// @param sessions The sessions.
-/// @param token Any refresh token of the session as the client sent it, whatever it is.
+/// @param token Any refresh token of the session as the client sent it, whatever it is; NULL and 0
+/// if it sent none.
 /// @param token_len Its length in bytes.
 /// @param ended Receives whether it had not been ended before; false if the call fails. May be
 /// NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; the 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_REFRESH_TOKEN; GK_STATUS_MISSING_CREDENTIALS for NULL;
+/// the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_end(
@@ -217,7 +219,7 @@ pub unsafe extern "C" fn gk_sessions_end(
 ) -> gk_status {
     guard(err, || {
         tell(ended, false);
-        let token = chars(token, token_len, "token")?;
+        let token = credential(token, token_len, "token")?;
         tell(ended, given(sessions, "sessions")?.inner.end(token)?);
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! `gk_session_spec`: what a session is to be like.
 
-use super::boundary::{Outcome, given, release, share, text};
+use super::boundary::{Outcome, given, release, sent, share, text};
 use super::claims::gk_claims;
 use super::sticky::{self, Sticky};
 use crate::session::SessionSpec;
@@ -50,10 +50,11 @@ pub unsafe extern "C" fn gk_session_spec_claims(
     });
 }
 
-/// What the subject logs in with, for people.
+/// What the subject logs in with, for people, such as the request's User-Agent, whatever that is:
+/// of it the first 255 bytes are kept, with a space for each control character.
 ///
 /// @param spec The specification.
-/// @param client At most 255 bytes of UTF-8; copied.
+/// @param client The text; copied. What is not UTF-8 is replaced.
 /// @param client_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_session_spec_client(
@@ -62,7 +63,7 @@ pub unsafe extern "C" fn gk_session_spec_client(
     client_len: usize,
 ) {
     set(spec, |spec| {
-        text(client, client_len, "client")?.clone_into(&mut spec.client);
+        spec.client = sent(client, client_len, "client")?.into_owned();
         Ok(())
     });
 }

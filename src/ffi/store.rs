@@ -185,7 +185,7 @@ pub extern "C" fn gk_store_clone(store: Option<&gk_store>) -> Option<Box<gk_stor
 }
 
 /// Writes down what is pending, lets go of files and connections, and ends everything that was
-/// handed out: each call of it fails with GK_STATUS_STORE_UNAVAILABLE from now on and changes
+/// handed out: each call of it fails with GK_STATUS_INVALID_ARGUMENT from now on and changes
 /// nothing. A second call does nothing.
 ///
 /// @param store The store.

@@ -1,7 +1,9 @@
 //! `gk_verifier`: keys and a policy, checked once, then asked any number of times from any thread.
 
 use super::alg::gk_alg;
-use super::boundary::{Outcome, algs, chars, create, given, look, release, share, slice, text};
+use super::boundary::{
+    Outcome, algs, create, credential, given, look, release, share, slice, text,
+};
 use super::error::gk_error;
 use super::key::gk_key;
 use super::key_set::gk_key_set;
@@ -151,7 +153,8 @@ pub extern "C" fn gk_verifier_free(verifier: Option<Box<gk_verifier>>) {
 /// @param token_len Its length in bytes.
 /// @param verified Receives the claims, to be freed with gk_verified_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK only if the token is good; one of the 1000s if it is not.
+/// @return GK_STATUS_OK only if the token is good; one of the 1000s if it is not;
+/// GK_STATUS_MISSING_CREDENTIALS for NULL and 0, what a request without one brings.
 /// GK_STATUS_INVALID_SIGNATURE always wins over a status about the claims.
 /// GK_STATUS_STORE_UNAVAILABLE if a ring or revocations cannot be read.
 #[unsafe(no_mangle)]
@@ -164,7 +167,7 @@ pub unsafe extern "C" fn gk_verifier_verify(
     err: *mut gk_error,
 ) -> gk_status {
     create(verified, err, || {
-        let token = chars(token, token_len, "token")?;
+        let token = credential(token, token_len, "token")?;
         Ok(gk_verified::new(given(verifier, "verifier")?.0.verify(token)?))
     })
 }

@@ -267,11 +267,12 @@ pub unsafe extern "C" fn gk_csrf_issue(
 /// that brings a token of its session.
 ///
 /// @param csrf What made the token.
-/// @param session_id The id of the session: 1 to 512 bytes.
+/// @param session_id The id of the session: 1 to 512 bytes; NULL and 0 for a request without one.
 /// @param session_id_len Its length in bytes.
 /// @param request The request; borrowed for the call.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_CSRF_REJECTED if it is neither.
+/// @return GK_STATUS_OK; GK_STATUS_CSRF_REJECTED if it is neither; GK_STATUS_MISSING_CREDENTIALS if
+/// it is not harmless and has no session.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_csrf_check(

@@ -20,7 +20,7 @@ use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, Key, KeySet, KeySource};
 use crate::pepper::Peppers;
-use crate::store::{Follower, KeyRingStore, StoredRing};
+use crate::store::{CLOSED, Follower, KeyRingStore, StoredRing};
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,11 +36,6 @@ const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
 const SILENT: Error = Error::new(
     ErrorKind::StoreUnavailable,
     "The key ring has not been readable for longer than max_stale allows; see that its store is there.",
-);
-
-const CLOSED: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "The store of the key ring has been closed; open it again.",
 );
 
 /// What a key of a ring is for.

@@ -577,6 +577,14 @@ const REFUSED: Error = Error::new(
     "An API has refused the access token; another one was asked for a moment ago.",
 );
 
+impl TokenManager {
+    /// Whose tokens they are.
+    #[must_use]
+    pub fn client(&self) -> &OAuthClient {
+        &self.0.client
+    }
+}
+
 impl fmt::Debug for TokenManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TokenManager({} names of {:?})", self.0.slots.len(), self.0.client)

@@ -294,6 +294,15 @@ impl RemoteKeySet {
         format!("keys {:p}", Arc::as_ptr(&self.0))
     }
 
+    /// Where they are published: the address of the set, or the issuer whose metadata lead to it.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        match &self.0.place {
+            Place::Url(url) => url,
+            Place::Issuer(config) => config.issuer.as_deref().unwrap_or_default(),
+        }
+    }
+
     pub(super) fn is_of(&self, url: &str) -> bool {
         matches!(&self.0.place, Place::Url(own) if own == url)
     }
@@ -502,10 +511,7 @@ const SILENT: Error = Error::new(
 /// Where the keys are from and how many there are.
 impl fmt::Debug for RemoteKeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = match &self.0.place {
-            Place::Url(url) => url,
-            Place::Issuer(config) => config.issuer.as_deref().unwrap_or_default(),
-        };
+        let place = self.place();
         let keys = self.0.current.load().keys.as_ref().map_or(0, KeySet::len);
         write!(f, "RemoteKeySet({place}, {keys} keys)")
     }

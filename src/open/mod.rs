@@ -18,7 +18,7 @@ use crate::pepper::{
 };
 use crate::revocations::{RevocationOptions, Revocations};
 use crate::session::{SessionOptions, Sessions};
-use crate::store::{Database, Follower, Mark, MemoryStore, RingFolder};
+use crate::store::{CLOSED, Database, Follower, Mark, MemoryStore, RingFolder};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -113,7 +113,7 @@ impl fmt::Debug for StoreOptions {
 ///
 /// store.close()?;
 /// let refused = keys.verify(issued.secret.expose(), &Check::new()).unwrap_err();
-/// assert_eq!(refused.kind(), ErrorKind::StoreUnavailable);
+/// assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
 /// # Ok::<(), gatekey::Error>(())
 /// ```
 #[derive(Clone)]
@@ -140,11 +140,6 @@ enum Kept {
     /// Key rings, and nothing else.
     Folder(Arc<RingFolder>),
 }
-
-const CLOSED: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "The store has been closed; open it again to use what is in it.",
-);
 
 impl Store {
     /// Opens a store by its URL ([`StoreUrl`]), or a folder, which holds key rings only, with the pepper in the file beside it (`<path>.pepper`), which is made
@@ -239,7 +234,7 @@ impl Store {
     /// The API keys.
     ///
     /// # Errors
-    /// Those of [`ApiKeys::open`] and of [`read_pepper_file`]. `StoreUnavailable`: the store has been closed.
+    /// Those of [`ApiKeys::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has been closed.
     pub fn api_keys(&self, options: ApiKeyOptions) -> Result<ApiKeys> {
         let options = options.following(&self.0.follow);
         self.hand_out(ApiKeys::follower, || {
@@ -250,7 +245,7 @@ impl Store {
     /// The sessions. Without a signer they can be looked at and ended, not started or refreshed.
     ///
     /// # Errors
-    /// Those of [`Sessions::open`] and of [`read_pepper_file`]. `StoreUnavailable`: the store has been closed.
+    /// Those of [`Sessions::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has been closed.
     pub fn sessions(&self, signer: Option<&Signer>, options: SessionOptions) -> Result<Sessions> {
         let options = options.following(&self.0.follow);
         self.hand_out(
@@ -262,7 +257,7 @@ impl Store {
     /// What is revoked. Needs no pepper.
     ///
     /// # Errors
-    /// Those of [`Revocations::open`]. `StoreUnavailable`: the store has been closed.
+    /// Those of [`Revocations::open`]. `InvalidArgument`: the store has been closed.
     pub fn revocations(&self, options: RevocationOptions) -> Result<Revocations> {
         let options = options.following(&self.0.follow);
         self.hand_out(Revocations::follower, || Revocations::open(self.database()?, options))
@@ -273,7 +268,7 @@ impl Store {
     /// pepper; in a folder, which is for its owner alone, only if a pepper was given.
     ///
     /// # Errors
-    /// Those of [`KeyRing::open`] and of [`read_pepper_file`]. `StoreUnavailable`: the store has been closed.
+    /// Those of [`KeyRing::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has been closed.
     pub fn key_ring(&self, name: &str, options: KeyRingOptions) -> Result<KeyRing> {
         let options = if name.is_empty() { options } else { options.name(name) };
         let options = options.following(&self.0.follow);
@@ -290,7 +285,7 @@ impl Store {
     }
 
     /// Writes down what is pending, lets go of files and connections, and ends everything that was handed out: it
-    /// refuses every call from now on (`StoreUnavailable`) and changes nothing. A second call does nothing.
+    /// refuses every call from now on (`InvalidArgument`) and changes nothing. A second call does nothing.
     ///
     /// # Errors
     /// Those of [`crate::store::Backend`]; it is closed all the same.

@@ -103,10 +103,17 @@ const NO_PEPPERS: &str = "The environment variable that is to hold the peppers h
 /// # Errors
 /// `InvalidArgument`: a line is something else.
 pub fn read_peppers(text: &str) -> Result<Peppers> {
-    const LINE: &str = "A pepper is written as its number, a space and 32 bytes in hexadecimal.";
+    read("pepper", text)
+}
+
+/// The same of secrets that an error calls `what`.
+pub(super) fn read(what: &'static str, text: &str) -> Result<Peppers> {
+    const LINE: &str = "A secret is written as its number, a space and 32 bytes in hexadecimal.";
     let wrong = |line: &str| {
         let place = (line.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-        Error::new(ErrorKind::InvalidArgument, LINE).about_place(text.as_bytes(), place)
+        Error::new(ErrorKind::InvalidArgument, LINE)
+            .about_place(text.as_bytes(), place)
+            .about_text(what)
     };
     let mut peppers = Vec::new();
     for line in
@@ -117,7 +124,7 @@ pub fn read_peppers(text: &str) -> Result<Peppers> {
         let secret = hex::decode(digits.trim(), 32).ok_or_else(|| wrong(line))?;
         peppers.push((number, Secret::new(secret)));
     }
-    Peppers::new(&peppers)
+    Peppers::named(what, &peppers)
 }
 
 /// The peppers in a file that nobody else may read.

@@ -87,6 +87,14 @@ impl Peppers {
         Ok(Self(keys.collect()))
     }
 
+    /// As [`Self::named`], of what a pepper file holds: see [`read_peppers`].
+    ///
+    /// # Errors
+    /// `InvalidArgument`, with the line.
+    pub fn read(what: &'static str, text: &str) -> Result<Self> {
+        file::read(what, text)
+    }
+
     /// The number of the pepper that new keys are made under.
     #[must_use]
     pub fn active(&self) -> u32 {

@@ -1,6 +1,8 @@
-//! What of a request says who calls: `Authorization: Bearer` (RFC 6750 section 2.1) and the header of API keys.
+//! What of a request says who calls: `Authorization: Bearer` (RFC 6750 section 2.1) or `Api-Key`, and the header of API
+//! keys.
 //! Refused: two credentials in one place, and in two places unless the call says which decides.
 
+use crate::apikey::{authorization_scheme, is_key_scheme};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
 
@@ -53,15 +55,17 @@ impl<'a> Presented<'a> {
         Ok(found)
     }
 
-    /// What follows `Bearer`. Another scheme, such as `Basic`, is not this door's; `DPoP` (RFC 9449) is, and cannot be
+    /// What `Authorization` says. Another scheme, such as `Basic`, is not this door's; `DPoP` (RFC 9449) is, and cannot be
     /// verified here.
-    pub(super) fn bearer(&self) -> Result<Option<&'a str>> {
-        let value = self.authorization.unwrap_or_default().trim_matches([' ', '\t']);
-        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-        if scheme.eq_ignore_ascii_case("dpop") {
-            return Err(DPOP);
+    pub(super) fn authorized(&self) -> Result<Option<Authorized<'a>>> {
+        let (scheme, rest) = authorization_scheme(self.authorization.unwrap_or_default());
+        match scheme {
+            _ if scheme.eq_ignore_ascii_case("dpop") => Err(DPOP),
+            _ if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(Authorized::Bearer(rest))),
+            _ if is_key_scheme(scheme) && rest.is_empty() => Err(EMPTY),
+            _ if is_key_scheme(scheme) => Ok(Some(Authorized::ApiKey(rest))),
+            _ => Ok(None),
         }
-        Ok(scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' ')))
     }
 
     /// The API key of its own header; an empty one is there, and wrong.
@@ -69,6 +73,15 @@ impl<'a> Presented<'a> {
         let key = self.api_key.map(|key| key.trim_matches([' ', '\t']));
         if key.is_some_and(str::is_empty) { Err(EMPTY) } else { Ok(key) }
     }
+}
+
+/// What stands in `Authorization`.
+#[derive(Clone, Copy)]
+pub(super) enum Authorized<'a> {
+    /// Behind `Bearer`: a token, or an API key.
+    Bearer(&'a str),
+    /// Behind `Api-Key`: an API key alone.
+    ApiKey(&'a str),
 }
 
 /// That both are there, and not what they are.

@@ -5,7 +5,7 @@ use super::asked::Asked;
 use super::builder::ResourceServerBuilder;
 use super::claims::{self, Source, check_kind};
 use super::issuers::{Issuers, is_jws};
-use super::presented::Presented;
+use super::presented::{Authorized, Presented};
 use crate::apikey::{ApiKeys, Check, CredentialPlace};
 use crate::base::clock::{Clock, plausible};
 use crate::base::json::{self, Value};
@@ -93,24 +93,31 @@ impl ResourceServer {
         demand: &Demand<'_>,
     ) -> Result<Access> {
         use CredentialPlace::{ApiKey, Authorization};
-        let (key, token) = (presented.key()?, presented.bearer()?);
-        match (token, key, demand.decided_by) {
+        let (key, authorization) = (presented.key()?, presented.authorized()?);
+        match (authorization, key, demand.decided_by) {
             (None, None, _) => Err(ErrorKind::MissingCredentials.into()),
-            (Some(token), None, None | Some(Authorization)) => self.check_token(token, demand),
+            (Some(given), None, None | Some(Authorization)) => self.check_authorized(given, demand),
             (None, Some(key), None | Some(ApiKey)) => self.0.key(key, demand),
             (Some(_), None, Some(_)) => Err(NO_KEY),
             (None, Some(_), Some(_)) => Err(NO_TOKEN),
             (Some(_), Some(_), None) => Err(TWO),
             // The key comes last: it may have a rate, of which a bad token shall take nothing.
-            (Some(token), Some(key), Some(Authorization)) => {
-                let access = self.check_token(token, demand)?;
+            (Some(given), Some(key), Some(Authorization)) => {
+                let access = self.check_authorized(given, demand)?;
                 same_tenant(&self.0.key(key, &demand.of_the_other())?, demand)?;
                 Ok(access)
             }
-            (Some(token), Some(key), Some(ApiKey)) => {
-                same_tenant(&self.check_token(token, &demand.of_the_other())?, demand)?;
+            (Some(given), Some(key), Some(ApiKey)) => {
+                same_tenant(&self.check_authorized(given, &demand.of_the_other())?, demand)?;
                 self.0.key(key, demand)
             }
+        }
+    }
+
+    fn check_authorized(&self, given: Authorized<'_>, demand: &Demand<'_>) -> Result<Access> {
+        match given {
+            Authorized::Bearer(token) => self.check_token(token, demand),
+            Authorized::ApiKey(key) => self.0.key(key, demand),
         }
     }
 
@@ -129,7 +136,11 @@ impl ResourceServer {
                 Some(outcome) => outcome,
                 None => inner.opaque(asked, token, demand),
             },
-            (_, None) if inner.api_keys.is_some() => inner.key(token, demand),
+            // Not "the API key is not valid" to one who has a token, or whatever it is.
+            (Some(_), None) if inner.api_keys.is_some() => {
+                inner.own_key(token, demand).unwrap_or(Err(NEITHER))
+            }
+            (None, None) if inner.api_keys.is_some() => inner.key(token, demand),
             (Some(issuers), None) => inner.jwt(issuers, token, demand),
             (None, None) => Err(ErrorKind::MalformedToken.into()),
         }
@@ -316,13 +327,17 @@ const TWO: Error = Error::new(
     ErrorKind::MalformedApiKey,
     "The request brings a token and an API key: exactly one is accepted, unless the API says which decides (`decided_by`).",
 );
+const NEITHER: Error = Error::new(
+    ErrorKind::MalformedToken,
+    "The text behind `Bearer` is neither a JSON Web Token nor an API key.",
+);
 const NO_KEY: Error = Error::new(
     ErrorKind::MissingCredentials,
     "The request brings no API key in the place for it, and here the API key decides (`decided_by`).",
 );
 const NO_TOKEN: Error = Error::new(
     ErrorKind::MissingCredentials,
-    "The request brings no `Authorization: Bearer`, and here that one decides (`decided_by`).",
+    "The request brings no `Authorization: Bearer` or `Api-Key`, and here that one decides (`decided_by`).",
 );
 const NO_KEYS: Error = Error::new(
     ErrorKind::UnknownApiKey,

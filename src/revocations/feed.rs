@@ -9,7 +9,7 @@ use crate::base::fresh::{Freshness, too_old};
 use crate::base::process::{self, Own, lock};
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Revocation, RevocationKind};
+use crate::store::{CLOSED, Revocation, RevocationKind};
 use foldhash::quality::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -23,11 +23,6 @@ const PURGE_EVERY: u64 = 600;
 const SILENT: Error = Error::new(
     ErrorKind::StoreUnavailable,
     "The store of revocations has been silent for longer than max_stale allows; see that it can be read.",
-);
-
-const CLOSED: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "The store of revocations has been closed, so that every token is refused; open it again.",
 );
 
 /// What is known, and how far it has followed.

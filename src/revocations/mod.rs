@@ -247,6 +247,8 @@ impl Revocations {
     /// refused are those that say this second or an earlier one or, because an issuer's clock may be ahead, any up to
     /// the verifier's leeway later.
     ///
+    /// Its sessions go on, and their next refresh gives good tokens; [`crate::Sessions::end_all`] ends them as well.
+    ///
     /// # Errors
     /// `InvalidArgument`: the subject has not 1 to 1024 bytes. Those of [`RevocationStore`].
     pub fn revoke_subject(&self, subject: &str) -> Result<()> {

@@ -11,7 +11,7 @@ use super::token::{self, Presented};
 use crate::base::clock::plausible_nanos;
 use crate::base::pace::Dates;
 use crate::base::secret::Secret;
-use crate::base::text::{argument, meta, plain, plain_some};
+use crate::base::text::{argument, for_people, meta, plain_some};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::{Claims, Signer};
 use crate::pepper::Checked;
@@ -43,7 +43,7 @@ impl Sessions {
             record: SessionRecord {
                 family: String::new(),
                 subject: plain_some(subject, 255, "A subject has 1 to 255 bytes.")?,
-                client: plain(&spec.client, 255, "A client's name has at most 255 bytes.")?,
+                client: for_people(&spec.client, SessionSpec::MAX_CLIENT),
                 meta: meta(&spec.meta)?,
                 created_at: now,
                 last_seen_at: now,

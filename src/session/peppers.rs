@@ -28,6 +28,7 @@ impl Sessions {
     /// [`crate::store::Backend`]; what was ended by then stays ended, and a second call goes on.
     pub fn end_under_pepper(&self, pepper: u32) -> Result<u64> {
         let inner = &*self.inner;
+        inner.store.stamp()?; // what was closed says so, whatever the pepper
         if pepper == inner.peppers.active() {
             return Err(argument(
                 "Sessions begin under this pepper, the newest; add another one first.",

@@ -140,10 +140,16 @@ impl fmt::Debug for SessionOptions {
 pub struct SessionSpec {
     /// What each access token says besides: not `sub`, `sid`, `iss`, `aud`, `exp`, `iat` or `jti`.
     pub claims: crate::jwt::Claims,
-    /// What the subject logs in with, for people: at most 255 bytes.
+    /// What the subject logs in with, for people, such as the request's `User-Agent`, whatever that is: of it the
+    /// first [`Self::MAX_CLIENT`] bytes are kept, with a space for each control character.
     pub client: String,
     /// The program's own notes: one JSON object of at most 4096 bytes; empty for none.
     pub meta: String,
+}
+
+impl SessionSpec {
+    /// How much of [`Self::client`] is kept, in bytes.
+    pub const MAX_CLIENT: usize = 255;
 }
 
 /// What a client is given at a log-in and at each refresh.

@@ -50,8 +50,15 @@ pub use sqlite::SqliteStore;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{Copied, Progress, back_up, restore};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use std::path::PathBuf;
+
+/// What everything that was closed answers from then on, in memory as well: no store is out of reach, the program
+/// goes on with what it has closed.
+pub(crate) const CLOSED: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The store, or what was kept in it, has been closed; open it again.",
+);
 
 /// Where the high-water mark of a file is kept: what tells an older copy of it, such as a backup, from the
 /// file itself. Every process that opens the file must name the same place.
@@ -107,7 +114,8 @@ pub trait Backend: Send + Sync {
     /// See [`Backend`].
     fn add_pepper_check(&self, check: &PepperCheck) -> Result<()>;
 
-    /// Writes down what is pending and lets go of files and connections. A second call does nothing.
+    /// Writes down what is pending and lets go of files and connections. A second call does nothing; any other call is
+    /// refused from then on (`InvalidArgument`).
     ///
     /// # Errors
     /// See [`Backend`].

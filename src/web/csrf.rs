@@ -136,13 +136,20 @@ impl Csrf {
     /// that brings a token of this session.
     ///
     /// # Errors
-    /// `CsrfRejected`: it is neither. `InvalidArgument`: the id has not 1 to 512 bytes, or there is an
-    /// `Origin` without a `Host` to compare it with.
+    /// `CsrfRejected`: it is neither. `MissingCredentials`: it is not harmless, and the id is empty, because the request has
+    /// no session. `InvalidArgument`: the id has more than 512 bytes, or there is an `Origin` without a `Host` to compare
+    /// it with.
     pub fn check(&self, session_id: &str, token: &str, request: &CsrfRequest<'_>) -> Result<()> {
-        check_id(session_id)?;
         if matches!(request.method, "GET" | "HEAD" | "OPTIONS") {
             return Ok(());
         }
+        if session_id.is_empty() {
+            return Err(Error::new(
+                ErrorKind::MissingCredentials,
+                "The request has no session, and so no CSRF token of one.",
+            ));
+        }
+        check_id(session_id)?;
         self.check_source(request)?;
         let mut bytes = [0; RANDOM + MAC];
         let is_token =

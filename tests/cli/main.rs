@@ -435,6 +435,19 @@ fn imports() {
     }
     desk.verify("legacy-key-0001", &[]).failed(REFUSED);
     desk.verify("legacy-key-0002", &[]).done();
+    // As another system's table has them: what has ended there has ended here.
+    desk.write("c.csv", "owner,secret,revoked,expires_at\n\
+        a,legacy-key-0005,True,\nb,legacy-key-0006,f,2020-01-31\nc,legacy-key-0007,,2099-01-31T12:00:00Z\n");
+    desk.run("key import c.csv --scheme plaintext").done();
+    assert!(desk.verify("legacy-key-0005", &[]).failed(REFUSED).contains("revoked"));
+    assert!(desk.verify("legacy-key-0006", &[]).failed(REFUSED).contains("expired"));
+    let end = member(&desk.verify("legacy-key-0007", &["--json"]).done(), "expires_at");
+    assert_eq!(end, "4073544000");
+    let rows =
+        br#"{"owner":"d","secret":"legacy-key-0008","revoked":true,"expires_at":4073544000}"#;
+    desk.run_with(&["key", "import", "-", "--format", "jsonl", "--scheme", "plaintext"], rows)
+        .done();
+    assert!(desk.verify("legacy-key-0008", &[]).failed(REFUSED).contains("revoked"));
     // Again: what is there is told, and stops nobody else.
     desk.write("a.csv", "owner,secret\nacme,legacy-key-0001\ngamma,legacy-key-0003\n");
     let again = desk.run("key import a.csv --scheme plaintext");
@@ -464,6 +477,12 @@ fn imports() {
         ("b.csv", "owner,secret\na,SECRET-IN-A-ROW\nb\n", "line 3: it has more or fewer columns"),
         ("b.csv", "owner,secret,colour\na,SECRET-IN-A-ROW,red\n", "line 2: a column is none of"),
         ("b.csv", "owner,secret\na,\n", "line 2: `secret` is missing"),
+        ("b.csv", "owner,secret,revoked\na,SECRET-IN-A-ROW,no\n", "`revoked` is not true or false"),
+        (
+            "b.csv",
+            "owner,secret,expires_at\na,SECRET-IN-A-ROW,soon\n",
+            "`expires_at` is not a date",
+        ),
         (
             "b.csv",
             "owner,hash\na,SECRET-IN-A-ROW\n",

@@ -152,6 +152,23 @@ fn tokens_are_revoked() {
     assert_eq!(desk.run("revoke subject six --json").code, DONE);
     assert_eq!(service.verify(&tokens), Err(ErrorKind::RevokedToken));
 
+    // Its session goes on, and the command says so.
+    let said = desk.run("revoke subject six");
+    assert!(said.err.contains("go on") && said.err.contains("--end-sessions"), "{said:?}");
+    assert!(said.err.contains("gatekey session end-all six"), "{said:?}");
+    let again = service.sessions.refresh(tokens.refresh_token.expose(), None).unwrap();
+    assert_eq!(service.verify(&again), Ok(()));
+    assert!(desk.run("revoke before now --subject four").err.contains("Sessions go on"));
+    let ended = desk.run("revoke subject six --end-sessions --json");
+    assert_eq!(member(&ended.done(), "sessions_ended"), "1");
+    assert_eq!(service.verify(&again), Err(ErrorKind::RevokedToken));
+    let refused = service.sessions.refresh(again.refresh_token.expose(), None).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::SessionEnded);
+    // A log-in in the same second is good.
+    assert_eq!(service.verify(&service.start("six")), Ok(()));
+    let none = desk.run("revoke subject six --end-sessions");
+    assert!(none.out.contains("ended 1 session;") && !none.err.contains("go on"), "{none:?}");
+
     let tokens = service.start("eight");
     desk.run_with(&["revoke", "token"], tokens.access_token.expose()).done();
     assert_eq!(service.verify(&tokens), Err(ErrorKind::RevokedToken));
@@ -167,7 +184,7 @@ fn tokens_are_revoked() {
     assert_eq!(kind(named("three")), Err(ErrorKind::RevokedToken), "from any issuer");
     assert_eq!(kind(named("two")), Ok(()));
     let status = desk.run("revoke status --json").done();
-    assert_eq!(member(&status, "revocations"), "6");
+    assert_eq!(member(&status, "revocations"), "9");
     assert_eq!(member(&desk.run("revoke purge --json").done(), "purged"), "0");
 
     for (line, code) in [

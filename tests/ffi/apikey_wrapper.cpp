@@ -55,6 +55,17 @@ int main() {
     THROWS(status::malformed_api_key, static_cast<void>(keys.verify("x")));
     CHECK(http_status(status::insufficient_scope) == 403);
 
+    // A key of a date, and one that another system has revoked.
+    const auto dated = keys.create(api_key_spec().owner("acme").expires_at(now + 60));
+    CHECK(keys.verify(dated.secret.view()).expires_at() == now + 60);
+    THROWS(status::invalid_argument,
+           keys.create(api_key_spec().owner("acme").expires_at(now + 60).expires_in(60)));
+    THROWS(status::invalid_argument, keys.create(api_key_spec().owner("acme").revoked()));
+    api_key_import ended;
+    ended.add(api_key_spec().owner("acme").revoked(), "another-systems-key");
+    CHECK(holds(keys.import("plaintext", ended), "\"imported\":1"));
+    CHECK(keys.try_verify("another-systems-key", needs).status() == status::api_key_revoked);
+
     keys.update(id, api_key_spec().clear(api_key_field::cidrs).clear(api_key_field::rate));
     keys.update(id, api_key_spec().clear(api_key_field::credits).expires_at(now + 5));
     CHECK(keys.verify(issued.secret.view()).expires_at() == now + 5);
@@ -79,7 +90,7 @@ int main() {
     CHECK(holds(keys.pepper_report_json(), "\"pepper\":1"));
     CHECK(keys.wrap_peppers() == 0);
     now += 10;
-    CHECK(keys.purge(now) == 1);
+    CHECK(keys.purge(now) == 2);
 
     const auto rows =
         std::move(api_key_import().add(api_key_spec().owner("o"), "pub.legacy-key", "pub"));
@@ -103,6 +114,6 @@ int main() {
 
     auto copy = keys.clone();
     copy.close();
-    THROWS(status::store_unavailable, static_cast<void>(keys.verify("x_live")));
+    THROWS(status::invalid_argument, static_cast<void>(keys.verify("x_live")));
     return passed("apikey_wrapper");
 }

@@ -455,7 +455,9 @@ static void policies_and_verifiers(void) {
 
     /* What is not a token is refused as that, NULL of no length included. */
     gk_verified *none = verified;
-    FAILS(GK_STATUS_MALFORMED_TOKEN, gk_verifier_verify(verifier, NULL, 0, &none, &err));
+    /* A request without a token is not one with an empty one. */
+    FAILS(GK_STATUS_MISSING_CREDENTIALS, gk_verifier_verify(verifier, NULL, 0, &none, &err));
+    FAILS(GK_STATUS_MALFORMED_TOKEN, gk_verifier_verify(verifier, "", 0, &none, &err));
     CHECK(none == NULL);
     FAILS(GK_STATUS_MALFORMED_TOKEN, gk_verifier_verify(verifier, LATIN1, &none, &err));
     FAILS(GK_STATUS_MALFORMED_TOKEN, gk_verifier_verify(verifier, TEXT, &none, &err));

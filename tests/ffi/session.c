@@ -164,6 +164,28 @@ static void a_stolen_token(const char *url) {
     gk_sessions_free(sessions);
 }
 
+/* A caller names its client as it likes. */
+static void any_client(const char *url) {
+    gk_error err;
+    gk_buf json;
+    gk_session_tokens tokens;
+    char agent[300];
+    gk_sessions *sessions = open_with(url, signer, PEPPER);
+    gk_session_spec *spec = gk_session_spec_new();
+    gk_session_spec_client(spec, GK_TEXT("a\tb\xff\x1b"));
+    MUST(gk_sessions_start(sessions, GK_TEXT("erin"), spec, &tokens, &err));
+    MUST(gk_sessions_get(sessions, tokens.family, 12, &json, &err));
+    CHECK(holds(&json, "\"client\":\"a b\xef\xbf\xbd\""));
+    gk_buf_free(&json);
+    gk_session_tokens_free(&tokens);
+    memset(agent, 'x', sizeof agent);
+    gk_session_spec_client(spec, agent, sizeof agent);
+    MUST(gk_sessions_start(sessions, GK_TEXT("erin"), spec, &tokens, &err));
+    gk_session_tokens_free(&tokens);
+    gk_session_spec_free(spec);
+    gk_sessions_free(sessions);
+}
+
 /* Log-outs, here and everywhere. */
 static void log_outs(const char *url) {
     gk_error err;
@@ -456,7 +478,6 @@ static void wrong_arguments(void) {
     START(BAD, client, NOTHING);
     START(GK_TEXT("a"), claims, own);
     START(GK_TEXT("a"), claims, NULL);
-    START(GK_TEXT("a"), client, BAD);
     START(GK_TEXT("a"), meta, BAD);
     START(GK_TEXT("a"), meta, GK_TEXT("[]"));
 
@@ -464,8 +485,9 @@ static void wrong_arguments(void) {
     FAILS(WRONG, gk_sessions_refresh(sessions, REFRESH(tokens), NULL, NULL, &err));
     FAILS(WRONG, gk_sessions_refresh(sessions, REFRESH(tokens), own, &none, &err));
     FAILS(WRONG, gk_sessions_refresh(sessions, NULL, 51, NULL, &none, &err));
-    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN,
-          gk_sessions_refresh(sessions, NULL, 0, NULL, &none, &err));
+    FAILS(GK_STATUS_MISSING_CREDENTIALS, gk_sessions_refresh(sessions, NULL, 0, NULL, &none, &err));
+    FAILS(GK_STATUS_MISSING_CREDENTIALS, gk_sessions_end(sessions, NULL, 0, NULL, &err));
+    FAILS(GK_STATUS_INVALID_REFRESH_TOKEN, gk_sessions_refresh(sessions, "", 0, NULL, &none, &err));
     FAILS(GK_STATUS_INVALID_REFRESH_TOKEN, gk_sessions_refresh(sessions, BAD, NULL, &none, &err));
     FAILS(GK_STATUS_INVALID_REFRESH_TOKEN,
           gk_sessions_refresh(sessions, tokens.family, 12, NULL, &none, &err));
@@ -542,6 +564,7 @@ int main(int argc, char **argv) {
     const char *stores[] = {"memory:", url};
     for (int i = 0; i < 2; i++) {
         a_stolen_token(stores[i]);
+        any_client(stores[i]);
         log_outs(stores[i]);
         threads(stores[i]);
         expiry(stores[i]);

@@ -139,6 +139,7 @@ static void requests(void) {
     FAILS(WRONG, gk_csrf_issue(NULL, GK_TEXT("s1"), &nothing, &err));
     FAILS(WRONG, gk_csrf_check(NULL, GK_TEXT("s1"), &request, &err));
     FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), NULL, &err));
+    FAILS(GK_STATUS_MISSING_CREDENTIALS, gk_csrf_check(csrf, NULL, 0, &request, &err));
     request.token = no_text;
     FAILS(WRONG, gk_csrf_check(csrf, GK_TEXT("s1"), &request, &err));
     request.token = brought;

@@ -85,6 +85,30 @@ fn exactly_one_unless_said() {
     ] {
         assert_eq!(knock(token, key, demand()).unwrap_err().kind(), kind, "{token:?}");
     }
+    // A scheme of API keys alone, as another package's clients send it.
+    let kind = |token: Option<&str>, key: Option<&str>, demand: Demand<'_>| {
+        world.knock(token, key, demand).map(|access| access.kind)
+    };
+    for scheme in ["Api-Key", "api-key", "ApiKey"] {
+        let own = format!("{scheme} {key}");
+        assert_eq!(kind(Some(&own), None, demand()), Ok(AccessKind::ApiKey), "{scheme}");
+        let two = world.knock(Some(&own), Some(&key), demand()).unwrap_err();
+        assert_eq!(two.kind(), ErrorKind::MalformedApiKey, "{scheme}");
+        let decides = demand().decided_by(TOKEN);
+        assert_eq!(kind(Some(&own), None, decides), Ok(AccessKind::ApiKey), "{scheme}");
+        let token = token.replacen("Bearer", scheme, 1);
+        let no_key = world.knock(Some(&token), None, demand()).unwrap_err();
+        assert_eq!(no_key.kind(), ErrorKind::MalformedApiKey, "a token is no API key");
+        let empty = world.knock(Some(scheme), None, demand()).unwrap_err();
+        assert_eq!(empty.kind(), ErrorKind::MalformedApiKey, "{scheme}");
+    }
+    // What is neither is called neither; what looks like an API key is called one.
+    let neither = knock(Some("Bearer a-session-cookie"), None, demand()).unwrap_err();
+    assert_eq!(neither.kind(), ErrorKind::MalformedToken);
+    assert!(neither.message().contains("neither"), "{neither}");
+    let typo = format!("Bearer {}x", &key[..key.len() - 1]);
+    let typo = world.knock(Some(&typo), None, demand()).unwrap_err();
+    assert_eq!(typo.kind(), ErrorKind::MalformedApiKey);
     // Nothing but an API key is looked for in its place, and API keys go on to work as bearer tokens.
     let bare = token.strip_prefix("Bearer ").unwrap();
     assert_eq!(knock(None, Some(bare), demand()).unwrap_err().kind(), ErrorKind::MalformedApiKey);

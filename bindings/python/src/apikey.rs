@@ -6,7 +6,7 @@
 use crate::apikey_records::{
     ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,
 };
-use crate::args::{self as args, Changes, Count, Place, Text};
+use crate::args::{self as args, Changes, Count, ForPeople, Place, Text};
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, raise, usage};
 use crate::gil::{Kept, quickly};
@@ -103,11 +103,12 @@ impl ApiKeys {
 
     /// Makes a key. `secret` of the result is its text, which is kept nowhere.
     ///
+    /// `expires_in`: seconds from now, or a timedelta; or `expires_at`: seconds since 1970, or an aware datetime, to come.
     /// `rate`: how often it may be used, such as `100/60s`. The processes of one machine share the limit, over
     /// restarts (see `open`); each machine has a limit of its own.
-    #[pyo3(signature = (*, owner, name=Text(""), scopes=None, not_before=None, expires_in=None, rate=None,
-        credits=None, cidrs=None, meta=None, tenant=Text(""), actor=None),
-        text_signature = "($self, *, owner, name='', scopes=(), not_before=None, expires_in=None, \
+    #[pyo3(signature = (*, owner, name=Text(""), scopes=None, not_before=None, expires_in=None, expires_at=None,
+        rate=None, credits=None, cidrs=None, meta=None, tenant=Text(""), actor=None),
+        text_signature = "($self, *, owner, name='', scopes=(), not_before=None, expires_in=None, expires_at=None, \
         rate=None, credits=None, cidrs=(), meta=None, tenant='', actor=None)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn create(
@@ -118,6 +119,7 @@ impl ApiKeys {
         scopes: Option<&Bound<'_, PyAny>>,
         not_before: Option<&Bound<'_, PyAny>>,
         expires_in: Option<&Bound<'_, PyAny>>,
+        expires_at: Option<&Bound<'_, PyAny>>,
         rate: Option<&Bound<'_, PyAny>>,
         credits: Option<&Bound<'_, PyAny>>,
         cidrs: Option<&Bound<'_, PyAny>>,
@@ -136,6 +138,7 @@ impl ApiKeys {
             ("scopes", scopes),
             ("not_before", not_before),
             ("expires_in", expires_in),
+            ("expires_at", expires_at),
             ("rate", rate),
             ("credits", credits),
             ("cidrs", cidrs),
@@ -209,31 +212,33 @@ impl ApiKeys {
     }
 
     /// Revokes the key for good. The record as it is now.
-    #[pyo3(signature = (id, reason=Text(""), *, actor=None),
+    #[pyo3(signature = (id, reason=None, *, actor=None),
         text_signature = "($self, id, reason='', *, actor=None)")]
     fn revoke(
         &self,
         py: Python<'_>,
         id: Text<'_>,
-        reason: Text<'_>,
+        reason: Option<ForPeople>,
         actor: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
         let keys = self.acting(py, actor)?;
-        py.detach(|| keys.revoke(id.0, reason.0)).or_raise(py).map(ApiKeyRecord::new)
+        let reason = reason.map(|reason| reason.0).unwrap_or_default();
+        py.detach(|| keys.revoke(id.0, &reason)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// Refuses the key until it is enabled again. The record as it is now.
-    #[pyo3(signature = (id, reason=Text(""), *, actor=None),
+    #[pyo3(signature = (id, reason=None, *, actor=None),
         text_signature = "($self, id, reason='', *, actor=None)")]
     fn disable(
         &self,
         py: Python<'_>,
         id: Text<'_>,
-        reason: Text<'_>,
+        reason: Option<ForPeople>,
         actor: Option<Text<'_>>,
     ) -> PyResult<ApiKeyRecord> {
         let keys = self.acting(py, actor)?;
-        py.detach(|| keys.disable(id.0, reason.0)).or_raise(py).map(ApiKeyRecord::new)
+        let reason = reason.map(|reason| reason.0).unwrap_or_default();
+        py.detach(|| keys.disable(id.0, &reason)).or_raise(py).map(ApiKeyRecord::new)
     }
 
     /// Accepts a disabled key again. The record as it is now.

@@ -3,6 +3,7 @@
 
 use crate::decode;
 use crate::errors::raise;
+use crate::options::shown;
 use gatekey::apikey::{Grant, KeyRecord};
 use gatekey::{Error, Secret};
 use pyo3::exceptions::PyTypeError;
@@ -205,14 +206,10 @@ impl ApiKeyRecord {
         std::hash::Hasher::finish(&hasher)
     }
 
-    fn __repr__(&self) -> String {
+    fn __repr__(&self, py: Python<'_>) -> String {
         let record = self.whole();
-        format!(
-            "<gatekey.ApiKeyRecord {} owner={:?} status={}>",
-            record.id,
-            record.owner,
-            record.status.name()
-        )
+        let (owner, status) = (shown(py, &record.owner), record.status.name());
+        format!("<gatekey.ApiKeyRecord {} owner={owner} status={status}>", record.id)
     }
 }
 

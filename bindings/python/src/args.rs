@@ -40,6 +40,25 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Text<'a> {
     }
 }
 
+/// A text for people, of whatever a caller sent: it is cleaned, and never a misuse. What a server has read as ISO 8859-1
+/// although it was UTF-8, as ASGI and WSGI servers read headers, is put right where it holds what no text holds otherwise.
+pub(crate) struct ForPeople(pub(crate) String);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for ForPeople {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let Ok(text) = value.cast::<PyString>() else {
+            return Err(wrong_type(&value, "it", "str"));
+        };
+        let text = text.to_string_lossy().into_owned();
+        let is_control = |c: char| matches!(c, '\u{80}'..='\u{9f}');
+        let octets: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+        let utf8 = octets.filter(|_| text.contains(is_control)).map(String::from_utf8);
+        Ok(Self(utf8.and_then(Result::ok).unwrap_or(text)))
+    }
+}
+
 /// A number that cannot be negative.
 #[derive(Clone, Copy)]
 pub(crate) struct Count(pub(crate) u32);
@@ -60,15 +79,31 @@ fn count(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u32> {
     value.extract().map_err(|_| usage(value.py(), message))
 }
 
-/// Bytes, which are pepper 1, or pairs of number and bytes, oldest first.
-pub(crate) fn peppers(value: &Bound<'_, PyAny>, what: &'static str) -> PyResult<Peppers> {
-    const WANTED: &str = "bytes, or a list of pairs of a number and bytes";
+/// Numbered secrets, oldest first: pairs of a number and the secret, or one secret, number 1. A secret is bytes, or a text
+/// in UTF-8. A text with white space in it is as in a pepper file: a number, a space and 32 bytes in hexadecimal, a line
+/// for each.
+pub(crate) fn secrets(value: &Bound<'_, PyAny>, what: &'static str) -> PyResult<Peppers> {
+    if let Ok(text) = value.cast::<PyString>() {
+        let text = text.to_str().unwrap_or_default();
+        if text.trim().contains(char::is_whitespace) {
+            return Peppers::read(what, text).or_raise(value.py());
+        }
+    }
+    peppers(value, what)
+}
+
+/// As [`secrets`]; a text is the secret itself.
+fn peppers(value: &Bound<'_, PyAny>, what: &'static str) -> PyResult<Peppers> {
+    const WANTED: &str = "str or bytes, or a list of pairs of a number and str or bytes";
     let py = value.py();
-    let secret = |value: &Bound<'_, PyAny>| match value.cast::<PyBytes>() {
-        Ok(bytes) => Ok(Secret::new(bytes.as_bytes().to_vec())),
-        Err(_) => Err(wrong_type(value, what, WANTED)),
+    let is_one = |value: &Bound<'_, PyAny>| {
+        value.cast::<PyBytes>().is_ok() || value.cast::<PyString>().is_ok()
     };
-    if value.cast::<PyBytes>().is_ok() {
+    let secret = |value: &Bound<'_, PyAny>| match is_one(value) {
+        true => Ok(Secret::new(octets(value, what)?.to_vec())),
+        false => Err(wrong_type(value, what, WANTED)),
+    };
+    if is_one(value) {
         return Peppers::named(what, &[(1, secret(value)?)]).or_raise(py);
     }
     let items = value.try_iter().map_err(|_| wrong_type(value, what, WANTED))?;
@@ -168,6 +203,12 @@ pub(crate) fn set(spec: &mut KeySpec, name: &str, value: &Bound<'_, PyAny>) -> P
         "expires_in" => {
             spec.expires_in = optional(value, |value| Ok(span(value, "expires_in")?.at_most()))?
         }
+        "expires_at" => {
+            spec.expires_at = optional(value, |value| moment(value, "expires_at"))?;
+        }
+        "revoked" => {
+            spec.revoked = optional(value, truth)?.unwrap_or_default();
+        }
         "rate" => spec.rate = optional(value, rate)?,
         "credits" => spec.credits = optional(value, credits)?,
         "meta" => spec.meta = optional(value, meta)?.unwrap_or_default(),
@@ -240,7 +281,9 @@ pub(crate) fn import_row(
             "secret" | "hash" => {}
             "lookup" => lookup = optional(&value, |value| text(value, "lookup"))?,
             "owner" | "name" | "tenant" | "scopes" | "cidrs" | "not_before" | "expires_in"
-            | "rate" | "credits" | "meta" => set(&mut spec, &name, &value)?,
+            | "expires_at" | "revoked" | "rate" | "credits" | "meta" => {
+                set(&mut spec, &name, &value)?
+            }
             _ => return Err(usage(py, &format!("Row {at} has a column that no key has."))),
         }
     }
@@ -273,7 +316,7 @@ pub(crate) fn before(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
 
 fn rounded(value: &Bound<'_, PyAny>, what: &str, round: fn(f64) -> f64) -> PyResult<u64> {
     let py = value.py();
-    let unusable = || usage(py, &format!("The {what} must be a time after 1970, in seconds."));
+    let unusable = || usage(py, &format!("{what} must be a time after 1970, in seconds."));
     if value.cast::<PyInt>().is_ok() && value.cast::<PyBool>().is_err() {
         return value.extract().map_err(|_| unusable());
     }
@@ -284,10 +327,7 @@ fn rounded(value: &Bound<'_, PyAny>, what: &str, round: fn(f64) -> f64) -> PyRes
         return Err(wrong_type(value, what, "int, float or an aware datetime"));
     };
     if value.getattr(intern!(py, "tzinfo")).is_ok_and(|zone| zone.is_none()) {
-        return Err(usage(
-            py,
-            &format!("The {what} must be an aware datetime: it has no time zone."),
-        ));
+        return Err(usage(py, &format!("{what} must be an aware datetime: it has no time zone.")));
     }
     whole(round(timestamp.call0()?.extract()?)).ok_or_else(unusable)
 }
@@ -420,6 +460,13 @@ fn credits(value: &Bound<'_, PyAny>) -> PyResult<CreditSpec> {
         }
     }
     Ok(spec)
+}
+
+fn truth(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    match value.cast::<PyBool>() {
+        Ok(value) => Ok(value.is_true()),
+        Err(_) => Err(wrong_type(value, "revoked", "bool")),
+    }
 }
 
 fn meta(value: &Bound<'_, PyAny>) -> PyResult<String> {

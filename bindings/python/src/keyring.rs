@@ -5,7 +5,7 @@ use crate::clock::OwnClock;
 use crate::decode;
 use crate::errors::OrRaise;
 use crate::gil::{Kept, quickly};
-use crate::options::{PyClock, algorithm, span};
+use crate::options::{PyClock, algorithm, shown, span};
 use gatekey::keyring::KeyRingOptions;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -109,7 +109,7 @@ impl KeyRing {
 
     fn __repr__(&self, py: Python<'_>) -> String {
         let active = quickly(py, || self.inner.active()).map(|key| key.kid).unwrap_or_default();
-        format!("<gatekey.KeyRing active={active:?}>")
+        format!("<gatekey.KeyRing active={}>", shown(py, &active))
     }
 
     /// Refuses: a pickle would hold the private keys in plain text.
@@ -198,8 +198,9 @@ impl RingKey {
         std::hash::Hasher::finish(&hasher)
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey.RingKey {:?} {} {}>", self.0.kid, self.0.alg.name(), self.state())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let kid = shown(py, &self.0.kid);
+        format!("<gatekey.RingKey {kid} {} {}>", self.0.alg.name(), self.state())
     }
 }
 

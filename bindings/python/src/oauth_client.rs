@@ -6,7 +6,7 @@ use crate::errors::OrRaise;
 use crate::gil::Kept;
 use crate::oauth_records::{DeviceCodes, OAuthTokens};
 use crate::operation::{_Operation, Outcome};
-use crate::options::{PyClock, octets};
+use crate::options::{octets, shown, shown_or_none};
 use crate::revocations::Revocations;
 use gatekey::Secret;
 use gatekey::oauth::TokenGrant;
@@ -60,7 +60,7 @@ impl _OAuthClient {
         let mut config =
             gatekey::oauth::OAuthConfig::from_json(config.0.as_bytes()).or_raise(py)?;
         if let Some(keys) = flow_keys {
-            config = config.flow_keys(crate::args::peppers(keys, "flow_keys")?);
+            config = config.flow_keys(crate::args::secrets(keys, "flow_keys")?);
         }
         if let Some(replay) = &replay {
             config = config.replay(std::sync::Arc::new(replay.get().core().clone()));
@@ -224,8 +224,9 @@ impl _OAuthClient {
         Ok(self.made(py, operation, Outcome::Notice))
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey {:?}>", *self.0)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let issuer = shown_or_none(py, self.0.issuer());
+        format!("<gatekey.OAuthClient {} issuer={issuer}>", shown(py, self.0.client_id()))
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]

@@ -4,24 +4,14 @@
 use crate::args::Text;
 use crate::decode;
 use crate::errors::OrRaise;
-use crate::options::{names, octets};
+use crate::options::{names, octets, shown, shown_or_none};
 use gatekey::Secret;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict};
 
 fn no_pickle(what: &str) -> PyResult<()> {
     Err(PyTypeError::new_err(format!("{what} cannot be pickled or copied: it holds secrets")))
-}
-
-/// A list of texts, which one text is not.
-fn listed(values: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<String>> {
-    if values.cast::<PyString>().is_ok() {
-        return Err(PyTypeError::new_err(format!(
-            "{what}: a list of strings is wanted, not one string"
-        )));
-    }
-    names(values, what)
 }
 
 fn dict<'py>(py: Python<'py>, json: Option<&str>) -> PyResult<Option<Bound<'py, PyDict>>> {
@@ -47,7 +37,8 @@ impl BegunLogin {
     }
 
     fn __repr__(&self) -> String {
-        format!("<gatekey.{:?}>", self.0)
+        let place = self.0.url.split('?').next().unwrap_or_default();
+        format!("<gatekey.BegunLogin at {place}>")
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
@@ -112,8 +103,9 @@ impl FinishedLogin {
         self.0.set_cookies.iter().map(String::as_str).collect()
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey.FinishedLogin of {:?} [redacted]>", self.0.subject)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let subject = shown_or_none(py, self.0.subject.as_deref());
+        format!("<gatekey.FinishedLogin of {subject} [redacted]>")
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
@@ -155,8 +147,8 @@ impl OAuthTokens {
             tokens.access_token = Secret::from(access_token.owned());
             tokens.expires_at = expires_at;
         }
-        tokens.scopes = scopes.map_or_else(|| Ok(Vec::new()), |all| listed(all, "scopes"))?;
-        let resources = resources.map(|all| listed(all, "resources"));
+        tokens.scopes = scopes.map_or_else(|| Ok(Vec::new()), |all| names(all, "scopes"))?;
+        let resources = resources.map(|all| names(all, "resources"));
         tokens.resources = resources.unwrap_or_else(|| Ok(Vec::new()))?;
         tokens.subject = subject.map(|subject| subject.owned());
         Ok(Self(tokens))
@@ -240,8 +232,9 @@ impl OAuthTokens {
         self.0.issued_token_type.as_deref()
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey.OAuthTokens of {:?} from {} [redacted]>", self.0.subject, self.0.issuer)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let subject = shown_or_none(py, self.0.subject.as_deref());
+        format!("<gatekey.OAuthTokens of {subject} from {} [redacted]>", shown(py, &self.0.issuer))
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
@@ -286,8 +279,8 @@ impl DeviceCodes {
         self.0.interval
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey.DeviceCodes for {} [redacted]>", self.0.verification_uri)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<gatekey.DeviceCodes for {} [redacted]>", shown(py, &self.0.verification_uri))
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
@@ -326,8 +319,8 @@ impl UserInfo {
         decode::object(py, self.0.claims_json.as_bytes())
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey.UserInfo of {:?}>", self.0.subject)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<gatekey.UserInfo of {}>", shown(py, &self.0.subject))
     }
 }
 
@@ -415,8 +408,9 @@ impl LogoutNotice {
         self.0.expires_at
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey.LogoutNotice of {:?}>", self.0.subject)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let subject = shown_or_none(py, self.0.subject.as_deref());
+        format!("<gatekey.LogoutNotice of {subject}>")
     }
 }
 
@@ -475,7 +469,8 @@ impl Access {
         decode::object(py, self.0.claims_json.as_bytes())
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey.Access of {:?} by {}>", self.0.subject, self.0.kind.name())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let subject = shown_or_none(py, self.0.subject.as_deref());
+        format!("<gatekey.Access of {subject} by {}>", self.0.kind.name())
     }
 }

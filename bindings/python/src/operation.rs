@@ -183,8 +183,9 @@ impl _Operation {
         done.ok_or_else(|| usage(py, "The operation is not over yet."))?.into_python(py)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
-        self.with(py, |state| format!("<gatekey {:?}>", state.operation))
+    #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
+    const fn __repr__(&self) -> &'static str {
+        "<gatekey._Operation>"
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]

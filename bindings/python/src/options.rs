@@ -46,6 +46,16 @@ pub(crate) fn octets<'a>(value: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'
     }
 }
 
+/// A text as `repr` shows it to people: Python's way, not Rust's.
+pub(crate) fn shown(py: Python<'_>, text: &str) -> String {
+    PyString::new(py, text).repr().map_or_else(|_| String::new(), |shown| shown.to_string())
+}
+
+/// The same of a text that may be missing.
+pub(crate) fn shown_or_none(py: Python<'_>, text: Option<&str>) -> String {
+    text.map_or_else(|| "None".to_owned(), |text| shown(py, text))
+}
+
 /// The text of a `str`. Python's own UnicodeEncodeError would carry the whole text along.
 pub(crate) fn text<'a>(value: &'a Bound<'_, PyString>, what: &str) -> PyResult<&'a str> {
     value.to_str().map_err(|_| {
@@ -55,14 +65,25 @@ pub(crate) fn text<'a>(value: &'a Bound<'_, PyString>, what: &str) -> PyResult<&
     })
 }
 
-/// The bytes of a token. A `str` that is not Unicode text is a malformed token, not a misuse.
+/// The bytes of a token. A `str` that is not Unicode text is a malformed token, not a misuse; None is what a request
+/// without credentials brings.
 #[inline]
 pub(crate) fn token_octets<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+    there(value)?;
     if let Ok(text) = value.cast::<PyString>() {
         let malformed = |_| raise(value.py(), &ErrorKind::MalformedToken.into());
         return text.to_str().map(str::as_bytes).map_err(malformed);
     }
     octets(value, "token")
+}
+
+/// Refuses None, where a credential is to be: of a cookie or a header that the request does not have.
+#[inline]
+pub(crate) fn there(value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if value.is_none() {
+        return Err(raise(value.py(), &ErrorKind::MissingCredentials.into()));
+    }
+    Ok(())
 }
 
 /// A JWK or JWK Set, given as a dict or as JSON text. Wiped, because it may be private.

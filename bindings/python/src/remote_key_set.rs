@@ -5,8 +5,8 @@ use crate::errors::OrRaise;
 use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::operation::{_Operation, Outcome};
-use crate::options::PyClock;
-use crate::own_transport::{asked, in_threads};
+use crate::options::shown;
+use crate::transport::HttpTransport;
 use gatekey::jwk::KeySource;
 use gatekey::oauth::RemoteKeySetOptions;
 use pyo3::exceptions::PyTypeError;
@@ -70,8 +70,8 @@ impl _RemoteKeySet {
         crate::decode::object(py, text.as_bytes())
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey.{:?}>", *self.0)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<gatekey.RemoteKeySet of {}>", shown(py, self.0.place()))
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]

@@ -9,8 +9,7 @@ use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::oauth_client::_OAuthClient;
 use crate::oauth_records::Access;
-use crate::options::{PyClock, Span, names, span, text};
-use crate::own_transport::{asked, asking, in_threads};
+use crate::options::{Span, names, shown, span, text};
 use crate::remote_key_set::key_source;
 use crate::revocations::Revocations;
 use gatekey::resource::{Demand, IntrospectionOptions, Presented, ResourceServerBuilder};
@@ -34,8 +33,8 @@ pub(crate) struct _ResourceServer {
     rings: Vec<Py<KeyRing>>,
     api_keys: Option<Py<ApiKeys>>,
     revocations: Option<Py<Revocations>>,
-    /// Its own, and that of the client that asks about tokens.
-    clocks: Vec<OwnClock>,
+    /// What `repr` shows: the API's identifier.
+    audience: String,
     /// For the HTTP status and challenge of the refusals of others.
     #[pyo3(get)]
     metadata_path: Option<String>,
@@ -92,7 +91,10 @@ impl _ResourceServer {
         follow(py, &rings, api_keys.as_ref(), revocations.as_ref())?;
         let inner = Kept::new(asked(py, || builder.build())?);
         let metadata_path = inner.metadata_path();
-        Ok(Self { inner, is_for_loops, rings, api_keys, revocations, clocks, metadata_path })
+        let about = gatekey::json::parse(options.0.as_bytes()).or_raise(py)?;
+        let audience = about.member("audience").and_then(|audience| audience.as_str());
+        let audience = audience.unwrap_or_default().into_owned();
+        Ok(Self { inner, is_for_loops, rings, api_keys, revocations, audience, metadata_path })
     }
 
     /// Who calls. The GIL is released: keys may have to be fetched, or the server asked.
@@ -146,8 +148,8 @@ impl _ResourceServer {
         self.inner.metadata_json()
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey {:?}>", *self.inner)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<gatekey.ResourceServer {}>", shown(py, &self.audience))
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]

@@ -101,7 +101,8 @@ impl Revocations {
     }
 
     /// Revokes the tokens that a subject has now; a later log-in gives good ones. Access tokens of `Sessions` say
-    /// which revocations came before them (the claim `gkn`); others go by `iat`, to the second.
+    /// which revocations came before them (the claim `gkn`); others go by `iat`, to the second. Its sessions go on, and
+    /// their next refresh gives good tokens: `Sessions.end_all` ends them as well.
     fn revoke_subject(&self, py: Python<'_>, sub: Text<'_>) -> PyResult<()> {
         self.call(py, |inner| inner.revoke_subject(sub.0))
     }

@@ -2,12 +2,12 @@
 
 use crate::apikey::page_limit;
 use crate::apikey_records::Page;
-use crate::args::{self as args, Count, Place, Text};
+use crate::args::{self as args, Count, ForPeople, Place, Text};
 use crate::clock::OwnClock;
 use crate::encode;
 use crate::errors::{OrRaise, usage};
 use crate::gil::let_go;
-use crate::options::{PyClock, octets, span};
+use crate::options::{PyClock, octets, span, there};
 use crate::revocations::{Revocations, followed};
 use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
 use crate::signer::Signer;
@@ -124,12 +124,12 @@ impl Sessions {
         py: Python<'_>,
         subject: Text<'_>,
         claims: Option<&Bound<'_, PyAny>>,
-        client: Option<Text<'_>>,
+        client: Option<ForPeople>,
         meta: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<SessionTokens> {
         let spec = SessionSpec {
             claims: claims.map(read_claims).transpose()?.unwrap_or_default(),
-            client: client.map(Text::owned).unwrap_or_default(),
+            client: client.map(|client| client.0).unwrap_or_default(),
             meta: meta.map(|meta| encode::object(meta, "meta")).transpose()?.unwrap_or_default(),
         };
         let sessions = self.signing(py)?;
@@ -332,8 +332,10 @@ fn read_claims(claims: &Bound<'_, PyAny>) -> PyResult<Claims> {
     Claims::from_json(encode::claims(claims)?.as_bytes()).or_raise(claims.py())
 }
 
-/// What a client presents: a str that is no Unicode text is no token, not a misuse.
+/// What a client presents: a str that is no Unicode text is no token, not a misuse. None is nothing, of a request without
+/// the cookie.
 fn presented<'a>(value: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'a [u8]> {
+    there(value)?;
     match value.cast::<PyString>() {
         Ok(text) => Ok(text.to_str().map_or(&b""[..], str::as_bytes)),
         Err(_) => octets(value, what),

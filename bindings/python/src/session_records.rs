@@ -2,6 +2,7 @@
 //! the pairs.
 
 use crate::decode;
+use crate::options::shown;
 use gatekey::session::SessionEnd;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -160,9 +161,10 @@ impl SessionRecord {
         std::hash::Hasher::finish(&hasher)
     }
 
-    fn __repr__(&self) -> String {
+    fn __repr__(&self, py: Python<'_>) -> String {
         let end = self.end().unwrap_or("live");
-        format!("<gatekey.SessionRecord {} subject={:?} {end}>", self.0.family, self.0.subject)
+        let subject = shown(py, &self.0.subject);
+        format!("<gatekey.SessionRecord {} subject={subject} {end}>", self.0.family)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::clock::OwnClock;
 use crate::errors::OrRaise;
 use crate::gil::Kept;
 use crate::keyring::{KeyRing, made_of};
-use crate::options::{PyClock, span};
+use crate::options::{PyClock, shown, span};
 use crate::revocations::{Revocations, followed};
 use crate::session::{Sessions, lived};
 use crate::signer::Signer;
@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// Writes down what is pending, lets go of files, and ends everything that was handed out: each call of it raises
-    /// `StoreUnavailableError` from now on and changes nothing. A second call does nothing.
+    /// `UsageError` from now on and changes nothing. A second call does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let ticked = self.clock.as_ref().map_or(Ok(()), |clock| clock.tick(py));
         // Closed all the same.
@@ -175,8 +175,8 @@ impl Store {
         self.close(py)
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey.Store {:?}>", self.url())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<gatekey.Store {}>", shown(py, self.inner.url()))
     }
 
     /// Refuses: it holds files and a pepper.

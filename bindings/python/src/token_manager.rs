@@ -7,7 +7,8 @@ use crate::gil::Kept;
 use crate::oauth_client::_OAuthClient;
 use crate::oauth_records::OAuthTokens;
 use crate::operation::{_Operation, Outcome};
-use crate::own_transport::{asked, in_threads};
+use crate::options::shown;
+use crate::transport::{HttpTransport, in_threads};
 use gatekey::Secret;
 use gatekey::store::{MemoryTokenStore, TokenFolder, TokenStore};
 use pyo3::exceptions::PyTypeError;
@@ -59,7 +60,7 @@ impl _TokenManager {
             inner = inner.refresh_with(grant);
         }
         if let Some(seal) = seal {
-            inner = inner.sealed(args::peppers(seal, "seal")?);
+            inner = inner.sealed(args::secrets(seal, "seal")?);
         }
         Ok(Self(Kept::new(inner), client.clock(py)))
     }
@@ -103,8 +104,8 @@ impl _TokenManager {
         Ok(_Operation::new(operation, plain).by(clock))
     }
 
-    fn __repr__(&self) -> String {
-        format!("<gatekey {:?}>", *self.0)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<gatekey.TokenManager of {}>", shown(py, self.0.client().client_id()))
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]

@@ -6,7 +6,7 @@ use crate::key::Key;
 use crate::key_set::keyset;
 use crate::keyring::KeyRing;
 use crate::options::{
-    Expectation, PyClock, algorithm, configuration, names, span, token_octets, wrong_type,
+    Expectation, PyClock, algorithm, configuration, names, shown, span, token_octets, wrong_type,
 };
 use crate::own_transport::asked;
 use crate::remote_key_set::_RemoteKeySet;
@@ -264,10 +264,12 @@ impl IssuerRule {
         self.given.clone_ref(py)
     }
 
-    fn __repr__(&self) -> String {
+    fn __repr__(&self, py: Python<'_>) -> String {
         match &*self.keys {
             RuleKeys::Set(keys) => format!("<gatekey.IssuerRule with {} keys>", keys.len()),
-            RuleKeys::Remote(keys) => format!("<gatekey.IssuerRule with {keys:?}>"),
+            RuleKeys::Remote(keys) => {
+                format!("<gatekey.IssuerRule with the keys of {}>", shown(py, keys.place()))
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::args::Text;
 use crate::errors::OrRaise;
-use crate::options::{octets, span};
+use crate::options::{octets, shown, span};
 use gatekey::Secret;
 use gatekey::web::{CsrfRequest, SameSite};
 use pyo3::prelude::*;
@@ -82,8 +82,8 @@ impl Cookie {
         Ok(value.map(str::to_owned))
     }
 
-    fn __repr__(&self) -> String {
-        format!("<Cookie {}>", self.inner.name())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<gatekey.Cookie {}>", shown(py, self.inner.name()))
     }
 }
 
@@ -123,7 +123,8 @@ impl Csrf {
     }
 
     /// Lets a request pass that is harmless (GET, HEAD, OPTIONS), or that no other site has caused and
-    /// that brings a token of this session; raises CsrfError otherwise.
+    /// that brings a token of this session; raises CsrfError otherwise, and MissingCredentialsError if there is no session
+    /// (`session_id` is None).
     ///
     /// `sec_fetch_site` and `origin` are the headers of these names, `host` the name under which users
     /// know the service; an `origin` needs it.
@@ -132,7 +133,7 @@ impl Csrf {
     fn check(
         &self,
         py: Python<'_>,
-        session_id: Text<'_>,
+        session_id: Option<Text<'_>>,
         token: Option<Text<'_>>,
         method: Text<'_>,
         sec_fetch_site: Option<Text<'_>>,
@@ -150,10 +151,11 @@ impl Csrf {
             request = request.host(host.0);
         }
         let token = token.map_or("", |token| token.0);
-        self.inner.check(session_id.0, token, &request).or_raise(py)
+        let session_id = session_id.map_or("", |id| id.0);
+        self.inner.check(session_id, token, &request).or_raise(py)
     }
 
     fn __repr__(&self) -> &'static str {
-        "<Csrf [redacted]>"
+        "<gatekey.Csrf [redacted]>"
     }
 }

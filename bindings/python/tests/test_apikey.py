@@ -313,6 +313,8 @@ def test_headers() -> None:
     for wrong in ([("X-API-Key", "k"), ("Authorization", "Bearer k")], [("X-API-Key", "")]):
         with pytest.raises(exceptions.MalformedApiKeyError):
             from_headers(wrong)
+    for scheme in ("Api-Key", "api-key", "ApiKey"):
+        assert from_headers([("Authorization", f"{scheme} k")]) == "k"
     assert from_headers([("X-Other", LONE), ("authorization", "bearer k")]) == "k"
     assert (from_headers([("X-API-Key", LONE)]) or "").strip("\ufffd") == "hunter2"
     for item in (1, [1], ["ab"], [("a", 1)], [("a", "b", "c")]):

@@ -82,7 +82,7 @@ def test_a_path_is_a_file_whatever_it_looks_like(tmp_path: Path, name: str) -> N
     store = Store.open(path, pepper=PEPPER)
     assert path.is_file()
     assert store.url == f"sqlite:///{path}"
-    assert repr(store) == f'<gatekey.Store "sqlite:///{path}">'
+    assert repr(store) == f"<gatekey.Store 'sqlite:///{path}'>"
     ring = KeyRing.open(path, pepper=PEPPER)
     assert ring.keys() == Store.open(store.url, pepper=PEPPER).key_ring().keys()
 
@@ -146,7 +146,7 @@ def test_nothing_goes_on_after_it_closed(tmp_path: Path, where: str) -> None:
         store.key_ring,
     ]
     for call in calls:
-        with pytest.raises(exceptions.StoreUnavailableError, match="closed"):
+        with pytest.raises(exceptions.UsageError, match="closed"):
             call()
     if where != "memory:":
         with Store.open(url, pepper=PEPPER) as store:
@@ -234,5 +234,5 @@ def test_a_clock_that_fails_keeps_nothing_open(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="no time"), opened:
             pass
         broken = False
-        with pytest.raises(exceptions.StoreUnavailableError):
+        with pytest.raises(exceptions.UsageError, match="closed"):
             keys.verify(secret)

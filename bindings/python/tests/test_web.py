@@ -89,8 +89,12 @@ def test_csrf() -> None:
         assert token not in str(raised.value)
     with pytest.raises(exceptions.UsageError):
         csrf.check("session-1", token, method="POST", origin="https://a.example")
+    csrf.check(None, None, method="GET")
+    with pytest.raises(exceptions.MissingCredentialsError) as missing:
+        csrf.check(None, token, method="POST")
+    assert missing.value.status == 401
     friendly = Csrf(bytes(range(32)), allow_same_site=True)
     friendly.check("session-1", token, method="POST", sec_fetch_site="same-site")
-    assert repr(csrf) == "<Csrf [redacted]>"
+    assert repr(csrf) == "<gatekey.Csrf [redacted]>"
     with pytest.raises(TypeError):
         pickle.dumps(csrf)

@@ -9,9 +9,9 @@ mod session;
 use self::revocation::Revocations;
 use self::session::Sessions;
 use super::page::page_size;
-use super::{AuditRecord, Backend, Page, PepperCheck, StoredKey, StoredRing};
+use super::{AuditRecord, Backend, CLOSED, Page, PepperCheck, StoredKey, StoredRing};
 use crate::base::process::{Brief, brief};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
@@ -50,8 +50,6 @@ impl std::fmt::Debug for MemoryStore {
         f.write_str("MemoryStore")
     }
 }
-
-const CLOSED: Error = Error::new(ErrorKind::StoreUnavailable, "The store has been closed.");
 
 impl Backend for MemoryStore {
     fn stamp(&self) -> Result<u64> {

@@ -21,7 +21,7 @@ use super::whole;
 use crate::base::process::{self, AcrossFork, Inside, enter, lock};
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Mark, real_path};
+use crate::store::{CLOSED, Mark, real_path};
 use arc_swap::ArcSwapOption;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -566,7 +566,6 @@ pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-const CLOSED: Error = Error::new(ErrorKind::StoreUnavailable, "The store has been closed.");
 pub(super) const READ_ONLY: Error = Error::new(
     ErrorKind::StoreReadOnly,
     "The store is read-only; give this process the right to write the file and its folder.",

@@ -109,9 +109,34 @@ fn unknown_ids_are_told() {
 type Mistake = fn(&mut KeySpec);
 
 #[test]
+fn a_key_is_revoked_whatever_the_reason() {
+    let bench = bench();
+    for (given, kept) in
+        [("a\ntrace\u{1b}", "a trace".to_owned()), (&*"\u{e9}".repeat(400), "\u{e9}".repeat(250))]
+    {
+        let issued = bench.create(|_| ());
+        let off = bench.keys.disable(&issued.record.id, given).unwrap();
+        let record = bench.keys.revoke(&issued.record.id, given).unwrap();
+        assert_eq!((off.reason, record.reason), (kept.clone(), kept));
+        refused(bench.keys.verify(text(&issued), &Check::new()), ErrorKind::ApiKeyRevoked, given);
+    }
+}
+
+#[test]
+fn a_key_ends_at_a_date() {
+    let bench = bench();
+    let issued = bench.create(|spec| spec.expires_at = Some(NOW + 60));
+    assert_eq!(issued.record.expires_at, Some(NOW + 60));
+    assert_eq!(
+        bench.keys.verify(text(&issued), &Check::new()).unwrap().expires_at(),
+        Some(NOW + 60)
+    );
+}
+
+#[test]
 fn mistakes_in_a_specification_make_no_key() {
     let bench = bench();
-    let mistakes: [(&str, Mistake); 20] = [
+    let mistakes: [(&str, Mistake); 24] = [
         ("no owner", |s| s.owner.clear()),
         ("long owner", |s| s.owner = "x".repeat(256)),
         ("control character", |s| s.owner = "a\nb".into()),
@@ -125,6 +150,10 @@ fn mistakes_in_a_specification_make_no_key() {
         ("never valid", |s| (s.not_before, s.expires_in) = (Some(NOW + 60), Some(60))),
         ("no time", |s| s.expires_in = Some(0)),
         ("end of time", |s| s.expires_in = Some(u64::MAX)),
+        ("two ends", |s| (s.expires_in, s.expires_at) = (Some(60), Some(NOW + 60))),
+        ("ended", |s| s.expires_at = Some(NOW)),
+        ("the first second", |s| s.expires_at = Some(0)),
+        ("revoked", |s| s.revoked = true),
         ("no rate", |s| s.rate = Some(Rate { burst: 0, period: 1 })),
         ("long period", |s| s.rate = Some(Rate { burst: 1, period: u32::MAX })),
         ("half a refill", |s| s.credits = Some(CreditSpec { amount: 1, refill: 1, every: 0 })),

@@ -180,12 +180,43 @@ fn the_scan_rule_is_for_keys_of_the_prefix() {
 }
 
 #[test]
+fn an_address_is_an_address_alone() {
+    use gatekey::apikey::parse_ip;
+    for (text, known) in
+        [("192.0.2.1", "192.0.2.1"), ("::1", "::1"), ("2001:DB8::1", "2001:db8::1")]
+    {
+        assert_eq!(parse_ip(text).unwrap().to_string(), known);
+    }
+    // With a port, a zone or whatever else, who calls is not known: safer than half of it.
+    for text in [
+        "",
+        "testclient",
+        "unknown",
+        "192.0.2.1:80",
+        "[::1]",
+        "[::1]:80",
+        "fe80::1%eth0",
+        "010.0.0.1",
+        "10.0.0",
+        " ::1",
+        "192.0.2.1, 192.0.2.2",
+    ] {
+        assert_eq!(parse_ip(text), None, "{text}");
+    }
+}
+
+#[test]
 fn headers_hold_one_key_or_none() {
     use gatekey::apikey::{api_key_from_headers as from, api_key_from_query as query};
     for (headers, key) in [
         (&[("authorization", "Bearer k")][..], Some("k")),
         (&[("AUTHORIZATION", "bearer   k")], Some("k")),
         (&[("X-Api-Key", " k\t")], Some("k")),
+        (&[("Authorization", "Api-Key k")], Some("k")),
+        (&[("authorization", " api-key  k ")], Some("k")),
+        (&[("Authorization", "ApiKey k")], Some("k")),
+        (&[("Authorization", "Api-Keys k")], None),
+        (&[("Authorization", "Api Key k")], None),
         (&[("Host", "a"), ("x-api-key", "k"), ("Accept", "b")], Some("k")),
         (&[("Authorization", "Basic a2V5")], None),
         (&[("Authorization", "Basic a2V5"), ("X-API-Key", "k")], Some("k")),
@@ -200,6 +231,9 @@ fn headers_hold_one_key_or_none() {
         &[("X-API-Key", "k"), ("x-api-key", "k")],
         &[("X-API-Key", "k"), ("Authorization", "Bearer k")],
         &[("Authorization", "Basic x"), ("Authorization", "Bearer k")],
+        &[("X-API-Key", "k"), ("Authorization", "Api-Key k")],
+        &[("Authorization", "Bearer k"), ("Authorization", "Api-Key k")],
+        &[("Authorization", "Api-Key")],
         &[("Authorization", "Bearer")],
         &[("Authorization", "Bearer ")],
         &[("X-API-Key", "")],

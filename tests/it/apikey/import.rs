@@ -119,6 +119,26 @@ fn no_digest_is_kept_without_a_pepper() {
 }
 
 #[test]
+fn what_has_ended_elsewhere_has_ended_here() {
+    let bench = bench();
+    let keys =
+        ["legacy-key-of-one-owner-1", "legacy-key-of-one-owner-2", "legacy-key-of-one-owner-3"];
+    let mut rows = keys.map(|key| row(key, None));
+    rows[0].spec.revoked = true;
+    rows[1].spec.expires_at = Some(super::NOW - 1);
+    rows[2].spec.expires_at = Some(super::NOW + 60);
+    let report = bench.keys.import(ImportScheme::Plaintext, &rows).unwrap();
+    assert_eq!(report.imported, 3);
+    refused(bench.keys.verify(keys[0], &Check::new()), ErrorKind::ApiKeyRevoked, "revoked");
+    refused(bench.keys.verify(keys[1], &Check::new()), ErrorKind::ApiKeyExpired, "expired");
+    let last = bench.keys.verify(keys[2], &Check::new()).unwrap();
+    assert_eq!(last.expires_at(), Some(super::NOW + 60));
+    let record = bench.keys.get(&report.ids[0]).unwrap();
+    assert_eq!((record.status.name(), record.revoked_at), ("revoked", Some(super::NOW)));
+    refused(bench.keys.enable(&report.ids[0]), ErrorKind::ApiKeyRevoked, "for good");
+}
+
+#[test]
 fn one_bad_row_imports_nothing() {
     let bench = bench();
     for (scheme, credential, lookup) in [

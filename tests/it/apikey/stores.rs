@@ -227,9 +227,9 @@ fn conforms(store: &dyn Database) {
 
     store.close().unwrap();
     store.close().unwrap();
-    refused(store.api_key("AAAAAAAAAAAA"), ErrorKind::StoreUnavailable, "closed");
-    refused(store.write_api_keys(&[insert(&third)]), ErrorKind::StoreUnavailable, "closed");
-    refused(store.stamp(), ErrorKind::StoreUnavailable, "closed");
+    refused(store.api_key("AAAAAAAAAAAA"), ErrorKind::InvalidArgument, "closed");
+    refused(store.write_api_keys(&[insert(&third)]), ErrorKind::InvalidArgument, "closed");
+    refused(store.stamp(), ErrorKind::InvalidArgument, "closed");
 }
 
 #[test]

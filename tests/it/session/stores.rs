@@ -279,8 +279,8 @@ fn the_memory_store_conforms() {
     conforms(&|| Box::new(MemoryStore::new()));
     let store = MemoryStore::new();
     store.close().unwrap();
-    refused(store.session("a"), ErrorKind::StoreUnavailable, "closed");
-    refused(store.key_ring("a"), ErrorKind::StoreUnavailable, "closed");
+    refused(store.session("a"), ErrorKind::InvalidArgument, "closed");
+    refused(store.key_ring("a"), ErrorKind::InvalidArgument, "closed");
 }
 
 #[test]

@@ -55,12 +55,12 @@ class OAuthClient(Registration[AnyTransport]):
         self,
         *,
         return_to: str = "/",
-        scopes: Sequence[str] | None = None,
+        scopes: str | Sequence[str] | None = None,
         prompt: str | None = None,
         login_hint: str | None = None,
         acr_values: str | None = None,
         max_age: _Seconds | None = None,
-        resources: Sequence[str] | None = None,
+        resources: str | Sequence[str] | None = None,
         parameters: Mapping[str, str] | None = None,
         cookies: str | None = None,
     ) -> BegunLogin:
@@ -84,8 +84,8 @@ class OAuthClient(Registration[AnyTransport]):
         callback: str,
         cookies: str | None,
         *,
-        scopes: Sequence[str] = (),
-        resources: Sequence[str] = (),
+        scopes: str | Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> FinishedLogin:
         """Finish a log-in; see :meth:`gatekey.OAuthClient.finish`."""
@@ -110,8 +110,8 @@ class OAuthClient(Registration[AnyTransport]):
         self,
         tokens: OAuthTokens,
         *,
-        scopes: Sequence[str] = (),
-        resources: Sequence[str] = (),
+        scopes: str | Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
         """Get new tokens; keep them before you use them, and ``tokens`` of an error as well."""
@@ -121,8 +121,8 @@ class OAuthClient(Registration[AnyTransport]):
     async def client_credentials(
         self,
         *,
-        scopes: Sequence[str] = (),
-        resources: Sequence[str] = (),
+        scopes: str | Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
         """Get a token for the client itself (RFC 6749 section 4.4)."""
@@ -133,8 +133,8 @@ class OAuthClient(Registration[AnyTransport]):
         self,
         assertion: str,
         *,
-        scopes: Sequence[str] = (),
-        resources: Sequence[str] = (),
+        scopes: str | Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
         """Exchange an assertion that someone whom the server trusts has signed (RFC 7523)."""
@@ -151,8 +151,8 @@ class OAuthClient(Registration[AnyTransport]):
     async def device_codes(
         self,
         *,
-        scopes: Sequence[str] = (),
-        resources: Sequence[str] = (),
+        scopes: str | Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> DeviceCodes:
         """Begin the flow for a device without a browser (RFC 8628)."""
@@ -164,7 +164,7 @@ class OAuthClient(Registration[AnyTransport]):
         self,
         codes: DeviceCodes,
         *,
-        resources: Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
         """Ask until the user has said yes or no; cancel the task to give up."""

@@ -66,7 +66,7 @@ class Verifier:
         own._inner = Later(partial(_core.Verifier.for_issuers, plainly, **given))
         return own
 
-    async def verify(self, token: str | bytes) -> Verified:
+    async def verify(self, token: str | bytes | None) -> Verified:
         """Verify a token; see :meth:`gatekey.Verifier.verify`."""
         return await attempted(lambda: self._inner.get().verify(token), self._carrier_of)
 

@@ -27,20 +27,18 @@ class Bearer:
         self,
         manager: TokenManager | AsyncTokenManager,
         name: str,
-        hosts: Sequence[str] | None,
+        hosts: str | Sequence[str] | None,
         min_ttl: _Seconds,
         allow_http: bool,
         place: Callable[[str], Place],
     ) -> None:
-        if isinstance(hosts, str):
-            raise TypeError("hosts is a list of strings, not one string")
         self.manager = manager if isinstance(manager, TokenManager) else manager.sync
         self.name = name
         self.min_ttl = min_ttl
         self._allow_http = allow_http
         self._lock = threading.Lock()
         self._hosts: set[tuple[str, int | None]] = set()
-        for host in hosts or ():
+        for host in (hosts,) if isinstance(hosts, str) else hosts or ():
             _, name, port = place(host if "://" in host else f"https://{host}")
             if not name:
                 raise UsageError(f"{host!r} in hosts is no host; write it as in api.example:8443.")

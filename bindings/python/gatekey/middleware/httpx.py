@@ -43,7 +43,7 @@ class BearerAuth(httpx.Auth):
         manager: TokenManager | AsyncTokenManager,
         name: str,
         *,
-        hosts: Sequence[str] | None = None,
+        hosts: str | Sequence[str] | None = None,
         min_ttl: _Seconds = 60,
         danger_allow_http: bool = False,
     ) -> None:

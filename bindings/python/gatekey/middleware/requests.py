@@ -42,7 +42,7 @@ class BearerAuth(requests.auth.AuthBase):
         manager: TokenManager | AsyncTokenManager,
         name: str,
         *,
-        hosts: Sequence[str] | None = None,
+        hosts: str | Sequence[str] | None = None,
         min_ttl: _Seconds = 60,
         danger_allow_http: bool = False,
     ) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         _Clock,
         _Operation,
         _Seconds,
+        _Secrets,
     )
 
 Carrier = TypeVar("Carrier")
@@ -54,12 +55,12 @@ class Registration(Generic[Carrier]):
         auth_method: str | None = None,
         assertion_audience: str | None = None,
         redirect_uri: str | None = None,
-        scopes: Sequence[str] | None = None,
+        scopes: str | Sequence[str] | None = None,
         endpoints: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
-        id_token_algorithms: Sequence[str] | None = None,
-        trusted_audiences: Sequence[str] | None = None,
-        allowed_tenants: Sequence[str] | None = None,
+        id_token_algorithms: str | Sequence[str] | None = None,
+        trusted_audiences: str | Sequence[str] | None = None,
+        allowed_tenants: str | Sequence[str] | None = None,
         discover: bool | None = None,
         metadata_url: str | None = None,
         require_pkce: bool = False,
@@ -67,7 +68,7 @@ class Registration(Generic[Carrier]):
         leeway: _Seconds = 60,
         deadline: _Seconds = 10.0,
         quirks: Mapping[str, object] | None = None,
-        flow_keys: str | bytes | Sequence[tuple[int, bytes]] | None = None,
+        flow_keys: _Secrets | None = None,
         replay: Revocations | None = None,
         clock: _Clock | None = None,
         transport: Carrier | None = None,
@@ -87,8 +88,9 @@ class Registration(Generic[Carrier]):
         :param metadata_url: where the issuer's metadata are, if its address does not lead to them;
             they must name the issuer all the same.
         :param endpoints: by the names of RFC 8414, for example ``token_endpoint``.
-        :param flow_keys: secrets that the cookies of log-ins are sealed with, as peppers are
-            given; every process that finishes log-ins needs the same. Without them this object
+        :param flow_keys: secrets that the cookies of log-ins are sealed with: one, as bytes or a
+            text, or pairs of a number and one, oldest first, or a text as in a pepper file; every
+            process that finishes log-ins needs the same. Without them this object
             makes one of its own.
         :param replay: refuses callbacks that were seen, even if someone kept the cookie.
         :param allow_loopback_http: plain HTTP to this very machine, for tests.
@@ -151,9 +153,9 @@ class Registration(Generic[Carrier]):
     def _begin(
         self,
         cookies: str | None,
-        scopes: Sequence[str] | None,
+        scopes: str | Sequence[str] | None,
         parameters: Mapping[str, str] | None,
-        resources: Sequence[str] | None,
+        resources: str | Sequence[str] | None,
         **options: object,
     ) -> _Operation:
         if options.get("max_age") is not None:
@@ -183,12 +185,12 @@ class OAuthClient(Registration[Transporting]):
         self,
         *,
         return_to: str = "/",
-        scopes: Sequence[str] | None = None,
+        scopes: str | Sequence[str] | None = None,
         prompt: str | None = None,
         login_hint: str | None = None,
         acr_values: str | None = None,
         max_age: _Seconds | None = None,
-        resources: Sequence[str] | None = None,
+        resources: str | Sequence[str] | None = None,
         parameters: Mapping[str, str] | None = None,
         cookies: str | None = None,
     ) -> BegunLogin:
@@ -218,8 +220,8 @@ class OAuthClient(Registration[Transporting]):
         callback: str,
         cookies: str | None,
         *,
-        scopes: Sequence[str] = (),
-        resources: Sequence[str] = (),
+        scopes: str | Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> FinishedLogin:
         """Finish a log-in.
@@ -260,8 +262,8 @@ class OAuthClient(Registration[Transporting]):
         self,
         tokens: OAuthTokens,
         *,
-        scopes: Sequence[str] = (),
-        resources: Sequence[str] = (),
+        scopes: str | Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
         """Get new tokens; keep them before you use them, as a ``TokenManager`` does.
@@ -279,8 +281,8 @@ class OAuthClient(Registration[Transporting]):
     def client_credentials(
         self,
         *,
-        scopes: Sequence[str] = (),
-        resources: Sequence[str] = (),
+        scopes: str | Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
         """Get a token for the client itself (RFC 6749 section 4.4)."""
@@ -292,8 +294,8 @@ class OAuthClient(Registration[Transporting]):
         self,
         assertion: str,
         *,
-        scopes: Sequence[str] = (),
-        resources: Sequence[str] = (),
+        scopes: str | Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
         """Exchange an assertion that someone whom the server trusts has signed (RFC 7523)."""
@@ -315,8 +317,8 @@ class OAuthClient(Registration[Transporting]):
     def device_codes(
         self,
         *,
-        scopes: Sequence[str] = (),
-        resources: Sequence[str] = (),
+        scopes: str | Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> DeviceCodes:
         """Begin the flow for a device (RFC 8628): show the codes, then ``poll``."""
@@ -328,7 +330,7 @@ class OAuthClient(Registration[Transporting]):
         self,
         codes: DeviceCodes,
         *,
-        resources: Sequence[str] = (),
+        resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
         """Ask until the user has said yes or no, as often as the server wants it.

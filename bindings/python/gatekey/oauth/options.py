@@ -22,10 +22,10 @@ def json_text(members: Mapping[str, object]) -> str:
 _T = TypeVar("_T")
 
 
-def listed(values: Sequence[_T] | None) -> list[_T] | None:
-    """Copy a list, which a single text is not."""
+def listed(values: str | Sequence[_T] | None) -> list[_T] | list[str] | None:
+    """Copy a list; a text is one element, not its letters."""
     if isinstance(values, str):
-        raise TypeError("a list of strings is wanted, not one string")
+        return [values]
     return None if values is None else list(values)
 
 
@@ -51,7 +51,9 @@ def private_key_of(key: Key | str | Mapping[str, object] | None) -> object:
 
 
 def grant_text(
-    scopes: Sequence[str], resources: Sequence[str], parameters: Mapping[str, str] | None
+    scopes: str | Sequence[str],
+    resources: str | Sequence[str],
+    parameters: Mapping[str, str] | None,
 ) -> str:
     """Write what a grant asks for."""
     members = {
@@ -64,4 +66,5 @@ def grant_text(
 
 def exchange_text(token: str, kind: str, more: Mapping[str, Any]) -> str:
     """Write what a token exchange (RFC 8693) asks for."""
-    return json_text({"subject_token": token, "subject_token_type": kind, **more})
+    lists = {name: listed(more[name]) for name in ("scopes", "resources") if name in more}
+    return json_text({"subject_token": token, "subject_token_type": kind, **more, **lists})

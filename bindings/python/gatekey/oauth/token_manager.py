@@ -11,9 +11,9 @@ from gatekey.oauth.options import at_least, json_text, mapped
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from gatekey._core import OAuthTokens, _Seconds
+    from gatekey._core import HttpTransport, OAuthTokens, _Seconds, _Secrets
     from gatekey.oauth.client import OAuthClient
     from gatekey.oauth.operation import Transporting
 
@@ -33,7 +33,7 @@ class TokenManager:
         client: OAuthClient,
         *,
         folder: str | os.PathLike[str] | None = None,
-        seal: str | bytes | Sequence[tuple[int, bytes]] | None = None,
+        seal: _Secrets | None = None,
         client_credentials: Mapping[str, object] | None = None,
         refresh_with: Mapping[str, object] | None = None,
         transport: Transporting | None = None,
@@ -41,7 +41,7 @@ class TokenManager:
         """Manage tokens of this client's, by its clock.
 
         :param folder: where they are kept (mode 0700, files 0600); in memory without one.
-        :param seal: secrets, as peppers are given, under which they are sealed.
+        :param seal: secrets, as ``flow_keys`` of the client are given, under which they are sealed.
         :param client_credentials: ``{"scopes": [...], "resources": [...]}``: a name under which
             there is no token gets one for the client itself.
         :param refresh_with: what each refresh says besides the refresh token:
