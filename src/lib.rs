@@ -168,6 +168,7 @@ pub mod open;
 pub use open::Store;
 
 pub mod backup;
+pub mod doctor;
 
 mod present;
 pub use present::ToJson;

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may import. A room may always import itself.
-const LAYERS: [(&str, &[&str]); 23] = [
+const LAYERS: [(&str, &[&str]); 24] = [
     // 0: no domain words, no I/O
     ("error", &[]),
     ("base", &["error"]),
@@ -61,6 +61,7 @@ const LAYERS: [(&str, &[&str]); 23] = [
             "open",
         ],
     ),
+    ("doctor", &["error", "base", "store", "pepper", "keyring", "open"]),
     ("present", &["base", "store", "apikey", "keyring", "session", "oauth", "resource", "backup"]),
     // Edges, imported by nobody.
     ("interop", &["error", "base", "jwk"]),

@@ -8,6 +8,7 @@
 
 mod apikey;
 mod backup;
+mod doctor;
 mod exit;
 mod import;
 mod input;
@@ -66,6 +67,8 @@ enum Command {
     /// Back a store up, restore it, accept a restored one
     #[command(subcommand)]
     Store(backup::Command),
+    /// See whether all is well with a store: permissions, peppers, mark, clock, versions, what expires
+    Doctor(doctor::Doctor),
     /// Sign in with another server, get tokens from it, ask about them, end them
     #[command(subcommand)]
     Oauth(oauth::Command),
@@ -109,6 +112,7 @@ fn run(command: Command, output: &mut Output) -> Outcome<()> {
         Command::Revoke(command) => revoke::run(command, output),
         Command::Keyring(command) => keyring::run(command, output),
         Command::Store(command) => backup::run(command, output),
+        Command::Doctor(doctor) => doctor::run(&doctor, output),
         Command::Oauth(command) => oauth::run(command, output),
         Command::ScanRule(rule) => apikey::scan_rule(&rule, output),
         Command::Token(command) => token::run(command, output),

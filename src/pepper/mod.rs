@@ -151,13 +151,19 @@ impl Peppers {
     /// Holds the peppers at hand against those that the store was made with.
     pub(crate) fn check_known(&self, store: &dyn Backend) -> Result<Vec<PepperCheck>> {
         let known = store.pepper_checks()?;
-        for check in &known {
+        self.check_all(&known)?;
+        Ok(known)
+    }
+
+    /// The same, of what is known of them.
+    pub(crate) fn check_all(&self, known: &[PepperCheck]) -> Result<()> {
+        for check in known {
             if self.contains(check.pepper) && self.check(check.pepper) != check.check {
                 let error = if check.check == [0; 16] { UNCHECKED } else { WRONG };
                 return Err(error.about_secret("pepper", check.pepper));
             }
         }
-        Ok(known)
+        Ok(())
     }
 
     /// Holds the peppers at hand against those that the store was made with, and makes the active one

@@ -48,7 +48,7 @@ pub use tokens::{MemoryTokenStore, TokenStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 #[cfg(feature = "sqlite")]
-pub(crate) use sqlite::{Copied, Progress, back_up, restore};
+pub(crate) use sqlite::{Copied, Progress, SCHEMA, back_up, examine, restore, sqlite_version};
 
 use crate::error::{Error, ErrorKind, Result};
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test must fail loudly and say why")]
 
 mod backups;
+mod doctor;
 #[path = "../oauth/evil.rs"]
 #[expect(dead_code, reason = "the other test program uses the rest of it")]
 mod evil;

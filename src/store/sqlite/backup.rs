@@ -219,7 +219,7 @@ fn copy_pages(source: &Connection, target: &mut Connection, progress: Progress<'
     }
 }
 
-fn check_integrity(connection: &Connection) -> Result<()> {
+pub(super) fn check_integrity(connection: &Connection) -> Result<()> {
     let found: String =
         connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(fault)?;
     if found == "ok" { Ok(()) } else { Err(DAMAGED) }

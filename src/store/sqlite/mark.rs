@@ -46,7 +46,7 @@ impl Position {
 pub(super) struct Standing {
     pub(super) at: Position,
     /// Whether a mark was made for it.
-    marked: bool,
+    pub(super) marked: bool,
 }
 
 /// The mark of a store, if it has one.

@@ -11,6 +11,7 @@ mod apikey;
 mod backup;
 mod connections;
 mod create;
+mod examine;
 mod keyring;
 mod mark;
 mod place;
@@ -23,6 +24,7 @@ mod whole;
 
 pub(crate) use self::backup::{Copied, Progress, back_up, restore};
 use self::connections::{Connections, Opened, Trust};
+pub(crate) use self::examine::{SCHEMA, examine, sqlite_version};
 use self::mark::Marked;
 use super::{Backend, Changes, Mark, PepperCheck, RevocationChanges};
 use crate::error::{Error, ErrorKind, Result};
@@ -175,6 +177,22 @@ fn in_transaction<T>(
     Ok(done)
 }
 
+/// The fingerprints of the peppers that rows were made with.
+fn known_peppers(reader: &Connection) -> Result<Vec<PepperCheck>> {
+    let mut select =
+        reader.prepare_cached("SELECT * FROM pepper ORDER BY pepper").map_err(fault)?;
+    let check = |row: &rusqlite::Row<'_>| {
+        // No pepper has a number that cannot be read.
+        Ok(row.get("pepper").ok().map(|pepper| PepperCheck {
+            pepper,
+            check: row.get("fingerprint").unwrap_or_default(),
+            since: rows::unsigned(row, "since").unwrap_or_default(),
+        }))
+    };
+    let found = select.query_map([], check).map_err(fault)?;
+    found.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>().map_err(fault)
+}
+
 impl Backend for SqliteStore {
     fn file(&self) -> Option<PathBuf> {
         Some(self.0.path())
@@ -198,23 +216,7 @@ impl Backend for SqliteStore {
     }
 
     fn pepper_checks(&self) -> Result<Vec<PepperCheck>> {
-        self.read(|reader| {
-            let mut select =
-                reader.prepare_cached("SELECT * FROM pepper ORDER BY pepper").map_err(fault)?;
-            let check = |row: &rusqlite::Row<'_>| {
-                // No pepper has a number that cannot be read.
-                Ok(row.get("pepper").ok().map(|pepper| PepperCheck {
-                    pepper,
-                    check: row.get("fingerprint").unwrap_or_default(),
-                    since: rows::unsigned(row, "since").unwrap_or_default(),
-                }))
-            };
-            let found = select.query_map([], check).map_err(fault)?;
-            found
-                .filter_map(rusqlite::Result::transpose)
-                .collect::<rusqlite::Result<_>>()
-                .map_err(fault)
-        })
+        self.read(|reader| known_peppers(reader))
     }
 
     fn add_pepper_check(&self, check: &PepperCheck) -> Result<()> {

@@ -109,6 +109,9 @@ const STEPS: [&str; 3] = [
     DELETE FROM horizon WHERE of = 'revocation';",
 ];
 
+/// The newest version.
+pub(super) const NEWEST: u64 = STEPS.len() as u64;
+
 /// Brings the file to the newest version, if it is ours or empty: all steps in one transaction.
 pub(super) fn migrate(connection: &mut Connection, read_only: bool) -> Answer<()> {
     if look(&connection.unchecked_transaction()?)? == STEPS.len() {
