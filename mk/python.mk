@@ -48,3 +48,7 @@ demo-python:
 	@rm -f $(TARGET)/sessions.sqlite*; echo "Sessions, Python"
 	@$(VENV_PY) examples/session.py sqlite:///$(TARGET)/sessions.sqlite
 	@echo "OAuth, Python"; $(VENV_PY) tests/servers/servers.py run oidc-provider $(VENV_PY) examples/oauth.py
+
+.PHONY: stub
+stub: dev-wheel ## Puts the docstrings of the extension into its stub, _core.pyi
+	@$(VENV_PY) -P -c 'import sys; sys.path.insert(0, "$(PYTHON_DIR)/tests"); import runpy; runpy.run_module("documented", run_name="__main__")'
