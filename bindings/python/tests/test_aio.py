@@ -295,7 +295,7 @@ def test_a_store_in_the_hand(tmp_path: Path) -> None:
             with pytest.raises(TypeError, match=r"await ApiKeys\.open"):
                 aio.ApiKeys()
             assert repr(keys).startswith("<gatekey.aio.ApiKeys")
-        with pytest.raises(exceptions.StoreUnavailableError):
+        with pytest.raises(exceptions.UsageError, match="closed"):
             await keys.create(owner="acme")
 
     run(main)
