@@ -123,6 +123,12 @@ impl OAuthClient {
         self.0.config.issuer.as_deref()
     }
 
+    /// Who its authorization server is: the issuer, or the token endpoint of one without.
+    pub(super) fn server(&self) -> &str {
+        let config = &self.0.config;
+        config.issuer.as_deref().or_else(|| config.endpoints.get(TOKEN)).unwrap_or_default()
+    }
+
     /// An operation of this client's.
     pub(super) fn operation<T, F>(&self, code: impl FnOnce(Arc<Inner>, Io) -> F) -> Operation<T>
     where

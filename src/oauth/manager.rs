@@ -8,22 +8,20 @@
 //! `invalid_grant` ends a refresh token; whatever else goes wrong, it is tried again later.
 
 use super::client::OAuthClient;
-use super::slots::{Claim, Hold, LOOK_EVERY, Seen, Slot, Slots, Turns, is_same};
+use super::shelf::Shelf;
+use super::slots::{Claim, Entry, Hold, LOOK_EVERY, Seen, Slot, Slots, Turns, is_same};
 use super::token_grant::TokenGrant;
 use super::tokens::OAuthTokens;
 use crate::base::process::brief;
 use crate::base::reach::beyond_memory;
 use crate::base::secret::Secret;
 use crate::base::text::argument;
-use crate::crypto::aead;
-use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
-use crate::pepper::{Fields, Peppers};
+use crate::pepper::Peppers;
 use crate::store::TokenStore;
 use crate::transport::{Io, Operation, Transport};
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use zeroize::Zeroizing;
 
 /// The longest wait after failures, and between two tokens that an API refuses, in seconds.
 const LONGEST_PAUSE: u64 = 60;
@@ -52,37 +50,35 @@ pub struct TokenManager(Arc<Inner>);
 
 struct Inner {
     client: OAuthClient,
-    store: Arc<dyn TokenStore>,
+    shelf: Shelf,
     transport: Arc<dyn Transport>,
-    seal: Option<Peppers>,
     grant: Option<TokenGrant>,
     refreshing: TokenGrant,
     slots: Slots,
 }
 
 impl TokenManager {
-    /// Tokens of this client's, kept in `store`, refreshed over `transport`.
+    /// Tokens of this client's, kept in `store`, refreshed over `transport`. Managers of several clients and servers may
+    /// share a store: each has entries of its own, and knows nothing of the others'.
     #[must_use]
     pub fn new(
         client: OAuthClient,
         store: Arc<dyn TokenStore>,
         transport: Arc<dyn Transport>,
     ) -> Self {
-        Self(Arc::new(Inner {
-            client,
-            store,
-            transport,
-            seal: None,
-            grant: None,
-            refreshing: TokenGrant::new(),
-            slots: Slots::default(),
-        }))
+        let (shelf, slots, refreshing) =
+            (Shelf::new(&client, store), Slots::default(), TokenGrant::new());
+        Self(Arc::new(Inner { client, shelf, transport, grant: None, refreshing, slots }))
     }
 
-    /// A name under which there is no token gets one for the client itself (RFC 6749 section 4.4).
+    /// A name under which there is no token gets one for the client itself (RFC 6749 section 4.4). A manager that asks for
+    /// something else gets another one.
     #[must_use]
     pub fn client_credentials(self, grant: TokenGrant) -> Self {
-        self.with(|inner| inner.grant = Some(grant))
+        self.with(|inner| {
+            inner.shelf.ask(&inner.client, &grant);
+            inner.grant = Some(grant);
+        })
     }
 
     /// What each refresh says besides the refresh token, as [`OAuthClient::refresh_with`] takes it: parameters of the
@@ -93,18 +89,18 @@ impl TokenManager {
         self.with(|inner| inner.refreshing = grant)
     }
 
-    /// Seals what is kept (AES-256-GCM) under the last of these; the earlier ones still open.
+    /// Seals what is kept (AES-256-GCM) under the last of these; the earlier ones still open. What was put and was not
+    /// sealed with one of these is `WrongPepper`; of what the client can ask for itself, another one is asked for.
     #[must_use]
     pub fn sealed(self, peppers: Peppers) -> Self {
-        self.with(|inner| inner.seal = Some(peppers))
+        self.with(|inner| inner.shelf.seal(peppers))
     }
 
     fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
         let mut inner = Inner {
             client: self.0.client.clone(),
-            store: Arc::clone(&self.0.store),
+            shelf: self.0.shelf.clone(),
             transport: Arc::clone(&self.0.transport),
-            seal: self.0.seal.clone(),
             grant: self.0.grant.clone(),
             refreshing: self.0.refreshing.clone(),
             slots: Slots::default(),
@@ -116,9 +112,10 @@ impl TokenManager {
     /// Keeps tokens, for example of a log-in that was just finished.
     ///
     /// # Errors
-    /// `InvalidArgument`: the name is empty or has more than 120 bytes. Those of the store.
+    /// `InvalidArgument`: the name is empty or has more than 120 bytes, or the tokens are of another server than the
+    /// client's. Those of the store.
     pub fn put(&self, name: &str, tokens: &OAuthTokens) -> Result<()> {
-        self.change(name, || self.0.save(name, tokens).map(Some))
+        self.change(name, || self.0.shelf.save(name, Entry::Put, tokens).map(Some))
     }
 
     /// Forgets the tokens of a name. Revoke them first: [`OAuthClient::revoke`].
@@ -126,7 +123,20 @@ impl TokenManager {
     /// # Errors
     /// As [`Self::put`].
     pub fn remove(&self, name: &str) -> Result<()> {
-        self.change(name, || self.0.store.remove(name).map(|()| None))
+        let shelf = &self.0.shelf;
+        self.change(name, || {
+            shelf.remove(name, Entry::Own)?;
+            shelf.remove(name, Entry::Put).map(|()| None)
+        })
+    }
+
+    /// Whether tokens were put under a name and not removed, whatever has become of them.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn holds(&self, name: &str) -> Result<bool> {
+        check_name(name)?;
+        self.0.shelf.holds(name)
     }
 
     fn change(&self, name: &str, change: impl FnOnce() -> Result<Option<Arc<Seen>>>) -> Result<()> {
@@ -134,7 +144,7 @@ impl TokenManager {
         beyond_memory()?;
         self.0.slots.with(name, |slot| {
             slot.locked(self.0.wait(), |turns| {
-                let held = self.0.store.lock(name)?;
+                let held = self.0.shelf.lock(name)?;
                 let seen = change()?;
                 drop(held);
                 *turns = Turns::default();
@@ -295,17 +305,7 @@ impl Inner {
 
     /// What is kept now; read again only if it is another text than the last time.
     fn look(&self, name: &str, slot: &Slot) -> Result<Option<Arc<Seen>>> {
-        let text = self.store.load(name)?;
-        let seen = slot.seen.load_full();
-        let Some(text) = text else {
-            slot.seen.store(None);
-            return Ok(None);
-        };
-        if let Some(seen) = seen.filter(|seen| seen.is(&text)) {
-            return Ok(Some(seen));
-        }
-        let tokens = Arc::new(self.open(name, &text)?);
-        let seen = Some(Arc::new(Seen { text, tokens }));
+        let seen = self.shelf.load(name, slot.seen.load_full())?;
         slot.seen.store(seen.clone());
         Ok(seen)
     }
@@ -377,7 +377,7 @@ impl Inner {
         if let Some(kept) = self.look(name, slot)?.filter(fits) {
             return Ok(Arc::clone(&kept.tokens));
         }
-        let _held = way.hold.keep(self.store.lock(name)?);
+        let _held = way.hold.keep(self.shelf.lock(name)?);
         let mut kept = self.look(name, slot)?;
         if let Some(saved) = self.settle(name, turns, kept.as_ref())? {
             slot.seen.store(Some(Arc::clone(&saved)));
@@ -422,8 +422,9 @@ impl Inner {
         match error.kind() {
             ErrorKind::OauthInvalidGrant => {
                 // Not what someone has put there in the meantime.
-                if is_same(self.look(name, slot)?.as_ref(), kept.as_ref()) {
-                    self.store.remove(name)?;
+                let latest = self.look(name, slot)?;
+                if let Some(kept) = kept.filter(|kept| is_same(latest.as_ref(), Some(kept))) {
+                    self.shelf.remove(name, kept.entry)?;
                     slot.seen.store(None);
                 }
                 *turns = Turns::default();
@@ -462,7 +463,7 @@ impl Inner {
         tokens: OAuthTokens,
         of: Option<Arc<Seen>>,
     ) -> Result<Arc<Seen>> {
-        let saved = self.save(name, &tokens);
+        let saved = self.save(name, &tokens, of.as_deref());
         if saved.is_err() {
             turns.unsaved = Some((tokens, of));
         }
@@ -483,7 +484,7 @@ impl Inner {
                 let (inner, name, saved) = (Arc::clone(self), name.to_owned(), Arc::clone(saved));
                 let keep = move |tokens: &OAuthTokens| {
                     still.check(Some(&of))?;
-                    let seen = inner.save(&name, tokens)?;
+                    let seen = inner.shelf.save(&name, of.entry, tokens)?;
                     *brief(&saved) = Some(seen);
                     Ok(())
                 };
@@ -496,37 +497,18 @@ impl Inner {
         }
     }
 
-    /// What a text of the store says.
-    fn open(&self, name: &str, text: &Secret) -> Result<OAuthTokens> {
-        let Some(peppers) = &self.seal else {
-            return OAuthTokens::from_secret_json(text.expose());
+    /// Saves tokens that the server gave for those that were kept: in their place, if these had a refresh token; else the
+    /// client has asked for itself.
+    fn save(&self, name: &str, tokens: &OAuthTokens, of: Option<&Seen>) -> Result<Arc<Seen>> {
+        let entry = match of {
+            Some(of) if of.tokens.refresh_token.is_some() => of.entry,
+            _ => Entry::Own,
         };
-        let (number, sealed) = text.expose().split_first_chunk::<4>().ok_or(DAMAGED)?;
-        let number = u32::from_be_bytes(*number);
-        let key = key(peppers, number)
-            .ok_or_else(|| Error::from(ErrorKind::WrongPepper).about_secret("seal", number))?;
-        let text = aead::open(&key, &self.context(name), sealed).ok_or(DAMAGED)?;
-        OAuthTokens::from_secret_json(&text)
-    }
-
-    fn save(&self, name: &str, tokens: &OAuthTokens) -> Result<Arc<Seen>> {
-        let mut text = tokens.to_secret_json();
-        if let Some(peppers) = &self.seal {
-            let number = peppers.active();
-            let key = key(peppers, number).ok_or(ErrorKind::Internal)?;
-            let sealed = aead::seal(&key, &self.context(name), text.expose(), &SystemRandom)?;
-            text = Secret::new([&number.to_be_bytes()[..], &sealed].concat());
+        let saved = self.shelf.save(name, entry, tokens)?;
+        if let Some(over) = of.filter(|of| of.entry != entry) {
+            self.shelf.remove(name, over.entry)?;
         }
-        self.store.save(name, &text)?;
-        Ok(Arc::new(Seen { text, tokens: Arc::new(tokens.clone()) }))
-    }
-
-    /// What sealed tokens belong to: another name's, or another client's, do not fit.
-    fn context(&self, name: &str) -> Vec<u8> {
-        let mut context = Fields::new(b"gatekey/tokens/1");
-        context.bytes(name.as_bytes());
-        context.bytes(self.client.client_id().as_bytes());
-        context.into_bytes()
+        Ok(saved)
     }
 }
 
@@ -556,15 +538,6 @@ fn or_still_good(
         _ => Err(error),
     }
 }
-
-fn key(peppers: &Peppers, number: u32) -> Option<Zeroizing<[u8; 32]>> {
-    peppers.mac(number, b"gkt1 key of tokens").map(Zeroizing::new)
-}
-
-const DAMAGED: Error = Error::new(
-    ErrorKind::StoreCorrupt,
-    "The kept tokens are damaged, or were sealed for another name or client; sign in again.",
-);
 
 const TAKEN_OVER: Error = Error::new(
     ErrorKind::StoreUnavailable,

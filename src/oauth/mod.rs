@@ -4,7 +4,8 @@
 //!
 //! `config`, `quirks`, `presets`, `variables`: what is known beforehand. `metadata`, `remote_key_set`: what the server publishes.
 //! `login`, `login_options`, `flow`, `id_token`: signing in. `auth`, `answer`, `tokens`, `grants`: the token endpoint.
-//! `rescue`: the refresh token of an answer that is spoilt. `about`: users and tokens. `manager`, `slots`: tokens over time.
+//! `rescue`: the refresh token of an answer that is spoilt. `about`: users and tokens. `manager`, `slots`, `shelf`:
+//! tokens over time.
 
 mod about;
 mod answer;
@@ -23,6 +24,7 @@ mod quirks;
 mod remote_key_set;
 mod rescue;
 mod return_to;
+mod shelf;
 mod slots;
 mod token_grant;
 mod tokens;

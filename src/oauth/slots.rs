@@ -19,8 +19,18 @@ fn grace(span: u64) -> u64 {
     span.max(1000)
 }
 
+/// Under one name there may be two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// What the program has put there, and what was refreshed since.
+    Put,
+    /// What the client has got for itself (RFC 6749 section 4.4).
+    Own,
+}
+
 /// Kept tokens: the store's text, by which it is told whether they are still the ones, and what it says.
 pub(super) struct Seen {
+    pub(super) entry: Entry,
     pub(super) text: Secret,
     pub(super) tokens: Arc<OAuthTokens>,
 }

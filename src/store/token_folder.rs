@@ -44,7 +44,7 @@ impl TokenFolder {
             }
         }
         file.push_str(ending);
-        if name.is_empty() || file.len() > 200 {
+        if name.is_empty() || file.len() > 230 {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 "A name that tokens are kept under is not empty, and short enough for a file's.",

@@ -18,6 +18,7 @@ mod forge;
 mod authority;
 mod evil;
 mod gate;
+mod kept;
 mod provider;
 
 mod addresses;
@@ -48,6 +49,7 @@ mod remote_key_sets;
 mod resources;
 mod secrets;
 mod signed_users;
+mod token_entries;
 mod token_managers;
 mod users;
 mod variables;

@@ -3,12 +3,12 @@
 
 use crate::authority::{Authority, World, http, now};
 use crate::evil::{Reply, Request};
+use crate::kept::Kept;
 use gatekey::clock::FixedClock;
 use gatekey::oauth::{OAuthTokens, TokenManager};
-use gatekey::store::{MemoryTokenStore, TokenStore};
-use gatekey::{Alg, ErrorKind, Key, OAuthClient, Result, Secret};
+use gatekey::{Alg, ErrorKind, Key, OAuthClient};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 /// Spoils the tokens of an answer.
@@ -241,7 +241,7 @@ fn a_manager_keeps_the_new_refresh_token() {
         let clock = Arc::new(FixedClock::new(now()));
         let config = authority.config().clock(Arc::clone(&clock) as _);
         let client = OAuthClient::new(config).unwrap();
-        let store = Arc::new(MemoryTokenStore::new());
+        let store = Arc::new(Kept::default());
         let manager = TokenManager::new(client.clone(), Arc::clone(&store) as _, Arc::new(http()));
         manager.put("alice", &authority.sign_in_with(&client).unwrap().tokens).unwrap();
         // Half of their life is over.
@@ -251,8 +251,8 @@ fn a_manager_keeps_the_new_refresh_token() {
             assert!(OAuthTokens::kept_in(error).is_none(), "{what}: it is kept");
             assert_ne!(error.kind(), ErrorKind::OauthInvalidGrant, "{what}");
         }
-        let kept = store.load("alice").unwrap().unwrap();
-        let kept = OAuthTokens::from_secret_json(kept.expose()).unwrap();
+        let kept = store.text("alice").unwrap();
+        let kept = OAuthTokens::from_secret_json(kept.as_bytes()).unwrap();
         assert_eq!(kept.refresh_token.unwrap().expose_str(), "r1", "{what}");
         let known = manager.known("alice", 0).unwrap();
         assert_eq!(known.refresh_token.as_ref().unwrap().expose_str(), "r1", "{what}");
@@ -273,12 +273,12 @@ fn a_manager_keeps_the_new_refresh_token() {
 /// It is in the store before the keys are asked for, which may take long, or never come to an end.
 #[test]
 fn it_is_kept_first() {
-    let store = Arc::new(MemoryTokenStore::new());
+    let store = Arc::new(Kept::default());
     let (own, seen) = (Arc::clone(&store), Arc::new(Mutex::new(Vec::new())));
     let log = Arc::clone(&seen);
     let authority = Authority::with(move |request, world| match &*request.path {
         "/jwks" => {
-            let kept = own.load("alice").unwrap().map(|kept| kept.expose_str().to_owned());
+            let kept = own.text("alice");
             log.lock().unwrap().push(kept.unwrap_or_default().contains(r#""r1""#));
             None
         }
@@ -302,30 +302,6 @@ fn it_is_kept_first() {
     assert_eq!(*seen.lock().unwrap(), [false, true]);
 }
 
-/// A store that may be out of room.
-#[derive(Default)]
-struct Full {
-    inner: MemoryTokenStore,
-    is_full: AtomicBool,
-}
-
-impl TokenStore for Full {
-    fn load(&self, name: &str) -> Result<Option<Secret>> {
-        self.inner.load(name)
-    }
-
-    fn save(&self, name: &str, text: &Secret) -> Result<()> {
-        if self.is_full.load(Ordering::SeqCst) {
-            return Err(ErrorKind::StoreFull.into());
-        }
-        self.inner.save(name, text)
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        self.inner.remove(name)
-    }
-}
-
 /// If it cannot be kept either, it is remembered, and nobody asks again before it is kept.
 #[test]
 fn two_faults_at_once() {
@@ -334,18 +310,18 @@ fn two_faults_at_once() {
         let clock = Arc::new(FixedClock::new(now()));
         let config = authority.config().clock(Arc::clone(&clock) as _);
         let client = OAuthClient::new(config).unwrap();
-        let store = Arc::new(Full::default());
+        let store = Arc::new(Kept::default());
         let manager = TokenManager::new(client.clone(), Arc::clone(&store) as _, Arc::new(http()));
         manager.put("alice", &authority.sign_in_with(&client).unwrap().tokens).unwrap();
         clock.advance(1);
-        store.is_full.store(true, Ordering::SeqCst);
+        store.full.store(true, Ordering::SeqCst);
         for _ in 0..3 {
             let error = manager.tokens("alice", 1000).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::StoreFull, "{what}");
             clock.advance(2);
         }
         assert_eq!(used.lock().unwrap().0.len(), 1, "{what}");
-        store.is_full.store(false, Ordering::SeqCst);
+        store.full.store(false, Ordering::SeqCst);
         assert!(manager.tokens("alice", 1000).is_ok(), "{what}");
         assert_eq!(
             *used.lock().unwrap(),

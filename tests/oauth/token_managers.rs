@@ -2,15 +2,16 @@
 
 use crate::authority::{Authority, http, now};
 use crate::evil::{Evil, Reply};
+use crate::kept::Kept;
 use gatekey::clock::FixedClock;
 use gatekey::oauth::{OAuthConfig, OAuthTokens, TokenGrant, TokenManager};
-use gatekey::store::{MemoryTokenStore, TokenFolder, TokenStore};
-use gatekey::{ErrorKind, OAuthClient, Peppers, Result, Secret};
+use gatekey::store::{MemoryTokenStore, TokenFolder};
+use gatekey::{ErrorKind, OAuthClient, Peppers, Secret};
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -149,37 +150,11 @@ fn eight_processes_refresh_once() {
     std::fs::remove_dir_all(path).unwrap();
 }
 
-/// A store that looks at what is written, and may be out of room.
-#[derive(Default)]
-struct Watched {
-    inner: MemoryTokenStore,
-    full: AtomicBool,
-    saves: AtomicU32,
-}
-
-impl TokenStore for Watched {
-    fn load(&self, name: &str) -> Result<Option<Secret>> {
-        self.inner.load(name)
-    }
-
-    fn save(&self, name: &str, text: &Secret) -> Result<()> {
-        if self.full.load(Ordering::SeqCst) {
-            return Err(ErrorKind::StoreFull.into());
-        }
-        self.saves.fetch_add(1, Ordering::SeqCst);
-        self.inner.save(name, text)
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        self.inner.remove(name)
-    }
-}
-
 /// Nobody sees an access token before the refresh token that came with it is kept; nothing is lost meanwhile.
 #[test]
 fn kept_before_it_is_used() {
     let server = rotating(Duration::ZERO);
-    let store = Arc::new(Watched::default());
+    let store = Arc::new(Kept::default());
     let manager = TokenManager::new(client(&server), Arc::clone(&store) as _, Arc::new(http()));
     manager.put("alice", &tokens(&server, now())).unwrap();
     store.full.store(true, Ordering::SeqCst);
@@ -190,8 +165,7 @@ fn kept_before_it_is_used() {
     store.full.store(false, Ordering::SeqCst);
     assert_eq!(manager.access_token("alice", 60).unwrap().expose_str(), "a1");
     assert_eq!((server.count("/token"), store.saves.load(Ordering::SeqCst)), (1, 2));
-    let kept =
-        OAuthTokens::from_secret_json(store.load("alice").unwrap().unwrap().expose()).unwrap();
+    let kept = OAuthTokens::from_secret_json(store.text("alice").unwrap().as_bytes()).unwrap();
     assert_eq!(kept.refresh_token.unwrap().expose_str(), "r1");
 }
 
@@ -206,7 +180,7 @@ fn failures() {
     });
     let clock = Arc::new(FixedClock::new(now()));
     let client = OAuthClient::new(config(&server).clock(Arc::clone(&clock) as _)).unwrap();
-    let store = Arc::new(MemoryTokenStore::new());
+    let store = Arc::new(Kept::default());
     let manager = TokenManager::new(client, Arc::clone(&store) as _, Arc::new(http()));
     manager.put("alice", &tokens(&server, now() + 30)).unwrap();
     // One that is still good is better than none.
@@ -221,7 +195,7 @@ fn failures() {
     assert_eq!(server.count("/token"), 2);
     assert_eq!(manager.access_token("alice", 60).unwrap_err().kind(), ErrorKind::OauthServerFailed);
     assert_eq!(server.count("/token"), 2);
-    assert!(store.load("alice").unwrap().is_some());
+    assert!(store.text("alice").is_some());
     clock.advance(5);
     *answer.lock().unwrap() =
         (200, json!({ "access_token": "a1", "token_type": "Bearer", "expires_in": 9 }));
@@ -237,14 +211,14 @@ fn failures() {
     clock.advance(10);
     *answer.lock().unwrap() = (401, json!({ "error": "invalid_client" }));
     assert_eq!(manager.access_token("alice", 5).unwrap_err().kind(), ErrorKind::OauthInvalidClient);
-    assert!(store.load("alice").unwrap().is_some());
+    assert!(store.text("alice").is_some());
     let asked = server.count("/token");
     assert_eq!(manager.access_token("alice", 5).unwrap_err().kind(), ErrorKind::OauthInvalidClient);
     assert_eq!(server.count("/token"), asked, "not again at once");
     clock.advance(2);
     *answer.lock().unwrap() = (400, json!({ "error": "invalid_grant" }));
     assert_eq!(manager.access_token("alice", 5).unwrap_err().kind(), ErrorKind::OauthInvalidGrant);
-    assert!(store.load("alice").unwrap().is_none());
+    assert!(store.text("alice").is_none());
     let asked = server.count("/token");
     assert_eq!(manager.access_token("alice", 5).unwrap_err().kind(), ErrorKind::OauthNoToken);
     assert_eq!(server.count("/token"), asked);
@@ -358,7 +332,7 @@ fn what_another_process_does_is_noticed() {
 fn what_could_not_be_saved_is_nobody_elses() {
     for other in [None, Some("another-user")] {
         let server = rotating(Duration::ZERO);
-        let store = Arc::new(Watched::default());
+        let store = Arc::new(Kept::default());
         let manager = TokenManager::new(client(&server), Arc::clone(&store) as _, Arc::new(http()));
         manager.put("alice", &tokens(&server, now())).unwrap();
         store.full.store(true, Ordering::SeqCst);
@@ -471,7 +445,7 @@ fn names_that_are_forgotten() {
     assert!(format!("{manager:?}").contains("(0 names"), "{manager:?}");
 }
 
-/// What was sealed for one name or client is none for another; names cannot leave the folder.
+/// What was sealed for one name is none for another; names cannot leave the folder.
 #[test]
 fn sealed_tokens_and_names() {
     let server = rotating(Duration::ZERO);
@@ -502,14 +476,21 @@ fn sealed_tokens_and_names() {
         .filter(|file| file.ends_with(".tokens"))
         .collect();
     assert_eq!(files.len(), names.len());
-    assert_eq!(
-        manager("another").access_token("alice", 60).unwrap_err().kind(),
-        ErrorKind::StoreCorrupt
+    let file = |name: &str| {
+        let files = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+        let is_of = |file: &PathBuf| {
+            let file = file.file_name().unwrap().to_string_lossy();
+            file.starts_with(&format!("{name}-")) && file.ends_with(".tokens")
+        };
+        files.into_iter().find(is_of).unwrap()
+    };
+    let bob = file("alice").with_file_name(
+        file("alice").file_name().unwrap().to_string_lossy().replace("alice", "bob"),
     );
-    std::fs::rename(path.join("alice.tokens"), path.join("bob.tokens")).unwrap();
+    std::fs::rename(file("alice"), &bob).unwrap();
     assert_eq!(manager("c").access_token("bob", 60).unwrap_err().kind(), ErrorKind::StoreCorrupt);
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    std::fs::set_permissions(path.join("bob.tokens"), open).unwrap();
+    std::fs::set_permissions(bob, open).unwrap();
     assert_eq!(
         manager("c").access_token("bob", 60).unwrap_err().kind(),
         ErrorKind::InvalidConfiguration

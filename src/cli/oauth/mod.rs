@@ -12,7 +12,7 @@ use crate::jwk::KeyOptions;
 use crate::oauth::{
     AuthMethod, BegunLogin, LoginOptions, OAuthConfig, OAuthTokens, TokenGrant, TokenManager,
 };
-use crate::store::{TokenFolder, TokenStore as _};
+use crate::store::TokenFolder;
 use crate::transport::{HttpOptions, HttpTransport};
 use crate::{Clock as _, Error, ErrorKind, OAuthClient, Secret, SystemClock, ToJson as _};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -321,7 +321,7 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
     let finished = finished?;
     let who = finished.subject.as_deref().unwrap_or("the user").to_owned();
     output.note(format!("Signed in as {who}."));
-    hand_over(&finished.tokens, &login.kept, output)
+    hand_over(&finished.tokens, client, http, &login.kept, output)
 }
 
 /// Whether a callback is about another log-in than the one that has begun, or about none.
@@ -342,19 +342,19 @@ fn run_device(device: &Device, output: &mut Output) -> Outcome<()> {
     let spinner = spinner(&format!("waiting for the user; the code expires {left}"));
     let tokens = client.poll(&codes).run(&http);
     spinner.finish_and_clear();
-    hand_over(&tokens?, &device.kept, output)
+    hand_over(&tokens?, client, http, &device.kept, output)
 }
 
 fn run_token(token: &Token, output: &mut Output) -> Outcome<()> {
     let (client, http) = token.server.open(None)?;
     let Some((folder, name)) = token.kept.folder.as_ref().zip(token.kept.name.as_deref()) else {
         let tokens = client.client_credentials(&token.wanted.grant())?.run(&http)?;
-        return hand_over(&tokens, &token.kept, output);
+        return show(&tokens, output);
     };
     let store = Arc::new(TokenFolder::open(folder)?);
-    let is_known = store.load(name)?.is_some();
-    let manager = TokenManager::new(client, store, Arc::new(http));
-    let manager = if is_known {
+    let mut manager = TokenManager::new(client, store, Arc::new(http));
+    // A user's log-in that is over is not replaced by the client itself.
+    manager = if manager.holds(name)? {
         manager.refresh_with(token.wanted.grant())
     } else {
         manager.client_credentials(token.wanted.grant())
@@ -364,15 +364,18 @@ fn run_token(token: &Token, output: &mut Output) -> Outcome<()> {
 }
 
 /// Keeps the tokens, or prints them.
-fn hand_over(tokens: &OAuthTokens, kept: &Kept, output: &mut Output) -> Outcome<()> {
+fn hand_over(
+    tokens: &OAuthTokens,
+    client: OAuthClient,
+    http: HttpTransport,
+    kept: &Kept,
+    output: &mut Output,
+) -> Outcome<()> {
     let Some((folder, name)) = kept.folder.as_ref().zip(kept.name.as_deref()) else {
         return show(tokens, output);
     };
-    let store = TokenFolder::open(folder)?;
-    // As a manager does, so that a refresh elsewhere and this do not meet.
-    let lock = store.lock(name)?;
-    store.save(name, &tokens.to_secret_json())?;
-    drop(lock);
+    let store = Arc::new(TokenFolder::open(folder)?);
+    TokenManager::new(client, store, Arc::new(http)).put(name, tokens)?;
     output.note(format!("The tokens are kept as {name} in {}.", folder.display()));
     Ok(())
 }
