@@ -6405,7 +6405,8 @@ gk_token_manager_options *gk_token_manager_options_new(void);
 void gk_token_manager_options_free(gk_token_manager_options *options);
 
 /**
- * Keeps the tokens in a folder, which processes may share.
+ * Keeps the tokens in a folder, which processes may share, and managers of other servers and
+ * clients: each has its own tokens.
  *
  * @param options The options.
  * @param path Its path; copied. The folder (mode 0700, files 0600) is made if it is not there.
@@ -6416,7 +6417,8 @@ void gk_token_manager_options_folder(gk_token_manager_options *options,
                                      size_t path_len);
 
 /**
- * A name under which there is no token gets one for the client itself (RFC 6749 section 4.4).
+ * A name under which there is no token gets one for the client itself (RFC 6749 section 4.4). A
+ * manager that asks for something else gets another token.
  *
  * @param options The options.
  * @param grant What is asked for; copied. NULL for nothing in particular.
@@ -6437,7 +6439,8 @@ void gk_token_manager_options_refresh_with(gk_token_manager_options *options,
 
 /**
  * Adds a pepper that what is kept is sealed with (AES-256-GCM); several calls go from the oldest
- * to the active one.
+ * to the active one. Tokens that were put and do not fit them are GK_STATUS_WRONG_PEPPER, about
+ * `seal`; what the client can ask for itself it asks for again.
  *
  * @param options The options.
  * @param number Its number, from 1.
@@ -6492,7 +6495,8 @@ void gk_token_manager_free(gk_token_manager *manager);
  * @param name_len Its length in bytes.
  * @param tokens The tokens; copied.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT, about `issuer`, if the tokens are of another
+ * server than the client's; the 6000s.
  */
 GK_NODISCARD
 gk_status gk_token_manager_put(const gk_token_manager *manager,

@@ -45,7 +45,8 @@ pub extern "C" fn gk_token_manager_options_free(options: Option<Box<gk_token_man
     release(options);
 }
 
-/// Keeps the tokens in a folder, which processes may share.
+/// Keeps the tokens in a folder, which processes may share, and managers of other servers and
+/// clients: each has its own tokens.
 ///
 /// @param options The options.
 /// @param path Its path; copied. The folder (mode 0700, files 0600) is made if it is not there.
@@ -62,7 +63,8 @@ pub unsafe extern "C" fn gk_token_manager_options_folder(
     });
 }
 
-/// A name under which there is no token gets one for the client itself (RFC 6749 section 4.4).
+/// A name under which there is no token gets one for the client itself (RFC 6749 section 4.4). A
+/// manager that asks for something else gets another token.
 ///
 /// @param options The options.
 /// @param grant What is asked for; copied. NULL for nothing in particular.
@@ -95,7 +97,8 @@ pub extern "C" fn gk_token_manager_options_refresh_with(
 }
 
 /// Adds a pepper that what is kept is sealed with (AES-256-GCM); several calls go from the oldest
-/// to the active one.
+/// to the active one. Tokens that were put and do not fit them are GK_STATUS_WRONG_PEPPER, about
+/// `seal`; what the client can ask for itself it asks for again.
 ///
 /// @param options The options.
 /// @param number Its number, from 1.
@@ -189,7 +192,8 @@ pub extern "C" fn gk_token_manager_free(manager: Option<Box<gk_token_manager>>) 
 /// @param name_len Its length in bytes.
 /// @param tokens The tokens; copied.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 6000s.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT, about `issuer`, if the tokens are of another
+/// server than the client's; the 6000s.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_token_manager_put(

@@ -130,15 +130,6 @@ impl TokenManager {
         })
     }
 
-    /// Whether tokens were put under a name and not removed, whatever has become of them.
-    ///
-    /// # Errors
-    /// As [`Self::put`].
-    pub fn holds(&self, name: &str) -> Result<bool> {
-        check_name(name)?;
-        self.0.shelf.holds(name)
-    }
-
     fn change(&self, name: &str, change: impl FnOnce() -> Result<Option<Arc<Seen>>>) -> Result<()> {
         check_name(name)?;
         beyond_memory()?;

@@ -83,12 +83,6 @@ impl Shelf {
         Ok(None)
     }
 
-    /// Whether tokens were put under a name.
-    pub(super) fn holds(&self, name: &str) -> Result<bool> {
-        let place = format!("{name}-{}", self.put);
-        Ok(self.store.load(&place)?.is_some())
-    }
-
     pub(super) fn save(&self, name: &str, entry: Entry, tokens: &OAuthTokens) -> Result<Arc<Seen>> {
         if tokens.issuer != self.server {
             return Err(ANOTHER_SERVER.about_claim("issuer"));

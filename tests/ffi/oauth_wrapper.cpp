@@ -252,7 +252,7 @@ int main() {
     const gatekey::token_manager manager = gatekey::token_manager(nobody, transport).clone();
     THROWS(gatekey::status::oauth_no_token, manager.access_token("a"));
     manager.put("a", gatekey::oauth_tokens::from_json(
-                         R"({"issuer":"i","access_token":"at-3","scopes":[]})"));
+                         R"({"issuer":"http://127.0.0.1:1/","access_token":"at-3"})"));
     CHECK(manager.access_token("a").view() == "at-3" &&
           manager.tokens("a").access_token() == "at-3");
     THROWS(gatekey::status::oauth_no_token, manager.replace("a", "at-3"));

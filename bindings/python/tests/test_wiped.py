@@ -98,7 +98,7 @@ def look(folder: str) -> None:
     for text in (ACCESS, REFRESH, CLIENT_SECRET, PEPPER):
         looker.mark(text)
     kept = json.dumps(
-        {"issuer": "https://a.example", "access_token": ACCESS, "refresh_token": REFRESH}
+        {"issuer": "https://a.example/t", "access_token": ACCESS, "refresh_token": REFRESH}
         | {"expires_at": 4_000_000_000, "scopes": []}
     )
     tokens = OAuthTokens.from_secret_json(kept)

@@ -529,10 +529,13 @@ def managed(call: Callable[[TokenManager, OAuthTokens], object]) -> Make:
     """Of another process that refreshes the same tokens."""
 
     def make(place: Place) -> Callable[[], object]:
-        text = {"v": 1, "issuer": "i", "access_token": "t", "scopes": [], "expires_at": LATER}
+        client, folder = nobody(), place.folder / "tokens"
+        text = {"issuer": client.issuer, "access_token": "t", "expires_at": LATER}
         tokens = OAuthTokens.from_secret_json(json.dumps(text))
-        manager = TokenManager(nobody(), folder=place.folder / "tokens")
-        place.hold("file", place.folder / "tokens" / "name.lock")
+        manager = TokenManager(client, folder=folder)
+        manager.remove("name")
+        (lock,) = folder.glob("name-*.lock")
+        place.hold("file", lock)
         return lambda: call(manager, tokens)
 
     return make

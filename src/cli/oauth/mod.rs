@@ -352,13 +352,9 @@ fn run_token(token: &Token, output: &mut Output) -> Outcome<()> {
         return show(&tokens, output);
     };
     let store = Arc::new(TokenFolder::open(folder)?);
-    let mut manager = TokenManager::new(client, store, Arc::new(http));
-    // A user's log-in that is over is not replaced by the client itself.
-    manager = if manager.holds(name)? {
-        manager.refresh_with(token.wanted.grant())
-    } else {
-        manager.client_credentials(token.wanted.grant())
-    };
+    let manager = TokenManager::new(client, store, Arc::new(http));
+    let manager = manager.client_credentials(token.wanted.grant());
+    let manager = manager.refresh_with(token.wanted.grant());
     let tokens = manager.tokens(name, token.min_ttl)?;
     show(&tokens, output)
 }

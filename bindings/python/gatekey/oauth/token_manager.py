@@ -40,13 +40,12 @@ class TokenManager:
     ) -> None:
         """Manage tokens of this client's, by its clock.
 
-        :param folder: where they are kept (mode 0700, files 0600); in memory without one.
+        :param folder: where they are kept (mode 0700, files 0600); in memory without one. Managers
+            of several servers and clients can share it: each has its own tokens.
         :param seal: secrets, as ``flow_keys`` of the client are given, under which they are sealed.
+            What was put and does not fit them is ``WrongPepperError``.
         :param client_credentials: ``{"scopes": [...], "resources": [...]}``: a name under which
-            there is no token gets one for the client itself.
-        :param refresh_with: what each refresh says besides the refresh token:
-            ``{"parameters": {...}, "scopes": [...], "resources": [...]}``.
-        :param transport: what carries the requests, instead of the client's.
+            there is no token gets one for the client itself. Other scopes are another token.
         """
         place = None if folder is None else str(folder)
         grant, more = (
