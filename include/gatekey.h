@@ -398,6 +398,9 @@ typedef struct {
 /** The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470). */
 #define GK_STATUS_INSUFFICIENT_AUTHENTICATION 5015
 
+/** The request brings more than one credential. */
+#define GK_STATUS_SEVERAL_CREDENTIALS 5016
+
 /** The store cannot be reached or has not been heard of for longer than `max_stale`. */
 #define GK_STATUS_STORE_UNAVAILABLE 6000
 
@@ -6739,6 +6742,13 @@ void gk_operation_free(gk_operation *operation);
 typedef struct gk_demand gk_demand;
 
 /**
+ * What a door accepts of one issuer's tokens instead of what it accepts of all; what is not set is
+ * as the door has it. The setters keep the first thing that was wrong, which
+ * gk_resource_server_builder_build tells.
+ */
+typedef struct gk_door_rule gk_door_rule;
+
+/**
  * An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by
  * reference count, safe to use from several threads at once and to go on with after a fork.
  */
@@ -6852,9 +6862,11 @@ gk_resource_server_builder *gk_resource_server_builder_new(const char *audience,
  *
  * @param options_json One JSON object with `audience`, and any of `any_audience` and `clients`,
  * `issuer`, `token_types` (instead of at+jwt; `null` in the list for tokens without type),
- * `algorithms`, `leeway` (30), `tenant_claim`, `metadata_url`, `scopes_supported`, and
- * `introspection` with any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and
- * `require_audience` (true).
+ * `algorithms`, `leeway` (30), `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection`
+ * with any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and `require_audience`
+ * (true), and `issuers`, an object that has for an issuer's name what a gk_door_rule can say: any
+ * of `audience` (a text or several), `any_audience`, `clients`, `token_types`, `algorithms`,
+ * `leeway` and `tenant_claim`.
  * @param options_json_len Its length in bytes, at most 64 KiB.
  * @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if
  * the call fails.
@@ -7061,7 +7073,8 @@ void gk_resource_server_builder_introspection(gk_resource_server_builder *builde
  *
  * @param builder The builder.
  * @param seconds Of a token that is good: 30 unless set, at most 3600; 0 asks each time.
- * @param negative_seconds Of one that is not: 10 unless set, at most 3600.
+ * @param negative_seconds Of one that is not: 10 unless set, at most 3600. More is refused by
+ * gk_resource_server_builder_build.
  */
 void gk_resource_server_builder_introspection_ttl(gk_resource_server_builder *builder,
                                                   uint64_t seconds,
@@ -7166,6 +7179,103 @@ GK_NODISCARD
 gk_status gk_resource_server_metadata(const gk_resource_server *server,
                                       gk_buf *json,
                                       gk_error *err);
+
+/**
+ * Begins a rule that says nothing.
+ *
+ * @return The rule, to be freed with gk_door_rule_free.
+ */
+gk_door_rule *gk_door_rule_new(void);
+
+/**
+ * Frees a rule; doors that have it are not affected.
+ *
+ * @param rule The rule, which must not be used again; NULL is fine.
+ */
+void gk_door_rule_free(gk_door_rule *rule);
+
+/**
+ * The issuer's tokens must name this audience; several calls, one of several.
+ *
+ * @param rule The rule.
+ * @param audience The audience, 1 to 1024 bytes; copied.
+ * @param audience_len Its length in bytes.
+ */
+void gk_door_rule_audience(gk_door_rule *rule, const char *audience, size_t audience_len);
+
+/**
+ * They may be for any audience and for none; only with clients that are named, here or for the
+ * whole door.
+ *
+ * @param rule The rule.
+ */
+void gk_door_rule_any_audience(gk_door_rule *rule);
+
+/**
+ * They must be of this client; several calls, several clients.
+ *
+ * @param rule The rule.
+ * @param client_id The client's id; copied.
+ * @param client_id_len Its length in bytes.
+ */
+void gk_door_rule_client(gk_door_rule *rule, const char *client_id, size_t client_id_len);
+
+/**
+ * They have this `typ` instead of `at+jwt`; several calls, several types.
+ *
+ * @param rule The rule.
+ * @param typ The type; copied.
+ * @param typ_len Its length in bytes.
+ */
+void gk_door_rule_token_type(gk_door_rule *rule, const char *typ, size_t typ_len);
+
+/**
+ * They may have no `typ`.
+ *
+ * @param rule The rule.
+ */
+void gk_door_rule_allow_missing_type(gk_door_rule *rule);
+
+/**
+ * They are signed with one of these algorithms.
+ *
+ * @param rule The rule.
+ * @param codes GK_ALG_ constants; copied.
+ * @param codes_len How many; at least one.
+ */
+void gk_door_rule_algorithms(gk_door_rule *rule, const gk_alg *codes, size_t codes_len);
+
+/**
+ * How many seconds the issuer's clock may be off.
+ *
+ * @param rule The rule.
+ * @param seconds At most 600.
+ */
+void gk_door_rule_leeway(gk_door_rule *rule, uint64_t seconds);
+
+/**
+ * The claim that names a token's tenant.
+ *
+ * @param rule The rule.
+ * @param name The claim's name; copied.
+ * @param name_len Its length in bytes.
+ */
+void gk_door_rule_tenant_claim(gk_door_rule *rule, const char *name, size_t name_len);
+
+/**
+ * Accepts of this issuer's tokens what the rule says, instead of what the door says of all. It
+ * holds for what the issuer answers about opaque tokens, too. The issuer is one that is named with
+ * its keys, or asked about tokens; a second rule replaces the first.
+ *
+ * @param builder The builder.
+ * @param issuer Its `iss`; copied.
+ * @param issuer_len Its length in bytes.
+ * @param rule The rule; copied.
+ */
+void gk_resource_server_builder_issuer_rule(gk_resource_server_builder *builder,
+                                            const char *issuer,
+                                            size_t issuer_len,
+                                            const gk_door_rule *rule);
 
 /*
  * ==== Remote keys ====

@@ -78,6 +78,12 @@ enum About {
         what: &'static str,
         value: Option<Arc<str>>,
     },
+    /// A name that another side gives itself, and the one that was configured; see [`Error::comparing`].
+    Compared {
+        what: &'static str,
+        /// As the other side has it, and as it was configured.
+        names: Arc<[Arc<str>; 2]>,
+    },
     /// Where in a text; both count from 1, the column in bytes.
     Place {
         /// The member or argument that the text is; may be empty.
@@ -128,7 +134,7 @@ impl Error {
     /// bounded, printable part is kept. `None`: it was not there.
     #[cold]
     pub(crate) fn seeing(mut self, what: &'static str, value: Option<&str>) -> Self {
-        self.about = About::Seen { what, value: value.map(|value| printable(value).into()) };
+        self.about = About::Seen { what, value: value.map(|value| printable(value, 40).into()) };
         self
     }
 
@@ -136,7 +142,16 @@ impl Error {
     /// kept; it may be empty.
     #[cold]
     pub(crate) fn about_key(mut self, kid: &str, reason: &Self) -> Self {
-        self.about = About::Key(Arc::new((printable(kid).into(), reason.clone())));
+        self.about = About::Key(Arc::new((printable(kid, 40).into(), reason.clone())));
+        self
+    }
+
+    /// The same error, about a name that another server gives itself and the one that was configured: of both only a
+    /// bounded, printable part is kept.
+    #[cold]
+    pub(crate) fn comparing(mut self, what: &'static str, seen: &str, configured: &str) -> Self {
+        let names = Arc::new([printable(seen, 60).into(), printable(configured, 60).into()]);
+        self.about = About::Compared { what, names };
         self
     }
 
@@ -283,7 +298,9 @@ impl Error {
         match &self.about {
             About::Claim(name) => Some(name),
             About::Named(name) => Some(name),
-            About::Secret { what, .. } | About::Seen { what, .. } => Some(what),
+            About::Secret { what, .. }
+            | About::Seen { what, .. }
+            | About::Compared { what, .. } => Some(what),
             About::Asked { endpoint, .. } => Some(endpoint),
             About::Place { what, .. } if !what.is_empty() => Some(what),
             About::Key(_) => Some("kid"),
@@ -391,14 +408,18 @@ impl fmt::Display for Error {
             About::Key(key) => write!(f, " {} (`kid` is `{}`)", key.1, key.0),
             About::Seen { what, value: Some(value) } => write!(f, " (`{what}` is `{value}`)"),
             About::Seen { what, value: None } => write!(f, " (there is no `{what}`)"),
+            About::Compared { what, names } => {
+                let [seen, configured] = &**names;
+                write!(f, " (`{what}` is `{seen}`, configured is `{configured}`)")
+            }
         }
     }
 }
 
-/// At most 40 characters of a text that others wrote, each of them printable.
-fn printable(text: &str) -> String {
+/// At most this many characters of a text that others wrote, each of them printable.
+fn printable(text: &str, most: usize) -> String {
     let shown = |c: char| if matches!(c, '!'..='~') && !"<>&\"\\`".contains(c) { c } else { '?' };
-    text.chars().take(40).map(shown).collect()
+    text.chars().take(most).map(shown).collect()
 }
 
 impl fmt::Debug for Error {

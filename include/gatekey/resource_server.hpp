@@ -55,6 +55,28 @@ class demand : public detail::handle<gk_demand, gk_demand_free> {
     }
 };
 
+/// What a door accepts of one issuer's tokens instead of what it accepts of all; what is not set is
+/// as the door has it.
+class door_rule : public detail::builder<door_rule, gk_door_rule, gk_door_rule_free> {
+  public:
+    using builder::builder;
+    door_rule() : builder(gk_door_rule_new()) {}
+
+    /// With several calls, one of several.
+    door_rule &audience(std::string_view audience) { return text(gk_door_rule_audience, audience); }
+    /// Only with clients that are named, here or for the whole door.
+    door_rule &any_audience() { return set(gk_door_rule_any_audience); }
+    door_rule &client(std::string_view client_id) { return text(gk_door_rule_client, client_id); }
+    door_rule &token_type(std::string_view typ) { return text(gk_door_rule_token_type, typ); }
+    door_rule &allow_missing_type() { return set(gk_door_rule_allow_missing_type); }
+    door_rule &algorithms(const std::vector<alg> &algs) {
+        const auto codes = detail::codes(algs);
+        return set(gk_door_rule_algorithms, codes.data(), codes.size());
+    }
+    door_rule &leeway(std::uint64_t seconds) { return set(gk_door_rule_leeway, seconds); }
+    door_rule &tenant_claim(std::string_view name) { return text(gk_door_rule_tenant_claim, name); }
+};
+
 /// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Safe to share
 /// between threads.
 class resource_server : public detail::handle<gk_resource_server, gk_resource_server_free> {
@@ -141,6 +163,11 @@ class resource_server::builder
         return set(gk_resource_server_builder_issuer_key_ring, issuer.data(), issuer.size(),
                    ring.get());
     }
+    /// Accepts of this issuer's tokens what the rule says, instead of what the door says of all.
+    builder &issuer_rule(std::string_view issuer, const door_rule &rule) {
+        return set(gk_resource_server_builder_issuer_rule, issuer.data(), issuer.size(),
+                   rule.get());
+    }
     /// Accepts tokens for any audience and for none, of the clients that are named.
     builder &any_audience() { return set(gk_resource_server_builder_any_audience); }
     /// Accepts the tokens of this client alone; several calls, several clients.
@@ -188,13 +215,12 @@ class resource_server::builder
     builder &introspection(const oauth_client &client, const http &transport) {
         return set(gk_resource_server_builder_introspection, client.get(), transport.get());
     }
-    /// For how many seconds its answers are remembered.
     /// How many tokens that the server does not know it is asked about at once; a tenth of it again
     /// each second. 100 unless set, 0 for any number.
     builder &unknown_tokens(std::uint32_t most) {
         return set(gk_resource_server_builder_unknown_tokens, most);
     }
-
+    /// For how many seconds its answers are remembered.
     builder &introspection_ttl(std::uint64_t seconds, std::uint64_t negative_seconds) {
         return set(gk_resource_server_builder_introspection_ttl, seconds, negative_seconds);
     }

@@ -103,6 +103,7 @@ enum class status : gk_status {
     missing_credentials = GK_STATUS_MISSING_CREDENTIALS,
     token_inactive = GK_STATUS_TOKEN_INACTIVE,
     insufficient_authentication = GK_STATUS_INSUFFICIENT_AUTHENTICATION,
+    several_credentials = GK_STATUS_SEVERAL_CREDENTIALS,
     store_unavailable = GK_STATUS_STORE_UNAVAILABLE,
     store_corrupt = GK_STATUS_STORE_CORRUPT,
     store_conflict = GK_STATUS_STORE_CONFLICT,

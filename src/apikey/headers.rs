@@ -25,7 +25,7 @@ impl CredentialPlace {
 }
 
 const TWICE: Error = Error::new(
-    ErrorKind::MalformedApiKey,
+    ErrorKind::SeveralCredentials,
     "The request carries more than one API key: exactly one is taken, unless the API says in which place (`place`).",
 );
 const EMPTY: Error = Error::new(ErrorKind::MalformedApiKey, "The request's API key is empty.");
@@ -34,7 +34,7 @@ const EMPTY: Error = Error::new(ErrorKind::MalformedApiKey, "The request's API k
 /// such as `Basic`, is someone else's.
 ///
 /// # Errors
-/// `MalformedApiKey`: there is more than one, in one place or in two, or an empty one.
+/// `SeveralCredentials`: there is more than one, in one place or in two. `MalformedApiKey`: it is empty.
 ///
 /// ```
 /// let headers = [("Host", "api.example"), ("Authorization", "Bearer gk_live_x")];
@@ -115,7 +115,7 @@ pub(crate) fn is_key_scheme(scheme: &str) -> bool {
 /// and servers alike: only for clients that can do nothing else.
 ///
 /// # Errors
-/// `MalformedApiKey`: the parameter is there more than once, or empty.
+/// `SeveralCredentials`: the parameter is there more than once. `MalformedApiKey`: it is empty.
 pub fn api_key_from_query<'a>(query: &'a str, parameter: &str) -> Result<Option<&'a str>> {
     let mut found = None;
     for pair in query.split('&') {

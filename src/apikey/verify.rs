@@ -134,6 +134,11 @@ impl std::fmt::Debug for Grant {
     }
 }
 
+/// For the log: the caller is told what callers of unknown keys are told.
+const OTHER_TENANT: Error = Error::new(
+    ErrorKind::UnknownApiKey,
+    "The API key is of another tenant than the call demands (`tenant`).",
+);
 const DAMAGED: Error = Error::new(
     ErrorKind::StoreUnavailable,
     "The row of this API key is damaged or under an unknown pepper; only this key is denied.",
@@ -362,11 +367,12 @@ impl Inner {
             let prefix = if hot.has(Hot::PREFIX) { profile.prefix() } else { &self.prefix };
             presented.env == self.env && presented.prefix == prefix
         });
-        let tenant_fits = check.tenant.is_none_or(|tenant| tenant == profile.tenant());
-        if text_fits && tenant_fits && !hot.has(Hot::ELSEWHERE) {
-            Ok(())
-        } else {
-            Err(ErrorKind::UnknownApiKey.into())
+        if !text_fits || hot.has(Hot::ELSEWHERE) {
+            return Err(ErrorKind::UnknownApiKey.into());
+        }
+        match check.tenant {
+            Some(tenant) if tenant != profile.tenant() => Err(OTHER_TENANT),
+            _ => Ok(()),
         }
     }
 

@@ -15,6 +15,9 @@ impl ErrorKind {
             _ if matches!(self, Self::InsufficientScope) => {
                 "The request needs a scope that was not granted."
             }
+            _ if matches!(self, Self::SeveralCredentials) => {
+                "The request brings more than one credential."
+            }
             (400 | 401, 5000..=5012) => "The sign-in did not succeed; begin again.",
             (401, 3000..=3999) => "The API key is not valid.",
             (401, 4000..=4999) => "The session is over; sign in again.",
@@ -37,13 +40,15 @@ impl ErrorKind {
             Self::InsufficientScope => Some("insufficient_scope"),
             Self::InsufficientAuthentication => Some("insufficient_user_authentication"),
             Self::TokenInactive => Some("invalid_token"),
+            Self::SeveralCredentials => Some("invalid_request"),
             _ if self.http_status() != 401 => None,
             _ if matches!(self.number(), 1000..=1999 | 3000..=3999) => Some("invalid_token"),
             _ => None,
         }
     }
 
-    /// Whether the answer has a `WWW-Authenticate`: each 401 (RFC 9110 section 15.5.2), and a 403 for want of a scope.
+    /// Whether the answer has a `WWW-Authenticate`: each 401 (RFC 9110 section 15.5.2), a 403 for want of a scope, and a 400
+    /// for more than one credential (RFC 6750 section 3.1).
     #[must_use]
     pub const fn is_challenged(self) -> bool {
         self.http_status() == 401 || self.bearer_error().is_some()

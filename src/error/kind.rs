@@ -210,7 +210,7 @@ kinds! {
 
     /// The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC 6749 section 10.12).
     OauthStateMismatch = 5000, "oauth_state_mismatch", "OAuthStateError", Rejected 400 Final, "The log-in was not begun by this browser, or too long ago.";
-    /// The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured.
+    /// The callback's `iss` (RFC 9207) names another issuer than the one configured.
     OauthIssuerMismatch = 5001, "oauth_issuer_mismatch", "IssuerMismatchError", Rejected 400 Final, "The answer is from another authorization server than the one that was asked.";
     /// The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1).
     OauthAccessDenied = 5002, "oauth_access_denied", "AccessDeniedError", Rejected 403 Final, "The user or the authorization server has denied the request.";
@@ -240,6 +240,8 @@ kinds! {
     TokenInactive = 5014, "token_inactive", "InactiveTokenError", Rejected 401 Final, "The token is not active.";
     /// The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470).
     InsufficientAuthentication = 5015, "insufficient_authentication", "InsufficientAuthenticationError", Rejected 401 Final, "The user must sign in again, or more strongly.";
+    /// The request brings more than one credential, in one place or in two (RFC 6750 sections 2 and 3.1).
+    SeveralCredentials = 5016, "several_credentials", "SeveralCredentialsError", Rejected 400 Final, "The request brings more than one credential.";
 
     /// The store cannot be reached or has not been heard of for longer than `max_stale`.
     StoreUnavailable = 6000, "store_unavailable", "StoreUnavailableError", Unavailable 503 Retry, "The store is out of reach.";

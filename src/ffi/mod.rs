@@ -204,6 +204,8 @@ mod demand;
 
 mod resource;
 
+mod door_rule;
+
 // # Remote keys
 //
 // The keys of another server (its JWKS), fetched when needed and kept fresh.
@@ -226,6 +228,7 @@ pub use buf::*;
 pub use callback::*;
 pub use claims::*;
 pub use demand::*;
+pub use door_rule::*;
 pub use error::*;
 pub use filter::*;
 pub use http::*;

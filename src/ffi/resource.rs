@@ -64,9 +64,11 @@ pub unsafe extern "C" fn gk_resource_server_builder_new(
 ///
 /// @param options_json One JSON object with `audience`, and any of `any_audience` and `clients`,
 /// `issuer`, `token_types` (instead of at+jwt; `null` in the list for tokens without type),
-/// `algorithms`, `leeway` (30), `tenant_claim`, `metadata_url`, `scopes_supported`, and
-/// `introspection` with any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and
-/// `require_audience` (true).
+/// `algorithms`, `leeway` (30), `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection`
+/// with any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and `require_audience`
+/// (true), and `issuers`, an object that has for an issuer's name what a gk_door_rule can say: any
+/// of `audience` (a text or several), `any_audience`, `clients`, `token_types`, `algorithms`,
+/// `leeway` and `tenant_claim`.
 /// @param options_json_len Its length in bytes, at most 64 KiB.
 /// @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if
 /// the call fails.
@@ -345,7 +347,8 @@ pub unsafe extern "C" fn gk_resource_server_builder_introspection(
 ///
 /// @param builder The builder.
 /// @param seconds Of a token that is good: 30 unless set, at most 3600; 0 asks each time.
-/// @param negative_seconds Of one that is not: 10 unless set, at most 3600.
+/// @param negative_seconds Of one that is not: 10 unless set, at most 3600. More is refused by
+/// gk_resource_server_builder_build.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_resource_server_builder_introspection_ttl(
     builder: Option<&mut gk_resource_server_builder>,
@@ -427,7 +430,7 @@ pub unsafe extern "C" fn gk_resource_server_builder_build(
 }
 
 /// Replaces what was set by what the change makes of it.
-fn set(
+pub(super) fn set(
     builder: Option<&mut gk_resource_server_builder>,
     change: impl FnOnce(ResourceServerBuilder) -> Outcome<ResourceServerBuilder>,
 ) {

@@ -164,6 +164,8 @@ pub const GK_STATUS_MISSING_CREDENTIALS: gk_status = 5013;
 pub const GK_STATUS_TOKEN_INACTIVE: gk_status = 5014;
 /// The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470).
 pub const GK_STATUS_INSUFFICIENT_AUTHENTICATION: gk_status = 5015;
+/// The request brings more than one credential.
+pub const GK_STATUS_SEVERAL_CREDENTIALS: gk_status = 5016;
 /// The store cannot be reached or has not been heard of for longer than `max_stale`.
 pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 6000;
 /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this

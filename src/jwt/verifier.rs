@@ -203,7 +203,8 @@ impl Verifier {
     /// `StoreUnavailable`: whether the token is good cannot be known.
     ///
     /// # Security
-    /// Nothing about the claims of a token with a bad signature can be learned from the error. With
+    /// Nothing about the claims of a token with a bad signature can be learned from the error. Where no key has the token's
+    /// `kid`, its `iss` is looked at: another issuer's token is `InvalidIssuer` instead of `KeyNotFound`. With
     /// [`Self::for_issuers`] the claims are read before the signature is checked, because `iss` selects
     /// the keys: claims that are not JSON and an issuer that no rule knows are then reported as that.
     pub fn verify(&self, token: impl AsRef<[u8]>) -> Result<Verified> {
@@ -236,12 +237,16 @@ impl Inner {
         let token = Compact::split(token)?;
         let policy = &self.policy;
         match &self.trust {
-            Trusted::All(trust) => verify_with(trust, policy, &token),
+            Trusted::All(trust) => verify_with(trust, policy, &token).map_err(|error| {
+                if is_foreign(&error, policy, &token) { foreign() } else { error }
+            }),
             Trusted::Following(following) => {
                 let following = following.get(|source| self.trust_in(source))?;
                 let trust = following.current(|source| self.trust_in(source))?;
                 let verified = verify_with(&trust.thing, policy, &token);
                 match &verified {
+                    // No look for another issuer's key.
+                    Err(error) if is_foreign(error, policy, &token) => Err(foreign()),
                     // The keys may have been replaced, under new names or the old ones.
                     Err(error) if is_about_the_key(error) && following.look_again(&trust)? => {
                         let trust = following.current(|source| self.trust_in(source))?;
@@ -286,6 +291,26 @@ fn is_about_the_key(error: &Error) -> bool {
         error.kind(),
         ErrorKind::KeyNotFound | ErrorKind::InvalidSignature | ErrorKind::UnusableKey
     )
+}
+
+/// Whether it is the token of another issuer, by its own word, that has no key here. Of that nothing follows but what is
+/// reported: it is refused in either case.
+#[cold]
+fn is_foreign(error: &Error, policy: &Policy, token: &Compact<'_>) -> bool {
+    let rule = &policy.issuer;
+    if error.kind() != ErrorKind::KeyNotFound || rule.ignored || rule.expected.is_empty() {
+        return false;
+    }
+    let named = with_decoded(token.payload, |payload| {
+        let claims = registered::find(payload, &[])?;
+        Ok(claims.issuer()?.is_some_and(|named| rule.expected.iter().all(|one| named != **one)))
+    });
+    named.unwrap_or(false)
+}
+
+#[cold]
+fn foreign() -> Error {
+    UNKNOWN_ISSUER.about_claim("iss")
 }
 
 /// Verifies a token of an issuer that has a rule of its own.

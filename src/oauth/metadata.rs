@@ -206,6 +206,7 @@ pub(super) async fn more(io: &Io, config: &OAuthConfig, known: &Metadata) -> Res
 /// How much an error says of why there are no metadata: a place that has none says least.
 fn tells(error: &Error) -> u8 {
     match error.kind() {
+        ErrorKind::InvalidConfiguration if error.peer_message().is_some() => 3,
         _ if error.is_retryable() => 2,
         ErrorKind::OauthMalformedResponse if error.message() == NO_METADATA.message() => 0,
         _ => 1,
@@ -239,8 +240,14 @@ async fn ask(io: &Io, config: &OAuthConfig, place: &str) -> Result<Secret> {
     let said = answer::parsed(&response.body).map_err(|_| answer::unreadable(&response))?;
     let issuer = said.given("issuer");
     let found = issuer.and_then(|issuer| issuer.as_str()).unwrap_or_default();
-    if Some(&*found) != config.issuer.as_deref() {
-        return Err(ANOTHER_ISSUER.said_by_peer("", &found));
+    let configured = config.issuer.as_deref().unwrap_or_default();
+    if found.is_empty() {
+        return Err(NO_ISSUER.seeing("issuer", None));
+    }
+    if *found != *configured {
+        let is_slash = found.trim_end_matches('/') == configured.trim_end_matches('/');
+        let error = if is_slash { ANOTHER_SLASH } else { ANOTHER_ISSUER };
+        return Err(error.comparing("issuer", &found, configured).said_by_peer("", &found));
     }
     Ok(response.body.clone())
 }
@@ -293,9 +300,18 @@ const OPEN_ISSUER: Error = Error::new(
     "An issuer is an https address: over http, tokens and the client's secret can be read on the way. Put TLS in front of it; \
      `allow_loopback_http` is for this machine.",
 );
+/// Said of an issuer that has answered: the configuration is wrong, and trying again does not help.
 const ANOTHER_ISSUER: Error = Error::new(
-    ErrorKind::OauthIssuerMismatch,
-    "The metadata name another issuer than the one configured; they must be the same, byte by byte.",
+    ErrorKind::InvalidConfiguration,
+    "The metadata name another issuer than the configuration.",
+);
+const ANOTHER_SLASH: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "The metadata name the issuer with another slash at the end; write it so.",
+);
+const NO_ISSUER: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "What is at the address of the issuer's metadata names no issuer; check the address.",
 );
 const UNSAFE_ENDPOINT: Error = Error::new(
     ErrorKind::RequestBlocked,

@@ -486,10 +486,10 @@ impl KeySource for RemoteKeySet {
     }
 }
 
-/// What a fetch failed with, as something that is out of reach.
+/// What a fetch failed with, as something that is out of reach, unless the configuration is wrong.
 #[cold]
 fn unavailable(error: Error) -> Error {
-    if error.is_unavailable() {
+    if error.is_unavailable() || error.kind() == ErrorKind::InvalidConfiguration {
         return error;
     }
     error.with_kind(ErrorKind::OauthServerFailed).retry_after_ms(1000)

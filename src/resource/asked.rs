@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 /// The longest token that is asked about, in bytes.
 const LONGEST: usize = 16 * 1024;
+/// For how long an answer may be remembered, in seconds.
+const LONGEST_TTL: u64 = 3600;
 /// For how long another caller's question is waited for before it is asked again, in milliseconds.
 const PATIENCE: u64 = 600_000;
 
@@ -53,16 +55,26 @@ impl IntrospectionOptions {
         Ok(())
     }
 
-    /// For how many seconds a good token is not asked about again; 0 asks each time. At most an hour.
+    /// For how many seconds a good token is not asked about again; 0 asks each time. More than an hour is refused when the
+    /// door is built.
     pub const fn ttl(mut self, seconds: u64) -> Self {
-        self.ttl = if seconds > 3600 { 3600 } else { seconds };
+        self.ttl = seconds;
         self
     }
 
     /// For how many seconds one that is not good is not; at most an hour.
     pub const fn negative_ttl(mut self, seconds: u64) -> Self {
-        self.negative_ttl = if seconds > 3600 { 3600 } else { seconds };
+        self.negative_ttl = seconds;
         self
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        for (name, seconds) in [("ttl", self.ttl), ("negative_ttl", self.negative_ttl)] {
+            if seconds > LONGEST_TTL {
+                return Err(LONG_TTL.about_claim(name));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a token is refused whose audience the server does not tell: yes, unless this says no. A server that names
@@ -177,5 +189,9 @@ impl Inner {
 
 const TOO_LARGE: Error =
     Error::new(ErrorKind::InvalidConfiguration, "It is a number from 0 to 4294967295.");
+const LONG_TTL: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "What an introspection says is remembered for at most 3600 seconds; so late is the end of a token noticed.",
+);
 const NOT_A_TOKEN: Error =
     Error::new(ErrorKind::MalformedToken, "The token is too long, or holds what no token holds.");

@@ -2,17 +2,17 @@
 
 use super::asked::{Asked, IntrospectionOptions};
 use super::issuers::{Issuer, Issuers};
+use super::rule::DoorRule;
 use super::server::{Inner, ResourceServer};
 use crate::apikey::ApiKeys;
-use crate::base::json::Kind;
-use crate::base::json::fields::{self, Field};
+use crate::base::json::fields;
 use crate::base::url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, KeySource};
-use crate::jwt::{Policy, RevocationList};
+use crate::jwt::RevocationList;
 use crate::oauth::OAuthClient;
 use crate::transport::Transport;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,17 +22,13 @@ use std::sync::Arc;
 #[must_use]
 pub struct ResourceServerBuilder {
     audience: String,
-    any_audience: bool,
-    clients: Option<Vec<String>>,
+    /// What holds for the issuers that have no rule of their own, and where theirs says nothing.
+    door: DoorRule,
+    rules: HashMap<String, DoorRule>,
     /// The one whose name and keys come apart.
     issuer: Option<String>,
     keys: Option<Arc<dyn KeySource>>,
     issuers: Vec<(String, Arc<dyn KeySource>)>,
-    types: Vec<String>,
-    untyped: bool,
-    algorithms: Option<Vec<Alg>>,
-    leeway: Option<u64>,
-    tenant_claim: Option<String>,
     revocations: Option<Arc<dyn RevocationList>>,
     introspection: Option<(OAuthClient, Arc<dyn Transport>)>,
     asking: Option<IntrospectionOptions>,
@@ -46,16 +42,11 @@ impl ResourceServerBuilder {
     pub(super) fn new(audience: String) -> Self {
         Self {
             audience,
-            any_audience: false,
-            clients: None,
+            door: DoorRule::new(),
+            rules: HashMap::new(),
             issuer: None,
             keys: None,
             issuers: Vec::new(),
-            types: Vec::new(),
-            untyped: false,
-            algorithms: None,
-            leeway: None,
-            tenant_claim: None,
             revocations: None,
             introspection: None,
             asking: None,
@@ -68,8 +59,10 @@ impl ResourceServerBuilder {
 
     /// Reads a door: one JSON object with `audience`, and any of `any_audience`, `clients`, `issuer` (see [`Self::keys`]),
     /// `token_types` (a list of texts, in which `null` is [`Self::allow_missing_type`]), `algorithms`, `leeway`,
-    /// `tenant_claim`, `metadata_url`, `scopes_supported`, and `introspection` with any of `ttl`, `negative_ttl` and
-    /// `require_audience`.
+    /// `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection` with any of `ttl`, `negative_ttl` and
+    /// `require_audience`, and `issuers`, an object that has for an issuer's name the members that are otherwise with it
+    /// ([`Self::issuer_rule`]): `audience` (a text or several), `any_audience`, `clients`, `token_types`, `algorithms`,
+    /// `leeway` and `tenant_claim`. Their keys are given by [`Self::issuer`].
     ///
     /// # Errors
     /// `InvalidConfiguration`: it is no such object; the error's claim names the member.
@@ -79,12 +72,12 @@ impl ResourceServerBuilder {
             match field.name() {
                 "audience" => builder.audience = field.text()?,
                 "issuer" => builder.issuer = Some(field.text()?),
-                "any_audience" => builder.any_audience = field.flag()?,
-                "clients" => builder.clients = Some(field.texts()?),
-                "token_types" => (builder.types, builder.untyped) = token_types(field)?,
-                "algorithms" => builder.algorithms = Some(field.names(Alg::from_name)?),
-                "leeway" => builder.leeway = Some(field.number()?),
-                "tenant_claim" => builder.tenant_claim = Some(field.text()?),
+                "issuers" => field.fields(|issuer| {
+                    let mut rule = DoorRule::new();
+                    issuer.fields(|field| rule.member(field))?;
+                    builder.rules.insert(issuer.name().to_owned(), rule);
+                    Ok(())
+                })?,
                 "metadata_url" => builder.metadata_url = Some(field.text()?),
                 "scopes_supported" => builder.scopes_supported = field.texts()?,
                 "introspection" => {
@@ -92,7 +85,7 @@ impl ResourceServerBuilder {
                     field.fields(|field| options.member(field))?;
                     builder.asking = Some(options);
                 }
-                _ => return Err(field.unknown()),
+                _ => builder.door.member(field)?,
             }
             Ok(())
         })?;
@@ -106,17 +99,25 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Accepts of this issuer's tokens what the rule says, instead of what the door says of all: its audience, clients,
+    /// types, algorithms, leeway and claim for tenants. It holds for what that issuer answers about opaque tokens, too. For
+    /// an issuer that is named by [`Self::issuer`] or asked by [`Self::introspection`]; a second rule replaces the first.
+    pub fn issuer_rule(mut self, issuer: impl Into<String>, rule: DoorRule) -> Self {
+        self.rules.insert(issuer.into(), rule);
+        self
+    }
+
     /// Accepts tokens for any audience and for none, of the clients that are named ([`Self::client`]): for issuers whose
     /// access tokens name no API. Where the builder has been given an identifier, the metadata tell it.
-    pub const fn any_audience(mut self) -> Self {
-        self.any_audience = true;
+    pub fn any_audience(mut self) -> Self {
+        self.door = self.door.any_audience();
         self
     }
 
     /// Accepts the tokens of this client alone, by `client_id`, `cid` or `appid`; several calls, several clients. `azp` and
     /// `aud`, by which ID tokens name their client, are not read.
     pub fn client(mut self, client_id: impl Into<String>) -> Self {
-        self.clients.get_or_insert_default().push(client_id.into());
+        self.door = self.door.client(client_id);
         self
     }
 
@@ -135,33 +136,33 @@ impl ResourceServerBuilder {
     /// Accepts tokens of this `typ` instead of `at+jwt`; several calls, several types. Where access tokens are typed `JWT`,
     /// ID tokens are told from them by their claims and by the audience: give the API one of its own.
     pub fn token_type(mut self, typ: impl Into<String>) -> Self {
-        self.types.push(typ.into());
+        self.door = self.door.token_type(typ);
         self
     }
 
     /// Accepts tokens without `typ`, instead of `at+jwt` or beside those of [`Self::token_type`].
-    pub const fn allow_missing_type(mut self) -> Self {
-        self.untyped = true;
+    pub fn allow_missing_type(mut self) -> Self {
+        self.door = self.door.allow_missing_type();
         self
     }
 
     /// The claim that names a token's tenant, for [`Access::tenant`](super::Access::tenant) and
     /// [`Demand::tenant`](super::Demand::tenant); without it, only API keys have a tenant.
     pub fn tenant_claim(mut self, name: impl Into<String>) -> Self {
-        self.tenant_claim = Some(name.into());
+        self.door = self.door.tenant_claim(name);
         self
     }
 
     /// Accepts only these algorithms.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Alg>) -> Self {
-        self.algorithms = Some(algorithms.into_iter().collect());
+        self.door = self.door.algorithms(algorithms);
         self
     }
 
     /// How many seconds an issuer's clock may be off: 30 unless set, 600 at most. For issuers whose keys are ours
     /// ([`KeySource::is_own`]), 0 unless set.
-    pub const fn leeway(mut self, seconds: u64) -> Self {
-        self.leeway = Some(seconds);
+    pub fn leeway(mut self, seconds: u64) -> Self {
+        self.door = self.door.leeway(seconds);
         self
     }
 
@@ -223,7 +224,8 @@ impl ResourceServerBuilder {
     ///
     /// # Errors
     /// `InvalidConfiguration`: nothing would be accepted, or an option contradicts itself: an issuer without keys, keys
-    /// without an issuer, an issuer twice, any audience without clients. Those of the keys.
+    /// without an issuer, an issuer twice, any audience without clients, a rule for an issuer that is not there. Those of
+    /// the keys, and if the issuer's metadata name another issuer.
     pub fn build(mut self) -> Result<ResourceServer> {
         match (self.issuer.take(), self.keys.take()) {
             (Some(issuer), Some(keys)) => self.issuers.push((issuer, keys)),
@@ -232,7 +234,31 @@ impl ResourceServerBuilder {
             (None, Some(_)) => return Err(fields::missing("issuer")),
         }
         self.check()?;
-        let issuers = self.issuers.iter().map(|(name, keys)| self.issuer_of(name, keys));
+        if !self.audience.is_empty() {
+            self.door.audiences = vec![self.audience.clone()];
+        }
+        let asked_issuer = self.introspection.as_ref().and_then(|(client, _)| client.issuer());
+        let is_there = |name: &String| {
+            asked_issuer == Some(&**name) || self.issuers.iter().any(|(issuer, _)| issuer == name)
+        };
+        if !self.rules.keys().all(is_there) {
+            return Err(NO_ISSUER.about_claim("issuers"));
+        }
+        let has_rule = |(name, _): &(String, _)| self.rules.contains_key(name);
+        // The door's own options need not be whole where they are not used as they are.
+        if self.introspection.is_some()
+            || !self.issuers.iter().all(has_rule)
+            || self.issuers.is_empty()
+        {
+            self.door.check()?;
+        }
+        let rules: HashMap<String, DoorRule> =
+            self.rules.iter().map(|(name, rule)| (name.clone(), rule.over(&self.door))).collect();
+        rules.values().try_for_each(DoorRule::check)?;
+        let issuers = self
+            .issuers
+            .iter()
+            .map(|(name, keys)| self.issuer_of(name, keys, rules.get(name).unwrap_or(&self.door)));
         let issuers = Issuers::new(issuers.collect::<Result<_>>()?);
         let options = self.asking.unwrap_or_default();
         let asked = self.introspection.map(|(client, transport)| {
@@ -243,14 +269,11 @@ impl ResourceServerBuilder {
             asked,
             api_keys: self.api_keys,
             audience: self.audience,
-            any_audience: self.any_audience,
-            clients: self.clients.unwrap_or_default(),
-            profiled: self.types.is_empty() && !self.untyped,
-            tenant_claim: self.tenant_claim,
+            door: self.door,
+            rules,
             revocations: self.revocations,
             metadata_url: self.metadata_url,
             scopes_supported: self.scopes_supported,
-            leeway: self.leeway.unwrap_or(LEEWAY),
             clock: self.clock,
         })))
     }
@@ -263,27 +286,10 @@ impl ResourceServerBuilder {
         if self.issuers.iter().any(|(name, _)| name.is_empty() || !names.insert(name)) {
             return Err(ISSUER_TWICE.about_claim("issuers"));
         }
-        if self.asking.is_some() && self.introspection.is_none() {
-            return Err(NO_CLIENT.about_claim("introspection"));
-        }
-        if self.clients.as_ref().is_some_and(|all| all.is_empty() || all.contains(&String::new())) {
-            return Err(EMPTY_CLIENTS.about_claim("clients"));
-        }
-        if self.any_audience && self.clients.is_none() {
-            return Err(ANY_CLIENT.about_claim("clients"));
-        }
-        let is_named = self.any_audience || !self.audience.is_empty();
-        if !is_named || self.audience.len() > 1024 {
-            return Err(NO_AUDIENCE.about_claim("audience"));
-        }
-        if self.leeway.is_some_and(|leeway| leeway > Policy::MAX_LEEWAY) {
-            return Err(LONG_LEEWAY.about_claim("leeway"));
-        }
-        if self.types.iter().any(String::is_empty) {
-            return Err(EMPTY_TYPE.about_claim("token_types"));
-        }
-        if self.tenant_claim.as_ref().is_some_and(String::is_empty) {
-            return Err(EMPTY_TENANT_CLAIM.about_claim("tenant_claim"));
+        match (&self.asking, &self.introspection) {
+            (Some(_), None) => return Err(NO_CLIENT.about_claim("introspection")),
+            (Some(options), Some(_)) => options.check()?,
+            (None, _) => {}
         }
         let url =
             self.metadata_url.as_ref().map_or(Ok(()), |url| Url::checked(url, true).map(drop));
@@ -292,57 +298,18 @@ impl ResourceServerBuilder {
         })
     }
 
-    fn issuer_of(&self, name: &str, keys: &Arc<dyn KeySource>) -> Result<Issuer> {
-        let leeway = self.leeway.unwrap_or_else(|| if keys.is_own() { 0 } else { LEEWAY });
-        let mut policy = Policy::new()
-            .expect_issuer(name)
-            .leeway(leeway)
-            .try_keys_without_kid()
-            .empty_audience_is_absent()
-            .clock(Arc::clone(&self.clock));
-        policy = match self.any_audience {
-            true => policy.ignore_audience(),
-            false => policy.expect_audience(&*self.audience),
-        };
-        if self.untyped {
-            policy = policy.allow_missing_type();
-        } else if self.types.is_empty() {
-            policy = policy.expect_type("at+jwt");
-        }
-        for typ in &self.types {
-            policy = policy.expect_type(typ.as_str());
-        }
-        if let Some(algorithms) = &self.algorithms {
-            policy = policy.algorithms(algorithms.iter().copied());
-        }
+    fn issuer_of(&self, name: &str, keys: &Arc<dyn KeySource>, rule: &DoorRule) -> Result<Issuer> {
+        let leeway = rule.leeway.unwrap_or_else(|| if keys.is_own() { 0 } else { LEEWAY });
+        let mut policy = rule.policy(name, leeway).clock(Arc::clone(&self.clock));
         if let Some(list) = &self.revocations {
             policy = policy.revocations(Arc::clone(list));
         }
-        Issuer::new(name.to_owned(), Arc::clone(keys), policy, leeway)
+        Issuer::new(name.to_owned(), Arc::clone(keys), policy, rule.clone(), leeway)
     }
 }
 
 /// How far the clocks of other servers may be off, in seconds.
-const LEEWAY: u64 = 30;
-
-/// The types that are named, and whether tokens without one are accepted.
-fn token_types(field: &Field<'_>) -> Result<(Vec<String>, bool)> {
-    let (mut types, mut untyped) = (Vec::new(), false);
-    if field.value().kind() != Kind::Array {
-        return Err(field.refused(NO_TYPES));
-    }
-    for value in field.value().elements() {
-        match value.as_str() {
-            Some(typ) => types.push(typ.into_owned()),
-            None if value.kind() == Kind::Null => untyped = true,
-            None => return Err(field.refused(NO_TYPES)),
-        }
-    }
-    if types.is_empty() && !untyped {
-        return Err(field.refused(NO_TYPES));
-    }
-    Ok((types, untyped))
-}
+pub(super) const LEEWAY: u64 = 30;
 
 impl fmt::Debug for ResourceServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -359,29 +326,13 @@ const fn refusal(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidConfiguration, message)
 }
 
-const NO_TYPES: Error = refusal(
-    "The token types are a list of what is accepted, with `null` (Python: None) for tokens without one; leave the list out for `at+jwt` alone.",
-);
-const EMPTY_TYPE: Error = refusal(
-    "A token type is empty: put `null` (Python: None) into the list for tokens without `typ`, or name the type.",
-);
 const NO_CLIENT: Error =
     refusal("Options of the introspection are given, but no OAuth client that asks.");
 const NOTHING: Error = refusal(
     "A resource server needs an issuer, introspection or API keys; otherwise it lets nobody in.",
 );
-const NO_AUDIENCE: Error = refusal(
-    "A resource server needs the identifier that tokens name as their audience, of 1 to 1024 bytes; where they name none, say that any is accepted.",
-);
-const ANY_CLIENT: Error = refusal(
-    "Any audience is accepted, and the clients are not named: every token of the issuer would open this API. Name in `clients` whose tokens do.",
-);
-const EMPTY_CLIENTS: Error = refusal(
-    "The list of clients is empty, or one has no name; leave it out to accept the tokens of every client.",
-);
 const ISSUER_TWICE: Error =
     refusal("An issuer is named twice, or has no name; name each once, with all of its keys.");
-const LONG_LEEWAY: Error =
-    refusal("The leeway is more than 600 seconds; correct the clocks instead.");
-const EMPTY_TENANT_CLAIM: Error =
-    refusal("The name of the claim for tenants is empty; leave it out, or name a claim.");
+const NO_ISSUER: Error = refusal(
+    "A rule is for an issuer that is neither named with its keys nor asked about tokens; names are compared byte by byte.",
+);

@@ -86,9 +86,11 @@ pub(super) fn tenant(claims: &Value<'_>, name: Option<&str>) -> Option<String> {
 }
 
 /// Whether `aud` is there, and whether it names this API.
-pub(super) fn audience(claims: &Value<'_>, api: &str) -> Option<bool> {
+pub(super) fn audience(claims: &Value<'_>, apis: &[String]) -> Option<bool> {
     let value = claims.given("aud")?;
-    let names_us = |value: &Value<'_>| value.as_str().as_deref() == Some(api);
+    let names_us = |value: &Value<'_>| {
+        value.as_str().is_some_and(|named| apis.iter().any(|api| *api == *named))
+    };
     if value.kind() != Kind::Array {
         return Some(names_us(&value));
     }

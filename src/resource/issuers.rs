@@ -1,5 +1,6 @@
 //! The issuers whose JWTs are accepted, each bound to its own keys (RFC 8725 section 3.8) and waited for on its own.
 
+use super::rule::DoorRule;
 use crate::base::json;
 use crate::base::process::enter;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,6 +17,7 @@ pub(super) struct Issuers(Vec<Issuer>);
 /// An issuer, with a verifier that may have to wait for its keys.
 pub(super) struct Issuer {
     pub(super) name: String,
+    pub(super) rule: DoorRule,
     /// In seconds.
     pub(super) leeway: u64,
     keys: Arc<dyn KeySource>,
@@ -59,9 +61,10 @@ impl Issuer {
         name: String,
         keys: Arc<dyn KeySource>,
         policy: Policy,
+        rule: DoorRule,
         leeway: u64,
     ) -> Result<Self> {
-        let issuer = Self { name, leeway, keys, policy, verifier: OnceLock::new() };
+        let issuer = Self { name, rule, leeway, keys, policy, verifier: OnceLock::new() };
         match issuer.verifier() {
             Err(error) if !error.is_unavailable() => return Err(error),
             _ => {}
@@ -74,6 +77,10 @@ impl Issuer {
         self.verifier()?.verify(token).map_err(|error| match error.kind() {
             // Said of tokens alone whose signature and claims are good.
             ErrorKind::InvalidType => other_type(token),
+            ErrorKind::MissingClaim if error.claim() == Some("aud") => {
+                NO_AUDIENCE.about_claim("aud")
+            }
+            ErrorKind::InvalidIssuer => UNKNOWN.about_claim("iss"),
             _ => error,
         })
     }
@@ -118,7 +125,11 @@ const NO_ISSUER: Error = Error::new(
 );
 const UNKNOWN: Error = Error::new(
     ErrorKind::InvalidIssuer,
-    "The token's issuer is none of those that this API accepts; name it in `issuers` if it should.",
+    "The token's issuer is none of those that this API accepts: they are compared byte by byte, a slash at the end counts. Name it in `issuers` if it should be one.",
+);
+const NO_AUDIENCE: Error = Error::new(
+    ErrorKind::MissingClaim,
+    "The token has no `aud`. If this issuer's access tokens name no API, accept any audience (Python: `audience=ANY`), together with `clients`.",
 );
 const OTHER_TYPE: Error = Error::new(
     ErrorKind::InvalidType,

@@ -14,6 +14,7 @@ mod claims;
 mod issuers;
 mod memory;
 mod presented;
+mod rule;
 mod server;
 
 /// The place that decides, for [`Demand::decided_by`].
@@ -22,4 +23,5 @@ pub use access::{Access, AccessKind, Demand};
 pub use asked::IntrospectionOptions;
 pub use builder::ResourceServerBuilder;
 pub use presented::Presented;
+pub use rule::DoorRule;
 pub use server::ResourceServer;

@@ -37,7 +37,7 @@ impl<'a> Presented<'a> {
     /// Both among a request's headers, given as names and values.
     ///
     /// # Errors
-    /// `MalformedApiKey`: one of the two headers is there more than once (RFC 9110 section 5.3).
+    /// `SeveralCredentials`: one of the two headers is there more than once (RFC 9110 section 5.3).
     pub fn from_headers(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self> {
         let mut found = Self::default();
         for (name, value) in headers {
@@ -68,6 +68,12 @@ impl<'a> Presented<'a> {
         }
     }
 
+    /// Why there is nothing, where neither place brings anything for this door.
+    pub(super) fn missing(&self) -> Error {
+        let value = self.authorization.unwrap_or_default().trim_matches([' ', '\t']);
+        if value.is_empty() { ErrorKind::MissingCredentials.into() } else { NOT_BEARER }
+    }
+
     /// The API key of its own header; an empty one is there, and wrong.
     pub(super) fn key(&self) -> Result<Option<&'a str>> {
         let key = self.api_key.map(|key| key.trim_matches([' ', '\t']));
@@ -94,8 +100,12 @@ impl fmt::Debug for Presented<'_> {
     }
 }
 
+const NOT_BEARER: Error = Error::new(
+    ErrorKind::MissingCredentials,
+    "The `Authorization` header is not `Bearer`, a space and the token; another scheme, or none, is not looked at.",
+);
 const TWICE: Error = Error::new(
-    ErrorKind::MalformedApiKey,
+    ErrorKind::SeveralCredentials,
     "The request has a header for credentials more than once; send one credential in each place.",
 );
 const EMPTY: Error = Error::new(ErrorKind::MalformedApiKey, "The request's API key is empty.");

@@ -2,10 +2,11 @@
 
 use super::access::{Access, AccessKind, Demand};
 use super::asked::Asked;
-use super::builder::ResourceServerBuilder;
+use super::builder::{LEEWAY, ResourceServerBuilder};
 use super::claims::{self, Source, check_kind};
 use super::issuers::{Issuers, is_jws};
 use super::presented::{Authorized, Presented};
+use super::rule::DoorRule;
 use crate::apikey::{ApiKeys, Check, CredentialPlace};
 use crate::base::clock::{Clock, plausible};
 use crate::base::json::{self, Value};
@@ -14,6 +15,7 @@ use crate::base::text::lacking;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::{RevocationList, check_introspected};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,17 +54,13 @@ pub(super) struct Inner {
     pub(super) api_keys: Option<ApiKeys>,
     /// The API's identifier; may be empty where tokens need not name it.
     pub(super) audience: String,
-    pub(super) any_audience: bool,
-    /// Whose tokens are accepted; none for those of any client.
-    pub(super) clients: Vec<String>,
-    /// Whether tokens must be those of RFC 9068, with all its claims.
-    pub(super) profiled: bool,
-    pub(super) tenant_claim: Option<String>,
+    /// What holds for issuers without a rule of their own.
+    pub(super) door: DoorRule,
+    /// What holds for the others.
+    pub(super) rules: HashMap<String, DoorRule>,
     pub(super) revocations: Option<Arc<dyn RevocationList>>,
     pub(super) metadata_url: Option<String>,
     pub(super) scopes_supported: Vec<String>,
-    /// For what the authorization server answers, in seconds.
-    pub(super) leeway: u64,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -95,7 +93,7 @@ impl ResourceServer {
         use CredentialPlace::{ApiKey, Authorization};
         let (key, authorization) = (presented.key()?, presented.authorized()?);
         match (authorization, key, demand.decided_by) {
-            (None, None, _) => Err(ErrorKind::MissingCredentials.into()),
+            (None, None, _) => Err(presented.missing()),
             (Some(given), None, None | Some(Authorization)) => self.check_authorized(given, demand),
             (None, Some(key), None | Some(ApiKey)) => self.0.key(key, demand),
             (Some(_), None, Some(_)) => Err(NO_KEY),
@@ -140,8 +138,13 @@ impl ResourceServer {
             (Some(_), None) if inner.api_keys.is_some() => {
                 inner.own_key(token, demand).unwrap_or(Err(NEITHER))
             }
-            (None, None) if inner.api_keys.is_some() => inner.key(token, demand),
-            (Some(issuers), None) => inner.jwt(issuers, token, demand),
+            (None, None) if inner.api_keys.is_some() => {
+                inner.key(token, demand).map_err(|error| match error.kind() {
+                    ErrorKind::MalformedApiKey if is_jws(token) => error.saying(NO_JWTS),
+                    _ => error,
+                })
+            }
+            (Some(_), None) => Err(OPAQUE),
             (None, None) => Err(ErrorKind::MalformedToken.into()),
         }
     }
@@ -181,7 +184,7 @@ impl Inner {
         }
         let grant = keys.verify(text, &check)?;
         if !signed_in {
-            return Err(ErrorKind::InsufficientAuthentication.into());
+            return Err(KEY_SIGNED_IN);
         }
         let scopes = grant.scopes().split(' ').filter(|scope| !scope.is_empty());
         Ok(Access {
@@ -202,7 +205,7 @@ impl Inner {
         let claims = verified.claims();
         check_kind(&claims, Source::Token)?;
         // RFC 9068 section 2.2, but for `jti`, which says nothing here.
-        for name in ["sub", "iat", "client_id"].into_iter().filter(|_| self.profiled) {
+        for name in ["sub", "iat", "client_id"].into_iter().filter(|_| issuer.rule.is_profiled()) {
             if claims.member(name).is_none() {
                 return Err(NOT_PROFILED.about_claim(name));
             }
@@ -217,7 +220,7 @@ impl Inner {
             client_id: claims::client_id(&claims, Source::Token)?,
             expires_at: verified.expires_at().and_then(|end| u64::try_from(end).ok()),
         };
-        self.admit(about, &claims, demand, issuer.leeway)
+        self.admit(about, &claims, demand, &issuer.rule, issuer.leeway)
     }
 
     fn opaque(&self, asked: &Asked, token: &str, demand: &Demand<'_>) -> Result<Access> {
@@ -227,18 +230,22 @@ impl Inner {
         }
         let claims = json::parse(answer.claims_json.as_bytes())?;
         check_kind(&claims, Source::Answer)?;
-        match claims::audience(&claims, &self.audience) {
-            _ if self.any_audience => {}
+        let server = asked.issuer();
+        let named = claims.given("iss").and_then(|issuer| issuer.as_str());
+        let issuer = named.map(Cow::into_owned).or_else(|| server.map(str::to_owned));
+        let rule_of = |issuer: Option<&str>| issuer.and_then(|issuer| self.rules.get(issuer));
+        let rule = rule_of(issuer.as_deref()).or_else(|| rule_of(server)).unwrap_or(&self.door);
+        match claims::audience(&claims, &rule.audiences) {
+            _ if rule.any_audience => {}
             Some(true) => {}
             None if !asked.wants_audience() => {}
             None => return Err(NO_AUDIENCE.about_claim("aud")),
             Some(false) => return Err(ErrorKind::InvalidAudience.into()),
         }
-        let server = asked.issuer();
+        let leeway = rule.leeway.unwrap_or(LEEWAY);
         if let Some(list) = &self.revocations {
-            check_introspected(&**list, &answer.claims_json, server, &*self.clock, self.leeway)?;
+            check_introspected(&**list, &answer.claims_json, server, &*self.clock, leeway)?;
         }
-        let issuer = claims.given("iss").and_then(|issuer| issuer.as_str());
         if let (Some(server), Some(named)) = (server, &issuer)
             && server != named
         {
@@ -246,12 +253,12 @@ impl Inner {
         }
         let about = About {
             kind: AccessKind::Opaque,
-            issuer: issuer.map(Cow::into_owned).or_else(|| server.map(str::to_owned)),
+            issuer,
             subject: answer.subject.clone(),
             client_id: claims::client_id(&claims, Source::Answer)?,
             expires_at: answer.expires_at,
         };
-        self.admit(about, &claims, demand, self.leeway)
+        self.admit(about, &claims, demand, rule, leeway)
     }
 
     /// Holds a good token against whose tokens are accepted, and against what the call demands.
@@ -260,13 +267,14 @@ impl Inner {
         about: About,
         claims: &Value<'_>,
         demand: &Demand<'_>,
+        rule: &DoorRule,
         leeway: u64,
     ) -> Result<Access> {
         let scopes = claims::scopes(claims);
-        let tenant = claims::tenant(claims, self.tenant_claim.as_deref());
-        self.check_client(about.client_id.as_deref())?;
+        let tenant = claims::tenant(claims, rule.tenant_claim.as_deref());
+        rule.check_client(about.client_id.as_deref())?;
         if demand.tenant.is_some() && demand.tenant != tenant.as_deref() {
-            return Err(match (&self.tenant_claim, &tenant) {
+            return Err(match (&rule.tenant_claim, &tenant) {
                 (None, _) => NO_TENANT_CLAIM,
                 (Some(_), None) => NO_TENANT,
                 (Some(_), Some(_)) => OTHER_TENANT,
@@ -282,25 +290,17 @@ impl Inner {
         Ok(Access { kind, issuer, subject, tenant, client_id, scopes, expires_at, claims_json })
     }
 
-    fn check_client(&self, client: Option<&str>) -> Result<()> {
-        match client {
-            _ if self.clients.is_empty() => Ok(()),
-            None => Err(NO_CLIENT.about_claim("client_id")),
-            Some(client) if self.clients.iter().any(|known| known == client) => Ok(()),
-            Some(_) => Err(OTHER_CLIENT.about_claim("client_id")),
-        }
-    }
-
     /// How, and when, the user has signed in (RFC 9470).
     fn check_sign_in(&self, claims: &Value<'_>, demand: &Demand<'_>, leeway: u64) -> Result<()> {
         if !demand.acr_values.is_empty() {
-            let acr = claims.member("acr").and_then(|acr| acr.as_str());
-            if !acr.is_some_and(|acr| demand.acr_values.contains(&&*acr)) {
+            let acr = claims.given("acr").ok_or_else(|| NO_ACR.about_claim("acr"))?;
+            if !acr.as_str().is_some_and(|acr| demand.acr_values.contains(&&*acr)) {
                 return Err(ErrorKind::InsufficientAuthentication.into());
             }
         }
         if let Some(max_age) = demand.max_age {
-            let at = claims.member("auth_time").as_ref().and_then(Value::as_f64);
+            let at = claims.given("auth_time");
+            let at = at.ok_or_else(|| NO_AUTH_TIME.about_claim("auth_time"))?.as_f64();
             let now = plausible(self.clock.now())?;
             #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
             let oldest = now.saturating_sub(max_age.saturating_add(leeway)) as f64;
@@ -324,12 +324,17 @@ struct About {
 }
 
 const TWO: Error = Error::new(
-    ErrorKind::MalformedApiKey,
+    ErrorKind::SeveralCredentials,
     "The request brings a token and an API key: exactly one is accepted, unless the API says which decides (`decided_by`).",
 );
+const NO_JWTS: &str = "The request brings a JWT, and this API takes API keys alone: name the `issuer` whose tokens it shall take.";
 const NEITHER: Error = Error::new(
     ErrorKind::MalformedToken,
-    "The text behind `Bearer` is neither a JSON Web Token nor an API key.",
+    "The request brings neither a JWT nor an API key of this project's: for opaque tokens, name who is asked about them (`introspection`).",
+);
+const OPAQUE: Error = Error::new(
+    ErrorKind::MalformedToken,
+    "The token is not a JWT, and this API takes nothing else: for opaque tokens, name who is asked about them (`introspection`).",
 );
 const NO_KEY: Error = Error::new(
     ErrorKind::MissingCredentials,
@@ -353,13 +358,17 @@ const NO_AUDIENCE: Error = Error::new(
     ErrorKind::InvalidAudience,
     "The authorization server does not say whom the token is for (`aud`). If all of its tokens are for this API, do not require an audience of introspection.",
 );
-const NO_CLIENT: Error = Error::new(
-    ErrorKind::MissingClaim,
-    "The token names no client by `client_id`, `cid` or `appid`, and only those of `clients` are accepted.",
+const NO_ACR: Error = Error::new(
+    ErrorKind::InsufficientAuthentication,
+    "The call demands `acr_values`, and the token has no `acr`: signing in again does not help unless the issuer puts it into access tokens.",
 );
-const OTHER_CLIENT: Error = Error::new(
-    ErrorKind::InvalidClaim,
-    "The token was issued to a client that is not in `clients` (`client_id`).",
+const NO_AUTH_TIME: Error = Error::new(
+    ErrorKind::InsufficientAuthentication,
+    "The call demands a `max_age`, and the token has no `auth_time`: signing in again does not help unless the issuer puts it into access tokens.",
+);
+const KEY_SIGNED_IN: Error = Error::new(
+    ErrorKind::InsufficientAuthentication,
+    "The call demands `max_age` or `acr_values`, and an API key has not signed in: let it in without, or take tokens only.",
 );
 const NO_TENANT_CLAIM: Error = Error::new(
     ErrorKind::InvalidClaim,

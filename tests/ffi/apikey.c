@@ -286,7 +286,7 @@ static void headers_and_rules(void) {
     CHECK(key.data == NULL);
     MUST(gk_api_key_from_headers(names, values, 2, &key, &err));
     CHECK(str_is(key, "k") && key.data == values[1].data + 7);
-    FAILS(GK_STATUS_MALFORMED_API_KEY, gk_api_key_from_headers(names, values, 3, &key, &err));
+    FAILS(GK_STATUS_SEVERAL_CREDENTIALS, gk_api_key_from_headers(names, values, 3, &key, &err));
     CHECK(key.data == NULL);
     MUST(gk_api_key_from_headers(NULL, NULL, 0, &key, &err));
     FAILS(GK_STATUS_INVALID_ARGUMENT, gk_api_key_from_headers(NULL, values, 1, &key, &err));

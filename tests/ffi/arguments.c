@@ -526,6 +526,7 @@ static const char *const ELSEWHERE[] = {"gk_api_key",
                                         "gk_token_manager_",
                                         "gk_resource_server_",
                                         "gk_demand_",
+                                        "gk_door_rule_",
                                         "gk_verifier_following_remote",
                                         "gk_issuer_rule_following_remote"};
 

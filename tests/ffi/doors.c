@@ -106,6 +106,60 @@ static void wide(void) {
     gk_key_ring_free(ring);
 }
 
+/* B may leave audience and type out, for one client; A may not. */
+static void rules(void) {
+    gk_key_ring *a = a_ring(), *b = a_ring();
+    gk_door_rule *lenient = gk_door_rule_new(), *strict = gk_door_rule_new();
+    const gk_alg algs[] = {GK_ALG_HS256};
+    gk_door_rule_any_audience(lenient);
+    gk_door_rule_client(lenient, GK_TEXT("svc"));
+    gk_door_rule_allow_missing_type(lenient);
+    gk_door_rule_token_type(lenient, GK_TEXT("JWT"));
+    gk_door_rule_algorithms(lenient, algs, 1);
+    gk_door_rule_leeway(lenient, 120);
+    gk_door_rule_tenant_claim(lenient, GK_TEXT("tid"));
+    gk_door_rule_audience(strict, GK_TEXT("urn:a"));
+    gk_door_rule_client(strict, GK_TEXT("web"));
+    gk_resource_server_builder *builder = gk_resource_server_builder_new(GK_TEXT(API));
+    gk_resource_server_builder_issuer_key_ring(builder, GK_TEXT(A), a);
+    gk_resource_server_builder_issuer_key_ring(builder, GK_TEXT(B), b);
+    gk_resource_server_builder_issuer_rule(builder, GK_TEXT(A), strict);
+    gk_resource_server_builder_issuer_rule(builder, GK_TEXT(B), lenient);
+    gk_resource_server *door = built(builder), *none = NULL;
+    const char *svc = "{\"sub\":\"alice\",\"client_id\":\"svc\",\"tid\":\"bank\"}";
+    const char *web = "{\"sub\":\"alice\",\"client_id\":\"web\",\"aud\":\"urn:a\"}";
+    CHECK(knock(door, bearer(b, B, NULL, svc), "\"tenant\":\"bank\"") == GK_STATUS_OK);
+    CHECK(knock(door, bearer(b, B, "JWT", svc), "\"issuer\":\"" B "\"") == GK_STATUS_OK);
+    CHECK(knock(door, bearer(b, B, NULL, web), "") == GK_STATUS_INVALID_CLAIM);
+    CHECK(knock(door, bearer(a, A, "at+jwt", web), "\"issuer\":\"" A "\"") == GK_STATUS_OK);
+    CHECK(knock(door, bearer(a, A, NULL, web), "") == GK_STATUS_INVALID_TYPE);
+    CHECK(knock(door, bearer(a, A, "at+jwt", svc), "") == GK_STATUS_MISSING_CLAIM);
+    CHECK(strstr(err.message, "`aud`") != NULL);
+    gk_resource_server_free(door);
+
+    builder = gk_resource_server_builder_new(GK_TEXT(API));
+    gk_resource_server_builder_issuer_key_ring(builder, GK_TEXT(A), a);
+    gk_resource_server_builder_issuer_rule(builder, GK_TEXT(B), strict);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_resource_server_builder_build(builder, &none, &err));
+    CHECK(strcmp(gk_error_claim(&err), "issuers") == 0);
+    gk_resource_server_builder_issuer_rule(builder, GK_TEXT(A), NULL);
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_resource_server_builder_build(builder, &none, &err));
+    gk_resource_server_builder_free(builder);
+    /* What is wrong with a rule is told by the door that has it. */
+    gk_door_rule_client(strict, NULL, 3);
+    builder = gk_resource_server_builder_new(GK_TEXT(API));
+    gk_resource_server_builder_issuer_key_ring(builder, GK_TEXT(A), a);
+    gk_resource_server_builder_issuer_rule(builder, GK_TEXT(A), strict);
+    FAILS(GK_STATUS_INVALID_ARGUMENT, gk_resource_server_builder_build(builder, &none, &err));
+    CHECK(none == NULL && strstr(err.message, "client_id") != NULL);
+    gk_resource_server_builder_free(builder);
+    gk_door_rule_free(lenient);
+    gk_door_rule_free(strict);
+    gk_door_rule_free(NULL);
+    gk_key_ring_free(a);
+    gk_key_ring_free(b);
+}
+
 /* What a door says of a request, as `kind`. */
 static gk_status asked(const gk_resource_server *door, gk_caller caller, const gk_demand *demand,
                        const char *kind) {
@@ -144,7 +198,7 @@ static void places(void) {
     gk_demand_decided_by(wrong, 3);
     CHECK(asked(door, token, NULL, "\"jwt\"") == GK_STATUS_OK);
     CHECK(asked(door, key, NULL, "\"subject\":\"acme\",\"tenant\":\"bank\"") == GK_STATUS_OK);
-    CHECK(asked(door, both, NULL, "") == GK_STATUS_MALFORMED_API_KEY);
+    CHECK(asked(door, both, NULL, "") == GK_STATUS_SEVERAL_CREDENTIALS);
     CHECK(asked(door, empty, NULL, "") == GK_STATUS_MALFORMED_API_KEY);
     CHECK(asked(door, both, by_token, "\"jwt\"") == GK_STATUS_OK);
     CHECK(asked(door, both, by_key, "\"api_key\"") == GK_STATUS_OK);
@@ -164,6 +218,7 @@ static void places(void) {
 int main(void) {
     issuers();
     wide();
+    rules();
     places();
     return passed("doors");
 }

@@ -67,6 +67,16 @@ static gk_status use_gk_resource_server_builder(const gk_resource_server_builder
     return status;
 }
 
+static gk_door_rule *fresh_gk_door_rule(void) { return gk_door_rule_new(); }
+static gk_status use_gk_door_rule(const gk_door_rule *built, gk_error *why) {
+    gk_resource_server_builder *builder = gk_resource_server_builder_new(TEXT);
+    gk_resource_server_builder_issuer_keys(builder, TEXT, keys);
+    gk_resource_server_builder_issuer_rule(builder, TEXT, built);
+    const gk_status status = use_gk_resource_server_builder(builder, why);
+    gk_resource_server_builder_free(builder);
+    return status;
+}
+
 /* A demand, and the call that uses it: of a caller whom any demand lets in would need a token, so
  * that the answer for a demand that is fine is that there is none. */
 static gk_status used(const gk_demand *demand, gk_error *why) {
@@ -394,6 +404,22 @@ static void doors(void) {
     const gk_alg none = 99;
     STICKS(gk_resource_server_builder, gk_resource_server_builder_algorithms, &none, 1);
     IGNORED(gk_resource_server_builder_leeway, NULL, 1);
+    gk_door_rule *rule = CALL(gk_door_rule_new)();
+    IGNORED(gk_resource_server_builder_issuer_rule, NULL, TEXT, rule);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_issuer_rule, TEXT, NULL);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_issuer_rule, NOTEXT, rule);
+    CALL(gk_door_rule_free)(rule);
+    gk_door_rule_free(NULL);
+    TEXT_SETTER(gk_door_rule, gk_door_rule_audience);
+    TEXT_SETTER(gk_door_rule, gk_door_rule_client);
+    TEXT_SETTER(gk_door_rule, gk_door_rule_token_type);
+    TEXT_SETTER(gk_door_rule, gk_door_rule_tenant_claim);
+    IGNORED(gk_door_rule_any_audience, NULL);
+    IGNORED(gk_door_rule_allow_missing_type, NULL);
+    IGNORED(gk_door_rule_algorithms, NULL, NULL, 0);
+    STICKS(gk_door_rule, gk_door_rule_algorithms, NULL, 1);
+    STICKS(gk_door_rule, gk_door_rule_algorithms, &none, 1);
+    IGNORED(gk_door_rule_leeway, NULL, 1);
     IGNORED(gk_resource_server_builder_revocations, NULL, NULL);
     STICKS(gk_resource_server_builder, gk_resource_server_builder_revocations, NULL);
     IGNORED(gk_resource_server_builder_api_keys, NULL, NULL);
@@ -473,6 +499,7 @@ int main(int argc, char **argv) {
                                        "gk_token_manager_tokens",
                                        "gk_resource_server_",
                                        "gk_demand_",
+                                       "gk_door_rule_",
                                        "gk_verifier_following_remote",
                                        "gk_issuer_rule_following_remote"};
     CHECK(argc == 2);

@@ -312,10 +312,35 @@ int main() {
                              .tenant_claim("tid")
                              .build();
     CHECK(holds(several.metadata(), "[\"https://a.example\",\"https://b.example\"]"));
+    const auto rule = std::move(gatekey::door_rule()
+                                    .audience("urn:b")
+                                    .client("svc")
+                                    .token_type("JWT")
+                                    .allow_missing_type()
+                                    .algorithms({gatekey::alg::es256})
+                                    .leeway(9)
+                                    .tenant_claim("tid"));
+    (void)door("https://api.example")
+        .issuer("https://a.example", keys)
+        .issuer_rule("https://a.example", rule)
+        .build();
+    const auto nobody =
+        THROWS(gatekey::status::invalid_configuration, door("https://api.example")
+                                                           .issuer("https://a.example", keys)
+                                                           .issuer_rule("https://b.example", rule)
+                                                           .build());
+    CHECK(nobody.claim() == "issuers");
+    const auto anybody =
+        THROWS(gatekey::status::invalid_configuration,
+               door("https://api.example")
+                   .issuer("https://a.example", keys)
+                   .issuer_rule("https://a.example", gatekey::door_rule().any_audience())
+                   .build());
+    CHECK(anybody.claim() == "clients");
     gatekey::demand decided;
     decided.tenant("bank").decided_by(gatekey::credential_place::api_key);
     const auto two = several.check(gatekey::caller{"Bearer x", "k", {}});
-    CHECK(two.status == gatekey::status::malformed_api_key);
+    CHECK(two.status == gatekey::status::several_credentials);
     CHECK(several.check({"Bearer x", {}, {}}, decided).status ==
           gatekey::status::missing_credentials);
     CHECK(several.check({{}, "k", {}}, decided).status == gatekey::status::unknown_api_key);

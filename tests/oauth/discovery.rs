@@ -38,12 +38,15 @@ fn another_issuer() {
         let authority = announcing(move |metadata| {
             metadata["issuer"] = make(metadata["issuer"].as_str().unwrap());
         });
-        assert_eq!(begin(&authority), ErrorKind::OauthIssuerMismatch);
+        assert_eq!(begin(&authority), ErrorKind::InvalidConfiguration);
     }
     // It says which one.
     let authority = announcing(|metadata| metadata["issuer"] = json!("https://another.example/"));
     let error = authority.client().begin(&LoginOptions::new(), "").unwrap().run(&http());
-    assert_eq!(error.unwrap_err().peer_message(), Some("https://another.example/"));
+    let error = error.unwrap_err();
+    assert_eq!(error.peer_message(), Some("https://another.example/"));
+    let said = error.to_string();
+    assert!(said.contains("https://another.example/") && said.contains(&authority.server.url));
 }
 
 /// Row 12: where metadata are, for an issuer with a path; RFC 8414 after OpenID Connect.

@@ -18,19 +18,19 @@ const AT: &str = r#""typ":"at+jwt","#;
 const JWT: &str = r#""typ":"JWT","#;
 
 /// An issuer.
-struct Signs(Key);
+pub(crate) struct Signs(Key);
 
 impl Signs {
-    fn new(kid: &str) -> Self {
+    pub(crate) fn new(kid: &str) -> Self {
         Self(Key::generate(Alg::Es256).unwrap().with_kid(kid).unwrap())
     }
 
-    fn keys(&self) -> Arc<KeySet> {
+    pub(crate) fn keys(&self) -> Arc<KeySet> {
         Arc::new(KeySet::new([self.0.public().unwrap()]).unwrap())
     }
 
     /// The value of an Authorization header; `typ` as it stands in the JWT's header.
-    fn bearer(&self, claims: &Value, typ: &str) -> String {
+    pub(crate) fn bearer(&self, claims: &Value, typ: &str) -> String {
         let (alg, kid) = (self.0.alg().name(), self.0.kid());
         let header = format!(r#"{{{typ}"alg":"{alg}","kid":"{kid}"}}"#);
         format!("Bearer {}", forge::sign(&self.0, header, claims.to_string()))

@@ -27,6 +27,7 @@ mod callbacks;
 mod callers;
 mod clocks;
 mod discovery;
+mod door_rules;
 mod doors;
 mod doors_asked;
 mod doors_places;

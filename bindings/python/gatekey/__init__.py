@@ -82,11 +82,11 @@ from gatekey._core import (
     store_backup,
     store_restore,
 )
-from gatekey.oauth import OAuthClient, RemoteKeySet, ResourceServer, TokenManager
+from gatekey.oauth import DoorRule, OAuthClient, RemoteKeySet, ResourceServer, TokenManager
 from gatekey.skipped import SkippedKey
 
 # They are known by the name under which they are documented.
-for _class in (OAuthClient, RemoteKeySet, ResourceServer, TokenManager, Transport):
+for _class in (DoorRule, OAuthClient, RemoteKeySet, ResourceServer, TokenManager):
     _class.__module__ = "gatekey"
 del _class
 
@@ -105,6 +105,7 @@ __all__ = [
     "Cookie",
     "Csrf",
     "DeviceCodes",
+    "DoorRule",
     "FinishedLogin",
     "HttpRequest",
     "HttpTransport",

@@ -227,7 +227,10 @@ def test_the_token_goes_to_its_own_hosts(server: Server, client: Any) -> None:
         assert first(server.url) == 200
         with pytest.raises(exceptions.UsageError, match=r"hosts=\[") as caught:
             first(other.url)
-        assert "127.0.0.1" in str(caught.value)
+        assert f"is for 127.0.0.1:{server.server_port}," in str(caught.value)
+        assert f"not sent to 127.0.0.1:{other.server_port}." in str(caught.value)
+        with pytest.raises(exceptions.UsageError, match="no host"):
+            client(server.manager(), hosts=[])
         named = client(
             server.manager(), hosts=[other.host, f"http://localhost:{other.server_port}"]
         )

@@ -18,6 +18,7 @@ import pytest
 import gatekey
 from gatekey import (
     ApiKeys,
+    DoorRule,
     Key,
     KeyRing,
     OAuthClient,
@@ -221,6 +222,20 @@ def _(place: Place) -> None:
     lapsed(place, with_doors_issuers)
     place.clock.time = int(time.time()) + 60
     removed(place, with_doors_issuers)
+
+
+def with_a_rule(ring: KeyRing) -> Callable[[str], object]:
+    door = ResourceServer(API, issuers={API: DoorRule(ring, clients=["c"])})
+    return lambda token: door.check(f"Bearer {token}")
+
+
+@case("DoorRule(keys=KeyRing)")
+@case("ResourceServer(issuers=DoorRule)")
+def _(place: Place) -> None:
+    place.clock.time = int(time.time()) + 60
+    lapsed(place, with_a_rule)
+    place.clock.time = int(time.time()) + 60
+    removed(place, with_a_rule)
 
 
 @case("ResourceServer(keys=KeyRing)")

@@ -16,6 +16,8 @@ import pytest
 from gatekey import (
     ANY,
     ApiKeys,
+    DoorRule,
+    IssuerRule,
     Key,
     KeyRing,
     OAuthClient,
@@ -62,6 +64,31 @@ class Answers(http.server.BaseHTTPRequestHandler):
         form = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
         self.server.forms.append({name: values[0] for name, values in form.items()})
         body = json.dumps(self.server.answer).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Discovery(http.server.ThreadingHTTPServer):
+    """An issuer whose metadata have a slash more than its address."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Slash)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Slash(http.server.BaseHTTPRequestHandler):
+    server: Discovery
+
+    def do_GET(self) -> None:
+        url = self.server.url
+        body = json.dumps({"issuer": url + "/", "jwks_uri": url + "/k"}).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
@@ -165,6 +192,95 @@ def test_several_issuers(key: Key) -> None:
         ResourceServer(API, api_keys=ApiKeys.open("memory:"), issuers={})
 
 
+@pytest.mark.parametrize("kind", [ResourceServer, aio.ResourceServer])
+def test_a_lenient_issuer_opens_no_other(key: Key, kind: Any) -> None:
+    other = Key.generate("ES256")
+    lenient = DoorRule(
+        other.public(),
+        audience=ANY,
+        clients=["svc"],
+        token_types=[None],
+        leeway=120,
+        tenant_claim="t",
+    )
+    door = kind(API, issuers={A: key.public(), B: lenient})
+
+    def knock(header: str) -> Any:
+        access = door.check(header)
+        return asyncio.run(access) if asyncio.iscoroutine(access) else access
+
+    late = int(time.time()) - 60
+    wide = bearer(other, None, iss=B, client_id="svc", aud="x", t="bank", exp=late)
+    assert knock(wide).tenant == "bank"
+    assert knock(bearer(key)).tenant is None
+    for refused in (
+        bearer(other, None, iss=B),
+        bearer(other, iss=B, client_id="svc"),
+        bearer(key, None, client_id="svc"),
+        bearer(key, aud="x"),
+        bearer(key, exp=late),
+    ):
+        with pytest.raises(exceptions.InvalidTokenError):
+            knock(refused)
+
+
+def test_rules_of_issuers(key: Key) -> None:
+    public = key.public()
+    with pytest.raises(TypeError, match="DoorRule"):
+        ResourceServer(API, issuers={A: IssuerRule(public, audience="x")})  # type: ignore[dict-item]
+    with pytest.raises(exceptions.ConfigurationError) as refused:
+        ResourceServer(API, issuers={A: DoorRule(public, audience=ANY)})
+    assert refused.value.claim == "clients"
+    for clients in ([], [""]):
+        with pytest.raises(exceptions.ConfigurationError):
+            ResourceServer(API, issuers={A: DoorRule(public, clients=clients)})
+    with pytest.raises(TypeError):
+        DoorRule(public, clients="app")
+    several = ResourceServer(API, issuers={A: DoorRule(public, audience=["urn:a", "urn:b"])})
+    assert several.check(bearer(key, aud="urn:b")).issuer == A
+    with pytest.raises(exceptions.InvalidAudienceError):
+        several.check(bearer(key))
+    assert "DoorRule" in repr(DoorRule(public, leeway=3))
+
+
+def test_a_wrong_issuer_is_a_wrong_configuration(key: Key) -> None:
+    server = Discovery()
+    try:
+        cases: list[dict[str, Any]] = [{"issuer": server.url}, {"issuers": {server.url: None}}]
+        for options in cases:
+            with pytest.raises(exceptions.ConfigurationError, match="slash") as refused:
+                ResourceServer(API, allow_loopback_http=True, **options)
+            assert f"`{server.url}/`" in str(refused.value)
+            assert f"`{server.url}`" in str(refused.value)
+            there = aio.ResourceServer(API, allow_loopback_http=True, **options)
+            with pytest.raises(exceptions.ConfigurationError, match="slash") as refused:
+                asyncio.run(there.check(bearer(key, iss=server.url)))
+            assert (refused.value.status, refused.value.retryable) == (500, False)
+        client = OAuthClient(
+            "c", issuer=server.url, redirect_uri="https://app.example/cb", allow_loopback_http=True
+        )
+        with pytest.raises(exceptions.ConfigurationError, match="slash"):
+            client.begin()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_another_issuers_token_is_told(key: Key) -> None:
+    door = ResourceServer(API, issuer=A, keys=key.public())
+    with pytest.raises(exceptions.InvalidIssuerError, match="slash"):
+        door.check(bearer(Key.generate("ES256"), iss=A + "/"))
+    with pytest.raises(exceptions.KeyNotFoundError):
+        door.check(bearer(Key.generate("ES256")))
+
+
+def test_an_answer_is_remembered_for_an_hour_at_most(server: Server) -> None:
+    for name in ("introspection_ttl", "introspection_negative_ttl"):
+        options: dict[str, Any] = {"introspection": server.client, name: 3601}
+        with pytest.raises(exceptions.ConfigurationError, match="3600"):
+            ResourceServer(API, **options)
+
+
 def test_an_issuer_of_several_by_its_metadata(key: Key) -> None:
     # Out of reach, and it stops no other.
     door = ResourceServer(
@@ -263,8 +379,10 @@ def test_two_credentials(key: Key) -> None:
     door, there = ResourceServer(API, **options), aio.ResourceServer(API, **options)
     token = bearer(key)
     assert door.check(None, api_key=own).kind == "api_key"
-    with pytest.raises(exceptions.MalformedApiKeyError, match="decided_by"):
+    with pytest.raises(exceptions.SeveralCredentialsError, match="decided_by") as two:
         door.check(token, api_key=own)
+    assert two.value.status == 400
+    assert 'error="invalid_request"' in (two.value.www_authenticate or "")
     access = door.check(token, api_key=own, decided_by="authorization", scopes=["read"])
     assert (access.kind, access.scopes) == ("jwt", ["read"])
     access = asyncio.run(there.check(token, api_key=own, decided_by="api_key", scopes=["write"]))
@@ -283,7 +401,7 @@ def test_two_credentials(key: Key) -> None:
     with pytest.raises(exceptions.UsageError):
         door.check(token, decided_by="both")  # type: ignore[arg-type]
     headers = {"X-API-Key": own, "Authorization": token}
-    with pytest.raises(exceptions.MalformedApiKeyError, match="place"):
+    with pytest.raises(exceptions.SeveralCredentialsError, match="place"):
         api_key_from_headers(headers)
     assert api_key_from_headers(headers, place="api_key") == own
     assert api_key_from_headers(headers, place="authorization") == token[7:]

@@ -81,7 +81,8 @@
     |  |- NoTokenError                                                                      5012
     |  |- MissingCredentialsError                                                           5013
     |  |- InactiveTokenError                                                                5014
-    |  `- InsufficientAuthenticationError                                                   5015
+    |  |- InsufficientAuthenticationError                                                   5015
+    |  `- SeveralCredentialsError                                                           5016
     |- TransportError                         another server could not be asked
     |  |- ConnectionFailedError                                                             7000
     |  |- DeadlineExceededError                                                             7001
@@ -158,6 +159,7 @@ from gatekey.exceptions.oauth import (
     OAuthResponseError,
     OAuthServerError,
     OAuthStateError,
+    SeveralCredentialsError,
     SubjectMismatchError,
 )
 from gatekey.exceptions.session import (
@@ -283,6 +285,7 @@ __all__ = [
     "SessionError",
     "SessionExpiredError",
     "SessionNotFoundError",
+    "SeveralCredentialsError",
     "StoreConflictError",
     "StoreCorruptError",
     "StoreError",

@@ -195,3 +195,12 @@ class InsufficientAuthenticationError(OAuthError):
     code = "insufficient_authentication"
     kind = "InsufficientAuthentication"
     status = 401
+
+
+class SeveralCredentialsError(OAuthError):
+    """The request brings more than one credential, in one place or in two (RFC 6750)."""
+
+    number = 5016
+    code = "several_credentials"
+    kind = "SeveralCredentials"
+    status = 400

@@ -20,6 +20,11 @@ Place = tuple[str, str, int | None]
 _PORTS = {"https": 443, "http": 80}
 
 
+def written(host: str, port: int | None) -> str:
+    """Write a host with its port, if it is not the usual one."""
+    return host if port is None else f"{host}:{port}"
+
+
 class Bearer:
     """The token of a name, for some hosts: those that were named, or that of the first request."""
 
@@ -32,6 +37,8 @@ class Bearer:
         allow_http: bool,
         place: Callable[[str], Place],
     ) -> None:
+        if hosts is not None and not hosts:
+            raise UsageError("hosts=[] names no host; leave it out for that of the first request.")
         self.manager = manager if isinstance(manager, TokenManager) else manager.sync
         self.name = name
         self.min_ttl = min_ttl
@@ -55,10 +62,11 @@ class Bearer:
             if not self._hosts:
                 self._hosts.add((host, port))
             if self._hosts.isdisjoint((host, own) for own in ports):
-                known = ", ".join(sorted(name for name, _ in self._hosts))
+                known = ", ".join(sorted(written(*own) for own in self._hosts))
                 raise UsageError(
-                    f"This token is for {known}, and is not sent to {host}. Name all the hosts of"
-                    " the API in hosts=[...], or send this request without it (auth=None)."
+                    f"This token is for {known}, and is not sent to {written(host, port)}. Name all"
+                    " the hosts of the API in hosts=[...], or send this request without it"
+                    " (auth=None)."
                 )
 
     def token(self) -> str:

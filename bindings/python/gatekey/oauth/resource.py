@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal, final
 
-from gatekey._core import ANY, _ResourceServer, _seconds
+from gatekey._core import ANY, IssuerRule, _ResourceServer, _seconds
 from gatekey.exceptions import ConfigurationError
+from gatekey.oauth.door_rule import DoorRule
 from gatekey.oauth.options import json_text, listed, mapped
 from gatekey.oauth.remote_key_set import RemoteKeySet
 
@@ -22,11 +23,18 @@ if TYPE_CHECKING:
         KeyRing,
         KeySet,
         Revocations,
-        _Clock,
+        _RemoteKeySet,
         _Seconds,
     )
     from gatekey.oauth.client import OAuthClient
     from gatekey.oauth.operation import Transporting
+
+
+def rule_of(rule: Any) -> DoorRule:
+    """Give the rule of an issuer that may be named with its keys alone."""
+    if isinstance(rule, IssuerRule):
+        raise TypeError("an IssuerRule is for Verifier.for_issuers(): take a DoorRule")
+    return rule if isinstance(rule, DoorRule) else DoorRule(rule)
 
 
 @final
@@ -48,7 +56,9 @@ class ResourceServer:
         clients: str | Sequence[str] | None = None,
         issuer: str | None = None,
         keys: RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None = None,
-        issuers: Mapping[str, RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None]
+        issuers: Mapping[
+            str, DoorRule | RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None
+        ]
         | None = None,
         token_types: str | Sequence[str | None] | None = None,
         algorithms: str | Sequence[str] | None = None,
@@ -77,7 +87,8 @@ class ResourceServer:
         :param issuer: whose JWTs are accepted (RFC 9068); verified with ``keys``, or with those
             that its metadata lead to.
         :param issuers: several issuers, each with its own keys, which verify no other's tokens;
-            ``None`` for those that its metadata lead to.
+            ``None`` for those that its metadata lead to; a :class:`DoorRule` for an issuer whose
+            tokens have another audience, other clients or types than those of the door.
         :param token_types: the ``typ`` accepted instead of ``at+jwt``; ``None`` in the list for
             tokens without one: ``[None, "JWT"]``. ID tokens are refused all the same.
         :param leeway: how far an issuer's clock may be off: 30 seconds unless given, and 0 for one
@@ -109,16 +120,16 @@ class ResourceServer:
             raise ConfigurationError("No issuer is named in `issuers`: name at least one.")
 
         def known(
-            name: str, keys: RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None
-        ) -> RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key]:
+            name: str, keys: _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key] | None
+        ) -> _RemoteKeySet | KeySet | KeyRing | Key | Iterable[Key]:
             if keys is not None:
                 return keys
             return RemoteKeySet(
                 issuer=name, allow_loopback_http=allow_loopback_http, transport=transport
             )
 
-        if issuer is not None:
-            keys = known(issuer, keys)
+        own = {name: rule_of(rule) for name, rule in (mapped(issuers, "issuers") or {}).items()}
+        of_issuer = keys if issuer is None else known(issuer, keys)
         options = {
             "audience": (resource or "") if audience is ANY else audience,
             "any_audience": audience is ANY,
@@ -130,6 +141,7 @@ class ResourceServer:
             "tenant_claim": tenant_claim,
             "metadata_url": metadata_url,
             "scopes_supported": listed(scopes_supported),
+            "issuers": {name: rule._members for name, rule in own.items() if rule._members} or None,
         }
         asking = None
         if introspection is not None:
@@ -143,10 +155,8 @@ class ResourceServer:
             )
         self._core = _ResourceServer(
             json_text(options),
-            keys=keys,
-            issuers=[
-                (name, known(name, own)) for name, own in (mapped(issuers, "issuers") or {}).items()
-            ],
+            keys=of_issuer,
+            issuers=[(name, known(name, rule._keys)) for name, rule in own.items()],
             introspection=asking,
             api_keys=api_keys,
             revocations=revocations,
