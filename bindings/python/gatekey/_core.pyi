@@ -1714,6 +1714,7 @@ class _RemoteKeySet:
     def __new__(cls, options: str, transport: HttpTransport | None) -> Self: ...
     def _refresh(self) -> _Operation:
         """Fetches the keys now."""
+    def _plain(self) -> _RemoteKeySet: ...
     @property
     def _about(self) -> str:
         """What the operations are about that `_attempt` gives for want of these keys."""

@@ -37,6 +37,7 @@ mod signer;
 mod store;
 mod token_manager;
 mod transport;
+mod twins;
 mod verified;
 mod verifier;
 mod web;

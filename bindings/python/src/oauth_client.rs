@@ -8,6 +8,7 @@ use crate::oauth_records::{DeviceCodes, OAuthTokens};
 use crate::operation::{_Operation, Outcome};
 use crate::options::{octets, shown, shown_or_none};
 use crate::revocations::Revocations;
+use crate::twins::Own;
 use gatekey::Secret;
 use gatekey::oauth::TokenGrant;
 use gatekey::transport::Operation;
@@ -54,9 +55,9 @@ impl _OAuthClient {
         py: Python<'_>,
         config: Text<'_>,
         flow_keys: Option<&Bound<'_, PyAny>>,
-        replay: Option<Py<Revocations>>,
-        clock: Option<Bound<'_, PyAny>>,
+        replay: Option<Own<Revocations>>,
     ) -> PyResult<Self> {
+        let replay = replay.map(|list| list.0);
         let mut config =
             gatekey::oauth::OAuthConfig::from_json(config.0.as_bytes()).or_raise(py)?;
         if let Some(keys) = flow_keys {

@@ -45,6 +45,11 @@ impl _RemoteKeySet {
         _Operation::new(self.0.refresh(), |()| Outcome::Nothing)
     }
 
+    /// The same keys, for the classes of `gatekey.aio`, which fetch them.
+    fn _plain(&self) -> Self {
+        Self(Kept::new(gatekey::oauth::RemoteKeySet::clone(&self.0)))
+    }
+
     /// What the operations are about that `_attempt` gives for want of these keys.
     #[getter]
     fn _about(&self) -> String {
@@ -80,24 +85,20 @@ impl _RemoteKeySet {
     }
 }
 
-/// A clock of Python's, for whatever thread fetches the keys: it is read when it is needed, which is seldom.
-struct Asked(PyClock);
-
-impl gatekey::Clock for Asked {
-    fn now(&self) -> u64 {
-        Python::attach(|py| match self.0.now(py) {
-            Ok(time) => time.as_secs(),
-            Err(error) => {
-                error.write_unraisable(py, None);
-                u64::MAX
-            }
-        })
+/// Refuses keys for asyncio that were not fetched yet: nothing that waits fetches them.
+pub(crate) fn fetched(keys: &Bound<'_, _RemoteKeySet>) -> PyResult<()> {
+    if keys.hasattr("_carrier")? && keys.get().wants_refresh() {
+        let message = "These are keys for asyncio, and nothing that waits fetches them: use the class of gatekey.aio, \
+                       or a gatekey.RemoteKeySet, or `await keys.refresh()` first.";
+        return Err(crate::errors::usage(keys.py(), message));
     }
+    Ok(())
 }
 
 /// Keys that are fetched, that rotate, or that stay as they are.
 pub(crate) fn key_source(keys: &Bound<'_, PyAny>) -> PyResult<Arc<dyn KeySource>> {
     if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
+        fetched(remote)?;
         return Ok(Arc::new(gatekey::oauth::RemoteKeySet::clone(&remote.get().0)));
     }
     if let Ok(ring) = keys.cast::<KeyRing>() {

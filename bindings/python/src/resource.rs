@@ -12,6 +12,8 @@ use crate::oauth_records::Access;
 use crate::options::{Span, names, shown, span, text};
 use crate::remote_key_set::key_source;
 use crate::revocations::Revocations;
+use crate::transport::{HttpTransport, in_threads};
+use crate::twins::Own;
 use gatekey::resource::{Demand, IntrospectionOptions, Presented, ResourceServerBuilder};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -52,11 +54,10 @@ impl _ResourceServer {
         keys: Option<Bound<'_, PyAny>>,
         issuers: Vec<(Bound<'_, PyString>, Bound<'_, PyAny>)>,
         introspection: Option<Asking<'_>>,
-        api_keys: Option<Py<ApiKeys>>,
-        revocations: Option<Py<Revocations>>,
-        clock: Option<Bound<'_, PyAny>>,
+        api_keys: Option<Own<ApiKeys>>,
+        revocations: Option<Own<Revocations>>,
     ) -> PyResult<Self> {
-        let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
+        let (api_keys, revocations) = (api_keys.map(|keys| keys.0), revocations.map(|list| list.0));
         let mut builder = ResourceServerBuilder::from_json(options.0.as_bytes()).or_raise(py)?;
         for (name, keys) in &issuers {
             builder = builder.issuer(text(name, "issuers")?, key_source(keys)?);

@@ -11,6 +11,7 @@ use crate::options::{PyClock, octets, span, there};
 use crate::revocations::{Revocations, followed};
 use crate::session_records::{SessionEvent, SessionRecord, SessionTokens};
 use crate::signer::Signer;
+use crate::twins::Own;
 use gatekey::Claims;
 use gatekey::session::{SessionEventFilter, SessionOptions, SessionSpec};
 use pyo3::exceptions::PyTypeError;
@@ -85,7 +86,7 @@ impl Sessions {
     fn open(
         py: Python<'_>,
         url: Place,
-        signer: Option<Py<Signer>>,
+        signer: Option<Own<Signer>>,
         refresh_ttl: Option<&Bound<'_, PyAny>>,
         absolute_ttl: Option<&Bound<'_, PyAny>>,
         grace: Option<&Bound<'_, PyAny>>,
@@ -106,6 +107,7 @@ impl Sessions {
         if let Some(clock) = &clock {
             options = options.clock(clock.core());
         }
+        let signer = signer.map(|signer| signer.0);
         let core = signer.as_ref().map(|signer| signer.get().core());
         let opened = py
             .detach(|| gatekey::open::open_sessions(&url.0, &pepper, core, options))

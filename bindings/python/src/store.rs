@@ -10,6 +10,7 @@ use crate::options::{PyClock, shown, span};
 use crate::revocations::{Revocations, followed};
 use crate::session::{Sessions, lived};
 use crate::signer::Signer;
+use crate::twins::Own;
 use gatekey::apikey::ApiKeyOptions;
 use gatekey::open::StoreOptions;
 use pyo3::exceptions::PyTypeError;
@@ -99,7 +100,7 @@ impl Store {
     fn sessions(
         &self,
         py: Python<'_>,
-        signer: Option<Py<Signer>>,
+        signer: Option<Own<Signer>>,
         refresh_ttl: Option<&Bound<'_, PyAny>>,
         absolute_ttl: Option<&Bound<'_, PyAny>>,
         grace: Option<&Bound<'_, PyAny>>,
@@ -109,6 +110,7 @@ impl Store {
         let revocations = followed(max_token_ttl, tenant_claim)?;
         let options = lived(refresh_ttl, absolute_ttl, grace)?.revocations(revocations);
         let clock = self.clock(py)?;
+        let signer = signer.map(|signer| signer.0);
         let core = signer.as_ref().map(|signer| signer.get().core());
         let sessions = py.detach(|| self.inner.sessions(core, options)).or_raise(py)?;
         Ok(Sessions::of(sessions, clock, signer))

@@ -8,9 +8,9 @@ use crate::keyring::KeyRing;
 use crate::options::{
     Expectation, PyClock, algorithm, configuration, names, shown, span, token_octets, wrong_type,
 };
-use crate::own_transport::asked;
-use crate::remote_key_set::_RemoteKeySet;
+use crate::remote_key_set::{_RemoteKeySet, fetched};
 use crate::revocations::Revocations;
+use crate::twins::Own;
 use crate::verified::Verified;
 use gatekey::{Alg, Policy};
 use pyo3::exceptions::PyTypeError;
@@ -72,8 +72,9 @@ impl Verifier {
         max_token_bytes: Option<usize>,
         max_header_bytes: Option<usize>,
         try_keys_without_kid: bool,
-        revocations: Option<Py<Revocations>>,
+        revocations: Option<Own<Revocations>>,
     ) -> PyResult<Self> {
+        let revocations = revocations.map(|list| list.0);
         let mut policy = Options {
             audience,
             typ,
@@ -103,6 +104,7 @@ impl Verifier {
             return Ok(built);
         }
         if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
+            fetched(remote)?;
             let source = Arc::new(gatekey::oauth::RemoteKeySet::clone(&remote.get().0));
             let mut built = Self::build(policy, clock, revocations, |policy| {
                 asked(py, || gatekey::Verifier::following(source, policy))
@@ -144,8 +146,9 @@ impl Verifier {
         max_token_bytes: Option<usize>,
         max_header_bytes: Option<usize>,
         try_keys_without_kid: bool,
-        revocations: Option<Py<Revocations>>,
+        revocations: Option<Own<Revocations>>,
     ) -> PyResult<Self> {
+        let revocations = revocations.map(|list| list.0);
         let policy = Options {
             audience,
             typ,
@@ -317,7 +320,10 @@ fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::jwt::IssuerRule>> 
         let issuer = issuer.to_str()?;
         rules.push(match value.cast::<IssuerRule>() {
             Ok(own) => own.get().rule(issuer),
-            Err(_) => RuleKeys::read(&value)?.rule(issuer),
+            Err(_) => {
+                value.cast::<_RemoteKeySet>().map_or(Ok(()), fetched)?;
+                RuleKeys::read(&value)?.rule(issuer)
+            }
         });
     }
     Ok(rules)

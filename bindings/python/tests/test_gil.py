@@ -120,7 +120,7 @@ IN_MEMORY = words("""
     KeySet.__new__ KeySet.to_jwks KeySet.skipped KeySet.__len__ _RemoteKeySet.skipped
     KeySet.__iter__ KeySet.__getitem__ KeySet.__contains__ KeySet.__repr__
     HttpTransport.__repr__ HttpTransport._check _RemoteKeySet.__new__ _RemoteKeySet._refresh
-    _RemoteKeySet._about _TokenManager._renewal IssuerRule._keys
+    _RemoteKeySet._plain _RemoteKeySet._about _TokenManager._renewal IssuerRule._keys
     _RemoteKeySet.wants_refresh _RemoteKeySet.__repr__ _TokenManager.known _TokenManager.__repr__
     _ResourceServer.metadata_json _ResourceServer.metadata_path _ResourceServer.__repr__
 """)

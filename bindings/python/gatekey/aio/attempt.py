@@ -11,7 +11,7 @@ from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from gatekey._core import _attempt
+from gatekey._core import _attempt, _RemoteKeySet
 from gatekey.aio.operation import drive
 from gatekey.aio.pool import NETWORK, STORES, this_loop
 from gatekey.exceptions import OAuthServerError
@@ -147,4 +147,4 @@ def quick(
 
 def plain(thing: Any) -> Any:
     """Give what an asyncio twin stands for, as the core takes it."""
-    return getattr(thing, "sync", thing)
+    return thing._plain() if isinstance(thing, _RemoteKeySet) else getattr(thing, "sync", thing)

@@ -15,6 +15,8 @@ from gatekey.oauth.options import exchange_text, grant_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from typing_extensions import Unpack
+
     from gatekey import _core
     from gatekey._core import (
         BegunLogin,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         _Operation,
         _Seconds,
     )
+    from gatekey.aio.options import ClientOptions, ExchangeOptions
     from gatekey.aio.store import Revocations
     from gatekey.oauth.operation import Transporting
 
@@ -40,7 +43,7 @@ class OAuthClient(Registration[AnyTransport]):
         client_id: str,
         *,
         replay: Revocations | _core.Revocations | None = None,
-        **options: Any,
+        **options: Unpack[ClientOptions],
     ) -> None:
         """Take the options of :class:`gatekey.OAuthClient`.
 
@@ -142,7 +145,7 @@ class OAuthClient(Registration[AnyTransport]):
         return await self._tokens(self._core.jwt_bearer(assertion, grant))
 
     async def token_exchange(
-        self, subject_token: str, subject_token_type: str, **more: Any
+        self, subject_token: str, subject_token_type: str, **more: Unpack[ExchangeOptions]
     ) -> OAuthTokens:
         """Exchange one token for another (RFC 8693)."""
         exchange = exchange_text(subject_token, subject_token_type, more)

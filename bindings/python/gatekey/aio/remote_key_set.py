@@ -10,7 +10,10 @@ from gatekey.aio.operation import carrier_of, drive
 from gatekey.aio.transport import HttpTransport
 
 if TYPE_CHECKING:
-    from gatekey.aio.operation import AnyTransport, Carrier
+    from typing_extensions import Unpack
+
+    from gatekey.aio.operation import Carrier
+    from gatekey.aio.options import RemoteKeySetOptions
 
 
 @final
@@ -25,15 +28,18 @@ class RemoteKeySet(_RemoteKeySet):
     _carrier: Carrier
 
     def __new__(
-        cls, url: str | None = None, *, transport: AnyTransport | None = None, **options: Any
+        cls,
+        url: str | None = None,
+        *,
+        transport: Carrier | None = None,
+        **options: Unpack[RemoteKeySetOptions],
     ) -> RemoteKeySet:
         """Take the options of :class:`gatekey.RemoteKeySet`."""
         plain = oauth.RemoteKeySet(url, **options)
         keys = super().__new__(cls, plain._options, None, plain._clock)
         reach = {"allow_loopback_http", "deadline"}
-        given = {name: value for name, value in options.items() if name in reach}
-        own = carrier_of(transport)
-        keys._carrier = HttpTransport(**given) if own is None else own
+        given: dict[str, Any] = {name: value for name, value in options.items() if name in reach}
+        keys._carrier = transport or HttpTransport(**given)
         return keys
 
     async def refresh(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 from gatekey import oauth
 from gatekey._core import _attempt
@@ -11,10 +11,18 @@ from gatekey.aio.attempt import attempted, plain
 from gatekey.aio.operation import in_threads
 from gatekey.aio.remote_key_set import RemoteKeySet
 from gatekey.aio.verifier import carriers_of
+from gatekey.oauth.options import mapped
+from gatekey.oauth.resource import rule_of
 
 if TYPE_CHECKING:
-    from gatekey._core import Access, AnyValue
+    from collections.abc import Iterable
+    from ipaddress import IPv4Address, IPv6Address
+
+    from typing_extensions import Unpack
+
+    from gatekey._core import Access, AnyValue, _Seconds
     from gatekey.aio.operation import Carrier
+    from gatekey.aio.options import ResourceServerOptions
 
 
 @final
@@ -25,22 +33,28 @@ class ResourceServer:
     asked about, an API key. The loop asks other servers, once for all who wait for the same.
     """
 
-    def __init__(self, audience: str | AnyValue, **options: Any) -> None:
+    def __init__(self, audience: str | AnyValue, **given: Unpack[ResourceServerOptions]) -> None:
         """Take the options of :class:`gatekey.ResourceServer`, or their twins for asyncio."""
+        options: dict[str, Any] = {**given}
         issuer, introspection = options.get("issuer"), options.get("introspection")
         how: dict[str, Any] = {
             "allow_loopback_http": bool(options.get("allow_loopback_http")),
             "transport": options.pop("transport", None),
         }
         if issuer is not None and options.get("keys") is None:
-            options["keys"] = RemoteKeySet(issuer=issuer, **how)
-        several = {
-            name: RemoteKeySet(issuer=name, **how) if keys is None else keys
-            for name, keys in (options.get("issuers") or {}).items()
-        }
-        self._carriers = carriers_of(options.get("keys"), *several.values())
+            options["keys"] = RemoteKeySet(issuer=issuer, allow_loopback_http=allowed)
+        several: dict[str, oauth.DoorRule] = {}
+        for name, named in (mapped(options.get("issuers"), "issuers") or {}).items():
+            rule = several[name] = rule_of(named)._copy()
+            if rule._keys is None:
+                rule._keys = RemoteKeySet(issuer=name, allow_loopback_http=allowed)
+        self._carriers = carriers_of(
+            options.get("keys"), *(rule._keys for rule in several.values())
+        )
+        for rule in several.values():
+            rule._keys = plain(rule._keys)
         if several:
-            options["issuers"] = {name: plain(keys) for name, keys in several.items()}
+            options["issuers"] = several
         self._introspects: Any = introspection
         given = {name: plain(value) for name, value in options.items()}
         made: list[oauth.ResourceServer] = []
@@ -48,13 +62,30 @@ class ResourceServer:
         _attempt(lambda: made.append(oauth.ResourceServer(audience, **given)), False)
         self.sync = made[0] if made else oauth.ResourceServer(audience, **given)
 
-    async def check(self, authorization: str | None, **demand: Any) -> Access:
-        """Say who calls, by the value of the request's ``Authorization`` header.
-
-        :param demand: as :meth:`gatekey.ResourceServer.check` takes it: ``api_key``,
-            ``scopes``, ``acr_values``, ``max_age``, ``address``, ``tenant``, ``decided_by``.
-        """
-        call = partial(self.sync.check, authorization, **demand)
+    async def check(
+        self,
+        authorization: str | None,
+        *,
+        api_key: str | None = None,
+        scopes: str | Iterable[str] = (),
+        acr_values: str | Iterable[str] = (),
+        max_age: _Seconds | None = None,
+        address: str | IPv4Address | IPv6Address | None = None,
+        tenant: str | None = None,
+        decided_by: Literal["authorization", "api_key"] | None = None,
+    ) -> Access:
+        """Say who calls, once it is awaited; see :meth:`gatekey.ResourceServer.check`."""
+        call = partial(
+            self.sync.check,
+            authorization,
+            api_key=api_key,
+            scopes=scopes,
+            acr_values=acr_values,
+            max_age=max_age,
+            address=address,
+            tenant=tenant,
+            decided_by=decided_by,
+        )
         return await attempted(call, self._carrier_of)
 
     def _carrier_of(self, about: str) -> Carrier:

@@ -17,9 +17,20 @@ if TYPE_CHECKING:
     from os import PathLike
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from gatekey._core import ApiKeyRecord
+    from gatekey.aio.options import (
+        ApiKeysOfStore,
+        ApiKeysOptions,
+        KeyRingOfStore,
+        KeyRingOptions,
+        RevocationsOfStore,
+        RevocationsOptions,
+        SessionsOfStore,
+        SessionsOptions,
+        StoreOptions,
+    )
 
 
 class Twin:
@@ -74,7 +85,7 @@ class ApiKeys(Closed):
     sync: _core.ApiKeys
 
     @classmethod
-    async def open(cls, url: str | PathLike[str], **options: Any) -> ApiKeys:
+    async def open(cls, url: str | PathLike[str], **options: Unpack[ApiKeysOptions]) -> ApiKeys:
         """Open them; see :meth:`gatekey.ApiKeys.open`."""
         return await cls._opened(_core.ApiKeys.open, url, **options)
 
@@ -113,7 +124,9 @@ class Revocations(Twin):
     sync: _core.Revocations
 
     @classmethod
-    async def open(cls, url: str | PathLike[str], **options: Any) -> Revocations:
+    async def open(
+        cls, url: str | PathLike[str], **options: Unpack[RevocationsOptions]
+    ) -> Revocations:
         """Open them; see :meth:`gatekey.Revocations.open`."""
         return await cls._opened(_core.Revocations.open, url, **options)
 
@@ -134,7 +147,7 @@ class Sessions(Closed):
     sync: _core.Sessions
 
     @classmethod
-    async def open(cls, url: str | PathLike[str], **options: Any) -> Sessions:
+    async def open(cls, url: str | PathLike[str], **options: Unpack[SessionsOptions]) -> Sessions:
         """Open them; see :meth:`gatekey.Sessions.open`."""
         return await cls._opened(_core.Sessions.open, url, **options)
 
@@ -162,7 +175,7 @@ class KeyRing(Twin):
     sync: _core.KeyRing
 
     @classmethod
-    async def open(cls, url: str | PathLike[str], **options: Any) -> KeyRing:
+    async def open(cls, url: str | PathLike[str], **options: Unpack[KeyRingOptions]) -> KeyRing:
         """Open one; see :meth:`gatekey.KeyRing.open`."""
         return await cls._opened(_core.KeyRing.open, url, **options)
 
@@ -191,7 +204,7 @@ class Store(Closed):
     sync: _core.Store
 
     @classmethod
-    async def open(cls, url: str | PathLike[str], **options: Any) -> Store:
+    async def open(cls, url: str | PathLike[str], **options: Unpack[StoreOptions]) -> Store:
         """Open it; see :meth:`gatekey.Store.open`."""
         return await cls._opened(_core.Store.open, url, **options)
 
@@ -200,19 +213,19 @@ class Store(Closed):
         """What names the store."""
         return self.sync.url
 
-    async def api_keys(self, **options: Any) -> ApiKeys:
+    async def api_keys(self, **options: Unpack[ApiKeysOfStore]) -> ApiKeys:
         """Hand out the API keys; see :meth:`gatekey.Store.api_keys`."""
         return await ApiKeys._opened(self.sync.api_keys, **options)
 
-    async def sessions(self, **options: Any) -> Sessions:
+    async def sessions(self, **options: Unpack[SessionsOfStore]) -> Sessions:
         """Hand out the sessions; see :meth:`gatekey.Store.sessions`."""
         return await Sessions._opened(self.sync.sessions, **options)
 
-    async def revocations(self, **options: Any) -> Revocations:
+    async def revocations(self, **options: Unpack[RevocationsOfStore]) -> Revocations:
         """Hand out what is revoked; see :meth:`gatekey.Store.revocations`."""
         return await Revocations._opened(self.sync.revocations, **options)
 
-    async def key_ring(self, name: str = "default", **options: Any) -> KeyRing:
+    async def key_ring(self, name: str = "default", **options: Unpack[KeyRingOfStore]) -> KeyRing:
         """Hand out a key ring; see :meth:`gatekey.Store.key_ring`."""
         return await KeyRing._opened(self.sync.key_ring, name, **options)
 

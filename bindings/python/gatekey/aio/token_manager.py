@@ -17,9 +17,12 @@ from gatekey.oauth.operation import FOR_LOOPS
 from gatekey.oauth.options import at_least
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from gatekey._core import OAuthTokens, _Operation, _Seconds
     from gatekey.aio.client import OAuthClient
     from gatekey.aio.operation import Carrier
+    from gatekey.aio.options import TokenManagerOptions
 
 
 @final
@@ -39,18 +42,15 @@ class TokenManager:
 
     sync: oauth.TokenManager
 
-    def __init__(self, client: OAuthClient | oauth.OAuthClient, **options: Any) -> None:
+    def __init__(
+        self, client: OAuthClient | oauth.OAuthClient, **given: Unpack[TokenManagerOptions]
+    ) -> None:
         """Take the client and the options of :class:`gatekey.TokenManager`."""
         plain: Any = client
-        own = carrier_of(options.pop("transport", None))
-        if own is None and isinstance(client, oauth.OAuthClient):
-            given = client._own_transport
-            own = HttpTransport(**client._reach) if given is None else in_threads(given)
-        self._own_carrier: Carrier = plain._carrier if own is None else own
-        blocking = blocking_of(self._own_carrier)
-        self.sync = oauth.TokenManager(
-            plain, transport=FOR_LOOPS if blocking is None else blocking, **options
-        )
+        options: dict[str, Any] = {**given}
+        own = options.pop("transport", None) or getattr(client, "_carrier", client._own_transport)
+        self._own_carrier: Carrier = own or HttpTransport(**client._reach)
+        self.sync = oauth.TokenManager(plain, transport=blocking_of(self._own_carrier), **options)
 
     @classmethod
     def over(cls, manager: oauth.TokenManager) -> TokenManager:

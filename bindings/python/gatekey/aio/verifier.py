@@ -11,13 +11,14 @@ from gatekey.aio.attempt import attempted, in_memory_or_thread, plain
 from gatekey.aio.operation import in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
-    from gatekey._core import Key, KeySet, Verified
+    from typing_extensions import Unpack
+
+    from gatekey._core import Key, Verified
     from gatekey.aio.operation import Carrier
+    from gatekey.aio.options import IssuersOptions, Keys, SignerOptions, VerifierOptions
     from gatekey.aio.store import KeyRing
-
-    _Keys = Key | KeySet | Iterable[Key] | KeyRing | _core.KeyRing | _RemoteKeySet
 
 Made = TypeVar("Made")
 
@@ -50,17 +51,19 @@ class Verifier:
     Remote keys are fetched by the loop, once for all who wait for them.
     """
 
-    def __init__(self, keys: _Keys, **options: Any) -> None:
+    def __init__(self, keys: Keys, **options: Unpack[VerifierOptions]) -> None:
         """Take the keys and the options of :class:`gatekey.Verifier`."""
-        given = {name: plain(value) for name, value in options.items()}
+        given: dict[str, Any] = {name: plain(value) for name, value in options.items()}
         self._carriers = carriers_of(keys)
         self._inner = Later(partial(_core.Verifier, plain(keys), **given))
 
     @classmethod
-    def for_issuers(cls, issuers: Mapping[str, _Keys | IssuerRule], **options: Any) -> Verifier:
+    def for_issuers(
+        cls, issuers: Mapping[str, Keys | IssuerRule], **options: Unpack[IssuersOptions]
+    ) -> Verifier:
         """Take several issuers' keys and the options of :meth:`gatekey.Verifier.for_issuers`."""
         own = cls.__new__(cls)
-        given = {name: plain(value) for name, value in options.items()}
+        given: dict[str, Any] = {name: plain(value) for name, value in options.items()}
         plainly = {issuer: plain(keys) for issuer, keys in issuers.items()}
         own._carriers = carriers_of(*issuers.values())
         own._inner = Later(partial(_core.Verifier.for_issuers, plainly, **given))
@@ -81,17 +84,16 @@ class Verifier:
 class Signer:
     """Signs tokens. See :class:`gatekey.Signer`; a key ring is read in a thread."""
 
-    def __init__(self, key: Key | KeyRing | _core.KeyRing, **options: Any) -> None:
+    def __init__(
+        self, key: Key | KeyRing | _core.KeyRing, **options: Unpack[SignerOptions]
+    ) -> None:
         """Take the key, or the ring, and the options of :class:`gatekey.Signer`."""
-        self._inner = Later(partial(_core.Signer, plain(key), **options))
+        given: dict[str, Any] = {**options}
+        self._inner = Later(partial(_core.Signer, plain(key), **given))
 
-    async def sign(self, claims: Mapping[str, object], **options: Any) -> str:
+    async def sign(self, claims: Mapping[str, object]) -> str:
         """Sign a token; see :meth:`gatekey.Signer.sign`."""
-        call = partial(self._sign, claims, **options)
-        return await in_memory_or_thread(call)
-
-    def _sign(self, claims: Mapping[str, object], **options: Any) -> str:
-        return self._inner.get().sign(claims, **options)
+        return await in_memory_or_thread(lambda: self._inner.get().sign(claims))
 
     @property
     def sync(self) -> _core.Signer:
