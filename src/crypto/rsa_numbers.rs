@@ -41,7 +41,7 @@ pub(crate) fn exponents(d: &[u8], p: &[u8], q: &[u8]) -> Result<[Secret; 3]> {
     let (d, p, q) = (number(d), number(p), number(q));
     let find = || {
         let below = |prime: &Number| {
-            let less = NonZero::new(prime.wrapping_sub(&BoxedUint::one())).into_option()?;
+            let less = NonZero::new(prime.wrapping_sub(BoxedUint::one())).into_option()?;
             Some(secret(&Zeroizing::new(d.rem(&less))))
         };
         let odd = Odd::new((*p).clone()).into_option()?;
@@ -61,7 +61,7 @@ fn find_primes(n: &[u8], e: &[u8], d: &[u8]) -> Option<[Secret; 2]> {
     let one = BoxedUint::one_with_precision(bits);
     let minus_one = modulus.wrapping_sub(&one);
     let n = Odd::new(modulus).into_option()?;
-    let multiple = Zeroizing::new(e.concatenating_mul(&*d).wrapping_sub(&BoxedUint::one()));
+    let multiple = Zeroizing::new(e.concatenating_mul(&*d).wrapping_sub(BoxedUint::one()));
     let twos = multiple.trailing_zeros();
     if twos == 0 || bool::from(multiple.is_zero()) {
         return None;
@@ -91,7 +91,7 @@ fn find_primes(n: &[u8], e: &[u8], d: &[u8]) -> Option<[Secret; 2]> {
 /// The primes, given a root of 1.
 fn split(root: &BoxedUint, n: &Odd<BoxedUint>) -> Option<[Secret; 2]> {
     use crypto_bigint::Gcd as _;
-    let less = Zeroizing::new(root.wrapping_sub(&BoxedUint::one()));
+    let less = Zeroizing::new(root.wrapping_sub(BoxedUint::one()));
     let divisor = n.gcd(&*less).into_nz();
     let one = Zeroizing::new(divisor.as_ref().clone());
     let (other, _) = n.as_ref().div_rem(&divisor);

@@ -15,6 +15,9 @@ use crate::jwk::passphrase::{self, WRONG};
 use crate::jwk::stated::Stated;
 use crate::jwk::thumbprint;
 
+/// What a byte counts to.
+const MAX_PADDING: usize = 255;
+
 const MAGIC: &[u8] = b"openssh-key-v1\0";
 
 /// Reads the one key of a file.
@@ -98,8 +101,10 @@ fn section(bytes: &[u8], block: usize) -> Option<Result<Parts>> {
         return None;
     }
     Some(key(&mut wire).and_then(|parts| {
-        let padded = wire.rest().iter().zip(1..).all(|(byte, count)| *byte == count);
-        if padded && wire.rest().len() < block { Ok(parts) } else { Err(MALFORMED) }
+        // 1, 2, 3 ...: as many as a block needs, and a whole block more where others than OpenSSH write.
+        let padding = wire.rest();
+        let counts = padding.iter().zip(1..=u8::MAX).all(|(byte, count)| *byte == count);
+        if counts && padding.len() <= MAX_PADDING { Ok(parts) } else { Err(MALFORMED) }
     }))
 }
 

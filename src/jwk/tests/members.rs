@@ -210,7 +210,7 @@ fn the_primes_of_a_key_by_itself_are_computed() {
     longer.insert(0, 1);
     let mut even = d.clone();
     *even.last_mut().unwrap() ^= 1;
-    let mut wrong = d.clone();
+    let mut wrong = d;
     wrong[100] ^= 1;
     for bad in [&[1][..], &[3], &even, &wrong, &longer, &octets(other.expose_str(), "d")] {
         refused(jwk(&with_octets(&short, "d", bad)), ErrorKind::KeyPairMismatch);

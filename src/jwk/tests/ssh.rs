@@ -144,4 +144,14 @@ fn private_files_hold_one_key_whose_halves_belong_together() {
         ErrorKind::InvalidKey,
     );
     refused(Key::from_pem(pem("OPENSSH PRIVATE KEY", b"").as_bytes(), None), ErrorKind::InvalidKey);
+    // A block of padding more than is needed, as the Python package cryptography writes it.
+    let (mut padded, at) = (document.clone(), document.len() - 148);
+    assert_eq!(padded[at..at + 4], [0, 0, 0, 144], "the length of the private section");
+    padded[at + 3] += 8;
+    padded.extend(7..15);
+    let text = pem("OPENSSH PRIVATE KEY", &padded);
+    assert_eq!(Key::from_pem(text.as_bytes(), None).unwrap().thumbprint(), key.thumbprint());
+    *padded.last_mut().unwrap() = 15;
+    let text = pem("OPENSSH PRIVATE KEY", &padded);
+    refused(Key::from_pem(text.as_bytes(), None), ErrorKind::InvalidKey);
 }
