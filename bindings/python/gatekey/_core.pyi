@@ -148,9 +148,11 @@ class Key:
         passphrase: str | bytes | None = None,
         danger_allow_weak: bool = False,
     ) -> Key:
-        """A key from PEM: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate.
+        """A key from PEM: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate; or an OpenSSH key, private, or public as a
+        line or RFC 4716.
 
-        RSA keys need `alg`; for every other type it follows from the key.
+        RSA keys need `alg`; for every other type it follows from the key. `passphrase` opens an encrypted private key;
+        without it that is `PassphraseRequiredError`, and with another `WrongPassphraseError`.
         """
     @staticmethod
     def from_der(
@@ -163,7 +165,7 @@ class Key:
     ) -> Key:
         """A key from DER: PKCS#8, PKCS#1, SEC1, SPKI or an X.509 certificate.
 
-        RSA keys need `alg`; for every other type it follows from the key.
+        RSA keys need `alg`; for every other type it follows from the key. `passphrase` opens an encrypted private key.
         """
     @staticmethod
     def from_jwk(
@@ -215,13 +217,16 @@ class KeySet:
     def from_jwks(jwks: dict[str, Any] | str | bytes, *, default_rsa: str | None = None) -> KeySet:
         """The usable keys of a JWK Set (RFC 7517), as a dict or as JSON text.
 
-        Members that cannot be used are left out and counted in `skipped`. An RSA member without
+        Members that cannot be used are left out and listed in `skipped`. An RSA member without
         `alg` is one of them, unless `default_rsa` names the algorithm to use it with.
         """
     def to_jwks(self, *, private: bool = False) -> dict[str, Any]:
         """The set as a JWK Set; with private or secret members only if asked."""
     @property
-    def skipped(self) -> tuple[SkippedKey, ...]: ...
+    def skipped(self) -> tuple[SkippedKey, ...]:
+        """The members of the JWK Set that cannot be used, each as a `SkippedKey` with its `kid` and the `reason`, in the order
+        of the JWK Set.
+        """
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Key]: ...
     def __getitem__(self, kid: str, /) -> Key: ...
@@ -353,7 +358,8 @@ class IssuerRule:
         algorithms: str | Iterable[str] | None = None,
     ) -> IssuerRule: ...
     @property
-    def _keys(self) -> object: ...
+    def _keys(self) -> object:
+        """The keys as they were given: remote ones know who fetches them."""
 
 @final
 class Verified(Mapping[str, Any]):
@@ -1714,15 +1720,21 @@ class _RemoteKeySet:
     def __new__(cls, options: str, transport: HttpTransport | None) -> Self: ...
     def _refresh(self) -> _Operation:
         """Fetches the keys now."""
-    def _plain(self) -> _RemoteKeySet: ...
+    def _plain(self) -> _RemoteKeySet:
+        """The same keys, for the classes of `gatekey.aio`, which fetch them."""
     @property
     def _about(self) -> str:
         """What the operations are about that `_attempt` gives for want of these keys."""
     @property
-    def wants_refresh(self) -> bool: ...
+    def wants_refresh(self) -> bool:
+        """Whether it is time to fetch the keys."""
     @property
-    def skipped(self) -> tuple[SkippedKey, ...]: ...
-    def to_jwks(self) -> dict[str, Any]: ...
+    def skipped(self) -> tuple[SkippedKey, ...]:
+        """The members of the issuer's key set that cannot be used, each as a `SkippedKey` with its `kid` and the `reason`: of
+        the keys that are held, without asking for others.
+        """
+    def to_jwks(self) -> dict[str, Any]:
+        """The keys as a JWK Set (RFC 7517), as a new dict; fetched if need be."""
 
 @final
 class _TokenManager:
