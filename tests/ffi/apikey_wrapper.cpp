@@ -106,7 +106,7 @@ int main() {
     const std::map<std::string, std::string> two{{"X-API-Key", "k"}, {"Authorization", "Bearer t"}};
     CHECK(api_key_from_headers(two, credential_place::api_key) == "k");
     CHECK(api_key_from_headers(two, credential_place::authorization) == "t");
-    THROWS(status::malformed_api_key, static_cast<void>(api_key_from_headers(two)));
+    THROWS(status::several_credentials, static_cast<void>(api_key_from_headers(two)));
     const auto rule = scan_rule::of("acme");
     CHECK(holds(rule.gitleaks, rule.regex));
     THROWS(status::invalid_argument, static_cast<void>(scan_rule::of("A")));

@@ -230,6 +230,8 @@ static void keys_in(void) {
     gk_key_options_free(more);
     IGNORED(gk_key_options_alg, NULL, GK_ALG_ES256);
     TEXT_SETTER(gk_key_options, gk_key_options_kid);
+    IGNORED(gk_key_options_passphrase, NULL, TEXT);
+    STICKS(gk_key_options, gk_key_options_passphrase, NOTEXT);
     IGNORED(gk_key_options_danger_allow_weak, NULL);
     NO_HANDLE(gk_key, gk_key_options_generate, NULL);
     REFUSED(gk_key_options_generate, options, NULL);

@@ -503,6 +503,6 @@ int main(int argc, char **argv) {
     news_and_frees();
     gk_http_free(http);
     gk_oauth_client_free(client);
-    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 85);
+    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 88);
     return passed("oauth_setters");
 }

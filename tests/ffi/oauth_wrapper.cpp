@@ -324,12 +324,12 @@ int main() {
         .issuer("https://a.example", keys)
         .issuer_rule("https://a.example", rule)
         .build();
-    const auto nobody =
+    const auto unknown =
         THROWS(gatekey::status::invalid_configuration, door("https://api.example")
                                                            .issuer("https://a.example", keys)
                                                            .issuer_rule("https://b.example", rule)
                                                            .build());
-    CHECK(nobody.claim() == "issuers");
+    CHECK(unknown.claim() == "issuers");
     const auto anybody =
         THROWS(gatekey::status::invalid_configuration,
                door("https://api.example")
