@@ -82,11 +82,18 @@ from gatekey._core import (
     store_backup,
     store_restore,
 )
-from gatekey.oauth import DoorRule, OAuthClient, RemoteKeySet, ResourceServer, TokenManager
+from gatekey.oauth import (
+    DoorRule,
+    OAuthClient,
+    RemoteKeySet,
+    ResourceServer,
+    TokenManager,
+    Transport,
+)
 from gatekey.skipped import SkippedKey
 
 # They are known by the name under which they are documented.
-for _class in (DoorRule, OAuthClient, RemoteKeySet, ResourceServer, TokenManager):
+for _class in (DoorRule, OAuthClient, RemoteKeySet, ResourceServer, TokenManager, Transport):
     _class.__module__ = "gatekey"
 del _class
 

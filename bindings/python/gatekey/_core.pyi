@@ -1667,18 +1667,12 @@ def _attempt(
 @final
 class _Operation:
     """Something that takes requests to another server; an implementation detail of `gatekey.oauth`."""
-    def step(self) -> HttpRequest | float | None:
-        """What it wants: an `HttpRequest` to be sent, a number of seconds to wait, or None: it is over."""
-    def send(self, transport: HttpTransport) -> None:
-        """Sends the request with the built-in transport and takes the answer, or the failure."""
-    def feed(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """The answer to the request."""
-    def fail(self, number: int) -> None:
-        """There is no answer: `number` is that of a `TransportError`."""
-    def close(self) -> None:
-        """Gives it up: what it holds is let go of now, not when the last reference to it goes."""
-    def result(self) -> Any:
-        """What it has ended with."""
+    def step(self) -> HttpRequest | float | None: ...
+    def send(self, transport: _Transport) -> None: ...
+    def feed(self, answer: object) -> None: ...
+    def fail(self, error: BaseException, cause: BaseException | None) -> None: ...
+    def close(self) -> None: ...
+    def result(self) -> Any: ...
 
 @final
 class _OAuthClient:
@@ -1717,7 +1711,9 @@ class _OAuthClient:
 @disjoint_base
 class _RemoteKeySet:
     """The keys behind `gatekey.RemoteKeySet`, as the core follows them."""
-    def __new__(cls, options: str, transport: HttpTransport | None) -> Self: ...
+    def __new__(
+        cls, options: str, transport: _Transport | None, clock: _Clock | None = None
+    ) -> Self: ...
     def _refresh(self) -> _Operation:
         """Fetches the keys now."""
     def _plain(self) -> _RemoteKeySet:

@@ -6,7 +6,7 @@ use crate::errors::OrRaise;
 use crate::gil::Kept;
 use crate::oauth_records::{DeviceCodes, OAuthTokens};
 use crate::operation::{_Operation, Outcome};
-use crate::options::{octets, shown, shown_or_none};
+use crate::options::{PyClock, octets, shown, shown_or_none};
 use crate::revocations::Revocations;
 use crate::twins::Own;
 use gatekey::Secret;
@@ -56,6 +56,7 @@ impl _OAuthClient {
         config: Text<'_>,
         flow_keys: Option<&Bound<'_, PyAny>>,
         replay: Option<Own<Revocations>>,
+        clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let replay = replay.map(|list| list.0);
         let mut config =

@@ -5,8 +5,8 @@ use crate::errors::OrRaise;
 use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::operation::{_Operation, Outcome};
-use crate::options::shown;
-use crate::transport::HttpTransport;
+use crate::options::{PyClock, shown};
+use crate::own_transport::{asked, in_threads};
 use gatekey::jwk::KeySource;
 use gatekey::oauth::RemoteKeySetOptions;
 use pyo3::exceptions::PyTypeError;
@@ -93,6 +93,21 @@ pub(crate) fn fetched(keys: &Bound<'_, _RemoteKeySet>) -> PyResult<()> {
         return Err(crate::errors::usage(keys.py(), message));
     }
     Ok(())
+}
+
+/// A clock of Python's, for whatever thread fetches the keys: it is read when it is needed, which is seldom.
+struct Asked(PyClock);
+
+impl gatekey::Clock for Asked {
+    fn now(&self) -> u64 {
+        Python::attach(|py| match self.0.now(py) {
+            Ok(time) => time.as_secs(),
+            Err(error) => {
+                error.write_unraisable(py, None);
+                u64::MAX
+            }
+        })
+    }
 }
 
 /// Keys that are fetched, that rotate, or that stay as they are.

@@ -4,15 +4,15 @@ use crate::apikey::ApiKeys;
 use crate::args::{self as args, Text};
 use crate::attempt::without_asking;
 use crate::clock::OwnClock;
-use crate::errors::{OrRaise, raise, usage};
+use crate::errors::{OrRaise, usage};
 use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::oauth_client::_OAuthClient;
 use crate::oauth_records::Access;
-use crate::options::{Span, names, shown, span, text};
+use crate::options::{PyClock, Span, names, shown, span, text};
+use crate::own_transport::{asked, asking, in_threads};
 use crate::remote_key_set::key_source;
 use crate::revocations::Revocations;
-use crate::transport::{HttpTransport, in_threads};
 use crate::twins::Own;
 use gatekey::resource::{Demand, IntrospectionOptions, Presented, ResourceServerBuilder};
 use pyo3::exceptions::PyTypeError;
@@ -37,6 +37,8 @@ pub(crate) struct _ResourceServer {
     revocations: Option<Py<Revocations>>,
     /// What `repr` shows: the API's identifier.
     audience: String,
+    /// Its own, and that of the client that asks about tokens.
+    clocks: Vec<OwnClock>,
     /// For the HTTP status and challenge of the refusals of others.
     #[pyo3(get)]
     metadata_path: Option<String>,
@@ -56,8 +58,10 @@ impl _ResourceServer {
         introspection: Option<Asking<'_>>,
         api_keys: Option<Own<ApiKeys>>,
         revocations: Option<Own<Revocations>>,
+        clock: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let (api_keys, revocations) = (api_keys.map(|keys| keys.0), revocations.map(|list| list.0));
+        let clock = PyClock::read(clock)?.map(|clock| OwnClock::new(py, clock)).transpose()?;
         let mut builder = ResourceServerBuilder::from_json(options.0.as_bytes()).or_raise(py)?;
         for (name, keys) in &issuers {
             builder = builder.issuer(text(name, "issuers")?, key_source(keys)?);
@@ -95,7 +99,16 @@ impl _ResourceServer {
         let about = gatekey::json::parse(options.0.as_bytes()).or_raise(py)?;
         let audience = about.member("audience").and_then(|audience| audience.as_str());
         let audience = audience.unwrap_or_default().into_owned();
-        Ok(Self { inner, is_for_loops, rings, api_keys, revocations, audience, metadata_path })
+        Ok(Self {
+            inner,
+            is_for_loops,
+            rings,
+            api_keys,
+            revocations,
+            audience,
+            clocks,
+            metadata_path,
+        })
     }
 
     /// Who calls. The GIL is released: keys may have to be fetched, or the server asked.
@@ -135,11 +148,11 @@ impl _ResourceServer {
                 (error, challenge)
             })
         };
-        let checked =
+        let (checked, cause) =
             asking(py, || if self.is_for_loops { without_asking(check) } else { Some(check()) })?;
         let checked = checked.ok_or_else(|| usage(py, FOR_LOOPS))?;
         checked.map(Access).map_err(|(error, challenge)| {
-            let raised = raise(py, &error);
+            let raised = cause.raise(py, &error);
             let told = raised.value(py).setattr("_challenge", challenge);
             told.err().unwrap_or(raised)
         })

@@ -8,7 +8,7 @@ use crate::oauth_client::_OAuthClient;
 use crate::oauth_records::OAuthTokens;
 use crate::operation::{_Operation, Outcome};
 use crate::options::shown;
-use crate::transport::{HttpTransport, in_threads};
+use crate::own_transport::{asked, in_threads};
 use gatekey::Secret;
 use gatekey::store::{MemoryTokenStore, TokenFolder, TokenStore};
 use pyo3::exceptions::PyTypeError;

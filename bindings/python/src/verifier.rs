@@ -8,6 +8,7 @@ use crate::keyring::KeyRing;
 use crate::options::{
     Expectation, PyClock, algorithm, configuration, names, shown, span, token_octets, wrong_type,
 };
+use crate::own_transport::asked;
 use crate::remote_key_set::{_RemoteKeySet, fetched};
 use crate::revocations::Revocations;
 use crate::twins::Own;

@@ -12,7 +12,7 @@ from gatekey.aio.transport import HttpTransport
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from gatekey.aio.operation import Carrier
+    from gatekey.aio.operation import AnyTransport, Carrier
     from gatekey.aio.options import RemoteKeySetOptions
 
 
@@ -31,7 +31,7 @@ class RemoteKeySet(_RemoteKeySet):
         cls,
         url: str | None = None,
         *,
-        transport: Carrier | None = None,
+        transport: AnyTransport | None = None,
         **options: Unpack[RemoteKeySetOptions],
     ) -> RemoteKeySet:
         """Take the options of :class:`gatekey.RemoteKeySet`."""
@@ -39,7 +39,8 @@ class RemoteKeySet(_RemoteKeySet):
         keys = super().__new__(cls, plain._options, None, plain._clock)
         reach = {"allow_loopback_http", "deadline"}
         given: dict[str, Any] = {name: value for name, value in options.items() if name in reach}
-        keys._carrier = transport or HttpTransport(**given)
+        own = carrier_of(transport)
+        keys._carrier = HttpTransport(**given) if own is None else own
         return keys
 
     async def refresh(self) -> None:

@@ -42,12 +42,12 @@ class ResourceServer:
             "transport": options.pop("transport", None),
         }
         if issuer is not None and options.get("keys") is None:
-            options["keys"] = RemoteKeySet(issuer=issuer, allow_loopback_http=allowed)
+            options["keys"] = RemoteKeySet(issuer=issuer, **how)
         several: dict[str, oauth.DoorRule] = {}
         for name, named in (mapped(options.get("issuers"), "issuers") or {}).items():
             rule = several[name] = rule_of(named)._copy()
             if rule._keys is None:
-                rule._keys = RemoteKeySet(issuer=name, allow_loopback_http=allowed)
+                rule._keys = RemoteKeySet(issuer=name, **how)
         self._carriers = carriers_of(
             options.get("keys"), *(rule._keys for rule in several.values())
         )

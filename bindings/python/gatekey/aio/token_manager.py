@@ -48,9 +48,19 @@ class TokenManager:
         """Take the client and the options of :class:`gatekey.TokenManager`."""
         plain: Any = client
         options: dict[str, Any] = {**given}
-        own = options.pop("transport", None) or getattr(client, "_carrier", client._own_transport)
-        self._own_carrier: Carrier = own or HttpTransport(**client._reach)
-        self.sync = oauth.TokenManager(plain, transport=blocking_of(self._own_carrier), **options)
+        own = carrier_of(options.pop("transport", None))
+        if own is None and isinstance(client, oauth.OAuthClient):
+            set_by_client = client._own_transport
+            own = (
+                HttpTransport(**client._reach)
+                if set_by_client is None
+                else in_threads(set_by_client)
+            )
+        self._own_carrier: Carrier = plain._carrier if own is None else own
+        blocking = blocking_of(self._own_carrier)
+        self.sync = oauth.TokenManager(
+            plain, transport=FOR_LOOPS if blocking is None else blocking, **options
+        )
 
     @classmethod
     def over(cls, manager: oauth.TokenManager) -> TokenManager:

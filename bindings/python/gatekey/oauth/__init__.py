@@ -19,8 +19,16 @@ Every call that needs another server has a twin in :mod:`gatekey.aio`.
 
 from gatekey.oauth.client import OAuthClient
 from gatekey.oauth.door_rule import DoorRule
+from gatekey.oauth.operation import Transport
 from gatekey.oauth.remote_key_set import RemoteKeySet
 from gatekey.oauth.resource import ResourceServer
 from gatekey.oauth.token_manager import TokenManager
 
-__all__ = ["DoorRule", "OAuthClient", "RemoteKeySet", "ResourceServer", "TokenManager"]
+__all__ = [
+    "DoorRule",
+    "OAuthClient",
+    "RemoteKeySet",
+    "ResourceServer",
+    "TokenManager",
+    "Transport",
+]

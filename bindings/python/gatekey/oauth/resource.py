@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         KeyRing,
         KeySet,
         Revocations,
+        _Clock,
         _RemoteKeySet,
         _Seconds,
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from gatekey._core import HttpTransport, OAuthTokens, _Seconds, _Secrets
+    from gatekey._core import OAuthTokens, _Seconds, _Secrets
     from gatekey.oauth.client import OAuthClient
     from gatekey.oauth.operation import Transporting
 
@@ -46,6 +46,9 @@ class TokenManager:
             What was put and does not fit them is ``WrongPepperError``.
         :param client_credentials: ``{"scopes": [...], "resources": [...]}``: a name under which
             there is no token gets one for the client itself. Other scopes are another token.
+        :param refresh_with: what each refresh says besides the refresh token:
+            ``{"parameters": {...}, "scopes": [...], "resources": [...]}``.
+        :param transport: what carries the requests, instead of the client's.
         """
         place = None if folder is None else str(folder)
         grant, more = (
