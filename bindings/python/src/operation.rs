@@ -2,12 +2,12 @@
 
 use crate::attempt::_Told;
 use crate::clock::OwnClock;
-use crate::errors::usage;
+use crate::errors::{OrRaise, usage};
 use crate::gil::Kept;
 use crate::oauth_records::{
     BegunLogin, DeviceCodes, FinishedLogin, Introspection, LogoutNotice, OAuthTokens, UserInfo,
 };
-use crate::own_transport::{self, Cause, Failed};
+use crate::own_transport::{self, Failed};
 use crate::transport::{HttpRequest, HttpTransport};
 use gatekey::transport::{HttpResponse, Operation, Step, Transport as _};
 use pyo3::exceptions::PyTypeError;
@@ -59,22 +59,6 @@ struct State {
     /// Handed out, and not answered yet.
     request: Option<gatekey::transport::HttpRequest>,
     done: Option<Outcome>,
-    /// What a transport of the program's own has raised.
-    cause: Cause,
-}
-
-impl State {
-    fn answer(&mut self, answer: Result<HttpResponse, Failed>) {
-        self.request = None;
-        self.cause = Cause::default();
-        match answer {
-            Ok(response) => self.operation.feed(response),
-            Err(failed) => {
-                self.operation.fail(failed.kind.into());
-                self.cause = failed.into();
-            }
-        }
-    }
 }
 
 impl State {
@@ -93,8 +77,7 @@ impl _Operation {
         wrap: impl FnOnce(T) -> Outcome + Send + 'static,
     ) -> Self {
         let operation = operation.map(wrap);
-        let cause = Cause::default();
-        let state = State { operation, request: None, done: None, cause };
+        let state = State { operation, request: None, done: None };
         Self(Kept::new(Mutex::new(state)), None)
     }
 
@@ -137,11 +120,7 @@ impl _Operation {
                 _ => Wanted::Unknown,
             })
         });
-        let wanted = wanted.map_err(|error| {
-            let cause = self.with(py, |state| std::mem::take(&mut state.cause));
-            cause.raise(py, &error)
-        });
-        match wanted? {
+        match wanted.or_raise(py)? {
             Wanted::Request(request) => Ok(Py::new(py, HttpRequest(request))?.into_any()),
             Wanted::Pause(milliseconds) => {
                 let seconds = std::time::Duration::from_millis(milliseconds).as_secs_f64();
@@ -162,12 +141,9 @@ impl _Operation {
         if let Ok(built_in) = transport.cast::<HttpTransport>() {
             let built_in = built_in.get().core();
             let answer = py.detach(|| built_in.send(&request));
-            self.with(py, |state| {
-                state.cause = Cause::default();
-                match answer {
-                    Ok(response) => state.operation.feed(response),
-                    Err(error) => state.operation.fail(error),
-                }
+            self.with(py, |state| match answer {
+                Ok(response) => state.operation.feed(response),
+                Err(error) => state.operation.fail(error),
             });
             return Ok(());
         }
@@ -198,7 +174,6 @@ impl _Operation {
             state.operation.give_up();
             state.request = None;
             state.done = None;
-            state.cause = Cause::default();
         });
     }
 

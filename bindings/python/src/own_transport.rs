@@ -4,7 +4,7 @@
 //! What it raises, and a result that is none, are a `TransportError` whose `__cause__` it is. Of the answer no more is taken
 //! than the request allows.
 
-use crate::errors::raise;
+use crate::errors::OrRaise;
 use crate::options::{octets, wrong_type};
 use crate::transport::{HttpRequest, HttpTransport};
 use gatekey::transport::{HttpResponse, Transport};
@@ -24,7 +24,7 @@ pub(crate) fn in_threads(transport: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<d
         return Ok(Arc::new(ForLoops));
     };
     match transport.cast::<HttpTransport>() {
-        Ok(built_in) => Ok(Arc::new(BuiltIn(built_in.get().core().clone()))),
+        Ok(built_in) => Ok(Arc::new(built_in.get().core().clone())),
         Err(_) => Ok(Arc::new(Own(sender(transport)?.unbind()))),
     }
 }
@@ -53,6 +53,16 @@ pub(crate) struct Failed {
 impl Failed {
     fn by(py: Python<'_>, error: PyErr) -> Self {
         Self { kind: kind(error.value(py)), cause: Some(error) }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        let error = Self::from(failed.kind);
+        match failed.cause {
+            Some(cause) => error.caused_by(Arc::new(Raised(cause))),
+            None => error,
+        }
     }
 }
 
@@ -131,55 +141,44 @@ fn read_headers(pairs: &Bound<'_, PyAny>) -> PyResult<Option<Vec<(String, String
 }
 
 thread_local! {
-    /// What was raised in the last one that was asked by this thread: an error of the core cannot hold it.
-    static CAUSE: RefCell<Cause> = const { RefCell::new(Cause(None)) };
+    /// What was raised in the last one that was asked by this thread, and is no `Exception`.
+    static INTERRUPT: RefCell<Option<PyErr>> = const { RefCell::new(None) };
 }
 
-/// What was raised in a transport of the program's own, and what it was taken for.
-#[derive(Default)]
-pub(crate) struct Cause(Option<(ErrorKind, PyErr)>);
+/// What was raised in a transport of the program's own, as the cause of an error of the core.
+#[derive(Debug)]
+struct Raised(PyErr);
 
-impl From<Failed> for Cause {
-    fn from(failed: Failed) -> Self {
-        Self(failed.cause.map(|cause| (failed.kind, cause)))
+impl std::fmt::Display for Raised {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a transport of the program's own has raised an exception")
     }
 }
 
-impl Cause {
-    /// The exception for this error, which is due to it if it is of that kind.
-    #[cold]
-    pub(crate) fn raise(self, py: Python<'_>, error: &Error) -> PyErr {
-        let raised = raise(py, error);
-        if let Some((_, cause)) = self.0.filter(|(kind, _)| *kind == error.kind()) {
-            raised.set_cause(py, Some(cause));
-        }
-        raised
-    }
+impl std::error::Error for Raised {}
+
+/// What was raised in a transport of the program's own, if this error is due to that.
+pub(crate) fn cause_of(py: Python<'_>, error: &Error) -> Option<PyErr> {
+    let raised = std::error::Error::source(error)?.downcast_ref::<Raised>()?;
+    Some(raised.0.clone_ref(py))
 }
 
-/// Does work of the core without the GIL, and gives what was raised in a transport of the program's own while it asked.
+/// Does work of the core without the GIL, which may ask another server.
 ///
 /// # Errors
-/// What was raised there and is no `Exception`.
-pub(crate) fn asking<T: Send>(
-    py: Python<'_>,
-    work: impl FnOnce() -> T + Send,
-) -> PyResult<(T, Cause)> {
-    CAUSE.take();
+/// What was raised in a transport of the program's own and is no `Exception`.
+pub(crate) fn asking<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    INTERRUPT.take();
     let done = py.detach(work);
-    match CAUSE.take() {
-        Cause(Some((_, cause))) if !is_exception(py, &cause) => Err(cause),
-        cause => Ok((done, cause)),
-    }
+    INTERRUPT.take().map_or(Ok(done), Err)
 }
 
-/// Does work that may ask another server.
+/// The same, for work that may fail.
 pub(crate) fn asked<T: Send>(
     py: Python<'_>,
     work: impl FnOnce() -> gatekey::Result<T> + Send,
 ) -> PyResult<T> {
-    let (done, cause) = asking(py, work)?;
-    done.map_err(|error| cause.raise(py, &error))
+    asking(py, work)?.or_raise(py)
 }
 
 /// One of the program's own, for the threads of the core.
@@ -188,32 +187,16 @@ struct Own(Py<PyAny>);
 impl Transport for Own {
     fn send(&self, request: &gatekey::transport::HttpRequest) -> gatekey::Result<HttpResponse> {
         Python::attach(|py| {
-            CAUSE.take();
-            let sent = send(self.0.bind(py), request);
-            sent.unwrap_or_else(|error| Err(Failed::by(py, error))).map_err(|failed| {
-                let error = Error::from(failed.kind);
-                CAUSE.set(failed.into());
-                error
-            })
+            let sent = send(self.0.bind(py), request).unwrap_or_else(|interrupt| {
+                INTERRUPT.set(Some(interrupt));
+                Err(Failed { kind: ErrorKind::ConnectionFailed, cause: None })
+            });
+            sent.map_err(Error::from)
         })
     }
 
     fn wait(&self, milliseconds: u64) {
         std::thread::sleep(std::time::Duration::from_millis(milliseconds));
-    }
-}
-
-/// The built-in one, which no exception is the cause of.
-struct BuiltIn(gatekey::transport::HttpTransport);
-
-impl Transport for BuiltIn {
-    fn send(&self, request: &gatekey::transport::HttpRequest) -> gatekey::Result<HttpResponse> {
-        CAUSE.take();
-        self.0.send(request)
-    }
-
-    fn wait(&self, milliseconds: u64) {
-        self.0.wait(milliseconds);
     }
 }
 

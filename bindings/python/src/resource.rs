@@ -4,7 +4,7 @@ use crate::apikey::ApiKeys;
 use crate::args::{self as args, Text};
 use crate::attempt::without_asking;
 use crate::clock::OwnClock;
-use crate::errors::{OrRaise, usage};
+use crate::errors::{OrRaise, raise, usage};
 use crate::gil::Kept;
 use crate::keyring::KeyRing;
 use crate::oauth_client::_OAuthClient;
@@ -148,11 +148,11 @@ impl _ResourceServer {
                 (error, challenge)
             })
         };
-        let (checked, cause) =
+        let checked =
             asking(py, || if self.is_for_loops { without_asking(check) } else { Some(check()) })?;
         let checked = checked.ok_or_else(|| usage(py, FOR_LOOPS))?;
         checked.map(Access).map_err(|(error, challenge)| {
-            let raised = cause.raise(py, &error);
+            let raised = raise(py, &error);
             let told = raised.value(py).setattr("_challenge", challenge);
             told.err().unwrap_or(raised)
         })

@@ -17,6 +17,7 @@ import pytest
 from gatekey import (
     HttpRequest,
     HttpTransport,
+    IssuerRule,
     Key,
     KeySet,
     OAuthClient,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 ISSUER = "https://auth.example"
 API = "https://api.example"
 KEY = Key.generate("ES256", kid="one")
+SECRET = Key.generate("HS256", kid="two")
 
 
 class Server:
@@ -204,6 +206,47 @@ def test_what_they_raise(server: Server) -> None:
         server.answer = answer
         for way in ways(server):
             with pytest.raises(kind) as refused:
+                way()
+            assert refused.value.__cause__ is raised
+
+
+def test_doors_say_what_was_raised(server: Server) -> None:
+    """Also when it is remembered: keys are first asked for when a verifier is made."""
+    raised = OSError("no route")
+
+    def broken(_: HttpRequest) -> Any:
+        raise raised
+
+    def keys() -> RemoteKeySet:
+        return RemoteKeySet(issuer=ISSUER, transport=server)
+
+    def verifiers() -> list[Verifier]:
+        rules: dict[str, Any] = {
+            "https://other.example": SECRET,
+            ISSUER: IssuerRule(keys(), audience=API),
+        }
+        return [
+            Verifier(keys(), issuer=ISSUER, audience=API, typ="at+jwt"),
+            Verifier.for_issuers(rules, audience=API, typ="at+jwt"),
+        ]
+
+    server.answer = broken
+    there = aio.RemoteKeySet(issuer=ISSUER, transport=server.loop)
+    one, several = verifiers()
+    door = ResourceServer(API, issuer=ISSUER, transport=server)
+    own = aio.ResourceServer(API, issuer=ISSUER, transport=server.loop)
+    threads = aio.ResourceServer(API, issuer=ISSUER, transport=server)
+    awaiting = aio.Verifier(there, issuer=ISSUER, audience=API, typ="at+jwt")
+    for way in (
+        lambda: one.verify(token()),
+        lambda: several.verify(token()),
+        lambda: door.check(f"Bearer {token()}"),
+        lambda: asyncio.run(own.check(f"Bearer {token()}")),
+        lambda: asyncio.run(threads.check(f"Bearer {token()}")),
+        lambda: asyncio.run(awaiting.verify(token())),
+    ):
+        for _again in range(2):
+            with pytest.raises(exceptions.ConnectionFailedError) as refused:
                 way()
             assert refused.value.__cause__ is raised
 

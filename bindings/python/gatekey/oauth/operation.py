@@ -26,8 +26,7 @@ class Transport(Protocol):
         64 KiB of them is a ``ResponseTooLargeError``.
 
         :raises TransportError: there is no answer. What else is raised is a
-            ``ConnectionFailedError``; either way it is the ``__cause__`` of what is raised for the
-            call that asked.
+            ``ConnectionFailedError``; either way it is the ``__cause__`` of what callers get.
         """
 
 
