@@ -338,9 +338,9 @@ fn what_the_log_says() {
         ),
         (
             told(&both, Some("Bearer opaque"), None, any()),
-            ErrorKind::MalformedApiKey,
+            ErrorKind::MalformedToken,
             "introspection",
-            "The API key is not valid.",
+            "The access token is not valid.",
         ),
         (
             told(&both, Some(&jwt), None, any().max_age(60)),

@@ -93,7 +93,7 @@ fn exactly_one_unless_said() {
         let own = format!("{scheme} {key}");
         assert_eq!(kind(Some(&own), None, demand()), Ok(AccessKind::ApiKey), "{scheme}");
         let two = world.knock(Some(&own), Some(&key), demand()).unwrap_err();
-        assert_eq!(two.kind(), ErrorKind::MalformedApiKey, "{scheme}");
+        assert_eq!(two.kind(), ErrorKind::SeveralCredentials, "{scheme}");
         let decides = demand().decided_by(TOKEN);
         assert_eq!(kind(Some(&own), None, decides), Ok(AccessKind::ApiKey), "{scheme}");
         let token = token.replacen("Bearer", scheme, 1);

@@ -1389,12 +1389,15 @@ OAUTH_PRESETS: tuple[str, ...]
 
 @final
 class HttpTransport:
-    """The built-in transport: blocking, HTTPS only, no redirects, no proxies, nothing from the environment.
+    """The built-in transport: blocking, HTTPS only, no redirects; no proxy and nothing from the environment unless it is asked
+    for.
 
     - `allow_loopback_http`: plain HTTP to this very machine, for tests.
     - `public_only`: only public addresses, checked when connecting: for URLs that strangers have a say in.
     - `deadline`: seconds that a request may take in all, at the most; 10.
     - `ca`: certificate authorities (PEM) to trust instead of Mozilla's.
+    - `proxy`: `http://[user[:password]@]host[:port]`, for https requests, or `environment` for what `https_proxy`,
+      `all_proxy` and `no_proxy` say now. It looks names up, and is refused together with `public_only`.
     - `client_certificate`: a pair of PEM texts, the chain and its private key (RFC 8705).
     """
     def __new__(
@@ -1667,12 +1670,18 @@ def _attempt(
 @final
 class _Operation:
     """Something that takes requests to another server; an implementation detail of `gatekey.oauth`."""
-    def step(self) -> HttpRequest | float | None: ...
-    def send(self, transport: _Transport) -> None: ...
-    def feed(self, answer: object) -> None: ...
-    def fail(self, error: BaseException, cause: BaseException | None) -> None: ...
-    def close(self) -> None: ...
-    def result(self) -> Any: ...
+    def step(self) -> HttpRequest | float | None:
+        """What it wants: an `HttpRequest` to be sent, a number of seconds to wait, or None: it is over."""
+    def send(self, transport: _Transport) -> None:
+        """Sends the request and takes the answer, or the failure."""
+    def feed(self, answer: object) -> None:
+        """What a transport of the loop gave: status, headers and body."""
+    def fail(self, error: BaseException, cause: BaseException | None) -> None:
+        """A transport of the loop gave no answer: the kind of error that it is, and what it is due to."""
+    def close(self) -> None:
+        """Gives it up: what it holds is let go of now, not when the last reference to it goes."""
+    def result(self) -> Any:
+        """What it has ended with."""
 
 @final
 class _OAuthClient:

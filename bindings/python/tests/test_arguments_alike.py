@@ -258,10 +258,14 @@ def csrf_of(secret: Any) -> object:
     return "one"
 
 
+ENCRYPTED = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
+
 # Each argument that a secret or a token in text is one way to give; the ways that mean the same.
 TEXTS: dict[str, Callable[[Any], object]] = {
     "Key.from_secret(secret)": lambda v: Key.from_secret(v, "HS256").thumbprint(),
     "Key.from_pem(data)": lambda v: Key.from_pem(v),
+    "Key.from_pem(passphrase)": lambda v: Key.from_pem(ENCRYPTED, passphrase=v),
+    "Key.from_der(passphrase)": lambda v: Key.from_der(b"0", passphrase=v),
     "Key.from_jwk(jwk)": lambda v: Key.from_jwk(v),
     "KeySet.from_jwks(jwks)": lambda v: KeySet.from_jwks(v),
     "Verifier.verify(token)": lambda v: Verifier(KEY).verify(v),

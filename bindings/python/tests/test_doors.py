@@ -169,7 +169,7 @@ def test_any_audience_of_known_clients(key: Key) -> None:
     with pytest.raises(exceptions.ConfigurationError):
         ResourceServer(API, issuer=A, keys=public, resource=API)
     with pytest.raises(TypeError):
-        ResourceServer(ANY, clients="app", issuer=A, keys=public)
+        ResourceServer(ANY, clients=7, issuer=A, keys=public)  # type: ignore[arg-type]
 
 
 def test_several_issuers(key: Key) -> None:
@@ -235,7 +235,7 @@ def test_rules_of_issuers(key: Key) -> None:
         with pytest.raises(exceptions.ConfigurationError):
             ResourceServer(API, issuers={A: DoorRule(public, clients=clients)})
     with pytest.raises(TypeError):
-        DoorRule(public, clients="app")
+        DoorRule(public, clients=7)  # type: ignore[arg-type]
     several = ResourceServer(API, issuers={A: DoorRule(public, audience=["urn:a", "urn:b"])})
     assert several.check(bearer(key, aud="urn:b")).issuer == A
     with pytest.raises(exceptions.InvalidAudienceError):

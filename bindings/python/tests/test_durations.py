@@ -13,6 +13,7 @@ import gatekey
 from gatekey import (
     ApiKeys,
     Cookie,
+    DoorRule,
     HttpTransport,
     Key,
     KeyRing,
@@ -95,6 +96,11 @@ def door(**options: Any) -> ResourceServer:
     return ResourceServer("https://api.example", issuer="https://a.example", keys=KEY, **options)
 
 
+def ruled(**options: Any) -> ResourceServer:
+    rule = DoorRule(KEY, **options)
+    return ResourceServer("https://api.example", issuers={"https://a.example": rule})
+
+
 def asking(**options: Any) -> ResourceServer:
     own = client(discover=False, endpoints={"introspection_endpoint": "https://a.example/i"})
     return ResourceServer("https://api.example", introspection=own, **options)
@@ -139,6 +145,7 @@ CALLS: dict[str, tuple[set[str], Callable[..., object]]] = {
         {"ttl", "min_ttl", "max_ttl", "cooldown", "max_stale", "deadline"},
         lambda **o: RemoteKeySet(url="https://a.example/jwks", **o),
     ),
+    "DoorRule": ({"leeway"}, ruled),
     "ResourceServer": ({"leeway"}, door),
     "ResourceServer, asking": ({"introspection_ttl", "introspection_negative_ttl"}, asking),
     "ResourceServer.check": ({"max_age"}, checked),

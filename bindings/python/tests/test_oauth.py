@@ -456,8 +456,8 @@ def test_configurations() -> None:
     ):
         with pytest.raises(ConfigurationError):
             OAuthClient("c", **wrong)
-    with pytest.raises(TypeError, match="list"):
-        OAuthClient("c", issuer="https://h", scopes="openid")
+    with pytest.raises(TypeError, match="scopes"):
+        OAuthClient("c", issuer="https://h", scopes=7)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError):
         HttpTransport(ca="nothing")
     key = gatekey.Key.generate("ES256")

@@ -120,8 +120,7 @@ def test_a_refresh_token_of_another_library(server: Server) -> None:
         with pytest.raises(exceptions.UsageError) as refused:
             OAuthTokens(issuer, refresh_token=token)
         assert refused.value.claim == claim
-    with pytest.raises(TypeError, match="resources"):
-        OAuthTokens("i", refresh_token="r", resources=ONE)
+    assert OAuthTokens("i", refresh_token="r", resources=ONE).resources == [ONE]
     assert "old" not in repr(tokens)
 
 

@@ -152,7 +152,9 @@ def test_repr_names_claims_but_shows_no_value(verified: Verified, token: str) ->
 
 def test_tokens_are_str_or_bytes(token: str, verifier: Verifier) -> None:
     assert verifier.verify(token.encode()) == verifier.verify(token)
-    for wrong in (None, 7, bytearray(token.encode()), memoryview(token.encode()), [token]):
+    with pytest.raises(exceptions.MissingCredentialsError):
+        verifier.verify(None)
+    for wrong in (7, bytearray(token.encode()), memoryview(token.encode()), [token]):
         with pytest.raises(TypeError, match="token must be"):
             verifier.verify(wrong)  # type: ignore[arg-type]
     for bad in ("", "é", "\ud800", token + "\x00", " " + token, token.encode() + b"\xff"):

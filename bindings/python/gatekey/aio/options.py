@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gatekey import _core, oauth
     from gatekey._core import Key, KeySet, _Clock, _Expected, _Peppers, _RemoteKeySet, _Seconds
     from gatekey.aio.client import OAuthClient
-    from gatekey.aio.operation import Carrier
+    from gatekey.aio.operation import AnyTransport
     from gatekey.aio.store import ApiKeys, KeyRing, Revocations
     from gatekey.aio.verifier import Signer
 
@@ -45,7 +45,8 @@ class ClientOptions(TypedDict, total=False):
     deadline: _Seconds
     quirks: Mapping[str, object] | None
     flow_keys: str | bytes | Sequence[tuple[int, bytes]] | None
-    transport: Carrier | None
+    clock: _Clock | None
+    transport: AnyTransport | None
 
 
 class ExchangeOptions(TypedDict, total=False):
@@ -64,6 +65,7 @@ class RemoteKeySetOptions(TypedDict, total=False):
     """Those of :class:`gatekey.RemoteKeySet`."""
 
     issuer: str | None
+    metadata_url: str | None
     ttl: _Seconds
     min_ttl: _Seconds
     max_ttl: _Seconds
@@ -72,6 +74,7 @@ class RemoteKeySetOptions(TypedDict, total=False):
     rsa_alg: str
     allow_loopback_http: bool
     deadline: _Seconds
+    clock: _Clock | None
 
 
 class TokenManagerOptions(TypedDict, total=False):
@@ -80,7 +83,8 @@ class TokenManagerOptions(TypedDict, total=False):
     folder: str | PathLike[str] | None
     seal: str | bytes | Sequence[tuple[int, bytes]] | None
     client_credentials: Mapping[str, object] | None
-    transport: Carrier | None
+    refresh_with: Mapping[str, object] | None
+    transport: AnyTransport | None
 
 
 class ResourceServerOptions(TypedDict, total=False):
@@ -105,6 +109,8 @@ class ResourceServerOptions(TypedDict, total=False):
     metadata_url: str | None
     scopes_supported: Sequence[str] | None
     allow_loopback_http: bool
+    clock: _Clock | None
+    transport: AnyTransport | None
 
 
 class IssuersOptions(TypedDict, total=False):
