@@ -315,7 +315,7 @@ def test_what_is_in_memory_needs_no_thread() -> None:
         with pytest.raises(exceptions.InvalidTokenError):
             await verifier.verify("nonsense")
         with pytest.raises(TypeError):
-            aio.Verifier(KeySet([key]), nonsense=1)
+            aio.Verifier(KeySet([key]), nonsense=1)  # type: ignore[call-arg]
         assert repr(verifier) == "<gatekey.aio.Verifier>"
         assert repr(signer) == "<gatekey.aio.Signer>"
 

@@ -217,6 +217,6 @@ def test_a_mistake_is_told_when_it_is_made() -> None:
             with pytest.raises(exceptions.GatekeyError):
                 aio.ResourceServer(API, **wrong)
         with pytest.raises(TypeError):
-            aio.ResourceServer(API, issuers={"https://a.example": "no keys"})
+            aio.ResourceServer(API, issuers={"https://a.example": "no keys"})  # type: ignore[dict-item]
 
     run(main)

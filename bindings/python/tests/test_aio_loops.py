@@ -158,7 +158,7 @@ def carrier_of(backend: str, deadline: float) -> aio.HttpTransport:
 
 def calls(server: Server, what: str, deadline: float, carrier: Any) -> Callable[[], Any]:
     """Give a call, and have what it asks for held."""
-    http = {"allow_loopback_http": True, "deadline": deadline}
+    http: dict[str, Any] = {"allow_loopback_http": True, "deadline": deadline}
     own = client(server, deadline, transport=carrier)
     asyncio.run(own.metadata())
     server.held = {"keys": "/jwks", "opaque": "/introspect"}.get(what, "/token")

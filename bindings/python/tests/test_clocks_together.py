@@ -351,6 +351,7 @@ CASES |= dict.fromkeys(
         "Bearer(manager=TokenManager)",
         "BearerAuth(manager=TokenManager)",
         "BearerAuth(manager=AsyncTokenManager)",
+        "DoorRule(keys=_RemoteKeySet)",
         "IssuerRule(keys=_RemoteKeySet)",
         "ResourceServer(issuers=RemoteKeySet)",
         "ResourceServer(issuers=_RemoteKeySet)",

@@ -180,11 +180,11 @@ def test_not_pickled_nor_copied(attempt: Callable[[Any], object], keys: list[Key
 
 def test_remote_keys_tell_what_they_skip() -> None:
     keys = RemoteKeySet("https://auth.example/jwks")
-    assert len(keys.skipped) == 0
+    assert list(keys.skipped) == []
     operation = keys._refresh()
     operation.step()
     published = {"keys": [Key.generate("ES256").to_jwk(), {"kty": "RSA", "kid": "old"}]}
-    operation.feed(200, [], json.dumps(published).encode())
+    operation.feed((200, [], json.dumps(published).encode()))
     assert operation.step() is None
     [member] = keys.skipped
     assert (member.kid, type(member.reason)) == ("old", exceptions.InvalidKeyError)

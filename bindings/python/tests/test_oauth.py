@@ -456,7 +456,7 @@ def test_configurations() -> None:
     ):
         with pytest.raises(ConfigurationError):
             OAuthClient("c", **wrong)
-    with pytest.raises(TypeError, match="scopes"):
+    with pytest.raises(TypeError, match="list of strings"):
         OAuthClient("c", issuer="https://h", scopes=7)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError):
         HttpTransport(ca="nothing")

@@ -38,7 +38,7 @@ STUB = ast.parse((Path(gatekey.__file__).parent / "_core.pyi").read_text())
 # Made only by a server's answer; tests/test_oauth.py has them.
 OF_ANSWERS = {"FinishedLogin", "DeviceCodes", "UserInfo", "Introspection", "LogoutNotice"}
 # Of no use by themselves.
-OTHERS = {"BegunLogin", "HttpRequest", "_Now", "_Acknowledged", "_Told"}
+OTHERS = {"BegunLogin", "HttpRequest", "_Now", "_Acknowledged", "_Told", "_Sends"}
 NAME = "o\"'\n\x1b[31m\u202e"
 
 

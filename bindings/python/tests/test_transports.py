@@ -265,15 +265,16 @@ def test_what_is_no_exception_goes_through(server: Server) -> None:
 
 
 def test_what_is_no_transport() -> None:
-    for wrong in (5, "http", object()):
+    others: list[Any] = [5, "http", object()]
+    for wrong in others:
         with pytest.raises(TypeError, match="HttpRequest"):
-            RemoteKeySet(issuer=ISSUER, transport=wrong)  # type: ignore[arg-type]
+            RemoteKeySet(issuer=ISSUER, transport=wrong)
         with pytest.raises(TypeError, match="HttpRequest"):
             client(wrong).client_credentials()
         with pytest.raises(TypeError, match="HttpRequest"):
             TokenManager(client(wrong))
         with pytest.raises(TypeError, match="HttpRequest"):
-            aio.RemoteKeySet(issuer=ISSUER, transport=wrong)  # type: ignore[arg-type]
+            aio.RemoteKeySet(issuer=ISSUER, transport=wrong)
         with pytest.raises(TypeError, match="HttpRequest"):
             aio.ResourceServer(API, issuer=ISSUER, transport=wrong)
         there = aio.OAuthClient("c", issuer=ISSUER, transport=wrong)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gatekey.aio.store import ApiKeys, KeyRing, Revocations
     from gatekey.aio.verifier import Signer
 
-    Keys = Key | KeySet | Iterable[Key] | KeyRing | _core.KeyRing | _RemoteKeySet
+    _Keys = Key | KeySet | Iterable[Key] | KeyRing | _core.KeyRing | _RemoteKeySet
 
 
 class ClientOptions(TypedDict, total=False):
@@ -92,8 +92,8 @@ class ResourceServerOptions(TypedDict, total=False):
 
     clients: Sequence[str] | None
     issuer: str | None
-    keys: Keys | None
-    issuers: Mapping[str, oauth.DoorRule | Keys | None] | None
+    keys: _Keys | None
+    issuers: Mapping[str, oauth.DoorRule | _Keys | None] | None
     token_types: Sequence[str | None] | None
     algorithms: Sequence[str] | None
     leeway: _Seconds | None

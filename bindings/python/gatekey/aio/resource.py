@@ -56,11 +56,11 @@ class ResourceServer:
         if several:
             options["issuers"] = several
         self._introspects: Any = introspection
-        given = {name: plain(value) for name, value in options.items()}
+        blocking = {name: plain(value) for name, value in options.items()}
         made: list[oauth.ResourceServer] = []
         # Keys that fetch themselves are not waited for here.
-        _attempt(lambda: made.append(oauth.ResourceServer(audience, **given)), False)
-        self.sync = made[0] if made else oauth.ResourceServer(audience, **given)
+        _attempt(lambda: made.append(oauth.ResourceServer(audience, **blocking)), False)
+        self.sync = made[0] if made else oauth.ResourceServer(audience, **blocking)
 
     async def check(
         self,

@@ -26,7 +26,13 @@ def listed(values: str | Sequence[_T] | None) -> list[_T] | list[str] | None:
     """Copy a list; a text is one element, not its letters."""
     if isinstance(values, str):
         return [values]
-    return None if values is None else list(values)
+    if values is None:
+        return None
+    try:
+        return list(values)
+    except TypeError:
+        wrong = type(values).__name__
+        raise TypeError(f"a list of strings is wanted, not {wrong}") from None
 
 
 def mapped(values: Mapping[str, _T] | None, name: str) -> dict[str, _T] | None:
