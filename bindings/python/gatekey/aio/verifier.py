@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gatekey._core import Key, Verified
     from gatekey.aio.operation import Carrier
-    from gatekey.aio.options import IssuersOptions, Keys, SignerOptions, VerifierOptions
+    from gatekey.aio.options import IssuersOptions, SignerOptions, VerifierOptions, _Keys
     from gatekey.aio.store import KeyRing
 
 Made = TypeVar("Made")
@@ -51,7 +51,7 @@ class Verifier:
     Remote keys are fetched by the loop, once for all who wait for them.
     """
 
-    def __init__(self, keys: Keys, **options: Unpack[VerifierOptions]) -> None:
+    def __init__(self, keys: _Keys, **options: Unpack[VerifierOptions]) -> None:
         """Take the keys and the options of :class:`gatekey.Verifier`."""
         given: dict[str, Any] = {name: plain(value) for name, value in options.items()}
         self._carriers = carriers_of(keys)
@@ -59,7 +59,7 @@ class Verifier:
 
     @classmethod
     def for_issuers(
-        cls, issuers: Mapping[str, Keys | IssuerRule], **options: Unpack[IssuersOptions]
+        cls, issuers: Mapping[str, _Keys | IssuerRule], **options: Unpack[IssuersOptions]
     ) -> Verifier:
         """Take several issuers' keys and the options of :meth:`gatekey.Verifier.for_issuers`."""
         own = cls.__new__(cls)
