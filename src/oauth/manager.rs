@@ -549,6 +549,14 @@ impl TokenManager {
     }
 }
 
+impl TokenManager {
+    /// How many names this manager keeps something about in memory: those that have tokens, and are used.
+    #[must_use]
+    pub fn names_in_use(&self) -> usize {
+        self.0.slots.len()
+    }
+}
+
 impl fmt::Debug for TokenManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TokenManager({} names of {:?})", self.0.slots.len(), self.0.client)

@@ -300,17 +300,17 @@ const OPEN_ISSUER: Error = Error::new(
     "An issuer is an https address: over http, tokens and the client's secret can be read on the way. Put TLS in front of it; \
      `allow_loopback_http` is for this machine.",
 );
-/// Said of an issuer that has answered: the configuration is wrong, and trying again does not help.
+/// Said of an issuer that has answered: trying again does not help.
 const ANOTHER_ISSUER: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
+    ErrorKind::OauthIssuerMismatch,
     "The metadata name another issuer than the configuration.",
 );
 const ANOTHER_SLASH: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
+    ErrorKind::OauthIssuerMismatch,
     "The metadata name the issuer with another slash at the end; write it so.",
 );
 const NO_ISSUER: Error = Error::new(
-    ErrorKind::InvalidConfiguration,
+    ErrorKind::OauthIssuerMismatch,
     "What is at the address of the issuer's metadata names no issuer; check the address.",
 );
 const UNSAFE_ENDPOINT: Error = Error::new(

@@ -227,7 +227,15 @@ impl RemoteKeySet {
         let turn = inner.turns.fetch_add(1, Ordering::AcqRel) + 1;
         let url = match &inner.place {
             Place::Url(url) => url.clone(),
-            Place::Issuer(config) => metadata::jwks_uri(io, config).await?,
+            // Of keys that is the configuration's fault alone: there is no answer to a log-in to refuse.
+            Place::Issuer(config) => {
+                metadata::jwks_uri(io, config).await.map_err(|error| match error.kind() {
+                    ErrorKind::OauthIssuerMismatch => {
+                        error.with_kind(ErrorKind::InvalidConfiguration)
+                    }
+                    _ => error,
+                })?
+            }
         };
         let mut request = HttpRequest::new("GET", url, Purpose::Keys)
             .header("accept", "application/jwk-set+json, application/json".to_owned());

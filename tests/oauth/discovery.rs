@@ -38,7 +38,7 @@ fn another_issuer() {
         let authority = announcing(move |metadata| {
             metadata["issuer"] = make(metadata["issuer"].as_str().unwrap());
         });
-        assert_eq!(begin(&authority), ErrorKind::InvalidConfiguration);
+        assert_eq!(begin(&authority), ErrorKind::OauthIssuerMismatch);
     }
     // It says which one.
     let authority = announcing(|metadata| metadata["issuer"] = json!("https://another.example/"));

@@ -222,7 +222,7 @@ fn customers_of_microsoft() {
         let operation = client.begin(&LoginOptions::new(), "").unwrap();
         let wrong = json!({ "issuer": "https://acme.b2clogin.com/x/v2.0/" }).to_string();
         let (refused, asked) = answered(operation, &[(200, JSON, wrong)]);
-        assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidConfiguration);
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::OauthIssuerMismatch);
         assert_eq!(asked, [place]);
     }
 }
@@ -381,7 +381,7 @@ fn metadata_elsewhere() {
     let other = server.config().issuer("https://other.example").metadata_url(&url);
     let client = OAuthClient::new(other).unwrap();
     let refused = client.begin(&LoginOptions::new(), "").unwrap().run(&crate::authority::http());
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidConfiguration);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::OauthIssuerMismatch);
 }
 
 /// Every one of them says that it comes from documentation, and of when.

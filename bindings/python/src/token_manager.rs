@@ -105,7 +105,14 @@ impl _TokenManager {
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        format!("<gatekey.TokenManager of {}>", shown(py, self.0.client().client_id()))
+        let names = match self.0.names_in_use() {
+            1 => "1 name".to_owned(),
+            count => format!("{count} names"),
+        };
+        format!(
+            "<gatekey.TokenManager of {} ({names} in use)>",
+            shown(py, self.0.client().client_id())
+        )
     }
 
     #[expect(clippy::unused_self, reason = "Python's protocol has a receiver")]
