@@ -259,7 +259,7 @@ def test_a_wrong_issuer_is_a_wrong_configuration(key: Key) -> None:
         client = OAuthClient(
             "c", issuer=server.url, redirect_uri="https://app.example/cb", allow_loopback_http=True
         )
-        with pytest.raises(exceptions.ConfigurationError, match="slash"):
+        with pytest.raises(exceptions.IssuerMismatchError, match="slash"):
             client.begin()
     finally:
         server.shutdown()
