@@ -1656,6 +1656,49 @@ void gk_policy_ignore_type(gk_policy *policy);
 void gk_policy_expect_subject(gk_policy *policy, const char *subject, size_t subject_len);
 
 /**
+ * Demands that `sub` is this number, which its text is not; allows numbers as
+ * gk_policy_allow_numeric_subject does.
+ *
+ * @param policy The policy.
+ * @param subject The number.
+ */
+void gk_policy_expect_numeric_subject(gk_policy *policy, int64_t subject);
+
+/**
+ * Accepts a `sub` that is a whole number of at most 64 bits, which RFC 7519 section 4.1.2 does not
+ * allow. 7 and "7" are two subjects: gk_verified_subject gives nothing for the number, which is
+ * told by gk_verified_numeric_subject and revoked by gk_revocations_revoke_numeric_subject.
+ *
+ * @param policy The policy.
+ */
+void gk_policy_allow_numeric_subject(gk_policy *policy);
+
+/**
+ * Accepts a token whose parts are padded with `=`, which RFC 7515 section 2 does not allow: AWS
+ * load balancers sign such. With padding and without, it is one token.
+ *
+ * @param policy The policy.
+ */
+void gk_policy_allow_padding(gk_policy *policy);
+
+/**
+ * Demands that a claim has a value. Texts are compared without their escapes, numbers by their
+ * value, objects in any order. Several calls of one name: any of the values. At most 32 calls;
+ * `iss`, `sub`, `aud`, `exp`, `nbf` and `iat` have rules of their own.
+ *
+ * @param policy The policy.
+ * @param name The claim's name, not empty, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param json The value as JSON text, such as "\"access\"" with its quotes; copied.
+ * @param json_len Its length in bytes.
+ */
+void gk_policy_expect_claim(gk_policy *policy,
+                            const char *name,
+                            size_t name_len,
+                            const char *json,
+                            size_t json_len);
+
+/**
  * Demands that a claim of this name is there; at most 32 names.
  *
  * @param policy The policy.
@@ -1902,6 +1945,13 @@ void gk_issuer_rule_expect_audience(gk_issuer_rule *rule,
                                     size_t audience_len);
 
 /**
+ * Accepts any `aud` of the issuer's tokens and none, whatever the policy's rule.
+ *
+ * @param rule The rule.
+ */
+void gk_issuer_rule_ignore_audience(gk_issuer_rule *rule);
+
+/**
  * Uses only the issuer's keys of these algorithms; what the policy says unless set.
  *
  * @param rule The rule.
@@ -1971,12 +2021,23 @@ gk_str gk_verified_key_id(const gk_verified *verified);
 gk_str gk_verified_issuer(const gk_verified *verified);
 
 /**
- * `sub`, whom the token is about (RFC 7519 section 4.1.2).
+ * `sub`, whom the token is about (RFC 7519 section 4.1.2), if it is a string.
  *
  * @param verified The claims.
- * @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
+ * @return Text lent by the handle; {NULL, 0} if the token has none, or a number
+ * (gk_verified_numeric_subject), and for NULL.
  */
 gk_str gk_verified_subject(const gk_verified *verified);
+
+/**
+ * `sub`, if it is a number, which only gk_policy_allow_numeric_subject lets in. 7 is another
+ * subject than "7": keep the two apart wherever you keep one.
+ *
+ * @param verified The claims.
+ * @param subject Receives the number; 0 if it is none. May be NULL.
+ * @return Whether it is a number; false for NULL.
+ */
+bool gk_verified_numeric_subject(const gk_verified *verified, int64_t *subject);
 
 /**
  * `jti`, the token's own identifier (RFC 7519 section 4.1.7).
@@ -2458,6 +2519,24 @@ void gk_signer_builder_no_typ(gk_signer_builder *builder);
 void gk_signer_builder_kid(gk_signer_builder *builder, bool named);
 
 /**
+ * Sets a member of every token's header: `x5t`, `x5t#S256`, `x5c`, `cty`, `nonce`, or a private
+ * one. A member set twice keeps the later value. `alg`, `kid` and `typ` are the signer's own;
+ * `crit`, `b64`, `jwk`, `jku`, `x5u`, `enc` and `zip` are never set. Checked by
+ * gk_signer_builder_build, whose error names the member (gk_error_claim).
+ *
+ * @param builder The builder.
+ * @param name The member's name, not empty, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param json Its value as JSON text; copied.
+ * @param json_len Its length in bytes.
+ */
+void gk_signer_builder_header(gk_signer_builder *builder,
+                              const char *name,
+                              size_t name_len,
+                              const char *json,
+                              size_t json_len);
+
+/**
  * Sets whether a token without `jti` gets a random one of 128 bits.
  *
  * @param builder The builder.
@@ -2506,10 +2585,10 @@ void gk_signer_builder_random(gk_signer_builder *builder,
  * @param builder The builder.
  * @param signer Receives the signer, to be freed with gk_signer_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or
- * a time to live that is out of range or contradicts gk_signer_builder_allow_missing_exp;
- * GK_STATUS_KEY_USAGE for a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring
- * cannot be read.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, a
+ * time to live that is out of range, contradicts gk_signer_builder_allow_missing_exp or is longer
+ * than the ring keeps its keys, or a header member that is not acceptable; GK_STATUS_KEY_USAGE for
+ * a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring cannot be read.
  */
 GK_NODISCARD
 gk_status gk_signer_builder_build(const gk_signer_builder *builder,
@@ -4403,14 +4482,19 @@ typedef struct {
 } gk_token_identity;
 
 /**
- * Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, not
- * both.
+ * Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, one of
+ * the three.
  */
 typedef struct {
     /** The `sub` of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused. */
     gk_str subject;
     /** The tenant of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused. */
     gk_str tenant;
+    /**
+     * The `sub` of the tokens where it is a number (gk_policy_allow_numeric_subject), which is
+     * another subject than its text; NULL for none.
+     */
+    const int64_t *numeric_subject;
 } gk_revoke_scope;
 
 /**
@@ -4565,6 +4649,20 @@ gk_status gk_revocations_revoke_subject(const gk_revocations *revocations,
                                         const char *subject,
                                         size_t subject_len,
                                         gk_error *err);
+
+/**
+ * The same for a subject that is a number (gk_policy_allow_numeric_subject): 7 is another one than
+ * "7".
+ *
+ * @param revocations What has been revoked.
+ * @param subject The `sub` of its tokens.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_revocations_revoke_numeric_subject(const gk_revocations *revocations,
+                                                int64_t subject,
+                                                gk_error *err);
 
 /**
  * Revokes the tokens of one key, for ever.
@@ -5275,6 +5373,22 @@ void gk_oauth_config_auth_method(gk_oauth_config *config, const char *method, si
 void gk_oauth_config_assertion_audience(gk_oauth_config *config,
                                         const char *audience,
                                         size_t audience_len);
+
+/**
+ * Sets a header member of the tokens of `client_secret_jwt` and `private_key_jwt`: `x5t` or
+ * `x5t#S256` for Entra ID, see gk_signer_builder_header.
+ *
+ * @param config The configuration.
+ * @param name The member's name, not empty, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param json Its value as JSON text; copied.
+ * @param json_len Its length in bytes.
+ */
+void gk_oauth_config_assertion_header(gk_oauth_config *config,
+                                      const char *name,
+                                      size_t name_len,
+                                      const char *json,
+                                      size_t json_len);
 
 /**
  * The authorization server by its issuer: its metadata are fetched when they are first needed and
@@ -6862,11 +6976,12 @@ gk_resource_server_builder *gk_resource_server_builder_new(const char *audience,
  *
  * @param options_json One JSON object with `audience`, and any of `any_audience` and `clients`,
  * `issuer`, `token_types` (instead of at+jwt; `null` in the list for tokens without type),
- * `algorithms`, `leeway` (30), `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection`
- * with any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and `require_audience`
- * (true), and `issuers`, an object that has for an issuer's name what a gk_door_rule can say: any
- * of `audience` (a text or several), `any_audience`, `clients`, `token_types`, `algorithms`,
- * `leeway` and `tenant_claim`.
+ * `claims` (an object of the values that claims must have), `algorithms`, `leeway` (30),
+ * `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection` with any of `ttl` (30),
+ * `negative_ttl` (10), `unknown_tokens` (100) and `require_audience` (true), and `issuers`, an
+ * object that has for an issuer's name what a gk_door_rule can say: any of `audience` (a text or
+ * several), `any_audience`, `clients`, `token_types`, `claims`, `algorithms`, `leeway` and
+ * `tenant_claim`.
  * @param options_json_len Its length in bytes, at most 64 KiB.
  * @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if
  * the call fails.
@@ -6995,6 +7110,22 @@ void gk_resource_server_builder_allow_missing_type(gk_resource_server_builder *b
 void gk_resource_server_builder_tenant_claim(gk_resource_server_builder *builder,
                                              const char *name,
                                              size_t name_len);
+
+/**
+ * Accepts only tokens whose claim of this name has this value; several calls of one name, any of
+ * the values. Of opaque tokens, the answer's member. See gk_policy_expect_claim.
+ *
+ * @param builder The builder.
+ * @param name The claim's name, not empty, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param json The value as JSON text, such as "\"access\"" with its quotes; copied.
+ * @param json_len Its length in bytes.
+ */
+void gk_resource_server_builder_claim(gk_resource_server_builder *builder,
+                                      const char *name,
+                                      size_t name_len,
+                                      const char *json,
+                                      size_t json_len);
 
 /**
  * Accepts only these algorithms.
@@ -7235,6 +7366,22 @@ void gk_door_rule_token_type(gk_door_rule *rule, const char *typ, size_t typ_len
  * @param rule The rule.
  */
 void gk_door_rule_allow_missing_type(gk_door_rule *rule);
+
+/**
+ * Their claim of this name has this value; several calls of one name, any of the values. Of opaque
+ * tokens, the answer's member. See gk_policy_expect_claim.
+ *
+ * @param rule The rule.
+ * @param name The claim's name, not empty, UTF-8; copied.
+ * @param name_len Its length in bytes.
+ * @param json The value as JSON text, such as "\"access\"" with its quotes; copied.
+ * @param json_len Its length in bytes.
+ */
+void gk_door_rule_claim(gk_door_rule *rule,
+                        const char *name,
+                        size_t name_len,
+                        const char *json,
+                        size_t json_len);
 
 /**
  * They are signed with one of these algorithms.

@@ -36,6 +36,22 @@ impl<'t> Compact<'t> {
     }
 }
 
+impl Compact<'_> {
+    /// The same token without the padding that some signers write behind its parts (`=`, RFC 4648 section 4): one for
+    /// both forms. What was signed stays as it came.
+    ///
+    /// # Errors
+    /// `MalformedToken`: the padding is not what the part's length asks for.
+    pub(crate) fn unpadded(self) -> Result<Self> {
+        Ok(Self {
+            header: b64::unpadded(self.header)?,
+            payload: b64::unpadded(self.payload)?,
+            signature: b64::unpadded(self.signature)?,
+            signing_input: self.signing_input,
+        })
+    }
+}
+
 /// The members of a protected header that matter, checked.
 #[derive(Clone, Copy)]
 pub(crate) struct Header<'h> {

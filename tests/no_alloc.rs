@@ -197,6 +197,14 @@ fn refusals_of_key_sets_and_issuers_allocate_nothing() {
         ErrorKind::MissingClaim,
         "a required claim",
     );
+    let valued = fixtures::policy().expect_claim("kind", r#"{"a":["access"]}"#).unwrap();
+    let valued = Verifier::with_key(key(Alg::Hs256), valued.allow_padding()).unwrap();
+    for (claims, kind) in [
+        (claims(), ErrorKind::MissingClaim),
+        (claims_with("kind", json!({"a": ["refresh"]})), ErrorKind::InvalidClaim),
+    ] {
+        refused_for_free(&valued, &token(key(Alg::Hs256), &claims), kind, "a value");
+    }
     refused_for_free(
         &required,
         &token(key(Alg::Hs256), &claims_with("sub", json!("eve"))),

@@ -29,6 +29,11 @@ class oauth_config : public detail::builder<oauth_config, gk_oauth_config, gk_oa
     oauth_config &assertion_audience(std::string_view name) {
         return text(gk_oauth_config_assertion_audience, name);
     }
+    /// A header member of client assertions, given as JSON text: `x5t` for Entra ID.
+    oauth_config &assertion_header(std::string_view name, std::string_view json) {
+        return set(gk_oauth_config_assertion_header, name.data(), name.size(), json.data(),
+                   json.size());
+    }
     /// By its name in `token_endpoint_auth_method` (RFC 7591); otherwise the best that there is.
     oauth_config &auth_method(std::string_view name) {
         return text(gk_oauth_config_auth_method, name);

@@ -69,6 +69,10 @@ class door_rule : public detail::builder<door_rule, gk_door_rule, gk_door_rule_f
     door_rule &client(std::string_view client_id) { return text(gk_door_rule_client, client_id); }
     door_rule &token_type(std::string_view typ) { return text(gk_door_rule_token_type, typ); }
     door_rule &allow_missing_type() { return set(gk_door_rule_allow_missing_type); }
+    /// Its claim has a value, given as JSON text; several calls of one name mean any of the values.
+    door_rule &claim(std::string_view name, std::string_view json) {
+        return set(gk_door_rule_claim, name.data(), name.size(), json.data(), json.size());
+    }
     door_rule &algorithms(const std::vector<alg> &algs) {
         const auto codes = detail::codes(algs);
         return set(gk_door_rule_algorithms, codes.data(), codes.size());
@@ -187,6 +191,12 @@ class resource_server::builder
     }
     /// Instead of `at+jwt`, or beside the types that are named: tokens without one.
     builder &allow_missing_type() { return set(gk_resource_server_builder_allow_missing_type); }
+    /// A token's claim must have a value, given as JSON text; several calls of one name mean any of
+    /// the values. Of opaque tokens, the answer's member.
+    builder &claim(std::string_view name, std::string_view json) {
+        return set(gk_resource_server_builder_claim, name.data(), name.size(), json.data(),
+                   json.size());
+    }
     /// The claim that names a token's tenant.
     builder &tenant_claim(std::string_view name) {
         return set(gk_resource_server_builder_tenant_claim, name.data(), name.size());

@@ -45,14 +45,22 @@ class revocation_options
 class revoke_scope {
   public:
     /// Everybody's.
-    [[nodiscard]] static revoke_scope all() noexcept { return {{{nullptr, 0}, {nullptr, 0}}}; }
+    [[nodiscard]] static revoke_scope all() noexcept {
+        return {{{nullptr, 0}, {nullptr, 0}, nullptr}};
+    }
     /// Those of this subject (`sub`), from any issuer; the text must live on.
     [[nodiscard]] static revoke_scope subject(std::string_view subject) noexcept {
-        return {{detail::named(subject), {nullptr, 0}}};
+        return {{detail::named(subject), {nullptr, 0}, nullptr}};
     }
+    /// Those whose `sub` is this number, which is another subject than its text; the number must
+    /// live on.
+    [[nodiscard]] static revoke_scope numeric_subject(const std::int64_t &subject) noexcept {
+        return {{{nullptr, 0}, {nullptr, 0}, &subject}};
+    }
+    static revoke_scope numeric_subject(std::int64_t &&) = delete;
     /// Those of this tenant; the text must live on.
     [[nodiscard]] static revoke_scope tenant(std::string_view tenant) noexcept {
-        return {{{nullptr, 0}, detail::named(tenant)}};
+        return {{{nullptr, 0}, detail::named(tenant), nullptr}};
     }
 
   private:
@@ -91,6 +99,12 @@ class revocations : public detail::handle<gk_revocations, gk_revocations_free> {
     /// good.
     void revoke_subject(std::string_view subject) const {
         named(gk_revocations_revoke_subject, subject);
+    }
+    /// The same for a subject that is a number: 7 is another one than "7".
+    void revoke_numeric_subject(std::int64_t subject) const {
+        detail::done([&](gk_error *err) {
+            return gk_revocations_revoke_numeric_subject(get(), subject, err);
+        });
     }
     /// The tokens of one key, for ever.
     void revoke_key(std::string_view key_id) const { named(gk_revocations_revoke_key, key_id); }

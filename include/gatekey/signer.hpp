@@ -150,6 +150,10 @@ class signer::builder : public detail::handle<gk_signer_builder, gk_signer_build
     builder &no_typ() { return set(gk_signer_builder_no_typ); }
     /// Whether the header names the key.
     builder &kid(bool named) { return set(gk_signer_builder_kid, named); }
+    /// A member of every token's header, given as JSON text: `x5t`, `x5c`, `cty`, `nonce`, ...
+    builder &header(std::string_view name, std::string_view json) {
+        return set(gk_signer_builder_header, name.data(), name.size(), json.data(), json.size());
+    }
     /// Whether a token without `jti` gets a random one.
     builder &token_ids(bool made) { return set(gk_signer_builder_token_ids, made); }
     builder &allow_missing_exp() { return set(gk_signer_builder_allow_missing_exp); }

@@ -29,6 +29,19 @@ class policy : public detail::handle<gk_policy, gk_policy_free> {
     policy &expect_subject(std::string_view subject) {
         return text(gk_policy_expect_subject, subject);
     }
+    /// 7 is another subject than "7"; allows numbers, too.
+    policy &expect_numeric_subject(std::int64_t subject) {
+        return number(gk_policy_expect_numeric_subject, subject);
+    }
+    /// Accepts a `sub` that is a whole number; see verified::numeric_subject.
+    policy &allow_numeric_subject() { return flag(gk_policy_allow_numeric_subject); }
+    /// Accepts a token whose parts are padded with `=`, as AWS load balancers sign them.
+    policy &allow_padding() { return flag(gk_policy_allow_padding); }
+    /// Demands that a claim has a value, given as JSON text; several calls of one name mean any of
+    /// the values.
+    policy &expect_claim(std::string_view name, std::string_view json) {
+        return set(gk_policy_expect_claim, name.data(), name.size(), json.data(), json.size());
+    }
     policy &require_claim(std::string_view name) { return text(gk_policy_require_claim, name); }
     /// Refuses tokens issued more than so many seconds ago; `iat` is then required.
     policy &max_age(std::uint64_t seconds) { return number(gk_policy_max_age, seconds); }
@@ -98,6 +111,10 @@ class verified : public detail::handle<gk_verified, gk_verified_free> {
     [[nodiscard]] std::optional<std::string_view> subject() const noexcept {
         return detail::maybe(gk_verified_subject(get()));
     }
+    /// `sub`, if it is a number (policy::allow_numeric_subject); 7 is another subject than "7".
+    [[nodiscard]] std::optional<std::int64_t> numeric_subject() const noexcept {
+        return number(gk_verified_numeric_subject);
+    }
     [[nodiscard]] std::optional<std::string_view> token_id() const noexcept {
         return detail::maybe(gk_verified_token_id(get()));
     }
@@ -110,13 +127,13 @@ class verified : public detail::handle<gk_verified, gk_verified_free> {
     }
     /// Dates are in seconds since 1970-01-01T00:00:00Z.
     [[nodiscard]] std::optional<std::int64_t> expires_at() const noexcept {
-        return date(gk_verified_expires_at);
+        return number(gk_verified_expires_at);
     }
     [[nodiscard]] std::optional<std::int64_t> not_before() const noexcept {
-        return date(gk_verified_not_before);
+        return number(gk_verified_not_before);
     }
     [[nodiscard]] std::optional<std::int64_t> issued_at() const noexcept {
-        return date(gk_verified_issued_at);
+        return number(gk_verified_issued_at);
     }
 
     /// Any claim as JSON text. Nothing is copied.
@@ -145,9 +162,9 @@ class verified : public detail::handle<gk_verified, gk_verified_free> {
     }
 
   private:
-    template <class Get> std::optional<std::int64_t> date(Get get_date) const noexcept {
-        std::int64_t seconds = 0;
-        return get_date(get(), &seconds) ? std::optional(seconds) : std::nullopt;
+    template <class Get> std::optional<std::int64_t> number(Get get_number) const noexcept {
+        std::int64_t value = 0;
+        return get_number(get(), &value) ? std::optional(value) : std::nullopt;
     }
 };
 
@@ -164,6 +181,11 @@ class issuer_rule : public detail::handle<gk_issuer_rule, gk_issuer_rule_free> {
 
     issuer_rule &expect_audience(std::string_view audience) {
         gk_issuer_rule_expect_audience(get(), audience.data(), audience.size());
+        return *this;
+    }
+    /// Accepts any `aud` of the issuer's tokens and none.
+    issuer_rule &ignore_audience() {
+        gk_issuer_rule_ignore_audience(get());
         return *this;
     }
     issuer_rule &algorithms(const std::vector<alg> &algs) {

@@ -41,6 +41,15 @@ pub(crate) fn check(text: &[u8]) -> Result<()> {
     URL_SAFE_NO_PAD.check(text).map_err(|_| MALFORMED)
 }
 
+/// The text without its padding, of which there is none or as much as its length asks for.
+pub(crate) fn unpadded(text: &[u8]) -> Result<&[u8]> {
+    match text {
+        [rest @ .., b'=', b'='] | [rest @ .., b'='] if text.len().is_multiple_of(4) => Ok(rest),
+        [.., b'='] => Err(MALFORMED),
+        _ => Ok(text),
+    }
+}
+
 /// Decodes into a new vector.
 pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).map_err(|_| MALFORMED)
@@ -96,6 +105,28 @@ mod tests {
                     assert_eq!(decode(&text).ok(), REFERENCE.decode(&text).ok());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn padding_is_taken_off_where_it_is_right() {
+        for (text, bare) in [
+            ("AA==", "AA"),
+            ("AAA=", "AAA"),
+            ("AAAA", "AAAA"),
+            ("AA", "AA"),
+            ("", ""),
+            // Refused by what decodes it.
+            ("A===", "A="),
+            ("====", "=="),
+        ] {
+            assert_eq!(unpadded(text.as_bytes()).unwrap(), bare.as_bytes(), "{text}");
+        }
+        for text in ["=", "==", "AA=", "AAAA=", "AAAA==", "A="] {
+            assert!(unpadded(text.as_bytes()).is_err(), "{text}");
+        }
+        for text in ["A=", "=="] {
+            assert!(decode(text.as_bytes()).is_err());
         }
     }
 

@@ -85,6 +85,9 @@ pub(super) struct Subject {
     /// End its sessions as well, as `gatekey session end-all` does, so that none of them gives new tokens
     #[arg(long)]
     end_sessions: bool,
+    /// The subject is a number, as in {"sub":7}, and not the text of one; it has no sessions
+    #[arg(long, conflicts_with = "end_sessions")]
+    numeric: bool,
     #[command(flatten)]
     pepper: PepperArgs,
     #[command(flatten)]
@@ -160,7 +163,13 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
 
 /// Revokes what a subject has, and ends its sessions if that is asked for.
 fn run_subject(given: Subject, output: &mut Output) -> Outcome<()> {
-    let Subject { subject, end_sessions, pepper, list } = given;
+    let Subject { subject, end_sessions, numeric, pepper, list } = given;
+    if numeric {
+        let number = subject.parse().map_err(|_| {
+            Failure::Usage("A numeric subject is a whole number of at most 64 bits.".to_owned())
+        })?;
+        return revoke(&list, output, |list| list.revoke_numeric_subject(number));
+    }
     if !end_sessions {
         revoke(&list, output, |list| list.revoke_subject(&subject))?;
         output.note(format!(

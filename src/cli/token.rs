@@ -54,6 +54,9 @@ pub(super) struct Sign {
     /// The header's `typ`
     #[arg(long, default_value = "JWT")]
     typ: String,
+    /// A member of the header, its value as JSON: x5t='"..."', cty='"JWT"'; several times for several
+    #[arg(long = "header", value_name = "NAME=JSON", value_parser = named_json)]
+    headers: Vec<(String, String)>,
     /// More claims: a JSON object in this file; - for standard input
     #[arg(long, value_name = "FILE")]
     claims: Option<PathBuf>,
@@ -90,6 +93,15 @@ pub(super) struct Verify {
     /// How long ago it may have been issued
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_age: Option<u64>,
+    /// The value a claim must have, as JSON: token_type='"access"'; several of one name for any of them
+    #[arg(long = "claim", value_name = "NAME=JSON", value_parser = named_json)]
+    claims: Vec<(String, String)>,
+    /// Accept a `sub` that is a whole number
+    #[arg(long)]
+    allow_numeric_subject: bool,
+    /// Accept parts that are padded with `=`, as AWS load balancers sign them
+    #[arg(long)]
+    allow_padding: bool,
     /// A claim it must have; several times for several
     #[arg(long = "require", value_name = "CLAIM")]
     required: Vec<String>,
@@ -103,6 +115,14 @@ pub(super) struct Inspect {
     /// The token [default: standard input or a prompt]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+}
+
+/// A name and a value in JSON, with `=` between them. For clap.
+fn named_json(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has no `=`: give NAME=JSON")?;
+    json::parse(value.as_bytes())
+        .map_err(|_| format!("the value is not JSON; a text needs its quotes: {name}='\"...\"'"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 enum Read {
@@ -159,6 +179,9 @@ fn run_sign(sign: &Sign, output: &mut Output) -> Outcome<()> {
     if let Some(issuer) = &sign.issuer {
         builder = builder.issuer(issuer);
     }
+    for (name, value) in &sign.headers {
+        builder = builder.header(name, value.as_str());
+    }
     for audience in &sign.audience {
         builder = builder.audience(audience);
     }
@@ -191,6 +214,15 @@ fn run_verify(verify: &Verify, output: &mut Output) -> Outcome<()> {
     }
     for name in &verify.required {
         policy = policy.require_claim(name);
+    }
+    for (name, value) in &verify.claims {
+        policy = policy.expect_claim(name.as_str(), value)?;
+    }
+    if verify.allow_numeric_subject {
+        policy = policy.allow_numeric_subject();
+    }
+    if verify.allow_padding {
+        policy = policy.allow_padding();
     }
     if verify.any_issuer {
         policy = policy.ignore_issuer();

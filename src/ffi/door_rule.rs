@@ -87,6 +87,28 @@ pub unsafe extern "C" fn gk_door_rule_allow_missing_type(rule: Option<&mut gk_do
     set(rule, |rule| Ok(rule.allow_missing_type()));
 }
 
+/// Their claim of this name has this value; several calls of one name, any of the values. Of opaque
+/// tokens, the answer's member. See gk_policy_expect_claim.
+///
+/// @param rule The rule.
+/// @param name The claim's name, not empty, UTF-8; copied.
+/// @param name_len Its length in bytes.
+/// @param json The value as JSON text, such as "\"access\"" with its quotes; copied.
+/// @param json_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_door_rule_claim(
+    rule: Option<&mut gk_door_rule>,
+    name: *const c_char,
+    name_len: usize,
+    json: *const c_char,
+    json_len: usize,
+) {
+    set(rule, |rule| {
+        let name = text(name, name_len, "name")?;
+        Ok(rule.claim(name, text(json, json_len, "json")?))
+    });
+}
+
 /// They are signed with one of these algorithms.
 ///
 /// @param rule The rule.

@@ -149,6 +149,28 @@ pub unsafe extern "C" fn gk_oauth_config_assertion_audience(
     });
 }
 
+/// Sets a header member of the tokens of `client_secret_jwt` and `private_key_jwt`: `x5t` or
+/// `x5t#S256` for Entra ID, see gk_signer_builder_header.
+///
+/// @param config The configuration.
+/// @param name The member's name, not empty, UTF-8; copied.
+/// @param name_len Its length in bytes.
+/// @param json Its value as JSON text; copied.
+/// @param json_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_oauth_config_assertion_header(
+    config: Option<&mut gk_oauth_config>,
+    name: *const c_char,
+    name_len: usize,
+    json: *const c_char,
+    json_len: usize,
+) {
+    set(config, |config| {
+        let name = text(name, name_len, "name")?;
+        Ok(config.assertion_header(name, text(json, json_len, "json")?))
+    });
+}
+
 /// The authorization server by its issuer: its metadata are fetched when they are first needed and
 /// must name this very issuer (OpenID Connect Discovery section 4, RFC 8414 section 3).
 ///

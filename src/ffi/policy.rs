@@ -121,6 +121,58 @@ pub unsafe extern "C" fn gk_policy_expect_subject(
     set(policy, |policy| Ok(policy.expect_subject(text(subject, subject_len, "subject")?)));
 }
 
+/// Demands that `sub` is this number, which its text is not; allows numbers as
+/// gk_policy_allow_numeric_subject does.
+///
+/// @param policy The policy.
+/// @param subject The number.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_policy_expect_numeric_subject(policy: Option<&mut gk_policy>, subject: i64) {
+    set(policy, |policy| Ok(policy.expect_numeric_subject(subject)));
+}
+
+/// Accepts a `sub` that is a whole number of at most 64 bits, which RFC 7519 section 4.1.2 does not
+/// allow. 7 and "7" are two subjects: gk_verified_subject gives nothing for the number, which is
+/// told by gk_verified_numeric_subject and revoked by gk_revocations_revoke_numeric_subject.
+///
+/// @param policy The policy.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_policy_allow_numeric_subject(policy: Option<&mut gk_policy>) {
+    set(policy, |policy| Ok(policy.allow_numeric_subject()));
+}
+
+/// Accepts a token whose parts are padded with `=`, which RFC 7515 section 2 does not allow: AWS
+/// load balancers sign such. With padding and without, it is one token.
+///
+/// @param policy The policy.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_policy_allow_padding(policy: Option<&mut gk_policy>) {
+    set(policy, |policy| Ok(policy.allow_padding()));
+}
+
+/// Demands that a claim has a value. Texts are compared without their escapes, numbers by their
+/// value, objects in any order. Several calls of one name: any of the values. At most 32 calls;
+/// `iss`, `sub`, `aud`, `exp`, `nbf` and `iat` have rules of their own.
+///
+/// @param policy The policy.
+/// @param name The claim's name, not empty, UTF-8; copied.
+/// @param name_len Its length in bytes.
+/// @param json The value as JSON text, such as "\"access\"" with its quotes; copied.
+/// @param json_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_policy_expect_claim(
+    policy: Option<&mut gk_policy>,
+    name: *const c_char,
+    name_len: usize,
+    json: *const c_char,
+    json_len: usize,
+) {
+    set(policy, |policy| {
+        let name = text(name, name_len, "name")?;
+        Ok(policy.expect_claim(name, text(json, json_len, "json")?)?)
+    });
+}
+
 /// Demands that a claim of this name is there; at most 32 names.
 ///
 /// @param policy The policy.

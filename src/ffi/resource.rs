@@ -64,11 +64,12 @@ pub unsafe extern "C" fn gk_resource_server_builder_new(
 ///
 /// @param options_json One JSON object with `audience`, and any of `any_audience` and `clients`,
 /// `issuer`, `token_types` (instead of at+jwt; `null` in the list for tokens without type),
-/// `algorithms`, `leeway` (30), `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection`
-/// with any of `ttl` (30), `negative_ttl` (10), `unknown_tokens` (100) and `require_audience`
-/// (true), and `issuers`, an object that has for an issuer's name what a gk_door_rule can say: any
-/// of `audience` (a text or several), `any_audience`, `clients`, `token_types`, `algorithms`,
-/// `leeway` and `tenant_claim`.
+/// `claims` (an object of the values that claims must have), `algorithms`, `leeway` (30),
+/// `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection` with any of `ttl` (30),
+/// `negative_ttl` (10), `unknown_tokens` (100) and `require_audience` (true), and `issuers`, an
+/// object that has for an issuer's name what a gk_door_rule can say: any of `audience` (a text or
+/// several), `any_audience`, `clients`, `token_types`, `claims`, `algorithms`, `leeway` and
+/// `tenant_claim`.
 /// @param options_json_len Its length in bytes, at most 64 KiB.
 /// @param builder Receives the builder, to be freed with gk_resource_server_builder_free; NULL if
 /// the call fails.
@@ -242,6 +243,28 @@ pub unsafe extern "C" fn gk_resource_server_builder_tenant_claim(
     name_len: usize,
 ) {
     set(builder, |server| Ok(server.tenant_claim(text(name, name_len, "name")?)));
+}
+
+/// Accepts only tokens whose claim of this name has this value; several calls of one name, any of
+/// the values. Of opaque tokens, the answer's member. See gk_policy_expect_claim.
+///
+/// @param builder The builder.
+/// @param name The claim's name, not empty, UTF-8; copied.
+/// @param name_len Its length in bytes.
+/// @param json The value as JSON text, such as "\"access\"" with its quotes; copied.
+/// @param json_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_resource_server_builder_claim(
+    builder: Option<&mut gk_resource_server_builder>,
+    name: *const c_char,
+    name_len: usize,
+    json: *const c_char,
+    json_len: usize,
+) {
+    set(builder, |server| {
+        let name = text(name, name_len, "name")?;
+        Ok(server.claim(name, text(json, json_len, "json")?))
+    });
 }
 
 /// Accepts only these algorithms.

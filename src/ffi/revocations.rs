@@ -75,8 +75,8 @@ pub struct gk_token_identity {
     pub expires_at: u64,
 }
 
-/// Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, not
-/// both.
+/// Whose tokens gk_revocations_revoke_before means: those of a subject or those of a tenant, one of
+/// the three.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct gk_revoke_scope {
@@ -84,6 +84,9 @@ pub struct gk_revoke_scope {
     pub subject: gk_str,
     /// The tenant of the tokens, 1 to 1024 bytes; {NULL, 0} for none. Empty text is refused.
     pub tenant: gk_str,
+    /// The `sub` of the tokens where it is a number (gk_policy_allow_numeric_subject), which is
+    /// another subject than its text; NULL for none.
+    pub numeric_subject: *const i64,
 }
 
 /// Revokes one token; without an issuer, every token with this `jti`, whatever its `iss`.
@@ -154,6 +157,23 @@ pub unsafe extern "C" fn gk_revocations_revoke_subject(
     })
 }
 
+/// The same for a subject that is a number (gk_policy_allow_numeric_subject): 7 is another one than
+/// "7".
+///
+/// @param revocations What has been revoked.
+/// @param subject The `sub` of its tokens.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 6000s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_revocations_revoke_numeric_subject(
+    revocations: Option<&gk_revocations>,
+    subject: i64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || Ok(given(revocations, "revocations")?.0.revoke_numeric_subject(subject)?))
+}
+
 /// Revokes the tokens of one key, for ever.
 ///
 /// @param revocations What has been revoked.
@@ -192,15 +212,22 @@ pub unsafe extern "C" fn gk_revocations_revoke_before(
     err: *mut gk_error,
 ) -> gk_status {
     guard(err, || {
-        let (subject, tenant) = match scope {
-            Some(scope) => (lent(&scope.subject, "subject")?, lent(&scope.tenant, "tenant")?),
-            None => (None, None),
+        let (subject, tenant, number) = match scope {
+            Some(scope) => {
+                // SAFETY: NULL, or a number of the caller's, as documented; borrowed for the call.
+                let number = unsafe { scope.numeric_subject.as_ref() };
+                (lent(&scope.subject, "subject")?, lent(&scope.tenant, "tenant")?, number)
+            }
+            None => (None, None, None),
         };
-        let scope = match (subject, tenant) {
-            (None, None) => RevokeScope::All,
-            (Some(subject), None) => RevokeScope::Subject(subject),
-            (None, Some(tenant)) => RevokeScope::Tenant(tenant),
-            (Some(_), Some(_)) => return Err(Fault::Both("subject", "tenant")),
+        let scope = match (subject, tenant, number) {
+            (None, None, None) => RevokeScope::All,
+            (Some(subject), None, None) => RevokeScope::Subject(subject),
+            (None, Some(tenant), None) => RevokeScope::Tenant(tenant),
+            (None, None, Some(number)) => RevokeScope::NumericSubject(*number),
+            (Some(_), Some(_), _) => return Err(Fault::Both("subject", "tenant")),
+            (Some(_), None, Some(_)) => return Err(Fault::Both("subject", "numeric_subject")),
+            (None, Some(_), Some(_)) => return Err(Fault::Both("tenant", "numeric_subject")),
         };
         Ok(given(revocations, "revocations")?.0.revoke_before(at, scope)?)
     })

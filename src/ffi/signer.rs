@@ -168,6 +168,30 @@ pub unsafe extern "C" fn gk_signer_builder_kid(
     set(builder, |builder| Ok(builder.kid(named)));
 }
 
+/// Sets a member of every token's header: `x5t`, `x5t#S256`, `x5c`, `cty`, `nonce`, or a private
+/// one. A member set twice keeps the later value. `alg`, `kid` and `typ` are the signer's own;
+/// `crit`, `b64`, `jwk`, `jku`, `x5u`, `enc` and `zip` are never set. Checked by
+/// gk_signer_builder_build, whose error names the member (gk_error_claim).
+///
+/// @param builder The builder.
+/// @param name The member's name, not empty, UTF-8; copied.
+/// @param name_len Its length in bytes.
+/// @param json Its value as JSON text; copied.
+/// @param json_len Its length in bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_signer_builder_header(
+    builder: Option<&mut gk_signer_builder>,
+    name: *const c_char,
+    name_len: usize,
+    json: *const c_char,
+    json_len: usize,
+) {
+    set(builder, |builder| {
+        let name = text(name, name_len, "name")?;
+        Ok(builder.header(name, text(json, json_len, "json")?))
+    });
+}
+
 /// Sets whether a token without `jti` gets a random one of 128 bits.
 ///
 /// @param builder The builder.
@@ -231,10 +255,10 @@ pub unsafe extern "C" fn gk_signer_builder_random(
 /// @param builder The builder.
 /// @param signer Receives the signer, to be freed with gk_signer_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, or
-/// a time to live that is out of range or contradicts gk_signer_builder_allow_missing_exp;
-/// GK_STATUS_KEY_USAGE for a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring
-/// cannot be read.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_CONFIGURATION for an empty issuer, audience or type, a
+/// time to live that is out of range, contradicts gk_signer_builder_allow_missing_exp or is longer
+/// than the ring keeps its keys, or a header member that is not acceptable; GK_STATUS_KEY_USAGE for
+/// a private key that may not sign; GK_STATUS_STORE_UNAVAILABLE if a ring cannot be read.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_signer_builder_build(

@@ -134,16 +134,31 @@ pub extern "C" fn gk_verified_issuer(verified: Option<&gk_verified>) -> gk_str {
     })
 }
 
-/// `sub`, whom the token is about (RFC 7519 section 4.1.2).
+/// `sub`, whom the token is about (RFC 7519 section 4.1.2), if it is a string.
 ///
 /// @param verified The claims.
-/// @return Text lent by the handle; {NULL, 0} if the token has none, and for NULL.
+/// @return Text lent by the handle; {NULL, 0} if the token has none, or a number
+/// (gk_verified_numeric_subject), and for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_verified_subject(verified: Option<&gk_verified>) -> gk_str {
     look(gk_str::NONE, || {
         let verified = verified?;
         verified.lend(verified.inner.subject(), |decoded| decoded.subject.as_deref())
     })
+}
+
+/// `sub`, if it is a number, which only gk_policy_allow_numeric_subject lets in. 7 is another
+/// subject than "7": keep the two apart wherever you keep one.
+///
+/// @param verified The claims.
+/// @param subject Receives the number; 0 if it is none. May be NULL.
+/// @return Whether it is a number; false for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gk_verified_numeric_subject(
+    verified: Option<&gk_verified>,
+    subject: *mut i64,
+) -> bool {
+    number(verified.and_then(|verified| verified.inner.numeric_subject()), subject)
 }
 
 /// `jti`, the token's own identifier (RFC 7519 section 4.1.7).
@@ -188,7 +203,7 @@ pub unsafe extern "C" fn gk_verified_expires_at(
     verified: Option<&gk_verified>,
     seconds: *mut i64,
 ) -> bool {
-    date(verified.and_then(|verified| verified.inner.expires_at()), seconds)
+    number(verified.and_then(|verified| verified.inner.expires_at()), seconds)
 }
 
 /// `nbf`, from when on the token is valid (RFC 7519 section 4.1.5).
@@ -202,7 +217,7 @@ pub unsafe extern "C" fn gk_verified_not_before(
     verified: Option<&gk_verified>,
     seconds: *mut i64,
 ) -> bool {
-    date(verified.and_then(|verified| verified.inner.not_before()), seconds)
+    number(verified.and_then(|verified| verified.inner.not_before()), seconds)
 }
 
 /// `iat`, when the token was issued (RFC 7519 section 4.1.6).
@@ -216,7 +231,7 @@ pub unsafe extern "C" fn gk_verified_issued_at(
     verified: Option<&gk_verified>,
     seconds: *mut i64,
 ) -> bool {
-    date(verified.and_then(|verified| verified.inner.issued_at()), seconds)
+    number(verified.and_then(|verified| verified.inner.issued_at()), seconds)
 }
 
 /// Any claim as JSON text, exactly as it was signed. Nothing is copied.
@@ -313,12 +328,12 @@ pub unsafe extern "C" fn gk_verified_claim_bool(
     })
 }
 
-/// Hands out a date, if there is one.
-unsafe fn date(date: Option<i64>, seconds: *mut i64) -> bool {
+/// Hands out a number, if there is one.
+unsafe fn number(number: Option<i64>, place: *mut i64) -> bool {
     look(false, || {
-        if !seconds.is_null() {
-            seconds.write(date.unwrap_or_default());
+        if !place.is_null() {
+            place.write(number.unwrap_or_default());
         }
-        Some(date.is_some())
+        Some(number.is_some())
     })
 }

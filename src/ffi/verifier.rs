@@ -238,6 +238,14 @@ pub unsafe extern "C" fn gk_issuer_rule_expect_audience(
     set(rule, |rule| Ok(rule.expect_audience(text(audience, audience_len, "audience")?)));
 }
 
+/// Accepts any `aud` of the issuer's tokens and none, whatever the policy's rule.
+///
+/// @param rule The rule.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_issuer_rule_ignore_audience(rule: Option<&mut gk_issuer_rule>) {
+    set(rule, |rule| Ok(rule.ignore_audience()));
+}
+
 /// Uses only the issuer's keys of these algorithms; what the policy says unless set.
 ///
 /// @param rule The rule.

@@ -1,6 +1,6 @@
 //! Holds a token's type and claims against a policy. Refuses without allocating.
 
-use super::policy::{Policy, Rule};
+use super::policy::{Policy, Rule, WantedSubject};
 use super::registered::{Registered, Scan, audiences};
 use super::revoked::PresentedToken;
 use crate::base::clock::{Clock as _, SystemClock, date_at, plausible, plausible_nanos};
@@ -76,8 +76,15 @@ impl Policy {
         let named = registered.issuer.and_then(|place| place.value(text).as_json_str());
         issuer.check(named.into_iter(), &ISSUER)?;
         if let Some(expected) = &self.subject {
-            let subject = registered.subject.and_then(|place| place.value(text).as_json_str());
-            if subject.ok_or_else(|| NO_SUBJECT.about_claim("sub"))? != **expected {
+            let subject = registered.subject.map(|place| place.value(text));
+            let subject = subject.ok_or_else(|| NO_SUBJECT.about_claim("sub"))?;
+            let is_it = match expected {
+                WantedSubject::Text(expected) => {
+                    subject.as_json_str().is_some_and(|subject| subject == **expected)
+                }
+                WantedSubject::Number(expected) => subject.as_i64() == Some(*expected),
+            };
+            if !is_it {
                 return Err(WRONG_SUBJECT.about_claim("sub"));
             }
         }
@@ -85,7 +92,7 @@ impl Policy {
         audience.check(named.into_iter().flat_map(audiences), &AUDIENCE)?;
         match self.required.get(claims.found.trailing_ones() as usize) {
             Some(missing) => Err(NO_REQUIRED_CLAIM.about_named_claim(missing)),
-            None => Ok(()),
+            None => self.claims.check(&claims.object),
         }
     }
 

@@ -28,7 +28,8 @@ impl Unverified {
 /// Decodes a token **without verifying anything but its form**.
 ///
 /// # Errors
-/// `MalformedToken`: not three parts of canonical base64url whose first two are JSON objects.
+/// `MalformedToken`: not three parts of canonical base64url whose first two are JSON objects, or a number of more than
+/// 4,300 digits, which is made to keep a reader busy (and more than Python reads as an `int`).
 /// `TokenTooLarge`: more than 1 MiB.
 ///
 /// # Security
@@ -53,11 +54,33 @@ fn object(part: &[u8]) -> Result<String> {
         "A part is not a JSON object (RFC 7515 section 4, RFC 7519 section 3).",
     );
     let text = b64::decode(part)?;
-    if json::parse(&text)?.kind() != json::Kind::Object {
+    let mut numbers = Numbers { is_long: false };
+    if json::visit(&text, &mut numbers)?.kind() != json::Kind::Object {
         return Err(NOT_AN_OBJECT);
+    }
+    if numbers.is_long {
+        return Err(LONG_NUMBER);
     }
     Ok(json::utf8(&text)?.to_owned())
 }
+
+/// Looks out for numbers that nobody can mean.
+struct Numbers {
+    is_long: bool,
+}
+
+impl json::Visitor<'_> for Numbers {
+    fn number(&mut self, text: &str) {
+        const MOST_DIGITS: usize = 4300;
+        let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        self.is_long |= digits > MOST_DIGITS;
+    }
+}
+
+const LONG_NUMBER: Error = Error::new(
+    ErrorKind::MalformedToken,
+    "A number of the token has more than 4300 digits; no reader can be expected to take it.",
+);
 
 impl fmt::Debug for Unverified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,8 +4,9 @@
 //! A policy fails closed: silence about the issuer or the audience means that a token which carries
 //! one is refused, silence about the type means none or `JWT`, and whatever is expected is required.
 
-use super::registered::{Absent, MAX_REQUIRED};
+use super::registered::{Absent, MAX_REQUIRED, Subject};
 use super::revoked::RevocationList;
+use super::values::ClaimValues;
 use crate::base::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Alg;
@@ -34,8 +35,10 @@ pub struct Policy {
     pub(super) issuer: Rule,
     pub(super) audience: Rule,
     pub(super) typ: Rule,
-    pub(super) subject: Option<Box<str>>,
+    pub(super) subject: Option<WantedSubject>,
+    pub(super) subject_may_be: Subject,
     pub(super) required: Vec<Arc<str>>,
+    pub(super) claims: ClaimValues,
     pub(super) max_age: Option<u64>,
     pub(super) leeway: u64,
     pub(super) allow_missing_exp: bool,
@@ -45,9 +48,17 @@ pub struct Policy {
     pub(super) try_keys_without_kid: bool,
     pub(super) try_keys_of_a_kid: bool,
     pub(super) allow_missing_type: bool,
+    pub(super) allow_padding: bool,
     pub(super) absent: Absent,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) revocations: Option<Arc<dyn RevocationList>>,
+}
+
+/// The one subject that is accepted: 7 is another one than "7".
+#[derive(Clone, Debug)]
+pub(super) enum WantedSubject {
+    Text(Box<str>),
+    Number(i64),
 }
 
 /// What is said about one claim: nothing, any of some values, or that it does not matter.
@@ -101,7 +112,9 @@ impl Policy {
             audience: Rule::SILENT,
             typ: Rule::SILENT,
             subject: None,
+            subject_may_be: Subject::Text,
             required: Vec::new(),
+            claims: ClaimValues::NONE,
             max_age: None,
             leeway: 0,
             allow_missing_exp: false,
@@ -111,6 +124,7 @@ impl Policy {
             try_keys_without_kid: false,
             try_keys_of_a_kid: false,
             allow_missing_type: false,
+            allow_padding: false,
             absent: Absent { null: false, empty_audience: false },
             clock: None,
             revocations: None,
@@ -174,7 +188,41 @@ impl Policy {
 
     /// Demands that `sub` is this (RFC 7519 section 4.1.2).
     pub fn expect_subject(mut self, subject: impl Into<String>) -> Self {
-        self.subject = Some(subject.into().into_boxed_str());
+        self.subject = Some(WantedSubject::Text(subject.into().into_boxed_str()));
+        self
+    }
+
+    /// Demands that `sub` is this number, which its text is not; allows numbers as [`Self::allow_numeric_subject`] does.
+    pub fn expect_numeric_subject(mut self, subject: i64) -> Self {
+        self.subject = Some(WantedSubject::Number(subject));
+        self.allow_numeric_subject()
+    }
+
+    /// Accepts a `sub` that is a whole number of at most 64 bits, which RFC 7519 section 4.1.2 does not allow.
+    ///
+    /// # Security
+    /// 7 and "7" are two subjects. Such a token has no [`Verified::subject`](super::Verified::subject), and is revoked
+    /// by its number: [`RevokeScope::NumericSubject`](crate::revocations::RevokeScope::NumericSubject).
+    pub const fn allow_numeric_subject(mut self) -> Self {
+        self.subject_may_be = Subject::TextOrNumber;
+        self
+    }
+
+    /// Demands that the claim of this name has this value, given as JSON text: `expect_claim("token_type", "\"access\"")`.
+    /// Texts are compared without their escapes, numbers by their value, objects in any order. Several calls of one name:
+    /// any of the values. At most 32 calls; `iss`, `sub`, `aud`, `exp`, `nbf` and `iat` have rules of their own.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the value is not acceptable JSON (see [`crate::json`]).
+    pub fn expect_claim(mut self, name: impl Into<String>, json: &str) -> Result<Self> {
+        self.claims.demand(&name.into(), json)?;
+        Ok(self)
+    }
+
+    /// Accepts a token whose parts are padded with `=`, which RFC 7515 section 2 does not allow: AWS load balancers
+    /// (`x-amzn-oidc-data`) sign such. With padding and without, it is one token.
+    pub const fn allow_padding(mut self) -> Self {
+        self.allow_padding = true;
         self
     }
 
@@ -257,7 +305,7 @@ impl Policy {
         if self.max_age == Some(0) {
             return refuse("A maximal age of 0 seconds refuses every token.");
         }
-        if self.subject.as_ref().is_some_and(|subject| subject.is_empty()) {
+        if matches!(&self.subject, Some(WantedSubject::Text(subject)) if subject.is_empty()) {
             return refuse("The policy expects an empty subject; name a value or leave it out.");
         }
         if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
@@ -269,6 +317,7 @@ impl Policy {
         if self.required.iter().any(|name| name.is_empty()) {
             return refuse("The policy requires a claim without a name.");
         }
+        self.claims.validate()?;
         if self.allow_missing_exp && self.required.iter().any(|name| **name == *"exp") {
             return refuse("The policy both requires `exp` and allows it to be missing.");
         }
@@ -293,7 +342,9 @@ impl fmt::Debug for Policy {
             .field("audience", &self.audience)
             .field("typ", &self.typ)
             .field("subject", &self.subject)
+            .field("subject_may_be", &self.subject_may_be)
             .field("required", &self.required)
+            .field("claims", &self.claims)
             .field("max_age", &self.max_age)
             .field("leeway", &self.leeway)
             .field("allow_missing_exp", &self.allow_missing_exp)
@@ -303,6 +354,7 @@ impl fmt::Debug for Policy {
             .field("try_keys_without_kid", &self.try_keys_without_kid)
             .field("try_keys_of_a_kid", &self.try_keys_of_a_kid)
             .field("allow_missing_type", &self.allow_missing_type)
+            .field("allow_padding", &self.allow_padding)
             .field("absent", &self.absent)
             .field("revocations", &self.revocations.is_some())
             .finish_non_exhaustive()

@@ -58,7 +58,16 @@ pub(super) struct Scan<'t> {
 /// Reads the claims and checks the registered ones for type; `required` are at most
 /// [`MAX_REQUIRED`] names to look out for.
 pub(super) fn scan<'t>(text: &'t [u8], required: &[Arc<str>]) -> Result<Scan<'t>> {
-    find(text, required)?.check()
+    find(text, required)?.check(Subject::Text)
+}
+
+/// What `sub` may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A string, as RFC 7519 section 4.1.2 has it.
+    Text,
+    /// Or a whole number.
+    TextOrNumber,
 }
 
 /// Claims whose places are known and whose types are not.
@@ -118,12 +127,12 @@ impl<'t> Found<'t> {
     }
 
     /// Checks the types.
-    pub(super) fn check(self) -> Result<Scan<'t>> {
+    pub(super) fn check(self, subject_may_be: Subject) -> Result<Scan<'t>> {
         let Self { at, found, text, object } = self;
         let [issuer, subject, audience, expires_at, not_before, issued_at, token_id, session] = at;
         let registered = Registered {
             issuer: string(issuer, text, "iss")?,
-            subject: string(subject, text, "sub")?,
+            subject: subject_of(subject, text, subject_may_be)?,
             audience: string_or_list(audience, text)?,
             token_id: string(token_id, text, "jti")?,
             expires_at: date(expires_at, text, "exp", f64::floor)?,
@@ -150,6 +159,10 @@ const NOT_AN_OBJECT: Error =
 const NOT_A_STRING: Error = Error::new(
     ErrorKind::InvalidClaim,
     "A claim that must be a string is not (RFC 7519 section 4.1).",
+);
+const NOT_A_SUBJECT: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "The `sub` claim is a number, but not a whole one of at most 64 bits.",
 );
 const NOT_AN_AUDIENCE: Error = Error::new(
     ErrorKind::InvalidClaim,
@@ -229,6 +242,15 @@ fn string(place: Option<Place>, text: &str, claim: &'static str) -> Result<Optio
             Err(NOT_A_STRING.about_claim(claim))
         }
         _ => Ok(place),
+    }
+}
+
+fn subject_of(place: Option<Place>, text: &str, may_be: Subject) -> Result<Option<Place>> {
+    match place.map(|place| place.value(text)) {
+        Some(value) if may_be == Subject::TextOrNumber && value.kind() == Kind::Number => {
+            value.as_i64().map(|_| place).ok_or_else(|| NOT_A_SUBJECT.about_claim("sub"))
+        }
+        _ => string(place, text, "sub"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a verifier asks a list of revoked tokens. The list itself is elsewhere: ours in
 //! [`crate::Revocations`], or a program's own.
 
-use super::registered::{self, Absent, Place, Scan};
+use super::registered::{self, Absent, Place, Scan, Subject};
 use crate::base::clock::Clock;
 use crate::base::json::Value;
 use crate::base::text::is_plain;
@@ -55,11 +55,19 @@ impl<'t> PresentedToken<'t> {
         self.claims.registered.token_id?.value(self.claims.text).as_str()
     }
 
-    /// `sub`.
+    /// `sub`, if it is a string.
     #[must_use]
     #[inline]
     pub fn subject(&self) -> Option<Cow<'t, str>> {
         self.claims.registered.subject?.value(self.claims.text).as_str()
+    }
+
+    /// `sub`, if it is a number, which is another subject than its text is; only where the policy allows numbers
+    /// ([`Policy::allow_numeric_subject`](super::Policy::allow_numeric_subject)).
+    #[must_use]
+    #[inline]
+    pub fn numeric_subject(&self) -> Option<i64> {
+        self.claims.registered.subject?.value(self.claims.text).as_i64()
     }
 
     /// `sid` (OpenID Connect Front-Channel Logout 1.0 section 3).
@@ -73,7 +81,8 @@ impl<'t> PresentedToken<'t> {
     }
 
     /// The claim, of `iss`, `sub`, `jti` and `sid`, whose value nothing can be revoked by: it has not 1 to 1024
-    /// bytes, or holds a control character, or is no string. `None` if there is none such, or none at all.
+    /// bytes, or holds a control character, or is no string; of `sub`, no number either. `None` if there is none such,
+    /// or none at all.
     #[must_use]
     #[inline]
     pub fn unnamable_claim(&self) -> Option<&'static str> {
@@ -87,7 +96,10 @@ impl<'t> PresentedToken<'t> {
         let is_unnamable = |place: Option<Place>| {
             place.is_some_and(|place| !is_name_in_json(place.value(self.claims.text).raw()))
         };
-        named.into_iter().find(|(_, place)| is_unnamable(*place)).map(|(claim, _)| claim)
+        let found = named.into_iter().find(|(claim, place)| {
+            is_unnamable(*place) && (*claim != "sub" || self.numeric_subject().is_none())
+        });
+        found.map(|(claim, _)| claim)
     }
 
     /// The claim with this name.
@@ -164,7 +176,7 @@ pub(crate) fn check_introspected(
     leeway: u64,
 ) -> Result<()> {
     let absent = Absent { null: true, empty_audience: true };
-    let claims = &registered::find_given(claims.as_bytes(), &[], absent)?.check()?;
+    let claims = &registered::find_given(claims.as_bytes(), &[], absent)?.check(Subject::Text)?;
     let now_nanos = clock.now_nanos();
     let (key, monotonic, notes) = (None, None, Cell::default());
     let token = PresentedToken { claims, key, teller, now_nanos, monotonic, leeway, notes };

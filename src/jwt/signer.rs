@@ -1,11 +1,13 @@
 //! `Signer`: a key and what every token of it says, prepared once.
 //!
 //! Sets `iat`, `exp` (from a time to live, 15 minutes unless told), `jti`, `iss` and `aud` where the
-//! claims do not; refuses claims that contradict it. The two-step form ([`Signer::prepare`],
-//! [`Unsigned::attach`]) leaves the signature to a KMS or an HSM.
+//! claims do not; refuses claims that contradict it, dates in milliseconds, and tokens that would
+//! outlive their key. The two-step form ([`Signer::prepare`], [`Unsigned::attach`]) leaves the
+//! signature to a KMS or an HSM.
 
 use super::claims::{Claims, as_argument};
 use super::following::Following;
+use super::header::HeaderMembers;
 use super::registered::{self, Place, Registered, Scan, audiences};
 use crate::base::clock::{Clock, SystemClock, plausible};
 use crate::base::random::{Identifiers, SecureRandom};
@@ -30,16 +32,28 @@ pub struct Signer(Arc<Inner>);
 
 struct Inner {
     keys: Keys,
-    typ: Option<String>,
-    kid: bool,
+    head: Head,
     /// `iss` and `aud` as JSON text.
     issuer: Option<String>,
     audience: Option<String>,
     ttl: Option<u64>,
+    /// How many seconds a token may live, so that its key is still known when it expires.
+    longest_ttl: Option<u64>,
     token_ids: bool,
     allow_missing_exp: bool,
     clock: Arc<dyn Clock>,
     random: Arc<dyn SecureRandom>,
+    /// Names of dates that are not registered claims.
+    other_dates: [Arc<str>; 2],
+}
+
+/// What the header of every token says beside `alg`.
+struct Head {
+    typ: Option<String>,
+    /// Whether it names the key.
+    kid: bool,
+    /// More members, each with a comma before it.
+    members: String,
 }
 
 /// Where the key comes from.
@@ -71,6 +85,7 @@ pub struct SignerBuilder {
     ttl: Option<u64>,
     typ: Option<String>,
     kid: bool,
+    members: HeaderMembers,
     token_ids: bool,
     allow_missing_exp: bool,
     clock: Arc<dyn Clock>,
@@ -86,6 +101,7 @@ impl SignerBuilder {
             ttl: Some(900),
             typ: Some("JWT".to_owned()),
             kid: true,
+            members: HeaderMembers::default(),
             token_ids: true,
             allow_missing_exp: false,
             clock: Arc::new(SystemClock),
@@ -138,6 +154,15 @@ impl SignerBuilder {
         self
     }
 
+    /// Every token's header has this member, with a value that is given as JSON text: `x5t`, `x5t#S256`, `x5c`, `cty`,
+    /// `nonce`, or a private one. A member set twice keeps the later value; checked when the signer is built.
+    ///
+    /// `alg`, `kid` and `typ` are the signer's own; `crit`, `b64`, `jwk`, `jku`, `x5u`, `enc` and `zip` are never set.
+    pub fn header(mut self, name: &str, json: impl Into<String>) -> Self {
+        self.members.set(name, json.into());
+        self
+    }
+
     /// Whether a token without `jti` gets a random one of 128 bits; it does unless told.
     pub const fn token_ids(mut self, made: bool) -> Self {
         self.token_ids = made;
@@ -167,7 +192,8 @@ impl SignerBuilder {
     /// # Errors
     /// `KeyUsage`: the private key may not sign. `InvalidConfiguration`: an empty issuer, audience
     /// or type, a time to live of 0 or more than [`Self::MAX_TTL`], one that is set although
-    /// tokens may lack `exp`, or one that is more than the [`KeySource`] keeps retired keys for. Those of a [`KeySource`].
+    /// tokens may lack `exp`, one that is more than the [`KeySource`] keeps retired keys for, no `exp` at all with such a
+    /// source, or a header member that is not acceptable. Those of a [`KeySource`].
     pub fn build(self) -> Result<Signer> {
         const fn refuse<T>(message: &'static str) -> Result<T> {
             Err(Error::new(ErrorKind::InvalidConfiguration, message))
@@ -192,22 +218,19 @@ impl SignerBuilder {
             }
             _ => {}
         }
-        let (typ, kid) = (self.typ, self.kid);
+        let head = Head { typ: self.typ, kid: self.kid, members: self.members.checked()? };
+        let mut longest_ttl = None;
         let keys = match self.key {
-            KeyFrom::Key(key) => Keys::One(Prepared::new(key, typ.as_deref(), kid)?),
+            KeyFrom::Key(key) => Keys::One(head.of(key)?),
             KeyFrom::Source(source) => {
-                if self.ttl > source.longest_ttl().or(self.ttl) {
-                    const OUTLIVES: Error = Error::new(
-                        ErrorKind::InvalidConfiguration,
-                        "Tokens of this signer outlive the ring's retired keys: shorten `ttl`, or open the ring with a \
-                         `token_ttl` that is as long.",
-                    );
-                    return Err(OUTLIVES.about_claim("ttl"));
+                longest_ttl = source.longest_ttl();
+                if longest_ttl.is_some() && self.allow_missing_exp {
+                    return Err(SIGNER_OUTLIVES.about_claim("allow_missing_exp"));
                 }
-                let prepare = |source: &dyn KeySource| {
-                    Prepared::new(source.signing_key()?, typ.as_deref(), kid)
-                };
-                Keys::Following(Following::new(source, prepare)?)
+                if self.ttl > longest_ttl.or(self.ttl) {
+                    return Err(SIGNER_OUTLIVES.about_claim("ttl"));
+                }
+                Keys::Following(Following::new(source, |source| head.of(source.signing_key()?))?)
             }
         };
         let audience: Vec<_> = self.audience.iter().map(|one| json::quoted(one)).collect();
@@ -218,37 +241,40 @@ impl SignerBuilder {
         };
         Ok(Signer(Arc::new(Inner {
             keys,
-            typ,
-            kid,
+            head,
             issuer: self.issuer.as_deref().map(json::quoted),
             audience,
             ttl: self.ttl,
+            longest_ttl,
             token_ids: self.token_ids,
             allow_missing_exp: self.allow_missing_exp,
             clock: self.clock,
             random: self.random,
+            other_dates: OTHER_DATES.map(Arc::from),
         })))
     }
 }
 
-impl Prepared {
-    fn new(key: Key, typ: Option<&str>, kid: bool) -> Result<Self> {
+impl Head {
+    /// The key with the header of its tokens.
+    fn of(&self, key: Key) -> Result<Prepared> {
         if key.is_private() && !key.may_sign() {
             return Err(MAY_NOT_SIGN);
         }
         let mut json = format!(r#"{{"alg":"{}""#, key.alg().name());
-        if let Some(typ) = typ {
+        if let Some(typ) = &self.typ {
             json.push_str(r#","typ":"#);
             json::write_str(&mut json, typ);
         }
-        if kid {
+        if self.kid {
             json.push_str(r#","kid":"#);
             json::write_str(&mut json, key.kid());
         }
+        json.push_str(&self.members);
         json.push('}');
         let mut header = b64::encode(json.as_bytes());
         header.push('.');
-        Ok(Self { key, header })
+        Ok(Prepared { key, header })
     }
 }
 
@@ -294,7 +320,8 @@ impl Signer {
     ///
     /// # Errors
     /// `InvalidArgument`: not one JSON object, not acceptable JSON, or too long. `InvalidClaim`: a
-    /// registered claim of the wrong type, or an `iss` or `aud` that is not the signer's.
+    /// registered claim of the wrong type, an `iss` or `aud` that is not the signer's, a date in milliseconds (`exp`,
+    /// `nbf`, `iat`, `auth_time`, `updated_at`), or an `exp` after the time for which a [`KeySource`] keeps its key.
     /// `MissingClaim`: no `exp` and no time to live. `KeyUsage`: the key is public.
     /// `RandomUnavailable`.
     pub fn sign_json(&self, claims: impl AsRef<[u8]>) -> Result<String> {
@@ -368,9 +395,7 @@ impl Inner {
         match &self.keys {
             Keys::One(prepared) => work(prepared),
             Keys::Following(following) => {
-                let prepared = following.current(|source| {
-                    Prepared::new(source.signing_key()?, self.typ.as_deref(), self.kid)
-                })?;
+                let prepared = following.current(|source| self.head.of(source.signing_key()?))?;
                 work(&prepared.thing)
             }
         }
@@ -381,7 +406,8 @@ impl Inner {
         if claims.len() > Signer::MAX_CLAIMS_BYTES {
             return Err(TOO_LARGE);
         }
-        let claims = registered::scan(claims, &[]).map_err(as_argument)?;
+        let claims = registered::scan(claims, &self.other_dates).map_err(as_argument)?;
+        refuse_milliseconds(&claims)?;
         let payload = self.payload(&claims)?;
         let signature_len = b64::encoded_len(prepared.key.signature_len());
         let capacity = prepared.header.len() + b64::encoded_len(payload.len()) + 1 + signature_len;
@@ -411,8 +437,19 @@ impl Inner {
         {
             payload.member("aud", mine);
         }
-        if issued_at.is_none() || expires_at.is_none() {
+        let outlives = |from: u64| {
+            let at = expires_at.and_then(|at| u64::try_from(at).ok());
+            let both = at.zip(self.longest_ttl);
+            both.is_some_and(|(at, longest)| at > from.saturating_add(longest))
+        };
+        let given = issued_at.and_then(|at| u64::try_from(at).ok()).unwrap_or(0);
+        // Who gives both dates may go by another clock.
+        let may_outlive = outlives(given);
+        if issued_at.is_none() || expires_at.is_none() || may_outlive {
             let now = plausible(self.clock.now())?;
+            if may_outlive && outlives(now) {
+                return Err(TOKEN_OUTLIVES.about_claim("exp"));
+            }
             if issued_at.is_none() {
                 payload.member("iat", now);
             }
@@ -446,6 +483,34 @@ impl Payload {
     }
 }
 
+/// The dates of claims that RFC 7519 does not register (OpenID Connect Core sections 2 and 5.1).
+const OTHER_DATES: [&str; 2] = ["auth_time", "updated_at"];
+
+/// From here on a date is taken for one in milliseconds: of the year 2001 as such, and of the year 33658 in seconds.
+const MILLISECONDS: i64 = 1_000_000_000_000;
+
+/// Refuses dates in milliseconds, as many languages count them: such a token would be good for ever.
+fn refuse_milliseconds(claims: &Scan<'_>) -> Result<()> {
+    let Registered { expires_at, not_before, issued_at, .. } = claims.registered;
+    for (name, date) in [("exp", expires_at), ("nbf", not_before), ("iat", issued_at)] {
+        if date.is_some_and(|date| date >= MILLISECONDS) {
+            return Err(IN_MILLISECONDS.about_claim(name));
+        }
+    }
+    if claims.found == 0 {
+        return Ok(());
+    }
+    #[expect(clippy::cast_precision_loss, reason = "it is a power of ten, and exact")]
+    let is_late = |name: &&&str| {
+        let date = claims.object.member(name).and_then(|date| date.as_f64());
+        date.is_some_and(|date| date >= MILLISECONDS as f64)
+    };
+    match OTHER_DATES.iter().find(is_late) {
+        Some(name) => Err(IN_MILLISECONDS.about_claim(name)),
+        None => Ok(()),
+    }
+}
+
 /// What the signer says, unless the claims say the same already.
 fn absent_or_same<'m>(
     mine: Option<&'m str>,
@@ -465,6 +530,20 @@ const MAY_NOT_SIGN: Error = Error::new(
 );
 const TOO_LARGE: Error =
     Error::new(ErrorKind::InvalidArgument, "The claims are longer than 1 MiB.");
+const SIGNER_OUTLIVES: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "Tokens of this signer outlive the ring's retired keys: give them a shorter `ttl`, or open the ring with a \
+     `token_ttl` that is as long.",
+);
+const TOKEN_OUTLIVES: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "The token's `exp` is later than the ring keeps its key: give an earlier one, or open the ring with a `token_ttl` \
+     that is as long.",
+);
+const IN_MILLISECONDS: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "The date is in milliseconds; give whole seconds since 1970 (NumericDate, RFC 7519 section 2).",
+);
 const NO_EXPIRY: Error = Error::new(
     ErrorKind::MissingClaim,
     "The claims have no `exp` and the signer sets none; give one a time to live, or allow its absence.",

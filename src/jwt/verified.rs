@@ -81,10 +81,17 @@ impl Verified {
         self.string(self.registered.issuer)
     }
 
-    /// `sub` (RFC 7519 section 4.1.2).
+    /// `sub` (RFC 7519 section 4.1.2), if it is a string; see [`Self::numeric_subject`].
     #[must_use]
     pub fn subject(&self) -> Option<Cow<'_, str>> {
         self.string(self.registered.subject)
+    }
+
+    /// `sub`, if it is a number, which only [`Policy::allow_numeric_subject`](super::Policy::allow_numeric_subject) lets
+    /// in. 7 is another subject than "7": keep the two apart wherever you keep one.
+    #[must_use]
+    pub fn numeric_subject(&self) -> Option<i64> {
+        self.registered.subject?.value(self.claims_json()).as_i64()
     }
 
     /// `aud` (RFC 7519 section 4.1.3); empty if the token has none.

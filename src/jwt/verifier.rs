@@ -102,6 +102,12 @@ impl IssuerRule {
         self
     }
 
+    /// Accepts any `aud` of the issuer's tokens and none, whatever the policy's rule.
+    pub const fn ignore_audience(mut self) -> Self {
+        self.audience.ignored = true;
+        self
+    }
+
     /// Uses only the issuer's keys of these algorithms; without it the policy's list holds.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Alg>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
@@ -234,8 +240,11 @@ impl Inner {
         if token.len() > self.policy.max_token_bytes {
             return Err(TOO_LARGE);
         }
-        let token = Compact::split(token)?;
         let policy = &self.policy;
+        let mut token = Compact::split(token)?;
+        if policy.allow_padding {
+            token = token.unpadded()?;
+        }
         match &self.trust {
             Trusted::All(trust) => verify_with(trust, policy, &token).map_err(|error| {
                 if is_foreign(&error, policy, &token) { foreign() } else { error }
@@ -322,7 +331,7 @@ fn verify_by(
     claims: Found<'_>,
 ) -> Result<Verified> {
     let authentic = trust.authenticate(token, policy)?;
-    let claims = claims.check()?;
+    let claims = claims.check(policy.subject_may_be)?;
     let audience = rule.audience.as_ref().unwrap_or(&policy.audience);
     policy.check_claims(&claims, &Rule::IGNORED, audience, authentic.key)?;
     accept(trust, token, authentic, &claims)
@@ -332,7 +341,7 @@ fn verify_with(trust: &Trust, policy: &Policy, token: &Compact<'_>) -> Result<Ve
     let authentic = trust.authenticate(token, policy)?;
     with_decoded(token.payload, |payload| {
         let claims = registered::find_given(payload, &policy.required, policy.absent)?;
-        let claims = claims.check()?;
+        let claims = claims.check(policy.subject_may_be)?;
         policy.check_claims(&claims, &policy.issuer, &policy.audience, authentic.key)?;
         accept(trust, token, authentic, &claims)
     })

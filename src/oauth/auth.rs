@@ -8,7 +8,7 @@ use crate::base::secret::Secret;
 use crate::base::url::{Url, encode_into, is_unreserved};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::{Alg, Key};
-use crate::jwt::{Claims, Signer};
+use crate::jwt::{Claims, Signer, SignerBuilder};
 use crate::transport::HttpRequest;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -152,6 +152,11 @@ impl Authenticator {
         {
             return Err(lacking());
         }
+        if !config.assertion_headers.is_empty() {
+            let key = signer.as_ref();
+            let key = key.ok_or_else(|| NO_ASSERTION.about_claim("assertion_headers"))?;
+            signer_of(key, config).build()?;
+        }
         Ok(Self { method: config.method, signer })
     }
 
@@ -240,24 +245,31 @@ impl Authenticator {
     fn assertion(&self, config: &OAuthConfig, audience: &str) -> Result<Secret> {
         let key = self.signer.as_ref().ok_or(LACKING)?;
         let id = &config.client_id;
-        sign(config, key, &Claims::new().issuer(id).subject(id).audience(audience), 60)
+        let claims = Claims::new().issuer(id).subject(id).audience(audience);
+        sign(config, signer_of(key, config), &claims, 60)
     }
 
     fn signed_secret(&self, config: &OAuthConfig) -> Result<Secret> {
         let key = self.signer.as_ref().ok_or(LACKING)?;
         let (team, audience) = config.quirks.signed_secret.as_ref().ok_or(LACKING)?;
         let claims = Claims::new().issuer(team).subject(&config.client_id).audience(audience);
-        sign(config, key, &claims, 300)
+        sign(config, Signer::builder(key), &claims, 300)
     }
 }
 
 /// A token of so many seconds, with an id of its own.
-fn sign(config: &OAuthConfig, key: &Key, claims: &Claims, ttl: u64) -> Result<Secret> {
+fn sign(config: &OAuthConfig, signer: SignerBuilder, claims: &Claims, ttl: u64) -> Result<Secret> {
     let (clock, random) = (Arc::clone(&config.clock), Arc::clone(&config.random));
-    // A secret has no name that the server would know.
-    let signer = Signer::builder(key).kid(!key.is_symmetric()).ttl(ttl);
-    let signer = signer.clock(clock).random(random).build()?;
+    let signer = signer.ttl(ttl).clock(clock).random(random).build()?;
     Ok(Secret::from(signer.sign(claims)?))
+}
+
+/// A signer of assertions: its key, and the header members of the configuration.
+fn signer_of(key: &Key, config: &OAuthConfig) -> SignerBuilder {
+    // A secret has no name that the server would know.
+    let signer = Signer::builder(key).kid(!key.is_symmetric());
+    let headers = config.assertion_headers.iter();
+    headers.fold(signer, |signer, (name, json)| signer.header(name, json.as_str()))
 }
 
 /// `Basic`: the id and the secret are form-encoded first (RFC 6749 section 2.3.1), or a colon in them would be
@@ -299,6 +311,10 @@ fn is_at_home(config: &OAuthConfig, endpoint: &str, url: &str) -> Result<()> {
 const ELSEWHERE: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The server's token endpoint is at another host than this endpoint; with `assertion_audience` configure it yourself.",
+);
+const NO_ASSERTION: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "Header members are for the tokens by which a client proves who it is; this one has no key to sign them with.",
 );
 const LACKING: Error = Error::new(
     ErrorKind::InvalidConfiguration,

@@ -72,6 +72,8 @@ pub struct OAuthConfig {
     pub(super) key: Option<Key>,
     pub(super) method: Option<AuthMethod>,
     pub(super) assertion_audience: AssertionAudience,
+    /// Names, and values as JSON text.
+    pub(super) assertion_headers: Vec<(String, String)>,
     pub(super) redirect_uri: Option<String>,
     pub(super) scopes: Vec<String>,
     pub(super) id_token_algs: Vec<Alg>,
@@ -112,6 +114,7 @@ impl OAuthConfig {
             key: None,
             method: None,
             assertion_audience: AssertionAudience::Issuer,
+            assertion_headers: Vec::new(),
             redirect_uri: None,
             scopes: Vec::new(),
             id_token_algs: Vec::new(),
@@ -267,6 +270,13 @@ impl OAuthConfig {
         self
     }
 
+    /// The tokens of `client_secret_jwt` and `private_key_jwt` have this header member, with a value that is given as JSON
+    /// text: `x5t` or `x5t#S256` for Entra ID, see [`SignerBuilder::header`](crate::jwt::SignerBuilder::header).
+    pub fn assertion_header(mut self, name: impl Into<String>, json: impl Into<String>) -> Self {
+        self.assertion_headers.push((name.into(), json.into()));
+        self
+    }
+
     /// Where the authorization server sends the browser back to, as it is registered there.
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.redirect_uri = Some(uri.into());
@@ -373,6 +383,7 @@ impl OAuthConfig {
             "assertion_audience" => {
                 self.assertion_audience = field.named(AssertionAudience::from_name)?;
             }
+            "assertion_headers" => self.assertion_headers = field.texts_by_name()?,
             "redirect_uri" => self.redirect_uri = Some(field.text()?),
             "scopes" => self.scopes = field.texts()?,
             "id_token_algorithms" => self.id_token_algs = field.names(Alg::from_name)?,

@@ -58,10 +58,10 @@ impl ResourceServerBuilder {
     }
 
     /// Reads a door: one JSON object with `audience`, and any of `any_audience`, `clients`, `issuer` (see [`Self::keys`]),
-    /// `token_types` (a list of texts, in which `null` is [`Self::allow_missing_type`]), `algorithms`, `leeway`,
-    /// `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection` with any of `ttl`, `negative_ttl` and
+    /// `token_types` (a list of texts, in which `null` is [`Self::allow_missing_type`]), `claims` (an object, see
+    /// [`Self::claim`]), `algorithms`, `leeway`, `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection` with any of `ttl`, `negative_ttl` and
     /// `require_audience`, and `issuers`, an object that has for an issuer's name the members that are otherwise with it
-    /// ([`Self::issuer_rule`]): `audience` (a text or several), `any_audience`, `clients`, `token_types`, `algorithms`,
+    /// ([`Self::issuer_rule`]): `audience` (a text or several), `any_audience`, `clients`, `token_types`, `claims`, `algorithms`,
     /// `leeway` and `tenant_claim`. Their keys are given by [`Self::issuer`].
     ///
     /// # Errors
@@ -143,6 +143,13 @@ impl ResourceServerBuilder {
     /// Accepts tokens without `typ`, instead of `at+jwt` or beside those of [`Self::token_type`].
     pub fn allow_missing_type(mut self) -> Self {
         self.door = self.door.allow_missing_type();
+        self
+    }
+
+    /// Accepts only tokens whose claim of this name has this value, given as JSON text; several calls of one name, any of
+    /// the values ([`Policy::expect_claim`]). The same for the answers about opaque tokens. API keys have no claims.
+    pub fn claim(mut self, name: impl Into<String>, json: impl Into<String>) -> Self {
+        self.door = self.door.claim(name, json);
         self
     }
 
@@ -250,11 +257,13 @@ impl ResourceServerBuilder {
             || !self.issuers.iter().all(has_rule)
             || self.issuers.is_empty()
         {
-            self.door.check()?;
+            self.door = self.door.checked()?;
         }
-        let rules: HashMap<String, DoorRule> =
-            self.rules.iter().map(|(name, rule)| (name.clone(), rule.over(&self.door))).collect();
-        rules.values().try_for_each(DoorRule::check)?;
+        let rules: HashMap<String, DoorRule> = self
+            .rules
+            .iter()
+            .map(|(name, rule)| Ok((name.clone(), rule.over(&self.door).checked()?)))
+            .collect::<Result<_>>()?;
         let issuers = self
             .issuers
             .iter()

@@ -5,7 +5,7 @@ use crate::base::json::fields::Field;
 use crate::base::json::{Kind, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwk::Alg;
-use crate::jwt::Policy;
+use crate::jwt::{ClaimValues, Policy};
 
 /// What is accepted of one issuer's tokens, instead of what the door accepts of all: see
 /// [`ResourceServerBuilder::issuer_rule`](super::ResourceServerBuilder::issuer_rule). What is not set here is as the
@@ -19,6 +19,10 @@ pub struct DoorRule {
     pub(super) clients: Option<Vec<String>>,
     pub(super) types: Vec<String>,
     pub(super) untyped: bool,
+    /// Names, and values as JSON text.
+    claims: Vec<(String, String)>,
+    /// The same, once the rule is checked.
+    pub(super) values: ClaimValues,
     pub(super) algorithms: Option<Vec<Alg>>,
     pub(super) leeway: Option<u64>,
     pub(super) tenant_claim: Option<String>,
@@ -60,6 +64,13 @@ impl DoorRule {
         self
     }
 
+    /// Their claim of this name has this value, given as JSON text; several calls of one name, any of the values
+    /// ([`Policy::expect_claim`]). Of opaque tokens, the answer's member.
+    pub fn claim(mut self, name: impl Into<String>, json: impl Into<String>) -> Self {
+        self.claims.push((name.into(), json.into()));
+        self
+    }
+
     /// They are signed with one of these algorithms.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Alg>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
@@ -88,6 +99,7 @@ impl DoorRule {
             "any_audience" => self.any_audience = field.flag()?,
             "clients" => self.clients = Some(field.texts()?),
             "token_types" => (self.types, self.untyped) = token_types(field)?,
+            "claims" => self.claims = field.texts_by_name()?,
             "algorithms" => self.algorithms = Some(field.names(Alg::from_name)?),
             "leeway" => self.leeway = Some(field.number()?),
             "tenant_claim" => self.tenant_claim = Some(field.text()?),
@@ -105,6 +117,9 @@ impl DoorRule {
         if all.types.is_empty() && !all.untyped {
             (all.types, all.untyped) = (door.types.clone(), door.untyped);
         }
+        if all.claims.is_empty() {
+            all.claims.clone_from(&door.claims);
+        }
         all.clients = all.clients.or_else(|| door.clients.clone());
         all.algorithms = all.algorithms.or_else(|| door.algorithms.clone());
         all.leeway = all.leeway.or(door.leeway);
@@ -112,8 +127,8 @@ impl DoorRule {
         all
     }
 
-    /// Refuses a whole rule that contradicts itself, or accepts too much.
-    pub(super) fn check(&self) -> Result<()> {
+    /// This, ready for use; a whole rule that contradicts itself, or accepts too much, is refused.
+    pub(super) fn checked(mut self) -> Result<Self> {
         let is_empty = |all: &Vec<String>| all.is_empty() || all.contains(&String::new());
         if self.clients.as_ref().is_some_and(is_empty) {
             return Err(EMPTY_CLIENTS.about_claim("clients"));
@@ -135,7 +150,11 @@ impl DoorRule {
         if self.tenant_claim.as_ref().is_some_and(String::is_empty) {
             return Err(EMPTY_TENANT_CLAIM.about_claim("tenant_claim"));
         }
-        Ok(())
+        let demand = |(name, json): &(String, String)| self.values.demand(name, json);
+        let demanded =
+            self.claims.iter().try_for_each(demand).and_then(|()| self.values.validate());
+        demanded.map_err(|error| error.with_kind(ErrorKind::InvalidConfiguration))?;
+        Ok(self)
     }
 
     /// What the rule demands of a token before its claims are looked at more closely.

@@ -273,6 +273,7 @@ impl Inner {
         let scopes = claims::scopes(claims);
         let tenant = claims::tenant(claims, rule.tenant_claim.as_deref());
         rule.check_client(about.client_id.as_deref())?;
+        rule.values.check(claims)?;
         if demand.tenant.is_some() && demand.tenant != tenant.as_deref() {
             return Err(match (&rule.tenant_claim, &tenant) {
                 (None, _) => NO_TENANT_CLAIM,

@@ -4,7 +4,7 @@
 use super::feed::Feed;
 use super::issue::Issue;
 use super::table::Entry;
-use super::{Inner, Revocations};
+use super::{Inner, NUMERIC, Revocations};
 use crate::base::clock::NANOS;
 use crate::base::json;
 use crate::base::text::is_plain;
@@ -70,8 +70,19 @@ impl Feed {
 
     /// What was revoked of this name: before a time, and what there was so far.
     #[inline]
-    fn befores(&self, [dated, so_far]: [RevocationKind; 2], name: &str) -> [Option<Entry>; 2] {
-        let entry = |kind| if self.has(kind) { self.before(kind, name) } else { None };
+    fn befores(&self, kinds: [RevocationKind; 2], name: &str) -> [Option<Entry>; 2] {
+        self.befores_of(kinds, "", name)
+    }
+
+    /// The same; of a subject that is a number the issuer is [`NUMERIC`].
+    #[inline]
+    fn befores_of(
+        &self,
+        [dated, so_far]: [RevocationKind; 2],
+        issuer: &str,
+        name: &str,
+    ) -> [Option<Entry>; 2] {
+        let entry = |kind| if self.has(kind) { self.before(kind, issuer, name) } else { None };
         [entry(dated), entry(so_far)]
     }
 }
@@ -123,6 +134,10 @@ impl Inner {
             let subject = token.subject();
             let found = subject.map(|name| feed.befores([Subject, SubjectSoFar], &name));
             refuse_if(found.is_some_and(|found| self.means(found, token)))?;
+            if let Some(number) = token.numeric_subject() {
+                let found = feed.befores_of([Subject, SubjectSoFar], NUMERIC, &number.to_string());
+                refuse_if(self.means(found, token))?;
+            }
         }
         if (feed.has(Tenant) || feed.has(TenantSoFar))
             && let Some(tenant) = token.claim(&self.tenant_claim)

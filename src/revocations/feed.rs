@@ -136,8 +136,8 @@ impl Feed {
 
     /// The time before which tokens must not have been issued, and the number of the entry.
     #[inline]
-    pub(super) fn before(&self, kind: RevocationKind, value: &str) -> Option<Entry> {
-        self.befores.get(self.hash(kind, "", value))
+    pub(super) fn before(&self, kind: RevocationKind, issuer: &str, value: &str) -> Option<Entry> {
+        self.befores.get(self.hash(kind, issuer, value))
     }
 
     /// Which feed it is and the number of what was revoked last; `None` if nobody can tell.

@@ -133,9 +133,14 @@ pub enum RevokeScope<'a> {
     All,
     /// Those of this subject (`sub`), from any issuer.
     Subject(&'a str),
+    /// Those whose `sub` is this number, from any issuer: 7 is another subject than "7".
+    NumericSubject(i64),
     /// Those of this tenant.
     Tenant(&'a str),
 }
+
+/// What stands for the issuer in the entries of subjects that are numbers: it keeps them apart from texts.
+const NUMERIC: &str = "number";
 
 /// What has been revoked: safe to share between threads, cheap to clone, usable after a fork. A
 /// [`crate::jwt::RevocationList`] for verifiers.
@@ -256,6 +261,16 @@ impl Revocations {
         self.revoke_before(now.saturating_add(1), RevokeScope::Subject(subject))
     }
 
+    /// The same for a subject that is a number
+    /// ([`Policy::allow_numeric_subject`](crate::Policy::allow_numeric_subject)): 7 is another one than "7".
+    ///
+    /// # Errors
+    /// Those of [`RevocationStore`].
+    pub fn revoke_numeric_subject(&self, subject: i64) -> Result<()> {
+        let now = self.0.now()?;
+        self.revoke_before(now.saturating_add(1), RevokeScope::NumericSubject(subject))
+    }
+
     /// Revokes the tokens of one key, for ever: by the `kid` of the key that verifies them.
     ///
     /// # Errors
@@ -279,13 +294,17 @@ impl Revocations {
         if at > believed.saturating_add(1) {
             return Err(argument("Only tokens that were issued in the past can be revoked so."));
         }
-        let (kinds, value) = match scope {
-            RevokeScope::All => ([RevocationKind::All, RevocationKind::AllSoFar], ""),
-            RevokeScope::Subject(subject) => {
-                ([RevocationKind::Subject, RevocationKind::SubjectSoFar], subject)
+        let subjects = [RevocationKind::Subject, RevocationKind::SubjectSoFar];
+        let number;
+        let (kinds, issuer, value) = match scope {
+            RevokeScope::All => ([RevocationKind::All, RevocationKind::AllSoFar], "", ""),
+            RevokeScope::Subject(subject) => (subjects, "", subject),
+            RevokeScope::NumericSubject(subject) => {
+                number = subject.to_string();
+                (subjects, NUMERIC, number.as_str())
             }
             RevokeScope::Tenant(tenant) => {
-                ([RevocationKind::Tenant, RevocationKind::TenantSoFar], tenant)
+                ([RevocationKind::Tenant, RevocationKind::TenantSoFar], "", tenant)
             }
         };
         let [dated, so_far] = kinds;
@@ -296,7 +315,7 @@ impl Revocations {
         } else {
             (dated, at, at.saturating_add(kept_for))
         };
-        self.0.revoke(self.0.entry(kind, "", value, before, until)?)
+        self.0.revoke(self.0.entry(kind, issuer, value, before, until)?)
     }
 
     /// Whether a token that is good for one use has not been used yet; from now on it has, in every

@@ -80,7 +80,7 @@ impl RevocationKind {
 pub struct Revocation {
     /// What it is about.
     pub kind: RevocationKind,
-    /// `iss`, for one token, or empty for a token of any issuer; else empty.
+    /// `iss`, for one token, or empty for a token of any issuer; `number` for a subject that is a number; else empty.
     pub issuer: String,
     /// `jti`, `sid`, `kid`, `sub` or the tenant; empty for all.
     pub value: String,

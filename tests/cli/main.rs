@@ -554,7 +554,17 @@ fn tokens_of_every_algorithm() {
         assert_eq!(lifetime, 900);
         // What it is not told to expect, it refuses.
         desk.write("token", &token);
+        let fine = "--issuer https://a.example --audience api --claim n=1.5 --allow-padding";
+        let fine = format!("token verify --token-file token --key {file} {fine}");
+        desk.run(&format!("{fine} --claim roles=[\"a\"] --allow-numeric-subject")).done();
+        desk.run(&format!("{fine} --claim roles=a")).failed(USAGE);
+        desk.run(&format!("{sign} --header cty=JWT")).failed(USAGE);
+        desk.run(&format!("{sign} --header jku=1")).failed(USAGE);
+        desk.write("with_cty", &desk.run(&format!("{sign} --header cty=\"JWT\"")).done());
+        let seen = desk.run("token inspect --token-file with_cty --json").done();
+        assert_eq!(member(&seen, "header.cty"), "JWT");
         for (line, status) in [
+            (format!("--key {file} --any-issuer --any-audience --claim n=2"), "1009"),
             (format!("--key {file} --audience api"), "1004"),
             (format!("--key {file} --issuer https://a.example"), "1005"),
             (format!("--key {file} --issuer https://b.example --audience api"), "1004"),

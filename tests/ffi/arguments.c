@@ -366,6 +366,9 @@ static void claims_and_signers(void) {
     TEXT_SETTER(gk_signer_builder, gk_signer_builder_issuer);
     TEXT_SETTER(gk_signer_builder, gk_signer_builder_audience);
     TEXT_SETTER(gk_signer_builder, gk_signer_builder_typ);
+    IGNORED(gk_signer_builder_header, NULL, TEXT, GK_TEXT("1"));
+    STICKS(gk_signer_builder, gk_signer_builder_header, NOTEXT, GK_TEXT("1"));
+    STICKS(gk_signer_builder, gk_signer_builder_header, TEXT, NOTEXT);
     IGNORED(gk_signer_builder_ttl, NULL, 1);
     IGNORED(gk_signer_builder_no_ttl, NULL);
     IGNORED(gk_signer_builder_no_typ, NULL);
@@ -410,6 +413,17 @@ static void policies_and_verifiers(void) {
     IGNORED(gk_policy_ignore_issuer, NULL);
     IGNORED(gk_policy_ignore_audience, NULL);
     IGNORED(gk_policy_ignore_type, NULL);
+    IGNORED(gk_policy_allow_numeric_subject, NULL);
+    IGNORED(gk_policy_expect_numeric_subject, NULL, 7);
+    IGNORED(gk_policy_allow_padding, NULL);
+    IGNORED(gk_policy_expect_claim, NULL, TEXT, GK_TEXT("1"));
+    STICKS(gk_policy, gk_policy_expect_claim, NOTEXT, GK_TEXT("1"));
+    STICKS(gk_policy, gk_policy_expect_claim, TEXT, NOTEXT);
+    gk_policy *unquoted = CALL(gk_policy_new)();
+    gk_policy_expect_claim(unquoted, GK_TEXT("token_type"), GK_TEXT("access"));
+    FAILS(GK_STATUS_INVALID_ARGUMENT, use_gk_policy(unquoted, &err));
+    CHECK(strcmp(gk_error_claim(&err), "token_type") == 0);
+    gk_policy_free(unquoted);
     IGNORED(gk_policy_max_age, NULL, 1);
     IGNORED(gk_policy_leeway, NULL, 1);
     IGNORED(gk_policy_allow_missing_exp, NULL);
@@ -429,6 +443,7 @@ static void policies_and_verifiers(void) {
     NO_HANDLE(gk_issuer_rule, gk_issuer_rule_new, TEXT, NULL);
     REFUSED(gk_issuer_rule_new, TEXT, key_set, NULL);
     TEXT_SETTER(gk_issuer_rule, gk_issuer_rule_expect_audience);
+    IGNORED(gk_issuer_rule_ignore_audience, NULL);
     IGNORED(gk_issuer_rule_algorithms, NULL, good_algs, 1);
     STICKS(gk_issuer_rule, gk_issuer_rule_algorithms, NULL, 1);
 
@@ -478,6 +493,8 @@ static void what_was_verified(void) {
     CHECK(CALL(gk_verified_audience_at)(NULL, 0).data == NULL);
     CHECK(gk_verified_audience_at(verified, SIZE_MAX).data == NULL);
     int64_t seconds = 9;
+    CHECK(!CALL(gk_verified_numeric_subject)(NULL, &seconds) && seconds == 0);
+    CHECK(!gk_verified_numeric_subject(verified, NULL));
     CHECK(!CALL(gk_verified_expires_at)(NULL, &seconds) && seconds == 0);
     CHECK(gk_verified_expires_at(verified, NULL));
     seconds = 9;

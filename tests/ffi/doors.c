@@ -118,6 +118,7 @@ static void rules(void) {
     gk_door_rule_algorithms(lenient, algs, 1);
     gk_door_rule_leeway(lenient, 120);
     gk_door_rule_tenant_claim(lenient, GK_TEXT("tid"));
+    gk_door_rule_claim(lenient, GK_TEXT("env"), GK_TEXT("\"live\""));
     gk_door_rule_audience(strict, GK_TEXT("urn:a"));
     gk_door_rule_client(strict, GK_TEXT("web"));
     gk_resource_server_builder *builder = gk_resource_server_builder_new(GK_TEXT(API));
@@ -126,10 +127,16 @@ static void rules(void) {
     gk_resource_server_builder_issuer_rule(builder, GK_TEXT(A), strict);
     gk_resource_server_builder_issuer_rule(builder, GK_TEXT(B), lenient);
     gk_resource_server *door = built(builder), *none = NULL;
-    const char *svc = "{\"sub\":\"alice\",\"client_id\":\"svc\",\"tid\":\"bank\"}";
+    const char *svc = "{\"sub\":\"alice\",\"client_id\":\"svc\",\"tid\":\"bank\",\"env\":\"live\"}";
+    const char *bare = "{\"sub\":\"alice\",\"client_id\":\"svc\"}";
+    const char *test = "{\"sub\":\"alice\",\"client_id\":\"svc\",\"env\":\"test\"}";
     const char *web = "{\"sub\":\"alice\",\"client_id\":\"web\",\"aud\":\"urn:a\"}";
     CHECK(knock(door, bearer(b, B, NULL, svc), "\"tenant\":\"bank\"") == GK_STATUS_OK);
     CHECK(knock(door, bearer(b, B, "JWT", svc), "\"issuer\":\"" B "\"") == GK_STATUS_OK);
+    CHECK(knock(door, bearer(b, B, NULL, test), "") == GK_STATUS_INVALID_CLAIM);
+    CHECK(strcmp(gk_error_claim(&err), "env") == 0);
+    CHECK(knock(door, bearer(b, B, NULL, bare), "") == GK_STATUS_MISSING_CLAIM);
+    CHECK(strcmp(gk_error_claim(&err), "env") == 0);
     CHECK(knock(door, bearer(b, B, NULL, web), "") == GK_STATUS_INVALID_CLAIM);
     CHECK(knock(door, bearer(a, A, "at+jwt", web), "\"issuer\":\"" A "\"") == GK_STATUS_OK);
     CHECK(knock(door, bearer(a, A, NULL, web), "") == GK_STATUS_INVALID_TYPE);

@@ -387,6 +387,9 @@ static void doors(void) {
     TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_scopes_supported);
     TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_client);
     TEXT_SETTER(gk_resource_server_builder, gk_resource_server_builder_tenant_claim);
+    IGNORED(gk_resource_server_builder_claim, NULL, TEXT, TEXT);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_claim, NOTEXT, TEXT);
+    STICKS(gk_resource_server_builder, gk_resource_server_builder_claim, TEXT, LATIN1);
     IGNORED(gk_resource_server_builder_any_audience, NULL);
     IGNORED(gk_resource_server_builder_allow_missing_type, NULL);
     IGNORED(gk_resource_server_builder_issuer_keys, NULL, TEXT, keys);
@@ -414,6 +417,9 @@ static void doors(void) {
     TEXT_SETTER(gk_door_rule, gk_door_rule_client);
     TEXT_SETTER(gk_door_rule, gk_door_rule_token_type);
     TEXT_SETTER(gk_door_rule, gk_door_rule_tenant_claim);
+    IGNORED(gk_door_rule_claim, NULL, TEXT, TEXT);
+    STICKS(gk_door_rule, gk_door_rule_claim, NOTEXT, TEXT);
+    STICKS(gk_door_rule, gk_door_rule_claim, TEXT, LATIN1);
     IGNORED(gk_door_rule_any_audience, NULL);
     IGNORED(gk_door_rule_allow_missing_type, NULL);
     IGNORED(gk_door_rule_algorithms, NULL, NULL, 0);

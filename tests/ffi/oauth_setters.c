@@ -210,6 +210,7 @@ static void configs(void) {
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_client_id);
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_client_secret);
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_assertion_audience);
+    PAIR_SETTER(gk_oauth_config, gk_oauth_config_assertion_header, TEXT);
     TEXT_SETTER(gk_oauth_config, gk_oauth_config_auth_method);
     MISFIT(gk_oauth_config, "assertion_audience", assertion_audience, GK_TEXT("token"));
     FINE(gk_oauth_config, assertion_audience, GK_TEXT("token_endpoint"));
@@ -503,6 +504,6 @@ int main(int argc, char **argv) {
     news_and_frees();
     gk_http_free(http);
     gk_oauth_client_free(client);
-    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 88);
+    CHECK(all_called(argv[1], HERE, sizeof HERE / sizeof *HERE, true) == 89);
     return passed("oauth_setters");
 }

@@ -185,6 +185,7 @@ int main() {
                                                 .client_secret("a secret of 32 bytes, or even more")
                                                 .auth_method("client_secret_jwt")
                                                 .assertion_audience(audience)
+                                                .assertion_header("v", "1")
                                                 .issuer("https://auth.example"));
         gatekey::operation asked = signing.client_credentials();
         CHECK(asked.next().kind == GK_STEP_REQUEST);
@@ -309,6 +310,7 @@ int main() {
                              .any_audience()
                              .client("app")
                              .allow_missing_type()
+                             .claim("token_type", R"("access")")
                              .tenant_claim("tid")
                              .build();
     CHECK(holds(several.metadata(), "[\"https://a.example\",\"https://b.example\"]"));
@@ -317,6 +319,7 @@ int main() {
                                     .client("svc")
                                     .token_type("JWT")
                                     .allow_missing_type()
+                                    .claim("token_type", R"("access")")
                                     .algorithms({gatekey::alg::es256})
                                     .leeway(9)
                                     .tenant_claim("tid"));

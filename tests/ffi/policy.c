@@ -118,12 +118,104 @@ static void types_subjects_and_required_claims(void) {
     CHECK(judge(copy, "{\"exp\":1795000001,\"sub\":\"bob\"}") == GK_STATUS_INVALID_SUBJECT);
 
     policy = new_policy();
+    gk_policy_expect_claim(policy, GK_TEXT("token_type"), GK_TEXT("\"access\""));
+    copy = gk_policy_clone(policy);
+    CHECK(judge(policy, "{\"exp\":1795000001,\"token_type\":\"access\"}") == GK_STATUS_OK);
+    CHECK(judge(copy, "{\"exp\":1795000001,\"token_type\":\"refresh\"}") ==
+          GK_STATUS_INVALID_CLAIM);
+    CHECK(strcmp(gk_error_claim(&err), "token_type") == 0);
+
+    policy = new_policy();
     gk_policy_require_claim(policy, GK_TEXT("https://example.com/tenant"));
     copy = gk_policy_clone(policy);
     CHECK(judge(policy, "{\"exp\":1795000001,\"https://example.com/tenant\":null}") ==
           GK_STATUS_OK);
     CHECK(judge(copy, "{\"exp\":1795000001}") == GK_STATUS_MISSING_CLAIM);
     CHECK(strcmp(gk_error_claim(&err), "https://example.com/tenant") == 0);
+}
+
+/* AWS's padded parts, and a subject that is a number, signed by another program. */
+static void what_others_write(void) {
+    /* {"alg":"HS256"} and {"exp":1795000001,"iat":1794999999,"sub":7}, encoded with padding and
+     * signed so. */
+    gk_key *own = NULL;
+    gk_verifier *verifier = NULL;
+    gk_verified *verified = NULL;
+    int64_t number = -1;
+    MUST(gk_key_from_secret((const uint8_t *)"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkX", 32, GK_ALG_HS256,
+                            &own, &err));
+    static const char padded[] = "eyJhbGciOiJIUzI1NiJ9."
+                                 "eyJleHAiOjE3OTUwMDAwMDEsImlhdCI6MTc5NDk5OTk5OSwic3ViIjo3fQ=="
+                                 ".SYst6duRNNHd_crkoPIuegk_nXo-wFdH-y4n8p7dmw8=";
+    gk_policy *policy = new_policy();
+    MUST(gk_verifier_with_key(own, policy, &verifier, &err));
+    FAILS(GK_STATUS_MALFORMED_TOKEN,
+          gk_verifier_verify(verifier, padded, strlen(padded), &verified, &err));
+    gk_verifier_free(verifier);
+    gk_policy_allow_padding(policy);
+    MUST(gk_verifier_with_key(own, policy, &verifier, &err));
+    FAILS(GK_STATUS_INVALID_CLAIM,
+          gk_verifier_verify(verifier, padded, strlen(padded), &verified, &err));
+    CHECK(strcmp(gk_error_claim(&err), "sub") == 0);
+    gk_verifier_free(verifier);
+    gk_policy_allow_numeric_subject(policy);
+    MUST(gk_verifier_with_key(own, policy, &verifier, &err));
+    MUST(gk_verifier_verify(verifier, padded, strlen(padded), &verified, &err));
+    CHECK(gk_verified_numeric_subject(verified, &number) && number == 7);
+    CHECK(gk_verified_subject(verified).data == NULL);
+    gk_verified_free(verified);
+    gk_verifier_free(verifier);
+    /* Revoked by its number, and not by its text. */
+    gk_revocations *list = NULL;
+    gk_revoke_scope scope = {{GK_TEXT("7")}, {NULL, 0}, NULL};
+    gk_revocation_options *options = gk_revocation_options_new();
+    gk_revocation_options_clock(options, read_clock, &stopped, NULL);
+    MUST(gk_revocations_open(GK_TEXT("memory:"), options, &list, &err));
+    gk_revocation_options_free(options);
+    gk_policy_revocations(policy, list);
+    MUST(gk_verifier_with_key(own, policy, &verifier, &err));
+    MUST(gk_revocations_revoke_before(list, 1795000000, &scope, &err));
+    MUST(gk_verifier_verify(verifier, padded, strlen(padded), &verified, &err));
+    gk_verified_free(verified);
+    scope = (gk_revoke_scope){{NULL, 0}, {NULL, 0}, &number};
+    MUST(gk_revocations_revoke_before(list, 1795000000, &scope, &err));
+    FAILS(GK_STATUS_REVOKED_TOKEN,
+          gk_verifier_verify(verifier, padded, strlen(padded), &verified, &err));
+    gk_revocations_free(list);
+    gk_verifier_free(verifier);
+    gk_policy_expect_numeric_subject(policy, 8);
+    MUST(gk_verifier_with_key(own, policy, &verifier, &err));
+    FAILS(GK_STATUS_INVALID_SUBJECT,
+          gk_verifier_verify(verifier, padded, strlen(padded), &verified, &err));
+    gk_verifier_free(verifier);
+    gk_policy_free(policy);
+    gk_key_free(own);
+}
+
+/* Members of the header, and dates that nobody means. */
+static void what_a_signer_says(void) {
+    gk_signer_builder *builder = NULL;
+    gk_signer *signer = NULL;
+    gk_unverified *seen = NULL;
+    gk_buf token = {NULL, 0};
+    MUST(gk_signer_builder_new(key, &builder, &err));
+    gk_signer_builder_header(builder, GK_TEXT("cty"), GK_TEXT("\"JWT\""));
+    MUST(gk_signer_builder_build(builder, &signer, &err));
+    MUST(gk_signer_sign_json(signer, GK_TEXT("{}"), &token, &err));
+    MUST(gk_danger_decode_unverified(token.data, token.len, &seen, &err));
+    const gk_str header = gk_unverified_header_json(seen);
+    CHECK(header.len > 12 && strstr(header.data, "\"cty\":\"JWT\"") != NULL);
+    gk_unverified_free(seen);
+    gk_buf_free(&token);
+    FAILS(GK_STATUS_INVALID_CLAIM,
+          gk_signer_sign_json(signer, GK_TEXT("{\"exp\":1795000000000}"), &token, &err));
+    CHECK(strstr(err.message, "milliseconds") != NULL);
+    CHECK(strcmp(gk_error_claim(&err), "exp") == 0);
+    gk_signer_free(signer);
+    gk_signer_builder_header(builder, GK_TEXT("jku"), GK_TEXT("\"https://a.example\""));
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, gk_signer_builder_build(builder, &signer, &err));
+    CHECK(strcmp(gk_error_claim(&err), "jku") == 0);
+    gk_signer_builder_free(builder);
 }
 
 static void times(void) {
@@ -260,6 +352,11 @@ static void several_issuers(void) {
     gk_policy *policy = gk_policy_new();
     FAILS(GK_STATUS_INVALID_CONFIGURATION,
           gk_verifier_for_issuers(NULL, 0, policy, &verifier, &err));
+    gk_issuer_rule *any = gk_issuer_rule_clone(rules[1]);
+    gk_issuer_rule_ignore_audience(any);
+    FAILS(GK_STATUS_INVALID_CONFIGURATION, /* expects one, too */
+          gk_verifier_for_issuers((const gk_issuer_rule *const *)&any, 1, policy, &verifier, &err));
+    gk_issuer_rule_free(any);
     MUST(gk_verifier_for_issuers((const gk_issuer_rule *const *)rules, 2, policy, &verifier, &err));
 
     const struct {
@@ -424,6 +521,8 @@ int main(void) {
     MUST(gk_key_generate(GK_ALG_HS256, &key, &err));
     issuer_and_audience();
     types_subjects_and_required_claims();
+    what_others_write();
+    what_a_signer_says();
     times();
     contradictions();
     several_keys_without_kid();

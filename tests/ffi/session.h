@@ -28,7 +28,7 @@ static inline uint64_t now(void *user) {
 /* Whose tokens are revoked: those of a subject, of a tenant. */
 #define SCOPE(...) SCOPE_(__VA_ARGS__)
 #define SCOPE_(sub, sub_len, tenant, tenant_len)                                                   \
-    (&(const gk_revoke_scope){{sub, sub_len}, {tenant, tenant_len}})
+    (&(const gk_revoke_scope){{sub, sub_len}, {tenant, tenant_len}, NULL})
 
 /* A session by its id, and of which subject it must be. */
 #define SESSION(...) SESSION_(__VA_ARGS__)

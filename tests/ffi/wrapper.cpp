@@ -314,6 +314,29 @@ void issuers_and_threads() {
     }
     for (auto &thread : threads) thread.join();
 
+    // What is demanded, and what is let in.
+    const auto access = signer::builder(two)
+                            .header("cty", R"("JWT")")
+                            .build()
+                            .sign(claims().claim_str("token_type", "access"));
+    CHECK(gatekey::danger_decode_unverified(access).header_json().find(R"("cty":"JWT")") !=
+          std::string_view::npos);
+    const auto demanding = [&](std::string_view json) {
+        return verifier::with_key(two, policy().expect_claim("token_type", json));
+    };
+    CHECK(demanding(R"("access")").verify(access).subject() == std::nullopt);
+    CHECK(demanding(R"("refresh")").try_verify(access).status() == status::invalid_claim);
+    const auto lenient = policy().allow_numeric_subject().allow_padding().clone();
+    CHECK(!verifier::with_key(two, lenient).verify(access).numeric_subject());
+    THROWS(status::invalid_subject,
+           verifier::with_key(two, policy().expect_numeric_subject(7))
+               .verify(signer::builder(two).build().sign(claims().subject("7"))));
+    THROWS(status::invalid_configuration, signer::builder(two).header("crit", "[]").build());
+    gatekey::issuer_rule any("https://two.example", key_set::of(two));
+    std::vector<gatekey::issuer_rule> anyone;
+    anyone.push_back(any.ignore_audience().clone());
+    CHECK(verifier::for_issuers(anyone, policy()).try_verify(good).has_value());
+
     const auto several = key_set::of(two, key::generate(alg::es256));
     const auto nameless = signer::builder(two).kid(false).build().sign(claims());
     CHECK(verifier(several, policy()).try_verify(nameless).status() == status::ambiguous_key);

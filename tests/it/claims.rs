@@ -3,7 +3,7 @@
 use crate::fixtures::{
     AUDIENCE, ISSUER, NOW, accepted, fixed_clock, key, refused, silent_policy, verifier,
 };
-use crate::forge::{header, sign, token};
+use crate::forge::{b64, header, sign, token};
 use gatekey::jwt::danger_decode_unverified;
 use gatekey::{Alg, Claims, ErrorKind, Policy, Signer, Verifier};
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ fn taken_from_json() {
 
 #[test]
 fn values_survive_exactly() {
-    let text = r#"{"big":123456789012345678901234567890123456789,"neg":-98765432109876543210,"f":0.1,"e":1e-7,"E":1.0E+2,"z":-0,"u":"é😀\u0041\/","deep":[[[{"a":[true,false,null]}]]],"":"empty name","exp":9007199254740992}"#;
+    let text = r#"{"big":123456789012345678901234567890123456789,"neg":-98765432109876543210,"f":0.1,"e":1e-7,"E":1.0E+2,"z":-0,"u":"é😀\u0041\/","deep":[[[{"a":[true,false,null]}]]],"":"empty name","whole":9007199254740992,"exp":999999999999}"#;
     for &alg in Alg::ALL {
         let signer =
             Signer::builder(key(alg)).token_ids(false).clock(fixed_clock()).build().unwrap();
@@ -172,4 +172,20 @@ fn inspection_without_verification() {
         refused(danger_decode_unverified(wrong), ErrorKind::MalformedToken, wrong);
     }
     assert_eq!(danger_decode_unverified("e30.e30.").unwrap().claims_json(), "{}");
+    // A number that would keep its reader busy.
+    for (digits, fits) in [(4300, true), (4301, false), (100_000, false)] {
+        let number = "9".repeat(digits);
+        for json in [
+            format!(r#"{{"n":{number}}}"#),
+            format!(r#"{{"a":[{{"n":-{number}}}]}}"#),
+            format!(r#"{{"n":0.{number}}}"#),
+        ] {
+            let fits = fits && !json.contains("0.") || digits < 4300;
+            for token in [format!("e30.{}.", b64(&json)), format!("{}.e30.", b64(&json))] {
+                let seen = danger_decode_unverified(token).map(|_| ()).map_err(|e| e.kind());
+                let wanted = if fits { Ok(()) } else { Err(ErrorKind::MalformedToken) };
+                assert_eq!(seen, wanted, "{digits}");
+            }
+        }
+    }
 }

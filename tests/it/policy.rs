@@ -350,3 +350,128 @@ fn a_policy_is_cheap_to_copy_and_says_what_it_is() {
     assert!(a.is_symmetric() && b.is_symmetric());
     assert!(!crate::fixtures::verifier(Alg::Es256).is_symmetric());
 }
+
+/// 7 and "7" are two subjects, and a number is none at all unless that is allowed.
+#[test]
+fn a_subject_that_is_a_number() {
+    let numeric = with(&claims_with("sub", json!(7)));
+    let text = with(&claims_with("sub", json!("7")));
+    refused_about(&build(policy()), &numeric, ErrorKind::InvalidClaim, "sub");
+    let allowing = build(policy().allow_numeric_subject());
+    let verified = accepted(&allowing, &numeric, "a number");
+    assert_eq!((verified.subject(), verified.numeric_subject()), (None, Some(7)));
+    let verified = accepted(&allowing, &text, "a text");
+    assert_eq!((verified.subject().as_deref(), verified.numeric_subject()), (Some("7"), None));
+    for sub in [json!(0), json!(-3), json!(i64::MAX), json!(i64::MIN)] {
+        let verified = accepted(&allowing, &with(&claims_with("sub", sub.clone())), "64 bits");
+        assert_eq!(verified.numeric_subject(), sub.as_i64());
+    }
+    for sub in [json!(7.5), json!(u64::MAX), json!(true), json!(null), json!([7]), json!({})] {
+        refused_about(&allowing, &with(&claims_with("sub", sub)), ErrorKind::InvalidClaim, "sub");
+    }
+    for sub in ["7.0", "7e0", "1E1"] {
+        let payload = claims_with("sub", json!("#")).to_string().replace("\"#\"", sub);
+        let token = sign(key(ALG), crate::forge::header(ALG), payload);
+        refused_about(&allowing, &token, ErrorKind::InvalidClaim, "sub");
+    }
+    let only_text = build(policy().allow_numeric_subject().expect_subject("7"));
+    accepted(&only_text, &text, "the text");
+    refused_about(&only_text, &numeric, ErrorKind::InvalidSubject, "sub");
+    let only_number = build(policy().expect_numeric_subject(7));
+    accepted(&only_number, &numeric, "the number");
+    refused_about(&only_number, &text, ErrorKind::InvalidSubject, "sub");
+    refused_about(
+        &only_number,
+        &with(&claims_with("sub", json!(8))),
+        ErrorKind::InvalidSubject,
+        "sub",
+    );
+    refused_about(&only_number, &with(&claims_without("sub")), ErrorKind::MissingClaim, "sub");
+    // The other ways of a verifier.
+    let rule = IssuerRule::new(ISSUER, &KeySet::new([key(ALG).clone()]).unwrap());
+    let by_issuer = |policy: Policy| {
+        Verifier::for_issuers([rule.clone()], policy.expect_audience(AUDIENCE)).unwrap()
+    };
+    accepted(&by_issuer(silent_policy().allow_numeric_subject()), &numeric, "by issuer");
+    refused_about(&by_issuer(silent_policy()), &numeric, ErrorKind::InvalidClaim, "sub");
+}
+
+/// Parts that are padded, as AWS load balancers sign them: one token with its padding and without.
+#[test]
+fn padding_is_accepted_where_it_is_asked_for() {
+    let pad = |text: &str| format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4));
+    for alg in [Alg::Hs256, Alg::Es256, Alg::Rs256] {
+        let public = crate::fixtures::verifying(key(alg));
+        let strict = Verifier::with_key(&public, policy()).unwrap();
+        let allowing = Verifier::with_key(&public, policy().allow_padding()).unwrap();
+        for extra in ["", "a", "ab", "abc"] {
+            let own = claims_with("x", json!(extra)).to_string();
+            let header = header_and(alg, &format!(r#""x":"{extra}""#));
+            let input =
+                format!("{}.{}", pad(&crate::forge::b64(header)), pad(&crate::forge::b64(own)));
+            let token = crate::forge::sign_text(key(alg), &input);
+            let (_, signature) = token.rsplit_once('.').unwrap();
+            let padded = format!("{input}.{}", pad(signature));
+            for token in [&token, &padded] {
+                let verified = accepted(&allowing, token, "padded");
+                assert_eq!(verified.claim("x").unwrap().as_str().as_deref(), Some(extra));
+                assert!(verified.header_json().contains(extra), "{}", verified.header_json());
+                // Again, by the header that is known by now.
+                accepted(&allowing, token, "padded, again");
+                if token.contains('=') {
+                    refused(strict.verify(token), ErrorKind::MalformedToken, "strict");
+                }
+            }
+            for wrong in [format!("{padded}="), format!("{padded}===="), padded.replace('.', "=.")]
+            {
+                refused(allowing.verify(&wrong), ErrorKind::MalformedToken, &wrong);
+            }
+            if input.contains('=') {
+                let bare = padded.replace('=', "");
+                refused(allowing.verify(bare), ErrorKind::InvalidSignature, "signed with padding");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_claim_must_have_its_value() {
+    let expecting = || policy().expect_claim("token_type", r#""access""#).unwrap();
+    let own = |value: Value| with(&claims_with("token_type", value));
+    let verifier = build(expecting());
+    accepted(&verifier, &own(json!("access")), "the value");
+    for wrong in [json!("refresh"), json!("Access"), json!(["access"]), json!(null), json!(1)] {
+        refused_about(&verifier, &own(wrong), ErrorKind::InvalidClaim, "token_type");
+    }
+    refused_about(&verifier, &with(&claims()), ErrorKind::MissingClaim, "token_type");
+    let either = build(expecting().expect_claim("token_type", r#""Bearer""#).unwrap());
+    accepted(&either, &own(json!("Bearer")), "one of two");
+    accepted(&either, &own(json!("access")), "the other");
+    refused_about(&either, &own(json!("refresh")), ErrorKind::InvalidClaim, "token_type");
+    refused(
+        policy().expect_claim("a", "access").map(|_| ()),
+        ErrorKind::InvalidArgument,
+        "no JSON",
+    );
+    for name in ["iss", "sub", "aud", "exp", "nbf", "iat", ""] {
+        let policy = policy().expect_claim(name, "1").unwrap();
+        refused(Verifier::with_key(key(ALG), policy), ErrorKind::InvalidConfiguration, name);
+    }
+    // A bad signature says only that.
+    let stranger = sign(other(ALG), crate::forge::header(ALG), claims().to_string());
+    refused(verifier.verify(stranger), ErrorKind::InvalidSignature, "a stranger");
+}
+
+#[test]
+fn one_issuer_whose_audience_does_not_matter() {
+    let set = KeySet::new([key(ALG).clone()]).unwrap();
+    let rule = || IssuerRule::new(ISSUER, &set);
+    let strict = silent_policy().expect_audience("https://else.example");
+    let verifier = Verifier::for_issuers([rule().ignore_audience()], strict.clone()).unwrap();
+    accepted(&verifier, &with(&claims()), "another audience");
+    accepted(&verifier, &with(&claims_without("aud")), "none");
+    let held = Verifier::for_issuers([rule()], strict.clone()).unwrap();
+    refused_about(&held, &with(&claims()), ErrorKind::InvalidAudience, "aud");
+    let both = rule().ignore_audience().expect_audience("a");
+    refused(Verifier::for_issuers([both], strict), ErrorKind::InvalidConfiguration, "both");
+}

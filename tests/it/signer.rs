@@ -278,3 +278,88 @@ fn long_claims_are_bounded() {
         "a header limit of 10",
     );
 }
+
+#[test]
+fn members_of_the_header() {
+    let hash = |len: usize| format!("\"{}\"", crate::forge::b64(vec![7; len]));
+    let built = |name: &str, json: &str| signer(Alg::Hs256).header(name, json).build();
+    let chain = r#"["MIIB","MIIC"]"#;
+    for (name, json) in [
+        ("x5t", hash(20).as_str()),
+        ("x5t#S256", &hash(32)),
+        ("x5c", chain),
+        ("cty", r#""JWT""#),
+        ("nonce", r#""n-\u00e9""#),
+        ("https://a.example/kind", r#"{"a":[1,2.50,null]}"#),
+        ("v", " 7 "),
+    ] {
+        let signer = built(name, json).unwrap();
+        let token = signer.sign(&Claims::new()).unwrap();
+        let wanted: Value = serde_json::from_str(json).unwrap();
+        let header = header_of(&token);
+        assert_eq!(header[name], wanted, "{name}");
+        assert_eq!(header["alg"], "HS256");
+        let verifier = Verifier::with_key(key(Alg::Hs256), policy()).unwrap();
+        accepted(&verifier, &token, name);
+        let prepared = signer.prepare(&Claims::new()).unwrap();
+        assert!(prepared.signing_input().starts_with(token.split('.').next().unwrap()), "{name}");
+    }
+    // The last one counts.
+    let twice = signer(Alg::Hs256).header("v", "1").header("w", "2").header("v", "3").build();
+    let header = header_of(&twice.unwrap().sign(&Claims::new()).unwrap());
+    assert_eq!((&header["v"], &header["w"]), (&json!(3), &json!(2)));
+    let never = ["alg", "kid", "crit", "b64", "jwk", "jku", "x5u", "typ", "enc", "zip", ""];
+    let mut wrong: Vec<(&str, String)> = never.map(|name| (name, r#""x""#.to_owned())).into();
+    wrong.extend([
+        ("x5t", hash(32)),
+        ("x5t", "\"AB:CD\"".to_owned()),
+        ("x5t", "7".to_owned()),
+        ("x5t#S256", hash(20)),
+        ("x5c", "[]".to_owned()),
+        ("x5c", "[7]".to_owned()),
+        ("x5c", "\"MIIB\"".to_owned()),
+        ("cty", "7".to_owned()),
+        ("nonce", "null".to_owned()),
+        ("v", "text".to_owned()),
+        ("v", "1,\"alg\":\"none\"".to_owned()),
+        ("v", r#"{"a":1,"a":2}"#.to_owned()),
+        ("v", format!("\"{}\"", "x".repeat(48 * 1024))),
+    ]);
+    for (name, json) in wrong {
+        let error = built(name, &json).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.claim()),
+            (ErrorKind::InvalidConfiguration, Some(name)),
+            "{name} {json}"
+        );
+    }
+}
+
+#[test]
+fn dates_in_milliseconds_are_refused() {
+    let ms = NOW * 1000;
+    for alg in [Alg::Hs256, Alg::Es256] {
+        let signer = signer(alg).build().unwrap();
+        for name in ["exp", "nbf", "iat", "auth_time", "updated_at"] {
+            for date in
+                [ms.to_string(), format!("{ms}.5"), "1e12".to_owned(), (ms * 1000).to_string()]
+            {
+                let text = format!(r#"{{"a":"b","{name}":{date}}}"#);
+                for error in [
+                    signer.sign_json(&text).unwrap_err(),
+                    signer.prepare_json(&text).map(|_| ()).unwrap_err(),
+                ] {
+                    assert_eq!(
+                        (error.kind(), error.claim()),
+                        (ErrorKind::InvalidClaim, Some(name))
+                    );
+                    assert!(error.message().contains("milliseconds"), "{error}");
+                }
+            }
+            // The year 9999, which means for ever to some, is no date in milliseconds.
+            let text = format!(r#"{{"{name}":253402300799,"deep":{{"{name}":{ms}}}}}"#);
+            assert!(signer.sign_json(&text).is_ok(), "{name}");
+        }
+        assert!(signer.sign_json(format!(r#"{{"other":{ms},"auth_time":"{ms}"}}"#)).is_ok());
+    }
+}

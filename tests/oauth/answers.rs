@@ -307,3 +307,40 @@ fn audiences_of_assertions() {
         assert_eq!(error.claim(), Some("assertion_audience"), "{wrong}");
     }
 }
+
+/// Entra ID knows a client's certificate by `x5t` in the header of its assertion.
+#[test]
+fn assertions_have_the_header_members_that_they_are_told() {
+    let authority = Authority::start();
+    let key = gatekey::Key::generate(gatekey::Alg::Ps256).unwrap();
+    let hash = "BwcHBwcHBwcHBwcHBwcHBwcHBwc";
+    let header = |config: OAuthConfig| {
+        let client = OAuthClient::new(config).unwrap();
+        client.client_credentials(&TokenGrant::new()).unwrap().run(&http()).unwrap();
+        let assertion = authority.server.seen("/token").pop().unwrap();
+        let assertion = assertion.form("client_assertion").unwrap();
+        let seen = gatekey::jwt::danger_decode_unverified(&assertion).unwrap();
+        serde_json::from_str::<serde_json::Value>(seen.header_json()).unwrap()
+    };
+    let config = || authority.config().auth_method(AuthMethod::PrivateKeyJwt).private_key(&key);
+    let seen = header(config().assertion_header("x5t", format!("\"{hash}\"")));
+    assert_eq!(
+        (&seen["x5t"], &seen["alg"], &seen["kid"]),
+        (&json!(hash), &json!("PS256"), &json!(key.kid()))
+    );
+    let more = json!({"assertion_headers": {"x5t": hash, "cty": "JWT", "v": [1]}}).to_string();
+    let seen = header(config().json(more.as_bytes()).unwrap());
+    assert_eq!(
+        (&seen["x5t"], &seen["cty"], &seen["v"]),
+        (&json!(hash), &json!("JWT"), &json!([1]))
+    );
+    for (name, json) in
+        [("alg", "\"none\""), ("x5u", "\"https://a.example\""), ("x5t", "\"AB:CD\"")]
+    {
+        let error = OAuthClient::new(config().assertion_header(name, json)).unwrap_err();
+        assert_eq!((error.kind(), error.claim()), (ErrorKind::InvalidConfiguration, Some(name)));
+    }
+    let nothing_to_sign = authority.config().assertion_header("v", "1");
+    let error = OAuthClient::new(nothing_to_sign).unwrap_err();
+    assert_eq!(error.claim(), Some("assertion_headers"));
+}

@@ -246,3 +246,55 @@ fn own_keys_are_asked_first() {
     }
     assert_eq!(authority.server.count("/introspect"), 5);
 }
+
+/// What the claims must say is asked of opaque tokens, too.
+#[test]
+fn values_that_claims_must_have() {
+    let asked = |answer: Value| {
+        let authority = telling(answer);
+        let builder = ResourceServer::builder(API).claim("env", r#""live""#).claim("env", "1");
+        let options = IntrospectionOptions::new();
+        let door = builder.introspection(authority.client(), Arc::new(http()), options);
+        door.build().unwrap().check(Some("Bearer t"), &Demand::new()).map(|_| ())
+    };
+    asked(with("env", json!("live"))).unwrap();
+    asked(with("env", json!(1))).unwrap();
+    let refused = asked(with("env", json!("test"))).unwrap_err();
+    assert_eq!((refused.kind(), refused.claim()), (ErrorKind::InvalidClaim, Some("env")));
+    assert_eq!(asked(active()).unwrap_err().kind(), ErrorKind::MissingClaim);
+
+    let key = gatekey::Key::generate(gatekey::Alg::Es256).unwrap();
+    let keys = Arc::new(gatekey::KeySet::new([key.public().unwrap()]).unwrap());
+    let text = json!({
+        "audience": API, "issuer": "https://auth.example", "claims": {"token_type": "access"},
+    });
+    let door = gatekey::resource::ResourceServerBuilder::from_json(text.to_string().as_bytes());
+    let door = door.unwrap().keys(keys.clone()).build().unwrap();
+    let signer = gatekey::Signer::builder(&key).issuer("https://auth.example").audience(API);
+    let signer = signer.typ("at+jwt").build().unwrap();
+    let knock = |kind: &str| {
+        let claims = gatekey::Claims::new().subject("alice").claim_str("client_id", "app");
+        let token = signer.sign(&claims.claim_str("token_type", kind)).unwrap();
+        door.check(Some(&format!("Bearer {token}")), &Demand::new()).map(|_| ())
+    };
+    knock("access").unwrap();
+    let refused = knock("Bearer").unwrap_err();
+    assert_eq!((refused.kind(), refused.claim()), (ErrorKind::InvalidClaim, Some("token_type")));
+    let long = "n".repeat(100);
+    let text = json!({"audience": API, "issuer": "https://auth.example", "claims": {&long: null}});
+    let by_long_name =
+        gatekey::resource::ResourceServerBuilder::from_json(text.to_string().as_bytes());
+    let by_long_name = by_long_name.unwrap().keys(keys.clone()).build().unwrap();
+    let claims = gatekey::Claims::new().subject("alice").claim_str("client_id", "app");
+    let token = signer.sign(&claims.clone().claim_json(&long, "null").unwrap()).unwrap();
+    by_long_name.check(Some(&format!("Bearer {token}")), &Demand::new()).unwrap();
+    let token = signer.sign(&claims).unwrap();
+    let refused = by_long_name.check(Some(&format!("Bearer {token}")), &Demand::new()).unwrap_err();
+    assert_eq!((refused.kind(), refused.claim()), (ErrorKind::MissingClaim, Some(long.as_str())));
+    for claims in [json!({"iss": "x"}), json!({"": 1}), json!(7)] {
+        let text = json!({"audience": API, "issuer": "https://a.example", "claims": claims});
+        let door = gatekey::resource::ResourceServerBuilder::from_json(text.to_string().as_bytes());
+        let error = door.and_then(|door| door.keys(keys.clone()).build()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfiguration, "{text}");
+    }
+}

@@ -240,7 +240,10 @@ class Signer:
     Each token gets the `issuer` and `audience` given here, `iat`, `exp` (now + `ttl` seconds), a
     random `jti` (unless `token_ids=False`) and the `kid` of the key (unless `kid=False`). Claims may
     bring their own `iat`, `exp` and `jti`; an `iss` or `aud` that is not the signer's is refused.
-    `ttl=None` sets no `exp`: the claims must have one, unless `allow_missing_exp`.
+    `ttl=None` sets no `exp`: the claims must have one, unless `allow_missing_exp`. `headers` are more members of the
+    header: `x5t`, `x5t#S256`, `x5c`, `cty`, `nonce` or private ones; never `alg`, `kid`, `typ`, `crit`, `b64`, `jwk`,
+    `jku`, `x5u`, `enc` or `zip`. `default` is called for values that have no JSON form, such as a UUID or a Decimal, and
+    returns what is written in their place, as that of `json.dumps`.
     """
     def __new__(
         cls,
@@ -254,6 +257,8 @@ class Signer:
         token_ids: bool = True,
         allow_missing_exp: bool = False,
         clock: _Clock | None = None,
+        headers: Mapping[str, Any] | None = None,
+        default: Callable[[Any], Any] | None = None,
     ) -> Signer: ...
     @property
     def key(self) -> Key:
@@ -262,7 +267,8 @@ class Signer:
         """The signed token.
 
         Claims are a mapping of `str` to `str`, `int` of any size, finite `float`, `bool`, `None`,
-        and lists, tuples and dicts of those. `exp`, `nbf` and `iat` may be aware datetimes.
+        and lists, tuples and dicts of those. `exp`, `nbf` and `iat` may be aware datetimes. Other values are given to the
+        signer's `default`.
         """
     def prepare(self, claims: Mapping[str, Any]) -> Unsigned:
         """The token without its signature, for a key that lives in a KMS or HSM."""
@@ -287,7 +293,11 @@ class Verifier:
     - `issuer`, `audience`, `typ`: one value or several to choose from, which makes the claim
       required; `gatekey.ANY` accepts every value and none. Where nothing is said, a token that has
       an `iss` or `aud` is refused, and so is a `typ` other than `JWT`.
-    - `subject`: the only `sub` accepted. `required`: names of claims that must be there.
+    - `subject`: the only `sub` accepted; an `int` for one that is a number. `required`: names of claims that must be
+      there. `claims`: a mapping of claims to the values that they must have, such as `{"token_type": "access"}`.
+    - `allow_numeric_subject`: accept a `sub` that is a whole number, which RFC 7519 does not allow. 7 and "7" are two
+      subjects: `.subject` is then an `int`.
+    - `allow_padding`: accept parts that are padded with `=`, as AWS load balancers sign them.
     - `leeway`: seconds, or a timedelta, by which clocks may differ; at most 600.
     - `max_age`: seconds, or a timedelta, since `iat`, which is then required.
     - `allow_missing_exp`: accept a token that never expires. An `exp` is always checked.
@@ -305,7 +315,7 @@ class Verifier:
         issuer: _Expected = None,
         audience: _Expected = None,
         typ: _Expected = None,
-        subject: str | None = None,
+        subject: str | int | None = None,
         leeway: _Seconds = 0,
         max_age: _Seconds | None = None,
         required: str | Iterable[str] = (),
@@ -316,6 +326,9 @@ class Verifier:
         max_header_bytes: int | None = None,
         try_keys_without_kid: bool = False,
         revocations: Revocations | None = None,
+        claims: Mapping[str, Any] | None = None,
+        allow_numeric_subject: bool = False,
+        allow_padding: bool = False,
     ) -> Verifier: ...
     @staticmethod
     def for_issuers(
@@ -323,7 +336,7 @@ class Verifier:
         *,
         audience: _Expected = None,
         typ: _Expected = None,
-        subject: str | None = None,
+        subject: str | int | None = None,
         leeway: _Seconds = 0,
         max_age: _Seconds | None = None,
         required: str | Iterable[str] = (),
@@ -334,6 +347,9 @@ class Verifier:
         max_header_bytes: int | None = None,
         try_keys_without_kid: bool = False,
         revocations: Revocations | None = None,
+        claims: Mapping[str, Any] | None = None,
+        allow_numeric_subject: bool = False,
+        allow_padding: bool = False,
     ) -> Verifier:
         """A verifier for several issuers, each with its own keys; a key never crosses issuers.
 
@@ -354,7 +370,7 @@ class IssuerRule:
         cls,
         keys: _Keys | _RemoteKeySet,
         *,
-        audience: str | Iterable[str] | None = None,
+        audience: _Expected = None,
         algorithms: str | Iterable[str] | None = None,
     ) -> IssuerRule: ...
     @property
@@ -387,8 +403,8 @@ class Verified(Mapping[str, Any]):
     def issuer(self) -> str | None:
         """`iss`, if present."""
     @property
-    def subject(self) -> str | None:
-        """`sub`, if present."""
+    def subject(self) -> str | int | None:
+        """`sub`, if present: a `str`, or an `int` where the verifier allows numbers. 7 and "7" are two subjects."""
     @property
     def audience(self) -> tuple[str, ...]:
         """`aud`, whether it was one string or several; empty if absent."""
@@ -1044,15 +1060,16 @@ class Revocations:
         """
     def revoke_session(self, sid: str) -> None:
         """Revokes the tokens of one session, by their `sid`; its next refresh is refused and ends it."""
-    def revoke_subject(self, sub: str) -> None:
+    def revoke_subject(self, sub: str | int) -> None:
         """Revokes the tokens that a subject has now; a later log-in gives good ones. Access tokens of `Sessions` say
         which revocations came before them (the claim `gkn`); others go by `iat`, to the second. Its sessions go on, and
         their next refresh gives good tokens: `Sessions.end_all` ends them as well.
+        An `int` is the subject of tokens whose `sub` is that number, which is another one than its text.
         """
     def revoke_key(self, kid: str) -> None:
         """Revokes the tokens of one key, for ever: by the `kid` of the key that verifies them."""
     def revoke_before(
-        self, at: _Moment, subject: str | None = None, tenant: str | None = None
+        self, at: _Moment, subject: str | int | None = None, tenant: str | None = None
     ) -> None:
         """Revokes the tokens that were issued (`iat`) before `at`: of one subject, one tenant, or all."""
     def seen_once(self, issuer: str | None, jti: str, expires_at: _Moment) -> bool:

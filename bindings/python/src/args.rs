@@ -59,6 +59,24 @@ impl<'a, 'py> FromPyObject<'a, 'py> for ForPeople {
     }
 }
 
+/// Whom a token is about: a text, or a number, which is another subject than its text.
+pub(crate) enum Subject {
+    Text(String),
+    Number(i64),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Subject {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if value.cast::<PyInt>().is_err() || value.cast::<PyBool>().is_ok() {
+            return Text::extract(value).map(|text| Self::Text(text.owned()));
+        }
+        let message = "A subject that is a number has at most 64 bits.";
+        value.extract().map(Self::Number).map_err(|_| usage(value.py(), message))
+    }
+}
+
 /// A number that cannot be negative.
 #[derive(Clone, Copy)]
 pub(crate) struct Count(pub(crate) u32);

@@ -1,7 +1,8 @@
 //! Python to JSON, exactly: what is written here reads back as an equal value of the same type.
 //!
 //! Accepted: `dict` with `str` keys, `list`, `tuple`, `str`, `int` of any size, finite `float`,
-//! `bool`, `None`; and, where the caller allows it, an aware `datetime` for `exp`, `nbf` and `iat`.
+//! `bool`, `None`; and, where the caller allows it, an aware `datetime` for `exp`, `nbf` and `iat`, and what a function of
+//! the caller's makes of other values, as the `default` of `json.dumps`.
 //! Refused: everything else, NaN and the infinities (RFC 8259 section 6), lone surrogates, and
 //! nesting deeper than the reader of tokens allows. No message quotes a value.
 
@@ -13,24 +14,51 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
 
-/// Writes the claims of a token: a mapping whose time claims may be aware datetimes.
-pub(crate) fn claims(claims: &Bound<'_, PyAny>) -> PyResult<String> {
-    let mut encoder = Encoder { out: String::with_capacity(512), times: true };
+/// Writes the claims of a token: a mapping whose time claims may be aware datetimes. What has no JSON form is given to
+/// `default`, if there is one, and what that returns is written in its place.
+pub(crate) fn claims<'py>(
+    claims: &Bound<'py, PyAny>,
+    default: Option<&Bound<'py, PyAny>>,
+) -> PyResult<String> {
+    let out = String::with_capacity(512);
+    let mut encoder = Encoder { out, times: true, default };
     encoder.object(&mapping(claims, "claims")?, 0)?;
     Ok(encoder.out)
+}
+
+/// Writes any value as JSON.
+pub(crate) fn value(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let mut encoder = Encoder { out: String::new(), times: false, default: None };
+    encoder.value(value, 0)?;
+    Ok(encoder.out)
+}
+
+/// Writes the members of a mapping, each by its own.
+pub(crate) fn members(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<(String, String)>> {
+    let pair = |(name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+        let Ok(name) = name.cast::<PyString>() else {
+            let found = type_name(&name);
+            return Err(PyTypeError::new_err(format!(
+                "the names of {what} must be str, not {found}"
+            )));
+        };
+        Ok((name.to_str()?.to_owned(), self::value(&member)?))
+    };
+    mapping(value, what)?.iter().map(pair).collect()
 }
 
 /// Writes a JWK or a JWK Set. The caller wipes the text.
 pub(crate) fn jwk(members: &Bound<'_, PyDict>) -> PyResult<String> {
     // Room for an RSA-8192 private key, so that no secret is left behind by a reallocation.
-    let mut encoder = Encoder { out: String::with_capacity(16 * 1024), times: false };
+    let mut encoder =
+        Encoder { out: String::with_capacity(16 * 1024), times: false, default: None };
     encoder.object(&members.copy()?, 0)?;
     Ok(encoder.out)
 }
 
 /// Writes any mapping as a JSON object.
 pub(crate) fn object(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
-    let mut encoder = Encoder { out: String::new(), times: false };
+    let mut encoder = Encoder { out: String::new(), times: false, default: None };
     encoder.object(&mapping(value, what)?, 0)?;
     Ok(encoder.out)
 }
@@ -51,14 +79,16 @@ fn mapping<'py>(value: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, Py
     Ok(dict)
 }
 
-struct Encoder {
+struct Encoder<'a, 'py> {
     out: String,
     /// Whether `exp`, `nbf` and `iat` of the outermost object may be datetimes.
     times: bool,
+    /// What gives a value in the place of one that has no JSON form.
+    default: Option<&'a Bound<'py, PyAny>>,
 }
 
-impl Encoder {
-    fn value(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+impl<'py> Encoder<'_, 'py> {
+    fn value(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<()> {
         if let Ok(text) = value.cast::<PyString>() {
             self.string(text)
         } else if let Ok(truth) = value.cast::<PyBool>() {
@@ -77,13 +107,20 @@ impl Encoder {
             self.array(value.py(), tuple.iter(), depth)
         } else if let Ok(dict) = value.cast::<PyDict>() {
             self.object(&dict.copy()?, depth)
+        } else if let Some(default) = self.default {
+            // As deep as one more level, so that a function that gives its argument back comes to an end.
+            check_depth(value.py(), depth)?;
+            self.value(&default.call1((value,))?, depth + 1)
         } else {
             let name = type_name(value);
-            Err(PyTypeError::new_err(format!("a value of type {name} has no JSON form")))
+            Err(PyTypeError::new_err(format!(
+                "a value of type {name} has no JSON form; convert it, or give the signer a \
+                 default= function that does"
+            )))
         }
     }
 
-    fn array<'py>(
+    fn array(
         &mut self,
         py: Python<'py>,
         items: impl Iterator<Item = Bound<'py, PyAny>>,
@@ -103,7 +140,7 @@ impl Encoder {
     }
 
     /// `members` must be a dict that nobody else holds.
-    fn object(&mut self, members: &Bound<'_, PyDict>, depth: usize) -> PyResult<()> {
+    fn object(&mut self, members: &Bound<'py, PyDict>, depth: usize) -> PyResult<()> {
         check_depth(members.py(), depth)?;
         self.out.push('{');
         let mut first = true;

@@ -155,7 +155,7 @@ impl Expectation {
 }
 
 /// `ConfigurationError` with a message of the binding's own.
-pub(crate) fn configuration(py: Python<'_>, message: &str) -> PyErr {
+fn configuration(py: Python<'_>, message: &str) -> PyErr {
     crate::errors::of_kind(py, ErrorKind::InvalidConfiguration, message)
 }
 

@@ -1,6 +1,6 @@
 //! `gatekey.Revocations`: tokens that are not good any more, although signature and dates are.
 
-use crate::args::{self as args, Place, Text};
+use crate::args::{self as args, Place, Subject, Text};
 use crate::clock::OwnClock;
 use crate::errors::{OrRaise, usage};
 use crate::gil::Kept;
@@ -103,8 +103,12 @@ impl Revocations {
     /// Revokes the tokens that a subject has now; a later log-in gives good ones. Access tokens of `Sessions` say
     /// which revocations came before them (the claim `gkn`); others go by `iat`, to the second. Its sessions go on, and
     /// their next refresh gives good tokens: `Sessions.end_all` ends them as well.
-    fn revoke_subject(&self, py: Python<'_>, sub: Text<'_>) -> PyResult<()> {
-        self.call(py, |inner| inner.revoke_subject(sub.0))
+    /// An `int` is the subject of tokens whose `sub` is that number, which is another one than its text.
+    fn revoke_subject(&self, py: Python<'_>, sub: Subject) -> PyResult<()> {
+        self.call(py, |inner| match &sub {
+            Subject::Text(sub) => inner.revoke_subject(sub),
+            Subject::Number(sub) => inner.revoke_numeric_subject(*sub),
+        })
     }
 
     /// Revokes the tokens of one key, for ever: by the `kid` of the key that verifies them.
@@ -118,12 +122,13 @@ impl Revocations {
         &self,
         py: Python<'_>,
         at: &Bound<'_, PyAny>,
-        subject: Option<Text<'_>>,
+        subject: Option<Subject>,
         tenant: Option<Text<'_>>,
     ) -> PyResult<()> {
         let scope = match (&subject, &tenant) {
             (None, None) => RevokeScope::All,
-            (Some(subject), None) => RevokeScope::Subject(subject.0),
+            (Some(Subject::Text(subject)), None) => RevokeScope::Subject(subject),
+            (Some(Subject::Number(subject)), None) => RevokeScope::NumericSubject(*subject),
             (None, Some(tenant)) => RevokeScope::Tenant(tenant.0),
             (Some(_), Some(_)) => {
                 return Err(usage(py, "Name a subject or a tenant, not both."));

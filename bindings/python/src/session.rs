@@ -331,7 +331,7 @@ impl Sessions {
 }
 
 fn read_claims(claims: &Bound<'_, PyAny>) -> PyResult<Claims> {
-    Claims::from_json(encode::claims(claims)?.as_bytes()).or_raise(claims.py())
+    Claims::from_json(encode::claims(claims, None)?.as_bytes()).or_raise(claims.py())
 }
 
 /// What a client presents: a str that is no Unicode text is no token, not a misuse. None is nothing, of a request without

@@ -17,12 +17,17 @@ use std::sync::Arc;
 /// Each token gets the `issuer` and `audience` given here, `iat`, `exp` (now + `ttl` seconds), a
 /// random `jti` (unless `token_ids=False`) and the `kid` of the key (unless `kid=False`). Claims may
 /// bring their own `iat`, `exp` and `jti`; an `iss` or `aud` that is not the signer's is refused.
-/// `ttl=None` sets no `exp`: the claims must have one, unless `allow_missing_exp`.
+/// `ttl=None` sets no `exp`: the claims must have one, unless `allow_missing_exp`. `headers` are more members of the
+/// header: `x5t`, `x5t#S256`, `x5c`, `cty`, `nonce` or private ones; never `alg`, `kid`, `typ`, `crit`, `b64`, `jwk`,
+/// `jku`, `x5u`, `enc` or `zip`. `default` is called for values that have no JSON form, such as a UUID or a Decimal, and
+/// returns what is written in their place, as that of `json.dumps`.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Signer {
     inner: Kept<gatekey::Signer>,
     clock: Option<PyClock>,
     symmetric: bool,
+    /// What makes JSON of values that have no form in it.
+    default: Option<Py<PyAny>>,
     /// Whose active key signs, if it is not always the same.
     ring: Option<Py<KeyRing>>,
 }
@@ -32,9 +37,9 @@ impl Signer {
     #[new]
     #[pyo3(
         signature = (key, *, issuer=None, audience=None, ttl=Ttl(Some(900)), typ=Some("JWT"), kid=true,
-            token_ids=true, allow_missing_exp=false, clock=None),
+            token_ids=true, allow_missing_exp=false, clock=None, headers=None, default=None),
         text_signature = "(key, *, issuer=None, audience=None, ttl=900, typ='JWT', kid=True, \
-            token_ids=True, allow_missing_exp=False, clock=None)"
+            token_ids=True, allow_missing_exp=False, clock=None, headers=None, default=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
     fn new(
@@ -48,6 +53,8 @@ impl Signer {
         token_ids: bool,
         allow_missing_exp: bool,
         clock: Option<Bound<'_, PyAny>>,
+        headers: Option<&Bound<'_, PyAny>>,
+        default: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let mut ring = None;
         let builder = match (key.cast::<Key>(), key.cast::<KeyRing>()) {
@@ -76,6 +83,17 @@ impl Signer {
             Some(typ) => builder.typ(typ),
             None => builder.no_typ(),
         };
+        for (name, json) in headers
+            .map(|headers| encode::members(headers, "headers"))
+            .transpose()?
+            .unwrap_or_default()
+        {
+            builder = builder.header(&name, json);
+        }
+        if let Some(default) = default.as_ref().filter(|default| !default.is_callable()) {
+            return Err(wrong_type(default, "default", "a callable"));
+        }
+        let default = default.map(Bound::unbind);
         if allow_missing_exp {
             builder = builder.allow_missing_exp();
         }
@@ -85,7 +103,7 @@ impl Signer {
         }
         let inner = Kept::new(py.detach(|| builder.build()).or_raise(py)?);
         let symmetric = inner.key().is_symmetric();
-        Ok(Self { inner, clock, symmetric, ring })
+        Ok(Self { inner, clock, symmetric, default, ring })
     }
 
     /// The key, for publishing its public half.
@@ -97,7 +115,8 @@ impl Signer {
     /// The signed token.
     ///
     /// Claims are a mapping of `str` to `str`, `int` of any size, finite `float`, `bool`, `None`,
-    /// and lists, tuples and dicts of those. `exp`, `nbf` and `iat` may be aware datetimes.
+    /// and lists, tuples and dicts of those. `exp`, `nbf` and `iat` may be aware datetimes. Other values are given to the
+    /// signer's `default`.
     fn sign(&self, claims: &Bound<'_, PyAny>) -> PyResult<String> {
         let py = claims.py();
         let json = self.json(claims)?;
@@ -126,6 +145,7 @@ impl Signer {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.ring)?;
+        visit.call(&self.default)?;
         self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
     }
 }
@@ -145,7 +165,8 @@ impl Signer {
     /// The claims as JSON, and the clock read. In this order: reading the claims may run Python
     /// code, which may use this very thread's clock.
     fn json(&self, claims: &Bound<'_, PyAny>) -> PyResult<String> {
-        let json = encode::claims(claims)?;
+        let default = self.default.as_ref().map(|default| default.bind(claims.py()));
+        let json = encode::claims(claims, default)?;
         self.follow(claims.py())?;
         if let Some(clock) = &self.clock {
             clock.tick(claims.py())?;

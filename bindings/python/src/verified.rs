@@ -62,10 +62,14 @@ impl Verified {
         self.inner.issuer()
     }
 
-    /// `sub`, if present.
+    /// `sub`, if present: a `str`, or an `int` where the verifier allows numbers. 7 and "7" are two subjects.
     #[getter]
-    fn subject(&self) -> Option<Cow<'_, str>> {
-        self.inner.subject()
+    fn subject<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match (self.inner.subject(), self.inner.numeric_subject()) {
+            (Some(text), _) => text.into_bound_py_any(py).map(Some),
+            (None, Some(number)) => number.into_bound_py_any(py).map(Some),
+            (None, None) => Ok(None),
+        }
     }
 
     /// `aud`, whether it was one string or several; empty if absent.

@@ -1,12 +1,14 @@
 //! `gatekey.Verifier`: keys and a policy, checked once, used by any number of threads.
 
+use crate::args::Subject;
+use crate::encode;
 use crate::errors::OrRaise;
 use crate::gil::{Kept, quickly};
 use crate::key::Key;
 use crate::key_set::keyset;
 use crate::keyring::KeyRing;
 use crate::options::{
-    Expectation, PyClock, algorithm, configuration, names, shown, span, token_octets, wrong_type,
+    Expectation, PyClock, algorithm, names, shown, span, token_octets, wrong_type,
 };
 use crate::own_transport::asked;
 use crate::remote_key_set::{_RemoteKeySet, fetched};
@@ -27,7 +29,11 @@ use std::sync::Arc;
 /// - `issuer`, `audience`, `typ`: one value or several to choose from, which makes the claim
 ///   required; `gatekey.ANY` accepts every value and none. Where nothing is said, a token that has
 ///   an `iss` or `aud` is refused, and so is a `typ` other than `JWT`.
-/// - `subject`: the only `sub` accepted. `required`: names of claims that must be there.
+/// - `subject`: the only `sub` accepted; an `int` for one that is a number. `required`: names of claims that must be
+///   there. `claims`: a mapping of claims to the values that they must have, such as `{"token_type": "access"}`.
+/// - `allow_numeric_subject`: accept a `sub` that is a whole number, which RFC 7519 does not allow. 7 and "7" are two
+///   subjects: `.subject` is then an `int`.
+/// - `allow_padding`: accept parts that are padded with `=`, as AWS load balancers sign them.
 /// - `leeway`: seconds, or a timedelta, by which clocks may differ; at most 600.
 /// - `max_age`: seconds, or a timedelta, since `iat`, which is then required.
 /// - `allow_missing_exp`: accept a token that never expires. An `exp` is always checked.
@@ -52,10 +58,12 @@ impl Verifier {
     #[new]
     #[pyo3(signature = (keys, *, issuer=None, audience=None, typ=None, subject=None, leeway=None,
         max_age=None, required=None, allow_missing_exp=false, clock=None, algorithms=None,
-        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=false, revocations=None),
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=false, revocations=None,
+        claims=None, allow_numeric_subject=false, allow_padding=false),
         text_signature = "(keys, *, issuer=None, audience=None, typ=None, subject=None, leeway=0, \
         max_age=None, required=(), allow_missing_exp=False, clock=None, algorithms=None, \
-        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=False, revocations=None)")]
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=False, revocations=None, \
+        claims=None, allow_numeric_subject=False, allow_padding=False)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
     fn new(
         py: Python<'_>,
@@ -63,7 +71,7 @@ impl Verifier {
         issuer: Option<&Bound<'_, PyAny>>,
         audience: Option<&Bound<'_, PyAny>>,
         typ: Option<&Bound<'_, PyAny>>,
-        subject: Option<&str>,
+        subject: Option<Subject>,
         leeway: Option<&Bound<'_, PyAny>>,
         max_age: Option<&Bound<'_, PyAny>>,
         required: Option<&Bound<'_, PyAny>>,
@@ -74,6 +82,9 @@ impl Verifier {
         max_header_bytes: Option<usize>,
         try_keys_without_kid: bool,
         revocations: Option<Own<Revocations>>,
+        claims: Option<&Bound<'_, PyAny>>,
+        allow_numeric_subject: bool,
+        allow_padding: bool,
     ) -> PyResult<Self> {
         let revocations = revocations.map(|list| list.0);
         let mut policy = Options {
@@ -88,6 +99,9 @@ impl Verifier {
             max_token_bytes,
             max_header_bytes,
             try_keys_without_kid,
+            claims,
+            allow_numeric_subject,
+            allow_padding,
         }
         .policy(py)?;
         policy = match Expectation::read(issuer, "issuer")? {
@@ -127,17 +141,19 @@ impl Verifier {
     #[staticmethod]
     #[pyo3(signature = (issuers, *, audience=None, typ=None, subject=None, leeway=None,
         max_age=None, required=None, allow_missing_exp=false, clock=None, algorithms=None,
-        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=false, revocations=None),
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=false, revocations=None,
+        claims=None, allow_numeric_subject=false, allow_padding=false),
         text_signature = "(issuers, *, audience=None, typ=None, subject=None, leeway=0, \
         max_age=None, required=(), allow_missing_exp=False, clock=None, algorithms=None, \
-        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=False, revocations=None)")]
+        max_token_bytes=None, max_header_bytes=None, try_keys_without_kid=False, revocations=None, \
+        claims=None, allow_numeric_subject=False, allow_padding=False)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python class")]
     fn for_issuers(
         py: Python<'_>,
         issuers: &Bound<'_, PyAny>,
         audience: Option<&Bound<'_, PyAny>>,
         typ: Option<&Bound<'_, PyAny>>,
-        subject: Option<&str>,
+        subject: Option<Subject>,
         leeway: Option<&Bound<'_, PyAny>>,
         max_age: Option<&Bound<'_, PyAny>>,
         required: Option<&Bound<'_, PyAny>>,
@@ -148,6 +164,9 @@ impl Verifier {
         max_header_bytes: Option<usize>,
         try_keys_without_kid: bool,
         revocations: Option<Own<Revocations>>,
+        claims: Option<&Bound<'_, PyAny>>,
+        allow_numeric_subject: bool,
+        allow_padding: bool,
     ) -> PyResult<Self> {
         let revocations = revocations.map(|list| list.0);
         let policy = Options {
@@ -162,6 +181,9 @@ impl Verifier {
             max_token_bytes,
             max_header_bytes,
             try_keys_without_kid,
+            claims,
+            allow_numeric_subject,
+            allow_padding,
         }
         .policy(py)?;
         let rules = rules(issuers)?;
@@ -235,7 +257,7 @@ impl Verifier {
 pub(crate) struct IssuerRule {
     keys: Kept<RuleKeys>,
     given: Py<PyAny>,
-    audience: Vec<String>,
+    audience: Expectation,
     algorithms: Option<Vec<Alg>>,
 }
 
@@ -249,14 +271,7 @@ impl IssuerRule {
         audience: Option<&Bound<'_, PyAny>>,
         algorithms: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let audience = match Expectation::read(audience, "audience")? {
-            Expectation::Silent => Vec::new(),
-            Expectation::OneOf(values) => values,
-            Expectation::Ignore => {
-                let message = "The audience of one issuer cannot be ANY; pass it to for_issuers().";
-                return Err(configuration(py, message));
-            }
-        };
+        let audience = Expectation::read(audience, "audience")?;
         let algorithms = algorithms.map(|names| algorithm_list(py, names)).transpose()?;
         let (given, keys) = (keys.clone().unbind(), Kept::new(RuleKeys::read(keys)?));
         Ok(Self { keys, given, audience, algorithms })
@@ -333,8 +348,13 @@ fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::jwt::IssuerRule>> 
 impl IssuerRule {
     fn rule(&self, issuer: &str) -> gatekey::jwt::IssuerRule {
         let rule = self.keys.rule(issuer);
-        let rule =
-            self.audience.iter().cloned().fold(rule, gatekey::jwt::IssuerRule::expect_audience);
+        let rule = match &self.audience {
+            Expectation::Silent => rule,
+            Expectation::Ignore => rule.ignore_audience(),
+            Expectation::OneOf(names) => {
+                names.iter().cloned().fold(rule, gatekey::jwt::IssuerRule::expect_audience)
+            }
+        };
         match &self.algorithms {
             Some(algorithms) => rule.algorithms(algorithms.iter().copied()),
             None => rule,
@@ -346,7 +366,7 @@ impl IssuerRule {
 struct Options<'a, 'py> {
     audience: Option<&'a Bound<'py, PyAny>>,
     typ: Option<&'a Bound<'py, PyAny>>,
-    subject: Option<&'a str>,
+    subject: Option<Subject>,
     leeway: Option<&'a Bound<'py, PyAny>>,
     max_age: Option<&'a Bound<'py, PyAny>>,
     required: Option<&'a Bound<'py, PyAny>>,
@@ -355,6 +375,9 @@ struct Options<'a, 'py> {
     max_token_bytes: Option<usize>,
     max_header_bytes: Option<usize>,
     try_keys_without_kid: bool,
+    claims: Option<&'a Bound<'py, PyAny>>,
+    allow_numeric_subject: bool,
+    allow_padding: bool,
 }
 
 impl Options<'_, '_> {
@@ -370,8 +393,24 @@ impl Options<'_, '_> {
             Expectation::Ignore => policy.ignore_type(),
             Expectation::OneOf(values) => values.into_iter().fold(policy, Policy::expect_type),
         };
-        if let Some(subject) = self.subject {
-            policy = policy.expect_subject(subject);
+        policy = match &self.subject {
+            None => policy,
+            Some(Subject::Text(subject)) => policy.expect_subject(subject),
+            Some(Subject::Number(subject)) => policy.expect_numeric_subject(*subject),
+        };
+        for (name, json) in self
+            .claims
+            .map(|claims| encode::members(claims, "claims"))
+            .transpose()?
+            .unwrap_or_default()
+        {
+            policy = policy.expect_claim(name, &json).or_raise(py)?;
+        }
+        if self.allow_numeric_subject {
+            policy = policy.allow_numeric_subject();
+        }
+        if self.allow_padding {
+            policy = policy.allow_padding();
         }
         if let Some(leeway) = self.leeway {
             policy = policy.leeway(span(leeway, "leeway")?.at_most());

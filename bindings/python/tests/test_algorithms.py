@@ -58,7 +58,7 @@ def test_another_key_of_the_same_algorithm(any_key: Key) -> None:
 
 
 def test_a_bad_signature_wins_over_bad_claims(any_key: Key) -> None:
-    token = Signer(any_key).sign({"exp": 1, "nbf": 2**40})
+    token = Signer(any_key).sign({"exp": 1, "nbf": 2**39})
     with pytest.raises(exceptions.ExpiredSignatureError):
         Verifier(any_key).verify(token)
     with pytest.raises(exceptions.InvalidSignatureError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -144,3 +145,19 @@ def test_no_token_outlives_the_key_that_it_needs() -> None:
     with pytest.raises(exceptions.ConfigurationError, match="token_ttl") as raised:
         Signer(ring, ttl=901)
     assert raised.value.claim == "ttl"
+
+
+def test_no_token_outlives_its_key() -> None:
+    ring = KeyRing.open("memory:", pepper=b"p" * 32, token_ttl=900)
+    with pytest.raises(exceptions.ConfigurationError) as refused:
+        Signer(ring, ttl=901)
+    assert refused.value.claim == "ttl"
+    with pytest.raises(exceptions.ConfigurationError) as forever:
+        Signer(ring, ttl=None, allow_missing_exp=True)
+    assert forever.value.claim == "allow_missing_exp"
+    now = int(time.time())
+    for signer in (Signer(ring), Signer(ring, ttl=None)):
+        assert signer.sign({"exp": now + 900})
+        with pytest.raises(exceptions.InvalidClaimError, match="token_ttl") as late:
+            signer.sign({"exp": now + 2000})
+        assert late.value.claim == "exp"

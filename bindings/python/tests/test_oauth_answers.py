@@ -174,6 +174,15 @@ def test_whom_an_assertion_is_for(server: Server) -> None:
     assert refused.value.claim == "assertion_audience"
 
 
+def test_assertions_have_header_members(server: Server) -> None:
+    more = options(server, auth_method="client_secret_jwt", assertion_headers={"x5t": "A" * 27})
+    OAuthClient("client", **more).client_credentials()
+    assert jwt.get_unverified_header(server.forms[-1]["client_assertion"])["x5t"] == "A" * 27
+    with pytest.raises(exceptions.ConfigurationError) as refused:
+        OAuthClient("client", **{**more, "assertion_headers": {"x5u": "https://a.example"}})
+    assert refused.value.claim == "x5u"
+
+
 def test_a_worker_without_the_keys_says_so(server: Server) -> None:
     begun = OAuthClient("client", **options(server)).begin()
     state = parse_qs(urlsplit(begun.url).query)["state"][0]

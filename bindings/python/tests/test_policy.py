@@ -337,8 +337,6 @@ def test_issuer_rules_that_make_no_sense(key: Key) -> None:
         Verifier.for_issuers({"a": IssuerRule(key, algorithms=["HS256"])})
     with pytest.raises(exc.ConfigurationError):
         IssuerRule(key, audience=[])
-    with pytest.raises(exc.ConfigurationError):
-        IssuerRule(key, audience=ANY)  # type: ignore[arg-type]
     for wrong in (None, [("a", key)], "a", {7: key}, {"a": "key"}):
         with pytest.raises(TypeError):
             Verifier.for_issuers(wrong)  # type: ignore[arg-type]

@@ -129,6 +129,15 @@ impl<'a> Field<'a> {
         Ok(pairs)
     }
 
+    /// An object of whatever values, each as JSON text. Its names are not ours, and neither is what `null` means.
+    pub(crate) fn texts_by_name(&self) -> Result<Vec<(String, String)>> {
+        if self.value.kind() != Kind::Object {
+            return Err(self.refused(NO_OBJECT));
+        }
+        let members = self.value.members();
+        Ok(members.map(|(name, value)| (name.decode().into_owned(), value.raw().into())).collect())
+    }
+
     /// An object, whose members are handed to `take`.
     pub(crate) fn fields(&self, take: impl FnMut(&Self) -> Result<()>) -> Result<()> {
         walk(&self.path, &self.value, take).unwrap_or_else(|| Err(self.refused(NO_OBJECT)))

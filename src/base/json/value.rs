@@ -118,6 +118,40 @@ impl<'a> Value<'a> {
         self.member(name).filter(|value| value.kind() != Kind::Null)
     }
 
+    /// Whether both say the same: texts without their escapes, numbers by their value, objects in any order.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        match (self.kind(), other.kind()) {
+            (Kind::String, Kind::String) => self.as_json_str() == other.as_json_str(),
+            (Kind::Number, Kind::Number) => self.is_same_number(other),
+            (Kind::Array, Kind::Array) => {
+                let (mut own, mut others) = (self.elements(), other.elements());
+                loop {
+                    match (own.next(), others.next()) {
+                        (None, None) => return true,
+                        (Some(one), Some(other)) if one.says_the_same(&other) => {}
+                        _ => return false,
+                    }
+                }
+            }
+            (Kind::Object, Kind::Object) => {
+                let is_there = |(name, value): (Str<'_>, Self)| {
+                    other.members().any(|(own, wanted)| own == name && value.says_the_same(&wanted))
+                };
+                self.members().count() == other.members().count() && self.members().all(is_there)
+            }
+            _ => self.raw == other.raw,
+        }
+    }
+
+    fn is_same_number(&self, other: &Self) -> bool {
+        let is_whole = |value: &Self| !value.raw.contains(['.', 'e', 'E']);
+        if is_whole(self) && is_whole(other) {
+            return self.raw == other.raw
+                || (self.as_i64() == Some(0) && other.as_i64() == Some(0));
+        }
+        self.as_f64().is_some_and(|number| other.as_f64() == Some(number))
+    }
+
     fn number(&self) -> Option<&'a str> {
         (self.kind() == Kind::Number).then_some(self.raw)
     }

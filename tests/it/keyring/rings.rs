@@ -353,3 +353,31 @@ fn no_token_outlives_the_key_that_it_needs() {
     let set = Arc::new(KeySet::new([key]).unwrap());
     assert!(Signer::following(set).ttl(86_400).build().is_ok());
 }
+
+/// A token that brings its own `exp` is held against the time for which its key is kept, too.
+#[test]
+fn no_expiry_of_its_own_outlives_the_key_either() {
+    let clock = Arc::new(FixedClock::new(NOW));
+    let options = KeyRingOptions::new().token_ttl(900).clock(clock.clone());
+    let ring = KeyRing::open(Arc::new(MemoryStore::new()), Some(peppers(&[1])), options).unwrap();
+    let following = || Signer::following(Arc::new(ring.clone()));
+    for builder in [following().ttl(60), following().no_ttl()] {
+        let signer = builder.clock(clock.clone()).build().unwrap();
+        let own = |exp: u64| Claims::new().issued_at(1).expires_at(exp as i64);
+        signer.sign(&own(NOW + 900)).unwrap();
+        for exp in [NOW + 901, NOW + 10_000_000] {
+            let error = signer.sign(&own(exp)).unwrap_err();
+            assert_eq!((error.kind(), error.claim()), (ErrorKind::InvalidClaim, Some("exp")));
+            assert_eq!(signer.prepare(&own(exp)).unwrap_err().kind(), ErrorKind::InvalidClaim);
+        }
+    }
+    let forever = following().no_ttl().allow_missing_exp().build().unwrap_err();
+    assert_eq!(
+        (forever.kind(), forever.claim()),
+        (ErrorKind::InvalidConfiguration, Some("allow_missing_exp"))
+    );
+    // One key that stays has no such end.
+    let key = crate::fixtures::key(Alg::Es256).clone();
+    let signer = Signer::following(Arc::new(KeySet::new([key]).unwrap())).no_ttl().build().unwrap();
+    signer.sign(&Claims::new().expires_at(253_402_300_799)).unwrap();
+}

@@ -437,3 +437,50 @@ fn a_program_may_have_a_list_of_its_own() {
         assert_eq!(verifier.verify(token).is_ok(), n % 2 == 1);
     }
 }
+
+/// The subject 7 and the subject "7" are revoked each by its own name.
+#[test]
+fn a_subject_that_is_a_number() {
+    type Way = fn(&Bench);
+    let ways: [(Way, bool, bool); 4] = [
+        (|b| b.revocations.revoke_subject("7").unwrap(), true, false),
+        (|b| b.revocations.revoke_numeric_subject(7).unwrap(), false, true),
+        (
+            |b| {
+                let scope = RevokeScope::NumericSubject(7);
+                b.revocations.revoke_before(NOW + 1, scope).unwrap();
+            },
+            false,
+            true,
+        ),
+        (|b| b.revocations.revoke_numeric_subject(8).unwrap(), false, false),
+    ];
+    for (revoke, text_is_revoked, number_is_revoked) in ways {
+        let mut bench = bench();
+        let text = bench.sign(Claims::new().subject("7"));
+        let number = crate::forge::token(
+            key(bench.alg),
+            &serde_json::json!({"iss": ISSUER, "sub": 7, "iat": NOW, "exp": NOW + 900, "jti": "t"}),
+        );
+        let outcome = |bench: &Bench, token: &str| {
+            let policy = bench.policy().allow_numeric_subject();
+            Verifier::with_key(&verifying(key(bench.alg)), policy)
+                .unwrap()
+                .verify(token)
+                .map(|_| ())
+        };
+        assert!(outcome(&bench, &text).is_ok() && outcome(&bench, &number).is_ok());
+        revoke(&bench);
+        for _ in 0..2 {
+            for (token, is_revoked) in [(&text, text_is_revoked), (&number, number_is_revoked)] {
+                match outcome(&bench, token) {
+                    Ok(()) => assert!(!is_revoked),
+                    Err(error) => {
+                        assert_eq!((error.kind(), is_revoked), (ErrorKind::RevokedToken, true));
+                    }
+                }
+            }
+            bench.restart();
+        }
+    }
+}

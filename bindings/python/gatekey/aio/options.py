@@ -5,10 +5,10 @@ A test holds them against the signatures in :mod:`gatekey`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from os import PathLike
 
     from gatekey import _core, oauth
@@ -30,6 +30,7 @@ class ClientOptions(TypedDict, total=False):
     private_key: Key | str | Mapping[str, object] | None
     auth_method: str | None
     assertion_audience: str | None
+    assertion_headers: Mapping[str, object] | None
     redirect_uri: str | None
     scopes: Sequence[str] | None
     endpoints: Mapping[str, str] | None
@@ -95,6 +96,7 @@ class ResourceServerOptions(TypedDict, total=False):
     keys: _Keys | None
     issuers: Mapping[str, oauth.DoorRule | _Keys | None] | None
     token_types: Sequence[str | None] | None
+    claims: Mapping[str, object] | None
     algorithms: Sequence[str] | None
     leeway: _Seconds | None
     tenant_claim: str | None
@@ -118,7 +120,7 @@ class IssuersOptions(TypedDict, total=False):
 
     audience: _Expected
     typ: _Expected
-    subject: str | None
+    subject: str | int | None
     leeway: _Seconds
     max_age: _Seconds | None
     required: str | Iterable[str]
@@ -129,6 +131,9 @@ class IssuersOptions(TypedDict, total=False):
     max_header_bytes: int | None
     try_keys_without_kid: bool
     revocations: Revocations | _core.Revocations | None
+    claims: Mapping[str, Any] | None
+    allow_numeric_subject: bool
+    allow_padding: bool
 
 
 class VerifierOptions(IssuersOptions, total=False):
@@ -148,6 +153,8 @@ class SignerOptions(TypedDict, total=False):
     token_ids: bool
     allow_missing_exp: bool
     clock: _Clock | None
+    headers: Mapping[str, Any] | None
+    default: Callable[[Any], Any] | None
 
 
 class OpenOptions(TypedDict, total=False):

@@ -54,6 +54,7 @@ class Registration(Generic[Carrier]):
         private_key: Key | str | Mapping[str, object] | None = None,
         auth_method: str | None = None,
         assertion_audience: str | None = None,
+        assertion_headers: Mapping[str, object] | None = None,
         redirect_uri: str | None = None,
         scopes: str | Sequence[str] | None = None,
         endpoints: Mapping[str, str] | None = None,
@@ -84,6 +85,8 @@ class Registration(Generic[Carrier]):
         :param assertion_audience: whom the tokens of ``client_secret_jwt`` and ``private_key_jwt``
             are for: ``issuer``, unless set, or ``token_endpoint``, where a server takes nothing
             else.
+        :param assertion_headers: more members of the headers of these tokens, such as ``x5t`` or
+            ``x5t#S256``, by which Entra ID knows the certificate.
         :param discover: False: take the endpoints as they are given, and fetch no metadata.
         :param metadata_url: where the issuer's metadata are, if its address does not lead to them;
             they must name the issuer all the same.
@@ -111,6 +114,7 @@ class Registration(Generic[Carrier]):
             "private_key": private_key_of(private_key),
             "token_endpoint_auth_method": auth_method,
             "assertion_audience": assertion_audience,
+            "assertion_headers": dict(assertion_headers) if assertion_headers else None,
             "redirect_uri": redirect_uri,
             "scopes": listed(scopes),
             "variables": mapped(variables, "variables"),

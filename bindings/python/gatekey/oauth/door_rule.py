@@ -8,7 +8,7 @@ from gatekey._core import ANY, AnyValue, _seconds
 from gatekey.oauth.options import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gatekey._core import Key, KeyRing, KeySet, _RemoteKeySet, _Seconds
 
@@ -35,6 +35,7 @@ class DoorRule:
         audience: str | Sequence[str] | AnyValue | None = None,
         clients: Sequence[str] | None = None,
         token_types: Sequence[str | None] | None = None,
+        claims: Mapping[str, object] | None = None,
         algorithms: Sequence[str] | None = None,
         leeway: _Seconds | None = None,
         tenant_claim: str | None = None,
@@ -51,6 +52,7 @@ class DoorRule:
             "any_audience": True if audience is ANY else None,
             "clients": listed(clients),
             "token_types": listed(token_types),
+            "claims": dict(claims) if claims else None,
             "algorithms": listed(algorithms),
             "leeway": None if leeway is None else _seconds(leeway, "leeway"),
             "tenant_claim": tenant_claim,

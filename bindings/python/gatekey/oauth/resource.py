@@ -62,6 +62,7 @@ class ResourceServer:
         ]
         | None = None,
         token_types: str | Sequence[str | None] | None = None,
+        claims: Mapping[str, object] | None = None,
         algorithms: str | Sequence[str] | None = None,
         leeway: _Seconds | None = None,
         tenant_claim: str | None = None,
@@ -92,6 +93,8 @@ class ResourceServer:
             tokens have another audience, other clients or types than those of the door.
         :param token_types: the ``typ`` accepted instead of ``at+jwt``; ``None`` in the list for
             tokens without one: ``[None, "JWT"]``. ID tokens are refused all the same.
+        :param claims: values that a token's claims must have, such as ``{"token_type": "access"}``;
+            of opaque tokens, those of the server's answer.
         :param leeway: how far an issuer's clock may be off: 30 seconds unless given, and 0 for one
             whose keys are a ``KeyRing`` of ours.
         :param tenant_claim: the claim that names a token's tenant; without it only API keys have
@@ -137,6 +140,7 @@ class ResourceServer:
             "clients": listed(clients),
             "issuer": issuer,
             "token_types": listed(token_types),
+            "claims": dict(claims) if claims else None,
             "algorithms": listed(algorithms),
             "leeway": None if leeway is None else _seconds(leeway, "leeway"),
             "tenant_claim": tenant_claim,
