@@ -12,6 +12,7 @@ use gatekey::apikey::{Check, KeySpec};
 use gatekey::store::{TokenFolder, TokenStore as _};
 use gatekey::{ApiKeys, ErrorKind};
 use std::os::unix::process::CommandExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -39,15 +40,15 @@ pub(super) fn forked(work: impl FnOnce()) -> libc::pid_t {
     if child == 0 {
         // SAFETY: no memory is touched.
         unsafe { libc::alarm(PATIENCE) };
-        work();
-        exit();
+        // A panic that unwinds from here ends the one thread that is left, and with it the process: as if all were well.
+        exit(i32::from(catch_unwind(AssertUnwindSafe(work)).is_err()));
     }
     child
 }
 
-fn exit() -> ! {
+fn exit(code: i32) -> ! {
     // SAFETY: ends the process without what it would do for its threads.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(code) }
 }
 
 pub(super) fn ended_well(child: libc::pid_t) -> bool {
@@ -110,7 +111,7 @@ fn daemon(folder: &Path) {
         }
         append(folder, "over", "over");
     });
-    exit();
+    exit(0);
 }
 
 /// Opens the store, works, and closes it, as the command line does.
