@@ -1,4 +1,4 @@
-//! Rows 27, 35 and 42 of the catalogue: answers of the token endpoint that are none, and what is sent to it.
+//! Rows 327, 335 and 342 of the threat model: answers of the token endpoint that are none, and what is sent to it.
 
 use crate::authority::{Authority, http};
 use crate::evil::Reply;
@@ -23,7 +23,7 @@ fn refused(status: u16, body: impl ToString) -> Error {
     answered(status, "application/json", body.clone()).map(|_| ()).expect_err(&body)
 }
 
-/// Row 27: whatever it is, it is an error of one kind, and never a token.
+/// Row 327: whatever it is, it is an error of one kind, and never a token.
 #[test]
 fn bodies_that_are_no_tokens() {
     let malformed = ErrorKind::OauthMalformedResponse;
@@ -46,7 +46,7 @@ fn bodies_that_are_no_tokens() {
         r#"{"access_token":"é","token_type":"Bearer"}"#.to_owned(),
         r#"{"access_token":"a"}"#.to_owned(),
         r#"{"access_token":"a","token_type":"mac"}"#.to_owned(),
-        // Row 33: bound to a key that was never shown.
+        // Row 333: bound to a key that was never shown.
         r#"{"access_token":"a","token_type":"DPoP"}"#.to_owned(),
         r#"{"access_token":"a","token_type":["Bearer"]}"#.to_owned(),
         token(r#","expires_in":"3600""#),
@@ -139,7 +139,7 @@ fn statuses_and_errors() {
     }
 }
 
-/// Row 42: what the server says about its error is bounded and harmless.
+/// Row 342: what the server says about its error is bounded and harmless.
 #[test]
 fn error_descriptions() {
     let error = refused(
@@ -155,7 +155,7 @@ fn error_descriptions() {
     assert_eq!(error.kind(), ErrorKind::ResponseTooLarge);
 }
 
-/// Row 35: `Basic` is form-encoded first; every other way puts the client into the body.
+/// Row 335: `Basic` is form-encoded first; every other way puts the client into the body.
 #[test]
 fn client_authentication() {
     let (id, secret) = ("web+odd:id é", "p@ss w0rd:/+%=ü and enough of it to sign");
@@ -201,7 +201,7 @@ fn client_authentication() {
         assert_eq!(request.form("client_id").as_deref(), Some("web+odd:id"));
         assert_eq!(request.form("client_secret").as_deref(), Some(secret));
     }
-    // Row 34: for the issuer alone, for a minute, each with an id of its own.
+    // Row 334: for the issuer alone, for a minute, each with an id of its own.
     let (request, issuer) = sent(Some(AuthMethod::SecretJwt), &[]);
     let assertion = request.form("client_assertion").unwrap();
     let claims = gatekey::jwt::danger_decode_unverified(&assertion).unwrap();
@@ -257,7 +257,7 @@ fn the_member_is_named() {
     }
 }
 
-/// Row 34: whom an assertion is for: the issuer, or its token endpoint where the client says so; one text, and the same
+/// Row 334: whom an assertion is for: the issuer, or its token endpoint where the client says so; one text, and the same
 /// one at every endpoint.
 #[test]
 fn audiences_of_assertions() {

@@ -1,4 +1,4 @@
-//! Rows 1 to 10, 16 to 18 and 42 of the catalogue: what comes back with the browser.
+//! Rows 301 to 310, 316 to 318 and 342 of the threat model: what comes back with the browser.
 
 use crate::authority::{Authority, CALLBACK, CLIENT, callback, cookies, http};
 use crate::evil::{Reply, parameter};
@@ -64,7 +64,7 @@ fn a_log_in_from_beginning_to_end() {
     assert_eq!((&*info.subject, info.verified_email.as_deref()), ("alice", Some("a@example")));
 }
 
-/// Row 1: a stranger's callback in the victim's browser.
+/// Row 301: a stranger's callback in the victim's browser.
 #[test]
 fn log_in_csrf() {
     let authority = Authority::start();
@@ -79,7 +79,7 @@ fn log_in_csrf() {
     }
 }
 
-/// Row 2: `state` absent, empty, twice, wrong, another tab's; two tabs in either order.
+/// Row 302: `state` absent, empty, twice, wrong, another tab's; two tabs in either order.
 #[test]
 fn states() {
     let authority = Authority::start();
@@ -111,7 +111,7 @@ fn states() {
     }
 }
 
-/// Row 3: the same callback again: the cookie is gone; whoever kept it is refused by the list.
+/// Row 303: the same callback again: the cookie is gone; whoever kept it is refused by the list.
 #[test]
 fn replays() {
     let authority = Authority::start();
@@ -132,7 +132,7 @@ fn replays() {
     assert_eq!(authority.server.count("/token"), 1);
 }
 
-/// Row 4: the cookie altered, of another key, client or server, expired, cut; keys that rotate; not too many.
+/// Row 304: the cookie altered, of another key, client or server, expired, cut; keys that rotate; not too many.
 #[test]
 fn cookies_of_log_ins() {
     let authority = Authority::start();
@@ -192,7 +192,7 @@ fn cookies_of_log_ins() {
     assert!(is_refused(&first, &cookie), "too late");
 }
 
-/// Row 4: a browser never has more than five log-ins begun; the oldest go.
+/// Row 304: a browser never has more than five log-ins begun; the oldest go.
 #[test]
 fn many_tabs() {
     let authority = Authority::start();
@@ -348,7 +348,7 @@ fn without_discovery() {
     assert_eq!(authority.server.count("/.well-known/openid-configuration"), 0);
 }
 
-/// Row 5 and 6: S256 is always sent; who demands it refuses a server that does not know it.
+/// Row 305 and 306: S256 is always sent; who demands it refuses a server that does not know it.
 #[test]
 fn pkce() {
     let authority = Authority::with(|request, world| {
@@ -374,7 +374,7 @@ fn pkce() {
     }
 }
 
-/// Row 7: someone's code in someone else's log-in: the nonce tells, at a server that ignores PKCE.
+/// Row 307: someone's code in someone else's log-in: the nonce tells, at a server that ignores PKCE.
 #[test]
 fn code_injection() {
     let authority = Authority::start();
@@ -388,7 +388,7 @@ fn code_injection() {
     assert_eq!(error.kind(), ErrorKind::OauthNonceMismatch);
 }
 
-/// Rows 8 to 10: the answer is from another server, also if it is an error; compared byte by byte.
+/// Rows 308 to 310: the answer is from another server, also if it is an error; compared byte by byte.
 #[test]
 fn mix_up() {
     let promising = Authority::with(|request, world| {
@@ -439,7 +439,7 @@ fn mix_up() {
     }
 }
 
-/// Row 16: where the browser may be sent back to.
+/// Row 316: where the browser may be sent back to.
 #[test]
 fn redirect_uris() {
     let config = |uri: &str| {
@@ -468,7 +468,7 @@ fn redirect_uris() {
     }
 }
 
-/// Row 17: after the log-in, only to a page of this site.
+/// Row 317: after the log-in, only to a page of this site.
 #[test]
 fn open_redirects() {
     let authority = Authority::start();
@@ -489,7 +489,7 @@ fn open_redirects() {
     }
 }
 
-/// Row 42: errors in the callback: typed, bounded, and they win over a code.
+/// Row 342: errors in the callback: typed, bounded, and they win over a code.
 #[test]
 fn errors_in_callbacks() {
     let authority = Authority::start();

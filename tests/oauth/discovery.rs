@@ -1,4 +1,4 @@
-//! Rows 11 to 15 of the catalogue: what a server says about itself, and where it may lead.
+//! Rows 311 to 315 of the threat model: what a server says about itself, and where it may lead.
 
 use crate::authority::{Authority, http};
 use crate::evil::{Evil, Reply};
@@ -22,7 +22,7 @@ fn begin(authority: &Authority) -> ErrorKind {
     begun.expect_err("the metadata were believed").kind()
 }
 
-/// Row 11: metadata that name another issuer, by a slash, a host or a scheme.
+/// Row 311: metadata that name another issuer, by a slash, a host or a scheme.
 #[test]
 fn another_issuer() {
     type Make = fn(&str) -> Value;
@@ -49,7 +49,7 @@ fn another_issuer() {
     assert!(said.contains("https://another.example/") && said.contains(&authority.server.url));
 }
 
-/// Row 12: where metadata are, for an issuer with a path; RFC 8414 after OpenID Connect.
+/// Row 312: where metadata are, for an issuer with a path; RFC 8414 after OpenID Connect.
 #[test]
 fn well_known_addresses() {
     let server = Evil::start(|request| match &*request.path {
@@ -79,7 +79,7 @@ fn well_known_addresses() {
     }
 }
 
-/// Row 13: endpoints that are less safe than the issuer, or not addresses at all: refused by name when they are used, and
+/// Row 313: endpoints that are less safe than the issuer, or not addresses at all: refused by name when they are used, and
 /// no harm to who does not use them.
 #[test]
 fn endpoint_downgrade() {
@@ -341,7 +341,7 @@ fn metadata_that_come_late() {
     assert_eq!(asks(&mut next), "https://auth.example/newest");
 }
 
-/// Row 14: addresses that nobody outside should reach through us, whatever name or number they go by.
+/// Row 314: addresses that nobody outside should reach through us, whatever name or number they go by.
 #[test]
 fn server_side_request_forgery() {
     let ask = |url: &str, public: bool| {
@@ -380,7 +380,7 @@ fn server_side_request_forgery() {
     }
 }
 
-/// Row 15: a redirect is an error, and nothing reaches where it leads.
+/// Row 315: a redirect is an error, and nothing reaches where it leads.
 #[test]
 fn redirects() {
     for status in [301, 302, 303, 307, 308] {

@@ -1,4 +1,4 @@
-//! Row 28 of the catalogue: answers that do not end, that are huge, or that never begin. Time and memory stay bounded.
+//! Row 328 of the threat model: answers that do not end, that are huge, or that never begin. Time and memory stay bounded.
 
 use crate::authority::{Authority, http};
 use crate::evil::Reply;

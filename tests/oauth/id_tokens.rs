@@ -1,4 +1,4 @@
-//! Rows 18 to 26 and 41 of the catalogue: ID tokens, logout tokens, and what is taken for them.
+//! Rows 318 to 326 and 341 of the threat model: ID tokens, logout tokens, and what is taken for them.
 
 use crate::authority::{Authority, CLIENT, SECRET, cookies, http, now};
 use crate::evil::Reply;
@@ -16,7 +16,7 @@ fn claiming(alter: impl Fn(&mut Value) + Send + Sync + 'static) -> Authority {
     Authority::claiming(alter)
 }
 
-/// Row 18.
+/// Row 318.
 #[test]
 fn nonces() {
     assert_eq!(
@@ -38,7 +38,7 @@ fn nonces() {
     assert!(login.subject.is_none() && login.tokens.id_token.is_none());
 }
 
-/// Rows 19 and 20: no algorithm, another one, the public key as a secret.
+/// Rows 319 and 320: no algorithm, another one, the public key as a secret.
 #[test]
 fn algorithms() {
     for alg in ["none", "None", "NONE", "nOnE"] {
@@ -131,7 +131,7 @@ fn rsa(alg: Alg) -> Key {
     Key::from_pem(pem.as_bytes(), Some(alg)).unwrap().with_kid("r").unwrap()
 }
 
-/// Row 21: keys that a token brings along, and what it demands that we do not know.
+/// Row 321: keys that a token brings along, and what it demands that we do not know.
 #[test]
 fn headers() {
     let attacker = Key::generate(Alg::Es256).unwrap();
@@ -154,7 +154,7 @@ fn headers() {
     assert_eq!(refused(&authority), ErrorKind::UnsupportedCritical);
 }
 
-/// Row 22.
+/// Row 322.
 #[test]
 fn issuers_and_audiences() {
     assert_eq!(
@@ -195,7 +195,7 @@ fn issuers_and_audiences() {
     authority.sign_in_with(&trusting).unwrap();
 }
 
-/// Row 23.
+/// Row 323.
 #[test]
 fn times() {
     assert_eq!(refused(&claiming(|c| c["exp"] = json!(now() - 61))), ErrorKind::Expired);
@@ -237,7 +237,7 @@ fn times() {
     }
 }
 
-/// Row 24: the token belongs to the access token and the code that came with it.
+/// Row 324: the token belongs to the access token and the code that came with it.
 #[test]
 fn hashes() {
     let half = |secret: &str| {
@@ -258,7 +258,7 @@ fn hashes() {
     }
 }
 
-/// Row 25: tokens of another kind.
+/// Row 325: tokens of another kind.
 #[test]
 fn token_confusion() {
     for typ in ["at+jwt", "logout+jwt", "token-introspection+jwt", "dpop+jwt", "application/at+jwt"]
@@ -276,7 +276,7 @@ fn token_confusion() {
     assert_eq!(refused(&none), ErrorKind::OauthMalformedResponse);
 }
 
-/// Row 26: the user info of someone else, or that cannot be known to be anybody's.
+/// Row 326: the user info of someone else, or that cannot be known to be anybody's.
 #[test]
 fn user_info() {
     let told = |status: u16, kind: &'static str, body: String| {
@@ -301,7 +301,7 @@ fn user_info() {
     assert_eq!(told(500, json, String::new()), ErrorKind::OauthServerFailed);
 }
 
-/// Row 29: a key that came after the keys were fetched is looked for, once.
+/// Row 329: a key that came after the keys were fetched is looked for, once.
 #[test]
 fn rotated_keys() {
     let authority = Authority::start();

@@ -1,4 +1,4 @@
-//! Row 41 of the catalogue: what a server posts when a session ends (Back-Channel Logout 1.0 sections 2.4 and 2.6), and
+//! Row 341 of the threat model: what a server posts when a session ends (Back-Channel Logout 1.0 sections 2.4 and 2.6), and
 //! that it is good for nothing else.
 
 use crate::authority::{Authority, CLIENT, World, callback, cookies, http, now};

@@ -88,7 +88,7 @@ fn exchanged_tokens() {
     assert_eq!(error.kind(), ErrorKind::OauthMalformedResponse);
 }
 
-/// Row 38: what a refresh leaves out stays as it was; the refresh token goes to its own server alone.
+/// Row 338: what a refresh leaves out stays as it was; the refresh token goes to its own server alone.
 #[test]
 fn refreshing() {
     let authority = Authority::start();

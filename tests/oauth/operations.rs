@@ -73,7 +73,7 @@ fn a_transport_that_fails() {
     assert_eq!(operation.next().unwrap_err().kind(), ErrorKind::TlsFailed);
 }
 
-/// Row 40: five seconds if the server does not say, five more when it wants that, twice as long after failures.
+/// Row 340: five seconds if the server does not say, five more when it wants that, twice as long after failures.
 #[test]
 fn a_device_waits_as_it_is_told() {
     let client = client();
@@ -108,7 +108,7 @@ fn a_device_waits_as_it_is_told() {
     assert_eq!(operation.next().unwrap_err().kind(), ErrorKind::OauthAccessDenied);
 }
 
-/// Row 40: what a device shows is an address, and nothing else.
+/// Row 340: what a device shows is an address, and nothing else.
 #[test]
 fn device_addresses() {
     for (uri, kind) in [

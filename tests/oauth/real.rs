@@ -268,7 +268,7 @@ fn machines_and_an_api() {
     assert!(api.check(Some(&id_token), &Demand::new()).unwrap_err().is_rejected());
 }
 
-/// Row 29: the server restarts with other keys on the same port.
+/// Row 329: the server restarts with other keys on the same port.
 #[test]
 fn keys_that_rotate() {
     let provider = provider!("keys_that_rotate", &[]);
@@ -299,7 +299,7 @@ fn keys_that_rotate() {
     assert_eq!(api.check(Some(&old), &Demand::new()).unwrap_err().kind(), ErrorKind::KeyNotFound);
 }
 
-/// Row 37: eight threads, tokens that live for two seconds, refresh tokens that are good once.
+/// Row 337: eight threads, tokens that live for two seconds, refresh tokens that are good once.
 #[test]
 fn eight_threads_at_a_rotating_server() {
     let provider = provider!("eight_threads_at_a_rotating_server", &[("AT_TTL", "2")]);
@@ -321,7 +321,7 @@ fn eight_threads_at_a_rotating_server() {
     }
 }
 
-/// Row 36: TLS: an authority that is not trusted, another host, a client's certificate.
+/// Row 336: TLS: an authority that is not trusted, another host, a client's certificate.
 #[test]
 fn certificates() {
     let folder = folder("tls");

@@ -1,4 +1,4 @@
-//! Rows 29 and 30 of the catalogue: the keys of an issuer over time, and floods of tokens that want other ones.
+//! Rows 329 and 330 of the threat model: the keys of an issuer over time, and floods of tokens that want other ones.
 
 use crate::authority::{Authority, http, now};
 use crate::evil::Reply;
@@ -36,7 +36,7 @@ fn rotate(authority: &Authority, kid: &str) {
         Key::generate(Alg::Es256).unwrap().with_kid(kid).unwrap();
 }
 
-/// Row 29: a new key is found with the first token of it, the old one is gone; once in a pause.
+/// Row 329: a new key is found with the first token of it, the old one is gone; once in a pause.
 #[test]
 fn rotation() {
     let authority = Authority::start();
@@ -63,7 +63,7 @@ fn rotation() {
     assert_eq!(authority.server.count("/jwks"), 3);
 }
 
-/// Row 30: ten thousand tokens of unknown keys in eight threads cause one fetch, and others are not held up.
+/// Row 330: ten thousand tokens of unknown keys in eight threads cause one fetch, and others are not held up.
 #[test]
 fn a_flood_of_unknown_keys() {
     let authority = Authority::start();
@@ -88,7 +88,7 @@ fn a_flood_of_unknown_keys() {
     assert_eq!(authority.server.count("/jwks"), 2);
 }
 
-/// Row 30: an issuer out of reach: its keys are used for `max_stale`, then nothing is accepted.
+/// Row 330: an issuer out of reach: its keys are used for `max_stale`, then nothing is accepted.
 #[test]
 fn an_issuer_that_falls_silent() {
     static BROKEN: AtomicBool = AtomicBool::new(false);

@@ -71,7 +71,7 @@ fn access_tokens() {
     {
         assert_eq!(refused(header, &demand), ErrorKind::MissingCredentials, "{header:?}");
     }
-    // Row 25: an ID token is no access token, nor is anything else that the issuer signs.
+    // Row 325: an ID token is no access token, nor is anything else that the issuer signs.
     for typ in ["", r#""typ":"JWT","#, r#""typ":"logout+jwt","#, r#""typ":"id+jwt","#] {
         let kind = refused(Some(&bearer(&authority, &claims(&authority), typ)), &demand);
         assert_eq!(kind, ErrorKind::InvalidType, "{typ}");
@@ -85,7 +85,7 @@ fn access_tokens() {
     assert_eq!(altered("aud", json!(format!("{API}/"))), ErrorKind::InvalidAudience);
     assert_eq!(altered("iss", json!("https://evil.example")), ErrorKind::InvalidIssuer);
     assert_eq!(altered("exp", json!(now() - 31)), ErrorKind::Expired);
-    // Row 32: bound to a key that a bearer has not proven.
+    // Row 332: bound to a key that a bearer has not proven.
     assert_eq!(altered("cnf", json!({ "jkt": "x" })), ErrorKind::InvalidClaim);
     for name in ["sub", "client_id", "iat", "exp", "aud"] {
         let mut claims = claims(&authority);

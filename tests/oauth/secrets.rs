@@ -1,4 +1,4 @@
-//! Row 39 of the catalogue: no code, verifier, state, token, secret or assertion in any error or `Debug`, whatever goes
+//! Row 339 of the threat model: no code, verifier, state, token, secret or assertion in any error or `Debug`, whatever goes
 //! wrong. Every part of a log-in is made to fail with answers that repeat what was sent.
 
 use crate::authority::{Authority, SECRET, callback, cookies, http};

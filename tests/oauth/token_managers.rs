@@ -1,4 +1,4 @@
-//! Rows 37 and 38 of the catalogue: one refresh for all threads and all processes; what goes wrong loses nothing.
+//! Rows 337 and 338 of the threat model: one refresh for all threads and all processes; what goes wrong loses nothing.
 
 use crate::authority::{Authority, http, now};
 use crate::evil::{Evil, Reply};
@@ -169,7 +169,7 @@ fn kept_before_it_is_used() {
     assert_eq!(kept.refresh_token.unwrap().expose_str(), "r1");
 }
 
-/// Row 38: 5xx, 429 and silence keep the refresh token, and are not repeated at once; `invalid_grant` is the end.
+/// Row 338: 5xx, 429 and silence keep the refresh token, and are not repeated at once; `invalid_grant` is the end.
 #[test]
 fn failures() {
     let answer = Arc::new(Mutex::new((503, json!({}))));

@@ -1,4 +1,4 @@
-//! The attack catalogue: one test per published weakness of another library, named by its row.
+//! The rows of `docs/threat-model.md` about tokens: published weaknesses of other libraries, by number.
 //!
 //! Each is expanded over the algorithms and the input forms it can take. What is asserted is the
 //! kind of the refusal, not merely that there was one.
