@@ -29,7 +29,7 @@ def site(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
     try:
         login = client.finish(callback, cookies)
     except GatekeyError as error:
-        ended = client.end_login(callback)  # whatever became of it
+        ended = client.end_login(callback)  # also of a log-in that failed
         start(f"{error.status} Refused", [("Set-Cookie", ended)] if ended else [])
         return [error.public_message.encode()]
     start("200 OK", headers(login))  # and start a session of your own: gatekey.Sessions
@@ -40,7 +40,7 @@ def site(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
 
 
 def orders(authorization: str | None) -> None:
-    """Show the orders of whoever may read them, as an API would."""
+    """Show the orders to a caller who may read them, as an API would."""
     try:
         access = api.check(authorization, scopes=["api:read"])
         print("GET /orders: 200, the orders of", access.subject)
@@ -67,7 +67,7 @@ client = OAuthClient(
     issuer=issuer,
     redirect_uri=f"{home}/callback",
     scopes=["openid", "api:read"],
-    allow_loopback_http=True,  # https in earnest
+    allow_loopback_http=True,  # https in production
 )
 api = ResourceServer(API, issuer=issuer, allow_loopback_http=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -16,7 +16,7 @@ with Store.open(url) as store:  # one file: keys that rotate, sessions, what is 
     second = sessions.refresh(first.refresh_token)  # each refresh token is good once
     third = sessions.refresh(second.refresh_token)
     try:
-        sessions.refresh(first.refresh_token)  # by whoever has copied the first one
+        sessions.refresh(first.refresh_token)  # by a thief who has a copy
     except TokenReuseError as error:
         print("reuse detected:", error)
 

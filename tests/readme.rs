@@ -1,5 +1,5 @@
-//! The README shows files that the tests compile or run, byte for byte, and leads with the two
-//! commands.
+//! The README shows one Python program for each pillar, byte for byte as the tests run it, links the same in C and C++,
+//! and leads with the two commands. Links of all pages lead to files and headings that are there.
 
 #![expect(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -42,17 +42,88 @@ fn every_marked_snippet_is_the_file_it_names() {
         shown,
         [
             "examples/quickstart.py",
-            "examples/quickstart.cpp",
-            "examples/quickstart.c",
             "examples/apikey.py",
-            "examples/apikey.cpp",
-            "examples/apikey.c",
             "examples/session.py",
-            "examples/session.cpp",
             "examples/oauth.py",
-            "examples/oauth.cpp",
         ]
     );
+}
+
+#[test]
+fn the_same_programs_are_linked_in_c_and_in_cpp() {
+    let readme = read("README.md");
+    let sections: Vec<&str> = readme.split("\n## ").collect();
+    for (path, _) in snippets(&readme) {
+        let mark = format!("<!-- {path} -->");
+        let section = sections.iter().find(|text| text.contains(&mark)).expect("its section");
+        for ending in ["c", "cpp"] {
+            let other = path.replace(".py", &format!(".{ending}"));
+            assert!(section.contains(&format!("]({other})")), "README.md does not link {other}");
+            assert!(read(&other).contains("int main("), "{other} is no program");
+        }
+    }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 250, "README.md has {lines} lines; what is more belongs into docs/");
+}
+
+/// The targets of a page's links, but those to other sites.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://") && !target.contains(' ')).collect()
+}
+
+/// The name by which a heading is linked.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading.trim().chars().filter(kept).collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings.map(|line| anchor(line.trim_start_matches('#'))).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<String> =
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(String::from).into();
+    pages.extend(["bindings/c/README.md", "bindings/python/README.md"].map(String::from));
+    for entry in fs::read_dir(root.join("docs")).expect("docs/") {
+        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+        if Path::new(&name).extension().is_some_and(|kind| kind == "md") {
+            pages.push(format!("docs/{name}"));
+        }
+    }
+    for page in pages {
+        let text = read(&page);
+        for target in links(&text) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let path = Path::new(&page).parent().unwrap_or_else(|| Path::new("")).join(file);
+            let path = if file.is_empty() { Path::new(&page) } else { &path };
+            assert!(root.join(path).exists(), "{page}: there is no {target}");
+            if !heading.is_empty() {
+                let found = anchors(&read(&path.to_string_lossy()));
+                assert!(
+                    found.iter().any(|name| name == heading),
+                    "{page}: no heading for {target}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn headings_have_the_names_that_links_use() {
+    assert_eq!(
+        anchors("# OAuth and the API's door\ntext\n## C, C++ and Python\n"),
+        ["oauth-and-the-apis-door", "c-c-and-python"]
+    );
+    assert_eq!(links("[a](b.md#c) and [d](https://e.example) `f(g)`"), ["b.md#c"]);
 }
 
 #[test]
