@@ -70,6 +70,21 @@ fn the_readme_is_short() {
     assert!(lines <= 250, "README.md has {lines} lines; what is more belongs into docs/");
 }
 
+/// The pages that people read.
+fn pages() -> Vec<String> {
+    let mut pages: Vec<String> =
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(String::from).into();
+    pages.extend(["bindings/c/README.md", "bindings/python/README.md"].map(String::from));
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for entry in fs::read_dir(docs).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if Path::new(&name).extension().is_some_and(|kind| kind == "md") {
+            pages.push(format!("docs/{name}"));
+        }
+    }
+    pages
+}
+
 /// The targets of a page's links, but those to other sites.
 fn links(text: &str) -> Vec<&str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -90,16 +105,7 @@ fn anchors(text: &str) -> Vec<String> {
 #[test]
 fn every_link_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages: Vec<String> =
-        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(String::from).into();
-    pages.extend(["bindings/c/README.md", "bindings/python/README.md"].map(String::from));
-    for entry in fs::read_dir(root.join("docs")).expect("docs/") {
-        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
-        if Path::new(&name).extension().is_some_and(|kind| kind == "md") {
-            pages.push(format!("docs/{name}"));
-        }
-    }
-    for page in pages {
+    for page in pages() {
         let text = read(&page);
         for target in links(&text) {
             let (file, heading) = target.split_once('#').unwrap_or((target, ""));
@@ -132,4 +138,33 @@ fn the_two_commands_come_first() {
     let place = |what: &str| readme.find(what).unwrap_or_else(|| panic!("README.md lacks {what}"));
     assert!(place("make demo") < place("## "), "make demo must come before the first heading");
     assert!(place("make test") < place("## "), "make test must come before the first heading");
+}
+
+/// Some of the words that CONTRIBUTING.md lists, but for code and pages that are written by programs.
+#[test]
+fn pages_are_in_plain_english() {
+    let words = [
+        "whoever",
+        "somebody",
+        "anew",
+        "so many",
+        "is not one",
+        "held against",
+        "in earnest",
+        "besides",
+        "stranger",
+        " mend",
+    ];
+    let made = ["docs/errors.md", "docs/peers.md", "docs/bench"];
+    let of_people = |page: &String| !made.iter().any(|begin| page.starts_with(begin));
+    let pages: Vec<String> = pages().into_iter().filter(of_people).collect();
+    assert!(pages.len() > 12);
+    for page in pages.iter().filter(|page| *page != "CONTRIBUTING.md") {
+        for (number, line) in read(page).lines().enumerate() {
+            // Every other piece between backticks is code.
+            let text: String = line.split('`').step_by(2).collect::<String>().to_lowercase();
+            let found = words.iter().find(|word| text.contains(**word));
+            assert!(found.is_none(), "{page}, line {}: {found:?}: {line}", number + 1);
+        }
+    }
 }
