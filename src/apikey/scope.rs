@@ -14,7 +14,8 @@ pub(crate) fn check_scopes(scopes: &[String]) -> Result<Vec<String>> {
     }
     if !scopes.iter().all(|scope| is_scope(scope, 128)) {
         return Err(argument(
-            "A scope is 1 to 128 visible ASCII characters without space, quote and backslash.",
+            "A scope is 1 to 128 visible ASCII characters without space, quote and backslash; give several scopes as several, not \
+             in one text.",
         ));
     }
     let mut scopes = scopes.to_vec();

@@ -2,6 +2,7 @@
 
 use super::cidr::Cidr;
 use super::scope::check_scopes;
+use crate::base::clock::plausible;
 use crate::base::pace::Dates;
 use crate::base::secret::Secret;
 use crate::base::text::{argument, meta, plain, plain_some};
@@ -48,12 +49,14 @@ impl KeySpec {
 /// Credits as they are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CreditSpec {
-    /// What there is at first, and what a refill fills up to if that is more than `refill`.
+    /// What there is at first, and what a refill fills up to if that is more than `refill`, unless `limit` says.
     pub amount: u64,
     /// What each refill adds; 0 for no refill.
     pub refill: u64,
     /// The seconds between refills; 0 for no refill.
     pub every: u32,
+    /// What a refill fills up to, if it is neither `amount` nor `refill`: of a key of which some has been used.
+    pub limit: Option<u64>,
 }
 
 /// What is to change of a key; what is `None` stays. An inner `None` takes a limit away.
@@ -89,8 +92,17 @@ pub struct IssuedKey {
     pub record: KeyRecord,
 }
 
-/// The last second that is understood: 2^53 (RFC 7519's NumericDate as a double).
-const LATEST: u64 = 1 << 53;
+/// The most that is counted: what a double still holds exactly.
+const MOST_CREDITS: u64 = 1 << 53;
+
+const IN_MILLISECONDS: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The date is after the year 9999: give whole seconds since 1970, not milliseconds.",
+);
+const SMALL_LIMIT: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "There are more credits than their limit; a `limit` is at least the `amount`.",
+);
 
 const TWO_ENDS: Error = Error::new(
     ErrorKind::InvalidArgument,
@@ -121,14 +133,14 @@ impl KeySpec {
             tenant: plain(&self.tenant, 127, "A tenant has at most 127 bytes.")?,
             scopes: check_scopes(&self.scopes)?,
             cidrs: cidrs(&self.cidrs)?,
-            not_before: self.not_before.map(date).transpose()?,
+            not_before: self.not_before.map(|at| date(at, "not_before")).transpose()?,
             expires_at: match (self.expires_in, self.expires_at) {
                 (Some(_), Some(_)) => return Err(TWO_ENDS),
                 (Some(0), None) => {
                     return Err(argument("A key must be valid for at least one second."));
                 }
-                (Some(seconds), None) => Some(date(now.saturating_add(seconds))?),
-                (None, end) => end.map(date).transpose()?,
+                (Some(seconds), None) => Some(date(now.saturating_add(seconds), "expires_in")?),
+                (None, end) => end.map(|at| date(at, "expires_at")).transpose()?,
             },
             status: if self.revoked { KeyStatus::Revoked } else { KeyStatus::Active },
             revoked_at: self.revoked.then_some(now),
@@ -165,11 +177,11 @@ impl KeyUpdate {
             note("cidrs");
         }
         if let Some(new) = self.not_before {
-            record.not_before = new.map(date).transpose()?;
+            record.not_before = new.map(|at| date(at, "not_before")).transpose()?;
             note("not_before");
         }
         if let Some(new) = self.expires_at {
-            record.expires_at = new.map(date).transpose()?;
+            record.expires_at = new.map(|at| date(at, "expires_at")).transpose()?;
             note("expires_at");
         }
         if let Some(new) = self.rate {
@@ -197,12 +209,16 @@ impl CreditSpec {
         if (self.refill == 0) != (self.every == 0) {
             return Err(argument("A refill of credits needs an amount and a number of seconds."));
         }
-        if self.amount > LATEST || self.refill > LATEST {
+        let limit = self.limit.unwrap_or_else(|| self.amount.max(self.refill));
+        if limit > MOST_CREDITS || self.refill > MOST_CREDITS {
             return Err(argument("At most 2^53 credits can be counted."));
+        }
+        if limit < self.amount {
+            return Err(SMALL_LIMIT.about_claim("credits"));
         }
         Ok(Credits {
             remaining: self.amount,
-            limit: self.amount.max(self.refill),
+            limit,
             refill: self.refill,
             every: self.every,
             // Not in the future, if the clock ran ahead: there would be no refill until then.
@@ -227,11 +243,13 @@ fn cidrs(cidrs: &[String]) -> Result<Vec<String>> {
     Ok(texts)
 }
 
-fn date(seconds: u64) -> Result<u64> {
-    if seconds == 0 || seconds > LATEST {
-        return Err(argument("A date is in seconds since the Unix epoch, from 1 to 2^53."));
+fn date(seconds: u64, name: &'static str) -> Result<u64> {
+    if seconds == 0 {
+        return Err(
+            argument("A date is in whole seconds since 1970, and 0 is none.").about_claim(name)
+        );
     }
-    Ok(seconds)
+    plausible(seconds).map_err(|_| IN_MILLISECONDS.about_claim(name))
 }
 
 fn rate(rate: Rate) -> Result<Rate> {

@@ -17,7 +17,7 @@ fn credits(text: &str) -> Result<CreditSpec, String> {
     };
     let (refill, every) = refill.split_once('/').ok_or_else(wrong)?;
     let every = u32::try_from(duration(every.trim())?).map_err(|_| wrong())?;
-    Ok(CreditSpec { amount: number(amount)?, refill: number(refill)?, every })
+    Ok(CreditSpec { amount: number(amount)?, refill: number(refill)?, every, limit: None })
 }
 
 #[derive(Debug, clap::Args)]
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn credits_as_people_write_them() {
-        let spec = |amount, refill, every| Ok(CreditSpec { amount, refill, every });
+        let spec = |amount, refill, every| Ok(CreditSpec { amount, refill, every, limit: None });
         assert_eq!(credits("1000"), spec(1000, 0, 0));
         assert_eq!(credits("1000+100/1h"), spec(1000, 100, 3600));
         assert_eq!(credits("0 + 5 / 60"), spec(0, 5, 60));

@@ -300,7 +300,7 @@ pub unsafe extern "C" fn gk_api_key_spec_credits(
     every_seconds: u32,
 ) {
     set(spec, |spec| {
-        let credits = CreditSpec { amount, refill, every: every_seconds };
+        let credits = CreditSpec { amount, refill, every: every_seconds, limit: None };
         spec.spec.credits = Some(credits);
         spec.update.credits = Some(Some(credits));
         Ok(())

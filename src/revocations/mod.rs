@@ -322,12 +322,14 @@ impl Revocations {
     /// process that shares the store. One that has expired is good for none.
     ///
     /// # Errors
-    /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024. Those of
-    /// [`RevocationStore`]: then it is not known whether it was used, and must not be accepted.
+    /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024, or `expires_at` is after the
+    /// year 9999, as milliseconds are. Those of [`RevocationStore`]. Then it is not known whether it was used, and must not
+    /// be accepted.
     pub fn seen_once(&self, issuer: &str, token_id: &str, expires_at: u64) -> Result<bool> {
         let inner = &self.0;
         let until = expires_at.saturating_add(LEEWAY);
         let entry = inner.entry(RevocationKind::Token, issuer, token_id, 0, until)?;
+        plausible(expires_at).map_err(|_| NO_EXPIRY)?;
         if expires_at <= entry.at {
             return Ok(false);
         }
@@ -425,6 +427,10 @@ const NO_EXPIRY_DATE: Error = Error::new(
     ErrorKind::InvalidArgument,
     "The token's expiry is after the year 9999; give its `exp`: whole seconds since 1970, not milliseconds. Nothing was \
      revoked.",
+);
+const NO_EXPIRY: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The token's expiry is after the year 9999; give its `exp`: whole seconds since 1970, not milliseconds.",
 );
 const HAS_EXPIRED: Error = Error::new(
     ErrorKind::InvalidArgument,

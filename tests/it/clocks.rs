@@ -264,7 +264,7 @@ fn credits_that_a_clock_ran_ahead_of_are_refilled_in_time() {
         for ahead in AHEAD {
             let clock = Wall::new();
             let keys = keys(&store, &[1], &clock);
-            let credits = Some(CreditSpec { amount: 2, refill: 2, every: 60 });
+            let credits = Some(CreditSpec { amount: 2, refill: 2, every: 60, limit: None });
             let issued = keys.create(&KeySpec { credits, ..KeySpec::new("acme") }).unwrap();
             let is_good = || is_good(&keys, &issued.secret);
             let refilled_at = || keys.get(&issued.record.id).unwrap().credits.unwrap().refilled_at;

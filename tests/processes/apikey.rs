@@ -86,7 +86,7 @@ fn nothing_that_was_promised_is_lost_in_a_crash() {
     let folder = folder("crash");
     let keys = open(&folder);
     let mut spec = KeySpec::new("spender");
-    spec.credits = Some(CreditSpec { amount: CREDITS, refill: 0, every: 0 });
+    spec.credits = Some(CreditSpec { amount: CREDITS, ..CreditSpec::default() });
     let spender = keys.create(&spec).unwrap();
     std::fs::write(folder.join("spender"), spender.secret.expose_str()).unwrap();
     keys.close().unwrap();

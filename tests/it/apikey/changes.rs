@@ -136,7 +136,7 @@ fn a_key_ends_at_a_date() {
 #[test]
 fn mistakes_in_a_specification_make_no_key() {
     let bench = bench();
-    let mistakes: [(&str, Mistake); 24] = [
+    let mistakes: [(&str, Mistake); 27] = [
         ("no owner", |s| s.owner.clear()),
         ("long owner", |s| s.owner = "x".repeat(256)),
         ("control character", |s| s.owner = "a\nb".into()),
@@ -153,10 +153,15 @@ fn mistakes_in_a_specification_make_no_key() {
         ("two ends", |s| (s.expires_in, s.expires_at) = (Some(60), Some(NOW + 60))),
         ("ended", |s| s.expires_at = Some(NOW)),
         ("the first second", |s| s.expires_at = Some(0)),
+        ("an end in milliseconds", |s| s.expires_at = Some((NOW + 60) * 1000)),
+        ("a beginning in milliseconds", |s| s.not_before = Some(NOW * 1000)),
+        ("beyond the calendar", |s| s.expires_in = Some(300_000_000_000)),
         ("revoked", |s| s.revoked = true),
         ("no rate", |s| s.rate = Some(Rate { burst: 0, period: 1 })),
         ("long period", |s| s.rate = Some(Rate { burst: 1, period: u32::MAX })),
-        ("half a refill", |s| s.credits = Some(CreditSpec { amount: 1, refill: 1, every: 0 })),
+        ("half a refill", |s| {
+            s.credits = Some(CreditSpec { amount: 1, refill: 1, ..CreditSpec::default() })
+        }),
         ("network", |s| s.cidrs = vec!["10.1.2.3/8".into()]),
         ("many networks", |s| s.cidrs = vec!["10.0.0.0/8".into(); 65]),
         ("metadata", |s| s.meta = "[1]".into()),
@@ -215,7 +220,7 @@ fn updates_take_hold_at_once() {
         not_before: Some(Some(NOW - 5)),
         expires_at: Some(Some(NOW + 5)),
         rate: Some(Some(Rate { burst: 2, period: 60 })),
-        credits: Some(Some(CreditSpec { amount: 7, refill: 0, every: 0 })),
+        credits: Some(Some(CreditSpec { amount: 7, ..CreditSpec::default() })),
         cidrs: Some(vec!["10.0.0.0/8".into()]),
         meta: Some("{}".into()),
     };

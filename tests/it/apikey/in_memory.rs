@@ -46,7 +46,7 @@ fn an_unknown_id_needs_the_store() {
 fn credits_are_spent_in_memory_and_leased_elsewhere() {
     let bench = bench();
     let key = text(&bench.create(|spec| {
-        spec.credits = Some(CreditSpec { amount: 128, refill: 0, every: 0 });
+        spec.credits = Some(CreditSpec { amount: 128, ..CreditSpec::default() });
         spec.rate = Some(Rate { burst: 3, period: 1000 });
     }));
     let verify = || bench.keys.verify(&key, &Check::new());

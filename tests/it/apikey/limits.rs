@@ -88,7 +88,7 @@ proptest! {
     ) {
         let bench = bench();
         let every = if refill == 0 { 0 } else { 10 };
-        let key = text(&bench.create(|s| s.credits = Some(CreditSpec { amount, refill, every })));
+        let key = text(&bench.create(|s| s.credits = Some(CreditSpec { amount, refill, every, limit: None })));
         let limit = amount.max(refill);
         let (mut left, mut refilled, mut now) = (amount, 0_u64, 0_u64);
         for (wait, cost) in steps {
@@ -166,7 +166,8 @@ fn credits_are_spent_once_and_survive_a_clean_close() {
 #[test]
 fn refills_come_in_whole_intervals() {
     let bench = bench();
-    let issued = bench.create(|s| s.credits = Some(CreditSpec { amount: 5, refill: 2, every: 60 }));
+    let issued = bench
+        .create(|s| s.credits = Some(CreditSpec { amount: 5, refill: 2, every: 60, limit: None }));
     let key = text(&issued);
     assert_eq!(how_many(&bench, &key, 1), 5);
     let error =
@@ -179,7 +180,7 @@ fn refills_come_in_whole_intervals() {
     bench.clock.advance(60 * 100);
     assert_eq!(how_many(&bench, &key, 1), 5, "no more than the limit");
     let more = KeyUpdate {
-        credits: Some(Some(CreditSpec { amount: 50, refill: 0, every: 0 })),
+        credits: Some(Some(CreditSpec { amount: 50, ..CreditSpec::default() })),
         ..KeyUpdate::default()
     };
     bench.keys.update(&issued.record.id, &more).unwrap();

@@ -600,7 +600,7 @@ mod sqlite {
         let issued = bench.create(|s| {
             s.scopes = vec!["read".into()];
             s.meta = r#"{"plan":"gold"}"#.into();
-            s.credits = Some(CreditSpec { amount: 1_000_000, refill: 10, every: 60 });
+            s.credits = Some(CreditSpec { amount: 1_000_000, refill: 10, every: 60, limit: None });
             s.cidrs = vec![];
         });
         std::fs::write(target.join(format!("v{version}.key")), text(&issued)).unwrap();

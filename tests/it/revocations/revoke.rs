@@ -342,6 +342,7 @@ fn a_token_for_one_use_is_good_once() {
     assert!(r.seen_once(ISSUER, "1", NOW + 60).unwrap());
     assert!(!r.seen_once(ISSUER, "1", NOW + 60).unwrap());
     assert!(!r.seen_once(ISSUER, "1", NOW + 99).unwrap(), "whatever it says of its end");
+    refused(r.seen_once(ISSUER, "m", NOW * 1000), ErrorKind::InvalidArgument, "milliseconds");
     assert!(r.seen_once("another", "1", NOW + 60).unwrap());
     assert!(r.seen_once(ISSUER, "2", NOW + 60).unwrap());
     assert!(r.seen_once("", "1", NOW + 60).unwrap(), "without an issuer");
