@@ -42,6 +42,19 @@ impl HeaderMembers {
     }
 }
 
+impl HeaderMembers {
+    /// Refuses what belongs to one key where the keys change.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`; the error's claim names the member.
+    pub(super) fn for_any_key(&self) -> Result<()> {
+        match self.0.iter().find(|(name, _)| matches!(&**name, "x5t" | "x5t#S256" | "x5c")) {
+            Some((name, _)) => Err(OF_ONE_KEY.about_named_claim(name)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The most bytes that all of them may have.
 const MOST: usize = 48 * 1024;
 
@@ -51,10 +64,17 @@ fn check(name: &str, value: &Value<'_>) -> Result<()> {
         let bytes = b64::decode(text.as_bytes()).map_err(|_| NOT_A_HASH)?;
         if bytes.len() == len { Ok(()) } else { Err(NOT_A_HASH) }
     };
+    if name.is_empty() {
+        return Err(NO_NAME);
+    }
+    // Some programs read names without regard to case, or to what cannot be seen.
+    let plain: String = name.chars().filter(char::is_ascii_graphic).collect();
+    match &*plain.to_ascii_lowercase() {
+        "alg" | "kid" | "typ" => return Err(THE_SIGNERS),
+        "crit" | "b64" | "jwk" | "jku" | "x5u" | "enc" | "zip" => return Err(NEVER),
+        _ => {}
+    }
     match name {
-        "" => Err(NO_NAME),
-        "alg" | "kid" | "typ" => Err(THE_SIGNERS),
-        "crit" | "b64" | "jwk" | "jku" | "x5u" | "enc" | "zip" => Err(NEVER),
         "x5t" => hash(20),
         "x5t#S256" => hash(32),
         "cty" | "nonce" if value.kind() != Kind::String => Err(NOT_A_STRING),
@@ -85,5 +105,8 @@ const NOT_A_HASH: Error = refuse(
 const NOT_A_STRING: Error = refuse("The header member must be a string (RFC 7515 section 4.1).");
 const NOT_A_CHAIN: Error = refuse(
     "The header member must be a list of certificates, each a string of base64 (RFC 7515 section 4.1.6).",
+);
+const OF_ONE_KEY: Error = refuse(
+    "The header member is about the certificate of one key, and the signer's keys change: give the signer a key instead.",
 );
 const TOO_LONG: Error = refuse("The header members have more than 48 KiB in all.");

@@ -223,6 +223,7 @@ impl SignerBuilder {
         let keys = match self.key {
             KeyFrom::Key(key) => Keys::One(head.of(key)?),
             KeyFrom::Source(source) => {
+                self.members.for_any_key()?;
                 longest_ttl = source.longest_ttl();
                 if longest_ttl.is_some() && self.allow_missing_exp {
                     return Err(SIGNER_OUTLIVES.about_claim("allow_missing_exp"));

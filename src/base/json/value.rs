@@ -144,16 +144,60 @@ impl<'a> Value<'a> {
     }
 
     fn is_same_number(&self, other: &Self) -> bool {
-        let is_whole = |value: &Self| !value.raw.contains(['.', 'e', 'E']);
-        if is_whole(self) && is_whole(other) {
-            return self.raw == other.raw
-                || (self.as_i64() == Some(0) && other.as_i64() == Some(0));
-        }
-        self.as_f64().is_some_and(|number| other.as_f64() == Some(number))
+        self.raw == other.raw || Decimal::of(self.raw) == Decimal::of(other.raw)
     }
 
     fn number(&self) -> Option<&'a str> {
         (self.kind() == Kind::Number).then_some(self.raw)
+    }
+}
+
+/// What a number of JSON says, exactly: `7`, `7.0` and `70e-1` are the same.
+struct Decimal<'a> {
+    is_negative: bool,
+    /// The digits before the point and behind it, without the zeros at either end of the whole.
+    whole: &'a [u8],
+    fraction: &'a [u8],
+    /// The power of ten of the first digit.
+    power: i64,
+}
+
+impl<'a> Decimal<'a> {
+    fn of(raw: &'a str) -> Self {
+        let (is_negative, text) =
+            raw.strip_prefix('-').map_or((false, raw), |positive| (true, positive));
+        let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        // More digits than a number has here say only that it is very large, or very small.
+        let exponent = exponent.strip_prefix('+').unwrap_or(exponent);
+        let limit = if exponent.starts_with('-') { i64::MIN / 4 } else { i64::MAX / 4 };
+        let exponent = exponent.parse().unwrap_or(limit).clamp(i64::MIN / 4, i64::MAX / 4);
+        let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX / 4);
+        let (start, end) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        let (whole, fraction, point) = match (start, end) {
+            ("", end) => {
+                let rest = end.trim_start_matches('0');
+                ("", rest, length(rest) - length(end))
+            }
+            (start, "") => (start.trim_end_matches('0'), "", length(start)),
+            (start, end) => (start, end, length(start)),
+        };
+        let is_zero = whole.is_empty() && fraction.is_empty();
+        Self {
+            is_negative: is_negative && !is_zero,
+            whole: whole.as_bytes(),
+            fraction: fraction.as_bytes(),
+            power: if is_zero { 0 } else { exponent + point },
+        }
+    }
+}
+
+impl PartialEq for Decimal<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let digits =
+            |one: &Self| (one.whole.len() + one.fraction.len(), one.is_negative, one.power);
+        digits(self) == digits(other)
+            && self.whole.iter().chain(self.fraction).eq(other.whole.iter().chain(other.fraction))
     }
 }
 
