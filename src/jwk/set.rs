@@ -139,9 +139,16 @@ impl KeySet {
     /// # Errors
     /// `KeyUsage`: the keys are symmetric.
     pub fn to_jwks(&self) -> Result<String> {
-        let mut out = String::new();
-        write_set(self.iter(), &mut out, export::write_public)?;
-        Ok(out)
+        // A pair and its public half are one key here, and a set that names a key twice is ambiguous to others.
+        let mut members: Vec<String> = Vec::new();
+        for key in self.iter() {
+            let mut member = String::new();
+            export::write_public(key, &mut member)?;
+            if !members.contains(&member) {
+                members.push(member);
+            }
+        }
+        Ok(format!(r#"{{"keys":[{}]}}"#, members.join(",")))
     }
 
     /// The whole keys as a JWK Set.

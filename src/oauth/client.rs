@@ -372,8 +372,9 @@ pub(super) fn is_scope(scope: &str) -> bool {
     text::is_scope(scope, 256)
 }
 
-pub(super) const NOT_A_SCOPE: Error =
-    argument("A scope is visible ASCII without quotes and backslashes.");
+pub(super) const NOT_A_SCOPE: Error = argument(
+    "A scope is visible ASCII without space, quote and backslash; give several scopes as several, not in one text.",
+);
 
 const NO_SERVER: Error = Error::new(
     ErrorKind::InvalidConfiguration,

@@ -456,9 +456,19 @@ fn private_key(field: &Field<'_>) -> Result<Key> {
         }
         None => Err(NO_PRIVATE_KEY),
     };
-    key.map_err(|error| field.refused(error))
+    key.map_err(|error| {
+        field.refused(match error.kind() {
+            ErrorKind::PassphraseRequired => error.saying(ENCRYPTED),
+            ErrorKind::UnsupportedAlgorithm => error.saying(NO_ALGORITHM),
+            _ => error,
+        })
+    })
 }
 
+const ENCRYPTED: &str = "The private key is encrypted: read it as a key first, with its passphrase, and give that key to \
+                         the client.";
+const NO_ALGORITHM: &str = "The private key does not say its algorithm: read it as a key first, by `alg`, and give that key \
+                            to the client.";
 const NO_PRIVATE_KEY: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The private key must be a JWK (an object) or PEM (a string).",

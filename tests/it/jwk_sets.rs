@@ -17,6 +17,18 @@ fn strange(alg: Alg, kid: &str) -> Key {
     other(alg).public().unwrap().with_kid(kid).unwrap()
 }
 
+/// Other libraries refuse a set that has a `kid` twice.
+#[test]
+fn a_pair_and_its_public_half_are_published_once() {
+    let pair = key(Alg::Es256).clone();
+    let half = pair.public().unwrap();
+    for keys in [[pair.clone(), half.clone()], [half, pair]] {
+        let text = KeySet::new(keys).unwrap().to_jwks().unwrap();
+        let members: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(members["keys"].as_array().unwrap().len(), 1, "{text}");
+    }
+}
+
 #[test]
 fn written_and_read() {
     let set = KeySet::new(asymmetric().map(|alg| key(alg).clone())).unwrap();
