@@ -58,9 +58,11 @@ impl PassphraseArgs {
     pub(super) fn ask(&self) -> Outcome<Secret> {
         if let Some(name) = &self.passphrase_env {
             let value = std::env::var_os(name).ok_or_else(|| {
-                Failure::Input(format!(
-                    "There is no environment variable {name} with a passphrase."
-                ))
+                // What was given may be the passphrase itself.
+                Failure::Input(
+                    "--passphrase-env names an environment variable, and none of this name is set."
+                        .to_owned(),
+                )
             })?;
             return Ok(Secret::new(value.into_encoded_bytes()));
         }

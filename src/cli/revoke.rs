@@ -172,6 +172,9 @@ fn run_subject(given: Subject, output: &mut Output) -> Outcome<()> {
     }
     if !end_sessions {
         revoke(&list, output, |list| list.revoke_subject(&subject))?;
+        if subject.parse::<i64>().is_ok() {
+            output.note("Tokens whose `sub` is a number, not a text, have another subject: --numeric revokes them.");
+        }
         output.note(format!(
             "The sessions of {subject} go on: their next refresh gives good tokens. To end them too: \
              gatekey session end-all {subject}, or --end-sessions here.",

@@ -187,9 +187,9 @@ fn run_sign(sign: &Sign, output: &mut Output) -> Outcome<()> {
     }
     let mut claims = match &sign.claims {
         Some(file) => {
-            Claims::from_json(input::file(file)?.expose().trim_ascii()).map_err(|_| {
-                Failure::Input(format!("{} does not hold one JSON object.", file.display()))
-            })?
+            let text = input::file(file)?;
+            let claims = Claims::from_json(text.expose().trim_ascii());
+            claims.map_err(|error| Failure::Input(format!("{}: {error}", file.display())))?
         }
         None => Claims::new(),
     };
