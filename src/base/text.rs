@@ -21,11 +21,17 @@ pub(crate) fn plain(text: &str, most: usize, message: &'static str) -> Result<St
 }
 
 /// A text of at most so many bytes for people, of whatever a caller sent, such as its `User-Agent`: cut between two
-/// characters, a space for each control character.
+/// characters, a space for each character that only controls.
 pub(crate) fn for_people(text: &str, most: usize) -> String {
     let cut = (0..=most.min(text.len())).rev().find_map(|end| text.get(..end));
     let text = cut.unwrap_or_default();
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+    let is_seen = |c: char| !c.is_control() && !turns_text_round(c);
+    text.chars().map(|c| if is_seen(c) { c } else { ' ' }).collect::<String>().trim().to_owned()
+}
+
+/// Whether the character only changes the direction of others, so that a line reads as what it is not.
+const fn turns_text_round(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether [`plain_some`] would take it.
@@ -91,6 +97,7 @@ mod tests {
             ("a\tb\r\nc\0", "a b  c"),
             ("\u{1b}[31mred\u{9f}", "[31mred"),
             ("\u{1f98a}", "\u{1f98a}"),
+            ("a\u{202e}b\u{2066}c\u{200f}", "a b c"),
         ] {
             assert_eq!(for_people(sent, 20), kept, "{sent:?}");
         }
