@@ -20,7 +20,7 @@ pub struct DoorRule {
     pub(super) types: Vec<String>,
     pub(super) untyped: bool,
     /// Names, and values as JSON text.
-    claims: Vec<(String, String)>,
+    claims: Option<Vec<(String, String)>>,
     /// The same, once the rule is checked.
     pub(super) values: ClaimValues,
     pub(super) algorithms: Option<Vec<Alg>>,
@@ -67,7 +67,7 @@ impl DoorRule {
     /// Their claim of this name has this value, given as JSON text; several calls of one name, any of the values
     /// ([`Policy::expect_claim`]). Of opaque tokens, the answer's member.
     pub fn claim(mut self, name: impl Into<String>, json: impl Into<String>) -> Self {
-        self.claims.push((name.into(), json.into()));
+        self.claims.get_or_insert_default().push((name.into(), json.into()));
         self
     }
 
@@ -95,11 +95,16 @@ impl DoorRule {
             "audience" if field.value().kind() == Kind::String => {
                 self.audiences = vec![field.text()?];
             }
-            "audience" => self.audiences = field.texts()?,
+            "audience" => {
+                self.audiences = field.texts()?;
+                if self.audiences.is_empty() {
+                    return Err(field.refused(NO_AUDIENCE));
+                }
+            }
             "any_audience" => self.any_audience = field.flag()?,
             "clients" => self.clients = Some(field.texts()?),
             "token_types" => (self.types, self.untyped) = token_types(field)?,
-            "claims" => self.claims = field.texts_by_name()?,
+            "claims" => self.claims = Some(field.texts_by_name()?),
             "algorithms" => self.algorithms = Some(field.names(Alg::from_name)?),
             "leeway" => self.leeway = Some(field.number()?),
             "tenant_claim" => self.tenant_claim = Some(field.text()?),
@@ -117,9 +122,7 @@ impl DoorRule {
         if all.types.is_empty() && !all.untyped {
             (all.types, all.untyped) = (door.types.clone(), door.untyped);
         }
-        if all.claims.is_empty() {
-            all.claims.clone_from(&door.claims);
-        }
+        all.claims = all.claims.or_else(|| door.claims.clone());
         all.clients = all.clients.or_else(|| door.clients.clone());
         all.algorithms = all.algorithms.or_else(|| door.algorithms.clone());
         all.leeway = all.leeway.or(door.leeway);
@@ -152,7 +155,7 @@ impl DoorRule {
         }
         let demand = |(name, json): &(String, String)| self.values.demand(name, json);
         let demanded =
-            self.claims.iter().try_for_each(demand).and_then(|()| self.values.validate());
+            self.claims.iter().flatten().try_for_each(demand).and_then(|()| self.values.validate());
         demanded.map_err(|error| error.with_kind(ErrorKind::InvalidConfiguration))?;
         Ok(self)
     }
