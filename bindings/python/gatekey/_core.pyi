@@ -332,7 +332,7 @@ class Verifier:
     ) -> Verifier: ...
     @staticmethod
     def for_issuers(
-        issuers: Mapping[str, _Keys | IssuerRule | _RemoteKeySet],
+        issuers: Mapping[str, _Keys | KeyRing | IssuerRule | _RemoteKeySet],
         *,
         audience: _Expected = None,
         typ: _Expected = None,
@@ -353,7 +353,7 @@ class Verifier:
     ) -> Verifier:
         """A verifier for several issuers, each with its own keys; a key never crosses issuers.
 
-        `issuers` maps the issuer's `iss` to its keys (a `RemoteKeySet`, too), or to an `IssuerRule` with an audience and
+        `issuers` maps the issuer's `iss` to its keys (a `RemoteKeySet` or a `KeyRing`, too), or to an `IssuerRule` with an audience and
         algorithms of its own.
         """
     def verify(self, token: str | bytes | None) -> Verified:
@@ -368,7 +368,7 @@ class IssuerRule:
     """The keys of one issuer, with an audience and algorithms of its own, for `Verifier.for_issuers`."""
     def __new__(
         cls,
-        keys: _Keys | _RemoteKeySet,
+        keys: _Keys | KeyRing | _RemoteKeySet,
         *,
         audience: _Expected = None,
         algorithms: str | Iterable[str] | None = None,
@@ -448,7 +448,8 @@ def danger_decode_unverified(
 
 _Rate: TypeAlias = str | tuple[int, int]
 _Credits: TypeAlias = int | Mapping[str, int]
-_Cidrs: TypeAlias = Iterable[str | IPv4Network | IPv6Network | IPv4Address | IPv6Address]
+_Cidr: TypeAlias = str | IPv4Network | IPv6Network | IPv4Address | IPv6Address
+_Cidrs: TypeAlias = _Cidr | Iterable[_Cidr]
 _Ip: TypeAlias = str | IPv4Address | IPv6Address
 _Moment: TypeAlias = int | float | datetime
 _Record = TypeVar("_Record", covariant=True)
@@ -867,7 +868,7 @@ class Sessions:
         self,
         subject: str,
         claims: Mapping[str, Any] | None = None,
-        client: str | None = None,
+        client: str | bytes | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> SessionTokens:
         """Starts a session, after a log-in.

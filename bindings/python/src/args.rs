@@ -1,7 +1,7 @@
 //! Reads what callers of `ApiKeys` pass: peppers, rates, credits, dates, addresses, rows to import.
 
 use crate::errors::{OrRaise, usage};
-use crate::options::{names, octets, span, whole, wrong_type};
+use crate::options::{few, names, octets, span, whole, wrong_type};
 use gatekey::apikey::{CreditSpec, ImportRow, ImportScheme, KeySpec, KeyUpdate, Rate};
 use gatekey::open::StoreUrl;
 use gatekey::pepper::{PepperSource, read_peppers};
@@ -48,10 +48,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for ForPeople {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let Ok(text) = value.cast::<PyString>() else {
-            return Err(wrong_type(&value, "it", "str"));
+        let text = match (value.cast::<PyString>(), value.cast::<PyBytes>()) {
+            (Ok(text), _) => text.to_string_lossy().into_owned(),
+            // As ASGI has headers.
+            (_, Ok(bytes)) => String::from_utf8_lossy(bytes.as_bytes()).into_owned(),
+            _ => return Err(wrong_type(&value, "it", "str or bytes")),
         };
-        let text = text.to_string_lossy().into_owned();
         let is_control = |c: char| matches!(c, '\u{80}'..='\u{9f}');
         let octets: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
         let utf8 = octets.filter(|_| text.contains(is_control)).map(String::from_utf8);
@@ -421,6 +423,10 @@ fn networks(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if value.cast::<PyString>().is_ok() {
         return names(value, "cidrs");
     }
+    // A network is an iterable of its addresses, and one element here.
+    if is_of_ipaddress(value, true)? {
+        return Ok(vec![value.str()?.extract::<Text<'_>>().map(Text::owned)?]);
+    }
     let Ok(items) = value.try_iter() else {
         return Err(wrong_type(value, "cidrs", "an iterable of networks"));
     };
@@ -430,7 +436,7 @@ fn networks(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
         }
         item.str()?.extract::<Text<'_>>().map(Text::owned)
     };
-    items.map(|item| network(&item?)).collect()
+    few(items, "cidrs")?.iter().map(network).collect()
 }
 
 /// `"100/60s"`, or a pair of units and seconds.
@@ -447,12 +453,17 @@ fn rate(value: &Bound<'_, PyAny>) -> PyResult<Rate> {
     Err(wrong_type(value, "rate", "a str such as '100/60s', or a pair of units and seconds"))
 }
 
-/// A number, or a mapping of `amount`, `refill` and `every`.
+/// A number, or a mapping of `amount`, `refill`, `every` and `limit`; or what a record says of its credits, which has
+/// `remaining` for `amount`.
 fn credits(value: &Bound<'_, PyAny>) -> PyResult<CreditSpec> {
     let py = value.py();
     let units = |value: &Bound<'_, PyAny>| {
         if value.cast::<PyInt>().is_err() || value.cast::<PyBool>().is_ok() {
-            return Err(wrong_type(value, "credits", "int, or a mapping of amount, refill, every"));
+            return Err(wrong_type(
+                value,
+                "credits",
+                "int, or a mapping of amount, refill, every, limit",
+            ));
         }
         value.extract::<u64>().map_err(|_| usage(py, "Credits must be zero or more, below 2^53."))
     };
@@ -460,23 +471,34 @@ fn credits(value: &Bound<'_, PyAny>) -> PyResult<CreditSpec> {
         return Ok(CreditSpec { amount: units(value)?, ..CreditSpec::default() });
     };
     let mut spec = CreditSpec::default();
+    let mut amount = None;
     for item in mapping.items()?.iter() {
         let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
         match &*name {
-            "amount" | "remaining" => spec.amount = units(&value)?,
+            "amount" | "remaining" if amount.is_some() => {
+                return Err(usage(
+                    py,
+                    "Credits have `amount`, or `remaining` as a record says it, not both.",
+                ));
+            }
+            "amount" | "remaining" => amount = Some(units(&value)?),
+            "limit" => spec.limit = Some(units(&value)?),
             "refill" => spec.refill = units(&value)?,
             "every" => {
                 let every = span(&value, "every")?.at_least();
                 spec.every =
                     u32::try_from(every).map_err(|_| usage(py, "A refill is too rare."))?;
             }
-            // What `record.credits` shows and nobody sets.
-            "limit" | "refilled_at" => {}
+            // What a record says, and nobody sets.
+            "refilled_at" => {}
             _ => {
-                return Err(usage(py, "Credits have an amount, a refill and every, nothing else."));
+                let message = "Credits have `amount`, `refill`, `every` and `limit`, nothing else.";
+                return Err(usage(py, message));
             }
         }
     }
+    let lacking = || usage(py, "Credits lack their `amount`: how many there are at first.");
+    spec.amount = amount.ok_or_else(lacking)?;
     Ok(spec)
 }
 

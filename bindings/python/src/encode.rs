@@ -7,6 +7,7 @@
 //! nesting deeper than the reader of tokens allows. No message quotes a value.
 
 use crate::errors::usage;
+use crate::options::text;
 use gatekey::json::{MAX_DEPTH, write_str};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -27,22 +28,29 @@ pub(crate) fn claims<'py>(
 }
 
 /// Writes any value as JSON.
-pub(crate) fn value(value: &Bound<'_, PyAny>) -> PyResult<String> {
-    let mut encoder = Encoder { out: String::new(), times: false, default: None };
+pub(crate) fn value<'py>(
+    value: &Bound<'py, PyAny>,
+    default: Option<&Bound<'py, PyAny>>,
+) -> PyResult<String> {
+    let mut encoder = Encoder { out: String::new(), times: false, default };
     encoder.value(value, 0)?;
     Ok(encoder.out)
 }
 
 /// Writes the members of a mapping, each by its own.
-pub(crate) fn members(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<(String, String)>> {
-    let pair = |(name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+pub(crate) fn members<'py>(
+    value: &Bound<'py, PyAny>,
+    what: &str,
+    default: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Vec<(String, String)>> {
+    let pair = |(name, member): (Bound<'py, PyAny>, Bound<'py, PyAny>)| {
         let Ok(name) = name.cast::<PyString>() else {
             let found = type_name(&name);
             return Err(PyTypeError::new_err(format!(
                 "the names of {what} must be str, not {found}"
             )));
         };
-        Ok((name.to_str()?.to_owned(), self::value(&member)?))
+        Ok((text(name, "name")?.to_owned(), self::value(&member, default)?))
     };
     mapping(value, what)?.iter().map(pair).collect()
 }

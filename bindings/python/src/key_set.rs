@@ -1,8 +1,9 @@
 //! `gatekey.KeySet`: several keys, looked up by kid.
 
+use crate::args::Text;
 use crate::errors::{OrRaise, skipped_key};
 use crate::key::Key;
-use crate::options::{jwk_text, optional_algorithm, wrong_type};
+use crate::options::{few, jwk_text, optional_algorithm, wrong_type};
 use gatekey::jwk::Skipped;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -64,8 +65,8 @@ impl KeySet {
 
     /// The key with this kid; `KeyNotFoundError`, which is a `KeyError`, if there is none, and `UnusableKeyError`, which
     /// is one too, if it was skipped.
-    fn __getitem__(&self, py: Python<'_>, kid: &str) -> PyResult<Key> {
-        self.0.by_kid(kid).cloned().map(Key).or_raise(py)
+    fn __getitem__(&self, py: Python<'_>, kid: Text<'_>) -> PyResult<Key> {
+        self.0.by_kid(kid.0).cloned().map(Key).or_raise(py)
     }
 
     /// Whether the set holds this key, or a key with this kid.
@@ -115,5 +116,5 @@ fn members(keys: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::Key>> {
         Ok(key) => Ok(key.get().0.clone()),
         Err(_) => Err(wrong_type(item, "keys", WANTED)),
     };
-    items.map(|item| key(&item?)).collect()
+    few(items, "keys")?.iter().map(key).collect()
 }

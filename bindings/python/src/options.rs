@@ -10,7 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyString, PyType,
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyIterator, PyMapping, PyString, PyType,
 };
 use std::cell::Cell;
 use std::sync::Arc;
@@ -122,7 +122,21 @@ pub(crate) fn names(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<String
     let Some(items) = (!is_other).then(|| value.try_iter().ok()).flatten() else {
         return Err(wrong_type(value, what, "str, or an iterable of str"));
     };
-    items.map(|item| name(&item?)).collect()
+    few(items, what)?.iter().map(name).collect()
+}
+
+/// What an iterable gives, unless that does not end.
+pub(crate) fn few<'py>(
+    items: Bound<'py, PyIterator>,
+    what: &str,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    const MOST: usize = 10_000;
+    let py = items.py();
+    let items: Vec<_> = items.take(MOST + 1).collect::<PyResult<_>>()?;
+    if items.len() > MOST {
+        return Err(usage(py, &format!("The {what} are more than {MOST}.")));
+    }
+    Ok(items)
 }
 
 /// What a policy says about one claim: nothing, anything goes, or one of these.

@@ -83,15 +83,15 @@ impl Signer {
             Some(typ) => builder.typ(typ),
             None => builder.no_typ(),
         };
+        if let Some(default) = default.as_ref().filter(|default| !default.is_callable()) {
+            return Err(wrong_type(default, "default", "a callable"));
+        }
         for (name, json) in headers
-            .map(|headers| encode::members(headers, "headers"))
+            .map(|headers| encode::members(headers, "headers", default.as_ref()))
             .transpose()?
             .unwrap_or_default()
         {
             builder = builder.header(&name, json);
-        }
-        if let Some(default) = default.as_ref().filter(|default| !default.is_callable()) {
-            return Err(wrong_type(default, "default", "a callable"));
         }
         let default = default.map(Bound::unbind);
         if allow_missing_exp {

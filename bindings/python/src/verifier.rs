@@ -49,7 +49,7 @@ pub(crate) struct Verifier {
     clock: Option<PyClock>,
     symmetric: bool,
     /// Whose keys are trusted, if they change.
-    ring: Option<Py<KeyRing>>,
+    rings: Vec<Py<KeyRing>>,
     revocations: Option<Py<Revocations>>,
 }
 
@@ -115,7 +115,7 @@ impl Verifier {
             let mut built = Self::build(policy, clock, revocations, |policy| {
                 asked(py, || gatekey::Verifier::following(source, policy))
             })?;
-            built.ring = Some(ring.clone().unbind());
+            built.rings.push(ring.clone().unbind());
             return Ok(built);
         }
         if let Ok(remote) = keys.cast::<_RemoteKeySet>() {
@@ -136,7 +136,7 @@ impl Verifier {
 
     /// A verifier for several issuers, each with its own keys; a key never crosses issuers.
     ///
-    /// `issuers` maps the issuer's `iss` to its keys (a `RemoteKeySet`, too), or to an `IssuerRule` with an audience and
+    /// `issuers` maps the issuer's `iss` to its keys (a `RemoteKeySet` or a `KeyRing`, too), or to an `IssuerRule` with an audience and
     /// algorithms of its own.
     #[staticmethod]
     #[pyo3(signature = (issuers, *, audience=None, typ=None, subject=None, leeway=None,
@@ -186,10 +186,13 @@ impl Verifier {
             allow_padding,
         }
         .policy(py)?;
-        let rules = rules(issuers)?;
-        Self::build(policy, clock, revocations, |policy| {
+        let (rules, rings) = rules(issuers)?;
+        rings.iter().try_for_each(|ring| ring.get().follow(py))?;
+        let mut built = Self::build(policy, clock, revocations, |policy| {
             asked(py, || gatekey::Verifier::for_issuers(rules, policy))
-        })
+        })?;
+        built.rings = rings;
+        Ok(built)
     }
 
     /// The claims of the token, if its signature is valid and the policy accepts it.
@@ -198,7 +201,7 @@ impl Verifier {
     /// other fault of the claims.
     fn verify(&self, py: Python<'_>, token: &Bound<'_, PyAny>) -> PyResult<Verified> {
         let bytes = token_octets(token)?;
-        if let Some(ring) = &self.ring {
+        for ring in &self.rings {
             ring.get().follow(py)?;
         }
         if let Some(list) = &self.revocations {
@@ -226,7 +229,7 @@ impl Verifier {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.ring)?;
+        self.rings.iter().try_for_each(|ring| visit.call(ring))?;
         visit.call(&self.revocations)?;
         self.clock.as_ref().map_or(Ok(()), |clock| clock.traverse(&visit))
     }
@@ -248,7 +251,7 @@ impl Verifier {
         }
         let inner = Kept::new(make(policy)?);
         let symmetric = inner.is_symmetric();
-        Ok(Self { inner, clock, symmetric, ring: None, revocations })
+        Ok(Self { inner, clock, symmetric, rings: Vec::new(), revocations })
     }
 }
 
@@ -289,6 +292,7 @@ impl IssuerRule {
             RuleKeys::Remote(keys) => {
                 format!("<gatekey.IssuerRule with the keys of {}>", shown(py, keys.place()))
             }
+            RuleKeys::Ring(_) => "<gatekey.IssuerRule with the keys of a ring>".to_owned(),
         }
     }
 
@@ -302,14 +306,26 @@ impl IssuerRule {
 enum RuleKeys {
     Set(gatekey::KeySet),
     Remote(gatekey::oauth::RemoteKeySet),
+    Ring(Py<KeyRing>),
 }
 
 impl RuleKeys {
     fn read(keys: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(ring) = keys.cast::<KeyRing>() {
+            return Ok(Self::Ring(ring.clone().unbind()));
+        }
         Ok(match keys.cast::<_RemoteKeySet>() {
             Ok(remote) => Self::Remote(gatekey::oauth::RemoteKeySet::clone(&remote.get().0)),
             Err(_) => Self::Set(keyset(keys)?),
         })
+    }
+
+    /// The ring whose clock is to be read.
+    fn ring(&self, py: Python<'_>) -> Option<Py<KeyRing>> {
+        match self {
+            Self::Ring(ring) => Some(ring.clone_ref(py)),
+            Self::Set(_) | Self::Remote(_) => None,
+        }
     }
 
     fn rule(&self, issuer: &str) -> gatekey::jwt::IssuerRule {
@@ -318,16 +334,21 @@ impl RuleKeys {
             Self::Remote(keys) => {
                 gatekey::jwt::IssuerRule::following(issuer, Arc::new(keys.clone()))
             }
+            Self::Ring(ring) => {
+                gatekey::jwt::IssuerRule::following(issuer, Arc::new(ring.get().core().clone()))
+            }
         }
     }
 }
 
-fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::jwt::IssuerRule>> {
+type Rules = (Vec<gatekey::jwt::IssuerRule>, Vec<Py<KeyRing>>);
+
+fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Rules> {
     const WANTED: &str = "a mapping of issuers to keys";
     let Ok(mapping) = issuers.cast::<PyMapping>() else {
         return Err(wrong_type(issuers, "issuers", WANTED));
     };
-    let mut rules = Vec::new();
+    let (mut rules, mut rings) = (Vec::new(), Vec::new());
     for item in mapping.items()?.iter() {
         let (issuer, value) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
         let Ok(issuer) = issuer.cast::<PyString>() else {
@@ -335,14 +356,19 @@ fn rules(issuers: &Bound<'_, PyAny>) -> PyResult<Vec<gatekey::jwt::IssuerRule>> 
         };
         let issuer = issuer.to_str()?;
         rules.push(match value.cast::<IssuerRule>() {
-            Ok(own) => own.get().rule(issuer),
+            Ok(own) => {
+                rings.extend(own.get().keys.ring(value.py()));
+                own.get().rule(issuer)
+            }
             Err(_) => {
                 value.cast::<_RemoteKeySet>().map_or(Ok(()), fetched)?;
-                RuleKeys::read(&value)?.rule(issuer)
+                let keys = RuleKeys::read(&value)?;
+                rings.extend(keys.ring(value.py()));
+                keys.rule(issuer)
             }
         });
     }
-    Ok(rules)
+    Ok((rules, rings))
 }
 
 impl IssuerRule {
@@ -400,7 +426,7 @@ impl Options<'_, '_> {
         };
         for (name, json) in self
             .claims
-            .map(|claims| encode::members(claims, "claims"))
+            .map(|claims| encode::members(claims, "claims", None))
             .transpose()?
             .unwrap_or_default()
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import ipaddress
+import itertools
 import logging
 import pickle
 import weakref
@@ -15,7 +16,7 @@ import pytest
 from clocks import NOW, Clock
 
 import gatekey
-from gatekey import ApiKeys, exceptions
+from gatekey import ApiKeys, Key, KeySet, exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,6 +169,16 @@ def test_updates(keys: ApiKeys) -> None:
         "refilled_at": NOW,
     }
     assert record.meta == {"a": [1]}
+    for name in ("expires_at", "not_before"):
+        with pytest.raises(exceptions.UsageError, match="milliseconds") as refused:
+            keys.update(issued.id, **{name: (NOW + 60) * 1000})  # type: ignore[arg-type]
+        assert refused.value.claim == name
+    # What a record says of its credits can be given as it is.
+    partly = {"amount": 30, "limit": 50, "refill": 2, "every": 60}
+    first = keys.update(issued.id, credits=partly).credits
+    assert first is not None
+    assert (first["remaining"], first["limit"]) == (30, 50)
+    assert keys.update(issued.id, credits=first).credits == first
     assert keys.update(issued.id, expires_at=None, credits=None, meta=None).credits is None
     assert keys.get(issued.id).meta == {}
     with pytest.raises(TypeError, match="nonsense"):
@@ -393,3 +404,20 @@ def test_a_resource_server_reads_their_clock(keys: ApiKeys, clock: Clock) -> Non
     with pytest.raises(exceptions.ApiKeyExpiredError) as refused:
         door.check(f"Bearer {issued.secret}")
     assert refused.value.status == 401
+
+
+@pytest.mark.parametrize("one", ["10.0.0.0/8", "2001:db8::/32", "10.0.0.4/30", "192.0.2.7"])
+def test_one_network_is_one_element(keys: ApiKeys, one: str) -> None:
+    """And not as many as it has addresses."""
+    network = ipaddress.ip_network(one)
+    assert keys.create(owner="a", cidrs=network).record.cidrs in [(one,), (str(network),)]
+    address = network.network_address
+    assert len(keys.create(owner="a", cidrs=address).record.cidrs) == 1
+
+
+def test_what_does_not_end_is_refused(keys: ApiKeys) -> None:
+    for name in ("scopes", "cidrs"):
+        with pytest.raises(exceptions.UsageError, match="10000"):
+            keys.create(owner="a", **{name: itertools.repeat("10.0.0.0/8")})  # type: ignore[arg-type]
+    with pytest.raises(exceptions.UsageError, match="10000"):
+        KeySet(itertools.repeat(Key.generate("ES256")))

@@ -233,6 +233,32 @@ MISTAKES: list[tuple[str, Callable[[ApiKeys], object], type[Exception]]] = [
     ("credits", lambda keys: keys.create(owner="a", credits=-1), exceptions.UsageError),
     ("credits type", lambda keys: keys.create(owner="a", credits=True), TypeError),
     ("credits name", lambda keys: keys.create(owner="a", credits={"x": 1}), exceptions.UsageError),
+    ("credits empty", lambda keys: keys.create(owner="a", credits={}), exceptions.UsageError),
+    (
+        "credits without amount",
+        lambda keys: keys.create(owner="a", credits={"limit": 5}),
+        exceptions.UsageError,
+    ),
+    (
+        "credits twice",
+        lambda keys: keys.create(owner="a", credits={"amount": 5, "remaining": 5}),
+        exceptions.UsageError,
+    ),
+    (
+        "credits over the limit",
+        lambda keys: keys.create(owner="a", credits={"amount": 5, "limit": 4}),
+        exceptions.UsageError,
+    ),
+    (
+        "expires in milliseconds",
+        lambda keys: keys.create(owner="a", expires_at=1_795_894_027_000),
+        exceptions.UsageError,
+    ),
+    (
+        "valid from, in milliseconds",
+        lambda keys: keys.create(owner="a", not_before=1_795_894_027_000),
+        exceptions.UsageError,
+    ),
     ("cidr", lambda keys: keys.create(owner="a", cidrs=["10.0.0.1/8"]), exceptions.UsageError),
     ("meta", lambda keys: keys.create(owner="a", meta={"a": "x" * 5000}), exceptions.UsageError),
     ("meta type", lambda keys: keys.create(owner="a", meta=[1]), TypeError),  # type: ignore[arg-type]

@@ -57,6 +57,12 @@ def test_a_client_names_itself_as_it_likes(sessions: Sessions, sent: str | None,
     assert (record.status, record.reason[:127]) == ("revoked", kept[:127] if sent else "")
 
 
+def test_a_client_may_be_bytes_as_asgi_has_headers(sessions: Sessions) -> None:
+    for sent in ("Fuchs \U0001f98a".encode(), b"caf\xe9\n"):
+        kept = sent.decode("utf-8", "replace").strip()
+        assert sessions.start("alice", client=sent).session.client == kept
+
+
 @pytest.mark.parametrize("address", NO_ADDRESS)
 def test_an_address_that_is_none_is_not_known(address: str) -> None:
     keys = ApiKeys.open("memory:")

@@ -211,6 +211,28 @@ def _(place: Place) -> None:
     removed(place, with_verifier)
 
 
+def with_issuers(ring: KeyRing) -> Callable[[str], object]:
+    clock = Clock()
+    return Verifier.for_issuers({API: ring}, audience=API, typ="at+jwt", clock=clock).verify
+
+
+def with_an_issuers_rule(ring: KeyRing) -> Callable[[str], object]:
+    rule = gatekey.IssuerRule(ring, audience=API)
+    return Verifier.for_issuers({API: rule}, typ="at+jwt", clock=Clock()).verify
+
+
+@case("Verifier.for_issuers(issuers=KeyRing)")
+def _(place: Place) -> None:
+    lapsed(place, with_issuers)
+    removed(place, with_issuers)
+
+
+@case("IssuerRule(keys=KeyRing)")
+def _(place: Place) -> None:
+    lapsed(place, with_an_issuers_rule)
+    removed(place, with_an_issuers_rule)
+
+
 def with_doors_issuers(ring: KeyRing) -> Callable[[str], object]:
     door = ResourceServer(API, issuers={API: ring})
     return lambda token: door.check(f"Bearer {token}")

@@ -8,6 +8,7 @@ import http.server
 import json
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -241,6 +242,31 @@ def test_rules_of_issuers(key: Key) -> None:
     with pytest.raises(exceptions.InvalidAudienceError):
         several.check(bearer(key))
     assert "DoorRule" in repr(DoorRule(public, leeway=3))
+    # What a rule says replaces what the door says, also where it says that there is nothing.
+    bare = ResourceServer(
+        API, claims={"env": "live"}, issuers={A: DoorRule(public, claims={}), B: DoorRule(public)}
+    )
+    assert bare is not None
+    with pytest.raises(exceptions.ConfigurationError):
+        ResourceServer(API, issuers={A: DoorRule(public, audience=[])})
+
+
+@pytest.mark.parametrize(
+    ("claims", "named"),
+    [
+        ([("env", "live")], "claims"),
+        ({1: "live"}, "claims"),
+        ("env", "claims"),
+        ({"env": float("nan")}, "env"),
+        ({"env": b"live"}, "env"),
+        ({"env": "\ud800"}, "env"),
+    ],
+    ids=["pairs", "a number", "a text", "nan", "bytes", "half a character"],
+)
+def test_claims_of_a_door_are_a_mapping_with_json(claims: Any, named: str) -> None:
+    for make in (partial(ResourceServer, API, issuer=A), DoorRule):
+        with pytest.raises(TypeError, match=named):
+            make(claims=claims)
 
 
 def test_a_wrong_issuer_is_a_wrong_configuration(key: Key) -> None:

@@ -151,6 +151,28 @@ def test_members_of_the_header() -> None:
         Signer(secret_key(), headers=[("a", 1)])  # type: ignore[arg-type]
 
 
+def test_values_of_headers_have_the_signers_default() -> None:
+    name = uuid.UUID(int=7)
+    signer = Signer(secret_key(), headers={"nonce": name, "v": [name]}, default=str)
+    header = danger_decode_unverified(signer.sign({}))[0]
+    assert (header["nonce"], header["v"]) == (str(name), [str(name)])
+    with pytest.raises(TypeError, match="UUID"):
+        Signer(secret_key(), headers={"nonce": name})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"x5t": b64(bytes(20))}, {"x5t#S256": b64(bytes(32))}, {"x5c": ["AAAA"]}],
+    ids=lambda headers: str(next(iter(headers))),
+)
+def test_no_certificate_of_one_key_where_keys_change(headers: dict[str, object]) -> None:
+    ring = gatekey.KeyRing.open("memory:")
+    with pytest.raises(exc.ConfigurationError) as refused:
+        Signer(ring, headers=headers)
+    assert refused.value.claim == next(iter(headers))
+    Signer(ring, headers={"cty": "JWT"}).sign({})
+
+
 def test_dates_in_milliseconds_are_refused() -> None:
     for name in ("exp", "nbf", "iat", "auth_time"):
         with pytest.raises(exc.InvalidClaimError, match="milliseconds") as refused:

@@ -27,7 +27,7 @@ class ClientOptions(TypedDict, total=False):
     issuer: str | None
     preset: str | None
     client_secret: str | None
-    private_key: Key | str | Mapping[str, object] | None
+    private_key: Key | str | bytes | Mapping[str, object] | None
     auth_method: str | None
     assertion_audience: str | None
     assertion_headers: Mapping[str, object] | None

@@ -14,6 +14,7 @@ from gatekey.oauth.options import (
     json_text,
     listed,
     mapped,
+    plain_json,
     private_key_of,
 )
 
@@ -51,7 +52,7 @@ class Registration(Generic[Carrier]):
         issuer: str | None = None,
         preset: str | None = None,
         client_secret: str | None = None,
-        private_key: Key | str | Mapping[str, object] | None = None,
+        private_key: Key | str | bytes | Mapping[str, object] | None = None,
         auth_method: str | None = None,
         assertion_audience: str | None = None,
         assertion_headers: Mapping[str, object] | None = None,
@@ -114,7 +115,7 @@ class Registration(Generic[Carrier]):
             "private_key": private_key_of(private_key),
             "token_endpoint_auth_method": auth_method,
             "assertion_audience": assertion_audience,
-            "assertion_headers": dict(assertion_headers) if assertion_headers else None,
+            "assertion_headers": plain_json(assertion_headers, "assertion_headers") or None,
             "redirect_uri": redirect_uri,
             "scopes": listed(scopes),
             "variables": mapped(variables, "variables"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, final
 
 from gatekey._core import ANY, AnyValue, _seconds
-from gatekey.oauth.options import listed
+from gatekey.oauth.options import listed, plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ class DoorRule:
             "any_audience": True if audience is ANY else None,
             "clients": listed(clients),
             "token_types": listed(token_types),
-            "claims": dict(claims) if claims else None,
+            "claims": plain_json(claims, "claims"),
             "algorithms": listed(algorithms),
             "leeway": None if leeway is None else _seconds(leeway, "leeway"),
             "tenant_claim": tenant_claim,

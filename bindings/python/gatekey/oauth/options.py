@@ -44,13 +44,28 @@ def mapped(values: Mapping[str, _T] | None, name: str) -> dict[str, _T] | None:
     return dict(values)
 
 
+def plain_json(values: Mapping[str, object] | None, name: str) -> dict[str, object] | None:
+    """Copy a mapping of names to values that have a JSON form."""
+    copied = mapped(values, name)
+    for member, value in (copied or {}).items():
+        if not isinstance(member, str):
+            raise TypeError(f"the names of `{name}` must be str, not {type(member).__name__}")
+        try:
+            (member + json.dumps(value, allow_nan=False, ensure_ascii=False)).encode()
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"`{name}[{member!r}]` has no JSON form: {error}") from None
+    return copied
+
+
 def at_least(span: _Seconds, what: str) -> int:
     """Give the whole seconds of a span, rounded up."""
     return -(-_milliseconds(span, what) // 1000)
 
 
-def private_key_of(key: Key | str | Mapping[str, object] | None) -> object:
+def private_key_of(key: Key | str | bytes | Mapping[str, object] | None) -> object:
     """Write a private key as the configuration has it: PEM text, or a JWK."""
+    if isinstance(key, bytes):
+        return key.decode("utf-8", "replace")
     if key is None or isinstance(key, str):
         return key
     return key.to_jwk(private=True) if isinstance(key, Key) else mapped(key, "private_key")

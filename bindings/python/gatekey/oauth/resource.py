@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 from gatekey._core import ANY, IssuerRule, _ResourceServer, _seconds
 from gatekey.exceptions import ConfigurationError
 from gatekey.oauth.door_rule import DoorRule
-from gatekey.oauth.options import json_text, listed, mapped
+from gatekey.oauth.options import json_text, listed, mapped, plain_json
 from gatekey.oauth.remote_key_set import RemoteKeySet
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class ResourceServer:
             "clients": listed(clients),
             "issuer": issuer,
             "token_types": listed(token_types),
-            "claims": dict(claims) if claims else None,
+            "claims": plain_json(claims, "claims"),
             "algorithms": listed(algorithms),
             "leeway": None if leeway is None else _seconds(leeway, "leeway"),
             "tenant_claim": tenant_claim,
