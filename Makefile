@@ -25,7 +25,7 @@ WORKSPACE := --locked --workspace --features $(FEATURES)
 # How many rounds the tests make that kill, fork, mutate and draw: 1 in `make test`, 10 in `make test-all`.
 export GATEKEY_ROUNDS ?= 1
 
-include mk/c.mk mk/python.mk mk/bench.mk
+include mk/c.mk mk/python.mk mk/bench.mk mk/dist.mk
 
 .PHONY: help demo test test-all test-rust test-ffi test-python crash lint clean products servers built tools more-tools
 

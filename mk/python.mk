@@ -29,7 +29,8 @@ $(VENV_STAMP): $(PYTHON_DIR)/requirements-dev.txt tests/peers/requirements.txt
 wheel: venv ## The wheel as it is shipped, in target/python
 	@echo "python: building the wheel (the first time takes a few minutes: it compiles AWS-LC)"
 	@rm -f $(WHEELS)/gatekey-*.whl
-	@$(MATURIN) --release --out $(WHEELS)
+	@$(SHIPPED) $(MATURIN) --release --out $(WHEELS)
+	@$(VENV_PY) mk/wheel.py $(WHEELS)/gatekey-*.whl
 
 # The wheel of the tests, in .venv: from the crates that are compiled already.
 dev-wheel: $(DEV_WHEEL_STAMP)

@@ -147,6 +147,7 @@ def lanes(everything: bool, words: str) -> list[Lane]:
         shell("ffi headers", "tests/ffi/headers.sh"),
         shell("ffi installed", "tests/ffi/installed.sh dev"),
         shell("ffi format", "tests/ffi/format.sh"),
+        shell("notices", f"{PYTHON} mk/notices.py --check"),
     ]
     every = [*rust(words), *ffi(everything), *python(), *small]
     return [*every, *as_shipped()] if everything else every
@@ -171,6 +172,7 @@ def as_shipped() -> list[Lane]:
         *(shell(f"release ffi {kind}", f"tests/ffi/run.sh {kind}", **library) for kind in kinds),
         shell("release ffi linking", "tests/ffi/linking.sh", **library),
         shell("release ffi installed", "tests/ffi/installed.sh release"),
+        shell("release packages", "tests/ffi/packages.sh", **library),
         tests,
         shell("features", alone),
     ]

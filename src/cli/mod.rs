@@ -25,9 +25,10 @@ mod store;
 mod token;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use exit::Outcome;
+use exit::{Failure, Outcome};
 use output::Output;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// API keys, sessions, OAuth, JSON Web Tokens and JWKs from the command line.
 #[derive(Debug, Parser)]
@@ -84,11 +85,19 @@ enum Command {
     Jwks(jwk::Jwks),
     /// Print the completions of a shell: gatekey completions bash > /etc/bash_completion.d/gatekey
     Completions(Completions),
+    /// Write the manual pages of the commands into a folder, for section 1
+    Man(Man),
 }
 
 #[derive(Debug, clap::Args)]
 struct Completions {
     shell: clap_complete::Shell,
+}
+
+#[derive(Debug, clap::Args)]
+struct Man {
+    /// The folder, which is made if it is not there
+    folder: PathBuf,
 }
 
 /// Runs the command line: the name of the program, then its arguments. The exit code.
@@ -123,6 +132,9 @@ fn run(command: Command, output: &mut Output) -> Outcome<()> {
             clap_complete::generate(shell, &mut Cli::command(), "gatekey", &mut script);
             output.bytes(&script)
         }
+        Command::Man(Man { folder }) => std::fs::create_dir_all(&folder)
+            .and_then(|()| clap_mangen::generate_to(Cli::command(), &folder))
+            .map_err(|error| Failure::Input(format!("{}: {error}", folder.display()))),
     }
 }
 

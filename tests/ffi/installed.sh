@@ -1,22 +1,26 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Installs into an empty directory and builds and runs consumers against that and nothing else: with
 # pkg-config (shared, static and fully static, C and C++) and with CMake (both targets, before and after a move).
 #
 # usage: installed.sh dev|release      the profile of the library; FFI_CC, FFI_CXX and FFI_OUT as in run.sh
-set -eu
+set -euo pipefail
 profile=$1 cc=${FFI_CC:-cc} cxx=${FFI_CXX:-c++} out=$FFI_OUT/installed-$1
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.."
 abi=$(sed -n 's/^#define GK_ABI_VERSION //p' include/gatekey.h)
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+fail() { echo "installed.sh: $*" >&2 && exit 1; }
 need() { "$here/../need.sh" "$1"; }
-make_target() { make --no-print-directory -s "$1" LIB_PROFILE="$profile" "$2" "$3" "$4" "$5" > "$out/install.log" 2>&1 || { cat "$out/install.log"; exit 1; }; }
+make_target() { make --no-print-directory -s "$1" LIB_PROFILE="$profile" "${@:2}" > "$out/install.log" 2>&1 || { cat "$out/install.log"; exit 1; }; }
 
 rm -rf "$out"
 mkdir -p "$out"
 make_target install PREFIX="$out/prefix" LIBDIR="$out/prefix/lib" INCLUDEDIR="$out/prefix/include" DESTDIR=
 for file in lib/libgatekey.so "lib/libgatekey.so.$abi" lib/libgatekey.a include/gatekey.h \
     include/gatekey.hpp include/gatekey/verifier.hpp lib/pkgconfig/gatekey.pc \
-    lib/cmake/gatekey/gatekeyConfig.cmake lib/cmake/gatekey/gatekeyConfigVersion.cmake; do
+    lib/cmake/gatekey/gatekeyConfig.cmake lib/cmake/gatekey/gatekeyConfigVersion.cmake bin/gatekey \
+    share/man/man1/gatekey.1 share/man/man1/gatekey-key-create.1 share/doc/gatekey/LICENSE-MIT \
+    share/doc/gatekey/THIRD-PARTY.md; do
     [ -s "$out/prefix/$file" ] || { echo "make install did not install $file"; exit 1; }
 done
 [ -L "$out/prefix/lib/libgatekey.so" ] || { echo "libgatekey.so is not a link"; exit 1; }
@@ -27,6 +31,20 @@ fi
 nm -g --defined-only "$out/prefix/lib/libgatekey.a" | awk 'NF == 3 { print $3 }' | LC_ALL=C sort | cmp - tests/symbols.txt ||
     { echo "the installed libgatekey.a exports something else than gk_*"; exit 1; }
 readelf -d "$out/prefix/lib/libgatekey.so" | grep -q NODELETE || { echo "the installed libgatekey.so can be unloaded"; exit 1; }
+
+"$out/prefix/bin/gatekey" --version | grep -qx "gatekey $version"
+for page in gatekey gatekey-key-create; do
+    man -l "$out/prefix/share/man/man1/$page.1" 2> "$out/man.log" | grep -q SYNOPSIS || fail "$page.1 is no manual page"
+    [ ! -s "$out/man.log" ] || fail "$page.1: $(cat "$out/man.log")"
+done
+# Nothing that is shipped names a folder of who built it.
+if [ "$profile" = release ]; then
+    for file in lib/libgatekey.so lib/libgatekey.a bin/gatekey; do
+        if strings -a "$out/prefix/$file" | grep -F -e "$HOME/" -e "$PWD/" > "$out/paths"; then
+            fail "$file names folders of its builder: $(head -n 3 "$out/paths")"
+        fi
+    done
+fi
 
 # All is built: who installs needs no Cargo. Where something is not, nothing is installed, and what to do is said.
 make_target install PREFIX="$out/again" LIBDIR="$out/again/lib" INCLUDEDIR="$out/again/include" CARGO=no-cargo-here
@@ -40,7 +58,7 @@ grep -q 'Run `make lib` first' "$out/install.log" || { cat "$out/install.log"; e
 
 # A staged installation, as packagers make them: files under DESTDIR, which no file mentions.
 make_target install PREFIX=/usr LIBDIR=/usr/lib64 INCLUDEDIR=/usr/include DESTDIR="$out/stage"
-grep -qx 'libdir=/usr/lib64' "$out/stage/usr/lib64/pkgconfig/gatekey.pc"
+grep -qx 'libdir=${prefix}/lib64' "$out/stage/usr/lib64/pkgconfig/gatekey.pc"
 [ -s "$out/stage/usr/lib64/libgatekey.so.$abi" ] && [ -s "$out/stage/usr/include/gatekey.h" ]
 if grep -rqs "$out" "$out/stage/usr/lib64/pkgconfig" "$out/stage/usr/lib64/cmake"; then
     echo "DESTDIR leaked into an installed file"
@@ -61,14 +79,16 @@ needs_nothing() { # program
     if readelf -d "$1" | grep -q NEEDED; then echo "$1 needs shared libraries"; exit 1; fi
 }
 
+# A directory that is not the one it was installed for: the packages must find their own files.
+mv "$out/prefix" "$out/moved"
 if need pkg-config; then
-    export PKG_CONFIG_PATH="$out/prefix/lib/pkgconfig"
+    export PKG_CONFIG_PATH="$out/moved/lib/pkgconfig"
     cd "$out"
     $cc "$here/consumer/main.c" -o pc-c $(pkg-config --cflags --libs gatekey)
     $cxx -std=c++17 "$here/consumer/main.cpp" -o pc-cpp $(pkg-config --cflags --libs gatekey)
     for program in pc-c pc-cpp; do
         links_shared "$out/$program" yes
-        LD_LIBRARY_PATH="$out/prefix/lib" run "$out/$program"
+        LD_LIBRARY_PATH="$out/moved/lib" run "$out/$program"
     done
     static=$(pkg-config --static --libs gatekey | sed 's/-lgatekey/-l:libgatekey.a/')
     $cc "$here/consumer/main.c" -o pc-static $(pkg-config --cflags gatekey) $static
@@ -86,8 +106,6 @@ if need pkg-config; then
 fi
 
 if need cmake; then
-    # A directory that is not the one it was installed for: the package must find its own files.
-    mv "$out/prefix" "$out/moved"
     cmake -S "$here/consumer" -B "$out/cmake" -DCMAKE_PREFIX_PATH="$out/moved" \
         -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" > "$out/cmake.log" 2>&1 &&
         cmake --build "$out/cmake" >> "$out/cmake.log" 2>&1 || { cat "$out/cmake.log"; exit 1; }

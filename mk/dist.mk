@@ -1,0 +1,51 @@
+# What is released: `make dist` puts it into target/dist.
+
+DIST := $(TARGET)/dist
+STAGE := $(TARGET)/stage
+# Cargo's own packagers, at one version, built once into target/tools.
+CARGO_DEB := $(TARGET)/tools/bin/cargo-deb
+CARGO_DEB_VERSION := 3.8.0
+MULTIARCH = $(shell $(CC) -print-multiarch 2> /dev/null)
+# Wheels run wherever glibc is this old, or musl this new; Zig's linker has the symbols of both.
+GLIBC_WHEEL := manylinux_2_28
+MUSL_WHEEL := musllinux_1_2
+ZIG := ziglang==0.17.1
+GLIBC_TARGET := x86_64-unknown-linux-gnu
+MUSL_TARGET := x86_64-unknown-linux-musl
+
+.PHONY: dist deb sdist wheels
+
+dist: wheels sdist deb ## What is released: wheels, sources, Debian packages and their SHA-256, in target/dist
+	@git archive --prefix=gatekey-$(GK_VERSION)/ --format=tar HEAD | gzip -n > $(DIST)/gatekey-$(GK_VERSION).tar.gz
+	@cd $(DIST) && sha256sum *.whl *.tar.gz *.deb > SHA256SUMS
+	@cat $(DIST)/SHA256SUMS
+
+wheels: venv ## Wheels for manylinux_2_28 and musllinux_1_2, in target/dist
+	@mkdir -p $(DIST) && rm -f $(DIST)/gatekey-*.whl
+	@$(VENV_PY) -m pip install --quiet --disable-pip-version-check $(ZIG)
+	@$(SHIPPED) $(MATURIN) --release --zig --target $(GLIBC_TARGET) --compatibility $(GLIBC_WHEEL) --out $(DIST)
+	@if [ -d "$$(rustc --print sysroot)/lib/rustlib/$(MUSL_TARGET)" ]; then \
+	    $(SHIPPED) $(MATURIN) --release --zig --target $(MUSL_TARGET) --compatibility $(MUSL_WHEEL) --out $(DIST); \
+	else \
+	    echo 'dist: SKIPPED the wheel for musl: Rust lacks the target (rustup target add $(MUSL_TARGET))'; \
+	fi
+	@$(VENV_PY) mk/wheel.py $(DIST)/gatekey-*.whl
+
+sdist: venv ## The sources of the Python package, in target/dist
+	@mkdir -p $(DIST)
+	@$(VENV)/bin/maturin sdist --quiet --manifest-path $(PYTHON_DIR)/Cargo.toml --out $(DIST)
+
+deb: $(LIB_STAMP) $(CARGO_DEB) ## Debian packages: libgatekey0, libgatekey-dev and gatekey, in target/dist
+	@[ -n '$(MULTIARCH)' ] || { echo 'deb: $(CC) does not say where Debian keeps libraries (-print-multiarch)' >&2; exit 1; }
+	@rm -rf $(STAGE) && mkdir -p $(DIST) && rm -f $(DIST)/*.deb
+	@$(MAKE) --no-print-directory -s install DESTDIR=$(STAGE) PREFIX=/usr LIBDIR=/usr/lib/$(MULTIARCH) \
+	    BINDIR=/usr/bin INCLUDEDIR=/usr/include MANDIR=/usr/share/man DOCDIR=/usr/share/doc/libgatekey0
+	@for variant in '' --variant=dev --variant=tool; do \
+	    $(CARGO_DEB) --quiet --no-build --no-strip --package gatekey-c --multiarch=$$([ "$$variant" = --variant=tool ] && echo none || echo same) \
+	        $$variant --output $(DIST) || exit 1; \
+	done
+
+$(CARGO_DEB):
+	@echo 'deb: building cargo-deb $(CARGO_DEB_VERSION), once'
+	@$(CARGO) install --quiet --locked --root $(TARGET)/tools --target-dir $(TARGET)/tools/target cargo-deb@$(CARGO_DEB_VERSION)
+	@rm -rf $(TARGET)/tools/target

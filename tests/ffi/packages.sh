@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# What is released: the wheel names no folder of who built it, and brings its licenses; the Debian packages are installed,
+# used by a C program and the command line, and removed. Root's alone: others are told that it is skipped.
+#
+# usage: packages.sh      FFI_CC and FFI_OUT as in run.sh; PYTHON runs pip
+set -euo pipefail
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+cd "$here/../.."
+cc=${FFI_CC:-cc} out=$FFI_OUT/packages target=$(dirname "$FFI_OUT")
+[ -d "$target/release" ] || target=$(dirname "$target")
+fail() { echo "packages.sh: $*" >&2 && exit 1; }
+rm -rf "$out"
+mkdir -p "$out"
+
+wheel=$(echo "$target"/python/gatekey-*.whl)
+"$PYTHON" -m zipfile -e "$wheel" "$out/wheel"
+for folder in "$HOME/" "$PWD/"; do
+    if grep -rlaF "$folder" "$out/wheel" > "$out/paths"; then fail "the wheel names $folder: $(cat "$out/paths")"; fi
+done
+for name in LICENSE-MIT LICENSE-APACHE THIRD-PARTY.md; do
+    [ -s "$out"/wheel/gatekey-*.dist-info/licenses/$name ] || fail "the wheel lacks $name"
+done
+cp "$wheel" "$out/"
+"$PYTHON" mk/wheel.py "$out"/gatekey-*.whl
+cmp "$wheel" "$out"/gatekey-*.whl || fail 'the wheel is not the same when it is packed again'
+echo "packages: the wheel names nobody's folders"
+
+if [ "$(id -u)" != 0 ] || ! command -v dpkg > /dev/null; then
+    echo "packages: SKIPPED the Debian packages, which only root of a Debian system installs"
+    exit 0
+fi
+if dpkg --status libgatekey0 > /dev/null 2>&1; then
+    echo "packages: SKIPPED the Debian packages, because libgatekey0 is installed"
+    exit 0
+fi
+make --no-print-directory deb > "$out/deb.log" 2>&1 || { cat "$out/deb.log"; exit 1; }
+debs=$(echo "$target"/dist/*.deb)
+[ "$(echo $debs | wc -w)" = 3 ] || fail "these are not three packages: $debs"
+trap 'dpkg --purge gatekey libgatekey-dev libgatekey0 > "$out/purge.log" 2>&1 || cat "$out/purge.log"' EXIT
+dpkg --install $debs > "$out/install.log" 2>&1 || { cat "$out/install.log"; exit 1; }
+$cc "$here/consumer/main.c" -o "$out/consumer" $(pkg-config --cflags --libs gatekey)
+[ "$("$out/consumer")" = "alice may come in" ] || fail "a program does not run with the installed library"
+$cc -static "$here/consumer/main.c" -o "$out/static" $(pkg-config --static --cflags --libs gatekey) 2> "$out/static.log"
+[ "$("$out/static")" = "alice may come in" ] || fail "a program does not run with the installed archive"
+/usr/bin/gatekey --version | grep -q '^gatekey ' || fail "the command line does not run"
+man -w gatekey-key-create > /dev/null || fail "the manual page is not found"
+
+# Each file of `make install` is in exactly one package, and nothing else is.
+for name in libgatekey0 libgatekey-dev gatekey; do dpkg --listfiles $name; done |
+    while read -r file; do [ -d "$file" ] || echo "${file%.gz}"; done | grep -v '/changelog\|/copyright$' | LC_ALL=C sort > "$out/packed"
+(cd "$target/stage" && find . ! -type d | cut -c2-) | LC_ALL=C sort > "$out/installed"
+diff "$out/installed" "$out/packed" || fail "the packages do not have the files of make install"
+echo "packages: Debian packages installed, used, removed"
