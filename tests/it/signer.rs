@@ -308,7 +308,25 @@ fn members_of_the_header() {
     let twice = signer(Alg::Hs256).header("v", "1").header("w", "2").header("v", "3").build();
     let header = header_of(&twice.unwrap().sign(&Claims::new()).unwrap());
     assert_eq!((&header["v"], &header["w"]), (&json!(3), &json!(2)));
-    let never = ["alg", "kid", "crit", "b64", "jwk", "jku", "x5u", "typ", "enc", "zip", "", "Alg", "KID", "cRit", " alg", "alg\0", "b64\u{200b}"];
+    let never = [
+        "alg",
+        "kid",
+        "crit",
+        "b64",
+        "jwk",
+        "jku",
+        "x5u",
+        "typ",
+        "enc",
+        "zip",
+        "",
+        "Alg",
+        "KID",
+        "cRit",
+        " alg",
+        "alg\0",
+        "b64\u{200b}",
+    ];
     let mut wrong: Vec<(&str, String)> = never.map(|name| (name, r#""x""#.to_owned())).into();
     wrong.extend([
         ("x5t", hash(32)),

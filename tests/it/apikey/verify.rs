@@ -255,6 +255,7 @@ fn addresses_are_compared_as_what_they_are() {
     );
 }
 
+#[cfg(feature = "sqlite")]
 #[test]
 fn an_unreachable_store_is_bridged_for_a_while_and_no_longer() {
     let folder = super::Folder::new("bridged");
