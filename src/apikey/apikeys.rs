@@ -7,7 +7,6 @@ use super::limits::Counts;
 use super::mirror::Mirror;
 use crate::base::clock::Clock;
 use crate::base::follow::Follow;
-use crate::base::fresh::stale_nanos;
 use crate::base::pace::Pace;
 use crate::base::random::SecureRandom;
 use crate::base::text;
@@ -117,9 +116,6 @@ pub(super) struct Inner {
     pub(super) peppers: Peppers,
     pub(super) prefix: String,
     pub(super) env: String,
-    pub(super) strict: bool,
-    /// Nanoseconds.
-    pub(super) max_stale: u64,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) pace: Arc<Pace>,
     pub(super) random: Arc<dyn SecureRandom>,
@@ -146,7 +142,7 @@ impl ApiKeys {
     ) -> Result<Self> {
         check_prefix(&options.prefix)?;
         check_env(&options.env)?;
-        let max_stale = stale_nanos(options.follow.max_stale_ms())?;
+        let fresh = options.follow.freshness()?;
         let clock = options.follow.clock();
         let counts = Counts::new(&options.limits, &*store, &*clock)?;
         let keys = Self {
@@ -155,13 +151,11 @@ impl ApiKeys {
                 peppers,
                 prefix: options.prefix,
                 env: options.env,
-                strict: options.follow.strict(),
-                max_stale,
                 clock,
                 pace: options.follow.pace(),
                 random: options.random,
                 mirror: Mirror::new(),
-                feed: Feed::new(),
+                feed: Feed::new(fresh),
                 flusher: Flusher::new(),
                 upgrades: Upgrades::new(),
                 counts,

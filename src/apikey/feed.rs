@@ -12,9 +12,9 @@ use super::mirror::{Places, Slot};
 use super::peppers::needed_peppers;
 use super::profile::{Profile, is_simple, pack_rate, unpack_rate};
 use crate::base::clock::plausible;
-use crate::base::fresh::{Freshness, too_old};
+use crate::base::follow::{Freshness, Last, Looks};
 use crate::base::pace::Dates;
-use crate::base::process::{self, lock};
+use crate::base::process;
 use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{CLOSED, KeyStatus, Loaded, StoredKey};
@@ -25,15 +25,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// The changes that are asked for at a time.
 const BATCH: usize = 1000;
 
-const SILENT: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "The store has not been heard of for longer than max_stale allows; see that it can be read.",
-);
-
 /// How far the mirror has followed.
 pub(super) struct Feed {
-    /// When the store was last heard of, on the monotonic clock.
-    heard: Freshness,
+    fresh: Freshness,
     /// The wall clock at the last look: seconds since the Unix epoch.
     wall: AtomicU64,
     /// How many keys are found by a look-up tag.
@@ -47,13 +41,11 @@ pub(super) struct Feed {
 /// the child, so that the child takes new ones.
 #[derive(Default)]
 pub(super) struct Own {
-    pub(super) writer: Mutex<Writer>,
+    pub(super) writer: Looks<Writer>,
     /// One lease of credits at a time.
     pub(super) leasing: Mutex<()>,
     /// One flush at a time.
     pub(super) flushing: Mutex<()>,
-    /// How many looks at the store have begun.
-    looks: AtomicU64,
 }
 
 /// What the one writer of the mirror knows.
@@ -64,8 +56,6 @@ pub(super) struct Writer {
     seq: u64,
     /// The store's stamp when it was followed to its end.
     stamp: Option<u64>,
-    /// The number of the last look that came to its end.
-    looked: u64,
     /// Whether the mirror is the one of this process.
     ready: bool,
     /// Peppers that the store was made with and that are not at hand, as of the last load.
@@ -75,9 +65,9 @@ pub(super) struct Writer {
 }
 
 impl Feed {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(fresh: Freshness) -> Self {
         Self {
-            heard: Freshness::new(),
+            fresh,
             wall: AtomicU64::new(0),
             foreign: AtomicUsize::new(0),
             known: Known::default(),
@@ -97,7 +87,7 @@ impl Feed {
 
     /// Every verification from now on looks, and finds that it is over.
     pub(super) fn stop(&self) {
-        self.heard.stop();
+        self.fresh.stop();
     }
 }
 
@@ -113,8 +103,8 @@ impl Inner {
     }
 
     /// The writer's lock, with the mirror made this process's own.
-    pub(super) fn writer<'own>(&self, own: &'own Own) -> Result<MutexGuard<'own, Writer>> {
-        let mut writer = lock(&own.writer);
+    pub(super) fn writer<'own>(&self, own: &'own Own) -> Result<MutexGuard<'own, Last<Writer>>> {
+        let mut writer = own.writer.lock();
         self.make_ready(&mut writer)?;
         Ok(writer)
     }
@@ -137,7 +127,7 @@ impl Inner {
     /// Reads every key.
     pub(super) fn reload(&self) -> Result<()> {
         let own = self.own();
-        let mut writer = lock(&own.writer);
+        let mut writer = own.writer.lock();
         if writer.ready {
             self.load(&mut writer)?
         } else {
@@ -190,7 +180,7 @@ impl Inner {
 
     fn heard(&self, now: u64) {
         self.feed.wall.store(self.clock.now(), Ordering::Relaxed);
-        self.feed.heard.heard(now);
+        self.feed.fresh.heard(now);
     }
 
     /// The time in seconds since the Unix epoch.
@@ -220,7 +210,7 @@ impl Inner {
     /// Refuses if what the mirror knows is too old; looks at the feed if it is time to.
     #[inline]
     pub(super) fn be_fresh(self: &Arc<Self>, now: u64) -> Result<()> {
-        if self.feed.heard.is_recent(now) && !self.strict {
+        if self.feed.fresh.is_recent(now) {
             return Ok(());
         }
         self.look(now)
@@ -239,50 +229,31 @@ impl Inner {
         self.now()?; // rather than that the store was silent
         self.counts.notice(&*self.store);
         self.start_flusher();
-        let looked = self.sync(now, self.strict);
-        // A strict answer needs the store; any other is good for a while, unless this process can never ask again.
-        if self.strict || looked.is_err() && process::is_torn() {
-            return looked;
-        }
-        if self.feed.heard.is_within(&*self.clock, self.max_stale) {
-            Ok(())
-        } else {
-            Err(too_old(looked, SILENT))
-        }
+        self.feed.fresh.after(self.sync(now, self.feed.fresh.wants_look()))
     }
 
-    /// Follows the feed to its end. Unless `wait`, not while someone else does.
-    pub(super) fn sync(&self, now: u64, wait: bool) -> Result<()> {
-        beyond_memory()?;
+    /// Follows the feed to its end. Unless `wait`, not while another thread does: then it is false.
+    pub(super) fn sync(&self, now: u64, wait: bool) -> Result<bool> {
         self.now()?; // what follows may reckon with the time
-        let own = self.own();
-        let begun = own.looks.load(Ordering::Acquire);
-        let mut writer = match own.writer.try_lock() {
-            Ok(writer) => writer,
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(std::sync::TryLockError::WouldBlock) if !wait => return Ok(()),
-            Err(std::sync::TryLockError::WouldBlock) => lock(&own.writer),
-        };
-        self.make_ready(&mut writer)?;
-        // Those who have waited share a look that began after they came.
-        if writer.looked > begun {
-            return Ok(());
-        }
-        let look = own.looks.fetch_add(1, Ordering::AcqRel) + 1;
+        self.own().writer.look(wait, |writer| self.follow_feed(writer, now))
+    }
+
+    fn follow_feed(&self, writer: &mut Writer, now: u64) -> Result<()> {
+        self.make_ready(writer)?;
         let stamp = self.store.stamp()?;
         if writer.stamp != Some(stamp) {
             // Its numbers may have caught up with what was followed.
             if self.feed.known.is_other(self.store.history()?) {
-                self.load(&mut writer)?;
+                self.load(writer)?;
             }
             loop {
                 let changes = self.store.api_key_changes(writer.seq, BATCH)?;
                 if changes.reload {
-                    self.load(&mut writer)?;
+                    self.load(writer)?;
                     break;
                 }
                 for loaded in changes.keys {
-                    self.follow(&mut writer, loaded, false);
+                    self.follow(writer, loaded, false);
                 }
                 writer.seq = changes.seq;
                 if !changes.more {
@@ -291,7 +262,6 @@ impl Inner {
             }
             writer.stamp = Some(stamp);
         }
-        writer.looked = look;
         self.heard(now);
         Ok(())
     }
@@ -438,7 +408,7 @@ impl ApiKeys {
     /// # Errors
     /// Those of [`crate::store::Backend`].
     pub fn refresh(&self) -> Result<()> {
-        self.inner.sync(self.inner.clock.monotonic(), true)
+        self.inner.sync(self.inner.clock.monotonic(), true).map(drop)
     }
 
     /// Takes over a change of our own that the store has accepted.
@@ -491,7 +461,7 @@ mod tests {
     use super::*;
     use crate::Peppers;
     use crate::apikey::ApiKeyOptions;
-    use crate::base::{clock::NANOS, fresh::LOOK_AFTER};
+    use crate::base::{clock::NANOS, follow::LOOK_AFTER};
     use crate::store::MemoryStore;
     use std::time::Duration;
 
@@ -504,39 +474,35 @@ mod tests {
     fn a_thread_that_was_held_up_believes_what_others_have_heard() {
         let keys = keys();
         let inner = &keys.inner;
-        let own = inner.own();
         let then = inner.clock.monotonic();
-        inner.heard(then + 1000 * NANOS); // much later
-        let _looking = lock(&own.writer); // and another one is about to hear more
-        assert_eq!(inner.be_fresh(then).unwrap_err().kind(), ErrorKind::StoreUnavailable);
-        inner.heard(then);
         std::thread::sleep(Duration::from_nanos(3 * LOOK_AFTER));
+        let own = inner.own();
+        let _looking = own.writer.lock(); // and another one is about to hear more
         inner.heard(inner.clock.monotonic());
         inner.be_fresh(then).unwrap();
     }
 
+    /// After a pause all of them come at once; one looks.
     #[test]
-    fn those_who_wait_share_one_look() {
-        const THREADS: u64 = 32;
+    fn who_knows_nothing_recent_waits_for_the_one_who_looks() {
         let keys = keys();
         let inner = &keys.inner;
-        let own = inner.own();
-        let (looks, arrived) = (own.looks.load(Ordering::Relaxed), AtomicU64::new(0));
+        let (own, now) = (inner.own(), inner.clock.monotonic());
+        inner.heard(now + 1000 * NANOS); // of a clock that has stepped back since
+        let waits = AtomicU64::new(0);
         std::thread::scope(|scope| {
-            let held = lock(&own.writer);
-            for _ in 0..THREADS {
+            let looking = own.writer.lock();
+            for _ in 0..4 {
                 scope.spawn(|| {
-                    arrived.fetch_add(1, Ordering::Relaxed);
-                    inner.sync(inner.clock.monotonic(), true).unwrap();
+                    waits.fetch_add(1, Ordering::Release);
+                    inner.be_fresh(inner.clock.monotonic()).unwrap();
                 });
             }
-            while arrived.load(Ordering::Relaxed) < THREADS {
+            while waits.load(Ordering::Acquire) < 4 {
                 std::thread::yield_now();
             }
-            std::thread::sleep(Duration::from_millis(50)); // until they wait
-            drop(held);
+            std::thread::sleep(Duration::from_millis(20));
+            drop(looking);
         });
-        // One, and one more for whoever was late.
-        assert!(own.looks.load(Ordering::Relaxed) - looks < THREADS / 4);
     }
 }

@@ -245,7 +245,7 @@ impl ApiKeys {
         self.inner.be_open()?;
         self.inner.now()?;
         self.inner.flush()?;
-        self.inner.sync(self.inner.clock.monotonic(), true)
+        self.inner.sync(self.inner.clock.monotonic(), true).map(drop)
     }
 
     /// [`Self::flush`], gives back the credits that were leased and not spent, and closes the store

@@ -4,7 +4,6 @@
 use super::apikeys::Inner;
 use super::format::KeyId;
 use super::known::Seen;
-use crate::base::process::lock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pepper::Checked;
 use crate::store::{KeyRecord, Loaded, StoredKey};
@@ -74,7 +73,7 @@ impl Inner {
     /// What is known of the key. To be asked before the store is, which then knows no less.
     pub(super) fn seen_of(&self, id: &str) -> Seen {
         let own = self.own();
-        let _following = lock(&own.writer);
+        let _following = own.writer.lock();
         KeyId::from_text(id).map_or(Seen::NOTHING, |id| self.known_as(id).1)
     }
 }

@@ -260,7 +260,7 @@ impl Inner {
     #[cold]
     fn find_late(&self, key: u128, now: u64) -> Result<Option<(u32, &Slot)>> {
         match self.sync(now, true) {
-            Ok(()) => Ok(self.mirror.find(key)),
+            Ok(_) => Ok(self.mirror.find(key)),
             // The clock; what was closed.
             Err(error)
                 if matches!(

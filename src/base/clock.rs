@@ -1,7 +1,7 @@
 //! Time enters only here: whole seconds since the Unix epoch (NumericDate, RFC 7519 section 2), and
 //! nanoseconds that never go back and go on while the machine is suspended, for how old something is.
 
-use super::fresh::LOOK_AFTER;
+use super::follow::LOOK_AFTER;
 use super::steady;
 use crate::error::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -8,7 +8,6 @@ pub mod clock;
 #[cfg(unix)]
 pub(crate) mod descriptors;
 pub(crate) mod follow;
-pub(crate) mod fresh;
 pub(crate) mod hex;
 pub(crate) mod http_date;
 pub mod json;

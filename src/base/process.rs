@@ -36,6 +36,15 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// As [`lock`]; `None` if another thread holds it, unless this one may `wait`.
+pub(crate) fn lock_if<T>(mutex: &Mutex<T>, wait: bool) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => wait.then(|| lock(mutex)),
+    }
+}
+
 /// As [`lock`], [`enter`]ed as long as it is held: for locks that are held for a moment only, so that no fork copies one
 /// that another thread holds.
 pub(crate) fn brief<T>(mutex: &Mutex<T>) -> Brief<'_, T> {
@@ -472,13 +481,7 @@ impl<T: Default> OwnLock<T> {
 
     /// As [`Self::locked`]; `None` if another is at it.
     pub(crate) fn try_locked<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let held = self.0.get();
-        let mut guard = match held.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        Some(work(&mut guard))
+        lock_if(&self.0.get(), false).map(|mut held| work(&mut held))
     }
 }
 

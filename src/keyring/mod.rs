@@ -10,10 +10,10 @@ mod text;
 pub use self::options::KeyRingOptions;
 
 use self::text::{Kept, read, write};
-use crate::base::clock::{Clock, NANOS};
-use crate::base::fresh::{Freshness, stale_nanos, too_old};
+use crate::base::clock::Clock;
+use crate::base::follow::{Freshness, Looks};
 use crate::base::pace::{Cutoff, Dates, Pace};
-use crate::base::process::{self, OwnLock};
+use crate::base::process::Own;
 use crate::base::reach::beyond_memory;
 use crate::base::text::argument;
 use crate::crypto::random::SystemRandom;
@@ -32,11 +32,6 @@ const TRIES: usize = 256;
 const MOST: usize = 64;
 /// The largest leeway of any policy, in seconds.
 const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
-
-const SILENT: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "The key ring has not been readable for longer than max_stale allows; see that its store is there.",
-);
 
 /// What a key of a ring is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,17 +111,14 @@ struct Inner {
     peppers: Option<Peppers>,
     options: KeyRingOptions,
     clock: Arc<dyn Clock>,
-    /// Nanoseconds.
-    max_stale: u64,
-    heard: Freshness,
+    fresh: Freshness,
     pace: Arc<Pace>,
     /// The date of the last look, in seconds since the Unix epoch.
     looked: AtomicU64,
     /// Grows with every change of `current`.
     generation: AtomicU64,
     current: ArcSwap<Current>,
-    /// So that one looks and the others go on.
-    looking: OwnLock<()>,
+    looks: Own<Looks<()>>,
 }
 
 /// The ring as it was last read.
@@ -194,22 +186,20 @@ impl KeyRing {
         if peppers.is_none() && store.wants_seal() {
             return Err(argument("A ring in a store is sealed under a pepper; give the peppers."));
         }
-        let max_stale = stale_nanos(options.follow.max_stale_ms())?;
         let inner = Inner {
             store,
             peppers,
+            fresh: options.follow.freshness()?,
             clock: options.follow.clock(),
             pace: options.follow.pace(),
             options,
-            max_stale,
-            heard: Freshness::new(),
             looked: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             current: ArcSwap::from_pointee(Current::of(0, Vec::new())),
-            looking: OwnLock::new(),
+            looks: Own::new(),
         };
         inner.make_if_missing()?;
-        inner.look(inner.clock.monotonic())?;
+        inner.look(inner.clock.monotonic(), true)?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -309,7 +299,7 @@ impl KeyRing {
     /// # Errors
     /// Those of [`KeyRingStore`].
     pub fn refresh(&self) -> Result<()> {
-        self.0.look(self.0.clock.monotonic())
+        self.0.look(self.0.clock.monotonic(), true).map(drop)
     }
 }
 
@@ -342,7 +332,7 @@ impl KeySource for KeyRing {
 /// The store closes: nothing is signed or verified any more.
 impl Follower for Inner {
     fn end(&self) -> Result<()> {
-        self.heard.stop();
+        self.fresh.stop();
         Ok(())
     }
 }
@@ -354,7 +344,7 @@ impl Inner {
         let clock = &*self.clock;
         let now = clock.monotonic();
         // A clock that was moved by hand may have moved past the end of a key.
-        if self.heard.is_recent(now)
+        if self.fresh.is_recent(now)
             && (clock.is_system() || clock.now() == self.looked.load(Ordering::Relaxed))
         {
             return Ok(());
@@ -365,31 +355,20 @@ impl Inner {
     #[cold]
     fn look_or_go_on(&self, now: u64) -> Result<()> {
         beyond_memory()?;
-        if self.heard.is_over() {
+        if self.fresh.is_over() {
             return Err(CLOSED);
         }
-        let clock = &*self.clock;
-        let looked = match self.looking.try_locked(|()| self.look(now)) {
-            Some(looked) => looked,
-            // Another thread is looking.
-            None if self.heard.is_within(clock, self.max_stale.min(NANOS)) => Ok(()),
-            // It takes too long.
-            None => self.look(now),
-        };
-        match looked {
-            Err(error) if error.kind() == ErrorKind::StoreCorrupt || process::is_torn() => {
-                Err(error)
-            }
-            Err(cause) if !self.heard.is_within(clock, self.max_stale) => {
-                Err(too_old(Err(cause), SILENT))
-            }
-            _ => Ok(()),
-        }
+        self.fresh.after(self.look(now, self.fresh.wants_look()))
+    }
+
+    /// Looks at the store. Unless `wait`, not while another thread does: then it is false.
+    fn look(&self, now: u64, wait: bool) -> Result<bool> {
+        self.looks.get().look(wait, |()| self.follow(now))
     }
 
     /// Reads the ring if it has changed, and forgets keys whose last token has expired.
-    fn look(&self, now: u64) -> Result<()> {
-        if self.heard.is_over() {
+    fn follow(&self, now: u64) -> Result<()> {
+        if self.fresh.is_over() {
             return Err(CLOSED);
         }
         let known = self.current.load();
@@ -404,7 +383,7 @@ impl Inner {
             self.show((**known).clone(), dates);
         }
         self.looked.store(seconds, Ordering::Relaxed);
-        self.heard.heard(now);
+        self.fresh.heard(now);
         Ok(())
     }
 
@@ -468,7 +447,8 @@ impl Inner {
         alg: Alg,
         change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>,
     ) -> Result<()> {
-        if self.heard.is_over() {
+        beyond_memory()?;
+        if self.fresh.is_over() {
             return Err(CLOSED);
         }
         // Made once, however often the change is tried: some kinds of keys take a second.
@@ -507,7 +487,7 @@ impl Inner {
                 spare = new;
             }
             match self.put(version + 1, &keys) {
-                Ok(()) => return self.look(self.clock.monotonic()),
+                Ok(()) => return self.look(self.clock.monotonic(), true).map(drop),
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 Err(error) => return Err(error),
             }

@@ -8,7 +8,6 @@ pub use url::StoreUrl;
 use crate::apikey::{ApiKeyOptions, ApiKeys};
 use crate::base::clock::{Clock, plausible};
 use crate::base::follow::Follow;
-use crate::base::fresh::stale_nanos;
 use crate::base::process::brief;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jwt::Signer;
@@ -164,7 +163,7 @@ impl Store {
     pub fn open_with(url: &str, options: StoreOptions) -> Result<Self> {
         let url: StoreUrl = url.parse()?;
         let mut follow = options.follow;
-        stale_nanos(follow.max_stale_ms())?;
+        follow.max_stale()?;
         let pace = follow.pace();
         pace.read(&*follow.clock())?;
         follow.pace = Some(pace);

@@ -5,25 +5,19 @@ use super::Inner;
 use super::latest::{Latest, Look};
 use super::table::{Entry, Table};
 use crate::base::clock::{Clock as _, SystemClock};
-use crate::base::fresh::{Freshness, too_old};
-use crate::base::process::{self, Own, lock};
+use crate::base::follow::{Freshness, Looks};
+use crate::base::process::Own;
 use crate::base::reach::beyond_memory;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::store::{CLOSED, Revocation, RevocationKind};
 use foldhash::quality::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, TryLockError};
 
 /// The entries that are asked for at a time.
 const BATCH: usize = 10_000;
 /// Seconds between two purges.
 const PURGE_EVERY: u64 = 600;
-
-const SILENT: Error = Error::new(
-    ErrorKind::StoreUnavailable,
-    "The store of revocations has been silent for longer than max_stale allows; see that it can be read.",
-);
 
 /// What is known, and how far it has followed.
 pub(super) struct Feed {
@@ -34,7 +28,7 @@ pub(super) struct Feed {
     befores: Table,
     /// Which kinds there are any of: bit `n` for the kind of number `n`, and [`OF_ANY_ISSUER`].
     kinds: AtomicU32,
-    heard: Freshness,
+    fresh: Freshness,
     /// The last change that was followed.
     seq: AtomicU64,
     /// The number of what was revoked last.
@@ -48,8 +42,7 @@ pub(super) struct Feed {
     newest: AtomicU64,
     /// Tokens that were issued before this time may be among those that were forgotten.
     horizon: AtomicU64,
-    /// The writer's lock of this process, and what it knows of its last look.
-    writer: Own<Mutex<Followed>>,
+    looks: Own<Looks<Followed>>,
 }
 
 /// What the last look at the store has told.
@@ -67,13 +60,13 @@ const OF_ANY_ISSUER: u32 = 1;
 const OF_SEVERAL: u64 = u64::MAX - 1;
 
 impl Feed {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(fresh: Freshness) -> Self {
         Self {
             hasher: RandomState::default(),
             names: Table::new(),
             befores: Table::new(),
             kinds: AtomicU32::new(0),
-            heard: Freshness::new(),
+            fresh,
             seq: AtomicU64::new(0),
             number: AtomicU64::new(0),
             feed: AtomicU64::new(0),
@@ -81,13 +74,13 @@ impl Feed {
             followed_at: AtomicU64::new(0),
             newest: AtomicU64::new(0),
             horizon: AtomicU64::new(0),
-            writer: Own::new(),
+            looks: Own::new(),
         }
     }
 
     /// From now on nothing is known.
     pub(super) fn stop(&self) {
-        self.heard.stop();
+        self.fresh.stop();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -157,14 +150,14 @@ impl Feed {
     }
 
     /// Until the store has been heard of again, nothing is known.
-    pub(super) fn be_deaf(&self) {
-        self.heard.stop();
+    pub(super) fn forget(&self) {
+        self.fresh.forget();
     }
 
     /// Takes entries over whose numbers are not known yet.
     pub(super) fn follow(&self, entries: &[Revocation]) {
-        let writer = self.writer.get();
-        let _one = lock(&writer);
+        let looks = self.looks.get();
+        let _one = looks.lock();
         self.follow_locked(entries, &[]);
     }
 
@@ -237,7 +230,7 @@ impl Inner {
     /// `seconds` the date by the clock of who asks.
     #[inline]
     pub(super) fn be_fresh(&self, now: u64, seconds: u64) -> Result<()> {
-        if self.feed.heard.is_recent(now) && !self.strict {
+        if self.feed.fresh.is_recent(now) {
             return Ok(());
         }
         self.look(now, seconds)
@@ -246,35 +239,18 @@ impl Inner {
     #[cold]
     fn look(&self, now: u64, seconds: u64) -> Result<()> {
         beyond_memory()?;
-        if self.feed.heard.is_over() {
+        if self.feed.fresh.is_over() {
             return Err(CLOSED);
         }
-        let looked = self.sync(now, seconds, self.strict);
-        // What cannot be read may revoke anything, and no later look will tell.
-        if looked.as_ref().is_err_and(|error| error.kind() == ErrorKind::StoreCorrupt) {
-            return looked;
-        }
-        // A strict answer needs the store; any other is good for a while, unless this process can never ask again.
-        if self.strict || looked.is_err() && process::is_torn() {
-            return looked;
-        }
-        if self.feed.heard.is_within(&*self.clock, self.max_stale) {
-            Ok(())
-        } else {
-            Err(too_old(looked, SILENT))
-        }
+        self.feed.fresh.after(self.sync(now, seconds, self.feed.fresh.wants_look()))
     }
 
-    /// Follows the feed to its end. Unless `wait`, not while someone else does.
-    pub(super) fn sync(&self, now: u64, seconds: u64, wait: bool) -> Result<()> {
-        beyond_memory()?;
-        let writer = self.feed.writer.get();
-        let mut followed = match writer.try_lock() {
-            Ok(writer) => writer,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) if !wait => return Ok(()),
-            Err(TryLockError::WouldBlock) => lock(&writer),
-        };
+    /// Follows the feed to its end. Unless `wait`, not while another thread does: then it is false.
+    pub(super) fn sync(&self, now: u64, seconds: u64, wait: bool) -> Result<bool> {
+        self.feed.looks.get().look(wait, |followed| self.look_at_store(followed, now, seconds))
+    }
+
+    fn look_at_store(&self, followed: &mut Followed, now: u64, seconds: u64) -> Result<()> {
         let feed = &self.feed;
         let stamp = self.store.stamp()?;
         feed.latest.note(seconds);
@@ -284,7 +260,7 @@ impl Inner {
             self.follow_feed()?;
             followed.stamp = Some(stamp);
         }
-        feed.heard.heard(now);
+        feed.fresh.heard(now);
         feed.followed_at.store(seconds.min(feed.latest.get()), Ordering::Relaxed);
         if followed.clocks.is_due(seconds, SystemClock.monotonic(), PURGE_EVERY) {
             // Someone who may write will do it.
@@ -320,8 +296,8 @@ impl Inner {
     }
 
     pub(super) fn purge(&self, now: u64) -> Result<u64> {
-        let writer = self.feed.writer.get();
-        let _one = lock(&writer);
+        let looks = self.feed.looks.get();
+        let _one = looks.lock();
         self.purge_locked(now)
     }
 

@@ -18,7 +18,6 @@ pub(crate) use self::issue::ISSUE_CLAIM;
 use self::feed::Feed;
 use crate::base::clock::{Clock, plausible};
 use crate::base::follow::Follow;
-use crate::base::fresh::stale_nanos;
 use crate::base::pace::{Dates, Pace};
 use crate::base::text::{argument, plain, plain_some};
 use crate::error::{Error, ErrorKind, Result};
@@ -168,9 +167,6 @@ pub struct Revocations(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn RevocationStore>,
-    strict: bool,
-    /// Nanoseconds.
-    max_stale: u64,
     /// Seconds.
     max_token_ttl: u64,
     tenant_claim: String,
@@ -189,7 +185,7 @@ impl Revocations {
     /// # Errors
     /// `InvalidArgument`: an option is out of range. Those of [`RevocationStore`].
     pub fn open(store: Arc<dyn RevocationStore>, options: RevocationOptions) -> Result<Self> {
-        let max_stale = stale_nanos(options.follow.max_stale_ms())?;
+        let fresh = options.follow.freshness()?;
         if !(1..=RevocationOptions::MAX_TOKEN_TTL).contains(&options.max_token_ttl) {
             return Err(argument("Tokens live for at least a second and at most ten years."));
         }
@@ -198,14 +194,12 @@ impl Revocations {
         let clock = options.follow.clock();
         let inner = Inner {
             store,
-            strict: options.follow.strict(),
-            max_stale,
             max_token_ttl: options.max_token_ttl,
             tenant_claim,
             is_system: clock.is_system(),
             clock,
             pace: options.follow.pace(),
-            feed: Feed::new(),
+            feed: Feed::new(fresh),
             used_at: AtomicU64::new(0),
         };
         inner.sync(inner.clock.monotonic(), inner.now()?, true)?;
@@ -369,7 +363,7 @@ impl Revocations {
     /// # Errors
     /// Those of [`RevocationStore`].
     pub fn refresh(&self) -> Result<()> {
-        self.0.sync(self.0.clock.monotonic(), self.0.now()?, true)
+        self.0.sync(self.0.clock.monotonic(), self.0.now()?, true).map(drop)
     }
 
     /// Forgets what has become needless, in the store and in memory; otherwise that happens every ten
@@ -499,7 +493,7 @@ impl Inner {
         self.feed.follow(entries);
         if self.now().and_then(|now| self.sync(self.clock.monotonic(), now, true)).is_err() {
             // Without them a token that was revoked might look later than that: nobody is let in before they are known.
-            self.feed.be_deaf();
+            self.feed.forget();
         }
     }
 }

@@ -17,11 +17,18 @@ type Result<T> = std::result::Result<T, Error>;
 pub(crate) struct Lost {
     inner: MemoryStore,
     lost: AtomicBool,
+    /// Whether it will be, once a revocation was written.
+    soon: AtomicBool,
 }
 
 impl Lost {
     pub(crate) fn set(&self, lost: bool) {
         self.lost.store(lost, Ordering::SeqCst);
+    }
+
+    /// Out of reach once the next revocation was written.
+    pub(crate) fn set_after_write(&self) {
+        self.soon.store(true, Ordering::SeqCst);
     }
 
     fn there(&self) -> Result<&MemoryStore> {
@@ -119,7 +126,11 @@ impl Backend for Lost {
 
 impl RevocationStore for Lost {
     fn write_revocations(&self, revocations: &[Revocation]) -> Result<()> {
-        self.there()?.write_revocations(revocations)
+        self.there()?.write_revocations(revocations)?;
+        if self.soon.swap(false, Ordering::SeqCst) {
+            self.set(true);
+        }
+        Ok(())
     }
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
         self.there()?.revocations(after, limit)

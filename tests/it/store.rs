@@ -268,6 +268,44 @@ fn nothing_goes_on_after_it_closed() {
     }
 }
 
+/// A key, a token and a ring's key alike, although the clock stands still.
+#[test]
+fn what_is_strict_sees_at_once_what_others_take_away() {
+    let folder = Folder::new("store_strict");
+    let clock = Arc::new(FixedClock::new(NOW));
+    let open = || {
+        let options = StoreOptions::new().pepper(peppers()).clock(Arc::clone(&clock) as _);
+        Store::open_with(
+            &format!("sqlite:///{}", folder.path("s.db").display()),
+            options.strict(true),
+        )
+        .unwrap()
+    };
+    let (here, there) = (open(), open());
+    let (keys, ring) = (
+        here.api_keys(ApiKeyOptions::new()).unwrap(),
+        here.key_ring("r", KeyRingOptions::new()).unwrap(),
+    );
+    let signer = Signer::following(Arc::new(ring.clone())).clock(clock.clone()).build().unwrap();
+    let list = here.revocations(RevocationOptions::new()).unwrap();
+    let policy = Policy::new().clock(clock.clone());
+    let verifier = Verifier::following(Arc::new(ring.clone()), policy.clone()).unwrap();
+    let listed = Verifier::following(Arc::new(ring), policy.revocations(Arc::new(list))).unwrap();
+    let key = keys.create(&KeySpec::new("acme")).unwrap();
+    let token = signer.sign(&Claims::new().subject("alice")).unwrap();
+    assert!(keys.verify(key.secret.expose(), &Check::new()).is_ok());
+    let kid = verifier.verify(&token).unwrap().key_id().to_owned();
+    assert!(listed.verify(&token).is_ok());
+
+    there.api_keys(ApiKeyOptions::new()).unwrap().revoke(&key.record.id, "").unwrap();
+    let refused = keys.verify(key.secret.expose(), &Check::new());
+    assert_eq!(kind(refused), Some(ErrorKind::ApiKeyRevoked));
+    there.revocations(RevocationOptions::new()).unwrap().revoke_subject("alice").unwrap();
+    assert_eq!(kind(listed.verify(&token)), Some(ErrorKind::RevokedToken));
+    there.key_ring("r", KeyRingOptions::new()).unwrap().remove(&kid).unwrap();
+    assert_eq!(kind(verifier.verify(&token)), Some(ErrorKind::KeyNotFound));
+}
+
 #[test]
 fn closing_keys_leaves_the_others() {
     let folder = Folder::new("store_keys_closed");

@@ -82,7 +82,7 @@ fn what_was_seen_outlives_a_fork() {
     keys.refresh().unwrap();
     change(Change::Insert(Box::new(old)));
     let own = keys.inner.own();
-    *crate::base::process::lock(&own.writer) = crate::apikey::feed::Writer::default();
+    **own.writer.lock() = crate::apikey::feed::Writer::default();
     keys.refresh().unwrap();
     assert!(keys.get(id).unwrap().altered);
     assert_eq!(sizes(&keys.inner.feed.known), [0, 1, 1]);

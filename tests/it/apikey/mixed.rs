@@ -260,7 +260,12 @@ fn files_that_are_cut_short_in_place_take_no_change() {
         assert!(kinds.contains(&error.kind()), "{what}: {error:?}");
         let again = mixed.here.keys.revoke(&mixed.leaked.record.id, "").unwrap_err();
         assert!(again.is_unavailable() || kinds.contains(&again.kind()), "{what}: {again:?}");
-        assert_eq!(kind(&mixed.here, &mixed.leaked), Some(ErrorKind::ApiKeyRevoked), "{what}");
+        // From memory, until a look finds that what was revoked since cannot be read.
+        let told = kind(&mixed.here, &mixed.leaked);
+        assert!(
+            matches!(told, Some(ErrorKind::ApiKeyRevoked | ErrorKind::StoreCorrupt)),
+            "{what}: {told:?}"
+        );
         drop(mixed.here);
         assert!(open(&mixed.path).is_err(), "{what}, opened anew");
     }

@@ -313,6 +313,18 @@ fn a_list_that_is_lost_refuses_after_max_stale() {
     assert!(revocations.seen_once("", "1", NOW + 60).unwrap(), "the failed call noted nothing");
 }
 
+/// What was revoked is written, but not what number it has got: nothing is let in until that is known.
+#[test]
+fn a_store_that_goes_away_after_a_revocation_refuses_until_it_is_back() {
+    let (store, clock, revocations) = lost(RevocationOptions::new());
+    let (verifier, token) = verifier(&revocations, &clock);
+    store.set_after_write();
+    revocations.revoke_subject("bob").unwrap();
+    refused(verifier.verify(&token), ErrorKind::StoreUnavailable, "at once");
+    store.set(false);
+    assert!(verifier.verify(&token).is_ok(), "and good again");
+}
+
 #[test]
 fn a_strict_list_refuses_at_once() {
     let (store, clock, revocations) = lost(RevocationOptions::new().strict(true));
