@@ -37,7 +37,7 @@ FFI_ENV = FFI_CC='$(CC)' FFI_CXX='$(CXX)' FFI_LIBRARY='$(FFI_LIBRARY)' FFI_OUT='
 
 NOTICES := LICENSE-MIT LICENSE-APACHE THIRD-PARTY.md
 
-.PHONY: lib header install uninstall format-c notices
+.PHONY: lib header errors install uninstall format-c notices
 
 lib: ## The C library and the command line: libgatekey.so, static/libgatekey.a and gatekey in target/release
 	$(if $(filter dev,$(LIB_PROFILE)),,$(SHIPPED) )$(CARGO) build $(if $(filter dev,$(LIB_PROFILE)),$(WORKSPACE),--locked --release --package gatekey-c --package gatekey --features gatekey/cli)
@@ -52,6 +52,9 @@ $(LIB_STAMP): $(LIB_SOURCES) $(if $(filter-out $(wildcard $(LIB_FILES)),$(LIB_FI
 	@$(MAKE) --no-print-directory lib
 
 .PHONY: lacking
+
+errors: ## Renders the statuses of C and C++ and docs/errors.md from src/error/kind.rs
+	GATEKEY_WRITE_ERRORS=1 $(CARGO) test --quiet $(WORKSPACE) --test errors _rendered
 
 header: ## Renders include/gatekey.h from src/ffi
 	GATEKEY_WRITE_HEADER=1 $(CARGO) test --quiet $(WORKSPACE) --test header

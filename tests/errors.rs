@@ -42,6 +42,8 @@ fn the_table_itself() {
             "{kind:?}"
         );
         assert!(kind.python_class().ends_with("Error"), "{kind:?}");
+        assert!(kind.remedy().len() > 10 && kind.remedy().ends_with('.'), "what to do: {kind:?}");
+        assert!(kind.description().ends_with('.') && !kind.remedy().contains('|'), "{kind:?}");
         let answers = [
             kind.is_rejected(),
             kind.is_misuse(),
@@ -114,18 +116,62 @@ fn every_kind_is_in_the_c_header() {
     });
 }
 
-/// `expired = GK_STATUS_EXPIRED,` in the C++ enumeration.
+/// Fails unless the text of `file` between `begin` and `end` is what the table renders to; writes it there with
+/// GATEKEY_WRITE_ERRORS=1 (`make errors`).
+#[track_caller]
+fn is_rendered(file: &str, begin: &str, end: &str, rendered: &str) {
+    let text = read(file);
+    let (before, rest) = text.split_once(begin).unwrap_or_else(|| panic!("{file} lacks {begin:?}"));
+    let until = if end.is_empty() { Some((rest, "")) } else { rest.split_once(end) };
+    let (found, after) = until.unwrap_or_else(|| panic!("{file} lacks {end:?}"));
+    if found == rendered {
+        return;
+    }
+    if std::env::var_os("GATEKEY_WRITE_ERRORS").is_some() {
+        let text = format!("{before}{begin}{rendered}{end}{after}");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        std::fs::write(path, text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        return;
+    }
+    let differs = found.lines().zip(rendered.lines()).find(|(found, row)| found != row);
+    panic!("{file} is not what src/error/kind.rs renders to: run `make errors`: {differs:#?}");
+}
+
+/// A comment of so many columns a line at most.
+fn comment(text: &str, columns: usize) -> String {
+    let (mut lines, mut line) = (String::new(), "///".to_owned());
+    for word in text.split_whitespace() {
+        if line.len() + 1 + word.len() > columns {
+            lines += &std::mem::replace(&mut line, "///".to_owned());
+            lines.push('\n');
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    lines + &line
+}
+
 #[test]
-fn every_kind_is_in_the_cpp_header() {
-    let header = read("include/gatekey/status.hpp");
-    let rows = header.lines().filter_map(|line| {
-        let (name, value) = line.trim().trim_end_matches(',').split_once(" = ")?;
-        (value.starts_with("GK_STATUS_") && name != "ok").then(|| format!("{name} = {value}"))
+fn the_statuses_of_c_are_rendered_with_their_comments() {
+    let rows = ErrorKind::ALL.iter().map(|kind| {
+        let (comment, name) = (comment(kind.description(), 100), kind.c_name());
+        format!("{comment}\npub const {name}: gk_status = {};\n", kind.number())
     });
-    same_rows("include/gatekey/status.hpp", &rows.collect(), |kind| {
-        let c_name = kind.c_name();
-        format!("{} = {c_name}", c_name.trim_start_matches("GK_STATUS_").to_ascii_lowercase())
-    });
+    let begin = "pub const GK_STATUS_OK: gk_status = 0;\n";
+    is_rendered(
+        "src/ffi/status.rs",
+        begin,
+        "\n/// The name of a status,",
+        &rows.collect::<String>(),
+    );
+}
+
+#[test]
+fn the_enumerators_of_cpp_are_rendered() {
+    let rows =
+        ErrorKind::ALL.iter().map(|kind| format!("    {} = {},\n", kind.code(), kind.c_name()));
+    let rows = rows.collect::<String>();
+    is_rendered("include/gatekey/status.hpp", "    ok = GK_STATUS_OK,\n", "};", &rows);
 }
 
 /// `class XError(...):` with `number = n`, `code = "..."` and `status = n` before the next class, and its name in
@@ -164,26 +210,34 @@ fn every_kind_is_a_python_class() {
     }
 }
 
-/// `| 1001 | InvalidSignature | invalid_signature | GK_STATUS_... | InvalidSignatureError | 401 | summary | what to do |`.
+/// Each block of numbers is a section of docs/errors.md, whose table is rendered.
 #[test]
-fn every_kind_is_documented() {
-    let page = read("docs/errors.md");
-    let mut rows = BTreeSet::new();
-    for line in page.lines().filter(|line| {
-        line.starts_with("| ") && line.as_bytes().get(2).is_some_and(u8::is_ascii_digit)
-    }) {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [number, rust, code, c, python, http, meaning, remedy] = cells[..] else {
-            panic!("eight cells: {line}")
-        };
-        assert!(remedy.len() > 10 && remedy.ends_with('.'), "what to do: {line}");
-        rows.insert(format!("{number} {rust} {code} {c} {python} {http} {meaning}"));
+fn the_tables_of_the_documentation_are_rendered() {
+    let file = "docs/errors.md";
+    let page = read(file);
+    let mut rows = 0;
+    for heading in page.lines().filter(|line| line.starts_with("## ") && line.contains('-')) {
+        let numbers = heading.trim_start_matches("## ").split(':').next().unwrap();
+        let Some((first, last)) = numbers.split_once('-') else { continue };
+        let (Ok(first), Ok(last)) = (first.parse::<i32>(), last.parse::<i32>()) else { continue };
+        let mut table = String::new();
+        for kind in ErrorKind::ALL.iter().filter(|k| (first..=last).contains(&k.number())) {
+            let (name, python, code) = (kind.name(), kind.python_class(), kind.code());
+            let (number, c, http) = (kind.number(), kind.c_name(), kind.http_status());
+            let (summary, remedy) = (kind.summary(), kind.remedy());
+            table += &format!(
+                "| {number} | `{name}` | `{code}` | `{c}` | `{python}` | {http} | {summary} | {remedy} |\n"
+            );
+            rows += 1;
+        }
+        let text = page.split_once(heading).unwrap().1;
+        let (prose, _) = text.split_once("|---|---|---|---|---|---|---|---|\n").unwrap();
+        let begin = format!("{heading}{prose}|---|---|---|---|---|---|---|---|\n");
+        // The last section ends with the file.
+        let end = if last < 7000 { "\n## " } else { "" };
+        is_rendered(file, &begin, end, &table);
     }
-    same_rows("docs/errors.md", &rows, |kind| {
-        let (name, python, summary) = (kind.name(), kind.python_class(), kind.summary());
-        let (number, code, c) = (kind.number(), kind.code(), kind.c_name());
-        format!("{number} `{name}` `{code}` `{c}` `{python}` {} {summary}", kind.http_status())
-    });
+    assert_eq!(rows, ErrorKind::ALL.len(), "a kind is in no section of {file}");
 }
 
 #[test]

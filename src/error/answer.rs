@@ -1,6 +1,7 @@
 //! What an HTTP service answers for an error: the text that a stranger may read and the headers (RFC 9110, RFC 6750
 //! section 3). In the core, so that every language and framework answers the same.
 
+use super::kind::Told;
 use super::{Error, ErrorKind};
 
 impl ErrorKind {
@@ -8,27 +9,21 @@ impl ErrorKind {
     /// of a refused token, key or session not which check it failed. [`Error::message`] is for the log.
     #[must_use]
     pub const fn public_message(self) -> &'static str {
-        match (self.http_status(), self.number()) {
-            _ if matches!(self, Self::InsufficientAuthentication) => {
-                "A more recent or a stronger sign-in is required."
-            }
-            _ if matches!(self, Self::InsufficientScope) => {
-                "The request needs a scope that was not granted."
-            }
-            _ if matches!(self, Self::SeveralCredentials) => {
-                "The request brings more than one credential."
-            }
-            (400 | 401, 5000..=5012) => "The sign-in did not succeed; begin again.",
-            (401, 3000..=3999) => "The API key is not valid.",
-            (401, 4000..=4999) => "The session is over; sign in again.",
-            _ if matches!(self, Self::MissingCredentials) => "The request needs credentials.",
-            (401, _) => "The access token is not valid.",
-            (400, _) => "The request is malformed.",
-            (403, _) => "Access is denied.",
-            (404, _) => "There is no such thing.",
-            (429, _) => "There were too many requests; try again later.",
-            (503, _) => "The service cannot answer now; try again later.",
-            _ => "The service has failed.",
+        match self.told() {
+            Told::SignIn => "The sign-in did not succeed; begin again.",
+            Told::Stronger => "A more recent or a stronger sign-in is required.",
+            Told::Scope => "The request needs a scope that was not granted.",
+            Told::Several => "The request brings more than one credential.",
+            Told::Nothing => "The request needs credentials.",
+            Told::Token => "The access token is not valid.",
+            Told::ApiKey => "The API key is not valid.",
+            Told::Session => "The session is over; sign in again.",
+            Told::Malformed => "The request is malformed.",
+            Told::Denied => "Access is denied.",
+            Told::Absent => "There is no such thing.",
+            Told::TooMany => "There were too many requests; try again later.",
+            Told::Later => "The service cannot answer now; try again later.",
+            Told::Failed => "The service has failed.",
         }
     }
 
@@ -36,13 +31,11 @@ impl ErrorKind {
     /// presented, or the refusal is not about one.
     #[must_use]
     pub const fn bearer_error(self) -> Option<&'static str> {
-        match self {
-            Self::InsufficientScope => Some("insufficient_scope"),
-            Self::InsufficientAuthentication => Some("insufficient_user_authentication"),
-            Self::TokenInactive => Some("invalid_token"),
-            Self::SeveralCredentials => Some("invalid_request"),
-            _ if self.http_status() != 401 => None,
-            _ if matches!(self.number(), 1000..=1999 | 3000..=3999) => Some("invalid_token"),
+        match self.told() {
+            Told::Scope => Some("insufficient_scope"),
+            Told::Stronger => Some("insufficient_user_authentication"),
+            Told::Several => Some("invalid_request"),
+            Told::Token | Told::ApiKey => Some("invalid_token"),
             _ => None,
         }
     }

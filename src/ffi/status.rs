@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 /// HTTP status. A number is never reused; treat one you do not know as a failure.
 pub type gk_status = i32;
 
+// From here to the first empty line, `make errors` renders src/error/kind.rs.
 /// The call succeeded.
 pub const GK_STATUS_OK: gk_status = 0;
 /// A defect in gatekey itself; please report it.
@@ -103,7 +104,7 @@ pub const GK_STATUS_API_KEY_EXPIRED: gk_status = 3005;
 pub const GK_STATUS_API_KEY_NOT_YET_VALID: gk_status = 3006;
 /// The caller's address is not on the key's allow-list, or was not given.
 pub const GK_STATUS_API_KEY_ADDRESS: gk_status = 3007;
-/// The key lacks a scope that the call requires (RFC 6750 section 3.1).
+/// The key or token lacks a scope that the call requires (RFC 6750 section 3.1).
 pub const GK_STATUS_INSUFFICIENT_SCOPE: gk_status = 3008;
 /// The key's rate limit is reached; `retry_after` tells when to come back.
 pub const GK_STATUS_RATE_LIMITED: gk_status = 3009;
@@ -129,7 +130,7 @@ pub const GK_STATUS_SESSION_NOT_FOUND: gk_status = 4006;
 /// The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC
 /// 6749 section 10.12).
 pub const GK_STATUS_OAUTH_STATE_MISMATCH: gk_status = 5000;
-/// The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured.
+/// The callback's `iss` (RFC 9207) names another issuer than the one configured.
 pub const GK_STATUS_OAUTH_ISSUER_MISMATCH: gk_status = 5001;
 /// The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1).
 pub const GK_STATUS_OAUTH_ACCESS_DENIED: gk_status = 5002;
@@ -164,7 +165,8 @@ pub const GK_STATUS_MISSING_CREDENTIALS: gk_status = 5013;
 pub const GK_STATUS_TOKEN_INACTIVE: gk_status = 5014;
 /// The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470).
 pub const GK_STATUS_INSUFFICIENT_AUTHENTICATION: gk_status = 5015;
-/// The request brings more than one credential.
+/// The request brings more than one credential, in one place or in two (RFC 6750 sections 2 and
+/// 3.1).
 pub const GK_STATUS_SEVERAL_CREDENTIALS: gk_status = 5016;
 /// The store cannot be reached or has not been heard of for longer than `max_stale`.
 pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 6000;
