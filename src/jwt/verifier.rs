@@ -42,9 +42,7 @@ struct Inner {
 )]
 enum Trusted {
     /// One set of keys for every token.
-    All(Trust),
-    /// One set of keys for every token, which changes.
-    Following(Eventually<Trust>),
+    All(Held),
     /// Each issuer's keys for its own tokens.
     ByIssuer(HashMap<Box<str>, IssuerTrust>),
 }
@@ -56,7 +54,7 @@ struct IssuerTrust {
     algorithms: Option<Vec<Alg>>,
 }
 
-/// One issuer's keys: those that there are, or those that a source has.
+/// The keys that there are, or those that a source has.
 #[expect(clippy::large_enum_variant, reason = "it is made once and never moves afterwards")]
 enum Held {
     Fixed(Trust),
@@ -125,7 +123,7 @@ impl Verifier {
     pub fn new(keys: &KeySet, policy: Policy) -> Result<Self> {
         policy.validate()?;
         let trust = Trust::in_set(keys, &policy, policy.algorithms.as_deref())?;
-        Ok(Self::of(policy, Trusted::All(trust)))
+        Ok(Self::of(policy, Trusted::All(Held::Fixed(trust))))
     }
 
     /// A verifier that trusts one key. A token's `kid` must be the key's where the key was given
@@ -137,7 +135,7 @@ impl Verifier {
     pub fn with_key(key: &Key, policy: Policy) -> Result<Self> {
         policy.validate()?;
         let trust = Trust::in_key(key, &policy, policy.algorithms.as_deref())?;
-        Ok(Self::of(policy, Trusted::All(trust)))
+        Ok(Self::of(policy, Trusted::All(Held::Fixed(trust))))
     }
 
     /// A verifier that trusts the keys of a source as they are at each token, as [`Self::new`] those of a
@@ -151,7 +149,7 @@ impl Verifier {
         let following = Eventually::new(source, |source| {
             Trust::in_set(&source.keys()?, &policy, policy.algorithms.as_deref())
         })?;
-        Ok(Self::of(policy, Trusted::Following(following)))
+        Ok(Self::of(policy, Trusted::All(Held::Following(following))))
     }
 
     /// A verifier for several issuers. The token's `iss` selects the rule and is thereby checked; a
@@ -221,21 +219,13 @@ impl Verifier {
     #[must_use]
     pub fn is_symmetric(&self) -> bool {
         match &self.0.trust {
-            Trusted::All(trust) => trust.is_symmetric(),
-            Trusted::Following(following) => is_symmetric_now(following),
-            Trusted::ByIssuer(rules) => rules.values().all(|rule| match &rule.trust {
-                Held::Fixed(trust) => trust.is_symmetric(),
-                Held::Following(following) => is_symmetric_now(following),
-            }),
+            Trusted::All(held) => held.is_symmetric(),
+            Trusted::ByIssuer(rules) => rules.values().all(|rule| rule.trust.is_symmetric()),
         }
     }
 }
 
 impl Inner {
-    fn trust_in(&self, source: &dyn KeySource) -> Result<Trust> {
-        Trust::in_set(&source.keys()?, &self.policy, self.policy.algorithms.as_deref())
-    }
-
     fn verify(&self, token: &[u8]) -> Result<Verified> {
         if token.len() > self.policy.max_token_bytes {
             return Err(TOO_LARGE);
@@ -246,53 +236,59 @@ impl Inner {
             token = token.unpadded()?;
         }
         match &self.trust {
-            Trusted::All(trust) => verify_with(trust, policy, &token).map_err(|error| {
-                if is_foreign(&error, policy, &token) { foreign() } else { error }
+            Trusted::All(held) => held.verify(policy, policy.algorithms.as_deref(), |trust| {
+                verify_with(trust, policy, &token).map_err(|error| {
+                    if is_foreign(&error, policy, &token) { foreign() } else { error }
+                })
             }),
-            Trusted::Following(following) => {
-                let following = following.get(|source| self.trust_in(source))?;
-                let trust = following.current(|source| self.trust_in(source))?;
-                let verified = verify_with(&trust.thing, policy, &token);
-                match &verified {
-                    // No look for another issuer's key.
-                    Err(error) if is_foreign(error, policy, &token) => Err(foreign()),
-                    // The keys may have been replaced, under new names or the old ones.
-                    Err(error) if is_about_the_key(error) && following.look_again(&trust)? => {
-                        let trust = following.current(|source| self.trust_in(source))?;
-                        verify_with(&trust.thing, policy, &token)
-                    }
-                    _ => verified,
-                }
-            }
             Trusted::ByIssuer(rules) => with_decoded(token.payload, |payload| {
-                let claims = registered::find(payload, &policy.required)?;
+                let find = || registered::find(payload, &policy.required);
+                let claims = find()?;
                 let rule = rule_for(rules, &claims)?;
-                let following = match &rule.trust {
-                    Held::Fixed(trust) => return verify_by(rule, trust, policy, &token, claims),
-                    Held::Following(following) => following,
-                };
-                let trust_in = |source: &dyn KeySource| {
-                    Trust::in_set(&source.keys()?, policy, rule.algorithms.as_deref())
-                };
-                let following = following.get(trust_in)?;
-                let trust = following.current(trust_in)?;
-                let verified = verify_by(rule, &trust.thing, policy, &token, claims);
-                match &verified {
-                    Err(error) if is_about_the_key(error) && following.look_again(&trust)? => {
-                        let trust = following.current(trust_in)?;
-                        let claims = registered::find(payload, &policy.required)?;
-                        verify_by(rule, &trust.thing, policy, &token, claims)
-                    }
-                    _ => verified,
-                }
+                let mut found = Some(claims);
+                rule.trust.verify(policy, rule.algorithms.as_deref(), |trust| {
+                    let claims = found.take().map_or_else(find, Ok)?;
+                    verify_by(rule, trust, policy, &token, claims)
+                })
             }),
         }
     }
 }
 
-/// As far as the keys are known.
-fn is_symmetric_now(following: &Eventually<Trust>) -> bool {
-    following.made().is_some_and(|following| following.latest().thing.is_symmetric())
+impl Held {
+    /// Verifies with the keys as they are now. If it was the key that failed, and the source has others after another look,
+    /// verifies with them: keys may have been replaced, under new names or the old ones.
+    #[inline]
+    fn verify(
+        &self,
+        policy: &Policy,
+        allowed: Option<&[Alg]>,
+        mut verify: impl FnMut(&Trust) -> Result<Verified>,
+    ) -> Result<Verified> {
+        let make = |source: &dyn KeySource| Trust::in_set(&source.keys()?, policy, allowed);
+        let following = match self {
+            Self::Fixed(trust) => return verify(trust),
+            Self::Following(following) => following.get(make)?,
+        };
+        let trust = following.current(make)?;
+        let verified = verify(&trust.thing);
+        match &verified {
+            Err(error) if is_about_the_key(error) && following.look_again(&trust)? => {
+                verify(&following.current(make)?.thing)
+            }
+            _ => verified,
+        }
+    }
+
+    /// Whether every key is symmetric, as far as the keys are known.
+    fn is_symmetric(&self) -> bool {
+        match self {
+            Self::Fixed(trust) => trust.is_symmetric(),
+            Self::Following(following) => {
+                following.made().is_some_and(|following| following.latest().thing.is_symmetric())
+            }
+        }
+    }
 }
 
 fn is_about_the_key(error: &Error) -> bool {
