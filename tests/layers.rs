@@ -137,9 +137,13 @@ const TIMES: &[&str] = &[
     "src/cli/",
 ];
 
+/// How secrets are compared: by `crypto`, which alone names one of these.
+const COMPARES: [&str; 3] = ["verify_slices_are_equal", "ct_eq", "black_box"];
+
 /// Crates and modules of `std` that only some files may name; a folder ends in `/`.
-const OUTSIDE: [(&str, &[&str]); 34] = [
+const OUTSIDE: [(&str, &[&str]); 35] = [
     ("aws_lc_rs", &["src/crypto/"]),
+    ("subtle", &["src/crypto/"]),
     ("jsonwebtoken", &["src/interop.rs", "src/lib.rs"]),
     ("serde_json", &["src/interop.rs"]),
     ("ureq", &["src/transport/http/"]),
@@ -305,6 +309,8 @@ fn violations_are_found() {
         ("src/base/prefetch.rs", "use libc::close;"),
         ("src/base/reach.rs", "#[cfg(test)]\nmod tests {\n fn f() { unsafe { x() } }\n}"),
         ("src/crypto/rsa.rs", "#[cfg(test)]\nmod tests {\n use crate::jwk::Key;\n}"),
+        ("src/apikey/verify.rs", "std::hint::black_box(difference) == 0"),
+        ("src/jwt/check.rs", "bool::from(a.ct_eq(b))"),
     ] {
         assert_eq!(violations(file, text, &exports).len(), 1, "{file}: {text}");
     }
@@ -410,6 +416,10 @@ fn violations(file: &str, text: &str, exports: &BTreeMap<String, String>) -> Vec
         if !at_home && names(if strict { &code } else { &product }, name) {
             wrong.push(format!("{file}: {name} may only be named in {places:?}"));
         }
+    }
+    let compare = COMPARES.iter().find(|name| words(&code).any(|(word, _)| word == **name));
+    if let Some(name) = compare.filter(|_| room != "crypto") {
+        wrong.push(format!("{file}: secrets are compared by `constant_time_eq`, not by `{name}`"));
     }
     let may_wait = WAITS.iter().any(|place| file.starts_with(place));
     if !may_wait && words(&product).any(|(word, _)| word == "Instant") {
