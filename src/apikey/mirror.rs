@@ -6,6 +6,13 @@
 //! again. What most keys do not have stands apart, shared. Writers take turns outside (see `feed`);
 //! nothing they do makes a reader wait, and an index that has grown stays in place for those who still
 //! read it. A fork waits for the end of each change, so that a child has whole records.
+//!
+//! Measured against `papaya` 0.2.5 (2026-11-28, x86-64, a busy machine, the least of nine runs; a table alone, without the
+//! rest of a verification): the look-up on the way of a request, which waits for the MAC, takes 0.4 us here and 1.1 us
+//! there at a million keys, 0.1 and 0.3 us at 100,000, because the index and the record are fetched while the MAC is
+//! computed; at 1,000 keys, all in the cache, 0.07 and 0.03 us. Without a MAC in front papaya's takes 0.6 to 0.8 of ours.
+//! A key has 273 bytes here and 306 there at a million. `papaya` replaces a value as a whole, so that what a use
+//! counts would stand behind one more pointer.
 
 use super::hot::Hot;
 use super::profile::{Card, Profile, Rare};
