@@ -1,4 +1,4 @@
-//! Reads what callers of `ApiKeys` pass: peppers, rates, credits, dates, addresses, rows to import.
+//! Reads what callers pass: peppers, rates, credits, dates, addresses, rows to import.
 
 use crate::errors::{OrRaise, usage};
 use crate::options::{few, names, octets, span, whole, wrong_type};

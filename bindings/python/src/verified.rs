@@ -1,8 +1,8 @@
 //! `gatekey.Verified`: the claims of a token that was verified; proof that it was.
 
+use crate::claim_index::{self, Index};
 use crate::decode;
 use crate::errors::{OrRaise, of_kind};
-use crate::index::{self, Index};
 use crate::options::token_octets;
 use gatekey::ErrorKind;
 use pyo3::IntoPyObjectExt;
@@ -209,7 +209,7 @@ impl Verified {
     }
 
     fn find<'py>(&self, name: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.raw_claim(name)?.map(|claim| index::object(name.py(), claim)).transpose()
+        self.raw_claim(name)?.map(|claim| claim_index::object(name.py(), claim)).transpose()
     }
 }
 
