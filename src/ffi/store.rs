@@ -17,8 +17,8 @@ use crate::Store;
 use crate::open::StoreOptions;
 use libc::c_char;
 
-/// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper
-/// setting and one clock. What it hands out goes on when its handle is freed, and ends when it is
+/// A store: API keys, sessions, revocations and key rings. It owns one pool of connections, the
+/// peppers and the clock, and shares them with what it hands out. What it hands out goes on when its handle is freed, and ends when it is
 /// closed. Shared by reference count, safe to use from several threads at once and to go on with
 /// after a fork.
 pub struct gk_store(Store);

@@ -1,4 +1,5 @@
-//! `gk_cookie` and `gk_csrf`: cookies that hold secrets, and requests that were not forged.
+//! `gk_cookie` and `gk_csrf`: makes, reads and deletes cookies that hold secrets; refuses forged
+//! requests.
 
 use super::boundary::{
     Fault, Outcome, chars, create, fill, given, guard, lend, lent, release, slice, text, writable,

@@ -1,4 +1,5 @@
-//! Holds a token's type and claims against a policy. Refuses without allocating.
+//! Checks a token's type and claims against a policy: `exp == now` is expired, `nbf == now` is valid.
+//! Refuses without allocating.
 
 use super::policy::{Policy, Rule, WantedSubject};
 use super::registered::{Registered, Scan, audiences};

@@ -2,7 +2,8 @@
 //! that verifiers know it before its first token; retired ones are good until their last token has expired.
 //!
 //! A ring lies in a store, sealed under a pepper (AES-256-GCM), or in a folder that only its owner may read.
-//! Signers and verifiers follow it without a restart, in other processes within 50 ms.
+//! Signers and verifiers follow it without a restart, in other processes within 50 ms: each use keeps
+//! the ring fresh (`be_fresh`).
 
 mod options;
 mod text;

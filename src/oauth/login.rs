@@ -203,6 +203,7 @@ impl Inner {
             // Or the user would sign in for nothing.
             algorithms(&self.config, &metadata)?;
         }
+        // The PKCE verifier: 43 characters of base64url (RFC 7636 section 4.1).
         let (state, verifier) = (random()?, Secret::from(random()?));
         let flow = Flow {
             state_hash: sha256(state.as_bytes()),

@@ -1,4 +1,5 @@
-//! The one pass over a JSON text: checks everything, tells a visitor, copies nothing.
+//! The one pass over a JSON text: checks everything, tells a visitor, copies nothing. A duplicate
+//! member is refused here.
 
 use super::MAX_DEPTH;
 use super::text::Str;
