@@ -296,7 +296,7 @@ typedef struct {
 /** The caller's address is not on the key's allow-list, or was not given. */
 #define GK_STATUS_API_KEY_ADDRESS 3007
 
-/** The key lacks a scope that the call requires (RFC 6750 section 3.1). */
+/** The key or token lacks a scope that the call requires (RFC 6750 section 3.1). */
 #define GK_STATUS_INSUFFICIENT_SCOPE 3008
 
 /** The key's rate limit is reached; `retry_after` tells when to come back. */
@@ -338,7 +338,7 @@ typedef struct {
  */
 #define GK_STATUS_OAUTH_STATE_MISMATCH 5000
 
-/** The metadata, or the callback's `iss` (RFC 9207), names another issuer than the one configured. */
+/** The callback's `iss` (RFC 9207) names another issuer than the one configured. */
 #define GK_STATUS_OAUTH_ISSUER_MISMATCH 5001
 
 /** The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1). */
@@ -398,7 +398,10 @@ typedef struct {
 /** The token's `acr` or `auth_time` does not meet what this call demands (RFC 9470). */
 #define GK_STATUS_INSUFFICIENT_AUTHENTICATION 5015
 
-/** The request brings more than one credential. */
+/**
+ * The request brings more than one credential, in one place or in two (RFC 6750 sections 2 and
+ * 3.1).
+ */
 #define GK_STATUS_SEVERAL_CREDENTIALS 5016
 
 /** The store cannot be reached or has not been heard of for longer than `max_stale`. */
@@ -468,7 +471,7 @@ const char *gk_status_name(gk_status status);
 const char *gk_status_code(gk_status status);
 
 /**
- * What the caller of your API may be told, whoever that is: nothing of how your program works
+ * What the caller of your API may be told, no matter who it is: nothing of how your program works
  * inside, and of a refused token, key or session not which check it failed. gk_error.message is
  * for the log.
  *
@@ -1466,7 +1469,7 @@ gk_str gk_key_set_skipped_kid(const gk_key_set *key_set, size_t index);
  * @param index Which key, from 0.
  * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there are not so many.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there are fewer.
  */
 GK_NODISCARD
 gk_status gk_key_set_at(const gk_key_set *key_set,
@@ -2060,7 +2063,7 @@ size_t gk_verified_audience_len(const gk_verified *verified);
  *
  * @param verified The claims.
  * @param index Which value, from 0.
- * @return Text lent by the handle; {NULL, 0} if there are not so many, and for NULL.
+ * @return Text lent by the handle; {NULL, 0} if there are fewer, and for NULL.
  */
 gk_str gk_verified_audience_at(const gk_verified *verified, size_t index);
 
@@ -2838,10 +2841,10 @@ typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
  */
 
 /**
- * A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper
- * setting and one clock. What it hands out goes on when its handle is freed, and ends when it is
- * closed. Shared by reference count, safe to use from several threads at once and to go on with
- * after a fork.
+ * A store: API keys, sessions, revocations and key rings. It owns one pool of connections, the
+ * peppers and the clock, and shares them with what it hands out. What it hands out goes on when
+ * its handle is freed, and ends when it is closed. Shared by reference count, safe to use from
+ * several threads at once and to go on with after a fork.
  */
 typedef struct gk_store gk_store;
 
@@ -3222,7 +3225,7 @@ typedef struct {
     char key_id[GK_API_KEY_ID_SIZE];
 } gk_issued_api_key;
 
-/** What a request says of who makes it, as it came: all of it is a stranger's. */
+/** What a request says of who makes it, as it came: none of it is trusted. */
 typedef struct {
     /** The key that the caller sent, whatever it is; {NULL, 0} for none. */
     gk_str key;
@@ -4171,7 +4174,7 @@ gk_session_spec *gk_session_spec_new(void);
 void gk_session_spec_free(gk_session_spec *spec);
 
 /**
- * What each access token of the session says besides.
+ * What each access token of the session says as well.
  *
  * @param spec The specification.
  * @param claims The claims; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti` or `gkn`;
@@ -4884,8 +4887,8 @@ GK_NODISCARD gk_status gk_key_ring_rotate(const gk_key_ring *ring, gk_buf *activ
 
 /**
  * Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by
- * whoever follows the ring; where only the published keys are known, gk_revocations_revoke_key as
- * well. If it is the active one, the next one takes its place.
+ * anyone who follows the ring; where only the published keys are known, gk_revocations_revoke_key
+ * as well. If it is the active one, the next one takes its place.
  *
  * @param ring The ring.
  * @param kid The key's `kid`.
@@ -4943,7 +4946,7 @@ GK_NODISCARD gk_status gk_key_ring_refresh(const gk_key_ring *ring, gk_error *er
 /** Keeps the cookie apart for each top-level site that embeds us (CHIPS). */
 #define GK_COOKIE_PARTITIONED 2
 
-/** Leaves Secure out, for development without HTTPS: whoever sees the traffic has the session. */
+/** Leaves Secure out, for development without HTTPS: anyone who sees the traffic has the session. */
 #define GK_COOKIE_DANGER_ALLOW_HTTP 4
 
 /** Accepts requests of other hosts of the same site: only where every host of the site is trusted. */
@@ -4968,7 +4971,7 @@ typedef struct gk_csrf gk_csrf;
 typedef int32_t gk_same_site;
 
 /**
- * What a cookie is besides its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`,
+ * What a cookie is apart from its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`,
  * until the browser ends.
  */
 typedef struct {
@@ -5215,7 +5218,7 @@ typedef struct gk_token_manager gk_token_manager;
  */
 typedef struct gk_token_manager_options gk_token_manager_options;
 
-/** What came back with the browser, as it came: all of it is a stranger's. */
+/** What came back with the browser, as it came: none of it is trusted. */
 typedef struct {
     /** The callback's address, its query, or the form that was posted. */
     const char *query;
@@ -6544,7 +6547,7 @@ void gk_token_manager_options_client_credentials(gk_token_manager_options *optio
                                                  const gk_token_grant *grant);
 
 /**
- * What each refresh says besides the refresh token, as gk_oauth_client_refresh_with takes it:
+ * What each refresh says apart from the refresh token, as gk_oauth_client_refresh_with takes it:
  * parameters of the server's own, scopes instead of all that were granted, resources instead of
  * those of the tokens. What is not acceptable in it is told by the first refresh.
  *
@@ -6876,7 +6879,7 @@ typedef struct gk_resource_server gk_resource_server;
 typedef struct gk_resource_server_builder gk_resource_server_builder;
 
 /**
- * What of a request says who calls, as it came: all of it is a stranger's. What is not there is
+ * What of a request says who calls, as it came: none of it is trusted. What is not there is
  * NULL and 0.
  */
 typedef struct {
@@ -7530,8 +7533,9 @@ void gk_remote_key_set_options_ttl_between(gk_remote_key_set_options *options,
                                            uint64_t most);
 
 /**
- * A token of an unknown key makes the keys be fetched again, once in so many seconds. What has
- * failed is tried again after a second, then after twice as long each time, up to so many seconds.
+ * A token of an unknown key makes the keys be fetched again, once in this many seconds. What has
+ * failed is tried again after a second, then after twice as long each time, up to this many
+ * seconds.
  *
  * @param options The options.
  * @param seconds At most 86400; 30 unless set.
@@ -7713,7 +7717,7 @@ void gk_http_options_json(gk_http_options *options, const char *json, size_t jso
 void gk_http_options_allow_loopback_http(gk_http_options *options, bool allow);
 
 /**
- * Reaches only public addresses, checked when connecting: for addresses that a stranger may have
+ * Reaches only public addresses, checked when connecting: for addresses that a caller may have
  * had a say in.
  *
  * @param options The options.
@@ -7798,7 +7802,7 @@ GK_NODISCARD gk_status gk_http_new(const gk_http_options *options, gk_http **htt
 gk_http *gk_http_clone(const gk_http *http);
 
 /**
- * Frees a handle to a transport; whoever shares it is not affected.
+ * Frees a handle to a transport; anyone who shares it is not affected.
  *
  * @param http The handle, which must not be used again; NULL is fine.
  */

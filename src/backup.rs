@@ -1,8 +1,9 @@
 //! Layer 5: copies of a store, and what is to be done when one is put back.
 //!
-//! A backup is an older state: in it a key that leaked is good, a user who logged out is logged in, a refresh
-//! token that was used is the current one. A store whose mark ([`Mark`]) says that it has been
-//! further is not opened before [`store_acknowledge_restore`] has ended everything from before a moment.
+//! A backup is an older state: in it a key that leaked is good, a user who logged out is logged in,
+//! a refresh token that was used is the current one. A store whose mark ([`Mark`]) says that it has
+//! been further is not opened before [`store_acknowledge_restore`] has ended everything from before
+//! a moment.
 
 use crate::base::clock::{Clock as _, SystemClock, plausible};
 use crate::base::pace::Cutoff;
@@ -20,8 +21,8 @@ use std::sync::Arc;
 /// How a store is backed up.
 #[derive(Clone, Debug, Default)]
 pub struct BackupOptions {
-    /// Where a copy of the pepper file goes; nowhere unless said. Keep it apart from the backup: with both,
-    /// who finds them can make session tokens.
+    /// Where a copy of the pepper file goes; nowhere unless said. Keep it apart from the backup:
+    /// with both, who finds them can make session tokens.
     pub pepper_to: Option<PathBuf>,
     /// Where the pepper file is.
     pub pepper: PepperSource,
@@ -61,14 +62,14 @@ pub struct RestoreReport {
 /// What is to end when a restored store is accepted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AcknowledgeOptions {
-    /// Everything from before this time ends, in seconds since the Unix epoch; the time of the restore is
-    /// right. 0: nothing, for a store that was only moved.
+    /// Everything from before this time ends, in seconds since the Unix epoch; the time of the
+    /// restore is right. 0: nothing, for a store that was only moved.
     pub revoke_before: u64,
-    /// Leaves API keys as they are. Otherwise those that were made before are disabled, because one of them may
-    /// have been revoked after the backup; enable those that are known to be good.
+    /// Leaves API keys as they are. Otherwise those that were made before are disabled, because one
+    /// of them may have been revoked after the backup; enable those that are known to be good.
     pub keep_api_keys: bool,
-    /// Leaves key rings as they are. Otherwise keys that were made before are replaced by new ones, because one
-    /// of them may have been removed after the backup.
+    /// Leaves key rings as they are. Otherwise keys that were made before are replaced by new ones,
+    /// because one of them may have been removed after the backup.
     pub keep_key_rings: bool,
 }
 
@@ -89,22 +90,26 @@ pub struct Acknowledged {
     pub sessions: u64,
     /// How many key rings have new keys.
     pub key_rings: u64,
-    /// The names of the key rings whose rows were altered from outside or cannot be read. They stay as they are, and who
-    /// opens one is refused (`StoreCorrupt`). Not looked for if nothing was to end.
+    /// The names of the key rings whose rows were altered from outside or cannot be read. They stay
+    /// as they are, and who opens one is refused (`StoreCorrupt`). Not looked for if nothing was to
+    /// end.
     pub damaged_key_rings: Vec<String>,
-    /// Whether the store was refused before. If it was not, what was asked for has ended all the same.
+    /// Whether the store was refused before. If it was not, what was asked for has ended all the
+    /// same.
     pub was_refused: bool,
 }
 
-/// Copies a store to a file, which must not be there, while the store is in use: its state of one moment,
-/// checked, in one file that only its owner may read. `progress` hears how many pages are done, of how many;
-/// an error of it stops the copy and is returned. Without [`BackupOptions::pepper_to`] the pepper is not copied.
+/// Copies a store to a file, which must not be there, while the store is in use: its state of one
+/// moment, checked, in one file that only its owner may read. `progress` hears how many pages are
+/// done, of how many; an error of it stops the copy and is returned. Without
+/// [`BackupOptions::pepper_to`] the pepper is not copied.
 ///
 /// # Errors
-/// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or there is a file already.
-/// `StoreRestored`: the store is older than its mark. `InvalidConfiguration`: the pepper is in no file. `WrongPepper`: the pepper file cannot be read.
-/// `StoreCorrupt`: there is nothing in the store, or it is damaged. `Unsupported`: this build has no SQLite.
-/// Those of [`crate::store::Backend`].
+/// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or there
+/// is a file already. `StoreRestored`: the store is older than its mark. `InvalidConfiguration`:
+/// the pepper is in no file. `WrongPepper`: the pepper file cannot be read. `StoreCorrupt`: there
+/// is nothing in the store, or it is damaged. `Unsupported`: this build has no SQLite. Those of
+/// [`crate::store::Backend`].
 pub fn store_backup(
     url: &str,
     to: &Path,
@@ -149,13 +154,14 @@ fn pepper_file(store: &Path, options: &BackupOptions) -> Result<PathBuf> {
     }
 }
 
-/// Puts a backup, which stays as it is, in the place of a store. A store that is there is kept under another
-/// name. The pepper is not touched.
+/// Puts a backup, which stays as it is, in the place of a store. A store that is there is kept
+/// under another name. The pepper is not touched.
 ///
 /// # Errors
-/// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or both are the same file. `StoreUnavailable`: the
-/// store is in use. `StoreCorrupt`: the backup is none, or is damaged. `Unsupported`: this build has no
-/// SQLite. Those of [`crate::store::Backend`]; then the store is as it was.
+/// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or both
+/// are the same file. `StoreUnavailable`: the store is in use. `StoreCorrupt`: the backup is none,
+/// or is damaged. `Unsupported`: this build has no SQLite. Those of [`crate::store::Backend`]; then
+/// the store is as it was.
 pub fn store_restore(
     backup: &Path,
     url: &str,
@@ -175,22 +181,24 @@ pub fn store_restore(
     sqlite::restore(backup, &store, &mark, options.force, progress)
 }
 
-/// Accepts a store, or a folder of key rings (`folder:/path`), that is older than its mark, such as a backup that was put
-/// back, after everything from before a moment has ended: sessions and access tokens always, API keys and the keys of key rings unless
-/// they are to be kept. Then the store has a new name, and its former self is refused.
+/// Accepts a store, or a folder of key rings (`folder:/path`), that is older than its mark, such as
+/// a backup that was put back, after everything from before a moment has ended: sessions and access
+/// tokens always, API keys and the keys of key rings unless they are to be kept. Then the store has
+/// a new name, and its former self is refused.
 ///
-/// A row that is damaged keeps the store from nothing: its API key, session or key ring is refused anyway
-/// ([`Acknowledged::damaged_key_rings`] names the latter). A revocation that cannot be read is another matter: nobody
-/// knows whose tokens it is about.
+/// A row that is damaged keeps the store from nothing: its API key, session or key ring is refused
+/// anyway ([`Acknowledged::damaged_key_rings`] names the latter). A revocation that cannot be read
+/// is another matter: nobody knows whose tokens it is about.
 ///
 /// Tokens that are good for one use are refused as access tokens are: verify them with revocations.
 ///
 /// # Errors
-/// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or the time is in the future.
-/// `StoreUnavailable`: there is no store. `WrongPepper`. `StoreCorrupt`: a revocation cannot be read (the message names
-/// its row), or a table is missing; nothing was changed. `Unsupported`: this build has no SQLite. Those of
-/// [`crate::store::Backend`]; what has ended by then stays ended, a store that was refused still is, any other goes on
-/// under its name, and a second call goes on.
+/// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or the
+/// time is in the future. `StoreUnavailable`: there is no store. `WrongPepper`. `StoreCorrupt`: a
+/// revocation cannot be read (the message names its row), or a table is missing; nothing was
+/// changed. `Unsupported`: this build has no SQLite. Those of [`crate::store::Backend`]; what has
+/// ended by then stays ended, a store that was refused still is, any other goes on under its name,
+/// and a second call goes on.
 pub fn store_acknowledge_restore(
     url: &str,
     pepper: &PepperSource,
@@ -236,8 +244,8 @@ fn acknowledge_rings(
     Ok(done)
 }
 
-/// Gives key rings new keys, or only looks at them if they are to be kept. `known` are the numbers of the peppers that
-/// the store was made with.
+/// Gives key rings new keys, or only looks at them if they are to be kept. `known` are the numbers
+/// of the peppers that the store was made with.
 fn end_rings(
     store: &Arc<dyn KeyRingStore>,
     peppers: Option<&Peppers>,
@@ -266,7 +274,8 @@ fn end_rings(
     Ok(())
 }
 
-/// Whether a ring was refused for its row. A pepper that the store has never had is no pepper that was not given.
+/// Whether a ring was refused for its row. A pepper that the store has never had is no pepper that
+/// was not given.
 fn is_damaged(
     error: &Error,
     ring: Result<Option<StoredRing>>,
@@ -354,8 +363,8 @@ mod sqlite {
         "None of the peppers that were given is known to the store; give those that it was made with.",
     );
 
-    /// Whether the peppers are the store's, and all can be read that is read when a store is opened. A revocation that
-    /// cannot be read may be of any token, and nobody could take it over.
+    /// Whether the peppers are the store's, and all can be read that is read when a store is
+    /// opened. A revocation that cannot be read may be of any token, and nobody could take it over.
     fn fits(store: &SqliteStore, peppers: &Peppers) -> Result<()> {
         let known = peppers.check_known(store)?;
         if !known.is_empty() && !known.iter().any(|check| peppers.contains(check.pepper)) {

@@ -1,5 +1,5 @@
-//! Layer 5: what can be told of a store without opening it: for a store that is refused, and to know before it is. Nothing
-//! of the store is changed, and nothing secret is in what is told.
+//! Layer 5: what can be told of a store without opening it: for a store that is refused, and to
+//! know before it is. Nothing of the store is changed, and nothing secret is in what is told.
 
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub struct StoreFacts {
     /// The file of the store.
     pub path: PathBuf,
-    /// What is wrong, and with what: `store`, `integrity`, `tables`, `files`, `mark`, `pepper` or `key_ring`. Who opens
-    /// the store is refused, or what it concerns is.
+    /// What is wrong, and with what: `store`, `integrity`, `tables`, `files`, `mark`, `pepper` or
+    /// `key_ring`. Who opens the store is refused, or what it concerns is.
     pub faults: Vec<(&'static str, Error)>,
     /// The version of SQLite that this library runs on.
     pub sqlite: &'static str,
@@ -41,11 +41,12 @@ pub struct StoreFacts {
     pub key_rings: Vec<(String, Vec<RingKey>)>,
 }
 
-/// Looks at a store, and changes nothing of it. `within` is for how many seconds from now API keys are looked for that
-/// expire.
+/// Looks at a store, and changes nothing of it. `within` is for how many seconds from now API keys
+/// are looked for that expire.
 ///
 /// # Errors
-/// `InvalidArgument`: the URL is not that of a SQLite store. `Unsupported`: this build has no SQLite.
+/// `InvalidArgument`: the URL is not that of a SQLite store. `Unsupported`: this build has no
+/// SQLite.
 pub fn store_facts(url: &str, pepper: &PepperSource, within: u64) -> Result<StoreFacts> {
     let StoreUrl::Sqlite { path, mark } = url.parse()? else {
         return Err(NO_FILE);
@@ -88,7 +89,8 @@ pub fn store_facts(url: &str, pepper: &PepperSource, within: u64) -> Result<Stor
     Ok(facts)
 }
 
-/// Whether the peppers are those of the store; and whether the newest that it was used with is there.
+/// Whether the peppers are those of the store; and whether the newest that it was used with is
+/// there.
 fn fit(peppers: &Peppers, known: &[PepperCheck]) -> Result<()> {
     peppers.check_all(known)?;
     match known.iter().max_by_key(|check| check.since) {

@@ -1,7 +1,8 @@
 //! `Error`: a kind (`kind.rs` has the one table of them) and a message for the log.
 //!
-//! A message is one or more sentences of at most [`Error::MAX_MESSAGE`] bytes and never holds a token, a key, a MAC or
-//! text an attacker chose; what a trusted issuer has signed may stand behind it, cut ([`Error::seeing`]).
+//! A message is one or more sentences of at most [`Error::MAX_MESSAGE`] bytes and never holds a
+//! token, a key, a MAC or text an attacker chose; what a trusted issuer has signed may stand behind
+//! it, cut ([`Error::seeing`]).
 
 mod answer;
 mod kind;
@@ -78,7 +79,8 @@ enum About {
         what: &'static str,
         value: Option<Arc<str>>,
     },
-    /// A name that another side gives itself, and the one that was configured; see [`Error::comparing`].
+    /// A name that another side gives itself, and the one that was configured; see
+    /// [`Error::comparing`].
     Compared {
         what: &'static str,
         /// As the other side has it, and as it was configured.
@@ -91,7 +93,8 @@ enum About {
         line: u32,
         column: u32,
     },
-    /// The endpoint of another server that was asked, and the status that it answered with; 0 for none.
+    /// The endpoint of another server that was asked, and the status that it answered with; 0 for
+    /// none.
     Asked {
         endpoint: &'static str,
         status: u16,
@@ -130,24 +133,24 @@ impl Error {
         self
     }
 
-    /// The same error, about a member of a token of which the signature is good, with what it was: of that only a
-    /// bounded, printable part is kept. `None`: it was not there.
+    /// The same error, about a member of a token of which the signature is good, with what it was:
+    /// of that only a bounded, printable part is kept. `None`: it was not there.
     #[cold]
     pub(crate) fn seeing(mut self, what: &'static str, value: Option<&str>) -> Self {
         self.about = About::Seen { what, value: value.map(|value| printable(value, 40).into()) };
         self
     }
 
-    /// The same error, about a key that cannot be used for this reason. Of its `kid` only a bounded, printable part is
-    /// kept; it may be empty.
+    /// The same error, about a key that cannot be used for this reason. Of its `kid` only a
+    /// bounded, printable part is kept; it may be empty.
     #[cold]
     pub(crate) fn about_key(mut self, kid: &str, reason: &Self) -> Self {
         self.about = About::Key(Arc::new((printable(kid, 40).into(), reason.clone())));
         self
     }
 
-    /// The same error, about a name that another server gives itself and the one that was configured: of both only a
-    /// bounded, printable part is kept.
+    /// The same error, about a name that another server gives itself and the one that was
+    /// configured: of both only a bounded, printable part is kept.
     #[cold]
     pub(crate) fn comparing(mut self, what: &'static str, seen: &str, configured: &str) -> Self {
         let names = Arc::new([printable(seen, 60).into(), printable(configured, 60).into()]);
@@ -176,7 +179,8 @@ impl Error {
         self
     }
 
-    /// The same error, about the request to another server that it came of, where it is about nothing else.
+    /// The same error, about the request to another server that it came of, where it is about
+    /// nothing else.
     #[cold]
     pub(crate) fn about_request(mut self, endpoint: &'static str, status: u16) -> Self {
         let is_of_peer = matches!(
@@ -213,8 +217,8 @@ impl Error {
         self
     }
 
-    /// The same error, with what an authorization server said: its `error` (RFC 6749 section 5.2) and
-    /// `error_description`, of which only a bounded, printable part is kept.
+    /// The same error, with what an authorization server said: its `error` (RFC 6749 section 5.2)
+    /// and `error_description`, of which only a bounded, printable part is kept.
     #[cold]
     pub(crate) fn said_by_peer(mut self, code: &str, message: &str) -> Self {
         let is_code = |c: &char| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.');
@@ -231,9 +235,10 @@ impl Error {
         self.peer.as_deref().cloned().unwrap_or_default()
     }
 
-    /// The same error, due to another: for a [`Transport`](crate::transport::Transport) of the program's own, which knows
-    /// why there is no answer. It is the [`source`](std::error::Error::source) of what the call ends with, and of what is
-    /// told until it is tried again. Two errors with a cause are equal if it is the same one.
+    /// The same error, due to another: for a [`Transport`](crate::transport::Transport) of the
+    /// program's own, which knows why there is no answer. It is the
+    /// [`source`](std::error::Error::source) of what the call ends with, and of what is told until
+    /// it is tried again. Two errors with a cause are equal if it is the same one.
     ///
     /// ```
     /// use gatekey::{Error, ErrorKind};
@@ -249,7 +254,8 @@ impl Error {
         self
     }
 
-    /// The same error, with what the authorization server gave all the same and must not be lost; `None` takes it away.
+    /// The same error, with what the authorization server gave all the same and must not be lost;
+    /// `None` takes it away.
     #[cold]
     pub(crate) fn keeping(mut self, kept: Option<&[u8]>) -> Self {
         if kept.is_some() || self.kept().is_some() {
@@ -291,8 +297,8 @@ impl Error {
         self.message
     }
 
-    /// The claim, the member of a configuration, the argument, or the endpoint of another server (`token_endpoint`) that the
-    /// error is about, where it is about one.
+    /// The claim, the member of a configuration, the argument, or the endpoint of another server
+    /// (`token_endpoint`) that the error is about, where it is about one.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
         match &self.about {
@@ -308,8 +314,9 @@ impl Error {
         }
     }
 
-    /// The key of a set that cannot be used, and why, where the error is about one: a printable part of its `kid`, which
-    /// is empty for a key without, and what reading it alone would have failed with.
+    /// The key of a set that cannot be used, and why, where the error is about one: a printable
+    /// part of its `kid`, which is empty for a key without, and what reading it alone would have
+    /// failed with.
     #[must_use]
     pub fn unusable_key(&self) -> Option<(&str, &Self)> {
         match &self.about {
@@ -327,9 +334,9 @@ impl Error {
         }
     }
 
-    /// The id of the API key that was refused, where its secret was proved: for a log, or a quota of its own.
-    /// Never of a key that the caller has only named. Also of the first key whose row [`crate::ApiKeys::wrap_peppers`] has
-    /// found damaged.
+    /// The id of the API key that was refused, where its secret was proved: for a log, or a quota
+    /// of its own. Never of a key that the caller has only named. Also of the first key whose row
+    /// [`crate::ApiKeys::wrap_peppers`] has found damaged.
     #[must_use]
     pub fn api_key_id(&self) -> Option<&str> {
         let [first, ..] = self.api_key;
@@ -343,17 +350,18 @@ impl Error {
         if self.retry_after == 0 { None } else { Some(self.retry_after) }
     }
 
-    /// The authorization server's own name of the error (RFC 6749 section 5.2), where it gave one: at most 64
-    /// letters, digits, `_`, `-` and `.`.
+    /// The authorization server's own name of the error (RFC 6749 section 5.2), where it gave one:
+    /// at most 64 letters, digits, `_`, `-` and `.`.
     #[must_use]
     pub fn peer_code(&self) -> Option<&str> {
         self.peer.as_ref().map(|peer| &*peer.code).filter(|code| !code.is_empty())
     }
 
-    /// What the authorization server said about it, in its own words: at most 200 printable characters.
+    /// What the authorization server said about it, in its own words: at most 200 printable
+    /// characters.
     ///
     /// # Security
-    /// A stranger's text: show it to nobody who might take it for yours, and never as HTML.
+    /// Another server's text: show it to nobody who might take it for yours, and never as HTML.
     #[must_use]
     pub fn peer_message(&self) -> Option<&str> {
         self.peer.as_ref().map(|peer| &*peer.message).filter(|message| !message.is_empty())
@@ -384,8 +392,9 @@ impl Error {
     }
 }
 
-/// The message and, unless it says so itself, in parentheses what it is about: "(`aud`)", "(line 3, column 7)",
-/// "(`pepper`, number 2)", "(`typ` is `JWT`)". About a key: why it cannot be used, and "(`kid` is `k1`)".
+/// The message and, unless it says so itself, in parentheses what it is about: "(`aud`)", "(line 3,
+/// column 7)", "(`pepper`, number 2)", "(`typ` is `JWT`)". About a key: why it cannot be used, and
+/// "(`kid` is `k1`)".
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.message)?;

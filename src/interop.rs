@@ -169,7 +169,8 @@ impl TryFrom<&Key> for DecodingKey {
 /// The key inside an [`EncodingKey`], bound to `alg`.
 ///
 /// # Errors
-/// `InvalidAlgorithm`: `alg` is of another family; else as [`Key::from_der`] and [`Key::from_secret`].
+/// `InvalidAlgorithm`: `alg` is of another family; else as [`Key::from_der`] and
+/// [`Key::from_secret`].
 pub fn key_from_encoding(key: &EncodingKey, alg: Alg) -> Result<Key> {
     same_family(alg, key.family())?;
     match key.family() {
@@ -241,7 +242,8 @@ impl TryFrom<&KeySet> for JwkSet {
     type Error = Error;
 
     /// # Errors
-    /// `UnsupportedAlgorithm`: one of the keys is not for jsonwebtoken; `KeyUsage`: they are symmetric.
+    /// `UnsupportedAlgorithm`: one of the keys is not for jsonwebtoken; `KeyUsage`: they are
+    /// symmetric.
     fn try_from(set: &KeySet) -> Result<Self> {
         Ok(Self { keys: set.iter().map(Jwk::try_from).collect::<Result<_>>()? })
     }

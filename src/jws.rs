@@ -1,8 +1,8 @@
 //! JWS compact serialization (RFC 7515 section 7.1): the three parts and the protected header.
 //!
 //! Refused: anything but three parts, a header that is not one JSON object, `crit` (no extension is
-//! understood; RFC 7515 section 4.1.11), unencoded payloads (`b64`, RFC 7797), and header members of
-//! the wrong type. `jwk`, `jku`, `x5u` and `x5c` are never read.
+//! understood; RFC 7515 section 4.1.11), unencoded payloads (`b64`, RFC 7797), and header members
+//! of the wrong type. `jwk`, `jku`, `x5u` and `x5c` are never read.
 
 use crate::base::{b64, json};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,8 +37,8 @@ impl<'t> Compact<'t> {
 }
 
 impl Compact<'_> {
-    /// The same token without the padding that some signers write behind its parts (`=`, RFC 4648 section 4): one for
-    /// both forms. What was signed stays as it came.
+    /// The same token without the padding that some signers write behind its parts (`=`, RFC 4648
+    /// section 4): one for both forms. What was signed stays as it came.
     ///
     /// # Errors
     /// `MalformedToken`: the padding is not what the part's length asks for.
@@ -156,7 +156,8 @@ const REGISTERED: [&str; 16] = [
     "zip", "epk", "apu", "apv",
 ];
 
-/// The most names of a `crit` that are looked at; the check is quadratic and the text a stranger's.
+/// The most names of a `crit` that are looked at; the check is quadratic and the text is a
+/// caller's.
 const CRIT_NAMES: usize = 16;
 
 /// No extension is understood, so every `crit` is refused; this says why.

@@ -1,10 +1,11 @@
 //! gatekey: API authentication in one audited core, for Rust, C, C++ and Python.
 //!
-//! An API must know who calls and what they may do. There are three ways to say it, and sessions join the first two.
+//! An API must know who calls and what they may do. There are three ways to say it, and sessions
+//! join the first two.
 //!
 //! # JSON Web Tokens: [`jwt`], [`jwk`]
-//! Signed and verified without a look-up (RFC 7519), with keys that are bound to one algorithm each, under policies
-//! that fail closed.
+//! Signed and verified without a look-up (RFC 7519), with keys that are bound to one algorithm
+//! each, under policies that fail closed.
 //!
 //! ```
 //! use gatekey::{Alg, Claims, Key, Policy, Signer, Verifier};
@@ -42,8 +43,8 @@
 //! ```
 //!
 //! # Sessions: [`session`], [`revocations`], [`keyring`], [`web`]
-//! A short-lived access token, and a refresh token that is good once; what is ended is refused everywhere; keys that
-//! rotate; cookies and the check for forged requests.
+//! A short-lived access token, and a refresh token that is good once; what is ended is refused
+//! everywhere; keys that rotate; cookies and the check for forged requests.
 //!
 //! ```
 //! use gatekey::keyring::KeyRingOptions;
@@ -65,9 +66,9 @@
 //! ```
 //!
 //! # OAuth 2.0 and OpenID Connect: [`oauth`], [`resource`]
-//! "Sign in with GitHub", tokens for machines, and an API's door for the tokens of other servers. What is asked of other
-//! servers is an [`Operation`](transport::Operation), which a program's own event loop or the built-in
-//! [`transport`] carries.
+//! "Sign in with GitHub", tokens for machines, and an API's door for the tokens of other servers.
+//! What is asked of other servers is an [`Operation`](transport::Operation), which a program's own
+//! event loop or the built-in [`transport`] carries.
 //!
 //! ```
 //! use gatekey::oauth::{LoginOptions, OAuthConfig};
@@ -86,7 +87,8 @@
 //! ```
 //!
 //! # How it is laid out
-//! What is used most is here; the rest is in the module of its noun. Each module uses only those above it.
+//! What is used most is here; the rest is in the module of its noun. Each module uses only those
+//! above it.
 //!
 //! | module | what is in it |
 //! |---|---|
@@ -106,9 +108,9 @@
 //! | [`open`], [`backup`] | a [`Store`] by its URL; copies of it, and how one is put back |
 //!
 //! # What it promises
-//! Every input is bounded before it is parsed; refusing a token allocates nothing (objects of more than
-//! sixteen members excepted); a bad signature is reported as that and nothing else; no message holds a
-//! token, a key or text a stranger chose.
+//! Every input is bounded before it is parsed; refusing a token allocates nothing (objects of more
+//! than sixteen members excepted); a bad signature is reported as that and nothing else; no message
+//! holds a token, a key or text that an attacker chose.
 
 mod error;
 #[doc(inline)]

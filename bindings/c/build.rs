@@ -1,7 +1,7 @@
 //! Names the shared library after the ABI version that include/gatekey.h declares: the SONAME
-//! libgatekey.so.N on ELF systems, the install name libgatekey.N.dylib on macOS. On ELF systems it is
-//! marked to stay in the process once it is loaded: AWS-LC and Rust's standard library have what they
-//! keep for a thread cleaned up when the thread ends, and that code must still be there.
+//! libgatekey.so.N on ELF systems, the install name libgatekey.N.dylib on macOS. On ELF systems it
+//! is marked to stay in the process once it is loaded: AWS-LC and Rust's standard library have what
+//! they keep for a thread cleaned up when the thread ends, and that code must still be there.
 
 use std::env;
 

@@ -29,8 +29,8 @@ impl ApiKeys {
     /// Makes a key. Its text is in the answer and nowhere else.
     ///
     /// # Errors
-    /// `InvalidArgument`: something of `spec` is not acceptable. `InvalidConfiguration`: the clock is out of range,
-    /// as for every call that needs the time. Those of [`crate::store::Backend`].
+    /// `InvalidArgument`: something of `spec` is not acceptable. `InvalidConfiguration`: the clock
+    /// is out of range, as for every call that needs the time. Those of [`crate::store::Backend`].
     pub fn create(&self, spec: &KeySpec) -> Result<IssuedKey> {
         self.inner.be_open()?;
         let inner = &self.inner;
@@ -60,9 +60,11 @@ impl ApiKeys {
     }
 
     /// Gives the key a new secret under the same id. The old one is accepted for `overlap` more
-    /// seconds, at most 90 days; 0 ends it now. An imported key gets a text of gatekey's own format.
+    /// seconds, at most 90 days; 0 ends it now. An imported key gets a text of gatekey's own
+    /// format.
     ///
-    /// A key has two secrets at the most: a second rotation within an overlap ends the first secret at once.
+    /// A key has two secrets at the most: a second rotation within an overlap ends the first secret
+    /// at once.
     ///
     /// # Errors
     /// `ApiKeyNotFound`; `ApiKeyRevoked`: it stays revoked. `InvalidArgument`: the overlap is too
@@ -98,8 +100,8 @@ impl ApiKeys {
         Ok(IssuedKey { secret, record: key.record })
     }
 
-    /// Revokes the key for good. A key that is revoked already stays as it is. Of the reason, which is for people, the first
-    /// 500 bytes are kept, with a space for each control character.
+    /// Revokes the key for good. A key that is revoked already stays as it is. Of the reason, which
+    /// is for people, the first 500 bytes are kept, with a space for each control character.
     ///
     /// # Errors
     /// `ApiKeyNotFound`. Those of [`crate::store::Backend`].
@@ -167,11 +169,12 @@ impl ApiKeys {
         Ok(key.record)
     }
 
-    /// The key as the store has it, with what this process has leased of its credits. Of a row that was altered
-    /// from outside, [`KeyRecord::altered`] says so.
+    /// The key as the store has it, with what this process has leased of its credits. Of a row that
+    /// was altered from outside, [`KeyRecord::altered`] says so.
     ///
     /// # Errors
-    /// `ApiKeyNotFound`; `StoreCorrupt`: its row cannot be read. Those of [`crate::store::Backend`].
+    /// `ApiKeyNotFound`; `StoreCorrupt`: its row cannot be read. Those of
+    /// [`crate::store::Backend`].
     pub fn get(&self, id: &str) -> Result<KeyRecord> {
         self.inner.be_open()?;
         let id = KeyId::from_text(id).ok_or(UNKNOWN)?;
@@ -209,9 +212,9 @@ impl ApiKeys {
     }
 
     /// Deletes keys that have expired, or were revoked, before the date `before` (seconds since the
-    /// Unix epoch); their audit rows stay, and so do keys whose rows were altered. How many. If the clock has run ahead of
-    /// [`crate::Clock::monotonic`] by more than an hour, keys that have expired by that date alone stay as well, until it
-    /// has gone on like that for ten minutes.
+    /// Unix epoch); their audit rows stay, and so do keys whose rows were altered. How many. If the
+    /// clock has run ahead of [`crate::Clock::monotonic`] by more than an hour, keys that have
+    /// expired by that date alone stay as well, until it has gone on like that for ten minutes.
     ///
     /// # Errors
     /// `InvalidArgument`: the date is in the future. Those of [`crate::store::Backend`].
@@ -248,8 +251,8 @@ impl ApiKeys {
         }
     }
 
-    /// Refuses the keys that were made before that time until they are enabled again; how many. One whose
-    /// row is damaged is refused anyway.
+    /// Refuses the keys that were made before that time until they are enabled again; how many. One
+    /// whose row is damaged is refused anyway.
     #[cfg(feature = "sqlite")]
     pub(crate) fn disable_before(
         &self,

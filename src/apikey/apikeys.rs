@@ -35,7 +35,8 @@ impl Default for ApiKeyOptions {
 }
 
 impl ApiKeyOptions {
-    /// Keys that begin with `gk_live_`, a store that may be silent for 30 seconds, the system's clock.
+    /// Keys that begin with `gk_live_`, a store that may be silent for 30 seconds, the system's
+    /// clock.
     pub fn new() -> Self {
         Self {
             prefix: "gk".to_owned(),
@@ -58,14 +59,16 @@ impl ApiKeyOptions {
         self
     }
 
-    /// Asks the store before every verification whether anything has changed, so that a revocation by
-    /// another process is seen at once and not within 50 ms. Costs about a microsecond on SQLite.
+    /// Asks the store before every verification whether anything has changed, so that a revocation
+    /// by another process is seen at once and not within 50 ms. Costs about a microsecond on
+    /// SQLite.
     pub fn strict(mut self, strict: bool) -> Self {
         self.follow.strict = Some(strict);
         self
     }
 
-    /// For how many seconds keys are served from memory while the store is out of reach; 0 to 86400.
+    /// For how many seconds keys are served from memory while the store is out of reach; 0
+    /// to 86400.
     pub fn max_stale(self, seconds: u64) -> Self {
         self.max_stale_ms(seconds.saturating_mul(1000))
     }
@@ -76,15 +79,15 @@ impl ApiKeyOptions {
         self
     }
 
-    /// Where the rates of keys are counted: beside the store unless set, so that the processes of one machine
-    /// share each key's limit, over restarts.
+    /// Where the rates of keys are counted: beside the store unless set, so that the processes of
+    /// one machine share each key's limit, over restarts.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The source of the time. Processes that share [`Self::limits`] must agree about it: one whose clock is
-    /// ahead takes what others have used for drained.
+    /// The source of the time. Processes that share [`Self::limits`] must agree about it: one whose
+    /// clock is ahead takes what others have used for drained.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.follow.clock = Some(clock);
         self
@@ -134,7 +137,9 @@ impl ApiKeys {
     ///
     /// # Errors
     /// `InvalidArgument`: an option is out of range. `WrongPepper`: the store was made with other
-    /// peppers. `InvalidConfiguration`: the clock is out of range. Those of [`Backend`](crate::store::Backend); those of [`Self::check_limits`] if [`Limits`] name a folder.
+    /// peppers. `InvalidConfiguration`: the clock is out of range. Those of
+    /// [`Backend`](crate::store::Backend); those of [`Self::check_limits`] if [`Limits`] name a
+    /// folder.
     pub fn open(
         store: Arc<dyn Database>,
         peppers: Peppers,
@@ -186,14 +191,15 @@ impl ApiKeys {
         Ok(Self { inner: Arc::clone(&self.inner), actor: actor.into() })
     }
 
-    /// Whether the rates of all keys are shared by the processes of this machine: what holds, or why not. For a
-    /// program that wants to know at its start; where they are not shared, each process counts for
-    /// itself, and no key is without its limit.
+    /// Whether the rates of all keys are shared by the processes of this machine: what holds, or
+    /// why not. For a program that wants to know at its start; where they are not shared, each
+    /// process counts for itself, and no key is without its limit.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: limits are off, the store has no place for them, or their file is another
-    /// user's. `StoreReadOnly`, `StoreFull`, `StoreUnavailable`: the file cannot be opened or made, or is
-    /// full. `StoreCorrupt`: it is of a newer version. `Unsupported`: this machine cannot share it.
+    /// `InvalidConfiguration`: limits are off, the store has no place for them, or their file is
+    /// another user's. `StoreReadOnly`, `StoreFull`, `StoreUnavailable`: the file cannot be opened
+    /// or made, or is full. `StoreCorrupt`: it is of a newer version. `Unsupported`: this machine
+    /// cannot share it.
     pub fn check_limits(&self) -> Result<()> {
         self.inner.be_open()?;
         self.inner.counts.check_now(&*self.inner.store)
@@ -205,9 +211,9 @@ impl ApiKeys {
         inner
     }
 
-    /// Whether a text that is no key looks as if it was meant to be one: it has a key's form but for the checksum, or what
-    /// new keys begin with, in letters of any case, in quotes, behind a name (`key=`) or escaped. Nobody else should be
-    /// asked about it.
+    /// Whether a text that is no key looks as if it was meant to be one: it has a key's form but
+    /// for the checksum, or what new keys begin with, in letters of any case, in quotes, behind a
+    /// name (`key=`) or escaped. Nobody else should be asked about it.
     pub(crate) fn has_form_of_own(&self, text: &str) -> bool {
         let (prefix, env) = (&self.inner.prefix, &self.inner.env);
         let head = format!("{prefix}_").to_ascii_lowercase();

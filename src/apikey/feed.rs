@@ -1,5 +1,5 @@
-//! How the mirror follows the store: a look at the change feed at most every 25 ms, made by whichever
-//! verification comes first while the others go on, and everything again after a fork.
+//! How the mirror follows the store: a look at the change feed at most every 25 ms, made by
+//! whichever verification comes first while the others go on, and everything again after a fork.
 
 use super::apikeys::{ApiKeys, Inner};
 use super::format::KeyId;
@@ -37,8 +37,8 @@ pub(super) struct Feed {
     own: process::Own<Own>,
 }
 
-/// What belongs to this process: a lock that another thread held during a fork is never let go of in
-/// the child, so that the child takes new ones.
+/// What belongs to this process: a lock that another thread held during a fork is never let go of
+/// in the child, so that the child takes new ones.
 #[derive(Default)]
 pub(super) struct Own {
     pub(super) writer: Looks<Writer>,
@@ -113,7 +113,8 @@ impl Inner {
         if writer.ready {
             return Ok(());
         }
-        // What the process before the fork leased and counted is its own to spend and to write down.
+        // What the process before the fork leased and counted is its own to spend and to write
+        // down.
         for slot in self.mirror.slots() {
             slot.lease.store(0, Ordering::Relaxed);
             slot.uses.store(0, Ordering::Relaxed);
@@ -153,7 +154,8 @@ impl Inner {
         writer.without_pepper = 0;
         let is_first = self.mirror.slots().next().is_none();
         let history = self.store.history()?;
-        // What was seen is held against each row, unless the store was restored and someone has acknowledged it.
+        // What was seen is checked against each row, unless the store was restored and someone has
+        // acknowledged it.
         let restored = self.feed.known.is_other(history);
         if restored {
             self.feed.known.forget_gone();
@@ -196,8 +198,8 @@ impl Inner {
         self.pace.read(&*self.clock)
     }
 
-    /// As [`Self::now`]: of the system's clock as of the last look, at most 25 ms ago; of any other, which
-    /// need not run as time passes, now.
+    /// As [`Self::now`]: of the system's clock as of the last look, at most 25 ms ago; of any
+    /// other, which need not run as time passes, now.
     #[inline]
     pub(super) fn wall(&self) -> Result<u64> {
         plausible(if self.counts.is_system() {
@@ -337,7 +339,8 @@ impl Inner {
         is_kept.then_some(key)
     }
 
-    /// Puts the halves of a key into the mirror, with what goes on from before; false if there is no room.
+    /// Puts the halves of a key into the mirror, with what goes on from before; false if there is
+    /// no room.
     fn put(&self, writer: &mut Writer, hot: &Hot, mut profile: Profile) -> bool {
         let known = self.mirror.find(hot.key).map(|(_, slot)| slot);
         let before = known.and_then(Slot::whole_profile);
@@ -420,8 +423,9 @@ impl ApiKeys {
     }
 }
 
-/// Whether a key cannot be verified without one of these peppers. A row that names a pepper which the store never had
-/// was altered, and so was one whose seal is not good: no reason to deny the other keys.
+/// Whether a key cannot be verified without one of these peppers. A row that names a pepper which
+/// the store never had was altered, and so was one whose seal is not good: no reason to deny the
+/// other keys.
 fn needs_one_of(missing: &HashSet<u32>, stored: &StoredKey, sealed: &Result<()>, now: u64) -> bool {
     match sealed {
         Ok(()) => needed_peppers(stored, now).any(|pepper| missing.contains(&pepper)),

@@ -51,8 +51,8 @@ impl Upgrades {
         Self(Own::new())
     }
 
-    /// Notes that the key's proof can be made again, now that its text is at hand. Not if that was proved by the
-    /// proof of before the last rotation, which ends with its overlap.
+    /// Notes that the key's proof can be made again, now that its text is at hand. Not if that was
+    /// proved by the proof of before the last rotation, which ends with its overlap.
     #[cold]
     pub(super) fn note(&self, inner: &Inner, grant: &Grant, candidate: Candidate<'_>) {
         let Proved::Current(part) = grant.proved() else { return };
@@ -249,8 +249,9 @@ impl ApiKeys {
     }
 
     /// [`Self::flush`], gives back the credits that were leased and not spent, and closes the store
-    /// unless someone else holds it. Dropping the last handle does the same, without telling what went wrong. Where
-    /// the store may only be read, uses are not counted, and closing it is no error.
+    /// unless someone else holds it. Dropping the last handle does the same, without telling what
+    /// went wrong. Where the store may only be read, uses are not counted, and closing it is no
+    /// error.
     ///
     /// # Errors
     /// Those of [`crate::store::Backend`].

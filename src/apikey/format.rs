@@ -1,9 +1,9 @@
-//! The text of a key: `<prefix>_<env>_<id12>_<secret30><crc6>`, base62, read from the right because a
-//! prefix may hold underscores.
+//! The text of a key: `<prefix>_<env>_<id12>_<secret30><crc6>`, base62, read from the right because
+//! a prefix may hold underscores.
 //!
-//! The checksum is CRC-32/ISO-HDLC of everything before it. It tells typos, cut lines and a scanner's
-//! false hits from keys without a look at the store; against someone who computes it, the index in
-//! memory helps. At most 128 bytes are read, nothing is allocated.
+//! The checksum is CRC-32/ISO-HDLC of everything before it. It tells typos, cut lines and a
+//! scanner's false hits from keys without a look at the store; against someone who computes it, the
+//! index in memory helps. At most 128 bytes are read, nothing is allocated.
 
 use crate::base::b62::{self, CRC, checksum, read_checksum};
 use crate::base::random::SecureRandom;

@@ -1,8 +1,8 @@
-//! What is kept of a key: HMAC-SHA256 under a pepper, of id and secret for a key of ours, of a digest
-//! for an imported one.
+//! What is kept of a key: HMAC-SHA256 under a pepper, of id and secret for a key of ours, of a
+//! digest for an imported one.
 //!
-//! A chain of peppers is a MAC of a MAC: a row that was wrapped needs all of them. Each use of a pepper
-//! has a tag of its own in front of the message, so that no MAC can stand in for another.
+//! A chain of peppers is a MAC of a MAC: a row that was wrapped needs all of them. Each use of a
+//! pepper has a tag of its own in front of the message, so that no MAC can stand in for another.
 
 use super::format::KeyId;
 use super::import_formats::{Schemes, Slowly};
@@ -51,8 +51,8 @@ impl Peppers {
         half(self.mac(pepper, &[tag, text].concat())?)
     }
 
-    /// Which part of the text the proof is of, if of any. An unknown pepper or scheme proves nothing; what a
-    /// slow scheme makes of a text is asked of `slowly`.
+    /// Which part of the text the proof is of, if of any. An unknown pepper or scheme proves
+    /// nothing; what a slow scheme makes of a text is asked of `slowly`.
     pub(crate) fn prove(
         &self,
         proof: &Proof,
@@ -97,8 +97,8 @@ impl Peppers {
         Ok(self.ends_in(proof, self.mac_foreign(first, proof.scheme, &raw)))
     }
 
-    /// What stands in memory for a text that a slow proof was proved by: a MAC under the active pepper, of the
-    /// proof and the text.
+    /// What stands in memory for a text that a slow proof was proved by: a MAC under the active
+    /// pepper, of the proof and the text.
     pub(crate) fn mac_of_proved(&self, proof: &Proof, text: &[u8]) -> Option<[u8; 32]> {
         self.mac(self.active(), &Zeroizing::new([b"gkm1", &proof.mac[..], text].concat()))
     }
@@ -118,14 +118,15 @@ impl Peppers {
 pub(crate) enum Candidate<'a> {
     /// A key of our format.
     Native { id: KeyId, secret: &'a [u8] },
-    /// An imported key: all of it, what it was found by, and, unless it was found by a digest of all of it,
-    /// what follows that and a separator.
+    /// An imported key: all of it, what it was found by, and, unless it was found by a digest of
+    /// all of it, what follows that and a separator.
     Foreign { whole: &'a [u8], kind: LookupKind, lookup: &'a [u8], rest: Option<&'a [u8]> },
 }
 
 impl<'a> Candidate<'a> {
-    /// The parts of an imported key's text that the other system may have kept a digest of. A text is not proved
-    /// by its rest if that begins with the look-up again: then something was put in front of the key.
+    /// The parts of an imported key's text that the other system may have kept a digest of. A text
+    /// is not proved by its rest if that begins with the look-up again: then something was put in
+    /// front of the key.
     fn parts(self) -> impl Iterator<Item = (Part, &'a [u8])> {
         [Part::Whole, Part::Rest].into_iter().filter_map(move |part| Some((part, self.part(part)?)))
     }
@@ -143,9 +144,9 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The proof of the part of a text that was just proved, under the active pepper, and how it is found from now
-/// on: by the same as before. Everything that is not of our format is then one SHA-256 and one MAC, and every
-/// text that was accepted before is accepted after, and no other.
+/// The proof of the part of a text that was just proved, under the active pepper, and how it is
+/// found from now on: by the same as before. Everything that is not of our format is then one
+/// SHA-256 and one MAC, and every text that was accepted before is accepted after, and no other.
 pub(super) fn prove_anew(
     peppers: &Peppers,
     candidate: Candidate<'_>,
@@ -218,8 +219,8 @@ impl Row for StoredKey {
     }
 }
 
-/// The row as bytes, its fields in the order of the struct. Left out: the seal itself, and what changes
-/// with use.
+/// The row as bytes, its fields in the order of the struct. Left out: the seal itself, and what
+/// changes with use.
 fn fields(key: &StoredKey) -> Fields {
     let record = &key.record;
     let mut row = Fields::new(b"gks1");

@@ -1,5 +1,5 @@
-//! Where a request carries its key: `Authorization: Bearer` (RFC 6750 section 2.1) or `Api-Key`, or `X-API-Key`; in
-//! the query string only for those who ask, because addresses end up in logs.
+//! Where a request carries its key: `Authorization: Bearer` (RFC 6750 section 2.1) or `Api-Key`, or
+//! `X-API-Key`; in the query string only for those who ask, because addresses end up in logs.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -7,7 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CredentialPlace {
-    /// `Authorization: Bearer`: tokens of an issuer, opaque tokens and API keys; `Authorization: Api-Key`: API keys alone.
+    /// `Authorization: Bearer`: tokens of an issuer, opaque tokens and API keys; `Authorization:
+    /// Api-Key`: API keys alone.
     Authorization,
     /// `X-API-Key`, or a header of the program's own: API keys alone.
     ApiKey,
@@ -34,7 +35,8 @@ const EMPTY: Error = Error::new(ErrorKind::MalformedApiKey, "The request's API k
 /// such as `Basic`, is someone else's.
 ///
 /// # Errors
-/// `SeveralCredentials`: there is more than one, in one place or in two. `MalformedApiKey`: it is empty.
+/// `SeveralCredentials`: there is more than one, in one place or in two. `MalformedApiKey`: it is
+/// empty.
 ///
 /// ```
 /// let headers = [("Host", "api.example"), ("Authorization", "Bearer gk_live_x")];
@@ -47,9 +49,10 @@ pub fn api_key_from_headers<'a>(
     read(headers, None)
 }
 
-/// The key in this place of a request's headers, where the other one holds a credential of another kind: for clients that
-/// send `X-API-Key` beside `Authorization: Bearer` with a token of their user's. What is in the other place is not looked
-/// at: let [`ResourceServer`](crate::ResourceServer) verify it, or whatever it is for.
+/// The key in this place of a request's headers, where the other one holds a credential of another
+/// kind: for clients that send `X-API-Key` beside `Authorization: Bearer` with a token of their
+/// user's. What is in the other place is not looked at: let
+/// [`ResourceServer`](crate::ResourceServer) verify it, or whatever it is for.
 ///
 /// # Errors
 /// As [`api_key_from_headers`], of this place alone.
@@ -105,14 +108,15 @@ pub(crate) fn authorization_scheme(value: &str) -> (&str, &str) {
     (scheme, rest.trim_start_matches(' '))
 }
 
-/// Whether this scheme names API keys and nothing else: `Api-Key`, as the package djangorestframework-api-key has its
-/// clients send it, or `ApiKey`. No scheme's name is case-sensitive (RFC 9110 section 11.1).
+/// Whether this scheme names API keys and nothing else: `Api-Key`, as the package
+/// djangorestframework-api-key has its clients send it, or `ApiKey`. No scheme's name is
+/// case-sensitive (RFC 9110 section 11.1).
 pub(crate) fn is_key_scheme(scheme: &str) -> bool {
     ["api-key", "apikey"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
-/// The key in the query string under this parameter's name. Addresses are logged by proxies, browsers
-/// and servers alike: only for clients that can do nothing else.
+/// The key in the query string under this parameter's name. Addresses are logged by proxies,
+/// browsers and servers alike: only for clients that can do nothing else.
 ///
 /// # Errors
 /// `SeveralCredentials`: the parameter is there more than once. `MalformedApiKey`: it is empty.

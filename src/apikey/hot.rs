@@ -40,7 +40,8 @@ impl Hot {
     pub(crate) const PREFIX: u32 = 1 << 8;
     /// The proof is to be made again on use: another pepper than the active one, or another scheme.
     pub(crate) const UPGRADE: u32 = 1 << 9;
-    /// There is a [`Rare`](super::profile::Rare) part. The slot's own: set by what is written into it.
+    /// There is a [`Rare`](super::profile::Rare) part. The slot's own: set by what is written into
+    /// it.
     pub(super) const RARE: u32 = 1 << 10;
 
     pub(crate) const fn has(&self, flag: u32) -> bool {

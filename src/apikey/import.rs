@@ -1,8 +1,9 @@
-//! Keys that another system issued, taken over without their owners noticing: from the keys themselves
-//! or from the digests and slow hashes that the other system kept.
+//! Keys that another system issued, taken over without their owners noticing: from the keys
+//! themselves or from the digests and slow hashes that the other system kept.
 //!
-//! What is stored is a MAC over the digest, so that nothing unkeyed stays, and how the key is found: by
-//! a MAC of its whole digest, or of a public part that the row names. Salted hashes need the latter.
+//! What is stored is a MAC over the digest, so that nothing unkeyed stays, and how the key is
+//! found: by a MAC of its whole digest, or of a public part that the row names. Salted hashes need
+//! the latter.
 
 use super::apikeys::ApiKeys;
 use super::format;
@@ -35,9 +36,9 @@ pub struct ImportRow {
     pub spec: KeySpec,
     /// The key itself for [`ImportScheme::Plaintext`], else what the other system kept of it.
     pub credential: Secret,
-    /// The public part that the key begins with, up to a separator `. _ - : ~`, by which it is found; a digest
-    /// may then be of the whole key or of what follows the separator (any of them: it is in no digest then).
-    /// Required for salted hashes.
+    /// The public part that the key begins with, up to a separator `. _ - : ~`, by which it is
+    /// found; a digest may then be of the whole key or of what follows the separator (any of them:
+    /// it is in no digest then). Required for salted hashes.
     pub lookup: Option<String>,
 }
 
@@ -49,8 +50,8 @@ pub struct ImportReport {
     pub imported: u64,
     /// The ids that the keys were given, in the order of the rows.
     pub ids: Vec<String>,
-    /// The rows that were not, by their place (from 0), and why. If one of them is of the wrong form,
-    /// nothing was imported; rows that are there already stop nobody else.
+    /// The rows that were not, by their place (from 0), and why. If one of them is of the wrong
+    /// form, nothing was imported; rows that are there already stop nobody else.
     pub rejected: Vec<(usize, Error)>,
 }
 
@@ -58,8 +59,8 @@ impl ApiKeys {
     /// Imports keys. All rows are checked before the first is written.
     ///
     /// # Errors
-    /// Those of [`crate::store::Backend`]; batches before that stay, and a second import reports them as
-    /// `StoreConflict` in [`ImportReport::rejected`].
+    /// Those of [`crate::store::Backend`]; batches before that stay, and a second import reports
+    /// them as `StoreConflict` in [`ImportReport::rejected`].
     pub fn import(&self, scheme: ImportScheme, rows: &[ImportRow]) -> Result<ImportReport> {
         self.import_with(scheme, rows, &mut |_| {})
     }
@@ -222,8 +223,8 @@ fn check_lookup(lookup: &str) -> Result<()> {
     }
 }
 
-/// Everything by which a presented text may be found: a digest of all of it, or what it begins with up to a
-/// separator; with what follows that.
+/// Everything by which a presented text may be found: a digest of all of it, or what it begins with
+/// up to a separator; with what follows that.
 pub(super) fn lookups(
     presented: &[u8],
 ) -> impl Iterator<Item = (LookupKind, Cow<'_, [u8]>, Option<&[u8]>)> {

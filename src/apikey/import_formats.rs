@@ -41,11 +41,13 @@ pub enum ImportScheme {
     Sha256Base64,
     /// SHA-512, as 128 hexadecimal digits.
     Sha512Hex,
-    /// What djangorestframework-api-key keeps: `sha512$$<hex>`, or a Django hash of its older versions.
+    /// What djangorestframework-api-key keeps: `sha512$$<hex>`, or a Django hash of its older
+    /// versions.
     DrfApiKey,
     /// bcrypt: `$2b$12$...`, or Django's `bcrypt$...` and `bcrypt_sha256$...`.
     Bcrypt,
-    /// A PHC string: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`, or Django's `argon2$argon2id$...`.
+    /// A PHC string: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`, or Django's
+    /// `argon2$argon2id$...`.
     Argon2,
     /// Django's `pbkdf2_sha256$<iterations>$<salt>$<base64>`, or `$pbkdf2-sha256$...` of passlib.
     Pbkdf2Sha256,
@@ -141,7 +143,7 @@ const UNREADABLE: Error = Error::new(
     "The hash is not written as the scheme of the import says.",
 );
 
-/// Base64 of either alphabet, padded or not, of so many bytes.
+/// Base64 of either alphabet, padded or not, of this many bytes.
 fn base64(text: &str, len: usize) -> Option<Vec<u8>> {
     base64_of_any_length(text).filter(|raw| raw.len() == len)
 }

@@ -1,10 +1,12 @@
-//! What this process has seen of each key, by the key's id: however the key is found, whether its row can be read now,
-//! and after it is gone. So an old row that someone puts back is told from the newest one. It outlives a fork and a
-//! reload, and is given up only for a store whose restore was acknowledged.
+//! What this process has seen of each key, by the key's id: however the key is found, whether its
+//! row can be read now, and after it is gone. So an old row that someone puts back is told from the
+//! newest one. It outlives a fork and a reload, and is given up only for a store whose restore was
+//! acknowledged.
 //!
-//! Of a key that is found by its id, the mirror has what was seen. The rest is here, and bounded: nothing is noted of a
-//! row whose seal is not good, and of keys that are gone, as many as there have been keys at one time, and [`SPARE`]
-//! more. So deleting every key from the database drives out nothing that was gone before, up to that number.
+//! Of a key that is found by its id, the mirror has what was seen. The rest is here, and bounded:
+//! nothing is noted of a row whose seal is not good, and of keys that are gone, as many as there
+//! have been keys at one time, and [`SPARE`] more. So deleting every key from the database drives
+//! out nothing that was gone before, up to that number.
 
 use super::apikeys::Inner;
 use super::format::KeyId;
@@ -14,11 +16,11 @@ use crate::store::KeyRecord;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Mutex;
 
-/// How many keys that are gone are remembered, besides as many as there are keys.
+/// How many keys that are gone are remembered, apart from as many as there are keys.
 pub(super) const SPARE: usize = 65_536;
 
-/// The last change of a key that this process has seen. A key that was deleted and imported again is a later one,
-/// whatever its version.
+/// The last change of a key that this process has seen. A key that was deleted and imported again
+/// is a later one, whatever its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Seen {
     pub(super) created_at: u64,
@@ -68,7 +70,8 @@ impl Known {
         brief(&self.0).foreign.len()
     }
 
-    /// Whether the store's history is another one than at the last load, because a restore was acknowledged.
+    /// Whether the store's history is another one than at the last load, because a restore was
+    /// acknowledged.
     pub(super) fn is_other(&self, history: u64) -> bool {
         let known = brief(&self.0).history;
         history != 0 && known != 0 && history != known

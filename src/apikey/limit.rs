@@ -1,5 +1,5 @@
-//! The rate limit: GCRA (ITU-T I.371), one number a key. The number is the time at which all that was
-//! used will have drained away; a request may move it at most one period ahead of now.
+//! The rate limit: GCRA (ITU-T I.371), one number a key. The number is the time at which all that
+//! was used will have drained away; a request may move it at most one period ahead of now.
 
 use crate::base::clock::NANOS;
 use crate::base::text::argument;
@@ -7,11 +7,11 @@ use crate::error::Result;
 use crate::store::Rate;
 use std::fmt;
 
-/// The arrival time after `cost` more units at `now`, both in nanoseconds; or how many nanoseconds to
-/// wait for them, `u64::MAX` if they are more than the rate ever allows at once.
+/// The arrival time after `cost` more units at `now`, both in nanoseconds; or how many nanoseconds
+/// to wait for them, `u64::MAX` if they are more than the rate ever allows at once.
 ///
-/// A time further ahead of `now` than a whole burst cannot have come about but by a clock that stepped
-/// back, and counts as a whole burst ahead.
+/// A time further ahead of `now` than a whole burst cannot have come about but by a clock that
+/// stepped back, and counts as a whole burst ahead.
 #[inline]
 pub(crate) fn gcra(tat: u64, now: u64, rate: Rate, cost: u32) -> Result<u64, u64> {
     if cost > rate.burst {
@@ -31,8 +31,8 @@ pub(crate) fn settled(tat: u64, now: u64, rate: Rate) -> u64 {
     tat.min(now.saturating_add(unit_and_burst(rate).1))
 }
 
-/// The arrival time under a new rate: the units used stay used, so that a raised rate frees a waiting
-/// key at once and a lowered one forgives nothing.
+/// The arrival time under a new rate: the units used stay used, so that a raised rate frees a
+/// waiting key at once and a lowered one forgives nothing.
 pub(crate) fn rescale(tat: u64, now: u64, old: Option<Rate>, new: Option<Rate>) -> u64 {
     let (Some(old), Some(new)) = (old, new) else { return 0 };
     let ((old_unit, old_burst), (new_unit, new_burst)) = (unit_and_burst(old), unit_and_burst(new));
@@ -41,7 +41,8 @@ pub(crate) fn rescale(tat: u64, now: u64, old: Option<Rate>, new: Option<Rate>) 
     now.saturating_add(u64::try_from(debt).unwrap_or(u64::MAX).min(new_burst))
 }
 
-/// The nanoseconds of one unit, rounded up so that the rate is never exceeded, and those of a burst.
+/// The nanoseconds of one unit, rounded up so that the rate is never exceeded, and those of a
+/// burst.
 #[inline]
 pub(super) fn unit_and_burst(rate: Rate) -> (u64, u64) {
     let period = u64::from(rate.period) * NANOS; // below 2^62
@@ -52,7 +53,7 @@ pub(super) fn unit_and_burst(rate: Rate) -> (u64, u64) {
 /// Reads a rate: `100/60s`, `10/s`, `5/min`, `1000/h`, `10000/d`.
 ///
 /// # Errors
-/// `InvalidArgument`: it is not one, or less than 1 in 1 s, or its period is over 366 days.
+/// `InvalidArgument`: it is malformed, or less than 1 in 1 s, or its period is over 366 days.
 pub fn parse_rate(text: &str) -> Result<Rate> {
     read_rate(text).ok_or_else(|| {
         argument("A rate is written as 100/60s: units, then seconds (s, min, h, d; at most 366 d).")

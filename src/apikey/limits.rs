@@ -1,9 +1,11 @@
-//! Takes requests from the rate of a key. The number of [`gcra`] stands in a table that the processes of one
-//! machine share, or, where there is no table or no room in it, in the memory of this process.
+//! Takes requests from the rate of a key. The number of [`gcra`] stands in a table that the
+//! processes of one machine share, or, where there is no table or no room in it, in the memory of
+//! this process.
 //!
-//! The time is the wall clock's, which means the same to all processes and after a reboot. A clock that
-//! steps ahead forgives what would have drained meanwhile; one that steps back makes a key wait for one
-//! period at most. Processes that share a table must agree about the time, whatever clock they were given.
+//! The time is the wall clock's, which means the same to all processes and after a reboot. A clock
+//! that steps ahead forgives what would have drained meanwhile; one that steps back makes a key
+//! wait for one period at most. Processes that share a table must agree about the time, whatever
+//! clock they were given.
 
 use super::format::KeyId;
 use super::hot::Hot;
@@ -116,8 +118,8 @@ impl Counts {
         self.check()
     }
 
-    /// Opens the table again if someone has deleted, replaced, cut off or overwritten it. For each look at the store,
-    /// so that few requests are counted in memory that is gone.
+    /// Opens the table again if someone has deleted, replaced, cut off or overwritten it. For each
+    /// look at the store, so that few requests are counted in memory that is gone.
     pub(super) fn notice(&self, store: &dyn ApiKeyStore) {
         if matches!(&**self.state.load(), State::Shared(table) if !table.is_current()) {
             let _ = self.open(store);
@@ -155,8 +157,8 @@ impl Counts {
         Ok(now)
     }
 
-    /// Takes the request's cost from the rate; unless `really`, only tells whether that would do. How many
-    /// nanoseconds to wait if it is refused: see [`gcra`].
+    /// Takes the request's cost from the rate; unless `really`, only tells whether that would do.
+    /// How many nanoseconds to wait if it is refused: see [`gcra`].
     #[inline]
     pub(super) fn take(
         &self,
@@ -192,8 +194,8 @@ impl Counts {
         self.take(request, store, really)
     }
 
-    /// Makes what was used under the old rate count under the new one: once, by the first process that
-    /// hears of it. A key that has lost its rate begins afresh.
+    /// Makes what was used under the old rate count under the new one: once, by the first process
+    /// that hears of it. A key that has lost its rate begins afresh.
     pub(super) fn rescale(&self, hash: u64, now: u64, old: Option<Rate>, new: Option<Rate>) {
         let state = self.state.load();
         let State::Shared(table) = &**state else { return };
@@ -241,8 +243,8 @@ fn take_shared(table: &LimitTable, request: &Request<'_>, really: bool) -> Optio
                 }
             }
             Err(wait) => {
-                // The clock stepped back, or the rate has changed. Written down, or the time would be too
-                // far ahead for ever, or drain as slowly or as fast as under the old rate.
+                // The clock stepped back, or the rate has changed. Written down, or the time would
+                // be too far ahead for ever, or drain as slowly or as fast as under the old rate.
                 let right = Entry::new(hash, unit, settled(known, now, rate));
                 if right != entry {
                     let _ = cell.exchange(entry, right);
@@ -298,7 +300,8 @@ fn take_alone(request: &Request<'_>, really: bool) -> Result<(), u64> {
                 }
             }
             Err(wait) => {
-                // The clock stepped back. Written down, or it would be a whole burst ahead for ever.
+                // The clock stepped back. Written down, or it would be a whole burst ahead for
+                // ever.
                 let right = settled(known, now, rate);
                 if right != known {
                     let _ = own.compare_exchange(known, right, Ordering::AcqRel, Ordering::Relaxed);
@@ -309,7 +312,8 @@ fn take_alone(request: &Request<'_>, really: bool) -> Result<(), u64> {
     }
 }
 
-/// The hash that a key is found by in the table: of its id, which nothing changes. Part of the table's format.
+/// The hash that a key is found by in the table: of its id, which nothing changes. Part of the
+/// table's format.
 #[inline]
 pub(super) fn hash_of(hot: &Hot, profile: &Profile) -> u64 {
     // An imported key is found by a tag in memory, which differs under another pepper.
@@ -318,8 +322,8 @@ pub(super) fn hash_of(hot: &Hot, profile: &Profile) -> u64 {
     hash(id.map_or(hot.key, KeyId::to_u128))
 }
 
-/// The time of an entry that was written under another rate, of which only the code of the unit is known:
-/// at most a thousandth more was used.
+/// The time of an entry that was written under another rate, of which only the code of the unit is
+/// known: at most a thousandth more was used.
 #[cold]
 fn converted(entry: Entry, rate: Rate, now: u64) -> u64 {
     let (unit, burst) = unit_and_burst(rate);

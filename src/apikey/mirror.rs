@@ -1,18 +1,20 @@
 //! The keys in memory: read without a lock, without a write and without an allocation.
 //!
-//! An open-addressing index of one word a slot leads to a record of four cache lines in a row, all of
-//! whose words are atomic: the hot part, and the [`Card`] of a [`Profile`], so that whoever has waited for
-//! the first line has waited for all. Each record has a sequence lock: a reader that meets a change reads
-//! again. What most keys do not have stands apart, shared. Writers take turns outside (see `feed`);
-//! nothing they do makes a reader wait, and an index that has grown stays in place for those who still
-//! read it. A fork waits for the end of each change, so that a child has whole records.
+//! An open-addressing index of one word a slot leads to a record of four cache lines in a row, all
+//! of whose words are atomic: the hot part, and the [`Card`] of a [`Profile`], so that anyone who
+//! has waited for the first line has waited for all. Each record has a sequence lock: a reader that
+//! meets a change reads again. What most keys do not have stands apart, shared. Writers take turns
+//! outside (see `feed`); nothing they do makes a reader wait, and an index that has grown stays in
+//! place for those who still read it. A fork waits for the end of each change, so that a child has
+//! whole records.
 //!
-//! Measured against `papaya` 0.2.5 (2026-11-28, x86-64, a busy machine, the least of nine runs; a table alone, without the
-//! rest of a verification): the look-up on the way of a request, which waits for the MAC, takes 0.4 us here and 1.1 us
-//! there at a million keys, 0.1 and 0.3 us at 100,000, because the index and the record are fetched while the MAC is
-//! computed; at 1,000 keys, all in the cache, 0.07 and 0.03 us. Without a MAC in front papaya's takes 0.6 to 0.8 of ours.
-//! A key has 273 bytes here and 306 there at a million. `papaya` replaces a value as a whole, so that what a use
-//! counts would stand behind one more pointer.
+//! Measured against `papaya` 0.2.5 (2026-11-28, x86-64, a busy machine, the least of nine runs; a
+//! table alone, without the rest of a verification): the look-up on the way of a request, which
+//! waits for the MAC, takes 0.4 us here and 1.1 us there at a million keys, 0.1 and 0.3 us at
+//! 100,000, because the index and the record are fetched while the MAC is computed; at 1,000 keys,
+//! all in the cache, 0.07 and 0.03 us. Without a MAC in front papaya's takes 0.6 to 0.8 of ours. A
+//! key has 273 bytes here and 306 there at a million. `papaya` replaces a value as a whole, so that
+//! what a use counts would stand behind one more pointer.
 
 use super::hot::Hot;
 use super::profile::{Card, Profile, Rare};
@@ -29,8 +31,8 @@ pub(crate) struct Slot {
     /// Odd while the words below change.
     sequence: AtomicU64,
     words: [AtomicU64; 10],
-    /// The rate limiter's theoretical arrival time as far as this process knows it, in nanoseconds since
-    /// the Unix epoch (see `limits`).
+    /// The rate limiter's theoretical arrival time as far as this process knows it, in nanoseconds
+    /// since the Unix epoch (see `limits`).
     pub(crate) tat: AtomicU64,
     /// Credits that were leased and are not spent.
     pub(crate) lease: AtomicU64,
@@ -43,8 +45,8 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// The hot part and the number of the sequence it stands under; `None` while a writer that never
-    /// came back (a fork that could not wait for it) holds it.
+    /// The hot part and the number of the sequence it stands under; `None` while a writer that
+    /// never came back (a fork that could not wait for it) holds it.
     #[inline]
     pub(crate) fn read(&self) -> Option<(Hot, u64)> {
         for _ in 0..1_000_000 {

@@ -1,9 +1,10 @@
 //! Layer 4: API keys: issue, verify, rotate, revoke, limit.
 //!
-//! A key is `<prefix>_<env>_<id12>_<secret30><crc6>`. The store keeps HMAC-SHA256 of id and secret under
-//! a pepper that is not in the store; verification reads a mirror in memory that follows the store's
-//! change feed, and asks the store nothing. What cannot be known is refused: a store not heard of for
-//! longer than `max_stale`, a row altered from outside, a limit that cannot be counted.
+//! A key is `<prefix>_<env>_<id12>_<secret30><crc6>`. The store keeps HMAC-SHA256 of id and secret
+//! under a pepper that is not in the store; verification reads a mirror in memory that follows the
+//! store's change feed, and asks the store nothing. What cannot be known is refused: a store not
+//! heard of for longer than `max_stale`, a row altered from outside, a limit that cannot be
+//! counted.
 
 mod admin;
 mod apikeys;

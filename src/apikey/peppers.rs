@@ -26,24 +26,27 @@ pub struct PepperUse {
     pub active: bool,
     /// The keys that cannot be verified without it.
     pub keys: u64,
-    /// The sessions that cannot be refreshed or read without it; [`crate::Sessions::end_under_pepper`] leaves none.
+    /// The sessions that cannot be refreshed or read without it;
+    /// [`crate::Sessions::end_under_pepper`] leaves none.
     pub sessions: u64,
-    /// The key rings that are sealed under it; [`crate::KeyRing::rotate`] seals one under the active pepper.
+    /// The key rings that are sealed under it; [`crate::KeyRing::rotate`] seals one under the
+    /// active pepper.
     pub key_rings: u64,
     /// When it was first used, in seconds since the Unix epoch; 0 if never.
     pub since: u64,
-    /// Of the number 0, which is no pepper's and is there if anything is damaged: the ids of the API keys, then those of
-    /// the sessions, then the names of the key rings whose rows were altered from outside or cannot be read, so that
-    /// nobody knows which pepper they need. They are denied; `keys`, `sessions` and `key_rings` say how many of each.
+    /// Of the number 0, which is no pepper's and is there if anything is damaged: the ids of the
+    /// API keys, then those of the sessions, then the names of the key rings whose rows were
+    /// altered from outside or cannot be read, so that nobody knows which pepper they need. They
+    /// are denied; `keys`, `sessions` and `key_rings` say how many of each.
     pub damaged: Vec<String>,
 }
 
 impl ApiKeys {
     /// What is left under each pepper, in ascending order of their numbers. A pepper that is not
-    /// active and has no keys, sessions and key rings left may be thrown away, unless rows are damaged
-    /// ([`PepperUse::damaged`]) that you mean to bring back, or key rings in folders are sealed under
-    /// it, which the store does not know of. The secret of before a rotation counts until its
-    /// overlap ends.
+    /// active and has no keys, sessions and key rings left may be thrown away, unless rows are
+    /// damaged ([`PepperUse::damaged`]) that you mean to bring back, or key rings in folders are
+    /// sealed under it, which the store does not know of. The secret of before a rotation counts
+    /// until its overlap ends.
     ///
     /// # Errors
     /// Those of [`crate::store::Backend`].
@@ -73,15 +76,17 @@ impl ApiKeys {
         }
     }
 
-    /// Puts every MAC that is not under the active pepper under that as well, now: for the day an old
-    /// pepper has leaked. Without the active one, what leaked is then worth nothing; the old ones
-    /// stay needed, though not secret, until each key has been used once, and for the secrets of before a rotation
-    /// until their overlap ends; those whose overlap is over are dropped. How many keys.
+    /// Puts every MAC that is not under the active pepper under that as well, now: for the day an
+    /// old pepper has leaked. Without the active one, what leaked is then worth nothing; the old
+    /// ones stay needed, though not secret, until each key has been used once, and for the secrets
+    /// of before a rotation until their overlap ends; those whose overlap is over are dropped. How
+    /// many keys.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: a key lies under eight peppers already. Those of [`crate::store::Backend`];
-    /// what was wrapped before stays wrapped, and a second call goes on. `StoreCorrupt`: rows were altered from
-    /// outside; all others are wrapped. [`Error::api_key_id`] names the first of them, [`Self::pepper_report`] all.
+    /// `InvalidConfiguration`: a key lies under eight peppers already. Those of
+    /// [`crate::store::Backend`]; what was wrapped before stays wrapped, and a second call goes on.
+    /// `StoreCorrupt`: rows were altered from outside; all others are wrapped.
+    /// [`Error::api_key_id`] names the first of them, [`Self::pepper_report`] all.
     pub fn wrap_peppers(&self) -> Result<u64> {
         self.inner.be_open()?;
         let inner = &self.inner;

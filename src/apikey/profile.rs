@@ -1,5 +1,5 @@
-//! What of a key is seldom needed on the way of a request: the texts and the dates of its record, and
-//! the proofs that are not simple. Packed, because there may be a million of them.
+//! What of a key is seldom needed on the way of a request: the texts and the dates of its record,
+//! and the proofs that are not simple. Packed, because there may be a million of them.
 
 use super::cidr::Cidr;
 use super::hot::Hot;

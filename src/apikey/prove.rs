@@ -1,8 +1,9 @@
-//! Which proof of a key a text is proved by, where that is not the one MAC in the hot part: another scheme,
-//! several peppers, or the proof of before the last rotation.
+//! Which proof of a key a text is proved by, where that is not the one MAC in the hot part: another
+//! scheme, several peppers, or the proof of before the last rotation.
 //!
-//! A slow hash is computed once: a MAC of the text that was proved stays in memory, with the row as it was then, so
-//! that the next use costs a MAC or two, and a wrong text does too. Any change of the row drops it.
+//! A slow hash is computed once: a MAC of the text that was proved stays in memory, with the row as
+//! it was then, so that the next use costs a MAC or two, and a wrong text does too. Any change of
+//! the row drops it.
 
 use super::apikeys::Inner;
 use super::hash::{Candidate, Part, Proved};

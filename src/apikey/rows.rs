@@ -1,5 +1,5 @@
-//! Rows of the store as far as they are believed: sealed under one of our peppers, and not older than what
-//! this process has seen of the key. Whatever changes a key begins with [`Inner::row`].
+//! Rows of the store as far as they are believed: sealed under one of our peppers, and not older
+//! than what this process has seen of the key. Whatever changes a key begins with [`Inner::row`].
 
 use super::apikeys::Inner;
 use super::format::KeyId;
@@ -15,11 +15,12 @@ const OLDER: Error = Error::new(
 );
 
 impl Inner {
-    /// The key's row, to be changed; none if there is no such key. One that is not believed is denied from now on.
+    /// The key's row, to be changed; none if there is no such key. One that is not believed is
+    /// denied from now on.
     ///
     /// # Errors
-    /// `StoreCorrupt`: it was altered from outside, or put back. `WrongPepper`: its seal's pepper is not here.
-    /// Those of [`crate::store::Backend`].
+    /// `StoreCorrupt`: it was altered from outside, or put back. `WrongPepper`: its seal's pepper
+    /// is not here. Those of [`crate::store::Backend`].
     pub(super) fn row(&self, id: &str) -> Result<Option<Checked<StoredKey>>> {
         let seen = self.seen_of(id);
         let Some(row) = self.store.api_key(id)? else { return Ok(None) };

@@ -1,4 +1,5 @@
-//! What a key is to be like: the arguments of `create` and `update`, checked before anything is done.
+//! What a key is to be like: the arguments of `create` and `update`, checked before anything is
+//! done.
 
 use super::cidr::Cidr;
 use super::scope::check_scopes;
@@ -24,7 +25,8 @@ pub struct KeySpec {
     pub not_before: Option<u64>,
     /// For how many seconds it is valid, from now; at least 1. Not with `expires_at`.
     pub expires_in: Option<u64>,
-    /// When it stops being valid, in seconds since the Unix epoch: of a new key, a time to come. Not with `expires_in`.
+    /// When it stops being valid, in seconds since the Unix epoch: of a new key, a time to come.
+    /// Not with `expires_in`.
     pub expires_at: Option<u64>,
     /// Whether another system has revoked it: for imports. A new key cannot be.
     pub revoked: bool,
@@ -49,13 +51,15 @@ impl KeySpec {
 /// Credits as they are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CreditSpec {
-    /// What there is at first, and what a refill fills up to if that is more than `refill`, unless `limit` says.
+    /// What there is at first, and what a refill fills up to if that is more than `refill`, unless
+    /// `limit` says.
     pub amount: u64,
     /// What each refill adds; 0 for no refill.
     pub refill: u64,
     /// The seconds between refills; 0 for no refill.
     pub every: u32,
-    /// What a refill fills up to, if it is neither `amount` nor `refill`: of a key of which some has been used.
+    /// What a refill fills up to, if it is neither `amount` nor `refill`: of a key of which some
+    /// has been used.
     pub limit: Option<u64>,
 }
 

@@ -1,5 +1,5 @@
-//! Who computes slow hashes: a few at a time, because strangers decide when, and each one once for all who ask
-//! for the same at the same time.
+//! Who computes slow hashes: a few at a time, because callers decide when, and each one once for
+//! all who ask for the same at the same time.
 
 use super::hash::Part;
 use crate::base::process::{Held, Own};
@@ -39,7 +39,7 @@ struct Run(Mutex<Came>);
 enum Came {
     #[default]
     Nothing,
-    /// Nothing will: whoever computed it has panicked.
+    /// Nothing will: the one who computed it has panicked.
     Never,
     Outcome(Result<Option<Part>>),
 }
@@ -47,8 +47,8 @@ enum Came {
 /// Of this process: the threads that a parent lets wait are not there in a child.
 static TURNS: Own<Turns> = Own::new();
 
-/// What `compute` tells, computed once for all callers that ask for the same `of` meanwhile: a MAC of all that the
-/// outcome depends on, so that nobody is served by what another text is worth.
+/// What `compute` tells, computed once for all callers that ask for the same `of` meanwhile: a MAC
+/// of all that the outcome depends on, so that nobody is served by what another text is worth.
 ///
 /// # Errors
 /// `RateLimited`: so many wait that the server would do nothing else. Those of `compute`.
@@ -89,7 +89,7 @@ pub(super) fn once(
     }
 }
 
-/// Whoever computes for others; they hear of it when this is dropped.
+/// The one who computes for others; they hear of it when this is dropped.
 struct Lead<'a> {
     turns: &'a Turns,
     of: [u8; 32],

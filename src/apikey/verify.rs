@@ -1,6 +1,6 @@
 //! One request's key: parse and checksum, id, MAC, status, times, environment and tenant, address,
-//! scopes, rate, credits. Nothing is consumed until everything before has passed; the store is asked
-//! only for an id that is not in memory and for more credits.
+//! scopes, rate, credits. Nothing is consumed until everything before has passed; the store is
+//! asked only for an id that is not in memory and for more credits.
 
 use super::apikeys::{ApiKeys, Inner};
 use super::feed::{foreign_key, words};
@@ -21,7 +21,7 @@ use core::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// What a request needs besides a good key.
+/// What a request needs apart from a good key.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Check<'a> {
@@ -61,8 +61,8 @@ impl<'a> Check<'a> {
         self
     }
 
-    /// How many units of the rate and how many credits the request takes; 0 takes none, which suits a
-    /// `whoami`.
+    /// How many units of the rate and how many credits the request takes; 0 takes none, which suits
+    /// a `whoami`.
     pub const fn cost(mut self, cost: u32) -> Self {
         self.cost = cost;
         self
@@ -150,12 +150,13 @@ impl ApiKeys {
     /// Verifies a presented key and takes the request's cost from its limits.
     ///
     /// # Errors
-    /// `MissingCredentials` for no text, `MalformedApiKey`, `UnknownApiKey`, `BadApiKeySecret`, `ApiKeyDisabled`, `ApiKeyRevoked`,
-    /// `ApiKeyExpired`, `ApiKeyNotYetValid`, `ApiKeyAddress`, `InsufficientScope`, `RateLimited`,
-    /// `CreditsExhausted`: the first of these that holds; nothing is consumed. `StoreUnavailable`: the
-    /// store has been silent for too long, or this key's row is damaged. `InvalidConfiguration`: the clock is
-    /// before 1970 or after the year 9999. Of a refusal after the secret was
-    /// proved, [`Error::api_key_id`] tells the key's id.
+    /// `MissingCredentials` for no text, `MalformedApiKey`, `UnknownApiKey`, `BadApiKeySecret`,
+    /// `ApiKeyDisabled`, `ApiKeyRevoked`, `ApiKeyExpired`, `ApiKeyNotYetValid`, `ApiKeyAddress`,
+    /// `InsufficientScope`, `RateLimited`, `CreditsExhausted`: the first of these that holds;
+    /// nothing is consumed. `StoreUnavailable`: the store has been silent for too long, or this
+    /// key's row is damaged. `InvalidConfiguration`: the clock is before 1970 or after the
+    /// year 9999. Of a refusal after the secret was proved, [`Error::api_key_id`] tells the key's
+    /// id.
     pub fn verify(&self, presented: impl AsRef<[u8]>, check: &Check<'_>) -> Result<Grant> {
         let presented = presented.as_ref();
         let inner = &self.inner;
@@ -181,8 +182,8 @@ impl Inner {
         let now = self.clock.monotonic();
         self.be_fresh(now)?;
         self.mirror.prefetch_slot(key);
-        // Before the key is looked up: its record arrives meanwhile, and an id that does not exist costs
-        // as much as one that does. Nearly all keys are under the active pepper.
+        // Before the key is looked up: its record arrives meanwhile, and an id that does not exist
+        // costs as much as one that does. Nearly all keys are under the active pepper.
         let active = self.peppers.active();
         let early = self.peppers.mac_native(active, &presented.id, presented.secret);
         let Some((place, slot)) = self.find(key, now)? else {
@@ -291,7 +292,8 @@ impl Inner {
         proves: &dyn Fn(&Hot, &Slot) -> Result<Option<Proved>>,
         presented: Option<&Presented<'_>>,
     ) -> Result<Grant> {
-        // A key may change between the look at its hot part and the look at the rest; then once more.
+        // A key may change between the look at its hot part and the look at the rest; then once
+        // more.
         for _ in 0..64 {
             let (hot, sequence) = slot.read().ok_or(BUSY)?;
             if hot.key != key {
@@ -307,10 +309,12 @@ impl Inner {
             }
             let Some(proved) = proved else { return Err(ErrorKind::BadApiKeySecret.into()) };
             let wall = self.wall()?;
-            // Whoever has the key's secret may be told apart from strangers, in the logs of the service.
+            // A caller with the key's secret may be told apart from others, in the logs of the
+            // service.
             match self.admit(&hot, slot, &profile, now, wall, check, presented) {
                 Ok(()) => {}
-                // The key's credits were set again, or the key is gone: it is there when the store is looked at.
+                // The key's credits were set again, or the key is gone: it is there when the store
+                // is looked at.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {
                     self.sync(self.clock.monotonic(), true)?;
                     continue;
@@ -431,7 +435,8 @@ impl Inner {
         if spend_leased(slot, cost) {
             return Ok(());
         }
-        // If credits are set again, the feed tells; if another process gives some back, the next second.
+        // If credits are set again, the feed tells; if another process gives some back, the next
+        // second.
         let refill_at = lease.refill_at.unwrap_or(u64::MAX);
         rare.dry.left.store(lease.remaining, Ordering::Relaxed);
         rare.dry.refill_at.store(refill_at, Ordering::Relaxed);

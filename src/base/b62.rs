@@ -1,5 +1,5 @@
-//! Base62 (digits, capital letters, small letters) of fixed lengths, and the CRC-32 checksum written in
-//! it: what the texts of API keys and refresh tokens are made of.
+//! Base62 (digits, capital letters, small letters) of fixed lengths, and the CRC-32 checksum
+//! written in it: what the texts of API keys and refresh tokens are made of.
 
 use super::random::SecureRandom;
 use crate::error::Result;
@@ -10,8 +10,8 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// The digits of a checksum.
 pub(crate) const CRC: usize = 6;
 
-/// The checksum of `body` (CRC-32/ISO-HDLC). It tells typos and cut lines from the real thing; it is no
-/// secret.
+/// The checksum of `body` (CRC-32/ISO-HDLC). It tells typos and cut lines from the real thing; it
+/// is no secret.
 #[inline]
 pub(crate) fn checksum(body: &[u8]) -> u32 {
     crc32fast::hash(body)
@@ -44,8 +44,8 @@ pub(crate) fn write<const N: usize>(mut value: u128) -> [u8; N] {
     digits
 }
 
-/// Random letters and digits, each as likely as the other: six bits at a time, the two values too many
-/// thrown away.
+/// Random letters and digits, each as likely as the other: six bits at a time, the two values too
+/// many thrown away.
 pub(crate) fn random<const N: usize>(random: &dyn SecureRandom) -> Result<[u8; N]> {
     let (mut out, mut filled) = ([0; N], 0);
     let mut bytes = [0; 64];

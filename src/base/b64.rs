@@ -26,7 +26,8 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
-/// Encodes with the other alphabet and padding, as `Authorization: Basic` wants it (RFC 7617 section 2).
+/// Encodes with the other alphabet and padding, as `Authorization: Basic` wants it (RFC 7617
+/// section 2).
 pub(crate) fn encode_padded(bytes: &[u8]) -> String {
     STANDARD.encode_to_string(bytes)
 }

@@ -1,5 +1,5 @@
-//! What went wrong, and when it is tried again: after a second, then after twice as long each time. Until then a caller that
-//! wants the same is told what it was, and nobody is asked.
+//! What went wrong, and when it is tried again: after a second, then after twice as long each time.
+//! Until then a caller that wants the same is told what it was, and nobody is asked.
 
 use super::clock::NANOS;
 use crate::error::Error;
@@ -7,8 +7,8 @@ use crate::error::Error;
 /// The longest that another server's `Retry-After` is kept to, in seconds.
 const LONGEST_ASKED: u64 = 300;
 
-/// The last failure of something that is tried again. The times are nanoseconds of a [`super::clock::Clock`] that does
-/// not go back.
+/// The last failure of something that is tried again. The times are nanoseconds of a
+/// [`super::clock::Clock`] that does not go back.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BackOff {
     failures: u32,
@@ -17,8 +17,8 @@ pub(crate) struct BackOff {
 }
 
 impl BackOff {
-    /// It has failed: not again for a second, and for twice as long after each further failure, at most for `longest`
-    /// seconds unless the other side asks for more.
+    /// It has failed: not again for a second, and for twice as long after each further failure, at
+    /// most for `longest` seconds unless the other side asks for more.
     #[cold]
     pub(crate) fn failed(&mut self, error: &Error, now: u64, longest: u64) {
         if now > self.until.saturating_add(longest.saturating_mul(NANOS)) {

@@ -1,5 +1,6 @@
 //! Time enters only here: whole seconds since the Unix epoch (NumericDate, RFC 7519 section 2), and
-//! nanoseconds that never go back and go on while the machine is suspended, for how old something is.
+//! nanoseconds that never go back and go on while the machine is suspended, for how old something
+//! is.
 
 use super::follow::LOOK_AFTER;
 use super::steady;
@@ -7,10 +8,11 @@ use crate::error::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A source of the current time: of dates. How old something is that was read from a store or fetched from a server
-/// (`max_stale`, the 50 ms within which changes of other processes are seen, how long keys and answers are fresh) is
-/// told by [`Clock::monotonic`], which is the system's unless a clock overrides it: so that a clock of whole seconds,
-/// or one that stands still, makes nothing older than it is.
+/// A source of the current time: of dates. How old something is that was read from a store or
+/// fetched from a server (`max_stale`, the 50 ms within which changes of other processes are seen,
+/// how long keys and answers are fresh) is told by [`Clock::monotonic`], which is the system's
+/// unless a clock overrides it: so that a clock of whole seconds, or one that stands still, makes
+/// nothing older than it is.
 pub trait Clock: Send + Sync {
     /// Whole seconds since 1970-01-01T00:00:00Z, rounded down.
     fn now(&self) -> u64;
@@ -20,15 +22,16 @@ pub trait Clock: Send + Sync {
         self.now().saturating_mul(NANOS)
     }
 
-    /// Nanoseconds since some moment in the past, for how old something is. They never go back. The system's, with the
-    /// time that the machine was suspended; to be overridden only where tests must make time pass, and to be as exact
-    /// as milliseconds where changes of other processes are to be seen within 50 ms.
+    /// Nanoseconds since some moment in the past, for how old something is. They never go back. The
+    /// system's, with the time that the machine was suspended; to be overridden only where tests
+    /// must make time pass, and to be as exact as milliseconds where changes of other processes are
+    /// to be seen within 50 ms.
     fn monotonic(&self) -> u64 {
         steady::nanos()
     }
 
-    /// Whether it is the operating system's, whose date and [`Clock::monotonic`] run alike but for the steps of the
-    /// former, so that one reading may stand for both.
+    /// Whether it is the operating system's, whose date and [`Clock::monotonic`] run alike but for
+    /// the steps of the former, so that one reading may stand for both.
     fn is_system(&self) -> bool {
         false
     }
@@ -40,7 +43,8 @@ pub(crate) const NANOS: u64 = 1_000_000_000;
 /// The latest time that a clock is believed: the year 10000, well within 2^53 seconds.
 const LATEST: u64 = 253_402_300_800;
 
-/// The time, unless no clock that is right can say so: milliseconds for seconds, a callback that failed.
+/// The time, unless no clock that is right can say so: milliseconds for seconds, a callback that
+/// failed.
 ///
 /// # Errors
 /// `InvalidConfiguration`.
@@ -92,8 +96,9 @@ impl Clock for SystemClock {
     }
 }
 
-/// The system's date, in nanoseconds since the Unix epoch, when its [`Clock::monotonic`] reads `steady`: the two are
-/// compared every 25 ms at most, which is how late a step of the former is noticed.
+/// The system's date, in nanoseconds since the Unix epoch, when its [`Clock::monotonic`] reads
+/// `steady`: the two are compared every 25 ms at most, which is how late a step of the former is
+/// noticed.
 #[inline]
 pub(crate) fn date_at(steady: u64) -> u64 {
     let compared = COMPARED.load(Ordering::Acquire);
@@ -128,8 +133,8 @@ fn compare() -> u64 {
     date
 }
 
-/// A clock that stands still until it is told to move, and what is kept with it: it ages by this clock, too. For tests
-/// and replays.
+/// A clock that stands still until it is told to move, and what is kept with it: it ages by this
+/// clock, too. For tests and replays.
 #[derive(Debug)]
 pub struct FixedClock(AtomicU64); // whole seconds
 

@@ -1,6 +1,7 @@
-//! Open files that a forked child must not keep: a lock of `flock` belongs to the open file and not to the process, so
-//! that a child's copy of the descriptor keeps it when the parent has been killed. What the parent holds stands in a
-//! table of a fixed size, and the child closes it first of all, which allocates nothing and takes no lock.
+//! Open files that a forked child must not keep: a lock of `flock` belongs to the open file and not
+//! to the process, so that a child's copy of the descriptor keeps it when the parent has been
+//! killed. What the parent holds stands in a table of a fixed size, and the child closes it first
+//! of all, which allocates nothing and takes no lock.
 //!
 //! A bare system call that goes round `pthread_atfork` copies the descriptors all the same.
 

@@ -1,9 +1,10 @@
-//! How what is kept in a store is followed, by API keys, revocations and key rings alike: their options ([`Follow`]), how
-//! old what they know may be ([`Freshness`]), and who looks at the store again ([`Looks`]).
+//! How what is kept in a store is followed, by API keys, revocations and key rings alike: their
+//! options ([`Follow`]), how old what they know may be ([`Freshness`]), and who looks at the store
+//! again ([`Looks`]).
 //!
-//! Someone looks every 25 ms while the others go on. When the store is silent, everything goes on from memory for
-//! `max_stale`, then is refused. With `strict`, every question asks the store first. A fork takes neither a lock nor a
-//! look along.
+//! Someone looks every 25 ms while the others go on. When the store is silent, everything goes on
+//! from memory for `max_stale`, then is refused. With `strict`, every question asks the store
+//! first. A fork takes neither a lock nor a look along.
 
 use super::clock::{Clock, NANOS, SystemClock};
 use super::pace::Pace;
@@ -14,8 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
-/// How old what is known may be before someone looks, in nanoseconds. Half of what is promised, because the look itself
-/// takes its time.
+/// How old what is known may be before someone looks, in nanoseconds. Half of what is promised,
+/// because the look itself takes its time.
 pub(crate) const LOOK_AFTER: u64 = 25_000_000;
 
 /// The longest `max_stale`, in milliseconds.
@@ -32,8 +33,8 @@ pub(crate) struct Follow {
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) strict: Option<bool>,
     pub(crate) max_stale_ms: Option<u64>,
-    /// What has been seen of the clock, which all that follow one store share: what is handed out while the clock is wrong
-    /// knows how it was before.
+    /// What has been seen of the clock, which all that follow one store share: what is handed out
+    /// while the clock is wrong knows how it was before.
     pub(crate) pace: Option<Arc<Pace>>,
 }
 
@@ -109,7 +110,8 @@ const OVER: u64 = u64::MAX;
 /// What has not been heard of yet.
 const NEVER: u64 = u64::MAX - 1;
 
-/// When a store was last heard of, in nanoseconds of the monotonic clock, and how long ago that may be.
+/// When a store was last heard of, in nanoseconds of the monotonic clock, and how long ago that may
+/// be.
 pub(crate) struct Freshness {
     heard: AtomicU64,
     strict: bool,
@@ -119,8 +121,8 @@ pub(crate) struct Freshness {
 }
 
 impl Freshness {
-    /// The store has answered; `now` is from before it was asked. Not if it is over: a look that had begun before
-    /// must not bring it back.
+    /// The store has answered; `now` is from before it was asked. Not if it is over: a look that
+    /// had begun before must not bring it back.
     pub(crate) fn heard(&self, now: u64) {
         let heard = |last| (last != OVER).then_some(now);
         let _ = self.heard.fetch_update(Ordering::Release, Ordering::Relaxed, heard);
@@ -147,17 +149,19 @@ impl Freshness {
         age(self.heard.load(Ordering::Acquire), now) <= LOOK_AFTER && !self.strict
     }
 
-    /// Whether who comes while another thread looks waits for that look: what is known is no answer.
+    /// Whether who comes while another thread looks waits for that look: what is known is no
+    /// answer.
     pub(crate) fn wants_look(&self) -> bool {
         self.strict || !self.is_good()
     }
 
-    /// Whether a question may be answered after a look that has ended like this; see [`Looks::look`].
+    /// Whether a question may be answered after a look that has ended like this; see
+    /// [`Looks::look`].
     ///
     /// # Errors
-    /// `StoreUnavailable`: what is known is too old. What the store says of itself at each look, such as that it was
-    /// restored, is told instead, and at once where no later look can make up for it: what cannot be read may revoke
-    /// anything, and a torn child can never ask again.
+    /// `StoreUnavailable`: what is known is too old. What the store says of itself at each look,
+    /// such as that it was restored, is told instead, and at once where no later look can make up
+    /// for it: what cannot be read may revoke anything, and a torn child can never ask again.
     pub(crate) fn after(&self, looked: Result<bool>) -> Result<()> {
         match looked {
             Ok(true) if !self.is_over() => Ok(()),
@@ -172,8 +176,9 @@ impl Freshness {
         }
     }
 
-    /// Whether the store was heard of within `max_stale`. The clock is read after that: a thread that was held up since it
-    /// last read it must not take what another one has heard meanwhile for the future.
+    /// Whether the store was heard of within `max_stale`. The clock is read after that: a thread
+    /// that was held up since it last read it must not take what another one has heard meanwhile
+    /// for the future.
     fn is_good(&self) -> bool {
         let heard = self.heard.load(Ordering::Acquire);
         age(heard, self.clock.monotonic()) <= self.max_stale
@@ -193,7 +198,8 @@ const fn age(heard: u64, now: u64) -> u64 {
     }
 }
 
-/// The looks of one process at a store, one at a time, and what only the thread that looks may touch.
+/// The looks of one process at a store, one at a time, and what only the thread that looks may
+/// touch.
 #[derive(Default)]
 pub(crate) struct Looks<T> {
     /// How many have begun.
@@ -214,8 +220,9 @@ impl<T> Looks<T> {
         lock(&self.last)
     }
 
-    /// Looks, unless another thread does. With `wait`, that one is waited for; those who have waited share one look that
-    /// began after they came, however it ended. False: another thread is looking, and was not waited for.
+    /// Looks, unless another thread does. With `wait`, that one is waited for; those who have
+    /// waited share one look that began after they came, however it ended. False: another thread is
+    /// looking, and was not waited for.
     ///
     /// # Errors
     /// Those of the look. `StoreUnavailable`: this thread may use memory only.

@@ -1,4 +1,5 @@
-//! Dates of HTTP (RFC 9110 section 5.6.7), in the one form that is sent and the two obsolete ones that must be read.
+//! Dates of HTTP (RFC 9110 section 5.6.7), in the one form that is sent and the two obsolete ones
+//! that must be read.
 
 /// The seconds since 1970 that a date stands for; `None` for what is no date.
 pub(crate) fn parse(text: &str) -> Option<u64> {

@@ -1,5 +1,5 @@
-//! A wall clock, compared with the monotonic one: a date that time alone cannot have brought deletes nothing, and a
-//! date from before the latest one keeps nothing for too short a time.
+//! A wall clock, compared with the monotonic one: a date that time alone cannot have brought
+//! deletes nothing, and a date from before the latest one keeps nothing for too short a time.
 
 use super::clock::{Clock, NANOS, plausible};
 use crate::error::Result;
@@ -10,7 +10,8 @@ pub(crate) const AHEAD: u64 = 3600;
 /// Seconds for which a clock that is further ahead must go on, to be right after all.
 pub(crate) const PATIENCE: u64 = 600;
 
-/// Since when a wall clock has been too far ahead, in nanoseconds of the monotonic clock; 0 while it is not.
+/// Since when a wall clock has been too far ahead, in nanoseconds of the monotonic clock; 0 while
+/// it is not.
 pub(crate) struct Doubt(AtomicU64);
 
 impl Doubt {
@@ -39,10 +40,11 @@ pub(crate) struct Dates {
     pub(crate) now: u64,
     /// What had ended by this date is over. Not after `now`; before it, if the clock ran ahead.
     pub(crate) surely: u64,
-    /// What exists now was not made after this date. Not before `now`; after it, if the clock went back.
+    /// What exists now was not made after this date. Not before `now`; after it, if the clock went
+    /// back.
     pub(crate) latest: u64,
-    /// Whether the clock went back, by more than the two clocks' seconds may differ, and not so long ago that it is
-    /// believed where it is now.
+    /// Whether the clock went back, by more than the two clocks' seconds may differ, and not so
+    /// long ago that it is believed where it is now.
     pub(crate) is_behind: bool,
 }
 
@@ -58,8 +60,8 @@ impl Dates {
     }
 }
 
-/// What of that which is there now was made before a moment. A date that is still to come is that of a wrong clock, and
-/// what bears it was made before now.
+/// What of that which is there now was made before a moment. A date that is still to come is that
+/// of a wrong clock, and what bears it was made before now.
 #[derive(Clone, Copy)]
 pub(crate) struct Cutoff {
     /// In seconds since the Unix epoch, as `now` is.
@@ -119,7 +121,8 @@ impl Pace {
             return Dates { now, surely, latest: now, is_behind: false };
         }
         self.doubt.end();
-        // Small steps ahead do not add up to a large one, and a step back is not taken for the pace.
+        // Small steps ahead do not add up to a large one, and a step back is not taken for the
+        // pace.
         if known == UNREAD || by > limit {
             self.believed.store(ahead, Ordering::Relaxed);
         }
@@ -140,7 +143,8 @@ impl Pace {
         }
         let is_right = self.behind.has_patience(steady);
         if is_right {
-            // The step that corrects it, should it have been wrong all the same, is one ahead of this.
+            // The step that corrects it, should it have been wrong all the same, is one ahead of
+            // this.
             self.believed.store(ahead, Ordering::Relaxed);
         }
         !is_right

@@ -1,17 +1,21 @@
-//! The process and its forks. A fork copies locks that another thread holds, connections, generators and threads that
-//! are not there; this is the one mechanism that deals with it:
+//! The process and its forks. A fork copies locks that another thread holds, connections,
+//! generators and threads that are not there; this is the one mechanism that deals with it:
 //!
-//! - [`generation`] is another number in a child. What belongs to one process ([`Own`], [`OwnLock`]) is made again when
-//!   the number has changed. The number lives in memory that the kernel wipes in a child, so that a bare system call
-//!   that goes round `pthread_atfork` is noticed as well.
-//! - [`enter`] says that this thread is somewhere that a fork must not copy half done: inside SQLite, AWS-LC or a
-//!   change to memory that others read. A fork waits until nobody is, at most [`PATIENCE`]; who comes while one is
-//!   under way waits for it. Nobody may wait inside for a lock that is taken outside, nor call a stranger's code.
-//! - [`AcrossFork::before_fork`] is called then, with everybody outside: for what must not live across a fork at all.
+//! - [`generation`] is another number in a child. What belongs to one process ([`Own`],
+//!   [`OwnLock`]) is made again when the number has changed. The number lives in memory that the
+//!   kernel wipes in a child, so that a bare system call that goes round `pthread_atfork` is
+//!   noticed as well.
+//! - [`enter`] says that this thread is somewhere that a fork must not copy half done: inside
+//!   SQLite, AWS-LC or a change to memory that others read. A fork waits until nobody is, at most
+//!   [`PATIENCE`]; who comes while one is under way waits for it. Nobody may wait inside for a lock
+//!   that is taken outside, nor call code of the program's own.
+//! - [`AcrossFork::before_fork`] is called then, with everybody outside: for what must not live
+//!   across a fork at all.
 //!
 //! - What `descriptors` holds is closed in a child.
 //!
-//! The other system calls of this room are made here as well: the clock of `steady`, and closing for `descriptors`.
+//! The other system calls of this room are made here as well: the clock of `steady`, and closing
+//! for `descriptors`.
 //!
 //! Nothing here compares process ids: they come again, in a new PID namespace at once.
 
@@ -45,8 +49,8 @@ pub(crate) fn lock_if<T>(mutex: &Mutex<T>, wait: bool) -> Option<MutexGuard<'_, 
     }
 }
 
-/// As [`lock`], [`enter`]ed as long as it is held: for locks that are held for a moment only, so that no fork copies one
-/// that another thread holds.
+/// As [`lock`], [`enter`]ed as long as it is held: for locks that are held for a moment only, so
+/// that no fork copies one that another thread holds.
 pub(crate) fn brief<T>(mutex: &Mutex<T>) -> Brief<'_, T> {
     let inside = enter();
     Brief { guard: lock(mutex), _inside: inside }
@@ -74,20 +78,22 @@ impl<T> std::ops::DerefMut for Brief<'_, T> {
 
 // ---- which process this is ----
 
-/// A number for the names of files and for spreading tries, which others on this machine do not have at this moment.
-/// It says nothing of forks: see [`generation`].
+/// A number for the names of files and for spreading tries, which others on this machine do not
+/// have at this moment. It says nothing of forks: see [`generation`].
 pub(crate) fn id() -> u32 {
     std::process::id()
 }
 
-/// Where the number of this process stands, once it was asked for: 0 in a child until it is asked again.
+/// Where the number of this process stands, once it was asked for: 0 in a child until it is asked
+/// again.
 static WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 /// The largest number that this process or one it was forked from has had.
 static LAST: AtomicU64 = AtomicU64::new(0);
 /// Whether this process or one it was forked from has had a number.
 static NUMBERED: AtomicBool = AtomicBool::new(false);
 
-/// A number that is another one after a fork. Two children of one process have the same, but never meet.
+/// A number that is another one after a fork. Two children of one process have the same, but never
+/// meet.
 #[inline]
 pub(crate) fn generation() -> u64 {
     match word().map(|word| word.load(Relaxed)) {
@@ -102,7 +108,8 @@ fn word() -> Option<&'static AtomicU64> {
     unsafe { WORD.load(Acquire).as_ref() }
 }
 
-/// Gives this process its number: the first time, and in a child that `pthread_atfork` does not know of.
+/// Gives this process its number: the first time, and in a child that `pthread_atfork` does not
+/// know of.
 #[cold]
 fn renew() -> u64 {
     let word = word().unwrap_or_else(|| {
@@ -135,8 +142,8 @@ fn renew() -> u64 {
 static INSIDE: [Shard; 16] = [const { Shard(AtomicU32::new(0)) }; 16];
 /// Whether a fork is under way.
 static FORKING: AtomicBool = AtomicBool::new(false);
-/// Whether this process was forked while a thread was inside for too long, or behind our back: what other threads were
-/// at is of no use here.
+/// Whether this process was forked while a thread was inside for too long, or behind our back: what
+/// other threads were at is of no use here.
 static TORN: AtomicBool = AtomicBool::new(false);
 
 #[repr(align(128))]
@@ -150,7 +157,8 @@ thread_local! {
 /// That this thread is inside, until it is dropped; see [`enter`].
 pub(crate) struct Inside(PhantomData<*const ()>);
 
-/// Goes inside: no fork begins before the value is dropped. A thread that is inside already just goes on.
+/// Goes inside: no fork begins before the value is dropped. A thread that is inside already just
+/// goes on.
 #[inline]
 pub(crate) fn enter() -> Inside {
     let _ = generation(); // from the first time on, forks are known of
@@ -189,8 +197,9 @@ pub(crate) fn is_awaited() -> bool {
     FORKING.load(Relaxed)
 }
 
-/// Whether this process is the child of a fork that could not wait any longer for what other threads were at, or that
-/// went round `pthread_atfork`. What it knows of a store it cannot bring up to date.
+/// Whether this process is the child of a fork that could not wait any longer for what other
+/// threads were at, or that went round `pthread_atfork`. What it knows of a store it cannot bring
+/// up to date.
 pub(crate) fn is_torn() -> bool {
     TORN.load(Relaxed)
 }
@@ -319,8 +328,9 @@ mod forks {
     pub(super) fn watch() {
         static WATCHED: AtomicBool = AtomicBool::new(false);
         if !WATCHED.swap(true, Relaxed) {
-            // SAFETY: functions that stay where they are: the library is not unloaded, or takes them out then.
-            // Where there is no memory for three pointers, forks go on as if they were bare system calls.
+            // SAFETY: functions that stay where they are: the library is not unloaded, or takes
+            // them out then. Where there is no memory for three pointers, forks go on as if they
+            // were bare system calls.
             let _ = unsafe { libc::pthread_atfork(Some(before), Some(parent), Some(child)) };
         }
     }
@@ -336,7 +346,8 @@ mod forks {
         if page == libc::MAP_FAILED {
             return copied_word();
         }
-        // SAFETY: the page that was just made. An old kernel says no, and the word is copied like any other.
+        // SAFETY: the page that was just made. An old kernel says no, and the word is copied like
+        // any other.
         let _ = unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) };
         // SAFETY: aligned to a page, zeroed, never given back, and only ever used as this.
         unsafe { &*page.cast::<AtomicU64>() }
@@ -368,14 +379,15 @@ mod forks {
 
 // ---- the system's calls that have no safe name ----
 
-/// `CLOCK_BOOTTIME` on Linux; elsewhere `CLOCK_MONOTONIC`, which goes on in suspend on Apple's systems.
+/// `CLOCK_BOOTTIME` on Linux; elsewhere `CLOCK_MONOTONIC`, which goes on in suspend on Apple's
+/// systems.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const STEADY: libc::clockid_t = libc::CLOCK_BOOTTIME;
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 const STEADY: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
-/// Nanoseconds of the system's clock that goes on in suspend; none if it cannot be read. No system call where the kernel
-/// maps its clocks into the process.
+/// Nanoseconds of the system's clock that goes on in suspend; none if it cannot be read. No system
+/// call where the kernel maps its clocks into the process.
 #[cfg(unix)]
 #[inline]
 pub(super) fn steady_nanos() -> Option<u64> {
@@ -390,11 +402,12 @@ pub(super) fn steady_nanos() -> Option<u64> {
     }
 }
 
-/// Closes what a child has copied. Of the table of `descriptors` only, whose owners look there before they use one.
+/// Closes what a child has copied. Of the table of `descriptors` only, whose owners look there
+/// before they use one.
 #[cfg(unix)]
 pub(super) fn close_copied(descriptor: i32) {
-    // SAFETY: opened by the process that this one is a copy of, and used by no thread that is there: who holds it finds
-    // its place in the table empty, and leaves the number alone.
+    // SAFETY: opened by the process that this one is a copy of, and used by no thread that is
+    // there: who holds it finds its place in the table empty, and leaves the number alone.
     let _ = unsafe { libc::close(descriptor) };
 }
 
@@ -422,7 +435,8 @@ impl<T> Own<T> {
         Self(ArcSwapOption::const_empty())
     }
 
-    /// What this process has; made now if it has none, or only one of before a fork, which is left as it is.
+    /// What this process has; made now if it has none, or only one of before a fork, which is left
+    /// as it is.
     pub(crate) fn get_or(&self, make: impl FnOnce() -> T) -> Arc<Held<T>> {
         let generation = generation();
         let known = self.0.load_full();
@@ -465,8 +479,9 @@ impl<T: Default> Own<T> {
     }
 }
 
-/// A lock within this process: one that was held during a fork is never let go of in the child, which gets another,
-/// with nothing of what the first one guarded. For locks that are held for long, outside of [`enter`].
+/// A lock within this process: one that was held during a fork is never let go of in the child,
+/// which gets another, with nothing of what the first one guarded. For locks that are held for
+/// long, outside of [`enter`].
 pub(crate) struct OwnLock<T>(Own<Mutex<T>>);
 
 impl<T: Default> OwnLock<T> {

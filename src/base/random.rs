@@ -15,9 +15,9 @@ pub trait SecureRandom: Send + Sync {
     fn fill(&self, out: &mut [u8]) -> Result<()>;
 }
 
-/// What names are made of that need not be secret (`jti`), a thousand times a millisecond: a ChaCha generator per
-/// thread, seeded by the operating system, and seeded again in a child of a fork. Nothing secret comes from here: a
-/// snapshot of a machine that runs twice would draw the same.
+/// What names are made of that need not be secret (`jti`), a thousand times a millisecond: a ChaCha
+/// generator per thread, seeded by the operating system, and seeded again in a child of a fork.
+/// Nothing secret comes from here: a snapshot of a machine that runs twice would draw the same.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Identifiers;
 

@@ -1,5 +1,6 @@
-//! Work that may use memory only: for callers on whom others wait, such as an event loop or a thread that
-//! holds an interpreter's lock. They try in memory first, and go elsewhere only when they must.
+//! Work that may use memory only: for callers on whom others wait, such as an event loop or a
+//! thread that holds an interpreter's lock. They try in memory first, and go elsewhere only when
+//! they must.
 
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::Cell;
@@ -41,16 +42,18 @@ const NEEDS_MORE: Error = Error::new(
     "More than memory is needed for this; try again where it may wait.",
 );
 
-/// Does the work if memory is enough for it. `None`: it needs a disk, a network, a slow hash, or a lock that
-/// others hold while they wait for one of those. Then do it where it may wait.
+/// Does the work if memory is enough for it. `None`: it needs a disk, a network, a slow hash, or a
+/// lock that others hold while they wait for one of those. Then do it where it may wait.
 ///
-/// This costs a nanosecond or two, so it is meant for calls that are nearly always over in a microsecond:
-/// [`crate::ApiKeys::verify`], [`crate::Verifier::verify`], [`crate::Signer::sign`]. Of these, one that ends
-/// with `None` has taken nothing from a rate or credits and noted no use. It is about this thread only.
-/// Operations with public keys are not refused; see [`crate::Verifier::is_symmetric`].
+/// This costs a nanosecond or two, so it is meant for calls that are nearly always over in a
+/// microsecond: [`crate::ApiKeys::verify`], [`crate::Verifier::verify`], [`crate::Signer::sign`].
+/// Of these, one that ends with `None` has taken nothing from a rate or credits and noted no use.
+/// It is about this thread only. Operations with public keys are not refused; see
+/// [`crate::Verifier::is_symmetric`].
 ///
-/// A [`crate::Clock`], [`crate::jwk::KeySource`], [`crate::jwt::RevocationList`], [`crate::store::Backend`] or
-/// [`crate::transport::Transport`] of the program's own is called as usual; it can ask [`beyond_memory`].
+/// A [`crate::Clock`], [`crate::jwk::KeySource`], [`crate::jwt::RevocationList`],
+/// [`crate::store::Backend`] or [`crate::transport::Transport`] of the program's own is called as
+/// usual; it can ask [`beyond_memory`].
 ///
 /// ```
 /// use gatekey::{ApiKeys, Peppers, Secret};
@@ -59,7 +62,7 @@ const NEEDS_MORE: Error = Error::new(
 /// use gatekey::store::MemoryStore;
 /// use std::sync::Arc;
 ///
-/// let peppers = Peppers::new(&[(1, Secret::new(vec![7; 32]))])?; // from a file, in earnest
+/// let peppers = Peppers::new(&[(1, Secret::new(vec![7; 32]))])?; // from a file, in production
 /// let keys = ApiKeys::open(Arc::new(MemoryStore::new()), peppers, ApiKeyOptions::new())?;
 /// let key = keys.create(&KeySpec::new("acme"))?.secret;
 ///

@@ -20,7 +20,8 @@ impl Secret {
         &self.0
     }
 
-    /// The bytes as text; empty if they are not UTF-8. Private keys exported as JWK or PEM are text.
+    /// The bytes as text; empty if they are not UTF-8. Private keys exported as JWK or PEM are
+    /// text.
     #[must_use]
     pub fn expose_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! How much time has passed, with the time that the machine was suspended: what is kept ages in the night, too.
-//! The standard library's `Instant` stands still then on Linux and on Apple's systems.
+//! How much time has passed, with the time that the machine was suspended: what is kept ages in the
+//! night, too. The standard library's `Instant` stands still then on Linux and on Apple's systems.
 
 /// Nanoseconds since some moment in the past; they never go back. As cheap as `Instant::now`.
 #[cfg(unix)]

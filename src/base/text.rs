@@ -9,7 +9,7 @@ pub(crate) const fn argument(message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
 }
 
-/// A text of at most so many bytes; `message` says so.
+/// A text of at most this many bytes; `message` says so.
 pub(crate) fn plain(text: &str, most: usize, message: &'static str) -> Result<String> {
     if text.len() > most {
         return Err(argument(message));
@@ -20,8 +20,8 @@ pub(crate) fn plain(text: &str, most: usize, message: &'static str) -> Result<St
     Ok(text.to_owned())
 }
 
-/// A text of at most so many bytes for people, of whatever a caller sent, such as its `User-Agent`: cut between two
-/// characters, a space for each character that only controls.
+/// A text of at most this many bytes for people, of whatever a caller sent, such as its
+/// `User-Agent`: cut between two characters, a space for each character that only controls.
 pub(crate) fn for_people(text: &str, most: usize) -> String {
     let cut = (0..=most.min(text.len())).rev().find_map(|end| text.get(..end));
     let text = cut.unwrap_or_default();
@@ -29,7 +29,8 @@ pub(crate) fn for_people(text: &str, most: usize) -> String {
     text.chars().map(|c| if is_seen(c) { c } else { ' ' }).collect::<String>().trim().to_owned()
 }
 
-/// Whether the character only changes the direction of others, so that a line reads as what it is not.
+/// Whether the character only changes the direction of others, so that a line reads as what it is
+/// not.
 const fn turns_text_round(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -64,8 +65,8 @@ pub(crate) fn is_scope(scope: &str, most: usize) -> bool {
         && scope.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }
 
-/// The refusal of a caller that was granted less than this: 403; but a scope that nobody can be granted is a mistake of the
-/// program's, which would refuse everybody.
+/// The refusal of a caller that was granted less than this: 403; but a scope that nobody can be
+/// granted is a mistake of the program's, which would refuse everybody.
 #[cold]
 pub(crate) fn lacking(wanted: &[&str]) -> Error {
     if wanted.iter().all(|scope| is_scope(scope, usize::MAX)) {

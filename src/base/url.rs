@@ -1,8 +1,9 @@
-//! Web addresses (RFC 3986), read strictly: what is not plainly an absolute `https` address of a named or
-//! numbered host is refused, never mended. The text is used as it was given; nothing is normalised.
+//! Web addresses (RFC 3986), read strictly: what is not plainly an absolute `https` address of a
+//! named or numbered host is refused, never corrected. The text is used as it was given; nothing is
+//! normalised.
 //!
-//! Refused: other schemes, user information, fragments, backslashes, spaces, control characters, anything
-//! that is not ASCII, hosts that are not names or addresses, ports out of range.
+//! Refused: other schemes, user information, fragments, backslashes, spaces, control characters,
+//! anything that is not ASCII, hosts that are not names or addresses, ports out of range.
 
 use crate::error::{Error, ErrorKind, Result};
 use std::borrow::Cow;
@@ -113,8 +114,8 @@ pub(crate) fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
-/// Appends `text` as a value of `application/x-www-form-urlencoded`: all but unreserved characters escaped,
-/// spaces as `%20`, which every reader of either encoding understands.
+/// Appends `text` as a value of `application/x-www-form-urlencoded`: all but unreserved characters
+/// escaped, spaces as `%20`, which every reader of either encoding understands.
 pub(crate) fn encode_into(text: &str, out: &mut String) {
     for byte in text.bytes() {
         if is_unreserved(byte) {
@@ -154,7 +155,8 @@ pub(crate) fn pairs(query: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
         .collect()
 }
 
-/// The values of one parameter of a query or form, as they stand there: escaped. A name that is not text is nobody's.
+/// The values of one parameter of a query or form, as they stand there: escaped. A name that is not
+/// text is nobody's.
 pub(crate) fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = &'q str> {
     query.split('&').filter_map(move |part| {
         let (own, value) = part.split_once('=').unwrap_or((part, ""));

@@ -84,8 +84,9 @@ pub(super) struct Update {
 pub(super) struct Rotate {
     /// The key's id
     id: String,
-    /// For how long the old secret is still accepted: 7d, 12h, or seconds; at most 90 days. Without it, the old secret
-    /// ends now. A second rotation within an overlap ends the first secret at once
+    /// For how long the old secret is still accepted: 7d, 12h, or seconds; at most 90 days. Without
+    /// it, the old secret ends now. A second rotation within an overlap ends the first secret at
+    /// once
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     overlap: u64,
     #[command(flatten)]

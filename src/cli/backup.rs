@@ -18,7 +18,8 @@ pub(super) enum Command {
     Backup(Backup),
     /// Put a backup in the place of a store
     Restore(Restore),
-    /// Accept a store, or a folder of key rings, that was restored, after everything from before a time has ended
+    /// Accept a store, or a folder of key rings, that was restored, after everything from before a
+    /// time has ended
     AcknowledgeRestore(Acknowledge),
 }
 
@@ -52,8 +53,8 @@ pub(super) struct Acknowledge {
     /// The store: a path, or sqlite:///relative/path; or a folder of key rings: folder:/path
     #[arg(env = "GATEKEY_STORE")]
     store: String,
-    /// End what is from before this time: now, 2027-01-31T12:00:00Z, or seconds since 1970; 0 ends nothing, for
-    /// a store that was only moved
+    /// End what is from before this time: now, 2027-01-31T12:00:00Z, or seconds since 1970; 0 ends
+    /// nothing, for a store that was only moved
     #[arg(long, value_name = "TIME", value_parser = end_of)]
     revoke_before: u64,
     /// Leave API keys as they are, although one of them may have been revoked after the backup

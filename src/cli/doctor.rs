@@ -1,4 +1,5 @@
-//! `gatekey doctor STORE`: whether all is well with a store, also one that is refused. It changes nothing.
+//! `gatekey doctor STORE`: whether all is well with a store, also one that is refused. It changes
+//! nothing.
 
 use super::exit::{Failure, Outcome, STORE};
 use super::input::duration;

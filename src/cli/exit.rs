@@ -10,8 +10,8 @@ pub(super) const REFUSED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 /// A file, a key or rows to import cannot be used.
 pub(super) const INPUT: u8 = 3;
-/// The store or its pepper: out of reach, damaged, read-only, full, of another pepper; another server that is out of
-/// reach or gives no answer.
+/// The store or its pepper: out of reach, damaged, read-only, full, of another pepper; another
+/// server that is out of reach or gives no answer.
 pub(super) const STORE: u8 = 4;
 /// A defect of gatekey's, or of the system's random numbers.
 pub(super) const INTERNAL: u8 = 5;
@@ -30,7 +30,7 @@ pub(super) enum Failure {
     Input(String),
     /// Something was done, and something is to be told with this code.
     Exit(u8, String),
-    /// Whoever reads our output has gone; there is nobody to tell.
+    /// Anyone who reads our output has gone; there is nobody to tell.
     OutputClosed,
 }
 
@@ -90,8 +90,8 @@ fn code_of(kind: ErrorKind) -> u8 {
     }
 }
 
-/// Prints what clap has to say: help and versions to standard output, mistakes, which hold what was given, to standard
-/// error.
+/// Prints what clap has to say: help and versions to standard output, mistakes, which hold what was
+/// given, to standard error.
 pub(super) fn usage(error: &clap::Error) -> u8 {
     if error.use_stderr() {
         super::output::warn_of(&error.render().to_string());

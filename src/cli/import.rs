@@ -15,17 +15,19 @@ use std::path::{Path, PathBuf};
 ///
 /// Rows have the columns (CSV, with a header) or members (JSON, an object a line) `owner`, and
 /// `secret` for the scheme `plaintext`, else `hash`. They may have `name`, `tenant`, `scopes` and
-/// `cidrs` (separated by spaces, or arrays), `not_before`, `expires_at` (2027-01-31T12:00:00Z, or seconds since 1970)
-/// or `expires_in` (seconds), `revoked` (true or false), `rate` (100/60s), `credits`, `meta` (a JSON object), and
-/// `lookup`: the public part that the key begins with, which salted hashes need.
+/// `cidrs` (separated by spaces, or arrays), `not_before`, `expires_at` (2027-01-31T12:00:00Z, or
+/// seconds since 1970) or `expires_in` (seconds), `revoked` (true or false), `rate` (100/60s),
+/// `credits`, `meta` (a JSON object), and `lookup`: the public part that the key begins with, which
+/// salted hashes need.
 ///
-/// All rows are checked before the first is written. Rows that are there already are reported, and stop
-/// nobody else, so that an import which was interrupted can be run again.
+/// All rows are checked before the first is written. Rows that are there already are reported, and
+/// stop nobody else, so that an import which was interrupted can be run again.
 #[derive(Debug, clap::Args)]
 pub(super) struct ImportArgs {
     /// The rows; - for standard input
     file: PathBuf,
-    /// What the rows hold: plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt, argon2, pbkdf2-sha256
+    /// What the rows hold: plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt,
+    /// argon2, pbkdf2-sha256
     #[arg(long, value_parser = scheme)]
     scheme: ImportScheme,
     /// How the rows are written [default: by the file's name; csv for standard input]
@@ -75,7 +77,7 @@ pub(super) fn run(arguments: ImportArgs, output: &mut Output) -> Outcome<()> {
     tell(&report, format, output)
 }
 
-/// A bar for whoever watches; a line at the end of it all for who does not.
+/// A bar for anyone who watches; a line at the end of it all for who does not.
 fn progress(rows: usize, output: &Output) -> ProgressBar {
     let bar = ProgressBar::new(rows as u64);
     if output.is_json() || !is_watched() {

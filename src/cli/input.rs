@@ -42,10 +42,12 @@ pub(super) fn secret(what: &str) -> Outcome<Secret> {
     checked(file(Path::new("-"))?, what)
 }
 
-/// Where the passphrase of an encrypted private key comes from: never from the command line, where others can read it.
+/// Where the passphrase of an encrypted private key comes from: never from the command line, where
+/// others can read it.
 #[derive(Debug, clap::Args)]
 pub(super) struct PassphraseArgs {
-    /// The passphrase of an encrypted key, as it stands in this file without a line break at its end [default: a prompt]
+    /// The passphrase of an encrypted key, as it stands in this file without a line break at its
+    /// end [default: a prompt]
     #[arg(long, env = "GATEKEY_PASSPHRASE_FILE", value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// The environment variable that holds the passphrase of an encrypted key

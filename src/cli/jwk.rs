@@ -229,7 +229,8 @@ pub(super) fn read_key(
     }
 }
 
-/// DER is no text, a JWK is JSON, and everything else is what [`KeyOptions::from_pem`] reads, or names.
+/// DER is no text, a JWK is JSON, and everything else is what [`KeyOptions::from_pem`] reads, or
+/// names.
 fn read_form(text: &[u8], options: &KeyOptions) -> crate::Result<Key> {
     let is_text =
         |byte: &u8| *byte >= 0x80 || byte.is_ascii_graphic() || byte.is_ascii_whitespace();
@@ -252,7 +253,8 @@ fn is_json_around_pem(text: &[u8]) -> bool {
     })
 }
 
-/// Whether the text is a JWK Set; one behind a byte order mark, too, which the reader of sets tells by name.
+/// Whether the text is a JWK Set; one behind a byte order mark, too, which the reader of sets tells
+/// by name.
 pub(super) fn is_set(text: &[u8]) -> bool {
     const MARK: &[u8] = &[0xef, 0xbb, 0xbf];
     let value = json::parse(text.strip_prefix(MARK).unwrap_or(text).trim_ascii());

@@ -1,4 +1,5 @@
-//! `gatekey keyring ...`: keys that rotate. A ring is in a folder, `folder:/path`, or in a store, `sqlite:///path`.
+//! `gatekey keyring ...`: keys that rotate. A ring is in a folder, `folder:/path`, or in a store,
+//! `sqlite:///path`.
 
 use super::exit::{Failure, Outcome};
 use super::input::duration;
@@ -27,7 +28,8 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Ring {
-    /// A folder that only its owner may read, as folder:/path, or a store: a path, or sqlite:///path; ?mark=FILE at its end says where its mark is
+    /// A folder that only its owner may read, as folder:/path, or a store: a path, or
+    /// sqlite:///path; ?mark=FILE at its end says where its mark is
     #[arg(index = 1)]
     ring: String,
     /// The ring's name in the folder or store
@@ -51,7 +53,8 @@ pub(super) struct Rotate {
     /// The algorithm of the new next key [default: that of the active key]
     #[arg(long, value_parser = algorithm)]
     alg: Option<Alg>,
-    /// The longest life of a token that the ring signs; so long, and 10 minutes, the old key stays good
+    /// The longest life of a token that the ring signs; so long, and 10 minutes, the old key stays
+    /// good
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
     token_ttl: u64,
     #[command(flatten)]

@@ -1,8 +1,9 @@
-//! The command line: API keys, sessions, OAuth, peppers, tokens and JWKs for people and for scripts.
+//! The command line: API keys, sessions, OAuth, peppers, tokens and JWKs for people and for
+//! scripts.
 //!
-//! What a command is for goes to standard output and nothing else does: `KEY=$(gatekey key create ...)`
-//! works. What a person should know besides goes to standard error. No secret is ever taken from, or
-//! put into, an argument: it comes from a file, from standard input or from a prompt.
+//! What a command is for goes to standard output and nothing else does: `KEY=$(gatekey key create
+//! ...)` works. What a person should know as well goes to standard error. No secret is ever taken
+//! from, or put into, an argument: it comes from a file, from standard input or from a prompt.
 //!
 //! Exit codes are those of `src/cli/exit.rs`, described in `docs/cli.md`.
 
@@ -68,7 +69,8 @@ enum Command {
     /// Back a store up, restore it, accept a restored one
     #[command(subcommand)]
     Store(backup::Command),
-    /// See whether all is well with a store: permissions, peppers, mark, clock, versions, what expires
+    /// See whether all is well with a store: permissions, peppers, mark, clock, versions, what
+    /// expires
     Doctor(doctor::Doctor),
     /// Sign in with another server, get tokens from it, ask about them, end them
     #[command(subcommand)]

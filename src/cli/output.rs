@@ -1,6 +1,7 @@
-//! What is written where: the result to standard output, everything else to standard error. Nothing that a
-//! stranger may have written reaches a terminal as it is: for people only [`Shown`] is printed, and what programs
-//! read has no character that steers a terminal but the ends of its lines.
+//! What is written where: the result to standard output, everything else to standard error. Nothing
+//! that a attacker may have written reaches a terminal as it is: for people only [`Shown`] is
+//! printed, and what programs read has no character that steers a terminal but the ends of its
+//! lines.
 
 use super::exit::{Failure, Outcome};
 use crate::apikey::{AuditRecord, KeyRecord, PepperUse};
@@ -110,7 +111,7 @@ pub(super) fn warn_of(lines: &str) {
     warn(&Shown::lines(lines.trim_end().lines()));
 }
 
-/// Text that is safe to show on a terminal, whoever wrote it.
+/// Text that is safe to show on a terminal, no matter who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shown(String);
 
@@ -415,7 +416,7 @@ pub(super) fn peppers(uses: &[PepperUse]) -> Shown {
     table.text()
 }
 
-/// JSON with a member a line, safe to show on a terminal whoever wrote it.
+/// JSON with a member a line, safe to show on a terminal, no matter who wrote it.
 pub(super) fn pretty(value: &Value<'_>) -> Shown {
     let mut out = String::new();
     write_pretty(&mut out, value, 0);
@@ -471,8 +472,8 @@ enum Newlines {
     AreEscaped,
 }
 
-/// Text of a stranger: what would steer a terminal, or turn the direction of the text, is escaped as
-/// JSON escapes it.
+/// Text that an attacker may have written: what would steer a terminal, or turn the direction of
+/// the text, is escaped as JSON escapes it.
 fn visible(text: &str, newlines: Newlines) -> Cow<'_, str> {
     let escaped = |c: char| steers(c) && (c != '\n' || newlines == Newlines::AreEscaped);
     if !text.contains(escaped) {
@@ -492,8 +493,8 @@ fn visible(text: &str, newlines: Newlines) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a terminal does something else with it than show it: C0, DEL and C1, what sets the direction of text or
-/// breaks lines, and what is not seen at all.
+/// Whether a terminal does something else with it than show it: C0, DEL and C1, what sets the
+/// direction of text or breaks lines, and what is not seen at all.
 fn steers(c: char) -> bool {
     c.is_control()
         || matches!(

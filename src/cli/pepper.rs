@@ -14,7 +14,8 @@ pub(super) enum Command {
     Add(StoreArgs),
     /// Show how many keys, sessions and key rings of the store still need each pepper
     Report(StoreArgs),
-    /// Put every API key under the newest pepper now: for the day that an old one has leaked; says what still needs the old one
+    /// Put every API key under the newest pepper now: for the day that an old one has leaked; says
+    /// what still needs the old one
     Wrap(StoreArgs),
 }
 
@@ -79,7 +80,8 @@ fn tell_damaged(uses: &[PepperUse], output: &mut Output) {
     }
 }
 
-/// What still needs the peppers that are not active, and what is to be done about it; a line for each.
+/// What still needs the peppers that are not active, and what is to be done about it; a line for
+/// each.
 fn tell_needed(uses: &[PepperUse], output: &mut Output) {
     let remedies = |one: &PepperUse| {
         let keys = format!(

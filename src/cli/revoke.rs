@@ -32,8 +32,8 @@ pub(super) enum Command {
 /// What is revoked, in a store that is there.
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
-    /// The longest life of a token that the services accept, as they were told: for so long is what has
-    /// no expiry of its own remembered
+    /// The longest life of a token that the services accept, as they were told: for so long is what
+    /// has no expiry of its own remembered
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
     max_token_ttl: u64,
     #[command(flatten)]
@@ -82,7 +82,8 @@ pub(super) struct Subject {
     /// `sub` of the tokens
     #[arg(allow_hyphen_values = true)]
     subject: String,
-    /// End its sessions as well, as `gatekey session end-all` does, so that none of them gives new tokens
+    /// End its sessions as well, as `gatekey session end-all` does, so that none of them gives new
+    /// tokens
     #[arg(long)]
     end_sessions: bool,
     /// The subject is a number, as in {"sub":7}, and not the text of one; it has no sessions

@@ -1,4 +1,5 @@
-//! `gatekey session ...`: who is logged in, and log-outs. Sessions are started and refreshed by services.
+//! `gatekey session ...`: who is logged in, and log-outs. Sessions are started and refreshed by
+//! services.
 
 use super::exit::Outcome;
 use super::input::{self, duration};
@@ -17,7 +18,8 @@ pub(super) enum Command {
     Show(One),
     /// End a session, and revoke its access tokens
     End(End),
-    /// End the sessions whose refresh tokens were made under an old pepper: for the day that it has leaked
+    /// End the sessions whose refresh tokens were made under an old pepper: for the day that it has
+    /// leaked
     EndUnderPepper(EndUnderPepper),
     /// End all sessions of a subject, and revoke its access tokens
     EndAll(EndAll),
@@ -96,7 +98,8 @@ pub(super) struct Events {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Purge {
-    /// Only sessions that ended, and events that happened, at least this long ago: 90d, 12h, or seconds
+    /// Only sessions that ended, and events that happened, at least this long ago: 90d, 12h, or
+    /// seconds
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     older_than: u64,
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! Which store, which peppers: the arguments that commands on API keys, sessions and revocations have.
+//! Which store, which peppers: the arguments that commands on API keys, sessions and revocations
+//! have.
 
 use super::exit::{Failure, Outcome};
 use super::output::Output;
@@ -15,7 +16,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Store")]
 pub(super) struct Location {
-    /// The store: a path, or sqlite:///relative/path, sqlite:////absolute/path; ?mark=FILE at its end says where its mark is
+    /// The store: a path, or sqlite:///relative/path, sqlite:////absolute/path; ?mark=FILE at its
+    /// end says where its mark is
     #[arg(long, env = "GATEKEY_STORE", value_name = "URL", display_order = 50)]
     store: String,
 }
@@ -58,7 +60,8 @@ pub(super) struct StoreArgs {
     actor: String,
 }
 
-/// The file of a store, its mark, and its URL. What is in memory ends with the command that asks for it.
+/// The file of a store, its mark, and its URL. What is in memory ends with the command that asks
+/// for it.
 pub(super) fn located(store: &str) -> Outcome<(PathBuf, Mark, String)> {
     let url: StoreUrl = store.parse()?;
     let text = url.to_string();

@@ -25,7 +25,8 @@ struct TokenKey {
     /// The key: JWK, PEM, DER or OpenSSH's; to verify, a JWK Set as well
     #[arg(long, value_name = "FILE", required_unless_present = "secret_file")]
     key: Option<PathBuf>,
-    /// The secret of HS256, HS384 or HS512, as it stands in this file without a line break at its end
+    /// The secret of HS256, HS384 or HS512, as it stands in this file without a line break at its
+    /// end
     #[arg(long, value_name = "FILE", conflicts_with = "key", requires = "alg")]
     secret_file: Option<PathBuf>,
     /// The key's algorithm, where it does not say so itself
@@ -54,7 +55,8 @@ pub(super) struct Sign {
     /// The header's `typ`
     #[arg(long, default_value = "JWT")]
     typ: String,
-    /// A member of the header, its value as JSON: x5t='"..."', cty='"JWT"'; several times for several
+    /// A member of the header, its value as JSON: x5t='"..."', cty='"JWT"'; several times for
+    /// several
     #[arg(long = "header", value_name = "NAME=JSON", value_parser = named_json)]
     headers: Vec<(String, String)>,
     /// More claims: a JSON object in this file; - for standard input
@@ -93,7 +95,8 @@ pub(super) struct Verify {
     /// How long ago it may have been issued
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_age: Option<u64>,
-    /// The value a claim must have, as JSON: token_type='"access"'; several of one name for any of them
+    /// The value a claim must have, as JSON: token_type='"access"'; several of one name for any of
+    /// them
     #[arg(long = "claim", value_name = "NAME=JSON", value_parser = named_json)]
     claims: Vec<(String, String)>,
     /// Accept a `sub` that is a whole number

@@ -1,4 +1,5 @@
-//! AES-256-GCM (NIST SP 800-38D) with a random nonce in front: what lies in a store and must be read again.
+//! AES-256-GCM (NIST SP 800-38D) with a random nonce in front: what lies in a store and must be
+//! read again.
 
 use super::library_failed;
 use crate::base::random::SecureRandom;

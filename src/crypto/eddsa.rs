@@ -87,7 +87,8 @@ pub(crate) fn generate() -> Result<Secret> {
     }
 }
 
-/// AWS-LC takes any 32 bytes when it loads a key, and points of small order ever after; this does not.
+/// AWS-LC takes any 32 bytes when it loads a key, and points of small order ever after; this does
+/// not.
 fn check_point(bytes: &[u8; KEY_LEN]) -> Result<()> {
     let encoded = CompressedEdwardsY(*bytes);
     let point = encoded.decompress().filter(|point| point.compress() == encoded);

@@ -1,12 +1,13 @@
 //! Layer 1: bytes in, bytes out. The only folder that names the crypto library (`aws_lc_rs`).
 //!
 //! One submodule per family: [`hmac`] (RFC 2104), [`rsa`] (RFC 8017), [`ecdsa`] (FIPS 186-5),
-//! [`eddsa`] (RFC 8032), [`mldsa`] (FIPS 204), [`hash`] (FIPS 180-4), [`slow`] (RFC 9106, RFC 8018), [`passphrase`] (RFC 8018, RFC 7914),
-//! [`aead`] (SP 800-38D). In all of them a key is parsed
-//! and checked once, at construction; `verify` allocates nothing here and answers a plain `bool`;
-//! `sign` writes into the caller's buffer. A signature of any length but the algorithm's own is
-//! refused before any arithmetic. Nothing here knows JSON, claims or time. What may take one of the library's locks happens
-//! inside [`enter`](crate::base::process::enter), so that a fork copies none that is held.
+//! [`eddsa`] (RFC 8032), [`mldsa`] (FIPS 204), [`hash`] (FIPS 180-4), [`slow`] (RFC 9106, RFC
+//! 8018), [`passphrase`] (RFC 8018, RFC 7914), [`aead`] (SP 800-38D). In all of them a key is
+//! parsed and checked once, at construction; `verify` allocates nothing here and answers a plain
+//! `bool`; `sign` writes into the caller's buffer. A signature of any length but the algorithm's
+//! own is refused before any arithmetic. Nothing here knows JSON, claims or time. What may take one
+//! of the library's locks happens inside [`enter`](crate::base::process::enter), so that a fork
+//! copies none that is held.
 
 pub(crate) mod aead;
 pub(crate) mod ecdsa;
@@ -106,14 +107,15 @@ impl MlDsa {
     }
 }
 
-/// Compares in a time that depends on the lengths alone. Secrets are compared by this or the next, and by
-/// nothing else (`tests/layers.rs`).
+/// Compares in a time that depends on the lengths alone. Secrets are compared by this or the next,
+/// and by nothing else (`tests/layers.rs`).
 pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-/// The same for two MACs that are kept as words. Apart for speed: at each API key AWS-LC's loop over bytes would cost 20 ns
-/// more than this, which costs about 6 ns more than a compare that a compiler may shorten (2026-11, x86-64).
+/// The same for two MACs that are kept as words. Apart for speed: at each API key AWS-LC's loop
+/// over bytes would cost 20 ns more than this, which costs about 6 ns more than a compare that a
+/// compiler may shorten (2026-11, x86-64).
 #[inline]
 pub(crate) fn constant_time_eq_words(a: &[u64; 4], b: &[u64; 4]) -> bool {
     a.ct_eq(b).into()

@@ -1,7 +1,9 @@
-//! Private keys under a passphrase: what makes a key of it (PBKDF2, RFC 8018; scrypt, RFC 7914; OpenSSH's
-//! `bcrypt_pbkdf`), and the AES modes that such files use (SP 800-38A, SP 800-38D). Read, never made.
+//! Private keys under a passphrase: what makes a key of it (PBKDF2, RFC 8018; scrypt, RFC 7914;
+//! OpenSSH's `bcrypt_pbkdf`), and the AES modes that such files use (SP 800-38A, SP 800-38D). Read,
+//! never made.
 //!
-//! What a file asks for is bounded before anything is computed: about ten seconds of work, and 256 MiB.
+//! What a file asks for is bounded before anything is computed: about ten seconds of work, and 256
+//! MiB.
 
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
@@ -276,8 +278,8 @@ mod tests {
         }
     }
 
-    /// SP 800-38A sections F.2.1 and F.5.1, and test case 4 of "The Galois/Counter Mode of Operation" without
-    /// additional data.
+    /// SP 800-38A sections F.2.1 and F.5.1, and test case 4 of "The Galois/Counter Mode of
+    /// Operation" without additional data.
     #[test]
     fn published_values_of_modes() {
         let key = hex("2b7e151628aed2a6abf7158809cf4f3c");

@@ -1,13 +1,13 @@
-//! The bytes that secrets are made of: AWS-LC's generator (NIST SP 800-90A), which notices forks and copies of a running
-//! machine by itself, and under the feature `fips` is the module's own.
+//! The bytes that secrets are made of: AWS-LC's generator (NIST SP 800-90A), which notices forks
+//! and copies of a running machine by itself, and under the feature `fips` is the module's own.
 
 use crate::base::process::enter;
 use crate::base::random::SecureRandom;
 use crate::error::{ErrorKind, Result};
 
-/// The system's generator: for keys, secrets, nonces, everything that nobody may guess. Two processes never draw the
-/// same, however they came about: by a fork, in another PID namespace, from a snapshot of a machine (where the kernel
-/// tells of it).
+/// The system's generator: for keys, secrets, nonces, everything that nobody may guess. Two
+/// processes never draw the same, however they came about: by a fork, in another PID namespace,
+/// from a snapshot of a machine (where the kernel tells of it).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 

@@ -1,8 +1,9 @@
-//! The private numbers of an RSA key that a file leaves out: its primes where there are only `n`, `e` and `d` (NIST
-//! SP 800-56B revision 2, appendix C), and the numbers that are computed from the primes (RFC 8017 section 3.2).
+//! The private numbers of an RSA key that a file leaves out: its primes where there are only `n`,
+//! `e` and `d` (NIST SP 800-56B revision 2, appendix C), and the numbers that are computed from the
+//! primes (RFC 8017 section 3.2).
 //!
-//! Bounded by the size of the modulus (8192 bits) and 32 attempts. What is found is checked against the rest like any
-//! other key, by [`super::rsa::PrivateKey`].
+//! Bounded by the size of the modulus (8192 bits) and 32 attempts. What is found is checked against
+//! the rest like any other key, by [`super::rsa::PrivateKey`].
 
 use super::rsa::{check_numbers, contradicting_parts, too_short, without_leading_zeros};
 use crate::base::secret::Secret;
@@ -52,8 +53,8 @@ pub(crate) fn exponents(d: &[u8], p: &[u8], q: &[u8]) -> Result<[Secret; 3]> {
     find().ok_or_else(contradicting_parts)
 }
 
-/// `e * d - 1` is a multiple of every order modulo n, so its odd part, doubled again and again, leads any base to 1:
-/// and a root of 1 that is neither 1 nor -1 shares a prime with n.
+/// `e * d - 1` is a multiple of every order modulo n, so its odd part, doubled again and again,
+/// leads any base to 1: and a root of 1 that is neither 1 nor -1 shares a prime with n.
 fn find_primes(n: &[u8], e: &[u8], d: &[u8]) -> Option<[Secret; 2]> {
     let (e, d) = (number(e), number(d));
     let modulus = BoxedUint::from_be_slice_vartime(n);

@@ -1,6 +1,6 @@
 //! Slow hashes that other systems keep keys in: Argon2 (RFC 9106), bcrypt, PBKDF2-HMAC-SHA256 (RFC
-//! 8018). Verified, never made. Costs beyond the bounds below are refused at import, because whoever
-//! verifies pays for them.
+//! 8018). Verified, never made. Costs beyond the bounds below are refused at import, because anyone
+//! who verifies pays for them.
 
 use crate::error::{Error, ErrorKind, Result};
 use aws_lc_rs::pbkdf2;
@@ -74,8 +74,8 @@ impl Slow<'_> {
                 hash.get(..23).map(<[u8]>::to_vec)
             }
             Slow::Pbkdf2Sha256 { iterations, salt, len } => {
-                // HMAC pads its key with zeros, and takes the digest of a long key for the key (RFC 2104 section
-                // 2): a text is not to pass for another one.
+                // HMAC pads its key with zeros, and takes the digest of a long key for the key (RFC
+                // 2104 section 2): a text is not to pass for another one.
                 if text.contains(&0) || std::str::from_utf8(text).is_err() {
                     return None;
                 }

@@ -1,12 +1,13 @@
-//! What an HTTP service answers for an error: the text that a stranger may read and the headers (RFC 9110, RFC 6750
-//! section 3). In the core, so that every language and framework answers the same.
+//! What an HTTP service answers for an error: the text that a caller may read and the headers (RFC
+//! 9110, RFC 6750 section 3). In the core, so that every language and framework answers the same.
 
 use super::kind::Told;
 use super::{Error, ErrorKind};
 
 impl ErrorKind {
-    /// What the caller may be told, whoever that is: nothing of how gatekey or the program works inside, no id, and
-    /// of a refused token, key or session not which check it failed. [`Error::message`] is for the log.
+    /// What the caller may be told, no matter who it is: nothing of how gatekey or the program
+    /// works inside, no id, and of a refused token, key or session not which check it failed.
+    /// [`Error::message`] is for the log.
     #[must_use]
     pub const fn public_message(self) -> &'static str {
         match self.told() {
@@ -27,8 +28,8 @@ impl ErrorKind {
         }
     }
 
-    /// The `error` of RFC 6750 section 3.1 and RFC 9470 section 3; `None` where the answer names none: no token was
-    /// presented, or the refusal is not about one.
+    /// The `error` of RFC 6750 section 3.1 and RFC 9470 section 3; `None` where the answer names
+    /// none: no token was presented, or the refusal is not about one.
     #[must_use]
     pub const fn bearer_error(self) -> Option<&'static str> {
         match self.told() {
@@ -40,15 +41,15 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the answer has a `WWW-Authenticate`: each 401 (RFC 9110 section 15.5.2), a 403 for want of a scope, and a 400
-    /// for more than one credential (RFC 6750 section 3.1).
+    /// Whether the answer has a `WWW-Authenticate`: each 401 (RFC 9110 section 15.5.2), a 403 for
+    /// want of a scope, and a 400 for more than one credential (RFC 6750 section 3.1).
     #[must_use]
     pub const fn is_challenged(self) -> bool {
         self.http_status() == 401 || self.bearer_error().is_some()
     }
 
-    /// The value of `WWW-Authenticate` where nothing is known of what the call demands; `None` where there is none.
-    /// A `ResourceServer` says more: its scopes and its metadata.
+    /// The value of `WWW-Authenticate` where nothing is known of what the call demands; `None`
+    /// where there is none. A `ResourceServer` says more: its scopes and its metadata.
     #[must_use]
     pub fn challenge(self) -> Option<String> {
         let public = self.public_message();
@@ -58,9 +59,10 @@ impl ErrorKind {
         })
     }
 
-    /// The headers of the answer, as names and values: `Cache-Control: no-store`, because a refusal is the caller's
-    /// own; `WWW-Authenticate` as [`Self::challenge`]; `Retry-After` in whole seconds, rounded up (RFC 9110 section
-    /// 10.2.3), where `retry_after` milliseconds are given and the status is 429 or 503.
+    /// The headers of the answer, as names and values: `Cache-Control: no-store`, because a refusal
+    /// is the caller's own; `WWW-Authenticate` as [`Self::challenge`]; `Retry-After` in whole
+    /// seconds, rounded up (RFC 9110 section 10.2.3), where `retry_after` milliseconds are given
+    /// and the status is 429 or 503.
     #[must_use]
     pub fn http_headers(self, retry_after: Option<u32>) -> Vec<(&'static str, String)> {
         let mut headers = vec![("Cache-Control", "no-store".to_owned())];

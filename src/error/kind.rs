@@ -1,12 +1,13 @@
 //! `ErrorKind`: the one table that every language binding is checked against.
 //!
-//! One kind = one number = one C status = one Python class = one HTTP status = one text for the caller. The comments
-//! of the C statuses, C++'s enumerators and the rows of `docs/errors.md` are rendered from it (`make errors`;
-//! `tests/errors.rs` checks). Numbers come in blocks: 1-99 misuse and
-//! internal, 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the API's door, 6000s
-//! store, 7000s transport. They are never reused, and none lies in 100 to 599: a log line or a C program that shows
-//! such a number shows an HTTP status, and one that takes the one for the other is found at once. (Were "the session
-//! has ended" 404, it would be answered as such, though it is a 401.)
+//! One kind = one number = one C status = one Python class = one HTTP status = one text for the
+//! caller. The comments of the C statuses, C++'s enumerators and the rows of `docs/errors.md` are
+//! rendered from it (`make errors`; `tests/errors.rs` checks). Numbers come in blocks: 1-99 misuse
+//! and internal, 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and
+//! the API's door, 6000s store, 7000s transport. They are never reused, and none lies in 100 to
+//! 599: a log line or a C program that shows such a number shows an HTTP status, and one that takes
+//! the one for the other is found at once. (Were "the session has ended" 404, it would be answered
+//! as such, though it is a 401.)
 
 use std::fmt;
 
@@ -54,8 +55,9 @@ pub(super) enum Told {
     Failed,
 }
 
-/// The columns: Rust's name = number, code, Python's class, whose fault, HTTP status, whether to try again, what the
-/// caller is told; summary; what to do. The comment above is that of the C status as well.
+/// The columns: Rust's name = number, code, Python's class, whose fault, HTTP status, whether to
+/// try again, what the caller is told; summary; what to do. The comment above is that of the C
+/// status as well.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $code:literal, $python:literal,
        $fault:ident $http:literal $later:ident $told:ident,
@@ -79,7 +81,8 @@ macro_rules! kinds {
                 match self { $(Self::$name => stringify!($name)),+ }
             }
 
-            /// The name for programs, metrics and answers, for example `invalid_signature`: Python's `error.code`.
+            /// The name for programs, metrics and answers, for example `invalid_signature`:
+            /// Python's `error.code`.
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code),+ }
@@ -109,8 +112,9 @@ macro_rules! kinds {
                 match self { $(Self::$name => $remedy),+ }
             }
 
-            /// What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused (RFC 6750
-            /// section 3.1, RFC 6585 section 4), 503 where something is out of reach, 500 otherwise.
+            /// What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused
+            /// (RFC 6750 section 3.1, RFC 6585 section 4), 503 where something is out of reach, 500
+            /// otherwise.
             #[must_use]
             pub const fn http_status(self) -> u16 {
                 match self { $(Self::$name => $http),+ }
@@ -256,7 +260,8 @@ kinds! {
     KeyPairMismatch = 2003, "key_pair_mismatch", "KeyPairMismatchError", Misuse 500 Final Failed,
         "The private key does not match the public key.",
         "Export the key again; its halves come from two keys.";
-    /// `use`, `key_ops` or `alg` of the key forbids what is asked, or a public key is asked to sign.
+    /// `use`, `key_ops` or `alg` of the key forbids what is asked, or a public key is asked to
+    /// sign.
     KeyUsage = 2004, "key_usage", "KeyUsageError", Misuse 500 Final Failed,
         "The key may not be used for this.",
         "Use the private key to sign, the public one to verify, and mend `use`, `key_ops` or `alg` of the JWK.";
@@ -346,7 +351,8 @@ kinds! {
     InvalidRefreshToken = 4002, "invalid_refresh_token", "InvalidRefreshTokenError", Rejected 401 Final Session,
         "The refresh token is not valid.",
         "Answer 401 and clear the cookies; the user logs in again.";
-    /// A refresh token was used a second time, so that someone else may have it: the session has been ended.
+    /// A refresh token was used a second time, so that someone else may have it: the session has
+    /// been ended.
     TokenReuse = 4003, "token_reuse", "TokenReuseError", Rejected 401 Final Session,
         "The refresh token was used before; the session has been ended.",
         "Answer 401 and clear the cookies; tell the user that someone else may have used the session. If a client repeats requests later than the grace, raise it.";
@@ -363,7 +369,8 @@ kinds! {
         "There is no such session.",
         "Answer 404; it may have been purged.";
 
-    /// The callback's `state` fits no log-in that this browser has begun in the last ten minutes (RFC 6749 section 10.12).
+    /// The callback's `state` fits no log-in that this browser has begun in the last ten minutes
+    /// (RFC 6749 section 10.12).
     OauthStateMismatch = 5000, "oauth_state_mismatch", "OAuthStateError", Rejected 400 Final SignIn,
         "The log-in was not begun by this browser, or too long ago.",
         "Begin the log-in again. If it happens to everybody: the cookie does not come back; see that the site is on HTTPS and sends the cookie of `begin`. If it happens now and then, or after each start: give every process and worker the same `flow_keys`.";
@@ -375,15 +382,18 @@ kinds! {
     OauthAccessDenied = 5002, "oauth_access_denied", "AccessDeniedError", Rejected 403 Final Denied,
         "The user or the authorization server has denied the request.",
         "Tell the user that nothing was granted, and offer to begin again.";
-    /// The server cannot answer without the user: `login_required`, `consent_required` and the like (OpenID Connect Core section 3.1.2.6).
+    /// The server cannot answer without the user: `login_required`, `consent_required` and the like
+    /// (OpenID Connect Core section 3.1.2.6).
     OauthInteractionRequired = 5003, "oauth_interaction_required", "InteractionRequiredError", Rejected 401 Final SignIn,
         "The authorization server wants to ask the user something first.",
         "Send the user through an ordinary log-in, without `prompt=none`.";
-    /// The authorization server refused the code, refresh token or assertion for good (`invalid_grant`, RFC 6749 section 5.2).
+    /// The authorization server refused the code, refresh token or assertion for good
+    /// (`invalid_grant`, RFC 6749 section 5.2).
     OauthInvalidGrant = 5004, "oauth_invalid_grant", "InvalidGrantError", Rejected 401 Final SignIn,
         "The code or refresh token is not good any more.",
         "Final: begin a new log-in. A code is good for one use and about a minute, and only with its own redirect URI.";
-    /// The client's own authentication failed, or it may not do this (`invalid_client`, `unauthorized_client`).
+    /// The client's own authentication failed, or it may not do this (`invalid_client`,
+    /// `unauthorized_client`).
     OauthInvalidClient = 5005, "oauth_invalid_client", "InvalidClientError", Misuse 500 Final Failed,
         "The authorization server does not accept this client.",
         "Mend the configuration: client id, secret or key, and `token_endpoint_auth_method` as the server has it.";
@@ -395,7 +405,8 @@ kinds! {
     OauthServerFailed = 5007, "oauth_server_failed", "OAuthServerError", Unavailable 503 Retry Later,
         "The authorization server cannot answer now.",
         "Answer 503 and try again after `retry_after`; tokens that are there stay good.";
-    /// The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with control characters, another token type.
+    /// The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with
+    /// control characters, another token type.
     OauthMalformedResponse = 5008, "oauth_malformed_response", "OAuthResponseError", Unavailable 503 Final Later,
         "The authorization server's answer is not one.",
         "See that the endpoint is the right one; if it is, the server has a defect or needs a preset. `claim` names the member.";
@@ -403,7 +414,8 @@ kinds! {
     OauthNonceMismatch = 5009, "oauth_nonce_mismatch", "NonceMismatchError", Rejected 401 Final SignIn,
         "The ID token belongs to another log-in.",
         "Refuse the log-in: a code or token of another log-in was slipped in.";
-    /// The `sub` of the user info is not the one of the ID token (OpenID Connect Core section 5.3.2).
+    /// The `sub` of the user info is not the one of the ID token (OpenID Connect Core section
+    /// 5.3.2).
     OauthSubjectMismatch = 5010, "oauth_subject_mismatch", "SubjectMismatchError", Rejected 401 Final SignIn,
         "The user info is about someone else.",
         "Refuse the log-in: tokens of two users were mixed.";
@@ -419,7 +431,8 @@ kinds! {
     MissingCredentials = 5013, "missing_credentials", "MissingCredentialsError", Rejected 401 Final Nothing,
         "The request brings no credentials.",
         "Answer 401 with the challenge; it names no error, as RFC 6750 section 3.1 asks.";
-    /// The authorization server says that the token is expired, revoked or unknown (RFC 7662 section 2.2).
+    /// The authorization server says that the token is expired, revoked or unknown (RFC 7662
+    /// section 2.2).
     TokenInactive = 5014, "token_inactive", "InactiveTokenError", Rejected 401 Final Token,
         "The token is not active.",
         "Answer 401; the client gets a new token.";
@@ -427,7 +440,8 @@ kinds! {
     InsufficientAuthentication = 5015, "insufficient_authentication", "InsufficientAuthenticationError", Rejected 401 Final Stronger,
         "The user must sign in again, or more strongly.",
         "Answer 401 with the challenge; the client sends the user to sign in as it says. If the message says that `auth_time` or `acr` is missing, have the issuer put it into access tokens.";
-    /// The request brings more than one credential, in one place or in two (RFC 6750 sections 2 and 3.1).
+    /// The request brings more than one credential, in one place or in two (RFC 6750 sections 2 and
+    /// 3.1).
     SeveralCredentials = 5016, "several_credentials", "SeveralCredentialsError", Rejected 400 Final Several,
         "The request brings more than one credential.",
         "Answer 400 with the challenge (`invalid_request`, RFC 6750 section 3.1). Where a request may bring two, say which decides (`decided_by`) or where it is (`place`).";
@@ -436,7 +450,8 @@ kinds! {
     StoreUnavailable = 6000, "store_unavailable", "StoreUnavailableError", Unavailable 503 Retry Later,
         "The store is out of reach.",
         "Answer 503 and try again; nothing was changed. An API key whose row is damaged, or under a pepper that this process was not given, is refused with this as well, and no other key.";
-    /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this library does not know.
+    /// The store, or a row of it, is damaged, was altered from outside, or is of a version that
+    /// this library does not know.
     StoreCorrupt = 6001, "store_corrupt", "StoreCorruptError", Unavailable 503 Final Later,
         "The store holds something that is damaged.",
         "Restore the file from a backup. If a newer version of gatekey has migrated it, update this program too. Kept tokens of a `TokenManager`: sign in again.";
@@ -456,8 +471,8 @@ kinds! {
     WrongPepper = 6005, "wrong_pepper", "WrongPepperError", Misuse 500 Final Failed,
         "The pepper does not fit the store.",
         "Hand in the peppers that this store was made with, oldest first; without them its keys are lost. If it names `seal`: the secret that a `TokenManager`'s tokens were sealed with.";
-    /// The store is older than its mark, such as a backup that was put back, or one of the two is missing:
-    /// what was revoked since would be good again.
+    /// The store is older than its mark, such as a backup that was put back, or one of the two is
+    /// missing: what was revoked since would be good again.
     StoreRestored = 6006, "store_restored", "StoreRestoredError", Unavailable 503 Final Later,
         "The store is older than its mark; acknowledge the restore.",
         "Put the newer store back, or accept this one with `gatekey store acknowledge-restore` ([backups.md](backups.md)); until then what was revoked since would be good again.";
@@ -470,15 +485,18 @@ kinds! {
     DeadlineExceeded = 7001, "deadline_exceeded", "DeadlineExceededError", Unavailable 503 Retry Later,
         "The other server took too long.",
         "Answer 503 and try again later.";
-    /// TLS could not be agreed on: the certificate is unknown, expired or for another name, or the version is too old.
+    /// TLS could not be agreed on: the certificate is unknown, expired or for another name, or the
+    /// version is too old.
     TlsFailed = 7002, "tls_failed", "TlsError", Unavailable 503 Final Later,
         "The other server's certificate is not acceptable.",
         "See that the URL names the right host; for a private authority, configure its certificate. Never switch checks off.";
-    /// The URL is not HTTPS, names an address that the policy keeps out, or the answer was a redirect.
+    /// The URL is not HTTPS, names an address that the policy keeps out, or the answer was a
+    /// redirect.
     RequestBlocked = 7003, "request_blocked", "RequestBlockedError", Misuse 500 Final Failed,
         "This address may not be asked.",
         "Use the final https URL; for tests on this machine allow loopback; a private address needs a policy that says so.";
-    /// The answer's body or head is longer than what the operation takes (1 MiB, key sets and metadata 512 KiB).
+    /// The answer's body or head is longer than what the operation takes (1 MiB, key sets and
+    /// metadata 512 KiB).
     ResponseTooLarge = 7004, "response_too_large", "ResponseTooLargeError", Unavailable 503 Final Later,
         "The answer is too large.",
         "See that the endpoint is the right one: such answers have a few kilobytes.";
@@ -515,7 +533,8 @@ impl ErrorKind {
         matches!(self.fault(), Fault::Unavailable)
     }
 
-    /// True when the same call may succeed later: something was out of reach, or there was too much of it.
+    /// True when the same call may succeed later: something was out of reach, or there was too much
+    /// of it.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         matches!(self.later(), Later::Retry)

@@ -41,7 +41,7 @@ pub struct gk_api_key_result {
     pub tenant: [c_char; GK_API_KEY_TENANT_SIZE],
 }
 
-/// What a request says of who makes it, as it came: all of it is a stranger's.
+/// What a request says of who makes it, as it came: none of it is trusted.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct gk_api_key_request {

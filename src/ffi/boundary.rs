@@ -274,7 +274,7 @@ pub(super) unsafe fn text<'a>(
     std::str::from_utf8(bytes).map_err(|_| Fault::NotUtf8(name))
 }
 
-/// What a stranger has sent: bytes that are no UTF-8 are his fault and refused by what reads the
+/// What a caller has sent: bytes that are no UTF-8 are its fault and refused by what reads the
 /// text, which is then none that could be good.
 ///
 /// # Safety
@@ -289,7 +289,7 @@ pub(super) unsafe fn sent<'a>(
 }
 
 /// The caller's address; `None` if it is not known, which a text that is no address says as well:
-/// it may come from a header that a stranger writes.
+/// it may come from a header that a caller writes.
 ///
 /// # Safety
 /// As [`slice`].
@@ -325,7 +325,7 @@ pub(super) fn words(text: &str) -> Vec<&str> {
     text.split(' ').filter(|word| !word.is_empty()).collect()
 }
 
-/// Writes a number down for whoever wants to know it.
+/// Writes a number down for anyone who wants to know it.
 ///
 /// # Safety
 /// `place` is NULL or writable.

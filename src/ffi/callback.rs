@@ -39,7 +39,7 @@ struct User {
     release: gk_release_fn,
 }
 
-// SAFETY: whoever registers a callback promises that it may be called and released on any thread
+// SAFETY: anyone who registers a callback promises that it may be called and released on any thread
 // and by several at once; the pointer itself is never dereferenced here.
 unsafe impl Send for User {}
 // SAFETY: as above.

@@ -117,7 +117,7 @@ pub unsafe extern "C" fn gk_demand_decided_by(demand: Option<&mut gk_demand>, pl
     });
 }
 
-/// What of a request says who calls, as it came: all of it is a stranger's. What is not there is
+/// What of a request says who calls, as it came: none of it is trusted. What is not there is
 /// NULL and 0.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -67,7 +67,7 @@ pub extern "C" fn gk_http_options_allow_loopback_http(
     set(options, |options| Ok(options.allow_loopback_http(allow)));
 }
 
-/// Reaches only public addresses, checked when connecting: for addresses that a stranger may have
+/// Reaches only public addresses, checked when connecting: for addresses that a caller may have
 /// had a say in.
 ///
 /// @param options The options.
@@ -204,7 +204,7 @@ pub extern "C" fn gk_http_clone(http: Option<&gk_http>) -> Option<Box<gk_http>> 
     share(|| Some(gk_http(Arc::clone(&http?.0))))
 }
 
-/// Frees a handle to a transport; whoever shares it is not affected.
+/// Frees a handle to a transport; anyone who shares it is not affected.
 ///
 /// @param http The handle, which must not be used again; NULL is fine.
 #[unsafe(no_mangle)]

@@ -134,7 +134,7 @@ pub extern "C" fn gk_key_set_skipped_kid(key_set: Option<&gk_key_set>, index: us
 /// @param index Which key, from 0.
 /// @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there are not so many.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if there are fewer.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_set_at(

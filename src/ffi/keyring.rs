@@ -98,8 +98,8 @@ pub unsafe extern "C" fn gk_key_ring_rotate(
 }
 
 /// Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by
-/// whoever follows the ring; where only the published keys are known, gk_revocations_revoke_key as
-/// well. If it is the active one, the next one takes its place.
+/// anyone who follows the ring; where only the published keys are known, gk_revocations_revoke_key
+/// as well. If it is the active one, the next one takes its place.
 ///
 /// @param ring The ring.
 /// @param kid The key's `kid`.

@@ -166,7 +166,7 @@ pub unsafe extern "C" fn gk_login_options_parameter(
     });
 }
 
-/// What came back with the browser, as it came: all of it is a stranger's.
+/// What came back with the browser, as it came: none of it is trusted.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct gk_login_callback {

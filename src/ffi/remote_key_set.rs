@@ -129,8 +129,9 @@ pub extern "C" fn gk_remote_key_set_options_ttl_between(
     set(options, |options| Ok(options.ttl_between(least, most)));
 }
 
-/// A token of an unknown key makes the keys be fetched again, once in so many seconds. What has
-/// failed is tried again after a second, then after twice as long each time, up to so many seconds.
+/// A token of an unknown key makes the keys be fetched again, once in this many seconds. What has
+/// failed is tried again after a second, then after twice as long each time, up to this many
+/// seconds.
 ///
 /// @param options The options.
 /// @param seconds At most 86400; 30 unless set.

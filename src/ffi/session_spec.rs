@@ -34,7 +34,7 @@ pub extern "C" fn gk_session_spec_free(spec: Option<Box<gk_session_spec>>) {
     release(spec);
 }
 
-/// What each access token of the session says besides.
+/// What each access token of the session says as well.
 ///
 /// @param spec The specification.
 /// @param claims The claims; copied. Not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti` or `gkn`;

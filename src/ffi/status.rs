@@ -223,7 +223,7 @@ pub extern "C" fn gk_status_code(status: gk_status) -> *const c_char {
     })
 }
 
-/// What the caller of your API may be told, whoever that is: nothing of how your program works
+/// What the caller of your API may be told, no matter who it is: nothing of how your program works
 /// inside, and of a refused token, key or session not which check it failed. gk_error.message is
 /// for the log.
 ///

@@ -18,9 +18,9 @@ use crate::open::StoreOptions;
 use libc::c_char;
 
 /// A store: API keys, sessions, revocations and key rings. It owns one pool of connections, the
-/// peppers and the clock, and shares them with what it hands out. What it hands out goes on when its handle is freed, and ends when it is
-/// closed. Shared by reference count, safe to use from several threads at once and to go on with
-/// after a fork.
+/// peppers and the clock, and shares them with what it hands out. What it hands out goes on when
+/// its handle is freed, and ends when it is closed. Shared by reference count, safe to use from
+/// several threads at once and to go on with after a fork.
 pub struct gk_store(Store);
 
 /// Opens a store, and makes it if it is not there.

@@ -79,7 +79,7 @@ pub extern "C" fn gk_token_manager_options_client_credentials(
     });
 }
 
-/// What each refresh says besides the refresh token, as gk_oauth_client_refresh_with takes it:
+/// What each refresh says apart from the refresh token, as gk_oauth_client_refresh_with takes it:
 /// parameters of the server's own, scopes instead of all that were granted, resources instead of
 /// those of the tokens. What is not acceptable in it is told by the first refresh.
 ///

@@ -186,7 +186,7 @@ pub extern "C" fn gk_verified_audience_len(verified: Option<&gk_verified>) -> us
 ///
 /// @param verified The claims.
 /// @param index Which value, from 0.
-/// @return Text lent by the handle; {NULL, 0} if there are not so many, and for NULL.
+/// @return Text lent by the handle; {NULL, 0} if there are fewer, and for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_verified_audience_at(verified: Option<&gk_verified>, index: usize) -> gk_str {
     look(gk_str::NONE, || verified?.decoded().audience.get(index).map(|audience| lend(audience)))

@@ -26,7 +26,7 @@ pub const GK_SAME_SITE_NONE: gk_same_site = 2;
 pub const GK_COOKIE_FOR_SCRIPTS: u32 = 1;
 /// Keeps the cookie apart for each top-level site that embeds us (CHIPS).
 pub const GK_COOKIE_PARTITIONED: u32 = 2;
-/// Leaves Secure out, for development without HTTPS: whoever sees the traffic has the session.
+/// Leaves Secure out, for development without HTTPS: anyone who sees the traffic has the session.
 pub const GK_COOKIE_DANGER_ALLOW_HTTP: u32 = 4;
 
 /// Accepts requests of other hosts of the same site: only where every host of the site is trusted.
@@ -45,7 +45,7 @@ pub struct gk_csrf {
     inner: Csrf,
 }
 
-/// What a cookie is besides its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`,
+/// What a cookie is apart from its name; all zero means `Path=/; HttpOnly; Secure; SameSite=Lax`,
 /// until the browser ends.
 #[repr(C)]
 pub struct gk_cookie_attributes {
@@ -310,7 +310,7 @@ fn flags(set: u32, known: u32) -> Outcome<impl Fn(u32) -> bool> {
     Ok(move |flag| set & flag != 0)
 }
 
-/// What a stranger's request says, if it is there.
+/// What a caller's request says, if it is there.
 ///
 /// # Safety
 /// As [`slice`].
@@ -322,7 +322,7 @@ unsafe fn header<'a>(given: &gk_str, name: &'static str) -> Outcome<Option<&'a s
     Ok(Some(foreign(unsafe { chars(given.data, given.len, name) }?)))
 }
 
-/// What a stranger has sent; what is not UTF-8 is like nothing that is compared with it.
+/// What a caller has sent; what is not UTF-8 is like nothing that is compared with it.
 fn foreign(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or("\u{fffd}")
 }

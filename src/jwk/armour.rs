@@ -1,9 +1,10 @@
 //! The armour of PEM (RFC 7468): where its blocks are in a text, and what their base64 holds.
 //!
-//! Files of keys go through editors, environment variables, YAML and JSON. As RFC 7468 section 2 asks, text around
-//! the blocks and white space inside are ignored, wherever the lines break; and so are the escapes that a JSON string
-//! or a shell leaves where line breaks were (`\n` as two characters). Refused: a block without its end, two labels that
-//! differ, base64 that is not canonical, and the header lines of RFC 1421.
+//! Files of keys go through editors, environment variables, YAML and JSON. As RFC 7468 section 2
+//! asks, text around the blocks and white space inside are ignored, wherever the lines break; and
+//! so are the escapes that a JSON string or a shell leaves where line breaks were (`\n` as two
+//! characters). Refused: a block without its end, two labels that differ, base64 that is not
+//! canonical, and the header lines of RFC 1421.
 
 use super::pem::invalid;
 use crate::base::secret::Secret;
@@ -29,7 +30,8 @@ impl Block<'_> {
         Ok(Secret::new(std::mem::take(&mut *out)))
     }
 
-    /// Whether header lines say that the block is encrypted in the way of RFC 1421, as OpenSSL once did.
+    /// Whether header lines say that the block is encrypted in the way of RFC 1421, as OpenSSL once
+    /// did.
     pub(super) fn is_encrypted_by_header(&self) -> bool {
         memmem::find(self.body, b"Proc-Type:").is_some()
             || memmem::find(self.body, b"DEK-Info:").is_some()
@@ -82,7 +84,8 @@ fn is_label(label: &str) -> bool {
     (1..=64).contains(&label.len()) && label.bytes().all(fits)
 }
 
-/// The base64 without white space, and without the escapes that stand for it; `None` if there is anything else.
+/// The base64 without white space, and without the escapes that stand for it; `None` if there is
+/// anything else.
 fn without_breaks(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut base64 = Zeroizing::new(Vec::with_capacity(body.len()));
     let mut rest = body;
@@ -98,7 +101,8 @@ fn without_breaks(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(base64)
 }
 
-/// What an escape stands for, given what follows its first backslash. Texts that were escaped twice have several.
+/// What an escape stands for, given what follows its first backslash. Texts that were escaped twice
+/// have several.
 fn unescape(after: &[u8]) -> Option<(u8, &[u8])> {
     let backslashes = after.iter().take_while(|&&byte| byte == b'\\').count();
     match after.get(backslashes..)? {

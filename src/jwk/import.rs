@@ -3,13 +3,13 @@
 //! Refused: duplicate members at any depth, a `kty` or `crv` gatekey does not implement, base64url
 //! that is not canonical, numbers with leading zero octets (RFC 7518 section 2: the minimum number
 //! of octets), coordinates, seeds and scalars of any length but their own (section 6.2.1.2),
-//! private RSA keys without all of `p q dp dq qi` (but for none of them, outside of a set) or with `oth`, private members without the one
-//! that makes the key private, and `AKP` keys without `alg`. Members that gatekey does not know are
-//! ignored.
+//! private RSA keys without all of `p q dp dq qi` (but for none of them, outside of a set) or with
+//! `oth`, private members without the one that makes the key private, and `AKP` keys without `alg`.
+//! Members that gatekey does not know are ignored.
 //!
-//! Two habits of others are read: one zero octet before `n`, or before a private number of an RSA key (the sign that
-//! Java's and .NET's integers carry), and the names of Azure Key Vault (`RSA-HSM`, `EC-HSM`, `P-256K`). The key is the
-//! same, and so is its thumbprint.
+//! Two habits of others are read: one zero octet before `n`, or before a private number of an RSA
+//! key (the sign that Java's and .NET's integers carry), and the names of Azure Key Vault
+//! (`RSA-HSM`, `EC-HSM`, `P-256K`). The key is the same, and so is its thumbprint.
 
 use super::alg::{Alg, Family};
 use super::der::{self, write};
@@ -50,8 +50,9 @@ pub(super) fn read(jwk: &Value<'_>) -> Result<(Parts, Stated)> {
     read_jwk(jwk, false)
 }
 
-/// `alone`: whether it is a key by itself, for which the primes of RSA may be computed where they are left out. Those of
-/// a set are not: sets are read from servers, and their readers pay for nothing.
+/// `alone`: whether it is a key by itself, for which the primes of RSA may be computed where they
+/// are left out. Those of a set are not: sets are read from servers, and their readers pay for
+/// nothing.
 fn read_jwk(jwk: &Value<'_>, alone: bool) -> Result<(Parts, Stated)> {
     if jwk.kind() != Kind::Object {
         return Err(invalid("A JWK must be a JSON object (RFC 7517 section 4)."));
@@ -221,7 +222,8 @@ fn number(jwk: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
     }
 }
 
-/// A Base64urlUInt, or one after a zero octet: what a signed integer has before a number of full length.
+/// A Base64urlUInt, or one after a zero octet: what a signed integer has before a number of full
+/// length.
 fn signed_number(jwk: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
     let octets = private(jwk, name)?;
     match octets.as_ref().map(Secret::expose) {

@@ -99,21 +99,23 @@ impl Key {
         KeyOptions::new().alg(alg).from_secret(secret)
     }
 
-    /// A key from PEM (RFC 7468): PKCS#8, PKCS#1, SEC1, SPKI, or an X.509 certificate; or an OpenSSH key, private, or
-    /// public as a line or RFC 4716.
+    /// A key from PEM (RFC 7468): PKCS#8, PKCS#1, SEC1, SPKI, or an X.509 certificate; or an
+    /// OpenSSH key, private, or public as a line or RFC 4716.
     ///
     /// Of a certificate, only the public key is read; of a chain, that of the first. Neither its
-    /// signature nor its validity is checked. A private key may have its own certificate or public key beside it. Text
-    /// around the key is ignored, and so are white space and written-out `\n` inside. RSA keys need `alg`; the others
-    /// imply it. For an encrypted key see [`KeyOptions::passphrase`].
+    /// signature nor its validity is checked. A private key may have its own certificate or public
+    /// key beside it. Text around the key is ignored, and so are white space and written-out `\n`
+    /// inside. RSA keys need `alg`; the others imply it. For an encrypted key see
+    /// [`KeyOptions::passphrase`].
     ///
     /// # Errors
     /// `AlgorithmRequired`: several algorithms fit. `KeyUsage`: the key is restricted to another
     /// algorithm (id-RSASSA-PSS). `InvalidKey`: malformed, mislabelled, several keys, numbers that
     /// are no key, longer than 64 KiB, or `alg` needs a key of another type or curve.
-    /// `UnsupportedKey`: an unknown type or curve, or an encryption that is old, unknown or costs too much.
-    /// `PassphraseRequired`, `WrongPassphrase`: an encrypted key. `KeyPairMismatch`: a private part or certificate that
-    /// does not belong to the public one. `WeakKey`: RSA under 2048 bits or a ROCA modulus.
+    /// `UnsupportedKey`: an unknown type or curve, or an encryption that is old, unknown or costs
+    /// too much. `PassphraseRequired`, `WrongPassphrase`: an encrypted key. `KeyPairMismatch`: a
+    /// private part or certificate that does not belong to the public one. `WeakKey`: RSA under
+    /// 2048 bits or a ROCA modulus.
     pub fn from_pem(pem: &[u8], alg: Option<Alg>) -> Result<Self> {
         options(alg).from_pem(pem)
     }
@@ -129,8 +131,8 @@ impl Key {
     /// A key from a JWK (RFC 7517) of type `oct`, `RSA`, `EC`, `OKP` or `AKP`.
     ///
     /// `oct` and `RSA` need `alg`, in the JWK or as the argument. `use`, `key_ops` and `alg` of the
-    /// JWK bind. Members that gatekey does not know are ignored, among them `x5c` and `x5u`. A private RSA key may have
-    /// `n`, `e` and `d` alone: its primes are computed.
+    /// JWK bind. Members that gatekey does not know are ignored, among them `x5c` and `x5u`. A
+    /// private RSA key may have `n`, `e` and `d` alone: its primes are computed.
     ///
     /// # Errors
     /// As [`Self::from_pem`] and [`Self::from_secret`]. `KeyUsage`: also if `use` or `key_ops` is

@@ -10,7 +10,8 @@ use super::stated::{MAX_KID, Stated};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How to load or make a key: its algorithm, its `kid`, its passphrase, and the one escape from the strength rules.
+/// How to load or make a key: its algorithm, its `kid`, its passphrase, and the one escape from the
+/// strength rules.
 ///
 /// ```
 /// use gatekey::Alg;
@@ -48,11 +49,12 @@ impl KeyOptions {
         self
     }
 
-    /// The passphrase of an encrypted private key: PKCS#8 under PBES2, or OpenSSH's format. 1 to 1024 bytes, wiped with
-    /// the last copy of the options. A key that is not encrypted is read without it.
+    /// The passphrase of an encrypted private key: PKCS#8 under PBES2, or OpenSSH's format. 1 to
+    /// 1024 bytes, wiped with the last copy of the options. A key that is not encrypted is read
+    /// without it.
     ///
-    /// The cost that the key asks for is bounded: 10,000,000 iterations of PBKDF2, 256 MiB of scrypt, 1000 rounds of
-    /// bcrypt. Up to that, reading may take some ten seconds.
+    /// The cost that the key asks for is bounded: 10,000,000 iterations of PBKDF2, 256 MiB of
+    /// scrypt, 1000 rounds of bcrypt. Up to that, reading may take some ten seconds.
     #[must_use]
     pub fn passphrase(mut self, passphrase: impl AsRef<[u8]>) -> Self {
         self.passphrase = Some(Secret::new(passphrase.as_ref().to_vec()));

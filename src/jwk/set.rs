@@ -2,9 +2,9 @@
 //!
 //! A set is all symmetric or all asymmetric: a set with both would let a public key's owner choose
 //! how a token is checked. Reading a JWK Set skips members that gatekey cannot or may not use, as
-//! RFC 7517 section 5 asks, and remembers their names and why; the set's JSON itself must be well-formed
-//! throughout. A key that comes twice is one key. A name that different keys share, used or skipped (unless for
-//! encryption), is refused where a token uses it.
+//! RFC 7517 section 5 asks, and remembers their names and why; the set's JSON itself must be
+//! well-formed throughout. A key that comes twice is one key. A name that different keys share,
+//! used or skipped (unless for encryption), is refused where a token uses it.
 
 use super::alg::{Alg, Family};
 use super::export;
@@ -36,7 +36,8 @@ struct Inner {
     /// Indices into `keys`, ordered by `kid`.
     by_kid: Box<[usize]>,
     skipped: Box<[Skipped]>,
-    /// The names of keys that cannot be used: those that were skipped, and those that may not verify.
+    /// The names of keys that cannot be used: those that were skipped, and those that may not
+    /// verify.
     unusable: Box<[Unusable]>,
 }
 
@@ -139,7 +140,8 @@ impl KeySet {
     /// # Errors
     /// `KeyUsage`: the keys are symmetric.
     pub fn to_jwks(&self) -> Result<String> {
-        // A pair and its public half are one key here, and a set that names a key twice is ambiguous to others.
+        // A pair and its public half are one key here, and a set that names a key twice is
+        // ambiguous to others.
         let mut members: Vec<String> = Vec::new();
         for key in self.iter() {
             let mut member = String::new();
@@ -188,7 +190,8 @@ impl KeySet {
     /// The first key with this name. Never allocates.
     ///
     /// # Errors
-    /// `KeyNotFound`: no key has the name. `UnusableKey`: one has it, but was skipped; see [`Error::unusable_key`].
+    /// `KeyNotFound`: no key has the name. `UnusableKey`: one has it, but was skipped; see
+    /// [`Error::unusable_key`].
     pub fn by_kid(&self, kid: &str) -> Result<&Key> {
         self.named(kid).next().ok_or_else(|| self.refusal(kid).unwrap_or(NO_SUCH_NAME))
     }
@@ -198,9 +201,10 @@ impl KeySet {
     /// Names are compared byte by byte; keys that may not verify do not count.
     ///
     /// # Errors
-    /// `KeyNotFound`: no key has the name, or the set has no key. `UnusableKey`: the one that has the name was skipped,
-    /// or may not verify; see [`Error::unusable_key`]. `InvalidAlgorithm`: those that have it, or without a `kid` all
-    /// there are, are for other algorithms. `AmbiguousKey`: several fit, or a key that was skipped has the same name.
+    /// `KeyNotFound`: no key has the name, or the set has no key. `UnusableKey`: the one that has
+    /// the name was skipped, or may not verify; see [`Error::unusable_key`]. `InvalidAlgorithm`:
+    /// those that have it, or without a `kid` all there are, are for other algorithms.
+    /// `AmbiguousKey`: several fit, or a key that was skipped has the same name.
     pub fn select(&self, kid: Option<&str>, alg: Alg) -> Result<&Key> {
         let Some(kid) = kid else { return only(self.iter(), alg, EMPTY, KID_NEEDED) };
         let found = only(self.named(kid), alg, NO_SUCH_KID, SHARED_KID);

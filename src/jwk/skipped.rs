@@ -1,7 +1,8 @@
 //! `Skipped`: a member of a JWK Set that is not used, and why.
 //!
-//! A set remembers what it skipped: a token that names such a key is told the reason and not that there is no such key,
-//! and a name that a skipped key shares with a usable one says nothing about which of them was meant.
+//! A set remembers what it skipped: a token that names such a key is told the reason and not that
+//! there is no such key, and a name that a skipped key shares with a usable one says nothing about
+//! which of them was meant.
 
 use crate::base::json::{Kind, Str, Value};
 use crate::error::{Error, ErrorKind};
@@ -31,8 +32,8 @@ impl Skipped {
     }
 }
 
-/// The name of a key that cannot be used, and what a token is refused with that names it: made beforehand, so that
-/// refusing allocates nothing.
+/// The name of a key that cannot be used, and what a token is refused with that names it: made
+/// beforehand, so that refusing allocates nothing.
 #[derive(Clone)]
 pub(super) struct Unusable {
     pub(super) kid: Box<str>,

@@ -6,11 +6,11 @@ use crate::error::{Error, ErrorKind, Result};
 /// Keys that change while a program runs: signers and verifiers follow them without a restart.
 ///
 /// # Errors
-/// Of every call: one of [`crate::ErrorKind::is_unavailable`] if the keys cannot be known. Then nothing is
-/// signed or accepted.
+/// Of every call: one of [`crate::ErrorKind::is_unavailable`] if the keys cannot be known. Then
+/// nothing is signed or accepted.
 pub trait KeySource: Send + Sync {
-    /// A number that is another one whenever [`KeySource::keys`] or [`KeySource::signing_key`] would answer
-    /// otherwise. Asked for each token: cheap, and without a lock.
+    /// A number that is another one whenever [`KeySource::keys`] or [`KeySource::signing_key`]
+    /// would answer otherwise. Asked for each token: cheap, and without a lock.
     ///
     /// # Errors
     /// See [`KeySource`].
@@ -22,8 +22,9 @@ pub trait KeySource: Send + Sync {
     /// See [`KeySource`].
     fn keys(&self) -> Result<KeySet>;
 
-    /// A token fits none of the keys of `generation`. Looks whether there are others by now, at a rate that no flood
-    /// of tokens can raise; true if there are. Sources that always know their keys have nothing to look for.
+    /// A token fits none of the keys of `generation`. Looks whether there are others by now, at a
+    /// rate that no flood of tokens can raise; true if there are. Sources that always know their
+    /// keys have nothing to look for.
     ///
     /// # Errors
     /// See [`KeySource`].
@@ -32,13 +33,14 @@ pub trait KeySource: Send + Sync {
         Ok(false)
     }
 
-    /// The most seconds that a token may live, so that its key is still published when it expires; `None` where keys stay.
+    /// The most seconds that a token may live, so that its key is still published when it expires;
+    /// `None` where keys stay.
     fn longest_ttl(&self) -> Option<u64> {
         None
     }
 
-    /// Whether the tokens are issued here, under clocks that agree, and not by another server: an API's door then forgives no
-    /// difference of clocks unless it is told to.
+    /// Whether the tokens are issued here, under clocks that agree, and not by another server: an
+    /// API's door then forgives no difference of clocks unless it is told to.
     fn is_own(&self) -> bool {
         false
     }

@@ -1,5 +1,5 @@
-//! What a key in some format says about itself, beside its numbers: what every reader of a format hands to
-//! `Key::build`.
+//! What a key in some format says about itself, beside its numbers: what every reader of a format
+//! hands to `Key::build`.
 
 use super::alg::Alg;
 use super::usage::Usage;

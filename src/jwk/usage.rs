@@ -4,8 +4,9 @@
 //! that also permits encrypting or deriving (section 4.3: unrelated operations should not share a
 //! key, and they contradict `use`), one with duplicates, and any that is not an array of strings.
 //!
-//! Two exceptions, by name: `jwt-svid` is the `use` of the keys that sign SPIFFE's tokens, and Azure Key Vault gives
-//! RSA and EC keys all six operations unless it is told otherwise. Both are read as keys for signatures.
+//! Two exceptions, by name: `jwt-svid` is the `use` of the keys that sign SPIFFE's tokens, and
+//! Azure Key Vault gives RSA and EC keys all six operations unless it is told otherwise. Both are
+//! read as keys for signatures.
 
 use crate::base::json::{Kind, Value};
 use crate::error::{Error, ErrorKind, Result};
@@ -56,7 +57,7 @@ impl Usage {
         self.ops.is_none_or(|ops| ops.verify)
     }
 
-    /// The usage of the public half: whoever may sign has signatures that others may verify.
+    /// The usage of the public half: anyone who may sign has signatures that others may verify.
     pub(super) fn public(self) -> Self {
         Self { ops: self.ops.map(|_| Ops { sign: false, verify: true }), ..self }
     }

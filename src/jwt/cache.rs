@@ -1,8 +1,8 @@
 //! Headers that verified tokens have had, with the key each of them led to.
 //!
-//! Tokens of one signer share their header, so a verifier decides once and then compares bytes. Only
-//! a token that passed every check is remembered, so a stranger cannot fill the cache; it holds eight
-//! headers, is never emptied and takes no lock. It knows nothing of claims or signatures.
+//! Tokens of one signer share their header, so a verifier decides once and then compares bytes.
+//! Only a token that passed every check is remembered, so a caller cannot fill the cache; it holds
+//! eight headers, is never emptied and takes no lock. It knows nothing of claims or signatures.
 
 use crate::base::process::enter;
 use crate::jwk::Key;

@@ -1,5 +1,5 @@
-//! Checks a token's type and claims against a policy: `exp == now` is expired, `nbf == now` is valid.
-//! Refuses without allocating.
+//! Checks a token's type and claims against a policy: `exp == now` is expired, `nbf == now` is
+//! valid. Refuses without allocating.
 
 use super::policy::{Policy, Rule, WantedSubject};
 use super::registered::{Registered, Scan, audiences};
@@ -35,8 +35,8 @@ impl Policy {
         if expected { Ok(()) } else { Err(WRONG_TYPE) }
     }
 
-    /// Checks claims whose signature is good by `key`; `issuer` and `audience` are the rules that hold
-    /// for the issuer at hand.
+    /// Checks claims whose signature is good by `key`; `issuer` and `audience` are the rules that
+    /// hold for the issuer at hand.
     pub(super) fn check_claims(
         &self,
         claims: &Scan<'_>,

@@ -29,8 +29,9 @@ impl<T> Following<T> {
         Ok(Self { source, current: ArcSwap::from_pointee(made) })
     }
 
-    /// The thing, of the keys as they are now. Two threads may make it at the same time: each uses its own, and the
-    /// slower one, whose keys may be older, does not put it in the place of the other's.
+    /// The thing, of the keys as they are now. Two threads may make it at the same time: each uses
+    /// its own, and the slower one, whose keys may be older, does not put it in the place of the
+    /// other's.
     pub(super) fn current(
         &self,
         make: impl Fn(&dyn KeySource) -> Result<T>,
@@ -57,8 +58,8 @@ impl<T> Following<T> {
     }
 }
 
-/// The same for keys of an issuer that may be out of reach at first: nothing is made then, and it is tried again with
-/// each use.
+/// The same for keys of an issuer that may be out of reach at first: nothing is made then, and it
+/// is tried again with each use.
 pub(super) struct Eventually<T> {
     source: Arc<dyn KeySource>,
     following: OnceLock<Following<T>>,
@@ -96,7 +97,8 @@ impl<T> Eventually<T> {
     }
 }
 
-/// Whether it is an issuer that cannot be asked now, or not by this thread, which is no reason not to begin.
+/// Whether it is an issuer that cannot be asked now, or not by this thread, which is no reason not
+/// to begin.
 fn is_out_of_reach(error: &Error) -> bool {
     error.is_unavailable() && (matches!(error.kind().number() / 1000, 5 | 7) || !may_ask())
 }
@@ -138,7 +140,8 @@ mod tests {
         let seen = |source: &dyn KeySource| source.generation();
         let following = Following::new(Arc::clone(&source) as Arc<dyn KeySource>, seen).unwrap();
         source.0.store(2, Ordering::Relaxed);
-        // While this one is at work, the keys change, and another one has made it of the newer ones.
+        // While this one is at work, the keys change, and another one has made it of the newer
+        // ones.
         let slow = following.current(|keys| {
             let own = keys.generation()?;
             source.0.store(3, Ordering::Relaxed);

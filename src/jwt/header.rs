@@ -1,8 +1,9 @@
-//! Header members that a program adds to its tokens (RFC 7515 section 4): `x5t`, `x5t#S256`, `x5c`, `cty`, `nonce`, and
-//! private ones.
+//! Header members that a program adds to its tokens (RFC 7515 section 4): `x5t`, `x5t#S256`, `x5c`,
+//! `cty`, `nonce`, and private ones.
 //!
-//! Refused: what the signer itself says (`alg`, `kid`, `typ`), what a verifier would have to understand or fetch (`crit`,
-//! `b64`, `jwk`, `jku`, `x5u`), what only encrypted tokens have (`enc`, `zip`), and registered members of a wrong kind.
+//! Refused: what the signer itself says (`alg`, `kid`, `typ`), what a verifier would have to
+//! understand or fetch (`crit`, `b64`, `jwk`, `jku`, `x5u`), what only encrypted tokens have
+//! (`enc`, `zip`), and registered members of a wrong kind.
 
 use crate::base::b64;
 use crate::base::json::{self, Kind, Value};
@@ -23,8 +24,8 @@ impl HeaderMembers {
     /// The members as they stand in a header, each with a comma before it.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: a name that the program may not set, a value that is not what the name asks for, or more
-    /// than 48 KiB in all; the error's claim names the member.
+    /// `InvalidConfiguration`: a name that the program may not set, a value that is not what the
+    /// name asks for, or more than 48 KiB in all; the error's claim names the member.
     pub(super) fn checked(&self) -> Result<String> {
         let mut out = String::new();
         for (name, text) in &self.0 {

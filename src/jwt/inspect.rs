@@ -28,9 +28,9 @@ impl Unverified {
 /// Decodes a token **without verifying anything but its form**.
 ///
 /// # Errors
-/// `MalformedToken`: not three parts of canonical base64url whose first two are JSON objects, or a number of more than
-/// 4,300 digits, which is made to keep a reader busy (and more than Python reads as an `int`).
-/// `TokenTooLarge`: more than 1 MiB.
+/// `MalformedToken`: not three parts of canonical base64url whose first two are JSON objects, or a
+/// number of more than 4,300 digits, which is made to keep a reader busy (and more than Python
+/// reads as an `int`). `TokenTooLarge`: more than 1 MiB.
 ///
 /// # Security
 /// The result proves nothing. Never authenticate, authorize or pick a key by it.

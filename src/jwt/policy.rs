@@ -2,7 +2,8 @@
 //! 3.8 to 3.11). `check.rs` holds tokens against it.
 //!
 //! A policy fails closed: silence about the issuer or the audience means that a token which carries
-//! one is refused, silence about the type means none or `JWT`, and whatever is expected is required.
+//! one is refused, silence about the type means none or `JWT`, and whatever is expected is
+//! required.
 
 use super::registered::{Absent, MAX_REQUIRED, Subject};
 use super::revoked::RevocationList;
@@ -21,8 +22,8 @@ use std::sync::Arc;
 /// | `iss`, `aud` | a token that has one is refused | required, must match | anything goes |
 /// | `typ` | absent or `JWT` | required, must match | anything goes |
 ///
-/// `exp` is required unless [`allow_missing_exp`](Self::allow_missing_exp); `nbf` is always checked;
-/// an `iat` in the future is always refused.
+/// `exp` is required unless [`allow_missing_exp`](Self::allow_missing_exp); `nbf` is always
+/// checked; an `iat` in the future is always refused.
 ///
 /// ```
 /// use gatekey::Policy;
@@ -105,7 +106,8 @@ impl Policy {
     /// The longest leeway a policy may allow, in seconds.
     pub const MAX_LEEWAY: u64 = 600;
 
-    /// A policy that says nothing: `exp` required, no issuer, no audience, no leeway, 16 KiB tokens.
+    /// A policy that says nothing: `exp` required, no issuer, no audience, no leeway, 16 KiB
+    /// tokens.
     pub const fn new() -> Self {
         Self {
             issuer: Rule::SILENT,
@@ -143,7 +145,8 @@ impl Policy {
         self
     }
 
-    /// Demands that `aud` names this, or one of the values of several calls (RFC 7519 section 4.1.3).
+    /// Demands that `aud` names this, or one of the values of several calls (RFC 7519 section
+    /// 4.1.3).
     pub fn expect_audience(mut self, audience: impl Into<String>) -> Self {
         self.audience.expect(audience.into());
         self
@@ -168,13 +171,15 @@ impl Policy {
         self
     }
 
-    /// Accepts a token without `typ` beside those of the expected types; without any expected type, no other.
+    /// Accepts a token without `typ` beside those of the expected types; without any expected type,
+    /// no other.
     pub(crate) const fn allow_missing_type(mut self) -> Self {
         self.allow_missing_type = true;
         self
     }
 
-    /// Takes a claim that is `null` for one that is not there, in tokens that an authorization server hands to its client.
+    /// Takes a claim that is `null` for one that is not there, in tokens that an authorization
+    /// server hands to its client.
     pub(crate) const fn null_is_absent(mut self) -> Self {
         self.absent.null = true;
         self
@@ -192,25 +197,29 @@ impl Policy {
         self
     }
 
-    /// Demands that `sub` is this number, which its text is not; allows numbers as [`Self::allow_numeric_subject`] does.
+    /// Demands that `sub` is this number, which its text is not; allows numbers as
+    /// [`Self::allow_numeric_subject`] does.
     pub fn expect_numeric_subject(mut self, subject: i64) -> Self {
         self.subject = Some(WantedSubject::Number(subject));
         self.allow_numeric_subject()
     }
 
-    /// Accepts a `sub` that is a whole number of at most 64 bits, which RFC 7519 section 4.1.2 does not allow.
+    /// Accepts a `sub` that is a whole number of at most 64 bits, which RFC 7519 section 4.1.2 does
+    /// not allow.
     ///
     /// # Security
-    /// 7 and "7" are two subjects. Such a token has no [`Verified::subject`](super::Verified::subject), and is revoked
-    /// by its number: [`RevokeScope::NumericSubject`](crate::revocations::RevokeScope::NumericSubject).
+    /// 7 and "7" are two subjects. Such a token has no
+    /// [`Verified::subject`](super::Verified::subject), and is revoked by its number:
+    /// [`RevokeScope::NumericSubject`](crate::revocations::RevokeScope::NumericSubject).
     pub const fn allow_numeric_subject(mut self) -> Self {
         self.subject_may_be = Subject::TextOrNumber;
         self
     }
 
-    /// Demands that the claim of this name has this value, given as JSON text: `expect_claim("token_type", "\"access\"")`.
-    /// Texts are compared without their escapes, numbers by their value, objects in any order. Several calls of one name:
-    /// any of the values. At most 32 calls; `iss`, `sub`, `aud`, `exp`, `nbf` and `iat` have rules of their own.
+    /// Demands that the claim of this name has this value, given as JSON text:
+    /// `expect_claim("token_type", "\"access\"")`. Texts are compared without their escapes,
+    /// numbers by their value, objects in any order. Several calls of one name: any of the values.
+    /// At most 32 calls; `iss`, `sub`, `aud`, `exp`, `nbf` and `iat` have rules of their own.
     ///
     /// # Errors
     /// `InvalidArgument`: the value is not acceptable JSON (see [`crate::json`]).
@@ -219,8 +228,9 @@ impl Policy {
         Ok(self)
     }
 
-    /// Accepts a token whose parts are padded with `=`, which RFC 7515 section 2 does not allow: AWS load balancers
-    /// (`x-amzn-oidc-data`) sign such. With padding and without, it is one token.
+    /// Accepts a token whose parts are padded with `=`, which RFC 7515 section 2 does not allow:
+    /// AWS load balancers (`x-amzn-oidc-data`) sign such. With padding and without, it is one
+    /// token.
     pub const fn allow_padding(mut self) -> Self {
         self.allow_padding = true;
         self
@@ -287,8 +297,8 @@ impl Policy {
         self
     }
 
-    /// Tries up to four keys on a token whose `kid` several have, where all of them are keys of the one server that is
-    /// asked and may take the place of each other (RFC 7517 section 4.5).
+    /// Tries up to four keys on a token whose `kid` several have, where all of them are keys of the
+    /// one server that is asked and may take the place of each other (RFC 7517 section 4.5).
     pub(crate) const fn try_keys_of_a_kid(mut self) -> Self {
         self.try_keys_of_a_kid = true;
         self

@@ -1,5 +1,5 @@
-//! The seven registered claims (RFC 7519 section 4.1): found in one pass over the claims, checked for
-//! type, dates brought to whole seconds.
+//! The seven registered claims (RFC 7519 section 4.1): found in one pass over the claims, checked
+//! for type, dates brought to whole seconds.
 //!
 //! Refused: claims that are not one JSON object, a registered claim of the wrong type, an empty
 //! audience list, a date that is not finite or beyond 2^53.
@@ -79,7 +79,7 @@ pub(super) struct Found<'t> {
     object: Value<'t>,
 }
 
-/// What counts as absence, besides absence.
+/// What counts as absence, apart from absence.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Absent {
     /// A claim that is `null`.

@@ -12,16 +12,16 @@ use std::cell::Cell;
 
 /// Tokens that are not good any more, although signature and dates are.
 pub trait RevocationList: Send + Sync {
-    /// Says which token [`RevocationList::check`] will be asked about if its claims are good: time to note the
-    /// time, and to fetch from memory what will be looked at.
+    /// Says which token [`RevocationList::check`] will be asked about if its claims are good: time
+    /// to note the time, and to fetch from memory what will be looked at.
     fn prepare(&self, _token: &PresentedToken<'_>) {}
 
-    /// Lets a token pass whose signature and claims are good. Called for each of them: fast, and without
-    /// a lock.
+    /// Lets a token pass whose signature and claims are good. Called for each of them: fast, and
+    /// without a lock.
     ///
     /// # Errors
-    /// `RevokedToken`: it is on the list. `StoreUnavailable`: that cannot be known; then the token is not
-    /// accepted. Any other kind refuses the token as well.
+    /// `RevokedToken`: it is on the list. `StoreUnavailable`: that cannot be known; then the token
+    /// is not accepted. Any other kind refuses the token as well.
     fn check(&self, token: &PresentedToken<'_>) -> Result<()>;
 }
 
@@ -62,8 +62,8 @@ impl<'t> PresentedToken<'t> {
         self.claims.registered.subject?.value(self.claims.text).as_str()
     }
 
-    /// `sub`, if it is a number, which is another subject than its text is; only where the policy allows numbers
-    /// ([`Policy::allow_numeric_subject`](super::Policy::allow_numeric_subject)).
+    /// `sub`, if it is a number, which is another subject than its text is; only where the policy
+    /// allows numbers ([`Policy::allow_numeric_subject`](super::Policy::allow_numeric_subject)).
     #[must_use]
     #[inline]
     pub fn numeric_subject(&self) -> Option<i64> {
@@ -73,16 +73,17 @@ impl<'t> PresentedToken<'t> {
     /// `sid` (OpenID Connect Front-Channel Logout 1.0 section 3).
     ///
     /// # Errors
-    /// `InvalidClaim`: it is there and not a string, so that nobody can tell which session is meant.
+    /// `InvalidClaim`: it is there and not a string, so that nobody can tell which session is
+    /// meant.
     pub fn session_id(&self) -> Result<Option<Cow<'t, str>>> {
         let Some(place) = self.claims.session else { return Ok(None) };
         let value = place.value(self.claims.text).as_str();
         value.map(Some).ok_or_else(|| NO_SESSION.about_claim("sid"))
     }
 
-    /// The claim, of `iss`, `sub`, `jti` and `sid`, whose value nothing can be revoked by: it has not 1 to 1024
-    /// bytes, or holds a control character, or is no string; of `sub`, no number either. `None` if there is none such,
-    /// or none at all.
+    /// The claim, of `iss`, `sub`, `jti` and `sid`, whose value nothing can be revoked by: it has
+    /// not 1 to 1024 bytes, or holds a control character, or is no string; of `sub`, no number
+    /// either. `None` if there is none such, or none at all.
     #[must_use]
     #[inline]
     pub fn unnamable_claim(&self) -> Option<&'static str> {
@@ -126,7 +127,8 @@ impl<'t> PresentedToken<'t> {
         self.claims.registered.expires_at
     }
 
-    /// What [`RevocationList::prepare`] has left for [`RevocationList::check`]: two numbers of the list's own.
+    /// What [`RevocationList::prepare`] has left for [`RevocationList::check`]: two numbers of the
+    /// list's own.
     #[must_use]
     pub fn notes(&self) -> [Option<u64>; 2] {
         self.notes.get()
@@ -143,8 +145,8 @@ impl<'t> PresentedToken<'t> {
         self.now_nanos
     }
 
-    /// The reading of [`crate::SystemClock`]'s `monotonic` that was taken for this token, in nanoseconds; none if the
-    /// verifier has a clock of its own.
+    /// The reading of [`crate::SystemClock`]'s `monotonic` that was taken for this token, in
+    /// nanoseconds; none if the verifier has a clock of its own.
     #[must_use]
     pub const fn monotonic(&self) -> Option<u64> {
         self.monotonic
@@ -163,8 +165,8 @@ impl std::fmt::Debug for PresentedToken<'_> {
     }
 }
 
-/// Holds a token that an authorization server was asked about (RFC 7662) against a list: `claims` is what it answered,
-/// `teller` the server's name, which counts where the answer has no `iss`.
+/// Holds a token that an authorization server was asked about (RFC 7662) against a list: `claims`
+/// is what it answered, `teller` the server's name, which counts where the answer has no `iss`.
 ///
 /// # Errors
 /// Those of the list; `InvalidClaim` if a claim of the answer has a wrong type.
@@ -187,7 +189,8 @@ pub(crate) fn check_introspected(
 /// The longest name of something that can be revoked, in bytes.
 const LONGEST_NAME: usize = 1024;
 
-/// Whether something can be revoked by this JSON value, as it stands, which nearly always is a string of visible ASCII without escapes.
+/// Whether something can be revoked by this JSON value, as it stands, which nearly always is a
+/// string of visible ASCII without escapes.
 #[inline]
 fn is_name_in_json(raw: &str) -> bool {
     let [b'"', inner @ .., b'"'] = raw.as_bytes() else { return false };

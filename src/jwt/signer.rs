@@ -1,9 +1,9 @@
 //! `Signer`: a key and what every token of it says, prepared once.
 //!
-//! Sets `iat`, `exp` (from a time to live, 15 minutes unless told), `jti`, `iss` and `aud` where the
-//! claims do not; refuses claims that contradict it, dates in milliseconds, and tokens that would
-//! outlive their key. The two-step form ([`Signer::prepare`], [`Unsigned::attach`]) leaves the
-//! signature to a KMS or an HSM.
+//! Sets `iat`, `exp` (from a time to live, 15 minutes unless told), `jti`, `iss` and `aud` where
+//! the claims do not; refuses claims that contradict it, dates in milliseconds, and tokens that
+//! would outlive their key. The two-step form ([`Signer::prepare`], [`Unsigned::attach`]) leaves
+//! the signature to a KMS or an HSM.
 
 use super::claims::{Claims, as_argument};
 use super::following::Following;
@@ -154,10 +154,12 @@ impl SignerBuilder {
         self
     }
 
-    /// Every token's header has this member, with a value that is given as JSON text: `x5t`, `x5t#S256`, `x5c`, `cty`,
-    /// `nonce`, or a private one. A member set twice keeps the later value; checked when the signer is built.
+    /// Every token's header has this member, with a value that is given as JSON text: `x5t`,
+    /// `x5t#S256`, `x5c`, `cty`, `nonce`, or a private one. A member set twice keeps the later
+    /// value; checked when the signer is built.
     ///
-    /// `alg`, `kid` and `typ` are the signer's own; `crit`, `b64`, `jwk`, `jku`, `x5u`, `enc` and `zip` are never set.
+    /// `alg`, `kid` and `typ` are the signer's own; `crit`, `b64`, `jwk`, `jku`, `x5u`, `enc` and
+    /// `zip` are never set.
     pub fn header(mut self, name: &str, json: impl Into<String>) -> Self {
         self.members.set(name, json.into());
         self
@@ -191,9 +193,9 @@ impl SignerBuilder {
     ///
     /// # Errors
     /// `KeyUsage`: the private key may not sign. `InvalidConfiguration`: an empty issuer, audience
-    /// or type, a time to live of 0 or more than [`Self::MAX_TTL`], one that is set although
-    /// tokens may lack `exp`, one that is more than the [`KeySource`] keeps retired keys for, no `exp` at all with such a
-    /// source, or a header member that is not acceptable. Those of a [`KeySource`].
+    /// or type, a time to live of 0 or more than [`Self::MAX_TTL`], one that is set although tokens
+    /// may lack `exp`, one that is more than the [`KeySource`] keeps retired keys for, no `exp` at
+    /// all with such a source, or a header member that is not acceptable. Those of a [`KeySource`].
     pub fn build(self) -> Result<Signer> {
         const fn refuse<T>(message: &'static str) -> Result<T> {
             Err(Error::new(ErrorKind::InvalidConfiguration, message))
@@ -284,7 +286,8 @@ impl Signer {
     /// their policy says otherwise.
     pub const MAX_CLAIMS_BYTES: usize = 1024 * 1024;
 
-    /// Begins a signer for this key. A public key makes one that can only [`prepare`](Self::prepare).
+    /// Begins a signer for this key. A public key makes one that can only
+    /// [`prepare`](Self::prepare).
     pub fn builder(key: &Key) -> SignerBuilder {
         SignerBuilder::of(KeyFrom::Key(key.clone()))
     }
@@ -321,10 +324,10 @@ impl Signer {
     ///
     /// # Errors
     /// `InvalidArgument`: not one JSON object, not acceptable JSON, or too long. `InvalidClaim`: a
-    /// registered claim of the wrong type, an `iss` or `aud` that is not the signer's, a date in milliseconds (`exp`,
-    /// `nbf`, `iat`, `auth_time`, `updated_at`), or an `exp` after the time for which a [`KeySource`] keeps its key.
-    /// `MissingClaim`: no `exp` and no time to live. `KeyUsage`: the key is public.
-    /// `RandomUnavailable`.
+    /// registered claim of the wrong type, an `iss` or `aud` that is not the signer's, a date in
+    /// milliseconds (`exp`, `nbf`, `iat`, `auth_time`, `updated_at`), or an `exp` after the time
+    /// for which a [`KeySource`] keeps its key. `MissingClaim`: no `exp` and no time to live.
+    /// `KeyUsage`: the key is public. `RandomUnavailable`.
     pub fn sign_json(&self, claims: impl AsRef<[u8]>) -> Result<String> {
         self.0.with_key(|prepared| {
             if !prepared.key.may_sign() {
@@ -374,8 +377,8 @@ impl Unsigned {
         &self.signing_input
     }
 
-    /// Adds the signature in its JWS form (RFC 7518 section 3; ECDSA is `r || s`, not DER) and gives
-    /// the token.
+    /// Adds the signature in its JWS form (RFC 7518 section 3; ECDSA is `r || s`, not DER) and
+    /// gives the token.
     ///
     /// # Errors
     /// `InvalidSignature`: the key does not verify it.
@@ -487,10 +490,12 @@ impl Payload {
 /// The dates of claims that RFC 7519 does not register (OpenID Connect Core sections 2 and 5.1).
 const OTHER_DATES: [&str; 2] = ["auth_time", "updated_at"];
 
-/// From here on a date is taken for one in milliseconds: of the year 2001 as such, and of the year 33658 in seconds.
+/// From here on a date is taken for one in milliseconds: of the year 2001 as such, and of the year
+/// 33658 in seconds.
 const MILLISECONDS: i64 = 1_000_000_000_000;
 
-/// Refuses dates in milliseconds, as many languages count them: such a token would be good for ever.
+/// Refuses dates in milliseconds, as many languages count them: such a token would be good for
+/// ever.
 fn refuse_milliseconds(claims: &Scan<'_>) -> Result<()> {
     let Registered { expires_at, not_before, issued_at, .. } = claims.registered;
     for (name, date) in [("exp", expires_at), ("nbf", not_before), ("iat", issued_at)] {

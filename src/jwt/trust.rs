@@ -1,4 +1,4 @@
-//! Which key a token is held against, and whether its signature is good.
+//! Which key a token is checked against, and whether its signature is good.
 //!
 //! The header never chooses an algorithm: its `alg` is compared with the one the key is bound to
 //! (RFC 8725 section 3.1), its `kid` only selects among the keys that are trusted already.
@@ -27,7 +27,8 @@ enum Keys {
 /// A token whose signature is good.
 pub(super) struct Authentic<'k> {
     pub(super) key: &'k Key,
-    /// Whether the policy accepts the header's `typ`; not an error before the claims were looked at.
+    /// Whether the policy accepts the header's `typ`; not an error before the claims were looked
+    /// at.
     pub(super) typ: Result<()>,
     /// Whether the header is one that the cache holds.
     pub(super) seen: bool,
@@ -114,8 +115,8 @@ impl Trust {
         })
     }
 
-    /// Remembers the header of a token that has passed every check. Where several keys are tried, the next token of the
-    /// same header may come from another and is looked at again.
+    /// Remembers the header of a token that has passed every check. Where several keys are tried,
+    /// the next token of the same header may come from another and is looked at again.
     pub(super) fn accepted(&self, token: &Compact<'_>, key: &Key) {
         if !self.try_keys_without_kid && !self.try_keys_of_a_kid {
             self.seen.remember(token.header, key);

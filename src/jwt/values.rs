@@ -1,4 +1,5 @@
-//! Claims that must have certain values, such as `token_type`, by which some issuers tell their tokens apart.
+//! Claims that must have certain values, such as `token_type`, by which some issuers tell their
+//! tokens apart.
 
 use super::registered::MAX_REQUIRED;
 use crate::base::json::{self, Value};
@@ -24,7 +25,8 @@ impl ClaimValues {
     }
 
     /// # Errors
-    /// `InvalidConfiguration`: more than 32 values, a claim without a name, or one that has a rule of its own.
+    /// `InvalidConfiguration`: more than 32 values, a claim without a name, or one that has a rule
+    /// of its own.
     pub(crate) fn validate(&self) -> Result<()> {
         if self.0.len() > MAX_REQUIRED || self.0.iter().any(|(name, _)| name.is_empty()) {
             return Err(TOO_MANY);

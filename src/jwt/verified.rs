@@ -87,8 +87,9 @@ impl Verified {
         self.string(self.registered.subject)
     }
 
-    /// `sub`, if it is a number, which only [`Policy::allow_numeric_subject`](super::Policy::allow_numeric_subject) lets
-    /// in. 7 is another subject than "7": keep the two apart wherever you keep one.
+    /// `sub`, if it is a number, which only
+    /// [`Policy::allow_numeric_subject`](super::Policy::allow_numeric_subject) lets in. 7 is
+    /// another subject than "7": keep the two apart wherever you keep one.
     #[must_use]
     pub fn numeric_subject(&self) -> Option<i64> {
         self.registered.subject?.value(self.claims_json()).as_i64()

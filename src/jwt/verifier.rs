@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 /// Turns tokens into [`Verified`] claims. Immutable, cheap to clone, safe to share.
 ///
-/// Refusing a token allocates nothing, unless it has objects of more than sixteen members; accepting
-/// one allocates once, for its claims.
+/// Refusing a token allocates nothing, unless it has objects of more than sixteen members;
+/// accepting one allocates once, for its claims.
 ///
 /// ```
 /// use gatekey::{Alg, Claims, Key, Policy, Signer, Verifier};
@@ -79,7 +79,8 @@ enum RuleKeys {
 }
 
 impl IssuerRule {
-    /// Tokens whose `iss` is `issuer` are verified with the keys of a source as they are at each token.
+    /// Tokens whose `iss` is `issuer` are verified with the keys of a source as they are at each
+    /// token.
     pub fn following(issuer: impl Into<String>, source: Arc<dyn KeySource>) -> Self {
         Self::of(issuer.into(), RuleKeys::Source(source))
     }
@@ -118,8 +119,8 @@ impl Verifier {
     /// without `kid` needs exactly one key of its algorithm (see [`Policy::try_keys_without_kid`]).
     ///
     /// # Errors
-    /// `InvalidConfiguration`: there is no key that may verify, none has an allowed algorithm, or the
-    /// policy contradicts itself.
+    /// `InvalidConfiguration`: there is no key that may verify, none has an allowed algorithm, or
+    /// the policy contradicts itself.
     pub fn new(keys: &KeySet, policy: Policy) -> Result<Self> {
         policy.validate()?;
         let trust = Trust::in_set(keys, &policy, policy.algorithms.as_deref())?;
@@ -138,9 +139,9 @@ impl Verifier {
         Ok(Self::of(policy, Trusted::All(Held::Fixed(trust))))
     }
 
-    /// A verifier that trusts the keys of a source as they are at each token, as [`Self::new`] those of a
-    /// set. If the issuer that publishes them is out of reach, it is made all the same, and asks with
-    /// the first token.
+    /// A verifier that trusts the keys of a source as they are at each token, as [`Self::new`]
+    /// those of a set. If the issuer that publishes them is out of reach, it is made all the same,
+    /// and asks with the first token.
     ///
     /// # Errors
     /// As [`Self::new`], for the keys as they are now; those of the source, unless it is an issuer.
@@ -157,7 +158,8 @@ impl Verifier {
     ///
     /// # Errors
     /// `InvalidConfiguration`: no rule, two rules for one issuer, a rule without a usable key, or a
-    /// policy that contradicts itself or speaks about the issuer. Those of a source, as [`Self::following`].
+    /// policy that contradicts itself or speaks about the issuer. Those of a source, as
+    /// [`Self::following`].
     pub fn for_issuers(
         rules: impl IntoIterator<Item = IssuerRule>,
         policy: Policy,
@@ -207,10 +209,11 @@ impl Verifier {
     /// `StoreUnavailable`: whether the token is good cannot be known.
     ///
     /// # Security
-    /// Nothing about the claims of a token with a bad signature can be learned from the error. Where no key has the token's
-    /// `kid`, its `iss` is looked at: another issuer's token is `InvalidIssuer` instead of `KeyNotFound`. With
-    /// [`Self::for_issuers`] the claims are read before the signature is checked, because `iss` selects
-    /// the keys: claims that are not JSON and an issuer that no rule knows are then reported as that.
+    /// Nothing about the claims of a token with a bad signature can be learned from the error.
+    /// Where no key has the token's `kid`, its `iss` is looked at: another issuer's token is
+    /// `InvalidIssuer` instead of `KeyNotFound`. With [`Self::for_issuers`] the claims are read
+    /// before the signature is checked, because `iss` selects the keys: claims that are not JSON
+    /// and an issuer that no rule knows are then reported as that.
     pub fn verify(&self, token: impl AsRef<[u8]>) -> Result<Verified> {
         self.0.verify(token.as_ref())
     }
@@ -256,8 +259,9 @@ impl Inner {
 }
 
 impl Held {
-    /// Verifies with the keys as they are now. If it was the key that failed, and the source has others after another look,
-    /// verifies with them: keys may have been replaced, under new names or the old ones.
+    /// Verifies with the keys as they are now. If it was the key that failed, and the source has
+    /// others after another look, verifies with them: keys may have been replaced, under new names
+    /// or the old ones.
     #[inline]
     fn verify(
         &self,
@@ -298,8 +302,8 @@ fn is_about_the_key(error: &Error) -> bool {
     )
 }
 
-/// Whether it is the token of another issuer, by its own word, that has no key here. Of that nothing follows but what is
-/// reported: it is refused in either case.
+/// Whether it is the token of another issuer, by its own word, that has no key here. Of that
+/// nothing follows but what is reported: it is refused in either case.
 #[cold]
 fn is_foreign(error: &Error, policy: &Policy, token: &Compact<'_>) -> bool {
     let rule = &policy.issuer;

@@ -1,9 +1,10 @@
-//! `KeyRing`: the keys of a signer over time. One is active and signs; the next one is published already, so
-//! that verifiers know it before its first token; retired ones are good until their last token has expired.
+//! `KeyRing`: the keys of a signer over time. One is active and signs; the next one is published
+//! already, so that verifiers know it before its first token; retired ones are good until their
+//! last token has expired.
 //!
-//! A ring lies in a store, sealed under a pepper (AES-256-GCM), or in a folder that only its owner may read.
-//! Signers and verifiers follow it without a restart, in other processes within 50 ms: each use keeps
-//! the ring fresh (`be_fresh`).
+//! A ring lies in a store, sealed under a pepper (AES-256-GCM), or in a folder that only its owner
+//! may read. Signers and verifiers follow it without a restart, in other processes within 50 ms:
+//! each use keeps the ring fresh (`be_fresh`).
 
 mod options;
 mod text;
@@ -27,7 +28,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-/// How often a change is tried that others keep overtaking: of eight that never rest, each is first in time.
+/// How often a change is tried that others keep overtaking: of eight that never rest, each is first
+/// in time.
 const TRIES: usize = 256;
 /// The most keys of a ring; a rotation a minute would need that many.
 const MOST: usize = 64;
@@ -82,8 +84,8 @@ pub struct RingKey {
     pub until: Option<u64>,
 }
 
-/// The keys of a signer over time: safe to share between threads, cheap to clone, usable after a fork. A
-/// [`KeySource`] for signers and verifiers.
+/// The keys of a signer over time: safe to share between threads, cheap to clone, usable after a
+/// fork. A [`KeySource`] for signers and verifiers.
 ///
 /// ```
 /// use gatekey::{Claims, KeyRing, Peppers, Policy, Secret, Signer};
@@ -92,7 +94,7 @@ pub struct RingKey {
 /// use gatekey::Verifier;
 /// use std::sync::Arc;
 ///
-/// let peppers = Peppers::new(&[(1, Secret::new(vec![7; 32]))])?; // from a file, in earnest
+/// let peppers = Peppers::new(&[(1, Secret::new(vec![7; 32]))])?; // from a file, in production
 /// let ring = KeyRing::open(Arc::new(MemoryStore::new()), Some(peppers), KeyRingOptions::new())?;
 /// let signer = Signer::following(Arc::new(ring.clone())).build()?;
 /// let verifier = Verifier::following(Arc::new(ring.clone()), Policy::new())?;
@@ -138,8 +140,9 @@ impl Current {
         Self { stamp: 0, version, keys, lapsed: 0 }
     }
 
-    /// A key that is retired by a date at which it was still seen to sign was retired by a clock that is behind: its
-    /// tokens are good for as long from the time `latest` on. `known` was looked at last at the date `looked`.
+    /// A key that is retired by a date at which it was still seen to sign was retired by a clock
+    /// that is behind: its tokens are good for as long from the time `latest` on. `known` was
+    /// looked at last at the date `looked`.
     fn keep_long_enough(&mut self, known: &Self, looked: u64, latest: u64) {
         for shown in self.keys.iter_mut().map(|kept| &mut kept.shown) {
             let (Some(until), Some(retired_at)) = (shown.until, shown.retired_at) else { continue };
@@ -175,9 +178,10 @@ impl KeyRing {
     /// Opens a ring, and makes it, with an active and a next key, if it is not there.
     ///
     /// # Errors
-    /// `InvalidArgument`: an option is out of range, or the store wants the ring sealed and there are no
-    /// peppers. `WrongPepper`: it was sealed under a pepper of another number. `StoreCorrupt`: it was altered
-    /// from outside, or the pepper of this number has another value. Those of [`KeyRingStore`].
+    /// `InvalidArgument`: an option is out of range, or the store wants the ring sealed and there
+    /// are no peppers. `WrongPepper`: it was sealed under a pepper of another number.
+    /// `StoreCorrupt`: it was altered from outside, or the pepper of this number has another value.
+    /// Those of [`KeyRingStore`].
     pub fn open(
         store: Arc<dyn KeyRingStore>,
         peppers: Option<Peppers>,
@@ -210,12 +214,14 @@ impl KeyRing {
         inner
     }
 
-    /// Makes the next key the active one, retires the one that was, and makes a new next one. Wait with a
-    /// second rotation until everybody who caches [`Self::to_jwks`] has seen the new next key.
+    /// Makes the next key the active one, retires the one that was, and makes a new next one. Wait
+    /// with a second rotation until everybody who caches [`Self::to_jwks`] has seen the new next
+    /// key.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: there are 64 keys whose tokens are still good. `MixedKeySet`: new keys are
-    /// symmetric and old ones are not, or the other way. Those of [`KeyRingStore`]; then nothing has changed.
+    /// `InvalidConfiguration`: there are 64 keys whose tokens are still good. `MixedKeySet`: new
+    /// keys are symmetric and old ones are not, or the other way. Those of [`KeyRingStore`]; then
+    /// nothing has changed.
     pub fn rotate(&self) -> Result<RingKey> {
         self.0.change(&|keys, now| {
             // The clock may be behind, also behind the ring: what signs is not older than its keys.
@@ -233,12 +239,13 @@ impl KeyRing {
         self.active()
     }
 
-    /// Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused by whoever
-    /// follows the ring; where only the published keys are known, revoke the key as well. If it is the
-    /// active one, the next one takes its place.
+    /// Takes a key out of the ring at once: for the day that it has leaked. Its tokens are refused
+    /// by all that follows the ring; where only the published keys are known, revoke the key as
+    /// well. If it is the active one, the next one takes its place.
     ///
     /// # Errors
-    /// `RingKeyNotFound`: the ring has no key of this name. Those of [`KeyRingStore`]; then nothing has changed.
+    /// `RingKeyNotFound`: the ring has no key of this name. Those of [`KeyRingStore`]; then nothing
+    /// has changed.
     pub fn remove(&self, kid: &str) -> Result<()> {
         self.0.change(&|keys, now| {
             let at = keys.iter().position(|kept| kept.shown.kid == kid).ok_or(NO_SUCH_KEY)?;
@@ -253,8 +260,8 @@ impl KeyRing {
         })
     }
 
-    /// Makes new keys in the place of those that were made before the time `at`; whether there were any.
-    /// Their tokens are refused from now on.
+    /// Makes new keys in the place of those that were made before the time `at`; whether there were
+    /// any. Their tokens are refused from now on.
     pub(crate) fn replace_before(&self, cutoff: Cutoff) -> Result<bool> {
         let alg = self.active()?.alg;
         if self.keys()?.iter().all(|key| !cutoff.is_before(key.created_at)) {
@@ -392,11 +399,11 @@ impl Inner {
         self.keep_long_enough(&mut new, dates.latest);
         new.forget(dates.now);
         let new = Arc::new(new);
-        // Whoever was overtaken while reading does not bring an older version back.
+        // Anyone who was overtaken while reading does not bring an older version back.
         self.current.rcu(|known| {
             if known.stamp > new.stamp { Arc::clone(known) } else { Arc::clone(&new) }
         });
-        // Last: whoever sees the number sees these keys.
+        // Last: anyone who sees the number sees these keys.
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 

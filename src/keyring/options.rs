@@ -46,8 +46,8 @@ impl KeyRingOptions {
         self
     }
 
-    /// For how many seconds tokens live that the ring's keys sign: so long, and for the largest leeway of a
-    /// policy, a retired key is still good. At most [`Self::MAX_TOKEN_TTL`].
+    /// For how many seconds tokens live that the ring's keys sign: so long, and for the largest
+    /// leeway of a policy, a retired key is still good. At most [`Self::MAX_TOKEN_TTL`].
     pub const fn token_ttl(mut self, seconds: u64) -> Self {
         self.token_ttl = seconds;
         self

@@ -1,4 +1,5 @@
-//! A ring as text, `{"keys":[{"state":...,"created_at":...,...,"jwk":{...}}]}`, and the seal around it.
+//! A ring as text, `{"keys":[{"state":...,"created_at":...,...,"jwk":{...}}]}`, and the seal around
+//! it.
 
 use super::{RingKey, RingKeyState};
 use crate::base::json::{self, ObjectWriter, Value};
@@ -146,7 +147,8 @@ pub(super) fn seal(
     Ok(StoredRing { name: name.to_owned(), version, pepper, text })
 }
 
-/// The text of a ring. One that lies open where it should be sealed is refused: anybody can write that.
+/// The text of a ring. One that lies open where it should be sealed is refused: anybody can write
+/// that.
 pub(super) fn open(ring: &StoredRing, peppers: Option<&Peppers>) -> Result<Zeroizing<Vec<u8>>> {
     match peppers {
         None if ring.pepper == 0 => Ok(Zeroizing::new(ring.text.clone())),

@@ -1,5 +1,6 @@
-//! What a server knows about users and tokens: user info (OpenID Connect Core section 5.3), introspection
-//! (RFC 7662), revocation (RFC 7009), and the address that signs the user out there (RP-Initiated Logout 1.0).
+//! What a server knows about users and tokens: user info (OpenID Connect Core section 5.3),
+//! introspection (RFC 7662), revocation (RFC 7009), and the address that signs the user out there
+//! (RP-Initiated Logout 1.0).
 
 use super::answer::{self, MALFORMED};
 use super::client::{Inner, OAuthClient};
@@ -20,10 +21,12 @@ use crate::transport::{HttpRequest, HttpResponse, Io, Operation, Purpose};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UserInfo {
-    /// Whose user it is: subjects are names of their issuer's. The issuer of the ID token that came with the tokens, or
-    /// that of the client; for a provider without an issuer, its token endpoint.
+    /// Whose user it is: subjects are names of their issuer's. The issuer of the ID token that came
+    /// with the tokens, or that of the client; for a provider without an issuer, its token
+    /// endpoint.
     pub issuer: String,
-    /// Who it is, as the server names users: its `sub`, or the id where the provider has one instead.
+    /// Who it is, as the server names users: its `sub`, or the id where the provider has one
+    /// instead.
     pub subject: String,
     /// An address that the provider says is the user's and proven, where it says so.
     pub verified_email: Option<String>,
@@ -52,12 +55,14 @@ pub struct Introspection {
 }
 
 impl OAuthClient {
-    /// Asks who the user of these tokens is. If an ID token has said so before, it must be the same. An answer that is signed
-    /// (OpenID Connect Core section 5.3.2) is verified as an ID token is.
+    /// Asks who the user of these tokens is. If an ID token has said so before, it must be the
+    /// same. An answer that is signed (OpenID Connect Core section 5.3.2) is verified as an ID
+    /// token is.
     ///
     /// # Errors
-    /// Of the operation: `OauthSubjectMismatch`; `OauthInvalidGrant` for a token that is not good any more;
-    /// `OauthRefused` for one that may not read the user, or was asked for an API (`resources`); `OauthServerFailed`, also for one that asks too often;
+    /// Of the operation: `OauthSubjectMismatch`; `OauthInvalidGrant` for a token that is not good
+    /// any more; `OauthRefused` for one that may not read the user, or was asked for an API
+    /// (`resources`); `OauthServerFailed`, also for one that asks too often;
     /// `OauthMalformedResponse`, the 1000s for a signed answer that is not good, the 7000s.
     pub fn userinfo(&self, tokens: &OAuthTokens) -> Operation<UserInfo> {
         let mut tokens = tokens.clone();
@@ -73,7 +78,8 @@ impl OAuthClient {
         })
     }
 
-    /// As [`Self::userinfo`], by an access token alone: nobody knows whom it should be about, so look at the subject.
+    /// As [`Self::userinfo`], by an access token alone: nobody knows whom it should be about, so
+    /// look at the subject.
     ///
     /// # Errors
     /// As [`Self::userinfo`].
@@ -82,8 +88,9 @@ impl OAuthClient {
         self.operation(|inner, io| async move { inner.userinfo(&io, &token).await })
     }
 
-    /// Says what the server says about itself (RFC 8414 section 2), as one JSON object: fetched if it is not known yet, with
-    /// the endpoints of the configuration in their places. Nothing of it has been checked but the issuer.
+    /// Says what the server says about itself (RFC 8414 section 2), as one JSON object: fetched if
+    /// it is not known yet, with the endpoints of the configuration in their places. Nothing of it
+    /// has been checked but the issuer.
     ///
     /// # Errors
     /// Of the operation: those of a request for metadata.
@@ -97,17 +104,19 @@ impl OAuthClient {
     /// Asks whether a token is good (RFC 7662).
     ///
     /// # Errors
-    /// Of the operation: `OauthInvalidClient`, `OauthServerFailed`, `OauthMalformedResponse`, the 7000s.
+    /// Of the operation: `OauthInvalidClient`, `OauthServerFailed`, `OauthMalformedResponse`, the
+    /// 7000s.
     pub fn introspect(&self, token: &Secret) -> Operation<Introspection> {
         let (token, grant) = (token.clone(), TokenGrant::new());
         self.operation(|inner, io| async move { inner.introspect(&io, &token, &grant).await })
     }
 
-    /// As [`Self::introspect`], with more to say: `token_type_hint`, or parameters of the server's own.
+    /// As [`Self::introspect`], with more to say: `token_type_hint`, or parameters of the server's
+    /// own.
     ///
     /// # Errors
-    /// `InvalidArgument`: something is not acceptable; the error's claim names it. Of the operation: as
-    /// [`Self::introspect`].
+    /// `InvalidArgument`: something is not acceptable; the error's claim names it. Of the
+    /// operation: as [`Self::introspect`].
     pub fn introspect_with(
         &self,
         token: &Secret,
@@ -118,8 +127,8 @@ impl OAuthClient {
         Ok(self.operation(|inner, io| async move { inner.introspect(&io, &token, &grant).await }))
     }
 
-    /// Ends a token at the server (RFC 7009): a refresh token ends its access tokens too. One that is not known has
-    /// ended already.
+    /// Ends a token at the server (RFC 7009): a refresh token ends its access tokens too. One that
+    /// is not known has ended already.
     ///
     /// # Errors
     /// Of the operation: `OauthInvalidClient`, `OauthRefused`, `OauthServerFailed`, the 7000s.
@@ -138,11 +147,12 @@ impl OAuthClient {
         })
     }
 
-    /// Where to send the browser so that the user is signed out at the server too (RP-Initiated Logout 1.0 section 2).
+    /// Where to send the browser so that the user is signed out at the server too (RP-Initiated
+    /// Logout 1.0 section 2).
     ///
     /// # Errors
-    /// `InvalidArgument`; of the operation: `InvalidConfiguration` if the server has no such page, and those of a
-    /// request for its metadata.
+    /// `InvalidArgument`; of the operation: `InvalidConfiguration` if the server has no such page,
+    /// and those of a request for its metadata.
     pub fn logout_url(
         &self,
         id_token: Option<&Secret>,
@@ -210,8 +220,8 @@ impl Inner {
         Ok(UserInfo { issuer, subject, verified_email, claims_json })
     }
 
-    /// The refusal of a token that has not expired: what was asked for an API is not for user info, and another one like
-    /// it would not be either (RFC 8707 section 2.2).
+    /// The refusal of a token that has not expired: what was asked for an API is not for user info,
+    /// and another one like it would not be either (RFC 8707 section 2.2).
     fn of_an_api(&self, tokens: &OAuthTokens, error: Error) -> Error {
         let is_for_an_api =
             error.kind() == ErrorKind::OauthInvalidGrant && !tokens.resources.is_empty();
@@ -230,7 +240,8 @@ impl Inner {
         request
     }
 
-    /// The object in an answer about a user: as it is, or signed (OpenID Connect Core section 5.3.2).
+    /// The object in an answer about a user: as it is, or signed (OpenID Connect Core section
+    /// 5.3.2).
     async fn told(&self, io: &Io, metadata: &Metadata, response: &HttpResponse) -> Result<Secret> {
         answer::token_refused(&self.config, response)?;
         let kind = response.header("content-type").and_then(|kind| kind.split(';').next());

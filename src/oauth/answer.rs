@@ -1,6 +1,6 @@
-//! What an authorization server answers, read strictly: JSON objects of bounded size without duplicate members, or
-//! an error of the right kind (RFC 6749 section 5). A redirect is never followed, and nothing of a body gets into
-//! a message.
+//! What an authorization server answers, read strictly: JSON objects of bounded size without
+//! duplicate members, or an error of the right kind (RFC 6749 section 5). A redirect is never
+//! followed, and nothing of a body gets into a message.
 
 use super::config::OAuthConfig;
 use super::quirks::Quirks;
@@ -17,7 +17,8 @@ use zeroize::Zeroize as _;
 /// The object that a 2xx answer holds, as text.
 ///
 /// # Errors
-/// `OauthServerFailed`, `OauthMalformedResponse`, `RequestBlocked` for a redirect, and those of [`refusal`].
+/// `OauthServerFailed`, `OauthMalformedResponse`, `RequestBlocked` for a redirect, and those of
+/// [`refusal`].
 pub(super) fn object(config: &OAuthConfig, response: &HttpResponse) -> Result<Secret> {
     let quirks = &config.quirks;
     let text = readable(quirks, response);
@@ -128,7 +129,8 @@ fn is_true(value: &Value<'_>, name: &str) -> bool {
     value.member(name).and_then(|flag| flag.as_bool()) == Some(true)
 }
 
-/// The error of this name (RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5, OpenID Connect Core 3.1.2.6).
+/// The error of this name (RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5, OpenID Connect
+/// Core 3.1.2.6).
 #[cold]
 pub(super) fn error_named(quirks: &Quirks, code: &str, message: &str) -> Error {
     named(quirks.error(code), code, message)
@@ -185,8 +187,8 @@ fn kind_of(name: &str) -> Option<ErrorKind> {
     })
 }
 
-/// 408, 429 and 5xx: to be tried again, when the server says so. A 500 that names an error of the token endpoint
-/// (RFC 6749 section 5.2) is that error, which waiting does not change.
+/// 408, 429 and 5xx: to be tried again, when the server says so. A 500 that names an error of the
+/// token endpoint (RFC 6749 section 5.2) is that error, which waiting does not change.
 #[cold]
 fn failure(config: &OAuthConfig, response: &HttpResponse, text: Option<&Secret>) -> Error {
     let quirks = &config.quirks;
@@ -214,8 +216,8 @@ pub(super) fn busy(clock: &dyn Clock, response: &HttpResponse) -> Error {
 fn told_when(error: Error, clock: &dyn Clock, response: &HttpResponse) -> Error {
     let header = |name: &str| response.header(name).map(str::trim);
     let date = |text: &str| http_date::parse(text);
-    // A date is held against the server's own clock, which may differ from this one; where the answer has not one date,
-    // this one is all there is.
+    // A date is checked against the server's own clock, which may differ from this one; where the
+    // answer has not one date, this one is all there is.
     let now = || header("date").and_then(date).or_else(|| plausible(clock.now()).ok());
     let until = |text: &str| Some(date(text)?.saturating_sub(now()?));
     match header("retry-after").and_then(|text| text.parse().ok().or_else(|| until(text))) {
@@ -224,8 +226,9 @@ fn told_when(error: Error, clock: &dyn Clock, response: &HttpResponse) -> Error 
     }
 }
 
-/// What the server says about a user's token (RFC 6750 section 3.1): only 401, and `invalid_token`, mean that the token has
-/// ended. A 403 is about scopes, or about how often it was asked (GitHub's limits).
+/// What the server says about a user's token (RFC 6750 section 3.1): only 401, and `invalid_token`,
+/// mean that the token has ended. A 403 is about scopes, or about how often it was asked (GitHub's
+/// limits).
 #[cold]
 pub(super) fn token_refused(config: &OAuthConfig, response: &HttpResponse) -> Result<()> {
     let quirks = &config.quirks;
@@ -282,8 +285,8 @@ pub(super) fn unreadable(response: &HttpResponse) -> Error {
     if is_compressed(response) { COMPRESSED } else { MALFORMED }
 }
 
-/// Whether a body is compressed, although nobody has asked for that. A transport of the program's own may have decoded it and
-/// left the header as it was.
+/// Whether a body is compressed, although nobody has asked for that. A transport of the program's
+/// own may have decoded it and left the header as it was.
 pub(super) fn is_compressed(response: &HttpResponse) -> bool {
     let body = response.body.expose();
     let is_encoded = |coding: &str| !coding.trim().eq_ignore_ascii_case("identity");

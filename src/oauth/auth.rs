@@ -1,5 +1,5 @@
-//! How a client proves who it is at the token endpoint and its neighbours (RFC 6749 section 2.3, RFC 7523
-//! section 2.2, RFC 8705, OpenID Connect Core section 9).
+//! How a client proves who it is at the token endpoint and its neighbours (RFC 6749 section 2.3,
+//! RFC 7523 section 2.2, RFC 8705, OpenID Connect Core section 9).
 
 use super::config::{OAuthConfig, TOKEN};
 use super::metadata::Metadata;
@@ -123,8 +123,8 @@ pub(super) struct Authenticator {
 
 impl Authenticator {
     /// # Errors
-    /// `InvalidConfiguration`: the method needs what the client does not have. `WeakKey`: a secret that signs has
-    /// fewer than 32 bytes.
+    /// `InvalidConfiguration`: the method needs what the client does not have. `WeakKey`: a secret
+    /// that signs has fewer than 32 bytes.
     pub(super) fn new(config: &OAuthConfig) -> Result<Self> {
         let lacking = || LACKING.about_claim("token_endpoint_auth_method");
         let needs = |fine: bool| if fine { Ok(()) } else { Err(lacking()) };
@@ -222,7 +222,8 @@ impl Authenticator {
         Ok(proof)
     }
 
-    /// What may be wrong with the way in which this client proves itself, if the server of these metadata refuses it.
+    /// What may be wrong with the way in which this client proves itself, if the server of these
+    /// metadata refuses it.
     #[cold]
     pub(super) fn remedy(&self, config: &OAuthConfig, metadata: &Metadata) -> Option<&'static str> {
         let offered = &metadata.auth_methods;
@@ -240,8 +241,9 @@ impl Authenticator {
         (method == AuthMethod::SecretBasic && is_encoded).then_some(ENCODED)
     }
 
-    /// A token for this one request, with one audience: the issuer, unless the client is registered where only its token
-    /// endpoint is taken. One that named another endpoint could be used there by the server that had us sent there.
+    /// A token for this one request, with one audience: the issuer, unless the client is registered
+    /// where only its token endpoint is taken. One that named another endpoint could be used there
+    /// by the server that had us sent there.
     fn assertion(&self, config: &OAuthConfig, audience: &str) -> Result<Secret> {
         let key = self.signer.as_ref().ok_or(LACKING)?;
         let id = &config.client_id;
@@ -257,7 +259,7 @@ impl Authenticator {
     }
 }
 
-/// A token of so many seconds, with an id of its own.
+/// A token of this many seconds, with an id of its own.
 fn sign(config: &OAuthConfig, signer: SignerBuilder, claims: &Claims, ttl: u64) -> Result<Secret> {
     let (clock, random) = (Arc::clone(&config.clock), Arc::clone(&config.random));
     let signer = signer.ttl(ttl).clock(clock).random(random).build()?;
@@ -272,8 +274,8 @@ fn signer_of(key: &Key, config: &OAuthConfig) -> SignerBuilder {
     headers.fold(signer, |signer, (name, json)| signer.header(name, json.as_str()))
 }
 
-/// `Basic`: the id and the secret are form-encoded first (RFC 6749 section 2.3.1), or a colon in them would be
-/// read as the one between them.
+/// `Basic`: the id and the secret are form-encoded first (RFC 6749 section 2.3.1), or a colon in
+/// them would be read as the one between them.
 fn basic(id: &str, secret: &str) -> Secret {
     let mut pair = String::with_capacity(3 * (id.len() + secret.len()) + 1);
     encode_into(id, &mut pair);
@@ -298,8 +300,9 @@ const NOT_OFFERED: &str = "The server does not accept this client, whose `auth_m
      list (`token_endpoint_auth_methods_supported`); use one of them.";
 const ENCODED: &str = "The server does not accept this client. Basic encodes characters of its id or secret (RFC 6749 \
      section 2.3.1), which some servers do not decode: try the `auth_method` `client_secret_post`.";
-/// That a token for the token endpoint goes to that endpoint's server alone, unless the configuration names the endpoint: a
-/// server whose metadata name the token endpoint of another one would be sent what is good there.
+/// That a token for the token endpoint goes to that endpoint's server alone, unless the
+/// configuration names the endpoint: a server whose metadata name the token endpoint of another one
+/// would be sent what is good there.
 fn is_at_home(config: &OAuthConfig, endpoint: &str, url: &str) -> Result<()> {
     let is_configured = config.endpoints.get(TOKEN).is_some();
     if is_configured || Url::parse(endpoint)?.origin.eq_ignore_ascii_case(Url::parse(url)?.origin) {

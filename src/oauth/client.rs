@@ -1,5 +1,5 @@
-//! `OAuthClient`: one registration at one authorization server. Every method that needs the server gives an
-//! [`Operation`], which a transport runs or an event loop drives.
+//! `OAuthClient`: one registration at one authorization server. Every method that needs the server
+//! gives an [`Operation`], which a transport runs or an event loop drives.
 
 use super::answer;
 use super::auth::{AuthMethod, Authenticator};
@@ -22,7 +22,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// For how long metadata are believed, and for how long while the server cannot be reached, in nanoseconds.
+/// For how long metadata are believed, and for how long while the server cannot be reached, in
+/// nanoseconds.
 const METADATA_TTL: u64 = 3600 * NANOS;
 const METADATA_STALE: u64 = 86_400 * NANOS;
 /// The longest pause after a failure to get them, in seconds.
@@ -85,8 +86,9 @@ impl OAuthClient {
     /// Checks a configuration as a whole.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: something is missing, contradicts itself or is not `https`; the error's claim names
-    /// the member where there is one. `WeakKey`: a secret that signs has fewer than 32 bytes.
+    /// `InvalidConfiguration`: something is missing, contradicts itself or is not `https`; the
+    /// error's claim names the member where there is one. `WeakKey`: a secret that signs has fewer
+    /// than 32 bytes.
     pub fn new(mut config: OAuthConfig) -> Result<Self> {
         fill_in(&mut config)?;
         check(&mut config)?;
@@ -140,7 +142,8 @@ impl OAuthClient {
 }
 
 impl Inner {
-    /// What is known of the server, with one of its endpoints; more is asked for if it has not been named.
+    /// What is known of the server, with one of its endpoints; more is asked for if it has not been
+    /// named.
     pub(super) async fn endpoint(
         &self,
         io: &Io,
@@ -151,8 +154,9 @@ impl Inner {
         Ok((metadata, url))
     }
 
-    /// What is known of the server, asked for place after place until it is enough or there is no more. One operation
-    /// asks for all; what has failed is tried again after a second, then after twice as long each time.
+    /// What is known of the server, asked for place after place until it is enough or there is no
+    /// more. One operation asks for all; what has failed is tried again after a second, then after
+    /// twice as long each time.
     pub(super) async fn metadata_with(
         &self,
         io: &Io,
@@ -165,7 +169,8 @@ impl Inner {
         Ok(Arc::clone(&known.metadata))
     }
 
-    /// What is known, asked for if need be. If the server cannot be reached, what was known before is used for a day.
+    /// What is known, asked for if need be. If the server cannot be reached, what was known before
+    /// is used for a day.
     async fn known(&self, io: &Io) -> Result<Arc<Known>> {
         if !self.config.discover || self.config.issuer.is_none() {
             return Ok(self.metadata.load_full().unwrap_or_else(|| {
@@ -240,7 +245,8 @@ impl Inner {
         self.config.deadline_ms.saturating_mul(4)
     }
 
-    /// Takes metadata over, unless what is held was asked for later: an answer that was held up brings nothing old back.
+    /// Takes metadata over, unless what is held was asked for later: an answer that was held up
+    /// brings nothing old back.
     fn take(&self, new: Known) -> Arc<Known> {
         let new = Arc::new(new);
         let latest = |held: &Option<Arc<Known>>| match held {
@@ -353,8 +359,8 @@ fn check(config: &mut OAuthConfig) -> Result<()> {
     Ok(())
 }
 
-/// A redirect URI is absolute and has no fragment (RFC 6749 section 3.1.2): `https`, `http` on this machine
-/// (RFC 8252 section 7.3), or a scheme of the program's own with a dot in it (section 7.1).
+/// A redirect URI is absolute and has no fragment (RFC 6749 section 3.1.2): `https`, `http` on this
+/// machine (RFC 8252 section 7.3), or a scheme of the program's own with a dot in it (section 7.1).
 fn check_redirect_uri(uri: &str) -> Result<()> {
     if url::Url::checked(uri, true).is_ok() {
         return Ok(());

@@ -1,5 +1,6 @@
-//! What a client knows of its authorization server and of itself. A configuration is text (JSON) or a builder;
-//! a preset is such a text that gatekey brings along ([`super::presets`]), and whatever follows it overrides it.
+//! What a client knows of its authorization server and of itself. A configuration is text (JSON) or
+//! a builder; a preset is such a text that gatekey brings along ([`super::presets`]), and whatever
+//! follows it overrides it.
 
 use super::auth::{AssertionAudience, AuthMethod};
 use super::presets;
@@ -134,17 +135,18 @@ impl OAuthConfig {
         }
     }
 
-    /// Reads a configuration: one JSON object of at most 64 KiB, with the members of `docs/oauth.md`.
+    /// Reads a configuration: one JSON object of at most 64 KiB, with the members of
+    /// `docs/oauth.md`.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is not one; a member is not known or has a wrong type, and the error's claim
-    /// names it. Those of [`Key::from_jwk`] and [`Key::from_pem`].
+    /// `InvalidConfiguration`: it is malformed; a member is not known or has a wrong type, and the
+    /// error's claim names it. Those of [`Key::from_jwk`] and [`Key::from_pem`].
     pub fn from_json(text: &[u8]) -> Result<Self> {
         Self::new("").json(text)
     }
 
-    /// Takes over the members of a configuration in JSON. They override what was set before, and later calls
-    /// override them.
+    /// Takes over the members of a configuration in JSON. They override what was set before, and
+    /// later calls override them.
     ///
     /// # Errors
     /// As [`Self::from_json`].
@@ -166,8 +168,9 @@ impl OAuthConfig {
         self
     }
 
-    /// Takes over what is known about a provider: `github`, `google`, `microsoft`, `facebook`, `apple`, `gitlab` and
-    /// others, which [`oauth_presets`](super::oauth_presets) lists. Later calls override it.
+    /// Takes over what is known about a provider: `github`, `google`, `microsoft`, `facebook`,
+    /// `apple`, `gitlab` and others, which [`oauth_presets`](super::oauth_presets) lists. Later
+    /// calls override it.
     ///
     /// # Errors
     /// `InvalidConfiguration`: there is no such preset; the error's claim is `preset`.
@@ -211,31 +214,33 @@ impl OAuthConfig {
         self.variables.push((name, value));
     }
 
-    /// The authorization server by its issuer: its metadata is fetched when it is first needed (OpenID Connect
-    /// Discovery section 4, RFC 8414 section 3) and must name this very issuer, byte by byte.
+    /// The authorization server by its issuer: its metadata is fetched when it is first needed
+    /// (OpenID Connect Discovery section 4, RFC 8414 section 3) and must name this very issuer,
+    /// byte by byte.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self.discover = true;
         self
     }
 
-    /// Whether the issuer's metadata are fetched; they are, unless a preset knows better. Without them the endpoints must be
-    /// configured, `jwks_uri` for ID tokens too.
+    /// Whether the issuer's metadata are fetched; they are, unless a preset knows better. Without
+    /// them the endpoints must be configured, `jwks_uri` for ID tokens too.
     pub const fn discover(mut self, discover: bool) -> Self {
         self.discover = discover;
         self
     }
 
-    /// Where the issuer's metadata are, if they are at none of the places that its address leads to. They must name the
-    /// issuer that is configured, byte by byte, as ever.
+    /// Where the issuer's metadata are, if they are at none of the places that its address leads
+    /// to. They must name the issuer that is configured, byte by byte, as ever.
     pub fn metadata_url(mut self, url: impl Into<String>) -> Self {
         self.metadata_url = Some(url.into());
         self.discover = true;
         self
     }
 
-    /// One endpoint, by its name in metadata (RFC 8414 section 2), for example `token_endpoint`. It is used instead
-    /// of what metadata say; a client with an authorization and a token endpoint and no issuer fetches none.
+    /// One endpoint, by its name in metadata (RFC 8414 section 2), for example `token_endpoint`. It
+    /// is used instead of what metadata say; a client with an authorization and a token endpoint
+    /// and no issuer fetches none.
     ///
     /// # Errors
     /// `InvalidConfiguration`: there is no endpoint of this name.
@@ -258,20 +263,23 @@ impl OAuthConfig {
         self
     }
 
-    /// How the client proves who it is; otherwise the best that its secret or key and the server's metadata allow.
+    /// How the client proves who it is; otherwise the best that its secret or key and the server's
+    /// metadata allow.
     pub const fn auth_method(mut self, method: AuthMethod) -> Self {
         self.method = Some(method);
         self
     }
 
-    /// Whom the tokens of `client_secret_jwt` and `private_key_jwt` are for: the issuer, unless set.
+    /// Whom the tokens of `client_secret_jwt` and `private_key_jwt` are for: the issuer, unless
+    /// set.
     pub const fn assertion_audience(mut self, audience: AssertionAudience) -> Self {
         self.assertion_audience = audience;
         self
     }
 
-    /// The tokens of `client_secret_jwt` and `private_key_jwt` have this header member, with a value that is given as JSON
-    /// text: `x5t` or `x5t#S256` for Entra ID, see [`SignerBuilder::header`](crate::jwt::SignerBuilder::header).
+    /// The tokens of `client_secret_jwt` and `private_key_jwt` have this header member, with a
+    /// value that is given as JSON text: `x5t` or `x5t#S256` for Entra ID, see
+    /// [`SignerBuilder::header`](crate::jwt::SignerBuilder::header).
     pub fn assertion_header(mut self, name: impl Into<String>, json: impl Into<String>) -> Self {
         self.assertion_headers.push((name.into(), json.into()));
         self
@@ -289,8 +297,8 @@ impl OAuthConfig {
         self
     }
 
-    /// The algorithms that ID tokens may be signed with (`id_token_signed_response_alg`); otherwise the asymmetric
-    /// ones of the server's metadata. HMAC is only ever used if it is named here.
+    /// The algorithms that ID tokens may be signed with (`id_token_signed_response_alg`); otherwise
+    /// the asymmetric ones of the server's metadata. HMAC is only ever used if it is named here.
     pub fn id_token_algorithms(mut self, algs: impl IntoIterator<Item = Alg>) -> Self {
         self.id_token_algs = algs.into_iter().collect();
         self
@@ -314,7 +322,8 @@ impl OAuthConfig {
         self
     }
 
-    /// Refuses a server whose metadata do not say that it knows PKCE with S256 (OAuth 2.1). PKCE is used in any case.
+    /// Refuses a server whose metadata do not say that it knows PKCE with S256 (OAuth 2.1). PKCE is
+    /// used in any case.
     pub const fn require_pkce(mut self, require: bool) -> Self {
         self.require_pkce = require;
         self
@@ -332,19 +341,20 @@ impl OAuthConfig {
         self
     }
 
-    /// Numbered secrets, oldest first, that the cookie of a log-in is sealed with. Every process that finishes
-    /// log-ins needs the same ones. Without them a client makes one of its own, which ends with it.
+    /// Numbered secrets, oldest first, that the cookie of a log-in is sealed with. Every process
+    /// that finishes log-ins needs the same ones. Without them a client makes one of its own, which
+    /// ends with it.
     pub fn flow_keys(mut self, keys: Peppers) -> Self {
         self.flow_keys = Some(keys);
         self
     }
 
-    /// Where the server departs from the RFCs: one JSON object with the quirks of `docs/oauth.md`. Those that are not
-    /// in it stay as they are.
+    /// Where the server departs from the RFCs: one JSON object with the quirks of `docs/oauth.md`.
+    /// Those that are not in it stay as they are.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is no JSON object; a quirk is not known or has a wrong type, and the error's claim
-    /// names it (`quirks.no_pkce`).
+    /// `InvalidConfiguration`: it is no JSON object; a quirk is not known or has a wrong type, and
+    /// the error's claim names it (`quirks.no_pkce`).
     pub fn quirks(mut self, text: &[u8]) -> Result<Self> {
         fields::read_within("quirks", text, |quirk| self.quirks.member(quirk))?;
         Ok(self)
@@ -494,7 +504,8 @@ pub(super) fn checked_text(text: &str, most: usize) -> Result<()> {
     Ok(())
 }
 
-/// Parameters of the server's own; the error names the one that is not acceptable (`parameters.audience`).
+/// Parameters of the server's own; the error names the one that is not acceptable
+/// (`parameters.audience`).
 pub(super) fn check_parameters(
     parameters: &[(String, String)],
     most: usize,

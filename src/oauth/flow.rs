@@ -1,8 +1,8 @@
-//! The cookie of a log-in that has begun: everything that its callback is held against, sealed (AES-256-GCM), so
-//! that the server keeps nothing and any of its processes can finish it.
+//! The cookie of a log-in that has begun: everything that its callback is checked against, sealed
+//! (AES-256-GCM), so that the server keeps nothing and any of its processes can finish it.
 //!
-//! The cookie's name is made from `state`, so that log-ins in several tabs do not disturb each other. Whatever is
-//! wrong with it, the kind of error is the same.
+//! The cookie's name is made from `state`, so that log-ins in several tabs do not disturb each
+//! other. Whatever is wrong with it, the kind of error is the same.
 
 use super::client::Inner;
 use crate::base::b64;
@@ -39,7 +39,7 @@ const NO_ROOM: Error = argument(
      `return_to`.",
 );
 
-/// What the callback is held against.
+/// What the callback is checked against.
 pub(super) struct Flow {
     pub(super) state_hash: [u8; 32],
     pub(super) nonce: Option<String>,
@@ -104,8 +104,8 @@ impl Flow {
     }
 }
 
-/// Scopes in one text, each as how many bytes it begins with that the one before it begins with too, and the rest: many
-/// are addresses that differ at their end only.
+/// Scopes in one text, each as how many bytes it begins with that the one before it begins with
+/// too, and the rest: many are addresses that differ at their end only.
 fn shortened(scopes: &[String]) -> String {
     let (mut out, mut before) = (String::new(), "");
     for scope in scopes {
@@ -129,7 +129,8 @@ fn in_full(text: &str) -> Option<Vec<String>> {
 }
 
 impl Inner {
-    /// The `Set-Cookie` values that begin a log-in: its own, and the ends of the oldest ones beyond five.
+    /// The `Set-Cookie` values that begin a log-in: its own, and the ends of the oldest ones beyond
+    /// five.
     pub(super) fn set_flow(&self, state: &str, flow: &Flow, cookies: &str) -> Result<Vec<String>> {
         let cookie = self.cookie(&self.flow_name(&flow.state_hash))?;
         let key = key(&self.flow_keys, self.flow_keys.active()).ok_or(ErrorKind::Internal)?;
@@ -175,8 +176,9 @@ impl Inner {
         Flow::read(&aead::open(&key, &self.context(name), &sealed)?)
     }
 
-    /// The names of the log-ins that must make room for one more: those that are over, and the oldest. What cannot be read
-    /// is of another client, server or program on this site, and ends by itself.
+    /// The names of the log-ins that must make room for one more: those that are over, and the
+    /// oldest. What cannot be read is of another client, server or program on this site, and ends
+    /// by itself.
     fn surplus(&self, cookies: &str) -> Result<Vec<String>> {
         if cookies.len() > Cookie::MAX_HEADER {
             return Ok(Vec::new());

@@ -1,5 +1,6 @@
-//! Tokens without a browser: refreshing (RFC 6749 section 6), client credentials (section 4.4), token exchange
-//! (RFC 8693), assertions (RFC 7523 section 2.1), and the flow for devices (RFC 8628).
+//! Tokens without a browser: refreshing (RFC 6749 section 6), client credentials (section 4.4),
+//! token exchange (RFC 8693), assertions (RFC 7523 section 2.1), and the flow for devices (RFC
+//! 8628).
 
 use super::answer::{self, MALFORMED};
 use super::client::{Inner, OAuthClient};
@@ -52,19 +53,20 @@ impl TokenExchange {
         }
     }
 
-    /// Reads an exchange: one JSON object with `subject_token`, `subject_token_type` and any of `actor_token`,
-    /// `actor_token_type`, `requested_token_type`, `audience` and the members of [`TokenGrant::from_json`].
+    /// Reads an exchange: one JSON object with `subject_token`, `subject_token_type` and any of
+    /// `actor_token`, `actor_token_type`, `requested_token_type`, `audience` and the members of
+    /// [`TokenGrant::from_json`].
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is not one, or a member is missing, unknown or of a wrong type.
+    /// `InvalidConfiguration`: it is malformed, or a member is missing, unknown or of a wrong type.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         let exchange = Self::new(Secret::new(Vec::new()), Self::ACCESS_TOKEN).json(text)?;
         exchange.check()?;
         Ok(exchange)
     }
 
-    /// Takes over the members of an exchange in JSON. They override what was set before, and later calls override
-    /// them.
+    /// Takes over the members of an exchange in JSON. They override what was set before, and later
+    /// calls override them.
     ///
     /// # Errors
     /// As [`Self::from_json`], but the subject's token may be missing.
@@ -151,24 +153,28 @@ impl fmt::Debug for DeviceCodes {
 }
 
 impl OAuthClient {
-    /// Gets new tokens for a refresh token. Where the answer brings no new refresh token, scopes or ID token, the old
-    /// ones stay. Keep what it gives before you use it: the old refresh token may be dead by then. A
-    /// [`TokenManager`](crate::oauth::TokenManager) does that, once for all threads and processes.
+    /// Gets new tokens for a refresh token. Where the answer brings no new refresh token, scopes or
+    /// ID token, the old ones stay. Keep what it gives before you use it: the old refresh token may
+    /// be dead by then. A [`TokenManager`](crate::oauth::TokenManager) does that, once for all
+    /// threads and processes.
     ///
     /// # Errors
     /// `InvalidArgument`: there is no refresh token, or it is of another server. Of the operation:
-    /// `OauthInvalidGrant`, which is final; `OauthServerFailed` and the 7000s, after which the refresh token is
-    /// still the one to use; `OauthMalformedResponse` and the 1000s for an answer or an ID token that is not good. If the
-    /// server had given a new refresh token by then, [`OAuthTokens::kept_in`] has it: keep that.
+    /// `OauthInvalidGrant`, which is final; `OauthServerFailed` and the 7000s, after which the
+    /// refresh token is still the one to use; `OauthMalformedResponse` and the 1000s for an answer
+    /// or an ID token that is not good. If the server had given a new refresh token by then,
+    /// [`OAuthTokens::kept_in`] has it: keep that.
     pub fn refresh(&self, tokens: &OAuthTokens) -> Result<Operation<OAuthTokens>> {
         self.refresh_with(tokens, &TokenGrant::new())
     }
 
-    /// As [`Self::refresh`], with more to say: scopes to ask for instead of all that were granted (RFC 6749 section 6),
-    /// resources instead of those of the tokens, parameters of the server's own.
+    /// As [`Self::refresh`], with more to say: scopes to ask for instead of all that were granted
+    /// (RFC 6749 section 6), resources instead of those of the tokens, parameters of the server's
+    /// own.
     ///
     /// # Errors
-    /// As [`Self::refresh`], and `InvalidArgument` for what is not acceptable; the error's claim names it.
+    /// As [`Self::refresh`], and `InvalidArgument` for what is not acceptable; the error's claim
+    /// names it.
     pub fn refresh_with(
         &self,
         tokens: &OAuthTokens,
@@ -178,7 +184,8 @@ impl OAuthClient {
         self.refresh_keeping(tokens, grant.clone(), Box::new(|_| Ok(())))
     }
 
-    /// As [`Self::refresh`]; a new refresh token is handed to `keep` before anything is done that may take long or fail.
+    /// As [`Self::refresh`]; a new refresh token is handed to `keep` before anything is done that
+    /// may take long or fail.
     pub(super) fn refresh_keeping(
         &self,
         tokens: &OAuthTokens,
@@ -195,8 +202,8 @@ impl OAuthClient {
     /// Gets a token for the client itself (RFC 6749 section 4.4).
     ///
     /// # Errors
-    /// `InvalidArgument`; of the operation: `OauthInvalidClient`, `OauthRefused`, `OauthServerFailed`,
-    /// `OauthMalformedResponse`, the 7000s.
+    /// `InvalidArgument`; of the operation: `OauthInvalidClient`, `OauthRefused`,
+    /// `OauthServerFailed`, `OauthMalformedResponse`, the 7000s.
     pub fn client_credentials(&self, grant: &TokenGrant) -> Result<Operation<OAuthTokens>> {
         self.grant(grant, vec![("grant_type", Secret::from("client_credentials".to_owned()))])
     }
@@ -204,7 +211,8 @@ impl OAuthClient {
     /// Exchanges one token for another (RFC 8693).
     ///
     /// # Errors
-    /// As [`Self::client_credentials`], and `OauthInvalidGrant`; `InvalidConfiguration` without a subject's token.
+    /// As [`Self::client_credentials`], and `OauthInvalidGrant`; `InvalidConfiguration` without a
+    /// subject's token.
     pub fn token_exchange(&self, exchange: &TokenExchange) -> Result<Operation<OAuthTokens>> {
         exchange.check()?;
         let text = |text: &str| Secret::from(text.to_owned());
@@ -221,7 +229,8 @@ impl OAuthClient {
         self.grant(&exchange.grant, own)
     }
 
-    /// Exchanges an assertion, a JWT that someone whom the server trusts has signed (RFC 7523 section 2.1).
+    /// Exchanges an assertion, a JWT that someone whom the server trusts has signed (RFC 7523
+    /// section 2.1).
     ///
     /// # Errors
     /// As [`Self::client_credentials`], and `OauthInvalidGrant`.
@@ -244,32 +253,35 @@ impl OAuthClient {
         Ok(self.operation(|inner, io| async move { inner.grant(&io, &grant, &own).await }))
     }
 
-    /// Begins the flow for a device without a browser (RFC 8628 section 3.1): show the codes, then [`Self::poll`].
+    /// Begins the flow for a device without a browser (RFC 8628 section 3.1): show the codes, then
+    /// [`Self::poll`].
     ///
     /// # Errors
-    /// `InvalidArgument`; of the operation: as [`Self::client_credentials`]; `RequestBlocked` if the address to show
-    /// is not `https`.
+    /// `InvalidArgument`; of the operation: as [`Self::client_credentials`]; `RequestBlocked` if
+    /// the address to show is not `https`.
     pub fn device_codes(&self, grant: &TokenGrant) -> Result<Operation<DeviceCodes>> {
         grant.check()?;
         let grant = grant.clone();
         Ok(self.operation(|inner, io| async move { inner.device_codes(&io, &grant).await }))
     }
 
-    /// Asks until the user has said yes or no, as often as the server wants it (RFC 8628 section 3.4). An operation
-    /// that is dropped is cancelled.
+    /// Asks until the user has said yes or no, as often as the server wants it (RFC 8628 section
+    /// 3.4). An operation that is dropped is cancelled.
     ///
     /// # Errors
-    /// Of the operation: `OauthAccessDenied`, `OauthDeviceExpired`, and those of a request that trying again does not
-    /// mend.
+    /// Of the operation: `OauthAccessDenied`, `OauthDeviceExpired`, and those of a request that
+    /// trying again does not correct.
     pub fn poll(&self, codes: &DeviceCodes) -> Operation<OAuthTokens> {
         let (codes, grant) = (codes.clone(), TokenGrant::new());
         self.operation(|inner, io| async move { inner.poll(&io, &codes, &grant).await })
     }
 
-    /// As [`Self::poll`], with more to say in each question: resources and parameters of the server's own.
+    /// As [`Self::poll`], with more to say in each question: resources and parameters of the
+    /// server's own.
     ///
     /// # Errors
-    /// `InvalidArgument`: something is not acceptable; the error's claim names it. Of the operation: as [`Self::poll`].
+    /// `InvalidArgument`: something is not acceptable; the error's claim names it. Of the
+    /// operation: as [`Self::poll`].
     pub fn poll_with(
         &self,
         codes: &DeviceCodes,
@@ -327,7 +339,8 @@ impl Inner {
         if !named.is_empty() {
             old.resources = named;
         }
-        // What is wrong with the rest of the answer, or is still to be asked, must not lose the only good refresh token.
+        // What is wrong with the rest of the answer, or is still to be asked, must not lose the
+        // only good refresh token.
         let kept = new_refresh_token(&self.config, &response)
             .map(|new| OAuthTokens { refresh_token: Some(new), ..old.clone() });
         let is_done =
@@ -344,8 +357,8 @@ impl Inner {
         renewed.map_err(|error| error.keeping(kept.as_ref().map(Secret::expose)))
     }
 
-    /// The scopes to refresh with: those that are wanted, or at some servers what was granted, and what their answers leave
-    /// out (Entra).
+    /// The scopes to refresh with: those that are wanted, or at some servers what was granted, and
+    /// what their answers leave out (Entra).
     fn refresh_scopes(&self, asked: &[String], is_wanted: bool) -> Vec<String> {
         if !self.config.quirks.scope_on_refresh {
             return if is_wanted { asked.to_vec() } else { Vec::new() };

@@ -1,5 +1,5 @@
-//! ID tokens (OpenID Connect Core section 3.1.3.7) and logout tokens (Back-Channel Logout section 2.6), held
-//! against the server's keys on this project's own verifier.
+//! ID tokens (OpenID Connect Core section 3.1.3.7) and logout tokens (Back-Channel Logout section
+//! 2.6), held against the server's keys on this project's own verifier.
 
 use super::client::{Inner, OAuthClient, Trust};
 use super::config::{JWKS, OAuthConfig};
@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// How old a logout token may be, in seconds.
 const LOGOUT_AGE: u64 = 120;
 
-/// What an ID token is held against, beyond its signature, issuer, audience and times.
+/// What an ID token is checked against, beyond its signature, issuer, audience and times.
 pub(super) struct Expected<'a> {
     pub(super) nonce: Option<&'a str>,
     pub(super) code: Option<&'a Secret>,
@@ -42,19 +42,21 @@ pub struct LogoutNotice {
     pub session_id: Option<String>,
     /// The token's id, for [`crate::Revocations::seen_once`].
     pub token_id: String,
-    /// Until when the token is accepted, in seconds since the Unix epoch: its `exp` and the leeway, or two minutes after its
-    /// `iat`. For so long its id must be remembered.
+    /// Until when the token is accepted, in seconds since the Unix epoch: its `exp` and the leeway,
+    /// or two minutes after its `iat`. For so long its id must be remembered.
     pub expires_at: u64,
 }
 
 impl OAuthClient {
-    /// Verifies the `logout_token` that an authorization server posts when a session ends: of the type `logout+jwt`, `JWT`
-    /// or none, with the event of a log-out and without `nonce`. Answer 200 or 400, with `Cache-Control: no-store`; end the
-    /// sessions, unless the token's id has been seen. A client with [`OAuthConfig::replay`] refuses one that comes again.
+    /// Verifies the `logout_token` that an authorization server posts when a session ends: of the
+    /// type `logout+jwt`, `JWT` or none, with the event of a log-out and without `nonce`. Answer
+    /// 200 or 400, with `Cache-Control: no-store`; end the sessions, unless the token's id has been
+    /// seen. A client with [`OAuthConfig::replay`] refuses one that comes again.
     ///
     /// # Errors
-    /// Of the operation: the 1000s for a token that is not valid, or older than two minutes (without `exp` to the second,
-    /// otherwise with the leeway), or, as `RevokedToken`, was seen; the 7000s.
+    /// Of the operation: the 1000s for a token that is not valid, or older than two minutes
+    /// (without `exp` to the second, otherwise with the leeway), or, as `RevokedToken`, was seen;
+    /// the 7000s.
     pub fn logout_notice(&self, logout_token: &str) -> Operation<LogoutNotice> {
         let token = Secret::from(logout_token.to_owned());
         self.operation(|inner, io| async move {
@@ -72,7 +74,8 @@ impl OAuthClient {
 
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// Whether these are the claims of a logout token or another security event (RFC 8417), which is good for nothing else.
+/// Whether these are the claims of a logout token or another security event (RFC 8417), which is
+/// good for nothing else.
 fn is_event(claims: &Value<'_>) -> bool {
     claims.member("events").is_some()
 }
@@ -150,7 +153,8 @@ impl Inner {
         Ok(())
     }
 
-    /// The claims of signed user info, which must be this server's and for this client (OpenID Connect Core section 5.3.2).
+    /// The claims of signed user info, which must be this server's and for this client (OpenID
+    /// Connect Core section 5.3.2).
     pub(super) async fn signed_user(
         &self,
         io: &Io,
@@ -176,7 +180,8 @@ impl Inner {
         Ok(Secret::from(verified.claims_json().to_owned()))
     }
 
-    /// Fuller metadata, if the keys are named by another document than those that were known so far.
+    /// Fuller metadata, if the keys are named by another document than those that were known so
+    /// far.
     async fn with_keys(&self, io: &Io, metadata: &Metadata) -> Result<Option<Arc<Metadata>>> {
         if self.has_own_key() || metadata.has(JWKS) {
             return Ok(None);
@@ -184,7 +189,8 @@ impl Inner {
         self.metadata_with(io, |metadata| metadata.has(JWKS)).await.map(Some)
     }
 
-    /// The token's claims if one of the server's keys has signed it; `policy` if it is not an ID token.
+    /// The token's claims if one of the server's keys has signed it; `policy` if it is not an ID
+    /// token.
     async fn verify(
         &self,
         io: &Io,
@@ -303,8 +309,8 @@ impl Inner {
         policy
     }
 
-    /// The issuer of a server that has one for each tenant: the template filled in with the token's own tenant, which
-    /// must be an allowed one.
+    /// The issuer of a server that has one for each tenant: the template filled in with the token's
+    /// own tenant, which must be an allowed one.
     fn check_issuer(&self, token: &Verified) -> Result<()> {
         let Some(template) = &self.config.quirks.issuer_template else { return Ok(()) };
         let tenant = token.given("tid").and_then(|tid| tid.as_str()).unwrap_or_default();
@@ -341,7 +347,8 @@ impl Inner {
                 if nonce
                     .as_str()
                     .is_some_and(|nonce| constant_time_eq(own.as_bytes(), nonce.as_bytes())) => {}
-            // The ID token of a refresh may bring the first one's nonce, which is not known any more.
+            // The ID token of a refresh may bring the first one's nonce, which is not known any
+            // more.
             (None, Some(_)) if expected.subject.is_some() => {}
             _ => return Err(ErrorKind::OauthNonceMismatch.into()),
         }
@@ -380,7 +387,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Whoever else is in `aud` must be known, and `azp` must be this client (OpenID Connect Core section 2).
+    /// Who else is in `aud` must be known, and `azp` must be this client (OpenID Connect Core
+    /// section 2).
     fn check_audience(&self, token: &Verified) -> Result<()> {
         let own = &*self.config.client_id;
         let azp = token.given("azp");
@@ -399,7 +407,8 @@ impl Inner {
     }
 }
 
-/// The algorithms that ID tokens may have: as registered, or the asymmetric ones that the server says it uses.
+/// The algorithms that ID tokens may have: as registered, or the asymmetric ones that the server
+/// says it uses.
 ///
 /// # Errors
 /// `InvalidConfiguration`: the server says that it uses none of those that are registered.
@@ -422,7 +431,8 @@ const fn is_hmac(alg: Alg) -> bool {
     matches!(alg, Alg::Hs256 | Alg::Hs384 | Alg::Hs512)
 }
 
-/// The left half of a hash, with the hash of the token's algorithm (OpenID Connect Core section 3.1.3.6).
+/// The left half of a hash, with the hash of the token's algorithm (OpenID Connect Core section
+/// 3.1.3.6).
 fn half_hash(alg: Alg, secret: &[u8]) -> String {
     let name = alg.name();
     if name.ends_with("256") || name.ends_with("256K") {

@@ -1,5 +1,5 @@
-//! Signing in: the authorization code flow (RFC 6749 section 4.1) with PKCE (RFC 7636), `state`, `nonce` (OpenID
-//! Connect Core section 3.1) and the issuer in the response (RFC 9207).
+//! Signing in: the authorization code flow (RFC 6749 section 4.1) with PKCE (RFC 7636), `state`,
+//! `nonce` (OpenID Connect Core section 3.1) and the issuer in the response (RFC 9207).
 
 use super::answer;
 use super::client::{Inner, OAuthClient};
@@ -58,18 +58,19 @@ impl fmt::Debug for BegunLogin {
 pub struct FinishedLogin {
     /// The tokens; the ID token is valid if it is there.
     pub tokens: OAuthTokens,
-    /// Whose user signed in: subjects are names of their issuer's. The ID token's issuer; for a provider without one, its
-    /// token endpoint.
+    /// Whose user signed in: subjects are names of their issuer's. The ID token's issuer; for a
+    /// provider without one, its token endpoint.
     pub issuer: String,
-    /// The ID token's `sub`: together with the issuer, who the user is. `None` without OpenID Connect; then
-    /// [`OAuthClient::userinfo`] tells.
+    /// The ID token's `sub`: together with the issuer, who the user is. `None` without OpenID
+    /// Connect; then [`OAuthClient::userinfo`] tells.
     pub subject: Option<String>,
-    /// The ID token's `email`, where the provider says that it is the user's and proven. `None` without OpenID Connect;
-    /// then [`OAuthClient::userinfo`] tells.
+    /// The ID token's `email`, where the provider says that it is the user's and proven. `None`
+    /// without OpenID Connect; then [`OAuthClient::userinfo`] tells.
     pub verified_email: Option<String>,
     /// The ID token's claims: the text of one JSON object.
     pub claims_json: Option<String>,
-    /// What Apple posts along the first time: the text of one JSON object with the user's name. Not signed.
+    /// What Apple posts along the first time: the text of one JSON object with the user's name. Not
+    /// signed.
     pub user_json: Option<String>,
     /// The page of this site to go to: a path.
     pub return_to: String,
@@ -95,13 +96,14 @@ impl FinishedLogin {
 }
 
 impl OAuthClient {
-    /// Begins a log-in. `cookies` is the request's `Cookie` header, or empty: of the log-ins that it says have begun
-    /// and not ended, the oldest beyond five are given up.
+    /// Begins a log-in. `cookies` is the request's `Cookie` header, or empty: of the log-ins that
+    /// it says have begun and not ended, the oldest beyond five are given up.
     ///
     /// # Errors
-    /// `InvalidArgument`: a parameter is not acceptable. `InvalidConfiguration`: there is no redirect URI. Of the
-    /// operation: those of a request (7000s, `OauthServerFailed`, `OauthMalformedResponse`), `OauthIssuerMismatch`,
-    /// and `OauthRefused` from the endpoint of pushed requests.
+    /// `InvalidArgument`: a parameter is not acceptable. `InvalidConfiguration`: there is no
+    /// redirect URI. Of the operation: those of a request (7000s, `OauthServerFailed`,
+    /// `OauthMalformedResponse`), `OauthIssuerMismatch`, and `OauthRefused` from the endpoint of
+    /// pushed requests.
     pub fn begin(&self, options: &LoginOptions, cookies: &str) -> Result<Operation<BegunLogin>> {
         let inner = &self.0;
         if inner.config.redirect_uri.is_none() {
@@ -112,26 +114,31 @@ impl OAuthClient {
         Ok(self.operation(|inner, io| async move { inner.begin(&io, options, &cookies).await }))
     }
 
-    /// Finishes a log-in. `callback` is the callback's address, its query, or the form that was posted; `cookies` the
-    /// request's `Cookie` header. `state`, `iss` and errors are looked at before anything is asked of anybody.
+    /// Finishes a log-in. `callback` is the callback's address, its query, or the form that was
+    /// posted; `cookies` the request's `Cookie` header. `state`, `iss` and errors are looked at
+    /// before anything is asked of anybody.
     ///
     /// # Errors
-    /// `OauthStateMismatch`: the log-in was not begun here. `OauthIssuerMismatch`: the answer is from another server.
-    /// `OauthAccessDenied`, `OauthInteractionRequired`, `OauthServerFailed`, `OauthRefused`: the server says so. Of
-    /// the operation: `OauthInvalidGrant`, `OauthInvalidClient`, `OauthMalformedResponse`, `OauthNonceMismatch`, the
-    /// 1000s for an ID token that is not valid, the 7000s.
+    /// `OauthStateMismatch`: the log-in was not begun here. `OauthIssuerMismatch`: the answer is
+    /// from another server. `OauthAccessDenied`, `OauthInteractionRequired`, `OauthServerFailed`,
+    /// `OauthRefused`: the server says so. Of the operation: `OauthInvalidGrant`,
+    /// `OauthInvalidClient`, `OauthMalformedResponse`, `OauthNonceMismatch`, the 1000s for an ID
+    /// token that is not valid, the 7000s.
     ///
     /// # Security
-    /// Whatever the outcome, answer with the cookie of [`Self::end_login`] or `set_cookies`: a log-in is good once.
+    /// Whatever the outcome, answer with the cookie of [`Self::end_login`] or `set_cookies`: a
+    /// log-in is good once.
     pub fn finish(&self, callback: &str, cookies: &str) -> Result<Operation<FinishedLogin>> {
         self.finish_with(callback, cookies, &TokenGrant::new())
     }
 
-    /// As [`Self::finish`], with more to say in the request for the tokens: resources out of those that [`Self::begin`] asked
-    /// for, of which a single one is asked for in any case (RFC 8707 section 2.2), scopes, and parameters of the server's own.
+    /// As [`Self::finish`], with more to say in the request for the tokens: resources out of those
+    /// that [`Self::begin`] asked for, of which a single one is asked for in any case (RFC 8707
+    /// section 2.2), scopes, and parameters of the server's own.
     ///
     /// # Errors
-    /// As [`Self::finish`], and `InvalidArgument` for what is not acceptable; the error's claim names it.
+    /// As [`Self::finish`], and `InvalidArgument` for what is not acceptable; the error's claim
+    /// names it.
     pub fn finish_with(
         &self,
         callback: &str,
@@ -172,8 +179,8 @@ impl OAuthClient {
         }))
     }
 
-    /// The `Set-Cookie` value that ends the log-in of a callback, to be sent whatever became of it; `None` if the
-    /// callback names none.
+    /// The `Set-Cookie` value that ends the log-in of a callback, to be sent whatever became of it;
+    /// `None` if the callback names none.
     #[must_use]
     pub fn end_login(&self, callback: &str) -> Option<String> {
         let callback = Callback::read(callback).ok()?;
@@ -247,7 +254,7 @@ impl Inner {
         }
         parameters.extend(options.resources.iter().map(|resource| ("resource", resource.as_str())));
         parameters.extend(options.parameters.iter().map(|(name, value)| (&**name, &**value)));
-        // What a preset says besides is said unless the log-in says otherwise.
+        // What else a preset says is said unless the log-in says otherwise.
         let is_said = |name: &str| parameters.iter().any(|(own, _)| *own == name);
         let more: Vec<_> = quirks.authorize.iter().filter(|(name, _)| !is_said(name)).collect();
         parameters.extend(more.into_iter().map(|(name, value)| (&**name, &**value)));
@@ -319,7 +326,7 @@ impl Inner {
         tokens.resources = resources;
         let wants_id_token = flow.scopes.iter().any(|scope| scope == "openid");
         if self.config.quirks.no_id_token || !wants_id_token {
-            // Nothing was sent that it could be held against.
+            // Nothing was sent that it could be checked against.
             tokens.id_token = None;
             return Ok(tokens);
         }
@@ -378,7 +385,8 @@ impl Callback {
         })
     }
 
-    /// The answer is from the server that was asked (RFC 9207 section 2.4); that it comes with an error is no excuse.
+    /// The answer is from the server that was asked (RFC 9207 section 2.4); that it comes with an
+    /// error is no excuse.
     fn check_issuer(&self, flow: &Flow, aliases: &[String]) -> Result<()> {
         match &self.iss {
             Some(iss) if *iss == flow.issuer || aliases.contains(iss) => Ok(()),
@@ -388,8 +396,9 @@ impl Callback {
     }
 }
 
-/// The query of a callback's address; a form, or the query alone, is taken as it is. An address begins with a slash, a
-/// scheme or the query itself; its path may hold `=`, and a form's values may hold anything.
+/// The query of a callback's address; a form, or the query alone, is taken as it is. An address
+/// begins with a slash, a scheme or the query itself; its path may hold `=`, and a form's values
+/// may hold anything.
 fn query_of(callback: &str) -> &str {
     let Some((address, query)) = callback.split_once('?') else { return callback };
     let begin = address.split(['=', '&']).next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What one log-in asks for: the parameters of an authorization request (RFC 6749 section 4.1.1, OpenID Connect Core
-//! section 3.1.2.1, RFC 8707) that the caller may choose.
+//! What one log-in asks for: the parameters of an authorization request (RFC 6749 section 4.1.1,
+//! OpenID Connect Core section 3.1.2.1, RFC 8707) that the caller may choose.
 
 use super::client::{NOT_A_SCOPE, is_scope};
 use super::config::{check_parameters, checked_text};
@@ -28,16 +28,17 @@ impl LoginOptions {
         Self::default()
     }
 
-    /// Reads options: one JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`, `acr_values`,
-    /// `max_age`, `resources` and `parameters`.
+    /// Reads options: one JSON object with any of `scopes`, `return_to`, `prompt`, `login_hint`,
+    /// `acr_values`, `max_age`, `resources` and `parameters`.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is not one, or a member is unknown or has a wrong type.
+    /// `InvalidConfiguration`: it is malformed, or a member is unknown or has a wrong type.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         Self::new().json(text)
     }
 
-    /// Takes over the members of options in JSON. They override what was set before, and later calls override them.
+    /// Takes over the members of options in JSON. They override what was set before, and later
+    /// calls override them.
     ///
     /// # Errors
     /// As [`Self::from_json`].
@@ -65,8 +66,8 @@ impl LoginOptions {
         self
     }
 
-    /// The page of this site to go to afterwards: a path of at most 2,048 bytes. Anything that could lead elsewhere becomes
-    /// `/`.
+    /// The page of this site to go to afterwards: a path of at most 2,048 bytes. Anything that
+    /// could lead elsewhere becomes `/`.
     pub fn return_to(mut self, path: impl Into<String>) -> Self {
         self.return_to = path.into();
         self
@@ -102,7 +103,8 @@ impl LoginOptions {
         self
     }
 
-    /// A parameter of the provider's own, instead of the preset's of that name; none of those that protect the log-in.
+    /// A parameter of the provider's own, instead of the preset's of that name; none of those that
+    /// protect the log-in.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));
         self

@@ -1,11 +1,12 @@
-//! `TokenManager`: the tokens of other servers, kept, refreshed in time and once: one request for all threads of a
-//! process and, with a store that locks, for all processes. A server that rotates refresh tokens ends the whole
-//! log-in when two of them use the same one.
+//! `TokenManager`: the tokens of other servers, kept, refreshed in time and once: one request for
+//! all threads of a process and, with a store that locks, for all processes. A server that rotates
+//! refresh tokens ends the whole log-in when two of them use the same one.
 //!
 //! What another process puts or removes is noticed at each use, by the store's text.
 //!
-//! A new refresh token is kept before anybody sees the access token that came with it. Only the server's own
-//! `invalid_grant` ends a refresh token; whatever else goes wrong, it is tried again later.
+//! A new refresh token is kept before anybody sees the access token that came with it. Only the
+//! server's own `invalid_grant` ends a refresh token; whatever else goes wrong, it is tried again
+//! later.
 
 use super::client::OAuthClient;
 use super::shelf::Shelf;
@@ -26,8 +27,8 @@ use std::sync::{Arc, Mutex};
 /// The longest wait after failures, and between two tokens that an API refuses, in seconds.
 const LONGEST_PAUSE: u64 = 60;
 
-/// The tokens of other servers under names of the program's own: safe to share between threads, cheap to clone,
-/// usable after a fork.
+/// The tokens of other servers under names of the program's own: safe to share between threads,
+/// cheap to clone, usable after a fork.
 ///
 /// ```no_run
 /// # use gatekey::OAuthClient;
@@ -58,8 +59,9 @@ struct Inner {
 }
 
 impl TokenManager {
-    /// Tokens of this client's, kept in `store`, refreshed over `transport`. Managers of several clients and servers may
-    /// share a store: each has entries of its own, and knows nothing of the others'.
+    /// Tokens of this client's, kept in `store`, refreshed over `transport`. Managers of several
+    /// clients and servers may share a store: each has entries of its own, and knows nothing of the
+    /// others'.
     #[must_use]
     pub fn new(
         client: OAuthClient,
@@ -71,8 +73,8 @@ impl TokenManager {
         Self(Arc::new(Inner { client, shelf, transport, grant: None, refreshing, slots }))
     }
 
-    /// A name under which there is no token gets one for the client itself (RFC 6749 section 4.4). A manager that asks for
-    /// something else gets another one.
+    /// A name under which there is no token gets one for the client itself (RFC 6749 section 4.4).
+    /// A manager that asks for something else gets another one.
     #[must_use]
     pub fn client_credentials(self, grant: TokenGrant) -> Self {
         self.with(|inner| {
@@ -81,16 +83,18 @@ impl TokenManager {
         })
     }
 
-    /// What each refresh says besides the refresh token, as [`OAuthClient::refresh_with`] takes it: parameters of the
-    /// server's own, scopes instead of all that were granted, resources instead of those of the tokens. What is not
-    /// acceptable in it is told by the first refresh: `InvalidArgument`.
+    /// What each refresh says apart from the refresh token, as [`OAuthClient::refresh_with`] takes
+    /// it: parameters of the server's own, scopes instead of all that were granted, resources
+    /// instead of those of the tokens. What is not acceptable in it is told by the first refresh:
+    /// `InvalidArgument`.
     #[must_use]
     pub fn refresh_with(self, grant: TokenGrant) -> Self {
         self.with(|inner| inner.refreshing = grant)
     }
 
-    /// Seals what is kept (AES-256-GCM) under the last of these; the earlier ones still open. What was put and was not
-    /// sealed with one of these is `WrongPepper`; of what the client can ask for itself, another one is asked for.
+    /// Seals what is kept (AES-256-GCM) under the last of these; the earlier ones still open. What
+    /// was put and was not sealed with one of these is `WrongPepper`; of what the client can ask
+    /// for itself, another one is asked for.
     #[must_use]
     pub fn sealed(self, peppers: Peppers) -> Self {
         self.with(|inner| inner.shelf.seal(peppers))
@@ -112,8 +116,8 @@ impl TokenManager {
     /// Keeps tokens, for example of a log-in that was just finished.
     ///
     /// # Errors
-    /// `InvalidArgument`: the name is empty or has more than 120 bytes, or the tokens are of another server than the
-    /// client's. Those of the store.
+    /// `InvalidArgument`: the name is empty or has more than 120 bytes, or the tokens are of
+    /// another server than the client's. Those of the store.
     pub fn put(&self, name: &str, tokens: &OAuthTokens) -> Result<()> {
         self.change(name, || self.0.shelf.save(name, Entry::Put, tokens).map(Some))
     }
@@ -145,12 +149,14 @@ impl TokenManager {
         })
     }
 
-    /// The access token of a name, good for at least `min_ttl` more seconds, or for half of its life where the server
-    /// gives none that are; refreshed if need be. If refreshing fails for the moment, one that is still good is given.
+    /// The access token of a name, good for at least `min_ttl` more seconds, or for half of its
+    /// life where the server gives none that are; refreshed if need be. If refreshing fails for the
+    /// moment, one that is still good is given.
     ///
     /// # Errors
-    /// `OauthNoToken`: there is none; a log-in is needed. `OauthInvalidGrant`: there is none any more. Otherwise those
-    /// of [`OAuthClient::refresh`] and the store; `retry_after` says when it is worth another try.
+    /// `OauthNoToken`: there is none; a log-in is needed. `OauthInvalidGrant`: there is none any
+    /// more. Otherwise those of [`OAuthClient::refresh`] and the store; `retry_after` says when it
+    /// is worth another try.
     pub fn access_token(&self, name: &str, min_ttl: u64) -> Result<Secret> {
         Ok(self.tokens(name, min_ttl)?.access_token.clone())
     }
@@ -175,7 +181,8 @@ impl TokenManager {
         })
     }
 
-    /// What is known under a name without asking anybody but the store, if it is as good as [`Self::access_token`] says.
+    /// What is known under a name without asking anybody but the store, if it is as good as
+    /// [`Self::access_token`] says.
     #[must_use]
     pub fn known(&self, name: &str, min_ttl: u64) -> Option<Arc<OAuthTokens>> {
         let (slot, now) = (self.0.slots.known(name)?, self.0.now().ok()?);
@@ -183,9 +190,10 @@ impl TokenManager {
         kept.tokens.is_fresh_for(min_ttl, now).then(|| Arc::clone(&kept.tokens))
     }
 
-    /// An API has refused this access token with 401: another one, unless there is one by now. If an API goes on refusing
-    /// new ones, the next is asked for after a second, then after two, at most once a minute: until then the refused one
-    /// is given once more, and it is of no use to send it.
+    /// An API has refused this access token with 401: another one, unless there is one by now. If
+    /// an API goes on refusing new ones, the next is asked for after a second, then after two, at
+    /// most once a minute: until then the refused one is given once more, and it is of no use to
+    /// send it.
     ///
     /// # Errors
     /// As [`Self::access_token`].
@@ -199,9 +207,9 @@ impl TokenManager {
         })
     }
 
-    /// [`Self::tokens`], or [`Self::replace`] of a `refused` access token, as an operation, for an event loop. It holds the
-    /// store's lock while a request is out, and lets go of it when it is dropped. Its steps ask the store: where that is a
-    /// folder, they may wait.
+    /// [`Self::tokens`], or [`Self::replace`] of a `refused` access token, as an operation, for an
+    /// event loop. It holds the store's lock while a request is out, and lets go of it when it is
+    /// dropped. Its steps ask the store: where that is a folder, they may wait.
     ///
     /// # Errors
     /// `InvalidArgument`: as [`Self::put`]. The operation's are those of [`Self::access_token`].
@@ -250,8 +258,8 @@ impl Way<'_> {
     }
 }
 
-/// Whether an answer may take the place of what it was asked for with: always, unless another caller has taken the refresh
-/// over and changed that by now.
+/// Whether an answer may take the place of what it was asked for with: always, unless another
+/// caller has taken the refresh over and changed that by now.
 struct Still {
     inner: Arc<Inner>,
     name: String,
@@ -273,7 +281,7 @@ impl Still {
     }
 }
 
-/// The tokens that are wanted: good for so many seconds, and not the refused one.
+/// The tokens that are wanted: good for this many seconds, and not the refused one.
 struct Wanted {
     min_ttl: u64,
     not: Option<Secret>,
@@ -430,8 +438,8 @@ impl Inner {
         or_still_good(kept, told, wanted, now)
     }
 
-    /// Saves what could not be saved before, unless it was given in exchange for other tokens than those that are kept by
-    /// now: someone has signed out, or is another.
+    /// Saves what could not be saved before, unless it was given in exchange for other tokens than
+    /// those that are kept by now: someone has signed out, or is another.
     fn settle(
         &self,
         name: &str,
@@ -461,7 +469,8 @@ impl Inner {
         saved
     }
 
-    /// What asks for new tokens; `saved` is what was kept, with a new refresh token, before they were looked at.
+    /// What asks for new tokens; `saved` is what was kept, with a new refresh token, before they
+    /// were looked at.
     fn question(
         self: &Arc<Self>,
         name: &str,
@@ -488,8 +497,8 @@ impl Inner {
         }
     }
 
-    /// Saves tokens that the server gave for those that were kept: in their place, if these had a refresh token; else the
-    /// client has asked for itself.
+    /// Saves tokens that the server gave for those that were kept: in their place, if these had a
+    /// refresh token; else the client has asked for itself.
     fn save(&self, name: &str, tokens: &OAuthTokens, of: Option<&Seen>) -> Result<Arc<Seen>> {
         let entry = match of {
             Some(of) if of.tokens.refresh_token.is_some() => of.entry,
@@ -515,7 +524,8 @@ impl Drop for Own {
     }
 }
 
-/// The kept tokens if they are good although others were wanted, and waiting may help; else the error.
+/// The kept tokens if they are good although others were wanted, and waiting may help; else the
+/// error.
 fn or_still_good(
     kept: Option<Arc<Seen>>,
     error: Error,
@@ -550,7 +560,8 @@ impl TokenManager {
 }
 
 impl TokenManager {
-    /// How many names this manager keeps something about in memory: those that have tokens, and are used.
+    /// How many names this manager keeps something about in memory: those that have tokens, and are
+    /// used.
     #[must_use]
     pub fn names_in_use(&self) -> usize {
         self.0.slots.len()

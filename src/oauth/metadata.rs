@@ -1,5 +1,6 @@
-//! What an authorization server says about itself (RFC 8414, OpenID Connect Discovery 1.0). It is believed only if
-//! it names the very issuer it was asked for, and the address that is used must be no less safe than the issuer's own.
+//! What an authorization server says about itself (RFC 8414, OpenID Connect Discovery 1.0). It is
+//! believed only if it names the very issuer it was asked for, and the address that is used must be
+//! no less safe than the issuer's own.
 
 use super::answer::{self, REDIRECT};
 use super::config::{Endpoints, JWKS, OAuthConfig, TOKEN};
@@ -154,7 +155,8 @@ fn completed(document: &str, more: &Value<'_>) -> String {
     out.end()
 }
 
-/// Asks the issuer for its metadata, place after place until a document counts: an object that names the very issuer.
+/// Asks the issuer for its metadata, place after place until a document counts: an object that
+/// names the very issuer.
 pub(super) async fn discover(io: &Io, config: &OAuthConfig) -> Result<Metadata> {
     let issuer = config.issuer.as_deref().ok_or(NO_ENDPOINT)?;
     let places = match &config.metadata_url {
@@ -252,8 +254,8 @@ async fn ask(io: &Io, config: &OAuthConfig, place: &str) -> Result<Secret> {
     Ok(response.body.clone())
 }
 
-/// Where an issuer's metadata may be. A path of the issuer stays in front for OpenID Connect, and follows for
-/// RFC 8414 section 3.1, under either name (section 5).
+/// Where an issuer's metadata may be. A path of the issuer stays in front for OpenID Connect, and
+/// follows for RFC 8414 section 3.1, under either name (section 5).
 pub(super) fn well_known(issuer: &str, allow_loopback_http: bool) -> Result<Vec<String>> {
     let is_open = issuer.starts_with("http://");
     let refused = |_| if is_open { OPEN_ISSUER } else { NOT_AN_ISSUER };

@@ -1,10 +1,12 @@
-//! Layer 4: OAuth 2.0 and OpenID Connect as a client: signing users in through another server, tokens for
-//! machines, and the keys that such servers publish. Protocol code alone: what it asks of other servers, and when,
-//! is an [`Operation`](crate::transport::Operation); nothing here has a socket.
+//! Layer 4: OAuth 2.0 and OpenID Connect as a client: signing users in through another server,
+//! tokens for machines, and the keys that such servers publish. Protocol code alone: what it asks
+//! of other servers, and when, is an [`Operation`](crate::transport::Operation); nothing here has a
+//! socket.
 //!
-//! `config`, `quirks`, `presets`, `variables`: what is known beforehand. `metadata`, `remote_key_set`: what the server publishes.
-//! `login`, `login_options`, `flow`, `id_token`: signing in. `auth`, `answer`, `tokens`, `grants`: the token endpoint.
-//! `rescue`: the refresh token of an answer that is spoilt. `about`: users and tokens. `manager`, `slots`, `shelf`:
+//! `config`, `quirks`, `presets`, `variables`: what is known beforehand. `metadata`,
+//! `remote_key_set`: what the server publishes. `login`, `login_options`, `flow`, `id_token`:
+//! signing in. `auth`, `answer`, `tokens`, `grants`: the token endpoint. `rescue`: the refresh
+//! token of an answer that is spoilt. `about`: users and tokens. `manager`, `slots`, `shelf`:
 //! tokens over time.
 
 mod about;

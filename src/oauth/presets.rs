@@ -1,4 +1,5 @@
-//! What is known about well-known providers, as data in the form of a configuration (`presets.json`).
+//! What is known about well-known providers, as data in the form of a configuration
+//! (`presets.json`).
 
 use crate::base::json::{self, Value};
 

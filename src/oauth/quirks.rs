@@ -1,5 +1,5 @@
-//! Where a provider departs from the RFCs: data, never code that asks which provider it is. The defaults are the
-//! RFCs themselves; `docs/oauth.md` says which preset sets what.
+//! Where a provider departs from the RFCs: data, never code that asks which provider it is. The
+//! defaults are the RFCs themselves; `docs/oauth.md` says which preset sets what.
 
 use crate::base::json::Value;
 use crate::base::json::fields::Field;
@@ -32,7 +32,8 @@ pub(super) struct Quirks {
     pub(super) authorize: Vec<(String, String)>,
     /// The scopes are sent again when refreshing (Microsoft).
     pub(super) scope_on_refresh: bool,
-    /// Scopes that are always among those sent when refreshing (Entra: without it the next refresh token does not come).
+    /// Scopes that are always among those sent when refreshing (Entra: without it the next refresh
+    /// token does not come).
     pub(super) refresh_scopes: Vec<String>,
     /// The member of an answer that holds the scopes (Bitbucket).
     pub(super) scope_member: String,
@@ -154,8 +155,8 @@ impl Quirks {
         own.or_else(|| refusal.given("error"))
     }
 
-    /// The address in a user's claims, if they say that it is proven: `true`, or the text "true", which Apple and others
-    /// write. One member says it, and no other makes up for it.
+    /// The address in a user's claims, if they say that it is proven: `true`, or the text "true",
+    /// which Apple and others write. One member says it, and no other makes up for it.
     pub(super) fn verified_email(&self, claims: &Value<'_>) -> Option<String> {
         let member = Some(&*self.verified_email_member).filter(|member| !member.is_empty())?;
         let proof = inside(claims, member)?;

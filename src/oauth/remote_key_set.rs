@@ -1,9 +1,11 @@
-//! `RemoteKeySet`: the keys that an issuer publishes (RFC 7517 section 5), fetched when they are first needed and
-//! kept fresh, without a thread of its own and without letting a stranger's tokens cause a flood of requests.
+//! `RemoteKeySet`: the keys that an issuer publishes (RFC 7517 section 5), fetched when they are
+//! first needed and kept fresh, without a thread of its own and without letting a caller's tokens
+//! cause a flood of requests.
 //!
-//! One caller fetches while the others go on with the keys that are known. What has failed is tried again after a
-//! second, then after twice as long each time; until then its reason is told. Symmetric keys are refused, because
-//! nobody publishes a secret; so are more than 100 keys and 512 KiB.
+//! One caller fetches while the others go on with the keys that are known. What has failed is tried
+//! again after a second, then after twice as long each time; until then its reason is told.
+//! Symmetric keys are refused, because nobody publishes a secret; so are more than 100 keys and 512
+//! KiB.
 
 mod options;
 mod read;
@@ -31,11 +33,12 @@ use std::sync::{Arc, Mutex};
 
 /// The largest key set, in bytes.
 const LARGEST: usize = 512 * 1024;
-/// How long the token of an unknown key waits for another caller's fetch, in milliseconds from its beginning.
+/// How long the token of an unknown key waits for another caller's fetch, in milliseconds from its
+/// beginning.
 const LONGEST_LOOK: u64 = 1000;
 
-/// The keys that an issuer publishes: safe to share between threads, cheap to clone, usable after a fork. A
-/// [`KeySource`] for [`Verifier::following`](crate::Verifier::following).
+/// The keys that an issuer publishes: safe to share between threads, cheap to clone, usable after a
+/// fork. A [`KeySource`] for [`Verifier::following`](crate::Verifier::following).
 #[derive(Clone)]
 pub struct RemoteKeySet(Arc<Inner>);
 
@@ -43,7 +46,8 @@ struct Inner {
     /// Where the keys are, or whose they are.
     place: Place,
     options: RemoteKeySetOptions,
-    /// What carries the requests of [`KeySource`]; without one it never blocks, and the owner fetches.
+    /// What carries the requests of [`KeySource`]; without one it never blocks, and the owner
+    /// fetches.
     transport: Option<Arc<dyn Transport>>,
     current: ArcSwap<Current>,
     /// How many requests have begun, and when the last one did.
@@ -82,12 +86,14 @@ impl RemoteKeySet {
     /// The keys at this address.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is not an `https` address. `InvalidArgument`: an option is out of range.
+    /// `InvalidConfiguration`: it is not an `https` address. `InvalidArgument`: an option is out of
+    /// range.
     pub fn new(url: impl Into<String>, options: RemoteKeySetOptions) -> Result<Self> {
         Self::open(options.url(url))
     }
 
-    /// The keys of this issuer, whose metadata say where they are (RFC 8414, OpenID Connect Discovery).
+    /// The keys of this issuer, whose metadata say where they are (RFC 8414, OpenID Connect
+    /// Discovery).
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -98,8 +104,8 @@ impl RemoteKeySet {
     /// The keys that the options name, either by their address or by their issuer.
     ///
     /// # Errors
-    /// As [`Self::new`]; `InvalidConfiguration` too if the options name neither or both, or say where the metadata of
-    /// no issuer are. The error's claim names the member.
+    /// As [`Self::new`]; `InvalidConfiguration` too if the options name neither or both, or say
+    /// where the metadata of no issuer are. The error's claim names the member.
     pub fn open(options: RemoteKeySetOptions) -> Result<Self> {
         let loopback = options.allow_loopback_http;
         let check = |url: &str, member: &'static str| {
@@ -131,8 +137,9 @@ impl RemoteKeySet {
         Self::at(place, options)
     }
 
-    /// Reads where the keys are: one JSON object with `url` or `issuer`, and any of `metadata_url`, `ttl`, `min_ttl`,
-    /// `max_ttl`, `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`.
+    /// Reads where the keys are: one JSON object with `url` or `issuer`, and any of `metadata_url`,
+    /// `ttl`, `min_ttl`, `max_ttl`, `cooldown`, `max_stale` (seconds), `rsa_alg`,
+    /// `allow_loopback_http` and `deadline_ms`.
     ///
     /// # Errors
     /// As [`Self::new`]; `InvalidConfiguration` too if it is not that.
@@ -162,8 +169,8 @@ impl RemoteKeySet {
         })))
     }
 
-    /// The same keys, fetched over this transport when a verifier needs them; a new set, with no keys yet. Without
-    /// it nothing blocks: whoever drives [`Self::refresh`] keeps them fresh.
+    /// The same keys, fetched over this transport when a verifier needs them; a new set, with no
+    /// keys yet. Without it nothing blocks: anyone who drives [`Self::refresh`] keeps them fresh.
     #[must_use]
     pub fn over(&self, transport: Arc<dyn Transport>) -> Self {
         let place = match &self.0.place {
@@ -195,8 +202,8 @@ impl RemoteKeySet {
         self.0.now() >= self.0.current.load().fresh_until
     }
 
-    /// The members of the issuer's key set that are not used, with the reasons: of the keys that are held, without
-    /// asking for others. Empty before the first fetch.
+    /// The members of the issuer's key set that are not used, with the reasons: of the keys that
+    /// are held, without asking for others. Empty before the first fetch.
     #[must_use]
     pub fn skipped(&self) -> Vec<Skipped> {
         let current = self.0.current.load();
@@ -227,7 +234,8 @@ impl RemoteKeySet {
         let turn = inner.turns.fetch_add(1, Ordering::AcqRel) + 1;
         let url = match &inner.place {
             Place::Url(url) => url.clone(),
-            // Of keys that is the configuration's fault alone: there is no answer to a log-in to refuse.
+            // Of keys that is the configuration's fault alone: there is no answer to a log-in to
+            // refuse.
             Place::Issuer(config) => {
                 metadata::jwks_uri(io, config).await.map_err(|error| match error.kind() {
                     ErrorKind::OauthIssuerMismatch => {
@@ -254,11 +262,12 @@ impl RemoteKeySet {
         inner.flight.once(io, inner.patience(), known, held, fetch).await
     }
 
-    /// Looks for the key of a token that these do not verify. Whether there are others than those of this generation by
-    /// now; if another caller is at it, that is waited for, for so many milliseconds.
+    /// Looks for the key of a token that these do not verify. Whether there are others than those
+    /// of this generation by now; if another caller is at it, that is waited for, for this many
+    /// milliseconds.
     pub(super) async fn look(&self, io: &Io, generation: u64, longest: u64) -> Result<bool> {
         let inner = &*self.0;
-        // Somebody who is at it may bring the very key.
+        // Another caller who is at it may bring the very key.
         let known = || {
             inner
                 .looked_up(generation)
@@ -275,7 +284,7 @@ impl RemoteKeySet {
                 let fetched = self.fetch(io).await;
                 drop(turn);
                 if let Err(error) = fetched {
-                    // One that took long is not repeated soon for a stranger's sake.
+                    // One that took long is not repeated soon for a caller's sake.
                     if error.kind() != ErrorKind::DeadlineExceeded {
                         inner.looked.store(looked, Ordering::Release);
                     }
@@ -296,7 +305,8 @@ impl RemoteKeySet {
         self.0.current.load().generation
     }
 
-    /// What the questions are about that [`attempt`](crate::transport::attempt) hands out for want of these keys.
+    /// What the questions are about that [`attempt`](crate::transport::attempt) hands out for want
+    /// of these keys.
     #[must_use]
     pub fn about(&self) -> String {
         format!("keys {:p}", Arc::as_ptr(&self.0))
@@ -360,12 +370,14 @@ impl Inner {
         (last != 0 && now < last.saturating_add(cooldown)).then_some(Ok(false))
     }
 
-    /// How long another caller's fetch may take, in milliseconds: some requests for metadata, and one for the keys.
+    /// How long another caller's fetch may take, in milliseconds: some requests for metadata, and
+    /// one for the keys.
     const fn patience(&self) -> u64 {
         self.options.deadline_ms.saturating_mul(5)
     }
 
-    /// Takes an answer over, unless what is held was asked for later: one that was held up brings no old keys back.
+    /// Takes an answer over, unless what is held was asked for later: one that was held up brings
+    /// no old keys back.
     fn take(&self, response: &HttpResponse, begun: u64, turn: u64) -> Result<()> {
         match response.status {
             200 => {}

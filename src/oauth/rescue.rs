@@ -1,6 +1,6 @@
-//! The new refresh token of an answer that cannot be used otherwise: by then the old one may be dead, and a server ends
-//! the whole log-in when that one comes back. It is taken if it can be read in one way only: one member of this name,
-//! a text, within bounds; whatever else the answer is.
+//! The new refresh token of an answer that cannot be used otherwise: by then the old one may be
+//! dead, and a server ends the whole log-in when that one comes back. It is taken if it can be read
+//! in one way only: one member of this name, a text, within bounds; whatever else the answer is.
 
 use super::answer;
 use super::config::OAuthConfig;
@@ -36,14 +36,15 @@ pub(super) fn new_refresh_token(config: &OAuthConfig, response: &HttpResponse) -
     refresh_token_in(json::parse(raw).ok()?.as_str()?)
 }
 
-/// What follows a BOM, or a guard against scripts such as `)]}',`, of a few characters that are no JSON themselves.
+/// What follows a BOM, or a guard against scripts such as `)]}',`, of a few characters that are no
+/// JSON themselves.
 fn behind_junk(body: &[u8]) -> &[u8] {
     let begin = body.iter().take(16).position(|byte| b"{\"[".contains(byte));
     begin.and_then(|at| body.get(at..)).unwrap_or(body)
 }
 
-/// What stands at a member of an object that is not well-formed, or has members twice; `None` unless exactly one
-/// has this name.
+/// What stands at a member of an object that is not well-formed, or has members twice; `None`
+/// unless exactly one has this name.
 fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut found = Vec::new();
     let mut values = Members { text: object, at: 0, depth: 0 };

@@ -1,4 +1,5 @@
-//! Where a browser goes after its log-in: a page of this very site, as every browser reads it, or `/`.
+//! Where a browser goes after its log-in: a page of this very site, as every browser reads it, or
+//! `/`.
 
 use crate::base::text::argument;
 use crate::error::{Error, Result};

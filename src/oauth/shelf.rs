@@ -1,7 +1,8 @@
-//! Where a [`super::TokenManager`] keeps tokens, and in what form. What is kept belongs to the name, to the server (its
-//! issuer, or its token endpoint) and to the client; a token that the client got for itself also to what was asked for.
-//! Each of these has an entry of its own in the store, so that managers of several servers, clients or grants can share
-//! a store: none is handed another's tokens, and none overwrites them.
+//! Where a [`super::TokenManager`] keeps tokens, and in what form. What is kept belongs to the
+//! name, to the server (its issuer, or its token endpoint) and to the client; a token that the
+//! client got for itself also to what was asked for. Each of these has an entry of its own in the
+//! store, so that managers of several servers, clients or grants can share a store: none is handed
+//! another's tokens, and none overwrites them.
 
 use super::client::OAuthClient;
 use super::slots::{Entry, Seen};
@@ -27,7 +28,8 @@ pub(super) struct Shelf {
     store: Arc<dyn TokenStore>,
     seal: Option<Peppers>,
     server: String,
-    /// What follows the name for tokens that were put, and for those that the client gets for itself.
+    /// What follows the name for tokens that were put, and for those that the client gets for
+    /// itself.
     put: String,
     own: Option<String>,
 }
@@ -61,8 +63,8 @@ impl Shelf {
         self.store.lock(&format!("{name}-{}", self.put))
     }
 
-    /// What is kept now: what was put, or else what the client got for itself. `seen` is what was kept the last time,
-    /// which is not read again if it still is.
+    /// What is kept now: what was put, or else what the client got for itself. `seen` is what was
+    /// kept the last time, which is not read again if it still is.
     pub(super) fn load(&self, name: &str, seen: Option<Arc<Seen>>) -> Result<Option<Arc<Seen>>> {
         for entry in [Entry::Put, Entry::Own] {
             let Some(place) = self.place(name, entry) else { continue };

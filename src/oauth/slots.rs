@@ -1,5 +1,6 @@
-//! What a [`super::TokenManager`] knows under each name: the tokens as they were last read from the store or written to
-//! it, and what went wrong. A name under which there is nothing to know takes no room.
+//! What a [`super::TokenManager`] knows under each name: the tokens as they were last read from the
+//! store or written to it, and what went wrong. A name under which there is nothing to know takes
+//! no room.
 
 use super::tokens::OAuthTokens;
 use crate::base::backoff::BackOff;
@@ -13,8 +14,8 @@ use std::sync::{Arc, Mutex};
 /// How many milliseconds pass between two looks whether another's change is over.
 pub(super) const LOOK_EVERY: u64 = 10;
 
-/// How many milliseconds an operation may be late that had so many: a server that rotates refresh tokens may end the log-in
-/// if it was only slow.
+/// How many milliseconds an operation may be late that had that many: a server that rotates refresh
+/// tokens may end the log-in if it was only slow.
 fn grace(span: u64) -> u64 {
     span.max(1000)
 }
@@ -28,7 +29,8 @@ pub(super) enum Entry {
     Own,
 }
 
-/// Kept tokens: the store's text, by which it is told whether they are still the ones, and what it says.
+/// Kept tokens: the store's text, by which it is told whether they are still the ones, and what it
+/// says.
 pub(super) struct Seen {
     pub(super) entry: Entry,
     pub(super) text: Secret,
@@ -64,7 +66,8 @@ impl Slot {
         Self { seen: ArcSwapOption::empty(), flight: OwnLock::new(), away: Mutex::new(None) }
     }
 
-    /// Whether an operation has the right. One that nobody drives any more loses it, and the store's lock.
+    /// Whether an operation has the right. One that nobody drives any more loses it, and the
+    /// store's lock.
     fn is_away(&self) -> bool {
         let over = {
             let mut away = brief(&self.away);
@@ -101,8 +104,8 @@ impl Slot {
     }
 }
 
-/// The right to change what is kept, for an operation: it holds no lock of threads while it waits for an answer, and gives
-/// the right back when it is over or dropped.
+/// The right to change what is kept, for an operation: it holds no lock of threads while it waits
+/// for an answer, and gives the right back when it is over or dropped.
 pub(super) struct Claim {
     slot: Arc<Slot>,
     pub(super) turns: Turns,
@@ -137,7 +140,8 @@ impl Drop for Claim {
     }
 }
 
-/// The store's lock while a request is out. Who finds that nobody drives the operation takes it away.
+/// The store's lock while a request is out. Who finds that nobody drives the operation takes it
+/// away.
 #[derive(Clone, Default)]
 pub(super) struct Hold(Arc<Mutex<Held>>);
 
@@ -185,7 +189,8 @@ impl Drop for Holding {
 /// What the caller that changes what is kept has to know.
 #[derive(Default)]
 pub(super) struct Turns {
-    /// The server gave them in exchange for what was kept then, and the store could not take them: shown to nobody.
+    /// The server gave them in exchange for what was kept then, and the store could not take them:
+    /// shown to nobody.
     pub(super) unsaved: Option<(OAuthTokens, Option<Arc<Seen>>)>,
     /// What the server said when it was last asked, and for which of the kept tokens.
     pub(super) trouble: BackOff,

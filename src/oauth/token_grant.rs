@@ -1,4 +1,5 @@
-//! `TokenGrant`: the scopes, resources (RFC 8707) and further parameters of a request to an authorization server.
+//! `TokenGrant`: the scopes, resources (RFC 8707) and further parameters of a request to an
+//! authorization server.
 
 use super::client::{NOT_A_SCOPE, is_scope};
 use super::config::check_parameters;
@@ -6,7 +7,7 @@ use crate::base::json::fields::{self, Field};
 use crate::base::text::argument;
 use crate::error::{Error, Result};
 
-/// What a token is asked for, or what a request for one says besides.
+/// What a token is asked for, or what a request for one says as well.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct TokenGrant {
@@ -23,13 +24,13 @@ impl TokenGrant {
     /// Reads a grant: one JSON object with any of `scopes`, `resources` and `parameters`.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is not one, or a member is unknown or has a wrong type.
+    /// `InvalidConfiguration`: it is malformed, or a member is unknown or has a wrong type.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         Self::new().json(text)
     }
 
-    /// Takes over the members of a grant in JSON. Its scopes override those that were set before, its resources and
-    /// parameters come behind them.
+    /// Takes over the members of a grant in JSON. Its scopes override those that were set before,
+    /// its resources and parameters come behind them.
     ///
     /// # Errors
     /// As [`Self::from_json`].

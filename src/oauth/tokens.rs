@@ -20,7 +20,8 @@ const LONGEST_LIFE: u64 = 10 * 366 * 86_400;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct OAuthTokens {
-    /// Who gave it: the issuer, or the token endpoint of a server without one. A refresh token goes nowhere else.
+    /// Who gave it: the issuer, or the token endpoint of a server without one. A refresh token goes
+    /// nowhere else.
     pub issuer: String,
     /// What is sent to the API, as `Authorization: Bearer`.
     pub access_token: Secret,
@@ -32,7 +33,8 @@ pub struct OAuthTokens {
     pub refresh_token: Option<Secret>,
     /// What was granted: as the server said, or as it was asked for.
     pub scopes: Vec<String>,
-    /// The APIs that the access token was asked for in the request that gave it (RFC 8707); a refresh asks for the same.
+    /// The APIs that the access token was asked for in the request that gave it (RFC 8707); a
+    /// refresh asks for the same.
     pub resources: Vec<String>,
     /// Who signed in, as a token (OpenID Connect Core section 2): valid, if it is here.
     pub id_token: Option<Secret>,
@@ -40,15 +42,17 @@ pub struct OAuthTokens {
     pub claims_json: Option<String>,
     /// The ID token's `sub`.
     pub subject: Option<String>,
-    /// The ID token's `email`, where the provider says that it is the user's and proven (`email_verified`).
+    /// The ID token's `email`, where the provider says that it is the user's and proven
+    /// (`email_verified`).
     pub verified_email: Option<String>,
     /// What kind of token an exchange has given (RFC 8693 section 2.2.1).
     pub issued_token_type: Option<String>,
 }
 
 impl OAuthTokens {
-    /// Tokens of a refresh token that was got in another way, for example by another library: no access token yet, so that
-    /// the first use refreshes. What else is known (scopes, subject, resources) can be set.
+    /// Tokens of a refresh token that was got in another way, for example by another library: no
+    /// access token yet, so that the first use refreshes. What else is known (scopes, subject,
+    /// resources) can be set.
     ///
     /// # Errors
     /// `InvalidArgument`: the issuer is empty, or the refresh token cannot be one.
@@ -81,9 +85,10 @@ impl OAuthTokens {
         })
     }
 
-    /// The tokens to keep although [`OAuthClient::refresh`](crate::OAuthClient::refresh) has failed: those that it was
-    /// called with, and the new refresh token that the server gave before anything was found wrong. `None`: there was
-    /// none, and the old refresh token is still the one to use.
+    /// The tokens to keep although [`OAuthClient::refresh`](crate::OAuthClient::refresh) has
+    /// failed: those that it was called with, and the new refresh token that the server gave before
+    /// anything was found wrong. `None`: there was none, and the old refresh token is still the one
+    /// to use.
     #[must_use]
     pub fn kept_in(error: &Error) -> Option<Self> {
         error.kept().and_then(|text| Self::from_secret_json(text).ok())
@@ -92,7 +97,7 @@ impl OAuthTokens {
     /// All of it as JSON, tokens included, to be kept in a safe place.
     ///
     /// # Security
-    /// Whoever reads it is the user.
+    /// Anyone who reads it is the user.
     #[must_use]
     pub fn to_secret_json(&self) -> Secret {
         let mut out = ObjectWriter::new();
@@ -111,8 +116,8 @@ impl OAuthTokens {
         out.end_secret()
     }
 
-    /// Reads [`Self::to_secret_json`], or as much of it as is known: `issuer`, and a `refresh_token` or an `access_token`.
-    /// Without an access token the first use refreshes.
+    /// Reads [`Self::to_secret_json`], or as much of it as is known: `issuer`, and a
+    /// `refresh_token` or an `access_token`. Without an access token the first use refreshes.
     ///
     /// # Errors
     /// `StoreCorrupt`: it is not that.
@@ -147,8 +152,8 @@ impl OAuthTokens {
         })
     }
 
-    /// Whose user the subject is: the ID token's issuer where a server has one for each tenant, or who gave the tokens. A
-    /// provider that spells its issuer in two ways has one name.
+    /// Whose user the subject is: the ID token's issuer where a server has one for each tenant, or
+    /// who gave the tokens. A provider that spells its issuer in two ways has one name.
     pub(super) fn user_issuer(&self, quirks: &Quirks) -> String {
         let claims = self.claims_json.as_deref().filter(|_| quirks.issuer_template.is_some());
         let claims = claims.and_then(|text| json::parse(text.as_bytes()).ok());
@@ -156,15 +161,16 @@ impl OAuthTokens {
         named.unwrap_or_else(|| self.issuer.clone())
     }
 
-    /// Whether the access token is good for so many more seconds; one whose end is not known is.
+    /// Whether the access token is good for this many more seconds; one whose end is not known is.
     #[must_use]
     pub fn is_good_for(&self, seconds: u64, now: u64) -> bool {
         self.expires_at.is_none_or(|end| now.saturating_add(seconds) < end)
     }
 
-    /// Whether there is no need for another access token yet: it is good for so many more seconds or, as a server may give
-    /// none that are, for half of its life; or it was issued in this very second. One that was issued in the future, by a
-    /// clock that was put back since, ends nobody knows when.
+    /// Whether there is no need for another access token yet: it is good for this many more seconds
+    /// or, as a server may give none that are, for half of its life; or it was issued in this very
+    /// second. One that was issued in the future, by a clock that was put back since, ends nobody
+    /// knows when.
     pub(super) fn is_fresh_for(&self, seconds: u64, now: u64) -> bool {
         if self.issued_at.is_some_and(|begin| begin > now.saturating_add(AHEAD)) {
             return false;
@@ -195,7 +201,8 @@ impl fmt::Debug for OAuthTokens {
 /// The tokens of an answer, the ID token not yet verified. `asked` are the scopes of the request.
 ///
 /// # Errors
-/// Those of [`answer::object`]; `OauthMalformedResponse` about the member that is not as it should be.
+/// Those of [`answer::object`]; `OauthMalformedResponse` about the member that is not as it should
+/// be.
 pub(super) fn read(
     config: &OAuthConfig,
     issuer: &str,
@@ -280,15 +287,17 @@ fn string<'a>(value: &Value<'a>, name: &'static str) -> Result<Option<Cow<'a, st
     value.given(name).map(text).transpose()
 }
 
-/// A token: visible ASCII, so that it cannot end a header's line (RFC 6749 appendix A.12, RFC 6750 section 2.1). An empty
-/// text is none: so servers write that there is no refresh token or ID token.
+/// A token: visible ASCII, so that it cannot end a header's line (RFC 6749 appendix A.12, RFC 6750
+/// section 2.1). An empty text is none: so servers write that there is no refresh token or ID
+/// token.
 pub(super) fn token(value: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
     let Some(text) = string(value, name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
     let token = if name == "refresh_token" { refresh_token_in(text) } else { token_in(text, b'!') };
     token.map(Some).ok_or_else(|| NO_TOKEN.about_claim(name))
 }
 
-/// A refresh token, if this text may be one: it is sent in a form, and may have spaces (RFC 6749 appendix A.17).
+/// A refresh token, if this text may be one: it is sent in a form, and may have spaces (RFC 6749
+/// appendix A.17).
 pub(super) fn refresh_token_in(text: Cow<'_, str>) -> Option<Secret> {
     token_in(text, b' ')
 }

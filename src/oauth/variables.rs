@@ -1,5 +1,6 @@
-//! The variables of a preset: what stands in the braces of its texts. Where a variable stands says what it may be (an
-//! address, a host, one label of a host, one part of a path), so that no value leads to another server than it seems to.
+//! The variables of a preset: what stands in the braces of its texts. Where a variable stands says
+//! what it may be (an address, a host, one label of a host, one part of a path), so that no value
+//! leads to another server than it seems to.
 
 use super::config::{OAuthConfig, placeholders};
 use crate::base::text::{argument, is_guid};
@@ -81,12 +82,12 @@ fn is_part(part: &str) -> bool {
     !matches!(part, "" | "." | "..")
 }
 
-/// Puts the variables where a preset has placeholders. The slash that ends an address or a host is left out: what follows
-/// brings its own.
+/// Puts the variables where a preset has placeholders. The slash that ends an address or a host is
+/// left out: what follows brings its own.
 ///
 /// # Errors
-/// `InvalidArgument`, `InvalidConfiguration`: a value does not fit its place, a variable has none, or one is missing; the
-/// error's claim names it (`variables.realm`).
+/// `InvalidArgument`, `InvalidConfiguration`: a value does not fit its place, a variable has none,
+/// or one is missing; the error's claim names it (`variables.realm`).
 pub(super) fn fill_in(config: &mut OAuthConfig) -> Result<()> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:/-".contains(c);
     let is_odd = |value: &str| value.is_empty() || !value.chars().all(is_plain);
@@ -139,7 +140,8 @@ fn trimmed(value: &str) -> &str {
     value.strip_suffix('/').unwrap_or(value)
 }
 
-/// Which tenants may sign in by the variable `tenant`, where issuers have tenants and none are named.
+/// Which tenants may sign in by the variable `tenant`, where issuers have tenants and none are
+/// named.
 fn tenants(config: &mut OAuthConfig, variables: &[(String, String)]) -> Result<()> {
     if config.quirks.issuer_template.is_none() || !config.tenants.is_empty() {
         return Ok(());

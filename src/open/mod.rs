@@ -1,5 +1,6 @@
-//! Layer 5: a store in the hand: a URL, a pepper and a clock, and everything that is kept there over one pool of
-//! connections: API keys, sessions, revocations and key rings. The short ways open one and take a single thing out.
+//! Layer 5: a store in the hand: a URL, a pepper and a clock, and everything that is kept there
+//! over one pool of connections: API keys, sessions, revocations and key rings. The short ways open
+//! one and take a single thing out.
 
 mod url;
 
@@ -23,8 +24,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-/// How a [`Store`] is opened: where its peppers are, and what holds for all that it hands out. What the options of API
-/// keys, sessions, revocations and key rings say for themselves goes first.
+/// How a [`Store`] is opened: where its peppers are, and what holds for all that it hands out. What
+/// the options of API keys, sessions, revocations and key rings say for themselves goes first.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct StoreOptions {
@@ -33,7 +34,8 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// The pepper in the file beside the store, the system's clock, a store that may be silent for 30 seconds.
+    /// The pepper in the file beside the store, the system's clock, a store that may be silent for
+    /// 30 seconds.
     pub fn new() -> Self {
         Self::default()
     }
@@ -61,14 +63,16 @@ impl StoreOptions {
         self
     }
 
-    /// Asks the store at every API key and token whether anything has changed, so that what another process has revoked
-    /// is seen at once and not within 50 ms. Costs about a microsecond on SQLite.
+    /// Asks the store at every API key and token whether anything has changed, so that what another
+    /// process has revoked is seen at once and not within 50 ms. Costs about a microsecond on
+    /// SQLite.
     pub fn strict(mut self, strict: bool) -> Self {
         self.follow.strict = Some(strict);
         self
     }
 
-    /// For how many seconds everything goes on from memory while the store is out of reach; 0 to 86400.
+    /// For how many seconds everything goes on from memory while the store is out of reach; 0
+    /// to 86400.
     pub fn max_stale(self, seconds: u64) -> Self {
         self.max_stale_ms(seconds.saturating_mul(1000))
     }
@@ -90,10 +94,11 @@ impl fmt::Debug for StoreOptions {
     }
 }
 
-/// A store in the hand: everything that is kept there, over one pool of connections, one pepper setting and one clock.
-/// Safe to share between threads, cheap to clone, usable after a fork.
+/// A store in the hand: everything that is kept there, over one pool of connections, one pepper
+/// setting and one clock. Safe to share between threads, cheap to clone, usable after a fork.
 ///
-/// What it hands out holds the pool as well, so that the handle itself may be dropped. [`Self::close`] ends all of it.
+/// What it hands out holds the pool as well, so that the handle itself may be dropped.
+/// [`Self::close`] ends all of it.
 ///
 /// ```
 /// use gatekey::{Alg, Key, Signer};
@@ -118,14 +123,15 @@ impl fmt::Debug for StoreOptions {
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
-/// Without the room of another variant: what a value has never filled may hold what the stack held before, a pepper.
+/// Without the room of another variant: what a value has never filled may hold what the stack held
+/// before, a pepper.
 struct Inner {
     url: String,
     /// Empty in memory.
     path: PathBuf,
     kept: Kept,
-    /// Those beside a store that was there before are read when something needs them first: who only asks what is
-    /// revoked needs none.
+    /// Those beside a store that was there before are read when something needs them first: who
+    /// only asks what is revoked needs none.
     peppers: OnceLock<Peppers>,
     made_pepper_file: bool,
     follow: Follow,
@@ -141,11 +147,13 @@ enum Kept {
 }
 
 impl Store {
-    /// Opens a store by its URL ([`StoreUrl`]), or a folder, which holds key rings only, with the pepper in the file beside it (`<path>.pepper`), which is made
-    /// with a store that is not there yet; in memory, a random one.
+    /// Opens a store by its URL ([`StoreUrl`]), or a folder, which holds key rings only, with the
+    /// pepper in the file beside it (`<path>.pepper`), which is made with a store that is not there
+    /// yet; in memory, a random one.
     ///
-    /// The mark that tells a restored backup from the store lies beside it as well: [`Mark`]. Nothing else in the
-    /// process may open the file with a SQLite of its own, not even to read (docs/processes.md).
+    /// The mark that tells a restored backup from the store lies beside it as well: [`Mark`].
+    /// Nothing else in the process may open the file with a SQLite of its own, not even to read
+    /// (docs/processes.md).
     ///
     /// # Errors
     /// `InvalidArgument`: it is no URL of a store. `Unsupported`: this build has no such store.
@@ -157,9 +165,10 @@ impl Store {
     /// As [`Self::open`], with options.
     ///
     /// # Errors
-    /// As [`Self::open`]. `InvalidConfiguration`: others may read the pepper file, the environment variable is not set
-    /// or holds no peppers, or the clock is out of range. `InvalidArgument`: `max_stale` is out of range. `WrongPepper`:
-    /// the pepper file that was named is not there, or the store was made under other peppers. Then nothing was made.
+    /// As [`Self::open`]. `InvalidConfiguration`: others may read the pepper file, the environment
+    /// variable is not set or holds no peppers, or the clock is out of range. `InvalidArgument`:
+    /// `max_stale` is out of range. `WrongPepper`: the pepper file that was named is not there, or
+    /// the store was made under other peppers. Then nothing was made.
     pub fn open_with(url: &str, options: StoreOptions) -> Result<Self> {
         let url: StoreUrl = url.parse()?;
         let mut follow = options.follow;
@@ -233,7 +242,8 @@ impl Store {
     /// The API keys.
     ///
     /// # Errors
-    /// Those of [`ApiKeys::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has been closed.
+    /// Those of [`ApiKeys::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has
+    /// been closed.
     pub fn api_keys(&self, options: ApiKeyOptions) -> Result<ApiKeys> {
         let options = options.following(&self.0.follow);
         self.hand_out(ApiKeys::follower, || {
@@ -244,7 +254,8 @@ impl Store {
     /// The sessions. Without a signer they can be looked at and ended, not started or refreshed.
     ///
     /// # Errors
-    /// Those of [`Sessions::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has been closed.
+    /// Those of [`Sessions::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has
+    /// been closed.
     pub fn sessions(&self, signer: Option<&Signer>, options: SessionOptions) -> Result<Sessions> {
         let options = options.following(&self.0.follow);
         self.hand_out(
@@ -262,12 +273,13 @@ impl Store {
         self.hand_out(Revocations::follower, || Revocations::open(self.database()?, options))
     }
 
-    /// The key ring of this name, which is made if it is not there; `default` is the usual one, and an empty name
-    /// means that of the options. It is sealed under the
-    /// pepper; in a folder, which is for its owner alone, only if a pepper was given.
+    /// The key ring of this name, which is made if it is not there; `default` is the usual one, and
+    /// an empty name means that of the options. It is sealed under the pepper; in a folder, which
+    /// is for its owner alone, only if a pepper was given.
     ///
     /// # Errors
-    /// Those of [`KeyRing::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has been closed.
+    /// Those of [`KeyRing::open`] and of [`read_pepper_file`]. `InvalidArgument`: the store has
+    /// been closed.
     pub fn key_ring(&self, name: &str, options: KeyRingOptions) -> Result<KeyRing> {
         let options = if name.is_empty() { options } else { options.name(name) };
         let options = options.following(&self.0.follow);
@@ -283,8 +295,9 @@ impl Store {
         })
     }
 
-    /// Writes down what is pending, lets go of files and connections, and ends everything that was handed out: it
-    /// refuses every call from now on (`InvalidArgument`) and changes nothing. A second call does nothing.
+    /// Writes down what is pending, lets go of files and connections, and ends everything that was
+    /// handed out: it refuses every call from now on (`InvalidArgument`) and changes nothing. A
+    /// second call does nothing.
     ///
     /// # Errors
     /// Those of [`crate::store::Backend`]; it is closed all the same.
@@ -321,7 +334,8 @@ impl Store {
         }
         let thing = open()?;
         let mut handed_out = brief(&self.0.handed_out);
-        // Closed meanwhile, by another thread, which has not seen this one and may still be writing what is pending.
+        // Closed meanwhile, by another thread, which has not seen this one and may still be writing
+        // what is pending.
         if self.0.closed.load(Ordering::SeqCst) {
             drop(handed_out);
             return follower(&thing).upgrade().map_or(Ok(()), |this| this.end()).and(Err(CLOSED));

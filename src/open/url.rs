@@ -7,10 +7,11 @@
 //! | `memory:` | a store in memory |
 //! | `folder:keys`, `folder:/var/lib/keys` | a folder of key rings |
 //!
-//! A path is taken as it stands: nothing in it is percent-decoded. It may end in `?mark=FILE` or `?mark=none`, which
-//! says where its mark is ([`Mark`]), with `none` in small letters; there is no other parameter. A scheme is written in small letters or capitals.
-//! Refused is what has another scheme, also where it looks like a drive (`C:\auth.sqlite`): a path whose first part has
-//! a colon is written `./a:b`.
+//! A path is taken as it stands: nothing in it is percent-decoded. It may end in `?mark=FILE` or
+//! `?mark=none`, which says where its mark is ([`Mark`]), with `none` in small letters; there is no
+//! other parameter. A scheme is written in small letters or capitals. Refused is what has another
+//! scheme, also where it looks like a drive (`C:\auth.sqlite`): a path whose first part has a colon
+//! is written `./a:b`.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Mark;
@@ -18,7 +19,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// What a text names that says where something is kept: [`str::parse`] reads one, [`ToString`] writes it.
+/// What a text names that says where something is kept: [`str::parse`] reads one, [`ToString`]
+/// writes it.
 ///
 /// ```
 /// use gatekey::open::StoreUrl;
@@ -51,7 +53,8 @@ pub enum StoreUrl {
 }
 
 impl StoreUrl {
-    /// What a path names that is no text, such as one of Python's `pathlib`: a SQLite file, whatever it looks like.
+    /// What a path names that is no text, such as one of Python's `pathlib`: a SQLite file,
+    /// whatever it looks like.
     ///
     /// # Errors
     /// `InvalidArgument`: the path could not be written in a URL.

@@ -1,5 +1,5 @@
-//! Where peppers come from: a file that only its owner may read, beside the store or elsewhere, an environment variable,
-//! or the program itself.
+//! Where peppers come from: a file that only its owner may read, beside the store or elsewhere, an
+//! environment variable, or the program itself.
 
 use super::Peppers;
 use crate::base::hex;
@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum PepperSource {
-    /// From the file beside the store, `<store>.pepper`, which is made if neither is there; in memory,
-    /// a random one.
+    /// From the file beside the store, `<store>.pepper`, which is made if neither is there; in
+    /// memory, a random one.
     #[default]
     Beside,
     /// From this file, which only its owner may read (mode 0600). See [`read_peppers`].
@@ -39,8 +39,8 @@ impl PepperSource {
     /// The peppers, where they lie in no file beside a store.
     ///
     /// # Errors
-    /// Those of [`read_pepper_file`]. `InvalidConfiguration`: the environment variable is not set, is not text, or
-    /// holds no peppers; the error names it, never what it holds.
+    /// Those of [`read_pepper_file`]. `InvalidConfiguration`: the environment variable is not set,
+    /// is not text, or holds no peppers; the error names it, never what it holds.
     pub(crate) fn elsewhere(&self) -> Result<Option<Peppers>> {
         match self {
             Self::Beside => Ok(None),
@@ -51,8 +51,8 @@ impl PepperSource {
     }
 }
 
-/// Where the pepper file of a store is, unless someone says otherwise: `<store>.pepper`, beside the file itself if
-/// `store` is a link to it, as all that belongs to a store.
+/// Where the pepper file of a store is, unless someone says otherwise: `<store>.pepper`, beside the
+/// file itself if `store` is a link to it, as all that belongs to a store.
 #[must_use]
 pub fn pepper_beside(store: &Path) -> PathBuf {
     let mut name = real_path(store).into_os_string();
@@ -60,8 +60,8 @@ pub fn pepper_beside(store: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The peppers in an environment variable. What is wrong names the variable, and nothing of what it holds; nor what
-/// may be a pepper that was given for the name.
+/// The peppers in an environment variable. What is wrong names the variable, and nothing of what it
+/// holds; nor what may be a pepper that was given for the name.
 fn from_environment(name: &str) -> Result<Peppers> {
     let wrong = |message| Error::new(ErrorKind::InvalidConfiguration, message);
     // Of the environment, these have no names.
@@ -79,8 +79,8 @@ fn from_environment(name: &str) -> Result<Peppers> {
     peppers.ok_or_else(|| wrong(NO_PEPPERS))
 }
 
-/// Whether this is surely the name of a variable, and no pepper: in hexadecimal or Base64 one has 22 characters or more,
-/// and no capitals with underscores alone.
+/// Whether this is surely the name of a variable, and no pepper: in hexadecimal or Base64 one has
+/// 22 characters or more, and no capitals with underscores alone.
 fn is_name(text: &str) -> bool {
     let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let is_short = text.len() <= 20 && !text.starts_with(|c: char| c.is_ascii_digit());
@@ -146,17 +146,18 @@ pub fn read_pepper_file(path: &Path) -> Result<Peppers> {
 }
 
 /// Adds a random pepper to a file, which is made if it is not there; its number. The new one is the
-/// active one for every program that reads the file from now on. Of several processes that add one at once, each adds
-/// its own.
+/// active one for every program that reads the file from now on. Of several processes that add one
+/// at once, each adds its own.
 ///
 /// # Errors
-/// As [`read_pepper_file`]; `InvalidArgument`: there are 16 already. `StoreReadOnly`, `StoreFull`; then the file is as
-/// it was.
+/// As [`read_pepper_file`]; `InvalidArgument`: there are 16 already. `StoreReadOnly`, `StoreFull`;
+/// then the file is as it was.
 pub fn add_pepper(path: &Path) -> Result<u32> {
     if make_pepper_file(path)? {
         return Ok(1);
     }
-    // The file itself, where its name is a link; and from the look at it until the new one is in its place.
+    // The file itself, where its name is a link; and from the look at it until the new one is in
+    // its place.
     let path = &path.canonicalize().map_err(|error| unwritable(&error))?;
     let _held = FileLock::of(path).map_err(|error| unwritable(&error))?;
     let peppers = read_pepper_file(path)?;

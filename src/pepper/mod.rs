@@ -1,8 +1,8 @@
-//! Layer 3: peppers: numbered secrets outside of the store, under which whatever proves a key or a session
-//! is kept. A row says which it needs, so that new ones can come.
+//! Layer 3: peppers: numbered secrets outside of the store, under which whatever proves a key or a
+//! session is kept. A row says which it needs, so that new ones can come.
 //!
-//! Each use of a pepper has a tag of its own in front of the message, so that no MAC can stand in for
-//! another.
+//! Each use of a pepper has a tag of its own in front of the message, so that no MAC can stand in
+//! for another.
 
 mod file;
 
@@ -166,8 +166,8 @@ impl Peppers {
         Ok(())
     }
 
-    /// Holds the peppers at hand against those that the store was made with, and makes the active one
-    /// known to it; `now` is in seconds since the Unix epoch.
+    /// Holds the peppers at hand against those that the store was made with, and makes the active
+    /// one known to it; `now` is in seconds since the Unix epoch.
     pub(crate) fn check_against(&self, store: &dyn Backend, now: u64) -> Result<()> {
         let known = self.check_known(store)?;
         let pepper = self.active();
@@ -202,8 +202,8 @@ pub(crate) trait Row {
     fn set_seal(&mut self, pepper: u32, seal: [u8; 16]);
 }
 
-/// A row that may be changed and sealed: its seal was good when it was read, or it is new. Nothing else is
-/// ever sealed, so that what someone altered in the store is never made good.
+/// A row that may be changed and sealed: its seal was good when it was read, or it is new. Nothing
+/// else is ever sealed, so that what someone altered in the store is never made good.
 pub(crate) struct Checked<T>(T);
 
 impl<T: Row> Checked<T> {

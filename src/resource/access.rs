@@ -52,15 +52,16 @@ impl<'a> Demand<'a> {
     }
 
     /// The tenant that the caller must belong to: an API key's own, or that of a token's claim
-    /// ([`tenant_claim`](super::ResourceServerBuilder::tenant_claim)). Without a tenant nobody belongs to one.
+    /// ([`tenant_claim`](super::ResourceServerBuilder::tenant_claim)). Without a tenant nobody
+    /// belongs to one.
     pub const fn tenant(mut self, tenant: &'a str) -> Self {
         self.tenant = Some(tenant);
         self
     }
 
-    /// Lets a request bring a credential in both places and says which of them decides: that one must be there, it alone
-    /// must meet this demand, and [`Access`] is about it. The other, if it is there, must be valid. Without this call a
-    /// request has exactly one credential.
+    /// Lets a request bring a credential in both places and says which of them decides: that one
+    /// must be there, it alone must meet this demand, and [`Access`] is about it. The other, if it
+    /// is there, must be valid. Without this call a request has exactly one credential.
     pub const fn decided_by(mut self, place: CredentialPlace) -> Self {
         self.decided_by = Some(place);
         self
@@ -102,21 +103,24 @@ impl AccessKind {
 pub struct Access {
     /// What they presented.
     pub kind: AccessKind,
-    /// Who says so: a token's `iss`, or the server that was asked. Subjects are names of this issuer's: the same name at
-    /// another one is another user. `None` for an API key.
+    /// Who says so: a token's `iss`, or the server that was asked. Subjects are names of this
+    /// issuer's: the same name at another one is another user. `None` for an API key.
     pub issuer: Option<String>,
     /// Who it is: a token's `sub`, an API key's owner.
     pub subject: Option<String>,
     /// The tenant: an API key's own, or that of a token's claim
-    /// ([`tenant_claim`](super::ResourceServerBuilder::tenant_claim)). Owners are names of this tenant's.
+    /// ([`tenant_claim`](super::ResourceServerBuilder::tenant_claim)). Owners are names of this
+    /// tenant's.
     pub tenant: Option<String>,
-    /// What acts for them: a token's `client_id` (`cid` and `appid` at some servers), an API key's id.
+    /// What acts for them: a token's `client_id` (`cid` and `appid` at some servers), an API key's
+    /// id.
     pub client_id: Option<String>,
     /// What was granted.
     pub scopes: Vec<String>,
     /// Until when, in seconds since the Unix epoch.
     pub expires_at: Option<u64>,
-    /// The token's claims, or the server's answer: the text of one JSON object. `{}` for an API key.
+    /// The token's claims, or the server's answer: the text of one JSON object. `{}` for an API
+    /// key.
     pub claims_json: String,
 }
 

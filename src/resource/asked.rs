@@ -1,5 +1,5 @@
-//! Tokens that only the authorization server understands: asked about once for all who present them, remembered for a
-//! short while under a digest, never for longer than they are good.
+//! Tokens that only the authorization server understands: asked about once for all who present
+//! them, remembered for a short while under a digest, never for longer than they are good.
 
 use super::memory::{Entry, Memory};
 use crate::base::clock::{Clock, plausible};
@@ -37,7 +37,8 @@ impl Default for IntrospectionOptions {
 }
 
 impl IntrospectionOptions {
-    /// 30 seconds for a token that is good, 10 for one that is not: so late is the end of a token noticed.
+    /// 30 seconds for a token that is good, 10 for one that is not: so late is the end of a token
+    /// noticed.
     pub const fn new() -> Self {
         Self { ttl: 30, negative_ttl: 10, wants_audience: true, unknown_tokens: 100 }
     }
@@ -55,8 +56,8 @@ impl IntrospectionOptions {
         Ok(())
     }
 
-    /// For how many seconds a good token is not asked about again; 0 asks each time. More than an hour is refused when the
-    /// door is built.
+    /// For how many seconds a good token is not asked about again; 0 asks each time. More than an
+    /// hour is refused when the door is built.
     pub const fn ttl(mut self, seconds: u64) -> Self {
         self.ttl = seconds;
         self
@@ -77,16 +78,17 @@ impl IntrospectionOptions {
         Ok(())
     }
 
-    /// Whether a token is refused whose audience the server does not tell: yes, unless this says no. A server that names
-    /// no audiences lets every token of its own into every API that asks it.
+    /// Whether a token is refused whose audience the server does not tell: yes, unless this says
+    /// no. A server that names no audiences lets every token of its own into every API that asks
+    /// it.
     pub const fn require_audience(mut self, required: bool) -> Self {
         self.wants_audience = required;
         self
     }
 
-    /// How many tokens that the server does not know, or has not told about yet, it is asked about at once; a tenth of it
-    /// again each second. 100 unless set, 0 for any number. Beyond that such tokens are answered `OauthServerFailed`; those
-    /// that are or were known to be good are not.
+    /// How many tokens that the server does not know, or has not told about yet, it is asked about
+    /// at once; a tenth of it again each second. 100 unless set, 0 for any number. Beyond that such
+    /// tokens are answered `OauthServerFailed`; those that are or were known to be good are not.
     pub const fn unknown_tokens(mut self, most: u32) -> Self {
         self.unknown_tokens = most;
         self

@@ -16,8 +16,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-/// How a [`ResourceServer`] is put together. At least one of [`Self::issuer`], [`Self::introspection`] and
-/// [`Self::api_keys`].
+/// How a [`ResourceServer`] is put together. At least one of [`Self::issuer`],
+/// [`Self::introspection`] and [`Self::api_keys`].
 #[derive(Clone)]
 #[must_use]
 pub struct ResourceServerBuilder {
@@ -57,12 +57,14 @@ impl ResourceServerBuilder {
         }
     }
 
-    /// Reads a door: one JSON object with `audience`, and any of `any_audience`, `clients`, `issuer` (see [`Self::keys`]),
-    /// `token_types` (a list of texts, in which `null` is [`Self::allow_missing_type`]), `claims` (an object, see
-    /// [`Self::claim`]), `algorithms`, `leeway`, `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection` with any of `ttl`, `negative_ttl` and
-    /// `require_audience`, and `issuers`, an object that has for an issuer's name the members that are otherwise with it
-    /// ([`Self::issuer_rule`]): `audience` (a text or several), `any_audience`, `clients`, `token_types`, `claims`, `algorithms`,
-    /// `leeway` and `tenant_claim`. Their keys are given by [`Self::issuer`].
+    /// Reads a door: one JSON object with `audience`, and any of `any_audience`, `clients`,
+    /// `issuer` (see [`Self::keys`]), `token_types` (a list of texts, in which `null` is
+    /// [`Self::allow_missing_type`]), `claims` (an object, see [`Self::claim`]), `algorithms`,
+    /// `leeway`, `tenant_claim`, `metadata_url`, `scopes_supported`, `introspection` with any of
+    /// `ttl`, `negative_ttl` and `require_audience`, and `issuers`, an object that has for an
+    /// issuer's name the members that are otherwise with it ([`Self::issuer_rule`]): `audience` (a
+    /// text or several), `any_audience`, `clients`, `token_types`, `claims`, `algorithms`, `leeway`
+    /// and `tenant_claim`. Their keys are given by [`Self::issuer`].
     ///
     /// # Errors
     /// `InvalidConfiguration`: it is no such object; the error's claim names the member.
@@ -92,36 +94,40 @@ impl ResourceServerBuilder {
         Ok(builder)
     }
 
-    /// Accepts the JWTs of this issuer, verified with these keys: a [`RemoteKeySet`](crate::oauth::RemoteKeySet) over a
-    /// transport, or any others. Several calls, several issuers: each one's keys verify its own tokens and no others.
+    /// Accepts the JWTs of this issuer, verified with these keys: a
+    /// [`RemoteKeySet`](crate::oauth::RemoteKeySet) over a transport, or any others. Several calls,
+    /// several issuers: each one's keys verify its own tokens and no others.
     pub fn issuer(mut self, issuer: impl Into<String>, keys: Arc<dyn KeySource>) -> Self {
         self.issuers.push((issuer.into(), keys));
         self
     }
 
-    /// Accepts of this issuer's tokens what the rule says, instead of what the door says of all: its audience, clients,
-    /// types, algorithms, leeway and claim for tenants. It holds for what that issuer answers about opaque tokens, too. For
-    /// an issuer that is named by [`Self::issuer`] or asked by [`Self::introspection`]; a second rule replaces the first.
+    /// Accepts of this issuer's tokens what the rule says, instead of what the door says of all:
+    /// its audience, clients, types, algorithms, leeway and claim for tenants. It holds for what
+    /// that issuer answers about opaque tokens, too. For an issuer that is named by
+    /// [`Self::issuer`] or asked by [`Self::introspection`]; a second rule replaces the first.
     pub fn issuer_rule(mut self, issuer: impl Into<String>, rule: DoorRule) -> Self {
         self.rules.insert(issuer.into(), rule);
         self
     }
 
-    /// Accepts tokens for any audience and for none, of the clients that are named ([`Self::client`]): for issuers whose
-    /// access tokens name no API. Where the builder has been given an identifier, the metadata tell it.
+    /// Accepts tokens for any audience and for none, of the clients that are named
+    /// ([`Self::client`]): for issuers whose access tokens name no API. Where the builder has been
+    /// given an identifier, the metadata tell it.
     pub fn any_audience(mut self) -> Self {
         self.door = self.door.any_audience();
         self
     }
 
-    /// Accepts the tokens of this client alone, by `client_id`, `cid` or `appid`; several calls, several clients. `azp` and
-    /// `aud`, by which ID tokens name their client, are not read.
+    /// Accepts the tokens of this client alone, by `client_id`, `cid` or `appid`; several calls,
+    /// several clients. `azp` and `aud`, by which ID tokens name their client, are not read.
     pub fn client(mut self, client_id: impl Into<String>) -> Self {
         self.door = self.door.client(client_id);
         self
     }
 
-    /// The keys of the issuer, where it is named elsewhere: [`Self::from_json`], [`Self::issuer_name`].
+    /// The keys of the issuer, where it is named elsewhere: [`Self::from_json`],
+    /// [`Self::issuer_name`].
     pub fn keys(mut self, keys: Arc<dyn KeySource>) -> Self {
         self.keys = Some(keys);
         self
@@ -133,8 +139,9 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Accepts tokens of this `typ` instead of `at+jwt`; several calls, several types. Where access tokens are typed `JWT`,
-    /// ID tokens are told from them by their claims and by the audience: give the API one of its own.
+    /// Accepts tokens of this `typ` instead of `at+jwt`; several calls, several types. Where access
+    /// tokens are typed `JWT`, ID tokens are told from them by their claims and by the audience:
+    /// give the API one of its own.
     pub fn token_type(mut self, typ: impl Into<String>) -> Self {
         self.door = self.door.token_type(typ);
         self
@@ -146,8 +153,9 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Accepts only tokens whose claim of this name has this value, given as JSON text; several calls of one name, any of
-    /// the values ([`Policy::expect_claim`]). The same for the answers about opaque tokens. API keys have no claims.
+    /// Accepts only tokens whose claim of this name has this value, given as JSON text; several
+    /// calls of one name, any of the values ([`Policy::expect_claim`]). The same for the answers
+    /// about opaque tokens. API keys have no claims.
     pub fn claim(mut self, name: impl Into<String>, json: impl Into<String>) -> Self {
         self.door = self.door.claim(name, json);
         self
@@ -166,8 +174,8 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// How many seconds an issuer's clock may be off: 30 unless set, 600 at most. For issuers whose keys are ours
-    /// ([`KeySource::is_own`]), 0 unless set.
+    /// How many seconds an issuer's clock may be off: 30 unless set, 600 at most. For issuers whose
+    /// keys are ours ([`KeySource::is_own`]), 0 unless set.
     pub fn leeway(mut self, seconds: u64) -> Self {
         self.door = self.door.leeway(seconds);
         self
@@ -226,13 +234,14 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// The resource server. Keys are fetched now, so that a wrong address shows in time; if their issuer is out of
-    /// reach, with the first token.
+    /// The resource server. Keys are fetched now, so that a wrong address shows in time; if their
+    /// issuer is out of reach, with the first token.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: nothing would be accepted, or an option contradicts itself: an issuer without keys, keys
-    /// without an issuer, an issuer twice, any audience without clients, a rule for an issuer that is not there. Those of
-    /// the keys, and if the issuer's metadata name another issuer.
+    /// `InvalidConfiguration`: nothing would be accepted, or an option contradicts itself: an
+    /// issuer without keys, keys without an issuer, an issuer twice, any audience without clients,
+    /// a rule for an issuer that is not there. Those of the keys, and if the issuer's metadata name
+    /// another issuer.
     pub fn build(mut self) -> Result<ResourceServer> {
         match (self.issuer.take(), self.keys.take()) {
             (Some(issuer), Some(keys)) => self.issuers.push((issuer, keys)),

@@ -1,5 +1,6 @@
-//! What whoever is refused is told: `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC 9728 section 5.1)
-//! and the metadata of the API itself (RFC 9728 section 2). Nothing that a caller sent gets into it.
+//! What a refused caller is told: `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC
+//! 9728 section 5.1) and the metadata of the API itself (RFC 9728 section 2). Nothing that a caller
+//! sent gets into it.
 
 use super::access::Demand;
 use super::server::ResourceServer;
@@ -8,8 +9,8 @@ use crate::base::url::Url;
 use crate::error::Error;
 
 impl ResourceServer {
-    /// The value of the `WWW-Authenticate` header for a refusal: that of [`ErrorKind::challenge`], and what this call
-    /// demands; `None` where the answer has no such header.
+    /// The value of the `WWW-Authenticate` header for a refusal: that of [`ErrorKind::challenge`],
+    /// and what this call demands; `None` where the answer has no such header.
     ///
     /// [`ErrorKind::challenge`]: crate::ErrorKind::challenge
     #[must_use]
@@ -61,8 +62,8 @@ impl ResourceServer {
         out.end()
     }
 
-    /// The path that the metadata are served at: before the path of the API's own identifier (RFC 9728 section 3.1);
-    /// `None` if that is not an address.
+    /// The path that the metadata are served at: before the path of the API's own identifier (RFC
+    /// 9728 section 3.1); `None` if that is not an address.
     #[must_use]
     pub fn metadata_path(&self) -> Option<String> {
         let url = Url::parse(&self.0.audience).ok()?;

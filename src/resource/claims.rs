@@ -1,8 +1,9 @@
-//! What claims say about a token that is presented as an access token: whether it is one, whose, and what it may. The
-//! same for the claims of a JWT and for what an authorization server answers about an opaque token.
+//! What claims say about a token that is presented as an access token: whether it is one, whose,
+//! and what it may. The same for the claims of a JWT and for what an authorization server answers
+//! about an opaque token.
 //!
-//! Refused, whatever the `typ` of the header and the audience: ID tokens, refresh tokens, logout tokens and other
-//! security events; clients that are named in two ways.
+//! Refused, whatever the `typ` of the header and the audience: ID tokens, refresh tokens, logout
+//! tokens and other security events; clients that are named in two ways.
 
 use crate::base::json::{Kind, Value};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,8 +30,8 @@ impl Source {
 /// What only ID tokens have (OpenID Connect Core sections 2 and 3.3.2.11).
 const OF_ID_TOKENS: [&str; 4] = ["nonce", "at_hash", "c_hash", "s_hash"];
 
-/// Where servers write what kind of token it is: `token_type` (RFC 7662 section 2.2), `token_use` (Cognito, Hydra) and
-/// `typ` (Keycloak, beside that of the header).
+/// Where servers write what kind of token it is: `token_type` (RFC 7662 section 2.2), `token_use`
+/// (Cognito, Hydra) and `typ` (Keycloak, beside that of the header).
 const KINDS: [&str; 3] = ["token_type", "token_use", "typ"];
 
 /// What they write there for an access token that a bearer may present.
@@ -61,8 +62,8 @@ pub(super) fn check_kind(claims: &Value<'_>, from: Source) -> Result<()> {
     Ok(())
 }
 
-/// Whom the token was issued to: `client_id` (RFC 9068, RFC 7662), `cid` (Okta) or `appid` (Entra, AD FS). `azp` and
-/// `aud` name the client in ID tokens, and nobody here.
+/// Whom the token was issued to: `client_id` (RFC 9068, RFC 7662), `cid` (Okta) or `appid` (Entra,
+/// AD FS). `azp` and `aud` name the client in ID tokens, and nobody here.
 pub(super) fn client_id(claims: &Value<'_>, from: Source) -> Result<Option<String>> {
     let mut client: Option<String> = None;
     for name in ["client_id", "cid", "appid"] {

@@ -1,4 +1,5 @@
-//! The issuers whose JWTs are accepted, each bound to its own keys (RFC 8725 section 3.8) and waited for on its own.
+//! The issuers whose JWTs are accepted, each bound to its own keys (RFC 8725 section 3.8) and
+//! waited for on its own.
 
 use super::rule::DoorRule;
 use crate::base::json;
@@ -35,8 +36,9 @@ impl Issuers {
         self.0.iter().map(|issuer| &*issuer.name)
     }
 
-    /// Whose token it says it is. With one issuer nothing is read before the signature is good; with several, only
-    /// `iss`, which chooses the keys and is held against the issuer again by these.
+    /// Whose token it says it is. With one issuer nothing is read before the signature is good;
+    /// with several, only `iss`, which chooses the keys and is checked against the issuer again by
+    /// these.
     pub(super) fn of(&self, token: &str) -> Result<&Issuer> {
         if let [only] = self.0.as_slice() {
             return Ok(only);

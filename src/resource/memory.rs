@@ -1,6 +1,6 @@
-//! What an authorization server has said about tokens, under their digests: for each token the latest answer, one
-//! question at a time, and what went wrong. Tokens that nobody has heard of have a budget, so that a caller that makes some up
-//! does not have the server asked about each.
+//! What an authorization server has said about tokens, under their digests: for each token the
+//! latest answer, one question at a time, and what went wrong. Tokens that nobody has heard of have
+//! a budget, so that a caller that makes some up does not have the server asked about each.
 
 use crate::base::backoff::BackOff;
 use crate::base::clock::NANOS;
@@ -37,7 +37,8 @@ pub(super) struct Entry {
 
 #[derive(Default)]
 struct State {
-    /// The latest answer, until when it may be used (nanoseconds of the monotonic clock), and which question it answers.
+    /// The latest answer, until when it may be used (nanoseconds of the monotonic clock), and which
+    /// question it answers.
     answer: Option<Arc<Introspection>>,
     until: u64,
     turn: u64,
@@ -56,13 +57,14 @@ pub(super) struct Question {
 }
 
 impl Memory {
-    /// Room for so many unknown tokens in ten seconds; 0 for any number.
+    /// Room for this many unknown tokens in ten seconds; 0 for any number.
     pub(super) fn new(unknown: u32) -> Self {
         let budget = Mutex::new(Budget { unknown, used: 0, reason: None });
         Self { tables: std::array::from_fn(|_| OwnLock::new()), budget }
     }
 
-    /// What is remembered of a token; an empty entry, which is forgotten with its last user, if there is no more room.
+    /// What is remembered of a token; an empty entry, which is forgotten with its last user, if
+    /// there is no more room.
     pub(super) fn entry(&self, digest: &Digest, now: u64) -> Arc<Entry> {
         let [first, ..] = digest;
         let Some(table) = self.tables.get(usize::from(*first) % TABLES) else {
@@ -73,7 +75,7 @@ impl Memory {
                 return Arc::clone(entry);
             }
             if table.len() >= MOST {
-                // Those that were good are known longest: strangers cannot drive them out.
+                // Those that were good are known longest: callers cannot drive them out.
                 table.retain(|_, entry| entry.was_good() || entry.is_needed(now));
             }
             if table.len() >= MOST {
@@ -101,8 +103,8 @@ impl Memory {
         Ok(Question { turn: state.turns, asked: now, is_strange })
     }
 
-    /// Takes an answer over, to be used for so many seconds, unless a question that began later is answered: what is
-    /// valid now.
+    /// Takes an answer over, to be used for this many seconds, unless a question that began later
+    /// is answered: what is valid now.
     pub(super) fn answered(
         &self,
         entry: &Entry,
@@ -159,7 +161,8 @@ impl Entry {
     }
 }
 
-/// How many tokens that are not known may be asked about. Those that turn out to be good take nothing.
+/// How many tokens that are not known may be asked about. Those that turn out to be good take
+/// nothing.
 struct Budget {
     unknown: u32,
     /// When the budget is whole again, in nanoseconds of the monotonic clock.

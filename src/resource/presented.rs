@@ -1,12 +1,12 @@
-//! What of a request says who calls: `Authorization: Bearer` (RFC 6750 section 2.1) or `Api-Key`, and the header of API
-//! keys.
-//! Refused: two credentials in one place, and in two places unless the call says which decides.
+//! What of a request says who calls: `Authorization: Bearer` (RFC 6750 section 2.1) or `Api-Key`,
+//! and the header of API keys. Refused: two credentials in one place, and in two places unless the
+//! call says which decides.
 
 use crate::apikey::{authorization_scheme, is_key_scheme};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
 
-/// What of a request says who calls, as it came: all of it is a stranger's.
+/// What of a request says who calls, as it came: none of it is trusted.
 #[derive(Clone, Copy, Default)]
 #[must_use]
 pub struct Presented<'a> {
@@ -55,8 +55,8 @@ impl<'a> Presented<'a> {
         Ok(found)
     }
 
-    /// What `Authorization` says. Another scheme, such as `Basic`, is not this door's; `DPoP` (RFC 9449) is, and cannot be
-    /// verified here.
+    /// What `Authorization` says. Another scheme, such as `Basic`, is not this door's; `DPoP`
+    /// (RFC 9449) is, and cannot be verified here.
     pub(super) fn authorized(&self) -> Result<Option<Authorized<'a>>> {
         let (scheme, rest) = authorization_scheme(self.authorization.unwrap_or_default());
         match scheme {

@@ -1,5 +1,5 @@
-//! `DoorRule`: what is accepted of the tokens of an issuer. A door has one for all of its issuers, and may have another
-//! for each of them.
+//! `DoorRule`: what is accepted of the tokens of an issuer. A door has one for all of its issuers,
+//! and may have another for each of them.
 
 use crate::base::json::fields::Field;
 use crate::base::json::{Kind, Value};
@@ -8,8 +8,8 @@ use crate::jwk::Alg;
 use crate::jwt::{ClaimValues, Policy};
 
 /// What is accepted of one issuer's tokens, instead of what the door accepts of all: see
-/// [`ResourceServerBuilder::issuer_rule`](super::ResourceServerBuilder::issuer_rule). What is not set here is as the
-/// door has it.
+/// [`ResourceServerBuilder::issuer_rule`](super::ResourceServerBuilder::issuer_rule). What is not
+/// set here is as the door has it.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct DoorRule {
@@ -40,13 +40,15 @@ impl DoorRule {
         self
     }
 
-    /// They may be for any audience and for none; only with clients that are named, here or for the whole door.
+    /// They may be for any audience and for none; only with clients that are named, here or for the
+    /// whole door.
     pub const fn any_audience(mut self) -> Self {
         self.any_audience = true;
         self
     }
 
-    /// They must be of this client, by `client_id`, `cid` or `appid`; several calls, several clients.
+    /// They must be of this client, by `client_id`, `cid` or `appid`; several calls, several
+    /// clients.
     pub fn client(mut self, client_id: impl Into<String>) -> Self {
         self.clients.get_or_insert_default().push(client_id.into());
         self
@@ -64,8 +66,8 @@ impl DoorRule {
         self
     }
 
-    /// Their claim of this name has this value, given as JSON text; several calls of one name, any of the values
-    /// ([`Policy::expect_claim`]). Of opaque tokens, the answer's member.
+    /// Their claim of this name has this value, given as JSON text; several calls of one name, any
+    /// of the values ([`Policy::expect_claim`]). Of opaque tokens, the answer's member.
     pub fn claim(mut self, name: impl Into<String>, json: impl Into<String>) -> Self {
         self.claims.get_or_insert_default().push((name.into(), json.into()));
         self

@@ -70,7 +70,8 @@ impl ResourceServer {
         ResourceServerBuilder::new(audience.into())
     }
 
-    /// Who calls, by the value of the request's one `Authorization` header; `None` for a request without.
+    /// Who calls, by the value of the request's one `Authorization` header; `None` for a request
+    /// without.
     ///
     /// # Errors
     /// As [`Self::check_presented`].
@@ -78,13 +79,14 @@ impl ResourceServer {
         self.check_presented(&Presented { authorization, api_key: None }, demand)
     }
 
-    /// Who calls, by all that a request brings. Exactly one credential, unless [`Demand::decided_by`] says which one
-    /// decides: then that one must be there, both must be valid, and nothing of the other is granted.
+    /// Who calls, by all that a request brings. Exactly one credential, unless
+    /// [`Demand::decided_by`] says which one decides: then that one must be there, both must be
+    /// valid, and nothing of the other is granted.
     ///
     /// # Errors
-    /// `MissingCredentials`; the 1000s and 3000s; `TokenInactive`; `InsufficientScope`; `InsufficientAuthentication`;
-    /// `StoreUnavailable`, `OauthServerFailed` and the 7000s if it cannot be known. Answer `http_status` with
-    /// [`Self::challenge`].
+    /// `MissingCredentials`; the 1000s and 3000s; `TokenInactive`; `InsufficientScope`;
+    /// `InsufficientAuthentication`; `StoreUnavailable`, `OauthServerFailed` and the 7000s if it
+    /// cannot be known. Answer `http_status` with [`Self::challenge`].
     pub fn check_presented(
         &self,
         presented: &Presented<'_>,
@@ -159,8 +161,9 @@ fn same_tenant(other: &Access, demand: &Demand<'_>) -> Result<()> {
 }
 
 impl Inner {
-    /// By an API key, unless the text is none of ours: then the authorization server may know it. Nothing that may be a
-    /// key of ours gets there, neither one that is revoked nor one with a typing error.
+    /// By an API key, unless the text is none of ours: then the authorization server may know it.
+    /// Nothing that may be a key of ours gets there, neither one that is revoked nor one with a
+    /// typing error.
     fn own_key(&self, text: &str, demand: &Demand<'_>) -> Option<Result<Access>> {
         let keys = self.api_keys.as_ref()?;
         match self.key(text, demand) {

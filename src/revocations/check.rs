@@ -1,5 +1,5 @@
-//! A token against what has been revoked. Takes no lock; allocates only where a claim is written with
-//! escapes.
+//! A token against what has been revoked. Takes no lock; allocates only where a claim is written
+//! with escapes.
 
 use super::feed::Feed;
 use super::issue::Issue;
@@ -142,7 +142,8 @@ impl Inner {
         if (feed.has(Tenant) || feed.has(TenantSoFar))
             && let Some(tenant) = token.claim(&self.tenant_claim)
         {
-            // Numbers are tenants, too, in the one form in which they can be named: 7.0 and 70e-1 are no 7.
+            // Numbers are tenants, too, in the one form in which they can be named: 7.0 and 70e-1
+            // are no 7.
             let name = match tenant.kind() {
                 json::Kind::Number if is_whole(tenant.raw()) => tenant.raw().into(),
                 _ => tenant.as_str().filter(|name| is_plain(name, 1024)).ok_or(NO_TENANT)?,

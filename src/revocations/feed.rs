@@ -1,5 +1,6 @@
-//! How what is in memory follows the store: a look at most every 25 ms, made by whichever verification comes
-//! first while the others go on. Nothing that was followed is taken back but what has expired.
+//! How what is in memory follows the store: a look at most every 25 ms, made by whichever
+//! verification comes first while the others go on. Nothing that was followed is taken back but
+//! what has expired.
 
 use super::Inner;
 use super::latest::{Latest, Look};
@@ -24,7 +25,8 @@ pub(super) struct Feed {
     hasher: RandomState,
     /// Tokens, sessions, keys: until when they are meant, and before when their tokens were issued.
     names: Table,
-    /// Subjects, tenants, all: which tokens of theirs, by the time of issue, and its number in the feed.
+    /// Subjects, tenants, all: which tokens of theirs, by the time of issue, and its number in the
+    /// feed.
     befores: Table,
     /// Which kinds there are any of: bit `n` for the kind of number `n`, and [`OF_ANY_ISSUER`].
     kinds: AtomicU32,
@@ -194,9 +196,9 @@ impl Feed {
         self.kinds.fetch_or(kinds, Ordering::Release);
     }
 
-    /// When the tokens that the entry means were issued, at the latest. If it is dated before the last look, at
-    /// which it was not there, then the clock of who revoked them was behind, and this look says when that was. At
-    /// the first look, only the entries before it tell.
+    /// When the tokens that the entry means were issued, at the latest. If it is dated before the
+    /// last look, at which it was not there, then the clock of who revoked them was behind, and
+    /// this look says when that was. At the first look, only the entries before it tell.
     fn issued_before(&self, entry: &Revocation) -> u64 {
         let newest = self.newest.fetch_max(entry.at, Ordering::Relaxed);
         match entry.kind {
@@ -226,8 +228,8 @@ impl Feed {
 }
 
 impl Inner {
-    /// Refuses if what is known is too old; looks at the feed if it is time to. `now` is of the monotonic clock,
-    /// `seconds` the date by the clock of who asks.
+    /// Refuses if what is known is too old; looks at the feed if it is time to. `now` is of the
+    /// monotonic clock, `seconds` the date by the clock of who asks.
     #[inline]
     pub(super) fn be_fresh(&self, now: u64, seconds: u64) -> Result<()> {
         if self.feed.fresh.is_recent(now) {

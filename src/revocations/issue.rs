@@ -1,5 +1,5 @@
-//! When a token was issued, compared with what was revoked: by the number of the feed, which our own access tokens
-//! say in the claim [`ISSUE_CLAIM`], or else by the clock.
+//! When a token was issued, compared with what was revoked: by the number of the feed, which our
+//! own access tokens say in the claim [`ISSUE_CLAIM`], or else by the clock.
 
 use super::Revocations;
 use super::check::signed;
@@ -8,8 +8,8 @@ use crate::base::b62;
 use crate::error::Result;
 use crate::jwt::PresentedToken;
 
-/// The private claim of an access token that says how far the feed of revocations was when it was issued:
-/// `<feed>.<number>`, where the feed is six letters and digits.
+/// The private claim of an access token that says how far the feed of revocations was when it was
+/// issued: `<feed>.<number>`, where the feed is six letters and digits.
 pub(crate) const ISSUE_CLAIM: &str = "gkn";
 
 /// The digits of a feed in base 62.
@@ -20,7 +20,8 @@ fn name_of(feed: u64) -> [u8; FEED] {
 }
 
 impl Revocations {
-    /// What a token that is issued now says of the feed; `None` if the feed cannot be told from others.
+    /// What a token that is issued now says of the feed; `None` if the feed cannot be told from
+    /// others.
     pub(crate) fn issue(&self) -> Result<Option<String>> {
         self.refresh()?;
         let place = self.0.feed.place();
@@ -58,8 +59,8 @@ impl Issue {
         self.number.filter(|_| known).map(|number| number >= entry.other)
     }
 
-    /// Whether the clock says that it was issued before. One that is dated ahead of its time, by as much as is let
-    /// pass, was.
+    /// Whether the clock says that it was issued before. One that is dated ahead of its time, by as
+    /// much as is let pass, was.
     pub(super) fn is_dated_before(&self, entry: Entry) -> bool {
         self.seconds < signed(entry.time).saturating_add(self.leeway)
     }

@@ -1,5 +1,6 @@
-//! The latest time that was ever seen, so that what was refused as expired stays so when the clock steps back; and
-//! whether a wall clock has run away from the one that measures how long things take.
+//! The latest time that was ever seen, so that what was refused as expired stays so when the clock
+//! steps back; and whether a wall clock has run away from the one that measures how long things
+//! take.
 
 use crate::base::clock::{Clock as _, NANOS, SystemClock};
 use crate::base::pace::{AHEAD, Doubt};
@@ -49,7 +50,8 @@ impl Latest {
         }
     }
 
-    /// Whether a token had expired before the clock stepped back: it is from before that, and `end` has passed.
+    /// Whether a token had expired before the clock stepped back: it is from before that, and `end`
+    /// has passed.
     #[inline]
     pub(super) fn has_passed(&self, issued_at: i64, end: i64) -> bool {
         let signed = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
@@ -75,13 +77,15 @@ impl Latest {
         if self.stepped.load(Ordering::Relaxed) != 0 {
             return;
         }
-        // Where this clock stood when the latest time was read: what it has dated since then is later.
+        // Where this clock stood when the latest time was read: what it has dated since then is
+        // later.
         let elapsed = clock.saturating_sub(self.at.load(Ordering::Relaxed)) / NANOS;
         self.stepped.store(now.saturating_sub(elapsed).max(1), Ordering::Relaxed);
     }
 }
 
-/// Two clocks at one look, the wall clock and one that nobody sets: whether the first has run away by the next.
+/// Two clocks at one look, the wall clock and one that nobody sets: whether the first has run away
+/// by the next.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Look {
     wall: u64,
@@ -91,8 +95,8 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// Whether it is time to forget what has expired, every so many seconds. Not within that time after the first
-    /// look, or after the wall clock was set far ahead or back.
+    /// Whether it is time to forget what has expired, every this many seconds. Not within that time
+    /// after the first look, or after the wall clock was set far ahead or back.
     pub(super) fn is_due(&mut self, wall: u64, clock: u64, every: u64) -> bool {
         let went = wall.saturating_sub(self.wall);
         let took = clock.saturating_sub(self.clock) / NANOS;

@@ -1,11 +1,13 @@
-//! `Revocations`: tokens, sessions, subjects and keys that are not good any more, although signatures and
-//! dates are. Kept in a store, read from memory, seen by other processes within 50 ms.
+//! `Revocations`: tokens, sessions, subjects and keys that are not good any more, although
+//! signatures and dates are. Kept in a store, read from memory, seen by other processes within 50
+//! ms.
 //!
-//! An entry is kept until the last token that it means has expired, by the largest leeway there is; so a
-//! token must say when it was issued and when it expires, and may not live longer than
-//! [`RevocationOptions::max_token_ttl`]. Refused as well: every token while the store has been silent for
-//! longer than `max_stale`, a token that was too old before the clock stepped back, one from before a time of
-//! which revocations were forgotten, and one that could not be revoked, because a name in it is none.
+//! An entry is kept until the last token that it means has expired, by the largest leeway there is;
+//! so a token must say when it was issued and when it expires, and may not live longer than
+//! [`RevocationOptions::max_token_ttl`]. Refused as well: every token while the store has been
+//! silent for longer than `max_stale`, a token that was too old before the clock stepped back, one
+//! from before a time of which revocations were forgotten, and one that could not be revoked,
+//! because a name in it is none.
 
 mod check;
 mod feed;
@@ -48,8 +50,8 @@ impl RevocationOptions {
     /// The longest `max_token_ttl`: ten years, in seconds.
     pub const MAX_TOKEN_TTL: u64 = 10 * 366 * 86_400;
 
-    /// Tokens that live for at most 30 days, a store that may be silent for 30 seconds, the claim `tenant`,
-    /// the system's clock.
+    /// Tokens that live for at most 30 days, a store that may be silent for 30 seconds, the claim
+    /// `tenant`, the system's clock.
     pub fn new() -> Self {
         Self {
             follow: Follow::new(),
@@ -58,8 +60,8 @@ impl RevocationOptions {
         }
     }
 
-    /// Asks the store at every token whether anything has changed, so that what another process has revoked
-    /// is seen at once and not within 50 ms. Costs about a microsecond on SQLite.
+    /// Asks the store at every token whether anything has changed, so that what another process has
+    /// revoked is seen at once and not within 50 ms. Costs about a microsecond on SQLite.
     pub fn strict(mut self, strict: bool) -> Self {
         self.follow.strict = Some(strict);
         self
@@ -76,8 +78,8 @@ impl RevocationOptions {
         self
     }
 
-    /// How many seconds lie between `iat` and `exp` of a token at the most; others are refused, because
-    /// what is revoked is not remembered for longer. 1 to [`Self::MAX_TOKEN_TTL`].
+    /// How many seconds lie between `iat` and `exp` of a token at the most; others are refused,
+    /// because what is revoked is not remembered for longer. 1 to [`Self::MAX_TOKEN_TTL`].
     pub fn max_token_ttl(mut self, seconds: u64) -> Self {
         self.max_token_ttl = seconds;
         self
@@ -138,7 +140,8 @@ pub enum RevokeScope<'a> {
     Tenant(&'a str),
 }
 
-/// What stands for the issuer in the entries of subjects that are numbers: it keeps them apart from texts.
+/// What stands for the issuer in the entries of subjects that are numbers: it keeps them apart from
+/// texts.
 const NUMERIC: &str = "number";
 
 /// What has been revoked: safe to share between threads, cheap to clone, usable after a fork. A
@@ -206,13 +209,14 @@ impl Revocations {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Revokes one token, by its issuer and its `jti`; it is remembered until `expires_at`, its `exp`. An empty issuer
-    /// means any, and none: every token with this `jti` is refused, whatever its `iss`.
+    /// Revokes one token, by its issuer and its `jti`; it is remembered until `expires_at`, its
+    /// `exp`. An empty issuer means any, and none: every token with this `jti` is refused, whatever
+    /// its `iss`.
     ///
     /// # Errors
-    /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024; or `expires_at` has passed by more
-    /// than the largest leeway (600 s), or is after the year 9999, as milliseconds are. Then nothing is revoked. Those of
-    /// [`RevocationStore`].
+    /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024; or
+    /// `expires_at` has passed by more than the largest leeway (600 s), or is after the year 9999,
+    /// as milliseconds are. Then nothing is revoked. Those of [`RevocationStore`].
     pub fn revoke_token(&self, issuer: &str, token_id: &str, expires_at: u64) -> Result<()> {
         let until = expires_at.saturating_add(LEEWAY);
         let mut entry = self.0.entry(RevocationKind::Token, issuer, token_id, 0, until)?;
@@ -226,8 +230,8 @@ impl Revocations {
         self.0.revoke(entry)
     }
 
-    /// Revokes the tokens of one session, by their `sid`. If it is one of [`crate::Sessions`] on the same store, its
-    /// next refresh is refused and ends it.
+    /// Revokes the tokens of one session, by their `sid`. If it is one of [`crate::Sessions`] on
+    /// the same store, its next refresh is refused and ends it.
     ///
     /// # Errors
     /// `InvalidArgument`: the id has not 1 to 1024 bytes. Those of [`RevocationStore`].
@@ -241,12 +245,13 @@ impl Revocations {
 
     /// Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones.
     ///
-    /// Access tokens of [`crate::Sessions`] on the same store say which revocations came before them, in the claim
-    /// `gkn`, so that a log-in after this call is good at once, whatever the clocks say. Other tokens go by `iat`:
-    /// refused are those that say this second or an earlier one or, because an issuer's clock may be ahead, any up to
-    /// the verifier's leeway later.
+    /// Access tokens of [`crate::Sessions`] on the same store say which revocations came before
+    /// them, in the claim `gkn`, so that a log-in after this call is good at once, whatever the
+    /// clocks say. Other tokens go by `iat`: refused are those that say this second or an earlier
+    /// one or, because an issuer's clock may be ahead, any up to the verifier's leeway later.
     ///
-    /// Its sessions go on, and their next refresh gives good tokens; [`crate::Sessions::end_all`] ends them as well.
+    /// Its sessions go on, and their next refresh gives good tokens; [`crate::Sessions::end_all`]
+    /// ends them as well.
     ///
     /// # Errors
     /// `InvalidArgument`: the subject has not 1 to 1024 bytes. Those of [`RevocationStore`].
@@ -256,7 +261,8 @@ impl Revocations {
     }
 
     /// The same for a subject that is a number
-    /// ([`Policy::allow_numeric_subject`](crate::Policy::allow_numeric_subject)): 7 is another one than "7".
+    /// ([`Policy::allow_numeric_subject`](crate::Policy::allow_numeric_subject)): 7 is another one
+    /// than "7".
     ///
     /// # Errors
     /// Those of [`RevocationStore`].
@@ -274,14 +280,15 @@ impl Revocations {
         self.0.revoke(entry)
     }
 
-    /// Revokes the tokens that were issued (`iat`) before the time `at`, in seconds since the Unix epoch, or up to
-    /// the verifier's leeway later, because an issuer's clock may be ahead. One second from now means all that there
-    /// is, as for [`Self::revoke_subject`]. Access tokens of [`crate::Sessions`] on the same store that were issued
-    /// after this call are good whatever they are dated.
+    /// Revokes the tokens that were issued (`iat`) before the time `at`, in seconds since the Unix
+    /// epoch, or up to the verifier's leeway later, because an issuer's clock may be ahead. One
+    /// second from now means all that there is, as for [`Self::revoke_subject`]. Access tokens of
+    /// [`crate::Sessions`] on the same store that were issued after this call are good whatever
+    /// they are dated.
     ///
     /// # Errors
-    /// `InvalidArgument`: the time is in the future by more than a second, or the subject or tenant has
-    /// not 1 to 1024 bytes. Those of [`RevocationStore`].
+    /// `InvalidArgument`: the time is in the future by more than a second, or the subject or tenant
+    /// has not 1 to 1024 bytes. Those of [`RevocationStore`].
     pub fn revoke_before(&self, at: u64, scope: RevokeScope<'_>) -> Result<()> {
         let now = self.0.now()?;
         let believed = self.0.believed(now);
@@ -316,9 +323,9 @@ impl Revocations {
     /// process that shares the store. One that has expired is good for none.
     ///
     /// # Errors
-    /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024, or `expires_at` is after the
-    /// year 9999, as milliseconds are. Those of [`RevocationStore`]. Then it is not known whether it was used, and must not
-    /// be accepted.
+    /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024, or
+    /// `expires_at` is after the year 9999, as milliseconds are. Those of [`RevocationStore`]. Then
+    /// it is not known whether it was used, and must not be accepted.
     pub fn seen_once(&self, issuer: &str, token_id: &str, expires_at: u64) -> Result<bool> {
         let inner = &self.0;
         let until = expires_at.saturating_add(LEEWAY);
@@ -327,8 +334,8 @@ impl Revocations {
         if expires_at <= entry.at {
             return Ok(false);
         }
-        // What two calls in a row find to have passed is forgotten: not by one wrong reading of the clock, nor by one
-        // that ran ahead.
+        // What two calls in a row find to have passed is forgotten: not by one wrong reading of the
+        // clock, nor by one that ran ahead.
         let surely = inner.dates()?.surely;
         let before = inner.used_at.swap(surely, Ordering::Relaxed);
         inner.store.remember_token(issuer, token_id, until, before.min(surely))
@@ -366,9 +373,10 @@ impl Revocations {
         self.0.sync(self.0.clock.monotonic(), self.0.now()?, true).map(drop)
     }
 
-    /// Forgets what has become needless, in the store and in memory; otherwise that happens every ten
-    /// minutes. How many entries of the store. If the clock has run ahead of [`Clock::monotonic`] by more than an hour,
-    /// what is over by that date alone is kept, until it has gone on like that for ten minutes.
+    /// Forgets what has become needless, in the store and in memory; otherwise that happens every
+    /// ten minutes. How many entries of the store. If the clock has run ahead of
+    /// [`Clock::monotonic`] by more than an hour, what is over by that date alone is kept, until it
+    /// has gone on like that for ten minutes.
     ///
     /// # Errors
     /// Those of [`RevocationStore`].
@@ -381,7 +389,8 @@ impl Revocations {
         self.0.take_over(entries);
     }
 
-    /// Whether the session is known to have ended, or its tokens are revoked, whatever its row says.
+    /// Whether the session is known to have ended, or its tokens are revoked, whatever its row
+    /// says.
     pub(crate) fn has_session(&self, session_id: &str) -> Result<bool> {
         self.refresh()?;
         let feed = &self.0.feed;
@@ -389,8 +398,9 @@ impl Revocations {
         Ok(feed.has(kind) && feed.is_named(feed.fetch(kind, "", session_id)))
     }
 
-    /// An entry that revokes the tokens of a session whose tokens live this many seconds. The last of them were made at
-    /// `last`, if that is known, which is later than now if this clock is behind.
+    /// An entry that revokes the tokens of a session whose tokens live this many seconds. The last
+    /// of them were made at `last`, if that is known, which is later than now if this clock is
+    /// behind.
     pub(crate) fn of_session(&self, session_id: &str, ttl: u64, now: u64, last: u64) -> Revocation {
         let kept_for = ttl.saturating_add(LEEWAY);
         Revocation {
@@ -443,8 +453,8 @@ impl Inner {
         now.max(self.feed.latest.get())
     }
 
-    /// Until when an entry is kept for this many seconds. What others have revoked is dated by their clocks, which
-    /// may be ahead: it keeps an entry for longer, and means no more tokens.
+    /// Until when an entry is kept for this many seconds. What others have revoked is dated by
+    /// their clocks, which may be ahead: it keeps an entry for longer, and means no more tokens.
     fn until(&self, now: u64, kept_for: u64) -> u64 {
         self.believed(now).max(self.feed.newest()).saturating_add(kept_for)
     }
@@ -492,7 +502,8 @@ impl Inner {
         }
         self.feed.follow(entries);
         if self.now().and_then(|now| self.sync(self.clock.monotonic(), now, true)).is_err() {
-            // Without them a token that was revoked might look later than that: nobody is let in before they are known.
+            // Without them a token that was revoked might look later than that: nobody is let in
+            // before they are known.
             self.feed.forget();
         }
     }

@@ -1,13 +1,15 @@
-//! What has been revoked, in memory: 64-bit hashes under a random key, each with a time, in open addressing.
-//! Readers take no lock and never wait; there is one writer at a time.
+//! What has been revoked, in memory: 64-bit hashes under a random key, each with a time, in open
+//! addressing. Readers take no lock and never wait; there is one writer at a time.
 //!
-//! A byte of each hash lies apart from the rest, so that the usual answer, "not here", reads one cache line
-//! of a table that a million entries do not drive out of the cache. Two texts with the same hash are taken
-//! for each other: a good token is refused once in 10^13 tokens, if a million are revoked.
+//! A byte of each hash lies apart from the rest, so that the usual answer, "not here", reads one
+//! cache line of a table that a million entries do not drive out of the cache. Two texts with the
+//! same hash are taken for each other: a good token is refused once in 10^13 tokens, if a million
+//! are revoked.
 //!
-//! Measured against `papaya` 0.2.5 (2026-11-28, x86-64, a busy machine, the least of nine runs): what is not there takes 17 ns
-//! here and 20 to 27 ns there at a million entries, 12 and 11 ns at 100,000; what is there takes 22 and 110 ns at a million,
-//! 13 and 11 ns at 100,000. An entry has 35 bytes here and 50 there at a million.
+//! Measured against `papaya` 0.2.5 (2026-11-28, x86-64, a busy machine, the least of nine runs):
+//! what is not there takes 17 ns here and 20 to 27 ns there at a million entries, 12 and 11 ns at
+//! 100,000; what is there takes 22 and 110 ns at a million, 13 and 11 ns at 100,000. An entry has
+//! 35 bytes here and 50 there at a million.
 
 use crate::base::prefetch::prefetch;
 use crate::base::process::enter;
@@ -103,7 +105,7 @@ impl Table {
         }
     }
 
-    /// Makes room for so many more. Only for the one writer.
+    /// Makes room for this many more. Only for the one writer.
     pub(super) fn reserve(&self, more: usize) {
         let _inside = enter();
         let slots = self.slots.load();
@@ -189,7 +191,7 @@ impl Slots {
         most.fetch_max(other, Ordering::Relaxed);
         if found.is_err() {
             known.store(hash, Ordering::Relaxed);
-            // Last: whoever sees the mark sees what belongs to it.
+            // Last: anyone who sees the mark sees what belongs to it.
             mark.store(mark_of(hash), Ordering::Release);
         }
         found.is_err()

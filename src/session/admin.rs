@@ -1,4 +1,5 @@
-//! Sessions looked at: by their subjects, who want to know where they are logged in, and by operators.
+//! Sessions looked at: by their subjects, who want to know where they are logged in, and by
+//! operators.
 
 use super::life::NOT_FOUND;
 use super::sessions::Sessions;
@@ -17,8 +18,9 @@ const MOST: usize = 10_000;
 pub(super) const LEEWAY: u64 = crate::jwt::Policy::MAX_LEEWAY;
 
 impl Sessions {
-    /// The live sessions of a subject, the last one used first: its devices. At most 10 000. Those whose rows were
-    /// altered from outside or cannot be read too, as [`SessionRecord::altered`] says; [`Self::end_by_id`] ends them.
+    /// The live sessions of a subject, the last one used first: its devices. At most 10 000. Those
+    /// whose rows were altered from outside or cannot be read too, as [`SessionRecord::altered`]
+    /// says; [`Self::end_by_id`] ends them.
     ///
     /// # Errors
     /// Those of [`crate::store::Backend`].
@@ -43,9 +45,10 @@ impl Sessions {
         Ok(found)
     }
 
-    /// Sessions in ascending order of their ids, ended ones too if the filter does not say otherwise. Of a row that
-    /// was altered from outside or cannot be read, [`SessionRecord::altered`] says so; of the latter only the id is
-    /// known, and the subject if that can be read.
+    /// Sessions in ascending order of their ids, ended ones too if the filter does not say
+    /// otherwise. Of a row that was altered from outside or cannot be read,
+    /// [`SessionRecord::altered`] says so; of the latter only the id is known, and the subject if
+    /// that can be read.
     ///
     /// # Errors
     /// Those of [`crate::store::Backend`].
@@ -55,11 +58,12 @@ impl Sessions {
         Ok(Page { records, cursor: page.cursor })
     }
 
-    /// The session with this id, live or not. Of a row that was altered from outside, [`SessionRecord::altered`]
-    /// says so.
+    /// The session with this id, live or not. Of a row that was altered from outside,
+    /// [`SessionRecord::altered`] says so.
     ///
     /// # Errors
-    /// `SessionNotFound`; `StoreCorrupt`: its row cannot be read. Those of [`crate::store::Backend`].
+    /// `SessionNotFound`; `StoreCorrupt`: its row cannot be read. Those of
+    /// [`crate::store::Backend`].
     pub fn get(&self, family: &str) -> Result<SessionRecord> {
         let known = token::is_family(family).then_some(family).ok_or(NOT_FOUND)?;
         Ok(self.shown(self.inner.store.session(known)?.ok_or(NOT_FOUND)?))
@@ -81,10 +85,11 @@ impl Sessions {
         self.inner.store.session_events(filter)
     }
 
-    /// Deletes sessions that have expired, or were ended, before the date `before` (seconds since the Unix
-    /// epoch), and events from before it. How many sessions. Their refresh tokens are refused as unknown
-    /// from then on. If the clock has run ahead of [`crate::Clock::monotonic`] by more than an hour, sessions that have
-    /// expired by that date alone stay as well, and events, until it has gone on like that for ten minutes.
+    /// Deletes sessions that have expired, or were ended, before the date `before` (seconds since
+    /// the Unix epoch), and events from before it. How many sessions. Their refresh tokens are
+    /// refused as unknown from then on. If the clock has run ahead of [`crate::Clock::monotonic`]
+    /// by more than an hour, sessions that have expired by that date alone stay as well, and
+    /// events, until it has gone on like that for ten minutes.
     ///
     /// # Errors
     /// `InvalidArgument`: the date is in the future. Those of [`crate::store::Backend`].
@@ -96,8 +101,8 @@ impl Sessions {
         self.inner.store.purge_sessions(before, before.min(dates.surely))
     }
 
-    /// Closes the store unless someone else holds it, such as a verifier with these revocations. Dropping
-    /// the last handle does the same, without telling what went wrong.
+    /// Closes the store unless someone else holds it, such as a verifier with these revocations.
+    /// Dropping the last handle does the same, without telling what went wrong.
     ///
     /// # Errors
     /// Those of [`crate::store::Backend`].

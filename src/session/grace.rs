@@ -1,4 +1,5 @@
-//! How long ago a refresh token was used, where the clocks are not to be trusted: a clock alone ends no session for good.
+//! How long ago a refresh token was used, where the clocks are not to be trusted: a clock alone
+//! ends no session for good.
 
 use crate::base::pace::Dates;
 use crate::store::StoredSession;
@@ -18,8 +19,8 @@ pub(super) enum Since {
 }
 
 impl Grace {
-    /// What the row says of when it was refreshed, besides the seconds: nothing exact, if the clock cannot be right,
-    /// or that which has dated the row before.
+    /// What the row says of when it was refreshed, apart from the seconds: nothing exact, if the
+    /// clock cannot be right, or that which has dated the row before.
     pub(super) fn moment(&self, session: &StoredSession, dates: &Dates, now_ms: u64) -> u16 {
         let went_back = dates.is_behind && (dates.latest - dates.now).saturating_mul(1000) > self.0;
         if dates.ran_ahead() {
@@ -36,8 +37,8 @@ impl Grace {
         now_ms.saturating_add(self.0.max(1000)) < seen_ms(session)
     }
 
-    /// How long ago the row was refreshed: by the clock and, if that ran ahead, by what is believed of it, which is
-    /// known to a second or two.
+    /// How long ago the row was refreshed: by the clock and, if that ran ahead, by what is believed
+    /// of it, which is known to a second or two.
     pub(super) fn of(&self, session: &StoredSession, dates: &Dates, now_ms: u64) -> Since {
         if self.0 == 0 {
             return Since::Over;

@@ -1,9 +1,10 @@
 //! The life of a session: started, refreshed, ended.
 //!
-//! One row holds the number of the refresh token that is good now. A refresh moves it on by compare-and-swap,
-//! so that of several at once exactly one does; the others, and a client that lost the answer, get the same
-//! refresh token again within the grace, while nobody has presented it yet. Any other use of an old token
-//! means that two hold it: the session is ended, its access tokens with it (RFC 9700 section 4.14.2).
+//! One row holds the number of the refresh token that is good now. A refresh moves it on by
+//! compare-and-swap, so that of several at once exactly one does; the others, and a client that
+//! lost the answer, get the same refresh token again within the grace, while nobody has presented
+//! it yet. Any other use of an old token means that two hold it: the session is ended, its access
+//! tokens with it (RFC 9700 section 4.14.2).
 
 use super::grace::{Grace, Since, millis};
 use super::sessions::{Inner, SessionOptions, SessionSpec, SessionTokens, Sessions};
@@ -28,9 +29,9 @@ impl Sessions {
     /// Starts a session: after a log-in, for the subject that has logged in.
     ///
     /// # Errors
-    /// `InvalidArgument`: the subject has not 1 to 255 bytes, or something of `spec` is not acceptable.
-    /// `InvalidConfiguration`: the sessions were opened without a signer. Those of [`Signer`] and
-    /// [`crate::store::Backend`]; then there is no session.
+    /// `InvalidArgument`: the subject has not 1 to 255 bytes, or something of `spec` is not
+    /// acceptable. `InvalidConfiguration`: the sessions were opened without a signer. Those of
+    /// [`Signer`] and [`crate::store::Backend`]; then there is no session.
     pub fn start(&self, subject: &str, spec: &SessionSpec) -> Result<SessionTokens> {
         let inner = &*self.inner;
         let signer = inner.signer()?;
@@ -85,16 +86,17 @@ impl Sessions {
         Err(ErrorKind::StoreConflict.into())
     }
 
-    /// Exchanges a refresh token for a new pair. With `claims` the access tokens say these from now on,
-    /// else what they said before.
+    /// Exchanges a refresh token for a new pair. With `claims` the access tokens say these from now
+    /// on, else what they said before.
     ///
     /// # Errors
-    /// `InvalidRefreshToken`: it is none of ours, or its session was purged; or it was used before, and the clock was
-    /// set since by more than the grace, which alone ends no session: the newest token is as good as it was.
-    /// `TokenReuse`: it was used before; the session is ended now, or was for this reason. `SessionExpired`. `SessionEnded`: so its row or a
-    /// revocation of its access tokens says.
-    /// `StoreCorrupt`: the session's row was altered from outside. `InvalidArgument`: the claims are not
-    /// acceptable. Those of [`Signer`] and [`crate::store::Backend`]; then the token is as good as it was.
+    /// `InvalidRefreshToken`: it is none of ours, or its session was purged; or it was used before,
+    /// and the clock was set since by more than the grace, which alone ends no session: the newest
+    /// token is as good as it was. `TokenReuse`: it was used before; the session is ended now, or
+    /// was for this reason. `SessionExpired`. `SessionEnded`: so its row or a revocation of its
+    /// access tokens says. `StoreCorrupt`: the session's row was altered from outside.
+    /// `InvalidArgument`: the claims are not acceptable. Those of [`Signer`] and
+    /// [`crate::store::Backend`]; then the token is as good as it was.
     pub fn refresh(
         &self,
         refresh_token: impl AsRef<[u8]>,
@@ -121,8 +123,9 @@ impl Sessions {
         Err(ErrorKind::StoreConflict.into())
     }
 
-    /// Refuses a session that is revoked although its row is good: it is of before the session ended, or only its
-    /// access tokens were revoked, and it can give none that is accepted. Durably, because revocations are forgotten.
+    /// Refuses a session that is revoked although its row is good: it is of before the session
+    /// ended, or only its access tokens were revoked, and it can give none that is accepted.
+    /// Durably, because revocations are forgotten.
     fn refuse_revoked(&self, session: Checked<StoredSession>, now: u64) -> Result<SessionTokens> {
         match self.end_for(Ok(session), SessionEnd::LogOut, now) {
             Err(error) if error.kind() == ErrorKind::StoreConflict => Err(error),
@@ -152,7 +155,8 @@ impl Sessions {
                 _ => Err(refusal(Some(SessionEnd::Expired))),
             };
         }
-        // Its successor has been presented if and only if the counter has gone on by more than one: reuse by any clock.
+        // Its successor has been presented if and only if the counter has gone on by more than one:
+        // reuse by any clock.
         if presented.counter.saturating_add(1) < session.counter {
             return self.end_reused(session, now);
         }
@@ -209,28 +213,30 @@ impl Sessions {
         Err(ErrorKind::TokenReuse.into())
     }
 
-    /// Ends the session of a refresh token, whose secret is checked, and revokes its access tokens: a log-out.
-    /// Whether it had not been ended before. Any of its refresh tokens will do, one that was used as well; none that
-    /// is newer than the store, because an old pepper would forge it.
-    /// A session whose row was altered from outside is ended, too, and its access tokens are revoked for as long as
-    /// any may live.
+    /// Ends the session of a refresh token, whose secret is checked, and revokes its access tokens:
+    /// a log-out. Whether it had not been ended before. Any of its refresh tokens will do, one that
+    /// was used as well; none that is newer than the store, because an old pepper would forge it. A
+    /// session whose row was altered from outside is ended, too, and its access tokens are revoked
+    /// for as long as any may live.
     ///
     /// # Errors
-    /// `InvalidRefreshToken`: it is none of ours, or its session was purged; the public id of a session is
-    /// no refresh token, see [`Self::end_by_id`]. `StoreCorrupt`: the row cannot be read, so that no secret can
-    /// be checked; end it by its id. Those of [`crate::store::Backend`].
+    /// `InvalidRefreshToken`: it is none of ours, or its session was purged; the public id of a
+    /// session is no refresh token, see [`Self::end_by_id`]. `StoreCorrupt`: the row cannot be
+    /// read, so that no secret can be checked; end it by its id. Those of
+    /// [`crate::store::Backend`].
     pub fn end(&self, refresh_token: impl AsRef<[u8]>) -> Result<bool> {
         let presented = token::parse(refresh_token.as_ref()).ok_or(NOT_A_TOKEN)?;
         self.end_found(|| self.genuine(&presented))
     }
 
-    /// Ends the session of this id, and revokes its access tokens; whether it had not been ended before. Also one
-    /// whose row cannot be read. With
-    /// `subject`, only a session of that subject: for a list of devices, of which users choose one.
+    /// Ends the session of this id, and revokes its access tokens; whether it had not been ended
+    /// before. Also one whose row cannot be read. With `subject`, only a session of that subject:
+    /// for a list of devices, of which users choose one.
     ///
     /// # Security
-    /// The id is public: every API that sees an access token knows it as `sid`. A caller who may choose it here must
-    /// be allowed to end that session; give the subject that is logged in, unless it is an operator.
+    /// The id is public: every API that sees an access token knows it as `sid`. A caller who may
+    /// choose it here must be allowed to end that session; give the subject that is logged in,
+    /// unless it is an operator.
     ///
     /// # Errors
     /// `SessionNotFound`: there is no session of this id, or it is of another subject. Those of
@@ -282,12 +288,12 @@ impl Sessions {
         Ok(true)
     }
 
-    /// Ends all sessions of a subject and revokes what access tokens it has; how many sessions. A later log-in
-    /// gives good tokens, also in the same second.
+    /// Ends all sessions of a subject and revokes what access tokens it has; how many sessions. A
+    /// later log-in gives good tokens, also in the same second.
     ///
     /// # Errors
-    /// `InvalidArgument`: the subject has not 1 to 255 bytes. Those of [`crate::store::Backend`]; what was ended by
-    /// then stays ended, and a second call goes on.
+    /// `InvalidArgument`: the subject has not 1 to 255 bytes. Those of [`crate::store::Backend`];
+    /// what was ended by then stays ended, and a second call goes on.
     pub fn end_all(&self, subject: &str) -> Result<u64> {
         let subject = plain_some(subject, 255, "A subject has 1 to 255 bytes.")?;
         let inner = &*self.inner;
@@ -370,9 +376,9 @@ impl Sessions {
         write.update.push(session);
     }
 
-    /// Ends a session of whose row nothing is believed: tokens of any age are revoked, nobody is named as its
-    /// subject. The row has no seal afterwards, so that it is not made good, and no next version, so that no change
-    /// that was begun before overtakes its end.
+    /// Ends a session of whose row nothing is believed: tokens of any age are revoked, nobody is
+    /// named as its subject. The row has no seal afterwards, so that it is not made good, and no
+    /// next version, so that no change that was begun before overtakes its end.
     fn end_unbelieved(
         inner: &Inner,
         write: &mut SessionWrite,
@@ -422,7 +428,8 @@ impl Inner {
         Ok(self.dates()?.now)
     }
 
-    /// The time, and what is believed of it: which sessions are over, where that is decided for good.
+    /// The time, and what is believed of it: which sessions are over, where that is decided for
+    /// good.
     pub(super) fn dates(&self) -> Result<Dates> {
         self.pace.read(&*self.clock)
     }
@@ -491,8 +498,8 @@ const fn lives_from(dates: &Dates) -> u64 {
     if dates.is_behind { dates.latest } else { dates.now }
 }
 
-/// When the last access token of a session was made, at the latest: now or, if this clock is behind the one that dated
-/// the row, within the grace after that, because such a refresh leaves no trace.
+/// When the last access token of a session was made, at the latest: now or, if this clock is behind
+/// the one that dated the row, within the grace after that, because such a refresh leaves no trace.
 fn last_token(record: &SessionRecord, now: u64) -> u64 {
     let is_behind = now < record.last_seen_at;
     if is_behind { record.last_seen_at.saturating_add(SessionOptions::MAX_GRACE) } else { now }
@@ -509,7 +516,7 @@ fn event(record: &SessionRecord, at: u64, action: &str) -> SessionEvent {
     }
 }
 
-/// The claims that access tokens are to have besides, as JSON.
+/// The claims that access tokens are to have as well, as JSON.
 fn check_claims(claims: &Claims) -> Result<String> {
     const LONGEST: usize = 8192;
     let json = claims.to_json();

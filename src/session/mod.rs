@@ -1,5 +1,6 @@
-//! Layer 4: sessions: an access token that is verified without a look-up, and a refresh token that is good once; how
-//! they are started, refreshed, listed and ended (RFC 6749 section 1.5, RFC 9700 section 4.14).
+//! Layer 4: sessions: an access token that is verified without a look-up, and a refresh token that
+//! is good once; how they are started, refreshed, listed and ended (RFC 6749 section 1.5, RFC 9700
+//! section 4.14).
 
 mod admin;
 mod grace;

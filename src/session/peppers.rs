@@ -11,21 +11,23 @@ use std::cell::Cell;
 const TRIES: usize = 32;
 
 impl Sessions {
-    /// Ends every session whose refresh token was made under this pepper, and revokes its access tokens: for the
-    /// day that an old pepper has leaked, because with it and a copy of the store such tokens can be made. How many
-    /// sessions.
+    /// Ends every session whose refresh token was made under this pepper, and revokes its access
+    /// tokens: for the day that an old pepper has leaked, because with it and a copy of the store
+    /// such tokens can be made. How many sessions.
     ///
-    /// Sessions that were refreshed since a newer pepper came stay, if that is more than a minute ago: until then the token
-    /// before, which the old pepper makes, may be good within the grace. Rows of sessions that are over are sealed again,
-    /// so that afterwards no session needs the pepper. Those whose rows were altered from outside, whatever pepper they
-    /// and dates they name, or cannot be read, are ended as well: nobody knows which pepper was theirs.
+    /// Sessions that were refreshed since a newer pepper came stay, if that is more than a minute
+    /// ago: until then the token before, which the old pepper makes, may be good within the grace.
+    /// Rows of sessions that are over are sealed again, so that afterwards no session needs the
+    /// pepper. Those whose rows were altered from outside, whatever pepper they and dates they
+    /// name, or cannot be read, are ended as well: nobody knows which pepper was theirs.
     /// [`crate::ApiKeys::wrap_peppers`] does the like for API keys.
     ///
     /// # Errors
-    /// `InvalidArgument`: the pepper is the newest one, under which sessions would begin again; add another first.
-    /// `WrongPepper`: it is not at hand; or rows are sealed under another one of the store's that is not, so that nobody can
-    /// tell here whether they were altered: these stay, and all others are done. Those of
-    /// [`crate::store::Backend`]; what was ended by then stays ended, and a second call goes on.
+    /// `InvalidArgument`: the pepper is the newest one, under which sessions would begin again; add
+    /// another first. `WrongPepper`: it is not at hand; or rows are sealed under another one of the
+    /// store's that is not, so that nobody can tell here whether they were altered: these stay, and
+    /// all others are done. Those of [`crate::store::Backend`]; what was ended by then stays ended,
+    /// and a second call goes on.
     pub fn end_under_pepper(&self, pepper: u32) -> Result<u64> {
         let inner = &*self.inner;
         inner.store.stamp()?; // what was closed says so, whatever the pepper
@@ -113,8 +115,8 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends the session of a row that is not believed, whatever that says of peppers and dates: who has altered it may
-    /// give back what was there. Not if that was done before, and is remembered.
+    /// Ends the session of a row that is not believed, whatever that says of peppers and dates: who
+    /// has altered it may give back what was there. Not if that was done before, and is remembered.
     pub(super) fn end_altered(
         &self,
         write: &mut SessionWrite,

@@ -7,8 +7,9 @@ use crate::revocations::RevokeScope;
 use crate::store::{SessionEnd, SessionFilter, SessionWrite};
 
 impl Sessions {
-    /// Ends all sessions that were started before that time, those that have expired as well, because a clock alone may
-    /// say so; and revokes all access tokens that were issued before it. How many sessions.
+    /// Ends all sessions that were started before that time, those that have expired as well,
+    /// because a clock alone may say so; and revokes all access tokens that were issued before it.
+    /// How many sessions.
     pub(crate) fn end_before(&self, cutoff: Cutoff) -> Result<u64> {
         let inner = &*self.inner;
         inner.revocations.revoke_before(cutoff.at, RevokeScope::All)?;

@@ -1,5 +1,5 @@
-//! The seal of a session's row: whoever can write to the store and has no pepper cannot make one session
-//! another's, give it claims, or let it live longer.
+//! The seal of a session's row: anyone who can write to the store and has no pepper cannot make one
+//! session another's, give it claims, or let it live longer.
 
 use crate::pepper::{Fields, Row};
 use crate::store::{SessionEnd, StoredSession};

@@ -1,4 +1,5 @@
-//! `Sessions`: the handle that a service holds, and how it is opened. What it does is in [`super::life`].
+//! `Sessions`: the handle that a service holds, and how it is opened. What it does is in
+//! [`super::life`].
 
 use crate::base::clock::Clock;
 use crate::base::follow::Follow;
@@ -57,20 +58,22 @@ impl SessionOptions {
         self
     }
 
-    /// After how many seconds a session ends however often it is refreshed; not less than `refresh_ttl`.
+    /// After how many seconds a session ends however often it is refreshed; not less than
+    /// `refresh_ttl`.
     pub const fn absolute_ttl(mut self, seconds: u64) -> Self {
         self.absolute_ttl = seconds;
         self
     }
 
-    /// For how many seconds a refresh token that was used gives the same answer again, for clients that
-    /// lost the first one and for tabs that ask at the same time; at most [`Self::MAX_GRACE`]. 0 for none:
-    /// then it is reuse at once.
+    /// For how many seconds a refresh token that was used gives the same answer again, for clients
+    /// that lost the first one and for tabs that ask at the same time; at most [`Self::MAX_GRACE`].
+    /// 0 for none: then it is reuse at once.
     pub const fn grace(self, seconds: u64) -> Self {
         self.grace_ms(seconds.saturating_mul(1000))
     }
 
-    /// [`Self::grace`] in milliseconds. With a clock in whole seconds it may last up to a second longer.
+    /// [`Self::grace`] in milliseconds. With a clock in whole seconds it may last up to a second
+    /// longer.
     pub const fn grace_ms(mut self, milliseconds: u64) -> Self {
         self.grace_ms = milliseconds;
         self
@@ -135,13 +138,14 @@ impl fmt::Debug for SessionOptions {
     }
 }
 
-/// What a log-in says besides its subject. All of it may be left out.
+/// What a log-in says apart from its subject. All of it may be left out.
 #[derive(Clone, Debug, Default)]
 pub struct SessionSpec {
-    /// What each access token says besides: not `sub`, `sid`, `iss`, `aud`, `exp`, `iat` or `jti`.
+    /// What each access token says as well: not `sub`, `sid`, `iss`, `aud`, `exp`, `iat` or `jti`.
     pub claims: crate::jwt::Claims,
-    /// What the subject logs in with, for people, such as the request's `User-Agent`, whatever that is: of it the
-    /// first [`Self::MAX_CLIENT`] bytes are kept, with a space for each control character.
+    /// What the subject logs in with, for people, such as the request's `User-Agent`, whatever that
+    /// is: of it the first [`Self::MAX_CLIENT`] bytes are kept, with a space for each control
+    /// character.
     pub client: String,
     /// The program's own notes: one JSON object of at most 4096 bytes; empty for none.
     pub meta: String,
@@ -183,8 +187,8 @@ impl fmt::Debug for SessionTokens {
     }
 }
 
-/// The sessions of a service: short access tokens, refresh tokens that rotate. Safe to share between threads,
-/// cheap to clone, usable after a fork.
+/// The sessions of a service: short access tokens, refresh tokens that rotate. Safe to share
+/// between threads, cheap to clone, usable after a fork.
 ///
 /// ```
 /// use gatekey::{Alg, ErrorKind, Key, Peppers, Secret};
@@ -194,7 +198,7 @@ impl fmt::Debug for SessionTokens {
 /// use std::sync::Arc;
 ///
 /// let signer = Signer::builder(&Key::generate(Alg::Es256)?).build()?;
-/// let peppers = Peppers::new(&[(1, Secret::new(vec![7; 32]))])?; // from a file, in earnest
+/// let peppers = Peppers::new(&[(1, Secret::new(vec![7; 32]))])?; // from a file, in production
 /// let store = Arc::new(MemoryStore::new());
 /// let sessions = Sessions::open(store, peppers, Some(&signer), SessionOptions::new())?;
 ///
@@ -225,13 +229,14 @@ pub(super) struct Inner {
 }
 
 impl Sessions {
-    /// Opens the sessions in a store. Without a signer they can be looked at and ended, not started or
-    /// refreshed.
+    /// Opens the sessions in a store. Without a signer they can be looked at and ended, not started
+    /// or refreshed.
     ///
     /// # Errors
-    /// `InvalidArgument`: an option is out of range, or the absolute lifetime shorter than the time between
-    /// two refreshes. `InvalidConfiguration`: the signer's tokens have no time to live, or a longer one
-    /// than refresh tokens. `WrongPepper`: the store was made with other peppers. Those of [`SessionStore`].
+    /// `InvalidArgument`: an option is out of range, or the absolute lifetime shorter than the time
+    /// between two refreshes. `InvalidConfiguration`: the signer's tokens have no time to live, or
+    /// a longer one than refresh tokens. `WrongPepper`: the store was made with other peppers.
+    /// Those of [`SessionStore`].
     pub fn open(
         store: Arc<dyn SessionStore>,
         peppers: Peppers,
@@ -261,7 +266,8 @@ impl Sessions {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// What is revoked, to be given to verifiers: a session that has ended has its access tokens there.
+    /// What is revoked, to be given to verifiers: a session that has ended has its access tokens
+    /// there.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
         &self.inner.revocations

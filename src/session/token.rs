@@ -1,8 +1,8 @@
 //! The text of a refresh token: `gkr_<family12>_<counter6><mac22><crc6>`, base62, 51 characters.
 //!
-//! Opaque to whoever holds it. The MAC is HMAC-SHA256 under a pepper, over the family, random bytes of its
-//! row and the counter, cut to 128 bits: the store alone yields no token, nor does the pepper alone. The
-//! checksum tells typos and cut lines from tokens without a look at the store.
+//! Opaque to anyone who holds it. The MAC is HMAC-SHA256 under a pepper, over the family, random
+//! bytes of its row and the counter, cut to 128 bits: the store alone yields no token, nor does the
+//! pepper alone. The checksum tells typos and cut lines from tokens without a look at the store.
 
 use crate::base::b62::{self, CRC};
 use crate::base::random::SecureRandom;
@@ -74,9 +74,10 @@ pub(super) fn current(peppers: &Peppers, session: &StoredSession) -> Result<Secr
 }
 
 impl Presented<'_> {
-    /// Whether we made this token for this session. The one that is good now is proven under the pepper that it
-    /// was made under, and no other: else a pepper that leaked long ago would forge it. Those before, of which the
-    /// row does not say as much, prove under any pepper up to that one that they were used. There are none after it.
+    /// Whether we made this token for this session. The one that is good now is proven under the
+    /// pepper that it was made under, and no other: else a pepper that leaked long ago would forge
+    /// it. Those before, of which the row does not say as much, prove under any pepper up to that
+    /// one that they were used. There are none after it.
     pub(super) fn is_genuine(&self, peppers: &Peppers, session: &StoredSession) -> bool {
         if self.counter == session.counter {
             return self.is_under(session.pepper, peppers, session);
@@ -89,13 +90,15 @@ impl Presented<'_> {
                 .any(|pepper| self.is_under(pepper, peppers, session))
     }
 
-    /// Whether it is of a later state of the store: one that was put back from a backup. It proves nothing else.
+    /// Whether it is of a later state of the store: one that was put back from a backup. It proves
+    /// nothing else.
     pub(super) fn is_newer(&self, peppers: &Peppers, session: &StoredSession) -> bool {
         self.counter > session.counter
             && peppers.ids().any(|pepper| self.is_under(pepper, peppers, session))
     }
 
-    /// Whether it is the token before the one that is good now, under the pepper that that was made under.
+    /// Whether it is the token before the one that is good now, under the pepper that that was made
+    /// under.
     pub(super) fn is_previous(&self, peppers: &Peppers, session: &StoredSession) -> bool {
         self.counter.checked_add(1) == Some(session.counter)
             && self.is_under(session.previous_pepper.unwrap_or(session.pepper), peppers, session)

@@ -54,8 +54,8 @@ pub struct KeyRecord {
     pub uses: u64,
     /// Grows by one with every change.
     pub version: u64,
-    /// The row was damaged, altered from outside or put back: its key is denied, and nothing else here is to be
-    /// believed. Never kept.
+    /// The row was damaged, altered from outside or put back: its key is denied, and nothing else
+    /// here is to be believed. Never kept.
     pub altered: bool,
 }
 
@@ -122,7 +122,7 @@ pub struct Credits {
 pub struct StoredKey {
     /// What everybody may know.
     pub record: KeyRecord,
-    /// What the presented secret is held against.
+    /// What the presented secret is checked against.
     pub proof: Proof,
     /// The proof before the last rotation, while it is still accepted.
     pub previous: Option<Previous>,
@@ -148,13 +148,13 @@ impl StoredKey {
     }
 }
 
-/// What a secret is held against: a MAC under one pepper after the other, over something that
+/// What a secret is checked against: a MAC under one pepper after the other, over something that
 /// `scheme` derives from the presented text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proof {
     /// How the presented text is digested before the MACs; numbers are never reused.
     pub scheme: u16,
-    /// What the scheme needs besides: cost and salt of a slow hash; else empty.
+    /// What the scheme needs as well: cost and salt of a slow hash; else empty.
     pub params: String,
     /// The peppers, innermost first; at least one, at most eight.
     pub peppers: Vec<u32>,
@@ -249,14 +249,15 @@ pub struct AuditFilter {
 }
 
 impl Credits {
-    /// With no more left than the limit: what is left is the one thing of a key that no seal covers.
+    /// With no more left than the limit: what is left is the one thing of a key that no seal
+    /// covers.
     #[must_use]
     pub(super) fn bounded(self) -> Self {
         Self { remaining: self.remaining.min(self.limit), ..self }
     }
 
-    /// Adds what has been refilled until `now`, and tells when the next refill is due. Whole intervals
-    /// count; a clock that goes back refills nothing.
+    /// Adds what has been refilled until `now`, and tells when the next refill is due. Whole
+    /// intervals count; a clock that goes back refills nothing.
     pub fn refill(&mut self, now: u64) -> Option<u64> {
         *self = self.bounded();
         let every = u64::from(self.every);
@@ -295,8 +296,8 @@ impl fmt::Debug for StoredKey {
 /// # Errors
 /// As of [`Backend`].
 pub trait ApiKeyStore: Backend {
-    /// About how many keys there are, so that [`Self::load_api_keys`] finds room for them; 0 if that is not
-    /// known.
+    /// About how many keys there are, so that [`Self::load_api_keys`] finds room for them; 0 if
+    /// that is not known.
     ///
     /// # Errors
     /// See [`Backend`].
@@ -325,8 +326,8 @@ pub trait ApiKeyStore: Backend {
     /// Does all of `writes`, with their audit rows, or none; returns the last sequence number.
     ///
     /// # Errors
-    /// See [`Backend`]. `StoreConflict`: a key to insert exists or its look-up tag is taken, or a key
-    /// to update or delete is gone or has another version.
+    /// See [`Backend`]. `StoreConflict`: a key to insert exists or its look-up tag is taken, or a
+    /// key to update or delete is gone or has another version.
     fn write_api_keys(&self, writes: &[Write]) -> Result<u64>;
 
     /// Keys in ascending order of their ids, those after `filter.cursor` first.
@@ -341,23 +342,25 @@ pub trait ApiKeyStore: Backend {
     /// See [`Backend`].
     fn api_key_audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>>;
 
-    /// Takes up to `want` credits from the key, none if there are fewer than `need`, after refilling it
-    /// for the time `now` (seconds since the Unix epoch). What is taken is gone from the store, so that a crash loses and never grants.
+    /// Takes up to `want` credits from the key, none if there are fewer than `need`, after
+    /// refilling it for the time `now` (seconds since the Unix epoch). What is taken is gone from
+    /// the store, so that a crash loses and never grants.
     ///
     /// # Errors
-    /// See [`Backend`]. `StoreConflict`: there is no such key, it has no credits to count, or others than those that
-    /// were set in the version `set_in` of the key.
+    /// See [`Backend`]. `StoreConflict`: there is no such key, it has no credits to count, or
+    /// others than those that were set in the version `set_in` of the key.
     fn lease_credits(&self, id: &str, set_in: u64, need: u64, want: u64, now: u64)
     -> Result<Lease>;
 
-    /// Gives back credits that were leased and not spent; at most up to the key's limit, and none if the key's were
-    /// set again since the version `set_in`.
+    /// Gives back credits that were leased and not spent; at most up to the key's limit, and none
+    /// if the key's were set again since the version `set_in`.
     ///
     /// # Errors
     /// See [`Backend`]; a key that is gone is no error.
     fn return_credits(&self, id: &str, set_in: u64, amount: u64) -> Result<()>;
 
-    /// Adds to the counters; `last_used_at` never goes back. The one call that may be lost in a crash.
+    /// Adds to the counters; `last_used_at` never goes back. The one call that may be lost in a
+    /// crash.
     ///
     /// # Errors
     /// See [`Backend`].

@@ -1,9 +1,9 @@
-//! A lock between processes on a file (`flock`): held around "read, then replace", so that nobody's change is lost. It
-//! ends with the process that holds it.
+//! A lock between processes on a file (`flock`): held around "read, then replace", so that nobody's
+//! change is lost. It ends with the process that holds it.
 //!
-//! A fork copies the descriptor, and a copy keeps such a lock for as long as it is open. So a child closes it at once
-//! ([`OnlyHere`]), and who dies lets go of the lock; and the guard lets go by an explicit unlock, which ends the lock for
-//! every copy that a bare system call has made.
+//! A fork copies the descriptor, and a copy keeps such a lock for as long as it is open. So a child
+//! closes it at once ([`OnlyHere`]), and who dies lets go of the lock; and the guard lets go by an
+//! explicit unlock, which ends the lock for every copy that a bare system call has made.
 
 #[cfg(unix)]
 pub(super) use crate::base::descriptors::OnlyHere;

@@ -1,8 +1,9 @@
-//! Key rings in a folder that only its owner may read: each version of a ring is a file of its own, which
-//! appears whole or not at all. Who reads needs no lock; who changes a ring holds the folder's from the look at its
-//! version until the next one is there, since a name that is free may have been taken and given up meanwhile. A version
-//! that this process has seen is never followed by a lower one; who starts later knows by the folder's [`mark`], a file
-//! beside it that says how far each ring has come.
+//! Key rings in a folder that only its owner may read: each version of a ring is a file of its own,
+//! which appears whole or not at all. Who reads needs no lock; who changes a ring holds the
+//! folder's from the look at its version until the next one is there, since a name that is free may
+//! have been taken and given up meanwhile. A version that this process has seen is never followed
+//! by a lower one; who starts later knows by the folder's [`mark`], a file beside it that says how
+//! far each ring has come.
 
 mod mark;
 
@@ -47,10 +48,11 @@ impl RingFolder {
     /// Opens the folder, or makes it. A folder of before there were marks gets its mark now.
     ///
     /// # Errors
-    /// `InvalidArgument`: the mark would lie in the folder, or be written over what belongs to a store or is no mark.
-    /// `InvalidConfiguration`: others may read it. `StoreRestored`: a ring is older than the folder's mark says, or
-    /// than this process has seen; or the folder, a ring in it or its mark is gone (see [`Mark`]). `StoreUnavailable`,
-    /// `StoreReadOnly`, `StoreFull`: it cannot be opened or made, or its mark cannot be written.
+    /// `InvalidArgument`: the mark would lie in the folder, or be written over what belongs to a
+    /// store or is no mark. `InvalidConfiguration`: others may read it. `StoreRestored`: a ring is
+    /// older than the folder's mark says, or than this process has seen; or the folder, a ring in
+    /// it or its mark is gone (see [`Mark`]). `StoreUnavailable`, `StoreReadOnly`, `StoreFull`: it
+    /// cannot be opened or made, or its mark cannot be written.
     pub fn open_with(path: impl AsRef<Path>, mark: &Mark) -> Result<Self> {
         let mark = FolderMark::new(path.as_ref(), mark)?;
         mark.check_place()?;
@@ -64,8 +66,8 @@ impl RingFolder {
         }
     }
 
-    /// Opens a folder that is there to be acknowledged, and whether it is refused. If so, it is until it
-    /// [has been](Self::acknowledge).
+    /// Opens a folder that is there to be acknowledged, and whether it is refused. If so, it is
+    /// until it [has been](Self::acknowledge).
     pub(crate) fn open_as_it_is(path: &Path, mark: &Mark) -> Result<(Self, bool)> {
         let mark = FolderMark::new(path, mark)?;
         mark.check_file()?;
@@ -199,7 +201,8 @@ impl KeyRingStore for RingFolder {
         }
         let versions = self.versions(&ring.name)?;
         if versions.iter().any(|(version, _)| *version > ring.version) {
-            // Where the lock does not hold, as with an older program: this version was made and replaced before.
+            // Where the lock does not hold, as with an older program: this version was made and
+            // replaced before.
             let _ = fs::remove_file(&place);
             return Err(ErrorKind::StoreConflict.into());
         }
@@ -230,7 +233,8 @@ impl KeyRingStore for RingFolder {
 /// Opens a folder that only its owner may look into, or makes it.
 ///
 /// # Errors
-/// `InvalidConfiguration`: others may read it. `InvalidArgument`: it is a file. Those of the file system.
+/// `InvalidConfiguration`: others may read it. `InvalidArgument`: it is a file. Those of the file
+/// system.
 pub(super) fn open_private_folder(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(|error| fault(&error))?;
     let mut builder = fs::DirBuilder::new();

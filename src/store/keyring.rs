@@ -35,8 +35,8 @@ impl fmt::Debug for StoredRing {
 /// Where key rings are kept. Every call is durable when it returns.
 ///
 /// # Errors
-/// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing has
-/// changed.
+/// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing
+/// has changed.
 pub trait KeyRingStore: Send + Sync {
     /// The ring of this name.
     ///
@@ -44,8 +44,9 @@ pub trait KeyRingStore: Send + Sync {
     /// See [`KeyRingStore`].
     fn key_ring(&self, name: &str) -> Result<Option<StoredRing>>;
 
-    /// The version of the ring of this name, 0 if there is none: cheap. For each time that another file was put in the
-    /// place of the one that was open, 2^48 is added, so that an accepted older ring is told from an overtaken answer.
+    /// The version of the ring of this name, 0 if there is none: cheap. For each time that another
+    /// file was put in the place of the one that was open, 2^48 is added, so that an accepted older
+    /// ring is told from an overtaken answer.
     ///
     /// # Errors
     /// See [`KeyRingStore`].
@@ -54,11 +55,12 @@ pub trait KeyRingStore: Send + Sync {
     /// Puts the ring in the place of the version before it.
     ///
     /// # Errors
-    /// See [`KeyRingStore`]. `StoreConflict`: its version is not one more than that of the ring that is there.
+    /// See [`KeyRingStore`]. `StoreConflict`: its version is not one more than that of the ring
+    /// that is there.
     fn put_key_ring(&self, ring: &StoredRing) -> Result<()>;
 
-    /// The names of the rings, in order: what [`crate::ApiKeys::pepper_report`] counts and an acknowledged restore gives new
-    /// keys. None unless the store can tell.
+    /// The names of the rings, in order: what [`crate::ApiKeys::pepper_report`] counts and an
+    /// acknowledged restore gives new keys. None unless the store can tell.
     ///
     /// # Errors
     /// See [`KeyRingStore`].

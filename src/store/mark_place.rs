@@ -1,5 +1,6 @@
-//! Where a mark may lie. A URL may name any file for it, and what is named is written over: so it is neither the store
-//! nor anything that belongs to one, and a file that is there is a mark already, or empty.
+//! Where a mark may lie. A URL may name any file for it, and what is named is written over: so it
+//! is neither the store nor anything that belongs to one, and a file that is there is a mark
+//! already, or empty.
 
 use super::real_path;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +13,8 @@ const ENDINGS: [&str; 7] = ["-wal", "-shm", "-journal", ".pepper", ".limits", ".
 /// The file of a mark. `of` is the store, or the folder of key rings, without any link in its path.
 ///
 /// # Errors
-/// `InvalidArgument`: a mark there would be written over what belongs to a store, or no file can be there.
+/// `InvalidArgument`: a mark there would be written over what belongs to a store, or no file can be
+/// there.
 pub(super) fn mark_file(mark: &Mark, of: &Path) -> Result<Option<PathBuf>> {
     let file = match mark {
         Mark::Beside => with_ending(of, ".mark"),

@@ -1,10 +1,10 @@
-//! Layer 3: what API keys, sessions, revocations and key rings are kept in: plain records, and a trait for each
-//! use. A [`Database`] has all of them: one store, one file, one backup.
+//! Layer 3: what API keys, sessions, revocations and key rings are kept in: plain records, and a
+//! trait for each use. A [`Database`] has all of them: one store, one file, one backup.
 //!
 //! A store never sees a secret, only MACs; it knows no rule of verification either. The traits are
 //! synchronous, object-safe and name no runtime, so that SQLite, PostgreSQL and a test's own store
-//! fit behind them. Writes are all-or-nothing and carry their audit rows; the audit is also the change
-//! feed: what has a sequence number beyond the last one seen is new.
+//! fit behind them. Writes are all-or-nothing and carry their audit rows; the audit is also the
+//! change feed: what has a sequence number beyond the last one seen is new.
 
 mod apikey;
 mod file_lock;
@@ -53,23 +53,23 @@ pub(crate) use sqlite::{Copied, Progress, SCHEMA, back_up, examine, restore, sql
 use crate::error::{Error, ErrorKind, Result};
 use std::path::PathBuf;
 
-/// What everything that was closed answers from then on, in memory as well: no store is out of reach, the program
-/// goes on with what it has closed.
+/// What everything that was closed answers from then on, in memory as well: no store is out of
+/// reach, the program goes on with what it has closed.
 pub(crate) const CLOSED: Error = Error::new(
     ErrorKind::InvalidArgument,
     "The store, or what was kept in it, has been closed; open it again.",
 );
 
-/// Where the high-water mark of a file is kept: what tells an older copy of it, such as a backup, from the
-/// file itself. Every process that opens the file must name the same place.
+/// Where the high-water mark of a file is kept: what tells an older copy of it, such as a backup,
+/// from the file itself. Every process that opens the file must name the same place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mark {
     /// Beside the store, as `<store>.mark`.
     #[default]
     Beside,
-    /// In this file: on another disk than the store, say, so that both are not restored together. A file that is there
-    /// and not empty is a mark already; nothing else is written over.
+    /// In this file: on another disk than the store, say, so that both are not restored together. A
+    /// file that is there and not empty is a mark already; nothing else is written over.
     At(PathBuf),
     /// Nowhere: a restored backup revives what was revoked since, in silence.
     None,
@@ -78,16 +78,18 @@ pub enum Mark {
 /// What every store tells of itself, whatever it keeps.
 ///
 /// # Errors
-/// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing has
-/// changed.
+/// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing
+/// has changed.
 pub trait Backend: Send + Sync {
-    /// The file that this store is, if it is one: its rate limits are counted beside it (see [`Limits`]).
+    /// The file that this store is, if it is one: its rate limits are counted beside it (see
+    /// [`Limits`]).
     fn file(&self) -> Option<PathBuf> {
         None
     }
 
-    /// A number that is another one after an older state of the store was put back and someone has acknowledged that:
-    /// only then are keys believed that are older than what was seen of them. 0 if the store does not tell.
+    /// A number that is another one after an older state of the store was put back and someone has
+    /// acknowledged that: only then are keys believed that are older than what was seen of them. 0
+    /// if the store does not tell.
     ///
     /// # Errors
     /// See [`Backend`]; `StoreRestored`: nobody has acknowledged it yet.
@@ -95,8 +97,8 @@ pub trait Backend: Send + Sync {
         Ok(0)
     }
 
-    /// A number that is another one whenever anything in the store may have changed since: cheap; each
-    /// follower keeps the one it saw last, and takes it before it reads.
+    /// A number that is another one whenever anything in the store may have changed since: cheap;
+    /// each follower keeps the one it saw last, and takes it before it reads.
     ///
     /// # Errors
     /// See [`Backend`].
@@ -114,8 +116,8 @@ pub trait Backend: Send + Sync {
     /// See [`Backend`].
     fn add_pepper_check(&self, check: &PepperCheck) -> Result<()>;
 
-    /// Writes down what is pending and lets go of files and connections. A second call does nothing; any other call is
-    /// refused from then on (`InvalidArgument`).
+    /// Writes down what is pending and lets go of files and connections. A second call does
+    /// nothing; any other call is refused from then on (`InvalidArgument`).
     ///
     /// # Errors
     /// See [`Backend`].

@@ -1,5 +1,5 @@
-//! Files that only their owner may read. Each is written beside its place and appears there whole: a reader, or the
-//! next start after a crash, meets the old file, the new one or none.
+//! Files that only their owner may read. Each is written beside its place and appears there whole:
+//! a reader, or the next start after a crash, meets the old file, the new one or none.
 
 use crate::base::hex;
 use crate::base::random::{Identifiers, SecureRandom as _};
@@ -8,8 +8,8 @@ use std::io::{Error, ErrorKind, Read as _, Result, Write as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Writes a file that was not there and that only its owner may read (mode 0600), whole or not at all:
-/// for peppers, private keys and other secrets. Of several that write it at once, one does.
+/// Writes a file that was not there and that only its owner may read (mode 0600), whole or not at
+/// all: for peppers, private keys and other secrets. Of several that write it at once, one does.
 ///
 /// # Errors
 /// Those of the operating system; `AlreadyExists` for a file that is there, which stays as it is.
@@ -31,8 +31,8 @@ pub fn write_private_file(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder_of(path))
 }
 
-/// Puts a file that only its owner may read in the place of one that is there, or of none. One that is there keeps
-/// its owner: a service goes on reading what the superuser has replaced.
+/// Puts a file that only its owner may read in the place of one that is there, or of none. One that
+/// is there keeps its owner: a service goes on reading what the superuser has replaced.
 ///
 /// # Errors
 /// Those of the operating system; then what was there is there still.
@@ -101,7 +101,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// At most so many bytes of a file; `None` if others may read it.
+/// At most this many bytes of a file; `None` if others may read it.
 pub(crate) fn read_private_file(path: &Path, most: u64) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;

@@ -57,8 +57,8 @@ impl RevocationKind {
         Self::ALL.into_iter().find(|kind| *kind as u8 == code)
     }
 
-    /// The lower-case name: `token`, `session`, `key`, `subject`, `tenant`, `all`, and the last three with
-    /// `_so_far`.
+    /// The lower-case name: `token`, `session`, `key`, `subject`, `tenant`, `all`, and the last
+    /// three with `_so_far`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -80,13 +80,15 @@ impl RevocationKind {
 pub struct Revocation {
     /// What it is about.
     pub kind: RevocationKind,
-    /// `iss`, for one token, or empty for a token of any issuer; `number` for a subject that is a number; else empty.
+    /// `iss`, for one token, or empty for a token of any issuer; `number` for a subject that is a
+    /// number; else empty.
     pub issuer: String,
     /// `jti`, `sid`, `kid`, `sub` or the tenant; empty for all.
     pub value: String,
-    /// Tokens issued before this time are meant, in seconds since the Unix epoch. Of one token or session: no
-    /// later one can be meant; 0 if nobody knows. Tokens that say how far the feed was when they were issued
-    /// (see [`RevocationChanges::feed`]) do not go by it where the kind ends in `SoFar`.
+    /// Tokens issued before this time are meant, in seconds since the Unix epoch. Of one token or
+    /// session: no later one can be meant; 0 if nobody knows. Tokens that say how far the feed was
+    /// when they were issued (see [`RevocationChanges::feed`]) do not go by it where the kind ends
+    /// in `SoFar`.
     pub before: u64,
     /// When the last token that is meant has expired, in seconds since the Unix epoch.
     pub until: u64,
@@ -103,15 +105,17 @@ pub struct RevocationChanges {
     pub entries: Vec<Revocation>,
     /// Whether more is waiting after `seq`.
     pub more: bool,
-    /// The number of each entry, which grows with everything that is revoked; of a store that has none, empty.
+    /// The number of each entry, which grows with everything that is revoked; of a store that has
+    /// none, empty.
     pub numbers: Vec<u64>,
-    /// The number of what was revoked last: every token that says this number or a higher one was issued later.
+    /// The number of what was revoked last: every token that says this number or a higher one was
+    /// issued later.
     pub number: u64,
-    /// Which feed the numbers are of, so that they are not taken for those of another store, or of this store
-    /// from a backup; 0 if that cannot be told, and then tokens do not go by numbers.
+    /// Which feed the numbers are of, so that they are not taken for those of another store, or of
+    /// this store from a backup; 0 if that cannot be told, and then tokens do not go by numbers.
     pub feed: u64,
-    /// Whether the feed ends before `after`, so that it is not the one that was followed so far: begin
-    /// again at `seq`, from nothing, and forget nothing.
+    /// Whether the feed ends before `after`, so that it is not the one that was followed so far:
+    /// begin again at `seq`, from nothing, and forget nothing.
     pub reload: bool,
 }
 
@@ -132,23 +136,24 @@ pub trait RevocationStore: Backend {
     /// See [`Backend`].
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges>;
 
-    /// Forgets revocations whose `until` is not after `now`, and remembers as the horizon the latest of
-    /// [`Revocation::issued_before`] of them and `issued_before`, which is what the caller knows of them; how many.
-    /// Neither is later than `now`.
+    /// Forgets revocations whose `until` is not after `now`, and remembers as the horizon the
+    /// latest of [`Revocation::issued_before`] of them and `issued_before`, which is what the
+    /// caller knows of them; how many. Neither is later than `now`.
     ///
     /// # Errors
     /// See [`Backend`].
     fn purge_revocations(&self, now: u64, issued_before: u64) -> Result<u64>;
 
-    /// When the tokens of all revocations that were ever forgotten were issued, at the latest; 0 if none was.
+    /// When the tokens of all revocations that were ever forgotten were issued, at the latest; 0 if
+    /// none was.
     ///
     /// # Errors
     /// See [`Backend`].
     fn revocation_horizon(&self) -> Result<u64>;
 
-    /// Remembers a token until `until`; whether it was not remembered before. Forgets some of those whose
-    /// time has passed at `now`, and then knows nothing of any token whose `until` is not later: it answers
-    /// false for these.
+    /// Remembers a token until `until`; whether it was not remembered before. Forgets some of those
+    /// whose time has passed at `now`, and then knows nothing of any token whose `until` is not
+    /// later: it answers false for these.
     ///
     /// # Errors
     /// See [`Backend`].

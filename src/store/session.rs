@@ -1,16 +1,17 @@
-//! What sessions are kept in: one row per family of refresh tokens, and what happened to it; the trait
-//! [`SessionStore`].
+//! What sessions are kept in: one row per family of refresh tokens, and what happened to it; the
+//! trait [`SessionStore`].
 
 use super::{Page, Revocation, RevocationStore};
 use crate::error::Result;
 use std::fmt;
 
-/// A session: one log-in of one subject, and the family of its refresh tokens. Times are in seconds since
-/// the Unix epoch.
+/// A session: one log-in of one subject, and the family of its refresh tokens. Times are in seconds
+/// since the Unix epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionRecord {
-    /// The public id, twelve letters and digits: part of each refresh token, `sid` of each access token.
+    /// The public id, twelve letters and digits: part of each refresh token, `sid` of each access
+    /// token.
     pub family: String,
     /// Whose session it is: `sub` of each access token.
     pub subject: String,
@@ -32,8 +33,8 @@ pub struct SessionRecord {
     pub ended_at: Option<u64>,
     /// Why it was ended.
     pub end: Option<SessionEnd>,
-    /// The row was altered from outside: its refresh tokens are refused, and nothing else here is to be believed.
-    /// Never kept.
+    /// The row was altered from outside: its refresh tokens are refused, and nothing else here is
+    /// to be believed. Never kept.
     pub altered: bool,
 }
 
@@ -55,7 +56,8 @@ pub enum SessionEnd {
     LogOutEverywhere,
     /// A refresh token was used a second time: someone else may have it.
     Reuse,
-    /// It was refreshed too late; noted so that a clock that steps back does not make it live again.
+    /// It was refreshed too late; noted so that a clock that steps back does not make it live
+    /// again.
     Expired,
 }
 
@@ -81,8 +83,8 @@ impl SessionEnd {
     }
 }
 
-/// A session as a store keeps it: nothing in it can be presented, and none of its tokens can be computed
-/// without a pepper, which is not in the store.
+/// A session as a store keeps it: nothing in it can be presented, and none of its tokens can be
+/// computed without a pepper, which is not in the store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredSession {
     /// What may be shown.
@@ -93,14 +95,16 @@ pub struct StoredSession {
     pub seed: [u8; 16],
     /// The pepper of the refresh token that is good now.
     pub pepper: u32,
-    /// The pepper of the refresh token before; `None` if there was none, or gatekey did not note it yet.
+    /// The pepper of the refresh token before; `None` if there was none, or gatekey did not note it
+    /// yet.
     pub previous_pepper: Option<u32>,
-    /// The milliseconds of `last_seen_at`, which is in whole seconds: 0 to 999, [`Self::NO_MOMENT`] or
-    /// [`Self::DATED_AHEAD`].
+    /// The milliseconds of `last_seen_at`, which is in whole seconds: 0 to 999, [`Self::NO_MOMENT`]
+    /// or [`Self::DATED_AHEAD`].
     pub last_seen_ms: u16,
-    /// For how many seconds from the last refresh an access token of this session may live, at the longest.
+    /// For how many seconds from the last refresh an access token of this session may live, at the
+    /// longest.
     pub access_ttl: u64,
-    /// What each access token says besides: one JSON object.
+    /// What each access token says as well: one JSON object.
     pub claims: String,
     /// Grows by one with every change.
     pub version: u64,
@@ -111,8 +115,8 @@ pub struct StoredSession {
 }
 
 impl StoredSession {
-    /// What stands for a row that cannot be read: its id and, if that can be read, its subject. Nothing else of it is
-    /// known, and no seal is good for it.
+    /// What stands for a row that cannot be read: its id and, if that can be read, its subject.
+    /// Nothing else of it is known, and no seal is good for it.
     #[must_use]
     pub fn unreadable(family: String, subject: String) -> Self {
         Self {
@@ -132,14 +136,16 @@ impl StoredSession {
 
     /// In `last_seen_ms`: `last_seen_at` is what a clock said that did not fit to the dates before.
     pub const NO_MOMENT: u16 = 1000;
-    /// In `last_seen_ms`: the clock that said `last_seen_at` ran ahead, so that this date is still to come.
+    /// In `last_seen_ms`: the clock that said `last_seen_at` ran ahead, so that this date is still
+    /// to come.
     pub const DATED_AHEAD: u16 = 1001;
 
     /// The longest time for which a refresh token that was used is good again, in seconds.
     pub(crate) const LONGEST_GRACE: u64 = 60;
 
-    /// Whether someone who has this pepper and the store can make a refresh token of the session that is good now: it is
-    /// live, and its token, or the one before it, which is good for another minute at the most, is under the pepper.
+    /// Whether someone who has this pepper and the store can make a refresh token of the session
+    /// that is good now: it is live, and its token, or the one before it, which is good for another
+    /// minute at the most, is under the pepper.
     pub(crate) fn is_proven_by(&self, pepper: u32, now: u64) -> bool {
         let is_recent = now.abs_diff(self.record.last_seen_at) <= Self::LONGEST_GRACE;
         let gives = self.pepper == pepper || is_recent && self.previous_pepper == Some(pepper);
@@ -196,8 +202,8 @@ impl SessionEvent {
 pub struct SessionFilter {
     /// Only sessions of this subject.
     pub subject: Option<String>,
-    /// Only sessions that can be refreshed at this time, in seconds since the Unix epoch, and those whose rows do not
-    /// say so because their dates cannot be read.
+    /// Only sessions that can be refreshed at this time, in seconds since the Unix epoch, and those
+    /// whose rows do not say so because their dates cannot be read.
     pub live_at: Option<u64>,
     /// Only sessions with ids above this one: [`Page::cursor`] of the page before.
     pub cursor: Option<String>,
@@ -225,8 +231,8 @@ pub struct SessionWrite {
     pub insert: Vec<StoredSession>,
     /// Sessions as they are to be; their version is one more than the row must have now.
     pub update: Vec<StoredSession>,
-    /// Sessions as they are to be whatever their rows say, because these are not believed or cannot be read. One
-    /// that is not there is left so.
+    /// Sessions as they are to be whatever their rows say, because these are not believed or cannot
+    /// be read. One that is not there is left so.
     pub end: Vec<StoredSession>,
     /// What is noted of it; the store gives the numbers.
     pub events: Vec<SessionEvent>,
@@ -234,7 +240,8 @@ pub struct SessionWrite {
     pub revocations: Vec<Revocation>,
 }
 
-/// Where sessions are kept, with what is revoked as they end. Every call is durable when it returns.
+/// Where sessions are kept, with what is revoked as they end. Every call is durable when it
+/// returns.
 ///
 /// # Errors
 /// As of [`Backend`](super::Backend).
@@ -248,10 +255,12 @@ pub trait SessionStore: RevocationStore {
     /// Sessions in ascending order of their ids, those after `filter.cursor` first.
     ///
     /// # Errors
-    /// See [`Backend`](super::Backend); a damaged row is no error but a [`StoredSession::unreadable`].
+    /// See [`Backend`](super::Backend); a damaged row is no error but a
+    /// [`StoredSession::unreadable`].
     fn sessions(&self, filter: &SessionFilter) -> Result<Page<StoredSession>>;
 
-    /// The ids of sessions whose rows cannot be read: of this subject, as far as that can be read, or of all.
+    /// The ids of sessions whose rows cannot be read: of this subject, as far as that can be read,
+    /// or of all.
     ///
     /// # Errors
     /// See [`Backend`](super::Backend).
@@ -260,8 +269,8 @@ pub trait SessionStore: RevocationStore {
     /// Does all of it or nothing.
     ///
     /// # Errors
-    /// See [`Backend`](super::Backend). `StoreConflict`: a session to insert exists, or one to update is gone or has
-    /// another version.
+    /// See [`Backend`](super::Backend). `StoreConflict`: a session to insert exists, or one to
+    /// update is gone or has another version.
     fn write_sessions(&self, write: &SessionWrite) -> Result<()>;
 
     /// Events in ascending order of their numbers, those after `filter.cursor` first.
@@ -270,8 +279,8 @@ pub trait SessionStore: RevocationStore {
     /// See [`Backend`](super::Backend); damaged rows are left out.
     fn session_events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>>;
 
-    /// Deletes sessions that were ended before the time `ended`, those that expired before the time `expired`, and
-    /// events from before the latter; how many sessions.
+    /// Deletes sessions that were ended before the time `ended`, those that expired before the time
+    /// `expired`, and events from before the latter; how many sessions.
     ///
     /// # Errors
     /// See [`Backend`](super::Backend).

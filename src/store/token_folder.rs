@@ -1,5 +1,5 @@
-//! The tokens of other servers in a folder that only its owner may read (0700, its files 0600). A file is replaced
-//! whole or not at all; a lock file beside it lets one process at a time refresh.
+//! The tokens of other servers in a folder that only its owner may read (0700, its files 0600). A
+//! file is replaced whole or not at all; a lock file beside it lets one process at a time refresh.
 
 use super::file_lock::FileLock;
 use super::folder::{fault, open_private_folder};
@@ -25,14 +25,14 @@ impl TokenFolder {
     /// Opens the folder, or makes it.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: others may read it. `StoreUnavailable`, `StoreReadOnly`, `StoreFull`: it cannot be
-    /// opened or made.
+    /// `InvalidConfiguration`: others may read it. `StoreUnavailable`, `StoreReadOnly`,
+    /// `StoreFull`: it cannot be opened or made.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self { path: open_private_folder(path.as_ref())? })
     }
 
-    /// A file for this name: small letters and digits as they are, everything else as hexadecimal, so that two names
-    /// have two files where the file system takes `A` for `a` as well.
+    /// A file for this name: small letters and digits as they are, everything else as hexadecimal,
+    /// so that two names have two files where the file system takes `A` for `a` as well.
     fn place(&self, name: &str, ending: &str) -> Result<PathBuf> {
         let mut file = String::with_capacity(name.len() + ending.len());
         for byte in name.bytes() {

@@ -6,12 +6,13 @@ use crate::error::Result;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// Keeps texts under names, for a [`TokenManager`](crate::oauth::TokenManager). What it keeps is secret, unless the manager
-/// seals it. A name here is the program's own, a dash, and 24 hexadecimal digits that stand for the server, the client
-/// and, where the client asks for itself, for what it asks: at most 145 bytes.
+/// Keeps texts under names, for a [`TokenManager`](crate::oauth::TokenManager). What it keeps is
+/// secret, unless the manager seals it. A name here is the program's own, a dash, and 24
+/// hexadecimal digits that stand for the server, the client and, where the client asks for itself,
+/// for what it asks: at most 145 bytes.
 pub trait TokenStore: Send + Sync {
-    /// What is kept under this name. Asked at every use of a token, so that what another process has done is noticed: if
-    /// that is slow, keep a copy that is as fresh as you need it.
+    /// What is kept under this name. Asked at every use of a token, so that what another process
+    /// has done is noticed: if that is slow, keep a copy that is as fresh as you need it.
     ///
     /// # Errors
     /// The 6000s.
@@ -29,8 +30,8 @@ pub trait TokenStore: Send + Sync {
     /// The 6000s.
     fn remove(&self, name: &str) -> Result<()>;
 
-    /// Keeps other processes from refreshing the same tokens until what it returns is dropped. Threads of one process
-    /// wait for each other without it.
+    /// Keeps other processes from refreshing the same tokens until what it returns is dropped.
+    /// Threads of one process wait for each other without it.
     ///
     /// # Errors
     /// `StoreUnavailable`: someone else has held it for too long.

@@ -1,5 +1,6 @@
-//! `attempt`: work that asks no other server itself, for callers on whom others wait, such as an event loop. Instead of
-//! waiting it hands out the operation that it is in want of: drive that, and try again.
+//! `attempt`: work that asks no other server itself, for callers on whom others wait, such as an
+//! event loop. Instead of waiting it hands out the operation that it is in want of: drive that, and
+//! try again.
 
 use super::Operation;
 use crate::base::reach::{self, Within};
@@ -14,10 +15,11 @@ use std::sync::Arc;
 pub enum Attempt<T> {
     /// It is done.
     Done(T),
-    /// Another server has to be asked first. Drive the operation, then try again with what it gives; if it fails, that is
-    /// the outcome.
+    /// Another server has to be asked first. Drive the operation, then try again with what it
+    /// gives; if it fails, that is the outcome.
     Ask(Ask),
-    /// It needs a disk, a slow hash, or a lock that others hold while they wait: try again where it may wait.
+    /// It needs a disk, a slow hash, or a lock that others hold while they wait: try again where it
+    /// may wait.
     Elsewhere,
 }
 
@@ -28,7 +30,8 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// What it is about: while one question is out, others about the same are answered by it as well.
+    /// What it is about: while one question is out, others about the same are answered by it as
+    /// well.
     #[must_use]
     pub fn about(&self) -> &str {
         &self.about
@@ -40,8 +43,8 @@ impl Ask {
     }
 }
 
-/// What another server has answered to an [`Ask`]: for those who waited for it, and nobody else. Try again with it, and
-/// then drop it: it is as old as the question.
+/// What another server has answered to an [`Ask`]: for those who waited for it, and nobody else.
+/// Try again with it, and then drop it: it is as old as the question.
 #[derive(Clone)]
 pub struct Told {
     about: String,
@@ -61,10 +64,10 @@ thread_local! {
     static ASK: RefCell<Option<Ask>> = const { RefCell::new(None) };
 }
 
-/// Does the work without asking other servers and, unless `may_wait`, with memory only: [`crate::Verifier::verify`] and
-/// [`crate::ResourceServer::check`] with remote keys and introspection, and whatever
-/// [`in_memory`](crate::reach::in_memory) is for. It is about this thread only. `told` is what earlier tries of the same
-/// call have asked for.
+/// Does the work without asking other servers and, unless `may_wait`, with memory only:
+/// [`crate::Verifier::verify`] and [`crate::ResourceServer::check`] with remote keys and
+/// introspection, and whatever [`in_memory`](crate::reach::in_memory) is for. It is about this
+/// thread only. `told` is what earlier tries of the same call have asked for.
 ///
 /// ```
 /// use gatekey::transport::{Attempt, attempt};
@@ -105,7 +108,8 @@ pub(crate) fn told<T: Send + Sync + 'static>(about: &str) -> Option<Arc<T>> {
 /// Said by what is about to ask another server.
 ///
 /// # Errors
-/// `StoreUnavailable`: this thread may not; it is inside of [`attempt`], whose caller gets the question instead.
+/// `StoreUnavailable`: this thread may not; it is inside of [`attempt`], whose caller gets the
+/// question instead.
 pub(crate) fn ask_elsewhere(ask: impl FnOnce() -> (String, Operation<Told>)) -> Result<()> {
     let asked = reach::beyond_machine();
     if asked.is_err() {

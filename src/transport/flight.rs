@@ -1,6 +1,7 @@
-//! `Flight`: one request for all who want its answer, whatever drives their operations: threads, or tasks of one event
-//! loop. Who is not the first waits in short pauses of its own operation, so nothing has to wake it, and an operation
-//! that is dropped, or whose driver does not come back from a request in its time, holds up nobody.
+//! `Flight`: one request for all who want its answer, whatever drives their operations: threads, or
+//! tasks of one event loop. Who is not the first waits in short pauses of its own operation, so
+//! nothing has to wake it, and an operation that is dropped, or whose driver does not come back
+//! from a request in its time, holds up nobody.
 
 use super::Io;
 use crate::base::process::{brief, generation};
@@ -45,11 +46,11 @@ pub(crate) struct Turn<'a> {
 
 /// What waiting has come to.
 pub(crate) enum Came<'a, T> {
-    /// Somebody else's answer.
+    /// Another caller's answer.
     Known(T),
     /// Nobody is at it any more.
     Turn(Turn<'a>),
-    /// Somebody still is.
+    /// Another caller still is.
     Late,
 }
 
@@ -77,7 +78,7 @@ impl Flight {
         Turn { flight: self, number }
     }
 
-    /// Waits until `known` gives something or nobody is at it, at most for so many milliseconds.
+    /// Waits until `known` gives something or nobody is at it, at most for this many milliseconds.
     pub(crate) async fn wait<T>(
         &self,
         io: &Io,
@@ -103,9 +104,9 @@ impl Flight {
         }
     }
 
-    /// What there is by now, or what `get` gets for all. `known` is what may be answered at once; a caller that has something
-    /// `stale` to go on with waits for nobody. If nothing comes within so many milliseconds, it is taken over: whoever was
-    /// at it may never be driven again.
+    /// What there is by now, or what `get` gets for all. `known` is what may be answered at once; a
+    /// caller that has something `stale` to go on with waits for nobody. If nothing comes within
+    /// this many milliseconds, it is taken over: anyone who was at it may never be driven again.
     pub(crate) async fn once<T, F: Future<Output = Result<T>>>(
         &self,
         io: &Io,

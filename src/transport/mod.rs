@@ -1,6 +1,6 @@
-//! Layer 3: what is asked of another server and what it answers. Protocol code only makes requests and reads
-//! responses; whatever carries them is a [`Transport`]: the built-in one (feature `http`), a program's own, or
-//! an event loop that drives an [`Operation`] itself.
+//! Layer 3: what is asked of another server and what it answers. Protocol code only makes requests
+//! and reads responses; whatever carries them is a [`Transport`]: the built-in one (feature
+//! `http`), a program's own, or an event loop that drives an [`Operation`] itself.
 
 mod attempt;
 mod flight;
@@ -75,8 +75,8 @@ impl Purpose {
     }
 }
 
-/// A request to another server. Whoever sends it follows no redirect, keeps to `deadline_ms` for all of it, reads
-/// at most `max_body` bytes of the answer's body, and asks for no compression.
+/// A request to another server. Anyone who sends it follows no redirect, keeps to `deadline_ms` for
+/// all of it, reads at most `max_body` bytes of the answer's body, and asks for no compression.
 ///
 /// # Security
 /// Headers and body hold secrets; `Debug` shows neither.

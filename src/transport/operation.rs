@@ -1,8 +1,8 @@
-//! `Operation`: protocol code that asks for a request, is fed the answer, and in the end has a result. It has no
-//! socket and does not block: a loop of any kind drives it.
+//! `Operation`: protocol code that asks for a request, is fed the answer, and in the end has a
+//! result. It has no socket and does not block: a loop of any kind drives it.
 //!
-//! Inside, an operation is an `async` block whose only events are the answers to its own requests. The compiler
-//! writes the state machine; there is no runtime and no waker.
+//! Inside, an operation is an `async` block whose only events are the answers to its own requests.
+//! The compiler writes the state machine; there is no runtime and no waker.
 
 use super::{HttpRequest, HttpResponse, Transport};
 use crate::base::clock::{Clock as _, NANOS, SystemClock};
@@ -20,13 +20,14 @@ use std::task::{Context, Poll, Waker};
 pub enum Step<T> {
     /// Send this, then [`Operation::feed`] the answer or [`Operation::fail`].
     Request(HttpRequest),
-    /// Come back after so many milliseconds.
+    /// Come back after this many milliseconds.
     Wait(u64),
     /// It is over.
     Done(T),
 }
 
-/// Something that takes requests to another server: ask [`Self::next`] what it wants until it is done.
+/// Something that takes requests to another server: ask [`Self::next`] what it wants until it is
+/// done.
 ///
 /// ```no_run
 /// # fn drive<T>(
@@ -56,10 +57,11 @@ pub struct Operation<T> {
 #[derive(Clone)]
 pub(crate) struct Io(Arc<Mutex<Exchange>>);
 
-/// What passes between an operation and whoever drives it, and when.
+/// What passes between an operation and anyone who drives it, and when.
 struct Exchange {
     port: Port,
-    /// When the driver should be back from what it was last given, in nanoseconds of the system's monotonic clock.
+    /// When the driver should be back from what it was last given, in nanoseconds of the system's
+    /// monotonic clock.
     due: u64,
     /// How long that may take, in nanoseconds.
     span: u64,
@@ -91,11 +93,12 @@ impl<T> Operation<T> {
         Self { future: Some(Box::pin(code(io.clone()))), io }
     }
 
-    /// What it wants now. After a [`Step::Request`] feed the answer first; after a [`Step::Wait`] just ask again.
+    /// What it wants now. After a [`Step::Request`] feed the answer first; after a [`Step::Wait`]
+    /// just ask again.
     ///
     /// # Errors
-    /// Those of the operation; then it is over. `InvalidArgument`: the last request has not been answered, or the
-    /// operation is over already.
+    /// Those of the operation; then it is over. `InvalidArgument`: the last request has not been
+    /// answered, or the operation is over already.
     #[expect(clippy::should_implement_trait, reason = "an operation is driven, not iterated")]
     pub fn next(&mut self) -> Result<Step<T>> {
         {
@@ -126,8 +129,8 @@ impl<T> Operation<T> {
         }
     }
 
-    /// The answer to the last request, whatever its status. A body that is longer than the request allowed is
-    /// refused.
+    /// The answer to the last request, whatever its status. A body that is longer than the request
+    /// allowed is refused.
     pub fn feed(&mut self, response: HttpResponse) {
         self.answer(Ok(response));
     }
@@ -225,15 +228,16 @@ impl Io {
         Ok(response)
     }
 
-    /// Returns after so many milliseconds.
+    /// Returns after this many milliseconds.
     pub(crate) async fn pause(&self, milliseconds: u64) {
         brief(&self.0).port = Port::Pause(milliseconds);
         // Whatever it says: the time is over.
         let _ = Answer(&self.0).await;
     }
 
-    /// Whether the driver has not come back when it should have, nor within so many milliseconds after that, which `grace`
-    /// gives for how many it had: its loop may have ended, or the operation was given up and not dropped.
+    /// Whether the driver has not come back when it should have, nor within this many milliseconds
+    /// after that, which `grace` gives for how many it had: its loop may have ended, or the
+    /// operation was given up and not dropped.
     pub(crate) fn is_late(&self, grace: impl FnOnce(u64) -> u64) -> bool {
         let exchange = brief(&self.0);
         let grace = grace(exchange.span / MILLISECOND).saturating_mul(MILLISECOND);

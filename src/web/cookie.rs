@@ -1,10 +1,11 @@
-//! Cookies that hold secrets (RFC 6265bis): made by rules that browsers enforce silently, cleared with the
-//! attributes they were set with, and refused where a name comes twice.
+//! Cookies that hold secrets (RFC 6265bis): made by rules that browsers enforce silently, cleared
+//! with the attributes they were set with, and refused where a name comes twice.
 
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt::Write as _;
 
-/// When a browser sends a cookie along with requests that other sites cause (RFC 6265bis section 5.6.7).
+/// When a browser sends a cookie along with requests that other sites cause (RFC 6265bis section
+/// 5.6.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SameSite {
@@ -128,7 +129,7 @@ impl CookieBuilder {
     /// Allows a cookie without `Secure`, for development without HTTPS.
     ///
     /// # Security
-    /// Whoever sees or changes the traffic has, or plants, the session.
+    /// Anyone who sees or changes the traffic has, or plants, the session.
     pub const fn danger_allow_http(mut self) -> Self {
         self.allow_http = true;
         self
@@ -137,8 +138,8 @@ impl CookieBuilder {
     /// The cookie.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: a browser would refuse it, cut it, or send it where it should not go; the
-    /// message says which rule it breaks.
+    /// `InvalidConfiguration`: a browser would refuse it, cut it, or send it where it should not
+    /// go; the message says which rule it breaks.
     pub fn build(self) -> Result<Cookie> {
         self.check_texts()?;
         self.check_together()?;
@@ -227,8 +228,8 @@ impl Cookie {
     /// The most bytes of a `Cookie` header that are read.
     pub const MAX_HEADER: usize = 64 * 1024;
 
-    /// A cookie of this name: `Path=/; HttpOnly; Secure; SameSite=Lax`, until the browser ends. The name
-    /// should begin with `__Host-`, which keeps other hosts of the domain from planting one.
+    /// A cookie of this name: `Path=/; HttpOnly; Secure; SameSite=Lax`, until the browser ends. The
+    /// name should begin with `__Host-`, which keeps other hosts of the domain from planting one.
     pub fn builder(name: impl Into<String>) -> CookieBuilder {
         CookieBuilder {
             name: name.into(),
@@ -252,8 +253,8 @@ impl Cookie {
     /// The value of a `Set-Cookie` header that sets it.
     ///
     /// # Errors
-    /// `InvalidArgument`: the value is empty, holds what a cookie cannot (anything but visible ASCII
-    /// without `"`, `,`, `;` and `\`), or is too long together with the name.
+    /// `InvalidArgument`: the value is empty, holds what a cookie cannot (anything but visible
+    /// ASCII without `"`, `,`, `;` and `\`), or is too long together with the name.
     pub fn set(&self, value: &str) -> Result<String> {
         if value.is_empty() || !value.bytes().all(is_octet) {
             return argument(
@@ -277,12 +278,12 @@ impl Cookie {
         format!("{}={}{NOW}{}", self.name, self.place, self.flags)
     }
 
-    /// What a `Cookie` header says it is; `None` if it is not there. Several headers (HTTP/2) are to be
-    /// joined with `; ` before.
+    /// What a `Cookie` header says it is; `None` if it is not there. Several headers (HTTP/2) are
+    /// to be joined with `; ` before.
     ///
     /// # Errors
-    /// `MalformedCookie`: the name comes twice, which is how a planted cookie shows; the value holds what
-    /// no cookie holds; the header has more than [`Self::MAX_HEADER`] bytes.
+    /// `MalformedCookie`: the name comes twice, which is how a planted cookie shows; the value
+    /// holds what no cookie holds; the header has more than [`Self::MAX_HEADER`] bytes.
     pub fn read<'h>(&self, header: &'h str) -> Result<Option<&'h str>> {
         if header.len() > Self::MAX_HEADER {
             return Err(malformed("The Cookie header has more than 64 KiB."));

@@ -1,8 +1,10 @@
-//! Whether a request was forged from another site (OWASP, "Cross-Site Request Forgery Prevention"): what
-//! the browser itself says of the request comes first, then a token that is bound to the session.
+//! Whether a request was forged from another site (OWASP, "Cross-Site Request Forgery Prevention"):
+//! what the browser itself says of the request comes first, then a token that is bound to the
+//! session.
 //!
-//! A token is base64url(random 16 bytes || HMAC-SHA256(secret, label || length of the session's id || id ||
-//! random)): nothing is stored, each page may have its own, and one of another session does not fit.
+//! A token is base64url(random 16 bytes || HMAC-SHA256(secret, label || length of the session's
+//! id || id || random)): nothing is stored, each page may have its own, and one of another session
+//! does not fit.
 
 use crate::base::b64;
 use crate::base::random::SecureRandom;
@@ -27,7 +29,7 @@ const LONGEST_HEADER: usize = 1024;
 /// use gatekey::Secret;
 /// use gatekey::web::{Csrf, CsrfRequest};
 ///
-/// let csrf = Csrf::new(&Secret::new(vec![7; 32]))?; // from a file, in earnest
+/// let csrf = Csrf::new(&Secret::new(vec![7; 32]))?; // from a file, in production
 /// let token = csrf.issue("session-1")?;
 /// let request = CsrfRequest::new("POST").sec_fetch_site("same-origin");
 /// csrf.check("session-1", &token, &request)?;
@@ -119,8 +121,8 @@ impl Csrf {
         self
     }
 
-    /// A new token for this session: 64 characters of base64url. It fits for as long as the session's id
-    /// stays the same.
+    /// A new token for this session: 64 characters of base64url. It fits for as long as the
+    /// session's id stays the same.
     ///
     /// # Errors
     /// `InvalidArgument`: the id has not 1 to 512 bytes. `RandomUnavailable`.
@@ -132,13 +134,13 @@ impl Csrf {
         Ok(b64::encode(&[&random[..], &mac].concat()))
     }
 
-    /// Lets a request pass that is harmless (`GET`, `HEAD`, `OPTIONS`), or that no other site has caused and
-    /// that brings a token of this session.
+    /// Lets a request pass that is harmless (`GET`, `HEAD`, `OPTIONS`), or that no other site has
+    /// caused and that brings a token of this session.
     ///
     /// # Errors
-    /// `CsrfRejected`: it is neither. `MissingCredentials`: it is not harmless, and the id is empty, because the request has
-    /// no session. `InvalidArgument`: the id has more than 512 bytes, or there is an `Origin` without a `Host` to compare
-    /// it with.
+    /// `CsrfRejected`: it is neither. `MissingCredentials`: it is not harmless, and the id is
+    /// empty, because the request has no session. `InvalidArgument`: the id has more than 512
+    /// bytes, or there is an `Origin` without a `Host` to compare it with.
     pub fn check(&self, session_id: &str, token: &str, request: &CsrfRequest<'_>) -> Result<()> {
         if matches!(request.method, "GET" | "HEAD" | "OPTIONS") {
             return Ok(());
@@ -162,8 +164,8 @@ impl Csrf {
         Err(Error::new(ErrorKind::CsrfRejected, "The CSRF token is not one of this session."))
     }
 
-    /// What the browser says of where the request comes from: `Sec-Fetch-Site` (Fetch Metadata), which no
-    /// script can set, or else `Origin` (RFC 6454).
+    /// What the browser says of where the request comes from: `Sec-Fetch-Site` (Fetch Metadata),
+    /// which no script can set, or else `Origin` (RFC 6454).
     fn check_source(&self, request: &CsrfRequest<'_>) -> Result<()> {
         const CROSS: Error = Error::new(
             ErrorKind::CsrfRejected,

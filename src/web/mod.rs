@@ -1,5 +1,5 @@
-//! Layer 3: what a browser needs around tokens: cookies that hold them (RFC 6265bis), and the check that a request was
-//! not forged from another site.
+//! Layer 3: what a browser needs around tokens: cookies that hold them (RFC 6265bis), and the check
+//! that a request was not forged from another site.
 
 mod cookie;
 mod csrf;

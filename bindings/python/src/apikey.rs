@@ -1,7 +1,7 @@
 //! `gatekey.ApiKeys`: issue, verify, rotate, revoke and limit API keys.
 //!
-//! A verification that memory is enough for keeps the GIL: it is over before another thread could wake
-//! up. Everything that touches the store's disk, or computes a slow hash, runs without.
+//! A verification that memory is enough for keeps the GIL: it is over before another thread could
+//! wake up. Everything that touches the store's disk, or computes a slow hash, runs without.
 
 use crate::apikey_records::{
     ApiKeyCheck, ApiKeyRecord, AuditRecord, ImportReport, IssuedApiKey, Page, PepperUse,

@@ -1,5 +1,5 @@
-//! What `ApiKeys` hands out: records, checks, pages. All are read-only; none holds a secret but the one
-//! that a key is issued with.
+//! What `ApiKeys` hands out: records, checks, pages. All are read-only; none holds a secret but the
+//! one that a key is issued with.
 
 use crate::decode;
 use crate::errors::raise;

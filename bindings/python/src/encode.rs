@@ -1,8 +1,8 @@
 //! Python to JSON, exactly: what is written here reads back as an equal value of the same type.
 //!
 //! Accepted: `dict` with `str` keys, `list`, `tuple`, `str`, `int` of any size, finite `float`,
-//! `bool`, `None`; and, where the caller allows it, an aware `datetime` for `exp`, `nbf` and `iat`, and what a function of
-//! the caller's makes of other values, as the `default` of `json.dumps`.
+//! `bool`, `None`; and, where the caller allows it, an aware `datetime` for `exp`, `nbf` and `iat`,
+//! and what a function of the caller's makes of other values, as the `default` of `json.dumps`.
 //! Refused: everything else, NaN and the infinities (RFC 8259 section 6), lone surrogates, and
 //! nesting deeper than the reader of tokens allows. No message quotes a value.
 
@@ -116,7 +116,8 @@ impl<'py> Encoder<'_, 'py> {
         } else if let Ok(dict) = value.cast::<PyDict>() {
             self.object(&dict.copy()?, depth)
         } else if let Some(default) = self.default {
-            // As deep as one more level, so that a function that gives its argument back comes to an end.
+            // As deep as one more level, so that a function that gives its argument back comes to
+            // an end.
             check_depth(value.py(), depth)?;
             self.value(&default.call1((value,))?, depth + 1)
         } else {

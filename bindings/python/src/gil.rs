@@ -1,8 +1,8 @@
-//! When the GIL is released: for public keys, and for whatever needs more than memory. Never while a lock of
-//! the core is held, so that nobody waits for both.
+//! When the GIL is released: for public keys, and for whatever needs more than memory. Never while
+//! a lock of the core is held, so that nobody waits for both.
 //!
-//! What is over in a microsecond keeps the GIL: to release it and take it again costs more than that, and
-//! under load a turn of another thread.
+//! What is over in a microsecond keeps the GIL: to release it and take it again costs more than
+//! that, and under load a turn of another thread.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -27,7 +27,8 @@ fn wherever<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
 /// GIL, as a call would.
 pub(crate) fn let_go<T: Send>(last: T) {
     let mut last = Some(last);
-    // Where Python comes to its end, nobody waits; and who lets go of the GIL there may not get it back.
+    // Where Python comes to its end, nobody waits; and who lets go of the GIL there may not get it
+    // back.
     Python::try_attach(|py| {
         if !is_finalizing(py) {
             py.detach(|| drop(last.take()));

@@ -1,8 +1,9 @@
-//! Which interpreter of the process the module works in: the first one that imports it, and no other.
+//! Which interpreter of the process the module works in: the first one that imports it, and no
+//! other.
 //!
-//! Classes of an extension module, and what it looks up once, such as the exceptions, are objects of one
-//! interpreter. In another one `except GatekeyError` would catch nothing of what is raised. So the import is
-//! refused there, before any class is touched, with what to do about it.
+//! Classes of an extension module, and what it looks up once, such as the exceptions, are objects
+//! of one interpreter. In another one `except GatekeyError` would catch nothing of what is raised.
+//! So the import is refused there, before any class is touched, with what to do about it.
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;

@@ -1,5 +1,5 @@
-//! What `gatekey.oauth` hands out: log-ins, tokens, what servers say. All are read-only; those that hold a secret show
-//! none in their `repr` and refuse to be pickled.
+//! What `gatekey.oauth` hands out: log-ins, tokens, what servers say. All are read-only; those that
+//! hold a secret show none in their `repr` and refuse to be pickled.
 
 use crate::args::Text;
 use crate::decode;

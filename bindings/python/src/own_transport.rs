@@ -1,8 +1,8 @@
-//! Transports of a program's own: a callable that takes an `HttpRequest` and gives status, headers and body, or an object
-//! with such a method `send`.
+//! Transports of a program's own: a callable that takes an `HttpRequest` and gives status, headers
+//! and body, or an object with such a method `send`.
 //!
-//! What it raises, and a result that is none, are a `TransportError` whose `__cause__` it is. Of the answer no more is taken
-//! than the request allows.
+//! What it raises, and a result that is none, are a `TransportError` whose `__cause__` it is. Of
+//! the answer no more is taken than the request allows.
 
 use crate::errors::OrRaise;
 use crate::options::{octets, wrong_type};

@@ -1,5 +1,5 @@
-//! What `Sessions` hands out: pairs of tokens, records, events. All are read-only; none holds a secret but
-//! the pairs.
+//! What `Sessions` hands out: pairs of tokens, records, events. All are read-only; none holds a
+//! secret but the pairs.
 
 use crate::decode;
 use crate::options::shown;

@@ -1,5 +1,5 @@
-//! Objects of this package's classes as arguments. `gatekey.aio` has a twin of the same name for most of them; which of the
-//! two is wanted is said.
+//! Objects of this package's classes as arguments. `gatekey.aio` has a twin of the same name for
+//! most of them; which of the two is wanted is said.
 
 use crate::options::wrong_type;
 use pyo3::PyTypeInfo;

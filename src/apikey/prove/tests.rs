@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 const KEY: &str = "abcd1234.SecretPartOfTheLegacyKey42";
-/// Made with Python's bcrypt, argon2-cffi, hashlib and Django: of the whole key, the last of what follows its look-up.
+/// Made with Python's bcrypt, argon2-cffi, hashlib and Django: of the whole key, the last of what
+/// follows its look-up.
 const HASHES: [(ImportScheme, &str, usize); 5] = [
     (ImportScheme::Bcrypt, "$2b$04$abcdefghijklmnopqrstuuQiPmdsxUh1zEvgyI4K1CmfhVBzUiUNO", 1),
     (

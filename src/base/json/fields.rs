@@ -1,8 +1,9 @@
-//! The one reader of options that are given as a JSON object: of an OAuth client, a log-in, a grant, remote keys, the
-//! API's door, the transport.
+//! The one reader of options that are given as a JSON object: of an OAuth client, a log-in, a
+//! grant, remote keys, the API's door, the transport.
 //!
-//! Silence is no: a member that is not known, is of another kind than it needs, or is given twice is refused, and the
-//! error names it. `null` means that a member is not given, of a name that is known.
+//! Silence is no: a member that is not known, is of another kind than it needs, or is given twice
+//! is refused, and the error names it. `null` means that a member is not given, of a name that is
+//! known.
 
 use super::{Kind, Value, parse};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +22,8 @@ pub(crate) struct Field<'a> {
 /// Hands the members of one JSON object of at most `most` bytes to `take`.
 ///
 /// # Errors
-/// `InvalidConfiguration`: it is no JSON, and the error names the place; no object, or too long. Those of `take`.
+/// `InvalidConfiguration`: it is no JSON, and the error names the place; no object, or too long.
+/// Those of `take`.
 pub(crate) fn read<'a>(
     text: &'a [u8],
     most: usize,
@@ -129,7 +131,8 @@ impl<'a> Field<'a> {
         Ok(pairs)
     }
 
-    /// An object of whatever values, each as JSON text. Its names are not ours, and neither is what `null` means.
+    /// An object of whatever values, each as JSON text. Its names are not ours, and neither is what
+    /// `null` means.
     pub(crate) fn texts_by_name(&self) -> Result<Vec<(String, String)>> {
         if self.value.kind() != Kind::Object {
             return Err(self.refused(NO_OBJECT));
@@ -143,7 +146,8 @@ impl<'a> Field<'a> {
         walk(&self.path, &self.value, take).unwrap_or_else(|| Err(self.refused(NO_OBJECT)))
     }
 
-    /// A list of objects, each of whose members are handed to `take` with the object's place in the list.
+    /// A list of objects, each of whose members are handed to `take` with the object's place in the
+    /// list.
     pub(crate) fn each(
         &self,
         mut take: impl FnMut(usize, Option<&Self>) -> Result<()>,

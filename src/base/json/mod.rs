@@ -1,12 +1,12 @@
 //! A strict, bounded, one-pass JSON reader (RFC 8259, and the stricter I-JSON of RFC 7493).
 //!
-//! Refused, at every depth: invalid UTF-8, a byte order mark, duplicate member names (compared after
-//! unescaping), nesting deeper than [`MAX_DEPTH`], lone surrogate escapes, control characters in
-//! strings, fractions and exponents that overflow a double (integers may have any size), and anything
-//! after the value.
+//! Refused, at every depth: invalid UTF-8, a byte order mark, duplicate member names (compared
+//! after unescaping), nesting deeper than [`MAX_DEPTH`], lone surrogate escapes, control characters
+//! in strings, fractions and exponents that overflow a double (integers may have any size), and
+//! anything after the value.
 //!
-//! [`parse`] checks a whole text once and hands out [`Value`]s that borrow from it; [`visit`] drives a
-//! [`Visitor`] through the same single pass. Neither copies anything.
+//! [`parse`] checks a whole text once and hands out [`Value`]s that borrow from it; [`visit`]
+//! drives a [`Visitor`] through the same single pass. Neither copies anything.
 
 pub(crate) mod fields;
 mod scan;

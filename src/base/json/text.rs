@@ -33,7 +33,8 @@ impl<'a> Str<'a> {
         if !self.escaped {
             return Cow::Borrowed(self.raw);
         }
-        // Never longer than with its escapes: it does not grow, which would leave parts of a secret behind.
+        // Never longer than with its escapes: it does not grow, which would leave parts of a secret
+        // behind.
         let mut text = String::with_capacity(self.raw.len());
         text.extend(self.chars());
         Cow::Owned(text)

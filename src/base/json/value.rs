@@ -113,12 +113,14 @@ impl<'a> Value<'a> {
         self.members().find(|(n, _)| n == name).map(|(_, value)| value)
     }
 
-    /// The member with this name, unless it is `null`: in what other servers answer, that says nothing.
+    /// The member with this name, unless it is `null`: in what other servers answer, that says
+    /// nothing.
     pub(crate) fn given(&self, name: &str) -> Option<Self> {
         self.member(name).filter(|value| value.kind() != Kind::Null)
     }
 
-    /// Whether both say the same: texts without their escapes, numbers by their value, objects in any order.
+    /// Whether both say the same: texts without their escapes, numbers by their value, objects in
+    /// any order.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         match (self.kind(), other.kind()) {
             (Kind::String, Kind::String) => self.as_json_str() == other.as_json_str(),
@@ -292,7 +294,8 @@ fn value_len(text: &[u8]) -> usize {
     text.len()
 }
 
-/// Whether there is a backslash in a string. Most are short; looking at all of it is faster than stopping.
+/// Whether there is a backslash in a string. Most are short; looking at all of it is faster than
+/// stopping.
 #[inline]
 fn has_escapes(inner: &str) -> bool {
     const SHORT: usize = 128;

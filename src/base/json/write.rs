@@ -4,8 +4,8 @@ use super::write_str;
 use crate::base::secret::Secret;
 use zeroize::Zeroizing;
 
-/// An object that is being written; members stand in the order of the calls. What it was written in is wiped when it is
-/// dropped or has grown too small; [`ObjectWriter::end`] gives the text away.
+/// An object that is being written; members stand in the order of the calls. What it was written in
+/// is wiped when it is dropped or has grown too small; [`ObjectWriter::end`] gives the text away.
 ///
 /// ```
 /// let mut object = gatekey::json::ObjectWriter::new();

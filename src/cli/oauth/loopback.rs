@@ -1,4 +1,5 @@
-//! Where the browser comes back to: one callback on 127.0.0.1 (RFC 8252 section 7.3), and the command that opens it.
+//! Where the browser comes back to: one callback on 127.0.0.1 (RFC 8252 section 7.3), and the
+//! command that opens it.
 
 use super::super::exit::{Failure, Outcome};
 use std::io::{Read as _, Write as _};
@@ -43,7 +44,8 @@ impl Loopback {
         Instant::now() + timeout
     }
 
-    /// The next request for the callback; everything else is answered with 404. `None` after the time is over.
+    /// The next request for the callback; everything else is answered with 404. `None` after the
+    /// time is over.
     pub(super) fn wait(&self, until: Instant) -> Outcome<Option<Callback>> {
         while Instant::now() < until {
             match self.listener.accept() {
@@ -117,7 +119,8 @@ fn reply(stream: &mut TcpStream, status: &str, text: &str) {
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }
 
-/// Whether the browser could be started. Its address is an argument of its own, never part of a shell's line.
+/// Whether the browser could be started. Its address is an argument of its own, never part of a
+/// shell's line.
 pub(super) fn open(browser: &str, url: &str) -> bool {
     let mut words = browser.split_whitespace();
     let Some(program) = words.next() else { return false };

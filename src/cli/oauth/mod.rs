@@ -1,4 +1,5 @@
-//! `gatekey oauth ...`: signing in with another server, tokens for machines and devices, and what becomes of them.
+//! `gatekey oauth ...`: signing in with another server, tokens for machines and devices, and what
+//! becomes of them.
 
 mod loopback;
 
@@ -60,19 +61,21 @@ pub(super) struct Server {
     /// A file with the client's secret; - for standard input. Without one the client is public
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
-    /// A file with the client's private key (JWK, PEM or DER), for private_key_jwt; - for standard input
+    /// A file with the client's private key (JWK, PEM or DER), for private_key_jwt; - for standard
+    /// input
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
     #[command(flatten)]
     passphrase: PassphraseArgs,
-    /// How the client proves who it is: client_secret_basic, client_secret_post, private_key_jwt, ... [default: the best
-    /// that there is]
+    /// How the client proves who it is: client_secret_basic, client_secret_post, private_key_jwt,
+    /// ... [default: the best that there is]
     #[arg(long, value_name = "METHOD", value_parser = AuthMethod::from_name)]
     auth_method: Option<AuthMethod>,
     /// Certificate authorities (PEM) to trust instead of Mozilla's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// A proxy for requests to other servers: http://host:port, or `environment` for what https_proxy and no_proxy say
+    /// A proxy for requests to other servers: http://host:port, or `environment` for what
+    /// https_proxy and no_proxy say
     #[arg(long, value_name = "ADDRESS")]
     proxy: Option<String>,
     /// Allow plain HTTP to this very machine, for tests
@@ -308,7 +311,8 @@ fn run_login(login: &Login, output: &mut Output) -> Outcome<()> {
             Failure::Exit(REFUSED, "The browser did not come back in time; try again.".to_owned())
         })?;
         match client.finish(callback.query(), &cookies) {
-            // Any program and any page can call this port; what has another state is not our browser.
+            // Any program and any page can call this port; what has another state is not our
+            // browser.
             Err(error) if is_stray(&error, &client, &begun, callback.query()) => {
                 callback.answer(false);
             }

@@ -63,7 +63,7 @@ fn leading_zeros_are_ignored() {
     assert!(padded.verify(MESSAGE, &out));
 }
 
-/// An odd number of exactly so many bits.
+/// An odd number of exactly this many bits.
 fn odd(bits: usize) -> Vec<u8> {
     let mut number = vec![0; bits.div_ceil(8)];
     number[0] = 1 << ((bits - 1) % 8);

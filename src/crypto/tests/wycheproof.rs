@@ -160,7 +160,8 @@ fn ml_dsa_seeds_and_signatures() {
                     continue;
                 };
                 assert_eq!(case.result, TestResult::Valid);
-                // Our own signatures are hedged (FIPS 204 section 3.4), so bytes cannot be compared.
+                // Our own signatures are hedged (FIPS 204 section 3.4), so bytes cannot be
+                // compared.
                 assert!(public.verify(&msg, &case.sig), "{set:?} {}", case.tc_id);
                 let mut out = [0; 4627];
                 let len = private.sign(&msg, &mut out).expect("signature");

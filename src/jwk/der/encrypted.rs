@@ -1,8 +1,9 @@
-//! Encrypted private keys: PKCS#8 `EncryptedPrivateKeyInfo` (RFC 5958 section 3) under PBES2 (RFC 8018 section 6.2)
-//! with PBKDF2 or scrypt (RFC 7914 section 7) and AES in CBC or GCM (RFC 5084).
+//! Encrypted private keys: PKCS#8 `EncryptedPrivateKeyInfo` (RFC 5958 section 3) under PBES2 (RFC
+//! 8018 section 6.2) with PBKDF2 or scrypt (RFC 7914 section 7) and AES in CBC or GCM (RFC 5084).
 //!
-//! Refused by name: PBES1 and the schemes of PKCS#12, which derive keys in ways that are broken, and every cipher but
-//! AES. Nothing is computed before the cost that the file asks for was found bounded.
+//! Refused by name: PBES1 and the schemes of PKCS#12, which derive keys in ways that are broken,
+//! and every cipher but AES. Nothing is computed before the cost that the file asks for was found
+//! bounded.
 
 use super::{Container, MALFORMED, private, recognize, unsupported};
 use crate::base::secret::Secret;

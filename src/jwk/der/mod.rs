@@ -1,9 +1,10 @@
 //! Keys in DER: which container a document is, and the object identifiers inside.
 //!
 //! Containers: SubjectPublicKeyInfo and X.509 certificates (RFC 5280), PKCS#8 (RFC 5208, RFC 5958),
-//! PKCS#1 (RFC 8017 appendix A.1), SEC1 (RFC 5915). Refused: BER, trailing bytes,
-//! explicit curve parameters, and every algorithm and curve gatekey does not implement. What encoders are known to
-//! do differently and changes no number is read: see [`Algorithm::of`], `public::certificate`, `private::scalar`.
+//! PKCS#1 (RFC 8017 appendix A.1), SEC1 (RFC 5915). Refused: BER, trailing bytes, explicit curve
+//! parameters, and every algorithm and curve gatekey does not implement. What encoders are known to
+//! do differently and changes no number is read: see [`Algorithm::of`], `public::certificate`,
+//! `private::scalar`.
 
 mod encrypted;
 pub(super) mod private;
@@ -81,7 +82,8 @@ pub(super) fn recognize(der: &[u8]) -> Option<Container> {
         *slot = Some(Tag::peek(&reader).ok()?);
         *element = reader.tlv_bytes().ok()?;
     }
-    // PKCS#12 has the version 3 and a ContentInfo (RFC 7292 section 4), PKCS#7 is one (RFC 5652 section 3).
+    // PKCS#12 has the version 3 and a ContentInfo (RFC 7292 section 4), PKCS#7 is one (RFC 5652
+    // section 3).
     let [first, second, _] = elements;
     if first == [2, 1, 3] && memmem::find(second, CMS).is_some() {
         return Some(Container::Pkcs12);
@@ -148,8 +150,9 @@ impl Algorithm {
 }
 
 /// The algorithm that RSASSA-PSS parameters allow (RFC 4055 section 3.1): JOSE knows only those
-/// where MGF1 uses the message's hash and the salt is as long as that (RFC 7518 section 3.5). The salt's length in a
-/// key is the least that its signatures have (RFC 4055 section 3.3), so a shorter one allows the same algorithm.
+/// where MGF1 uses the message's hash and the salt is as long as that (RFC 7518 section 3.5). The
+/// salt's length in a key is the least that its signatures have (RFC 4055 section 3.3), so a
+/// shorter one allows the same algorithm.
 fn pss(parameters: AnyRef<'_>) -> Result<Alg> {
     let parameters: RsaPssParamsOwned = parameters.decode_as().map_err(|_| BAD_PARAMETERS)?;
     let (alg, hash) = match parameters.hash.oid {

@@ -104,8 +104,9 @@ fn from_sec1(der: &[u8], outer: Option<Curve>, beside: Option<&[u8]>) -> Result<
     Ok(Parts::Ec { curve, point: own, private: Some(private) })
 }
 
-/// The scalar in as many octets as the curve asks (RFC 5915 section 3). Encoders that took it for an INTEGER have put a
-/// zero octet before it, or have cut its leading zeros off; both name the same number.
+/// The scalar in as many octets as the curve asks (RFC 5915 section 3). Encoders that took it for
+/// an INTEGER have put a zero octet before it, or have cut its leading zeros off; both name the
+/// same number.
 pub(in crate::jwk) fn scalar(curve: Curve, octets: &[u8]) -> Result<Secret> {
     let len = curve.coordinate_len();
     let octets = match octets {
@@ -122,7 +123,8 @@ pub(in crate::jwk) fn scalar(curve: Curve, octets: &[u8]) -> Result<Secret> {
 /// A scalar begins with more zero octets than this once in 2^32 keys; a shorter one was damaged.
 const MOST_CUT_OFF: usize = 4;
 
-/// Why a document is no ECPrivateKey with a named curve: it may have the curve's parameters instead.
+/// Why a document is no ECPrivateKey with a named curve: it may have the curve's parameters
+/// instead.
 fn without_named_curve(der: &[u8]) -> Error {
     let parameters = |reader: &mut SliceReader<'_>| {
         for _ in ["version", "privateKey"] {

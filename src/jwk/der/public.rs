@@ -2,8 +2,8 @@
 //! RFC 9881 for the key types), X.509 certificates, and PKCS#1 `RSAPublicKey`.
 //!
 //! A certificate is only a wrapper here: neither its signature nor its validity nor its chain is
-//! checked, so the caller must trust where it came from. So nothing of it is read but its key, and what encoders got
-//! wrong elsewhere (serial numbers, dates, extensions) does not matter.
+//! checked, so the caller must trust where it came from. So nothing of it is read but its key, and
+//! what encoders got wrong elsewhere (serial numbers, dates, extensions) does not matter.
 
 use super::{Algorithm, BAD_POINT, MALFORMED};
 use crate::crypto::{Curve, ecdsa};
@@ -21,8 +21,8 @@ pub(super) fn certificate(der: &[u8]) -> Result<(Parts, Stated)> {
     spki(key_of_certificate(der).map_err(|_| MALFORMED)?)
 }
 
-/// The SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1), whose other fields must only be there, each of
-/// its own type.
+/// The SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1), whose other fields must only
+/// be there, each of its own type.
 fn key_of_certificate(der: &[u8]) -> der::Result<&[u8]> {
     const BEFORE_KEY: [Tag; 5] =
         [Tag::Integer, Tag::Sequence, Tag::Sequence, Tag::Sequence, Tag::Sequence];

@@ -1,8 +1,10 @@
-//! OpenSSH's keys: public ones as a line or as RFC 4716, and private ones in the format `openssh-key-v1`.
+//! OpenSSH's keys: public ones as a line or as RFC 4716, and private ones in the format
+//! `openssh-key-v1`.
 //!
-//! Read are the types that JWT has algorithms for: `ssh-rsa`, `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521` and
-//! `ssh-ed25519` (RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section 4). Refused by name: DSA, keys that a
-//! security key holds, certificates of SSH, and texts with several keys.
+//! Read are the types that JWT has algorithms for: `ssh-rsa`, `ecdsa-sha2-nistp256`, `-nistp384`,
+//! `-nistp521` and `ssh-ed25519` (RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section 4).
+//! Refused by name: DSA, keys that a security key holds, certificates of SSH, and texts with
+//! several keys.
 
 mod private;
 mod wire;

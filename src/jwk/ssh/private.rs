@@ -1,5 +1,5 @@
-//! `openssh-key-v1`, as OpenSSH's PROTOCOL.key describes it: the public key, and the private one, which may be under a
-//! passphrase (`bcrypt_pbkdf` and AES).
+//! `openssh-key-v1`, as OpenSSH's PROTOCOL.key describes it: the public key, and the private one,
+//! which may be under a passphrase (`bcrypt_pbkdf` and AES).
 //!
 //! Both halves must be of one key, the two check numbers equal, and the padding as it is described.
 
@@ -40,7 +40,8 @@ pub(in crate::jwk) fn read(file: &[u8], passphrase: Option<&Secret>) -> Result<(
         (cipher, b"bcrypt") => {
             let cipher = aes(cipher)?;
             let opened = open(cipher, options, sealed, tag, passphrase)?;
-            // The check numbers differ under a wrong passphrase, and so does everything behind them.
+            // The check numbers differ under a wrong passphrase, and so does everything behind
+            // them.
             section(opened.expose(), 16).ok_or(WRONG)??
         }
         _ => return Err(OTHER_KDF),
@@ -101,7 +102,8 @@ fn section(bytes: &[u8], block: usize) -> Option<Result<Parts>> {
         return None;
     }
     Some(key(&mut wire).and_then(|parts| {
-        // 1, 2, 3 ...: as many as a block needs, and a whole block more where others than OpenSSH write.
+        // 1, 2, 3 ...: as many as a block needs, and a whole block more where others than OpenSSH
+        // write.
         let padding = wire.rest();
         let counts = padding.iter().zip(1..=u8::MAX).all(|(byte, count)| *byte == count);
         if counts && padding.len() <= MAX_PADDING { Ok(parts) } else { Err(MALFORMED) }

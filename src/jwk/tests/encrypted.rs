@@ -1,4 +1,5 @@
-//! Private keys under a passphrase: PKCS#8 and OpenSSH's format, with the right passphrase, a wrong one and none.
+//! Private keys under a passphrase: PKCS#8 and OpenSSH's format, with the right passphrase, a wrong
+//! one and none.
 
 use super::*;
 use crate::jwk::KeyOptions;
@@ -175,8 +176,8 @@ fn a_certificate_may_stand_beside_an_encrypted_key() {
     assert!(open("", text.as_bytes(), PASSPHRASE).unwrap().is_private());
 }
 
-/// Changes of an encrypted file never panic, cost little, and never make another key where the file holds its public
-/// half, too, inside or beside it.
+/// Changes of an encrypted file never panic, cost little, and never make another key where the file
+/// holds its public half, too, inside or beside it.
 #[test]
 fn changed_files_make_no_other_key() {
     for name in [

@@ -1,5 +1,5 @@
-//! Documents that encoders have written otherwise than the RFCs ask, and that hold an honest key: certificates with
-//! odd fields, scalars of another length, parameters left out.
+//! Documents that encoders have written otherwise than the RFCs ask, and that hold an honest key:
+//! certificates with odd fields, scalars of another length, parameters left out.
 
 use super::*;
 

@@ -194,7 +194,8 @@ fn input_that_is_no_key_is_refused() {
 
 #[test]
 fn wrong_parameters_are_refused() {
-    // rsaEncryption with something else than NULL, Ed25519 with NULL, id-ecPublicKey without a curve.
+    // rsaEncryption with something else than NULL, Ed25519 with NULL, id-ecPublicKey without a
+    // curve.
     let mut rsa = der("rsa.spki");
     let null = rsa.windows(2).position(|pair| pair == [5, 0]).unwrap();
     rsa[null] = 4; // an empty OCTET STRING instead

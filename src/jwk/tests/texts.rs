@@ -1,4 +1,5 @@
-//! PEM as people have it: after editors, environment variables, JSON and YAML, with other text and with certificates.
+//! PEM as people have it: after editors, environment variables, JSON and YAML, with other text and
+//! with certificates.
 
 use super::*;
 
@@ -136,8 +137,8 @@ fn what_changes_the_base64_is_refused() {
     }
 }
 
-/// Whatever is done to a text, it never panics, and it loads as the key that it was or not at all: unless the change
-/// is in the numbers of a public key, which nothing protects.
+/// Whatever is done to a text, it never panics, and it loads as the key that it was or not at all:
+/// unless the change is in the numbers of a public key, which nothing protects.
 #[test]
 fn changes_of_a_text_never_make_another_private_key() {
     use crate::base::random::SecureRandom as _;

@@ -34,8 +34,9 @@ impl Default for RemoteKeySetOptions {
 }
 
 impl RemoteKeySetOptions {
-    /// An hour unless the issuer says otherwise, from a minute to a day; a look for new keys every 30 seconds at
-    /// the most, and after failures after one second, two and so on; a day without hearing of the issuer.
+    /// An hour unless the issuer says otherwise, from a minute to a day; a look for new keys every
+    /// 30 seconds at the most, and after failures after one second, two and so on; a day without
+    /// hearing of the issuer.
     pub fn new() -> Self {
         Self {
             url: None,
@@ -53,13 +54,13 @@ impl RemoteKeySetOptions {
         }
     }
 
-    /// Takes over the members of options in JSON: any of `url`, `issuer`, `metadata_url`, `ttl`, `min_ttl`, `max_ttl`,
-    /// `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http` and `deadline_ms`. They override what was set
-    /// before, and later calls override them.
+    /// Takes over the members of options in JSON: any of `url`, `issuer`, `metadata_url`, `ttl`,
+    /// `min_ttl`, `max_ttl`, `cooldown`, `max_stale` (seconds), `rsa_alg`, `allow_loopback_http`
+    /// and `deadline_ms`. They override what was set before, and later calls override them.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is no JSON object of at most 64 KiB, or a member is not known or has a wrong type;
-    /// the error's claim names it.
+    /// `InvalidConfiguration`: it is no JSON object of at most 64 KiB, or a member is not known or
+    /// has a wrong type; the error's claim names it.
     pub fn json(mut self, text: &[u8]) -> Result<Self> {
         fields::read(text, fields::MOST, |field| {
             match field.name() {
@@ -93,8 +94,8 @@ impl RemoteKeySetOptions {
         self
     }
 
-    /// Where the issuer's metadata are, if they are at none of the places that its address leads to. They must name the
-    /// [`issuer`](Self::issuer) all the same, byte by byte.
+    /// Where the issuer's metadata are, if they are at none of the places that its address leads
+    /// to. They must name the [`issuer`](Self::issuer) all the same, byte by byte.
     pub fn metadata_url(mut self, url: impl Into<String>) -> Self {
         self.metadata_url = Some(url.into());
         self
@@ -112,14 +113,16 @@ impl RemoteKeySetOptions {
         self
     }
 
-    /// A token of an unknown key makes the keys be fetched again, once in so many seconds. What has failed is tried again
-    /// after a second, then after twice as long each time, up to so many seconds.
+    /// A token of an unknown key makes the keys be fetched again, once in this many seconds. What
+    /// has failed is tried again after a second, then after twice as long each time, up to this
+    /// many seconds.
     pub const fn cooldown(mut self, seconds: u64) -> Self {
         self.cooldown = seconds;
         self
     }
 
-    /// For how many seconds after their last fetch keys are used although the issuer is out of reach.
+    /// For how many seconds after their last fetch keys are used although the issuer is out of
+    /// reach.
     pub const fn max_stale(mut self, seconds: u64) -> Self {
         self.max_stale = seconds;
         self

@@ -1,5 +1,6 @@
-//! What an issuer publishes, read strictly: a set of 1 to 100 public keys, of which at least one can be used. Symmetric
-//! ones are refused. What is wrong with an answer is told by its own message.
+//! What an issuer publishes, read strictly: a set of 1 to 100 public keys, of which at least one
+//! can be used. Symmetric ones are refused. What is wrong with an answer is told by its own
+//! message.
 
 use super::super::answer::{COMPRESSED, is_compressed};
 use crate::base::json::{self, Kind, ObjectWriter, Value};
@@ -10,7 +11,8 @@ use crate::transport::HttpResponse;
 /// The most keys that are read.
 const MOST: usize = 100;
 
-/// The public keys of a key set, with what was skipped; RSA keys that name no algorithm have this one.
+/// The public keys of a key set, with what was skipped; RSA keys that name no algorithm have this
+/// one.
 pub(super) fn keys(response: &HttpResponse, rsa_alg: Alg) -> Result<KeySet> {
     let text = response.body.expose();
     match text.trim_ascii_start() {
@@ -47,7 +49,8 @@ pub(super) fn keys(response: &HttpResponse, rsa_alg: Alg) -> Result<KeySet> {
     }
 }
 
-/// A key set without the members of its keys that are `null`: some servers write out what a key does not have.
+/// A key set without the members of its keys that are `null`: some servers write out what a key
+/// does not have.
 fn without_nulls(keys: &[Value<'_>]) -> String {
     let given = |key: &Value<'_>| {
         if key.kind() != Kind::Object {
@@ -64,7 +67,8 @@ fn without_nulls(keys: &[Value<'_>]) -> String {
     out.end()
 }
 
-/// The seconds of `max-age` (RFC 9111 section 5.2.2.1); 0 if nothing may be kept or it is not understood.
+/// The seconds of `max-age` (RFC 9111 section 5.2.2.1); 0 if nothing may be kept or it is not
+/// understood.
 pub(super) fn max_age(header: &str) -> u64 {
     let mut age = 0;
     for directive in header.split(',').map(str::trim) {

@@ -1,9 +1,10 @@
-//! The mark of a folder of key rings: a file outside of it that says how far each ring has come, as the mark of a
-//! SQLite store does. The folder has an id of its own, which an acknowledged restore changes, and the word whether a mark
-//! was made for it.
+//! The mark of a folder of key rings: a file outside of it that says how far each ring has come, as
+//! the mark of a SQLite store does. The folder has an id of its own, which an acknowledged restore
+//! changes, and the word whether a mark was made for it.
 //!
-//! The mark follows after the change, and before the call returns, so that it is never ahead of a folder whose process
-//! was killed. Each file is replaced as a whole, by who holds the folder's lock.
+//! The mark follows after the change, and before the call returns, so that it is never ahead of a
+//! folder whose process was killed. Each file is replaced as a whole, by who holds the folder's
+//! lock.
 
 use super::{Listing, fault};
 use crate::base::hex;
@@ -72,7 +73,8 @@ impl FolderMark {
         Ok(Self { folder, file, foreign: foreign(mark), seen: Mutex::default() })
     }
 
-    /// Refuses a file that is no mark, before anything is made or changed. One that is damaged passes.
+    /// Refuses a file that is no mark, before anything is made or changed. One that is damaged
+    /// passes.
     pub(super) fn check_file(&self) -> Result<()> {
         self.text().map(drop)
     }
@@ -99,8 +101,8 @@ impl FolderMark {
         }
     }
 
-    /// Gives a folder its id and its mark, or brings the mark forward to where a crash has left the folder. The folder is
-    /// locked.
+    /// Gives a folder its id and its mark, or brings the mark forward to where a crash has left the
+    /// folder. The folder is locked.
     pub(super) fn make(&self, rings: &Versions) -> Result<()> {
         if self.file.is_none() {
             return Ok(());
@@ -113,8 +115,8 @@ impl FolderMark {
         if is_there && standing.marked { Ok(()) } else { self.begin(id, rings) }
     }
 
-    /// The mark between the id and the word that there is one: a crash leaves nothing to complain of. The id first, also
-    /// for who may not write into the folder.
+    /// The mark between the id and the word that there is one: a crash leaves nothing to complain
+    /// of. The id first, also for who may not write into the folder.
     fn begin(&self, id: Id, rings: &Versions) -> Result<()> {
         let id = id.map_or_else(new_id, Ok)?;
         self.write_id(id, false)?;
@@ -122,8 +124,8 @@ impl FolderMark {
         self.write_id(id, true)
     }
 
-    /// How far the ring has come at least: by the mark, and by what this process has seen. It may have been deleted since
-    /// the folder was opened; then it is made again with the next change.
+    /// How far the ring has come at least: by the mark, and by what this process has seen. It may
+    /// have been deleted since the folder was opened; then it is made again with the next change.
     pub(super) fn known(&self, name: &str) -> Result<u64> {
         let said = self.read()?;
         if let Some(said) = &said {
@@ -136,7 +138,8 @@ impl FolderMark {
         Ok(said.and_then(|said| said.versions.get(name).copied()).unwrap_or(0).max(seen))
     }
 
-    /// Refuses a folder that was put in the place of the one that this process knows, whatever its mark says.
+    /// Refuses a folder that was put in the place of the one that this process knows, whatever its
+    /// mark says.
     fn keep_to(&self, id: [u8; 16]) -> Result<()> {
         let mut seen = brief(&self.seen);
         if *seen.id.get_or_insert(id) == id { Ok(()) } else { Err(REPLACED) }
@@ -160,7 +163,8 @@ impl FolderMark {
         self.write(said.id, &versions)
     }
 
-    /// Gives the folder another id than its mark has, so that it is refused until someone has acknowledged it.
+    /// Gives the folder another id than its mark has, so that it is refused until someone has
+    /// acknowledged it.
     pub(super) fn estrange(&self) -> Result<()> {
         if self.file.is_none() { Ok(()) } else { self.write_id(new_id()?, true) }
     }
@@ -214,7 +218,8 @@ impl FolderMark {
         self.place(&self.folder.join(ID_FILE), &text).map_err(|error| fault(&error))
     }
 
-    /// Whole or not at all, and the folder's owner's: what the superuser makes, the service goes on with.
+    /// Whole or not at all, and the folder's owner's: what the superuser makes, the service goes on
+    /// with.
     fn place(&self, path: &Path, text: &str) -> std::io::Result<()> {
         replace_private_file(path, text.as_bytes())?;
         #[cfg(unix)]

@@ -1,8 +1,10 @@
-//! The file of a table: a header and the entries, of a length that the header tells. It appears whole or not
-//! at all, to one of several processes that make it at once; only its owner may read or change it.
+//! The file of a table: a header and the entries, of a length that the header tells. It appears
+//! whole or not at all, to one of several processes that make it at once; only its owner may read
+//! or change it.
 //!
-//! Refuses what belongs to another user than the store, what others may read, links, and newer versions. A
-//! file that is damaged or was cut off is moved aside: what it counted is worth a burst for each key.
+//! Refuses what belongs to another user than the store, what others may read, links, and newer
+//! versions. A file that is damaged or was cut off is moved aside: what it counted is worth a burst
+//! for each key.
 
 use super::mapped::{ENTRY, HEADER, IS_A_LINK, Mapped, OPENED};
 use super::{LimitPlace, LimitTable};
@@ -18,8 +20,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MAGIC: [u8; 16] = *b"gatekey limits\r\n";
 const VERSION: u32 = 1;
-/// The magic, the version, the binary logarithm of the number of entries, and which table it is: a number that no other
-/// has, so that one that is written over it is noticed.
+/// The magic, the version, the binary logarithm of the number of entries, and which table it is: a
+/// number that no other has, so that one that is written over it is noticed.
 const FIELDS: usize = 40;
 /// Entries of a table, as logarithms: those that are accepted, and those that are made.
 const ACCEPTED: std::ops::RangeInclusive<u32> = 4..=24;
@@ -75,8 +77,8 @@ pub(super) fn open(place: &LimitPlace, keys: u64) -> Result<LimitTable> {
 }
 
 impl Opened {
-    /// Whether the path still leads to this file, and the file is whole: of its length, and with the same beginning.
-    /// Nothing that is mapped is looked at, which may be gone.
+    /// Whether the path still leads to this file, and the file is whole: of its length, and with
+    /// the same beginning. Nothing that is mapped is looked at, which may be gone.
     pub(super) fn is_there(&self, path: &Path) -> bool {
         let there = fs::symlink_metadata(path);
         let is_same = there.is_ok_and(|metadata| {
@@ -138,8 +140,9 @@ fn read_fields(fields: &[u8; FIELDS]) -> Option<(u32, u32)> {
     Some((u32::from_ne_bytes(*version), u32::from_ne_bytes(*size.first_chunk::<4>()?)))
 }
 
-/// Moves a damaged file out of the way; whether someone has. One process at a time, and only that file: the
-/// path may lead to a good one by now. The lock is the system's, which lets go of it when a process ends.
+/// Moves a damaged file out of the way; whether someone has. One process at a time, and only that
+/// file: the path may lead to a good one by now. The lock is the system's, which lets go of it when
+/// a process ends.
 fn move_aside(file: &File, path: &Path) -> Result<bool> {
     if file.try_lock().is_err() {
         return Ok(false);
@@ -155,7 +158,8 @@ fn move_aside(file: &File, path: &Path) -> Result<bool> {
     moved.map(|()| true).map_err(|error| fault(&error))
 }
 
-/// A number that no other table of this machine has: the time, the process, and how many it has made.
+/// A number that no other table of this machine has: the time, the process, and how many it has
+/// made.
 fn unique() -> [u8; 16] {
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
     let count = COUNT.load(Ordering::Relaxed);
@@ -182,8 +186,8 @@ fn make(place: &LimitPlace, owner: &Metadata, keys: u64) -> Result<()> {
     made
 }
 
-/// Writes a whole table, empty. Every byte: a page that the disk has no room for when it is first changed
-/// kills the process (SIGBUS).
+/// Writes a whole table, empty. Every byte: a page that the disk has no room for when it is first
+/// changed kills the process (SIGBUS).
 fn write(path: &Path, owner: &Metadata, entries: u64) -> Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);

@@ -1,11 +1,12 @@
 //! The memory of a table: a file that is mapped, as words that change atomically.
 //!
-//! The one file of the store with `unsafe`: no safe interface can promise that nobody makes a mapped file
-//! shorter. Doing so gets a process that uses it killed (SIGBUS) if it counts a request before its next look at the
-//! file, which comes within 25 ms of requests and a second without any, and maps another; nothing can be told wrong by
-//! it. Only a signal handler could prevent that, which a library leaves to the program. A file is never mapped beyond
-//! its end, and its blocks are reserved first, so that a full disk kills nobody. Other processes change the words at any
-//! time, which is what atomics are for; every value of a word is a good one.
+//! The one file of the store with `unsafe`: no safe interface can promise that nobody makes a
+//! mapped file shorter. Doing so gets a process that uses it killed (SIGBUS) if it counts a request
+//! before its next look at the file, which comes within 25 ms of requests and a second without any,
+//! and maps another; nothing can be told wrong by it. Only a signal handler could prevent that,
+//! which a library leaves to the program. A file is never mapped beyond its end, and its blocks are
+//! reserved first, so that a full disk kills nobody. Other processes change the words at any time,
+//! which is what atomics are for; every value of a word is a good one.
 
 #![allow(unsafe_code, reason = "a mapping has no safe form; see above")]
 
@@ -48,8 +49,8 @@ impl Mapped {
         reserve(file, end)?;
         let offset = libc::off_t::try_from(HEADER).map_err(|_| ErrorKind::InvalidInput)?;
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
-        // SAFETY: a new mapping where the system likes to put it touches no memory of ours; the descriptor is
-        // open, and the file, looked at just now, has all these bytes.
+        // SAFETY: a new mapping where the system likes to put it touches no memory of ours; the
+        // descriptor is open, and the file, looked at just now, has all these bytes.
         let start = unsafe {
             libc::mmap(std::ptr::null_mut(), length, protection, flags, file.as_raw_fd(), offset)
         };
@@ -63,18 +64,20 @@ impl Mapped {
     /// The entries.
     #[inline]
     pub(super) fn cells(&self) -> &[AtomicU128] {
-        // SAFETY: mapped in `new` for this number of entries and until `drop`; a page's start is aligned for them, any
-        // bytes are a good value, and they are only ever reached through atomics, here and in other processes.
+        // SAFETY: mapped in `new` for this number of entries and until `drop`; a page's start is
+        // aligned for them, any bytes are a good value, and they are only ever reached through
+        // atomics, here and in other processes.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }
     }
 }
 
-/// Has the file system set blocks aside for all of the file: one that was copied may have holes, which a full disk has
-/// no room for when they are first written to. Where it cannot, it need not.
+/// Has the file system set blocks aside for all of the file: one that was copied may have holes,
+/// which a full disk has no room for when they are first written to. Where it cannot, it need not.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn reserve(file: &File, end: usize) -> Result<()> {
     let end = libc::off_t::try_from(end).map_err(|_| ErrorKind::InvalidInput)?;
-    // SAFETY: the descriptor is open. What is in the file stays, and its length, which is `end` at least.
+    // SAFETY: the descriptor is open. What is in the file stays, and its length, which is `end` at
+    // least.
     if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, end) } == 0 {
         return Ok(());
     }
@@ -95,7 +98,8 @@ const fn reserve(_: &File, _: usize) -> Result<()> {
 
 impl Drop for Mapped {
     fn drop(&mut self) {
-        // SAFETY: what was mapped in `new`, with the same length; nothing that `cells` lent is left.
+        // SAFETY: what was mapped in `new`, with the same length; nothing that `cells` lent is
+        // left.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.count * ENTRY) };
     }
 }

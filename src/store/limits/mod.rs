@@ -1,11 +1,12 @@
-//! Rate limits that the processes of one machine share: a table in a mapped file. One entry a key, 16 bytes
-//! that change in one compare-and-swap, so that a process may be forked or killed at any instruction: no
-//! lock, nothing half written, nothing to clean up.
+//! Rate limits that the processes of one machine share: a table in a mapped file. One entry a key,
+//! 16 bytes that change in one compare-and-swap, so that a process may be forked or killed at any
+//! instruction: no lock, nothing half written, nothing to clean up.
 //!
-//! An entry holds the time (of the wall clock, which means the same to all processes and after a reboot) at
-//! which all that was used will have drained away. When that is past, the entry says no more than none
-//! does, and its place goes to the next key that needs one. What is not in the table, because there is no
-//! room or no table, is counted by each process for itself; never not at all.
+//! An entry holds the time (of the wall clock, which means the same to all processes and after a
+//! reboot) at which all that was used will have drained away. When that is past, the entry says no
+//! more than none does, and its place goes to the next key that needs one. What is not in the
+//! table, because there is no room or no table, is counted by each process for itself; never not at
+//! all.
 
 #[cfg(not(unix))]
 mod elsewhere;
@@ -23,19 +24,20 @@ use portable_atomic::AtomicU128;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-/// Where the rates of API keys are counted. The processes of one machine that count in the same place share
-/// each key's limit, over restarts; each machine has limits of its own.
+/// Where the rates of API keys are counted. The processes of one machine that count in the same
+/// place share each key's limit, over restarts; each machine has limits of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limits {
-    /// In a file beside the store, `<store>.limits`, which is made when the first key with a rate is verified.
-    /// If it cannot be used, each process counts for itself, and [`crate::ApiKeys::check_limits`] says why. A
-    /// store that is no file, such as one in memory, has nothing beside it.
+    /// In a file beside the store, `<store>.limits`, which is made when the first key with a rate
+    /// is verified. If it cannot be used, each process counts for itself, and
+    /// [`crate::ApiKeys::check_limits`] says why. A store that is no file, such as one in memory,
+    /// has nothing beside it.
     #[default]
     Beside,
-    /// In a file in this folder, which is made if it is not there, and must belong to the user of the
-    /// process; each SQLite store has a file of its own in it. Name one folder for each store of
-    /// another kind. Opening the keys fails if the folder cannot be used.
+    /// In a file in this folder, which is made if it is not there, and must belong to the user of
+    /// the process; each SQLite store has a file of its own in it. Name one folder for each store
+    /// of another kind. Opening the keys fails if the folder cannot be used.
     Folder(PathBuf),
     /// Nowhere: each process counts for itself, and a restart forgets.
     Off,
@@ -94,7 +96,8 @@ impl Entry {
         Self { tag: high >> 16, unit: high as u16, tat: word as u64 }
     }
 
-    /// Whether nothing is lost with it: it has drained, or lies where only a broken clock can have put it.
+    /// Whether nothing is lost with it: it has drained, or lies where only a broken clock can have
+    /// put it.
     const fn is_spare(self, now: u64) -> bool {
         self.tag == 0 || self.tat <= now || self.tat - now > LONGEST
     }
@@ -127,13 +130,13 @@ impl Cell<'_> {
 }
 
 impl LimitTable {
-    /// Maps the table, and makes it for this number of keys if it is not there. A file that is damaged is moved out
-    /// of the way, to the same name with `.damaged` added.
+    /// Maps the table, and makes it for this number of keys if it is not there. A file that is
+    /// damaged is moved out of the way, to the same name with `.damaged` added.
     ///
     /// # Errors
-    /// `Unsupported`: this machine cannot share one. `InvalidConfiguration`: the file is another user's or
-    /// open to others. `StoreCorrupt`: it is of a newer version. `StoreReadOnly`, `StoreFull`,
-    /// `StoreUnavailable`: it can be neither opened nor made.
+    /// `Unsupported`: this machine cannot share one. `InvalidConfiguration`: the file is another
+    /// user's or open to others. `StoreCorrupt`: it is of a newer version. `StoreReadOnly`,
+    /// `StoreFull`, `StoreUnavailable`: it can be neither opened nor made.
     pub(crate) fn open(place: &LimitPlace, keys: u64) -> Result<Self> {
         file::open(place, keys)
     }
@@ -151,15 +154,16 @@ impl LimitTable {
         self.window(hash).map(|cell| (Cell(cell), found(cell))).find(|(_, entry)| entry.tag == tag)
     }
 
-    /// A place for the key with this hash, and the entry that may be replaced there. None if the entries of
-    /// other keys fill all of its places.
+    /// A place for the key with this hash, and the entry that may be replaced there. None if the
+    /// entries of other keys fill all of its places.
     pub(crate) fn room(&self, hash: u64, now: u64) -> Option<(Cell<'_>, Entry)> {
         self.window(hash)
             .map(|cell| (Cell(cell), Entry::of(cell.load(Ordering::SeqCst))))
             .find(|(_, entry)| entry.is_spare(now))
     }
 
-    /// Whether the key with this hash stands in another place as well: two processes found room at once.
+    /// Whether the key with this hash stands in another place as well: two processes found room at
+    /// once.
     pub(crate) fn is_elsewhere(&self, hash: u64, than: Cell<'_>) -> bool {
         let others = self.window(hash).filter(|cell| !std::ptr::eq(*cell, than.0));
         others.into_iter().any(|cell| Entry::of(cell.load(Ordering::SeqCst)).tag == tag(hash))

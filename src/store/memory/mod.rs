@@ -1,5 +1,5 @@
-//! Keys and sessions in memory: for tests, and for services whose keys come from elsewhere at each start.
-//! Gone when the process ends.
+//! Keys and sessions in memory: for tests, and for services whose keys come from elsewhere at each
+//! start. Gone when the process ends.
 
 mod apikey;
 mod keyring;

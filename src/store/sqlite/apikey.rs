@@ -53,7 +53,8 @@ impl ApiKeyStore for SqliteStore {
     }
 
     fn write_api_keys(&self, writes: &[Write]) -> Result<u64> {
-        // Whatever changes a key may narrow it; a key that is put under another pepper stays what it is.
+        // Whatever changes a key may narrow it; a key that is put under another pepper stays what
+        // it is.
         let revokes = |write: &Write| match write.change {
             Change::Insert(_) => false,
             Change::Update { .. } => write.action != "pepper.upgrade",

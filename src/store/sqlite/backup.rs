@@ -1,5 +1,5 @@
-//! Copies of a store: by SQLite's backup of one moment, checked, written beside and then renamed, so that a
-//! copy is there whole or not at all. A copy is one file without a WAL.
+//! Copies of a store: by SQLite's backup of one moment, checked, written beside and then renamed,
+//! so that a copy is there whole or not at all. A copy is one file without a WAL.
 
 use super::connections::{companion, leave_log, open_to_read, use_rollback_journal};
 use super::create::make_file;
@@ -32,16 +32,17 @@ pub(crate) struct Copied {
     pub(crate) sessions: u64,
 }
 
-/// What was restored, where the store that was there before is now, and whether the one that is there now
-/// must be acknowledged.
+/// What was restored, where the store that was there before is now, and whether the one that is
+/// there now must be acknowledged.
 pub(crate) struct Restored {
     pub(crate) copied: Copied,
     pub(crate) replaced: Option<PathBuf>,
     pub(crate) must_acknowledge: bool,
 }
 
-/// Copies the store to a file that is not there yet. The store may be written to meanwhile.
-/// One that is behind its mark is refused: its backup would pass for one of the store that it is not any more.
+/// Copies the store to a file that is not there yet. The store may be written to meanwhile. One
+/// that is behind its mark is refused: its backup would pass for one of the store that it is not
+/// any more.
 pub(crate) fn back_up(
     store: &Path,
     mark: &Mark,
@@ -100,12 +101,13 @@ pub(crate) fn restore(
 }
 
 impl SqliteStore {
-    /// Opens a store as it is, so that it can be acknowledged: an older copy, and files that do not belong together. And
-    /// what it was called, if it was not refused.
+    /// Opens a store as it is, so that it can be acknowledged: an older copy, and files that do not
+    /// belong together. And what it was called, if it was not refused.
     ///
     /// # Errors
-    /// As [`Self::open`], but for `StoreRestored`. `StoreCorrupt`: SQLite's integrity check does not pass.
-    /// `StoreUnavailable`: the file is empty. Those of `check`, which is asked before anything is changed.
+    /// As [`Self::open`], but for `StoreRestored`. `StoreCorrupt`: SQLite's integrity check does
+    /// not pass. `StoreUnavailable`: the file is empty. Those of `check`, which is asked before
+    /// anything is changed.
     pub(crate) fn open_as_it_is(
         path: &Path,
         mark: &Mark,
@@ -127,8 +129,8 @@ impl SqliteStore {
         let was_refused = known.is_err_and(|error| error.kind() == ErrorKind::StoreRestored);
         drop(look);
         let store = Self(Connections::open(path, &Mark::None, Trust::AsItIs)?);
-        // Another name than its mark has, before anything changes: it is refused until all is done, however far the
-        // changes bring its number.
+        // Another name than its mark has, before anything changes: it is refused until all is done,
+        // however far the changes bring its number.
         let estrange = || store.0.writing(|connection, _| estrange(connection), |_, _| Ok(()));
         if let Err(error) = check(&store) {
             if was_refused {
@@ -141,8 +143,8 @@ impl SqliteStore {
         Ok((store, if was_refused { None } else { Some(Former(former)) }))
     }
 
-    /// Gives a store that was not refused its name again, because it could not be acknowledged. If that cannot be done,
-    /// it stays refused.
+    /// Gives a store that was not refused its name again, because it could not be acknowledged. If
+    /// that cannot be done, it stays refused.
     pub(crate) fn give_back(&self, former: &Former) {
         let _ = self.0.writing(|connection, _| rename(connection, &former.0), |(), _| Ok(()));
     }
@@ -251,7 +253,7 @@ fn check(copy: &Connection, pages: u64) -> Result<Copied> {
     })
 }
 
-/// Puts the copy where it belongs, or takes it away if it is not one.
+/// Puts the copy where it belongs, or takes it away if it cannot be used.
 fn place(copied: Result<Copied>, beside: &Path, to: &Path) -> Result<Copied> {
     let placed = copied.and_then(|copied| {
         let place = || {
@@ -298,7 +300,8 @@ fn hold_still(store: &Path, force: bool) -> Result<Option<Connection>> {
     }
 }
 
-/// Whether its files do not belong together: they are kept so, and not written into one. Who has them open is refused.
+/// Whether its files do not belong together: they are kept so, and not written into one. Who has
+/// them open is refused.
 fn is_mixed(store: &Path) -> bool {
     let found = whole::check_beginning(store)
         .and_then(|()| open_to_read(store))

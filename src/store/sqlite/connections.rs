@@ -1,15 +1,16 @@
 //! The connections of this process to the file: one to read, one to write, each for one user at a
 //! time.
 //!
-//! Before a fork they are closed, once the statements that other threads run have ended, and both sides open them
-//! again when they need them: SQLite keeps its book of locks in the memory of the process, and a child that copied it
-//! would work without any. A child that was forked without that (by a bare system call, or while a statement ran for
-//! more than ten seconds) is refused.
+//! Before a fork they are closed, once the statements that other threads run have ended, and both
+//! sides open them again when they need them: SQLite keeps its book of locks in the memory of the
+//! process, and a child that copied it would work without any. A child that was forked without that
+//! (by a bare system call, or while a statement ran for more than ten seconds) is refused.
 //!
-//! At every use it is asked whether the names still lead to the files that are open. A file that is gone refuses; one
-//! that another stands in for, and a WAL that another program has taken away, are opened again, and followers read
-//! everything again. Where the main file was written to, as by a checkpoint, or one of the two has become smaller, it
-//! is asked whether they still belong together ([`whole`]).
+//! At every use it is asked whether the names still lead to the files that are open. A file that is
+//! gone refuses; one that another stands in for, and a WAL that another program has taken away, are
+//! opened again, and followers read everything again. Where the main file was written to, as by a
+//! checkpoint, or one of the two has become smaller, it is asked whether they still belong together
+//! ([`whole`]).
 
 use super::create::{open_or_make, patiently};
 use super::fault;
@@ -33,13 +34,14 @@ use std::time::Duration;
 /// How often a writer that another process holds up tries again, about once a millisecond.
 const PATIENCE: i32 = 5000;
 
-/// As [`wait_a_little`], unless a fork waits for us: it goes first, and the change is tried again after it.
+/// As [`wait_a_little`], unless a fork waits for us: it goes first, and the change is tried again
+/// after it.
 fn wait_unless_awaited(tries: i32) -> bool {
     !process::is_awaited() && wait_a_little(tries)
 }
 
-/// Waits for another process; whether to try again. SQLite's own handler waits longer each time, up to a
-/// tenth of a second, so that of several busy writers one may get no turn for seconds.
+/// Waits for another process; whether to try again. SQLite's own handler waits longer each time, up
+/// to a tenth of a second, so that of several busy writers one may get no turn for seconds.
 fn wait_a_little(tries: i32) -> bool {
     // Not all for the same time: the process and the try make it differ.
     let jitter = u64::from(process::id()).wrapping_mul(7) + u64::from(tries.unsigned_abs()) * 13;
@@ -93,8 +95,8 @@ struct Own {
     reader: Mutex<Reader>,
     /// `None` if the file can only be read.
     writer: Option<Mutex<Connection>>,
-    /// What the file looked like, if SQLite was told that it does not change: the only way to read a
-    /// WAL file where its companions can neither be found nor made.
+    /// What the file looked like, if SQLite was told that it does not change: the only way to read
+    /// a WAL file where its companions can neither be found nor made.
     frozen: Option<Looks>,
     /// The files as they were when they last belonged together.
     known: Mutex<Looks>,
@@ -131,7 +133,8 @@ impl Looks {
             && is_same(self.shm, known.shm)
     }
 
-    /// How much of them must be looked into, since something has happened that a change alone does not do.
+    /// How much of them must be looked into, since something has happened that a change alone does
+    /// not do.
     fn doubtful(&self, known: &Self) -> Option<Extent> {
         let both = |now: Option<Sight>, known: Option<Sight>| now.zip(known);
         let is_cut =
@@ -224,8 +227,8 @@ impl Connections {
         self.0.hold_against(&own, connection, done)
     }
 
-    /// How many other stores have stood under the name before this one, which a restore that was acknowledged makes
-    /// another one in the same file.
+    /// How many other stores have stood under the name before this one, which a restore that was
+    /// acknowledged makes another one in the same file.
     pub(super) fn epoch(&self, opened: &mut Opened, connection: &Connection) -> Result<u64> {
         let store = standing(connection)?.at.id;
         if store != opened.store {
@@ -235,9 +238,9 @@ impl Connections {
         Ok(opened.epoch)
     }
 
-    /// Hands out the connection to write to, and sees to it that what was written is in the file of this name; then
-    /// `settle` is told what was done. If SQLite says that it is busy only because a fork waits, does it once more
-    /// after that.
+    /// Hands out the connection to write to, and sees to it that what was written is in the file of
+    /// this name; then `settle` is told what was done. If SQLite says that it is busy only because
+    /// a fork waits, does it once more after that.
     pub(super) fn writing<T>(
         &self,
         work: impl Fn(&mut Connection, &Marked) -> Result<T>,
@@ -286,7 +289,8 @@ impl Connections {
 }
 
 impl Shared {
-    /// Goes inside, to the connections of this process. Opening them gives way to a fork, as a change does.
+    /// Goes inside, to the connections of this process. Opening them gives way to a fork, as a
+    /// change does.
     fn enter(&self) -> Result<(Inside, Arc<Own>)> {
         loop {
             let inside = enter();
@@ -316,7 +320,8 @@ impl Shared {
         self.open_again()
     }
 
-    /// Whether the names still lead to the files that are open. Lets go of files that do not belong together any more.
+    /// Whether the names still lead to the files that are open. Lets go of files that do not belong
+    /// together any more.
     fn is_in_place(&self, own: &Own) -> Result<bool> {
         own.is_in_place(&self.path).inspect_err(|_| self.give_up())
     }
@@ -354,7 +359,8 @@ impl Shared {
         let mut tries = 0;
         let own = loop {
             match Own::open(self, last.is_none()) {
-                // Others open it at this moment, too, as after a fork, and one of them brings its log in order.
+                // Others open it at this moment, too, as after a fork, and one of them brings its
+                // log in order.
                 Err(error)
                     if error.kind() == ErrorKind::StoreUnavailable
                         && last.is_some()
@@ -506,7 +512,8 @@ impl Own {
 
     /// Has the connections closed without a checkpoint, and without taking the WAL away.
     fn keep_files(&self) {
-        // If it fails, a checkpoint is made, which harms nobody unless the files were exchanged as well.
+        // If it fails, a checkpoint is made, which harms nobody unless the files were exchanged as
+        // well.
         let _ = leave_log(&lock(&self.reader).connection, true);
         if let Some(writer) = &self.writer {
             let _ = leave_log(&lock(writer), true);
@@ -514,7 +521,8 @@ impl Own {
     }
 }
 
-/// Whether the log is left as it is when the last connection is closed, which would write it into the main file.
+/// Whether the log is left as it is when the last connection is closed, which would write it into
+/// the main file.
 pub(super) fn leave_log(connection: &Connection, leave: bool) -> Result<()> {
     let leave = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave);
     leave.map(drop).map_err(fault)

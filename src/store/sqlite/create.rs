@@ -1,6 +1,7 @@
-//! A store that is there, or is made: by one process or by several at once, all of which end with the same file, in WAL
-//! mode and of the newest schema. None of the steps leaves anything behind, if the process is killed in it, that the
-//! next process cannot go on from: an empty file, or a transaction that SQLite rolls back.
+//! A store that is there, or is made: by one process or by several at once, all of which end with
+//! the same file, in WAL mode and of the newest schema. None of the steps leaves anything behind,
+//! if the process is killed in it, that the next process cannot go on from: an empty file, or a
+//! transaction that SQLite rolls back.
 
 use super::connections::{READ_ONLY, Trust, companion, leave_log};
 use super::fault;
@@ -13,11 +14,12 @@ use crate::store::write_private_file;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 
-/// How often a step is tried again that other processes hold up, beyond the tries of SQLite's own handler.
+/// How often a step is tried again that other processes hold up, beyond the tries of SQLite's own
+/// handler.
 const TRIES: i32 = 5000;
 
-/// Opens the file to be written to, made if `may_make`, and brought to the newest version if need be. `wait` waits a little before
-/// another try; whether there is to be one.
+/// Opens the file to be written to, made if `may_make`, and brought to the newest version if need
+/// be. `wait` waits a little before another try; whether there is to be one.
 pub(super) fn open_or_make(
     path: &Path,
     may_make: bool,
@@ -33,7 +35,8 @@ pub(super) fn open_or_make(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_handler(Some(wait)).map_err(fault)?;
-    // What is refused stays as it is: the last one to close it would write a log into the main file.
+    // What is refused stays as it is: the last one to close it would write a log into the main
+    // file.
     leave_log(&connection, has_wal)?;
     // Changes nothing in a file that is not ours: the header is read first.
     patiently(wait, || check_owner(&connection, may_make))?;
@@ -60,8 +63,8 @@ pub(super) fn open_or_make(
     Ok(connection)
 }
 
-/// Does a step, again as long as another process is at it: where two processes could wait for each other, as at the
-/// change to WAL, SQLite asks no handler and gives up at once.
+/// Does a step, again as long as another process is at it: where two processes could wait for each
+/// other, as at the change to WAL, SQLite asks no handler and gives up at once.
 pub(super) fn patiently<T>(
     wait: fn(i32) -> bool,
     mut step: impl FnMut() -> std::result::Result<T, Stopped>,
@@ -124,8 +127,8 @@ fn use_wal(connection: &Connection) -> std::result::Result<(), Stopped> {
     )))
 }
 
-/// Makes an empty file that only its owner may read, if there is none. It appears closed: who closes a file of
-/// SQLite's beside a connection takes the locks of that away.
+/// Makes an empty file that only its owner may read, if there is none. It appears closed: who
+/// closes a file of SQLite's beside a connection takes the locks of that away.
 pub(super) fn make_file(path: &Path) -> Result<()> {
     use std::io::ErrorKind as Io;
     match write_private_file(path, b"") {

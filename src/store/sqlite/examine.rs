@@ -1,5 +1,6 @@
-//! A look at a store that changes nothing of it, whatever state it is in: everything that is wrong is told, not the first
-//! of it. A store without a log is read as a file that nobody changes, because SQLite would make one.
+//! A look at a store that changes nothing of it, whatever state it is in: everything that is wrong
+//! is told, not the first of it. A store without a log is read as a file that nobody changes,
+//! because SQLite would make one.
 
 use super::backup::check_integrity;
 use super::connections::{companion, open_frozen, open_to_read};
@@ -111,7 +112,8 @@ impl Examined {
     }
 }
 
-/// Whether the header of the file says that it is written by a log (sqlite.org/fileformat.html, 1.3.3).
+/// Whether the header of the file says that it is written by a log (sqlite.org/fileformat.html,
+/// 1.3.3).
 fn writes_a_log(path: &Path) -> bool {
     use std::io::Read as _;
     let mut header = [0; 20];

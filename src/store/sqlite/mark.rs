@@ -1,14 +1,14 @@
-//! The high-water mark: a small file outside of the store that says how far the store has come, so that an
-//! older copy of it is told from the store itself.
+//! The high-water mark: a small file outside of the store that says how far the store has come.
 //!
-//! Every change counts the store's `seq` on, in its own transaction. The mark follows *after* the commit and
-//! *before* the call returns, so that it is never ahead of a store whose process was killed, and a store that
-//! is behind its mark is an older one. For what revokes it is on the disk by then; for the rest it is in the
-//! system's hands: a killed process loses nothing of it, a power cut at most its last seconds.
+//! Every change counts the store's `seq` on, in its own transaction. The mark follows *after* the
+//! commit and *before* the call returns, so that it is never ahead of a store whose process was
+//! killed, and a store that is behind its mark is an older one. For what revokes it is on the disk
+//! by then; for the rest it is in the system's hands: a killed process loses nothing of it, a power
+//! cut at most its last seconds.
 //!
-//! The file has two lines of the same form in two sectors. The one that is behind is overwritten, so that
-//! half a line leaves the other. Writers take turns by a lock of the file, which each takes on a handle of
-//! its own: a handle that lived would be shared with a child after a fork, and so would its lock.
+//! The file has two lines of the same form in two sectors. The one that is behind is overwritten,
+//! so that half a line leaves the other. Writers take turns by a lock of the file, each on a handle
+//! of its own: one that lived would be shared with a child after a fork, and so would its lock.
 
 use super::{fault, fault_in};
 use crate::base::hex;
@@ -26,8 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How far a store has come: its name, which it gets with its mark and an acknowledged restore changes, and how many
-/// changes.
+/// How far a store has come: its name, and how many changes. An acknowledged restore renames it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) id: Option<[u8; 16]>,
@@ -59,15 +58,15 @@ pub(super) struct Marked {
     seen: Arc<Seen>,
 }
 
-/// How far this process knows the store to be, so that one that is put back together with its mark is told, too.
+/// How far this process knows the store to be: to notice one that is put back with its mark.
 #[derive(Default)]
 pub(super) struct Seen(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
     at: Option<Position>,
-    /// The names that it had before, and one under which it was found behind `at`: files that were put back may be
-    /// changed by others until their number has caught up, and still have another history.
+    /// The names that it had before, and one under which it was found behind `at`: files that were
+    /// put back may be changed until their number has caught up, and still have another history.
     refused: Vec<Option<[u8; 16]>>,
 }
 
@@ -76,8 +75,8 @@ impl Seen {
         brief(&self.0).at
     }
 
-    /// Refuses a store that was further, under the same name, or has had another one since: `known` is what it was
-    /// before `at` was looked at. Notes where it is otherwise.
+    /// Refuses a store that was further, under the same name, or has had another one since: `known`
+    /// is what it was before `at` was looked at. Notes where it is otherwise.
     fn follow(&self, known: Option<Position>, at: Position) -> Result<()> {
         let mut seen = brief(&self.0);
         if seen.refused.contains(&at.id) || known.is_some_and(|k| k.id == at.id && k.seq > at.seq) {
@@ -135,13 +134,13 @@ impl Marked {
         self.read().map(drop)
     }
 
-    /// How far this process knows the store to be, if that is to be held against it.
+    /// How far this process knows the store to be, if that is to be checked against it.
     pub(super) fn seen(&self) -> Option<Position> {
         self.mark.as_ref().and_then(|_| self.seen.at())
     }
 
-    /// What an acknowledged restore changes: the name that the store had when it was last found good, as a number. 0
-    /// without a mark, as nothing else vouches for the name.
+    /// What an acknowledged restore changes: the name that the store had when it was last found
+    /// good, as a number. 0 without a mark, as nothing else vouches for the name.
     pub(super) fn history(&self) -> u64 {
         number_of(self.seen().and_then(|at| at.id))
     }
@@ -178,9 +177,9 @@ impl Marked {
         self.check(connection).inspect_err(|_| self.hold_against(connection))
     }
 
-    /// Refuses a store from now on that is behind where this process knows it to have been, whatever becomes of its
-    /// number: until it has another name. Says so to other processes, whose mark may have been put back as well.
-    /// `connection` has the file open that stands under the store's name.
+    /// Refuses a store from now on that is behind where this process knows it to have been,
+    /// whatever becomes of its number: until it has another name. Says so to other processes, whose
+    /// mark may have been put back as well. `connection` has the store's file open.
     #[cold]
     pub(super) fn hold_against(&self, connection: &Connection) {
         let Some(path) = &self.mark else { return };
@@ -210,7 +209,7 @@ impl Marked {
             return Ok(());
         }
         let at = name(connection)?;
-        // The mark and only then the word that there is one: a crash between them leaves nothing to complain of.
+        // The mark, then the word that there is one: a crash in between does no harm.
         self.follow(at, true)?;
         if !known.marked {
             connection.execute("UPDATE store SET marked = 1", []).map_err(fault)?;
@@ -305,10 +304,10 @@ impl Marked {
         }
     }
 
-    /// Accepts the store as it is, under a new name, so that its former self is refused from now on.
+    /// Accepts the store as it is, under a new name: its former self is refused from now on.
     pub(super) fn acknowledge(&self, connection: &mut Connection) -> Result<()> {
         let reached = self.read()?.map_or(0, |mark| mark.seq);
-        // A change under the old name first, so that the log begins where the main file is: see `whole`.
+        // A change under the old name first: the log begins where the main file is (`whole`).
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
         count(&transaction)?;
@@ -376,8 +375,8 @@ pub(super) fn standing(connection: &Connection) -> Result<Standing> {
     Ok(standing.optional().map_err(fault_in(unreadable))?.unwrap_or(NOTHING))
 }
 
-/// What tells the feed of this store from others and, because a restore gives the store another name, from its
-/// former self. 0 for a store without a mark: of that, nobody would know.
+/// What tells the feed of this store from others and, because a restore gives the store another
+/// name, from its former self. 0 for a store without a mark: of that, nobody would know.
 pub(super) fn feed(connection: &Connection) -> Result<u64> {
     let known = standing(connection)?;
     Ok(number_of(known.at.id.filter(|_| known.marked)))
@@ -389,8 +388,8 @@ fn number_of(id: Option<[u8; 16]>) -> u64 {
     start.map_or(0, |start| u64::from_be_bytes(start) | 1)
 }
 
-/// Gives a store another name than its mark has, so that it is refused until someone has acknowledged it; what it was
-/// called.
+/// Gives a store another name than its mark has, so that it is refused until someone has
+/// acknowledged it; what it was called.
 pub(super) fn estrange(connection: &Connection) -> Result<Standing> {
     let former = standing(connection)?;
     let at = Position { id: Some(new_id()?), ..former.at };
@@ -482,8 +481,9 @@ fn locked<T>(
     done
 }
 
-/// Lets everybody read the mark, which holds nothing secret, and those write it who may write the store: a mark
-/// that the superuser made first is its owner's. What fails here is told when someone cannot write it.
+/// Lets everybody read the mark, which holds nothing secret, and those write it who may write the
+/// store: a mark that the superuser made first is its owner's. What fails here is told when someone
+/// cannot write it.
 fn share(file: &File, store: &Path) {
     #[cfg(unix)]
     {

@@ -1,11 +1,12 @@
-//! Keys and sessions in a SQLite file, which several processes may share: WAL, a full sync for every change to a
-//! key, a lesser one for counters. The audit is the change feed; whether there is anything new is told
-//! by SQLite's `data_version`, for about a microsecond.
+//! Keys and sessions in a SQLite file, which several processes may share: WAL, a full sync for
+//! every change to a key, a lesser one for counters. The audit is the change feed; whether there is
+//! anything new is told by SQLite's `data_version`, for about a microsecond.
 //!
-//! Connections are closed before a fork and opened again after it. A file that cannot be written to can still
-//! be read. Nothing else may open the file with another SQLite in the same process (Python's `sqlite3`, say): when that
-//! closes it, the kernel takes our locks away, and it may take the WAL away (sqlite.org/howtocorrupt.html, 2.2); what is
-//! noticed of it is told by `StoreUnavailable`.
+//! Connections are closed before a fork and opened again after it. A file that cannot be written to
+//! can still be read. Nothing else may open the file with another SQLite in the same process
+//! (Python's `sqlite3`, say): when that closes it, the kernel takes our locks away, and it may take
+//! the WAL away (sqlite.org/howtocorrupt.html, 2.2); what is noticed of it is told by
+//! `StoreUnavailable`.
 
 mod apikey;
 mod backup;
@@ -44,10 +45,11 @@ impl SqliteStore {
     /// Opens the file, or makes it, readable by its owner only.
     ///
     /// # Errors
-    /// `StoreUnavailable`: the file or its folder cannot be opened. `StoreReadOnly`: there is no file
-    /// and none can be made. `StoreCorrupt`: it is not a store of ours, or of a newer version;
+    /// `StoreUnavailable`: the file or its folder cannot be opened. `StoreReadOnly`: there is no
+    /// file and none can be made. `StoreCorrupt`: it is not a store of ours, or of a newer version;
     /// it is left as it is. `StoreRestored`: it is older than its mark, which lies beside it as
-    /// `<path>.mark`, or one of the two is missing (see [`Mark`]); or its main file is older than its WAL.
+    /// `<path>.mark`, or one of the two is missing (see [`Mark`]); or its main file is older than
+    /// its WAL.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, &Mark::Beside)
     }
@@ -55,8 +57,8 @@ impl SqliteStore {
     /// As [`Self::open`], with the mark in another place.
     ///
     /// # Errors
-    /// As [`Self::open`]. `InvalidArgument`: the mark would be written over the store, over what belongs to one, or over
-    /// a file that is no mark.
+    /// As [`Self::open`]. `InvalidArgument`: the mark would be written over the store, over what
+    /// belongs to one, or over a file that is no mark.
     pub fn open_with(path: impl AsRef<Path>, mark: &Mark) -> Result<Self> {
         Connections::open(path.as_ref(), mark, Trust::Nothing).map(Self)
     }
@@ -92,7 +94,8 @@ impl SqliteStore {
         })
     }
 
-    /// All or nothing, synced when it returns, and so is the mark if the change must never be undone.
+    /// All or nothing, synced when it returns, and so is the mark if the change must never be
+    /// undone.
     fn transact<T>(&self, change: Kind, work: impl Fn(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let counted = |connection: &mut Connection, mark: &Marked| {
             in_transaction(connection, |transaction| {
@@ -108,7 +111,8 @@ impl SqliteStore {
         Ok(done)
     }
 
-    /// Follows a feed whose numbers are those of the file that is open: a follower of another file begins again.
+    /// Follows a feed whose numbers are those of the file that is open: a follower of another file
+    /// begins again.
     fn follow<T: Feed>(
         &self,
         after: u64,

@@ -1,4 +1,5 @@
-//! What has been revoked, as rows that are numbered again whenever they change: the numbers are the feed.
+//! What has been revoked, as rows that are numbered again whenever they change: the numbers are the
+//! feed.
 
 use super::{Kind, SqliteStore, fault, fault_in, mark, rows};
 use crate::error::{Error, Result};
@@ -107,9 +108,9 @@ fn unreadable(row: &Row<'_>, error: rusqlite::Error) -> Error {
     fault_in(UNREADABLE)(error).about_named_claim(&name.as_str().into())
 }
 
-/// A row that cannot be read is an error for all. It may revoke anything: what does not say of what kind it is, or
-/// until when it is meant, may mean every token, and a token that it means must not become valid. Who can write
-/// such a row could as well revoke every token by one that can be read.
+/// A row that cannot be read is an error for all. It may revoke anything: what does not say of what
+/// kind it is, or until when it is meant, may mean every token, and a token that it means must not
+/// become valid. Who can write such a row could as well revoke every token by one that can be read.
 fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Revocation)> {
     let kind = RevocationKind::from_code(row.get("kind")?).ok_or_else(|| rows::wrong("kind"))?;
     let entry = Revocation {

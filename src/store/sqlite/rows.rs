@@ -137,7 +137,8 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
     })
 }
 
-/// What the row is named by; of what is no text, for people to find it, the beginning as SQLite writes it.
+/// What the row is named by; of what is no text, for people to find it, the beginning as SQLite
+/// writes it.
 pub(super) fn name(row: &Row<'_>, column: &str) -> rusqlite::Result<String> {
     let value = row.get_ref(column)?;
     Ok(match value.as_str() {
@@ -149,8 +150,8 @@ pub(super) fn name(row: &Row<'_>, column: &str) -> rusqlite::Result<String> {
     })
 }
 
-/// A page of rows in the order of what `name` says. A row that cannot be read hides no other; one whose name cannot
-/// be read ends no page.
+/// A page of rows in the order of what `name` says. A row that cannot be read hides no other; one
+/// whose name cannot be read ends no page.
 pub(super) fn page<T>(
     mut found: Rows<'_>,
     limit: usize,
@@ -244,5 +245,5 @@ pub(super) fn wrong(what: &'static str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Null, what.into())
 }
 
-/// What a condition is held against.
+/// What a condition is checked against.
 pub(super) type Values = Vec<Box<dyn ToSql>>;

@@ -8,8 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::BTreeSet;
 
-/// The first SQLite in which a checkpoint does not lose what another connection commits at that moment ("The WAL
-/// Reset Bug", sqlite.org/wal.html). A lost commit here is a lost revocation.
+/// The first SQLite in which a checkpoint does not lose what another connection commits at that
+/// moment ("The WAL Reset Bug", sqlite.org/wal.html). A lost commit here is a lost revocation.
 const SQLITE_AT_LEAST: i32 = 3_051_003;
 const _: () = assert!(
     rusqlite::ffi::SQLITE_VERSION_NUMBER >= SQLITE_AT_LEAST,
@@ -95,9 +95,9 @@ const STEPS: [&str; 3] = [
         name TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, pepper INTEGER NOT NULL,
         text BLOB NOT NULL
     ) WITHOUT ROWID;",
-    // 3: one row: the store's name, the number of its changes, whether a mark follows it; of credits, the version of
-    // the key in which they were set; of a session, what the
-    // grace needs to know; of forgotten revocations, when the tokens they meant were issued, by the largest leeway
+    // 3: one row: the store's name, the number of its changes, whether a mark follows it; of
+    // credits, the version of the key in which they were set; of a session, what the grace needs to
+    // know; of forgotten revocations, when the tokens they meant were issued, by the largest leeway
     "CREATE TABLE store (id BLOB, seq INTEGER NOT NULL, marked INTEGER NOT NULL);
     INSERT INTO store (id, seq, marked) VALUES (NULL, 0, 0);
     ALTER TABLE credit ADD COLUMN set_in INTEGER NOT NULL DEFAULT 1;
@@ -150,8 +150,8 @@ pub(super) fn is_new(connection: &Connection) -> Answer<bool> {
     Ok(look(&connection.unchecked_transaction()?)? == 0)
 }
 
-/// Refuses a file that has a WAL, which is not there, and nothing but that: a copy of the main file alone,
-/// of a store that gatekey made before it had marks.
+/// Refuses a file that has a WAL, which is not there, and nothing but that: a copy of the main file
+/// alone, of a store that gatekey made before it had marks.
 pub(super) fn check_whole(connection: &Connection) -> Answer<()> {
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode == "wal" && is_new(connection)? {
@@ -163,8 +163,8 @@ pub(super) fn check_whole(connection: &Connection) -> Answer<()> {
     Ok(())
 }
 
-/// Refuses to go on with a file that a newer version has migrated since it was opened: what is read or written under
-/// the tables of before would mean something else.
+/// Refuses to go on with a file that a newer version has migrated since it was opened: what is read
+/// or written under the tables of before would mean something else.
 pub(super) fn check_version(connection: &Connection) -> Result<()> {
     let mut select = connection.prepare_cached("PRAGMA user_version").map_err(fault)?;
     let version: i64 = select.query_row([], |row| row.get(0)).map_err(fault)?;
@@ -206,8 +206,8 @@ fn columns(connection: &Connection) -> Result<BTreeSet<(String, String)>> {
 
 type Answer<T> = std::result::Result<T, Stopped>;
 
-/// The version as a number of steps; all of it seen at one moment, or a file that another process is just making
-/// looks like something else's.
+/// The version as a number of steps; all of it seen at one moment, or a file that another process
+/// is just making looks like something else's.
 fn look(transaction: &Transaction<'_>) -> Answer<usize> {
     let number = |sql| transaction.query_row(sql, [], |row| row.get::<_, i64>(0));
     let application = number("PRAGMA application_id")?;

@@ -86,7 +86,8 @@ fn session(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
     })
 }
 
-/// The session of a row, or what stands for it; nothing for a row that not even its id can be read of.
+/// The session of a row, or what stands for it; nothing for a row that not even its id can be read
+/// of.
 fn session_or_unreadable(row: &Row<'_>) -> Option<StoredSession> {
     session(row).ok().or_else(|| {
         let subject = row.get("subject").unwrap_or_default();

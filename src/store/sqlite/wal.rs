@@ -1,6 +1,7 @@
-//! The log of a store as it lies on the disk, read as SQLite reads it after a crash (sqlite.org/fileformat2.html,
-//! section 4): frames whose salts and sums follow on from the header, up to the last that ends a transaction. Of the
-//! pages only that of the table `store` is looked into: where the log begins and where it ends.
+//! The log of a store as it lies on the disk, read as SQLite reads it after a crash
+//! (sqlite.org/fileformat2.html, section 4): frames whose salts and sums follow on from the header,
+//! up to the last that ends a transaction. Of the pages only that of the table `store` is looked
+//! into: where the log begins and where it ends.
 
 use super::mark::Position;
 use std::collections::HashSet;
@@ -33,7 +34,8 @@ pub(super) enum Extent {
     Whole,
 }
 
-/// Reads the log, in which the table `store` is the page `of`. A file that is not there is an empty one.
+/// Reads the log, in which the table `store` is the page `of`. A file that is not there is an empty
+/// one.
 pub(super) fn read(path: &Path, of: u32, extent: Extent) -> Result<Log> {
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Log::default()),

@@ -1,14 +1,15 @@
-//! Whether the files of a store belong together: the main file and its log (WAL) are pages of one history, of which
-//! SQLite itself asks nothing but the log's own sums.
+//! Whether the files of a store belong together: the main file and its log (WAL) are pages of one
+//! history, of which SQLite itself asks nothing but the log's own sums.
 //!
-//! - The log goes on from where it was last begun again, and the main file has held everything up to there by itself.
-//!   A main file that is behind that is an older copy that was put under the log: what only the main file held, such
-//!   as a revocation, would be good again.
-//! - What SQLite tells from its memory is on the disk as well: a log that was cut short has lost what was promised.
+//! - The log goes on from where it was last begun again, and the main file has held everything up
+//!   to there by itself. A main file that is behind that is an older copy that was put under the
+//!   log: what only the main file held, such as a revocation, would be good again.
+//! - What SQLite tells from its memory is on the disk as well: a log that was cut short has lost
+//!   what was promised.
 //! - Every page is in one of the two: or the main file was cut short.
 //!
-//! Others may write meanwhile. So the log is looked at before the main file, which only ever moves ahead, and what is
-//! found wrong is looked at again before it is believed.
+//! Others may write meanwhile. So the log is looked at before the main file, which only ever moves
+//! ahead, and what is found wrong is looked at again before it is believed.
 
 use super::connections::{companion, open_frozen};
 use super::fault;
@@ -23,8 +24,9 @@ use std::time::Duration;
 /// How often it is looked again, about once a millisecond.
 const TRIES: u32 = 20;
 
-/// Refuses files that do not belong together. `connection` reads the store through SQLite; `reached` is how far it had
-/// come at least; `extent` is how much of the log is read if the main file does not hold everything by itself.
+/// Refuses files that do not belong together. `connection` reads the store through SQLite;
+/// `reached` is how far it had come at least; `extent` is how much of the log is read if the main
+/// file does not hold everything by itself.
 pub(super) fn check(
     path: &Path,
     connection: &Connection,
@@ -41,7 +43,8 @@ pub(super) fn check(
     }
 }
 
-/// Refuses an empty main file that has a log, before SQLite looks at it: it would take the log away.
+/// Refuses an empty main file that has a log, before SQLite looks at it: it would take the log
+/// away.
 pub(super) fn check_beginning(path: &Path) -> Result<()> {
     let length = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len());
     let has_log = length(&companion(path, "-wal")).is_ok_and(|length| length > 0);
@@ -123,8 +126,8 @@ fn table(connection: &Connection) -> Result<Option<u32>> {
     connection.query_row(sql, [], |row| row.get(0)).optional().map_err(fault)
 }
 
-/// How far the main file is by itself, and which page says so. It is read by SQLite all the same: closing it in any other
-/// way would take the locks of the process away.
+/// How far the main file is by itself, and which page says so. It is read by SQLite all the same:
+/// closing it in any other way would take the locks of the process away.
 fn main_file(path: &Path) -> Result<(Position, Option<u32>)> {
     const NOTHING: (Position, Option<u32>) = (Position { id: None, seq: 0 }, None);
     let alone = open_frozen(path)?;

@@ -1,5 +1,5 @@
-//! How a connection is made: TCP to the other server, or to the proxy and through it, and TLS with the other server itself;
-//! and when one that was kept may be used again.
+//! How a connection is made: TCP to the other server, or to the proxy and through it, and TLS with
+//! the other server itself; and when one that was kept may be used again.
 
 use super::proxy::Proxy;
 use super::resolve::{blocked, fill, look_up};
@@ -47,8 +47,9 @@ impl Connector for Connect {
             Some(proxy) if proxy.takes(&url) => through(proxy, &url, details)?,
             _ => tcp(details)?,
         };
-        // Every request of ours has a deadline of its own, and ureq takes a request with settings of its own for one that
-        // may have another TLS configuration: it would read the authorities again each time and resume no session.
+        // Every request of ours has a deadline of its own, and ureq takes a request with settings
+        // of its own for one that may have another TLS configuration: it would read the authorities
+        // again each time and resume no session.
         let details = ConnectionDetails {
             addrs: details.addrs.clone(),
             request_level: false,
@@ -104,8 +105,9 @@ fn less(timeout: NextTimeout, begun: Instant) -> Result<NextTimeout, ureq::Error
     Ok(NextTimeout { after: after.into(), ..timeout })
 }
 
-/// A connection below TLS. It counts as closed, and is not used again, as soon as there is anything that belongs to no
-/// answer, also if ureq or rustls has read it already: an answer that was not asked for must not be taken for the next.
+/// A connection below TLS. It counts as closed, and is not used again, as soon as there is anything
+/// that belongs to no answer, also if ureq or rustls has read it already: an answer that was not
+/// asked for must not be taken for the next.
 #[derive(Debug)]
 struct Wire {
     inner: Box<dyn Transport>,
@@ -137,7 +139,8 @@ impl Transport for Wire {
     }
 }
 
-/// How far the last TLS record has come (RFC 8446 section 5.1): rustls keeps a part of one where nobody sees it.
+/// How far the last TLS record has come (RFC 8446 section 5.1): rustls keeps a part of one where
+/// nobody sees it.
 #[derive(Debug, Default)]
 struct Records {
     /// Its five first bytes, as far as they are there: type, version, and the length of the rest.

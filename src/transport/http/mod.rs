@@ -1,14 +1,16 @@
-//! The built-in transport: HTTP/1.1 over TLS 1.2 and 1.3 (rustls on the same AWS-LC as everything else), blocking,
-//! without threads of its own but for a short one while a name is looked up.
+//! The built-in transport: HTTP/1.1 over TLS 1.2 and 1.3 (rustls on the same AWS-LC as everything
+//! else), blocking, without threads of its own but for a short one while a name is looked up.
 //!
-//! Refused: plain `http` but to this machine if that is allowed; addresses that the policy keeps out, at the very
-//! moment of connecting; redirects, which come back as what they are; answers that are longer or slower than the
-//! request allows. Nothing is read from the environment, but for a proxy if that is asked for.
+//! Refused: plain `http` but to this machine if that is allowed; addresses that the policy keeps
+//! out, at the very moment of connecting; redirects, which come back as what they are; answers that
+//! are longer or slower than the request allows. Nothing is read from the environment, but for a
+//! proxy if that is asked for.
 //!
-//! Connections are kept for what may be asked twice: metadata, keys, user info and introspection. One that has ended
-//! meanwhile is replaced, once; one that has brought more than its answers is not used again; none is kept across a
-//! fork. Any other request has a connection of its own: on one that turns out to be dead it could not be told from
-//! one that was heard, and a refresh token is good once. TLS sessions are resumed, which makes up for it.
+//! Connections are kept for what may be asked twice: metadata, keys, user info and introspection.
+//! One that has ended meanwhile is replaced, once; one that has brought more than its answers is
+//! not used again; none is kept across a fork. Any other request has a connection of its own: on
+//! one that turns out to be dead it could not be told from one that was heard, and a refresh token
+//! is good once. TLS sessions are resumed, which makes up for it.
 
 mod connect;
 mod options;
@@ -51,7 +53,8 @@ const KEPT: Duration = Duration::from_secs(15);
 const LARGEST_HEAD: usize = 64 * 1024;
 /// The most headers of an answer.
 const MOST_HEADERS: usize = 100;
-/// The most memory that is taken for a body before it is there, whatever the other side tells of it.
+/// The most memory that is taken for a body before it is there, whatever the other side tells of
+/// it.
 const FIRST_ROOM: usize = 1 << 20;
 /// What we call ourselves; some servers answer nobody who does not.
 const USER_AGENT: &str = concat!("gatekey/", env!("CARGO_PKG_VERSION"));
@@ -59,8 +62,9 @@ const USER_AGENT: &str = concat!("gatekey/", env!("CARGO_PKG_VERSION"));
 /// The built-in transport: safe to share between threads, cheap to clone, usable after a fork.
 ///
 /// # Security
-/// A Rust program that installs a logger for the crate `log` keeps `ureq_proto` below the level `trace`: there, and only
-/// there, that crate writes down what it sends. No other language has such a logger.
+/// A Rust program that installs a logger for the crate `log` keeps `ureq_proto` below the level
+/// `trace`: there, and only there, that crate writes down what it sends. No other language has such
+/// a logger.
 #[derive(Clone)]
 pub struct HttpTransport(Arc<Inner>);
 
@@ -83,8 +87,9 @@ impl HttpTransport {
     /// A transport with these options.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: a certificate or key cannot be read, or they do not belong together; the proxy's address
-    /// cannot be read, or a proxy is together with [`HttpOptions::public_only`]. `InvalidArgument`: a number is out of range.
+    /// `InvalidConfiguration`: a certificate or key cannot be read, or they do not belong together;
+    /// the proxy's address cannot be read, or a proxy is together with
+    /// [`HttpOptions::public_only`]. `InvalidArgument`: a number is out of range.
     pub fn new(options: HttpOptions) -> Result<Self> {
         let (tls, proxy) = (options.tls()?, options.proxied()?.map(Arc::new));
         let inner = Arc::new(Inner { options, tls, proxy, agents: Own::new() });
@@ -94,13 +99,14 @@ impl HttpTransport {
         Ok(Self(inner))
     }
 
-    /// Whether this transport would send to `url`, at the `addresses` that its host has: for carriers of another kind,
-    /// such as an event loop's, that keep to the same rules. Ask twice: with no addresses before the name is looked up,
-    /// and with all of them before one is connected to.
+    /// Whether this transport would send to `url`, at the `addresses` that its host has: for
+    /// carriers of another kind, such as an event loop's, that keep to the same rules. Ask twice:
+    /// with no addresses before the name is looked up, and with all of them before one is connected
+    /// to.
     ///
     /// # Errors
-    /// `RequestBlocked`: it is no absolute `https` address (`http` on this machine, where that is allowed), or one of
-    /// the addresses is kept out.
+    /// `RequestBlocked`: it is no absolute `https` address (`http` on this machine, where that is
+    /// allowed), or one of the addresses is kept out.
     pub fn check(&self, url: &str, addresses: &[IpAddr]) -> Result<()> {
         let url = Url::checked(url, self.0.options.allow_loopback_http)?;
         if self.0.filter().admits(&url, addresses.iter().copied()) { Ok(()) } else { Err(BLOCKED) }
@@ -190,7 +196,7 @@ impl Inner {
         Agents { once: self.agent(&tls, (0, 0)), kept: self.agent(&tls, MOST_KEPT) }
     }
 
-    /// An agent that keeps at most so many connections, to one host and in all.
+    /// An agent that keeps at most this many connections, to one host and in all.
     fn agent(&self, tls: &Arc<RustlsConnector>, most: (usize, usize)) -> ureq::Agent {
         let config = ureq::Agent::config_builder()
             .tls_config(self.tls.clone())
@@ -228,7 +234,8 @@ impl AcrossFork for Inner {
     }
 }
 
-/// Whether it is clear where the body ends, and so where the next answer begins (RFC 9112 section 6.3).
+/// Whether it is clear where the body ends, and so where the next answer begins (RFC 9112 section
+/// 6.3).
 fn is_framed_once(headers: &ureq::http::HeaderMap) -> bool {
     let mut codings = headers.get_all("transfer-encoding").iter();
     match (codings.next(), codings.next()) {

@@ -35,7 +35,8 @@ impl Default for HttpOptions {
 }
 
 impl HttpOptions {
-    /// `https` to any address but those of the link itself, with Mozilla's authorities; 10 seconds in all.
+    /// `https` to any address but those of the link itself, with Mozilla's authorities; 10 seconds
+    /// in all.
     pub const fn new() -> Self {
         Self {
             allow_loopback_http: false,
@@ -48,16 +49,19 @@ impl HttpOptions {
         }
     }
 
-    /// Reads options: one JSON object with any of `allow_loopback_http`, `public_only`, `deadline_ms`, `connect_ms`,
-    /// `ca_pem`, `client_certificate_pem`, `client_key_pem` and `proxy`.
+    /// Reads options: one JSON object with any of `allow_loopback_http`, `public_only`,
+    /// `deadline_ms`, `connect_ms`, `ca_pem`, `client_certificate_pem`, `client_key_pem` and
+    /// `proxy`.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: it is not one, or a member is not known. `InvalidArgument`: one half of a client certificate.
+    /// `InvalidConfiguration`: it is malformed, or a member is not known. `InvalidArgument`: one
+    /// half of a client certificate.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         Self::new().json(text)
     }
 
-    /// Takes over the members of options in JSON. They override what was set before, and later calls override them.
+    /// Takes over the members of options in JSON. They override what was set before, and later
+    /// calls override them.
     ///
     /// # Errors
     /// As [`Self::from_json`].
@@ -94,8 +98,8 @@ impl HttpOptions {
         self
     }
 
-    /// Reaches only public addresses: for URLs that a stranger may have had a say in. Every address that a name stands
-    /// for must be public, when it is connected to.
+    /// Reaches only public addresses: for URLs that a caller may have had a say in. Every address
+    /// that a name stands for must be public, when it is connected to.
     pub const fn public_only(mut self, only: bool) -> Self {
         self.public_only = only;
         self
@@ -119,22 +123,26 @@ impl HttpOptions {
         self
     }
 
-    /// Presents this certificate chain with its private key (PEM) to servers that ask for one (RFC 8705).
+    /// Presents this certificate chain with its private key (PEM) to servers that ask for one (RFC
+    /// 8705).
     pub fn client_certificate_pem(mut self, chain: &[u8], private_key: &[u8]) -> Self {
         self.client = Some((chain.to_vec(), Secret::new(private_key.to_vec())));
         self
     }
 
-    /// Sends `https` requests through a proxy: `http://[user[:password]@]host[:port]`, or `environment` for what
-    /// `https_proxy`, `all_proxy` and `no_proxy` say (in small or capital letters) when the transport is made, if they say
-    /// anything. Nothing is read from the environment unless this asks for it. TLS is spoken with the other server itself,
-    /// through `CONNECT`; plain `http` to this machine never goes through the proxy.
+    /// Sends `https` requests through a proxy: `http://[user[:password]@]host[:port]`, or
+    /// `environment` for what `https_proxy`, `all_proxy` and `no_proxy` say (in small or capital
+    /// letters) when the transport is made, if they say anything. Nothing is read from the
+    /// environment unless this asks for it. TLS is spoken with the other server itself, through
+    /// `CONNECT`; plain `http` to this machine never goes through the proxy.
     ///
-    /// User and password are percent-encoded. [`HttpTransport::new`](super::HttpTransport::new) tells what is wrong.
+    /// User and password are percent-encoded. [`HttpTransport::new`](super::HttpTransport::new)
+    /// tells what is wrong.
     ///
     /// # Security
-    /// The proxy looks the names up, so that what they stand for is not checked here, and [`Self::public_only`] cannot be
-    /// kept: both together are refused. An address that stands in a URL itself is kept out as without a proxy.
+    /// The proxy looks the names up, so that what they stand for is not checked here, and
+    /// [`Self::public_only`] cannot be kept: both together are refused. An address that stands in a
+    /// URL itself is kept out as without a proxy.
     pub fn proxy(mut self, proxy: impl Into<String>) -> Self {
         self.proxy = Some(Secret::from(proxy.into()));
         self

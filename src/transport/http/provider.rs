@@ -1,5 +1,5 @@
-//! The cryptography of TLS: rustls's own on AWS-LC, except that what takes a lock of AWS-LC happens inside
-//! [`enter`], so that a fork copies none that another thread holds.
+//! The cryptography of TLS: rustls's own on AWS-LC, except that what takes a lock of AWS-LC happens
+//! inside [`enter`], so that a fork copies none that another thread holds.
 
 use crate::base::process::enter;
 use rustls::crypto::{

@@ -1,10 +1,12 @@
-//! The proxy that `https` requests go through, if one was asked for, and for which hosts it is passed over.
+//! The proxy that `https` requests go through, if one was asked for, and for which hosts it is
+//! passed over.
 //!
-//! `environment` stands for `https_proxy` or `all_proxy`, in small or capital letters, and `no_proxy`; they are read when
-//! the transport is made. `http_proxy` is never read: a CGI program has it from its caller.
+//! `environment` stands for `https_proxy` or `all_proxy`, in small or capital letters, and
+//! `no_proxy`; they are read when the transport is made. `http_proxy` is never read: a CGI program
+//! has it from its caller.
 //!
-//! Refused: proxies of other kinds than `http`, and an address that cannot be read, also in the environment: it is
-//! never passed over in silence.
+//! Refused: proxies of other kinds than `http`, and an address that cannot be read, also in the
+//! environment: it is never passed over in silence.
 
 use super::resolve::Filter;
 use crate::base::b64;
@@ -118,8 +120,8 @@ impl Proxy {
         url.https && !self.passed_over.iter().any(|entry| entry.is(url))
     }
 
-    /// Whether it may be asked for this host. A name is the proxy's to look up; an address is kept out as it is without a
-    /// proxy, in whatever way it is written.
+    /// Whether it may be asked for this host. A name is the proxy's to look up; an address is kept
+    /// out as it is without a proxy, in whatever way it is written.
     pub(super) fn may_ask_for(url: &Url<'_>, filter: &Filter) -> bool {
         let host = bare(url.host);
         let last = host.rsplit('.').next().unwrap_or_default();
@@ -156,8 +158,8 @@ fn bare(host: &str) -> String {
 }
 
 impl PassedOver {
-    /// `*`, a host, an address or a network, the middle ones with a port if they like; `None` for anything else, which
-    /// then goes through the proxy.
+    /// `*`, a host, an address or a network, the middle ones with a port if they like; `None` for
+    /// anything else, which then goes through the proxy.
     fn read(text: &str) -> Option<Self> {
         if text.is_empty() || text == "*" {
             return (!text.is_empty()).then_some(Self::All);

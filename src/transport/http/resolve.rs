@@ -1,5 +1,6 @@
-//! Which addresses may be connected to. The names are looked up here and nowhere else, and what is checked is what is
-//! connected to: a name that means something else a moment later does not get past.
+//! Which addresses may be connected to. The names are looked up here and nowhere else, and what is
+//! checked is what is connected to: a name that means something else a moment later does not get
+//! past.
 
 use super::proxy::Proxy;
 use crate::base::url::Url;
@@ -70,7 +71,8 @@ pub(super) fn fill(
     if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(()) }
 }
 
-/// The addresses of a host. The system's own look-up knows no deadline: it has a thread to itself, which ends with it.
+/// The addresses of a host. The system's own look-up knows no deadline: it has a thread to itself,
+/// which ends with it.
 pub(super) fn look_up(url: &Url<'_>, timeout: NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
     let host = url.host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = host.parse() {
@@ -88,8 +90,9 @@ pub(super) fn look_up(url: &Url<'_>, timeout: NextTimeout) -> Result<Vec<SocketA
 }
 
 impl Filter {
-    /// Whether a host may be asked at these addresses. All of them count: one that is fine says nothing about who
-    /// answers for the name. That plain `http` to this machine is allowed opens nothing else, not even its `https`.
+    /// Whether a host may be asked at these addresses. All of them count: one that is fine says
+    /// nothing about who answers for the name. That plain `http` to this machine is allowed opens
+    /// nothing else, not even its `https`.
     pub(super) fn admits(
         &self,
         url: &Url<'_>,
@@ -118,8 +121,8 @@ impl Filter {
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for, if it does: mapped, compatible, NAT64 (RFC 6052) or 6to4
-/// (RFC 3056).
+/// The IPv4 address that an IPv6 address stands for, if it does: mapped, compatible, NAT64
+/// (RFC 6052) or 6to4 (RFC 3056).
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let v4 = |high: u16, low: u16| {

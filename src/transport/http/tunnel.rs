@@ -1,8 +1,9 @@
-//! The way through a proxy: `CONNECT` (RFC 9110 section 9.3.6), after which the connection is the other server's. The proxy
-//! learns whom is spoken to, and nothing of what is said.
+//! The way through a proxy: `CONNECT` (RFC 9110 section 9.3.6), after which the connection is the
+//! other server's. The proxy learns whom is spoken to, and nothing of what is said.
 //!
-//! Refused: any answer but 2xx, redirects included; one that is larger than [`LARGEST_HEAD`] or is not there in time; and
-//! anything that the proxy says after its answer, before the other server was spoken to.
+//! Refused: any answer but 2xx, redirects included; one that is larger than [`LARGEST_HEAD`] or is
+//! not there in time; and anything that the proxy says after its answer, before the other server
+//! was spoken to.
 
 use super::USER_AGENT;
 use super::proxy::Proxy;
@@ -32,7 +33,8 @@ pub(super) fn told(error: Error) -> ureq::Error {
     ureq::Error::Other(Box::new(Told(error)))
 }
 
-/// Asks the proxy at the other end for a way to this host. `timeout` is what is left for connecting as a whole.
+/// Asks the proxy at the other end for a way to this host. `timeout` is what is left for connecting
+/// as a whole.
 pub(super) fn open(
     wire: &mut dyn Transport,
     proxy: &Proxy,

@@ -79,7 +79,8 @@ fn recovered(folder: &Path, main: &[u8], wal: &[u8]) -> u64 {
     seq.unsigned_abs()
 }
 
-/// Cut anywhere, with any byte altered, or begun again over an older one: what is read is what SQLite recovers.
+/// Cut anywhere, with any byte altered, or begun again over an older one: what is read is what
+/// SQLite recovers.
 #[test]
 fn a_log_is_read_as_far_as_sqlite_reads_it() {
     let place = place("recovered");

@@ -85,7 +85,8 @@ fn a_connection_that_has_ended_is_replaced() {
     assert_eq!(mute.connections(), 1);
 }
 
-/// One that hangs up at the very moment of the next request: asked again, once, and no token request ever is.
+/// One that hangs up at the very moment of the next request: asked again, once, and no token
+/// request ever is.
 #[test]
 fn a_connection_that_ends_under_a_request() {
     let server = Server::raw(move |stream| {

@@ -1,6 +1,7 @@
-//! The built-in transport against servers that do as they like: what goes over the wire, what comes back, and that
-//! neither time nor memory nor reach go beyond what was asked for. The addresses that are kept out have their
-//! table in `resolve.rs`; what 300 MB do to the memory is measured in `tests/oauth/exhaustion.rs`.
+//! The built-in transport against servers that do as they like: what goes over the wire, what comes
+//! back, and that neither time nor memory nor reach go beyond what was asked for. The addresses
+//! that are kept out have their table in `resolve.rs`; what 300 MB do to the memory is measured in
+//! `tests/oauth/exhaustion.rs`.
 
 mod hostile;
 mod kept;
@@ -191,7 +192,7 @@ fn a_post_is_sent_once() {
     ];
     wanted.sort_unstable();
     assert_eq!(lines(&requests[0]), ("POST / HTTP/1.1", wanted));
-    // Whoever hears a POST and says nothing does not hear it again.
+    // Anyone who hears a POST and says nothing does not hear it again.
     let server = Server::start(|_| Ok(()));
     assert_eq!(refusal(here(), &post(server.url(), "a=b")), ErrorKind::ConnectionFailed);
     assert_eq!((server.requests().len(), server.connections()), (1, 1));

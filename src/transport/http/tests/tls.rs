@@ -1,5 +1,5 @@
-//! TLS: who is believed, who is not, and what is presented. The certificates are made by the command `openssl`; where
-//! it is missing, these tests say `skipped`.
+//! TLS: who is believed, who is not, and what is presented. The certificates are made by the
+//! command `openssl`; where it is missing, these tests say `skipped`.
 
 use super::{Server, get, here, post, refusal, send, whole_request};
 use crate::error::ErrorKind;
@@ -133,7 +133,8 @@ pub(super) fn keeping(certificates: &Certificates) -> (Server, HttpOptions) {
     (server, certificates.trusting())
 }
 
-/// A server that says `first` and, unasked, `more` in one go, of which the last bytes come with the next request.
+/// A server that says `first` and, unasked, `more` in one go, of which the last bytes come with the
+/// next request.
 pub(super) fn in_one_go(
     certificates: &Certificates,
     first: String,
@@ -200,7 +201,7 @@ impl Tls {
             answer(&mut tls)?;
             tls.conn.send_close_notify();
             tls.flush()?;
-            // Whoever closes first may take the answer away.
+            // Anyone who closes first may take the answer away.
             let _ = tls.sock.read(&mut [0; 1024]);
             Ok(())
         });
