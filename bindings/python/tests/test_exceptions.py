@@ -31,9 +31,7 @@ NO_COUNTERPART = {
 
 
 def rust_kinds() -> list[tuple[str, int, str, str, int, str]]:
-    row = re.compile(
-        r'^ {4}(\w+) = (\d+), "(\w+)", "(\w+)", \w+ (\d+) (Retry|Final) \w+,$', re.M
-    )
+    row = re.compile(r'^ {4}(\w+) = (\d+), "(\w+)", "(\w+)", \w+ (\d+) (Retry|Final) \w+,$', re.M)
     found = row.findall(KIND_RS.read_text())
     return [
         (n, int(number), code, cls, int(status), late)
