@@ -61,6 +61,10 @@ impl Kdf<'_> {
                 if !n.is_power_of_two() || n < 2 || r == 0 || p == 0 {
                     return Err(IMPOSSIBLE);
                 }
+                // RFC 7914 section 2: N is below 2^(128 * r / 8).
+                if u64::from(n.ilog2()) >= r.saturating_mul(16) {
+                    return Err(IMPOSSIBLE);
+                }
                 let memory = n.saturating_mul(r);
                 if memory > MAX_SCRYPT_MEMORY
                     || memory.saturating_mul(p) > MAX_SCRYPT_WORK
@@ -244,6 +248,8 @@ mod tests {
             scrypt(2, 1, 1),
             scrypt(1 << 17, 8, 1),
             scrypt(1 << 18, 8, 2),
+            scrypt(1 << 15, 1, 1),
+            scrypt(1 << 20, 2, 2),
             bcrypt(1),
             bcrypt(1000),
         ] {
@@ -271,10 +277,21 @@ mod tests {
             scrypt(1000, 8, 1),
             scrypt(1024, 0, 1),
             scrypt(1024, 8, 0),
+            scrypt(1 << 16, 1, 1),
+            scrypt(1 << 21, 1, 2),
+            scrypt(1 << 63, 3, 1),
             bcrypt(0),
             Kdf::Bcrypt { rounds: 16, salt: b"" },
         ] {
             assert_eq!(impossible.check().unwrap_err().kind(), ErrorKind::InvalidKey);
+        }
+        // What passes the check is what the function takes.
+        for (log_n, r, p) in
+            (1..=21).flat_map(|n| [(n, 1, 1), (n, 2, 1), (n, 8, 128), (n, 1024, 1)])
+        {
+            if scrypt(1 << log_n, r, p).check().is_ok() {
+                assert!(scrypt_params(1 << log_n, r, p).is_some(), "2^{log_n}, {r}, {p}");
+            }
         }
     }
 
