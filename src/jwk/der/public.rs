@@ -29,14 +29,20 @@ fn key_of_certificate(der: &[u8]) -> der::Result<&[u8]> {
     let mut outer = SliceReader::new(der)?;
     let key = outer.sequence(|certificate| {
         let key = certificate.sequence(|fields| {
-            if matches!(Tag::peek(fields)?, Tag::ContextSpecific { .. }) {
+            if place(Tag::peek(fields)?) == Some(0) {
                 fields.tlv_bytes()?; // its version
             }
             for tag in BEFORE_KEY {
                 element(fields, tag)?;
             }
             let key = element(fields, Tag::Sequence)?;
+            // issuerUniqueID, subjectUniqueID and extensions, each at most once; a second key is none of them.
+            let mut last = 0;
             while !fields.is_finished() {
+                let tag = Tag::peek(fields)?;
+                last = place(tag)
+                    .filter(|place| (last + 1..=3).contains(place))
+                    .ok_or_else(|| tag.unexpected_error(None))?;
                 fields.tlv_bytes()?;
             }
             Ok::<_, der::Error>(key)
@@ -47,6 +53,14 @@ fn key_of_certificate(der: &[u8]) -> der::Result<&[u8]> {
     })?;
     outer.finish()?;
     Ok(key)
+}
+
+/// The number of an optional field.
+fn place(tag: Tag) -> Option<u32> {
+    match tag {
+        Tag::ContextSpecific { number, .. } => Some(number.value()),
+        _ => None,
+    }
 }
 
 fn element<'r>(reader: &mut SliceReader<'r>, tag: Tag) -> der::Result<&'r [u8]> {

@@ -73,6 +73,12 @@ fn of_a_certificate_only_the_key_is_read() {
         sequence(&[&without_key, SIGNED_WITH, b"\x03\x02\x00\x01"]),
         sequence(&[&sequence(&[&key]), SIGNED_WITH, b"\x03\x02\x00\x01"]),
         certificate(b"\x01", NAME, &key, NAME),
+        // A second key behind the first, other fields there, and fields twice or in another order.
+        certificate(b"\x01", DATES, &key, &key),
+        certificate(b"\x01", DATES, b"\x05\x00", &key),
+        certificate(b"\x01", DATES, b"\x84\x02\x00\x01", &key),
+        certificate(b"\x01", DATES, b"\x82\x02\x00\x01\x81\x02\x00\x01", &key),
+        certificate(b"\x01", DATES, b"\xa3\x02\x30\x00\xa3\x02\x30\x00", &key),
         certificate(b"\x01", b"\x04\x00", b"", &key),
         [&good[..], b"\0"].concat(),
         good[..good.len() - 4].to_vec(),
