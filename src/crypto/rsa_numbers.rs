@@ -1,9 +1,9 @@
-//! The private numbers of an RSA key that a file leaves out: its primes where there are only `n`,
-//! `e` and `d` (NIST SP 800-56B revision 2, appendix C), and the numbers that are computed from the
-//! primes (RFC 8017 section 3.2).
+//! The private numbers of an RSA key that a file leaves out: its primes where there are only `n`, `e` and `d`, and the
+//! numbers that are computed from the primes (RFC 8017 section 3.2).
 //!
-//! Bounded by the size of the modulus (8192 bits) and 32 attempts. What is found is checked against
-//! the rest like any other key, by [`super::rsa::PrivateKey`].
+//! The primes are found by arithmetic alone and not by trying bases (NIST SP 800-56B revision 2, appendix C.1): numbers
+//! that are no key cost no more than those of a key. Bounded by the size of the modulus (8192 bits). What is found is
+//! checked against the rest like any other key, by [`super::rsa::PrivateKey`].
 
 use super::rsa::{check_numbers, contradicting_parts, too_short, without_leading_zeros};
 use crate::base::secret::Secret;
@@ -12,9 +12,6 @@ use crypto_bigint::{BoxedUint, ConcatenatingMul as _, NonZero, Odd, Resize as _}
 use zeroize::Zeroizing;
 
 type Number = Zeroizing<BoxedUint>;
-
-/// Each attempt fails with a chance of at most one half, unless the numbers are no key.
-const ATTEMPTS: u32 = 32;
 
 /// The primes of a key, the larger one first.
 ///
@@ -53,53 +50,69 @@ pub(crate) fn exponents(d: &[u8], p: &[u8], q: &[u8]) -> Result<[Secret; 3]> {
     find().ok_or_else(contradicting_parts)
 }
 
-/// `e * d - 1` is a multiple of every order modulo n, so its odd part, doubled again and again,
-/// leads any base to 1: and a root of 1 that is neither 1 nor -1 shares a prime with n.
+/// `e * d - 1` is a multiple of `lcm(p - 1, q - 1)`, so it is `phi * k / g` for phi = (p - 1)(q - 1) and some k and g, both
+/// far shorter than n. As phi is n but for its lower half, that fraction is a convergent of `(e * d - 1) / n` (Legendre;
+/// so Wiener, "Cryptanalysis of short RSA secret exponents", 1990). Each convergent gives one phi at most, and phi the
+/// primes.
 fn find_primes(n: &[u8], e: &[u8], d: &[u8]) -> Option<[Secret; 2]> {
-    let (e, d) = (number(e), number(d));
-    let modulus = BoxedUint::from_be_slice_vartime(n);
-    let bits = modulus.bits_precision();
-    let one = BoxedUint::one_with_precision(bits);
-    let minus_one = modulus.wrapping_sub(&one);
-    let n = Odd::new(modulus).into_option()?;
-    let multiple = Zeroizing::new(e.concatenating_mul(&*d).wrapping_sub(BoxedUint::one()));
-    let twos = multiple.trailing_zeros();
-    if twos == 0 || bool::from(multiple.is_zero()) {
-        return None;
-    }
-    let odd_part = Zeroizing::new(multiple.shr(twos));
-    for base in (2..).take(ATTEMPTS as usize) {
-        let base = BoxedUint::from(base as u64).resize(bits);
-        let mut power = Zeroizing::new(base.pow_mod(&odd_part, &n));
-        for _ in 0..twos {
-            let square = Zeroizing::new(power.square_mod(n.as_nz_ref()));
-            let is_trivial = *power == one || *power == minus_one;
-            if *square == one && !is_trivial {
-                return split(&power, &n);
-            }
-            if is_trivial {
-                break;
-            }
-            power = square;
-        }
-        if *power != one && *power != minus_one {
-            return None; // no key has such an exponent
+    let n = number(n);
+    let bits = n.bits_precision() + ROOM;
+    let n = Zeroizing::new((&*n).resize(bits));
+    let product = Zeroizing::new(number(e).concatenating_mul(&*number(d)));
+    let multiple = Zeroizing::new((&*product).resize(bits).wrapping_sub(BoxedUint::one()));
+    let (mut a, mut b) = (multiple.clone(), n.clone());
+    let (mut last, mut fraction) = ((0_u64, 1_u64), (1_u64, 0_u64));
+    // Both numbers of a fraction grow at least as Fibonacci's do: at most 94 fit into 64 bits.
+    loop {
+        let (quotient, rest) = a.div_rem_vartime(&NonZero::new((*b).clone()).into_option()?);
+        let quotient = short(&Zeroizing::new(quotient))?;
+        let next = |now: u64, last: u64| quotient.checked_mul(now)?.checked_add(last);
+        let found = (next(fraction.0, last.0)?, next(fraction.1, last.1)?);
+        (last, fraction) = (fraction, found);
+        (a, b) = (b, Zeroizing::new(rest));
+        if let Some(primes) = totient(&multiple, fraction).and_then(|phi| factors(&n, &phi)) {
+            return Some(primes);
         }
     }
-    None
 }
 
-/// The primes, given a root of 1.
-fn split(root: &BoxedUint, n: &Odd<BoxedUint>) -> Option<[Secret; 2]> {
-    use crypto_bigint::Gcd as _;
-    let less = Zeroizing::new(root.wrapping_sub(BoxedUint::one()));
-    let divisor = n.gcd(&*less).into_nz();
-    let one = Zeroizing::new(divisor.as_ref().clone());
-    let (other, _) = n.as_ref().div_rem(&divisor);
-    let other = Zeroizing::new(other);
-    let [one, other] = [secret(&one), secret(&other)];
-    let is_larger = (one.expose().len(), one.expose()) > (other.expose().len(), other.expose());
-    Some(if is_larger { [one, other] } else { [other, one] })
+/// More bits than a 33-bit exponent and a 64-bit number add to those of n.
+const ROOM: u32 = 192;
+
+/// `multiple * g / k`, if it is a whole number.
+fn totient(multiple: &BoxedUint, (k, g): (u64, u64)) -> Option<Number> {
+    let k = NonZero::new(BoxedUint::from(k)).into_option()?;
+    let (phi, rest) = Zeroizing::new(multiple.wrapping_mul(BoxedUint::from(g))).div_rem_vartime(&k);
+    let phi = Zeroizing::new(phi);
+    bool::from(rest.is_zero()).then_some(phi)
+}
+
+/// The primes of n, the larger one first, given (p - 1)(q - 1): their sum is `n + 1 - phi`, and the square of their
+/// difference that of the sum less 4n.
+fn factors(n: &BoxedUint, phi: &BoxedUint) -> Option<[Secret; 2]> {
+    if phi >= n {
+        return None;
+    }
+    let sum = Zeroizing::new(n.wrapping_sub(phi).wrapping_add(BoxedUint::one()));
+    // Primes of about one length have a sum of half the bits. The square of what passes fits.
+    if sum.bit_width() > n.bit_width() / 2 + ROOM / 2 - 8 {
+        return None;
+    }
+    let square = Zeroizing::new(sum.wrapping_mul(&*sum));
+    let four = Zeroizing::new(n.wrapping_mul(BoxedUint::from(4_u64)));
+    if *square < *four {
+        return None;
+    }
+    let difference =
+        Zeroizing::new(Zeroizing::new(square.wrapping_sub(&*four)).checked_sqrt_vartime()?);
+    let half = |number: BoxedUint| secret(&Zeroizing::new(Zeroizing::new(number).shr(1)));
+    Some([half(sum.wrapping_add(&*difference)), half(sum.wrapping_sub(&*difference))])
+}
+
+/// A number of at most 64 bits.
+fn short(number: &BoxedUint) -> Option<u64> {
+    let octets = number.to_be_bytes_trimmed_vartime();
+    (octets.len() <= 8).then(|| octets.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)))
 }
 
 fn number(octets: &[u8]) -> Number {

@@ -199,6 +199,12 @@ fn the_primes_of_a_key_by_itself_are_computed() {
         let short = without(new.to_private_jwk().unwrap().expose_str());
         assert_works_with(&jwk(&short).unwrap(), &new);
     }
+    // Numbers that are no key cost no more: a modulus that is a prime (RFC 3526 section 3) or a power of one.
+    let prime = modp_2048();
+    let mut below = prime.clone();
+    *below.last_mut().unwrap() ^= 1;
+    let sham = with_octets(&with_octets(&short, "n", &prime), "d", &below[..]);
+    refused(jwk(&sham), ErrorKind::KeyPairMismatch);
     // Never for what may come from a server: sets skip such a member and say why.
     let set = crate::jwk::KeySet::from_jwks(format!(r#"{{"keys":[{short}]}}"#).as_bytes()).unwrap();
     assert_eq!((set.len(), set.skipped().len()), (0, 1));
@@ -377,7 +383,7 @@ fn names_have_1_to_256_bytes() {
         refused(options.from_jwk(text.as_bytes()), ErrorKind::InvalidArgument);
         refused(options.generate(), ErrorKind::InvalidArgument);
     }
-    for kid in ["k".repeat(256), "../../etc/passwd".into(), "' or 1=1".into(), "a\0b".into()] {
+    for kid in ["k".repeat(256), "../../etc/passwd".into(), "' or 1=1".into()] {
         let named = jwk(&text).unwrap().with_kid(&kid).unwrap();
         let again = jwk(&named.to_jwk().unwrap()).unwrap();
         assert_eq!(again.kid(), kid);
@@ -385,4 +391,15 @@ fn names_have_1_to_256_bytes() {
         let options = KeyOptions::new().kid(kid.clone());
         assert_eq!(options.from_jwk(text.as_bytes()).unwrap().kid(), kid);
     }
+}
+
+/// The prime of RFC 3526 section 3.
+fn modp_2048() -> Vec<u8> {
+    let digits = "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3CD\
+        3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7EDEE386BFB5A899FA5AE9F24117C4B1F\
+        E649286651ECE45B3DC2007CB8A163BF0598DA48361C55D39A69163FA8FD24CF5F83655D23DCA3AD961C62F356208552BB9ED529077096966D67\
+        0C354E4ABC9804F1746C08CA18217C32905E462E36CE3BE39E772C180E86039B2783A2EC07A28FB5C55DF06F4C52C9DE2BCBF695581718399549\
+        7CEA956AE515D2261898FA051015728E5A8AACAA68FFFFFFFFFFFFFFFF";
+    let digits: String = digits.split_whitespace().collect();
+    crate::base::hex::decode(&digits, 256).unwrap()
 }
