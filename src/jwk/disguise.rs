@@ -3,16 +3,20 @@
 //! Anyone who loads a public key as an HMAC secret lets everybody sign who has that public key: the
 //! confusion behind CVE-2015-9235 and its successors, which all slipped past narrower filters. So a
 //! secret is searched, not matched: for PEM armour, SSH key names, JWK members, XML key values and
-//! the object identifiers of key algorithms anywhere in it, with everything that is not printable
-//! ASCII taken out first (byte order marks, white space, zero-width characters, the zeros of
-//! UTF-16), and then the same again in whatever base64, base64url, hexadecimal or JSON strings
-//! inside decode to.
+//! the object identifiers of key algorithms anywhere in it, with every escape undone (JSON, C, shells,
+//! URLs, HTML) and everything that is not printable ASCII taken out (byte order marks, white space,
+//! zero-width characters, the zeros of UTF-16), and then the same again in whatever base64, base64url or
+//! hexadecimal inside decodes to, as one run or in pieces.
+//!
+//! Nothing is matched by its grammar, so a text that one parser reads and another does not hides nothing. Not looked
+//! into: base32, base85, quoted-printable, lists of decimal numbers, and compressed or encrypted data.
 //!
 //! A random secret of up to 128 bytes is found guilty with a chance below 2^-30, whatever its
 //! encoding.
 
+mod escapes;
+
 use super::der;
-use crate::base::json::{self, Value};
 use crate::error::{Error, ErrorKind, Result};
 use ::der::{Decode as _, Reader as _, SliceReader};
 use memchr::memmem;
@@ -29,55 +33,120 @@ pub(super) fn refuse_keys(secret: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// How many encodings are taken off. Two are a realistic accident; the third costs nothing.
-const MAX_DEPTH: usize = 3;
+/// How many encodings are taken off. Two are a realistic accident; the others cost nothing.
+const MAX_DEPTH: usize = 4;
+
+/// How many layers of escapes are undone, at each depth.
+const MAX_ESCAPES: usize = 4;
 
 fn looks_like_key(bytes: &[u8], depth: usize) -> bool {
-    let graphic = graphic(bytes);
-    let text = without_escapes(&graphic);
-    if is_key_der(bytes) || names_a_key(&text) {
+    #[cfg(test)]
+    LOOKS.set(LOOKS.get() + 1);
+    if is_key_der(bytes) {
         return true;
     }
-    if depth == MAX_DEPTH {
-        return false;
+    let mut text = ascii(bytes);
+    for _ in 0..MAX_ESCAPES {
+        let Some(plain) = escapes::undone(&text) else { break };
+        text = plain;
+        // Escapes may stand for bytes that no text has.
+        if !text.iter().all(is_in_texts) && is_key_der(&text) {
+            return true;
+        }
+    }
+    text.retain(u8::is_ascii_graphic);
+    if names_a_key(&text) {
+        return true;
     }
     let inside = |decoded: Zeroizing<Vec<u8>>| looks_like_key(&decoded, depth + 1);
-    if is_key_json(&graphic, depth) {
-        return true;
-    }
-    let mut hex = Zeroizing::new(text.clone());
-    hex.retain(|&byte| byte != b':');
-    if hex.len() >= SHORTEST && hex.iter().all(u8::is_ascii_hexdigit) && inside(decode_hex(&hex)) {
-        return true;
-    }
-    let runs = text.split(|&byte| base64_digit(byte).is_none());
-    runs.filter(|run| run.len() >= SHORTEST)
-        .any(|run| (0..4).any(|skip| inside(decode_base64(run.get(skip..).unwrap_or_default()))))
+    depth < MAX_DEPTH && (in_hex(&text, inside) || in_base64(&text, inside))
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many texts were searched, on this thread.
+    pub(super) static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// No key is shorter in an encoding.
 const SHORTEST: usize = 24;
 
-/// What is left of a text without everything that can hide or break up words.
-fn graphic(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+/// What is left of a text without what can hide or break up words, but for white space, which may end an escape.
+fn ascii(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len()));
-    text.extend(bytes.iter().copied().filter(u8::is_ascii_graphic));
+    text.extend(bytes.iter().copied().filter(is_in_texts));
     text
 }
 
-/// The text without backslashes, and without the line breaks that they escape.
-fn without_escapes(graphic: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut text = Zeroizing::new(Vec::with_capacity(graphic.len()));
-    let mut rest = graphic.iter().copied().peekable();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            text.push(byte);
-        } else if matches!(rest.peek(), Some(b'n' | b'r' | b't')) {
-            rest.next();
+fn is_in_texts(byte: &u8) -> bool {
+    byte.is_ascii_graphic() || byte.is_ascii_whitespace()
+}
+
+/// Hexadecimal digits, whatever signs stand between them, each byte with `0x` before it or not.
+fn in_hex(text: &[u8], inside: impl Fn(Zeroizing<Vec<u8>>) -> bool) -> bool {
+    let mut rest = text;
+    let mut digits = Zeroizing::new(Vec::new());
+    while !rest.is_empty() {
+        digits.clear();
+        digits.reserve_exact(rest.len());
+        let whole = rest.len() == text.len();
+        rest = hex_run(rest, &mut digits);
+        let is_all = whole && rest.is_empty() && digits.len().is_multiple_of(2);
+        if digits.len() >= SHORTEST
+            && (inside(decode_hex(&digits))
+                || !is_all && inside(decode_hex(digits.get(1..).unwrap_or_default())))
+        {
+            return true;
         }
     }
-    text
+    false
 }
+
+/// Takes the digits up to the next letter that is no digit; what follows that is left.
+fn hex_run<'t>(mut text: &'t [u8], digits: &mut Vec<u8>) -> &'t [u8] {
+    loop {
+        text = match text {
+            [b'0', b'x' | b'X', rest @ ..] => {
+                // A byte below 16 may have one digit.
+                if let [only, after, ..] = rest
+                    && only.is_ascii_hexdigit()
+                    && !after.is_ascii_alphanumeric()
+                {
+                    digits.push(b'0');
+                }
+                rest
+            }
+            [digit, rest @ ..] if digit.is_ascii_hexdigit() => {
+                digits.push(*digit);
+                rest
+            }
+            [letter, rest @ ..] if letter.is_ascii_alphanumeric() => return rest,
+            [_, rest @ ..] => rest,
+            [] => return text,
+        };
+    }
+}
+
+/// Base64 in one run, and in the lines or pieces that a text breaks it into.
+fn in_base64(text: &[u8], inside: impl Fn(Zeroizing<Vec<u8>>) -> bool) -> bool {
+    let at_any_offset =
+        |run: &[u8]| (0..4).any(|skip| inside(decode_base64(run.get(skip..).unwrap_or_default())));
+    let runs = || text.split(|&byte| base64_digit(byte).is_none());
+    if runs().filter(|run| run.len() >= SHORTEST).any(at_any_offset) {
+        return true;
+    }
+    if runs().filter(|run| run.len() >= SHORTEST_LINE).nth(1).is_none() {
+        return false;
+    }
+    let mut joined = Zeroizing::new(Vec::with_capacity(text.len()));
+    runs().filter(|run| run.len() >= SHORTEST_LINE).for_each(|run| joined.extend_from_slice(run));
+    let last = runs().filter(|run| !run.is_empty()).last();
+    joined.extend_from_slice(last.filter(|run| run.len() < SHORTEST_LINE).unwrap_or_default());
+    at_any_offset(&joined)
+}
+
+/// No encoder breaks base64 into shorter lines, but for the last one.
+const SHORTEST_LINE: usize = 16;
 
 fn names_a_key(text: &[u8]) -> bool {
     const NAMES: [&[u8]; 17] = [
@@ -135,28 +204,6 @@ fn is_nameless_key(bytes: &[u8]) -> bool {
 
 /// 512 bits; what is shorter was never a key, and might be chance.
 const SHORTEST_MODULUS: usize = 64;
-
-/// JSON with the members of a JWK or JWK Set under escapes, or with a key in one of its strings.
-fn is_key_json(text: &[u8], depth: usize) -> bool {
-    let opens = |byte: &u8| matches!(byte, b'{' | b'[' | b'"');
-    let closes = |byte: &u8| matches!(byte, b'}' | b']' | b'"');
-    let (Some(start), Some(end)) = (text.iter().position(opens), text.iter().rposition(closes))
-    else {
-        return false;
-    };
-    let text = text.get(start..=end).unwrap_or_default();
-    json::parse(text).is_ok_and(|value| holds_key(&value, depth))
-}
-
-fn holds_key(value: &Value<'_>, depth: usize) -> bool {
-    value
-        .members()
-        .any(|(name, member)| name == *"kty" || name == *"keys" || holds_key(&member, depth))
-        || value.elements().any(|element| holds_key(&element, depth))
-        || value.as_json_str().is_some_and(|text| {
-            text.has_escapes() && looks_like_key(text.decode().as_bytes(), depth + 1)
-        })
-}
 
 fn decode_hex(text: &[u8]) -> Zeroizing<Vec<u8>> {
     let nibble = |digit: &u8| char::from(*digit).to_digit(16).and_then(|n| u8::try_from(n).ok());

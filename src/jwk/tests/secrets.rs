@@ -6,6 +6,7 @@ use crate::base::random::SecureRandom as _;
 use crate::crypto::random::SystemRandom;
 use crate::jwk::KeyOptions;
 use crate::jwk::KeySet;
+use crate::jwk::disguise;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -110,7 +111,21 @@ fn exposed() -> Vec<(String, Vec<u8>)> {
         out.push((format!("{} Python", key.alg()), jwk.replace('"', "'").into_bytes()));
         out.push((format!("{} in a string", key.alg()), format!("{jwk:?}").into_bytes()));
         let escaped = jwk.replace("kty", r"\u006bty");
-        out.push((format!("{} escaped", key.alg()), escaped.into_bytes()));
+        let with = |members: &str| escaped.replacen('{', &format!("{{{members},"), 1);
+        for text in [
+            escaped.clone(),
+            jwk.replace("kty", r"k\u0074\u0079"),
+            // What is the same without what is not printable ASCII, and what is too deep then.
+            with("\"\u{e9}\":1,\"\u{fc}\":2"),
+            with(r#""a b":1,"ab":2"#),
+            with(&format!("\"x\":{}\"\u{e9}\"{}", "[".repeat(25), "]".repeat(25))),
+            with(r#""x":"\\","y":"%","z":"&quot;""#),
+            format!("\"{escaped}\""),
+            format!("\"{}\"", escaped.replace('\\', r"\\").replace('"', r#"\""#)),
+            jwk.replace('"', "&quot;"),
+        ] {
+            out.push((format!("{} escaped: {text}", key.alg()), text.into_bytes()));
+        }
         let set = KeySet::new([key]).unwrap().to_jwks().unwrap();
         out.push(("JWKS".to_owned(), set.into_bytes()));
     }
@@ -163,6 +178,66 @@ fn disguises(key: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("hex with colons", colons.into_bytes()),
         ("base64 of hex", STANDARD.encode(&hex).into_bytes()),
     ];
+    let mut nested = standard.clone();
+    (0..3).for_each(|_| nested = STANDARD.encode(&nested));
+    out.push(("base64 four times", nested.into_bytes()));
+    for (what, text) in [
+        ("in quotes", format!("\"{hex}\"")),
+        ("after 0x", format!("0x{hex}")),
+        ("after 0X", format!("0X{}", hex.to_uppercase())),
+        ("after a name", format!("key={hex}")),
+        ("after a word of its digits", format!("private: {hex}")),
+        ("before a sign", format!("{hex};")),
+        ("before a word", format!("{hex} # abcde")),
+        ("in JSON", format!(r#"{{"secret":"{hex}"}}"#)),
+        ("in quoted lines", wrap(&hex, "\"\n\"")),
+        ("in strings that are added", wrap(&hex, "\" +\n  \"")),
+    ] {
+        out.push((what, text.into_bytes()));
+    }
+    for (what, before, between) in [
+        ("hex with commas", "", ","),
+        ("hex with dashes", "", "-"),
+        ("hex with spaces", "", " "),
+        ("hex of C", "0x", ", "),
+        ("hex of escapes", "\\x", ""),
+        ("hex of two escapes", "\\\\x", ""),
+        ("hex of URLs", "%", ""),
+        ("hex of URLs twice", "%25", ""),
+        ("hex of JSON", "\\u00", ""),
+        ("hex in brackets", "<0x", ">"),
+    ] {
+        let bytes = key.iter().map(|byte| format!("{before}{byte:02x}"));
+        out.push((what, bytes.collect::<Vec<_>>().join(between).into_bytes()));
+    }
+    let short = key.iter().map(|byte| format!("0x{byte:x}")).collect::<Vec<_>>().join(", ");
+    out.push(("hex of C without zeros", format!("{{ {short} }}").into_bytes()));
+    let octal: String = key.iter().map(|byte| format!("\\{byte:03o}")).collect();
+    out.push(("octal escapes", octal.into_bytes()));
+    let html: String = key.iter().map(|byte| format!("&#{byte};")).collect();
+    out.push(("HTML", html.into_bytes()));
+    out.push(("Python", format!("b'{}'", key.escape_ascii()).into_bytes()));
+    for separator in [
+        "\\\n",
+        "\\n",
+        "\\r\\n",
+        "\\\\n",
+        "\\u000a",
+        "&#10;",
+        "%0A",
+        "|",
+        ";",
+        ",",
+        "\"\n\"",
+        "\" +\n  \"",
+        "\\n\" +\n  \"",
+        "\",\"",
+        "<br>",
+        "\u{a0}\n",
+        "\u{200b}\n",
+    ] {
+        out.push(("base64 in pieces", format!("\"{}\"", wrap(&standard, separator)).into_bytes()));
+    }
     if key.is_ascii() {
         let text = std::str::from_utf8(key).unwrap();
         for prefix in [
@@ -213,10 +288,38 @@ fn keys_in_every_disguise_are_refused_even_under_danger() {
     }
 }
 
+/// What loading a secret costs, as the number of texts that are searched: itself, and what its runs decode to.
+#[test]
+fn ordinary_secrets_cost_one_look_at_each_of_their_encodings() {
+    let looks = |secret: &[u8]| {
+        let before = disguise::LOOKS.get();
+        disguise::refuse_keys(secret).unwrap();
+        disguise::LOOKS.get() - before
+    };
+    for _ in 0..1000 {
+        let secret = random(32);
+        assert_eq!(looks(&secret), 1);
+        assert_eq!(looks(b64::encode(&secret).as_bytes()), 5);
+        assert_eq!(
+            looks(
+                format!("base64:{}", STANDARD.encode(&secret).replace(['+', '/'], "x")).as_bytes()
+            ),
+            5
+        );
+        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(looks(hex.as_bytes()), 6);
+    }
+    // What is made to cost the most is bounded.
+    for unit in ["YWFh", "30", "\\u0030", "%30", "MDAw", "0x30,", "AAAAAAAAAAAAAAAAAAAAAAAA."] {
+        let long = unit.repeat(64 * 1024 / unit.len());
+        assert!(looks(long.as_bytes()) < 20_000, "{unit}");
+    }
+}
+
 #[test]
 fn random_secrets_are_never_refused() {
     let check = |secret: &[u8]| {
-        let outcome = crate::jwk::disguise::refuse_keys(secret);
+        let outcome = disguise::refuse_keys(secret);
         assert!(outcome.is_ok(), "{secret:?}");
     };
     for round in 0..100_000usize {
@@ -234,6 +337,8 @@ fn random_secrets_are_never_refused() {
         r#"{"secret":"hVb2Q0bZ1mJt8Wq4xUeYcN7rLk3sPdGf"}"#,
         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d-9b1deb4d-3b7d-4bad",
+        "0x0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        r"50%ofC:\news\x41\u0041&amp;correct horse battery staple",
     ] {
         check(text.as_bytes());
     }
