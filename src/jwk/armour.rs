@@ -6,6 +6,7 @@
 //! characters). Refused: a block without its end, two labels that differ, base64 that is not
 //! canonical, and the header lines of RFC 1421.
 
+use super::mistaken;
 use super::pem::invalid;
 use crate::base::secret::Secret;
 use crate::error::{Error, Result};
@@ -23,7 +24,8 @@ pub(super) struct Block<'a> {
 impl Block<'_> {
     /// What the base64 holds.
     pub(super) fn decode(&self) -> Result<Secret> {
-        let base64 = without_breaks(self.body).ok_or(MALFORMED)?;
+        let base64 = without_breaks(self.body)
+            .ok_or_else(|| mistaken::for_body(self.body).unwrap_or(MALFORMED))?;
         let mut out = Zeroizing::new(vec![0; base64.len() / 4 * 3]);
         let len = Base64::decode(&*base64, &mut out).map_err(|_| MALFORMED)?.len();
         out.truncate(len);
@@ -38,18 +40,20 @@ impl Block<'_> {
     }
 }
 
-/// The blocks of a text, at most [`MAX_BLOCKS`].
-pub(super) fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>> {
-    let mut blocks = Vec::new();
+/// The blocks of a text, at most [`MAX_BLOCKS`], and the texts before, between and after them.
+pub(super) fn blocks(text: &[u8]) -> Result<(Vec<Block<'_>>, Vec<&[u8]>)> {
+    let (mut blocks, mut around) = (Vec::new(), Vec::new());
     let mut rest = text;
-    while let Some((block, after)) = next_block(rest)? {
+    while let Some((before, block, after)) = next_block(rest)? {
         if blocks.len() == MAX_BLOCKS {
             return Err(TOO_MANY);
         }
         blocks.push(block);
+        around.push(before);
         rest = after;
     }
-    Ok(blocks)
+    around.push(rest);
+    Ok((blocks, around))
 }
 
 /// Whether a block of PEM begins in the text.
@@ -57,9 +61,9 @@ pub(super) fn is_in(text: &[u8]) -> bool {
     memmem::find(text, BEGIN).is_some()
 }
 
-/// The next block, and what follows it.
-fn next_block(text: &[u8]) -> Result<Option<(Block<'_>, &[u8])>> {
-    let Some((_, text)) = split_at(text, BEGIN) else { return Ok(None) };
+/// The next block, with what stands before and after it.
+fn next_block(text: &[u8]) -> Result<Option<(&[u8], Block<'_>, &[u8])>> {
+    let Some((before, text)) = split_at(text, BEGIN) else { return Ok(None) };
     let (label, text) = split_at(text, DASHES).ok_or(MALFORMED)?;
     let label = std::str::from_utf8(label).ok().filter(|label| is_label(label)).ok_or(MALFORMED)?;
     let (body, text) = split_at(text, END).ok_or(NO_END)?;
@@ -70,7 +74,7 @@ fn next_block(text: &[u8]) -> Result<Option<(Block<'_>, &[u8])>> {
     if end != label.as_bytes() {
         return Err(OTHER_LABEL);
     }
-    Ok(Some((Block { label, body }, after)))
+    Ok(Some((before, Block { label, body }, after)))
 }
 
 /// What stands before the words, and what after them.

@@ -6,9 +6,9 @@
 use super::alg::{Alg, Family};
 use super::material::{Engine, Parts};
 use super::options::KeyOptions;
-use super::stated::{MAX_KID, Stated};
+use super::stated::{Stated, is_kid};
 use super::usage::Usage;
-use super::{der, disguise, export, pem, thumbprint};
+use super::{der, disguise, export, mistaken, pem, thumbprint};
 use crate::base::random::SecureRandom as _;
 use crate::base::secret::Secret;
 use crate::crypto::random::SystemRandom;
@@ -91,7 +91,7 @@ impl Key {
     /// # Errors
     /// `InvalidArgument`: the algorithm is not one of these. `WeakKey`: the secret is empty, too
     /// short, or one byte repeated. `SecretLooksLikeKey`: it is a PEM, DER, SSH or JWK key in some
-    /// disguise, which an attacker may know. `InvalidKey`: it has more than 64 KiB.
+    /// disguise, which an attacker may know. `InvalidKey`: it has more than 64 KiB, or is the path of a file or a URL.
     ///
     /// # Security
     /// The secret must come from a random number generator; a password is not a key.
@@ -154,6 +154,9 @@ impl Key {
         }
         if let Parts::Symmetric { secret } = &parts {
             disguise::refuse_keys(secret.expose())?;
+            if let Some(error) = mistaken::for_secret(secret.expose()) {
+                return Err(error);
+            }
         }
         let engine = Engine::new(&parts, alg, allow_weak)?;
         let explicit_kid = stated.kid.is_some();
@@ -180,12 +183,12 @@ impl Key {
         self.0.explicit_kid
     }
 
-    /// The same key under another name of 1 to 256 bytes.
+    /// The same key under another name of 1 to 256 bytes, without control characters.
     ///
     /// # Errors
-    /// `InvalidArgument`: the name is empty or too long.
+    /// `InvalidArgument`: the name is empty or too long, or has a control character.
     pub fn with_kid(&self, kid: &str) -> Result<Self> {
-        if kid.is_empty() || kid.len() > MAX_KID {
+        if !is_kid(kid) {
             return Err(Self::BAD_KID);
         }
         let core = Arc::clone(&self.0.core);
@@ -332,8 +335,10 @@ impl Key {
         self.0.core.usage
     }
 
-    pub(super) const BAD_KID: Error =
-        Error::new(ErrorKind::InvalidArgument, "A `kid` must have 1 to 256 bytes.");
+    pub(super) const BAD_KID: Error = Error::new(
+        ErrorKind::InvalidArgument,
+        "A `kid` must have 1 to 256 bytes, and no control characters.",
+    );
 
     pub(super) const MAY_NOT_VERIFY: Error = Error::new(
         ErrorKind::KeyUsage,

@@ -7,13 +7,14 @@
 
 mod alg;
 mod armour;
+mod beside;
 mod der;
 mod disguise;
 mod export;
 mod import;
 mod key;
 mod material;
-mod mistaken;
+pub(crate) mod mistaken;
 mod options;
 mod passphrase;
 mod pem;

@@ -6,7 +6,7 @@ use super::import::{self, MAX_BINARY};
 use super::key::Key;
 use super::material::Parts;
 use super::pem;
-use super::stated::{MAX_KID, Stated};
+use super::stated::{Stated, is_kid};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -42,7 +42,8 @@ impl KeyOptions {
         self
     }
 
-    /// Names the key, whatever name it carries itself. 1 to 256 bytes, checked when it is loaded.
+    /// Names the key, whatever name it carries itself. 1 to 256 bytes without control characters, checked when it is
+    /// loaded.
     #[must_use]
     pub fn kid(mut self, kid: impl Into<String>) -> Self {
         self.kid = Some(kid.into());
@@ -136,19 +137,22 @@ impl KeyOptions {
     /// Binds parts that have been read to the algorithm, which must be unique.
     pub(super) fn build(&self, parts: Parts, mut stated: Stated) -> Result<Key> {
         let alg = match (stated.alg, self.alg) {
-            (Some(own), Some(asked)) if !own.same_algorithm(asked) => return Err(CONTRADICTION),
+            (Some(own), Some(asked)) if !own.same_algorithm(asked) => {
+                return Err(CONTRADICTION.seeing("alg", Some(own.name())));
+            }
             (_, Some(asked)) => asked,
             (Some(own), None) => own,
             (None, None) if matches!(parts, Parts::Symmetric { .. }) => {
                 return Err(HMAC_ALG_REQUIRED);
             }
+            (None, None) if stated.pss_only => return Err(PSS_ALG_REQUIRED),
             (None, None) => parts.only_alg().ok_or(ALG_REQUIRED)?,
         };
         if stated.pss_only && !matches!(alg, Alg::Ps256 | Alg::Ps384 | Alg::Ps512) {
-            return Err(CONTRADICTION);
+            return Err(PSS_ONLY);
         }
         if let Some(kid) = &self.kid {
-            if kid.is_empty() || kid.len() > MAX_KID {
+            if !is_kid(kid) {
                 return Err(Key::BAD_KID);
             }
             stated.kid = Some(kid.clone());
@@ -165,6 +169,17 @@ const ALG_REQUIRED: Error = Error::new(
     "The key fits several algorithms; name one, such as RS256, when loading it.",
 );
 
+const PSS_ALG_REQUIRED: Error = Error::new(
+    ErrorKind::AlgorithmRequired,
+    "The key is for RSASSA-PSS alone; name PS256, PS384 or PS512 when loading it.",
+);
+
+const PSS_ONLY: Error = Error::new(
+    ErrorKind::KeyUsage,
+    "The key itself says that it is for RSASSA-PSS alone, so for PS256, PS384 or PS512, and not for the algorithm asked \
+     for.",
+);
+
 const HMAC_ALG_REQUIRED: Error = Error::new(
     ErrorKind::AlgorithmRequired,
     "A secret fits HS256, HS384 and HS512; name the one that it is for when loading it.",
@@ -177,5 +192,5 @@ const NOT_SYMMETRIC: Error = Error::new(
 
 const CONTRADICTION: Error = Error::new(
     ErrorKind::KeyUsage,
-    "The key itself says that it is for another algorithm than the one asked for.",
+    "The key itself says that it is for another algorithm than the one asked for; load it for its own, or without one.",
 );

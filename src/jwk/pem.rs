@@ -1,16 +1,16 @@
 //! PEM: the textual encodings of keys and certificates (RFC 7468).
 //!
-//! A text stands for one key. Files with several blocks are read where they have one meaning: a
-//! chain of certificates stands for its first; a private key may have its public half, certificates
-//! of which one is its own, and its `EC PARAMETERS` beside it. Refused: a label that does not match
-//! its content, labels gatekey does not know, several keys, and a certificate that belongs to
-//! another key. OpenSSH's keys, which look like PEM or are a line of text, are read here, too.
+//! A text stands for one key. Files with several blocks are read where they have one meaning: a chain of certificates
+//! stands for its first; a private key may have its public half, certificates of which one is its own, and its `EC
+//! PARAMETERS` beside it. Refused: a label that does not match its content, labels gatekey does not know, several
+//! keys, also where one is a line of SSH or a JWK, and a certificate that belongs to another key. OpenSSH's keys, which look like PEM or are a line of text, are
+//! read here, too.
 
 use super::armour::{self, Block};
 use super::der::{self, Container, write};
 use super::material::Parts;
 use super::stated::Stated;
-use super::{mistaken, ssh, thumbprint};
+use super::{beside, mistaken, ssh, thumbprint};
 use crate::base::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use ::der::Decode as _;
@@ -19,12 +19,14 @@ use pem_rfc7468::LineEnding;
 
 /// Reads the one key of a PEM text.
 pub(super) fn read(text: &[u8], passphrase: Option<&Secret>) -> Result<(Parts, Stated)> {
-    let blocks = armour::blocks(text)?;
-    match blocks.as_slice() {
-        [] => ssh::read_public(text).unwrap_or_else(|| Err(mistaken::for_pem(text))),
-        [only] => read_block(only, passphrase),
-        blocks => read_several(blocks, passphrase),
-    }
+    let (blocks, around) = armour::blocks(text)?;
+    let (parts, stated) = match blocks.as_slice() {
+        [] => return ssh::read_public(text).unwrap_or_else(|| Err(mistaken::for_pem(text))),
+        [only] => read_block(only, passphrase)?,
+        blocks => read_several(blocks, passphrase)?,
+    };
+    beside::check(around, &parts)?;
+    Ok((parts, stated))
 }
 
 /// The public half as `PUBLIC KEY`.

@@ -3,6 +3,7 @@
 
 use super::alg::Alg;
 use super::usage::Usage;
+use crate::base::text;
 
 /// What a key in some format says about itself, beside its numbers.
 #[derive(Default)]
@@ -16,3 +17,8 @@ pub(super) struct Stated {
 
 /// The most bytes a `kid` may have.
 pub(super) const MAX_KID: usize = 256;
+
+/// Whether a key may have this name: what cannot be written to a log or revoked is no name.
+pub(super) fn is_kid(kid: &str) -> bool {
+    text::is_plain(kid, MAX_KID)
+}

@@ -57,7 +57,8 @@ pub(super) fn read(
 ) -> Result<(Parts, Stated)> {
     match container {
         Container::Spki => public::spki(der),
-        Container::Certificate => public::certificate(der),
+        Container::Certificate => public::certificate(der)
+            .map_err(|error| mistaken::for_certificate(der).unwrap_or(error)),
         Container::Pkcs8 => private::pkcs8(der),
         Container::EncryptedPkcs8 => encrypted::pkcs8(der, passphrase),
         Container::Pkcs1Public => public::pkcs1(der),

@@ -23,14 +23,16 @@ use wire::Wire;
 pub(super) fn read_public(text: &[u8]) -> Option<Result<(Parts, Stated)>> {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     if let Some(at) = memmem::find(text, BEGIN) {
-        return Some(rfc4716(text.get(at + BEGIN.len()..).unwrap_or_default()));
+        let (before, text) = text.split_at(at);
+        return Some(rfc4716(before, text.get(BEGIN.len()..).unwrap_or_default()));
     }
     let lines = text.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
     let mut keys = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
     let first = keys.next()?;
     let kind = first.split(u8::is_ascii_whitespace).next().filter(|kind| is_kind(kind))?;
-    if keys.next().is_some() {
-        return Some(Err(SEVERAL));
+    if let Some(next) = keys.next() {
+        let is_key = next.split(u8::is_ascii_whitespace).any(is_kind);
+        return Some(Err(if is_key || next.starts_with(b"{") { SEVERAL } else { WRAPPED }));
     }
     Some(line(kind, first.get(kind.len()..).unwrap_or_default()))
 }
@@ -38,18 +40,42 @@ pub(super) fn read_public(text: &[u8]) -> Option<Result<(Parts, Stated)>> {
 /// `ssh-ed25519 AAAA... comment`
 fn line(kind: &[u8], rest: &[u8]) -> Result<(Parts, Stated)> {
     let base64 = rest.trim_ascii_start().split(u8::is_ascii_whitespace).next();
-    let blob = decode(base64.unwrap_or_default())?;
+    let base64 = base64.unwrap_or_default();
+    if base64.contains(&b'\\') {
+        return Err(ESCAPED);
+    }
+    let blob = decode(base64)?;
     if Wire::new(&blob).string() != Some(kind) {
         return Err(MALFORMED);
     }
     public(&blob)
 }
 
-/// Header lines, then base64 (RFC 4716 section 3).
-fn rfc4716(text: &[u8]) -> Result<(Parts, Stated)> {
+/// Public keys in the lines of a text that holds something else, too.
+pub(super) fn lines_in(text: &[u8]) -> impl Iterator<Item = Result<Parts>> {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-@.".contains(byte);
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    memmem::find_iter(text, b" AAAA").filter_map(move |at| {
+        let (before, rest) = text.split_at(at);
+        let start = before.iter().rposition(|byte| !is_name(byte)).map_or(0, |at| at + 1);
+        let kind = before.get(start..).filter(|kind| is_kind(kind))?;
+        let rest = rest.get(1..).unwrap_or_default();
+        let end = rest.iter().position(|byte| !is_base64(byte)).unwrap_or(rest.len());
+        Some(line(kind, rest.get(..end).unwrap_or_default()).map(|(parts, _)| parts))
+    })
+}
+
+/// The names of the types that are read.
+pub(super) fn names() -> impl Iterator<Item = &'static [u8]> {
+    KINDS.iter().map(|(name, _)| *name)
+}
+
+/// Header lines, then base64 (RFC 4716 section 3); `before` stands before the text.
+fn rfc4716(before: &[u8], text: &[u8]) -> Result<(Parts, Stated)> {
     let end = memmem::find(text, END).ok_or(MALFORMED)?;
     let (text, rest) = (text.get(..end).unwrap_or_default(), text.get(end + END.len()..));
-    if rest.is_some_and(|rest| memmem::find(rest, BEGIN).is_some()) {
+    let rest = rest.unwrap_or_default();
+    if memmem::find(rest, BEGIN).is_some() {
         return Err(SEVERAL);
     }
     let mut base64 = Vec::with_capacity(text.len());
@@ -61,7 +87,9 @@ fn rfc4716(text: &[u8]) -> Result<(Parts, Stated)> {
             base64.extend_from_slice(line);
         }
     }
-    public(&decode(&base64)?)
+    let (parts, stated) = public(&decode(&base64)?)?;
+    super::beside::check([before, rest], &parts)?;
+    Ok((parts, stated))
 }
 
 fn decode(base64: &[u8]) -> Result<Vec<u8>> {
@@ -140,6 +168,14 @@ const MALFORMED: Error = Error::new(
 );
 const SEVERAL: Error =
     Error::new(ErrorKind::InvalidKey, "The text has several SSH keys; pass one key alone.");
+const WRAPPED: Error = Error::new(
+    ErrorKind::InvalidKey,
+    "The SSH key goes on in another line; it must be in one line, so join its lines or copy it again.",
+);
+const ESCAPED: Error = Error::new(
+    ErrorKind::InvalidKey,
+    "The SSH key has backslashes in it, such as a written-out \\n at its end; pass the line without them.",
+);
 const HARDWARE: Error = unsupported(
     "The SSH key is of a security key (FIDO), which signs nothing but SSH's own messages; make an Ed25519 key.",
 );

@@ -122,7 +122,8 @@ fn containers_are_named_with_the_command_that_opens_them() {
         ("DSA PRIVATE KEY", ["DSA", "EC or Ed25519"]),
         ("EC PARAMETERS", ["parameters", "without the key"]),
         ("PGP PRIVATE KEY BLOCK", ["OpenPGP", "openssl genpkey"]),
-        ("X509 CRL", ["label", "openssl pkey"]),
+        ("X509 CRL", ["revoked certificates", "key itself"]),
+        ("ATTRIBUTE CERTIFICATE", ["label", "openssl pkey"]),
     ] {
         let text = pem(label, &der("p256.spki"));
         named(text.as_bytes(), "pem", &words);
@@ -180,4 +181,96 @@ fn members_of_a_jwk_are_named() {
         jwk(r#"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"}"#).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlgorithmRequired);
     assert!(error.message().contains("HS256"), "{error}");
+}
+
+const SSH: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+
+#[test]
+fn keys_that_something_happened_to_are_named() {
+    let hex: String = der("p256.spki").iter().map(|byte| format!("{byte:02x}")).collect();
+    let colons: String =
+        der("p256.spki").iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
+    let base64 = STANDARD.encode(der("p256.spki"));
+    let jwk = load("p256.spki", None).unwrap().to_jwk().unwrap();
+    for (text, words) in [
+        (format!("{SSH}\\n"), "backslashes"),
+        (SSH.replace("E5AAAA", "E5AAAA\n"), "another line"),
+        (format!("\"{SSH}\""), "before the SSH key"),
+        (format!("no-pty,command=\"x\" {SSH}"), "before the SSH key"),
+        (format!("github.com {SSH}"), "before the SSH key"),
+        (SSH.replace("ssh-ed25519 ", ""), "without its type"),
+        (format!("0x{hex}"), "hexadecimal"),
+        (colons, "hexadecimal"),
+        (format!("\"{base64}\""), "quotation marks"),
+        (format!("'{jwk}'"), "quotation marks"),
+        (format!("{jwk:?}"), "quotation marks"),
+        (format!("[{jwk}]"), "array of JWKs"),
+        (format!("data:application/x-pem-file;base64,{base64}"), "data: URL"),
+        ("${KEY}".to_owned(), "placeholder"),
+        ("{{ .Values.key }}".to_owned(), "placeholder"),
+        ("arn:aws:kms:eu:1:key/x".to_owned(), "secret in a store"),
+        ("vault:secret/data/x".to_owned(), "secret in a store"),
+        ("s3://b/k".to_owned(), "secret in a store"),
+    ] {
+        named(text.as_bytes(), "pem", &[words]);
+    }
+    named(format!("[{jwk}]").as_bytes(), "jwk", &["array of JWKs"]);
+    named(b"\x1f\x8b\x08\x00", "pem der jwk", &["gzip"]);
+}
+
+#[test]
+fn what_stands_in_a_block_is_named() {
+    let text = fixture("rsa.pkcs8");
+    let lines = |separator: &str| text.replace('\n', separator);
+    let quoted: Vec<_> = text.lines().map(|line| format!("\"{line}\\n\"")).collect();
+    for (text, words) in [
+        (lines("%0A"), "escapes of URLs"),
+        (lines("&#10;"), "HTML"),
+        (lines("<br>"), "HTML"),
+        (lines("\u{a0}\n"), "not ASCII"),
+        (lines("\u{200b}\n"), "not ASCII"),
+        (quoted.join("\n"), "quotation marks"),
+        (
+            "-----BEGIN PRIVATE KEY-----\n${KEY}\n-----END PRIVATE KEY-----".to_owned(),
+            "placeholder",
+        ),
+        (text.replace('+', "-").replace("/", "_").replace("_____", "/////"), "base64url"),
+    ] {
+        named(text.as_bytes(), "pem", &[words]);
+    }
+}
+
+#[test]
+fn requests_and_lists_in_binary_are_named() {
+    let key = der("p256.spki");
+    let tlv = |tag: u8, parts: &[&[u8]]| {
+        let content = parts.concat();
+        let mut out = vec![tag, u8::try_from(content.len()).unwrap_or(0)];
+        if content.len() > 127 {
+            out = vec![tag, 0x82, (content.len() >> 8) as u8, (content.len() & 0xFF) as u8];
+        }
+        out.extend(content);
+        out
+    };
+    let (name, alg, bits) = (b"\x30\x00", b"\x30\x03\x06\x01\x2a", b"\x03\x02\x00\x00");
+    let request = tlv(0x30, &[b"\x02\x01\x00", name, &key, b"\xa0\x00"]);
+    named(&tlv(0x30, &[&request, alg, bits]), "der", &["request for a certificate", "openssl req"]);
+    let time = b"\x17\x0d200101000000Z";
+    for version in [&b""[..], b"\x02\x01\x01"] {
+        let list = tlv(0x30, &[version, alg, name, time, time]);
+        named(&tlv(0x30, &[&list, alg, bits]), "der", &["revoked certificates"]);
+    }
+}
+
+#[test]
+fn the_algorithms_of_a_key_are_named() {
+    let error = load("rsa-pss-any.spki", None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlgorithmRequired);
+    assert!(error.message().contains("PS256") && !error.message().contains("RS256"), "{error}");
+    let rsa = load("rsa-pss-256.spki", Some(Alg::Rs256)).unwrap_err();
+    assert!(rsa.to_string().contains("PS256"), "{rsa}");
+    let jwk = Key::generate(Alg::Rs384).unwrap().to_jwk().unwrap();
+    let error = Key::from_jwk(jwk.as_bytes(), Some(Alg::Rs256)).unwrap_err();
+    assert!(error.to_string().contains("RS384"), "{error}");
 }

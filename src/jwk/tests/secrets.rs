@@ -384,3 +384,38 @@ fn whatever_is_read_as_a_key_is_no_secret() {
         }
     }
 }
+
+#[test]
+fn the_place_of_a_secret_is_no_secret() {
+    for place in [
+        "/etc/keys/x.key",
+        "/run/secrets/jwt_hs256_signing_secret",
+        "/etc/gatekey/keys/hmacsecretofproduction",
+        "./keys/production/hmac-secret-of-2026.key",
+        "../keys/production/hmac-secret-of-2026.key",
+        "~/keys/production/hmac-secret-of-2026.key",
+        r"C:\keys\production\hmac-secret-of-2026.key",
+        "file:///etc/keys/production/hmac.key",
+        "https://vault.example.com/v1/secret/data/jwt",
+        "s3://bucket/keys/production/hmac-secret-of-2026",
+    ] {
+        for text in [place.to_owned(), format!("{place}\n")] {
+            let options = KeyOptions::new().alg(Alg::Hs256).danger_allow_weak();
+            let error = options.from_secret(text.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidKey, "{text}");
+            assert!(error.message().contains("content"), "{error}");
+            let text =
+                format!(r#"{{"kty":"oct","alg":"HS256","k":"{}"}}"#, b64::encode(text.as_bytes()));
+            refused(jwk(&text), ErrorKind::InvalidKey);
+        }
+    }
+    for secret in [
+        "/hVb2Q0bZ1mJt8Wq4xUeYcN7rLk3sPdGfhVb2Q0bZ1m=",
+        "/hVb2Q0bZ1mJt/8Wq4xUeYcN7r/Lk3sPdGfhVb2Q0bZ1",
+        "./#hVb2Q0bZ1mJt8Wq4xUeYcN7rLk3sPdGf",
+        "hVb2Q0bZ1m://Jt8Wq4xUeYcN7rLk3sPdGf",
+        "correct horse battery staple correct horse",
+    ] {
+        Key::from_secret(secret.as_bytes(), Alg::Hs256).unwrap();
+    }
+}

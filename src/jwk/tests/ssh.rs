@@ -155,3 +155,49 @@ fn private_files_hold_one_key_whose_halves_belong_together() {
     let text = pem("OPENSSH PRIVATE KEY", &padded);
     refused(Key::from_pem(text.as_bytes(), None), ErrorKind::InvalidKey);
 }
+
+/// The line of an Ed25519 key.
+fn line_of(key: &Key) -> String {
+    let jwk = key.to_jwk().unwrap();
+    let (_, x) = jwk.split_once("\"x\":\"").unwrap();
+    let x = crate::base::b64::decode(x[..43].as_bytes()).unwrap();
+    let blob = [&b"\0\0\0\x0bssh-ed25519\0\0\0\x20"[..], &x].concat();
+    format!("ssh-ed25519 {}", STANDARD.encode(blob))
+}
+
+#[test]
+fn what_stands_beside_pem_is_the_same_key() {
+    let key = load("ed25519.pkcs8", None).unwrap();
+    let other = Key::generate(Alg::EdDsa).unwrap();
+    let (own, others) = (line_of(&key), line_of(&other));
+    assert_eq!(Key::from_pem(own.as_bytes(), None).unwrap().thumbprint(), key.thumbprint());
+    for name in ["ed25519.pkcs8", "ed25519.spki", "ed25519.certificate"] {
+        let pem = fixture(name);
+        let jwk = other.to_jwk().unwrap();
+        for (beside, refusal) in [
+            (own.clone(), false),
+            (format!("{own} me@host"), false),
+            (key.to_jwk().unwrap(), false),
+            (key.to_private_jwk().unwrap().expose_str().to_owned(), false),
+            ("# my key, see AAAA".to_owned(), false),
+            (others.clone(), true),
+            (format!("{others} me@host"), true),
+            (format!("no-pty {others}"), true),
+            (format!("\"{others}\""), true),
+            (format!("{own}\n{others}"), true),
+            (own.replace("AAAAI", "AAAAA"), true),
+            (jwk.clone(), true),
+            (format!("{{\"keys\":[{jwk}]}}"), true),
+            (r#"{"kty":"oct","k":"AAAA"}"#.to_owned(), true),
+        ] {
+            for text in [format!("{pem}\n{beside}\n"), format!("{beside}\n{pem}")] {
+                let read = Key::from_pem(text.as_bytes(), None);
+                if refusal {
+                    refused(read, ErrorKind::KeyPairMismatch);
+                } else {
+                    assert_eq!(read.unwrap().thumbprint(), key.thumbprint(), "{text}");
+                }
+            }
+        }
+    }
+}
