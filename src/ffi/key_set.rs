@@ -149,7 +149,7 @@ pub unsafe extern "C" fn gk_key_set_at(
     })
 }
 
-/// The key with this identifier; the first, if several have it.
+/// The key with this identifier.
 ///
 /// @param key_set The set.
 /// @param kid The identifier, compared byte by byte; borrowed for the call.
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn gk_key_set_at(
 /// @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_UNUSABLE_KEY if the one that has it was
-/// skipped; the message says why.
+/// skipped; the message says why. GK_STATUS_AMBIGUOUS_KEY if different keys have it.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_set_by_kid(

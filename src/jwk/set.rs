@@ -10,6 +10,7 @@ use super::alg::{Alg, Family};
 use super::export;
 use super::import;
 use super::key::Key;
+use super::mistaken;
 use super::options::KeyOptions;
 use super::skipped::{Identity, Skipped, Unusable};
 use crate::base::json::{Kind, Value};
@@ -44,6 +45,10 @@ struct Inner {
 /// The most members of a JWK Set that are read.
 const MAX_KEYS: usize = 100;
 
+/// The most work that checking the private RSA keys of a JWK Set may cost, in keys of 2048 bits: some hundred
+/// milliseconds. One of 8192 bits costs as much as 64 of them.
+const MOST_WORK: usize = 256;
+
 impl KeySet {
     /// A set of these keys, in this order; one that is there twice is taken once.
     ///
@@ -65,7 +70,8 @@ impl KeySet {
     ///
     /// Members that cannot or may not be used for signatures are skipped: unknown types, curves and
     /// algorithms, `use` other than `sig`, weak keys, malformed keys, and RSA and `oct` keys
-    /// without `alg`. See [`Self::skipped`].
+    /// without `alg`. See [`Self::skipped`]. Private RSA keys are checked, which is slow for long ones: of them at most 4
+    /// of 8192 bits, 32 of 4096 bits or 100 of 2048 bits are read, and the others skipped.
     ///
     /// # Errors
     /// `InvalidKey`: not a JWK Set, malformed JSON anywhere, more than 100 members or 512 KiB.
@@ -92,14 +98,21 @@ impl KeySet {
         }
         let text = import::parse(json)?;
         let members = text.member("keys").filter(|members| members.kind() == Kind::Array);
-        let members = members.ok_or(NOT_A_SET)?;
+        let members = members.ok_or_else(|| mistaken::for_set(&text))?;
         if members.elements().nth(MAX_KEYS).is_some() {
             return Err(TOO_MANY);
         }
         let (mut keys, mut used, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let mut work = 0;
         for member in members.elements() {
             let identity = Identity::of(&member);
-            match read_member(&member, default_rsa) {
+            work += import::work(&member);
+            let key = if work > MOST_WORK {
+                Err(TOO_MUCH_WORK)
+            } else {
+                read_member(&member, default_rsa)
+            };
+            match key {
                 Ok(key) => {
                     keys.push(key);
                     used.push(identity);
@@ -108,7 +121,9 @@ impl KeySet {
             }
         }
         let unusable = refused.iter().filter_map(|(own, reason)| {
-            let is_rival = used.iter().any(|used| own.is_rival_of(used));
+            // By the name that a token has: a key without `kid` goes by its thumbprint.
+            let mut used = keys.iter().zip(&used);
+            let is_rival = used.any(|(key, used)| own.is_rival_of(key.kid(), used));
             Some(Unusable::new(own.kid.as_deref()?, reason, is_rival))
         });
         let unusable = unusable.collect();
@@ -187,13 +202,24 @@ impl KeySet {
         self.0.keys.iter()
     }
 
-    /// The first key with this name. Never allocates.
+    /// The key with this name; the first of those that are one key for several algorithms. Never allocates.
     ///
     /// # Errors
-    /// `KeyNotFound`: no key has the name. `UnusableKey`: one has it, but was skipped; see
-    /// [`Error::unusable_key`].
+    /// `KeyNotFound`: no key has the name. `UnusableKey`: one has it, but was skipped; see [`Error::unusable_key`].
+    /// `AmbiguousKey`: different keys have it, of which one may have been skipped.
     pub fn by_kid(&self, kid: &str) -> Result<&Key> {
-        self.named(kid).next().ok_or_else(|| self.refusal(kid).unwrap_or(NO_SUCH_NAME))
+        let mut named = self.named(kid);
+        let Some(first) = named.next() else {
+            return Err(self.refusal(kid).unwrap_or(NO_SUCH_NAME));
+        };
+        let is_shared = named.any(|key| !first.parts().is_same_key(key.parts()));
+        if is_shared || self.has_rival(kid) { Err(SHARED_NAME) } else { Ok(first) }
+    }
+
+    /// Whether a key, usable or not, has this name.
+    #[must_use]
+    pub fn has_kid(&self, kid: &str) -> bool {
+        self.named(kid).next().is_some()
     }
 
     /// The one key that verifies a token with this `kid` and algorithm. Never allocates.
@@ -209,7 +235,7 @@ impl KeySet {
         let Some(kid) = kid else { return only(self.iter(), alg, EMPTY, KID_NEEDED) };
         let found = only(self.named(kid), alg, NO_SUCH_KID, SHARED_KID);
         let refusal = match &found {
-            Ok(_) if self.unusable(kid).any(|unusable| unusable.is_rival) => Some(SKIPPED_KID),
+            Ok(_) if self.has_rival(kid) => Some(SKIPPED_KID),
             Err(error) if error.kind() == ErrorKind::KeyNotFound => self.refusal(kid),
             _ => None,
         };
@@ -239,6 +265,11 @@ impl KeySet {
         self.0.unusable.iter().filter(move |unusable| *unusable.kid == *kid)
     }
 
+    /// Whether a key that cannot be used has the name of one that can, and is another.
+    fn has_rival(&self, kid: &str) -> bool {
+        self.unusable(kid).any(|unusable| unusable.is_rival)
+    }
+
     /// What a token is refused with that names a key which cannot be used.
     fn refusal(&self, kid: &str) -> Option<Error> {
         self.unusable(kid).next().map(|unusable| unusable.refusal.clone())
@@ -251,7 +282,15 @@ impl KeySet {
     ) -> Result<Self> {
         let keys = without_repeats(keys);
         let idle = keys.iter().filter(|key| !key.may_verify());
-        unusable.extend(idle.map(|key| Unusable::new(key.kid(), &Key::MAY_NOT_VERIFY, false)));
+        unusable.extend(idle.map(|idle| {
+            let is_rival = keys.iter().any(|key| {
+                key.may_verify()
+                    && key.kid() == idle.kid()
+                    && key.alg().same_algorithm(idle.alg())
+                    && !is_same_key(key, idle)
+            });
+            Unusable::new(idle.kid(), &Key::MAY_NOT_VERIFY, is_rival)
+        }));
         let symmetric = keys.iter().filter(|key| key.is_symmetric()).count();
         if symmetric != 0 && symmetric != keys.len() {
             return Err(ErrorKind::MixedKeySet.into());
@@ -344,10 +383,6 @@ fn only<'k>(
     found.ok_or(if others { OTHER_ALGORITHM } else { none })
 }
 
-const NOT_A_SET: Error = Error::new(
-    ErrorKind::InvalidKey,
-    "A JWK Set must be a JSON object with an array `keys` (RFC 7517 section 5).",
-);
 const A_PAGE: Error = Error::new(
     ErrorKind::InvalidKey,
     "This is an HTML or XML page and not a JWK Set; see that the address or file is that of the keys.",
@@ -371,7 +406,17 @@ const SHARED_KID: Error = Error::new(
 );
 const SKIPPED_KID: Error = Error::new(
     ErrorKind::AmbiguousKey,
-    "A key that was skipped has the token's `kid`, too, and is another key; give them names of their own.",
+    "A key that was skipped or may not verify has the token's `kid`, too, and is another key; give them names of their \
+     own.",
+);
+const SHARED_NAME: Error = Error::new(
+    ErrorKind::AmbiguousKey,
+    "Different keys of the set have this `kid`, of which some may have been skipped; give them names of their own.",
+);
+const TOO_MUCH_WORK: Error = Error::new(
+    ErrorKind::UnsupportedKey,
+    "The JWK Set has more long private RSA keys than are read at once; load this one by itself, with from_jwk, or its \
+     public half.",
 );
 const KID_NEEDED: Error = Error::new(
     ErrorKind::AmbiguousKey,

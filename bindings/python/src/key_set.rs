@@ -63,8 +63,8 @@ impl KeySet {
         PyList::new(py, self.0.iter().cloned().map(Key))?.try_iter()
     }
 
-    /// The key with this kid; `KeyNotFoundError`, which is a `KeyError`, if there is none, and `UnusableKeyError`, which
-    /// is one too, if it was skipped.
+    /// The key with this kid; `KeyNotFoundError`, which is a `KeyError`, if there is none, `UnusableKeyError`, which
+    /// is one too, if it was skipped, and `AmbiguousKeyError` if different keys have it.
     fn __getitem__(&self, py: Python<'_>, kid: Text<'_>) -> PyResult<Key> {
         self.0.by_kid(kid.0).cloned().map(Key).or_raise(py)
     }
@@ -72,7 +72,7 @@ impl KeySet {
     /// Whether the set holds this key, or a key with this kid.
     fn __contains__(&self, item: &Bound<'_, PyAny>) -> bool {
         if let Ok(kid) = item.cast::<PyString>() {
-            return kid.to_str().is_ok_and(|kid| self.0.by_kid(kid).is_ok());
+            return kid.to_str().is_ok_and(|kid| self.0.has_kid(kid));
         }
         item.cast::<Key>().is_ok_and(|key| self.0.iter().any(|own| Key(own.clone()) == *key.get()))
     }

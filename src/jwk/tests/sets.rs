@@ -137,7 +137,9 @@ fn selection_by_name_and_algorithm() {
         assert_eq!(set.by_kid("b").unwrap().kid(), "b");
         refused(set.by_kid("nobody"), ErrorKind::KeyNotFound);
         let first = set.iter().find(|key| key.kid() == "twice").unwrap();
-        assert_eq!(set.by_kid("twice").unwrap().thumbprint(), first.thumbprint());
+        refused(set.by_kid("twice"), ErrorKind::AmbiguousKey);
+        refused(set.by_kid("same"), ErrorKind::AmbiguousKey);
+        assert!(set.has_kid(first.kid()) && !set.has_kid("nobody"));
         assert_eq!((&set).into_iter().count(), keys.len());
     }
     refused(KeySet::new([]).unwrap().select(None, Alg::Es256), ErrorKind::KeyNotFound);
@@ -310,4 +312,106 @@ fn what_is_not_a_set_says_what_it_is() {
     let many = format!(r#"{{"keys":[{}]}}"#, vec!["1"; 101].join(","));
     let error = KeySet::from_jwks(many.as_bytes()).unwrap_err();
     assert!(error.message().contains("100"), "{error}");
+}
+
+#[test]
+fn a_key_in_another_spelling_is_no_rival_and_every_other_key_is() {
+    let rsa = load("rsa.spki", Some(Alg::Rs256)).unwrap().with_kid("a").unwrap();
+    let text = rsa.to_jwk().unwrap();
+    let (begin, n) = text.split_once("\"n\":\"").unwrap();
+    let n = &n[..n.find('"').unwrap()];
+    let skipped = text.replace("RS256", "RSA-OAEP");
+    let padded = b64_of(&[&[0], &b64_to(n)[..]].concat());
+    assert!(begin.contains("RS256"));
+    for same in [
+        skipped.clone(),
+        skipped.replace(n, &padded),
+        skipped.replace(n, &format!("{n}==")),
+        skipped.replace("\"RSA\"", "\"RSA-HSM\""),
+    ] {
+        let set = set(&[&text, &same]).unwrap();
+        assert_eq!((set.len(), set.skipped().len()), (1, 1), "{same}");
+        assert!(set.select(Some("a"), Alg::Rs256).is_ok(), "{same}");
+        assert!(set.by_kid("a").is_ok(), "{same}");
+    }
+    let other = named(Alg::Rs256, "a");
+    let other_skipped = other.to_jwk().unwrap().replace("RS256", "RSA-OAEP");
+    let signs = other.to_private_jwk().unwrap();
+    let signs = signs.expose_str().replace(r#""use":"sig""#, r#""key_ops":["sign"]"#);
+    let nameless = text.replace(r#""kid":"a","#, "");
+    assert_ne!(nameless, text);
+    let by_thumbprint =
+        other_skipped.replace(r#""kid":"a""#, &format!(r#""kid":"{}""#, rsa.thumbprint()));
+    for (used, kid, rival) in [
+        (&text, "a", &other_skipped),
+        (&text, "a", &signs),
+        (&nameless, &*rsa.thumbprint(), &by_thumbprint),
+    ] {
+        for members in [[used.as_str(), rival.as_str()], [rival, used]] {
+            let set = set(&members).unwrap();
+            refused(set.select(Some(kid), Alg::Rs256), ErrorKind::AmbiguousKey);
+            refused(set.by_kid(kid), ErrorKind::AmbiguousKey);
+            assert!(set.has_kid(kid));
+        }
+    }
+}
+
+#[test]
+fn long_private_keys_are_read_up_to_a_bound() {
+    let number = b64_of(&[0xFF; 1024]);
+    let half = b64_of(&[0xFF; 512]);
+    let long = format!(
+        r#"{{"kty":"RSA","alg":"RS256","n":"{number}","e":"AQAB","d":"{number}","p":"{half}","q":"{half}","dp":"{half}","dq":"{half}","qi":"{half}"}}"#
+    );
+    let set_of_long = set(&vec![long.as_str(); 20]).unwrap();
+    let reasons: Vec<_> =
+        set_of_long.skipped().iter().map(|member| member.reason().kind()).collect();
+    let refused_unseen = reasons.iter().filter(|kind| **kind == ErrorKind::UnsupportedKey).count();
+    assert_eq!((reasons.len(), refused_unseen), (20, 16), "{reasons:?}");
+    let key = Key::generate(Alg::Rs256).unwrap();
+    let member = |i: usize| {
+        let key = key.with_kid(&i.to_string()).unwrap().to_private_jwk().unwrap();
+        key.expose_str().to_owned()
+    };
+    let members: Vec<_> = (0..100).map(member).collect();
+    let members: Vec<_> = members.iter().map(String::as_str).collect();
+    assert_eq!(set(&members).unwrap().len(), 100);
+}
+
+#[test]
+fn what_is_no_set_is_named() {
+    let key = named(Alg::Es256, "a").to_jwk().unwrap();
+    for (text, words) in [
+        (key.clone(), "from_jwk"),
+        (format!("[{key}]"), "array of JWKs"),
+        (r#"{"keys":null}"#.to_owned(), "null"),
+        (r#"{"error":"x"}"#.to_owned(), "error"),
+        (r#"{"issuer":"https://a","jwks_uri":"https://a/k"}"#.to_owned(), "`jwks_uri`"),
+        (r#"{"a":"-----BEGIN CERTIFICATE-----\n"}"#.to_owned(), "certificates"),
+    ] {
+        let error = KeySet::from_jwks(text.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(words), "{text}: {error}");
+    }
+    let error = KeySet::from_jwks(b"\x1f\x8b\x08\x00").unwrap_err();
+    assert!(error.message().contains("gzip"), "{error}");
+}
+
+#[test]
+fn names_have_no_control_characters() {
+    let key = Key::generate(Alg::Es256).unwrap();
+    refused(key.with_kid("a\nb"), ErrorKind::InvalidArgument);
+    let options = crate::jwk::KeyOptions::new().kid("a\u{9f}");
+    refused(options.from_pem(fixture("p256.spki").as_bytes()), ErrorKind::InvalidArgument);
+    let text = key.with_kid("name").unwrap().to_jwk().unwrap().replace("name", r"a\u001b[31m");
+    refused(jwk(&text), ErrorKind::InvalidKey);
+    let set = set(&[&text]).unwrap();
+    assert_eq!((set.len(), set.skipped().len()), (0, 1));
+}
+
+fn b64_of(bytes: &[u8]) -> String {
+    crate::base::b64::encode(bytes)
+}
+
+fn b64_to(text: &str) -> Vec<u8> {
+    crate::base::b64::decode(text.as_bytes()).unwrap()
 }

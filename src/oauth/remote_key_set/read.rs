@@ -5,8 +5,11 @@
 use super::super::answer::{COMPRESSED, is_compressed};
 use crate::base::json::{self, Kind, ObjectWriter, Value};
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwk::{Alg, KeySet};
+use crate::jwk::{Alg, KeySet, mistaken};
 use crate::transport::HttpResponse;
+
+/// The private members of keys (RFC 7518 section 6, RFC 8037 section 2, RFC 9964 section 3).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
 /// The most keys that are read.
 const MOST: usize = 100;
@@ -24,10 +27,13 @@ pub(super) fn keys(response: &HttpResponse, rsa_alg: Alg) -> Result<KeySet> {
     let Some(whole) = whole.filter(|whole| whole.kind() == Kind::Object) else {
         return Err(if is_compressed(response) { COMPRESSED } else { NOT_KEYS });
     };
-    // No list is an empty one: so answer servers that have no key.
+    // No list in nothing at all is an empty one: so answer servers that have no key.
     let list = whole.given("keys");
-    if list.as_ref().is_some_and(|list| list.kind() != Kind::Array) {
-        return Err(NOT_KEYS);
+    match &list {
+        Some(list) if list.kind() == Kind::Array => {}
+        None if whole.member("keys").is_some() => return Err(KEYS_NULL),
+        None if whole.members().next().is_none() => {}
+        _ => return Err(mistaken::for_set(&whole).with_kind(ErrorKind::OauthMalformedResponse)),
     }
     let members: Vec<Value<'_>> = list.iter().flat_map(Value::elements).collect();
     let is_symmetric = |key: &Value<'_>| {
@@ -40,7 +46,7 @@ pub(super) fn keys(response: &HttpResponse, rsa_alg: Alg) -> Result<KeySet> {
     if members.len() > MOST {
         return Err(TOO_MANY);
     }
-    let given = without_nulls(&members);
+    let given = public_members(&members);
     let set = KeySet::from_jwks_with(given.as_bytes(), Some(rsa_alg)).map_err(|_| NOT_KEYS)?;
     match set.skipped().first() {
         _ if !set.is_empty() => set.public(),
@@ -49,16 +55,19 @@ pub(super) fn keys(response: &HttpResponse, rsa_alg: Alg) -> Result<KeySet> {
     }
 }
 
-/// A key set without the members of its keys that are `null`: some servers write out what a key
-/// does not have.
-fn without_nulls(keys: &[Value<'_>]) -> String {
+/// A key set without the members of its keys that are `null`, since some servers write out what a key does not have, and
+/// without private ones: nobody signs with them here, and checking them is slow, which a server could exploit.
+fn public_members(keys: &[Value<'_>]) -> String {
     let given = |key: &Value<'_>| {
         if key.kind() != Kind::Object {
             return key.raw().to_owned();
         }
         let mut out = ObjectWriter::new();
-        for (name, value) in key.members().filter(|(_, value)| value.kind() != Kind::Null) {
-            out.raw(&name.decode(), value.raw());
+        for (name, value) in key.members() {
+            let name = name.decode();
+            if value.kind() != Kind::Null && !PRIVATE.contains(&&*name) {
+                out.raw(&name, value.raw());
+            }
         }
         out.end()
     };
@@ -101,6 +110,10 @@ const NO_KEYS: Error = malformed(
     "The issuer's key set has no usable public key. Give it a signing key there; if it signs ID tokens with the \
      client's secret, set `id_token_algorithms` to HS256.",
 );
+const KEYS_NULL: Error = malformed(
+    "The `keys` of the issuer's key set is null, so it has no key. Give it a signing key there; if it signs ID tokens \
+     with the client's secret, set `id_token_algorithms` to HS256.",
+);
 const NONE_USABLE: Error = malformed(
     "No key of the issuer's set can be used, the first for the reason told here. Give it a signing key there; if it \
      signs with the client's secret, set `id_token_algorithms` to HS256.",
@@ -139,9 +152,17 @@ mod tests {
             (set(r#"{"kty":"oct","k":null}"#), "symmetric"),
             (set(&weak), "can be used, the first"),
             (set("1"), "can be used, the first"),
-            (r#"{"keys":null}"#.to_owned(), "HS256"),
+            (r#"{"keys":null}"#.to_owned(), "`keys` of the issuer's key set is null"),
+            (r#"{"error":"invalid_request"}"#.to_owned(), "server's error"),
+            (key.clone(), "one key (JWK) and no JWK Set"),
+            (
+                r#"{"issuer":"https://a.example","jwks_uri":"https://a.example/k"}"#.to_owned(),
+                "`jwks_uri`",
+            ),
+            (r#"{"k1":"-----BEGIN CERTIFICATE-----\n"}"#.to_owned(), "address of the JWK Set"),
+            (r#"{"a":1}"#.to_owned(), "array `keys`"),
             ("[]".to_owned(), "no key set"),
-            (r#"{"keys":{}}"#.to_owned(), "no key set"),
+            (r#"{"keys":{}}"#.to_owned(), "array `keys`"),
             (r#"{"keys":[}"#.to_owned(), "no key set"),
             (r#"{"keys":[],"keys":[]}"#.to_owned(), "no key set"),
         ];
