@@ -1,11 +1,11 @@
 //! `gatekey.Key`: key material bound to exactly one algorithm.
 
 use crate::errors::OrRaise;
-use crate::options::{algorithm, jwk_text, octets, optional_algorithm};
+use crate::options::{algorithm, jwk_text, octets, optional_algorithm, wrong_type};
 use gatekey::jwk::KeyOptions;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyDict};
+use pyo3::types::{PyAny, PyDict, PyString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A key and the one algorithm it may be used with.
@@ -88,17 +88,25 @@ impl Key {
     #[staticmethod]
     #[pyo3(signature = (data, alg=None, *, kid=None, passphrase=None, danger_allow_weak=false))]
     fn from_der(
-        py: Python<'_>,
-        data: &[u8],
+        data: &Bound<'_, PyAny>,
         alg: Option<&str>,
         kid: Option<&str>,
         passphrase: Option<&Bound<'_, PyAny>>,
         danger_allow_weak: bool,
     ) -> PyResult<Self> {
+        let py = data.py();
         let mut options = options(py, alg, kid, danger_allow_weak)?;
         if let Some(passphrase) = passphrase {
             options = options.passphrase(octets(passphrase, "passphrase")?);
         }
+        if data.is_instance_of::<PyString>() {
+            return Err(wrong_type(
+                data,
+                "data",
+                "bytes (a text is PEM or a JWK: use from_pem or from_jwk)",
+            ));
+        }
+        let data = octets(data, "data")?;
         py.detach(|| options.from_der(data)).or_raise(py).map(Self)
     }
 

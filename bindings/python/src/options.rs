@@ -42,6 +42,9 @@ pub(crate) fn octets<'a>(value: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'
     }
     match value.cast::<PyBytes>() {
         Ok(bytes) => Ok(bytes.as_bytes()),
+        Err(_) if value.hasattr("__fspath__").unwrap_or(false) => {
+            Err(wrong_type(value, what, "the content of the file (read_bytes())"))
+        }
         Err(_) => Err(wrong_type(value, what, "str or bytes")),
     }
 }

@@ -161,3 +161,15 @@ def test_a_zero_before_the_modulus_and_the_names_of_key_vault() -> None:
     six = ["sign", "verify", "wrapKey", "unwrapKey", "encrypt", "decrypt"]
     vault = {"kty": "RSA-HSM", "key_ops": six, "n": jwk["n"], "e": jwk["e"], "kid": jwk["kid"]}
     assert Key.from_jwk(vault, "RS256") == key.public()
+
+
+def test_what_is_no_bytes_is_told_where_it_belongs(tmp_path: Path) -> None:
+    pem = Key.generate("ES256").to_pem()
+    place = tmp_path / "key.pem"
+    place.write_text(pem)
+    with pytest.raises(TypeError, match="content of the file"):
+        Key.from_pem(place)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="content of the file"):
+        Key.from_secret(place, "HS256")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="from_pem"):
+        Key.from_der(pem)  # type: ignore[arg-type]
