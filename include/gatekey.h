@@ -4762,9 +4762,9 @@ size_t gk_revocations_len(const gk_revocations *revocations);
 struct gk_key_ring;
 
 /**
- * How a ring is kept and followed: the name `default`, ES256 keys, tokens that live for at most 15
- * minutes, a store that may be silent for 30 seconds. Copied by gk_key_ring_open and
- * gk_store_key_ring.
+ * How a ring is kept and followed: the name `default`, ES256 keys, tokens that live as long as the
+ * ring remembers (at most 15 minutes if it is new), a store that may be silent for 30 seconds.
+ * Copied by gk_key_ring_open and gk_store_key_ring.
  */
 struct gk_key_ring_options;
 
@@ -4802,13 +4802,15 @@ void gk_key_ring_options_name(gk_key_ring_options *options, const char *name, si
 void gk_key_ring_options_alg(gk_key_ring_options *options, gk_alg alg);
 
 /**
- * How long the tokens live that the ring's keys sign: so long, and 600 seconds more, a retired key
- * is still good.
+ * How long the tokens live, at most, that signers of this handle sign. The ring remembers the
+ * longest that it was ever opened with (gk_key_ring_token_ttl): so long, and 600 seconds more, a
+ * retired key is still good, whichever process rotates.
  *
  * Another number is refused by gk_key_ring_open.
  *
  * @param options The options.
- * @param seconds 1 to 31622400, which is a year; 900 unless set.
+ * @param seconds 1 to 31622400, which is a year. Unless set, what the ring remembers; 900 if it is
+ * new.
  */
 void gk_key_ring_options_token_ttl(gk_key_ring_options *options, uint64_t seconds);
 
@@ -4914,6 +4916,20 @@ gk_status gk_key_ring_remove(const gk_key_ring *ring,
  * @return GK_STATUS_OK; the 6000s.
  */
 GK_NODISCARD gk_status gk_key_ring_keys(const gk_key_ring *ring, gk_buf *keys, gk_error *err);
+
+/**
+ * The longest life of a token that the ring was ever opened with, by any process
+ * (gk_key_ring_options_token_ttl): for so long, and 600 seconds, a retired key stays good.
+ *
+ * @param ring The ring.
+ * @param seconds Receives it, in seconds; 0 if the call fails.
+ * @param err Receives the error; may be NULL.
+ * @return GK_STATUS_OK; the 6000s.
+ */
+GK_NODISCARD
+gk_status gk_key_ring_token_ttl(const gk_key_ring *ring,
+                                uint64_t *seconds,
+                                gk_error *err);
 
 /**
  * The public keys as a JWK Set (RFC 7517 section 5), to be published: the next one too.

@@ -18,7 +18,9 @@ class key_ring_options : public detail::handle<gk_key_ring_options, gk_key_ring_
     key_ring_options &alg(gatekey::alg alg) {
         return set(gk_key_ring_options_alg, static_cast<gk_alg>(alg));
     }
-    /// How many seconds the tokens live that the ring's keys sign: 900 unless set.
+    /// How many seconds the tokens live, at most, that signers of this handle sign. The ring
+    /// remembers the longest, and keeps retired keys for that long; unless set, it is what the ring
+    /// remembers (900 if it is new).
     key_ring_options &token_ttl(std::uint64_t seconds) {
         return set(gk_key_ring_options_token_ttl, seconds);
     }
@@ -70,6 +72,13 @@ class key_ring : public detail::handle<gk_key_ring, gk_key_ring_free> {
     [[nodiscard]] std::string keys_json() const {
         return detail::text(
             [&](auto *out, auto *err) { return gk_key_ring_keys(get(), out, err); });
+    }
+    /// The longest life of a token, in seconds, that the ring was ever opened with: for so long,
+    /// and 600 seconds, a retired key stays good.
+    [[nodiscard]] std::uint64_t token_ttl() const {
+        std::uint64_t seconds = 0;
+        detail::done([&](auto *err) { return gk_key_ring_token_ttl(get(), &seconds, err); });
+        return seconds;
     }
     /// The public keys as a JWK Set, to be published.
     [[nodiscard]] std::string to_jwks() const {

@@ -7,7 +7,7 @@ use super::jwk::algorithm;
 use super::output::{self, Output};
 use super::store::{PepperArgs, is_marked, located, note_pepper_file};
 use crate::json::ObjectWriter;
-use crate::keyring::{KeyRingOptions, RingKey};
+use crate::keyring::KeyRingOptions;
 use crate::open::{StoreUrl, open_key_ring};
 use crate::store::{KeyRingStore as _, RingFolder, SqliteStore};
 use crate::{Alg, Clock as _, KeyRing, SystemClock, ToJson as _};
@@ -44,6 +44,9 @@ pub(super) struct New {
     /// The algorithm of the keys
     #[arg(long, default_value = "ES256", value_parser = algorithm)]
     alg: Alg,
+    /// The longest life of a token that the ring signs: so long, and 10 minutes, a retired key stays good [default: 15m]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    token_ttl: Option<u64>,
     #[command(flatten)]
     ring: Ring,
 }
@@ -53,10 +56,9 @@ pub(super) struct Rotate {
     /// The algorithm of the new next key [default: that of the active key]
     #[arg(long, value_parser = algorithm)]
     alg: Option<Alg>,
-    /// The longest life of a token that the ring signs; so long, and 10 minutes, the old key stays
-    /// good
-    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
-    token_ttl: u64,
+    /// The longest life of a token that the ring signs: so long, and 10 minutes, the old key stays good [default, and at least: what the ring remembers]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    token_ttl: Option<u64>,
     #[command(flatten)]
     ring: Ring,
 }
@@ -121,22 +123,22 @@ impl Ring {
 
 pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
     match command {
-        Command::New(New { alg, ring }) => {
+        Command::New(New { alg, token_ttl, ring }) => {
             if ring.exists()? {
                 return Err(Failure::Input(format!(
                     "There is a key ring {} at {} already; it stays as it is.",
                     ring.name, ring.ring
                 )));
             }
-            show(&ring.open(KeyRingOptions::new().alg(alg), output)?, output)
+            show(&ring.open(options(alg, token_ttl), output)?, output)
         }
         Command::Show(ring) => show(&ring.open_existing(output)?, output),
         Command::Rotate(Rotate { alg, token_ttl, ring }) => {
             let opened = ring.open_existing(output)?;
             let before = opened.active()?;
-            let options = KeyRingOptions::new().alg(alg.unwrap_or(before.alg)).token_ttl(token_ttl);
-            let after = ring.open(options, output)?.rotate()?;
-            told(&before, &after, output)
+            let opened = ring.open(options(alg.unwrap_or(before.alg), token_ttl), output)?;
+            let after = opened.rotate()?;
+            told(&before.kid, &after.kid, &opened, output)
         }
         Command::Remove(Remove { ring, kid }) => {
             let opened = ring.open_existing(output)?;
@@ -155,12 +157,31 @@ fn show(ring: &KeyRing, output: &mut Output) -> Outcome<()> {
     output.either(&keys.to_json(), || output::ring_keys(&keys, SystemClock.now()))
 }
 
-fn told(before: &RingKey, after: &RingKey, output: &mut Output) -> Outcome<()> {
+/// What is told of the ring, unless the ring remembers that its tokens live for longer.
+fn options(alg: Alg, token_ttl: Option<u64>) -> KeyRingOptions {
+    let options = KeyRingOptions::new().alg(alg);
+    match token_ttl {
+        Some(seconds) => options.token_ttl(seconds),
+        None => options,
+    }
+}
+
+fn told(retired: &str, active: &str, ring: &KeyRing, output: &mut Output) -> Outcome<()> {
+    let token_ttl = ring.token_ttl()?;
+    let until = ring.keys()?.iter().find(|key| key.kid == retired).and_then(|key| key.until);
     let mut json = ObjectWriter::new();
-    json.text("retired", &before.kid);
-    json.text("active", &after.kid);
+    json.text("retired", retired);
+    json.text("active", active);
+    json.number("token_ttl", token_ttl);
+    json.number("until", until);
     output.note(
         "Wait with the next rotation until everybody who caches the published set has seen the new next key.",
     );
-    output.either(&json.end(), || format!("Retired {}; {} signs now.", before.kid, after.kid))
+    output.either(&json.end(), || {
+        let (life, until) = (output::length(token_ttl), output::date(until));
+        format!(
+            "Retired {retired}; {active} signs now.\n\
+             Tokens of this ring live for at most {life}: {retired} stays good until {until}."
+        )
+    })
 }

@@ -170,6 +170,11 @@ pub(super) fn date(seconds: impl Into<Option<u64>>) -> String {
     }
 }
 
+/// A length of time: `1day`, `15m`.
+pub(super) fn length(seconds: u64) -> String {
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
+}
+
 /// How far away a date is: `in 15m`, `3h ago`, in its largest unit.
 pub(super) fn distance(seconds: u64, now: u64) -> String {
     let apart = seconds.abs_diff(now);

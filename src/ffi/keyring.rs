@@ -1,6 +1,6 @@
 //! `gk_key_ring`: the keys of a signer over time.
 
-use super::boundary::{create, fill, given, guard, release, share, text};
+use super::boundary::{create, fill, given, guard, release, share, text, writable};
 use super::buf::gk_buf;
 use super::error::gk_error;
 use super::keyring_options::gk_key_ring_options;
@@ -134,6 +134,27 @@ pub unsafe extern "C" fn gk_key_ring_keys(
     err: *mut gk_error,
 ) -> gk_status {
     fill(keys, err, || Ok(given(ring, "ring")?.inner.keys()?.to_json()))
+}
+
+/// The longest life of a token that the ring was ever opened with, by any process
+/// (gk_key_ring_options_token_ttl): for so long, and 600 seconds, a retired key stays good.
+///
+/// @param ring The ring.
+/// @param seconds Receives it, in seconds; 0 if the call fails.
+/// @param err Receives the error; may be NULL.
+/// @return GK_STATUS_OK; the 6000s.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn gk_key_ring_token_ttl(
+    ring: Option<&gk_key_ring>,
+    seconds: *mut u64,
+    err: *mut gk_error,
+) -> gk_status {
+    guard(err, || {
+        writable(seconds)?.write(0);
+        seconds.write(given(ring, "ring")?.inner.token_ttl()?);
+        Ok(())
+    })
 }
 
 /// The public keys as a JWK Set (RFC 7517 section 5), to be published: the next one too.

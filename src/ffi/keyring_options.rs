@@ -7,9 +7,9 @@ use super::sticky::{self, Sticky};
 use crate::keyring::KeyRingOptions;
 use libc::{c_char, c_void};
 
-/// How a ring is kept and followed: the name `default`, ES256 keys, tokens that live for at most 15
-/// minutes, a store that may be silent for 30 seconds. Copied by gk_key_ring_open and
-/// gk_store_key_ring.
+/// How a ring is kept and followed: the name `default`, ES256 keys, tokens that live as long as the
+/// ring remembers (at most 15 minutes if it is new), a store that may be silent for 30 seconds.
+/// Copied by gk_key_ring_open and gk_store_key_ring.
 pub struct gk_key_ring_options(pub(super) Sticky<KeyRingOptions>);
 
 /// The usual options.
@@ -56,13 +56,15 @@ pub unsafe extern "C" fn gk_key_ring_options_alg(
     set(options, |options| Ok(options.alg(self::alg(alg)?)));
 }
 
-/// How long the tokens live that the ring's keys sign: so long, and 600 seconds more, a retired key
-/// is still good.
+/// How long the tokens live, at most, that signers of this handle sign. The ring remembers the
+/// longest that it was ever opened with (gk_key_ring_token_ttl): so long, and 600 seconds more, a
+/// retired key is still good, whichever process rotates.
 ///
 /// Another number is refused by gk_key_ring_open.
 ///
 /// @param options The options.
-/// @param seconds 1 to 31622400, which is a year; 900 unless set.
+/// @param seconds 1 to 31622400, which is a year. Unless set, what the ring remembers; 900 if it is
+/// new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_key_ring_options_token_ttl(
     options: Option<&mut gk_key_ring_options>,

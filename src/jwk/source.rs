@@ -33,10 +33,13 @@ pub trait KeySource: Send + Sync {
         Ok(false)
     }
 
-    /// The most seconds that a token may live, so that its key is still published when it expires;
-    /// `None` where keys stay.
-    fn longest_ttl(&self) -> Option<u64> {
-        None
+    /// The most seconds that a token may live, so that its key is still published when it expires; `None` where keys stay.
+    /// Signers ask before they take a key, and again whenever the generation changes.
+    ///
+    /// # Errors
+    /// See [`KeySource`].
+    fn longest_ttl(&self) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// Whether the tokens are issued here, under clocks that agree, and not by another server: an

@@ -37,8 +37,6 @@ struct Inner {
     issuer: Option<String>,
     audience: Option<String>,
     ttl: Option<u64>,
-    /// How many seconds a token may live, so that its key is still known when it expires.
-    longest_ttl: Option<u64>,
     token_ids: bool,
     allow_missing_exp: bool,
     clock: Arc<dyn Clock>,
@@ -66,6 +64,8 @@ enum Keys {
 struct Prepared {
     key: Key,
     header: String,
+    /// How many seconds a token may live, so that its key is still known when it expires.
+    longest_ttl: Option<u64>,
 }
 
 /// Where the key will come from.
@@ -221,19 +221,14 @@ impl SignerBuilder {
             _ => {}
         }
         let head = Head { typ: self.typ, kid: self.kid, members: self.members.checked()? };
-        let mut longest_ttl = None;
         let keys = match self.key {
             KeyFrom::Key(key) => Keys::One(head.of(key)?),
             KeyFrom::Source(source) => {
                 self.members.for_any_key()?;
-                longest_ttl = source.longest_ttl();
-                if longest_ttl.is_some() && self.allow_missing_exp {
-                    return Err(SIGNER_OUTLIVES.about_claim("allow_missing_exp"));
-                }
-                if self.ttl > longest_ttl.or(self.ttl) {
-                    return Err(SIGNER_OUTLIVES.about_claim("ttl"));
-                }
-                Keys::Following(Following::new(source, |source| head.of(source.signing_key()?))?)
+                let of_source = |source: &dyn KeySource| {
+                    head.of_source(source, self.ttl, self.allow_missing_exp)
+                };
+                Keys::Following(Following::new(source, of_source)?)
             }
         };
         let audience: Vec<_> = self.audience.iter().map(|one| json::quoted(one)).collect();
@@ -248,7 +243,6 @@ impl SignerBuilder {
             issuer: self.issuer.as_deref().map(json::quoted),
             audience,
             ttl: self.ttl,
-            longest_ttl,
             token_ids: self.token_ids,
             allow_missing_exp: self.allow_missing_exp,
             clock: self.clock,
@@ -277,7 +271,25 @@ impl Head {
         json.push('}');
         let mut header = b64::encode(json.as_bytes());
         header.push('.');
-        Ok(Prepared { key, header })
+        Ok(Prepared { key, header, longest_ttl: None })
+    }
+
+    /// The key that the source signs with now, for tokens that do not outlive it.
+    fn of_source(
+        &self,
+        source: &dyn KeySource,
+        ttl: Option<u64>,
+        for_ever: bool,
+    ) -> Result<Prepared> {
+        // First, so that the key is kept for as long, whoever rotates meanwhile.
+        let longest_ttl = source.longest_ttl()?;
+        if longest_ttl.is_some() && for_ever {
+            return Err(SIGNER_OUTLIVES.about_claim("allow_missing_exp"));
+        }
+        if ttl > longest_ttl.or(ttl) {
+            return Err(SIGNER_OUTLIVES.about_claim("ttl"));
+        }
+        Ok(Prepared { longest_ttl, ..self.of(source.signing_key()?)? })
     }
 }
 
@@ -399,7 +411,9 @@ impl Inner {
         match &self.keys {
             Keys::One(prepared) => work(prepared),
             Keys::Following(following) => {
-                let prepared = following.current(|source| self.head.of(source.signing_key()?))?;
+                let prepared = following.current(|source| {
+                    self.head.of_source(source, self.ttl, self.allow_missing_exp)
+                })?;
                 work(&prepared.thing)
             }
         }
@@ -412,7 +426,7 @@ impl Inner {
         }
         let claims = registered::scan(claims, &self.other_dates).map_err(as_argument)?;
         refuse_milliseconds(&claims)?;
-        let payload = self.payload(&claims)?;
+        let payload = self.payload(&claims, prepared.longest_ttl)?;
         let signature_len = b64::encoded_len(prepared.key.signature_len());
         let capacity = prepared.header.len() + b64::encoded_len(payload.len()) + 1 + signature_len;
         let mut input = String::with_capacity(capacity);
@@ -421,7 +435,7 @@ impl Inner {
         Ok(input)
     }
 
-    fn payload(&self, claims: &Scan<'_>) -> Result<String> {
+    fn payload(&self, claims: &Scan<'_>, longest_ttl: Option<u64>) -> Result<String> {
         const ROOM_FOR_DATES_AND_ID: usize = 96;
         let Registered { issuer, audience, token_id, expires_at, issued_at, .. } =
             claims.registered;
@@ -443,7 +457,7 @@ impl Inner {
         }
         let outlives = |from: u64| {
             let at = expires_at.and_then(|at| u64::try_from(at).ok());
-            let both = at.zip(self.longest_ttl);
+            let both = at.zip(longest_ttl);
             both.is_some_and(|(at, longest)| at > from.saturating_add(longest))
         };
         let given = issued_at.and_then(|at| u64::try_from(at).ok()).unwrap_or(0);

@@ -131,13 +131,15 @@ struct Current {
     stamp: u64,
     version: u64,
     keys: Vec<Kept>,
+    /// The longest life of a token, in seconds, that the ring was ever opened with: so long a key is kept that has retired.
+    token_ttl: u64,
     /// The latest time at which a key lapsed that was left out; the store may still have it.
     lapsed: u64,
 }
 
 impl Current {
-    fn of(version: u64, keys: Vec<Kept>) -> Self {
-        Self { stamp: 0, version, keys, lapsed: 0 }
+    fn of(version: u64, (keys, token_ttl): (Vec<Kept>, u64)) -> Self {
+        Self { stamp: 0, version, keys, token_ttl, lapsed: 0 }
     }
 
     /// A key that is retired by a date at which it was still seen to sign was retired by a clock
@@ -175,7 +177,9 @@ impl Current {
 }
 
 impl KeyRing {
-    /// Opens a ring, and makes it, with an active and a next key, if it is not there.
+    /// Opens a ring, and makes it, with an active and a next key, if it is not there. A longer
+    /// [`KeyRingOptions::token_ttl`] than the ring knows is written into it, unless its store cannot be written to: then
+    /// signers of tokens that live so long are refused.
     ///
     /// # Errors
     /// `InvalidArgument`: an option is out of range, or the store wants the ring sealed and there
@@ -200,11 +204,12 @@ impl KeyRing {
             options,
             looked: AtomicU64::new(0),
             generation: AtomicU64::new(1),
-            current: ArcSwap::from_pointee(Current::of(0, Vec::new())),
-            looks: Own::new(),
+            current: ArcSwap::from_pointee(Current::of(0, (Vec::new(), 0))),
+            looking: OwnLock::new(),
         };
         inner.make_if_missing()?;
-        inner.look(inner.clock.monotonic(), true)?;
+        inner.look(inner.clock.monotonic())?;
+        inner.promise(inner.options.token_ttl.unwrap_or(0))?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -218,16 +223,18 @@ impl KeyRing {
     /// with a second rotation until everybody who caches [`Self::to_jwks`] has seen the new next
     /// key.
     ///
+    /// The retired one stays good for [`Self::token_ttl`] and 600 s, whoever opened the ring for so long.
+    ///
     /// # Errors
     /// `InvalidConfiguration`: there are 64 keys whose tokens are still good. `MixedKeySet`: new
     /// keys are symmetric and old ones are not, or the other way. Those of [`KeyRingStore`]; then
     /// nothing has changed.
     pub fn rotate(&self) -> Result<RingKey> {
-        self.0.change(&|keys, now| {
+        self.0.change(&|ring, now| {
             // The clock may be behind, also behind the ring: what signs is not older than its keys.
-            let last = keys.iter().flat_map(Kept::signs_from).max().unwrap_or(0).max(now);
-            let until = last.saturating_add(self.0.options.token_ttl).saturating_add(LEEWAY);
-            for kept in keys.iter_mut() {
+            let last = ring.keys.iter().flat_map(Kept::signs_from).max().unwrap_or(0).max(now);
+            let until = last.saturating_add(ring.token_ttl).saturating_add(LEEWAY);
+            for kept in &mut ring.keys {
                 match kept.shown.state {
                     RingKeyState::Active => kept.retire(now, until),
                     RingKeyState::Next => kept.activate(now),
@@ -247,7 +254,7 @@ impl KeyRing {
     /// `RingKeyNotFound`: the ring has no key of this name. Those of [`KeyRingStore`]; then nothing
     /// has changed.
     pub fn remove(&self, kid: &str) -> Result<()> {
-        self.0.change(&|keys, now| {
+        self.0.change(&|Current { keys, .. }, now| {
             let at = keys.iter().position(|kept| kept.shown.kid == kid).ok_or(NO_SUCH_KEY)?;
             let removed = keys.remove(at);
             if removed.shown.state == RingKeyState::Active
@@ -267,8 +274,8 @@ impl KeyRing {
         if self.keys()?.iter().all(|key| !cutoff.is_before(key.created_at)) {
             return Ok(false);
         }
-        self.0.change_as(alg, &|keys, _| {
-            keys.retain(|kept| !cutoff.is_before(kept.shown.created_at));
+        self.0.change_as(alg, &|ring, _| {
+            ring.keys.retain(|kept| !cutoff.is_before(kept.shown.created_at));
             Ok(())
         })?;
         Ok(true)
@@ -292,6 +299,16 @@ impl KeyRing {
         let current = self.0.current.load();
         let active = current.in_state(RingKeyState::Active).ok_or(NO_ACTIVE_KEY)?;
         Ok(active.shown.clone())
+    }
+
+    /// The longest life of a token, in seconds, that the ring was ever opened with
+    /// ([`KeyRingOptions::token_ttl`]), by any process: for so long, and 600 s, a retired key stays good.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`: the ring cannot be read.
+    pub fn token_ttl(&self) -> Result<u64> {
+        self.0.be_fresh()?;
+        Ok(self.0.current.load().token_ttl)
     }
 
     /// The public keys as a JWK Set, to be published: the next one too.
@@ -322,8 +339,13 @@ impl KeySource for KeyRing {
         KeySet::new(self.0.current.load().keys.iter().map(|kept| kept.verifying.clone()))
     }
 
-    fn longest_ttl(&self) -> Option<u64> {
-        Some(self.0.options.token_ttl)
+    /// What the handle was opened for, but no more than the ring knows of. A ring that knows of less, as one from a
+    /// backup does, is told again.
+    fn longest_ttl(&self) -> Result<Option<u64>> {
+        let own = self.0.options.token_ttl;
+        self.0.promise(own.unwrap_or(KeyRingOptions::USUAL_TOKEN_TTL))?;
+        let known = self.0.current.load().token_ttl;
+        Ok(Some(own.map_or(known, |own| own.min(known))))
     }
 
     fn is_own(&self) -> bool {
@@ -416,7 +438,7 @@ impl Inner {
         Ok(Current::of(ring.version, self.open_ring(&ring)?))
     }
 
-    fn open_ring(&self, ring: &StoredRing) -> Result<Vec<Kept>> {
+    fn open_ring(&self, ring: &StoredRing) -> Result<(Vec<Kept>, u64)> {
         text::open(ring, self.peppers.as_ref()).and_then(|text| read(&text))
     }
 
@@ -428,47 +450,60 @@ impl Inner {
         let mut active = Kept::generate(self.options.alg, now)?;
         active.activate(now);
         let next = Kept::generate(self.options.alg, now)?;
-        match self.put(1, &[next, active]) {
+        let token_ttl = self.options.token_ttl.unwrap_or(KeyRingOptions::USUAL_TOKEN_TTL);
+        match self.put(1, &[next, active], token_ttl) {
             // Someone else has just made it.
             Err(error) if error.kind() == ErrorKind::StoreConflict => Ok(()),
             other => other,
         }
     }
 
-    fn put(&self, version: u64, keys: &[Kept]) -> Result<()> {
+    fn put(&self, version: u64, keys: &[Kept], token_ttl: u64) -> Result<()> {
         // A ring is all symmetric or all asymmetric, as any set.
         KeySet::new(keys.iter().map(|kept| kept.verifying.clone()))?;
-        let text = write(keys)?;
+        let text = write(keys, token_ttl)?;
         let name = &self.options.name;
         let ring = text::seal(name, version, &text, self.peppers.as_ref(), &SystemRandom)?;
         self.store.put_key_ring(&ring)
     }
 
+    /// Writes into the ring that tokens live for so many seconds, if it knows of less: who rotates it keeps keys for as long.
+    /// Who cannot write goes by what it knows.
+    fn promise(&self, token_ttl: u64) -> Result<()> {
+        if self.current.load().token_ttl >= token_ttl {
+            return Ok(());
+        }
+        let told = self.until_put(|| {
+            let ring = self.load()?;
+            if ring.token_ttl >= token_ttl {
+                return Ok(());
+            }
+            self.put(ring.version + 1, &ring.keys, token_ttl)
+        });
+        match told {
+            Err(error) if error.kind() == ErrorKind::StoreReadOnly => Ok(()),
+            told => told,
+        }
+    }
+
     /// Reads the ring, changes it and puts it back, again if someone else was faster.
-    fn change(&self, change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>) -> Result<()> {
+    fn change(&self, change: &dyn Fn(&mut Current, u64) -> Result<()>) -> Result<()> {
         self.change_as(self.options.alg, change)
     }
 
     /// As [`Self::change`]; new keys are of this algorithm.
-    fn change_as(
-        &self,
-        alg: Alg,
-        change: &dyn Fn(&mut Vec<Kept>, u64) -> Result<()>,
-    ) -> Result<()> {
-        beyond_memory()?;
-        if self.fresh.is_over() {
-            return Err(CLOSED);
-        }
+    fn change_as(&self, alg: Alg, change: &dyn Fn(&mut Current, u64) -> Result<()>) -> Result<()> {
         // Made once, however often the change is tried: some kinds of keys take a second.
         let mut spare: Vec<Kept> = Vec::new();
-        for _ in 0..TRIES {
+        self.until_put(|| {
             let mut loaded = self.load()?;
             let Dates { surely, latest: now, .. } = self.pace.read(&*self.clock)?;
             self.keep_long_enough(&mut loaded, now);
-            let Current { version, mut keys, .. } = loaded;
             // For good, so not by a clock that has run ahead.
-            keys.retain(|kept| !kept.has_lapsed(surely));
-            change(&mut keys, now)?;
+            loaded.keys.retain(|kept| !kept.has_lapsed(surely));
+            loaded.token_ttl = loaded.token_ttl.max(self.options.token_ttl.unwrap_or(0));
+            change(&mut loaded, now)?;
+            let Current { version, mut keys, token_ttl, .. } = loaded;
             // There is always a next one, and an active one.
             let mut unused = spare.iter();
             let mut new = Vec::new();
@@ -494,8 +529,18 @@ impl Inner {
             if new.len() > spare.len() {
                 spare = new;
             }
-            match self.put(version + 1, &keys) {
-                Ok(()) => return self.look(self.clock.monotonic(), true).map(drop),
+            self.put(version + 1, &keys, token_ttl)
+        })
+    }
+
+    /// Tries until nobody else is faster, and looks at what is there then.
+    fn until_put(&self, mut put: impl FnMut() -> Result<()>) -> Result<()> {
+        if self.heard.is_over() {
+            return Err(CLOSED);
+        }
+        for _ in 0..TRIES {
+            match put() {
+                Ok(()) => return self.look(self.clock.monotonic()),
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 Err(error) => return Err(error),
             }

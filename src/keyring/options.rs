@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub struct KeyRingOptions {
     pub(super) name: String,
     pub(super) alg: Alg,
-    pub(super) token_ttl: u64,
+    pub(super) token_ttl: Option<u64>,
     pub(super) follow: Follow,
 }
 
@@ -29,9 +29,13 @@ impl KeyRingOptions {
     /// The longest life of a token: a year, in seconds.
     pub const MAX_TOKEN_TTL: u64 = 366 * 86_400;
 
-    /// A ring named `default` of ES256 keys, for tokens that live for at most 15 minutes.
+    /// The longest life of a token, in seconds, that a new ring is for unless told: 15 minutes.
+    pub const USUAL_TOKEN_TTL: u64 = 900;
+
+    /// A ring named `default` of ES256 keys, for tokens that live as long as the ring has been opened for; a new one is for
+    /// [`Self::USUAL_TOKEN_TTL`].
     pub fn new() -> Self {
-        Self { name: "default".to_owned(), alg: Alg::Es256, token_ttl: 900, follow: Follow::new() }
+        Self { name: "default".to_owned(), alg: Alg::Es256, token_ttl: None, follow: Follow::new() }
     }
 
     /// The ring's name in its store or folder: 1 to 64 small letters, digits and hyphens.
@@ -46,10 +50,12 @@ impl KeyRingOptions {
         self
     }
 
-    /// For how many seconds tokens live that the ring's keys sign: so long, and for the largest
-    /// leeway of a policy, a retired key is still good. At most [`Self::MAX_TOKEN_TTL`].
+    /// For how many seconds tokens live, at most, that this handle's signers sign; at most [`Self::MAX_TOKEN_TTL`].
+    ///
+    /// The ring remembers the longest that it was ever opened with. For so long, and for the largest leeway of a policy
+    /// (600 s), a retired key is still good, whichever process rotates. Unless set, it is what the ring remembers.
     pub const fn token_ttl(mut self, seconds: u64) -> Self {
-        self.token_ttl = seconds;
+        self.token_ttl = Some(seconds);
         self
     }
 
@@ -76,11 +82,16 @@ impl KeyRingOptions {
         self
     }
 
+    /// Whether tokens can live for so many seconds.
+    pub(super) fn is_token_ttl(seconds: u64) -> bool {
+        (1..=Self::MAX_TOKEN_TTL).contains(&seconds)
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         if !StoredRing::is_name(&self.name) {
             return Err(argument("A ring's name is 1 to 64 small letters, digits and hyphens."));
         }
-        if !(1..=Self::MAX_TOKEN_TTL).contains(&self.token_ttl) {
+        if self.token_ttl.is_some_and(|seconds| !Self::is_token_ttl(seconds)) {
             return Err(argument("Tokens live for at least a second and at most a year."));
         }
         Ok(())

@@ -1,7 +1,6 @@
-//! A ring as text, `{"keys":[{"state":...,"created_at":...,...,"jwk":{...}}]}`, and the seal around
-//! it.
+//! A ring as text, `{"token_ttl":...,"keys":[{"state":...,"created_at":...,...,"jwk":{...}}]}`, and the seal around it.
 
-use super::{RingKey, RingKeyState};
+use super::{KeyRingOptions, RingKey, RingKeyState};
 use crate::base::json::{self, ObjectWriter, Value};
 use crate::base::random::SecureRandom;
 use crate::crypto::aead;
@@ -65,8 +64,8 @@ impl Kept {
     }
 }
 
-/// The ring as text, all of it secret.
-pub(super) fn write(keys: &[Kept]) -> Result<Zeroizing<String>> {
+/// The ring as text, all of it secret; `token_ttl` is the longest life of a token that it was opened with, in seconds.
+pub(super) fn write(keys: &[Kept], token_ttl: u64) -> Result<Zeroizing<String>> {
     let mut parts = Vec::with_capacity(keys.len());
     for kept in keys {
         let RingKey { state, created_at, active_at, retired_at, until, .. } = &kept.shown;
@@ -83,8 +82,12 @@ pub(super) fn write(keys: &[Kept]) -> Result<Zeroizing<String>> {
     let length: usize =
         parts.iter().map(|(shown, jwk)| shown.len() + jwk.expose().len() + 16).sum();
     // All of it at once: a text that grows would leave copies of keys behind.
-    let mut text = Zeroizing::new(String::with_capacity(length + 16));
-    text.push_str(r#"{"keys":["#);
+    let mut out = ObjectWriter::new();
+    out.number("token_ttl", token_ttl);
+    let head = out.end();
+    let mut text = Zeroizing::new(String::with_capacity(head.len() + length + 16));
+    text.push_str(head.strip_suffix('}').unwrap_or_default());
+    text.push_str(r#","keys":["#);
     for (at, (shown, jwk)) in parts.iter().enumerate() {
         text.push_str(if at > 0 { "," } else { "" });
         text.push_str(shown.strip_suffix('}').unwrap_or_default());
@@ -96,8 +99,8 @@ pub(super) fn write(keys: &[Kept]) -> Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// The keys in a ring's text.
-pub(super) fn read(text: &[u8]) -> Result<Vec<Kept>> {
+/// The keys in a ring's text, and the longest life of a token that it was opened with.
+pub(super) fn read(text: &[u8]) -> Result<(Vec<Kept>, u64)> {
     let ring = json::parse(text).map_err(|_| DAMAGED)?;
     let keys = ring.member("keys").ok_or(DAMAGED)?;
     let keys: Vec<Kept> = keys.elements().map(|key| read_key(&key)).collect::<Result<_>>()?;
@@ -105,7 +108,15 @@ pub(super) fn read(text: &[u8]) -> Result<Vec<Kept>> {
     if count(RingKeyState::Active) != 1 || count(RingKeyState::Next) > 1 {
         return Err(DAMAGED);
     }
-    Ok(keys)
+    // A text of before this was written down has none.
+    let token_ttl = match ring.member("token_ttl") {
+        None => KeyRingOptions::USUAL_TOKEN_TTL,
+        Some(seconds) => {
+            let seconds = seconds.as_u64().filter(|seconds| KeyRingOptions::is_token_ttl(*seconds));
+            seconds.ok_or(DAMAGED)?
+        }
+    };
+    Ok((keys, token_ttl))
 }
 
 fn read_key(value: &Value<'_>) -> Result<Kept> {

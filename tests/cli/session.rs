@@ -2,7 +2,8 @@
 //! and the service knows.
 
 use super::{DONE, Desk, INPUT, REFUSED, STORE, USAGE, member};
-use gatekey::open::open_sessions;
+use gatekey::keyring::KeyRingOptions;
+use gatekey::open::{open_key_ring, open_sessions};
 use gatekey::pepper::PepperSource;
 use gatekey::session::{SessionOptions, SessionSpec, SessionTokens};
 use gatekey::{Alg, Claims, ErrorKind, Key, Policy, Sessions, Signer, Verifier};
@@ -259,6 +260,9 @@ fn rings_are_made_rotated_and_published() {
             assert!(!printed.contains("\"d\"") && !printed.contains("\"k\""), "{printed}");
         }
     }
+    for ring in ["folder:long", "sqlite:///long.sqlite"] {
+        a_ring_keeps_its_keys_for_the_service(&desk, ring);
+    }
     // Nothing was made by asking for what is not there.
     desk.run("keyring show nothing").failed(INPUT);
     desk.run("keyring show folder:nothing").failed(INPUT);
@@ -267,4 +271,38 @@ fn rings_are_made_rotated_and_published() {
     let names = desk.names();
     assert!(!names.iter().any(|name| name.starts_with("nothing")), "{names:?}");
     assert!(names.contains(&"auth.sqlite.pepper".to_owned()), "a pepper was made with the store");
+}
+
+/// The operator's rotation keeps a key for the tokens of the program that has opened the ring, whatever it is told.
+fn a_ring_keeps_its_keys_for_the_service(desk: &Desk, ring: &str) {
+    let url = match ring.split_once(':') {
+        Some(("folder", path)) => format!("folder:{}", desk.0.join(path).display()),
+        _ => format!("sqlite:///{}", desk.0.join("long.sqlite").display()),
+    };
+    let open = || {
+        let options = KeyRingOptions::new().token_ttl(86_400);
+        open_key_ring(&url, &PepperSource::Beside, options).unwrap().ring
+    };
+    let service = open();
+    let token = Signer::following(Arc::new(service.clone())).ttl(86_400).build();
+    let token = token.unwrap().sign(&Claims::new()).unwrap();
+    for (more, seconds) in [("", 86_400), (" --token-ttl 1m", 86_400), (" --token-ttl 2d", 172_800)]
+    {
+        let before = service.active().unwrap();
+        let told = desk.run(&format!("keyring rotate {ring} --json{more}")).done();
+        assert_eq!(member(&told, "token_ttl"), seconds.to_string(), "{told}");
+        service.refresh().unwrap();
+        let retired = service.keys().unwrap().into_iter().find(|key| key.kid == before.kid);
+        let (retired_at, until) = retired.map(|key| (key.retired_at, key.until)).unwrap();
+        assert_eq!(until, retired_at.map(|at| at + seconds + 600), "{more}");
+        assert_eq!(member(&told, "until"), until.unwrap().to_string());
+    }
+    let said = desk.run(&format!("keyring rotate {ring}")).done();
+    assert!(said.contains("Tokens of this ring live for at most 2days"), "{said}");
+    let verifier = Verifier::following(Arc::new(open()), Policy::new());
+    verifier.unwrap().verify(&token).unwrap();
+    // A new one can be told.
+    desk.run(&format!("keyring new {ring} --name other --token-ttl 1h")).done();
+    let told = desk.run(&format!("keyring rotate {ring} --name other --json")).done();
+    assert_eq!(member(&told, "token_ttl"), "3600");
 }

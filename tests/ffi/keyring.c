@@ -163,6 +163,46 @@ static void two_handles(const char *where, const uint8_t *pepper) {
     gk_key_ring_free(here);
 }
 
+/* The ring at this place, opened for tokens that live for so many seconds; for what it remembers if
+ * that is 0. */
+static gk_key_ring *opened_for(const char *where, uint64_t token_ttl) {
+    gk_error err;
+    gk_key_ring *ring = NULL;
+    gk_key_ring_options *options = gk_key_ring_options_new();
+    if (token_ttl != 0) gk_key_ring_options_token_ttl(options, token_ttl);
+    gk_key_ring_options_name(options, GK_TEXT("lives"));
+    MUST(gk_key_ring_open(where, strlen(where), options, &ring, &err));
+    gk_key_ring_options_free(options);
+    return ring;
+}
+
+/* The ring remembers the longest life of a token, and keeps a key for that long, whoever rotates.
+ */
+static void long_lives(const char *where) {
+    gk_error err;
+    uint64_t seconds = 1;
+    gk_buf active, keys;
+    gk_key_ring *service = opened_for(where, 86400), *usual = opened_for(where, 0);
+    gk_key_ring *other = opened_for(where, 60);
+    MUST(gk_key_ring_token_ttl(usual, &seconds, &err));
+    CHECK(seconds == 86400);
+    MUST(gk_key_ring_rotate(other, &active, &err));
+    MUST(gk_key_ring_keys(other, &keys, &err));
+    const char *retired = strstr(keys.data, "\"retired_at\":1"),
+               *until = strstr(keys.data, "\"until\":1");
+    CHECK(retired != NULL && until != NULL);
+    CHECK(strtoull(until + 8, NULL, 10) >= strtoull(retired + 13, NULL, 10) + 86400 + 600);
+    seconds = 1;
+    FAILS(WRONG, gk_key_ring_token_ttl(NULL, &seconds, &err));
+    CHECK(seconds == 0);
+    FAILS(WRONG, gk_key_ring_token_ttl(usual, NULL, &err));
+    gk_buf_free(&keys);
+    gk_buf_free(&active);
+    gk_key_ring_free(other);
+    gk_key_ring_free(usual);
+    gk_key_ring_free(service);
+}
+
 /* Removes a folder and the files in it. */
 static void remove_folder(const char *folder) {
     if (strncmp(folder, "folder:", 7) == 0) folder += 7;
@@ -329,7 +369,7 @@ static void wrong_arguments(void) {
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_options_") == 7);
-    CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_") == 15);
+    CHECK(calls_all(argv[1], "keyring.c", "gk_key_ring_") == 16);
     char folder[] = "/tmp/gatekey-ffi-XXXXXX", url[128], usual[128], keys[128];
     CHECK(mkdtemp(folder) != NULL);
     snprintf(url, sizeof url, "sqlite:///%s/ring.sqlite", folder);
@@ -343,6 +383,7 @@ int main(int argc, char **argv) {
     folders(keys);
     symmetric();
     usual_options(usual);
+    long_lives(usual);
     wrong_options();
     wrong_arguments();
     remove_folder(folder);

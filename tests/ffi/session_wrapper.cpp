@@ -184,6 +184,7 @@ void rotation() {
     CHECK(first != second && api.try_verify(before));
     CHECK(holds(ring.keys_json(), "\"state\":\"retired\"") && holds(ring.keys_json(), second));
     CHECK(key_set::from_jwks(ring.to_jwks()).size() == 3);
+    CHECK(ring.token_ttl() == 600);
     ring.remove(first);
     ring.refresh();
     CHECK(api.try_verify(before).status() == status::key_not_found && api.try_verify(after));

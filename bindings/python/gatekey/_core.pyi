@@ -1140,7 +1140,7 @@ class Store:
     ) -> Revocations:
         """What is revoked; the options are those of `Revocations.open`. Needs no pepper."""
     def key_ring(
-        self, name: str = "default", *, alg: str = "ES256", token_ttl: _Seconds = 900
+        self, name: str = "default", *, alg: str = "ES256", token_ttl: _Seconds | None = None
     ) -> KeyRing:
         """A key ring, which is made if it is not there; the options are those of `KeyRing.open`."""
     @property
@@ -1173,7 +1173,7 @@ class KeyRing:
         *,
         name: str = "default",
         alg: str = "ES256",
-        token_ttl: _Seconds = 900,
+        token_ttl: _Seconds | None = None,
         max_stale: _Seconds = 30,
         pepper: _Peppers | None = None,
         clock: _Clock | None = None,
@@ -1185,8 +1185,9 @@ class KeyRing:
           files of mode 0600 unless there is a pepper.
         - `name`: of the ring in its store or folder.
         - `alg`: the algorithm of new keys.
-        - `token_ttl`: the longest life of a token that the ring signs, in seconds: so long, and 600
-          seconds, a retired key is kept.
+        - `token_ttl`: the longest life of a token that signers of this handle sign, in seconds. The ring remembers the
+          longest that it was ever opened with, and keeps a retired key for that long, and 600 seconds. None is what it
+          remembers; 900 if it is new.
         - `max_stale`: seconds for which the keys are used if the store is out of reach; 30.
         - `pepper`: as for `Store.open`.
         - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
@@ -1202,6 +1203,11 @@ class KeyRing:
     @property
     def active(self) -> RingKey:
         """The key that signs."""
+    @property
+    def token_ttl(self) -> int:
+        """The longest life of a token, in seconds, that the ring was ever opened with, by any process: for so long, and
+        600 seconds, a retired key stays good.
+        """
     def to_jwks(self) -> dict[str, Any]:
         """The public keys as a JWK Set (RFC 7517), to be published: the next one, too."""
     def refresh(self) -> None:

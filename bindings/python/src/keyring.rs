@@ -32,15 +32,16 @@ impl KeyRing {
     ///   files of mode 0600 unless there is a pepper.
     /// - `name`: of the ring in its store or folder.
     /// - `alg`: the algorithm of new keys.
-    /// - `token_ttl`: the longest life of a token that the ring signs, in seconds: so long, and 600
-    ///   seconds, a retired key is kept.
+    /// - `token_ttl`: the longest life of a token that signers of this handle sign, in seconds. The ring remembers the
+    ///   longest that it was ever opened with, and keeps a retired key for that long, and 600 seconds. None is what it
+    ///   remembers; 900 if it is new.
     /// - `max_stale`: seconds for which the keys are used if the store is out of reach; 30.
     /// - `pepper`: as for `Store.open`.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
     #[staticmethod]
     #[pyo3(signature = (url, *, name=Text("default"), alg=Text("ES256"), token_ttl=None,
         max_stale=None, pepper=None, clock=None),
-        text_signature = "(url, *, name='default', alg='ES256', token_ttl=900, max_stale=30, \
+        text_signature = "(url, *, name='default', alg='ES256', token_ttl=None, max_stale=30, \
         pepper=None, clock=None)")]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of the Python method")]
     fn open(
@@ -93,6 +94,14 @@ impl KeyRing {
     fn active(&self, py: Python<'_>) -> PyResult<RingKey> {
         self.follow(py)?;
         quickly(py, || self.inner.active()).or_raise(py).map(RingKey)
+    }
+
+    /// The longest life of a token, in seconds, that the ring was ever opened with, by any process: for so long, and
+    /// 600 seconds, a retired key stays good.
+    #[getter]
+    fn token_ttl(&self, py: Python<'_>) -> PyResult<u64> {
+        self.follow(py)?;
+        quickly(py, || self.inner.token_ttl()).or_raise(py)
     }
 
     /// The public keys as a JWK Set (RFC 7517), to be published: the next one, too.

@@ -133,7 +133,7 @@ impl Store {
 
     /// A key ring, which is made if it is not there; the options are those of `KeyRing.open`.
     #[pyo3(signature = (name=Text("default"), *, alg=Text("ES256"), token_ttl=None),
-        text_signature = "($self, name='default', *, alg='ES256', token_ttl=900)")]
+        text_signature = "($self, name='default', *, alg='ES256', token_ttl=None)")]
     fn key_ring(
         &self,
         py: Python<'_>,

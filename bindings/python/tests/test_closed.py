@@ -62,6 +62,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "KeyRing.remove": lambda ring, _: ring.remove("k"),
     "KeyRing.keys": lambda ring, _: ring.keys(),
     "KeyRing.active": lambda ring, _: ring.active,
+    "KeyRing.token_ttl": lambda ring, _: ring.token_ttl,
     "KeyRing.to_jwks": lambda ring, _: ring.to_jwks(),
     "KeyRing.refresh": lambda ring, _: ring.refresh(),
     "Store.api_keys": lambda store, _: store.api_keys(),

@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +32,14 @@ def ring(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> KeyRin
         return KeyRing.open(f"folder:{tmp_path}/keys", clock=clock)
     url = request.param if request.param == "memory:" else f"sqlite:///{tmp_path}/auth.sqlite"
     return KeyRing.open(url, pepper=PEPPER, clock=clock)
+
+
+@pytest.fixture(params=["sqlite", "folder"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., KeyRing]:
+    """One ring, opened again with each call."""
+    if request.param == "folder":
+        return partial(KeyRing.open, f"folder:{tmp_path}/keys")
+    return partial(KeyRing.open, f"sqlite:///{tmp_path}/auth.sqlite", pepper=PEPPER)
 
 
 def states(ring: KeyRing) -> list[str]:
@@ -160,3 +169,27 @@ def test_no_token_outlives_its_key() -> None:
         with pytest.raises(exceptions.InvalidClaimError, match="token_ttl") as late:
             signer.sign({"exp": now + 2000})
         assert late.value.claim == "exp"
+
+
+def test_the_ring_remembers_how_long_tokens_live(place: Callable[..., KeyRing]) -> None:
+    service = place(token_ttl=86400)
+    signer = Signer(service, ttl=86400)
+    token = signer.sign({"sub": "alice"})
+    assert place().token_ttl == 86400
+    rotated_at = time.time()
+    place(token_ttl=1).rotate()
+    place().rotate()
+    for ring in (service, place(), place(token_ttl=1)):
+        ring.refresh()
+        assert ring.token_ttl == 86400
+        assert Verifier(ring).verify(token).subject == "alice"
+        retired = [key for key in ring.keys() if key.state == "retired"]  # noqa: SIM118
+        assert all((key.until or 0) >= rotated_at + 87000 - 1 for key in retired)
+        assert len(retired) == 2
+    # Who names a shorter life is held to it; who names none, to what the ring remembers.
+    assert Signer(place(), ttl=86400).sign({})
+    with pytest.raises(exceptions.ConfigurationError, match="token_ttl"):
+        Signer(place(token_ttl=1), ttl=2)
+    place(token_ttl=90000)
+    service.refresh()
+    assert service.token_ttl == 90000

@@ -317,6 +317,7 @@ for more in ({}, {"clock": clock}):
         f"KeyRing.remove{with_clock}": ring("read", lambda own: own.remove("k"), **more),
         f"KeyRing.keys{with_clock}": ring("read", lambda own: own.keys(), **more),
         f"KeyRing.active{with_clock}": ring("read", lambda own: own.active, **more),
+        f"KeyRing.token_ttl{with_clock}": ring("read", lambda own: own.token_ttl, **more),
         f"KeyRing.to_jwks{with_clock}": ring("read", lambda own: own.to_jwks(), **more),
         f"KeyRing.refresh{with_clock}": ring("read", lambda own: own.refresh(), **more),
         f"Signer.__new__ of a ring{with_clock}": ring("read", Signer, **more),

@@ -212,7 +212,7 @@ class KeyRingOfStore(TypedDict, total=False):
     """Those of :meth:`gatekey.Store.key_ring`."""
 
     alg: str
-    token_ttl: _Seconds
+    token_ttl: _Seconds | None
 
 
 class KeyRingOptions(KeyRingOfStore, OpenOptions, total=False):

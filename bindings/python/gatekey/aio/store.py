@@ -189,6 +189,10 @@ class KeyRing(Twin):
         """Give the key that signs; see :attr:`gatekey.KeyRing.active`."""
         return await STORES.run(lambda: self.sync.active)
 
+    async def token_ttl(self) -> int:
+        """Give the longest life of a token; see :attr:`gatekey.KeyRing.token_ttl`."""
+        return await STORES.run(lambda: self.sync.token_ttl)
+
 
 @final
 class Store(Closed):
