@@ -8,6 +8,7 @@ mod following;
 mod header;
 mod inspect;
 mod once;
+mod payload;
 mod policy;
 mod registered;
 mod revoked;

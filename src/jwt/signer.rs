@@ -8,7 +8,9 @@
 use super::claims::{Claims, as_argument};
 use super::following::Following;
 use super::header::HeaderMembers;
-use super::registered::{self, Place, Registered, Scan, audiences};
+use super::payload::{OTHER_DATES, Payload, absent_or_same, refuse_milliseconds};
+use super::policy::Policy;
+use super::registered::{self, Registered, Scan};
 use crate::base::clock::{Clock, SystemClock, plausible};
 use crate::base::random::{Identifiers, SecureRandom};
 use crate::base::{b64, json};
@@ -336,16 +338,26 @@ impl Signer {
     ///
     /// # Errors
     /// `InvalidArgument`: not one JSON object, not acceptable JSON, or too long. `InvalidClaim`: a
-    /// registered claim of the wrong type, an `iss` or `aud` that is not the signer's, a date in
-    /// milliseconds (`exp`, `nbf`, `iat`, `auth_time`, `updated_at`), or an `exp` after the time
-    /// for which a [`KeySource`] keeps its key. `MissingClaim`: no `exp` and no time to live.
-    /// `KeyUsage`: the key is public. `RandomUnavailable`.
+    /// registered claim of the wrong type, an `iss` or `aud` that is not the signer's, a date in milliseconds (`exp`,
+    /// `nbf`, `iat`, `auth_time`, `updated_at`), or an `exp` after the time for which a [`KeySource`] keeps its key, counted
+    /// from now or from an `iat` that is at most 600 s ahead.
+    /// `MissingClaim`: no `exp` and no time to live. `KeyUsage`: the key is public.
+    /// `RandomUnavailable`.
     pub fn sign_json(&self, claims: impl AsRef<[u8]>) -> Result<String> {
+        self.sign_by(claims.as_ref(), None)
+    }
+
+    /// [`Self::sign`] for claims that are dated by another clock than the signer's: that of sessions, which says `now`.
+    pub(crate) fn sign_at(&self, claims: &Claims, now: u64) -> Result<String> {
+        self.sign_by(claims.json().as_bytes(), Some(now))
+    }
+
+    fn sign_by(&self, claims: &[u8], now: Option<u64>) -> Result<String> {
         self.0.with_key(|prepared| {
             if !prepared.key.may_sign() {
                 return Err(MAY_NOT_SIGN);
             }
-            let mut token = self.0.signing_input(prepared, claims.as_ref())?;
+            let mut token = self.0.signing_input(prepared, claims, now)?;
             let signature = prepared.key.sign_with(token.as_bytes(), b64::encode)?;
             token.push('.');
             token.push_str(&signature);
@@ -368,7 +380,7 @@ impl Signer {
     pub fn prepare_json(&self, claims: impl AsRef<[u8]>) -> Result<Unsigned> {
         self.0.with_key(|prepared| {
             Ok(Unsigned {
-                signing_input: self.0.signing_input(prepared, claims.as_ref())?,
+                signing_input: self.0.signing_input(prepared, claims.as_ref(), None)?,
                 key: prepared.key.clone(),
             })
         })
@@ -420,13 +432,18 @@ impl Inner {
     }
 
     /// The claims with what the signer adds, behind the header, encoded.
-    fn signing_input(&self, prepared: &Prepared, claims: &[u8]) -> Result<String> {
+    fn signing_input(
+        &self,
+        prepared: &Prepared,
+        claims: &[u8],
+        now: Option<u64>,
+    ) -> Result<String> {
         if claims.len() > Signer::MAX_CLAIMS_BYTES {
             return Err(TOO_LARGE);
         }
         let claims = registered::scan(claims, &self.other_dates).map_err(as_argument)?;
         refuse_milliseconds(&claims)?;
-        let payload = self.payload(&claims, prepared.longest_ttl)?;
+        let payload = self.payload(&claims, prepared.longest_ttl, now)?;
         let signature_len = b64::encoded_len(prepared.key.signature_len());
         let capacity = prepared.header.len() + b64::encoded_len(payload.len()) + 1 + signature_len;
         let mut input = String::with_capacity(capacity);
@@ -435,7 +452,12 @@ impl Inner {
         Ok(input)
     }
 
-    fn payload(&self, claims: &Scan<'_>, longest_ttl: Option<u64>) -> Result<String> {
+    fn payload(
+        &self,
+        claims: &Scan<'_>,
+        longest_ttl: Option<u64>,
+        now: Option<u64>,
+    ) -> Result<String> {
         const ROOM_FOR_DATES_AND_ID: usize = 96;
         let Registered { issuer, audience, token_id, expires_at, issued_at, .. } =
             claims.registered;
@@ -455,18 +477,15 @@ impl Inner {
         {
             payload.member("aud", mine);
         }
-        let outlives = |from: u64| {
-            let at = expires_at.and_then(|at| u64::try_from(at).ok());
-            let both = at.zip(longest_ttl);
-            both.is_some_and(|(at, longest)| at > from.saturating_add(longest))
-        };
-        let given = issued_at.and_then(|at| u64::try_from(at).ok()).unwrap_or(0);
-        // Who gives both dates may go by another clock.
-        let may_outlive = outlives(given);
-        if issued_at.is_none() || expires_at.is_none() || may_outlive {
-            let now = plausible(self.clock.now())?;
-            if may_outlive && outlives(now) {
-                return Err(TOKEN_OUTLIVES.about_claim("exp"));
+        if issued_at.is_none() || expires_at.is_none() || longest_ttl.is_some() {
+            let now = now.map_or_else(|| plausible(self.clock.now()), Ok)?;
+            if let Some((at, longest)) = expires_at.zip(longest_ttl) {
+                // A machine that dates its tokens itself may be ahead, by no more than a leeway can forgive.
+                let given = issued_at.and_then(|at| u64::try_from(at).ok()).unwrap_or(0);
+                let from = given.clamp(now, now.saturating_add(Policy::MAX_LEEWAY));
+                if u64::try_from(at).is_ok_and(|at| at > from.saturating_add(longest)) {
+                    return Err(TOKEN_OUTLIVES.about_claim("exp"));
+                }
             }
             if issued_at.is_none() {
                 payload.member("iat", now);
@@ -489,61 +508,6 @@ impl Inner {
     }
 }
 
-/// A JSON object without its closing brace.
-struct Payload(String);
-
-impl Payload {
-    fn member(&mut self, name: &str, value: impl fmt::Display) {
-        use fmt::Write as _;
-        let comma = if self.0.ends_with('{') { "" } else { "," };
-        // Writing to a String cannot fail.
-        let _infallible = write!(self.0, "{comma}\"{name}\":{value}");
-    }
-}
-
-/// The dates of claims that RFC 7519 does not register (OpenID Connect Core sections 2 and 5.1).
-const OTHER_DATES: [&str; 2] = ["auth_time", "updated_at"];
-
-/// From here on a date is taken for one in milliseconds: of the year 2001 as such, and of the year
-/// 33658 in seconds.
-const MILLISECONDS: i64 = 1_000_000_000_000;
-
-/// Refuses dates in milliseconds, as many languages count them: such a token would be good for
-/// ever.
-fn refuse_milliseconds(claims: &Scan<'_>) -> Result<()> {
-    let Registered { expires_at, not_before, issued_at, .. } = claims.registered;
-    for (name, date) in [("exp", expires_at), ("nbf", not_before), ("iat", issued_at)] {
-        if date.is_some_and(|date| date >= MILLISECONDS) {
-            return Err(IN_MILLISECONDS.about_claim(name));
-        }
-    }
-    if claims.found == 0 {
-        return Ok(());
-    }
-    #[expect(clippy::cast_precision_loss, reason = "it is a power of ten, and exact")]
-    let is_late = |name: &&&str| {
-        let date = claims.object.member(name).and_then(|date| date.as_f64());
-        date.is_some_and(|date| date >= MILLISECONDS as f64)
-    };
-    match OTHER_DATES.iter().find(is_late) {
-        Some(name) => Err(IN_MILLISECONDS.about_claim(name)),
-        None => Ok(()),
-    }
-}
-
-/// What the signer says, unless the claims say the same already.
-fn absent_or_same<'m>(
-    mine: Option<&'m str>,
-    theirs: Option<Place>,
-    text: &str,
-    claim: &'static str,
-) -> Result<Option<&'m str>> {
-    let (Some(mine), Some(theirs)) = (mine, theirs) else { return Ok(mine) };
-    let same = json::parse(mine.as_bytes())
-        .is_ok_and(|mine| audiences(mine).eq(audiences(theirs.value(text))));
-    if same { Ok(None) } else { Err(CONTRADICTION.about_claim(claim)) }
-}
-
 const MAY_NOT_SIGN: Error = Error::new(
     ErrorKind::KeyUsage,
     "The key may not sign: it is public, or its `key_ops` says otherwise. Sign with the private key.",
@@ -560,17 +524,9 @@ const TOKEN_OUTLIVES: Error = Error::new(
     "The token's `exp` is later than the ring keeps its key: give an earlier one, or open the ring with a `token_ttl` \
      that is as long.",
 );
-const IN_MILLISECONDS: Error = Error::new(
-    ErrorKind::InvalidClaim,
-    "The date is in milliseconds; give whole seconds since 1970 (NumericDate, RFC 7519 section 2).",
-);
 const NO_EXPIRY: Error = Error::new(
     ErrorKind::MissingClaim,
     "The claims have no `exp` and the signer sets none; give one a time to live, or allow its absence.",
-);
-const CONTRADICTION: Error = Error::new(
-    ErrorKind::InvalidClaim,
-    "The claims name an issuer or audience that is not the signer's; leave it to the signer.",
 );
 
 impl fmt::Debug for Signer {

@@ -484,7 +484,7 @@ impl Inner {
             .issued_at(date(now))
             .expires_at(date(now.saturating_add(expires_in)));
         Ok(SessionTokens {
-            access_token: Secret::from(signer.sign(&claims)?),
+            access_token: Secret::from(signer.sign_at(&claims, now)?),
             refresh_token: token::current(&self.peppers, session)?,
             expires_in,
             expires_at: record.expires_at,

@@ -6,8 +6,9 @@ use crate::session::{DAY, NOW, peppers, refused};
 use gatekey::clock::FixedClock;
 use gatekey::jwk::KeySource as _;
 use gatekey::keyring::KeyRingOptions;
+use gatekey::session::{SessionOptions, SessionSpec};
 use gatekey::store::{KeyRingStore, MemoryStore, RingFolder, SqliteStore, StoredRing};
-use gatekey::{Alg, Claims, Error, ErrorKind, KeyRing, Policy, Signer, Verifier};
+use gatekey::{Alg, Claims, Error, ErrorKind, KeyRing, Policy, Sessions, Signer, Verifier};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -251,4 +252,39 @@ fn a_life_that_was_altered_is_refused() {
     Bench::of(store.clone()).open(DAY);
     let sealed = store.key_ring("default").unwrap().unwrap().text;
     assert!(!sealed.windows(9).any(|bytes| bytes == b"token_ttl"), "not in the open");
+}
+
+/// A date in the future brings a token no longer life; sessions date their tokens by their own clock.
+#[test]
+fn a_token_that_is_dated_ahead_does_not_outlive_its_key() {
+    let (_folder, benches) = benches("ahead");
+    for bench in benches {
+        let ring = bench.open(900);
+        for signer in [bench.signer(&ring, 900).unwrap(), bench.signer(&ring, 60).unwrap()] {
+            let dated = |iat: u64, exp: u64| {
+                let claims = Claims::new().issued_at(iat as i64).expires_at(exp as i64);
+                signer.prepare(&claims).map(drop).and_then(|()| signer.sign(&claims).map(drop))
+            };
+            dated(NOW + 600, NOW + 1500).unwrap();
+            dated(NOW - 5000, NOW + 900).unwrap();
+            dated(NOW + 3 * 366 * DAY, NOW + 1500).unwrap();
+            for (iat, exp) in [
+                (NOW + 601, NOW + 1501),
+                (NOW + 3 * 366 * DAY, NOW + 3 * 366 * DAY + 900),
+                (NOW - 5000, NOW + 901),
+            ] {
+                let error =
+                    refused(dated(iat, exp), ErrorKind::InvalidClaim, "it outlives its key");
+                assert_eq!(error.claim(), Some("exp"), "{iat} {exp}");
+            }
+        }
+        // The signer has the system's clock, the sessions that of the ring.
+        let signer = Signer::following(Arc::new(ring.clone())).ttl(900).build().unwrap();
+        let clock = Arc::new(FixedClock::new(NOW + 3 * 366 * DAY));
+        let options = SessionOptions::new().clock(clock);
+        let store = Arc::new(MemoryStore::new());
+        let sessions = Sessions::open(store, peppers(&[1]), Some(&signer), options).unwrap();
+        let tokens = sessions.start("alice", &SessionSpec::default()).unwrap();
+        sessions.refresh(tokens.refresh_token.expose(), None).unwrap();
+    }
 }
