@@ -191,9 +191,17 @@ impl ApiKeys {
         Ok(Self { inner: Arc::clone(&self.inner), actor: actor.into() })
     }
 
-    /// Whether the rates of all keys are shared by the processes of this machine: what holds, or
-    /// why not. For a program that wants to know at its start; where they are not shared, each
-    /// process counts for itself, and no key is without its limit.
+    /// Refuses what has been closed, by itself or with its store, before anything else is asked.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: it has been closed.
+    pub fn check_open(&self) -> Result<()> {
+        self.inner.be_open()
+    }
+
+    /// Whether the rates of all keys are shared by the processes of this machine: what holds, or why not. For a
+    /// program that wants to know at its start; where they are not shared, each process counts for
+    /// itself, and no key is without its limit.
     ///
     /// # Errors
     /// `InvalidConfiguration`: limits are off, the store has no place for them, or their file is

@@ -165,9 +165,7 @@ impl ApiKeys {
         }
         match format::parse(presented) {
             Some(parsed) => inner.verify_native(&parsed, check),
-            None if presented.is_empty() => Err(ErrorKind::MissingCredentials.into()),
-            None if inner.feed.has_foreign() => inner.verify_foreign(presented, check),
-            None => Err(ErrorKind::MalformedApiKey.into()),
+            None => inner.verify_other(presented, check),
         }
     }
 }
@@ -214,6 +212,19 @@ impl Inner {
             self.upgrades.note(self, &grant, candidate);
         }
         Ok(grant)
+    }
+
+    /// What is not of the format of our keys.
+    #[cold]
+    fn verify_other(self: &Arc<Self>, presented: &[u8], check: &Check<'_>) -> Result<Grant> {
+        self.be_open()?;
+        if presented.is_empty() {
+            return Err(ErrorKind::MissingCredentials.into());
+        }
+        if self.feed.has_foreign() {
+            return self.verify_foreign(presented, check);
+        }
+        Err(ErrorKind::MalformedApiKey.into())
     }
 
     /// A key of another format, imported: found by all of it, or by what it begins with.

@@ -190,9 +190,11 @@ pub unsafe extern "C" fn gk_sessions_refresh(
     err: *mut gk_error,
 ) -> gk_status {
     issue(tokens, err, || {
+        let sessions = &given(sessions, "sessions")?.inner;
+        sessions.check_open()?;
         let token = credential(token, token_len, "token")?;
         let claims = claims.map(|claims| claims.0.built()).transpose()?;
-        Ok(given(sessions, "sessions")?.inner.refresh(token, claims)?)
+        Ok(sessions.refresh(token, claims)?)
     })
 }
 
@@ -219,8 +221,10 @@ pub unsafe extern "C" fn gk_sessions_end(
 ) -> gk_status {
     guard(err, || {
         tell(ended, false);
+        let sessions = &given(sessions, "sessions")?.inner;
+        sessions.check_open()?;
         let token = credential(token, token_len, "token")?;
-        tell(ended, given(sessions, "sessions")?.inner.end(token)?);
+        tell(ended, sessions.end(token)?);
         Ok(())
     })
 }

@@ -306,6 +306,7 @@ impl Policy {
 
     /// Refuses a policy that contradicts itself.
     pub(super) fn validate(&self) -> Result<()> {
+        self.revocations.as_ref().map_or(Ok(()), |list| list.check_open())?;
         for rule in [&self.issuer, &self.audience, &self.typ] {
             rule.validate()?;
         }

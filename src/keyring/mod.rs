@@ -219,9 +219,16 @@ impl KeyRing {
         inner
     }
 
-    /// Makes the next key the active one, retires the one that was, and makes a new next one. Wait
-    /// with a second rotation until everybody who caches [`Self::to_jwks`] has seen the new next
-    /// key.
+    /// Refuses what has been closed, by itself or with its store, before anything else is asked.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: it has been closed.
+    pub fn check_open(&self) -> Result<()> {
+        if self.0.heard.is_over() { Err(CLOSED) } else { Ok(()) }
+    }
+
+    /// Makes the next key the active one, retires the one that was, and makes a new next one. Wait with a
+    /// second rotation until everybody who caches [`Self::to_jwks`] has seen the new next key.
     ///
     /// The retired one stays good for [`Self::token_ttl`] and 600 s, whoever opened the ring for so long.
     ///

@@ -295,9 +295,16 @@ impl Store {
         })
     }
 
-    /// Writes down what is pending, lets go of files and connections, and ends everything that was
-    /// handed out: it refuses every call from now on (`InvalidArgument`) and changes nothing. A
-    /// second call does nothing.
+    /// Refuses what has been closed, by itself or with its store, before anything else is asked.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: it has been closed.
+    pub fn check_open(&self) -> Result<()> {
+        if self.0.closed.load(Ordering::SeqCst) { Err(CLOSED) } else { Ok(()) }
+    }
+
+    /// Writes down what is pending, lets go of files and connections, and ends everything that was handed out: it
+    /// refuses every call from now on (`InvalidArgument`) and changes nothing. A second call does nothing.
     ///
     /// # Errors
     /// Those of [`crate::store::Backend`]; it is closed all the same.
@@ -329,9 +336,7 @@ impl Store {
         follower: impl Fn(&T) -> Weak<dyn Follower>,
         open: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        if self.0.closed.load(Ordering::SeqCst) {
-            return Err(CLOSED);
-        }
+        self.check_open()?;
         let thing = open()?;
         let mut handed_out = brief(&self.0.handed_out);
         // Closed meanwhile, by another thread, which has not seen this one and may still be writing

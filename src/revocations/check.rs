@@ -17,6 +17,10 @@ use crate::store::RevocationKind::{
 const REVOKED: Error = Error::new(ErrorKind::RevokedToken, "The token has been revoked.");
 
 impl RevocationList for Revocations {
+    fn check_open(&self) -> Result<()> {
+        Self::check_open(self)
+    }
+
     fn prepare(&self, token: &PresentedToken<'_>) {
         let feed = &self.0.feed;
         feed.latest.note(token.now_nanos() / NANOS);

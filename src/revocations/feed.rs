@@ -85,6 +85,11 @@ impl Feed {
         self.fresh.stop();
     }
 
+    /// Whether it was stopped.
+    pub(super) fn is_over(&self) -> bool {
+        self.heard.is_over()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.names.len() + self.befores.len()
     }

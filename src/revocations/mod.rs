@@ -23,7 +23,7 @@ use crate::base::follow::Follow;
 use crate::base::pace::{Dates, Pace};
 use crate::base::text::{argument, plain, plain_some};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Follower, Revocation, RevocationKind, RevocationStore};
+use crate::store::{CLOSED, Follower, Revocation, RevocationKind, RevocationStore};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -209,15 +209,23 @@ impl Revocations {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Revokes one token, by its issuer and its `jti`; it is remembered until `expires_at`, its
-    /// `exp`. An empty issuer means any, and none: every token with this `jti` is refused, whatever
-    /// its `iss`.
+    /// Refuses what has been closed, by itself or with its store, before anything else is asked.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: it has been closed.
+    pub fn check_open(&self) -> Result<()> {
+        if self.0.feed.is_over() { Err(CLOSED) } else { Ok(()) }
+    }
+
+    /// Revokes one token, by its issuer and its `jti`; it is remembered until `expires_at`, its `exp`. An empty issuer
+    /// means any, and none: every token with this `jti` is refused, whatever its `iss`.
     ///
     /// # Errors
     /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024; or
     /// `expires_at` has passed by more than the largest leeway (600 s), or is after the year 9999,
     /// as milliseconds are. Then nothing is revoked. Those of [`RevocationStore`].
     pub fn revoke_token(&self, issuer: &str, token_id: &str, expires_at: u64) -> Result<()> {
+        self.check_open()?;
         let until = expires_at.saturating_add(LEEWAY);
         let mut entry = self.0.entry(RevocationKind::Token, issuer, token_id, 0, until)?;
         if plausible(expires_at).is_err() {
@@ -236,6 +244,7 @@ impl Revocations {
     /// # Errors
     /// `InvalidArgument`: the id has not 1 to 1024 bytes. Those of [`RevocationStore`].
     pub fn revoke_session(&self, session_id: &str) -> Result<()> {
+        self.check_open()?;
         let now = self.0.now()?;
         let before = self.0.believed(now).saturating_add(1);
         let until = self.0.until(now, self.0.kept_for());
@@ -276,6 +285,7 @@ impl Revocations {
     /// # Errors
     /// `InvalidArgument`: the name has not 1 to 1024 bytes. Those of [`RevocationStore`].
     pub fn revoke_key(&self, key_id: &str) -> Result<()> {
+        self.check_open()?;
         let entry = self.0.entry(RevocationKind::Key, "", key_id, 0, u64::MAX)?;
         self.0.revoke(entry)
     }
@@ -290,6 +300,7 @@ impl Revocations {
     /// `InvalidArgument`: the time is in the future by more than a second, or the subject or tenant
     /// has not 1 to 1024 bytes. Those of [`RevocationStore`].
     pub fn revoke_before(&self, at: u64, scope: RevokeScope<'_>) -> Result<()> {
+        self.check_open()?;
         let now = self.0.now()?;
         let believed = self.0.believed(now);
         if at > believed.saturating_add(1) {
@@ -327,6 +338,7 @@ impl Revocations {
     /// `expires_at` is after the year 9999, as milliseconds are. Those of [`RevocationStore`]. Then
     /// it is not known whether it was used, and must not be accepted.
     pub fn seen_once(&self, issuer: &str, token_id: &str, expires_at: u64) -> Result<bool> {
+        self.check_open()?;
         let inner = &self.0;
         let until = expires_at.saturating_add(LEEWAY);
         let entry = inner.entry(RevocationKind::Token, issuer, token_id, 0, until)?;
@@ -370,7 +382,8 @@ impl Revocations {
     /// # Errors
     /// Those of [`RevocationStore`].
     pub fn refresh(&self) -> Result<()> {
-        self.0.sync(self.0.clock.monotonic(), self.0.now()?, true).map(drop)
+        self.check_open()?;
+        self.0.sync(self.0.clock.monotonic(), self.0.now()?, true)
     }
 
     /// Forgets what has become needless, in the store and in memory; otherwise that happens every
@@ -381,6 +394,7 @@ impl Revocations {
     /// # Errors
     /// Those of [`RevocationStore`].
     pub fn purge(&self) -> Result<u64> {
+        self.check_open()?;
         self.0.purge(self.0.dates()?.surely)
     }
 

@@ -25,6 +25,7 @@ impl Sessions {
     /// # Errors
     /// Those of [`crate::store::Backend`].
     pub fn list(&self, subject: &str) -> Result<Vec<SessionRecord>> {
+        self.check_open()?;
         let now = self.inner.now()?;
         let mut filter = SessionFilter {
             subject: Some(subject.to_owned()),
@@ -53,6 +54,7 @@ impl Sessions {
     /// # Errors
     /// Those of [`crate::store::Backend`].
     pub fn find(&self, filter: &SessionFilter) -> Result<Page<SessionRecord>> {
+        self.check_open()?;
         let page = self.inner.store.sessions(filter)?;
         let records = page.records.into_iter().map(|session| self.shown(session)).collect();
         Ok(Page { records, cursor: page.cursor })
@@ -65,6 +67,7 @@ impl Sessions {
     /// `SessionNotFound`; `StoreCorrupt`: its row cannot be read. Those of
     /// [`crate::store::Backend`].
     pub fn get(&self, family: &str) -> Result<SessionRecord> {
+        self.check_open()?;
         let known = token::is_family(family).then_some(family).ok_or(NOT_FOUND)?;
         Ok(self.shown(self.inner.store.session(known)?.ok_or(NOT_FOUND)?))
     }
@@ -79,6 +82,7 @@ impl Sessions {
     /// # Errors
     /// `InvalidArgument`: the cursor is not one of ours. Those of [`crate::store::Backend`].
     pub fn events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {
+        self.check_open()?;
         if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
             return Err(argument("The cursor is not one that a page of events came with."));
         }
@@ -94,6 +98,7 @@ impl Sessions {
     /// # Errors
     /// `InvalidArgument`: the date is in the future. Those of [`crate::store::Backend`].
     pub fn purge(&self, before: u64) -> Result<u64> {
+        self.check_open()?;
         let dates = self.inner.dates()?;
         if before > dates.now {
             return Err(argument("Only sessions that ended in the past can be purged."));

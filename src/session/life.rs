@@ -33,6 +33,7 @@ impl Sessions {
     /// acceptable. `InvalidConfiguration`: the sessions were opened without a signer. Those of
     /// [`Signer`] and [`crate::store::Backend`]; then there is no session.
     pub fn start(&self, subject: &str, spec: &SessionSpec) -> Result<SessionTokens> {
+        self.check_open()?;
         let inner = &*self.inner;
         let signer = inner.signer()?;
         let now_ms = inner.now_ms()?;
@@ -102,6 +103,7 @@ impl Sessions {
         refresh_token: impl AsRef<[u8]>,
         claims: Option<&Claims>,
     ) -> Result<SessionTokens> {
+        self.check_open()?;
         let inner = &*self.inner;
         let presented = token::parse(refresh_token.as_ref()).ok_or(NOT_A_TOKEN)?;
         let claims = claims.map(check_claims).transpose()?;
@@ -225,6 +227,7 @@ impl Sessions {
     /// read, so that no secret can be checked; end it by its id. Those of
     /// [`crate::store::Backend`].
     pub fn end(&self, refresh_token: impl AsRef<[u8]>) -> Result<bool> {
+        self.check_open()?;
         let presented = token::parse(refresh_token.as_ref()).ok_or(NOT_A_TOKEN)?;
         self.end_found(|| self.genuine(&presented))
     }
@@ -242,6 +245,7 @@ impl Sessions {
     /// `SessionNotFound`: there is no session of this id, or it is of another subject. Those of
     /// [`crate::store::Backend`].
     pub fn end_by_id(&self, family: &str, subject: Option<&str>) -> Result<bool> {
+        self.check_open()?;
         let known = token::is_family(family).then_some(family).ok_or(NOT_FOUND)?;
         let ended = self.end_found(|| {
             let session = self.inner.store.session(known)?.ok_or(NOT_FOUND)?;
@@ -295,6 +299,7 @@ impl Sessions {
     /// `InvalidArgument`: the subject has not 1 to 255 bytes. Those of [`crate::store::Backend`];
     /// what was ended by then stays ended, and a second call goes on.
     pub fn end_all(&self, subject: &str) -> Result<u64> {
+        self.check_open()?;
         let subject = plain_some(subject, 255, "A subject has 1 to 255 bytes.")?;
         let inner = &*self.inner;
         let so_far = inner.revocations.of_subject_so_far(&subject, inner.now()?);

@@ -29,6 +29,7 @@ impl Sessions {
     /// all others are done. Those of [`crate::store::Backend`]; what was ended by then stays ended,
     /// and a second call goes on.
     pub fn end_under_pepper(&self, pepper: u32) -> Result<u64> {
+        self.check_open()?;
         let inner = &*self.inner;
         inner.store.stamp()?; // what was closed says so, whatever the pepper
         if pepper == inner.peppers.active() {

@@ -266,8 +266,15 @@ impl Sessions {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// What is revoked, to be given to verifiers: a session that has ended has its access tokens
-    /// there.
+    /// Refuses what has been closed, by itself or with its store, before anything else is asked.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: it has been closed.
+    pub fn check_open(&self) -> Result<()> {
+        self.inner.revocations.check_open()
+    }
+
+    /// What is revoked, to be given to verifiers: a session that has ended has its access tokens there.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
         &self.inner.revocations

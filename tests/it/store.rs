@@ -11,7 +11,8 @@ use gatekey::pepper::PepperSource;
 use gatekey::revocations::RevocationOptions;
 use gatekey::session::{SessionOptions, SessionSpec};
 use gatekey::{
-    Alg, Claims, Clock, Error, ErrorKind, Key, Peppers, Policy, Secret, Signer, Store, Verifier,
+    Alg, Claims, Clock, Error, ErrorKind, Key, KeySet, Peppers, Policy, ResourceServer, Secret,
+    Signer, Store, Verifier,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -221,7 +222,9 @@ fn nothing_goes_on_after_it_closed() {
                 && verifiers.iter().all(|one| one.verify(access).is_ok())
         );
 
+        let of_closed = || Policy::new().revocations(Arc::new(revocations.clone()));
         let another = store.clone();
+        another.check_open().unwrap();
         store.close().unwrap();
         another.close().unwrap();
         let closed = Some(ErrorKind::InvalidArgument);
@@ -234,7 +237,29 @@ fn nothing_goes_on_after_it_closed() {
             ("start", kind(sessions.start("bob", &SessionSpec::default()))),
             ("refresh", kind(sessions.refresh(tokens.refresh_token.expose(), None))),
             ("end", kind(sessions.end(tokens.refresh_token.expose()))),
+            ("no key of ours", kind(keys.verify("x", &Check::new()))),
+            ("no key", kind(keys.verify("", &Check::new()))),
+            ("a key of no name", kind(keys.get(""))),
+            ("start nobody's", kind(sessions.start("", &SessionSpec::default()))),
+            ("refresh nothing", kind(sessions.refresh("x", None))),
+            ("end nothing", kind(sessions.end("x"))),
+            ("end by no id", kind(sessions.end_by_id("o", None))),
+            ("no session", kind(sessions.get("o"))),
+            ("nobody's sessions", kind(sessions.list(""))),
+            ("end nobody's", kind(sessions.end_all(""))),
             ("a session's token", kind(verifiers[0].verify(access))),
+            ("an expired one", kind(revocations.seen_once("i", "1", 1))),
+            ("a verifier", kind(Verifier::with_key(&key, of_closed()))),
+            (
+                "a verifier of a set",
+                kind(Verifier::new(&KeySet::new([key.clone()]).unwrap(), of_closed())),
+            ),
+            ("a door", kind(ResourceServer::builder("https://a").api_keys(keys.clone()).build())),
+            ("open keys", kind(keys.check_open())),
+            ("open sessions", kind(sessions.check_open())),
+            ("open revocations", kind(revocations.check_open())),
+            ("an open ring", kind(ring.check_open())),
+            ("an open store", kind(another.check_open())),
             ("a token", kind(verifiers[1].verify(access))),
             ("revoke a subject", kind(revocations.revoke_subject("alice"))),
             ("seen once", kind(revocations.seen_once("i", "1", NOW + 60))),

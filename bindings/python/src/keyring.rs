@@ -117,8 +117,11 @@ impl KeyRing {
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        let active = quickly(py, || self.inner.active()).map(|key| key.kid).unwrap_or_default();
-        format!("<gatekey.KeyRing active={}>", shown(py, &active))
+        match quickly(py, || self.inner.active()) {
+            Ok(active) => format!("<gatekey.KeyRing active={}>", shown(py, &active.kid)),
+            Err(_) if self.inner.check_open().is_err() => "<gatekey.KeyRing closed>".to_owned(),
+            Err(_) => "<gatekey.KeyRing out of reach>".to_owned(),
+        }
     }
 
     /// Refuses: a pickle would hold the private keys in plain text.

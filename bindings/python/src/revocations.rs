@@ -162,8 +162,9 @@ impl Revocations {
         self.call(py, gatekey::Revocations::purge)
     }
 
-    fn __len__(&self) -> usize {
-        self.inner.len()
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        self.inner.check_open().or_raise(py)?;
+        Ok(self.inner.len())
     }
 
     /// True, also when nothing is revoked: `revocations or None` must not turn it off.

@@ -151,6 +151,7 @@ impl Sessions {
         refresh_token: &Bound<'_, PyAny>,
         claims: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<SessionTokens> {
+        self.be_open(py)?;
         let token = presented(refresh_token, "refresh_token")?;
         let claims = claims.map(read_claims).transpose()?;
         let sessions = self.signing(py)?;
@@ -163,6 +164,7 @@ impl Sessions {
     ///
     /// Raises `InvalidRefreshTokenError`.
     fn end(&self, py: Python<'_>, refresh_token: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.be_open(py)?;
         let token = presented(refresh_token, "refresh_token")?;
         let sessions = self.inner(py)?;
         py.detach(move || sessions.end(token)).or_raise(py)
@@ -266,8 +268,9 @@ impl Sessions {
         }
     }
 
-    const fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
+    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {
+        slf.be_open(slf.py())?;
+        Ok(slf)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None, /))]
@@ -310,6 +313,13 @@ impl Sessions {
     /// The clock that was given, if one was.
     pub(crate) const fn clock(&self) -> Option<&OwnClock> {
         self.clock.as_ref()
+    }
+
+    /// Refuses what has been closed, before any Python code runs for the call.
+    fn be_open(&self, py: Python<'_>) -> PyResult<()> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let inner = inner.as_ref().ok_or_else(|| usage(py, "The sessions have been closed."))?;
+        inner.check_open().or_raise(py)
     }
 
     /// The sessions, with Python's clock read for the call that follows.

@@ -162,8 +162,9 @@ impl Store {
         ticked
     }
 
-    const fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
+    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {
+        slf.inner.check_open().or_raise(slf.py())?;
+        Ok(slf)
     }
 
     #[pyo3(signature = (_kind=None, _error=None, _trace=None, /))]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import gatekey
-from gatekey import ResourceServer, Signer, Store, Verifier, exceptions
+from gatekey import Key, ResourceServer, Signer, Store, Verifier, aio, exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,3 +120,50 @@ def test_what_was_closed_says_so(tmp_path: Path, where: str, by_store: bool) -> 
             with pytest.raises(exceptions.UsageError, match="closed") as raised:
                 call(thing, own)
             assert (raised.value.status, raised.value.code) == (500, "invalid_argument"), name
+
+
+@pytest.mark.parametrize("where", ["memory:", "file"])
+def test_what_was_closed_says_so_whatever_it_is_given(tmp_path: Path, where: str) -> None:
+    url = where if where == "memory:" else tmp_path / "closed.sqlite"
+    store = Store.open(url, pepper=PEPPER)
+    key = Key.generate("EdDSA")
+    ring, keys, sessions = store.key_ring(), store.api_keys(), store.sessions(signer=Signer(key))
+    revocations = store.revocations()
+    assert "active" in repr(ring)
+    store.close()
+    calls: dict[str, Callable[[], object]] = {
+        "verify": lambda: keys.verify("x"),
+        "verify nothing": lambda: keys.verify(None),
+        "check": lambda: keys.check("x"),
+        "check nothing": lambda: keys.check(None),
+        "refresh": lambda: sessions.refresh("x"),
+        "refresh nothing": lambda: sessions.refresh(None),
+        "end": lambda: sessions.end("x"),
+        "end nothing": lambda: sessions.end(None),
+        "end_by_id": lambda: sessions.end_by_id("o"),
+        "get": lambda: sessions.get("o"),
+        "seen_once": lambda: revocations.seen_once("i", "j", 1),
+        "len": lambda: len(revocations),
+        "Verifier": lambda: Verifier(key, revocations=revocations),
+        "ResourceServer": lambda: ResourceServer("https://a", api_keys=keys),
+        "with the store": store.__enter__,
+        "with keys": keys.__enter__,
+        "with sessions": sessions.__enter__,
+    }
+    for name, call in calls.items():
+        with pytest.raises(exceptions.UsageError, match="closed"):
+            pytest.fail(f"{name}: {call()!r}")
+    assert repr(ring) == "<gatekey.KeyRing closed>"
+
+
+def test_with_closed_things_of_aio() -> None:
+    async def enter() -> None:
+        store = await aio.Store.open("memory:", pepper=PEPPER)
+        keys = await store.api_keys()
+        async with store:
+            await keys.list()
+        for thing in (store, keys):
+            with pytest.raises(exceptions.UsageError, match="closed"):
+                await thing.__aenter__()
+
+    asyncio.run(enter())

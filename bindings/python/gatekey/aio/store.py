@@ -67,6 +67,7 @@ class Closed(Twin):
         await STORES.run(self.sync.close)
 
     async def __aenter__(self) -> Self:
+        self.sync.__enter__()  # what has been closed says so
         return self
 
     async def __aexit__(
