@@ -133,12 +133,20 @@ pub(super) fn read(what: &'static str, text: &str) -> Result<Peppers> {
 /// `InvalidConfiguration`: others may read it. `WrongPepper`: it is not there. That of
 /// [`read_peppers`].
 pub fn read_pepper_file(path: &Path) -> Result<Peppers> {
+    const IRREGULAR: Error = Error::new(
+        ErrorKind::InvalidConfiguration,
+        "The pepper file is a pipe, a socket or a device, and must be a file: it is read whenever the store is opened.",
+    );
     const MISSING: Error = Error::new(
         ErrorKind::WrongPepper,
         "The pepper file is not there or cannot be read. Restore the one that the store was made with; for a new \
          store, make one with `gatekey pepper add`, or name none: it is then made beside the store.",
     );
-    let text = read_private_file(path, 65_536).map_err(|_| MISSING)?.ok_or(Error::new(
+    let read = read_private_file(path, 65_536).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => IRREGULAR,
+        _ => MISSING,
+    });
+    let text = read?.ok_or(Error::new(
         ErrorKind::InvalidConfiguration,
         "The pepper file may be read by others; chmod 600 it, and rotate the pepper if they did.",
     ))?;

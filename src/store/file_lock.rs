@@ -7,6 +7,8 @@
 
 #[cfg(unix)]
 pub(super) use crate::base::descriptors::OnlyHere;
+#[cfg(unix)]
+use crate::base::process::WITHOUT_WAITING;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
@@ -49,7 +51,11 @@ impl FileLock {
     /// # Errors
     /// Those of the operating system; `TimedOut`: another process has held it for 30 seconds.
     pub(crate) fn of(path: &Path) -> Result<Self> {
-        Self::take(path, OpenOptions::new().read(true))
+        let mut options = OpenOptions::new();
+        options.read(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, WITHOUT_WAITING);
+        Self::take(path, &options)
     }
 
     /// Locks a file that is there for that alone, and is made if it is not.

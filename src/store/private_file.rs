@@ -2,6 +2,8 @@
 //! a reader, or the next start after a crash, meets the old file, the new one or none.
 
 use crate::base::hex;
+#[cfg(unix)]
+use crate::base::process::WITHOUT_WAITING;
 use crate::base::random::{Identifiers, SecureRandom as _};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{Error, ErrorKind, Read as _, Result, Write as _};
@@ -101,9 +103,26 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// At most this many bytes of a file; `None` if others may read it.
+/// Opens a file to be read. A pipe, for whose other end one would wait, a socket and a device are refused
+/// (`InvalidData`).
+pub(crate) fn open_regular(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, WITHOUT_WAITING);
+    let file = options.open(path)?;
+    if is_irregular(&file.metadata()?) { Err(ErrorKind::InvalidData.into()) } else { Ok(file) }
+}
+
+/// Whether it is neither a file nor a folder.
+pub(super) fn is_irregular(metadata: &Metadata) -> bool {
+    !metadata.is_file() && !metadata.is_dir()
+}
+
+/// At most so many bytes of a file; `None` if others may read it. One that is no regular file is refused
+/// (`InvalidData`).
 pub(crate) fn read_private_file(path: &Path, most: u64) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let file = File::open(path)?;
+    let file = open_regular(path)?;
     let metadata = file.metadata()?;
     if is_open_to_others(&metadata) {
         return Ok(None);

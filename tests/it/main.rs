@@ -36,6 +36,8 @@ mod links;
 mod lost;
 mod mark_places;
 mod options;
+#[cfg(all(unix, feature = "sqlite"))]
+mod pipes;
 mod policy;
 mod properties;
 mod revocations;

@@ -13,11 +13,10 @@ use crate::base::random::SecureRandom as _;
 use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::mark_place::{foreign, is_blank, mark_file};
-use crate::store::private_file::replace_private_file;
+use crate::store::private_file::{open_regular, replace_private_file};
 use crate::store::{Mark, real_path};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::{ErrorKind as Io, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -270,7 +269,7 @@ fn parse(text: &str) -> Option<Said> {
 /// The text of a file; `None` if it is not there.
 fn read_text(path: &Path) -> std::io::Result<Option<String>> {
     let mut text = Vec::new();
-    match File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut text)) {
+    match open_regular(path).and_then(|file| file.take(LONGEST).read_to_end(&mut text)) {
         Err(error) if error.kind() == Io::NotFound => Ok(None),
         Err(error) => Err(error),
         Ok(_) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),

@@ -4,6 +4,7 @@
 use super::connections::{companion, leave_log, open_to_read, use_rollback_journal};
 use super::create::make_file;
 use super::mark::{Marked, Standing, demand_mark, estrange, rename, sync_folder};
+use super::place::check_regular;
 use super::wal::Extent;
 use super::{Connections, SqliteStore, Trust, fault, schema, whole};
 use crate::base::process;
@@ -274,6 +275,7 @@ fn place(copied: Result<Copied>, beside: &Path, to: &Path) -> Result<Copied> {
 
 /// Keeps others from a store that is about to be replaced; refuses if someone has it open.
 fn hold_still(store: &Path, force: bool) -> Result<Option<Connection>> {
+    check_regular(store)?;
     if force || !store.exists() || is_mixed(store) {
         return Ok(None);
     }

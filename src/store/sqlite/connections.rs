@@ -15,7 +15,7 @@
 use super::create::{open_or_make, patiently};
 use super::fault;
 use super::mark::{Marked, Seen, standing};
-use super::place::{Place, Sight};
+use super::place::{Place, Sight, check_regular};
 use super::schema::migrate;
 use super::wal::Extent;
 use super::whole;
@@ -534,6 +534,7 @@ pub(super) fn use_rollback_journal(connection: &Connection) -> Result<()> {
 }
 
 pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
+    check_regular(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_handler(Some(wait_a_little)).map_err(fault)?;
@@ -542,6 +543,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
 
 /// Reads a file on the word that nobody changes it; see [`Connections::thaw`].
 pub(super) fn open_frozen(path: &Path) -> Result<Connection> {
+    check_regular(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;

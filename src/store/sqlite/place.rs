@@ -1,6 +1,21 @@
 //! Which file a name leads to, and what is seen of it without opening it.
 
+use super::connections::companion;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::private_file::is_irregular;
 use std::path::Path;
+
+/// Refuses a pipe, for whose other end SQLite would wait, a socket and a device, in the place of the store or of its log.
+pub(super) fn check_regular(path: &Path) -> Result<()> {
+    let log = companion(path, "-wal");
+    let found = [path, &log].map(std::fs::metadata);
+    if found.iter().flatten().any(is_irregular) { Err(IRREGULAR) } else { Ok(()) }
+}
+
+const IRREGULAR: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "In the place of the store or of its log (`-wal`) is a pipe, a socket or a device; a store is a file.",
+);
 
 /// A file, whatever it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

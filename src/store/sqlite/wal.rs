@@ -4,8 +4,8 @@
 //! into: where the log begins and where it ends.
 
 use super::mark::Position;
+use crate::store::private_file::open_regular;
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Result};
 use std::path::Path;
 
@@ -37,7 +37,7 @@ pub(super) enum Extent {
 /// Reads the log, in which the table `store` is the page `of`. A file that is not there is an empty
 /// one.
 pub(super) fn read(path: &Path, of: u32, extent: Extent) -> Result<Log> {
-    let file = match File::open(path) {
+    let file = match open_regular(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Log::default()),
         other => other?,
     };

@@ -14,6 +14,7 @@
 use super::connections::{companion, open_frozen};
 use super::fault;
 use super::mark::{Position, standing};
+use super::place::check_regular;
 use super::wal::{self, Extent, Log};
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
@@ -46,6 +47,7 @@ pub(super) fn check(
 /// Refuses an empty main file that has a log, before SQLite looks at it: it would take the log
 /// away.
 pub(super) fn check_beginning(path: &Path) -> Result<()> {
+    check_regular(path)?;
     let length = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len());
     let has_log = length(&companion(path, "-wal")).is_ok_and(|length| length > 0);
     if has_log && length(path).is_ok_and(|length| length == 0) { Err(SHORT) } else { Ok(()) }
