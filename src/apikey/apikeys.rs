@@ -199,9 +199,9 @@ impl ApiKeys {
         self.inner.be_open()
     }
 
-    /// Whether the rates of all keys are shared by the processes of this machine: what holds, or why not. For a
-    /// program that wants to know at its start; where they are not shared, each process counts for
-    /// itself, and no key is without its limit.
+    /// Whether the rates of all keys are shared by the processes of this machine: what holds, or
+    /// why not. For a program that wants to know at its start; where they are not shared, each
+    /// process counts for itself, and no key is without its limit.
     ///
     /// # Errors
     /// `InvalidConfiguration`: limits are off, the store has no place for them, or their file is

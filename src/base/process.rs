@@ -386,12 +386,13 @@ const STEADY: libc::clockid_t = libc::CLOCK_BOOTTIME;
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 const STEADY: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
-/// With this a pipe is opened at once, whoever is at its other end (`OpenOptionsExt::custom_flags`).
+/// With this a pipe is opened at once, whoever is at its other end
+/// (`OpenOptionsExt::custom_flags`).
 #[cfg(unix)]
 pub(crate) const WITHOUT_WAITING: i32 = libc::O_NONBLOCK;
 
-/// Nanoseconds of the system's clock that goes on in suspend; none if it cannot be read. No system call where the kernel
-/// maps its clocks into the process.
+/// Nanoseconds of the system's clock that goes on in suspend; none if it cannot be read. No system
+/// call where the kernel maps its clocks into the process.
 #[cfg(unix)]
 #[inline]
 pub(super) fn steady_nanos() -> Option<u64> {

@@ -44,7 +44,8 @@ pub(super) struct New {
     /// The algorithm of the keys
     #[arg(long, default_value = "ES256", value_parser = algorithm)]
     alg: Alg,
-    /// The longest life of a token that the ring signs: so long, and 10 minutes, a retired key stays good [default: 15m]
+    /// The longest life of a token that the ring signs: so long, and 10 minutes, a retired key
+    /// stays good [default: 15m]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     token_ttl: Option<u64>,
     #[command(flatten)]
@@ -56,7 +57,8 @@ pub(super) struct Rotate {
     /// The algorithm of the new next key [default: that of the active key]
     #[arg(long, value_parser = algorithm)]
     alg: Option<Alg>,
-    /// The longest life of a token that the ring signs: so long, and 10 minutes, the old key stays good [default, and at least: what the ring remembers]
+    /// The longest life of a token that the ring signs: so long, and 10 minutes, the old key stays
+    /// good [default, and at least: what the ring remembers]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     token_ttl: Option<u64>,
     #[command(flatten)]

@@ -1,9 +1,10 @@
-//! The private numbers of an RSA key that a file leaves out: its primes where there are only `n`, `e` and `d`, and the
-//! numbers that are computed from the primes (RFC 8017 section 3.2).
+//! The private numbers of an RSA key that a file leaves out: its primes where there are only `n`,
+//! `e` and `d`, and the numbers that are computed from the primes (RFC 8017 section 3.2).
 //!
-//! The primes are found by arithmetic alone and not by trying bases (NIST SP 800-56B revision 2, appendix C.1): numbers
-//! that are no key cost no more than those of a key. Bounded by the size of the modulus (8192 bits). What is found is
-//! checked against the rest like any other key, by [`super::rsa::PrivateKey`].
+//! The primes are found by arithmetic alone and not by trying bases (NIST SP 800-56B revision 2,
+//! appendix C.1): numbers that are no key cost no more than those of a key. Bounded by the size of
+//! the modulus (8192 bits). What is found is checked against the rest like any other key, by
+//! [`super::rsa::PrivateKey`].
 
 use super::rsa::{check_numbers, contradicting_parts, too_short, without_leading_zeros};
 use crate::base::secret::Secret;
@@ -50,10 +51,10 @@ pub(crate) fn exponents(d: &[u8], p: &[u8], q: &[u8]) -> Result<[Secret; 3]> {
     find().ok_or_else(contradicting_parts)
 }
 
-/// `e * d - 1` is a multiple of `lcm(p - 1, q - 1)`, so it is `phi * k / g` for phi = (p - 1)(q - 1) and some k and g, both
-/// far shorter than n. As phi is n but for its lower half, that fraction is a convergent of `(e * d - 1) / n` (Legendre;
-/// so Wiener, "Cryptanalysis of short RSA secret exponents", 1990). Each convergent gives one phi at most, and phi the
-/// primes.
+/// `e * d - 1` is a multiple of `lcm(p - 1, q - 1)`, so it is `phi * k / g` for phi = (p - 1)(q -
+/// 1) and some k and g, both far shorter than n. As phi is n but for its lower half, that fraction
+/// is a convergent of `(e * d - 1) / n` (Legendre; so Wiener, "Cryptanalysis of short RSA secret
+/// exponents", 1990). Each convergent gives one phi at most, and phi the primes.
 fn find_primes(n: &[u8], e: &[u8], d: &[u8]) -> Option<[Secret; 2]> {
     let n = number(n);
     let bits = n.bits_precision() + ROOM;
@@ -87,8 +88,8 @@ fn totient(multiple: &BoxedUint, (k, g): (u64, u64)) -> Option<Number> {
     bool::from(rest.is_zero()).then_some(phi)
 }
 
-/// The primes of n, the larger one first, given (p - 1)(q - 1): their sum is `n + 1 - phi`, and the square of their
-/// difference that of the sum less 4n.
+/// The primes of n, the larger one first, given (p - 1)(q - 1): their sum is `n + 1 - phi`, and the
+/// square of their difference that of the sum less 4n.
 fn factors(n: &BoxedUint, phi: &BoxedUint) -> Option<[Secret; 2]> {
     if phi >= n {
         return None;

@@ -61,8 +61,11 @@ pub(super) fn is_in(text: &[u8]) -> bool {
     memmem::find(text, BEGIN).is_some()
 }
 
-/// The next block, with what stands before and after it.
-fn next_block(text: &[u8]) -> Result<Option<(&[u8], Block<'_>, &[u8])>> {
+/// A block, with what stands before and after it.
+type Found<'a> = (&'a [u8], Block<'a>, &'a [u8]);
+
+/// The next block.
+fn next_block(text: &[u8]) -> Result<Option<Found<'_>>> {
     let Some((before, text)) = split_at(text, BEGIN) else { return Ok(None) };
     let (label, text) = split_at(text, DASHES).ok_or(MALFORMED)?;
     let label = std::str::from_utf8(label).ok().filter(|label| is_label(label)).ok_or(MALFORMED)?;

@@ -3,13 +3,14 @@
 //! Anyone who loads a public key as an HMAC secret lets everybody sign who has that public key: the
 //! confusion behind CVE-2015-9235 and its successors, which all slipped past narrower filters. So a
 //! secret is searched, not matched: for PEM armour, SSH key names, JWK members, XML key values and
-//! the object identifiers of key algorithms anywhere in it, with every escape undone (JSON, C, shells,
-//! URLs, HTML) and everything that is not printable ASCII taken out (byte order marks, white space,
-//! zero-width characters, the zeros of UTF-16), and then the same again in whatever base64, base64url or
-//! hexadecimal inside decodes to, as one run or in pieces.
+//! the object identifiers of key algorithms anywhere in it, with every escape undone (JSON, C,
+//! shells, URLs, HTML) and everything that is not printable ASCII taken out (byte order marks,
+//! white space, zero-width characters, the zeros of UTF-16), and then the same again in whatever
+//! base64, base64url or hexadecimal inside decodes to, as one run or in pieces.
 //!
-//! Nothing is matched by its grammar, so a text that one parser reads and another does not hides nothing. Not looked
-//! into: base32, base85, quoted-printable, lists of decimal numbers, and compressed or encrypted data.
+//! Nothing is matched by its grammar, so a text that one parser reads and another does not hides
+//! nothing. Not looked into: base32, base85, quoted-printable, lists of decimal numbers, and
+//! compressed or encrypted data.
 //!
 //! A random secret of up to 128 bytes is found guilty with a chance below 2^-30, whatever its
 //! encoding.
@@ -71,7 +72,8 @@ thread_local! {
 /// No key is shorter in an encoding.
 const SHORTEST: usize = 24;
 
-/// What is left of a text without what can hide or break up words, but for white space, which may end an escape.
+/// What is left of a text without what can hide or break up words, but for white space, which may
+/// end an escape.
 fn ascii(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len()));
     text.extend(bytes.iter().copied().filter(is_in_texts));
@@ -140,7 +142,7 @@ fn in_base64(text: &[u8], inside: impl Fn(Zeroizing<Vec<u8>>) -> bool) -> bool {
     }
     let mut joined = Zeroizing::new(Vec::with_capacity(text.len()));
     runs().filter(|run| run.len() >= SHORTEST_LINE).for_each(|run| joined.extend_from_slice(run));
-    let last = runs().filter(|run| !run.is_empty()).last();
+    let last = runs().rfind(|run| !run.is_empty());
     joined.extend_from_slice(last.filter(|run| run.len() < SHORTEST_LINE).unwrap_or_default());
     at_any_offset(&joined)
 }

@@ -50,7 +50,8 @@ pub(super) fn read(jwk: &Value<'_>) -> Result<(Parts, Stated)> {
     read_jwk(jwk, false)
 }
 
-/// What checking the member costs, in private RSA keys of 2048 bits; nothing that is read from others costs as much.
+/// What checking the member costs, in private RSA keys of 2048 bits; nothing that is read from
+/// others costs as much.
 pub(super) fn work(jwk: &Value<'_>) -> usize {
     let text = |name| match jwk.kind() {
         Kind::Object => jwk.member(name).and_then(|value| value.as_json_str()),
@@ -67,8 +68,9 @@ pub(super) fn work(jwk: &Value<'_>) -> usize {
 /// More bytes than a modulus of 8192 bits has, after a zero octet.
 const MAX_RSA: usize = 1026;
 
-/// `alone`: whether it is a key by itself, for which the primes of RSA may be computed where they are left out. Those of
-/// a set are not: sets are read from servers, and their readers pay for nothing.
+/// `alone`: whether it is a key by itself, for which the primes of RSA may be computed where they
+/// are left out. Those of a set are not: sets are read from servers, and their readers pay for
+/// nothing.
 fn read_jwk(jwk: &Value<'_>, alone: bool) -> Result<(Parts, Stated)> {
     if jwk.kind() != Kind::Object {
         return Err(mistaken::for_no_object(jwk));

@@ -91,7 +91,8 @@ impl Key {
     /// # Errors
     /// `InvalidArgument`: the algorithm is not one of these. `WeakKey`: the secret is empty, too
     /// short, or one byte repeated. `SecretLooksLikeKey`: it is a PEM, DER, SSH or JWK key in some
-    /// disguise, which an attacker may know. `InvalidKey`: it has more than 64 KiB, or is the path of a file or a URL.
+    /// disguise, which an attacker may know. `InvalidKey`: it has more than 64 KiB, or is the path
+    /// of a file or a URL.
     ///
     /// # Security
     /// The secret must come from a random number generator; a password is not a key.

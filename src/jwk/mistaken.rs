@@ -63,8 +63,8 @@ fn is_jwk(value: &Value<'_>) -> bool {
     value.kind() == Kind::Object && value.member("kty").is_some()
 }
 
-/// A secret that is surely the place of one, as a path, a URL or a placeholder: a random one looks so with a chance
-/// below 2^-25.
+/// A secret that is surely the place of one, as a path, a URL or a placeholder: a random one looks
+/// so with a chance below 2^-25.
 pub(super) fn for_secret(secret: &[u8]) -> Option<Error> {
     const FOLDERS: [&[u8]; 15] = [
         b"/app/",

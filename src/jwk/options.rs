@@ -42,8 +42,8 @@ impl KeyOptions {
         self
     }
 
-    /// Names the key, whatever name it carries itself. 1 to 256 bytes without control characters, checked when it is
-    /// loaded.
+    /// Names the key, whatever name it carries itself. 1 to 256 bytes without control characters,
+    /// checked when it is loaded.
     #[must_use]
     pub fn kid(mut self, kid: impl Into<String>) -> Self {
         self.kid = Some(kid.into());

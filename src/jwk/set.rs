@@ -45,8 +45,8 @@ struct Inner {
 /// The most members of a JWK Set that are read.
 const MAX_KEYS: usize = 100;
 
-/// The most work that checking the private RSA keys of a JWK Set may cost, in keys of 2048 bits: some hundred
-/// milliseconds. One of 8192 bits costs as much as 64 of them.
+/// The most work that checking the private RSA keys of a JWK Set may cost, in keys of 2048 bits:
+/// some hundred milliseconds. One of 8192 bits costs as much as 64 of them.
 const MOST_WORK: usize = 256;
 
 impl KeySet {
@@ -70,8 +70,9 @@ impl KeySet {
     ///
     /// Members that cannot or may not be used for signatures are skipped: unknown types, curves and
     /// algorithms, `use` other than `sig`, weak keys, malformed keys, and RSA and `oct` keys
-    /// without `alg`. See [`Self::skipped`]. Private RSA keys are checked, which is slow for long ones: of them at most 4
-    /// of 8192 bits, 32 of 4096 bits or 100 of 2048 bits are read, and the others skipped.
+    /// without `alg`. See [`Self::skipped`]. Private RSA keys are checked, which is slow for long
+    /// ones: of them at most 4 of 8192 bits, 32 of 4096 bits or 100 of 2048 bits are read, and the
+    /// others skipped.
     ///
     /// # Errors
     /// `InvalidKey`: not a JWK Set, malformed JSON anywhere, more than 100 members or 512 KiB.
@@ -202,11 +203,13 @@ impl KeySet {
         self.0.keys.iter()
     }
 
-    /// The key with this name; the first of those that are one key for several algorithms. Never allocates.
+    /// The key with this name; the first of those that are one key for several algorithms. Never
+    /// allocates.
     ///
     /// # Errors
-    /// `KeyNotFound`: no key has the name. `UnusableKey`: one has it, but was skipped; see [`Error::unusable_key`].
-    /// `AmbiguousKey`: different keys have it, of which one may have been skipped.
+    /// `KeyNotFound`: no key has the name. `UnusableKey`: one has it, but was skipped; see
+    /// [`Error::unusable_key`]. `AmbiguousKey`: different keys have it, of which one may have been
+    /// skipped.
     pub fn by_kid(&self, kid: &str) -> Result<&Key> {
         let mut named = self.named(kid);
         let Some(first) = named.next() else {

@@ -74,14 +74,15 @@ impl Identity {
         }
     }
 
-    /// Whether a token that names the usable key `other`, which goes by this `kid`, may as well mean this skipped one.
+    /// Whether a token that names the usable key `other`, which goes by this `kid`, may as well
+    /// mean this skipped one.
     pub(super) fn is_rival_of(&self, kid: &str, other: &Self) -> bool {
         !self.is_for_encryption && self.kid.as_deref() == Some(kid) && self.numbers != other.numbers
     }
 }
 
-/// A member that makes a key, the same for every spelling of the same key: other names for its type, either alphabet of
-/// base64, padding, and zero octets before a number.
+/// A member that makes a key, the same for every spelling of the same key: other names for its
+/// type, either alphabet of base64, padding, and zero octets before a number.
 fn plainly(name: &str, text: &str) -> Zeroizing<Vec<u8>> {
     let plain = match (name, text) {
         ("kty", _) => text.strip_suffix("-HSM").unwrap_or(text),

@@ -33,8 +33,9 @@ pub trait KeySource: Send + Sync {
         Ok(false)
     }
 
-    /// The most seconds that a token may live, so that its key is still published when it expires; `None` where keys stay.
-    /// Signers ask before they take a key, and again whenever the generation changes.
+    /// The most seconds that a token may live, so that its key is still published when it expires;
+    /// `None` where keys stay. Signers ask before they take a key, and again whenever the
+    /// generation changes.
     ///
     /// # Errors
     /// See [`KeySource`].

@@ -1,5 +1,5 @@
-//! What a signer makes of claims: their members beside its own, and the dates that it refuses (RFC 7519 sections 2 and
-//! 4.1).
+//! What a signer makes of claims: their members beside its own, and the dates that it refuses (RFC
+//! 7519 sections 2 and 4.1).
 
 use super::registered::{Place, Registered, Scan, audiences};
 use crate::base::json;
@@ -21,10 +21,12 @@ impl Payload {
 /// The dates of claims that RFC 7519 does not register (OpenID Connect Core sections 2 and 5.1).
 pub(super) const OTHER_DATES: [&str; 2] = ["auth_time", "updated_at"];
 
-/// From here on a date is taken for one in milliseconds: of the year 2001 as such, and of the year 33658 in seconds.
+/// From here on a date is taken for one in milliseconds: of the year 2001 as such, and of the year
+/// 33658 in seconds.
 const MILLISECONDS: i64 = 1_000_000_000_000;
 
-/// Refuses dates in milliseconds, as many languages count them: such a token would be good for ever.
+/// Refuses dates in milliseconds, as many languages count them: such a token would be good for
+/// ever.
 pub(super) fn refuse_milliseconds(claims: &Scan<'_>) -> Result<()> {
     let Registered { expires_at, not_before, issued_at, .. } = claims.registered;
     for (name, date) in [("exp", expires_at), ("nbf", not_before), ("iat", issued_at)] {

@@ -12,7 +12,8 @@ use std::cell::Cell;
 
 /// Tokens that are not good any more, although signature and dates are.
 pub trait RevocationList: Send + Sync {
-    /// Refuses a list that can tell nothing any more, as one whose store was closed: no verifier is made with it.
+    /// Refuses a list that can tell nothing any more, as one whose store was closed: no verifier is
+    /// made with it.
     ///
     /// # Errors
     /// Any: it is that of who builds the verifier.
@@ -20,8 +21,8 @@ pub trait RevocationList: Send + Sync {
         Ok(())
     }
 
-    /// Says which token [`RevocationList::check`] will be asked about if its claims are good: time to note the
-    /// time, and to fetch from memory what will be looked at.
+    /// Says which token [`RevocationList::check`] will be asked about if its claims are good: time
+    /// to note the time, and to fetch from memory what will be looked at.
     fn prepare(&self, _token: &PresentedToken<'_>) {}
 
     /// Lets a token pass whose signature and claims are good. Called for each of them: fast, and

@@ -338,16 +338,17 @@ impl Signer {
     ///
     /// # Errors
     /// `InvalidArgument`: not one JSON object, not acceptable JSON, or too long. `InvalidClaim`: a
-    /// registered claim of the wrong type, an `iss` or `aud` that is not the signer's, a date in milliseconds (`exp`,
-    /// `nbf`, `iat`, `auth_time`, `updated_at`), or an `exp` after the time for which a [`KeySource`] keeps its key, counted
-    /// from now or from an `iat` that is at most 600 s ahead.
-    /// `MissingClaim`: no `exp` and no time to live. `KeyUsage`: the key is public.
+    /// registered claim of the wrong type, an `iss` or `aud` that is not the signer's, a date in
+    /// milliseconds (`exp`, `nbf`, `iat`, `auth_time`, `updated_at`), or an `exp` after the time
+    /// for which a [`KeySource`] keeps its key, counted from now or from an `iat` that is at most
+    /// 600 s ahead. `MissingClaim`: no `exp` and no time to live. `KeyUsage`: the key is public.
     /// `RandomUnavailable`.
     pub fn sign_json(&self, claims: impl AsRef<[u8]>) -> Result<String> {
         self.sign_by(claims.as_ref(), None)
     }
 
-    /// [`Self::sign`] for claims that are dated by another clock than the signer's: that of sessions, which says `now`.
+    /// [`Self::sign`] for claims that are dated by another clock than the signer's: that of
+    /// sessions, which says `now`.
     pub(crate) fn sign_at(&self, claims: &Claims, now: u64) -> Result<String> {
         self.sign_by(claims.json().as_bytes(), Some(now))
     }
@@ -480,7 +481,8 @@ impl Inner {
         if issued_at.is_none() || expires_at.is_none() || longest_ttl.is_some() {
             let now = now.map_or_else(|| plausible(self.clock.now()), Ok)?;
             if let Some((at, longest)) = expires_at.zip(longest_ttl) {
-                // A machine that dates its tokens itself may be ahead, by no more than a leeway can forgive.
+                // A machine that dates its tokens itself may be ahead, by no more than a leeway can
+                // forgive.
                 let given = issued_at.and_then(|at| u64::try_from(at).ok()).unwrap_or(0);
                 let from = given.clamp(now, now.saturating_add(Policy::MAX_LEEWAY));
                 if u64::try_from(at).is_ok_and(|at| at > from.saturating_add(longest)) {

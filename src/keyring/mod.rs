@@ -131,7 +131,8 @@ struct Current {
     stamp: u64,
     version: u64,
     keys: Vec<Kept>,
-    /// The longest life of a token, in seconds, that the ring was ever opened with: so long a key is kept that has retired.
+    /// The longest life of a token, in seconds, that the ring was ever opened with: so long a key
+    /// is kept that has retired.
     token_ttl: u64,
     /// The latest time at which a key lapsed that was left out; the store may still have it.
     lapsed: u64,
@@ -178,8 +179,8 @@ impl Current {
 
 impl KeyRing {
     /// Opens a ring, and makes it, with an active and a next key, if it is not there. A longer
-    /// [`KeyRingOptions::token_ttl`] than the ring knows is written into it, unless its store cannot be written to: then
-    /// signers of tokens that live so long are refused.
+    /// [`KeyRingOptions::token_ttl`] than the ring knows is written into it, unless its store
+    /// cannot be written to: then signers of tokens that live so long are refused.
     ///
     /// # Errors
     /// `InvalidArgument`: an option is out of range, or the store wants the ring sealed and there
@@ -205,10 +206,10 @@ impl KeyRing {
             looked: AtomicU64::new(0),
             generation: AtomicU64::new(1),
             current: ArcSwap::from_pointee(Current::of(0, (Vec::new(), 0))),
-            looking: OwnLock::new(),
+            looks: Own::new(),
         };
         inner.make_if_missing()?;
-        inner.look(inner.clock.monotonic())?;
+        inner.look(inner.clock.monotonic(), true)?;
         inner.promise(inner.options.token_ttl.unwrap_or(0))?;
         Ok(Self(Arc::new(inner)))
     }
@@ -224,13 +225,15 @@ impl KeyRing {
     /// # Errors
     /// `InvalidArgument`: it has been closed.
     pub fn check_open(&self) -> Result<()> {
-        if self.0.heard.is_over() { Err(CLOSED) } else { Ok(()) }
+        if self.0.fresh.is_over() { Err(CLOSED) } else { Ok(()) }
     }
 
-    /// Makes the next key the active one, retires the one that was, and makes a new next one. Wait with a
-    /// second rotation until everybody who caches [`Self::to_jwks`] has seen the new next key.
+    /// Makes the next key the active one, retires the one that was, and makes a new next one. Wait
+    /// with a second rotation until everybody who caches [`Self::to_jwks`] has seen the new next
+    /// key.
     ///
-    /// The retired one stays good for [`Self::token_ttl`] and 600 s, whoever opened the ring for so long.
+    /// The retired one stays good for [`Self::token_ttl`] and 600 s, whoever opened the ring for so
+    /// long.
     ///
     /// # Errors
     /// `InvalidConfiguration`: there are 64 keys whose tokens are still good. `MixedKeySet`: new
@@ -309,7 +312,8 @@ impl KeyRing {
     }
 
     /// The longest life of a token, in seconds, that the ring was ever opened with
-    /// ([`KeyRingOptions::token_ttl`]), by any process: for so long, and 600 s, a retired key stays good.
+    /// ([`KeyRingOptions::token_ttl`]), by any process: for so long, and 600 s, a retired key stays
+    /// good.
     ///
     /// # Errors
     /// `StoreUnavailable`: the ring cannot be read.
@@ -346,8 +350,8 @@ impl KeySource for KeyRing {
         KeySet::new(self.0.current.load().keys.iter().map(|kept| kept.verifying.clone()))
     }
 
-    /// What the handle was opened for, but no more than the ring knows of. A ring that knows of less, as one from a
-    /// backup does, is told again.
+    /// What the handle was opened for, but no more than the ring knows of. A ring that knows of
+    /// less, as one from a backup does, is told again.
     fn longest_ttl(&self) -> Result<Option<u64>> {
         let own = self.0.options.token_ttl;
         self.0.promise(own.unwrap_or(KeyRingOptions::USUAL_TOKEN_TTL))?;
@@ -474,8 +478,8 @@ impl Inner {
         self.store.put_key_ring(&ring)
     }
 
-    /// Writes into the ring that tokens live for so many seconds, if it knows of less: who rotates it keeps keys for as long.
-    /// Who cannot write goes by what it knows.
+    /// Writes into the ring that tokens live for so many seconds, if it knows of less: who rotates
+    /// it keeps keys for as long. Who cannot write goes by what it knows.
     fn promise(&self, token_ttl: u64) -> Result<()> {
         if self.current.load().token_ttl >= token_ttl {
             return Ok(());
@@ -542,12 +546,13 @@ impl Inner {
 
     /// Tries until nobody else is faster, and looks at what is there then.
     fn until_put(&self, mut put: impl FnMut() -> Result<()>) -> Result<()> {
-        if self.heard.is_over() {
+        beyond_memory()?;
+        if self.fresh.is_over() {
             return Err(CLOSED);
         }
         for _ in 0..TRIES {
             match put() {
-                Ok(()) => return self.look(self.clock.monotonic()),
+                Ok(()) => return self.look(self.clock.monotonic(), true).map(drop),
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {}
                 Err(error) => return Err(error),
             }

@@ -32,8 +32,8 @@ impl KeyRingOptions {
     /// The longest life of a token, in seconds, that a new ring is for unless told: 15 minutes.
     pub const USUAL_TOKEN_TTL: u64 = 900;
 
-    /// A ring named `default` of ES256 keys, for tokens that live as long as the ring has been opened for; a new one is for
-    /// [`Self::USUAL_TOKEN_TTL`].
+    /// A ring named `default` of ES256 keys, for tokens that live as long as the ring has been
+    /// opened for; a new one is for [`Self::USUAL_TOKEN_TTL`].
     pub fn new() -> Self {
         Self { name: "default".to_owned(), alg: Alg::Es256, token_ttl: None, follow: Follow::new() }
     }
@@ -50,10 +50,12 @@ impl KeyRingOptions {
         self
     }
 
-    /// For how many seconds tokens live, at most, that this handle's signers sign; at most [`Self::MAX_TOKEN_TTL`].
+    /// For how many seconds tokens live, at most, that this handle's signers sign; at most
+    /// [`Self::MAX_TOKEN_TTL`].
     ///
-    /// The ring remembers the longest that it was ever opened with. For so long, and for the largest leeway of a policy
-    /// (600 s), a retired key is still good, whichever process rotates. Unless set, it is what the ring remembers.
+    /// The ring remembers the longest that it was ever opened with. For so long, and for the
+    /// largest leeway of a policy (600 s), a retired key is still good, whichever process rotates.
+    /// Unless set, it is what the ring remembers.
     pub const fn token_ttl(mut self, seconds: u64) -> Self {
         self.token_ttl = Some(seconds);
         self

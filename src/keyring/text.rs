@@ -1,4 +1,5 @@
-//! A ring as text, `{"token_ttl":...,"keys":[{"state":...,"created_at":...,...,"jwk":{...}}]}`, and the seal around it.
+//! A ring as text, `{"token_ttl":...,"keys":[{"state":...,"created_at":...,...,"jwk":{...}}]}`, and
+//! the seal around it.
 
 use super::{KeyRingOptions, RingKey, RingKeyState};
 use crate::base::json::{self, ObjectWriter, Value};
@@ -64,7 +65,8 @@ impl Kept {
     }
 }
 
-/// The ring as text, all of it secret; `token_ttl` is the longest life of a token that it was opened with, in seconds.
+/// The ring as text, all of it secret; `token_ttl` is the longest life of a token that it was
+/// opened with, in seconds.
 pub(super) fn write(keys: &[Kept], token_ttl: u64) -> Result<Zeroizing<String>> {
     let mut parts = Vec::with_capacity(keys.len());
     for kept in keys {

@@ -303,8 +303,9 @@ impl Store {
         if self.0.closed.load(Ordering::SeqCst) { Err(CLOSED) } else { Ok(()) }
     }
 
-    /// Writes down what is pending, lets go of files and connections, and ends everything that was handed out: it
-    /// refuses every call from now on (`InvalidArgument`) and changes nothing. A second call does nothing.
+    /// Writes down what is pending, lets go of files and connections, and ends everything that was
+    /// handed out: it refuses every call from now on (`InvalidArgument`) and changes nothing. A
+    /// second call does nothing.
     ///
     /// # Errors
     /// Those of [`crate::store::Backend`]; it is closed all the same.

@@ -238,10 +238,10 @@ impl ResourceServerBuilder {
     /// issuer is out of reach, with the first token.
     ///
     /// # Errors
-    /// `InvalidConfiguration`: nothing would be accepted, or an option contradicts itself: an issuer without keys, keys
-    /// without an issuer, an issuer twice, any audience without clients, a rule for an issuer that is not there. Those of
-    /// the keys, and if the issuer's metadata name another issuer. `InvalidArgument`: the API keys or the revocations have
-    /// been closed.
+    /// `InvalidConfiguration`: nothing would be accepted, or an option contradicts itself: an
+    /// issuer without keys, keys without an issuer, an issuer twice, any audience without clients,
+    /// a rule for an issuer that is not there. Those of the keys, and if the issuer's metadata name
+    /// another issuer. `InvalidArgument`: the API keys or the revocations have been closed.
     pub fn build(mut self) -> Result<ResourceServer> {
         match (self.issuer.take(), self.keys.take()) {
             (Some(issuer), Some(keys)) => self.issuers.push((issuer, keys)),

@@ -87,7 +87,7 @@ impl Feed {
 
     /// Whether it was stopped.
     pub(super) fn is_over(&self) -> bool {
-        self.heard.is_over()
+        self.fresh.is_over()
     }
 
     pub(super) fn len(&self) -> usize {

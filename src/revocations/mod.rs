@@ -217,8 +217,9 @@ impl Revocations {
         if self.0.feed.is_over() { Err(CLOSED) } else { Ok(()) }
     }
 
-    /// Revokes one token, by its issuer and its `jti`; it is remembered until `expires_at`, its `exp`. An empty issuer
-    /// means any, and none: every token with this `jti` is refused, whatever its `iss`.
+    /// Revokes one token, by its issuer and its `jti`; it is remembered until `expires_at`, its
+    /// `exp`. An empty issuer means any, and none: every token with this `jti` is refused, whatever
+    /// its `iss`.
     ///
     /// # Errors
     /// `InvalidArgument`: the issuer has more than 1024 bytes, or the `jti` not 1 to 1024; or
@@ -383,7 +384,7 @@ impl Revocations {
     /// Those of [`RevocationStore`].
     pub fn refresh(&self) -> Result<()> {
         self.check_open()?;
-        self.0.sync(self.0.clock.monotonic(), self.0.now()?, true)
+        self.0.sync(self.0.clock.monotonic(), self.0.now()?, true).map(drop)
     }
 
     /// Forgets what has become needless, in the store and in memory; otherwise that happens every

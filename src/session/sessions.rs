@@ -274,7 +274,8 @@ impl Sessions {
         self.inner.revocations.check_open()
     }
 
-    /// What is revoked, to be given to verifiers: a session that has ended has its access tokens there.
+    /// What is revoked, to be given to verifiers: a session that has ended has its access tokens
+    /// there.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
         &self.inner.revocations

@@ -103,8 +103,8 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Opens a file to be read. A pipe, for whose other end one would wait, a socket and a device are refused
-/// (`InvalidData`).
+/// Opens a file to be read. A pipe, for whose other end one would wait, a socket and a device are
+/// refused (`InvalidData`).
 pub(crate) fn open_regular(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -119,8 +119,8 @@ pub(super) fn is_irregular(metadata: &Metadata) -> bool {
     !metadata.is_file() && !metadata.is_dir()
 }
 
-/// At most so many bytes of a file; `None` if others may read it. One that is no regular file is refused
-/// (`InvalidData`).
+/// At most so many bytes of a file; `None` if others may read it. One that is no regular file is
+/// refused (`InvalidData`).
 pub(crate) fn read_private_file(path: &Path, most: u64) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let file = open_regular(path)?;
     let metadata = file.metadata()?;

@@ -36,7 +36,8 @@ fn key_of_certificate(der: &[u8]) -> der::Result<&[u8]> {
                 element(fields, tag)?;
             }
             let key = element(fields, Tag::Sequence)?;
-            // issuerUniqueID, subjectUniqueID and extensions, each at most once; a second key is none of them.
+            // issuerUniqueID, subjectUniqueID and extensions, each at most once; a second key is
+            // none of them.
             let mut last = 0;
             while !fields.is_finished() {
                 let tag = Tag::peek(fields)?;

@@ -1,5 +1,5 @@
-//! Escapes: of JSON, of C and the languages after it (`\\n`, `\\x41`, `\\101`), of shells (a backslash before anything),
-//! of URLs (`%41`) and of HTML (`&#65;`, `&quot;`).
+//! Escapes: of JSON, of C and the languages after it (`\\n`, `\\x41`, `\\101`), of shells (a
+//! backslash before anything), of URLs (`%41`) and of HTML (`&#65;`, `&quot;`).
 
 use zeroize::Zeroizing;
 
@@ -18,7 +18,7 @@ pub(super) fn undone(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
             _ => None,
         };
         is_changed |= escape.is_some();
-        let (value, after) = escape.unwrap_or((Some(u32::from(*byte)), after));
+        let (value, after) = escape.unwrap_or_else(|| (Some(u32::from(*byte)), after));
         // What is no byte is no part of a key.
         out.extend(value.and_then(|value| u8::try_from(value).ok()));
         rest = after;

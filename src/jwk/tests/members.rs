@@ -199,7 +199,8 @@ fn the_primes_of_a_key_by_itself_are_computed() {
         let short = without(new.to_private_jwk().unwrap().expose_str());
         assert_works_with(&jwk(&short).unwrap(), &new);
     }
-    // Numbers that are no key cost no more: a modulus that is a prime (RFC 3526 section 3) or a power of one.
+    // Numbers that are no key cost no more: a modulus that is a prime (RFC 3526 section 3) or a
+    // power of one.
     let prime = modp_2048();
     let mut below = prime.clone();
     *below.last_mut().unwrap() ^= 1;

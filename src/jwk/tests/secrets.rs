@@ -288,7 +288,8 @@ fn keys_in_every_disguise_are_refused_even_under_danger() {
     }
 }
 
-/// What loading a secret costs, as the number of texts that are searched: itself, and what its runs decode to.
+/// What loading a secret costs, as the number of texts that are searched: itself, and what its runs
+/// decode to.
 #[test]
 fn ordinary_secrets_cost_one_look_at_each_of_their_encodings() {
     let looks = |secret: &[u8]| {

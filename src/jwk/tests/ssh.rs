@@ -160,7 +160,7 @@ fn private_files_hold_one_key_whose_halves_belong_together() {
 fn line_of(key: &Key) -> String {
     let jwk = key.to_jwk().unwrap();
     let (_, x) = jwk.split_once("\"x\":\"").unwrap();
-    let x = crate::base::b64::decode(x[..43].as_bytes()).unwrap();
+    let x = crate::base::b64::decode(&x.as_bytes()[..43]).unwrap();
     let blob = [&b"\0\0\0\x0bssh-ed25519\0\0\0\x20"[..], &x].concat();
     format!("ssh-ed25519 {}", STANDARD.encode(blob))
 }

@@ -55,8 +55,9 @@ pub(super) fn keys(response: &HttpResponse, rsa_alg: Alg) -> Result<KeySet> {
     }
 }
 
-/// A key set without the members of its keys that are `null`, since some servers write out what a key does not have, and
-/// without private ones: nobody signs with them here, and checking them is slow, which a server could exploit.
+/// A key set without the members of its keys that are `null`, since some servers write out what a
+/// key does not have, and without private ones: nobody signs with them here, and checking them is
+/// slow, which a server could exploit.
 fn public_members(keys: &[Value<'_>]) -> String {
     let given = |key: &Value<'_>| {
         if key.kind() != Kind::Object {

@@ -5,7 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::private_file::is_irregular;
 use std::path::Path;
 
-/// Refuses a pipe, for whose other end SQLite would wait, a socket and a device, in the place of the store or of its log.
+/// Refuses a pipe, for whose other end SQLite would wait, a socket and a device, in the place of
+/// the store or of its log.
 pub(super) fn check_regular(path: &Path) -> Result<()> {
     let log = companion(path, "-wal");
     let found = [path, &log].map(std::fs::metadata);
