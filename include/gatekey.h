@@ -1478,7 +1478,7 @@ gk_status gk_key_set_at(const gk_key_set *key_set,
                         gk_error *err);
 
 /**
- * The key with this identifier; the first, if several have it.
+ * The key with this identifier.
  *
  * @param key_set The set.
  * @param kid The identifier, compared byte by byte; borrowed for the call.
@@ -1486,7 +1486,7 @@ gk_status gk_key_set_at(const gk_key_set *key_set,
  * @param key Receives the key, shared, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_KEY_NOT_FOUND; GK_STATUS_UNUSABLE_KEY if the one that has it was
- * skipped; the message says why.
+ * skipped; the message says why. GK_STATUS_AMBIGUOUS_KEY if different keys have it.
  */
 GK_NODISCARD
 gk_status gk_key_set_by_kid(const gk_key_set *key_set,

@@ -35,7 +35,7 @@ pub(super) fn refuse_keys(secret: &[u8]) -> Result<()> {
 }
 
 /// How many encodings are taken off. Two are a realistic accident; the others cost nothing.
-const MAX_DEPTH: usize = 4;
+const MAX_DEPTH: usize = 5;
 
 /// How many layers of escapes are undone, at each depth.
 const MAX_ESCAPES: usize = 4;
