@@ -51,9 +51,9 @@ pub(crate) fn exponents(d: &[u8], p: &[u8], q: &[u8]) -> Result<[Secret; 3]> {
     find().ok_or_else(contradicting_parts)
 }
 
-/// `e * d - 1` is a multiple of `lcm(p - 1, q - 1)`, so it is `phi * k / g` for phi = (p - 1)(q -
-/// 1) and some k and g, both far shorter than n. As phi is n but for its lower half, that fraction
-/// is a convergent of `(e * d - 1) / n` (Legendre; so Wiener, "Cryptanalysis of short RSA secret
+/// `e*d-1` is a multiple of `lcm(p-1, q-1)`, so it is `phi * k / g` for phi = `(p-1)(q-1)` and
+/// some `k` and `g`, both far shorter than n. As phi is n but for its lower half, that fraction is
+/// a convergent of `(e*d-1) / n` (Legendre; so Wiener, "Cryptanalysis of short RSA secret
 /// exponents", 1990). Each convergent gives one phi at most, and phi the primes.
 fn find_primes(n: &[u8], e: &[u8], d: &[u8]) -> Option<[Secret; 2]> {
     let n = number(n);
