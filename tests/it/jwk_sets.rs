@@ -203,11 +203,16 @@ fn exactly_one_key_or_a_reason() {
 fn keys_that_may_not_verify_do_not_count() {
     let signs = row("es256").jwk.replacen('{', r#"{"kid":"a","key_ops":["sign"],"#, 1);
     let signs = Key::from_jwk(signs.as_bytes(), None).unwrap();
-    let set = KeySet::new([signs.clone(), strange(Alg::Es256, "a")]).unwrap();
+    let set = KeySet::new([signs.clone(), strange(Alg::Es256, "b")]).unwrap();
     assert_eq!(
-        set.select(Some("a"), Alg::Es256).unwrap().thumbprint(),
+        set.select(Some("b"), Alg::Es256).unwrap().thumbprint(),
         other(Alg::Es256).thumbprint()
     );
+    assert_eq!(set.select(None, Alg::Es256).unwrap().kid(), "b");
+    // Of two keys of one name, a token may mean either.
+    let shared = KeySet::new([signs.clone(), strange(Alg::Es256, "a")]).unwrap();
+    let error = shared.select(Some("a"), Alg::Es256).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AmbiguousKey);
     assert_eq!(set.matching(Alg::Es256).count(), 1);
     // The only key of an allowed algorithm may not verify: nothing is left, whatever else is there.
     let mixed = KeySet::new([signs.clone(), public(Alg::Rs256, "b")]).unwrap();
