@@ -227,8 +227,8 @@ impl KeySet {
 
     /// The one key that verifies a token with this `kid` and algorithm. Never allocates.
     ///
-    /// Names are compared byte by byte. Keys that may not verify do not count, but for a name that they share with
-    /// another key.
+    /// Names are compared byte by byte. Keys that may not verify do not count, but for a name that
+    /// they share with another key.
     ///
     /// # Errors
     /// `KeyNotFound`: no key has the name, or the set has no key. `UnusableKey`: the one that has

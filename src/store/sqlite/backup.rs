@@ -1,10 +1,12 @@
 //! Copies of a store: by SQLite's backup of one moment, checked, written beside and then renamed,
 //! so that a copy is there whole or not at all. A copy is one file without a WAL.
 
-use super::connections::{companion, leave_log, open_to_read, use_rollback_journal};
+use super::connections::{leave_log, use_rollback_journal};
 use super::create::make_file;
 use super::mark::{Marked, Standing, demand_mark, estrange, rename, sync_folder};
 use super::place::check_regular;
+use super::place::companion;
+use super::reading::open_to_read;
 use super::wal::Extent;
 use super::{Connections, SqliteStore, Trust, fault, schema, whole};
 use crate::base::process;

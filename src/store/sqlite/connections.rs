@@ -15,7 +15,8 @@
 use super::create::{open_or_make, patiently};
 use super::fault;
 use super::mark::{Marked, Seen, standing};
-use super::place::{Place, Sight, check_regular};
+use super::place::{Place, Sight, companion};
+use super::reading::{open_frozen, open_to_read};
 use super::schema::migrate;
 use super::wal::Extent;
 use super::whole;
@@ -24,8 +25,8 @@ use crate::base::reach::beyond_memory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{CLOSED, Mark, real_path};
 use arc_swap::ArcSwapOption;
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -42,7 +43,7 @@ fn wait_unless_awaited(tries: i32) -> bool {
 
 /// Waits for another process; whether to try again. SQLite's own handler waits longer each time, up
 /// to a tenth of a second, so that of several busy writers one may get no turn for seconds.
-fn wait_a_little(tries: i32) -> bool {
+pub(super) fn wait_a_little(tries: i32) -> bool {
     // Not all for the same time: the process and the try make it differ.
     let jitter = u64::from(process::id()).wrapping_mul(7) + u64::from(tries.unsigned_abs()) * 13;
     std::thread::sleep(Duration::from_micros(500 + jitter % 1000));
@@ -533,47 +534,9 @@ pub(super) fn use_rollback_journal(connection: &Connection) -> Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(())).map_err(fault)
 }
 
-pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
-    check_regular(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_handler(Some(wait_a_little)).map_err(fault)?;
-    Ok(connection)
-}
-
-/// Reads a file on the word that nobody changes it; see [`Connections::thaw`].
-pub(super) fn open_frozen(path: &Path) -> Result<Connection> {
-    check_regular(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(frozen_uri(path), flags).map_err(fault)
-}
-
-/// The file as a URI, with every byte that could mean something in one written by its number.
-fn frozen_uri(path: &Path) -> String {
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-\\:".contains(byte) {
-            uri.push(char::from(*byte));
-        } else {
-            uri.push('%');
-            uri.push_str(&crate::base::hex::encode(&[*byte]));
-        }
-    }
-    uri.push_str("?immutable=1");
-    uri
-}
-
 fn readable(connection: &Connection) -> Result<()> {
     let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
     tables.map_err(fault)
-}
-
-pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
 }
 
 pub(super) const READ_ONLY: Error = Error::new(

@@ -3,9 +3,10 @@
 //! if the process is killed in it, that the next process cannot go on from: an empty file, or a
 //! transaction that SQLite rolls back.
 
-use super::connections::{READ_ONLY, Trust, companion, leave_log};
+use super::connections::{READ_ONLY, Trust, leave_log};
 use super::fault;
 use super::mark::Marked;
+use super::place::companion;
 use super::schema::{check_owner, check_whole, is_new, migrate};
 use super::wal::Extent;
 use super::whole;

@@ -3,8 +3,9 @@
 //! because SQLite would make one.
 
 use super::backup::check_integrity;
-use super::connections::{companion, open_frozen, open_to_read};
 use super::mark::{Marked, standing};
+use super::place::companion;
+use super::reading::{open_frozen, open_to_read};
 use super::wal::Extent;
 use super::{fault, known_peppers, rows, schema, whole};
 use crate::error::{Error, Result};

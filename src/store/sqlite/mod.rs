@@ -16,6 +16,7 @@ mod examine;
 mod keyring;
 mod mark;
 mod place;
+mod reading;
 mod revocation;
 mod rows;
 mod schema;

@@ -1,9 +1,8 @@
 //! Which file a name leads to, and what is seen of it without opening it.
 
-use super::connections::companion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::private_file::is_irregular;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Refuses a pipe, for whose other end SQLite would wait, a socket and a device, in the place of
 /// the store or of its log.
@@ -62,4 +61,11 @@ impl Sight {
     pub(super) fn is_written(&self, before: &Self) -> bool {
         self.len != before.len || self.modified != before.modified
     }
+}
+
+/// The file beside the store's of this ending, such as its WAL.
+pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }

@@ -11,10 +11,11 @@
 //! Others may write meanwhile. So the log is looked at before the main file, which only ever moves
 //! ahead, and what is found wrong is looked at again before it is believed.
 
-use super::connections::{companion, open_frozen};
 use super::fault;
 use super::mark::{Position, standing};
 use super::place::check_regular;
+use super::place::companion;
+use super::reading::open_frozen;
 use super::wal::{self, Extent, Log};
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
