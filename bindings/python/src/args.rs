@@ -52,7 +52,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for ForPeople {
             (Ok(text), _) => text.to_string_lossy().into_owned(),
             // As ASGI has headers.
             (_, Ok(bytes)) => String::from_utf8_lossy(bytes.as_bytes()).into_owned(),
-            _ => return Err(wrong_type(&value, "it", "str or bytes")),
+            _ => return Err(wrong_type(&value, "a client or a reason", "str or bytes")),
         };
         let is_control = |c: char| matches!(c, '\u{80}'..='\u{9f}');
         let octets: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();

@@ -276,6 +276,9 @@ TEXTS: dict[str, Callable[[Any], object]] = {
         "memory:", signer=Signer(KEY)
     ).refresh(v),
     "Sessions.end(refresh_token)": lambda v: Sessions.open("memory:").end(v),
+    "Sessions.start(client)": lambda v: (
+        Sessions.open("memory:", signer=Signer(KEY)).start("alice", client=v).session.client
+    ),
     "Csrf.__new__(secret)": csrf_of,
     "OAuthTokens.from_secret_json(text)": lambda v: OAuthTokens.from_secret_json(v),
     "api_key_from_headers(pairs)": lambda v: gatekey.api_key_from_headers({"X-API-Key": v}),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from forge import SECRET, forge, secret_key
 
-from gatekey import Key, KeySet, Signer, Verifier, danger_decode_unverified
+from gatekey import Key, KeySet, Signer, Verifier, danger_decode_unverified, exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,6 +174,9 @@ def test_a_secret_is_in_no_attribute() -> None:
 
 
 def test_a_kid_cannot_forge_a_log_line() -> None:
-    key = Key.generate("ES256", kid="a\nINFO all is well\x1b[0m'")
-    assert "\n" not in repr(key)
-    assert "\x1b" not in repr(key)
+    for control in ("\n", "\x1b[0m", "\x7f", "\x85"):
+        kid = f"a{control}INFO all is well"
+        with pytest.raises(exceptions.UsageError) as refused:
+            Key.generate("ES256", kid=kid)
+        assert control not in str(refused.value)
+    assert "\u2028" not in repr(Key.generate("ES256", kid="a\u2028INFO all is well"))

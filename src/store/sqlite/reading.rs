@@ -15,7 +15,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Reads a file on the word that nobody changes it; see [`Connections::thaw`](super::connections::Connections::thaw).
+/// Reads a file on the word that nobody changes it; see
+/// [`Connections::thaw`](super::connections::Connections::thaw).
 pub(super) fn open_frozen(path: &Path) -> Result<Connection> {
     check_regular(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
