@@ -40,6 +40,7 @@ deb: $(LIB_STAMP) $(CARGO_DEB) ## Debian packages: libgatekey0, libgatekey-dev a
 	@rm -rf $(STAGE) && mkdir -p $(DIST) && rm -f $(DIST)/*.deb
 	@$(MAKE) --no-print-directory -s install DESTDIR=$(STAGE) PREFIX=/usr LIBDIR=/usr/lib/$(MULTIARCH) \
 	    BINDIR=/usr/bin INCLUDEDIR=/usr/include MANDIR=/usr/share/man DOCDIR=/usr/share/doc/libgatekey0
+	@ln -sfn stage/usr/lib/$(MULTIARCH) $(TARGET)/stage-lib
 	@for variant in '' --variant=dev --variant=tool; do \
 	    $(CARGO_DEB) --quiet --no-build --no-strip --package gatekey-c --multiarch=$$([ "$$variant" = --variant=tool ] && echo none || echo same) \
 	        $$variant --output $(DIST) || exit 1; \

@@ -40,7 +40,7 @@ done
 # Nothing that is shipped names a folder of who built it.
 if [ "$profile" = release ]; then
     for file in lib/libgatekey.so lib/libgatekey.a bin/gatekey; do
-        if strings -a "$out/prefix/$file" | grep -F -e "$HOME/" -e "$PWD/" > "$out/paths"; then
+        if strings -a "$out/prefix/$file" | grep -F -e "${CARGO_HOME:-$HOME/.cargo}/" -e "$HOME/.rustup/" -e "$PWD/" > "$out/paths"; then
             fail "$file names folders of its builder: $(head -n 3 "$out/paths")"
         fi
     done

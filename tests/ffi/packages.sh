@@ -6,15 +6,14 @@
 set -euo pipefail
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.."
-cc=${FFI_CC:-cc} out=$FFI_OUT/packages target=$(dirname "$FFI_OUT")
-[ -d "$target/release" ] || target=$(dirname "$target")
+cc=${FFI_CC:-cc} out=$FFI_OUT/packages target=$PWD/target
 fail() { echo "packages.sh: $*" >&2 && exit 1; }
 rm -rf "$out"
 mkdir -p "$out"
 
 wheel=$(echo "$target"/python/gatekey-*.whl)
 "$PYTHON" -m zipfile -e "$wheel" "$out/wheel"
-for folder in "$HOME/" "$PWD/"; do
+for folder in "${CARGO_HOME:-$HOME/.cargo}/" "$HOME/.rustup/" "$PWD/"; do
     if grep -rlaF "$folder" "$out/wheel" > "$out/paths"; then fail "the wheel names $folder: $(cat "$out/paths")"; fi
 done
 for name in LICENSE-MIT LICENSE-APACHE THIRD-PARTY.md; do
