@@ -7,7 +7,9 @@ use gatekey::clock::FixedClock;
 use gatekey::jwk::KeySource as _;
 use gatekey::keyring::KeyRingOptions;
 use gatekey::session::{SessionOptions, SessionSpec};
-use gatekey::store::{KeyRingStore, MemoryStore, RingFolder, SqliteStore, StoredRing};
+#[cfg(feature = "sqlite")]
+use gatekey::store::SqliteStore;
+use gatekey::store::{KeyRingStore, MemoryStore, RingFolder, StoredRing};
 use gatekey::{Alg, Claims, Error, ErrorKind, KeyRing, Policy, Sessions, Signer, Verifier};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -49,13 +51,16 @@ impl Bench {
 }
 
 /// The benches of every kind of store, and the folder that they are in.
-fn benches(test: &str) -> (Folder, [Bench; 3]) {
+fn benches(test: &str) -> (Folder, Vec<Bench>) {
     let folder = Folder::new(test);
-    let sqlite = SqliteStore::open(folder.path("auth.sqlite")).unwrap();
     let rings = RingFolder::open(folder.path("rings")).unwrap();
-    let stores: [Arc<dyn KeyRingStore>; 3] =
-        [Arc::new(MemoryStore::new()), Arc::new(sqlite), Arc::new(rings)];
-    (folder, stores.map(Bench::of))
+    let stores: Vec<Arc<dyn KeyRingStore>> = vec![
+        Arc::new(MemoryStore::new()),
+        Arc::new(rings),
+        #[cfg(feature = "sqlite")]
+        Arc::new(SqliteStore::open(folder.path("auth.sqlite")).unwrap()),
+    ];
+    (folder, stores.into_iter().map(Bench::of).collect())
 }
 
 fn retired_until(ring: &KeyRing) -> Vec<u64> {
