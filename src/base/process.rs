@@ -386,7 +386,7 @@ const STEADY: libc::clockid_t = libc::CLOCK_BOOTTIME;
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 const STEADY: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
-/// With this a pipe is opened at once, whoever is at its other end
+/// With this a pipe is opened at once, also if nothing is at its other end
 /// (`OpenOptionsExt::custom_flags`).
 #[cfg(unix)]
 pub(crate) const WITHOUT_WAITING: i32 = libc::O_NONBLOCK;

@@ -283,7 +283,7 @@ impl Head {
         ttl: Option<u64>,
         for_ever: bool,
     ) -> Result<Prepared> {
-        // First, so that the key is kept for as long, whoever rotates meanwhile.
+        // First, so that the key is kept for as long, also if another process rotates.
         let longest_ttl = source.longest_ttl()?;
         if longest_ttl.is_some() && for_ever {
             return Err(SIGNER_OUTLIVES.about_claim("allow_missing_exp"));

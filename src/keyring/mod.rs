@@ -478,8 +478,8 @@ impl Inner {
         self.store.put_key_ring(&ring)
     }
 
-    /// Writes into the ring that tokens live for so many seconds, if it knows of less: who rotates
-    /// it keeps keys for as long. Who cannot write goes by what it knows.
+    /// Writes into the ring that tokens live for this many seconds, if it knows of less: who
+    /// rotates it keeps keys for as long. Who cannot write goes by what it knows.
     fn promise(&self, token_ttl: u64) -> Result<()> {
         if self.current.load().token_ttl >= token_ttl {
             return Ok(());

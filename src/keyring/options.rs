@@ -84,7 +84,7 @@ impl KeyRingOptions {
         self
     }
 
-    /// Whether tokens can live for so many seconds.
+    /// Whether tokens can live for this many seconds.
     pub(super) fn is_token_ttl(seconds: u64) -> bool {
         (1..=Self::MAX_TOKEN_TTL).contains(&seconds)
     }

@@ -119,7 +119,7 @@ pub(super) fn is_irregular(metadata: &Metadata) -> bool {
     !metadata.is_file() && !metadata.is_dir()
 }
 
-/// At most so many bytes of a file; `None` if others may read it. One that is no regular file is
+/// At most this many bytes of a file; `None` if others may read it. One that is no regular file is
 /// refused (`InvalidData`).
 pub(crate) fn read_private_file(path: &Path, most: u64) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let file = open_regular(path)?;
