@@ -132,7 +132,7 @@ const char *gk_version(void);
  */
 
 /** The size of gk_error.message in bytes. */
-#define GK_ERROR_MESSAGE_SIZE 252
+#define GK_ERROR_MESSAGE_SIZE 504
 
 /**
  * The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and
@@ -143,8 +143,10 @@ const char *gk_version(void);
 typedef int32_t gk_status;
 
 /**
- * Why a call failed. 260 bytes, owned by the caller, usually on the stack; nothing in it needs
- * freeing. Each fallible call writes it, so it needs no initial value and can be used again.
+ * Why a call failed. 512 bytes, owned by the caller, usually on the stack; nothing in it needs
+ * freeing. Each fallible call writes it, so it needs no initial value and can be used again. The
+ * size never changes: it has room for a message of 400 bytes, for the name that the error is about
+ * and for the id of an API key, and a message that is longer is cut to what it says first.
  */
 typedef struct {
     /** The status that the call returned; GK_STATUS_OK after a call that succeeded. */
@@ -155,8 +157,9 @@ typedef struct {
      */
     uint32_t retry_after_ms;
     /**
-     * Sentences for the log that name the remedy, in UTF-8, NUL-terminated, at most 200 bytes;
-     * empty after a call that succeeded. Never contains a token, a key or a signature.
+     * Sentences for the log, in UTF-8, NUL-terminated, at most 400 bytes: what was given, what was
+     * expected and what to do. Empty after a call that succeeded. Never contains a token, a key or
+     * a signature. What a caller may read is gk_status_public_message.
      */
     char message[GK_ERROR_MESSAGE_SIZE];
 } gk_error;
@@ -542,10 +545,20 @@ uint16_t gk_status_http(gk_status status);
  * one was missing, or had the wrong type. The message names it too, where both fit.
  *
  * @param err An error that a call has written; NULL is fine.
- * @return The name, NUL-terminated, cut after 50 bytes, valid as long as `*err` is not changed;
+ * @return The name, NUL-terminated, cut after 64 bytes, valid as long as `*err` is not changed;
  * empty if the error is not about a claim. Never NULL.
  */
 const char *gk_error_claim(const gk_error *err);
+
+/**
+ * What to do about it, where that is a sentence of its own at the end of the message: which
+ * function to call, for example gk_policy_expect_audience.
+ *
+ * @param err An error that a call has written; NULL is fine.
+ * @return The sentence, NUL-terminated, a part of `err->message`, valid as long as `*err` is not
+ * changed; empty if the message says it in its course. Never NULL.
+ */
+const char *gk_error_remedy(const gk_error *err);
 
 /**
  * The id of the API key that was refused, where its secret was proved: for a log, or a quota of

@@ -1,13 +1,21 @@
 //! `Error`: a kind (`kind.rs` has the one table of them) and a message for the log.
 //!
-//! A message is one or more sentences of at most [`Error::MAX_MESSAGE`] bytes and never holds a
-//! token, a key, a MAC or text an attacker chose; what a trusted issuer has signed may stand behind
-//! it, cut ([`Error::seeing`]).
+//! A message is one or more sentences of at most [`Error::MAX_MESSAGE`] bytes. What it is about
+//! (`about.rs`) and what to do in the words of a language (`remedy.rs`) are fields, rendered when
+//! it is read. None of it holds a token, a key or a MAC, nor text that anybody may choose, but for
+//! two: what a trusted issuer has signed, and the `kid` of a key that is not there; both cut, every
+//! character printable.
 
+mod about;
 mod answer;
 mod kind;
+mod remedy;
 
 pub use kind::ErrorKind;
+pub(crate) use remedy::Remedy;
+pub use remedy::Words;
+
+use about::{About, Short, printable};
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +32,7 @@ pub struct Error {
     kind: ErrorKind,
     message: &'static str,
     about: About,
+    remedy: Option<Remedy>,
     /// Milliseconds; 0 where coming back later is no remedy.
     retry_after: u32,
     /// The id of an API key whose secret was proved; zeros for none.
@@ -66,57 +75,19 @@ impl PartialEq for Peer {
 
 impl Eq for Peer {}
 
-/// What the message is about; sharing it costs no allocation.
-#[derive(Clone, PartialEq, Eq)]
-enum About {
-    Nothing,
-    /// A claim that RFC 7519 registers, or a member or argument of gatekey's own.
-    Claim(&'static str),
-    /// A claim that the policy names, or the path of a member of a configuration.
-    Named(Arc<str>),
-    /// What a claim or header member was found to be; see [`Error::seeing`].
-    Seen {
-        what: &'static str,
-        value: Option<Arc<str>>,
-    },
-    /// A name that another side gives itself, and the one that was configured; see
-    /// [`Error::comparing`].
-    Compared {
-        what: &'static str,
-        /// As the other side has it, and as it was configured.
-        names: Arc<[Arc<str>; 2]>,
-    },
-    /// Where in a text; both count from 1, the column in bytes.
-    Place {
-        /// The member or argument that the text is; may be empty.
-        what: &'static str,
-        line: u32,
-        column: u32,
-    },
-    /// The endpoint of another server that was asked, and the status that it answered with; 0 for
-    /// none.
-    Asked {
-        endpoint: &'static str,
-        status: u16,
-    },
-    /// The name of a key, which may be empty, and why it cannot be used.
-    Key(Arc<(Box<str>, Error)>),
-    /// The number of a pepper, or of another secret that is given with a number.
-    Secret {
-        what: &'static str,
-        number: u32,
-    },
-}
-
 impl Error {
     /// The most bytes a message has.
     pub const MAX_MESSAGE: usize = 200;
+
+    /// The most bytes that the text of an error has: the message, what it is about, and what to do.
+    pub const MAX_TEXT: usize = 400;
 
     /// An error with a message that names the remedy.
     #[cold]
     pub(crate) const fn new(kind: ErrorKind, message: &'static str) -> Self {
         debug_assert!(message.len() <= Self::MAX_MESSAGE, "a message is a sentence or two");
-        Self { kind, message, about: About::Nothing, retry_after: 0, api_key: [0; 12], peer: None }
+        let (about, remedy) = (About::Nothing, None);
+        Self { kind, message, about, remedy, retry_after: 0, api_key: [0; 12], peer: None }
     }
 
     /// The same error, about this registered claim.
@@ -133,11 +104,69 @@ impl Error {
         self
     }
 
+    /// The same error, with what to do about it in the words of each language.
+    #[cold]
+    pub(crate) const fn remedied(mut self, remedy: Remedy) -> Self {
+        self.remedy = Some(remedy);
+        self
+    }
+
     /// The same error, about a member of a token of which the signature is good, with what it was:
     /// of that only a bounded, printable part is kept. `None`: it was not there.
     #[cold]
-    pub(crate) fn seeing(mut self, what: &'static str, value: Option<&str>) -> Self {
-        self.about = About::Seen { what, value: value.map(|value| printable(value, 40).into()) };
+    pub(crate) fn seeing(self, what: &'static str, value: Option<&str>) -> Self {
+        self.expecting(what, value.map(str::chars), &[])
+    }
+
+    /// As [`Self::seeing`], with the value that was expected, where it is one.
+    #[cold]
+    pub(crate) fn expecting(
+        mut self,
+        what: &'static str,
+        value: Option<impl Iterator<Item = char>>,
+        expected: &[Arc<str>],
+    ) -> Self {
+        let expected = if let [expected] = expected { Some(Arc::clone(expected)) } else { None };
+        self.about = About::Seen { what, value: value.map(Short::new), expected };
+        self
+    }
+
+    /// The same error, about something that is this, in words of ours, and what was expected,
+    /// unless that is empty.
+    #[cold]
+    pub(crate) fn finding(
+        mut self,
+        what: &'static str,
+        value: &'static str,
+        expected: &'static str,
+    ) -> Self {
+        self.about = About::Word { what, value, expected };
+        self
+    }
+
+    /// The same error, about a date that is so many seconds from now, and the option that bounds
+    /// that.
+    #[cold]
+    pub(crate) fn dated(
+        mut self,
+        claim: &'static str,
+        distance: i64,
+        (option, seconds): (&'static str, u64),
+    ) -> Self {
+        self.about = About::Date { claim, distance, option, seconds };
+        self
+    }
+
+    /// The same error, about something of so many bytes that has "at most", "at least" or "exactly"
+    /// so many.
+    #[cold]
+    pub(crate) fn sized(
+        mut self,
+        what: &'static str,
+        bytes: usize,
+        (word, wanted): (&'static str, usize),
+    ) -> Self {
+        self.about = About::Size { what, bytes: bytes as u64, word, wanted: wanted as u64 };
         self
     }
 
@@ -301,17 +330,31 @@ impl Error {
     /// (`token_endpoint`) that the error is about, where it is about one.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
-        match &self.about {
-            About::Claim(name) => Some(name),
-            About::Named(name) => Some(name),
-            About::Secret { what, .. }
-            | About::Seen { what, .. }
-            | About::Compared { what, .. } => Some(what),
-            About::Asked { endpoint, .. } => Some(endpoint),
-            About::Place { what, .. } if !what.is_empty() => Some(what),
-            About::Key(_) => Some("kid"),
-            _ => None,
-        }
+        self.about.name()
+    }
+
+    /// What to do about it in the words of this language, where they differ and the message does
+    /// not say it: a sentence.
+    #[must_use]
+    pub fn remedy(&self, words: Words) -> Option<&'static str> {
+        Some(self.remedy?.text(words))
+    }
+
+    /// The text of the error: the message, what it is about, and what to do, in the words of this
+    /// language. At most [`Self::MAX_TEXT`] bytes, safe to log. `Display` has Rust's words.
+    ///
+    /// ```
+    /// use gatekey::{Key, Policy, Signer, Verifier, Words};
+    ///
+    /// let key = Key::generate(gatekey::Alg::Hs256)?;
+    /// let token = Signer::builder(&key).audience("api").build()?.sign(&gatekey::Claims::new())?;
+    /// let error = Verifier::with_key(&key, Policy::new())?.verify(&token).unwrap_err();
+    /// assert!(error.text(Words::Python).to_string().ends_with("accept any with `audience=gatekey.ANY`."));
+    /// # Ok::<(), gatekey::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn text(&self, words: Words) -> impl fmt::Display + use<'_> {
+        Text { error: self, words }
     }
 
     /// The key of a set that cannot be used, and why, where the error is about one: a printable
@@ -392,43 +435,39 @@ impl Error {
     }
 }
 
-/// The message and, unless it says so itself, in parentheses what it is about: "(`aud`)", "(line 3,
-/// column 7)", "(`pepper`, number 2)", "(`typ` is `JWT`)". About a key: why it cannot be used, and
-/// "(`kid` is `k1`)".
+/// The message; unless it says so itself, in parentheses what it is about: "(`aud`)", "(line 3,
+/// column 7)", "(`pepper`, number 2)", "(`typ` is `JWT`)", "(`exp` was 12 s ago, `leeway` is 0 s)";
+/// and what to do. About a key: why it cannot be used, and "(`kid` is `k1`)".
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message)?;
-        match &self.about {
-            About::Nothing => Ok(()),
-            About::Claim(_) | About::Named(_) => {
-                let quoted = format!("`{}`", self.claim().unwrap_or_default());
-                if self.message.contains(&quoted) { Ok(()) } else { write!(f, " ({quoted})") }
-            }
-            About::Place { what: "", line, column } => {
-                write!(f, " (line {line}, column {column})")
-            }
-            About::Place { what, line, column } => {
-                write!(f, " (`{what}`, line {line}, column {column})")
-            }
-            About::Asked { endpoint, status: 0 } => write!(f, " (`{endpoint}`)"),
-            About::Asked { endpoint, status } => write!(f, " (`{endpoint}`, status {status})"),
-            About::Secret { what, number } => write!(f, " (`{what}`, number {number})"),
-            About::Key(key) if key.0.is_empty() => write!(f, " {}", key.1),
-            About::Key(key) => write!(f, " {} (`kid` is `{}`)", key.1, key.0),
-            About::Seen { what, value: Some(value) } => write!(f, " (`{what}` is `{value}`)"),
-            About::Seen { what, value: None } => write!(f, " (there is no `{what}`)"),
-            About::Compared { what, names } => {
-                let [seen, configured] = &**names;
-                write!(f, " (`{what}` is `{seen}`, configured is `{configured}`)")
-            }
-        }
+        self.text(Words::Rust).fmt(f)
     }
 }
 
-/// At most this many characters of a text that others wrote, each of them printable.
-fn printable(text: &str, most: usize) -> String {
-    let shown = |c: char| if matches!(c, '!'..='~') && !"<>&\"\\`".contains(c) { c } else { '?' };
-    text.chars().take(most).map(shown).collect()
+/// The text of an error in the words of one language.
+struct Text<'e> {
+    error: &'e Error,
+    words: Words,
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Error { message, about, .. } = self.error;
+        let is_said = about.is_said_by(message);
+        match (self.error.remedy(self.words), message.strip_suffix('.')) {
+            (None, _) if is_said => f.write_str(message)?,
+            (None, _) => write!(f, "{message} ({about})")?,
+            (Some(remedy), Some(sentence)) if !is_said => {
+                write!(f, "{sentence} ({about}). {remedy}")?;
+            }
+            (Some(remedy), _) => write!(f, "{message} {remedy}")?,
+        }
+        match about {
+            About::Key(key) if key.0.is_empty() => write!(f, " {}", key.1.text(self.words)),
+            About::Key(key) => write!(f, " {} (`kid` is `{}`)", key.1.text(self.words), key.0),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Debug for Error {

@@ -77,14 +77,17 @@ impl<'h> Header<'h> {
         if members.b64.is_some_and(|value| value.as_bool() != Some(true)) {
             return Err(UNENCODED);
         }
-        let text_of = |value: Option<json::Value<'h>>| match value {
-            Some(value) => value.as_json_str().map(Some).ok_or(WRONG_TYPE),
+        let text_of = |name, value: Option<json::Value<'h>>| match value {
+            Some(value) => {
+                let wrong = || WRONG_TYPE.finding(name, value.kind().in_words(), "");
+                value.as_json_str().map(Some).ok_or_else(wrong)
+            }
             None => Ok(None),
         };
         Ok(Self {
-            alg: text_of(members.alg)?.ok_or(NO_ALGORITHM)?,
-            kid: text_of(members.kid)?,
-            typ: text_of(members.typ)?,
+            alg: text_of("alg", members.alg)?.ok_or(NO_ALGORITHM)?,
+            kid: text_of("kid", members.kid)?,
+            typ: text_of("typ", members.typ)?,
         })
     }
 }
@@ -129,14 +132,18 @@ const NOT_COMPACT: Error = Error::new(
     ErrorKind::MalformedToken,
     "The token is not a JWS compact serialization: three base64url parts joined by dots (RFC 7515 section 7.1).",
 );
-const NOT_AN_OBJECT: Error =
-    Error::new(ErrorKind::MalformedToken, "The header is not a JSON object (RFC 7515 section 4).");
+const NOT_AN_OBJECT: Error = Error::new(
+    ErrorKind::MalformedToken,
+    "The token's header is not a JSON object (RFC 7515 section 4).",
+);
 const WRONG_TYPE: Error = Error::new(
     ErrorKind::MalformedToken,
-    "A header member that must be a string is not (RFC 7515 section 4.1).",
+    "A member of the token's header must be a string (RFC 7515 section 4.1).",
 );
-const NO_ALGORITHM: Error =
-    Error::new(ErrorKind::MalformedToken, "The header has no `alg` (RFC 7515 section 4.1.1).");
+const NO_ALGORITHM: Error = Error::new(
+    ErrorKind::MalformedToken,
+    "The token's header has no `alg` (RFC 7515 section 4.1.1).",
+);
 const UNENCODED: Error = Error::new(
     ErrorKind::UnsupportedCritical,
     "The token asks for an unencoded payload (`b64`, RFC 7797), which is not supported.",

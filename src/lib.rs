@@ -114,7 +114,7 @@
 
 mod error;
 #[doc(inline)]
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, Words};
 
 mod base;
 #[doc(inline)]

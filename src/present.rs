@@ -151,7 +151,7 @@ impl ToJson for ImportReport {
             out.number("row", *row as u64);
             out.raw("number", &error.kind().number().to_string());
             out.text("code", error.kind().code());
-            out.text("message", error.message());
+            out.text("message", &error.to_string());
             out.end()
         });
         out.raw("rejected", &rejected);

@@ -223,10 +223,12 @@ class GATEKEY_THROWN error : public std::exception {
     /// Milliseconds after which the same call may succeed, for the header Retry-After (in seconds,
     /// rounded up); 0 where waiting is no remedy.
     [[nodiscard]] std::uint32_t retry_after_ms() const noexcept { return raw_.retry_after_ms; }
-    /// The message for the log, with the claim, member or argument it is about; at most 200 bytes.
+    /// The message for the log, with the claim, member or argument it is about; at most 400 bytes.
     [[nodiscard]] const char *what() const noexcept override { return raw_.message; }
     /// The claim, member or argument that the error is about; empty if it is not about one.
     [[nodiscard]] std::string_view claim() const noexcept { return gk_error_claim(&raw_); }
+    /// What to do about it, where that is a sentence of its own at the end of what(); else empty.
+    [[nodiscard]] std::string_view remedy() const noexcept { return gk_error_remedy(&raw_); }
     /// The API key that was refused after its secret was proved; else empty.
     [[nodiscard]] std::string_view api_key_id() const noexcept {
         return gk_error_api_key_id(&raw_);

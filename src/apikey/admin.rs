@@ -72,7 +72,7 @@ impl ApiKeys {
     /// [`crate::store::Backend`].
     pub fn rotate(&self, id: &str, overlap: u64) -> Result<IssuedKey> {
         if overlap > LONGEST_OVERLAP {
-            return Err(argument("An overlap has at most 90 days, given in seconds."));
+            return Err(argument("The `overlap` is at most 90 days, given in seconds."));
         }
         let inner = &self.inner;
         let mut secret = None;
@@ -81,7 +81,9 @@ impl ApiKeys {
                 return Err(ErrorKind::ApiKeyRevoked.into());
             }
             if key.lookup.is_some() && overlap > 0 {
-                return Err(argument("An imported key is rotated without an overlap: give 0."));
+                return Err(argument(
+                    "An imported key is rotated without an overlap: give 0 (`overlap`).",
+                ));
             }
             let own = KeyId::from_text(id).ok_or(UNKNOWN)?;
             key.record.prefix.clone_from(&inner.prefix);
@@ -206,7 +208,9 @@ impl ApiKeys {
     pub fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
         self.inner.be_open()?;
         if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
-            return Err(argument("The cursor is not one that a page of the audit came with."));
+            return Err(argument(
+                "The `cursor` is not one that a page of the audit came with; leave it out for the first page.",
+            ));
         }
         self.inner.store.api_key_audit(filter)
     }
@@ -222,7 +226,9 @@ impl ApiKeys {
         self.inner.be_open()?;
         let dates = self.inner.dates()?;
         if before > dates.now {
-            return Err(argument("Only keys that ended in the past can be purged."));
+            return Err(argument(
+                "Only keys that ended in the past can be purged: `before` is in the future.",
+            ));
         }
         let is_before = |date: Option<u64>, end| date.is_some_and(|date| date < end);
         let (mut filter, mut purged) = (KeyFilter { limit: 1000, ..KeyFilter::default() }, 0);

@@ -56,7 +56,9 @@ pub(super) fn unit_and_burst(rate: Rate) -> (u64, u64) {
 /// `InvalidArgument`: it is malformed, or less than 1 in 1 s, or its period is over 366 days.
 pub fn parse_rate(text: &str) -> Result<Rate> {
     read_rate(text).ok_or_else(|| {
-        argument("A rate is written as 100/60s: units, then seconds (s, min, h, d; at most 366 d).")
+        argument(
+            "A `rate` is written as 100/60s: units, then seconds (s, min, h, d; at most 366 d).",
+        )
     })
 }
 

@@ -122,8 +122,10 @@ impl KeySpec {
                 .about_claim("revoked"));
         }
         if record.expires_at.is_some_and(|end| end <= dates.now) {
-            return Err(argument("A new key cannot have expired already; give a time to come.")
-                .about_claim("expires_at"));
+            return Err(argument(
+                "The end of a new key is past; give seconds since 1970 of a time to come.",
+            )
+            .about_claim("expires_at"));
         }
         Ok(record)
     }
@@ -133,15 +135,17 @@ impl KeySpec {
         let now = dates.now;
         let record = KeyRecord {
             owner: owner(&self.owner)?,
-            name: plain(&self.name, 255, "The name of a key has at most 255 bytes.")?,
-            tenant: plain(&self.tenant, 127, "A tenant has at most 127 bytes.")?,
+            name: plain(&self.name, 255, "The `name` of a key has at most 255 bytes.")?,
+            tenant: plain(&self.tenant, 127, "A `tenant` has at most 127 bytes.")?,
             scopes: check_scopes(&self.scopes)?,
             cidrs: cidrs(&self.cidrs)?,
             not_before: self.not_before.map(|at| date(at, "not_before")).transpose()?,
             expires_at: match (self.expires_in, self.expires_at) {
                 (Some(_), Some(_)) => return Err(TWO_ENDS),
                 (Some(0), None) => {
-                    return Err(argument("A key must be valid for at least one second."));
+                    return Err(argument(
+                        "A key must be valid for at least one second (`expires_in`).",
+                    ));
                 }
                 (Some(seconds), None) => Some(date(now.saturating_add(seconds), "expires_in")?),
                 (None, end) => end.map(|at| date(at, "expires_at")).transpose()?,
@@ -169,7 +173,7 @@ impl KeyUpdate {
             note("owner");
         }
         if let Some(new) = &self.name {
-            record.name = plain(new, 255, "The name of a key has at most 255 bytes.")?;
+            record.name = plain(new, 255, "The `name` of a key has at most 255 bytes.")?;
             note("name");
         }
         if let Some(new) = &self.scopes {
@@ -211,7 +215,9 @@ impl KeyUpdate {
 impl CreditSpec {
     fn check(self, dates: Dates) -> Result<Credits> {
         if (self.refill == 0) != (self.every == 0) {
-            return Err(argument("A refill of credits needs an amount and a number of seconds."));
+            return Err(argument(
+                "A refill of `credits` needs both an amount (`refill`) and seconds (`every`).",
+            ));
         }
         let limit = self.limit.unwrap_or_else(|| self.amount.max(self.refill));
         if limit > MOST_CREDITS || self.refill > MOST_CREDITS {
@@ -233,14 +239,15 @@ impl CreditSpec {
 }
 
 fn owner(owner: &str) -> Result<String> {
-    plain_some(owner, 255, "An owner has 1 to 255 bytes.")
+    plain_some(owner, 255, "An `owner` has 1 to 255 bytes.")
 }
 
 fn cidrs(cidrs: &[String]) -> Result<Vec<String>> {
     if cidrs.len() > 64 {
-        return Err(argument("An allow-list has at most 64 networks."));
+        return Err(argument("An allow-list has at most 64 networks (`cidrs`)."));
     }
-    let parsed: Vec<_> = cidrs.iter().map(|cidr| Cidr::parse(cidr)).collect::<Result<_>>()?;
+    let parse = |cidr: &String| Cidr::parse(cidr).map_err(|error| error.about_claim("cidrs"));
+    let parsed: Vec<_> = cidrs.iter().map(parse).collect::<Result<_>>()?;
     let mut texts: Vec<String> = parsed.iter().map(Cidr::to_string).collect();
     texts.sort_unstable();
     texts.dedup();
@@ -259,16 +266,18 @@ fn date(seconds: u64, name: &'static str) -> Result<u64> {
 fn rate(rate: Rate) -> Result<Rate> {
     const LONGEST: u32 = 366 * 86_400;
     if rate.burst == 0 || rate.period == 0 || rate.period > LONGEST {
-        return Err(argument("A rate is at least 1 in at least 1 second and at most 366 days."));
+        return Err(argument(
+            "A `rate` is at least 1 in at least 1 second and at most 366 days, such as 100/60s.",
+        ));
     }
     Ok(rate)
 }
 
 fn in_order(record: &KeyRecord) -> Result<()> {
     match (record.not_before, record.expires_at) {
-        (Some(from), Some(to)) if from >= to => {
-            Err(argument("A key that expires before it is valid could never be used."))
-        }
+        (Some(from), Some(to)) if from >= to => Err(argument(
+            "A key that expires before it is valid could never be used: see `not_before` and `expires_at`.",
+        )),
         _ => Ok(()),
     }
 }

@@ -11,6 +11,7 @@ use super::limits::{Request, hash_of};
 use super::mirror::Slot;
 use super::profile::{Profile, Rare, unpack_rate};
 use crate::base::clock::NANOS;
+use crate::base::presented::{not_an_api_key, recognized};
 use crate::base::process::lock;
 use crate::base::reach::beyond_memory;
 use crate::base::text::lacking;
@@ -135,6 +136,15 @@ impl std::fmt::Debug for Grant {
 }
 
 /// For the log: the caller is told what callers of unknown keys are told.
+const MALFORMED: Error = Error::new(
+    ErrorKind::MalformedApiKey,
+    "The text has not the form of an API key, such as gk_live_, an id, a secret and a checksum, or the checksum is wrong: it \
+     was cut or mistyped.",
+);
+const ELSEWHERE: Error = Error::new(
+    ErrorKind::UnknownApiKey,
+    "The API key begins with another `prefix` or `env` than those of this service: it is for another one.",
+);
 const OTHER_TENANT: Error = Error::new(
     ErrorKind::UnknownApiKey,
     "The API key is of another tenant than the call demands (`tenant`).",
@@ -185,7 +195,8 @@ impl Inner {
         let active = self.peppers.active();
         let early = self.peppers.mac_native(active, &presented.id, presented.secret);
         let Some((place, slot)) = self.find(key, now)? else {
-            return Err(ErrorKind::UnknownApiKey.into());
+            let is_of_here = presented.env == self.env && presented.prefix == self.prefix;
+            return Err(if is_of_here { ErrorKind::UnknownApiKey.into() } else { ELSEWHERE });
         };
         let mac = |pepper| {
             if pepper == active {
@@ -221,21 +232,27 @@ impl Inner {
         if presented.is_empty() {
             return Err(ErrorKind::MissingCredentials.into());
         }
-        if self.feed.has_foreign() {
-            return self.verify_foreign(presented, check);
-        }
-        Err(ErrorKind::MalformedApiKey.into())
+        let outcome = if self.feed.has_foreign() {
+            self.verify_foreign(presented, check)
+        } else {
+            Err(MALFORMED)
+        };
+        outcome.map_err(|error| match error.kind() {
+            ErrorKind::MalformedApiKey => recognized(error, presented, not_an_api_key),
+            _ => error,
+        })
     }
 
     /// A key of another format, imported: found by all of it, or by what it begins with.
     #[cold]
     fn verify_foreign(self: &Arc<Self>, presented: &[u8], check: &Check<'_>) -> Result<Grant> {
+        // In the words for a wrong secret, so that they do not tell which keys there are.
+        let mut outcome = Err(ErrorKind::MalformedApiKey.into());
         if presented.len() > super::import::LONGEST {
-            return Err(ErrorKind::MalformedApiKey.into());
+            return outcome;
         }
         let now = self.clock.monotonic();
         self.be_fresh(now)?;
-        let mut outcome = Err(ErrorKind::MalformedApiKey.into());
         for (kind, text, rest) in super::import::lookups(presented) {
             for pepper in self.peppers.ids() {
                 let Some(tag) = self.peppers.lookup_tag(pepper, kind, &text) else { continue };
@@ -383,7 +400,7 @@ impl Inner {
             presented.env == self.env && presented.prefix == prefix
         });
         if !text_fits || hot.has(Hot::ELSEWHERE) {
-            return Err(ErrorKind::UnknownApiKey.into());
+            return Err(ELSEWHERE);
         }
         match check.tenant {
             Some(tenant) if tenant != profile.tenant() => Err(OTHER_TENANT),

@@ -8,7 +8,8 @@ use base64_simd::{AsOut as _, STANDARD, URL_SAFE_NO_PAD};
 
 const MALFORMED: Error = Error::new(
     ErrorKind::MalformedToken,
-    "A part is not canonical unpadded base64url (RFC 7515 section 2).",
+    "A part of the token is not base64url without padding in its one form (RFC 7515 section 2): it was cut or changed on \
+     the way.",
 );
 
 /// Bytes that `n` characters decode to, rounded down.

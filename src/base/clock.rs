@@ -62,6 +62,10 @@ pub(crate) fn plausible_nanos(nanos: u64) -> Result<u64> {
     if nanos == u64::MAX { Err(BROKEN_CLOCK) } else { Ok(nanos / NANOS) }
 }
 
+/// From here on a date is taken for one in milliseconds: of the year 2001 as such, and of the year
+/// 33658 in seconds.
+pub(crate) const MILLISECONDS: i64 = 1_000_000_000_000;
+
 const BROKEN_CLOCK: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The clock is out of range: before 1970 or after the year 9999. It must give whole seconds since 1970.",

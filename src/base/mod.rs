@@ -13,6 +13,7 @@ pub(crate) mod http_date;
 pub mod json;
 pub(crate) mod pace;
 pub(crate) mod prefetch;
+pub(crate) mod presented;
 pub(crate) mod process;
 pub(crate) mod random;
 pub mod reach;

@@ -15,7 +15,9 @@ pub(crate) fn plain(text: &str, most: usize, message: &'static str) -> Result<St
         return Err(argument(message));
     }
     if text.chars().any(char::is_control) {
-        return Err(argument("Names may not hold control characters."));
+        return Err(argument(
+            "A name holds a control character, such as a line end; leave it out.",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -65,12 +67,20 @@ pub(crate) fn is_scope(scope: &str, most: usize) -> bool {
         && scope.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }
 
+const NOT_GRANTED: Error = Error::new(
+    ErrorKind::InsufficientScope,
+    "A scope that the call demands was not granted to the API key or token.",
+);
+
 /// The refusal of a caller that was granted less than this: 403; but a scope that nobody can be
 /// granted is a mistake of the program's, which would refuse everybody.
 #[cold]
 pub(crate) fn lacking(wanted: &[&str]) -> Error {
     if wanted.iter().all(|scope| is_scope(scope, usize::MAX)) {
-        return ErrorKind::InsufficientScope.into();
+        let joint = |at: usize| (at > 0).then_some(',').into_iter();
+        let named =
+            wanted.iter().enumerate().flat_map(|(at, scope)| joint(at).chain(scope.chars()));
+        return NOT_GRANTED.expecting("scopes", Some(named), &[]);
     }
     argument(
         "A demanded scope is one scope: not empty, without spaces; name each scope on its own.",

@@ -1,6 +1,6 @@
 //! Exit codes, and what a command fails with.
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Words};
 
 /// It is done.
 pub(super) const DONE: u8 = 0;
@@ -24,6 +24,8 @@ pub(super) type Outcome<T> = Result<T, Failure>;
 pub(super) enum Failure {
     /// The library says no.
     Library(Error),
+    /// The library says no to this file or argument.
+    About(String, Box<Error>),
     /// The arguments contradict each other, or something of them cannot be read.
     Usage(String),
     /// Something that was handed in cannot be read or used.
@@ -38,6 +40,7 @@ impl Failure {
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Library(error) => code_of(error.kind()),
+            Self::About(_, error) => code_of(error.kind()),
             Self::Usage(_) => USAGE,
             Self::Input(_) => INPUT,
             Self::Exit(code, _) => *code,
@@ -46,19 +49,22 @@ impl Failure {
         }
     }
 
-    pub(super) fn message(&self) -> &str {
+    /// The error of the library that it is, if it is one.
+    pub(super) fn error(&self) -> Option<&Error> {
         match self {
-            Self::Library(error) => error.message(),
-            Self::Usage(message) | Self::Input(message) | Self::Exit(_, message) => message,
-            Self::OutputClosed => "Nobody reads the output any more.",
+            Self::Library(error) => Some(error),
+            Self::About(_, error) => Some(error),
+            _ => None,
         }
     }
 
-    /// The message, with the claim, option or place that it is about.
-    pub(super) fn told(&self) -> String {
+    /// The message, with the claim, option or place that it is about, and what to do.
+    pub(super) fn message(&self) -> String {
         match self {
-            Self::Library(error) => error.to_string(),
-            other => other.message().to_owned(),
+            Self::Library(error) => told(error),
+            Self::About(what, error) => format!("{what}: {}", told(error)),
+            Self::Usage(message) | Self::Input(message) | Self::Exit(_, message) => message.clone(),
+            Self::OutputClosed => "The output was closed by its reader.".to_owned(),
         }
     }
 
@@ -66,7 +72,7 @@ impl Failure {
     pub(super) fn about(self, what: &str) -> Self {
         match self {
             Self::Library(error) if code_of(error.kind()) == INPUT => {
-                Self::Input(format!("{what}: {error}"))
+                Self::About(what.to_owned(), Box::new(error))
             }
             other => other,
         }
@@ -77,6 +83,11 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Library(error)
     }
+}
+
+/// What the library says, in the words of the command line.
+pub(super) fn told(error: &Error) -> String {
+    error.text(Words::CommandLine).to_string()
 }
 
 fn code_of(kind: ErrorKind) -> u8 {

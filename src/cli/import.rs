@@ -1,6 +1,6 @@
 //! `gatekey key import`: rows of CSV, or of JSON objects, one a line.
 
-use super::exit::{Failure, Outcome, REFUSED};
+use super::exit::{Failure, Outcome, REFUSED, told};
 use super::input::{moment, unreadable};
 use super::output::{Output, count, is_watched};
 use super::store::StoreArgs;
@@ -44,7 +44,7 @@ enum Format {
 }
 
 fn scheme(name: &str) -> Result<ImportScheme, String> {
-    ImportScheme::from_name(name).map_err(|error| error.message().to_owned())
+    ImportScheme::from_name(name).map_err(|error| told(&error))
 }
 
 /// The most bytes of one row.
@@ -156,9 +156,7 @@ impl Row {
             "expires_in" => spec.expires_in = Some(number()?),
             "expires_at" => spec.expires_at = Some(date()?),
             "revoked" => spec.revoked = truth(value).ok_or_else(|| wrong("true or false"))?,
-            "rate" => {
-                spec.rate = Some(parse_rate(value).map_err(|error| error.message().to_owned())?)
-            }
+            "rate" => spec.rate = Some(parse_rate(value).map_err(|error| told(&error))?),
             "credits" => {
                 spec.credits = Some(CreditSpec { amount: number()?, ..CreditSpec::default() })
             }

@@ -103,9 +103,15 @@ struct Man {
 }
 
 /// Runs the command line: the name of the program, then its arguments. The exit code.
-pub fn main<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> u8 {
+pub fn main<T: Into<OsString>>(arguments: impl IntoIterator<Item = T>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    // Asked for, though the rest cannot be read.
+    let json = arguments.iter().take_while(|&word| word != "--").any(|word| word == "--json");
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && json => {
+            return Output::new(true).failure(&Failure::Usage(error.to_string().trim().to_owned()));
+        }
         Err(error) => return exit::usage(&error),
     };
     let mut output = Output::new(cli.json);

@@ -1,5 +1,5 @@
 //! What is written where: the result to standard output, everything else to standard error. Nothing
-//! that a attacker may have written reaches a terminal as it is: for people only [`Shown`] is
+//! that an attacker may have written reaches a terminal as it is: for people only [`Shown`] is
 //! printed, and what programs read has no character that steers a terminal but the ends of its
 //! lines.
 
@@ -78,11 +78,11 @@ impl Output {
             return code;
         }
         if !self.json {
-            warn(&Shown::from(format!("error: {}", failure.told())));
+            warn(&Shown::from(format!("error: {}", failure.message())));
             return code;
         }
         let mut error = ObjectWriter::new();
-        if let Failure::Library(of_library) = failure {
+        if let Some(of_library) = failure.error() {
             let kind = of_library.kind();
             error.number("number", u64::try_from(kind.number()).ok());
             error.text("code", kind.code());
@@ -92,7 +92,7 @@ impl Output {
             error.number("retry_after_ms", of_library.retry_after().map(u64::from));
             error.optional("key_id", of_library.api_key_id());
         }
-        error.text("message", failure.message());
+        error.text("message", &failure.message());
         error.number("exit", u64::from(code));
         let mut object = ObjectWriter::new();
         object.raw("error", &error.end());

@@ -1,11 +1,11 @@
 //! What a key is to be like, as arguments: of `create`, `update` and, as a default, of `import`.
 
-use super::exit::{Failure, Outcome};
+use super::exit::{Failure, Outcome, told};
 use super::input::{duration, moment};
 use crate::apikey::{CreditSpec, KeySpec, KeyUpdate, Rate, parse_rate};
 
 fn rate(text: &str) -> Result<Rate, String> {
-    parse_rate(text).map_err(|error| error.message().to_owned())
+    parse_rate(text).map_err(|error| told(&error))
 }
 
 /// Credits: `1000`, or `1000 +100/1h` for 100 more every hour.

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 pub(super) enum Fault {
     Core(Error),
     /// As [`Fault::Core`], about the named member of what is put together.
-    Member(&'static str, Error),
+    Member(&'static str, Box<Error>),
     /// The named argument is NULL.
     Null(&'static str),
     /// The named argument's length cannot be that of anything in memory.
@@ -50,7 +50,8 @@ impl From<ErrorKind> for Fault {
 impl Fault {
     pub(super) const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Core(error) | Self::Member(_, error) => error.kind(),
+            Self::Core(error) => error.kind(),
+            Self::Member(_, error) => error.kind(),
             _ => ErrorKind::InvalidArgument,
         }
     }

@@ -2,16 +2,19 @@
 
 use super::boundary::{Fault, look};
 use super::status::{GK_STATUS_OK, gk_status};
+use crate::Words;
 use libc::c_char;
 use std::fmt::{self, Write};
 use std::mem::MaybeUninit;
 use std::ptr;
 
 /// The size of gk_error.message in bytes.
-pub const GK_ERROR_MESSAGE_SIZE: usize = 252;
+pub const GK_ERROR_MESSAGE_SIZE: usize = 504;
 
-/// Why a call failed. 260 bytes, owned by the caller, usually on the stack; nothing in it needs
-/// freeing. Each fallible call writes it, so it needs no initial value and can be used again.
+/// Why a call failed. 512 bytes, owned by the caller, usually on the stack; nothing in it needs
+/// freeing. Each fallible call writes it, so it needs no initial value and can be used again. The
+/// size never changes: it has room for a message of 400 bytes, for the name that the error is about
+/// and for the id of an API key, and a message that is longer is cut to what it says first.
 #[repr(C)]
 pub struct gk_error {
     /// The status that the call returned; GK_STATUS_OK after a call that succeeded.
@@ -19,8 +22,9 @@ pub struct gk_error {
     /// Milliseconds after which the same call may succeed (Retry-After, RFC 9110 section 10.2.3),
     /// where waiting is the remedy: a rate, credits, a server that is busy. 0 otherwise.
     pub retry_after_ms: u32,
-    /// Sentences for the log that name the remedy, in UTF-8, NUL-terminated, at most 200 bytes;
-    /// empty after a call that succeeded. Never contains a token, a key or a signature.
+    /// Sentences for the log, in UTF-8, NUL-terminated, at most 400 bytes: what was given, what was
+    /// expected and what to do. Empty after a call that succeeded. Never contains a token, a key or
+    /// a signature. What a caller may read is gk_status_public_message.
     pub message: [c_char; GK_ERROR_MESSAGE_SIZE],
 }
 
@@ -28,15 +32,30 @@ pub struct gk_error {
 /// one was missing, or had the wrong type. The message names it too, where both fit.
 ///
 /// @param err An error that a call has written; NULL is fine.
-/// @return The name, NUL-terminated, cut after 50 bytes, valid as long as `*err` is not changed;
+/// @return The name, NUL-terminated, cut after 64 bytes, valid as long as `*err` is not changed;
 /// empty if the error is not about a claim. Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_error_claim(err: Option<&gk_error>) -> *const c_char {
     look(c"".as_ptr(), || {
-        let message = &err?.message;
-        let end = message.iter().position(|&c| c == 0)?;
-        let claim = message.get(end + 1..)?;
+        let claim = behind(&err?.message, 1)?;
         claim.contains(&0).then_some(claim.as_ptr())
+    })
+}
+
+/// What to do about it, where that is a sentence of its own at the end of the message: which
+/// function to call, for example gk_policy_expect_audience.
+///
+/// @param err An error that a call has written; NULL is fine.
+/// @return The sentence, NUL-terminated, a part of `err->message`, valid as long as `*err` is not
+/// changed; empty if the message says it in its course. Never NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn gk_error_remedy(err: Option<&gk_error>) -> *const c_char {
+    look(c"".as_ptr(), || {
+        let message = &err?.message;
+        let [high, low] = *behind(message, 3)?.first_chunk()?;
+        let at = u16::from_be_bytes([high.cast_unsigned(), low.cast_unsigned()]);
+        let sentence = message.get(usize::from(at)..)?;
+        (at > 0 && sentence.contains(&0)).then_some(sentence.as_ptr())
     })
 }
 
@@ -49,16 +68,20 @@ pub extern "C" fn gk_error_claim(err: Option<&gk_error>) -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_error_api_key_id(err: Option<&gk_error>) -> *const c_char {
     look(c"".as_ptr(), || {
-        let mut rest = err?.message.as_slice();
-        for _ in 0..2 {
-            let end = rest.iter().position(|&c| c == 0)?;
-            rest = rest.get(end + 1..)?;
-        }
-        rest.contains(&0).then_some(rest.as_ptr())
+        let id = behind(&err?.message, 2)?;
+        id.contains(&0).then_some(id.as_ptr())
     })
 }
 
-const _: () = assert!(size_of::<gk_error>() == 260);
+/// What stands behind so many texts: message, claim, id.
+fn behind(texts: &[c_char], count: usize) -> Option<&[c_char]> {
+    (0..count).try_fold(texts, |rest, _| {
+        let end = rest.iter().position(|&c| c == 0)?;
+        rest.get(end + 1..)
+    })
+}
+
+const _: () = assert!(size_of::<gk_error>() == 512);
 
 impl gk_error {
     /// # Safety
@@ -66,11 +89,11 @@ impl gk_error {
     pub(super) const unsafe fn clear(err: *mut Self) {
         if !err.is_null() {
             // SAFETY: writable by contract; the first three bytes are the ends of message, claim
-            // and id.
+            // and id, and the next two say that there is no remedy.
             unsafe {
                 (&raw mut (*err).status).write(GK_STATUS_OK);
                 (&raw mut (*err).retry_after_ms).write(0);
-                (&raw mut (*err).message).cast::<[c_char; 3]>().write([0; 3]);
+                (&raw mut (*err).message).cast::<[c_char; 5]>().write([0; 5]);
             }
         }
     }
@@ -83,7 +106,8 @@ impl gk_error {
     pub(super) unsafe fn report(err: *mut Self, fault: &Fault) -> gk_status {
         let status = fault.kind().number();
         let retry_after_ms = match fault {
-            Fault::Core(error) | Fault::Member(_, error) => error.retry_after().unwrap_or(0),
+            Fault::Core(error) => error.retry_after().unwrap_or(0),
+            Fault::Member(_, error) => error.retry_after().unwrap_or(0),
             _ => 0,
         };
         if !err.is_null() {
@@ -93,19 +117,22 @@ impl gk_error {
                 (&raw mut (*err).retry_after_ms).write(retry_after_ms);
                 &mut *(&raw mut (*err).message).cast::<[MaybeUninit<u8>; GK_ERROR_MESSAGE_SIZE]>()
             };
-            Text { bytes: message, len: 0, cut: false }.say(fault);
+            Text { bytes: message, len: 0, cut: false, remedy: 0 }.say(fault);
         }
         status
     }
 }
 
-/// The message, a NUL, the name of the claim, a NUL, the id of the API key, a NUL. Cuts what does
-/// not fit and never fails.
+/// The message, a NUL, the name of the claim, a NUL, the id of the API key, a NUL, and where in the
+/// message the remedy begins, in two bytes, the higher one first; 0 for none. Cuts what does not
+/// fit and never fails.
 struct Text<'e> {
     bytes: &'e mut [MaybeUninit<u8>; GK_ERROR_MESSAGE_SIZE],
     len: usize,
     /// Something did not fit.
     cut: bool,
+    /// Where the remedy begins.
+    remedy: u16,
 }
 
 impl Text<'_> {
@@ -113,7 +140,9 @@ impl Text<'_> {
         let _infallible = match fault {
             Fault::Core(error) => self.about(error),
             Fault::Member(name, error) => {
-                self.about(error).and_then(|()| write!(self, " (`{name}`)"))
+                let said = self.about(error).and_then(|()| write!(self, " (`{name}`)"));
+                self.remedy = 0; // the name stands behind it
+                said
             }
             Fault::Null(name) => write!(self, "The argument `{name}` is NULL."),
             Fault::TooLong(name) => {
@@ -143,20 +172,29 @@ impl Text<'_> {
         // A NUL would end the name early.
         self.put(claim.filter(|name| !name.contains('\0')).unwrap_or_default(), LONGEST_CLAIM);
         self.end();
-        // An error that is about an API key is about no claim, so that there is room.
         let id = if let Fault::Core(error) = fault { error.api_key_id() } else { None };
         self.put(id.unwrap_or_default(), LONGEST_ID);
         self.end();
+        for byte in self.remedy.to_be_bytes() {
+            if let Some(place) = self.bytes.get_mut(self.len) {
+                place.write(byte);
+            }
+            self.len += 1;
+        }
     }
 
-    /// The message and what it is about; the message alone where both are too long, or why a key
-    /// cannot be used.
+    /// The message, what it is about and what to do; the message alone where that is too long, or
+    /// why a key cannot be used.
     fn about(&mut self, error: &crate::Error) -> fmt::Result {
-        write!(self, "{error}")?;
+        write!(self, "{}", error.text(Words::C))?;
         if self.cut {
             self.len = 0;
             let innermost = error.unusable_key().map_or(error, |(_, reason)| reason);
             self.write_str(innermost.message())?;
+        } else if error.unusable_key().is_none()
+            && let Some(remedy) = error.remedy(Words::C)
+        {
+            self.remedy = u16::try_from(self.len - remedy.len()).unwrap_or(0);
         }
         Ok(())
     }
@@ -184,11 +222,14 @@ impl Text<'_> {
 }
 
 const LONGEST_ID: usize = 12;
-const LONGEST_CLAIM: usize = GK_ERROR_MESSAGE_SIZE - 2 - crate::Error::MAX_MESSAGE;
+const LONGEST_CLAIM: usize = 64;
+// The ends of three texts, and where the remedy begins.
+const _: () =
+    assert!(crate::Error::MAX_TEXT + LONGEST_CLAIM + LONGEST_ID + 3 + 2 <= GK_ERROR_MESSAGE_SIZE);
 
 impl Write for Text<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.put(text, crate::Error::MAX_MESSAGE.saturating_sub(self.len));
+        self.put(text, crate::Error::MAX_TEXT.saturating_sub(self.len));
         Ok(())
     }
 }

@@ -125,7 +125,7 @@ pub unsafe extern "C" fn gk_oauth_config_auth_method(
 ) {
     set(config, |config| {
         let method = AuthMethod::from_name(text(method, method_len, "method")?);
-        let named = |error| Fault::Member("token_endpoint_auth_method", error);
+        let named = |error| Fault::Member("token_endpoint_auth_method", Box::new(error));
         Ok(config.auth_method(method.map_err(named)?))
     });
 }
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn gk_oauth_config_assertion_audience(
 ) {
     set(config, |config| {
         let audience = AssertionAudience::from_name(text(audience, audience_len, "audience")?);
-        let named = |error| Fault::Member("assertion_audience", error);
+        let named = |error| Fault::Member("assertion_audience", Box::new(error));
         Ok(config.assertion_audience(audience.map_err(named)?))
     });
 }
@@ -373,7 +373,8 @@ pub unsafe extern "C" fn gk_oauth_config_flow_key(
     sticky::set(config.map(|config| &mut config.0), |all| {
         let Registered { config, mut flow_keys } = all;
         flow_keys.push((number, Secret::new(slice(key, key_len, "key")?.to_vec())));
-        let keys = Peppers::new(&flow_keys).map_err(|error| Fault::Member("flow_keys", error))?;
+        let keys = Peppers::new(&flow_keys)
+            .map_err(|error| Fault::Member("flow_keys", Box::new(error)))?;
         Ok(Registered { config: config.flow_keys(keys), flow_keys })
     });
 }

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn gk_token_manager_options_pepper(
         let pepper = slice(pepper, pepper_len, "pepper")?;
         options.peppers.push((number, Secret::new(pepper.to_vec())));
         let peppers = Peppers::new(&options.peppers);
-        options.seal = Some(peppers.map_err(|error| Fault::Member("pepper", error))?);
+        options.seal = Some(peppers.map_err(|error| Fault::Member("pepper", Box::new(error)))?);
         Ok(())
     });
 }

@@ -207,7 +207,8 @@ impl fmt::Display for Alg {
 
 const UNSUPPORTED: Error = Error::new(
     ErrorKind::UnsupportedAlgorithm,
-    "gatekey does not implement this algorithm; names are case-sensitive, such as ES256 or EdDSA.",
+    "There is no algorithm of this name (`alg`): HS256, RS256 and PS256, each also 384 and 512; ES256, ES384, ES512, ES256K; EdDSA, \
+     Ed25519; ML-DSA-44, -65, -87; letter case counts.",
 );
 
 /// The kind of key an algorithm works with, and how.

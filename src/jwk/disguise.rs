@@ -28,7 +28,7 @@ pub(super) fn refuse_keys(secret: &[u8]) -> Result<()> {
     if looks_like_key(secret, 0) {
         return Err(Error::new(
             ErrorKind::SecretLooksLikeKey,
-            "The HMAC secret is a PEM, DER, SSH or JWK key; load it as what it is, or use random bytes.",
+            "The HMAC secret is a key in PEM, DER, JWK or of SSH: load it as that (from_pem, from_der, from_jwk), or use random bytes.",
         ));
     }
     Ok(())

@@ -201,8 +201,12 @@ fn akp(jwk: &Value<'_>, alg: Option<Alg>) -> Result<Parts> {
 
 /// A member that must be a string.
 fn text<'a>(jwk: &Value<'a>, name: &'static str) -> Result<Option<Cow<'a, str>>> {
-    let not_a_string = || NOT_A_STRING.about_claim(name);
-    jwk.member(name).map(|value| value.as_str().ok_or_else(not_a_string)).transpose()
+    let text = |value: Value<'a>| value.as_str().ok_or_else(|| not_a_string(&value, name));
+    jwk.member(name).map(text).transpose()
+}
+
+fn not_a_string(value: &Value<'_>, name: &'static str) -> Error {
+    NOT_A_STRING.finding(name, value.kind().in_words(), "")
 }
 
 /// A member that must be there.
@@ -213,7 +217,7 @@ fn required<T>(member: Option<T>, name: &'static str) -> Result<T> {
 /// A public member in base64url.
 fn octets(jwk: &Value<'_>, name: &'static str) -> Result<Option<Vec<u8>>> {
     let Some(value) = jwk.member(name) else { return Ok(None) };
-    let text = value.as_json_str().ok_or_else(|| NOT_A_STRING.about_claim(name))?;
+    let text = value.as_json_str().ok_or_else(|| not_a_string(&value, name))?;
     // No character of base64url needs an escape, so one that is escaped is there to be missed.
     // Without escapes the text is borrowed, too, and no copy of a secret stays behind.
     let decoded = if text.has_escapes() { None } else { b64::decode(text.raw().as_bytes()).ok() };
@@ -261,7 +265,7 @@ fn check_len(octets: &[u8], len: usize, name: &'static str) -> Result<()> {
         _ if octets.len() + 1 == len => TOO_SHORT_BY_ONE,
         _ => WRONG_LENGTH,
     };
-    Err(error.about_claim(name))
+    Err(error.sized(name, octets.len(), ("exactly", len)))
 }
 
 fn refuse_strays(jwk: &Value<'_>, names: &[&str]) -> Result<()> {
@@ -273,11 +277,11 @@ fn refuse_strays(jwk: &Value<'_>, names: &[&str]) -> Result<()> {
 
 const MISSING: Error =
     invalid("The JWK lacks a member that its `kty` requires (RFC 7518 section 6).");
-const NOT_A_STRING: Error = invalid("A member of the JWK that must be a string is not.");
+const NOT_A_STRING: Error = invalid("A member of the JWK must be a string (RFC 7517 section 4).");
 const BAD_BASE64: Error =
     invalid("A member of the JWK is not canonical unpadded base64url (RFC 7515 section 2).");
 const WRONG_LENGTH: Error = invalid(
-    "A member of the JWK is not exactly as long as its curve or algorithm asks (RFC 7518 section 6.2).",
+    "A member of the JWK is not as long as its curve or algorithm asks (RFC 7518 section 6.2); export the key again.",
 );
 const TOO_LONG_BY_ZERO: Error = invalid(
     "A member of the JWK has a leading zero octet too many; its curve has numbers of one length (RFC 7518 section \

@@ -341,6 +341,8 @@ impl Key {
         "A `kid` must have 1 to 256 bytes, and no control characters.",
     );
 
+    pub(crate) const WRONG_SIGNATURE: Error = WRONG_SIGNATURE;
+
     pub(super) const MAY_NOT_VERIFY: Error = Error::new(
         ErrorKind::KeyUsage,
         "The key's `key_ops` does not permit `verify`; use its public half.",
@@ -384,5 +386,7 @@ const SYMMETRIC: Error = Error::new(
 const MAY_NOT_SIGN: Error =
     Error::new(ErrorKind::KeyUsage, "The key's `key_ops` does not permit `sign`.");
 
-const WRONG_SIGNATURE: Error =
-    Error::new(ErrorKind::InvalidSignature, "The signature is not valid.");
+const WRONG_SIGNATURE: Error = Error::new(
+    ErrorKind::InvalidSignature,
+    "The signature is not valid: another key made it, or what is signed was changed or cut on the way.",
+);

@@ -7,6 +7,7 @@ use super::armour;
 use super::der::{self, Container};
 use super::ssh;
 use crate::base::json::{self, Kind, Value};
+use crate::base::presented::{Form, recognize};
 use crate::error::{Error, ErrorKind};
 use ::der::{Reader as _, SliceReader, Tag};
 use memchr::memmem;
@@ -328,6 +329,11 @@ fn word(text: &[u8]) -> Option<Error> {
     }
     if starts(&["eyJ"]) && text.iter().filter(|&&byte| byte == b'.').count() == 2 {
         return Some(invalid("This is a token and not a key; pass the key of its issuer."));
+    }
+    if recognize(text) == Some(Form::ApiKey) {
+        return Some(invalid(
+            "This is an API key and not a key for tokens; pass the key that they are signed with.",
+        ));
     }
     None
 }

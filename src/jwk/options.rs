@@ -166,7 +166,7 @@ const TOO_LARGE: Error =
 
 const ALG_REQUIRED: Error = Error::new(
     ErrorKind::AlgorithmRequired,
-    "The key fits several algorithms; name one, such as RS256, when loading it.",
+    "The key fits several algorithms: name the one it is for, such as RS256, when loading it (`alg`).",
 );
 
 const PSS_ALG_REQUIRED: Error = Error::new(
@@ -182,15 +182,15 @@ const PSS_ONLY: Error = Error::new(
 
 const HMAC_ALG_REQUIRED: Error = Error::new(
     ErrorKind::AlgorithmRequired,
-    "A secret fits HS256, HS384 and HS512; name the one that it is for when loading it.",
+    "A secret fits HS256, HS384 and HS512: name the one that it is for when loading it (`alg`).",
 );
 
 const NOT_SYMMETRIC: Error = Error::new(
     ErrorKind::InvalidArgument,
-    "A secret is for HS256, HS384 or HS512; load other keys from PEM, DER or JWK.",
+    "A secret is for HS256, HS384 or HS512 (`alg`); load other keys with from_pem, from_der or from_jwk.",
 );
 
 const CONTRADICTION: Error = Error::new(
     ErrorKind::KeyUsage,
-    "The key itself says that it is for another algorithm than the one asked for; load it for its own, or without one.",
+    "The key itself says that it is for another algorithm than the one asked for (`alg`); leave that out, or name the key's.",
 );

@@ -13,7 +13,7 @@ use super::material::Parts;
 use super::stated::Stated;
 use super::{beside, mistaken, ssh, thumbprint};
 use crate::base::secret::Secret;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use ::der::Decode as _;
 use ::der::asn1::ObjectIdentifier;
 use pem_rfc7468::LineEnding;
@@ -32,10 +32,13 @@ pub(super) fn read(text: &[u8], passphrase: Option<&Secret>) -> Result<(Parts, S
 
 /// The public half as `PUBLIC KEY`.
 pub(super) fn write_public(parts: &Parts) -> Result<String> {
-    let der = write::spki(parts)?.ok_or(Error::new(
-        ErrorKind::KeyUsage,
-        "A symmetric key has no PEM form; export it as a private JWK if you mean to.",
-    ))?;
+    let der = write::spki(parts)?.ok_or(
+        Error::new(
+            ErrorKind::KeyUsage,
+            "A symmetric key has no PEM form, only that of a private JWK.",
+        )
+        .remedied(Remedy::ExportPrivately),
+    )?;
     encode("PUBLIC KEY", &der)
 }
 
@@ -43,7 +46,7 @@ pub(super) fn write_public(parts: &Parts) -> Result<String> {
 pub(super) fn write_private(parts: &Parts) -> Result<Secret> {
     let der = write::pkcs8(parts)?.ok_or(Error::new(
         ErrorKind::KeyUsage,
-        "The key has no private part, or is symmetric and has no PEM form.",
+        "The key has no private part, or is symmetric and has no PEM form; export it as a public key, or as a JWK.",
     ))?;
     encode("PRIVATE KEY", der.expose()).map(Secret::from)
 }

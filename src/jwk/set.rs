@@ -237,7 +237,13 @@ impl KeySet {
     /// `AmbiguousKey`: several fit, or a key that was skipped has the same name.
     pub fn select(&self, kid: Option<&str>, alg: Alg) -> Result<&Key> {
         let Some(kid) = kid else { return only(self.iter(), alg, EMPTY, KID_NEEDED) };
-        let found = only(self.named(kid), alg, NO_SUCH_KID, SHARED_KID);
+        let found =
+            only(self.named(kid), alg, NO_SUCH_KID, SHARED_KID).map_err(|error| {
+                match error.kind() {
+                    ErrorKind::KeyNotFound => error.seeing("kid", Some(kid)),
+                    _ => error,
+                }
+            });
         let refusal = match &found {
             Ok(_) if self.has_rival(kid) => Some(SKIPPED_KID),
             Err(error) if error.kind() == ErrorKind::KeyNotFound => self.refusal(kid),
@@ -374,17 +380,20 @@ fn only<'k>(
     none: Error,
     several: Error,
 ) -> Result<&'k Key> {
-    let mut others = false;
+    let mut others: Option<Alg> = None;
     let mut found: Option<&Key> = None;
     for key in keys.filter(|key| key.may_verify()) {
         match found {
-            _ if !key.alg().same_algorithm(alg) => others = true,
+            _ if !key.alg().same_algorithm(alg) => others = Some(key.alg()),
             None => found = Some(key),
             Some(found) if is_same_key(found, key) => {}
             Some(_) => return Err(several),
         }
     }
-    found.ok_or(if others { OTHER_ALGORITHM } else { none })
+    found.ok_or_else(|| match others {
+        Some(other) => OTHER_ALGORITHM.finding("alg", alg.name(), other.name()),
+        None => none,
+    })
 }
 
 const A_PAGE: Error = Error::new(
@@ -397,11 +406,13 @@ const BYTE_ORDER_MARK: Error = Error::new(
 );
 const TOO_MANY: Error =
     Error::new(ErrorKind::InvalidKey, "A JWK Set may have at most 100 keys; this one has more.");
-const NO_SUCH_NAME: Error =
-    Error::new(ErrorKind::KeyNotFound, "The key set has no key with this `kid`.");
+const NO_SUCH_NAME: Error = Error::new(
+    ErrorKind::KeyNotFound,
+    "The key set has no key with this `kid`; look which it has.",
+);
 const NO_SUCH_KID: Error = Error::new(
     ErrorKind::KeyNotFound,
-    "No key of the set has the token's `kid`; refresh the set if it may be stale.",
+    "No key of the set has the token's `kid`: refresh the set if it may be old.",
 );
 const EMPTY: Error = Error::new(ErrorKind::KeyNotFound, "The key set has no key that may verify.");
 const SHARED_KID: Error = Error::new(
@@ -428,5 +439,5 @@ const KID_NEEDED: Error = Error::new(
 );
 const OTHER_ALGORITHM: Error = Error::new(
     ErrorKind::InvalidAlgorithm,
-    "The token's `alg` is not that of the key it names, or of any key in the set.",
+    "The token was signed with another algorithm than that of the key that it names, or of any in the set; verify it with a key for that one.",
 );

@@ -6,7 +6,7 @@
 //! `crypto::rsa`, and whether a secret is really a key in disguise that of `disguise`.
 
 use crate::crypto::Hash;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 
 /// Refuses moduli whose factors can be computed from the structure of CVE-2017-15361.
 pub(super) fn refuse_roca(n: &[u8]) -> Result<()> {
@@ -29,12 +29,15 @@ pub(super) fn check_secret(secret: &[u8], hash: Hash, allow_weak: bool) -> Resul
         return Ok(());
     }
     if secret.len() < hash.len() {
-        return Err(weak(
-            "The HMAC secret is shorter than the hash output (RFC 7518 section 3.2); use Key::generate.",
-        ));
+        let short =
+            weak("The HMAC secret is shorter than the algorithm's hash (RFC 7518 section 3.2).");
+        return Err(short
+            .sized("secret", secret.len(), ("at least", hash.len()))
+            .remedied(Remedy::Generate));
     }
     if rest.iter().all(|byte| byte == first) {
-        return Err(weak("The HMAC secret is one byte repeated; use Key::generate."));
+        let repeated = weak("The HMAC secret is one byte repeated, which anybody can guess.");
+        return Err(repeated.remedied(Remedy::Generate));
     }
     Ok(())
 }

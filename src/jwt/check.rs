@@ -4,9 +4,11 @@
 use super::policy::{Policy, Rule, WantedSubject};
 use super::registered::{Registered, Scan, audiences};
 use super::revoked::PresentedToken;
-use crate::base::clock::{Clock as _, SystemClock, date_at, plausible, plausible_nanos};
+use crate::base::clock::{
+    Clock as _, MILLISECONDS, SystemClock, date_at, plausible, plausible_nanos,
+};
 use crate::base::json::Str;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::jwk::Key;
 use crate::jws;
 use std::cell::Cell;
@@ -18,21 +20,23 @@ impl Policy {
         if self.typ.ignored {
             return Ok(());
         }
+        let expected = &self.typ.expected;
         let Some(typ) = typ else {
-            let fine = self.typ.expected.is_empty() || self.allow_missing_type;
-            return if fine { Ok(()) } else { Err(NO_TYPE) };
+            let fine = expected.is_empty() || self.allow_missing_type;
+            return if fine { Ok(()) } else { Err(NO_TYPE.expecting("typ", NOTHING, expected)) };
         };
+        let refuse = |refusal: Error| Err(refusal.expecting("typ", Some(typ.chars()), expected));
         let mut buffer = [0; LONGEST];
-        let typ = typ.decode_in(&mut buffer).ok_or(WRONG_TYPE)?;
-        if self.typ.expected.is_empty() {
-            return match jws::same_media_type(typ, "JWT") {
-                _ if self.allow_missing_type => Err(WRONG_TYPE),
+        let Some(name) = typ.decode_in(&mut buffer) else { return refuse(WRONG_TYPE) };
+        if expected.is_empty() {
+            return match jws::same_media_type(name, "JWT") {
+                _ if self.allow_missing_type => refuse(WRONG_TYPE),
                 true => Ok(()),
-                false => Err(UNMENTIONED_TYPE),
+                false => refuse(UNMENTIONED_TYPE.remedied(Remedy::SayType)),
             };
         }
-        let expected = self.typ.expected.iter().any(|expected| jws::same_media_type(typ, expected));
-        if expected { Ok(()) } else { Err(WRONG_TYPE) }
+        let is_it = expected.iter().any(|expected| jws::same_media_type(name, expected));
+        if is_it { Ok(()) } else { refuse(WRONG_TYPE) }
     }
 
     /// Checks claims whose signature is good by `key`; `issuer` and `audience` are the rules that
@@ -100,21 +104,30 @@ impl Policy {
     fn check_dates(&self, claims: &Registered, now: u64) -> Result<()> {
         let signed = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
         let (now, leeway) = (signed(now), signed(self.leeway));
+        let refuse = |refusal: Error, claim, at: i64| {
+            Err(refusal.dated(claim, at.saturating_sub(now), ("leeway", self.leeway)))
+        };
         match claims.expires_at {
-            Some(at) if at.saturating_add(leeway) <= now => return Err(EXPIRED.about_claim("exp")),
+            Some(at) if at.saturating_add(leeway) <= now => return refuse(EXPIRED, "exp", at),
             None if !self.allow_missing_exp => return Err(NO_EXPIRY.about_claim("exp")),
             _ => {}
         }
-        if claims.not_before.is_some_and(|at| at.saturating_sub(leeway) > now) {
-            return Err(NOT_YET.about_claim("nbf"));
+        let is_early = |at: &i64| at.saturating_sub(leeway) > now;
+        if let Some(at) = claims.not_before.filter(is_early) {
+            let milliseconds = IN_MILLISECONDS.with_kind(ErrorKind::NotYetValid);
+            return refuse(if at < MILLISECONDS { NOT_YET } else { milliseconds }, "nbf", at);
         }
-        if claims.issued_at.is_some_and(|at| at.saturating_sub(leeway) > now) {
-            return Err(FROM_THE_FUTURE.about_claim("iat"));
+        if let Some(at) = claims.issued_at.filter(is_early) {
+            return refuse(
+                if at < MILLISECONDS { FROM_THE_FUTURE } else { IN_MILLISECONDS },
+                "iat",
+                at,
+            );
         }
         if let Some(max_age) = self.max_age {
             let at = claims.issued_at.ok_or_else(|| NO_ISSUE_DATE.about_claim("iat"))?;
             if at.saturating_add(leeway) < now.saturating_sub(signed(max_age)) {
-                return Err(TOO_OLD.about_claim("iat"));
+                return Err(TOO_OLD.dated("iat", at.saturating_sub(now), ("max_age", max_age)));
             }
         }
         Ok(())
@@ -130,23 +143,43 @@ impl Rule {
         if self.ignored {
             return Ok(());
         }
+        let Refusals { claim, missing, unmentioned, but_for_a_slash, wrong } = refusals;
         let expected = |value: Str<'_>| self.expected.iter().any(|expected| value == **expected);
-        let refusal = match values.next() {
+        let (refusal, first) = match values.next() {
             None if self.expected.is_empty() => return Ok(()),
-            None => &refusals.missing,
-            Some(_) if self.expected.is_empty() => &refusals.unmentioned,
+            None => (missing, None),
+            Some(first) if self.expected.is_empty() => (unmentioned, Some(first)),
             Some(first) if expected(first) || values.any(expected) => return Ok(()),
-            Some(_) => &refusals.wrong,
+            Some(first) if self.differs_by_a_slash(first) => (but_for_a_slash, Some(first)),
+            Some(first) => (wrong, Some(first)),
         };
-        Err(refusal.clone().about_claim(refusals.claim))
+        Err(refusal.clone().expecting(claim, first.map(|first| first.chars()), &self.expected))
+    }
+
+    /// Whether the value is an expected one but for slashes at the end.
+    #[cold]
+    pub(super) fn differs_by_a_slash(&self, value: Str<'_>) -> bool {
+        let mut buffer = [0; 1024];
+        let value = value.decode_in(&mut buffer);
+        value.is_some_and(|value| {
+            self.expected.iter().any(|one| is_same_but_for_a_slash(value, one))
+        })
     }
 }
+
+/// Whether two different names are the same without the slashes at their ends.
+pub(super) fn is_same_but_for_a_slash(one: &str, other: &str) -> bool {
+    one != other && one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
+const NOTHING: Option<std::str::Chars<'_>> = None;
 
 /// The ways in which a claim can fail a rule.
 struct Refusals {
     claim: &'static str,
     missing: Error,
     unmentioned: Error,
+    but_for_a_slash: Error,
     wrong: Error,
 }
 
@@ -154,11 +187,16 @@ static ISSUER: Refusals = Refusals {
     claim: "iss",
     missing: Error::new(
         ErrorKind::MissingClaim,
-        "The token has no `iss` claim, and the policy expects one.",
+        "The token has no `iss` claim, and one is demanded (`issuer`).",
     ),
     unmentioned: Error::new(
         ErrorKind::InvalidIssuer,
-        "The token has an `iss` claim the policy says nothing about: expect an issuer, or ignore it.",
+        "The token has an `iss` claim, and no issuer is expected.",
+    )
+    .remedied(Remedy::SayIssuer),
+    but_for_a_slash: Error::new(
+        ErrorKind::InvalidIssuer,
+        "The token's issuer differs from the expected one by a slash at the end: write it as the token does.",
     ),
     wrong: Error::new(ErrorKind::InvalidIssuer, "The token's issuer is not an expected one."),
 };
@@ -166,48 +204,54 @@ static AUDIENCE: Refusals = Refusals {
     claim: "aud",
     missing: Error::new(
         ErrorKind::MissingClaim,
-        "The token has no `aud` claim, and the policy expects one.",
+        "The token has no `aud` claim, and one is demanded (`audience`).",
     ),
     unmentioned: Error::new(
         ErrorKind::InvalidAudience,
-        "The token has an `aud` claim the policy says nothing about: expect an audience, or ignore it.",
+        "The token has an `aud` claim, and no audience is expected.",
+    )
+    .remedied(Remedy::SayAudience),
+    but_for_a_slash: Error::new(
+        ErrorKind::InvalidAudience,
+        "The token's audience differs from the expected one by a slash at the end: write it as the token does.",
     ),
     wrong: Error::new(ErrorKind::InvalidAudience, "The token is meant for another audience."),
 };
 
-const EXPIRED: Error = Error::new(ErrorKind::Expired, "The token has expired.");
-const NO_EXPIRY: Error = Error::new(
-    ErrorKind::MissingClaim,
-    "The token has no `exp` claim; allow that in the policy if it is meant to live for ever.",
-);
+const EXPIRED: Error =
+    Error::new(ErrorKind::Expired, "The token has expired.").remedied(Remedy::GetNewToken);
+const NO_EXPIRY: Error = Error::new(ErrorKind::MissingClaim, "The token has no `exp` claim.")
+    .remedied(Remedy::AllowMissingExp);
 const NOT_YET: Error = Error::new(
     ErrorKind::NotYetValid,
-    "The token is not valid yet (`nbf`): its issuer's clock is ahead of this one; set the clocks right, or allow a \
-     `leeway`.",
-);
+    "The token is not valid yet: its issuer's clock is ahead of this one, or it is for later.",
+)
+.remedied(Remedy::AllowLeeway);
 const FROM_THE_FUTURE: Error = Error::new(
     ErrorKind::IssuedInFuture,
-    "The token was issued in the future (`iat`): its issuer's clock is ahead of this one; set the clocks right, or \
-     allow a `leeway`.",
+    "The token was issued in the future: its issuer's clock is ahead of this one.",
+)
+.remedied(Remedy::AllowLeeway);
+const IN_MILLISECONDS: Error = Error::new(
+    ErrorKind::IssuedInFuture,
+    "The date is in milliseconds: have the issuer write whole seconds since 1970 (NumericDate, RFC 7519 section 2).",
 );
 const NO_ISSUE_DATE: Error = Error::new(
     ErrorKind::MissingClaim,
-    "The token has no `iat` claim, and the policy limits its age.",
+    "The token has no `iat` claim, by which its age is told (`max_age`).",
 );
-const TOO_OLD: Error = Error::new(ErrorKind::TooOld, "The token was issued too long ago (`iat`).");
+const TOO_OLD: Error = Error::new(ErrorKind::TooOld, "The token was issued too long ago.");
 const NO_SUBJECT: Error = Error::new(
     ErrorKind::MissingClaim,
-    "The token has no `sub` claim, and the policy expects one.",
+    "The token has no `sub` claim, and one is demanded (`subject`).",
 );
 const WRONG_SUBJECT: Error =
-    Error::new(ErrorKind::InvalidSubject, "The token's subject is not the expected one.");
+    Error::new(ErrorKind::InvalidSubject, "The token's `sub` is not the one expected (`subject`).");
 const NO_REQUIRED_CLAIM: Error =
-    Error::new(ErrorKind::MissingClaim, "The token lacks a claim that the policy requires.");
+    Error::new(ErrorKind::MissingClaim, "The token lacks a claim that is demanded (`required`).");
 const NO_TYPE: Error =
-    Error::new(ErrorKind::InvalidType, "The token has no `typ`, and the policy expects one.");
-const UNMENTIONED_TYPE: Error = Error::new(
-    ErrorKind::InvalidType,
-    "The token's `typ` is not `JWT`, and the policy says nothing about it: expect the type, or ignore it.",
-);
+    Error::new(ErrorKind::InvalidType, "The token has no `typ`, and one is demanded.");
+const UNMENTIONED_TYPE: Error =
+    Error::new(ErrorKind::InvalidType, "The token's type is not JWT, and no other is expected.");
 const WRONG_TYPE: Error =
-    Error::new(ErrorKind::InvalidType, "The token's `typ` is not an expected one.");
+    Error::new(ErrorKind::InvalidType, "The token's type is not an expected one.");

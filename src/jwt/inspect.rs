@@ -1,5 +1,6 @@
 //! A look at a token that nobody has verified: for logs, tools and tests, never for decisions.
 
+use super::strange;
 use crate::base::{b64, json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::jws::Compact;
@@ -42,6 +43,10 @@ pub fn danger_decode_unverified(token: impl AsRef<[u8]>) -> Result<Unverified> {
     if token.len() > LONGEST {
         return Err(TOO_LARGE);
     }
+    decode(token).map_err(|error| strange::told(token, error, true))
+}
+
+fn decode(token: &[u8]) -> Result<Unverified> {
     let parts = Compact::split(token)?;
     b64::check(parts.signature)?;
     Ok(Unverified { header: object(parts.header)?, claims: object(parts.payload)? })
@@ -51,7 +56,7 @@ pub fn danger_decode_unverified(token: impl AsRef<[u8]>) -> Result<Unverified> {
 fn object(part: &[u8]) -> Result<String> {
     const NOT_AN_OBJECT: Error = Error::new(
         ErrorKind::MalformedToken,
-        "A part is not a JSON object (RFC 7515 section 4, RFC 7519 section 3).",
+        "The token's header or its claims are not a JSON object (RFC 7515 section 4, RFC 7519 section 3).",
     );
     let text = b64::decode(part)?;
     let mut numbers = Numbers { is_long: false };

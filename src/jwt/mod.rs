@@ -13,6 +13,7 @@ mod policy;
 mod registered;
 mod revoked;
 mod signer;
+mod strange;
 mod trust;
 mod values;
 mod verified;

@@ -2,6 +2,7 @@
 //! 7519 sections 2 and 4.1).
 
 use super::registered::{Place, Registered, Scan, audiences};
+use crate::base::clock::MILLISECONDS;
 use crate::base::json;
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
@@ -20,10 +21,6 @@ impl Payload {
 
 /// The dates of claims that RFC 7519 does not register (OpenID Connect Core sections 2 and 5.1).
 pub(super) const OTHER_DATES: [&str; 2] = ["auth_time", "updated_at"];
-
-/// From here on a date is taken for one in milliseconds: of the year 2001 as such, and of the year
-/// 33658 in seconds.
-const MILLISECONDS: i64 = 1_000_000_000_000;
 
 /// Refuses dates in milliseconds, as many languages count them: such a token would be good for
 /// ever.
@@ -67,5 +64,5 @@ const IN_MILLISECONDS: Error = Error::new(
 );
 const CONTRADICTION: Error = Error::new(
     ErrorKind::InvalidClaim,
-    "The claims name an issuer or audience that is not the signer's; leave it to the signer.",
+    "The claims name an issuer or audience that is not the signer's; leave it out, and the signer sets it.",
 );

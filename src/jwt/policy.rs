@@ -65,7 +65,8 @@ pub(super) enum WantedSubject {
 /// What is said about one claim: nothing, any of some values, or that it does not matter.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
-    pub(super) expected: Vec<Box<str>>,
+    /// Shared with what a token is refused with.
+    pub(super) expected: Vec<Arc<str>>,
     pub(super) ignored: bool,
 }
 
@@ -78,18 +79,18 @@ impl Rule {
     }
 
     pub(super) fn expect(&mut self, value: String) {
-        self.expected.push(value.into_boxed_str());
+        self.expected.push(value.into());
     }
 
     pub(super) fn validate(&self) -> Result<()> {
         if self.ignored && !self.expected.is_empty() {
             return refuse(
-                "The policy both expects and ignores the same claim; say one of the two.",
+                "The same claim is both expected and ignored (`issuer`, `audience` or `typ`); say one of the two.",
             );
         }
         if self.expected.iter().any(|value| value.is_empty()) {
             return refuse(
-                "The policy expects an empty issuer, audience or type; name a value or leave it out.",
+                "An expected `issuer`, `audience` or `typ` is empty; name a value, or leave it out.",
             );
         }
         Ok(())
@@ -311,29 +312,35 @@ impl Policy {
             rule.validate()?;
         }
         if self.leeway > Self::MAX_LEEWAY {
-            return refuse("The leeway is more than 600 seconds; mend the clocks instead.");
+            return refuse("The `leeway` is more than 600 seconds; set the clocks right instead.");
         }
         if self.max_age == Some(0) {
-            return refuse("A maximal age of 0 seconds refuses every token.");
+            return refuse(
+                "A `max_age` of 0 seconds refuses every token; give some, or leave it out.",
+            );
         }
         if matches!(&self.subject, Some(WantedSubject::Text(subject)) if subject.is_empty()) {
-            return refuse("The policy expects an empty subject; name a value or leave it out.");
+            return refuse("The expected `subject` is empty; name a value, or leave it out.");
         }
         if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
-            return refuse("The list of algorithms is empty; name at least one or leave it out.");
+            return refuse(
+                "The list of `algorithms` is empty; name at least one, or leave it out.",
+            );
         }
         if self.required.len() > MAX_REQUIRED {
-            return refuse("The policy requires more than 32 claims by name.");
+            return refuse("More than 32 claims are `required` by name; demand fewer.");
         }
         if self.required.iter().any(|name| name.is_empty()) {
-            return refuse("The policy requires a claim without a name.");
+            return refuse("A claim that is `required` has no name; name it, or leave it out.");
         }
         self.claims.validate()?;
         if self.allow_missing_exp && self.required.iter().any(|name| **name == *"exp") {
-            return refuse("The policy both requires `exp` and allows it to be missing.");
+            return refuse(
+                "`exp` is `required` and may be missing (`allow_missing_exp`); say one of the two.",
+            );
         }
         if !(1..=MAX_TOKEN_BYTES).contains(&self.max_token_bytes) || self.max_header_bytes == 0 {
-            return refuse("The size limits must be at least 1 byte and at most 1 MiB.");
+            return refuse("`max_token_bytes` and `max_header_bytes` are from 1 byte to 1 MiB.");
         }
         Ok(())
     }

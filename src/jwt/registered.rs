@@ -5,7 +5,7 @@
 //! audience list, a date that is not finite or beyond 2^53.
 
 use crate::base::json::{self, Kind, Str, Value, Visitor};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
@@ -158,7 +158,11 @@ const NOT_AN_OBJECT: Error =
     Error::new(ErrorKind::MalformedToken, "The claims are not a JSON object (RFC 7519 section 3).");
 const NOT_A_STRING: Error = Error::new(
     ErrorKind::InvalidClaim,
-    "A claim that must be a string is not (RFC 7519 section 4.1).",
+    "A claim that must be a string is none; have the issuer write one, or leave it out (RFC 7519 section 4.1).",
+);
+const SUBJECT_NOT_A_STRING: Error = Error::new(
+    ErrorKind::InvalidClaim,
+    "The subject is a number and must be a string (RFC 7519 section 4.1.2).",
 );
 const NOT_A_SUBJECT: Error = Error::new(
     ErrorKind::InvalidClaim,
@@ -166,11 +170,11 @@ const NOT_A_SUBJECT: Error = Error::new(
 );
 const NOT_AN_AUDIENCE: Error = Error::new(
     ErrorKind::InvalidClaim,
-    "The `aud` claim is neither a string nor a non-empty list of strings (RFC 7519 section 4.1.3).",
+    "The audience must be a string or a list of strings that is not empty (RFC 7519 section 4.1.3).",
 );
 const NOT_A_DATE: Error = Error::new(
     ErrorKind::InvalidClaim,
-    "A date claim is not a number of seconds within 2^53 (NumericDate, RFC 7519 section 2).",
+    "A date must be a number of seconds since 1970, within 2^53 (NumericDate, RFC 7519 section 2).",
 );
 
 struct Places<'r> {
@@ -239,7 +243,7 @@ const fn number(&[a, b, c]: &[u8; 3]) -> u32 {
 fn string(place: Option<Place>, text: &str, claim: &'static str) -> Result<Option<Place>> {
     match place {
         Some(place) if place.value(text).kind() != Kind::String => {
-            Err(NOT_A_STRING.about_claim(claim))
+            Err(NOT_A_STRING.finding(claim, place.value(text).kind().in_words(), ""))
         }
         _ => Ok(place),
     }
@@ -249,6 +253,10 @@ fn subject_of(place: Option<Place>, text: &str, may_be: Subject) -> Result<Optio
     match place.map(|place| place.value(text)) {
         Some(value) if may_be == Subject::TextOrNumber && value.kind() == Kind::Number => {
             value.as_i64().map(|_| place).ok_or_else(|| NOT_A_SUBJECT.about_claim("sub"))
+        }
+        Some(value) if value.kind() == Kind::Number => {
+            let refusal = SUBJECT_NOT_A_STRING.remedied(Remedy::AllowNumericSubject);
+            Err(refusal.finding("sub", Kind::Number.in_words(), ""))
         }
         _ => string(place, text, "sub"),
     }
@@ -264,7 +272,16 @@ fn string_or_list(place: Option<Place>, text: &str) -> Result<Option<Place>> {
         }
         _ => false,
     };
-    if acceptable { Ok(place) } else { Err(NOT_AN_AUDIENCE.about_claim("aud")) }
+    if acceptable {
+        Ok(place)
+    } else {
+        let found = match value.kind() {
+            Kind::Array if value.elements().next().is_none() => "an empty list",
+            Kind::Array => "a list of other things",
+            kind => kind.in_words(),
+        };
+        Err(NOT_AN_AUDIENCE.finding("aud", found, ""))
+    }
 }
 
 fn date(
@@ -285,6 +302,6 @@ fn date(
     });
     match seconds {
         Some(seconds) if seconds.unsigned_abs() <= LIMIT.unsigned_abs() => Ok(Some(seconds)),
-        _ => Err(NOT_A_DATE.about_claim(claim)),
+        _ => Err(NOT_A_DATE.finding(claim, value.kind().in_words(), "")),
     }
 }

@@ -205,19 +205,21 @@ impl SignerBuilder {
         let named = [&self.issuer, &self.typ].into_iter().flatten().chain(&self.audience);
         if named.into_iter().any(String::is_empty) {
             return refuse(
-                "The issuer, an audience or the type is empty; name a value or leave it out.",
+                "The `issuer`, an `audience` or the `typ` is empty; name a value, or leave it out.",
             );
         }
         match self.ttl {
             Some(0) => {
-                return refuse("A time to live of 0 seconds makes tokens that are never valid.");
+                return refuse(
+                    "A `ttl` of 0 seconds makes tokens that are never valid; give some seconds.",
+                );
             }
             Some(Self::MAX_TTL..) => {
-                return refuse("The time to live is more than a hundred years.");
+                return refuse("The `ttl` is more than a hundred years; it is in seconds.");
             }
             Some(_) if self.allow_missing_exp => {
                 return refuse(
-                    "Tokens with a time to live have `exp`; drop one of the two settings.",
+                    "Tokens with a `ttl` have `exp`, so that `allow_missing_exp` says nothing; drop one of the two.",
                 );
             }
             _ => {}
@@ -514,8 +516,10 @@ const MAY_NOT_SIGN: Error = Error::new(
     ErrorKind::KeyUsage,
     "The key may not sign: it is public, or its `key_ops` says otherwise. Sign with the private key.",
 );
-const TOO_LARGE: Error =
-    Error::new(ErrorKind::InvalidArgument, "The claims are longer than 1 MiB.");
+const TOO_LARGE: Error = Error::new(
+    ErrorKind::InvalidArgument,
+    "The claims are longer than 1 MiB; keep what is long elsewhere, and its name in the token.",
+);
 const SIGNER_OUTLIVES: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "Tokens of this signer outlive the ring's retired keys: give them a shorter `ttl`, or open the ring with a \
@@ -528,7 +532,7 @@ const TOKEN_OUTLIVES: Error = Error::new(
 );
 const NO_EXPIRY: Error = Error::new(
     ErrorKind::MissingClaim,
-    "The claims have no `exp` and the signer sets none; give one a time to live, or allow its absence.",
+    "The claims have no `exp` and the signer sets none: give it a `ttl` or the claims an `exp`, or allow tokens without end (`allow_missing_exp`).",
 );
 
 impl fmt::Debug for Signer {

@@ -46,7 +46,8 @@ impl Trust {
             return Err(MAY_NOT_VERIFY);
         }
         if !is_allowed(key, algorithms) {
-            return Err(NO_KEY_OF_ALGORITHM);
+            let wanted = if let Some([only]) = algorithms { only.name() } else { "" };
+            return Err(NO_KEY_OF_ALGORITHM.finding("alg", key.alg().name(), wanted));
         }
         Ok(Self::new(Keys::One(key.clone()), policy))
     }
@@ -105,7 +106,12 @@ impl Trust {
             return Ok(Authentic { key, typ: Ok(()), seen: true });
         }
         if b64::decoded_len(token.header.len()) > policy.max_header_bytes {
-            return Err(HEADER_TOO_LARGE);
+            let bytes = b64::decoded_len(token.header.len());
+            return Err(HEADER_TOO_LARGE.sized(
+                "max_header_bytes",
+                bytes,
+                ("at most", policy.max_header_bytes),
+            ));
         }
         with_decoded(token.header, |text| {
             let header = Header::parse(text)?;
@@ -128,12 +134,14 @@ impl Trust {
         let key = match &self.keys {
             Keys::One(key) => {
                 if !key.alg().same_algorithm(alg) {
-                    return Err(WRONG_ALGORITHM);
+                    return Err(WRONG_ALGORITHM.finding("alg", alg.name(), key.alg().name()));
                 }
-                if key.has_explicit_kid() && header.kid.is_some_and(|kid| kid != *key.kid()) {
-                    return Err(UNKNOWN_KID);
+                match header.kid {
+                    Some(kid) if key.has_explicit_kid() && kid != *key.kid() => {
+                        return Err(UNKNOWN_KID.expecting("kid", Some(kid.chars()), &[]));
+                    }
+                    _ => key,
                 }
-                key
             }
             Keys::Set(set) => match header.kid {
                 Some(kid) => {
@@ -144,13 +152,13 @@ impl Trust {
                             if self.try_keys_of_a_kid
                                 && error.kind() == ErrorKind::AmbiguousKey =>
                         {
-                            return first_that_fits(|| set.matching_name(kid, alg), token);
+                            return first_that_fits(|| set.matching_name(kid, alg), alg, token);
                         }
                         selected => selected?,
                     }
                 }
                 None if self.try_keys_without_kid => {
-                    return first_that_fits(|| set.matching(alg), token);
+                    return first_that_fits(|| set.matching(alg), alg, token);
                 }
                 None => set.select(None, alg)?,
             },
@@ -170,11 +178,12 @@ fn algorithm(name: Str<'_>) -> Result<Alg> {
 
 fn first_that_fits<'k, I: Iterator<Item = &'k Key>>(
     matching: impl Fn() -> I,
+    alg: Alg,
     token: &Compact<'_>,
 ) -> Result<&'k Key> {
     let candidates = matching().take(MOST_TRIES + 1).count();
     if candidates == 0 {
-        return Err(WRONG_ALGORITHM);
+        return Err(WRONG_ALGORITHM.finding("alg", alg.name(), ""));
     }
     if candidates > MOST_TRIES {
         return Err(TOO_MANY_TRIES);
@@ -215,25 +224,28 @@ const NONE_USABLE: Error = Error::new(
 );
 const NOT_ALLOWED: Error = Error::new(
     ErrorKind::InvalidAlgorithm,
-    "Its algorithm is none of those that the policy allows (`algorithms`).",
+    "Its algorithm is none of the `algorithms` that are allowed.",
 );
 pub(crate) const NO_KEY_OF_ALGORITHM: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "No key has one of the algorithms that the policy allows.",
+    "No key has one of the `algorithms` that are allowed.",
 );
 const HEADER_TOO_LARGE: Error =
-    Error::new(ErrorKind::TokenTooLarge, "The token's header is longer than the policy allows.");
+    Error::new(ErrorKind::TokenTooLarge, "The token's header is longer than is allowed.");
 const UNKNOWN_ALGORITHM: Error = Error::new(
     ErrorKind::UnsupportedAlgorithm,
-    "The token's algorithm is not supported; `none` is not an algorithm.",
+    "The token's `alg` is not supported; `none` is no algorithm.",
 );
 const WRONG_ALGORITHM: Error = Error::new(
     ErrorKind::InvalidAlgorithm,
-    "The token's algorithm is not one that the keys are bound to.",
+    "The token was signed with another algorithm than that of the keys; verify it with a key for that one.",
 );
-const UNKNOWN_KID: Error = Error::new(ErrorKind::KeyNotFound, "No key has the token's `kid`.");
+const UNKNOWN_KID: Error = Error::new(
+    ErrorKind::KeyNotFound,
+    "The key has another `kid` than the token names; give the key of that name.",
+);
 const TOO_MANY_TRIES: Error = Error::new(
     ErrorKind::AmbiguousKey,
-    "The token does not tell its key, and more than four keys have its algorithm.",
+    "The token names no key (`kid`), and more than four have its algorithm; have the issuer name it.",
 );
-const BAD_SIGNATURE: Error = Error::new(ErrorKind::InvalidSignature, "The signature is not valid.");
+const BAD_SIGNATURE: Error = Key::WRONG_SIGNATURE;

@@ -70,17 +70,19 @@ const NOT_JSON: Error = Error::new(
 );
 const TOO_MANY: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "The policy expects the values of more than 32 claims, or of one without a name.",
+    "The values of more than 32 claims are demanded (`claims`), or of one without a name.",
 );
 const RULE_OF_ITS_OWN: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The value of this claim is demanded by an option of its own: the issuer, the audience, the subject, or the dates.",
 );
-const MISSING: Error =
-    Error::new(ErrorKind::MissingClaim, "The token lacks a claim whose value is demanded.");
+const MISSING: Error = Error::new(
+    ErrorKind::MissingClaim,
+    "The token lacks a claim whose value is demanded (`claims`); this may be a token for another use.",
+);
 const ANOTHER: Error = Error::new(
     ErrorKind::InvalidClaim,
-    "The claim has another value than is demanded; this may be a token for another use.",
+    "The claim has another value than is demanded (`claims`); this may be a token for another use.",
 );
 
 #[cfg(test)]

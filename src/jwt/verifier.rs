@@ -1,11 +1,13 @@
 //! `Verifier`: keys and a policy, checked once, then asked any number of times from any thread.
 
+use super::check::is_same_but_for_a_slash;
 use super::following::Eventually;
 use super::policy::{Policy, Rule};
 use super::registered::{self, Found, Scan};
+use super::strange;
 use super::trust::{Authentic, Trust};
 use super::verified::Verified;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use crate::jwk::{Alg, Key, KeySet, KeySource};
 use crate::jws::{Compact, with_decoded};
 use std::collections::HashMap;
@@ -215,7 +217,10 @@ impl Verifier {
     /// before the signature is checked, because `iss` selects the keys: claims that are not JSON
     /// and an issuer that no rule knows are then reported as that.
     pub fn verify(&self, token: impl AsRef<[u8]>) -> Result<Verified> {
-        self.0.verify(token.as_ref())
+        let token = token.as_ref();
+        self.0
+            .verify(token)
+            .map_err(|error| strange::told(token, error, self.0.policy.allow_padding))
     }
 
     /// Whether every key is symmetric, so that a verification takes about a microsecond.
@@ -231,7 +236,11 @@ impl Verifier {
 impl Inner {
     fn verify(&self, token: &[u8]) -> Result<Verified> {
         if token.len() > self.policy.max_token_bytes {
-            return Err(TOO_LARGE);
+            return Err(TOO_LARGE.sized(
+                "max_token_bytes",
+                token.len(),
+                ("at most", self.policy.max_token_bytes),
+            ));
         }
         let policy = &self.policy;
         let mut token = Compact::split(token)?;
@@ -240,9 +249,8 @@ impl Inner {
         }
         match &self.trust {
             Trusted::All(held) => held.verify(policy, policy.algorithms.as_deref(), |trust| {
-                verify_with(trust, policy, &token).map_err(|error| {
-                    if is_foreign(&error, policy, &token) { foreign() } else { error }
-                })
+                verify_with(trust, policy, &token)
+                    .map_err(|error| foreign(&error, policy, &token).unwrap_or(error))
             }),
             Trusted::ByIssuer(rules) => with_decoded(token.payload, |payload| {
                 let find = || registered::find(payload, &policy.required);
@@ -302,24 +310,27 @@ fn is_about_the_key(error: &Error) -> bool {
     )
 }
 
-/// Whether it is the token of another issuer, by its own word, that has no key here. Of that
-/// nothing follows but what is reported: it is refused in either case.
+/// What the token of another issuer, by its own word, is refused with, that has no key here. Of its
+/// word nothing follows but what is reported: it is refused in either case.
 #[cold]
-fn is_foreign(error: &Error, policy: &Policy, token: &Compact<'_>) -> bool {
+fn foreign(error: &Error, policy: &Policy, token: &Compact<'_>) -> Option<Error> {
     let rule = &policy.issuer;
     if error.kind() != ErrorKind::KeyNotFound || rule.ignored || rule.expected.is_empty() {
-        return false;
+        return None;
     }
-    let named = with_decoded(token.payload, |payload| {
+    let refusal = with_decoded(token.payload, |payload| {
         let claims = registered::find(payload, &[])?;
-        Ok(claims.issuer()?.is_some_and(|named| rule.expected.iter().all(|one| named != **one)))
+        let named = claims.issuer()?;
+        let named = named.filter(|named| rule.expected.iter().all(|one| *named != **one));
+        Ok(named.map(|named| unknown_issuer(rule.differs_by_a_slash(named))))
     });
-    named.unwrap_or(false)
+    refusal.ok().flatten()
 }
 
-#[cold]
-fn foreign() -> Error {
-    UNKNOWN_ISSUER.about_claim("iss")
+/// An issuer that was not proved: it is not shown.
+fn unknown_issuer(differs_by_a_slash: bool) -> Error {
+    let refusal = if differs_by_a_slash { ALMOST_ISSUER } else { UNKNOWN_ISSUER };
+    refusal.remedied(Remedy::NameIssuerKeys).about_claim("iss")
 }
 
 /// Verifies a token of an issuer that has a rule of its own.
@@ -367,28 +378,40 @@ fn rule_for<'r>(
     const LONGEST: usize = 1024;
     let mut buffer = [0; LONGEST];
     let issuer = claims.issuer()?.ok_or_else(|| NO_ISSUER.about_claim("iss"))?;
-    let rule = issuer.decode_in(&mut buffer).and_then(|issuer| rules.get(issuer));
-    rule.ok_or_else(|| UNKNOWN_ISSUER.about_claim("iss"))
+    let issuer = issuer.decode_in(&mut buffer);
+    issuer.and_then(|issuer| rules.get(issuer)).ok_or_else(|| {
+        let is_almost =
+            |known: &str| issuer.is_some_and(|issuer| is_same_but_for_a_slash(issuer, known));
+        unknown_issuer(rules.keys().any(|known| is_almost(known)))
+    })
 }
 
 const TOO_LARGE: Error =
-    Error::new(ErrorKind::TokenTooLarge, "The token is longer than the policy allows.");
+    Error::new(ErrorKind::TokenTooLarge, "The token is longer than is allowed.");
 const NO_ISSUER: Error = Error::new(
     ErrorKind::MissingClaim,
-    "The token has no `iss` claim, which selects the keys to verify it with.",
+    "The token has no `iss` claim, by which its keys are chosen among several issuers'; have the issuer set it.",
 );
-const UNKNOWN_ISSUER: Error =
-    Error::new(ErrorKind::InvalidIssuer, "The token's issuer is none of those the verifier knows.");
+const UNKNOWN_ISSUER: Error = Error::new(
+    ErrorKind::InvalidIssuer,
+    "The token's issuer is none of those that are known here.",
+);
+const ALMOST_ISSUER: Error = Error::new(
+    ErrorKind::InvalidIssuer,
+    "The token's issuer differs from a known one by a slash at the end: write it as the token does.",
+);
 const ISSUER_TWICE: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "An issuer is named twice, or both by a rule and by the policy; name each once, in its rule.",
+    "An issuer is named twice, or with its keys and as `issuer` besides; name each once, with its keys.",
 );
 const EMPTY_RULE: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "An issuer's rule has no issuer or an empty list of algorithms.",
+    "An issuer has an empty name or an empty list of `algorithms`; name it, and one at least.",
 );
-const NO_ISSUERS: Error =
-    Error::new(ErrorKind::InvalidConfiguration, "There is no issuer to trust.");
+const NO_ISSUERS: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "There is no issuer to trust; name one at least, with its keys.",
+);
 
 impl fmt::Debug for IssuerRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

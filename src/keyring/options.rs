@@ -91,7 +91,9 @@ impl KeyRingOptions {
 
     pub(super) fn check(&self) -> Result<()> {
         if !StoredRing::is_name(&self.name) {
-            return Err(argument("A ring's name is 1 to 64 small letters, digits and hyphens."));
+            return Err(argument(
+                "The `name` of a ring is 1 to 64 small letters, digits and hyphens.",
+            ));
         }
         if self.token_ttl.is_some_and(|seconds| !Self::is_token_ttl(seconds)) {
             return Err(argument("Tokens live for at least a second and at most a year."));

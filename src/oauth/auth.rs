@@ -290,7 +290,8 @@ fn basic(id: &str, secret: &str) -> Secret {
 
 const NO_SUCH_METHOD: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "There is no client authentication of this name; docs/oauth.md lists them.",
+    "The client's `auth_method` is one of client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, \
+     tls_client_auth and none.",
 );
 const NO_SUCH_AUDIENCE: Error = Error::new(
     ErrorKind::InvalidConfiguration,
@@ -321,6 +322,5 @@ const NO_ASSERTION: Error = Error::new(
 );
 const LACKING: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "The client's `auth_method` needs a secret or a private key, which the configuration does not have; a public client's \
-     is `none`.",
+    "The client's `auth_method` needs a `client_secret` or a `private_key`, and none is given; a public client's is `none`.",
 );

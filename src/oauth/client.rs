@@ -343,11 +343,11 @@ fn check(config: &mut OAuthConfig) -> Result<()> {
         return Err(EMPTY_SECRET.about_claim("client_secret"));
     }
     if config.leeway > 600 {
-        return Err(argument("The leeway is at most 600 seconds; mend the clocks instead.")
+        return Err(argument("The `leeway` is at most 600 seconds; set the clocks right instead.")
             .about_claim("leeway"));
     }
     if !(1..=120_000).contains(&config.deadline_ms) {
-        return Err(argument("A request may take from 1 to 120000 milliseconds.")
+        return Err(argument("The `deadline` of a request is from 1 ms to 120 s.")
             .about_claim("deadline_ms"));
     }
     if config.scopes.iter().any(|scope| !is_scope(scope)) {

@@ -22,7 +22,8 @@ const MOST: usize = 5;
 
 pub(super) const MISMATCH: Error = Error::new(
     ErrorKind::OauthStateMismatch,
-    "The callback fits no log-in that this browser has begun in the last ten minutes; begin again.",
+    "The callback fits no log-in that this browser has begun in the last ten minutes: its cookie is not there, or of another \
+     log-in; begin again.",
 );
 const OTHER_KEYS: Error = Error::new(
     ErrorKind::OauthStateMismatch,

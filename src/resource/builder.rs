@@ -339,7 +339,7 @@ impl fmt::Debug for ResourceServerBuilder {
 
 const NO_KEYS: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "An issuer is named, but no keys are given that its tokens are verified with.",
+    "An `issuer` is named, but no keys are given that its tokens are verified with (`keys`).",
 );
 
 const fn refusal(message: &'static str) -> Error {
@@ -349,7 +349,7 @@ const fn refusal(message: &'static str) -> Error {
 const NO_CLIENT: Error =
     refusal("Options of the introspection are given, but no OAuth client that asks.");
 const NOTHING: Error = refusal(
-    "A resource server needs an issuer, introspection or API keys; otherwise it lets nobody in.",
+    "A resource server needs an `issuer`, an `introspection` client or `api_keys`; otherwise it lets nobody in.",
 );
 const ISSUER_TWICE: Error =
     refusal("An issuer is named twice, or has no name; name each once, with all of its keys.");

@@ -10,6 +10,7 @@ use super::rule::DoorRule;
 use crate::apikey::{ApiKeys, Check, CredentialPlace};
 use crate::base::clock::{Clock, plausible};
 use crate::base::json::{self, Value};
+use crate::base::presented::{Form, not_a_token, recognized};
 use crate::base::secret::Secret;
 use crate::base::text::lacking;
 use crate::error::{Error, ErrorKind, Result};
@@ -138,7 +139,7 @@ impl ResourceServer {
             },
             // Not "the API key is not valid" to one who has a token, or whatever it is.
             (Some(_), None) if inner.api_keys.is_some() => {
-                inner.own_key(token, demand).unwrap_or(Err(NEITHER))
+                inner.own_key(token, demand).unwrap_or_else(|| Err(strange(token, NEITHER)))
             }
             (None, None) if inner.api_keys.is_some() => {
                 inner.key(token, demand).map_err(|error| match error.kind() {
@@ -146,10 +147,24 @@ impl ResourceServer {
                     _ => error,
                 })
             }
-            (Some(_), None) => Err(OPAQUE),
+            (Some(_), None) => Err(strange(token, OPAQUE)),
             (None, None) => Err(ErrorKind::MalformedToken.into()),
         }
     }
+}
+
+/// The same refusal of a text that is no token, with what it can be told to be.
+#[cold]
+fn strange(token: &str, refusal: Error) -> Error {
+    recognized(refusal, token.as_bytes(), |form| match form {
+        Form::ApiKey => Some(
+            "The request brings an API key that is not this project's, or this API takes none: name what verifies them (`api_keys`).",
+        ),
+        Form::Jwe => Some(
+            "The request brings an encrypted token (JWE, five parts): ask the issuer for a signed one, with this API's `audience`.",
+        ),
+        form => not_a_token(form),
+    })
 }
 
 /// A credential that does not decide belongs to the tenant that is demanded, or to none.

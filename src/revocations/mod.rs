@@ -190,7 +190,9 @@ impl Revocations {
     pub fn open(store: Arc<dyn RevocationStore>, options: RevocationOptions) -> Result<Self> {
         let fresh = options.follow.freshness()?;
         if !(1..=RevocationOptions::MAX_TOKEN_TTL).contains(&options.max_token_ttl) {
-            return Err(argument("Tokens live for at least a second and at most ten years."));
+            return Err(argument(
+                "Tokens live for at least a second and at most ten years (`max_token_ttl`).",
+            ));
         }
         const CLAIM: &str = "The name of the tenant's claim has 1 to 255 bytes.";
         let tenant_claim = plain_some(&options.tenant_claim, 255, CLAIM)?;

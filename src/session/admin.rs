@@ -84,7 +84,9 @@ impl Sessions {
     pub fn events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {
         self.check_open()?;
         if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
-            return Err(argument("The cursor is not one that a page of events came with."));
+            return Err(argument(
+                "The `cursor` is not one that a page of events came with; leave it out for the first page.",
+            ));
         }
         self.inner.store.session_events(filter)
     }
@@ -101,7 +103,9 @@ impl Sessions {
         self.check_open()?;
         let dates = self.inner.dates()?;
         if before > dates.now {
-            return Err(argument("Only sessions that ended in the past can be purged."));
+            return Err(argument(
+                "Only sessions that ended in the past can be purged: `before` is in the future.",
+            ));
         }
         self.inner.store.purge_sessions(before, before.min(dates.surely))
     }

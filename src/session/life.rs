@@ -11,6 +11,7 @@ use super::sessions::{Inner, SessionOptions, SessionSpec, SessionTokens, Session
 use super::token::{self, Presented};
 use crate::base::clock::plausible_nanos;
 use crate::base::pace::Dates;
+use crate::base::presented::{not_a_refresh_token, recognized};
 use crate::base::secret::Secret;
 use crate::base::text::{argument, for_people, meta, plain_some};
 use crate::error::{Error, ErrorKind, Result};
@@ -105,7 +106,7 @@ impl Sessions {
     ) -> Result<SessionTokens> {
         self.check_open()?;
         let inner = &*self.inner;
-        let presented = token::parse(refresh_token.as_ref()).ok_or(NOT_A_TOKEN)?;
+        let presented = read(refresh_token.as_ref())?;
         let claims = claims.map(check_claims).transpose()?;
         for _ in 0..TRIES {
             let session = Checked::read(&inner.peppers, self.genuine(&presented)?)?;
@@ -228,7 +229,7 @@ impl Sessions {
     /// [`crate::store::Backend`].
     pub fn end(&self, refresh_token: impl AsRef<[u8]>) -> Result<bool> {
         self.check_open()?;
-        let presented = token::parse(refresh_token.as_ref()).ok_or(NOT_A_TOKEN)?;
+        let presented = read(refresh_token.as_ref())?;
         self.end_found(|| self.genuine(&presented))
     }
 
@@ -463,7 +464,7 @@ impl Inner {
     pub(super) fn signer(&self) -> Result<&Signer> {
         self.signer.as_ref().ok_or(Error::new(
             ErrorKind::InvalidConfiguration,
-            "The sessions were opened without a signer; give one to start or refresh sessions.",
+            "The sessions were opened without a `signer`; give one to start or refresh sessions.",
         ))
     }
 
@@ -526,12 +527,15 @@ fn check_claims(claims: &Claims) -> Result<String> {
     const LONGEST: usize = 8192;
     let json = claims.to_json();
     if json.len() > LONGEST {
-        return Err(argument("The claims of a session have at most 8192 bytes."));
+        return Err(argument(
+            "The `claims` of a session have at most 8192 bytes; keep what is long elsewhere.",
+        ));
     }
-    if OWN_CLAIMS.iter().any(|name| claims.has(name)) {
+    if let Some(name) = OWN_CLAIMS.iter().find(|name| claims.has(name)) {
         return Err(argument(
             "The session itself says sub, sid, iat, exp, jti and gkn, and the signer iss and aud; leave them out.",
-        ));
+        )
+        .about_claim(name));
     }
     Ok(json)
 }
@@ -547,6 +551,11 @@ fn refusal(end: Option<SessionEnd>) -> Error {
         Some(SessionEnd::Expired) => ErrorKind::SessionExpired.into(),
         _ => ErrorKind::SessionEnded.into(),
     }
+}
+
+/// What a refresh token says; what is none is named.
+fn read(text: &[u8]) -> Result<Presented<'_>> {
+    token::parse(text).ok_or_else(|| recognized(NOT_A_TOKEN, text, not_a_refresh_token))
 }
 
 const NOT_A_TOKEN: Error = Error::new(

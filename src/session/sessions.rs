@@ -106,22 +106,26 @@ impl SessionOptions {
 
     fn check(&self, signer: Option<&Signer>) -> Result<()> {
         if !(1..=Self::MAX_TTL).contains(&self.refresh_ttl) || self.absolute_ttl > Self::MAX_TTL {
-            return Err(argument("A session lives for at least a second and at most ten years."));
+            return Err(argument(
+                "A session lives for at least a second and at most ten years (`refresh_ttl`, `absolute_ttl`).",
+            ));
         }
         if self.absolute_ttl < self.refresh_ttl {
             return Err(argument(
-                "The absolute lifetime of a session is shorter than the time between two refreshes.",
+                "The absolute lifetime of a session (`absolute_ttl`) is shorter than the time between two refreshes (`refresh_ttl`).",
             ));
         }
         if self.grace_ms > Self::MAX_GRACE * 1000 {
-            return Err(argument("The grace is at most 60 seconds: for that long a copy works."));
+            return Err(argument(
+                "The `grace` is at most 60 seconds: for that long a copy of a refresh token works.",
+            ));
         }
         let Some(signer) = signer else { return Ok(()) };
         match signer.ttl() {
             Some(ttl) if ttl <= self.refresh_ttl => Ok(()),
             _ => Err(Error::new(
                 ErrorKind::InvalidConfiguration,
-                "The signer's tokens must have a time to live, not longer than the refresh tokens'.",
+                "The signer's tokens must have a `ttl`, not longer than that of the refresh tokens (`refresh_ttl`).",
             )),
         }
     }

@@ -1,7 +1,7 @@
 //! Cookies that hold secrets (RFC 6265bis): made by rules that browsers enforce silently, cleared
 //! with the attributes they were set with, and refused where a name comes twice.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use std::fmt::Write as _;
 
 /// When a browser sends a cookie along with requests that other sites cause (RFC 6265bis section
@@ -37,7 +37,10 @@ impl SameSite {
         [Self::Lax, Self::Strict, Self::None]
             .into_iter()
             .find(|one| one.name().eq_ignore_ascii_case(name))
-            .ok_or(Error::new(ErrorKind::InvalidArgument, "SameSite is Lax, Strict or None."))
+            .ok_or(Error::new(
+                ErrorKind::InvalidArgument,
+                "SameSite (`same_site`) is Lax, Strict or None.",
+            ))
     }
 }
 
@@ -170,19 +173,19 @@ impl CookieBuilder {
         if !self.path.starts_with('/') || self.path.len() > 1024 || !self.path.bytes().all(is_path)
         {
             return refuse(
-                "A path begins with / and is at most 1024 ASCII characters without a semicolon.",
+                "A `path` begins with / and is at most 1024 ASCII characters without a semicolon.",
             );
         }
         if self.domain.as_deref().is_some_and(|domain| !is_host_name(domain)) {
             return refuse(
-                "A domain is a name such as example.com: without scheme, port or leading dot.",
+                "A `domain` is a name such as example.com: without scheme, port or leading dot.",
             );
         }
         match self.max_age {
-            Some(0) => refuse("A cookie is cleared by `clear`, not by a lifetime of 0 seconds."),
-            Some(age) if age > Self::LONGEST => {
-                refuse("Browsers keep a cookie for at most 400 days (RFC 6265bis).")
-            }
+            Some(0) => refuse("A cookie is cleared by `clear`, not by a `max_age` of 0 seconds."),
+            Some(age) if age > Self::LONGEST => refuse(
+                "Browsers keep a cookie for at most 400 days (RFC 6265bis): `max_age` is in seconds.",
+            ),
             _ => Ok(()),
         }
     }
@@ -196,27 +199,35 @@ impl CookieBuilder {
         let host = has_prefix("__Host-");
         if host && (self.domain.is_some() || self.path != "/") {
             return refuse(
-                "A cookie named __Host-... has no domain and the path / (RFC 6265bis section 4.1.3.2).",
+                "A cookie named __Host-... has no `domain` and the `path` / (RFC 6265bis section 4.1.3.2): leave them out, or rename it.",
             );
         }
         if (host || has_prefix("__Secure-") || has_prefix("__Http-")) && !self.secure {
             return refuse(
-                "A cookie named __Host-, __Secure- or __Http-... needs Secure; rename it to develop without.",
+                "A cookie named __Host-, __Secure- or __Http-... needs Secure (`secure`); rename it to develop without HTTPS.",
             );
         }
         if (has_prefix("__Http-") || has_prefix("__Host-Http-")) && !self.http_only {
-            return refuse("A cookie named __Http- or __Host-Http-... needs HttpOnly.");
+            return refuse(
+                "A cookie named __Http- or __Host-Http-... needs HttpOnly (`http_only`).",
+            );
         }
         if self.same_site == SameSite::None && !self.secure {
-            return refuse("SameSite=None needs Secure; browsers refuse the cookie otherwise.");
+            return refuse(
+                "SameSite=None (`same_site`) needs Secure (`secure`); browsers refuse the cookie otherwise.",
+            );
         }
         if self.partitioned && !self.secure {
-            return refuse("Partitioned needs Secure; browsers refuse the cookie otherwise.");
+            return refuse(
+                "Partitioned (`partitioned`) needs Secure (`secure`); browsers refuse the cookie otherwise.",
+            );
         }
         if !self.secure && !self.allow_http {
-            return refuse(
-                "A cookie without Secure travels in clear text; to develop so, allow HTTP explicitly.",
+            const PLAIN: Error = Error::new(
+                ErrorKind::InvalidConfiguration,
+                "A cookie without Secure (`secure`) travels in clear text.",
             );
+            return Err(PLAIN.remedied(Remedy::AllowHttp));
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::base::random::SecureRandom;
 use crate::base::secret::Secret;
 use crate::crypto::random::SystemRandom;
 use crate::crypto::{Hash, constant_time_eq, hmac};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Remedy, Result};
 use std::sync::Arc;
 
 const RANDOM: usize = 16;
@@ -88,7 +88,7 @@ impl Csrf {
         if secret.expose().len() < MAC {
             return Err(Error::new(
                 ErrorKind::WeakKey,
-                "A secret for CSRF tokens has at least 32 random bytes.",
+                "The `secret` for CSRF tokens has at least 32 random bytes; make one with a random generator.",
             ));
         }
         Ok(Self {
@@ -161,7 +161,10 @@ impl Csrf {
         if is_token && constant_time_eq(&wanted, mac) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::CsrfRejected, "The CSRF token is not one of this session."))
+        Err(Error::new(
+            ErrorKind::CsrfRejected,
+            "The CSRF token is not one of this session: issue one with the page, and send it back.",
+        ))
     }
 
     /// What the browser says of where the request comes from: `Sec-Fetch-Site` (Fetch Metadata),
@@ -169,8 +172,11 @@ impl Csrf {
     fn check_source(&self, request: &CsrfRequest<'_>) -> Result<()> {
         const CROSS: Error = Error::new(
             ErrorKind::CsrfRejected,
-            "The browser says that another site has caused the request.",
+            "The browser says that another site has caused the request: its origin is not the host's.",
         );
+        const PLAIN: Error = CROSS
+            .saying("The request was sent from a page over plain HTTP, and pages over HTTPS alone are accepted.")
+            .remedied(Remedy::AllowHttp);
         let from_here = match (request.sec_fetch_site, request.origin) {
             // `none`: the user's own doing, such as a form that was sent again.
             (Some("same-origin" | "none"), _) => true,
@@ -179,14 +185,19 @@ impl Csrf {
             (None, Some(origin)) => {
                 let host = request.host.ok_or(Error::new(
                     ErrorKind::InvalidArgument,
-                    "An Origin is compared with the Host; give both.",
+                    "The `origin` of the request is compared with the `host`; give both.",
                 ))?;
                 self.is_origin_of(origin, host)
             }
             // Neither: no browser of today. The token decides.
             (None, None) => true,
         };
-        if from_here { Ok(()) } else { Err(CROSS) }
+        let over_http = |origin: &str| origin.starts_with("http://") && !self.allow_http;
+        match request.origin {
+            _ if from_here => Ok(()),
+            Some(origin) if request.sec_fetch_site.is_none() && over_http(origin) => Err(PLAIN),
+            _ => Err(CROSS),
+        }
     }
 
     fn is_origin_of(&self, origin: &str, host: &str) -> bool {
@@ -220,5 +231,8 @@ fn check_id(session_id: &str) -> Result<()> {
     if (1..=LONGEST_ID).contains(&session_id.len()) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::InvalidArgument, "The id of a session has 1 to 512 bytes."))
+    Err(Error::new(
+        ErrorKind::InvalidArgument,
+        "The id of a session (`session_id`) has 1 to 512 bytes.",
+    ))
 }

@@ -96,6 +96,6 @@ fn whatever_can_be_read_is_refused_as_a_secret() {
         let (name, text) = entry.split_once('\n').unwrap();
         desk.write("secret", text);
         let told = desk.run("token sign --secret-file secret --alg HS256").failed(INPUT);
-        assert!(told.contains("load it as what it is"), "{name}: {told}");
+        assert!(told.contains("load it as that"), "{name}: {told}");
     }
 }

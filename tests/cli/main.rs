@@ -8,6 +8,7 @@ mod doctor;
 #[expect(dead_code, reason = "the other test program uses the rest of it")]
 mod evil;
 mod keys;
+mod mistakes;
 mod oauth;
 mod oauth_lines;
 mod peppers;
@@ -490,13 +491,13 @@ fn imports() {
             "owner,hash\na,SECRET-IN-A-ROW\n",
             "`hash` does not go with the scheme plaintext",
         ),
-        ("b.csv", "owner,secret,rate\na,SECRET-IN-A-ROW,often\n", "line 2: A rate is written as"),
+        ("b.csv", "owner,secret,rate\na,SECRET-IN-A-ROW,often\n", "line 2: A `rate` is written as"),
         (
             "b.csv",
             "owner,secret,credits\na,SECRET-IN-A-ROW,many\n",
             "line 2: `credits` is not a number",
         ),
-        ("b.csv", "owner,secret\na,SECRET-IN-A-ROW\n,SECRET-IN-A-ROW2\n", "line 3: An owner has"),
+        ("b.csv", "owner,secret\na,SECRET-IN-A-ROW\n,SECRET-IN-A-ROW2\n", "line 3: An `owner` has"),
         (
             "b.csv",
             "owner,secret\na,short\nb,SECRET-IN-A-ROW\n",

@@ -123,6 +123,7 @@ static void versions_statuses_and_algorithms(void) {
     gk_error full;
     memset(&full, 'x', sizeof full);
     CHECK(gk_error_claim(&full)[0] == 0);
+    CHECK(CALL(gk_error_remedy)(NULL)[0] == 0);
     CHECK(CALL(gk_error_api_key_id)(NULL)[0] == 0 && gk_error_api_key_id(&full)[0] == 0);
 
     gk_alg alg = 5;

@@ -28,7 +28,7 @@ static inline void check(bool holds, const char *what, const char *file, int lin
 static inline void check_status(gk_status status, gk_status wanted, const gk_error *err,
                                 const char *what, const char *file, int line) {
     checks_made++;
-    const bool message = err->message[0] != 0 && strlen(err->message) <= 200;
+    const bool message = err->message[0] != 0 && strlen(err->message) <= 400;
     if (status == wanted && err->status == status && message == (status != GK_STATUS_OK)) return;
     fprintf(stderr, "%s:%d: %s, expected %s: %s\n  message: %s\n", file, line,
             gk_status_name(status), gk_status_name(wanted), what, err->message);

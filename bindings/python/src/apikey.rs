@@ -531,7 +531,7 @@ pub(crate) fn page_limit(py: Python<'_>, limit: Count) -> PyResult<usize> {
     if (1..=1000).contains(&limit.0) {
         Ok(limit.0 as usize)
     } else {
-        Err(usage(py, "A page has 1 to 1000 records."))
+        Err(usage(py, "A page has 1 to 1000 records: that is its `limit`."))
     }
 }
 

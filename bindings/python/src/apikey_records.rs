@@ -5,7 +5,7 @@ use crate::decode;
 use crate::errors::raise;
 use crate::options::shown;
 use gatekey::apikey::{Grant, KeyRecord};
-use gatekey::{Error, Secret};
+use gatekey::{Error, Secret, Words};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PyTuple};
@@ -305,8 +305,8 @@ impl ApiKeyCheck {
 
     /// Why, for the log; `None` if it may.
     #[getter]
-    fn message(&self) -> Option<&str> {
-        self.error.as_ref().map(Error::message)
+    fn message(&self) -> Option<String> {
+        self.error.as_ref().map(|error| error.text(Words::Python).to_string())
     }
 
     /// What the caller may be told; `None` if it may.
@@ -483,7 +483,8 @@ impl ImportReport {
     /// The rows that are there already, as pairs of their place (from 0) and the reason.
     #[getter]
     fn rejected<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.0.rejected.iter().map(|(at, error)| (*at, error.message())))
+        let told = |error: &Error| error.text(Words::Python).to_string();
+        PyTuple::new(py, self.0.rejected.iter().map(|(at, error)| (*at, told(error))))
     }
 
     fn __repr__(&self) -> String {

@@ -304,7 +304,11 @@ pub(crate) fn import_row(
             | "expires_at" | "revoked" | "rate" | "credits" | "meta" => {
                 set(&mut spec, &name, &value)?
             }
-            _ => return Err(usage(py, &format!("Row {at} has a column that no key has."))),
+            _ => {
+                let message =
+                    format!("Row {at} has the column {name:?}, which no key has; leave it out.");
+                return Err(usage(py, &message));
+            }
         }
     }
     let Some(credential) = credential else {
@@ -465,7 +469,9 @@ fn credits(value: &Bound<'_, PyAny>) -> PyResult<CreditSpec> {
                 "int, or a mapping of amount, refill, every, limit",
             ));
         }
-        value.extract::<u64>().map_err(|_| usage(py, "Credits must be zero or more, below 2^53."))
+        value
+            .extract::<u64>()
+            .map_err(|_| usage(py, "The `credits` must be zero or more, below 2^53."))
     };
     let Ok(mapping) = value.cast::<PyMapping>() else {
         return Ok(CreditSpec { amount: units(value)?, ..CreditSpec::default() });
@@ -486,8 +492,12 @@ fn credits(value: &Bound<'_, PyAny>) -> PyResult<CreditSpec> {
             "refill" => spec.refill = units(&value)?,
             "every" => {
                 let every = span(&value, "every")?.at_least();
-                spec.every =
-                    u32::try_from(every).map_err(|_| usage(py, "A refill is too rare."))?;
+                spec.every = u32::try_from(every).map_err(|_| {
+                    usage(
+                        py,
+                        "The refill of `credits` is too rare: `every` is in seconds, below 2^32.",
+                    )
+                })?;
             }
             // What a record says, and nobody sets.
             "refilled_at" => {}
@@ -520,5 +530,5 @@ pub(crate) fn credential_place(
 ) -> PyResult<gatekey::apikey::CredentialPlace> {
     use gatekey::apikey::CredentialPlace::{ApiKey, Authorization};
     let known = [Authorization, ApiKey].into_iter().find(|place| place.name() == name);
-    known.ok_or_else(|| usage(py, "A place for credentials is `authorization` or `api_key`."))
+    known.ok_or_else(|| usage(py, "A `place` for credentials is `authorization` or `api_key`."))
 }

@@ -6,7 +6,7 @@
 //! a way to keep a server busy.
 
 use crate::oauth_records::OAuthTokens;
-use gatekey::{Error, ErrorKind};
+use gatekey::{Error, ErrorKind, Words};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -94,7 +94,8 @@ pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
 /// The exception for this error, ready to be raised.
 #[cold]
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
-    let raised = new(py, error.kind(), &error.to_string(), error.claim());
+    let text = error.text(Words::Python).to_string();
+    let raised = new(py, error.kind(), &text, error.claim());
     let raised = raised.unwrap_or_else(|failure| failure);
     for (name, value) in [
         (intern!(py, "peer_code"), error.peer_code()),

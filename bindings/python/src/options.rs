@@ -163,7 +163,7 @@ impl Expectation {
         if values.is_empty() {
             let py = value.py();
             let message = format!(
-                "No {what} is listed; name at least one, or pass gatekey.ANY to ignore it."
+                "No `{what}` is listed; name at least one, or pass gatekey.ANY to accept any."
             );
             return Err(configuration(py, &message));
         }

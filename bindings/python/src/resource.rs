@@ -145,13 +145,14 @@ impl _ResourceServer {
         let check = || {
             self.inner.check_presented(&presented, &demand).map_err(|error| {
                 let challenge = self.inner.challenge(&error, &demand);
-                (error, challenge)
+                Box::new((error, challenge))
             })
         };
         let checked =
             asking(py, || if self.is_for_loops { without_asking(check) } else { Some(check()) })?;
         let checked = checked.ok_or_else(|| usage(py, FOR_LOOPS))?;
-        checked.map(Access).map_err(|(error, challenge)| {
+        checked.map(Access).map_err(|refusal| {
+            let (error, challenge) = *refusal;
             let raised = raise(py, &error);
             let told = raised.value(py).setattr("_challenge", challenge);
             told.err().unwrap_or(raised)

@@ -131,7 +131,7 @@ impl Revocations {
             (Some(Subject::Number(subject)), None) => RevokeScope::NumericSubject(*subject),
             (None, Some(tenant)) => RevokeScope::Tenant(tenant.0),
             (Some(_), Some(_)) => {
-                return Err(usage(py, "Name a subject or a tenant, not both."));
+                return Err(usage(py, "Name a `subject` or a `tenant`, not both."));
             }
         };
         let at = args::before(at, "at")?;

@@ -120,7 +120,8 @@ def test_the_message_names_what_it_is_about(key: Key) -> None:
     with pytest.raises(exceptions.InvalidAudienceError) as caught:
         Verifier(key, audience="two").verify(signer.sign({}))
     assert str(caught.value).count("`aud`") == 1
-    assert str(caught.value).endswith("(`aud`)")
+    assert str(caught.value).endswith("(`aud` is `one`, expected `two`)")
+    assert caught.value.claim == "aud"
     with pytest.raises(exceptions.MissingRequiredClaimError, match=r"\(`seat`\)"):
         Verifier(key, audience="one", required=["seat"]).verify(signer.sign({}))
 

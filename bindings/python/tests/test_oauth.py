@@ -456,7 +456,7 @@ def test_configurations() -> None:
     ):
         with pytest.raises(ConfigurationError):
             OAuthClient("c", **wrong)
-    with pytest.raises(TypeError, match="list of strings"):
+    with pytest.raises(TypeError, match="`scopes` must be a str or a list of str, not int"):
         OAuthClient("c", issuer="https://h", scopes=7)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError):
         HttpTransport(ca="nothing")

@@ -193,7 +193,8 @@ const fn refusal(message: &'static str) -> Error {
 
 const NO_OPTIONS: Error =
     refusal("The options must be one JSON object, of at most 64 KiB (1 MiB for a transport).");
-const UNKNOWN: Error = refusal("There is no option of this name; look for a typo.");
+const UNKNOWN: Error =
+    refusal("There is no option of this name; look for a typo, as in token for `token_endpoint`.");
 const MISSING: Error = refusal("This option must be given.");
 const NO_TEXT: Error = refusal("This option must be a string.");
 const NO_FLAG: Error = refusal("This option must be true or false.");

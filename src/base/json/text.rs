@@ -59,7 +59,8 @@ impl<'a> Str<'a> {
         std::str::from_utf8(buffer.get(..len)?).ok()
     }
 
-    fn chars(&self) -> Unescape<'a> {
+    /// The characters that it stands for.
+    pub(crate) fn chars(&self) -> impl Iterator<Item = char> + use<'a> {
         Unescape(self.raw.chars())
     }
 }

@@ -21,6 +21,20 @@ pub enum Kind {
     Object,
 }
 
+impl Kind {
+    /// In words, for a message.
+    pub(crate) const fn in_words(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "true or false",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Array => "a list",
+            Self::Object => "an object",
+        }
+    }
+}
+
 /// One JSON value inside a text that has been checked as a whole.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'a> {

@@ -163,8 +163,8 @@ fn members_of_a_jwk_are_named() {
         for (octets, word) in [
             (&[0; 33][..], "leading zero octet too many"),
             (&[1; 31], "octet too short"),
-            (&[1; 33], "not exactly as long"),
-            (&[1; 16], "not exactly as long"),
+            (&[1; 33], "not as long"),
+            (&[1; 16], "not as long"),
         ] {
             let bad = with(name, &format!("\"{}\"", URL_SAFE_NO_PAD.encode(octets)));
             assert_eq!(claim(&bad), name);

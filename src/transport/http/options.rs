@@ -224,7 +224,7 @@ fn check_pair(
 
 const HALF_A_PAIR: Error =
     argument("A client certificate needs its key, and the key its certificate.");
-const NO_DEADLINE: Error = argument("A request may take from 1 to 120000 milliseconds.");
+const NO_DEADLINE: Error = argument("The `deadline` of a request is from 1 ms to 120 s.");
 const UNSEEN: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "A proxy looks names up itself, so that `public_only` cannot be kept; leave one of the two out, and have the proxy \

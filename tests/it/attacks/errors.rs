@@ -24,15 +24,14 @@ fn row_53_errors_hold_no_secret_and_no_token() {
                 header_and(alg, &format!(r#""kid":"{marked}""#)),
                 claims().to_string(),
             ),
-            sign(key(alg), header_and(alg, &format!(r#""typ":"{marked}""#)), claims().to_string()),
             sign(
                 key(alg),
                 header_and(alg, &format!(r#""crit":["{marked}"],"{marked}":1"#)),
                 claims().to_string(),
             ),
             sign(key(alg), format!(r#"{{"alg":"{marked}"}}"#), claims().to_string()),
-            sign(key(alg), header(alg), claims_with("iss", json!(marked)).to_string()),
-            sign(key(alg), header(alg), claims_with("aud", json!([marked])).to_string()),
+            sign(other(alg), header(alg), claims_with("iss", json!(marked)).to_string()),
+            sign(other(alg), header(alg), claims_with("aud", json!([marked])).to_string()),
             sign(key(alg), header(alg), format!(r#"{{"{marked}":1,"{marked}":2}}"#)),
             sign(key(alg), header(alg), marked),
             marked.to_owned(),
@@ -68,6 +67,42 @@ fn row_53_errors_hold_no_secret_and_no_token() {
     }
 }
 
+/// What a good signature vouches for is told, cut and printable; it steers no terminal and no page.
+#[test]
+fn row_53_what_is_signed_is_told_cut_and_printable() {
+    let evil = "<b>`\u{1b}]0;x\u{7}\n\u{202e}\"&\\é".repeat(9);
+    let alg = Alg::Hs256;
+    let verifier = verifier(alg);
+    for (token, name) in [
+        (
+            sign(
+                key(alg),
+                header_and(alg, &format!(r#""typ":{}"#, json!(evil))),
+                claims().to_string(),
+            ),
+            "typ",
+        ),
+        (sign(key(alg), header(alg), claims_with("iss", json!(evil)).to_string()), "iss"),
+        (sign(key(alg), header(alg), claims_with("aud", json!([evil])).to_string()), "aud"),
+    ] {
+        let text = verifier.verify(&token).unwrap_err().to_string();
+        let value =
+            text.split(&format!("`{name}` is `")).nth(1).and_then(|rest| rest.split('`').next());
+        let value = value.unwrap_or_else(|| panic!("{text}"));
+        assert!(value.len() == 31 && value.starts_with("?b??"), "{text}");
+        assert!(
+            value.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>&\"\\`".contains(&byte)),
+            "{text}"
+        );
+    }
+    // Of what nobody vouches for, one thing: the name of a key that is not there.
+    let set = KeySet::new([verifying(key(alg))]).unwrap();
+    let verifier = Verifier::new(&set, policy()).unwrap();
+    let stray = sign(other(alg), header_and(alg, &format!(r#""kid":{}"#, json!(evil))), "{}");
+    let text = verifier.verify(&stray).unwrap_err().to_string();
+    assert!(text.contains("(`kid` is `?b??") && text.len() < 200, "{text}");
+}
+
 /// joserfc 1.4.2: an error that echoes a megabyte.
 #[test]
 fn row_54_messages_are_bounded() {
@@ -96,7 +131,7 @@ fn row_54_messages_are_bounded() {
         ] {
             let error = verifier.verify(token).expect_err("a giant is refused");
             check_message(&error);
-            assert!(format!("{error:?}").len() < Error::MAX_MESSAGE + 64);
+            assert!(format!("{error:?}").len() < Error::MAX_TEXT + 64);
         }
     }
     let key = key(Alg::Hs256);

@@ -117,11 +117,11 @@ class Registration(Generic[Carrier]):
             "assertion_audience": assertion_audience,
             "assertion_headers": plain_json(assertion_headers, "assertion_headers") or None,
             "redirect_uri": redirect_uri,
-            "scopes": listed(scopes),
+            "scopes": listed(scopes, "scopes"),
             "variables": mapped(variables, "variables"),
-            "id_token_algorithms": listed(id_token_algorithms),
-            "trusted_audiences": listed(trusted_audiences),
-            "allowed_tenants": listed(allowed_tenants),
+            "id_token_algorithms": listed(id_token_algorithms, "id_token_algorithms"),
+            "trusted_audiences": listed(trusted_audiences, "trusted_audiences"),
+            "allowed_tenants": listed(allowed_tenants, "allowed_tenants"),
             "quirks": mapped(quirks, "quirks"),
             "require_pkce": require_pkce,
             "allow_loopback_http": allow_loopback_http,
@@ -165,8 +165,8 @@ class Registration(Generic[Carrier]):
     ) -> _Operation:
         if options.get("max_age") is not None:
             options["max_age"] = _seconds(options["max_age"], "max_age")
-        options["scopes"] = listed(scopes)
-        options["resources"] = listed(resources)
+        options["scopes"] = listed(scopes, "scopes")
+        options["resources"] = listed(resources, "resources")
         options["parameters"] = mapped(parameters, "parameters")
         return self._core.begin(json_text(options), cookies or "")
 

@@ -46,14 +46,14 @@ class DoorRule:
         :param audience: one, or one of several, or ``gatekey.ANY``, only together with
             ``clients``, here or of the door.
         """
-        several = audience if isinstance(audience, str | AnyValue) else listed(audience)
+        several = audience if isinstance(audience, str | AnyValue) else listed(audience, "audience")
         members = {
             "audience": None if audience is ANY else several,
             "any_audience": True if audience is ANY else None,
-            "clients": listed(clients),
-            "token_types": listed(token_types),
+            "clients": listed(clients, "clients"),
+            "token_types": listed(token_types, "token_types"),
             "claims": plain_json(claims, "claims"),
-            "algorithms": listed(algorithms),
+            "algorithms": listed(algorithms, "algorithms"),
             "leeway": None if leeway is None else _seconds(leeway, "leeway"),
             "tenant_claim": tenant_claim,
         }

@@ -22,7 +22,7 @@ def json_text(members: Mapping[str, object]) -> str:
 _T = TypeVar("_T")
 
 
-def listed(values: str | Sequence[_T] | None) -> list[_T] | list[str] | None:
+def listed(values: str | Sequence[_T] | None, name: str = "it") -> list[_T] | list[str] | None:
     """Copy a list; a text is one element, not its letters."""
     if isinstance(values, str):
         return [values]
@@ -32,7 +32,7 @@ def listed(values: str | Sequence[_T] | None) -> list[_T] | list[str] | None:
         return list(values)
     except TypeError:
         wrong = type(values).__name__
-        raise TypeError(f"a list of strings is wanted, not {wrong}") from None
+        raise TypeError(f"`{name}` must be a str or a list of str, not {wrong}") from None
 
 
 def mapped(values: Mapping[str, _T] | None, name: str) -> dict[str, _T] | None:
@@ -78,8 +78,8 @@ def grant_text(
 ) -> str:
     """Write what a grant asks for."""
     members = {
-        "scopes": listed(scopes),
-        "resources": listed(resources),
+        "scopes": listed(scopes, "scopes"),
+        "resources": listed(resources, "resources"),
         "parameters": mapped(parameters, "parameters"),
     }
     return json_text(members)
@@ -87,5 +87,5 @@ def grant_text(
 
 def exchange_text(token: str, kind: str, more: Mapping[str, Any]) -> str:
     """Write what a token exchange (RFC 8693) asks for."""
-    lists = {name: listed(more[name]) for name in ("scopes", "resources") if name in more}
+    lists = {name: listed(more[name], name) for name in ("scopes", "resources") if name in more}
     return json_text({"subject_token": token, "subject_token_type": kind, **more, **lists})

@@ -137,15 +137,15 @@ class ResourceServer:
         options = {
             "audience": (resource or "") if audience is ANY else audience,
             "any_audience": audience is ANY,
-            "clients": listed(clients),
+            "clients": listed(clients, "clients"),
             "issuer": issuer,
-            "token_types": listed(token_types),
+            "token_types": listed(token_types, "token_types"),
             "claims": plain_json(claims, "claims"),
-            "algorithms": listed(algorithms),
+            "algorithms": listed(algorithms, "algorithms"),
             "leeway": None if leeway is None else _seconds(leeway, "leeway"),
             "tenant_claim": tenant_claim,
             "metadata_url": metadata_url,
-            "scopes_supported": listed(scopes_supported),
+            "scopes_supported": listed(scopes_supported, "scopes_supported"),
             "issuers": {name: rule._members for name, rule in own.items() if rule._members} or None,
         }
         asking = None
