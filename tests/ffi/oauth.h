@@ -70,6 +70,11 @@ static inline gk_str member_of(const gk_json *json, const char *name) {
     return text;
 }
 
+/* A buffer with this text in it. */
+static inline bool has(gk_buf buf, const char *part) {
+    return buf.data != NULL && strstr(buf.data, part) != NULL;
+}
+
 /* What an operation has ended with, which is freed. */
 static inline gk_json *result_of(gk_operation *operation) {
     gk_error err;
