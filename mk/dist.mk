@@ -10,10 +10,12 @@ MULTIARCH = $(shell $(CC) -print-multiarch 2> /dev/null)
 GLIBC_WHEEL := manylinux_2_28
 MUSL_WHEEL := musllinux_1_2
 ZIG := ziglang==0.17.1
+# maturin asks the first python3 for it.
+ZIGGED = PATH="$(VENV)/bin:$$PATH" $(SHIPPED) $(MATURIN) --release --zig --out $(DIST)
 GLIBC_TARGET := x86_64-unknown-linux-gnu
 MUSL_TARGET := x86_64-unknown-linux-musl
 
-.PHONY: dist deb sdist wheels
+.PHONY: dist deb sdist wheels try-wheels
 
 dist: wheels sdist deb ## What is released: wheels, sources, Debian packages and their SHA-256, in target/dist
 	@git archive --prefix=gatekey-$(GK_VERSION)/ --format=tar HEAD | gzip -n > $(DIST)/gatekey-$(GK_VERSION).tar.gz
@@ -23,13 +25,16 @@ dist: wheels sdist deb ## What is released: wheels, sources, Debian packages and
 wheels: venv ## Wheels for manylinux_2_28 and musllinux_1_2, in target/dist
 	@mkdir -p $(DIST) && rm -f $(DIST)/gatekey-*.whl
 	@$(VENV_PY) -m pip install --quiet --disable-pip-version-check $(ZIG)
-	@$(SHIPPED) $(MATURIN) --release --zig --target $(GLIBC_TARGET) --compatibility $(GLIBC_WHEEL) --out $(DIST)
+	@$(ZIGGED) --target $(GLIBC_TARGET) --compatibility $(GLIBC_WHEEL)
 	@if [ -d "$$(rustc --print sysroot)/lib/rustlib/$(MUSL_TARGET)" ]; then \
-	    $(SHIPPED) $(MATURIN) --release --zig --target $(MUSL_TARGET) --compatibility $(MUSL_WHEEL) --out $(DIST); \
+	    $(ZIGGED) --target $(MUSL_TARGET) --compatibility $(MUSL_WHEEL); \
 	else \
 	    echo 'dist: SKIPPED the wheel for musl: Rust lacks the target (rustup target add $(MUSL_TARGET))'; \
 	fi
 	@$(VENV_PY) mk/wheel.py $(DIST)/gatekey-*.whl
+
+try-wheels: ## Checks the wheels in target/dist, and runs them in CPython 3.10 to 3.13 (PYTHONS="python3.12 ...")
+	@PYTHON='$(VENV_PY)' tests/wheels.sh $(DIST)/gatekey-*.whl
 
 sdist: venv ## The sources of the Python package, in target/dist
 	@mkdir -p $(DIST)

@@ -173,6 +173,7 @@ def as_shipped() -> list[Lane]:
         shell("release ffi linking", "tests/ffi/linking.sh", **library),
         shell("release ffi installed", "tests/ffi/installed.sh release"),
         shell("release packages", "tests/ffi/packages.sh", **library),
+        shell("release wheel", f"tests/wheels.sh {TARGET}/python/*.whl"),
         tests,
         shell("features", alone),
     ]
