@@ -6,6 +6,9 @@
 use std::fs;
 use std::path::Path;
 
+/// Where the project's files are for those who read a page somewhere else.
+const PUBLISHED: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
+
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -88,7 +91,8 @@ fn pages() -> Vec<String> {
 /// The targets of a page's links, but those to other sites.
 fn links(text: &str) -> Vec<&str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets.filter(|target| !target.contains("://") && !target.contains(' ')).collect()
+    let ours = |target: &&str| !target.contains("://") || target.starts_with(PUBLISHED);
+    targets.filter(|target| ours(target) && !target.contains(' ')).collect()
 }
 
 /// The name by which a heading is linked.
@@ -108,8 +112,13 @@ fn every_link_leads_somewhere() {
     for page in pages() {
         let text = read(&page);
         for target in links(&text) {
+            let folder = Path::new(&page).parent().unwrap_or_else(|| Path::new(""));
+            let (folder, target) = match target.strip_prefix(PUBLISHED) {
+                Some(rest) => (Path::new(""), rest),
+                None => (folder, target),
+            };
             let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-            let path = Path::new(&page).parent().unwrap_or_else(|| Path::new("")).join(file);
+            let path = folder.join(file);
             let path = if file.is_empty() { Path::new(&page) } else { &path };
             assert!(root.join(path).exists(), "{page}: there is no {target}");
             if !heading.is_empty() {
@@ -123,13 +132,24 @@ fn every_link_leads_somewhere() {
     }
 }
 
+/// Package indexes show it, where no other file of the project is.
+#[test]
+fn the_page_of_the_python_package_has_no_relative_link() {
+    let page = read("bindings/python/README.md");
+    let relative = |target: &&str| !target.starts_with(PUBLISHED) && !target.starts_with('#');
+    assert_eq!(links(&page).into_iter().find(relative), None, "write {PUBLISHED}... instead");
+    assert!(links(&page).len() > 6, "it links the pages of docs/");
+}
+
 #[test]
 fn headings_have_the_names_that_links_use() {
     assert_eq!(
         anchors("# OAuth and the API's door\ntext\n## C, C++ and Python\n"),
         ["oauth-and-the-apis-door", "c-c-and-python"]
     );
-    assert_eq!(links("[a](b.md#c) and [d](https://e.example) `f(g)`"), ["b.md#c"]);
+    let published = format!("{PUBLISHED}docs/a.md");
+    let text = format!("[a](b.md#c) and [d](https://e.example) `f(g)` [h]({published})");
+    assert_eq!(links(&text), ["b.md#c", &published]);
 }
 
 #[test]
