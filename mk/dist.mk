@@ -15,10 +15,12 @@ ZIGGED = PATH="$(VENV)/bin:$$PATH" $(SHIPPED) $(MATURIN) --release --zig --out $
 GLIBC_TARGET := x86_64-unknown-linux-gnu
 MUSL_TARGET := x86_64-unknown-linux-musl
 
-.PHONY: dist deb sdist wheels try-wheels
+.PHONY: dist deb sdist sources wheels try-wheels
 
-dist: wheels sdist deb ## What is released: wheels, sources, Debian packages and their SHA-256, in target/dist
-	@git archive --prefix=gatekey-$(GK_VERSION)/ --format=tar HEAD | gzip -n > $(DIST)/gatekey-$(GK_VERSION).tar.gz
+dist: ## What is released: wheels, sources, Debian packages and their SHA-256, in target/dist
+	@[ -z "$$(git status --porcelain)" ] || { echo 'dist: commit your changes first: the sources are those of HEAD' >&2; exit 1; }
+	@rm -rf $(DIST)
+	@$(MAKE) --no-print-directory wheels sdist sources deb
 	@cd $(DIST) && sha256sum *.whl *.tar.gz *.deb > SHA256SUMS
 	@cat $(DIST)/SHA256SUMS
 
@@ -38,7 +40,12 @@ try-wheels: ## Checks the wheels in target/dist, and runs them in CPython 3.10 t
 
 sdist: venv ## The sources of the Python package, in target/dist
 	@mkdir -p $(DIST)
-	@$(VENV)/bin/maturin sdist --quiet --manifest-path $(PYTHON_DIR)/Cargo.toml --out $(DIST)
+	@$(VENV)/bin/maturin sdist --manifest-path $(PYTHON_DIR)/Cargo.toml --out $(DIST)
+
+# Not under the name that a package index wants for the sources of the Python package.
+sources: ## The sources of everything, as they are committed, in target/dist
+	@mkdir -p $(DIST)
+	@git archive --prefix=gatekey-$(GK_VERSION)/ --format=tar HEAD | gzip -n > $(DIST)/gatekey-source-$(GK_VERSION).tar.gz
 
 deb: $(LIB_STAMP) $(CARGO_DEB) ## Debian packages: libgatekey0, libgatekey-dev and gatekey, in target/dist
 	@[ -n '$(MULTIARCH)' ] || { echo 'deb: $(CC) does not say where Debian keeps libraries (-print-multiarch)' >&2; exit 1; }

@@ -24,6 +24,19 @@ cp "$wheel" "$out/"
 cmp "$wheel" "$out"/gatekey-*.whl || fail 'the wheel is not the same when it is packed again'
 echo "packages: the wheel names nobody's folders"
 
+# Each has what it is built from, and neither takes the other's name.
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+if git rev-parse HEAD > /dev/null 2>&1; then
+    make --no-print-directory sdist sources > "$out/sources.log" 2>&1 || { cat "$out/sources.log"; exit 1; }
+    has() { # ARCHIVE FILE...
+        tar -tzf "$target/dist/$1-$version.tar.gz" > "$out/listed"
+        for file in "${@:2}"; do grep -qx "gatekey-$version/$file" "$out/listed" || fail "$1-$version.tar.gz lacks $file"; done
+    }
+    has gatekey PKG-INFO pyproject.toml Cargo.lock src/lib.rs bindings/python/src/lib.rs LICENSE-MIT THIRD-PARTY.md
+    has gatekey-source Makefile mk/dist.mk Cargo.lock bindings/c/src/lib.rs bindings/python/pyproject.toml include/gatekey.hpp tests/need.sh
+    echo "packages: the sources are whole"
+fi
+
 if [ "$(id -u)" != 0 ] || ! command -v dpkg > /dev/null; then
     echo "packages: SKIPPED the Debian packages, which only root of a Debian system installs"
     exit 0
