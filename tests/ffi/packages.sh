@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What is released: the wheel names no folder of who built it, and brings its licenses; the Debian packages are installed,
-# used by a C program and the command line, and removed. Root's alone: others are told that it is skipped.
+# What is released: the wheel names no folder of who built it, and brings its licenses; the sources are whole; cargo-c
+# installs what `make install` does; the Debian packages are installed, used by a C program and the command line, and
+# removed. The last is root's alone: others are told that it is skipped.
 #
-# usage: packages.sh      FFI_CC and FFI_OUT as in run.sh; PYTHON runs pip
+# usage: packages.sh      CARGO, FFI_CC and FFI_OUT as in run.sh; PYTHON runs pip
 set -euo pipefail
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.."
@@ -35,6 +36,39 @@ if git rev-parse HEAD > /dev/null 2>&1; then
     has gatekey PKG-INFO pyproject.toml Cargo.lock src/lib.rs bindings/python/src/lib.rs LICENSE-MIT THIRD-PARTY.md
     has gatekey-source Makefile mk/dist.mk Cargo.lock bindings/c/src/lib.rs bindings/python/pyproject.toml include/gatekey.hpp tests/need.sh
     echo "packages: the sources are whole"
+fi
+
+# cargo-c installs the same library, its headers and its pkg-config file.
+compare_with_cargo_c() {
+    local both=$out/both
+    make --no-print-directory -s install DESTDIR="$both/make" PREFIX=/usr LIBDIR=/usr/lib > "$out/install.log" 2>&1 || { cat "$out/install.log"; exit 1; }
+    "$cargo" cinstall --quiet --locked --release --package gatekey-c --destdir "$both/cargo-c" \
+        --prefix /usr --libdir /usr/lib --includedir /usr/include > "$out/cargo-c.log" 2>&1 || { cat "$out/cargo-c.log"; exit 1; }
+    # The command line, its pages, the notices and CMake's files are no part of a Cargo library.
+    rm -r "$both"/make/usr/{bin,share,lib/cmake}
+    for by in make cargo-c; do
+        (cd "$both/$by/usr" && find . ! -type d | LC_ALL=C sort && sha256sum include/*.h* include/gatekey/* && realpath --relative-to=. lib/libgatekey.so.*) > "$both/$by.files"
+        (
+            export PKG_CONFIG_LIBDIR=$both/$by/usr/lib/pkgconfig
+            pkg-config --modversion gatekey
+            pkg-config --define-variable=prefix=/usr --cflags --libs gatekey
+            readelf -d "$both/$by/usr/lib/libgatekey.so" | grep -e SONAME -e NODELETE
+            nm -D --defined-only "$both/$by/usr/lib/libgatekey.so" | cut -d' ' -f2-
+        ) > "$both/$by.what"
+    done
+    diff "$both/make.files" "$both/cargo-c.files" || fail 'cargo-c installs other files than make install'
+    diff "$both/make.what" "$both/cargo-c.what" || fail 'cargo-c makes another library than make install'
+    export PKG_CONFIG_LIBDIR=$both/cargo-c/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$both/cargo-c
+    $cc "$here/consumer/main.c" -o "$out/with-cargo-c" $(pkg-config --cflags --libs gatekey)
+    [ "$(LD_LIBRARY_PATH=$both/cargo-c/usr/lib "$out/with-cargo-c")" = "alice may come in" ] || fail "a program does not run with cargo-c's library"
+    unset PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR
+    echo "packages: cargo-c installs what make install does"
+}
+cargo=${CARGO:-cargo}
+if "$cargo" cinstall --version > /dev/null 2>&1; then
+    compare_with_cargo_c
+else
+    echo "packages: SKIPPED the comparison with cargo-c, which is not installed (cargo install cargo-c)"
 fi
 
 if [ "$(id -u)" != 0 ] || ! command -v dpkg > /dev/null; then
