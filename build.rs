@@ -1,8 +1,10 @@
-//! Renders `gatekey.h` from src/ffi into OUT_DIR (feature `capi`; otherwise does nothing), under the headings of
+//! Renders `gatekey.h` from src/ffi into OUT_DIR (feature `capi`; otherwise renders nothing), under the headings of
 //! src/ffi/mod.rs: cbindgen gives the declarations, `sections` puts each where its noun is.
 //! tests/header.rs holds it against the committed include/gatekey.h, and `make header` writes that.
 
 fn main() {
+    // Without a word of what matters, Cargo would compile the core again after a change of any page or test.
+    println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "capi")]
     header::render();
 }
