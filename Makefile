@@ -27,7 +27,7 @@ export GATEKEY_ROUNDS ?= 1
 
 include mk/c.mk mk/python.mk mk/bench.mk mk/dist.mk
 
-.PHONY: help demo test test-all test-rust test-ffi test-python crash lint clean products servers built tools more-tools
+.PHONY: help demo test test-all test-rust test-ffi test-python crash lint deny clean products servers built tools more-tools
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -88,6 +88,9 @@ crash: ## Kills processes that work on keys and sessions 1000 times
 lint: ## Formatting and lints of the Rust code
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --all-targets $(WORKSPACE) -- -D warnings
+
+deny: ## Licenses, sources and known weaknesses of what is built in (needs cargo-deny, and its database from the network)
+	$(CARGO) deny --workspace check
 
 clean: ## Removes everything that was built
 	rm -rf $(TARGET) $(VENV) build
