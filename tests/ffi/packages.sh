@@ -51,7 +51,7 @@ compare_with_cargo_c() {
         (
             export PKG_CONFIG_LIBDIR=$both/$by/usr/lib/pkgconfig
             pkg-config --modversion gatekey
-            pkg-config --define-variable=prefix=/usr --cflags --libs gatekey
+            pkg-config --define-variable=prefix=/opt/gatekey --cflags --libs gatekey
             readelf -d "$both/$by/usr/lib/libgatekey.so" | grep -e SONAME -e NODELETE
             nm -D --defined-only "$both/$by/usr/lib/libgatekey.so" | cut -d' ' -f2-
         ) > "$both/$by.what"
