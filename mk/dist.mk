@@ -10,6 +10,9 @@ MULTIARCH = $(shell $(CC) -print-multiarch 2> /dev/null)
 GLIBC_WHEEL := manylinux_2_28
 MUSL_WHEEL := musllinux_1_2
 ZIG := ziglang==0.17.1
+# Zig would link an unwinder of its own. Where CPython ends a thread that is in a call of ours, as it does with daemon threads
+# when it exits, glibc unwinds the thread with libgcc_s, whose frames that one cannot read: SIGSEGV. (musl unwinds nothing.)
+GLIBC_UNWINDER = -Clink-arg=$$($(CC) -print-file-name=libgcc_s.so.1)
 # maturin asks the first python3 for it.
 ZIGGED = PATH="$(VENV)/bin:$$PATH" $(SHIPPED) $(MATURIN) --release --zig --out $(DIST)
 GLIBC_TARGET := x86_64-unknown-linux-gnu
@@ -27,7 +30,7 @@ dist: ## What is released: wheels, sources, Debian packages and their SHA-256, i
 wheels: venv ## Wheels for manylinux_2_28 and musllinux_1_2, in target/dist
 	@mkdir -p $(DIST) && rm -f $(DIST)/gatekey-*.whl
 	@$(VENV_PY) -m pip install --quiet --disable-pip-version-check $(ZIG)
-	@$(ZIGGED) --target $(GLIBC_TARGET) --compatibility $(GLIBC_WHEEL)
+	@$(ZIGGED) --target $(GLIBC_TARGET) --compatibility $(GLIBC_WHEEL) -- $(GLIBC_UNWINDER)
 	@if [ -d "$$(rustc --print sysroot)/lib/rustlib/$(MUSL_TARGET)" ]; then \
 	    $(ZIGGED) --target $(MUSL_TARGET) --compatibility $(MUSL_WHEEL); \
 	else \

@@ -13,6 +13,33 @@ fail() { echo "wheels.sh: $*" >&2 && exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# What is done with it: programs of the examples, the parts that they do not import, and the command.
+USES='
+bin=$1 examples=$2 url=$3
+"$bin/python" -X dev -W error "$examples/quickstart.py"
+"$bin/python" -X dev -W error "$examples/apikey.py" "$url/keys.sqlite"
+"$bin/python" -X dev -W error "$examples/session.py" "$url/sessions.sqlite"
+"$bin/python" -X dev -W error -c "import gatekey.aio, gatekey.exceptions, gatekey.oauth"
+"$bin/gatekey" --version
+"$bin/python" -m gatekey key create --help
+for _ in 1 2 3 4 5; do "$bin/python" -c "$EXITS_UNDER_A_THREAD" "$url/exits.sqlite"; done
+'
+
+# A thread that is in a call when the interpreter exits is ended there.
+export EXITS_UNDER_A_THREAD='
+import sys, threading, time
+from gatekey import ApiKeys
+
+keys = ApiKeys.open(sys.argv[1], pepper=bytes(range(32)))
+
+def busy():
+    while True:
+        keys.create(owner="thread")
+
+threading.Thread(target=busy, daemon=True).start()
+time.sleep(0.1)
+'
+
 newest() { # PREFIX FILE: the newest version of the C library's symbols that FILE needs
     readelf --version-info --wide "$2" | sed -n "s/.*Name: $1_\([0-9.]*\) .*/\1/p" | sort -Vu | tail -n 1
 }
@@ -28,6 +55,7 @@ needs_no_more_than_it_says() { # WHEEL
         allowed=$(echo "$name" | sed 's/.*-manylinux_\([0-9]*\)_\([0-9]*\)_.*/\1.\2/')
         found=$(newest GLIBC "$module")
         [ "$(printf '%s\n' "$found" "$allowed" | sort -V | tail -n 1)" = "$allowed" ] || fail "$name needs glibc $found"
+        readelf --dynamic --wide "$module" | grep -qF '[libgcc_s.so.1]' || fail "$name has an unwinder of its own"
         ;;
     *-musllinux_*)
         found=$(readelf --dynamic --wide "$module" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | xargs)
@@ -46,15 +74,11 @@ works() { # WHEEL PYTHON
     # Not every Python has what makes pip of its own (Debian's lacks it).
     "$2" -m venv --without-pip "$new"
     "$PYTHON" -m pip --quiet --disable-pip-version-check --python "$new/bin/python" install --no-index --no-deps "$1"
-    (
-        cd "$work" # nothing of the repository is found
-        "$new/bin/python" -X dev -W error "$OLDPWD/examples/quickstart.py"
-        "$new/bin/python" -X dev -W error "$OLDPWD/examples/apikey.py" "sqlite:///$work/keys.sqlite"
-        "$new/bin/python" -X dev -W error "$OLDPWD/examples/session.py" "sqlite:///$work/sessions.sqlite"
-        "$new/bin/python" -X dev -W error -c 'import gatekey.aio, gatekey.exceptions, gatekey.oauth'
-        "$new/bin/gatekey" --version
-        "$new/bin/python" -m gatekey key create --help
-    ) > "$work/log" 2>&1 || { cat "$work/log"; fail "${1##*/} does not work in CPython $version"; }
+    # Away from here, where nothing of the repository is found. A part that fails ends them all: `||` would switch that off.
+    if ! (cd "$work" && bash -euc "$USES" uses "$new/bin" "$OLDPWD/examples" "sqlite:///$work") > "$work/log" 2>&1; then
+        cat "$work/log"
+        fail "${1##*/} does not work in CPython $version"
+    fi
     grep -qx 'alice may orders:read' "$work/log" || { cat "$work/log"; fail "quickstart.py has said something else"; }
     grep -qx '^after revoking: api_key_revoked$' "$work/log" || { cat "$work/log"; fail "apikey.py has said something else"; }
     echo "wheels: ${1##*/} works in CPython $version"
