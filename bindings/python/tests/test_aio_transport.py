@@ -342,15 +342,12 @@ class Authority:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ca")])
         ca = x509.BasicConstraints(ca=True, path_length=None)
-        self.certificate = self.sign(self.name, self.key.public_key(), ca)
+        signs = x509.KeyUsage(*(number == 5 for number in range(9)))  # certificates alone
+        self.certificate = self.sign(self.name, self.key.public_key(), ca, signs)
         self.pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def sign(
-        self,
-        name: x509.Name,
-        key: Any,
-        *extensions: x509.ExtensionType,
-        days: int = 1,
+        self, name: x509.Name, key: Any, *extensions: x509.ExtensionType, days: int = 1
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.timezone.utc)
         builder = (
@@ -362,8 +359,11 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(days=3))
             .not_valid_after(now + datetime.timedelta(days=days))
         )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=True)
+        # Python 3.13 asks for both.
+        own = x509.SubjectKeyIdentifier.from_public_key(key)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        for extension in (*extensions, own, issuer):
+            builder = builder.add_extension(extension, critical=extension in extensions)
         return builder.sign(self.key, hashes.SHA256())
 
     def server(self, folder: Path, name: str = "localhost", days: int = 1) -> ssl.SSLContext:
