@@ -1,7 +1,7 @@
 //! What the files for packagers say again is what it comes from: the version and the number of the ABI in
 //! bindings/c/Cargo.toml (cargo-c, cargo-deb), the words of pkg-config's file, the addresses of the Python package.
 
-#![expect(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::Path;
