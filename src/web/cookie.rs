@@ -267,6 +267,27 @@ impl Cookie {
     /// `InvalidArgument`: the value is empty, holds what a cookie cannot (anything but visible
     /// ASCII without `"`, `,`, `;` and `\`), or is too long together with the name.
     pub fn set(&self, value: &str) -> Result<String> {
+        self.check_value(value)?;
+        Ok(self.setting(value, &self.age))
+    }
+
+    /// [`Self::set`] for a value that is good for this many seconds, whatever the cookie's own
+    /// lifetime is: at least one, and no more than [`CookieBuilder::LONGEST`], to which it is cut.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub fn set_for(&self, value: &str, seconds: u64) -> Result<String> {
+        self.check_value(value)?;
+        let age = format!("; Max-Age={}", seconds.clamp(1, CookieBuilder::LONGEST));
+        Ok(self.setting(value, &age))
+    }
+
+    /// At once: a text that grows would leave copies of the value behind.
+    fn setting(&self, value: &str, age: &str) -> String {
+        [self.name.as_str(), "=", value, &self.place, age, &self.flags].concat()
+    }
+
+    fn check_value(&self, value: &str) -> Result<()> {
         if value.is_empty() || !value.bytes().all(is_octet) {
             return argument(
                 "A cookie's value is visible ASCII without quotes, commas, semicolons and backslashes.",
@@ -277,8 +298,7 @@ impl Cookie {
                 "A cookie's name and value have at most 4096 bytes; browsers drop what is longer.",
             );
         }
-        // At once: a text that grows would leave copies of the value behind.
-        Ok([self.name.as_str(), "=", value, &self.place, &self.age, &self.flags].concat())
+        Ok(())
     }
 
     /// The value of a `Set-Cookie` header that makes the browser forget it.
@@ -290,39 +310,75 @@ impl Cookie {
     }
 
     /// What a `Cookie` header says it is; `None` if it is not there. Several headers (HTTP/2) are
-    /// to be joined with `; ` before.
+    /// read by [`Self::read_all`].
     ///
     /// # Errors
     /// `MalformedCookie`: the name comes twice, which is how a planted cookie shows; the value
     /// holds what no cookie holds; the header has more than [`Self::MAX_HEADER`] bytes.
     pub fn read<'h>(&self, header: &'h str) -> Result<Option<&'h str>> {
-        if header.len() > Self::MAX_HEADER {
-            return Err(malformed("The Cookie header has more than 64 KiB."));
-        }
-        let mut found = None;
-        for pair in header.split(';') {
-            let Some((name, value)) = pair.split_once('=') else { continue };
-            if trim(name) != self.name {
-                continue;
+        self.read_all([header.as_bytes()])
+    }
+
+    /// [`Self::read`] for all `Cookie` headers of a request, as they came: they count as one (RFC
+    /// 9113 section 8.2.3). Names are compared as bytes, between spaces and tabs.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; also if the name stands behind a comma, where a server has joined two
+    /// headers that are not joined so.
+    pub fn read_all<'h>(
+        &self,
+        headers: impl IntoIterator<Item = &'h [u8]>,
+    ) -> Result<Option<&'h str>> {
+        let (mut found, mut length) = (None, 0);
+        for header in headers {
+            length += header.len();
+            if length > Self::MAX_HEADER {
+                return Err(malformed("The Cookie header has more than 64 KiB."));
             }
-            if found.replace(trim(value)).is_some() {
-                return Err(malformed(
-                    "The Cookie header names this cookie twice; another host may have planted one.",
-                ));
+            for pair in header.split(|byte| *byte == b';') {
+                let Some(at) = pair.iter().position(|byte| *byte == b'=') else { continue };
+                let (name, value) = pair.split_at(at);
+                let value = trim(value.get(1..).unwrap_or_default());
+                if trim(name) == self.name.as_bytes() {
+                    if found.replace(value).is_some() {
+                        return Err(malformed(
+                            "The Cookie header names this cookie twice; another host may have planted one.",
+                        ));
+                    }
+                } else if self.is_behind_a_comma(value) {
+                    return Err(malformed(
+                        "Cookie headers were joined by a comma; have the server join them by a semicolon.",
+                    ));
+                }
             }
         }
         match found {
-            Some("") | None => Ok(None),
-            Some(value) if value.len() <= Self::MAX_PAIR && value.bytes().all(is_octet) => {
-                Ok(found)
+            Some(b"") | None => Ok(None),
+            Some(value) if value.len() <= Self::MAX_PAIR && value.iter().all(|b| is_octet(*b)) => {
+                Ok(std::str::from_utf8(value).ok())
             }
             Some(_) => Err(malformed("The cookie's value holds what no cookie of ours does.")),
         }
     }
+
+    /// Whether a value goes on with this cookie behind a comma.
+    fn is_behind_a_comma(&self, value: &[u8]) -> bool {
+        value.split(|byte| *byte == b',').skip(1).any(|part| {
+            let rest = trim(part).strip_prefix(self.name.as_bytes());
+            rest.is_some_and(|rest| trim(rest).starts_with(b"="))
+        })
+    }
 }
 
-fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+/// Without the spaces and tabs around it, and without anything else.
+const fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 /// A character of a token (RFC 9110 section 5.6.2).

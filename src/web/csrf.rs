@@ -153,6 +153,16 @@ impl Csrf {
         }
         check_id(session_id)?;
         self.check_source(request)?;
+        self.check_token(session_id, token)
+    }
+
+    /// Whether the token is one of this session: nothing is asked of the request's method or of
+    /// where it comes from. For a program that knows both, such as [`crate::guard`].
+    ///
+    /// # Errors
+    /// `CsrfRejected`: it is not. `InvalidArgument`: the id has not 1 to 512 bytes.
+    pub fn check_token(&self, session_id: &str, token: &str) -> Result<()> {
+        check_id(session_id)?;
         let mut bytes = [0; RANDOM + MAC];
         let is_token =
             token.len() == TOKEN && b64::decode_to_slice(token.as_bytes(), &mut bytes).is_ok();

@@ -3,6 +3,8 @@
 
 mod cookie;
 mod csrf;
+mod origin;
 
 pub use cookie::{Cookie, CookieBuilder, SameSite};
 pub use csrf::{Csrf, CsrfRequest};
+pub(crate) use origin::Origins;
