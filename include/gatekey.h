@@ -407,6 +407,15 @@ typedef struct {
  */
 #define GK_STATUS_SEVERAL_CREDENTIALS 5016
 
+/**
+ * The request is none that HTTP allows: control characters in its path or in a header that is read
+ * (RFC 9110 section 5.5), or a header twice that is there once.
+ */
+#define GK_STATUS_MALFORMED_REQUEST 5017
+
+/** The request has more headers, or longer ones, than are read (RFC 6585 section 5). */
+#define GK_STATUS_REQUEST_TOO_LARGE 5018
+
 /** The store cannot be reached or has not been heard of for longer than `max_stale`. */
 #define GK_STATUS_STORE_UNAVAILABLE 6000
 
@@ -532,8 +541,8 @@ bool gk_status_is_misuse(gk_status status);
 bool gk_status_is_unavailable(gk_status status);
 
 /**
- * What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused, 503 where
- * something is out of reach, 500 where the program or the library is wrong.
+ * What an HTTP service answers: 400, 401, 403, 404, 429 or 431 where the caller was refused, 503
+ * where something is out of reach, 500 where the program or the library is wrong.
  *
  * @param status A status.
  * @return The HTTP status code; 200 for GK_STATUS_OK, 500 for a status this library does not know.

@@ -104,6 +104,8 @@ enum class status : gk_status {
     token_inactive = GK_STATUS_TOKEN_INACTIVE,
     insufficient_authentication = GK_STATUS_INSUFFICIENT_AUTHENTICATION,
     several_credentials = GK_STATUS_SEVERAL_CREDENTIALS,
+    malformed_request = GK_STATUS_MALFORMED_REQUEST,
+    request_too_large = GK_STATUS_REQUEST_TOO_LARGE,
     store_unavailable = GK_STATUS_STORE_UNAVAILABLE,
     store_corrupt = GK_STATUS_STORE_CORRUPT,
     store_conflict = GK_STATUS_STORE_CONFLICT,
@@ -156,7 +158,7 @@ inline bool is_unavailable(status s) noexcept {
     return gk_status_is_unavailable(static_cast<gk_status>(s));
 }
 
-/// What an HTTP service answers: 200, 400, 401, 403, 404, 429, 500 or 503.
+/// What an HTTP service answers: 200, 400, 401, 403, 404, 429, 431, 500 or 503.
 inline std::uint16_t http_status(status s) noexcept {
     return gk_status_http(static_cast<gk_status>(s));
 }

@@ -28,6 +28,28 @@ impl ErrorKind {
         }
     }
 
+    /// The name of [`Self::public_message`], for programs: `invalid_token`, `missing_credentials`.
+    /// Unlike [`Self::code`] it tells nobody which check failed.
+    #[must_use]
+    pub const fn public_code(self) -> &'static str {
+        match self.told() {
+            Told::SignIn => "sign_in_failed",
+            Told::Stronger => "insufficient_user_authentication",
+            Told::Scope => "insufficient_scope",
+            Told::Several => "several_credentials",
+            Told::Nothing => "missing_credentials",
+            Told::Token => "invalid_token",
+            Told::ApiKey => "invalid_api_key",
+            Told::Session => "session_over",
+            Told::Malformed => "malformed_request",
+            Told::Denied => "access_denied",
+            Told::Absent => "not_found",
+            Told::TooMany => "too_many_requests",
+            Told::Later => "temporarily_unavailable",
+            Told::Failed => "server_error",
+        }
+    }
+
     /// The `error` of RFC 6750 section 3.1 and RFC 9470 section 3; `None` where the answer names
     /// none: no token was presented, or the refusal is not about one.
     #[must_use]

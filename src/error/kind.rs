@@ -112,8 +112,8 @@ macro_rules! kinds {
                 match self { $(Self::$name => $remedy),+ }
             }
 
-            /// What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused
-            /// (RFC 6750 section 3.1, RFC 6585 section 4), 503 where something is out of reach, 500
+            /// What an HTTP service answers: 400, 401, 403, 404, 429 or 431 where the caller was
+            /// refused (RFC 6750 section 3.1, RFC 6585), 503 where something is out of reach, 500
             /// otherwise.
             #[must_use]
             pub const fn http_status(self) -> u16 {
@@ -445,6 +445,15 @@ kinds! {
     SeveralCredentials = 5016, "several_credentials", "SeveralCredentialsError", Rejected 400 Final Several,
         "The request brings more than one credential.",
         "Answer 400 with the challenge (`invalid_request`, RFC 6750 section 3.1). Where a request may bring two, say which decides (`decided_by`) or where it is (`place`).";
+    /// The request is none that HTTP allows: control characters in its path or in a header that is
+    /// read (RFC 9110 section 5.5), or a header twice that is there once.
+    MalformedRequest = 5017, "malformed_request", "MalformedRequestError", Rejected 400 Final Malformed,
+        "The request is malformed.",
+        "Answer 400. If it is your own client, or a proxy, the message says what it sends.";
+    /// The request has more headers, or longer ones, than are read (RFC 6585 section 5).
+    RequestTooLarge = 5018, "request_too_large", "RequestTooLargeError", Rejected 431 Final Malformed,
+        "The request's headers are too large.",
+        "Answer 431. If such requests are meant, look at which cookies and headers have grown.";
 
     /// The store cannot be reached or has not been heard of for longer than `max_stale`.
     StoreUnavailable = 6000, "store_unavailable", "StoreUnavailableError", Unavailable 503 Retry Later,

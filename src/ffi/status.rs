@@ -168,6 +168,11 @@ pub const GK_STATUS_INSUFFICIENT_AUTHENTICATION: gk_status = 5015;
 /// The request brings more than one credential, in one place or in two (RFC 6750 sections 2 and
 /// 3.1).
 pub const GK_STATUS_SEVERAL_CREDENTIALS: gk_status = 5016;
+/// The request is none that HTTP allows: control characters in its path or in a header that is read
+/// (RFC 9110 section 5.5), or a header twice that is there once.
+pub const GK_STATUS_MALFORMED_REQUEST: gk_status = 5017;
+/// The request has more headers, or longer ones, than are read (RFC 6585 section 5).
+pub const GK_STATUS_REQUEST_TOO_LARGE: gk_status = 5018;
 /// The store cannot be reached or has not been heard of for longer than `max_stale`.
 pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 6000;
 /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this
@@ -293,8 +298,8 @@ pub extern "C" fn gk_status_is_unavailable(status: gk_status) -> bool {
     look(false, || Some(ErrorKind::from_number(status)?.is_unavailable()))
 }
 
-/// What an HTTP service answers: 400, 401, 403, 404 or 429 where the caller was refused, 503 where
-/// something is out of reach, 500 where the program or the library is wrong.
+/// What an HTTP service answers: 400, 401, 403, 404, 429 or 431 where the caller was refused, 503
+/// where something is out of reach, 500 where the program or the library is wrong.
 ///
 /// @param status A status.
 /// @return The HTTP status code; 200 for GK_STATUS_OK, 500 for a status this library does not know.

@@ -82,7 +82,9 @@
     |  |- MissingCredentialsError                                                           5013
     |  |- InactiveTokenError                                                                5014
     |  |- InsufficientAuthenticationError                                                   5015
-    |  `- SeveralCredentialsError                                                           5016
+    |  |- SeveralCredentialsError                                                           5016
+    |  |- MalformedRequestError                                                             5017
+    |  `- RequestTooLargeError                                                              5018
     |- TransportError                         another server could not be asked
     |  |- ConnectionFailedError                                                             7000
     |  |- DeadlineExceededError                                                             7001
@@ -151,14 +153,16 @@ from gatekey.exceptions.oauth import (
     InvalidClientError,
     InvalidGrantError,
     IssuerMismatchError,
+    MalformedRequestError,
     MissingCredentialsError,
-    NonceMismatchError,
     NoTokenError,
+    NonceMismatchError,
     OAuthError,
     OAuthRefusedError,
     OAuthResponseError,
     OAuthServerError,
     OAuthStateError,
+    RequestTooLargeError,
     SeveralCredentialsError,
     SubjectMismatchError,
 )
@@ -262,6 +266,7 @@ __all__ = [
     "KeyUsageError",
     "MalformedApiKeyError",
     "MalformedCookieError",
+    "MalformedRequestError",
     "MissingCredentialsError",
     "MissingRequiredClaimError",
     "MixedKeySetError",
@@ -277,6 +282,7 @@ __all__ = [
     "RandomUnavailableError",
     "RateLimitedError",
     "RequestBlockedError",
+    "RequestTooLargeError",
     "ResponseTooLargeError",
     "RevokedTokenError",
     "RingKeyNotFoundError",

@@ -204,3 +204,21 @@ class SeveralCredentialsError(OAuthError):
     code = "several_credentials"
     kind = "SeveralCredentials"
     status = 400
+
+
+class MalformedRequestError(OAuthError):
+    """The request is none that HTTP allows: control characters, or a header twice (RFC 9110)."""
+
+    number = 5017
+    code = "malformed_request"
+    kind = "MalformedRequest"
+    status = 400
+
+
+class RequestTooLargeError(OAuthError):
+    """The request has more headers, or longer ones, than are read (RFC 6585)."""
+
+    number = 5018
+    code = "request_too_large"
+    kind = "RequestTooLarge"
+    status = 431
