@@ -25,6 +25,33 @@ pub(crate) fn gcra(tat: u64, now: u64, rate: Rate, cost: u32) -> Result<u64, u64
     }
 }
 
+/// What is left of a rate, for `RateLimit` and `RateLimit-Policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateLeft {
+    /// The rate.
+    pub rate: Rate,
+    /// How many units are left at once.
+    pub remaining: u32,
+    /// In how many milliseconds all of them are there again.
+    pub reset_ms: u64,
+}
+
+/// What is left of a rate when all that was used will have drained at `tat`; both times in
+/// nanoseconds.
+pub(crate) fn rate_left(rate: Rate, tat: u64, now: u64) -> RateLeft {
+    let (unit, burst) = unit_and_burst(rate);
+    let debt = tat.saturating_sub(now).min(burst);
+    let remaining = u32::try_from((burst - debt) / unit).unwrap_or(u32::MAX);
+    RateLeft { rate, remaining, reset_ms: debt.div_ceil(NANOS / 1000) }
+}
+
+/// The nanoseconds in which one unit drains.
+#[inline]
+pub(crate) fn unit_of(rate: Rate) -> u64 {
+    unit_and_burst(rate).0
+}
+
 /// The arrival time as it counts: see [`gcra`].
 #[inline]
 pub(crate) fn settled(tat: u64, now: u64, rate: Rate) -> u64 {

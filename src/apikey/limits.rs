@@ -9,7 +9,7 @@
 
 use super::format::KeyId;
 use super::hot::Hot;
-use super::limit::{gcra, rescale, settled, unit_and_burst};
+use super::limit::{gcra, rescale, settled, unit_and_burst, unit_of};
 use super::mirror::hash;
 use super::profile::Profile;
 use crate::base::clock::{Clock, date_at, plausible_nanos};
@@ -158,14 +158,15 @@ impl Counts {
     }
 
     /// Takes the request's cost from the rate; unless `really`, only tells whether that would do.
-    /// How many nanoseconds to wait if it is refused: see [`gcra`].
+    /// When all that was used will have drained; how many nanoseconds to wait if it is refused: see
+    /// [`gcra`].
     #[inline]
     pub(super) fn take(
         &self,
         request: &Request<'_>,
         store: &dyn ApiKeyStore,
         really: bool,
-    ) -> Result<(), u64> {
+    ) -> Result<u64, u64> {
         let state = self.state.load();
         match &**state {
             State::Shared(table) => match take_shared(table, request, really) {
@@ -184,7 +185,7 @@ impl Counts {
         request: &Request<'_>,
         store: &dyn ApiKeyStore,
         really: bool,
-    ) -> Result<(), u64> {
+    ) -> Result<u64, u64> {
         // Nothing is counted; nobody looks at what is answered then.
         if beyond_memory().is_err() {
             return Err(u64::MAX);
@@ -222,7 +223,11 @@ impl Counts {
 
 /// Takes from the time in the table; `None` if there is no room for it.
 #[inline]
-fn take_shared(table: &LimitTable, request: &Request<'_>, really: bool) -> Option<Result<(), u64>> {
+fn take_shared(
+    table: &LimitTable,
+    request: &Request<'_>,
+    really: bool,
+) -> Option<Result<u64, u64>> {
     let Request { hash, rate, now, cost, own } = *request;
     let unit = code(unit_of(rate));
     for _ in 0..TRIES {
@@ -235,11 +240,11 @@ fn take_shared(table: &LimitTable, request: &Request<'_>, really: bool) -> Optio
         };
         let known = if entry.unit == unit { entry.tat } else { converted(entry, rate, now) };
         match gcra(known, now, rate, cost) {
-            Ok(_) if !really => return Some(Ok(())),
+            Ok(new) if !really => return Some(Ok(new)),
             Ok(new) => {
                 if cell.exchange(entry, Entry::new(hash, unit, new)).is_ok() {
                     own.store(new, Ordering::Relaxed);
-                    return Some(Ok(()));
+                    return Some(Ok(new));
                 }
             }
             Err(wait) => {
@@ -257,7 +262,7 @@ fn take_shared(table: &LimitTable, request: &Request<'_>, really: bool) -> Optio
 }
 
 enum Begun {
-    Done(Result<(), u64>),
+    Done(Result<u64, u64>),
     /// Another was faster.
     Again,
     Full,
@@ -269,7 +274,7 @@ fn begin(table: &LimitTable, request: &Request<'_>, unit: u16, really: bool) -> 
     let Request { hash, rate, now, cost, own } = *request;
     // What this process knows of stays used, should someone have deleted the table.
     let new = match gcra(own.load(Ordering::Relaxed), now, rate, cost) {
-        Ok(_) if !really => return Begun::Done(Ok(())),
+        Ok(new) if !really => return Begun::Done(Ok(new)),
         Ok(new) => new,
         Err(wait) => return Begun::Done(Err(wait)),
     };
@@ -283,19 +288,19 @@ fn begin(table: &LimitTable, request: &Request<'_>, unit: u16, really: bool) -> 
         return Begun::Again;
     }
     own.store(new, Ordering::Relaxed);
-    Begun::Done(Ok(()))
+    Begun::Done(Ok(new))
 }
 
 /// Takes from the time in the memory of this process.
-fn take_alone(request: &Request<'_>, really: bool) -> Result<(), u64> {
+fn take_alone(request: &Request<'_>, really: bool) -> Result<u64, u64> {
     let Request { rate, now, cost, own, .. } = *request;
     let mut known = own.load(Ordering::Relaxed);
     loop {
         match gcra(known, now, rate, cost) {
-            Ok(_) if !really => return Ok(()),
+            Ok(new) if !really => return Ok(new),
             Ok(new) => {
                 match own.compare_exchange_weak(known, new, Ordering::AcqRel, Ordering::Relaxed) {
-                    Ok(_) => return Ok(()),
+                    Ok(_) => return Ok(new),
                     Err(current) => known = current,
                 }
             }
@@ -330,11 +335,6 @@ fn converted(entry: Entry, rate: Rate, now: u64) -> u64 {
     let debt = u128::from(entry.tat.saturating_sub(now)) * u128::from(unit);
     let debt = debt.div_ceil(u128::from(decode(entry.unit).max(1)));
     now.saturating_add(u64::try_from(debt).unwrap_or(u64::MAX).min(burst))
-}
-
-#[inline]
-fn unit_of(rate: Rate) -> u64 {
-    unit_and_burst(rate).0
 }
 
 /// A unit's nanoseconds (below 2^55) in 16 bits, rounded down to 11 significant ones.

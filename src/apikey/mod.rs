@@ -32,6 +32,7 @@ mod turns;
 mod verify;
 
 pub use apikeys::{ApiKeyOptions, ApiKeys};
+pub(crate) use cidr::Cidr;
 pub use cidr::parse_ip;
 pub use headers::{
     CredentialPlace, api_key_from_headers, api_key_from_headers_at, api_key_from_query,
@@ -39,7 +40,8 @@ pub use headers::{
 pub(crate) use headers::{authorization_scheme, is_key_scheme};
 pub use import::{ImportReport, ImportRow};
 pub use import_formats::ImportScheme;
-pub use limit::parse_rate;
+pub use limit::{RateLeft, parse_rate};
+pub(crate) use limit::{gcra, rate_left, unit_of};
 pub use peppers::PepperUse;
 pub use scan_rule::{ScanRule, scan_rule};
 pub use spec::{CreditSpec, IssuedKey, KeySpec, KeyUpdate};

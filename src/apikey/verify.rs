@@ -4,9 +4,10 @@
 
 use super::apikeys::{ApiKeys, Inner};
 use super::feed::{foreign_key, words};
-use super::format::{self, Presented};
+use super::format::{self, KeyId, Presented};
 use super::hash::{Candidate, Part, Proved};
 use super::hot::Hot;
+use super::limit::{RateLeft, rate_left};
 use super::limits::{Request, hash_of};
 use super::mirror::Slot;
 use super::profile::{Profile, Rare, unpack_rate};
@@ -17,7 +18,7 @@ use crate::base::reach::beyond_memory;
 use crate::base::text::lacking;
 use crate::crypto::constant_time_eq_words;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Credits, KeyRecord};
+use crate::store::{Credits, KeyRecord, Rate};
 use core::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,6 +28,7 @@ use std::sync::atomic::Ordering;
 #[must_use]
 pub struct Check<'a> {
     scopes: &'a [&'a str],
+    any_scopes: &'a [&'a str],
     ip: Option<IpAddr>,
     tenant: Option<&'a str>,
     cost: u32,
@@ -41,12 +43,18 @@ impl Default for Check<'_> {
 impl<'a> Check<'a> {
     /// No scope, no address, any tenant, a cost of 1.
     pub const fn new() -> Self {
-        Self { scopes: &[], ip: None, tenant: None, cost: 1 }
+        Self { scopes: &[], any_scopes: &[], ip: None, tenant: None, cost: 1 }
     }
 
     /// All of these scopes.
     pub const fn scopes(mut self, scopes: &'a [&'a str]) -> Self {
         self.scopes = scopes;
+        self
+    }
+
+    /// At least one of these scopes; none for any.
+    pub const fn any_scopes(mut self, scopes: &'a [&'a str]) -> Self {
+        self.any_scopes = scopes;
         self
     }
 
@@ -78,6 +86,19 @@ pub struct Grant {
     proved: Proved,
     last_used: u64,
     uses: u64,
+    /// What was used of the rate, this request included, and when: see [`gcra`].
+    ///
+    /// [`gcra`]: super::limit::gcra
+    taken: Option<Taken>,
+}
+
+/// A rate after a request has taken from it: when all that was used will have drained, and when
+/// that was known, in nanoseconds since the Unix epoch.
+#[derive(Clone, Copy)]
+struct Taken {
+    rate: Rate,
+    tat: u64,
+    now: u64,
 }
 
 impl Grant {
@@ -120,6 +141,14 @@ impl Grant {
     #[must_use]
     pub fn expires_at(&self) -> Option<u64> {
         (self.hot.expires_at != u64::MAX).then_some(self.hot.expires_at)
+    }
+
+    /// What is left of the key's rate after this request; `None` if it has no rate, or the request
+    /// took nothing.
+    #[must_use]
+    pub fn rate_left(&self) -> Option<RateLeft> {
+        let Taken { rate, tat, now } = self.taken?;
+        Some(rate_left(rate, tat, now))
     }
 
     /// Everything about the key.
@@ -177,6 +206,16 @@ impl ApiKeys {
             Some(parsed) => inner.verify_native(&parsed, check),
             None => inner.verify_other(presented, check),
         }
+    }
+}
+
+impl ApiKeys {
+    /// The rate of the key with this id, if it has one and is in memory: for a caller whose key was
+    /// proved and is used too often.
+    pub(crate) fn rate_of(&self, id: &str) -> Option<Rate> {
+        let key = self.inner.known_as(KeyId::from_text(id)?).0?;
+        let (hot, _) = self.inner.mirror.find(key)?.1.read()?;
+        unpack_rate(hot.rate)
     }
 }
 
@@ -339,8 +378,8 @@ impl Inner {
             let wall = self.wall()?;
             // A caller with the key's secret may be told apart from others, in the logs of the
             // service.
-            match self.admit(&hot, slot, &profile, now, wall, check, presented) {
-                Ok(()) => {}
+            let taken = match self.admit(&hot, slot, &profile, now, wall, check, presented) {
+                Ok(taken) => taken,
                 // The key's credits were set again, or the key is gone: it is there when the store
                 // is looked at.
                 Err(error) if error.kind() == ErrorKind::StoreConflict => {
@@ -348,11 +387,11 @@ impl Inner {
                     continue;
                 }
                 Err(error) => return Err(error.about_api_key(profile.id())),
-            }
+            };
             let last_used = slot.last_used.load(Ordering::Relaxed);
             self.mirror.used(place, slot, wall);
             let uses = slot.uses.load(Ordering::Relaxed);
-            return Ok(Grant { profile, hot, proved, last_used, uses });
+            return Ok(Grant { profile, hot, proved, last_used, uses, taken });
         }
         Err(BUSY)
     }
@@ -372,7 +411,7 @@ impl Inner {
         wall: u64,
         check: &Check<'_>,
         presented: Option<&Presented<'_>>,
-    ) -> Result<()> {
+    ) -> Result<Option<Taken>> {
         may_be_used(hot, wall)?;
         self.belongs(hot, profile, presented, check)?;
         if hot.has(Hot::CIDRS) {
@@ -381,10 +420,14 @@ impl Inner {
         if !check.scopes.is_empty() && !profile.has_scopes(check.scopes) {
             return Err(lacking(check.scopes));
         }
-        if check.cost > 0 && (hot.rate != 0 || hot.has(Hot::CREDITS)) {
-            self.take(hot, slot, profile, now, wall, check.cost)?;
+        let has_one = |wanted: &&str| profile.has_scopes(&[*wanted]);
+        if !check.any_scopes.is_empty() && !check.any_scopes.iter().any(has_one) {
+            return Err(lacking(check.any_scopes));
         }
-        Ok(())
+        if check.cost > 0 && (hot.rate != 0 || hot.has(Hot::CREDITS)) {
+            return self.take(hot, slot, profile, now, wall, check.cost);
+        }
+        Ok(None)
     }
 
     #[inline]
@@ -417,21 +460,22 @@ impl Inner {
         now: u64,
         wall: u64,
         cost: u32,
-    ) -> Result<()> {
+    ) -> Result<Option<Taken>> {
         let Some(rate) = unpack_rate(hot.rate) else {
-            return match profile.rare() {
-                Some(rare) => self.spend(slot, profile.id(), rare, u64::from(cost), wall),
-                None => Ok(()),
-            };
+            if let Some(rare) = profile.rare() {
+                self.spend(slot, profile.id(), rare, u64::from(cost), wall)?;
+            }
+            return Ok(None);
         };
         let now = self.counts.now(&*self.clock, now)?;
         let request = Request { hash: hash_of(hot, profile), rate, now, cost, own: &slot.tat };
+        let taken = |tat: u64| Some(Taken { rate, tat, now });
         let Some(rare) = profile.rare().filter(|_| hot.has(Hot::CREDITS)) else {
-            return self.counts.take(&request, &*self.store, true).map_err(too_often);
+            return self.counts.take(&request, &*self.store, true).map(taken).map_err(too_often);
         };
         self.counts.take(&request, &*self.store, false).map_err(too_often)?;
         self.spend(slot, profile.id(), rare, u64::from(cost), wall)?;
-        self.counts.take(&request, &*self.store, true).map_err(|wait| {
+        self.counts.take(&request, &*self.store, true).map(taken).map_err(|wait| {
             // Someone else took the last of the rate in between.
             slot.lease.fetch_add(u64::from(cost), Ordering::Relaxed);
             too_often(wait)
