@@ -52,6 +52,11 @@ impl<T> Following<T> {
         self.source.look_again(made.generation)
     }
 
+    /// Where the keys come from.
+    pub(super) fn source(&self) -> Arc<dyn KeySource> {
+        Arc::clone(&self.source)
+    }
+
     /// The thing as it was last made.
     pub(super) fn latest(&self) -> Guard<Arc<Made<T>>> {
         self.current.load()

@@ -25,6 +25,7 @@ pub use once::SeenOnce;
 pub use policy::Policy;
 pub(crate) use revoked::check_introspected;
 pub use revoked::{PresentedToken, RevocationList};
+pub(crate) use signer::OwnTokens;
 pub use signer::{Signer, SignerBuilder, Unsigned};
 pub(crate) use trust::NO_KEY_OF_ALGORITHM;
 pub(crate) use values::ClaimValues;

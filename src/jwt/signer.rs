@@ -15,7 +15,8 @@ use crate::base::clock::{Clock, SystemClock, plausible};
 use crate::base::random::{Identifiers, SecureRandom};
 use crate::base::{b64, json};
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwk::{Key, KeySource};
+use crate::jwk::{Key, KeySet, KeySource};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -328,6 +329,36 @@ impl Signer {
         self.0.ttl
     }
 
+    /// What the signer's own tokens are verified by, for a service that takes what it has issued.
+    ///
+    /// # Errors
+    /// Those of the key.
+    pub(crate) fn own_tokens(&self) -> Result<OwnTokens> {
+        let inner = &*self.0;
+        let keys: Arc<dyn KeySource> = match &inner.keys {
+            Keys::Following(following) => following.source(),
+            Keys::One(Prepared { key, .. }) if key.is_symmetric() => {
+                Arc::new(KeySet::new([key.clone()])?)
+            }
+            Keys::One(Prepared { key, .. }) => Arc::new(KeySet::new([key.public()?])?),
+        };
+        let texts = |json: &Option<String>| -> Result<Vec<String>> {
+            let Some(json) = json else { return Ok(Vec::new()) };
+            let value = json::parse(json.as_bytes())?;
+            let own = |text: json::Value<'_>| text.as_str().map(Cow::into_owned);
+            Ok(match own(value) {
+                Some(text) => vec![text],
+                None => value.elements().filter_map(own).collect(),
+            })
+        };
+        Ok(OwnTokens {
+            keys,
+            issuer: texts(&inner.issuer)?.into_iter().next(),
+            audiences: texts(&inner.audience)?,
+            typ: inner.head.typ.clone(),
+        })
+    }
+
     /// Signs claims.
     ///
     /// # Errors
@@ -388,6 +419,15 @@ impl Signer {
             })
         })
     }
+}
+
+/// See [`Signer::own_tokens`].
+pub(crate) struct OwnTokens {
+    pub(crate) keys: Arc<dyn KeySource>,
+    pub(crate) issuer: Option<String>,
+    /// Each token names all of them.
+    pub(crate) audiences: Vec<String>,
+    pub(crate) typ: Option<String>,
 }
 
 /// A token that lacks its signature.

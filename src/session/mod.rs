@@ -3,6 +3,7 @@
 //! section 4.14).
 
 mod admin;
+mod cookies;
 mod grace;
 mod life;
 mod peppers;
@@ -12,6 +13,7 @@ mod seal;
 mod sessions;
 mod token;
 
+pub use cookies::{SentCookies, SessionCookies, SessionCookiesBuilder};
 pub use sessions::{SessionOptions, SessionSpec, SessionTokens, Sessions};
 
 /// What sessions and their history look like, as [`Sessions`] hands them out.

@@ -9,7 +9,7 @@ use crate::base::secret::Secret;
 use crate::base::text::argument;
 use crate::crypto::random::SystemRandom;
 use crate::error::{Error, ErrorKind, Result};
-use crate::jwt::Signer;
+use crate::jwt::{OwnTokens, Signer};
 use crate::pepper::Peppers;
 use crate::revocations::{RevocationOptions, Revocations};
 use crate::store::{SessionRecord, SessionStore};
@@ -276,6 +276,13 @@ impl Sessions {
     /// `InvalidArgument`: it has been closed.
     pub fn check_open(&self) -> Result<()> {
         self.inner.revocations.check_open()
+    }
+
+    /// What the sessions' own access tokens are verified by, and the clock that dates them; `None`
+    /// without a signer.
+    pub(crate) fn own_tokens(&self) -> Result<Option<(OwnTokens, Arc<dyn Clock>)>> {
+        let tokens = self.inner.signer.as_ref().map(Signer::own_tokens).transpose()?;
+        Ok(tokens.map(|tokens| (tokens, Arc::clone(&self.inner.clock))))
     }
 
     /// What is revoked, to be given to verifiers: a session that has ended has its access tokens

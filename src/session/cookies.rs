@@ -1,0 +1,230 @@
+//! `SessionCookies`: the cookies of a session in a browser (RFC 6265bis), set, cleared and read in
+//! one place: the access token, the refresh token, and a CSRF token that scripts may read.
+//!
+//! All three are sent under `/`, so that a refresh and a log-out both get what they need, and are
+//! named `__Host-`, so that no other host of the domain can plant one. The CSRF token is bound to
+//! the session's id, which each refresh token names: refreshing needs no fourth cookie.
+
+use super::sessions::SessionTokens;
+use crate::error::{Error, ErrorKind, Result};
+use crate::web::{Cookie, CookieBuilder, Csrf, SameSite};
+
+/// How [`SessionCookies`] are made; see [`SessionCookies::builder`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SessionCookiesBuilder {
+    csrf: Csrf,
+    names: [String; 3],
+    refresh_path: Option<String>,
+    same_site: SameSite,
+    allow_http: bool,
+}
+
+impl SessionCookiesBuilder {
+    /// What the three cookies are called, behind `__Host-`: `access`, `refresh` and `csrf` unless
+    /// set. Services on one host name, on several ports, need different names: cookies know no
+    /// ports.
+    pub fn names(
+        mut self,
+        access: impl Into<String>,
+        refresh: impl Into<String>,
+        csrf: impl Into<String>,
+    ) -> Self {
+        self.names = [access.into(), refresh.into(), csrf.into()];
+        self
+    }
+
+    /// Sends the refresh token under this path alone, below which the routes of both refresh and
+    /// log-out are, such as `/auth`. Its name begins with `__Secure-` then, because `__Host-` needs
+    /// the path `/`: another host of the domain may plant such a cookie. `/` unless set.
+    pub fn refresh_path(mut self, path: impl Into<String>) -> Self {
+        self.refresh_path = Some(path.into());
+        self
+    }
+
+    /// When the access token is sent with requests that other sites cause; `Lax` unless set. The
+    /// refresh token never is.
+    pub const fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// For development without HTTPS: the cookies have no `Secure`, and names without `__Host-`.
+    ///
+    /// # Security
+    /// Anyone who sees or changes the traffic has, or plants, the session.
+    pub const fn danger_allow_http(mut self) -> Self {
+        self.allow_http = true;
+        self
+    }
+
+    /// The cookies.
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: a name or the path is not acceptable, or two names are the same.
+    pub fn build(self) -> Result<SessionCookies> {
+        let [access, refresh, csrf] = &self.names;
+        if access == refresh || refresh == csrf || access == csrf {
+            return Err(SAME_NAMES.about_claim("names"));
+        }
+        let path = self.refresh_path.as_deref().unwrap_or("/");
+        Ok(SessionCookies {
+            access: self.cookie(access, "/").same_site(self.same_site).build()?,
+            refresh: self.cookie(refresh, path).same_site(SameSite::Strict).build()?,
+            shown: self.cookie(csrf, "/").same_site(self.same_site).http_only(false).build()?,
+            csrf: self.csrf,
+            allow_http: self.allow_http,
+        })
+    }
+
+    fn cookie(&self, name: &str, path: &str) -> CookieBuilder {
+        let prefix = match path {
+            _ if self.allow_http => "",
+            "/" => "__Host-",
+            _ => "__Secure-",
+        };
+        let cookie = Cookie::builder(format!("{prefix}{name}")).path(path);
+        if self.allow_http { cookie.insecure().danger_allow_http() } else { cookie }
+    }
+}
+
+/// The cookies of a session. Made once, cheap to clone, safe to share.
+///
+/// ```
+/// use gatekey::session::{SessionCookies, SessionOptions, SessionSpec};
+/// use gatekey::web::Csrf;
+/// use gatekey::{Alg, Key, Secret, Signer, Store};
+///
+/// let csrf = Csrf::new(&Secret::new(vec![7; 32]))?; // from a file, in production
+/// let cookies = SessionCookies::builder(&csrf).build()?;
+/// let signer = Signer::builder(&Key::generate(Alg::Es256)?).build()?;
+/// let sessions = Store::open("memory:")?.sessions(Some(&signer), SessionOptions::new())?;
+/// let tokens = sessions.start("alice", &SessionSpec::default())?;
+///
+/// let headers = cookies.set(&tokens)?; // three values of Set-Cookie
+/// assert!(headers[0].starts_with("__Host-access=ey"));
+/// let sent = cookies.read("theme=dark; __Host-refresh=gkr_x")?;
+/// assert_eq!((sent.access, sent.refresh), (None, Some("gkr_x")));
+/// assert!(cookies.clear()[1].starts_with("__Host-refresh=; Path=/; Max-Age=0"));
+/// # Ok::<(), gatekey::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SessionCookies {
+    access: Cookie,
+    refresh: Cookie,
+    /// The CSRF token, for scripts.
+    shown: Cookie,
+    csrf: Csrf,
+    allow_http: bool,
+}
+
+/// What a request brings of a session's cookies: none of it is trusted.
+#[derive(Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct SentCookies<'h> {
+    /// The access token.
+    pub access: Option<&'h str>,
+    /// The refresh token.
+    pub refresh: Option<&'h str>,
+    /// The CSRF token that pages read. It proves nothing in a cookie.
+    pub csrf: Option<&'h str>,
+}
+
+impl SessionCookies {
+    /// Cookies with CSRF tokens of this secret.
+    pub fn builder(csrf: &Csrf) -> SessionCookiesBuilder {
+        SessionCookiesBuilder {
+            csrf: csrf.clone(),
+            names: ["access", "refresh", "csrf"].map(str::to_owned),
+            refresh_path: None,
+            same_site: SameSite::Lax,
+            allow_http: false,
+        }
+    }
+
+    /// The values of the three `Set-Cookie` headers after a log-in and after a refresh. The access
+    /// token's lives as long as the token, the others as long as the session.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: a token is too long for a cookie: give the session fewer claims.
+    /// `RandomUnavailable`.
+    pub fn set(&self, tokens: &SessionTokens) -> Result<Vec<String>> {
+        let record = &tokens.session;
+        let rest = tokens.expires_at.saturating_sub(record.last_seen_at);
+        let (access, refresh) = (text(&tokens.access_token)?, text(&tokens.refresh_token)?);
+        Ok(vec![
+            self.access.set_for(access, tokens.expires_in)?,
+            self.refresh.set_for(refresh, rest)?,
+            self.shown.set_for(&self.csrf.issue(&record.family)?, rest)?,
+        ])
+    }
+
+    /// The values of the three `Set-Cookie` headers that make a browser forget them: when the
+    /// session is over ([`Sessions::is_over`](super::Sessions::is_over)), and not before.
+    #[must_use]
+    pub fn clear(&self) -> Vec<String> {
+        [&self.access, &self.refresh, &self.shown].map(Cookie::clear).into()
+    }
+
+    /// What a request's `Cookie` header says they are.
+    ///
+    /// # Errors
+    /// `MalformedCookie`, as [`Cookie::read`]: none of them is read then.
+    pub fn read<'h>(&self, header: &'h str) -> Result<SentCookies<'h>> {
+        self.read_all([header.as_bytes()])
+    }
+
+    /// [`Self::read`] for all `Cookie` headers of a request, as they came.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_all<'h>(
+        &self,
+        headers: impl IntoIterator<Item = &'h [u8]> + Clone,
+    ) -> Result<SentCookies<'h>> {
+        let read = |cookie: &Cookie| cookie.read_all(headers.clone());
+        Ok(SentCookies {
+            access: read(&self.access)?,
+            refresh: read(&self.refresh)?,
+            csrf: read(&self.shown)?,
+        })
+    }
+
+    /// The check of the CSRF tokens.
+    #[must_use]
+    pub const fn csrf(&self) -> &Csrf {
+        &self.csrf
+    }
+
+    /// Whether they are for development without HTTPS.
+    #[must_use]
+    pub const fn allows_http(&self) -> bool {
+        self.allow_http
+    }
+
+    /// The names: of the access token, of the refresh token, and of the CSRF token.
+    #[must_use]
+    pub fn names(&self) -> [&str; 3] {
+        [self.access.name(), self.refresh.name(), self.shown.name()]
+    }
+}
+
+/// Which are there, and not what they are.
+impl std::fmt::Debug for SentCookies<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SentCookies")
+            .field("access", &self.access.is_some())
+            .field("refresh", &self.refresh.is_some())
+            .field("csrf", &self.csrf.is_some())
+            .finish()
+    }
+}
+
+fn text(token: &crate::base::secret::Secret) -> Result<&str> {
+    std::str::from_utf8(token.expose()).map_err(|_| ErrorKind::Internal.into())
+}
+
+const SAME_NAMES: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "Two of the session's cookies have the same name; give each a name of its own.",
+);
