@@ -1,6 +1,7 @@
 //! What a call demands, and who it turns out to be.
 
-use crate::apikey::CredentialPlace;
+use crate::apikey::{CredentialPlace, Grant};
+use crate::jwt::ClaimValues;
 use core::net::IpAddr;
 
 /// What one call demands of its caller.
@@ -9,14 +10,22 @@ use core::net::IpAddr;
 pub struct Demand<'a> {
     /// Every one of these must have been granted.
     pub scopes: &'a [&'a str],
+    /// At least one of these must have been granted; none for any.
+    pub any_scopes: &'a [&'a str],
     /// One of these must be how the user signed in (`acr`, RFC 9470).
     pub acr_values: &'a [&'a str],
     /// The user must have signed in within this many seconds (`auth_time`, RFC 9470).
     pub max_age: Option<u64>,
+    /// The token must be of the sign-in itself, and not of a refresh.
+    pub(crate) fresh: bool,
+    /// Claims, and the values that they must have.
+    pub(crate) claims: Option<&'a ClaimValues>,
     /// The caller's address, for API keys with an allow-list.
     pub address: Option<IpAddr>,
     /// The tenant that the caller must belong to.
     pub tenant: Option<&'a str>,
+    /// How many units of an API key's rate and credits the call takes; 1 unless set.
+    pub cost: Option<u32>,
     /// Which credential decides, where a request may bring two.
     pub decided_by: Option<CredentialPlace>,
 }
@@ -30,6 +39,18 @@ impl<'a> Demand<'a> {
     /// Every one of these must have been granted.
     pub const fn scopes(mut self, scopes: &'a [&'a str]) -> Self {
         self.scopes = scopes;
+        self
+    }
+
+    /// At least one of these must have been granted.
+    pub const fn any_scopes(mut self, scopes: &'a [&'a str]) -> Self {
+        self.any_scopes = scopes;
+        self
+    }
+
+    /// How many units of an API key's rate and credits the call takes; 0 takes none.
+    pub const fn cost(mut self, units: u32) -> Self {
+        self.cost = Some(units);
         self
     }
 
@@ -69,7 +90,7 @@ impl<'a> Demand<'a> {
 
     /// What is left of this for a credential that does not decide: that it is valid.
     pub(super) fn of_the_other(&self) -> Self {
-        Self { address: self.address, ..Self::default() }
+        Self { address: self.address, cost: self.cost, ..Self::default() }
     }
 }
 
@@ -83,18 +104,30 @@ pub enum AccessKind {
     Opaque,
     /// An API key.
     ApiKey,
+    /// The access token of a session of this service's own.
+    Session,
 }
 
 impl AccessKind {
-    /// The name: `jwt`, `opaque`, `api_key`.
+    /// The name: `jwt`, `opaque`, `api_key`, `session`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Jwt => "jwt",
             Self::Opaque => "opaque",
             Self::ApiKey => "api_key",
+            Self::Session => "session",
         }
     }
+}
+
+/// Who calls, with what proved it.
+pub(crate) struct Proven {
+    pub(crate) access: Access,
+    /// The API key, if it was one.
+    pub(crate) grant: Option<Grant>,
+    /// The session, if it was the access token of one.
+    pub(crate) session: Option<String>,
 }
 
 /// Who calls, and what they may do.

@@ -35,7 +35,23 @@ pub struct ResourceServerBuilder {
     api_keys: Option<ApiKeys>,
     metadata_url: Option<String>,
     scopes_supported: Vec<String>,
+    /// The service's own sessions, in a guard.
+    sessions: Option<OwnSessions>,
+    realm: Option<String>,
+    in_guard: bool,
     clock: Arc<dyn crate::base::clock::Clock>,
+}
+
+/// The access tokens of a service's own sessions.
+#[derive(Clone)]
+pub(crate) struct OwnSessions {
+    pub(crate) keys: Arc<dyn KeySource>,
+    pub(crate) issuer: Option<String>,
+    /// Each token names all of them.
+    pub(crate) audiences: Vec<String>,
+    pub(crate) typ: Option<String>,
+    pub(crate) revocations: Arc<dyn RevocationList>,
+    pub(crate) clock: Arc<dyn crate::base::clock::Clock>,
 }
 
 impl ResourceServerBuilder {
@@ -53,6 +69,9 @@ impl ResourceServerBuilder {
             api_keys: None,
             metadata_url: None,
             scopes_supported: Vec::new(),
+            sessions: None,
+            realm: None,
+            in_guard: false,
             clock: Arc::new(crate::base::clock::SystemClock),
         }
     }
@@ -228,6 +247,25 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Accepts the access tokens of the service's own sessions, whatever their type, and whether
+    /// they name an issuer or an audience.
+    pub(crate) fn sessions(mut self, sessions: OwnSessions) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    /// What challenges name as the realm (RFC 9110 section 11.5).
+    pub(crate) fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = Some(realm.into());
+        self
+    }
+
+    /// For a guard, which needs no identifier where it takes no tokens of others.
+    pub(crate) const fn in_guard(mut self) -> Self {
+        self.in_guard = true;
+        self
+    }
+
     /// The source of the time.
     pub fn clock(mut self, clock: Arc<dyn crate::base::clock::Clock>) -> Self {
         self.clock = clock;
@@ -262,10 +300,8 @@ impl ResourceServerBuilder {
         }
         let has_rule = |(name, _): &(String, _)| self.rules.contains_key(name);
         // The door's own options need not be whole where they are not used as they are.
-        if self.introspection.is_some()
-            || !self.issuers.iter().all(has_rule)
-            || self.issuers.is_empty()
-        {
+        let is_empty = self.issuers.is_empty() && !self.in_guard;
+        if self.introspection.is_some() || !self.issuers.iter().all(has_rule) || is_empty {
             self.door = self.door.checked()?;
         }
         let rules: HashMap<String, DoorRule> = self
@@ -277,7 +313,9 @@ impl ResourceServerBuilder {
             .issuers
             .iter()
             .map(|(name, keys)| self.issuer_of(name, keys, rules.get(name).unwrap_or(&self.door)));
-        let issuers = Issuers::new(issuers.collect::<Result<_>>()?);
+        let mut issuers: Vec<Issuer> = issuers.collect::<Result<_>>()?;
+        issuers.extend(self.sessions.as_ref().map(|own| self.issuer_of_sessions(own)).transpose()?);
+        let issuers = Issuers::new(issuers);
         let options = self.asking.unwrap_or_default();
         let asked = self.introspection.map(|(client, transport)| {
             Asked::new(client, transport, options, Arc::clone(&self.clock))
@@ -292,12 +330,14 @@ impl ResourceServerBuilder {
             revocations: self.revocations,
             metadata_url: self.metadata_url,
             scopes_supported: self.scopes_supported,
+            realm: self.realm,
             clock: self.clock,
         })))
     }
 
     fn check(&self) -> Result<()> {
-        if self.issuers.is_empty() && self.introspection.is_none() && self.api_keys.is_none() {
+        let takes_tokens = !self.issuers.is_empty() || self.introspection.is_some();
+        if !takes_tokens && self.api_keys.is_none() && self.sessions.is_none() {
             return Err(NOTHING);
         }
         self.api_keys.as_ref().map_or(Ok(()), ApiKeys::check_open)?;
@@ -320,11 +360,31 @@ impl ResourceServerBuilder {
 
     fn issuer_of(&self, name: &str, keys: &Arc<dyn KeySource>, rule: &DoorRule) -> Result<Issuer> {
         let leeway = rule.leeway.unwrap_or_else(|| if keys.is_own() { 0 } else { LEEWAY });
-        let mut policy = rule.policy(name, leeway).clock(Arc::clone(&self.clock));
+        let mut policy = rule.policy(Some(name), leeway).clock(Arc::clone(&self.clock));
         if let Some(list) = &self.revocations {
             policy = policy.revocations(Arc::clone(list));
         }
         Issuer::new(name.to_owned(), Arc::clone(keys), policy, rule.clone(), leeway)
+    }
+
+    /// Those of our own sessions: what the tokens say beside is known, and nothing of it is asked
+    /// of who configures the door.
+    fn issuer_of_sessions(&self, own: &OwnSessions) -> Result<Issuer> {
+        let tenant_claim = self.door.tenant_claim.clone().unwrap_or_else(|| "tenant".to_owned());
+        let mut rule = DoorRule::new().tenant_claim(tenant_claim);
+        rule.audiences.clone_from(&own.audiences);
+        rule = match &own.typ {
+            Some(typ) => rule.token_type(typ),
+            None => rule.allow_missing_type(),
+        };
+        let policy = rule
+            .policy(own.issuer.as_deref(), 0)
+            .require_claim("sub")
+            .require_claim("sid")
+            .clock(Arc::clone(&own.clock))
+            .revocations(Arc::clone(&own.revocations));
+        let name = own.issuer.clone().unwrap_or_default();
+        Ok(Issuer::new(name, Arc::clone(&own.keys), policy, rule, 0)?.of_sessions())
     }
 }
 

@@ -22,11 +22,12 @@ impl ResourceServer {
         // No error is named to someone who has not tried (RFC 6750 section 3.1).
         let code = kind.bearer_error();
         let mut parts = Vec::new();
+        parts.extend(self.0.realm.as_deref().map(|realm| pair("realm", realm)));
         if let Some(code) = code {
             parts.push(pair("error", code));
             parts.push(pair("error_description", kind.public_message()));
         }
-        let scopes = demand.scopes.join(" ");
+        let scopes = [demand.scopes, demand.any_scopes].concat().join(" ");
         if matches!(code, None | Some("insufficient_scope")) && !scopes.is_empty() {
             parts.push(pair("scope", &scopes));
         }
@@ -34,7 +35,9 @@ impl ResourceServer {
             if !demand.acr_values.is_empty() {
                 parts.push(pair("acr_values", &demand.acr_values.join(" ")));
             }
-            parts.extend(demand.max_age.map(|age| pair("max_age", &age.to_string())));
+            // A token of the sign-in itself is one of a new sign-in.
+            let max_age = if demand.fresh { demand.max_age.or(Some(0)) } else { demand.max_age };
+            parts.extend(max_age.map(|age| pair("max_age", &age.to_string())));
         }
         parts.extend(self.0.metadata_url.as_deref().map(|url| pair("resource_metadata", url)));
         if parts.is_empty() {

@@ -17,7 +17,10 @@ pub(super) struct Issuers(Vec<Issuer>);
 
 /// An issuer, with a verifier that may have to wait for its keys.
 pub(super) struct Issuer {
+    /// Empty for our own sessions, if their tokens name no issuer.
     pub(super) name: String,
+    /// Whether these are the access tokens of our own sessions.
+    pub(super) is_sessions: bool,
     pub(super) rule: DoorRule,
     /// In seconds.
     pub(super) leeway: u64,
@@ -33,12 +36,17 @@ impl Issuers {
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|issuer| &*issuer.name)
+        self.0.iter().filter(|issuer| !issuer.is_sessions).map(|issuer| &*issuer.name)
+    }
+
+    /// Our own sessions.
+    pub(super) fn sessions(&self) -> Option<&Issuer> {
+        self.0.iter().find(|issuer| issuer.is_sessions)
     }
 
     /// Whose token it says it is. With one issuer nothing is read before the signature is good;
     /// with several, only `iss`, which chooses the keys and is checked against the issuer again by
-    /// these.
+    /// these; and where sessions have the name of another issuer, that it is of a session (`sid`).
     pub(super) fn of(&self, token: &str) -> Result<&Issuer> {
         if let [only] = self.0.as_slice() {
             return Ok(only);
@@ -48,12 +56,16 @@ impl Issuers {
         }
         let unverified = danger_decode_unverified(token)?;
         let claims = json::parse(unverified.claims_json().as_bytes())?;
-        let named = claims.member("iss").ok_or_else(|| NO_ISSUER.about_claim("iss"))?;
-        let named = named.as_str().ok_or_else(|| UNKNOWN.about_claim("iss"))?;
-        self.0
-            .iter()
-            .find(|issuer| *issuer.name == *named)
-            .ok_or_else(|| UNKNOWN.about_claim("iss"))
+        let (named, missing) = match claims.member("iss") {
+            Some(named) => (named.as_str().ok_or_else(|| UNKNOWN.about_claim("iss"))?, UNKNOWN),
+            None => (Cow::Borrowed(""), NO_ISSUER),
+        };
+        let of_session = claims.member("sid").is_some();
+        let fits = |issuer: &&Issuer| *issuer.name == *named;
+        let best = |issuer: &&Issuer| fits(issuer) && issuer.is_sessions == of_session;
+        let mut all = self.0.iter();
+        let found = all.clone().find(best).or_else(|| all.find(fits));
+        found.ok_or_else(|| missing.about_claim("iss"))
     }
 }
 
@@ -66,12 +78,19 @@ impl Issuer {
         rule: DoorRule,
         leeway: u64,
     ) -> Result<Self> {
-        let issuer = Self { name, rule, leeway, keys, policy, verifier: OnceLock::new() };
+        let verifier = OnceLock::new();
+        let is_sessions = false;
+        let issuer = Self { name, is_sessions, rule, leeway, keys, policy, verifier };
         match issuer.verifier() {
             Err(error) if !error.is_unavailable() => return Err(error),
             _ => {}
         }
         Ok(issuer)
+    }
+
+    /// The same, of our own sessions.
+    pub(super) fn of_sessions(self) -> Self {
+        Self { is_sessions: true, ..self }
     }
 
     /// Verifies a token; one of another type is told which it has.

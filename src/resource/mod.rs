@@ -19,9 +19,12 @@ mod server;
 
 /// The place that decides, for [`Demand::decided_by`].
 pub use crate::apikey::CredentialPlace;
+pub(crate) use access::Proven;
 pub use access::{Access, AccessKind, Demand};
 pub use asked::IntrospectionOptions;
+pub(crate) use builder::OwnSessions;
 pub use builder::ResourceServerBuilder;
+pub(crate) use presented::Authorized;
 pub use presented::Presented;
 pub use rule::DoorRule;
 pub use server::ResourceServer;

@@ -57,7 +57,7 @@ impl<'a> Presented<'a> {
 
     /// What `Authorization` says. Another scheme, such as `Basic`, is not this door's; `DPoP`
     /// (RFC 9449) is, and cannot be verified here.
-    pub(super) fn authorized(&self) -> Result<Option<Authorized<'a>>> {
+    pub(crate) fn authorized(&self) -> Result<Option<Authorized<'a>>> {
         let (scheme, rest) = authorization_scheme(self.authorization.unwrap_or_default());
         match scheme {
             _ if scheme.eq_ignore_ascii_case("dpop") => Err(DPOP),
@@ -69,13 +69,13 @@ impl<'a> Presented<'a> {
     }
 
     /// Why there is nothing, where neither place brings anything for this door.
-    pub(super) fn missing(&self) -> Error {
+    pub(crate) fn missing(&self) -> Error {
         let value = self.authorization.unwrap_or_default().trim_matches([' ', '\t']);
         if value.is_empty() { ErrorKind::MissingCredentials.into() } else { NOT_BEARER }
     }
 
     /// The API key of its own header; an empty one is there, and wrong.
-    pub(super) fn key(&self) -> Result<Option<&'a str>> {
+    pub(crate) fn key(&self) -> Result<Option<&'a str>> {
         let key = self.api_key.map(|key| key.trim_matches([' ', '\t']));
         if key.is_some_and(str::is_empty) { Err(EMPTY) } else { Ok(key) }
     }
@@ -83,7 +83,7 @@ impl<'a> Presented<'a> {
 
 /// What stands in `Authorization`.
 #[derive(Clone, Copy)]
-pub(super) enum Authorized<'a> {
+pub(crate) enum Authorized<'a> {
     /// Behind `Bearer`: a token, or an API key.
     Bearer(&'a str),
     /// Behind `Api-Key`: an API key alone.

@@ -163,12 +163,12 @@ impl DoorRule {
     }
 
     /// What the rule demands of a token before its claims are looked at more closely.
-    pub(super) fn policy(&self, issuer: &str, leeway: u64) -> Policy {
-        let mut policy = Policy::new()
-            .expect_issuer(issuer)
-            .leeway(leeway)
-            .try_keys_without_kid()
-            .empty_audience_is_absent();
+    pub(super) fn policy(&self, issuer: Option<&str>, leeway: u64) -> Policy {
+        let mut policy =
+            Policy::new().leeway(leeway).try_keys_without_kid().empty_audience_is_absent();
+        if let Some(issuer) = issuer {
+            policy = policy.expect_issuer(issuer);
+        }
         if self.any_audience {
             policy = policy.ignore_audience();
         } else {

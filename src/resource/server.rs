@@ -1,10 +1,10 @@
 //! The one call that says who calls.
 
-use super::access::{Access, AccessKind, Demand};
+use super::access::{Access, AccessKind, Demand, Proven};
 use super::asked::Asked;
 use super::builder::{LEEWAY, ResourceServerBuilder};
 use super::claims::{self, Source, check_kind};
-use super::issuers::{Issuers, is_jws};
+use super::issuers::{Issuer, Issuers, is_jws};
 use super::presented::{Authorized, Presented};
 use super::rule::DoorRule;
 use crate::apikey::{ApiKeys, Check, CredentialPlace};
@@ -62,6 +62,7 @@ pub(super) struct Inner {
     pub(super) revocations: Option<Arc<dyn RevocationList>>,
     pub(super) metadata_url: Option<String>,
     pub(super) scopes_supported: Vec<String>,
+    pub(super) realm: Option<String>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -98,28 +99,25 @@ impl ResourceServer {
         match (authorization, key, demand.decided_by) {
             (None, None, _) => Err(presented.missing()),
             (Some(given), None, None | Some(Authorization)) => self.check_authorized(given, demand),
-            (None, Some(key), None | Some(ApiKey)) => self.0.key(key, demand),
+            (None, Some(key), None | Some(ApiKey)) => self.0.key(key, demand).map(Proven::access),
             (Some(_), None, Some(_)) => Err(NO_KEY),
             (None, Some(_), Some(_)) => Err(NO_TOKEN),
             (Some(_), Some(_), None) => Err(TWO),
             // The key comes last: it may have a rate, of which a bad token shall take nothing.
             (Some(given), Some(key), Some(Authorization)) => {
                 let access = self.check_authorized(given, demand)?;
-                same_tenant(&self.0.key(key, &demand.of_the_other())?, demand)?;
+                same_tenant(&self.0.key(key, &demand.of_the_other())?.access, demand)?;
                 Ok(access)
             }
             (Some(given), Some(key), Some(ApiKey)) => {
                 same_tenant(&self.check_authorized(given, &demand.of_the_other())?, demand)?;
-                self.0.key(key, demand)
+                self.0.key(key, demand).map(Proven::access)
             }
         }
     }
 
     fn check_authorized(&self, given: Authorized<'_>, demand: &Demand<'_>) -> Result<Access> {
-        match given {
-            Authorized::Bearer(token) => self.check_token(token, demand),
-            Authorized::ApiKey(key) => self.0.key(key, demand),
-        }
+        self.prove(given, demand).map(Proven::access)
     }
 
     /// Who calls, by what stands behind `Bearer`.
@@ -127,12 +125,19 @@ impl ResourceServer {
     /// # Errors
     /// As [`Self::check_presented`].
     pub fn check_token(&self, token: &str, demand: &Demand<'_>) -> Result<Access> {
+        self.check_authorized(Authorized::Bearer(token), demand)
+    }
+
+    /// Who calls, by what stands in `Authorization`, with what proved it.
+    pub(crate) fn prove(&self, given: Authorized<'_>, demand: &Demand<'_>) -> Result<Proven> {
         let inner = &*self.0;
-        if token.is_empty() {
-            return Err(ErrorKind::MissingCredentials.into());
-        }
+        let token = match given {
+            Authorized::ApiKey(key) => return inner.key(key, demand),
+            Authorized::Bearer("") => return Err(ErrorKind::MissingCredentials.into()),
+            Authorized::Bearer(token) => token,
+        };
         match (&inner.issuers, &inner.asked) {
-            (Some(issuers), _) if is_jws(token) => inner.jwt(issuers, token, demand),
+            (Some(issuers), _) if is_jws(token) => inner.jwt(issuers.of(token)?, token, demand),
             (_, Some(asked)) => match inner.own_key(token, demand) {
                 Some(outcome) => outcome,
                 None => inner.opaque(asked, token, demand),
@@ -150,6 +155,38 @@ impl ResourceServer {
             (Some(_), None) => Err(strange(token, OPAQUE)),
             (None, None) => Err(ErrorKind::MalformedToken.into()),
         }
+    }
+
+    /// Who calls, by the access token of a session of our own: no other is looked at.
+    pub(crate) fn prove_session(&self, token: &str, demand: &Demand<'_>) -> Result<Proven> {
+        let sessions = self.0.issuers.as_ref().and_then(Issuers::sessions);
+        self.0.jwt(sessions.ok_or(NO_SESSIONS)?, token, demand)
+    }
+
+    /// What kind of credential stands behind `Bearer`, before anything of it is proved.
+    pub(crate) fn kind_of(&self, token: &str) -> AccessKind {
+        let inner = &*self.0;
+        let is_own_key = || inner.api_keys.as_ref().is_some_and(|keys| keys.has_form_of_own(token));
+        match &inner.issuers {
+            Some(issuers) if is_jws(token) => match issuers.of(token) {
+                Ok(issuer) if issuer.is_sessions => AccessKind::Session,
+                _ => AccessKind::Jwt,
+            },
+            _ if inner.asked.is_some() && !is_own_key() => AccessKind::Opaque,
+            _ if inner.api_keys.is_some() => AccessKind::ApiKey,
+            _ => AccessKind::Opaque,
+        }
+    }
+
+    /// The API keys that are accepted.
+    pub(crate) fn api_keys(&self) -> Option<&ApiKeys> {
+        self.0.api_keys.as_ref()
+    }
+}
+
+impl Proven {
+    fn access(self) -> Access {
+        self.access
     }
 }
 
@@ -179,7 +216,7 @@ impl Inner {
     /// By an API key, unless the text is none of ours: then the authorization server may know it.
     /// Nothing that may be a key of ours gets there, neither one that is revoked nor one with a
     /// typing error.
-    fn own_key(&self, text: &str, demand: &Demand<'_>) -> Option<Result<Access>> {
+    fn own_key(&self, text: &str, demand: &Demand<'_>) -> Option<Result<Proven>> {
         let keys = self.api_keys.as_ref()?;
         match self.key(text, demand) {
             Err(error) if error.kind() == ErrorKind::MalformedApiKey => {
@@ -189,11 +226,17 @@ impl Inner {
         }
     }
 
-    fn key(&self, text: &str, demand: &Demand<'_>) -> Result<Access> {
+    fn key(&self, text: &str, demand: &Demand<'_>) -> Result<Proven> {
         let keys = self.api_keys.as_ref().ok_or(NO_KEYS)?;
-        // No key has signed in. It is not used for finding that out.
-        let signed_in = demand.acr_values.is_empty() && demand.max_age.is_none();
-        let mut check = Check::new().scopes(demand.scopes).cost(u32::from(signed_in));
+        // No key has signed in, or has claims. It is not used for finding that out.
+        let signs_in = !demand.acr_values.is_empty() || demand.max_age.is_some() || demand.fresh;
+        let unmet = match demand.claims {
+            _ if signs_in => Some(KEY_SIGNED_IN),
+            Some(_) => Some(KEY_CLAIMS),
+            None => None,
+        };
+        let cost = if unmet.is_none() { demand.cost.unwrap_or(1) } else { 0 };
+        let mut check = Check::new().scopes(demand.scopes).any_scopes(demand.any_scopes).cost(cost);
         if let Some(address) = demand.address {
             check = check.ip(address);
         }
@@ -201,11 +244,11 @@ impl Inner {
             check = check.tenant(tenant);
         }
         let grant = keys.verify(text, &check)?;
-        if !signed_in {
-            return Err(KEY_SIGNED_IN);
+        if let Some(unmet) = unmet {
+            return Err(unmet);
         }
         let scopes = grant.scopes().split(' ').filter(|scope| !scope.is_empty());
-        Ok(Access {
+        let access = Access {
             kind: AccessKind::ApiKey,
             issuer: None,
             subject: Some(grant.owner().to_owned()),
@@ -214,11 +257,11 @@ impl Inner {
             scopes: scopes.map(str::to_owned).collect(),
             expires_at: grant.expires_at(),
             claims_json: "{}".to_owned(),
-        })
+        };
+        Ok(Proven { access, grant: Some(grant), session: None })
     }
 
-    fn jwt(&self, issuers: &Issuers, token: &str, demand: &Demand<'_>) -> Result<Access> {
-        let issuer = issuers.of(token)?;
+    fn jwt(&self, issuer: &Issuer, token: &str, demand: &Demand<'_>) -> Result<Proven> {
         let verified = issuer.verify(token)?;
         let claims = verified.claims();
         check_kind(&claims, Source::Token)?;
@@ -231,17 +274,20 @@ impl Inner {
         if verified.subject().is_some_and(|subject| subject.is_empty()) {
             return Err(NOBODY.about_claim("sub"));
         }
+        let session = claims.given("sid").filter(|_| issuer.is_sessions);
+        let session = session.and_then(|id| id.as_str()).map(Cow::into_owned);
         let about = About {
-            kind: AccessKind::Jwt,
-            issuer: Some(issuer.name.clone()),
+            kind: if issuer.is_sessions { AccessKind::Session } else { AccessKind::Jwt },
+            issuer: Some(issuer.name.clone()).filter(|name| !name.is_empty()),
             subject: verified.subject().map(Cow::into_owned),
             client_id: claims::client_id(&claims, Source::Token)?,
             expires_at: verified.expires_at().and_then(|end| u64::try_from(end).ok()),
         };
-        self.admit(about, &claims, demand, &issuer.rule, issuer.leeway)
+        let access = self.admit(about, &claims, demand, &issuer.rule, issuer.leeway)?;
+        Ok(Proven { access, grant: None, session })
     }
 
-    fn opaque(&self, asked: &Asked, token: &str, demand: &Demand<'_>) -> Result<Access> {
+    fn opaque(&self, asked: &Asked, token: &str, demand: &Demand<'_>) -> Result<Proven> {
         let answer = asked.about(&Secret::from(token.to_owned()))?;
         if !answer.active {
             return Err(ErrorKind::TokenInactive.into());
@@ -276,7 +322,8 @@ impl Inner {
             client_id: claims::client_id(&claims, Source::Answer)?,
             expires_at: answer.expires_at,
         };
-        self.admit(about, &claims, demand, rule, leeway)
+        let access = self.admit(about, &claims, demand, rule, leeway)?;
+        Ok(Proven { access, grant: None, session: None })
     }
 
     /// Holds a good token against whose tokens are accepted, and against what the call demands.
@@ -302,6 +349,11 @@ impl Inner {
         if demand.scopes.iter().any(|wanted| !scopes.iter().any(|granted| granted == wanted)) {
             return Err(lacking(demand.scopes));
         }
+        let has = |wanted: &&str| scopes.iter().any(|granted| granted == wanted);
+        if !demand.any_scopes.is_empty() && !demand.any_scopes.iter().any(has) {
+            return Err(lacking(demand.any_scopes));
+        }
+        demand.claims.map_or(Ok(()), |wanted| wanted.check(claims))?;
         self.check_sign_in(claims, demand, leeway)?;
         let About { kind, issuer, subject, client_id, expires_at } = about;
         let scopes = scopes.into_iter().map(Cow::into_owned).collect();
@@ -329,9 +381,23 @@ impl Inner {
                 return Err(ErrorKind::InsufficientAuthentication.into());
             }
         }
+        if demand.fresh {
+            let date = |name: &'static str| {
+                let value = claims.given(name).and_then(|date| date.as_f64());
+                value.ok_or_else(|| NO_AUTH_TIME.about_claim(name))
+            };
+            // As long as it may take from the sign-in to the token.
+            if date("iat")? - date("auth_time")? > AT_ONCE {
+                return Err(NOT_FRESH);
+            }
+        }
         Ok(())
     }
 }
+
+/// How many seconds after a sign-in the token of it is issued at the latest, and not one of a
+/// refresh.
+const AT_ONCE: f64 = 60.0;
 
 /// What is known of a token's user before the call's demands are looked at.
 struct About {
@@ -388,6 +454,18 @@ const NO_AUTH_TIME: Error = Error::new(
 const KEY_SIGNED_IN: Error = Error::new(
     ErrorKind::InsufficientAuthentication,
     "The call demands `max_age` or `acr_values`, and an API key has not signed in: let it in without, or take tokens only.",
+);
+const KEY_CLAIMS: Error = Error::new(
+    ErrorKind::InsufficientAuthentication,
+    "The call demands claims, and an API key has none: let it in without, or take tokens only.",
+);
+const NOT_FRESH: Error = Error::new(
+    ErrorKind::InsufficientAuthentication,
+    "The call demands a token of the sign-in itself, and this one is of a refresh: the user signs in again.",
+);
+const NO_SESSIONS: Error = Error::new(
+    ErrorKind::MissingCredentials,
+    "The request brings the cookie of a session, and the guard was given no sessions with a signer.",
 );
 const NO_TENANT_CLAIM: Error = Error::new(
     ErrorKind::InvalidClaim,
