@@ -105,6 +105,7 @@
 //! | [`revocations`], [`keyring`], [`session`] | what is not good any more; keys that rotate; users that log in and out |
 //! | [`oauth`] | log-ins through others, tokens for machines, keys that others publish |
 //! | [`resource`] | an API's door |
+//! | [`guard`] | one decision for every door of a service |
 //! | [`open`], [`backup`] | a [`Store`] by its URL; copies of it, and how one is put back |
 //!
 //! # What it promises
@@ -168,6 +169,9 @@ pub use resource::ResourceServer;
 
 pub mod open;
 pub use open::Store;
+
+pub mod guard;
+pub use guard::Guard;
 
 pub mod backup;
 pub mod doctor;

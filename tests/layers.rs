@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may import. A room may always import itself.
-const LAYERS: [(&str, &[&str]); 24] = [
+const LAYERS: [(&str, &[&str]); 25] = [
     // 0: no domain words, no I/O
     ("error", &[]),
     ("base", &["error"]),
@@ -47,6 +47,7 @@ const LAYERS: [(&str, &[&str]); 24] = [
     // 5: what the edges share: open < resource < guard < admin
     ("open", OPEN),
     ("resource", &["error", "base", "crypto", "jwk", "jwt", "transport", "apikey", "oauth"]),
+    ("guard", GUARD),
     (
         "backup",
         &[
@@ -89,11 +90,14 @@ const WAITS: [&str; 5] = [
 /// What these rooms may name is public: what the crate root re-exports, and what a public module does.
 const EDGES: [&str; 2] = ["ffi", "cli"];
 const PUBLIC: &[&str] = &[];
-const SESSION: &[&str] = &["error", "base", "crypto", "jwt", "store", "pepper", "revocations"];
+const SESSION: &[&str] =
+    &["error", "base", "crypto", "jwt", "store", "pepper", "web", "revocations"];
 const OAUTH: &[&str] =
     &["error", "base", "crypto", "jwk", "jwt", "store", "transport", "pepper", "web"];
 const OPEN: &[&str] =
     &["error", "base", "jwt", "store", "pepper", "apikey", "revocations", "keyring", "session"];
+
+const GUARD: &[&str] = &["error", "base", "jwt", "store", "web", "apikey", "session", "resource"];
 
 /// Where files are read and written.
 const FILES: &[&str] = &[

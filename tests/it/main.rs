@@ -27,6 +27,7 @@ mod damaged_reports;
 mod damaged_rows;
 #[cfg(feature = "jsonwebtoken")]
 mod differential_jsonwebtoken;
+mod guard;
 #[cfg(feature = "jsonwebtoken")]
 mod interop;
 mod jwk;

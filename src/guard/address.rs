@@ -1,0 +1,187 @@
+//! The caller's address: the socket's, or what proxies that are trusted say of it, in one header,
+//! from right to left (RFC 7239 section 5.2). What cannot be known is no address.
+
+use crate::apikey::{Cidr, parse_ip};
+use crate::base::text::argument;
+use crate::error::{Error, ErrorKind, Result};
+use core::net::{IpAddr, SocketAddr};
+
+/// How many proxies in a row are looked at.
+const MOST: usize = 32;
+
+/// Whom a socket is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// A Unix socket.
+    Unix,
+    Address(IpAddr),
+    /// Something else, or nobody.
+    Unknown,
+}
+
+impl Peer {
+    /// As servers name it.
+    pub(super) fn parse(text: &str) -> Self {
+        match text.as_bytes() {
+            [] | [b'@' | b'/', ..] => Self::Unix,
+            _ if text.starts_with("unix:") => Self::Unix,
+            _ => address(text).map_or(Self::Unknown, Self::Address),
+        }
+    }
+}
+
+/// Which proxies are trusted, and the one header by which they tell whom they speak for.
+#[derive(Clone, Debug)]
+pub(super) struct Proxies {
+    networks: Vec<Cidr>,
+    unix: bool,
+    /// In lower case.
+    pub(super) header: String,
+    /// Whether the server keeps `X_Forwarded_For` out.
+    pub(super) exact_names: bool,
+}
+
+impl Proxies {
+    pub(super) fn new() -> Self {
+        Self {
+            networks: Vec::new(),
+            unix: false,
+            header: "x-forwarded-for".to_owned(),
+            exact_names: false,
+        }
+    }
+
+    /// Trusts a network, an address, or whatever comes by a Unix socket (`unix`).
+    ///
+    /// # Errors
+    /// `InvalidConfiguration`: it is none of these.
+    pub(super) fn trust(&mut self, text: &str) -> Result<()> {
+        if text == "unix" {
+            self.unix = true;
+            return Ok(());
+        }
+        let network = Cidr::parse(text).map_err(|error| {
+            error.with_kind(ErrorKind::InvalidConfiguration).about_claim("trusted_proxies")
+        })?;
+        self.networks.push(network);
+        Ok(())
+    }
+
+    /// Who calls. `lines` are the values of [`Self::header`].
+    pub(super) fn caller<'h>(
+        &self,
+        peer: Peer,
+        lines: impl Iterator<Item = &'h [u8]>,
+        collapsed: bool,
+    ) -> Option<IpAddr> {
+        let (is_trusted, own) = match peer {
+            Peer::Unknown => return None,
+            Peer::Unix => (self.unix, None),
+            Peer::Address(address) => (self.trusts(address), Some(address.to_canonical())),
+        };
+        if !is_trusted {
+            return own;
+        }
+        // Where names collapse, the client may have sent what looks like the proxy's.
+        if collapsed && !self.exact_names {
+            return None;
+        }
+        let lines: Vec<&[u8]> = lines.collect();
+        let elements = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+        let mut last = None;
+        for element in elements.map(trim).filter(|element| !element.is_empty()).take(MOST) {
+            let text = std::str::from_utf8(self.address_of(element)?).ok()?;
+            let address = address(text)?;
+            if !self.trusts(address) {
+                return Some(address);
+            }
+            last = Some(address);
+        }
+        let elements = || lines.iter().flat_map(|line| line.split(|byte| *byte == b','));
+        // All of them are ours; the first is the caller, if it was looked at.
+        last.filter(|_| elements().count() <= MOST)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(address))
+    }
+
+    /// The address in an element of the header.
+    fn address_of<'e>(&self, element: &'e [u8]) -> Option<&'e [u8]> {
+        if self.header != "forwarded" {
+            return Some(element);
+        }
+        let mut found = element.split(|byte| *byte == b';').filter_map(|pair| {
+            let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+            trim(name).eq_ignore_ascii_case(b"for").then(|| trim(value.get(1..).unwrap_or(b"")))
+        });
+        let value = found.next().filter(|_| found.next().is_none())?;
+        Some(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value))
+    }
+}
+
+/// An address, with or without a port, brackets and a zone.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (inner, after) = rest.split_once(']')?;
+            let is_port = |text: &str| text.parse::<u16>().is_ok();
+            if !(after.is_empty() || after.strip_prefix(':').is_some_and(is_port)) {
+                return None;
+            }
+            inner
+        }
+        None => text,
+    };
+    let (bare, _zone) = bare.split_once('%').unwrap_or((bare, ""));
+    let with_port = || bare.parse::<SocketAddr>().ok().map(|both| both.ip());
+    parse_ip(bare).or_else(with_port).map(|address| address.to_canonical())
+}
+
+/// The part of an address that limits count by: all of an IPv4 address, so many bits of another.
+pub(super) fn network(address: IpAddr, ipv6_prefix: u8) -> u128 {
+    match address.to_canonical() {
+        // Beside the addresses of IPv6, of which none is so small and in use.
+        IpAddr::V4(v4) => u128::from(v4.to_bits()) | 1 << 40,
+        IpAddr::V6(v6) => {
+            let width = 128 - u32::from(ipv6_prefix.min(128));
+            v6.to_bits() & u128::MAX.checked_shl(width).unwrap_or(0)
+        }
+    }
+}
+
+/// Without the spaces and tabs around it.
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let from = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+    let to = text.iter().rposition(|byte| !is_space(byte)).map_or(from, |at| at + 1);
+    text.get(from..to).unwrap_or_default()
+}
+
+/// The name of a header for addresses.
+///
+/// # Errors
+/// `InvalidConfiguration`: it is none.
+pub(super) fn header_name(name: &str, argument_name: &'static str) -> Result<String> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if !(1..=64).contains(&name.len()) || !name.bytes().all(is_name) {
+        let error: Error = argument("A header's name is 1 to 64 letters, digits and hyphens.");
+        return Err(error.with_kind(ErrorKind::InvalidConfiguration).about_claim(argument_name));
+    }
+    Ok(name.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_counts_an_ipv6_network_and_an_ipv4_address() {
+        let of = |text: &str, prefix| network(text.parse().unwrap(), prefix);
+        assert_eq!(of("2001:db8::1", 64), of("2001:db8::ffff:1", 64));
+        assert_ne!(of("2001:db8::1", 64), of("2001:db8:0:1::1", 64));
+        assert_ne!(of("2001:db8::1", 128), of("2001:db8::2", 128));
+        assert_eq!(of("::ffff:192.0.2.1", 64), of("192.0.2.1", 64));
+        assert_ne!(of("192.0.2.1", 64), of("192.0.2.2", 64));
+    }
+}

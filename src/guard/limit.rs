@@ -1,0 +1,146 @@
+//! How often an action may be taken from one address: GCRA, as the rates of API keys, in a table
+//! of a fixed size. An IPv6 network of 64 bits counts as one address. Callers without an address
+//! count together.
+//!
+//! When a table's place is full, the entry goes that has the least to say; an entry that is used
+//! up stays for as long as others have more to drain.
+
+use super::address::network;
+use crate::apikey::{RateLeft, gcra, parse_rate, rate_left, unit_of};
+use crate::base::clock::{Clock, NANOS, plausible_nanos};
+use crate::base::process::brief;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Rate;
+use core::net::IpAddr;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// Places that are locked apart, and how many addresses each holds.
+const PLACES: usize = 4096;
+const WAYS: usize = 16;
+
+/// A limit of a demand.
+#[derive(Clone, Debug)]
+pub(super) struct Limit {
+    /// What is limited: demands of one name count together.
+    pub(super) name: String,
+    pub(super) rate: Rate,
+}
+
+impl Limit {
+    /// # Errors
+    /// `InvalidConfiguration`: the name is not 1 to 64 visible ASCII characters without quotes and
+    /// backslashes, or the rate is none.
+    pub(super) fn new(name: &str, rate: &str) -> Result<Self> {
+        let is_plain = |byte: u8| matches!(byte, b'!'..=b'~') && !b"\"\\".contains(&byte);
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(is_plain) {
+            return Err(NAME.about_claim("limit"));
+        }
+        let rate = parse_rate(rate).map_err(|error| {
+            error.with_kind(ErrorKind::InvalidConfiguration).about_claim("limit")
+        })?;
+        Ok(Self { name: name.to_owned(), rate })
+    }
+}
+
+/// What addresses have used.
+pub(super) struct Limiter {
+    seed: RandomState,
+    places: OnceLock<Box<[Mutex<Place>]>>,
+    ipv6_prefix: u8,
+    clock: Arc<dyn Clock>,
+}
+
+/// Whose entry it is, 0 for nobody's, and when all that was used will have drained.
+type Place = [(u64, u64); WAYS];
+
+/// What a request has taken, to be given back if it is refused after all.
+pub(super) struct Taken {
+    key: u64,
+    rate: Rate,
+    tat: u64,
+    now: u64,
+}
+
+impl Limiter {
+    pub(super) fn new(ipv6_prefix: u8, clock: Arc<dyn Clock>) -> Self {
+        Self { seed: RandomState::new(), places: OnceLock::new(), ipv6_prefix, clock }
+    }
+
+    /// Takes one from the limit of this address.
+    ///
+    /// # Errors
+    /// `RateLimited`, with the time to wait.
+    pub(super) fn take(&self, limit: &Limit, address: Option<IpAddr>) -> Result<Taken> {
+        let now = self.clock.now_nanos();
+        plausible_nanos(now)?;
+        let who = address.map_or(u128::MAX, |address| network(address, self.ipv6_prefix));
+        let key = self.seed.hash_one((&*limit.name, who)).max(1);
+        let Some(place) = self.place(key) else { return Err(ErrorKind::Internal.into()) };
+        let mut place = brief(place);
+        let at = place.iter().position(|(own, _)| *own == key);
+        // The one that has drained first has the least to say.
+        let least = || (0..WAYS).min_by_key(|at| place.get(*at).map_or(0, |(_, tat)| *tat));
+        let Some(entry) = at.or_else(least).and_then(|at| place.get_mut(at)) else {
+            return Err(ErrorKind::Internal.into());
+        };
+        let known = if entry.0 == key { entry.1 } else { 0 };
+        let tat = gcra(known, now, limit.rate, 1)
+            .map_err(|wait| TOO_OFTEN.retry_after_ms(wait.div_ceil(NANOS / 1000)))?;
+        *entry = (key, tat);
+        Ok(Taken { key, rate: limit.rate, tat, now })
+    }
+
+    /// Gives back what a refused request has taken.
+    pub(super) fn give_back(&self, taken: &Taken) {
+        let Some(place) = self.place(taken.key) else { return };
+        let mut place = brief(place);
+        if let Some(entry) = place.iter_mut().find(|(own, _)| *own == taken.key) {
+            entry.1 = entry.1.saturating_sub(unit_of(taken.rate));
+        }
+    }
+
+    fn place(&self, key: u64) -> Option<&Mutex<Place>> {
+        let places =
+            self.places.get_or_init(|| (0..PLACES).map(|_| Mutex::new([(0, 0); WAYS])).collect());
+        #[expect(clippy::cast_possible_truncation, reason = "fewer places than 2^32")]
+        places.get(key as usize % PLACES)
+    }
+}
+
+impl Taken {
+    pub(super) fn left(&self) -> RateLeft {
+        rate_left(self.rate, self.tat, self.now)
+    }
+}
+
+const TOO_OFTEN: Error = Error::new(
+    ErrorKind::RateLimited,
+    "There were too many requests from this address for this action.",
+);
+const NAME: Error = Error::new(
+    ErrorKind::InvalidConfiguration,
+    "A limit's name is 1 to 64 visible ASCII characters without quotes and backslashes; what has the same name counts together.",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::FixedClock;
+    use core::net::Ipv4Addr;
+
+    #[test]
+    fn a_million_addresses_take_no_more_room_and_drive_out_nobody_who_is_used_up() {
+        let limiter = Limiter::new(64, Arc::new(FixedClock::new(1_800_000_000)));
+        let limit = Limit::new("log-in", "5/min").unwrap();
+        let victim = Some(IpAddr::from(Ipv4Addr::new(192, 0, 2, 1)));
+        let admitted = (0..20).filter(|_| limiter.take(&limit, victim).is_ok()).count();
+        assert_eq!(admitted, 5);
+        for number in 0..200_000_u32 {
+            let _ = limiter.take(&limit, Some(IpAddr::from(Ipv4Addr::from(number))));
+        }
+        assert!(limiter.take(&limit, victim).is_err());
+        let places = limiter.places.get().unwrap();
+        assert_eq!(places.len() * WAYS, 65_536);
+    }
+}

@@ -1,0 +1,236 @@
+//! A request as the server has it: borrowed bytes, none of it trusted. Headers are split, joined,
+//! counted and compared here and nowhere else.
+//!
+//! Refused: more headers, or longer ones, than are read; control characters in the path and in
+//! what is read; names that are empty or end in a space. What is there twice is kept as that.
+
+use super::address::Peer;
+use crate::error::{Error, ErrorKind, Result};
+use core::net::IpAddr;
+use std::fmt;
+
+/// A request, as the server has it. Names and values are bytes as they came: adapters split, join
+/// and decode nothing.
+///
+/// ```
+/// use gatekey::guard::Request;
+///
+/// let headers: [(&[u8], &[u8]); 2] = [(b"host", b"api.example"), (b"x-api-key", b"gk_live_x")];
+/// let request = Request::new(b"GET", b"/orders").headers(&headers).peer("192.0.2.7");
+/// assert!(!format!("{request:?}").contains("gk_live_x"));
+/// ```
+#[derive(Clone, Copy)]
+#[must_use]
+pub struct Request<'r> {
+    pub(super) method: &'r [u8],
+    path: &'r [u8],
+    headers: &'r [(&'r [u8], &'r [u8])],
+    pub(super) peer: Peer,
+    pub(super) csrf_field: Option<&'r [u8]>,
+    upgrade: bool,
+    pub(super) collapsed: bool,
+}
+
+impl<'r> Request<'r> {
+    /// The most headers that are read; more are `RequestTooLarge`.
+    pub const MAX_HEADERS: usize = 500;
+    /// The most bytes of names and values together.
+    pub const MAX_BYTES: usize = 128 * 1024;
+
+    /// A request of this method for this path, without headers, from nobody. The path is what the
+    /// server routes by, not an address that was put together from `Host`; it decides nothing.
+    pub const fn new(method: &'r [u8], path: &'r [u8]) -> Self {
+        Self {
+            method,
+            path,
+            headers: &[],
+            peer: Peer::Unknown,
+            csrf_field: None,
+            upgrade: false,
+            collapsed: false,
+        }
+    }
+
+    /// Its headers, as names and values, in the order in which they came; a name that comes twice
+    /// is there twice.
+    pub const fn headers(mut self, headers: &'r [(&'r [u8], &'r [u8])]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Whom the socket is connected to, as servers name it: an address, with or without a port. A
+    /// Unix socket is empty, `@...`, `unix:...` or a path. What is no address is none.
+    pub fn peer(mut self, peer: &str) -> Self {
+        self.peer = Peer::parse(peer);
+        self
+    }
+
+    /// The address that the socket is connected to.
+    pub const fn peer_address(mut self, address: IpAddr) -> Self {
+        self.peer = Peer::Address(address);
+        self
+    }
+
+    /// The CSRF token of a form's field, for pages without scripts. The header goes first.
+    pub const fn csrf_field(mut self, token: &'r [u8]) -> Self {
+        self.csrf_field = Some(token);
+        self
+    }
+
+    /// The request opens a websocket, or another protocol, as the server knows.
+    pub const fn upgrade(mut self) -> Self {
+        self.upgrade = true;
+        self
+    }
+
+    /// The server names headers as CGI does (WSGI): `X-Forwarded-For` and `X_Forwarded_For` look
+    /// the same, and a client may have sent the latter.
+    pub const fn collapsed_names(mut self) -> Self {
+        self.collapsed = true;
+        self
+    }
+
+    /// The values of a header, in the order in which they came; the name in lower case.
+    pub(super) fn values<'n>(
+        &self,
+        name: &'n [u8],
+    ) -> impl Iterator<Item = &'r [u8]> + Clone + use<'r, 'n> {
+        self.headers
+            .iter()
+            .filter(move |(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| *value)
+    }
+
+    /// Whether the method changes nothing (RFC 9110 section 9.2.1): exactly these; no header says
+    /// otherwise.
+    pub(super) fn is_safe(&self) -> bool {
+        matches!(self.method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
+    }
+
+    /// Looks through the headers once.
+    ///
+    /// # Errors
+    /// `MalformedRequest`, `RequestTooLarge`.
+    pub(super) fn read(&self, names: &Names) -> Result<Read<'r>> {
+        if self.headers.len() > Self::MAX_HEADERS {
+            return Err(TOO_LARGE);
+        }
+        if self.path.iter().chain(self.method).any(|byte| is_control(*byte)) {
+            return Err(CONTROLS);
+        }
+        let mut read = Read { is_upgrade: self.upgrade, ..Read::default() };
+        let mut bytes = 0_usize;
+        for (name, value) in self.headers {
+            bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
+            match name {
+                [] | [.., 0..=b' ' | b':' | 0x7f] => return Err(NAME),
+                _ => {}
+            }
+            // By length first: most headers are none of these.
+            match name.len() {
+                6 if name.eq_ignore_ascii_case(b"origin") => read.origin.add(value)?,
+                7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                    read.is_upgrade |= !value.eq_ignore_ascii_case(b"h2c");
+                }
+                13 if name.eq_ignore_ascii_case(b"authorization") => {
+                    read.authorization.add(value)?;
+                }
+                14 if name.eq_ignore_ascii_case(b"sec-fetch-site") => read.site.add(value)?,
+                29 if name.eq_ignore_ascii_case(b"access-control-request-method") => {
+                    read.is_preflight = self.method == b"OPTIONS";
+                }
+                _ => {}
+            }
+            if name.eq_ignore_ascii_case(names.api_key.as_bytes()) {
+                read.api_key.add(value)?;
+            } else if name.eq_ignore_ascii_case(names.csrf.as_bytes()) {
+                read.csrf.add(value)?;
+            }
+        }
+        if bytes > Self::MAX_BYTES { Err(TOO_LARGE) } else { Ok(read) }
+    }
+}
+
+/// The method and how many headers there are; none of their values.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &String::from_utf8_lossy(self.method))
+            .field("headers", &self.headers.len())
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The headers whose names a service chooses, in lower case.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub(super) api_key: String,
+    pub(super) csrf: String,
+}
+
+/// What a request's headers say, apart from cookies and forwarded addresses.
+#[derive(Default)]
+pub(super) struct Read<'r> {
+    pub(super) authorization: Sent<'r>,
+    pub(super) api_key: Sent<'r>,
+    pub(super) origin: Sent<'r>,
+    /// `Sec-Fetch-Site`.
+    pub(super) site: Sent<'r>,
+    pub(super) csrf: Sent<'r>,
+    pub(super) is_upgrade: bool,
+    /// A browser asks whether a page of another origin may (Fetch, "CORS-preflight request").
+    pub(super) is_preflight: bool,
+}
+
+/// A header that is there once, or not at all.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Sent<'r> {
+    #[default]
+    Nothing,
+    Once(&'r [u8]),
+    Several,
+}
+
+impl<'r> Sent<'r> {
+    fn add(&mut self, value: &'r [u8]) -> Result<()> {
+        if value.iter().any(|byte| is_control(*byte) && *byte != b'\t') {
+            return Err(CONTROLS);
+        }
+        *self = if matches!(self, Self::Nothing) { Self::Once(value) } else { Self::Several };
+        Ok(())
+    }
+
+    /// The value as a text; `twice` if it is there more than once.
+    ///
+    /// # Errors
+    /// `MalformedRequest`: it is not UTF-8.
+    pub(super) fn text(self, twice: Error) -> Result<Option<&'r str>> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Once(value) => std::str::from_utf8(value).map(Some).map_err(|_| NOT_UTF8),
+            Self::Several => Err(twice),
+        }
+    }
+}
+
+const fn is_control(byte: u8) -> bool {
+    byte < b' ' || byte == 0x7f
+}
+
+const TOO_LARGE: Error = Error::new(
+    ErrorKind::RequestTooLarge,
+    "The request has more than 500 headers, or more than 128 KiB of them.",
+);
+const CONTROLS: Error = Error::new(
+    ErrorKind::MalformedRequest,
+    "The request's path, or a header that is read, holds a control character.",
+);
+const NAME: Error = Error::new(
+    ErrorKind::MalformedRequest,
+    "The request has a header whose name is empty, or ends in a space or a colon.",
+);
+const NOT_UTF8: Error = Error::new(
+    ErrorKind::MalformedRequest,
+    "The request has a header for credentials that is not UTF-8.",
+);
