@@ -19,11 +19,67 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn claim<'a>(self, claims: &Value<'a>, name: &str) -> Option<Value<'a>> {
+    fn claim<'a>(self, claims: &Told<'a>, name: &str) -> Option<Value<'a>> {
         match self {
             Self::Token => claims.member(name),
             Self::Answer => claims.given(name),
         }
+    }
+}
+
+/// Claims, of which those that are looked at here were found in one walk through the text.
+pub(super) struct Told<'a> {
+    pub(super) claims: Value<'a>,
+    found: [Option<Value<'a>>; KNOWN.len()],
+}
+
+/// The names that are found so; any other is looked for on its own.
+const KNOWN: [&str; 20] = [
+    "sub",
+    "iat",
+    "sid",
+    "acr",
+    "auth_time",
+    "scope",
+    "scp",
+    "client_id",
+    "cid",
+    "appid",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "events",
+    "token_type",
+    "token_use",
+    "typ",
+    "cnf",
+    "tenant",
+];
+
+impl<'a> Told<'a> {
+    pub(super) fn of(claims: Value<'a>) -> Self {
+        let mut found = [None; KNOWN.len()];
+        for (name, value) in claims.members() {
+            let place = KNOWN.iter().position(|known| name == **known);
+            if let Some(place) = place.and_then(|place| found.get_mut(place)) {
+                *place = Some(value);
+            }
+        }
+        Self { claims, found }
+    }
+
+    /// The member with this name.
+    pub(super) fn member(&self, name: &str) -> Option<Value<'a>> {
+        match KNOWN.iter().position(|known| *known == name) {
+            Some(place) => self.found.get(place).copied().flatten(),
+            None => self.claims.member(name),
+        }
+    }
+
+    /// The member with this name, unless it is `null`.
+    pub(super) fn given(&self, name: &str) -> Option<Value<'a>> {
+        self.member(name).filter(|value| value.kind() != Kind::Null)
     }
 }
 
@@ -38,7 +94,7 @@ const KINDS: [&str; 3] = ["token_type", "token_use", "typ"];
 const ACCESS: [&str; 4] = ["Bearer", "access_token", "access", "at+jwt"];
 
 /// Refuses what is no access token, or one that its bearer alone may not present (`cnf`, RFC 7800).
-pub(super) fn check_kind(claims: &Value<'_>, from: Source) -> Result<()> {
+pub(super) fn check_kind(claims: &Told<'_>, from: Source) -> Result<()> {
     let there = |name: &&&str| from.claim(claims, name).is_some();
     if let Some(name) = OF_ID_TOKENS.iter().find(there) {
         return Err(ID_TOKEN.about_claim(name));
@@ -64,7 +120,7 @@ pub(super) fn check_kind(claims: &Value<'_>, from: Source) -> Result<()> {
 
 /// Whom the token was issued to: `client_id` (RFC 9068, RFC 7662), `cid` (Okta) or `appid` (Entra,
 /// AD FS). `azp` and `aud` name the client in ID tokens, and nobody here.
-pub(super) fn client_id(claims: &Value<'_>, from: Source) -> Result<Option<String>> {
+pub(super) fn client_id(claims: &Told<'_>, from: Source) -> Result<Option<String>> {
     let mut client: Option<String> = None;
     for name in ["client_id", "cid", "appid"] {
         let Some(value) = from.claim(claims, name) else { continue };
@@ -79,7 +135,7 @@ pub(super) fn client_id(claims: &Value<'_>, from: Source) -> Result<Option<Strin
 }
 
 /// The tenant by the claim of this name: a text, or a whole number.
-pub(super) fn tenant(claims: &Value<'_>, name: Option<&str>) -> Option<String> {
+pub(super) fn tenant(claims: &Told<'_>, name: Option<&str>) -> Option<String> {
     let value = claims.given(name?)?;
     let number = || value.as_u64().map(|number| number.to_string());
     let tenant = value.as_str().map(Cow::into_owned).or_else(number);
@@ -100,7 +156,7 @@ pub(super) fn audience(claims: &Value<'_>, apis: &[String]) -> Option<bool> {
 }
 
 /// `scope` (RFC 9068 section 2.2.3), or `scp`, as Entra (a text) and Okta (a list) have it.
-pub(super) fn scopes<'a>(claims: &Value<'a>) -> Vec<Cow<'a, str>> {
+pub(super) fn scopes<'a>(claims: &Told<'a>) -> Vec<Cow<'a, str>> {
     let Some(value) = claims.given("scope").or_else(|| claims.given("scp")) else {
         return Vec::new();
     };

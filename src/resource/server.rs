@@ -3,13 +3,13 @@
 use super::access::{Access, AccessKind, Demand, Proven};
 use super::asked::Asked;
 use super::builder::{LEEWAY, ResourceServerBuilder};
-use super::claims::{self, Source, check_kind};
+use super::claims::{self, Source, Told, check_kind};
 use super::issuers::{Issuer, Issuers, is_jws};
 use super::presented::{Authorized, Presented};
 use super::rule::DoorRule;
 use crate::apikey::{ApiKeys, Check, CredentialPlace};
 use crate::base::clock::{Clock, plausible};
-use crate::base::json::{self, Value};
+use crate::base::json;
 use crate::base::presented::{Form, not_a_token, recognized};
 use crate::base::secret::Secret;
 use crate::base::text::lacking;
@@ -263,7 +263,7 @@ impl Inner {
 
     fn jwt(&self, issuer: &Issuer, token: &str, demand: &Demand<'_>) -> Result<Proven> {
         let verified = issuer.verify(token)?;
-        let claims = verified.claims();
+        let claims = Told::of(verified.claims());
         check_kind(&claims, Source::Token)?;
         // RFC 9068 section 2.2, but for `jti`, which says nothing here.
         for name in ["sub", "iat", "client_id"].into_iter().filter(|_| issuer.rule.is_profiled()) {
@@ -292,14 +292,14 @@ impl Inner {
         if !answer.active {
             return Err(ErrorKind::TokenInactive.into());
         }
-        let claims = json::parse(answer.claims_json.as_bytes())?;
+        let claims = Told::of(json::parse(answer.claims_json.as_bytes())?);
         check_kind(&claims, Source::Answer)?;
         let server = asked.issuer();
         let named = claims.given("iss").and_then(|issuer| issuer.as_str());
         let issuer = named.map(Cow::into_owned).or_else(|| server.map(str::to_owned));
         let rule_of = |issuer: Option<&str>| issuer.and_then(|issuer| self.rules.get(issuer));
         let rule = rule_of(issuer.as_deref()).or_else(|| rule_of(server)).unwrap_or(&self.door);
-        match claims::audience(&claims, &rule.audiences) {
+        match claims::audience(&claims.claims, &rule.audiences) {
             _ if rule.any_audience => {}
             Some(true) => {}
             None if !asked.wants_audience() => {}
@@ -330,7 +330,7 @@ impl Inner {
     fn admit(
         &self,
         about: About,
-        claims: &Value<'_>,
+        claims: &Told<'_>,
         demand: &Demand<'_>,
         rule: &DoorRule,
         leeway: u64,
@@ -338,7 +338,7 @@ impl Inner {
         let scopes = claims::scopes(claims);
         let tenant = claims::tenant(claims, rule.tenant_claim.as_deref());
         rule.check_client(about.client_id.as_deref())?;
-        rule.values.check(claims)?;
+        rule.values.check(&claims.claims)?;
         if demand.tenant.is_some() && demand.tenant != tenant.as_deref() {
             return Err(match (&rule.tenant_claim, &tenant) {
                 (None, _) => NO_TENANT_CLAIM,
@@ -353,16 +353,16 @@ impl Inner {
         if !demand.any_scopes.is_empty() && !demand.any_scopes.iter().any(has) {
             return Err(lacking(demand.any_scopes));
         }
-        demand.claims.map_or(Ok(()), |wanted| wanted.check(claims))?;
+        demand.claims.map_or(Ok(()), |wanted| wanted.check(&claims.claims))?;
         self.check_sign_in(claims, demand, leeway)?;
         let About { kind, issuer, subject, client_id, expires_at } = about;
         let scopes = scopes.into_iter().map(Cow::into_owned).collect();
-        let claims_json = claims.raw().to_owned();
+        let claims_json = claims.claims.raw().to_owned();
         Ok(Access { kind, issuer, subject, tenant, client_id, scopes, expires_at, claims_json })
     }
 
     /// How, and when, the user has signed in (RFC 9470).
-    fn check_sign_in(&self, claims: &Value<'_>, demand: &Demand<'_>, leeway: u64) -> Result<()> {
+    fn check_sign_in(&self, claims: &Told<'_>, demand: &Demand<'_>, leeway: u64) -> Result<()> {
         if !demand.acr_values.is_empty() {
             let acr = claims.given("acr").ok_or_else(|| NO_ACR.about_claim("acr"))?;
             if !acr.as_str().is_some_and(|acr| demand.acr_values.contains(&&*acr)) {

@@ -7,7 +7,7 @@
 
 use super::sessions::SessionTokens;
 use crate::error::{Error, ErrorKind, Result};
-use crate::web::{Cookie, CookieBuilder, Csrf, SameSite};
+use crate::web::{Cookie, CookieBuilder, Csrf, SameSite, read_cookies};
 
 /// How [`SessionCookies`] are made; see [`SessionCookies::builder`].
 #[derive(Clone, Debug)]
@@ -180,14 +180,10 @@ impl SessionCookies {
     /// As [`Self::read`].
     pub fn read_all<'h>(
         &self,
-        headers: impl IntoIterator<Item = &'h [u8]> + Clone,
+        headers: impl IntoIterator<Item = &'h [u8]>,
     ) -> Result<SentCookies<'h>> {
-        let read = |cookie: &Cookie| cookie.read_all(headers.clone());
-        Ok(SentCookies {
-            access: read(&self.access)?,
-            refresh: read(&self.refresh)?,
-            csrf: read(&self.shown)?,
-        })
+        let [access, refresh, csrf] = read_cookies(headers, self.names())?;
+        Ok(SentCookies { access, refresh, csrf })
     }
 
     /// The check of the CSRF tokens.

@@ -329,45 +329,80 @@ impl Cookie {
         &self,
         headers: impl IntoIterator<Item = &'h [u8]>,
     ) -> Result<Option<&'h str>> {
-        let (mut found, mut length) = (None, 0);
-        for header in headers {
-            length += header.len();
-            if length > Self::MAX_HEADER {
-                return Err(malformed("The Cookie header has more than 64 KiB."));
-            }
-            for pair in header.split(|byte| *byte == b';') {
-                let Some(at) = pair.iter().position(|byte| *byte == b'=') else { continue };
-                let (name, value) = pair.split_at(at);
-                let value = trim(value.get(1..).unwrap_or_default());
-                if trim(name) == self.name.as_bytes() {
-                    if found.replace(value).is_some() {
-                        return Err(malformed(
-                            "The Cookie header names this cookie twice; another host may have planted one.",
-                        ));
-                    }
-                } else if self.is_behind_a_comma(value) {
-                    return Err(malformed(
-                        "Cookie headers were joined by a comma; have the server join them by a semicolon.",
-                    ));
-                }
-            }
+        read_cookies(headers, [&self.name]).map(|[value]| value)
+    }
+}
+
+/// What all `Cookie` headers of a request say that the cookies of these names are, in one walk
+/// through the text: see [`Cookie::read_all`].
+pub(crate) fn read_cookies<'h, const N: usize>(
+    headers: impl IntoIterator<Item = &'h [u8]>,
+    names: [&str; N],
+) -> Result<[Option<&'h str>; N]> {
+    let (mut found, mut length) = ([None; N], 0);
+    for header in headers {
+        length += header.len();
+        if length > Cookie::MAX_HEADER {
+            return Err(malformed("The Cookie header has more than 64 KiB."));
         }
-        match found {
-            Some(b"") | None => Ok(None),
-            Some(value) if value.len() <= Self::MAX_PAIR && value.iter().all(|b| is_octet(*b)) => {
-                Ok(std::str::from_utf8(value).ok())
+        // A text is split faster than bytes are.
+        match std::str::from_utf8(header) {
+            Ok(text) => {
+                text.split(';').try_for_each(|pair| take(pair.as_bytes(), names, &mut found))?;
             }
-            Some(_) => Err(malformed("The cookie's value holds what no cookie of ours does.")),
+            Err(_) => {
+                let mut pairs = header.split(|byte| *byte == b';');
+                pairs.try_for_each(|pair| take(pair, names, &mut found))?;
+            }
         }
     }
+    let mut values = [None; N];
+    for (place, value) in values.iter_mut().zip(found) {
+        *place = match value {
+            Some(b"") | None => None,
+            Some(value)
+                if value.len() <= Cookie::MAX_PAIR && value.iter().all(|b| is_octet(*b)) =>
+            {
+                std::str::from_utf8(value).ok()
+            }
+            Some(_) => {
+                return Err(malformed("The cookie's value holds what no cookie of ours does."));
+            }
+        };
+    }
+    Ok(values)
+}
 
-    /// Whether a value goes on with this cookie behind a comma.
-    fn is_behind_a_comma(&self, value: &[u8]) -> bool {
-        value.split(|byte| *byte == b',').skip(1).any(|part| {
-            let rest = trim(part).strip_prefix(self.name.as_bytes());
+/// Takes one pair of a header.
+fn take<'h, const N: usize>(
+    pair: &'h [u8],
+    names: [&str; N],
+    found: &mut [Option<&'h [u8]>; N],
+) -> Result<()> {
+    let Some(at) = pair.iter().position(|byte| *byte == b'=') else { return Ok(()) };
+    let (name, value) = pair.split_at(at);
+    let (name, value) = (trim(name), trim(value.get(1..).unwrap_or_default()));
+    if let Some((_, place)) = names.iter().zip(found).find(|(own, _)| own.as_bytes() == name) {
+        return match place.replace(value) {
+            None => Ok(()),
+            Some(_) => Err(malformed(
+                "The Cookie header names this cookie twice; another host may have planted one.",
+            )),
+        };
+    }
+    // Where a server has joined two headers by a comma, ours may stand behind one.
+    let is_ours = |part: &[u8]| {
+        names.iter().any(|name| {
+            let rest = trim(part).strip_prefix(name.as_bytes());
             rest.is_some_and(|rest| trim(rest).starts_with(b"="))
         })
+    };
+    if value.contains(&b',') && value.split(|byte| *byte == b',').skip(1).any(is_ours) {
+        return Err(malformed(
+            "Cookie headers were joined by a comma; have the server join them by a semicolon.",
+        ));
     }
+    Ok(())
 }
 
 /// Without the spaces and tabs around it, and without anything else.

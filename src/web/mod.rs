@@ -5,6 +5,7 @@ mod cookie;
 mod csrf;
 mod origin;
 
+pub(crate) use cookie::read_cookies;
 pub use cookie::{Cookie, CookieBuilder, SameSite};
 pub use csrf::{Csrf, CsrfRequest};
 pub(crate) use origin::Origins;
