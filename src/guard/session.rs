@@ -43,8 +43,8 @@ impl Guard {
     /// now on. The request shows that it is of our own pages, as any that changes something. May
     /// wait for the store.
     ///
-    /// Of two tabs that refresh at once both get the same cookies. One that is late is told 401, and
-    /// its answer clears nothing unless the session is over.
+    /// Of two tabs that refresh at once both get the same cookies. One that is late is told 401,
+    /// and its answer clears nothing unless the session is over.
     pub fn refresh(&self, request: &Request<'_>, claims: Option<&Claims>) -> Decision {
         let inner = &*self.0;
         let refreshed = inner.refreshed(request, claims);
