@@ -111,6 +111,13 @@ impl Error {
         self
     }
 
+    /// The same error, without what to do about it: where somebody else made the mistake.
+    #[cold]
+    pub(crate) const fn unremedied(mut self) -> Self {
+        self.remedy = None;
+        self
+    }
+
     /// The same error, about a member of a token of which the signature is good, with what it was:
     /// of that only a bounded, printable part is kept. `None`: it was not there.
     #[cold]

@@ -67,7 +67,7 @@ pub extern "C" fn gk_alg_name(alg: gk_alg) -> *const c_char {
 /// @param name_len Its length in bytes.
 /// @param alg Receives the number; GK_ALG_ANY if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED_ALGORITHM for a name that is not implemented, `none`
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for a name that is not implemented, `none`
 /// included.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn gk_alg_from_name(
     guard(err, || {
         writable(alg)?.write(GK_ALG_ANY);
         let name = std::str::from_utf8(chars(name, name_len, "name")?);
-        let name = name.map_err(|_| Fault::from(ErrorKind::UnsupportedAlgorithm))?;
+        let name = name.map_err(|_| Fault::NotUtf8("name"))?;
         alg.write(Alg::from_name(name)?.code());
         Ok(())
     })

@@ -26,8 +26,8 @@ pub extern "C" fn gk_claims_new() -> Option<Box<gk_claims>> {
 /// @param json_len Its length in bytes.
 /// @param claims Receives the claims, to be freed with gk_claims_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON;
-/// GK_STATUS_INVALID_CLAIM if a registered claim has the wrong type.
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON, or a
+/// registered claim has the wrong type.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_claims_from_json(

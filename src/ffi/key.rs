@@ -136,7 +136,7 @@ pub unsafe extern "C" fn gk_key_from_der(
 /// @param err Receives the error; may be NULL.
 /// @return As gk_key_from_pem and gk_key_from_secret; GK_STATUS_KEY_USAGE also if `alg` contradicts
 /// the JWK's, or `use` or `key_ops` are for something else than signatures;
-/// GK_STATUS_UNSUPPORTED_ALGORITHM if the JWK's `alg` is unknown.
+/// GK_STATUS_UNSUPPORTED_KEY if the JWK's `alg` is unknown.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_key_from_jwk(

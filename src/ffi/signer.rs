@@ -308,9 +308,8 @@ pub unsafe extern "C" fn gk_signer_key(
 /// @param claims The claims, which stay as they are.
 /// @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an
-/// `iss` or `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a
-/// time to live; GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE;
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for a registered claim of the wrong type, an
+/// `iss` or `aud` that is not the signer's, or neither `exp` nor a time to live; GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE;
 /// GK_STATUS_STORE_UNAVAILABLE if the ring cannot be read.
 #[unsafe(no_mangle)]
 #[must_use]

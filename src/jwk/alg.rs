@@ -103,7 +103,7 @@ impl Alg {
     /// The algorithm with this name.
     ///
     /// # Errors
-    /// `UnsupportedAlgorithm`: there is none; names are case-sensitive and `none` is not one.
+    /// `InvalidArgument`: there is none; names are case-sensitive, and `none` is refused.
     ///
     /// ```
     /// use gatekey::Alg;
@@ -112,7 +112,7 @@ impl Alg {
     /// # Ok::<(), gatekey::Error>(())
     /// ```
     pub fn from_name(name: &str) -> Result<Self> {
-        Self::from_bytes(name.as_bytes()).ok_or(UNSUPPORTED)
+        Self::from_bytes(name.as_bytes()).ok_or_else(|| UNSUPPORTED.about_claim("alg"))
     }
 
     /// The algorithm with this name, for bytes that need not be text.
@@ -206,7 +206,7 @@ impl fmt::Display for Alg {
 }
 
 const UNSUPPORTED: Error = Error::new(
-    ErrorKind::UnsupportedAlgorithm,
+    ErrorKind::InvalidArgument,
     "There is no algorithm of this name (`alg`): HS256, RS256 and PS256, each also 384 and 512; ES256, ES384, ES512, ES256K; EdDSA, \
      Ed25519; ML-DSA-44, -65, -87; letter case counts.",
 );

@@ -83,7 +83,8 @@ fn read_jwk(jwk: &Value<'_>, alone: bool) -> Result<(Parts, Stated)> {
     };
     let kty = kty.strip_suffix("-HSM").filter(|kty| matches!(*kty, "RSA" | "EC")).unwrap_or(&kty);
     let usage = Usage::from_jwk(jwk, kty)?;
-    let alg = text(jwk, "alg")?.map(|name| Alg::from_name(&name)).transpose()?;
+    let alg = text(jwk, "alg")?.map(|name| Alg::from_name(&name)).transpose();
+    let alg = alg.map_err(|error| error.with_kind(ErrorKind::UnsupportedKey))?;
     let kid = text(jwk, "kid")?.map(Cow::into_owned);
     if kid.as_ref().is_some_and(|kid| !is_kid(kid)) {
         return Err(invalid(

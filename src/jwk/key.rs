@@ -138,7 +138,7 @@ impl Key {
     /// # Errors
     /// As [`Self::from_pem`] and [`Self::from_secret`]. `KeyUsage`: also if `use` or `key_ops` is
     /// for something else than signatures, or `alg` contradicts the argument.
-    /// `UnsupportedAlgorithm`: `alg` is unknown. `InvalidKey`: also if the JSON is malformed or
+    /// `UnsupportedKey`: also if `alg` is unknown. `InvalidKey`: also if the JSON is malformed or
     /// longer than 512 KiB.
     pub fn from_jwk(json: &[u8], alg: Option<Alg>) -> Result<Self> {
         options(alg).from_jwk(json)

@@ -33,8 +33,8 @@ impl Claims {
     /// The claims of a JSON object; values keep their exact text.
     ///
     /// # Errors
-    /// `InvalidArgument`: not one JSON object, or not acceptable JSON (see [`crate::json`]).
-    /// `InvalidClaim`: a registered claim has the wrong type.
+    /// `InvalidArgument`: not one JSON object, not acceptable JSON (see [`crate::json`]), or a
+    /// registered claim of the wrong type.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         let claims = registered::scan(text, &[]).map_err(as_argument)?;
         Ok(Self { json: claims.object.raw().to_owned() })
@@ -159,13 +159,15 @@ fn append(json: &mut String, name: &str, value: &str) {
     json.push_str(value);
 }
 
-/// What is wrong with a text that the program itself hands in is the program's mistake.
+/// What is wrong with claims that the program itself hands in is the program's mistake.
+#[cold]
 pub(super) fn as_argument(error: Error) -> Error {
-    if error.kind() == ErrorKind::MalformedToken {
-        error.with_kind(ErrorKind::InvalidArgument)
-    } else {
-        error
-    }
+    let error = match error.kind() {
+        ErrorKind::InvalidClaim => error.unremedied(),
+        ErrorKind::MalformedToken | ErrorKind::MissingClaim => error,
+        _ => return error,
+    };
+    error.with_kind(ErrorKind::InvalidArgument)
 }
 
 /// Names the claims; their values are the subject's business, not the log's.

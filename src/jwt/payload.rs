@@ -59,10 +59,10 @@ pub(super) fn absent_or_same<'m>(
 }
 
 const IN_MILLISECONDS: Error = Error::new(
-    ErrorKind::InvalidClaim,
+    ErrorKind::InvalidArgument,
     "The date is in milliseconds; give whole seconds since 1970 (NumericDate, RFC 7519 section 2).",
 );
 const CONTRADICTION: Error = Error::new(
-    ErrorKind::InvalidClaim,
+    ErrorKind::InvalidArgument,
     "The claims name an issuer or audience that is not the signer's; leave it out, and the signer sets it.",
 );

@@ -158,7 +158,7 @@ const NOT_AN_OBJECT: Error =
     Error::new(ErrorKind::MalformedToken, "The claims are not a JSON object (RFC 7519 section 3).");
 const NOT_A_STRING: Error = Error::new(
     ErrorKind::InvalidClaim,
-    "A claim that must be a string is none; have the issuer write one, or leave it out (RFC 7519 section 4.1).",
+    "The claim must be a string, or be left out (RFC 7519 section 4.1).",
 );
 const SUBJECT_NOT_A_STRING: Error = Error::new(
     ErrorKind::InvalidClaim,

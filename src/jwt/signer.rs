@@ -370,11 +370,11 @@ impl Signer {
     /// Signs the claims of a JSON object; what it says keeps its exact text.
     ///
     /// # Errors
-    /// `InvalidArgument`: not one JSON object, not acceptable JSON, or too long. `InvalidClaim`: a
-    /// registered claim of the wrong type, an `iss` or `aud` that is not the signer's, a date in
-    /// milliseconds (`exp`, `nbf`, `iat`, `auth_time`, `updated_at`), or an `exp` after the time
-    /// for which a [`KeySource`] keeps its key, counted from now or from an `iat` that is at most
-    /// 600 s ahead. `MissingClaim`: no `exp` and no time to live. `KeyUsage`: the key is public.
+    /// `InvalidArgument`: not one JSON object, not acceptable JSON, or too long; a registered claim
+    /// of the wrong type, an `iss` or `aud` that is not the signer's, a date in milliseconds
+    /// (`exp`, `nbf`, `iat`, `auth_time`, `updated_at`), an `exp` after the time for which a
+    /// [`KeySource`] keeps its key, counted from now or from an `iat` that is at most 600 s ahead,
+    /// or no `exp` and no time to live. `KeyUsage`: the key is public.
     /// `RandomUnavailable`.
     pub fn sign_json(&self, claims: impl AsRef<[u8]>) -> Result<String> {
         self.sign_by(claims.as_ref(), None)
@@ -566,12 +566,12 @@ const SIGNER_OUTLIVES: Error = Error::new(
      `token_ttl` that is as long.",
 );
 const TOKEN_OUTLIVES: Error = Error::new(
-    ErrorKind::InvalidClaim,
+    ErrorKind::InvalidArgument,
     "The token's `exp` is later than the ring keeps its key: give an earlier one, or open the ring with a `token_ttl` \
      that is as long.",
 );
 const NO_EXPIRY: Error = Error::new(
-    ErrorKind::MissingClaim,
+    ErrorKind::InvalidArgument,
     "The claims have no `exp` and the signer sets none: give it a `ttl` or the claims an `exp`, or allow tokens without end (`allow_missing_exp`).",
 );
 

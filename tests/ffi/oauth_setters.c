@@ -396,7 +396,7 @@ static void machines(void) {
 
 static void keys_and_transports(void) {
     JSON_SETTER(gk_remote_key_set_options);
-    WRONG(gk_remote_key_set_options, GK_STATUS_UNSUPPORTED_ALGORITHM, "rsa_alg", json,
+    WRONG(gk_remote_key_set_options, GK_STATUS_INVALID_ARGUMENT, "rsa_alg", json,
           GK_TEXT("{\"rsa_alg\":\"RS1\"}"));
     TEXT_SETTER(gk_remote_key_set_options, gk_remote_key_set_options_url);
     MISFIT(gk_remote_key_set_options, "url", url, GK_TEXT("http://auth.example/k"));

@@ -78,7 +78,7 @@ fn taken_from_json() {
     for wrong in
         [r#"{"exp":"1"}"#, r#"{"aud":[]}"#, r#"{"iss":7}"#, r#"{"sub":null}"#, r#"{"nbf":1e300}"#]
     {
-        refused(Claims::from_json(wrong.as_bytes()), ErrorKind::InvalidClaim, wrong);
+        refused(Claims::from_json(wrong.as_bytes()), ErrorKind::InvalidArgument, wrong);
     }
     for wrong in ["", "{", "1 2", "nul", "'a'", "\"\u{1}\""] {
         refused(Claims::new().claim_json("x", wrong), ErrorKind::InvalidArgument, wrong);

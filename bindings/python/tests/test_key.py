@@ -42,8 +42,9 @@ def test_generate_with_a_name_and_a_size() -> None:
 
 @pytest.mark.parametrize("alg", ["none", "HS1", "", "es256", "RSA-OAEP", "ES256 ", "\x00"])
 def test_unknown_algorithms(alg: str) -> None:
-    with pytest.raises(exceptions.UnsupportedAlgorithmError):
+    with pytest.raises(exceptions.UsageError) as refused:
         Key.generate(alg)
+    assert refused.value.claim == "alg"
 
 
 def test_bits_are_for_rsa(key_for: Callable[[str], Key]) -> None:

@@ -120,7 +120,7 @@ def test_what_is_kept_is_kept_close(tmp_path: Path) -> None:
         (lambda: KeyRing.open(7), TypeError),  # type: ignore[arg-type]
         (lambda: KeyRing.open("mysql://x"), exceptions.UsageError),
         (lambda: KeyRing.open("memory:", name="../x"), exceptions.UsageError),
-        (lambda: KeyRing.open("memory:", alg="none"), exceptions.UnsupportedAlgorithmError),
+        (lambda: KeyRing.open("memory:", alg="none"), exceptions.UsageError),
         (lambda: KeyRing.open("memory:", token_ttl=0), exceptions.UsageError),
         (lambda: KeyRing.open("memory:", pepper=b"short"), exceptions.UsageError),
         (lambda: Signer("a key"), TypeError),  # type: ignore[arg-type]
@@ -166,7 +166,7 @@ def test_no_token_outlives_its_key() -> None:
     now = int(time.time())
     for signer in (Signer(ring), Signer(ring, ttl=None)):
         assert signer.sign({"exp": now + 900})
-        with pytest.raises(exceptions.InvalidClaimError, match="token_ttl") as late:
+        with pytest.raises(exceptions.UsageError, match="token_ttl") as late:
             signer.sign({"exp": now + 2000})
         assert late.value.claim == "exp"
 

@@ -169,7 +169,7 @@ def test_algorithms(key_for: Callable[[str], Key]) -> None:
         Verifier(keys[0], algorithms=["ES384"])
     with pytest.raises(exc.ConfigurationError):
         Verifier(keys[0], algorithms=[])
-    with pytest.raises(exc.UnsupportedAlgorithmError):
+    with pytest.raises(exc.UsageError):
         Verifier(keys[0], algorithms=["none"])
 
 
@@ -375,12 +375,13 @@ def test_claims_of_ones_own(key: Key) -> None:
     mine = {"iss": "i", "aud": "a", "iat": NOW - 5, "exp": NOW + 5, "jti": "mine"}
     assert danger_decode_unverified(signer.sign(mine))[1] == mine
     for other in ({"iss": "j"}, {"aud": "b"}, {"aud": ["a", "b"]}, {"exp": "soon"}, {"iss": 7}):
-        with pytest.raises(exc.InvalidClaimError):
+        with pytest.raises(exc.UsageError) as refused:
             signer.sign(other)
+        assert refused.value.claim in other
 
 
 def test_tokens_that_never_expire_are_asked_for(key: Key) -> None:
-    with pytest.raises(exc.MissingRequiredClaimError):
+    with pytest.raises(exc.UsageError, match="`allow_missing_exp`"):
         Signer(key, ttl=None).sign({})
     soon = datetime.now(timezone.utc) + timedelta(minutes=5)
     assert Verifier(key).verify(Signer(key, ttl=None).sign({"exp": soon}))

@@ -17,12 +17,12 @@ fn unusable_members_are_skipped_and_counted_with_their_reasons() {
     let weak = format!(r#"{{"kty":"RSA","alg":"RS256","e":"AQAB","n":"{}"}}"#, "_".repeat(84));
     let cases = [
         (r#"{"kty":"EC","crv":"P-224","x":"AA","y":"AA"}"#, ErrorKind::UnsupportedKey),
-        (r#"{"kty":"MLWE","alg":"KYBER512"}"#, ErrorKind::UnsupportedAlgorithm),
+        (r#"{"kty":"MLWE","alg":"KYBER512"}"#, ErrorKind::UnsupportedKey),
         (r#"{"kty":"unknown"}"#, ErrorKind::UnsupportedKey),
         (r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#, ErrorKind::UnsupportedKey),
         (r#"{"kty":"RSA","use":"enc","n":"AA","e":"AQAB"}"#, ErrorKind::KeyUsage),
         (r#"{"kty":"EC","key_ops":["deriveKey"],"crv":"P-256"}"#, ErrorKind::KeyUsage),
-        (r#"{"kty":"RSA","alg":"RSA-OAEP","n":"AA","e":"AQAB"}"#, ErrorKind::UnsupportedAlgorithm),
+        (r#"{"kty":"RSA","alg":"RSA-OAEP","n":"AA","e":"AQAB"}"#, ErrorKind::UnsupportedKey),
         (r#"{"kty":"oct","k":"AAAA"}"#, ErrorKind::AlgorithmRequired),
         (r#"{"kty":"oct","alg":"HS256","k":"AAAA"}"#, ErrorKind::WeakKey),
         (&weak, ErrorKind::WeakKey),

@@ -99,8 +99,10 @@
 
 What PyJWT raises, gatekey raises under the same name or under a subclass, with these exceptions:
 its ``PyJWK*Error`` and ``MissingCryptographyError`` have no counterpart, a claim of a wrong JSON
-type is an ``InvalidClaimError`` whatever the claim, and arguments of a wrong Python type are a
-``TypeError``. No message ever holds a token, a key, or text that a token's sender chose.
+type is an ``InvalidClaimError`` whatever the claim, and a ``UsageError`` where it is to be signed;
+arguments of a wrong Python type are a ``TypeError``. No message ever holds a token or a key. Of
+what a token says, a message has the type, issuer and audience that a good signature vouches for,
+and the ``kid`` of a key that is not there: at most 31 printable characters of each.
 """
 
 from __future__ import annotations
