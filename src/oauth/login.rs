@@ -1,11 +1,12 @@
-//! Signing in: the authorization code flow (RFC 6749 section 4.1) with PKCE (RFC 7636), `state`,
-//! `nonce` (OpenID Connect Core section 3.1) and the issuer in the response (RFC 9207).
+//! Signing in: the authorization code flow (RFC 6749 section 4.1). Makes the PKCE verifier (RFC
+//! 7636), `state` and `nonce` (OpenID Connect Core section 3.1); `login_cookie.rs` keeps them in a
+//! sealed cookie. Checks the callback against them, and the issuer in it (RFC 9207).
 
 use super::answer;
 use super::client::{Inner, OAuthClient};
 use super::config::{AUTHORIZATION, PUSHED, TOKEN, checked_text};
-use super::flow::{Flow, MISMATCH};
 use super::id_token::algorithms;
+use super::login_cookie::{Flow, MISMATCH};
 use super::login_options::LoginOptions;
 use super::metadata::Metadata;
 use super::return_to;
@@ -116,7 +117,7 @@ impl OAuthClient {
 
     /// Finishes a log-in. `callback` is the callback's address, its query, or the form that was
     /// posted; `cookies` the request's `Cookie` header. `state`, `iss` and errors are looked at
-    /// before anything is asked of anybody.
+    /// before any request is made.
     ///
     /// # Errors
     /// `OauthStateMismatch`: the log-in was not begun here. `OauthIssuerMismatch`: the answer is
@@ -158,7 +159,7 @@ impl OAuthClient {
         let set_cookies = vec![self.0.clear_flow(&callback.state)?];
         let id = b64::encode(&flow.state_hash);
         if let Some(replay) = &self.0.config.replay
-            && !replay.seen_once(&flow.issuer, &id, flow.begun_at + super::flow::TTL + 1)?
+            && !replay.seen_once(&flow.issuer, &id, flow.begun_at + super::login_cookie::TTL + 1)?
         {
             return Err(MISMATCH);
         }
@@ -357,7 +358,7 @@ impl Callback {
             return Err(MALFORMED_CALLBACK);
         }
         let query = query_of(callback).split('#').next().unwrap_or_default();
-        // As it stands in the query; what other parameters hold is nobody's business here.
+        // As it stands in the query; what other parameters hold does not matter here.
         let one = |name: &str| -> Result<Option<&str>> {
             let mut values = url::values(query, name);
             let value = values.next();
@@ -416,5 +417,5 @@ const NO_PKCE: Error = Error::new(
 );
 const MALFORMED_CALLBACK: Error = Error::new(
     ErrorKind::OauthStateMismatch,
-    "The callback is not one: too long, a parameter that comes twice, or neither a code nor an error.",
+    "The callback is malformed: too long, a parameter that comes twice, or neither a code nor an error.",
 );

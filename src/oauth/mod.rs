@@ -4,20 +4,20 @@
 //! socket.
 //!
 //! `config`, `quirks`, `presets`, `variables`: what is known beforehand. `metadata`,
-//! `remote_key_set`: what the server publishes. `login`, `login_options`, `flow`, `id_token`:
-//! signing in. `auth`, `answer`, `tokens`, `grants`: the token endpoint. `rescue`: the refresh
-//! token of an answer that is spoilt. `about`: users and tokens. `manager`, `slots`, `shelf`:
-//! tokens over time.
+//! `remote_key_set`: what the server publishes. `login`, `login_options`, `login_cookie`,
+//! `id_token`: signing in. `auth`, `answer`, `tokens`, `grants`: the token endpoint. `rescue`: the
+//! refresh token of an answer that is spoilt. `about`: users and tokens. `manager`, `slots`,
+//! `shelf`: tokens over time.
 
 mod about;
 mod answer;
 mod auth;
 mod client;
 mod config;
-mod flow;
 mod grants;
 mod id_token;
 mod login;
+mod login_cookie;
 mod login_options;
 mod manager;
 mod metadata;

@@ -105,8 +105,8 @@ impl Flow {
     }
 }
 
-/// Scopes in one text, each as how many bytes it begins with that the one before it begins with
-/// too, and the rest: many are addresses that differ at their end only.
+/// Scopes in one text, each as how many bytes at its beginning are those of the previous one, and
+/// the rest: many are addresses that differ at their end only.
 fn shortened(scopes: &[String]) -> String {
     let (mut out, mut before) = (String::new(), "");
     for scope in scopes {
