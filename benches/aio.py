@@ -30,7 +30,7 @@ PEERS = {"authlib": "Authlib, on httpx"}
 ROWS = {
     "log-ins": "200 log-ins at once",
     "refreshes": "200 refreshes at once",
-    "stranger": "a good JWT beside 40 strangers' tokens",
+    "stranger": "a good JWT beside 40 tokens with unknown keys",
 }
 
 

@@ -2,7 +2,7 @@
 
 In every round each contender of a group (one operation, one algorithm) takes one sample after the
 other, each in its own process, and every other round in reverse order; a ratio is the median over
-the rounds of the ratio to the floor's sample of the same round. The processes are started anew a few
+the rounds of the ratio to the floor's sample of the same round. The processes are started again a few
 times, because where a program lands in memory moves its speed by some per cent.
 `QUICK=1` takes a few short rounds and writes nothing but the report to standard output;
 `ROUNDS` and `MILLISECONDS` override the number of rounds and the length of a sample.
@@ -26,7 +26,7 @@ ROUNDS = int(os.environ.get("ROUNDS", 3 if QUICK else 21))
 MILLISECONDS = float(os.environ.get("MILLISECONDS", 10 if QUICK else 40))
 LAUNCHES = 1 if QUICK else 3
 
-# What is taken of the operations that are not measured for everybody.
+# What is taken of the operations that are not measured for all libraries.
 TWO_THREADS = ("gatekey (C)", "gatekey (Python)", "PyJWT 2.15.1", "oxyjwt")
 REFUSALS = ("HS256", "ES256")
 

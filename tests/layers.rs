@@ -1,8 +1,8 @@
-//! The layers of the house, checked: who may import whom, who may name which crate, and where
+//! The layers of CONTRIBUTING, checked: who may import whom, who may name which crate, and where
 //! `unsafe`, time, environment, files and sockets may appear.
 //!
 //! Reads `src/**` as text: comments and literals are blanked, then every path that starts with
-//! `crate::` or climbs there by `super::` is held against [`LAYERS`]. Unit tests inside `src` obey the
+//! `crate::` or climbs there by `super::` is checked against [`LAYERS`]. Unit tests inside `src` obey the
 //! layers as well; only the rules about the outside world are lifted for them.
 
 #![expect(
@@ -22,7 +22,7 @@ use source::{code, words};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A room and the rooms it may import. A room may always import itself.
+/// A module and the modules it may import. A module may always import itself.
 const LAYERS: [(&str, &[&str]); 25] = [
     // 0: no domain words, no I/O
     ("error", &[]),
@@ -44,7 +44,7 @@ const LAYERS: [(&str, &[&str]); 25] = [
     ("keyring", &["error", "base", "crypto", "jwk", "jwt", "store", "pepper"]),
     ("session", SESSION),
     ("oauth", OAUTH),
-    // 5: what the edges share: open < resource < guard < admin
+    // 5: what the edges share
     ("open", OPEN),
     ("resource", &["error", "base", "crypto", "jwk", "jwt", "transport", "apikey", "oauth"]),
     ("guard", GUARD),
@@ -64,7 +64,7 @@ const LAYERS: [(&str, &[&str]); 25] = [
     ),
     ("doctor", &["error", "base", "store", "pepper", "keyring", "open"]),
     ("present", &["base", "store", "apikey", "keyring", "session", "oauth", "resource", "backup"]),
-    // Edges, imported by nobody.
+    // Edges, imported by no other module.
     ("interop", &["error", "base", "jwk"]),
     // The public API only: see [`EDGES`].
     ("ffi", PUBLIC),
@@ -78,7 +78,7 @@ const UNSAFE: [&str; 3] =
     ["src/base/prefetch.rs", "src/base/process.rs", "src/store/limits/mapped.rs"];
 
 /// Where the standard library's `Instant` may be named, which stands still while the machine is suspended: for how long
-/// someone waits. How old something is that is kept is told by `src/base/steady.rs`.
+/// a call waits. How old something is that is kept is measured by `src/base/steady.rs`.
 const WAITS: [&str; 5] = [
     "src/base/process.rs",
     "src/base/steady.rs",
@@ -87,7 +87,7 @@ const WAITS: [&str; 5] = [
     "src/cli/oauth/loopback.rs",
 ];
 
-/// What these rooms may name is public: what the crate root re-exports, and what a public module does.
+/// What these modules may name is public: what the crate root re-exports, and what a public module does.
 const EDGES: [&str; 2] = ["ffi", "cli"];
 const PUBLIC: &[&str] = &[];
 const SESSION: &[&str] =
@@ -165,7 +165,7 @@ const OUTSIDE: [(&str, &[&str]); 35] = [
     ("rand", &["src/base/random.rs"]),
     ("base64_simd", &["src/base/b64.rs"]),
     ("simdutf8", &["src/base/json/"]),
-    // What is `unsafe` by itself, and nobody else: the system is asked in few places.
+    // `unsafe` by itself, and only here: the system is asked in few places.
     ("libc", &["src/ffi/", "src/base/process.rs", "src/store/limits/mapped.rs"]),
     ("portable_atomic", &["src/store/limits/"]),
     ("der", &["src/jwk/", "src/crypto/"]),

@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 [ -s "$work/exported" ] || { echo "localize.sh: $in defines no gk_ function" >&2; exit 1; }
 
 # Groups of sections are dissolved: a linker keeps one of each name in a program, and after this no name of ours is
-# that of anybody else's (each Rust library has a group DW.ref.rust_eh_personality).
+# that of any other library (each Rust library has a group DW.ref.rust_eh_personality).
 "${LD:-ld}" -r --force-group-allocation --strip-debug "@$work/exported" "$in" -o "$work/whole.o"
 
 # AWS-LC asks whether the program brings a memory allocator under these names; it is to have none of another OpenSSL's.
