@@ -111,7 +111,7 @@ typedef struct gk_sessions gk_sessions;
 /**
  * The ABI version of the library that is linked in.
  *
- * @return The library's GK_ABI_VERSION. A program built against another number must not go on.
+ * @return The library's GK_ABI_VERSION. A program built against another number must stop.
  */
 uint32_t gk_abi_version(void);
 
@@ -136,9 +136,9 @@ const char *gk_version(void);
 
 /**
  * The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and
- * internal, 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the
- * API's door, 6000s store, 7000s transport; none lies in 100 to 599, so that none is taken for an
- * HTTP status. A number is never reused; treat one you do not know as a failure.
+ * internal, 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and
+ * incoming requests, 6000s store, 7000s transport; none lies in 100 to 599, so that none is taken
+ * for an HTTP status. A number is never reused; treat one you do not know as a failure.
  */
 typedef int32_t gk_status;
 
@@ -197,7 +197,7 @@ typedef struct {
 /** `iss` is not the expected one, or is present and the policy says nothing about it. */
 #define GK_STATUS_INVALID_ISSUER 1004
 
-/** `aud` names nobody expected, or is present and the policy says nothing about it. */
+/** `aud` names no expected audience, or is present and the policy says nothing about it. */
 #define GK_STATUS_INVALID_AUDIENCE 1005
 
 /** The header's `typ` is not the expected one. */
@@ -212,7 +212,7 @@ typedef struct {
 /** A registered claim has the wrong JSON type or an impossible value. */
 #define GK_STATUS_INVALID_CLAIM 1009
 
-/** The algorithm is not one that gatekey implements; `none` is not an algorithm. */
+/** gatekey does not implement the algorithm; `none` is not an algorithm. */
 #define GK_STATUS_UNSUPPORTED_ALGORITHM 1010
 
 /** The header's `alg` is not the one the key is bound to. */
@@ -248,7 +248,7 @@ typedef struct {
 /** The key is too weak: RSA under 2048 bits, a short secret, a ROCA modulus. */
 #define GK_STATUS_WEAK_KEY 2001
 
-/** The key type or curve is not one that gatekey implements. */
+/** gatekey does not implement the key type or curve. */
 #define GK_STATUS_UNSUPPORTED_KEY 2002
 
 /** The private part does not belong to the public part. */
@@ -302,10 +302,10 @@ typedef struct {
 /** The key or token lacks a scope that the call requires (RFC 6750 section 3.1). */
 #define GK_STATUS_INSUFFICIENT_SCOPE 3008
 
-/** The key's rate limit is reached; `retry_after` tells when to come back. */
+/** The key's rate limit is reached; `retry_after` says when to come back. */
 #define GK_STATUS_RATE_LIMITED 3009
 
-/** The key's credits are spent; `retry_after` tells of the next refill. */
+/** The key's credits are spent; `retry_after` says when the next refill is. */
 #define GK_STATUS_CREDITS_EXHAUSTED 3010
 
 /** A call that manages API keys names one that is not there. */
@@ -321,7 +321,7 @@ typedef struct {
 #define GK_STATUS_INVALID_REFRESH_TOKEN 4002
 
 /**
- * A refresh token was used a second time, so that someone else may have it: the session has been
+ * A refresh token was used a second time, so that an attacker may have it: the session has been
  * ended.
  */
 #define GK_STATUS_TOKEN_REUSE 4003
@@ -443,7 +443,7 @@ typedef struct {
  */
 #define GK_STATUS_STORE_RESTORED 6006
 
-/** The name does not resolve, nobody listens, or the connection broke. */
+/** The name does not resolve, nothing listens there, or the connection broke. */
 #define GK_STATUS_CONNECTION_FAILED 7000
 
 /** The whole answer was not there within the deadline (10 seconds unless set). */
@@ -624,8 +624,8 @@ void gk_buf_free(gk_buf *buf);
 /**
  * A clock, of dates. Called from any thread that verifies or signs, from several at once; must not
  * throw or jump out. How old something is that was read from a store or fetched (max_stale, the 50
- * ms within which changes of other processes are seen) is told by the system's time, with that in
- * suspend: it may stand still.
+ * ms within which changes of other processes are seen) is measured by the system's time, with that
+ * in suspend: it may stand still.
  *
  * @param user The pointer that the clock was registered with.
  * @return Whole seconds since 1970-01-01T00:00:00Z. After the year 9999, such as UINT64_MAX of a
@@ -973,7 +973,7 @@ gk_status gk_key_from_secret(const uint8_t *secret,
  *
  * @param pem The text, at most 64 KiB; borrowed for the call.
  * @param pem_len Its length in bytes.
- * @param alg The algorithm; GK_ALG_ANY where the key itself tells it, which an RSA key does not.
+ * @param alg The algorithm; GK_ALG_ANY where the key itself says it, which an RSA key does not.
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_KEY if it is malformed, or the algorithm needs another
@@ -994,7 +994,7 @@ gk_status gk_key_from_pem(const char *pem,
  *
  * @param der The bytes, at most 64 KiB; borrowed for the call.
  * @param der_len Their number.
- * @param alg The algorithm; GK_ALG_ANY where the key itself tells it, which an RSA key does not.
+ * @param alg The algorithm; GK_ALG_ANY where the key itself says it, which an RSA key does not.
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return As gk_key_from_pem.
@@ -1011,7 +1011,7 @@ gk_status gk_key_from_der(const uint8_t *der,
  *
  * @param json The JWK, at most 512 KiB; borrowed for the call.
  * @param json_len Its length in bytes.
- * @param alg The algorithm; GK_ALG_ANY where the JWK tells it by `alg` or by its curve.
+ * @param alg The algorithm; GK_ALG_ANY where the JWK says it by `alg` or by its curve.
  * @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
  * @return As gk_key_from_pem and gk_key_from_secret; GK_STATUS_KEY_USAGE also if `alg` contradicts
@@ -1567,8 +1567,8 @@ gk_status gk_key_set_to_private_jwks(const gk_key_set *key_set,
  * ==== Verifiers ====
  *
  * Verify JSON Web Tokens (RFC 7519) with keys, by a policy. What a policy says nothing about is
- * refused. gk_verified is what a token says that was good; gk_unverified is what anybody may have
- * written.
+ * refused. gk_verified is what a token says that was good; gk_unverified is what an attacker may
+ * have written.
  */
 
 /**
@@ -1691,8 +1691,8 @@ void gk_policy_expect_numeric_subject(gk_policy *policy, int64_t subject);
 
 /**
  * Accepts a `sub` that is a whole number of at most 64 bits, which RFC 7519 section 4.1.2 does not
- * allow. 7 and "7" are two subjects: gk_verified_subject gives nothing for the number, which is
- * told by gk_verified_numeric_subject and revoked by gk_revocations_revoke_numeric_subject.
+ * allow. 7 and "7" are two subjects: gk_verified_subject gives nothing for the number, which
+ * gk_verified_numeric_subject gives and which is revoked by gk_revocations_revoke_numeric_subject.
  *
  * @param policy The policy.
  */
@@ -2059,7 +2059,7 @@ gk_str gk_verified_subject(const gk_verified *verified);
  * subject than "7": keep the two apart wherever you keep one.
  *
  * @param verified The claims.
- * @param subject Receives the number; 0 if it is none. May be NULL.
+ * @param subject Receives the number; 0 if it is not a number. May be NULL.
  * @return Whether it is a number; false for NULL.
  */
 bool gk_verified_numeric_subject(const gk_verified *verified, int64_t *subject);
@@ -2225,8 +2225,8 @@ void gk_unverified_free(gk_unverified *unverified);
 
 /**
  * Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new
- * those of a set. If their issuer cannot be asked now, it is made all the same, and they are
- * fetched with the first token; until then gk_verifier_verify tells why there are none.
+ * those of a set. If their issuer cannot be asked now, it is still made, and they are fetched with
+ * the first token; until then gk_verifier_verify reports why there are none.
  *
  * @param keys The keys, which are shared, and fetched now if they have a transport.
  * @param policy The policy, which is copied.
@@ -2758,7 +2758,7 @@ void gk_unsigned_free(gk_unsigned *prepared);
  * Which records gk_api_keys_list, gk_api_keys_audit and gk_sessions_events give, and which page of
  * them: all unless set, from the first on. Each call takes the names that its documentation lists
  * and refuses a filter with others. The setters keep the first thing that was wrong, which the
- * call tells.
+ * call reports.
  */
 typedef struct gk_filter gk_filter;
 
@@ -2780,7 +2780,7 @@ void gk_filter_free(gk_filter *filter);
  * Only API keys of this owner.
  *
  * @param filter The filter.
- * @param owner The owner; copied. Empty text is nobody's.
+ * @param owner The owner; copied. Empty text matches none.
  * @param owner_len Its length in bytes.
  */
 void gk_filter_owner(gk_filter *filter, const char *owner, size_t owner_len);
@@ -2807,7 +2807,7 @@ void gk_filter_key_id(gk_filter *filter, const char *key_id, size_t key_id_len);
  * Only events of this subject's sessions.
  *
  * @param filter The filter.
- * @param subject The subject; copied. Empty text is nobody's.
+ * @param subject The subject; copied. Empty text matches none.
  * @param subject_len Its length in bytes.
  */
 void gk_filter_subject(gk_filter *filter, const char *subject, size_t subject_len);
@@ -2822,7 +2822,7 @@ void gk_filter_subject(gk_filter *filter, const char *subject, size_t subject_le
 void gk_filter_family(gk_filter *filter, const char *family, size_t family_len);
 
 /**
- * Goes on after a page. With the same filter, page after page.
+ * Continues after a page. With the same filter, page after page.
  *
  * @param filter The filter.
  * @param cursor The `cursor` of the page before; copied. NULL and 0, or empty text, for the first
@@ -2851,22 +2851,22 @@ void gk_filter_limit(gk_filter *filter, size_t limit);
  * @param user The pointer that was given with it.
  * @param done How many pages are copied.
  * @param all Of how many.
- * @return True to go on; false stops the copy, which fails with GK_STATUS_INVALID_ARGUMENT.
+ * @return True to continue; false stops the copy, which fails with GK_STATUS_INVALID_ARGUMENT.
  */
 typedef bool (*gk_progress_fn)(void *user, uint64_t done, uint64_t all);
 
 /*
  * ==== Store ====
  *
- * A store in the hand: it hands out API keys, sessions, revocations and key rings over one pool,
+ * An open store: it hands out API keys, sessions, revocations and key rings over one pool,
  * one pepper setting and one clock.
  */
 
 /**
  * A store: API keys, sessions, revocations and key rings. It owns one pool of connections, the
- * peppers and the clock, and shares them with what it hands out. What it hands out goes on when
- * its handle is freed, and ends when it is closed. Shared by reference count, safe to use from
- * several threads at once and to go on with after a fork.
+ * peppers and the clock, and shares them with what it hands out. Freeing the handle leaves the
+ * handed-out objects usable; gk_store_close ends them all. Shared by reference count, safe to use
+ * from several threads at once, and usable after a fork.
  */
 typedef struct gk_store gk_store;
 
@@ -2918,8 +2918,8 @@ gk_status gk_store_backup(const char *options_json,
  * store is that was there before, or null) and `must_acknowledge`, to be freed with gk_buf_free.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_STORE_UNAVAILABLE if the store is in use;
- * GK_STATUS_STORE_CORRUPT if the backup is none, or is damaged; otherwise as gk_store_backup. Then
- * the store is as it was.
+ * GK_STATUS_STORE_CORRUPT if the file is not a backup, or is damaged; otherwise as
+ * gk_store_backup. Then the store is as it was.
  */
 GK_NODISCARD
 gk_status gk_store_restore(const char *options_json,
@@ -2944,11 +2944,11 @@ gk_status gk_store_restore(const char *options_json,
  * @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`,
  * with `damaged_key_rings` (the names of those whose rows were altered from outside or cannot be
  * read, which stay as they are), and with `was_refused`: whether it was refused before; if not,
- * what was asked for has ended all the same. To be freed with gk_buf_free.
+ * what was asked for has still ended. To be freed with gk_buf_free.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not
  * that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
- * of a wrong type; GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on;
+ * of a wrong type; GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call continues;
  * GK_STATUS_UNSUPPORTED without SQLite.
  */
 GK_NODISCARD
@@ -2975,7 +2975,7 @@ void gk_store_options_free(gk_store_options *options);
  * Adds a pepper; several calls go from the oldest to the active one. Losing it is losing all that
  * is in the store.
  *
- * What is wrong with peppers is told by gk_store_open.
+ * gk_store_open reports what is wrong with peppers.
  *
  * @param options The options.
  * @param number Its number, from 1.
@@ -2991,7 +2991,7 @@ void gk_store_options_pepper(gk_store_options *options,
  * Takes the peppers from a file that only its owner may read: a line each, the number, a space and
  * 32 bytes in hexadecimal.
  *
- * What is wrong with the file is told by gk_store_open.
+ * gk_store_open reports what is wrong with the file.
  *
  * @param options The options.
  * @param path The file's path; copied.
@@ -3002,8 +3002,7 @@ void gk_store_options_pepper_file(gk_store_options *options, const char *path, s
 /**
  * Takes the peppers from an environment variable, written as in a file.
  *
- * What is wrong with the variable is told by gk_store_open, with its name and without what it
- * holds.
+ * gk_store_open reports what is wrong with the variable, with its name and without what it holds.
  *
  * @param options The options.
  * @param name The variable's name, not what it holds; copied.
@@ -3033,7 +3032,7 @@ void gk_store_options_clock(gk_store_options *options,
 void gk_store_options_strict(gk_store_options *options, bool strict);
 
 /**
- * For how long everything goes on from memory while the store is out of reach.
+ * For how long everything works from memory while the store is out of reach.
  *
  * More is refused by what opens API keys, sessions, revocations or key rings.
  *
@@ -3057,7 +3056,7 @@ void gk_store_options_max_stale(gk_store_options *options, uint64_t seconds);
  * In a folder, key rings are sealed only if a pepper is given.
  * @param store Receives the store, to be freed with gk_store_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the URL is none;
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the URL is malformed;
  * GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file or the folder, or the
  * environment variable holds no peppers; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this
  * build has no such store; the 6000s.
@@ -3147,7 +3146,7 @@ gk_status gk_store_key_ring(const gk_store *store,
                             gk_error *err);
 
 /**
- * Whether gk_store_open made a pepper file: someone should be told to back it up.
+ * Whether gk_store_open made a pepper file, which should be backed up.
  *
  * @param store The store.
  * @return True if it did; false for NULL.
@@ -3169,7 +3168,7 @@ gk_store *gk_store_clone(const gk_store *store);
  *
  * @param store The store.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s, and it is closed all the same.
+ * @return GK_STATUS_OK; the 6000s, and it is closed nevertheless.
  */
 GK_NODISCARD gk_status gk_store_close(const gk_store *store, gk_error *err);
 
@@ -3208,7 +3207,7 @@ typedef struct gk_api_key_check gk_api_key_check;
 
 /**
  * Keys of another system, to be imported. gk_api_key_import_add keeps the first thing that was
- * wrong, which gk_api_keys_import tells.
+ * wrong, which gk_api_keys_import reports.
  */
 typedef struct gk_api_key_import gk_api_key_import;
 
@@ -3227,7 +3226,7 @@ typedef struct gk_api_key_spec gk_api_key_spec;
 
 /**
  * The API keys of a service, in a store. Shared by reference count, safe to use from several
- * threads at once and to go on with after a fork.
+ * threads at once, and usable after a fork.
  */
 struct gk_api_keys;
 
@@ -3357,7 +3356,7 @@ void gk_api_key_options_max_stale(gk_api_key_options *options, uint64_t seconds)
 /**
  * Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite
  * store: the processes of one machine that count in one place share each key's limit, over
- * restarts; each machine has limits of its own. gk_api_keys_check_limits tells whether that holds.
+ * restarts; each machine has limits of its own. gk_api_keys_check_limits says whether that holds.
  *
  * A folder that cannot be used is refused by gk_api_keys_open.
  *
@@ -3807,7 +3806,7 @@ void gk_api_key_import_add(gk_api_key_import *import,
 
 /**
  * Imports keys that another system issued. If a row is of the wrong form, or was added with
- * something wrong, nothing is imported; rows that are there already stop nobody else.
+ * something wrong, nothing is imported; rows that are there already stop no others.
  *
  * @param keys The keys.
  * @param scheme plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt, argon2 or
@@ -4035,13 +4034,13 @@ struct gk_session_options;
 
 /**
  * What a session is to be like, for gk_sessions_start: only what is set. The setters keep the
- * first thing that was wrong, which gk_sessions_start tells.
+ * first thing that was wrong, which gk_sessions_start reports.
  */
 typedef struct gk_session_spec gk_session_spec;
 
 /**
  * The sessions of a service, in a store. Shared by reference count, safe to use from several
- * threads at once and to go on with after a fork.
+ * threads at once, and usable after a fork.
  */
 struct gk_sessions;
 
@@ -4368,7 +4367,7 @@ gk_status gk_sessions_end_by_id(const gk_sessions *sessions,
  * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER
  * for one that was not given, or if rows are sealed under another one that was not given, which
  * stay, while all others are done; the 6000s: what was ended by then stays ended, and a second
- * call goes on.
+ * call continues.
  */
 GK_NODISCARD
 gk_status gk_sessions_end_under_pepper(const gk_sessions *sessions,
@@ -4385,7 +4384,8 @@ gk_status gk_sessions_end_under_pepper(const gk_sessions *sessions,
  * @param subject_len Its length in bytes.
  * @param ended Receives how many sessions; 0 if the call fails. May be NULL.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; the 6000s: what was ended by then stays ended, and a second call goes on.
+ * @return GK_STATUS_OK; the 6000s: what was ended by then stays ended, and a second call
+ * continues.
  */
 GK_NODISCARD
 gk_status gk_sessions_end_all(const gk_sessions *sessions,
@@ -4490,9 +4490,9 @@ struct gk_revocation_options;
 
 /**
  * Tokens, sessions, subjects and keys that have been revoked, in a store; for
- * gk_policy_revocations. Shared by reference count, safe to use from several threads at once and
- * to go on with after a fork. A call that has revoked something is durable when it returns, and in
- * force in other processes within 50 ms.
+ * gk_policy_revocations. Shared by reference count, safe to use from several threads at once, and
+ * usable after a fork. A call that has revoked something is durable when it returns, and in force
+ * in other processes within 50 ms.
  */
 struct gk_revocations;
 
@@ -4556,7 +4556,7 @@ void gk_revocation_options_max_stale(gk_revocation_options *options, uint64_t se
 
 /**
  * How long tokens live at the most, from `iat` to `exp`: others are refused, because what is
- * revoked is not remembered for longer. The same for everybody who shares the store.
+ * revoked is not remembered for longer. The same for all that share the store.
  *
  * Another number is refused by gk_revocations_open.
  *
@@ -4660,7 +4660,7 @@ gk_status gk_revocations_revoke_session(const gk_revocations *revocations,
  * Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones.
  * Access tokens of gk_sessions on the same store say which revocations came before them, whatever
  * the clocks say; others go by `iat`: refused are those of this second or before, or up to the
- * verifier's leeway later. Its sessions go on, and their next refresh gives good tokens;
+ * verifier's leeway later. Its sessions continue, and their next refresh gives good tokens;
  * gk_sessions_end_all ends them as well.
  *
  * @param revocations What has been revoked.
@@ -4710,7 +4710,8 @@ gk_status gk_revocations_revoke_key(const gk_revocations *revocations,
  * @param revocations What has been revoked.
  * @param at Seconds since 1970; not in the future by more than a second, which means all that
  * there is now.
- * @param scope Whose; borrowed for the call. Everybody's for NULL, or where it names nobody.
+ * @param scope Whose; borrowed for the call. Those of all subjects for NULL, or where it names
+ * none.
  * @param err Receives the error; may be NULL.
  * @return GK_STATUS_OK; the 6000s.
  */
@@ -4778,8 +4779,7 @@ size_t gk_revocations_len(const gk_revocations *revocations);
  * The keys of a signer over time: one is active and signs, the next one is published already, and
  * retired ones are good until their last token has expired. gk_signer_builder_following and
  * gk_verifier_following go along with it without a restart, in other processes within 50 ms.
- * Shared by reference count, safe to use from several threads at once and to go on with after a
- * fork.
+ * Shared by reference count, safe to use from several threads at once, and usable after a fork.
  */
 struct gk_key_ring;
 
@@ -4825,8 +4825,8 @@ void gk_key_ring_options_alg(gk_key_ring_options *options, gk_alg alg);
 
 /**
  * How long the tokens live, at most, that signers of this handle sign. The ring remembers the
- * longest that it was ever opened with (gk_key_ring_token_ttl): so long, and 600 seconds more, a
- * retired key is still good, whichever process rotates.
+ * longest that it was ever opened with (gk_key_ring_token_ttl). A retired key is still good for
+ * that long and 600 seconds more, whichever process rotates.
  *
  * Another number is refused by gk_key_ring_open.
  *
@@ -4897,7 +4897,7 @@ void gk_key_ring_free(gk_key_ring *ring);
 
 /**
  * Makes the next key the active one, retires the one that was, and makes a new next one. Wait with
- * another rotation until everybody who caches the published keys has seen the new next one.
+ * another rotation until all that cache the published keys have fetched the new next one.
  *
  * @param ring The ring.
  * @param active Receives the key that is active now, as in gk_key_ring_keys, to be freed with
@@ -4941,7 +4941,7 @@ GK_NODISCARD gk_status gk_key_ring_keys(const gk_key_ring *ring, gk_buf *keys, g
 
 /**
  * The longest life of a token that the ring was ever opened with, by any process
- * (gk_key_ring_options_token_ttl): for so long, and 600 seconds, a retired key stays good.
+ * (gk_key_ring_options_token_ttl). A retired key stays good for that long and 600 seconds more.
  *
  * @param ring The ring.
  * @param seconds Receives it, in seconds; 0 if the call fails.
@@ -5049,8 +5049,8 @@ typedef struct {
 #define GK_SAME_SITE_NONE 2
 
 /**
- * Makes a cookie. Its name should begin with `__Host-`, which keeps other hosts of the domain from
- * planting one.
+ * Makes the name and the attributes of a cookie, from which gk_cookie_set makes its text. The name
+ * should begin with `__Host-`, which keeps other hosts of the domain from planting one.
  *
  * @param name The name.
  * @param name_len Its length in bytes.
@@ -5111,7 +5111,8 @@ GK_NODISCARD gk_status gk_cookie_clear(const gk_cookie *cookie, gk_buf *header, 
  * @param header_len Its length in bytes.
  * @param value Receives the value, which lies in the header; {NULL, 0} if it is not there.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_MALFORMED_COOKIE if the name comes twice, or the value is none.
+ * @return GK_STATUS_OK; GK_STATUS_MALFORMED_COOKIE if the name comes twice, or the value is
+ * malformed.
  */
 GK_NODISCARD
 gk_status gk_cookie_read(const gk_cookie *cookie,
@@ -5199,13 +5200,13 @@ gk_status gk_csrf_check(const gk_csrf *csrf,
 
 /**
  * What one log-in asks for. The setters keep the first thing that was wrong, which
- * gk_oauth_client_begin tells.
+ * gk_oauth_client_begin reports.
  */
 typedef struct gk_login_options gk_login_options;
 
 /**
  * Whom to sign out, and where to go then. The setters keep the first thing that was wrong, which
- * gk_oauth_client_logout_url tells.
+ * gk_oauth_client_logout_url reports.
  */
 typedef struct gk_logout_options gk_logout_options;
 
@@ -5218,7 +5219,7 @@ typedef struct gk_oauth_client gk_oauth_client;
 /**
  * How a client is registered at its authorization server: its id, and the server by its issuer, by
  * a preset, or by endpoints. The setters keep the first thing that was wrong, which
- * gk_oauth_client_new tells.
+ * gk_oauth_client_new reports.
  */
 typedef struct gk_oauth_config gk_oauth_config;
 
@@ -5233,26 +5234,26 @@ typedef struct gk_operation gk_operation;
 
 /**
  * A token that is exchanged for another (RFC 8693 section 2.1). The setters keep the first thing
- * that was wrong, which gk_oauth_client_token_exchange tells.
+ * that was wrong, which gk_oauth_client_token_exchange reports.
  */
 typedef struct gk_token_exchange gk_token_exchange;
 
 /**
  * What a token is asked for: scopes, the APIs that it is for, parameters of the server's own. The
- * setters keep the first thing that was wrong, which the call that uses it tells.
+ * setters keep the first thing that was wrong, which the call that uses it reports.
  */
 typedef struct gk_token_grant gk_token_grant;
 
 /**
  * The tokens of other servers under names of the program's own: one refresh for all threads and,
  * in a folder, for all processes. Shared by reference count, safe to use from several threads at
- * once and to go on with after a fork.
+ * once, and usable after a fork.
  */
 typedef struct gk_token_manager gk_token_manager;
 
 /**
  * Where tokens are kept, and what a name gets under which there is no token. The setters keep the
- * first thing that was wrong, which gk_token_manager_new tells.
+ * first thing that was wrong, which gk_token_manager_new reports.
  */
 typedef struct gk_token_manager_options gk_token_manager_options;
 
@@ -5747,7 +5748,7 @@ gk_status gk_oauth_client_userinfo(const gk_oauth_client *client,
                                    gk_error *err);
 
 /**
- * As gk_oauth_client_userinfo, by an access token alone. Nobody knows whom it should be about:
+ * As gk_oauth_client_userinfo, by an access token alone. It is not known whom it should be about:
  * look at the subject.
  *
  * @param client The client.
@@ -5846,7 +5847,7 @@ void gk_login_options_free(gk_login_options *options);
  * Takes over the members of options in JSON: they override what was set before, and later calls
  * override them.
  *
- * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+ * What is not known or of another kind is reported as GK_STATUS_INVALID_CONFIGURATION, and
  * gk_error_claim names it.
  *
  * @param options The options.
@@ -6119,7 +6120,7 @@ void gk_token_grant_free(gk_token_grant *grant);
  * Takes over the members of a grant in JSON: scopes override those that were set
  * before, resources and parameters come behind them.
  *
- * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+ * What is not known or of another kind is reported as GK_STATUS_INVALID_CONFIGURATION, and
  * gk_error_claim names it.
  *
  * @param grant The grant.
@@ -6180,7 +6181,7 @@ void gk_token_exchange_free(gk_token_exchange *exchange);
  * Takes over the members of an exchange in JSON: they override what was set before, and later
  * calls override them.
  *
- * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+ * What is not known or of another kind is reported as GK_STATUS_INVALID_CONFIGURATION, and
  * gk_error_claim names it.
  *
  * @param exchange The exchange.
@@ -6587,7 +6588,7 @@ void gk_token_manager_options_client_credentials(gk_token_manager_options *optio
 /**
  * What each refresh says apart from the refresh token, as gk_oauth_client_refresh_with takes it:
  * parameters of the server's own, scopes instead of all that were granted, resources instead of
- * those of the tokens. What is not acceptable in it is told by the first refresh.
+ * those of the tokens. The first refresh reports what is not acceptable in it.
  *
  * @param options The options.
  * @param grant What is said; copied. NULL for nothing in particular.
@@ -6702,7 +6703,7 @@ gk_status gk_token_manager_access_token(const gk_token_manager *manager,
 
 /**
  * Gives another access token than the one that was refused, unless there is one by now. If an API
- * goes on refusing new ones, the next is asked for after a second, then after two, at most once a
+ * refuses new ones as well, the next is asked for after a second, then after two, at most once a
  * minute; until then the refused one is given once more, and it is of no use to send it.
  *
  * @param manager The manager.
@@ -6829,8 +6830,8 @@ gk_status gk_operation_json(const gk_operation *operation,
 
 /**
  * Gives the tokens that an operation has ended with, those of a log-in included. A refresh that
- * has failed gives the tokens to keep all the same, if the server had given a new refresh token by
- * then: the old ones, with that.
+ * has failed still gives the tokens to keep, if the server had given a new refresh token by then:
+ * the old ones, with that.
  *
  * @param operation The operation.
  * @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call
@@ -6887,32 +6888,34 @@ void gk_operation_free(gk_operation *operation);
 /*
  * ==== Resource server ====
  *
- * An API's door: JWTs of an issuer, opaque tokens and API keys behind one call.
+ * The check of an API's incoming requests: JWTs of an issuer, opaque tokens and API keys, in one
+ * call.
  */
 
 /**
  * What a route demands of its caller: made once, shared by all threads. The setters keep the first
- * thing that was wrong, which gk_resource_server_check tells.
+ * thing that was wrong, which gk_resource_server_check reports.
  */
 typedef struct gk_demand gk_demand;
 
 /**
  * What a door accepts of one issuer's tokens instead of what it accepts of all; what is not set is
  * as the door has it. The setters keep the first thing that was wrong, which
- * gk_resource_server_builder_build tells.
+ * gk_resource_server_builder_build reports.
  */
 typedef struct gk_door_rule gk_door_rule;
 
 /**
- * An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by
- * reference count, safe to use from several threads at once and to go on with after a fork.
+ * The check of an API's incoming requests: JWTs of an issuer, opaque tokens and API keys, in one
+ * call. Shared by reference count, safe to use from several threads at once, and usable after a
+ * fork.
  */
 typedef struct gk_resource_server gk_resource_server;
 
 /**
- * An API's door while it is put together. At least one of an issuer with keys, an introspection
- * and API keys. The setters keep the first thing that was wrong, which
- * gk_resource_server_builder_build tells.
+ * A gk_resource_server while it is put together. At least one of an issuer with keys, an
+ * introspection and API keys. The setters keep the first thing that was wrong, which
+ * gk_resource_server_builder_build reports.
  */
 typedef struct gk_resource_server_builder gk_resource_server_builder;
 
@@ -6993,8 +6996,8 @@ void gk_demand_tenant(gk_demand *demand, const char *tenant, size_t tenant_len);
 
 /**
  * Lets a request bring two credentials and says which of them decides. That one must be there, it
- * alone must meet the demand, and what is granted is its own; the other, if it is there, must be
- * valid. Unless set, a request has exactly one credential.
+ * alone must meet the demand, and what is granted is what it grants; the other, if it is there,
+ * must be valid. Unless set, a request has exactly one credential.
  *
  * @param demand The demand.
  * @param place GK_CREDENTIAL_AUTHORIZATION or GK_CREDENTIAL_API_KEY.
@@ -7134,7 +7137,7 @@ void gk_resource_server_builder_token_type(gk_resource_server_builder *builder,
 
 /**
  * Accepts tokens without `typ`, instead of `at+jwt` or beside the types that are named. ID tokens
- * are refused all the same, by their claims.
+ * are still refused, by their claims.
  *
  * @param builder The builder.
  */
@@ -7474,13 +7477,13 @@ void gk_resource_server_builder_issuer_rule(gk_resource_server_builder *builder,
 /**
  * The keys that an issuer publishes: fetched when they are first needed, and again when they are
  * not fresh any more or a token wants a key that is not known. Shared by reference count, safe to
- * use from several threads at once and to go on with after a fork.
+ * use from several threads at once, and usable after a fork.
  */
 struct gk_remote_key_set;
 
 /**
  * Where keys are, or whose they are, how they are fetched and for how long they are believed. The
- * setters keep the first thing that was wrong, which gk_remote_key_set_new tells, and which
+ * setters keep the first thing that was wrong, which gk_remote_key_set_new reports, and which
  * numbers are out of range.
  */
 typedef struct gk_remote_key_set_options gk_remote_key_set_options;
@@ -7503,7 +7506,7 @@ void gk_remote_key_set_options_free(gk_remote_key_set_options *options);
  * Takes over the members of options in JSON: they override what was set before, and later calls
  * override them.
  *
- * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+ * What is not known or of another kind is reported as GK_STATUS_INVALID_CONFIGURATION, and
  * gk_error_claim names it.
  *
  * @param options The options.
@@ -7706,13 +7709,13 @@ gk_status gk_remote_key_set_keys(const gk_remote_key_set *keys,
  * The built-in transport: blocking, HTTPS only, no redirects; no proxy and nothing from the
  * environment unless it is asked for. Connections are kept for 15 seconds for requests that may be
  * asked twice: metadata, keys, user info and introspection. Shared by reference count, safe to use
- * from several threads at once and to go on with after a fork.
+ * from several threads at once, and usable after a fork.
  */
 struct gk_http;
 
 /**
  * How the built-in transport connects. The setters keep the first thing that was wrong, which
- * gk_http_new tells, and which numbers are out of range.
+ * gk_http_new reports, and which numbers are out of range.
  */
 typedef struct gk_http_options gk_http_options;
 
@@ -7735,7 +7738,7 @@ void gk_http_options_free(gk_http_options *options);
  * Takes over the members of options in JSON: they override what was set before, and later calls
  * override them.
  *
- * What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+ * What is not known or of another kind is reported as GK_STATUS_INVALID_CONFIGURATION, and
  * gk_error_claim names it.
  *
  * @param options The options.
@@ -7840,7 +7843,7 @@ GK_NODISCARD gk_status gk_http_new(const gk_http_options *options, gk_http **htt
 gk_http *gk_http_clone(const gk_http *http);
 
 /**
- * Frees a handle to a transport; anyone who shares it is not affected.
+ * Frees a handle to a transport; what shares it is not affected.
  *
  * @param http The handle, which must not be used again; NULL is fine.
  */

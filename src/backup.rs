@@ -159,9 +159,9 @@ fn pepper_file(store: &Path, options: &BackupOptions) -> Result<PathBuf> {
 ///
 /// # Errors
 /// `InvalidArgument`: the URL is not that of a SQLite store, its mark is no file for one, or both
-/// are the same file. `StoreUnavailable`: the store is in use. `StoreCorrupt`: the backup is none,
-/// or is damaged. `Unsupported`: this build has no SQLite. Those of [`crate::store::Backend`]; then
-/// the store is as it was.
+/// are the same file. `StoreUnavailable`: the store is in use. `StoreCorrupt`: the file is not a
+/// backup, or is damaged. `Unsupported`: this build has no SQLite. Those of
+/// [`crate::store::Backend`]; then the store is as it was.
 pub fn store_restore(
     backup: &Path,
     url: &str,
@@ -188,7 +188,7 @@ pub fn store_restore(
 ///
 /// A row that is damaged keeps the store from nothing: its API key, session or key ring is refused
 /// anyway ([`Acknowledged::damaged_key_rings`] names the latter). A revocation that cannot be read
-/// is another matter: nobody knows whose tokens it is about.
+/// is another matter: it is not known whose tokens it is about.
 ///
 /// Tokens that are good for one use are refused as access tokens are: verify them with revocations.
 ///
@@ -197,8 +197,8 @@ pub fn store_restore(
 /// time is in the future. `StoreUnavailable`: there is no store. `WrongPepper`. `StoreCorrupt`: a
 /// revocation cannot be read (the message names its row), or a table is missing; nothing was
 /// changed. `Unsupported`: this build has no SQLite. Those of [`crate::store::Backend`]; what has
-/// ended by then stays ended, a store that was refused still is, any other goes on under its name,
-/// and a second call goes on.
+/// ended by then stays ended, a store that was refused still is, any other continues under its
+/// name, and a second call continues.
 pub fn store_acknowledge_restore(
     url: &str,
     pepper: &PepperSource,
@@ -255,7 +255,7 @@ fn end_rings(
 ) -> Result<()> {
     for name in store.key_ring_names()? {
         if !StoredRing::is_name(&name) {
-            done.damaged_key_rings.push(name); // it was altered: nobody can open it
+            done.damaged_key_rings.push(name); // it was altered and cannot be opened
             continue;
         }
         let of_ring = KeyRingOptions::new().name(&name);
@@ -353,7 +353,7 @@ mod sqlite {
         let ended = end_before(&store, peppers, options)
             .and_then(|ended| store.acknowledge(mark).map(|()| ended));
         if let (Err(_), Some(former)) = (&ended, &former) {
-            store.give_back(former); // it goes on as it was, but for what has ended by then
+            store.give_back(former); // it stays as it was, but for what has ended by then
         }
         Ok(Acknowledged { was_refused: former.is_none(), ..ended? })
     }
@@ -364,7 +364,7 @@ mod sqlite {
     );
 
     /// Whether the peppers are the store's, and all can be read that is read when a store is
-    /// opened. A revocation that cannot be read may be of any token, and nobody could take it over.
+    /// opened. A revocation that cannot be read may be of any token, and could not be taken over.
     fn fits(store: &SqliteStore, peppers: &Peppers) -> Result<()> {
         let known = peppers.check_known(store)?;
         if !known.is_empty() && !known.iter().any(|check| peppers.contains(check.pepper)) {

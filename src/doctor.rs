@@ -1,5 +1,5 @@
-//! Layer 5: what can be told of a store without opening it: for a store that is refused, and to
-//! know before it is. Nothing of the store is changed, and nothing secret is in what is told.
+//! Layer 5: what can be said about a store without opening it: for a store that is refused, and to
+//! know before it is. Nothing of the store is changed, and nothing secret is in what is reported.
 
 use crate::base::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};

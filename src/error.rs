@@ -2,9 +2,9 @@
 //!
 //! A message is one or more sentences of at most [`Error::MAX_MESSAGE`] bytes. What it is about
 //! (`about.rs`) and what to do in the words of a language (`remedy.rs`) are fields, rendered when
-//! it is read. None of it holds a token, a key or a MAC, nor text that anybody may choose, but for
-//! two: what a trusted issuer has signed, and the `kid` of a key that is not there; both cut, every
-//! character printable.
+//! it is read. None of it holds a token, a key or a MAC, nor text that an attacker may choose, but
+//! for two: what a trusted issuer has signed, and the `kid` of a key that is not there; both cut,
+//! every character printable.
 
 mod about;
 mod answer;
@@ -45,7 +45,7 @@ pub struct Error {
 struct Peer {
     code: Box<str>,
     message: Box<str>,
-    /// What it gave all the same, and is to be kept.
+    /// What the failed request still gave, and is to be kept.
     kept: Option<Kept>,
     /// Why it was not reached, as a transport of the program's own knows it.
     cause: Option<Arc<Cause>>,
@@ -151,7 +151,7 @@ impl Error {
         self
     }
 
-    /// The same error, about a date that is so many seconds from now, and the option that bounds
+    /// The same error, about a date that is this many seconds from now, and the option that bounds
     /// that.
     #[cold]
     pub(crate) fn dated(
@@ -164,8 +164,8 @@ impl Error {
         self
     }
 
-    /// The same error, about something of so many bytes that has "at most", "at least" or "exactly"
-    /// so many.
+    /// The same error, about something of this many bytes, where "at most", "at least" or "exactly"
+    /// a number are wanted.
     #[cold]
     pub(crate) fn sized(
         mut self,
@@ -273,8 +273,8 @@ impl Error {
 
     /// The same error, due to another: for a [`Transport`](crate::transport::Transport) of the
     /// program's own, which knows why there is no answer. It is the
-    /// [`source`](std::error::Error::source) of what the call ends with, and of what is told until
-    /// it is tried again. Two errors with a cause are equal if it is the same one.
+    /// [`source`](std::error::Error::source) of what the call ends with, and of what is reported
+    /// until it is tried again. Two errors with a cause are equal if it is the same one.
     ///
     /// ```
     /// use gatekey::{Error, ErrorKind};
@@ -290,8 +290,8 @@ impl Error {
         self
     }
 
-    /// The same error, with what the authorization server gave all the same and must not be lost;
-    /// `None` takes it away.
+    /// The same error, with what the authorization server still gave and must not be lost; `None`
+    /// takes it away.
     #[cold]
     pub(crate) fn keeping(mut self, kept: Option<&[u8]>) -> Self {
         if kept.is_some() || self.kept().is_some() {
@@ -411,7 +411,8 @@ impl Error {
     /// characters.
     ///
     /// # Security
-    /// Another server's text: show it to nobody who might take it for yours, and never as HTML.
+    /// Another server's text: do not show it where a user might take it for yours, and never as
+    /// HTML.
     #[must_use]
     pub fn peer_message(&self) -> Option<&str> {
         self.peer.as_ref().map(|peer| &*peer.message).filter(|message| !message.is_empty())

@@ -1,6 +1,6 @@
 //! JWS compact serialization (RFC 7515 section 7.1): the three parts and the protected header.
 //!
-//! Refused: anything but three parts, a header that is not one JSON object, `crit` (no extension is
+//! Refused: anything but three parts, a header that is not a JSON object, `crit` (no extension is
 //! understood; RFC 7515 section 4.1.11), unencoded payloads (`b64`, RFC 7797), and header members
 //! of the wrong type. `jwk`, `jku`, `x5u` and `x5c` are never read.
 

@@ -66,9 +66,9 @@
 //! ```
 //!
 //! # OAuth 2.0 and OpenID Connect: [`oauth`], [`resource`]
-//! "Sign in with GitHub", tokens for machines, and an API's door for the tokens of other servers.
-//! What is asked of other servers is an [`Operation`](transport::Operation), which a program's own
-//! event loop or the built-in [`transport`] carries.
+//! "Sign in with GitHub", tokens for machines, and the check of an API's requests with tokens of
+//! other servers. What is asked of other servers is an [`Operation`](transport::Operation), which a
+//! program's own event loop or the built-in [`transport`] carries.
 //!
 //! ```
 //! use gatekey::oauth::{LoginOptions, OAuthConfig};
@@ -97,16 +97,17 @@
 //! | [`reach`] | whether a call can be over at once, for callers on whom others wait |
 //! | [`jwk`] | keys: generated, imported (JWK, PEM, DER), checked, exported |
 //! | [`jwt`] | from claims to a token, and from a token to claims |
-//! | [`store`] | what everything is kept in, by a trait for each use: in memory, in SQLite |
+//! | [`store`] | what everything is kept in, by a trait for each use: in memory, in SQLite; key rings and tokens also in a folder |
 //! | [`transport`] | what other servers are asked |
 //! | [`pepper`] | numbered secrets outside of the store |
 //! | [`web`] | cookies that hold secrets; requests that are not forged |
 //! | [`apikey`] | API keys: issued, verified, rotated, revoked |
 //! | [`revocations`], [`keyring`], [`session`] | what is not good any more; keys that rotate; users that log in and out |
 //! | [`oauth`] | log-ins through others, tokens for machines, keys that others publish |
-//! | [`resource`] | an API's door |
+//! | [`resource`] | the check of an API's incoming requests |
 //! | [`guard`] | one decision for every door of a service |
 //! | [`open`], [`backup`] | a [`Store`] by its URL; copies of it, and how one is put back |
+//! | [`doctor`] | what is known of a store without opening it, for `gatekey doctor` |
 //!
 //! # What it promises
 //! Every input is bounded before it is parsed; refusing a token allocates nothing (objects of more

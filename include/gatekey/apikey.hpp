@@ -84,7 +84,7 @@ class api_key_spec : public detail::handle<gk_api_key_spec, gk_api_key_spec_free
     }
     /// Another system has revoked it: for api_key_import::add.
     api_key_spec &revoked() { return set(gk_api_key_spec_revoked); }
-    /// So many units at once, and in each period. The processes of one machine share the limit (see
+    /// `burst` units at once, and in each period. The processes of one machine share the limit (see
     /// `api_key_options::limits`); each machine has a limit of its own.
     api_key_spec &rate(std::uint32_t burst, std::uint32_t period_seconds) {
         return set(gk_api_key_spec_rate, burst, period_seconds);
@@ -175,8 +175,8 @@ class api_key_import : public detail::handle<gk_api_key_import, gk_api_key_impor
     using handle::handle;
     api_key_import() : handle(gk_api_key_import_new()) {}
 
-    /// The key itself, or what the other system kept of it; salted hashes need a look-up. What is
-    /// wrong is told by api_keys::import.
+    /// The key itself, or what the other system kept of it; salted hashes need a look-up.
+    /// api_keys::import reports what is wrong.
     api_key_import &add(const api_key_spec &spec, std::string_view credential,
                         std::string_view lookup = {}) {
         gk_api_key_import_add(get(), spec.get(), credential.data(), credential.size(),

@@ -37,7 +37,7 @@ class bytes_view {
 /// thread. One that throws reads as the far future, in which every token has expired.
 using clock_function = std::function<std::uint64_t()>;
 
-/// Fills so many bytes with unpredictable ones, or returns false; called by any thread.
+/// Fills `len` bytes with unpredictable ones, or returns false; called by any thread.
 using random_function = std::function<bool(std::uint8_t *out, std::size_t len)>;
 
 namespace detail {

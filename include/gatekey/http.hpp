@@ -19,7 +19,7 @@ class http_options : public detail::builder<http_options, gk_http_options, gk_ht
     http_options &allow_loopback_http(bool allow = true) {
         return set(gk_http_options_allow_loopback_http, allow);
     }
-    /// Reaches only public addresses: for addresses that a stranger may have had a say in.
+    /// Reaches only public addresses: for addresses that others may have chosen.
     http_options &public_only(bool only = true) { return set(gk_http_options_public_only, only); }
     /// The most that a request may take in all: 10000 unless set.
     http_options &deadline_ms(std::uint64_t milliseconds) {

@@ -73,8 +73,8 @@ class key_ring : public detail::handle<gk_key_ring, gk_key_ring_free> {
         return detail::text(
             [&](auto *out, auto *err) { return gk_key_ring_keys(get(), out, err); });
     }
-    /// The longest life of a token, in seconds, that the ring was ever opened with: for so long,
-    /// and 600 seconds, a retired key stays good.
+    /// The longest life of a token, in seconds, that the ring was ever opened with. A retired key
+    /// stays good for that long and 600 seconds more.
     [[nodiscard]] std::uint64_t token_ttl() const {
         std::uint64_t seconds = 0;
         detail::done([&](auto *err) { return gk_key_ring_token_ttl(get(), &seconds, err); });

@@ -165,7 +165,7 @@ class oauth_client : public detail::handle<gk_oauth_client, gk_oauth_client_free
     [[nodiscard]] operation device_codes(const token_grant &grant = token_grant()) const {
         return made(gk_oauth_client_device_codes, grant.get());
     }
-    /// Goes on with the operation of device_codes, which has ended.
+    /// Continues with the operation of device_codes, which has ended.
     [[nodiscard]] operation poll(const operation &codes) const {
         return made(gk_oauth_client_poll, codes.get());
     }

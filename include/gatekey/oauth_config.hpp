@@ -9,7 +9,7 @@ namespace gatekey {
 
 /// How a client is registered at its authorization server:
 /// `oauth_config().issuer("https://a.example") .client_id("c").client_secret(s)`. What is wrong is
-/// told by the client that is made of it.
+/// reported by the client that is made of it.
 class oauth_config : public detail::builder<oauth_config, gk_oauth_config, gk_oauth_config_free> {
   public:
     using builder::builder;

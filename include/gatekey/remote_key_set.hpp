@@ -39,7 +39,7 @@ class remote_key_set_options
     remote_key_set_options &ttl_between(std::uint64_t least, std::uint64_t most) {
         return set(gk_remote_key_set_options_ttl_between, least, most);
     }
-    /// A look for an unknown key once in so many seconds: 30 unless set.
+    /// A look for an unknown key at most once in this many seconds: 30 unless set.
     remote_key_set_options &cooldown(std::uint64_t seconds) {
         return set(gk_remote_key_set_options_cooldown, seconds);
     }

@@ -1,4 +1,4 @@
-// An API's door. Include gatekey.hpp.
+// The check of an API's incoming requests. Include gatekey.hpp.
 #ifndef GATEKEY_RESOURCE_SERVER_HPP
 #define GATEKEY_RESOURCE_SERVER_HPP
 
@@ -10,7 +10,7 @@
 
 namespace gatekey {
 
-/// What of a request says who calls, as it came: all of it is a stranger's.
+/// What of a request says who calls, as it came: all of it is untrusted.
 struct caller {
     /// The value of the one Authorization header; empty for a request without.
     std::string_view authorization;
@@ -81,8 +81,8 @@ class door_rule : public detail::builder<door_rule, gk_door_rule, gk_door_rule_f
     door_rule &tenant_claim(std::string_view name) { return text(gk_door_rule_tenant_claim, name); }
 };
 
-/// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Safe to share
-/// between threads.
+/// The check of an API's incoming requests: JWTs of an issuer, opaque tokens and API keys, in one
+/// call. Safe to share between threads.
 class resource_server : public detail::handle<gk_resource_server, gk_resource_server_free> {
   public:
     using handle::handle;

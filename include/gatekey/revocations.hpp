@@ -44,7 +44,7 @@ class revocation_options
 /// Whose tokens revocations::revoke_before means.
 class revoke_scope {
   public:
-    /// Everybody's.
+    /// Those of all subjects.
     [[nodiscard]] static revoke_scope all() noexcept {
         return {{{nullptr, 0}, {nullptr, 0}, nullptr}};
     }

@@ -56,7 +56,7 @@ class session_spec : public detail::handle<gk_session_spec, gk_session_spec_free
     using handle::handle;
     session_spec() : handle(gk_session_spec_new()) {}
 
-    /// What each access token says besides.
+    /// What each access token says in addition.
     session_spec &claims(const gatekey::claims &claims) {
         gk_session_spec_claims(get(), claims.get());
         return *this;
@@ -89,7 +89,7 @@ class session_tokens {
     [[nodiscard]] std::string_view access_token() const noexcept {
         return {raw_.access_token.data, raw_.access_token.len};
     }
-    /// To be used once, instead of the one before.
+    /// To be used once, instead of the previous one.
     [[nodiscard]] std::string_view refresh_token() const noexcept {
         return {raw_.refresh_token.data, raw_.refresh_token.len};
     }

@@ -119,7 +119,7 @@ class signer : public detail::handle<gk_signer, gk_signer_free> {
 };
 
 /// A signer while it is being put together: `signer::builder(key).issuer("...").build()`. Unless
-/// told otherwise, tokens live 900 seconds and have `typ` JWT, the key's `kid` and a random `jti`.
+/// set otherwise, tokens live 900 seconds and have `typ` JWT, the key's `kid` and a random `jti`.
 class signer::builder : public detail::handle<gk_signer_builder, gk_signer_builder_free> {
   public:
     using handle::handle;

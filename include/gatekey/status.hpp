@@ -130,7 +130,7 @@ inline std::string_view code(status s) noexcept {
     return gk_status_code(static_cast<gk_status>(s));
 }
 
-/// What the caller of your API may be told, whoever that is; error::what() is for the log.
+/// What any caller of your API may be told; error::what() is for the log.
 inline std::string_view public_message(status s) noexcept {
     return gk_status_public_message(static_cast<gk_status>(s));
 }
@@ -214,7 +214,7 @@ class GATEKEY_THROWN error : public std::exception {
     [[nodiscard]] std::uint16_t http_status() const noexcept {
         return gatekey::http_status(status());
     }
-    /// What the caller of your API may be told, whoever that is.
+    /// What any caller of your API may be told.
     [[nodiscard]] std::string_view public_message() const noexcept {
         return gatekey::public_message(status());
     }

@@ -1,4 +1,4 @@
-// A store in the hand, which hands out everything that is kept there. Include gatekey.hpp.
+// An open store, which hands out everything that is kept there. Include gatekey.hpp.
 #ifndef GATEKEY_STORE_HPP
 #define GATEKEY_STORE_HPP
 
@@ -35,8 +35,8 @@ class store_options : public detail::handle<gk_store_options, gk_store_options_f
     }
     /// Looks for what other processes have changed at every API key and token, not within 50 ms.
     store_options &strict(bool strict = true) { return set(gk_store_options_strict, strict); }
-    /// For how many seconds everything goes on from memory while the store is out of reach: 30
-    /// unless set.
+    /// For how many seconds everything works from memory while the store is out of reach: 30 unless
+    /// set.
     store_options &max_stale(std::uint64_t seconds) {
         return set(gk_store_options_max_stale, seconds);
     }
@@ -49,9 +49,9 @@ class store_options : public detail::handle<gk_store_options, gk_store_options_f
 };
 
 /// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper
-/// setting and one clock. What it hands out goes on when the handle is destroyed, and ends when it
-/// is closed: each call of it is `status::invalid_argument` from then on. Safe to share between
-/// threads.
+/// setting and one clock. What it hands out stays usable when the handle is destroyed. Closing the
+/// store ends it: each of its calls gives `status::invalid_argument` from then on. Safe to share
+/// between threads.
 class store : public detail::handle<gk_store, gk_store_free> {
   public:
     using handle::handle;
@@ -95,7 +95,7 @@ class store : public detail::handle<gk_store, gk_store_free> {
             return gk_store_key_ring(get(), name.data(), name.size(), options.get(), out, err);
         }));
     }
-    /// Whether opening made a pepper file, which someone should back up.
+    /// Whether opening made a pepper file, which should be backed up.
     [[nodiscard]] bool made_pepper_file() const noexcept {
         return gk_store_made_pepper_file(get());
     }

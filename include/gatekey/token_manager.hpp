@@ -22,7 +22,7 @@ class token_manager_options
     token_manager_options &client_credentials(const token_grant &grant = token_grant()) {
         return set(gk_token_manager_options_client_credentials, grant.get());
     }
-    /// What each refresh says besides the refresh token.
+    /// What each refresh says in addition to the refresh token.
     token_manager_options &refresh_with(const token_grant &grant) {
         return set(gk_token_manager_options_refresh_with, grant.get());
     }
@@ -56,7 +56,7 @@ class token_manager : public detail::handle<gk_token_manager, gk_token_manager_f
             return gk_token_manager_remove(get(), name.data(), name.size(), err);
         });
     }
-    /// Good for at least so many seconds, refreshed if need be.
+    /// Good for at least `min_ttl` seconds, refreshed if need be.
     [[nodiscard]] secret access_token(std::string_view name, std::uint64_t min_ttl = 60) const {
         return secret(detail::filled([&](auto *out, auto *err) {
             return gk_token_manager_access_token(get(), name.data(), name.size(), min_ttl, out,

@@ -43,9 +43,9 @@ class policy : public detail::handle<gk_policy, gk_policy_free> {
         return set(gk_policy_expect_claim, name.data(), name.size(), json.data(), json.size());
     }
     policy &require_claim(std::string_view name) { return text(gk_policy_require_claim, name); }
-    /// Refuses tokens issued more than so many seconds ago; `iat` is then required.
+    /// Refuses tokens issued more than this many seconds ago; `iat` is then required.
     policy &max_age(std::uint64_t seconds) { return number(gk_policy_max_age, seconds); }
-    /// Forgives clocks that disagree by up to so many seconds, at most 600.
+    /// Forgives clocks that disagree by up to this many seconds, at most 600.
     policy &leeway(std::uint64_t seconds) { return number(gk_policy_leeway, seconds); }
     policy &allow_missing_exp() { return flag(gk_policy_allow_missing_exp); }
     /// Uses only keys of these algorithms.

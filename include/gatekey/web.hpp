@@ -15,7 +15,8 @@ enum class same_site : gk_same_site {
     none = GK_SAME_SITE_NONE,
 };
 
-/// What a cookie is besides its name; as it stands, `Path=/; HttpOnly; Secure; SameSite=Lax`.
+/// The attributes of a cookie, without its name; as they stand, `Path=/; HttpOnly; Secure;
+/// SameSite=Lax`.
 struct cookie_attributes {
     std::string_view path = "/";
     /// Empty: the host that sets it and no other.

@@ -141,7 +141,7 @@ impl ApiKeys {
             match (record.status, status) {
                 (old, new) if old == new => return Err(UNCHANGED),
                 (KeyStatus::Revoked, _) => return Err(ErrorKind::ApiKeyRevoked.into()),
-                // An old secret in its overlap stays known, so that it is told the same.
+                // An old secret in its overlap stays known, so that it gets the same answer.
                 (_, KeyStatus::Revoked) => record.revoked_at = Some(now),
                 _ => {}
             }
@@ -204,12 +204,12 @@ impl ApiKeys {
     /// What was done, in the order in which it was done.
     ///
     /// # Errors
-    /// `InvalidArgument`: the cursor is not one of ours. Those of [`crate::store::Backend`].
+    /// `InvalidArgument`: the cursor did not come from here. Those of [`crate::store::Backend`].
     pub fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRecord>> {
         self.inner.be_open()?;
         if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
             return Err(argument(
-                "The `cursor` is not one that a page of the audit came with; leave it out for the first page.",
+                "The `cursor` did not come with a page of the audit; leave it out for the first page.",
             ));
         }
         self.inner.store.api_key_audit(filter)

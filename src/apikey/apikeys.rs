@@ -213,7 +213,7 @@ impl ApiKeys {
         self.inner.counts.check_now(&*self.inner.store)
     }
 
-    /// Who is told when the store closes.
+    /// What is called when the store closes.
     pub(crate) fn follower(&self) -> Weak<dyn Follower> {
         let inner: Weak<Inner> = Arc::downgrade(&self.inner);
         inner
@@ -221,7 +221,7 @@ impl ApiKeys {
 
     /// Whether a text that is no key looks as if it was meant to be one: it has a key's form but
     /// for the checksum, or what new keys begin with, in letters of any case, in quotes, behind a
-    /// name (`key=`) or escaped. Nobody else should be asked about it.
+    /// name (`key=`) or escaped. No other server should be asked about it.
     pub(crate) fn has_form_of_own(&self, text: &str) -> bool {
         let (prefix, env) = (&self.inner.prefix, &self.inner.env);
         let head = format!("{prefix}_").to_ascii_lowercase();

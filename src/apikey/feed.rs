@@ -1,5 +1,5 @@
 //! How the mirror follows the store: a look at the change feed at most every 25 ms, made by
-//! whichever verification comes first while the others go on, and everything again after a fork.
+//! whichever verification comes first while the others continue, and everything again after a fork.
 
 use super::apikeys::{ApiKeys, Inner};
 use super::format::KeyId;
@@ -113,8 +113,8 @@ impl Inner {
         if writer.ready {
             return Ok(());
         }
-        // What the process before the fork leased and counted is its own to spend and to write
-        // down.
+        // What the process before the fork leased and counted is for that process to spend and to
+        // write down.
         for slot in self.mirror.slots() {
             slot.lease.store(0, Ordering::Relaxed);
             slot.uses.store(0, Ordering::Relaxed);
@@ -218,7 +218,7 @@ impl Inner {
         self.look(now)
     }
 
-    /// Refuses keys that were closed, although others may go on with the store.
+    /// Refuses keys that were closed, although others may still use the store.
     pub(super) fn be_open(&self) -> Result<()> {
         if self.flusher.closed.load(Ordering::Acquire) { Err(CLOSED) } else { Ok(()) }
     }
@@ -339,7 +339,7 @@ impl Inner {
         is_kept.then_some(key)
     }
 
-    /// Puts the halves of a key into the mirror, with what goes on from before; false if there is
+    /// Puts the halves of a key into the mirror, with what continues from before; false if there is
     /// no room.
     fn put(&self, writer: &mut Writer, hot: &Hot, mut profile: Profile) -> bool {
         let known = self.mirror.find(hot.key).map(|(_, slot)| slot);

@@ -88,7 +88,7 @@ impl Inner {
         }
     }
 
-    /// Whether to go on.
+    /// Whether to continue.
     fn tick(&self) -> bool {
         if self.flusher.closed.load(Ordering::Relaxed) {
             return false;

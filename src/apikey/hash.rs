@@ -186,7 +186,7 @@ pub(crate) enum Part {
 pub(crate) enum Proved {
     /// By the one that the key has now: only this one is ever made again.
     Current(Part),
-    /// By the one of before the last rotation, in its overlap.
+    /// By the previous one, in its overlap after the last rotation.
     Previous,
 }
 

@@ -51,7 +51,7 @@ pub struct ImportReport {
     /// The ids that the keys were given, in the order of the rows.
     pub ids: Vec<String>,
     /// The rows that were not, by their place (from 0), and why. If one of them is of the wrong
-    /// form, nothing was imported; rows that are there already stop nobody else.
+    /// form, nothing was imported; rows that are there already stop no others.
     pub rejected: Vec<(usize, Error)>,
 }
 

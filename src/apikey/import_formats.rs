@@ -298,7 +298,7 @@ impl Slowly {
     /// The hash of the text, a few at a time.
     ///
     /// # Errors
-    /// `RateLimited`: so many are waiting that the server would do nothing else.
+    /// `RateLimited`: too many are waiting; the server would do nothing else.
     pub(crate) fn hash(&self, text: &[u8]) -> Result<Option<Vec<u8>>> {
         let _turn = Turn::take()?;
         let slow = self.0.as_slow();

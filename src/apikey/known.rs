@@ -1,7 +1,7 @@
 //! What this process has seen of each key, by the key's id: however the key is found, whether its
-//! row can be read now, and after it is gone. So an old row that someone puts back is told from the
-//! newest one. It outlives a fork and a reload, and is given up only for a store whose restore was
-//! acknowledged.
+//! row can be read now, and after it is gone. So an old row that is put back is distinguished from
+//! the newest one. It outlives a fork and a reload, and is given up only for a store whose restore
+//! was acknowledged.
 //!
 //! Of a key that is found by its id, the mirror has what was seen. The rest is here, and bounded:
 //! nothing is noted of a row whose seal is not good, and of keys that are gone, as many as there

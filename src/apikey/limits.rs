@@ -57,7 +57,7 @@ pub(super) struct Request<'a> {
 
 impl Counts {
     /// # Errors
-    /// `InvalidArgument` and those of the file system: the folder that was named is none.
+    /// `InvalidArgument` and those of the file system: the path that was named is not a folder.
     pub(super) fn new(limits: &Limits, store: &dyn ApiKeyStore, clock: &dyn Clock) -> Result<Self> {
         let file = store.file();
         let (place, state) = match (limits, &file) {
@@ -186,7 +186,7 @@ impl Counts {
         store: &dyn ApiKeyStore,
         really: bool,
     ) -> Result<u64, u64> {
-        // Nothing is counted; nobody looks at what is answered then.
+        // Nothing is counted; the answer is not used then.
         if beyond_memory().is_err() {
             return Err(u64::MAX);
         }

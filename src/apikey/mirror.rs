@@ -152,7 +152,7 @@ pub(crate) struct Mirror {
 }
 
 const SMALLEST: usize = 64;
-/// An index entry whose key is gone; the search goes on past it.
+/// An index entry whose key is gone; the search continues past it.
 const GONE: u64 = u32::MAX as u64;
 
 /// What only the one writer knows.
@@ -426,7 +426,8 @@ impl Slot {
     }
 }
 
-/// Spreads a key over 64 bits. Ids and tags are random and nobody but us chooses those that are in.
+/// Spreads a key over 64 bits. Ids and tags are random and only this program chooses those that are
+/// in.
 #[inline]
 pub(super) const fn hash(key: u128) -> u64 {
     #[expect(clippy::cast_possible_truncation, reason = "two halves")]

@@ -36,7 +36,7 @@ pub struct PepperUse {
     pub since: u64,
     /// Of the number 0, which is no pepper's and is there if anything is damaged: the ids of the
     /// API keys, then those of the sessions, then the names of the key rings whose rows were
-    /// altered from outside or cannot be read, so that nobody knows which pepper they need. They
+    /// altered from outside or cannot be read, so that it is not known which pepper they need. They
     /// are denied; `keys`, `sessions` and `key_rings` say how many of each.
     pub damaged: Vec<String>,
 }
@@ -84,8 +84,8 @@ impl ApiKeys {
     ///
     /// # Errors
     /// `InvalidConfiguration`: a key lies under eight peppers already. Those of
-    /// [`crate::store::Backend`]; what was wrapped before stays wrapped, and a second call goes on.
-    /// `StoreCorrupt`: rows were altered from outside; all others are wrapped.
+    /// [`crate::store::Backend`]; what was wrapped before stays wrapped, and a second call
+    /// continues. `StoreCorrupt`: rows were altered from outside; all others are wrapped.
     /// [`Error::api_key_id`] names the first of them, [`Self::pepper_report`] all.
     pub fn wrap_peppers(&self) -> Result<u64> {
         self.inner.be_open()?;

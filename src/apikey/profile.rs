@@ -217,7 +217,7 @@ impl Profile {
         }
     }
 
-    /// The profile of nobody.
+    /// The profile of no key.
     pub(crate) const fn empty() -> Self {
         Self::from_parts(Card::empty(), None)
     }

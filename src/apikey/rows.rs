@@ -10,7 +10,7 @@ use crate::store::{KeyRecord, Loaded, StoredKey};
 
 const OLDER: Error = Error::new(
     ErrorKind::StoreCorrupt,
-    "The row of this API key is older than one that was seen before: someone has put it back. Restore the \
+    "The row of this API key is older than one that was seen before: it was put back. Restore the \
      store from a backup.",
 );
 

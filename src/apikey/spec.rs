@@ -123,7 +123,7 @@ impl KeySpec {
         }
         if record.expires_at.is_some_and(|end| end <= dates.now) {
             return Err(argument(
-                "The end of a new key is past; give seconds since 1970 of a time to come.",
+                "The end of a new key is past; give seconds since 1970 of a time in the future.",
             )
             .about_claim("expires_at"));
         }
@@ -257,7 +257,7 @@ fn cidrs(cidrs: &[String]) -> Result<Vec<String>> {
 fn date(seconds: u64, name: &'static str) -> Result<u64> {
     if seconds == 0 {
         return Err(
-            argument("A date is in whole seconds since 1970, and 0 is none.").about_claim(name)
+            argument("A date is in whole seconds since 1970, and more than 0.").about_claim(name)
         );
     }
     plausible(seconds).map_err(|_| IN_MILLISECONDS.about_claim(name))

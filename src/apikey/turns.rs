@@ -48,10 +48,10 @@ enum Came {
 static TURNS: Own<Turns> = Own::new();
 
 /// What `compute` tells, computed once for all callers that ask for the same `of` meanwhile: a MAC
-/// of all that the outcome depends on, so that nobody is served by what another text is worth.
+/// of all that the outcome depends on, so that no text is served by the outcome of another.
 ///
 /// # Errors
-/// `RateLimited`: so many wait that the server would do nothing else. Those of `compute`.
+/// `RateLimited`: too many wait; the server would do nothing else. Those of `compute`.
 pub(super) fn once(
     of: [u8; 32],
     compute: impl FnOnce() -> Result<Option<Part>>,
@@ -119,7 +119,7 @@ impl Turn {
     /// Waits for a turn.
     ///
     /// # Errors
-    /// `RateLimited`: so many are waiting that the server would do nothing else.
+    /// `RateLimited`: too many are waiting; the server would do nothing else.
     pub(super) fn take() -> Result<Self> {
         beyond_memory()?;
         let turns = TURNS.get();

@@ -164,10 +164,10 @@ impl std::fmt::Debug for Grant {
     }
 }
 
-/// For the log: the caller is told what callers of unknown keys are told.
+/// For the log: the caller gets the same answer as for an unknown key.
 const MALFORMED: Error = Error::new(
     ErrorKind::MalformedApiKey,
-    "The text has not the form of an API key, such as gk_live_, an id, a secret and a checksum, or the checksum is wrong: it \
+    "The text does not have the form of an API key, such as gk_live_, an id, a secret and a checksum, or the checksum is wrong: it \
      was cut or mistyped.",
 );
 const ELSEWHERE: Error = Error::new(
@@ -183,7 +183,7 @@ const DAMAGED: Error = Error::new(
     "The row of this API key is damaged or under an unknown pepper; only this key is denied.",
 );
 const BUSY: Error =
-    Error::new(ErrorKind::StoreUnavailable, "The API key is being changed without end; try again.");
+    Error::new(ErrorKind::StoreUnavailable, "The API key was changed by other calls at each attempt; try again.");
 
 impl ApiKeys {
     /// Verifies a presented key and takes the request's cost from its limits.

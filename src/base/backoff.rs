@@ -1,5 +1,5 @@
 //! What went wrong, and when it is tried again: after a second, then after twice as long each time.
-//! Until then a caller that wants the same is told what it was, and nobody is asked.
+//! Until then a caller that wants the same gets that error, and no server is asked.
 
 use super::clock::NANOS;
 use crate::error::Error;
@@ -22,7 +22,7 @@ impl BackOff {
     #[cold]
     pub(crate) fn failed(&mut self, error: &Error, now: u64, longest: u64) {
         if now > self.until.saturating_add(longest.saturating_mul(NANOS)) {
-            self.failures = 0; // another failure than the ones before
+            self.failures = 0; // another failure than the previous ones
         }
         let own = longest.min(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);

@@ -1,6 +1,6 @@
 //! Time enters only here: whole seconds since the Unix epoch (NumericDate, RFC 7519 section 2), and
-//! nanoseconds that never go back and go on while the machine is suspended, for how old something
-//! is.
+//! nanoseconds that never go back and also pass while the machine is suspended, for how old
+//! something is.
 
 use super::follow::LOOK_AFTER;
 use super::steady;
@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A source of the current time: of dates. How old something is that was read from a store or
 /// fetched from a server (`max_stale`, the 50 ms within which changes of other processes are seen,
-/// how long keys and answers are fresh) is told by [`Clock::monotonic`], which is the system's
+/// how long keys and answers are fresh) is measured by [`Clock::monotonic`], which is the system's
 /// unless a clock overrides it: so that a clock of whole seconds, or one that stands still, makes
 /// nothing older than it is.
 pub trait Clock: Send + Sync {
@@ -122,7 +122,7 @@ fn compare() -> u64 {
     for _ in 0..4 {
         let (before, date, after) = (steady::nanos(), SystemClock.now_nanos(), steady::nanos());
         if date == u64::MAX {
-            return date; // a date that is none, and must not be reckoned with
+            return date; // no plausible date, and must not be reckoned with
         }
         // What passes between the two readings makes the date seem early, which forgives nothing.
         let took = after.saturating_sub(before);
@@ -137,8 +137,8 @@ fn compare() -> u64 {
     date
 }
 
-/// A clock that stands still until it is told to move, and what is kept with it: it ages by this
-/// clock, too. For tests and replays.
+/// A clock that stands still until it is moved, and what is kept with it: it ages by this clock,
+/// too. For tests and replays.
 #[derive(Debug)]
 pub struct FixedClock(AtomicU64); // whole seconds
 

@@ -3,7 +3,7 @@
 //! killed. What the parent holds stands in a table of a fixed size, and the child closes it first
 //! of all, which allocates nothing and takes no lock.
 //!
-//! A bare system call that goes round `pthread_atfork` copies the descriptors all the same.
+//! A bare system call that goes round `pthread_atfork` still copies the descriptors.
 
 use super::process::{close_copied, enter, generation};
 use std::fmt;

@@ -2,9 +2,9 @@
 //! options ([`Follow`]), how old what they know may be ([`Freshness`]), and who looks at the store
 //! again ([`Looks`]).
 //!
-//! Someone looks every 25 ms while the others go on. When the store is silent, everything goes on
-//! from memory for `max_stale`, then is refused. With `strict`, every question asks the store
-//! first. A fork takes neither a lock nor a look along.
+//! The first use after 25 ms looks at the store. Other threads meanwhile use what is known. While
+//! the store is out of reach, everything works from memory for `max_stale`, then is refused. With
+//! `strict`, every use asks the store first. A fork copies neither a lock nor a look.
 
 use super::clock::{Clock, NANOS, SystemClock};
 use super::pace::Pace;
@@ -15,8 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
-/// How old what is known may be before someone looks, in nanoseconds. Half of what is promised,
-/// because the look itself takes its time.
+/// How old what is known may be before the next use looks, in nanoseconds. Half of what is
+/// promised, because the look itself takes its time.
 pub(crate) const LOOK_AFTER: u64 = 25_000_000;
 
 /// The longest `max_stale`, in milliseconds.
@@ -24,7 +24,7 @@ const LONGEST_STALE: u64 = 86_400_000;
 
 const SILENT: Error = Error::new(
     ErrorKind::StoreUnavailable,
-    "The store has not been heard of for longer than `max_stale` allows; see that it can be read.",
+    "The store has been out of reach for longer than `max_stale` allows; see that it can be read.",
 );
 
 /// What was said of it; the rest is as usual.
@@ -160,8 +160,8 @@ impl Freshness {
     ///
     /// # Errors
     /// `StoreUnavailable`: what is known is too old. What the store says of itself at each look,
-    /// such as that it was restored, is told instead, and at once where no later look can make up
-    /// for it: what cannot be read may revoke anything, and a torn child can never ask again.
+    /// such as that it was restored, is reported instead, and at once where no later look can make
+    /// up for it: what cannot be read may revoke anything, and a torn child can never ask again.
     pub(crate) fn after(&self, looked: Result<bool>) -> Result<()> {
         match looked {
             Ok(true) if !self.is_over() => Ok(()),
@@ -215,7 +215,7 @@ pub(crate) struct Last<T> {
 }
 
 impl<T> Looks<T> {
-    /// What only the thread that looks may touch; nobody looks meanwhile.
+    /// What only the thread that looks may touch; no other looks meanwhile.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Last<T>> {
         lock(&self.last)
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Seconds that a clock may be ahead of where time alone has brought it, to be believed at once.
 pub(crate) const AHEAD: u64 = 3600;
-/// Seconds for which a clock that is further ahead must go on, to be right after all.
+/// Seconds for which a clock that is further ahead must run on, to be right after all.
 pub(crate) const PATIENCE: u64 = 600;
 
 /// Since when a wall clock has been too far ahead, in nanoseconds of the monotonic clock; 0 while
@@ -143,8 +143,7 @@ impl Pace {
         }
         let is_right = self.behind.has_patience(steady);
         if is_right {
-            // The step that corrects it, should it have been wrong all the same, is one ahead of
-            // this.
+            // The step that corrects it, should it have been wrong after all, is one ahead of this.
             self.believed.store(ahead, Ordering::Relaxed);
         }
         !is_right

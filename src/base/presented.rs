@@ -1,6 +1,6 @@
-//! What a text is that was presented where a token or an API key is expected: told by its form, so
-//! that the refusal can say what to do. It is refused all the same; nothing here accepts or repairs
-//! anything.
+//! What a text is that was presented where a token or an API key is expected: recognized by its
+//! form, so that the refusal can say what to do. It is still refused; nothing here accepts or
+//! repairs anything.
 
 use crate::error::Error;
 use memchr::{memchr, memchr2};
@@ -32,7 +32,7 @@ pub(crate) enum Form {
     OtherAlphabet,
 }
 
-/// What the text can be told to be. Never allocates.
+/// What the text looks like. Never allocates.
 #[cold]
 pub(crate) fn recognize(text: &[u8]) -> Option<Form> {
     let begins = |with: &str| {
@@ -80,7 +80,7 @@ fn is_api_key(text: &[u8]) -> bool {
         })
 }
 
-/// The refusal, with what the text can be told to be in the words of one of the functions below.
+/// The refusal, with what the text looks like in the words of one of the functions below.
 #[cold]
 pub(crate) fn recognized(
     refusal: Error,

@@ -6,16 +6,16 @@
 //!   kernel wipes in a child, so that a bare system call that goes round `pthread_atfork` is
 //!   noticed as well.
 //! - [`enter`] says that this thread is somewhere that a fork must not copy half done: inside
-//!   SQLite, AWS-LC or a change to memory that others read. A fork waits until nobody is, at most
-//!   [`PATIENCE`]; who comes while one is under way waits for it. Nobody may wait inside for a lock
-//!   that is taken outside, nor call code of the program's own.
-//! - [`AcrossFork::before_fork`] is called then, with everybody outside: for what must not live
+//!   SQLite, AWS-LC or a change to memory that others read. A fork waits until no thread is, at
+//!   most [`PATIENCE`]; a thread that comes while one is under way waits for it. No thread may wait
+//!   inside for a lock that is taken outside, nor call code of the program's own.
+//! - [`AcrossFork::before_fork`] is called then, with all threads outside: for what must not live
 //!   across a fork at all.
 //!
 //! - What `descriptors` holds is closed in a child.
 //!
-//! The other system calls of this room are made here as well: the clock of `steady`, and closing
-//! for `descriptors`.
+//! The other system calls of `base` are made here as well: the clock of `steady`, and closing for
+//! `descriptors`.
 //!
 //! Nothing here compares process ids: they come again, in a new PID namespace at once.
 
@@ -157,8 +157,8 @@ thread_local! {
 /// That this thread is inside, until it is dropped; see [`enter`].
 pub(crate) struct Inside(PhantomData<*const ()>);
 
-/// Goes inside: no fork begins before the value is dropped. A thread that is inside already just
-/// goes on.
+/// Goes inside: no fork begins before the value is dropped. A thread that is inside already does
+/// not wait.
 #[inline]
 pub(crate) fn enter() -> Inside {
     let _ = generation(); // from the first time on, forks are known of
@@ -241,7 +241,7 @@ fn a_moment() {
 
 /// What gives up something before a fork; both sides get it again when they need it.
 pub(crate) trait AcrossFork: Send + Sync {
-    /// Called in the thread that forks, while nobody is inside. Must not wait.
+    /// Called in the thread that forks, while no thread is inside. Must not wait.
     fn before_fork(&self);
 }
 
@@ -329,8 +329,8 @@ mod forks {
         static WATCHED: AtomicBool = AtomicBool::new(false);
         if !WATCHED.swap(true, Relaxed) {
             // SAFETY: functions that stay where they are: the library is not unloaded, or takes
-            // them out then. Where there is no memory for three pointers, forks go on as if they
-            // were bare system calls.
+            // them out then. Where there is no memory for three pointers, forks are treated as bare
+            // system calls.
             let _ = unsafe { libc::pthread_atfork(Some(before), Some(parent), Some(child)) };
         }
     }
@@ -379,7 +379,7 @@ mod forks {
 
 // ---- the system's calls that have no safe name ----
 
-/// `CLOCK_BOOTTIME` on Linux; elsewhere `CLOCK_MONOTONIC`, which goes on in suspend on Apple's
+/// `CLOCK_BOOTTIME` on Linux; elsewhere `CLOCK_MONOTONIC`, which also runs in suspend on Apple's
 /// systems.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const STEADY: libc::clockid_t = libc::CLOCK_BOOTTIME;
@@ -391,8 +391,8 @@ const STEADY: libc::clockid_t = libc::CLOCK_MONOTONIC;
 #[cfg(unix)]
 pub(crate) const WITHOUT_WAITING: i32 = libc::O_NONBLOCK;
 
-/// Nanoseconds of the system's clock that goes on in suspend; none if it cannot be read. No system
-/// call where the kernel maps its clocks into the process.
+/// Nanoseconds of the system's clock that also runs in suspend; none if it cannot be read. No
+/// system call where the kernel maps its clocks into the process.
 #[cfg(unix)]
 #[inline]
 pub(super) fn steady_nanos() -> Option<u64> {
@@ -494,7 +494,7 @@ impl<T: Default> OwnLock<T> {
         Self(Own::new())
     }
 
-    /// Works while nobody else in this process does.
+    /// Works while no other thread of this process does.
     pub(crate) fn locked<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         work(&mut lock(&self.0.get()))
     }

@@ -72,8 +72,8 @@ const NOT_GRANTED: Error = Error::new(
     "A scope that the call demands was not granted to the API key or token.",
 );
 
-/// The refusal of a caller that was granted less than this: 403; but a scope that nobody can be
-/// granted is a mistake of the program's, which would refuse everybody.
+/// The refusal of a caller that was granted less than this: 403; but a scope that cannot be granted
+/// is a mistake of the program's, which would refuse all callers.
 #[cold]
 pub(crate) fn lacking(wanted: &[&str]) -> Error {
     if wanted.iter().all(|scope| is_scope(scope, usize::MAX)) {

@@ -27,7 +27,7 @@ pub(crate) struct Url<'a> {
 }
 
 const NOT_A_URL: Error =
-    Error::new(ErrorKind::RequestBlocked, "This is not an absolute https address without tricks.");
+    Error::new(ErrorKind::RequestBlocked, "This is not an absolute https address in its plain form.");
 const NOT_HTTPS: Error = Error::new(
     ErrorKind::RequestBlocked,
     "Only https is used; plain http is for this very machine, in tests, and must be allowed.",
@@ -156,7 +156,7 @@ pub(crate) fn pairs(query: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
 }
 
 /// The values of one parameter of a query or form, as they stand there: escaped. A name that is not
-/// text is nobody's.
+/// text matches none.
 pub(crate) fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = &'q str> {
     query.split('&').filter_map(move |part| {
         let (own, value) = part.split_once('=').unwrap_or((part, ""));

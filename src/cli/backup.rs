@@ -127,12 +127,12 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             let done = store_acknowledge_restore(&given.store, &given.pepper.source(), options)?;
             if !done.was_refused {
                 output.note(
-                    "Nothing was refused: it was not behind its mark. What was asked for was done all the same.",
+                    "Nothing was refused: it was not behind its mark. What was asked for was still done.",
                 );
             }
             for name in &done.damaged_key_rings {
                 output.note(format!(
-                    "The key ring `{name}` is damaged, or was altered from outside, and stays as it is: who opens it is \
+                    "The key ring `{name}` is damaged, or was altered from outside, and stays as it is: opening it is \
                      refused. Restore the store from another backup, or delete its row (table `key_ring`).",
                 ));
             }

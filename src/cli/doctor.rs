@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 
 /// Seconds for which the clock of another process may be ahead.
 const APART: u64 = 60;
-/// Seconds after which a key ring that was never rotated is told of: 90 days.
+/// Seconds after which a key ring that was never rotated is reported: 90 days.
 const OLD: u64 = 90 * 86_400;
-/// The size of a log that is told of, in bytes: that of a checkpoint that never comes.
+/// The size of a log that is reported, in bytes: that of a checkpoint that never comes.
 const LARGE: u64 = 256 << 20;
 
 #[derive(Debug, clap::Args)]
@@ -156,7 +156,7 @@ fn permissions(findings: &mut Findings, path: &Path, mark: &Mark, pepper: &Peppe
                 "permissions",
                 State::Fault,
                 format!(
-                    "{} is open to everybody (mode {mode:04o}); chmod o-rwx it.",
+                    "{} is open to all users (mode {mode:04o}); chmod o-rwx it.",
                     file.display()
                 ),
             ),
@@ -187,7 +187,7 @@ fn permissions(findings: &mut Findings, path: &Path, mark: &Mark, pepper: &Peppe
         findings.add(
             "permissions",
             State::Fault,
-            format!("Everybody may replace files in {} (mode {mode:04o}).", folder.display()),
+            format!("All users may replace files in {} (mode {mode:04o}).", folder.display()),
         );
     }
     findings.well("permissions", "only its owner may use it");
@@ -219,7 +219,7 @@ fn refusals(findings: &mut Findings, facts: &StoreFacts, path: &Path) {
         findings.well("store", format!("{}, with {keys} and {sessions}", path.display()));
         findings.well("integrity", "SQLite finds nothing damaged");
         if facts.is_marked {
-            findings.well("mark", "it is at its mark: a restored backup would be told");
+            findings.well("mark", "it is at its mark: a restored backup would be noticed");
         } else {
             findings.add("mark", State::Note, "it has no mark yet: who opens it next makes one");
         }

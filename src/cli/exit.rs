@@ -30,9 +30,9 @@ pub(super) enum Failure {
     Usage(String),
     /// Something that was handed in cannot be read or used.
     Input(String),
-    /// Something was done, and something is to be told with this code.
+    /// Something was done, and this code reports something.
     Exit(u8, String),
-    /// Anyone who reads our output has gone; there is nobody to tell.
+    /// The reader of our output has gone; nothing can be reported.
     OutputClosed,
 }
 
@@ -108,6 +108,6 @@ pub(super) fn usage(error: &clap::Error) -> u8 {
         super::output::warn_of(&error.render().to_string());
         return USAGE;
     }
-    let _ = error.print(); // if nobody reads it, nothing is lost
+    let _ = error.print(); // if it is not read, nothing is lost
     DONE
 }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// salted hashes need.
 ///
 /// All rows are checked before the first is written. Rows that are there already are reported, and
-/// stop nobody else, so that an import which was interrupted can be run again.
+/// stop no others, so that an import which was interrupted can be run again.
 #[derive(Debug, clap::Args)]
 pub(super) struct ImportArgs {
     /// The rows; - for standard input
@@ -132,7 +132,7 @@ impl Row {
         Self { spec: KeySpec::default(), credential: None, lookup: None }
     }
 
-    /// Takes a value that is written as text; an empty one is none.
+    /// Takes a value that is written as text; an empty one counts as absent.
     fn set(&mut self, name: &str, value: &str, scheme: ImportScheme) -> Result<(), Wrong> {
         let spec = &mut self.spec;
         let wrong = |what: &str| format!("`{name}` is not {what}");
@@ -209,8 +209,8 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-const UNKNOWN: &str = "a column is none of owner, name, tenant, secret, hash, lookup, scopes, cidrs, \
-                       not_before, expires_at, expires_in, revoked, rate, credits, meta";
+const UNKNOWN: &str = "a column has an unknown name; known are owner, name, tenant, secret, hash, \
+                       lookup, scopes, cidrs, not_before, expires_at, expires_in, revoked, rate, credits, meta";
 
 /// The file, the line and what is wrong; never the line itself, which holds secrets.
 fn at(file: &Path, line: u64, wrong: &str) -> Failure {
@@ -268,7 +268,8 @@ fn read_lines(source: Box<dyn Read>, scheme: ImportScheme, file: &Path) -> Outco
             continue;
         }
         let object = json::parse(text).ok().filter(|value| value.kind() == Kind::Object);
-        let object = object.ok_or_else(|| at(file, line, "it is not one JSON object"))?;
+        let object = object
+            .ok_or_else(|| at(file, line, "it is not a JSON object whose members come once"))?;
         let mut row = Row::new();
         for (name, value) in object.members() {
             row.set_json(&name.decode(), &value, scheme).map_err(|wrong| at(file, line, &wrong))?;

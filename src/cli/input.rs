@@ -32,7 +32,8 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::Input(format!("{} cannot be read: {error}.", path.display()))
 }
 
-/// One line that nobody should see: from a prompt if a person sits there, else from standard input.
+/// One line that is not to be shown: from a prompt if a person sits there, else from standard
+/// input.
 pub(super) fn secret(what: &str) -> Outcome<Secret> {
     if std::io::stdin().is_terminal() {
         let line = rpassword::prompt_password(format!("{what} (not shown): "));

@@ -110,7 +110,7 @@ pub(super) struct Jwks {
 pub(super) fn algorithm(name: &str) -> Result<Alg, String> {
     Alg::from_name(name).map_err(|_| {
         let known: Vec<_> = Alg::ALL.iter().map(|alg| alg.name()).collect();
-        format!("it is none of {}", known.join(", "))
+        format!("use one of {}", known.join(", "))
     })
 }
 

@@ -44,8 +44,8 @@ pub(super) struct New {
     /// The algorithm of the keys
     #[arg(long, default_value = "ES256", value_parser = algorithm)]
     alg: Alg,
-    /// The longest life of a token that the ring signs: so long, and 10 minutes, a retired key
-    /// stays good [default: 15m]
+    /// The longest life of a token that the ring signs; a retired key stays good for that and 10
+    /// minutes more [default: 15m]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     token_ttl: Option<u64>,
     #[command(flatten)]
@@ -57,8 +57,8 @@ pub(super) struct Rotate {
     /// The algorithm of the new next key [default: that of the active key]
     #[arg(long, value_parser = algorithm)]
     alg: Option<Alg>,
-    /// The longest life of a token that the ring signs: so long, and 10 minutes, the old key stays
-    /// good [default, and at least: what the ring remembers]
+    /// The longest life of a token that the ring signs; the old key stays good for that and 10
+    /// minutes more [default, and at least: what the ring remembers]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     token_ttl: Option<u64>,
     #[command(flatten)]
@@ -91,7 +91,7 @@ impl Ring {
                 path.display()
             )));
         }
-        // Of one that was lost, its mark tells the one who opens it.
+        // Of one that was lost, its mark warns the user who opens it.
         if !path.exists() && !is_marked(&path, &mark) {
             return Ok(false);
         }
@@ -159,7 +159,7 @@ fn show(ring: &KeyRing, output: &mut Output) -> Outcome<()> {
     output.either(&keys.to_json(), || output::ring_keys(&keys, SystemClock.now()))
 }
 
-/// What is told of the ring, unless the ring remembers that its tokens live for longer.
+/// The options of the ring, unless the ring remembers that its tokens live for longer.
 fn options(alg: Alg, token_ttl: Option<u64>) -> KeyRingOptions {
     let options = KeyRingOptions::new().alg(alg);
     match token_ttl {
@@ -177,7 +177,7 @@ fn told(retired: &str, active: &str, ring: &KeyRing, output: &mut Output) -> Out
     json.number("token_ttl", token_ttl);
     json.number("until", until);
     output.note(
-        "Wait with the next rotation until everybody who caches the published set has seen the new next key.",
+        "Wait with the next rotation until all that cache the published set have fetched the new next key.",
     );
     output.either(&json.end(), || {
         let (life, until) = (output::length(token_ttl), output::date(until));

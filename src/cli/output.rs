@@ -65,7 +65,7 @@ impl Output {
         }
     }
 
-    /// Something that a person must do before the command can go on.
+    /// Something that a person must do before the command can continue.
     pub(super) fn ask(&mut self, json: &str, text: impl Into<Shown>) {
         warn(&if self.json { Shown::from(json) } else { text.into() });
     }
@@ -101,7 +101,7 @@ impl Output {
     }
 }
 
-/// On standard error. If that is closed, there is nobody to tell.
+/// On standard error. If that is closed, nothing can be reported.
 fn warn(shown: &Shown) {
     let _ = writeln!(std::io::stderr().lock(), "{}", shown.0);
 }
@@ -340,7 +340,7 @@ fn session_state(record: &SessionRecord, now: u64) -> &'static str {
 pub(super) fn sessions(records: &[SessionRecord], now: u64) -> Shown {
     let mut table = table(&["id", "state", "subject", "client", "started", "last seen", "expires"]);
     for record in records {
-        // Of a row that cannot be read, nobody knows when.
+        // Of a row that cannot be read, the time is unknown.
         let is_known = record.created_at > 0;
         let when = |at| if is_known { distance(at, now) } else { or_dash("") };
         table.add_row([

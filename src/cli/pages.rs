@@ -10,7 +10,7 @@ pub(super) struct Pages {
     /// At most this many, from 1 to 1000
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
-    /// Go on where the last page ended: the cursor it came with
+    /// Continue where the last page ended: the cursor it came with
     #[arg(long)]
     cursor: Option<String>,
     /// All of them; as JSON, one record a line

@@ -62,7 +62,7 @@ pub(super) const fn is_needed(one: &PepperUse) -> bool {
     one.keys > 0 || one.sessions > 0 || one.key_rings > 0
 }
 
-/// Which rows are damaged, so that nobody knows which pepper they need; a line for each kind.
+/// Which rows are damaged, so that it is not known which pepper they need; a line for each kind.
 fn tell_damaged(uses: &[PepperUse], output: &mut Output) {
     for one in uses.iter().filter(|one| one.pepper == 0) {
         let mut names = one.damaged.iter();

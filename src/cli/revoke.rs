@@ -17,7 +17,7 @@ pub(super) enum Command {
     Token(Token),
     /// Revoke the access tokens of a session; `gatekey session end` ends it as well
     Session(Session),
-    /// Revoke the tokens that a subject has now; its sessions go on, unless --end-sessions
+    /// Revoke the tokens that a subject has now; its sessions continue, unless --end-sessions
     Subject(Subject),
     /// Revoke the tokens of a key, for ever
     Key(Key),
@@ -32,8 +32,8 @@ pub(super) enum Command {
 /// What is revoked, in a store that is there.
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
-    /// The longest life of a token that the services accept, as they were told: for so long is what
-    /// has no expiry of its own remembered
+    /// The longest life of a token that the services accept, as it is set there: what has no expiry
+    /// of its own is remembered for that long
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
     max_token_ttl: u64,
     #[command(flatten)]
@@ -140,7 +140,7 @@ pub(super) fn run(command: Command, output: &mut Output) -> Outcome<()> {
             };
             revoke(&list, output, |list| list.revoke_before(time, scope))?;
             output.note(
-                "Sessions go on: their next refresh gives good tokens. `gatekey session end-all` ends those of a \
+                "Sessions continue: their next refresh gives good tokens. `gatekey session end-all` ends those of a \
                  subject.",
             );
             Ok(())
@@ -177,7 +177,7 @@ fn run_subject(given: Subject, output: &mut Output) -> Outcome<()> {
             output.note("Tokens whose `sub` is a number, not a text, have another subject: --numeric revokes them.");
         }
         output.note(format!(
-            "The sessions of {subject} go on: their next refresh gives good tokens. To end them too: \
+            "The sessions of {subject} continue: their next refresh gives good tokens. To end them too: \
              gatekey session end-all {subject}, or --end-sessions here.",
         ));
         return Ok(());

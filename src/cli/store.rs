@@ -102,7 +102,7 @@ impl Location {
     /// The store's path, if it is there: a slip of the pen must not make a new store.
     fn existing(&self) -> Outcome<PathBuf> {
         let (path, mark, _) = located(&self.store)?;
-        // Of one that was lost, its mark tells the one who opens it.
+        // Of one that was lost, its mark warns the user who opens it.
         if path.exists() || is_marked(&path, &mark) {
             return Ok(path);
         }
@@ -186,7 +186,7 @@ impl StoreArgs {
     }
 }
 
-/// Says that a pepper file was made, because someone must back it up.
+/// Says that a pepper file was made, because it must be backed up.
 pub(super) fn note_pepper_file(file: Option<&Path>, output: &mut Output) {
     if let Some(file) = file {
         output.note(format!(

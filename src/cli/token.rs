@@ -266,7 +266,7 @@ fn run_inspect(inspect: &Inspect, output: &mut Output) -> Outcome<()> {
     if output.is_json() {
         return output.line(&object.end());
     }
-    output.note("NOT VERIFIED: anybody can have written this.");
+    output.note("NOT VERIFIED: an attacker can have written this.");
     let claims = json::parse(claims.as_bytes())?;
     output.show(&pretty(&json::parse(header.as_bytes())?))?;
     output.show(&pretty(&claims))?;

@@ -5,9 +5,9 @@ use crate::base::process::enter;
 use crate::base::random::SecureRandom;
 use crate::error::{ErrorKind, Result};
 
-/// The system's generator: for keys, secrets, nonces, everything that nobody may guess. Two
+/// The system's generator: for keys, secrets, nonces, everything that must not be guessed. Two
 /// processes never draw the same, however they came about: by a fork, in another PID namespace,
-/// from a snapshot of a machine (where the kernel tells of it).
+/// from a snapshot of a machine (where the kernel reports it).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 

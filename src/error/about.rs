@@ -1,6 +1,6 @@
-//! What an error is about: names and values beside the sentence, rendered only when somebody reads
-//! it. None of them is allocated by a refusal of a token: a text that others wrote is kept in the
-//! error itself, cut, and what was expected is shared with the rule that expects it.
+//! What an error is about: names and values beside the sentence, rendered only when the error is
+//! read it. None of them is allocated by a refusal of a token: a text that others wrote is kept in
+//! the error itself, cut, and what was expected is shared with the rule that expects it.
 
 use super::Error;
 use std::fmt;
@@ -26,7 +26,7 @@ pub(super) enum About {
     Word {
         what: &'static str,
         value: &'static str,
-        /// Empty if that is not one thing.
+        /// Empty if that is more than one thing.
         expected: &'static str,
     },
     /// A date, how far from now it is, and the option that bounds that.

@@ -4,7 +4,7 @@
 //! caller. The comments of the C statuses, C++'s enumerators and the rows of `docs/errors.md` are
 //! rendered from it (`make errors`; `tests/errors.rs` checks). Numbers come in blocks: 1-99 misuse
 //! and internal, 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and
-//! the API's door, 6000s store, 7000s transport. They are never reused, and none lies in 100 to
+//! incoming requests, 6000s store, 7000s transport. They are never reused, and none lies in 100 to
 //! 599: a log line or a C program that shows such a number shows an HTTP status, and one that takes
 //! the one for the other is found at once. (Were "the session has ended" 404, it would be answered
 //! as such, though it is a 401.)
@@ -31,7 +31,7 @@ enum Later {
     Final,
 }
 
-/// What the caller of an API is told; see [`ErrorKind::public_message`].
+/// What the caller of an API may read; see [`ErrorKind::public_message`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
     /// Of its log-in, at another server.
@@ -56,7 +56,7 @@ pub(super) enum Told {
 }
 
 /// The columns: Rust's name = number, code, Python's class, whose fault, HTTP status, whether to
-/// try again, what the caller is told; summary; what to do. The comment above is that of the C
+/// try again, what the caller may read; summary; what to do. The comment above is that of the C
 /// status as well.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $code:literal, $python:literal,
@@ -149,11 +149,11 @@ kinds! {
     /// An argument is out of range, NULL, not UTF-8 or of the wrong shape.
     InvalidArgument = 2, "invalid_argument", "UsageError", Misuse 500 Final Failed,
         "An argument is not acceptable.",
-        "Read the message and mend the call.";
+        "Read the message and correct the call.";
     /// A policy, signer or verifier contradicts itself or is incomplete.
     InvalidConfiguration = 3, "invalid_configuration", "ConfigurationError", Misuse 500 Final Failed,
         "The configuration contradicts itself or is incomplete.",
-        "Mend the policy, signer or verifier; the message names the contradiction. It happens at start-up, or when an issuer's metadata are fetched and name another issuer: write the issuer as they do.";
+        "Correct the policy, signer or verifier; the message names the contradiction. It happens at start-up, or when an issuer's metadata are fetched and name another issuer: write the issuer as they do.";
     /// This part of gatekey was not built into the library at hand.
     Unsupported = 4, "unsupported", "UnsupportedError", Misuse 500 Final Failed,
         "This build of gatekey does not contain the requested part.",
@@ -178,12 +178,12 @@ kinds! {
     /// `nbf` is in the future (RFC 7519 section 4.1.5).
     NotYetValid = 1003, "not_yet_valid", "ImmatureSignatureError", Rejected 401 Final Token,
         "The token is not valid yet.",
-        "Answer 401. If it is a second or two, set `leeway` or mend the clocks.";
+        "Answer 401. If it is a second or two, set `leeway` or correct the clocks.";
     /// `iss` is not the expected one, or is present and the policy says nothing about it.
     InvalidIssuer = 1004, "invalid_issuer", "InvalidIssuerError", Rejected 401 Final Token,
         "The issuer is not acceptable.",
         "Answer 401. If the policy is silent, expect the issuer or ignore it explicitly.";
-    /// `aud` names nobody expected, or is present and the policy says nothing about it.
+    /// `aud` names no expected audience, or is present and the policy says nothing about it.
     InvalidAudience = 1005, "invalid_audience", "InvalidAudienceError", Rejected 401 Final Token,
         "The audience is not acceptable.",
         "Answer 401. If the policy is silent, expect the audience or ignore it explicitly.";
@@ -194,7 +194,7 @@ kinds! {
     /// `sub` is not the expected one.
     InvalidSubject = 1007, "invalid_subject", "InvalidSubjectError", Rejected 401 Final Token,
         "The subject is not acceptable.",
-        "Answer 401; the token is about someone else.";
+        "Answer 401; the token is about another subject.";
     /// A claim the policy requires is absent.
     MissingClaim = 1008, "missing_claim", "MissingRequiredClaimError", Rejected 401 Final Token,
         "A required claim is missing.",
@@ -203,7 +203,7 @@ kinds! {
     InvalidClaim = 1009, "invalid_claim", "InvalidClaimError", Rejected 401 Final Token,
         "A claim has a wrong type or value.",
         "Answer 401. The error names the claim; the issuer must write it as RFC 7519 section 4.1 says.";
-    /// The algorithm is not one that gatekey implements; `none` is not an algorithm.
+    /// gatekey does not implement the algorithm; `none` is not an algorithm.
     UnsupportedAlgorithm = 1010, "unsupported_algorithm", "UnsupportedAlgorithmError", Rejected 401 Final Token,
         "The algorithm is not supported.",
         "Answer 401. If it is your own issuer, have it sign with one of HS, RS or PS 256, 384, 512; ES256, ES384, ES512, ES256K; `EdDSA` or `Ed25519`; ML-DSA-44, -65, -87.";
@@ -230,7 +230,7 @@ kinds! {
     /// `iat` is in the future (beyond the leeway).
     IssuedInFuture = 1016, "issued_in_future", "InvalidIssuedAtError", Rejected 401 Final Token,
         "The token claims to be issued in the future.",
-        "Answer 401. If it is a second or two, set `leeway` or mend the clocks.";
+        "Answer 401. If it is a second or two, set `leeway` or correct the clocks.";
     /// `iat` is longer ago than the policy's maximal age.
     TooOld = 1017, "too_old", "TokenTooOldError", Rejected 401 Final Token,
         "The token was issued too long ago.",
@@ -252,7 +252,7 @@ kinds! {
     WeakKey = 2001, "weak_key", "WeakKeyError", Misuse 500 Final Failed,
         "The key is too weak.",
         "Generate a new key. For a legacy peer, and only then, use `danger_allow_weak`.";
-    /// The key type or curve is not one that gatekey implements.
+    /// gatekey does not implement the key type or curve.
     UnsupportedKey = 2002, "unsupported_key", "UnsupportedKeyError", Misuse 500 Final Failed,
         "The type of the key is not supported.",
         "Use an `oct`, `RSA`, `EC` (P-256, P-384, P-521, secp256k1), `OKP` (Ed25519) or `AKP` (ML-DSA) key.";
@@ -264,7 +264,7 @@ kinds! {
     /// sign.
     KeyUsage = 2004, "key_usage", "KeyUsageError", Misuse 500 Final Failed,
         "The key may not be used for this.",
-        "Use the private key to sign, the public one to verify, and mend `use`, `key_ops` or `alg` of the JWK.";
+        "Use the private key to sign, the public one to verify, and correct `use`, `key_ops` or `alg` of the JWK.";
     /// An HMAC secret that is really a PEM, DER, SSH or JWK key in some disguise.
     SecretLooksLikeKey = 2005, "secret_looks_like_key", "SecretLooksLikeKeyError", Misuse 500 Final Failed,
         "The HMAC secret looks like a public or private key.",
@@ -301,7 +301,7 @@ kinds! {
     /// The id exists, the secret is not its own.
     BadApiKeySecret = 3002, "bad_api_key_secret", "BadApiKeySecretError", Rejected 401 Final ApiKey,
         "The API key is not valid.",
-        "Answer 401. Many of them for one id: someone guesses, or an old key outlived its rotation.";
+        "Answer 401. Many of them for one id: an attacker guesses, or an old key outlived its rotation.";
     /// The key is disabled; it can be enabled again.
     ApiKeyDisabled = 3003, "api_key_disabled", "ApiKeyDisabledError", Rejected 401 Final ApiKey,
         "The API key is disabled.",
@@ -317,7 +317,7 @@ kinds! {
     /// The key's time of validity begins in the future.
     ApiKeyNotYetValid = 3006, "api_key_not_yet_valid", "ApiKeyNotYetValidError", Rejected 401 Final ApiKey,
         "The API key is not valid yet.",
-        "Answer 401. Wait, or mend the clocks.";
+        "Answer 401. Wait, or correct the clocks.";
     /// The caller's address is not on the key's allow-list, or was not given.
     ApiKeyAddress = 3007, "api_key_address", "ApiKeyAddressError", Rejected 403 Final Denied,
         "The API key may not be used from this address.",
@@ -326,11 +326,11 @@ kinds! {
     InsufficientScope = 3008, "insufficient_scope", "InsufficientScopeError", Rejected 403 Final Scope,
         "The API key or token lacks a required scope.",
         "Answer 403. Grant the scope to the key.";
-    /// The key's rate limit is reached; `retry_after` tells when to come back.
+    /// The key's rate limit is reached; `retry_after` says when to come back.
     RateLimited = 3009, "rate_limited", "RateLimitedError", Rejected 429 Retry TooMany,
         "The API key is used too often.",
         "Answer 429 with `Retry-After`.";
-    /// The key's credits are spent; `retry_after` tells of the next refill.
+    /// The key's credits are spent; `retry_after` says when the next refill is.
     CreditsExhausted = 3010, "credits_exhausted", "CreditsExhaustedError", Rejected 429 Final TooMany,
         "The API key has no credits left.",
         "Answer 429, with `Retry-After` where the credits refill.";
@@ -351,11 +351,11 @@ kinds! {
     InvalidRefreshToken = 4002, "invalid_refresh_token", "InvalidRefreshTokenError", Rejected 401 Final Session,
         "The refresh token is not valid.",
         "Answer 401 and clear the cookies; the user logs in again.";
-    /// A refresh token was used a second time, so that someone else may have it: the session has
+    /// A refresh token was used a second time, so that an attacker may have it: the session has
     /// been ended.
     TokenReuse = 4003, "token_reuse", "TokenReuseError", Rejected 401 Final Session,
         "The refresh token was used before; the session has been ended.",
-        "Answer 401 and clear the cookies; tell the user that someone else may have used the session. If a client repeats requests later than the grace, raise it.";
+        "Answer 401 and clear the cookies; tell the user that another person may have used the session. If a client repeats requests later than the grace, raise it.";
     /// The session was logged out.
     SessionEnded = 4004, "session_ended", "SessionEndedError", Rejected 401 Final Session,
         "The session has been ended.",
@@ -373,11 +373,11 @@ kinds! {
     /// (RFC 6749 section 10.12).
     OauthStateMismatch = 5000, "oauth_state_mismatch", "OAuthStateError", Rejected 400 Final SignIn,
         "The log-in was not begun by this browser, or too long ago.",
-        "Begin the log-in again. If it happens to everybody: the cookie does not come back; see that the site is on HTTPS and sends the cookie of `begin`. If it happens now and then, or after each start: give every process and worker the same `flow_keys`.";
+        "Begin the log-in again. If it happens to all users: the cookie does not come back; see that the site is on HTTPS and sends the cookie of `begin`. If it happens now and then, or after each start: give every process and worker the same `flow_keys`.";
     /// The callback's `iss` (RFC 9207) names another issuer than the one configured.
     OauthIssuerMismatch = 5001, "oauth_issuer_mismatch", "IssuerMismatchError", Rejected 400 Final SignIn,
         "The answer is from another authorization server than the one that was asked.",
-        "Refuse the log-in: the callback, or a refresh token, is of another server; someone mixes up servers. Metadata that name another issuer than the configured one are told with both names: put the right one into the configuration. Keys of an issuer (doors, verifiers) are refused for that as `InvalidConfiguration`.";
+        "Refuse the log-in: the callback, or a refresh token, is of another server; an attacker may be mixing up servers. Where metadata name another issuer than the configured one, the message has both names: put the right one into the configuration. Keys of an issuer (resource servers, verifiers) are refused for that as `InvalidConfiguration`.";
     /// The user, or the server's policy, said no (`access_denied`, RFC 6749 section 4.1.2.1).
     OauthAccessDenied = 5002, "oauth_access_denied", "AccessDeniedError", Rejected 403 Final Denied,
         "The user or the authorization server has denied the request.",
@@ -396,7 +396,7 @@ kinds! {
     /// `unauthorized_client`).
     OauthInvalidClient = 5005, "oauth_invalid_client", "InvalidClientError", Misuse 500 Final Failed,
         "The authorization server does not accept this client.",
-        "Mend the configuration: client id, secret or key, and `token_endpoint_auth_method` as the server has it.";
+        "Correct the configuration: client id, secret or key, and `token_endpoint_auth_method` as the server has it.";
     /// The authorization server answered with any other error; `peer_code` names it.
     OauthRefused = 5006, "oauth_refused", "OAuthRefusedError", Misuse 500 Final Failed,
         "The authorization server refused the request.",
@@ -408,7 +408,7 @@ kinds! {
     /// The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with
     /// control characters, another token type.
     OauthMalformedResponse = 5008, "oauth_malformed_response", "OAuthResponseError", Unavailable 503 Final Later,
-        "The authorization server's answer is not one.",
+        "The authorization server's answer is malformed.",
         "See that the endpoint is the right one; if it is, the server has a defect or needs a preset. `claim` names the member.";
     /// The ID token's `nonce` is not the one of this log-in (OpenID Connect Core section 3.1.3.7).
     OauthNonceMismatch = 5009, "oauth_nonce_mismatch", "NonceMismatchError", Rejected 401 Final SignIn,
@@ -417,7 +417,7 @@ kinds! {
     /// The `sub` of the user info is not the one of the ID token (OpenID Connect Core section
     /// 5.3.2).
     OauthSubjectMismatch = 5010, "oauth_subject_mismatch", "SubjectMismatchError", Rejected 401 Final SignIn,
-        "The user info is about someone else.",
+        "The user info is about another user.",
         "Refuse the log-in: tokens of two users were mixed.";
     /// The device code has expired before the user said yes or no (RFC 8628 section 3.5).
     OauthDeviceExpired = 5011, "oauth_device_expired", "DeviceCodeExpiredError", Rejected 401 Final SignIn,
@@ -455,7 +455,7 @@ kinds! {
         "The request's headers are too large.",
         "Answer 431. If such requests are meant, look at which cookies and headers have grown.";
 
-    /// The store cannot be reached or has not been heard of for longer than `max_stale`.
+    /// The store cannot be reached or has been out of reach for longer than `max_stale`.
     StoreUnavailable = 6000, "store_unavailable", "StoreUnavailableError", Unavailable 503 Retry Later,
         "The store is out of reach.",
         "Answer 503 and try again; nothing was changed. An API key whose row is damaged, or under a pepper that this process was not given, is refused with this as well, and no other key.";
@@ -466,16 +466,16 @@ kinds! {
         "Restore the file from a backup. If a newer version of gatekey has migrated it, update this program too. Kept tokens of a `TokenManager`: sign in again.";
     /// The row has changed since it was read, or exists already.
     StoreConflict = 6002, "store_conflict", "StoreConflictError", Unavailable 503 Retry Later,
-        "Someone else has changed this at the same time.",
+        "Another process or thread has changed this at the same time.",
         "Read it again and repeat the change.";
     /// The store is read-only: the file, its folder or the file system.
     StoreReadOnly = 6003, "store_read_only", "StoreReadOnlyError", Unavailable 503 Final Later,
         "The store cannot be written to.",
-        "Give the process the right to write; verification goes on meanwhile.";
+        "Give the process the right to write; verification continues meanwhile.";
     /// The disk is full; nothing was changed.
     StoreFull = 6004, "store_full", "StoreFullError", Unavailable 503 Final Later,
         "The store has no room left.",
-        "Make room and repeat the change; verification goes on meanwhile.";
+        "Make room and repeat the change; verification continues meanwhile.";
     /// A pepper that the store's rows were made with is missing or has another value.
     WrongPepper = 6005, "wrong_pepper", "WrongPepperError", Misuse 500 Final Failed,
         "The pepper does not fit the store.",
@@ -486,7 +486,7 @@ kinds! {
         "The store is older than its mark; acknowledge the restore.",
         "Put the newer store back, or accept this one with `gatekey store acknowledge-restore` ([backups.md](backups.md)); until then what was revoked since would be good again.";
 
-    /// The name does not resolve, nobody listens, or the connection broke.
+    /// The name does not resolve, nothing listens there, or the connection broke.
     ConnectionFailed = 7000, "connection_failed", "ConnectionFailedError", Unavailable 503 Retry Later,
         "The other server cannot be reached.",
         "Answer 503 and try again; if it stays, look at names, routes and firewalls.";

@@ -19,7 +19,7 @@ use crate::{ApiKeys, Secret, ToJson as _};
 use libc::c_char;
 
 /// The API keys of a service, in a store. Shared by reference count, safe to use from several
-/// threads at once and to go on with after a fork.
+/// threads at once, and usable after a fork.
 pub struct gk_api_keys {
     pub(super) inner: ApiKeys,
 }
@@ -42,7 +42,7 @@ impl gk_issued_api_key {
 }
 
 /// Keys of another system, to be imported. gk_api_key_import_add keeps the first thing that was
-/// wrong, which gk_api_keys_import tells.
+/// wrong, which gk_api_keys_import reports.
 #[derive(Default)]
 pub struct gk_api_key_import(Sticky<Vec<ImportRow>>);
 
@@ -415,7 +415,7 @@ pub unsafe extern "C" fn gk_api_key_import_add(
 }
 
 /// Imports keys that another system issued. If a row is of the wrong form, or was added with
-/// something wrong, nothing is imported; rows that are there already stop nobody else.
+/// something wrong, nothing is imported; rows that are there already stop no others.
 ///
 /// @param keys The keys.
 /// @param scheme plaintext, sha256-hex, sha256-base64, sha512-hex, drf-api-key, bcrypt, argon2 or

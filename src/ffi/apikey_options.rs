@@ -88,7 +88,7 @@ pub unsafe extern "C" fn gk_api_key_options_max_stale(
 
 /// Where the rates of keys are counted. Unless set, in the file `<store>.limits` beside a SQLite
 /// store: the processes of one machine that count in one place share each key's limit, over
-/// restarts; each machine has limits of its own. gk_api_keys_check_limits tells whether that holds.
+/// restarts; each machine has limits of its own. gk_api_keys_check_limits says whether that holds.
 ///
 /// A folder that cannot be used is refused by gk_api_keys_open.
 ///

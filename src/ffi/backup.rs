@@ -20,7 +20,7 @@ use std::path::PathBuf;
 /// @param user The pointer that was given with it.
 /// @param done How many pages are copied.
 /// @param all Of how many.
-/// @return True to go on; false stops the copy, which fails with GK_STATUS_INVALID_ARGUMENT.
+/// @return True to continue; false stops the copy, which fails with GK_STATUS_INVALID_ARGUMENT.
 pub type gk_progress_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, done: u64, all: u64) -> bool>;
 
@@ -82,8 +82,8 @@ pub unsafe extern "C" fn gk_store_backup(
 /// store is that was there before, or null) and `must_acknowledge`, to be freed with gk_buf_free.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_STORE_UNAVAILABLE if the store is in use;
-/// GK_STATUS_STORE_CORRUPT if the backup is none, or is damaged; otherwise as gk_store_backup. Then
-/// the store is as it was.
+/// GK_STATUS_STORE_CORRUPT if the file is not a backup, or is damaged; otherwise as
+/// gk_store_backup. Then the store is as it was.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_store_restore(
@@ -125,11 +125,11 @@ pub unsafe extern "C" fn gk_store_restore(
 /// @param report Receives a JSON object with the numbers `sessions`, `api_keys` and `key_rings`,
 /// with `damaged_key_rings` (the names of those whose rows were altered from outside or cannot be
 /// read, which stay as they are), and with `was_refused`: whether it was refused before; if not,
-/// what was asked for has ended all the same. To be freed with gk_buf_free.
+/// what was asked for has still ended. To be freed with gk_buf_free.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the time is in the future or the URL is not
 /// that of a SQLite store; GK_STATUS_INVALID_CONFIGURATION for a member that is unknown, missing or
-/// of a wrong type; GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call goes on;
+/// of a wrong type; GK_STATUS_WRONG_PEPPER; the other 6000s, and then a second call continues;
 /// GK_STATUS_UNSUPPORTED without SQLite.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -192,7 +192,7 @@ fn text(value: &Value<'_>) -> Option<String> {
 
 fn hear(progress: gk_progress_fn, user: *mut c_void, done: u64, all: u64) -> crate::Result<()> {
     const STOPPED: Error =
-        Error::new(ErrorKind::InvalidArgument, "The copy was stopped by the one who watched it.");
+        Error::new(ErrorKind::InvalidArgument, "The copy was stopped by the progress function.");
     let Some(progress) = progress else { return Ok(()) };
     // SAFETY: given together with this pointer, to be called while the call lasts.
     if unsafe { progress(user, done, all) } { Ok(()) } else { Err(STOPPED) }

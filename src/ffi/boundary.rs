@@ -213,7 +213,7 @@ pub(super) const fn writable<T>(out: *mut T) -> Outcome<*mut T> {
 /// The bytes at `data`; NULL is fine if and only if there are none.
 ///
 /// # Safety
-/// `data` is NULL or points to `len` values that nobody changes while `'a` lasts.
+/// `data` is NULL or points to `len` values that do not change while `'a` lasts.
 pub(super) unsafe fn slice<'a, T>(
     data: *const T,
     len: usize,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// A clock, of dates. Called from any thread that verifies or signs, from several at once; must not
 /// throw or jump out. How old something is that was read from a store or fetched (max_stale, the 50
-/// ms within which changes of other processes are seen) is told by the system's time, with that in
-/// suspend: it may stand still.
+/// ms within which changes of other processes are seen) is measured by the system's time, with that
+/// in suspend: it may stand still.
 ///
 /// @param user The pointer that the clock was registered with.
 /// @return Whole seconds since 1970-01-01T00:00:00Z. After the year 9999, such as UINT64_MAX of a

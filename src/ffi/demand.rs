@@ -10,7 +10,7 @@ use libc::c_char;
 use std::borrow::Cow;
 
 /// What a route demands of its caller: made once, shared by all threads. The setters keep the first
-/// thing that was wrong, which gk_resource_server_check tells.
+/// thing that was wrong, which gk_resource_server_check reports.
 #[derive(Default)]
 pub struct gk_demand(pub(super) Sticky<Demanded>);
 
@@ -104,8 +104,8 @@ pub unsafe extern "C" fn gk_demand_tenant(
 }
 
 /// Lets a request bring two credentials and says which of them decides. That one must be there, it
-/// alone must meet the demand, and what is granted is its own; the other, if it is there, must be
-/// valid. Unless set, a request has exactly one credential.
+/// alone must meet the demand, and what is granted is what it grants; the other, if it is there,
+/// must be valid. Unless set, a request has exactly one credential.
 ///
 /// @param demand The demand.
 /// @param place GK_CREDENTIAL_AUTHORIZATION or GK_CREDENTIAL_API_KEY.

@@ -1,4 +1,4 @@
-//! `gk_door_rule`: what an API's door accepts of one issuer's tokens.
+//! `gk_door_rule`: what a resource server accepts of one issuer's tokens.
 
 use super::alg::gk_alg;
 use super::boundary::{Outcome, algs, given, release, share, text};
@@ -9,7 +9,7 @@ use libc::c_char;
 
 /// What a door accepts of one issuer's tokens instead of what it accepts of all; what is not set is
 /// as the door has it. The setters keep the first thing that was wrong, which
-/// gk_resource_server_builder_build tells.
+/// gk_resource_server_builder_build reports.
 pub struct gk_door_rule(Sticky<DoorRule>);
 
 /// Begins a rule that says nothing.

@@ -73,7 +73,7 @@ pub extern "C" fn gk_error_api_key_id(err: Option<&gk_error>) -> *const c_char {
     })
 }
 
-/// What stands behind so many texts: message, claim, id.
+/// What stands behind this many texts: message, claim, id.
 fn behind(texts: &[c_char], count: usize) -> Option<&[c_char]> {
     (0..count).try_fold(texts, |rest, _| {
         let end = rest.iter().position(|&c| c == 0)?;

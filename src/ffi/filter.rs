@@ -10,7 +10,7 @@ use libc::c_char;
 /// Which records gk_api_keys_list, gk_api_keys_audit and gk_sessions_events give, and which page of
 /// them: all unless set, from the first on. Each call takes the names that its documentation lists
 /// and refuses a filter with others. The setters keep the first thing that was wrong, which the
-/// call tells.
+/// call reports.
 #[derive(Default)]
 pub struct gk_filter(Sticky<Filtered>);
 
@@ -82,7 +82,7 @@ pub extern "C" fn gk_filter_free(filter: Option<Box<gk_filter>>) {
 /// Only API keys of this owner.
 ///
 /// @param filter The filter.
-/// @param owner The owner; copied. Empty text is nobody's.
+/// @param owner The owner; copied. Empty text matches none.
 /// @param owner_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_filter_owner(
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn gk_filter_key_id(
 /// Only events of this subject's sessions.
 ///
 /// @param filter The filter.
-/// @param subject The subject; copied. Empty text is nobody's.
+/// @param subject The subject; copied. Empty text matches none.
 /// @param subject_len Its length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_filter_subject(
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn gk_filter_family(
     });
 }
 
-/// Goes on after a page. With the same filter, page after page.
+/// Continues after a page. With the same filter, page after page.
 ///
 /// @param filter The filter.
 /// @param cursor The `cursor` of the page before; copied. NULL and 0, or empty text, for the first

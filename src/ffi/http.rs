@@ -15,7 +15,7 @@ use crate::transport::HttpOptions;
 use self::without::HttpOptions;
 
 /// How the built-in transport connects. The setters keep the first thing that was wrong, which
-/// gk_http_new tells, and which numbers are out of range.
+/// gk_http_new reports, and which numbers are out of range.
 pub struct gk_http_options(Sticky<HttpOptions>);
 
 /// https to any address but those of the link itself, with Mozilla's authorities; 10 seconds in
@@ -38,7 +38,7 @@ pub extern "C" fn gk_http_options_free(options: Option<Box<gk_http_options>>) {
 /// Takes over the members of options in JSON: they override what was set before, and later calls
 /// override them.
 ///
-/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+/// What is not known or of another kind is reported as GK_STATUS_INVALID_CONFIGURATION, and
 /// gk_error_claim names it.
 ///
 /// @param options The options.
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn gk_http_options_client_certificate_pem(
 /// The built-in transport: blocking, HTTPS only, no redirects; no proxy and nothing from the
 /// environment unless it is asked for. Connections are kept for 15 seconds for requests that may be
 /// asked twice: metadata, keys, user info and introspection. Shared by reference count, safe to use
-/// from several threads at once and to go on with after a fork.
+/// from several threads at once, and usable after a fork.
 pub struct gk_http(pub(super) Arc<dyn Transport>);
 
 /// Makes a transport.
@@ -204,7 +204,7 @@ pub extern "C" fn gk_http_clone(http: Option<&gk_http>) -> Option<Box<gk_http>> 
     share(|| Some(gk_http(Arc::clone(&http?.0))))
 }
 
-/// Frees a handle to a transport; anyone who shares it is not affected.
+/// Frees a handle to a transport; what shares it is not affected.
 ///
 /// @param http The handle, which must not be used again; NULL is fine.
 #[unsafe(no_mangle)]

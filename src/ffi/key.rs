@@ -87,7 +87,7 @@ pub unsafe extern "C" fn gk_key_from_secret(
 ///
 /// @param pem The text, at most 64 KiB; borrowed for the call.
 /// @param pem_len Its length in bytes.
-/// @param alg The algorithm; GK_ALG_ANY where the key itself tells it, which an RSA key does not.
+/// @param alg The algorithm; GK_ALG_ANY where the key itself says it, which an RSA key does not.
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_KEY if it is malformed, or the algorithm needs another
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn gk_key_from_pem(
 ///
 /// @param der The bytes, at most 64 KiB; borrowed for the call.
 /// @param der_len Their number.
-/// @param alg The algorithm; GK_ALG_ANY where the key itself tells it, which an RSA key does not.
+/// @param alg The algorithm; GK_ALG_ANY where the key itself says it, which an RSA key does not.
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return As gk_key_from_pem.
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn gk_key_from_der(
 ///
 /// @param json The JWK, at most 512 KiB; borrowed for the call.
 /// @param json_len Its length in bytes.
-/// @param alg The algorithm; GK_ALG_ANY where the JWK tells it by `alg` or by its curve.
+/// @param alg The algorithm; GK_ALG_ANY where the JWK says it by `alg` or by its curve.
 /// @param key Receives the key, to be freed with gk_key_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return As gk_key_from_pem and gk_key_from_secret; GK_STATUS_KEY_USAGE also if `alg` contradicts

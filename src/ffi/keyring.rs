@@ -12,8 +12,7 @@ use libc::c_char;
 /// The keys of a signer over time: one is active and signs, the next one is published already, and
 /// retired ones are good until their last token has expired. gk_signer_builder_following and
 /// gk_verifier_following go along with it without a restart, in other processes within 50 ms.
-/// Shared by reference count, safe to use from several threads at once and to go on with after a
-/// fork.
+/// Shared by reference count, safe to use from several threads at once, and usable after a fork.
 pub struct gk_key_ring {
     pub(super) inner: KeyRing,
 }
@@ -69,7 +68,7 @@ pub extern "C" fn gk_key_ring_free(ring: Option<Box<gk_key_ring>>) {
 }
 
 /// Makes the next key the active one, retires the one that was, and makes a new next one. Wait with
-/// another rotation until everybody who caches the published keys has seen the new next one.
+/// another rotation until all that cache the published keys have fetched the new next one.
 ///
 /// @param ring The ring.
 /// @param active Receives the key that is active now, as in gk_key_ring_keys, to be freed with
@@ -137,7 +136,7 @@ pub unsafe extern "C" fn gk_key_ring_keys(
 }
 
 /// The longest life of a token that the ring was ever opened with, by any process
-/// (gk_key_ring_options_token_ttl): for so long, and 600 seconds, a retired key stays good.
+/// (gk_key_ring_options_token_ttl). A retired key stays good for that long and 600 seconds more.
 ///
 /// @param ring The ring.
 /// @param seconds Receives it, in seconds; 0 if the call fails.

@@ -57,8 +57,8 @@ pub unsafe extern "C" fn gk_key_ring_options_alg(
 }
 
 /// How long the tokens live, at most, that signers of this handle sign. The ring remembers the
-/// longest that it was ever opened with (gk_key_ring_token_ttl): so long, and 600 seconds more, a
-/// retired key is still good, whichever process rotates.
+/// longest that it was ever opened with (gk_key_ring_token_ttl). A retired key is still good for
+/// that long and 600 seconds more, whichever process rotates.
 ///
 /// Another number is refused by gk_key_ring_open.
 ///

@@ -13,7 +13,7 @@ use crate::oauth::LoginOptions;
 use libc::c_char;
 
 /// What one log-in asks for. The setters keep the first thing that was wrong, which
-/// gk_oauth_client_begin tells.
+/// gk_oauth_client_begin reports.
 pub struct gk_login_options(Sticky<LoginOptions>);
 
 /// The configuration's scopes, and back to `/`.
@@ -35,7 +35,7 @@ pub extern "C" fn gk_login_options_free(options: Option<Box<gk_login_options>>) 
 /// Takes over the members of options in JSON: they override what was set before, and later calls
 /// override them.
 ///
-/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+/// What is not known or of another kind is reported as GK_STATUS_INVALID_CONFIGURATION, and
 /// gk_error_claim names it.
 ///
 /// @param options The options.

@@ -10,7 +10,7 @@ use crate::Secret;
 use libc::c_char;
 
 /// Whom to sign out, and where to go then. The setters keep the first thing that was wrong, which
-/// gk_oauth_client_logout_url tells.
+/// gk_oauth_client_logout_url reports.
 #[derive(Default)]
 pub struct gk_logout_options(Sticky<Leaving>);
 

@@ -2,10 +2,11 @@
 //! below are the headings of the header, whose order is theirs; a function whose name begins with a
 //! type's stands where that does.
 //!
-//! Every extern body is one call of a function in `boundary`, which catches panics and turns an
-//! error into a status. Handles arrive as `Option<&T>` (shared), `Option<&mut T>` (exclusive) or
-//! `Option<Box<T>>` (given up), so that ownership is a type; bytes arrive as a pointer and a
-//! length. The documentation is written for the reader of the header.
+//! Every extern body is one call of a function in `boundary` or `sticky`, which catches panics and
+//! turns an error into a status; setters keep theirs for the call that uses what was set. Handles
+//! arrive as `Option<&T>` (shared), `Option<&mut T>` (exclusive) or `Option<Box<T>>` (given up), so
+//! that ownership is a type; bytes arrive as a pointer and a length. The documentation is written
+//! for the reader of the header.
 //!
 //! Refused everywhere: NULL where something is required, text that is not UTF-8, numbers that name
 //! no algorithm. What the C caller alone can guarantee is listed at the top of the header: pointers
@@ -87,8 +88,8 @@ mod key_set;
 // # Verifiers
 //
 // Verify JSON Web Tokens (RFC 7519) with keys, by a policy. What a policy says nothing about is
-// refused. gk_verified is what a token says that was good; gk_unverified is what anybody may have
-// written.
+// refused. gk_verified is what a token says that was good; gk_unverified is what an attacker may
+// have written.
 
 mod policy;
 
@@ -120,7 +121,7 @@ mod backup;
 
 // # Store
 //
-// A store in the hand: it hands out API keys, sessions, revocations and key rings over one pool,
+// An open store: it hands out API keys, sessions, revocations and key rings over one pool,
 // one pepper setting and one clock.
 
 mod store_options;
@@ -198,7 +199,8 @@ mod operation;
 
 // # Resource server
 //
-// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call.
+// The check of an API's incoming requests: JWTs of an issuer, opaque tokens and API keys, in one
+// call.
 
 mod demand;
 

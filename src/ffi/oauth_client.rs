@@ -154,7 +154,7 @@ pub unsafe extern "C" fn gk_oauth_client_userinfo(
     })
 }
 
-/// As gk_oauth_client_userinfo, by an access token alone. Nobody knows whom it should be about:
+/// As gk_oauth_client_userinfo, by an access token alone. It is not known whom it should be about:
 /// look at the subject.
 ///
 /// @param client The client.

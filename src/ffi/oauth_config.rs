@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// How a client is registered at its authorization server: its id, and the server by its issuer, by
 /// a preset, or by endpoints. The setters keep the first thing that was wrong, which
-/// gk_oauth_client_new tells.
+/// gk_oauth_client_new reports.
 pub struct gk_oauth_config(Sticky<Registered>);
 
 struct Registered {

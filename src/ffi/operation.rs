@@ -109,7 +109,7 @@ impl gk_operation {
         Self { inner: operation.map(wrap), request: None, ended: None, failed: None }
     }
 
-    /// The codes that it has ended with, to go on with them.
+    /// The codes that it has ended with, to continue with them.
     pub(super) fn codes(&self) -> Outcome<&DeviceCodes> {
         match &self.ended {
             Some(Ended::Codes(codes)) => Ok(codes),
@@ -345,8 +345,8 @@ pub unsafe extern "C" fn gk_operation_json(
 }
 
 /// Gives the tokens that an operation has ended with, those of a log-in included. A refresh that
-/// has failed gives the tokens to keep all the same, if the server had given a new refresh token by
-/// then: the old ones, with that.
+/// has failed still gives the tokens to keep, if the server had given a new refresh token by then:
+/// the old ones, with that.
 ///
 /// @param operation The operation.
 /// @param tokens Receives the tokens, to be freed with gk_oauth_tokens_free; NULL if the call

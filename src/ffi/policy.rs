@@ -132,8 +132,8 @@ pub extern "C" fn gk_policy_expect_numeric_subject(policy: Option<&mut gk_policy
 }
 
 /// Accepts a `sub` that is a whole number of at most 64 bits, which RFC 7519 section 4.1.2 does not
-/// allow. 7 and "7" are two subjects: gk_verified_subject gives nothing for the number, which is
-/// told by gk_verified_numeric_subject and revoked by gk_revocations_revoke_numeric_subject.
+/// allow. 7 and "7" are two subjects: gk_verified_subject gives nothing for the number, which
+/// gk_verified_numeric_subject gives and which is revoked by gk_revocations_revoke_numeric_subject.
 ///
 /// @param policy The policy.
 #[unsafe(no_mangle)]

@@ -19,7 +19,7 @@ use libc::{c_char, c_void};
 use std::sync::Arc;
 
 /// Where keys are, or whose they are, how they are fetched and for how long they are believed. The
-/// setters keep the first thing that was wrong, which gk_remote_key_set_new tells, and which
+/// setters keep the first thing that was wrong, which gk_remote_key_set_new reports, and which
 /// numbers are out of range.
 pub struct gk_remote_key_set_options(Sticky<RemoteKeySetOptions>);
 
@@ -42,7 +42,7 @@ pub extern "C" fn gk_remote_key_set_options_free(options: Option<Box<gk_remote_k
 /// Takes over the members of options in JSON: they override what was set before, and later calls
 /// override them.
 ///
-/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+/// What is not known or of another kind is reported as GK_STATUS_INVALID_CONFIGURATION, and
 /// gk_error_claim names it.
 ///
 /// @param options The options.
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn gk_remote_key_set_options_clock(
 
 /// The keys that an issuer publishes: fetched when they are first needed, and again when they are
 /// not fresh any more or a token wants a key that is not known. Shared by reference count, safe to
-/// use from several threads at once and to go on with after a fork.
+/// use from several threads at once, and usable after a fork.
 pub struct gk_remote_key_set(pub(super) RemoteKeySet);
 
 /// Makes keys that are fetched when they are needed.
@@ -306,8 +306,8 @@ pub unsafe extern "C" fn gk_remote_key_set_keys(
 }
 
 /// Makes a verifier that trusts an issuer's keys as they are at each token, as gk_verifier_new
-/// those of a set. If their issuer cannot be asked now, it is made all the same, and they are
-/// fetched with the first token; until then gk_verifier_verify tells why there are none.
+/// those of a set. If their issuer cannot be asked now, it is still made, and they are fetched with
+/// the first token; until then gk_verifier_verify reports why there are none.
 ///
 /// @param keys The keys, which are shared, and fetched now if they have a transport.
 /// @param policy The policy, which is copied.

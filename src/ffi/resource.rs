@@ -1,4 +1,4 @@
-//! `gk_resource_server`: an API's door.
+//! `gk_resource_server`: the check of an API's incoming requests.
 
 use super::alg::gk_alg;
 use super::apikey::gk_api_keys;
@@ -21,13 +21,14 @@ use crate::{ResourceServer, ToJson as _};
 use libc::{c_char, c_void};
 use std::sync::Arc;
 
-/// An API's door: JWTs of an issuer, opaque tokens and API keys behind one call. Shared by
-/// reference count, safe to use from several threads at once and to go on with after a fork.
+/// The check of an API's incoming requests: JWTs of an issuer, opaque tokens and API keys, in one
+/// call. Shared by reference count, safe to use from several threads at once, and usable after a
+/// fork.
 pub struct gk_resource_server(ResourceServer);
 
-/// An API's door while it is put together. At least one of an issuer with keys, an introspection
-/// and API keys. The setters keep the first thing that was wrong, which
-/// gk_resource_server_builder_build tells.
+/// A gk_resource_server while it is put together. At least one of an issuer with keys, an
+/// introspection and API keys. The setters keep the first thing that was wrong, which
+/// gk_resource_server_builder_build reports.
 pub struct gk_resource_server_builder(Sticky<Building>);
 
 #[derive(Clone)]
@@ -220,7 +221,7 @@ pub unsafe extern "C" fn gk_resource_server_builder_token_type(
 }
 
 /// Accepts tokens without `typ`, instead of `at+jwt` or beside the types that are named. ID tokens
-/// are refused all the same, by their claims.
+/// are still refused, by their claims.
 ///
 /// @param builder The builder.
 #[unsafe(no_mangle)]

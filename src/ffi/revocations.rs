@@ -12,9 +12,9 @@ use crate::revocations::{RevocationOptions, RevokeScope};
 use libc::c_char;
 
 /// Tokens, sessions, subjects and keys that have been revoked, in a store; for
-/// gk_policy_revocations. Shared by reference count, safe to use from several threads at once and
-/// to go on with after a fork. A call that has revoked something is durable when it returns, and in
-/// force in other processes within 50 ms.
+/// gk_policy_revocations. Shared by reference count, safe to use from several threads at once, and
+/// usable after a fork. A call that has revoked something is durable when it returns, and in force
+/// in other processes within 50 ms.
 pub struct gk_revocations(pub(super) Revocations);
 
 /// Opens what has been revoked. Sessions have theirs: gk_sessions_revocations.
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn gk_revocations_revoke_session(
 /// Revokes the tokens that a subject has now, from any issuer; a later log-in gives good ones.
 /// Access tokens of gk_sessions on the same store say which revocations came before them, whatever
 /// the clocks say; others go by `iat`: refused are those of this second or before, or up to the
-/// verifier's leeway later. Its sessions go on, and their next refresh gives good tokens;
+/// verifier's leeway later. Its sessions continue, and their next refresh gives good tokens;
 /// gk_sessions_end_all ends them as well.
 ///
 /// @param revocations What has been revoked.
@@ -200,7 +200,8 @@ pub unsafe extern "C" fn gk_revocations_revoke_key(
 /// @param revocations What has been revoked.
 /// @param at Seconds since 1970; not in the future by more than a second, which means all that
 /// there is now.
-/// @param scope Whose; borrowed for the call. Everybody's for NULL, or where it names nobody.
+/// @param scope Whose; borrowed for the call. Those of all subjects for NULL, or where it names
+/// none.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; the 6000s.
 #[unsafe(no_mangle)]

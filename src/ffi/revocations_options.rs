@@ -54,7 +54,7 @@ pub unsafe extern "C" fn gk_revocation_options_max_stale(
 }
 
 /// How long tokens live at the most, from `iat` to `exp`: others are refused, because what is
-/// revoked is not remembered for longer. The same for everybody who shares the store.
+/// revoked is not remembered for longer. The same for all that share the store.
 ///
 /// Another number is refused by gk_revocations_open.
 ///

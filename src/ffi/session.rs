@@ -23,7 +23,7 @@ use libc::c_char;
 pub const GK_SESSION_FAMILY_SIZE: usize = 13;
 
 /// The sessions of a service, in a store. Shared by reference count, safe to use from several
-/// threads at once and to go on with after a fork.
+/// threads at once, and usable after a fork.
 pub struct gk_sessions {
     pub(super) inner: Sessions,
 }
@@ -269,7 +269,7 @@ pub unsafe extern "C" fn gk_sessions_end_by_id(
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for the newest pepper; GK_STATUS_WRONG_PEPPER
 /// for one that was not given, or if rows are sealed under another one that was not given, which
 /// stay, while all others are done; the 6000s: what was ended by then stays ended, and a second
-/// call goes on.
+/// call continues.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_end_under_pepper(
@@ -293,7 +293,8 @@ pub unsafe extern "C" fn gk_sessions_end_under_pepper(
 /// @param subject_len Its length in bytes.
 /// @param ended Receives how many sessions; 0 if the call fails. May be NULL.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 6000s: what was ended by then stays ended, and a second call goes on.
+/// @return GK_STATUS_OK; the 6000s: what was ended by then stays ended, and a second call
+/// continues.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_sessions_end_all(

@@ -7,7 +7,7 @@ use crate::session::SessionSpec;
 use libc::c_char;
 
 /// What a session is to be like, for gk_sessions_start: only what is set. The setters keep the
-/// first thing that was wrong, which gk_sessions_start tells.
+/// first thing that was wrong, which gk_sessions_start reports.
 #[derive(Default)]
 pub struct gk_session_spec(Sticky<SessionSpec>);
 

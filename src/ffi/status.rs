@@ -8,9 +8,9 @@ use std::ffi::CString;
 use std::sync::LazyLock;
 
 /// The outcome of a call: GK_STATUS_OK, which is 0, or why it failed. Blocks: 1-99 misuse and
-/// internal, 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and the
-/// API's door, 6000s store, 7000s transport; none lies in 100 to 599, so that none is taken for an
-/// HTTP status. A number is never reused; treat one you do not know as a failure.
+/// internal, 1000s token, 2000s key, 3000s API key, 4000s session and cookie, 5000s OAuth and
+/// incoming requests, 6000s store, 7000s transport; none lies in 100 to 599, so that none is taken
+/// for an HTTP status. A number is never reused; treat one you do not know as a failure.
 pub type gk_status = i32;
 
 // From here to the first empty line, `make errors` renders src/error/kind.rs.
@@ -36,7 +36,7 @@ pub const GK_STATUS_EXPIRED: gk_status = 1002;
 pub const GK_STATUS_NOT_YET_VALID: gk_status = 1003;
 /// `iss` is not the expected one, or is present and the policy says nothing about it.
 pub const GK_STATUS_INVALID_ISSUER: gk_status = 1004;
-/// `aud` names nobody expected, or is present and the policy says nothing about it.
+/// `aud` names no expected audience, or is present and the policy says nothing about it.
 pub const GK_STATUS_INVALID_AUDIENCE: gk_status = 1005;
 /// The header's `typ` is not the expected one.
 pub const GK_STATUS_INVALID_TYPE: gk_status = 1006;
@@ -46,7 +46,7 @@ pub const GK_STATUS_INVALID_SUBJECT: gk_status = 1007;
 pub const GK_STATUS_MISSING_CLAIM: gk_status = 1008;
 /// A registered claim has the wrong JSON type or an impossible value.
 pub const GK_STATUS_INVALID_CLAIM: gk_status = 1009;
-/// The algorithm is not one that gatekey implements; `none` is not an algorithm.
+/// gatekey does not implement the algorithm; `none` is not an algorithm.
 pub const GK_STATUS_UNSUPPORTED_ALGORITHM: gk_status = 1010;
 /// The header's `alg` is not the one the key is bound to.
 pub const GK_STATUS_INVALID_ALGORITHM: gk_status = 1011;
@@ -70,7 +70,7 @@ pub const GK_STATUS_UNUSABLE_KEY: gk_status = 1019;
 pub const GK_STATUS_INVALID_KEY: gk_status = 2000;
 /// The key is too weak: RSA under 2048 bits, a short secret, a ROCA modulus.
 pub const GK_STATUS_WEAK_KEY: gk_status = 2001;
-/// The key type or curve is not one that gatekey implements.
+/// gatekey does not implement the key type or curve.
 pub const GK_STATUS_UNSUPPORTED_KEY: gk_status = 2002;
 /// The private part does not belong to the public part.
 pub const GK_STATUS_KEY_PAIR_MISMATCH: gk_status = 2003;
@@ -106,9 +106,9 @@ pub const GK_STATUS_API_KEY_NOT_YET_VALID: gk_status = 3006;
 pub const GK_STATUS_API_KEY_ADDRESS: gk_status = 3007;
 /// The key or token lacks a scope that the call requires (RFC 6750 section 3.1).
 pub const GK_STATUS_INSUFFICIENT_SCOPE: gk_status = 3008;
-/// The key's rate limit is reached; `retry_after` tells when to come back.
+/// The key's rate limit is reached; `retry_after` says when to come back.
 pub const GK_STATUS_RATE_LIMITED: gk_status = 3009;
-/// The key's credits are spent; `retry_after` tells of the next refill.
+/// The key's credits are spent; `retry_after` says when the next refill is.
 pub const GK_STATUS_CREDITS_EXHAUSTED: gk_status = 3010;
 /// A call that manages API keys names one that is not there.
 pub const GK_STATUS_API_KEY_NOT_FOUND: gk_status = 3011;
@@ -118,7 +118,7 @@ pub const GK_STATUS_MALFORMED_COOKIE: gk_status = 4000;
 pub const GK_STATUS_CSRF_REJECTED: gk_status = 4001;
 /// The text is not a refresh token of ours, or its session is not known any more.
 pub const GK_STATUS_INVALID_REFRESH_TOKEN: gk_status = 4002;
-/// A refresh token was used a second time, so that someone else may have it: the session has been
+/// A refresh token was used a second time, so that an attacker may have it: the session has been
 /// ended.
 pub const GK_STATUS_TOKEN_REUSE: gk_status = 4003;
 /// The session was logged out.
@@ -189,7 +189,7 @@ pub const GK_STATUS_WRONG_PEPPER: gk_status = 6005;
 /// The store is older than its mark, such as a backup that was put back, or one of the two is
 /// missing: what was revoked since would be good again.
 pub const GK_STATUS_STORE_RESTORED: gk_status = 6006;
-/// The name does not resolve, nobody listens, or the connection broke.
+/// The name does not resolve, nothing listens there, or the connection broke.
 pub const GK_STATUS_CONNECTION_FAILED: gk_status = 7000;
 /// The whole answer was not there within the deadline (10 seconds unless set).
 pub const GK_STATUS_DEADLINE_EXCEEDED: gk_status = 7001;

@@ -1,6 +1,6 @@
 //! Builders whose setters return nothing: the first thing that was wrong stays, and the call that
-//! uses what is built tells it. So a program asks once, and no setter that failed is passed over in
-//! silence.
+//! uses what is built reports it. So a program asks once, and no setter that failed is passed over
+//! in silence.
 
 use super::boundary::{Fault, Outcome, look};
 use crate::ErrorKind;

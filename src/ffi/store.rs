@@ -1,4 +1,4 @@
-//! `gk_store`: a store in the hand, which hands out everything that is kept there.
+//! `gk_store`: an open store, which hands out everything that is kept there.
 
 use super::apikey::gk_api_keys;
 use super::apikey_options::gk_api_key_options;
@@ -18,9 +18,9 @@ use crate::open::StoreOptions;
 use libc::c_char;
 
 /// A store: API keys, sessions, revocations and key rings. It owns one pool of connections, the
-/// peppers and the clock, and shares them with what it hands out. What it hands out goes on when
-/// its handle is freed, and ends when it is closed. Shared by reference count, safe to use from
-/// several threads at once and to go on with after a fork.
+/// peppers and the clock, and shares them with what it hands out. Freeing the handle leaves the
+/// handed-out objects usable; gk_store_close ends them all. Shared by reference count, safe to use
+/// from several threads at once, and usable after a fork.
 pub struct gk_store(Store);
 
 /// Opens a store, and makes it if it is not there.
@@ -37,7 +37,7 @@ pub struct gk_store(Store);
 /// In a folder, key rings are sealed only if a pepper is given.
 /// @param store Receives the store, to be freed with gk_store_free; NULL if the call fails.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the URL is none;
+/// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the URL is malformed;
 /// GK_STATUS_INVALID_CONFIGURATION if others may read the pepper file or the folder, or the
 /// environment variable holds no peppers; GK_STATUS_WRONG_PEPPER; GK_STATUS_UNSUPPORTED if this
 /// build has no such store; the 6000s.
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn gk_store_key_ring(
     })
 }
 
-/// Whether gk_store_open made a pepper file: someone should be told to back it up.
+/// Whether gk_store_open made a pepper file, which should be backed up.
 ///
 /// @param store The store.
 /// @return True if it did; false for NULL.
@@ -190,7 +190,7 @@ pub extern "C" fn gk_store_clone(store: Option<&gk_store>) -> Option<Box<gk_stor
 ///
 /// @param store The store.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; the 6000s, and it is closed all the same.
+/// @return GK_STATUS_OK; the 6000s, and it is closed nevertheless.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_store_close(store: Option<&gk_store>, err: *mut gk_error) -> gk_status {

@@ -51,7 +51,7 @@ pub extern "C" fn gk_store_options_free(options: Option<Box<gk_store_options>>) 
 /// Adds a pepper; several calls go from the oldest to the active one. Losing it is losing all that
 /// is in the store.
 ///
-/// What is wrong with peppers is told by gk_store_open.
+/// gk_store_open reports what is wrong with peppers.
 ///
 /// @param options The options.
 /// @param number Its number, from 1.
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn gk_store_options_pepper(
 /// Takes the peppers from a file that only its owner may read: a line each, the number, a space and
 /// 32 bytes in hexadecimal.
 ///
-/// What is wrong with the file is told by gk_store_open.
+/// gk_store_open reports what is wrong with the file.
 ///
 /// @param options The options.
 /// @param path The file's path; copied.
@@ -90,8 +90,7 @@ pub unsafe extern "C" fn gk_store_options_pepper_file(
 
 /// Takes the peppers from an environment variable, written as in a file.
 ///
-/// What is wrong with the variable is told by gk_store_open, with its name and without what it
-/// holds.
+/// gk_store_open reports what is wrong with the variable, with its name and without what it holds.
 ///
 /// @param options The options.
 /// @param name The variable's name, not what it holds; copied.
@@ -134,7 +133,7 @@ pub unsafe extern "C" fn gk_store_options_strict(
     set(options, |options| Ok(options.strict(strict)));
 }
 
-/// For how long everything goes on from memory while the store is out of reach.
+/// For how long everything works from memory while the store is out of reach.
 ///
 /// More is refused by what opens API keys, sessions, revocations or key rings.
 ///

@@ -11,11 +11,11 @@ use crate::oauth::{TokenExchange, TokenGrant};
 use libc::c_char;
 
 /// What a token is asked for: scopes, the APIs that it is for, parameters of the server's own. The
-/// setters keep the first thing that was wrong, which the call that uses it tells.
+/// setters keep the first thing that was wrong, which the call that uses it reports.
 pub struct gk_token_grant(Sticky<TokenGrant>);
 
 /// A token that is exchanged for another (RFC 8693 section 2.1). The setters keep the first thing
-/// that was wrong, which gk_oauth_client_token_exchange tells.
+/// that was wrong, which gk_oauth_client_token_exchange reports.
 pub struct gk_token_exchange(Sticky<TokenExchange>);
 
 /// No scope in particular.
@@ -37,7 +37,7 @@ pub extern "C" fn gk_token_grant_free(grant: Option<Box<gk_token_grant>>) {
 /// Takes over the members of a grant in JSON: scopes override those that were set
 /// before, resources and parameters come behind them.
 ///
-/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+/// What is not known or of another kind is reported as GK_STATUS_INVALID_CONFIGURATION, and
 /// gk_error_claim names it.
 ///
 /// @param grant The grant.
@@ -131,7 +131,7 @@ pub extern "C" fn gk_token_exchange_free(exchange: Option<Box<gk_token_exchange>
 /// Takes over the members of an exchange in JSON: they override what was set before, and later
 /// calls override them.
 ///
-/// What is not known or of another kind is told as GK_STATUS_INVALID_CONFIGURATION, and
+/// What is not known or of another kind is reported as GK_STATUS_INVALID_CONFIGURATION, and
 /// gk_error_claim names it.
 ///
 /// @param exchange The exchange.

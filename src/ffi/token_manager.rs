@@ -16,7 +16,7 @@ use libc::c_char;
 use std::sync::Arc;
 
 /// Where tokens are kept, and what a name gets under which there is no token. The setters keep the
-/// first thing that was wrong, which gk_token_manager_new tells.
+/// first thing that was wrong, which gk_token_manager_new reports.
 #[derive(Default)]
 pub struct gk_token_manager_options(Sticky<Kept>);
 
@@ -81,7 +81,7 @@ pub extern "C" fn gk_token_manager_options_client_credentials(
 
 /// What each refresh says apart from the refresh token, as gk_oauth_client_refresh_with takes it:
 /// parameters of the server's own, scopes instead of all that were granted, resources instead of
-/// those of the tokens. What is not acceptable in it is told by the first refresh.
+/// those of the tokens. The first refresh reports what is not acceptable in it.
 ///
 /// @param options The options.
 /// @param grant What is said; copied. NULL for nothing in particular.
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn gk_token_manager_options_pepper(
 
 /// The tokens of other servers under names of the program's own: one refresh for all threads and,
 /// in a folder, for all processes. Shared by reference count, safe to use from several threads at
-/// once and to go on with after a fork.
+/// once, and usable after a fork.
 pub struct gk_token_manager(TokenManager);
 
 /// Makes a manager.
@@ -272,7 +272,7 @@ pub struct gk_refused_token {
 }
 
 /// Gives another access token than the one that was refused, unless there is one by now. If an API
-/// goes on refusing new ones, the next is asked for after a second, then after two, at most once a
+/// refuses new ones as well, the next is asked for after a second, then after two, at most once a
 /// minute; until then the refused one is given once more, and it is of no use to send it.
 ///
 /// @param manager The manager.

@@ -1,4 +1,4 @@
-//! `gk_unverified`: a look at a token that nobody has verified, for logs, tools and tests.
+//! `gk_unverified`: a look at a token that was not verified, for logs, tools and tests.
 
 use super::boundary::{chars, create, lend, look, release};
 use super::buf::gk_str;

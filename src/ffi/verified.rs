@@ -151,7 +151,7 @@ pub extern "C" fn gk_verified_subject(verified: Option<&gk_verified>) -> gk_str 
 /// subject than "7": keep the two apart wherever you keep one.
 ///
 /// @param verified The claims.
-/// @param subject Receives the number; 0 if it is none. May be NULL.
+/// @param subject Receives the number; 0 if it is not a number. May be NULL.
 /// @return Whether it is a number; false for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gk_verified_numeric_subject(

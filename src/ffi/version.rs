@@ -11,7 +11,7 @@ pub const GK_ABI_VERSION: u32 = 0;
 
 /// The ABI version of the library that is linked in.
 ///
-/// @return The library's GK_ABI_VERSION. A program built against another number must not go on.
+/// @return The library's GK_ABI_VERSION. A program built against another number must stop.
 #[unsafe(no_mangle)]
 pub extern "C" fn gk_abi_version() -> u32 {
     look(GK_ABI_VERSION, || None)

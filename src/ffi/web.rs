@@ -1,5 +1,6 @@
-//! `gk_cookie` and `gk_csrf`: makes, reads and deletes cookies that hold secrets; refuses forged
-//! requests.
+//! `gk_cookie`: a name and attributes, from which `gk_cookie_set` makes the text of a cookie, and
+//! by which it is read and deleted; the cookies of log-ins are in `login`. `gk_csrf`: refuses
+//! forged requests.
 
 use super::boundary::{
     Fault, Outcome, chars, create, fill, given, guard, lend, lent, release, slice, text, writable,
@@ -76,8 +77,8 @@ pub struct gk_csrf_request {
     pub host: gk_str,
 }
 
-/// Makes a cookie. Its name should begin with `__Host-`, which keeps other hosts of the domain from
-/// planting one.
+/// Makes the name and the attributes of a cookie, from which gk_cookie_set makes its text. The name
+/// should begin with `__Host-`, which keeps other hosts of the domain from planting one.
 ///
 /// @param name The name.
 /// @param name_len Its length in bytes.
@@ -181,7 +182,8 @@ pub unsafe extern "C" fn gk_cookie_clear(
 /// @param header_len Its length in bytes.
 /// @param value Receives the value, which lies in the header; {NULL, 0} if it is not there.
 /// @param err Receives the error; may be NULL.
-/// @return GK_STATUS_OK; GK_STATUS_MALFORMED_COOKIE if the name comes twice, or the value is none.
+/// @return GK_STATUS_OK; GK_STATUS_MALFORMED_COOKIE if the name comes twice, or the value is
+/// malformed.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn gk_cookie_read(

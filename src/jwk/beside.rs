@@ -1,7 +1,7 @@
 //! Other keys in the text around a key: a line of OpenSSH or a JWK beside PEM.
 //!
-//! A text stands for one key. What stands beside it in another form must be the same key: whoever
-//! reads the text takes one of the two, and two programs may take different ones.
+//! A text stands for one key. What stands beside it in another form must be the same key: a program
+//! that reads the text takes one of the two, and two programs may take different ones.
 
 use super::material::Parts;
 use super::{import, ssh};

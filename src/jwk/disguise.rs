@@ -1,6 +1,6 @@
 //! HMAC secrets that are really keys of another kind, in any disguise.
 //!
-//! Anyone who loads a public key as an HMAC secret lets everybody sign who has that public key: the
+//! A program that loads a public key as an HMAC secret lets all sign that have that public key: the
 //! confusion behind CVE-2015-9235 and its successors, which all slipped past narrower filters. So a
 //! secret is searched, not matched: for PEM armour, SSH key names, JWK members, XML key values and
 //! the object identifiers of key algorithms anywhere in it, with every escape undone (JSON, C,

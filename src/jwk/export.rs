@@ -18,7 +18,7 @@ pub(super) fn write_public(key: &Key, out: &mut String) -> Result<()> {
     if key.is_symmetric() {
         return Err(Error::new(
             ErrorKind::KeyUsage,
-            "A symmetric key has no public JWK: whoever has it can sign.",
+            "A symmetric key has no public JWK: all that have the key can sign.",
         ));
     }
     write_head(key, kty(key.parts()), key.usage().public(), out);

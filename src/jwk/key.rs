@@ -89,8 +89,8 @@ impl Key {
     /// A key for HS256, HS384 or HS512 from at least 32, 48 or 64 random bytes.
     ///
     /// # Errors
-    /// `InvalidArgument`: the algorithm is not one of these. `WeakKey`: the secret is empty, too
-    /// short, or one byte repeated. `SecretLooksLikeKey`: it is a PEM, DER, SSH or JWK key in some
+    /// `InvalidArgument`: another algorithm than these. `WeakKey`: the secret is empty, too short,
+    /// or one byte repeated. `SecretLooksLikeKey`: it is a PEM, DER, SSH or JWK key in some
     /// disguise, which an attacker may know. `InvalidKey`: it has more than 64 KiB, or is the path
     /// of a file or a URL.
     ///

@@ -106,7 +106,7 @@ pub(super) fn for_secret(secret: &[u8]) -> Option<Error> {
     (is_scheme && all(u8::is_ascii_graphic)).then_some(SECRET_URL)
 }
 
-/// A document in the shape of a certificate that is none.
+/// A document in the shape of a certificate, but malformed.
 pub(super) fn for_certificate(der: &[u8]) -> Option<Error> {
     let mut tags = Vec::new();
     let mut outer = SliceReader::new(der).ok()?;
@@ -259,7 +259,7 @@ fn object(text: &[u8]) -> Error {
     }
 }
 
-/// Texts that are told by how they begin.
+/// Texts that are recognized by how they begin.
 const BEGINNINGS: [(&[&str], Error); 6] = [
     (
         &["http://", "https://"],
@@ -306,7 +306,7 @@ const BEGINNINGS: [(&[&str], Error); 6] = [
     ),
 ];
 
-/// Texts that are told by how they begin, or that are the place of a key.
+/// Texts that are recognized by how they begin, or that are the place of a key.
 fn word(text: &[u8]) -> Option<Error> {
     let starts = |words: &[&str]| words.iter().any(|word| text.starts_with(word.as_bytes()));
     let is_line = text.len() <= 4096 && !text.iter().any(|byte| byte.is_ascii_control());
@@ -486,7 +486,7 @@ const BODY_PLACEHOLDER: Error = invalid(
 const BODY_URL_SAFE: Error =
     invalid("The PEM block is in base64url; PEM needs base64, so write + for - and / for _ in it.");
 const BODY_UNSEEN: Error = invalid(
-    "The PEM block has characters that are not ASCII, such as no-break or zero-width spaces that nobody sees; remove \
+    "The PEM block has characters that are not ASCII, such as no-break or zero-width spaces, which are invisible; remove \
      them, or export the key again.",
 );
 const BARE_BASE64: Error = invalid(

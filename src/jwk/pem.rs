@@ -2,10 +2,10 @@
 //!
 //! A text stands for one key. Files with several blocks are read where they have one meaning: a
 //! chain of certificates stands for its first; a private key may have its public half, certificates
-//! of which one is its own, and its `EC PARAMETERS` beside it. Refused: a label that does not match
-//! its content, labels gatekey does not know, several keys, also where one is a line of SSH or a
-//! JWK, and a certificate that belongs to another key. OpenSSH's keys, which look like PEM or are a
-//! line of text, are read here, too.
+//! of which one has its public key, and its `EC PARAMETERS` beside it. Refused: a label that does
+//! not match its content, labels gatekey does not know, several keys, also where one is a line of
+//! SSH or a JWK, and a certificate that belongs to another key. OpenSSH's keys, which look like PEM
+//! or are a line of text, are read here, too.
 
 use super::armour::{self, Block};
 use super::der::{self, Container, write};

@@ -1,8 +1,8 @@
 //! `Skipped`: a member of a JWK Set that is not used, and why.
 //!
-//! A set remembers what it skipped: a token that names such a key is told the reason and not that
-//! there is no such key, and a name that a skipped key shares with a usable one says nothing about
-//! which of them was meant.
+//! A set remembers what it skipped: for a token that names such a key the error is that reason and
+//! not that there is no such key, and a name that a skipped key shares with a usable one says
+//! nothing about which of them was meant.
 
 use super::mistaken;
 use crate::base::json::{Kind, Value};

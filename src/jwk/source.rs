@@ -43,8 +43,8 @@ pub trait KeySource: Send + Sync {
         Ok(None)
     }
 
-    /// Whether the tokens are issued here, under clocks that agree, and not by another server: an
-    /// API's door then forgives no difference of clocks unless it is told to.
+    /// Whether the tokens are issued here, under clocks that agree, and not by another server: a
+    /// resource server then forgives no difference of clocks unless `leeway` is set.
     fn is_own(&self) -> bool {
         false
     }

@@ -23,7 +23,7 @@ pub(super) fn refuse_roca(n: &[u8]) -> Result<()> {
 /// With `allow_weak` every secret that is not empty passes.
 pub(super) fn check_secret(secret: &[u8], hash: Hash, allow_weak: bool) -> Result<()> {
     let Some((first, rest)) = secret.split_first() else {
-        return Err(weak("The HMAC secret is empty; anybody can sign with it."));
+        return Err(weak("The HMAC secret is empty; an attacker can sign with it."));
     };
     if allow_weak {
         return Ok(());
@@ -36,7 +36,7 @@ pub(super) fn check_secret(secret: &[u8], hash: Hash, allow_weak: bool) -> Resul
             .remedied(Remedy::Generate));
     }
     if rest.iter().all(|byte| byte == first) {
-        let repeated = weak("The HMAC secret is one byte repeated, which anybody can guess.");
+        let repeated = weak("The HMAC secret is one byte repeated, which an attacker can guess.");
         return Err(repeated.remedied(Remedy::Generate));
     }
     Ok(())

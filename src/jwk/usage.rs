@@ -5,7 +5,7 @@
 //! key, and they contradict `use`), one with duplicates, and any that is not an array of strings.
 //!
 //! Two exceptions, by name: `jwt-svid` is the `use` of the keys that sign SPIFFE's tokens, and
-//! Azure Key Vault gives RSA and EC keys all six operations unless it is told otherwise. Both are
+//! Azure Key Vault gives RSA and EC keys all six operations unless the caller sets others. Both are
 //! read as keys for signatures.
 
 use crate::base::json::{Kind, Value};

@@ -238,7 +238,7 @@ const IN_MILLISECONDS: Error = Error::new(
 );
 const NO_ISSUE_DATE: Error = Error::new(
     ErrorKind::MissingClaim,
-    "The token has no `iat` claim, by which its age is told (`max_age`).",
+    "The token has no `iat` claim, which gives its age (`max_age`).",
 );
 const TOO_OLD: Error = Error::new(ErrorKind::TooOld, "The token was issued too long ago.");
 const NO_SUBJECT: Error = Error::new(

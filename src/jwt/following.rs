@@ -1,4 +1,5 @@
-//! What is made of the keys of a [`KeySource`], made again when they have changed.
+//! Caches what is derived from the keys of a [`KeySource`]; rebuilt when the source's generation
+//! changes.
 
 use crate::base::process::enter;
 use crate::base::reach::may_ask;

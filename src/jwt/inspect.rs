@@ -1,4 +1,4 @@
-//! A look at a token that nobody has verified: for logs, tools and tests, never for decisions.
+//! A look at a token that was not verified: for logs, tools and tests, never for decisions.
 
 use super::strange;
 use crate::base::{b64, json};
@@ -69,7 +69,7 @@ fn object(part: &[u8]) -> Result<String> {
     Ok(json::utf8(&text)?.to_owned())
 }
 
-/// Looks out for numbers that nobody can mean.
+/// Looks out for numbers that cannot be meant.
 struct Numbers {
     is_long: bool,
 }

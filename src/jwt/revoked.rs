@@ -82,7 +82,7 @@ impl<'t> PresentedToken<'t> {
     /// `sid` (OpenID Connect Front-Channel Logout 1.0 section 3).
     ///
     /// # Errors
-    /// `InvalidClaim`: it is there and not a string, so that nobody can tell which session is
+    /// `InvalidClaim`: it is there and not a string, so that it is not known which session is
     /// meant.
     pub fn session_id(&self) -> Result<Option<Cow<'t, str>>> {
         let Some(place) = self.claims.session else { return Ok(None) };

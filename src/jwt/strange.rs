@@ -1,5 +1,5 @@
 //! Tokens that are refused for what stands around them or in their place: the refusal says what
-//! that is. They are refused all the same.
+//! that is. They are still refused.
 
 use crate::base::presented::{Form, not_a_token, recognize};
 use crate::error::{Error, ErrorKind, Remedy};

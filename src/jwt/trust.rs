@@ -224,7 +224,7 @@ const NONE_USABLE: Error = Error::new(
 );
 const NOT_ALLOWED: Error = Error::new(
     ErrorKind::InvalidAlgorithm,
-    "Its algorithm is none of the `algorithms` that are allowed.",
+    "Its algorithm is not in the `algorithms` that are allowed.",
 );
 pub(crate) const NO_KEY_OF_ALGORITHM: Error = Error::new(
     ErrorKind::InvalidConfiguration,

@@ -142,8 +142,8 @@ impl Verifier {
     }
 
     /// A verifier that trusts the keys of a source as they are at each token, as [`Self::new`]
-    /// those of a set. If the issuer that publishes them is out of reach, it is made all the same,
-    /// and asks with the first token.
+    /// those of a set. If the issuer that publishes them is out of reach, it is still made, and
+    /// asks with the first token.
     ///
     /// # Errors
     /// As [`Self::new`], for the keys as they are now; those of the source, unless it is an issuer.
@@ -394,7 +394,7 @@ const NO_ISSUER: Error = Error::new(
 );
 const UNKNOWN_ISSUER: Error = Error::new(
     ErrorKind::InvalidIssuer,
-    "The token's issuer is none of those that are known here.",
+    "The token's issuer is not among those that are known here.",
 );
 const ALMOST_ISSUER: Error = Error::new(
     ErrorKind::InvalidIssuer,
@@ -402,7 +402,7 @@ const ALMOST_ISSUER: Error = Error::new(
 );
 const ISSUER_TWICE: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "An issuer is named twice, or with its keys and as `issuer` besides; name each once, with its keys.",
+    "An issuer is named twice, or both with its keys and as `issuer`; name each once, with its keys.",
 );
 const EMPTY_RULE: Error = Error::new(
     ErrorKind::InvalidConfiguration,

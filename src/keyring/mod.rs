@@ -131,8 +131,8 @@ struct Current {
     stamp: u64,
     version: u64,
     keys: Vec<Kept>,
-    /// The longest life of a token, in seconds, that the ring was ever opened with: so long a key
-    /// is kept that has retired.
+    /// The longest life of a token, in seconds, that the ring was ever opened with. A retired key
+    /// is kept for that long and 600 s more.
     token_ttl: u64,
     /// The latest time at which a key lapsed that was left out; the store may still have it.
     lapsed: u64,
@@ -180,7 +180,7 @@ impl Current {
 impl KeyRing {
     /// Opens a ring, and makes it, with an active and a next key, if it is not there. A longer
     /// [`KeyRingOptions::token_ttl`] than the ring knows is written into it, unless its store
-    /// cannot be written to: then signers of tokens that live so long are refused.
+    /// cannot be written to: then signers of tokens that live that long are refused.
     ///
     /// # Errors
     /// `InvalidArgument`: an option is out of range, or the store wants the ring sealed and there
@@ -214,7 +214,7 @@ impl KeyRing {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Who is told when the store closes.
+    /// What is called when the store closes.
     pub(crate) fn follower(&self) -> Weak<dyn Follower> {
         let inner: Weak<Inner> = Arc::downgrade(&self.0);
         inner
@@ -229,11 +229,10 @@ impl KeyRing {
     }
 
     /// Makes the next key the active one, retires the one that was, and makes a new next one. Wait
-    /// with a second rotation until everybody who caches [`Self::to_jwks`] has seen the new next
-    /// key.
+    /// with a second rotation until all that cache [`Self::to_jwks`] have fetched the new next key.
     ///
-    /// The retired one stays good for [`Self::token_ttl`] and 600 s, whoever opened the ring for so
-    /// long.
+    /// The retired one stays good for [`Self::token_ttl`] and 600 s more, whichever process opened
+    /// the ring with that.
     ///
     /// # Errors
     /// `InvalidConfiguration`: there are 64 keys whose tokens are still good. `MixedKeySet`: new
@@ -312,8 +311,8 @@ impl KeyRing {
     }
 
     /// The longest life of a token, in seconds, that the ring was ever opened with
-    /// ([`KeyRingOptions::token_ttl`]), by any process: for so long, and 600 s, a retired key stays
-    /// good.
+    /// ([`KeyRingOptions::token_ttl`]), by any process. A retired key stays good for that long and
+    /// 600 s more.
     ///
     /// # Errors
     /// `StoreUnavailable`: the ring cannot be read.
@@ -350,8 +349,8 @@ impl KeySource for KeyRing {
         KeySet::new(self.0.current.load().keys.iter().map(|kept| kept.verifying.clone()))
     }
 
-    /// What the handle was opened for, but no more than the ring knows of. A ring that knows of
-    /// less, as one from a backup does, is told again.
+    /// What the handle was opened for, but no more than the ring knows of. Into a ring that knows
+    /// of less, as one from a backup does, it is written again.
     fn longest_ttl(&self) -> Result<Option<u64>> {
         let own = self.0.options.token_ttl;
         self.0.promise(own.unwrap_or(KeyRingOptions::USUAL_TOKEN_TTL))?;
@@ -478,8 +477,9 @@ impl Inner {
         self.store.put_key_ring(&ring)
     }
 
-    /// Writes into the ring that tokens live for this many seconds, if it knows of less: who
-    /// rotates it keeps keys for as long. Who cannot write goes by what it knows.
+    /// Writes into the ring that tokens live for this many seconds, if it knows of less: the
+    /// process that rotates it keeps keys for that long. A process that cannot write goes by what
+    /// the ring knows.
     fn promise(&self, token_ttl: u64) -> Result<()> {
         if self.current.load().token_ttl >= token_ttl {
             return Ok(());
@@ -544,7 +544,7 @@ impl Inner {
         })
     }
 
-    /// Tries until nobody else is faster, and looks at what is there then.
+    /// Tries until no other writer is faster, and looks at what is there then.
     fn until_put(&self, mut put: impl FnMut() -> Result<()>) -> Result<()> {
         beyond_memory()?;
         if self.fresh.is_over() {

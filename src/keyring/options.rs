@@ -53,7 +53,7 @@ impl KeyRingOptions {
     /// For how many seconds tokens live, at most, that this handle's signers sign; at most
     /// [`Self::MAX_TOKEN_TTL`].
     ///
-    /// The ring remembers the longest that it was ever opened with. For so long, and for the
+    /// The ring remembers the longest that it was ever opened with. For that long, and for the
     /// largest leeway of a policy (600 s), a retired key is still good, whichever process rotates.
     /// Unless set, it is what the ring remembers.
     pub const fn token_ttl(mut self, seconds: u64) -> Self {

@@ -160,8 +160,8 @@ pub(super) fn seal(
     Ok(StoredRing { name: name.to_owned(), version, pepper, text })
 }
 
-/// The text of a ring. One that lies open where it should be sealed is refused: anybody can write
-/// that.
+/// The text of a ring. One that lies open where it should be sealed is refused: an attacker can
+/// write that.
 pub(super) fn open(ring: &StoredRing, peppers: Option<&Peppers>) -> Result<Zeroizing<Vec<u8>>> {
     match peppers {
         None if ring.pepper == 0 => Ok(Zeroizing::new(ring.text.clone())),

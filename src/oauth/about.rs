@@ -78,7 +78,7 @@ impl OAuthClient {
         })
     }
 
-    /// As [`Self::userinfo`], by an access token alone: nobody knows whom it should be about, so
+    /// As [`Self::userinfo`], by an access token alone: it is not known whom it should be about, so
     /// look at the subject.
     ///
     /// # Errors
@@ -198,12 +198,12 @@ impl Inner {
         let response = io.ask(self.get(url, token)).await?;
         let text = self.told(io, &metadata, &response).await?;
         let value = answer::parsed(&text)?;
-        let nobody = || MALFORMED.about_named_claim(&quirks.subject_member.as_str().into());
-        let subject = inside(&value, &quirks.subject_member).ok_or_else(nobody)?;
+        let unnamed = || MALFORMED.about_named_claim(&quirks.subject_member.as_str().into());
+        let subject = inside(&value, &quirks.subject_member).ok_or_else(unnamed)?;
         let subject = match (subject.as_str(), subject.as_u64()) {
             (Some(text), _) if !text.is_empty() && text.len() <= 255 => text.into_owned(),
             (None, Some(number)) => number.to_string(),
-            _ => return Err(nobody()),
+            _ => return Err(unnamed()),
         };
         let mut verified_email = quirks.verified_email(&value);
         if let Some(url) = &quirks.emails_endpoint {
@@ -290,7 +290,7 @@ impl Inner {
             && date("nbf", f64::ceil)?.is_none_or(|begin| begin <= now.saturating_add(leeway));
         let scopes = value.given("scope").map_or(Some(Vec::new()), scopes);
         let subject = string("sub")?;
-        // Nobody's name is empty: what follows would take it for none.
+        // No name is empty: what follows would take it for an absent one.
         for (name, text) in [("sub", &subject), ("iss", &string("iss")?)] {
             if active && text.as_ref().is_some_and(String::is_empty) {
                 return Err(MALFORMED.about_claim(name));

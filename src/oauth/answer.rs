@@ -170,7 +170,7 @@ fn remedy(name: &str) -> Option<&'static str> {
     })
 }
 
-/// What a name of the RFCs stands for; `None` if it is none of theirs.
+/// What a name of the RFCs stands for; `None` if they define no such name.
 fn kind_of(name: &str) -> Option<ErrorKind> {
     Some(match name {
         "access_denied" => ErrorKind::OauthAccessDenied,
@@ -285,8 +285,8 @@ pub(super) fn unreadable(response: &HttpResponse) -> Error {
     if is_compressed(response) { COMPRESSED } else { MALFORMED }
 }
 
-/// Whether a body is compressed, although nobody has asked for that. A transport of the program's
-/// own may have decoded it and left the header as it was.
+/// Whether a body is compressed, although the request did not allow that. A transport of the
+/// program's own may have decoded it and left the header as it was.
 pub(super) fn is_compressed(response: &HttpResponse) -> bool {
     let body = response.body.expose();
     let is_encoded = |coding: &str| !coding.trim().eq_ignore_ascii_case("identity");

@@ -297,7 +297,7 @@ const NO_SUCH_AUDIENCE: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "The audience of a client's assertion is `issuer` or `token_endpoint`.",
 );
-const NOT_OFFERED: &str = "The server does not accept this client, whose `auth_method` is none of those that its metadata \
+const NOT_OFFERED: &str = "The server does not accept this client, whose `auth_method` is not among those that its metadata \
      list (`token_endpoint_auth_methods_supported`); use one of them.";
 const ENCODED: &str = "The server does not accept this client. Basic encodes characters of its id or secret (RFC 6749 \
      section 2.3.1), which some servers do not decode: try the `auth_method` `client_secret_post`.";

@@ -214,7 +214,7 @@ impl Inner {
         self.metadata.load_full().filter(|known| now < known.asked.saturating_add(oldest))
     }
 
-    /// What there is to go on with, or what went wrong, until it is tried again.
+    /// What can be used for now, or what went wrong, until it is tried again.
     fn at_once(&self) -> Option<Result<Arc<Known>>> {
         let pause = brief(&self.trouble).pause(self.config.clock.monotonic())?;
         Some(self.or_stale(pause))

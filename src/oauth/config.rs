@@ -360,7 +360,7 @@ impl OAuthConfig {
         Ok(self)
     }
 
-    /// Refuses callbacks that have been seen, even if someone kept the cookie.
+    /// Refuses callbacks that have been seen, even if the cookie was kept.
     pub fn replay(mut self, seen: Arc<dyn SeenOnce>) -> Self {
         self.replay = Some(seen);
         self

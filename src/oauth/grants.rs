@@ -229,7 +229,7 @@ impl OAuthClient {
         self.grant(&exchange.grant, own)
     }
 
-    /// Exchanges an assertion, a JWT that someone whom the server trusts has signed (RFC 7523
+    /// Exchanges an assertion, a JWT that an issuer whom the server trusts has signed (RFC 7523
     /// section 2.1).
     ///
     /// # Errors
@@ -307,7 +307,7 @@ impl Inner {
         parameters.extend(grant.pairs(&scope));
         let response = self.post(io, &metadata, &url, Purpose::Token, &parameters).await?;
         let mut tokens = tokens::read(&self.config, &metadata.issuer, &response, &grant.scopes)?;
-        // Nobody has signed in here; what it says about anybody was not verified.
+        // No user has signed in here; what it says about a user was not verified.
         tokens.id_token = None;
         tokens.resources = grant.resources();
         Ok(tokens)
@@ -422,7 +422,7 @@ impl Inner {
         const COMPLETE: &str = "verification_uri_complete";
         let uri = string(URI).or_else(|| string("verification_url")).ok_or_else(|| wrong(URI))?;
         address(URI, &uri)?;
-        // An empty text is none, as it is for tokens.
+        // An empty text counts as absent, as it does for tokens.
         let complete = string(COMPLETE).filter(|url| !url.is_empty());
         complete.as_deref().map_or(Ok(()), |url| address(COMPLETE, url))?;
         let device_code = code("device_code")?;

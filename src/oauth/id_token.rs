@@ -1,5 +1,5 @@
 //! ID tokens (OpenID Connect Core section 3.1.3.7) and logout tokens (Back-Channel Logout section
-//! 2.6), held against the server's keys on this project's own verifier.
+//! 2.6), checked with the server's keys by this project's own verifier.
 
 use super::client::{Inner, OAuthClient, Trust};
 use super::config::{JWKS, OAuthConfig};
@@ -43,7 +43,7 @@ pub struct LogoutNotice {
     /// The token's id, for [`crate::Revocations::seen_once`].
     pub token_id: String,
     /// Until when the token is accepted, in seconds since the Unix epoch: its `exp` and the leeway,
-    /// or two minutes after its `iat`. For so long its id must be remembered.
+    /// or two minutes after its `iat`. Its id must be remembered until then.
     pub expires_at: u64,
 }
 
@@ -84,7 +84,7 @@ impl Inner {
     fn read_logout(&self, metadata: &Metadata, token: &Verified) -> Result<LogoutNotice> {
         let event = token.claim("events").and_then(|events| events.member(LOGOUT_EVENT));
         if event.is_none_or(|event| event.kind() != Kind::Object) {
-            return Err(claim("events", "The logout token speaks of no log-out."));
+            return Err(claim("events", "The logout token has no event of a log-out."));
         }
         if token.given("nonce").is_some() {
             return Err(claim(
@@ -423,7 +423,7 @@ pub(super) fn algorithms(config: &OAuthConfig, metadata: &Metadata) -> Result<Ve
         return none.map_or(Ok(algs), Err);
     }
     let asymmetric: Vec<Alg> = offered.iter().copied().filter(|alg| !is_hmac(*alg)).collect();
-    // What OpenID Connect has everybody use who says nothing.
+    // What OpenID Connect prescribes for servers that say nothing.
     Ok(if asymmetric.is_empty() { vec![Alg::Rs256] } else { asymmetric })
 }
 
@@ -449,7 +449,7 @@ fn claim(name: &'static str, message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidClaim, message).about_claim(name)
 }
 
-const EMPTY: &str = "The token names nobody: the claim is there and empty.";
+const EMPTY: &str = "The claim is there and empty; the server must fill it in.";
 const CAME_LATE: &str = "The ID token had expired when it came (`exp`): this clock is ahead of the server's; set the \
      clocks right, or allow a `leeway`.";
 const NO_TEXT: &str = "The session that has ended is not named by a text.";

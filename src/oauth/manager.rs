@@ -4,7 +4,7 @@
 //!
 //! What another process puts or removes is noticed at each use, by the store's text.
 //!
-//! A new refresh token is kept before anybody sees the access token that came with it. Only the
+//! A new refresh token is kept before any caller gets the access token that came with it. Only the
 //! server's own `invalid_grant` ends a refresh token; whatever else goes wrong, it is tried again
 //! later.
 
@@ -85,7 +85,7 @@ impl TokenManager {
 
     /// What each refresh says apart from the refresh token, as [`OAuthClient::refresh_with`] takes
     /// it: parameters of the server's own, scopes instead of all that were granted, resources
-    /// instead of those of the tokens. What is not acceptable in it is told by the first refresh:
+    /// instead of those of the tokens. The first refresh reports what is not acceptable in it:
     /// `InvalidArgument`.
     #[must_use]
     pub fn refresh_with(self, grant: TokenGrant) -> Self {
@@ -181,7 +181,7 @@ impl TokenManager {
         })
     }
 
-    /// What is known under a name without asking anybody but the store, if it is as good as
+    /// What is known under a name without asking anything but the store, if it is as good as
     /// [`Self::access_token`] says.
     #[must_use]
     pub fn known(&self, name: &str, min_ttl: u64) -> Option<Arc<OAuthTokens>> {
@@ -191,7 +191,7 @@ impl TokenManager {
     }
 
     /// An API has refused this access token with 401: another one, unless there is one by now. If
-    /// an API goes on refusing new ones, the next is asked for after a second, then after two, at
+    /// an API refuses new ones as well, the next is asked for after a second, then after two, at
     /// most once a minute: until then the refused one is given once more, and it is of no use to
     /// send it.
     ///
@@ -407,7 +407,7 @@ impl Inner {
             }
             Err(error) => error,
         };
-        // What the server gave all the same takes the place of what was kept.
+        // What the server still gave takes the place of what was kept.
         let rescued = OAuthTokens::kept_in(&error);
         let error = error.keeping(None);
         if let Some(rescued) = rescued {
@@ -542,7 +542,7 @@ fn or_still_good(
 
 const TAKEN_OVER: Error = Error::new(
     ErrorKind::StoreUnavailable,
-    "The refresh was left alone for longer than its deadline, and another caller has taken it over; try again.",
+    "The refresh was not driven for longer than its deadline, and another caller has taken it over; try again.",
 );
 
 /// Only a pause comes of it.

@@ -215,7 +215,8 @@ fn tells(error: &Error) -> u8 {
     }
 }
 
-/// Whether another place need not be tried: nobody is there, or the server wants to be left alone.
+/// Whether another place need not be tried: nothing listens there, or the server asks to be left
+/// alone.
 fn ends_the_search(error: &Error) -> bool {
     let is_answer = matches!(error.kind(), ErrorKind::RequestBlocked | ErrorKind::ResponseTooLarge);
     error.kind().number() >= 7000 && !is_answer || error.retry_after().is_some()

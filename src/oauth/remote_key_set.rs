@@ -2,10 +2,9 @@
 //! first needed and kept fresh, without a thread of its own and without letting a caller's tokens
 //! cause a flood of requests.
 //!
-//! One caller fetches while the others go on with the keys that are known. What has failed is tried
-//! again after a second, then after twice as long each time; until then its reason is told.
-//! Symmetric keys are refused, because nobody publishes a secret; so are more than 100 keys and 512
-//! KiB.
+//! One caller fetches while the others use the keys that are known. What has failed is tried again
+//! after a second, then after twice as long each time; until then its reason is reported. Symmetric
+//! keys are refused, because a secret is never published; so are more than 100 keys and 512 KiB.
 
 mod options;
 mod read;
@@ -300,7 +299,7 @@ impl RemoteKeySet {
         self.look(io, generation, self.0.patience()).await
     }
 
-    /// Which keys there are, as [`KeySource::generation`] counts them, without asking anybody.
+    /// Which keys there are, as [`KeySource::generation`] counts them, without a request.
     pub(super) fn held_generation(&self) -> u64 {
         self.0.current.load().generation
     }
@@ -422,7 +421,7 @@ impl RemoteKeySet {
         }
         let keys = self.clone();
         let fetch = Operation::new(|io| async move { keys.fresh(&io).await });
-        // A caller that may not ask is told by the next try what has gone wrong.
+        // For a caller that may not ask, the next try says what has gone wrong.
         let Some(transport) = transport.filter(|_| may_ask()) else {
             if told::<Fetched>(&self.about()).is_none() {
                 ask_elsewhere(|| (self.about(), self.telling(fetch, Fetched::WhenOld)))?;

@@ -129,7 +129,7 @@ impl Shelf {
     }
 }
 
-/// By what entries of one name are told apart: 24 hexadecimal digits.
+/// What distinguishes entries of one name: 24 hexadecimal digits.
 fn suffix(server: &str, client_id: &str, grant: Option<&TokenGrant>) -> String {
     let mut fields = Fields::new(b"gatekey/tokens/2");
     fields.bytes(server.as_bytes());

@@ -29,8 +29,7 @@ pub(super) enum Entry {
     Own,
 }
 
-/// Kept tokens: the store's text, by which it is told whether they are still the ones, and what it
-/// says.
+/// Kept tokens: the store's text, which shows whether they are still the ones, and what it says.
 pub(super) struct Seen {
     pub(super) entry: Entry,
     pub(super) text: Secret,
@@ -55,7 +54,7 @@ pub(super) struct Slot {
 
 /// An operation that has the right to change what is kept.
 struct Away {
-    /// A fork copies nobody who drives it.
+    /// A fork does not copy the thread or loop that drives it.
     process: u64,
     io: Io,
     hold: Hold,
@@ -66,7 +65,7 @@ impl Slot {
         Self { seen: ArcSwapOption::empty(), flight: OwnLock::new(), away: Mutex::new(None) }
     }
 
-    /// Whether an operation has the right. One that nobody drives any more loses it, and the
+    /// Whether an operation has the right. One that is not driven any more loses it, and the
     /// store's lock.
     fn is_away(&self) -> bool {
         let over = {
@@ -85,7 +84,7 @@ impl Slot {
         false
     }
 
-    /// Changes what is kept, once nobody else does. `wait` lets some milliseconds pass.
+    /// Changes what is kept, once no other operation does. `wait` lets some milliseconds pass.
     pub(super) fn locked<R>(&self, wait: impl Fn(u64), work: impl FnOnce(&mut Turns) -> R) -> R {
         let mut work = Some(work);
         loop {
@@ -140,8 +139,8 @@ impl Drop for Claim {
     }
 }
 
-/// The store's lock while a request is out. Who finds that nobody drives the operation takes it
-/// away.
+/// The store's lock while a request is out. A caller that finds the operation not driven any more
+/// takes it away.
 #[derive(Clone, Default)]
 pub(super) struct Hold(Arc<Mutex<Held>>);
 
@@ -190,7 +189,7 @@ impl Drop for Holding {
 #[derive(Default)]
 pub(super) struct Turns {
     /// The server gave them in exchange for what was kept then, and the store could not take them:
-    /// shown to nobody.
+    /// not shown to any caller.
     pub(super) unsaved: Option<(OAuthTokens, Option<Arc<Seen>>)>,
     /// What the server said when it was last asked, and for which of the kept tokens.
     pub(super) trouble: BackOff,
@@ -261,7 +260,7 @@ impl Slots {
             return;
         }
         let mut slots = brief(&self.0);
-        // The map's and ours: nobody else has it, and nobody gets it while the map is locked.
+        // The map's and ours: there is no other, and none is made while the map is locked.
         if Arc::strong_count(slot) == 2
             && slot.seen.load().is_none()
             && slot.flight.try_locked(|turns| turns.is_idle()) == Some(true)

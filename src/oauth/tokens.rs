@@ -97,7 +97,7 @@ impl OAuthTokens {
     /// All of it as JSON, tokens included, to be kept in a safe place.
     ///
     /// # Security
-    /// Anyone who reads it is the user.
+    /// A person who reads it can act as the user.
     #[must_use]
     pub fn to_secret_json(&self) -> Secret {
         let mut out = ObjectWriter::new();
@@ -169,8 +169,8 @@ impl OAuthTokens {
 
     /// Whether there is no need for another access token yet: it is good for this many more seconds
     /// or, as a server may give none that are, for half of its life; or it was issued in this very
-    /// second. One that was issued in the future, by a clock that was put back since, ends nobody
-    /// knows when.
+    /// second. One that was issued in the future, by a clock that was put back since, ends at an
+    /// unknown time.
     pub(super) fn is_fresh_for(&self, seconds: u64, now: u64) -> bool {
         if self.issued_at.is_some_and(|begin| begin > now.saturating_add(AHEAD)) {
             return false;
@@ -288,8 +288,8 @@ fn string<'a>(value: &Value<'a>, name: &'static str) -> Result<Option<Cow<'a, st
 }
 
 /// A token: visible ASCII, so that it cannot end a header's line (RFC 6749 appendix A.12, RFC 6750
-/// section 2.1). An empty text is none: so servers write that there is no refresh token or ID
-/// token.
+/// section 2.1). An empty text counts as absent: so servers write that there is no refresh token or
+/// ID token.
 pub(super) fn token(value: &Value<'_>, name: &'static str) -> Result<Option<Secret>> {
     let Some(text) = string(value, name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
     let token = if name == "refresh_token" { refresh_token_in(text) } else { token_in(text, b'!') };

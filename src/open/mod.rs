@@ -1,6 +1,6 @@
-//! Layer 5: a store in the hand: a URL, a pepper and a clock, and everything that is kept there
-//! over one pool of connections: API keys, sessions, revocations and key rings. The short ways open
-//! one and take a single thing out.
+//! Layer 5: an open store: a URL, a pepper and a clock, and everything that is kept there over one
+//! pool of connections: API keys, sessions, revocations and key rings. The short ways open one and
+//! take a single thing out.
 
 mod url;
 
@@ -71,8 +71,8 @@ impl StoreOptions {
         self
     }
 
-    /// For how many seconds everything goes on from memory while the store is out of reach; 0
-    /// to 86400.
+    /// For how many seconds everything works from memory while the store is out of reach; 0 to
+    /// 86400.
     pub fn max_stale(self, seconds: u64) -> Self {
         self.max_stale_ms(seconds.saturating_mul(1000))
     }
@@ -94,8 +94,8 @@ impl fmt::Debug for StoreOptions {
     }
 }
 
-/// A store in the hand: everything that is kept there, over one pool of connections, one pepper
-/// setting and one clock. Safe to share between threads, cheap to clone, usable after a fork.
+/// An open store: everything that is kept there, over one pool of connections, one pepper setting
+/// and one clock. Safe to share between threads, cheap to clone, usable after a fork.
 ///
 /// What it hands out holds the pool as well, so that the handle itself may be dropped.
 /// [`Self::close`] ends all of it.
@@ -227,7 +227,7 @@ impl Store {
         Ok(inner.peppers.get_or_init(|| peppers).clone())
     }
 
-    /// The pepper file that was made with the store just now: tell someone to back it up.
+    /// The pepper file that was made with the store just now: it should be backed up.
     #[must_use]
     pub fn new_pepper_file(&self) -> Option<PathBuf> {
         self.0.made_pepper_file.then(|| pepper_beside(&self.0.path))
@@ -308,7 +308,7 @@ impl Store {
     /// second call does nothing.
     ///
     /// # Errors
-    /// Those of [`crate::store::Backend`]; it is closed all the same.
+    /// Those of [`crate::store::Backend`]; it is closed nevertheless.
     pub fn close(&self) -> Result<()> {
         let handed_out = {
             let mut handed_out = brief(&self.0.handed_out);
@@ -396,7 +396,7 @@ fn sqlite(_: &Path, _: &Mark) -> Result<Arc<dyn Database>> {
 pub struct Opened {
     /// The keys.
     pub keys: ApiKeys,
-    /// The pepper file that was made just now: tell someone to back it up.
+    /// The pepper file that was made just now: it should be backed up.
     pub new_pepper_file: Option<PathBuf>,
 }
 
@@ -406,7 +406,7 @@ pub struct Opened {
 pub struct OpenedSessions {
     /// The sessions.
     pub sessions: Sessions,
-    /// The pepper file that was made just now: tell someone to back it up.
+    /// The pepper file that was made just now: it should be backed up.
     pub new_pepper_file: Option<PathBuf>,
 }
 
@@ -416,7 +416,7 @@ pub struct OpenedSessions {
 pub struct OpenedKeyRing {
     /// The ring.
     pub ring: KeyRing,
-    /// The pepper file that was made just now: tell someone to back it up.
+    /// The pepper file that was made just now: it should be backed up.
     pub new_pepper_file: Option<PathBuf>,
 }
 

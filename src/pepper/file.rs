@@ -127,7 +127,7 @@ pub(super) fn read(what: &'static str, text: &str) -> Result<Peppers> {
     Peppers::named(what, &peppers)
 }
 
-/// The peppers in a file that nobody else may read.
+/// The peppers in a file that only its owner may read.
 ///
 /// # Errors
 /// `InvalidConfiguration`: others may read it. `WrongPepper`: it is not there. That of

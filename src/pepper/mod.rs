@@ -38,7 +38,7 @@ const MISSING: Error = Error::new(
 
 const UNCHECKED: Error = Error::new(
     ErrorKind::StoreCorrupt,
-    "What a pepper is checked by (table `pepper`) cannot be read, so nobody knows whether the given one is right; \
+    "What a pepper is checked by (table `pepper`) cannot be read, so it is not known whether the given one is right; \
      restore the store from a backup.",
 );
 

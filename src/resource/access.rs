@@ -73,8 +73,8 @@ impl<'a> Demand<'a> {
     }
 
     /// The tenant that the caller must belong to: an API key's own, or that of a token's claim
-    /// ([`tenant_claim`](super::ResourceServerBuilder::tenant_claim)). Without a tenant nobody
-    /// belongs to one.
+    /// ([`tenant_claim`](super::ResourceServerBuilder::tenant_claim)). A credential without a
+    /// tenant belongs to none.
     pub const fn tenant(mut self, tenant: &'a str) -> Self {
         self.tenant = Some(tenant);
         self

@@ -193,7 +193,7 @@ const TOO_LARGE: Error =
     Error::new(ErrorKind::InvalidConfiguration, "It is a number from 0 to 4294967295.");
 const LONG_TTL: Error = Error::new(
     ErrorKind::InvalidConfiguration,
-    "What an introspection says is remembered for at most 3600 seconds; so late is the end of a token noticed.",
+    "What an introspection says is remembered for at most 3600 seconds: the end of a token is noticed that late.",
 );
 const NOT_A_TOKEN: Error =
-    Error::new(ErrorKind::MalformedToken, "The token is too long, or holds what no token holds.");
+    Error::new(ErrorKind::MalformedToken, "The token is too long, or has characters that no token has.");

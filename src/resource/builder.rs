@@ -1,4 +1,4 @@
-//! How the API's door is put together: by calls, or from a JSON object.
+//! How a resource server is put together: by calls, or from a JSON object.
 
 use super::asked::{Asked, IntrospectionOptions};
 use super::issuers::{Issuer, Issuers};
@@ -159,8 +159,8 @@ impl ResourceServerBuilder {
     }
 
     /// Accepts tokens of this `typ` instead of `at+jwt`; several calls, several types. Where access
-    /// tokens are typed `JWT`, ID tokens are told from them by their claims and by the audience:
-    /// give the API one of its own.
+    /// tokens are typed `JWT`, ID tokens are distinguished from them by their claims and by the
+    /// audience: give the API one of its own.
     pub fn token_type(mut self, typ: impl Into<String>) -> Self {
         self.door = self.door.token_type(typ);
         self
@@ -409,7 +409,7 @@ const fn refusal(message: &'static str) -> Error {
 const NO_CLIENT: Error =
     refusal("Options of the introspection are given, but no OAuth client that asks.");
 const NOTHING: Error = refusal(
-    "A resource server needs an `issuer`, an `introspection` client or `api_keys`; otherwise it lets nobody in.",
+    "A resource server needs an `issuer`, an `introspection` client or `api_keys`; otherwise it refuses all requests.",
 );
 const ISSUER_TWICE: Error =
     refusal("An issuer is named twice, or has no name; name each once, with all of its keys.");

@@ -1,4 +1,4 @@
-//! What a refused caller is told: `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC
+//! What a refused caller receives: `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3, RFC
 //! 9728 section 5.1) and the metadata of the API itself (RFC 9728 section 2). Nothing that a caller
 //! sent gets into it.
 

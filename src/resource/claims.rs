@@ -119,7 +119,7 @@ pub(super) fn check_kind(claims: &Told<'_>, from: Source) -> Result<()> {
 }
 
 /// Whom the token was issued to: `client_id` (RFC 9068, RFC 7662), `cid` (Okta) or `appid` (Entra,
-/// AD FS). `azp` and `aud` name the client in ID tokens, and nobody here.
+/// AD FS). `azp` and `aud` name the client in ID tokens, and not here.
 pub(super) fn client_id(claims: &Told<'_>, from: Source) -> Result<Option<String>> {
     let mut client: Option<String> = None;
     for name in ["client_id", "cid", "appid"] {
@@ -189,7 +189,7 @@ const ID_TOKEN: Error = refusal(
 const EVENT: Error =
     refusal("This is a logout token or another security event, which opens nothing (`events`).");
 const OTHER_KIND: Error =
-    refusal("By its own word this is no bearer's access token: send the access token.");
+    refusal("The token itself says that it is no bearer's access token: send the access token.");
 const BOUND: Error = refusal(
     "The token is bound to a key (`cnf`) that its bearer has not proven; such tokens are not accepted.",
 );

@@ -93,7 +93,7 @@ impl Issuer {
         Self { is_sessions: true, ..self }
     }
 
-    /// Verifies a token; one of another type is told which it has.
+    /// Verifies a token; for one of another type, the error names that type.
     pub(super) fn verify(&self, token: &str) -> Result<Verified> {
         self.verifier()?.verify(token).map_err(|error| match error.kind() {
             // Said of tokens alone whose signature and claims are good.
@@ -146,7 +146,7 @@ const NO_ISSUER: Error = Error::new(
 );
 const UNKNOWN: Error = Error::new(
     ErrorKind::InvalidIssuer,
-    "The token's issuer is none of those that this API accepts: they are compared byte by byte, a slash at the end counts. Name it in `issuers` if it should be one.",
+    "The token's issuer is not among those that this API accepts: they are compared byte by byte, a slash at the end counts. Name it in `issuers` if it should be one.",
 );
 const NO_AUDIENCE: Error = Error::new(
     ErrorKind::MissingClaim,

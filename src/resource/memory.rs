@@ -1,6 +1,6 @@
 //! What an authorization server has said about tokens, under their digests: for each token the
-//! latest answer, one question at a time, and what went wrong. Tokens that nobody has heard of have
-//! a budget, so that a caller that makes some up does not have the server asked about each.
+//! latest answer, one question at a time, and what went wrong. Tokens that are unknown have a
+//! budget, so that a caller that makes some up does not have the server asked about each.
 
 use crate::base::backoff::BackOff;
 use crate::base::clock::NANOS;

@@ -20,7 +20,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// An API's door: safe to share between threads, cheap to clone, usable after a fork.
+/// The check of an API's incoming requests: safe to share between threads, cheap to clone, usable
+/// after a fork.
 ///
 /// ```
 /// use gatekey::{Alg, Claims, Key, KeySet, ResourceServer, Signer};
@@ -213,9 +214,9 @@ fn same_tenant(other: &Access, demand: &Demand<'_>) -> Result<()> {
 }
 
 impl Inner {
-    /// By an API key, unless the text is none of ours: then the authorization server may know it.
-    /// Nothing that may be a key of ours gets there, neither one that is revoked nor one with a
-    /// typing error.
+    /// By an API key, unless the text cannot be one of our keys: then the authorization server may
+    /// know it. Nothing that may be a key of ours gets there, neither one that is revoked nor one
+    /// with a typing error.
     fn own_key(&self, text: &str, demand: &Demand<'_>) -> Option<Result<Proven>> {
         let keys = self.api_keys.as_ref()?;
         match self.key(text, demand) {
@@ -272,7 +273,7 @@ impl Inner {
             }
         }
         if verified.subject().is_some_and(|subject| subject.is_empty()) {
-            return Err(NOBODY.about_claim("sub"));
+            return Err(NO_SUBJECT.about_claim("sub"));
         }
         let session = claims.given("sid").filter(|_| issuer.is_sessions);
         let session = session.and_then(|id| id.as_str()).map(Cow::into_owned);
@@ -433,8 +434,8 @@ const NO_KEYS: Error = Error::new(
     ErrorKind::UnknownApiKey,
     "The request brings an API key, and this API has none (`api_keys`).",
 );
-const NOBODY: Error =
-    Error::new(ErrorKind::InvalidClaim, "The token is about nobody: its `sub` is there and empty.");
+const NO_SUBJECT: Error =
+    Error::new(ErrorKind::InvalidClaim, "The token has no subject: its `sub` is there and empty.");
 const NOT_PROFILED: Error = Error::new(
     ErrorKind::MissingClaim,
     "The token lacks a claim of RFC 9068. Of an issuer that does not follow it, name the `typ` of its access tokens in `token_types`.",

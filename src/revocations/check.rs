@@ -195,11 +195,11 @@ pub(super) fn signed(seconds: u64) -> i64 {
 
 const NO_ISSUE_DATE: Error = Error::new(
     ErrorKind::MissingClaim,
-    "The token has no `iat` claim, without which nobody knows whether it was revoked.",
+    "The token has no `iat` claim, without which it is not known whether it was revoked.",
 );
 const NO_EXPIRY: Error = Error::new(
     ErrorKind::MissingClaim,
-    "The token has no `exp` claim, without which nobody knows whether it was revoked.",
+    "The token has no `exp` claim, without which it is not known whether it was revoked.",
 );
 const LIVES_TOO_LONG: Error = Error::new(
     ErrorKind::InvalidClaim,
@@ -211,7 +211,7 @@ const UNNAMABLE: Error = Error::new(
 );
 const NO_TENANT: Error = Error::new(
     ErrorKind::InvalidClaim,
-    "The tenant is not a whole number in digits alone, or a string of 1 to 1024 bytes, so nobody knows whether it was revoked.",
+    "The tenant is not a whole number in digits alone, or a string of 1 to 1024 bytes, so it is not known whether the token was revoked.",
 );
 const EXPIRED: Error =
     Error::new(ErrorKind::Expired, "The token had expired before the clock stepped back.");

@@ -1,5 +1,5 @@
 //! How what is in memory follows the store: a look at most every 25 ms, made by whichever
-//! verification comes first while the others go on. Nothing that was followed is taken back but
+//! verification comes first while the others continue. Nothing that was followed is taken back but
 //! what has expired.
 
 use super::Inner;
@@ -140,7 +140,7 @@ impl Feed {
         self.befores.get(self.hash(kind, issuer, value))
     }
 
-    /// Which feed it is and the number of what was revoked last; `None` if nobody can tell.
+    /// Which feed it is and the number of what was revoked last; `None` if that is not known.
     pub(super) fn place(&self) -> Option<(u64, u64)> {
         let feed = self.feed.load(Ordering::Acquire);
         (feed != 0 && feed != OF_SEVERAL).then(|| (feed, self.number.load(Ordering::Acquire)))

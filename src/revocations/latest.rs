@@ -12,7 +12,7 @@ const RACE: u64 = 2;
 /// The latest time, in seconds since the Unix epoch.
 pub(super) struct Latest {
     time: AtomicU64,
-    /// When that was, in nanoseconds of a clock that nobody sets.
+    /// When that was, in nanoseconds of a clock that cannot be set.
     at: AtomicU64,
     /// Whether the clock is too far ahead.
     doubt: Doubt,
@@ -84,8 +84,8 @@ impl Latest {
     }
 }
 
-/// Two clocks at one look, the wall clock and one that nobody sets: whether the first has run away
-/// by the next.
+/// Two clocks at one look, the wall clock and one that cannot be set: whether the first has run
+/// away by the next.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Look {
     wall: u64,
@@ -125,7 +125,10 @@ mod tests {
     fn one_look_by_a_clock_that_ran_away_forgets_nothing() {
         let mut look = Look::default();
         let at = |seconds: u64| seconds * NANOS;
-        assert!(!look.is_due(T, at(1), 600), "the first: nobody knows whether the clock is right");
+        assert!(
+            !look.is_due(T, at(1), 600),
+            "the first: it is not known whether the clock is right"
+        );
         assert!(!look.is_due(T + 599, at(600), 600));
         assert!(look.is_due(T + 600, at(601), 600));
         assert!(!look.is_due(T + 40 * 86_400, at(602), 600), "forty days in a second");

@@ -7,7 +7,7 @@
 //! [`RevocationOptions::max_token_ttl`]. Refused as well: every token while the store has been
 //! silent for longer than `max_stale`, a token that was too old before the clock stepped back, one
 //! from before a time of which revocations were forgotten, and one that could not be revoked,
-//! because a name in it is none.
+//! because a name in it is malformed.
 
 mod check;
 mod feed;
@@ -109,7 +109,7 @@ impl RevocationOptions {
         self
     }
 
-    /// The same, for tokens that may live for at least so long.
+    /// The same, for tokens that may live for at least this long.
     pub(crate) fn at_least(mut self, ttl: u64) -> Self {
         self.max_token_ttl = self.max_token_ttl.max(ttl);
         self
@@ -130,7 +130,7 @@ impl fmt::Debug for RevocationOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RevokeScope<'a> {
-    /// Everybody's.
+    /// Those of all subjects.
     All,
     /// Those of this subject (`sub`), from any issuer.
     Subject(&'a str),
@@ -262,8 +262,8 @@ impl Revocations {
     /// clocks say. Other tokens go by `iat`: refused are those that say this second or an earlier
     /// one or, because an issuer's clock may be ahead, any up to the verifier's leeway later.
     ///
-    /// Its sessions go on, and their next refresh gives good tokens; [`crate::Sessions::end_all`]
-    /// ends them as well.
+    /// Its sessions continue, and their next refresh gives good tokens;
+    /// [`crate::Sessions::end_all`] ends them as well.
     ///
     /// # Errors
     /// `InvalidArgument`: the subject has not 1 to 1024 bytes. Those of [`RevocationStore`].
@@ -356,7 +356,7 @@ impl Revocations {
         inner.store.remember_token(issuer, token_id, until, before.min(surely))
     }
 
-    /// Who is told when the store closes.
+    /// What is called when the store closes.
     pub(crate) fn follower(&self) -> Weak<dyn Follower> {
         let inner: Weak<Inner> = Arc::downgrade(&self.0);
         inner
@@ -519,8 +519,8 @@ impl Inner {
         }
         self.feed.follow(entries);
         if self.now().and_then(|now| self.sync(self.clock.monotonic(), now, true)).is_err() {
-            // Without them a token that was revoked might look later than that: nobody is let in
-            // before they are known.
+            // Without them a token that was revoked might look later than that: no token is
+            // accepted before they are known.
             self.feed.forget();
         }
     }

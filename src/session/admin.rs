@@ -80,12 +80,12 @@ impl Sessions {
     /// What happened to sessions, in the order in which it did: started, ended, ended for reuse.
     ///
     /// # Errors
-    /// `InvalidArgument`: the cursor is not one of ours. Those of [`crate::store::Backend`].
+    /// `InvalidArgument`: the cursor did not come from here. Those of [`crate::store::Backend`].
     pub fn events(&self, filter: &SessionEventFilter) -> Result<Page<SessionEvent>> {
         self.check_open()?;
         if filter.cursor.as_ref().is_some_and(|cursor| cursor.parse::<u64>().is_err()) {
             return Err(argument(
-                "The `cursor` is not one that a page of events came with; leave it out for the first page.",
+                "The `cursor` did not come with a page of events; leave it out for the first page.",
             ));
         }
         self.inner.store.session_events(filter)

@@ -1,10 +1,10 @@
-//! The life of a session: started, refreshed, ended.
+//! The life of a session: started, refreshed, ended. A session is one family of refresh tokens.
 //!
 //! One row holds the number of the refresh token that is good now. A refresh moves it on by
 //! compare-and-swap, so that of several at once exactly one does; the others, and a client that
-//! lost the answer, get the same refresh token again within the grace, while nobody has presented
-//! it yet. Any other use of an old token means that two hold it: the session is ended, its access
-//! tokens with it (RFC 9700 section 4.14.2).
+//! lost the answer, get the same refresh token again within the grace, while it has not been
+//! presented yet. Any other use of an old token means that two hold it: the session is ended, its
+//! access tokens with it (RFC 9700 section 4.14.2).
 
 use super::grace::{Grace, Since, millis};
 use super::sessions::{Inner, SessionOptions, SessionSpec, SessionTokens, Sessions};
@@ -92,11 +92,11 @@ impl Sessions {
     /// on, else what they said before.
     ///
     /// # Errors
-    /// `InvalidRefreshToken`: it is none of ours, or its session was purged; or it was used before,
-    /// and the clock was set since by more than the grace, which alone ends no session: the newest
-    /// token is as good as it was. `TokenReuse`: it was used before; the session is ended now, or
-    /// was for this reason. `SessionExpired`. `SessionEnded`: so its row or a revocation of its
-    /// access tokens says. `StoreCorrupt`: the session's row was altered from outside.
+    /// `InvalidRefreshToken`: it was not issued here, or its session was purged; or it was used
+    /// before, and the clock was set since by more than the grace, which alone ends no session: the
+    /// newest token is as good as it was. `TokenReuse`: it was used before; the session is ended
+    /// now, or was for this reason. `SessionExpired`. `SessionEnded`: so its row or a revocation of
+    /// its access tokens says. `StoreCorrupt`: the session's row was altered from outside.
     /// `InvalidArgument`: the claims are not acceptable. Those of [`Signer`] and
     /// [`crate::store::Backend`]; then the token is as good as it was.
     pub fn refresh(
@@ -151,7 +151,7 @@ impl Sessions {
         }
         if surely >= session.record.expires_at {
             // Durably, so that a clock that steps back does not make it live again. If it cannot be
-            // written down, it is refused all the same.
+            // written down, it is still refused.
             let written = self.end_for(Ok(session), SessionEnd::Expired, now);
             return match written {
                 Err(error) if error.kind() == ErrorKind::StoreConflict => Err(error),
@@ -223,7 +223,7 @@ impl Sessions {
     /// for as long as any may live.
     ///
     /// # Errors
-    /// `InvalidRefreshToken`: it is none of ours, or its session was purged; the public id of a
+    /// `InvalidRefreshToken`: it was not issued here, or its session was purged; the public id of a
     /// session is no refresh token, see [`Self::end_by_id`]. `StoreCorrupt`: the row cannot be
     /// read, so that no secret can be checked; end it by its id. Those of
     /// [`crate::store::Backend`].
@@ -298,7 +298,7 @@ impl Sessions {
     ///
     /// # Errors
     /// `InvalidArgument`: the subject has not 1 to 255 bytes. Those of [`crate::store::Backend`];
-    /// what was ended by then stays ended, and a second call goes on.
+    /// what was ended by then stays ended, and a second call continues.
     pub fn end_all(&self, subject: &str) -> Result<u64> {
         self.check_open()?;
         let subject = plain_some(subject, 255, "A subject has 1 to 255 bytes.")?;
@@ -382,9 +382,9 @@ impl Sessions {
         write.update.push(session);
     }
 
-    /// Ends a session of whose row nothing is believed: tokens of any age are revoked, nobody is
-    /// named as its subject. The row has no seal afterwards, so that it is not made good, and no
-    /// next version, so that no change that was begun before overtakes its end.
+    /// Ends a session of whose row nothing is believed: tokens of any age are revoked, and no
+    /// subject is named. The row has no seal afterwards, so that it is not made good, and no next
+    /// version, so that no change that was begun before overtakes its end.
     fn end_unbelieved(
         inner: &Inner,
         write: &mut SessionWrite,
@@ -395,8 +395,8 @@ impl Sessions {
         let family = row.record.family.clone();
         let revoked = inner.revocations.of_session(&family, SessionOptions::MAX_TTL, now, 0);
         write.revocations.push(revoked);
-        let nobody = SessionRecord { family, ..SessionRecord::default() };
-        write.events.push(event(&nobody, now, end.name()));
+        let unnamed = SessionRecord { family, ..SessionRecord::default() };
+        write.events.push(event(&unnamed, now, end.name()));
         row.record.ended_at = Some(now);
         row.record.end = Some(end);
         // Not to be purged before its end is as old as that of others.
@@ -581,7 +581,7 @@ fn refusal(end: Option<SessionEnd>) -> Error {
     }
 }
 
-/// What a refresh token says; what is none is named.
+/// What a refresh token says; the error names what another text is.
 fn read(text: &[u8]) -> Result<Presented<'_>> {
     token::parse(text).ok_or_else(|| recognized(NOT_A_TOKEN, text, not_a_refresh_token))
 }
@@ -592,7 +592,7 @@ const NOT_A_TOKEN: Error = Error::new(
 );
 const UNDATED: Error = Error::new(
     ErrorKind::InvalidRefreshToken,
-    "The refresh token was used before; the clock was set since, so that nobody knows how long ago. The session goes on: \
+    "The refresh token was used before; the clock was set since, so it is not known how long ago. The session continues: \
      use its newest refresh token, or log in again.",
 );
 const NEWER: Error = Error::new(

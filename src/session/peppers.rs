@@ -19,15 +19,15 @@ impl Sessions {
     /// ago: until then the token before, which the old pepper makes, may be good within the grace.
     /// Rows of sessions that are over are sealed again, so that afterwards no session needs the
     /// pepper. Those whose rows were altered from outside, whatever pepper they and dates they
-    /// name, or cannot be read, are ended as well: nobody knows which pepper was theirs.
+    /// name, or cannot be read, are ended as well: it is not known which pepper was theirs.
     /// [`crate::ApiKeys::wrap_peppers`] does the like for API keys.
     ///
     /// # Errors
     /// `InvalidArgument`: the pepper is the newest one, under which sessions would begin again; add
     /// another first. `WrongPepper`: it is not at hand; or rows are sealed under another one of the
-    /// store's that is not, so that nobody can tell here whether they were altered: these stay, and
-    /// all others are done. Those of [`crate::store::Backend`]; what was ended by then stays ended,
-    /// and a second call goes on.
+    /// store's that is not, so that it cannot be known here whether they were altered: these stay,
+    /// and all others are done. Those of [`crate::store::Backend`]; what was ended by then stays
+    /// ended, and a second call continues.
     pub fn end_under_pepper(&self, pepper: u32) -> Result<u64> {
         self.check_open()?;
         let inner = &*self.inner;

@@ -1,4 +1,4 @@
-//! What must end when a store is put back from a backup: nobody knows who has logged out since.
+//! What must end when a store is put back from a backup: it is not known who has logged out since.
 
 use super::sessions::Sessions;
 use crate::base::pace::Cutoff;

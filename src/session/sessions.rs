@@ -166,7 +166,7 @@ impl SessionSpec {
 pub struct SessionTokens {
     /// The access token, a JWT with `sub`, `sid` and the claims of the session.
     pub access_token: Secret,
-    /// The refresh token, to be used once, instead of the one before.
+    /// The refresh token, to be used once, instead of the previous one.
     pub refresh_token: Secret,
     /// For how many seconds the access token is good (RFC 6749 section 5.1).
     pub expires_in: u64,

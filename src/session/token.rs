@@ -172,8 +172,8 @@ mod tests {
         assert!(!parse(token.expose()).unwrap().is_genuine(&both, &row), "the current one");
         let token = forged(3);
         let before = parse(token.expose()).unwrap();
-        assert!(!before.is_previous(&both, &row), "the one before, within the grace");
-        assert!(before.is_genuine(&both, &row), "it is a sign of reuse all the same");
+        assert!(!before.is_previous(&both, &row), "the previous one, within the grace");
+        assert!(before.is_genuine(&both, &row), "it is still a sign of reuse");
         let first = StoredSession { previous_pepper: Some(1), ..row };
         assert!(before.is_previous(&both, &first), "it was made under the old one indeed");
     }

@@ -120,7 +120,7 @@ pub struct Credits {
 /// A key with what proves it. `Debug` shows the record only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredKey {
-    /// What everybody may know.
+    /// What is not secret.
     pub record: KeyRecord,
     /// What the presented secret is checked against.
     pub proof: Proof,
@@ -381,7 +381,7 @@ pub enum Loaded {
 /// The answer of [`ApiKeyStore::api_key_changes`].
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// The sequence number to go on from.
+    /// The sequence number to continue from.
     pub seq: u64,
     /// The keys that have changed.
     pub keys: Vec<Loaded>,

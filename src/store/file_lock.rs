@@ -1,5 +1,5 @@
-//! A lock between processes on a file (`flock`): held around "read, then replace", so that nobody's
-//! change is lost. It ends with the process that holds it.
+//! A lock between processes on a file (`flock`): held around "read, then replace", so that no other
+//! process's change is lost. It ends with the process that holds it.
 //!
 //! A fork copies the descriptor, and a copy keeps such a lock for as long as it is open. So a child
 //! closes it at once ([`OnlyHere`]), and who dies lets go of the lock; and the guard lets go by an
@@ -101,7 +101,7 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         // In a child it is the parent's lock still.
         if let Some(file) = self.file.get() {
-            let _ = file.unlock(); // closing it does the same, where nobody has a copy
+            let _ = file.unlock(); // closing it does the same, where there is no copy
         }
     }
 }

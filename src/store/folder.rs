@@ -174,7 +174,7 @@ impl KeyRingStore for RingFolder {
 
     fn put_key_ring(&self, ring: &StoredRing) -> Result<()> {
         beyond_memory()?;
-        // Of the folder, which nobody else can open.
+        // Of the folder, which no other user can open.
         let _held = FileLock::of(&self.path).map_err(|error| held(&error))?;
         if self.key_ring_version(&ring.name)? + 1 != ring.version {
             return Err(ErrorKind::StoreConflict.into());

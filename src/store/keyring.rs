@@ -46,7 +46,7 @@ pub trait KeyRingStore: Send + Sync {
 
     /// The version of the ring of this name, 0 if there is none: cheap. For each time that another
     /// file was put in the place of the one that was open, 2^48 is added, so that an accepted older
-    /// ring is told from an overtaken answer.
+    /// ring is distinguished from an overtaken answer.
     ///
     /// # Errors
     /// See [`KeyRingStore`].
@@ -55,8 +55,8 @@ pub trait KeyRingStore: Send + Sync {
     /// Puts the ring in the place of the version before it.
     ///
     /// # Errors
-    /// See [`KeyRingStore`]. `StoreConflict`: its version is not one more than that of the ring
-    /// that is there.
+    /// See [`KeyRingStore`]. `StoreConflict`: its version is not one above that of the ring that is
+    /// there.
     fn put_key_ring(&self, ring: &StoredRing) -> Result<()>;
 
     /// The names of the rings, in order: what [`crate::ApiKeys::pepper_report`] counts and an

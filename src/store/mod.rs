@@ -54,7 +54,7 @@ use crate::error::{Error, ErrorKind, Result};
 use std::path::PathBuf;
 
 /// What everything that was closed answers from then on, in memory as well: no store is out of
-/// reach, the program goes on with what it has closed.
+/// reach, the program uses what it has closed.
 pub(crate) const CLOSED: Error = Error::new(
     ErrorKind::InvalidArgument,
     "The store, or what was kept in it, has been closed; open it again.",
@@ -75,7 +75,7 @@ pub enum Mark {
     None,
 }
 
-/// What every store tells of itself, whatever it keeps.
+/// What every store says about itself, whatever it keeps.
 ///
 /// # Errors
 /// Of every call: `StoreUnavailable`, `StoreCorrupt`, `StoreReadOnly`, `StoreFull`; then nothing
@@ -92,7 +92,7 @@ pub trait Backend: Send + Sync {
     /// if the store does not tell.
     ///
     /// # Errors
-    /// See [`Backend`]; `StoreRestored`: nobody has acknowledged it yet.
+    /// See [`Backend`]; `StoreRestored`: it has not been acknowledged yet.
     fn history(&self) -> Result<u64> {
         Ok(0)
     }
@@ -124,7 +124,7 @@ pub trait Backend: Send + Sync {
     fn close(&self) -> Result<()>;
 }
 
-/// What follows a store and goes on from memory: told when the store closes, so that it does not.
+/// What follows a store and works from memory: called when the store closes, so that it stops.
 pub(crate) trait Follower: Send + Sync {
     /// Writes down what is pending, and refuses everything from now on.
     fn end(&self) -> Result<()>;

@@ -1,6 +1,6 @@
 //! Records a page at a time.
 
-/// Some records and where to go on.
+/// Some records and where to continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
     /// The records.

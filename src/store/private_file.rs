@@ -34,7 +34,7 @@ pub fn write_private_file(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Puts a file that only its owner may read in the place of one that is there, or of none. One that
-/// is there keeps its owner: a service goes on reading what the superuser has replaced.
+/// is there keeps its owner: a service can still read what the superuser has replaced.
 ///
 /// # Errors
 /// Those of the operating system; then what was there is there still.
@@ -61,7 +61,7 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file under a name that nobody else has, which is taken away in the end.
+/// A file under a name that no other file has, which is taken away in the end.
 struct Beside(PathBuf);
 
 impl Beside {
@@ -90,7 +90,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = options.open(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     if written.is_err() {
-        // Half a secret is none, and the next attempt must find the place free.
+        // Half a secret is of no use, and the next attempt must find the place free.
         let _ = fs::remove_file(path);
     }
     written
@@ -134,7 +134,7 @@ pub(crate) fn read_private_file(path: &Path, most: u64) -> Result<Option<Zeroizi
     Ok(Some(bytes))
 }
 
-/// Whether anybody but the owner may do anything with it.
+/// Whether any user but the owner may do anything with it.
 pub(crate) fn is_open_to_others(metadata: &Metadata) -> bool {
     #[cfg(unix)]
     {

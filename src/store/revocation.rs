@@ -86,9 +86,9 @@ pub struct Revocation {
     /// `jti`, `sid`, `kid`, `sub` or the tenant; empty for all.
     pub value: String,
     /// Tokens issued before this time are meant, in seconds since the Unix epoch. Of one token or
-    /// session: no later one can be meant; 0 if nobody knows. Tokens that say how far the feed was
-    /// when they were issued (see [`RevocationChanges::feed`]) do not go by it where the kind ends
-    /// in `SoFar`.
+    /// session: no later one can be meant; 0 if it is not known. Tokens that say how far the feed
+    /// was when they were issued (see [`RevocationChanges::feed`]) do not go by it where the kind
+    /// ends in `SoFar`.
     pub before: u64,
     /// When the last token that is meant has expired, in seconds since the Unix epoch.
     pub until: u64,
@@ -99,7 +99,7 @@ pub struct Revocation {
 /// The answer of [`RevocationStore::revocations`].
 #[derive(Clone, Debug, Default)]
 pub struct RevocationChanges {
-    /// The sequence number to go on from.
+    /// The sequence number to continue from.
     pub seq: u64,
     /// What was revoked, as it is now.
     pub entries: Vec<Revocation>,

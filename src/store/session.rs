@@ -144,7 +144,7 @@ impl StoredSession {
     pub(crate) const LONGEST_GRACE: u64 = 60;
 
     /// Whether someone who has this pepper and the store can make a refresh token of the session
-    /// that is good now: it is live, and its token, or the one before it, which is good for another
+    /// that is good now: it is live, and its token, or the previous one, which is good for another
     /// minute at the most, is under the pepper.
     pub(crate) fn is_proven_by(&self, pepper: u32, now: u64) -> bool {
         let is_recent = now.abs_diff(self.record.last_seen_at) <= Self::LONGEST_GRACE;

@@ -43,8 +43,8 @@ impl Ask {
     }
 }
 
-/// What another server has answered to an [`Ask`]: for those who waited for it, and nobody else.
-/// Try again with it, and then drop it: it is as old as the question.
+/// What another server has answered to an [`Ask`]: for those that waited for it, and no others. Try
+/// again with it, and then drop it: it is as old as the question.
 #[derive(Clone)]
 pub struct Told {
     about: String,
@@ -173,7 +173,7 @@ mod tests {
         let known = || told::<usize>("one").as_deref().copied();
         let inner = || (known(), attempt(false, &[], known), known());
         let Attempt::Done((before, nested, after)) = attempt(false, &given, inner) else {
-            panic!("it asks nobody")
+            panic!("it asks no server")
         };
         assert_eq!((before, after, known()), (Some(7), Some(7), None));
         assert!(matches!(nested, Attempt::Done(None)));

@@ -1,7 +1,7 @@
 //! `Flight`: one request for all who want its answer, whatever drives their operations: threads, or
 //! tasks of one event loop. Who is not the first waits in short pauses of its own operation, so
 //! nothing has to wake it, and an operation that is dropped, or whose driver does not come back
-//! from a request in its time, holds up nobody.
+//! from a request in its time, holds up no other.
 
 use super::Io;
 use crate::base::process::{brief, generation};
@@ -13,7 +13,7 @@ const PAUSES: (u64, u64) = (2, 50);
 /// How many milliseconds a driver may be late before another caller takes over: a busy loop is.
 const GRACE: u64 = 1000;
 
-/// Who is at it, if anybody.
+/// Which operation is at it, if any.
 #[derive(Default)]
 pub(crate) struct Flight(Mutex<Seats>);
 
@@ -26,7 +26,7 @@ struct Seats {
 /// The caller that is at it.
 struct Seat {
     number: u64,
-    /// A fork copies no thread and no loop that could go on.
+    /// A fork copies no thread and no loop that could continue.
     process: u64,
     io: Io,
 }
@@ -48,14 +48,14 @@ pub(crate) struct Turn<'a> {
 pub(crate) enum Came<'a, T> {
     /// Another caller's answer.
     Known(T),
-    /// Nobody is at it any more.
+    /// No operation is at it any more.
     Turn(Turn<'a>),
     /// Another caller still is.
     Late,
 }
 
 impl Flight {
-    /// The turn, if nobody is at it.
+    /// The turn, if no operation is at it.
     pub(crate) fn try_begin(&self, io: &Io) -> Option<Turn<'_>> {
         let mut seats = brief(&self.0);
         (!seats.is_busy()).then(|| self.seat(&mut seats, io))
@@ -78,7 +78,8 @@ impl Flight {
         Turn { flight: self, number }
     }
 
-    /// Waits until `known` gives something or nobody is at it, at most for this many milliseconds.
+    /// Waits until `known` gives something or no operation is at it, at most for this many
+    /// milliseconds.
     pub(crate) async fn wait<T>(
         &self,
         io: &Io,
@@ -105,8 +106,8 @@ impl Flight {
     }
 
     /// What there is by now, or what `get` gets for all. `known` is what may be answered at once; a
-    /// caller that has something `stale` to go on with waits for nobody. If nothing comes within
-    /// this many milliseconds, it is taken over: anyone who was at it may never be driven again.
+    /// caller that has something `stale` to use does not wait. If nothing comes within this many
+    /// milliseconds, it is taken over: anyone who was at it may never be driven again.
     pub(crate) async fn once<T, F: Future<Output = Result<T>>>(
         &self,
         io: &Io,

@@ -104,7 +104,7 @@ impl HttpRequest {
         Self {
             method,
             url,
-            // A server that is told nothing may compress (RFC 9110 section 12.5.3).
+            // Without this header a server may compress (RFC 9110 section 12.5.3).
             headers: vec![("accept-encoding", Secret::from("identity".to_owned()))],
             body: None,
             deadline_ms: 10_000,

@@ -366,7 +366,7 @@ pub(crate) fn read_cookies<'h, const N: usize>(
                 std::str::from_utf8(value).ok()
             }
             Some(_) => {
-                return Err(malformed("The cookie's value holds what no cookie of ours does."));
+                return Err(malformed("The cookie's value has characters that gatekey never writes."));
             }
         };
     }

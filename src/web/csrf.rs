@@ -173,7 +173,7 @@ impl Csrf {
         }
         Err(Error::new(
             ErrorKind::CsrfRejected,
-            "The CSRF token is not one of this session: issue one with the page, and send it back.",
+            "The CSRF token does not belong to this session: issue one with the page, and send it back.",
         ))
     }
 

@@ -478,7 +478,11 @@ fn imports() {
     let before = desk.run("key audit --all --json").done();
     for (name, text, told) in [
         ("b.csv", "owner,secret\na,SECRET-IN-A-ROW\nb\n", "line 3: it has more or fewer columns"),
-        ("b.csv", "owner,secret,colour\na,SECRET-IN-A-ROW,red\n", "line 2: a column is none of"),
+        (
+            "b.csv",
+            "owner,secret,colour\na,SECRET-IN-A-ROW,red\n",
+            "line 2: a column has an unknown name",
+        ),
         ("b.csv", "owner,secret\na,\n", "line 2: `secret` is missing"),
         ("b.csv", "owner,secret,revoked\na,SECRET-IN-A-ROW,no\n", "`revoked` is not true or false"),
         (
@@ -508,14 +512,14 @@ fn imports() {
             "owner,secret\na,SECRET-IN-A-ROW\nb,SECRET-IN-A-ROW\n",
             "line 3: Another row holds the same",
         ),
-        ("b.jsonl", "[\"SECRET-IN-A-ROW\"]\n", "line 1: it is not one JSON object"),
+        ("b.jsonl", "[\"SECRET-IN-A-ROW\"]\n", "line 1: it is not a JSON object"),
         ("b.jsonl", "{\"owner\":\"a\",\"secret\":7}\n", "line 1: `secret` is of the wrong type"),
         (
             "b.jsonl",
             "{\"owner\":\"a\",\"secret\":\"SECRET-IN-A-ROW\",\"scopes\":[7]}\n",
             "`scopes` is not an array of texts",
         ),
-        ("b.jsonl", "{\"owner\":\"a\",\"owner\":\"b\"}\n", "line 1: it is not one JSON object"),
+        ("b.jsonl", "{\"owner\":\"a\",\"owner\":\"b\"}\n", "line 1: it is not a JSON object"),
     ] {
         desk.write(name, text);
         let ran = desk.run(&format!("key import {name} --scheme plaintext"));

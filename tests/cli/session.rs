@@ -155,11 +155,11 @@ fn tokens_are_revoked() {
 
     // Its session goes on, and the command says so.
     let said = desk.run("revoke subject six");
-    assert!(said.err.contains("go on") && said.err.contains("--end-sessions"), "{said:?}");
+    assert!(said.err.contains("continue") && said.err.contains("--end-sessions"), "{said:?}");
     assert!(said.err.contains("gatekey session end-all six"), "{said:?}");
     let again = service.sessions.refresh(tokens.refresh_token.expose(), None).unwrap();
     assert_eq!(service.verify(&again), Ok(()));
-    assert!(desk.run("revoke before now --subject four").err.contains("Sessions go on"));
+    assert!(desk.run("revoke before now --subject four").err.contains("Sessions continue"));
     let ended = desk.run("revoke subject six --end-sessions --json");
     assert_eq!(member(&ended.done(), "sessions_ended"), "1");
     assert_eq!(service.verify(&again), Err(ErrorKind::RevokedToken));
@@ -168,7 +168,7 @@ fn tokens_are_revoked() {
     // A log-in in the same second is good.
     assert_eq!(service.verify(&service.start("six")), Ok(()));
     let none = desk.run("revoke subject six --end-sessions");
-    assert!(none.out.contains("ended 1 session;") && !none.err.contains("go on"), "{none:?}");
+    assert!(none.out.contains("ended 1 session;") && !none.err.contains("continue"), "{none:?}");
 
     let tokens = service.start("eight");
     desk.run_with(&["revoke", "token"], tokens.access_token.expose()).done();

@@ -177,7 +177,7 @@ fn callers_that_meet_wait_for_one_hash() {
     }
 }
 
-/// A wrong text has a hash of its own, and is served by nobody else's.
+/// A wrong text has a hash of its own, and is served by no other text's.
 #[test]
 fn a_wrong_text_is_not_served_by_the_right_one() {
     const WRONG: &str = "abcd1234.Wrong";

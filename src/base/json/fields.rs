@@ -1,5 +1,5 @@
 //! The one reader of options that are given as a JSON object: of an OAuth client, a log-in, a
-//! grant, remote keys, the API's door, the transport.
+//! grant, remote keys, the resource server, the transport.
 //!
 //! Silence is no: a member that is not known, is of another kind than it needs, or is given twice
 //! is refused, and the error names it. `null` means that a member is not given, of a name that is
@@ -83,7 +83,7 @@ fn walk<'a>(
 }
 
 impl<'a> Field<'a> {
-    /// Its name, cut after 64 characters, as no known name is so long.
+    /// Its name, cut after 64 characters, as no known name is that long.
     pub(crate) fn name(&self) -> &str {
         self.path.get(self.start..).unwrap_or_default()
     }

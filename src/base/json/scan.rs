@@ -1,4 +1,4 @@
-//! The one pass over a JSON text: checks everything, tells a visitor, copies nothing. A duplicate
+//! The one pass over a JSON text: checks everything, calls a visitor, copies nothing. A duplicate
 //! member is refused here.
 
 use super::MAX_DEPTH;

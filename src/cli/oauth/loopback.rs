@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// The longest head of a request that is read, in bytes.
 const LONGEST: usize = 16 * 1024;
-/// How long one connection may take, so that one that says nothing holds up nobody.
+/// How long one connection may take, so that one that says nothing holds up no other.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct Loopback {

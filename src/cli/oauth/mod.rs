@@ -386,7 +386,7 @@ fn show(tokens: &OAuthTokens, output: &mut Output) -> Outcome<()> {
     output.either(json.expose_str(), || tokens.access_token.expose_str().to_owned())
 }
 
-/// Something that moves while a person waits; nothing where nobody looks.
+/// Something that moves while a person waits; nothing where no person looks.
 fn spinner(message: &str) -> ProgressBar {
     if !output::is_watched() {
         return ProgressBar::hidden();

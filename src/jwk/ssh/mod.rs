@@ -170,7 +170,7 @@ const SEVERAL: Error =
     Error::new(ErrorKind::InvalidKey, "The text has several SSH keys; pass one key alone.");
 const WRAPPED: Error = Error::new(
     ErrorKind::InvalidKey,
-    "The SSH key goes on in another line; it must be in one line, so join its lines or copy it again.",
+    "The SSH key continues in another line; it must be in one line, so join its lines or copy it again.",
 );
 const ESCAPED: Error = Error::new(
     ErrorKind::InvalidKey,

@@ -95,7 +95,7 @@ impl RemoteKeySetOptions {
     }
 
     /// Where the issuer's metadata are, if they are at none of the places that its address leads
-    /// to. They must name the [`issuer`](Self::issuer) all the same, byte by byte.
+    /// to. They must still name the [`issuer`](Self::issuer), byte by byte.
     pub fn metadata_url(mut self, url: impl Into<String>) -> Self {
         self.metadata_url = Some(url.into());
         self

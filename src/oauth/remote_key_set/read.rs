@@ -1,5 +1,5 @@
 //! What an issuer publishes, read strictly: a set of 1 to 100 public keys, of which at least one
-//! can be used. Symmetric ones are refused. What is wrong with an answer is told by its own
+//! can be used. Symmetric ones are refused. What is wrong with an answer is reported by its own
 //! message.
 
 use super::super::answer::{COMPRESSED, is_compressed};
@@ -56,8 +56,8 @@ pub(super) fn keys(response: &HttpResponse, rsa_alg: Alg) -> Result<KeySet> {
 }
 
 /// A key set without the members of its keys that are `null`, since some servers write out what a
-/// key does not have, and without private ones: nobody signs with them here, and checking them is
-/// slow, which a server could exploit.
+/// key does not have, and without private ones: they sign nothing here, and checking them is slow,
+/// which a server could exploit.
 fn public_members(keys: &[Value<'_>]) -> String {
     let given = |key: &Value<'_>| {
         if key.kind() != Kind::Object {

@@ -217,8 +217,8 @@ impl FolderMark {
         self.place(&self.folder.join(ID_FILE), &text).map_err(|error| fault(&error))
     }
 
-    /// Whole or not at all, and the folder's owner's: what the superuser makes, the service goes on
-    /// with.
+    /// Whole or not at all, and the folder's owner's: what the superuser makes, the service can
+    /// still use.
     fn place(&self, path: &Path, text: &str) -> std::io::Result<()> {
         replace_private_file(path, text.as_bytes())?;
         #[cfg(unix)]

@@ -1,12 +1,12 @@
 //! The memory of a table: a file that is mapped, as words that change atomically.
 //!
-//! The one file of the store with `unsafe`: no safe interface can promise that nobody makes a
+//! The one file of the store with `unsafe`: no safe interface can promise that no process makes a
 //! mapped file shorter. Doing so gets a process that uses it killed (SIGBUS) if it counts a request
 //! before its next look at the file, which comes within 25 ms of requests and a second without any,
-//! and maps another; nothing can be told wrong by it. Only a signal handler could prevent that,
-//! which a library leaves to the program. A file is never mapped beyond its end, and its blocks are
-//! reserved first, so that a full disk kills nobody. Other processes change the words at any time,
-//! which is what atomics are for; every value of a word is a good one.
+//! and maps another; it causes no wrong answer. Only a signal handler could prevent that, which a
+//! library leaves to the program. A file is never mapped beyond its end, and its blocks are
+//! reserved first, so that a full disk kills no process. Other processes change the words at any
+//! time, which is what atomics are for; every value of a word is a good one.
 
 #![allow(unsafe_code, reason = "a mapping has no safe form; see above")]
 

@@ -1,5 +1,5 @@
-//! Keys and sessions in memory: for tests, and for services whose keys come from elsewhere at each
-//! start. Gone when the process ends.
+//! API keys, sessions, revocations and key rings in memory: for tests, and for services whose keys
+//! come from elsewhere at each start. Gone when the process ends.
 
 mod apikey;
 mod keyring;
@@ -76,7 +76,7 @@ impl Backend for MemoryStore {
     }
 }
 
-/// The first records, and where to go on.
+/// The first records, and where to continue.
 fn page<T>(records: impl Iterator<Item = T>, limit: usize, cursor: fn(&T) -> String) -> Page<T> {
     let limit = page_size(limit);
     let mut records: Vec<T> = records.take(limit + 1).collect();

@@ -11,7 +11,7 @@ use crate::store::{
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
 use std::collections::HashSet;
 
-/// Rows of counters in one transaction, so that nobody waits long for it.
+/// Rows of counters in one transaction, so that no other writer waits long for it.
 const USAGE_BATCH: usize = 250;
 
 impl ApiKeyStore for SqliteStore {
@@ -182,7 +182,7 @@ fn last_seq(connection: &Connection) -> Result<u64> {
     Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0))
 }
 
-/// A key as a row says; one that cannot be read is told by its id.
+/// A key as a row says; one that cannot be read is named by its id.
 fn loaded(row: &rusqlite::Row<'_>) -> rusqlite::Result<Loaded> {
     match rows::key(row) {
         Ok(key) => Ok(Loaded::Key(Box::new(key))),
@@ -218,7 +218,7 @@ fn changes(snapshot: &Transaction<'_>, after: u64, limit: usize) -> Result<Chang
     for row in found {
         let (seq, id) = row.map_err(fault)?;
         let Some(id) = id else {
-            // Of which key nobody knows: all are read again.
+            // Of which key is not known: all are read again.
             return Ok(Changes { seq: last, reload: true, ..Changes::default() });
         };
         out.seq = seq;

@@ -82,7 +82,7 @@ pub(crate) fn restore(
     let source = open_whole(backup)?;
     let copied = copy(&source, &beside, progress, |copy| {
         schema::migrate(copy, false)?;
-        // A backup of an older version knows of no mark; it is an older state all the same.
+        // A backup of an older version knows of no mark; it is an older state nevertheless.
         demand_mark(copy)
     });
     let held = match hold_still(store, force) {

@@ -179,7 +179,10 @@ impl Connections {
     pub(super) fn open(path: &Path, mark: &Mark, trust: Trust) -> Result<Self> {
         beyond_memory()?;
         let path = std::path::absolute(path).map_err(|_| {
-            Error::new(ErrorKind::InvalidArgument, "The path of the store is not one.")
+            Error::new(
+                ErrorKind::InvalidArgument,
+                "The path of the store is empty or cannot be resolved; give the path of a file.",
+            )
         })?;
         super::schema::check_sqlite()?;
         let shared = Arc::new(Shared {
@@ -240,8 +243,8 @@ impl Connections {
     }
 
     /// Hands out the connection to write to, and sees to it that what was written is in the file of
-    /// this name; then `settle` is told what was done. If SQLite says that it is busy only because
-    /// a fork waits, does it once more after that.
+    /// this name; then `settle` is called with what was done. If SQLite says that it is busy only
+    /// because a fork waits, does it once more after that.
     pub(super) fn writing<T>(
         &self,
         work: impl Fn(&mut Connection, &Marked) -> Result<T>,
@@ -418,7 +421,7 @@ impl Shared {
 }
 
 impl AcrossFork for Shared {
-    /// Nobody is inside, so nobody uses them.
+    /// No thread is inside, so none uses them.
     fn before_fork(&self) {
         match self.own.swap(None) {
             Some(own) if own.check_process().is_ok() => own.keep_files(),
@@ -513,7 +516,7 @@ impl Own {
 
     /// Has the connections closed without a checkpoint, and without taking the WAL away.
     fn keep_files(&self) {
-        // If it fails, a checkpoint is made, which harms nobody unless the files were exchanged as
+        // If it fails, a checkpoint is made, which does no harm unless the files were exchanged as
         // well.
         let _ = leave_log(&lock(&self.reader).connection, true);
         if let Some(writer) = &self.writer {
@@ -559,6 +562,6 @@ const FORKED: Error = Error::new(
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let _ = self.close(); // nobody is left to be told
+        let _ = self.close(); // nothing can be reported any more
     }
 }

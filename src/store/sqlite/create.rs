@@ -1,6 +1,6 @@
 //! A store that is there, or is made: by one process or by several at once, all of which end with
 //! the same file, in WAL mode and of the newest schema. None of the steps leaves anything behind,
-//! if the process is killed in it, that the next process cannot go on from: an empty file, or a
+//! if the process is killed in it, that the next process cannot continue from: an empty file, or a
 //! transaction that SQLite rolls back.
 
 use super::connections::{READ_ONLY, Trust, leave_log};
@@ -41,7 +41,7 @@ pub(super) fn open_or_make(
     leave_log(&connection, has_wal)?;
     // Changes nothing in a file that is not ours: the header is read first.
     patiently(wait, || check_owner(&connection, may_make))?;
-    // Where it may only be read, SQLite opens it all the same.
+    // Where it may only be read, SQLite still opens it.
     if connection.is_readonly("main").map_err(fault)? {
         return Err(READ_ONLY);
     }

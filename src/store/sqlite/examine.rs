@@ -1,5 +1,5 @@
 //! A look at a store that changes nothing of it, whatever state it is in: everything that is wrong
-//! is told, not the first of it. A store without a log is read as a file that nobody changes,
+//! is reported, not the first of it. A store without a log is read as a file that does not change,
 //! because SQLite would make one.
 
 use super::backup::check_integrity;

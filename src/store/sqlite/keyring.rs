@@ -73,7 +73,8 @@ impl KeyRingStore for SqliteStore {
     }
 }
 
-/// The name of a ring or, of a row that nobody can have made, what stands in its place: no name.
+/// The name of a ring or, of a row that no program can have made, what stands in its place: no
+/// name.
 fn name_of(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),

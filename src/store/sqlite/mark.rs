@@ -185,7 +185,7 @@ impl Marked {
         let Some(path) = &self.mark else { return };
         let Ok(found) = standing(connection) else { return };
         let Some(last) = self.seen.refuse(found.at) else { return };
-        // Who may only read cannot say it; what it refuses stays refused all the same.
+        // A process that may only read cannot write that; what it refuses stays refused.
         if self.read().is_ok_and(|mark| mark.is_some_and(|mark| mark.is_before(last))) {
             let _ = locked(path, |file, _| {
                 let slots = read_slots(file)?;
@@ -371,12 +371,12 @@ pub(super) fn standing(connection: &Connection) -> Result<Standing> {
         let at = Position { id: row.get(0)?, seq: super::rows::unsigned(row, "seq")? };
         Ok(Standing { at, marked: row.get(2)? })
     });
-    let unreadable = "The table `store` cannot be read, so nobody knows which store it is; restore it from a backup.";
+    let unreadable = "The table `store` cannot be read, so it is not known which store it is; restore it from a backup.";
     Ok(standing.optional().map_err(fault_in(unreadable))?.unwrap_or(NOTHING))
 }
 
 /// What tells the feed of this store from others and, because a restore gives the store another
-/// name, from its former self. 0 for a store without a mark: of that, nobody would know.
+/// name, from its former self. 0 for a store without a mark: that would not be noticed.
 pub(super) fn feed(connection: &Connection) -> Result<u64> {
     let known = standing(connection)?;
     Ok(number_of(known.at.id.filter(|_| known.marked)))
@@ -448,7 +448,7 @@ const SLOT: usize = 512;
 /// What a line begins with.
 const FIRST: &[u8] = b"gatekey-mark 1 ";
 
-/// Does something with the file while nobody else does, and says whether it was made just now.
+/// Does something with the file while no other process does, and says whether it was made just now.
 fn locked<T>(
     path: &Path,
     work: impl FnOnce(&mut File, bool) -> std::io::Result<T>,
@@ -481,9 +481,9 @@ fn locked<T>(
     done
 }
 
-/// Lets everybody read the mark, which holds nothing secret, and those write it who may write the
-/// store: a mark that the superuser made first is its owner's. What fails here is told when someone
-/// cannot write it.
+/// Lets all users read the mark, which holds nothing secret, and those write it that may write the
+/// store: a mark that the superuser made first is its owner's. What fails here is reported when a
+/// process cannot write it.
 fn share(file: &File, store: &Path) {
     #[cfg(unix)]
     {

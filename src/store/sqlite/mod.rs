@@ -1,11 +1,12 @@
-//! Keys and sessions in a SQLite file, which several processes may share: WAL, a full sync for
-//! every change to a key, a lesser one for counters. The audit is the change feed; whether there is
-//! anything new is told by SQLite's `data_version`, for about a microsecond.
+//! API keys, sessions, revocations and key rings in a SQLite file, which several processes may
+//! share: WAL, a full sync for every change to a key, a lesser one for counters. The audit is the
+//! change feed; SQLite's `data_version` says whether there is anything new, for about a
+//! microsecond.
 //!
 //! Connections are closed before a fork and opened again after it. A file that cannot be written to
 //! can still be read. Nothing else may open the file with another SQLite in the same process
 //! (Python's `sqlite3`, say): when that closes it, the kernel takes our locks away, and it may take
-//! the WAL away (sqlite.org/howtocorrupt.html, 2.2); what is noticed of it is told by
+//! the WAL away (sqlite.org/howtocorrupt.html, 2.2); what is noticed of it is reported as
 //! `StoreUnavailable`.
 
 mod apikey;
@@ -265,7 +266,7 @@ fn fault(error: rusqlite::Error) -> Error {
     let (kind, message) = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => (
             ErrorKind::StoreFull,
-            "The disk of the store is full; make room and try again. If it is not, someone has given a row of the \
+            "The disk of the store is full; make room and try again. If it is not, a program has given a row of the \
              table `audit`, `session_event` or `revocation` the largest number there is; take it away.",
         ),
         Some(ErrorCode::ReadOnly) => (

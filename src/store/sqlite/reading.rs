@@ -15,7 +15,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Reads a file on the word that nobody changes it; see
+/// Reads a file on the promise that nothing changes it; see
 /// [`Connections::thaw`](super::connections::Connections::thaw).
 pub(super) fn open_frozen(path: &Path) -> Result<Connection> {
     check_regular(path)?;

@@ -13,7 +13,7 @@ const REVOKE: &str = "INSERT OR REPLACE INTO revocation (kind, issuer, value, be
 
 const UNREADABLE: &str = "A row of the table `revocation` cannot be read, and may revoke any token: all are refused. \
      Restore the store from a backup, or delete the row if it revokes nothing.";
-const NO_HORIZON: &str = "A row of the table `horizon` cannot be read, so nobody knows what was forgotten: all tokens \
+const NO_HORIZON: &str = "A row of the table `horizon` cannot be read, so it is not known what was forgotten: all tokens \
      are refused. Restore the store from a backup.";
 
 /// Rows whose time has passed that a new one takes away.
@@ -28,7 +28,7 @@ impl RevocationStore for SqliteStore {
     fn revocations(&self, after: u64, limit: usize) -> Result<RevocationChanges> {
         let mut changes = self.follow(after, |snapshot, after| changes(snapshot, after, limit))?;
         if !self.0.has_mark() {
-            changes.feed = 0; // nobody would notice an older copy, whose numbers come again
+            changes.feed = 0; // an older copy, whose numbers come again, would not be noticed
         }
         Ok(changes)
     }
@@ -138,7 +138,7 @@ fn purge(transaction: &Transaction<'_>, now: u64, issued_before: u64) -> Result<
              ON CONFLICT (of) DO UPDATE SET until = max(until, excluded.until)",
             [now, issued_before],
         )?;
-        // Not what cannot be read: nobody knows what it means.
+        // Not what cannot be read: it is not known what it means.
         transaction.execute(
             "DELETE FROM revocation WHERE until BETWEEN 0 AND ? AND typeof(until) = 'integer' \
              AND typeof(before) = 'integer' AND typeof(at) = 'integer'",

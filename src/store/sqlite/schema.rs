@@ -30,7 +30,7 @@ pub(super) fn check_sqlite() -> Result<()> {
 /// "gkey".
 const APPLICATION: i32 = 0x676b_6579;
 
-/// The step to each version from the one before.
+/// The step to each version from the previous one.
 const STEPS: [&str; 3] = [
     // 1
     "CREATE TABLE key (
@@ -163,8 +163,8 @@ pub(super) fn check_whole(connection: &Connection) -> Answer<()> {
     Ok(())
 }
 
-/// Refuses to go on with a file that a newer version has migrated since it was opened: what is read
-/// or written under the tables of before would mean something else.
+/// Refuses to continue with a file that a newer version has migrated since it was opened: what is
+/// read or written under the previous tables would mean something else.
 pub(super) fn check_version(connection: &Connection) -> Result<()> {
     let mut select = connection.prepare_cached("PRAGMA user_version").map_err(fault)?;
     let version: i64 = select.query_row([], |row| row.get(0)).map_err(fault)?;

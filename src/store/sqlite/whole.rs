@@ -1,7 +1,7 @@
 //! Whether the files of a store belong together: the main file and its log (WAL) are pages of one
 //! history, of which SQLite itself asks nothing but the log's own sums.
 //!
-//! - The log goes on from where it was last begun again, and the main file has held everything up
+//! - The log continues from where it was last begun again, and the main file has held everything up
 //!   to there by itself. A main file that is behind that is an older copy that was put under the
 //!   log: what only the main file held, such as a revocation, would be good again.
 //! - What SQLite tells from its memory is on the disk as well: a log that was cut short has lost
@@ -129,8 +129,8 @@ fn table(connection: &Connection) -> Result<Option<u32>> {
     connection.query_row(sql, [], |row| row.get(0)).optional().map_err(fault)
 }
 
-/// How far the main file is by itself, and which page says so. It is read by SQLite all the same:
-/// closing it in any other way would take the locks of the process away.
+/// How far the main file is by itself, and which page says so. It is still read by SQLite: closing
+/// it in any other way would take the locks of the process away.
 fn main_file(path: &Path) -> Result<(Position, Option<u32>)> {
     const NOTHING: (Position, Option<u32>) = (Position { id: None, seq: 0 }, None);
     let alone = open_frozen(path)?;

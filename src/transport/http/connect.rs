@@ -139,8 +139,8 @@ impl Transport for Wire {
     }
 }
 
-/// How far the last TLS record has come (RFC 8446 section 5.1): rustls keeps a part of one where
-/// nobody sees it.
+/// How far the last TLS record has come (RFC 8446 section 5.1): rustls keeps a part of one where it
+/// cannot be seen.
 #[derive(Debug, Default)]
 struct Records {
     /// Its five first bytes, as far as they are there: type, version, and the length of the rest.

@@ -53,10 +53,10 @@ const KEPT: Duration = Duration::from_secs(15);
 const LARGEST_HEAD: usize = 64 * 1024;
 /// The most headers of an answer.
 const MOST_HEADERS: usize = 100;
-/// The most memory that is taken for a body before it is there, whatever the other side tells of
+/// The most memory that is taken for a body before it is there, whatever the other side says about
 /// it.
 const FIRST_ROOM: usize = 1 << 20;
-/// What we call ourselves; some servers answer nobody who does not.
+/// What we call ourselves; some servers do not answer requests without one.
 const USER_AGENT: &str = concat!("gatekey/", env!("CARGO_PKG_VERSION"));
 
 /// The built-in transport: safe to share between threads, cheap to clone, usable after a fork.
@@ -254,7 +254,7 @@ fn read(body: &mut ureq::Body, most: usize) -> Result<Secret> {
     if told.is_some_and(|length| length > most) {
         return Err(TOO_LARGE);
     }
-    // What is told is taken at once, so that a text that grows leaves few copies behind.
+    // The promised length is taken at once, so that a text that grows leaves few copies behind.
     let room = told.unwrap_or(4096).min(FIRST_ROOM);
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     let mut reader = body.as_reader().take((most as u64).saturating_add(1));
@@ -293,7 +293,7 @@ fn fault(error: &ureq::Error, is_tls: bool) -> Error {
 
 const NO_CONNECTION: Error = Error::new(
     ErrorKind::ConnectionFailed,
-    "The other server cannot be reached, or hung up; see that name, port and network are right, and try again.",
+    "The other server cannot be reached, or closed the connection; see that name, port and network are right, and try again.",
 );
 const NO_HTTP: Error = Error::new(
     ErrorKind::ConnectionFailed,

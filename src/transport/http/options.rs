@@ -21,7 +21,7 @@ pub struct HttpOptions {
     pub(super) public_only: bool,
     pub(super) deadline_ms: u64,
     pub(super) connect_ms: u64,
-    /// Instead of Mozilla's. An empty text is none, never all of Mozilla's.
+    /// Instead of Mozilla's. An empty text means no authority, never all of Mozilla's.
     authorities: Option<Vec<u8>>,
     client: Option<(Vec<u8>, Secret)>,
     /// Its address, which may hold a password, or `environment`.
@@ -198,7 +198,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>> {
     if found.is_empty() { Err(NOT_PEM) } else { Ok(found) }
 }
 
-/// Whether at least one of them can be an authority: otherwise nobody would ever be believed.
+/// Whether at least one of them can be an authority: otherwise no server would ever be believed.
 fn check_authorities(found: &[Certificate<'static>]) -> Result<()> {
     let found = found.iter().map(|certificate| CertificateDer::from(certificate.der()));
     let (usable, _) = rustls::RootCertStore::empty().add_parsable_certificates(found);

@@ -23,7 +23,7 @@ const ENVIRONMENT: &str = "environment";
 /// The longest address of a proxy and the longest `no_proxy`, in bytes.
 const LONGEST: (usize, usize) = (2048, 64 * 1024);
 
-/// Where the proxy is, what it is told, and whom it is not asked for.
+/// Where the proxy is, what is sent to it, and for which hosts it is not asked.
 pub(super) struct Proxy {
     /// `http://host:port/`.
     address: String,
@@ -234,7 +234,7 @@ const NO_USER: Error = wrong(
 );
 const NO_LIST: Error = wrong("The variable `no_proxy` is not text, or longer than 64 KiB.");
 
-/// Where it is, and whether it is told a password.
+/// Where it is, and whether a password is sent to it.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxy")

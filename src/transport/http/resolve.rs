@@ -270,7 +270,7 @@ mod tests {
             let parts = Url::parse(url).unwrap();
             let admits = filter.admits(&parts, addresses.iter().copied());
             assert_eq!(admits, may, "{filter:?} {url:?} {addresses:?}");
-            // A carrier of another kind is told the same.
+            // A carrier of another kind gets the same answer.
             let options = HttpOptions::new().public_only(public_only);
             let transport = HttpTransport::new(options.allow_loopback_http(allow_loopback_http));
             let checked = transport.unwrap().check(url, &addresses);

@@ -142,4 +142,4 @@ const MORE: Error = fails(
     "The proxy said more than its answer to CONNECT; see that its address is that of a proxy.",
 );
 const HUNG_UP: Error =
-    fails("The proxy hung up instead of connecting; see that its address is right, and try again.");
+    fails("The proxy closed the connection instead of connecting; see that its address is right, and try again.");
