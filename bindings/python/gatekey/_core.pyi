@@ -441,7 +441,7 @@ class Verified(Mapping[str, Any]):
 def danger_decode_unverified(
     token: str | bytes | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The header and the claims of a token that nobody has verified: anybody can write them.
+    """The header and the claims of a token that was not verified: an attacker can write them.
 
     For looking at tokens, never for deciding anything.
     """
@@ -458,9 +458,8 @@ _Record = TypeVar("_Record", covariant=True)
 class ApiKeys:
     """The API keys of a service, in memory or in a SQLite file.
 
-    Made by `ApiKeys.open`. Safe to share between threads, and to go on with after a fork. Every
-    change is durable when its call returns. `close` it, or use it as a context manager, so that
-    credits that are not spent are given back.
+    Made by `ApiKeys.open`. Safe to share between threads, and usable after a fork. Every change is durable when its
+    call returns. `close` it, or use it as a context manager, so that credits that are not spent are given back.
     """
     @staticmethod
     def open(
@@ -537,8 +536,8 @@ class ApiKeys:
         cost: int = 1,
         tenant: str | None = None,
     ) -> ApiKeyCheck:
-        """Like `verify`, but tells instead of raising: see `ApiKeyCheck`. Mistakes in the arguments are
-        raised all the same.
+        """Like `verify`, but gives a result instead of raising: see `ApiKeyCheck`. Mistakes in the arguments are still
+        raised.
         """
     def rotate(self, id: str, *, overlap: _Seconds = 0, actor: str | None = None) -> IssuedApiKey:
         """Gives the key a new secret under the same id; the old one is accepted for `overlap` more
@@ -772,7 +771,7 @@ class AuditRecord:
         """When, in seconds since 1970."""
     @property
     def actor(self) -> str:
-        """Who asked for it, as the program told."""
+        """Who asked for it, as the program said."""
     @property
     def action(self) -> str:
         """What was done: `create`, `rotate`, `revoke`, `disable`, `enable`, `update`, `import`, `purge`,
@@ -832,8 +831,8 @@ _Peppers: TypeAlias = _Secrets
 class Sessions:
     """The sessions of a service: access tokens of some minutes, refresh tokens that are used once.
 
-    Made by `Sessions.open`. Safe to share between threads, and to go on with after a fork. Every
-    change is durable when its call returns.
+    Made by `Sessions.open`. Safe to share between threads, and usable after a fork. Every change is durable when its
+    call returns.
     """
     @staticmethod
     def open(
@@ -855,10 +854,10 @@ class Sessions:
         - `url`: as for `Store.open`.
         - `signer`: signs the access tokens, which live for its `ttl`. Without one, sessions are looked
           at and ended only.
-        - `refresh_ttl`: a session that is not refreshed for so long ends; 7 days.
-        - `absolute_ttl`: a session ends after so long however often it is refreshed; 90 days.
-        - `grace`: for so many seconds a refresh token that was used gives the same answer again, while
-          its successor has not been presented; 10, at most 60.
+        - `refresh_ttl`: seconds after which a session ends that was not refreshed; 7 days.
+        - `absolute_ttl`: seconds after which a session ends however often it is refreshed; 90 days.
+        - `grace`: seconds for which a refresh token that was used gives the same answer again, while its successor
+          has not been presented; 10, at most 60.
         - `strict`, `max_stale`, `max_token_ttl`, `tenant_claim`: of `revocations`, see `Revocations`.
         - `pepper`: as for `Store.open`. Losing it ends every session.
         - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970; the dates of
@@ -873,8 +872,8 @@ class Sessions:
     ) -> SessionTokens:
         """Starts a session, after a log-in.
 
-        `claims`: what each access token says besides; not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti`
-        or `gkn`. `client`: what the subject logs in with, for people. `meta`: a mapping, for the program.
+        `claims`: what each access token says in addition; not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti` or
+        `gkn`. `client`: what the subject logs in with, for people. `meta`: a mapping, for the program.
         """
     def refresh(
         self, refresh_token: str | bytes | None, claims: Mapping[str, Any] | None = None
@@ -888,7 +887,7 @@ class Sessions:
         """
     def end(self, refresh_token: str | bytes | None) -> bool:
         """Ends the session of a refresh token, which is checked, and revokes its access tokens: a log-out. Whether it
-        had not been ended before. Any refresh token of the session will do; its public `family` is none.
+        had not been ended before. Any refresh token of the session will do; its public `family` will not.
 
         Raises `InvalidRefreshTokenError`.
         """
@@ -946,7 +945,7 @@ class SessionTokens:
         """The access token: a JWT with `sub`, `sid` and the claims of the session."""
     @property
     def refresh_token(self) -> str:
-        """The refresh token, to be used once, instead of the one before."""
+        """The refresh token, to be used once, instead of the previous one."""
     @property
     def expires_in(self) -> int:
         """For how many seconds the access token is good (RFC 6749 section 5.1)."""
@@ -971,7 +970,7 @@ class SessionRecord:
         """Whose session it is: `sub` of its access tokens."""
     @property
     def client(self) -> str:
-        """What the subject logged in with, as the program told."""
+        """What the subject logged in with, as the program said."""
     @property
     def meta(self) -> dict[str, Any]:
         """The program's own notes, as a new dict."""
@@ -1063,9 +1062,9 @@ class Revocations:
         """Revokes the tokens of one session, by their `sid`; its next refresh is refused and ends it."""
     def revoke_subject(self, sub: str | int) -> None:
         """Revokes the tokens that a subject has now; a later log-in gives good ones. Access tokens of `Sessions` say
-        which revocations came before them (the claim `gkn`); others go by `iat`, to the second. Its sessions go on, and
-        their next refresh gives good tokens: `Sessions.end_all` ends them as well.
-        An `int` is the subject of tokens whose `sub` is that number, which is another one than its text.
+        which revocations came before them (the claim `gkn`); others go by `iat`, to the second. Its sessions
+        continue, and their next refresh gives good tokens: `Sessions.end_all` ends them as well. An `int` is the
+        subject of tokens whose `sub` is that number, which is another one than its text.
         """
     def revoke_key(self, kid: str) -> None:
         """Revokes the tokens of one key, for ever: by the `kid` of the key that verifies them."""
@@ -1088,7 +1087,7 @@ class Revocations:
 class Store:
     """A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper setting and one clock.
 
-    Made by `Store.open`. Safe to share between threads, and to go on with after a fork. What it hands out goes on
+    Made by `Store.open`. Safe to share between threads, and usable after a fork. What it hands out stays usable
     without it, and ends when it is closed: `close` it, or use it as a context manager.
     """
     @staticmethod
@@ -1113,7 +1112,7 @@ class Store:
         - `pepper_file`: the file with the peppers, which only its owner may read.
         - `pepper_env`: the name of the environment variable that holds them, written as in a file.
         - `strict`: look for changes by other processes at every API key and token, not within 50 ms.
-        - `max_stale`: seconds for which everything goes on from memory if the store is out of reach.
+        - `max_stale`: seconds for which everything works from memory if the store is out of reach.
         - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
         """
     def api_keys(
@@ -1194,7 +1193,7 @@ class KeyRing:
         """
     def rotate(self) -> RingKey:
         """Makes the next key the active one, retires the one that was, and makes a new next one. The new
-        active key. Wait with a second rotation until everybody who caches the set has seen the next one.
+        active key. Wait with a second rotation until all that cache the set have fetched the next one.
         """
     def remove(self, kid: str) -> None:
         """Takes a key out at once: for the day that it has leaked. Raises `RingKeyNotFoundError`."""
@@ -1205,8 +1204,8 @@ class KeyRing:
         """The key that signs."""
     @property
     def token_ttl(self) -> int:
-        """The longest life of a token, in seconds, that the ring was ever opened with, by any process: for so long, and
-        600 seconds, a retired key stays good.
+        """The longest life of a token, in seconds, that the ring was ever opened with, by any process. A retired key
+        stays good for that long and 600 seconds more.
         """
     def to_jwks(self) -> dict[str, Any]:
         """The public keys as a JWK Set (RFC 7517), to be published: the next one, too."""
@@ -1417,7 +1416,7 @@ class HttpTransport:
     for.
 
     - `allow_loopback_http`: plain HTTP to this very machine, for tests.
-    - `public_only`: only public addresses, checked when connecting: for URLs that strangers have a say in.
+    - `public_only`: only public addresses, checked when connecting: for URLs that others may choose.
     - `deadline`: seconds that a request may take in all, at the most; 10.
     - `ca`: certificate authorities (PEM) to trust instead of Mozilla's.
     - `proxy`: `http://[user[:password]@]host[:port]`, for https requests, or `environment` for what `https_proxy`,
@@ -1441,8 +1440,8 @@ class HttpTransport:
 
 @final
 class HttpRequest:
-    """A request to another server, for whoever carries it: `method`, `url`, `headers`, `body`, the `deadline` in
-    seconds, the most bytes of the answer's body (`max_body`) and what it is for (`purpose`).
+    """A request to another server, for the transport that sends it: `method`, `url`, `headers`, `body`, the `deadline`
+    in seconds, the most bytes of the answer's body (`max_body`) and what it is for (`purpose`).
 
     Follow no redirect, ask for no compression, and keep to deadline and max_body.
     """
@@ -1536,7 +1535,7 @@ class OAuthTokens:
     def from_secret_json(text: str | bytes) -> OAuthTokens:
         """Reads what `to_secret_json` has written. Raises `StoreCorruptError` for anything else."""
     def to_secret_json(self) -> bytes:
-        """All of it, tokens included, as JSON, to be kept in a safe place: whoever reads it is the user."""
+        """All of it, tokens included, as JSON, to be kept in a safe place: a person who reads it can act as the user."""
     @property
     def issuer(self) -> str:
         """Who gave it: the issuer, or the token endpoint of a server without one."""

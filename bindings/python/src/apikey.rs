@@ -21,9 +21,8 @@ use std::sync::PoisonError;
 
 /// The API keys of a service, in memory or in a SQLite file.
 ///
-/// Made by `ApiKeys.open`. Safe to share between threads, and to go on with after a fork. Every
-/// change is durable when its call returns. `close` it, or use it as a context manager, so that
-/// credits that are not spent are given back.
+/// Made by `ApiKeys.open`. Safe to share between threads, and usable after a fork. Every change is durable when its
+/// call returns. `close` it, or use it as a context manager, so that credits that are not spent are given back.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct ApiKeys {
     inner: Kept<gatekey::ApiKeys>,
@@ -175,8 +174,8 @@ impl ApiKeys {
         }
     }
 
-    /// Like `verify`, but tells instead of raising: see `ApiKeyCheck`. Mistakes in the arguments are
-    /// raised all the same.
+    /// Like `verify`, but gives a result instead of raising: see `ApiKeyCheck`. Mistakes in the arguments are still
+    /// raised.
     #[pyo3(signature = (presented, *, scopes=None, ip=None, cost=Count(1), tenant=None),
         text_signature = "($self, presented, *, scopes=(), ip=None, cost=1, tenant=None)")]
     fn check(
@@ -399,7 +398,7 @@ impl ApiKeys {
     /// only be read is no error.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let ticked = self.tick(py);
-        // Closed all the same.
+        // Closed, whatever the error.
         py.detach(|| self.inner.close()).or_raise(py)?;
         ticked
     }
@@ -510,7 +509,7 @@ fn import_and_tell(
     std::thread::scope(|scope| {
         let import = move || {
             keys.import_with(scheme, rows, &mut |done| {
-                let _ = tell.send(done); // nobody listens after an exception
+                let _ = tell.send(done); // not received after an exception
             })
         };
         let thread = std::thread::Builder::new().spawn_scoped(scope, import)?;

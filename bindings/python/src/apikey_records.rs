@@ -426,7 +426,7 @@ impl AuditRecord {
         self.0.at
     }
 
-    /// Who asked for it, as the program told.
+    /// Who asked for it, as the program said.
     #[getter]
     fn actor(&self) -> &str {
         &self.0.actor

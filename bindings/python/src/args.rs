@@ -202,7 +202,7 @@ pub(crate) fn limits(value: Option<&Bound<'_, PyAny>>) -> PyResult<Limits> {
     }
 }
 
-/// Tells the log of a pepper file that was made, because someone must back it up.
+/// Tells the log of a pepper file that was made, because it must be backed up.
 pub(crate) fn warn_of_pepper(py: Python<'_>, file: Option<&Path>) -> PyResult<()> {
     let Some(file) = file else { return Ok(()) };
     let logger = py.import("logging")?.call_method1("getLogger", ("gatekey",))?;
@@ -357,7 +357,7 @@ fn rounded(value: &Bound<'_, PyAny>, what: &str, round: fn(f64) -> f64) -> PyRes
 }
 
 /// The caller's address, as text or of the module `ipaddress`; `None` if it is not known, which a text that is no
-/// address says as well: it may come from a header that a stranger writes.
+/// address says as well: it may come from a header that an attacker writes.
 pub(crate) fn caller_address(value: &Bound<'_, PyAny>) -> PyResult<Option<IpAddr>> {
     if let Ok(text) = value.cast::<PyString>() {
         return Ok(text.to_str().ok().and_then(gatekey::apikey::parse_ip));
@@ -397,7 +397,7 @@ fn is_of_ipaddress(value: &Bound<'_, PyAny>, or_network: bool) -> PyResult<bool>
 }
 
 /// A header's name or value, as text or as bytes of ISO 8859-1 (RFC 9110 section 5.5). What is no
-/// Unicode text was sent by a stranger, and is not a misuse.
+/// Unicode text was sent by a client, and is not a misuse.
 pub(crate) fn header(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(bytes.as_bytes().iter().copied().map(char::from).collect());
@@ -499,7 +499,7 @@ fn credits(value: &Bound<'_, PyAny>) -> PyResult<CreditSpec> {
                     )
                 })?;
             }
-            // What a record says, and nobody sets.
+            // What a record says, and no caller sets.
             "refilled_at" => {}
             _ => {
                 let message = "Credits have `amount`, `refill`, `every` and `limit`, nothing else.";

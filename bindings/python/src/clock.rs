@@ -2,8 +2,8 @@
 //!
 //! It is read before each call ([`OwnClock::tick`]), by whatever was given the thing as well, and
 //! kept for the threads of the core, which hold no GIL. It tells dates alone: how old something is,
-//! the core tells by the system's time, so that a clock that stands still hides no change of other
-//! processes.
+//! the core measures by the system's time, so that a clock that stands still hides no change of
+//! other processes.
 
 use crate::options::PyClock;
 use pyo3::gc::{PyTraverseError, PyVisit};

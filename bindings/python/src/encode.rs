@@ -71,7 +71,7 @@ pub(crate) fn object(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
     Ok(encoder.out)
 }
 
-/// A private copy of the mapping as a dict, which nobody else can change while it is read.
+/// A private copy of the mapping as a dict, which no other thread can change while it is read.
 fn mapping<'py>(value: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, PyDict>> {
     if let Ok(dict) = value.cast::<PyDict>() {
         return dict.copy();
@@ -148,7 +148,7 @@ impl<'py> Encoder<'_, 'py> {
         Ok(())
     }
 
-    /// `members` must be a dict that nobody else holds.
+    /// `members` must be a dict without another reference.
     fn object(&mut self, members: &Bound<'py, PyDict>, depth: usize) -> PyResult<()> {
         check_depth(members.py(), depth)?;
         self.out.push('{');

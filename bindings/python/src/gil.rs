@@ -1,5 +1,5 @@
 //! When the GIL is released: for public keys, and for whatever needs more than memory. Never while
-//! a lock of the core is held, so that nobody waits for both.
+//! a lock of the core is held, so that no thread waits for both.
 //!
 //! What is over in a microsecond keeps the GIL: to release it and take it again costs more than
 //! that, and under load a turn of another thread.
@@ -27,7 +27,7 @@ fn wherever<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
 /// GIL, as a call would.
 pub(crate) fn let_go<T: Send>(last: T) {
     let mut last = Some(last);
-    // Where Python comes to its end, nobody waits; and who lets go of the GIL there may not get it
+    // While Python shuts down nothing waits; and a thread that releases the GIL then may not get it
     // back.
     Python::try_attach(|py| {
         if !is_finalizing(py) {
@@ -60,7 +60,7 @@ impl<T: Send> Deref for Kept<T> {
     type Target = T;
 
     #[inline]
-    #[expect(clippy::expect_used, reason = "only drop takes it, and nobody comes after drop")]
+    #[expect(clippy::expect_used, reason = "only drop takes it, and nothing uses it after drop")]
     fn deref(&self) -> &T {
         self.0.as_ref().expect("it is there until it is dropped")
     }

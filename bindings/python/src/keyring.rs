@@ -70,7 +70,7 @@ impl KeyRing {
     }
 
     /// Makes the next key the active one, retires the one that was, and makes a new next one. The new
-    /// active key. Wait with a second rotation until everybody who caches the set has seen the next one.
+    /// active key. Wait with a second rotation until all that cache the set have fetched the next one.
     fn rotate(&self, py: Python<'_>) -> PyResult<RingKey> {
         self.follow(py)?;
         py.detach(|| self.inner.rotate()).or_raise(py).map(RingKey)
@@ -96,8 +96,8 @@ impl KeyRing {
         quickly(py, || self.inner.active()).or_raise(py).map(RingKey)
     }
 
-    /// The longest life of a token, in seconds, that the ring was ever opened with, by any process: for so long, and
-    /// 600 seconds, a retired key stays good.
+    /// The longest life of a token, in seconds, that the ring was ever opened with, by any process. A retired key
+    /// stays good for that long and 600 seconds more.
     #[getter]
     fn token_ttl(&self, py: Python<'_>) -> PyResult<u64> {
         self.follow(py)?;

@@ -242,7 +242,7 @@ impl _OAuthClient {
     }
 }
 
-/// What a request says besides; nothing if there is none.
+/// What a request says in addition; nothing if there is nothing to add.
 fn granted(py: Python<'_>, grant: Option<Text<'_>>) -> PyResult<TokenGrant> {
     let read = |grant: Text<'_>| TokenGrant::from_json(grant.0.as_bytes()).or_raise(py);
     grant.map_or_else(|| Ok(TokenGrant::new()), read)

@@ -161,7 +161,7 @@ impl OAuthTokens {
         read.or_raise(text.py()).map(Self)
     }
 
-    /// All of it, tokens included, as JSON, to be kept in a safe place: whoever reads it is the user.
+    /// All of it, tokens included, as JSON, to be kept in a safe place: a person who reads it can act as the user.
     fn to_secret_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, Secret::expose(&self.0.to_secret_json()))
     }

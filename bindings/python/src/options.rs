@@ -191,7 +191,7 @@ impl Span {
         self.0 / 1000
     }
 
-    /// Whole seconds, no shorter than it is: for what must be remembered or kept for so long.
+    /// Whole seconds, no shorter than it is: for what must be remembered or kept for that long.
     pub(crate) const fn at_least(self) -> u64 {
         self.0.div_ceil(1000)
     }

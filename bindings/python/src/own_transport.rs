@@ -1,7 +1,7 @@
 //! Transports of a program's own: a callable that takes an `HttpRequest` and gives status, headers
 //! and body, or an object with such a method `send`.
 //!
-//! What it raises, and a result that is none, are a `TransportError` whose `__cause__` it is. Of
+//! What it raises and a malformed result become a `TransportError` with that as its `__cause__`. Of
 //! the answer no more is taken than the request allows.
 
 use crate::errors::OrRaise;

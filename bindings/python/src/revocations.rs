@@ -101,9 +101,9 @@ impl Revocations {
     }
 
     /// Revokes the tokens that a subject has now; a later log-in gives good ones. Access tokens of `Sessions` say
-    /// which revocations came before them (the claim `gkn`); others go by `iat`, to the second. Its sessions go on, and
-    /// their next refresh gives good tokens: `Sessions.end_all` ends them as well.
-    /// An `int` is the subject of tokens whose `sub` is that number, which is another one than its text.
+    /// which revocations came before them (the claim `gkn`); others go by `iat`, to the second. Its sessions
+    /// continue, and their next refresh gives good tokens: `Sessions.end_all` ends them as well. An `int` is the
+    /// subject of tokens whose `sub` is that number, which is another one than its text.
     fn revoke_subject(&self, py: Python<'_>, sub: Subject) -> PyResult<()> {
         self.call(py, |inner| match &sub {
             Subject::Text(sub) => inner.revoke_subject(sub),

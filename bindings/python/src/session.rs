@@ -22,8 +22,8 @@ use std::sync::{PoisonError, RwLock};
 
 /// The sessions of a service: access tokens of some minutes, refresh tokens that are used once.
 ///
-/// Made by `Sessions.open`. Safe to share between threads, and to go on with after a fork. Every
-/// change is durable when its call returns.
+/// Made by `Sessions.open`. Safe to share between threads, and usable after a fork. Every change is durable when its
+/// call returns.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Sessions {
     /// None once it is closed.
@@ -69,10 +69,10 @@ impl Sessions {
     /// - `url`: as for `Store.open`.
     /// - `signer`: signs the access tokens, which live for its `ttl`. Without one, sessions are looked
     ///   at and ended only.
-    /// - `refresh_ttl`: a session that is not refreshed for so long ends; 7 days.
-    /// - `absolute_ttl`: a session ends after so long however often it is refreshed; 90 days.
-    /// - `grace`: for so many seconds a refresh token that was used gives the same answer again, while
-    ///   its successor has not been presented; 10, at most 60.
+    /// - `refresh_ttl`: seconds after which a session ends that was not refreshed; 7 days.
+    /// - `absolute_ttl`: seconds after which a session ends however often it is refreshed; 90 days.
+    /// - `grace`: seconds for which a refresh token that was used gives the same answer again, while its successor
+    ///   has not been presented; 10, at most 60.
     /// - `strict`, `max_stale`, `max_token_ttl`, `tenant_claim`: of `revocations`, see `Revocations`.
     /// - `pepper`: as for `Store.open`. Losing it ends every session.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970; the dates of
@@ -118,8 +118,8 @@ impl Sessions {
 
     /// Starts a session, after a log-in.
     ///
-    /// `claims`: what each access token says besides; not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti`
-    /// or `gkn`. `client`: what the subject logs in with, for people. `meta`: a mapping, for the program.
+    /// `claims`: what each access token says in addition; not `sub`, `sid`, `iss`, `aud`, `exp`, `iat`, `jti` or
+    /// `gkn`. `client`: what the subject logs in with, for people. `meta`: a mapping, for the program.
     #[pyo3(signature = (subject, claims=None, client=None, meta=None))]
     fn start(
         &self,
@@ -160,7 +160,7 @@ impl Sessions {
     }
 
     /// Ends the session of a refresh token, which is checked, and revokes its access tokens: a log-out. Whether it
-    /// had not been ended before. Any refresh token of the session will do; its public `family` is none.
+    /// had not been ended before. Any refresh token of the session will do; its public `family` will not.
     ///
     /// Raises `InvalidRefreshTokenError`.
     fn end(&self, py: Python<'_>, refresh_token: &Bound<'_, PyAny>) -> PyResult<bool> {

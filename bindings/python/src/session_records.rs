@@ -26,7 +26,7 @@ impl SessionTokens {
         self.0.access_token.expose_str()
     }
 
-    /// The refresh token, to be used once, instead of the one before.
+    /// The refresh token, to be used once, instead of the previous one.
     #[getter]
     fn refresh_token(&self) -> &str {
         self.0.refresh_token.expose_str()
@@ -91,7 +91,7 @@ impl SessionRecord {
         &self.0.subject
     }
 
-    /// What the subject logged in with, as the program told.
+    /// What the subject logged in with, as the program said.
     #[getter]
     fn client(&self) -> &str {
         &self.0.client

@@ -1,4 +1,4 @@
-//! `gatekey.Store`: a store in the hand, which hands out everything that is kept there.
+//! `gatekey.Store`: an open store, which hands out everything that is kept there.
 
 use crate::apikey::ApiKeys;
 use crate::args::{self as args, Place, Text};
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 /// A store: API keys, sessions, revocations and key rings over one pool of connections, one pepper setting and one clock.
 ///
-/// Made by `Store.open`. Safe to share between threads, and to go on with after a fork. What it hands out goes on
+/// Made by `Store.open`. Safe to share between threads, and usable after a fork. What it hands out stays usable
 /// without it, and ends when it is closed: `close` it, or use it as a context manager.
 #[pyclass(frozen, module = "gatekey")]
 pub(crate) struct Store {
@@ -42,7 +42,7 @@ impl Store {
     /// - `pepper_file`: the file with the peppers, which only its owner may read.
     /// - `pepper_env`: the name of the environment variable that holds them, written as in a file.
     /// - `strict`: look for changes by other processes at every API key and token, not within 50 ms.
-    /// - `max_stale`: seconds for which everything goes on from memory if the store is out of reach.
+    /// - `max_stale`: seconds for which everything works from memory if the store is out of reach.
     /// - `clock`: a callable, or an object with `now()`, that gives the seconds since 1970.
     #[staticmethod]
     #[pyo3(signature = (url, *, pepper=None, pepper_file=None, pepper_env=None, strict=false, max_stale=None, clock=None),
@@ -157,7 +157,7 @@ impl Store {
     /// `UsageError` from now on and changes nothing. A second call does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let ticked = self.clock.as_ref().map_or(Ok(()), |clock| clock.tick(py));
-        // Closed all the same.
+        // Closed, whatever the error.
         py.detach(|| self.inner.close()).or_raise(py)?;
         ticked
     }

@@ -17,7 +17,7 @@ type Answer<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
 /// for.
 ///
 /// - `allow_loopback_http`: plain HTTP to this very machine, for tests.
-/// - `public_only`: only public addresses, checked when connecting: for URLs that strangers have a say in.
+/// - `public_only`: only public addresses, checked when connecting: for URLs that others may choose.
 /// - `deadline`: seconds that a request may take in all, at the most; 10.
 /// - `ca`: certificate authorities (PEM) to trust instead of Mozilla's.
 /// - `proxy`: `http://[user[:password]@]host[:port]`, for https requests, or `environment` for what `https_proxy`,
@@ -90,8 +90,8 @@ impl HttpTransport {
     }
 }
 
-/// A request to another server, for whoever carries it: `method`, `url`, `headers`, `body`, the `deadline` in
-/// seconds, the most bytes of the answer's body (`max_body`) and what it is for (`purpose`).
+/// A request to another server, for the transport that sends it: `method`, `url`, `headers`, `body`, the `deadline`
+/// in seconds, the most bytes of the answer's body (`max_body`) and what it is for (`purpose`).
 ///
 /// Follow no redirect, ask for no compression, and keep to deadline and max_body.
 #[pyclass(frozen, module = "gatekey")]

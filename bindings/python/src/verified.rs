@@ -172,7 +172,7 @@ impl Verified {
         )
     }
 
-    /// Refuses: whoever loads a pickle has verified nothing.
+    /// Refuses: loading a pickle verifies nothing.
     fn __reduce__(&self) -> PyResult<()> {
         Err(PyTypeError::new_err(
             "a Verified is not pickled or copied, it is proof only here; use its .claims",
@@ -213,7 +213,7 @@ impl Verified {
     }
 }
 
-/// The header and the claims of a token that nobody has verified: anybody can write them.
+/// The header and the claims of a token that was not verified: an attacker can write them.
 ///
 /// For looking at tokens, never for deciding anything.
 #[pyfunction]

@@ -71,7 +71,7 @@ class Flight:
         task.add_done_callback(self._over)
 
     def _over(self, task: asyncio.Task[Any]) -> None:
-        # Where nobody waits any more, it is told by the next use.
+        # Without a caller that waits, the next use reports it.
         _ = task.cancelled() or task.exception()
 
     @property
@@ -80,7 +80,7 @@ class Flight:
         return self._is_given_up or self.task.done()
 
     async def wait(self) -> Any:
-        """Wait for the answer; None if another has cancelled it. When nobody waits, it is given up.
+        """Wait for the answer; None if another cancelled it. It is given up if no caller waits.
 
         A task that is not cancelled itself gets no ``CancelledError``.
         """

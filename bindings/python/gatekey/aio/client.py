@@ -140,7 +140,7 @@ class OAuthClient(Registration[AnyTransport]):
         resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
-        """Exchange an assertion that someone whom the server trusts has signed (RFC 7523)."""
+        """Exchange an assertion that an issuer whom the server trusts has signed (RFC 7523)."""
         grant = grant_text(scopes, resources, parameters)
         return await self._tokens(self._core.jwt_bearer(assertion, grant))
 

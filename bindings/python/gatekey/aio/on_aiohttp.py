@@ -82,7 +82,7 @@ def session_for(call: Call) -> aiohttp.ClientSession:
 
 
 def is_about_size(message: str) -> bool:
-    """Whether a head was refused for its size: such lines, or so many."""
+    """Whether a head was refused for the length of its lines or their number."""
     return "bytes" in message or message.startswith("Too many")
 
 

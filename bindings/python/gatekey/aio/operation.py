@@ -47,7 +47,7 @@ def in_threads(transport: Transporting) -> Carrier:
 def carrier_of(given: AnyTransport | None) -> Carrier | None:
     """Give what a loop can use of the transport that its classes were given.
 
-    :raises TypeError: it is none.
+    :raises TypeError: it is not a transport.
     """
     if given is None or isinstance(given, _core.HttpTransport) or callable(given):
         return given
@@ -88,14 +88,14 @@ async def drive(
             elif isinstance(transport, _core.HttpTransport):
                 await NETWORK.run(operation.send, transport)
             elif isinstance(transport, HttpTransport) and transport.is_by_proxy:
-                # What the core says about a proxy is told as it is.
+                # What the core says about a proxy is reported as it is.
                 await NETWORK.run(operation.send, transport.blocking)
             else:
                 await _send(operation, step, transport)
         return operation.result()
     finally:
-        # What it holds must not wait until nobody looks at an exception any more. A step that is
-        # being made in a thread comes to its end first.
+        # What it holds must not wait until an exception is freed. A step that is being made in a
+        # thread ends first.
         if later is None:
             operation.close()
         else:

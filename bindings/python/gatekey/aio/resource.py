@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @final
 class ResourceServer:
-    """An API's door. See :class:`gatekey.ResourceServer`.
+    """The check of an API's incoming requests. See :class:`gatekey.ResourceServer`.
 
     What is known is decided at once: a JWT by keys that were fetched, an opaque token that was
     asked about, an API key. The loop asks other servers, once for all who wait for the same.

@@ -1,4 +1,4 @@
-"""A store in the hand for asyncio, and everything that it hands out.
+"""An open store for asyncio, and everything that it hands out.
 
 Each class has the methods of its twin in :mod:`gatekey`, with ``await``. What is known in memory is
 answered at once; everything else works in threads of gatekey's own.
@@ -197,7 +197,7 @@ class KeyRing(Twin):
 
 @final
 class Store(Closed):
-    """A store in the hand. See :class:`gatekey.Store`.
+    """An open store. See :class:`gatekey.Store`.
 
     ::
 

@@ -30,11 +30,11 @@ class TokenManager:
     """Other servers' tokens, kept and refreshed once. See :class:`gatekey.TokenManager`.
 
     What is good is given at once; with a ``folder`` its file is read in a thread. A refresh that
-    has begun is seen through although nobody waits for it any more, and although the loop that
+    has begun is completed although no caller waits for it any more, and although the loop that
     wanted it has ended, so that a new refresh token is not lost: it runs on a loop of gatekey's
     own, and takes no longer than the client's deadline. Only an async transport of a program's own
-    belongs to the loop that uses it: there the refresh goes on while that loop runs, and ends with
-    it.
+    belongs to the loop that uses it: there the refresh continues while that loop runs, and ends
+    with it.
 
     ``sync`` is the same manager for threads. It never goes past a transport of the program's own:
     where that is async, it gives the tokens that are good, and raises ``UsageError`` for others.
@@ -80,7 +80,7 @@ class TokenManager:
         await CHANGES.run(self.sync.remove, name)
 
     async def access_token(self, name: str, *, min_ttl: _Seconds = 60) -> str:
-        """Give an access token that is good for at least so many seconds, refreshed if need be."""
+        """Give an access token good for at least ``min_ttl`` seconds, refreshed if need be."""
         return (await self.tokens(name, min_ttl=min_ttl)).access_token
 
     async def tokens(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens:

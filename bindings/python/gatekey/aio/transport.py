@@ -255,8 +255,8 @@ def too_slow() -> DeadlineExceededError:
 def not_there() -> ConnectionFailedError:
     """Say that there is no connection."""
     return ConnectionFailedError(
-        "The other server cannot be reached, or hung up; see that name, port and network are "
-        "right, and try again."
+        "The other server cannot be reached, or closed the connection; see that name, port and "
+        "network are right, and try again."
     )
 
 

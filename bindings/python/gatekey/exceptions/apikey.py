@@ -94,7 +94,7 @@ class InsufficientScopeError(ApiKeyError):
 
 
 class RateLimitedError(ApiKeyError):
-    """The key's rate limit is reached; ``retry_after`` tells when to come back."""
+    """The key's rate limit is reached; ``retry_after`` says when to come back."""
 
     number = 3009
     code = "rate_limited"
@@ -104,7 +104,7 @@ class RateLimitedError(ApiKeyError):
 
 
 class CreditsExhaustedError(ApiKeyError):
-    """The key's credits are spent; ``retry_after`` tells of the next refill."""
+    """The key's credits are spent; ``retry_after`` says when the next refill is."""
 
     number = 3010
     code = "credits_exhausted"

@@ -1,4 +1,4 @@
-"""The root of the tree, and what every error can tell."""
+"""The root of the tree, and what every error has."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class GatekeyError(Exception):
     one."""
 
     peer_message: str | None = None
-    """What the authorization server said, at most 200 printable characters. A stranger's text:
-    never show it as HTML."""
+    """What the authorization server said, at most 200 printable characters. Another server wrote
+    it: never show it as HTML."""
 
     _answers_as: ClassVar[int] = 1
     """The number that a class without one is answered as."""

@@ -24,7 +24,7 @@ class WeakKeyError(InvalidKeyError):
 
 
 class UnsupportedKeyError(InvalidKeyError):
-    """The type or curve of the key is not one that gatekey implements."""
+    """gatekey does not implement the type or curve of the key."""
 
     number = 2002
     code = "unsupported_key"

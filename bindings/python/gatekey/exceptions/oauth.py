@@ -1,4 +1,4 @@
-"""5000s: the authorization server, the log-in, and what the API's door asks for."""
+"""5000s: the authorization server, the log-in, and the check of an API's incoming requests."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class OAuthServerError(OAuthError):
 
 
 class OAuthResponseError(OAuthError):
-    """The authorization server's answer is not one.
+    """The authorization server's answer is malformed.
 
     The answer is not what the RFC asks for: no JSON object, a duplicate member, a token with
     control characters, another token type.
@@ -136,7 +136,7 @@ class NonceMismatchError(OAuthError):
 
 
 class SubjectMismatchError(OAuthError):
-    """The user info is about someone else.
+    """The user info is about another user.
 
     The ``sub`` of the user info is not the one of the ID token (OpenID Connect Core section
     5.3.2).

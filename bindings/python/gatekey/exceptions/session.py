@@ -40,7 +40,7 @@ class InvalidRefreshTokenError(SessionError):
 
 
 class TokenReuseError(SessionError):
-    """A refresh token was used again: someone else may have it. The session has been ended."""
+    """A refresh token was used again: an attacker may have it. The session has been ended."""
 
     number = 4003
     code = "token_reuse"

@@ -14,7 +14,7 @@ class StoreError(GatekeyError):
 
 
 class StoreUnavailableError(StoreError, ApiKeyError):
-    """The store cannot be reached or has not been heard of for longer than ``max_stale``."""
+    """The store cannot be reached or has been out of reach for longer than ``max_stale``."""
 
     number = 6000
     code = "store_unavailable"

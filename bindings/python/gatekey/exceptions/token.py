@@ -61,7 +61,7 @@ class InvalidIssuerError(InvalidTokenError):
 
 
 class InvalidAudienceError(InvalidTokenError):
-    """``aud`` names nobody expected, or the policy says nothing about it."""
+    """``aud`` names no expected audience, or the policy says nothing about it."""
 
     number = 1005
     code = "invalid_audience"
@@ -132,7 +132,7 @@ class InvalidAlgorithmError(InvalidTokenError):
 
 
 class UnsupportedAlgorithmError(InvalidAlgorithmError):
-    """The algorithm is not one that gatekey implements; ``none`` is not an algorithm."""
+    """gatekey does not implement the algorithm; ``none`` is not an algorithm."""
 
     number = 1010
     code = "unsupported_algorithm"

@@ -13,7 +13,7 @@ class TransportError(GatekeyError):
 
 
 class ConnectionFailedError(TransportError):
-    """The name does not resolve, nobody listens, or the connection broke."""
+    """The name does not resolve, nothing listens there, or the connection broke."""
 
     number = 7000
     code = "connection_failed"

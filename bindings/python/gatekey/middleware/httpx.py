@@ -131,7 +131,7 @@ def transport(client: httpx.AsyncClient, *, public_only: bool = False) -> AsyncT
     A client with a transport of another kind, as in tests, is given the request as it is. The
     client belongs to one loop, and so does what uses this.
 
-    :param public_only: only public addresses: for URLs that strangers have a say in.
+    :param public_only: only public addresses: for URLs that others may choose.
     """
     # Here, so that programs without asyncio do not import it.
     from gatekey.middleware._guarded import guarded
@@ -144,7 +144,7 @@ def transport(client: httpx.AsyncClient, *, public_only: bool = False) -> AsyncT
         try:
             url = httpx.URL(request.url)
         except httpx.InvalidURL:
-            raise RequestBlockedError("The address is none that httpx can read.") from None
+            raise RequestBlockedError("httpx cannot read the address.") from None
         with guarded(client._transport_for_url(url), url, rule, public_only):
             return await _sent(client, request, url)
 

@@ -90,16 +90,16 @@ class Registration(Generic[Carrier]):
             ``x5t#S256``, by which Entra ID knows the certificate.
         :param discover: False: take the endpoints as they are given, and fetch no metadata.
         :param metadata_url: where the issuer's metadata are, if its address does not lead to them;
-            they must name the issuer all the same.
+            they must still name the issuer.
         :param endpoints: by the names of RFC 8414, for example ``token_endpoint``.
         :param flow_keys: secrets that the cookies of log-ins are sealed with: one, as bytes or a
             text, or pairs of a number and one, oldest first, or a text as in a pepper file; every
             process that finishes log-ins needs the same. Without them this object
             makes one of its own.
-        :param replay: refuses callbacks that were seen, even if someone kept the cookie.
+        :param replay: refuses callbacks that were seen, even if the cookie was kept.
         :param allow_loopback_http: plain HTTP to this very machine, for tests.
         :param clock: the date, as seconds since 1970: a callable, or an object with ``now()``. How
-            old something is, is told by the system's time all the same.
+            old something is, is still measured by the system's time.
         :param transport: what carries the requests, instead of the built-in transport as it is: a
             ``HttpTransport`` with other options, or a ``gatekey.Transport`` of the program's own.
         :raises ConfigurationError: something is missing, contradicts itself or is not HTTPS;
@@ -231,7 +231,7 @@ class OAuthClient(Registration[Transporting]):
     ) -> FinishedLogin:
         """Finish a log-in.
 
-        ``state``, ``iss`` and errors are looked at before anything is asked of anybody.
+        ``state``, ``iss`` and errors are looked at before any request is made.
 
         :param callback: its URL, its query, or the form that was posted.
         :param cookies: the request's ``Cookie`` header.
@@ -248,8 +248,8 @@ class OAuthClient(Registration[Transporting]):
     def userinfo(self, tokens: OAuthTokens | str) -> UserInfo:
         """Ask who the user is. If an ID token has said so before, it must be the same.
 
-        :param tokens: or an access token alone; then nobody knows whom it should be about, so look
-            at ``subject``.
+        :param tokens: or an access token alone; then it is not known whom it should be about, so
+            look at ``subject``.
         """
         info: UserInfo = self._run(self._core.userinfo(tokens))
         return info
@@ -303,7 +303,7 @@ class OAuthClient(Registration[Transporting]):
         resources: str | Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
     ) -> OAuthTokens:
-        """Exchange an assertion that someone whom the server trusts has signed (RFC 7523)."""
+        """Exchange an assertion that an issuer whom the server trusts has signed (RFC 7523)."""
         grant = grant_text(scopes, resources, parameters)
         return self._tokens(self._core.jwt_bearer(assertion, grant))
 

@@ -19,7 +19,7 @@ class RemoteKeySet(_RemoteKeySet):
     Fetched when they are first needed, and again when they are not fresh any more or a token
     wants a key that is not known; the latter once in ``cooldown`` seconds. What has failed is
     tried again after a second, then after twice as long each time. One caller fetches, the others
-    go on.
+    use the keys that are known.
     """
 
     _options: str
@@ -50,8 +50,8 @@ class RemoteKeySet(_RemoteKeySet):
         :param max_stale: seconds for which keys are used although the issuer is out of reach.
         :param rsa_alg: the algorithm of RSA keys that name none.
         :param metadata_url: where the issuer's metadata are, if its address does not lead to them;
-            they must name the issuer all the same.
-        :param clock: the date, as everywhere. How old keys are is told by the system's time, so
+            they must still name the issuer.
+        :param clock: the date, as everywhere. How old keys are is measured by the system's time, so
             that it makes nothing older or younger.
         :param transport: what carries the requests, as :class:`gatekey.OAuthClient` takes it.
         """

@@ -1,4 +1,4 @@
-"""`ResourceServer`: an API's door."""
+"""`ResourceServer`: the check of an API's incoming requests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rule_of(rule: Any) -> DoorRule:
 
 @final
 class ResourceServer:
-    """An API's door: JWTs of an issuer, opaque tokens, and API keys, behind one call.
+    """The check of an API's incoming requests: JWTs, opaque tokens and API keys, in one call.
 
     ::
 
@@ -80,10 +80,10 @@ class ResourceServer:
         clock: _Clock | None = None,
         transport: Transporting | None = None,
     ) -> None:
-        """Open a door for the API of this identifier, which tokens must name as their audience.
+        """Check requests to the API of this identifier, which tokens must name as their audience.
 
         :param audience: ``gatekey.ANY``, only together with ``clients``, for issuers whose access
-            tokens name no API, or none that could be told.
+            tokens name no API, or none that could be given here.
         :param clients: whose tokens are accepted, by ``client_id``, ``cid`` or ``appid``; every
             client's unless given.
         :param issuer: whose JWTs are accepted (RFC 9068); verified with ``keys``, or with those
@@ -92,7 +92,7 @@ class ResourceServer:
             ``None`` for those that its metadata lead to; a :class:`DoorRule` for an issuer whose
             tokens have another audience, other clients or types than those of the door.
         :param token_types: the ``typ`` accepted instead of ``at+jwt``; ``None`` in the list for
-            tokens without one: ``[None, "JWT"]``. ID tokens are refused all the same.
+            tokens without one: ``[None, "JWT"]``. ID tokens are still refused.
         :param claims: values that a token's claims must have, such as ``{"token_type": "access"}``;
             of opaque tokens, those of the server's answer.
         :param leeway: how far an issuer's clock may be off: 30 seconds unless given, and 0 for one
@@ -106,7 +106,8 @@ class ResourceServer:
         :param introspection_unknown_tokens: how many tokens that the server does not know it is
             asked about at once; a tenth of it again each second, 0 for any number. Beyond that
             they are ``OAuthServerError``, with ``retry_after``.
-        :param api_keys: are accepted at the same door, and known before anybody is asked.
+        :param api_keys: are accepted by the same server, and known before any other server is
+            asked.
         :param resource: the API's identifier for ``metadata``, where ``audience`` is ``ANY``.
         :param metadata_url: where ``metadata`` is served, for challenges (RFC 9728).
         :param clock: the date, as seconds since 1970, that tokens are judged by: a callable, or an
@@ -185,8 +186,8 @@ class ResourceServer:
         :param api_key: the value of the request's ``X-API-Key`` header, or of another that is for
             API keys alone. A request has exactly one credential, unless ``decided_by`` is given.
         :param scopes: every one of these must have been granted.
-        :param acr_values: one of these must be how the user signed in; ``max_age``: so many
-            seconds ago at the most (RFC 9470).
+        :param acr_values: one of these must be how the user signed in; ``max_age``: at most that
+            many seconds ago (RFC 9470).
         :param address: the caller's, for API keys with an allow-list. A text that is no address
             counts as an unknown one.
         :param tenant: what the caller must belong to: the tenant of an API key, or of a token by

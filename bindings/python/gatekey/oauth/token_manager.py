@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @final
 class TokenManager:
-    """Other servers' tokens under names of your own: kept, and refreshed once for everybody.
+    """Other servers' tokens under names of your own: kept, and refreshed once for all callers.
 
     One request for all threads and, with a ``folder``, for all processes. A new refresh token is
-    kept before anybody sees the access token that came with it. Only ``invalid_grant`` ends one;
+    kept before any caller gets the access token that came with it. Only ``invalid_grant`` ends one;
     whatever else goes wrong, it is tried again later. What another process puts or removes in the
     folder is noticed at each use. Safe to share between threads, usable after a fork.
     """
@@ -46,7 +46,7 @@ class TokenManager:
             What was put and does not fit them is ``WrongPepperError``.
         :param client_credentials: ``{"scopes": [...], "resources": [...]}``: a name under which
             there is no token gets one for the client itself. Other scopes are another token.
-        :param refresh_with: what each refresh says besides the refresh token:
+        :param refresh_with: what each refresh says in addition to the refresh token:
             ``{"parameters": {...}, "scopes": [...], "resources": [...]}``.
         :param transport: what carries the requests, instead of the client's.
         """
@@ -75,9 +75,9 @@ class TokenManager:
         self._core.remove(name)
 
     def access_token(self, name: str, *, min_ttl: _Seconds = 60) -> str:
-        """Give an access token that is good for at least so many seconds, refreshed if need be.
+        """Give an access token good for at least ``min_ttl`` seconds, refreshed if need be.
 
-        :param min_ttl: so many seconds, or half of the token's life where the server gives none
+        :param min_ttl: seconds; or half of the token's life where the server gives none
             that are good for longer.
         :raises NoTokenError: there is none; a log-in is needed.
         :raises InvalidGrantError: there is none any more.
@@ -91,13 +91,13 @@ class TokenManager:
         return self._core.tokens(name, at_least(min_ttl, "min_ttl"))
 
     def known(self, name: str, *, min_ttl: _Seconds = 60) -> OAuthTokens | None:
-        """Give what is kept, without asking the server, if it is good for so many seconds."""
+        """Give what is kept, without asking the server, if it is good for ``min_ttl`` seconds."""
         return self._core.known(name, at_least(min_ttl, "min_ttl"))
 
     def replace(self, name: str, refused: str) -> OAuthTokens:
         """Get other tokens, because an API has refused this one, unless there are by now.
 
-        If the API goes on refusing new ones, the next is asked for after a second, then after
+        If the API refuses new ones as well, the next is asked for after a second, then after
         two, at most once a minute; until then the refused one is given once more.
         """
         if self._carrier is None:
