@@ -416,7 +416,7 @@ typedef struct {
 /** The request has more headers, or longer ones, than are read (RFC 6585 section 5). */
 #define GK_STATUS_REQUEST_TOO_LARGE 5018
 
-/** The store cannot be reached or has not been heard of for longer than `max_stale`. */
+/** The store cannot be reached or has been out of reach for longer than `max_stale`. */
 #define GK_STATUS_STORE_UNAVAILABLE 6000
 
 /**
@@ -873,7 +873,7 @@ const char *gk_alg_name(gk_alg alg);
  * @param name_len Its length in bytes.
  * @param alg Receives the number; GK_ALG_ANY if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_UNSUPPORTED_ALGORITHM for a name that is not implemented, `none`
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for a name that is not implemented, `none`
  * included.
  */
 GK_NODISCARD
@@ -1016,7 +1016,7 @@ gk_status gk_key_from_der(const uint8_t *der,
  * @param err Receives the error; may be NULL.
  * @return As gk_key_from_pem and gk_key_from_secret; GK_STATUS_KEY_USAGE also if `alg` contradicts
  * the JWK's, or `use` or `key_ops` are for something else than signatures;
- * GK_STATUS_UNSUPPORTED_ALGORITHM if the JWK's `alg` is unknown.
+ * GK_STATUS_UNSUPPORTED_KEY if the JWK's `alg` is unknown.
  */
 GK_NODISCARD
 gk_status gk_key_from_jwk(const char *json,
@@ -2293,8 +2293,8 @@ gk_claims *gk_claims_new(void);
  * @param json_len Its length in bytes.
  * @param claims Receives the claims, to be freed with gk_claims_free; NULL if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON;
- * GK_STATUS_INVALID_CLAIM if a registered claim has the wrong type.
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT if the text is not acceptable JSON, or a
+ * registered claim has the wrong type.
  */
 GK_NODISCARD
 gk_status gk_claims_from_json(const char *json,
@@ -2652,9 +2652,9 @@ GK_NODISCARD gk_status gk_signer_key(const gk_signer *signer, gk_key **key, gk_e
  * @param claims The claims, which stay as they are.
  * @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
  * @param err Receives the error; may be NULL.
- * @return GK_STATUS_OK; GK_STATUS_INVALID_CLAIM for a registered claim of the wrong type, or an
- * `iss` or `aud` that is not the signer's; GK_STATUS_MISSING_CLAIM if there is neither `exp` nor a
- * time to live; GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE;
+ * @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for a registered claim of the wrong type, an
+ * `iss` or `aud` that is not the signer's, or neither `exp` nor a time to live;
+ * GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE;
  * GK_STATUS_STORE_UNAVAILABLE if the ring cannot be read.
  */
 GK_NODISCARD

@@ -182,8 +182,10 @@ const DAMAGED: Error = Error::new(
     ErrorKind::StoreUnavailable,
     "The row of this API key is damaged or under an unknown pepper; only this key is denied.",
 );
-const BUSY: Error =
-    Error::new(ErrorKind::StoreUnavailable, "The API key was changed by other calls at each attempt; try again.");
+const BUSY: Error = Error::new(
+    ErrorKind::StoreUnavailable,
+    "The API key was changed by other calls at each attempt; try again.",
+);
 
 impl ApiKeys {
     /// Verifies a presented key and takes the request's cost from its limits.

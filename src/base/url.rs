@@ -26,8 +26,10 @@ pub(crate) struct Url<'a> {
     pub(crate) query: Option<&'a str>,
 }
 
-const NOT_A_URL: Error =
-    Error::new(ErrorKind::RequestBlocked, "This is not an absolute https address in its plain form.");
+const NOT_A_URL: Error = Error::new(
+    ErrorKind::RequestBlocked,
+    "This is not an absolute https address in its plain form.",
+);
 const NOT_HTTPS: Error = Error::new(
     ErrorKind::RequestBlocked,
     "Only https is used; plain http is for this very machine, in tests, and must be allowed.",

@@ -3,7 +3,7 @@
 use super::boundary::{Fault, chars, guard, look, writable};
 use super::error::gk_error;
 use super::status::{c_text, gk_status};
-use crate::{Alg, ErrorKind};
+use crate::Alg;
 use libc::c_char;
 
 /// An algorithm: one of the GK_ALG_ constants. Any other number is refused.

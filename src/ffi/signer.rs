@@ -309,7 +309,8 @@ pub unsafe extern "C" fn gk_signer_key(
 /// @param token Receives the token, to be freed with gk_buf_free; {NULL, 0} if the call fails.
 /// @param err Receives the error; may be NULL.
 /// @return GK_STATUS_OK; GK_STATUS_INVALID_ARGUMENT for a registered claim of the wrong type, an
-/// `iss` or `aud` that is not the signer's, or neither `exp` nor a time to live; GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE;
+/// `iss` or `aud` that is not the signer's, or neither `exp` nor a time to live;
+/// GK_STATUS_KEY_USAGE if the key is public; GK_STATUS_RANDOM_UNAVAILABLE;
 /// GK_STATUS_STORE_UNAVAILABLE if the ring cannot be read.
 #[unsafe(no_mangle)]
 #[must_use]

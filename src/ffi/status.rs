@@ -173,7 +173,7 @@ pub const GK_STATUS_SEVERAL_CREDENTIALS: gk_status = 5016;
 pub const GK_STATUS_MALFORMED_REQUEST: gk_status = 5017;
 /// The request has more headers, or longer ones, than are read (RFC 6585 section 5).
 pub const GK_STATUS_REQUEST_TOO_LARGE: gk_status = 5018;
-/// The store cannot be reached or has not been heard of for longer than `max_stale`.
+/// The store cannot be reached or has been out of reach for longer than `max_stale`.
 pub const GK_STATUS_STORE_UNAVAILABLE: gk_status = 6000;
 /// The store, or a row of it, is damaged, was altered from outside, or is of a version that this
 /// library does not know.

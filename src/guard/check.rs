@@ -55,13 +55,13 @@ impl Guard {
 
 /// Why not, and whether the session is over by what a cookie brought.
 pub(super) struct Refusal {
-    pub(super) error: Error,
+    pub(super) error: Box<Error>,
     pub(super) ends_session: bool,
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { error, ends_session: false }
+        Self { error: Box::new(error), ends_session: false }
     }
 }
 
@@ -174,7 +174,7 @@ impl Inner {
             // Only of tokens whose signature is good, so that nobody else ends anything.
             ends_session: matches!(credential, Credential::Cookie(_))
                 && error.kind() == ErrorKind::RevokedToken,
-            error,
+            error: Box::new(error),
         })
     }
 

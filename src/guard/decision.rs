@@ -37,14 +37,14 @@ impl Decision {
         self
     }
 
-    pub(super) fn refuse(vary: &Arc<str>, error: Error, headers: Headers) -> Self {
+    pub(super) fn refuse(vary: &Arc<str>, error: Box<Error>, headers: Headers) -> Self {
         let kind = error.kind();
         Self {
             status: kind.http_status(),
             vary: Arc::clone(vary),
             headers: headers.0,
             body: Some(problem::body(kind)),
-            outcome: Outcome::Refused(Box::new(error)),
+            outcome: Outcome::Refused(error),
         }
     }
 

@@ -76,9 +76,10 @@ impl Inner {
         let (read, sent) = self.sent(request, cookies)?;
         let token = sent.refresh.ok_or(NO_REFRESH_TOKEN)?;
         self.check_own_page(request, &read, token)?;
-        let tokens = sessions
-            .refresh(token, claims)
-            .map_err(|error| Refusal { ends_session: Sessions::is_over(&error), error })?;
+        let tokens = sessions.refresh(token, claims).map_err(|error| Refusal {
+            ends_session: Sessions::is_over(&error),
+            error: Box::new(error),
+        })?;
         let mut headers = Headers::default();
         headers.set_cookies(cookies.set(&tokens)?);
         let access = Access { known: None, address: None };
@@ -150,7 +151,7 @@ impl Inner {
         known.map_err(|error| Refusal {
             ends_session: matches!(credential, Credential::Cookie(_))
                 && error.kind() == ErrorKind::RevokedToken,
-            error,
+            error: Box::new(error),
         })
     }
 }

@@ -195,5 +195,7 @@ const LONG_TTL: Error = Error::new(
     ErrorKind::InvalidConfiguration,
     "What an introspection says is remembered for at most 3600 seconds: the end of a token is noticed that late.",
 );
-const NOT_A_TOKEN: Error =
-    Error::new(ErrorKind::MalformedToken, "The token is too long, or has characters that no token has.");
+const NOT_A_TOKEN: Error = Error::new(
+    ErrorKind::MalformedToken,
+    "The token is too long, or has characters that no token has.",
+);

@@ -5,9 +5,36 @@
 //! named `__Host-`, so that no other host of the domain can plant one. The CSRF token is bound to
 //! the session's id, which each refresh token names: refreshing needs no fourth cookie.
 
-use super::sessions::SessionTokens;
+use super::life::UNDATED;
+use super::sessions::{SessionTokens, Sessions};
+use super::token;
 use crate::error::{Error, ErrorKind, Result};
 use crate::web::{Cookie, CookieBuilder, Csrf, SameSite, read_cookies};
+
+impl Sessions {
+    /// The id of the session that a refresh token says it is of, without a look at the store and
+    /// without using the token up; `None` if the text is no refresh token. For a CSRF token, which
+    /// is bound to that id ([`crate::web::Csrf::issue`]), at a refresh or a log-out.
+    ///
+    /// # Security
+    /// Whether the token is genuine is not known by this.
+    #[must_use]
+    pub fn family_of(refresh_token: &[u8]) -> Option<&str> {
+        token::parse(refresh_token).map(|presented| presented.family)
+    }
+
+    /// Whether an error of [`Self::refresh`] means that the session is over, so that its cookies
+    /// are to be cleared; not if another call of the same client may have been faster, and its
+    /// answer has newer ones.
+    #[must_use]
+    pub fn is_over(error: &Error) -> bool {
+        match error.kind() {
+            ErrorKind::TokenReuse | ErrorKind::SessionEnded | ErrorKind::SessionExpired => true,
+            ErrorKind::InvalidRefreshToken => *error != UNDATED,
+            _ => false,
+        }
+    }
+}
 
 /// How [`SessionCookies`] are made; see [`SessionCookies::builder`].
 #[derive(Clone, Debug)]

@@ -547,31 +547,6 @@ const fn date(seconds: u64) -> i64 {
     seconds.cast_signed() // within 2^53, as the clock is
 }
 
-impl Sessions {
-    /// The id of the session that a refresh token says it is of, without a look at the store and
-    /// without using the token up; `None` if the text is no refresh token. For a CSRF token, which
-    /// is bound to that id ([`crate::web::Csrf::issue`]), at a refresh or a log-out.
-    ///
-    /// # Security
-    /// Whether the token is genuine is not known by this.
-    #[must_use]
-    pub fn family_of(refresh_token: &[u8]) -> Option<&str> {
-        token::parse(refresh_token).map(|presented| presented.family)
-    }
-
-    /// Whether an error of [`Self::refresh`] means that the session is over, so that its cookies
-    /// are to be cleared; not if another call of the same client may have been faster, and its
-    /// answer has newer ones.
-    #[must_use]
-    pub fn is_over(error: &Error) -> bool {
-        match error.kind() {
-            ErrorKind::TokenReuse | ErrorKind::SessionEnded | ErrorKind::SessionExpired => true,
-            ErrorKind::InvalidRefreshToken => *error != UNDATED,
-            _ => false,
-        }
-    }
-}
-
 /// Why a session that was ended is refused.
 fn refusal(end: Option<SessionEnd>) -> Error {
     match end {
@@ -590,7 +565,7 @@ const NOT_A_TOKEN: Error = Error::new(
     ErrorKind::InvalidRefreshToken,
     "The text is not a refresh token of a session that is known here.",
 );
-const UNDATED: Error = Error::new(
+pub(super) const UNDATED: Error = Error::new(
     ErrorKind::InvalidRefreshToken,
     "The refresh token was used before; the clock was set since, so it is not known how long ago. The session continues: \
      use its newest refresh token, or log in again.",

@@ -366,7 +366,9 @@ pub(crate) fn read_cookies<'h, const N: usize>(
                 std::str::from_utf8(value).ok()
             }
             Some(_) => {
-                return Err(malformed("The cookie's value has characters that gatekey never writes."));
+                return Err(malformed(
+                    "The cookie's value has characters that gatekey never writes.",
+                ));
             }
         };
     }

@@ -87,11 +87,8 @@ fn load(jwk: &str) -> (Option<Key>, bool) {
         }
         Err(error) => {
             let kind = error.kind();
-            let refusals = [
-                ErrorKind::KeyUsage,
-                ErrorKind::UnsupportedAlgorithm,
-                ErrorKind::AlgorithmRequired,
-            ];
+            let refusals =
+                [ErrorKind::KeyUsage, ErrorKind::UnsupportedKey, ErrorKind::AlgorithmRequired];
             assert!(refusals.contains(&kind), "{error:?} {jwk}");
             (None, false)
         }

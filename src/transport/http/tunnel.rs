@@ -141,5 +141,6 @@ const TOO_LONG: Error = fails(
 const MORE: Error = fails(
     "The proxy said more than its answer to CONNECT; see that its address is that of a proxy.",
 );
-const HUNG_UP: Error =
-    fails("The proxy closed the connection instead of connecting; see that its address is right, and try again.");
+const HUNG_UP: Error = fails(
+    "The proxy closed the connection instead of connecting; see that its address is right, and try again.",
+);
