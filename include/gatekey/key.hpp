@@ -6,7 +6,7 @@
 
 namespace gatekey {
 
-/// The algorithm of this name; throws status::unsupported_algorithm.
+/// The algorithm of this name; throws status::invalid_argument.
 inline alg alg_from_name(std::string_view name) {
     gk_alg code = GK_ALG_ANY;
     detail::done(

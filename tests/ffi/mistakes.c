@@ -245,7 +245,7 @@ static const struct {
     {too_long, GK_STATUS_TOKEN_TOO_LARGE, "`max_token_bytes`|at most 50"},
     {much_leeway, GK_STATUS_INVALID_CONFIGURATION, "`leeway`|600"},
     {other_algorithm, GK_STATUS_INVALID_ALGORITHM, "`alg` is RS256|expected HS256"},
-    {in_milliseconds, GK_STATUS_INVALID_CLAIM, "`exp`|milliseconds"},
+    {in_milliseconds, GK_STATUS_INVALID_ARGUMENT, "`exp`|milliseconds"},
     {short_secret, GK_STATUS_WEAK_KEY, "7 bytes, at least 32|gk_key_generate"},
     {pem_as_jwk, GK_STATUS_INVALID_KEY, "PEM|from_pem"},
     {number_as_kid, GK_STATUS_INVALID_KEY, "`kid` is a number"},

@@ -53,7 +53,7 @@ void statuses_and_algorithms() {
     CHECK(gatekey::is_symmetric(alg::hs384) && !gatekey::is_symmetric(alg::es256k));
     CHECK(gatekey::same_algorithm(alg::eddsa, alg::ed25519));
     CHECK(gatekey::alg_from_name("Ed25519") == alg::ed25519);
-    THROWS(status::unsupported_algorithm, gatekey::alg_from_name("none"));
+    THROWS(status::invalid_argument, gatekey::alg_from_name("none"));
 }
 
 void keys() {
@@ -194,7 +194,7 @@ void tokens() {
     }
     THROWS(status::key_usage, preparing.sign(again));
     THROWS(status::invalid_argument, both.sign_json("{"));
-    THROWS(status::invalid_claim, claims::from_json(R"({"aud":42})"));
+    THROWS(status::invalid_argument, claims::from_json(R"({"aud":42})"));
 
     const auto anyone = gatekey::danger_decode_unverified(token);
     CHECK(anyone.claims_json() == good.claims_json() && anyone.header_json() == good.header_json());
