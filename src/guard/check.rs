@@ -44,6 +44,14 @@ impl Guard {
         }
     }
 
+    /// The answer where a request could not be decided, because what [`transport::attempt`] has
+    /// asked for was not to be had: for loops that ask themselves.
+    ///
+    /// [`transport::attempt`]: crate::transport::attempt
+    pub fn refuse(&self, error: Error, demand: &Demand) -> Decision {
+        self.0.refuse(error.into(), demand)
+    }
+
     /// [`Self::check`] from memory alone. `None`: a store, a slow hash or another server is to be
     /// asked, and nothing was taken; then let [`Self::check`] decide where it may wait. For event
     /// loops.
